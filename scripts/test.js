@@ -1,0 +1,88 @@
+// Runs the compiled tests: node scripts/test.js GROUP... [--only PATTERN] [--repeat N]
+// GROUP is a folder of test/ (unit, simulation, system). PATTERN is a regular expression on file names. The tests are compiled by `tsc`.
+import { existsSync, readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import { join, relative } from 'node:path';
+import { run } from 'node:test';
+import { spec as Spec } from 'node:test/reporters';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const MINUTE = 60_000;
+// System tests start real programs and keep the machine busy under load: one file at a time. The time limit is for a whole file.
+const SETTINGS = {
+  unit: { concurrency: Math.min(availableParallelism(), 4), timeout: 5 * MINUTE },
+  simulation: { concurrency: Math.min(availableParallelism(), 4), timeout: 10 * MINUTE },
+  system: { concurrency: 1, timeout: 20 * MINUTE },
+};
+const COUNTED = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;
+
+function usage(message) {
+  process.stderr.write(
+    `${message}\nusage: node scripts/test.js unit|simulation|system ... [--only PATTERN] [--repeat N]\n`,
+  );
+  process.exit(2);
+}
+
+/** Compiled files whose source is still there: the compiler leaves those of deleted sources behind. */
+function testFiles(group, only) {
+  const folder = join(ROOT, 'test', group);
+  if (!existsSync(folder)) return [];
+  const sources = readdirSync(folder, { recursive: true })
+    .filter((name) => name.endsWith('.test.ts'))
+    .sort();
+  return sources
+    .filter((name) => only.test(join('test', group, name)))
+    .map((name) => join(ROOT, 'build', 'test', group, name.replace(/\.ts$/, '.js')));
+}
+
+/** The groups one after the other as one stream of events, with one closing summary that counts them all. */
+async function* runGroups(plan) {
+  const totals = new Map();
+  for (const { group, files } of plan) {
+    for await (const event of run({ files, ...SETTINGS[group] })) {
+      const [, name, value] =
+        event.type === 'test:diagnostic' ? (COUNTED.exec(event.data.message) ?? []) : [];
+      if (name !== undefined && event.data.nesting === 0) {
+        totals.set(name, (totals.get(name) ?? 0) + Number(value));
+      } else if (event.type !== 'test:summary') {
+        if (event.type === 'test:fail' && !event.data.todo) process.exitCode = 1;
+        yield event;
+      }
+    }
+  }
+  for (const [name, value] of totals) {
+    const message = `${name} ${name === 'duration_ms' ? value.toFixed(1) : value}`;
+    yield { type: 'test:diagnostic', data: { nesting: 0, message, level: 'info' } };
+  }
+}
+
+const options = { only: { type: 'string', default: '' }, repeat: { type: 'string', default: '1' } };
+let parsed;
+try {
+  parsed = parseArgs({ allowPositionals: true, options });
+} catch (error) {
+  usage(error.message);
+}
+const { positionals: groups, values } = parsed;
+if (groups.length === 0) usage('no group given');
+const unknown = groups.filter((group) => SETTINGS[group] === undefined);
+if (unknown.length > 0) usage(`unknown group: ${unknown.join(' ')}`);
+if (!/^[1-9]\d*$/.test(values.repeat)) usage(`--repeat ${values.repeat}: not a count`);
+
+const plan = groups.map((group) => ({ group, files: testFiles(group, new RegExp(values.only)) }));
+const files = plan.flatMap((part) => part.files);
+// A filter that matches nothing, or an empty folder, must not look like success.
+if (files.length === 0) usage(`no test file matches ${values.only || groups.join(' ')}`);
+const missing = files.filter((file) => !existsSync(file)).map((file) => relative(ROOT, file));
+if (missing.length > 0) usage(`not compiled, run "npm run compile" first: ${missing.join(' ')}`);
+
+const nonEmpty = plan.filter((part) => part.files.length > 0);
+const repeated = Array.from({ length: Number(values.repeat) }, () => nonEmpty).flat();
+const report = new Spec();
+report.pipe(process.stdout);
+for await (const event of runGroups(repeated)) {
+  if (!report.write(event)) await new Promise((resolve) => report.once('drain', resolve));
+}
+report.end();

@@ -1,0 +1,40 @@
+import { configFromArguments, formatProblem, locateConfig } from '../config/index.ts';
+import { ConfigError, type ConfigSource, configFile, fixedConfig } from '../supervisor/config-source.ts';
+import { supervise } from '../supervisor/supervise.ts';
+import { version } from './version.ts';
+
+const USAGE = 2;
+
+/** `zero [run] [--config FILE]`: resolves to the supervisor's exit code. */
+export function runFile(file: string | undefined): Promise<number> {
+  return supervise({ source: configFile(locateConfig(file)), version });
+}
+
+export interface CommandLine {
+  readonly listen: readonly string[];
+  readonly name?: string;
+  readonly command: readonly string[];
+}
+
+/** `zero run --listen ADDR -- CMD`: the same without a file. */
+export function runCommandLine(line: CommandLine): Promise<number> {
+  if (line.command.length === 0) {
+    console.error('zero run: no command given: zero run --listen 8080 -- CMD [ARG...]');
+    return Promise.resolve(USAGE);
+  }
+  let source: ConfigSource;
+  try {
+    source = commandLineConfig(line);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) console.error(problem);
+    return Promise.resolve(USAGE);
+  }
+  return supervise({ source, version });
+}
+
+function commandLineConfig(line: CommandLine): ConfigSource {
+  const result = configFromArguments(line);
+  if ('problems' in result) throw new ConfigError(result.problems.map(formatProblem));
+  return fixedConfig(result.config);
+}

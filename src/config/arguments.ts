@@ -1,0 +1,54 @@
+import { listenArgument } from './address.ts';
+import { findCommand } from './find-command.ts';
+import { checkTree } from './parse.ts';
+import type { Path } from './path.ts';
+import type { Problem } from './problem.ts';
+import type { Config } from './schema.ts';
+import { instanceNameFrom } from './values/names.ts';
+
+/** `zero run --listen ADDR... --name N -- COMMAND...` */
+export interface RunArguments {
+  readonly listen: readonly string[];
+  readonly name?: string;
+  readonly command: readonly string[];
+}
+
+/**
+ * The config that `zero run` with a command means: listeners `listener1`, `listener2` in the order given, everything else by default. The
+ * rules are those of a file; a problem's place is the argument, its line 0.
+ * @param find the executable of a command that is named without a slash, as PATH has it; null when there is none
+ */
+export function configFromArguments(
+  given: RunArguments,
+  find: (command: string) => string | null = findCommand,
+): { config: Config } | { problems: Problem[] } {
+  const [program = '', ...args] = given.command;
+  if (program === '')
+    return {
+      problems: [problem('zero run', 'has no command: write it after "--", as in -- node server.js')],
+    };
+  const path = program.includes('/') ? program : find(program);
+  if (path === null) return { problems: [problem(`-- ${program}`, 'is in no directory of PATH')] };
+  const listeners = given.listen.map((text, index) => ({
+    name: `listener${index + 1}`,
+    address: listenArgument(text),
+  }));
+  const runtime = {
+    name: given.name ?? instanceNameFrom(program.slice(program.lastIndexOf('/') + 1)),
+    path,
+    args,
+  };
+  const checked = checkTree({ service: { listeners, runtime } }, () => false);
+  if ('config' in checked) return checked;
+  return { problems: checked.findings.map(({ path, message }) => problem(argumentAt(path, given), message)) };
+}
+
+function problem(file: string, message: string): Problem {
+  return { file, line: 0, column: 0, message };
+}
+
+/** The argument that a part of the config comes from. */
+function argumentAt([, section, part]: Path, { listen, name, command }: RunArguments): string {
+  if (section === 'listeners' && typeof part === 'number') return `--listen ${listen[part]}`;
+  return part === 'name' ? `--name ${name}` : `-- ${command[0]}`;
+}

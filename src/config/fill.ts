@@ -1,0 +1,30 @@
+import { basename } from 'node:path';
+import type { z } from 'zod/mini';
+import type { listener } from './schema/listener.ts';
+import type { runtime } from './schema/runtime.ts';
+import { instanceNameFrom } from './values/names.ts';
+
+/** Gives every listener that names none the next descriptor from 3 that no listener and no ready_fd has. */
+export function assignDescriptors(
+  listeners: readonly z.output<typeof listener>[],
+  readyFd: number | undefined,
+) {
+  const taken = new Set(listeners.map((one) => one.socket_fd));
+  taken.add(readyFd);
+  let next = 3;
+  return listeners.map((one) => {
+    if (one.socket_fd !== undefined) return { ...one, socket_fd: one.socket_fd };
+    while (taken.has(next)) next += 1;
+    taken.add(next);
+    return { ...one, socket_fd: next };
+  });
+}
+
+/** The name is the executable's, and an environment that is not spelled out is inherited. */
+export function fillRuntime(file: z.output<typeof runtime>) {
+  return {
+    ...file,
+    name: file.name ?? instanceNameFrom(basename(file.path)),
+    inherit_environment: file.inherit_environment ?? file.environment.length === 0,
+  };
+}

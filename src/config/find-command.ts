@@ -1,0 +1,19 @@
+import fs from 'node:fs';
+import path from 'node:path';
+
+/** The first executable file of this name on PATH, as execvp(3) looks for it; null when there is none. */
+export function findCommand(
+  command: string,
+  searchPath = process.env.PATH ?? '/usr/bin:/bin',
+): string | null {
+  for (const directory of searchPath.split(':')) {
+    const file = path.resolve(directory, command);
+    try {
+      fs.accessSync(file, fs.constants.X_OK);
+      if (fs.statSync(file).isFile()) return file;
+    } catch {
+      // Not here, or not ours to execute: execvp(3) goes on, too.
+    }
+  }
+  return null;
+}

@@ -1,0 +1,15 @@
+import * as z from 'zod/mini';
+import { descriptions, notationOf } from './schema/key.ts';
+import { fileSchema } from './schema.ts';
+
+/** The JSON Schema (2020-12) of the config file, for editors. Built when asked for. */
+export function configSchema(): object {
+  return z.toJSONSchema(fileSchema, {
+    io: 'input',
+    metadata: descriptions,
+    override: ({ zodSchema, jsonSchema }) => {
+      const json = notationOf(zodSchema)?.json;
+      if (json !== undefined) Object.assign(jsonSchema, { type: json.length === 1 ? json[0] : json });
+    },
+  });
+}

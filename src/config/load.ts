@@ -1,0 +1,57 @@
+import fs from 'node:fs';
+import { parseConfig } from './parse.ts';
+import type { Problem } from './problem.ts';
+import { LARGEST_FILE } from './read/syntax.ts';
+import type { Config } from './schema.ts';
+
+/** The config in a file, or everything that is wrong with it, a file that cannot be read included (line 0). */
+export function loadConfig(file: string): { config: Config } | { problems: Problem[] } {
+  const failed = (line: number, message: string) => ({ problems: [{ file, line, column: line, message }] });
+  let bytes: Buffer;
+  try {
+    bytes = readBounded(file);
+  } catch (error) {
+    return failed(0, unreadable(error));
+  }
+  // A larger file is refused before its last character, which may be cut in two, is looked at.
+  if (bytes.length > LARGEST_FILE) return parseConfig(bytes.toString('latin1'), file);
+  try {
+    return parseConfig(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), file);
+  } catch (error) {
+    if (error instanceof TypeError && 'code' in error && error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
+      return failed(1, 'is no text in UTF-8');
+    }
+    throw error;
+  }
+}
+
+// Not readFile: the name may be a pipe or a device without an end.
+function readBounded(file: string): Buffer {
+  const fd = fs.openSync(file, 'r');
+  try {
+    const buffer = Buffer.allocUnsafe(LARGEST_FILE + 1);
+    let length = 0;
+    while (length < buffer.length) {
+      const count = fs.readSync(fd, buffer, length, buffer.length - length, null);
+      if (count === 0) break;
+      length += count;
+    }
+    return Buffer.from(buffer.subarray(0, length));
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+function unreadable(error: unknown): string {
+  const code = (error as NodeJS.ErrnoException).code ?? String(error);
+  switch (code) {
+    case 'ENOENT':
+      return 'read config: ENOENT: there is no such file: name another with --config';
+    case 'EACCES':
+      return 'read config: EACCES: this user may not read it';
+    case 'EISDIR':
+      return 'read config: EISDIR: it is a directory';
+    default:
+      return `read config: ${code}`;
+  }
+}

@@ -1,0 +1,41 @@
+import * as z from 'zod/mini';
+import { findingsOf } from './findings.ts';
+import { type Finding, findingMessage, type Path } from './path.ts';
+import type { Problem } from './problem.ts';
+import { readSyntax } from './read/syntax.ts';
+import { readTree } from './read/tree.ts';
+import { checkRules } from './rules/index.ts';
+import { type Config, completeConfig, fileSchema } from './schema.ts';
+import { validParts } from './valid-parts.ts';
+
+/**
+ * A config file's text to the config it describes, or to everything that is wrong with it, in the order of the file. Pure.
+ * @param file the file's name, for the problems
+ */
+export function parseConfig(text: string, file: string): { config: Config } | { problems: Problem[] } {
+  const source = readSyntax(text, file);
+  if ('problem' in source) return { problems: [source.problem] };
+  const tree = readTree(source.document, fileSchema);
+  const checked = checkTree(tree.value, (path) => tree.places.has(path));
+  const findings = [...tree.findings, ...('findings' in checked ? checked.findings : [])];
+  const problems = [
+    ...source.problems,
+    ...findings.map((finding) => source.at(tree.places.offset(finding), findingMessage(finding))),
+  ];
+  if ('config' in checked && problems.length === 0) return checked;
+  return { problems: problems.sort((one, other) => one.line - other.line || one.column - other.column) };
+}
+
+/** Plain values in the file's form to a config, or to all findings. */
+export function checkTree(
+  value: unknown,
+  given: (path: Path) => boolean,
+): { config: Config } | { findings: Finding[] } {
+  const parsed = z.safeParse(fileSchema, value);
+  if (parsed.success) {
+    const findings = checkRules(parsed.data, given);
+    return findings.length === 0 ? { config: completeConfig(parsed.data) } : { findings };
+  }
+  const findings = parsed.error.issues.flatMap((issue) => findingsOf(issue, fileSchema, value));
+  return { findings: [...findings, ...checkRules(validParts(fileSchema, value), given)] };
+}

@@ -1,0 +1,44 @@
+/** Where something is in the config: keys and list indexes from the root. */
+export type Path = readonly (string | number)[];
+
+/** A problem before its place in a file is known. */
+export interface Finding {
+  readonly path: Path;
+  /** Whether it is about the key itself or about its value. */
+  readonly about: 'key' | 'value';
+  /** A phrase about what is at the path, or, where it is not `named`, a sentence that needs no path. */
+  readonly message: string;
+  readonly named: boolean;
+}
+
+/** The message with the path in front where it needs one. */
+export function findingMessage({ path, message, named }: Finding): string {
+  return named && path.length > 0 ? `${formatPath(path)}: ${message}` : message;
+}
+
+/** `service.listeners[0].address` */
+export function formatPath(path: Path): string {
+  return path
+    .map((part, index) => (typeof part === 'number' ? `[${part}]` : `${index > 0 ? '.' : ''}${part}`))
+    .join('');
+}
+
+/** A finding about a value. */
+export function wrongValue(path: Path, problem: string): Finding {
+  return { path, about: 'value', message: problem, named: true };
+}
+
+/** A finding about a key that should not be there. */
+export function wrongKey(path: Path, problem: string): Finding {
+  return { path, about: 'key', message: problem, named: true };
+}
+
+/** What is at this path of a plain value; undefined where there is nothing. */
+export function valueAt(root: unknown, path: Path): unknown {
+  let value = root;
+  for (const part of path) {
+    if (typeof value !== 'object' || value === null) return undefined;
+    value = Reflect.get(value, part);
+  }
+  return value;
+}

@@ -1,0 +1,73 @@
+import { type Document, LineCounter, parseDocument, type YAMLError } from 'yaml';
+import type { Problem } from '../problem.ts';
+import { quoted } from '../values/parsed.ts';
+
+/** A config with a megabyte is a mistake, and everything is held in memory. */
+export const LARGEST_FILE = 1024 * 1024;
+
+/** A text whose YAML could be read. `problems` leave the rest of the file readable. */
+export interface Source {
+  readonly document: Document.Parsed;
+  readonly problems: readonly Problem[];
+  /** The problem at an offset of the text. */
+  at(offset: number, message: string): Problem;
+}
+
+/** Text to YAML; an error of syntax ends it, since what follows one is guesswork. */
+export function readSyntax(text: string, file: string): Source | { readonly problem: Problem } {
+  const whole = (message: string) => ({ problem: { file, line: 1, column: 1, message } });
+  if (text.length > LARGEST_FILE) return whole('is larger than 1 MiB: this is no config of zero');
+  // A byte order mark takes no column.
+  const body = text.startsWith('\uFEFF') ? text.slice(1) : text;
+  const lines = new LineCounter();
+  const at = (offset: number, message: string): Problem => {
+    const { line, col } = lines.linePos(offset);
+    return { file, line: Math.max(line, 1), column: Math.max(col, 1), message };
+  };
+  const control = findControl(body);
+  const document = parseDocument(control === -1 ? body : body.slice(0, control), {
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: 'error',
+  });
+  if (control !== -1) return { problem: at(control, 'is no text: it has a control character here') };
+  const fatal = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY');
+  if (fatal !== undefined) return { problem: at(fatal.pos[0], syntaxMessage(fatal)) };
+  if (document.contents === null) return whole('is empty: it must describe a service');
+  const problems = [
+    ...document.errors.map(({ pos }) => at(pos[0], `duplicate key ${quoted(keyAt(body, pos[0]))}`)),
+    ...document.warnings.map((warning) => at(warning.pos[0], syntaxMessage(warning))),
+  ];
+  return { document, problems, at };
+}
+
+// YAML 1.2.2, 5.1: no C0 control characters but tab and line breaks.
+function findControl(text: string): number {
+  for (let index = 0; index < text.length; index += 1) {
+    const code = text.charCodeAt(index);
+    if (code < 32 && code !== 9 && code !== 10 && code !== 13) return index;
+  }
+  return -1;
+}
+
+function syntaxMessage({ code, message }: YAMLError): string {
+  switch (code) {
+    case 'TAB_AS_INDENT':
+      return 'a tab indents this line: YAML wants spaces';
+    case 'MULTIPLE_DOCS':
+      return 'a second document begins here: a config is one document';
+    case 'TAG_RESOLVE_FAILED':
+      return `${message.charAt(0).toLowerCase()}${message.slice(1)}: a config has no tags`;
+    default:
+      return `YAML: ${message}`;
+  }
+}
+
+function keyAt(text: string, offset: number): string {
+  return (
+    /^(?:"([^"]*)"|'([^']*)'|([^:\s,}]*))/
+      .exec(text.slice(offset, offset + 100))
+      ?.slice(1)
+      .find(Boolean) ?? ''
+  );
+}

@@ -1,0 +1,149 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  type Node,
+  type Scalar,
+  type YAMLMap,
+  type YAMLSeq,
+} from 'yaml';
+import type { $ZodType } from 'zod/v4/core';
+import { type Finding, type Path, wrongValue } from '../path.ts';
+import { notationOf } from '../schema/key.ts';
+import { type Structure, structureOf } from '../schema/structure.ts';
+import { Places } from './places.ts';
+
+/** What the file says, in plain values of the types that the schema wants wherever the file allows it. */
+export interface Tree {
+  readonly value: unknown;
+  readonly places: Places;
+  readonly findings: readonly Finding[];
+}
+
+// Merge keys may nest, multiply and, through an alias, contain themselves.
+const MOST_MERGES = 1000;
+
+/**
+ * Reads a YAML document as the schema wants it: where text is wanted a scalar keeps its source text, so that `0660`, `1e3` and `yes` stay
+ * what was written. Only what the schema knows is descended into, so aliases cannot blow it up.
+ */
+export function readTree(document: Document.Parsed, schema: $ZodType): Tree {
+  const reader = new TreeReader(document);
+  const value = reader.read(document.contents, schema, [], null);
+  return { value, places: reader.places, findings: reader.findings };
+}
+
+interface Entry {
+  readonly name: string;
+  readonly key: Node;
+  readonly value: Node | null;
+}
+
+class TreeReader {
+  readonly places = new Places();
+  readonly findings: Finding[] = [];
+  readonly #document: Document.Parsed;
+  #merges = 0;
+
+  constructor(document: Document.Parsed) {
+    this.#document = document;
+  }
+
+  read(written: Node | null, schema: $ZodType, path: Path, key: Node | null): unknown {
+    this.#place(path, key, written);
+    const node = this.#target(written, path);
+    const structure = structureOf(schema);
+    if (isMap(node)) return structure.type === 'mapping' ? this.#mapping(node, structure.shape, path) : {};
+    if (isSeq(node)) return structure.type === 'list' ? this.#list(node, structure.element, path) : [];
+    return isScalar(node) ? readScalar(node, structure) : null;
+  }
+
+  #place(path: Path, key: Node | null, value: Node | null): void {
+    const keyOffset = key?.range?.[0] ?? null;
+    this.places.set(path, { key: keyOffset, value: value?.range?.[0] ?? keyOffset ?? 0 });
+  }
+
+  #target(node: Node | null, path: Path): Node | null {
+    if (!isAlias(node)) return node;
+    const target = node.resolve(this.#document);
+    if (target === undefined)
+      this.findings.push(wrongValue(path, `no anchor &${node.source} comes before this`));
+    return target ?? null;
+  }
+
+  #mapping(node: YAMLMap, shape: Readonly<Record<string, $ZodType>>, path: Path): unknown {
+    // Without a prototype, so that a key named `__proto__` is a key like any other.
+    const mapping: Record<string, unknown> = Object.create(null);
+    for (const entry of this.#entries(node, path)) {
+      const own = [...path, entry.name];
+      const schema = Object.hasOwn(shape, entry.name) ? shape[entry.name] : undefined;
+      if (schema === undefined) {
+        this.#place(own, entry.key, entry.value);
+        mapping[entry.name] = null;
+      } else {
+        const value = this.read(entry.value, schema, own, entry.key);
+        if (value !== undefined && value !== null) mapping[entry.name] = value;
+      }
+    }
+    return mapping;
+  }
+
+  /** The pairs of a mapping, then those of its merge keys that it does not have itself (yaml.org/type/merge). */
+  #entries(node: YAMLMap, path: Path): Entry[] {
+    const entries = new Map<string, Entry>();
+    const merged: Node[] = [];
+    for (const pair of node.items) {
+      const key = this.#target(pair.key as Node | null, path);
+      const value = pair.value as Node | null;
+      if (!isScalar(key)) {
+        this.findings.push(wrongValue(path, 'a key is no plain word'));
+      } else if (key.source === '<<' && key.type === 'PLAIN') {
+        if (value !== null) merged.push(value);
+      } else {
+        const name = key.source ?? String(key.value);
+        // Of a key that is there twice the first counts; the second is a problem of its own.
+        if (!entries.has(name)) entries.set(name, { name, key, value });
+      }
+    }
+    for (const source of merged) {
+      for (const entry of this.#mergedEntries(source, path)) {
+        if (!entries.has(entry.name)) entries.set(entry.name, entry);
+      }
+    }
+    return [...entries.values()];
+  }
+
+  #mergedEntries(source: Node, path: Path): Entry[] {
+    this.#merges += 1;
+    if (this.#merges > MOST_MERGES) {
+      const message = `more than ${MOST_MERGES} merge keys`;
+      if (this.#merges === MOST_MERGES + 1) this.findings.push(wrongValue(path, message));
+      return [];
+    }
+    const node = this.#target(source, path);
+    if (isMap(node)) return this.#entries(node, path);
+    if (isSeq(node)) return node.items.flatMap((item) => this.#mergedEntries(item as Node, path));
+    this.findings.push(wrongValue(path, 'a merge key "<<" needs a mapping'));
+    return [];
+  }
+
+  #list(node: YAMLSeq, element: $ZodType, path: Path): unknown {
+    return node.items.map((item, index) => this.read(item as Node | null, element, [...path, index], null));
+  }
+}
+
+/** null: the file has nothing here. */
+function readScalar(node: Scalar, structure: Structure): unknown {
+  const source = node.source ?? String(node.value ?? '');
+  const plain = node.type === 'PLAIN';
+  if (plain && node.value === null) {
+    const verbatim = structure.type === 'scalar' && notationOf(structure.schema)?.verbatim === true;
+    return verbatim ? source : null;
+  }
+  if (structure.type !== 'scalar' || structure.json === 'text') return source;
+  if (structure.json === 'boolean') return typeof node.value === 'boolean' ? node.value : source;
+  if (typeof node.value === 'number' && plain) return node.value;
+  return /^\d+(\.\d+)?$/.test(source) ? Number(source) : source;
+}

@@ -1,0 +1,15 @@
+import type { Finding, Path } from '../path.ts';
+import type { ConfigParts } from '../valid-parts.ts';
+import { listenerRules } from './listeners.ts';
+import { readinessRules } from './readiness.ts';
+import { restartRules, runtimeRules } from './runtime.ts';
+
+/** What no single key can tell: every rule between keys. `given` says whether the file has a key itself. */
+export function checkRules(config: ConfigParts, given: (path: Path) => boolean): Finding[] {
+  return [
+    ...listenerRules(config, given),
+    ...runtimeRules(config),
+    ...readinessRules(config),
+    ...restartRules(config),
+  ];
+}

@@ -1,0 +1,93 @@
+import { type Address, isStream } from '../address.ts';
+import { type Finding, type Path, wrongKey } from '../path.ts';
+import type { ListenerConfig } from '../schema.ts';
+import type { ConfigParts, Parts } from '../valid-parts.ts';
+import { quoted } from '../values/parsed.ts';
+import { duplicates } from './duplicates.ts';
+
+type ListenerParts = Parts<ListenerConfig>;
+type OptionName = keyof ListenerConfig['options'];
+
+const TCP_ONLY: readonly OptionName[] = ['defer_accept', 'fast_open'];
+const NETWORK_ONLY: readonly OptionName[] = ['free_bind', 'transparent', 'mark', 'bind_to_device'];
+const FILE_KEYS = ['mode', 'owner', 'group'] as const;
+
+/** Names, addresses and descriptors of their own; options only where the kernel has them. */
+export function listenerRules(config: ConfigParts, given: (path: Path) => boolean): Finding[] {
+  const listeners = config.service?.listeners ?? [];
+  const each = <T>(key: string, value: (listener: ListenerParts) => T | undefined) =>
+    listeners.map((listener, index) => ({
+      path: ['service', 'listeners', index, key],
+      value: listener === undefined ? undefined : value(listener),
+    }));
+  return [
+    ...duplicates(
+      each('name', ({ name }) => name),
+      (name, first) => `${quoted(name)} is the name at ${first} already`,
+    ),
+    ...duplicates(
+      each('address', ({ address }) => (address === undefined ? undefined : identity(address))),
+      (address, first) => `${quoted(address)} is the address at ${first} already`,
+    ),
+    ...duplicates(
+      [
+        ...each('socket_fd', ({ socket_fd }) => socket_fd),
+        { path: ['service', 'readiness', 'ready_fd'], value: config.service?.readiness?.ready_fd },
+      ],
+      (fd, first) => `descriptor ${fd} is taken by ${first} already`,
+    ),
+    ...listeners.flatMap((listener, index) =>
+      listener?.address === undefined
+        ? []
+        : optionRules(listener, listener.address, ['service', 'listeners', index], given),
+    ),
+  ];
+}
+
+/** Addresses that are one to bind(2); undefined for port 0, which is a new one every time. */
+function identity(address: Address): string | undefined {
+  if (address.kind === 'unix') return `unix:${address.path}`;
+  if (address.port === 0) return undefined;
+  const literal = /^[\d.]+$|:/.test(address.host);
+  return literal ? address.text.replace(/^(tcp|udp)[46]/, '$1') : address.text;
+}
+
+function optionRules(
+  listener: ListenerParts,
+  address: Address,
+  path: Path,
+  given: (path: Path) => boolean,
+): Finding[] {
+  const options = [...path, 'options'];
+  const refuse = (names: readonly OptionName[], reason: string) =>
+    names
+      .filter((name) => listener.options?.[name] !== undefined && listener.options[name] !== false)
+      .map((name) => wrongKey([...options, name], reason));
+  const findings: Finding[] = [];
+  if (!isStream(address) && given([...path, 'backlog'])) {
+    findings.push(wrongKey([...path, 'backlog'], `is for connections, and ${address.network} has none`));
+  }
+  if (!address.network.startsWith('tcp'))
+    findings.push(...refuse(TCP_ONLY, `is for tcp, not for ${address.network}`));
+  if (address.kind === 'unix') {
+    findings.push(
+      ...refuse(['ipv6_only', ...NETWORK_ONLY], `is for tcp and udp, not for ${address.network}`),
+    );
+  } else if (isIPv4Only(address.network, address.host)) {
+    findings.push(...refuse(['ipv6_only'], `is for IPv6, and ${quoted(address.text)} is IPv4`));
+  }
+  if (address.kind === 'inet' || address.path.startsWith('@'))
+    findings.push(...fileRules(listener, address, path));
+  return findings;
+}
+
+function isIPv4Only(network: string, host: string): boolean {
+  return network.endsWith('4') || /^[\d.]+$/.test(host);
+}
+
+function fileRules(listener: ListenerParts, address: Address, path: Path): Finding[] {
+  const what = address.kind === 'inet' ? address.network : 'an abstract address';
+  return FILE_KEYS.filter((key) => listener[key] !== undefined).map((key) =>
+    wrongKey([...path, key], `is for the file of a Unix socket, and ${what} has none`),
+  );
+}

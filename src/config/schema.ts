@@ -1,0 +1,48 @@
+import * as z from 'zod/mini';
+import { assignDescriptors, fillRuntime } from './fill.ts';
+import { application } from './schema/application.ts';
+import { key } from './schema/key.ts';
+import { listener } from './schema/listener.ts';
+import { options } from './schema/options.ts';
+import { readiness } from './schema/readiness.ts';
+import { restart } from './schema/restart.ts';
+import { runtime } from './schema/runtime.ts';
+
+const service = z.strictObject({
+  listeners: key('The addresses that zero listens on for the service.', z.prefault(z.array(listener), [])),
+  runtime: key('What is started.', runtime),
+  options: key('Reloading and stopping.', z.prefault(options, {})),
+  readiness: key(
+    'What makes a new generation ready: every gate that is given must pass.',
+    z.prefault(readiness, {}),
+  ),
+  restart: key('What happens when the service exits by itself.', z.prefault(restart, {})),
+});
+
+/** The config file. The one source of its types, its defaults, its JSON Schema and its reference. */
+export const fileSchema = z.strictObject({
+  application: key('zero itself.', z.prefault(application, {})),
+  service: key('The service.', service),
+});
+
+/** What the file says, with the defaults that do not depend on other keys. */
+export type FileConfig = z.output<typeof fileSchema>;
+
+/** Fills in what depends on other keys: descriptor numbers, the name, whether the environment is inherited. */
+export function completeConfig(file: FileConfig) {
+  const listeners = assignDescriptors(file.service.listeners, file.service.readiness.ready_fd);
+  return { ...file, service: { ...file.service, listeners, runtime: fillRuntime(file.service.runtime) } };
+}
+
+/** The config in the form that the program uses: keys as in the file, durations in milliseconds, every default filled in. */
+export type Config = ReturnType<typeof completeConfig>;
+export type ApplicationConfig = Config['application'];
+export type LoggingConfig = ApplicationConfig['logging'];
+export type MetricsConfig = NonNullable<ApplicationConfig['metrics']>;
+export type ServiceConfig = Config['service'];
+export type ListenerConfig = ServiceConfig['listeners'][number];
+export type RuntimeConfig = ServiceConfig['runtime'];
+export type ReadinessConfig = ServiceConfig['readiness'];
+export type HttpGateConfig = NonNullable<ReadinessConfig['http']>;
+export type TcpGateConfig = NonNullable<ReadinessConfig['tcp']>;
+export type CommandGateConfig = NonNullable<ReadinessConfig['command']>;

@@ -1,0 +1,50 @@
+import * as z from 'zod/mini';
+import { formatTargets, parseTargets } from '../values/metrics-target.ts';
+import { formatProxy, parseProxy } from '../values/proxy.ts';
+import { parseSentryDsn } from '../values/sentry-dsn.ts';
+import { key, scalar } from './key.ts';
+import { path, text } from './scalars.ts';
+
+const metrics = z.strictObject({
+  address: key(
+    'Where statsd metrics go, several with commas between: `udp://host:port`, `tcp://host:port`, `unix:///path`, `file:///path`.',
+    scalar({ kind: 'addresses' }, parseTargets, formatTargets),
+  ),
+  prefix: key('What every metric name begins with, a dot between. Left out: nothing.', z.exactOptional(text)),
+  proxy: key(
+    'A proxy for the `tcp://` addresses: `http://host:port` (CONNECT) or `socks5://host:port`, with `user:password@` where it asks for one.',
+    z.exactOptional(scalar({ kind: 'URL' }, parseProxy, formatProxy)),
+  ),
+});
+
+const logging = z.strictObject({
+  format: key(
+    '`human` is for eyes, `json` is one JSON document a line; `auto` is human on a terminal and json elsewhere.',
+    z.prefault(z.enum(['auto', 'human', 'json']), 'auto'),
+  ),
+  level: key(
+    'The least important level that is written.',
+    z.prefault(z.enum(['debug', 'info', 'warn', 'error']), 'info'),
+  ),
+  file: key('Write the log to this file instead of standard output.', z.exactOptional(path)),
+});
+
+export const application = z.strictObject({
+  metrics: key(
+    'statsd metrics, under the names of the first zero. Left out: none are sent.',
+    z.exactOptional(metrics),
+  ),
+  sentry_dsn: key(
+    'The DSN of a Sentry project that failed handovers and crashes are reported to.',
+    z.exactOptional(scalar({ kind: 'URL' }, parseSentryDsn, (value) => value)),
+  ),
+  logging: key("zero's own log.", z.prefault(logging, {})),
+  runtime_directory: key(
+    'Lock, sockets and state of the running instance. Left out: `/run/zero/NAME` for root, else `$XDG_RUNTIME_DIR/zero/NAME`.',
+    z.exactOptional(path),
+  ),
+  data_directory: key(
+    'What outlives a boot. Left out: `/var/lib/zero/NAME` for root, else `$XDG_STATE_HOME/zero/NAME`.',
+    z.exactOptional(path),
+  ),
+});

@@ -1,0 +1,64 @@
+import * as z from 'zod/mini';
+import { parseDevice, parseListenerName } from '../values/names.ts';
+import { key, scalar } from './key.ts';
+import { address, boolean, integer, octal, text } from './scalars.ts';
+
+// The kernel reads socket options as int, SO_MARK as u32.
+const INT_MAX = 2 ** 31 - 1;
+const BYTES = integer(1, INT_MAX);
+
+const options = z.strictObject({
+  ipv6_only: key('An IPv6 socket takes no IPv4 connections (IPV6_V6ONLY).', z.exactOptional(boolean)),
+  free_bind: key(
+    'Bind to an address that the machine does not have yet (IP_FREEBIND).',
+    z.exactOptional(boolean),
+  ),
+  transparent: key(
+    'Bind to an address of other machines, for TPROXY (IP_TRANSPARENT); needs CAP_NET_ADMIN.',
+    z.exactOptional(boolean),
+  ),
+  defer_accept: key(
+    'TCP only: hand a connection over when its first bytes are there, or after so many seconds (TCP_DEFER_ACCEPT).',
+    z.exactOptional(integer(1, 3600)),
+  ),
+  fast_open: key(
+    'TCP only: accept data in the first packet, for so many connections at once that are not yet proven (TCP_FASTOPEN).',
+    z.exactOptional(integer(1, INT_MAX)),
+  ),
+  receive_buffer: key('Bytes of the receive buffer (SO_RCVBUF).', z.exactOptional(BYTES)),
+  send_buffer: key('Bytes of the send buffer (SO_SNDBUF).', z.exactOptional(BYTES)),
+  mark: key(
+    'Mark of the packets for routing and filters (SO_MARK); needs CAP_NET_ADMIN.',
+    z.exactOptional(integer(0, 2 ** 32 - 1)),
+  ),
+  bind_to_device: key(
+    'Name of the one network interface that is listened on (SO_BINDTODEVICE).',
+    z.exactOptional(scalar({ kind: 'text' }, parseDevice, (value) => value)),
+  ),
+});
+
+export const listener = z.strictObject({
+  name: key(
+    'The name that the service and the command line know it by; every listener has its own.',
+    scalar({ kind: 'text', json: ['string', 'number'] }, parseListenerName, (value) => value),
+  ),
+  address: key(
+    '`host:port`, `:port` for every interface, or with a network in front: `tcp:` `tcp4:` `tcp6:` `udp:` `udp4:` `udp6:` `unix:` `unixgram:`; bare is tcp. `unix:@name` is abstract. Port 0 lets the kernel choose.',
+    address,
+  ),
+  socket_fd: key(
+    'Number of the descriptor in the service. Left out: the next free one from 3.',
+    z.exactOptional(integer(3, 65535)),
+  ),
+  backlog: key(
+    'Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn. It stays so although services listen again with their own.',
+    z.prefault(integer(1, INT_MAX), 4096),
+  ),
+  mode: key(
+    'Permission bits of a Unix socket. Left out: what the umask of zero leaves.',
+    z.exactOptional(octal),
+  ),
+  owner: key('User, by name or number, that a Unix socket belongs to.', z.exactOptional(text)),
+  group: key('Group, by name or number, that a Unix socket belongs to.', z.exactOptional(text)),
+  options: key('Options of the socket. Left out: as the kernel has them.', z.prefault(options, {})),
+});

@@ -1,0 +1,20 @@
+import * as z from 'zod/mini';
+import { reloadSignalProblem, shutdownSignalProblem } from '../values/signal.ts';
+import { key } from './key.ts';
+import { duration, signalExcept } from './scalars.ts';
+
+export const options = z.strictObject({
+  reload_signal: key(
+    'The signal on which zero replaces the service.',
+    z.prefault(signalExcept(reloadSignalProblem), 'SIGHUP'),
+  ),
+  reload_uptime: key(
+    'A new generation must have stayed up this long before the old one is let go.',
+    z.prefault(duration, '1s'),
+  ),
+  shutdown_signal: key(
+    'The signal that asks the service to leave.',
+    z.prefault(signalExcept(shutdownSignalProblem), 'SIGTERM'),
+  ),
+  shutdown_timeout: key('How long after that it is killed; 0 is never.', z.prefault(duration, '30s')),
+});

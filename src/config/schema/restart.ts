@@ -1,0 +1,23 @@
+import * as z from 'zod/mini';
+import { key, noted } from './key.ts';
+import { positiveDuration } from './scalars.ts';
+
+const factor = noted({ kind: 'number' }, z.number().check(z.minimum(1), z.maximum(100)));
+
+const backoff = z.strictObject({
+  initial: key('The pause before the first restart.', z.prefault(positiveDuration, '100ms')),
+  factor: key('How many times longer every further pause is.', z.prefault(factor, 2)),
+  max: key('The longest pause.', z.prefault(positiveDuration, '30s')),
+  reset_after: key(
+    'After staying up this long a worker is restarted at once, and the pauses begin anew.',
+    z.prefault(positiveDuration, '1m'),
+  ),
+});
+
+export const restart = z.strictObject({
+  policy: key(
+    'Whether a worker that exits by itself is started again: `always`, `on-failure` (not after exit code 0), `never`.',
+    z.prefault(z.enum(['always', 'on-failure', 'never']), 'always'),
+  ),
+  backoff: key('The pauses between restarts.', z.prefault(backoff, {})),
+});

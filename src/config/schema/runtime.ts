@@ -1,0 +1,85 @@
+import * as z from 'zod/mini';
+import { formatLimit, LIMIT_NAMES, parseLimit } from '../values/limit.ts';
+import { parseInstanceName, parseVariableName } from '../values/names.ts';
+import { forwardSignalProblem } from '../values/signal.ts';
+import { key, scalar } from './key.ts';
+import { boolean, octal, path, signalExcept, text, verbatim } from './scalars.ts';
+
+const PROTOCOLS = ['systemd', 'server_starter', 'einhorn', 'nginx', 'fpm'] as const;
+
+const limit = z.exactOptional(
+  scalar({ kind: 'limit', json: ['string', 'integer'] }, parseLimit, formatLimit),
+);
+
+const variable = z.strictObject({
+  key: key(
+    'Name of the variable.',
+    scalar({ kind: 'text', json: ['string'] }, parseVariableName, (value) => value),
+  ),
+  value: key(
+    "Its value. Left out or empty: the value that zero's own variable of this name has.",
+    z.prefault(verbatim, ''),
+  ),
+});
+
+type LimitName = (typeof LIMIT_NAMES)[number];
+
+// Object.fromEntries forgets the keys.
+const limits = z.strictObject(
+  Object.fromEntries(LIMIT_NAMES.map((name) => [name, limit])) as Record<LimitName, typeof limit>,
+);
+
+export const runtime = z.strictObject({
+  name: key(
+    'Name of the service and of this instance of zero: letters, digits and `. _ - + @ :`. Left out: the last part of `path`.',
+    z.exactOptional(
+      scalar({ kind: 'text', json: ['string', 'number'] }, parseInstanceName, (value) => value),
+    ),
+  ),
+  directory: key(
+    'Working directory of the service, looked up anew for every generation. A relative one starts, and an empty one is, where zero was started.',
+    z.prefault(
+      scalar(
+        { kind: 'path' },
+        (value) => (value.includes('\0') ? { problem: 'has a NUL character' } : { value }),
+        (value) => value,
+      ),
+      '',
+    ),
+  ),
+  path: key('The executable; a relative path starts at `directory`.', path),
+  args: key(
+    'Its arguments, as they are written. `${fd.NAME}` is the descriptor number of a listener, `${generation}` counts from 1, `${worker}` from 0.',
+    z.prefault(z.array(verbatim), []),
+  ),
+  environment: key(
+    'Variables of the service. A list that is not empty is its whole environment, unless inherit_environment is true.',
+    z.prefault(z.array(variable), []),
+  ),
+  environment_file: key(
+    'A file of KEY=VALUE lines, read again for every generation; `environment` wins.',
+    z.exactOptional(path),
+  ),
+  inherit_environment: key(
+    "Start from zero's own environment. Left out: true where `environment` is empty, else false.",
+    z.exactOptional(boolean),
+  ),
+  user: key(
+    'User, by name or number, that the service runs as, with the groups of a login; zero must be root.',
+    z.exactOptional(text),
+  ),
+  group: key('Group, by name or number. Left out: the group of `user`.', z.exactOptional(text)),
+  umask: key('Left out: the umask of zero.', z.exactOptional(octal)),
+  limits: key(
+    'Resource limits, getrlimit(2): a number, `soft:hard`, or `unlimited`. Left out: those of zero.',
+    z.prefault(limits, {}),
+  ),
+  protocols: key(
+    'The conventions by which the service is told of its sockets.',
+    z.prefault(z.array(z.enum(PROTOCOLS)), ['systemd', 'server_starter', 'einhorn']),
+  ),
+  forward_signals: key(
+    'Signals that zero passes on to the service when it gets them.',
+    z.prefault(z.array(signalExcept(forwardSignalProblem)), []),
+  ),
+});

@@ -1,0 +1,23 @@
+import { isIPv6 } from 'node:net';
+
+/** A place to connect to. */
+export interface HostPort {
+  /** A name or an address, IPv6 without brackets. */
+  readonly host: string;
+  readonly port: number;
+}
+
+/** `host:port` or `[ipv6]:port` with a port from 1; null when it is neither. */
+export function parseHostPort(text: string): HostPort | null {
+  const match = /^(?:\[([^\]]+)\]|([^\s:/@[\]]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return null;
+  const [, bracketed, plain, digits] = match;
+  const port = Number(digits);
+  if (port < 1 || port > 65535) return null;
+  if (bracketed !== undefined && !isIPv6(bracketed)) return null;
+  return { host: (bracketed ?? plain ?? '').toLowerCase(), port };
+}
+
+export function formatHostPort({ host, port }: HostPort): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+}

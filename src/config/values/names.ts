@@ -1,0 +1,52 @@
+import { type Parsed, quoted } from './parsed.ts';
+
+/** A listener's name: sd_listen_fds_with_names(3) wants no colon, no control characters and at most 255 characters. */
+export function parseListenerName(text: string): Parsed<string> {
+  if (text === '') return { problem: 'is empty: write a name such as http' };
+  if (text.length > 255) return { problem: `has ${text.length} characters: the longest name has 255` };
+  // systemd's FileDescriptorName= takes ASCII only, and consumers split LISTEN_FDNAMES at colons.
+  if (!/^[\x21-\x39\x3b-\x7e]+$/.test(text)) {
+    return { problem: `${quoted(text)} has a colon, a space or a character that is not ASCII` };
+  }
+  return { value: text };
+}
+
+const INSTANCE = /^[A-Za-z0-9_][A-Za-z0-9._+@:-]*$/;
+// The control socket's path contains it, and such a path has 107 bytes in all (unix(7)).
+const LONGEST_INSTANCE = 64;
+
+/** An instance's name: it is used for directories. */
+export function parseInstanceName(text: string): Parsed<string> {
+  if (text === '') return { problem: 'is empty' };
+  if (text.length > LONGEST_INSTANCE) {
+    return { problem: `has ${text.length} characters: the longest name has ${LONGEST_INSTANCE}` };
+  }
+  if (!INSTANCE.test(text)) {
+    return {
+      problem: `${quoted(text)} cannot name a directory: use letters, digits and . _ - + @ :, a letter or digit first`,
+    };
+  }
+  return { value: text };
+}
+
+/** The nearest name that {@link parseInstanceName} accepts, for a file's name. */
+export function instanceNameFrom(file: string): string {
+  const name = file.replace(/[^A-Za-z0-9._+@:-]/g, '-').replace(/^[^A-Za-z0-9_]+/, '');
+  return name.slice(0, LONGEST_INSTANCE) || 'service';
+}
+
+/** A variable's name: anything without `=` and NUL (environ(7)). */
+export function parseVariableName(text: string): Parsed<string> {
+  if (text === '') return { problem: 'is empty: name the variable' };
+  if (text.includes('='))
+    return { problem: `${quoted(text)} has a "=": the part behind it belongs in value` };
+  return text.includes('\0') ? { problem: 'has a NUL character' } : { value: text };
+}
+
+/** A network interface's name: at most 15 bytes, no slash and no space (IFNAMSIZ, linux/if.h). */
+export function parseDevice(text: string): Parsed<string> {
+  if (!/^[^\s/:\0]+$/.test(text) || Buffer.byteLength(text) > 15) {
+    return { problem: `${quoted(text)} is no network interface: write a name such as eth0` };
+  }
+  return { value: text };
+}

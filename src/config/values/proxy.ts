@@ -1,0 +1,41 @@
+import { formatHostPort, type HostPort, parseHostPort } from './host-port.ts';
+import type { Parsed } from './parsed.ts';
+
+/** A proxy that metrics over TCP go through. `user` is a secret as a whole. */
+export interface MetricsProxy extends HostPort {
+  readonly protocol: 'http' | 'socks5';
+  /** Name and password with their percent-encoding removed; null where none is given. */
+  readonly user: { readonly name: string; readonly password: string } | null;
+}
+
+/** `http://host:port` or `socks5://host:port`, with `name:password@` in front of the host or without. No message quotes it. */
+export function parseProxy(text: string): Parsed<MetricsProxy> {
+  const match = /^(http|socks5):\/\/(?:([^@]*)@)?([^/]+)\/?$/.exec(text);
+  const place = parseHostPort(match?.[3] ?? '');
+  if (match === null || place === null)
+    return { problem: 'is no proxy: write http://host:port or socks5://host:port' };
+  const [, protocol, credentials] = match;
+  const user = credentials === undefined ? null : parseUser(credentials);
+  if (user === undefined) return { problem: 'has a user or password with a wrong %XX in it' };
+  return { value: { protocol: protocol === 'http' ? 'http' : 'socks5', ...place, user } };
+}
+
+function parseUser(credentials: string): MetricsProxy['user'] | undefined {
+  const [name = '', ...rest] = credentials.split(':');
+  try {
+    return { name: decodeURIComponent(name), password: decodeURIComponent(rest.join(':')) };
+  } catch {
+    return undefined;
+  }
+}
+
+export function formatProxy(proxy: MetricsProxy): string {
+  const user = proxy.user === null ? '' : `${formatUser(proxy.user)}@`;
+  return `${proxy.protocol}://${user}${formatHostPort(proxy)}`;
+}
+
+function formatUser({ name, password }: { readonly name: string; readonly password: string }): string {
+  return password === ''
+    ? encodeURIComponent(name)
+    : `${encodeURIComponent(name)}:${encodeURIComponent(password)}`;
+}

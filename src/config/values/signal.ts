@@ -1,0 +1,99 @@
+import { type Parsed, quoted } from './parsed.ts';
+
+/** signal(7), x86 and ARM: the place in the list is the number. */
+const NAMES = [
+  'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP',
+  'TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS',
+]
+  .join(' ')
+  .split(' ');
+
+const ALIASES = new Map([
+  ['IOT', 'ABRT'],
+  ['CLD', 'CHLD'],
+  ['POLL', 'IO'],
+  ['UNUSED', 'SYS'],
+]);
+
+// glibc keeps 32 and 33 for its threads, so SIGRTMIN is 34 and SIGRTMAX 64 (signal(7)).
+const REAL_TIME = 30;
+
+/**
+ * A signal's name, `USR1` or `SIGUSR1` in any case; real-time signals as `SIGRTMIN+n` or `SIGRTMAX-n`.
+ * @returns the canonical name, `SIGUSR1`, `SIGRTMIN+3`
+ */
+export function parseSignal(text: string): Parsed<string> {
+  if (/^\d+$/.test(text)) return { problem: byNumber(text) };
+  const bare = text.toUpperCase().replace(/^SIG/, '');
+  const name = ALIASES.get(bare) ?? bare;
+  if (NAMES.includes(name)) return { value: `SIG${name}` };
+  const realTime = /^RT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(bare);
+  if (realTime !== null) {
+    const [, base, sign = '+', digits = '0'] = realTime;
+    const offset = (base === 'MIN' ? 0 : REAL_TIME) + (sign === '+' ? 1 : -1) * Number(digits);
+    if (offset >= 0 && offset <= REAL_TIME)
+      return { value: offset === 0 ? 'SIGRTMIN' : `SIGRTMIN+${offset}` };
+  }
+  return { problem: `${quoted(text)} is no signal: write a name such as SIGHUP` };
+}
+
+function byNumber(text: string): string {
+  const name = NAMES[Number(text) - 1];
+  return name === undefined
+    ? `${quoted(text)} is no signal: write a name such as SIGHUP`
+    : `${text} is a number: write SIG${name}`;
+}
+
+// What a handler of the supervisor cannot or must not take, with the reason.
+const UNTAKEABLE = new Map([
+  ['SIGKILL', 'no process can catch it'],
+  ['SIGSTOP', 'no process can catch it'],
+  ['SIGCHLD', 'the kernel sends it to zero when a process exits'],
+  ['SIGPIPE', 'the kernel sends it to zero when a log reader goes away'],
+  ...['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV', 'SIGSYS', 'SIGSTKFLT'].map(
+    (name): [string, string] => [name, 'it means that a program has crashed'],
+  ),
+  // V8's profiler and the timers of setitimer(2).
+  ['SIGPROF', "it drives Node's profiler"],
+]);
+
+const STOPPING = new Map([
+  ['SIGINT', 'it stops zero'],
+  ['SIGTERM', 'it stops zero'],
+  ['SIGQUIT', 'it stops zero at once'],
+]);
+
+// Their default action is to ignore, to stop or to go on (signal(7)): a service without a handler would never leave.
+const HARMLESS = new Set([
+  'SIGCHLD',
+  'SIGURG',
+  'SIGWINCH',
+  'SIGCONT',
+  'SIGSTOP',
+  'SIGTSTP',
+  'SIGTTIN',
+  'SIGTTOU',
+]);
+
+/** Why zero cannot listen to this signal as its reload_signal; null when it can. */
+export function reloadSignalProblem(name: string): string | null {
+  return STOPPING.get(name) ?? uncatchable(name);
+}
+
+/** Why zero cannot pass this signal on; null when it can. */
+export function forwardSignalProblem(name: string): string | null {
+  if (name === 'SIGUSR2') return 'it is kept for the upgrade of zero itself';
+  return STOPPING.get(name) ?? uncatchable(name);
+}
+
+/** Why this signal cannot ask a service to leave; null when it can. SIGWINCH can: httpd leaves gracefully on it. */
+export function shutdownSignalProblem(name: string): string | null {
+  if (name === 'SIGWINCH' || !HARMLESS.has(name)) return null;
+  return 'it does not end a process';
+}
+
+function uncatchable(name: string): string | null {
+  // libuv knows the signals up to 31 only, and so process.on does.
+  if (name.startsWith('SIGRTMIN')) return 'Node cannot catch real-time signals';
+  return UNTAKEABLE.get(name) ?? null;
+}

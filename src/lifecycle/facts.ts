@@ -1,0 +1,175 @@
+/**
+ * What the project says about itself: one fact, one log line, one stable event name. Facts are plain data so that the log, statsd and
+ * Sentry read the same thing. They carry names of variables, never their values.
+ */
+
+/** How a process left. `unknown`: it was not our child, so the kernel told nobody (waitpid(2)). */
+export type ExitStatus =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signaled'; readonly signal: string; readonly coreDumped: boolean }
+  | { readonly kind: 'unknown' };
+
+/** getrusage(2) of a process that left. Seconds, bytes and counts. */
+export interface Usage {
+  readonly userSeconds: number;
+  readonly systemSeconds: number;
+  readonly maxRssBytes: number;
+  readonly minorFaults: number;
+  readonly majorFaults: number;
+  readonly diskReads: number;
+  readonly diskWrites: number;
+  readonly signals: number;
+  readonly voluntaryContextSwitches: number;
+  readonly involuntaryContextSwitches: number;
+}
+
+/** A failed step: what was attempted, on what, why. `detail` says what to do where that is known. */
+export interface Failure {
+  /** Stable word for the step, e.g. `config`, `release`, `bind`, `spawn`, `readiness.http`, `exit`. */
+  readonly step: string;
+  readonly reason: string;
+  readonly generation?: number;
+  readonly worker?: number;
+  readonly exit?: ExitStatus;
+  /** The last lines the worker wrote, oldest first; at most 20. */
+  readonly output?: readonly string[];
+}
+
+/** The end of one handover. Durations in milliseconds. */
+export type Outcome = 'promoted' | 'rolled_back' | 'failed' | 'aborted' | 'timed_out' | 'superseded';
+
+export type Fact =
+  | {
+      readonly event: 'supervisor_started';
+      readonly name: string;
+      readonly pid: number;
+      readonly version: string;
+      readonly config: string | null;
+    }
+  | {
+      readonly event: 'listener_bound';
+      readonly listener: string;
+      readonly address: string;
+      readonly fd: number;
+    }
+  | { readonly event: 'listener_closed'; readonly listener: string; readonly address: string }
+  | {
+      readonly event: 'service_starting';
+      readonly generation: number;
+      readonly path: string;
+      readonly directory: string;
+      readonly workers: number;
+    }
+  | {
+      readonly event: 'worker_spawned';
+      readonly generation: number;
+      readonly worker: number;
+      readonly pid: number;
+    }
+  | {
+      readonly event: 'worker_spawn_failed';
+      readonly generation: number;
+      readonly worker: number;
+      readonly step: string;
+      readonly reason: string;
+    }
+  | {
+      readonly event: 'gate_passed';
+      readonly generation: number;
+      readonly worker: number;
+      readonly gate: string;
+      readonly after: number;
+    }
+  | {
+      readonly event: 'worker_ready';
+      readonly generation: number;
+      readonly worker: number;
+      readonly after: number;
+    }
+  | {
+      readonly event: 'worker_not_ready';
+      readonly generation: number;
+      readonly worker: number;
+      readonly waiting: readonly string[];
+      readonly after: number;
+    }
+  | {
+      readonly event: 'worker_exited';
+      readonly generation: number;
+      readonly worker: number;
+      readonly pid: number;
+      readonly exit: ExitStatus;
+      readonly expected: boolean;
+      readonly usage: Usage | null;
+      readonly uptime: number;
+    }
+  | {
+      readonly event: 'worker_restarting';
+      readonly generation: number;
+      readonly worker: number;
+      readonly delay: number;
+      readonly attempt: number;
+    }
+  | {
+      readonly event: 'worker_pid_changed';
+      readonly generation: number;
+      readonly worker: number;
+      readonly from: number;
+      readonly pid: number;
+    }
+  | {
+      readonly event: 'worker_signalled';
+      readonly generation: number;
+      readonly worker: number;
+      readonly pid: number;
+      readonly signal: string;
+    }
+  | {
+      readonly event: 'worker_killed';
+      readonly generation: number;
+      readonly worker: number;
+      readonly pid: number;
+      readonly reason: string;
+    }
+  | {
+      readonly event: 'leftovers_killed';
+      readonly generation: number;
+      readonly worker: number;
+      readonly pids: readonly number[];
+    }
+  | {
+      readonly event: 'output_dropped';
+      readonly stream: 'stdout' | 'stderr';
+      readonly lines: number;
+      readonly bytes: number;
+    }
+  | { readonly event: 'reload_requested'; readonly by: string; readonly merged: boolean }
+  | { readonly event: 'handover_started'; readonly handover: number; readonly incumbent: number | null }
+  | {
+      readonly event: 'handover_finished';
+      readonly handover: number;
+      readonly outcome: Outcome;
+      readonly generation: number | null;
+      readonly incumbent: number | null;
+      readonly duration: number;
+      readonly failure: Failure | null;
+    }
+  | { readonly event: 'generation_promoted'; readonly generation: number; readonly previous: number | null }
+  | { readonly event: 'generation_retiring'; readonly generation: number }
+  | {
+      readonly event: 'generation_gone';
+      readonly generation: number;
+      readonly retiredFor: number | null;
+      readonly usage: Usage | null;
+    }
+  | { readonly event: 'stop_requested'; readonly by: string; readonly now: boolean }
+  | {
+      readonly event: 'supervisor_stopped';
+      readonly code: number;
+      readonly reason: string;
+      readonly duration: number;
+    }
+  | { readonly event: 'warning'; readonly about: string; readonly message: string }
+  | { readonly event: 'error'; readonly step: string; readonly message: string };
+
+export type FactName = Fact['event'];

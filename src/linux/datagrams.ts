@@ -1,0 +1,118 @@
+import { chmodSync, chownSync, fchmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { callAbout, tryCall } from './libc.ts';
+import {
+  controlMessages,
+  controlSpace,
+  MSG_CTRUNC,
+  MSG_TRUNC,
+  messageBlock,
+  messageFlags,
+  resetControlLength,
+  SCM_CREDENTIALS,
+  SCM_RIGHTS,
+  writeControlMessage,
+} from './message-header.ts';
+import { encodeAddress } from './sockaddr.ts';
+import { bindSocket, closeFd, openSocket, setOption } from './sockets.ts';
+
+/** One datagram. `sender` is who the kernel says it was; `fds` now belong to the caller, who closes them. */
+export interface Datagram {
+  data: Buffer;
+  sender: { pid: number; uid: number; gid: number } | null;
+  fds: number[];
+  /** More bytes or descriptors were sent than there was room for. */
+  truncated: boolean;
+}
+
+// systemd's own limits: a notification is at most PIPE_BUF bytes (sd_notify(3)); unix(7): SCM_MAX_FD is 253.
+const DATA_CAPACITY = 4096;
+const MAX_DESCRIPTORS = 253;
+const CREDENTIALS_SIZE = 12;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
+const MSG_CMSG_CLOEXEC = 0x40000000;
+
+const controlCapacity = controlSpace(CREDENTIALS_SIZE) + controlSpace(MAX_DESCRIPTORS * 4);
+let receiveBlock: ReturnType<typeof messageBlock> | undefined;
+
+/**
+ * The next datagram of a Unix datagram socket, up to 4096 bytes of it, or null when none waits. The sender is known when
+ * the socket has `passcred` set. Throws SystemError.
+ */
+export function receiveDatagram(fd: number): Datagram | null {
+  receiveBlock ??= messageBlock(DATA_CAPACITY, controlCapacity, 0);
+  const message = receiveBlock;
+  resetControlLength(message);
+  const length = tryCall(['EAGAIN'], 'recvmsg', fd, message.block, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+  if (length === 'EAGAIN') return null;
+  const datagram: Datagram = {
+    data: Buffer.from(message.data.subarray(0, length)),
+    sender: null,
+    fds: [],
+    truncated: (messageFlags(message) & (MSG_TRUNC | MSG_CTRUNC)) !== 0,
+  };
+  for (const { type, bytes } of controlMessages(message)) {
+    if (type === SCM_CREDENTIALS) {
+      datagram.sender = { pid: bytes.readInt32LE(0), uid: bytes.readUInt32LE(4), gid: bytes.readUInt32LE(8) };
+    } else if (type === SCM_RIGHTS) {
+      for (let offset = 0; offset + 4 <= bytes.length; offset += 4)
+        datagram.fds.push(bytes.readInt32LE(offset));
+    }
+  }
+  return datagram;
+}
+
+/**
+ * Sends one datagram to the Unix socket at `path` ('@name' abstract), with descriptors beside it; what NOTIFY_SOCKET wants.
+ * Throws SystemError (ENOENT, ECONNREFUSED, EAGAIN when the receiver's queue is full).
+ */
+export function sendDatagram(path: string, data: string | Buffer, fds: readonly number[] = []): void {
+  const bytes = typeof data === 'string' ? Buffer.from(data) : data;
+  const address = encodeAddress({ family: 'unix', path });
+  const descriptors = Buffer.alloc(fds.length * 4);
+  for (const [index, fd] of fds.entries()) descriptors.writeInt32LE(fd, index * 4);
+  const message = messageBlock(bytes.length, controlSpace(descriptors.length), address.length);
+  bytes.copy(message.data);
+  address.copy(message.name);
+  if (fds.length > 0) writeControlMessage(message, SCM_RIGHTS, descriptors);
+  const socket = openSocket('unix', 'dgram');
+  try {
+    callAbout(path, 'sendmsg', socket, message.block, MSG_NOSIGNAL);
+  } finally {
+    closeFd(socket);
+  }
+}
+
+/**
+ * A Unix datagram socket at `path` that learns each sender's credentials. A socket left there is replaced, any other file
+ * is EADDRINUSE. Nobody but the owner can send before `mode` (default 0600), `uid` and `gid` are in place.
+ * Throws SystemError, or the file system's error for chown and chmod.
+ */
+export function createDatagramSocket(
+  path: string,
+  access: { uid?: number; gid?: number; mode?: number } = {},
+): number {
+  const fd = openSocket('unix', 'dgram');
+  let bound = false;
+  try {
+    setOption(fd, 'passcred', 1);
+    if (!path.startsWith('@')) unlinkSocket(path);
+    // The name gets the mode that the socket itself has at bind (unix_bind_bsd in net/unix/af_unix.c), less the umask.
+    fchmodSync(fd, 0o600);
+    bindSocket(fd, { family: 'unix', path });
+    bound = true;
+    if (path.startsWith('@')) return fd;
+    if (access.uid !== undefined || access.gid !== undefined)
+      chownSync(path, access.uid ?? -1, access.gid ?? -1);
+    chmodSync(path, access.mode ?? 0o600);
+    return fd;
+  } catch (error) {
+    closeFd(fd);
+    if (bound) unlinkSync(path);
+    throw error;
+  }
+}
+
+function unlinkSocket(path: string): void {
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket()) unlinkSync(path);
+}

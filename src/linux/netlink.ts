@@ -1,0 +1,101 @@
+import { errnoNumber, SystemError } from './errors.ts';
+import { call, callAbout } from './libc.ts';
+import { closeFd, SOCK_CLOEXEC, SOCK_NONBLOCK } from './sockets.ts';
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const NETLINK_SOCK_DIAG = 4;
+const SOCK_DIAG_BY_FAMILY = 20;
+const NLM_F_REQUEST = 0x1;
+const NLM_F_DUMP = 0x300;
+const NLMSG_ERROR = 2;
+const NLMSG_DONE = 3;
+const HEADER_SIZE = 16;
+// netlink(7) recommends at least 8 KiB; the kernel fills up to 32 KiB at once.
+const RECEIVE_SIZE = 32768;
+let receiveBuffer: Buffer | undefined;
+
+/** One exact question to sock_diag(7): the answer's payload, or null when there is no such socket. Throws SystemError. */
+export function diagLookup(request: Buffer): Buffer | null {
+  const socket = openDiag();
+  try {
+    sendRequest(socket, request, NLM_F_REQUEST);
+    const { payloads, errno } = parse(receive(socket));
+    if (errno === errnoNumber('ENOENT')) return null;
+    if (errno !== 0) throw new SystemError('sock_diag', errno);
+    return payloads[0] ?? null;
+  } finally {
+    closeFd(socket);
+  }
+}
+
+/**
+ * Every answer to a question to sock_diag(7), one array per receive. What a payload refers to is overwritten by the next
+ * receive. Throws SystemError.
+ */
+export function* diagDump(request: Buffer): Generator<Buffer[], void, void> {
+  const socket = openDiag();
+  try {
+    sendRequest(socket, request, NLM_F_REQUEST | NLM_F_DUMP);
+    for (;;) {
+      const { payloads, errno, done } = parse(receive(socket));
+      if (errno !== 0) throw new SystemError('sock_diag', errno);
+      if (payloads.length > 0) yield payloads;
+      if (done) return;
+    }
+  } finally {
+    closeFd(socket);
+  }
+}
+
+/** The attributes behind the first `offset` bytes of a payload (rtnetlink(7)), by type. */
+export function attributes(payload: Buffer, offset: number): Map<number, Buffer> {
+  const found = new Map<number, Buffer>();
+  let at = offset;
+  while (at + 4 <= payload.length) {
+    const length = payload.readUInt16LE(at);
+    if (length < 4 || at + length > payload.length) break;
+    found.set(payload.readUInt16LE(at + 2), payload.subarray(at + 4, at + length));
+    at += (length + 3) & ~3;
+  }
+  return found;
+}
+
+function openDiag(): number {
+  const type = SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK;
+  return callAbout('netlink sock_diag', 'socket', AF_NETLINK, type, NETLINK_SOCK_DIAG);
+}
+
+function sendRequest(socket: number, request: Buffer, flags: number): void {
+  const message = Buffer.alloc(HEADER_SIZE + request.length);
+  message.writeUInt32LE(message.length, 0);
+  message.writeUInt16LE(SOCK_DIAG_BY_FAMILY, 4);
+  message.writeUInt16LE(flags, 6);
+  request.copy(message, HEADER_SIZE);
+  call('send', socket, message, message.length, 0);
+}
+
+function receive(socket: number): Buffer {
+  receiveBuffer ??= Buffer.alloc(RECEIVE_SIZE);
+  const length = call('recv', socket, receiveBuffer, receiveBuffer.length, 0);
+  return receiveBuffer.subarray(0, length);
+}
+
+/** Splits what one receive brought. `errno` is 0 without an error message. */
+export function parse(bytes: Buffer): { payloads: Buffer[]; errno: number; done: boolean } {
+  const payloads: Buffer[] = [];
+  let at = 0;
+  while (at + HEADER_SIZE <= bytes.length) {
+    const length = bytes.readUInt32LE(at);
+    if (length < HEADER_SIZE || at + length > bytes.length) break;
+    const type = bytes.readUInt16LE(at + 4);
+    const payload = bytes.subarray(at + HEADER_SIZE, at + length);
+    // The end of a dump carries an error too, when it could not be started (netlink_dump_done in af_netlink.c).
+    if (type === NLMSG_DONE)
+      return { payloads, errno: payload.length >= 4 ? -payload.readInt32LE(0) : 0, done: true };
+    if (type === NLMSG_ERROR) return { payloads, errno: -payload.readInt32LE(0), done: true };
+    payloads.push(payload);
+    at += (length + 3) & ~3;
+  }
+  return { payloads, errno: 0, done: false };
+}

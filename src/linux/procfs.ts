@@ -1,0 +1,108 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Fields of /proc/PID/stat (proc(5)). `startTime` is in clock ticks since boot and tells a reused pid apart. */
+export interface ProcessStat {
+  pid: number;
+  comm: string;
+  state: string;
+  ppid: number;
+  pgrp: number;
+  session: number;
+  startTime: number;
+}
+
+/**
+ * The fields of one line of /proc/PID/stat, or null when it is none. The name stands in parentheses and may itself
+ * contain spaces, parentheses and newlines: it ends at the last `)`.
+ */
+export function parseStat(text: string): ProcessStat | null {
+  const open = text.indexOf('(');
+  const close = text.lastIndexOf(')');
+  if (open === -1 || close < open) return null;
+  const pid = Number(text.slice(0, open));
+  const [state, ppid, pgrp, session, ...rest] = text.slice(close + 2).split(' ');
+  const startTime = rest[15];
+  if (state === undefined || startTime === undefined || !Number.isInteger(pid)) return null;
+  return {
+    pid,
+    comm: text.slice(open + 1, close),
+    state,
+    ppid: Number(ppid),
+    pgrp: Number(pgrp),
+    session: Number(session),
+    startTime: Number(startTime),
+  };
+}
+
+/** What /proc says about a process (a zombie included), or null when it is gone. */
+export function processStat(pid: number): ProcessStat | null {
+  const text = readOrNull(`/proc/${pid}/stat`);
+  return text === null ? null : parseStat(text.toString());
+}
+
+/** Every process that /proc shows. */
+export function listProcesses(): ProcessStat[] {
+  const found: ProcessStat[] = [];
+  for (const pid of processIds()) {
+    const stat = processStat(pid);
+    if (stat) found.push(stat);
+  }
+  return found;
+}
+
+/** Every process number that /proc shows. */
+export function processIds(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+/** The processes of a session, zombies included. */
+export function sessionMembers(session: number): number[] {
+  return listProcesses()
+    .filter((process) => process.session === session)
+    .map((process) => process.pid);
+}
+
+/** The kernel's random id of this boot: process numbers and start times mean nothing in another one. */
+export function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+}
+
+/** A process's arguments joined by spaces, its name in brackets when it has none (as ps(1) does), or '' when it is gone. */
+export function commandLine(pid: number): string {
+  const text = readOrNull(`/proc/${pid}/cmdline`)?.toString().replace(/\0+$/, '').replaceAll('\0', ' ');
+  if (text) return text;
+  const stat = processStat(pid);
+  return stat === null ? '' : `[${stat.comm}]`;
+}
+
+/**
+ * This process's environment as it was at its start, each `NAME=value` byte for byte: process.env decodes as UTF-8 and
+ * would change what is not.
+ */
+export function rawEnvironment(): Buffer[] {
+  return splitAtNul(readFileSync('/proc/self/environ'));
+}
+
+/** The pieces that end with NUL; what follows the last one counts as a piece when it is not empty. */
+export function splitAtNul(bytes: Buffer): Buffer[] {
+  const pieces: Buffer[] = [];
+  let start = 0;
+  while (start < bytes.length) {
+    const nul = bytes.indexOf(0, start);
+    const end = nul === -1 ? bytes.length : nul;
+    pieces.push(bytes.subarray(start, end));
+    start = end + 1;
+  }
+  return pieces;
+}
+
+// A process that ends between open and read gives ESRCH instead of ENOENT; a protected one EACCES or EPERM.
+function readOrNull(path: string): Buffer | null {
+  try {
+    return readFileSync(path);
+  } catch {
+    return null;
+  }
+}

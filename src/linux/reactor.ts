@@ -1,0 +1,127 @@
+import { readSync, writeSync } from 'node:fs';
+import { allocateMemory, call, callOnPool, releaseMemory, tryCall } from './libc.ts';
+import { closeFd, SOCK_CLOEXEC, SOCK_NONBLOCK } from './sockets.ts';
+
+export interface Watch {
+  /** Ends the watch; no callback comes after it. Must happen before the descriptor is closed. Harmless twice. */
+  close(): void;
+}
+
+const EPOLL_CTL_ADD = 1;
+const EPOLL_CTL_DEL = 2;
+const EPOLLIN = 1;
+// struct epoll_event is packed on x86-64 only (EPOLL_PACKED in linux/eventpoll.h).
+const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
+const TOKEN_OFFSET = EVENT_SIZE - 8;
+const BATCH = 64;
+const WAKEUP_TOKEN = 0n;
+const ONE = Buffer.alloc(8);
+ONE.writeBigUInt64LE(1n);
+
+interface Instance {
+  epoll: number;
+  wakeup: number;
+  // The pool thread's event goes to memory of its own and is not looked at: what is readable is asked for again on the
+  // main thread, so that no watch is called that was closed in between.
+  scratch: bigint;
+}
+
+/**
+ * Tells when descriptors become readable (also: end-of-file, an error, the end of a pidfd's process). All of them share
+ * one level-triggered epoll instance, on which one thread of libuv's pool waits while something is watched. Meanwhile
+ * the program stays alive; with the last watch closed it may end. A callback that throws is an uncaught exception.
+ */
+export class Reactor {
+  #instance: Instance | null = null;
+  #waiting = false;
+  #dispatching = false;
+  #nextToken = WAKEUP_TOKEN + 1n;
+  readonly #watches = new Map<bigint, { fd: number; onReadable: () => void }>();
+  // A thread blocked in a system call would keep process.exit() and a crash from ending the process.
+  readonly #wake = () => {
+    if (this.#instance) writeSync(this.#instance.wakeup, ONE);
+  };
+
+  /** Calls `onReadable` as long as there is something to read on `fd`. Throws SystemError (EBADF, EPERM, EEXIST). */
+  watch(fd: number, onReadable: () => void): Watch {
+    this.#instance ??= this.#open();
+    const token = this.#nextToken++;
+    try {
+      call('epoll_ctl', this.#instance.epoll, EPOLL_CTL_ADD, fd, event(token));
+    } catch (error) {
+      this.#proceed();
+      throw error;
+    }
+    this.#watches.set(token, { fd, onReadable });
+    this.#proceed();
+    return { close: () => this.#unwatch(token) };
+  }
+
+  /** Ends every watch. The reactor can be used again. */
+  close(): void {
+    for (const token of [...this.#watches.keys()]) this.#unwatch(token);
+  }
+
+  #unwatch(token: bigint): void {
+    const watch = this.#watches.get(token);
+    if (!watch || !this.#instance) return;
+    this.#watches.delete(token);
+    // A descriptor that was closed first left the set by itself (epoll(7)).
+    tryCall(['EBADF', 'ENOENT'], 'epoll_ctl', this.#instance.epoll, EPOLL_CTL_DEL, watch.fd, null);
+    if (this.#watches.size === 0 && this.#waiting) this.#wake();
+  }
+
+  #open(): Instance {
+    const epoll = call('epoll_create1', SOCK_CLOEXEC);
+    const wakeup = call('eventfd', 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
+    call('epoll_ctl', epoll, EPOLL_CTL_ADD, wakeup, event(WAKEUP_TOKEN));
+    process.on('exit', this.#wake);
+    return { epoll, wakeup, scratch: allocateMemory(EVENT_SIZE) };
+  }
+
+  // Waits again, or lets go of everything when nothing is watched.
+  #proceed(): void {
+    const instance = this.#instance;
+    if (!instance || this.#waiting || this.#dispatching) return;
+    if (this.#watches.size > 0) {
+      this.#waiting = true;
+      callOnPool('epoll_wait', [instance.epoll, instance.scratch, 1, -1], () => {
+        this.#waiting = false;
+        this.#dispatch(instance);
+      });
+      return;
+    }
+    this.#instance = null;
+    process.off('exit', this.#wake);
+    closeFd(instance.epoll);
+    closeFd(instance.wakeup);
+    releaseMemory(instance.scratch);
+  }
+
+  #dispatch(instance: Instance): void {
+    const events = Buffer.alloc(EVENT_SIZE * BATCH);
+    this.#dispatching = true;
+    try {
+      const count = call('epoll_wait', instance.epoll, events, BATCH, 0);
+      for (let index = 0; index < count; index += 1) {
+        const token = events.readBigUInt64LE(index * EVENT_SIZE + TOKEN_OFFSET);
+        if (token === WAKEUP_TOKEN) readSync(instance.wakeup, Buffer.alloc(8));
+        else this.#watches.get(token)?.onReadable();
+      }
+    } finally {
+      // Level-triggered: what a throwing callback left unreported is reported again.
+      this.#dispatching = false;
+      this.#proceed();
+    }
+  }
+}
+
+function event(token: bigint): Buffer {
+  const bytes = Buffer.alloc(EVENT_SIZE);
+  bytes.writeUInt32LE(EPOLLIN, 0);
+  bytes.writeBigUInt64LE(token, TOKEN_OFFSET);
+  return bytes;
+}
+
+/** The program's one reactor. */
+export const reactor: Reactor = new Reactor();

@@ -1,0 +1,38 @@
+import { constants } from 'node:os';
+
+// glibc keeps the first two real-time signals for itself: SIGRTMIN is 34 there (signal(7)).
+const SIGRTMIN = 34;
+const SIGRTMAX = 64;
+
+const numbers: ReadonlyMap<string, number> = new Map(Object.entries(constants.signals));
+
+const names = new Map<number, string>();
+for (const [name, number] of numbers) if (!names.has(number)) names.set(number, name);
+
+function lookup(name: string): number | undefined {
+  const full = name.startsWith('SIG') ? name : `SIG${name}`;
+  const realTime = /^SIGRT(MIN|MAX)(?:([+-])(\d+))?$/.exec(full);
+  if (!realTime) return numbers.get(full);
+  const offset = Number(realTime[3] ?? 0) * (realTime[2] === '-' ? -1 : 1);
+  const number = (realTime[1] === 'MIN' ? SIGRTMIN : SIGRTMAX) + offset;
+  return number >= SIGRTMIN && number <= SIGRTMAX ? number : undefined;
+}
+
+/** The number of 'SIGTERM', 'TERM' or 'SIGRTMIN+1'. Throws RangeError for any other name. */
+export function signalNumber(name: string): number {
+  const number = lookup(name);
+  if (number === undefined) throw new RangeError(`unknown signal: ${name}`);
+  return number;
+}
+
+/** Whether `signalNumber` knows the name. */
+export function isSignalName(name: string): boolean {
+  return lookup(name) !== undefined;
+}
+
+/** The name of a signal number: 'SIGTERM', 'SIGRTMIN+1', or 'SIG32' for the ones glibc keeps. */
+export function signalName(number: number): string {
+  const known = names.get(number);
+  if (known !== undefined) return known;
+  return number >= SIGRTMIN && number <= SIGRTMAX ? `SIGRTMIN+${number - SIGRTMIN}` : `SIG${number}`;
+}

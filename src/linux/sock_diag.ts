@@ -1,0 +1,80 @@
+import {
+  dumpTcp,
+  findTcpSocket,
+  type InetAddress,
+  stateMask,
+  type TcpConnection,
+  type TcpSocket,
+  type TcpState,
+} from './inet-diag.ts';
+
+export type { InetAddress, TcpConnection, TcpSocket, TcpState } from './inet-diag.ts';
+export { holderOf } from './socket-holder.ts';
+export { type UnixSocket, unixSocket, unixSocketsAt } from './unix-diag.ts';
+
+/** A socket that listens on a TCP port. */
+export interface TcpListener {
+  inode: number;
+  uid: number;
+  address: InetAddress;
+}
+
+/** The sockets that listen on a TCP port, on any address of IPv4 and IPv6. Throws SystemError. */
+export function listenersOn(port: number): TcpListener[] {
+  return listenSockets(port).map(({ inode, uid, local }) => ({ inode, uid, address: local }));
+}
+
+/** How many connections wait in the accept queue (`rqueue`) of each such socket, and its backlog (`wqueue`). */
+export function listenQueues(
+  port: number,
+): { inode: number; cookie: bigint; address: InetAddress; rqueue: number; wqueue: number }[] {
+  return listenSockets(port).map(({ inode, cookie, local, rqueue, wqueue }) => ({
+    inode,
+    cookie,
+    address: local,
+    rqueue,
+    wqueue,
+  }));
+}
+
+function listenSockets(port: number): TcpSocket[] {
+  return [...dumpTcp(port, stateMask('LISTEN'), false)].flat();
+}
+
+/**
+ * The connection between exactly these addresses, seen from `local`'s end, by a lookup of microseconds; null when there is
+ * none. Inode 0: nobody has accepted it yet, or its file is closed. Throws SystemError.
+ */
+export function tcpSocket(local: InetAddress, remote: InetAddress): TcpSocket | null {
+  return findTcpSocket(local, remote);
+}
+
+const CONNECTION_STATES: readonly TcpState[] = [
+  'ESTABLISHED',
+  'FIN_WAIT1',
+  'FIN_WAIT2',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'CLOSING',
+];
+
+/**
+ * The connections on a local TCP port, in slices that take well under a millisecond each, so that a caller can let other
+ * work go first in between. Connections that come or go meanwhile may be missing or doubled. Throws SystemError.
+ */
+export function tcpConnectionsOn(
+  port: number,
+  states: readonly TcpState[] = CONNECTION_STATES,
+): Generator<TcpConnection[], void, void> {
+  return dumpTcp(port, stateMask(...states), true);
+}
+
+/** Whether this kernel answers about TCP sockets (CONFIG_INET_DIAG, and a namespace that lets it load). */
+export function canDiagnoseTcp(): boolean {
+  try {
+    listenersOn(1);
+    return true;
+  } catch {
+    return false;
+  }
+}

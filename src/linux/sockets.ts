@@ -1,0 +1,109 @@
+import { fstatSync } from 'node:fs';
+import { errnoNumber, SystemError } from './errors.ts';
+import { callAbout, lastErrno, rawCall, tryCall } from './libc.ts';
+import {
+  AF_INET,
+  AF_INET6,
+  AF_UNIX,
+  decodeAddress,
+  encodeAddress,
+  formatAddress,
+  SOCKADDR_CAPACITY,
+  type SocketAddress,
+  type SocketFamily,
+} from './sockaddr.ts';
+
+export type SocketType = 'stream' | 'dgram';
+
+const DOMAINS: Record<SocketFamily, number> = { inet: AF_INET, inet6: AF_INET6, unix: AF_UNIX };
+const TYPES: Record<SocketType, number> = { stream: 1, dgram: 2 };
+export const SOCK_NONBLOCK = 0o4000;
+export const SOCK_CLOEXEC = 0o2000000;
+const F_DUPFD_CLOEXEC = 1030;
+
+/** A new socket, close-on-exec and non-blocking. Throws SystemError. */
+export function openSocket(family: SocketFamily, type: SocketType): number {
+  return callAbout(
+    `${family} ${type}`,
+    'socket',
+    DOMAINS[family],
+    TYPES[type] | SOCK_CLOEXEC | SOCK_NONBLOCK,
+    0,
+  );
+}
+
+/** bind(2). Throws SystemError (EADDRINUSE, EACCES, EADDRNOTAVAIL, ENAMETOOLONG...). */
+export function bindSocket(fd: number, address: SocketAddress): void {
+  const bytes = encodeAddress(address);
+  callAbout(formatAddress(address), 'bind', fd, bytes, bytes.length);
+}
+
+/** listen(2); may be called again on a listening socket to change its backlog. Throws SystemError. */
+export function listenSocket(fd: number, backlog: number): void {
+  callAbout(`descriptor ${fd}`, 'listen', fd, backlog);
+}
+
+/** connect(2); a connection under way (EINPROGRESS) counts as success. Throws SystemError. */
+export function connectSocket(fd: number, address: SocketAddress): void {
+  const bytes = encodeAddress(address);
+  if (rawCall('connect', fd, bytes, bytes.length) !== -1) return;
+  const errno = lastErrno();
+  // An interrupted connect goes on by itself, like one under way (connect(2)).
+  if (errno === errnoNumber('EINPROGRESS') || errno === errnoNumber('EINTR')) return;
+  throw new SystemError('connect', errno, formatAddress(address));
+}
+
+/**
+ * The next connection of a listening socket, close-on-exec and non-blocking, or null when none waits or the one that
+ * waited is gone (ECONNABORTED). Throws SystemError.
+ */
+export function acceptSocket(fd: number): { fd: number; peer: SocketAddress } | null {
+  const bytes = Buffer.alloc(SOCKADDR_CAPACITY);
+  const length = intBuffer(bytes.length);
+  const flags = SOCK_CLOEXEC | SOCK_NONBLOCK;
+  const accepted = tryCall(['EAGAIN', 'ECONNABORTED'], 'accept4', fd, bytes, length, flags);
+  if (typeof accepted === 'string') return null;
+  return { fd: accepted, peer: decodeAddress(bytes, length.readInt32LE(0)) };
+}
+
+/** The address the socket is bound to, with the port the kernel chose. Throws SystemError. */
+export function localAddress(fd: number): SocketAddress {
+  return addressFrom('getsockname', fd);
+}
+
+/** The address the socket is connected to. Throws SystemError ENOTCONN. */
+export function peerAddress(fd: number): SocketAddress {
+  return addressFrom('getpeername', fd);
+}
+
+function addressFrom(name: 'getsockname' | 'getpeername', fd: number): SocketAddress {
+  const bytes = Buffer.alloc(SOCKADDR_CAPACITY);
+  const length = intBuffer(bytes.length);
+  callAbout(`descriptor ${fd}`, name, fd, bytes, length);
+  return decodeAddress(bytes, length.readInt32LE(0));
+}
+
+/** close(2). An interrupted close has released the descriptor all the same (close(2), Linux). Throws SystemError EBADF. */
+export function closeFd(fd: number): void {
+  if (rawCall('close', fd) !== -1) return;
+  const errno = lastErrno();
+  if (errno !== errnoNumber('EINTR')) throw new SystemError('close', errno, `descriptor ${fd}`);
+}
+
+/** The inode number by which /proc/PID/fd and sock_diag know the socket. */
+export function inodeOf(fd: number): number {
+  return fstatSync(fd).ino;
+}
+
+/** A close-on-exec duplicate numbered `lowest` or above. Throws SystemError (EMFILE, EINVAL above RLIMIT_NOFILE). */
+export function duplicateAbove(fd: number, lowest: number): number {
+  return callAbout(`descriptor ${fd}`, 'fcntl', fd, F_DUPFD_CLOEXEC, lowest);
+}
+
+function intBuffer(value: number): Buffer {
+  const buffer = Buffer.alloc(4);
+  buffer.writeInt32LE(value);
+  return buffer;
+}
+
+export { getOption, peerCredentials, type SocketOption, setOption, socketCookie } from './socket-options.ts';

@@ -1,0 +1,124 @@
+import { errnoNumber, SystemError } from './errors.ts';
+import { addressOf, rawCall } from './libc.ts';
+
+export interface User {
+  name: string;
+  uid: number;
+  gid: number;
+  home: string;
+  shell: string;
+  /** Every group of the user, the primary one included. */
+  groups: number[];
+}
+
+export interface Group {
+  name: string;
+  gid: number;
+}
+
+// getpwnam(3), getgrnam(3) on 64-bit glibc.
+const PASSWD_SIZE = 48;
+const GROUP_SIZE = 32;
+const NUMERIC = /^\d{1,10}$/;
+const MAX_ID = 0xffffffff;
+
+/**
+ * The user of this name or number, from whatever nsswitch.conf(5) names; a number counts as a name first. null when there
+ * is none. Throws SystemError when the database cannot be read.
+ */
+export function lookupUser(nameOrUid: string): User | null {
+  const entry =
+    lookup('getpwnam_r', PASSWD_SIZE, (record, buffer, result) =>
+      rawCall('getpwnam_r', nameOrUid, record, buffer, buffer.length, result),
+    ) ??
+    (isId(nameOrUid)
+      ? lookup('getpwuid_r', PASSWD_SIZE, (record, buffer, result) =>
+          rawCall('getpwuid_r', Number(nameOrUid), record, buffer, buffer.length, result),
+        )
+      : null);
+  if (!entry) return null;
+  const name = entry.string(0);
+  const gid = entry.record.readUInt32LE(20);
+  return {
+    name,
+    uid: entry.record.readUInt32LE(16),
+    gid,
+    home: entry.string(32),
+    shell: entry.string(40),
+    groups: groupsOf(name, gid),
+  };
+}
+
+/** The group of this name or number, like `lookupUser`. Throws SystemError. */
+export function lookupGroup(nameOrGid: string): Group | null {
+  const entry =
+    lookup('getgrnam_r', GROUP_SIZE, (record, buffer, result) =>
+      rawCall('getgrnam_r', nameOrGid, record, buffer, buffer.length, result),
+    ) ??
+    (isId(nameOrGid)
+      ? lookup('getgrgid_r', GROUP_SIZE, (record, buffer, result) =>
+          rawCall('getgrgid_r', Number(nameOrGid), record, buffer, buffer.length, result),
+        )
+      : null);
+  return entry && { name: entry.string(0), gid: entry.record.readUInt32LE(16) };
+}
+
+function isId(text: string): boolean {
+  return NUMERIC.test(text) && Number(text) < MAX_ID;
+}
+
+interface Entry {
+  record: Buffer;
+  /** The string that the pointer at this offset of the record leads to. */
+  string(offset: number): string;
+}
+
+// These errors also mean "no such entry", depending on the source (getpwnam_r(3), ERRORS).
+const ABSENT = new Set(['ENOENT', 'ESRCH', 'EBADF', 'EPERM'].map(errnoNumber));
+const ERANGE = errnoNumber('ERANGE');
+const EINTR = errnoNumber('EINTR');
+const MAX_BUFFER = 1 << 22;
+
+function lookup(
+  name: string,
+  size: number,
+  ask: (record: Buffer, buffer: Buffer, result: Buffer) => number,
+): Entry | null {
+  for (let capacity = 1024; ; ) {
+    const record = Buffer.alloc(size);
+    const buffer = Buffer.alloc(capacity);
+    const result = Buffer.alloc(8);
+    const errno = ask(record, buffer, result);
+    if (errno === ERANGE && capacity < MAX_BUFFER) capacity *= 4;
+    else if (errno === 0 && result.readBigUInt64LE(0) !== 0n) return entryOf(record, buffer);
+    else if (errno === 0 || ABSENT.has(errno)) return null;
+    else if (errno !== EINTR) throw new SystemError(name, errno);
+  }
+}
+
+function entryOf(record: Buffer, buffer: Buffer): Entry {
+  const base = addressOf(buffer);
+  return {
+    record,
+    string(offset) {
+      const start = Number(record.readBigUInt64LE(offset) - base);
+      if (start < 0 || start >= buffer.length) return '';
+      return buffer.toString('utf8', start, buffer.indexOf(0, start));
+    },
+  };
+}
+
+function groupsOf(name: string, gid: number): number[] {
+  for (let capacity = 64; ; ) {
+    const groups = Buffer.alloc(capacity * 4);
+    const count = Buffer.alloc(4);
+    count.writeInt32LE(capacity);
+    const enough = rawCall('getgrouplist', name, gid, groups, count) !== -1;
+    const needed = count.readInt32LE(0);
+    if (enough) return Array.from({ length: needed }, (_, index) => groups.readUInt32LE(index * 4));
+    if (capacity > 65536) throw new SystemError('getgrouplist', ERANGE, name);
+    capacity = Math.max(needed, capacity * 2);
+  }
+}
+
+export { type Identity, mayExecute } from './execute-permission.ts';

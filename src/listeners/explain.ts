@@ -1,0 +1,95 @@
+import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import type { ListenerConfig } from '../config/schema.ts';
+import { SystemError } from '../linux/errors.ts';
+import type { SocketAddress } from '../linux/sockaddr.ts';
+import { describeHolder, nameHolder, type OwnSockets, portHolder } from './holders.ts';
+import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
+
+type InetSocketAddress = Exclude<SocketAddress, { family: 'unix' }>;
+type Network = ListenerConfig['address']['network'];
+
+/** The failure of a step on the way to a listening socket, with who is in the way or what to do about it. */
+export function explainFailure(
+  config: ListenerConfig,
+  error: unknown,
+  address: SocketAddress,
+  own: OwnSockets,
+): ListenerError {
+  if (error instanceof ListenerError) return error;
+  // An address that cannot be encoded (sockaddr_in6, sockaddr_un) never gets as far as bind(2).
+  const step = error instanceof SystemError && !error.syscall.startsWith('sockaddr') ? error.syscall : 'bind';
+  const code = errnoName(error);
+  if (code === null)
+    return new ListenerError(config.name, `${step} ${nameAddress(config)}: ${String(error)}`, error);
+  const advice = adviceFor(config, code, address, own);
+  const message = `${step} ${nameAddress(config)}: ${code}${advice === '' ? '' : `: ${advice}`}`;
+  return new ListenerError(config.name, message, error);
+}
+
+function adviceFor(config: ListenerConfig, code: string, address: SocketAddress, own: OwnSockets): string {
+  switch (code) {
+    case 'EMFILE':
+      return 'this process has no descriptor left: raise its limit (ulimit -n, LimitNOFILE= in a systemd unit)';
+    case 'ENFILE':
+      return 'the machine has no descriptor left: raise the sysctl fs.file-max';
+    case 'EAFNOSUPPORT':
+      return 'this machine has no IPv6: use an IPv4 address, or tcp4: and udp4:';
+    default:
+      return address.family === 'unix'
+        ? unixAdvice(address.path, code, own)
+        : inetAdvice(address, config.address.network, code, own);
+  }
+}
+
+function inetAdvice(address: InetSocketAddress, network: Network, code: string, own: OwnSockets): string {
+  const { port, host } = address;
+  switch (code) {
+    case 'EADDRINUSE':
+      return `the port is held ${describeHolder(portHolder(network.startsWith('udp') ? 'udp' : 'tcp', address), own)}`;
+    case 'EACCES':
+      return lowPortAdvice(port);
+    case 'EADDRNOTAVAIL':
+      return 'this machine does not have the address: look at "ip address", or set the option free_bind to listen on it before it comes';
+    case 'ENODEV':
+      return `there is no network interface ${host.split('%')[1] ?? ''}`;
+    case 'EINVAL':
+      return host.startsWith('fe80:') && !host.includes('%')
+        ? `a link-local address needs its interface: [${host}%eth0]:${port}`
+        : '';
+    default:
+      return '';
+  }
+}
+
+/** Ports from net.ipv4.ip_unprivileged_port_start up are free for all, IPv6 too (ip(7)). */
+function lowPortAdvice(port: number): string {
+  const first = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'latin1'));
+  if (port >= first) return 'a security module (SELinux, AppArmor) refuses it: see its log';
+  return (
+    `ports below ${first} need root or CAP_NET_BIND_SERVICE: start as root with runtime.user set, ` +
+    'or AmbientCapabilities=CAP_NET_BIND_SERVICE in the systemd unit, ' +
+    `or setcap cap_net_bind_service=+ep ${process.execPath}, or sysctl net.ipv4.ip_unprivileged_port_start=${port}`
+  );
+}
+
+function unixAdvice(path: string, code: string, own: OwnSockets): string {
+  switch (code) {
+    case 'EADDRINUSE':
+      return path.startsWith('@')
+        ? `the name is held ${describeHolder(nameHolder(path), own)}`
+        : 'something else has just been created at this path';
+    case 'ENOENT':
+      return `the directory ${dirname(path)} does not exist: create it (RuntimeDirectory= in a systemd unit)`;
+    case 'ENOTDIR':
+      return `${dirname(path)} is not a directory`;
+    case 'EACCES':
+      return `the directory ${dirname(path)} may not be entered or written to by uid ${process.geteuid?.() ?? -1}`;
+    case 'EROFS':
+      return 'the file system is read-only';
+    case 'ENAMETOOLONG':
+      return 'the path of a Unix socket can have 107 bytes';
+    default:
+      return '';
+  }
+}

@@ -1,0 +1,80 @@
+import type { Stats } from 'node:fs';
+import { holderOf, listenersOn, tcpConnectionsOn, unixSocketsAt } from '../linux/sock_diag.ts';
+import type { SocketAddress } from '../linux/sockaddr.ts';
+import { udpSocketsOn } from './udp-table.ts';
+
+type InetSocketAddress = Exclude<SocketAddress, { family: 'unix' }>;
+
+/** The name of the listener that a socket's inode belongs to, null for a socket of somebody else. */
+export type OwnSockets = (inode: number) => string | null;
+
+/** A socket that is in the way; `uid` is null where the kernel does not tell it. */
+export interface Holder {
+  readonly inode: number;
+  readonly uid: number | null;
+}
+
+/** The socket that keeps TCP or UDP from binding the address; null when none can be found. Never throws. */
+export function portHolder(protocol: 'tcp' | 'udp', address: InetSocketAddress): Holder | null {
+  try {
+    const sockets = protocol === 'udp' ? udpSocketsOn(address.port) : tcpSocketsOn(address.port);
+    return sockets.find((socket) => overlap(socket.address, address)) ?? sockets[0] ?? null;
+  } catch {
+    // A kernel or sandbox without sock_diag(7): the failure of bind is reported without a name.
+    return null;
+  }
+}
+
+/** The socket that is bound to a file, which `stats` are of. Never throws. */
+export function pathHolder(path: string, stats: Stats): Holder {
+  return { inode: unixInode(path), uid: stats.uid };
+}
+
+/** The socket that has an abstract name, '@name'. Never throws. */
+export function nameHolder(name: string): Holder {
+  return { inode: unixInode(name), uid: null };
+}
+
+/** The end of "the port is held ...": `by pid 123 (nginx: master process)`. */
+export function describeHolder(holder: Holder | null, own: OwnSockets): string {
+  if (holder === null) return 'by a socket that does not listen, or is gone by now';
+  const listener = own(holder.inode);
+  if (listener !== null) {
+    return `by zero's own listener ${listener}: an address that overlaps with one in use needs a restart`;
+  }
+  const found = holder.inode === 0 ? null : holderOf(holder.inode);
+  if (found !== null) return `by pid ${found.pid} (${shortCommand(found.command)})`;
+  return holder.uid === null
+    ? 'by a process that this user may not look into'
+    : `by a process of uid ${holder.uid}`;
+}
+
+function tcpSocketsOn(port: number): (Holder & { address: InetSocketAddress })[] {
+  const listening = listenersOn(port);
+  if (listening.length > 0) return listening;
+  // An outgoing connection keeps its port too when it was bound to it without SO_REUSEADDR.
+  const connections = [...tcpConnectionsOn(port)].flat().filter((connection) => connection.inode !== 0);
+  return connections.map(({ inode, uid, local }) => ({ inode, uid, address: local }));
+}
+
+function overlap(one: InetSocketAddress, other: InetSocketAddress): boolean {
+  return one.host === other.host || isWildcard(one.host) || isWildcard(other.host);
+}
+
+function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
+function unixInode(path: string): number {
+  try {
+    return unixSocketsAt(path)[0]?.inode ?? 0;
+  } catch {
+    return 0;
+  }
+}
+
+/** A command line may contain secrets: it is cut at the first option. */
+function shortCommand(command: string): string {
+  const words = command.replace(/ -.*$/s, '').replace(/[^\x20-\x7e]/g, '?');
+  return words.length > 60 ? `${words.slice(0, 57)}...` : words;
+}

@@ -1,0 +1,35 @@
+import type { ListenerConfig } from '../config/schema.ts';
+import { SystemError } from '../linux/errors.ts';
+
+/**
+ * A listener could not be had, or not be changed. The message names the step, the address, the errno and what to do about it, e.g.
+ * `bind tcp 127.0.0.1:80: EACCES: ports below 1024 need root or CAP_NET_BIND_SERVICE ...`.
+ */
+export class ListenerError extends Error {
+  override readonly name = 'ListenerError';
+  /** The listener's name in the config. */
+  readonly listener: string;
+  /** The errno name behind it (`EADDRINUSE`), or null where zero itself refused. */
+  readonly code: string | null;
+
+  constructor(listener: string, message: string, cause?: unknown) {
+    super(message, { cause });
+    this.listener = listener;
+    this.code = errnoName(cause);
+  }
+}
+
+/** The errno name that a failure of the kernel or of node:fs carries, else null. */
+export function errnoName(error: unknown): string | null {
+  if (error instanceof SystemError) return error.code;
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return null;
+}
+
+/** How an error message names the address of a listener, as it was written: `tcp 127.0.0.1:80`, `unix /run/app.sock`. */
+export function nameAddress(config: ListenerConfig): string {
+  const address = config.address;
+  if (address.kind === 'unix') return `${address.network} ${address.path}`;
+  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
+  return `${address.network} ${host}:${address.port}`;
+}

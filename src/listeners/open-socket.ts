@@ -1,0 +1,28 @@
+import type { ListenerConfig } from '../config/schema.ts';
+import type { SocketAddress } from '../linux/sockaddr.ts';
+import { closeFd, openSocket, type SocketType } from '../linux/sockets.ts';
+import { explainFailure } from './explain.ts';
+import type { OwnSockets } from './holders.ts';
+
+/**
+ * A new socket (close-on-exec, non-blocking) on which all of `steps` were done; closed again when one fails.
+ * Throws ListenerError with the step, the address, the errno and what to do.
+ */
+export function openListener(
+  config: ListenerConfig,
+  address: SocketAddress,
+  type: SocketType,
+  own: OwnSockets,
+  steps: (fd: number) => void,
+): number {
+  let fd: number | null = null;
+  try {
+    fd = openSocket(address.family, type);
+    steps(fd);
+    return fd;
+  } catch (error) {
+    const explained = explainFailure(config, error, address, own);
+    if (fd !== null) closeFd(fd);
+    throw explained;
+  }
+}

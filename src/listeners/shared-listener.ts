@@ -1,0 +1,80 @@
+import type { ListenerConfig } from '../config/schema.ts';
+import { type BoundListener, changeListener, closeListener } from './bound-listener.ts';
+import type { OwnSockets } from './holders.ts';
+import { refuseFixedChanges } from './options.ts';
+import type { InetTarget } from './resolve.ts';
+
+/** One reference on a listening socket: the config of one generation. */
+export interface Reference {
+  readonly config: ListenerConfig;
+}
+
+/** A listening socket and those who refer to it, the oldest first. The newest decides how it is set. */
+export class SharedListener {
+  readonly bound: BoundListener;
+  readonly #references: Reference[] = [];
+  #applied: ListenerConfig;
+
+  /** `config` is what the socket was bound for. */
+  constructor(bound: BoundListener, config: ListenerConfig) {
+    this.bound = bound;
+    this.#applied = config;
+  }
+
+  /** How the socket is set now. */
+  get config(): ListenerConfig {
+    return this.#applied;
+  }
+
+  /** Whether the config means this socket: the same normalised address, else the same address once resolved. */
+  isMeantBy(config: ListenerConfig, target: InetTarget | null): boolean {
+    if (this.#references.some((reference) => identity(reference.config) === identity(config))) return true;
+    const own = this.bound.target;
+    if (own === null || target === null || target.address.port === 0) return false;
+    return transport(this.#applied) === transport(config) && sameTarget(own, target);
+  }
+
+  /** Takes a reference; the socket is not changed yet. Throws ListenerError for a config that only a new bind can meet. */
+  refer(config: ListenerConfig): Reference {
+    refuseFixedChanges(this.#applied, config);
+    const reference = { config };
+    this.#references.push(reference);
+    return reference;
+  }
+
+  /** Sets the socket as its newest reference wants it. Throws ListenerError. */
+  settle(own: OwnSockets): void {
+    const from = this.#applied;
+    const to = this.#references.at(-1)?.config ?? from;
+    // Noted before the attempt: when it fails half-way, settling again undoes the half that was done.
+    this.#applied = to;
+    if (from !== to) changeListener(this.bound, from, to, own);
+  }
+
+  /** Takes a reference back; the socket is closed with its last one. Returns whether it is closed now. */
+  drop(reference: Reference): boolean {
+    const index = this.#references.indexOf(reference);
+    if (index !== -1) this.#references.splice(index, 1);
+    if (this.#references.length > 0) return false;
+    closeListener(this.bound);
+    return true;
+  }
+}
+
+/** Two listeners on port 0 are two sockets: their names tell them apart. */
+function identity({ address, name }: ListenerConfig): string {
+  return address.kind === 'inet' && address.port === 0 ? `${address.text} ${name}` : address.text;
+}
+
+function transport({ address }: ListenerConfig): string {
+  return address.network.slice(0, 3);
+}
+
+function sameTarget(one: InetTarget, other: InetTarget): boolean {
+  return (
+    one.address.family === other.address.family &&
+    one.address.host === other.address.host &&
+    one.address.port === other.address.port &&
+    one.ipv6Only === other.ipv6Only
+  );
+}

@@ -1,0 +1,55 @@
+import { type Gate, type GateCallbacks, type GateName, once, type Timers } from './gate.ts';
+
+/** A gate that is tried until it passes or is closed. */
+export interface Attempts {
+  readonly name: GateName;
+  /** Milliseconds from the end of an attempt to the start of the next. */
+  readonly interval: number;
+  readonly timers: Timers;
+  /** One attempt: null where it passed, else the reason. It ends soon after `stop` is aborted. */
+  attempt(stop: AbortSignal): Promise<string | null>;
+}
+
+/** Starts the first attempt at once. A miss is remembered for the report and never a failure: the candidate's time is the limit. */
+export function startAttempts(attempts: Attempts, callbacks: GateCallbacks): Gate {
+  const verdict = once(callbacks);
+  const stop = new AbortController();
+  let reason: string | null = null;
+  let timer: unknown = null;
+  let running = false;
+
+  const next = async (): Promise<void> => {
+    timer = null;
+    running = true;
+    const miss = await attempts.attempt(stop.signal).catch((error: unknown) => reasonOf(error));
+    running = false;
+    if (verdict.isOver) return;
+    if (miss === null) {
+      verdict.passed();
+      return;
+    }
+    reason = miss;
+    timer = attempts.timers.set(attempts.interval, () => void next());
+  };
+  void next();
+
+  return {
+    name: attempts.name,
+    lastReason: () => reason,
+    close() {
+      verdict.over();
+      if (timer !== null) attempts.timers.clear(timer);
+      timer = null;
+      // An attempt that has its answer ends by itself: cut off, it would look like a broken client to the service.
+      if (running) stop.abort();
+    },
+  };
+}
+
+/** The errno name of a Node error where there is one, else its message. */
+export function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  // A name with several addresses fails with one error for all of them, and an empty message.
+  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+}

@@ -1,0 +1,51 @@
+import type { CommandGateConfig } from '../config/schema.ts';
+import { startAttempts } from './attempts.ts';
+import type { Gate, GateCallbacks, Timers } from './gate.ts';
+
+/** What became of a command. */
+export type CommandResult =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signaled'; readonly signal: string }
+  | { readonly kind: 'timed_out' }
+  /** It could not be started. */
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export interface CommandRequest {
+  readonly run: readonly string[];
+  /** Milliseconds; whoever runs it kills it then. */
+  readonly timeout: number;
+  /** Aborted when nobody waits any more: the command is killed. */
+  readonly stop: AbortSignal;
+}
+
+/** Runs a command. An argument, because processes belong to another room. */
+export type RunCommand = (request: CommandRequest) => Promise<CommandResult>;
+
+const INTERVAL = 1000;
+
+/** Passes when the command exits with 0; any other end is tried again a second later. */
+export function startCommandGate(
+  { run, timeout }: CommandGateConfig,
+  runCommand: RunCommand,
+  timers: Timers,
+  callbacks: GateCallbacks,
+): Gate {
+  const attempt = async (stop: AbortSignal): Promise<string | null> => {
+    const reason = reasonOf(await runCommand({ run, timeout, stop }), timeout);
+    return reason === null ? null : `command ${run[0] ?? ''}: ${reason}`;
+  };
+  return startAttempts({ name: 'command', interval: INTERVAL, timers, attempt }, callbacks);
+}
+
+function reasonOf(result: CommandResult, timeout: number): string | null {
+  switch (result.kind) {
+    case 'exited':
+      return result.code === 0 ? null : `exit code ${result.code}`;
+    case 'signaled':
+      return `killed by ${result.signal}`;
+    case 'timed_out':
+      return `still running after ${timeout} ms`;
+    case 'failed':
+      return result.reason;
+  }
+}

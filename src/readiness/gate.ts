@@ -1,0 +1,41 @@
+/** One condition that a worker must meet before it counts as ready. */
+export interface Gate {
+  /** As in `readiness.NAME` of the config: `notify`, `ready_fd`, `http`, `tcp`, `command`. */
+  readonly name: GateName;
+  /** Why it has not passed yet, or null where nothing is known; for the report of a candidate that ran out of time. */
+  lastReason(): string | null;
+  /** Lets go of everything; no callback comes afterwards. */
+  close(): void;
+}
+
+export type GateName = 'notify' | 'ready_fd' | 'http' | 'tcp' | 'command';
+
+/** One of the two is called, at most once. A miss that can be tried again is neither. */
+export interface GateCallbacks {
+  passed(): void;
+  failed(reason: string): void;
+}
+
+/** Timers as an argument, so that no test waits. `set` runs once after so many milliseconds. */
+export interface Timers {
+  set(ms: number, run: () => void): unknown;
+  clear(handle: unknown): void;
+}
+
+/** The same callbacks, of which only the first call gets through; `over()` lets none through any more. */
+export function once(callbacks: GateCallbacks): GateCallbacks & { over(): void; readonly isOver: boolean } {
+  let isOver = false;
+  const settle = (tell: () => void): void => {
+    if (isOver) return;
+    isOver = true;
+    tell();
+  };
+  return {
+    passed: () => settle(() => callbacks.passed()),
+    failed: (reason) => settle(() => callbacks.failed(reason)),
+    over: () => settle(() => {}),
+    get isOver() {
+      return isOver;
+    },
+  };
+}

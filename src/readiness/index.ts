@@ -1,0 +1,91 @@
+import type { ReadinessConfig } from '../config/schema.ts';
+import { type RunCommand, startCommandGate } from './command.ts';
+import type { Gate, GateCallbacks, GateName, Timers } from './gate.ts';
+import { startHttpGate } from './http.ts';
+import { startNotifyGate } from './notify.ts';
+import type { NotifySource } from './notify-socket.ts';
+import { startReadyFdGate } from './ready-fd.ts';
+import { startTcpGate } from './tcp.ts';
+
+export type { CommandRequest, CommandResult, RunCommand } from './command.ts';
+export type { Gate, GateName, Timers } from './gate.ts';
+export type { NotifyMessage } from './notify-message.ts';
+export { NotifySocket, type NotifySocketOptions, type NotifySource, type Sender } from './notify-socket.ts';
+
+/** What the gates of one worker need. */
+export interface GatesContext {
+  /** Required where `notify` is on. */
+  readonly notify: NotifySource | null;
+  /** The read end of the ready pipe, in the supervisor; required where `ready_fd` is given. The gates close it. */
+  readonly readyPipe: number | null;
+  readonly runCommand: RunCommand;
+  readonly timers: Timers;
+  passed(gate: GateName): void;
+  failed(gate: GateName, reason: string): void;
+}
+
+export interface Gates {
+  /** What has not passed yet, with the last reason where one is known. */
+  waiting(): readonly { readonly gate: GateName; readonly reason: string | null }[];
+  /** No callback comes afterwards. Harmless twice. */
+  close(): void;
+}
+
+/** Names of the gates that a worker must pass under this config. */
+export function gateNames(config: ReadinessConfig): readonly GateName[] {
+  const names: GateName[] = [];
+  if (config.notify) names.push('notify');
+  if (config.ready_fd !== undefined) names.push('ready_fd');
+  if (config.http) names.push('http');
+  if (config.tcp) names.push('tcp');
+  if (config.command) names.push('command');
+  return names;
+}
+
+/** Starts every gate of the config for one worker, right after its spawn. A callback never comes before this returns. */
+export function startGates(config: ReadinessConfig, context: GatesContext): Gates {
+  const gates = new Map<GateName, Gate>();
+  for (const name of gateNames(config)) {
+    const callbacks: GateCallbacks = {
+      passed() {
+        gates.get(name)?.close();
+        gates.delete(name);
+        context.passed(name);
+      },
+      failed: (reason) => context.failed(name, reason),
+    };
+    const gate = startGate(name, config, context, callbacks);
+    if (gate) gates.set(name, gate);
+  }
+  return {
+    waiting: () => [...gates.values()].map((gate) => ({ gate: gate.name, reason: gate.lastReason() })),
+    close() {
+      for (const gate of gates.values()) gate.close();
+      gates.clear();
+    },
+  };
+}
+
+function startGate(
+  name: GateName,
+  config: ReadinessConfig,
+  context: GatesContext,
+  callbacks: GateCallbacks,
+): Gate | null {
+  const { notify, readyPipe, runCommand, timers } = context;
+  switch (name) {
+    case 'notify':
+      if (notify === null) throw new TypeError('the notify gate needs a notify socket');
+      return startNotifyGate(notify, callbacks);
+    case 'ready_fd':
+      if (readyPipe === null || config.ready_fd === undefined)
+        throw new TypeError('the ready_fd gate needs a pipe');
+      return startReadyFdGate({ fd: readyPipe, descriptor: config.ready_fd }, callbacks);
+    case 'http':
+      return config.http ? startHttpGate(config.http, timers, callbacks) : null;
+    case 'tcp':
+      return config.tcp ? startTcpGate(config.tcp, timers, callbacks) : null;
+    case 'command':
+      return config.command ? startCommandGate(config.command, runCommand, timers, callbacks) : null;
+  }
+}

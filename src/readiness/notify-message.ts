@@ -1,0 +1,94 @@
+/** One assignment of a notification that means something here. */
+export type NotifyMessage =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'reloading' }
+  | { readonly kind: 'stopping' }
+  | { readonly kind: 'main_pid'; readonly pid: number }
+  | { readonly kind: 'status'; readonly text: string }
+  | { readonly kind: 'errno'; readonly errno: number }
+  | { readonly kind: 'watchdog' }
+  | { readonly kind: 'extend_timeout'; readonly microseconds: number }
+  | { readonly kind: 'store_descriptors' }
+  /** Its descriptor is closed: that is the answer (sd_notify_barrier(3)). */
+  | { readonly kind: 'barrier' };
+
+const ASSIGNMENT = /^([A-Z0-9_]+)=(.*)$/s;
+// Any process id fits: PID_MAX_LIMIT is 2^22 (proc_sys_kernel(5)).
+const LARGEST_PID = 4_194_304;
+const NONE: readonly NotifyMessage[] = [];
+const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/**
+ * The assignments of one datagram, newline-separated KEY=VALUE as in sd_notify(3), in their order. Unknown keys are left out, as
+ * sd_notify(3) wants it, and so is a known key with an impossible value. Null where the datagram is no notification at all: binary,
+ * empty, without a single assignment.
+ */
+export function parseNotification(data: Uint8Array): readonly NotifyMessage[] | null {
+  const text = decode(data);
+  if (text === null) return null;
+  const messages: NotifyMessage[] = [];
+  let assignments = 0;
+  for (const line of text.split('\n')) {
+    const [, key, value] = ASSIGNMENT.exec(line) ?? [];
+    if (key === undefined || value === undefined) continue;
+    assignments += 1;
+    messages.push(...meaningOf(key, value));
+  }
+  return assignments > 0 ? messages : null;
+}
+
+function decode(data: Uint8Array): string | null {
+  if (data.includes(0)) return null;
+  try {
+    return STRICT_UTF8.decode(data);
+  } catch {
+    return null;
+  }
+}
+
+function meaningOf(key: string, value: string): readonly NotifyMessage[] {
+  switch (key) {
+    case 'READY':
+      return flag(value, 'ready');
+    case 'RELOADING':
+      return flag(value, 'reloading');
+    case 'STOPPING':
+      return flag(value, 'stopping');
+    case 'FDSTORE':
+      return flag(value, 'store_descriptors');
+    case 'BARRIER':
+      return flag(value, 'barrier');
+    case 'WATCHDOG':
+      return flag(value, 'watchdog');
+    case 'STATUS':
+      return [{ kind: 'status', text: value }];
+    case 'MAINPID':
+      return within(value, 1, LARGEST_PID, (pid) => ({ kind: 'main_pid', pid }));
+    case 'ERRNO':
+      return within(value, 0, 4095, (errno) => ({ kind: 'errno', errno }));
+    case 'EXTEND_TIMEOUT_USEC':
+      return within(value, 1, Number.MAX_SAFE_INTEGER, (microseconds) => ({
+        kind: 'extend_timeout',
+        microseconds,
+      }));
+    default:
+      return NONE;
+  }
+}
+
+type Flag = 'ready' | 'reloading' | 'stopping' | 'store_descriptors' | 'barrier' | 'watchdog';
+
+function flag(value: string, kind: Flag): readonly NotifyMessage[] {
+  return value === '1' ? [{ kind }] : NONE;
+}
+
+function within(
+  value: string,
+  least: number,
+  most: number,
+  make: (number: number) => NotifyMessage,
+): readonly NotifyMessage[] {
+  if (!/^\d{1,16}$/.test(value)) return NONE;
+  const number = Number(value);
+  return number >= least && number <= most ? [make(number)] : NONE;
+}

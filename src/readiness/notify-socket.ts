@@ -1,0 +1,130 @@
+import { unlinkSync } from 'node:fs';
+import { createDatagramSocket, type Datagram, receiveDatagram } from '../linux/datagrams.ts';
+import { reactor } from '../linux/reactor.ts';
+import { closeFd } from '../linux/sockets.ts';
+import { type NotifyMessage, parseNotification } from './notify-message.ts';
+
+export interface Sender {
+  readonly pid: number;
+  readonly uid: number;
+}
+
+/** Where a gate, and whoever follows MAINPID, hear what a worker says. */
+export interface NotifySource {
+  /** True once READY=1 was heard, also before anybody listened. */
+  readonly ready: boolean;
+  /** Returns what ends the subscription. */
+  subscribe(listener: (message: NotifyMessage, sender: Sender) => void): () => void;
+}
+
+export interface NotifySocketOptions {
+  /** In the runtime directory; at most 107 bytes (sun_path, unix(7)). */
+  readonly path: string;
+  /** Who the worker runs as: the socket is theirs, mode 0600, and they may speak, besides root and zero's own user. */
+  readonly owner: { readonly uid: number; readonly gid: number };
+  /** One line, for the log. */
+  readonly warn: (message: string) => void;
+}
+
+// One turn of the event loop reads no more than this; the reactor is level-triggered and comes back for the rest.
+const DATAGRAMS_PER_TURN = 64;
+// A worker's socket warns about so many foreign users; a longer list says no more.
+const FOREIGN_USERS = 8;
+
+/**
+ * One worker's NOTIFY_SOCKET. Who may speak is decided by the sender's user, never by its pid: the sender (systemd-notify) may be gone
+ * before anything can be looked up about it. Throws SystemError from the bind.
+ */
+export class NotifySocket implements NotifySource {
+  readonly path: string;
+  readonly #fd: number;
+  readonly #watch: { close(): void };
+  readonly #allowed: ReadonlySet<number>;
+  readonly #warn: (message: string) => void;
+  readonly #listeners = new Set<(message: NotifyMessage, sender: Sender) => void>();
+  readonly #foreign = new Set<number>();
+  #ready = false;
+  #ignored = 0;
+  #open = true;
+
+  constructor({ path, owner, warn }: NotifySocketOptions) {
+    this.path = path;
+    this.#warn = warn;
+    this.#allowed = new Set([owner.uid, 0, process.getuid?.() ?? owner.uid]);
+    this.#fd = createDatagramSocket(path, { ...owner, mode: 0o600 });
+    try {
+      this.#watch = reactor.watch(this.#fd, () => this.#receive());
+    } catch (error) {
+      closeFd(this.#fd);
+      unlinkSync(path);
+      throw error;
+    }
+  }
+
+  get ready(): boolean {
+    return this.#ready;
+  }
+
+  /** How many datagrams were no notification. */
+  get ignored(): number {
+    return this.#ignored;
+  }
+
+  subscribe(listener: (message: NotifyMessage, sender: Sender) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#listeners.clear();
+    this.#watch.close();
+    closeFd(this.#fd);
+    try {
+      unlinkSync(this.path);
+    } catch {
+      // The service, or whoever cleans the directory, took it away before.
+    }
+  }
+
+  #receive(): void {
+    for (let count = 0; count < DATAGRAMS_PER_TURN && this.#open; count += 1) {
+      const datagram = receiveDatagram(this.#fd);
+      if (datagram === null) return;
+      // Nothing is stored here; and closing is what answers a barrier.
+      for (const fd of datagram.fds) closeFd(fd);
+      this.#take(datagram);
+    }
+  }
+
+  #take({ data, sender, truncated }: Datagram): void {
+    if (sender === null || !this.#allowed.has(sender.uid)) {
+      this.#refuse(sender);
+      return;
+    }
+    const messages = truncated ? null : parseNotification(data);
+    if (messages === null) {
+      this.#ignored += 1;
+      if (this.#ignored === 1) {
+        const what = truncated ? 'a message of more than 4096 bytes' : 'a message that is no KEY=VALUE';
+        this.#warn(`notify socket ${this.path}: ignored ${what} from pid ${sender.pid}, and will any other`);
+      }
+      return;
+    }
+    for (const message of messages) {
+      if (message.kind === 'ready') this.#ready = true;
+      for (const listener of this.#listeners) listener(message, sender);
+    }
+  }
+
+  #refuse(sender: Sender | null): void {
+    const uid = sender?.uid ?? -1;
+    if (this.#foreign.has(uid) || this.#foreign.size >= FOREIGN_USERS) return;
+    this.#foreign.add(uid);
+    const who = sender === null ? 'an unknown sender' : `uid ${sender.uid} (pid ${sender.pid})`;
+    this.#warn(
+      `notify socket ${this.path}: refused a message from ${who}: only the worker's user may speak here`,
+    );
+  }
+}

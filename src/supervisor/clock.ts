@@ -1,0 +1,8 @@
+/**
+ * Milliseconds of CLOCK_MONOTONIC. The same clock for every process since boot (clock_gettime(2)), so that times in the state file keep
+ * their meaning for a supervisor that takes over from another.
+ */
+export function now(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1_000 + nanoseconds / 1_000_000;
+}

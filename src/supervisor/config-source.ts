@@ -1,0 +1,36 @@
+import { type Config, formatProblem, loadConfig } from '../config/index.ts';
+
+/** Where the config comes from, each time it is wanted: a file that is read again, or arguments that stay as they are. */
+export interface ConfigSource {
+  /** The file's path; null for a service given as arguments. */
+  readonly file: string | null;
+  /** @throws ConfigError with every problem */
+  load(): Config;
+}
+
+/** A config that cannot be used: one line for each problem, `file:line:column: message`. */
+export class ConfigError extends Error {
+  readonly problems: readonly string[];
+
+  constructor(problems: readonly string[]) {
+    super(problems.join('\n'));
+    this.problems = problems;
+  }
+}
+
+/** A config file, read anew for every handover. */
+export function configFile(file: string): ConfigSource {
+  return {
+    file,
+    load() {
+      const result = loadConfig(file);
+      if ('problems' in result) throw new ConfigError(result.problems.map(formatProblem));
+      return result.config;
+    },
+  };
+}
+
+/** A config that was given as arguments. */
+export function fixedConfig(config: Config): ConfigSource {
+  return { file: null, load: () => config };
+}

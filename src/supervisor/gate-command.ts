@@ -1,0 +1,32 @@
+import type { CommandResult, RunCommand } from '../readiness/index.ts';
+import { runCommand } from '../workers/command.ts';
+import type { ProcessTable } from '../workers/process-table.ts';
+import type { Prepared } from './prepare.ts';
+
+/** Runs a gate's command as the service would: its user, its directory, its environment. */
+export function gateCommand(prepared: Prepared, table: ProcessTable): RunCommand {
+  const { user, release } = prepared;
+  const { directory, environment } = release;
+  return ({ run, timeout, stop }) =>
+    new Promise<CommandResult>((resolve) => {
+      const after = (ms: number, callback: () => void) => {
+        const timer = setTimeout(callback, ms);
+        return () => clearTimeout(timer);
+      };
+      try {
+        const request = { run, directory, environment, user, timeout };
+        const command = runCommand(request, { table, after }, ({ status, timedOut }) => {
+          if (timedOut) resolve({ kind: 'timed_out' });
+          else if (status.kind === 'unknown')
+            resolve({ kind: 'failed', reason: 'how it ended is not known' });
+          else resolve(status);
+        });
+        stop.addEventListener('abort', () => {
+          command.close();
+          resolve({ kind: 'failed', reason: 'nobody waits for it any more' });
+        });
+      } catch (error) {
+        resolve({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
+      }
+    });
+}

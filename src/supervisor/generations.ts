@@ -1,0 +1,90 @@
+import type { WorkerKey } from '../lifecycle/events.ts';
+import type { Failure } from '../lifecycle/facts.ts';
+import { SystemError } from '../linux/errors.ts';
+import { ReleaseError } from '../workers/release-error.ts';
+import { SpawnError } from '../workers/spawner.ts';
+import type { Prepared } from './prepare.ts';
+import { type WorkerContext, WorkerProcess } from './worker-process.ts';
+
+/** What the shell holds for each generation: what it was prepared with, and its processes. */
+export class Generations {
+  readonly #context: WorkerContext;
+  readonly #held = new Map<number, { prepared: Prepared; processes: Map<string, WorkerProcess> }>();
+
+  constructor(context: WorkerContext) {
+    this.#context = context;
+  }
+
+  add(generation: number, prepared: Prepared): void {
+    this.#held.set(generation, { prepared, processes: new Map() });
+  }
+
+  prepared(generation: number): Prepared | undefined {
+    return this.#held.get(generation)?.prepared;
+  }
+
+  /** Starts one process; its pid, or why there is none. */
+  spawn(key: WorkerKey): number | Failure {
+    const held = this.#held.get(key.generation);
+    if (!held) throw new Error(`generation ${key.generation} is not held`);
+    try {
+      const process = new WorkerProcess(key, held.prepared, this.#context);
+      held.processes.set(nameOf(key), process);
+      return process.pid;
+    } catch (error) {
+      const { generation, worker } = key;
+      if (error instanceof SpawnError) return { step: error.step, reason: error.message, generation, worker };
+      if (error instanceof ReleaseError || error instanceof SystemError) {
+        return { step: 'spawn', reason: error.message, generation, worker };
+      }
+      throw error;
+    }
+  }
+
+  find(key: WorkerKey): WorkerProcess | undefined {
+    return this.#held.get(key.generation)?.processes.get(nameOf(key));
+  }
+
+  /** Every process that is held, oldest generation first. */
+  processes(): WorkerProcess[] {
+    return [...this.#held.values()].flatMap(({ processes }) => [...processes.values()]);
+  }
+
+  /** A failure of a candidate, with what its process and its gates know of it. */
+  explain(failure: Failure): Failure {
+    const { generation, worker, output, step } = failure;
+    if (generation === undefined || output !== undefined) return failure;
+    const process = this.processes().findLast(
+      ({ key }) => key.generation === generation && key.worker === (worker ?? 0),
+    );
+    if (!process) return failure;
+    const reasons = step === 'readiness.timeout' ? process.reasons() : [];
+    const reason = reasons.length > 0 ? `${failure.reason} (${reasons.join('; ')})` : failure.reason;
+    return { ...failure, reason, output: process.lines() };
+  }
+
+  /** Values of the environments that were given to services, for those who must not repeat them. */
+  secrets(): string[] {
+    return [...this.#held.values()].flatMap(({ prepared }) =>
+      [...prepared.release.environment.values()].map((value) => value.toString()),
+    );
+  }
+
+  /** Forgets a process that is gone. */
+  forget(key: WorkerKey): void {
+    this.find(key)?.close();
+    this.#held.get(key.generation)?.processes.delete(nameOf(key));
+  }
+
+  /** Lets go of a generation, its listeners included. */
+  release(generation: number): void {
+    const held = this.#held.get(generation);
+    this.#held.delete(generation);
+    for (const process of held?.processes.values() ?? []) process.close();
+    held?.prepared.acquired.release();
+  }
+}
+
+function nameOf({ worker, incarnation }: WorkerKey): string {
+  return `${worker}.${incarnation}`;
+}

@@ -1,0 +1,125 @@
+import type { Effect } from '../lifecycle/effects.ts';
+import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
+import type { Verdict } from '../lifecycle/state.ts';
+import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Happening } from './engine.ts';
+import type { Generations } from './generations.ts';
+import type { Prepared } from './prepare.ts';
+
+/** What the performer works on. */
+export interface Stage {
+  readonly generations: Generations;
+  readonly listeners: ListenerSet;
+  readonly post: (happening: Happening) => void;
+  readonly report: (fact: Fact) => void;
+  readonly prepare: () => Promise<Prepared | Failure>;
+  /** A generation serves now: what the supervisor itself takes from a config is that of this one. */
+  readonly promoted: (prepared: Prepared) => void;
+  readonly verdict: (tickets: readonly string[], verdict: Verdict) => void;
+  readonly exit: (exit: ExitStatus) => void;
+}
+
+/** Does what the core asks for. Nothing is decided here. */
+export class Performer {
+  readonly #stage: Stage;
+  /** Prepared for a handover and not yet a generation's. */
+  readonly #prepared = new Map<number, Prepared>();
+
+  constructor(stage: Stage) {
+    this.#stage = stage;
+  }
+
+  perform(effect: Effect): void {
+    const { generations, post, report } = this.#stage;
+    switch (effect.type) {
+      case 'resolve':
+        void this.#resolve(effect.handover);
+        return;
+      case 'adopt': {
+        const prepared = this.#prepared.get(effect.handover);
+        this.#prepared.delete(effect.handover);
+        if (prepared) generations.add(effect.generation, prepared);
+        return;
+      }
+      case 'discard':
+        this.#prepared.get(effect.handover)?.acquired.release();
+        this.#prepared.delete(effect.handover);
+        return;
+      case 'spawn': {
+        const { generation, worker, incarnation } = effect;
+        const key = { generation, worker, incarnation };
+        const result = generations.spawn(key);
+        if (typeof result === 'number') post({ type: 'spawned', ...key, pid: result });
+        else post({ type: 'spawn_failed', ...key, failure: result });
+        return;
+      }
+      case 'promoted':
+        this.#promoted(effect.generation);
+        return;
+      case 'signal': {
+        const process = generations.find(effect);
+        process?.closeGates();
+        process?.signal(effect.signal);
+        return;
+      }
+      case 'kill':
+        generations.find(effect)?.kill();
+        return;
+      case 'kill_leftovers':
+        generations.find(effect)?.killLeftovers();
+        return;
+      case 'release':
+        generations.release(effect.generation);
+        return;
+      case 'report':
+        report(this.#explained(effect.fact));
+        return;
+      case 'verdict': {
+        const { failure } = effect.verdict;
+        const explained = failure && generations.explain(failure);
+        this.#stage.verdict(effect.tickets, { ...effect.verdict, failure: explained });
+        return;
+      }
+      case 'exit':
+        this.#stage.exit(effect.exit);
+        return;
+    }
+  }
+
+  #explained(fact: Fact): Fact {
+    if (fact.event !== 'handover_finished' || fact.failure === null) return fact;
+    return { ...fact, failure: this.#stage.generations.explain(fact.failure) };
+  }
+
+  async #resolve(handover: number): Promise<void> {
+    const { prepare, post } = this.#stage;
+    const result = await prepare().catch((error: unknown): Failure => {
+      return {
+        step: 'prepare',
+        reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      };
+    });
+    if (!('config' in result)) {
+      post({ type: 'resolve_failed', handover, failure: result });
+      return;
+    }
+    this.#prepared.set(handover, result);
+    post({ type: 'resolved', handover, settings: result.settings });
+  }
+
+  #promoted(generation: number): void {
+    const { generations, listeners, report, promoted } = this.#stage;
+    const prepared = generations.prepared(generation);
+    if (!prepared) return;
+    try {
+      listeners.relisten(prepared.acquired);
+    } catch (error) {
+      report({
+        event: 'warning',
+        about: 'listen',
+        message: error instanceof Error ? error.message : String(error),
+      });
+    }
+    promoted(prepared);
+  }
+}

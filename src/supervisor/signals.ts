@@ -1,0 +1,73 @@
+import os from 'node:os';
+
+/** What the supervisor does when it gets a signal (SPEC section 6). */
+export interface SignalActions {
+  reload(signal: string): void;
+  stop(signal: string, now: boolean): void;
+  reopenLogs(signal: string): void;
+  upgrade(signal: string): void;
+  forward(signal: string): void;
+}
+
+export interface SignalSettings {
+  readonly reload: string;
+  readonly forward: readonly string[];
+}
+
+/** Signals that end or stop a process by default and mean something here; each has a handler for as long as the supervisor lives. */
+const KNOWN = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP'] as const;
+
+/**
+ * Handlers for the signals of the supervisor. Installed before anything slow happens: without one SIGUSR1 starts Node's inspector and the
+ * others end the process.
+ */
+export class Signals {
+  private readonly actions: SignalActions;
+  private settings: SignalSettings | null = null;
+  /** What came before there was somebody to act on it. */
+  private early: string[] = [];
+  private readonly installed = new Map<string, () => void>();
+
+  constructor(actions: SignalActions) {
+    this.actions = actions;
+    for (const name of KNOWN) this.install(name);
+  }
+
+  /** Takes the names from a config, at the start and whenever a generation with another one is promoted. */
+  configure(settings: SignalSettings): void {
+    this.settings = settings;
+    const wanted = new Set<string>([...KNOWN, settings.reload, ...settings.forward]);
+    for (const [name, handler] of this.installed) {
+      if (wanted.has(name)) continue;
+      process.removeListener(name, handler);
+      this.installed.delete(name);
+    }
+    for (const name of wanted) this.install(name);
+    const early = this.early;
+    this.early = [];
+    for (const name of early) this.received(name);
+  }
+
+  close(): void {
+    for (const [name, handler] of this.installed) process.removeListener(name, handler);
+    this.installed.clear();
+  }
+
+  private install(name: string): void {
+    if (this.installed.has(name) || !(name in os.constants.signals)) return;
+    const handler = () => this.received(name);
+    process.on(name, handler);
+    this.installed.set(name, handler);
+  }
+
+  private received(name: string): void {
+    const { actions, settings } = this;
+    if (!settings) this.early.push(name);
+    else if (name === settings.reload) actions.reload(name);
+    else if (name === 'SIGTERM' || name === 'SIGINT') actions.stop(name, false);
+    else if (name === 'SIGQUIT') actions.stop(name, true);
+    else if (name === 'SIGUSR1') actions.reopenLogs(name);
+    else if (name === 'SIGUSR2') actions.upgrade(name);
+    else if (settings.forward.includes(name)) actions.forward(name);
+  }
+}

@@ -1,0 +1,91 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import type { State } from '../lifecycle/state.ts';
+import { bootId, processStat } from '../linux/procfs.ts';
+import type { ListenerSnapshot } from '../listeners/listener-set.ts';
+import type { Instance } from './instance.ts';
+
+/** What a supervisor that comes after this one must know. Plain data; names of environment variables at most, never values. */
+export interface SavedState {
+  readonly version: 1;
+  readonly name: string;
+  readonly supervisor: SavedProcess;
+  /** Times and pids mean something only within the same boot (/proc/sys/kernel/random/boot_id). */
+  readonly bootId: string;
+  readonly state: State;
+  readonly processes: readonly SavedWorker[];
+  readonly listeners: readonly ListenerSnapshot[];
+}
+
+/** A pid and its start time in clock ticks since boot (proc(5)): together they name a process for good. */
+interface SavedProcess {
+  readonly pid: number;
+  readonly startTime: number;
+}
+
+interface SavedWorker extends SavedProcess {
+  readonly generation: number;
+  readonly worker: number;
+  readonly incarnation: number;
+  readonly session: number;
+}
+
+/** What is asked of a process that is written down. */
+interface Saveable extends SavedProcess {
+  readonly key: { readonly generation: number; readonly worker: number; readonly incarnation: number };
+  readonly session: number;
+}
+
+/** Keeps `state.json` of the runtime directory up to date. */
+export class StateFile {
+  readonly #file: string;
+  readonly #name: string;
+  readonly #failed: (error: unknown) => void;
+  readonly #bootId = bootId();
+  readonly #supervisor: SavedProcess = {
+    pid: process.pid,
+    startTime: processStat(process.pid)?.startTime ?? 0,
+  };
+  #state: State | null = null;
+  #broken = false;
+
+  /** @param failed told once when the file cannot be written, and again after it could be in between */
+  constructor(instance: Instance, failed: (error: unknown) => void) {
+    this.#file = path.join(instance.runtimeDirectory, 'state.json');
+    this.#name = instance.name;
+    this.#failed = failed;
+  }
+
+  /**
+   * Writes the state, if it is another, beside its file and renames it over: a reader finds the old one or the new one, never half of
+   * one. The service goes on when that fails.
+   */
+  save(state: State, processes: readonly Saveable[], listeners: readonly ListenerSnapshot[]): void {
+    if (state === this.#state || state.exit) return;
+    this.#state = state;
+    const saved: SavedState = {
+      version: 1,
+      name: this.#name,
+      supervisor: this.#supervisor,
+      bootId: this.#bootId,
+      state,
+      processes: processes.map(({ key, pid, session, startTime }) => ({ ...key, pid, session, startTime })),
+      listeners,
+    };
+    const temporary = `${this.#file}.new`;
+    try {
+      fs.writeFileSync(temporary, JSON.stringify(saved), { mode: 0o600 });
+      fs.renameSync(temporary, this.#file);
+      this.#broken = false;
+    } catch (error) {
+      fs.rmSync(temporary, { force: true });
+      if (!this.#broken) this.#failed(error);
+      this.#broken = true;
+    }
+  }
+
+  /** Nothing is left that another supervisor could take over. */
+  remove(): void {
+    fs.rmSync(this.#file, { force: true });
+  }
+}

@@ -1,0 +1,46 @@
+import { ConfigError, type ConfigSource } from './config-source.ts';
+import { claimInstance, InstanceError, instanceOf } from './instance.ts';
+import { Signals } from './signals.ts';
+import { Supervisor } from './supervisor.ts';
+
+export interface SuperviseOptions {
+  readonly source: ConfigSource;
+  readonly version: string;
+}
+
+const COULD_NOT_START = 1;
+
+/** Runs a supervisor until it has nothing left to do. Resolves to its exit code (SPEC section 2). */
+export async function supervise({ source, version }: SuperviseOptions): Promise<number> {
+  let supervisor: Supervisor | null = null;
+  const signals = new Signals({
+    reload: (signal) => supervisor?.reload(signal),
+    stop: (signal, now) => supervisor?.stop(signal, now),
+    reopenLogs: (signal) => supervisor?.reopenLogs(signal),
+    upgrade: (signal) => supervisor?.upgrade(signal),
+    forward: (signal) => supervisor?.forward(signal),
+  });
+  try {
+    const config = source.load();
+    const instance = instanceOf(config);
+    claimInstance(instance);
+    supervisor = new Supervisor({ source, version, config, instance });
+    supervisor.start(signals);
+    return await supervisor.finished;
+  } catch (error) {
+    // What the operator can mend is one line; anything else is a defect and says where.
+    if (!isExpected(error)) throw error;
+    process.stderr.write(`${error instanceof ConfigError ? error.message : `zero: ${error.message}`}\n`);
+    return COULD_NOT_START;
+  } finally {
+    signals.close();
+  }
+}
+
+function isExpected(error: unknown): error is Error {
+  return (
+    error instanceof ConfigError ||
+    error instanceof InstanceError ||
+    (error instanceof Error && 'code' in error)
+  );
+}

@@ -1,0 +1,255 @@
+import type { Config } from '../config/index.ts';
+import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
+import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
+import { rawEnvironment } from '../linux/procfs.ts';
+import { ListenerSet } from '../listeners/listener-set.ts';
+import { createTelemetry, type Telemetry } from '../telemetry/dispatch.ts';
+import { listenFdsWarning } from '../workers/conventions/index.ts';
+import { ProcessTable } from '../workers/process-table.ts';
+import { Sink } from '../workers/sink.ts';
+import { now } from './clock.ts';
+import type { ConfigSource } from './config-source.ts';
+import { Engine } from './engine.ts';
+import { gateCommand } from './gate-command.ts';
+import { Generations } from './generations.ts';
+import { recordHandover } from './history.ts';
+import type { Instance } from './instance.ts';
+import { ListenerLog } from './listener-log.ts';
+import { Performer } from './perform.ts';
+import { type Prepared, prepare } from './prepare.ts';
+import type { Signals } from './signals.ts';
+import { StateFile } from './state-file.ts';
+
+export interface SupervisorOptions {
+  readonly source: ConfigSource;
+  readonly version: string;
+  readonly config: Config;
+  readonly instance: Instance;
+}
+
+const timers = {
+  set: (ms: number, run: () => void): unknown => setTimeout(run, ms),
+  clear: (handle: unknown): void => clearTimeout(handle as NodeJS.Timeout),
+};
+
+/** How long what was written by the services and by zero may take to reach its reader when zero leaves. */
+const FLUSH_TIME = 1_000;
+
+/** The shell around the core: it owns one of everything, and connects them. */
+export class Supervisor {
+  /** Resolves to the exit code when there is nothing left to do. */
+  readonly finished: Promise<number>;
+  readonly #options: SupervisorOptions;
+  readonly #environment = rawEnvironment();
+  readonly #table = new ProcessTable();
+  readonly #stdout: Sink;
+  readonly #stderr: Sink;
+  readonly #listeners: ListenerSet;
+  readonly #generations: Generations;
+  readonly #performer: Performer;
+  readonly #engine: Engine;
+  readonly #listenerLog = new ListenerLog((fact) => this.#report(fact));
+  readonly #stateFile: StateFile;
+  #telemetry: Telemetry;
+  #telemetryConfig: Config;
+  #signals: Signals | null = null;
+  #gapsWarned: string | null = null;
+  #finish: (code: number) => void = () => {};
+
+  constructor(options: SupervisorOptions) {
+    this.#options = options;
+    this.#telemetryConfig = options.config;
+    this.#telemetry = this.#openTelemetry(options.config);
+    this.finished = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+    const report = (fact: Fact) => this.#report(fact);
+    const post: Engine['post'] = (happening) => this.#engine.post(happening);
+    this.#stdout = this.#openSink(1, 'stdout');
+    this.#stderr = this.#openSink(2, 'stderr');
+    const warn = (message: string) => report({ event: 'warning', about: 'listener', message });
+    this.#listeners = new ListenerSet({ warn });
+    this.#generations = new Generations({
+      runtimeDirectory: options.instance.runtimeDirectory,
+      table: this.#table,
+      stdout: this.#stdout,
+      stderr: this.#stderr,
+      timers,
+      runCommand: (prepared) => gateCommand(prepared, this.#table),
+      post,
+      report,
+    });
+    this.#performer = new Performer({
+      generations: this.#generations,
+      listeners: this.#listeners,
+      post,
+      report,
+      prepare: () => this.#prepare(),
+      promoted: (prepared) => this.#promoted(prepared),
+      verdict: () => {},
+      exit: (exit) => void this.#leave(exit),
+    });
+    this.#engine = new Engine({
+      now,
+      perform: (effect) => this.#performer.perform(effect),
+      settled: (state) => {
+        this.#listenerLog.look(this.#listeners.snapshot());
+        this.#stateFile.save(state, this.#generations.processes(), this.#listeners.snapshot());
+      },
+    });
+    this.#stateFile = new StateFile(options.instance, (error) => this.#error('write state', error));
+  }
+
+  /** Starts the service. */
+  start(signals: Signals): void {
+    const { config, source, version, instance } = this.#options;
+    this.#signals = signals;
+    becomeSubreaper();
+    this.#table.start();
+    const file = source.file;
+    this.#report({
+      event: 'supervisor_started',
+      name: instance.name,
+      pid: process.pid,
+      version,
+      config: file,
+    });
+    this.#engine.post({ type: 'reload', by: 'start', ticket: null });
+    this.#configureSignals(config);
+  }
+
+  /** Asks for a handover. */
+  reload(by: string): void {
+    this.#engine.post({ type: 'reload', by, ticket: null });
+  }
+
+  /** Stops the service and then the supervisor. */
+  stop(by: string, immediately: boolean): void {
+    this.#engine.post({ type: 'stop', by, now: immediately });
+  }
+
+  /** Opens the log again, and lets the service do the same. */
+  reopenLogs(signal: string): void {
+    this.#telemetry.reopen();
+    this.forward(signal);
+  }
+
+  /** Passes a signal on to every worker. */
+  forward(signal: string): void {
+    for (const process of this.#generations.processes()) process.signal(signal);
+  }
+
+  /** SIGUSR2. */
+  upgrade(signal: string): void {
+    const message = `${signal} means "replace this supervisor", which this version cannot do yet: nothing was done`;
+    this.#report({ event: 'warning', about: 'signal', message });
+  }
+
+  #openTelemetry({ application, service }: Config): Telemetry {
+    const { name, path, directory } = service.runtime;
+    return createTelemetry({
+      application,
+      service: { name, path, directory },
+      version: this.#options.version,
+      fd: 2,
+      colour: !process.env.NO_COLOR,
+      secrets: () => this.#generations.secrets(),
+      now,
+      clock: Date.now,
+      timers,
+    });
+  }
+
+  #openSink(fd: number, stream: 'stdout' | 'stderr'): Sink {
+    return new Sink({
+      fd,
+      onDropped: (lines, bytes) => this.#report({ event: 'output_dropped', stream, lines, bytes }),
+    });
+  }
+
+  #report(fact: Fact): void {
+    this.#telemetry.report(fact);
+    if (fact.event === 'handover_finished') this.#record(fact);
+  }
+
+  #record(fact: Extract<Fact, { event: 'handover_finished' }>): void {
+    try {
+      recordHandover(this.#options.instance.dataDirectory, fact, new Date());
+    } catch (error) {
+      this.#error('write history', error);
+    }
+  }
+
+  #error(step: string, error: unknown): void {
+    this.#telemetry.report({
+      event: 'error',
+      step,
+      message: error instanceof Error ? error.message : String(error),
+    });
+  }
+
+  async #prepare() {
+    const { source, config } = this.#options;
+    const first = this.#engine.state.nextHandover === 2;
+    const result = await prepare(
+      first ? { file: source.file, load: () => config } : source,
+      first ? null : config,
+      {
+        listeners: this.#listeners,
+        environment: this.#environment,
+      },
+    );
+    this.#listenerLog.look(this.#listeners.snapshot());
+    if ('config' in result) this.#warnOfGaps(result.config);
+    return result;
+  }
+
+  /** Numbers that systemd's convention cannot say are warned of once. */
+  #warnOfGaps({ service }: Config): void {
+    const message = listenFdsWarning(
+      service.runtime.protocols,
+      service.listeners.map(({ socket_fd }) => socket_fd),
+    );
+    if (message === null || message === this.#gapsWarned) return;
+    this.#gapsWarned = message;
+    this.#report({ event: 'warning', about: 'systemd', message });
+  }
+
+  /** What the supervisor itself takes from a config is that of the generation that serves. */
+  #promoted({ config }: Prepared): void {
+    this.#configureSignals(config);
+    const wanted = JSON.stringify(config.application);
+    if (wanted === JSON.stringify(this.#telemetryConfig.application)) return;
+    const old = this.#telemetry;
+    try {
+      this.#telemetry = this.#openTelemetry(config);
+    } catch (error) {
+      this.#error('open telemetry', error);
+      return;
+    }
+    this.#telemetryConfig = config;
+    void old.close(FLUSH_TIME);
+  }
+
+  #configureSignals(config: Config): void {
+    const { options, runtime } = config.service;
+    this.#signals?.configure({ reload: options.reload_signal, forward: runtime.forward_signals });
+  }
+
+  async #leave(exit: ExitStatus): Promise<void> {
+    const code =
+      exit.kind === 'signaled' ? 128 + signalNumber(exit.signal) : exit.kind === 'exited' ? exit.code : 1;
+    this.#engine.close();
+    this.#stateFile.remove();
+    await Promise.all([this.#stdout.flush(FLUSH_TIME), this.#stderr.flush(FLUSH_TIME)]);
+    this.#stdout.close();
+    this.#stderr.close();
+    const duration = now() - (this.#engine.state.stop?.since ?? now());
+    const reason = this.#engine.state.stop ? 'it was told to stop' : 'the service has ended';
+    this.#report({ event: 'supervisor_stopped', code, reason, duration });
+    await this.#telemetry.close(FLUSH_TIME);
+    this.#table.close();
+    this.#signals?.close();
+    this.#finish(code);
+  }
+}

@@ -1,0 +1,208 @@
+import path from 'node:path';
+import type { WorkerKey } from '../lifecycle/events.ts';
+import type { Fact } from '../lifecycle/facts.ts';
+import { openPipe } from '../linux/pipes.ts';
+import { type ExitStatus, sendSignal, type Usage } from '../linux/processes.ts';
+import { processStat } from '../linux/procfs.ts';
+import { closeFd } from '../linux/sockets.ts';
+import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } from '../readiness/index.ts';
+import { belongsTo } from '../workers/descendants.ts';
+import { launcherFailure } from '../workers/launcher-exit.ts';
+import { WorkerOutput } from '../workers/output.ts';
+import type { ProcessTable } from '../workers/process-table.ts';
+import type { Sink } from '../workers/sink.ts';
+import { spawnWorker } from '../workers/spawner.ts';
+import { type Departed, killLeftovers, killSession, leftovers } from '../workers/stopper.ts';
+import type { Happening } from './engine.ts';
+import type { Prepared } from './prepare.ts';
+
+export interface WorkerContext {
+  readonly runtimeDirectory: string;
+  readonly table: ProcessTable;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly timers: Timers;
+  readonly runCommand: (prepared: Prepared) => RunCommand;
+  readonly post: (happening: Happening) => void;
+  readonly report: (fact: Fact) => void;
+}
+
+const REPORTED_LINES = 20;
+
+/** One process in one place of a generation, with everything that is held for it: pipes, notify socket, gates, watches. */
+export class WorkerProcess {
+  readonly key: WorkerKey;
+  /** The pid it was spawned with, which is also its session. */
+  readonly session: number;
+  readonly startTime: number;
+  /** The pid of its main process, which MAINPID= may have changed. */
+  pid: number;
+  readonly #context: WorkerContext;
+  readonly #output: WorkerOutput;
+  readonly #notify: NotifySocket;
+  readonly #gates: Gates;
+  #follow: { close(): void } | null = null;
+
+  /** Spawns it. Throws SystemError, SpawnError or ReleaseError; nothing stays open then. */
+  constructor(key: WorkerKey, prepared: Prepared, context: WorkerContext) {
+    this.key = key;
+    this.#context = context;
+    const { config, release, user, acquired } = prepared;
+    const { readiness, runtime } = config.service;
+    const undo: (() => void)[] = [];
+    try {
+      const notifyPath = path.join(
+        context.runtimeDirectory,
+        'notify',
+        `${key.generation}.${key.worker}.${key.incarnation}`,
+      );
+      const owner = user ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+      const warn = (message: string) => context.report({ event: 'warning', about: 'notify', message });
+      this.#notify = new NotifySocket({ path: notifyPath, owner, warn });
+      undo.push(() => this.#notify.close());
+      this.#output = new WorkerOutput({ stdout: context.stdout, stderr: context.stderr, owner: user });
+      undo.push(() => this.#output.close());
+      const readyPipe = readiness.ready_fd === undefined ? null : openPipe();
+      if (readyPipe) undo.push(() => closeFd(readyPipe.read));
+      try {
+        const { pid } = spawnWorker({
+          generation: key.generation,
+          worker: key.worker,
+          runtime,
+          release,
+          user,
+          listeners: acquired.listeners,
+          notifyPath,
+          readyFd: readyPipe && { target: readiness.ready_fd ?? -1, fd: readyPipe.write },
+          output: this.#output.childEnds,
+        });
+        this.session = pid;
+        this.pid = pid;
+      } finally {
+        if (readyPipe) closeFd(readyPipe.write);
+      }
+      this.#output.closeChildEnds();
+      this.startTime = processStat(this.pid)?.startTime ?? 0;
+      context.table.adopt(this.pid, (exit, usage) => this.#left(this.session, exit, usage));
+      this.#notify.subscribe((message) => {
+        if (message.kind === 'main_pid') this.#mainPid(message.pid);
+      });
+      this.#gates = startGates(readiness, {
+        notify: this.#notify,
+        readyPipe: readyPipe?.read ?? null,
+        runCommand: context.runCommand(prepared),
+        timers: context.timers,
+        passed: (gate) => context.post({ type: 'gate_passed', ...key, gate }),
+        failed: (gate, reason) => context.post({ type: 'gate_failed', ...key, gate, reason }),
+      });
+    } catch (error) {
+      for (const step of undo.reverse()) step();
+      throw error;
+    }
+  }
+
+  /** Why it is not ready yet, as far as its gates know. */
+  reasons(): string[] {
+    return this.#gates.waiting().flatMap(({ gate, reason }) => (reason ? [`${gate}: ${reason}`] : []));
+  }
+
+  /** The last lines that were read of what it wrote. */
+  lines(): string[] {
+    return this.#output.lines(REPORTED_LINES);
+  }
+
+  /** Nothing is asked of it any more. */
+  closeGates(): void {
+    this.#gates.close();
+  }
+
+  /** A signal to its main process; one that has gone meanwhile is no error. */
+  signal(signal: string): void {
+    sendSignal(this.pid, signal);
+  }
+
+  /** SIGKILL to everything of it. */
+  kill(): void {
+    killSession(this.session);
+    sendSignal(this.pid, 'SIGKILL');
+  }
+
+  /** SIGKILL to what outlived its main process. */
+  killLeftovers(): void {
+    const pids = killLeftovers(this.#departed(), this.#context.table.known());
+    const { generation, worker } = this.key;
+    if (pids.length > 0) this.#context.report({ event: 'leftovers_killed', generation, worker, pids });
+    this.close();
+  }
+
+  /** Lets go of everything; the process itself goes on, if it is there. */
+  close(): void {
+    this.#gates.close();
+    this.#notify.close();
+    this.#follow?.close();
+    this.#output.close();
+  }
+
+  #departed(): Departed {
+    const { generation, worker } = this.key;
+    return { session: this.session, since: this.startTime, generation, worker };
+  }
+
+  /** A process that was its main process has ended. */
+  #left(pid: number, exit: ExitStatus, usage: Usage | null): void {
+    // It named another as its main process before: this was only the old one.
+    if (pid !== this.pid) return;
+    const { key } = this;
+    this.#gates.close();
+    this.#notify.close();
+    this.#output.drain();
+    const output = this.lines();
+    const failed = launcherFailure(exit, output);
+    const remains = this.#remains();
+    const explained = failed === null ? null : `could not be started: ${failed}`;
+    if (remains.length === 0) this.close();
+    else this.#awaitRemains(remains);
+    this.#context.post({ type: 'exited', ...key, exit, usage, leftovers: remains.length, output, explained });
+  }
+
+  #remains(): number[] {
+    const { session, orphans } = leftovers(this.#departed(), this.#context.table.known());
+    return [...session, ...orphans];
+  }
+
+  #awaitRemains(pids: readonly number[]): void {
+    const waiting = new Set(pids);
+    for (const pid of pids) {
+      const gone = () => {
+        waiting.delete(pid);
+        if (waiting.size > 0) return;
+        const more = this.#remains();
+        if (more.length > 0) return this.#awaitRemains(more);
+        this.close();
+        this.#context.post({ type: 'leftovers_gone', ...this.key });
+      };
+      try {
+        this.#context.table.watchForeign(pid, gone);
+      } catch {
+        // ESRCH: it left between the look and the watch.
+        setImmediate(gone);
+      }
+    }
+  }
+
+  #mainPid(pid: number): void {
+    if (pid === this.pid) return;
+    const { key } = this;
+    const { table, report, post } = this.#context;
+    const refused = !belongsTo(pid, { pid: this.pid, session: this.session });
+    if (refused) {
+      const message = `generation ${key.generation}: MAINPID=${pid} is none of this service's processes: ignored`;
+      report({ event: 'warning', about: 'notify', message });
+      return;
+    }
+    this.#follow?.close();
+    this.#follow = table.watchForeign(pid, (exit, usage) => this.#left(pid, exit, usage), true);
+    this.pid = pid;
+    post({ type: 'pid_changed', ...key, pid });
+  }
+}

@@ -1,0 +1,94 @@
+import type { ApplicationConfig } from '../config/schema.ts';
+import type { Fact } from '../lifecycle/facts.ts';
+import { createLog } from './log.ts';
+import { createSentry } from './sentry.ts';
+import { createStatsd } from './statsd.ts';
+import type { Timers } from './timers.ts';
+
+export interface TelemetryOptions {
+  readonly application: Pick<ApplicationConfig, 'logging' | 'metrics' | 'sentry_dsn'>;
+  readonly service: { readonly name: string; readonly path: string; readonly directory: string };
+  /** Of zero itself. */
+  readonly version: string;
+  /** Where the log goes without `logging.file`. */
+  readonly fd: number;
+  /** False with NO_COLOR; colour is on a terminal only. */
+  readonly colour: boolean;
+  /** Values that Sentry must not see; asked for at each report. */
+  readonly secrets: () => readonly string[];
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+  readonly timers: Timers;
+}
+
+export interface Telemetry {
+  /** Never throws, never waits. */
+  report(fact: Fact): void;
+  /** Opens `logging.file` again; what goes wrong is reported, and the old file stays in use. */
+  reopen(): void;
+  /** Writes and sends what waits, for at most so many milliseconds. */
+  close(deadline: number): Promise<void>;
+}
+
+interface Receiver {
+  report(fact: Fact): void;
+  close(deadline: number): Promise<void>;
+}
+
+/** Everything that a fact is told to. Throws Error where `logging.file` cannot be opened; what is not configured is not loaded. */
+export function createTelemetry(options: TelemetryOptions): Telemetry {
+  const { application, fd, colour, clock, timers } = options;
+  const log = createLog({ config: application.logging, fd, colour, clock, timers });
+  const onExit = (): void => log.flushNow();
+  process.on('exit', onExit);
+  const receivers = receiversOf(options, (about, message) => log.write({ event: 'warning', about, message }));
+
+  return {
+    report(fact) {
+      log.write(fact);
+      for (const receiver of receivers) receiver.report(fact);
+    },
+    reopen() {
+      try {
+        log.reopen();
+      } catch (error) {
+        const message = error instanceof Error ? error.message : String(error);
+        log.write({ event: 'error', step: 'logging', message: `${message}: the old one stays in use` });
+      }
+    },
+    async close(deadline) {
+      await Promise.all(receivers.map((receiver) => receiver.close(deadline)));
+      let timer: unknown = null;
+      const late = new Promise<void>((resolve) => {
+        timer = timers.set(deadline, resolve);
+      });
+      await Promise.race([log.drained(), late]);
+      timers.clear(timer);
+      process.off('exit', onExit);
+      log.flushNow();
+      log.close();
+    },
+  };
+}
+
+/** Costs little: node:dgram, node:net and the SDK are loaded with the first thing to send. */
+function receiversOf(
+  { application, service, version, secrets, now, timers }: TelemetryOptions,
+  warn: (about: string, message: string) => void,
+): Receiver[] {
+  const { metrics, sentry_dsn: dsn } = application;
+  const { name, path, directory } = service;
+  const receivers: Receiver[] = [];
+  if (metrics) {
+    const warnOf = (message: string): void => warn('metrics', message);
+    receivers.push(createStatsd({ config: metrics, name, path, version, now, timers, warn: warnOf }));
+  }
+  if (dsn !== undefined) {
+    const warnOf = (message: string): void => warn('sentry', message);
+    const tags = { name, directory, path };
+    receivers.push(createSentry({ dsn, release: version, tags, secrets, timers, warn: warnOf }));
+  }
+  return receivers;
+}

@@ -1,0 +1,65 @@
+import type { Fact } from '../lifecycle/facts.ts';
+import { durationText } from './duration.ts';
+import { escapeControls } from './escape.ts';
+import { isDuration, snakeCase } from './field-names.ts';
+import { type Level, levelOf } from './level.ts';
+import { exitText, messageOf } from './message.ts';
+
+// SGR parameters (ECMA-48): 2 faint, 31 red, 33 yellow.
+const COLOURS: Record<Level, number | null> = { debug: 2, info: null, warn: 33, error: 31 };
+
+/**
+ * One line for eyes, without its newline: `12:34:56.789 info  worker ready  generation=3 worker=0 after=1.2s`. `at` is epoch
+ * milliseconds, shown in local time. A field without a value is left out.
+ */
+export function humanLine(at: number, fact: Fact, colour: boolean): string {
+  const level = levelOf(fact);
+  const fields = fieldsOf(fact).map(([name, value]) => `${name}=${quoted(value)}`);
+  const text = [escapeControls(messageOf(fact)), ...(fields.length > 0 ? [fields.join(' ')] : [])].join('  ');
+  return `${painted(clock(at), colour ? 2 : null)} ${painted(level.padEnd(5), colour ? COLOURS[level] : null)} ${text}`;
+}
+
+function fieldsOf(fact: Fact): (readonly [name: string, value: string])[] {
+  if (fact.event === 'warning') return [['about', fact.about]];
+  if (fact.event === 'error') return [['step', fact.step]];
+  return Object.entries(fact).flatMap(([name, value]) =>
+    name === 'event' || value === null ? [] : valueFields(name, value),
+  );
+}
+
+function valueFields(name: string, value: unknown): (readonly [name: string, value: string])[] {
+  if (typeof value === 'number' && isDuration(name)) return [[snakeCase(name), durationText(value)]];
+  if (Array.isArray(value)) return [[name, value.join(',')]];
+  if (typeof value !== 'object' || value === null) return [[snakeCase(name), String(value)]];
+  // Usage is for machines, and the last lines of output have been passed on as they came.
+  if (isFailure(value)) return [['step', value.step] as const, ['reason', value.reason] as const];
+  return isExit(value) ? [[name, exitText(value)]] : [];
+}
+
+type Exit = Extract<Fact, { event: 'worker_exited' }>['exit'];
+type FailureOf = NonNullable<Extract<Fact, { event: 'handover_finished' }>['failure']>;
+
+function isExit(value: object): value is Exit {
+  return 'kind' in value;
+}
+
+function isFailure(value: object): value is FailureOf {
+  return 'step' in value && 'reason' in value;
+}
+
+/** A value as it is where it is one word, else in quotes, so that the fields can be told apart again. */
+function quoted(value: string): string {
+  if (/^[^\s"'=\\\p{C}]+$/u.test(value)) return value;
+  return `"${escapeControls(value.replace(/["\\]/g, '\\$&'))}"`;
+}
+
+function clock(at: number): string {
+  const date = new Date(at);
+  const two = (number: number): string => `${number}`.padStart(2, '0');
+  const seconds = `${two(date.getSeconds())}.${`${date.getMilliseconds()}`.padStart(3, '0')}`;
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${seconds}`;
+}
+
+function painted(text: string, colour: number | null): string {
+  return colour === null ? text : `\u001b[${colour}m${text}\u001b[0m`;
+}

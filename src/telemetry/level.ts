@@ -1,0 +1,63 @@
+import type { Fact } from '../lifecycle/facts.ts';
+
+export type Level = 'debug' | 'info' | 'warn' | 'error';
+
+const ORDER: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 };
+
+/** True where a line of this level is wanted when `least` is the least important one that is. */
+export function isWanted(level: Level, least: Level): boolean {
+  return ORDER[level] >= ORDER[least];
+}
+
+/** How important a fact is. `warn`: something went wrong and zero goes on; `error`: what was asked for did not happen. */
+export function levelOf(fact: Fact): Level {
+  switch (fact.event) {
+    case 'gate_passed':
+    case 'worker_signalled':
+      return 'debug';
+    case 'supervisor_started':
+    case 'listener_bound':
+    case 'listener_closed':
+    case 'service_starting':
+    case 'worker_spawned':
+    case 'worker_ready':
+    case 'worker_restarting':
+    case 'worker_pid_changed':
+    case 'reload_requested':
+    case 'handover_started':
+    case 'generation_promoted':
+    case 'generation_retiring':
+    case 'generation_gone':
+    case 'stop_requested':
+      return 'info';
+    case 'worker_not_ready':
+    case 'worker_killed':
+    case 'leftovers_killed':
+    case 'output_dropped':
+    case 'warning':
+      return 'warn';
+    case 'worker_exited':
+      return fact.expected ? 'info' : 'warn';
+    case 'handover_finished':
+      return handoverLevel(fact.outcome);
+    case 'supervisor_stopped':
+      return fact.code === 0 ? 'info' : 'error';
+    case 'worker_spawn_failed':
+    case 'error':
+      return 'error';
+  }
+}
+
+function handoverLevel(outcome: Extract<Fact, { event: 'handover_finished' }>['outcome']): Level {
+  switch (outcome) {
+    case 'promoted':
+      return 'info';
+    case 'aborted':
+    case 'superseded':
+      return 'warn';
+    case 'rolled_back':
+    case 'failed':
+    case 'timed_out':
+      return 'error';
+  }
+}

@@ -1,0 +1,129 @@
+import { fstatSync } from 'node:fs';
+import type { LoggingConfig } from '../config/schema.ts';
+import type { Fact } from '../lifecycle/facts.ts';
+import { humanLine } from './human.ts';
+import { jsonLine } from './json.ts';
+import { isWanted, levelOf } from './level.ts';
+import { LineSink } from './line-sink.ts';
+import type { Timers } from './timers.ts';
+import { fileWriter, type Writer, writerFor } from './writer.ts';
+
+export interface LogOptions {
+  readonly config: LoggingConfig;
+  /** Where lines go without `logging.file`. */
+  readonly fd: number;
+  /** False with NO_COLOR (https://no-color.org); colour is on a terminal only. */
+  readonly colour: boolean;
+  /** Epoch milliseconds. */
+  readonly clock: () => number;
+  readonly timers: Timers;
+  /** Bytes that may wait; for tests. */
+  readonly limit?: number;
+}
+
+/** zero's own log: a line a fact. */
+export interface Log {
+  /** Costs next to nothing: the line is made and written at the end of this turn of the event loop. */
+  write(fact: Fact): void;
+  /** Opens `logging.file` again, for whoever rotated it. Throws Error; then the old file stays in use. */
+  reopen(): void;
+  /** Resolves when everything is written. */
+  drained(): Promise<void>;
+  /** From the `exit` event of the process: writes what can be written within a fifth of a second. */
+  flushNow(): void;
+  close(): void;
+}
+
+const EXIT_BUDGET = 200;
+
+/** Throws Error `open log file PATH: EACCES` where `logging.file` cannot be opened. */
+export function createLog({ config, fd, colour, clock, timers, limit }: LogOptions): Log {
+  const terminal = config.file === undefined && isTerminal(fd);
+  const human = config.format === 'human' || (config.format === 'auto' && terminal);
+  const lineOf = (at: number, fact: Fact): string =>
+    `${human ? humanLine(at, fact, colour && terminal) : jsonLine(at, fact)}\n`;
+  const sink = new LineSink({
+    writer: config.file === undefined ? writerFor(fd) : openFile(config.file),
+    timers,
+    ...(limit === undefined ? {} : { limit }),
+    failed: (error) => complain(config.file, fd, error),
+    dropped: (lines) =>
+      lineOf(clock(), {
+        event: 'warning',
+        about: 'log',
+        message: `${lines} lines of this log were dropped: nobody reads it fast enough`,
+      }),
+  });
+
+  let waiting: { at: number; fact: Fact }[] = [];
+  let scheduled: NodeJS.Immediate | null = null;
+  const flush = (): void => {
+    scheduled = null;
+    const lines = waiting;
+    waiting = [];
+    for (const { at, fact } of lines) sink.write(lineOf(at, fact));
+  };
+  const flushWaiting = (): void => {
+    if (scheduled) clearImmediate(scheduled);
+    flush();
+  };
+
+  return {
+    write(fact) {
+      if (!isWanted(levelOf(fact), config.level)) return;
+      waiting.push({ at: clock(), fact });
+      scheduled ??= setImmediate(flush);
+    },
+    reopen() {
+      if (config.file !== undefined) sink.replace(openFile(config.file));
+    },
+    drained() {
+      flushWaiting();
+      return sink.drained();
+    },
+    flushNow() {
+      flushWaiting();
+      sink.flushNow(EXIT_BUDGET);
+    },
+    close() {
+      flushWaiting();
+      sink.close();
+    },
+  };
+}
+
+function openFile(path: string): Writer {
+  try {
+    return fileWriter(path);
+  } catch (error) {
+    throw new Error(`open log file ${path}: ${codeOf(error)}`, { cause: error });
+  }
+}
+
+/** A log that cannot be written says so where it can: on zero's standard error. */
+function complain(file: string | undefined, fd: number, error: NodeJS.ErrnoException): void {
+  if (file === undefined) return;
+  try {
+    const writer = writerFor(fd);
+    writer.writeNow(Buffer.from(`zero: write log file ${file}: ${codeOf(error)}; trying again\n`));
+    writer.close();
+  } catch {
+    // There is nowhere left to say it.
+  }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
+  return String(error);
+}
+
+/** isatty(3) without node:tty, which would load 300 KB of net. Major number 1 is /dev/null and its like (devices.txt of the kernel). */
+function isTerminal(fd: number): boolean {
+  const stat = fstatSync(fd);
+  return stat.isCharacterDevice() && major(stat.rdev) !== 1;
+}
+
+// gnu_dev_major(3): bits 8 to 19 of what fits in 32 bits.
+function major(device: number): number {
+  return (device >>> 8) & 0xfff;
+}

@@ -1,0 +1,70 @@
+import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
+
+/** The sentence of a fact; what belongs to it in detail are its fields. */
+export function messageOf(fact: Fact): string {
+  switch (fact.event) {
+    case 'supervisor_started':
+      return 'zero started';
+    case 'listener_bound':
+      return 'listening';
+    case 'listener_closed':
+      return 'listener closed';
+    case 'service_starting':
+      return 'starting the service';
+    case 'worker_spawned':
+      return 'worker spawned';
+    case 'worker_spawn_failed':
+      return 'worker could not be spawned';
+    case 'gate_passed':
+      return 'gate passed';
+    case 'worker_ready':
+      return 'worker ready';
+    case 'worker_not_ready':
+      return 'worker not ready in time';
+    case 'worker_exited':
+      return fact.expected ? 'worker exited' : 'worker exited unexpectedly';
+    case 'worker_restarting':
+      return 'worker will be restarted';
+    case 'worker_pid_changed':
+      return 'worker has a new main process';
+    case 'worker_signalled':
+      return 'worker signalled';
+    case 'worker_killed':
+      return 'worker killed';
+    case 'leftovers_killed':
+      return 'processes that outlived their worker killed';
+    case 'output_dropped':
+      return 'output of a worker dropped: nobody reads it fast enough';
+    case 'reload_requested':
+      return fact.merged ? 'reload requested, waits for the handover in progress' : 'reload requested';
+    case 'handover_started':
+      return 'handover started';
+    case 'handover_finished':
+      return `handover ${fact.outcome.replaceAll('_', ' ')}`;
+    case 'generation_promoted':
+      return 'generation promoted';
+    case 'generation_retiring':
+      return 'generation retiring';
+    case 'generation_gone':
+      return 'generation gone';
+    case 'stop_requested':
+      return fact.now ? 'stopping now' : 'stopping';
+    case 'supervisor_stopped':
+      return 'zero stopped';
+    case 'warning':
+    case 'error':
+      return fact.message;
+  }
+}
+
+/** `exit code 1`, `killed by SIGSEGV (core dumped)`, `exit code unknown`. */
+export function exitText(exit: ExitStatus): string {
+  switch (exit.kind) {
+    case 'exited':
+      return `exit code ${exit.code}`;
+    case 'signaled':
+      return `killed by ${exit.signal}${exit.coreDumped ? ' (core dumped)' : ''}`;
+    case 'unknown':
+      return 'exit code unknown';
+  }
+}

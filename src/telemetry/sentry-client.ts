@@ -1,0 +1,89 @@
+import { createTransport, type ErrorEvent, Scope } from '@sentry/core';
+import { ServerRuntimeClient } from '@sentry/core/server';
+import { createRedact, redactAll } from './redact.ts';
+import type { SentryOptions } from './sentry.ts';
+import type { SentryReport } from './sentry-report.ts';
+import { postEnvelope } from './sentry-transport.ts';
+
+/** Sentry's own client, without integrations: nothing reads the environment, the arguments, the modules or the host. */
+export interface SentryClient {
+  capture(report: SentryReport): void;
+  /** Resolves when everything was sent, at the latest after so many milliseconds. */
+  flush(deadline: number): Promise<void>;
+}
+
+/** The only file that loads the SDK: the bundle keeps it in a chunk of its own. */
+export function createSentryClient(options: SentryOptions): SentryClient {
+  const { dsn, release, tags, secrets, timers, warn } = options;
+  let failing = false;
+  const client = new ServerRuntimeClient({
+    dsn,
+    release,
+    platform: 'node',
+    integrations: [],
+    stackParser: () => [],
+    attachStacktrace: false,
+    includeServerName: false,
+    sendClientReports: false,
+    traceLifecycle: 'static',
+    beforeSend: (event) => scrubbed(event, secrets()),
+    transport: ({ url, headers, recordDroppedEvent }) =>
+      createTransport({ recordDroppedEvent }, async ({ body }) => {
+        try {
+          const response = await postEnvelope(body, { url, headers: headers ?? {}, timers });
+          failing = false;
+          return response;
+        } catch (error) {
+          if (!failing) warn(`report to Sentry: ${codeOf(error)}`);
+          failing = true;
+          throw error;
+        }
+      }),
+  });
+  client.init();
+  const scope = new Scope();
+  scope.setTags({ ...tags });
+
+  return {
+    capture({ type, value, fingerprint, extra }) {
+      const event: ErrorEvent = {
+        type: undefined,
+        level: 'error',
+        exception: { values: [{ type, value }] },
+        fingerprint: [...fingerprint],
+        extra: { ...extra },
+      };
+      client.captureEvent(event, undefined, scope);
+    },
+    async flush(deadline) {
+      await client.flush(deadline);
+    },
+  };
+}
+
+/** Tags name the instance and stay; everything that somebody's words can get into is redacted. */
+function scrubbed(event: ErrorEvent, secrets: readonly string[]): ErrorEvent {
+  const redact = createRedact(secrets);
+  const { server_name, user, request, modules, breadcrumbs, ...rest } = event;
+  return {
+    ...rest,
+    ...(rest.exception && {
+      exception: {
+        values: (rest.exception.values ?? []).map(({ value, ...exception }) => ({
+          ...exception,
+          ...(value !== undefined && { value: redact(value) }),
+        })),
+      },
+    }),
+    ...(rest.fingerprint && { fingerprint: rest.fingerprint.map(redact) }),
+    extra: Object.fromEntries(
+      Object.entries(rest.extra ?? {}).map(([key, value]) => [key, redactAll(value, redact)]),
+    ),
+  };
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
+  if (!(error instanceof Error)) return String(error);
+  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
+}

@@ -1,0 +1,65 @@
+import type { Fact } from '../lifecycle/facts.ts';
+import type { SentryClient } from './sentry-client.ts';
+import { type SentryReport, sentryReportOf } from './sentry-report.ts';
+import type { Timers } from './timers.ts';
+
+export interface SentryOptions {
+  /** A secret: its key must not get into a log. */
+  readonly dsn: string;
+  readonly release: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Values that must not leave the machine, of the environment above all; asked for at each report. */
+  readonly secrets: () => readonly string[];
+  readonly timers: Timers;
+  /** One line, for the log. */
+  readonly warn: (message: string) => void;
+}
+
+export interface Sentry {
+  report(fact: Fact): void;
+  /** Sends what waits, for at most so many milliseconds. */
+  close(deadline: number): Promise<void>;
+}
+
+// As the SDK reads a DSN; it prints one that it does not understand, key and all.
+const DSN = /^https?:\/\/\w+(?::\w+)?@[\w.-]+(?::\d+)?\/(?:.+\/)?\d+$/;
+const QUEUE = 100;
+
+/** Reports to Sentry. The SDK is loaded with the first thing to report; nothing here throws or waits. */
+export function createSentry(options: SentryOptions): Sentry {
+  let client: SentryClient | null = null;
+  let loading: Promise<void> | null = null;
+  let waiting: SentryReport[] = [];
+  const usable = DSN.test(options.dsn);
+  if (!usable) options.warn('sentry_dsn is not one that Sentry understands: nothing is reported');
+
+  const load = async (): Promise<void> => {
+    try {
+      const { createSentryClient } = await import('./sentry-client.ts');
+      client = createSentryClient(options);
+      for (const report of waiting) client.capture(report);
+    } catch (error) {
+      options.warn(`load the Sentry SDK: ${error instanceof Error ? error.message : String(error)}`);
+    }
+    waiting = [];
+  };
+
+  return {
+    report(fact) {
+      const report = usable ? sentryReportOf(fact) : null;
+      if (report === null) return;
+      if (client !== null) client.capture(report);
+      else if (waiting.length < QUEUE) waiting.push(report);
+      loading ??= load();
+    },
+    async close(deadline) {
+      if (loading === null) return;
+      let timer: unknown = null;
+      const late = new Promise<void>((resolve) => {
+        timer = options.timers.set(deadline, resolve);
+      });
+      await Promise.race([loading.then(() => client?.flush(deadline)), late]);
+      options.timers.clear(timer);
+    },
+  };
+}

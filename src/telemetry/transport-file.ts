@@ -1,0 +1,27 @@
+import { LineSink } from './line-sink.ts';
+import type { Timers } from './timers.ts';
+import type { Peer } from './transport.ts';
+import { fileWriter } from './writer.ts';
+
+/** A file that lines are appended to. Throws the file system's error. */
+export function openFile(
+  path: string,
+  timers: Timers,
+  failed: (error: unknown, gone: boolean) => void,
+): Peer {
+  const sink = new LineSink({
+    writer: fileWriter(path),
+    timers,
+    failed: (error) => failed(error, false),
+    dropped: () => '',
+  });
+  return {
+    send: (line) => {
+      sink.write(line);
+    },
+    async close() {
+      await sink.drained();
+      sink.close();
+    },
+  };
+}

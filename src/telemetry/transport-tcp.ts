@@ -1,0 +1,62 @@
+import type { Socket } from 'node:net';
+import type { HostPort } from '../config/values/host-port.ts';
+import type { MetricsProxy } from '../config/values/proxy.ts';
+import type { Timers } from './timers.ts';
+import type { Peer } from './transport.ts';
+
+const CONNECT_TIMEOUT = 10_000;
+// A target that reads too slowly costs its own metrics, not memory.
+const BUFFER_LIMIT = 1024 * 1024;
+
+/** A TCP connection to the target, directly or through a proxy. Throws Error where it cannot be established. */
+export async function openTcp(
+  target: HostPort,
+  proxy: MetricsProxy | undefined,
+  timers: Timers,
+  failed: (error: unknown, gone: boolean) => void,
+): Promise<Peer> {
+  const { connect } = await import('node:net');
+  const through = proxy && { proxy, ...(await import('./proxy.ts')) };
+  const socket = connect(proxy === undefined ? place(target) : place(proxy));
+  socket.unref();
+  const timer = timers.set(CONNECT_TIMEOUT, () =>
+    socket.destroy(new Error(`no answer within ${CONNECT_TIMEOUT} ms`)),
+  );
+  try {
+    await connected(socket);
+    if (through) await through.connectThroughProxy(socket, through.proxy, target);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    timers.clear(timer);
+  }
+  // Without a reader the end of the connection would not be noticed.
+  socket.resume();
+  socket.on('error', (error) => failed(error, true));
+  socket.on('end', () => failed(new Error('the target closed the connection'), true));
+  return {
+    send(line) {
+      if (socket.writableLength < BUFFER_LIMIT) socket.write(line);
+    },
+    close: () =>
+      new Promise((resolve) => {
+        socket.on('close', () => resolve());
+        socket.end(() => socket.destroy());
+      }),
+  };
+}
+
+function place({ host, port }: HostPort): HostPort {
+  return { host, port };
+}
+
+function connected(socket: Socket): Promise<void> {
+  return new Promise((resolve, reject) => {
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.off('error', reject);
+      resolve();
+    });
+  });
+}

@@ -1,0 +1,113 @@
+import type { ExitStatus } from '../linux/processes.ts';
+import { findTool, lookUpCommand } from './commands.ts';
+import type { Environment } from './environment.ts';
+import { launchChain } from './launcher.ts';
+import { WorkerOutput } from './output.ts';
+import type { ProcessTable } from './process-table.ts';
+import { ReleaseError } from './release-error.ts';
+import { spawn } from './spawner.ts';
+import { killSession } from './stopper.ts';
+import type { TargetUser } from './target-user.ts';
+
+export interface CommandRequest {
+  /** Program and arguments. A name without a slash is looked up on PATH of `environment`, a relative path starts at `directory`. */
+  readonly run: readonly string[];
+  readonly directory: string;
+  readonly environment: Environment;
+  readonly user: TargetUser | null;
+  /** Milliseconds until it is killed with its session; 0 = never. */
+  readonly timeout: number;
+}
+
+export interface CommandSystem {
+  readonly table: ProcessTable;
+  /** Calls back once after `ms`; the result cancels it. */
+  readonly after: (ms: number, callback: () => void) => () => void;
+}
+
+export interface CommandResult {
+  readonly status: ExitStatus;
+  readonly timedOut: boolean;
+  /** The last lines of its output. */
+  readonly output: readonly string[];
+}
+
+/**
+ * Runs a gate's or hook's command: same spawner as the workers', its output kept only as a tail. `onDone` is called once, never in the
+ * same turn; close() kills the command with its session and keeps it from being called. Throws ReleaseError or SpawnError when it
+ * cannot be started.
+ */
+export function runCommand(
+  request: CommandRequest,
+  { table, after }: CommandSystem,
+  onDone: (result: CommandResult) => void,
+): { close(): void } {
+  const executable = findExecutable(request);
+  const { user, environment, directory } = request;
+  const chain = launchChain(
+    {
+      executable,
+      args: request.run.slice(1),
+      environment,
+      user,
+      limits: {},
+      umask: undefined,
+      listenPid: false,
+    },
+    findTool,
+  );
+  const output = new WorkerOutput({ stdout: null, stderr: null, owner: user });
+  let pid: number;
+  try {
+    const { stdout, stderr } = output.childEnds;
+    pid = spawn(
+      {
+        ...chain,
+        directory,
+        descriptors: new Map([
+          [1, stdout],
+          [2, stderr],
+        ]),
+      },
+      executable,
+    );
+  } catch (error) {
+    output.close();
+    throw error;
+  }
+  output.closeChildEnds();
+  let state: 'running' | 'timed out' | 'closed' | 'done' = 'running';
+  const kill = () => killSession(pid);
+  const cancel =
+    request.timeout === 0
+      ? () => {}
+      : after(request.timeout, () => {
+          state = 'timed out';
+          kill();
+        });
+  table.adopt(pid, (status) => {
+    cancel();
+    // A command leaves nothing behind.
+    kill();
+    output.close();
+    const timedOut = state === 'timed out';
+    if (state === 'closed') return;
+    state = 'done';
+    onDone({ status, timedOut, output: output.lines() });
+  });
+  return {
+    close: () => {
+      if (state !== 'running' && state !== 'timed out') return;
+      state = 'closed';
+      cancel();
+      kill();
+    },
+  };
+}
+
+function findExecutable({ run, environment, directory }: CommandRequest): string {
+  const [name = ''] = run;
+  const found = lookUpCommand(name, environment.get('PATH')?.toString() ?? '/usr/bin:/bin');
+  if (found === null) throw new ReleaseError('path', `command ${name}: ENOENT: it is in no folder of PATH`);
+  return found.startsWith('/') ? found : `${directory}/${found}`;
+}

@@ -1,0 +1,46 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { ReleaseError } from './release-error.ts';
+
+// What a login has, for tools that zero itself needs: its own PATH may be that of a bare service manager.
+const STANDARD_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+const PACKAGES = {
+  sh: 'dash or bash',
+  env: 'coreutils',
+  nice: 'coreutils',
+  setpriv: 'util-linux',
+  prlimit: 'util-linux',
+};
+
+/** Programs that the launcher puts in front of the service. */
+export type ToolName = keyof typeof PACKAGES;
+
+/**
+ * The path of a command as a shell finds it: a name with a slash is taken as it is, another one is looked up in the folders of PATH
+ * (an empty one is the current directory, as POSIX has it). null when no folder has an executable file of this name.
+ */
+export function lookUpCommand(name: string, searchPath: string): string | null {
+  if (name.includes('/')) return name;
+  for (const folder of searchPath.split(':')) {
+    const candidate = resolve(folder, name);
+    if (name !== '' && isExecutable(candidate)) return candidate;
+  }
+  return null;
+}
+
+/** The path of a tool of the launcher. Throws ReleaseError that names the package it comes in. */
+export function findTool(name: ToolName): string {
+  const found = lookUpCommand(name, `${STANDARD_PATH}:${process.env.PATH ?? STANDARD_PATH}`);
+  if (found !== null) return found;
+  throw new ReleaseError('launcher', `${name} is not installed: it comes with ${PACKAGES[name]}`);
+}
+
+function isExecutable(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,48 @@
+import type { RuntimeConfig } from '../../config/schema.ts';
+import type { Handed, Variables } from './convention.ts';
+import { einhorn } from './einhorn.ts';
+import { fpm } from './fpm.ts';
+import { nginx } from './nginx.ts';
+import { notify } from './notify.ts';
+import { serverStarter } from './server-starter.ts';
+import { fitsListenFds, systemd } from './systemd.ts';
+import { zero } from './zero.ts';
+
+export type { Handed, Variables } from './convention.ts';
+export { isConventionName } from './own-names.ts';
+
+type Protocol = RuntimeConfig['protocols'][number];
+
+const PROTOCOLS: Readonly<Record<Protocol, (handed: Handed) => Variables>> = {
+  systemd,
+  server_starter: serverStarter,
+  einhorn,
+  nginx,
+  fpm,
+};
+
+export interface Conventions {
+  readonly variables: Variables;
+  /** LISTEN_PID is wanted: the launcher must set it in the last program of the chain. */
+  readonly listenPid: boolean;
+}
+
+/** The variables of every convention that was asked for, with zero's own and NOTIFY_SOCKET. */
+export function conventions(protocols: readonly Protocol[], handed: Handed): Conventions {
+  const sorted = { ...handed, listeners: [...handed.listeners].sort((a, b) => a.target - b.target) };
+  const asked = protocols.map((protocol) => PROTOCOLS[protocol](sorted));
+  return {
+    variables: Object.assign({}, ...asked, notify(sorted), zero(sorted)) as Variables,
+    listenPid: protocols.includes('systemd') && fitsListenFds(sorted.listeners),
+  };
+}
+
+/** Why LISTEN_FDS is left out although it was asked for, or null. For one warning when a release is resolved. */
+export function listenFdsWarning(
+  protocols: readonly Protocol[],
+  targets: readonly { readonly target: number }[],
+): string | null {
+  if (!protocols.includes('systemd') || targets.length === 0 || fitsListenFds(targets)) return null;
+  const numbers = targets.map(({ target }) => target).sort((a, b) => a - b);
+  return `LISTEN_FDS is left out: it can only say 3..${targets.length + 2}, and the listeners have the descriptors ${numbers.join(', ')}`;
+}

@@ -1,0 +1,27 @@
+import type { Handed, Variables } from './convention.ts';
+
+/** sd_listen_fds(3): SD_LISTEN_FDS_START. */
+const FIRST = 3;
+
+/** True when the sockets are exactly the descriptors 3..n+2, which is all that LISTEN_FDS can say. */
+export function fitsListenFds(listeners: readonly { readonly target: number }[]): boolean {
+  const targets = listeners.map(({ target }) => target).sort((a, b) => a - b);
+  return targets.length > 0 && targets.every((target, index) => target === FIRST + index);
+}
+
+/**
+ * sd_listen_fds_with_names(3): LISTEN_FDS and LISTEN_FDNAMES; the launcher adds LISTEN_PID. Empty when the numbers have a gap: a
+ * consumer would take a closed or a foreign descriptor for a socket.
+ */
+export function systemd({ listeners }: Handed): Variables {
+  if (!fitsListenFds(listeners)) return {};
+  return {
+    LISTEN_FDS: String(listeners.length),
+    LISTEN_FDNAMES: listeners.map(({ name }) => fdName(name)).join(':'),
+  };
+}
+
+// systemd's fdname_is_valid(): printable ASCII without a colon, at most 255 bytes.
+function fdName(name: string): string {
+  return name.replace(/[^!-9;-~]/g, '_').slice(0, 255) || 'unknown';
+}

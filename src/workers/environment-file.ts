@@ -1,0 +1,112 @@
+import type { Environment } from './environment.ts';
+
+/** A place in an environment file that cannot be read. The message never holds text of the file: it may be a secret. */
+export class EnvironmentFileError extends Error {
+  /** From 1. */
+  readonly line: number;
+
+  constructor(line: number, problem: string) {
+    super(problem);
+    this.name = 'EnvironmentFileError';
+    this.line = line;
+  }
+}
+
+/**
+ * Reads `NAME=VALUE` lines as systemd.exec(5) describes EnvironmentFile=: lines that begin with `#` or `;` are comments, a backslash at
+ * the end of a line joins the next one, single quotes keep everything, double quotes let a backslash escape `"`, `\`, `` ` `` and `$`,
+ * quoted values may hold newlines, blanks around an unquoted value are cut. `export NAME=VALUE` is taken too, as shells write it.
+ * Names are not restricted to identifiers. Throws EnvironmentFileError where a line is none of these; systemd would skip it in silence.
+ */
+export function parseEnvironmentFile(content: Buffer): Environment {
+  // latin1 maps each byte to one character and back, so that values need not be UTF-8.
+  return new Reader(content.toString('latin1')).read();
+}
+
+class Reader {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  read(): Environment {
+    const result = new Map<string, Buffer>();
+    for (;;) {
+      this.#skip(/[ \t\r\n]*/y);
+      if (this.#at >= this.#text.length) return result;
+      if (/[#;]/.test(this.#peek())) {
+        // A comment goes on over a backslash and a newline too.
+        this.#skip(/(?:\\.|[^\\\n])*/sy);
+        continue;
+      }
+      const start = this.#at;
+      const name = this.#name();
+      result.set(name, Buffer.from(this.#value(start), 'latin1'));
+    }
+  }
+
+  #name(): string {
+    const start = this.#at;
+    const [line] = this.#match(/[^\n]*/y);
+    const [, name] = /^(?:export[ \t]+)?([^\s=]+)[ \t]*=/.exec(line) ?? [];
+    if (name === undefined) throw this.#error(start, 'is not NAME=VALUE');
+    if (name.includes('\0')) throw this.#error(start, 'has a NUL byte in its name');
+    this.#at = start + line.indexOf('=') + 1;
+    this.#skip(/[ \t]*/y);
+    return name;
+  }
+
+  #value(start: number): string {
+    let value = '';
+    for (;;) {
+      const next = this.#peek();
+      if (next === '' || next === '\n') break;
+      if (next === "'") {
+        const [, inside] = this.#match(/'([^']*)'/y);
+        if (inside === undefined) throw this.#error(start, 'has a single quote that is never closed');
+        value += inside;
+      } else if (next === '"') {
+        const [, inside] = this.#match(/"((?:\\.|[^"\\])*)"/sy);
+        if (inside === undefined) throw this.#error(start, 'has a double quote that is never closed');
+        value += inside.replace(/\\(.)/gs, (whole, escaped: string) => {
+          if (escaped === '\n') return '';
+          return '"\\`$'.includes(escaped) ? escaped : whole;
+        });
+      } else {
+        value = this.#unquoted(value);
+      }
+    }
+    if (value.includes('\0')) throw this.#error(start, 'has a NUL byte in its value');
+    return value;
+  }
+
+  // Up to the end of the line or to a quote. The blanks before the end of the line are no part of the value, an escaped one is.
+  #unquoted(before: string): string {
+    const [raw] = this.#match(/(?:\\.|[^\\\n'"])+|\\$/sy);
+    const ends = this.#peek() === '' || this.#peek() === '\n';
+    const text = ends ? raw.replace(/((?:\\.|[^\\])*?)[ \t\r]*$/s, '$1') : raw;
+    return before + text.replace(/\\(.?)/gs, (_, escaped: string) => (escaped === '\n' ? '' : escaped));
+  }
+
+  #peek(): string {
+    return this.#text.charAt(this.#at);
+  }
+
+  #skip(pattern: RegExp): void {
+    this.#match(pattern);
+  }
+
+  // At the current place, moving past what matched.
+  #match(pattern: RegExp): RegExpExecArray | [string, undefined] {
+    pattern.lastIndex = this.#at;
+    const found = pattern.exec(this.#text);
+    this.#at += found?.[0].length ?? 0;
+    return found ?? ['', undefined];
+  }
+
+  #error(at: number, problem: string): EnvironmentFileError {
+    return new EnvironmentFileError(this.#text.slice(0, at).split('\n').length, problem);
+  }
+}

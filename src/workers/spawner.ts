@@ -1,0 +1,74 @@
+import { SystemError } from '../linux/errors.ts';
+import { type SpawnRequest, spawnProcess } from '../linux/spawn.ts';
+import { findTool } from './commands.ts';
+import { conventions } from './conventions/index.ts';
+import { withConventions } from './environment.ts';
+import { launchChain } from './launcher.ts';
+import { substitute } from './substitute.ts';
+import type { WorkerSpec } from './worker-spec.ts';
+
+/** Why a process could not be started; `step` is the call that failed. */
+export class SpawnError extends Error {
+  readonly step: string;
+  /** The errno's name. */
+  readonly code: string;
+
+  constructor(cause: SystemError, executable: string) {
+    super(`start ${executable}: ${cause.message}${advice(cause.code)}`, { cause });
+    this.name = 'SpawnError';
+    this.step = cause.syscall;
+    this.code = cause.code;
+  }
+}
+
+/**
+ * Starts one worker: exactly the descriptors of the specification and /dev/null as 0, its own session, signals at their default, the
+ * conventions in its environment. Returns at once; what goes wrong behind the first program of the launcher shows as its exit code, see
+ * launcher-exit.ts. Throws SpawnError, or ReleaseError for a tool of the launcher that is not installed.
+ */
+export function spawnWorker(spec: WorkerSpec): { pid: number } {
+  const { generation, worker, runtime, release, user, listeners, notifyPath } = spec;
+  const handed = { generation, worker, listeners, notifyPath, supervisorPid: process.pid };
+  const { variables, listenPid } = conventions(runtime.protocols, handed);
+  const chain = launchChain(
+    {
+      executable: release.executable,
+      args: runtime.args.map((argument) => substitute(argument, spec)),
+      environment: withConventions(release.environment, variables),
+      user,
+      limits: runtime.limits,
+      umask: runtime.umask,
+      listenPid,
+    },
+    findTool,
+  );
+  const descriptors = new Map(listeners.map(({ target, fd }) => [target, fd]));
+  if (spec.readyFd !== null) descriptors.set(spec.readyFd.target, spec.readyFd.fd);
+  descriptors.set(1, spec.output.stdout).set(2, spec.output.stderr);
+  return { pid: spawn({ ...chain, descriptors, directory: release.directory }, release.executable) };
+}
+
+/** Starts a process. Throws SpawnError, which names `executable`. */
+export function spawn(request: SpawnRequest, executable: string): number {
+  try {
+    return spawnProcess(request);
+  } catch (error) {
+    if (error instanceof SystemError) throw new SpawnError(error, executable);
+    throw error;
+  }
+}
+
+const ADVICE: Readonly<Record<string, string>> = {
+  E2BIG: 'arguments and environment are larger than the kernel takes',
+  EAGAIN: 'the limit of processes is reached: see ulimit -u and the pids limit of the cgroup',
+  EMFILE: 'zero has no descriptor left: raise its nofile limit',
+  ENFILE: 'the system has no descriptor left: raise fs.file-max',
+  ENOEXEC: 'it is no program for this machine',
+  ENOENT: 'it was removed, or its interpreter or dynamic loader is missing',
+  ETXTBSY: 'it is open for writing: write new releases to another file and rename them into place',
+};
+
+function advice(code: string): string {
+  const text = ADVICE[code];
+  return text === undefined ? '' : `: ${text}`;
+}

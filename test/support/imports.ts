@@ -1,0 +1,158 @@
+import { dirname, join } from 'node:path/posix';
+
+/** Where a program begins. What cannot be reached from here is dead. */
+export const ENTRY_POINTS: readonly string[] = ['src/cli/main.ts'];
+
+/** The door to the kernel, and the only folder that may import the FFI package. */
+const FFI = { packageName: 'koffi', room: 'linux' };
+
+/** Runs inside services, which start children with Node's own means. Everywhere else one spawner owns all waiting for children. */
+const MAY_USE_CHILD_PROCESS: readonly string[] = ['service'];
+
+type Rooms = readonly string[] | 'any';
+
+interface Rule {
+  /** Rooms that may be imported from. */
+  readonly from: Rooms;
+  /** Rooms that only types may be imported from, which leave nothing in the running program. */
+  readonly types: Rooms;
+  /** No `node:` module and no package: the room decides and does not act. */
+  readonly pure?: true;
+}
+
+/** One line per folder of src. `cli` is in nobody's list: nobody imports it. */
+const RULES: Readonly<Record<string, Rule>> = {
+  linux: { from: [], types: [] },
+  config: { from: [], types: [] },
+  lifecycle: { from: [], types: ['config'], pure: true },
+  listeners: { from: ['linux'], types: ['config'] },
+  workers: { from: ['linux'], types: ['config'] },
+  readiness: { from: ['linux'], types: ['config'] },
+  control: { from: ['linux'], types: ['config', 'lifecycle'] },
+  telemetry: { from: ['linux'], types: ['config', 'lifecycle'] },
+  service: { from: ['linux'], types: [] },
+  supervisor: { from: 'any', types: 'any' },
+  cli: { from: 'any', types: 'any' },
+};
+
+export interface Import {
+  readonly specifier: string;
+  readonly typeOnly: boolean;
+}
+
+const STATIC = /^(?:import|export)\s+(type\s+)?(?:[\w$*{][^'"`;=()]*?\sfrom\s*)?['"]([^'"\n]+)['"]/gm;
+const CALLED = /\b(?:import|require|getBuiltinModule|register)\(\s*['"`]([^'"`\n]+)['"`]/g;
+const COMMENT = /^\s*(?:\/\/|\/?\*).*$/gm;
+
+/**
+ * Every module that a source file names: import, export from, import(), require(). Static ones are looked for at the start of a line, which
+ * is where the formatter puts them.
+ */
+export function importsOf(source: string): Import[] {
+  const text = source.replace(COMMENT, '');
+  const statics = [...text.matchAll(STATIC)].map(([, type, specifier = '']) => ({
+    specifier,
+    typeOnly: type !== undefined,
+  }));
+  const called = [...text.matchAll(CALLED)].map(([, specifier = '']) => ({ specifier, typeOnly: false }));
+  return [...statics, ...called];
+}
+
+const roomOf = (path: string): string => (path.split('/').length > 2 ? (path.split('/')[1] ?? '') : '');
+const isRelative = (specifier: string): boolean => /^\.\.?\//.test(specifier);
+const packageOf = (specifier: string): string =>
+  specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
+const includes = (rooms: Rooms, room: string): boolean =>
+  room !== 'cli' && (rooms === 'any' || rooms.includes(room));
+
+/**
+ * Checks the source files (path from the checkout -> text) against the rules. Returns one line for each violation, empty when all is well.
+ */
+export function checkImports(
+  files: ReadonlyMap<string, string>,
+  entryPoints: readonly string[] = ENTRY_POINTS,
+): string[] {
+  const graph = new Map<string, string[]>();
+  const violations: string[] = [];
+  for (const [path, source] of files) {
+    const edges: string[] = [];
+    if (RULES[roomOf(path)] === undefined)
+      violations.push(`${path}: src/${roomOf(path)} is not a room with a rule`);
+    for (const found of importsOf(source)) {
+      violations.push(...checkOne(path, found, files).map((message) => `${path}: ${message}`));
+      const target = isRelative(found.specifier) ? join(dirname(path), found.specifier) : null;
+      if (target !== null && files.has(target)) edges.push(target);
+    }
+    graph.set(path, edges);
+  }
+  return [...violations, ...findCycles(graph), ...findDead(graph, entryPoints)];
+}
+
+function checkOne(
+  path: string,
+  { specifier, typeOnly }: Import,
+  files: ReadonlyMap<string, string>,
+): string[] {
+  const room = roomOf(path);
+  const rule = RULES[room];
+  if (rule === undefined) return [];
+  if (!isRelative(specifier)) return checkPackage(room, rule, specifier, typeOnly);
+  const target = join(dirname(path), specifier);
+  // Data such as package.json is nobody's room.
+  if (target.endsWith('.json')) return [];
+  if (!files.has(target)) return [`imports ${specifier}, which is not a source file`];
+  const other = roomOf(target);
+  if (other === room || includes(rule.from, other) || (typeOnly && includes(rule.types, other))) return [];
+  const onlyTypes = includes(rule.types, other) ? ', except for types' : '';
+  return [`src/${room} must not import src/${other}${onlyTypes}: ${specifier}`];
+}
+
+function checkPackage(room: string, rule: Rule, specifier: string, typeOnly: boolean): string[] {
+  const builtin = specifier.startsWith('node:');
+  if (/^(?:node:)?child_process$/.test(specifier) && !MAY_USE_CHILD_PROCESS.includes(room)) {
+    return ['imports node:child_process, which would wait for children beside the one spawner'];
+  }
+  if (!builtin && packageOf(specifier) === FFI.packageName && room !== FFI.room) {
+    return [`imports ${FFI.packageName}, which only src/${FFI.room} may`];
+  }
+  if (rule.pure === true && !typeOnly) return [`imports ${specifier}, but src/${room} is pure`];
+  return [];
+}
+
+/** Depth first; each cycle is reported once, from where it was entered. */
+function findCycles(graph: ReadonlyMap<string, readonly string[]>): string[] {
+  const cycles: string[] = [];
+  const done = new Set<string>();
+  const path: string[] = [];
+  const visit = (file: string): void => {
+    const at = path.indexOf(file);
+    if (at >= 0) {
+      cycles.push(`cycle: ${[...path.slice(at), file].join(' -> ')}`);
+      return;
+    }
+    if (done.has(file)) return;
+    path.push(file);
+    for (const next of graph.get(file) ?? []) visit(next);
+    path.pop();
+    done.add(file);
+  };
+  for (const file of graph.keys()) visit(file);
+  return cycles;
+}
+
+function findDead(graph: ReadonlyMap<string, readonly string[]>, entryPoints: readonly string[]): string[] {
+  const missing = entryPoints
+    .filter((entry) => !graph.has(entry))
+    .map((entry) => `${entry}: the entry point does not exist`);
+  const alive = new Set<string>();
+  const queue = [...entryPoints];
+  for (let file = queue.pop(); file !== undefined; file = queue.pop()) {
+    if (alive.has(file)) continue;
+    alive.add(file);
+    queue.push(...(graph.get(file) ?? []));
+  }
+  const dead = [...graph.keys()]
+    .filter((file) => !alive.has(file))
+    .map((file) => `${file}: dead, no entry point reaches it`);
+  return [...missing, ...dead];
+}

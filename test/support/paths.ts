@@ -1,0 +1,26 @@
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const MARK = join('test', 'fixtures', 'puppet.js');
+
+function findRoot(): string {
+  for (const start of [dirname(fileURLToPath(import.meta.url)), process.cwd()]) {
+    for (let folder = start; ; folder = dirname(folder)) {
+      if (existsSync(join(folder, MARK))) return folder;
+      if (folder === dirname(folder)) break;
+    }
+  }
+  throw new Error(`the checkout was not found: no ${MARK} above ${import.meta.url} or ${process.cwd()}`);
+}
+
+/**
+ * The checkout. Compiled tests run from build/, the fixtures are plain JavaScript that the compiler does not copy, so both are found from
+ * the folder that has the fixtures.
+ */
+export const ROOT = findRoot();
+
+/** Absolute path of a file in test/fixtures. */
+export function fixture(name: string): string {
+  return join(ROOT, 'test', 'fixtures', name);
+}

@@ -1,0 +1,95 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** A process known by pid and start time: a pid alone is given to somebody else once it is free. */
+export interface KnownProcess {
+  readonly pid: number;
+  /** Clock ticks since boot: field 22 of /proc/PID/stat (proc_pid_stat(5)). */
+  readonly startTime: string;
+}
+
+interface Stat extends KnownProcess {
+  readonly state: string;
+  readonly parent: number;
+  readonly session: number;
+}
+
+/** Field 2, the name, may hold spaces and parentheses: what follows is counted from the last `)`. */
+function readStat(pid: number): Stat | null {
+  let text: string;
+  try {
+    text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  } catch {
+    return null;
+  }
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
+  return {
+    pid,
+    state: fields[0] ?? '?',
+    parent: Number(fields[1]),
+    session: Number(fields[3]),
+    startTime: fields[19] ?? '',
+  };
+}
+
+/** Who has this pid now; null when nobody has. */
+export function identify(pid: number): KnownProcess | null {
+  const stat = readStat(pid);
+  return stat === null ? null : { pid, startTime: stat.startTime };
+}
+
+/** True while it runs; a zombie does not. */
+export function isRunning(known: KnownProcess): boolean {
+  const stat = readStat(known.pid);
+  return stat !== null && stat.startTime === known.startTime && stat.state !== 'Z' && stat.state !== 'X';
+}
+
+/** Sends SIGKILL to exactly that process; false when it is gone. */
+export function killKnown(known: KnownProcess): boolean {
+  if (!isRunning(known)) return false;
+  try {
+    process.kill(known.pid, 'SIGKILL');
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function everyProcess(): Stat[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((name) => readStat(Number(name)))
+    .filter((stat) => stat !== null);
+}
+
+/** Pids whose session this is. */
+export function sessionMembers(session: number): number[] {
+  return everyProcess()
+    .filter((stat) => stat.session === session)
+    .map((stat) => stat.pid);
+}
+
+/** Kills what is left of the session that it leads. */
+function killMembers(leader: KnownProcess): void {
+  const now = identify(leader.pid);
+  if (now !== null && now.startTime !== leader.startTime) return;
+  for (const stat of everyProcess()) {
+    if (stat.session === leader.pid && BigInt(stat.startTime) >= BigInt(leader.startTime)) killKnown(stat);
+  }
+}
+
+/**
+ * Kills the process, its children and all that is left of the sessions that they lead. A session's number cannot be given away while it
+ * has a member (setsid(2)), so the members are its own unless its leader's pid already belongs to somebody else.
+ */
+export function killFamily(head: KnownProcess): void {
+  const family = [head];
+  if (isRunning(head)) {
+    // A stopped process starts no child between the look and the kill.
+    process.kill(head.pid, 'SIGSTOP');
+    family.push(...everyProcess().filter((stat) => stat.parent === head.pid));
+  }
+  for (const known of family) {
+    killKnown(known);
+    killMembers(known);
+  }
+}

@@ -1,0 +1,77 @@
+import { chmodSync } from 'node:fs';
+import { createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { guardProcesses } from './guard.ts';
+import { Journal } from './journal.ts';
+import { fixture } from './paths.ts';
+import { Puppet } from './puppet.ts';
+import { type Scope, temporaryFolder } from './temporary.ts';
+
+/** Where puppets report. */
+export interface Puppets {
+  /** For the service's environment. */
+  readonly environment: { readonly PUPPET_SOCKET: string };
+  /** argv of the puppet; absolute. */
+  readonly command: readonly [string, string];
+  /** argv of the one that adds nothing of its own and can only look and exit. */
+  readonly reporter: readonly [string];
+  /** All that ever connected, in that order. */
+  readonly all: readonly Puppet[];
+  /** The next one that this was not called for yet: the first call gives the first that connects. */
+  next(): Promise<Puppet>;
+}
+
+/** Opens the socket that puppets connect to. At the end of the test all are killed, with the children they told of. */
+export async function startPuppets(scope: Scope): Promise<Puppets> {
+  const guard = guardProcesses(scope);
+  const folder = temporaryFolder(scope);
+  // A service may run as another user.
+  chmodSync(folder, 0o755);
+  const path = join(folder, 'puppets');
+  const connected = new Journal<Puppet>();
+  const sockets = new Set<Socket>();
+  let given = 0;
+
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.once('close', () => sockets.delete(socket));
+    let puppet: Puppet | null = null;
+    createInterface({ input: socket }).on('line', (line) => {
+      const message = JSON.parse(line);
+      if (puppet !== null) {
+        puppet.receive(message);
+      } else {
+        puppet = new Puppet(socket, message, guard);
+        connected.push(puppet);
+      }
+    });
+  });
+  await listening(server, path);
+  chmodSync(path, 0o777);
+
+  scope.after(() => {
+    connected.close(() => new Error('the test is over'));
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  return {
+    environment: { PUPPET_SOCKET: path },
+    command: [process.execPath, fixture('puppet.js')],
+    reporter: [fixture('report.pl')],
+    all: connected.entries,
+    next() {
+      const index = given;
+      given += 1;
+      return connected.waitFor((puppet) => connected.entries[index] === puppet, index);
+    },
+  };
+}
+
+function listening(server: Server, path: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+}

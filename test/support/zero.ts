@@ -1,0 +1,176 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import type { FactName } from '../../src/lifecycle/facts.ts';
+import { FactLog, type FactOf, type Match } from './fact-log.ts';
+import { type Guard, guardProcesses } from './guard.ts';
+import { ROOT } from './paths.ts';
+import { type Scope, temporaryFolder } from './temporary.ts';
+import { type RawConfig, writeConfig } from './zero-config.ts';
+
+/** For node:test's options: no test of real processes takes longer. */
+export const DEADLINE = { timeout: 120_000 } as const;
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface ZeroOptions {
+  /** Written to the temporary folder and given as `--config`. */
+  readonly config?: RawConfig;
+  /** In front of `--config FILE` (which is there when `config` is given), e.g. `['check']`, or alone, e.g. `['run', '--listen', '0', '--', ...]`. */
+  readonly args?: readonly string[];
+  /** Added to this process's environment; undefined takes a variable away. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Another program than bin/zero.js of the checkout. */
+  readonly command?: readonly [string, ...string[]];
+  /** Another folder than a new one: for a supervisor that takes over what an earlier one left. */
+  readonly folder?: string;
+}
+
+/** A running supervisor. */
+export interface Zero {
+  readonly pid: number;
+  readonly process: ChildProcess;
+  readonly folder: string;
+  /** The config file; write it again with `rewrite`. */
+  readonly config: string | null;
+  readonly exited: Promise<Exit>;
+  /** Everything seen so far. */
+  readonly log: FactLog;
+  /** The position behind the newest fact: what comes after `signal` is what comes after the cursor taken before it. */
+  readonly cursor: number;
+  /** The first such fact at or behind `from`, seen already or still to come; rejects with the last lines when zero exits without it. */
+  fact<N extends FactName>(event: N, match?: Match<N>, from?: number): Promise<FactOf<N>>;
+  signal(name: NodeJS.Signals): void;
+  /** Where a listener is reached, from its newest `listener_bound`; for `parseTarget` and `startLoad`. */
+  address(listener: string): Promise<string>;
+  rewrite(config: RawConfig): void;
+}
+
+function environmentWith(changes: ZeroOptions['environment'], folder: string): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = {
+    ...process.env,
+    XDG_RUNTIME_DIR: join(folder, 'xdg-run'),
+    XDG_STATE_HOME: join(folder, 'xdg-state'),
+  };
+  // What the runner of these tests sets for its own children.
+  delete environment.NODE_TEST_CONTEXT;
+  delete environment.NODE_OPTIONS;
+  delete environment.ZERO_CONFIG;
+  for (const [key, value] of Object.entries(changes ?? {})) {
+    if (value === undefined) delete environment[key];
+    else environment[key] = value;
+  }
+  return environment;
+}
+
+function launch(
+  scope: Scope,
+  options: ZeroOptions,
+): { child: ChildProcess; folder: string; config: string | null } {
+  const folder = options.folder ?? temporaryFolder(scope);
+  const config = options.config === undefined ? null : writeConfig(folder, options.config);
+  const [program, ...first] = options.command ?? [process.execPath, join(ROOT, 'bin', 'zero.js')];
+  const args = [...first, ...(options.args ?? []), ...(config === null ? [] : ['--config', config])];
+  mkdirSync(join(folder, 'xdg-run'), { recursive: true });
+  const child = spawn(program, args, {
+    cwd: folder,
+    env: environmentWith(options.environment, folder),
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return { child, folder, config };
+}
+
+function pidOf(child: ChildProcess): number {
+  if (child.pid === undefined) throw new Error(`${child.spawnfile} could not be started`);
+  return child.pid;
+}
+
+/** The service outlives its supervisor, so every worker that a fact tells of is remembered for the end of the test. */
+function ownWorkers(log: FactLog, guard: Guard): void {
+  log.onFact((fact) => {
+    if (fact.event === 'worker_spawned' || fact.event === 'worker_pid_changed') guard.own(fact.pid);
+  });
+}
+
+function readLines(stream: Readable | null, log: FactLog): Promise<void> {
+  if (stream === null) return Promise.resolve();
+  createInterface({ input: stream }).on('line', (line) => log.line(line));
+  return new Promise((resolve) => stream.once('close', resolve));
+}
+
+/**
+ * Starts bin/zero.js as a process of its own. Supervisor, workers and what is left of their sessions are killed at the end of the test,
+ * whatever its outcome.
+ */
+export function startZero(scope: Scope, options: ZeroOptions): Zero {
+  // Before the folder, because what is left to do at the end of a test is done in this order.
+  const guard = guardProcesses(scope);
+  const { child, folder, config } = launch(scope, options);
+  const pid = pidOf(child);
+  guard.own(pid);
+  const log = new FactLog();
+  ownWorkers(log, guard);
+  const read = Promise.all([readLines(child.stdout, log), readLines(child.stderr, log)]);
+  const exited = new Promise<Exit>((resolve) => {
+    child.once('exit', (code, signal) => {
+      const exit = { code, signal };
+      resolve(exit);
+      // The last facts may still be in the pipes; a descendant that holds a pipe open would keep them from ending.
+      const give = setTimeout(() => closeLog(exit), 2000).unref();
+      void read.then(() => {
+        clearTimeout(give);
+        closeLog(exit);
+      });
+    });
+  });
+  const closeLog = ({ code, signal }: Exit): void => log.close(`zero exited with ${signal ?? code}`);
+
+  return {
+    pid,
+    process: child,
+    folder,
+    config,
+    exited,
+    log,
+    get cursor() {
+      return log.cursor;
+    },
+    fact: (event, match = {}, from = 0) => log.fact(event, match, from),
+    signal(name) {
+      if (!child.kill(name)) throw new Error(`kill ${name} ${pid}: zero is gone:\n${log.text}`);
+    },
+    async address(listener) {
+      await log.fact('listener_bound', { listener });
+      const newest = log.all('listener_bound', { listener }).at(-1);
+      return newest?.address ?? '';
+    },
+    rewrite(next) {
+      writeConfig(folder, next);
+    },
+  };
+}
+
+/** Runs a command to its end, e.g. `check`; rejects never, the exit says it all. */
+export async function runZero(
+  scope: Scope,
+  options: ZeroOptions,
+): Promise<Exit & { readonly stdout: string; readonly stderr: string; readonly folder: string }> {
+  const guard = guardProcesses(scope);
+  const { child, folder } = launch(scope, options);
+  guard.own(pidOf(child));
+  const text = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.setEncoding('utf8').on('data', (chunk: string) => {
+      text[name] += chunk;
+    });
+  }
+  const exit = await new Promise<Exit>((resolve) =>
+    child.once('close', (code, signal) => resolve({ code, signal })),
+  );
+  return { ...exit, ...text, folder };
+}

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { configFromArguments, formatProblem } from '../../../src/config/index.ts';
+
+const find = (command: string) => (command === 'node' ? '/usr/bin/node' : null);
+
+function problems(...given: Parameters<typeof configFromArguments>): string[] {
+  const result = configFromArguments(...given);
+  return 'problems' in result ? result.problems.map(formatProblem) : [];
+}
+
+test('a command and its addresses', () => {
+  const result = configFromArguments(
+    { listen: ['8080', 'unix:/x'], command: ['node', 'server.js', '--', '0660'] },
+    find,
+  );
+  assert.ok('config' in result);
+  const { listeners, runtime } = result.config.service;
+  assert.deepEqual(
+    listeners.map(({ name, address, socket_fd }) => [name, address.text, socket_fd]),
+    [
+      ['listener1', 'tcp::8080', 3],
+      ['listener2', 'unix:/x', 4],
+    ],
+  );
+  assert.equal(runtime.name, 'node');
+  assert.equal(runtime.path, '/usr/bin/node');
+  assert.deepEqual(runtime.args, ['server.js', '--', '0660']);
+  assert.equal(runtime.inherit_environment, true);
+});
+
+test('a command with a slash is not looked up', () => {
+  const result = configFromArguments({ listen: [], name: 'web', command: ['./my app'] }, () => null);
+  assert.ok('config' in result);
+  assert.equal(result.config.service.runtime.path, './my app');
+  assert.equal(result.config.service.runtime.name, 'web');
+});
+
+test('the place of a problem is its argument', () => {
+  assert.deepEqual(
+    problems({ listen: ['99999', ':80', 'x'], name: 'a/b', command: ['node', 's3cret'] }, find),
+    [
+      '--name a/b: "a/b" cannot name a directory: use letters, digits and . _ - + @ :, a letter or digit first',
+      '--listen 99999: ":99999" has the port 99999: the largest is 65535',
+      '--listen x: "x" has no port: write "x:8080"',
+    ].sort((one, other) => Number(other.startsWith('--listen')) - Number(one.startsWith('--listen'))),
+  );
+  assert.deepEqual(problems({ listen: [], command: ['nope'] }, find), [
+    '-- nope: is in no directory of PATH',
+  ]);
+  assert.deepEqual(problems({ listen: [], command: [] }, find), [
+    'zero run: has no command: write it after "--", as in -- node server.js',
+  ]);
+});

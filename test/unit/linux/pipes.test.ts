@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { openSync, readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { isOpen, setCloseOnExec } from '../../../src/linux/exec.ts';
+import { tryLock } from '../../../src/linux/locks.ts';
+import { openPipe, openReadWrite, setNonBlocking, setPipeSize } from '../../../src/linux/pipes.ts';
+import { closeFd } from '../../../src/linux/sockets.ts';
+import { ended, readAll, startShell, temporaryFolder } from './support.ts';
+
+const folder = temporaryFolder();
+
+test('a writer that holds a read-write end survives the reader', async () => {
+  const { read, write } = openPipe();
+  const both = openReadWrite(write);
+  closeFd(write);
+  closeFd(read);
+  const said = openPipe();
+  const descriptors = new Map([
+    [1, both],
+    [2, said.write],
+  ]);
+  const pid = startShell('echo into the void; echo alive >&2', descriptors);
+  closeFd(said.write);
+  assert.equal((await readAll(said.read)).toString(), 'alive\n');
+  assert.deepEqual(await ended(pid), { kind: 'exited', code: 0 });
+  closeFd(both);
+});
+
+test('a plain pipe kills it', async () => {
+  const { read, write } = openPipe();
+  closeFd(read);
+  const pid = startShell('echo into the void', new Map([[1, write]]));
+  assert.deepEqual(await ended(pid), { kind: 'signaled', signal: 'SIGPIPE', coreDumped: false });
+  closeFd(write);
+});
+
+test('blocking is chosen for each end', () => {
+  const { read, write } = openPipe();
+  setNonBlocking(read);
+  assert.throws(() => readSync(read, Buffer.alloc(1)), { code: 'EAGAIN' });
+  writeSync(write, 'x');
+  assert.equal(readSync(read, Buffer.alloc(2)), 1);
+  closeFd(read);
+  closeFd(write);
+});
+
+test('the capacity', () => {
+  const { read, write } = openPipe();
+  assert.equal(setPipeSize(write, 1 << 20), 1 << 20);
+  setNonBlocking(write);
+  assert.equal(writeSync(write, Buffer.alloc(2 << 20)), 1 << 20);
+  closeFd(read);
+  assert.throws(() => setPipeSize(read, 4096), { code: 'EBADF', syscall: 'fcntl' });
+  closeFd(write);
+});
+
+test('a lock belongs to one open file, until that is closed', () => {
+  const path = join(folder, 'lock');
+  const first = openSync(path, 'w');
+  const second = openSync(path, 'w');
+  assert.equal(tryLock(first), true);
+  assert.equal(tryLock(first), true);
+  assert.equal(tryLock(second), false);
+  closeFd(first);
+  assert.equal(tryLock(second), true);
+  closeFd(second);
+  assert.throws(() => tryLock(second), { code: 'EBADF' });
+});
+
+test('close-on-exec of a number that is not open', () => {
+  const fd = openSync(folder, 'r');
+  setCloseOnExec(fd, false);
+  setCloseOnExec(fd, true);
+  closeFd(fd);
+  assert.throws(() => setCloseOnExec(fd, true), { code: 'EBADF' });
+  assert.equal(isOpen(fd), false);
+});

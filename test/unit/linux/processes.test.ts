@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { openPipe } from '../../../src/linux/pipes.ts';
+import {
+  becomeSubreaper,
+  decodeStatus,
+  isSignalName,
+  pidfdGetFd,
+  pidfdOpen,
+  pidfdSignal,
+  reapOne,
+  sendSignal,
+  signalName,
+  signalNumber,
+} from '../../../src/linux/processes.ts';
+import { processStat, sessionMembers } from '../../../src/linux/procfs.ts';
+import { closeFd, inodeOf } from '../../../src/linux/sockets.ts';
+import { ended, readAll, readable, start, startShell } from './support.ts';
+
+/** A process that does nothing until it is killed or the returned descriptor is closed. */
+function puppet() {
+  const pipe = openPipe();
+  const pid = start({ path: '/bin/cat', descriptors: new Map([[0, pipe.read]]) });
+  closeFd(pipe.read);
+  return { pid, release: () => closeFd(pipe.write) };
+}
+
+test('nothing to reap', () => {
+  assert.equal(reapOne(), null);
+});
+
+test('exit codes and signals', async () => {
+  assert.deepEqual(await ended(startShell('exit 0')), { kind: 'exited', code: 0 });
+  assert.deepEqual(await ended(startShell('exit 255')), { kind: 'exited', code: 255 });
+  for (const signal of ['SIGTERM', 'SIGKILL', 'SIGHUP']) {
+    const status = await ended(startShell(`kill -${signalNumber(signal)} $$`));
+    assert.deepEqual(status, { kind: 'signaled', signal, coreDumped: false });
+  }
+});
+
+test('core dumps, real-time signals and what is neither', () => {
+  assert.deepEqual(decodeStatus(0x80 | 11), { kind: 'signaled', signal: 'SIGSEGV', coreDumped: true });
+  assert.deepEqual(decodeStatus(35), { kind: 'signaled', signal: 'SIGRTMIN+1', coreDumped: false });
+  assert.deepEqual(decodeStatus(0x137f), { kind: 'unknown' });
+});
+
+test('a running child is not reaped; its usage comes with its end', async () => {
+  const { pid, release } = puppet();
+  assert.equal(reapOne(), null);
+  const pidfd = pidfdOpen(pid);
+  release();
+  await readable(pidfd);
+  const reaped = reapOne();
+  closeFd(pidfd);
+  assert.equal(reaped?.pid, pid);
+  assert.ok(reaped.usage.maxRssBytes > 100_000 && reaped.usage.maxRssBytes < 1e9);
+  assert.ok(reaped.usage.minorFaults > 0);
+  assert.ok(reaped.usage.userSeconds + reaped.usage.systemSeconds < 10);
+  assert.ok(reaped.usage.voluntaryContextSwitches > 0);
+  assert.equal(sendSignal(pid, 'SIGTERM'), false);
+  assert.throws(() => pidfdOpen(pid), { code: 'ESRCH', message: new RegExp(`process ${pid}`) });
+});
+
+test('signals by number and by pidfd', async () => {
+  const first = puppet();
+  assert.equal(sendSignal(first.pid, 'SIGTERM'), true);
+  assert.deepEqual(await ended(first.pid), { kind: 'signaled', signal: 'SIGTERM', coreDumped: false });
+  first.release();
+
+  const second = puppet();
+  const pidfd = pidfdOpen(second.pid);
+  assert.equal(pidfdSignal(pidfd, 'USR2'), true);
+  assert.deepEqual(await ended(second.pid), { kind: 'signaled', signal: 'SIGUSR2', coreDumped: false });
+  assert.equal(pidfdSignal(pidfd, 'USR2'), false);
+  closeFd(pidfd);
+  second.release();
+});
+
+test('a pid that means a group or everybody is refused', () => {
+  for (const pid of [0, -1, -5, 1.5, Number.NaN]) assert.throws(() => sendSignal(pid, 'SIGTERM'), RangeError);
+});
+
+test('signal names', () => {
+  assert.equal(signalNumber('TERM'), 15);
+  assert.equal(signalNumber('SIGRTMIN+2'), 36);
+  assert.equal(signalNumber('RTMAX-1'), 63);
+  assert.equal(signalName(6), 'SIGABRT');
+  assert.equal(signalName(32), 'SIG32');
+  for (const name of ['SIGHUP', 'usr1', 'SIGRTMIN+31', '', '9']) {
+    assert.equal(isSignalName(name), name === 'SIGHUP', name);
+  }
+  assert.throws(() => signalNumber('SIGNONE'), RangeError);
+});
+
+test("another process's descriptor can be taken", async () => {
+  const { pid, release } = puppet();
+  const pipe = openPipe();
+  const pidfd = pidfdOpen(pid);
+  const taken = pidfdGetFd(pidfd, 0);
+  assert.notEqual(inodeOf(taken), inodeOf(pipe.read));
+  assert.throws(() => pidfdGetFd(pidfd, 99), { code: 'EBADF' });
+  for (const fd of [taken, pidfd, pipe.read, pipe.write]) closeFd(fd);
+  release();
+  await ended(pid);
+});
+
+test('orphans come to the subreaper', async () => {
+  becomeSubreaper();
+  const hold = openPipe();
+  const out = openPipe();
+  const descriptors = new Map([
+    [1, out.write],
+    [2, 2],
+    [4, hold.read],
+  ]);
+  const pid = startShell('cat <&4 >/dev/null & echo $!', descriptors);
+  closeFd(hold.read);
+  closeFd(out.write);
+  const orphan = Number((await readAll(out.read)).toString());
+  await ended(pid);
+  assert.equal(processStat(orphan)?.ppid, process.pid);
+  assert.deepEqual(sessionMembers(pid), [orphan]);
+  closeFd(hold.write);
+  assert.deepEqual(await ended(orphan), { kind: 'exited', code: 0 });
+});

@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readSync, writeSync } from 'node:fs';
+import { afterEach, test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { errnoNumber } from '../../../src/linux/errors.ts';
+import { useLibc } from '../../../src/linux/libc.ts';
+import { openPipe } from '../../../src/linux/pipes.ts';
+import { Reactor, reactor } from '../../../src/linux/reactor.ts';
+import { closeFd } from '../../../src/linux/sockets.ts';
+import { ended, readAll, readable, start } from './support.ts';
+
+const pipes: number[] = [];
+function pipe() {
+  const ends = openPipe();
+  pipes.push(ends.read, ends.write);
+  return {
+    ...ends,
+    fill: () => writeSync(ends.write, 'x'),
+    drain: () => readSync(ends.read, Buffer.alloc(16)),
+  };
+}
+afterEach(() => {
+  reactor.close();
+  for (const fd of pipes.splice(0)) closeFd(fd);
+});
+
+test('watches that are added while the wait is blocked are served', async () => {
+  const [first, second] = [pipe(), pipe()];
+  let firstCalls = 0;
+  reactor.watch(first.read, () => {
+    firstCalls += 1;
+  });
+  await new Promise(setImmediate);
+  const done = readable(second.read);
+  second.fill();
+  await done;
+  assert.equal(firstCalls, 0);
+});
+
+test('level-triggered: called again until it is read', async () => {
+  const { read, fill, drain } = pipe();
+  let calls = 0;
+  fill();
+  await new Promise<void>((resolve) => {
+    const watch = reactor.watch(read, () => {
+      calls += 1;
+      if (calls < 3) return;
+      drain();
+      watch.close();
+      resolve();
+    });
+  });
+  assert.equal(calls, 3);
+});
+
+test('a watch that another callback closed in the same round is not called', async () => {
+  const [a, b] = [pipe(), pipe()];
+  a.fill();
+  b.fill();
+  const called: string[] = [];
+  await new Promise<void>((resolve) => {
+    const watches = [a, b].map(({ read }, index) =>
+      reactor.watch(read, () => {
+        called.push(String(index));
+        for (const watch of watches) watch.close();
+        resolve();
+      }),
+    );
+  });
+  await readable(pipeWithByte());
+  assert.equal(called.length, 1);
+});
+
+function pipeWithByte(): number {
+  const { read, fill } = pipe();
+  fill();
+  return read;
+}
+
+test('a descriptor number that is used again belongs to the new watch only', async () => {
+  const old = openPipe();
+  let wrong = 0;
+  const keep = reactor.watch(pipe().read, () => undefined);
+  const watch = reactor.watch(old.read, () => {
+    wrong += 1;
+  });
+  watch.close();
+  closeFd(old.read);
+  closeFd(old.write);
+  const next = openPipe();
+  assert.equal(next.read, old.read);
+  const done = readable(next.read);
+  writeSync(next.write, 'x');
+  await done;
+  keep.close();
+  watch.close();
+  assert.equal(wrong, 0);
+  closeFd(next.read);
+  closeFd(next.write);
+});
+
+test('the end of the writer is told', async () => {
+  const { read, write } = openPipe();
+  const done = readable(read);
+  closeFd(write);
+  await done;
+  assert.equal(readSync(read, Buffer.alloc(1)), 0);
+  closeFd(read);
+});
+
+test('what cannot be watched is refused, and nothing is left', async () => {
+  const before = readdirSync('/proc/self/fd').length;
+  const own = new Reactor();
+  assert.throws(() => own.watch(999, () => undefined), { code: 'EBADF', syscall: 'epoll_ctl' });
+  const restore = useLibc({ epoll_create1: () => -1, errno: () => errnoNumber('EMFILE') });
+  assert.throws(() => own.watch(0, () => undefined), { code: 'EMFILE', syscall: 'epoll_create1' });
+  restore();
+  assert.equal(readdirSync('/proc/self/fd').length, before);
+});
+
+test('closed and used again at once', async () => {
+  const own = new Reactor();
+  const { read, fill } = pipe();
+  own.watch(read, () => assert.fail('was closed'));
+  own.close();
+  fill();
+  await new Promise<void>((resolve) => {
+    own.watch(read, () => {
+      own.close();
+      resolve();
+    });
+  });
+});
+
+const modules = (name: string) =>
+  JSON.stringify(pathToFileURL(`${import.meta.dirname}/../../../src/linux/${name}.js`));
+
+/** Runs a program with `watch` (of a pipe that nothing is ever written to) in scope; its output and how it ended. */
+async function program(body: string) {
+  const output = openPipe();
+  const text = `
+    import { reactor } from ${modules('reactor')};
+    import { openPipe } from ${modules('pipes')};
+    import { readFileSync, readdirSync, readSync, writeSync } from 'node:fs';
+    const { read, write } = openPipe();
+    const blocked = () => new Promise((resolve) => setImmediate(resolve));
+    ${body}`;
+  const pid = start({
+    path: process.execPath,
+    argv: ['node', '--input-type=module', '-e', text],
+    descriptors: new Map([
+      [1, output.write],
+      [2, output.write],
+    ]),
+  });
+  closeFd(output.write);
+  const printed = (await readAll(output.read)).toString();
+  return { printed, status: await ended(pid) };
+}
+
+test('process.exit ends a program whose reactor waits', async () => {
+  const { status } = await program('reactor.watch(read, () => {}); await blocked(); process.exit(7);');
+  assert.deepEqual(status, { kind: 'exited', code: 7 });
+});
+
+test('an uncaught exception ends a program whose reactor waits', async () => {
+  const { status, printed } = await program(
+    'reactor.watch(read, () => {}); await blocked(); throw new Error("boom");',
+  );
+  assert.deepEqual(status, { kind: 'exited', code: 1 });
+  assert.match(printed, /boom/);
+});
+
+test('an exception in a callback is an uncaught one', async () => {
+  const { status, printed } = await program(
+    'reactor.watch(read, () => { throw new Error("boom"); }); await blocked(); writeSync(write, "x");',
+  );
+  assert.deepEqual(status, { kind: 'exited', code: 1 });
+  assert.match(printed, /boom/);
+});
+
+test('where uncaught exceptions are handled the reactor goes on', async () => {
+  const { status, printed } = await program(`
+    process.on('uncaughtException', () => console.log('caught'));
+    let calls = 0;
+    const watch = reactor.watch(read, () => {
+      calls += 1;
+      if (calls < 3) throw new Error('boom');
+      watch.close();
+    });
+    writeSync(write, 'x');`);
+  assert.deepEqual(status, { kind: 'exited', code: 0 });
+  assert.equal(printed, 'caught\ncaught\n');
+});
+
+test('with the last watch closed the program ends by itself', async () => {
+  const { status, printed } = await program(
+    `process.on('exit', () => console.log('end', readdirSync('/proc/self/fd').some((fd) => fd === String(read))));
+     const watch = reactor.watch(read, () => {}); await blocked(); watch.close();`,
+  );
+  assert.deepEqual(status, { kind: 'exited', code: 0 });
+  assert.equal(printed, 'end true\n');
+});
+
+test('a watch keeps the program alive', async () => {
+  const { status, printed } = await program(`
+    import { spawnProcess } from ${modules('spawn')};
+    const watch = reactor.watch(read, () => { console.log('read'); watch.close(); });
+    spawnProcess({ path: '/bin/sh', argv: ['sh', '-c', 'echo x >&5'], environment: [], descriptors: new Map([[5, write]]) });`);
+  assert.deepEqual(status, { kind: 'exited', code: 0 });
+  assert.equal(printed, 'read\n');
+});

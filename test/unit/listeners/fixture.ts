@@ -1,0 +1,138 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer, connect as netConnect, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { TestContext } from 'node:test';
+import { parseAddress } from '../../../src/config/address.ts';
+import type { ListenerConfig } from '../../../src/config/schema.ts';
+import { errnoNumber } from '../../../src/linux/errors.ts';
+import { type Libc, rawCall, useLibc } from '../../../src/linux/libc.ts';
+import { duplicateAbove } from '../../../src/linux/sockets.ts';
+import { type Acquired, ListenerSet } from '../../../src/listeners/listener-set.ts';
+
+/** A listener of a config, with the defaults of the schema. */
+export function listener(
+  name: string,
+  address: string,
+  settings: Partial<ListenerConfig> = {},
+): ListenerConfig {
+  const parsed = parseAddress(address);
+  if (!('value' in parsed)) throw new Error(parsed.problem);
+  return { name, address: parsed.value, socket_fd: 3, backlog: 4096, options: {}, ...settings };
+}
+
+/** Acquires, and releases when the test is over. */
+export async function acquire(
+  t: TestContext,
+  spec: readonly ListenerConfig[],
+  set: ListenerSet = new ListenerSet(),
+): Promise<Acquired> {
+  const acquired = await set.acquire(spec);
+  t.after(() => acquired.release());
+  return acquired;
+}
+
+/** The one listener of `acquired`. */
+export function only(acquired: Acquired): Acquired['listeners'][number] {
+  const [first, ...rest] = acquired.listeners;
+  if (first === undefined || rest.length > 0) throw new Error('not exactly one listener');
+  return first;
+}
+
+export function portOf(one: Acquired['listeners'][number]): number {
+  if (one.address.family === 'unix') throw new Error('a Unix socket has no port');
+  return one.address.port;
+}
+
+export function temporaryFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'zero-listeners-'));
+  t.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+/** A client that has connected; destroyed when the test is over. */
+export async function connect(
+  t: TestContext,
+  to: { port: number; host: string } | { path: string },
+): Promise<Socket> {
+  const client = netConnect(to);
+  t.after(() => client.destroy());
+  await once(client, 'connect');
+  return client;
+}
+
+/** Accepts on a duplicate of the descriptor, as a service that inherited it does, and greets each connection. */
+export function serve(t: TestContext, fd: number, greeting: string): void {
+  const server = createServer((connection) => connection.end(greeting));
+  t.after(() => server.close());
+  server.listen({ fd: duplicateAbove(fd, 3) });
+}
+
+/** All that the server sends. */
+export async function readAll(client: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of client) chunks.push(chunk);
+  return Buffer.concat(chunks).toString();
+}
+
+/** Runs a piece of CommonJS in another process and waits for the first line it prints. */
+export async function startProgram(
+  t: TestContext,
+  code: string,
+  options: { uid?: number } = {},
+): Promise<{ pid: number; line: string; child: ChildProcess }> {
+  const child = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'], ...options });
+  t.after(async () => {
+    if (child.exitCode === null && child.signalCode === null) {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    }
+  });
+  if (child.pid === undefined || child.stdout === null) throw new Error('the program did not start');
+  const [line] = await once(createInterface(child.stdout), 'line');
+  return { pid: child.pid, line: String(line), child };
+}
+
+type CalledFunction = 'bind' | 'connect' | 'listen' | 'setsockopt' | 'socket';
+type PlainCall = (name: string, ...args: unknown[]) => number;
+
+/** Hands every call of a function of the C library to `decide`, with what makes the real one. */
+export function intercept(
+  t: TestContext,
+  name: CalledFunction,
+  decide: (real: () => number) => number,
+): void {
+  let restore = (): void => {};
+  const install = (): void => {
+    const fake = (...args: unknown[]): number =>
+      decide(() => {
+        restore();
+        const result = (rawCall as unknown as PlainCall)(name, ...args);
+        install();
+        return result;
+      });
+    const replacement: Partial<Libc> = { [name]: fake };
+    restore = useLibc(replacement);
+  };
+  install();
+  t.after(() => restore());
+}
+
+/** Makes one call of a function of the C library fail, the `nth` from now on; all others reach the kernel. */
+export function failOnce(t: TestContext, name: CalledFunction, code: string, nth = 1): void {
+  let left = nth;
+  intercept(t, name, (real) => {
+    left -= 1;
+    if (left !== 0) return real();
+    const restore = useLibc({
+      errno: () => {
+        restore();
+        return errnoNumber(code);
+      },
+    });
+    return -1;
+  });
+}

@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { listenQueues } from '../../../src/linux/sock_diag.ts';
+import { getOption, inodeOf } from '../../../src/linux/sockets.ts';
+import { ListenerSet } from '../../../src/listeners/listener-set.ts';
+import type { Lookup } from '../../../src/listeners/resolve.ts';
+import { acquire, connect, listener, only, portOf, readAll, serve, temporaryFolder } from './fixture.ts';
+
+/** A TCP port that nobody has at the moment. */
+async function freePort(): Promise<number> {
+  const acquired = await new ListenerSet().acquire([listener('free', '127.0.0.1:0')]);
+  acquired.release();
+  return portOf(only(acquired));
+}
+
+test('the same address is the same socket: a new name or number needs no new bind', async (t) => {
+  const set = new ListenerSet();
+  const address = `127.0.0.1:${await freePort()}`;
+  const before = only(await acquire(t, [listener('http', address, { socket_fd: 3 })], set));
+  const after = only(await acquire(t, [listener('web', address, { socket_fd: 8 })], set));
+  assert.equal(after.fd, before.fd);
+  assert.deepEqual([after.name, after.target], ['web', 8]);
+  assert.deepEqual([before.name, before.target], ['http', 3]);
+});
+
+test('another spelling of the same address is the same socket', async (t) => {
+  const set = new ListenerSet();
+  const port = await freePort();
+  const before = only(await acquire(t, [listener('http', `127.0.0.1:${port}`)], set));
+  const after = only(await acquire(t, [listener('http', `localhost:${port}`)], set));
+  assert.equal(after.fd, before.fd);
+});
+
+test('port 0 is the same socket only under the same name', async (t) => {
+  const set = new ListenerSet();
+  const http = only(await acquire(t, [listener('http', '127.0.0.1:0')], set));
+  const same = only(await acquire(t, [listener('http', '127.0.0.1:0')], set));
+  const other = only(await acquire(t, [listener('admin', '127.0.0.1:0')], set));
+  assert.equal(same.fd, http.fd);
+  assert.notEqual(portOf(other), portOf(http));
+});
+
+test('the socket closes when the last generation that holds it is released', async () => {
+  const set = new ListenerSet();
+  const first = await set.acquire([listener('http', '127.0.0.1:0')]);
+  const second = await set.acquire([listener('http', '127.0.0.1:0')]);
+  const inode = inodeOf(only(first).fd);
+  first.release();
+  first.release();
+  assert.equal(inodeOf(only(second).fd), inode);
+  assert.equal(set.snapshot().length, 1);
+  second.release();
+  assert.deepEqual(set.snapshot(), []);
+  assert.deepEqual(listenQueues(portOf(only(second))), []);
+});
+
+test('added and removed listeners of a reload', async (t) => {
+  const set = new ListenerSet();
+  const old = await set.acquire([listener('a', '127.0.0.1:0'), listener('b', '127.0.0.1:0')]);
+  const young = await acquire(t, [listener('b', '127.0.0.1:0'), listener('c', '127.0.0.1:0')], set);
+  assert.deepEqual(names(set), ['a', 'b', 'c']);
+  old.release();
+  assert.deepEqual(names(set), ['b', 'c']);
+  assert.deepEqual(
+    young.listeners.map(({ name }) => name),
+    ['b', 'c'],
+  );
+});
+
+test('a client that waits is not lost when the incumbent lets go', async (t) => {
+  const set = new ListenerSet();
+  const old = await set.acquire([listener('http', '127.0.0.1:0')]);
+  const young = only(await acquire(t, [listener('http', '127.0.0.1:0')], set));
+  const client = await connect(t, { host: '127.0.0.1', port: portOf(young) });
+  old.release();
+  serve(t, young.fd, 'hello');
+  assert.equal(await readAll(client), 'hello');
+});
+
+test('all or nothing: a reload that fails closes what it bound and puts back what it changed', async (t) => {
+  const set = new ListenerSet();
+  const taken = only(await acquire(t, [listener('taken', '127.0.0.1:0')]));
+  const folder = temporaryFolder(t);
+  const http = only(await acquire(t, [listener('http', '127.0.0.1:0', { backlog: 10 })], set));
+  const reload = [
+    listener('http', '127.0.0.1:0', { backlog: 20 }),
+    listener('new', '127.0.0.1:0'),
+    listener('app', `unix:${folder}/app.sock`),
+    listener('clash', `127.0.0.1:${portOf(taken)}`),
+  ];
+  await assert.rejects(set.acquire(reload), { listener: 'clash', code: 'EADDRINUSE' });
+  assert.deepEqual(names(set), ['http']);
+  assert.equal(listenQueues(portOf(http))[0]?.wqueue, 10);
+});
+
+test('a change that fails half-way is undone', async (t) => {
+  const set = new ListenerSet();
+  const path = `${temporaryFolder(t)}/app.sock`;
+  const before = [listener('http', '127.0.0.1:0'), listener('app', `unix:${path}`)];
+  const [http] = (await acquire(t, before, set)).listeners;
+  assert.ok(http);
+  const reload = [
+    listener('http', '127.0.0.1:0', { backlog: 20, options: { defer_accept: 3 } }),
+    listener('app', `unix:${path}`, { owner: 'no-such-user' }),
+  ];
+  await assert.rejects(set.acquire(reload), { listener: 'app' });
+  assert.equal(getOption(http.fd, 'defer_accept'), 0);
+  assert.equal(listenQueues(portOf(http))[0]?.wqueue, 4096);
+});
+
+test('what a listening socket can change is changed on a reload, and put back when it is given up', async (t) => {
+  const set = new ListenerSet();
+  const http = only(await acquire(t, [listener('http', '127.0.0.1:0', { backlog: 10 })], set));
+  const options = { receive_buffer: 65536, defer_accept: 3, fast_open: 16 };
+  const candidate = await set.acquire([listener('http', '127.0.0.1:0', { backlog: 20, options })]);
+  assert.equal(only(candidate).fd, http.fd);
+  assert.equal(listenQueues(portOf(http))[0]?.wqueue, 20);
+  assert.equal(getOption(http.fd, 'receive_buffer'), 2 * 65536);
+  assert.equal(getOption(http.fd, 'fast_open'), 16);
+  assert.ok(getOption(http.fd, 'defer_accept') >= 3);
+  candidate.release();
+  assert.equal(listenQueues(portOf(http))[0]?.wqueue, 10);
+  assert.equal(getOption(http.fd, 'fast_open'), 0);
+  assert.equal(getOption(http.fd, 'defer_accept'), 0);
+});
+
+for (const [option, options] of Object.entries({
+  free_bind: { free_bind: true },
+  transparent: { transparent: true },
+  bind_to_device: { bind_to_device: 'lo' },
+  ipv6_only: { ipv6_only: true },
+})) {
+  test(`${option} of a bound listener needs a restart`, async (t) => {
+    const set = new ListenerSet();
+    await acquire(t, [listener('http', '[::1]:0')], set);
+    await assert.rejects(set.acquire([listener('http', '[::1]:0', { options })]), {
+      listener: 'http',
+      message: `tcp [::1]:0: cannot change ${option} of a bound listener: needs a restart`,
+    });
+  });
+}
+
+test('a buffer size cannot be taken back from a bound listener', async (t) => {
+  const set = new ListenerSet();
+  await acquire(t, [listener('http', '127.0.0.1:0', { options: { send_buffer: 65536 } })], set);
+  await assert.rejects(set.acquire([listener('http', '127.0.0.1:0')]), {
+    message: 'tcp 127.0.0.1:0: cannot change send_buffer of a bound listener: needs a restart',
+  });
+});
+
+test('two listeners of one config cannot have the same address', async () => {
+  const port = await freePort();
+  const set = new ListenerSet();
+  const spec = [listener('a', `127.0.0.1:${port}`), listener('b', `localhost:${port}`)];
+  await assert.rejects(set.acquire(spec), {
+    listener: 'b',
+    message: `bind tcp localhost:${port}: the same address as listener a (tcp 127.0.0.1:${port})`,
+  });
+  assert.deepEqual(set.snapshot(), []);
+});
+
+test('a socket that is held is not closed while a name is looked up', async (t) => {
+  let answer = (): void => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const lookup: Lookup = async () => {
+    await answered;
+    return [{ address: '127.0.0.1', family: 4 }];
+  };
+  const set = new ListenerSet({ lookup });
+  const old = await set.acquire([listener('http', '127.0.0.1:0')]);
+  const pending = acquire(t, [listener('http', '127.0.0.1:0'), listener('b', 'b.test:0')], set);
+  const inode = inodeOf(only(old).fd);
+  old.release();
+  answer();
+  const young = await pending;
+  assert.equal(inodeOf(only(old).fd), inode);
+  assert.equal(young.listeners[0]?.fd, only(old).fd);
+});
+
+test('two acquisitions at once share what both want', async (t) => {
+  const lookup: Lookup = async () => [{ address: '127.0.0.1', family: 4 }];
+  const set = new ListenerSet({ lookup });
+  const port = await freePort();
+  const both = await Promise.all([1, 2].map(() => acquire(t, [listener('http', `a.test:${port}`)], set)));
+  assert.equal(new Set(both.map((acquired) => only(acquired).fd)).size, 1);
+});
+
+test('a name that no longer resolves does not disturb a listener that is bound', async (t) => {
+  let answers = 1;
+  const lookup: Lookup = async () => {
+    answers -= 1;
+    if (answers < 0) throw Object.assign(new Error('gone'), { code: 'ENOTFOUND' });
+    return [{ address: '127.0.0.1', family: 4 }];
+  };
+  const set = new ListenerSet({ lookup });
+  const before = only(await acquire(t, [listener('http', 'a.test:0')], set));
+  assert.equal(only(await acquire(t, [listener('http', 'a.test:0')], set)).fd, before.fd);
+});
+
+test('relisten does nothing for what was released', async () => {
+  const set = new ListenerSet();
+  const acquired = await set.acquire([listener('http', '127.0.0.1:0')]);
+  acquired.release();
+  set.relisten(acquired);
+});
+
+test('the snapshot is plain data', async (t) => {
+  const set = new ListenerSet();
+  const path = `${temporaryFolder(t)}/app.sock`;
+  const { listeners } = await acquire(
+    t,
+    [listener('http', '127.0.0.1:0'), listener('app', `unix:${path}`)],
+    set,
+  );
+  const [http, app] = listeners;
+  assert.ok(http && app);
+  assert.deepEqual(JSON.parse(JSON.stringify(set.snapshot())), [
+    { text: 'tcp:127.0.0.1:0', name: 'http', address: http.address, inode: inodeOf(http.fd), fd: http.fd },
+    { text: `unix:${path}`, name: 'app', address: app.address, inode: inodeOf(app.fd), fd: app.fd },
+  ]);
+});
+
+test('no listeners at all', async () => {
+  const acquired = await new ListenerSet().acquire([]);
+  assert.deepEqual(acquired.listeners, []);
+  acquired.release();
+});
+
+function names(set: ListenerSet): string[] {
+  return set.snapshot().map(({ name }) => name);
+}

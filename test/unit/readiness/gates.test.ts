@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { closeSync, writeSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { openPipe } from '../../../src/linux/pipes.ts';
+import { gateNames, type NotifyMessage, startGates } from '../../../src/readiness/index.ts';
+import { manualTimers } from './manual-timers.ts';
+
+const command = { run: ['/bin/true'], timeout: 1000 };
+
+describe('the gates of a worker', () => {
+  it('are those of the config', () => {
+    assert.deepEqual(gateNames({ notify: false, timeout: 60_000 }), []);
+    assert.deepEqual(gateNames({ notify: true, ready_fd: 10, command, timeout: 60_000 }), [
+      'notify',
+      'ready_fd',
+      'command',
+    ]);
+  });
+
+  it('pass one by one, and say what is waited for', async () => {
+    const { read, write } = openPipe();
+    let say: (message: NotifyMessage) => void = () => {};
+    const passed: string[] = [];
+    let tell: () => void = () => {};
+    const next = () => new Promise<void>((resolve) => (tell = resolve));
+    const gates = startGates(
+      { notify: true, ready_fd: 10, command, timeout: 60_000 },
+      {
+        notify: {
+          ready: false,
+          subscribe(listener) {
+            say = (message) => listener(message, { pid: 1, uid: 0 });
+            return () => {};
+          },
+        },
+        readyPipe: read,
+        runCommand: async () => ({ kind: 'exited', code: 0 }),
+        timers: manualTimers(),
+        passed(gate) {
+          passed.push(gate);
+          tell();
+        },
+        failed: (gate, reason) => assert.fail(`${gate}: ${reason}`),
+      },
+    );
+    assert.deepEqual(passed, []);
+    await next();
+    assert.deepEqual(passed, ['command']);
+    assert.deepEqual(gates.waiting(), [
+      { gate: 'notify', reason: 'no READY=1 on NOTIFY_SOCKET' },
+      { gate: 'ready_fd', reason: 'no line on descriptor 10' },
+    ]);
+    const line = next();
+    writeSync(write, '\n');
+    await line;
+    say({ kind: 'ready' });
+    assert.deepEqual(passed, ['command', 'ready_fd', 'notify']);
+    assert.deepEqual(gates.waiting(), []);
+    gates.close();
+    gates.close();
+    closeSync(write);
+  });
+
+  it('fail with the gate and its reason', async () => {
+    const { read, write } = openPipe();
+    const failure = new Promise<string>((resolve) => {
+      startGates(
+        { notify: false, ready_fd: 7, timeout: 60_000 },
+        {
+          notify: null,
+          readyPipe: read,
+          runCommand: async () => ({ kind: 'timed_out' }),
+          timers: manualTimers(),
+          passed: (gate) => resolve(`passed ${gate}`),
+          failed: (gate, reason) => resolve(`${gate}: ${reason}`),
+        },
+      );
+    });
+    closeSync(write);
+    assert.equal(await failure, 'ready_fd: closed descriptor 7 without writing a line');
+  });
+});

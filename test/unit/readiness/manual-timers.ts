@@ -1,0 +1,60 @@
+import type { Timers } from '../../../src/readiness/gate.ts';
+
+/** Timers that run when the test says so. */
+export interface ManualTimers extends Timers {
+  /** Lengths of the timers that are set, in the order they were set. */
+  readonly set: Timers['set'];
+  pending(): readonly number[];
+  /** Resolves with the next timer of this length, as soon as there is one. */
+  next(ms: number): Promise<() => void>;
+}
+
+export function manualTimers(): ManualTimers {
+  const timers = new Map<number, { ms: number; run: () => void }>();
+  const waiting: { ms: number; found: (fire: () => void) => void }[] = [];
+  let count = 0;
+  const fire = (id: number) => () => {
+    const timer = timers.get(id);
+    timers.delete(id);
+    timer?.run();
+  };
+  return {
+    set(ms, run) {
+      count += 1;
+      timers.set(count, { ms, run });
+      const index = waiting.findIndex((waiter) => waiter.ms === ms);
+      if (index >= 0) waiting.splice(index, 1)[0]?.found(fire(count));
+      return count;
+    },
+    clear(handle) {
+      if (typeof handle === 'number') timers.delete(handle);
+    },
+    pending: () => [...timers.values()].map((timer) => timer.ms),
+    next(ms) {
+      for (const [id, timer] of timers) if (timer.ms === ms) return Promise.resolve(fire(id));
+      return new Promise((found) => waiting.push({ ms, found }));
+    },
+  };
+}
+
+/** Callbacks that can be awaited. */
+export function verdictOf(): {
+  callbacks: { passed(): void; failed(reason: string): void };
+  verdict: Promise<string>;
+  calls: string[];
+} {
+  const calls: string[] = [];
+  let tell: (verdict: string) => void = () => {};
+  const verdict = new Promise<string>((resolve) => {
+    tell = resolve;
+  });
+  const note = (call: string) => {
+    calls.push(call);
+    tell(call);
+  };
+  return {
+    callbacks: { passed: () => note('passed'), failed: (reason) => note(`failed: ${reason}`) },
+    verdict,
+    calls,
+  };
+}

@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { parseNotification } from '../../../src/readiness/notify-message.ts';
+
+const parse = (text: string) => parseNotification(Buffer.from(text));
+
+describe('a notification', () => {
+  it('carries every assignment that means something, in order', () => {
+    assert.deepEqual(parse('READY=1\nSTATUS=serving = yes\nMAINPID=42\n'), [
+      { kind: 'ready' },
+      { kind: 'status', text: 'serving = yes' },
+      { kind: 'main_pid', pid: 42 },
+    ]);
+    assert.deepEqual(parse('STOPPING=1\nERRNO=13'), [{ kind: 'stopping' }, { kind: 'errno', errno: 13 }]);
+    assert.deepEqual(parse('RELOADING=1\nMONOTONIC_USEC=123'), [{ kind: 'reloading' }]);
+    assert.deepEqual(parse('WATCHDOG=1\nEXTEND_TIMEOUT_USEC=5000000'), [
+      { kind: 'watchdog' },
+      { kind: 'extend_timeout', microseconds: 5_000_000 },
+    ]);
+    assert.deepEqual(parse('FDSTORE=1\nFDNAME=x'), [{ kind: 'store_descriptors' }]);
+    assert.deepEqual(parse('BARRIER=1'), [{ kind: 'barrier' }]);
+  });
+
+  it('may have keys that nobody knows', () => {
+    assert.deepEqual(parse('X_MINE=1\nREADY=1'), [{ kind: 'ready' }]);
+    assert.deepEqual(parse('X_MINE='), []);
+  });
+
+  it('keeps what is right beside what is wrong', () => {
+    assert.deepEqual(parse('garbage\nREADY=1'), [{ kind: 'ready' }]);
+    for (const value of ['abc', '0', '-1', '1.5', '4194305', '99999999999999999999', '', '1 ']) {
+      assert.deepEqual(parse(`READY=1\nMAINPID=${value}`), [{ kind: 'ready' }], value);
+    }
+  });
+
+  it('says nothing with another value than 1', () => {
+    assert.deepEqual(parse('READY=0'), []);
+    assert.deepEqual(parse('READY=yes'), []);
+    assert.deepEqual(parse('WATCHDOG=trigger'), []);
+  });
+
+  it('is none without an assignment, or when it is binary', () => {
+    assert.equal(parse(''), null);
+    assert.equal(parse('\n\n'), null);
+    assert.equal(parse('READY'), null);
+    assert.equal(parse('ready=1'), null);
+    assert.equal(parse('READY=1\0'), null);
+    assert.equal(parseNotification(Buffer.from([0x52, 0x3d, 0xff, 0xfe])), null);
+  });
+});

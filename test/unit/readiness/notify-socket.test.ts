@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, afterEach, beforeEach, describe, it } from 'node:test';
+import { sendDatagram } from '../../../src/linux/datagrams.ts';
+import { openPipe } from '../../../src/linux/pipes.ts';
+import { NotifySocket } from '../../../src/readiness/index.ts';
+import { startNotifyGate } from '../../../src/readiness/notify.ts';
+import { verdictOf } from './manual-timers.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'zero-notify-'));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+const uid = process.getuid?.() ?? 0;
+const gid = process.getgid?.() ?? 0;
+let socket: NotifySocket;
+let warnings: string[];
+let heard: { text: string; pid: number }[];
+let path: string;
+let count = 0;
+
+beforeEach(() => {
+  count += 1;
+  path = join(directory, `${count}.sock`);
+  warnings = [];
+  heard = [];
+  socket = new NotifySocket({ path, owner: { uid, gid }, warn: (message) => warnings.push(message) });
+  socket.subscribe((message, sender) => heard.push({ text: message.kind, pid: sender.pid }));
+});
+afterEach(() => socket.close());
+
+/** Resolves when everything that was sent before has been read: the datagrams of one socket keep their order. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => {
+    const end = socket.subscribe((message) => {
+      if (message.kind !== 'status' || message.text !== 'settled') return;
+      end();
+      resolve();
+    });
+    sendDatagram(path, 'STATUS=settled');
+  });
+}
+
+describe('a notify socket', () => {
+  it('belongs to the worker and is gone after close', () => {
+    assert.equal(statSync(path).mode & 0o777, 0o600);
+    socket.close();
+    socket.close();
+    assert.equal(existsSync(path), false);
+  });
+
+  it('hears messages with their sender', async () => {
+    sendDatagram(path, 'READY=1\nMAINPID=7');
+    await settled();
+    assert.deepEqual(heard, [
+      { text: 'ready', pid: process.pid },
+      { text: 'main_pid', pid: process.pid },
+      { text: 'status', pid: process.pid },
+    ]);
+    assert.equal(socket.ready, true);
+    assert.deepEqual(warnings, []);
+  });
+
+  it('warns once about rubbish and counts the rest', async () => {
+    sendDatagram(path, Buffer.from([0, 1, 2, 255]));
+    sendDatagram(path, `STATUS=${'x'.repeat(5000)}`);
+    sendDatagram(path, 'hello');
+    await settled();
+    assert.equal(socket.ignored, 3);
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', /ignored a message that is no KEY=VALUE from pid \d+/);
+  });
+
+  it('reads on through a flood', async () => {
+    for (let index = 0; index < 300; index += 1) {
+      sendDatagram(path, 'x');
+      // The kernel's queue is short (net.unix.max_dgram_qlen): let the reader have a turn.
+      if (index % 5 === 4) await settled();
+    }
+    await settled();
+    assert.equal(socket.ignored, 300);
+    assert.equal(warnings.length, 1);
+  });
+
+  it('answers a barrier by closing its descriptor', async () => {
+    const { read, write } = openPipe();
+    sendDatagram(path, 'BARRIER=1', [write]);
+    closeSync(write);
+    await settled();
+    assert.equal(readSync(read, Buffer.alloc(1)), 0);
+    closeSync(read);
+  });
+
+  it('keeps none of the descriptors it is sent', async () => {
+    const { read, write } = openPipe();
+    sendDatagram(path, 'FDSTORE=1\nFDNAME=x', [write, write, write]);
+    closeSync(write);
+    await settled();
+    assert.equal(readSync(read, Buffer.alloc(1)), 0);
+    closeSync(read);
+    assert.deepEqual(heard[0], { text: 'store_descriptors', pid: process.pid });
+  });
+
+  it('refuses another user', { skip: uid !== 0 && 'needs root' }, async () => {
+    socket.close();
+    // Anybody may write to the abstract name: it is the sender's user that decides.
+    const name = `@zero-notify-test-${process.pid}`;
+    socket = new NotifySocket({
+      path: name,
+      owner: { uid: 12345, gid },
+      warn: (message) => warnings.push(message),
+    });
+    path = name;
+    const send = (sender: number) => {
+      const script = `import socket\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\ns.sendto(b'READY=1','\\0'+'${name.slice(1)}')`;
+      const child = spawn('python3', ['-c', script], { uid: sender, stdio: 'ignore' });
+      return { pid: child.pid ?? -1, exit: once(child, 'exit') };
+    };
+    const foreign = send(54321);
+    await foreign.exit;
+    await settled();
+    assert.equal(socket.ready, false);
+    assert.deepEqual(warnings, [
+      `notify socket ${name}: refused a message from uid 54321 (pid ${foreign.pid}): only the worker's user may speak here`,
+    ]);
+    await send(12345).exit;
+    await settled();
+    assert.equal(socket.ready, true);
+  });
+
+  it('feeds the gate', async () => {
+    const { callbacks, verdict, calls } = verdictOf();
+    const gate = startNotifyGate(socket, callbacks);
+    assert.equal(gate.lastReason(), 'no READY=1 on NOTIFY_SOCKET');
+    sendDatagram(path, 'STATUS=loading the index');
+    await settled();
+    sendDatagram(path, 'STATUS=loading the index');
+    sendDatagram(path, 'READY=1');
+    assert.equal(await verdict, 'passed');
+    assert.equal(gate.lastReason(), 'no READY=1: loading the index');
+    sendDatagram(path, 'READY=1');
+    await settled();
+    assert.deepEqual(calls, ['passed']);
+    gate.close();
+  });
+
+  it('feeds a gate that came after READY=1', async () => {
+    sendDatagram(path, 'READY=1');
+    await settled();
+    const { callbacks, verdict } = verdictOf();
+    startNotifyGate(socket, callbacks);
+    assert.equal(await verdict, 'passed');
+  });
+
+  it('leaves no descriptor behind', () => {
+    const probe = openSync('/dev/null', 'r');
+    closeSync(probe);
+    socket.close();
+    for (let index = 0; index < 20; index += 1) {
+      new NotifySocket({ path, owner: { uid, gid }, warn: () => {} }).close();
+    }
+    const again = openSync('/dev/null', 'r');
+    assert.ok(again <= probe);
+    assert.ok(fstatSync(again).isCharacterDevice());
+    closeSync(again);
+  });
+});

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import { createTelemetry, type TelemetryOptions } from '../../../src/telemetry/dispatch.ts';
+import { facts } from './facts.ts';
+import { manualTimers } from './manual-timers.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'zero-telemetry-'));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+function optionsFor(file: string, more: Partial<TelemetryOptions['application']> = {}): TelemetryOptions {
+  return {
+    application: { logging: { format: 'json', level: 'debug', file }, ...more },
+    service: { name: 'example', path: '/bin/x', directory: '/' },
+    version: '1.0',
+    fd: 2,
+    colour: false,
+    secrets: () => [],
+    now: () => 0,
+    clock: () => 0,
+    timers: manualTimers(),
+  };
+}
+
+const eventsOf = (file: string) =>
+  readFileSync(file, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
+
+describe('telemetry', () => {
+  it('tells the log every fact', async () => {
+    const file = join(directory, 'log');
+    const telemetry = createTelemetry(optionsFor(file));
+    for (const fact of Object.values(facts)) telemetry.report(fact);
+    await telemetry.close(1000);
+    assert.deepEqual(
+      eventsOf(file).map(({ event }) => event),
+      Object.keys(facts),
+    );
+  });
+
+  it('tells statsd too, and logs what goes wrong there', async () => {
+    const file = join(directory, 'log-statsd');
+    const metrics = join(directory, 'metrics');
+    const telemetry = createTelemetry(
+      optionsFor(file, {
+        metrics: {
+          address: [
+            { network: 'file', path: metrics },
+            { network: 'file', path: directory },
+          ],
+        },
+      }),
+    );
+    telemetry.report(facts.stop_requested);
+    await telemetry.close(1000);
+    assert.match(readFileSync(metrics, 'utf8'), /^process\.shutdown,name=example,/);
+    const warning = eventsOf(file).find(({ event }) => event === 'warning');
+    assert.equal(warning.about, 'metrics');
+    assert.match(warning.message, /EISDIR/);
+  });
+
+  it('goes on in the old file when the new one cannot be opened', async () => {
+    const folder = mkdtempSync(join(directory, 'f-'));
+    const telemetry = createTelemetry(optionsFor(join(folder, 'log')));
+    renameSync(folder, `${folder}.old`);
+    telemetry.reopen();
+    await telemetry.close(1000);
+    const [error] = eventsOf(join(`${folder}.old`, 'log'));
+    assert.equal(error.event, 'error');
+    assert.match(error.message, /^open log file .*: ENOENT: the old one stays in use$/);
+  });
+
+  it('leaves no handler on the process', async () => {
+    const before = process.listenerCount('exit');
+    const telemetry = createTelemetry(optionsFor(join(directory, 'listeners')));
+    assert.equal(process.listenerCount('exit'), before + 1);
+    await telemetry.close(1000);
+    assert.equal(process.listenerCount('exit'), before);
+  });
+});

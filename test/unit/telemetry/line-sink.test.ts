@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { LineSink } from '../../../src/telemetry/line-sink.ts';
+import type { Writer, Written } from '../../../src/telemetry/writer.ts';
+import { manualTimers } from './manual-timers.ts';
+
+/** A place that takes as many bytes as the test gives it room for. */
+function place(room = Number.POSITIVE_INFINITY) {
+  const state = { room, text: '', error: '', closed: false };
+  const writeNow = (chunk: Buffer): Written => {
+    const code = state.error || (state.room === 0 ? 'EAGAIN' : '');
+    if (code !== '') return { error: Object.assign(new Error(code), { code }) };
+    const bytes = Math.min(chunk.length, state.room);
+    state.room -= bytes;
+    state.text += chunk.subarray(0, bytes).toString('latin1');
+    return { bytes };
+  };
+  const close = () => {
+    state.closed = true;
+  };
+  const writer: Writer = { write: (chunk, done) => done(writeNow(chunk)), writeNow, close };
+  return { state, writer };
+}
+
+function sinkTo(writer: Writer, limit?: number) {
+  const timers = manualTimers();
+  const failures: string[] = [];
+  const sink = new LineSink({
+    writer,
+    timers,
+    ...(limit === undefined ? {} : { limit }),
+    failed: (error) => failures.push(error.code ?? ''),
+    dropped: (lines) => `(${lines} dropped)\n`,
+  });
+  return { sink, timers, failures };
+}
+
+describe('a line sink', () => {
+  it('writes at once where there is room', async () => {
+    const { writer, state } = place();
+    const { sink } = sinkTo(writer);
+    assert.equal(sink.write('one\n'), true);
+    assert.equal(sink.write('two\n'), true);
+    assert.equal(state.text, 'one\ntwo\n');
+    await sink.drained();
+  });
+
+  it('goes on where a short write stopped', async () => {
+    const { writer, state } = place(5);
+    const { sink, timers } = sinkTo(writer);
+    sink.write('one\n');
+    sink.write('two\n');
+    sink.write('three\n');
+    assert.equal(state.text, 'one\nt');
+    state.room = 4;
+    timers.fire(50);
+    assert.equal(state.text, 'one\ntwo\nt');
+    const drained = sink.drained();
+    state.room = 100;
+    timers.fire(50);
+    await drained;
+    assert.equal(state.text, 'one\ntwo\nthree\n');
+    assert.deepEqual(timers.pending(), []);
+  });
+
+  it('drops whole lines beyond its limit and says so', () => {
+    const { writer, state } = place(0);
+    const { sink, timers } = sinkTo(writer, 10);
+    assert.equal(sink.write('one\n'), true);
+    assert.equal(sink.write('two\n'), true);
+    assert.equal(sink.write('three\n'), false);
+    assert.equal(sink.write('four\n'), false);
+    state.room = 1000;
+    timers.fire(50);
+    assert.equal(sink.write('five\n'), true);
+    assert.equal(state.text, 'one\ntwo\n(2 dropped)\nfive\n');
+  });
+
+  it('counts bytes, not characters', () => {
+    const { writer } = place(0);
+    const { sink } = sinkTo(writer, 4);
+    assert.equal(sink.write('éé\n'), false);
+    assert.equal(sink.write('é\n'), true);
+  });
+
+  it('tries a full disk again and says it once', () => {
+    const { writer, state } = place();
+    state.error = 'ENOSPC';
+    const { sink, timers, failures } = sinkTo(writer);
+    sink.write('one\n');
+    timers.fire(1000);
+    timers.fire(1000);
+    assert.deepEqual(failures, ['ENOSPC']);
+    state.error = '';
+    timers.fire(1000);
+    assert.equal(state.text, 'one\n');
+    state.error = 'EIO';
+    sink.write('two\n');
+    assert.deepEqual(failures, ['ENOSPC', 'EIO']);
+  });
+
+  it('gives up where nobody will ever read', async () => {
+    const { writer, state } = place();
+    state.error = 'EPIPE';
+    const { sink, timers, failures } = sinkTo(writer);
+    sink.write('one\n');
+    assert.equal(sink.write('two\n'), false);
+    await sink.drained();
+    assert.deepEqual(failures, ['EPIPE']);
+    assert.deepEqual(timers.pending(), []);
+  });
+
+  it('goes on with another writer', () => {
+    const old = place(2);
+    const { sink } = sinkTo(old.writer);
+    sink.write('one\n');
+    const next = place();
+    sink.replace(next.writer);
+    assert.equal(old.state.closed, true);
+    assert.equal(old.state.text + next.state.text, 'one\n');
+  });
+
+  it('closes the old writer only after its write', () => {
+    let finish: (written: Written) => void = () => {};
+    let closed = false;
+    const slow: Writer = {
+      write: (_, done) => {
+        finish = done;
+      },
+      writeNow: () => ({ bytes: 0 }),
+      close: () => {
+        closed = true;
+      },
+    };
+    const { sink } = sinkTo(slow);
+    sink.write('one\n');
+    sink.write('two\n');
+    const next = place();
+    sink.replace(next.writer);
+    assert.equal(closed, false);
+    finish({ bytes: 4 });
+    assert.equal(closed, true);
+    assert.equal(next.state.text, 'two\n');
+  });
+
+  it('writes what it can at the end, and no longer than it may', () => {
+    const { writer, state } = place(0);
+    const { sink } = sinkTo(writer);
+    sink.write('one\n');
+    sink.flushNow(10);
+    assert.equal(state.text, '');
+    state.room = 100;
+    sink.flushNow(10);
+    assert.equal(state.text, 'one\n');
+  });
+
+  it('keeps the order of 10,000 lines through a narrow place', () => {
+    const { writer, state } = place(0);
+    const { sink, timers } = sinkTo(writer);
+    const lines = Array.from({ length: 10_000 }, (_, index) => `line ${index}\n`);
+    for (const line of lines) sink.write(line);
+    while (timers.pending().length > 0) {
+      state.room = 4096;
+      timers.fire(50);
+    }
+    assert.equal(state.text, lines.join(''));
+  });
+});

@@ -1,0 +1,34 @@
+import type { Timers } from '../../../src/telemetry/timers.ts';
+
+export interface ManualTimers extends Timers {
+  /** Lengths of the timers that are set. */
+  pending(): readonly number[];
+  /** Runs the oldest timer of this length; throws where there is none. */
+  fire(ms: number): void;
+}
+
+/** Timers that run when the test says so. */
+export function manualTimers(): ManualTimers {
+  const timers = new Map<number, { ms: number; run: () => void }>();
+  let count = 0;
+  return {
+    set(ms, run) {
+      count += 1;
+      timers.set(count, { ms, run });
+      return count;
+    },
+    clear(handle) {
+      if (typeof handle === 'number') timers.delete(handle);
+    },
+    pending: () => [...timers.values()].map((timer) => timer.ms),
+    fire(ms) {
+      for (const [id, timer] of timers) {
+        if (timer.ms !== ms) continue;
+        timers.delete(id);
+        timer.run();
+        return;
+      }
+      throw new Error(`no timer of ${ms} ms`);
+    },
+  };
+}

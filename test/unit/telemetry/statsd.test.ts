@@ -1,0 +1,295 @@
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, describe, it } from 'node:test';
+import type { MetricsConfig } from '../../../src/config/schema.ts';
+import type { MetricsTarget } from '../../../src/config/values/metrics-target.ts';
+import type { Fact } from '../../../src/lifecycle/facts.ts';
+import { createDatagramSocket, receiveDatagram } from '../../../src/linux/datagrams.ts';
+import { createStatsd } from '../../../src/telemetry/statsd.ts';
+import { manualTimers } from './manual-timers.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'zero-statsd-'));
+after(() => rmSync(directory, { recursive: true, force: true }));
+
+const stop: Fact = { event: 'stop_requested', by: 'SIGTERM', now: false };
+const stopped: Fact = { event: 'supervisor_stopped', code: 0, reason: 'stopped', duration: 5 };
+const SHUTDOWN = 'zero.process.shutdown,name=example,path=%2Fbin%2Fx,version=1.0:1|c\n';
+const DURATION = 'zero.process.shutdown.duration,name=example,path=%2Fbin%2Fx,version=1.0:5|ms\n';
+const DEADLINE = 60_000;
+
+function statsdTo(address: readonly MetricsTarget[], proxy?: MetricsConfig['proxy']) {
+  const timers = manualTimers();
+  const clock = { now: 0 };
+  const warnings: string[] = [];
+  let warned: (message: string) => void = () => {};
+  const statsd = createStatsd({
+    config: { address, prefix: 'zero', ...(proxy === undefined ? {} : { proxy }) },
+    name: 'example',
+    path: '/bin/x',
+    version: '1.0',
+    now: () => clock.now,
+    timers,
+    warn(message) {
+      warnings.push(message);
+      warned(message);
+    },
+  });
+  const nextWarning = () =>
+    new Promise<string>((resolve) => {
+      warned = resolve;
+    });
+  return { statsd, timers, clock, warnings, nextWarning };
+}
+
+/** A server that hands over each connection's text once it has ended. */
+async function listen(onConnection: (socket: Socket) => void): Promise<{ server: Server; port: number }> {
+  const server = createServer(onConnection);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return { server, port: (server.address() as AddressInfo).port };
+}
+
+function collected(socket: Socket): Promise<string> {
+  return new Promise((resolve) => {
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(text));
+  });
+}
+
+async function closedPort(): Promise<number> {
+  const { server, port } = await listen(() => {});
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+describe('statsd over UDP', () => {
+  it('sends a datagram a metric', async () => {
+    const receiver = createSocket('udp4');
+    receiver.bind(0, '127.0.0.1');
+    await once(receiver, 'listening');
+    const received: string[] = [];
+    const two = new Promise<void>((resolve) => {
+      receiver.on('message', (message) => {
+        received.push(message.toString());
+        if (received.length === 2) resolve();
+      });
+    });
+    const { statsd, warnings } = statsdTo([{ network: 'udp', host: 'localhost', port: receiver.address().port }]);
+    statsd.report(stop);
+    statsd.report(stopped);
+    await statsd.close(DEADLINE);
+    await two;
+    assert.deepEqual(received, [SHUTDOWN, DURATION]);
+    assert.deepEqual(warnings, []);
+    receiver.close();
+  });
+
+  it('warns once when the name means nothing', async () => {
+    const { statsd, clock, warnings, nextWarning } = statsdTo([{ network: 'udp', host: 'nowhere.invalid', port: 1 }]);
+    const warning = nextWarning();
+    statsd.report(stop);
+    assert.match(await warning, /^metrics to udp:\/\/nowhere\.invalid:1: E\w+; trying again every 10 s$/);
+    clock.now = 20_000;
+    statsd.report(stopped);
+    await statsd.close(DEADLINE);
+    assert.equal(warnings.length, 1);
+  });
+});
+
+describe('statsd over TCP', () => {
+  it('sends lines', async () => {
+    let text: Promise<string> = Promise.resolve('');
+    const { server, port } = await listen((socket) => {
+      text = collected(socket);
+    });
+    const connected = once(server, 'connection');
+    const { statsd } = statsdTo([{ network: 'tcp', host: '127.0.0.1', port }]);
+    statsd.report(stop);
+    statsd.report(stopped);
+    await connected;
+    await statsd.close(DEADLINE);
+    assert.equal(await text, SHUTDOWN + DURATION);
+    server.close();
+  });
+
+  it('tries a refused target again after ten seconds, with what was not sent', async () => {
+    const port = await closedPort();
+    const { statsd, clock, warnings, nextWarning } = statsdTo([{ network: 'tcp', host: '127.0.0.1', port }]);
+    const warning = nextWarning();
+    statsd.report(stop);
+    assert.equal(await warning, `metrics to tcp://127.0.0.1:${port}: ECONNREFUSED; trying again every 10 s`);
+
+    let text: Promise<string> = Promise.resolve('');
+    const server = createServer((socket) => {
+      text = collected(socket);
+    });
+    server.listen(port, '127.0.0.1');
+    await once(server, 'listening');
+    const connected = once(server, 'connection');
+    clock.now = 10_000;
+    statsd.report(stopped);
+    await connected;
+    await statsd.close(DEADLINE);
+    assert.equal(await text, SHUTDOWN + DURATION);
+    assert.equal(warnings.length, 1);
+    server.close();
+  });
+
+  it('goes through a SOCKS5 proxy with a password', async () => {
+    let said = Buffer.alloc(0);
+    const { server, port } = await listen((socket) => {
+      const answers = [Buffer.of(5, 2), Buffer.of(1, 0), Buffer.of(5, 0, 0, 1, 127, 0, 0, 1, 0, 9)];
+      socket.on('data', (chunk) => {
+        said = Buffer.concat([said, chunk]);
+        const answer = answers.shift();
+        if (answer) socket.write(answer);
+      });
+      socket.on('end', () => socket.end());
+    });
+    const proxy = { protocol: 'socks5', host: '127.0.0.1', port, user: { name: 'me', password: 'pw' } } as const;
+    const { statsd, warnings } = statsdTo([{ network: 'tcp', host: 'metrics.example', port: 8125 }], proxy);
+    statsd.report(stop);
+    await statsd.close(DEADLINE);
+    const host = 'metrics.example';
+    const request = Buffer.from([5, 1, 0, 3, host.length, ...Buffer.from(host), 8125 >> 8, 8125 & 255]);
+    const login = Buffer.from([1, 2, ...Buffer.from('me'), 2, ...Buffer.from('pw')]);
+    assert.deepEqual(said, Buffer.concat([Buffer.of(5, 2, 0, 2), login, request, Buffer.from(SHUTDOWN)]));
+    assert.deepEqual(warnings, []);
+    server.close();
+  });
+
+  it('gives a SOCKS5 proxy addresses as addresses, and its refusal a name', async () => {
+    let said = Buffer.alloc(0);
+    const { server, port } = await listen((socket) => {
+      const answers = [Buffer.of(5, 0), Buffer.of(5, 5, 0, 1, 0, 0, 0, 0, 0, 0)];
+      socket.on('error', () => {});
+      socket.on('data', (chunk) => {
+        said = Buffer.concat([said, chunk]);
+        const answer = answers.shift();
+        if (answer) socket.write(answer);
+      });
+    });
+    const proxy = { protocol: 'socks5', host: '127.0.0.1', port, user: null } as const;
+    const { statsd, nextWarning } = statsdTo([{ network: 'tcp', host: '2001:db8::1:2', port: 258 }], proxy);
+    const warning = nextWarning();
+    statsd.report(stop);
+    assert.match(await warning, /tcp:\/\/\[2001:db8::1:2\]:258: the proxy could not connect: connection refused;/);
+    const address = [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2];
+    assert.deepEqual(said, Buffer.from([5, 1, 0, 5, 1, 0, 4, ...address, 1, 2]));
+    server.close();
+  });
+
+  it('goes through an HTTP proxy', async () => {
+    let text = '';
+    const ended = new Promise<void>((resolve) => {
+      void listen((socket) => {
+        socket.on('data', (chunk) => {
+          text += chunk;
+          if (text.endsWith('\r\n\r\n')) socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
+        });
+        socket.on('end', () => {
+          socket.end();
+          resolve();
+        });
+      }).then(async ({ server, port }) => {
+        const proxy = { protocol: 'http', host: '127.0.0.1', port, user: { name: 'a', password: 'b' } } as const;
+        const { statsd } = statsdTo([{ network: 'tcp', host: 'metrics.example', port: 8125 }], proxy);
+        statsd.report(stop);
+        await statsd.close(DEADLINE);
+        server.close();
+      });
+    });
+    await ended;
+    const head = 'CONNECT metrics.example:8125 HTTP/1.1\r\nHost: metrics.example:8125\r\n';
+    assert.equal(text, `${head}Proxy-Authorization: Basic YTpi\r\n\r\n${SHUTDOWN}`);
+  });
+});
+
+describe('statsd elsewhere', () => {
+  it('sends datagrams to a Unix socket and survives that it goes away', async () => {
+    const path = join(directory, 'statsd.sock');
+    const fd = createDatagramSocket(path);
+    const { statsd, clock, warnings, nextWarning } = statsdTo([{ network: 'unix', path }]);
+    statsd.report(stop);
+    const { statsd: other } = statsdTo([{ network: 'unix', path }]);
+    other.report(stop);
+    await other.close(DEADLINE);
+    assert.equal(receiveDatagram(fd)?.data.toString(), SHUTDOWN);
+    assert.equal(receiveDatagram(fd)?.data.toString(), SHUTDOWN);
+    closeSync(fd);
+    const warning = nextWarning();
+    statsd.report(stopped);
+    assert.equal(await warning, `metrics to unix://${path}: ECONNREFUSED; trying again every 10 s`);
+    statsd.report(stopped);
+    const again = createDatagramSocket(path);
+    clock.now = 10_000;
+    statsd.report(stopped);
+    await statsd.close(DEADLINE);
+    assert.equal(receiveDatagram(again)?.data.toString(), DURATION);
+    assert.equal(receiveDatagram(again)?.data.toString(), DURATION);
+    assert.equal(warnings.length, 1);
+    closeSync(again);
+  });
+
+  it('appends to a file, to several targets at once', async () => {
+    const one = join(directory, 'one.log');
+    const two = join(directory, 'two.log');
+    const { statsd } = statsdTo([
+      { network: 'file', path: one },
+      { network: 'file', path: two },
+    ]);
+    statsd.report(stop);
+    statsd.report(stopped);
+    await statsd.close(DEADLINE);
+    assert.equal(readFileSync(one, 'utf8'), SHUTDOWN + DURATION);
+    assert.equal(readFileSync(two, 'utf8'), SHUTDOWN + DURATION);
+  });
+
+  it('says what it cannot open', async () => {
+    const { statsd, nextWarning } = statsdTo([{ network: 'file', path: directory }]);
+    const warning = nextWarning();
+    statsd.report(stop);
+    assert.match(await warning, /: EISDIR; /);
+  });
+
+  it('sends the uptime every ten seconds once there is a service', async () => {
+    const path = join(directory, 'uptime.log');
+    const { statsd, timers, clock } = statsdTo([{ network: 'file', path }]);
+    statsd.report(stop);
+    assert.deepEqual(timers.pending(), []);
+    statsd.report({ event: 'worker_spawned', generation: 1, worker: 0, pid: 42 });
+    clock.now = 10_000;
+    timers.fire(10_000);
+    clock.now = 20_000;
+    timers.fire(10_000);
+    await statsd.close(DEADLINE);
+    const values = readFileSync(path, 'utf8').match(/manager\.uptime,.*pid=42,.*\|g/g) ?? [];
+    assert.deepEqual(values.map((value) => value.split(':')[1]), ['0|g', '10|g', '20|g']);
+    assert.deepEqual(timers.pending(), []);
+  });
+
+  it('is closed in time though nobody answers', async () => {
+    const { server, port } = await listen(() => {});
+    const proxy = { protocol: 'socks5', host: '127.0.0.1', port, user: null } as const;
+    const { statsd, timers } = statsdTo([{ network: 'tcp', host: 'x', port: 1 }], proxy);
+    const connected = once(server, 'connection');
+    statsd.report(stop);
+    const [socket] = (await connected) as [Socket];
+    socket.on('error', () => {});
+    const closed = statsd.close(500);
+    timers.fire(500);
+    await closed;
+    socket.destroy();
+    server.close();
+  });
+});

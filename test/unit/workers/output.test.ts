@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { closeSync, fstatSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { openReadWrite } from '../../../src/linux/pipes.ts';
+import { sendSignal } from '../../../src/linux/processes.ts';
+import { spawnProcess } from '../../../src/linux/spawn.ts';
+import { WorkerOutput } from '../../../src/workers/output.ts';
+import { Sink } from '../../../src/workers/sink.ts';
+import { ended } from './support.ts';
+
+/** A sink that keeps what it gets; `first` is its first write. */
+function collecting() {
+  const written: Buffer[] = [];
+  let arrived: () => void = () => {};
+  const first = new Promise<void>((resolve) => {
+    arrived = resolve;
+  });
+  const sink = new Sink({
+    fd: -1,
+    system: {
+      write: (_fd, bytes, done) => {
+        written.push(Buffer.from(bytes));
+        arrived();
+        setImmediate(() => done(null, bytes.length));
+      },
+      after: () => () => {},
+    },
+  });
+  return { sink, first, text: () => Buffer.concat(written).toString('latin1') };
+}
+
+function start(text: string, output: WorkerOutput) {
+  const { stdout, stderr } = output.childEnds;
+  const pid = spawnProcess({
+    path: '/bin/sh',
+    argv: ['sh', '-c', text],
+    environment: ['PATH=/usr/bin:/bin'],
+    descriptors: new Map([
+      [1, stdout],
+      [2, stderr],
+    ]),
+  });
+  const exit = ended(pid);
+  output.closeChildEnds();
+  return { pid, exit };
+}
+
+test('what a process wrote is there when its exit is known', async () => {
+  const [out, err] = [collecting(), collecting()];
+  const output = new WorkerOutput({ stdout: out.sink, stderr: err.sink, owner: null });
+  const { exit } = start("printf 'a\\nb\\377\\0c'; echo error >&2; exit 1", output);
+  await exit;
+  output.drain();
+  assert.equal(output.lines().length, 3);
+  output.close();
+  output.close();
+  assert.equal(output.ended, true);
+  await Promise.all([out.sink.flush(0), err.sink.flush(0)]);
+  assert.equal(out.text(), 'a\nb\xff\0c\n');
+  assert.equal(err.text(), 'error\n');
+});
+
+test('100 MB without a newline pass through, and the report stays short', async () => {
+  let total = 0;
+  const sink = new Sink({
+    fd: -1,
+    system: {
+      write: (_fd, bytes, done) => {
+        total += bytes.length;
+        setImmediate(() => done(null, bytes.length));
+      },
+      after: () => () => {},
+    },
+  });
+  const output = new WorkerOutput({ stdout: sink, stderr: sink, owner: null });
+  const { exit } = start('head -c 100000000 /dev/zero', output);
+  assert.deepEqual((await exit).status, { kind: 'exited', code: 0 });
+  output.close();
+  while (sink.buffered > 0) await new Promise(setImmediate);
+  // The newline at its end, and one more where its rest was dropped.
+  assert.ok([1, 2].includes(total + sink.dropped.bytes - 100_000_000));
+  assert.deepEqual(output.lines(), ['']);
+});
+
+test('a service can go on writing when the supervisor has gone', async () => {
+  const out = collecting();
+  const output = new WorkerOutput({ stdout: out.sink, stderr: null, owner: null });
+  const text = `trap 'echo still here || exit 1; echo still here >&2 || exit 2; exit 7' USR1
+    echo ready
+    sleep 1000 & wait`;
+  const { pid, exit } = start(text, output);
+  await out.first;
+  output.close();
+  sendSignal(pid, 'SIGUSR1');
+  assert.deepEqual((await exit).status, { kind: 'exited', code: 7 });
+});
+
+test('what inherited the output is read for as long as it lives, and no longer than wanted', async () => {
+  const out = collecting();
+  const output = new WorkerOutput({ stdout: out.sink, stderr: out.sink, owner: null });
+  const descriptors = readdirSync('/proc/self/fd').length;
+  const { exit } = start('sleep 1000 & echo main', output);
+  await exit;
+  output.drain();
+  assert.equal(output.ended, false);
+  assert.deepEqual(output.lines(), ['main']);
+  output.close();
+  assert.equal(output.ended, true);
+  await new Promise(setImmediate);
+  assert.ok(readdirSync('/proc/self/fd').length < descriptors);
+});
+
+test('the pipes belong to the target user, and are a mebibyte', {
+  skip: process.getuid?.() !== 0 && 'needs root',
+}, () => {
+  const output = new WorkerOutput({ stdout: null, stderr: null, owner: { uid: 65534, gid: 12 } });
+  const { uid, gid } = fstatSync(output.childEnds.stdout);
+  assert.deepEqual({ uid, gid }, { uid: 65534, gid: 12 });
+  closeSync(openReadWrite(output.childEnds.stdout));
+  output.close();
+});

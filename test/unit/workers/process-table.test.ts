@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { becomeSubreaper, type ExitStatus, sendSignal } from '../../../src/linux/processes.ts';
+import { processStat } from '../../../src/linux/procfs.ts';
+import { belongsTo, isDescendantOf } from '../../../src/workers/descendants.ts';
+import { ProcessTable } from '../../../src/workers/process-table.ts';
+import { killLeftovers, killSession, leftovers } from '../../../src/workers/stopper.ts';
+import { script, table } from './support.ts';
+
+becomeSubreaper();
+
+function foreign(pid: number): Promise<ExitStatus> {
+  return new Promise((resolve) => table.watchForeign(pid, resolve));
+}
+
+test('an exit code, a signal, and what was used', async () => {
+  const exited = await script('exit 3').exit;
+  assert.deepEqual(exited.status, { kind: 'exited', code: 3 });
+  assert.ok((exited.usage?.maxRssBytes ?? 0) > 0);
+  const killed = await script('kill -TERM $$').exit;
+  assert.deepEqual(killed.status, { kind: 'signaled', signal: 'SIGTERM', coreDumped: false });
+});
+
+test('many that end at once are all reported', async () => {
+  const all = await Promise.all(Array.from({ length: 20 }, (_, index) => script(`exit ${index}`).exit));
+  assert.deepEqual(
+    all.map(({ status }) => (status.kind === 'exited' ? status.code : status)),
+    Array.from({ length: 20 }, (_, index) => index),
+  );
+});
+
+test('a child that ended before it was adopted is not lost', async () => {
+  const queue = [{ pid: 7, status: { kind: 'exited', code: 0 } as const, usage: null as never }];
+  let signalled: () => void = () => assert.fail('not started');
+  const own = new ProcessTable({
+    reapOne: () => queue.shift() ?? null,
+    onChildSignal: (listener) => {
+      signalled = listener;
+      return () => {};
+    },
+  });
+  own.adopt(7, (status) => assert.deepEqual(status, { kind: 'exited', code: 0 }));
+  own.start();
+  assert.equal(own.known().size, 0);
+  queue.push({ pid: 8, status: { kind: 'exited', code: 0 } as const, usage: null as never });
+  // SIGCHLD came before the adoption: nobody signals again.
+  const status = await new Promise((resolve) => own.adopt(8, resolve));
+  assert.deepEqual(status, { kind: 'exited', code: 0 });
+  signalled();
+  own.close();
+});
+
+test('an orphan is reaped without a word', async () => {
+  const { pid, exit, line } = script('sh -c "echo \\$\\$; exec sleep 1000" & wait');
+  const orphan = Number(await line());
+  sendSignal(pid, 'SIGKILL');
+  await exit;
+  assert.equal(processStat(orphan)?.ppid, process.pid);
+  // No child of ours that anybody waits for: watched as a stranger, its status is known because it became a child.
+  const gone = foreign(orphan);
+  sendSignal(orphan, 'SIGKILL');
+  assert.deepEqual(await gone, { kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
+  assert.equal(processStat(orphan), null);
+});
+
+test("of a process that is somebody else's child only the end is known", async () => {
+  const { exit, line } = script('sleep 1000 & echo $!; wait; exit 4');
+  const grandchild = Number(await line());
+  const gone = foreign(grandchild);
+  sendSignal(grandchild, 'SIGKILL');
+  assert.deepEqual(await gone, { kind: 'unknown' });
+  assert.deepEqual((await exit).status, { kind: 'exited', code: 4 });
+  assert.throws(() => table.watchForeign(grandchild, () => {}), { code: 'ESRCH' });
+});
+
+test('a stranger is known when it was claimed', async () => {
+  const { exit, line } = script('sleep 1000 & echo $!; wait');
+  const grandchild = Number(await line());
+  const watched = foreign(grandchild);
+  assert.equal(table.known().has(grandchild), false);
+  const claimed = new Promise((resolve) => table.watchForeign(grandchild, resolve, true));
+  assert.equal(table.known().has(grandchild), true);
+  sendSignal(grandchild, 'SIGKILL');
+  assert.deepEqual(await Promise.all([watched, claimed]), [{ kind: 'unknown' }, { kind: 'unknown' }]);
+  assert.equal(table.known().has(grandchild), false);
+  await exit;
+});
+
+test('a watch that was closed says nothing', async () => {
+  const { pid, exit } = script('exec sleep 1000');
+  const watch = table.watchForeign(pid, () => assert.fail('closed'));
+  watch.close();
+  watch.close();
+  sendSignal(pid, 'SIGKILL');
+  await exit;
+});
+
+test('descent is followed over several parents, and a session where it is broken', async () => {
+  const { pid, exit, line } = script("sh -c 'echo $$; sleep 1000 & echo $!; wait' & wait");
+  const child = Number(await line());
+  const grandchild = Number(await line());
+  const worker = { pid, session: pid };
+  assert.equal(isDescendantOf(grandchild, pid), true);
+  assert.equal(isDescendantOf(grandchild, process.pid), true);
+  assert.equal(isDescendantOf(pid, grandchild), false);
+  assert.equal(belongsTo(grandchild, worker), true);
+  assert.equal(belongsTo(process.pid, worker), false);
+  assert.equal(belongsTo(1, worker), false);
+  sendSignal(child, 'SIGKILL');
+  sendSignal(pid, 'SIGKILL');
+  await exit;
+  assert.equal(isDescendantOf(grandchild, pid), false);
+  assert.equal(belongsTo(grandchild, worker), true);
+  assert.equal(belongsTo(grandchild, { pid, session: -1 }), false);
+  killSession(pid);
+});
+
+test('what outlives a worker is found in its session and beyond it, and killed', async () => {
+  const environment = ['ZERO_GENERATION=1', 'ZERO_WORKER=0'];
+  const text = `trap 'exit 0' TERM
+    sleep 1000 & echo $!
+    setsid sh -c 'echo $$; exec sleep 1000' &
+    wait`;
+  const { pid, exit, line } = script(text, environment);
+  const since = processStat(pid)?.startTime ?? 0;
+  const inside = Number(await line());
+  const outside = Number(await line());
+  sendSignal(pid, 'SIGTERM');
+  assert.deepEqual((await exit).status, { kind: 'exited', code: 0 });
+  const departed = { session: pid, since, generation: 1, worker: 0 };
+  assert.deepEqual(leftovers(departed, table.known()), { session: [inside], orphans: [outside] });
+  assert.deepEqual(leftovers({ ...departed, worker: 1 }, table.known()).orphans, []);
+  assert.deepEqual(leftovers({ ...departed, since: since + 1e9 }, table.known()).orphans, []);
+  assert.deepEqual(leftovers(departed, new Set([inside, outside])), { session: [], orphans: [] });
+  const gone = Promise.all([foreign(inside), foreign(outside)]);
+  assert.deepEqual(killLeftovers(departed, table.known()).sort(), [inside, outside].sort());
+  await gone;
+  assert.deepEqual(leftovers(departed, table.known()), { session: [], orphans: [] });
+});
+
+test('a session that forks is killed to the last process', async () => {
+  const { pid, exit, line } = script('for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo; wait');
+  await line();
+  assert.equal(killSession(pid).length, 9);
+  await exit;
+  assert.deepEqual(killSession(pid), []);
+});
+
+test("the own session and nobody's are never killed", () => {
+  assert.deepEqual(killSession(processStat(process.pid)?.session ?? 0), []);
+  assert.deepEqual(killSession(0), []);
+});

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict';
+import { closeSync, constants, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { openPipe } from '../../../src/linux/pipes.ts';
+import { Sink, type SinkOptions } from '../../../src/workers/sink.ts';
+import { folder } from './support.ts';
+
+/** A sink whose writes and timers the test answers. */
+function controlled(options: Partial<SinkOptions> = {}) {
+  const writes: { text: string; done: (error: NodeJS.ErrnoException | null, written: number) => void }[] = [];
+  const timers: { ms: number; callback: () => void; cancelled: boolean }[] = [];
+  const dropped: [number, number][] = [];
+  const sink = new Sink({
+    fd: 9,
+    onDropped: (lines, bytes) => dropped.push([lines, bytes]),
+    system: {
+      write: (fd, bytes, done) => {
+        assert.equal(fd, 9);
+        writes.push({ text: bytes.toString('latin1'), done });
+      },
+      after: (ms, callback) => {
+        const timer = { ms, callback, cancelled: false };
+        timers.push(timer);
+        return () => {
+          timer.cancelled = true;
+        };
+      },
+    },
+    ...options,
+  });
+  const answer = (code: string | null = null, written?: number) => {
+    const { text, done } = writes.at(-1) ?? assert.fail('no write');
+    done(code === null ? null : Object.assign(new Error(code), { code }), written ?? text.length);
+  };
+  const write = (text: string, source: object = sink, complete = true) =>
+    sink.write(Buffer.from(text), source, complete);
+  return { sink, write, writes, timers, dropped, answer, texts: () => writes.map(({ text }) => text) };
+}
+
+test('one write at a time, what comes meanwhile together', () => {
+  const { write, texts, answer, sink } = controlled();
+  write('a\n');
+  write('b\n');
+  write('c\n');
+  assert.deepEqual(texts(), ['a\n']);
+  assert.equal(sink.buffered, 6);
+  answer();
+  assert.deepEqual(texts(), ['a\n', 'b\nc\n']);
+  answer();
+  assert.equal(sink.buffered, 0);
+});
+
+test('a short write goes on where it ended', () => {
+  const { write, texts, answer } = controlled();
+  write('abcdef\n');
+  answer(null, 2);
+  answer(null, 4);
+  answer();
+  assert.deepEqual(texts(), ['abcdef\n', 'cdef\n', '\n']);
+});
+
+test('EAGAIN is tried again with a growing delay that starts anew', () => {
+  const { write, texts, timers, answer } = controlled();
+  write('a\n');
+  for (let count = 0; count < 9; count += 1) {
+    answer('EAGAIN', 0);
+    timers.at(-1)?.callback();
+  }
+  assert.deepEqual(
+    timers.map(({ ms }) => ms),
+    [1, 2, 4, 8, 16, 32, 64, 100, 100],
+  );
+  assert.deepEqual(new Set(texts()), new Set(['a\n']));
+  answer();
+  write('b\n');
+  answer('ENOSPC', 0);
+  assert.equal(timers.at(-1)?.ms, 1);
+});
+
+test('beyond the limit whole lines are dropped, counted, and reported once when half is free', () => {
+  const { write, texts, dropped, answer, sink } = controlled({ limit: 10 });
+  assert.equal(write('12345\n'), true);
+  assert.equal(write('678\n'), true);
+  assert.equal(write('x\n'), false);
+  assert.equal(write('y\nz\n'), false);
+  assert.deepEqual(dropped, []);
+  answer();
+  assert.deepEqual(dropped, [[3, 6]]);
+  assert.equal(write('a\n'), true);
+  answer();
+  answer();
+  assert.deepEqual(texts(), ['12345\n', '678\n', 'a\n']);
+  assert.deepEqual(sink.dropped, { lines: 3, bytes: 6 });
+  assert.equal(dropped.length, 1);
+});
+
+test('a line that was begun is ended before another writes, and when its rest is dropped', () => {
+  const { write, texts, answer, sink } = controlled();
+  const [one, two] = [{}, {}];
+  write('piece', one, false);
+  answer();
+  write('line\n', two);
+  answer();
+  write('more', one, false);
+  answer();
+  sink.endLine(two);
+  sink.endLine(one);
+  answer();
+  sink.endLine(one);
+  assert.deepEqual(texts(), ['piece', '\nline\n', 'more', '\n']);
+});
+
+test('when the reader is gone everything is dropped without a word, but counted', () => {
+  const { write, texts, answer, sink, dropped } = controlled();
+  write('a\n');
+  write('b\nc\n');
+  answer('EPIPE', 0);
+  assert.equal(write('d\n'), false);
+  assert.deepEqual(texts(), ['a\n']);
+  assert.deepEqual(sink.dropped, { lines: 4, bytes: 8 });
+  assert.deepEqual(dropped, []);
+  sink.close();
+});
+
+test('flush waits for the last write, or for its deadline', async () => {
+  const { write, timers, answer, sink } = controlled();
+  assert.equal(await sink.flush(100), true);
+  write('a\n');
+  const flushed = sink.flush(100);
+  answer();
+  assert.equal(await flushed, true);
+  assert.deepEqual(
+    timers.map(({ ms, cancelled }) => ({ ms, cancelled })),
+    [{ ms: 100, cancelled: true }],
+  );
+  write('b\n');
+  const late = sink.flush(50);
+  timers.at(-1)?.callback();
+  assert.equal(await late, false);
+  assert.equal(sink.buffered, 2);
+});
+
+test('close ends a wait for the next try', async () => {
+  const { write, timers, answer, sink } = controlled();
+  write('a\n');
+  answer('EAGAIN', 0);
+  const flushed = sink.flush(100);
+  sink.close();
+  assert.equal(timers[0]?.cancelled, true);
+  assert.equal(await flushed, true);
+  assert.deepEqual(sink.dropped, { lines: 1, bytes: 2 });
+});
+
+test('a pipe is written without blocking and without changing it for its other users', async () => {
+  const { read, write } = openPipe();
+  const sink = new Sink({ fd: write });
+  const line = Buffer.alloc(64 * 1024, 'x');
+  line[line.length - 1] = 10;
+  for (let count = 0; count < 4; count += 1) sink.write(line, sink);
+  let total = 0;
+  const chunk = Buffer.alloc(1 << 20);
+  const flushed = sink.flush(10_000);
+  const pump = setInterval(() => {}, 1 << 30);
+  // The read end does not block: EAGAIN where the sink's next try is still to come.
+  while (total < 4 * line.length) {
+    total += await new Promise<number>((resolve) => setImmediate(() => resolve(readNow(read, chunk))));
+  }
+  assert.equal(await flushed, true);
+  clearInterval(pump);
+  assert.equal(flagsOf(write) & constants.O_NONBLOCK, 0);
+  sink.close();
+  writeSync(write, 'still open');
+  closeSync(write);
+  closeSync(read);
+});
+
+test('a file keeps its place and is appended to', async () => {
+  const path = join(folder, 'log');
+  const fd = openSync(path, 'a');
+  writeSync(fd, 'first\n');
+  const sink = new Sink({ fd });
+  sink.write(Buffer.from('second\n'), sink);
+  assert.equal(await sink.flush(10_000), true);
+  assert.equal(readFileSync(path, 'utf8'), 'first\nsecond\n');
+  sink.close();
+  closeSync(fd);
+});
+
+function readNow(fd: number, chunk: Buffer): number {
+  try {
+    return readSync(fd, chunk);
+  } catch {
+    return 0;
+  }
+}
+
+function flagsOf(fd: number): number {
+  const [, flags = ''] = /^flags:\s+(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'latin1')) ?? [];
+  return Number.parseInt(flags, 8);
+}
