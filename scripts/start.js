@@ -1,21 +1,21 @@
 // The main job on the example: starts zero on config.example.yaml and says where to look and how to reload it.
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
+const CONFIG = 'config.example.yaml';
 const root = fileURLToPath(new URL('..', import.meta.url));
-const zero = spawn(process.execPath, ['bin/zero.js', '--config', 'config.example.yaml'], {
-  cwd: root,
-  stdio: 'inherit',
-});
+const [, address] = /^\s*address: (.+)$/m.exec(readFileSync(join(root, CONFIG), 'utf8')) ?? [];
+const zero = spawn(process.execPath, ['bin/zero.js', '--config', CONFIG], { cwd: root, stdio: 'inherit' });
 zero.on('spawn', () => {
   console.error(`
-  open            http://localhost:8080/
+  open            http://${address}/
   reload it with  kill -HUP ${zero.pid}
   stop with       Ctrl-C
 `);
 });
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
-  // A terminal sends Ctrl-C to zero as well; everything else is passed on.
-  process.on(signal, () => signal === 'SIGINT' || zero.kill(signal));
-}
-zero.on('exit', (code, signal) => process.exit(code ?? (signal === null ? 0 : 1)));
+// A terminal sends Ctrl-C to zero as well, and npm sends it once more to this process: passed on, it would mean "stop now".
+process.on('SIGINT', () => {});
+for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => zero.kill(signal));
+zero.on('exit', (code) => process.exit(code ?? 1));

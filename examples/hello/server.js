@@ -14,6 +14,13 @@ const server = createServer((_request, response) => {
   response.end(`hello from generation ${generation}, pid ${process.pid}\n`);
 });
 
+// Browsers open connections in advance. One that has not asked for anything yet is not idle to http's closeIdleConnections().
+const sockets = new Set();
+server.on('connection', (socket) => {
+  sockets.add(socket);
+  socket.once('close', () => sockets.delete(socket));
+});
+
 // The first socket that was handed over is descriptor 3. Without one the service opens its own, so that it can be tried alone.
 const handedOver = Number(process.env.LISTEN_FDS ?? 0) > 0;
 server.listen(handedOver ? { fd: 3 } : { host: '127.0.0.1', port: 8080 }, () => {
@@ -30,7 +37,10 @@ function drain() {
   // only stops accepting; it calls back when the last connection has ended.
   NetServer.prototype.close.call(server, () => process.exit(0));
   // Requests under way are answered; a connection that stays idle is closed in the end.
-  setInterval(() => server.closeIdleConnections(), idleTimeout).unref();
+  setInterval(() => {
+    server.closeIdleConnections();
+    for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy();
+  }, idleTimeout);
 }
 
 process.on('SIGTERM', drain);

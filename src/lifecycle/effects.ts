@@ -12,7 +12,9 @@ export type Effect =
   | { readonly type: 'discard'; readonly handover: number }
   /** Start the process and its gates; answered by `spawned` or `spawn_failed`. */
   | ({ readonly type: 'spawn' } & WorkerKey)
-  /** A candidate was promoted: the listeners take their configured backlog again, the gates are over. */
+  /** A process that listened with a backlog of its own is there, or was: the listeners take their configured one again. */
+  | { readonly type: 'listen_again'; readonly generation: number }
+  /** A candidate was promoted. */
   | { readonly type: 'promoted'; readonly generation: number }
   | ({ readonly type: 'signal'; readonly pid: number; readonly signal: string } & WorkerKey)
   /** SIGKILL to the worker and all of its session. */

@@ -26,12 +26,17 @@ export function onReload(context: Context, event: Of<'reload'>): void {
     }
     return;
   }
-  const merged = state.handover !== null;
+  const merged = state.handover !== null && !givesWay(state.handover);
   if (event.by !== 'start') report(context, { event: 'reload_requested', by: event.by, merged });
   const request: Request = { by: event.by, tickets, since: state.now };
-  if (!merged) begin(context, request);
-  else if (state.pending) state.pending.tickets.push(...tickets);
+  // What is pending begins as soon as it can: in this very step where nothing is under way.
+  if (state.pending) state.pending.tickets.push(...tickets);
   else state.pending = request;
+}
+
+/** A start that nothing serves beside is not waited for: it is given up for the next one, as soon as that is known to be possible. */
+export function givesWay(handover: Handover): boolean {
+  return handover.step.name === 'starting' && handover.incumbent === null;
 }
 
 /** Starts the handover that a request asks for. */
@@ -136,7 +141,7 @@ export function tickReadiness(context: Context, generation: Generation): void {
   if (!handover) return;
   candidateFailed(context, handover, {
     step: 'readiness.timeout',
-    reason: `worker ${worker} was not ready after ${after} ms: ${waiting.length > 0 ? `still waiting for ${waiting.join(', ')}` : 'it is not running'}`,
+    reason: `worker ${worker} was not ready after ${Math.round(after)} ms: ${waiting.length > 0 ? `still waiting for ${waiting.join(', ')}` : 'it is not running'}`,
     generation: generation.id,
     worker,
   });

@@ -8,6 +8,8 @@ import {
   abortAll,
   begin,
   candidateFailed,
+  finish,
+  givesWay,
   onReload,
   onResolved,
   onResolveFailed,
@@ -118,13 +120,17 @@ function advance(context: Context): void {
       retiredFor: retired ? state.now - since : null,
       usage: generation.usage,
     });
+    if (!retired && state.incumbent !== null)
+      emit(context, { type: 'listen_again', generation: state.incumbent });
   }
   if (state.stop) {
     if (state.generations.length === 0) leave(context, STOPPED);
     return;
   }
-  if (!state.handover && state.pending) {
-    const { pending } = state;
+  const { pending } = state;
+  if (state.handover && pending && givesWay(state.handover))
+    finish(context, state.handover, 'superseded', null);
+  if (!state.handover && pending) {
     state.pending = null;
     begin(context, pending);
   }

@@ -59,6 +59,7 @@ function passGate(context: Context, generation: Generation, worker: Worker, gate
   report(context, { event: 'gate_passed', generation: generation.id, worker: worker.index, gate, after });
   if (life.waiting.length > 0) return;
   life.readyAt = now;
+  emit(context, { type: 'listen_again', generation: generation.id });
   report(context, { event: 'worker_ready', generation: generation.id, worker: worker.index, after });
 }
 

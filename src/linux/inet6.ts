@@ -1,23 +1,27 @@
-import { isIPv4, isIPv6 } from 'node:net';
+import { parseInet4 } from './inet4.ts';
 
 /** The 16 bytes of an IPv6 address as RFC 4291 section 2.2 writes it, without zone. Throws RangeError. */
 export function parseInet6(text: string): Buffer {
-  if (!isIPv6(text) || text.includes('%')) throw new RangeError(`not an IPv6 address: ${text}`);
-  const [head = '', tail] = text.split('::');
-  const front = words(head);
-  const back = tail === undefined ? [] : words(tail);
-  const zeros = new Array<number>(8 - front.length - back.length).fill(0);
+  const [head = '', tail, ...more] = text.split('::');
+  const front = words(head, tail === undefined);
+  const back = tail === undefined ? [] : words(tail, true);
+  const missing = 8 - front.length - back.length;
+  const fits = tail === undefined ? missing === 0 : missing > 0 && more.length === 0;
+  if (!fits || [...front, ...back].some(Number.isNaN)) throw new RangeError(`not an IPv6 address: ${text}`);
+  const zeros = new Array<number>(missing).fill(0);
   const bytes = Buffer.alloc(16);
   for (const [index, word] of [...front, ...zeros, ...back].entries()) bytes.writeUInt16BE(word, index * 2);
   return bytes;
 }
 
-function words(part: string): number[] {
+// NaN for what is no group. The last 32 bits may be written as an IPv4 address.
+function words(part: string, last: boolean): number[] {
   if (part === '') return [];
-  return part.split(':').flatMap((group) => {
-    if (!isIPv4(group)) return [Number.parseInt(group, 16)];
-    const bytes = Buffer.from(group.split('.').map(Number));
-    return [bytes.readUInt16BE(0), bytes.readUInt16BE(2)];
+  const groups = part.split(':');
+  return groups.flatMap((group, index) => {
+    const inet4 = last && index === groups.length - 1 ? parseInet4(group) : null;
+    if (inet4 !== null) return [inet4.readUInt16BE(0), inet4.readUInt16BE(2)];
+    return [/^[0-9a-f]{1,4}$/i.test(group) ? Number.parseInt(group, 16) : Number.NaN];
   });
 }
 

@@ -17,6 +17,7 @@ function declare<Args extends readonly Argument[]>(prototype: string): Declarati
 // Every function of the C library that is used, once. fcntl(2), prctl(2) and syscall(2) are variadic in C; the calling
 // conventions of x86-64 and AArch64 Linux pass integer variadic arguments in the same registers as named ones.
 const declarations = {
+  _exit: declare<[code: number]>('void _exit(int)'),
   accept4: declare<[fd: number, address: Pointer, length: Pointer, flags: number]>(
     'int accept4(int, void*, void*, int)',
   ),

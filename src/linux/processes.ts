@@ -1,4 +1,4 @@
-import { call, callAbout, tryCall } from './libc.ts';
+import { call, callAbout, rawCall, tryCall } from './libc.ts';
 import { signalName, signalNumber } from './signals.ts';
 
 export { isSignalName, signalName, signalNumber } from './signals.ts';
@@ -95,4 +95,12 @@ export function pidfdGetFd(pidfd: number, fd: number): number {
 /** Makes this process the parent of its orphaned descendants (prctl(2), PR_SET_CHILD_SUBREAPER). Throws SystemError. */
 export function becomeSubreaper(): void {
   call('prctl', PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+}
+
+/**
+ * Ends this process at once, as _exit(2) does: no handlers, and no waiting for threads. process.exit() waits for every call that is under
+ * way in libuv's pool, however long that blocks.
+ */
+export function exitNow(code: number): void {
+  rawCall('_exit', code);
 }

@@ -9,7 +9,11 @@ export interface ProcessStat {
   pgrp: number;
   session: number;
   startTime: number;
+  /** It has begun to leave (PF_EXITING, linux/sched.h): its descriptors are closed before anybody can wait for it. */
+  exiting: boolean;
 }
+
+const PF_EXITING = 0x4;
 
 /**
  * The fields of one line of /proc/PID/stat, or null when it is none. The name stands in parentheses and may itself
@@ -21,6 +25,7 @@ export function parseStat(text: string): ProcessStat | null {
   if (open === -1 || close < open) return null;
   const pid = Number(text.slice(0, open));
   const [state, ppid, pgrp, session, ...rest] = text.slice(close + 2).split(' ');
+  const [, , flags] = rest;
   const startTime = rest[15];
   if (state === undefined || startTime === undefined || !Number.isInteger(pid)) return null;
   return {
@@ -31,6 +36,7 @@ export function parseStat(text: string): ProcessStat | null {
     pgrp: Number(pgrp),
     session: Number(session),
     startTime: Number(startTime),
+    exiting: (Number(flags) & PF_EXITING) !== 0,
   };
 }
 

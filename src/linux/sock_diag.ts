@@ -10,7 +10,7 @@ import {
 
 export type { InetAddress, TcpConnection, TcpSocket, TcpState } from './inet-diag.ts';
 export { holderOf } from './socket-holder.ts';
-export { type UnixSocket, unixSocket, unixSocketsAt } from './unix-diag.ts';
+export { unixSocket, unixSocketsAt } from './unix-diag.ts';
 
 /** A socket that listens on a TCP port. */
 export interface TcpListener {

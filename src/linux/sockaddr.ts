@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { isIPv4 } from 'node:net';
 import { endianness } from 'node:os';
 import { errnoNumber, SystemError } from './errors.ts';
+import { parseInet4 } from './inet4.ts';
 import { formatInet6, parseInet6 } from './inet6.ts';
 
 /**
@@ -76,8 +76,9 @@ export function formatAddress(address: SocketAddress): string {
 /** The 4 bytes of an IPv4 address; '' is 0.0.0.0. Throws RangeError. */
 export function inet4Bytes(host: string): Buffer {
   if (host === '') return Buffer.alloc(4);
-  if (!isIPv4(host)) throw new RangeError(`not an IPv4 address: ${host}`);
-  return Buffer.from(host.split('.').map(Number));
+  const bytes = parseInet4(host);
+  if (bytes === null) throw new RangeError(`not an IPv4 address: ${host}`);
+  return bytes;
 }
 
 /** The 16 bytes of an IPv6 address without zone; '' is ::. Throws RangeError. */

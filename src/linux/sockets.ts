@@ -20,6 +20,8 @@ const TYPES: Record<SocketType, number> = { stream: 1, dgram: 2 };
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
+const MSG_DONTWAIT = 0x40;
+const MSG_NOSIGNAL = 0x4000;
 
 /** A new socket, close-on-exec and non-blocking. Throws SystemError. */
 export function openSocket(family: SocketFamily, type: SocketType): number {
@@ -51,6 +53,11 @@ export function connectSocket(fd: number, address: SocketAddress): void {
   // An interrupted connect goes on by itself, like one under way (connect(2)).
   if (errno === errnoNumber('EINPROGRESS') || errno === errnoNumber('EINTR')) return;
   throw new SystemError('connect', errno, formatAddress(address));
+}
+
+/** send(2) without waiting and without SIGPIPE; returns how many bytes went. Throws SystemError (EAGAIN for no room, EPIPE). */
+export function sendNow(fd: number, bytes: Buffer): number {
+  return callAbout(`descriptor ${fd}`, 'send', fd, bytes, bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
 /**

@@ -121,4 +121,4 @@ function groupsOf(name: string, gid: number): number[] {
   }
 }
 
-export { type Identity, mayExecute } from './execute-permission.ts';
+export { mayExecute } from './execute-permission.ts';

@@ -7,10 +7,10 @@ import type { NotifySource } from './notify-socket.ts';
 import { startReadyFdGate } from './ready-fd.ts';
 import { startTcpGate } from './tcp.ts';
 
-export type { CommandRequest, CommandResult, RunCommand } from './command.ts';
-export type { Gate, GateName, Timers } from './gate.ts';
+export type { CommandResult, RunCommand } from './command.ts';
+export type { GateName, Timers } from './gate.ts';
 export type { NotifyMessage } from './notify-message.ts';
-export { NotifySocket, type NotifySocketOptions, type NotifySource, type Sender } from './notify-socket.ts';
+export { NotifySocket, type NotifySource } from './notify-socket.ts';
 
 /** What the gates of one worker need. */
 export interface GatesContext {

@@ -29,6 +29,7 @@ export class Generations {
     if (!held) throw new Error(`generation ${key.generation} is not held`);
     try {
       const process = new WorkerProcess(key, held.prepared, this.#context);
+      forgetEarlier(held.processes, key);
       held.processes.set(nameOf(key), process);
       return process.pid;
     } catch (error) {
@@ -45,16 +46,16 @@ export class Generations {
     return this.#held.get(key.generation)?.processes.get(nameOf(key));
   }
 
-  /** Every process that is held, oldest generation first. */
+  /** Every process that is there, or has left something behind; oldest generation first. */
   processes(): WorkerProcess[] {
-    return [...this.#held.values()].flatMap(({ processes }) => [...processes.values()]);
+    return this.#all().filter(({ ended }) => !ended);
   }
 
   /** A failure of a candidate, with what its process and its gates know of it. */
   explain(failure: Failure): Failure {
     const { generation, worker, output, step } = failure;
     if (generation === undefined || output !== undefined) return failure;
-    const process = this.processes().findLast(
+    const process = this.#all().findLast(
       ({ key }) => key.generation === generation && key.worker === (worker ?? 0),
     );
     if (!process) return failure;
@@ -70,12 +71,6 @@ export class Generations {
     );
   }
 
-  /** Forgets a process that is gone. */
-  forget(key: WorkerKey): void {
-    this.find(key)?.close();
-    this.#held.get(key.generation)?.processes.delete(nameOf(key));
-  }
-
   /** Lets go of a generation, its listeners included. */
   release(generation: number): void {
     const held = this.#held.get(generation);
@@ -83,6 +78,16 @@ export class Generations {
     for (const process of held?.processes.values() ?? []) process.close();
     held?.prepared.acquired.release();
   }
+
+  #all(): WorkerProcess[] {
+    return [...this.#held.values()].flatMap(({ processes }) => [...processes.values()]);
+  }
+}
+
+/** The last one in each place is kept after its end, for what it wrote. */
+function forgetEarlier(processes: Map<string, WorkerProcess>, { worker }: WorkerKey): void {
+  for (const [name, process] of processes)
+    if (process.key.worker === worker && process.ended) processes.delete(name);
 }
 
 function nameOf({ worker, incarnation }: WorkerKey): string {

@@ -53,9 +53,14 @@ export class Performer {
         else post({ type: 'spawn_failed', ...key, failure: result });
         return;
       }
-      case 'promoted':
-        this.#promoted(effect.generation);
+      case 'listen_again':
+        this.#listenAgain(effect.generation);
         return;
+      case 'promoted': {
+        const prepared = generations.prepared(effect.generation);
+        if (prepared) this.#stage.promoted(prepared);
+        return;
+      }
       case 'signal': {
         const process = generations.find(effect);
         process?.closeGates();
@@ -107,8 +112,8 @@ export class Performer {
     post({ type: 'resolved', handover, settings: result.settings });
   }
 
-  #promoted(generation: number): void {
-    const { generations, listeners, report, promoted } = this.#stage;
+  #listenAgain(generation: number): void {
+    const { generations, listeners, report } = this.#stage;
     const prepared = generations.prepared(generation);
     if (!prepared) return;
     try {
@@ -120,6 +125,5 @@ export class Performer {
         message: error instanceof Error ? error.message : String(error),
       });
     }
-    promoted(prepared);
   }
 }

@@ -62,6 +62,8 @@ export class StateFile {
    */
   save(state: State, processes: readonly Saveable[], listeners: readonly ListenerSnapshot[]): void {
     if (state === this.#state || state.exit) return;
+    // Nothing there yet that somebody could take over: the service need not wait for the disk.
+    if (this.#state === null && processes.length === 0 && listeners.length === 0) return;
     this.#state = state;
     const saved: SavedState = {
       version: 1,

@@ -1,3 +1,4 @@
+import { exitNow } from '../linux/processes.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
 import { claimInstance, InstanceError, instanceOf } from './instance.ts';
 import { Signals } from './signals.ts';
@@ -10,8 +11,18 @@ export interface SuperviseOptions {
 
 const COULD_NOT_START = 1;
 
-/** Runs a supervisor until it has nothing left to do. Resolves to its exit code (SPEC section 2). */
-export async function supervise({ source, version }: SuperviseOptions): Promise<number> {
+/** Milliseconds that a process with nothing left to do may take to end by itself. */
+const LINGER = 500;
+
+/** Runs a supervisor until it has nothing left to do. Resolves to its exit code (SPEC section 2), with which the process ends soon. */
+export async function supervise(options: SuperviseOptions): Promise<number> {
+  const code = await run(options);
+  // A call that blocks in libuv's pool would keep it: a write to another user's pipe that nobody reads, a dead file server, a slow resolver.
+  setTimeout(() => exitNow(code), LINGER).unref();
+  return code;
+}
+
+async function run({ source, version }: SuperviseOptions): Promise<number> {
   let supervisor: Supervisor | null = null;
   const signals = new Signals({
     reload: (signal) => supervisor?.reload(signal),

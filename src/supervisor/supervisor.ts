@@ -164,6 +164,10 @@ export class Supervisor {
     return new Sink({
       fd,
       onDropped: (lines, bytes) => this.#report({ event: 'output_dropped', stream, lines, bytes }),
+      onFailed: (code, final) => {
+        const then = final ? 'nobody reads it any more, what services write is dropped' : 'trying again';
+        this.#error(`write ${stream}`, new Error(`write ${stream}: ${code}: ${then}`));
+      },
     });
   }
 
@@ -208,7 +212,7 @@ export class Supervisor {
   #warnOfGaps({ service }: Config): void {
     const message = listenFdsWarning(
       service.runtime.protocols,
-      service.listeners.map(({ socket_fd }) => socket_fd),
+      service.listeners.map(({ socket_fd: target }) => ({ target })),
     );
     if (message === null || message === this.#gapsWarned) return;
     this.#gapsWarned = message;
@@ -244,8 +248,9 @@ export class Supervisor {
     await Promise.all([this.#stdout.flush(FLUSH_TIME), this.#stderr.flush(FLUSH_TIME)]);
     this.#stdout.close();
     this.#stderr.close();
-    const duration = now() - (this.#engine.state.stop?.since ?? now());
-    const reason = this.#engine.state.stop ? 'it was told to stop' : 'the service has ended';
+    const { stop } = this.#engine.state;
+    const duration = stop ? now() - stop.since : 0;
+    const reason = stop ? 'it was told to stop' : 'the service has ended';
     this.#report({ event: 'supervisor_stopped', code, reason, duration });
     await this.#telemetry.close(FLUSH_TIME);
     this.#table.close();

@@ -42,6 +42,7 @@ export class WorkerProcess {
   readonly #notify: NotifySocket;
   readonly #gates: Gates;
   #follow: { close(): void } | null = null;
+  #life: 'running' | 'remains' | 'ended' = 'running';
 
   /** Spawns it. Throws SystemError, SpawnError or ReleaseError; nothing stays open then. */
   constructor(key: WorkerKey, prepared: Prepared, context: WorkerContext) {
@@ -93,7 +94,7 @@ export class WorkerProcess {
         runCommand: context.runCommand(prepared),
         timers: context.timers,
         passed: (gate) => context.post({ type: 'gate_passed', ...key, gate }),
-        failed: (gate, reason) => context.post({ type: 'gate_failed', ...key, gate, reason }),
+        failed: (gate, reason) => this.#gateFailed(gate, reason),
       });
     } catch (error) {
       for (const step of undo.reverse()) step();
@@ -116,9 +117,14 @@ export class WorkerProcess {
     this.#gates.close();
   }
 
-  /** A signal to its main process; one that has gone meanwhile is no error. */
+  /** True when neither the process nor anything that outlived it is there any more. */
+  get ended(): boolean {
+    return this.#life === 'ended';
+  }
+
+  /** A signal to its main process. Nothing happens once that has left: its pid may already be somebody else's. */
   signal(signal: string): void {
-    sendSignal(this.pid, signal);
+    if (this.#life === 'running') sendSignal(this.pid, signal);
   }
 
   /** SIGKILL to everything of it. */
@@ -132,7 +138,7 @@ export class WorkerProcess {
     const pids = killLeftovers(this.#departed(), this.#context.table.known());
     const { generation, worker } = this.key;
     if (pids.length > 0) this.#context.report({ event: 'leftovers_killed', generation, worker, pids });
-    this.close();
+    this.#end();
   }
 
   /** Lets go of everything; the process itself goes on, if it is there. */
@@ -141,6 +147,17 @@ export class WorkerProcess {
     this.#notify.close();
     this.#follow?.close();
     this.#output.close();
+  }
+
+  /** A process that leaves closes its ready descriptor first; how it left, which is known in a moment, says more. */
+  #gateFailed(gate: string, reason: string): void {
+    if (processStat(this.pid)?.exiting ?? true) return;
+    this.#context.post({ type: 'gate_failed', ...this.key, gate, reason });
+  }
+
+  #end(): void {
+    this.#life = 'ended';
+    this.close();
   }
 
   #departed(): Departed {
@@ -160,7 +177,8 @@ export class WorkerProcess {
     const failed = launcherFailure(exit, output);
     const remains = this.#remains();
     const explained = failed === null ? null : `could not be started: ${failed}`;
-    if (remains.length === 0) this.close();
+    this.#life = 'remains';
+    if (remains.length === 0) this.#end();
     else this.#awaitRemains(remains);
     this.#context.post({ type: 'exited', ...key, exit, usage, leftovers: remains.length, output, explained });
   }
@@ -178,7 +196,7 @@ export class WorkerProcess {
         if (waiting.size > 0) return;
         const more = this.#remains();
         if (more.length > 0) return this.#awaitRemains(more);
-        this.close();
+        this.#end();
         this.#context.post({ type: 'leftovers_gone', ...this.key });
       };
       try {

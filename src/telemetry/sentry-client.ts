@@ -1,7 +1,7 @@
 import { createTransport, type ErrorEvent, Scope } from '@sentry/core';
 import { ServerRuntimeClient } from '@sentry/core/server';
 import { createRedact, redactAll } from './redact.ts';
-import type { SentryOptions } from './sentry.ts';
+import type { SentryOptions } from './sentry-options.ts';
 import type { SentryReport } from './sentry-report.ts';
 import { postEnvelope } from './sentry-transport.ts';
 

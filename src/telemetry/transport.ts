@@ -28,7 +28,7 @@ export interface TransportContext {
 }
 
 // The first system looks every ten seconds whether its transport has failed, and then makes a new one.
-export const RETRY_PAUSE = 10_000;
+const RETRY_PAUSE = 10_000;
 const QUEUE = 1000;
 
 /**

@@ -1,5 +1,5 @@
 import { closeSync, fchownSync, readSync } from 'node:fs';
-import { Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { openPipe, openReadWrite, setPipeSize } from '../linux/pipes.ts';
 import { LineForwarder } from './line-forwarder.ts';
 import { LineSplitter } from './line-splitter.ts';
@@ -47,9 +47,9 @@ export class WorkerOutput {
     return { stdout: stdout?.childEnd ?? -1, stderr: stderr?.childEnd ?? -1 };
   }
 
-  /** To be called once the process has its own copies. */
+  /** To be called once the process has its own copies. From now on what it writes is read. */
   closeChildEnds(): void {
-    for (const stream of this.#streams) stream.closeChildEnd();
+    for (const stream of this.#streams) stream.handedOver();
   }
 
   /** The last lines of both streams, in the order in which they were read. */
@@ -75,7 +75,7 @@ export class WorkerOutput {
 
 class Stream {
   readonly #splitter: LineSplitter;
-  readonly #socket: Socket;
+  #socket: Socket | null = null;
   readonly #fd: number;
   #childEnd: number | null;
   ended = false;
@@ -89,24 +89,34 @@ class Stream {
     const pipe = openOutputPipe(owner);
     this.#fd = pipe.read;
     this.#childEnd = pipe.childEnd;
-    this.#socket = new Socket({ fd: pipe.read, readable: true, writable: false });
-    this.#socket.on('data', (chunk: Buffer) => this.#splitter.push(chunk));
-    this.#socket.on('error', () => this.close());
-    this.#socket.on('end', () => this.close());
   }
 
   get childEnd(): number {
     return this.#childEnd ?? -1;
   }
 
-  closeChildEnd(): void {
-    if (this.#childEnd === null) return;
+  handedOver(): void {
+    if (!this.#closeChildEnd()) return;
+    // Loading node:net takes 2 ms, in which the process is on its way already.
+    const { Socket } = process.getBuiltinModule('node:net');
+    const socket = new Socket({ fd: this.#fd, readable: true, writable: false });
+    socket.on('data', (chunk: Buffer) => this.#splitter.push(chunk));
+    socket.on('error', () => this.close());
+    socket.on('end', () => this.close());
+    this.#socket = socket;
+  }
+
+  // False where it is closed already.
+  #closeChildEnd(): boolean {
+    if (this.#childEnd === null) return false;
     closeSync(this.#childEnd);
     this.#childEnd = null;
+    return true;
   }
 
   drain(): void {
-    if (this.ended) return;
+    // Before the socket has made it non-blocking a read would wait, and nobody has the other end.
+    if (this.ended || this.#socket === null) return;
     const chunk = Buffer.allocUnsafe(64 * 1024);
     // Descendants may go on writing: what can be in the pipe now is enough.
     for (let total = 0; total <= PIPE_SIZE; ) {
@@ -122,8 +132,9 @@ class Stream {
     if (this.ended) return;
     this.drain();
     this.ended = true;
-    this.closeChildEnd();
-    this.#socket.destroy();
+    this.#closeChildEnd();
+    if (this.#socket) this.#socket.destroy();
+    else closeSync(this.#fd);
   }
 }
 

@@ -1,21 +1,16 @@
-import { closeSync, constants, fstatSync, openSync, write } from 'node:fs';
 import { ByteQueue } from './byte-queue.ts';
+import { type Place, placeOf } from './place.ts';
 import { codeOf } from './release-error.ts';
 
 /** The calls and the clock that a sink uses, replaceable in tests. */
 export interface SinkSystem {
-  /** fs.write: calls back with what was written. */
-  readonly write: (
-    fd: number,
-    bytes: Buffer,
-    done: (error: NodeJS.ErrnoException | null, written: number) => void,
-  ) => void;
+  readonly open: (fd: number) => Place;
   /** Calls back once after `ms`; the result cancels it. */
   readonly after: (ms: number, callback: () => void) => () => void;
 }
 
 const SYSTEM: SinkSystem = {
-  write: (fd, bytes, done) => write(fd, bytes, done),
+  open: placeOf,
   after: (ms, callback) => {
     const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);
@@ -26,8 +21,10 @@ export interface SinkOptions {
   readonly fd: number;
   /** Bytes that may wait; 8 MiB when left out. */
   readonly limit?: number;
-  /** Told once when an episode of dropping is over: how much it was. */
+  /** Told once when an episode of dropping is over, or the sink is closed: how much it was. */
   readonly onDropped?: (lines: number, bytes: number) => void;
+  /** Told once, until it works again, that writing fails, by the errno's name. `final`: nobody will ever read, and all is dropped. */
+  readonly onFailed?: (code: string, final: boolean) => void;
   readonly system?: SinkSystem;
 }
 
@@ -40,20 +37,21 @@ const NEWLINE = 10;
 const FINAL = new Set(['EPIPE', 'EBADF', 'EIO', 'ECONNRESET', 'ENOTCONN']);
 
 /**
- * Writes the output of services to a descriptor without ever holding up the main thread: one write at a time in libuv's pool. What does
- * not fit into the buffer is dropped by whole lines and counted, until half of the buffer is free again. EAGAIN, ENOSPC and the like
- * are tried again with a growing delay; when the reader is gone everything is dropped.
+ * Writes the output of services to a descriptor without ever holding up the main thread, one write at a time. What does not fit into the
+ * buffer is dropped by whole lines and counted, until half of the buffer is free again. EAGAIN, ENOSPC and the like are tried again with a
+ * growing delay; when the reader is gone everything is dropped.
  */
 export class Sink {
   readonly #system: SinkSystem;
   readonly #limit: number;
   readonly #onDropped: (lines: number, bytes: number) => void;
-  readonly #fd: number;
-  readonly #owned: boolean;
+  readonly #onFailed: (code: string, final: boolean) => void;
+  readonly #place: Place;
   readonly #queue = new ByteQueue();
   #current: Buffer | null = null;
   #delay = FIRST_DELAY;
   #cancelRetry: (() => void) | null = null;
+  #failing = false;
   #closed = false;
   #episode: { lines: number; bytes: number } | null = null;
   readonly #dropped = { lines: 0, bytes: 0 };
@@ -65,9 +63,8 @@ export class Sink {
     this.#system = options.system ?? SYSTEM;
     this.#limit = options.limit ?? LIMIT;
     this.#onDropped = options.onDropped ?? (() => {});
-    const reopened = options.system === undefined ? reopenNonBlocking(options.fd) : null;
-    this.#fd = reopened ?? options.fd;
-    this.#owned = reopened !== null;
+    this.#onFailed = options.onFailed ?? (() => {});
+    this.#place = this.#system.open(options.fd);
   }
 
   /** Bytes that wait to be written. */
@@ -134,7 +131,7 @@ export class Sink {
   close(): void {
     if (this.#closed) return;
     this.#shut();
-    if (this.#owned && this.#current === null) closeSync(this.#fd);
+    if (this.#current === null) this.#place.close();
   }
 
   #pump(): void {
@@ -144,15 +141,17 @@ export class Sink {
 
   #send(bytes: Buffer): void {
     this.#current = bytes;
-    this.#system.write(this.#fd, bytes, (error, written) => this.#done(bytes, error, written));
+    this.#place.write(bytes, (error, written) => this.#done(bytes, error, written));
   }
 
   #done(bytes: Buffer, error: NodeJS.ErrnoException | null, written: number): void {
     if (this.#closed) {
       this.#current = null;
-      if (this.#owned) closeSync(this.#fd);
+      this.#place.close();
       return;
     }
+    if (error === null) this.#failing = false;
+    else this.#failed(codeOf(error));
     if (error === null && written < bytes.length) {
       this.#send(bytes.subarray(written));
     } else if (error === null) {
@@ -168,6 +167,12 @@ export class Sink {
     } else {
       this.#retryLater(bytes);
     }
+  }
+
+  #failed(code: string): void {
+    if (code === 'EAGAIN' || this.#failing) return;
+    this.#failing = true;
+    this.#onFailed(code, FINAL.has(code));
   }
 
   #retryLater(bytes: Buffer): void {
@@ -187,6 +192,7 @@ export class Sink {
       this.#current = null;
     }
     if (this.#queue.length > 0) this.drop(this.#queue.take(Number.POSITIVE_INFINITY));
+    this.#endEpisode();
     this.#wakeIdle();
   }
 
@@ -205,17 +211,4 @@ function countLines(bytes: Buffer): number {
   let lines = 0;
   for (let at = bytes.indexOf(NEWLINE); at !== -1; at = bytes.indexOf(NEWLINE, at + 1)) lines += 1;
   return lines;
-}
-
-// A write that blocks in the pool would keep the process from exiting. O_NONBLOCK lives in the open file description (open(2)), which
-// zero shares with whoever started it: so the pipe or the terminal is opened again, through /proc, for a description of its own. A file
-// would lose its place and O_APPEND by that, and a socket cannot be opened; they are written to as they are.
-function reopenNonBlocking(fd: number): number | null {
-  try {
-    const stats = fstatSync(fd);
-    if (!stats.isFIFO() && !stats.isCharacterDevice()) return null;
-    return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
-  } catch {
-    return null;
-  }
 }

@@ -12,6 +12,7 @@ export function checkInvariants(world: World, before: State, event: Event, effec
   failedCandidateLeavesIncumbent(before, state, effects);
   servingIsStoppedOnlyFor(world, before, event, effects);
   oneHandoverAtATime(state, effects);
+  nobodyWaitsForNothing(state);
   const live = state.generations.filter(({ stage }) => stage.name !== 'stopping');
   assert.ok(live.length <= 2, 'at most an incumbent and a candidate');
   for (const generation of live) {
@@ -96,6 +97,12 @@ function oneHandoverAtATime(state: State, effects: readonly Effect[]): void {
   const begun = effects.filter(({ type }) => type === 'resolve');
   assert.ok(begun.length <= 1, 'one handover at a time');
   if (begun[0]?.type === 'resolve') assert.equal(state.handover?.id, begun[0].handover);
+}
+
+/** Where nothing serves, a new request does not wait for a start that may take its whole time: it takes its place. */
+function nobodyWaitsForNothing(state: State): void {
+  const starting = state.handover?.step.name === 'starting' && state.handover.incumbent === null;
+  assert.ok(!(starting && state.pending), 'a request waits behind a start that nothing serves beside');
 }
 
 function handoverCandidate(state: State): number | null {

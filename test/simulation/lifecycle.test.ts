@@ -104,6 +104,16 @@ const mutants: Record<string, Step> = {
     }
     return result;
   },
+  'lets a reload wait for a start that nothing serves beside': (state, event) => {
+    const { handover } = state;
+    const waits = handover?.step.name === 'starting' && handover.incumbent === null;
+    if (event.type !== 'reload' || !waits) return step(state, event);
+    const tickets = event.ticket === null ? [] : [event.ticket];
+    return {
+      state: { ...state, now: event.at, pending: { by: event.by, tickets, since: event.at } },
+      effects: [],
+    };
+  },
   'never kills': (state, event) => {
     const result = step(state, event);
     return { ...result, effects: result.effects.filter(({ type }) => type !== 'kill') };

@@ -176,6 +176,7 @@ export class World {
       case 'exit':
         this.exit = effect.exit;
         return;
+      case 'listen_again':
       case 'promoted':
       case 'kill_leftovers':
       case 'report':

@@ -69,6 +69,11 @@ export class HttpConnection {
     });
   }
 
+  /** The rest of a request of which `exchange` was given only the beginning. */
+  send(rest: string): void {
+    this.#socket.write(rest, 'latin1');
+  }
+
   close(): void {
     this.#usable = false;
     this.#socket.destroy();

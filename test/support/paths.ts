@@ -24,3 +24,6 @@ export const ROOT = findRoot();
 export function fixture(name: string): string {
   return join(ROOT, 'test', 'fixtures', name);
 }
+
+/** What starts zero from the checkout. */
+export const ZERO_COMMAND: readonly [string, string] = [process.execPath, join(ROOT, 'bin', 'zero.js')];

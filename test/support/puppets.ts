@@ -20,6 +20,8 @@ export interface Puppets {
   readonly all: readonly Puppet[];
   /** The next one that this was not called for yet: the first call gives the first that connects. */
   next(): Promise<Puppet>;
+  /** The next one of that generation; others that come before it are passed over. */
+  nextOf(generation: number): Promise<Puppet>;
 }
 
 /** Opens the socket that puppets connect to. At the end of the test all are killed, with the children they told of. */
@@ -56,16 +58,26 @@ export async function startPuppets(scope: Scope): Promise<Puppets> {
     for (const socket of sockets) socket.destroy();
     server.close();
   });
+  function next(): Promise<Puppet> {
+    const index = given;
+    given += 1;
+    return connected.waitFor((puppet) => connected.entries[index] === puppet, index);
+  }
+
+  async function nextOf(generation: number): Promise<Puppet> {
+    for (;;) {
+      const puppet = await next();
+      if (puppet.generation === generation) return puppet;
+    }
+  }
+
   return {
     environment: { PUPPET_SOCKET: path },
     command: [process.execPath, fixture('puppet.js')],
     reporter: [fixture('report.pl')],
     all: connected.entries,
-    next() {
-      const index = given;
-      given += 1;
-      return connected.waitFor((puppet) => connected.entries[index] === puppet, index);
-    },
+    next,
+    nextOf,
   };
 }
 

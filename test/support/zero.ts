@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream';
 import type { FactName } from '../../src/lifecycle/facts.ts';
 import { FactLog, type FactOf, type Match } from './fact-log.ts';
 import { type Guard, guardProcesses } from './guard.ts';
-import { ROOT } from './paths.ts';
+import { ZERO_COMMAND } from './paths.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 import { type RawConfig, writeConfig } from './zero-config.ts';
 
@@ -74,7 +74,7 @@ function launch(
 ): { child: ChildProcess; folder: string; config: string | null } {
   const folder = options.folder ?? temporaryFolder(scope);
   const config = options.config === undefined ? null : writeConfig(folder, options.config);
-  const [program, ...first] = options.command ?? [process.execPath, join(ROOT, 'bin', 'zero.js')];
+  const [program, ...first] = options.command ?? ZERO_COMMAND;
   const args = [...first, ...(options.args ?? []), ...(config === null ? [] : ['--config', config])];
   mkdirSync(join(folder, 'xdg-run'), { recursive: true });
   const child = spawn(program, args, {

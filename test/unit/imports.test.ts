@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { checkImports, importsOf } from '../support/imports.ts';
+import { AHEAD, checkImports, importsOf, TOOL_ENTRY_POINTS } from '../support/imports.ts';
 import { ROOT } from '../support/paths.ts';
 
 const MAIN = 'src/cli/main.ts';
@@ -13,12 +13,13 @@ function check(sources: Record<string, string>, alive: readonly string[] = Objec
   return checkImports(new Map(Object.entries({ [MAIN]: imports, ...sources })));
 }
 
-test('the rules hold for src', () => {
+test('the rules hold for src, and only what is known to be ahead of its use is out of reach', () => {
   const names = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.ts'),
   );
   const files = new Map(names.map((name) => [`src/${name}`, readFileSync(join(ROOT, 'src', name), 'utf8')]));
-  assert.deepEqual(checkImports(files), []);
+  const ahead = AHEAD.map((path) => `${path}: dead, no entry point reaches it`);
+  assert.deepEqual(checkImports(files, TOOL_ENTRY_POINTS).sort(), ahead);
 });
 
 test('every form of import is seen', () => {

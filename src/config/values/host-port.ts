@@ -1,4 +1,4 @@
-import { isIPv6 } from 'node:net';
+import { isIPv6 } from './ip.ts';
 
 /** A place to connect to. */
 export interface HostPort {

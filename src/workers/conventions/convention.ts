@@ -1,4 +1,4 @@
-import type { WorkerListener } from '../worker-spec.ts';
+import type { WorkerListener } from '../worker-listener.ts';
 
 /** What a convention is told about the worker. */
 export interface Handed {

@@ -1,4 +1,4 @@
-import type { WorkerListener } from '../worker-spec.ts';
+import type { WorkerListener } from '../worker-listener.ts';
 import { type Handed, isStream, type Variables } from './convention.ts';
 
 /**

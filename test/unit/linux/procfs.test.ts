@@ -25,8 +25,13 @@ test('a name may contain spaces, parentheses and newlines', () => {
       pgrp: 42,
       session: 43,
       startTime: 98765,
+      exiting: false,
     });
   }
+});
+
+test('a process that is leaving', () => {
+  assert.equal(parseStat(`42 (cat) ${fields.replace('4194560', '4194564')}\n`)?.exiting, true);
 });
 
 test('what is no stat line', () => {

@@ -99,12 +99,15 @@ export async function startProgram(
 type CalledFunction = 'bind' | 'connect' | 'listen' | 'setsockopt' | 'socket';
 type PlainCall = (name: string, ...args: unknown[]) => number;
 
-/** Hands every call of a function of the C library to `decide`, with what makes the real one. */
+/**
+ * Hands every call of a function of the C library to `decide`, with what makes the real one. Returns what ends it; the end of the test
+ * does so too. Interceptions do not nest.
+ */
 export function intercept(
   t: TestContext,
   name: CalledFunction,
   decide: (real: () => number) => number,
-): void {
+): () => void {
   let restore = (): void => {};
   const install = (): void => {
     const fake = (...args: unknown[]): number =>
@@ -117,16 +120,19 @@ export function intercept(
     const replacement: Partial<Libc> = { [name]: fake };
     restore = useLibc(replacement);
   };
+  const stop = (): void => restore();
   install();
-  t.after(() => restore());
+  t.after(stop);
+  return stop;
 }
 
 /** Makes one call of a function of the C library fail, the `nth` from now on; all others reach the kernel. */
 export function failOnce(t: TestContext, name: CalledFunction, code: string, nth = 1): void {
   let left = nth;
-  intercept(t, name, (real) => {
+  const stop = intercept(t, name, (real) => {
     left -= 1;
-    if (left !== 0) return real();
+    if (left > 0) return real();
+    stop();
     const restore = useLibc({
       errno: () => {
         restore();

@@ -25,7 +25,10 @@ function optionsFor(file: string, more: Partial<TelemetryOptions['application']>
 }
 
 const eventsOf = (file: string) =>
-  readFileSync(file, 'utf8').trimEnd().split('\n').map((line) => JSON.parse(line));
+  readFileSync(file, 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
 
 describe('telemetry', () => {
   it('tells the log every fact', async () => {

@@ -17,7 +17,13 @@ const key = { generation: 3, worker: 0 };
 
 /** One fact of each kind. */
 export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }> } = {
-  supervisor_started: { event: 'supervisor_started', name: 'example', pid: 7, version: '1.0.0', config: 'zero.yaml' },
+  supervisor_started: {
+    event: 'supervisor_started',
+    name: 'example',
+    pid: 7,
+    version: '1.0.0',
+    config: 'zero.yaml',
+  },
   listener_bound: { event: 'listener_bound', listener: 'http', address: 'tcp:127.0.0.1:80', fd: 3 },
   listener_closed: { event: 'listener_closed', listener: 'http', address: 'tcp:127.0.0.1:80' },
   service_starting: { event: 'service_starting', generation: 3, path: '/bin/x', directory: '/', workers: 2 },

@@ -12,7 +12,10 @@ const human = (fact: Fact) => humanLine(AT, fact, false);
 
 describe('a line for eyes', () => {
   it('has time, level, message and fields', () => {
-    assert.equal(human(facts.worker_ready), '12:34:56.789 info  worker ready  generation=3 worker=0 after=1.2s');
+    assert.equal(
+      human(facts.worker_ready),
+      '12:34:56.789 info  worker ready  generation=3 worker=0 after=1.2s',
+    );
     assert.equal(human(facts.warning), '12:34:56.789 warn  nobody listens  about=metrics');
     assert.equal(
       human(facts.worker_exited),
@@ -50,12 +53,20 @@ describe('a line for eyes', () => {
   });
 
   it('has colour where it is wanted', () => {
-    assert.match(humanLine(AT, facts.error, true), /^\u001b\[2m12:34:56\.789\u001b\[0m \u001b\[31merror\u001b\[0m it did/);
-    assert.match(humanLine(AT, facts.worker_ready, true), /^\u001b\[2m[\d:.]+\u001b\[0m info {2}worker ready/);
+    const dim = '\u001b[2m12:34:56.789\u001b[0m';
+    assert.equal(
+      humanLine(AT, facts.error, true),
+      `${dim} \u001b[31merror\u001b[0m it did not leave  step=kill`,
+    );
+    assert.equal(
+      humanLine(AT, { event: 'generation_retiring', generation: 2 }, true),
+      `${dim} info  generation retiring  generation=2`,
+    );
   });
 
   it('is one line for every fact', () => {
-    for (const fact of Object.values(facts)) assert.match(human(fact), /^[\d:.]{12} (debug|info |warn |error) \S[^\n]*$/);
+    for (const fact of Object.values(facts))
+      assert.match(human(fact), /^[\d:.]{12} (debug|info |warn |error) \S[^\n]*$/);
   });
 });
 
@@ -103,7 +114,9 @@ describe('levels', () => {
 
 describe('a duration', () => {
   it('is short', () => {
-    const texts = [0, 350.4, 999.4, 1000, 1290, 59_999, 60_000, 90_000, 3_600_000, 7_380_000].map(durationText);
+    const texts = [0, 350.4, 999.4, 1000, 1290, 59_999, 60_000, 90_000, 3_600_000, 7_380_000].map(
+      durationText,
+    );
     assert.deepEqual(texts, ['0ms', '350ms', '999ms', '1s', '1.2s', '59.9s', '1m', '1m30s', '1h', '2h3m']);
   });
 });

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, readSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
@@ -121,7 +130,10 @@ describe('the log on a pipe', () => {
     log.write(facts.worker_spawned);
     await log.drained();
     text += readAll(read);
-    const lines = text.trimEnd().split('\n').map((line) => JSON.parse(line));
+    const lines = text
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
     const last = lines.slice(-2);
     assert.equal(last[0].event, 'warning');
     assert.match(last[0].message, /^\d+ lines of this log were dropped/);
@@ -145,7 +157,8 @@ describe('the log on a pipe', () => {
   });
 
   it('leaves the descriptor that it was given as it was', () => {
-    const flagsOf = (fd: number) => /flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
+    const flagsOf = (fd: number) =>
+      /flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
     const { read, write } = openPipe();
     const before = flagsOf(write);
     const { log } = logTo({}, write);
@@ -181,14 +194,19 @@ describe('the log elsewhere', () => {
       await log.drained();
       log.write({ event: 'stop_requested', by: 'second', now: false });
     `;
-    const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: ['ignore', 'ignore', 'pipe'] });
+    const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
     let text = '';
     child.stderr.on('data', (chunk) => {
       text += chunk;
     });
     await once(child, 'close');
     assert.deepEqual(
-      text.trimEnd().split('\n').map((line) => JSON.parse(line).by),
+      text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).by),
       ['first', 'second'],
     );
   });

@@ -32,8 +32,16 @@ const spawned = (generation: number, worker = 0, pid = generation * 100): Fact =
   worker,
   pid,
 });
-const starting = (generation: number, path = '/bin/x'): Fact => ({ ...facts.service_starting, generation, path });
-const begun = (handover: number): Fact => ({ event: 'handover_started', handover, incumbent: handover - 1 || null });
+const starting = (generation: number, path = '/bin/x'): Fact => ({
+  ...facts.service_starting,
+  generation,
+  path,
+});
+const begun = (handover: number): Fact => ({
+  event: 'handover_started',
+  handover,
+  incumbent: handover - 1 || null,
+});
 const finished = (handover: number, generation: number, outcome: 'promoted' | 'rolled_back'): Fact => ({
   ...facts.handover_finished,
   handover,
@@ -53,7 +61,9 @@ const firstStart = [begun(1), starting(1), spawned(1), promoted(1), finished(1, 
 describe('metrics', () => {
   it('count one start, whatever the number of workers', () => {
     const metrics = recorder();
-    assert.deepEqual(metrics.at(0, begun(1), starting(1), spawned(1, 0), spawned(1, 1)), ['process.start:1|c']);
+    assert.deepEqual(metrics.at(0, begun(1), starting(1), spawned(1, 0), spawned(1, 1)), [
+      'process.start:1|c',
+    ]);
   });
 
   it('count a restart after a crash, and a reload as no start', () => {
@@ -122,13 +132,18 @@ describe('metrics', () => {
     const metrics = recorder();
     assert.equal(metrics.uptime(0), null);
     metrics.at(1000, ...firstStart);
-    assert.deepEqual(metrics.uptime(3500), { name: 'manager.uptime', type: 'g', value: 2.5, tags: { pid: '100' } });
+    assert.deepEqual(metrics.uptime(3500), {
+      name: 'manager.uptime',
+      type: 'g',
+      value: 2.5,
+      tags: { pid: '100' },
+    });
     metrics.at(4000, reload, begun(2), starting(2), spawned(2));
-    assert.equal(metrics.uptime(5000)?.tags['pid'], '100');
+    assert.equal(metrics.uptime(5000)?.tags.pid, '100');
     metrics.at(6000, promoted(2), finished(2, 2, 'promoted'));
-    assert.equal(metrics.uptime(6000)?.tags['pid'], '200');
+    assert.equal(metrics.uptime(6000)?.tags.pid, '200');
     metrics.at(6001, { event: 'worker_pid_changed', generation: 2, worker: 0, from: 200, pid: 250 });
-    assert.equal(metrics.uptime(7000)?.tags['pid'], '250');
+    assert.equal(metrics.uptime(7000)?.tags.pid, '250');
     metrics.at(6002, gone(1), { ...facts.worker_exited, generation: 2, pid: 250 });
     assert.equal(metrics.uptime(7000), null);
   });
@@ -137,7 +152,16 @@ describe('metrics', () => {
     const metrics = recorder();
     metrics.at(0, ...firstStart);
     for (let id = 2; id < 1000; id += 1) {
-      metrics.at(id, reload, begun(id), starting(id), spawned(id), promoted(id), finished(id, id, 'promoted'), gone(id - 1));
+      metrics.at(
+        id,
+        reload,
+        begun(id),
+        starting(id),
+        spawned(id),
+        promoted(id),
+        finished(id, id, 'promoted'),
+        gone(id - 1),
+      );
     }
     const { paths, pids, leaving, restarting, reloads } = metrics.state;
     assert.deepEqual([paths.size, pids.size, leaving.size, restarting.size, reloads], [1, 1, 0, 0, 998]);
@@ -158,10 +182,17 @@ describe('a statsd line', () => {
 
   it('is what the first system wrote', () => {
     assert.equal(
-      line({ name: 'process.start', type: 'c' }, 'zero', { version: '1.0', path: '/usr/bin/a b', name: 'ex:ample' }),
+      line({ name: 'process.start', type: 'c' }, 'zero', {
+        version: '1.0',
+        path: '/usr/bin/a b',
+        name: 'ex:ample',
+      }),
       'zero.process.start,name=ex%3Aample,path=%2Fusr%2Fbin%2Fa+b,version=1.0:1|c\n',
     );
-    assert.equal(line({ value: 1.234, tags: { foo: 'bar', bar: 'baz' } }, ''), 'name,bar=baz,foo=bar:1.234|g\n');
+    assert.equal(
+      line({ value: 1.234, tags: { foo: 'bar', bar: 'baz' } }, ''),
+      'name,bar=baz,foo=bar:1.234|g\n',
+    );
     assert.equal(line({ name: "it's(1)*!", type: 'ms' }, 'a:b'), 'a%3Ab.it%27s%281%29%2A%21:1|ms\n');
   });
 

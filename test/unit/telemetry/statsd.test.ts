@@ -5,7 +5,7 @@ import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, describe, it } from 'node:test';
+import { after, afterEach, describe, it } from 'node:test';
 import type { MetricsConfig } from '../../../src/config/schema.ts';
 import type { MetricsTarget } from '../../../src/config/values/metrics-target.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
@@ -46,10 +46,22 @@ function statsdTo(address: readonly MetricsTarget[], proxy?: MetricsConfig['prox
   return { statsd, timers, clock, warnings, nextWarning };
 }
 
-/** A server that hands over each connection's text once it has ended. */
-async function listen(onConnection: (socket: Socket) => void): Promise<{ server: Server; port: number }> {
-  const server = createServer(onConnection);
-  server.listen(0, '127.0.0.1');
+const open: { destroy(): void }[] = [];
+afterEach(() => {
+  for (const one of open.splice(0)) one.destroy();
+});
+
+/** A server whose connections are cut off after the test. */
+async function listen(
+  onConnection: (socket: Socket) => void,
+  port = 0,
+): Promise<{ server: Server; port: number }> {
+  const server = createServer((socket) => {
+    open.push(socket);
+    onConnection(socket);
+  });
+  open.push({ destroy: () => server.close() });
+  server.listen(port, '127.0.0.1');
   await once(server, 'listening');
   return { server, port: (server.address() as AddressInfo).port };
 }
@@ -75,6 +87,7 @@ async function closedPort(): Promise<number> {
 describe('statsd over UDP', () => {
   it('sends a datagram a metric', async () => {
     const receiver = createSocket('udp4');
+    open.push({ destroy: () => receiver.close() });
     receiver.bind(0, '127.0.0.1');
     await once(receiver, 'listening');
     const received: string[] = [];
@@ -84,18 +97,21 @@ describe('statsd over UDP', () => {
         if (received.length === 2) resolve();
       });
     });
-    const { statsd, warnings } = statsdTo([{ network: 'udp', host: 'localhost', port: receiver.address().port }]);
+    const { statsd, warnings } = statsdTo([
+      { network: 'udp', host: 'localhost', port: receiver.address().port },
+    ]);
     statsd.report(stop);
     statsd.report(stopped);
     await statsd.close(DEADLINE);
     await two;
     assert.deepEqual(received, [SHUTDOWN, DURATION]);
     assert.deepEqual(warnings, []);
-    receiver.close();
   });
 
   it('warns once when the name means nothing', async () => {
-    const { statsd, clock, warnings, nextWarning } = statsdTo([{ network: 'udp', host: 'nowhere.invalid', port: 1 }]);
+    const { statsd, clock, warnings, nextWarning } = statsdTo([
+      { network: 'udp', host: 'nowhere.invalid', port: 1 },
+    ]);
     const warning = nextWarning();
     statsd.report(stop);
     assert.match(await warning, /^metrics to udp:\/\/nowhere\.invalid:1: E\w+; trying again every 10 s$/);
@@ -119,7 +135,6 @@ describe('statsd over TCP', () => {
     await connected;
     await statsd.close(DEADLINE);
     assert.equal(await text, SHUTDOWN + DURATION);
-    server.close();
   });
 
   it('tries a refused target again after ten seconds, with what was not sent', async () => {
@@ -130,11 +145,9 @@ describe('statsd over TCP', () => {
     assert.equal(await warning, `metrics to tcp://127.0.0.1:${port}: ECONNREFUSED; trying again every 10 s`);
 
     let text: Promise<string> = Promise.resolve('');
-    const server = createServer((socket) => {
+    const { server } = await listen((socket) => {
       text = collected(socket);
-    });
-    server.listen(port, '127.0.0.1');
-    await once(server, 'listening');
+    }, port);
     const connected = once(server, 'connection');
     clock.now = 10_000;
     statsd.report(stopped);
@@ -142,35 +155,40 @@ describe('statsd over TCP', () => {
     await statsd.close(DEADLINE);
     assert.equal(await text, SHUTDOWN + DURATION);
     assert.equal(warnings.length, 1);
-    server.close();
   });
 
   it('goes through a SOCKS5 proxy with a password', async () => {
     let said = Buffer.alloc(0);
-    const { server, port } = await listen((socket) => {
+    let ended: Promise<unknown> = Promise.resolve();
+    const { port } = await listen((socket) => {
       const answers = [Buffer.of(5, 2), Buffer.of(1, 0), Buffer.of(5, 0, 0, 1, 127, 0, 0, 1, 0, 9)];
+      ended = once(socket, 'end');
       socket.on('data', (chunk) => {
         said = Buffer.concat([said, chunk]);
         const answer = answers.shift();
         if (answer) socket.write(answer);
       });
-      socket.on('end', () => socket.end());
     });
-    const proxy = { protocol: 'socks5', host: '127.0.0.1', port, user: { name: 'me', password: 'pw' } } as const;
+    const proxy = {
+      protocol: 'socks5',
+      host: '127.0.0.1',
+      port,
+      user: { name: 'me', password: 'pw' },
+    } as const;
     const { statsd, warnings } = statsdTo([{ network: 'tcp', host: 'metrics.example', port: 8125 }], proxy);
     statsd.report(stop);
     await statsd.close(DEADLINE);
+    await ended;
     const host = 'metrics.example';
     const request = Buffer.from([5, 1, 0, 3, host.length, ...Buffer.from(host), 8125 >> 8, 8125 & 255]);
     const login = Buffer.from([1, 2, ...Buffer.from('me'), 2, ...Buffer.from('pw')]);
     assert.deepEqual(said, Buffer.concat([Buffer.of(5, 2, 0, 2), login, request, Buffer.from(SHUTDOWN)]));
     assert.deepEqual(warnings, []);
-    server.close();
   });
 
   it('gives a SOCKS5 proxy addresses as addresses, and its refusal a name', async () => {
     let said = Buffer.alloc(0);
-    const { server, port } = await listen((socket) => {
+    const { port } = await listen((socket) => {
       const answers = [Buffer.of(5, 0), Buffer.of(5, 5, 0, 1, 0, 0, 0, 0, 0, 0)];
       socket.on('error', () => {});
       socket.on('data', (chunk) => {
@@ -183,32 +201,28 @@ describe('statsd over TCP', () => {
     const { statsd, nextWarning } = statsdTo([{ network: 'tcp', host: '2001:db8::1:2', port: 258 }], proxy);
     const warning = nextWarning();
     statsd.report(stop);
-    assert.match(await warning, /tcp:\/\/\[2001:db8::1:2\]:258: the proxy could not connect: connection refused;/);
+    assert.match(
+      await warning,
+      /tcp:\/\/\[2001:db8::1:2\]:258: the proxy could not connect: connection refused;/,
+    );
     const address = [0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 2];
     assert.deepEqual(said, Buffer.from([5, 1, 0, 5, 1, 0, 4, ...address, 1, 2]));
-    server.close();
   });
 
   it('goes through an HTTP proxy', async () => {
     let text = '';
-    const ended = new Promise<void>((resolve) => {
-      void listen((socket) => {
-        socket.on('data', (chunk) => {
-          text += chunk;
-          if (text.endsWith('\r\n\r\n')) socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
-        });
-        socket.on('end', () => {
-          socket.end();
-          resolve();
-        });
-      }).then(async ({ server, port }) => {
-        const proxy = { protocol: 'http', host: '127.0.0.1', port, user: { name: 'a', password: 'b' } } as const;
-        const { statsd } = statsdTo([{ network: 'tcp', host: 'metrics.example', port: 8125 }], proxy);
-        statsd.report(stop);
-        await statsd.close(DEADLINE);
-        server.close();
+    let ended: Promise<unknown> = Promise.resolve();
+    const { port } = await listen((socket) => {
+      ended = once(socket, 'end');
+      socket.on('data', (chunk) => {
+        text += chunk;
+        if (text.endsWith('\r\n\r\n')) socket.write('HTTP/1.1 200 Connection established\r\n\r\n');
       });
     });
+    const proxy = { protocol: 'http', host: '127.0.0.1', port, user: { name: 'a', password: 'b' } } as const;
+    const { statsd } = statsdTo([{ network: 'tcp', host: 'metrics.example', port: 8125 }], proxy);
+    statsd.report(stop);
+    await statsd.close(DEADLINE);
     await ended;
     const head = 'CONNECT metrics.example:8125 HTTP/1.1\r\nHost: metrics.example:8125\r\n';
     assert.equal(text, `${head}Proxy-Authorization: Basic YTpi\r\n\r\n${SHUTDOWN}`);
@@ -274,7 +288,10 @@ describe('statsd elsewhere', () => {
     timers.fire(10_000);
     await statsd.close(DEADLINE);
     const values = readFileSync(path, 'utf8').match(/manager\.uptime,.*pid=42,.*\|g/g) ?? [];
-    assert.deepEqual(values.map((value) => value.split(':')[1]), ['0|g', '10|g', '20|g']);
+    assert.deepEqual(
+      values.map((value) => value.split(':')[1]),
+      ['0|g', '10|g', '20|g'],
+    );
     assert.deepEqual(timers.pending(), []);
   });
 
@@ -289,7 +306,5 @@ describe('statsd elsewhere', () => {
     const closed = statsd.close(500);
     timers.fire(500);
     await closed;
-    socket.destroy();
-    server.close();
   });
 });

@@ -18,11 +18,14 @@ function collecting() {
   const sink = new Sink({
     fd: -1,
     system: {
-      write: (_fd, bytes, done) => {
-        written.push(Buffer.from(bytes));
-        arrived();
-        setImmediate(() => done(null, bytes.length));
-      },
+      open: () => ({
+        write: (bytes, done) => {
+          written.push(Buffer.from(bytes));
+          arrived();
+          setImmediate(() => done(null, bytes.length));
+        },
+        close: () => {},
+      }),
       after: () => () => {},
     },
   });
@@ -65,10 +68,13 @@ test('100 MB without a newline pass through, and the report stays short', async 
   const sink = new Sink({
     fd: -1,
     system: {
-      write: (_fd, bytes, done) => {
-        total += bytes.length;
-        setImmediate(() => done(null, bytes.length));
-      },
+      open: () => ({
+        write: (bytes, done) => {
+          total += bytes.length;
+          setImmediate(() => done(null, bytes.length));
+        },
+        close: () => {},
+      }),
       after: () => () => {},
     },
   });

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { closeSync, constants, openSync, readFileSync, readSync, writeSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { openPipe } from '../../../src/linux/pipes.ts';
+import { connectSocket, openSocket } from '../../../src/linux/sockets.ts';
 import { Sink, type SinkOptions } from '../../../src/workers/sink.ts';
 import { folder } from './support.ts';
 
@@ -11,13 +14,19 @@ function controlled(options: Partial<SinkOptions> = {}) {
   const writes: { text: string; done: (error: NodeJS.ErrnoException | null, written: number) => void }[] = [];
   const timers: { ms: number; callback: () => void; cancelled: boolean }[] = [];
   const dropped: [number, number][] = [];
+  const failed: [string, boolean][] = [];
+  const closes: number[] = [];
   const sink = new Sink({
     fd: 9,
     onDropped: (lines, bytes) => dropped.push([lines, bytes]),
+    onFailed: (code, final) => failed.push([code, final]),
     system: {
-      write: (fd, bytes, done) => {
+      open: (fd) => {
         assert.equal(fd, 9);
-        writes.push({ text: bytes.toString('latin1'), done });
+        return {
+          write: (bytes, done) => writes.push({ text: bytes.toString('latin1'), done }),
+          close: () => closes.push(fd),
+        };
       },
       after: (ms, callback) => {
         const timer = { ms, callback, cancelled: false };
@@ -35,7 +44,16 @@ function controlled(options: Partial<SinkOptions> = {}) {
   };
   const write = (text: string, source: object = sink, complete = true) =>
     sink.write(Buffer.from(text), source, complete);
-  return { sink, write, writes, timers, dropped, answer, texts: () => writes.map(({ text }) => text) };
+  return {
+    sink,
+    write,
+    timers,
+    dropped,
+    failed,
+    closes,
+    answer,
+    texts: () => writes.map(({ text }) => text),
+  };
 }
 
 test('one write at a time, what comes meanwhile together', () => {
@@ -111,16 +129,32 @@ test('a line that was begun is ended before another writes, and when its rest is
   assert.deepEqual(texts(), ['piece', '\nline\n', 'more', '\n']);
 });
 
-test('when the reader is gone everything is dropped without a word, but counted', () => {
-  const { write, texts, answer, sink, dropped } = controlled();
+test('when the reader is gone everything is dropped and counted, which is told once', () => {
+  const { write, texts, answer, sink, dropped, failed, closes } = controlled();
   write('a\n');
   write('b\nc\n');
   answer('EPIPE', 0);
   assert.equal(write('d\n'), false);
   assert.deepEqual(texts(), ['a\n']);
   assert.deepEqual(sink.dropped, { lines: 4, bytes: 8 });
-  assert.deepEqual(dropped, []);
+  assert.deepEqual(dropped, [[3, 6]]);
+  assert.deepEqual(failed, [['EPIPE', true]]);
   sink.close();
+  assert.deepEqual(closes, [9]);
+});
+
+test('a failure is told once until it works again', () => {
+  const { write, answer, timers, failed } = controlled();
+  write('a\n');
+  for (const code of ['EAGAIN', 'ENOSPC', 'EAGAIN', 'ENOSPC']) {
+    answer(code, 0);
+    timers.at(-1)?.callback();
+  }
+  assert.deepEqual(failed, [['ENOSPC', false]]);
+  answer();
+  write('b\n');
+  answer('ENOSPC', 0);
+  assert.equal(failed.length, 2);
 });
 
 test('flush waits for the last write, or for its deadline', async () => {
@@ -142,7 +176,7 @@ test('flush waits for the last write, or for its deadline', async () => {
 });
 
 test('close ends a wait for the next try', async () => {
-  const { write, timers, answer, sink } = controlled();
+  const { write, timers, answer, sink, dropped, closes } = controlled();
   write('a\n');
   answer('EAGAIN', 0);
   const flushed = sink.flush(100);
@@ -150,6 +184,17 @@ test('close ends a wait for the next try', async () => {
   assert.equal(timers[0]?.cancelled, true);
   assert.equal(await flushed, true);
   assert.deepEqual(sink.dropped, { lines: 1, bytes: 2 });
+  assert.deepEqual(dropped, [[1, 2]]);
+  assert.deepEqual(closes, [9]);
+});
+
+test('close leaves the descriptor to a write that is under way', () => {
+  const { write, answer, sink, closes } = controlled();
+  write('a\n');
+  sink.close();
+  assert.deepEqual(closes, []);
+  answer();
+  assert.deepEqual(closes, [9]);
 });
 
 test('a pipe is written without blocking and without changing it for its other users', async () => {
@@ -175,6 +220,24 @@ test('a pipe is written without blocking and without changing it for its other u
   closeSync(read);
 });
 
+test('a socket whose reader is slow is sent to without blocking, whole and in order', async () => {
+  const { near, far } = await socketPair();
+  const sink = new Sink({ fd: near });
+  const line = Buffer.alloc(64 * 1024, 'x');
+  line[line.length - 1] = 10;
+  for (let count = 0; count < 20; count += 1) sink.write(line, sink);
+  const flushed = sink.flush(10_000);
+  const chunks: Buffer[] = [];
+  for await (const chunk of far) {
+    chunks.push(chunk);
+    if (chunks.reduce((total, { length }) => total + length, 0) === 20 * line.length) break;
+  }
+  assert.equal(await flushed, true);
+  assert.ok(Buffer.concat(chunks).equals(Buffer.concat(Array(20).fill(line))));
+  sink.close();
+  closeSync(near);
+});
+
 test('a file keeps its place and is appended to', async () => {
   const path = join(folder, 'log');
   const fd = openSync(path, 'a');
@@ -186,6 +249,19 @@ test('a file keeps its place and is appended to', async () => {
   sink.close();
   closeSync(fd);
 });
+
+/** Two connected stream sockets, one of them a bare descriptor, as journald gives to a service. */
+async function socketPair(): Promise<{ near: number; far: Socket }> {
+  const name = `zero-sink-${process.pid}`;
+  const server = createServer();
+  server.listen(`\0${name}`);
+  await once(server, 'listening');
+  const near = openSocket('unix', 'stream');
+  connectSocket(near, { family: 'unix', path: `@${name}` });
+  const [far] = await once(server, 'connection');
+  server.close();
+  return { near, far };
+}
 
 function readNow(fd: number, chunk: Buffer): number {
   try {

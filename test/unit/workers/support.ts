@@ -20,7 +20,7 @@ import { WorkerOutput } from '../../../src/workers/output.ts';
 import { ProcessTable } from '../../../src/workers/process-table.ts';
 import { Sink } from '../../../src/workers/sink.ts';
 import { killSession } from '../../../src/workers/stopper.ts';
-import type { WorkerListener } from '../../../src/workers/worker-spec.ts';
+import type { WorkerListener } from '../../../src/workers/worker-listener.ts';
 
 /** A folder of this test file, removed at its end. */
 export const folder = mkdtempSync(join(tmpdir(), 'zero-workers-'));
@@ -114,11 +114,12 @@ class Lines {
   readonly #waiting: ((line: string) => void)[] = [];
 
   constructor() {
-    const write = (_fd: number, bytes: Buffer, done: (error: null, written: number) => void) => {
+    const write = (bytes: Buffer, done: (error: null, written: number) => void) => {
       for (const line of bytes.toString().split('\n').slice(0, -1)) this.#add(line);
       setImmediate(() => done(null, bytes.length));
     };
-    this.sink = new Sink({ fd: -1, system: { write, after: () => () => {} } });
+    const place = { write, close: () => {} };
+    this.sink = new Sink({ fd: -1, system: { open: () => place, after: () => () => {} } });
   }
 
   async next(): Promise<string> {

@@ -1,0 +1,29 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Scope } from './temporary.ts';
+
+/** An HTTP server of the test's own behind a proxy. */
+export interface Backend {
+  /** HOST:PORT. */
+  readonly address: string;
+  /** Of the requests that it answered. */
+  readonly ids: readonly string[];
+}
+
+export async function startBackend(scope: Scope): Promise<Backend> {
+  const ids: string[] = [];
+  const server = createServer((request, response) => {
+    const id = new URL(request.url ?? '/', 'http://localhost').searchParams.get('id');
+    response.once('finish', () => ids.push(id ?? ''));
+    response.end('ok\n');
+  });
+  scope.after(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', resolve);
+  });
+  return { address: `127.0.0.1:${(server.address() as AddressInfo).port}`, ids };
+}

@@ -1,0 +1,87 @@
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, openSync } from 'node:fs';
+import { Socket } from 'node:net';
+import type { Scope } from './temporary.ts';
+
+/** A named pipe whose reader is the test: as slow as the test wants, or gone. */
+export interface PipeReader {
+  readonly path: string;
+  /** Begins to read; a pipe of Linux has room for 64 KiB until then (pipe(7)). */
+  read(): void;
+  /** Reads no more for now. */
+  pause(): void;
+  /** Everything read so far that was not taken yet. */
+  take(): Buffer;
+  /** Resolves once this text has been read; call it before it can be. */
+  until(text: string): Promise<void>;
+  /** Closes the reading end: whoever writes gets EPIPE. */
+  close(): void;
+}
+
+/** Makes the pipe at `path` and opens its reading end. */
+export function openPipeReader(scope: Scope, path: string): PipeReader {
+  execFileSync('mkfifo', ['-m', '666', path]);
+  // Open both ways: for reading alone there would be an end-of-file before the first writer and after each one (fifo(7)).
+  return new Reader(scope, path, openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
+}
+
+class Reader implements PipeReader {
+  readonly path: string;
+  readonly #fd: number;
+  #socket: Socket | null = null;
+  #chunks: Buffer[] = [];
+  #closed = false;
+  #wanted: { text: Buffer; seen: Buffer; resolve: () => void } | null = null;
+
+  constructor(scope: Scope, path: string, fd: number) {
+    this.path = path;
+    this.#fd = fd;
+    scope.after(() => this.close());
+  }
+
+  read(): void {
+    if (this.#socket === null) {
+      this.#socket = new Socket({ fd: this.#fd, readable: true, writable: false });
+      this.#socket.on('data', (chunk) => this.#received(chunk));
+      this.#socket.on('error', () => undefined);
+    }
+    this.#socket.resume();
+  }
+
+  pause(): void {
+    this.#socket?.pause();
+  }
+
+  take(): Buffer {
+    const bytes = Buffer.concat(this.#chunks);
+    this.#chunks = [];
+    return bytes;
+  }
+
+  until(text: string): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wanted = { text: Buffer.from(text), seen: Buffer.alloc(0), resolve };
+    });
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#socket === null) closeSync(this.#fd);
+    else this.#socket.destroy();
+  }
+
+  #received(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    const wanted = this.#wanted;
+    if (wanted === null) return;
+    const seen = Buffer.concat([wanted.seen, chunk]);
+    if (seen.includes(wanted.text)) {
+      this.#wanted = null;
+      wanted.resolve();
+    } else {
+      // Its beginning may be the end of this chunk.
+      wanted.seen = Buffer.from(seen.subarray(-wanted.text.length));
+    }
+  }
+}

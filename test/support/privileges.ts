@@ -1,0 +1,33 @@
+import { execFileSync } from 'node:child_process';
+import type { Skippable } from './debian.ts';
+
+/** True where these tests may change users, mount and raise limits. */
+export const IS_ROOT: boolean = process.geteuid?.() === 0;
+
+/** False, and the test skipped with a line, where it needs root and is not. */
+export function requireRoot(test: Skippable, why: string): boolean {
+  if (!IS_ROOT) test.skip(`needs root: ${why}`);
+  return IS_ROOT;
+}
+
+/** An account that Debian and most others have, without rights of any kind. */
+export interface Account {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  /** Of a login, the primary one included, as id(1) lists them. */
+  readonly groups: readonly number[];
+}
+
+/** What id(1) knows of a user. */
+export function account(name: string): Account {
+  const ask = (option: string): string =>
+    execFileSync('id', [option, name], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }).trim();
+  const groups = ask('-G').split(' ').map(Number);
+  return { name, uid: Number(ask('-u')), gid: Number(ask('-g')), groups };
+}
+
+/** In front of a command: runs it as that user, with the groups of a login and nothing of root's rights (setpriv(1)). */
+export function asAccount({ uid, gid, groups }: Account): [string, ...string[]] {
+  return ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, `--groups=${groups.join(',')}`, '--'];
+}

@@ -1,0 +1,226 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { NumberedLines } from '../support/numbered-lines.ts';
+import { ZERO_COMMAND } from '../support/paths.ts';
+import { openPipeReader } from '../support/pipe-reader.ts';
+import { nextReady, type PuppetService, startServing, whoAnswers } from '../support/puppet-service.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE, type Zero } from '../support/zero.ts';
+
+const MIB = 1024 * 1024;
+
+/** Everything that zero writes to its standard output from now on, where only the service's output goes. */
+function collect(zero: Zero): { until(end: string): Promise<Buffer> } {
+  const chunks: Buffer[] = [];
+  const { stdout } = zero.process;
+  assert.ok(stdout);
+  stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return {
+    async until(end) {
+      while (!Buffer.concat(chunks.slice(-2)).includes(end)) await once(stdout, 'data');
+      return Buffer.concat(chunks);
+    },
+  };
+}
+
+/** zero with another standard output than the test's own. */
+function writingTo(path: string, folder: string): { command: [string, ...string[]]; folder: string } {
+  return { folder, command: ['sh', '-c', 'out=$1; shift; exec "$@" >"$out"', 'sh', path, ...ZERO_COMMAND] };
+}
+
+/** The most memory that the process ever had, in bytes (VmHWM, proc_pid_status(5)). */
+function peakMemory(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'latin1');
+  return Number(/^VmHWM:\s*(\d+) kB$/m.exec(status)?.[1]) * 1024;
+}
+
+/** One handover, and the new generation serves. */
+async function handOver({ zero, puppets, reload }: PuppetService, generation: number): Promise<void> {
+  const from = reload();
+  await nextReady(puppets);
+  await zero.fact('generation_promoted', { generation }, from);
+  assert.equal((await whoAnswers(await zero.address('http'))).generation, generation);
+}
+
+function dropped(zero: Zero): { lines: number; bytes: number } {
+  const facts = zero.log.all('output_dropped', { stream: 'stdout' });
+  return {
+    lines: facts.reduce((total, { lines }) => total + lines, 0),
+    bytes: facts.reduce((total, { bytes }) => total + bytes, 0),
+  };
+}
+
+describe('output of a service', () => {
+  it('is passed on as it is: lines of any length, bytes that are no text', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startServing(t);
+    const output = collect(zero);
+    const everyByte = Buffer.from(Array.from({ length: 256 }, (_, index) => index));
+    const written = Buffer.concat([
+      Buffer.from('\n\na\n\r\nb\r\n'),
+      everyByte,
+      Buffer.from('\n'),
+      Buffer.alloc(65_535, 'x'),
+      Buffer.from('\n'),
+      Buffer.alloc(65_536, 'y'),
+      Buffer.from('\n'),
+      Buffer.alloc(3_000_001, 'z'),
+      Buffer.from('\n\x1b[31m\xff\xfe\xc3\nEND\n', 'latin1'),
+    ]);
+    // In pieces that have nothing to do with its lines.
+    for (let at = 0; at < written.length; at += 99_991)
+      await incumbent.write(1, written.subarray(at, at + 99_991));
+    assert.ok((await output.until('END\n')).equals(written));
+  });
+
+  it('of both streams ends where the process does, the last line with its newline', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startServing(t);
+    const output = collect(zero);
+    await incumbent.write(1, 'last words');
+    await incumbent.write(2, 'last error');
+    await incumbent.exit(3);
+    await zero.fact('worker_exited', { exit: { kind: 'exited', code: 3 } });
+    assert.equal(String(await output.until('\n')), 'last words\n');
+    assert.match(zero.log.text, /^last error$/m);
+  });
+
+  it(
+    'goes on when the supervisor is killed: up to the room of its pipes nobody notices',
+    DEADLINE,
+    async (t) => {
+      const { zero, incumbent } = await startServing(t);
+      const address = await zero.address('http');
+      zero.process.kill('SIGKILL');
+      await zero.exited;
+      for (const fd of [1, 2]) await incumbent.write(fd, Buffer.alloc(MIB / 2, 'x'));
+      assert.equal((await whoAnswers(address)).pid, incumbent.pid);
+      for (const fd of [1, 2]) await incumbent.write(fd, Buffer.alloc(MIB / 2 - 4096, 'x'));
+      assert.equal((await whoAnswers(address)).pid, incumbent.pid);
+    },
+  );
+
+  it('of 100 MB without a newline costs no memory and holds up nothing', DEADLINE, async (t) => {
+    const service = await startServing(t);
+    const { zero, incumbent } = service;
+    const output = collect(zero);
+    const bytes = 100_000_000;
+    await incumbent.output('stdout', bytes, 'binary');
+    await incumbent.write(1, '\nEND\n');
+    const received = await output.until('\nEND\n');
+    await handOver(service, 2);
+    await zero.fact('generation_gone', { generation: 1 });
+    // A line of which a piece had to be dropped is dropped to its end; what was written of it is ended by a newline.
+    const { lines, bytes: missing } = dropped(zero);
+    assert.equal(received.length, bytes + 5 - missing + (lines > 0 ? 1 : 0));
+    assert.ok(lines <= 1);
+    assert.ok(peakMemory(zero.pid) < 200 * MIB, `${peakMemory(zero.pid) / MIB} MiB`);
+  });
+
+  it('may end: a service that closes its own stdout and stderr is served as before', DEADLINE, async (t) => {
+    const service = await startServing(t);
+    const { zero, incumbent } = service;
+    await incumbent.closeFd(1);
+    assert.equal((await whoAnswers(await zero.address('http'))).pid, incumbent.pid);
+    await incumbent.closeFd(2);
+    await handOver(service, 2);
+    assert.deepEqual(
+      zero.log.all('worker_exited').map(({ expected, exit }) => ({ expected, exit })),
+      [{ expected: true, exit: { kind: 'exited', code: 0 } }],
+    );
+  });
+});
+
+describe('output that nobody reads', () => {
+  it('is dropped by whole lines behind 8 MiB, and counted, while zero goes on', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const reader = openPipeReader(t, join(folder, 'stdout'));
+    const service = await startServing(t, {}, writingTo(reader.path, folder));
+    const { zero, incumbent } = service;
+    const lines = new NumberedLines();
+    for (let count = 0; count < 24; count += 1) await incumbent.write(1, lines.next(MIB));
+    await handOver(service, 2);
+    await handOver(service, 3);
+    await zero.fact('generation_gone', { generation: 2 });
+    assert.deepEqual(zero.log.all('output_dropped'), []);
+
+    reader.read();
+    await zero.fact('output_dropped', { stream: 'stdout' });
+    const ended = reader.until('END\n');
+    await service.puppets.all.at(-1)?.write(1, 'END\n');
+    await ended;
+    const received = reader.take();
+    const missing = lines.missingFrom(received.subarray(0, -4));
+    assert.deepEqual(missing, dropped(zero));
+    assert.ok(received.length > 8 * MIB && received.length < 10 * MIB, `${received.length}`);
+  });
+
+  it('is ended by a newline where a line was cut in its middle', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const reader = openPipeReader(t, join(folder, 'stdout'));
+    const service = await startServing(t, {}, writingTo(reader.path, folder));
+    const { zero, incumbent } = service;
+    await incumbent.write(1, 'before\n');
+    await incumbent.output('stdout', 100 * MIB, 'text');
+    await incumbent.write(1, 'rest\nbehind\n');
+    await handOver(service, 2);
+    reader.read();
+    await zero.fact('output_dropped', { stream: 'stdout' });
+    const ended = reader.until('END\n');
+    await service.puppets.all.at(-1)?.write(1, 'END\n');
+    await ended;
+    const received = reader.take().toString('latin1');
+    assert.match(received, /^before\nx+\nEND\n$/);
+    const kept = received.length - 'before\n\nEND\n'.length;
+    assert.deepEqual(dropped(zero), { lines: 2, bytes: 100 * MIB - kept + 'rest\nbehind\n'.length });
+    assert.ok(peakMemory(zero.pid) < 200 * MIB, `${peakMemory(zero.pid) / MIB} MiB`);
+  });
+
+  it(
+    'is counted as dropped at the end of zero too, which comes as soon as without it',
+    DEADLINE,
+    async (t) => {
+      const folder = temporaryFolder(t);
+      const reader = openPipeReader(t, join(folder, 'stdout'));
+      const { zero, incumbent } = await startServing(t, {}, writingTo(reader.path, folder));
+      const lines = new NumberedLines();
+      for (let count = 0; count < 12; count += 1) await incumbent.write(1, lines.next(MIB));
+      zero.signal('SIGTERM');
+      assert.deepEqual(await zero.exited, { code: 0, signal: null });
+      await zero.fact('output_dropped', { stream: 'stdout' });
+      reader.close();
+      assert.ok(dropped(zero).bytes > 11 * MIB);
+      assert.ok(dropped(zero).lines > 0);
+    },
+  );
+
+  it(
+    'keeps zero from nothing where its standard output is a socket, as under journald',
+    DEADLINE,
+    async (t) => {
+      // What Node gives to a child process is a pair of sockets.
+      const service = await startServing(t);
+      const { zero, incumbent } = service;
+      zero.process.stdout?.pause();
+      for (let count = 0; count < 12; count += 1) await incumbent.write(1, new NumberedLines().next(MIB));
+      await handOver(service, 2);
+      zero.signal('SIGTERM');
+      assert.deepEqual(await zero.exited, { code: 0, signal: null });
+    },
+  );
+
+  it('has no reader any more: the service and zero go on', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const reader = openPipeReader(t, join(folder, 'stdout'));
+    const service = await startServing(t, {}, writingTo(reader.path, folder));
+    const { zero, incumbent } = service;
+    await incumbent.write(1, 'read by nobody\n');
+    reader.close();
+    for (let count = 0; count < 12; count += 1) await incumbent.write(1, new NumberedLines().next(MIB));
+    await zero.fact('output_dropped', { stream: 'stdout' });
+    await handOver(service, 2);
+    zero.signal('SIGTERM');
+    assert.deepEqual(await zero.exited, { code: 0, signal: null });
+  });
+});

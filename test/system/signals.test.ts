@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { readFileSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { assertUntouched, nextReady, startPuppetService, startServing } from '../support/puppet-service.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE, type Zero } from '../support/zero.ts';
+
+/** zero has handled every signal that was sent before: it answers SIGUSR2 with a warning, one for each. */
+async function caughtUp(zero: Zero): Promise<void> {
+  const { cursor } = zero;
+  zero.signal('SIGUSR2');
+  await zero.fact('warning', { about: 'signal' }, cursor);
+}
+
+function eventsIn(file: string): string[] {
+  const lines = readFileSync(file, 'utf8').trim().split('\n').filter(Boolean);
+  return lines.map((line) => JSON.parse(line).event);
+}
+
+describe('SIGUSR1', () => {
+  it('opens logging.file again, and is passed on to the service', DEADLINE, async (t) => {
+    const file = join(temporaryFolder(t), 'zero.log');
+    // Facts go to the file, so that the service's own line in it is what the test can wait for.
+    const { zero, puppets } = await startPuppetService(t, { application: { logging: { file } } });
+    const puppet = await nextReady(puppets);
+    await puppet.onSignal('SIGUSR1', 'report');
+    renameSync(file, `${file}.1`);
+    zero.signal('SIGUSR1');
+    await puppet.event('signal', { signal: 'SIGUSR1' });
+    zero.signal('SIGTERM');
+    assert.deepEqual(await zero.exited, { code: 0, signal: null });
+    const before = eventsIn(`${file}.1`);
+    const after = eventsIn(file);
+    assert.equal(before[0], 'supervisor_started');
+    assert.ok(!before.includes('stop_requested'));
+    assert.ok(after.includes('stop_requested'));
+    assert.equal(after.at(-1), 'supervisor_stopped');
+  });
+
+  it('is the reload signal where the config says so', DEADLINE, async (t) => {
+    const { zero, puppets, incumbent } = await startServing(t, { options: { reload_signal: 'SIGUSR1' } });
+    zero.signal('SIGUSR1');
+    const candidate = await nextReady(puppets);
+    assert.equal(candidate.generation, 2);
+    await incumbent.gone;
+    await zero.fact('reload_requested', { by: 'SIGUSR1' });
+  });
+});
+
+describe('SIGUSR2', () => {
+  it('ends nothing and opens no inspector', DEADLINE, async (t) => {
+    const service = await startServing(t);
+    await caughtUp(service.zero);
+    // Of Node's two signals this is the one that starts its inspector.
+    await service.incumbent.onSignal('SIGUSR1', 'report');
+    service.zero.signal('SIGUSR1');
+    await service.incumbent.event('signal', { signal: 'SIGUSR1' });
+    await caughtUp(service.zero);
+    assert.doesNotMatch(service.zero.log.text, /Debugger listening/);
+    assert.deepEqual(service.zero.log.all('worker_exited'), []);
+  });
+
+  it('is the reload signal where the config says so', DEADLINE, async (t) => {
+    const { zero, puppets } = await startServing(t, { options: { reload_signal: 'SIGUSR2' } });
+    zero.signal('SIGUSR2');
+    assert.equal((await nextReady(puppets)).generation, 2);
+    await zero.fact('reload_requested', { by: 'SIGUSR2' });
+  });
+});
+
+describe('SIGHUP', () => {
+  it('does nothing where another signal reloads', DEADLINE, async (t) => {
+    const service = await startServing(t, { options: { reload_signal: 'SIGWINCH' } });
+    const { zero, puppets, incumbent } = service;
+    zero.signal('SIGHUP');
+    await caughtUp(zero);
+    assert.deepEqual(zero.log.all('reload_requested'), []);
+    await assertUntouched(service, incumbent);
+    zero.signal('SIGWINCH');
+    assert.equal((await nextReady(puppets)).generation, 2);
+  });
+});
+
+describe('the reload signal of a new config', () => {
+  it('counts once its generation is promoted', DEADLINE, async (t) => {
+    const { zero, puppets, rewrite, reload } = await startServing(t);
+    rewrite({ options: { reload_signal: 'SIGUSR1' } });
+    reload();
+    const second = await nextReady(puppets);
+    await zero.fact('generation_promoted', { generation: 2 });
+    zero.signal('SIGHUP');
+    await caughtUp(zero);
+    assert.equal(zero.log.all('reload_requested').length, 1);
+    zero.signal('SIGUSR1');
+    await nextReady(puppets);
+    await second.gone;
+  });
+
+  it('does not count when its generation is rolled back', DEADLINE, async (t) => {
+    const { zero, puppets, rewrite, reload } = await startServing(t);
+    rewrite({ options: { reload_signal: 'SIGURG' } });
+    reload();
+    await (await puppets.next()).exit(1);
+    await zero.fact('handover_finished', { outcome: 'rolled_back' });
+    const from = reload();
+    await zero.fact('reload_requested', { by: 'SIGHUP' }, from);
+  });
+});
+
+describe('forward_signals', () => {
+  it('are passed on to every worker that is there, and to no process that was', DEADLINE, async (t) => {
+    const runtime = { forward_signals: ['SIGWINCH', 'SIGCONT'] };
+    const { zero, puppets, incumbent: crashed, reload } = await startServing(t, { runtime });
+    await crashed.die();
+    const incumbent = await nextReady(puppets);
+    reload();
+    const candidate = await puppets.next();
+    for (const puppet of [incumbent, candidate])
+      for (const signal of ['SIGWINCH', 'SIGCONT'] as const) await puppet.onSignal(signal, 'report');
+    for (const signal of ['SIGWINCH', 'SIGCONT'] as const) {
+      zero.signal(signal);
+      for (const puppet of [incumbent, candidate]) await puppet.event('signal', { signal });
+    }
+    assert.deepEqual(zero.log.all('stop_requested'), []);
+  });
+
+  it('are not passed on where they are not named', DEADLINE, async (t) => {
+    const service = await startServing(t);
+    await service.incumbent.onSignal('SIGWINCH', 'report');
+    service.zero.signal('SIGWINCH');
+    await caughtUp(service.zero);
+    // Nothing came before the answer to a question that was asked afterwards.
+    await service.incumbent.look();
+    assert.equal(service.incumbent.cursor, 0);
+  });
+});

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import type { SavedState } from '../../src/supervisor/state-file.ts';
+import { becomeReady, nextReady, puppetConfig, startServing } from '../support/puppet-service.ts';
+import { startPuppets } from '../support/puppets.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
+
+function stateFile({ folder }: Zero): string {
+  return join(folder, 'run', 'state.json');
+}
+
+function readState(zero: Zero): SavedState {
+  return JSON.parse(readFileSync(stateFile(zero), 'utf8'));
+}
+
+function stages({ state }: SavedState): (string | number)[][] {
+  return state.generations.map(({ id, stage }) => [id, stage.name]);
+}
+
+function startTimeOf(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/stat`, 'latin1');
+  return Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[19]);
+}
+
+describe('state.json', () => {
+  it('says at each transition what is true, and is gone at the end', DEADLINE, async (t) => {
+    const puppets = await startPuppets(t);
+    const zero = startZero(t, { config: puppetConfig(puppets) });
+    const first = await puppets.next();
+    await zero.fact('worker_spawned', { generation: 1 });
+    assert.deepEqual(stages(readState(zero)), [[1, 'starting']]);
+
+    await becomeReady(first);
+    await zero.fact('generation_promoted', { generation: 1 });
+    assert.deepEqual(stages(readState(zero)), [[1, 'serving']]);
+
+    zero.signal('SIGHUP');
+    const second = await puppets.next();
+    await zero.fact('worker_spawned', { generation: 2 });
+    const during = readState(zero);
+    assert.deepEqual(stages(during), [
+      [1, 'serving'],
+      [2, 'starting'],
+    ]);
+    assert.deepEqual(during.state.handover?.step, { name: 'starting', candidate: 2 });
+    assert.equal(during.state.incumbent, 1);
+
+    await first.onSignal('SIGTERM', 'report');
+    await becomeReady(second);
+    await zero.fact('generation_retiring', { generation: 1 });
+    assert.deepEqual(stages(readState(zero)), [
+      [1, 'stopping'],
+      [2, 'serving'],
+    ]);
+    assert.equal(readState(zero).state.incumbent, 2);
+
+    await first.exit(0);
+    await zero.fact('generation_gone', { generation: 1 });
+    assert.deepEqual(stages(readState(zero)), [[2, 'serving']]);
+
+    await second.onSignal('SIGTERM', 'report');
+    zero.signal('SIGTERM');
+    await zero.fact('stop_requested');
+    assert.deepEqual(stages(readState(zero)), [[2, 'stopping']]);
+    assert.equal(readState(zero).state.stop?.now, false);
+    await second.exit(0);
+    assert.equal((await zero.exited).code, 0);
+    assert.equal(existsSync(stateFile(zero)), false);
+    assert.deepEqual(
+      readdirSync(join(zero.folder, 'run')).filter((name) => name.startsWith('state')),
+      [],
+    );
+  });
+
+  it('has what another supervisor needs to know the processes and sockets again', DEADLINE, async (t) => {
+    const { zero, puppets, incumbent } = await startServing(t);
+    await incumbent.die();
+    const again = await nextReady(puppets);
+    await zero.fact(
+      'worker_ready',
+      {},
+      zero.log.facts.findIndex(({ event }) => event === 'worker_restarting'),
+    );
+    const saved = readState(zero);
+    assert.equal(saved.version, 1);
+    assert.equal(saved.state.version, 1);
+    assert.equal(saved.name, 'test');
+    assert.equal(saved.bootId, readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim());
+    assert.deepEqual(saved.supervisor, { pid: zero.pid, startTime: startTimeOf(zero.pid) });
+    // Those that live: the crashed one is not among them.
+    assert.deepEqual(saved.processes, [
+      {
+        generation: 1,
+        worker: 0,
+        incarnation: 2,
+        pid: again.pid,
+        session: again.pid,
+        startTime: startTimeOf(again.pid),
+      },
+    ]);
+    const [listener, ...others] = saved.listeners;
+    assert.deepEqual(others, []);
+    assert.equal(listener?.name, 'http');
+    assert.equal(`socket:[${listener.inode}]`, again.announcement.fds['3']);
+  });
+
+  it('and everything else on disk has no value of the environment', DEADLINE, async (t) => {
+    const { zero, incumbent, reload, puppets } = await startServing(t, {
+      environment: { TOKEN: 'hush-4711' },
+    });
+    assert.ok(incumbent.environment.map(String).includes('TOKEN=hush-4711'));
+    reload();
+    await (await puppets.next()).exit(1);
+    await zero.fact('handover_finished', { outcome: 'rolled_back' });
+    for (const folder of ['run', 'data']) {
+      for (const entry of readdirSync(join(zero.folder, folder), { withFileTypes: true, recursive: true })) {
+        if (!entry.isFile()) continue;
+        const text = readFileSync(join(entry.parentPath, entry.name), 'utf8');
+        assert.ok(!text.includes('hush-4711'), entry.name);
+      }
+    }
+    assert.ok(!zero.log.text.includes('hush-4711'));
+  });
+});
+
+describe('history.jsonl', () => {
+  it('has a line for the end of each handover, over restarts of zero', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const puppets = await startPuppets(t);
+    const config = puppetConfig(puppets);
+    const first = startZero(t, { config, folder });
+    await nextReady(puppets);
+    await first.fact('handover_finished', { handover: 1 });
+    first.signal('SIGHUP');
+    await (await puppets.next()).exit(3);
+    await first.fact('handover_finished', { handover: 2 });
+    first.signal('SIGTERM');
+    await first.exited;
+
+    const second = startZero(t, { config, folder });
+    await nextReady(puppets);
+    await second.fact('handover_finished', { handover: 1 });
+    const lines = readFileSync(join(folder, 'data', 'history.jsonl'), 'utf8')
+      .trim()
+      .split('\n');
+    const entries = lines.map((line) => JSON.parse(line));
+    assert.deepEqual(
+      entries.map(({ outcome, generation, incumbent, failure }) => ({
+        outcome,
+        generation,
+        incumbent,
+        failure,
+      })),
+      [
+        { outcome: 'promoted', generation: 1, incumbent: 1, failure: null },
+        {
+          outcome: 'rolled_back',
+          generation: 2,
+          incumbent: 1,
+          failure: { step: 'exit', reason: 'exited with code 3' },
+        },
+        { outcome: 'promoted', generation: 1, incumbent: 1, failure: null },
+      ],
+    );
+    for (const { at, duration } of entries) {
+      assert.ok(!Number.isNaN(Date.parse(at)));
+      assert.ok(duration >= 0);
+    }
+  });
+});

@@ -1,0 +1,223 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { FactName } from '../../src/lifecycle/facts.ts';
+import { HttpConnection } from '../support/http-connection.ts';
+import {
+  becomeReady,
+  nextReady,
+  type PuppetService,
+  startPuppetService,
+  startServing,
+} from '../support/puppet-service.ts';
+import { parseTarget } from '../support/target.ts';
+import { DEADLINE, type Zero } from '../support/zero.ts';
+
+const STOPPED = { code: 0, signal: null };
+
+function orderOf(zero: Zero, event: FactName): number {
+  return zero.log.facts.findIndex((fact) => fact.event === event);
+}
+
+async function reloadTaken(service: PuppetService): Promise<void> {
+  await service.zero.fact('reload_requested', {}, service.reload());
+}
+
+describe('stop', () => {
+  it('lets a request that is under way be answered, and closes the listeners last', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startServing(t);
+    await incumbent.behave({ hold: true });
+    const connection = new HttpConnection(parseTarget(await zero.address('http')));
+    t.after(() => connection.close());
+    const answer = connection.exchange('GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n', 10_000);
+    await incumbent.event('request');
+    zero.signal('SIGTERM');
+    await incumbent.event('signal', { signal: 'SIGTERM' });
+    assert.deepEqual(zero.log.all('listener_closed'), []);
+    await incumbent.answer();
+    assert.equal((await answer).kind, 'answered');
+    assert.deepEqual(await zero.exited, STOPPED);
+    await zero.fact('listener_closed', { listener: 'http' });
+    assert.ok(orderOf(zero, 'listener_closed') > orderOf(zero, 'worker_exited'));
+    assert.deepEqual(zero.log.all('worker_killed'), []);
+  });
+
+  it('while the first generation starts ends it', DEADLINE, async (t) => {
+    const { zero, puppets } = await startPuppetService(t);
+    const first = await puppets.next();
+    zero.signal('SIGTERM');
+    await first.event('signal', { signal: 'SIGTERM' });
+    assert.deepEqual(await zero.exited, STOPPED);
+    const { failure } = await zero.fact('handover_finished', { handover: 1, outcome: 'aborted' });
+    assert.deepEqual([failure?.step, failure?.reason], ['stop', 'stopped by SIGTERM']);
+  });
+
+  it('while the service is in backoff starts nothing any more', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startServing(t, { restart: { backoff: { initial: '1h', max: '1h' } } });
+    await incumbent.die();
+    await zero.fact('worker_restarting');
+    zero.signal('SIGTERM');
+    assert.deepEqual(await zero.exited, STOPPED);
+    assert.equal(zero.log.all('worker_spawned').length, 1);
+  });
+
+  it('during a handover aborts it and what is pending, and tells both generations', DEADLINE, async (t) => {
+    const service = await startServing(t);
+    const { zero, puppets, incumbent } = service;
+    await reloadTaken(service);
+    const candidate = await puppets.next();
+    await reloadTaken(service);
+    zero.signal('SIGTERM');
+    await incumbent.event('signal', { signal: 'SIGTERM' });
+    await candidate.event('signal', { signal: 'SIGTERM' });
+    assert.deepEqual(await zero.exited, STOPPED);
+    await zero.fact('handover_finished', { handover: 2, outcome: 'aborted' });
+    assert.equal(zero.log.all('handover_started').length, 2);
+    assert.equal(zero.log.all('worker_spawned').length, 2);
+  });
+
+  it('while an old generation is leaving waits for it, too', DEADLINE, async (t) => {
+    const service = await startServing(t, { environment: { DRAIN_MS: '60000' } });
+    const { zero, puppets, incumbent } = service;
+    const held = new HttpConnection(parseTarget(await zero.address('http')));
+    t.after(() => held.close());
+    assert.equal((await held.exchange('GET / HTTP/1.1\r\nHost: a\r\n\r\n', 10_000)).kind, 'answered');
+    await reloadTaken(service);
+    const successor = await nextReady(puppets);
+    await incumbent.event('signal', { signal: 'SIGTERM' });
+    zero.signal('SIGTERM');
+    await successor.gone;
+    await zero.fact('generation_gone', { generation: 2 });
+    assert.deepEqual(zero.log.all('generation_gone', { generation: 1 }), []);
+    // It has its one shutdown signal already.
+    assert.equal(incumbent.cursor, 1);
+    held.close();
+    await incumbent.gone;
+    assert.deepEqual(await zero.exited, STOPPED);
+  });
+
+  it('starts no handover for a reload that comes afterwards', DEADLINE, async (t) => {
+    const service = await startServing(t);
+    const { zero, incumbent } = service;
+    await incumbent.onSignal('SIGTERM', 'report');
+    zero.signal('SIGTERM');
+    await incumbent.event('signal', { signal: 'SIGTERM' });
+    service.reload();
+    // The answer to the signal behind it: both have been taken.
+    zero.signal('SIGUSR2');
+    await zero.fact('warning', { about: 'signal' });
+    assert.equal(zero.log.all('handover_started').length, 1);
+    await incumbent.exit(0);
+    assert.deepEqual(await zero.exited, STOPPED);
+  });
+});
+
+describe('stop now', () => {
+  it('is the second SIGTERM', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startServing(t, { options: { shutdown_timeout: '0s' } });
+    await incumbent.onSignal('SIGTERM', 'report');
+    zero.signal('SIGTERM');
+    await incumbent.event('signal', { signal: 'SIGTERM' });
+    zero.signal('SIGTERM');
+    await incumbent.gone;
+    assert.deepEqual(await zero.exited, STOPPED);
+    assert.deepEqual(
+      zero.log.all('stop_requested').map(({ by, now }) => ({ by, now })),
+      [
+        { by: 'SIGTERM', now: false },
+        { by: 'SIGTERM', now: true },
+      ],
+    );
+    const { exit } = await zero.fact('worker_exited', { pid: incumbent.pid });
+    assert.deepEqual(exit, { kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
+  });
+
+  it('is SIGINT behind SIGTERM', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startServing(t, { options: { shutdown_timeout: '0s' } });
+    await incumbent.hang('stopped');
+    zero.signal('SIGTERM');
+    await zero.fact('stop_requested', { now: false });
+    zero.signal('SIGINT');
+    assert.deepEqual(await zero.exited, STOPPED);
+    await zero.fact('worker_killed', { pid: incumbent.pid, reason: 'stop now' });
+  });
+
+  it('is SIGQUIT, for candidate, incumbent and their children', DEADLINE, async (t) => {
+    const service = await startServing(t);
+    const { zero, puppets, incumbent } = service;
+    await incumbent.onSignal('SIGTERM', 'report');
+    const child = await incumbent.fork('same', true);
+    service.reload();
+    const candidate = await puppets.next();
+    await candidate.hang('busy');
+    zero.signal('SIGQUIT');
+    assert.deepEqual(await zero.exited, STOPPED);
+    await Promise.all([incumbent.gone, candidate.gone]);
+    assert.throws(() => process.kill(child, 0), { code: 'ESRCH' });
+    await zero.fact('handover_finished', { handover: 2, outcome: 'aborted' });
+  });
+});
+
+describe('shutdown_signal', () => {
+  it('is what a generation is stopped with', DEADLINE, async (t) => {
+    const service = await startServing(t, { options: { shutdown_signal: 'SIGUSR2' } });
+    const { zero, puppets, incumbent } = service;
+    await incumbent.onSignal('SIGUSR2', 'drain');
+    service.reload();
+    const candidate = await puppets.next();
+    await candidate.onSignal('SIGUSR2', 'drain');
+    await candidate.listen({ name: 'http' });
+    await becomeReady(candidate);
+    await incumbent.event('signal', { signal: 'SIGUSR2' });
+    await zero.fact('generation_gone', { generation: 1 });
+    zero.signal('SIGTERM');
+    await candidate.event('signal', { signal: 'SIGUSR2' });
+    assert.deepEqual(await zero.exited, STOPPED);
+  });
+
+  it('of the old config stops the old generation', DEADLINE, async (t) => {
+    const service = await startServing(t);
+    const { zero, puppets, incumbent } = service;
+    service.rewrite({ options: { shutdown_signal: 'SIGUSR2' } });
+    service.reload();
+    await nextReady(puppets);
+    await incumbent.event('signal', { signal: 'SIGTERM' });
+    await zero.fact('generation_gone', { generation: 1 });
+  });
+});
+
+describe('shutdown_timeout', () => {
+  it('is followed by SIGKILL to the whole session', DEADLINE, async (t) => {
+    const service = await startServing(t, { options: { shutdown_timeout: '200ms' } });
+    const { zero, puppets, incumbent } = service;
+    await incumbent.onSignal('SIGTERM', 'report');
+    const child = await incumbent.fork('same', true);
+    service.reload();
+    await nextReady(puppets);
+    const { reason } = await zero.fact('worker_killed', { pid: incumbent.pid });
+    assert.equal(reason, 'it did not stop within 200 ms');
+    const { retiredFor } = await zero.fact('generation_gone', { generation: 1 });
+    assert.ok(retiredFor !== null && retiredFor >= 200);
+    assert.throws(() => process.kill(child, 0), { code: 'ESRCH' });
+  });
+
+  it('0 is never: the old generation may stay as long as it likes', DEADLINE, async (t) => {
+    const service = await startServing(t, { options: { shutdown_timeout: '0s' } });
+    const { zero, puppets, incumbent } = service;
+    await incumbent.onSignal('SIGTERM', 'report');
+    // A later config with a limit does not shorten the patience with the old generation.
+    service.rewrite({ options: { shutdown_timeout: '100ms' } });
+    service.reload();
+    const second = await nextReady(puppets);
+    await incumbent.event('signal', { signal: 'SIGTERM' });
+    // The second generation is given up and killed by its own limit, and the first is still there.
+    await second.onSignal('SIGTERM', 'report');
+    service.reload();
+    await nextReady(puppets);
+    await zero.fact('worker_killed', { pid: second.pid });
+    await zero.fact('generation_gone', { generation: 2 });
+    assert.deepEqual(zero.log.all('worker_killed', { pid: incumbent.pid }), []);
+    await incumbent.look();
+    await incumbent.exit(0);
+    await zero.fact('generation_gone', { generation: 1 });
+  });
+});
