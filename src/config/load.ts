@@ -5,7 +5,10 @@ import { LARGEST_FILE } from './read/syntax.ts';
 import type { Config } from './schema.ts';
 
 /** The config in a file, or everything that is wrong with it, a file that cannot be read included (line 0). */
-export function loadConfig(file: string): { config: Config } | { problems: Problem[] } {
+export function loadConfig(
+  file: string,
+  parse: typeof parseConfig = parseConfig,
+): { config: Config } | { problems: Problem[] } {
   const failed = (line: number, message: string) => ({ problems: [{ file, line, column: line, message }] });
   let bytes: Buffer;
   try {
@@ -14,9 +17,9 @@ export function loadConfig(file: string): { config: Config } | { problems: Probl
     return failed(0, unreadable(error));
   }
   // A larger file is refused before its last character, which may be cut in two, is looked at.
-  if (bytes.length > LARGEST_FILE) return parseConfig(bytes.toString('latin1'), file);
+  if (bytes.length > LARGEST_FILE) return parse(bytes.toString('latin1'), file);
   try {
-    return parseConfig(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), file);
+    return parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), file);
   } catch (error) {
     if (error instanceof TypeError && 'code' in error && error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
       return failed(1, 'is no text in UTF-8');

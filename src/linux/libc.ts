@@ -62,6 +62,7 @@ const declarations = {
   ),
   kill: declare<[pid: number, signal: number]>('int kill(int, int)'),
   listen: declare<[fd: number, backlog: number]>('int listen(int, int)'),
+  malloc_trim: declare<[keep: number]>('int malloc_trim(size_t)'),
   pipe2: declare<[descriptors: Pointer, flags: number]>('int pipe2(void*, int)'),
   posix_spawn: declare<
     [pid: Pointer, path: Pointer, actions: Pointer, attributes: Pointer, argv: Pointer, environment: Pointer]

@@ -1,4 +1,4 @@
-import { type Config, formatProblem, loadConfig } from '../config/index.ts';
+import { type Config, formatProblem, loadConfig, parseConfig } from '../config/index.ts';
 
 /** Where the config comes from, each time it is wanted: a file that is read again, or arguments that stay as they are. */
 export interface ConfigSource {
@@ -20,13 +20,23 @@ export class ConfigError extends Error {
 
 /** A config file, read anew for every handover. */
 export function configFile(file: string): ConfigSource {
+  const parse = rememberingParse();
   return {
     file,
     load() {
-      const result = loadConfig(file);
+      const result = loadConfig(file, parse);
       if ('problems' in result) throw new ConfigError(result.problems.map(formatProblem));
       return result.config;
     },
+  };
+}
+
+// Most reloads are for a new release under the same config. Parsing is pure, and half of the time until the candidate runs.
+function rememberingParse(): typeof parseConfig {
+  let last: { text: string; result: ReturnType<typeof parseConfig> } | null = null;
+  return (text, file) => {
+    if (last?.text !== text) last = { text, result: parseConfig(text, file) };
+    return last.result;
   };
 }
 

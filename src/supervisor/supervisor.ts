@@ -5,16 +5,19 @@ import { rawEnvironment } from '../linux/procfs.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/dispatch.ts';
 import { listenFdsWarning } from '../workers/conventions/index.ts';
+import { isSamePlace } from '../workers/place.ts';
 import { ProcessTable } from '../workers/process-table.ts';
 import { Sink } from '../workers/sink.ts';
 import { now } from './clock.ts';
 import type { ConfigSource } from './config-source.ts';
 import { Engine } from './engine.ts';
+import { Footprint } from './footprint.ts';
 import { gateCommand } from './gate-command.ts';
 import { Generations } from './generations.ts';
 import { recordHandover } from './history.ts';
 import type { Instance } from './instance.ts';
 import { ListenerLog } from './listener-log.ts';
+import { logWriter } from './log-writer.ts';
 import { Performer } from './perform.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { Signals } from './signals.ts';
@@ -31,6 +34,9 @@ const timers = {
   set: (ms: number, run: () => void): unknown => setTimeout(run, ms),
   clear: (handle: unknown): void => clearTimeout(handle as NodeJS.Timeout),
 };
+
+const STDOUT = 1;
+const STDERR = 2;
 
 /** How long what was written by the services and by zero may take to reach its reader when zero leaves. */
 const FLUSH_TIME = 1_000;
@@ -50,6 +56,7 @@ export class Supervisor {
   readonly #engine: Engine;
   readonly #listenerLog = new ListenerLog((fact) => this.#report(fact));
   readonly #stateFile: StateFile;
+  readonly #footprint = new Footprint(timers);
   #telemetry: Telemetry;
   #telemetryConfig: Config;
   #signals: Signals | null = null;
@@ -58,6 +65,9 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    this.#stdout = this.#openSink(STDOUT, 'stdout');
+    // Two who write to one pipe would get into each other's lines.
+    this.#stderr = isSamePlace(STDOUT, STDERR) ? this.#stdout : this.#openSink(STDERR, 'stderr');
     this.#telemetryConfig = options.config;
     this.#telemetry = this.#openTelemetry(options.config);
     this.finished = new Promise((resolve) => {
@@ -65,8 +75,6 @@ export class Supervisor {
     });
     const report = (fact: Fact) => this.#report(fact);
     const post: Engine['post'] = (happening) => this.#engine.post(happening);
-    this.#stdout = this.#openSink(1, 'stdout');
-    this.#stderr = this.#openSink(2, 'stderr');
     const warn = (message: string) => report({ event: 'warning', about: 'listener', message });
     this.#listeners = new ListenerSet({ warn });
     this.#generations = new Generations({
@@ -94,7 +102,9 @@ export class Supervisor {
       perform: (effect) => this.#performer.perform(effect),
       settled: (state) => {
         this.#listenerLog.look(this.#listeners.snapshot());
-        this.#stateFile.save(state, this.#generations.processes(), this.#listeners.snapshot());
+        const processes = this.#generations.processes();
+        this.#stateFile.save(state, processes, this.#listeners.snapshot());
+        if (processes.length > 0 && !state.exit) this.#footprint.disturbed();
       },
     });
     this.#stateFile = new StateFile(options.instance, (error) => this.#error('write state', error));
@@ -151,7 +161,8 @@ export class Supervisor {
       application,
       service: { name, path, directory },
       version: this.#options.version,
-      fd: 2,
+      fd: STDERR,
+      ...(application.logging.file === undefined && { writer: logWriter(this.#stderr, STDERR) }),
       colour: !process.env.NO_COLOR,
       secrets: () => this.#generations.secrets(),
       now,
@@ -244,15 +255,18 @@ export class Supervisor {
     const code =
       exit.kind === 'signaled' ? 128 + signalNumber(exit.signal) : exit.kind === 'exited' ? exit.code : 1;
     this.#engine.close();
+    this.#footprint.close();
     this.#stateFile.remove();
     await Promise.all([this.#stdout.flush(FLUSH_TIME), this.#stderr.flush(FLUSH_TIME)]);
-    this.#stdout.close();
-    this.#stderr.close();
+    if (this.#stdout !== this.#stderr) this.#stdout.close();
     const { stop } = this.#engine.state;
     const duration = stop ? now() - stop.since : 0;
     const reason = stop ? 'it was told to stop' : 'the service has ended';
     this.#report({ event: 'supervisor_stopped', code, reason, duration });
     await this.#telemetry.close(FLUSH_TIME);
+    // The log may go there, too.
+    await this.#stderr.flush(FLUSH_TIME);
+    this.#stderr.close();
     this.#table.close();
     this.#signals?.close();
     this.#finish(code);

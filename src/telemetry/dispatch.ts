@@ -4,14 +4,16 @@ import { createLog } from './log.ts';
 import { createSentry } from './sentry.ts';
 import { createStatsd } from './statsd.ts';
 import type { Timers } from './timers.ts';
+import type { Writer } from './writer.ts';
 
 export interface TelemetryOptions {
   readonly application: Pick<ApplicationConfig, 'logging' | 'metrics' | 'sentry_dsn'>;
   readonly service: { readonly name: string; readonly path: string; readonly directory: string };
   /** Of zero itself. */
   readonly version: string;
-  /** Where the log goes without `logging.file`. */
+  /** Where the log goes without `logging.file`, and how, see LogOptions. */
   readonly fd: number;
+  readonly writer?: Writer;
   /** False with NO_COLOR; colour is on a terminal only. */
   readonly colour: boolean;
   /** Values that Sentry must not see; asked for at each report. */
@@ -39,8 +41,15 @@ interface Receiver {
 
 /** Everything that a fact is told to. Throws Error where `logging.file` cannot be opened; what is not configured is not loaded. */
 export function createTelemetry(options: TelemetryOptions): Telemetry {
-  const { application, fd, colour, clock, timers } = options;
-  const log = createLog({ config: application.logging, fd, colour, clock, timers });
+  const { application, fd, writer, colour, clock, timers } = options;
+  const log = createLog({
+    config: application.logging,
+    fd,
+    colour,
+    clock,
+    timers,
+    ...(writer && { writer }),
+  });
   const onExit = (): void => log.flushNow();
   process.on('exit', onExit);
   const receivers = receiversOf(options, (about, message) => log.write({ event: 'warning', about, message }));

@@ -10,8 +10,10 @@ import { fileWriter, type Writer, writerFor } from './writer.ts';
 
 export interface LogOptions {
   readonly config: LoggingConfig;
-  /** Where lines go without `logging.file`. */
+  /** Where lines go without `logging.file`: whether it is a terminal is seen here. */
   readonly fd: number;
+  /** How they get there; left out: written to `fd`, which nobody else may write to then without tearing lines. */
+  readonly writer?: Writer;
   /** False with NO_COLOR (https://no-color.org); colour is on a terminal only. */
   readonly colour: boolean;
   /** Epoch milliseconds. */
@@ -37,13 +39,13 @@ export interface Log {
 const EXIT_BUDGET = 200;
 
 /** Throws Error `open log file PATH: EACCES` where `logging.file` cannot be opened. */
-export function createLog({ config, fd, colour, clock, timers, limit }: LogOptions): Log {
+export function createLog({ config, fd, writer, colour, clock, timers, limit }: LogOptions): Log {
   const terminal = config.file === undefined && isTerminal(fd);
   const human = config.format === 'human' || (config.format === 'auto' && terminal);
   const lineOf = (at: number, fact: Fact): string =>
     `${human ? humanLine(at, fact, colour && terminal) : jsonLine(at, fact)}\n`;
   const sink = new LineSink({
-    writer: config.file === undefined ? writerFor(fd) : openFile(config.file),
+    writer: config.file === undefined ? (writer ?? writerFor(fd)) : openFile(config.file),
     timers,
     ...(limit === undefined ? {} : { limit }),
     failed: (error) => complain(config.file, fd, error),

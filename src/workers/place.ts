@@ -36,6 +36,16 @@ export function placeOf(fd: number): Place {
   }
 }
 
+/** True when two descriptors lead to one pipe, terminal, socket or file, as after `2>&1`. */
+export function isSamePlace(one: number, other: number): boolean {
+  try {
+    const [a, b] = [fstatSync(one), fstatSync(other)];
+    return a.dev === b.dev && a.ino === b.ino;
+  } catch {
+    return false;
+  }
+}
+
 function sendLater(fd: number, bytes: Buffer, done: WriteDone): void {
   setImmediate(() => {
     let sent: number;

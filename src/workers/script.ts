@@ -1,12 +1,13 @@
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { machineProblem } from './machine.ts';
 
 // linux/binfmts.h: BINPRM_BUF_SIZE, which is all that the kernel looks at.
 const HEAD_SIZE = 256;
 
 /**
  * What the kernel would have against the first bytes of an executable file, or null: a script whose interpreter is missing (execve(2)
- * says only ENOENT, as if the script were), a text without a `#!` line, an empty file. A file that cannot be read passes: reading is
+ * says only ENOENT, as if the script were), a text without a `#!` line, an empty file, a program for another machine. A file that cannot be read passes: reading is
  * not needed for executing.
  */
 export function scriptProblem(executable: string, directory: string): string | null {
@@ -19,7 +20,7 @@ export function scriptProblem(executable: string, directory: string): string | n
     return interpreterProblem(Buffer.from(interpreter, 'latin1').toString(), directory);
   if (firstLine.startsWith('#!')) return 'its #! line names no interpreter';
   // A binary has NUL bytes near its start; it may be of any format that binfmt_misc knows.
-  return head.includes(0) ? null : 'it is neither a program nor a script that begins with #!';
+  return head.includes(0) ? machineProblem(head) : 'it is neither a program nor a script that begins with #!';
 }
 
 function interpreterProblem(interpreter: string, directory: string): string | null {

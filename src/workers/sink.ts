@@ -77,16 +77,25 @@ export class Sink {
     return this.#dropped;
   }
 
+  /** True when nothing is written any more: it was closed, or nobody reads. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
   /**
    * Takes whole lines, or a piece of a line that goes on. False when they were dropped. `source` tells apart those who write: a line that
    * one has begun is ended before another's.
    */
   write(bytes: Buffer, source: object, complete = true): boolean {
+    const taken = this.offer(bytes, source, complete);
+    if (!taken) this.drop(bytes);
+    return taken;
+  }
+
+  /** The same for somebody who keeps what is not taken and tries again: it is not counted. */
+  offer(bytes: Buffer, source: object, complete = true): boolean {
     const dropping = this.#episode !== null && this.buffered > this.#limit / 2;
-    if (this.#closed || dropping || this.buffered + bytes.length > this.#limit) {
-      this.drop(bytes);
-      return false;
-    }
+    if (this.#closed || dropping || this.buffered + bytes.length > this.#limit) return false;
     this.#endEpisode();
     if (this.#open !== null && this.#open !== source) this.#queue.push(Buffer.of(NEWLINE));
     this.#queue.push(bytes);

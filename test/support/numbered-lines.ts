@@ -2,7 +2,12 @@ import assert from 'node:assert/strict';
 
 /** Lines that can be told apart and whose ends show whether something is missing. */
 export class NumberedLines {
+  readonly #name: string;
   readonly #all: string[] = [];
+
+  constructor(name = 'line') {
+    this.#name = name;
+  }
 
   /** At least so many bytes of further lines, of different lengths below 64 KiB. */
   next(bytes: number): Buffer {
@@ -10,7 +15,7 @@ export class NumberedLines {
     for (let length = 0; length < bytes; length += lines.at(-1)?.length ?? 0) {
       const number = this.#all.length;
       const filler = 'abcdefghij'.repeat(FILLERS[number % FILLERS.length] ?? 1);
-      const line = `line ${number} ${filler} end ${number}\n`;
+      const line = `${this.#name} ${number} ${filler} end ${number}\n`;
       lines.push(line);
       this.#all.push(line);
     }
@@ -33,7 +38,7 @@ export class NumberedLines {
     for (const line of lines) {
       const number = numbers.get(line);
       assert.ok(number !== undefined, `not a whole line: ${line.slice(0, 60)}...${line.slice(-60)}`);
-      assert.ok(number > last, `line ${number} behind line ${last}`);
+      assert.ok(number > last, `${this.#name} ${number} behind ${last}`);
       last = number;
     }
     return { lines: this.count - lines.length, bytes: this.bytes - received.length };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startNaiveManager } from '../support/killandrestart.ts';
@@ -133,25 +134,29 @@ describe('a worker that crashed', () => {
     const { zero, puppets, incumbent } = await startServing(t, { listeners });
     const address = await zero.address('http');
     await incumbent.hang('stopped');
-    const places = await placesInQueue(t, address);
-    assert.ok(places <= 4, `${places} connections for a backlog of 3`);
+    const waiting = await fillQueue(t, address);
+    assert.ok(waiting.length <= 4, `${waiting.length} connections for a backlog of 3`);
     process.kill(incumbent.pid, 'SIGKILL');
     const successor = await puppets.next();
     // Node listens with a backlog of its own, 511.
     await successor.listen({ name: 'http' });
+    // Connections are accepted in their order: when the last one is answered the queue is empty.
+    const last = waiting.at(-1);
+    assert.ok(last);
+    last.write('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n');
+    await once(last, 'data');
     const { cursor } = zero;
     await becomeReady(successor);
     await zero.fact('worker_ready', {}, cursor);
-    // Answered in the order of the queue: it is empty now.
-    await whoAnswers(address);
     await successor.hang('stopped');
-    assert.equal(await placesInQueue(t, address), places);
+    assert.equal((await fillQueue(t, address)).length, waiting.length);
   });
 });
 
-/** How many connections a listener takes while nobody accepts; a Unix listener says EAGAIN to the next (unix(7)). */
-async function placesInQueue(scope: Scope, address: string): Promise<number> {
-  for (let count = 0; ; count += 1) {
+/** The connections that a listener takes while nobody accepts; a Unix listener says EAGAIN to the next (unix(7)). */
+async function fillQueue(scope: Scope, address: string): Promise<Socket[]> {
+  const waiting: Socket[] = [];
+  for (;;) {
     const socket = connect({ ...parseTarget(address) });
     scope.after(() => {
       socket.destroy();
@@ -162,7 +167,8 @@ async function placesInQueue(scope: Scope, address: string): Promise<number> {
     });
     if (error !== null) {
       assert.equal(error.code, 'EAGAIN');
-      return count;
+      return waiting;
     }
+    waiting.push(socket);
   }
 }

@@ -125,6 +125,7 @@ describe('output of a service', () => {
     assert.equal((await whoAnswers(await zero.address('http'))).pid, incumbent.pid);
     await incumbent.closeFd(2);
     await handOver(service, 2);
+    await zero.fact('generation_gone', { generation: 1 });
     assert.deepEqual(
       zero.log.all('worker_exited').map(({ expected, exit }) => ({ expected, exit })),
       [{ expected: true, exit: { kind: 'exited', code: 0 } }],

@@ -26,7 +26,7 @@ const logging = z.strictObject({
     'The least important level that is written.',
     z.prefault(z.enum(['debug', 'info', 'warn', 'error']), 'info'),
   ),
-  file: key('Write the log to this file instead of standard output.', z.exactOptional(path)),
+  file: key('Write the log to this file instead of standard error.', z.exactOptional(path)),
 });
 
 export const application = z.strictObject({

@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { execFile } from 'node:child_process';
 import { closeSync, existsSync, fstatSync, mkdtempSync, openSync, readSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, beforeEach, describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { promisify } from 'node:util';
 import { sendDatagram } from '../../../src/linux/datagrams.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { NotifySocket } from '../../../src/readiness/index.ts';
 import { startNotifyGate } from '../../../src/readiness/notify.ts';
+import { fixture } from '../../support/paths.ts';
 import { verdictOf } from './manual-timers.ts';
+
+const run = promisify(execFile);
 
 const directory = mkdtempSync(join(tmpdir(), 'zero-notify-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
@@ -114,19 +118,19 @@ describe('a notify socket', () => {
       warn: (message) => warnings.push(message),
     });
     path = name;
-    const send = (sender: number) => {
-      const script = `import socket\ns=socket.socket(socket.AF_UNIX,socket.SOCK_DGRAM)\ns.sendto(b'READY=1','\\0'+'${name.slice(1)}')`;
-      const child = spawn('python3', ['-c', script], { uid: sender, stdio: 'ignore' });
-      return { pid: child.pid ?? -1, exit: once(child, 'exit') };
+    const send = async (sender: number): Promise<number> => {
+      const script = `import { notify } from ${JSON.stringify(pathToFileURL(fixture('notify.js')))};
+        console.log(await notify(Buffer.from('READY=1'), { socket: '${name}', uid: ${sender} }));`;
+      const { stdout } = await run(process.execPath, ['--input-type=module', '-e', script]);
+      return Number(stdout);
     };
-    const foreign = send(54321);
-    await foreign.exit;
+    const foreign = await send(54321);
     await settled();
     assert.equal(socket.ready, false);
     assert.deepEqual(warnings, [
-      `notify socket ${name}: refused a message from uid 54321 (pid ${foreign.pid}): only the worker's user may speak here`,
+      `notify socket ${name}: refused a message from uid 54321 (pid ${foreign}): only the worker's user may speak here`,
     ]);
-    await send(12345).exit;
+    await send(12345);
     await settled();
     assert.equal(socket.ready, true);
   });

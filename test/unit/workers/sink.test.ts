@@ -113,6 +113,21 @@ test('beyond the limit whole lines are dropped, counted, and reported once when 
   assert.equal(dropped.length, 1);
 });
 
+test('who keeps what is not taken is not counted', () => {
+  const { sink, answer, dropped, texts } = controlled({ limit: 10 });
+  const source = {};
+  assert.equal(sink.offer(Buffer.from('12345678\n'), source), true);
+  assert.equal(sink.offer(Buffer.from('again\n'), source), false);
+  answer();
+  assert.equal(sink.offer(Buffer.from('again\n'), source), true);
+  assert.deepEqual(texts(), ['12345678\n', 'again\n']);
+  assert.deepEqual([dropped, sink.dropped], [[], { lines: 0, bytes: 0 }]);
+  assert.equal(sink.closed, false);
+  answer('EPIPE', 0);
+  assert.equal(sink.closed, true);
+  assert.equal(sink.offer(Buffer.from('again\n'), source), false);
+});
+
 test('a line that was begun is ended before another writes, and when its rest is dropped', () => {
   const { write, texts, answer, sink } = controlled();
   const [one, two] = [{}, {}];
@@ -252,12 +267,12 @@ test('a file keeps its place and is appended to', async () => {
 
 /** Two connected stream sockets, one of them a bare descriptor, as journald gives to a service. */
 async function socketPair(): Promise<{ near: number; far: Socket }> {
-  const name = `zero-sink-${process.pid}`;
+  const path = join(folder, 'socket');
   const server = createServer();
-  server.listen(`\0${name}`);
+  server.listen(path);
   await once(server, 'listening');
   const near = openSocket('unix', 'stream');
-  connectSocket(near, { family: 'unix', path: `@${name}` });
+  connectSocket(near, { family: 'unix', path });
   const [far] = await once(server, 'connection');
   server.close();
   return { near, far };

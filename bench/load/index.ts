@@ -1,0 +1,33 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Scope } from '../../test/support/temporary.ts';
+import type { LoadOptions, Order, Taken } from './protocol.ts';
+
+export interface Load {
+  /** What happened since the last call. */
+  take(): Promise<Taken>;
+  stop(): Promise<void>;
+}
+
+/** Starts clients in a process of their own. */
+export function startLoad(scope: Scope, options: LoadOptions): Load {
+  // Compiled, it lies beside this file.
+  const child = fork(fileURLToPath(new URL('client.js', import.meta.url)), { serialization: 'advanced' });
+  scope.after(() => void child.kill('SIGKILL'));
+  const send = (order: Order): void => void child.send(order);
+  send({ type: 'start', options });
+  return {
+    async take() {
+      const answer = once(child, 'message');
+      send({ type: 'take' });
+      const [taken] = (await answer) as [Taken];
+      return taken;
+    },
+    async stop() {
+      const ended = once(child, 'exit');
+      child.kill('SIGKILL');
+      await ended;
+    },
+  };
+}

@@ -1,0 +1,41 @@
+// npm run bench [-- [--pairs N] [NAME...]]: takes the figures, keeps their samples and writes the table in docs/benchmarks.md.
+import { parseArgs } from 'node:util';
+import { type Measure, passes } from './figures.ts';
+import { describeMachine } from './machine.ts';
+import { listeners } from './measures/listeners.ts';
+import { reloads } from './measures/reload.ts';
+import { rest } from './measures/rest.ts';
+import { start } from './measures/start.ts';
+import { thousand } from './measures/thousand.ts';
+import { throughput } from './measures/throughput.ts';
+import { summary, writeResult, writeTable } from './report.ts';
+
+const MEASURES: readonly Measure[] = [start, reloads, throughput, listeners, rest, thousand];
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { pairs: { type: 'string', default: '20' } },
+});
+const pairs = Number(values.pairs);
+const unknown = positionals.filter((name) => !MEASURES.some((measure) => measure.name === name));
+if (unknown.length > 0 || !Number.isInteger(pairs) || pairs < 1) {
+  console.error(`usage: npm run bench -- [--pairs N] [${MEASURES.map(({ name }) => name).join('|')}]...`);
+  process.exit(2);
+}
+
+for (const measure of MEASURES) {
+  if (positionals.length > 0 && !positionals.includes(measure.name)) continue;
+  const machine = describeMachine();
+  const progress = (text: string): void => {
+    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+  };
+  const show = (text: string): void => progress(`${measure.name}: ${text}`);
+  const figures = await measure.measure({ pairs, progress: show });
+  progress('');
+  for (const figure of figures) {
+    console.log(summary(figure));
+    if (passes(figure) === false) process.exitCode = 1;
+  }
+  writeResult(measure, machine, figures);
+  writeTable(MEASURES);
+}

@@ -1,0 +1,119 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { cpSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../../test/support/paths.ts';
+import { type Scope, temporaryFolder } from '../../test/support/temporary.ts';
+import { writeConfig } from '../../test/support/zero-config.ts';
+import { now } from '../clock.ts';
+import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
+import { makeProbe, type Probe } from '../first-instruction.ts';
+import { withScope } from '../scope.ts';
+import { configOf } from '../supervised.ts';
+
+const AT_MOST = 1.7;
+
+export const start: Measure = {
+  name: 'start',
+  about:
+    'From the spawn of zero to the first instruction of its service (config read, address bound, launcher passed), against a bare `node -e 0` from its spawn to its end. The service is an executable without libraries whose first instruction reads the clock. Without kept code: as with another version of Node than the package was built with.',
+  measure: (run) => withScope((scope) => measureStart(scope, run)),
+};
+
+async function measureStart(scope: Scope, { pairs, progress }: Run): Promise<Figure[]> {
+  const probe = makeProbe(scope);
+  const copy = withoutKeptCode(scope);
+  const variants = [
+    {
+      name: '127.0.0.1',
+      command: join(ROOT, 'bin/zero.js'),
+      config: configFor(scope, probe, '127.0.0.1:0'),
+      target: AT_MOST,
+    },
+    {
+      name: 'localhost',
+      command: join(ROOT, 'bin/zero.js'),
+      config: configFor(scope, probe, 'localhost:0'),
+      target: AT_MOST,
+    },
+    {
+      name: '127.0.0.1, without kept code',
+      command: copy,
+      config: configFor(scope, probe, '127.0.0.1:0'),
+      target: null,
+    },
+  ];
+  const bare: number[] = [];
+  const taken = new Map(variants.map(({ name }) => [name, [] as number[]]));
+  // The first round fills the page cache.
+  for (let round = 0; round <= pairs; round += 1) {
+    const alone = await timeBareNode();
+    if (round > 0) bare.push(alone);
+    for (const { name, command, config } of variants) {
+      const time = await timeStart(command, config, probe);
+      if (round > 0) taken.get(name)?.push(time);
+    }
+    progress(`${round} of ${pairs}`);
+  }
+  return variants.map(({ name, target }) => {
+    const zero = taken.get(name) ?? [];
+    return {
+      name: `start to the service's first instruction, ${name}`,
+      unit: 'x bare node',
+      target: target === null ? null : { atMost: target },
+      values: ratios(zero, bare),
+      samples: { zero_ms: zero, bare_node_ms: bare },
+    };
+  });
+}
+
+function configFor(scope: Scope, { path, args }: Probe, address: string): string {
+  const { application, service } = configOf({ path, args });
+  return writeConfig(temporaryFolder(scope), {
+    ...(application && { application }),
+    service: { ...service, listeners: [{ name: 'http', address }] },
+  });
+}
+
+/** The same build without the code that V8 made of it. */
+function withoutKeptCode(scope: Scope): string {
+  const folder = temporaryFolder(scope);
+  for (const name of ['bin', 'dist']) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  for (const name of readdirSync(join(folder, 'dist'))) {
+    if (name.includes('.code.cjs.') && !name.endsWith('.map')) rmSync(join(folder, 'dist', name));
+  }
+  return join(folder, 'bin/zero.js');
+}
+
+async function timeBareNode(): Promise<number> {
+  const begin = now();
+  const child = launch(['-e', '0']);
+  await ended(child);
+  return now() - begin;
+}
+
+async function timeStart(command: string, config: string, probe: Probe): Promise<number> {
+  const first = probe.next();
+  const begin = now();
+  const child = launch([command, '--config', config]);
+  const end = ended(child);
+  const moment = await Promise.race([
+    first,
+    end.then((code) => {
+      throw new Error(`zero ended with ${code} before its service began`);
+    }),
+  ]);
+  child.kill('SIGQUIT');
+  await end;
+  return moment - begin;
+}
+
+function launch(args: readonly string[]): ChildProcess {
+  const environment = { ...process.env };
+  delete environment.NODE_OPTIONS;
+  return spawn(process.execPath, args, { stdio: 'ignore', env: environment });
+}
+
+function ended(child: ChildProcess): Promise<number | string | null> {
+  return new Promise((resolve) => child.once('exit', (code, signal) => resolve(code ?? signal)));
+}

@@ -1,0 +1,55 @@
+import type { Scope } from '../../test/support/temporary.ts';
+import type { Zero } from '../../test/support/zero.ts';
+import { pause } from '../clock.ts';
+import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
+import { makeProbe } from '../first-instruction.ts';
+import { privateDirty } from '../process-state.ts';
+import { withScope } from '../scope.ts';
+import { reload, supervise } from '../supervised.ts';
+
+const FEW = 20;
+const MANY = 1_000;
+const REST_MS = 30_000;
+/** Two readings of one supervisor differ by about as much. */
+const AT_MOST = 1.05;
+/** So many are reloaded at the same time. */
+const TOGETHER = 4;
+
+export const thousand: Measure = {
+  name: 'thousand',
+  about:
+    'The memory of one supervisor 30 s after its 1,000th reload against 30 s after its 20th: the same, which is to say within 5 %, of which each reading has as much.',
+  measure: (run) => withScope((scope) => measureThousand(scope, run)),
+};
+
+async function measureThousand(scope: Scope, { pairs, progress }: Run): Promise<Figure[]> {
+  const probe = makeProbe(scope);
+  const few: number[] = [];
+  const many: number[] = [];
+  for (let done = 0; done < pairs; done += TOGETHER) {
+    const group = Array.from({ length: Math.min(TOGETHER, pairs - done) }, () => supervise(scope, probe));
+    const supervisors = await Promise.all(group);
+    few.push(...(await Promise.all(supervisors.map((zero) => memoryAfter(zero, FEW)))));
+    many.push(...(await Promise.all(supervisors.map((zero) => memoryAfter(zero, MANY - FEW)))));
+    for (const zero of supervisors) {
+      zero.signal('SIGQUIT');
+      await zero.exited;
+    }
+    progress(`${many.length} of ${pairs}`);
+  }
+  return [
+    {
+      name: 'private dirty memory, after 1,000 reloads against after 20',
+      unit: 'x',
+      target: { atMost: AT_MOST },
+      values: ratios(many, few),
+      samples: { after_1000_mb: many, after_20_mb: few },
+    },
+  ];
+}
+
+async function memoryAfter(zero: Zero, reloads: number): Promise<number> {
+  for (let count = 0; count < reloads; count += 1) await reload(zero);
+  await pause(REST_MS);
+  return privateDirty(zero.pid);
+}

@@ -1,0 +1,24 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
+/** Memory that a process has written to and shares with nobody, in thousands of the kernel's kB: Private_Dirty (proc_pid_smaps(5)). */
+export function privateDirty(pid: number): number {
+  const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
+  return numberAt(text, /^Private_Dirty:\s+(\d+) kB$/m) / 1000;
+}
+
+/** How often the threads of a process were taken off or gave up a processor, all together (proc_pid_status(5)). */
+export function contextSwitches(pid: number): number {
+  let sum = 0;
+  for (const thread of readdirSync(`/proc/${pid}/task`)) {
+    const text = readFileSync(`/proc/${pid}/task/${thread}/status`, 'latin1');
+    sum += numberAt(text, /^voluntary_ctxt_switches:\s+(\d+)$/m);
+    sum += numberAt(text, /^nonvoluntary_ctxt_switches:\s+(\d+)$/m);
+  }
+  return sum;
+}
+
+function numberAt(text: string, pattern: RegExp): number {
+  const found = pattern.exec(text)?.[1];
+  if (found === undefined) throw new Error(`no ${pattern} in:\n${text}`);
+  return Number(found);
+}

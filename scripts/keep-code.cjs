@@ -1,0 +1,35 @@
+// Part of the build: runs a supervisor through a start and a reload, and keeps the code that V8 compiled for it.
+const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
+const { tmpdir } = require('node:os');
+const { join, resolve } = require('node:path');
+const { load } = require('./code-cache.cjs');
+
+// The first generation asks for its successor, the second for the end.
+const SERVICE = 'if [ $1 = 1 ]; then kill -HUP $PPID; exec sleep 60; else kill -TERM $PPID; fi';
+
+const folder = mkdtempSync(join(tmpdir(), 'zero-build-'));
+const config = join(folder, 'zero.yaml');
+writeFileSync(
+  config,
+  `application:
+  logging: { format: json, file: ${join(folder, 'log')} }
+  runtime_directory: ${join(folder, 'run')}
+  data_directory: ${join(folder, 'data')}
+service:
+  listeners:
+    - name: http
+      address: localhost:0
+      socket_fd: 3
+  runtime:
+    path: /bin/sh
+    args: ['-c', '${SERVICE}', 'sh', '\${generation}']
+    environment: [{ key: PATH }]
+  options: { reload_uptime: 10ms, shutdown_timeout: 1s }
+`,
+);
+const { exports: supervisor, keep } = load(resolve('dist/run.code.cjs'));
+supervisor.runFile(config).then((code) => {
+  keep();
+  rmSync(folder, { recursive: true });
+  process.exitCode = code;
+});

@@ -1,0 +1,21 @@
+import { pidfdOpen } from '../../src/linux/processes.ts';
+import { reactor } from '../../src/linux/reactor.ts';
+import { closeFd } from '../../src/linux/sockets.ts';
+
+/** Resolves when the process, which need not be a child, has ended; at once when there is none. */
+export function whenEnded(pid: number): Promise<void> {
+  return new Promise((resolve) => {
+    let pidfd: number;
+    try {
+      pidfd = pidfdOpen(pid);
+    } catch {
+      resolve();
+      return;
+    }
+    const watch = reactor.watch(pidfd, () => {
+      watch.close();
+      closeFd(pidfd);
+      resolve();
+    });
+  });
+}
