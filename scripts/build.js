@@ -72,4 +72,4 @@ copyFileSync('scripts/code-cache.cjs', `${outdir}/code-cache.cjs`);
 const load = `require('./code-cache.cjs').load(\`\${__dirname}/${WARM}.code.cjs\`)`;
 writeFileSync(`${outdir}/${WARM}.cjs`, `module.exports = ${load}.exports;\n`);
 if (process.platform === 'linux')
-  execFileSync(process.execPath, ['scripts/keep-code.cjs'], { stdio: 'inherit' });
+  execFileSync(process.execPath, ['scripts/keep-code.cjs'], { stdio: 'inherit', timeout: 60_000 });

@@ -9,7 +9,10 @@ const { Script } = require('node:vm');
 // V8 refuses code of another version by itself, but not code of another machine.
 const cacheOf = (filename) => `${filename}.${process.arch}-${process.versions.v8}`;
 
-/** The chunk's exports, as require() would give them. `keep` writes down the code that was compiled until then. */
+/**
+ * The chunk's exports, as require() would give them. `refused`: there was no kept code, or V8 did not take it. `keep` writes down what was
+ * compiled until then.
+ */
 function load(filename) {
   const cache = cacheOf(filename);
   const cachedData = existsSync(cache) ? readFileSync(cache) : undefined;
@@ -19,7 +22,11 @@ function load(filename) {
   const chunk = { exports: {} };
   const evaluate = script.runInThisContext();
   evaluate.call(chunk.exports, chunk.exports, createRequire(filename), chunk, filename, dirname(filename));
-  return { exports: chunk.exports, keep: () => writeFileSync(cache, script.createCachedData()) };
+  return {
+    exports: chunk.exports,
+    refused: script.cachedDataRejected !== false,
+    keep: () => writeFileSync(cache, script.createCachedData()),
+  };
 }
 
 module.exports = { load };

@@ -2,6 +2,7 @@
 const { mkdtempSync, rmSync, writeFileSync } = require('node:fs');
 const { tmpdir } = require('node:os');
 const { join, resolve } = require('node:path');
+const v8 = require('node:v8');
 const { load } = require('./code-cache.cjs');
 
 // The first generation asks for its successor, the second for the end.
@@ -27,9 +28,14 @@ service:
   options: { reload_uptime: 10ms, shutdown_timeout: 1s }
 `,
 );
-const { exports: supervisor, keep } = load(resolve('dist/run.code.cjs'));
+// V8 takes code only under the flags that it was compiled under; a supervisor changes them once its service runs.
+v8.setFlagsFromString = () => {};
+
+const file = resolve('dist/run.code.cjs');
+const { exports: supervisor, keep } = load(file);
 supervisor.runFile(config).then((code) => {
   keep();
+  if (load(file).refused) throw new Error('V8 does not take the code that it has just made');
   rmSync(folder, { recursive: true });
   process.exitCode = code;
 });

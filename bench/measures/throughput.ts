@@ -71,11 +71,12 @@ async function underZero(scope: Scope): Promise<number> {
 }
 
 async function direct(scope: Scope): Promise<number> {
-  // As zero starts it: nothing in its environment that the other has not.
+  // As zero starts it: the same environment, and a session of its own, which the scheduler shares processors by (sched(7), autogroup).
   const environment = Object.fromEntries(environmentList({}).map(({ key, value }) => [key, value]));
   const service = spawn(process.execPath, [SERVICE], {
     stdio: ['ignore', 'pipe', 'ignore'],
     env: environment,
+    detached: true,
   });
   scope.after(() => void service.kill('SIGKILL'));
   const [line] = (await once(service.stdout, 'data')) as [Buffer];

@@ -142,7 +142,8 @@ function restartOrEnd(
   // A candidate is not given a second try while an incumbent serves.
   const expendable = (handoverOf(context.state, generation.id)?.incumbent ?? null) !== null;
   if (generation.stage.name === 'stopping' || expendable || !decision.restart) {
-    worker.life = { name: 'ended', exit };
+    // Where it ends the supervisor, the 0 of a service that went into the background would be taken for success.
+    worker.life = { name: 'ended', exit: daemonised ? { kind: 'exited', code: 1 } : exit };
     return;
   }
   worker.attempts = decision.attempts;

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
+import { chmodSync } from 'node:fs';
 import type { Skippable } from './debian.ts';
+import { type Scope, temporaryFolder } from './temporary.ts';
 
 /** True where these tests may change users, mount and raise limits. */
 export const IS_ROOT: boolean = process.geteuid?.() === 0;
@@ -30,4 +32,11 @@ export function account(name: string): Account {
 /** In front of a command: runs it as that user, with the groups of a login and nothing of root's rights (setpriv(1)). */
 export function asAccount({ uid, gid, groups }: Account): [string, ...string[]] {
   return ['setpriv', `--reuid=${uid}`, `--regid=${gid}`, `--groups=${groups.join(',')}`, '--'];
+}
+
+/** A temporary folder that every user may enter. */
+export function sharedFolder(scope: Scope): string {
+  const folder = temporaryFolder(scope);
+  chmodSync(folder, 0o755);
+  return folder;
 }

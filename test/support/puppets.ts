@@ -1,4 +1,4 @@
-import { chmodSync } from 'node:fs';
+import { chmodSync, copyFileSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -28,9 +28,11 @@ export interface Puppets {
 export async function startPuppets(scope: Scope): Promise<Puppets> {
   const guard = guardProcesses(scope);
   const folder = temporaryFolder(scope);
-  // A service may run as another user.
+  // A service may run as another user, whom a checkout in somebody's home may be closed to.
   chmodSync(folder, 0o755);
   const path = join(folder, 'puppets');
+  const reporter = join(folder, 'report.pl');
+  copyFileSync(fixture('report.pl'), reporter);
   const connected = new Journal<Puppet>();
   const sockets = new Set<Socket>();
   let given = 0;
@@ -74,7 +76,7 @@ export async function startPuppets(scope: Scope): Promise<Puppets> {
   return {
     environment: { PUPPET_SOCKET: path },
     command: [process.execPath, fixture('puppet.js')],
-    reporter: [fixture('report.pl')],
+    reporter: [reporter],
     all: connected.entries,
     next,
     nextOf,

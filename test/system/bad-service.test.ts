@@ -173,46 +173,35 @@ describe('an incumbent', () => {
     const service = await startServing(t, { environment: { BOOKS_DIR: folder } });
     const { zero, incumbent, puppets } = service;
     const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
+    /** One handover; `act` is what the candidate does, where it is a puppet. */
     const fails = async (
-      sections: PuppetSections,
-      act: (candidate: Puppet) => Promise<unknown>,
       step: string,
+      sections: PuppetSections,
+      act?: (candidate: Puppet) => Promise<unknown>,
     ) => {
       load.phase(step);
       service.rewrite({ ...sections, options: { shutdown_timeout: '100ms' } });
       const from = service.reload();
-      const finished = zero.fact('handover_finished', {}, from);
-      if (sections.runtime === undefined) await act(await puppets.next());
-      const { outcome, failure } = await finished;
+      await act?.(await puppets.next());
+      const { outcome, failure } = await zero.fact('handover_finished', {}, from);
       assert.notEqual(outcome, 'promoted');
       assert.equal(failure?.step, step);
       await load.whenPhaseHas(100);
     };
-    const nothing = () => Promise.resolve();
-    await fails({ runtime: { path: '/nonexistent' } }, nothing, 'release.path');
-    await fails({ runtime: { path: folder } }, nothing, 'release.path');
-    await fails({}, (candidate) => candidate.exit(1), 'exit');
-    await fails({}, (candidate) => candidate.die('SIGSEGV'), 'exit');
-    await fails({}, (candidate) => candidate.daemonise(), 'exit');
-    await fails({}, (candidate) => candidate.closeFd(10), 'readiness.ready_fd');
-    await fails(
-      { readiness: { timeout: '100ms' } },
-      (candidate) => candidate.onSignal('SIGTERM', 'report'),
-      'readiness.timeout',
-    );
-    await fails(
-      { readiness: { timeout: '100ms' } },
-      (candidate) => candidate.hang('stopped'),
-      'readiness.timeout',
-    );
-    await fails(
-      {},
-      async (candidate) => {
-        await candidate.output('stdout', 20_000_000, 'binary');
-        await candidate.exit(1);
-      },
-      'exit',
-    );
+    const shell = (script: string) => ({ path: '/bin/sh', args: ['-c', script] });
+    const readiness = { timeout: '300ms' };
+    await fails('release.path', { runtime: { path: '/nonexistent' } });
+    await fails('release.path', { runtime: { path: folder } });
+    await fails('exit', {}, (candidate) => candidate.exit(1));
+    await fails('exit', {}, (candidate) => candidate.die('SIGSEGV'));
+    await fails('exit', {}, (candidate) => candidate.daemonise());
+    await fails('readiness.ready_fd', {}, (candidate) => candidate.closeFd(10));
+    await fails('readiness.timeout', {
+      readiness,
+      runtime: shell('trap "" TERM; while :; do sleep 1000; done'),
+    });
+    await fails('readiness.timeout', { readiness, runtime: shell('kill -STOP $$') });
+    await fails('exit', { runtime: shell('head -c 20000000 /dev/urandom; exit 1') });
     const result = await load.stop();
     assert.deepEqual(result.failures, {});
     assert.deepEqual(Object.keys(result.byGeneration), ['1']);

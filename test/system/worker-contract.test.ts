@@ -17,9 +17,9 @@ function after(shell: string): [string, ...string[]] {
 }
 
 /** The socket that a listener has in the supervisor, as /proc names it: `socket:[inode]`. */
-function socketOf(zero: Zero, listener: string): string {
-  const bound = zero.log.all('listener_bound', { listener }).at(-1);
-  return readlinkSync(`/proc/${zero.pid}/fd/${bound?.fd}`);
+async function socketOf(zero: Zero, listener: string): Promise<string> {
+  const { fd } = await zero.fact('listener_bound', { listener });
+  return readlinkSync(`/proc/${zero.pid}/fd/${fd}`);
 }
 
 function assertDescriptors(report: Puppet, numbers: readonly number[]): void {
@@ -69,7 +69,7 @@ describe('descriptors of a service', () => {
       assert.equal(new Set([fds[1], fds[2], fds[10]]).size, 3);
       const numbers = { late: 300, http: 3, path: 12, abstract: 5, packets: 7, messages: 20 };
       for (const [name, number] of Object.entries(numbers))
-        assert.equal(fds[number], socketOf(zero, name), name);
+        assert.equal(fds[number], await socketOf(zero, name), name);
     },
   );
 
@@ -85,7 +85,7 @@ describe('descriptors of a service', () => {
     assert.match(fds[3] ?? '', /^pipe:/);
     assert.deepEqual(
       [fds[5], fds[4], fds[6]],
-      ['a', 'b', 'c'].map((name) => socketOf(zero, name)),
+      await Promise.all(['a', 'b', 'c'].map((name) => socketOf(zero, name))),
     );
   });
 

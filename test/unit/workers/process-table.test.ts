@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { becomeSubreaper, type ExitStatus, sendSignal } from '../../../src/linux/processes.ts';
-import { processStat } from '../../../src/linux/procfs.ts';
+import { processStat, sessionMembers } from '../../../src/linux/procfs.ts';
 import { belongsTo, isDescendantOf } from '../../../src/workers/descendants.ts';
 import { ProcessTable } from '../../../src/workers/process-table.ts';
 import { killLeftovers, killSession, leftovers } from '../../../src/workers/stopper.ts';
@@ -141,8 +141,9 @@ test('what outlives a worker is found in its session and beyond it, and killed',
 test('a session that forks is killed to the last process', async () => {
   const { pid, exit, line } = script('for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo; wait');
   await line();
+  const gone = Promise.all(sessionMembers(pid).map((member) => (member === pid ? exit : foreign(member))));
   assert.equal(killSession(pid).length, 9);
-  await exit;
+  await gone;
   assert.deepEqual(killSession(pid), []);
 });
 

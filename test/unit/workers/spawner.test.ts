@@ -11,10 +11,11 @@ import { resolveUser } from '../../../src/workers/target-user.ts';
 import type { WorkerSpec } from '../../../src/workers/worker-spec.ts';
 import { ended, folder, listener, outputFile, runtimeConfig } from './support.ts';
 
-// What a process can say about itself: the descriptors that it passes on, its folder, its signals.
+// What a process can say about itself: the descriptors that it passes on, its folder, its signals. The shell reads these itself: it blocks
+// all signals while it starts a command.
 const DUMP = `
 ls -l /proc/self/fd /proc/self/cwd
-grep -E '^(Sig(Blk|Ign|Cgt)|Uid)' /proc/$$/status
+while read -r line; do case $line in Sig*|Uid*) echo "$line";; esac; done </proc/self/status
 tr '\\0' '\\n' < /proc/$$/environ
 tr '\\0' '\\n' < /proc/$$/cmdline
 `;

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { complaints } from '../support/complaints.ts';
+import { whenEnded } from '../support/process-end.ts';
+import { identify, isRunning } from '../support/processes.ts';
+import {
+  assertUntouched,
+  nextReady,
+  startPuppetService,
+  startServing,
+  whoAnswers,
+} from '../support/puppet-service.ts';
+import { DEADLINE, type Zero } from '../support/zero.ts';
+
+const FOREGROUND = 'its main process exited and left a daemon behind: run it in the foreground';
+
+/** Those killed because they outlived their worker, and how long that took in ms, by the clock of the log. */
+async function killedLeftovers(
+  zero: Zero,
+  generation: number,
+): Promise<{ pids: readonly number[]; after: number }> {
+  const killed = await zero.fact('leftovers_killed', { generation });
+  const [exited] = zero.log.all('worker_exited', { generation }).slice(-1);
+  return { pids: killed.pids, after: timeOf(killed) - timeOf(exited) };
+}
+
+const timeOf = (fact: object | undefined): number => Date.parse(Reflect.get(fact ?? {}, 'time'));
+
+describe('a service that daemonises', () => {
+  it(
+    'is told to run in the foreground, and its daemon is gone before it is tried again',
+    DEADLINE,
+    async (t) => {
+      const { zero, puppets } = await startPuppetService(t, { restart: { policy: 'never' } });
+      const daemon = await (await puppets.next()).daemonise();
+      const gone = whenEnded(daemon);
+      const { failure } = await zero.fact('handover_finished', { outcome: 'failed' });
+      assert.deepEqual([failure?.step, failure?.reason], ['exit', FOREGROUND]);
+      const { pids, after } = await killedLeftovers(zero, 1);
+      assert.deepEqual(pids, [daemon]);
+      assert.ok(after >= 1_990, `${after} ms`);
+      await gone;
+      // The code of a service that failed is not 0.
+      assert.deepEqual(await zero.exited, { code: 1, signal: null });
+    },
+  );
+
+  it('is rolled back as a candidate', DEADLINE, async (t) => {
+    const service = await startServing(t);
+    const { zero, puppets, incumbent } = service;
+    service.reload();
+    const daemon = await (await puppets.next()).daemonise();
+    const { outcome, failure } = await zero.fact('handover_finished', { handover: 2 });
+    assert.deepEqual([outcome, failure?.step, failure?.reason], ['rolled_back', 'exit', FOREGROUND]);
+    assert.deepEqual((await killedLeftovers(zero, 2)).pids, [daemon]);
+    await zero.fact('generation_gone', { generation: 2 });
+    await assertUntouched(service, incumbent);
+  });
+});
+
+describe('a child that its service leaves behind', () => {
+  for (const session of ['same', 'new'] as const) {
+    it(`in the ${session} session is killed after 2 s when the service has crashed`, DEADLINE, async (t) => {
+      const { zero, puppets, incumbent } = await startServing(t);
+      const child = await incumbent.fork(session, true);
+      await incumbent.die('SIGSEGV');
+      const successor = await nextReady(puppets);
+      const { pids, after } = await killedLeftovers(zero, 1);
+      assert.ok(pids.includes(child));
+      assert.ok(after >= 1_990, `${after} ms`);
+      assert.equal((await whoAnswers(await zero.address('http'))).pid, successor.pid);
+    });
+
+    it(`in the ${session} session is killed after 2 s when the service was replaced`, DEADLINE, async (t) => {
+      const service = await startServing(t);
+      const { zero, puppets, incumbent } = service;
+      const child = await incumbent.fork(session, true);
+      service.reload();
+      const successor = await nextReady(puppets);
+      assert.ok((await killedLeftovers(zero, 1)).pids.includes(child));
+      await zero.fact('generation_gone', { generation: 1 });
+      assert.equal((await whoAnswers(await zero.address('http'))).pid, successor.pid);
+      assert.deepEqual(
+        complaints(zero).map(({ event }) => event),
+        ['leftovers_killed'],
+      );
+    });
+  }
+
+  it('is left alone when it leaves by itself in time', DEADLINE, async (t) => {
+    const service = await startServing(t);
+    const { zero, puppets, incumbent } = service;
+    const child = await incumbent.fork('same');
+    service.reload();
+    await nextReady(puppets);
+    await zero.fact('worker_exited', { generation: 1 });
+    process.kill(child, 'SIGTERM');
+    await zero.fact('generation_gone', { generation: 1 });
+    assert.deepEqual(complaints(zero), []);
+  });
+
+  it('is killed at once when zero stops at once', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startServing(t);
+    const children = [await incumbent.fork('same', true), await incumbent.fork('new', true)];
+    const gone = children.map(whenEnded);
+    zero.signal('SIGQUIT');
+    assert.deepEqual(await zero.exited, { code: 0, signal: null });
+    await Promise.all(gone);
+  });
+
+  it('of another generation is not killed with it', DEADLINE, async (t) => {
+    const service = await startServing(t);
+    const { zero, puppets, incumbent } = service;
+    const old = await incumbent.fork('new', true);
+    service.reload();
+    const successor = await nextReady(puppets);
+    const kept = await successor.fork('new', true);
+    const known = identify(kept);
+    await zero.fact('generation_gone', { generation: 1 });
+    const [killed, ...more] = zero.log.all('leftovers_killed');
+    assert.ok(killed?.pids.includes(old));
+    assert.deepEqual(more, []);
+    assert.ok(known !== null && isRunning(known));
+  });
+});
