@@ -52,6 +52,8 @@ function unreadable(error: unknown): string {
       return 'read config: ENOENT: there is no such file: name another with --config';
     case 'EACCES':
       return 'read config: EACCES: this user may not read it';
+    case 'EMFILE':
+      return 'read config: EMFILE: zero has no descriptor left: raise its nofile limit';
     case 'EISDIR':
       return 'read config: EISDIR: it is a directory';
     default:

@@ -27,6 +27,17 @@ export class SystemError extends Error {
   }
 }
 
+/** True for a failed system call, of this program's own or of Node's: its `code` is the errno's name, its `syscall` the step. */
+export function isSystemFailure(error: unknown): error is Error & { code: string; syscall: string } {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    'syscall' in error &&
+    typeof error.syscall === 'string'
+  );
+}
+
 /** The positive errno of a name such as 'EACCES'. Throws RangeError for a name that Linux does not have. */
 export function errnoNumber(name: string): number {
   const errno = numberByName.get(name);

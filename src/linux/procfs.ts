@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import { withSpare } from './spare.ts';
 
 /** Fields of /proc/PID/stat (proc(5)). `startTime` is in clock ticks since boot and tells a reused pid apart. */
 export interface ProcessStat {
@@ -58,7 +59,7 @@ export function listProcesses(): ProcessStat[] {
 
 /** Every process number that /proc shows. */
 export function processIds(): number[] {
-  return readdirSync('/proc')
+  return withSpare(() => readdirSync('/proc'))
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
 }
@@ -107,7 +108,7 @@ export function splitAtNul(bytes: Buffer): Buffer[] {
 // A process that ends between open and read gives ESRCH instead of ENOENT; a protected one EACCES or EPERM.
 function readOrNull(path: string): Buffer | null {
   try {
-    return readFileSync(path);
+    return withSpare(() => readFileSync(path));
   } catch {
     return null;
   }

@@ -1,6 +1,5 @@
 import type { WorkerKey } from '../lifecycle/events.ts';
 import type { Failure } from '../lifecycle/facts.ts';
-import { SystemError } from '../linux/errors.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
 import type { Prepared } from './prepare.ts';
@@ -35,9 +34,7 @@ export class Generations {
     } catch (error) {
       const { generation, worker } = key;
       if (error instanceof SpawnError) return { step: error.step, reason: error.message, generation, worker };
-      if (error instanceof ReleaseError || error instanceof SystemError) {
-        return { step: 'spawn', reason: error.message, generation, worker };
-      }
+      if (error instanceof ReleaseError) return { step: 'spawn', reason: error.message, generation, worker };
       throw error;
     }
   }

@@ -1,6 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import type { Fact } from '../lifecycle/facts.ts';
+import { withSpare } from '../linux/spare.ts';
 
 type Finished = Extract<Fact, { event: 'handover_finished' }>;
 
@@ -13,5 +14,6 @@ export function recordHandover(dataDirectory: string, fact: Finished, wallClock:
   const { event: _, failure, ...rest } = fact;
   const reason = failure ? { step: failure.step, reason: failure.reason } : null;
   const line = JSON.stringify({ at: wallClock.toISOString(), ...rest, failure: reason });
-  fs.appendFileSync(path.join(dataDirectory, 'history.jsonl'), `${line}\n`, { mode: 0o640 });
+  const file = path.join(dataDirectory, 'history.jsonl');
+  withSpare(() => fs.appendFileSync(file, `${line}\n`, { mode: 0o640 }));
 }

@@ -1,6 +1,7 @@
 import type { Effect } from '../lifecycle/effects.ts';
 import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
 import type { Verdict } from '../lifecycle/state.ts';
+import { isSystemFailure } from '../linux/errors.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
@@ -99,10 +100,10 @@ export class Performer {
   async #resolve(handover: number): Promise<void> {
     const { prepare, post } = this.#stage;
     const result = await prepare().catch((error: unknown): Failure => {
-      return {
-        step: 'prepare',
-        reason: error instanceof Error ? (error.stack ?? error.message) : String(error),
-      };
+      // A step that no part of it has a word for; anything but a system call is a defect, and the reason says where.
+      const reason =
+        isSystemFailure(error) || !(error instanceof Error) ? String(error) : String(error.stack);
+      return { step: 'prepare', reason };
     });
     if (!('config' in result)) {
       post({ type: 'resolve_failed', handover, failure: result });

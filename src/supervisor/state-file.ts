@@ -2,6 +2,7 @@ import fs from 'node:fs';
 import path from 'node:path';
 import type { State } from '../lifecycle/state.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
+import { withSpare } from '../linux/spare.ts';
 import type { ListenerSnapshot } from '../listeners/listener-set.ts';
 import type { Instance } from './instance.ts';
 
@@ -76,7 +77,7 @@ export class StateFile {
     };
     const temporary = `${this.#file}.new`;
     try {
-      fs.writeFileSync(temporary, JSON.stringify(saved), { mode: 0o600 });
+      withSpare(() => fs.writeFileSync(temporary, JSON.stringify(saved), { mode: 0o600 }));
       fs.renameSync(temporary, this.#file);
       this.#broken = false;
     } catch (error) {

@@ -1,3 +1,4 @@
+import { isSystemFailure } from '../linux/errors.ts';
 import { exitNow } from '../linux/processes.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
 import { claimInstance, InstanceError, instanceOf } from './instance.ts';
@@ -49,9 +50,5 @@ async function run({ source, version }: SuperviseOptions): Promise<number> {
 }
 
 function isExpected(error: unknown): error is Error {
-  return (
-    error instanceof ConfigError ||
-    error instanceof InstanceError ||
-    (error instanceof Error && 'code' in error)
-  );
+  return error instanceof ConfigError || error instanceof InstanceError || isSystemFailure(error);
 }

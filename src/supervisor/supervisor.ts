@@ -2,6 +2,7 @@ import type { Config } from '../config/index.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
+import { keepSpare } from '../linux/spare.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/dispatch.ts';
 import { listenFdsWarning } from '../workers/conventions/index.ts';
@@ -115,6 +116,7 @@ export class Supervisor {
     const { config, source, version, instance } = this.#options;
     this.#signals = signals;
     becomeSubreaper();
+    keepSpare();
     this.#table.start();
     const file = source.file;
     this.#report({

@@ -1,6 +1,7 @@
 import path from 'node:path';
 import type { WorkerKey } from '../lifecycle/events.ts';
 import type { Fact } from '../lifecycle/facts.ts';
+import { isSystemFailure } from '../linux/errors.ts';
 import { openPipe } from '../linux/pipes.ts';
 import { type ExitStatus, sendSignal, type Usage } from '../linux/processes.ts';
 import { processStat } from '../linux/procfs.ts';
@@ -11,7 +12,7 @@ import { launcherFailure } from '../workers/launcher-exit.ts';
 import { WorkerOutput } from '../workers/output.ts';
 import type { ProcessTable } from '../workers/process-table.ts';
 import type { Sink } from '../workers/sink.ts';
-import { spawnWorker } from '../workers/spawner.ts';
+import { SpawnError, spawnWorker } from '../workers/spawner.ts';
 import { type Departed, killLeftovers, killSession, leftovers } from '../workers/stopper.ts';
 import type { Happening } from './engine.ts';
 import type { Prepared } from './prepare.ts';
@@ -44,7 +45,7 @@ export class WorkerProcess {
   #follow: { close(): void } | null = null;
   #life: 'running' | 'remains' | 'ended' = 'running';
 
-  /** Spawns it. Throws SystemError, SpawnError or ReleaseError; nothing stays open then. */
+  /** Spawns it. Throws SpawnError or ReleaseError; nothing stays open then. */
   constructor(key: WorkerKey, prepared: Prepared, context: WorkerContext) {
     this.key = key;
     this.#context = context;
@@ -79,6 +80,7 @@ export class WorkerProcess {
         });
         this.session = pid;
         this.pid = pid;
+        undo.push(() => this.kill());
       } finally {
         if (readyPipe) closeFd(readyPipe.write);
       }
@@ -98,7 +100,7 @@ export class WorkerProcess {
       });
     } catch (error) {
       for (const step of undo.reverse()) step();
-      throw error;
+      throw isSystemFailure(error) ? new SpawnError(error, release.executable) : error;
     }
   }
 
@@ -201,9 +203,9 @@ export class WorkerProcess {
       };
       try {
         this.#context.table.watchForeign(pid, gone);
-      } catch {
-        // ESRCH: it left between the look and the watch.
-        setImmediate(gone);
+      } catch (error) {
+        // It left between the look and the watch. What cannot be watched (EMFILE) is killed when its time is over.
+        if (isSystemFailure(error) && error.code === 'ESRCH') setImmediate(gone);
       }
     }
   }
@@ -218,8 +220,16 @@ export class WorkerProcess {
       report({ event: 'warning', about: 'notify', message });
       return;
     }
-    this.#follow?.close();
-    this.#follow = table.watchForeign(pid, (exit, usage) => this.#left(pid, exit, usage), true);
+    const before = this.#follow;
+    try {
+      this.#follow = table.watchForeign(pid, (exit, usage) => this.#left(pid, exit, usage), true);
+    } catch (error) {
+      if (!isSystemFailure(error)) throw error;
+      const message = `generation ${key.generation}: MAINPID=${pid} cannot be followed: ${error.message}`;
+      report({ event: 'warning', about: 'notify', message });
+      return;
+    }
+    before?.close();
     this.pid = pid;
     post({ type: 'pid_changed', ...key, pid });
   }

@@ -31,6 +31,7 @@ export function levelOf(fact: Fact): Level {
     case 'stop_requested':
       return 'info';
     case 'worker_not_ready':
+    case 'worker_spawn_failed':
     case 'worker_killed':
     case 'leftovers_killed':
     case 'output_dropped':
@@ -42,7 +43,6 @@ export function levelOf(fact: Fact): Level {
       return handoverLevel(fact.outcome);
     case 'supervisor_stopped':
       return fact.code === 0 ? 'info' : 'error';
-    case 'worker_spawn_failed':
     case 'error':
       return 'error';
   }

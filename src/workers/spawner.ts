@@ -1,4 +1,4 @@
-import { SystemError } from '../linux/errors.ts';
+import { isSystemFailure } from '../linux/errors.ts';
 import { type SpawnRequest, spawnProcess } from '../linux/spawn.ts';
 import { findTool } from './commands.ts';
 import { conventions } from './conventions/index.ts';
@@ -7,13 +7,15 @@ import { launchChain } from './launcher.ts';
 import { substitute } from './substitute.ts';
 import type { WorkerSpec } from './worker-spec.ts';
 
-/** Why a process could not be started; `step` is the call that failed. */
+type SystemFailure = Error & { readonly code: string; readonly syscall: string };
+
+/** Why a process could not be started; `step` is the call that failed, be it that of a pipe or socket which it was to have. */
 export class SpawnError extends Error {
   readonly step: string;
   /** The errno's name. */
   readonly code: string;
 
-  constructor(cause: SystemError, executable: string) {
+  constructor(cause: SystemFailure, executable: string) {
     super(`start ${executable}: ${cause.message}${advice(cause.code)}`, { cause });
     this.name = 'SpawnError';
     this.step = cause.syscall;
@@ -53,8 +55,7 @@ export function spawn(request: SpawnRequest, executable: string): number {
   try {
     return spawnProcess(request);
   } catch (error) {
-    if (error instanceof SystemError) throw new SpawnError(error, executable);
-    throw error;
+    throw isSystemFailure(error) ? new SpawnError(error, executable) : error;
   }
 }
 

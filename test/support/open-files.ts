@@ -1,0 +1,28 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+
+/** The numbers of the descriptors that a process has open, in order. */
+export function openDescriptors(pid: number): number[] {
+  return readdirSync(`/proc/${pid}/fd`)
+    .map(Number)
+    .sort((a, b) => a - b);
+}
+
+/** The smallest number that is free: what the process opens next, and EMFILE where that is its limit (getrlimit(2)). */
+export function nextDescriptor(pid: number): number {
+  const open = new Set(openDescriptors(pid));
+  let number = 0;
+  while (open.has(number)) number += 1;
+  return number;
+}
+
+/** Sets the soft limit of open files of a running process; what it has open above that stays open. */
+export function limitDescriptors(pid: number, soft: number | 'hard'): void {
+  const limit = soft === 'hard' ? hardLimit(pid) : soft;
+  execFileSync('prlimit', [`--pid=${pid}`, `--nofile=${limit}:`]);
+}
+
+function hardLimit(pid: number): string {
+  const options = [`--pid=${pid}`, '--nofile', '--output=HARD', '--noheadings', '--raw'];
+  return execFileSync('prlimit', options, { encoding: 'utf8' }).trim();
+}
