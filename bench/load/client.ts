@@ -10,6 +10,8 @@ let since = performance.now();
 let failed = 0;
 let latencies: number[] = [];
 let turn = 0;
+/** The clients of any other load have nothing more to do. */
+let current: LoadOptions | null = null;
 
 /** One client: a request, its answer, the next request; on a new connection whenever the old one is over. */
 class Client {
@@ -24,6 +26,10 @@ class Client {
   }
 
   #ask(): void {
+    if (this.#options !== current) {
+      this.#socket?.removeAllListeners('close').destroy();
+      return;
+    }
     this.#begin = performance.now();
     this.#socket ??= this.#connect();
     this.#socket.write(this.#options.connections === 'short' ? SHORT : KEEP_ALIVE, 'latin1');
@@ -81,7 +87,11 @@ function take(): Taken {
 }
 
 process.on('message', (order: Order) => {
-  if (order.type === 'take') process.send?.(take());
-  else for (let count = 0; count < order.options.clients; count += 1) new Client(order.options);
+  if (order.type === 'take') {
+    process.send?.(take());
+    return;
+  }
+  current = order.options;
+  for (let count = 0; count < current.clients; count += 1) new Client(current);
 });
 process.on('disconnect', () => process.exit());

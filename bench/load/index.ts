@@ -5,6 +5,8 @@ import type { Scope } from '../../test/support/temporary.ts';
 import type { LoadOptions, Order, Taken } from './protocol.ts';
 
 export interface Load {
+  /** Goes on with other options, or elsewhere: requests that are under way are answered, and no more are made. */
+  change(options: LoadOptions): void;
   /** What happened since the last call. */
   take(): Promise<Taken>;
   stop(): Promise<void>;
@@ -13,11 +15,12 @@ export interface Load {
 /** Starts clients in a process of their own. */
 export function startLoad(scope: Scope, options: LoadOptions): Load {
   // Compiled, it lies beside this file.
-  const child = fork(fileURLToPath(new URL('client.js', import.meta.url)), { serialization: 'advanced' });
+  const child = fork(fileURLToPath(new URL('./client.js', import.meta.url)), { serialization: 'advanced' });
   scope.after(() => void child.kill('SIGKILL'));
   const send = (order: Order): void => void child.send(order);
   send({ type: 'start', options });
   return {
+    change: (next) => send({ type: 'start', options: next }),
     async take() {
       const answer = once(child, 'message');
       send({ type: 'take' });

@@ -4,38 +4,39 @@ import { fileURLToPath } from 'node:url';
 import type { Scope } from '../../test/support/temporary.ts';
 import { environmentList } from '../../test/support/zero-config.ts';
 import { pause } from '../clock.ts';
-import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
+import { type Figure, type Measure, median, type Run, ratios } from '../figures.ts';
 import { startLoad } from '../load/index.ts';
+import type { LoadOptions } from '../load/protocol.ts';
 import { withScope } from '../scope.ts';
 import { supervise } from '../supervised.ts';
 
 const AT_LEAST = 0.97;
 const CLIENTS = 16;
 const WARM_UP_MS = 1_000;
-const MEASURED_MS = 2_000;
+const SETTLE_MS = 100;
+const WINDOW_MS = 500;
+const WINDOWS = 8;
 const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
 
 export const throughput: Measure = {
   name: 'throughput',
   about:
-    'Requests a second of one small HTTP service in Node under zero, against the same service that has bound its port itself. Sixteen clients in a process of their own, each with one request under way; two seconds after one of warming up; new processes for each half of each pair, whose order alternates.',
+    'Requests a second of one small HTTP service in Node under zero, against the same service that has bound its port itself. Sixteen clients in a process of their own, each with one request under way, ask the one and the other in turns of half a second, four each; new processes for each pair.',
   measure: async (run) => [
     ...(await measureThroughput('short', run)),
     ...(await measureThroughput('keep-alive', run)),
   ],
 };
 
-type Connections = 'short' | 'keep-alive';
+type Connections = LoadOptions['connections'];
 
 async function measureThroughput(connections: Connections, { pairs, progress }: Run): Promise<Figure[]> {
   const supervised: number[] = [];
   const alone: number[] = [];
   for (let round = 1; round <= pairs; round += 1) {
-    const halves = [
-      async () => supervised.push(await withScope((scope) => rate(scope, connections, underZero))),
-      async () => alone.push(await withScope((scope) => rate(scope, connections, direct))),
-    ];
-    for (const half of round % 2 === 0 ? halves : halves.reverse()) await half();
+    const [zero, direct] = await withScope((scope) => measurePair(scope, connections));
+    supervised.push(zero);
+    alone.push(direct);
     progress(`${connections} ${round} of ${pairs}`);
   }
   return [
@@ -49,20 +50,29 @@ async function measureThroughput(connections: Connections, { pairs, progress }: 
   ];
 }
 
-async function rate(
-  scope: Scope,
-  connections: Connections,
-  start: (scope: Scope) => Promise<number>,
-): Promise<number> {
-  const port = await start(scope);
-  const load = startLoad(scope, { ports: [port], clients: CLIENTS, connections, think: 0 });
+async function measurePair(scope: Scope, connections: Connections): Promise<[zero: number, direct: number]> {
+  const side = (port: number) => ({
+    options: { ports: [port], clients: CLIENTS, connections, think: 0 },
+    rates: [] as number[],
+  });
+  const zero = side(await underZero(scope));
+  const alone = side(await direct(scope));
+  const load = startLoad(scope, zero.options);
   await pause(WARM_UP_MS);
-  await load.take();
-  await pause(MEASURED_MS);
-  const { answered, failed, seconds } = await load.take();
-  await load.stop();
-  if (failed > 0) throw new Error(`${failed} of ${answered + failed} requests failed`);
-  return answered / seconds;
+  load.change(alone.options);
+  await pause(WARM_UP_MS);
+  // Zero, direct, direct, zero: what changes slowly changes both.
+  for (let window = 0; window < WINDOWS; window += 1) {
+    const asked = window % 4 === 0 || window % 4 === 3 ? zero : alone;
+    load.change(asked.options);
+    await pause(SETTLE_MS);
+    await load.take();
+    await pause(WINDOW_MS);
+    const { answered, failed, seconds } = await load.take();
+    if (failed > 0) throw new Error(`${failed} of ${answered + failed} requests failed`);
+    asked.rates.push(answered / seconds);
+  }
+  return [median(zero.rates), median(alone.rates)];
 }
 
 async function underZero(scope: Scope): Promise<number> {

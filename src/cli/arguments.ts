@@ -1,4 +1,6 @@
 import { Command, CommanderError } from 'commander';
+import type { InstanceOptions } from './find-instance.ts';
+import type { ReloadOptions } from './reload.ts';
 import { version } from './version.ts';
 
 /** Wrong arguments (SPEC section 2). */
@@ -70,6 +72,57 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
     .action(async () => {
       const { schema } = await import('./schema.ts');
       code = schema();
+    });
+
+  /** A command for an instance that runs: it takes what names one. */
+  const instanceCommand = (name: string, description: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .option('--config <file>', 'the config file of the instance (default: $ZERO_CONFIG)')
+      .option('--name <name>', 'the name of the instance');
+  const instanceOf = ({ config, name }: InstanceOptions): InstanceOptions => {
+    const file = configOf(config === undefined ? {} : { config });
+    return { ...(file === undefined ? {} : { config: file }), ...(name === undefined ? {} : { name }) };
+  };
+
+  instanceCommand('status', 'show the generations, workers and listeners, and the handover in progress')
+    .option('--json', 'print the document of the control socket', false)
+    .action(async (options: InstanceOptions & { readonly json: boolean }) => {
+      const { status } = await import('./status.ts');
+      code = await status({ ...instanceOf(options), json: options.json });
+    });
+
+  instanceCommand('reload', 'hand over to what the config says now, and wait for the verdict')
+    .option('--preview', 'stop when the new version is ready, until promote or abort', false)
+    .option('--replace', 'abort the handover in progress first', false)
+    .option('--timeout <duration>', 'abort the handover when it takes longer, such as 90s')
+    .option('--no-wait', 'do not wait for the verdict')
+    .option('--json', 'print the verdict as a document', false)
+    .action(async (options: ReloadOptions) => {
+      const { reload } = await import('./reload.ts');
+      code = await reload({ ...options, ...instanceOf(options) });
+    });
+
+  instanceCommand('promote', 'go on from the preview, the canary or the soak').action(
+    async (options: InstanceOptions) => {
+      const { promote } = await import('./promote.ts');
+      code = await promote(instanceOf(options));
+    },
+  );
+
+  instanceCommand('abort', 'end the handover in progress: the version that served goes on').action(
+    async (options: InstanceOptions) => {
+      const { abort } = await import('./abort.ts');
+      code = await abort(instanceOf(options));
+    },
+  );
+
+  instanceCommand('stop', 'stop the service and zero, and wait for that')
+    .option('--now', 'kill it', false)
+    .action(async (options: InstanceOptions & { readonly now: boolean }) => {
+      const { stop } = await import('./stop.ts');
+      code = await stop({ ...instanceOf(options), now: options.now });
     });
 
   try {

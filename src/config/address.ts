@@ -31,7 +31,7 @@ const NETWORKS = ['tcp', 'tcp4', 'tcp6', 'udp', 'udp4', 'udp6', 'unix', 'unixgra
 // Networks of other systems, so that they are not taken for the name of a host.
 const FOREIGN = /^(systemd|fd|https?|unixpacket|sctp|vsock|ip[46]?|ssl|tls)$/;
 // unix(7): sun_path has 108 bytes, and a path name wants its terminating NUL.
-const LONGEST_PATH = 107;
+export const LONGEST_SOCKET_PATH = 107;
 
 /** True where connections are accepted: TCP and Unix streams. */
 export function isStream(address: Address): boolean {
@@ -81,9 +81,9 @@ function unixAddress(network: UnixNetwork, rest: string): Parsed<Address> {
   if (path.includes('\0')) return { problem: 'has a NUL character in its path' };
   if (path.endsWith('/')) return { problem: `${quoted(path)} is a directory: name the socket in it` };
   const bytes = Buffer.byteLength(path);
-  if (bytes > LONGEST_PATH) {
+  if (bytes > LONGEST_SOCKET_PATH) {
     return {
-      problem: `${quoted(path)} has ${bytes} bytes: the path of a Unix socket can have ${LONGEST_PATH}`,
+      problem: `${quoted(path)} has ${bytes} bytes: the path of a Unix socket can have ${LONGEST_SOCKET_PATH}`,
     };
   }
   // Collapsed as text only: what `..` means depends on the symlinks on the disk.

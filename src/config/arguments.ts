@@ -6,10 +6,12 @@ import type { Problem } from './problem.ts';
 import type { Config } from './schema.ts';
 import { instanceNameFrom } from './values/names.ts';
 
-/** `zero run --listen ADDR... --name N -- COMMAND...` */
+/** `zero run --listen ADDR... --name N --workers N -- COMMAND...` */
 export interface RunArguments {
   readonly listen: readonly string[];
   readonly name?: string;
+  /** A number or `auto`. */
+  readonly workers?: string;
   readonly command: readonly string[];
 }
 
@@ -37,6 +39,7 @@ export function configFromArguments(
     name: given.name ?? instanceNameFrom(program.slice(program.lastIndexOf('/') + 1)),
     path,
     args,
+    ...(given.workers === undefined ? {} : { workers: given.workers }),
   };
   const checked = checkTree({ service: { listeners, runtime } }, () => false);
   if ('config' in checked) return checked;
@@ -48,7 +51,8 @@ function problem(file: string, message: string): Problem {
 }
 
 /** The argument that a part of the config comes from. */
-function argumentAt([, section, part]: Path, { listen, name, command }: RunArguments): string {
+function argumentAt([, section, part]: Path, { listen, name, workers, command }: RunArguments): string {
   if (section === 'listeners' && typeof part === 'number') return `--listen ${listen[part]}`;
+  if (part === 'workers') return `--workers ${workers}`;
   return part === 'name' ? `--name ${name}` : `-- ${command[0]}`;
 }

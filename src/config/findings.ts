@@ -14,10 +14,14 @@ export function findingsOf(issue: $ZodIssue, root: $ZodType, file: unknown): Fin
       return issue.keys.map((name) => unknownKey([...path, name], root, file));
     case 'invalid_type':
       return value === undefined ? [missing(path)] : [wrongValue(path, wrongType(path, root, value))];
+    case 'invalid_union':
+      return [wrongValue(path, wrongType(path, root, value))];
     case 'invalid_value':
       return [wrongValue(path, wrongChoice(issue.values.map(String), value))];
     case 'too_small':
       if (issue.origin === 'array') return [wrongValue(path, 'is an empty list')];
+      if (issue.inclusive === false)
+        return [wrongValue(path, `${String(value)} is too small: more than ${issue.minimum}`)];
       return [wrongValue(path, `${String(value)} is too small: at least ${issue.minimum}`)];
     case 'too_big':
       return [wrongValue(path, `${String(value)} is too large: at most ${issue.maximum}`)];
@@ -85,7 +89,7 @@ function wrongType(path: Path, root: $ZodType, value: unknown): string {
 
 function aNotation(schema: $ZodType): string {
   const kind = notationOf(schema)?.kind ?? 'text';
-  if (kind === 'text' || kind === 'true or false' || kind.endsWith('es')) return kind;
+  if (kind === 'text' || kind.includes('true') || kind.endsWith('es')) return kind;
   return `${/^[aeio]/.test(kind) ? 'an' : 'a'} ${kind}`;
 }
 

@@ -9,7 +9,11 @@ export function configSchema(): object {
     metadata: descriptions,
     override: ({ zodSchema, jsonSchema }) => {
       const json = notationOf(zodSchema)?.json;
-      if (json !== undefined) Object.assign(jsonSchema, { type: json.length === 1 ? json[0] : json });
+      if (json === undefined) return;
+      if (!Array.isArray(json)) {
+        delete jsonSchema.anyOf;
+        Object.assign(jsonSchema, json);
+      } else Object.assign(jsonSchema, { type: json.length === 1 ? json[0] : json });
     },
   });
 }

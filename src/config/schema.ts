@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { assignDescriptors, fillRuntime } from './fill.ts';
 import { application } from './schema/application.ts';
+import { handover } from './schema/handover.ts';
 import { key } from './schema/key.ts';
 import { listener } from './schema/listener.ts';
 import { options } from './schema/options.ts';
@@ -16,6 +17,7 @@ const service = z.strictObject({
     'What makes a new generation ready: every gate that is given must pass.',
     z.prefault(readiness, {}),
   ),
+  handover: key('How a new generation takes over from the one that serves.', z.prefault(handover, {})),
   restart: key('What happens when the service exits by itself.', z.prefault(restart, {})),
 });
 
@@ -43,6 +45,8 @@ export type ServiceConfig = Config['service'];
 export type ListenerConfig = ServiceConfig['listeners'][number];
 export type RuntimeConfig = ServiceConfig['runtime'];
 export type ReadinessConfig = ServiceConfig['readiness'];
+export type HandoverConfig = ServiceConfig['handover'];
+export type VerifyConfig = NonNullable<HandoverConfig['verify']>;
 export type HttpGateConfig = NonNullable<ReadinessConfig['http']>;
 export type TcpGateConfig = NonNullable<ReadinessConfig['tcp']>;
 export type CommandGateConfig = NonNullable<ReadinessConfig['command']>;

@@ -1,6 +1,7 @@
 import type { WorkerKey } from './events.ts';
 import type { ExitStatus, Fact } from './facts.ts';
 import type { Verdict } from './state.ts';
+import type { Steering } from './steering.ts';
 
 /** Everything the core can ask of the shell, performed in order. */
 export type Effect =
@@ -10,8 +11,8 @@ export type Effect =
   | { readonly type: 'adopt'; readonly handover: number; readonly generation: number }
   /** What `resolve` prepared is not wanted any more. */
   | { readonly type: 'discard'; readonly handover: number }
-  /** Start the process and its gates; answered by `spawned` or `spawn_failed`. */
-  | ({ readonly type: 'spawn' } & WorkerKey)
+  /** Start the process on its lane, and its gates; answered by `spawned` or `spawn_failed`. */
+  | ({ readonly type: 'spawn'; readonly lane: number; readonly relief: boolean } & WorkerKey)
   /** A process that listened with a backlog of its own is there, or was: the listeners take their configured one again. */
   | { readonly type: 'listen_again'; readonly generation: number }
   /** A candidate was promoted. */
@@ -23,7 +24,19 @@ export type Effect =
   | ({ readonly type: 'kill_leftovers' } & WorkerKey)
   /** The generation's last process is gone: let go of everything that was held for it. */
   | { readonly type: 'release'; readonly generation: number }
+  /** From now on, until said otherwise: new connections go there. */
+  | { readonly type: 'steer'; readonly steering: Steering }
+  /** From now on exactly these lanes' queues are watched; a connection in one is a `lane_queued`. */
+  | { readonly type: 'attend'; readonly lanes: readonly number[] }
+  /** From now on exactly these workers are read again and again; each reading is a `drain_report`. */
+  | { readonly type: 'drain'; readonly workers: readonly WorkerKey[] }
+  /** From now on exactly these workers are watched for hanging; one that does is `stalled`. */
+  | { readonly type: 'watch_stalls'; readonly workers: readonly WorkerKey[] }
+  /** From now on this generation is verified; a failure is a `verify_failed`. */
+  | { readonly type: 'verify'; readonly generation: number | null }
   | { readonly type: 'report'; readonly fact: Fact }
   | { readonly type: 'verdict'; readonly tickets: readonly string[]; readonly verdict: Verdict }
+  /** The answer to `promote` or `abort`: null, or why nothing was done. */
+  | { readonly type: 'answer'; readonly ticket: string; readonly refusal: string | null }
   /** The supervisor leaves, as this process did: its code, or 128 + the signal's number. */
   | { readonly type: 'exit'; readonly exit: ExitStatus };

@@ -9,10 +9,12 @@ export interface WorkerKey {
 }
 
 /** Everything that can happen to the core. `at`: monotonic milliseconds, never less than the event before. */
-export type Event = {
-  readonly at: number;
-} /** A handover is wanted: the first start, the reload signal, a command. */ & (
-  | { readonly type: 'reload'; readonly by: string; readonly ticket: string | null }
+export type Event = { readonly at: number } & (
+  | Reload
+  /** Operator: go on with the preview, the canary or the soak, or end it by going back. */
+  | { readonly type: 'promote'; readonly by: string; readonly ticket: string | null }
+  | { readonly type: 'abort'; readonly by: string; readonly ticket: string | null }
+  | { readonly type: 'stop'; readonly by: string; readonly now: boolean }
   /** The config was read, the release found, the listeners bound. */
   | { readonly type: 'resolved'; readonly handover: number; readonly settings: Settings }
   | { readonly type: 'resolve_failed'; readonly handover: number; readonly failure: Failure }
@@ -35,7 +37,29 @@ export type Event = {
   | ({ readonly type: 'leftovers_gone' } & WorkerKey)
   /** MAINPID=: the service replaced its main process by one of its own descendants. */
   | ({ readonly type: 'pid_changed'; readonly pid: number } & WorkerKey)
-  | { readonly type: 'stop'; readonly by: string; readonly now: boolean }
+  /** What a worker that is to leave still has: connections nobody accepted yet, and open ones that are not idle. */
+  | ({ readonly type: 'drain_report'; readonly queued: number; readonly busy: number } & WorkerKey)
+  /** Connections wait in its lane, and it has accepted none for `stall`. */
+  | ({ readonly type: 'stalled' } & WorkerKey)
+  /** A connection waits in a lane that nobody accepts from. */
+  | { readonly type: 'lane_queued'; readonly lane: number }
+  | { readonly type: 'verify_failed'; readonly generation: number; readonly reason: string }
   /** A deadline of the state may have been reached. */
   | { readonly type: 'tick' }
 );
+
+/** A handover is wanted: the first start, the reload signal, a command. */
+export interface Reload {
+  readonly type: 'reload';
+  readonly by: string;
+  readonly ticket: string | null;
+  /** Stop at the preview until somebody says `promote`. */
+  readonly preview: boolean;
+  /** Abort the handover in progress first. */
+  readonly replace: boolean;
+  /** Milliseconds from now until it is given up; null for never. */
+  readonly timeout: number | null;
+}
+
+/** The event of one type. */
+export type Of<T extends Event['type']> = Extract<Event, { type: T }>;

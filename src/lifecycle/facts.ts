@@ -162,6 +162,35 @@ export type Fact =
       readonly retiredFor: number | null;
       readonly usage: Usage | null;
     }
+  | {
+      readonly event: 'handover_step';
+      readonly handover: number;
+      readonly step: string;
+      readonly generation: number | null;
+      /** The candidate's share in a canary step. */
+      readonly percent: number | null;
+    }
+  | {
+      readonly event: 'steering_changed';
+      readonly main: readonly number[];
+      readonly canary: number | null;
+      readonly preview: boolean;
+    }
+  /** After the verdict: a generation failed while the one before it had not been told to stop. */
+  | {
+      readonly event: 'generation_rolled_back';
+      readonly generation: number;
+      readonly incumbent: number;
+      readonly failure: Failure;
+    }
+  | { readonly event: 'handover_mode'; readonly mode: 'steered' | 'shared'; readonly reason: string }
+  | { readonly event: 'worker_stalled'; readonly generation: number; readonly worker: number }
+  | {
+      readonly event: 'lane_relieved';
+      readonly generation: number;
+      readonly worker: number;
+      readonly lane: number;
+    }
   | { readonly event: 'stop_requested'; readonly by: string; readonly now: boolean }
   | {
       readonly event: 'supervisor_stopped';

@@ -17,6 +17,7 @@ export interface Settings {
   /** From the shutdown signal to SIGKILL; 0 = never. */
   readonly shutdownTimeout: number;
   readonly restart: RestartSettings;
+  readonly handover: HandoverSettings;
 }
 
 export interface RestartSettings {
@@ -26,4 +27,29 @@ export interface RestartSettings {
   readonly max: number;
   /** A worker that had been up this long is started again at once. */
   readonly resetAfter: number;
+  /** A worker that hangs is killed and started again. */
+  readonly onStall: boolean;
+}
+
+export interface HandoverSettings {
+  /** Each generation has lanes of its own, and the kernel is told which of them new connections go to. */
+  readonly steered: boolean;
+  /** Source addresses that reach the candidate as soon as it is ready. */
+  readonly previewFrom: readonly string[];
+  readonly previewTimeout: number;
+  readonly canary: readonly CanaryStep[];
+  readonly canaryBy: 'connection' | 'address';
+  readonly soak: number;
+  /** The candidate is watched from the first canary step to the end of the soak. */
+  readonly verify: boolean;
+  /** A worker whose lane's queue has not moved for this long hangs. */
+  readonly stall: number;
+  readonly settle: number;
+  readonly drainTimeout: number;
+  readonly maxRetiring: number;
+}
+
+export interface CanaryStep {
+  readonly percent: number;
+  readonly for: number;
 }

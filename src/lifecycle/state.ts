@@ -1,5 +1,7 @@
-import type { ExitStatus, Failure, Usage } from './facts.ts';
+import type { WorkerKey } from './events.ts';
+import type { ExitStatus, Failure, Outcome, Usage } from './facts.ts';
 import type { Settings } from './settings.ts';
+import type { Steering } from './steering.ts';
 
 /**
  * Everything the core knows, as plain data: it is written to the state file as it stands, and two equal states behave the same for ever
@@ -19,15 +21,49 @@ export interface State {
   /** Requests that came during a handover; they become one handover after it. */
   pending: Request | null;
   stop: Stop | null;
+  /** Every lane there is; its number is its place. */
+  lanes: Lane[];
+  /** A handshake that was answered before a steering change can complete this much later (tcp_synack_retries, tcp(7)). */
+  readonly handshakeTime: number;
+  /** What the shell was last asked to keep doing. */
+  demands: Demands;
   /** Set once, when the supervisor is to leave, and as what. */
   exit: ExitStatus | null;
 }
 
-/** Who asked for a handover. `tickets` are answered with the verdict. */
+/** One listening socket of each steered listener. */
+export interface Lane {
+  /** When new connections were last steered away from it; null while they are steered to it, and before they ever were. */
+  awayAt: number | null;
+  /** A connection was seen in its queue, and not yet that there is none. */
+  waiting: boolean;
+}
+
+/**
+ * What the shell must keep doing as long as it is asked for. All of it follows from the rest of the state; it is kept only to see when it
+ * changes.
+ */
+export interface Demands {
+  /** Where new connections go; null before there is anywhere. */
+  readonly steering: Steering | null;
+  /** Lanes whose queues are watched, because a connection in one of them would have nobody. */
+  readonly attend: readonly number[];
+  /** Workers whose queues and open connections are read, because they are to leave. */
+  readonly drain: readonly WorkerKey[];
+  /** Workers that are watched for hanging. */
+  readonly stalls: readonly WorkerKey[];
+  /** The generation that `verify` watches. */
+  readonly verify: number | null;
+}
+
+/** Who asked for a handover, and how it is to be done. `tickets` are answered with the verdict. */
 export interface Request {
   by: string;
   tickets: string[];
   since: number;
+  preview: boolean;
+  /** When it is given up; null for never. */
+  deadline: number | null;
 }
 
 export interface Stop {
@@ -42,8 +78,17 @@ export interface Handover {
   since: number;
   /** The generation that keeps serving when the candidate fails; null when there is none worth keeping. */
   incumbent: number | null;
-  step: { name: 'resolving' } | { name: 'starting'; candidate: number };
+  step: HandoverStep;
 }
+
+export type HandoverStep =
+  | { name: 'resolving' }
+  /** Too many older generations are still retiring. */
+  | { name: 'waiting'; settings: Settings }
+  | { name: 'starting'; candidate: number }
+  | { name: 'preview'; candidate: number; until: number }
+  | { name: 'canary'; candidate: number; index: number; until: number }
+  | { name: 'soak'; candidate: number; until: number };
 
 export interface Generation {
   id: number;
@@ -60,27 +105,51 @@ export interface Generation {
 export type Stage =
   /** Waits for its gates. `deadline` is null once it was reported as late and there is nothing to fall back to. */
   | { name: 'starting'; deadline: number | null }
+  /** A candidate that passed its gates and is previewed, or has a canary share. */
+  | { name: 'ready' }
   | { name: 'serving' }
-  /** Was told to stop; never serves again. `retired`: it served before. */
+  /** It served before and can again at once: its successor soaks. */
+  | { name: 'standby' }
+  /**
+   * New connections go elsewhere; it finishes those it has. `successor` serves in its place; `replaced`: because it was promoted, not
+   * because this one failed. `served`: it did before.
+   */
+  | { name: 'retiring'; since: number; successor: number; replaced: boolean; served: boolean }
+  /** Was told to stop; never serves again. */
   | { name: 'stopping'; since: number; retired: boolean };
 
 export interface Worker {
   index: number;
+  /** The lane it accepts from. */
+  lane: number;
+  /** Serves what is queued in a lane that another generation's worker left behind, and nothing else. */
+  relief: boolean;
   /** Counts the starts of this worker; names one process among those that had this place. */
   incarnation: number;
   /** Restarts in a row without having been up for `resetAfter`. */
   attempts: number;
   life: WorkerLife;
+  /** It is to leave when its connections have ended or are idle. */
+  leave: Leave | null;
+}
+
+export interface Leave {
+  /** Handshakes under way may still come until then. */
+  settleAt: number;
+  /** Its connections are not waited for any longer. */
+  drainAt: number;
+  /** Its queue is not waited for any longer: it does not accept. */
+  stallAt: number;
 }
 
 export type WorkerLife =
   /** The spawn was ordered, its result has not come back. */
   | { name: 'spawning' }
-  | { name: 'up'; pid: number; since: number; waiting: string[]; readyAt: number | null }
+  | { name: 'up'; pid: number; since: number; waiting: string[]; readyAt: number | null; hung: boolean }
   | { name: 'backoff'; until: number }
   /** Got its shutdown signal. `killAt` null: never. `killed`: SIGKILL was sent and the process has until `killAt` to leave. */
   | { name: 'stopping'; pid: number; since: number; killAt: number | null; killed: boolean }
-  /** Gone, and the restart policy does not start it again. */
+  /** Gone. `exit`: the restart policy does not start it again; null: it is not started while its generation leaves. */
   | { name: 'ended'; exit: ExitStatus | null };
 
 export interface Remains {
@@ -91,7 +160,7 @@ export interface Remains {
 
 /** How a handover ended, as the one who asked is told. */
 export interface Verdict {
-  readonly outcome: 'promoted' | 'rolled_back' | 'failed' | 'aborted' | 'timed_out' | 'superseded';
+  readonly outcome: Outcome;
   readonly handover: number | null;
   readonly generation: number | null;
   readonly incumbent: number | null;
@@ -99,8 +168,11 @@ export interface Verdict {
   readonly failure: Failure | null;
 }
 
+/** tcp_synack_retries is 5 by default: 1 + 2 + 4 + 8 + 16 + 32 s until the last answer is given up, and a little more. */
+const HANDSHAKE_TIME = 65_000;
+
 /** The state before anything happened. */
-export function initialState(now: number): State {
+export function initialState(now: number, handshakeTime: number = HANDSHAKE_TIME): State {
   return {
     version: 1,
     now,
@@ -111,6 +183,9 @@ export function initialState(now: number): State {
     handover: null,
     pending: null,
     stop: null,
+    lanes: [],
+    handshakeTime,
+    demands: { steering: null, attend: [], drain: [], stalls: [], verify: null },
     exit: null,
   };
 }
@@ -120,10 +195,15 @@ export function generationOf(state: State, id: number | null): Generation | unde
   return state.generations.find((generation) => generation.id === id);
 }
 
+/** The candidate of the handover in progress. */
+export function candidateOf(handover: Handover | null): number | null {
+  return handover && 'candidate' in handover.step ? handover.step.candidate : null;
+}
+
 /** The handover in which this generation is the candidate. */
 export function handoverOf(state: State, generation: number): Handover | undefined {
   const { handover } = state;
-  return handover?.step.name === 'starting' && handover.step.candidate === generation ? handover : undefined;
+  return handover && candidateOf(handover) === generation ? handover : undefined;
 }
 
 /** The worker that an event speaks of; undefined when that process is no longer the one in its place. */
@@ -136,12 +216,27 @@ export function workerOf(
   return generation && worker?.incarnation === event.incarnation ? { generation, worker } : undefined;
 }
 
+/** The workers that the config asks for, without those that relieve a lane. */
+export function ownWorkers(generation: Generation | undefined): Worker[] {
+  return generation?.workers.filter(({ relief }) => !relief) ?? [];
+}
+
 /** Every worker has passed every gate and is up. */
 export function isReady(generation: Generation): boolean {
-  return generation.workers.every(({ life }) => life.name === 'up' && life.readyAt !== null);
+  return ownWorkers(generation).every(({ life }) => life.name === 'up' && life.readyAt !== null);
+}
+
+/** At least one of its workers is up. */
+export function isUp(generation: Generation): boolean {
+  return ownWorkers(generation).some(({ life }) => life.name === 'up' && !life.hung);
 }
 
 /** No process of it is left, or may still come. */
 export function isGone(generation: Generation): boolean {
   return generation.remains.length === 0 && generation.workers.every(({ life }) => life.name === 'ended');
+}
+
+/** Nobody of it was told to stop yet. */
+export function isWhole(generation: Generation): boolean {
+  return generation.workers.every(({ life }) => life.name !== 'stopping');
 }

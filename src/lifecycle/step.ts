@@ -1,22 +1,34 @@
-import type { Context } from './context.ts';
-import { emit, report } from './context.ts';
+import { type Context, emit, report } from './context.ts';
 import { copy } from './copy.ts';
+import { demandsOf, steeredLanes } from './demands.ts';
 import type { Effect } from './effects.ts';
-import type { Event } from './events.ts';
+import type { Event, Of } from './events.ts';
 import type { ExitStatus, Failure } from './facts.ts';
 import {
   abortAll,
   begin,
-  candidateFailed,
-  finish,
   givesWay,
   onReload,
   onResolved,
   onResolveFailed,
-  promoteWhenReady,
-  tickReadiness,
+  startWhenPossible,
+  tickRequests,
 } from './handover.ts';
-import { generationOf, handoverOf, isGone, type State } from './state.ts';
+import { leavingDeadline, onDrainReport, tickLeaving } from './leaving.ts';
+import { onLaneQueued } from './relief.ts';
+import {
+  advanceRollout,
+  endHandover,
+  generationFailed,
+  goOn,
+  onStalled,
+  onVerifyFailed,
+  promoteInPlaceOfDead,
+  tickHandover,
+  tickReadiness,
+} from './rollout.ts';
+import { type Demands, generationOf, handoverOf, isGone, ownWorkers, type State } from './state.ts';
+import { finish } from './verdict.ts';
 import {
   killWorker,
   onExited,
@@ -32,17 +44,26 @@ import {
 
 const STOPPED: ExitStatus = { kind: 'exited', code: 0 };
 const COULD_NOT_START: ExitStatus = { kind: 'exited', code: 1 };
+const NEVER = Number.POSITIVE_INFINITY;
 
 /** The exhaustive table of what each event does. */
-const handlers: { [T in Event['type']]: (context: Context, event: Extract<Event, { type: T }>) => void } = {
+const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void } = {
   reload: onReload,
+  promote: (context, { ticket }) => answer(context, ticket, goOn(context)),
+  abort: (context, { ticket, by }) => {
+    const { handover } = context.state;
+    endHandover(context, 'aborted', { step: 'abort', reason: `aborted by ${by}` });
+    answer(context, ticket, handover ? null : 'no handover is in progress');
+  },
+  stop: onStop,
   resolved: onResolved,
   resolve_failed: onResolveFailed,
   spawned: onSpawned,
   spawn_failed: (context, event) => {
-    const firstStart = event.generation === 1 && event.incarnation === 1;
+    const starting = generationOf(context.state, event.generation)?.stage.name === 'starting';
+    const firstStart = starting && event.generation === 1 && event.incarnation === 1;
     const failure = onSpawnFailed(context, event);
-    workerFailed(context, event.generation, failure);
+    workerFailed(context, event, failure);
     // Nothing has run yet, so whoever starts the supervisor is there to read why: it is not tried again.
     const generation = generationOf(context.state, event.generation);
     if (failure && firstStart && generation) stopGeneration(context, generation);
@@ -51,13 +72,16 @@ const handlers: { [T in Event['type']]: (context: Context, event: Extract<Event,
   gate_failed: (context, event) => {
     const { generation, worker, gate, reason } = event;
     const failure: Failure = { step: `readiness.${gate}`, reason, generation, worker };
-    if (handoverOf(context.state, generation)) workerFailed(context, generation, failure);
+    if (handoverOf(context.state, generation)) workerFailed(context, event, failure);
     else report(context, { event: 'warning', about: failure.step, message: `worker ${worker}: ${reason}` });
   },
-  exited: (context, event) => workerFailed(context, event.generation, onExited(context, event)),
+  exited: (context, event) => workerFailed(context, event, onExited(context, event)),
   leftovers_gone: onLeftoversGone,
   pid_changed: onPidChanged,
-  stop: onStop,
+  drain_report: onDrainReport,
+  stalled: onStalled,
+  lane_queued: onLaneQueued,
+  verify_failed: onVerifyFailed,
   tick: () => {},
 };
 
@@ -72,42 +96,78 @@ export function step(state: State, event: Event): { state: State; effects: Effec
     dispatch(context, event);
     passDeadlines(context);
     advance(context);
+    demand(context);
   }
   return context;
 }
 
-function dispatch<T extends Event['type']>(context: Context, event: Extract<Event, { type: T }>): void {
+function dispatch<T extends Event['type']>(context: Context, event: Of<T>): void {
   const type = event.type as T;
   handlers[type](context, event);
 }
 
 /** The next time at which `step` wants a `tick`, in milliseconds of the events' clock; Infinity for never. */
 export function nextDeadline(state: State): number {
-  const deadlines = state.generations.map((generation) => {
+  if (state.exit !== null) return NEVER;
+  const { handover, pending, demands } = state;
+  const quietAt = (lane: number) => (state.lanes[lane]?.awayAt ?? NEVER) + state.handshakeTime;
+  const deadlines = state.generations.flatMap((generation) => {
     const { stage } = generation;
-    const readiness =
-      stage.name === 'starting' ? (stage.deadline ?? Number.POSITIVE_INFINITY) : Number.POSITIVE_INFINITY;
-    return Math.min(readiness, workersDeadline(generation));
+    const readiness = stage.name === 'starting' ? (stage.deadline ?? NEVER) : NEVER;
+    return [
+      readiness,
+      workersDeadline(generation),
+      leavingDeadline(generation, quietAt),
+      settleDeadline(state, generation.id),
+    ];
   });
-  return state.exit === null ? Math.min(Number.POSITIVE_INFINITY, ...deadlines) : Number.POSITIVE_INFINITY;
+  const step = handover && 'until' in handover.step ? handover.step.until : NEVER;
+  const requests = [handover?.request.deadline ?? NEVER, pending?.deadline ?? NEVER];
+  return Math.min(
+    NEVER,
+    ...deadlines,
+    step,
+    ...requests,
+    ...demands.attend.map(quietAt).filter((at) => at > state.now),
+  );
+}
+
+/** When the reading of a leaving worker's connections begins. */
+function settleDeadline(state: State, id: number): number {
+  const workers = generationOf(state, id)?.workers ?? [];
+  const times = workers.map(({ leave, life }) =>
+    leave && life.name === 'up' && leave.settleAt > state.now ? leave.settleAt : NEVER,
+  );
+  return Math.min(NEVER, ...times);
 }
 
 function passDeadlines(context: Context): void {
+  tickHandover(context);
+  tickRequests(context);
   for (const generation of [...context.state.generations]) {
     tickWorkers(context, generation);
     tickReadiness(context, generation);
+    tickLeaving(context, generation);
   }
 }
 
-function workerFailed(context: Context, generation: number, failure: Failure | undefined): void {
-  const handover = handoverOf(context.state, generation);
-  if (failure && handover) candidateFailed(context, handover, failure);
+/** A worker that relieves a lane is none of those by which its generation is judged. */
+function workerFailed(
+  context: Context,
+  { generation, worker }: { readonly generation: number; readonly worker: number },
+  failure: Failure | undefined,
+): void {
+  const relief = generationOf(context.state, generation)?.workers[worker]?.relief;
+  if (failure && !relief) generationFailed(context, generation, failure);
 }
 
 /** What follows from the state by itself: promotion, generations that are gone, the next handover, the end. */
 function advance(context: Context): void {
   const { state } = context;
-  for (const generation of state.generations) promoteWhenReady(context, generation);
+  for (const generation of state.generations) advanceRollout(context, generation);
+  promoteInPlaceOfDead(context);
+  // What failed just now may leave nobody to wait for.
+  for (const generation of state.generations) tickLeaving(context, generation);
   for (const generation of state.generations.filter(isGone)) {
     if (generation.stage.name !== 'stopping') continue;
     state.generations = state.generations.filter(({ id }) => id !== generation.id);
@@ -134,7 +194,42 @@ function advance(context: Context): void {
     state.pending = null;
     begin(context, pending);
   }
+  startWhenPossible(context);
   if (!state.handover && state.exit === null) leaveWhenEnded(context);
+}
+
+/** Asks the shell for what has changed of what it must keep doing. */
+function demand(context: Context): void {
+  const { state } = context;
+  const before = state.demands;
+  markLanes(state, before);
+  const wanted = demandsOf(state);
+  state.demands = wanted;
+  const changed = (key: keyof Demands) => JSON.stringify(before[key]) !== JSON.stringify(wanted[key]);
+  if (wanted.steering && changed('steering')) {
+    const { main, canary, preview } = wanted.steering;
+    // Before anything else of this step: what failed gets no connection more.
+    context.effects.unshift({ type: 'steer', steering: wanted.steering });
+    const percent = canary?.percent ?? null;
+    report(context, { event: 'steering_changed', main, canary: percent, preview: preview !== null });
+  }
+  if (changed('attend')) emit(context, { type: 'attend', lanes: wanted.attend });
+  if (changed('drain')) emit(context, { type: 'drain', workers: wanted.drain });
+  if (changed('stalls')) emit(context, { type: 'watch_stalls', workers: wanted.stalls });
+  if (changed('verify')) emit(context, { type: 'verify', generation: wanted.verify });
+}
+
+/** Notes since when a lane gets no new connections. */
+function markLanes(state: State, before: Demands): void {
+  const steered = steeredLanes(demandsOf(state).steering);
+  for (const lane of steeredLanes(before.steering)) {
+    const known = state.lanes[lane];
+    if (known && !steered.has(lane)) known.awayAt = state.now;
+  }
+  for (const lane of steered) {
+    const known = state.lanes[lane];
+    if (known) known.awayAt = null;
+  }
 }
 
 /** Nothing runs and nothing will: the config never gave a service, or the restart policy ended with its last worker. */
@@ -146,7 +241,7 @@ function leaveWhenEnded(context: Context): void {
     return;
   }
   if (state.generations.length > 1 || incumbent.stage.name === 'stopping' || !isGone(incumbent)) return;
-  const last = incumbent.workers.findLast(({ life }) => life.name === 'ended' && life.exit !== null);
+  const last = ownWorkers(incumbent).findLast(({ life }) => life.name === 'ended' && life.exit !== null);
   leave(context, last?.life.name === 'ended' && last.life.exit ? last.life.exit : COULD_NOT_START);
 }
 
@@ -155,7 +250,11 @@ function leave(context: Context, exit: ExitStatus): void {
   emit(context, { type: 'exit', exit });
 }
 
-function onStop(context: Context, event: Extract<Event, { type: 'stop' }>): void {
+function answer(context: Context, ticket: string | null, refusal: string | null): void {
+  if (ticket !== null) emit(context, { type: 'answer', ticket, refusal });
+}
+
+function onStop(context: Context, event: Of<'stop'>): void {
   const { state } = context;
   const now = event.now || state.stop !== null;
   report(context, { event: 'stop_requested', by: event.by, now });

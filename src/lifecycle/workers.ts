@@ -1,8 +1,8 @@
 import { type Context, emit, report } from './context.ts';
-import type { Event, WorkerKey } from './events.ts';
+import type { Of, WorkerKey } from './events.ts';
 import type { ExitStatus, Failure } from './facts.ts';
 import { decideRestart } from './restart.ts';
-import { type Generation, handoverOf, type Worker, workerOf } from './state.ts';
+import { type Generation, handoverOf, type State, type Worker, workerOf } from './state.ts';
 
 /** What outlives its main process gets this long to leave by itself (SPEC section 4). */
 export const LEFTOVER_TIME = 2_000;
@@ -10,13 +10,12 @@ export const LEFTOVER_TIME = 2_000;
 /** After SIGKILL a process can only be held up in the kernel (state D); the wait for it ends here. */
 export const KILL_TIME = 10_000;
 
-type Of<T extends Event['type']> = Extract<Event, { type: T }>;
-
 /** Orders the start of a worker in its place. */
 export function spawnWorker(context: Context, generation: Generation, worker: Worker): void {
   worker.incarnation += 1;
   worker.life = { name: 'spawning' };
-  emit(context, { type: 'spawn', ...keyOf(generation, worker) });
+  const { lane, relief } = worker;
+  emit(context, { type: 'spawn', ...keyOf(generation, worker), lane, relief });
 }
 
 export function keyOf(generation: Generation, worker: Worker): WorkerKey {
@@ -34,6 +33,7 @@ export function onSpawned(context: Context, event: Of<'spawned'>): void {
     since: now,
     waiting: [...generation.settings.gates, 'uptime'],
     readyAt: null,
+    hung: false,
   };
   report(context, {
     event: 'worker_spawned',
@@ -138,12 +138,16 @@ function restartOrEnd(
   daemonised: boolean,
 ): void {
   const { settings } = generation;
-  const decision = decideRestart(settings.restart, exit, worker.attempts, uptime, daemonised);
-  // A candidate is not given a second try while an incumbent serves.
-  const expendable = (handoverOf(context.state, generation.id)?.incumbent ?? null) !== null;
-  if (generation.stage.name === 'stopping' || expendable || !decision.restart) {
+  // Somebody must serve the lane that a relief is there for, whatever the policy says of the service.
+  const restart = worker.relief ? { ...settings.restart, policy: 'always' as const } : settings.restart;
+  const decision = decideRestart(restart, exit, worker.attempts, uptime, daemonised);
+  if (!decision.restart) {
     // Where it ends the supervisor, the 0 of a service that went into the background would be taken for success.
     worker.life = { name: 'ended', exit: daemonised ? { kind: 'exited', code: 1 } : exit };
+    return;
+  }
+  if (!mayRestart(context.state, generation, worker)) {
+    worker.life = { name: 'ended', exit: null };
     return;
   }
   worker.attempts = decision.attempts;
@@ -174,16 +178,27 @@ export function onPidChanged(context: Context, event: Of<'pid_changed'>): void {
   life.pid = pid;
 }
 
+/** Neither one that leaves is started again, nor a candidate's while an incumbent serves: that one has failed. */
+function mayRestart(state: State, { id, stage }: Generation, { leave }: Worker): boolean {
+  const expendable = (handoverOf(state, id)?.incumbent ?? null) !== null && stage.name !== 'serving';
+  return stage.name !== 'stopping' && stage.name !== 'retiring' && leave === null && !expendable;
+}
+
 /** Tells every worker of a generation to stop; nothing of it is started again. */
 export function stopGeneration(context: Context, generation: Generation): void {
   if (generation.stage.name === 'stopping') return;
-  const retired = generation.stage.name === 'serving';
-  generation.stage = { name: 'stopping', since: context.state.now, retired };
-  if (retired) report(context, { event: 'generation_retiring', generation: generation.id });
+  const { name } = generation.stage;
+  const retired =
+    name === 'serving' || name === 'standby' || (name === 'retiring' && generation.stage.served);
+  const since = generation.stage.name === 'retiring' ? generation.stage.since : context.state.now;
+  generation.stage = { name: 'stopping', since, retired };
+  if (retired && name !== 'retiring')
+    report(context, { event: 'generation_retiring', generation: generation.id });
   for (const worker of generation.workers) stopWorker(context, generation, worker);
 }
 
-function stopWorker(context: Context, generation: Generation, worker: Worker): void {
+/** The shutdown signal to one worker; one that waits for its restart is not started again. */
+export function stopWorker(context: Context, generation: Generation, worker: Worker): void {
   const { life } = worker;
   const { shutdownSignal, shutdownTimeout } = generation.settings;
   const now = context.state.now;
@@ -217,6 +232,21 @@ export function killWorker(context: Context, generation: Generation, worker: Wor
     worker: key.worker,
     pid: life.pid,
     reason,
+  });
+}
+
+/** SIGKILL to a worker that hangs; its end is a crash like any other. */
+export function killHung(context: Context, generation: Generation, worker: Worker): void {
+  const { life } = worker;
+  if (life.name !== 'up') return;
+  const key = keyOf(generation, worker);
+  emit(context, { type: 'kill', ...key, pid: life.pid });
+  report(context, {
+    event: 'worker_killed',
+    generation: key.generation,
+    worker: key.worker,
+    pid: life.pid,
+    reason: 'it hangs',
   });
 }
 

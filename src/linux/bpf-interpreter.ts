@@ -71,6 +71,15 @@ export function run(program: readonly Instruction[], packet: Packet): number {
       case OPCODES.add:
         loaded = (a + k) >>> 0;
         break;
+      case OPCODES.mul:
+        loaded = Math.imul(a, k) >>> 0;
+        break;
+      case OPCODES.xorX:
+        loaded = (a ^ x) >>> 0;
+        break;
+      case OPCODES.tax:
+        x = a;
+        break;
       case OPCODES.and:
         loaded = (a & k) >>> 0;
         break;

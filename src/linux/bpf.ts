@@ -36,7 +36,10 @@ export const OPCODES = {
   ldbIndirect: 0x50,
   ldxHeaderLength: 0xb1,
   add: 0x04,
+  mul: 0x24,
   and: 0x54,
+  xorX: 0xac,
+  tax: 0x07,
   rsh: 0x74,
   mod: 0x94,
   ja: 0x05,
@@ -71,6 +74,12 @@ export const ldxHeaderLength = (offset: number): Statement => ({
 /** A = a fresh random 32-bit number, another one at each use. */
 export const random = (): Statement => ({ code: OPCODES.ld, k: SKF_AD_RANDOM });
 export const add = (k: number): Statement => ({ code: OPCODES.add, k: k >>> 0 });
+/** A = A * k, without what goes beyond 32 bits. */
+export const mul = (k: number): Statement => ({ code: OPCODES.mul, k: k >>> 0 });
+/** A = A xor X. */
+export const xorX = (): Statement => ({ code: OPCODES.xorX, k: 0 });
+/** X = A. */
+export const tax = (): Statement => ({ code: OPCODES.tax, k: 0 });
 export const and = (k: number): Statement => ({ code: OPCODES.and, k: k >>> 0 });
 export const rsh = (k: number): Statement => ({ code: OPCODES.rsh, k });
 export const mod = (k: number): Statement => {

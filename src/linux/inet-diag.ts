@@ -1,5 +1,5 @@
 import { formatInet6, isMappedInet4 } from './inet6.ts';
-import { attributes, diagDump, diagLookup } from './netlink.ts';
+import { attributes, diagDump, diagDumpOnPool, diagLookup } from './netlink.ts';
 import { AF_INET, AF_INET6, inet4Bytes, inet6Bytes, type SocketAddress } from './sockaddr.ts';
 
 export type InetAddress = Extract<SocketAddress, { family: 'inet' | 'inet6' }>;
@@ -45,6 +45,7 @@ export interface TcpConnection extends TcpSocket {
 
 const IPPROTO_TCP = 6;
 const INET_DIAG_INFO = 2;
+const INET_DIAG_SOCKOPT = 22;
 const REQUEST_SIZE = 56;
 const MESSAGE_SIZE = 72;
 
@@ -84,6 +85,22 @@ function encodeRequest(request: Request): Buffer {
  * the address: the kernel looks there next. Costs no dump. Throws SystemError.
  */
 export function findTcpSocket(local: InetAddress, remote: InetAddress): TcpSocket | null {
+  const answer = lookUp(local, remote);
+  return answer === null ? null : decodeSocket(answer);
+}
+
+/**
+ * Whether the socket of exactly this connection has IP_BIND_ADDRESS_NO_PORT set, an option that means nothing on a connection and that
+ * it inherits from the socket it came in by. Null where there is no such connection, or the kernel (before 5.10) does not tell.
+ */
+export function hasBindAddressNoPort(local: InetAddress, remote: InetAddress): boolean | null {
+  const answer = lookUp(local, remote);
+  // struct inet_diag_sockopt of linux/inet_diag.h: bit 0 of the second byte.
+  const options = answer === null ? undefined : attributes(answer, MESSAGE_SIZE).get(INET_DIAG_SOCKOPT);
+  return options === undefined ? null : ((options[1] ?? 0) & 1) === 1;
+}
+
+function lookUp(local: InetAddress, remote: InetAddress): Buffer | null {
   const request = encodeRequest({
     family: local.family === 'inet' ? AF_INET : AF_INET6,
     states: 0xffffffff,
@@ -91,8 +108,31 @@ export function findTcpSocket(local: InetAddress, remote: InetAddress): TcpSocke
     remote: { port: remote.port, address: addressBytes(remote) },
     scopeId: local.scopeId ?? remote.scopeId ?? 0,
   });
-  const answer = diagLookup(request);
-  return answer === null ? null : decodeSocket(answer);
+  return diagLookup(request);
+}
+
+/**
+ * What the kernel says about the sockets on a local port in these states, with tcp_info, one array of `inet_diag_msg` per receive, each valid
+ * until the next one. Walked over on another thread. Rejects with SystemError.
+ */
+export async function* dumpTcpMessages(
+  port: number,
+  states: readonly TcpState[],
+): AsyncGenerator<Buffer[], void, void> {
+  for (const family of [AF_INET, AF_INET6]) {
+    const request = { family, states: stateMask(...states), local: { port }, withInfo: true };
+    yield* diagDumpOnPool(encodeRequest(request));
+  }
+}
+
+/**
+ * What the kernel says about the one socket with this `inet_diag_sockid`, cookie included, with tcp_info; null when there is none. Throws
+ * SystemError, ESTALE when the connection of these addresses is another one.
+ */
+export function lookUpTcpMessage(family: number, id: Buffer): Buffer | null {
+  const request = encodeRequest({ family, states: 0xffffffff, local: { port: 0 }, withInfo: true });
+  id.copy(request, 8);
+  return diagLookup(request);
 }
 
 /** The sockets on a local port in these states, IPv4 then IPv6, in slices of one receive each. Throws SystemError. */

@@ -1,5 +1,5 @@
 import { errnoNumber, SystemError } from './errors.ts';
-import { call, callAbout } from './libc.ts';
+import { call, callAbout, callOnPool } from './libc.ts';
 import { closeFd, SOCK_CLOEXEC, SOCK_NONBLOCK } from './sockets.ts';
 
 const AF_NETLINK = 16;
@@ -48,6 +48,29 @@ export function* diagDump(request: Buffer): Generator<Buffer[], void, void> {
   }
 }
 
+/**
+ * The same with the kernel's part of the work on a thread of libuv's pool: a walk over the table of connections takes milliseconds when it is
+ * full of closed ones, whatever is asked for, and cannot be cut. Rejects with SystemError.
+ */
+export async function* diagDumpOnPool(request: Buffer): AsyncGenerator<Buffer[], void, void> {
+  const socket = openDiag();
+  const buffer = Buffer.alloc(RECEIVE_SIZE);
+  try {
+    // The first part of the walk is done while the request is sent (__netlink_dump_start in net/netlink/af_netlink.c).
+    const message = encodeMessage(request, NLM_F_REQUEST | NLM_F_DUMP);
+    await transferOnPool('send', socket, message);
+    for (;;) {
+      const length = await transferOnPool('recv', socket, buffer);
+      const { payloads, errno, done } = parse(buffer.subarray(0, length));
+      if (errno !== 0) throw new SystemError('sock_diag', errno);
+      if (payloads.length > 0) yield payloads;
+      if (done) return;
+    }
+  } finally {
+    closeFd(socket);
+  }
+}
+
 /** The attributes behind the first `offset` bytes of a payload (rtnetlink(7)), by type. */
 export function attributes(payload: Buffer, offset: number): Map<number, Buffer> {
   const found = new Map<number, Buffer>();
@@ -67,18 +90,31 @@ function openDiag(): number {
 }
 
 function sendRequest(socket: number, request: Buffer, flags: number): void {
+  const message = encodeMessage(request, flags);
+  call('send', socket, message, message.length, 0);
+}
+
+function encodeMessage(request: Buffer, flags: number): Buffer {
   const message = Buffer.alloc(HEADER_SIZE + request.length);
   message.writeUInt32LE(message.length, 0);
   message.writeUInt16LE(SOCK_DIAG_BY_FAMILY, 4);
   message.writeUInt16LE(flags, 6);
   request.copy(message, HEADER_SIZE);
-  call('send', socket, message, message.length, 0);
+  return message;
 }
 
 function receive(socket: number): Buffer {
   receiveBuffer ??= Buffer.alloc(RECEIVE_SIZE);
   const length = call('recv', socket, receiveBuffer, receiveBuffer.length, 0);
   return receiveBuffer.subarray(0, length);
+}
+
+async function transferOnPool(name: 'send' | 'recv', socket: number, buffer: Buffer): Promise<number> {
+  const length = await new Promise<number>((resolve) => {
+    callOnPool(name, [socket, buffer, buffer.length, 0], resolve);
+  });
+  // errno stays with the other thread: the same call here says what is wrong.
+  return length === -1 ? call(name, socket, buffer, buffer.length, 0) : length;
 }
 
 /** Splits what one receive brought. `errno` is 0 without an error message. */

@@ -10,6 +10,8 @@ export interface Watch {
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLLIN = 1;
+// epoll_ctl(2): EPOLLHUP and EPOLLERR need not be asked for.
+const EVENTS = { readable: EPOLLIN, hangup: 0 } as const;
 // struct epoll_event is packed on x86-64 only (EPOLL_PACKED in linux/eventpoll.h).
 const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
 const TOKEN_OFFSET = EVENT_SIZE - 8;
@@ -42,12 +44,15 @@ export class Reactor {
     if (this.#instance) writeSync(this.#instance.wakeup, ONE);
   };
 
-  /** Calls `onReadable` as long as there is something to read on `fd`. Throws SystemError (EBADF, EPERM, EEXIST). */
-  watch(fd: number, onReadable: () => void): Watch {
+  /**
+   * Calls `onReadable` as long as there is something to read on `fd`, or, of `hangup`, only when it has hung up or failed: a listening
+   * socket whose connections somebody else accepts wakes nobody here. Throws SystemError (EBADF, EPERM, EEXIST).
+   */
+  watch(fd: number, onReadable: () => void, what: keyof typeof EVENTS = 'readable'): Watch {
     this.#instance ??= this.#open();
     const token = this.#nextToken++;
     try {
-      call('epoll_ctl', this.#instance.epoll, EPOLL_CTL_ADD, fd, event(token));
+      call('epoll_ctl', this.#instance.epoll, EPOLL_CTL_ADD, fd, event(token, EVENTS[what]));
     } catch (error) {
       this.#proceed();
       throw error;
@@ -74,7 +79,7 @@ export class Reactor {
   #open(): Instance {
     const epoll = call('epoll_create1', SOCK_CLOEXEC);
     const wakeup = call('eventfd', 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    call('epoll_ctl', epoll, EPOLL_CTL_ADD, wakeup, event(WAKEUP_TOKEN));
+    call('epoll_ctl', epoll, EPOLL_CTL_ADD, wakeup, event(WAKEUP_TOKEN, EPOLLIN));
     process.on('exit', this.#wake);
     return { epoll, wakeup, scratch: allocateMemory(EVENT_SIZE) };
   }
@@ -116,9 +121,9 @@ export class Reactor {
   }
 }
 
-function event(token: bigint): Buffer {
+function event(token: bigint, events: number): Buffer {
   const bytes = Buffer.alloc(EVENT_SIZE);
-  bytes.writeUInt32LE(EPOLLIN, 0);
+  bytes.writeUInt32LE(events, 0);
   bytes.writeBigUInt64LE(token, TOKEN_OFFSET);
   return bytes;
 }

@@ -8,7 +8,13 @@ import {
   type TcpState,
 } from './inet-diag.ts';
 
-export type { InetAddress, TcpConnection, TcpSocket, TcpState } from './inet-diag.ts';
+export {
+  hasBindAddressNoPort,
+  type InetAddress,
+  type TcpConnection,
+  type TcpSocket,
+  type TcpState,
+} from './inet-diag.ts';
 export { holderOf } from './socket-holder.ts';
 export { unixSocket, unixSocketsAt } from './unix-diag.ts';
 

@@ -25,11 +25,13 @@ const OPTIONS = {
   // The IPv4 level works on IPv6 sockets too: both set the same bit of the socket (net/ipv4/ip_sockglue.c).
   free_bind: [IPPROTO_IP, 15],
   transparent: [IPPROTO_IP, 19],
+  bind_address_no_port: [IPPROTO_IP, 24],
   no_delay: [IPPROTO_TCP, 1],
   keep_alive_idle: [IPPROTO_TCP, 4],
   keep_alive_interval: [IPPROTO_TCP, 5],
   keep_alive_count: [IPPROTO_TCP, 6],
   defer_accept: [IPPROTO_TCP, 9],
+  window_clamp: [IPPROTO_TCP, 10],
   user_timeout: [IPPROTO_TCP, 18],
   fast_open: [IPPROTO_TCP, 23],
   ipv6_only: [IPPROTO_IPV6, 26],

@@ -1,5 +1,5 @@
 import { statSync } from 'node:fs';
-import { attributes, diagDump, diagLookup } from './netlink.ts';
+import { attributes, diagDump, diagDumpOnPool, diagLookup } from './netlink.ts';
 import { AF_UNIX, decodeUnixPath } from './sockaddr.ts';
 
 /**
@@ -30,6 +30,8 @@ const UNIX_DIAG_NAME = 0;
 const UNIX_DIAG_VFS = 1;
 const UNIX_DIAG_PEER = 2;
 const UNIX_DIAG_RQLEN = 4;
+// enum of include/net/tcp_states.h.
+const TCP_ESTABLISHED = 1;
 const TCP_LISTEN = 10;
 
 // struct unix_diag_req; the cookie of all ones matches any.
@@ -68,6 +70,21 @@ export function unixSocketsAt(path: string): UnixSocket[] {
   }
   const bound = byFile.filter((socket) => socket.peer === null);
   return bound.length > 0 ? bound : byName;
+}
+
+/**
+ * The connections that were accepted on stream sockets bound under these names ('@name' abstract), in slices of well under a
+ * millisecond. Rejects with SystemError.
+ */
+export async function* unixConnectionsAt(
+  names: ReadonlySet<string>,
+): AsyncGenerator<UnixSocket[], void, void> {
+  for await (const payloads of diagDumpOnPool(encodeRequest(0, 1 << TCP_ESTABLISHED))) {
+    // An accepted connection has its listener's name (unix_stream_connect in net/unix/af_unix.c), and no file before it is accepted.
+    yield payloads
+      .map(decodeSocket)
+      .filter(({ path, type, inode }) => type === 'stream' && inode !== 0 && names.has(path));
+  }
 }
 
 // struct unix_diag_vfs: the low 32 bits of the inode, and the device as the kernel numbers it, 12 bits major, 20 bits minor,

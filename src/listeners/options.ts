@@ -21,17 +21,29 @@ type OptionName = (typeof FIXED)[number] | LiveOption;
  * Sets the options that the config gives, on a socket that is not bound yet: free_bind, transparent and bind_to_device count in
  * bind(2), and the buffer sizes must be known before listen(2) to be used for the TCP window scale (tcp(7)).
  * Throws ListenerError.
+ * @param without options that are left as the kernel has them
  */
-export function applyOptions(fd: number, config: ListenerConfig): void {
+export function applyOptions(fd: number, config: ListenerConfig, without: readonly OptionName[] = []): void {
   for (const option of [...FIXED, ...LIVE]) {
-    const value = config.options[option];
+    const value = without.includes(option) ? undefined : config.options[option];
     if (value !== undefined && value !== false) applyOption(fd, config, option, value);
   }
 }
 
+/** Sets defer_accept of a lane whose worker is ready, to 0 where the config has none. Throws ListenerError. */
+export function deferAccept(fd: number, config: ListenerConfig): void {
+  applyOption(fd, config, 'defer_accept', config.options.defer_accept ?? 0);
+}
+
 /** Brings the live options of a listening socket from those of `from` to those of `to`. Throws ListenerError. */
-export function changeLiveOptions(fd: number, from: ListenerConfig, to: ListenerConfig): void {
+export function changeLiveOptions(
+  fd: number,
+  from: ListenerConfig,
+  to: ListenerConfig,
+  without: readonly OptionName[] = [],
+): void {
   for (const option of LIVE) {
+    if (without.includes(option)) continue;
     const value = to.options[option];
     if (value === from.options[option]) continue;
     if (value !== undefined) applyOption(fd, to, option, value);
@@ -60,7 +72,8 @@ function ipv6Only(config: ListenerConfig): boolean {
   return config.options.ipv6_only ?? config.address.network.endsWith('6');
 }
 
-function needsRestart(config: ListenerConfig, option: string): ListenerError {
+/** The refusal of a change that only a new bind could make. */
+export function needsRestart(config: ListenerConfig, option: string): ListenerError {
   const message = `${nameAddress(config)}: cannot change ${option} of a bound listener: needs a restart`;
   return new ListenerError(config.name, message);
 }

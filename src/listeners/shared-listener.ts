@@ -1,7 +1,7 @@
 import type { ListenerConfig } from '../config/schema.ts';
 import { type BoundListener, changeListener, closeListener } from './bound-listener.ts';
 import type { OwnSockets } from './holders.ts';
-import { refuseFixedChanges } from './options.ts';
+import { needsRestart, refuseFixedChanges } from './options.ts';
 import type { InetTarget } from './resolve.ts';
 
 /** One reference on a listening socket: the config of one generation. */
@@ -15,9 +15,13 @@ export class SharedListener {
   readonly #references: Reference[] = [];
   #applied: ListenerConfig;
 
+  /** Whether lanes were asked for when it was bound. */
+  readonly #wantedLanes: boolean;
+
   /** `config` is what the socket was bound for. */
-  constructor(bound: BoundListener, config: ListenerConfig) {
+  constructor(bound: BoundListener, config: ListenerConfig, wantedLanes: boolean) {
     this.bound = bound;
+    this.#wantedLanes = wantedLanes;
     this.#applied = config;
   }
 
@@ -35,8 +39,9 @@ export class SharedListener {
   }
 
   /** Takes a reference; the socket is not changed yet. Throws ListenerError for a config that only a new bind can meet. */
-  refer(config: ListenerConfig): Reference {
+  refer(config: ListenerConfig, wantsLanes: boolean): Reference {
     refuseFixedChanges(this.#applied, config);
+    if (wantsLanes !== this.#wantedLanes) throw needsRestart(config, 'steer');
     const reference = { config };
     this.#references.push(reference);
     return reference;
@@ -49,6 +54,11 @@ export class SharedListener {
     // Noted before the attempt: when it fails half-way, settling again undoes the half that was done.
     this.#applied = to;
     if (from !== to) changeListener(this.bound, from, to, own);
+  }
+
+  /** Whether the socket is going to be closed with this reference. */
+  isLastOf(reference: Reference): boolean {
+    return this.#references.every((one) => one === reference);
   }
 
   /** Takes a reference back; the socket is closed with its last one. Returns whether it is closed now. */

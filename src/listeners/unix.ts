@@ -1,7 +1,7 @@
 import { fchmodSync } from 'node:fs';
 import type { UnixAddress } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
-import { bindSocket, listenSocket } from '../linux/sockets.ts';
+import { bindSocket, closeFd, listenSocket } from '../linux/sockets.ts';
 import type { OwnSockets } from './holders.ts';
 import { openListener } from './open-socket.ts';
 import { applyOptions } from './options.ts';
@@ -33,6 +33,20 @@ export function openUnix(
     }
   });
   return { fd, file };
+}
+
+/** A listening stream socket and its file, at a path that is not the one of the config. Throws ListenerError, as `openUnix`. */
+export function openUnixAt(
+  config: ListenerConfig,
+  path: string,
+  own: OwnSockets,
+): { fd: number; file: UnixFile } {
+  const text = `unix:${path}`;
+  const at = { ...config, address: { kind: 'unix', network: 'unix', path, text } } as const;
+  const { fd, file } = openUnix(at, at.address, own);
+  if (file !== null) return { fd, file };
+  closeFd(fd);
+  throw new TypeError(`${path} is not a path`);
 }
 
 function bindPath(fd: number, config: ListenerConfig, path: string, own: OwnSockets): UnixFile {

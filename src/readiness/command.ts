@@ -30,11 +30,18 @@ export function startCommandGate(
   timers: Timers,
   callbacks: GateCallbacks,
 ): Gate {
-  const attempt = async (stop: AbortSignal): Promise<string | null> => {
-    const reason = reasonOf(await runCommand({ run, timeout, stop }), timeout);
-    return reason === null ? null : `command ${run[0] ?? ''}: ${reason}`;
-  };
+  const attempt = (stop: AbortSignal) => runOnce({ run, timeout }, runCommand, stop);
   return startAttempts({ name: 'command', interval: INTERVAL, timers, attempt }, callbacks);
+}
+
+/** One run: null where it exits with 0, else what it did. */
+export async function runOnce(
+  { run, timeout }: CommandGateConfig,
+  runCommand: RunCommand,
+  stop: AbortSignal,
+): Promise<string | null> {
+  const reason = reasonOf(await runCommand({ run, timeout, stop }), timeout);
+  return reason === null ? null : `command ${run[0] ?? ''}: ${reason}`;
 }
 
 function reasonOf(result: CommandResult, timeout: number): string | null {

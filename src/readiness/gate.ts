@@ -1,6 +1,6 @@
 /** One condition that a worker must meet before it counts as ready. */
 export interface Gate {
-  /** As in `readiness.NAME` of the config: `notify`, `ready_fd`, `http`, `tcp`, `command`. */
+  /** As in `readiness.NAME` of the config: `accept`, `notify`, `ready_fd`, `http`, `tcp`, `command`. */
   readonly name: GateName;
   /** Why it has not passed yet, or null where nothing is known; for the report of a candidate that ran out of time. */
   lastReason(): string | null;
@@ -8,7 +8,7 @@ export interface Gate {
   close(): void;
 }
 
-export type GateName = 'notify' | 'ready_fd' | 'http' | 'tcp' | 'command';
+export type GateName = 'accept' | 'notify' | 'ready_fd' | 'http' | 'tcp' | 'command';
 
 /** One of the two is called, at most once. A miss that can be tried again is neither. */
 export interface GateCallbacks {

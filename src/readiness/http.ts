@@ -1,41 +1,71 @@
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Address } from '../config/address.ts';
 import type { HttpGateConfig } from '../config/schema.ts';
+import { formatAddress } from '../linux/sockaddr.ts';
 import { reasonOf, startAttempts } from './attempts.ts';
 import type { Gate, GateCallbacks, Timers } from './gate.ts';
-import { connectOptions } from './target.ts';
+import type { OpenProbe } from './probes.ts';
+import { connectOptions, connectTo } from './target.ts';
 
 // An answer is read to its end, so that the service does not log a broken connection; but no more of it than this.
 const BODY_LIMIT = 64 * 1024;
 
-/** Passes when a GET is answered with one of the statuses. Each attempt has a connection of its own. */
-export function startHttpGate(config: HttpGateConfig, timers: Timers, callbacks: GateCallbacks): Gate {
+/**
+ * Passes when a GET is answered with one of the statuses. Each attempt has a connection of its own.
+ * @param open required where the config names a listener: the connection reaches exactly this worker
+ */
+export function startHttpGate(
+  config: HttpGateConfig,
+  open: OpenProbe | null,
+  timers: Timers,
+  callbacks: GateCallbacks,
+): Gate {
   return startAttempts(
     {
       name: 'http',
       interval: config.interval,
       timers,
-      attempt: (stop) => getOnce(config, timers, stop),
+      attempt: (stop) => getOnce(config, open, timers, stop),
     },
     callbacks,
   );
 }
 
-async function getOnce(config: HttpGateConfig, timers: Timers, stop: AbortSignal): Promise<string | null> {
+/** What one request asks, and where. */
+export type HttpRequest = Pick<
+  HttpGateConfig,
+  'listener' | 'address' | 'path' | 'status' | 'host' | 'timeout'
+>;
+
+/** One request: null where the answer is a good one, else the reason. Ends soon after `stop` is aborted. Rejects where no probe can be had. */
+export async function getOnce(
+  config: HttpRequest,
+  open: OpenProbe | null,
+  timers: Timers,
+  stop: AbortSignal,
+): Promise<string | null> {
   // Loaded here: 200 KB that a service without this gate does not pay for.
   const { request } = await import('node:http');
   if (stop.aborted) return 'stopped';
   const { path, timeout } = config;
+  const connection = config.listener === undefined ? null : await connectTo(config, open);
+  if (stop.aborted) {
+    connection?.destroy();
+    return 'stopped';
+  }
   return new Promise((resolve) => {
     const outgoing = request({
-      ...httpOptions(config.address),
+      // createConnection is not asked where an agent is given, `false` included (node:http, request).
+      ...(connection
+        ? { createConnection: () => connection }
+        : { ...httpOptions(config.address), agent: false }),
       path,
       method: 'GET',
-      agent: false,
       headers: {
         connection: 'close',
         'user-agent': 'zero-readiness',
-        ...(config.host === undefined ? {} : { host: config.host }),
+        ...hostHeader(config.host ?? (connection ? hostOf(connection) : undefined)),
       },
       signal: stop,
     });
@@ -67,7 +97,19 @@ function discard(response: IncomingMessage): void {
   response.on('error', () => {});
 }
 
-function httpOptions(address: Address): { host: string; port: number } | { socketPath: string } {
+function httpOptions(address: Address | undefined): { host: string; port: number } | { socketPath: string } {
+  if (address === undefined) throw new TypeError('neither a listener nor an address');
   const options = connectOptions(address);
   return 'path' in options ? { socketPath: options.path } : options;
+}
+
+function hostHeader(host: string | undefined): { host: string } | Record<string, never> {
+  return host === undefined ? {} : { host };
+}
+
+/** The address that the probe is connected to; a Unix socket has none that a Host header could say. */
+function hostOf({ remoteAddress, remotePort }: Socket): string {
+  if (remoteAddress === undefined || remotePort === undefined) return 'localhost';
+  const family = remoteAddress.includes(':') ? 'inet6' : 'inet';
+  return formatAddress({ family, host: remoteAddress, port: remotePort });
 }

@@ -1,9 +1,11 @@
 import type { ReadinessConfig } from '../config/schema.ts';
+import { acceptListeners, startAcceptGate } from './accept.ts';
 import { type RunCommand, startCommandGate } from './command.ts';
 import type { Gate, GateCallbacks, GateName, Timers } from './gate.ts';
 import { startHttpGate } from './http.ts';
 import { startNotifyGate } from './notify.ts';
 import type { NotifySource } from './notify-socket.ts';
+import type { OpenProbe } from './probes.ts';
 import { startReadyFdGate } from './ready-fd.ts';
 import { startTcpGate } from './tcp.ts';
 
@@ -11,6 +13,8 @@ export type { CommandResult, RunCommand } from './command.ts';
 export type { GateName, Timers } from './gate.ts';
 export type { NotifyMessage } from './notify-message.ts';
 export { NotifySocket, type NotifySource } from './notify-socket.ts';
+export type { OpenProbe } from './probes.ts';
+export { startVerify } from './verify.ts';
 
 /** What the gates of one worker need. */
 export interface GatesContext {
@@ -19,6 +23,10 @@ export interface GatesContext {
   /** The read end of the ready pipe, in the supervisor; required where `ready_fd` is given. The gates close it. */
   readonly readyPipe: number | null;
   readonly runCommand: RunCommand;
+  /** Opens a connection to this worker's lane of a listener; null where nothing is steered. */
+  readonly openProbe: OpenProbe | null;
+  /** Names of the steered listeners. */
+  readonly steered: readonly string[];
   readonly timers: Timers;
   passed(gate: GateName): void;
   failed(gate: GateName, reason: string): void;
@@ -31,9 +39,13 @@ export interface Gates {
   close(): void;
 }
 
-/** Names of the gates that a worker must pass under this config. */
-export function gateNames(config: ReadinessConfig): readonly GateName[] {
+/**
+ * Names of the gates that a worker must pass under this config.
+ * @param steered names of the steered listeners
+ */
+export function gateNames(config: ReadinessConfig, steered: readonly string[]): readonly GateName[] {
   const names: GateName[] = [];
+  if (acceptListeners(config.accept, steered).length > 0) names.push('accept');
   if (config.notify) names.push('notify');
   if (config.ready_fd !== undefined) names.push('ready_fd');
   if (config.http) names.push('http');
@@ -45,7 +57,7 @@ export function gateNames(config: ReadinessConfig): readonly GateName[] {
 /** Starts every gate of the config for one worker, right after its spawn. A callback never comes before this returns. */
 export function startGates(config: ReadinessConfig, context: GatesContext): Gates {
   const gates = new Map<GateName, Gate>();
-  for (const name of gateNames(config)) {
+  for (const name of gateNames(config, context.steered)) {
     const callbacks: GateCallbacks = {
       passed() {
         gates.get(name)?.close();
@@ -72,8 +84,11 @@ function startGate(
   context: GatesContext,
   callbacks: GateCallbacks,
 ): Gate | null {
-  const { notify, readyPipe, runCommand, timers } = context;
+  const { notify, readyPipe, runCommand, openProbe, steered, timers } = context;
   switch (name) {
+    case 'accept':
+      if (openProbe === null) throw new TypeError('the accept gate needs a steered listener');
+      return startAcceptGate(acceptListeners(config.accept, steered), openProbe, timers, callbacks);
     case 'notify':
       if (notify === null) throw new TypeError('the notify gate needs a notify socket');
       return startNotifyGate(notify, callbacks);
@@ -82,9 +97,9 @@ function startGate(
         throw new TypeError('the ready_fd gate needs a pipe');
       return startReadyFdGate({ fd: readyPipe, descriptor: config.ready_fd }, callbacks);
     case 'http':
-      return config.http ? startHttpGate(config.http, timers, callbacks) : null;
+      return config.http ? startHttpGate(config.http, openProbe, timers, callbacks) : null;
     case 'tcp':
-      return config.tcp ? startTcpGate(config.tcp, timers, callbacks) : null;
+      return config.tcp ? startTcpGate(config.tcp, openProbe, timers, callbacks) : null;
     case 'command':
       return config.command ? startCommandGate(config.command, runCommand, timers, callbacks) : null;
   }

@@ -1,7 +1,32 @@
+import type { Socket } from 'node:net';
 import type { Address } from '../config/address.ts';
+import { type OpenProbe, probeSocket } from './probes.ts';
+
+/** Exactly one of the two, as the config makes sure. */
+export interface Target {
+  /** The worker's own lane of this listener. */
+  readonly listener?: string;
+  readonly address?: Address;
+}
 
 /** The target of a probe as Node's net.connect and, the path renamed, http.request take it. */
 export type ConnectOptions = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** How a report names it: `listener http`, `tcp:127.0.0.1:80`. */
+export function nameTarget({ listener, address }: Target): string {
+  return listener === undefined ? (address?.text ?? '') : `listener ${listener}`;
+}
+
+/** A socket that connects, or has. Rejects where the listener's probe cannot be opened. */
+export async function connectTo(target: Target, open: OpenProbe | null): Promise<Socket> {
+  if (target.address !== undefined) {
+    // Loaded here: a service without such a gate does not pay for it.
+    const { connect } = await import('node:net');
+    return connect(connectOptions(target.address));
+  }
+  if (open === null || target.listener === undefined) throw new Error('the listener is not steered');
+  return probeSocket(open, target.listener);
+}
 
 /** Every interface is reached over loopback; `@name` is an abstract Unix address, whose first byte is NUL (unix(7)). */
 export function connectOptions(address: Address): ConnectOptions {

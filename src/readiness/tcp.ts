@@ -1,27 +1,36 @@
+import type { Socket } from 'node:net';
 import type { TcpGateConfig } from '../config/schema.ts';
 import { reasonOf, startAttempts } from './attempts.ts';
 import type { Gate, GateCallbacks, Timers } from './gate.ts';
-import { connectOptions } from './target.ts';
+import type { ListenerProbe, OpenProbe } from './probes.ts';
+import { connectTo, nameTarget } from './target.ts';
 
-/** Passes as soon as a connection is established; it is closed at once, without a byte. */
-export function startTcpGate(config: TcpGateConfig, timers: Timers, callbacks: GateCallbacks): Gate {
-  return startAttempts(
-    {
-      name: 'tcp',
-      interval: config.interval,
-      timers,
-      attempt: (stop) => connectOnce(config, timers, stop),
-    },
-    callbacks,
-  );
+// A look at a probe costs tens of microseconds.
+const LOOK_PAUSE = 20;
+
+/**
+ * Passes as soon as a connection is established, to a listener: as soon as the worker has accepted it, for there the kernel completes
+ * every handshake by itself. It is closed at once, without a byte.
+ * @param open required where the config names a listener
+ */
+export function startTcpGate(
+  config: TcpGateConfig,
+  open: OpenProbe | null,
+  timers: Timers,
+  callbacks: GateCallbacks,
+): Gate {
+  const { listener, interval } = config;
+  const attempt = (stop: AbortSignal): Promise<string | null> => {
+    if (listener === undefined) return connectOnce(config, timers, stop);
+    return acceptOnce(listener, config.timeout, open, timers, stop);
+  };
+  return startAttempts({ name: 'tcp', interval, timers, attempt }, callbacks);
 }
 
 async function connectOnce(config: TcpGateConfig, timers: Timers, stop: AbortSignal): Promise<string | null> {
-  const { connect } = await import('node:net');
-  if (stop.aborted) return 'stopped';
-  const where = `connect to ${config.address.text}`;
+  const socket: Socket = await connectTo(config, null);
+  const where = `connect to ${nameTarget(config)}`;
   return new Promise((resolve) => {
-    const socket = connect(connectOptions(config.address));
     const timer = timers.set(config.timeout, () => end(`no answer within ${config.timeout} ms`));
     const abort = (): void => end('stopped');
     const end = (reason: string | null): void => {
@@ -33,5 +42,44 @@ async function connectOnce(config: TcpGateConfig, timers: Timers, stop: AbortSig
     stop.addEventListener('abort', abort);
     socket.on('error', (error) => end(reasonOf(error)));
     socket.on('connect', () => end(null));
+    if (stop.aborted) end('stopped');
+  });
+}
+
+async function acceptOnce(
+  listener: string,
+  timeout: number,
+  open: OpenProbe | null,
+  timers: Timers,
+  stop: AbortSignal,
+): Promise<string | null> {
+  if (open === null) return `listener ${listener}: it is not steered`;
+  const probe: ListenerProbe = open(listener);
+  let left = Math.ceil(timeout / LOOK_PAUSE);
+  try {
+    while (probe.accepted() === 'waiting') {
+      if (left <= 0) return `connect to listener ${listener}: not accepted within ${timeout} ms`;
+      left -= 1;
+      await pause(timers, stop);
+      if (stop.aborted) return 'stopped';
+    }
+    return probe.accepted() === 'accepted'
+      ? null
+      : `connect to listener ${listener}: dropped before it was accepted`;
+  } finally {
+    probe.close();
+  }
+}
+
+/** Ends early when nobody waits any more. */
+function pause(timers: Timers, stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      timers.clear(timer);
+      stop.removeEventListener('abort', end);
+      resolve();
+    };
+    const timer = timers.set(LOOK_PAUSE, end);
+    stop.addEventListener('abort', end);
   });
 }

@@ -1,9 +1,10 @@
 import type { WorkerKey } from '../lifecycle/events.ts';
 import type { Failure } from '../lifecycle/facts.ts';
+import { ListenerError } from '../listeners/listener-error.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
 import type { Prepared } from './prepare.ts';
-import { type WorkerContext, WorkerProcess } from './worker-process.ts';
+import { type Post, type WorkerContext, WorkerProcess } from './worker-process.ts';
 
 /** What the shell holds for each generation: what it was prepared with, and its processes. */
 export class Generations {
@@ -23,18 +24,20 @@ export class Generations {
   }
 
   /** Starts one process; its pid, or why there is none. */
-  spawn(key: WorkerKey): number | Failure {
+  spawn(key: WorkerKey, post: Post): number | Failure {
     const held = this.#held.get(key.generation);
     if (!held) throw new Error(`generation ${key.generation} is not held`);
     try {
-      const process = new WorkerProcess(key, held.prepared, this.#context);
+      const process = new WorkerProcess(key, post, held.prepared, this.#context);
       forgetEarlier(held.processes, key);
       held.processes.set(nameOf(key), process);
       return process.pid;
     } catch (error) {
       const { generation, worker } = key;
       if (error instanceof SpawnError) return { step: error.step, reason: error.message, generation, worker };
-      if (error instanceof ReleaseError) return { step: 'spawn', reason: error.message, generation, worker };
+      if (error instanceof ReleaseError || error instanceof ListenerError) {
+        return { step: 'spawn', reason: error.message, generation, worker };
+      }
       throw error;
     }
   }

@@ -15,5 +15,19 @@ export function recordHandover(dataDirectory: string, fact: Finished, wallClock:
   const reason = failure ? { step: failure.step, reason: failure.reason } : null;
   const line = JSON.stringify({ at: wallClock.toISOString(), ...rest, failure: reason });
   const file = path.join(dataDirectory, 'history.jsonl');
-  withSpare(() => fs.appendFileSync(file, `${line}\n`, { mode: 0o640 }));
+  withSpare(() => appendWhole(file, `${line}\n`));
+}
+
+/** Appends all of it or nothing: a full disk takes the beginning of a line, and the next one would become part of it. */
+function appendWhole(file: string, text: string): void {
+  const fd = fs.openSync(file, 'a', 0o640);
+  const { size } = fs.fstatSync(fd);
+  try {
+    fs.appendFileSync(fd, text);
+  } catch (error) {
+    fs.ftruncateSync(fd, size);
+    throw error;
+  } finally {
+    fs.closeSync(fd);
+  }
 }

@@ -36,15 +36,52 @@ function isRoot(): boolean {
 }
 
 function defaultRuntimeDirectory(name: string): string {
-  if (isRoot()) return path.join('/run/zero', name);
+  return path.join(isRoot() ? SYSTEM_RUNTIME : userRuntime(), name);
+}
+
+const SYSTEM_RUNTIME = '/run/zero';
+
+function userRuntime(): string {
   const base = process.env.XDG_RUNTIME_DIR;
-  return base ? path.join(base, 'zero', name) : path.join(os.tmpdir(), `zero-${process.geteuid?.()}`, name);
+  return base ? path.join(base, 'zero') : path.join(os.tmpdir(), `zero-${process.geteuid?.()}`);
+}
+
+/** Where instances that were given no runtime directory have theirs: this user's first, then root's. */
+export function runtimeRoots(): readonly string[] {
+  return isRoot() ? [SYSTEM_RUNTIME] : [userRuntime(), SYSTEM_RUNTIME];
+}
+
+/** The control socket of an instance whose config names none. */
+export function controlSocketIn(runtimeDirectory: string): string {
+  return path.join(runtimeDirectory, 'control.sock');
+}
+
+/** The control socket that a config describes. */
+export function controlSocketOf(config: Config): { path: string; mode: number; group: string | null } {
+  const { path: own, mode, group } = config.application.control;
+  return {
+    path: own === undefined ? controlSocketIn(instanceOf(config).runtimeDirectory) : path.resolve(own),
+    // A group that could not write to the socket could not connect (unix(7)).
+    mode: mode ?? (group === undefined ? 0o600 : 0o660),
+    group: group ?? null,
+  };
 }
 
 function defaultDataDirectory(name: string): string {
   if (isRoot()) return path.join('/var/lib/zero', name);
   return path.join(process.env.XDG_STATE_HOME || path.join(os.homedir(), '.local/state'), 'zero', name);
 }
+
+const ANOTHER = 'set application.runtime_directory to one that this user may write';
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: ANOTHER,
+  EPERM: ANOTHER,
+  EROFS: ANOTHER,
+  ENOTDIR: 'a part of the path is not a directory',
+  EEXIST: 'a part of the path is not a directory',
+  ENOSPC: 'its file system is full',
+  EMFILE: 'zero has no descriptor left: raise its nofile limit',
+};
 
 /**
  * Makes the runtime directory and takes its lock, which lasts as long as the process (flock(2)).
@@ -67,8 +104,9 @@ export function claimInstance(instance: Instance): void {
   } catch (error) {
     if (error instanceof InstanceError) throw error;
     const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+    const advice = ADVICE[reason];
     throw new InstanceError(
-      `runtime directory ${runtimeDirectory}: ${reason}: set application.runtime_directory to one that this user may write`,
+      `runtime directory ${runtimeDirectory}: ${reason}${advice === undefined ? '' : `: ${advice}`}`,
     );
   }
   if (!tryLock(fd)) {

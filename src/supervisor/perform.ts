@@ -1,10 +1,12 @@
 import type { Effect } from '../lifecycle/effects.ts';
 import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
 import type { Verdict } from '../lifecycle/state.ts';
+import type { Steering } from '../lifecycle/steering.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
+import type { Keepers } from './keepers.ts';
 import type { Prepared } from './prepare.ts';
 
 /** What the performer works on. */
@@ -16,6 +18,8 @@ export interface Stage {
   readonly prepare: () => Promise<Prepared | Failure>;
   /** A generation serves now: what the supervisor itself takes from a config is that of this one. */
   readonly promoted: (prepared: Prepared) => void;
+  readonly keepers: Keepers;
+  readonly answer: (ticket: string, refusal: string | null) => void;
   readonly verdict: (tickets: readonly string[], verdict: Verdict) => void;
   readonly exit: (exit: ExitStatus) => void;
 }
@@ -31,7 +35,7 @@ export class Performer {
   }
 
   perform(effect: Effect): void {
-    const { generations, post, report } = this.#stage;
+    const { generations, keepers, post, report } = this.#stage;
     switch (effect.type) {
       case 'resolve':
         void this.#resolve(effect.handover);
@@ -49,7 +53,8 @@ export class Performer {
       case 'spawn': {
         const { generation, worker, incarnation } = effect;
         const key = { generation, worker, incarnation };
-        const result = generations.spawn(key);
+        const { lane, relief } = effect;
+        const result = generations.spawn(key, { lane, relief });
         if (typeof result === 'number') post({ type: 'spawned', ...key, pid: result });
         else post({ type: 'spawn_failed', ...key, failure: result });
         return;
@@ -77,6 +82,24 @@ export class Performer {
       case 'release':
         generations.release(effect.generation);
         return;
+      case 'steer':
+        this.#steer(effect.steering);
+        return;
+      case 'attend':
+        keepers.lanes.keep(effect.lanes);
+        return;
+      case 'drain':
+        keepers.drain.keep(effect.workers);
+        return;
+      case 'watch_stalls':
+        keepers.stalls.keep(effect.workers);
+        return;
+      case 'verify':
+        keepers.verify.keep(effect.generation);
+        return;
+      case 'answer':
+        this.#stage.answer(effect.ticket, effect.refusal);
+        return;
       case 'report':
         report(this.#explained(effect.fact));
         return;
@@ -89,6 +112,19 @@ export class Performer {
       case 'exit':
         this.#stage.exit(effect.exit);
         return;
+    }
+  }
+
+  #steer(steering: Steering): void {
+    const { listeners, report } = this.#stage;
+    try {
+      listeners.steer(steering);
+    } catch (error) {
+      report({
+        event: 'error',
+        step: 'steer',
+        message: error instanceof Error ? error.message : String(error),
+      });
     }
   }
 

@@ -1,5 +1,7 @@
 import type { Config } from '../config/index.ts';
+import { isSteered } from '../config/steering.ts';
 import type { Failure } from '../lifecycle/facts.ts';
+import { lanesNeeded } from '../lifecycle/lanes.ts';
 import type { Settings } from '../lifecycle/settings.ts';
 import { ListenerError } from '../listeners/listener-error.ts';
 import type { Acquired, ListenerSet } from '../listeners/listener-set.ts';
@@ -40,8 +42,15 @@ export async function prepare(
     const { runtime, listeners } = config.service;
     const user = resolveUser(runtime.user, runtime.group);
     const release = resolveRelease(runtime, { user, base: context.environment });
-    const acquired = await context.listeners.acquire(listeners);
-    return { config, settings: settingsOf(config, release.path), release, user, acquired };
+    const settings = settingsOf(config, release.path);
+    const { steered, maxRetiring } = settings.handover;
+    const lanes = steered ? lanesNeeded(settings.workers, maxRetiring) : 0;
+    // What the service as a whole rules out, such as nginx under a Unix socket's other name, the listener alone cannot know.
+    const settled = listeners.map((listener) =>
+      isSteered(listener, config.service) ? listener : { ...listener, steer: false as const },
+    );
+    const acquired = await context.listeners.acquire(settled, lanes);
+    return { config, settings, release, user, acquired };
   } catch (error) {
     if (error instanceof ConfigError) return { step: 'config', reason: error.problems.join('; ') };
     if (error instanceof ReleaseError) return { step: `release.${error.step}`, reason: error.message };

@@ -1,5 +1,8 @@
+import { availableParallelism } from 'node:os';
 import type { Config } from '../config/index.ts';
-import type { Settings } from '../lifecycle/settings.ts';
+import { steeringMode } from '../config/steering.ts';
+import type { HandoverSettings, Settings } from '../lifecycle/settings.ts';
+import { gateNames } from '../readiness/index.ts';
 
 /** What the core needs to know of a config. */
 export function settingsOf(config: Config, executable: string): Settings {
@@ -7,8 +10,8 @@ export function settingsOf(config: Config, executable: string): Settings {
   return {
     path: executable,
     directory: runtime.directory,
-    workers: 1,
-    gates: gateNames(readiness),
+    workers: workersOf(config),
+    gates: gateNames(readiness, steeringMode(config).steered),
     reloadUptime: options.reload_uptime,
     readinessTimeout: readiness.timeout,
     shutdownSignal: options.shutdown_signal,
@@ -19,18 +22,32 @@ export function settingsOf(config: Config, executable: string): Settings {
       factor: restart.backoff.factor,
       max: restart.backoff.max,
       resetAfter: restart.backoff.reset_after,
+      onStall: restart.on_stall,
     },
+    handover: handoverOf(config),
   };
 }
 
-function gateNames(readiness: Config['service']['readiness']): string[] {
-  const names: string[] = [];
-  if (readiness.notify) names.push('notify');
-  if (readiness.ready_fd !== undefined) names.push('ready_fd');
-  if (readiness.http) names.push('http');
-  if (readiness.tcp) names.push('tcp');
-  if (readiness.command) names.push('command');
-  return names;
+/** How many workers a generation of this config has. */
+export function workersOf({ service }: Config): number {
+  return service.runtime.workers === 'auto' ? availableParallelism() : service.runtime.workers;
+}
+
+function handoverOf(config: Config): HandoverSettings {
+  const { handover } = config.service;
+  return {
+    steered: steeringMode(config).mode === 'steered',
+    previewFrom: handover.preview_from,
+    previewTimeout: handover.preview_timeout,
+    canary: handover.canary.steps,
+    canaryBy: handover.canary.by,
+    soak: handover.soak,
+    verify: handover.verify !== undefined,
+    stall: handover.stall,
+    settle: handover.settle,
+    drainTimeout: handover.drain_timeout,
+    maxRetiring: handover.max_retiring,
+  };
 }
 
 /** What a running supervisor cannot change, as problems; empty when the new config can be taken. */
@@ -39,6 +56,7 @@ export function restartNeeded(running: Config, wanted: Config): string[] {
     'service.runtime.name': config.service.runtime.name,
     'application.runtime_directory': config.application.runtime_directory,
     'application.data_directory': config.application.data_directory,
+    'application.control': config.application.control && JSON.stringify(config.application.control),
   });
   const before = fixed(running);
   return Object.entries(fixed(wanted))

@@ -1,4 +1,7 @@
 import type { Config } from '../config/index.ts';
+import { steeringMode } from '../config/steering.ts';
+import type { StatusDocument } from '../control/documents.ts';
+import { type ControlServer, createControlServer } from '../control/server.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
@@ -11,18 +14,28 @@ import { ProcessTable } from '../workers/process-table.ts';
 import { Sink } from '../workers/sink.ts';
 import { now } from './clock.ts';
 import type { ConfigSource } from './config-source.ts';
+import { ControlDesk } from './control-desk.ts';
+import { DrainKeeper } from './drain-keeper.ts';
 import { Engine } from './engine.ts';
 import { Footprint } from './footprint.ts';
 import { gateCommand } from './gate-command.ts';
 import { Generations } from './generations.ts';
 import { recordHandover } from './history.ts';
-import type { Instance } from './instance.ts';
+import { controlSocketOf, type Instance } from './instance.ts';
+import type { Keepers } from './keepers.ts';
+import { LaneKeeper } from './lane-keeper.ts';
+import { LaneLog } from './lane-log.ts';
 import { ListenerLog } from './listener-log.ts';
 import { logWriter } from './log-writer.ts';
 import { Performer } from './perform.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { Signals } from './signals.ts';
+import { StallKeeper } from './stall-keeper.ts';
 import { StateFile } from './state-file.ts';
+import { statusOf } from './status.ts';
+import { VerifyKeeper } from './verify-keeper.ts';
+
+const RELOAD = { type: 'reload', ticket: null, preview: false, replace: false, timeout: null } as const;
 
 export interface SupervisorOptions {
   readonly source: ConfigSource;
@@ -55,6 +68,11 @@ export class Supervisor {
   readonly #generations: Generations;
   readonly #performer: Performer;
   readonly #engine: Engine;
+  readonly #desk: ControlDesk;
+  readonly #keepers: Keepers;
+  readonly #lanes: LaneLog;
+  readonly #startedAt = now();
+  #control: ControlServer | null = null;
   readonly #listenerLog = new ListenerLog((fact) => this.#report(fact));
   readonly #stateFile: StateFile;
   readonly #footprint = new Footprint(timers);
@@ -62,6 +80,7 @@ export class Supervisor {
   #telemetryConfig: Config;
   #signals: Signals | null = null;
   #gapsWarned: string | null = null;
+  #sharedBecause: string | null = null;
   #finish: (code: number) => void = () => {};
 
   constructor(options: SupervisorOptions) {
@@ -76,6 +95,7 @@ export class Supervisor {
     });
     const report = (fact: Fact) => this.#report(fact);
     const post: Engine['post'] = (happening) => this.#engine.post(happening);
+    const runCommand = (prepared: Prepared) => gateCommand(prepared, this.#table);
     const warn = (message: string) => report({ event: 'warning', about: 'listener', message });
     this.#listeners = new ListenerSet({ warn });
     this.#generations = new Generations({
@@ -84,18 +104,30 @@ export class Supervisor {
       stdout: this.#stdout,
       stderr: this.#stderr,
       timers,
-      runCommand: (prepared) => gateCommand(prepared, this.#table),
+      runCommand,
+      listeners: this.#listeners,
       post,
       report,
     });
+    this.#lanes = new LaneLog(this.#listeners, report);
+    this.#desk = new ControlDesk(post, () => this.#status());
+    const shared = { generations: this.#generations, listeners: this.#listeners, timers, post };
+    this.#keepers = {
+      lanes: new LaneKeeper(this.#listeners, post),
+      drain: new DrainKeeper({ ...shared, failed: (error) => this.#error('read connections', error) }),
+      stalls: new StallKeeper({ ...shared, now }),
+      verify: new VerifyKeeper({ ...shared, runCommand }),
+    };
     this.#performer = new Performer({
       generations: this.#generations,
       listeners: this.#listeners,
+      keepers: this.#keepers,
+      answer: (ticket, refusal) => this.#desk.answer(ticket, refusal),
       post,
       report,
       prepare: () => this.#prepare(),
       promoted: (prepared) => this.#promoted(prepared),
-      verdict: () => {},
+      verdict: (tickets, verdict) => this.#desk.tell(tickets, verdict),
       exit: (exit) => void this.#leave(exit),
     });
     this.#engine = new Engine({
@@ -126,13 +158,16 @@ export class Supervisor {
       version,
       config: file,
     });
-    this.#engine.post({ type: 'reload', by: 'start', ticket: null });
+    this.#lanes.start();
+    this.#engine.post({ ...RELOAD, by: 'start' });
     this.#configureSignals(config);
+    // After the service: nobody can have asked for anything yet.
+    setImmediate(() => void this.#openControl());
   }
 
   /** Asks for a handover. */
   reload(by: string): void {
-    this.#engine.post({ type: 'reload', by, ticket: null });
+    this.#engine.post({ ...RELOAD, by });
   }
 
   /** Stops the service and then the supervisor. */
@@ -184,8 +219,38 @@ export class Supervisor {
     });
   }
 
+  #status(): StatusDocument {
+    const { instance, version } = this.#options;
+    const { state } = this.#engine;
+    const listeners = this.#listeners;
+    return statusOf({
+      name: instance.name,
+      version,
+      startedAt: this.#startedAt,
+      now: now(),
+      state,
+      listeners,
+    });
+  }
+
+  async #openControl(): Promise<void> {
+    const { config, version } = this.#options;
+    try {
+      this.#control = await createControlServer({
+        ...controlSocketOf(config),
+        control: this.#desk,
+        version,
+        warn: (message) => this.#report({ event: 'warning', about: 'control', message }),
+      });
+    } catch (error) {
+      this.#error('open control socket', error);
+    }
+  }
+
   #report(fact: Fact): void {
+    if (fact.event === 'worker_exited' || fact.event === 'worker_ready') this.#lanes.lookSoon();
     this.#telemetry.report(fact);
+    this.#desk.report(fact);
     if (fact.event === 'handover_finished') this.#record(fact);
   }
 
@@ -217,7 +282,10 @@ export class Supervisor {
       },
     );
     this.#listenerLog.look(this.#listeners.snapshot());
-    if ('config' in result) this.#warnOfGaps(result.config);
+    if ('config' in result) {
+      this.#warnOfGaps(result.config);
+      this.#sayWhyShared(result.config);
+    }
     return result;
   }
 
@@ -230,6 +298,14 @@ export class Supervisor {
     if (message === null || message === this.#gapsWarned) return;
     this.#gapsWarned = message;
     this.#report({ event: 'warning', about: 'systemd', message });
+  }
+
+  /** Where nothing is steered, one line says why; again only when that changes. */
+  #sayWhyShared(config: Config): void {
+    const { mode, reason } = steeringMode(config);
+    if (reason === this.#sharedBecause) return;
+    this.#sharedBecause = reason;
+    if (reason !== null) this.#report({ event: 'handover_mode', mode, reason });
   }
 
   /** What the supervisor itself takes from a config is that of the generation that serves. */
@@ -257,6 +333,11 @@ export class Supervisor {
     const code =
       exit.kind === 'signaled' ? 128 + signalNumber(exit.signal) : exit.kind === 'exited' ? exit.code : 1;
     this.#engine.close();
+    this.#lanes.close();
+    this.#keepers.lanes.keep([]);
+    this.#keepers.drain.close();
+    this.#keepers.stalls.close();
+    this.#keepers.verify.keep(null);
     this.#footprint.close();
     this.#stateFile.remove();
     await Promise.all([this.#stdout.flush(FLUSH_TIME), this.#stderr.flush(FLUSH_TIME)]);
@@ -271,6 +352,7 @@ export class Supervisor {
     this.#stderr.close();
     this.#table.close();
     this.#signals?.close();
+    await this.#control?.close();
     this.#finish(code);
   }
 }

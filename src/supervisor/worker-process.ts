@@ -1,11 +1,13 @@
 import path from 'node:path';
+import type { ReadinessConfig } from '../config/index.ts';
 import type { WorkerKey } from '../lifecycle/events.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import { openPipe } from '../linux/pipes.ts';
 import { type ExitStatus, sendSignal, type Usage } from '../linux/processes.ts';
-import { processStat } from '../linux/procfs.ts';
+import { processStat, sessionMembers } from '../linux/procfs.ts';
 import { closeFd } from '../linux/sockets.ts';
+import type { ListenerSet } from '../listeners/listener-set.ts';
 import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } from '../readiness/index.ts';
 import { belongsTo } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
@@ -24,15 +26,25 @@ export interface WorkerContext {
   readonly stderr: Sink;
   readonly timers: Timers;
   readonly runCommand: (prepared: Prepared) => RunCommand;
+  readonly listeners: ListenerSet;
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
 }
 
 const REPORTED_LINES = 20;
 
+const NO_GATES: ReadinessConfig = { notify: false, accept: false, timeout: 0 };
+
+/** Where a process has its place: its lane, and whether it is there only for what waits in it. */
+export interface Post {
+  readonly lane: number;
+  readonly relief: boolean;
+}
+
 /** One process in one place of a generation, with everything that is held for it: pipes, notify socket, gates, watches. */
 export class WorkerProcess {
   readonly key: WorkerKey;
+  readonly post: Post;
   /** The pid it was spawned with, which is also its session. */
   readonly session: number;
   readonly startTime: number;
@@ -42,12 +54,15 @@ export class WorkerProcess {
   readonly #output: WorkerOutput;
   readonly #notify: NotifySocket;
   readonly #gates: Gates;
+  /** Those of gates that were closed while they waited: who it failed by is told the reason after that. */
+  #reasons: readonly string[] = [];
   #follow: { close(): void } | null = null;
   #life: 'running' | 'remains' | 'ended' = 'running';
 
-  /** Spawns it. Throws SpawnError or ReleaseError; nothing stays open then. */
-  constructor(key: WorkerKey, prepared: Prepared, context: WorkerContext) {
+  /** Spawns it. Throws SpawnError, ReleaseError or ListenerError; nothing stays open then. */
+  constructor(key: WorkerKey, post: Post, prepared: Prepared, context: WorkerContext) {
     this.key = key;
+    this.post = post;
     this.#context = context;
     const { config, release, user, acquired } = prepared;
     const { readiness, runtime } = config.service;
@@ -73,7 +88,7 @@ export class WorkerProcess {
           runtime,
           release,
           user,
-          listeners: acquired.listeners,
+          listeners: acquired.listeners.map((listener) => ({ ...listener, fd: listener.fdOf(post.lane) })),
           notifyPath,
           readyFd: readyPipe && { target: readiness.ready_fd ?? -1, fd: readyPipe.write },
           output: this.#output.childEnds,
@@ -90,12 +105,16 @@ export class WorkerProcess {
       this.#notify.subscribe((message) => {
         if (message.kind === 'main_pid') this.#mainPid(message.pid);
       });
-      this.#gates = startGates(readiness, {
+      const steered = acquired.listeners.filter((listener) => listener.steered).map(({ name }) => name);
+      // A relief is there for what waits already; nobody asks whether it is ready.
+      this.#gates = startGates(post.relief ? NO_GATES : readiness, {
+        openProbe: (listener) => context.listeners.openProbe(acquired, listener, post.lane),
+        steered: post.relief ? [] : steered,
         notify: this.#notify,
         readyPipe: readyPipe?.read ?? null,
         runCommand: context.runCommand(prepared),
         timers: context.timers,
-        passed: (gate) => context.post({ type: 'gate_passed', ...key, gate }),
+        passed: (gate) => this.#gatePassed(gate),
         failed: (gate, reason) => this.#gateFailed(gate, reason),
       });
     } catch (error) {
@@ -105,8 +124,14 @@ export class WorkerProcess {
   }
 
   /** Why it is not ready yet, as far as its gates know. */
-  reasons(): string[] {
-    return this.#gates.waiting().flatMap(({ gate, reason }) => (reason ? [`${gate}: ${reason}`] : []));
+  reasons(): readonly string[] {
+    if (this.#gates.waiting().length === 0) return this.#reasons;
+    const stranger = this.#ownSocket();
+    const known = stranger === null ? [] : [stranger];
+    return this.#gates
+      .waiting()
+      .flatMap(({ gate, reason }) => (reason ? [`${gate}: ${reason}`] : []))
+      .concat(known);
   }
 
   /** The last lines that were read of what it wrote. */
@@ -116,6 +141,7 @@ export class WorkerProcess {
 
   /** Nothing is asked of it any more. */
   closeGates(): void {
+    this.#reasons = this.reasons();
     this.#gates.close();
   }
 
@@ -149,6 +175,24 @@ export class WorkerProcess {
     this.#notify.close();
     this.#follow?.close();
     this.#output.close();
+  }
+
+  /** A service that accepts, but not only from its descriptor, would get connections that nobody steers. */
+  #gatePassed(gate: string): void {
+    const stranger = gate === 'accept' ? this.#ownSocket() : null;
+    if (stranger === null) this.#context.post({ type: 'gate_passed', ...this.key, gate });
+    else this.#context.post({ type: 'gate_failed', ...this.key, gate, reason: stranger });
+  }
+
+  /** Says which socket the service has opened on a steered address by itself; null for none. */
+  #ownSocket(): string | null {
+    const strangers = this.#context.listeners.strangers();
+    if (strangers.length === 0) return null;
+    const members = new Set([this.pid, ...sessionMembers(this.session)]);
+    const own = strangers.find(({ holder }) => holder !== null && members.has(holder.pid));
+    return own === undefined
+      ? null
+      : `it opened a socket of its own on the address of listener ${own.listener} instead of taking its descriptor`;
   }
 
   /** A process that leaves closes its ready descriptor first; how it left, which is known in a moment, says more. */
@@ -213,7 +257,7 @@ export class WorkerProcess {
   #mainPid(pid: number): void {
     if (pid === this.pid) return;
     const { key } = this;
-    const { table, report, post } = this.#context;
+    const { table, report } = this.#context;
     const refused = !belongsTo(pid, { pid: this.pid, session: this.session });
     if (refused) {
       const message = `generation ${key.generation}: MAINPID=${pid} is none of this service's processes: ignored`;
@@ -231,6 +275,6 @@ export class WorkerProcess {
     }
     before?.close();
     this.pid = pid;
-    post({ type: 'pid_changed', ...key, pid });
+    this.#context.post({ type: 'pid_changed', ...key, pid });
   }
 }

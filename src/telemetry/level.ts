@@ -14,6 +14,7 @@ export function levelOf(fact: Fact): Level {
   switch (fact.event) {
     case 'gate_passed':
     case 'worker_signalled':
+    case 'steering_changed':
       return 'debug';
     case 'supervisor_started':
     case 'listener_bound':
@@ -29,6 +30,8 @@ export function levelOf(fact: Fact): Level {
     case 'generation_retiring':
     case 'generation_gone':
     case 'stop_requested':
+    case 'handover_step':
+    case 'handover_mode':
       return 'info';
     case 'worker_not_ready':
     case 'worker_spawn_failed':
@@ -36,6 +39,9 @@ export function levelOf(fact: Fact): Level {
     case 'leftovers_killed':
     case 'output_dropped':
     case 'warning':
+    case 'worker_stalled':
+    case 'lane_relieved':
+    case 'generation_rolled_back':
       return 'warn';
     case 'worker_exited':
       return fact.expected ? 'info' : 'warn';

@@ -37,6 +37,18 @@ export function messageOf(fact: Fact): string {
       return 'output of a worker dropped: nobody reads it fast enough';
     case 'reload_requested':
       return fact.merged ? 'reload requested, waits for the handover in progress' : 'reload requested';
+    case 'handover_mode':
+      return `old and new generations share their sockets: ${fact.reason}`;
+    case 'handover_step':
+      return fact.percent === null ? `handover: ${fact.step}` : `handover: ${fact.step}, ${fact.percent} %`;
+    case 'steering_changed':
+      return 'new connections steered';
+    case 'worker_stalled':
+      return 'worker hangs: connections wait for it and it accepts none';
+    case 'lane_relieved':
+      return 'a connection waits in a lane that nobody accepts from: one more worker serves it';
+    case 'generation_rolled_back':
+      return 'generation failed after its promotion: the one before it serves again';
     case 'handover_started':
       return 'handover started';
     case 'handover_finished':

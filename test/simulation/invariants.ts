@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Event } from '../../src/lifecycle/events.ts';
-import { generationOf, type State } from '../../src/lifecycle/state.ts';
+import { candidateOf, generationOf, ownWorkers, type State } from '../../src/lifecycle/state.ts';
+import type { Steering } from '../../src/lifecycle/steering.ts';
+import { isSound } from './draw.ts';
 import type { World } from './world.ts';
 
 /** What must be true after every step of every history. Each names the promise it stands for. */
@@ -10,16 +12,22 @@ export function checkInvariants(world: World, before: State, event: Event, effec
   listenersStayOpen(world, effects);
   onlyReadyIsPromoted(world, effects);
   failedCandidateLeavesIncumbent(before, state, effects);
-  servingIsStoppedOnlyFor(world, before, event, effects);
-  oneHandoverAtATime(state, effects);
+  toldToStopInTime(world, before, event, effects);
+  oneHandoverAtATime(before, state, effects);
+  publicConnectionsGoToWhoMayHaveThem(world);
+  failedCanaryIsUnsteered(world, event);
+  noQueueWithoutSomebody(world);
+  lanesAreUsedAgainInTime(world, effects);
+  pendingRequestsAreKept(before, event, state, effects);
   nobodyWaitsForNothing(state);
-  const live = state.generations.filter(({ stage }) => stage.name !== 'stopping');
+  const live = state.generations.filter(({ stage }) =>
+    ['starting', 'ready', 'serving', 'standby'].includes(stage.name),
+  );
   assert.ok(live.length <= 2, 'at most an incumbent and a candidate');
-  for (const generation of live) {
-    const known = generation.id === state.incumbent || handoverCandidate(state) === generation.id;
-    assert.ok(known, `generation ${generation.id} runs and is neither incumbent nor candidate`);
+  if (world.steps % 16 === 0) {
+    assert.deepEqual(JSON.parse(JSON.stringify(state)), state, 'the state is plain data');
+    world.network.balance();
   }
-  assert.deepEqual(JSON.parse(JSON.stringify(state)), state, 'the state is plain data');
 }
 
 /** A listening address never refuses: from the first bind until stop begins somebody holds the sockets. */
@@ -35,22 +43,19 @@ function listenersStayOpen(world: World, effects: readonly Effect[]): void {
 function onlyReadyIsPromoted(world: World, effects: readonly Effect[]): void {
   for (const effect of effects) {
     if (effect.type !== 'promoted') continue;
-    const settings = world.settings.get(effect.generation);
     const generation = generationOf(world.state, effect.generation);
-    assert.ok(settings && generation);
-    for (const worker of generation.workers) {
-      const {
-        generation,
-        worker: index,
-        incarnation,
-      } = { ...worker, generation: effect.generation, worker: worker.index };
-      const process = world.find({ generation, worker: index, incarnation });
-      assert.ok(process, 'a promoted worker has a process');
-      for (const gate of settings.gates)
-        assert.ok(process.passed.has(gate), `promoted before the gate ${gate}`);
-      assert.ok(world.clock - process.since >= settings.reloadUptime, 'promoted before reload_uptime');
-    }
+    assert.ok(generation);
+    for (const worker of ownWorkers(generation))
+      passedItsGates(world, effect.generation, worker.index, worker.incarnation);
   }
+}
+
+function passedItsGates(world: World, generation: number, worker: number, incarnation: number): void {
+  const settings = world.settings.get(generation);
+  const process = world.find({ generation, worker, incarnation });
+  assert.ok(settings && process, 'a worker that is promoted or previewed has a process');
+  for (const gate of settings.gates) assert.ok(process.passed.has(gate), `promoted before the gate ${gate}`);
+  assert.ok(world.clock - process.since >= settings.reloadUptime, 'promoted before reload_uptime');
 }
 
 /** A failed candidate leaves the incumbent exactly as it was. */
@@ -71,32 +76,54 @@ function failedCandidateLeavesIncumbent(before: State, after: State, effects: re
   assert.deepEqual(touched, []);
 }
 
-/** A generation that serves is told to stop only when another one has taken over, or all is to stop. */
-function servingIsStoppedOnlyFor(
-  world: World,
-  before: State,
-  event: Event,
-  effects: readonly Effect[],
-): void {
+/**
+ * A generation that serves is told to stop only when another one has taken over, and, where the kernel steers, not before the handshakes
+ * under way have settled, its queue is empty and its connections are done or their time is over.
+ */
+function toldToStopInTime(world: World, before: State, event: Event, effects: readonly Effect[]): void {
   for (const effect of effects) {
-    if (effect.type !== 'signal') continue;
+    if (effect.type !== 'signal' || world.state.stop) continue;
     const was = generationOf(before, effect.generation);
-    if (was?.stage.name !== 'serving') continue;
+    const process = world.find(effect);
+    assert.ok(process);
     const promoted = effects.some(({ type }) => type === 'promoted');
+    if (was?.stage.name === 'serving' && !process.relief) {
+      assert.ok(promoted, `generation ${effect.generation} was told to stop while it served`);
+      assert.ok(!successorSteers(world, effects), 'a steered generation was told to stop before settle');
+    }
+    // A relief leaves by the time of its own lane, which was steered away earlier.
+    if (was?.stage.name !== 'retiring' || process.relief) continue;
+    const { settle, drainTimeout, stall } = was.settings.handover;
+    const age = world.clock - was.stage.since;
+    assert.ok(age >= settle, 'told to stop before settle');
+    const over = age >= settle + drainTimeout;
+    const waited = age >= settle + drainTimeout + stall || process.hung;
     assert.ok(
-      promoted || event.type === 'stop',
-      `generation ${effect.generation} was told to stop while it served`,
+      over || process.open.size === 0 || event.type === 'drain_report',
+      'told to stop with open connections before drain_timeout',
+    );
+    assert.ok(
+      waited || world.network.queue(process.lane).length === 0 || event.type === 'drain_report',
+      'told to stop with a queue',
     );
   }
-  if (world.state.stop) return;
-  const promotedNow = effects.find((effect) => effect.type === 'promoted');
-  if (promotedNow?.type === 'promoted') assert.equal(world.state.incumbent, promotedNow.generation);
 }
 
-function oneHandoverAtATime(state: State, effects: readonly Effect[]): void {
+function successorSteers(world: World, effects: readonly Effect[]): boolean {
+  const promoted = effects.find((effect) => effect.type === 'promoted');
+  return promoted?.type === 'promoted' && world.settings.get(promoted.generation)?.handover.steered === true;
+}
+
+function oneHandoverAtATime(before: State, state: State, effects: readonly Effect[]): void {
   const begun = effects.filter(({ type }) => type === 'resolve');
   assert.ok(begun.length <= 1, 'one handover at a time');
   if (begun[0]?.type === 'resolve') assert.equal(state.handover?.id, begun[0].handover);
+  if (before.handover && state.handover && before.handover.id !== state.handover.id) {
+    assert.ok(
+      effects.some((effect) => effect.type === 'report' && effect.fact.event === 'handover_finished'),
+      'a handover ended without a verdict',
+    );
+  }
 }
 
 /** Where nothing serves, a new request does not wait for a start that may take its whole time: it takes its place. */
@@ -105,8 +132,107 @@ function nobodyWaitsForNothing(state: State): void {
   assert.ok(!(starting && state.pending), 'a request waits behind a start that nothing serves beside');
 }
 
-function handoverCandidate(state: State): number | null {
-  return state.handover?.step.name === 'starting' ? state.handover.step.candidate : null;
+/** While an incumbent serves and the listener is steered, only a generation that passed its gates gets public connections. */
+function publicConnectionsGoToWhoMayHaveThem(world: World): void {
+  const { state } = world;
+  const { steering } = world.network;
+  if (!steering || state.stop || state.generations.length === 0) return;
+  const incumbent = generationOf(state, state.incumbent);
+  if (!incumbent) return;
+  const candidate = generationOf(state, candidateOf(state.handover));
+  const allowed = new Set(ownWorkers(incumbent).map(({ lane }) => lane));
+  for (const lane of steering.main)
+    assert.ok(allowed.has(lane), `lane ${lane} is steered to and is not the incumbent's`);
+  for (const share of [steering.canary?.lanes ?? [], steering.preview ?? []]) {
+    for (const lane of share) {
+      const worker = candidate && ownWorkers(candidate).find((one) => one.lane === lane);
+      assert.ok(candidate && worker, `lane ${lane} has a share and is not the candidate's`);
+      assert.equal(candidate.stage.name, 'ready');
+      passedItsGates(world, candidate.id, worker.index, worker.incarnation);
+    }
+  }
+  const shares = state.handover?.step.name === 'canary' ? state.handover.step.index : null;
+  assert.equal(steering.canary !== null, shares !== null, 'a canary has its share, and nothing else has one');
+}
+
+/** What failed in a canary gets nothing more from the same step on. */
+function failedCanaryIsUnsteered(world: World, event: Event): void {
+  if (event.type !== 'exited' && event.type !== 'stalled') return;
+  const process = world.find(event);
+  const steering: Steering | null = world.network.steering;
+  if (!process || process.relief || !steering) return;
+  const shares = [...(steering.canary?.lanes ?? []), ...(steering.preview ?? [])];
+  const others = world.processes.some(
+    (one) => one !== process && one.alive && one.lane === process.lane && !one.hung,
+  );
+  assert.ok(
+    others || !shares.includes(process.lane),
+    `lane ${process.lane} of a failed canary is still steered to`,
+  );
+}
+
+/** No lane with a queue is left without a process that accepts from it, or one that is about to be. */
+function noQueueWithoutSomebody(world: World): void {
+  const { state, network } = world;
+  const incumbent = generationOf(state, state.incumbent);
+  // A first start that failed ends the supervisor.
+  if (state.stop || world.exit || !incumbent || incumbent.stage.name === 'stopping') return;
+  // Where the restart policy has ended the service, what waits is for the next one, if one comes.
+  if (ownWorkers(incumbent).every(({ life }) => life.name === 'ended')) return;
+  for (const lane of network.lanes()) {
+    if (network.queue(lane).length === 0) continue;
+    const alive = world.processes.some((process) => process.lane === lane && process.alive);
+    const coming = state.generations.some(({ workers }) =>
+      workers.some((worker) => worker.lane === lane && ['spawning', 'backoff'].includes(worker.life.name)),
+    );
+    const watched = network.attended.has(lane);
+    assert.ok(alive || coming || watched, `lane ${lane} has a queue and nobody`);
+  }
+}
+
+/** A lane is used again only when nothing can come into it any more and nothing waits in it. */
+function lanesAreUsedAgainInTime(world: World, effects: readonly Effect[]): void {
+  for (const effect of effects) {
+    if (effect.type !== 'spawn' || effect.relief || effect.incarnation !== 1) continue;
+    const settings = world.settings.get(effect.generation);
+    if (!settings?.handover.steered) continue;
+    assert.equal(
+      world.network.queue(effect.lane).length,
+      0,
+      `lane ${effect.lane} is used again with a queue`,
+    );
+    assert.equal(
+      world.network.coming(effect.lane),
+      0,
+      `lane ${effect.lane} is used again with handshakes under way`,
+    );
+  }
+}
+
+/** A request that waits is carried out or answered, whatever becomes of the handover before it. */
+function pendingRequestsAreKept(before: State, event: Event, after: State, effects: readonly Effect[]): void {
+  if (!before.pending || after.pending) return;
+  const answered = effects.some(
+    (effect) =>
+      effect.type === 'verdict' && before.pending?.tickets.every((ticket) => effect.tickets.includes(ticket)),
+  );
+  const begun =
+    after.handover &&
+    before.pending.tickets.every((ticket) => after.handover?.request.tickets.includes(ticket));
+  assert.ok(
+    answered || begun || event.type === 'stop' || before.pending.tickets.length === 0,
+    'a pending reload was lost',
+  );
+}
+
+/** When nothing has happened for a long time and a sound service serves, everything that the kernel accepted has been served. */
+export function checkQuiet(world: World): void {
+  const serving = world.serving();
+  const behaviour = serving === null ? undefined : world.behaviours.get(serving);
+  if (world.exit || world.state.stop || world.state.handover || !behaviour || !isSound(behaviour)) return;
+  for (const lane of world.network.lanes()) {
+    assert.equal(world.network.queue(lane).length, 0, `connections were left in lane ${lane}`);
+  }
 }
 
 /** What must be true when a history is over: every wait had an end. */
@@ -116,7 +242,7 @@ export function checkEnd(world: World): void {
       (process) =>
         process.alive &&
         process.signalled &&
-        process.behaviour.ignoresSignal &&
+        (process.behaviour.ignoresSignal || process.hung) &&
         world.settings.get(process.generation)?.shutdownTimeout === 0,
     );
     assert.ok(endless, 'the supervisor never left, and nobody asked it to wait for ever');

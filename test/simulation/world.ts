@@ -3,8 +3,10 @@ import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Event, WorkerKey } from '../../src/lifecycle/events.ts';
 import type { ExitStatus } from '../../src/lifecycle/facts.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
-import { initialState, type State, type Verdict } from '../../src/lifecycle/state.ts';
+import { generationOf, initialState, type State, type Verdict } from '../../src/lifecycle/state.ts';
 import { nextDeadline, step as realStep } from '../../src/lifecycle/step.ts';
+import { type Behaviour, drawBehaviour, drawSettings } from './draw.ts';
+import { type Acceptor, Network } from './network.ts';
 import { Random } from './random.ts';
 
 type Scheduled = { at: number; order: number; make: () => Event | null };
@@ -12,56 +14,59 @@ export type Step = typeof realStep;
 type Invariants = (world: World, before: State, event: Event, effects: readonly Effect[]) => void;
 
 /** What the world knows of a process, independently of what the core believes. */
-export interface Process extends WorkerKey {
+export interface Process extends Acceptor {
   readonly pid: number;
   readonly since: number;
   readonly behaviour: Behaviour;
-  alive: boolean;
   passed: Set<string>;
   signalled: boolean;
   killed: boolean;
 }
 
-/** How the processes of one generation behave, drawn when it is made. */
-interface Behaviour {
-  /** Milliseconds until it crashes by itself; Infinity for never. */
-  readonly crashAfter: number;
-  readonly exit: ExitStatus;
-  /** Milliseconds until each gate passes; Infinity for never. */
-  readonly gateAfter: number;
-  readonly gateFails: boolean;
-  readonly ignoresSignal: boolean;
-  readonly leftovers: number;
-}
-
 /** A machine on which the core runs: it performs the effects, invents what goes wrong, and keeps its own books. */
 export class World {
   readonly random: Random;
+  readonly network: Network;
   readonly processes: Process[] = [];
   readonly verdicts = new Map<string, Verdict>();
   readonly settings = new Map<number, Settings>();
+  readonly behaviours = new Map<number, Behaviour>();
   readonly log: string[] = [];
   state: State = initialState(0);
   clock = 0;
   steps = 0;
   exit: ExitStatus | null = null;
   /** Handovers whose listeners are bound but belong to no generation yet. */
-  readonly prepared = new Set<number>();
+  readonly prepared = new Map<number, Settings>();
   /** Generations that hold the listening sockets. */
   readonly holding = new Set<number>();
   readonly tickets: string[] = [];
-  private readonly preparedSettings = new Map<number, Settings>();
-  private readonly behaviours = new Map<number, Behaviour>();
+  readonly answers: string[] = [];
+  /** Processes that a report was asked for, and that are watched for hanging. */
+  drained: readonly WorkerKey[] = [];
+  watched: readonly WorkerKey[] = [];
+  verified: number | null = null;
   private agenda: Scheduled[] = [];
   private order = 0;
   private nextPid = 100;
+  private polling = false;
+  private readonly stuckSince = new Map<Process, number>();
   private readonly invariants: Invariants;
   private readonly step: Step;
 
   constructor(seed: number, invariants: Invariants, step: Step = realStep) {
+    this.random = new Random(seed);
     this.invariants = invariants;
     this.step = step;
-    this.random = new Random(seed);
+    this.network = new Network(this.random, {
+      now: () => this.clock,
+      after: (delay, run) =>
+        this.schedule(delay, () => {
+          run();
+          return null;
+        }),
+      queued: (lane) => this.schedule(0, () => this.laneQueued(lane)),
+    });
   }
 
   /** Lets `make` produce an event in `delay` ms; null when it no longer applies by then. */
@@ -70,38 +75,50 @@ export class World {
       this.agenda.push({ at: this.clock + delay, order: this.order++, make });
   }
 
-  request(by = 'signal'): void {
-    this.schedule(0, () => {
-      const ticket = `t${this.tickets.length}`;
-      this.tickets.push(ticket);
-      return { type: 'reload', by, ticket, at: this.clock };
-    });
+  /** Somebody wants a handover. */
+  request(
+    by: string,
+    options: { preview?: boolean; replace?: boolean; timeout?: number | null } = {},
+  ): Event {
+    const ticket = `t${this.tickets.length}`;
+    this.tickets.push(ticket);
+    const { preview = false, replace = false, timeout = null } = options;
+    return { type: 'reload', by, ticket, preview, replace, timeout, at: this.clock };
   }
 
-  /** Runs until nothing can happen any more, or the limit of steps is reached. */
-  run(limit: number): void {
+  /** Runs until nothing can happen any more, the time is over, or the limit of steps is reached. */
+  run(limit: number, until = Number.POSITIVE_INFINITY): void {
     while (this.exit === null && this.steps < limit) {
-      this.agenda.sort((a, b) => a.at - b.at || a.order - b.order);
-      const next = this.agenda[0];
+      const index = this.earliest();
+      const next = this.agenda[index];
       const deadline = nextDeadline(this.state);
-      if (!next && deadline === Number.POSITIVE_INFINITY) return;
+      const at = Math.min(next?.at ?? Number.POSITIVE_INFINITY, deadline);
+      if (at === Number.POSITIVE_INFINITY || at > until) return;
+      this.clock = at;
       if (next && next.at <= deadline) {
-        this.agenda.shift();
-        this.clock = next.at;
+        this.agenda.splice(index, 1);
         const event = next.make();
         if (event) this.happen(event);
       } else {
-        this.clock = deadline;
         this.happen({ type: 'tick', at: this.clock });
       }
     }
   }
 
-  private happen(event: Event): void {
+  private earliest(): number {
+    let best = -1;
+    for (const [index, one] of this.agenda.entries()) {
+      const other = this.agenda[best];
+      if (!other || one.at < other.at || (one.at === other.at && one.order < other.order)) best = index;
+    }
+    return best;
+  }
+
+  happen(event: Event): void {
     const before = this.state;
     const { state, effects } = this.step(before, event);
     this.steps += 1;
-    this.log.push(`${this.clock} ${JSON.stringify(event)}`);
+    this.log.push(`${this.clock} ${JSON.stringify(event)} -> ${effects.map(brief).join(' ')}`);
     this.state = state;
     for (const effect of effects) this.perform(effect);
     this.invariants(this, before, event, effects);
@@ -109,33 +126,18 @@ export class World {
   }
 
   private perform(effect: Effect): void {
-    const { random } = this;
+    const { random, network } = this;
     switch (effect.type) {
-      case 'resolve': {
-        const { handover } = effect;
-        this.schedule(random.between(0, 5), () => {
-          if (random.chance(0.15)) {
-            return {
-              type: 'resolve_failed',
-              handover,
-              failure: { step: 'config', reason: 'bad' },
-              at: this.clock,
-            };
-          }
-          const settings = this.drawSettings();
-          this.prepared.add(handover);
-          this.preparedSettings.set(handover, settings);
-          return { type: 'resolved', handover, settings, at: this.clock };
-        });
+      case 'resolve':
+        this.resolve(effect.handover);
         return;
-      }
       case 'adopt': {
-        assert.ok(this.prepared.delete(effect.handover), 'adopts what was prepared');
+        const settings = this.prepared.get(effect.handover);
+        assert.ok(settings, 'adopts what was prepared');
+        this.prepared.delete(effect.handover);
         assert.ok(!this.settings.has(effect.generation), 'a generation number is never used again');
-        const settings = this.preparedSettings.get(effect.handover);
-        assert.ok(settings);
         this.settings.set(effect.generation, settings);
-        this.behaviours.set(effect.generation, this.drawBehaviour());
+        this.behaviours.set(effect.generation, drawBehaviour(random));
         this.holding.add(effect.generation);
         return;
       }
@@ -149,8 +151,11 @@ export class World {
         const process = this.find(effect);
         assert.ok(process && !process.signalled, 'a worker gets its shutdown signal once');
         process.signalled = true;
-        if (!process.behaviour.ignoresSignal)
-          this.leave(process, random.between(0, 3_000), { kind: 'exited', code: 0 });
+        if (process.behaviour.ignoresSignal || process.hung) return;
+        // Without a graceful stop it dies at once, with everything it has accepted.
+        const graceful = process.behaviour.graceful;
+        process.accepting = false;
+        this.leave(process, graceful ? random.between(0, 3_000) : 0, { kind: 'exited', code: 0 });
         return;
       }
       case 'kill': {
@@ -167,11 +172,32 @@ export class World {
       case 'release':
         assert.ok(this.holding.delete(effect.generation), 'a generation lets go once');
         return;
+      case 'steer':
+        network.steering = effect.steering;
+        return;
+      case 'attend':
+        network.attend(effect.lanes);
+        return;
+      case 'drain':
+        this.drained = effect.workers;
+        this.poll();
+        return;
+      case 'watch_stalls':
+        this.watched = effect.workers;
+        this.poll();
+        return;
+      case 'verify':
+        this.verified = effect.generation;
+        if (effect.generation !== null) this.verify(effect.generation);
+        return;
       case 'verdict':
         for (const ticket of effect.tickets) {
           assert.ok(!this.verdicts.has(ticket), `ticket ${ticket} is answered once`);
           this.verdicts.set(ticket, effect.verdict);
         }
+        return;
+      case 'answer':
+        this.answers.push(effect.refusal ?? 'done');
         return;
       case 'exit':
         this.exit = effect.exit;
@@ -184,10 +210,26 @@ export class World {
     }
   }
 
-  private spawn(key: WorkerKey): void {
+  private resolve(handover: number): void {
     const { random } = this;
-    const { generation, worker, incarnation } = key;
-    if (random.chance(0.04)) {
+    this.schedule(random.between(0, 5), () => {
+      if (random.chance(0.15)) {
+        return {
+          type: 'resolve_failed',
+          handover,
+          failure: { step: 'config', reason: 'bad' },
+          at: this.clock,
+        };
+      }
+      const settings = drawSettings(random);
+      this.prepared.set(handover, settings);
+      return { type: 'resolved', handover, settings, at: this.clock };
+    });
+  }
+
+  private spawn({ generation, worker, incarnation, lane, relief }: Extract<Effect, { type: 'spawn' }>): void {
+    const { random, network } = this;
+    if (random.chance(0.03)) {
       const failure = { step: 'spawn', reason: 'EAGAIN' };
       this.schedule(0, () => ({
         type: 'spawn_failed',
@@ -199,44 +241,60 @@ export class World {
       }));
       return;
     }
-    const behaviour = this.behaviours.get(generation);
-    assert.ok(behaviour);
+    const drawn = this.behaviours.get(generation);
+    assert.ok(drawn);
     const pid = this.nextPid++;
     const process: Process = {
       generation,
       worker,
       incarnation,
+      lane,
+      relief,
       pid,
       since: this.clock,
-      behaviour,
+      behaviour: drawn,
       alive: true,
+      accepting: false,
+      hung: false,
+      open: new Set(),
       passed: new Set(),
       signalled: false,
       killed: false,
     };
     this.processes.push(process);
+    network.acceptors.push(process);
     this.schedule(0, () => ({ type: 'spawned', generation, worker, incarnation, pid, at: this.clock }));
+    if (drawn.accepts) this.after(random.between(0, 30), () => network.begin(process));
+    if (random.chance(drawn.hangs)) {
+      this.after(drawn.hangAfter, () => {
+        process.hung = true;
+      });
+    }
     for (const gate of this.settings.get(generation)?.gates ?? []) {
-      this.schedule(behaviour.gateAfter + random.between(0, 50), () => {
+      this.schedule(drawn.gateAfter + random.between(0, 50), () => {
         if (!process.alive) return null;
-        if (behaviour.gateFails)
+        if (drawn.gateFails) {
           return { type: 'gate_failed', generation, worker, incarnation, gate, reason: 'no', at: this.clock };
+        }
         process.passed.add(gate);
         return { type: 'gate_passed', generation, worker, incarnation, gate, at: this.clock };
       });
     }
-    this.leave(
-      process,
-      behaviour.crashAfter === 0 ? 0 : behaviour.crashAfter + random.between(0, 100),
-      behaviour.exit,
-    );
+    this.leave(process, drawn.crashAfter === 0 ? 0 : drawn.crashAfter + random.between(0, 100), drawn.exit);
+  }
+
+  private after(delay: number, run: () => void): void {
+    this.schedule(delay, () => {
+      run();
+      return null;
+    });
   }
 
   private leave(process: Process, delay: number, exit: ExitStatus): void {
     const { generation, worker, incarnation, behaviour } = process;
     this.schedule(delay, () => {
       if (!process.alive) return null;
-      process.alive = false;
+      this.network.end(process);
       if (behaviour.leftovers > 0 && this.random.chance(0.5)) {
         this.schedule(this.random.between(0, 1_500), () => ({
           type: 'leftovers_gone',
@@ -246,19 +304,66 @@ export class World {
           at: this.clock,
         }));
       }
-      return {
-        type: 'exited',
-        generation,
-        worker,
-        incarnation,
-        exit,
-        usage: null,
-        leftovers: behaviour.leftovers,
-        output: [],
-        explained: null,
-        at: this.clock,
-      };
+      const { leftovers } = behaviour;
+      const rest = { exit, usage: null, leftovers, output: [], explained: null };
+      return { type: 'exited', generation, worker, incarnation, ...rest, at: this.clock };
     });
+  }
+
+  private laneQueued(lane: number): Event | null {
+    const { network } = this;
+    if (!network.attended.has(lane) || network.queue(lane).length === 0) return null;
+    return { type: 'lane_queued', lane, at: this.clock };
+  }
+
+  /** Reads what was asked for, again and again as long as it is. */
+  private poll(): void {
+    if (this.polling || (this.drained.length === 0 && this.watched.length === 0)) return;
+    this.polling = true;
+    this.after(100, () => {
+      this.polling = false;
+      for (const key of this.drained) this.reportDrain(key);
+      for (const key of this.watched) this.reportStall(key);
+      this.poll();
+    });
+  }
+
+  private reportDrain(key: WorkerKey): void {
+    const process = this.find(key);
+    if (!process?.alive) return;
+    const queued = this.network.queue(process.lane).length;
+    const { generation, worker, incarnation } = key;
+    const busy = process.open.size;
+    this.schedule(0, () => ({
+      type: 'drain_report',
+      generation,
+      worker,
+      incarnation,
+      queued,
+      busy,
+      at: this.clock,
+    }));
+  }
+
+  private reportStall(key: WorkerKey): void {
+    const process = this.find(key);
+    if (!process?.alive) return;
+    const stuck = process.hung && this.network.queue(process.lane).length > 0;
+    if (!stuck) this.stuckSince.delete(process);
+    else if (!this.stuckSince.has(process)) this.stuckSince.set(process, this.clock);
+    const stall = this.settings.get(key.generation)?.handover.stall ?? 0;
+    if (this.clock - (this.stuckSince.get(process) ?? this.clock) < stall || !stuck) return;
+    const { generation, worker, incarnation } = key;
+    this.schedule(0, () => ({ type: 'stalled', generation, worker, incarnation, at: this.clock }));
+  }
+
+  private verify(generation: number): void {
+    if (!this.behaviours.get(generation)?.verifyFails) return;
+    this.schedule(this.random.between(0, 2_000), () =>
+      this.verified === generation
+        ? { type: 'verify_failed', generation, reason: '500', at: this.clock }
+        : null,
+    );
   }
 
   /** The process that an event or effect speaks of. */
@@ -271,48 +376,16 @@ export class World {
     );
   }
 
-  private drawSettings(): Settings {
-    const { random } = this;
-    return {
-      path: '/bin/service',
-      directory: '/',
-      workers: random.pick([1, 1, 1, 2, 4]),
-      gates: random.pick<string[]>([[], ['notify'], ['http', 'notify']]),
-      reloadUptime: random.pick([0, 100, 1_000]),
-      readinessTimeout: random.pick([200, 5_000, 60_000]),
-      shutdownSignal: 'SIGTERM',
-      shutdownTimeout: random.pick([0, 500, 30_000]),
-      restart: {
-        policy: random.pick(['always', 'always', 'on-failure', 'never']),
-        initial: 100,
-        factor: 2,
-        max: 30_000,
-        resetAfter: 60_000,
-      },
-    };
+  /** The generation that serves now. */
+  serving(): number | null {
+    const incumbent = generationOf(this.state, this.state.incumbent);
+    return incumbent?.stage.name === 'serving' ? incumbent.id : null;
   }
+}
 
-  private drawBehaviour(): Behaviour {
-    const { random } = this;
-    const code = random.pick([0, 1, 3]);
-    return {
-      crashAfter: random.pick([
-        Number.POSITIVE_INFINITY,
-        Number.POSITIVE_INFINITY,
-        Number.POSITIVE_INFINITY,
-        0,
-        50,
-        800,
-        70_000,
-      ]),
-      exit: random.chance(0.3)
-        ? { kind: 'signaled', signal: 'SIGSEGV', coreDumped: false }
-        : { kind: 'exited', code },
-      gateAfter: random.pick([0, 10, 300, 4_000, Number.POSITIVE_INFINITY]),
-      gateFails: random.chance(0.08),
-      // A service that ignores its signal under `shutdown_timeout: 0` is the one wait without an end that SPEC allows.
-      ignoresSignal: random.chance(0.15),
-      leftovers: random.chance(0.1) ? 2 : 0,
-    };
-  }
+function brief(effect: Effect): string {
+  if (effect.type === 'report') return effect.fact.event;
+  if (effect.type === 'steer') return `steer(${JSON.stringify(effect.steering)})`;
+  if (effect.type === 'attend') return `attend(${effect.lanes})`;
+  return 'generation' in effect ? `${effect.type}(${effect.generation})` : effect.type;
 }

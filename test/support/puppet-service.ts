@@ -18,6 +18,7 @@ export interface PuppetSections {
   readonly environment?: Readonly<Record<string, string>>;
   readonly options?: Readonly<Record<string, unknown>>;
   readonly readiness?: Readonly<Record<string, unknown>>;
+  readonly handover?: Readonly<Record<string, unknown>>;
   readonly restart?: Readonly<Record<string, unknown>>;
 }
 
@@ -35,6 +36,7 @@ export function puppetConfig(puppets: Puppets, sections: PuppetSections = {}): R
       runtime: { path, args, environment, ...sections.runtime },
       options: { reload_uptime: '0s', ...sections.options },
       readiness: { ready_fd: READY_FD, ...sections.readiness },
+      ...(sections.handover && { handover: sections.handover }),
       restart: sections.restart ?? { backoff: { initial: '10ms', factor: 1 } },
     },
   };

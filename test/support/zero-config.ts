@@ -13,7 +13,8 @@ export interface RawConfig {
 
 /**
  * Writes the config for a supervisor that touches nothing outside the folder and logs every fact as JSON. What the config says itself
- * wins. The file is JSON, which YAML 1.2 includes. Returns its path.
+ * wins. Old and new generations share their sockets unless it says otherwise: what most tests are about is the same either way, and
+ * steering has tests of its own. The file is JSON, which YAML 1.2 includes. Returns its path.
  */
 export function writeConfig(folder: string, config: RawConfig): string {
   const file = join(folder, 'zero.yaml');
@@ -25,7 +26,11 @@ export function writeConfig(folder: string, config: RawConfig): string {
       data_directory: join(folder, 'data'),
       ...application,
     },
-    service: { ...config.service, runtime: { name: 'test', ...config.service.runtime } },
+    service: {
+      handover: { mode: 'shared' },
+      ...config.service,
+      runtime: { name: 'test', ...config.service.runtime },
+    },
   };
   mkdirSync(folder, { recursive: true });
   writeFileSync(file, `${JSON.stringify(whole, null, 2)}\n`);

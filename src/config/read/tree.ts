@@ -56,7 +56,10 @@ class TreeReader {
     const node = this.#target(written, path);
     const structure = structureOf(schema);
     if (isMap(node)) return structure.type === 'mapping' ? this.#mapping(node, structure.shape, path) : {};
-    if (isSeq(node)) return structure.type === 'list' ? this.#list(node, structure.element, path) : [];
+    if (isSeq(node)) {
+      const element = structure.type === 'mapping' ? undefined : structure.element;
+      return element === undefined ? [] : this.#list(node, element, path);
+    }
     return isScalar(node) ? readScalar(node, structure) : null;
   }
 

@@ -2,8 +2,9 @@ import * as z from 'zod/mini';
 import { formatTargets, parseTargets } from '../values/metrics-target.ts';
 import { formatProxy, parseProxy } from '../values/proxy.ts';
 import { parseSentryDsn } from '../values/sentry-dsn.ts';
+import { parseSocketPath } from '../values/socket-path.ts';
 import { key, scalar } from './key.ts';
-import { path, text } from './scalars.ts';
+import { octal, path, text } from './scalars.ts';
 
 const metrics = z.strictObject({
   address: key(
@@ -12,8 +13,23 @@ const metrics = z.strictObject({
   ),
   prefix: key('What every metric name begins with, a dot between. Left out: nothing.', z.exactOptional(text)),
   proxy: key(
-    'A proxy for the `tcp://` addresses: `http://host:port` (CONNECT) or `socks5://host:port`, with `user:password@` where it asks for one.',
+    'A proxy for the `tcp://` addresses: `http://host:port` (CONNECT) or `socks5://host:port` (also written `tcp://host:port`), with `user:password@` where it asks for one.',
     z.exactOptional(scalar({ kind: 'URL' }, parseProxy, formatProxy)),
+  ),
+});
+
+const control = z.strictObject({
+  path: key(
+    'The Unix socket that commands such as `zero status` use. Left out: `control.sock` in the runtime directory.',
+    z.exactOptional(scalar({ kind: 'path' }, parseSocketPath, (value) => value)),
+  ),
+  mode: key(
+    'Its permission bits. Left out: `0600`, or `0660` where a group is given.',
+    z.exactOptional(octal),
+  ),
+  group: key(
+    'A group, by name or number, whose members may control zero besides root and its own user.',
+    z.exactOptional(text),
   ),
 });
 
@@ -38,6 +54,7 @@ export const application = z.strictObject({
     'The DSN of a Sentry project that failed handovers and crashes are reported to.',
     z.exactOptional(scalar({ kind: 'URL' }, parseSentryDsn, (value) => value)),
   ),
+  control: key('The socket that commands reach the running zero by.', z.prefault(control, {})),
   logging: key("zero's own log.", z.prefault(logging, {})),
   runtime_directory: key(
     'Lock, sockets and state of the running instance. Left out: `/run/zero/NAME` for root, else `$XDG_RUNTIME_DIR/zero/NAME`.',

@@ -11,8 +11,10 @@ export interface Notation {
   readonly kind: string;
   /** `null`, `~` and the like are text here, not a key that is left out. */
   readonly verbatim?: boolean;
-  /** Its JSON type where it is more than a string: an unquoted number is fine, for instance. */
-  readonly json?: readonly string[];
+  /** Its JSON types where it is more than a string: an unquoted number is fine, for instance; or all of its JSON Schema. */
+  readonly json?: readonly string[] | Readonly<Record<string, unknown>>;
+  /** What the items are where a list may stand in place of the scalar. */
+  readonly element?: $ZodType;
 }
 
 const notations = new WeakMap<object, Notation>();
@@ -37,6 +39,8 @@ export function noted<T extends z.ZodMiniType>(notation: Notation, schema: T): T
 
 // One of each for all scalars: making schemas is most of what reading a config costs at the start.
 const WRITTEN = z.string();
+const WRITTEN_PLAIN = z.union([WRITTEN, z.number(), z.boolean()]);
+const WRITTEN_OR_LIST = z.union([WRITTEN_PLAIN, z.array(z.unknown())]);
 const MEANT = z.custom<unknown>();
 
 /** A scalar that is written as text and means something else: `parse` reads the text of the file, `format` writes it back. */
@@ -45,21 +49,60 @@ export function scalar<T>(
   parse: (text: string) => Parsed<T>,
   format: (value: T) => string,
 ) {
+  return noted(notation, codec(WRITTEN, problemsOf(parse), format));
+}
+
+/** A scalar that is a word, a number or true or false, and is written back as such. */
+export function choice<T extends string | number | boolean>(
+  notation: Notation,
+  parse: (text: string) => Parsed<T>,
+) {
   return noted(
     notation,
-    z.codec(WRITTEN, MEANT as z.ZodMiniCustom<T, T>, {
-      decode: (input, payload) => {
-        const parsed = parse(input);
-        if ('value' in parsed) return parsed.value;
-        payload.issues.push({ code: 'custom', message: parsed.problem, input });
-        return z.NEVER;
-      },
-      encode: (value, payload) => {
-        // zod asks here for keys that are left out as well, and takes an issue for the answer that there is none.
-        if (value !== undefined) return format(value);
-        payload.issues.push({ code: 'custom', input: value });
-        return z.NEVER;
-      },
-    }),
+    codec(WRITTEN_PLAIN, problemsOf(parse), (value: T) => value),
   );
+}
+
+/** A word or true or false, or a list in its place. */
+export function choiceOrList<T extends string | number | boolean | readonly unknown[]>(
+  notation: Notation,
+  parse: (written: unknown) => Read<T>,
+) {
+  const format = (value: string | number | boolean | readonly unknown[]) =>
+    typeof value === 'object' ? [...value] : value;
+  return noted(notation, codec(WRITTEN_OR_LIST, parse, format));
+}
+
+type Read<T> =
+  | { readonly value: T }
+  | { readonly problems: readonly { readonly index: number | null; readonly problem: string }[] };
+
+function problemsOf<T>(parse: (text: string) => Parsed<T>) {
+  return (written: string | number | boolean): Read<T> => {
+    const parsed = parse(String(written));
+    return 'value' in parsed ? parsed : { problems: [{ index: null, problem: parsed.problem }] };
+  };
+}
+
+function codec<W extends z.ZodMiniType, T>(
+  written: W,
+  parse: (written: z.output<W>) => Read<T>,
+  format: (value: T) => z.output<W>,
+) {
+  return z.codec(written, MEANT as z.ZodMiniCustom<T, T>, {
+    decode: (input, payload) => {
+      const parsed = parse(input);
+      if ('value' in parsed) return parsed.value;
+      for (const { index, problem } of parsed.problems) {
+        payload.issues.push({ code: 'custom', message: problem, input, path: index === null ? [] : [index] });
+      }
+      return z.NEVER;
+    },
+    encode: (value, payload) => {
+      // zod asks here for keys that are left out as well, and takes an issue for the answer that there is none.
+      if (value !== undefined) return format(value);
+      payload.issues.push({ code: 'custom', input: value });
+      return z.NEVER;
+    },
+  });
 }

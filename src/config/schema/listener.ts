@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { parseDevice, parseListenerName } from '../values/names.ts';
-import { key, scalar } from './key.ts';
+import { parseSteer } from '../values/steer.ts';
+import { choice, key, scalar } from './key.ts';
 import { address, boolean, integer, octal, text } from './scalars.ts';
 
 // The kernel reads socket options as int, SO_MARK as u32.
@@ -49,6 +50,13 @@ export const listener = z.strictObject({
   socket_fd: key(
     'Number of the descriptor in the service. Left out: the next free one from 3.',
     z.exactOptional(integer(3, 65535)),
+  ),
+  steer: key(
+    'Each generation has a socket of its own, and new connections are steered to the one that serves: `true`, `false`, or `auto`, which is true for tcp and false for the others. A Unix socket with a path can be steered too; the service then sees another path than the clients.',
+    z.prefault(
+      choice({ kind: 'auto, true or false', json: { enum: ['auto', true, false] } }, parseSteer),
+      'auto',
+    ),
   ),
   backlog: key(
     'Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn. It stays so although services listen again with their own.',

@@ -1,48 +1,37 @@
 import * as z from 'zod/mini';
-import { parseHeaderHost, parseRequestPath } from '../values/http-request.ts';
-import { formatStatusRanges, parseStatusRanges } from '../values/status-range.ts';
-import { key, scalar } from './key.ts';
-import { address, boolean, integer, positiveDuration, verbatim } from './scalars.ts';
+import { parseAccept } from '../values/accept.ts';
+import { oneTarget, request, target } from './http-request.ts';
+import { choiceOrList, key } from './key.ts';
+import { boolean, integer, positiveDuration, text, verbatim } from './scalars.ts';
 
 const pace = {
   interval: key('The pause between two attempts.', z.prefault(positiveDuration, '250ms')),
   timeout: key('How long one attempt may take.', z.prefault(positiveDuration, '2s')),
 };
 
-const http = z.strictObject({
-  address: key('An address of the service that is not a listener: `host:port` or `unix:/path`.', address),
-  path: key(
-    'What is requested.',
-    z.prefault(
-      scalar({ kind: 'text' }, parseRequestPath, (value) => value),
-      '/',
-    ),
-  ),
-  status: key(
-    'The answers that count: a status, a range, or several with commas between, `200-299,304`.',
-    z.prefault(
-      scalar({ kind: 'statuses', json: ['string', 'integer'] }, parseStatusRanges, formatStatusRanges),
-      '200-299',
-    ),
-  ),
-  host: key(
-    'The Host header. Left out: the address.',
-    z.exactOptional(scalar({ kind: 'text' }, parseHeaderHost, (value) => value)),
-  ),
-  ...pace,
-});
+const http = z.strictObject({ ...target, ...request, ...pace }).check(...oneTarget);
 
-const tcp = z.strictObject({
-  address: key('An address of the service that is not a listener: `host:port` or `unix:/path`.', address),
-  ...pace,
-});
+const tcp = z.strictObject({ ...target, ...pace }).check(...oneTarget);
 
 const command = z.strictObject({
   run: key('The program and its arguments.', z.array(verbatim).check(z.minLength(1))),
   timeout: key('How long it may take.', z.prefault(positiveDuration, '10s')),
 });
 
+const accept = choiceOrList(
+  {
+    kind: 'true, false or a list of listeners',
+    json: { anyOf: [{ enum: ['auto', true, false] }, { type: 'array', items: { type: 'string' } }] },
+    element: text,
+  },
+  parseAccept,
+);
+
 export const readiness = z.strictObject({
+  accept: key(
+    'Every worker has accepted a connection of zero on each steered listener (`true`) or on those that are named. `auto`: true where a listener is steered.',
+    z.prefault(accept, 'auto'),
+  ),
   notify: key(
     'The service says READY=1 on $NOTIFY_SOCKET, as sd_notify(3) does.',
     z.prefault(boolean, false),

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { key, noted } from './key.ts';
-import { positiveDuration } from './scalars.ts';
+import { boolean, positiveDuration } from './scalars.ts';
 
 const factor = noted({ kind: 'number' }, z.number().check(z.minimum(1), z.maximum(100)));
 
@@ -18,6 +18,10 @@ export const restart = z.strictObject({
   policy: key(
     'Whether a worker that exits by itself is started again: `always`, `on-failure` (not after exit code 0), `never`.',
     z.prefault(z.enum(['always', 'on-failure', 'never']), 'always'),
+  ),
+  on_stall: key(
+    'A worker that hangs (`service.handover.stall`) is killed and started again.',
+    z.prefault(boolean, false),
   ),
   backoff: key('The pauses between restarts.', z.prefault(backoff, {})),
 });

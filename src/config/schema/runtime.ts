@@ -2,7 +2,8 @@ import * as z from 'zod/mini';
 import { formatLimit, LIMIT_NAMES, parseLimit } from '../values/limit.ts';
 import { parseInstanceName, parseVariableName } from '../values/names.ts';
 import { forwardSignalProblem } from '../values/signal.ts';
-import { key, scalar } from './key.ts';
+import { parseWorkers } from '../values/workers.ts';
+import { choice, key, scalar } from './key.ts';
 import { boolean, octal, path, signalExcept, text, verbatim } from './scalars.ts';
 
 const PROTOCOLS = ['systemd', 'server_starter', 'einhorn', 'nginx', 'fpm'] as const;
@@ -73,6 +74,19 @@ export const runtime = z.strictObject({
   limits: key(
     'Resource limits, getrlimit(2): a number, `soft:hard`, or `unlimited`. Left out: those of zero.',
     z.prefault(limits, {}),
+  ),
+  workers: key(
+    'Processes of one generation, at most 256; `auto` is one per core.',
+    z.prefault(
+      choice(
+        {
+          kind: 'whole number or auto',
+          json: { anyOf: [{ type: 'integer', minimum: 1, maximum: 256 }, { const: 'auto' }] },
+        },
+        parseWorkers,
+      ),
+      1,
+    ),
   ),
   protocols: key(
     'The conventions by which the service is told of its sockets.',

@@ -1,4 +1,5 @@
 import type { $ZodObjectDef, $ZodType, $ZodTypes } from 'zod/v4/core';
+import { notationOf } from './key.ts';
 
 /** What a schema expects: a mapping, a list, or one of the scalars. */
 export type Structure =
@@ -9,6 +10,8 @@ export type Structure =
       readonly json: 'text' | 'number' | 'boolean';
       readonly choices: readonly string[];
       readonly schema: $ZodType;
+      /** What the items are where a list may stand in its place. */
+      readonly element?: $ZodType | undefined;
     };
 
 /** Looks through defaults and through what scalars are turned into: this is about the file, not about the program. */
@@ -28,7 +31,7 @@ export function structureOf(schema: $ZodType): Structure {
     case 'boolean':
       return { type: 'scalar', json: def.type, choices: [], schema };
     default:
-      return { type: 'scalar', json: 'text', choices: [], schema };
+      return { type: 'scalar', json: 'text', choices: [], schema, element: notationOf(schema)?.element };
   }
 }
 
@@ -39,7 +42,7 @@ export function schemaAt(root: $ZodType, path: readonly (string | number)[]): $Z
     if (schema === undefined) return undefined;
     const structure: Structure = structureOf(schema);
     if (structure.type === 'mapping') schema = structure.shape[part];
-    else schema = structure.type === 'list' ? structure.element : undefined;
+    else schema = structure.element;
   }
   return schema;
 }

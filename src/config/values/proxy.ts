@@ -8,9 +8,12 @@ export interface MetricsProxy extends HostPort {
   readonly user: { readonly name: string; readonly password: string } | null;
 }
 
-/** `http://host:port` or `socks5://host:port`, with `name:password@` in front of the host or without. No message quotes it. */
+/**
+ * `http://host:port` or `socks5://host:port`, with `name:password@` in front of the host or without; `tcp://host:port` is what the first
+ * system calls a SOCKS5 proxy. No message quotes it.
+ */
 export function parseProxy(text: string): Parsed<MetricsProxy> {
-  const match = /^(http|socks5):\/\/(?:([^@]*)@)?([^/]+)\/?$/.exec(text);
+  const match = /^(http|socks5|tcp):\/\/(?:([^@]*)@)?([^/]+)\/?$/.exec(text);
   const place = parseHostPort(match?.[3] ?? '');
   if (match === null || place === null)
     return { problem: 'is no proxy: write http://host:port or socks5://host:port' };

@@ -36,6 +36,16 @@ test('a command with a slash is not looked up', () => {
   assert.equal(result.config.service.runtime.name, 'web');
 });
 
+test('workers', () => {
+  const given = { listen: ['80'], command: ['node'] };
+  const result = configFromArguments({ ...given, workers: 'auto' }, find);
+  assert.ok('config' in result);
+  assert.equal(result.config.service.runtime.workers, 'auto');
+  assert.deepEqual(problems({ ...given, workers: 'x' }, find), [
+    '--workers x: must be a whole number or auto, not "x"',
+  ]);
+});
+
 test('the place of a problem is its argument', () => {
   assert.deepEqual(
     problems({ listen: ['99999', ':80', 'x'], name: 'a/b', command: ['node', 's3cret'] }, find),

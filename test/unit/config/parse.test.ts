@@ -20,6 +20,7 @@ test("the first system's example means the same", () => {
   assert.deepEqual(configOf(FIRST_SYSTEM), {
     application: {
       metrics: { address: [{ network: 'udp', host: 'localhost', port: 8125 }], prefix: 'zero' },
+      control: {},
       logging: { format: 'auto', level: 'info' },
     },
     service: {
@@ -28,6 +29,7 @@ test("the first system's example means the same", () => {
           name: 'http',
           address: { kind: 'inet', network: 'tcp', host: 'localhost', port: 80, text: 'tcp:localhost:80' },
           socket_fd: 3,
+          steer: 'auto',
           backlog: 4096,
           options: {},
         },
@@ -43,6 +45,7 @@ test("the first system's example means the same", () => {
         ],
         inherit_environment: false,
         limits: {},
+        workers: 1,
         protocols: ['systemd', 'server_starter', 'einhorn'],
         forward_signals: [],
       },
@@ -52,15 +55,30 @@ test("the first system's example means the same", () => {
         shutdown_signal: 'SIGINT',
         shutdown_timeout: 500_000,
       },
-      readiness: { notify: false, timeout: 60_000 },
-      restart: { policy: 'always', backoff: { initial: 100, factor: 2, max: 30_000, reset_after: 60_000 } },
+      readiness: { accept: 'auto', notify: false, timeout: 60_000 },
+      handover: {
+        mode: 'auto',
+        preview_from: [],
+        preview_timeout: 3_600_000,
+        canary: { steps: [], by: 'connection' },
+        soak: 0,
+        stall: 10_000,
+        settle: 1000,
+        drain_timeout: 5000,
+        max_retiring: 2,
+      },
+      restart: {
+        policy: 'always',
+        on_stall: false,
+        backoff: { initial: 100, factor: 2, max: 30_000, reset_after: 60_000 },
+      },
     },
   });
 });
 
 test('every default', () => {
   const { application, service: defaults } = configOf('service: { runtime: { path: bin/app } }');
-  assert.deepEqual(application, { logging: { format: 'auto', level: 'info' } });
+  assert.deepEqual(application, { control: {}, logging: { format: 'auto', level: 'info' } });
   assert.deepEqual(defaults.listeners, []);
   assert.equal(defaults.runtime.name, 'app');
   assert.equal(defaults.runtime.directory, '');
@@ -140,7 +158,7 @@ test('a key with nothing or null behind it is left out', () => {
   assert.deepEqual(config.application.logging, { format: 'auto', level: 'info' });
   assert.deepEqual(config.service.listeners, []);
   assert.equal(config.service.options.reload_signal, 'SIGHUP');
-  assert.deepEqual(config.service.readiness, { notify: false, timeout: 60_000 });
+  assert.deepEqual(config.service.readiness, { accept: 'auto', notify: false, timeout: 60_000 });
 });
 
 test('descriptors that are left out are the next free ones', () => {
@@ -169,6 +187,7 @@ test('numbers may be quoted, modes are octal however they are written', () => {
     name: 'a',
     address: { kind: 'unix', network: 'unix', path: '/x', text: 'unix:/x' },
     socket_fd: 7,
+    steer: 'auto',
     backlog: 1000,
     mode: 0o660,
     owner: '0',

@@ -77,6 +77,8 @@ test('proxies', () => {
     user: { name: 'me', password: 'p@ss:' },
   });
   assert.equal(formatProxy(parsed.value), 'socks5://me:p%40ss%3A@[::1]:1080');
+  const first = parseProxy('tcp://proxy:1080');
+  assert.deepEqual(first, { value: { protocol: 'socks5', host: 'proxy', port: 1080, user: null } });
   for (const text of ['', 'proxy:3128', 'https://proxy:1', 'http://proxy', 'http://secret%@proxy:1']) {
     const result = parseProxy(text);
     assert.ok('problem' in result && !result.problem.includes('secret'), text);

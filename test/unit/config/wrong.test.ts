@@ -46,8 +46,8 @@ for (const [name, text, problems] of [
   ],
   [
     'keys of later features',
-    service('handover: {}').replace('/bin/app', '/bin/app, workers: 2'),
-    ['2:30: unknown key "workers"', '3:3: unknown key "handover"'],
+    service('watch: {}', 'hooks: {}'),
+    ['3:3: unknown key "watch"', '4:3: unknown key "hooks"'],
   ],
   [
     'a key in the wrong mapping',
@@ -190,7 +190,7 @@ for (const [name, text, problems] of [
     timeout: 60
 `,
     [
-      '6:22: service.readiness.http.address: "tcp:localhost:80" is service.listeners[0], where the old generation answers as well: give the service an address of its own for this',
+      '6:22: service.readiness.http.address: "tcp:localhost:80" is service.listeners[0], where the old generation answers as well: write "listener: a" instead',
       '6:42: service.readiness.http.path: "health" does not begin with a slash',
       '6:58: service.readiness.http.status: "2xx" is no status: write 200, 200-299 or 200,204',
       '6:73: service.readiness.http.interval: "0" must be longer than 0',
@@ -204,16 +204,16 @@ for (const [name, text, problems] of [
     service('readiness: { tcp: { address: ":0" }, accept: true }'),
     [
       '3:32: service.readiness.tcp.address: "tcp::0": nobody can connect to port 0',
-      '3:40: unknown key "accept"',
+      '3:48: service.readiness.accept: true is not possible: there is no listener',
     ],
   ],
   [
     'restart',
-    service('restart: { backoff: { initial: 1m, max: 1s, factor: 0.5 }, on_stall: true }'),
+    service('restart: { backoff: { initial: 1m, max: 1s, factor: 0.5 }, on_stall: yes }'),
     [
       '3:43: service.restart.backoff.max: 1s is shorter than initial, 1m',
       '3:55: service.restart.backoff.factor: 0.5 is too small: at least 1',
-      '3:62: unknown key "on_stall"',
+      '3:72: service.restart.on_stall: must be true or false, not "yes"',
     ],
   ],
   [

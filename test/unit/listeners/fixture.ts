@@ -21,7 +21,15 @@ export function listener(
 ): ListenerConfig {
   const parsed = parseAddress(address);
   if (!('value' in parsed)) throw new Error(parsed.problem);
-  return { name, address: parsed.value, socket_fd: 3, backlog: 4096, options: {}, ...settings };
+  return {
+    name,
+    address: parsed.value,
+    steer: 'auto',
+    socket_fd: 3,
+    backlog: 4096,
+    options: {},
+    ...settings,
+  };
 }
 
 /** Acquires, and releases when the test is over. */

@@ -217,8 +217,22 @@ test('the snapshot is plain data', async (t) => {
   const [http, app] = listeners;
   assert.ok(http && app);
   assert.deepEqual(JSON.parse(JSON.stringify(set.snapshot())), [
-    { text: 'tcp:127.0.0.1:0', name: 'http', address: http.address, inode: inodeOf(http.fd), fd: http.fd },
-    { text: `unix:${path}`, name: 'app', address: app.address, inode: inodeOf(app.fd), fd: app.fd },
+    {
+      text: 'tcp:127.0.0.1:0',
+      name: 'http',
+      address: http.address,
+      inode: inodeOf(http.fd),
+      fd: http.fd,
+      lanes: [],
+    },
+    {
+      text: `unix:${path}`,
+      name: 'app',
+      address: app.address,
+      inode: inodeOf(app.fd),
+      fd: app.fd,
+      lanes: [],
+    },
   ]);
 });
 

@@ -9,12 +9,13 @@ const command = { run: ['/bin/true'], timeout: 1000 };
 
 describe('the gates of a worker', () => {
   it('are those of the config', () => {
-    assert.deepEqual(gateNames({ notify: false, timeout: 60_000 }), []);
-    assert.deepEqual(gateNames({ notify: true, ready_fd: 10, command, timeout: 60_000 }), [
-      'notify',
-      'ready_fd',
-      'command',
-    ]);
+    assert.deepEqual(gateNames({ accept: 'auto', notify: false, timeout: 60_000 }, []), []);
+    assert.deepEqual(
+      gateNames({ accept: false, notify: true, ready_fd: 10, command, timeout: 60_000 }, ['http']),
+      ['notify', 'ready_fd', 'command'],
+    );
+    assert.deepEqual(gateNames({ accept: 'auto', notify: false, timeout: 60_000 }, ['http']), ['accept']);
+    assert.deepEqual(gateNames({ accept: ['http'], notify: false, timeout: 60_000 }, []), ['accept']);
   });
 
   it('pass one by one, and say what is waited for', async () => {
@@ -24,8 +25,10 @@ describe('the gates of a worker', () => {
     let tell: () => void = () => {};
     const next = () => new Promise<void>((resolve) => (tell = resolve));
     const gates = startGates(
-      { notify: true, ready_fd: 10, command, timeout: 60_000 },
+      { accept: 'auto', notify: true, ready_fd: 10, command, timeout: 60_000 },
       {
+        openProbe: null,
+        steered: [],
         notify: {
           ready: false,
           subscribe(listener) {
@@ -65,8 +68,10 @@ describe('the gates of a worker', () => {
     const { read, write } = openPipe();
     const failure = new Promise<string>((resolve) => {
       startGates(
-        { notify: false, ready_fd: 7, timeout: 60_000 },
+        { accept: 'auto', notify: false, ready_fd: 7, timeout: 60_000 },
         {
+          openProbe: null,
+          steered: [],
           notify: null,
           readyPipe: read,
           runCommand: async () => ({ kind: 'timed_out' }),

@@ -40,7 +40,7 @@ function start(address: Address, more: { host?: string; status?: { from: number;
     timeout: 2000,
     ...(more.host === undefined ? {} : { host: more.host }),
   };
-  return { timers, ...answer, gate: startHttpGate(config, timers, answer.callbacks) };
+  return { timers, ...answer, gate: startHttpGate(config, null, timers, answer.callbacks) };
 }
 
 describe('the http gate', () => {

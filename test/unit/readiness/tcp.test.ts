@@ -23,6 +23,7 @@ describe('the tcp gate', () => {
     const { callbacks, verdict, calls } = verdictOf();
     const gate = startTcpGate(
       { address: at(port, '0.0.0.0'), interval: 250, timeout: 2000 },
+      null,
       timers,
       callbacks,
     );
@@ -47,8 +48,8 @@ describe('the tcp gate', () => {
     const config = { address: at(port), interval: 250, timeout: 2000 };
     const closed = verdictOf();
     const open = verdictOf();
-    startTcpGate(config, manualTimers(), closed.callbacks).close();
-    startTcpGate(config, manualTimers(), open.callbacks);
+    startTcpGate(config, null, manualTimers(), closed.callbacks).close();
+    startTcpGate(config, null, manualTimers(), open.callbacks);
     assert.equal(await open.verdict, 'passed');
     assert.deepEqual(closed.calls, []);
     server.close();

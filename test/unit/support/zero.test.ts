@@ -67,7 +67,7 @@ test(
         runtime_directory: `${zero.folder}/run`,
         data_directory: `${zero.folder}/data`,
       },
-      service: { runtime: { name: 'mine', path: '/bin/true' } },
+      service: { handover: { mode: 'shared' }, runtime: { name: 'mine', path: '/bin/true' } },
     });
   },
 );

@@ -48,6 +48,17 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
   leftovers_killed: { event: 'leftovers_killed', ...key, pids: [44, 45] },
   output_dropped: { event: 'output_dropped', ...key, stream: 'stdout', lines: 3, bytes: 300 },
   reload_requested: { event: 'reload_requested', by: 'SIGHUP', merged: false },
+  handover_mode: { event: 'handover_mode', mode: 'shared', reason: 'udp has no connections' },
+  handover_step: { event: 'handover_step', handover: 2, step: 'canary', generation: 3, percent: 5 },
+  steering_changed: { event: 'steering_changed', main: [0], canary: 5, preview: false },
+  worker_stalled: { event: 'worker_stalled', ...key },
+  lane_relieved: { event: 'lane_relieved', generation: 3, worker: 1, lane: 4 },
+  generation_rolled_back: {
+    event: 'generation_rolled_back',
+    generation: 3,
+    incumbent: 2,
+    failure: { step: 'exit', reason: 'exited with code 1', generation: 3, worker: 0 },
+  },
   handover_started: { event: 'handover_started', handover: 2, incumbent: 2 },
   handover_finished: {
     event: 'handover_finished',

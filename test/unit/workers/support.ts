@@ -182,6 +182,7 @@ export function runtimeConfig(changes: Partial<RuntimeConfig> & { path: string }
     environment: [],
     inherit_environment: false,
     limits: {},
+    workers: 1,
     protocols: ['systemd', 'server_starter', 'einhorn'],
     forward_signals: [],
     ...changes,

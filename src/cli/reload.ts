@@ -1,0 +1,78 @@
+import { parseDuration } from '../config/values/duration.ts';
+import type { ControlClient } from '../control/client.ts';
+import { ClientError } from '../control/client-error.ts';
+import type { VerdictDocument } from '../control/protocol.ts';
+import { CommandError } from './command-error.ts';
+import { EXIT } from './exit-code.ts';
+import type { InstanceOptions } from './find-instance.ts';
+import { painter } from './render/style.ts';
+import { exitCodeOf, renderVerdict } from './render/verdict.ts';
+import { showWaiting } from './waiting.ts';
+import { type CommandContext, processContext, withInstance } from './with-instance.ts';
+
+export interface ReloadOptions extends InstanceOptions {
+  readonly preview: boolean;
+  readonly replace: boolean;
+  /** As written. */
+  readonly timeout?: string;
+  readonly wait: boolean;
+  readonly json: boolean;
+}
+
+/** `zero reload`: asks for a handover and waits for its verdict. Resolves to the exit code. */
+export function reload(options: ReloadOptions, context: CommandContext = processContext()): Promise<number> {
+  const { preview, replace, timeout, wait, json, ...instance } = options;
+  return withInstance({ command: 'reload', instance, guess: true }, context, async (client) => {
+    const timeout_ms = timeout === undefined ? null : timeoutOf(timeout);
+    const verdict = await follow(client, { preview, replace, timeout_ms, wait }, context);
+    return verdict === null ? stillGoing(wait, json, context) : tellVerdict(verdict, json, context);
+  });
+}
+
+function timeoutOf(text: string): number {
+  const parsed = parseDuration(text);
+  if ('problem' in parsed) throw new CommandError(EXIT.usage, `--timeout ${parsed.problem}`);
+  if (parsed.value === 0) throw new CommandError(EXIT.usage, '--timeout must be longer than 0');
+  return parsed.value;
+}
+
+/** The verdict; null where nobody waits for it, or not any longer. */
+async function follow(
+  client: ControlClient,
+  request: Parameters<ControlClient['reload']>[0],
+  { terminal, clock, interrupted }: CommandContext,
+): Promise<VerdictDocument | null> {
+  const waiting = showWaiting(terminal, clock);
+  let taken = false;
+  try {
+    for await (const line of client.reload(request, interrupted)) {
+      if ('accepted' in line) taken = true;
+      else if ('fact' in line) waiting.tell(line.fact);
+      else return line.verdict;
+    }
+  } catch (error) {
+    if (taken && interrupted.aborted) return null;
+    if (!(taken && error instanceof ClientError)) throw error;
+  } finally {
+    waiting.end();
+  }
+  if (taken && request.wait === false) return null;
+  throw new ClientError(
+    'gone',
+    'zero went away before the verdict: how the handover ended is not known: see its log',
+  );
+}
+
+function stillGoing(wait: boolean, json: boolean, { terminal }: CommandContext): number {
+  const how = 'follow it with "zero status", end it with "zero abort"';
+  if (json) terminal.out(`${JSON.stringify({ outcome: 'going_on' })}\n`);
+  else terminal.err(`${wait ? 'the handover goes on' : 'the handover was asked for'}: ${how}\n`);
+  return EXIT.goingOn;
+}
+
+function tellVerdict(verdict: VerdictDocument, json: boolean, { terminal }: CommandContext): number {
+  if (json) terminal.out(`${JSON.stringify(verdict, null, 2)}\n`);
+  else if (verdict.outcome === 'promoted') terminal.out(renderVerdict(verdict, painter(terminal.outColour)));
+  else terminal.err(renderVerdict(verdict, painter(terminal.errColour)));
+  return exitCodeOf(verdict);
+}

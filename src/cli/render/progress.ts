@@ -1,0 +1,53 @@
+import type { FactDocument } from '../../control/protocol.ts';
+import { duration, safe } from './style.ts';
+
+/** Too much for somebody who waits, or said in the verdict. */
+const LEFT_OUT: ReadonlySet<string> = new Set([
+  'gate_passed',
+  'handover_finished',
+  'output_dropped',
+  'steering_changed',
+  'supervisor_stopped',
+]);
+
+/** One line about something that happened, or null where it is not worth one. A kind that is not known here is told by its name. */
+export function renderFact({ event, ...fields }: FactDocument): string | null {
+  if (LEFT_OUT.has(event)) return null;
+  const words = SENTENCES.get(event)?.(fields) ?? generic(event, fields);
+  return safe(words);
+}
+
+type Fields = Readonly<Record<string, unknown>>;
+
+const number = (value: unknown): string => (typeof value === 'number' ? String(value) : '?');
+const text = (value: unknown): string => (typeof value === 'string' ? value : '?');
+const ms = (value: unknown): string => (typeof value === 'number' ? duration(value) : '?');
+const worker = ({ generation, worker: index }: Fields): string =>
+  `worker ${number(index)} of generation ${number(generation)}`;
+
+const SENTENCES = new Map<string, (fields: Fields) => string>(
+  Object.entries({
+    reload_requested: ({ merged }) =>
+      merged === true ? 'waits for the handover in progress' : 'reload requested',
+    handover_started: ({ handover }) => `handover ${number(handover)} started`,
+    handover_step: ({ step, percent }) =>
+      typeof percent === 'number' ? `${text(step)} ${percent} %` : text(step),
+    service_starting: ({ generation, path }) => `generation ${number(generation)} starts: ${text(path)}`,
+    worker_spawned: (fields) => `${worker(fields)} spawned, pid ${number(fields.pid)}`,
+    worker_ready: (fields) => `${worker(fields)} ready after ${ms(fields.after_ms)}`,
+    worker_exited: (fields) => `${worker(fields)} exited after ${ms(fields.uptime_ms)}`,
+    generation_promoted: ({ generation }) => `generation ${number(generation)} promoted`,
+    generation_retiring: ({ generation }) => `generation ${number(generation)} retires`,
+    generation_gone: ({ generation }) => `generation ${number(generation)} gone`,
+    stop_requested: ({ now }) => (now === true ? 'stopping now' : 'stopping'),
+    warning: ({ message }) => `warning: ${text(message)}`,
+    error: ({ message }) => `error: ${text(message)}`,
+  } satisfies Record<string, (fields: Fields) => string>),
+);
+
+function generic(event: string, fields: Fields): string {
+  const plain = Object.entries(fields).flatMap(([name, value]) =>
+    typeof value === 'string' || typeof value === 'number' || value === true ? [`${name}=${value}`] : [],
+  );
+  return [event.replaceAll('_', ' '), ...plain].join(' ');
+}

@@ -1,0 +1,123 @@
+import type {
+  GenerationStatus,
+  HandoverStatus,
+  StatusDocument,
+  WorkerStatus,
+} from '../../control/protocol.ts';
+import { clipped, duration, type Paint, safe, table } from './style.ts';
+
+const WIDTH = 80;
+
+/** `zero status` for eyes: no line is longer than 80 characters. */
+export function renderStatus(status: StatusDocument, paint: Paint): string {
+  const lines = [
+    heading(status, paint),
+    ...(status.handover ? handoverLines(status.handover, paint) : []),
+    ...(status.pending ? [paint('yellow', 'one more reload waits for the end of this handover')] : []),
+    '',
+    ...status.generations.flatMap((generation) => generationLines(generation, paint)),
+    ...(status.generations.length === 0 ? ['no generation'] : []),
+    '',
+    ...listenerLines(status),
+    ...steeringLines(status),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function heading({ name, pid, zero, uptime_ms, mode }: StatusDocument, paint: Paint): string {
+  const state = mode === 'running' ? `up ${duration(uptime_ms)}` : 'stopping';
+  const rest = `  zero ${zero}, pid ${pid}, ${state}`;
+  return paint('bold', clipped(safe(name), WIDTH - rest.length)) + rest;
+}
+
+function handoverLines(handover: HandoverStatus, paint: Paint): string[] {
+  const { id, step, candidate, incumbent, canary, until_ms, waiting_for = [] } = handover;
+  const share = canary ? ` ${canary.percent} %` : '';
+  const left = until_ms === undefined ? '' : `, ${duration(until_ms)} left`;
+  const first = `handover ${id}: ${step}${share} for ${duration(handover.since_ms_ago)}${left}`;
+  const who = [
+    ...(candidate === null ? [] : [`candidate ${candidate}`]),
+    ...(incumbent === null ? [] : [`incumbent ${incumbent}`]),
+  ].join(', ');
+  const wait = waiting_for.length > 0 ? wrapped('  waits for ', waiting_for.map(safe)) : [];
+  return [paint('yellow', first), ...(who === '' ? [] : [`  ${who}`]), ...wait];
+}
+
+function generationLines(
+  { id, stage, release, since_ms_ago, workers }: GenerationStatus,
+  paint: Paint,
+): string[] {
+  const head = `generation ${id}  ${stage} for ${duration(since_ms_ago)}`;
+  const painted = `${paint('bold', `generation ${id}`)}  ${paint(stageColour(stage), stage)} for ${duration(since_ms_ago)}`;
+  const path = safe(release.path);
+  // The path goes into the same line where there is room.
+  const release_lines =
+    head.length + 2 + path.length <= WIDTH
+      ? [`${painted}  ${path}`]
+      : [painted, `  ${clipped(path, WIDTH - 2)}`];
+  const directory = path.startsWith(`${release.directory}/`)
+    ? []
+    : [`  in ${clipped(safe(release.directory), WIDTH - 5)}`];
+  return [...release_lines, ...directory, ...workerLines(workers)];
+}
+
+function stageColour(stage: string): 'green' | 'yellow' | 'faint' {
+  if (stage === 'serving') return 'green';
+  return stage === 'retiring' || stage === 'stopping' ? 'faint' : 'yellow';
+}
+
+function workerLines(workers: readonly WorkerStatus[]): string[] {
+  const rows = workers.map(({ worker, state, pid, uptime_ms, lane, restarts, ready }) => [
+    `  worker ${worker}`,
+    state === 'up' && !ready ? 'not ready' : state,
+    pid === null ? '' : `pid ${pid}`,
+    uptime_ms === null ? '' : duration(uptime_ms),
+    lane === null ? '' : `lane ${lane}`,
+    restarts === 0 ? '' : `${restarts} restarts`,
+  ]);
+  return table(rows).flatMap((line, index) => {
+    const waiting = workers[index]?.waiting ?? [];
+    return waiting.length === 0 ? [line] : [line, ...wrapped('    waits for ', waiting.map(safe))];
+  });
+}
+
+function listenerLines({ listeners }: StatusDocument): string[] {
+  const rows = listeners.map(({ name, address, steered, queue, lanes }) => [
+    clipped(safe(name), 16),
+    clipped(safe(address), 36),
+    steered ? `${lanes} ${lanes === 1 ? 'lane' : 'lanes'}` : 'shared',
+    queue === null ? '' : `${queue} queued`,
+  ]);
+  return table(rows);
+}
+
+function steeringLines({ steering }: StatusDocument): string[] {
+  if (!steering) return [];
+  const { main, canary, preview } = steering;
+  return [
+    ...wrapped('new connections go to lane ', main.map(String)),
+    ...(canary
+      ? wrapped(`${canary.percent} % of them, by ${canary.by}, to lane `, canary.lanes.map(String))
+      : []),
+    ...(preview ? wrapped('those of preview_from to lane ', preview.map(String)) : []),
+  ];
+}
+
+/** `head` and the items with commas, in as many lines as it takes. */
+function wrapped(head: string, items: readonly string[]): string[] {
+  const indent = ' '.repeat(4);
+  const lines: string[] = [];
+  let line = head;
+  let empty = true;
+  for (const item of items) {
+    const next = `${empty ? '' : ', '}${item}`;
+    if (!empty && line.length + next.length >= WIDTH) {
+      lines.push(`${line},`);
+      line = indent + clipped(item, WIDTH - indent.length);
+    } else {
+      line += empty ? clipped(item, WIDTH - line.length - 1) : next;
+    }
+    empty = false;
+  }
+  return [...lines, line];
+}

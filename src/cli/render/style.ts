@@ -1,0 +1,60 @@
+import { durationText } from '../../telemetry/duration.ts';
+import { escapeControls } from '../../telemetry/escape.ts';
+
+/** Where a command writes. Injected, so that what it shows can be tested. */
+export interface Terminal {
+  /** What was asked for. */
+  readonly out: (text: string) => void;
+  /** Errors, and progress. */
+  readonly err: (text: string) => void;
+  /** Somebody looks at `err`: progress is shown. */
+  readonly interactive: boolean;
+  readonly outColour: boolean;
+  readonly errColour: boolean;
+}
+
+// SGR parameters (ECMA-48).
+const COLOURS = { bold: 1, faint: 2, red: 31, green: 32, yellow: 33 } as const;
+
+export type Colour = keyof typeof COLOURS;
+
+/** Text in a colour, where colours are wanted. */
+export type Paint = (colour: Colour, text: string) => string;
+
+export function painter(wanted: boolean): Paint {
+  return (colour, text) => (wanted ? `\u001b[${COLOURS[colour]}m${text}\u001b[0m` : text);
+}
+
+/** The terminal of this process. Colour only where it is one, and not with NO_COLOR (no-color.org: any value that is not empty). */
+export function processTerminal(): Terminal {
+  const colour = !process.env.NO_COLOR;
+  return {
+    out: (text) => void process.stdout.write(text),
+    err: (text) => void process.stderr.write(text),
+    interactive: process.stderr.isTTY === true,
+    outColour: colour && process.stdout.isTTY === true,
+    errColour: colour && process.stderr.isTTY === true,
+  };
+}
+
+/** What came over the socket, made harmless for a terminal. */
+export const safe = escapeControls;
+
+/** Milliseconds as `1.2s`. */
+export const duration = durationText;
+
+/** At most `width` characters; the end, which tells paths apart, is kept. */
+export function clipped(text: string, width: number): string {
+  return text.length <= width ? text : `...${text.slice(text.length - width + 3)}`;
+}
+
+/** Rows with their columns aligned by the widest cell of each, two spaces between. */
+export function table(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  return rows.map((row) =>
+    row
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join('  ')
+      .trimEnd(),
+  );
+}

@@ -1,0 +1,62 @@
+import type { ExitDocument, FailureDocument, VerdictDocument } from '../../control/protocol.ts';
+import { EXIT } from '../exit-code.ts';
+import { duration, type Paint, safe } from './style.ts';
+
+const EXIT_CODES: Record<VerdictDocument['outcome'], number> = {
+  promoted: EXIT.done,
+  failed: EXIT.failed,
+  rolled_back: EXIT.rolledBack,
+  timed_out: EXIT.timedOut,
+  aborted: EXIT.aborted,
+  superseded: EXIT.superseded,
+};
+
+/** What `zero reload` exits with. */
+export function exitCodeOf(verdict: VerdictDocument): number {
+  return EXIT_CODES[verdict.outcome];
+}
+
+/** A verdict for eyes: one line, and for one that failed the step, the reason, how the process left and what it wrote last. */
+export function renderVerdict(verdict: VerdictDocument, paint: Paint): string {
+  const colour = verdict.outcome === 'promoted' ? 'green' : 'red';
+  const lines = [
+    paint(colour, headline(verdict)),
+    ...(verdict.failure ? failureLines(verdict.failure, paint) : []),
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+function headline({ outcome, handover, generation, incumbent, duration_ms }: VerdictDocument): string {
+  const what = handover === null ? 'reload' : `handover ${handover}`;
+  const end = `${what} ${outcome.replaceAll('_', ' ')} after ${duration(duration_ms)}`;
+  if (outcome === 'promoted') return generation === null ? end : `${end}: generation ${generation} serves`;
+  return incumbent === null ? end : `${end}: generation ${incumbent} goes on serving`;
+}
+
+function failureLines(failure: FailureDocument, paint: Paint): string[] {
+  const { step, reason, generation, worker, exit, output = [] } = failure;
+  const who = [
+    ...(generation === undefined ? [] : [`generation ${generation}`]),
+    ...(worker === undefined ? [] : [`worker ${worker}`]),
+  ].join(', ');
+  return [
+    `  step    ${safe(step)}`,
+    ...reason.split('\n').map((line, index) => `  ${index === 0 ? 'reason' : '      '}  ${safe(line)}`),
+    ...(who === '' ? [] : [`  in      ${who}`]),
+    ...(exit === undefined ? [] : [`  exit    ${exitText(exit)}`]),
+    ...(output.length === 0
+      ? []
+      : ['  the last it wrote:', ...output.map((line) => paint('faint', `    | ${safe(line)}`))]),
+  ];
+}
+
+function exitText(exit: ExitDocument): string {
+  switch (exit.kind) {
+    case 'exited':
+      return `exit code ${exit.code}`;
+    case 'signaled':
+      return `killed by ${safe(exit.signal)}${exit.core_dumped ? ' (core dumped)' : ''}`;
+    case 'unknown':
+      return 'exit code unknown';
+  }
+}

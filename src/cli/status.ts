@@ -1,0 +1,24 @@
+import { EXIT } from './exit-code.ts';
+import type { InstanceOptions } from './find-instance.ts';
+import { renderStatus } from './render/status.ts';
+import { painter } from './render/style.ts';
+import { type CommandContext, processContext, withInstance } from './with-instance.ts';
+
+export interface StatusOptions extends InstanceOptions {
+  readonly json: boolean;
+}
+
+/** `zero status`: what runs, for eyes or as the document of the control socket. Resolves to the exit code. */
+export function status(
+  { json, ...instance }: StatusOptions,
+  context: CommandContext = processContext(),
+): Promise<number> {
+  const { terminal, interrupted } = context;
+  return withInstance({ command: 'status', instance, guess: true }, context, async (client) => {
+    const document = await client.status(interrupted);
+    terminal.out(
+      json ? `${JSON.stringify(document, null, 2)}\n` : renderStatus(document, painter(terminal.outColour)),
+    );
+    return EXIT.done;
+  });
+}

@@ -1,0 +1,51 @@
+import { type ControlClient, controlClient } from '../control/client.ts';
+import { ClientError } from '../control/client-error.ts';
+import { CommandError } from './command-error.ts';
+import { EXIT } from './exit-code.ts';
+import { findInstance, type InstanceOptions, type Surroundings } from './find-instance.ts';
+import { processTerminal, type Terminal } from './render/style.ts';
+import { type Clock, processClock } from './waiting.ts';
+
+/** What a command has to do with besides its options. */
+export interface CommandContext {
+  readonly terminal: Terminal;
+  readonly clock: Clock;
+  /** Aborted by Ctrl-C. */
+  readonly interrupted: AbortSignal;
+  readonly surroundings?: Surroundings;
+}
+
+/** The command name's errors, the instance that is meant, and whether it may be guessed. */
+export interface Target {
+  readonly command: string;
+  readonly instance: InstanceOptions;
+  readonly guess: boolean;
+}
+
+export function processContext(): CommandContext {
+  const controller = new AbortController();
+  // Only the first: a second Ctrl-C ends a command that does not heed the first.
+  process.once('SIGINT', () => controller.abort());
+  return { terminal: processTerminal(), clock: processClock, interrupted: controller.signal };
+}
+
+/** Runs a command on the instance that is meant. Resolves to its exit code; what goes wrong is one message on stderr. */
+export async function withInstance(
+  { command, instance, guess }: Target,
+  { terminal, interrupted, surroundings }: CommandContext,
+  run: (client: ControlClient) => Promise<number>,
+): Promise<number> {
+  try {
+    const path = await findInstance(instance, guess, surroundings);
+    return await run(controlClient({ path }));
+  } catch (error) {
+    const tell = (message: string, exitCode: number) => {
+      terminal.err(`zero ${command}: ${message}\n`);
+      return exitCode;
+    };
+    if (error instanceof CommandError) return tell(error.message, error.exitCode);
+    if (interrupted.aborted) return tell('interrupted before zero answered', EXIT.failed);
+    if (!(error instanceof ClientError)) throw error;
+    return tell(error.message, error.problem === 'no_instance' ? EXIT.noInstance : EXIT.failed);
+  }
+}

@@ -1,0 +1,51 @@
+import { nothingSteered, type SteeringTerms, sharedBecause } from '../steering.ts';
+import type { ConfigParts } from '../valid-parts.ts';
+import { quoted } from '../values/parsed.ts';
+
+/** One listener as far as the file has it right. */
+export interface ListenerSteering {
+  readonly name: string | undefined;
+  readonly tcp: boolean;
+  /** Why it is not steered; null where it is, or where the file is too wrong to tell. */
+  readonly shared: string | null;
+}
+
+/** Which listeners are steered, for the rules of everything that needs one. */
+export class SteeredListeners {
+  readonly all: readonly ListenerSteering[];
+  readonly terms: SteeringTerms;
+  /** False where names or whole listeners are missing because the file has them wrong. */
+  readonly complete: boolean;
+
+  constructor({ service }: ConfigParts) {
+    const protocols = service?.runtime?.protocols?.filter((one) => one !== undefined) ?? [];
+    this.terms = { handover: { mode: service?.handover?.mode ?? 'auto' }, runtime: { protocols } };
+    const listeners = service?.listeners;
+    this.complete = listeners?.every((listener) => listener?.name !== undefined) ?? false;
+    this.all = (listeners ?? []).map((listener) => {
+      const { name, address, steer } = listener ?? {};
+      const known = address !== undefined && steer !== undefined;
+      return {
+        name,
+        tcp: address?.kind !== 'unix',
+        shared: known ? sharedBecause({ address, steer }, this.terms) : null,
+      };
+    });
+  }
+
+  /** Why no listener at all is steered; null where one is. */
+  nothing(): string | null {
+    if (this.all.some(({ shared }) => shared === null) || (this.all.length === 0 && !this.complete))
+      return null;
+    if (this.terms.handover.mode === 'shared') return 'service.handover.mode is shared';
+    return nothingSteered(this.all.map(({ name = '', shared }) => `${quoted(name)}: ${shared}`));
+  }
+
+  /** Why no TCP listener is steered; null where one is. A steered Unix listener goes to one generation as a whole. */
+  noTcp(): string | null {
+    const nothing = this.nothing();
+    if (nothing !== null) return nothing;
+    if (this.all.some(({ tcp, shared }) => tcp && shared === null) || !this.complete) return null;
+    return 'a Unix listener is handed over as a whole';
+  }
+}

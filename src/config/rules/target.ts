@@ -1,0 +1,57 @@
+import { type Address, isStream, overlaps } from '../address.ts';
+import { nearMiss } from '../near-miss.ts';
+import { type Finding, formatPath, type Path, wrongValue } from '../path.ts';
+import type { ConfigParts } from '../valid-parts.ts';
+import { quoted } from '../values/parsed.ts';
+import type { SteeredListeners } from './steered-listeners.ts';
+
+/** A probe goes to a steered listener, or to an address where only the new generation answers. */
+export function targetRules(
+  config: ConfigParts,
+  path: Path,
+  target: { readonly listener?: string | undefined; readonly address?: Address | undefined } | undefined,
+  listeners: SteeredListeners,
+): Finding[] {
+  const { listener, address } = target ?? {};
+  const problem = listener === undefined ? null : listenerProblem(listener, listeners);
+  return [
+    ...(problem === null ? [] : [wrongValue([...path, 'listener'], problem)]),
+    ...(address === undefined ? [] : addressRules(config, [...path, 'address'], address, listeners)),
+  ];
+}
+
+/** What keeps a probe from reaching one generation through this listener; null for nothing. */
+export function listenerProblem(name: string, { all, complete }: SteeredListeners): string | null {
+  const found = all.find((listener) => listener.name === name);
+  if (found) return found.shared === null ? null : `${quoted(name)} is not steered: ${found.shared}`;
+  if (!complete) return null;
+  const names = all.map((listener) => listener.name ?? '');
+  const meant = nearMiss(name, names);
+  if (meant !== undefined) return `${quoted(name)} is no listener: did you mean ${quoted(meant)}?`;
+  if (names.length === 0) return `${quoted(name)} is no listener: there is none`;
+  return `${quoted(name)} is no listener: there ${names.length === 1 ? 'is' : 'are'} ${names.map(quoted).join(', ')}`;
+}
+
+function addressRules(
+  config: ConfigParts,
+  path: Path,
+  address: Address,
+  { all }: SteeredListeners,
+): Finding[] {
+  const text = quoted(address.text);
+  if (!isStream(address))
+    return [wrongValue(path, `${text} takes no connections: write a tcp or unix address`)];
+  if (address.kind === 'inet' && address.port === 0)
+    return [wrongValue(path, `${text}: nobody can connect to port 0`)];
+  const index = (config.service?.listeners ?? []).findIndex(
+    (listener) => listener?.address !== undefined && overlaps(listener.address, address),
+  );
+  if (index === -1) return [];
+  const place = formatPath(['service', 'listeners', index]);
+  const { name, shared } = all[index] ?? {};
+  const advice =
+    shared === null && name !== undefined
+      ? `write "listener: ${name}" instead`
+      : 'give the service an address of its own for this';
+  return [wrongValue(path, `${text} is ${place}, where the old generation answers as well: ${advice}`)];
+}

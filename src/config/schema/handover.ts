@@ -1,0 +1,96 @@
+import * as z from 'zod/mini';
+import { parseSourceAddress } from '../values/source-address.ts';
+import { oneTarget, request, target } from './http-request.ts';
+import { key, noted, scalar } from './key.ts';
+import { duration, integer, positiveDuration, verbatim } from './scalars.ts';
+
+const percent = noted({ kind: 'number' }, z.number().check(z.gt(0), z.maximum(100)));
+
+const step = z.strictObject({
+  percent: key(
+    'Share of the new connections that the new generation gets, more than 0 and at most 100.',
+    percent,
+  ),
+  for: key('How long.', positiveDuration),
+});
+
+const canary = z.strictObject({
+  steps: key(
+    'Shares that rise from step to step; after the last one the new generation gets everything.',
+    z.prefault(z.array(step), []),
+  ),
+  by: key(
+    'What the share is of: with `address` all connections of one client address go to one side.',
+    z.prefault(z.enum(['connection', 'address']), 'connection'),
+  ),
+});
+
+const timeout = key(
+  'How long it may take. Left out: `timeout` of `verify`.',
+  z.exactOptional(positiveDuration),
+);
+
+const verify = z
+  .strictObject({
+    http: key(
+      'An HTTP request is answered with a good status.',
+      z.exactOptional(z.strictObject({ ...target, ...request, timeout }).check(...oneTarget)),
+    ),
+    command: key(
+      'A command exits with code 0.',
+      z.exactOptional(
+        z.strictObject({
+          run: key('The program and its arguments.', z.array(verbatim).check(z.minLength(1))),
+          timeout,
+        }),
+      ),
+    ),
+    interval: key('The pause between two looks.', z.prefault(positiveDuration, '5s')),
+    timeout: key('How long one look may take.', z.prefault(positiveDuration, '2s')),
+    failures: key(
+      'After so many misses in a row the new generation has failed.',
+      z.prefault(integer(1, 1000), 3),
+    ),
+  })
+  .check(
+    z.refine(({ http, command }) => http !== undefined || command !== undefined, {
+      error: 'missing key "http" or "command"',
+    }),
+  );
+
+export const handover = z.strictObject({
+  mode: key(
+    '`steered`: each generation has sockets of its own, and the kernel is told which of them new connections go to. `shared`: both accept from the same socket. `auto`: steered where a listener can be.',
+    z.prefault(z.enum(['auto', 'steered', 'shared']), 'auto'),
+  ),
+  preview_from: key(
+    'Client addresses, IPv4 or IPv6, or networks as `10.0.0.0/8`, that reach the new generation as soon as it is ready.',
+    z.prefault(z.array(scalar({ kind: 'address' }, parseSourceAddress, (value) => value)), []),
+  ),
+  preview_timeout: key('A preview that nobody ended after this long is.', z.prefault(positiveDuration, '1h')),
+  canary: key('Shares of the new connections that come first.', z.prefault(canary, {})),
+  soak: key(
+    'How long the old generation stands by after the new one was promoted, ready to serve again.',
+    z.prefault(duration, '0s'),
+  ),
+  verify: key(
+    'What is looked at from the first canary step to the end of the soak.',
+    z.exactOptional(verify),
+  ),
+  stall: key(
+    'A worker with connections waiting that accepts none for this long hangs.',
+    z.prefault(positiveDuration, '10s'),
+  ),
+  settle: key(
+    "The least time between the last steering change and the old generation's shutdown_signal.",
+    z.prefault(duration, '1s'),
+  ),
+  drain_timeout: key(
+    'How long after `settle` its open connections may take to end or to fall idle.',
+    z.prefault(duration, '5s'),
+  ),
+  max_retiring: key(
+    'How many old generations may be leaving when the next handover begins; it waits for one more to go.',
+    z.prefault(integer(1, 64), 2),
+  ),
+});

@@ -1,0 +1,55 @@
+import * as z from 'zod/mini';
+import { parseHeaderHost, parseRequestPath } from '../values/http-request.ts';
+import { formatStatusRanges, parseStatusRanges } from '../values/status-range.ts';
+import { key, scalar } from './key.ts';
+import { address, text } from './scalars.ts';
+
+/** Where a probe goes: to a listener or to an address. */
+export const target = {
+  listener: key(
+    'Name of the steered listener that is asked; the connection reaches exactly the worker in question.',
+    z.exactOptional(text),
+  ),
+  address: key(
+    'Instead of `listener`: an address of the service that is not a listener, `host:port` or `unix:/path`.',
+    z.exactOptional(address),
+  ),
+};
+
+interface Target {
+  readonly listener?: unknown;
+  readonly address?: unknown;
+}
+
+/** Exactly one of the two. */
+export const oneTarget = [
+  z.refine<Target>(({ listener, address: own }) => listener !== undefined || own !== undefined, {
+    error: 'missing key "listener" or "address"',
+  }),
+  z.refine<Target>(({ listener, address: own }) => listener === undefined || own === undefined, {
+    error: 'listener is given already: one of the two',
+    path: ['address'],
+  }),
+] as const;
+
+/** What is asked and what counts as a good answer. */
+export const request = {
+  path: key(
+    'What is requested.',
+    z.prefault(
+      scalar({ kind: 'text' }, parseRequestPath, (value) => value),
+      '/',
+    ),
+  ),
+  status: key(
+    'The answers that count: a status, a range, or several with commas between, `200-299,304`.',
+    z.prefault(
+      scalar({ kind: 'statuses', json: ['string', 'integer'] }, parseStatusRanges, formatStatusRanges),
+      '200-299',
+    ),
+  ),
+  host: key(
+    'The Host header. Left out: the address.',
+    z.exactOptional(scalar({ kind: 'text' }, parseHeaderHost, (value) => value)),
+  ),
+};

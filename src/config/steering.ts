@@ -1,0 +1,63 @@
+import { type Address, isStream } from './address.ts';
+import { quoted } from './values/parsed.ts';
+import type { Steer } from './values/steer.ts';
+
+/** What decides whether a listener is steered: its own keys... */
+export interface SteerableListener {
+  readonly address: Address;
+  readonly steer: Steer;
+}
+
+/** ... and those of the service. */
+export interface SteeringTerms {
+  readonly handover: { readonly mode: 'auto' | 'steered' | 'shared' };
+  readonly runtime: { readonly protocols: readonly string[] };
+}
+
+/** How a generation takes over. `steered`: names of the listeners that have lanes. */
+export interface SteeringMode {
+  readonly mode: 'steered' | 'shared';
+  /** Why nothing is steered, a phrase; null where something is. */
+  readonly reason: string | null;
+  readonly steered: readonly string[];
+}
+
+/** Why all generations hold the same socket of this listener, a phrase; null where each has a lane of its own. Pure. */
+export function sharedBecause(
+  { address, steer }: SteerableListener,
+  { handover, runtime }: SteeringTerms,
+): string | null {
+  if (handover.mode === 'shared') return 'service.handover.mode is shared';
+  if (steer === false) return 'its steer is false';
+  if (!isStream(address)) return `${address.network} has no connections`;
+  if (address.kind === 'inet') return null;
+  if (address.path.startsWith('@')) return 'an abstract name cannot pass from one socket to another';
+  if (steer === 'auto') return 'a Unix socket needs steer: true';
+  // nginx looks up the inherited socket by the path it is bound to, which is not the configured one for a lane.
+  return runtime.protocols.includes('nginx') ? 'nginx wants a Unix socket under its own path' : null;
+}
+
+/** True where each generation has a lane of its own on this listener. */
+export function isSteered(listener: SteerableListener, service: SteeringTerms): boolean {
+  return sharedBecause(listener, service) === null;
+}
+
+/** How the generations of this config take over, and why not by steering. Pure. */
+export function steeringMode(config: {
+  readonly service: SteeringTerms & {
+    readonly listeners: readonly (SteerableListener & { readonly name: string })[];
+  };
+}): SteeringMode {
+  const { listeners, ...terms } = config.service;
+  const steered = listeners.filter((listener) => isSteered(listener, terms)).map(({ name }) => name);
+  if (steered.length > 0) return { mode: 'steered', reason: null, steered };
+  if (terms.handover.mode === 'shared')
+    return { mode: 'shared', reason: 'service.handover.mode is shared', steered };
+  const reasons = listeners.map((listener) => `${quoted(listener.name)}: ${sharedBecause(listener, terms)}`);
+  return { mode: 'shared', reason: nothingSteered(reasons), steered };
+}
+
+/** One phrase from the reasons of all listeners, each with its name in front. */
+export function nothingSteered(reasons: readonly string[]): string {
+  return reasons.length === 0 ? 'there is no listener' : `no listener can be steered (${reasons.join('; ')})`;
+}

@@ -1,0 +1,22 @@
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
+import { type Parsed, quoted } from './parsed.ts';
+
+/**
+ * An address, or a network as `10.0.0.0/8`, that clients come from, in its shortest form. An IPv4 address that is written inside an IPv6 one
+ * becomes the IPv4 address: that is what the packets have (RFC 4291, 2.5.5.2).
+ */
+export function parseSourceAddress(text: string): Parsed<string> {
+  const [host = '', prefix, ...more] = text.split('/');
+  if (host.startsWith('[')) return { problem: `${quoted(text)}: leave the brackets out` };
+  if (host.includes('%')) return { problem: `${quoted(text)}: leave the zone out, "%" and what follows` };
+  const address = isIPv6(host) ? new SocketAddress({ address: host, family: 'ipv6' }).address : host;
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1];
+  if (!isIPv4(address) && !isIPv6(address))
+    return { problem: `${quoted(text)} is no IPv4 or IPv6 address: write one such as 127.77.0.1` };
+  if (prefix === undefined) return { value: mapped ?? address };
+  const [least, most] = [mapped === undefined ? 0 : 96, isIPv4(address) ? 32 : 128];
+  const length = /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
+  if (length < least || length > most || more.length > 0)
+    return { problem: `${quoted(text)}: what follows the slash is a number from ${least} to ${most}` };
+  return { value: `${mapped ?? address}/${length - least}` };
+}

@@ -1,0 +1,46 @@
+/**
+ * Why a request got no answer that can be used.
+ * - `no_instance`: nobody listens there
+ * - `denied`: this user may not
+ * - `silent`: it listens and does not answer
+ * - `gone`: it went away in the middle
+ * - `refused`: it answered with an error
+ * - `strange`: it answered something else than the protocol has
+ */
+export type ClientProblem = 'no_instance' | 'denied' | 'silent' | 'gone' | 'refused' | 'strange';
+
+export class ClientError extends Error {
+  readonly problem: ClientProblem;
+  /** The error's code where the supervisor refused. */
+  readonly code: string | null;
+
+  constructor(problem: ClientProblem, message: string, code: string | null = null) {
+    super(message);
+    this.problem = problem;
+    this.code = code;
+  }
+}
+
+/** What a failed connect(2), or a connection that broke, means. */
+export function connectionError(path: string, error: NodeJS.ErrnoException): ClientError {
+  switch (error.code) {
+    case 'ENOENT':
+    case 'ECONNREFUSED':
+    case 'ENOTDIR':
+      return new ClientError('no_instance', `no zero listens on ${path}`);
+    case 'EACCES':
+    case 'EPERM':
+      return new ClientError(
+        'denied',
+        `control socket ${path}: permission denied: run this as the user of that zero or as root, or let a group in with application.control.group`,
+      );
+    case 'ECONNRESET':
+    case 'EPIPE':
+      return new ClientError(
+        'gone',
+        `zero went away before it answered (control socket ${path}: ${error.code})`,
+      );
+    default:
+      return new ClientError('gone', `control socket ${path}: ${error.code ?? error.message}`);
+  }
+}

@@ -1,0 +1,170 @@
+import http, { type IncomingMessage } from 'node:http';
+import type * as z from 'zod/mini';
+import { ClientError, connectionError } from './client-error.ts';
+import { answers, errorDocument } from './documents.ts';
+import { type AnswerOf, type RequestOf, type RouteName, routes, type StreamName } from './protocol.ts';
+import { textLines } from './text-lines.ts';
+
+export interface ClientOptions {
+  /** The control socket. */
+  readonly path: string;
+  /** Milliseconds until an answer must have begun, and a plain one be whole. */
+  readonly patience?: number;
+}
+
+/** Asks one supervisor. Everything rejects with ClientError, or with the reason of `signal` once that is aborted. */
+export interface ControlClient {
+  status(signal?: AbortSignal): Promise<AnswerOf<'status'>>;
+  reload(request: RequestOf<'reload'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'reload'>>;
+  promote(signal?: AbortSignal): Promise<void>;
+  abort(signal?: AbortSignal): Promise<void>;
+  stop(request: RequestOf<'stop'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'stop'>>;
+}
+
+const PATIENCE = 10_000;
+/** Far more than any document has; a peer that is no zero could go on for ever. */
+const LARGEST_ANSWER = 8 * 1024 * 1024;
+
+const ANSWERS: { readonly [R in RouteName]: z.ZodMiniType<AnswerOf<R>> } = answers;
+
+export function controlClient({ path, patience = PATIENCE }: ClientOptions): ControlClient {
+  const send = (name: RouteName, request: object, signal: AbortSignal | undefined) =>
+    exchange({ path, patience, name, body: JSON.stringify(request), signal });
+
+  async function ask<R extends RouteName>(
+    name: R,
+    request: RequestOf<R>,
+    signal?: AbortSignal,
+  ): Promise<AnswerOf<R>> {
+    const { response, settled } = await send(name, request, signal);
+    const text = await readText(response, path);
+    settled();
+    if (response.statusCode !== 200) throw refusal(text, path);
+    const answer = checked<AnswerOf<R>>(ANSWERS[name], parseJson(text, path));
+    if (answer === null) throw strange(path);
+    return answer;
+  }
+
+  async function* follow<R extends StreamName>(
+    name: R,
+    request: RequestOf<R>,
+    signal?: AbortSignal,
+  ): AsyncGenerator<AnswerOf<R>> {
+    const { response, settled } = await send(name, request, signal);
+    settled();
+    if (response.statusCode !== 200) throw refusal(await readText(response, path), path);
+    for await (const line of textLines(chunksOf(response, path), LARGEST_ANSWER, () => strange(path))) {
+      const answer = checked<AnswerOf<R>>(ANSWERS[name], parseJson(line, path));
+      // A kind of line that this version does not know is not for it.
+      if (answer !== null) yield answer;
+    }
+  }
+
+  return {
+    status: (signal) => ask('status', {}, signal),
+    reload: (request, signal) => follow('reload', request, signal),
+    promote: async (signal) => void (await ask('promote', {}, signal)),
+    abort: async (signal) => void (await ask('abort', {}, signal)),
+    stop: (request, signal) => follow('stop', request, signal),
+  };
+}
+
+interface Exchange {
+  readonly path: string;
+  readonly patience: number;
+  readonly name: RouteName;
+  readonly body: string;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Sends a request. Resolves with the head of the answer; the time for it runs on until `settled`. */
+function exchange({
+  path,
+  patience,
+  name,
+  body,
+  signal,
+}: Exchange): Promise<{ response: IncomingMessage; settled(): void }> {
+  const { method, path: url } = routes[name];
+  return new Promise((resolve, reject) => {
+    const headers =
+      method === 'POST'
+        ? { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
+        : {};
+    const request = http.request({
+      socketPath: path,
+      method,
+      path: url,
+      headers,
+      agent: false,
+      ...(signal ? { signal } : {}),
+    });
+    const timer = setTimeout(() => {
+      const why = `zero has not answered within ${patience / 1000} s (control socket ${path}): is it stopped or very busy?`;
+      request.destroy(new ClientError('silent', why));
+    }, patience);
+    const settled = () => clearTimeout(timer);
+    request.on('error', (error) => {
+      settled();
+      if (signal?.aborted) reject(signal.reason);
+      else reject(error instanceof ClientError ? error : requestError(path, error));
+    });
+    request.on('response', (response) => resolve({ response, settled }));
+    request.end(method === 'POST' ? body : undefined);
+  });
+}
+
+function requestError(path: string, error: NodeJS.ErrnoException): ClientError {
+  // What is there speaks, but not HTTP (codes of the parser, llhttp).
+  return error.code?.startsWith('HPE_') ? strange(path) : connectionError(path, error);
+}
+
+async function* chunksOf(response: IncomingMessage, path: string): AsyncGenerator<Buffer> {
+  try {
+    yield* response;
+  } catch (error) {
+    throw error instanceof Error && !(error instanceof ClientError) && error.name !== 'AbortError'
+      ? requestError(path, error)
+      : error;
+  }
+}
+
+async function readText(response: IncomingMessage, path: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of chunksOf(response, path)) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (length > LARGEST_ANSWER) throw strange(path);
+  }
+  return Buffer.concat(chunks).toString();
+}
+
+function parseJson(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw strange(path);
+  }
+}
+
+function checked<T>(schema: z.ZodMiniType<T>, value: unknown): T | null {
+  const parsed = schema.safeParse(value);
+  return parsed.success ? parsed.data : null;
+}
+
+function refusal(text: string, path: string): ClientError {
+  const parsed = errorDocument.safeParse(parseJson(text, path));
+  if (!parsed.success) return strange(path);
+  const { code, message } = parsed.data.error;
+  if (code === 'forbidden')
+    return new ClientError('denied', `control socket ${path}: permission denied: ${message}`, code);
+  return new ClientError('refused', message, code);
+}
+
+function strange(path: string): ClientError {
+  return new ClientError(
+    'strange',
+    `what listens on ${path} does not speak this zero's protocol: is it another version?`,
+  );
+}

@@ -1,0 +1,30 @@
+import type { Fact } from '../lifecycle/facts.ts';
+import type { Verdict } from '../lifecycle/state.ts';
+import type { StatusDocument } from './protocol.ts';
+
+export interface ReloadOptions {
+  /** Stop at the preview until somebody says promote. */
+  readonly preview: boolean;
+  /** Abort the handover in progress first. */
+  readonly replace: boolean;
+  /** From now until it is given up; null for never. */
+  readonly timeoutMs: number | null;
+  /** False: nobody waits for the verdict. */
+  readonly wait: boolean;
+}
+
+/** Whether it was done, or why not. */
+export type Answer = { readonly ok: true } | { readonly ok: false; readonly message: string };
+
+/** What can be asked of a supervisor over its control socket. */
+export interface Control {
+  /** Everything as it is now: plain data. */
+  status(): StatusDocument;
+  /** Asks for a handover. `onVerdict` is called once, at the earliest while this runs. */
+  reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string };
+  promote(): Promise<Answer>;
+  abort(): Promise<Answer>;
+  stop(now: boolean): void;
+  /** Tells everything that happens from now on, until the function that is returned is called. */
+  onFact(listener: (fact: Fact) => void): () => void;
+}

@@ -1,0 +1,152 @@
+import * as z from 'zod/mini';
+
+/*
+ * The documents that a supervisor answers with. A schema costs memory and time where it is made, and only a reader needs it: the supervisor
+ * takes nothing but types from here.
+ */
+
+type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
+
+const milliseconds = z.number();
+const orNull = <T extends z.ZodMiniType>(schema: T) => z.nullable(schema);
+
+const workerStatus = z.object({
+  worker: z.int(),
+  pid: orNull(z.int()),
+  /** `spawning`, `up`, `backoff`, `stopping`, `ended`. */
+  state: z.string(),
+  uptime_ms: orNull(milliseconds),
+  ready: z.boolean(),
+  /** Gates that have not passed yet. */
+  waiting: z.array(z.string()),
+  lane: orNull(z.int()),
+  /** Times it was started again. */
+  restarts: z.int(),
+});
+
+const generationStatus = z.object({
+  id: z.int(),
+  /** `starting`, `ready`, `serving`, `standby`, `retiring`, `stopping`. */
+  stage: z.string(),
+  release: z.object({ path: z.string(), directory: z.string() }),
+  since_ms_ago: milliseconds,
+  workers: z.array(workerStatus),
+});
+
+const handoverStatus = z.object({
+  id: z.int(),
+  /** `resolving`, `waiting`, `starting`, `preview`, `canary`, `soak`. */
+  step: z.string(),
+  candidate: orNull(z.int()),
+  incumbent: orNull(z.int()),
+  since_ms_ago: milliseconds,
+  canary: z.exactOptional(z.object({ percent: z.number() })),
+  /** How much longer the step lasts. */
+  until_ms: z.exactOptional(milliseconds),
+  /** What the step waits for: gates, or generations that have to be gone first. */
+  waiting_for: z.exactOptional(z.array(z.string())),
+});
+
+const listenerStatus = z.object({
+  name: z.string(),
+  address: z.string(),
+  steered: z.boolean(),
+  /** Connections that nobody accepted yet, over all lanes; null where it is not known. */
+  queue: orNull(z.int()),
+  lanes: z.int(),
+});
+
+const steeringStatus = z.object({
+  main: z.array(z.int()),
+  canary: orNull(z.object({ percent: z.number(), by: z.string(), lanes: z.array(z.int()) })),
+  preview: orNull(z.array(z.int())),
+});
+
+const statusDocument = z.object({
+  version: z.literal(1),
+  name: z.string(),
+  pid: z.int(),
+  uptime_ms: milliseconds,
+  /** The supervisor's version. */
+  zero: z.string(),
+  mode: z.enum(['running', 'stopping']),
+  incumbent: orNull(z.int()),
+  handover: orNull(handoverStatus),
+  /** One more handover follows. */
+  pending: z.boolean(),
+  generations: z.array(generationStatus),
+  listeners: z.array(listenerStatus),
+  steering: orNull(steeringStatus),
+  retiring: z.array(z.int()),
+});
+
+const exitStatus = z.union([
+  z.object({ kind: z.literal('exited'), code: z.int() }),
+  z.object({ kind: z.literal('signaled'), signal: z.string(), core_dumped: z.boolean() }),
+  z.object({ kind: z.literal('unknown') }),
+]);
+
+const failure = z.object({
+  step: z.string(),
+  reason: z.string(),
+  generation: z.exactOptional(z.int()),
+  worker: z.exactOptional(z.int()),
+  exit: z.exactOptional(exitStatus),
+  /** The last lines the worker wrote, oldest first. */
+  output: z.exactOptional(z.array(z.string())),
+});
+
+const verdictDocument = z.object({
+  outcome: z.enum(['promoted', 'rolled_back', 'failed', 'aborted', 'timed_out', 'superseded']),
+  handover: orNull(z.int()),
+  generation: orNull(z.int()),
+  incumbent: orNull(z.int()),
+  duration_ms: milliseconds,
+  failure: orNull(failure),
+});
+
+/** What happened, with the fields of the JSON log. */
+const factDocument = z.looseObject({ event: z.string() });
+
+/** In this order: one `accepted`, any number of `fact`, and one `verdict` unless nobody waits for it. */
+const reloadLine = z.union([
+  z.object({ accepted: z.object({ ticket: z.string() }) }),
+  z.object({ fact: factDocument }),
+  z.object({ verdict: verdictDocument }),
+]);
+
+/** In this order: one `accepted`, any number of `fact`, one `stopped`; the connection ends with the supervisor's process. */
+const stopLine = z.union([
+  z.object({ accepted: z.object({ pid: z.int() }) }),
+  z.object({ fact: factDocument }),
+  z.object({ stopped: z.literal(true) }),
+]);
+
+export const errorDocument = z.object({
+  error: z.object({
+    code: z.string(),
+    message: z.string(),
+    /** The field of the request that is wrong. */
+    field: z.exactOptional(z.string()),
+  }),
+});
+
+/** What each route answers: one document, or the lines of a stream. */
+export const answers = {
+  status: statusDocument,
+  reload: reloadLine,
+  promote: z.object({}),
+  abort: z.object({}),
+  stop: stopLine,
+};
+
+export type AnswerOf<R extends keyof typeof answers> = DeepReadonly<z.output<(typeof answers)[R]>>;
+
+export type StatusDocument = DeepReadonly<z.output<typeof statusDocument>>;
+export type GenerationStatus = StatusDocument['generations'][number];
+export type WorkerStatus = GenerationStatus['workers'][number];
+export type HandoverStatus = NonNullable<StatusDocument['handover']>;
+export type VerdictDocument = DeepReadonly<z.output<typeof verdictDocument>>;
+export type FailureDocument = NonNullable<VerdictDocument['failure']>;
+export type ExitDocument = NonNullable<FailureDocument['exit']>;
+export type FactDocument = DeepReadonly<z.output<typeof factDocument>>;

@@ -1,0 +1,34 @@
+import type { Socket } from 'node:net';
+import { peerGroups } from '../linux/peer-groups.ts';
+import { peerCredentials } from '../linux/socket-options.ts';
+
+/** Who may control: the supervisor's own user, root, and the members of a group where one was named. */
+export interface Permitted {
+  readonly uid: number;
+  readonly gid: number | null;
+}
+
+/**
+ * Null when the process that connected may control, else who it is. The kernel wrote its credentials down at connect(2) (SO_PEERCRED, unix(7)),
+ * so nothing that the peer does later changes them.
+ */
+export function refusedPeer(socket: Socket, permitted: Permitted): string | null {
+  const fd = descriptorOf(socket);
+  if (fd === null) return 'a process that is gone';
+  try {
+    const { uid, gid } = peerCredentials(fd);
+    if (uid === 0 || uid === permitted.uid) return null;
+    const { gid: wanted } = permitted;
+    if (wanted !== null && (gid === wanted || peerGroups(fd).includes(wanted))) return null;
+    return `uid ${uid}`;
+  } catch {
+    return 'a process that the kernel does not name';
+  }
+}
+
+/** Node has no public name for a socket's descriptor. Where this one were gone, everybody would be refused. */
+function descriptorOf(socket: Socket): number | null {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : null;
+  return typeof fd === 'number' && fd >= 0 ? fd : null;
+}

@@ -1,0 +1,20 @@
+import type { Socket } from 'node:net';
+import { type ErrorCode, errorStatus } from './protocol.ts';
+
+/** The body of an error. */
+export function errorText(code: ErrorCode, message: string, field?: string): string {
+  return `${JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } })}\n`;
+}
+
+/** Answers where there is no request to answer, and ends the connection. */
+export function refuse(socket: Socket, code: ErrorCode, message: string): void {
+  const body = errorText(code, message);
+  const head = [
+    `HTTP/1.1 ${errorStatus[code]} ${code}`,
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.destroySoon();
+}

@@ -1,0 +1,100 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import * as z from 'zod/mini';
+import type { Handlers } from './handlers.ts';
+import { errorStatus, type RequestOf, type RouteName, routes } from './protocol.ts';
+import { errorText } from './raw-answer.ts';
+import { RequestError, readBody } from './request-body.ts';
+
+const NAMES = Object.keys(routes) as RouteName[];
+const REQUESTS: { readonly [R in RouteName]: { readonly request: z.ZodMiniType<RequestOf<R>> } } = routes;
+
+export interface RouterOptions {
+  readonly handlers: Handlers;
+  /** The supervisor's, for a request of a version that it does not speak. */
+  readonly version: string;
+  /** Who asks and may not; null where it may. */
+  readonly refused: string | null;
+  /** The whole request is here. */
+  readonly received: () => void;
+  /** One line, for the log. */
+  readonly warn: (message: string) => void;
+}
+
+/** Answers one request. Never rejects and never throws. */
+export async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: RouterOptions,
+): Promise<void> {
+  try {
+    if (options.refused !== null) {
+      throw new RequestError('forbidden', `${options.refused} may not control this zero`);
+    }
+    const name = routeOf(request, options.version);
+    const body = await readBody(request);
+    options.received();
+    await dispatch(name, body, response, options.handlers);
+  } catch (error) {
+    // The peer went away in the middle of its request.
+    if (response.destroyed) return;
+    if (error instanceof RequestError) sendError(response, error);
+    else {
+      options.warn(
+        `control request ${request.method} ${request.url}: ${error instanceof Error ? error.message : error}`,
+      );
+      sendError(response, new RequestError('internal', 'this could not be done: see the log of zero'));
+    }
+  }
+}
+
+function routeOf({ url = '', method }: IncomingMessage, version: string): RouteName {
+  const path = url.replace(/\?.*$/s, '');
+  const name = NAMES.find((candidate) => routes[candidate].path === path);
+  if (name === undefined) {
+    const known = NAMES.map((candidate) => routes[candidate].path).join(', ');
+    throw new RequestError('not_found', `zero ${version} has no such path; it has ${known}`);
+  }
+  if (method !== routes[name].method) {
+    throw new RequestError('method_not_allowed', `${path} takes ${routes[name].method}`);
+  }
+  return name;
+}
+
+async function dispatch<R extends RouteName>(
+  name: R,
+  body: unknown,
+  response: ServerResponse,
+  handlers: Handlers,
+): Promise<void> {
+  const parsed = z.safeParse(REQUESTS[name].request, body);
+  if (!parsed.success) throw wrongRequest(parsed.error);
+  await handlers[name](parsed.data, response);
+}
+
+function wrongRequest(error: z.core.$ZodError): RequestError {
+  const [issue] = error.issues;
+  if (issue === undefined) return new RequestError('bad_request', 'the body is wrong');
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
+  const field = [...issue.path, ...(unknown === undefined ? [] : [unknown])].join('.');
+  if (field === '') return new RequestError('bad_request', 'the body is no JSON object');
+  const problem = unknown === undefined ? `${field}: ${explain(issue)}` : `${field}: there is no such field`;
+  return new RequestError('bad_request', problem, field);
+}
+
+function explain(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_type') return `must be a ${issue.expected}`;
+  return issue.code === 'too_small' ? `must be more than ${issue.minimum}` : 'has a wrong value';
+}
+
+function sendError(response: ServerResponse, { code, message, field }: RequestError): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const body = errorText(code, message, field);
+  response.writeHead(errorStatus[code], {
+    'Content-Type': 'application/json',
+    'Content-Length': Buffer.byteLength(body),
+  });
+  response.end(body);
+}

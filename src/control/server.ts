@@ -1,0 +1,136 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import net, { type Socket } from 'node:net';
+import { lookupGroup } from '../linux/users.ts';
+import { Connections, type Limits, type Timers } from './connections.ts';
+import type { Control } from './control.ts';
+import { ControlError } from './control-error.ts';
+import { type Farewells, handlersOf } from './handlers.ts';
+import { refusedPeer } from './peer.ts';
+import { refuse } from './raw-answer.ts';
+import { answer } from './router.ts';
+import { bindSocketFile } from './socket-file.ts';
+
+export interface ControlServerOptions {
+  readonly path: string;
+  /** Permission bits of the socket. */
+  readonly mode: number;
+  /** The socket's group, by name or number, whose members may control as well; null for none. */
+  readonly group: string | null;
+  readonly control: Control;
+  /** The supervisor's version. */
+  readonly version: string;
+  /** One line, for the log. */
+  readonly warn: (message: string) => void;
+  readonly limits?: Limits;
+  readonly timers?: Timers;
+}
+
+export interface ControlServer {
+  /**
+   * The last act of a supervisor that leaves: takes no more requests, removes the socket, and tells who waits for it. Their connections
+   * stay until the process is gone, which is what they wait for; nothing here keeps it.
+   */
+  close(): Promise<void>;
+}
+
+const LIMITS: Limits = { connections: 64, patience: 10_000 };
+const TIMERS: Timers = {
+  set: (ms, run) => setTimeout(run, ms).unref(),
+  clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+};
+const HEADER_LIMIT = 8 * 1024;
+
+/**
+ * Opens the control socket: HTTP with JSON bodies, one request a connection. Whatever a client sends or leaves out, it gets an answer or loses
+ * its connection, and the supervisor goes on.
+ * @throws ControlError when it cannot be opened
+ */
+export async function createControlServer(options: ControlServerOptions): Promise<ControlServer> {
+  const { path, control, version, warn, limits = LIMITS, timers = TIMERS } = options;
+  // Only now: it would be a tenth of the supervisor's time until the service runs.
+  const { createServer } = await import('node:http');
+  const gid = groupOf(path, options.group);
+  const permitted = { uid: process.geteuid?.() ?? 0, gid };
+  const connections = new Connections(limits, timers);
+  const farewells: Farewells = new Set();
+  const handlers = handlersOf(control, farewells);
+  const sockets = new Set<Socket>();
+
+  // Peers that may not control get their answer when they have asked: one that still writes would not read it.
+  const refused = new WeakMap<Socket, string>();
+  // Once each: nobody may fill the log.
+  const warned = new Set<string>();
+
+  const onRequest = (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
+    // A connection is one request: then nobody's next one can be lost when it is closed for another.
+    response.setHeader('Connection', 'close');
+    response.once('finish', () => connections.answered(socket));
+    const received = () => connections.working(socket);
+    void answer(request, response, {
+      handlers,
+      version,
+      warn,
+      received,
+      refused: refused.get(socket) ?? null,
+    });
+  };
+  // It only reads what was accepted for it, and so starts no timer of its own that would wake the supervisor twice a minute.
+  const parser = createServer({ maxHeaderSize: HEADER_LIMIT }, onRequest);
+  parser.maxRequestsPerSocket = 1;
+  parser.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'bad_request';
+    refuse(
+      socket as Socket,
+      code,
+      code === 'bad_request'
+        ? 'this is no HTTP request'
+        : `the headers are larger than ${HEADER_LIMIT} bytes`,
+    );
+  });
+
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    // A peer that is gone is no error of ours; without a listener it would end the process.
+    socket.on('error', () => {});
+    if (!connections.add(socket)) return;
+    const stranger = refusedPeer(socket, permitted);
+    if (stranger !== null) {
+      refused.set(socket, stranger);
+      if (!warned.has(stranger)) warn(`control socket ${path}: ${stranger} tried to connect and was refused`);
+      warned.add(stranger);
+    }
+    parser.emit('connection', socket);
+  });
+  const file = bindSocketFile(path, options.mode, gid);
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error) => {
+      file.remove();
+      reject(new ControlError(path, error.message, error));
+    });
+    server.listen({ fd: file.fd }, resolve);
+  });
+  server.removeAllListeners('error');
+  // An accept that failed (EMFILE): the client's connection is lost, nothing else.
+  server.on('error', (error) => warn(`control socket ${path}: ${error.message}`));
+
+  return {
+    async close() {
+      file.remove();
+      server.close();
+      const waiting = new Set<Socket | null>();
+      for (const lines of farewells) waiting.add(lines.leave({ stopped: true }));
+      // What was written still goes out; a peer that does not read it keeps nobody.
+      for (const socket of sockets) if (!waiting.has(socket)) socket.unref().destroySoon();
+    },
+  };
+}
+
+function groupOf(path: string, group: string | null): number | null {
+  if (group === null) return null;
+  const found = lookupGroup(group);
+  if (found === null)
+    throw new ControlError(path, `there is no group ${group}: name another in application.control.group`);
+  return found.gid;
+}

@@ -1,0 +1,100 @@
+import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
+import { SystemError } from '../linux/errors.ts';
+import { bindSocket, closeFd, connectSocket, openSocket } from '../linux/sockets.ts';
+import { ControlError } from './control-error.ts';
+
+/** A socket address holds 108 bytes, the last of them NUL (unix(7)). */
+const LONGEST_PATH = 107;
+
+export interface SocketFile {
+  /** Bound, and not listening yet. */
+  readonly fd: number;
+  /** Removes the file, if it is still this socket's. */
+  remove(): void;
+}
+
+/**
+ * A Unix stream socket bound to `path` with exactly these permissions. connect(2) is refused until it listens, so nobody gets in before the
+ * permissions are set. The file of a socket that nobody holds any more is replaced; anything else is left alone.
+ * @param gid the file's group, null for the one that the kernel gives it
+ * @throws ControlError
+ */
+export function bindSocketFile(path: string, mode: number, gid: number | null): SocketFile {
+  if (Buffer.byteLength(path) > LONGEST_PATH) {
+    throw new ControlError(
+      path,
+      `the path is longer than ${LONGEST_PATH} bytes: set application.control.path to a shorter one`,
+    );
+  }
+  const fd = openSocket('unix', 'stream');
+  try {
+    clearStale(path);
+    bindSocket(fd, { family: 'unix', path });
+    const { ino, dev } = lstatSync(path);
+    const remove = () => {
+      const now = lstatSync(path, { throwIfNoEntry: false });
+      if (now?.ino === ino && now.dev === dev) unlinkSync(path);
+    };
+    try {
+      if (gid !== null) chownSync(path, process.geteuid?.() ?? 0, gid);
+      chmodSync(path, mode);
+    } catch (error) {
+      remove();
+      throw error;
+    }
+    return { fd, remove };
+  } catch (error) {
+    closeFd(fd);
+    if (error instanceof ControlError) throw error;
+    throw new ControlError(path, explain(error), error);
+  }
+}
+
+function clearStale(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isSocket())
+    throw new ControlError(
+      path,
+      'there is a file that is not a socket: remove it, or set application.control.path',
+    );
+  if (isHeld(path))
+    throw new ControlError(
+      path,
+      'another process listens there: set application.control.path to another one',
+    );
+  unlinkSync(path);
+}
+
+/**
+ * Asked with a datagram socket, so that whoever listens gets no empty connection: ECONNREFUSED only where no socket belongs to the file,
+ * EPROTOTYPE where one of another type does (unix_find_bsd, net/unix/af_unix.c).
+ */
+function isHeld(path: string): boolean {
+  const probe = openSocket('unix', 'dgram');
+  try {
+    connectSocket(probe, { family: 'unix', path });
+    return true;
+  } catch (error) {
+    if (!(error instanceof SystemError)) throw error;
+    if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') return false;
+    if (error.code === 'EPROTOTYPE' || error.code === 'EPERM') return true;
+    throw error;
+  } finally {
+    closeFd(probe);
+  }
+}
+
+function explain(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  switch (code) {
+    case 'ENOENT':
+      return 'ENOENT: its directory does not exist: make it, or set application.control.path';
+    case 'EACCES':
+      return 'EACCES: this user may not make it: set application.control.path to a directory that it may write';
+    case 'EPERM':
+      return 'EPERM: this user may not give it to that group: name one of its own in application.control.group';
+    default:
+      return code;
+  }
+}

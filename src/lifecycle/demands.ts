@@ -1,0 +1,106 @@
+import type { WorkerKey } from './events.ts';
+import { attendants, isQuiet } from './lanes.ts';
+import { candidateOf, type Demands, type Generation, generationOf, ownWorkers, type State } from './state.ts';
+import type { Steering } from './steering.ts';
+
+/** The demands of a state. */
+export function demandsOf(state: State): Demands {
+  const steering = steeringOf(state);
+  return {
+    steering,
+    attend: steering ? lanesToAttend(state, steering) : [],
+    drain: keysWhere(
+      state,
+      (_, { life, leave }) => life.name === 'up' && leave !== null && state.now >= leave.settleAt,
+    ),
+    stalls: keysWhere(
+      state,
+      (generation, { life }) => life.name === 'up' && !life.hung && isWatched(state, generation),
+    ),
+    verify: verified(state),
+  };
+}
+
+/** Where new connections go: to the workers of the generation that serves, with the candidate's share beside them. */
+export function steeringOf(state: State): Steering | null {
+  const incumbent = generationOf(state, state.incumbent);
+  if (!incumbent) return state.demands.steering;
+  const main = lanesOf(incumbent);
+  const { handover } = state;
+  const candidate = generationOf(state, candidateOf(handover));
+  const { steered, previewFrom, canary, canaryBy } =
+    candidate?.settings.handover ?? incumbent.settings.handover;
+  if (candidate?.stage.name !== 'ready' || !steered || !handover) {
+    return { main, canary: null, preview: null, previewFrom: [] };
+  }
+  const lanes = lanesOf(candidate);
+  const share = handover.step.name === 'canary' ? canary[handover.step.index] : undefined;
+  return {
+    main,
+    canary: share ? { percent: share.percent, by: canaryBy, lanes } : null,
+    preview: previewFrom.length > 0 ? lanes : null,
+    previewFrom: previewFrom.length > 0 ? previewFrom : [],
+  };
+}
+
+/** The lanes of a generation that new connections may go to: of the best workers it has. */
+function lanesOf(generation: Generation): number[] {
+  const own = ownWorkers(generation);
+  const coming = own.filter(({ life }) => life.name !== 'ended');
+  const up = own.filter(({ life }) => life.name === 'up' && !life.hung);
+  const ready = up.filter(({ life }) => life.name === 'up' && life.readyAt !== null);
+  const best = [ready, up, coming].find((some) => some.length > 0) ?? own;
+  return [...new Set(best.map(({ lane }) => lane))];
+}
+
+/** Every lane that the program can choose. */
+export function steeredLanes(steering: Steering | null): Set<number> {
+  return new Set([
+    ...(steering?.main ?? []),
+    ...(steering?.canary?.lanes ?? []),
+    ...(steering?.preview ?? []),
+  ]);
+}
+
+/** Lanes that connections may still come into, or are queued in, while nobody is there who accepts. */
+function lanesToAttend(state: State, steering: Steering): number[] {
+  if (state.stop) return [];
+  const steered = steeredLanes(steering);
+  const restarting = ownWorkers(generationOf(state, state.incumbent))
+    .filter(({ life }) => life.name !== 'ended')
+    .map(({ lane }) => lane);
+  const theirs = new Set(restarting);
+  return [...state.lanes.keys()].filter(
+    (lane) =>
+      !steered.has(lane) &&
+      !theirs.has(lane) &&
+      !isQuiet(state, lane) &&
+      attendants(state, lane).length === 0,
+  );
+}
+
+function isWatched(state: State, generation: Generation): boolean {
+  const { stage, settings } = generation;
+  if (!settings.handover.steered) return false;
+  if (stage.name === 'ready' || stage.name === 'standby' || stage.name === 'retiring') return true;
+  if (stage.name !== 'serving') return false;
+  const soaks = state.handover?.step.name === 'soak' && state.handover.step.candidate === generation.id;
+  return soaks || settings.restart.onStall || generation.workers.some(({ relief }) => relief);
+}
+
+function verified({ handover, generations }: State): number | null {
+  if (handover?.step.name !== 'canary' && handover?.step.name !== 'soak') return null;
+  const { candidate } = handover.step;
+  return generations.find(({ id }) => id === candidate)?.settings.handover.verify ? candidate : null;
+}
+
+function keysWhere(
+  state: State,
+  wanted: (generation: Generation, worker: Generation['workers'][number]) => boolean,
+): WorkerKey[] {
+  return state.generations.flatMap((generation) =>
+    generation.workers
+      .filter((worker) => wanted(generation, worker))
+      .map(({ index, incarnation }) => ({ generation: generation.id, worker: index, incarnation })),
+  );
+}

@@ -1,0 +1,13 @@
+/** Where new connections of the steered listeners go. Lanes by number, the same for every steered listener. */
+export interface Steering {
+  readonly main: readonly number[];
+  /** A share of the connections that goes to the candidate. */
+  readonly canary: {
+    readonly percent: number;
+    readonly by: 'connection' | 'address';
+    readonly lanes: readonly number[];
+  } | null;
+  /** Lanes that connections from `previewFrom` go to. */
+  readonly preview: readonly number[] | null;
+  readonly previewFrom: readonly string[];
+}

@@ -1,0 +1,39 @@
+import { callAbout, tryCall } from './libc.ts';
+
+const IPPROTO_TCP = 6;
+const TCP_INFO = 11;
+const MSG_PEEK = 0x2;
+const MSG_DONTWAIT = 0x40;
+
+/**
+ * How many connections wait to be accepted from a listening TCP socket, without a dump of the sockets of its port. Of a listening socket
+ * tcp_info has the length of the accept queue in tcpi_unacked (tcp_get_info, net/ipv4/tcp.c). Throws SystemError.
+ */
+export function acceptQueue(fd: number): number {
+  const info = Buffer.alloc(28);
+  const length = Buffer.alloc(4);
+  length.writeUInt32LE(info.length);
+  callAbout('tcp_info', 'getsockopt', fd, IPPROTO_TCP, TCP_INFO, info, length);
+  return info.readUInt32LE(24);
+}
+
+/**
+ * How a connection looks from here, nothing of it is consumed but a pending error: `open`, `ended` when the other end closed it,
+ * `failed` when it was reset or refused. Throws SystemError.
+ */
+export function peekConnection(fd: number): 'open' | 'ended' | 'failed' {
+  const failures = [
+    'ECONNRESET',
+    'ECONNREFUSED',
+    'EPIPE',
+    'ETIMEDOUT',
+    'EHOSTUNREACH',
+    'ENETUNREACH',
+  ] as const;
+  const expected = ['EAGAIN', 'ENOTCONN', ...failures] as const;
+  const result = tryCall(expected, 'recv', fd, Buffer.alloc(1), 1, MSG_PEEK | MSG_DONTWAIT);
+  if (result === 0) return 'ended';
+  // ENOTCONN: the handshake is not complete.
+  if (typeof result === 'number' || result === 'EAGAIN' || result === 'ENOTCONN') return 'open';
+  return 'failed';
+}

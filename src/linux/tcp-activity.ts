@@ -1,0 +1,109 @@
+import { SystemError } from './errors.ts';
+import { dumpTcpMessages, lookUpTcpMessage, type TcpState } from './inet-diag.ts';
+
+/** An accepted connection, as far as it matters for whether the service may stop. */
+export interface TcpActivity {
+  /** Of the file that belongs to it. */
+  readonly inode: number;
+  /** Nothing is queued either way, and the last byte was sent, not received, at least a second ago. */
+  readonly idle: boolean;
+  /** Looks this one up again, in microseconds: whether it is still open and not idle. Null where that was not wanted, or it is idle. */
+  readonly isStillBusy: (() => boolean) | null;
+}
+
+const STATES: readonly TcpState[] = [
+  'ESTABLISHED',
+  'FIN_WAIT1',
+  'FIN_WAIT2',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'CLOSING',
+];
+const QUIET = 1000;
+// struct inet_diag_msg of linux/inet_diag.h, and in it struct inet_diag_sockid, which ends with the cookie,
+// a number that no other socket has.
+const ID = 4;
+const EXPIRES = 52;
+const RQUEUE = 56;
+const WQUEUE = 60;
+const INODE = 68;
+const MESSAGE_SIZE = 72;
+const INET_DIAG_INFO = 2;
+// struct tcp_info of linux/tcp.h; the times are milliseconds ago.
+const LAST_DATA_SENT = 44;
+const LAST_DATA_RECV = 52;
+const LAST_ACK_RECV = 56;
+const DATA_SEGS_IN = 152;
+const DATA_SEGS_OUT = 156;
+const INFO_SIZE = 160;
+
+/**
+ * The connections on a local TCP port that a process has accepted, tens of thousands of them: the kernel's work is done on another thread, and
+ * what comes is read in slices of well under a millisecond. Rejects with SystemError.
+ * @param wanted whether a connection that is not idle is to be looked up again later
+ */
+export async function* tcpActivityOn(
+  port: number,
+  wanted: (inode: number) => boolean,
+): AsyncGenerator<TcpActivity[], void, void> {
+  for await (const messages of dumpTcpMessages(port, STATES)) {
+    const slice: TcpActivity[] = [];
+    for (const bytes of messages) {
+      const inode = bytes.readUInt32LE(INODE);
+      // Before accept and after close there is no file.
+      if (inode === 0) continue;
+      const idle = isIdle(bytes);
+      slice.push({ inode, idle, isStillBusy: idle || !wanted(inode) ? null : lookAgain(bytes) });
+    }
+    yield slice;
+  }
+}
+
+function lookAgain(message: Buffer): () => boolean {
+  const family = message[0] ?? 0;
+  // A copy: the next receive writes over the message.
+  const id = Buffer.from(message.subarray(ID, EXPIRES));
+  return () => {
+    const found = lookUpExactly(family, id);
+    return found !== null && found.readUInt32LE(INODE) !== 0 && !isIdle(found);
+  };
+}
+
+function lookUpExactly(family: number, id: Buffer): Buffer | null {
+  try {
+    return lookUpTcpMessage(family, id);
+  } catch (error) {
+    // Another connection has its addresses by now (sock_diag_check_cookie in net/core/sock_diag.c).
+    if (error instanceof SystemError && error.code === 'ESTALE') return null;
+    throw error;
+  }
+}
+
+/** Whether an `inet_diag_msg` with tcp_info is that of an idle connection. */
+export function isIdle(bytes: Buffer): boolean {
+  if (bytes.readUInt32LE(RQUEUE) > 0 || bytes.readUInt32LE(WQUEUE) > 0) return false;
+  const info = infoOffset(bytes);
+  if (info === null) return false;
+  const read = (offset: number) => bytes.readUInt32LE(info + offset);
+  const sent = read(LAST_DATA_SENT);
+  const received = read(LAST_DATA_RECV);
+  // A client that has not asked yet is not one that has been answered: both times begin with the connection.
+  if (read(DATA_SEGS_OUT) === 0 || sent < QUIET) return false;
+  if (sent !== received) return sent < received;
+  // A fast answer leaves in the tick of the clock (1 to 10 ms) in which its request came, and a fast client's next request comes in the tick
+  // in which the answer before it left. What came after the data tells, an acknowledgement and nothing more; else who sent more often.
+  return read(LAST_ACK_RECV) < received || read(DATA_SEGS_IN) <= read(DATA_SEGS_OUT);
+}
+
+/** Where struct tcp_info begins; null where the kernel gave none. */
+function infoOffset(bytes: Buffer): number | null {
+  let at = MESSAGE_SIZE;
+  while (at + 4 <= bytes.length) {
+    const length = bytes.readUInt16LE(at);
+    if (length < 4) return null;
+    if (bytes.readUInt16LE(at + 2) === INET_DIAG_INFO)
+      return length >= 4 + INFO_SIZE && at + length <= bytes.length ? at + 4 : null;
+    at += (length + 3) & ~3;
+  }
+  return null;
+}

@@ -1,0 +1,43 @@
+import type { LanePlan } from './lanes.ts';
+
+/** Where connections shall go, lanes by number, the same for every steered listener. */
+export interface WantedSteering {
+  readonly main: readonly number[];
+  readonly canary: {
+    readonly percent: number;
+    readonly by: 'connection' | 'address';
+    readonly lanes: readonly number[];
+  } | null;
+  readonly preview: readonly number[] | null;
+  readonly previewFrom: readonly string[];
+}
+
+/**
+ * What the steering means for one listener. Not every generation has every listener: a reload adds some and removes others. Lanes of a
+ * generation that has not got this one are left out, as nobody accepts from them here; where that leaves no main lane it is what it was
+ * before (a listener that was removed goes on with its last generation), else the lanes of whoever has it (one that was added).
+ *
+ * @param has whether the generation that the lane was last given to has the listener; null for a lane that was given to none
+ * @param given every lane that was given to a generation
+ */
+export function planFor(
+  wanted: WantedSteering,
+  before: LanePlan | null,
+  has: (lane: number) => boolean | null,
+  given: readonly number[],
+): LanePlan {
+  const usable = (lanes: readonly number[]) => lanes.filter((lane) => has(lane) !== false);
+  const certain = (lanes: readonly number[]) => lanes.filter((lane) => has(lane) === true);
+  const choices = [usable(wanted.main), certain(before?.main ?? []), certain(given), wanted.main, [0]];
+  const main = choices.find((lanes) => lanes.length > 0) ?? [0];
+  const canary = wanted.canary && { ...wanted.canary, lanes: usable(wanted.canary.lanes) };
+  const preview = usable(wanted.preview ?? []);
+  return {
+    main,
+    canary: canary && canary.lanes.length > 0 ? canary : null,
+    preview:
+      preview.length > 0 && wanted.previewFrom.length > 0
+        ? { lanes: preview, from: wanted.previewFrom }
+        : null,
+  };
+}

@@ -1,0 +1,84 @@
+import { getOption } from '../linux/sockets.ts';
+import { LaneWatch } from './lane-watch.ts';
+import type { Lanes } from './lanes.ts';
+
+interface Request {
+  readonly lane: number;
+  readonly onQueued: () => void;
+  /** The watches of this lane, one for each listener. */
+  readonly active: Map<LaneWatch, { close(): void }>;
+}
+
+/** The watches of every lane, kept as listeners and lanes come and go. */
+export class LaneWatches {
+  readonly #watches = new Map<Lanes, Map<number, { fd: number; watch: LaneWatch }>>();
+  readonly #requests = new Set<Request>();
+  #onHangup: ((lanes: Lanes, lane: number) => void) | null = null;
+
+  /** From now on every lane is watched for hanging up. */
+  watchHangups(onHangup: ((lanes: Lanes, lane: number) => void) | null, all: Iterable<Lanes>): void {
+    this.#onHangup = onHangup;
+    for (const lanes of [...this.#watches.keys()]) this.drop(lanes);
+    this.sync(all);
+  }
+
+  watchQueue(lane: number, onQueued: () => void, all: Iterable<Lanes>): { close(): void } {
+    const request: Request = { lane, onQueued, active: new Map() };
+    this.#requests.add(request);
+    this.sync(all);
+    return {
+      close: () => {
+        this.#requests.delete(request);
+        for (const active of request.active.values()) active.close();
+        request.active.clear();
+      },
+    };
+  }
+
+  /** Watches what is new, and sockets that took the place of others. */
+  sync(all: Iterable<Lanes>): void {
+    for (const lanes of all) {
+      const watched = this.#watches.get(lanes) ?? new Map();
+      this.#watches.set(lanes, watched);
+      for (const [lane, { fd }] of lanes.sockets.entries()) this.#sync(lanes, lane, fd, watched);
+    }
+  }
+
+  /** Before the sockets of a listener are closed. */
+  drop(lanes: Lanes): void {
+    for (const { watch } of this.#watches.get(lanes)?.values() ?? []) this.#close(watch);
+    this.#watches.delete(lanes);
+  }
+
+  #sync(
+    lanes: Lanes,
+    lane: number,
+    fd: number,
+    watched: Map<number, { fd: number; watch: LaneWatch }>,
+  ): void {
+    const requests = [...this.#requests].filter((request) => request.lane === lane);
+    if (requests.length === 0 && this.#onHangup === null) return;
+    const known = watched.get(lane);
+    const same = known?.fd === fd;
+    if (known !== undefined && !same) this.#close(known.watch);
+    const watch = known !== undefined && same ? known.watch : this.#open(lanes, lane, fd);
+    watched.set(lane, { fd, watch });
+    for (const request of requests) {
+      if (!request.active.has(watch)) request.active.set(watch, watch.onQueued(request.onQueued));
+    }
+  }
+
+  #open(lanes: Lanes, lane: number, fd: number): LaneWatch {
+    const isListening = () => getOption(fd, 'accept_connections') === 1;
+    if (this.#onHangup === null) return new LaneWatch(fd, isListening, null);
+    return new LaneWatch(fd, isListening, () => {
+      this.#onHangup?.(lanes, lane);
+      return lanes.sockets[lane]?.fd === fd && isListening();
+    });
+  }
+
+  #close(watch: LaneWatch): void {
+    watch.close();
+    for (const request of this.#requests) request.active.delete(watch);
+  }
+}

@@ -1,0 +1,66 @@
+import type { ListenerConfig } from '../config/schema.ts';
+import type { OwnSockets } from './holders.ts';
+import type { Probe } from './probe.ts';
+
+/** Where new connections of one listener go: lanes that somebody who has this listener accepts from. */
+export interface LanePlan {
+  readonly main: readonly number[];
+  readonly canary: {
+    readonly percent: number;
+    readonly by: 'connection' | 'address';
+    readonly lanes: readonly number[];
+  } | null;
+  readonly preview: { readonly lanes: readonly number[]; readonly from: readonly string[] } | null;
+}
+
+/** A socket that listens on a steered address and is nobody's lane. */
+export interface Stranger {
+  readonly inode: number;
+  /** Null where the kernel does not tell it. */
+  readonly uid: number | null;
+  /** A process that has it open; null where none can be found. */
+  readonly holder: { readonly pid: number; readonly command: string } | null;
+}
+
+/**
+ * What a service did to its lane. The lane works again when this is told; what waited in the queue of one that was shut down is lost.
+ * `shut_down`: shutdown(2). `listened_again`: shutdown(2), then listen(2). `name_taken`: the public name of a Unix listener was removed or
+ * replaced (lane: the one it leads to).
+ */
+export interface LaneFault {
+  readonly lane: number;
+  readonly kind: 'shut_down' | 'listened_again' | 'name_taken';
+}
+
+/** One listening socket of a steered listener. */
+export interface LaneSocket {
+  readonly fd: number;
+  readonly inode: number;
+}
+
+/** The lanes of one listener, numbered from 0. They stay until the listener is closed: none is ever taken away. */
+export interface Lanes {
+  /** What later lanes are made like. */
+  configure(config: ListenerConfig): void;
+  /** Every socket, also those beyond the lanes that were asked for. */
+  readonly sockets: readonly LaneSocket[];
+  /** Makes sure that there are at least so many. Throws ListenerError. */
+  ensure(count: number): void;
+  /** The descriptor to give to a worker. Throws RangeError for a lane that there is not. */
+  give(lane: number): number;
+  /** Throws ListenerError. */
+  steer(plan: LanePlan): void;
+  /** Connections that wait in a lane's accept queue. */
+  queued(lane: number): number;
+  /** A connection of our own to one lane. Throws ListenerError where none can be had. */
+  openProbe(lane: number): Probe;
+  /** A lane's socket has hung up: somebody shut it down. */
+  hungUp(lane: number): void;
+  /** Makes sure that every lane is where it is thought to be. Throws ListenerError. */
+  prove(): void;
+  /** Finds what services did to the lanes since the last look, and mends it. Throws ListenerError. */
+  faults(): LaneFault[];
+  strangers(own: OwnSockets): Stranger[];
+  /** Closes every socket. */
+  close(): void;
+}

@@ -1,0 +1,121 @@
+import type { ListenerConfig } from '../config/schema.ts';
+import { bindListener, bindSteered, socketsOf } from './bound-listener.ts';
+import type { OwnSockets } from './holders.ts';
+import type { Lanes } from './lanes.ts';
+import { ListenerError, nameAddress } from './listener-error.ts';
+import { type InetTarget, type Lookup, resolveTarget } from './resolve.ts';
+import { type Reference, SharedListener } from './shared-listener.ts';
+import { wantsLanes } from './steerable.ts';
+
+/** A socket as one acquisition holds it. */
+export interface Hold {
+  readonly socket: SharedListener;
+  readonly reference: Reference;
+}
+
+interface PoolOptions {
+  /** Resolves host names; the system's resolver when left out. */
+  readonly lookup: Lookup | undefined;
+  readonly warn: (message: string) => void;
+  /** A steered listener has something for `faults` to find. */
+  readonly onFault: () => void;
+  /** These lanes are going to be closed. */
+  readonly onClose: (lanes: Lanes) => void;
+}
+
+/** Every listening socket, bound when it is first asked for and closed when nobody holds it any more. */
+export class ListenerPool {
+  readonly #sockets = new Set<SharedListener>();
+  readonly #options: PoolOptions;
+
+  constructor(options: PoolOptions) {
+    this.#options = options;
+  }
+
+  get sockets(): ReadonlySet<SharedListener> {
+    return this.#sockets;
+  }
+
+  /**
+   * Takes a reference on each listener, and sets it as its config wants; all or nothing. Rejects with ListenerError.
+   * @param lanes 0: what is bound now is shared
+   */
+  async hold(spec: readonly ListenerConfig[], lanes: number): Promise<readonly Hold[]> {
+    const holds: Hold[] = [];
+    try {
+      // Held before the resolver is waited for, so that none is closed meanwhile.
+      const known = spec.map((config) => this.#holdKnown(config, null, lanes, holds));
+      const targets = await Promise.all(
+        spec.map((config, index) => (known[index] ? null : this.#resolve(config))),
+      );
+      const ordered = spec.map((config, index) => {
+        const target = targets[index] ?? null;
+        return (
+          known[index] ??
+          this.#holdKnown(config, target, lanes, holds) ??
+          this.#holdNew(config, target, lanes, holds)
+        );
+      });
+      for (const { socket } of ordered) socket.settle(this.nameOf);
+      return ordered;
+    } catch (error) {
+      this.release(holds);
+      throw error;
+    }
+  }
+
+  /** The name of the listener that a socket belongs to. */
+  readonly nameOf: OwnSockets = (inode) => {
+    const socket = [...this.#sockets].find(({ bound }) =>
+      socketsOf(bound).some((one) => one.inode === inode),
+    );
+    return socket?.config.name ?? null;
+  };
+
+  /** Gives the references back; what nobody holds is closed, the others are set as their newest holder wants. Never throws. */
+  release(holds: readonly Hold[]): void {
+    for (const { socket, reference } of holds) {
+      try {
+        if (socket.isLastOf(reference) && socket.bound.lanes !== null)
+          this.#options.onClose(socket.bound.lanes);
+        if (socket.drop(reference)) this.#sockets.delete(socket);
+        else socket.settle(this.nameOf);
+      } catch (error) {
+        this.#options.warn(error instanceof Error ? error.message : String(error));
+      }
+    }
+  }
+
+  async #resolve(config: ListenerConfig): Promise<InetTarget | null> {
+    return config.address.kind === 'inet'
+      ? resolveTarget(config, config.address, this.#options.lookup)
+      : null;
+  }
+
+  #holdKnown(config: ListenerConfig, target: InetTarget | null, lanes: number, holds: Hold[]): Hold | null {
+    const socket = [...this.#sockets].find((one) => one.isMeantBy(config, target));
+    if (socket === undefined) return null;
+    const twin = holds.find((hold) => hold.socket === socket);
+    if (twin !== undefined) {
+      const other = twin.reference.config;
+      const message = `bind ${nameAddress(config)}: the same address as listener ${other.name} (${nameAddress(other)})`;
+      throw new ListenerError(config.name, message);
+    }
+    return hold(socket, config, lanes, holds);
+  }
+
+  #holdNew(config: ListenerConfig, target: InetTarget | null, lanes: number, holds: Hold[]): Hold {
+    const steered = lanes > 0 && wantsLanes(config);
+    const options = { own: this.nameOf, ...this.#options };
+    const bound = steered ? bindSteered(config, target, options) : bindListener(config, target, this.nameOf);
+    const socket = new SharedListener(bound, config, steered);
+    this.#sockets.add(socket);
+    return hold(socket, config, lanes, holds);
+  }
+}
+
+function hold(socket: SharedListener, config: ListenerConfig, lanes: number, holds: Hold[]): Hold {
+  const taken = { socket, reference: socket.refer(config, lanes > 0 && wantsLanes(config)) };
+  holds.push(taken);
+  return taken;
+}

@@ -1,0 +1,62 @@
+import type { Socket } from 'node:net';
+import type { SocketAddress } from '../linux/sockaddr.ts';
+import { closeFd, duplicateAbove } from '../linux/sockets.ts';
+
+/** `waiting`: nobody has accepted it yet. `gone`: there is no such connection (any more), and nobody can be said to have accepted it. */
+export type ProbeState = 'waiting' | 'accepted' | 'gone';
+
+/** A connection of our own to one lane of a listener. */
+export interface Probe {
+  readonly listener: string;
+  readonly lane: number;
+  /** The client's end, of this process. */
+  readonly fd: number;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  /** Asks the kernel; takes microseconds. */
+  accepted(): ProbeState;
+  /** The same connection as a Node socket, on a descriptor of its own; destroy it before or after `close`. */
+  socket(): Promise<Socket>;
+  /** Closes with FIN. Harmless twice. */
+  close(): void;
+}
+
+interface ProbeParts {
+  readonly listener: string;
+  readonly lane: number;
+  readonly fd: number;
+  readonly local: SocketAddress;
+  readonly remote: SocketAddress;
+  readonly look: () => ProbeState;
+  readonly closed: () => void;
+}
+
+export function makeProbe({ listener, lane, fd, local, remote, look, closed }: ProbeParts): Probe {
+  let state: ProbeState | null = null;
+  let open = true;
+  return {
+    listener,
+    lane,
+    fd,
+    local,
+    remote,
+    accepted() {
+      // What was accepted once stays so, whatever the service does with the connection then.
+      if (state === 'accepted' || !open) return state ?? 'gone';
+      state = look();
+      return state;
+    },
+    async socket() {
+      // Loaded here: a service without this kind of gate does not pay for it.
+      const { Socket } = await import('node:net');
+      if (!open) throw new Error('the probe is closed');
+      return new Socket({ fd: duplicateAbove(fd, 3), readable: true, writable: true });
+    },
+    close() {
+      if (!open) return;
+      open = false;
+      closeFd(fd);
+      closed();
+    },
+  };
+}

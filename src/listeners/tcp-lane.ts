@@ -1,0 +1,90 @@
+import type { ListenerConfig } from '../config/schema.ts';
+import { assemble, attachReuseport, ret } from '../linux/bpf.ts';
+import { canDiagnoseTcp } from '../linux/sock_diag.ts';
+import { bindSocket, closeFd, getOption, listenSocket, localAddress, setOption } from '../linux/sockets.ts';
+import type { OwnSockets } from './holders.ts';
+import { ListenerError, nameAddress } from './listener-error.ts';
+import { openListener } from './open-socket.ts';
+import { applyOptions } from './options.ts';
+import type { InetTarget } from './resolve.ts';
+
+/** The kernel, or what sandboxes it, does not do what steering needs: the listener can only be shared. */
+export class CannotSteerError extends ListenerError {}
+
+/**
+ * A bound socket that keeps the port while the first lane is made, and listens never; its address has the port that the kernel chose.
+ * It is bound without SO_REUSEPORT, so that a port that anybody else holds, sharing it or not, is EADDRINUSE instead of a silent partner.
+ * Every lane then names the port in its bind(2): one that was bound to port 0 would lose its port with shutdown(2), because only a port
+ * that was asked for is kept (SOCK_BINDPORT_LOCK, tcp_disconnect in net/ipv4/tcp.c). Throws ListenerError.
+ */
+export function reservePort(
+  config: ListenerConfig,
+  target: InetTarget,
+  own: OwnSockets,
+): { fd: number; target: InetTarget } {
+  const fd = openListener(config, target.address, 'stream', own, (socket) => {
+    prepare(socket, config, target);
+    bindSocket(socket, target.address);
+    setOption(socket, 'reuse_port', 1);
+  });
+  const address = localAddress(fd);
+  if (address.family !== 'unix')
+    return { fd, target: { ...target, address: { ...target.address, port: address.port } } };
+  closeFd(fd);
+  throw new TypeError('a TCP socket has no Unix address');
+}
+
+/**
+ * A listening socket of the group, the last of it (reuseport_add_sock, net/core/sock_reuseport.c). The first one has a program before it
+ * listens, which the others find there: no connection strays. Throws ListenerError, CannotSteerError for a first one.
+ */
+export function openLane(
+  config: ListenerConfig,
+  target: InetTarget,
+  own: OwnSockets,
+  isFirst: boolean,
+): number {
+  return openListener(config, target.address, 'stream', own, (fd) => {
+    prepare(fd, config, target);
+    setOption(fd, 'reuse_port', 1);
+    bindSocket(fd, target.address);
+    if (isFirst) attachFirst(fd, config);
+    setSeal(fd);
+    listenSocket(fd, config.backlog);
+  });
+}
+
+function prepare(fd: number, config: ListenerConfig, target: InetTarget): void {
+  // Connections of an earlier run that are in TIME_WAIT must not keep the port (socket(7)).
+  setOption(fd, 'reuse_address', 1);
+  if (target.address.family === 'inet6') setOption(fd, 'ipv6_only', Number(target.ipv6Only));
+  // A lane defers only when its worker is ready: a probe sends nothing, and would never reach it.
+  applyOptions(fd, config, ['defer_accept']);
+}
+
+function attachFirst(fd: number, config: ListenerConfig): void {
+  if (!canDiagnoseTcp()) {
+    const message = `steer ${nameAddress(config)}: this kernel, or what sandboxes it, does not answer about sockets (sock_diag)`;
+    throw new CannotSteerError(config.name, message);
+  }
+  try {
+    attachReuseport(fd, assemble([ret(0)]));
+  } catch (error) {
+    throw new CannotSteerError(config.name, `steer ${nameAddress(config)}: ${String(error)}`, error);
+  }
+}
+
+/**
+ * What a lane has as long as nobody shut it down: tcp_disconnect (net/ipv4/tcp.c), which shutdown(2) of a listening socket comes to, sets
+ * the window clamp back to 0. The value is the one that the kernel takes for 0 when a connection comes in, the largest window that there is
+ * (tcp_select_initial_window, net/ipv4/tcp_output.c), so that it changes nothing.
+ */
+const SEAL = 65535 << 14;
+
+export function setSeal(fd: number): void {
+  setOption(fd, 'window_clamp', SEAL);
+}
+
+export function isSealed(fd: number): boolean {
+  return getOption(fd, 'window_clamp') === SEAL;
+}

@@ -1,0 +1,230 @@
+import { linkSync, lstatSync } from 'node:fs';
+import type { UnixAddress } from '../config/address.ts';
+import type { ListenerConfig } from '../config/schema.ts';
+import { holderOf, unixSocket, unixSocketsAt } from '../linux/sock_diag.ts';
+import { peekConnection } from '../linux/socket-state.ts';
+import { closeFd, connectSocket, inodeOf, openSocket } from '../linux/sockets.ts';
+import { explainFailure } from './explain.ts';
+import type { OwnSockets } from './holders.ts';
+import type { LaneFault, LanePlan, LaneSocket, Lanes, Stranger } from './lanes.ts';
+import { ListenerError, nameAddress } from './listener-error.ts';
+import { makeProbe, type Probe, type ProbeState } from './probe.ts';
+import { clearStalePath } from './stale-path.ts';
+import { openUnixAt } from './unix.ts';
+import { applyPermissions, permissionsOf, type UnixFile } from './unix-file.ts';
+import { isFile, type LaneNames, laneNames, publish, removeNames, restoreNames } from './unix-name.ts';
+import { type NameWatch, watchNames } from './unix-name-watch.ts';
+
+interface Lane extends LaneSocket {
+  readonly file: UnixFile;
+  readonly names: LaneNames;
+}
+
+/**
+ * The lanes of a Unix stream listener: sockets of their own, each with two names for life. The one that takes the new connections has the
+ * public name as a third; promoting and rolling back are the same act.
+ */
+export class UnixLanes implements Lanes {
+  readonly path: string;
+  #config: ListenerConfig;
+  readonly #own: OwnSockets;
+  readonly #lanes: Lane[] = [];
+  readonly #taken: LaneFault[] = [];
+  readonly #hungUp = new Set<number>();
+  /** Sockets of others that were found under the public name. */
+  readonly #strangers = new Set<number>();
+  #published = 0;
+  #watch: NameWatch | null = null;
+
+  /**
+   * Binds the first lane and publishes it. Throws ListenerError.
+   * @param onFault told when there is something for `faults` to find
+   */
+  constructor(config: ListenerConfig, address: UnixAddress, own: OwnSockets, onFault: () => void) {
+    this.#config = config;
+    this.#own = own;
+    this.path = address.path;
+    if (address.path.startsWith('@'))
+      throw new ListenerError(
+        config.name,
+        `steer ${nameAddress(config)}: an abstract name cannot be moved to another socket`,
+      );
+    clearStalePath(config, this.path, own);
+    try {
+      this.ensure(1);
+      this.#publish(0);
+      this.#watch = watchNames(this.path, () => {
+        this.#restore();
+        if (this.#taken.length > 0) onFault();
+      });
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  get sockets(): readonly LaneSocket[] {
+    return this.#lanes;
+  }
+
+  /** Throws ListenerError for an owner or group that there is not. */
+  configure(config: ListenerConfig): void {
+    const permissions = permissionsOf(config);
+    for (const { file, names } of this.#lanes)
+      applyPermissions(config, { ...file, path: names.kept }, permissions);
+    this.#config = config;
+  }
+
+  ensure(count: number): void {
+    while (this.#lanes.length < count) this.#lanes.push(this.#open(this.#lanes.length));
+  }
+
+  give(lane: number): number {
+    return this.#lane(lane).fd;
+  }
+
+  steer({ main }: LanePlan): void {
+    const lane = main[0] ?? 0;
+    this.ensure(lane + 1);
+    this.#publish(lane);
+  }
+
+  queued(lane: number): number {
+    return unixSocket(this.#lane(lane).inode)?.rqueue ?? 0;
+  }
+
+  prove(): void {
+    // Names cannot be mistaken for one another.
+  }
+
+  openProbe(lane: number): Probe {
+    const { names } = this.#lane(lane);
+    const remote = { family: 'unix', path: names.kept } as const;
+    let fd: number | null = null;
+    try {
+      fd = openSocket('unix', 'stream');
+      connectSocket(fd, remote);
+    } catch (error) {
+      if (fd !== null) closeFd(fd);
+      throw explainFailure(this.#config, error, remote, this.#own);
+    }
+    const client = fd;
+    return makeProbe({
+      listener: this.#config.name,
+      lane,
+      fd: client,
+      local: { family: 'unix', path: '' },
+      remote,
+      look: () => unixProbeState(client),
+      closed: () => {},
+    });
+  }
+
+  /** A lane that was shut down, which is known by its hanging up. It can never listen again (unix_shutdown, net/unix/af_unix.c). */
+  hungUp(lane: number): void {
+    this.#hungUp.add(lane);
+  }
+
+  faults(): LaneFault[] {
+    this.#restore();
+    const faults = this.#taken.splice(0);
+    for (const lane of this.#hungUp) {
+      this.#replace(lane);
+      faults.push({ lane, kind: 'shut_down' });
+    }
+    this.#hungUp.clear();
+    return faults;
+  }
+
+  strangers(own: OwnSockets): Stranger[] {
+    this.#restore();
+    for (const inode of this.#strangers)
+      if (unixSocket(inode)?.listening !== true) this.#strangers.delete(inode);
+    return [...this.#strangers]
+      .filter((inode) => own(inode) === null)
+      .map((inode) => ({ inode, uid: null, holder: holderOf(inode) }));
+  }
+
+  close(): void {
+    this.#watch?.close();
+    for (const { fd, file, names } of this.#lanes.splice(0)) {
+      removeNames(file, [this.path, names.bound, names.kept]);
+      closeFd(fd);
+    }
+  }
+
+  #open(lane: number): Lane {
+    const names = laneNames(this.path, lane);
+    clearStalePath(this.#config, names.kept, this.#own);
+    const { fd, file } = openUnixAt(this.#config, names.bound, this.#own);
+    try {
+      linkSync(names.bound, names.kept);
+    } catch (error) {
+      removeNames(file, [names.bound]);
+      closeFd(fd);
+      throw this.#failure(`link ${names.kept}`, error);
+    }
+    return { fd, inode: inodeOf(fd), file, names };
+  }
+
+  #replace(lane: number): void {
+    const { fd, file, names } = this.#lane(lane);
+    removeNames(file, [names.bound, names.kept]);
+    this.#lanes[lane] = this.#open(lane);
+    if (lane === this.#published) this.#publish(lane);
+    closeFd(fd);
+  }
+
+  #publish(lane: number): void {
+    const { file, names } = this.#lane(lane);
+    try {
+      publish(this.path, file, [names.kept, names.bound]);
+      this.#published = lane;
+    } catch (error) {
+      throw this.#failure(`publish lane ${lane} as ${nameAddress(this.#config)}`, error);
+    }
+  }
+
+  /** Puts back the names that a service removed or replaced. */
+  #restore(): void {
+    const lane = this.#lanes[this.#published];
+    if (lane === undefined) return;
+    if (!isFile(this.path, lane.file)) {
+      this.#noteStranger();
+      this.#taken.push({ lane: this.#published, kind: 'name_taken' });
+      this.#publish(this.#published);
+    }
+    for (const { file, names } of this.#lanes) restoreNames(file, [names.kept, names.bound]);
+  }
+
+  #noteStranger(): void {
+    if (lstatSync(this.path, { throwIfNoEntry: false })?.isSocket() !== true) return;
+    for (const { inode } of unixSocketsAt(this.path))
+      if (this.#own(inode) === null) this.#strangers.add(inode);
+  }
+
+  #lane(lane: number): Lane {
+    const found = this.#lanes[lane];
+    if (found === undefined) throw new RangeError(`listener ${this.#config.name} has no lane ${lane}`);
+    return found;
+  }
+
+  #failure(step: string, error: unknown): ListenerError {
+    const why = error instanceof Error ? error.message : String(error);
+    return new ListenerError(this.#config.name, `${step}: ${why}`, error);
+  }
+}
+
+/** UNIX_DIAG_PEER of the client's end: 0 until the connection is accepted, and again when the other end is closed. */
+function unixProbeState(fd: number): ProbeState {
+  if ((unixSocket(inodeOf(fd))?.peer ?? 0) !== 0) return 'accepted';
+  switch (peekConnection(fd)) {
+    case 'open':
+      return 'waiting';
+    case 'ended':
+      return 'accepted';
+    // unix_release_sock: a connection that is dropped with its listener, or was accepted and closed with something unread.
+    case 'failed':
+      return 'gone';
+  }
+}

@@ -1,0 +1,95 @@
+import type { VerifyConfig } from '../config/schema.ts';
+import { reasonOf } from './attempts.ts';
+import { type RunCommand, runOnce } from './command.ts';
+import type { Timers } from './gate.ts';
+import { getOnce } from './http.ts';
+import type { OpenProbe } from './probes.ts';
+
+/** What watching a generation needs. */
+export interface VerifyContext {
+  /** Asked for every look: the generation's workers, each with what opens a connection to its own lane. */
+  workers(): readonly { readonly worker: number; readonly openProbe: OpenProbe }[];
+  readonly runCommand: RunCommand;
+  readonly timers: Timers;
+  /** Called once, after as many misses in a row as the config has; no look follows. */
+  failed(reason: string): void;
+}
+
+export interface Verification {
+  /** Why the last look was a miss; null where it was none. */
+  lastReason(): string | null;
+  /** No callback comes afterwards. Harmless twice. */
+  close(): void;
+}
+
+/**
+ * Looks at a generation again and again: the first time at once, then `interval` after the end of the look before. In one look every worker
+ * answers the request, if a listener is asked, and the command exits with 0.
+ */
+export function startVerify(config: VerifyConfig, context: VerifyContext): Verification {
+  const stop = new AbortController();
+  let timer: unknown = null;
+  let reason: string | null = null;
+  let misses = 0;
+
+  const look = async (): Promise<void> => {
+    timer = null;
+    const seen = await lookOnce(config, context, stop.signal);
+    if (stop.signal.aborted) return;
+    reason = seen;
+    misses = seen === null ? 0 : misses + 1;
+    if (misses < config.failures) {
+      timer = context.timers.set(config.interval, () => void look());
+      return;
+    }
+    stop.abort();
+    context.failed(misses === 1 ? `${seen}` : `${misses} misses in a row, the last one: ${seen}`);
+  };
+  void look();
+
+  return {
+    lastReason: () => reason,
+    close() {
+      stop.abort();
+      if (timer !== null) context.timers.clear(timer);
+      timer = null;
+    },
+  };
+}
+
+/** Everything at the same time; the first thing that is wrong in the order of the workers, the command last. Never rejects. */
+async function lookOnce(
+  config: VerifyConfig,
+  context: VerifyContext,
+  stop: AbortSignal,
+): Promise<string | null> {
+  const looks = [...httpLooks(config, context, stop), ...commandLooks(config, context, stop)];
+  const misses = await Promise.all(looks.map((look) => look.catch((error: unknown) => reasonOf(error))));
+  return misses.find((miss) => miss !== null) ?? null;
+}
+
+function httpLooks(
+  { http, timeout }: VerifyConfig,
+  context: VerifyContext,
+  stop: AbortSignal,
+): Promise<string | null>[] {
+  if (http === undefined) return [];
+  const request = { timeout, ...http };
+  if (http.listener === undefined) return [getOnce(request, null, context.timers, stop)];
+  const workers = context.workers();
+  if (workers.length === 0) return [Promise.resolve(`GET ${http.path}: no worker is there to answer`)];
+  return workers.map(async ({ worker, openProbe }) => {
+    const miss = await getOnce(request, openProbe, context.timers, stop).catch(
+      (error: unknown) => `GET ${http.path}: ${reasonOf(error)}`,
+    );
+    return miss === null ? null : `worker ${worker}: ${miss}`;
+  });
+}
+
+function commandLooks(
+  { command, timeout }: VerifyConfig,
+  { runCommand }: VerifyContext,
+  stop: AbortSignal,
+): Promise<string | null>[] {
+  return command === undefined ? [] : [runOnce({ timeout, ...command }, runCommand, stop)];
+}

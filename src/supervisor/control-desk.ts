@@ -1,0 +1,76 @@
+import type { Answer, Control, ReloadOptions } from '../control/control.ts';
+import type { StatusDocument } from '../control/documents.ts';
+import type { Fact } from '../lifecycle/facts.ts';
+import type { Verdict } from '../lifecycle/state.ts';
+import type { Happening } from './engine.ts';
+
+/** Takes the operator's requests to the core, and its answers back to who asked. */
+export class ControlDesk implements Control {
+  readonly #post: (happening: Happening) => void;
+  readonly #status: () => StatusDocument;
+  readonly #verdicts = new Map<string, (verdict: Verdict) => void>();
+  readonly #answers = new Map<string, (answer: Answer) => void>();
+  readonly #listeners = new Set<(fact: Fact) => void>();
+  #next = 1;
+
+  constructor(post: (happening: Happening) => void, status: () => StatusDocument) {
+    this.#post = post;
+    this.#status = status;
+  }
+
+  status(): StatusDocument {
+    return this.#status();
+  }
+
+  reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string } {
+    const { preview, replace, timeoutMs: timeout } = options;
+    const ticket = `${this.#next++}`;
+    this.#verdicts.set(ticket, onVerdict);
+    this.#post({ type: 'reload', by: 'zero reload', ticket, preview, replace, timeout });
+    return { ticket };
+  }
+
+  promote(): Promise<Answer> {
+    return this.#ask('promote');
+  }
+
+  abort(): Promise<Answer> {
+    return this.#ask('abort');
+  }
+
+  stop(now: boolean): void {
+    this.#post({ type: 'stop', by: 'zero stop', now });
+  }
+
+  onFact(listener: (fact: Fact) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The effect `verdict`. */
+  tell(tickets: readonly string[], verdict: Verdict): void {
+    for (const ticket of tickets) {
+      this.#verdicts.get(ticket)?.(verdict);
+      this.#verdicts.delete(ticket);
+    }
+  }
+
+  /** The effect `answer`. */
+  answer(ticket: string, refusal: string | null): void {
+    this.#answers.get(ticket)?.(refusal === null ? { ok: true } : { ok: false, message: refusal });
+    this.#answers.delete(ticket);
+  }
+
+  /** Everything that is reported. */
+  report(fact: Fact): void {
+    for (const listener of this.#listeners) listener(fact);
+  }
+
+  #ask(type: 'promote' | 'abort'): Promise<Answer> {
+    return new Promise((resolve) => {
+      const ticket = `${this.#next++}`;
+      this.#answers.set(ticket, resolve);
+      this.#post({ type, by: `zero ${type}`, ticket });
+    });
+  }
+}

@@ -1,0 +1,94 @@
+import type { WorkerKey } from '../lifecycle/events.ts';
+import { sessionMembers } from '../linux/procfs.ts';
+import { localAddress } from '../linux/sockets.ts';
+import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Timers } from '../readiness/index.ts';
+import { WorkerConnections } from '../workers/connections.ts';
+import type { Happening } from './engine.ts';
+import type { Generations } from './generations.ts';
+
+/** From the end of one reading to the next. */
+const INTERVAL = 100;
+
+export interface DrainContext {
+  readonly generations: Generations;
+  readonly listeners: ListenerSet;
+  readonly timers: Timers;
+  readonly post: (happening: Happening) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** Reads what workers that are to leave still have: connections in their queues, and open ones. Nothing is read when nobody leaves. */
+export class DrainKeeper {
+  readonly #context: DrainContext;
+  readonly #connections: WorkerConnections<string>;
+  #keys = new Map<string, WorkerKey>();
+  #reading = false;
+  #timer: unknown = null;
+
+  constructor(context: DrainContext) {
+    this.#context = context;
+    this.#connections = new WorkerConnections(() => this.#places());
+  }
+
+  /** Exactly these workers from now on. */
+  keep(workers: readonly WorkerKey[]): void {
+    this.#keys = new Map(workers.map((key) => [nameOf(key), key]));
+    this.#connections.follow(
+      new Map([...this.#keys].map(([name, key]) => [name, () => this.#pidsOf(key)] as const)),
+    );
+    if (this.#keys.size > 0 && !this.#reading && this.#timer === null) void this.#read();
+  }
+
+  close(): void {
+    this.#keys.clear();
+    if (this.#timer !== null) this.#context.timers.clear(this.#timer);
+    this.#timer = null;
+  }
+
+  async #read(): Promise<void> {
+    const { generations, listeners, timers, post, failed } = this.#context;
+    this.#timer = null;
+    this.#reading = true;
+    try {
+      const counts = await this.#connections.read();
+      for (const [name, { busy }] of counts) {
+        const key = this.#keys.get(name);
+        const lane = key && generations.find(key)?.post.lane;
+        if (!key || lane === undefined) continue;
+        post({ type: 'drain_report', ...key, queued: listeners.queued(lane), busy });
+      }
+    } catch (error) {
+      // What cannot be read is waited for until its time is over.
+      failed(error);
+    }
+    this.#reading = false;
+    if (this.#keys.size > 0) this.#timer = timers.set(INTERVAL, () => void this.#read());
+  }
+
+  #pidsOf(key: WorkerKey): readonly number[] {
+    const process = this.#context.generations.find(key);
+    return process ? [...new Set([process.pid, ...sessionMembers(process.session)])] : [];
+  }
+
+  #places(): { ports: number[]; names: string[] } {
+    const ports: number[] = [];
+    const names: string[] = [];
+    for (const { address, lanes } of this.#context.listeners.snapshot()) {
+      if (address.family !== 'unix') ports.push(address.port);
+      else if (lanes.length === 0) names.push(address.path);
+      // A connection to a lane has the name that the lane was bound under (unix_stream_connect, net/unix/af_unix.c).
+      else names.push(...lanes.flatMap(({ fd }) => unixPath(fd)));
+    }
+    return { ports, names };
+  }
+}
+
+function unixPath(fd: number): string[] {
+  const address = localAddress(fd);
+  return address.family === 'unix' ? [address.path] : [];
+}
+
+function nameOf({ generation, worker, incarnation }: WorkerKey): string {
+  return `${generation}.${worker}.${incarnation}`;
+}

@@ -1,0 +1,28 @@
+import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Happening } from './engine.ts';
+
+/** Watches the queues of lanes that nobody accepts from. By epoll: nothing is polled, and at rest nothing wakes up. */
+export class LaneKeeper {
+  readonly #listeners: ListenerSet;
+  readonly #post: (happening: Happening) => void;
+  readonly #watches = new Map<number, { close(): void }>();
+
+  constructor(listeners: ListenerSet, post: (happening: Happening) => void) {
+    this.#listeners = listeners;
+    this.#post = post;
+  }
+
+  /** Exactly these lanes from now on. */
+  keep(lanes: readonly number[]): void {
+    for (const [lane, watch] of this.#watches) {
+      if (lanes.includes(lane)) continue;
+      watch.close();
+      this.#watches.delete(lane);
+    }
+    for (const lane of lanes) {
+      if (this.#watches.has(lane)) continue;
+      const queued = () => this.#post({ type: 'lane_queued', lane });
+      this.#watches.set(lane, this.#listeners.watchLane(lane, queued));
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import type { StatusDocument } from '../control/documents.ts';
+import { retiringGenerations } from '../lifecycle/handover.ts';
+import { candidateOf, type Generation, type Handover, type State } from '../lifecycle/state.ts';
+import { formatAddress } from '../linux/sockaddr.ts';
+import type { ListenerSet } from '../listeners/listener-set.ts';
+
+export interface StatusSources {
+  readonly name: string;
+  readonly version: string;
+  readonly startedAt: number;
+  /** Milliseconds of the clock that the state is in. */
+  readonly now: number;
+  readonly state: State;
+  readonly listeners: ListenerSet;
+}
+
+/** What `zero status` shows. */
+export function statusOf({ name, version, startedAt, now, state, listeners }: StatusSources): StatusDocument {
+  const { steering } = state.demands;
+  const steered = state.generations.some(({ settings }) => settings.handover.steered);
+  return {
+    version: 1,
+    name,
+    pid: process.pid,
+    uptime_ms: Math.round(now - startedAt),
+    zero: version,
+    mode: state.stop ? 'stopping' : 'running',
+    incumbent: state.incumbent,
+    handover: state.handover && handoverStatus(state, state.handover, now),
+    pending: state.pending !== null,
+    generations: state.generations.map((generation) => generationStatus(generation, now)),
+    listeners: listenerStatus(listeners),
+    steering: steering && steered ? steering : null,
+    retiring: retiringGenerations(state).map(({ id }) => id),
+  };
+}
+
+function handoverStatus(
+  state: State,
+  handover: Handover,
+  now: number,
+): NonNullable<StatusDocument['handover']> {
+  const { id, step, incumbent, since } = handover;
+  const candidate = state.generations.find((generation) => generation.id === candidateOf(handover));
+  const share = step.name === 'canary' ? candidate?.settings.handover.canary[step.index] : undefined;
+  return {
+    id,
+    step: step.name,
+    candidate: candidateOf(handover),
+    incumbent,
+    since_ms_ago: Math.round(now - since),
+    ...(share ? { canary: { percent: share.percent } } : {}),
+    ...('until' in step ? { until_ms: Math.max(0, Math.round(step.until - now)) } : {}),
+    ...waitingFor(state, handover, candidate),
+  };
+}
+
+/** Whom or what the step waits for. */
+function waitingFor(
+  state: State,
+  { step }: Handover,
+  candidate: Generation | undefined,
+): { waiting_for?: string[] } {
+  if (step.name === 'waiting') {
+    return { waiting_for: retiringGenerations(state).map(({ id }) => `generation ${id} to be gone`) };
+  }
+  if (step.name !== 'starting' || !candidate) return {};
+  const gates = candidate.workers.flatMap(({ life }) => (life.name === 'up' ? life.waiting : []));
+  return { waiting_for: [...new Set(gates)] };
+}
+
+function generationStatus(generation: Generation, now: number): StatusDocument['generations'][number] {
+  const { id, stage, settings, since, workers } = generation;
+  const { path, directory } = settings;
+  return {
+    id,
+    stage: stage.name,
+    release: { path, directory },
+    since_ms_ago: Math.round(now - since),
+    workers: workers.map(({ index, life, lane, incarnation }) => ({
+      worker: index,
+      pid: life.name === 'up' || life.name === 'stopping' ? life.pid : null,
+      state: life.name,
+      uptime_ms: life.name === 'up' ? Math.round(now - life.since) : null,
+      ready: life.name === 'up' && life.readyAt !== null,
+      waiting: life.name === 'up' ? life.waiting : [],
+      lane: settings.handover.steered ? lane : null,
+      restarts: Math.max(0, incarnation - 1),
+    })),
+  };
+}
+
+function listenerStatus(listeners: ListenerSet): StatusDocument['listeners'] {
+  return listeners.snapshot().map(({ name, address, lanes }) => ({
+    name,
+    address: formatAddress(address),
+    steered: lanes.length > 0,
+    queue: lanes.length > 0 ? lanes.reduce((sum, _, lane) => sum + listeners.queued(lane), 0) : null,
+    lanes: lanes.length,
+  }));
+}

@@ -1,0 +1,35 @@
+import { type TcpActivity, tcpActivityOn } from '../linux/tcp-activity.ts';
+import { unixConnectionsAt, unixSocket } from '../linux/unix-diag.ts';
+
+/** Where connections come in. */
+export interface Places {
+  readonly ports: readonly number[];
+  /** Unix stream sockets by the name they were bound under, '@name' abstract. */
+  readonly names: readonly string[];
+}
+
+/** An accepted connection, whoever has it. */
+export type OpenConnection = TcpActivity;
+
+/**
+ * All accepted connections at these places, in slices of well under a millisecond. A TCP connection is idle when nothing
+ * is queued either way and the last byte was sent, not received, at least a second ago: one whose client has not asked yet is not. Of a
+ * Unix connection the kernel does not tell when data came or went, so none is. Rejects with SystemError.
+ * @param wanted whether the one with this inode, when it is not idle, shall have `isStillBusy`
+ */
+export async function* openConnections(
+  { ports, names }: Places,
+  wanted: (inode: number) => boolean,
+): AsyncGenerator<readonly OpenConnection[], void, void> {
+  for (const port of new Set(ports)) {
+    yield* tcpActivityOn(port, wanted);
+  }
+  if (names.length === 0) return;
+  for await (const some of unixConnectionsAt(new Set(names))) {
+    yield some.map(({ inode }) => ({
+      inode,
+      idle: false,
+      isStillBusy: wanted(inode) ? () => unixSocket(inode) !== null : null,
+    }));
+  }
+}

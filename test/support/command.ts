@@ -1,0 +1,58 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { guardProcesses } from './guard.ts';
+import { ZERO_COMMAND } from './paths.ts';
+import type { Scope } from './temporary.ts';
+import type { Exit, Zero } from './zero.ts';
+
+export interface Finished extends Exit {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A command of the operator that runs beside the supervisor. */
+export interface Command {
+  readonly finished: Promise<Finished>;
+  signal(name: NodeJS.Signals): void;
+}
+
+/** Starts `zero ARGS`; with `zero` given, `--config` names that instance. */
+export function startCommand(
+  scope: Scope,
+  zero: Pick<Zero, 'config'> | null,
+  args: readonly string[],
+): Command {
+  const [program, ...first] = ZERO_COMMAND;
+  const instance = zero?.config ? ['--config', zero.config] : [];
+  const environment = { ...process.env, ZERO_CONFIG: '', NO_COLOR: '1' };
+  const child = spawn(program, [...first, ...args, ...instance], {
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  if (child.pid !== undefined) guardProcesses(scope).own(child.pid);
+  return {
+    finished: ended(child),
+    signal: (name) => void child.kill(name),
+  };
+}
+
+/** Runs it to its end. */
+export function command(
+  scope: Scope,
+  zero: Pick<Zero, 'config'> | null,
+  ...args: readonly string[]
+): Promise<Finished> {
+  return startCommand(scope, zero, args).finished;
+}
+
+async function ended(child: ChildProcess): Promise<Finished> {
+  const text = { stdout: '', stderr: '' };
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name]?.setEncoding('utf8').on('data', (chunk: string) => {
+      text[name] += chunk;
+    });
+  }
+  const exit = await new Promise<Exit>((resolve) =>
+    child.once('close', (code, signal) => resolve({ code, signal })),
+  );
+  return { ...exit, ...text };
+}

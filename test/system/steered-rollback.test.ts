@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import type { FactOf } from '../support/fact-log.ts';
+import { startLoad } from '../support/load.ts';
+import { fixture } from '../support/paths.ts';
+import type { Puppet } from '../support/puppet.ts';
+import {
+  assertUntouched,
+  nextReady,
+  type PuppetSections,
+  type PuppetService,
+  startServing,
+} from '../support/puppet-service.ts';
+import type { Scope } from '../support/temporary.ts';
+import { answers, sendRequests } from '../support/waiting-request.ts';
+import { DEADLINE, startZero } from '../support/zero.ts';
+
+type Failure = NonNullable<FactOf<'handover_finished'>['failure']>;
+
+const QUICK = { settle: '200ms', drain_timeout: '1s' };
+const CANARY = { steps: [{ percent: 100, for: '1h' }] };
+
+/** The verdict on the candidate of the first reload: rolled back, with the reason. */
+async function rolledBack({ zero }: PuppetService): Promise<Failure> {
+  const { outcome, generation, incumbent, failure } = await zero.fact('handover_finished', { handover: 2 });
+  assert.deepEqual([outcome, generation, incumbent], ['rolled_back', 2, 1]);
+  assert.ok(failure);
+  return failure;
+}
+
+/** Serves, and its candidate of a reload has passed its gates and is in that step. */
+async function startCandidate(
+  scope: Scope,
+  step: 'canary' | 'soak',
+  sections: PuppetSections,
+): Promise<PuppetService & { readonly incumbent: Puppet; readonly candidate: Puppet }> {
+  const service = await startServing(scope, sections);
+  service.reload();
+  const candidate = await nextReady(service.puppets);
+  await service.zero.fact('handover_step', { handover: 2, step });
+  return { ...service, candidate };
+}
+
+/** Resolves when nothing of it runs any more: state T of /proc/PID/stat (proc_pid_stat(5)). */
+async function freeze({ pid }: Puppet): Promise<void> {
+  process.kill(pid, 'SIGSTOP');
+  for (;;) {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    if (stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/** What waits in the lane of the candidate is answered by one more process of the incumbent's generation, there for nothing else. */
+async function assertRelieved(
+  service: PuppetService,
+  requests: Awaited<ReturnType<typeof sendRequests>>,
+): Promise<void> {
+  const { zero, puppets } = service;
+  const { generation } = await zero.fact('lane_relieved');
+  assert.equal(generation, 1);
+  const relief = await puppets.nextOf(1);
+  await relief.listen({ name: 'http' });
+  const expected = { generation: 1, pid: relief.pid };
+  for (const { generation: by, pid } of await answers(requests)) {
+    assert.deepEqual({ generation: by, pid }, expected);
+  }
+  assert.equal(zero.log.all('lane_relieved').length, 1);
+}
+
+describe('a candidate is rolled back, and what waits for it is served, when it', () => {
+  it('dies in the canary', DEADLINE, async (t) => {
+    const service = await startCandidate(t, 'canary', { handover: { ...QUICK, canary: CANARY } });
+    const { zero, candidate, incumbent } = service;
+    await freeze(candidate);
+    const requests = await sendRequests(t, await zero.address('http'), 10);
+    process.kill(candidate.pid, 'SIGKILL');
+    const failure = await rolledBack(service);
+    assert.deepEqual(
+      [failure.step, failure.reason, failure.generation],
+      ['exit', 'was killed by SIGKILL', 2],
+    );
+    await assertUntouched(service, incumbent);
+    await assertRelieved(service, requests);
+    await assertUntouched(service, incumbent);
+    // The next one succeeds as if nothing had been, and the process that relieved the lane leaves with its generation.
+    service.rewrite({ handover: QUICK });
+    service.reload();
+    assert.equal((await nextReady(service.puppets)).generation, 3);
+    await zero.fact('handover_finished', { handover: 3, outcome: 'promoted' });
+    await zero.fact('generation_gone', { generation: 1 });
+  });
+
+  it('hangs in the canary', DEADLINE, async (t) => {
+    const service = await startCandidate(t, 'canary', {
+      options: { shutdown_timeout: '100ms' },
+      handover: { ...QUICK, stall: '500ms', canary: CANARY },
+    });
+    const { zero, candidate, incumbent } = service;
+    await freeze(candidate);
+    const requests = await sendRequests(t, await zero.address('http'), 10);
+    const failure = await rolledBack(service);
+    assert.equal(failure.step, 'stall');
+    assert.match(failure.reason, /^worker 0 hangs: connections wait for it .* for 500 ms$/);
+    await assertUntouched(service, incumbent);
+    await assertRelieved(service, requests);
+    await zero.fact('worker_killed', { pid: candidate.pid });
+    await zero.fact('generation_gone', { generation: 2 });
+    await assertUntouched(service, incumbent);
+  });
+
+  it('dies in the soak', DEADLINE, async (t) => {
+    const service = await startCandidate(t, 'soak', { handover: { ...QUICK, soak: '1h' } });
+    const { zero, candidate, incumbent } = service;
+    await zero.fact('generation_promoted', { generation: 2, previous: 1 });
+    await freeze(candidate);
+    const requests = await sendRequests(t, await zero.address('http'), 10);
+    process.kill(candidate.pid, 'SIGKILL');
+    assert.equal((await rolledBack(service)).step, 'exit');
+    await assertUntouched(service, incumbent);
+    await assertRelieved(service, requests);
+    await assertUntouched(service, incumbent);
+  });
+
+  it('answers `verify` with 500', DEADLINE, async (t) => {
+    const verify = { http: { listener: 'http', path: '/health' }, interval: '50ms', failures: 3 };
+    const canary = { steps: [{ percent: 1, for: '1h' }] };
+    const service = await startCandidate(t, 'canary', { handover: { ...QUICK, verify, canary } });
+    await service.candidate.behave({ status: 500 });
+    const failure = await rolledBack(service);
+    assert.equal(failure.step, 'verify');
+    assert.match(failure.reason, /GET \/health: 500/);
+    await service.candidate.gone;
+    await assertUntouched(service, service.incumbent);
+  });
+});
+
+describe('a candidate that is not ready never gets a public connection, and is rolled back, when it', () => {
+  it('says that it is ready but never accepts', DEADLINE, async (t) => {
+    const service = await startServing(t, { readiness: { timeout: '2s' }, handover: QUICK });
+    const { zero, puppets, incumbent } = service;
+    const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
+    service.reload();
+    const candidate = await puppets.next();
+    await candidate.write(10, 'ready\n');
+    await zero.fact('gate_passed', { generation: 2, gate: 'ready_fd' });
+    const failure = await rolledBack(service);
+    assert.equal(failure.step, 'readiness.timeout');
+    assert.match(
+      failure.reason,
+      /still waiting for accept \(accept: has not accepted a connection on listener http\)/,
+    );
+    await candidate.gone;
+    const { failed, byGeneration } = await load.stop();
+    assert.deepEqual([failed, Object.keys(byGeneration)], [0, ['1']]);
+    await assertUntouched(service, incumbent);
+  });
+
+  const OWN =
+    /^it opened a socket of its own on the address of listener http instead of taking its descriptor$/;
+  const ownSockets = [
+    { how: 'beside', step: 'readiness.accept', reason: OWN },
+    {
+      how: 'instead',
+      step: 'readiness.timeout',
+      reason: /still waiting for accept .*it opened a socket of its own/,
+    },
+  ];
+  for (const { how, step, reason } of ownSockets) {
+    it(`accepts from a socket of its own on the address ${how} its descriptor`, DEADLINE, async (t) => {
+      const service = await startServing(t, { handover: QUICK });
+      const { zero, incumbent } = service;
+      const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
+      service.rewrite({
+        runtime: { path: fixture('own-socket.pl'), args: [] },
+        environment: { OWN_SOCKET: how },
+        readiness: { timeout: '3s' },
+        handover: QUICK,
+      });
+      service.reload();
+      const failure = await rolledBack(service);
+      assert.equal(failure.step, step);
+      assert.match(failure.reason, reason);
+      await zero.fact('generation_gone', { generation: 2 });
+      load.phase('afterwards');
+      await load.whenPhaseHas(50);
+      const { failed, failures, byGeneration } = await load.stop();
+      assert.deepEqual([failed, failures, Object.keys(byGeneration)], [0, {}, ['1']]);
+      await assertUntouched(service, incumbent);
+    });
+  }
+});
+
+describe('under load', () => {
+  it(
+    'a candidate that is killed in the canary costs no request but those that it had accepted',
+    DEADLINE,
+    async (t) => {
+      const clients = 8;
+      const zero = startZero(t, {
+        config: {
+          service: {
+            listeners: [{ name: 'http', address: '127.0.0.1:0' }],
+            runtime: { path: process.execPath, args: [fixture('abrupt.js')] },
+            options: { reload_uptime: '0s' },
+            handover: { ...QUICK, canary: { steps: [{ percent: 50, for: '1h' }] } },
+          },
+        },
+      });
+      await zero.fact('generation_promoted', { generation: 1 });
+      const load = startLoad(t, { target: await zero.address('http'), clients });
+      await load.whenPhaseHas(50);
+      zero.signal('SIGHUP');
+      await zero.fact('handover_step', { handover: 2, step: 'canary' });
+      load.phase('canary');
+      await load.whenPhaseHas(200);
+      const { pid } = await zero.fact('worker_spawned', { generation: 2 });
+      process.kill(pid, 'SIGKILL');
+      await zero.fact('handover_finished', { handover: 2, outcome: 'rolled_back' });
+      load.phase('afterwards');
+      await load.whenPhaseHas(200);
+      const { failed, failures, phases, losses } = await load.stop();
+      const allowed = ['reset_before_byte', 'reset_mid_response', 'eof_before_response', 'eof_mid_response'];
+      assert.deepEqual(
+        Object.keys(failures).filter((name) => !allowed.includes(name)),
+        [],
+        JSON.stringify(losses),
+      );
+      assert.ok(failed <= clients, JSON.stringify(losses));
+      const afterwards = phases.find(({ phase }) => phase === 'afterwards');
+      assert.deepEqual([afterwards?.failures, Object.keys(afterwards?.byGeneration ?? {})], [{}, ['1']]);
+    },
+  );
+});

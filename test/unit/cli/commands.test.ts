@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync } from 'node:fs';
+import net from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { abort } from '../../../src/cli/abort.ts';
+import { promote } from '../../../src/cli/promote.ts';
+import { type ReloadOptions, reload } from '../../../src/cli/reload.ts';
+import { status } from '../../../src/cli/status.ts';
+import { stop } from '../../../src/cli/stop.ts';
+import type { Outcome } from '../../../src/lifecycle/facts.ts';
+import type { Verdict } from '../../../src/lifecycle/state.ts';
+import { PROMOTED, STATUS } from '../control/fake-control.ts';
+import { desk } from './fixture.ts';
+
+const RELOAD: ReloadOptions = { preview: false, replace: false, wait: true, json: false };
+const FAILED: Verdict = {
+  outcome: 'rolled_back',
+  handover: 2,
+  generation: 4,
+  incumbent: 3,
+  duration: 1500,
+  failure: {
+    step: 'exit',
+    reason: 'worker exited before it was ready',
+    generation: 4,
+    worker: 0,
+    exit: { kind: 'exited', code: 7 },
+    output: ['first line', 'no database\u001b[2J'],
+  },
+};
+
+async function reloaded(t: TestContext, verdict: Verdict, options: Partial<ReloadOptions> = {}) {
+  const at = desk(t);
+  const { control } = await at.run('example');
+  const code = reload({ ...RELOAD, ...options }, at.context);
+  await control.until(() => control.reloads.length === 1);
+  control.reloads[0]?.verdict(verdict);
+  return { code: await code, out: at.out(), err: at.err(), options: control.reloads[0]?.options };
+}
+
+test('status prints what runs', async (t) => {
+  const at = desk(t);
+  await at.run('example');
+  assert.equal(await status({ json: false }, at.context), 0);
+  assert.match(at.out(), /^example {2}zero 1\.2\.3, pid 4242, up 1m1s\n/);
+});
+
+test('status --json prints the document', async (t) => {
+  const at = desk(t);
+  await at.run('example');
+  assert.equal(await status({ json: true }, at.context), 0);
+  assert.deepEqual(JSON.parse(at.out()), STATUS);
+});
+
+test('no such instance is 3', async (t) => {
+  const at = desk(t);
+  for (const run of [
+    status({ json: false, name: 'example' }, at.context),
+    reload({ ...RELOAD, name: 'example' }, at.context),
+    promote({ name: 'example' }, at.context),
+    abort({ name: 'example' }, at.context),
+    stop({ now: false, name: 'example' }, at.context),
+    status({ json: false }, at.context),
+  ]) {
+    assert.equal(await run, 3);
+  }
+  assert.match(at.err(), /zero status: no zero listens on .*control\.sock\n/);
+});
+
+test('a promoted handover is 0', async (t) => {
+  const { code, out, err } = await reloaded(t, PROMOTED);
+  assert.deepEqual([code, out, err], [0, 'handover 2 promoted after 1.5s: generation 4 serves\n', '']);
+});
+
+test('a failed one tells the step, the reason, how it left and its last words, harmlessly', async (t) => {
+  const { code, out, err } = await reloaded(t, FAILED);
+  assert.equal(code, 10);
+  assert.equal(out, '');
+  assert.deepEqual(err.split('\n'), [
+    'handover 2 rolled back after 1.5s: generation 3 goes on serving',
+    '  step    exit',
+    '  reason  worker exited before it was ready',
+    '  in      generation 4, worker 0',
+    '  exit    exit code 7',
+    '  the last it wrote:',
+    '    | first line',
+    '    | no database\\u001b[2J',
+    '',
+  ]);
+});
+
+test('--json prints the verdict as one document', async (t) => {
+  const { code, out, err } = await reloaded(t, FAILED, { json: true });
+  assert.equal(code, 10);
+  assert.equal(err, '');
+  assert.equal(JSON.parse(out).failure.exit.code, 7);
+});
+
+const CODES: readonly [Outcome, number][] = [
+  ['promoted', 0],
+  ['failed', 1],
+  ['rolled_back', 10],
+  ['timed_out', 11],
+  ['aborted', 12],
+  ['superseded', 14],
+];
+
+for (const [outcome, code] of CODES) {
+  test(`${outcome} is ${code}`, async (t) => {
+    assert.equal((await reloaded(t, { ...FAILED, outcome })).code, code);
+  });
+}
+
+test('the options arrive', async (t) => {
+  const { options } = await reloaded(t, PROMOTED, { preview: true, replace: true, timeout: '1m30s' });
+  assert.deepEqual(options, { preview: true, replace: true, timeoutMs: 90_000, wait: true });
+});
+
+test('a wrong timeout is 2 and asks for nothing', async (t) => {
+  const at = desk(t);
+  const { control } = await at.run('example');
+  assert.equal(await reload({ ...RELOAD, timeout: '90' }, at.context), 2);
+  assert.match(at.err(), /^zero reload: --timeout "90" has no unit: write 90s\n/);
+  assert.equal(await reload({ ...RELOAD, timeout: '0s' }, at.context), 2);
+  assert.deepEqual(control.calls, []);
+});
+
+test('--no-wait is 13', async (t) => {
+  const at = desk(t);
+  const { control } = await at.run('example');
+  assert.equal(await reload({ ...RELOAD, wait: false }, at.context), 13);
+  assert.match(at.err(), /the handover was asked for: follow it with "zero status"/);
+  assert.equal(control.reloads[0]?.options.wait, false);
+});
+
+test('Ctrl-C is 13, and the handover goes on', async (t) => {
+  const at = desk(t, { interactive: true });
+  const { control } = await at.run('example');
+  const code = reload(RELOAD, at.context);
+  await control.until(() => control.reloads.length === 1);
+  control.report({ event: 'handover_started', handover: 2, incumbent: 3 });
+  await at.shown('handover 2 started');
+  at.interrupt();
+  assert.equal(await code, 13);
+  assert.match(at.err(), /the handover goes on: follow it with "zero status", end it with "zero abort"\n$/);
+  await control.until(() => control.listeners === 0);
+  assert.deepEqual(control.calls, ['reload']);
+});
+
+test('a supervisor that goes away before the verdict is 1', async (t) => {
+  const at = desk(t);
+  const { control, server } = await at.run('example');
+  const code = reload(RELOAD, at.context);
+  await control.until(() => control.reloads.length === 1);
+  await server.close();
+  assert.equal(await code, 1);
+  assert.match(at.err(), /zero reload: zero went away before the verdict/);
+});
+
+test('progress is for terminals', async (t) => {
+  const at = desk(t, { interactive: true });
+  const { control } = await at.run('example');
+  const code = reload(RELOAD, at.context);
+  await control.until(() => control.reloads.length === 1);
+  at.tick();
+  control.report({ event: 'handover_step', handover: 2, step: 'canary', generation: 4, percent: 5 });
+  control.report({ event: 'worker_restarting', generation: 4, worker: 0, delay: 100, attempt: 1 });
+  control.reloads[0]?.verdict(PROMOTED);
+  assert.equal(await code, 0);
+  assert.match(at.err(), /1s {2}canary 5 %\n/);
+  assert.match(at.err(), /worker restarting generation=4 worker=0/);
+});
+
+test('promote and abort: 0, or 1 and why not', async (t) => {
+  const at = desk(t);
+  const { control } = await at.run('example');
+  assert.equal(await promote({}, at.context), 0);
+  assert.equal(await abort({}, at.context), 0);
+  control.answer = { ok: false, message: 'there is no handover to abort' };
+  assert.equal(await abort({}, at.context), 1);
+  assert.equal(at.err(), 'zero abort: there is no handover to abort\n');
+});
+
+test('stop wants the instance said', async (t) => {
+  const at = desk(t);
+  const { control } = await at.run('example');
+  assert.equal(await stop({ now: false }, at.context), 2);
+  assert.deepEqual(control.calls, []);
+});
+
+test('stop waits for the end of the process, not only for its word; Ctrl-C is 13', async (t) => {
+  const at = desk(t, { interactive: true });
+  const { control, server } = await at.run('example');
+  const code = stop({ now: true, name: 'example' }, at.context);
+  await control.until(() => control.calls.length === 1);
+  assert.deepEqual(control.calls, ['stop now']);
+  control.report({ event: 'stop_requested', by: 'control', now: true });
+  await server.close();
+  await at.shown('stopping now');
+  at.interrupt();
+  assert.equal(await code, 13);
+  assert.match(at.err(), /it goes on stopping: follow it with "zero status"\n$/);
+});
+
+test('permission denied is said so', {
+  skip: process.geteuid?.() === 0 ? false : 'needs root',
+}, async (t) => {
+  const at = desk(t);
+  const { path } = await at.run('example');
+  chmodSync(path, 0o600);
+  const uid = process.geteuid?.() ?? 0;
+  chmodSync(at.root, 0o755);
+  chmodSync(join(at.root, 'example'), 0o755);
+  process.seteuid?.(65534);
+  try {
+    assert.equal(await status({ json: false, name: 'example' }, at.context), 1);
+  } finally {
+    process.seteuid?.(uid);
+  }
+  assert.match(at.err(), /control\.sock: permission denied: run this as the user of that zero/);
+});
+
+test('stop sees the process end', async (t) => {
+  const at = desk(t);
+  mkdirSync(join(at.root, 'example'));
+  const lines = '{"accepted":{"pid":1}}\n{"stopped":true}\n';
+  const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n';
+  let text = `${head}${lines.length.toString(16)}\r\n${lines}\r\n`;
+  const server = net.createServer((socket) => {
+    socket.on('error', () => {});
+    socket.once('data', () => socket.write(text, () => socket.destroy()));
+  });
+  t.after(() => void server.close());
+  await new Promise<void>((resolve) => server.listen(join(at.root, 'example', 'control.sock'), resolve));
+  assert.equal(await stop({ now: false, name: 'example' }, at.context), 0);
+  const accepted = '{"accepted":{"pid":1}}\n';
+  text = `${head}${accepted.length.toString(16)}\r\n${accepted}\r\n`;
+  assert.equal(await stop({ now: false, name: 'example' }, at.context), 1);
+  assert.match(at.err(), /zero went away before it said that the service had stopped/);
+});

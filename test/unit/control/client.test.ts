@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import net, { type Socket } from 'node:net';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { controlClient } from '../../../src/control/client.ts';
+import { ClientError } from '../../../src/control/client-error.ts';
+import { temporaryFolder } from '../../support/temporary.ts';
+import { PROMOTED, STATUS } from './fake-control.ts';
+import { serve } from './fixture.ts';
+
+async function problemOf(promise: Promise<unknown>): Promise<ClientError> {
+  const error = await promise.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof ClientError, String(error));
+  return error;
+}
+
+async function all<T>(lines: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = [];
+  for await (const line of lines) found.push(line);
+  return found;
+}
+
+/** Somebody on the socket who is no zero. */
+async function stranger(t: TestContext, answer: (socket: Socket) => void): Promise<string> {
+  const path = join(temporaryFolder(t), 'socket');
+  const sockets = new Set<Socket>();
+  const server = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {});
+    socket.once('data', () => answer(socket));
+  });
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  server.listen(path);
+  await once(server, 'listening');
+  return path;
+}
+
+const head = (type: string, length = '') => `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\n${length}\r\n`;
+
+test('every command arrives', async (t) => {
+  const { path, control } = await serve(t);
+  const client = controlClient({ path });
+  assert.deepEqual(await client.status(), STATUS);
+  await client.promote();
+  await client.abort();
+  assert.deepEqual(control.calls, ['promote', 'abort']);
+  const lines = all(client.reload({ replace: true, timeout_ms: 9 }));
+  await control.until(() => control.reloads.length === 1);
+  control.report({ event: 'generation_promoted', generation: 4, previous: 3 });
+  control.reloads[0]?.verdict({
+    ...PROMOTED,
+    outcome: 'rolled_back',
+    failure: { step: 'exit', reason: 'x', exit: { kind: 'signaled', signal: 'SIGSEGV', coreDumped: true } },
+  });
+  assert.deepEqual(await lines, [
+    { accepted: { ticket: 't1' } },
+    { fact: { event: 'generation_promoted', generation: 4, previous: 3 } },
+    {
+      verdict: {
+        outcome: 'rolled_back',
+        handover: 2,
+        generation: 4,
+        incumbent: 4,
+        duration_ms: 1500,
+        failure: {
+          step: 'exit',
+          reason: 'x',
+          exit: { kind: 'signaled', signal: 'SIGSEGV', core_dumped: true },
+        },
+      },
+    },
+  ]);
+  assert.deepEqual(control.reloads[0]?.options, { preview: false, replace: true, timeoutMs: 9, wait: true });
+});
+
+test('a refusal has its code and its message', async (t) => {
+  const { path, control } = await serve(t);
+  control.answer = { ok: false, message: 'there is nothing to abort' };
+  const error = await problemOf(controlClient({ path }).abort());
+  assert.deepEqual(
+    [error.problem, error.code, error.message],
+    ['refused', 'wrong_state', 'there is nothing to abort'],
+  );
+});
+
+test('nobody there', async (t) => {
+  const folder = temporaryFolder(t);
+  assert.equal(
+    (await problemOf(controlClient({ path: join(folder, 'none') }).status())).problem,
+    'no_instance',
+  );
+  assert.equal(
+    (await problemOf(controlClient({ path: join(folder, 'no', 'ne') }).status())).problem,
+    'no_instance',
+  );
+});
+
+test('one who never answers', async (t) => {
+  const path = await stranger(t, () => {});
+  const error = await problemOf(controlClient({ path, patience: 5 }).status());
+  assert.equal(error.problem, 'silent');
+  assert.match(error.message, /has not answered within 0\.005 s/);
+});
+
+test('one who never finishes a plain answer', async (t) => {
+  const path = await stranger(t, (socket) =>
+    socket.write(`${head('application/json', 'Content-Length: 100\r\n')}{`),
+  );
+  assert.ok(
+    ['gone', 'silent'].includes((await problemOf(controlClient({ path, patience: 20 }).status())).problem),
+  );
+});
+
+test('one who goes away before the answer, and in the middle of it', async (t) => {
+  const before = await stranger(t, (socket) => socket.destroy());
+  assert.equal((await problemOf(controlClient({ path: before }).status())).problem, 'gone');
+  const middle = await stranger(t, (socket) => {
+    socket.write(
+      `${head('application/x-ndjson', 'Transfer-Encoding: chunked\r\n')}1d\r\n{"accepted":{"ticket":"t1"}}\n\r\n`,
+      () => socket.destroy(),
+    );
+  });
+  assert.equal((await problemOf(all(controlClient({ path: middle }).reload({})))).problem, 'gone');
+});
+
+const STRANGE: readonly [name: string, answer: string][] = [
+  ['no HTTP', 'SSH-2.0-OpenSSH_9.7\r\n'],
+  ['no JSON', `${head('text/html', 'Content-Length: 6\r\n')}<html>`],
+  ['another document', `${head('application/json', 'Content-Length: 13\r\n')}{"version":2}`],
+  ['an error of another kind', 'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\n{}'],
+];
+
+for (const [name, answer] of STRANGE) {
+  test(`one who is no zero: ${name}`, async (t) => {
+    const path = await stranger(t, (socket) => socket.end(answer));
+    assert.equal((await problemOf(controlClient({ path }).status())).problem, 'strange');
+  });
+}
+
+test('fields and lines that are not known are no harm', async (t) => {
+  const lines = [
+    '{"accepted":{"ticket":"t1"},"more":1}',
+    '{"news":1}',
+    '{"fact":{"event":"new_event","x":1}}',
+  ];
+  const path = await stranger(t, (socket) =>
+    socket.end(`${head('application/x-ndjson')}${lines.join('\n')}\n{"cut`),
+  );
+  assert.deepEqual(await all(controlClient({ path }).reload({})), [
+    { accepted: { ticket: 't1' } },
+    { fact: { event: 'new_event', x: 1 } },
+  ]);
+});
+
+test('a line that never ends', async (t) => {
+  const path = await stranger(t, (socket) => {
+    socket.write(head('application/x-ndjson'));
+    const chunk = 'x'.repeat(65536);
+    const more = (): void => {
+      while (socket.writable && socket.write(chunk));
+    };
+    socket.on('drain', more);
+    more();
+  });
+  assert.equal((await problemOf(all(controlClient({ path }).reload({})))).problem, 'strange');
+});
+
+test('a signal ends the waiting', async (t) => {
+  const { path, control } = await serve(t);
+  const controller = new AbortController();
+  const lines = all(controlClient({ path }).reload({}, controller.signal));
+  await control.until(() => control.reloads.length === 1);
+  controller.abort();
+  await assert.rejects(lines, { name: 'AbortError' });
+  await control.until(() => control.listeners === 0);
+});

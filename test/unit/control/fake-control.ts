@@ -1,0 +1,121 @@
+import type { Answer, Control, ReloadOptions } from '../../../src/control/control.ts';
+import type { StatusDocument } from '../../../src/control/protocol.ts';
+import type { Fact } from '../../../src/lifecycle/facts.ts';
+import type { Verdict } from '../../../src/lifecycle/state.ts';
+
+/** A supervisor with one generation. */
+export const STATUS: StatusDocument = {
+  version: 1,
+  name: 'example',
+  pid: 4242,
+  uptime_ms: 61_000,
+  zero: '1.2.3',
+  mode: 'running',
+  incumbent: 3,
+  handover: null,
+  pending: false,
+  generations: [
+    {
+      id: 3,
+      stage: 'serving',
+      release: { path: '/usr/bin/example', directory: '/etc/example' },
+      since_ms_ago: 60_000,
+      workers: [
+        {
+          worker: 0,
+          pid: 4300,
+          state: 'up',
+          uptime_ms: 60_000,
+          ready: true,
+          waiting: [],
+          lane: 0,
+          restarts: 0,
+        },
+      ],
+    },
+  ],
+  listeners: [{ name: 'http', address: '127.0.0.1:8080', steered: true, queue: 0, lanes: 4 }],
+  steering: { main: [0], canary: null, preview: null },
+  retiring: [],
+};
+
+export const PROMOTED: Verdict = {
+  outcome: 'promoted',
+  handover: 2,
+  generation: 4,
+  incumbent: 4,
+  duration: 1500,
+  failure: null,
+};
+
+/** Does nothing until the test says so, and remembers what it was asked. */
+export class FakeControl implements Control {
+  document: StatusDocument = STATUS;
+  answer: Answer = { ok: true };
+  /** Throws instead of answering. */
+  broken = false;
+  readonly calls: string[] = [];
+  readonly reloads: { options: ReloadOptions; verdict: (verdict: Verdict) => void }[] = [];
+  /** What reload does before it returns. */
+  onReload: () => void = () => {};
+  readonly #listeners = new Set<(fact: Fact) => void>();
+  #waiting: (() => void)[] = [];
+
+  status(): StatusDocument {
+    if (this.broken) throw new Error('status is broken');
+    return this.document;
+  }
+
+  reload(options: ReloadOptions, verdict: (verdict: Verdict) => void): { ticket: string } {
+    this.reloads.push({ options, verdict });
+    this.onReload();
+    this.#note('reload');
+    return { ticket: `t${this.reloads.length}` };
+  }
+
+  async promote(): Promise<Answer> {
+    this.#note('promote');
+    return this.answer;
+  }
+
+  async abort(): Promise<Answer> {
+    this.#note('abort');
+    return this.answer;
+  }
+
+  stop(now: boolean): void {
+    this.#note(now ? 'stop now' : 'stop');
+  }
+
+  onFact(listener: (fact: Fact) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+      this.#changed();
+    };
+  }
+
+  report(fact: Fact): void {
+    for (const listener of this.#listeners) listener(fact);
+  }
+
+  get listeners(): number {
+    return this.#listeners.size;
+  }
+
+  /** Resolves as soon as `condition` holds; it is looked at whenever something here changes. */
+  async until(condition: () => boolean): Promise<void> {
+    while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  #note(call: string): void {
+    this.calls.push(call);
+    this.#changed();
+  }
+
+  #changed(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const wake of waiting) wake();
+  }
+}

@@ -1,0 +1,120 @@
+import { once } from 'node:events';
+import net, { type Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Timers } from '../../../src/control/connections.ts';
+import {
+  type ControlServer,
+  type ControlServerOptions,
+  createControlServer,
+} from '../../../src/control/server.ts';
+import { type Scope, temporaryFolder } from '../../support/temporary.ts';
+import { FakeControl } from './fake-control.ts';
+
+export interface Served {
+  readonly path: string;
+  readonly folder: string;
+  readonly control: FakeControl;
+  readonly server: ControlServer;
+  readonly warnings: string[];
+}
+
+/** A control server on a socket of its own, closed at the end of the test. */
+export async function serve(scope: Scope, options: Partial<ControlServerOptions> = {}): Promise<Served> {
+  const folder = temporaryFolder(scope);
+  const { path = join(folder, 'control.sock') } = options;
+  const control = new FakeControl();
+  const warnings: string[] = [];
+  const server = await createControlServer({
+    path,
+    mode: 0o600,
+    group: null,
+    control,
+    version: '1.2.3',
+    warn: (message) => warnings.push(message),
+    ...options,
+  });
+  scope.after(() => server.close());
+  return { path, folder, control, server, warnings };
+}
+
+/** A connection of its own, ended at the end of the test. */
+export async function connect(scope: Scope, path: string): Promise<Socket> {
+  const socket = net.connect({ path, allowHalfOpen: true });
+  socket.on('error', () => {});
+  scope.after(() => void socket.destroy());
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Everything the other end writes until it ends the connection. */
+export function received(socket: Socket): Promise<string> {
+  const chunks: Buffer[] = [];
+  socket.on('data', (chunk: Buffer) => chunks.push(chunk));
+  return new Promise((resolve) => socket.on('close', () => resolve(Buffer.concat(chunks).toString())));
+}
+
+/** Sends these bytes and returns everything that comes back. */
+export async function talk(scope: Scope, path: string, bytes: string | Buffer): Promise<string> {
+  const socket = await connect(scope, path);
+  const answer = received(socket);
+  socket.once('end', () => socket.end());
+  socket.write(bytes);
+  return answer;
+}
+
+export interface Answered {
+  readonly status: number;
+  readonly headers: string;
+  readonly body: unknown;
+}
+
+/** Splits an answer with a JSON body. */
+export function parseAnswer(text: string): Answered {
+  const [headers = '', body = ''] = text.split('\r\n\r\n');
+  return { status: Number(headers.split(' ')[1]), headers, body: body === '' ? null : JSON.parse(body) };
+}
+
+/** One request and its answer. */
+export async function request(
+  scope: Scope,
+  path: string,
+  line: string,
+  body = '',
+  headers: readonly string[] = body === '' ? [] : ['Content-Type: application/json'],
+): Promise<Answered> {
+  const head = [`${line} HTTP/1.1`, 'Host: zero', ...headers, `Content-Length: ${Buffer.byteLength(body)}`];
+  return parseAnswer(await talk(scope, path, `${head.join('\r\n')}\r\n\r\n${body}`));
+}
+
+/** Timers that run when the test says so. */
+export class ManualTimers implements Timers {
+  readonly #set = new Map<number, () => void>();
+  #count = 0;
+  #waiting: (() => void)[] = [];
+
+  set(_ms: number, run: () => void): number {
+    this.#count += 1;
+    this.#set.set(this.#count, run);
+    for (const wake of this.#waiting.splice(0)) wake();
+    return this.#count;
+  }
+
+  clear(handle: unknown): void {
+    this.#set.delete(Number(handle));
+  }
+
+  get pending(): number {
+    return this.#set.size;
+  }
+
+  /** Resolves when so many have ever been set. */
+  async reached(count: number): Promise<void> {
+    while (this.#count < count) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  fireAll(): void {
+    const due = [...this.#set.values()];
+    this.#set.clear();
+    for (const run of due) run();
+  }
+}

@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync } from 'node:fs';
+import net from 'node:net';
+import { type TestContext, test } from 'node:test';
+import { refusedPeer } from '../../../src/control/peer.ts';
+import { peerGroups } from '../../../src/linux/peer-groups.ts';
+import { openPipe } from '../../../src/linux/pipes.ts';
+import { peerCredentials } from '../../../src/linux/socket-options.ts';
+import { closeFd } from '../../../src/linux/sockets.ts';
+import { lookupGroup, lookupUser } from '../../../src/linux/users.ts';
+import { ended, readAll, start } from '../linux/support.ts';
+import { parseAnswer, request, serve } from './fixture.ts';
+
+const nobody = lookupUser('nobody');
+const group = lookupGroup('nogroup') ?? lookupGroup('nobody');
+const skip =
+  process.geteuid?.() === 0 && nobody && group ? false : 'needs root, and the user and group of nobody';
+
+const SCRIPT = `
+  const socket = require('node:net').connect(process.argv[1]);
+  socket.on('error', (error) => console.log(error.code));
+  socket.on('data', (data) => process.stdout.write(data));
+  socket.write('GET /v1/status HTTP/1.1\\r\\nHost: zero\\r\\n\\r\\n');
+`;
+
+/** What another user gets from the socket. */
+async function asNobody(path: string, groups: readonly string[]): Promise<string> {
+  const pipe = openPipe();
+  const pid = start({
+    path: '/usr/bin/setpriv',
+    argv: ['setpriv', `--reuid=${nobody?.uid}`, ...groups, process.execPath, '-e', SCRIPT, path],
+    descriptors: new Map([[1, pipe.write]]),
+  });
+  closeFd(pipe.write);
+  const text = (await readAll(pipe.read)).toString();
+  await ended(pid);
+  return text;
+}
+
+async function open(t: TestContext, options: Parameters<typeof serve>[1]) {
+  const served = await serve(t, options);
+  chmodSync(served.folder, 0o755);
+  return served;
+}
+
+test('the kernel keeps another user out', { skip }, async (t) => {
+  const { path, warnings } = await open(t, {});
+  assert.equal(await asNobody(path, ['--clear-groups', '--regid=12345']), 'EACCES\n');
+  assert.deepEqual(warnings, []);
+});
+
+test('where the file lets everybody in, the peer is asked for', { skip }, async (t) => {
+  const { path, warnings, control } = await open(t, { mode: 0o666 });
+  const { status, body } = parseAnswer(await asNobody(path, ['--clear-groups', '--regid=12345']));
+  assert.equal(status, 403);
+  assert.deepEqual(body, {
+    error: { code: 'forbidden', message: `uid ${nobody?.uid} may not control this zero` },
+  });
+  assert.match(warnings[0] ?? '', /uid \d+ tried to connect and was refused/);
+  assert.deepEqual(control.calls, []);
+  assert.equal((await request(t, path, 'GET /v1/status')).status, 200);
+});
+
+test('members of the group get in, by their first group or another', { skip }, async (t) => {
+  const { path } = await open(t, { mode: 0o660, group: group?.name ?? null });
+  const gid = group?.gid;
+  for (const groups of [
+    ['--clear-groups', `--regid=${gid}`],
+    ['--regid=12345', `--groups=12346,${gid}`],
+  ]) {
+    assert.equal(parseAnswer(await asNobody(path, groups)).status, 200);
+  }
+  assert.equal(await asNobody(path, ['--clear-groups', '--regid=12345']), 'EACCES\n');
+});
+
+test('a socket without a descriptor is refused', () => {
+  assert.equal(refusedPeer(new net.Socket(), { uid: 0, gid: null }), 'a process that is gone');
+});
+
+test('groups of a peer, more than fit at first', { skip }, async (t) => {
+  const { folder } = await open(t, {});
+  mkdirSync(`${folder}/open`, { mode: 0o755 });
+  const path = `${folder}/open/socket`;
+  const many = Array.from({ length: 100 }, (_, index) => 20_000 + index);
+  const found = new Promise<number[]>((resolve) => {
+    const server = net.createServer((socket) => {
+      const handle = Reflect.get(socket, '_handle') as { fd: number };
+      assert.equal(peerCredentials(handle.fd).uid, nobody?.uid);
+      resolve(peerGroups(handle.fd));
+      socket.destroy();
+    });
+    t.after(() => void server.close());
+    server.listen(path, () => {
+      chmodSync(path, 0o666);
+      void asNobody(path, ['--regid=12345', `--groups=${many.join(',')}`]);
+    });
+  });
+  assert.deepEqual(await found, many);
+});

@@ -1,0 +1,218 @@
+import assert from 'node:assert/strict';
+import { existsSync, statSync, writeFileSync } from 'node:fs';
+import net from 'node:net';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { ControlError } from '../../../src/control/control-error.ts';
+import { createControlServer } from '../../../src/control/server.ts';
+import { lookupGroup } from '../../../src/linux/users.ts';
+import { temporaryFolder } from '../../support/temporary.ts';
+import { FakeControl, PROMOTED, STATUS } from './fake-control.ts';
+import { connect, parseAnswer, received, request, serve, talk } from './fixture.ts';
+
+test('status is the document, and the connection ends with it', async (t) => {
+  const { path } = await serve(t);
+  const { status, headers, body } = await request(t, path, 'GET /v1/status');
+  assert.equal(status, 200);
+  assert.match(headers, /connection: close/i);
+  assert.match(headers, /content-type: application\/json/i);
+  assert.deepEqual(body, STATUS);
+});
+
+test('a query changes nothing', async (t) => {
+  const { path } = await serve(t);
+  assert.equal((await request(t, path, 'GET /v1/status?x=1')).status, 200);
+});
+
+test('promote and abort answer with an empty document, or 409 and why not', async (t) => {
+  const { path, control } = await serve(t);
+  assert.deepEqual((await request(t, path, 'POST /v1/promote')).body, {});
+  assert.deepEqual((await request(t, path, 'POST /v1/abort')).body, {});
+  assert.deepEqual(control.calls, ['promote', 'abort']);
+  control.answer = { ok: false, message: 'there is nothing to promote' };
+  const { status, body } = await request(t, path, 'POST /v1/promote');
+  assert.equal(status, 409);
+  assert.deepEqual(body, { error: { code: 'wrong_state', message: 'there is nothing to promote' } });
+});
+
+const lines = (text: string): unknown[] =>
+  text
+    .split('\r\n\r\n')
+    .slice(1)
+    .join('\r\n\r\n')
+    .split('\r\n')
+    .filter((line) => line.startsWith('{'))
+    .flatMap((chunk) => chunk.trim().split('\n'))
+    .map((line) => JSON.parse(line));
+
+test('reload tells what happens and ends with the verdict', async (t) => {
+  const { path, control } = await serve(t);
+  control.onReload = () => control.report({ event: 'reload_requested', by: 'control', merged: false });
+  const socket = await connect(t, path);
+  const answer = received(socket);
+  const body = JSON.stringify({ preview: true, timeout_ms: 5000 });
+  socket.write(
+    `POST /v1/reload HTTP/1.1\r\nHost: zero\r\nContent-Type: application/json; charset=utf-8\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  socket.once('end', () => socket.end());
+  await control.until(() => control.reloads.length === 1);
+  control.report({ event: 'worker_ready', generation: 4, worker: 0, after: 12.3456789 });
+  control.reloads[0]?.verdict(PROMOTED);
+  control.report({ event: 'generation_retiring', generation: 3 });
+  assert.deepEqual(lines(await answer), [
+    { accepted: { ticket: 't1' } },
+    { fact: { event: 'reload_requested', by: 'control', merged: false } },
+    { fact: { event: 'worker_ready', generation: 4, worker: 0, after_ms: 12.346 } },
+    {
+      verdict: {
+        outcome: 'promoted',
+        handover: 2,
+        generation: 4,
+        incumbent: 4,
+        duration_ms: 1500,
+        failure: null,
+      },
+    },
+  ]);
+  assert.deepEqual(control.reloads[0]?.options, {
+    preview: true,
+    replace: false,
+    timeoutMs: 5000,
+    wait: true,
+  });
+  await control.until(() => control.listeners === 0);
+});
+
+test('a verdict that comes at once comes after "accepted"', async (t) => {
+  const { path, control } = await serve(t);
+  control.onReload = () => control.reloads[0]?.verdict(PROMOTED);
+  const head = 'POST /v1/reload HTTP/1.1\r\nHost: zero\r\n\r\n';
+  const [first, second] = lines(await talk(t, path, head));
+  assert.deepEqual(first, { accepted: { ticket: 't1' } });
+  assert.ok(typeof second === 'object' && second !== null && 'verdict' in second);
+});
+
+test('a reload that nobody waits for is answered at once', async (t) => {
+  const { path, control } = await serve(t);
+  const body = '{"wait":false}';
+  const head = `POST /v1/reload HTTP/1.1\r\nHost: zero\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  assert.deepEqual(lines(await talk(t, path, head)), [{ accepted: { ticket: 't1' } }]);
+  assert.equal(control.listeners, 0);
+  control.reloads[0]?.verdict(PROMOTED);
+});
+
+test('a client that goes away while it waits is forgotten, and the verdict harms nobody', async (t) => {
+  const { path, control } = await serve(t);
+  const socket = await connect(t, path);
+  socket.write('POST /v1/reload HTTP/1.1\r\nHost: zero\r\n\r\n');
+  await control.until(() => control.reloads.length === 1);
+  assert.equal(control.listeners, 1);
+  socket.destroy();
+  await control.until(() => control.listeners === 0);
+  control.reloads[0]?.verdict(PROMOTED);
+  assert.equal((await request(t, path, 'GET /v1/status')).status, 200);
+});
+
+test('stop says so when it is over and leaves the connection to the end of the process', async (t) => {
+  const { path, control, server } = await serve(t);
+  const socket = await connect(t, path);
+  const chunks: string[] = [];
+  const told = new Promise<void>((resolve) => {
+    socket.on('data', (chunk) => {
+      chunks.push(String(chunk));
+      if (chunks.join('').includes('"stopped"')) resolve();
+    });
+  });
+  socket.write(
+    'POST /v1/stop HTTP/1.1\r\nHost: zero\r\nContent-Type: application/json\r\nContent-Length: 12\r\n\r\n{"now":true}',
+  );
+  await control.until(() => control.calls.length === 1);
+  assert.deepEqual(control.calls, ['stop now']);
+  control.report({ event: 'stop_requested', by: 'control', now: true });
+  await server.close();
+  await told;
+  assert.deepEqual(lines(chunks.join('')), [
+    { accepted: { pid: process.pid } },
+    { fact: { event: 'stop_requested', by: 'control', now: true } },
+    { stopped: true },
+  ]);
+  assert.equal(socket.readableEnded, false);
+  assert.equal(existsSync(path), false);
+});
+
+test('the socket has exactly the permissions and the group that were asked for', async (t) => {
+  const before = process.umask(0);
+  t.after(() => void process.umask(before));
+  const { path } = await serve(t);
+  assert.equal(statSync(path).mode & 0o7777, 0o600);
+  const own = lookupGroup(String(process.getegid?.()));
+  const shared = await serve(t, { mode: 0o660, group: own?.name ?? null });
+  assert.equal(statSync(shared.path).mode & 0o7777, 0o660);
+  assert.equal(statSync(shared.path).gid, process.getegid?.());
+});
+
+test('the file of a socket that nobody holds is replaced', async (t) => {
+  const folder = temporaryFolder(t);
+  const path = join(folder, 'control.sock');
+  const other = net.createServer().listen(join(folder, 'other.sock'));
+  await new Promise((resolve) => other.once('listening', resolve));
+  const { linkSync } = await import('node:fs');
+  linkSync(join(folder, 'other.sock'), path);
+  await new Promise((resolve) => other.close(resolve));
+  const { server } = await serve(t, { path });
+  assert.equal((await request(t, path, 'GET /v1/status')).status, 200);
+  await server.close();
+});
+
+const refusedPath = async (path: string, group: string | null = null): Promise<string> => {
+  const failed = createControlServer({
+    path,
+    mode: 0o600,
+    group,
+    control: new FakeControl(),
+    version: '1',
+    warn: () => {},
+  });
+  const error = await failed.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof ControlError, String(error));
+  return error.message;
+};
+
+test('what cannot be opened is refused with the reason, and nothing is taken away', async (t) => {
+  const { path, folder } = await serve(t);
+  assert.match(await refusedPath(path), /another process listens there/);
+  assert.equal((await request(t, path, 'GET /v1/status')).status, 200);
+  const file = join(folder, 'file');
+  writeFileSync(file, 'x');
+  assert.match(await refusedPath(file), /not a socket/);
+  assert.match(
+    await refusedPath(join(folder, 'none', 'control.sock')),
+    /ENOENT: its directory does not exist/,
+  );
+  assert.match(await refusedPath(join(folder, 'x'.repeat(120))), /longer than 107 bytes/);
+  assert.match(await refusedPath(join(folder, 'g.sock'), 'no-such-group'), /no group no-such-group/);
+  assert.equal(existsSync(join(folder, 'g.sock')), false);
+});
+
+test('close leaves the file of whoever listens there by now', async (t) => {
+  const first = await serve(t);
+  const { rmSync } = await import('node:fs');
+  rmSync(first.path);
+  const second = await serve(t, { path: first.path });
+  await first.server.close();
+  assert.equal((await request(t, second.path, 'GET /v1/status')).status, 200);
+});
+
+test('a supervisor that fails at something answers 500 and goes on', async (t) => {
+  const { path, control, warnings } = await serve(t);
+  control.broken = true;
+  const { status, body } = await request(t, path, 'GET /v1/status');
+  assert.equal(status, 500);
+  assert.deepEqual(parseAnswer(`HTTP/1.1 500 x\r\n\r\n${JSON.stringify(body)}`).status, 500);
+  assert.deepEqual(warnings, ['control request GET /v1/status: status is broken']);
+  control.broken = false;
+  assert.equal((await request(t, path, 'GET /v1/status')).status, 200);
+});

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict';
+import { after, test } from 'node:test';
+import { openPipe } from '../../../src/linux/pipes.ts';
+import { pidfdOpen, reapOne, sendSignal } from '../../../src/linux/processes.ts';
+import { Slices } from '../../../src/linux/slices.ts';
+import { socketInodes } from '../../../src/linux/socket-inodes.ts';
+import { closeFd, inodeOf, openSocket } from '../../../src/linux/sockets.ts';
+import { ended, readable, start } from './support.ts';
+
+const own = Array.from({ length: 20 }, () => openSocket('inet', 'stream'));
+after(() => own.forEach(closeFd));
+const inodes = own.map(inodeOf);
+
+function child(): number {
+  const pipe = openPipe();
+  const pid = start({
+    path: '/bin/cat',
+    descriptors: new Map([
+      [0, pipe.read],
+      [7, own[0] ?? -1],
+      [9, own[1] ?? -1],
+    ]),
+  });
+  closeFd(pipe.read);
+  after(() => closeFd(pipe.write));
+  return pid;
+}
+
+for (const [where, most] of [
+  ['here', 100_000],
+  ['in a thread', 0],
+] as const) {
+  test(`the sockets of each process, read ${where}`, async () => {
+    const pid = child();
+    const [mine, theirs, gone] = await socketInodes([process.pid, pid, 2 ** 22 + 1], new Slices(), most);
+    const found = new Set(Array.from(mine ?? []));
+    assert.ok(inodes.every((inode) => found.has(inode)));
+    // Its standard output may be a socket too.
+    const given = inodes.map((inode) => Array.from(theirs ?? []).includes(inode));
+    assert.deepEqual(given.slice(0, 3), [true, true, false]);
+    assert.equal(gone?.length, 0);
+    sendSignal(pid, 'SIGKILL');
+    await ended(pid);
+  });
+}
+
+test('others come first in between', async () => {
+  let time = 0;
+  let turns = 0;
+  class Counted extends Slices {
+    override async next(): Promise<void> {
+      turns += 1;
+      await super.next();
+    }
+  }
+  // Every look at the clock finds a millisecond more.
+  const slices = new Counted(() => {
+    time += 1;
+    return time;
+  });
+  await socketInodes([process.pid], slices);
+  assert.ok(turns >= 20 / 2, String(turns));
+});
+
+test('a process that ended and was not waited for has none', async () => {
+  const pid = start({ path: '/bin/true' });
+  // A pidfd is readable when the process has ended, and nobody has waited for it then.
+  const pidfd = pidfdOpen(pid);
+  await readable(pidfd);
+  closeFd(pidfd);
+  assert.deepEqual(Array.from((await socketInodes([pid]))[0] ?? [-1]), []);
+  assert.equal(reapOne()?.pid, pid);
+});
