@@ -9,7 +9,7 @@ const LONGEST_PATH = 107;
 export interface SocketFile {
   /** Bound, and not listening yet. */
   readonly fd: number;
-  /** Removes the file, if it is still this socket's. */
+  /** Removes the file, if it is still this socket's. Never throws: what cannot be removed is stale for the next one. */
   remove(): void;
 }
 
@@ -32,8 +32,12 @@ export function bindSocketFile(path: string, mode: number, gid: number | null): 
     bindSocket(fd, { family: 'unix', path });
     const { ino, dev } = lstatSync(path);
     const remove = () => {
-      const now = lstatSync(path, { throwIfNoEntry: false });
-      if (now?.ino === ino && now.dev === dev) unlinkSync(path);
+      try {
+        const now = lstatSync(path, { throwIfNoEntry: false });
+        if (now?.ino === ino && now.dev === dev) unlinkSync(path);
+      } catch {
+        // A directory that has become read-only.
+      }
     };
     try {
       if (gid !== null) chownSync(path, process.geteuid?.() ?? 0, gid);

@@ -1,6 +1,14 @@
 import type { WorkerKey } from './events.ts';
-import { attendants, isQuiet } from './lanes.ts';
-import { candidateOf, type Demands, type Generation, generationOf, ownWorkers, type State } from './state.ts';
+import { attendants, isPast, isQuiet } from './lanes.ts';
+import {
+  candidateOf,
+  type Demands,
+  type Generation,
+  generationOf,
+  ownWorkers,
+  type State,
+  type Worker,
+} from './state.ts';
 import type { Steering } from './steering.ts';
 
 /** The demands of a state. */
@@ -9,10 +17,7 @@ export function demandsOf(state: State): Demands {
   return {
     steering,
     attend: steering ? lanesToAttend(state, steering) : [],
-    drain: keysWhere(
-      state,
-      (_, { life, leave }) => life.name === 'up' && leave !== null && state.now >= leave.settleAt,
-    ),
+    drain: keysWhere(state, (_, worker) => isRead(state, worker)),
     stalls: keysWhere(
       state,
       (generation, { life }) => life.name === 'up' && !life.hung && isWatched(state, generation),
@@ -64,9 +69,11 @@ export function steeredLanes(steering: Steering | null): Set<number> {
 
 /** Lanes that connections may still come into, or are queued in, while nobody is there who accepts. */
 function lanesToAttend(state: State, steering: Steering): number[] {
-  if (state.stop) return [];
+  // Whoever relieves a lane is of the generation that serves, or is to.
+  const serving = generationOf(state, state.incumbent);
+  if (state.stop || !serving || serving.stage.name === 'stopping') return [];
   const steered = steeredLanes(steering);
-  const restarting = ownWorkers(generationOf(state, state.incumbent))
+  const restarting = ownWorkers(serving)
     .filter(({ life }) => life.name !== 'ended')
     .map(({ lane }) => lane);
   const theirs = new Set(restarting);
@@ -77,6 +84,12 @@ function lanesToAttend(state: State, steering: Steering): number[] {
       !isQuiet(state, lane) &&
       attendants(state, lane).length === 0,
   );
+}
+
+/** Its time to leave has come, or that of a relief may have: when its lane has nothing more to give. */
+function isRead(state: State, { life, leave, relief, lane }: Worker): boolean {
+  if (life.name !== 'up') return false;
+  return leave === null ? relief && isPast(state, lane) : state.now >= leave.settleAt;
 }
 
 function isWatched(state: State, generation: Generation): boolean {

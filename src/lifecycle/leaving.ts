@@ -1,6 +1,6 @@
 import { type Context, report } from './context.ts';
 import type { Of } from './events.ts';
-import { isPast, seeQueue } from './lanes.ts';
+import { isQuiet, seeQueue } from './lanes.ts';
 import { type Generation, type Leave, ownWorkers, type Worker, workerOf } from './state.ts';
 import { stopWorker } from './workers.ts';
 
@@ -50,7 +50,7 @@ export function onDrainReport(context: Context, event: Of<'drain_report'>): void
 export function tickLeaving(context: Context, generation: Generation): void {
   const { state } = context;
   for (const worker of generation.workers) {
-    if (worker.relief && worker.leave === null && isPast(state, worker.lane)) {
+    if (worker.relief && worker.leave === null && isQuiet(state, worker.lane)) {
       worker.leave = leaveFrom(state.now, generation);
     }
     const { leave, life } = worker;

@@ -110,7 +110,10 @@ function dispatch<T extends Event['type']>(context: Context, event: Of<T>): void
 export function nextDeadline(state: State): number {
   if (state.exit !== null) return NEVER;
   const { handover, pending, demands } = state;
-  const quietAt = (lane: number) => (state.lanes[lane]?.awayAt ?? NEVER) + state.handshakeTime;
+  const quietAt = (lane: number) => {
+    const at = (state.lanes[lane]?.awayAt ?? NEVER) + state.handshakeTime;
+    return at > state.now ? at : NEVER;
+  };
   const deadlines = state.generations.flatMap((generation) => {
     const { stage } = generation;
     const readiness = stage.name === 'starting' ? (stage.deadline ?? NEVER) : NEVER;

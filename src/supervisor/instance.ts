@@ -3,6 +3,7 @@ import os from 'node:os';
 import path from 'node:path';
 import type { Config } from '../config/index.ts';
 import { tryLock } from '../linux/locks.ts';
+import { makeDirectory } from './directory.ts';
 
 /** Where one running zero keeps what belongs to it. */
 export interface Instance {
@@ -98,16 +99,11 @@ export function claimInstance(instance: Instance): void {
   let fd: number;
   try {
     // Others may pass through to their worker's notify socket; what is in it has its own modes.
-    fs.mkdirSync(path.join(runtimeDirectory, 'notify'), { recursive: true, mode: 0o755 });
+    makeDirectory(path.join(runtimeDirectory, 'notify'), 0o755);
     refuseForeign(runtimeDirectory);
     fd = fs.openSync(lockPath, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
   } catch (error) {
-    if (error instanceof InstanceError) throw error;
-    const reason = (error as NodeJS.ErrnoException).code ?? String(error);
-    const advice = ADVICE[reason];
-    throw new InstanceError(
-      `runtime directory ${runtimeDirectory}: ${reason}${advice === undefined ? '' : `: ${advice}`}`,
-    );
+    throw error instanceof InstanceError ? error : directoryError(runtimeDirectory, error);
   }
   if (!tryLock(fd)) {
     const holder = fs.readFileSync(fd, 'utf8').trim();
@@ -116,8 +112,20 @@ export function claimInstance(instance: Instance): void {
       `another zero (pid ${holder || 'unknown'}) runs as "${name}" with the runtime directory ${runtimeDirectory}: stop it, or give this one another runtime.name`,
     );
   }
-  fs.ftruncateSync(fd);
-  fs.writeSync(fd, `${process.pid}\n`, 0);
+  try {
+    fs.ftruncateSync(fd);
+    fs.writeSync(fd, `${process.pid}\n`, 0);
+  } catch (error) {
+    throw directoryError(runtimeDirectory, error);
+  }
+}
+
+function directoryError(directory: string, error: unknown): InstanceError {
+  const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+  const advice = ADVICE[reason];
+  return new InstanceError(
+    `runtime directory ${directory}: ${reason}${advice === undefined ? '' : `: ${advice}`}`,
+  );
 }
 
 /** In a directory that anybody may write to, somebody else could have made it first and would hold our sockets. */

@@ -39,7 +39,7 @@ interface Saveable extends SavedProcess {
 
 /** Keeps `state.json` of the runtime directory up to date. */
 export class StateFile {
-  readonly #file: string;
+  readonly file: string;
   readonly #name: string;
   readonly #failed: (error: unknown) => void;
   readonly #bootId = bootId();
@@ -52,7 +52,7 @@ export class StateFile {
 
   /** @param failed told once when the file cannot be written, and again after it could be in between */
   constructor(instance: Instance, failed: (error: unknown) => void) {
-    this.#file = path.join(instance.runtimeDirectory, 'state.json');
+    this.file = path.join(instance.runtimeDirectory, 'state.json');
     this.#name = instance.name;
     this.#failed = failed;
   }
@@ -75,13 +75,13 @@ export class StateFile {
       processes: processes.map(({ key, pid, session, startTime }) => ({ ...key, pid, session, startTime })),
       listeners,
     };
-    const temporary = `${this.#file}.new`;
+    const temporary = `${this.file}.new`;
     try {
       withSpare(() => fs.writeFileSync(temporary, JSON.stringify(saved), { mode: 0o600 }));
-      fs.renameSync(temporary, this.#file);
+      fs.renameSync(temporary, this.file);
       this.#broken = false;
     } catch (error) {
-      fs.rmSync(temporary, { force: true });
+      removeFile(temporary);
       if (!this.#broken) this.#failed(error);
       this.#broken = true;
     }
@@ -89,6 +89,15 @@ export class StateFile {
 
   /** Nothing is left that another supervisor could take over. */
   remove(): void {
-    fs.rmSync(this.#file, { force: true });
+    removeFile(this.file);
+  }
+}
+
+/** What cannot be removed (EROFS) is known for stale by its boot id and process. */
+function removeFile(file: string): void {
+  try {
+    fs.rmSync(file, { force: true });
+  } catch {
+    // The disk has become read-only.
   }
 }

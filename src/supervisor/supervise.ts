@@ -1,5 +1,6 @@
 import { isSystemFailure } from '../linux/errors.ts';
 import { exitNow } from '../linux/processes.ts';
+import { LogFileError } from '../telemetry/log.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
 import { claimInstance, InstanceError, instanceOf } from './instance.ts';
 import { Signals } from './signals.ts';
@@ -50,5 +51,10 @@ async function run({ source, version }: SuperviseOptions): Promise<number> {
 }
 
 function isExpected(error: unknown): error is Error {
-  return error instanceof ConfigError || error instanceof InstanceError || isSystemFailure(error);
+  return (
+    error instanceof ConfigError ||
+    error instanceof InstanceError ||
+    error instanceof LogFileError ||
+    isSystemFailure(error)
+  );
 }

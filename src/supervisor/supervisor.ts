@@ -20,7 +20,7 @@ import { Engine } from './engine.ts';
 import { Footprint } from './footprint.ts';
 import { gateCommand } from './gate-command.ts';
 import { Generations } from './generations.ts';
-import { recordHandover } from './history.ts';
+import { historyFile, recordHandover } from './history.ts';
 import { controlSocketOf, type Instance } from './instance.ts';
 import type { Keepers } from './keepers.ts';
 import { LaneKeeper } from './lane-keeper.ts';
@@ -140,7 +140,9 @@ export class Supervisor {
         if (processes.length > 0 && !state.exit) this.#footprint.disturbed();
       },
     });
-    this.#stateFile = new StateFile(options.instance, (error) => this.#error('write state', error));
+    this.#stateFile = new StateFile(options.instance, (error) =>
+      this.#error('write state', error, this.#stateFile.file),
+    );
   }
 
   /** Starts the service. */
@@ -214,7 +216,7 @@ export class Supervisor {
       onDropped: (lines, bytes) => this.#report({ event: 'output_dropped', stream, lines, bytes }),
       onFailed: (code, final) => {
         const then = final ? 'nobody reads it any more, what services write is dropped' : 'trying again';
-        this.#error(`write ${stream}`, new Error(`write ${stream}: ${code}: ${then}`));
+        this.#error(`write ${stream}`, `${code}: ${then}`);
       },
     });
   }
@@ -258,16 +260,14 @@ export class Supervisor {
     try {
       recordHandover(this.#options.instance.dataDirectory, fact, new Date());
     } catch (error) {
-      this.#error('write history', error);
+      this.#error('write history', error, historyFile(this.#options.instance.dataDirectory));
     }
   }
 
-  #error(step: string, error: unknown): void {
-    this.#telemetry.report({
-      event: 'error',
-      step,
-      message: error instanceof Error ? error.message : String(error),
-    });
+  #error(step: string, error: unknown, subject?: string): void {
+    const what = subject === undefined ? step : `${step} ${subject}`;
+    const why = error instanceof Error ? error.message : String(error);
+    this.#telemetry.report({ event: 'error', step, message: `${what}: ${why}` });
   }
 
   async #prepare() {

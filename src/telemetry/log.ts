@@ -36,9 +36,12 @@ export interface Log {
   close(): void;
 }
 
+/** `logging.file` cannot be opened; the message says why. */
+export class LogFileError extends Error {}
+
 const EXIT_BUDGET = 200;
 
-/** Throws Error `open log file PATH: EACCES` where `logging.file` cannot be opened. */
+/** Throws LogFileError `open log file PATH: EACCES` where `logging.file` cannot be opened. */
 export function createLog({ config, fd, writer, colour, clock, timers, limit }: LogOptions): Log {
   const terminal = config.file === undefined && isTerminal(fd);
   const human = config.format === 'human' || (config.format === 'auto' && terminal);
@@ -98,7 +101,7 @@ function openFile(path: string): Writer {
   try {
     return fileWriter(path);
   } catch (error) {
-    throw new Error(`open log file ${path}: ${codeOf(error)}`, { cause: error });
+    throw new LogFileError(`open log file ${path}: ${codeOf(error)}`, { cause: error });
   }
 }
 

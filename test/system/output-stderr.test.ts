@@ -37,7 +37,9 @@ async function talk(scope: Scope, redirect: string, written: Record<1 | 2, Numbe
   const ended = reader.until('END\n');
   await serving.write(2, 'END\n');
   await ended;
-  return reader.take().toString('latin1').slice(0, -'END\n'.length);
+  // Log lines may follow, of which the last may still be on its way.
+  const received = reader.take().toString('latin1');
+  return received.slice(0, received.indexOf('END\n'));
 }
 
 function assertWhole(received: string, lines: NumberedLines): void {
