@@ -20,9 +20,12 @@ function findRoot(): string {
  */
 export const ROOT = findRoot();
 
+/** The folder of the services that tests start. */
+export const FIXTURES: string = join(ROOT, 'test', 'fixtures');
+
 /** Absolute path of a file in test/fixtures. */
 export function fixture(name: string): string {
-  return join(ROOT, 'test', 'fixtures', name);
+  return join(FIXTURES, name);
 }
 
 /** What starts zero from the checkout. */

@@ -1,10 +1,10 @@
-import { chmodSync, copyFileSync } from 'node:fs';
+import { chmodSync, cpSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { guardProcesses } from './guard.ts';
 import { Journal } from './journal.ts';
-import { fixture } from './paths.ts';
+import { FIXTURES } from './paths.ts';
 import { Puppet } from './puppet.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
@@ -31,8 +31,8 @@ export async function startPuppets(scope: Scope): Promise<Puppets> {
   // A service may run as another user, whom a checkout in somebody's home may be closed to.
   chmodSync(folder, 0o755);
   const path = join(folder, 'puppets');
-  const reporter = join(folder, 'report.pl');
-  copyFileSync(fixture('report.pl'), reporter);
+  const fixtures = join(folder, 'fixtures');
+  cpSync(FIXTURES, fixtures, { recursive: true });
   const connected = new Journal<Puppet>();
   const sockets = new Set<Socket>();
   let given = 0;
@@ -75,8 +75,8 @@ export async function startPuppets(scope: Scope): Promise<Puppets> {
 
   return {
     environment: { PUPPET_SOCKET: path },
-    command: [process.execPath, fixture('puppet.js')],
-    reporter: [reporter],
+    command: [process.execPath, join(fixtures, 'puppet.js')],
+    reporter: [join(fixtures, 'report.pl')],
     all: connected.entries,
     next,
     nextOf,

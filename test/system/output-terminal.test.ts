@@ -3,6 +3,7 @@ import { chmodSync, chownSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { requireProgram } from '../support/debian.ts';
+import { installZero } from '../support/installed.ts';
 import { openLogPipe } from '../support/log-pipe.ts';
 import { NumberedLines } from '../support/numbered-lines.ts';
 import { ZERO_COMMAND } from '../support/paths.ts';
@@ -129,7 +130,7 @@ describe('standard streams of zero that are no use', () => {
           'sh',
           reader.path,
           ...asAccount(nobody),
-          ...ZERO_COMMAND,
+          ...installZero(t).command,
         ],
       },
     );

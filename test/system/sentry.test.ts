@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict';
-import { cpSync, rmSync, symlinkSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { startIngest } from '../support/ingest.ts';
-import { ROOT } from '../support/paths.ts';
+import { installZero } from '../support/installed.ts';
 import { nextReady, type PuppetService, startServing } from '../support/puppet-service.ts';
-import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, type Zero } from '../support/zero.ts';
 
 const PASSWORD = 'correct horse battery staple';
@@ -37,11 +36,9 @@ async function stop(zero: Zero): Promise<void> {
 
 /** An installed zero without Sentry's SDK. */
 function withoutSdk(t: TestContext): readonly [string, string] {
-  const folder = temporaryFolder(t);
-  for (const part of ['bin', 'dist']) cpSync(join(ROOT, part), join(folder, part), { recursive: true });
-  symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+  const { folder, command } = installZero(t);
   rmSync(join(folder, 'dist', 'sentry-client.cjs'));
-  return [process.execPath, join(folder, 'bin', 'zero.js')];
+  return command;
 }
 
 describe('Sentry', () => {
