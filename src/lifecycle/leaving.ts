@@ -1,12 +1,13 @@
 import { type Context, report } from './context.ts';
 import type { Of } from './events.ts';
 import { isQuiet, seeQueue } from './lanes.ts';
-import { type Generation, type Leave, ownWorkers, type Worker, workerOf } from './state.ts';
+import { type Generation, type Leave, ownWorkers, type Worker, type WorkerLife, workerOf } from './state.ts';
 import { stopWorker } from './workers.ts';
 
 /**
  * New connections go to `successor` from now on. The generation finishes what it has: handshakes under way come for `settle`, then its
- * queues must be empty and its connections ended or idle, or `drain_timeout` over, before a worker is told to stop.
+ * queues must be empty and its connections ended or idle, or `drain_timeout` over, before a worker is told to stop. One that drains by
+ * itself is told right after `settle`: what its queue still had is served as if it had died.
  */
 export function retire(context: Context, generation: Generation, successor: number, replaced: boolean): void {
   const { state } = context;
@@ -56,12 +57,16 @@ export function tickLeaving(context: Context, generation: Generation): void {
     const { leave, life } = worker;
     if (leave === null) continue;
     if (life.name === 'backoff') worker.life = { name: 'ended', exit: null };
-    const hung = life.name === 'up' && life.hung;
-    // A worker that hangs accepts nothing that comes, and what it has accepted is not answered by waiting beyond the drain.
-    if (life.name === 'up' && state.now >= (hung ? leave.drainAt : leave.stallAt))
-      tellToStop(context, generation, worker);
+    if (life.name === 'up' && state.now >= latest(life, leave)) tellToStop(context, generation, worker);
   }
   stopWhenAllLeft(generation);
+}
+
+/** When a worker is told to stop, whatever it still has. */
+function latest({ drains, hung }: Extract<WorkerLife, { name: 'up' }>, leave: Leave): number {
+  if (drains) return leave.settleAt;
+  // A worker that hangs accepts nothing that comes, and what it has accepted is not answered by waiting beyond the drain.
+  return hung ? leave.drainAt : leave.stallAt;
 }
 
 function tellToStop(context: Context, generation: Generation, worker: Worker): void {
@@ -81,8 +86,7 @@ function stopWhenAllLeft(generation: Generation): void {
 export function leavingDeadline(generation: Generation, quietAt: (lane: number) => number): number {
   const times = generation.workers.map(({ leave, life, relief, lane }) => {
     if (leave === null) return relief ? quietAt(lane) : Number.POSITIVE_INFINITY;
-    if (life.name !== 'up') return Number.POSITIVE_INFINITY;
-    return life.hung ? leave.drainAt : leave.stallAt;
+    return life.name === 'up' ? latest(life, leave) : Number.POSITIVE_INFINITY;
   });
   return Math.min(Number.POSITIVE_INFINITY, ...times);
 }

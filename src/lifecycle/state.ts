@@ -145,7 +145,16 @@ export interface Leave {
 export type WorkerLife =
   /** The spawn was ordered, its result has not come back. */
   | { name: 'spawning' }
-  | { name: 'up'; pid: number; since: number; waiting: string[]; readyAt: number | null; hung: boolean }
+  | {
+      name: 'up';
+      pid: number;
+      since: number;
+      waiting: string[];
+      readyAt: number | null;
+      hung: boolean;
+      /** It finishes its connections by itself once it is told to stop, so nobody else waits for them. */
+      drains: boolean;
+    }
   | { name: 'backoff'; until: number }
   /** Got its shutdown signal. `killAt` null: never. `killed`: SIGKILL was sent and the process has until `killAt` to leave. */
   | { name: 'stopping'; pid: number; since: number; killAt: number | null; killed: boolean }

@@ -31,6 +31,7 @@ import { type Demands, generationOf, handoverOf, isGone, ownWorkers, type State 
 import { finish } from './verdict.ts';
 import {
   killWorker,
+  onDrains,
   onExited,
   onGatePassed,
   onLeftoversGone,
@@ -78,6 +79,7 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
   exited: (context, event) => workerFailed(context, event, onExited(context, event)),
   leftovers_gone: onLeftoversGone,
   pid_changed: onPidChanged,
+  drains: onDrains,
   drain_report: onDrainReport,
   stalled: onStalled,
   lane_queued: onLaneQueued,

@@ -34,6 +34,7 @@ export function onSpawned(context: Context, event: Of<'spawned'>): void {
     waiting: [...generation.settings.gates, 'uptime'],
     readyAt: null,
     hung: false,
+    drains: false,
   };
   report(context, {
     event: 'worker_spawned',
@@ -176,6 +177,11 @@ export function onPidChanged(context: Context, event: Of<'pid_changed'>): void {
   const { generation, worker, pid } = event;
   report(context, { event: 'worker_pid_changed', generation, worker, from: life.pid, pid });
   life.pid = pid;
+}
+
+export function onDrains(context: Context, event: Of<'drains'>): void {
+  const life = workerOf(context.state, event)?.worker.life;
+  if (life?.name === 'up') life.drains = true;
 }
 
 /** Neither one that leaves is started again, nor a candidate's while an incumbent serves: that one has failed. */

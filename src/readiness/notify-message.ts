@@ -7,6 +7,8 @@ export type NotifyMessage =
   | { readonly kind: 'status'; readonly text: string }
   | { readonly kind: 'errno'; readonly errno: number }
   | { readonly kind: 'watchdog' }
+  /** On its shutdown signal it stops accepting, and finishes what it has, by itself. */
+  | { readonly kind: 'drains' }
   | { readonly kind: 'extend_timeout'; readonly microseconds: number }
   | { readonly kind: 'store_descriptors' }
   /** Its descriptor is closed: that is the answer (sd_notify_barrier(3)). */
@@ -60,6 +62,9 @@ function meaningOf(key: string, value: string): readonly NotifyMessage[] {
       return flag(value, 'barrier');
     case 'WATCHDOG':
       return flag(value, 'watchdog');
+    // X_ is free for such use (sd_notify(3)).
+    case 'X_ZERO_DRAINS':
+      return flag(value, 'drains');
     case 'STATUS':
       return [{ kind: 'status', text: value }];
     case 'MAINPID':
@@ -76,7 +81,7 @@ function meaningOf(key: string, value: string): readonly NotifyMessage[] {
   }
 }
 
-type Flag = 'ready' | 'reloading' | 'stopping' | 'store_descriptors' | 'barrier' | 'watchdog';
+type Flag = 'ready' | 'reloading' | 'stopping' | 'store_descriptors' | 'barrier' | 'watchdog' | 'drains';
 
 function flag(value: string, kind: Flag): readonly NotifyMessage[] {
   return value === '1' ? [{ kind }] : NONE;

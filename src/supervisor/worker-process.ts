@@ -104,6 +104,7 @@ export class WorkerProcess {
       context.table.adopt(this.pid, (exit, usage) => this.#left(this.session, exit, usage));
       this.#notify.subscribe((message) => {
         if (message.kind === 'main_pid') this.#mainPid(message.pid);
+        else if (message.kind === 'drains') this.#context.post({ type: 'drains', ...this.key });
       });
       const steered = acquired.listeners.filter((listener) => listener.steered).map(({ name }) => name);
       // A relief is there for what waits already; nobody asks whether it is ready.

@@ -13,6 +13,8 @@ export interface Behaviour {
   readonly ignoresSignal: boolean;
   /** It finishes what it has accepted before it leaves; else it dies at once. */
   readonly graceful: boolean;
+  /** It says so, and so it does not die at once. */
+  readonly drains: boolean;
   readonly accepts: boolean;
   /** With this probability a process of it stops accepting, after so many milliseconds. */
   readonly hangs: number;
@@ -24,6 +26,7 @@ export interface Behaviour {
 export function drawBehaviour(random: Random): Behaviour {
   const never = Number.POSITIVE_INFINITY;
   const code = random.pick([0, 1, 3]);
+  const drains = random.chance(0.3);
   return {
     crashAfter: random.pick([never, never, never, never, 0, 50, 800, 2_500, 8_000, 70_000]),
     exit: random.chance(0.3)
@@ -32,7 +35,8 @@ export function drawBehaviour(random: Random): Behaviour {
     gateAfter: random.pick([0, 10, 10, 300, 4_000, never]),
     gateFails: random.chance(0.06),
     ignoresSignal: random.chance(0.1),
-    graceful: random.chance(0.5),
+    graceful: drains || random.chance(0.5),
+    drains,
     accepts: random.chance(0.95),
     hangs: random.pick([0, 0, 0, 0, 0.5, 1]),
     hangAfter: random.pick([500, 3_000, 9_000]),

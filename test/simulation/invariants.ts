@@ -13,6 +13,7 @@ export function checkInvariants(world: World, before: State, event: Event, effec
   onlyReadyIsPromoted(world, effects);
   failedCandidateLeavesIncumbent(before, state, effects);
   toldToStopInTime(world, before, event, effects);
+  nobodyWaitsForWhoDrains(world);
   oneHandoverAtATime(before, state, effects);
   publicConnectionsGoToWhoMayHaveThem(world);
   failedCanaryIsUnsteered(world, event);
@@ -96,8 +97,8 @@ function toldToStopInTime(world: World, before: State, event: Event, effects: re
     const { settle, drainTimeout, stall } = was.settings.handover;
     const age = world.clock - was.stage.since;
     assert.ok(age >= settle, 'told to stop before settle');
-    const over = age >= settle + drainTimeout;
-    const waited = age >= settle + drainTimeout + stall || process.hung;
+    const over = age >= settle + drainTimeout || process.drainsSince !== null;
+    const waited = age >= settle + drainTimeout + stall || process.hung || process.drainsSince !== null;
     assert.ok(
       over || process.open.size === 0 || event.type === 'drain_report',
       'told to stop with open connections before drain_timeout',
@@ -106,6 +107,22 @@ function toldToStopInTime(world: World, before: State, event: Event, effects: re
       waited || world.network.queue(process.lane).length === 0 || event.type === 'drain_report',
       'told to stop with a queue',
     );
+  }
+}
+
+/** Who said that it drains by itself is told to stop as soon as the handshakes under way have settled. */
+function nobodyWaitsForWhoDrains(world: World): void {
+  for (const { id, stage, settings } of world.state.generations) {
+    if (stage.name !== 'retiring' || world.clock < stage.since + settings.handover.settle) continue;
+    const waiting = world.processes.find(
+      (process) =>
+        process.generation === id &&
+        process.alive &&
+        process.drainsSince !== null &&
+        !process.relief &&
+        !process.signalled,
+    );
+    assert.equal(waiting?.pid, undefined, `generation ${id} drains by itself and was waited for`);
   }
 }
 

@@ -43,6 +43,11 @@ export const mutants: Record<string, Step> = {
       for (const { leave } of workers) if (leave) leave.settleAt = leave.drainAt = leave.stallAt = state.now;
     }
   }),
+  'waits for the connections of one that drains by itself': before((state) => {
+    for (const { workers } of state.generations) {
+      for (const { life } of workers) if (life.name === 'up') life.drains = false;
+    }
+  }),
   'uses a lane again that still has a queue': before((state) => {
     for (const lane of state.lanes) {
       lane.awayAt = null;

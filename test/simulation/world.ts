@@ -19,6 +19,8 @@ export interface Process extends Acceptor {
   readonly since: number;
   readonly behaviour: Behaviour;
   passed: Set<string>;
+  /** Since when it is known that it drains by itself; null where it did not say so. */
+  drainsSince: number | null;
   signalled: boolean;
   killed: boolean;
 }
@@ -258,6 +260,7 @@ export class World {
       hung: false,
       open: new Set(),
       passed: new Set(),
+      drainsSince: null,
       signalled: false,
       killed: false,
     };
@@ -268,6 +271,13 @@ export class World {
     if (random.chance(drawn.hangs)) {
       this.after(drawn.hangAfter, () => {
         process.hung = true;
+      });
+    }
+    if (drawn.drains) {
+      this.schedule(random.pick([0, 20, 5_000]), () => {
+        if (!process.alive) return null;
+        process.drainsSince = this.clock;
+        return { type: 'drains', generation, worker, incarnation, at: this.clock };
       });
     }
     for (const gate of this.settings.get(generation)?.gates ?? []) {

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { nextReady, startServing } from '../support/puppet-service.ts';
+import { answers, sendRequests } from '../support/waiting-request.ts';
+import { DEADLINE } from '../support/zero.ts';
+
+const NEVER_BY_ITSELF = { mode: 'auto', settle: '200ms', drain_timeout: '1h' };
+
+describe('a service that said that it drains by itself', () => {
+  it('is told to stop right after settle, and finishes its connections', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: NEVER_BY_ITSELF });
+    const { zero, puppets, incumbent } = service;
+    await incumbent.notify('X_ZERO_DRAINS=1');
+    await incumbent.behave({ hold: true });
+    const requests = await sendRequests(t, await zero.address('http'), 3);
+    for (let seen = 0; seen < requests.length; seen += 1) await incumbent.event('request', {}, seen);
+    service.reload();
+    await nextReady(puppets);
+    await zero.fact('worker_signalled', { pid: incumbent.pid });
+    await incumbent.event('signal', { signal: 'SIGTERM' });
+    assert.equal(await incumbent.answer(), requests.length);
+    for (const { pid } of await answers(requests)) assert.equal(pid, incumbent.pid);
+    await zero.fact('generation_gone', { generation: 1 });
+  });
+});
