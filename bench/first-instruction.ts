@@ -53,6 +53,7 @@ function executable(): Buffer {
 export interface Probe {
   readonly path: string;
   readonly args: readonly string[];
+  readonly accepts: false;
   /** When the next one that begins executed its first instruction, in milliseconds of CLOCK_MONOTONIC. */
   next(): Promise<number>;
 }
@@ -78,5 +79,5 @@ export function makeProbe(scope: Scope): Probe {
       for (const tell of told) tell(moment);
     }
   });
-  return { path, args: [fifo], next: () => new Promise((resolve) => waiting.push(resolve)) };
+  return { path, args: [fifo], accepts: false, next: () => new Promise((resolve) => waiting.push(resolve)) };
 }

@@ -10,10 +10,15 @@ export interface Supervised {
   readonly listeners?: number;
   /** Milliseconds; 1 where it is left out. */
   readonly reloadUptime?: number;
+  /** It accepts no connections, so the gate that wants it to is left out. */
+  readonly accepts?: false;
+  /** An old generation is told to stop as soon as its queue is empty: for measures that are not about when that is. */
+  readonly leavesAtOnce?: true;
 }
 
-/** zero as it is by default, apart from the time that a candidate must have been up. */
-export function configOf({ path, args, listeners = 1, reloadUptime = 1 }: Supervised): RawConfig {
+/** zero as it is by default, steering included, apart from the time that a candidate must have been up and what the service says of itself. */
+export function configOf(service: Supervised): RawConfig {
+  const { path, args, listeners = 1, reloadUptime = 1, accepts = true, leavesAtOnce = false } = service;
   return {
     application: { logging: { level: 'info' } },
     service: {
@@ -23,6 +28,8 @@ export function configOf({ path, args, listeners = 1, reloadUptime = 1 }: Superv
       })),
       runtime: { path, args, environment: environmentList({}) },
       options: { reload_uptime: `${reloadUptime}ms` },
+      ...(accepts ? {} : { readiness: { accept: false } }),
+      handover: { mode: 'auto', ...(leavesAtOnce && { settle: '0s', drain_timeout: '0s' }) },
     },
   };
 }
@@ -34,9 +41,19 @@ export async function supervise(scope: Scope, service: Supervised): Promise<Zero
   return zero;
 }
 
+/** Starts so many, each with the same service. */
+export function superviseAll(scope: Scope, service: Supervised, count: number): Promise<Zero[]> {
+  return Promise.all(Array.from({ length: count }, () => supervise(scope, service)));
+}
+
 /** Sends the signal at once, and waits until the old generation is gone. */
 export async function reload(zero: Zero): Promise<void> {
   const gone = zero.fact('generation_gone', {}, zero.cursor);
   zero.signal('SIGHUP');
   await gone;
+}
+
+/** One reload after the other. */
+export async function reloadTimes(zero: Zero, times: number): Promise<void> {
+  for (let done = 0; done < times; done += 1) await reload(zero);
 }

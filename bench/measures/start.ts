@@ -66,8 +66,8 @@ async function measureStart(scope: Scope, { pairs, progress }: Run): Promise<Fig
   });
 }
 
-function configFor(scope: Scope, { path, args }: Probe, address: string): string {
-  const { application, service } = configOf({ path, args });
+function configFor(scope: Scope, probe: Probe, address: string): string {
+  const { application, service } = configOf(probe);
   return writeConfig(temporaryFolder(scope), {
     ...(application && { application }),
     service: { ...service, listeners: [{ name: 'http', address }] },
