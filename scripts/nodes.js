@@ -1,0 +1,26 @@
+// Installs the other versions of Node that the library is tested with into build/nodes: node scripts/nodes.js
+// They come from the npm registry as packages that hold nothing but the binary. The version that runs this is not installed again.
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const VERSIONS = { 20: '20.20.2', 22: '22.23.3', 24: '24.21.0', 26: '26.10.0' };
+const PACKAGE = `node-${process.platform}-${process.arch}`;
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const [running] = process.versions.node.split('.');
+
+for (const [major, version] of Object.entries(VERSIONS)) {
+  if (major === running) continue;
+  const folder = join(ROOT, 'build', 'nodes', major);
+  const node = join(folder, 'node_modules', PACKAGE, 'bin', 'node');
+  const installed = existsSync(node) && execFileSync(node, ['--version'], { encoding: 'utf8' }).trim();
+  if (installed === `v${version}`) continue;
+  mkdirSync(folder, { recursive: true });
+  const flags = ['--no-save', '--no-package-lock', '--no-audit', '--no-fund', '--loglevel=error'];
+  execFileSync('npm', ['install', '--prefix', folder, ...flags, `${PACKAGE}@${version}`], {
+    stdio: 'inherit',
+    timeout: 300_000,
+  });
+  process.stdout.write(`node ${version} in build/nodes/${major}\n`);
+}
