@@ -13,6 +13,7 @@ interface ConfigOption {
 interface RunOptions extends ConfigOption {
   readonly listen: string[];
   readonly name?: string;
+  readonly workers?: string;
 }
 
 const collect = (value: string, all: string[]): string[] => [...all, value];
@@ -39,12 +40,14 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
     .option('--config <file>', 'the config file')
     .option('--listen <address>', 'listen on this address, or bare port, for the command', collect, [])
     .option('--name <name>', 'name of the instance (default: the name of the command)')
+    .option('--workers <count>', 'that many processes of the command, or auto for one per core')
     .argument('[command...]', 'the service and its arguments, after --')
     .passThroughOptions()
     .action(async (command: string[], options: RunOptions) => {
       const { runCommandLine, runFile } = await import('./run.ts');
       const config = configOf(options);
-      if (command.length === 0 && options.listen.length === 0 && options.name === undefined) {
+      const { listen, name, workers } = options;
+      if (command.length === 0 && listen.length === 0 && name === undefined && workers === undefined) {
         code = await runFile(config);
       } else if (config !== undefined) {
         console.error(

@@ -13,10 +13,12 @@ export function runFile(file: string | undefined): Promise<number> {
 export interface CommandLine {
   readonly listen: readonly string[];
   readonly name?: string;
+  /** A number or `auto`. */
+  readonly workers?: string;
   readonly command: readonly string[];
 }
 
-/** `zero run --listen ADDR -- CMD`: the same without a file. */
+/** `zero run [--listen ADDR]... [--name N] [--workers N] -- CMD`: the same without a file. */
 export function runCommandLine(line: CommandLine): Promise<number> {
   if (line.command.length === 0) {
     console.error('zero run: no command given: zero run --listen 8080 -- CMD [ARG...]');

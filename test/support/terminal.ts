@@ -1,0 +1,126 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, writeSync } from 'node:fs';
+import { ReadStream } from 'node:tty';
+import { guardProcesses } from './guard.ts';
+import { ZERO_COMMAND } from './paths.ts';
+import { openPty, resizePty, type Size } from './pty.ts';
+import { Screen } from './screen.ts';
+import type { Scope } from './temporary.ts';
+import type { Exit, Zero } from './zero.ts';
+
+/** A program on a terminal of its own, and somebody who looks at it and types. */
+export interface TerminalSession {
+  readonly process: ChildProcess;
+  /** What is seen. */
+  readonly screen: Screen;
+  /** Every byte that was written to it. */
+  readonly raw: string;
+  /** Resolves as soon as the condition holds; it is looked at whenever something was written. Rejects with all that was, once it ends. */
+  until(condition: (screen: Screen) => boolean): Promise<void>;
+  /** Types: `\u0003` is Ctrl-C. */
+  type(text: string): void;
+  resize(size: Size): void;
+  readonly finished: Promise<Exit>;
+}
+
+export interface TerminalOptions {
+  readonly size?: Size;
+  /** Added to this process's environment; undefined takes a variable away. Without NO_COLOR unless it is here. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+  /** Takes the program's standard output instead of the terminal: a pipe that `piped` reads. */
+  readonly pipeOutput?: (text: string) => void;
+}
+
+const SIZE: Size = { columns: 80, rows: 24 };
+
+/** Starts a program on a pseudo-terminal, which is its controlling one: Ctrl-C arrives as SIGINT. */
+export function startOnTerminal(
+  scope: Scope,
+  [program, ...args]: readonly [string, ...string[]],
+  { size = SIZE, environment = {}, pipeOutput }: TerminalOptions = {},
+): TerminalSession {
+  const { master, slave } = openPty(size);
+  // setsid(1) of util-linux becomes the program and keeps its pid.
+  const child = spawn('setsid', ['--ctty', program, ...args], {
+    env: environmentWith(environment),
+    stdio: [slave, pipeOutput === undefined ? slave : 'pipe', slave],
+  });
+  closeSync(slave);
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => pipeOutput?.(text));
+  const stream = new ReadStream(master);
+  const ended = new Promise<Exit>((resolve) =>
+    child.once('close', (code, signal) => resolve({ code, signal })),
+  );
+  const closed = new Promise<void>((resolve) => stream.once('close', resolve));
+  // Before the stream is let go of: whoever still has the terminal open keeps it from ending.
+  scope.after(() => void stream.destroy());
+  if (child.pid !== undefined) guardProcesses(scope).own(child.pid);
+
+  const screen = new Screen(size);
+  let raw = '';
+  let over = false;
+  const waiting = new Set<() => void>();
+  stream.setEncoding('utf8').on('data', (text: string) => {
+    raw += text;
+    screen.write(text);
+    for (const look of waiting) look();
+  });
+  // EIO: the last program has closed it.
+  stream.on('error', () => stream.destroy());
+  void closed.then(() => {
+    over = true;
+    for (const look of waiting) look();
+  });
+
+  return {
+    process: child,
+    screen,
+    get raw() {
+      return raw;
+    },
+    until: (condition) =>
+      new Promise((resolve, reject) => {
+        const look = (): void => {
+          if (!condition(screen)) {
+            if (!over) return;
+            waiting.delete(look);
+            reject(new Error(`the program ended, and the terminal shows:\n${screen.text}`));
+            return;
+          }
+          waiting.delete(look);
+          resolve();
+        };
+        waiting.add(look);
+        look();
+      }),
+    type: (text) => void writeSync(master, text),
+    resize(next) {
+      screen.resize(next);
+      resizePty(master, next);
+    },
+    finished: Promise.all([ended, closed]).then(([exit]) => exit),
+  };
+}
+
+/** `zero ARGS` on a terminal; with `zero` given, `--config` names that instance. */
+export function zeroOnTerminal(
+  scope: Scope,
+  zero: Pick<Zero, 'config'> | null,
+  args: readonly string[],
+  options: TerminalOptions = {},
+): TerminalSession {
+  const instance = zero?.config ? ['--config', zero.config] : [];
+  return startOnTerminal(scope, [...ZERO_COMMAND, ...args, ...instance], options);
+}
+
+function environmentWith(changes: TerminalOptions['environment']): NodeJS.ProcessEnv {
+  const environment: NodeJS.ProcessEnv = { ...process.env, ZERO_CONFIG: '', TERM: 'xterm' };
+  // What the runner of these tests sets, and what would change colours.
+  for (const name of ['NODE_TEST_CONTEXT', 'NODE_OPTIONS', 'NO_COLOR', 'FORCE_COLOR'])
+    delete environment[name];
+  for (const [name, value] of Object.entries(changes ?? {})) {
+    if (value === undefined) delete environment[name];
+    else environment[name] = value;
+  }
+  return environment;
+}
