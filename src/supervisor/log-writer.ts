@@ -18,7 +18,10 @@ export function logWriter(sink: Sink, fd: number): Writer {
       direct ??= writerFor(fd);
       return direct.writeNow(chunk);
     },
-    close: () => direct?.close(),
+    close() {
+      direct?.close();
+      direct = null;
+    },
   };
   return writer;
 }

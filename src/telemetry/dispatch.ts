@@ -14,6 +14,8 @@ export interface TelemetryOptions {
   /** Where the log goes without `logging.file`, and how, see LogOptions. */
   readonly fd: number;
   readonly writer?: Writer;
+  /** `$JOURNAL_STREAM`, see LogOptions. */
+  readonly journalStream?: string | undefined;
   /** False with NO_COLOR; colour is on a terminal only. */
   readonly colour: boolean;
   /** Values that Sentry must not see; asked for at each report. */
@@ -28,7 +30,7 @@ export interface TelemetryOptions {
 export interface Telemetry {
   /** Never throws, never waits. */
   report(fact: Fact): void;
-  /** Opens `logging.file` again; what goes wrong is reported, and the old file stays in use. */
+  /** Opens `logging.file` again; what goes wrong is reported on `fd`, where the log goes from then on. */
   reopen(): void;
   /** Writes and sends what waits, for at most so many milliseconds. */
   close(deadline: number): Promise<void>;
@@ -41,10 +43,11 @@ interface Receiver {
 
 /** Everything that a fact is told to. Throws Error where `logging.file` cannot be opened; what is not configured is not loaded. */
 export function createTelemetry(options: TelemetryOptions): Telemetry {
-  const { application, fd, writer, colour, clock, timers } = options;
+  const { application, fd, writer, journalStream, colour, clock, timers } = options;
   const log = createLog({
     config: application.logging,
     fd,
+    journalStream,
     colour,
     clock,
     timers,
@@ -64,7 +67,8 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
         log.reopen();
       } catch (error) {
         const message = error instanceof Error ? error.message : String(error);
-        log.write({ event: 'error', step: 'logging', message: `${message}: the old one stays in use` });
+        const meanwhile = 'the log goes to standard error until SIGUSR1 finds that it can be opened';
+        log.write({ event: 'error', step: 'logging', message: `${message}: ${meanwhile}` });
       }
     },
     async close(deadline) {

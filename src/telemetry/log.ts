@@ -2,6 +2,7 @@ import { fstatSync } from 'node:fs';
 import type { LoggingConfig } from '../config/schema.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { humanLine } from './human.ts';
+import { isJournal, priorityPrefix } from './journald.ts';
 import { jsonLine } from './json.ts';
 import { isWanted, levelOf } from './level.ts';
 import { LineSink } from './line-sink.ts';
@@ -10,8 +11,10 @@ import { fileWriter, type Writer, writerFor } from './writer.ts';
 
 export interface LogOptions {
   readonly config: LoggingConfig;
-  /** Where lines go without `logging.file`: whether it is a terminal is seen here. */
+  /** Where lines go without `logging.file`, or as long as that cannot be opened again: whether it is a terminal is seen here. */
   readonly fd: number;
+  /** `$JOURNAL_STREAM`; left out: `fd` is not journald's. */
+  readonly journalStream?: string | undefined;
   /** How they get there; left out: written to `fd`, which nobody else may write to then without tearing lines. */
   readonly writer?: Writer;
   /** False with NO_COLOR (https://no-color.org); colour is on a terminal only. */
@@ -27,7 +30,10 @@ export interface LogOptions {
 export interface Log {
   /** Costs next to nothing: the line is made and written at the end of this turn of the event loop. */
   write(fact: Fact): void;
-  /** Opens `logging.file` again, for whoever rotated it. Throws Error; then the old file stays in use. */
+  /**
+   * Opens `logging.file` again, for whoever rotated it. Throws LogFileError; then lines go to `fd` until it succeeds: the old file may be
+   * compressed or gone by now.
+   */
   reopen(): void;
   /** Resolves when everything is written. */
   drained(): Promise<void>;
@@ -41,17 +47,31 @@ export class LogFileError extends Error {}
 
 const EXIT_BUDGET = 200;
 
+const ADVICE: Readonly<Record<string, string>> = {
+  ENOENT: 'its directory does not exist',
+  ENOTDIR: 'a part of the path is not a directory',
+  EISDIR: 'it is a directory',
+  EACCES: 'this user may not write it, or make it in its directory',
+  EROFS: 'its file system is read-only',
+  ENXIO: 'it is a pipe that nobody reads',
+};
+
 /** Throws LogFileError `open log file PATH: EACCES` where `logging.file` cannot be opened. */
-export function createLog({ config, fd, writer, colour, clock, timers, limit }: LogOptions): Log {
+export function createLog(options: LogOptions): Log {
+  const { config, fd, writer, journalStream, colour, clock, timers, limit } = options;
   const terminal = config.file === undefined && isTerminal(fd);
   const human = config.format === 'human' || (config.format === 'auto' && terminal);
-  const lineOf = (at: number, fact: Fact): string =>
-    `${human ? humanLine(at, fact, colour && terminal) : jsonLine(at, fact)}\n`;
+  const journal = isJournal(fd, journalStream);
+  let inFile = config.file !== undefined;
+  const lineOf = (at: number, fact: Fact): string => {
+    const prefix = journal && !inFile ? priorityPrefix(levelOf(fact)) : '';
+    return `${prefix}${human ? humanLine(at, fact, colour && terminal) : jsonLine(at, fact)}\n`;
+  };
   const sink = new LineSink({
     writer: config.file === undefined ? (writer ?? writerFor(fd)) : openFile(config.file),
     timers,
     ...(limit === undefined ? {} : { limit }),
-    failed: (error) => complain(config.file, fd, error),
+    failed: (error) => complain(inFile ? config.file : undefined, fd, error, journal),
     dropped: (lines) =>
       lineOf(clock(), {
         event: 'warning',
@@ -80,7 +100,17 @@ export function createLog({ config, fd, writer, colour, clock, timers, limit }: 
       scheduled ??= setImmediate(flush);
     },
     reopen() {
-      if (config.file !== undefined) sink.replace(openFile(config.file));
+      if (config.file === undefined) return;
+      // What happened before belongs to where the log was then.
+      flushWaiting();
+      try {
+        sink.replace(openFile(config.file));
+        inFile = true;
+      } catch (error) {
+        if (inFile) sink.replace(writer ?? writerFor(fd));
+        inFile = false;
+        throw error;
+      }
     },
     drained() {
       flushWaiting();
@@ -101,16 +131,25 @@ function openFile(path: string): Writer {
   try {
     return fileWriter(path);
   } catch (error) {
-    throw new LogFileError(`open log file ${path}: ${codeOf(error)}`, { cause: error });
+    const code = codeOf(error);
+    const advice = ADVICE[code];
+    const why = advice === undefined ? code : `${code}: ${advice}`;
+    throw new LogFileError(`open log file ${path}: ${why}`, { cause: error });
   }
 }
 
 /** A log that cannot be written says so where it can: on zero's standard error. */
-function complain(file: string | undefined, fd: number, error: NodeJS.ErrnoException): void {
+function complain(
+  file: string | undefined,
+  fd: number,
+  error: NodeJS.ErrnoException,
+  journal: boolean,
+): void {
   if (file === undefined) return;
+  const prefix = journal ? priorityPrefix('error') : '';
   try {
     const writer = writerFor(fd);
-    writer.writeNow(Buffer.from(`zero: write log file ${file}: ${codeOf(error)}; trying again\n`));
+    writer.writeNow(Buffer.from(`${prefix}zero: write log file ${file}: ${codeOf(error)}; trying again\n`));
     writer.close();
   } catch {
     // There is nowhere left to say it.

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
+import { openPipe } from '../../../src/linux/pipes.ts';
 import { createTelemetry, type TelemetryOptions } from '../../../src/telemetry/dispatch.ts';
 import { facts } from './facts.ts';
 import { manualTimers } from './manual-timers.ts';
@@ -63,15 +64,21 @@ describe('telemetry', () => {
     assert.match(warning.message, /EISDIR/);
   });
 
-  it('goes on in the old file when the new one cannot be opened', async () => {
+  it('says on standard error why the log file cannot be opened again', async () => {
     const folder = mkdtempSync(join(directory, 'f-'));
-    const telemetry = createTelemetry(optionsFor(join(folder, 'log')));
-    renameSync(folder, `${folder}.old`);
+    const { read, write } = openPipe();
+    const telemetry = createTelemetry({ ...optionsFor(join(folder, 'log')), fd: write });
+    rmSync(folder, { recursive: true });
     telemetry.reopen();
     await telemetry.close(1000);
-    const [error] = eventsOf(join(`${folder}.old`, 'log'));
+    closeSync(write);
+    const error = JSON.parse(readFileSync(read, 'utf8'));
+    closeSync(read);
     assert.equal(error.event, 'error');
-    assert.match(error.message, /^open log file .*: ENOENT: the old one stays in use$/);
+    assert.match(
+      error.message,
+      /^open log file .*: ENOENT: .*: the log goes to standard error until SIGUSR1 /,
+    );
   });
 
   it('leaves no handler on the process', async () => {

@@ -46,7 +46,7 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
   worker_signalled: { event: 'worker_signalled', ...key, pid: 42, signal: 'SIGTERM' },
   worker_killed: { event: 'worker_killed', ...key, pid: 42, reason: 'shutdown_timeout' },
   leftovers_killed: { event: 'leftovers_killed', ...key, pids: [44, 45] },
-  output_dropped: { event: 'output_dropped', ...key, stream: 'stdout', lines: 3, bytes: 300 },
+  output_dropped: { event: 'output_dropped', stream: 'stdout', lines: 3, bytes: 300 },
   reload_requested: { event: 'reload_requested', by: 'SIGHUP', merged: false },
   handover_mode: { event: 'handover_mode', mode: 'shared', reason: 'udp has no connections' },
   handover_step: { event: 'handover_step', handover: 2, step: 'canary', generation: 3, percent: 5 },

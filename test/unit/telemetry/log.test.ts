@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import {
   closeSync,
+  fstatSync,
   mkdtempSync,
   openSync,
   readFileSync,
@@ -23,11 +24,12 @@ import { manualTimers } from './manual-timers.ts';
 const directory = mkdtempSync(join(tmpdir(), 'zero-log-'));
 after(() => rmSync(directory, { recursive: true, force: true }));
 
-function logTo(config: Partial<LoggingConfig>, fd = 2, limit?: number) {
+function logTo(config: Partial<LoggingConfig>, fd = 2, limit?: number, journalStream?: string) {
   const timers = manualTimers();
   const log = createLog({
     config: { format: 'auto', level: 'info', ...config },
     fd,
+    journalStream,
     colour: true,
     clock: () => 0,
     timers,
@@ -81,21 +83,43 @@ describe('the log in a file', () => {
   });
 
   it('names what it cannot open', () => {
-    assert.throws(() => logTo({ file: directory }), { message: `open log file ${directory}: EISDIR` });
+    assert.throws(() => logTo({ file: directory }), {
+      message: `open log file ${directory}: EISDIR: it is a directory`,
+    });
     const missing = join(directory, 'no', 'x.log');
-    assert.throws(() => logTo({ file: missing }), { message: `open log file ${missing}: ENOENT` });
+    assert.throws(() => logTo({ file: missing }), {
+      message: `open log file ${missing}: ENOENT: its directory does not exist`,
+    });
   });
 
-  it('stays in the old file when the new one cannot be opened', async () => {
+  it('goes to standard error while it cannot be opened again, and back when it can', async () => {
     const folder = mkdtempSync(join(directory, 'f-'));
     const file = join(folder, 'c.log');
-    const { log } = logTo({ file });
+    const { read, write } = openPipe();
+    const { log } = logTo({ file }, write);
+    log.write(facts.worker_ready);
     renameSync(folder, `${folder}.old`);
     assert.throws(() => log.reopen(), /open log file .*: ENOENT/);
-    log.write(facts.worker_ready);
+    log.write(facts.worker_spawned);
+    assert.throws(() => log.reopen(), /open log file .*: ENOENT/);
+    log.write(facts.worker_exited);
     await log.drained();
-    assert.match(readFileSync(join(`${folder}.old`, 'c.log'), 'utf8'), /worker_ready/);
+    renameSync(`${folder}.old`, folder);
+    renameSync(file, `${file}.1`);
+    log.reopen();
+    log.write(facts.worker_killed);
+    await log.drained();
+    const eventsOf = (text: string) =>
+      text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line).event);
+    assert.deepEqual(eventsOf(readFileSync(`${file}.1`, 'utf8')), ['worker_ready']);
+    assert.deepEqual(eventsOf(readAll(read)), ['worker_spawned', 'worker_exited']);
+    assert.deepEqual(eventsOf(readFileSync(file, 'utf8')), ['worker_killed']);
     log.close();
+    closeSync(read);
+    closeSync(write);
   });
 
   it('is written at the end of the process', () => {
@@ -167,6 +191,56 @@ describe('the log on a pipe', () => {
     assert.equal(flagsOf(write), before);
     log.close();
     assert.equal(flagsOf(write), before);
+    closeSync(read);
+    closeSync(write);
+  });
+});
+
+describe('the log in the journal', () => {
+  const identityOf = (fd: number) => {
+    const { dev, ino } = fstatSync(fd, { bigint: true });
+    return `${dev}:${ino}`;
+  };
+
+  it('has its priority in front of each line', async () => {
+    const { read, write } = openPipe();
+    const { log } = logTo({ level: 'debug', format: 'human' }, write, undefined, identityOf(write));
+    for (const fact of [facts.gate_passed, facts.worker_ready, facts.warning, facts.error]) log.write(fact);
+    await log.drained();
+    const starts = readAll(read).match(/^<\d>(?=\d\d:\d\d:\d\d\.\d{3} )/gm);
+    assert.deepEqual(starts, ['<7>', '<6>', '<4>', '<3>']);
+    log.close();
+    closeSync(read);
+    closeSync(write);
+  });
+
+  it("has none where the variable is another's, inherited", async () => {
+    const { read, write } = openPipe();
+    for (const stream of [identityOf(2), '1:2', '', undefined]) {
+      const { log } = logTo({}, write, undefined, stream);
+      log.write(facts.worker_ready);
+      await log.drained();
+      assert.equal(JSON.parse(readAll(read)).event, 'worker_ready');
+      log.close();
+    }
+    closeSync(read);
+    closeSync(write);
+  });
+
+  it('has none in a file, and has it as soon as the file is not to be had', async () => {
+    const { read, write } = openPipe();
+    const folder = mkdtempSync(join(directory, 'j-'));
+    const file = join(folder, 'log');
+    const { log } = logTo({ file }, write, undefined, identityOf(write));
+    log.write(facts.worker_ready);
+    await log.drained();
+    assert.match(readFileSync(file, 'utf8'), /^\{/);
+    rmSync(folder, { recursive: true });
+    assert.throws(() => log.reopen());
+    log.write(facts.worker_ready);
+    await log.drained();
+    assert.match(readAll(read), /^<6>\{/);
+    log.close();
     closeSync(read);
     closeSync(write);
   });
