@@ -1,0 +1,33 @@
+/**
+ * What went wrong with an upgrade, for programs:
+ * - `NOT_READY`: this process has not said `ready()` yet
+ * - `PARENT_ALIVE`: the process that this one replaces has not let go yet
+ * - `IN_PROGRESS`: another upgrade is under way
+ * - `STOPPED`: `stop()` was called
+ * - `SUPERVISED`: a manager starts new versions here; the message names its command
+ * - `ALREADY_UPGRADED`: another process has taken over from this one
+ * - `CHILD_EXITED`: the new process could not be started, ended before it had taken over, or did not speak this library's language
+ * - `TIMED_OUT`: the new process was not ready in time
+ * - `NOT_SUPPORTED`: not on this platform, not in this thread, not with this listener
+ */
+export type UpgradeErrorCode =
+  | 'NOT_READY'
+  | 'PARENT_ALIVE'
+  | 'IN_PROGRESS'
+  | 'STOPPED'
+  | 'SUPERVISED'
+  | 'ALREADY_UPGRADED'
+  | 'CHILD_EXITED'
+  | 'TIMED_OUT'
+  | 'NOT_SUPPORTED';
+
+/** An upgrade that did not happen. This process serves on; `cause` is what lies behind it, where something does. */
+export class UpgradeError extends Error {
+  override readonly name = 'UpgradeError';
+  readonly code: UpgradeErrorCode;
+
+  constructor(code: UpgradeErrorCode, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+  }
+}
