@@ -1,0 +1,23 @@
+/** What a convention says: this descriptor is a listening socket. Nothing is proved yet. */
+export interface Claim {
+  readonly fd: number;
+  /** Null where the convention has no names, or this socket has none. */
+  readonly name: string | null;
+  /** As the convention writes it; null where it does not say. */
+  readonly address: string | null;
+  /** The convention. */
+  readonly from: string;
+}
+
+/** Whose environment it is. */
+export interface Self {
+  readonly pid: number;
+  readonly ppid: number;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** A descriptor number that a variable names; null for anything else. */
+export function descriptor(text: string): number | null {
+  return /^\d{1,7}$/.test(text) ? Number(text) : null;
+}

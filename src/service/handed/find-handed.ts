@@ -1,0 +1,90 @@
+import type { Handed, Wanted } from '../seams.ts';
+import type { Claim, Environment, Self } from './claim.ts';
+import { einhorn } from './einhorn.ts';
+import { HandedError } from './handed-error.ts';
+import { type Inspected, inspect } from './inspect.ts';
+import { fit, formatPlace, type Place, parsePlace, placeOf } from './place.ts';
+import { serverStarter } from './server-starter.ts';
+import { systemd } from './systemd.ts';
+import { zero } from './zero.ts';
+
+/**
+ * Everything that this process was handed, as its environment says: each descriptor once, by the convention that says the most. Throws
+ * HandedError where a variable is malformed.
+ */
+export function readClaims(environment: Environment, self: Self): Claim[] {
+  const all = [
+    ...zero(environment),
+    ...systemd(environment, self),
+    ...serverStarter(environment),
+    ...einhorn(environment, self),
+  ];
+  return all.filter(({ fd }, index) => all.findIndex((other) => other.fd === fd) === index);
+}
+
+/** What a descriptor really is; another one only in tests. */
+type Look = (fd: number) => Inspected;
+
+/**
+ * The one among the claims that is wanted: by its name, else by its address. Null where none is. Throws HandedError where it is not what
+ * it is said to be.
+ */
+export function chooseHanded(claims: readonly Claim[], wanted: Wanted, look: Look = inspect): Handed | null {
+  const place = placeOf(wanted);
+  const claim = byName(claims, wanted, place, look) ?? byPlace(claims, wanted, place, look);
+  if (claim === null) return null;
+  verify(claim, wanted, place, look(claim.fd));
+  return { fd: claim.fd, name: claim.name, from: claim.from };
+}
+
+/** Of several with one name the one at the address wanted. */
+function byName(claims: readonly Claim[], { name }: Wanted, place: Place | null, look: Look): Claim | null {
+  const named = name === undefined ? [] : claims.filter((claim) => claim.name === name);
+  const fits = (claim: Claim) => {
+    const at = placeOfClaim(claim, look(claim.fd));
+    return place !== null && at !== null && fit(place, at) > 0;
+  };
+  return named.find(fits) ?? named[0] ?? null;
+}
+
+/** The one that fits best. Where none does, one of which nobody can say where it is: it may be the one that is wanted. */
+function byPlace(claims: readonly Claim[], { type }: Wanted, place: Place | null, look: Look): Claim | null {
+  if (place === null) return null;
+  let best: Claim | null = null;
+  let bestFit = 0;
+  let unseen: Claim | null = null;
+  for (const claim of claims) {
+    const seen = look(claim.fd);
+    const at = placeOfClaim(claim, seen);
+    const fits = at === null ? 0 : fit(place, at);
+    // A TCP and a UDP socket may well have the same port.
+    const other = 'socket' in seen && seen.socket.type !== type;
+    if (at === null) unseen ??= claim;
+    else if (fits > bestFit && !other) [best, bestFit] = [claim, fits];
+  }
+  return best ?? unseen;
+}
+
+/** What the convention says, else what the kernel says. */
+function placeOfClaim({ address }: Claim, seen: Inspected): Place | null {
+  if (address !== null) return parsePlace(address);
+  return 'socket' in seen ? seen.socket.place : null;
+}
+
+function verify(claim: Claim, { type }: Wanted, place: Place | null, seen: Inspected): void {
+  if ('problem' in seen) throw refusal(claim, seen.problem);
+  const { socket } = seen;
+  if (socket.type !== type)
+    throw refusal(claim, `is a ${socket.type} socket, and a ${type} socket is wanted`);
+  const stated = claim.address === null ? null : parsePlace(claim.address);
+  // The file of a Unix socket may have other names than the one it was bound under.
+  const actual = socket.place.family === 'unix' && stated?.family === 'unix' ? stated : socket.place;
+  for (const expected of [stated, place])
+    if (expected !== null && fit(expected, actual) === 0)
+      throw refusal(claim, `listens on ${formatPlace(actual)}, not on ${formatPlace(expected)}`);
+}
+
+function refusal({ fd, name, from }: Claim, what: string): HandedError {
+  const called = name === null ? '' : ` (${name})`;
+  return new HandedError(`descriptor ${fd}${called}, handed over by ${from}, ${what}`);
+}

@@ -1,0 +1,75 @@
+import { isIP } from 'node:net';
+import { resolve } from 'node:path';
+
+/** Where a socket is: an IP address (or, where somebody wrote it, a host's name) with its port, or a Unix socket. */
+export type Place =
+  | { readonly family: 'ip'; readonly host: string; readonly port: number }
+  /** `@name` is abstract. */
+  | { readonly family: 'unix'; readonly path: string };
+
+const EVERY_ADDRESS = new Set(['', '*', '0.0.0.0', '::']);
+const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
+
+/** The place that `listen` is asked for; null where it names none, and for port 0, which is no place yet. */
+export function placeOf(wanted: {
+  readonly host?: string | undefined;
+  readonly port?: number | undefined;
+  readonly path?: string | undefined;
+}): Place | null {
+  if (wanted.path !== undefined) return { family: 'unix', path: unixPath(wanted.path) };
+  if (!wanted.port) return null;
+  return { family: 'ip', host: canonicalHost(wanted.host ?? ''), port: wanted.port };
+}
+
+/** `8080`, `127.0.0.1:81`, `[::1]:82`, `*:80`, `/path`, `@abstract`; null for anything else. */
+export function parsePlace(text: string): Place | null {
+  if (/^[/@.\0]/.test(text)) return { family: 'unix', path: unixPath(text) };
+  const [, inner, plain, port] = /^(?:(?:\[([^\]]*)\]|([^:[\]]*)):)?(\d{1,5})$/.exec(text) ?? [];
+  if (port === undefined) return null;
+  return { family: 'ip', host: canonicalHost(inner ?? plain ?? ''), port: Number(port) };
+}
+
+/** As a person reads it. */
+export function formatPlace(place: Place): string {
+  if (place.family === 'unix') return place.path;
+  const { host, port } = place;
+  if (EVERY_ADDRESS.has(host)) return `port ${port}`;
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * How well a socket at `actual` is what `wanted` asks for; 0: not at all. Whoever wants every address, or a host by a name that only a
+ * resolver knows, gets any socket of that port; whoever wants one address gets a socket of exactly that, else one of every address.
+ */
+export function fit(wanted: Place, actual: Place): number {
+  if (wanted.family === 'unix') return actual.family === 'unix' && wanted.path === actual.path ? 4 : 0;
+  if (actual.family === 'unix') return 0;
+  if (wanted.port !== actual.port) return 0;
+  if (wanted.host === actual.host) return 4;
+  if (EVERY_ADDRESS.has(wanted.host)) return EVERY_ADDRESS.has(actual.host) ? 3 : 1;
+  if (LOOPBACK.has(actual.host) && wanted.host === 'localhost') return 3;
+  if (covers(actual.host, wanted.host)) return 2;
+  return isIP(wanted.host) === 0 && wanted.host !== 'localhost' ? 1 : 0;
+}
+
+/** The IPv6 wildcard takes IPv4 as well, unless it was told not to, which nobody can see. */
+function covers(every: string, host: string): boolean {
+  if (every === '0.0.0.0') return isIP(host) !== 6;
+  return EVERY_ADDRESS.has(every);
+}
+
+/** One way of writing each address: without zone, IPv6 as URLs have it, IPv4 in IPv6 as IPv4, names in lower case. */
+export function canonicalHost(text: string): string {
+  const host = text.toLowerCase().replace(/%.*$/, '');
+  if (isIP(host) !== 6) return host;
+  const short = new URL(`http://[${host}]/`).hostname.slice(1, -1);
+  const [, high, low] = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short) ?? [];
+  if (high === undefined || low === undefined) return short;
+  const [a, b] = [Number.parseInt(high, 16), Number.parseInt(low, 16)];
+  return `${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`;
+}
+
+/** Absolute; Node writes abstract names with a leading NUL, tables with `@`. */
+function unixPath(path: string): string {
+  return path.startsWith('\0') || path.startsWith('@') ? `@${path.slice(1)}` : resolve(path);
+}

@@ -1,0 +1,35 @@
+import type { Claim, Environment } from './claim.ts';
+import { HandedError } from './handed-error.ts';
+
+interface Entry {
+  readonly name: string;
+  readonly fd: number;
+  readonly address: string;
+}
+
+/** zero's ZERO_LISTENERS, a JSON array of {name, fd, address}. Throws HandedError where it is anything else. */
+export function zero({ ZERO_LISTENERS: text }: Environment): Claim[] {
+  if (text === undefined) return [];
+  const list = parse(text);
+  if (!Array.isArray(list) || !list.every(isEntry))
+    throw new HandedError(
+      `ZERO_LISTENERS is no JSON array of {"name", "fd", "address"}: ${text.slice(0, 200)}`,
+    );
+  return list.map(({ name, fd, address }) => ({ name, fd, address, from: 'zero' }));
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
+}
+
+function isEntry(value: unknown): value is Entry {
+  if (typeof value !== 'object' || value === null) return false;
+  const { name, fd, address } = value as Partial<Record<keyof Entry, unknown>>;
+  return (
+    typeof name === 'string' && typeof address === 'string' && Number.isSafeInteger(fd) && Number(fd) >= 0
+  );
+}

@@ -1,0 +1,56 @@
+import { acknowledge } from './einhorn.ts';
+import { isUnderEinhorn, isUnderZero, supervisorOf } from './managers.ts';
+import { type Notification, notification, sendNotification } from './notify.ts';
+
+/** Who starts new versions of this service, and the command for it; null where nobody does, and it may replace itself. */
+export const supervisedBy = (): { readonly manager: string; readonly command: string } | null =>
+  supervisorOf(surroundings());
+
+/**
+ * Tells everybody who waits for it that this process is ready: NOTIFY_SOCKET (zero, systemd), Einhorn, and a parent with an IPC channel
+ * (pm2). Who cannot be told is named in a warning: a service that works goes on.
+ * @param mainPid where another process is the main one from now on
+ */
+export async function tellManagers(mainPid: number | null = null): Promise<void> {
+  const around = surroundings();
+  const { EINHORN_SOCK_PATH } = around.environment;
+  await Promise.all([
+    notify({ state: 'ready', mainPid, drains: isUnderZero(around) }),
+    EINHORN_SOCK_PATH !== undefined && isUnderEinhorn(around)
+      ? warnUnless('Einhorn', () => acknowledge(EINHORN_SOCK_PATH, around.pid))
+      : undefined,
+    process.connected ? warnUnless('the parent process', sendReady) : undefined,
+  ]);
+}
+
+/** Tells systemd that a new version is being loaded (Type=notify-reload); `tellManagers` ends that. */
+export function tellReloading(): Promise<void> {
+  return notify({ state: 'reloading', mainPid: null, drains: false });
+}
+
+async function notify(what: Notification): Promise<void> {
+  const { NOTIFY_SOCKET } = process.env;
+  if (!NOTIFY_SOCKET) return;
+  const text = notification(what, process.hrtime.bigint());
+  await warnUnless(`NOTIFY_SOCKET ${NOTIFY_SOCKET}`, () => sendNotification(NOTIFY_SOCKET, text), text);
+}
+
+/** pm2 takes this word (`wait_ready`). */
+function sendReady(): Promise<void> {
+  return new Promise((resolve, reject) => {
+    process.send?.('ready', undefined, undefined, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+async function warnUnless(whom: string, tell: () => Promise<void>, text = 'ready'): Promise<void> {
+  try {
+    await tell();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    process.emitWarning(`${whom} was not told ${text.replaceAll('\n', ' ')}: ${why}`, 'ZerodownWarning');
+  }
+}
+
+function surroundings() {
+  return { environment: process.env, pid: process.pid, ppid: process.ppid };
+}

@@ -1,0 +1,26 @@
+/** What is said on NOTIFY_SOCKET (sd_notify(3)). */
+export interface Notification {
+  /** It is ready, or is loading its next version (systemd's Type=notify-reload). */
+  readonly state: 'ready' | 'reloading';
+  /** Where another process is the main one from now on. */
+  readonly mainPid: number | null;
+  /** On its shutdown signal it finishes its connections by itself: zero does not wait for them first. */
+  readonly drains: boolean;
+}
+
+/** @param monotonic nanoseconds of CLOCK_MONOTONIC */
+export function notification({ state, mainPid, drains }: Notification, monotonic: bigint): string {
+  const lines = state === 'ready' ? ['READY=1'] : ['RELOADING=1', `MONOTONIC_USEC=${monotonic / 1_000n}`];
+  if (mainPid !== null) lines.unshift(`MAINPID=${mainPid}`);
+  if (drains) lines.push('X_ZERO_DRAINS=1');
+  return lines.join('\n');
+}
+
+/**
+ * One datagram. Node has no Unix datagram sockets, so the FFI package is loaded here, and by nothing else in a service. Rejects with why it
+ * was not sent.
+ */
+export async function sendNotification(socket: string, text: string): Promise<void> {
+  const { sendDatagram } = await import('../../linux/datagrams.ts');
+  sendDatagram(socket, text);
+}
