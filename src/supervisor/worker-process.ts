@@ -64,8 +64,9 @@ export class WorkerProcess {
     this.key = key;
     this.post = post;
     this.#context = context;
-    const { config, release, user, acquired } = prepared;
+    const { config, settings, release, user, acquired } = prepared;
     const { readiness, runtime } = config.service;
+    const { shutdownSignal: signal, shutdownTimeout: timeout } = settings;
     const undo: (() => void)[] = [];
     try {
       const notifyPath = path.join(
@@ -90,6 +91,7 @@ export class WorkerProcess {
           user,
           listeners: acquired.listeners.map((listener) => ({ ...listener, fd: listener.fdOf(post.lane) })),
           notifyPath,
+          shutdown: { signal, timeout },
           readyFd: readyPipe && { target: readiness.ready_fd ?? -1, fd: readyPipe.write },
           output: this.#output.childEnds,
         });

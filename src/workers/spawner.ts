@@ -29,8 +29,8 @@ export class SpawnError extends Error {
  * launcher-exit.ts. Throws SpawnError, or ReleaseError for a tool of the launcher that is not installed.
  */
 export function spawnWorker(spec: WorkerSpec): { pid: number } {
-  const { generation, worker, runtime, release, user, listeners, notifyPath } = spec;
-  const handed = { generation, worker, listeners, notifyPath, supervisorPid: process.pid };
+  const { generation, worker, runtime, release, user, listeners, notifyPath, shutdown } = spec;
+  const handed = { generation, worker, listeners, notifyPath, shutdown, supervisorPid: process.pid };
   const { variables, listenPid } = conventions(runtime.protocols, handed);
   const chain = launchChain(
     {

@@ -16,6 +16,8 @@ export interface WorkerSpec {
   readonly listeners: readonly WorkerListener[];
   /** Path of this worker's own notify socket, `@name` for an abstract one. */
   readonly notifyPath: string | null;
+  /** How it is told to leave, and how long it has then, in milliseconds; 0 is for ever. */
+  readonly shutdown: { readonly signal: string; readonly timeout: number };
   /** Where the service writes its line when it is ready: the number in the service, our end of the pipe. */
   readonly readyFd: { readonly target: number; readonly fd: number } | null;
   /** The ends of the output pipes that the service gets as 1 and 2. */

@@ -56,6 +56,8 @@ describe('the conventions', () => {
     ]);
     assert.equal(variables.ZERO_GENERATION, '1');
     assert.equal(variables.ZERO_WORKER, '0');
+    assert.equal(variables.ZERO_SHUTDOWN_SIGNAL, 'SIGTERM');
+    assert.equal(variables.ZERO_SHUTDOWN_TIMEOUT_MS, '30000');
 
     assert.ok(lstatSync(variables.NOTIFY_SOCKET ?? '').isSocket());
     assert.equal(variables.NGINX, undefined);

@@ -7,6 +7,8 @@ export interface Handed {
   /** In the order of their numbers in the service. */
   readonly listeners: readonly WorkerListener[];
   readonly notifyPath: string | null;
+  /** How it is told to leave, and how long it has then, in milliseconds; 0 is for ever. */
+  readonly shutdown: { readonly signal: string; readonly timeout: number };
   /** The parent of the worker. */
   readonly supervisorPid: number;
 }
