@@ -1,3 +1,4 @@
+export { HandedError } from './handed/index.ts';
 export { UpgradeError, type UpgradeErrorCode } from './upgrade-error.ts';
 export type {
   BindOptions,

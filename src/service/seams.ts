@@ -27,8 +27,11 @@ export interface Handed {
  */
 export type FindHanded = (wanted: Wanted) => Handed | null;
 
-/** Tells all managers that apply that this process is ready. Rejects with which of them could not be told. */
-export type TellManagers = () => Promise<void>;
+/**
+ * Tells all managers that apply that this process is ready. Who could not be told is named in a warning.
+ * @param mainPid where another process is the service's main one from now on
+ */
+export type TellManagers = (mainPid?: number) => Promise<void>;
 
 /** Who starts new versions of this service, and the command that makes it do so, e.g. `zero reload`; null where nobody does. */
 export type SupervisedBy = () => { readonly manager: string; readonly command: string } | null;

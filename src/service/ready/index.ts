@@ -1,21 +1,21 @@
+import type { SupervisedBy } from '../seams.ts';
 import { acknowledge } from './einhorn.ts';
 import { isUnderEinhorn, isUnderZero, supervisorOf } from './managers.ts';
 import { type Notification, notification, sendNotification } from './notify.ts';
 
 /** Who starts new versions of this service, and the command for it; null where nobody does, and it may replace itself. */
-export const supervisedBy = (): { readonly manager: string; readonly command: string } | null =>
-  supervisorOf(surroundings());
+export const supervisedBy: SupervisedBy = () => supervisorOf(surroundings());
 
 /**
  * Tells everybody who waits for it that this process is ready: NOTIFY_SOCKET (zero, systemd), Einhorn, and a parent with an IPC channel
  * (pm2). Who cannot be told is named in a warning: a service that works goes on.
  * @param mainPid where another process is the main one from now on
  */
-export async function tellManagers(mainPid: number | null = null): Promise<void> {
+export async function tellManagers(mainPid?: number): Promise<void> {
   const around = surroundings();
   const { EINHORN_SOCK_PATH } = around.environment;
   await Promise.all([
-    notify({ state: 'ready', mainPid, drains: isUnderZero(around) }),
+    notify({ state: 'ready', mainPid: mainPid ?? null, drains: isUnderZero(around) }),
     EINHORN_SOCK_PATH !== undefined && isUnderEinhorn(around)
       ? warnUnless('Einhorn', () => acknowledge(EINHORN_SOCK_PATH, around.pid))
       : undefined,

@@ -1,3 +1,5 @@
+import { findHanded } from '../handed/index.ts';
+import { supervisedBy, tellManagers } from '../ready/index.ts';
 import type { FindHanded, SupervisedBy, TellManagers, WatchServer } from '../seams.ts';
 
 /** The rooms beside this one, as the upgrader asks them. */
@@ -8,10 +10,9 @@ export interface Parts {
   readonly watchServer: WatchServer;
 }
 
-/** A process that nobody started but a user. */
-export const ALONE: Parts = {
-  findHanded: () => null,
-  tellManagers: async () => {},
-  supervisedBy: () => null,
+export const PARTS: Parts = {
+  findHanded,
+  tellManagers,
+  supervisedBy,
   watchServer: () => ({ drained: new Promise(() => {}) }),
 };

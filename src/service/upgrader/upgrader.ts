@@ -2,7 +2,7 @@ import type { Socket } from 'node:dgram';
 import { once } from 'node:events';
 import type { Server } from 'node:net';
 import { UpgradeError } from '../upgrade-error.ts';
-import { ALONE, type Parts } from './parts.ts';
+import { PARTS, type Parts } from './parts.ts';
 
 export interface UpgraderOptions {
   /** Written when this process serves, so that others find it. Default: none. */
@@ -38,7 +38,7 @@ export interface Upgrader {
 
 /** Rejects when an option is wrong. */
 export async function createUpgrader(options: UpgraderOptions = {}): Promise<Upgrader> {
-  return makeUpgrader(options, ALONE);
+  return makeUpgrader(options, PARTS);
 }
 
 function makeUpgrader(_options: UpgraderOptions, parts: Parts): Upgrader {
