@@ -3,6 +3,14 @@ export function copy<T>(value: T): T {
   if (Array.isArray(value)) return value.map(copy) as T;
   if (typeof value !== 'object' || value === null) return value;
   const result: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) result[key] = copy(item);
+  for (const key in value) result[key] = copy((value as Record<string, unknown>)[key]);
   return result as T;
+}
+
+/** Whether two pieces of plain data hold the same; properties of one kind of object are always in the same order. */
+export function isSame(one: unknown, other: unknown): boolean {
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null)
+    return one === other;
+  const [values, others] = [Object.values(one), Object.values(other)];
+  return values.length === others.length && values.every((value, index) => isSame(value, others[index]));
 }

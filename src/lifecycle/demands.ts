@@ -4,6 +4,7 @@ import {
   candidateOf,
   type Demands,
   type Generation,
+  generationBehind,
   generationOf,
   ownWorkers,
   type State,
@@ -20,7 +21,8 @@ export function demandsOf(state: State): Demands {
     drain: keysWhere(state, (_, worker) => isRead(state, worker)),
     stalls: keysWhere(
       state,
-      (generation, { life }) => life.name === 'up' && !life.hung && isWatched(state, generation),
+      (generation, worker) =>
+        worker.life.name === 'up' && !worker.life.hung && isWatched(state, generation, worker),
     ),
     verify: verified(state),
   };
@@ -92,13 +94,14 @@ function isRead(state: State, { life, leave, relief, lane }: Worker): boolean {
   return leave === null ? relief && isPast(state, lane) : state.now >= leave.settleAt;
 }
 
-function isWatched(state: State, generation: Generation): boolean {
-  const { stage, settings } = generation;
+/** Whoever may still be gone back from, or to, and those that are there for what waits already. At rest nobody. */
+function isWatched(state: State, { id, stage, settings }: Generation, { relief }: Worker): boolean {
+  if (relief) return true;
   if (!settings.handover.steered) return false;
   if (stage.name === 'ready' || stage.name === 'standby' || stage.name === 'retiring') return true;
   if (stage.name !== 'serving') return false;
-  const soaks = state.handover?.step.name === 'soak' && state.handover.step.candidate === generation.id;
-  return soaks || settings.restart.onStall || generation.workers.some(({ relief }) => relief);
+  const soaks = state.handover?.step.name === 'soak' && state.handover.step.candidate === id;
+  return soaks || settings.restart.onStall || generationBehind(state, id) !== undefined;
 }
 
 function verified({ handover, generations }: State): number | null {

@@ -12,7 +12,7 @@ import { stopWorker } from './workers.ts';
 export function retire(context: Context, generation: Generation, successor: number, replaced: boolean): void {
   const { state } = context;
   const served = generation.stage.name === 'serving' || generation.stage.name === 'standby';
-  generation.stage = { name: 'retiring', since: state.now, successor, replaced, served };
+  generation.stage = { name: 'retiring', since: state.now, successor, replaced, served, told: false };
   if (served) report(context, { event: 'generation_retiring', generation: generation.id });
   for (const worker of generation.workers) {
     if (worker.life.name === 'backoff') worker.life = { name: 'ended', exit: null };
@@ -70,6 +70,8 @@ function latest({ drains, hung }: Extract<WorkerLife, { name: 'up' }>, leave: Le
 }
 
 function tellToStop(context: Context, generation: Generation, worker: Worker): void {
+  const { stage } = generation;
+  if (stage.name === 'retiring' && !worker.relief) stage.told = true;
   stopWorker(context, generation, worker);
   stopWhenAllLeft(generation);
 }

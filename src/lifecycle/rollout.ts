@@ -5,12 +5,12 @@ import { retire, stay } from './leaving.ts';
 import {
   candidateOf,
   type Generation,
+  generationBehind,
   generationOf,
   type Handover,
   handoverOf,
   isReady,
   isUp,
-  isWhole,
   ownWorkers,
   type Verdict,
 } from './state.ts';
@@ -168,10 +168,8 @@ export function generationFailed(context: Context, id: number, failure: Failure)
   }
   // With another handover in progress the way on is forward: to its candidate, or to a restart.
   if (state.handover) return;
-  const before = state.generations.findLast(
-    ({ stage }) => stage.name === 'retiring' && stage.successor === id && stage.replaced,
-  );
-  if (!before || generation.stage.name !== 'serving' || !isWhole(before) || !isUp(before)) return;
+  const before = generationBehind(state, id);
+  if (!before || generation.stage.name !== 'serving' || !isUp(before)) return;
   goBackTo(context, before, generation);
   report(context, { event: 'generation_rolled_back', generation: id, incumbent: before.id, failure });
 }

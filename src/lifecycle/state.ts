@@ -112,9 +112,16 @@ export type Stage =
   | { name: 'standby' }
   /**
    * New connections go elsewhere; it finishes those it has. `successor` serves in its place; `replaced`: because it was promoted, not
-   * because this one failed. `served`: it did before.
+   * because this one failed. `served`: it did before. `told`: one of its workers was told to stop.
    */
-  | { name: 'retiring'; since: number; successor: number; replaced: boolean; served: boolean }
+  | {
+      name: 'retiring';
+      since: number;
+      successor: number;
+      replaced: boolean;
+      served: boolean;
+      told: boolean;
+    }
   /** Was told to stop; never serves again. */
   | { name: 'stopping'; since: number; retired: boolean };
 
@@ -245,7 +252,9 @@ export function isGone(generation: Generation): boolean {
   return generation.remains.length === 0 && generation.workers.every(({ life }) => life.name === 'ended');
 }
 
-/** Nobody of it was told to stop yet. */
-export function isWhole(generation: Generation): boolean {
-  return generation.workers.every(({ life }) => life.name !== 'stopping');
+/** The one that a generation replaced, as long as it can be gone back to: nobody of it was told to stop yet. */
+export function generationBehind(state: State, id: number): Generation | undefined {
+  return state.generations.findLast(
+    ({ stage }) => stage.name === 'retiring' && stage.successor === id && stage.replaced && !stage.told,
+  );
 }

@@ -1,5 +1,5 @@
 import { type Context, emit, report } from './context.ts';
-import { copy } from './copy.ts';
+import { copy, isSame } from './copy.ts';
 import { demandsOf, steeredLanes } from './demands.ts';
 import type { Effect } from './effects.ts';
 import type { Event, Of } from './events.ts';
@@ -210,7 +210,7 @@ function demand(context: Context): void {
   markLanes(state, before);
   const wanted = demandsOf(state);
   state.demands = wanted;
-  const changed = (key: keyof Demands) => JSON.stringify(before[key]) !== JSON.stringify(wanted[key]);
+  const changed = (key: keyof Demands) => !isSame(before[key], wanted[key]);
   if (wanted.steering && changed('steering')) {
     const { main, canary, preview } = wanted.steering;
     // Before anything else of this step: what failed gets no connection more.

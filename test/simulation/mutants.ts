@@ -1,4 +1,5 @@
 import { copy } from '../../src/lifecycle/copy.ts';
+import { steeredLanes } from '../../src/lifecycle/demands.ts';
 import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Event } from '../../src/lifecycle/events.ts';
 import { candidateOf, generationOf, type State } from '../../src/lifecycle/state.ts';
@@ -36,81 +37,144 @@ const resteer = (effects: Effect[], change: (steering: Steering) => Steering): E
     effect.type === 'steer' ? { ...effect, steering: change(effect.steering) } : effect,
   );
 
-/** Wrong supervisors: each breaks one rule, and the invariants must notice. */
-export const mutants: Record<string, Step> = {
-  'sends the shutdown signal before settle': before((state) => {
-    for (const { workers } of state.generations) {
-      for (const { leave } of workers) if (leave) leave.settleAt = leave.drainAt = leave.stallAt = state.now;
-    }
-  }),
-  'waits for the connections of one that drains by itself': before((state) => {
-    for (const { workers } of state.generations) {
-      for (const { life } of workers) if (life.name === 'up') life.drains = false;
-    }
-  }),
-  'uses a lane again that still has a queue': before((state) => {
-    for (const lane of state.lanes) {
-      lane.awayAt = null;
-      lane.waiting = false;
-    }
-  }),
-  'leaves a crashed canary steered': after((effects, _, event) =>
-    event.type === 'exited' ? effects.filter(({ type }) => type !== 'steer') : effects,
-  ),
-  'loses a pending reload on rollback': (state, event) => {
-    const result = step(state, event);
-    if (finishedAs(result.effects, 'rolled_back') && state.pending) {
-      result.state.handover = null;
-      return { ...result, effects: result.effects.filter(({ type }) => type !== 'resolve') };
-    }
-    return result;
-  },
-  'promotes before the last gate': before((state) => {
-    for (const { workers } of state.generations) {
-      for (const { life } of workers) {
-        if (life.name !== 'up' || life.waiting.length !== 1) continue;
-        life.waiting = [];
-        life.readyAt = state.now;
+/** A wrong supervisor, and what the invariants say of it. */
+interface Mutant {
+  readonly step: Step;
+  readonly caught: RegExp;
+}
+
+/** Each breaks one rule, and the invariants must notice that one. */
+export const mutants: Record<string, Mutant> = {
+  'sends the shutdown signal before settle': {
+    caught: /told to stop before settle/,
+    step: before((state) => {
+      for (const { workers } of state.generations) {
+        for (const { leave } of workers) if (leave) leave.settleAt = Math.min(leave.settleAt, state.now);
       }
-    }
-  }),
-  'steers to a generation that retires': after((effects, state) => {
-    const retiring = state.generations.find(({ stage }) => stage.name === 'retiring');
-    const lane = retiring?.workers[0]?.lane;
-    if (lane === undefined) return effects;
-    return resteer(effects, (steering) => ({ ...steering, main: [...steering.main, lane] }));
-  }),
-  'stops the incumbent when the candidate fails': after((effects, state, event, was) => {
-    const incumbent = generationOf(state, state.incumbent);
-    const worker = incumbent?.workers[0];
-    const failed = event.type === 'exited' && candidateOf(was.handover) === event.generation;
-    if (!failed || incumbent?.stage.name !== 'serving' || worker?.life.name !== 'up') return effects;
-    const { incarnation, life } = worker;
-    const key = { generation: incumbent.id, worker: 0, incarnation };
-    return [...effects, { type: 'signal', ...key, pid: life.pid, signal: 'SIGTERM' }];
-  }),
-  'gives a candidate its share before it is ready': after((effects, state) => {
-    const candidate = generationOf(state, candidateOf(state.handover));
-    const lanes = candidate?.workers.map(({ lane }) => lane) ?? [];
-    if (candidate?.stage.name !== 'starting' || lanes.length === 0) return effects;
-    const canary = { percent: 5, by: 'connection' as const, lanes };
-    return resteer(effects, (steering) => ({ ...steering, canary }));
-  }),
-  'lets a reload wait for a start that nothing serves beside': (state, event) => {
-    const { handover } = state;
-    const waits = handover?.step.name === 'starting' && handover.incumbent === null;
-    if (event.type !== 'reload' || !waits) return step(state, event);
-    const { by, preview } = event;
-    const tickets = event.ticket === null ? [] : [event.ticket];
-    const pending = { by, tickets, preview, since: event.at, deadline: null };
-    return { state: { ...state, now: event.at, pending }, effects: [] };
+    }),
   },
-  'watches no lane': after((effects) =>
-    effects.map((effect) => (effect.type === 'attend' ? { ...effect, lanes: [] } : effect)),
-  ),
-  'never kills': after((effects) => effects.filter(({ type }) => type !== 'kill')),
-  'answers a request twice': after((effects) => {
-    const verdict = effects.find(({ type }) => type === 'verdict');
-    return verdict ? [...effects, verdict] : effects;
-  }),
+  'waits for the connections of one that drains by itself': {
+    caught: /drains by itself and was waited for/,
+    step: before((state) => {
+      for (const { workers } of state.generations) {
+        for (const { life } of workers) if (life.name === 'up') life.drains = false;
+      }
+    }),
+  },
+  'uses a lane again that still has a queue': {
+    caught: /is used again with (a queue|handshakes)/,
+    step: (state, event) => {
+      const result = step(state, event);
+      if (result.state.nextGeneration === state.nextGeneration) return result;
+      const altered = copy(state);
+      for (const lane of altered.lanes) Object.assign(lane, { awayAt: null, waiting: false });
+      const wrong = step(altered, event);
+      // It knows better afterwards, so that this is all that it does wrong.
+      const steered = steeredLanes(wrong.state.demands.steering);
+      for (const [lane, right] of result.state.lanes.entries()) {
+        const known = wrong.state.lanes[lane];
+        if (known) Object.assign(known, steered.has(lane) ? { waiting: right.waiting } : right);
+      }
+      const { attend } = result.state.demands;
+      wrong.state.demands = { ...wrong.state.demands, attend };
+      const isAttend = ({ type }: Effect) => type === 'attend';
+      const effects = wrong.effects.filter((effect) => !isAttend(effect));
+      return { ...wrong, effects: [...effects, ...result.effects.filter(isAttend)] };
+    },
+  },
+  'leaves a crashed canary steered': {
+    caught: /has a share and is not the candidate's|of a failed canary is still steered to/,
+    step: after((effects, _, event) =>
+      event.type === 'exited' ? effects.filter(({ type }) => type !== 'steer') : effects,
+    ),
+  },
+  'loses a pending reload on rollback': {
+    caught: /a pending reload was lost/,
+    step: (state, event) => {
+      const result = step(state, event);
+      if (finishedAs(result.effects, 'rolled_back') && state.pending) {
+        result.state.handover = null;
+        return { ...result, effects: result.effects.filter(({ type }) => type !== 'resolve') };
+      }
+      return result;
+    },
+  },
+  'promotes before the last gate': {
+    caught: /promoted before/,
+    step: before((state) => {
+      for (const { workers } of state.generations) {
+        for (const { life } of workers) {
+          if (life.name !== 'up' || life.waiting.length !== 1) continue;
+          life.waiting = [];
+          life.readyAt = state.now;
+        }
+      }
+    }),
+  },
+  'steers to a generation that retires': {
+    caught: /is steered to and is not the incumbent's/,
+    step: after((effects, state) => {
+      const retiring = state.generations.find(({ stage }) => stage.name === 'retiring');
+      const lane = retiring?.workers[0]?.lane;
+      if (lane === undefined) return effects;
+      return resteer(effects, (steering) => ({ ...steering, main: [...steering.main, lane] }));
+    }),
+  },
+  'stops the incumbent when the candidate fails': {
+    caught: /the incumbent was touched/,
+    step: after((effects, state, event, was) => {
+      const incumbent = generationOf(state, state.incumbent);
+      const worker = incumbent?.workers[0];
+      const failed = event.type === 'exited' && candidateOf(was.handover) === event.generation;
+      if (!failed || incumbent?.stage.name !== 'serving' || worker?.life.name !== 'up') return effects;
+      const { incarnation, life } = worker;
+      const key = { generation: incumbent.id, worker: 0, incarnation };
+      return [...effects, { type: 'signal', ...key, pid: life.pid, signal: 'SIGTERM' }];
+    }),
+  },
+  'gives a candidate its share before it is ready': {
+    caught: /has a share and is not ready/,
+    step: after((effects, state) => {
+      const candidate = generationOf(state, candidateOf(state.handover));
+      const lanes = candidate?.workers.map(({ lane }) => lane) ?? [];
+      if (candidate?.stage.name !== 'starting' || lanes.length === 0) return effects;
+      const canary = { percent: 5, by: 'connection' as const, lanes };
+      return resteer(effects, (steering) => ({ ...steering, canary }));
+    }),
+  },
+  'lets a reload wait for a start that nothing serves beside': {
+    caught: /waits behind a start/,
+    step: (state, event) => {
+      const { handover } = state;
+      const waits = handover?.step.name === 'starting' && handover.incumbent === null;
+      if (event.type !== 'reload' || !waits) return step(state, event);
+      const { by, preview } = event;
+      const tickets = event.ticket === null ? [] : [event.ticket];
+      const pending = { by, tickets, preview, since: event.at, deadline: null };
+      return { state: { ...state, now: event.at, pending }, effects: [] };
+    },
+  },
+  'watches no lane': {
+    caught: /has a queue and nobody/,
+    step: after((effects) =>
+      effects.map((effect) => (effect.type === 'attend' ? { ...effect, lanes: [] } : effect)),
+    ),
+  },
+  'never kills': {
+    caught: /left processes behind|never left/,
+    step: after((effects) => effects.filter(({ type }) => type !== 'kill')),
+  },
+  'answers a request twice': {
+    caught: /is answered once/,
+    step: after((effects) => {
+      const verdict = effects.find(({ type }) => type === 'verdict');
+      return verdict ? [...effects, verdict] : effects;
+    }),
+  },
+  'goes back to a generation that it has told to stop': {
+    caught: /went back to a generation that was told to stop/,
+    step: before((state) => {
+      for (const { stage } of state.generations) if (stage.name === 'retiring') stage.told = false;
+    }),
+  },
 };

@@ -13,6 +13,9 @@ type Scheduled = { at: number; order: number; make: () => Event | null };
 export type Step = typeof realStep;
 type Invariants = (world: World, before: State, event: Event, effects: readonly Effect[]) => void;
 
+/** How many of the last steps are told when one fails. */
+const TOLD = 30;
+
 /** What the world knows of a process, independently of what the core believes. */
 export interface Process extends Acceptor {
   readonly pid: number;
@@ -33,7 +36,6 @@ export class World {
   readonly verdicts = new Map<string, Verdict>();
   readonly settings = new Map<number, Settings>();
   readonly behaviours = new Map<number, Behaviour>();
-  readonly log: string[] = [];
   state: State = initialState(0);
   clock = 0;
   steps = 0;
@@ -48,8 +50,10 @@ export class World {
   drained: readonly WorkerKey[] = [];
   watched: readonly WorkerKey[] = [];
   verified: number | null = null;
+  private readonly history: { at: number; event: Event; effects: readonly Effect[] }[] = [];
   private agenda: Scheduled[] = [];
   private order = 0;
+  private deadline = Number.POSITIVE_INFINITY;
   private nextPid = 100;
   private polling = false;
   private readonly stuckSince = new Map<Process, number>();
@@ -93,7 +97,7 @@ export class World {
     while (this.exit === null && this.steps < limit) {
       const index = this.earliest();
       const next = this.agenda[index];
-      const deadline = nextDeadline(this.state);
+      const { deadline } = this;
       const at = Math.min(next?.at ?? Number.POSITIVE_INFINITY, deadline);
       if (at === Number.POSITIVE_INFINITY || at > until) return;
       this.clock = at;
@@ -105,6 +109,13 @@ export class World {
         this.happen({ type: 'tick', at: this.clock });
       }
     }
+  }
+
+  /** The last steps, for the message of a failure. */
+  tell(): string {
+    const line = ({ at, event, effects }: (typeof this.history)[number]) =>
+      `${at} ${JSON.stringify(event)} -> ${effects.map(brief).join(' ')}`;
+    return this.history.map(line).join('\n');
   }
 
   private earliest(): number {
@@ -120,11 +131,14 @@ export class World {
     const before = this.state;
     const { state, effects } = this.step(before, event);
     this.steps += 1;
-    this.log.push(`${this.clock} ${JSON.stringify(event)} -> ${effects.map(brief).join(' ')}`);
+    // Made into text only when something fails: it would take longer than the step.
+    this.history.push({ at: this.clock, event, effects });
+    if (this.history.length > TOLD) this.history.shift();
     this.state = state;
     for (const effect of effects) this.perform(effect);
     this.invariants(this, before, event, effects);
-    assert.ok(nextDeadline(state) > this.clock, 'a deadline that has passed would tick for ever');
+    this.deadline = nextDeadline(state);
+    assert.ok(this.deadline > this.clock, 'a deadline that has passed would tick for ever');
   }
 
   private perform(effect: Effect): void {
@@ -330,7 +344,8 @@ export class World {
   private poll(): void {
     if (this.polling || (this.drained.length === 0 && this.watched.length === 0)) return;
     this.polling = true;
-    this.after(100, () => {
+    // As the shell does: who leaves is read often, who may hang now and then.
+    this.after(this.drained.length > 0 ? 100 : 1_000, () => {
       this.polling = false;
       for (const key of this.drained) this.reportDrain(key);
       for (const key of this.watched) this.reportStall(key);
@@ -363,6 +378,8 @@ export class World {
     else if (!this.stuckSince.has(process)) this.stuckSince.set(process, this.clock);
     const stall = this.settings.get(key.generation)?.handover.stall ?? 0;
     if (this.clock - (this.stuckSince.get(process) ?? this.clock) < stall || !stuck) return;
+    // As the shell does: it is suspected anew.
+    this.stuckSince.delete(process);
     const { generation, worker, incarnation } = key;
     this.schedule(0, () => ({ type: 'stalled', generation, worker, incarnation, at: this.clock }));
   }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { FactOf } from '../support/fact-log.ts';
+import { holdRequest } from '../support/held-request.ts';
 import { startLoad } from '../support/load.ts';
 import { fixture } from '../support/paths.ts';
 import type { Puppet } from '../support/puppet.ts';
@@ -11,6 +12,7 @@ import {
   type PuppetSections,
   type PuppetService,
   startServing,
+  whoAnswers,
 } from '../support/puppet-service.ts';
 import type { Scope } from '../support/temporary.ts';
 import { answers, sendRequests } from '../support/waiting-request.ts';
@@ -133,6 +135,50 @@ describe('a candidate is rolled back, and what waits for it is served, when it',
     assert.match(failure.reason, /GET \/health: 500/);
     await service.candidate.gone;
     await assertUntouched(service, service.incumbent);
+  });
+});
+
+describe('after the verdict, as long as the old generation was not told to stop, it serves again when the new one', () => {
+  /** Promoted, while a request under way keeps the old generation. */
+  async function startSuccessor(scope: Scope) {
+    const service = await startServing(scope, { handover: { settle: '200ms', drain_timeout: '1h' } });
+    const { zero, puppets } = service;
+    const address = await zero.address('http');
+    const held = holdRequest(scope, address);
+    // One lane, first in, first out: the request before this one has been accepted, too.
+    await whoAnswers(address);
+    service.rewrite({
+      options: { shutdown_timeout: '100ms' },
+      handover: { ...QUICK, drain_timeout: '0s', stall: '500ms' },
+    });
+    service.reload();
+    const successor = await nextReady(puppets);
+    await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+    await freeze(successor);
+    return { ...service, held, successor, requests: await sendRequests(scope, address, 5) };
+  }
+
+  async function assertBack(service: Awaited<ReturnType<typeof startSuccessor>>): Promise<string> {
+    const { zero, incumbent, held, requests } = service;
+    const { generation, incumbent: back, failure } = await zero.fact('generation_rolled_back');
+    assert.deepEqual([generation, back], [2, 1]);
+    await assertUntouched(service, incumbent);
+    await assertRelieved(service, requests);
+    await zero.fact('generation_gone', { generation: 2 });
+    await assertUntouched(service, incumbent);
+    assert.equal(JSON.parse((await held.finish()).body.toString()).pid, incumbent.pid);
+    return failure.step;
+  }
+
+  it('dies', DEADLINE, async (t) => {
+    const service = await startSuccessor(t);
+    process.kill(service.successor.pid, 'SIGKILL');
+    assert.equal(await assertBack(service), 'exit');
+  });
+
+  it('hangs', DEADLINE, async (t) => {
+    const service = await startSuccessor(t);
+    assert.equal(await assertBack(service), 'stall');
   });
 });
 
