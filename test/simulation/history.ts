@@ -24,6 +24,11 @@ export function simulate(seed: number, behaviour: Step = step): World {
           timeout: random.chance(0.15) ? random.pick([50, 1_500]) : null,
         }),
       );
+      // What is under way when a generation is replaced.
+      world.schedule(time + random.between(0, 2_000), () => {
+        for (let burst = random.pick([0, 1, 8]); burst > 0; burst--) world.network.arrive();
+        return null;
+      });
       if (random.chance(0.3)) {
         const type = random.pick(['promote', 'abort'] as const);
         world.schedule(time + random.between(0, 8_000), () => ({
@@ -36,7 +41,7 @@ export function simulate(seed: number, behaviour: Step = step): World {
     }
     for (let i = random.between(0, 40); i > 0; i--) {
       world.schedule(random.between(0, time + 10_000), () => {
-        for (let burst = random.pick([1, 1, 1, 12]); burst > 0; burst--) world.network.arrive();
+        world.network.arrive();
         return null;
       });
     }

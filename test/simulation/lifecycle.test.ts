@@ -52,7 +52,7 @@ describe('the invariants notice a supervisor that', () => {
   for (const [name, { step, caught }] of Object.entries(mutants)) {
     it(name, () => {
       assert.throws(() => {
-        for (let seed = 1; seed < 3_000; seed++) simulate(seed, step);
+        for (let seed = 1; seed < 10_000; seed++) simulate(seed, step);
       }, caught);
     });
   }

@@ -83,10 +83,11 @@ export const mutants: Record<string, Mutant> = {
     },
   },
   'leaves a crashed canary steered': {
-    caught: /has a share and is not the candidate's|of a failed canary is still steered to/,
-    step: after((effects, _, event) =>
-      event.type === 'exited' ? effects.filter(({ type }) => type !== 'steer') : effects,
-    ),
+    caught: /has a share and is not|of a failed canary is still steered to|is steered to and is not/,
+    step: after((effects, _, event, was) => {
+      const share = was.demands.steering?.canary;
+      return share && event.type === 'exited' ? effects.filter(({ type }) => type !== 'steer') : effects;
+    }),
   },
   'loses a pending reload on rollback': {
     caught: /a pending reload was lost/,
