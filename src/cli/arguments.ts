@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander';
 import type { InstanceOptions } from './find-instance.ts';
+import type { LogsOptions } from './logs.ts';
 import type { ReloadOptions } from './reload.ts';
 import { version } from './version.ts';
 
@@ -120,6 +121,22 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
       code = await abort(instanceOf(options));
     },
   );
+
+  instanceCommand('logs', 'show what the service wrote, of all generations that are kept')
+    .option('-f, --follow', 'go on with what it writes from now on', false)
+    .option('-n, --lines <count>', 'only the last lines')
+    .option('--generation <number>', 'only what this generation wrote')
+    .action(async (options: LogsOptions) => {
+      const { logs } = await import('./logs.ts');
+      code = await logs({ ...options, ...instanceOf(options) });
+    });
+
+  instanceCommand('signal', 'send a signal to the workers of the generation that serves')
+    .argument('<signal>', 'a name, such as SIGUSR1 or usr1, or a number')
+    .action(async (signal: string, options: InstanceOptions) => {
+      const { signal: send } = await import('./signal.ts');
+      code = await send({ ...instanceOf(options), signal });
+    });
 
   instanceCommand('stop', 'stop the service and zero, and wait for that')
     .option('--now', 'kill it', false)

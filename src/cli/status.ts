@@ -15,7 +15,7 @@ export function status(
 ): Promise<number> {
   const { terminal, interrupted } = context;
   return withInstance({ command: 'status', instance, guess: true }, context, async (client) => {
-    const document = await client.status(interrupted);
+    const document = await client.status(interrupted, { connections: true });
     terminal.out(
       json ? `${JSON.stringify(document, null, 2)}\n` : renderStatus(document, painter(terminal.outColour)),
     );

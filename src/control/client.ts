@@ -14,11 +14,15 @@ export interface ClientOptions {
 
 /** Asks one supervisor. Everything rejects with ClientError, or with the reason of `signal` once that is aborted. */
 export interface ControlClient {
-  status(signal?: AbortSignal): Promise<AnswerOf<'status'>>;
+  status(signal?: AbortSignal, request?: RequestOf<'status'>): Promise<AnswerOf<'status'>>;
   reload(request: RequestOf<'reload'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'reload'>>;
   promote(signal?: AbortSignal): Promise<void>;
   abort(signal?: AbortSignal): Promise<void>;
   stop(request: RequestOf<'stop'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'stop'>>;
+  signal(request: RequestOf<'signal'>, signal?: AbortSignal): Promise<AnswerOf<'signal'>>;
+  logs(request: RequestOf<'logs'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'logs'>>;
+  /** Everything that happens from now on. Ends where the supervisor says that it leaves. */
+  events(signal?: AbortSignal): AsyncIterable<AnswerOf<'events'>>;
 }
 
 const PATIENCE = 10_000;
@@ -29,7 +33,7 @@ const ANSWERS: { readonly [R in RouteName]: z.ZodMiniType<AnswerOf<R>> } = answe
 
 export function controlClient({ path, patience = PATIENCE }: ClientOptions): ControlClient {
   const send = (name: RouteName, request: object, signal: AbortSignal | undefined) =>
-    exchange({ path, patience, name, body: JSON.stringify(request), signal });
+    exchange({ path, patience, name, fields: request, signal });
 
   async function ask<R extends RouteName>(
     name: R,
@@ -45,7 +49,7 @@ export function controlClient({ path, patience = PATIENCE }: ClientOptions): Con
     return answer;
   }
 
-  async function* follow<R extends StreamName>(
+  async function* follow<R extends StreamName | 'events'>(
     name: R,
     request: RequestOf<R>,
     signal?: AbortSignal,
@@ -54,18 +58,23 @@ export function controlClient({ path, patience = PATIENCE }: ClientOptions): Con
     settled();
     if (response.statusCode !== 200) throw refusal(await readText(response, path), path);
     for await (const line of textLines(chunksOf(response, path), LARGEST_ANSWER, () => strange(path))) {
-      const answer = checked<AnswerOf<R>>(ANSWERS[name], parseJson(line, path));
+      const text = name === 'events' ? dataOf(line) : line;
+      if (text === null) continue;
+      const answer = checked<AnswerOf<R>>(ANSWERS[name], parseJson(text, path));
       // A kind of line that this version does not know is not for it.
       if (answer !== null) yield answer;
     }
   }
 
   return {
-    status: (signal) => ask('status', {}, signal),
+    status: (signal, request = {}) => ask('status', request, signal),
     reload: (request, signal) => follow('reload', request, signal),
     promote: async (signal) => void (await ask('promote', {}, signal)),
     abort: async (signal) => void (await ask('abort', {}, signal)),
     stop: (request, signal) => follow('stop', request, signal),
+    signal: (request, signal) => ask('signal', request, signal),
+    logs: (request, signal) => follow('logs', request, signal),
+    events: (signal) => follow('events', {}, signal),
   };
 }
 
@@ -73,7 +82,7 @@ interface Exchange {
   readonly path: string;
   readonly patience: number;
   readonly name: RouteName;
-  readonly body: string;
+  readonly fields: object;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -82,10 +91,13 @@ function exchange({
   path,
   patience,
   name,
-  body,
+  fields,
   signal,
 }: Exchange): Promise<{ response: IncomingMessage; settled(): void }> {
-  const { method, path: url } = routes[name];
+  const { method, path: route } = routes[name];
+  const body = JSON.stringify(fields);
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(fields)) query.append(key, String(value));
   return new Promise((resolve, reject) => {
     const headers =
       method === 'POST'
@@ -94,7 +106,7 @@ function exchange({
     const request = http.request({
       socketPath: path,
       method,
-      path: url,
+      path: method === 'GET' && Object.keys(fields).length > 0 ? `${route}?${query}` : route,
       headers,
       agent: false,
       ...(signal ? { signal } : {}),
@@ -112,6 +124,11 @@ function exchange({
     request.on('response', (response) => resolve({ response, settled }));
     request.end(method === 'POST' ? body : undefined);
   });
+}
+
+/** The document of a server-sent event, which zero writes in one line; null for its other fields. */
+function dataOf(line: string): string | null {
+  return line.startsWith('data: ') ? line.slice('data: '.length) : null;
 }
 
 function requestError(path: string, error: NodeJS.ErrnoException): ClientError {

@@ -13,6 +13,12 @@ export interface ReloadOptions {
   readonly wait: boolean;
 }
 
+/** Who got a signal. */
+export interface Signalled {
+  readonly generation: number;
+  readonly workers: readonly { readonly worker: number; readonly pid: number }[];
+}
+
 /** Whether it was done, or why not. */
 export type Answer = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
@@ -25,6 +31,8 @@ export interface Control {
   promote(): Promise<Answer>;
   abort(): Promise<Answer>;
   stop(now: boolean): void;
+  /** Sends a signal to the workers of the generation that serves; or says why there is nobody. */
+  signal(signal: string): Signalled | { readonly refusal: string };
   /** Tells everything that happens from now on, until the function that is returned is called. */
   onFact(listener: (fact: Fact) => void): () => void;
 }

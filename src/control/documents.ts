@@ -31,6 +31,8 @@ const generationStatus = z.object({
   release: z.object({ path: z.string(), directory: z.string() }),
   since_ms_ago: milliseconds,
   workers: z.array(workerStatus),
+  /** Accepted and not closed; null where it is not known. Only where it was asked for. */
+  connections: z.exactOptional(orNull(z.int())),
 });
 
 const handoverStatus = z.object({
@@ -122,6 +124,33 @@ const stopLine = z.union([
   z.object({ stopped: z.literal(true) }),
 ]);
 
+const signalDocument = z.object({
+  generation: z.int(),
+  signal: z.string(),
+  workers: z.array(z.object({ worker: z.int(), pid: z.int() })),
+});
+
+/** The data of a server-sent event: a fact with its time (RFC 3339, UTC); of a `gap`, how many events were missed, null where nobody knows. */
+const eventData = z.union([
+  z.catchall(z.object({ time: z.string(), event: z.string() }), z.unknown()),
+  z.object({ missed: orNull(z.int()) }),
+]);
+
+/** What one source wrote, as text or, where it is none, as Base64; or how much before the next line is not kept. */
+const outputLine = z.union([
+  z.object({
+    output: z.object({
+      generation: z.int(),
+      worker: z.int(),
+      /** `stdout`, `stderr`. */
+      stream: z.string(),
+      text: z.exactOptional(z.string()),
+      base64: z.exactOptional(z.string()),
+    }),
+  }),
+  z.object({ gap: z.object({ bytes: z.int() }) }),
+]);
+
 export const errorDocument = z.object({
   error: z.object({
     code: z.string(),
@@ -138,6 +167,9 @@ export const answers = {
   promote: z.object({}),
   abort: z.object({}),
   stop: stopLine,
+  signal: signalDocument,
+  events: eventData,
+  logs: outputLine,
 };
 
 export type AnswerOf<R extends keyof typeof answers> = DeepReadonly<z.output<(typeof answers)[R]>>;
@@ -149,4 +181,5 @@ export type HandoverStatus = NonNullable<StatusDocument['handover']>;
 export type VerdictDocument = DeepReadonly<z.output<typeof verdictDocument>>;
 export type FailureDocument = NonNullable<VerdictDocument['failure']>;
 export type ExitDocument = NonNullable<FailureDocument['exit']>;
+export type OutputDocument = DeepReadonly<z.output<typeof outputLine>>;
 export type FactDocument = DeepReadonly<z.output<typeof factDocument>>;

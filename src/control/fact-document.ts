@@ -2,7 +2,14 @@ import type { Fact } from '../lifecycle/facts.ts';
 import type { FactDocument } from './protocol.ts';
 
 /** The fields of a fact that are milliseconds. */
-const DURATIONS: ReadonlySet<string> = new Set(['after', 'uptime', 'delay', 'duration', 'retiredFor']);
+const DURATIONS: ReadonlySet<string> = new Set([
+  'after',
+  'uptime',
+  'delay',
+  'duration',
+  'lasts',
+  'retiredFor',
+]);
 
 /** A fact under the names that the JSON log gives its fields: snake_case, durations end in `_ms`. */
 export function factDocument(fact: Fact): FactDocument {

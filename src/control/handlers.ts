@@ -1,9 +1,15 @@
 import type { ServerResponse } from 'node:http';
+import { parseSignal } from '../linux/signals.ts';
+import type { Timers } from './connections.ts';
 import type { Answer, Control } from './control.ts';
+import { eventFeed } from './event-feed.ts';
 import { factDocument } from './fact-document.ts';
+import { type Feed, Follower } from './follower.ts';
 import { LineStream } from './line-stream.ts';
+import { type Output, outputFeed } from './output-feed.ts';
 import type { AnswerOf, RequestOf, RouteName } from './protocol.ts';
 import { RequestError } from './request-body.ts';
+import type { Sights } from './sights.ts';
 import { verdictDocument } from './verdict-document.ts';
 
 /** Does what one route asks and writes its answer. What it throws before anything is written becomes the answer. */
@@ -14,10 +20,40 @@ export type Handlers = {
 /** Who waits for the end of the supervisor. */
 export type Farewells = Set<LineStream<AnswerOf<'stop'>>>;
 
+/** Whoever follows keeps a connection for as long as it likes: these many at most, so that there are others for commands. */
+const MOST_FOLLOWERS = 32;
+
+export interface HandlerContext {
+  readonly control: Control;
+  readonly sights: Sights;
+  readonly farewells: Farewells;
+  readonly followers: Set<Follower>;
+  readonly timers: Timers;
+}
+
 /** Connects the routes with the supervisor. */
-export function handlersOf(control: Control, farewells: Farewells): Handlers {
+export function handlersOf({ control, sights, farewells, followers, timers }: HandlerContext): Handlers {
+  const follow = (response: ServerResponse, feed: Feed, contentType: string): void => {
+    const closed = () => followers.delete(follower);
+    const follower = new Follower({ response, feed, contentType, timers, closed });
+    followers.add(follower);
+    follower.start();
+  };
+  const refuseTooMany = (): void => {
+    if (followers.size >= MOST_FOLLOWERS)
+      throw new RequestError('overloaded', `${MOST_FOLLOWERS} follow already: end one of them`);
+  };
+
   return {
-    status: (_, response) => sendJson(response, control.status()),
+    status: async ({ connections = false }, response) => {
+      const counts = connections ? await sights.connections() : null;
+      const document = control.status();
+      const generations = document.generations.map((generation) => ({
+        ...generation,
+        ...(counts && { connections: counts.get(generation.id) ?? null }),
+      }));
+      sendJson(response, { ...document, generations });
+    },
     reload: ({ preview = false, replace = false, timeout_ms = null, wait = true }, response) => {
       const lines = new LineStream<AnswerOf<'reload'>>(response, () => unsubscribe());
       // Before the request is made, so that what it causes at once is told as well.
@@ -44,7 +80,36 @@ export function handlersOf(control: Control, farewells: Farewells): Handlers {
       control.stop(now);
       lines.begin({ accepted: { pid: process.pid } });
     },
+    signal: ({ signal: given }, response) => {
+      const signal = signalOf(given);
+      const signalled = control.signal(signal);
+      if ('refusal' in signalled) throw new RequestError('wrong_state', signalled.refusal);
+      sendJson(response, { signal, ...signalled });
+    },
+    events: ({ last_event_id }, response) => {
+      refuseTooMany();
+      follow(response, eventFeed(sights.events, last_event_id), 'text/event-stream');
+    },
+    logs: ({ follow: goOn = false, lines = null, generation }, response) => {
+      refuseTooMany();
+      const view = viewOf(sights.output, generation);
+      follow(response, outputFeed(sights.output, { view, lines, follow: goOn }), 'application/x-ndjson');
+    },
   };
+}
+
+function signalOf(given: string): string {
+  const name = parseSignal(given);
+  if (name === null) throw new RequestError('bad_request', `signal: there is no signal ${given}`, 'signal');
+  return name;
+}
+
+function viewOf({ generations }: Output, generation: number | undefined): number | 'all' {
+  if (generation === undefined) return 'all';
+  if (generations.includes(generation)) return generation;
+  const kept = generations.length === 0 ? 'of none' : `of ${generations.join(', ')}`;
+  const problem = `no output of generation ${generation} is kept, only ${kept}`;
+  throw new RequestError('unknown_generation', problem, 'generation');
 }
 
 function sendAnswer(response: ServerResponse, answer: Answer): void {

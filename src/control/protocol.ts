@@ -9,6 +9,11 @@ export type * from './documents.ts';
 
 const nothing = z.strictObject({});
 
+const statusRequest = z.strictObject({
+  /** Count the open connections of each generation, which takes a walk through all of them. */
+  connections: z.exactOptional(z.boolean()),
+});
+
 const reloadRequest = z.strictObject({
   preview: z.exactOptional(z.boolean()),
   replace: z.exactOptional(z.boolean()),
@@ -18,11 +23,21 @@ const reloadRequest = z.strictObject({
   wait: z.exactOptional(z.boolean()),
 });
 
+const logsRequest = z.strictObject({
+  /** Go on with what is written from now on. */
+  follow: z.exactOptional(z.boolean()),
+  /** The last lines only. Left out: everything that is kept. */
+  lines: z.exactOptional(z.int().check(z.nonnegative())),
+  /** What this generation wrote. Left out: all of them. */
+  generation: z.exactOptional(z.int().check(z.positive())),
+});
+
 /**
- * Every route. `lines`: the answer is a stream of JSON documents, one a line; otherwise it is one document.
+ * Every route. A GET takes its request from the query, a POST from its body. `lines`: the answer is a stream of JSON documents, one a line; otherwise it is one document,
+ * but for `events`: server-sent events.
  */
 export const routes = {
-  status: { method: 'GET', path: '/v1/status', request: nothing, lines: false },
+  status: { method: 'GET', path: '/v1/status', request: statusRequest, lines: false },
   reload: { method: 'POST', path: '/v1/reload', request: reloadRequest, lines: true },
   promote: { method: 'POST', path: '/v1/promote', request: nothing, lines: false },
   abort: { method: 'POST', path: '/v1/abort', request: nothing, lines: false },
@@ -32,6 +47,21 @@ export const routes = {
     request: z.strictObject({ now: z.exactOptional(z.boolean()) }),
     lines: true,
   },
+  signal: {
+    method: 'POST',
+    path: '/v1/signal',
+    /** A name, with or without SIG, or a number. */
+    request: z.strictObject({ signal: z.string() }),
+    lines: false,
+  },
+  events: {
+    method: 'GET',
+    path: '/v1/events',
+    /** The header Last-Event-ID, or the query. */
+    request: z.strictObject({ last_event_id: z.exactOptional(z.string()) }),
+    lines: false,
+  },
+  logs: { method: 'GET', path: '/v1/logs', request: logsRequest, lines: true },
 } as const;
 
 /** Every error's code and its HTTP status. */
@@ -39,6 +69,8 @@ export const errorStatus = {
   bad_request: 400,
   forbidden: 403,
   not_found: 404,
+  /** Nothing of it is kept, or there never was one. */
+  unknown_generation: 404,
   method_not_allowed: 405,
   request_timeout: 408,
   /** The command means nothing at the moment: nothing to promote. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod/mini';
 import type { Handlers } from './handlers.ts';
 import { errorStatus, type RequestOf, type RouteName, routes } from './protocol.ts';
+import { queryFields } from './query.ts';
 import { errorText } from './raw-answer.ts';
 import { RequestError, readBody } from './request-body.ts';
 
@@ -31,9 +32,9 @@ export async function answer(
       throw new RequestError('forbidden', `${options.refused} may not control this zero`);
     }
     const name = routeOf(request, options.version);
-    const body = await readBody(request);
+    const fields = fieldsOf(request, name, await readBody(request));
     options.received();
-    await dispatch(name, body, response, options.handlers);
+    await dispatch(name, fields, response, options.handlers);
   } catch (error) {
     // The peer went away in the middle of its request.
     if (response.destroyed) return;
@@ -60,20 +61,35 @@ function routeOf({ url = '', method }: IncomingMessage, version: string): RouteN
   return name;
 }
 
+/** Of a GET they are in the query, of a POST in the body: whoever puts them elsewhere would be answered as if they were not there. */
+function fieldsOf(request: IncomingMessage, name: RouteName, body: unknown): unknown {
+  const query = queryFields(request);
+  const isGet = request.method === 'GET';
+  const elsewhere = isGet ? body : query;
+  if (typeof elsewhere !== 'object' || elsewhere === null || Object.keys(elsewhere).length > 0) {
+    const problem = `the fields of a ${request.method} are in its ${isGet ? 'query' : 'body'}`;
+    throw new RequestError('bad_request', problem);
+  }
+  if (!isGet) return body;
+  const last = request.headers['last-event-id'];
+  // Empty: the reader has had none yet.
+  return name === 'events' && last ? { last_event_id: last, ...query } : query;
+}
+
 async function dispatch<R extends RouteName>(
   name: R,
-  body: unknown,
+  fields: unknown,
   response: ServerResponse,
   handlers: Handlers,
 ): Promise<void> {
-  const parsed = z.safeParse(REQUESTS[name].request, body);
+  const parsed = z.safeParse(REQUESTS[name].request, fields);
   if (!parsed.success) throw wrongRequest(parsed.error);
   await handlers[name](parsed.data, response);
 }
 
 function wrongRequest(error: z.core.$ZodError): RequestError {
   const [issue] = error.issues;
-  if (issue === undefined) return new RequestError('bad_request', 'the body is wrong');
+  if (issue === undefined) return new RequestError('bad_request', 'the request is wrong');
   const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
   const field = [...issue.path, ...(unknown === undefined ? [] : [unknown])].join('.');
   if (field === '') return new RequestError('bad_request', 'the body is no JSON object');
@@ -83,7 +99,8 @@ function wrongRequest(error: z.core.$ZodError): RequestError {
 
 function explain(issue: z.core.$ZodIssue): string {
   if (issue.code === 'invalid_type') return `must be a ${issue.expected}`;
-  return issue.code === 'too_small' ? `must be more than ${issue.minimum}` : 'has a wrong value';
+  if (issue.code !== 'too_small') return 'has a wrong value';
+  return `must be ${issue.inclusive ? 'at least' : 'more than'} ${issue.minimum}`;
 }
 
 function sendError(response: ServerResponse, { code, message, field }: RequestError): void {

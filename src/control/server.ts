@@ -4,10 +4,12 @@ import { lookupGroup } from '../linux/users.ts';
 import { Connections, type Limits, type Timers } from './connections.ts';
 import type { Control } from './control.ts';
 import { ControlError } from './control-error.ts';
+import type { Follower } from './follower.ts';
 import { type Farewells, handlersOf } from './handlers.ts';
 import { refusedPeer } from './peer.ts';
 import { refuse } from './raw-answer.ts';
 import { answer } from './router.ts';
+import type { Sights } from './sights.ts';
 import { bindSocketFile } from './socket-file.ts';
 
 export interface ControlServerOptions {
@@ -17,6 +19,7 @@ export interface ControlServerOptions {
   /** The socket's group, by name or number, whose members may control as well; null for none. */
   readonly group: string | null;
   readonly control: Control;
+  readonly sights: Sights;
   /** The supervisor's version. */
   readonly version: string;
   /** One line, for the log. */
@@ -46,14 +49,15 @@ const HEADER_LIMIT = 8 * 1024;
  * @throws ControlError when it cannot be opened
  */
 export async function createControlServer(options: ControlServerOptions): Promise<ControlServer> {
-  const { path, control, version, warn, limits = LIMITS, timers = TIMERS } = options;
+  const { path, control, sights, version, warn, limits = LIMITS, timers = TIMERS } = options;
   // Only now: it would be a tenth of the supervisor's time until the service runs.
   const { createServer } = await import('node:http');
   const gid = groupOf(path, options.group);
   const permitted = { uid: process.geteuid?.() ?? 0, gid };
   const connections = new Connections(limits, timers);
   const farewells: Farewells = new Set();
-  const handlers = handlersOf(control, farewells);
+  const followers = new Set<Follower>();
+  const handlers = handlersOf({ control, sights, farewells, followers, timers });
   const sockets = new Set<Socket>();
 
   // Peers that may not control get their answer when they have asked: one that still writes would not read it.
@@ -119,6 +123,7 @@ export async function createControlServer(options: ControlServerOptions): Promis
     async close() {
       file.remove();
       server.close();
+      for (const follower of followers) follower.leave();
       const waiting = new Set<Socket | null>();
       for (const lines of farewells) waiting.add(lines.leave({ stopped: true }));
       // What was written still goes out; a peer that does not read it keeps nobody.

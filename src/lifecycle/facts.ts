@@ -169,6 +169,8 @@ export type Fact =
       readonly generation: number | null;
       /** The candidate's share in a canary step. */
       readonly percent: number | null;
+      /** Milliseconds until the step ends by itself; null where it has no end of its own. */
+      readonly lasts: number | null;
     }
   | {
       readonly event: 'steering_changed';

@@ -80,6 +80,7 @@ export function onResolved(context: Context, event: Of<'resolved'>): void {
       step: 'waiting',
       generation: null,
       percent: null,
+      lasts: null,
     });
   }
 }

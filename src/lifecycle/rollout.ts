@@ -255,12 +255,13 @@ export function tickReadiness(context: Context, generation: Generation): void {
 }
 
 function reportStep(context: Context, handover: Handover, percent: number | null): void {
-  const { name } = handover.step;
+  const { step } = handover;
   report(context, {
     event: 'handover_step',
     handover: handover.id,
-    step: name,
+    step: step.name,
     generation: candidateOf(handover),
     percent,
+    lasts: 'until' in step ? Math.max(0, step.until - context.state.now) : null,
   });
 }

@@ -125,6 +125,16 @@ export async function* dumpTcpMessages(
   }
 }
 
+/** The same without tcp_info, which is most of the work and four fifths of the bytes. */
+export async function* dumpTcpSockets(
+  port: number,
+  states: readonly TcpState[],
+): AsyncGenerator<Buffer[], void, void> {
+  for (const family of [AF_INET, AF_INET6]) {
+    yield* diagDumpOnPool(encodeRequest({ family, states: stateMask(...states), local: { port } }));
+  }
+}
+
 /**
  * What the kernel says about the one socket with this `inet_diag_sockid`, cookie included, with tcp_info; null when there is none. Throws
  * SystemError, ESTALE when the connection of these addresses is another one.

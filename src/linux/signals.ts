@@ -30,6 +30,15 @@ export function isSignalName(name: string): boolean {
   return lookup(name) !== undefined;
 }
 
+/** The full name of what a person writes: a name with or without SIG in any case, or a number; null for anything else. */
+export function parseSignal(text: string): string | null {
+  const number = /^\d{1,2}$/.test(text) ? Number(text) : lookup(text.toUpperCase());
+  if (number === undefined) return null;
+  const name = signalName(number);
+  // Those that glibc keeps have no name here, nor has 0.
+  return lookup(name) === number ? name : null;
+}
+
 /** The name of a signal number: 'SIGTERM', 'SIGRTMIN+1', or 'SIG32' for the ones glibc keeps. */
 export function signalName(number: number): string {
   const known = names.get(number);

@@ -1,4 +1,4 @@
-import type { Answer, Control, ReloadOptions } from '../control/control.ts';
+import type { Answer, Control, ReloadOptions, Signalled } from '../control/control.ts';
 import type { StatusDocument } from '../control/documents.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import type { Verdict } from '../lifecycle/state.ts';
@@ -8,14 +8,16 @@ import type { Happening } from './engine.ts';
 export class ControlDesk implements Control {
   readonly #post: (happening: Happening) => void;
   readonly #status: () => StatusDocument;
+  readonly #signal: Control['signal'];
   readonly #verdicts = new Map<string, (verdict: Verdict) => void>();
   readonly #answers = new Map<string, (answer: Answer) => void>();
   readonly #listeners = new Set<(fact: Fact) => void>();
   #next = 1;
 
-  constructor(post: (happening: Happening) => void, status: () => StatusDocument) {
+  constructor(post: (happening: Happening) => void, status: () => StatusDocument, signal: Control['signal']) {
     this.#post = post;
     this.#status = status;
+    this.#signal = signal;
   }
 
   status(): StatusDocument {
@@ -40,6 +42,10 @@ export class ControlDesk implements Control {
 
   stop(now: boolean): void {
     this.#post({ type: 'stop', by: 'zero stop', now });
+  }
+
+  signal(signal: string): Signalled | { readonly refusal: string } {
+    return this.#signal(signal);
   }
 
   onFact(listener: (fact: Fact) => void): () => void {

@@ -1,11 +1,11 @@
 import type { WorkerKey } from '../lifecycle/events.ts';
 import { sessionMembers } from '../linux/procfs.ts';
-import { localAddress } from '../linux/sockets.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
 import type { Timers } from '../readiness/index.ts';
-import { WorkerConnections } from '../workers/connections.ts';
+import { type Places, WorkerConnections } from '../workers/connections.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
+import { unixNames } from './unix-names.ts';
 
 /** From the end of one reading to the next. */
 const INTERVAL = 100;
@@ -71,22 +71,11 @@ export class DrainKeeper {
     return process ? [...new Set([process.pid, ...sessionMembers(process.session)])] : [];
   }
 
-  #places(): { ports: number[]; names: string[] } {
-    const ports: number[] = [];
-    const names: string[] = [];
-    for (const { address, lanes } of this.#context.listeners.snapshot()) {
-      if (address.family !== 'unix') ports.push(address.port);
-      else if (lanes.length === 0) names.push(address.path);
-      // A connection to a lane has the name that the lane was bound under (unix_stream_connect, net/unix/af_unix.c).
-      else names.push(...lanes.flatMap(({ fd }) => unixPath(fd)));
-    }
-    return { ports, names };
+  #places(): Places {
+    const snapshot = this.#context.listeners.snapshot();
+    const ports = snapshot.flatMap(({ address }) => (address.family === 'unix' ? [] : [address.port]));
+    return { ports, names: unixNames(snapshot) };
   }
-}
-
-function unixPath(fd: number): string[] {
-  const address = localAddress(fd);
-  return address.family === 'unix' ? [address.path] : [];
 }
 
 function nameOf({ generation, worker, incarnation }: WorkerKey): string {

@@ -17,6 +17,7 @@ export class Generations {
 
   add(generation: number, prepared: Prepared): void {
     this.#held.set(generation, { prepared, processes: new Map() });
+    this.#context.output.open(generation);
   }
 
   prepared(generation: number): Prepared | undefined {
@@ -77,6 +78,7 @@ export class Generations {
     this.#held.delete(generation);
     for (const process of held?.processes.values() ?? []) process.close();
     held?.prepared.acquired.release();
+    this.#context.output.close(generation);
   }
 
   #all(): WorkerProcess[] {

@@ -1,6 +1,8 @@
 import type { Config } from '../config/index.ts';
 import { steeringMode } from '../config/steering.ts';
+import type { Signalled } from '../control/control.ts';
 import type { StatusDocument } from '../control/documents.ts';
+import { EventLog } from '../control/event-log.ts';
 import { type ControlServer, createControlServer } from '../control/server.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
@@ -9,11 +11,13 @@ import { keepSpare } from '../linux/spare.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/dispatch.ts';
 import { listenFdsWarning } from '../workers/conventions/index.ts';
+import { OutputLog } from '../workers/output-log.ts';
 import { isSamePlace } from '../workers/place.ts';
 import { ProcessTable } from '../workers/process-table.ts';
 import { Sink } from '../workers/sink.ts';
 import { now } from './clock.ts';
 import type { ConfigSource } from './config-source.ts';
+import { ConnectionCounter } from './connection-counter.ts';
 import { ControlDesk } from './control-desk.ts';
 import { DrainKeeper } from './drain-keeper.ts';
 import { Engine } from './engine.ts';
@@ -72,6 +76,8 @@ export class Supervisor {
   readonly #keepers: Keepers;
   readonly #lanes: LaneLog;
   readonly #startedAt = now();
+  readonly #events = new EventLog(Date.now);
+  readonly #output = new OutputLog();
   #control: ControlServer | null = null;
   readonly #listenerLog = new ListenerLog((fact) => this.#report(fact));
   readonly #stateFile: StateFile;
@@ -103,6 +109,7 @@ export class Supervisor {
       table: this.#table,
       stdout: this.#stdout,
       stderr: this.#stderr,
+      output: this.#output,
       timers,
       runCommand,
       listeners: this.#listeners,
@@ -110,7 +117,11 @@ export class Supervisor {
       report,
     });
     this.#lanes = new LaneLog(this.#listeners, report);
-    this.#desk = new ControlDesk(post, () => this.#status());
+    this.#desk = new ControlDesk(
+      post,
+      () => this.#status(),
+      (signal) => this.#signal(signal),
+    );
     const shared = { generations: this.#generations, listeners: this.#listeners, timers, post };
     this.#keepers = {
       lanes: new LaneKeeper(this.#listeners, post),
@@ -236,12 +247,35 @@ export class Supervisor {
     });
   }
 
+  /** To the main processes of the generation that serves. */
+  #signal(signal: string): Signalled | { readonly refusal: string } {
+    const { incumbent: generation } = this.#engine.state;
+    if (generation === null) return { refusal: 'no generation serves: there is nobody to signal' };
+    const processes = this.#generations
+      .processes()
+      .filter(({ key, post }) => key.generation === generation && !post.relief);
+    const workers = processes.flatMap((process) => {
+      const { pid, key } = process;
+      if (!process.signal(signal)) return [];
+      this.#report({ event: 'worker_signalled', generation, worker: key.worker, pid, signal });
+      return [{ worker: key.worker, pid }];
+    });
+    if (workers.length > 0) return { generation, workers };
+    return { refusal: `no worker of generation ${generation} runs at the moment: see "zero status"` };
+  }
+
   async #openControl(): Promise<void> {
     const { config, version } = this.#options;
+    const connections = new ConnectionCounter(this.#generations, this.#listeners, now);
     try {
       this.#control = await createControlServer({
         ...controlSocketOf(config),
         control: this.#desk,
+        sights: {
+          events: this.#events,
+          output: this.#output,
+          connections: () => connections.count(),
+        },
         version,
         warn: (message) => this.#report({ event: 'warning', about: 'control', message }),
       });
@@ -253,6 +287,7 @@ export class Supervisor {
   #report(fact: Fact): void {
     if (fact.event === 'worker_exited' || fact.event === 'worker_ready') this.#lanes.lookSoon();
     this.#telemetry.report(fact);
+    this.#events.append(fact);
     this.#desk.report(fact);
     if (fact.event === 'handover_finished') this.#record(fact);
   }
@@ -268,7 +303,7 @@ export class Supervisor {
   #error(step: string, error: unknown, subject?: string): void {
     const what = subject === undefined ? step : `${step} ${subject}`;
     const why = error instanceof Error ? error.message : String(error);
-    this.#telemetry.report({ event: 'error', step, message: `${what}: ${why}` });
+    this.#report({ event: 'error', step, message: `${what}: ${why}` });
   }
 
   async #prepare() {

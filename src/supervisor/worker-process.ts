@@ -12,6 +12,7 @@ import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } fr
 import { belongsTo } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
 import { WorkerOutput } from '../workers/output.ts';
+import type { OutputLog } from '../workers/output-log.ts';
 import type { ProcessTable } from '../workers/process-table.ts';
 import type { Sink } from '../workers/sink.ts';
 import { SpawnError, spawnWorker } from '../workers/spawner.ts';
@@ -24,6 +25,7 @@ export interface WorkerContext {
   readonly table: ProcessTable;
   readonly stdout: Sink;
   readonly stderr: Sink;
+  readonly output: OutputLog;
   readonly timers: Timers;
   readonly runCommand: (prepared: Prepared) => RunCommand;
   readonly listeners: ListenerSet;
@@ -78,7 +80,11 @@ export class WorkerProcess {
       const warn = (message: string) => context.report({ event: 'warning', about: 'notify', message });
       this.#notify = new NotifySocket({ path: notifyPath, owner, warn });
       undo.push(() => this.#notify.close());
-      this.#output = new WorkerOutput({ stdout: context.stdout, stderr: context.stderr, owner: user });
+      const { stdout, stderr } = context;
+      const { generation, worker } = key;
+      const record = (stream: 'stdout' | 'stderr', bytes: Buffer) =>
+        context.output.add({ generation, worker, stream }, bytes);
+      this.#output = new WorkerOutput({ stdout, stderr, record, owner: user });
       undo.push(() => this.#output.close());
       const readyPipe = readiness.ready_fd === undefined ? null : openPipe();
       if (readyPipe) undo.push(() => closeFd(readyPipe.read));
@@ -153,9 +159,9 @@ export class WorkerProcess {
     return this.#life === 'ended';
   }
 
-  /** A signal to its main process. Nothing happens once that has left: its pid may already be somebody else's. */
-  signal(signal: string): void {
-    if (this.#life === 'running') sendSignal(this.pid, signal);
+  /** A signal to its main process. False, and nothing happens, once that has left: its pid may already be somebody else's. */
+  signal(signal: string): boolean {
+    return this.#life === 'running' && sendSignal(this.pid, signal);
   }
 
   /** SIGKILL to everything of it. */

@@ -1,4 +1,11 @@
-const DURATIONS: ReadonlySet<string> = new Set(['after', 'uptime', 'delay', 'duration', 'retiredFor']);
+const DURATIONS: ReadonlySet<string> = new Set([
+  'after',
+  'uptime',
+  'delay',
+  'duration',
+  'lasts',
+  'retiredFor',
+]);
 
 /** True for the fields of a fact that are milliseconds. */
 export function isDuration(name: string): boolean {

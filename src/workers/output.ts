@@ -13,6 +13,8 @@ export interface OutputOptions {
   readonly stderr: Sink | null;
   /** Who owns the pipes, so that the service may open /dev/stdout; null leaves them to the supervisor. */
   readonly owner: { readonly uid: number; readonly gid: number } | null;
+  /** Told everything that is read: whole lines, or a piece of one that goes on. The bytes are only borrowed. */
+  readonly record?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void;
   /** Lines kept for reports; 200 when left out. */
   readonly tailLines?: number;
 }
@@ -32,9 +34,14 @@ export class WorkerOutput {
   /** Throws SystemError (EMFILE); nothing stays open then. */
   constructor(options: OutputOptions) {
     this.#tail = new Tail(options.tailLines);
+    const record = options.record ?? (() => {});
+    const keep = (name: 'stdout' | 'stderr') => (bytes: Buffer, complete: boolean) => {
+      this.#tail.add(bytes, complete);
+      record(name, bytes);
+    };
     try {
-      this.#streams.push(new Stream(options.stdout, this.#tail, options.owner));
-      this.#streams.push(new Stream(options.stderr, this.#tail, options.owner));
+      this.#streams.push(new Stream(options.stdout, keep('stdout'), options.owner));
+      this.#streams.push(new Stream(options.stderr, keep('stderr'), options.owner));
     } catch (error) {
       this.close();
       throw error;
@@ -80,10 +87,14 @@ class Stream {
   #childEnd: number | null;
   ended = false;
 
-  constructor(sink: Sink | null, tail: Tail, owner: OutputOptions['owner']) {
+  constructor(
+    sink: Sink | null,
+    keep: (bytes: Buffer, complete: boolean) => void,
+    owner: OutputOptions['owner'],
+  ) {
     const forwarder = sink === null ? null : new LineForwarder(sink);
     this.#splitter = new LineSplitter((bytes, complete) => {
-      tail.add(bytes, complete);
+      keep(bytes, complete);
       forwarder?.add(bytes, complete);
     });
     const pipe = openOutputPipe(owner);

@@ -44,11 +44,13 @@ function handoverLines(handover: HandoverStatus, paint: Paint): string[] {
 }
 
 function generationLines(
-  { id, stage, release, since_ms_ago, workers }: GenerationStatus,
+  { id, stage, release, since_ms_ago, workers, connections }: GenerationStatus,
   paint: Paint,
 ): string[] {
-  const head = `generation ${id}  ${stage} for ${duration(since_ms_ago)}`;
-  const painted = `${paint('bold', `generation ${id}`)}  ${paint(stageColour(stage), stage)} for ${duration(since_ms_ago)}`;
+  const open = connections == null ? '' : `, ${connections} open`;
+  const rest = ` for ${duration(since_ms_ago)}${open}`;
+  const head = `generation ${id}  ${stage}${rest}`;
+  const painted = `${paint('bold', `generation ${id}`)}  ${paint(stageColour(stage), stage)}${rest}`;
   const path = safe(release.path);
   // The path goes into the same line where there is room.
   const release_lines =

@@ -4,13 +4,22 @@ import { escapeControls } from '../../telemetry/escape.ts';
 /** Where a command writes. Injected, so that what it shows can be tested. */
 export interface Terminal {
   /** What was asked for. */
-  readonly out: (text: string) => void;
+  readonly out: (text: string | Uint8Array) => void;
+  /** Waits until what was written there is taken. False when nobody will ever read it. */
+  readonly taken: () => Promise<boolean>;
+  /** Of the terminal that `out` is; null where it is none. */
+  readonly size: () => Size | null;
   /** Errors, and progress. */
   readonly err: (text: string) => void;
   /** Somebody looks at `err`: progress is shown. */
   readonly interactive: boolean;
   readonly outColour: boolean;
   readonly errColour: boolean;
+}
+
+export interface Size {
+  readonly columns: number;
+  readonly rows: number;
 }
 
 // SGR parameters (ECMA-48).
@@ -28,8 +37,24 @@ export function painter(wanted: boolean): Paint {
 /** The terminal of this process. Colour only where it is one, and not with NO_COLOR (no-color.org: any value that is not empty). */
 export function processTerminal(): Terminal {
   const colour = !process.env.NO_COLOR;
+  const { stdout } = process;
+  let gone = false;
+  // EPIPE: whoever read it has gone. Without a listener that would be a crash.
+  stdout.on('error', () => {
+    gone = true;
+  });
   return {
-    out: (text) => void process.stdout.write(text),
+    out: (text) => void stdout.write(text),
+    taken: async () => {
+      if (!gone && stdout.writableNeedDrain)
+        await new Promise<void>((resolve) => {
+          stdout.once('drain', resolve);
+          stdout.once('close', resolve);
+          stdout.once('error', () => resolve());
+        });
+      return !gone;
+    },
+    size: () => (stdout.isTTY ? { columns: stdout.columns, rows: stdout.rows } : null),
     err: (text) => void process.stderr.write(text),
     interactive: process.stderr.isTTY === true,
     outColour: colour && process.stdout.isTTY === true,

@@ -4,8 +4,10 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { abort } from '../../../src/cli/abort.ts';
+import { type LogsOptions, logs } from '../../../src/cli/logs.ts';
 import { promote } from '../../../src/cli/promote.ts';
 import { type ReloadOptions, reload } from '../../../src/cli/reload.ts';
+import { signal } from '../../../src/cli/signal.ts';
 import { status } from '../../../src/cli/status.ts';
 import { stop } from '../../../src/cli/stop.ts';
 import type { Outcome } from '../../../src/lifecycle/facts.ts';
@@ -46,11 +48,99 @@ test('status prints what runs', async (t) => {
   assert.match(at.out(), /^example {2}zero 1\.2\.3, pid 4242, up 1m1s\n/);
 });
 
-test('status --json prints the document', async (t) => {
+test('status --json prints the document, open connections included', async (t) => {
   const at = desk(t);
   await at.run('example');
   assert.equal(await status({ json: true }, at.context), 0);
-  assert.deepEqual(JSON.parse(at.out()), STATUS);
+  const [generation] = STATUS.generations;
+  assert.deepEqual(JSON.parse(at.out()), { ...STATUS, generations: [{ ...generation, connections: 17 }] });
+});
+
+test('signal says who got it; a name that is none is 2 and asks for nothing', async (t) => {
+  const at = desk(t);
+  const { control } = await at.run('example');
+  assert.equal(await signal({ signal: 'usr1' }, at.context), 0);
+  assert.equal(at.out(), 'SIGUSR1 sent to generation 3: pid 4300\n');
+  assert.equal(await signal({ signal: 'usr3' }, at.context), 2);
+  assert.equal(at.err(), 'zero signal: there is no signal "usr3"\n');
+  assert.deepEqual(control.calls, ['signal SIGUSR1']);
+});
+
+const LOGS: LogsOptions = { follow: false };
+const FROM_3 = { generation: 3, worker: 0, stream: 'stdout' } as const;
+
+test('logs prints what is kept, byte for byte, and ends a line before another process goes on', async (t) => {
+  const at = desk(t);
+  const { sights } = await at.run('example');
+  sights.output.add(FROM_3, Buffer.from('one\ntwo'));
+  sights.output.add({ ...FROM_3, worker: 1 }, Buffer.from([0xff, 0x00, 0x1b, 10]));
+  assert.equal(await logs(LOGS, at.context), 0);
+  assert.deepEqual([at.out(), at.err()], ['one\ntwo\n\u00ff\u0000\u001b\n', '']);
+});
+
+test('logs shows on a terminal what would act on it, apart from colours where those are wanted', async (t) => {
+  const at = desk(t, { size: { columns: 80, rows: 24 } });
+  const { sights } = await at.run('example');
+  sights.output.add(FROM_3, Buffer.from('\u001b[31mred\u001b[0m\ttab \u001b[2J\u0007\r\n'));
+  assert.equal(await logs(LOGS, at.context), 0);
+  assert.equal(at.out(), 'red\ttab \\u001b[2J\\u0007\n');
+});
+
+test('logs -n and --generation choose', async (t) => {
+  const at = desk(t);
+  const { sights } = await at.run('example');
+  sights.output.add(FROM_3, Buffer.from('one\ntwo\n'));
+  sights.output.add({ ...FROM_3, generation: 4 }, Buffer.from('three\n'));
+  assert.equal(await logs({ ...LOGS, lines: '2' }, at.context), 0);
+  assert.equal(await logs({ ...LOGS, generation: '3', lines: '1' }, at.context), 0);
+  assert.equal(at.out(), 'two\nthree\ntwo\n');
+  assert.equal(await logs({ ...LOGS, generation: '9' }, at.context), 1);
+  assert.equal(at.err(), 'zero logs: no output of generation 9 is kept, only of 3, 4\n');
+  for (const wrong of [{ lines: 'x' }, { lines: '-1' }, { generation: '0' }, { generation: '1.5' }]) {
+    assert.equal(await logs({ ...LOGS, ...wrong }, at.context), 2);
+  }
+});
+
+test('logs says how much is not kept', async (t) => {
+  const at = desk(t);
+  const { sights } = await at.run('example');
+  const line = Buffer.from(`${'x'.repeat(999)}\n`);
+  for (let count = 0; count < 1000; count += 1) sights.output.add(FROM_3, line);
+  assert.equal(await logs(LOGS, at.context), 0);
+  const [, missing] = /^zero: (\d+) bytes before this are not kept\n$/.exec(at.err()) ?? [];
+  assert.equal(Number(missing) + at.out().length, 1_000_000);
+});
+
+test('logs -f goes on until Ctrl-C, which is no failure', async (t) => {
+  const at = desk(t);
+  const { sights } = await at.run('example');
+  sights.output.add(FROM_3, Buffer.from('before\n'));
+  const code = logs({ ...LOGS, follow: true }, at.context);
+  await at.printed('before\n');
+  sights.output.add(FROM_3, Buffer.from('after\n'));
+  await at.printed('after\n');
+  at.interrupt();
+  assert.equal(await code, 0);
+});
+
+test('logs -f --generation ends with the generation', async (t) => {
+  const at = desk(t);
+  const { sights } = await at.run('example');
+  sights.output.add(FROM_3, Buffer.from('before\n'));
+  const code = logs({ ...LOGS, follow: true, generation: '3' }, at.context);
+  await at.printed('before\n');
+  sights.output.close(3);
+  assert.equal(await code, 0);
+});
+
+test('logs -f ends when zero says that it leaves', async (t) => {
+  const at = desk(t);
+  const { sights, server } = await at.run('example');
+  sights.output.add(FROM_3, Buffer.from('before\n'));
+  const code = logs({ ...LOGS, follow: true }, at.context);
+  await at.printed('before\n');
+  await server.close();
+  assert.deepEqual([await code, at.err()], [0, '']);
 });
 
 test('no such instance is 3', async (t) => {
@@ -61,6 +151,8 @@ test('no such instance is 3', async (t) => {
     promote({ name: 'example' }, at.context),
     abort({ name: 'example' }, at.context),
     stop({ now: false, name: 'example' }, at.context),
+    signal({ signal: 'HUP', name: 'example' }, at.context),
+    logs({ ...LOGS, name: 'example' }, at.context),
     status({ json: false }, at.context),
   ]) {
     assert.equal(await run, 3);
@@ -164,7 +256,14 @@ test('progress is for terminals', async (t) => {
   const code = reload(RELOAD, at.context);
   await control.until(() => control.reloads.length === 1);
   at.tick();
-  control.report({ event: 'handover_step', handover: 2, step: 'canary', generation: 4, percent: 5 });
+  control.report({
+    event: 'handover_step',
+    handover: 2,
+    step: 'canary',
+    generation: 4,
+    percent: 5,
+    lasts: 30_000,
+  });
   control.report({ event: 'worker_restarting', generation: 4, worker: 0, delay: 100, attempt: 1 });
   control.reloads[0]?.verdict(PROMOTED);
   assert.equal(await code, 0);

@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Size } from '../../../src/cli/render/style.ts';
 import type { CommandContext } from '../../../src/cli/with-instance.ts';
 import { type ControlServer, createControlServer } from '../../../src/control/server.ts';
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';
-import { FakeControl } from '../control/fake-control.ts';
+import { FakeControl, FakeSights } from '../control/fake-control.ts';
 
 export interface Desk {
   readonly root: string;
@@ -14,33 +15,42 @@ export interface Desk {
   readonly err: () => string;
   /** Resolves as soon as this text has been written to err. */
   shown(text: string): Promise<void>;
+  /** The same for out. */
+  printed(text: string): Promise<void>;
   /** Calls what was asked for each second. */
   readonly tick: () => void;
   /** A supervisor of this name. */
-  run(name: string): Promise<{ control: FakeControl; server: ControlServer; path: string }>;
+  run(
+    name: string,
+  ): Promise<{ control: FakeControl; sights: FakeSights; server: ControlServer; path: string }>;
 }
 
 /** A machine with nothing but a folder for instances, and somebody at a terminal or not. */
 export function desk(
   scope: Scope,
-  options: { interactive?: boolean; environment?: Record<string, string> } = {},
+  options: { interactive?: boolean; size?: Size; environment?: Record<string, string> } = {},
 ): Desk {
   const root = temporaryFolder(scope);
   const controller = new AbortController();
   const written = { out: '', err: '' };
   let now = 0;
   let second = () => {};
-  const waiting: { text: string; found: () => void }[] = [];
+  const waiting: { on: 'out' | 'err'; text: string; found: () => void }[] = [];
+  const until = (on: 'out' | 'err', text: string): Promise<void> =>
+    new Promise((found) => {
+      if (written[on].includes(text)) found();
+      else waiting.push({ on, text, found });
+    });
+  const look = (): void => {
+    for (const { on, text, found } of waiting) if (written[on].includes(text)) found();
+  };
   return {
     root,
     interrupt: () => controller.abort(),
     out: () => written.out,
     err: () => written.err,
-    shown: (text) =>
-      new Promise((found) => {
-        if (written.err.includes(text)) found();
-        else waiting.push({ text, found });
-      }),
+    shown: (text) => until('err', text),
+    printed: (text) => until('out', text),
     tick: () => {
       now += 1000;
       second();
@@ -59,11 +69,14 @@ export function desk(
       },
       terminal: {
         out: (text) => {
-          written.out += text;
+          written.out += typeof text === 'string' ? text : Buffer.from(text).toString('latin1');
+          look();
         },
+        taken: async () => true,
+        size: () => options.size ?? null,
         err: (text) => {
           written.err += text;
-          for (const waiter of waiting) if (written.err.includes(waiter.text)) waiter.found();
+          look();
         },
         interactive: options.interactive ?? false,
         outColour: false,
@@ -72,6 +85,7 @@ export function desk(
     },
     async run(name) {
       const control = new FakeControl();
+      const sights = new FakeSights();
       mkdirSync(join(root, name), { recursive: true });
       const path = join(root, name, 'control.sock');
       const server = await createControlServer({
@@ -79,11 +93,12 @@ export function desk(
         mode: 0o600,
         group: null,
         control,
+        sights,
         version: '1',
         warn: () => {},
       });
       scope.after(() => server.close());
-      return { control, server, path };
+      return { control, sights, server, path };
     },
   };
 }

@@ -1,7 +1,10 @@
-import type { Answer, Control, ReloadOptions } from '../../../src/control/control.ts';
+import type { Answer, Control, ReloadOptions, Signalled } from '../../../src/control/control.ts';
+import { EventLog } from '../../../src/control/event-log.ts';
 import type { StatusDocument } from '../../../src/control/protocol.ts';
+import type { Sights } from '../../../src/control/sights.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
 import type { Verdict } from '../../../src/lifecycle/state.ts';
+import { OutputLog } from '../../../src/workers/output-log.ts';
 
 /** A supervisor with one generation. */
 export const STATUS: StatusDocument = {
@@ -48,6 +51,17 @@ export const PROMOTED: Verdict = {
   failure: null,
 };
 
+/** What can be looked at in it. */
+export class FakeSights implements Sights {
+  readonly events = new EventLog(() => 0);
+  readonly output = new OutputLog();
+  counts = new Map<number, number | null>([[3, 17]]);
+
+  async connections(): Promise<ReadonlyMap<number, number | null>> {
+    return this.counts;
+  }
+}
+
 /** Does nothing until the test says so, and remembers what it was asked. */
 export class FakeControl implements Control {
   document: StatusDocument = STATUS;
@@ -85,6 +99,11 @@ export class FakeControl implements Control {
 
   stop(now: boolean): void {
     this.#note(now ? 'stop now' : 'stop');
+  }
+
+  signal(signal: string): Signalled {
+    this.#note(`signal ${signal}`);
+    return { generation: 3, workers: [{ worker: 0, pid: 4300 }] };
   }
 
   onFact(listener: (fact: Fact) => void): () => void {

@@ -8,12 +8,13 @@ import {
   createControlServer,
 } from '../../../src/control/server.ts';
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';
-import { FakeControl } from './fake-control.ts';
+import { FakeControl, FakeSights } from './fake-control.ts';
 
 export interface Served {
   readonly path: string;
   readonly folder: string;
   readonly control: FakeControl;
+  readonly sights: FakeSights;
   readonly server: ControlServer;
   readonly warnings: string[];
 }
@@ -23,18 +24,20 @@ export async function serve(scope: Scope, options: Partial<ControlServerOptions>
   const folder = temporaryFolder(scope);
   const { path = join(folder, 'control.sock') } = options;
   const control = new FakeControl();
+  const sights = new FakeSights();
   const warnings: string[] = [];
   const server = await createControlServer({
     path,
     mode: 0o600,
     group: null,
     control,
+    sights,
     version: '1.2.3',
     warn: (message) => warnings.push(message),
     ...options,
   });
   scope.after(() => server.close());
-  return { path, folder, control, server, warnings };
+  return { path, folder, control, sights, server, warnings };
 }
 
 /** A connection of its own, ended at the end of the test. */

@@ -7,7 +7,7 @@ import { ControlError } from '../../../src/control/control-error.ts';
 import { createControlServer } from '../../../src/control/server.ts';
 import { lookupGroup } from '../../../src/linux/users.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
-import { FakeControl, PROMOTED, STATUS } from './fake-control.ts';
+import { FakeControl, FakeSights, PROMOTED, STATUS } from './fake-control.ts';
 import { connect, parseAnswer, received, request, serve, talk } from './fixture.ts';
 
 test('status is the document, and the connection ends with it', async (t) => {
@@ -19,9 +19,47 @@ test('status is the document, and the connection ends with it', async (t) => {
   assert.deepEqual(body, STATUS);
 });
 
-test('a query changes nothing', async (t) => {
+test('connections are counted where that is asked for', async (t) => {
   const { path } = await serve(t);
-  assert.equal((await request(t, path, 'GET /v1/status?x=1')).status, 200);
+  const { body } = await request(t, path, 'GET /v1/status?connections=true');
+  const [generation] = STATUS.generations;
+  assert.deepEqual(body, { ...STATUS, generations: [{ ...generation, connections: 17 }] });
+});
+
+const FIELDS: readonly [name: string, line: string, body: string, problem: RegExp][] = [
+  ['one that nobody knows', 'GET /v1/status?x=1', '', /^x: there is no such field$/],
+  ['one twice', 'GET /v1/logs?lines=1&lines=2', '', /^lines: is there twice$/],
+  ['one of another type', 'GET /v1/logs?lines=ten', '', /^lines: must be a number$/],
+  ['one below its least', 'GET /v1/logs?lines=-1', '', /^lines: must be at least 0$/],
+  ['those of a GET in its body', 'GET /v1/logs', '{"lines":1}', /^the fields of a GET are in its query$/],
+  ['those of a POST in its query', 'POST /v1/stop?now=true', '', /^the fields of a POST are in its body$/],
+];
+
+for (const [name, line, text, problem] of FIELDS) {
+  test(`a wrong field is refused: ${name}`, async (t) => {
+    const { path, control } = await serve(t);
+    const { status, body } = await request(t, path, line, text);
+    assert.equal(status, 400);
+    assert.match((body as { error: { message: string } }).error.message, problem);
+    assert.deepEqual(control.calls, []);
+  });
+}
+
+test('a signal has any of its names', async (t) => {
+  const { path, control } = await serve(t);
+  for (const name of ['SIGUSR1', 'usr1', '10', 'SIGRTMIN+1', '35']) {
+    const { status } = await request(t, path, 'POST /v1/signal', JSON.stringify({ signal: name }));
+    assert.equal(status, 200, name);
+  }
+  assert.deepEqual(control.calls, [
+    ...Array.from({ length: 3 }, () => 'signal SIGUSR1'),
+    ...Array.from({ length: 2 }, () => 'signal SIGRTMIN+1'),
+  ]);
+  for (const name of ['SIGNOTHING', '0', '32', '65', '-9', '']) {
+    const { status, body } = await request(t, path, 'POST /v1/signal', JSON.stringify({ signal: name }));
+    assert.equal(status, 400, name);
+    assert.equal((body as { error: { field: string } }).error.field, 'signal');
+  }
 });
 
 test('promote and abort answer with an empty document, or 409 and why not', async (t) => {
@@ -170,6 +208,7 @@ const refusedPath = async (path: string, group: string | null = null): Promise<s
     mode: 0o600,
     group,
     control: new FakeControl(),
+    sights: new FakeSights(),
     version: '1',
     warn: () => {},
   });

@@ -1,0 +1,26 @@
+import { parseSignal } from '../linux/signals.ts';
+import { CommandError } from './command-error.ts';
+import { EXIT } from './exit-code.ts';
+import type { InstanceOptions } from './find-instance.ts';
+import { type CommandContext, processContext, withInstance } from './with-instance.ts';
+
+export interface SignalOptions extends InstanceOptions {
+  /** As written: a name with or without SIG, or a number. */
+  readonly signal: string;
+}
+
+/** `zero signal SIG`: to the workers of the generation that serves, and says who they were. Resolves to the exit code. */
+export function signal(
+  { signal: given, ...instance }: SignalOptions,
+  context: CommandContext = processContext(),
+): Promise<number> {
+  const { terminal, interrupted } = context;
+  return withInstance({ command: 'signal', instance, guess: true }, context, async (client) => {
+    const name = parseSignal(given);
+    if (name === null) throw new CommandError(EXIT.usage, `there is no signal ${JSON.stringify(given)}`);
+    const { generation, workers } = await client.signal({ signal: name }, interrupted);
+    const pids = workers.map(({ pid }) => pid).join(', ');
+    terminal.out(`${name} sent to generation ${generation}: pid ${pids}\n`);
+    return EXIT.done;
+  });
+}

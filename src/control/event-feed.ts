@@ -1,0 +1,55 @@
+import type { EventLog } from './event-log.ts';
+import type { Feed } from './follower.ts';
+import { RequestError } from './request-body.ts';
+
+/** Characters that are written at a time. */
+const PORTION = 32 * 1024;
+const FIELD = 'last_event_id';
+
+/**
+ * What happens, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). It begins with a lone `id`, so that a
+ * reader knows its place before the first event; what was forgotten before a reader came to it is told as a `gap`.
+ * @param last the `id` of the last event that the reader has; undefined: from now on
+ * @throws RequestError when it is none
+ */
+export function eventFeed(log: EventLog, last: string | undefined): Feed {
+  let place = last === undefined ? log.newest : placeOf(log, last);
+  let begun = false;
+
+  const gapBefore = (first: number): string => {
+    // Of another supervisor's events nobody here knows how many there were.
+    const missed = place === null ? null : first - place - 1;
+    return missed === 0
+      ? ''
+      : `event: gap\nid: ${idOf(log, first - 1)}\ndata: ${JSON.stringify({ missed })}\n\n`;
+  };
+
+  return {
+    next() {
+      const events = log.after(place ?? 0, PORTION);
+      const first = events[0]?.number ?? log.newest + 1;
+      const parts = begun ? [] : [`id: ${idOf(log, place ?? 0)}\n\n`];
+      begun = true;
+      parts.push(gapBefore(first));
+      for (const { number, text } of events) parts.push(`id: ${idOf(log, number)}\ndata: ${text}\n\n`);
+      place = events.at(-1)?.number ?? first - 1;
+      return parts.join('');
+    },
+    onMore: (run) => log.onAppend(run),
+  };
+}
+
+function idOf({ epoch }: EventLog, number: number): string {
+  return `${epoch}.${number}`;
+}
+
+/** The number in an id; null where the id is another supervisor's. */
+function placeOf(log: EventLog, id: string): number | null {
+  const [, epoch, digits] = /^([0-9a-z]{1,16}-[0-9a-z]{1,8})\.(\d{1,15})$/.exec(id) ?? [];
+  if (epoch === undefined) throw new RequestError('bad_request', `${FIELD}: is no id of an event`, FIELD);
+  if (epoch !== log.epoch) return null;
+  const number = Number(digits);
+  if (number > log.newest)
+    throw new RequestError('bad_request', `${FIELD}: there is no such event yet`, FIELD);
+  return number;
+}

@@ -1,0 +1,122 @@
+import { statSync } from 'node:fs';
+import { membersOfSessions } from '../linux/procfs.ts';
+import { socketInodes } from '../linux/socket-inodes.ts';
+import { acceptedTcp } from '../linux/tcp-accepted.ts';
+import { unixConnectionsAt } from '../linux/unix-diag.ts';
+import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Generations } from './generations.ts';
+import { unixNames } from './unix-names.ts';
+
+export type ConnectionCounts = ReadonlyMap<number, number | null>;
+
+// Whoever asks again and again gets the same answer for this many times as long as it took.
+const REST = 3;
+
+/**
+ * Counts the open connections of each generation when somebody asks. All generations have the same addresses, so where there are several, whose
+ * a connection is follows from the descriptors of the processes (proc_pid_fd(5)); those of the largest, which are most of the work, are what is
+ * left when the others are known. Where there is only one, all are its own.
+ */
+export class ConnectionCounter {
+  readonly #generations: Generations;
+  readonly #listeners: ListenerSet;
+  readonly #now: () => number;
+  #reading: Promise<ConnectionCounts> | null = null;
+  #freshUntil = 0;
+
+  constructor(generations: Generations, listeners: ListenerSet, now: () => number) {
+    this.#generations = generations;
+    this.#listeners = listeners;
+    this.#now = now;
+  }
+
+  /** null where it cannot be known. Never rejects. */
+  count(): Promise<ConnectionCounts> {
+    if (this.#reading !== null && this.#now() < this.#freshUntil) return this.#reading;
+    const start = this.#now();
+    this.#freshUntil = Number.POSITIVE_INFINITY;
+    this.#reading = this.#count().finally(() => {
+      const end = this.#now();
+      this.#freshUntil = end + (end - start) * REST;
+    });
+    return this.#reading;
+  }
+
+  async #count(): Promise<ConnectionCounts> {
+    const processes = this.#generations.processes();
+    const ids = [...new Set(processes.map(({ key }) => key.generation))];
+    const unknown = new Map(ids.map((id) => [id, null]));
+    try {
+      const inodes = await this.#accepted();
+      if (inodes === null) return unknown;
+      const [only, second] = ids;
+      if (only === undefined || second === undefined)
+        return new Map(only === undefined ? [] : [[only, inodes.length]]);
+      return await this.#divided(inodes);
+    } catch {
+      return unknown;
+    }
+  }
+
+  /** Of all connections; null where no listener has any. */
+  async #accepted(): Promise<number[] | null> {
+    const snapshot = this.#listeners.snapshot();
+    const names = new Set(unixNames(snapshot));
+    const found: number[][] = [];
+    let counted = names.size > 0;
+    for (const { address, text } of snapshot) {
+      if (address.family === 'unix' || text.startsWith('udp')) continue;
+      counted = true;
+      for await (const some of acceptedTcp(address)) found.push(some);
+    }
+    if (names.size > 0) {
+      for await (const some of unixConnectionsAt(names)) found.push(some.map(({ inode }) => inode));
+    }
+    return counted ? found.flat() : null;
+  }
+
+  async #divided(inodes: readonly number[]): Promise<ConnectionCounts> {
+    const processes = this.#generations.processes();
+    const members = membersOfSessions(processes.map(({ session }) => session));
+    const pids = new Map<number, Set<number>>();
+    for (const { key, pid, session } of processes) {
+      const own = pids.get(key.generation) ?? new Set();
+      for (const member of [pid, ...(members.get(session) ?? [])]) own.add(member);
+      pids.set(key.generation, own);
+    }
+    const sizes = new Map(
+      [...pids].map(([id, own]) => [id, [...own].reduce((sum, pid) => sum + sizeOf(pid), 0)]),
+    );
+    const [largest, ...others] = [...pids.keys()].sort(
+      (one, two) => (sizes.get(two) ?? 0) - (sizes.get(one) ?? 0),
+    );
+    const accepted = new Set(inodes);
+    const counts = new Map<number, number | null>();
+    let left: number | null = inodes.length;
+    for (const id of others) {
+      const count = await countOf([...(pids.get(id) ?? [])], accepted);
+      counts.set(id, count);
+      left = left === null || count === null ? null : left - count;
+    }
+    if (largest !== undefined) counts.set(largest, left);
+    return counts;
+  }
+}
+
+/** How many of these connections the processes have; null where nobody may look. */
+async function countOf(pids: readonly number[], accepted: ReadonlySet<number>): Promise<number | null> {
+  const own = new Set<number>();
+  for (const inodes of await socketInodes(pids)) {
+    if (inodes === null) return null;
+    for (let at = 0; at < inodes.length; at += 1) {
+      const inode = inodes[at] ?? 0;
+      if (accepted.has(inode)) own.add(inode);
+    }
+  }
+  return own.size;
+}
+
+/** How many descriptors a process has, from Linux 6.2 on; 0 before. */
+function sizeOf(pid: number): number {
+  return statSync(`/proc/${pid}/fd`, { throwIfNoEntry: false })?.size ?? 0;
+}

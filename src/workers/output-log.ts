@@ -1,0 +1,266 @@
+/** Who wrote. */
+export interface OutputSource {
+  readonly generation: number;
+  readonly worker: number;
+  readonly stream: 'stdout' | 'stderr';
+}
+
+/** Bytes of one source as they were read; they end with a newline unless the line goes on in its next piece. */
+export interface OutputPiece extends OutputSource {
+  /** Where it begins among everything in the view. */
+  readonly at: number;
+  readonly bytes: Buffer;
+}
+
+/** Everything that is kept, or what one generation wrote. Places in a view are counted in bytes from its beginning, kept or not. */
+export type OutputView = number | 'all';
+
+export interface OutputLogLimits {
+  /** Bytes of a slab: the unit in which memory is taken and given back. */
+  readonly slab: number;
+  /** Slabs of one generation. */
+  readonly perGeneration: number;
+  /** Slabs of all generations. */
+  readonly total: number;
+}
+
+/** 256 KiB for a generation, 1 MiB in all. */
+const LIMITS: OutputLogLimits = { slab: 16 * 1024, perGeneration: 16, total: 64 };
+
+// A record: the place among all output (double), the length, the worker (both 16 bits), the stream, three unused bytes; then the bytes themselves.
+const HEADER = 16;
+const NEWLINE = 10;
+const LARGEST_WORKER = 0xffff;
+
+interface Slab {
+  readonly memory: Buffer;
+  used: number;
+  /** Offset of its last record. */
+  last: number;
+  /** Place of its first byte in the generation's own view. */
+  readonly start: number;
+}
+
+interface Kept {
+  readonly id: number;
+  slabs: Slab[];
+  /** Bytes that it ever wrote. */
+  written: number;
+  closed: boolean;
+}
+
+interface Found {
+  readonly slab: Slab;
+  /** Offset of its bytes in the slab. */
+  readonly offset: number;
+  readonly length: number;
+  readonly all: number;
+  readonly own: number;
+}
+
+/**
+ * The newest output of recent generations, in memory that is taken only where something is written and that has a bound, however many lines
+ * there are and however long. It outlives the workers; the oldest output makes room.
+ */
+export class OutputLog {
+  readonly #limits: OutputLogLimits;
+  readonly #generations = new Map<number, Kept>();
+  readonly #listeners = new Set<() => void>();
+  /** One that was given back, for the next that is taken. */
+  #spare: Buffer | null = null;
+  #slabs = 0;
+  #written = 0;
+
+  constructor(limits: OutputLogLimits = LIMITS) {
+    this.#limits = limits;
+  }
+
+  /** Generations that have or may get output here, the oldest first. */
+  get generations(): number[] {
+    return [...this.#generations.keys()];
+  }
+
+  /** Bytes of memory that are held. */
+  get held(): number {
+    return this.#slabs * this.#limits.slab;
+  }
+
+  /** This generation may write from now on. */
+  open(generation: number): void {
+    if (this.#generations.has(generation)) return;
+    this.#generations.set(generation, { id: generation, slabs: [], written: 0, closed: false });
+  }
+
+  /** It never will again: who follows it is at the end. */
+  close(generation: number): void {
+    const kept = this.#generations.get(generation);
+    if (kept === undefined) return;
+    kept.closed = true;
+    if (kept.slabs.length === 0) this.#generations.delete(generation);
+    this.#tell();
+  }
+
+  /** Whether more may come in this view. */
+  isOpen(view: OutputView): boolean {
+    return view === 'all' || this.#generations.get(view)?.closed === false;
+  }
+
+  add(source: OutputSource, bytes: Buffer): void {
+    this.open(source.generation);
+    const kept = this.#generations.get(source.generation);
+    if (kept === undefined || bytes.length === 0) return;
+    for (let at = 0; at < bytes.length; ) at += this.#append(kept, source, bytes.subarray(at));
+    this.#tell();
+  }
+
+  /** The place behind everything that was written. */
+  end(view: OutputView): number {
+    return view === 'all' ? this.#written : (this.#generations.get(view)?.written ?? 0);
+  }
+
+  /** The place where the last `count` lines begin; the beginning of the view where fewer are kept. */
+  lastLines(view: OutputView, count: number): number {
+    if (count === 0) return this.end(view);
+    const found = [...this.#inOrder(view, 0)];
+    let left = count;
+    let last = true;
+    for (const { slab, offset, length, all, own } of found.reverse()) {
+      for (let index = length - 1; index >= 0; index -= 1) {
+        // The newline at the very end ends the last line and begins none.
+        if (slab.memory[offset + index] === NEWLINE && !last) {
+          left -= 1;
+          if (left === 0) return (view === 'all' ? all : own) + index + 1;
+        }
+        last = false;
+      }
+    }
+    return 0;
+  }
+
+  /** What is kept at or behind that place, in the order in which it was read; at most `size` bytes. Copies. */
+  read(view: OutputView, from: number, size: number): OutputPiece[] {
+    const pieces: OutputPiece[] = [];
+    let left = size;
+    for (const found of this.#inOrder(view, from)) {
+      if (left <= 0) break;
+      const { slab, offset, length, generation } = found;
+      const place = view === 'all' ? found.all : found.own;
+      const skipped = Math.max(0, from - place);
+      const taken = Math.min(length - skipped, left);
+      left -= taken;
+      pieces.push({
+        at: place + skipped,
+        generation,
+        worker: slab.memory.readUInt16LE(offset - HEADER + 10),
+        stream: slab.memory[offset - HEADER + 12] === 1 ? 'stderr' : 'stdout',
+        bytes: Buffer.from(slab.memory.subarray(offset + skipped, offset + skipped + taken)),
+      });
+    }
+    return pieces;
+  }
+
+  /** Called whenever there is more, until the function that is returned is called. */
+  onMore(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #tell(): void {
+    for (const tell of this.#listeners) tell();
+  }
+
+  /** As much as goes into one record; how much that was. */
+  #append(kept: Kept, { worker, stream }: OutputSource, bytes: Buffer): number {
+    const number = Math.min(worker, LARGEST_WORKER);
+    const kind = stream === 'stderr' ? 1 : 0;
+    let slab = kept.slabs.at(-1);
+    if (slab !== undefined && this.#goesOn(slab, number, kind)) {
+      const taken = this.#copy(kept, slab, bytes);
+      slab.memory.writeUInt16LE(slab.memory.readUInt16LE(slab.last + 8) + taken, slab.last + 8);
+      if (taken > 0) return taken;
+    }
+    if (slab === undefined || slab.memory.length - slab.used <= HEADER) slab = this.#newSlab(kept);
+    slab.last = slab.used;
+    slab.memory.writeDoubleLE(this.#written, slab.used);
+    slab.memory.writeUInt16LE(number, slab.used + 10);
+    slab.memory[slab.used + 12] = kind;
+    slab.used += HEADER;
+    const taken = this.#copy(kept, slab, bytes);
+    slab.memory.writeUInt16LE(taken, slab.last + 8);
+    return taken;
+  }
+
+  /** Whether the last record of the slab is this source's and nothing came after it. */
+  #goesOn({ memory, last, used }: Slab, worker: number, kind: number): boolean {
+    if (used === 0) return false;
+    const end = memory.readDoubleLE(last) + memory.readUInt16LE(last + 8);
+    return end === this.#written && memory.readUInt16LE(last + 10) === worker && memory[last + 12] === kind;
+  }
+
+  #copy(kept: Kept, slab: Slab, bytes: Buffer): number {
+    const taken = bytes.copy(slab.memory, slab.used);
+    slab.used += taken;
+    kept.written += taken;
+    this.#written += taken;
+    return taken;
+  }
+
+  #newSlab(kept: Kept): Slab {
+    if (kept.slabs.length >= this.#limits.perGeneration) this.#giveBack(kept);
+    else if (this.#slabs >= this.#limits.total) this.#giveBack(this.#oldest() ?? kept);
+    const memory = this.#spare ?? Buffer.allocUnsafeSlow(this.#limits.slab);
+    this.#spare = null;
+    const slab: Slab = { memory, used: 0, last: 0, start: kept.written };
+    kept.slabs.push(slab);
+    this.#slabs += 1;
+    return slab;
+  }
+
+  #oldest(): Kept | undefined {
+    return [...this.#generations.values()].find(({ slabs }) => slabs.length > 0);
+  }
+
+  #giveBack(kept: Kept): void {
+    const slab = kept.slabs.shift();
+    if (slab === undefined) return;
+    this.#spare = slab.memory;
+    this.#slabs -= 1;
+    if (kept.closed && kept.slabs.length === 0) this.#generations.delete(kept.id);
+  }
+
+  /** The records of a view at or behind that place, in the order in which they were written. */
+  *#inOrder(view: OutputView, from: number): Generator<Found & { readonly generation: number }> {
+    const sources = [...this.#generations.values()].filter(({ id }) => view === 'all' || id === view);
+    const heads = sources.map((kept) => {
+      const records = recordsOf(kept, view, from);
+      return { generation: kept.id, records, next: records.next() };
+    });
+    for (;;) {
+      let first: (typeof heads)[number] | null = null;
+      for (const head of heads) {
+        if (head.next.done) continue;
+        if (first === null || first.next.done || head.next.value.all < first.next.value.all) first = head;
+      }
+      if (first === null || first.next.done) return;
+      yield { ...first.next.value, generation: first.generation };
+      first.next = first.records.next();
+    }
+  }
+}
+
+function* recordsOf({ slabs }: Kept, view: OutputView, from: number): Generator<Found, undefined> {
+  for (const slab of slabs) {
+    const { memory, used, last, start } = slab;
+    const lastLength = memory.readUInt16LE(last + 8);
+    // In its own view a generation's slabs lie one behind the other; in the view of all there is other output between.
+    if (view === 'all' && memory.readDoubleLE(last) + lastLength <= from) continue;
+    let own = start;
+    for (let at = 0; at < used; ) {
+      const length = memory.readUInt16LE(at + 8);
+      const all = memory.readDoubleLE(at);
+      if ((view === 'all' ? all : own) + length > from) yield { slab, offset: at + HEADER, length, all, own };
+      own += length;
+      at += HEADER + length;
+    }
+  }
+}

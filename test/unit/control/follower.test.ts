@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import type { ServerResponse } from 'node:http';
+import { describe, it } from 'node:test';
+import { type Feed, Follower } from '../../../src/control/follower.ts';
+import { ManualTimers } from './fixture.ts';
+
+/** An answer whose reader takes what the test says. */
+class FakeResponse extends EventEmitter {
+  readonly written: string[] = [];
+  full = false;
+  destroyed = false;
+  ended = false;
+  writeHead(): void {}
+  flushHeaders(): void {}
+  write(text: string): boolean {
+    this.written.push(text);
+    return !this.full;
+  }
+  end(): void {
+    this.ended = true;
+  }
+  destroy(): void {
+    this.destroyed = true;
+    this.emit('close');
+  }
+}
+
+function following() {
+  const response = new FakeResponse();
+  const timers = new ManualTimers();
+  const portions: (string | null)[] = [];
+  let more: (() => void) | null = null;
+  let closed = 0;
+  const feed: Feed = {
+    next: () => (portions.length === 0 ? '' : (portions.shift() ?? null)),
+    onMore(run) {
+      more = run;
+      return () => {
+        more = null;
+      };
+    },
+  };
+  const follower = new Follower({
+    response: response as unknown as ServerResponse,
+    feed,
+    contentType: 'text/plain',
+    timers,
+    closed: () => {
+      closed += 1;
+    },
+  });
+  return {
+    response,
+    timers,
+    follower,
+    closed: () => closed,
+    followed: () => more !== null,
+    come: (...texts: (string | null)[]) => {
+      portions.push(...texts);
+      more?.();
+    },
+  };
+}
+
+describe('a follower', () => {
+  it('writes what is there, and then what comes within 20 ms together', () => {
+    const { response, timers, follower, come } = following();
+    come('a', 'b');
+    follower.start();
+    assert.deepEqual(response.written, ['a', 'b']);
+    come('c');
+    come('d');
+    assert.deepEqual(response.written, ['a', 'b']);
+    timers.fireAll();
+    assert.deepEqual(response.written, ['a', 'b', 'c', 'd']);
+  });
+
+  it('leaves no timer behind when nothing comes, and writes at once what comes then', () => {
+    const { response, timers, follower, come } = following();
+    follower.start();
+    timers.fireAll();
+    assert.equal(timers.pending, 0);
+    come('a');
+    assert.deepEqual(response.written, ['a']);
+  });
+
+  it('takes nothing more from the feed while its reader is behind', () => {
+    const { response, timers, follower, come } = following();
+    response.full = true;
+    come('a', 'b');
+    follower.start();
+    come('c');
+    assert.deepEqual(response.written, ['a']);
+    response.full = false;
+    response.emit('drain');
+    assert.deepEqual(response.written, ['a', 'b', 'c']);
+    timers.fireAll();
+    assert.equal(timers.pending, 0);
+  });
+
+  it('cuts off a reader that takes nothing for too long', () => {
+    const { response, timers, follower, come, closed, followed } = following();
+    response.full = true;
+    come('a');
+    follower.start();
+    assert.equal(timers.pending, 1);
+    timers.fireAll();
+    assert.deepEqual([response.destroyed, closed(), followed(), timers.pending], [true, 1, false, 0]);
+  });
+
+  it('ends with its feed', () => {
+    const { response, timers, follower, come, closed, followed } = following();
+    come('a', null);
+    follower.start();
+    assert.deepEqual([response.written, response.ended, closed(), followed()], [['a'], true, 1, false]);
+    assert.equal(timers.pending, 0);
+  });
+
+  it('writes nothing to a peer that is gone, and leaves nothing behind', () => {
+    const { response, timers, follower, come, closed, followed } = following();
+    follower.start();
+    response.destroyed = true;
+    come('a');
+    timers.fireAll();
+    response.emit('close');
+    assert.deepEqual([response.written, closed(), followed(), timers.pending], [[], 1, false, 0]);
+  });
+
+  it('says the last and ends when the supervisor leaves', () => {
+    const { response, follower, come } = following();
+    follower.start();
+    come('last');
+    follower.leave();
+    follower.leave();
+    assert.deepEqual([response.written, response.ended], [['last'], true]);
+  });
+});
