@@ -33,6 +33,9 @@ export type FindHanded = (wanted: Wanted) => Handed | null;
  */
 export type TellManagers = (mainPid?: number) => Promise<void>;
 
+/** Tells them that an upgrade begins; `TellManagers` ends that, however it went. */
+export type TellReloading = () => Promise<void>;
+
 /** Who starts new versions of this service, and the command that makes it do so, e.g. `zero reload`; null where nobody does. */
 export type SupervisedBy = () => { readonly manager: string; readonly command: string } | null;
 

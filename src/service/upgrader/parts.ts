@@ -1,11 +1,12 @@
 import { findHanded } from '../handed/index.ts';
-import { supervisedBy, tellManagers } from '../ready/index.ts';
-import type { FindHanded, SupervisedBy, TellManagers, WatchServer } from '../seams.ts';
+import { supervisedBy, tellManagers, tellReloading } from '../ready/index.ts';
+import type { FindHanded, SupervisedBy, TellManagers, TellReloading, WatchServer } from '../seams.ts';
 
 /** The rooms beside this one, as the upgrader asks them. */
 export interface Parts {
   readonly findHanded: FindHanded;
   readonly tellManagers: TellManagers;
+  readonly tellReloading: TellReloading;
   readonly supervisedBy: SupervisedBy;
   readonly watchServer: WatchServer;
 }
@@ -13,6 +14,7 @@ export interface Parts {
 export const PARTS: Parts = {
   findHanded,
   tellManagers,
+  tellReloading,
   supervisedBy,
   watchServer: () => ({ drained: new Promise(() => {}) }),
 };

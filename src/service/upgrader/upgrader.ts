@@ -1,73 +1,253 @@
-import type { Socket } from 'node:dgram';
-import { once } from 'node:events';
+import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server } from 'node:net';
 import { UpgradeError } from '../upgrade-error.ts';
-import { PARTS, type Parts } from './parts.ts';
+import { DescriptorTable } from './descriptor-table.ts';
+import { Descriptors, type DescriptorsApi } from './descriptors.ts';
+import { Moment } from './moment.ts';
+import type { NewProcess } from './new-process.ts';
+import {
+  type BindOptions,
+  checkUpgradeOptions,
+  type ListenOptions,
+  type UpgradeOptions,
+  type UpgraderOptions,
+} from './options.ts';
+import type { Parent, ParentLink } from './parent-link.ts';
+import type { Parts } from './parts.ts';
+import { PidFile } from './pid-file.ts';
+import { type Origin, resolveProgram } from './program.ts';
+import { type Prepared, type Replaced, ReplacementFailed, replace } from './replacement.ts';
+import { totalOf, type UpgradeReport } from './report.ts';
+import { Sockets } from './sockets.ts';
+import { refuseSocket, refuseUpgrade, type Stage, stopped } from './stage.ts';
+import { refuseForever, refuseStrangers, refuseWorker } from './support.ts';
 
-export interface UpgraderOptions {
-  /** Written when this process serves, so that others find it. Default: none. */
-  readonly pidFile?: string;
-  /** The new process has to be ready within this time, in ms. Default 60,000. */
-  readonly upgradeTimeoutMs?: number;
-}
-
-/** Where a server listens: an address (`host`, `port`), or a Unix socket (`path`). */
-export interface ListenOptions {
-  readonly host?: string;
-  readonly port?: number;
-  readonly path?: string;
-  readonly backlog?: number;
-}
-
-export interface BindOptions {
-  readonly host?: string;
-  readonly port: number;
-}
-
+/** `superseded`: a new process has taken over. `stopped`: `stop()` was called. */
 export type ExitReason = 'superseded' | 'stopped';
 
+/** The sockets of a process, and how it is replaced by a new one without closing them. */
 export interface Upgrader {
-  /** Resolves when this process should finish what it has and leave. */
+  /** True in a process that an upgrade has started. */
+  readonly hasParent: boolean;
+  /** Resolves when this process should finish what it has and leave. Never rejects. */
   readonly exit: Promise<ExitReason>;
+  /** Anything else that is to be handed on. */
+  readonly fds: DescriptorsApi;
+  /**
+   * Makes a server listen: on the socket of that name or address which the process before this one, or a manager, handed over, else on one bound
+   * afresh. It accepts connections at once, so it comes when the program can serve.
+   * @throws TypeError for wrong options; EADDRINUSE where another server of this process has that address, and what else Node says when the address cannot be bound
+   */
   listen(server: Server, options: ListenOptions): Promise<void>;
-  bind(socket: Socket, options: BindOptions): Promise<void>;
+  /** The same for a socket of node:dgram. */
+  bind(socket: DatagramSocket, options: BindOptions): Promise<void>;
+  /**
+   * Says that this process serves. What was handed over and is not used is closed. Resolves when this process is in charge: in a new process that is
+   * when the old one lets go, after its probation time. Then the pid file names it, and managers know.
+   * @throws when the pid file cannot be written or a manager cannot be told; an UpgradeError STOPPED after `stop()`
+   */
   ready(): Promise<void>;
-  upgrade(): Promise<never>;
+  /**
+   * Starts a new process of this program with all sockets, and resolves when it has taken over. When it does not, it is ended, this process goes on
+   * as if nothing had been, and the promise rejects with an UpgradeError.
+   */
+  upgrade(options?: UpgradeOptions): Promise<UpgradeReport>;
+  /** Resolves when the process that this one replaces is gone; at once where there was none. Rejects with the signal's reason. */
+  waitForParent(signal?: AbortSignal): Promise<void>;
+  /** Resolves `exit`. An upgrade under way fails, and every later one. */
   stop(): void;
 }
 
-/** Rejects when an option is wrong. */
-export async function createUpgrader(options: UpgraderOptions = {}): Promise<Upgrader> {
-  return makeUpgrader(options, PARTS);
-}
+const DEFAULT_TIMEOUT_MS = 60_000;
 
-function makeUpgrader(_options: UpgraderOptions, parts: Parts): Upgrader {
-  let resolveExit: (reason: ExitReason) => void;
-  const exit = new Promise<ExitReason>((resolve) => {
-    resolveExit = resolve;
-  });
-  return {
-    exit,
-    async listen(server, options) {
-      const handed = parts.findHanded({ ...options, type: 'stream' });
-      parts.watchServer(server);
-      server.listen(handed === null ? options : { fd: handed.fd, backlog: options.backlog });
-      await once(server, 'listening');
-    },
-    async bind(socket, { host, port }) {
-      socket.bind({ port, ...(host !== undefined && { address: host }) });
-      await once(socket, 'listening');
-    },
-    ready: () => parts.tellManagers(),
-    async upgrade() {
-      const supervised = parts.supervisedBy();
-      if (supervised !== null)
-        throw new UpgradeError(
-          'SUPERVISED',
-          `${supervised.manager} starts new versions here: ${supervised.command}`,
-        );
-      throw new UpgradeError('NOT_SUPPORTED', `a process cannot replace itself on ${process.platform}`);
-    },
-    stop: () => resolveExit('stopped'),
-  };
+/** What the upgrader is made of: the shell around the stages. */
+export class ServiceUpgrader implements Upgrader {
+  readonly exit: Promise<ExitReason>;
+  readonly fds: DescriptorsApi;
+  readonly #options: UpgraderOptions;
+  readonly #origin: Origin;
+  readonly #parent: ParentLink | null;
+  readonly #parts: Parts;
+  readonly #pidFile: PidFile | null;
+  readonly #table = new DescriptorTable();
+  readonly #sockets: Sockets;
+  readonly #exit = new Moment<ExitReason>();
+  readonly #stop = new Moment<void>();
+  #stage: Stage = { is: 'starting' };
+  /** No process before this one carries on any more. */
+  #inCharge: boolean;
+  #successor: NewProcess | null = null;
+  #becomingReady: Promise<void> | null = null;
+
+  constructor(options: UpgraderOptions, origin: Origin, parent: Parent | null, parts: Parts) {
+    this.#options = options;
+    this.#origin = origin;
+    this.#parent = parent?.link ?? null;
+    this.#parts = parts;
+    this.#pidFile = options.pidFile === undefined ? null : new PidFile(options.pidFile);
+    this.#inCharge = parent === null;
+    this.#table.inherit(parent?.inherited ?? []);
+    this.#sockets = new Sockets(this.#table, parts, () => this.#socketClosed());
+    this.exit = this.#exit.promise;
+    this.fds = new Descriptors(this.#table, () => this.#assertMayOpen('fds.add'));
+  }
+
+  get hasParent(): boolean {
+    return this.#parent !== null;
+  }
+
+  listen(server: Server, options: ListenOptions): Promise<void> {
+    return this.#sockets.listen(server, options, () => this.#assertMayOpen('listen'));
+  }
+
+  bind(socket: DatagramSocket, options: BindOptions): Promise<void> {
+    return this.#sockets.bind(socket, options, () => this.#assertMayOpen('bind'));
+  }
+
+  ready(): Promise<void> {
+    this.#becomingReady ??= this.#becomeReady().catch((error: unknown) => {
+      // It may be tried again.
+      this.#becomingReady = null;
+      if (this.#is('on_probation')) this.#stage = { is: 'starting' };
+      throw error;
+    });
+    return this.#becomingReady;
+  }
+
+  async upgrade(options: UpgradeOptions = {}): Promise<UpgradeReport> {
+    checkUpgradeOptions(options);
+    const refused = refuseForever() ?? this.#refuseSupervised() ?? refuseUpgrade(this.#stage);
+    if (refused !== null) throw refused;
+    this.#stage = { is: 'upgrading' };
+    const { upgradeTimeoutMs = DEFAULT_TIMEOUT_MS, probationMs = 0 } = this.#options;
+    await this.#parts.tellReloading();
+    try {
+      const replaced = await replace({
+        timeoutMs: options.timeoutMs ?? upgradeTimeoutMs,
+        probationMs: options.probationMs ?? probationMs,
+        parent: this.#parent,
+        stopped: this.#whenStopped('upgrade'),
+        prepare: () => this.#prepare(options),
+      });
+      return await this.#superseded(replaced);
+    } catch (error) {
+      if (!(error instanceof ReplacementFailed)) throw error;
+      await this.#carryOn(error);
+      throw error.reason;
+    }
+  }
+
+  async waitForParent(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    await this.#parent?.whenGone(signal);
+  }
+
+  stop(): void {
+    if (this.#is('superseded')) return;
+    this.#stage = { is: 'stopped' };
+    this.#stop.reach();
+    this.#exit.reach('stopped');
+  }
+
+  #is(stage: Stage['is']): boolean {
+    return this.#stage.is === stage;
+  }
+
+  #whenStopped(call: string): Promise<never> {
+    const rejected = this.#stop.promise.then(() => {
+      throw stopped(call);
+    });
+    // It is raced against, and may come when the race is over.
+    rejected.catch(() => undefined);
+    return rejected;
+  }
+
+  #assertMayOpen(call: string): void {
+    const refused = refuseSocket(call, this.#stage);
+    if (refused !== null) throw refused;
+  }
+
+  #socketClosed(): void {
+    if (this.#is('superseded')) {
+      this.#sockets.leavePaths();
+      this.#letGoWhenClosed();
+    } else if (this.#inCharge && !this.#is('upgrading')) {
+      this.#sockets.removePaths();
+    }
+  }
+
+  #letGoWhenClosed(): void {
+    if (this.#sockets.open.length === 0) this.#successor?.letGo();
+  }
+
+  async #becomeReady(): Promise<void> {
+    if (this.#is('stopped')) throw stopped('ready');
+    this.#pidFile?.prepare();
+    this.#sockets.closeUnused();
+    try {
+      if (this.#parent !== null && !this.#inCharge) await this.#waitForCharge(this.#parent);
+      this.#pidFile?.commit();
+      await this.#parts.tellManagers();
+    } catch (error) {
+      this.#pidFile?.discard();
+      this.#parent?.failed(error);
+      throw error;
+    }
+    this.#inCharge = true;
+    this.#parent?.tookOver();
+    this.#sockets.removePaths();
+    if (!this.#is('stopped')) this.#stage = { is: 'serving' };
+  }
+
+  async #waitForCharge(parent: ParentLink): Promise<void> {
+    this.#stage = { is: 'on_probation' };
+    parent.ready();
+    await Promise.race([parent.whenToldToTakeOver(), this.#whenStopped('ready')]);
+  }
+
+  #refuseSupervised(): UpgradeError | null {
+    const found = this.#parts.supervisedBy();
+    if (found === null) return null;
+    const message = `upgrade: ${found.manager} starts new versions of this service: ${found.command}`;
+    return new UpgradeError('SUPERVISED', message);
+  }
+
+  async #prepare(options: UpgradeOptions): Promise<Prepared> {
+    await this.#sockets.settled();
+    const refused = (await refuseWorker()) ?? refuseStrangers(new Set(this.#sockets.open));
+    if (refused !== null) throw refused;
+    try {
+      return { program: resolveProgram(this.#origin, options), descriptors: this.#table.toHandOn() };
+    } catch (error) {
+      const { message } = error as Error;
+      throw new UpgradeError('CHILD_EXITED', `upgrade: ${message}`, error);
+    }
+  }
+
+  async #superseded({ process, durations }: Replaced): Promise<UpgradeReport> {
+    const drains = this.#sockets.watches.map(({ drained }) => drained);
+    this.#stage = { is: 'superseded', by: process.pid };
+    this.#successor = process;
+    this.#sockets.leavePaths();
+    this.#pidFile?.leave();
+    process.leave();
+    this.#letGoWhenClosed();
+    // From this process, whom managers believe.
+    await this.#parts.tellManagers(process.pid);
+    this.#exit.reach('superseded');
+    return { pid: process.pid, durations, drained: Promise.all(drains).then(totalOf) };
+  }
+
+  /** Makes it as it was before the upgrade. */
+  async #carryOn({ toldToTakeOver }: ReplacementFailed): Promise<void> {
+    this.#sockets.removePaths();
+    try {
+      // The new process may have written its own already.
+      if (toldToTakeOver !== null) this.#pidFile?.restore(toldToTakeOver);
+    } catch {
+      // The directory is gone by now; the next upgrade says so.
+    }
+    await this.#parts.tellManagers();
+    if (this.#is('upgrading')) this.#stage = { is: 'serving' };
+  }
 }

@@ -1,0 +1,81 @@
+import type { Socket } from 'node:net';
+
+/** Longer than any message: thousands of descriptors. */
+const MAXIMUM = 4 * 1024 * 1024;
+
+export interface Listener<In> {
+  message(message: In): void;
+  /** The other side is gone, or wrote what is no message: then with the error. Called once, and nothing comes after it. */
+  closed(error: Error | null): void;
+}
+
+/** One JSON document a line over a socket pair. The other process holds the only other end, so its end of file is that process's end. */
+export class Channel<In, Out extends object> {
+  readonly #socket: Socket;
+  readonly #read: (value: unknown) => In | null;
+  readonly #listener: Listener<In>;
+  #buffered = '';
+  #closed = false;
+
+  /** `read` returns null for what is no message. */
+  constructor(socket: Socket, read: (value: unknown) => In | null, listener: Listener<In>) {
+    this.#socket = socket;
+    this.#read = read;
+    this.#listener = listener;
+    socket.setEncoding('utf8');
+    socket.on('data', (chunk: string) => this.#receive(chunk));
+    // EPIPE, ECONNRESET: the other side is gone, which `close` says as well.
+    socket.on('error', () => undefined);
+    socket.on('end', () => this.#close(null));
+    socket.on('close', () => this.#close(null));
+  }
+
+  send(message: Out): void {
+    if (!this.#closed) this.#socket.write(`${JSON.stringify(message)}\n`);
+  }
+
+  /** Whether it keeps this process alive. */
+  hold(alive: boolean): void {
+    if (alive) this.#socket.ref();
+    else this.#socket.unref();
+  }
+
+  /** The listener hears nothing more. */
+  destroy(): void {
+    this.#closed = true;
+    this.#socket.destroy();
+  }
+
+  #receive(chunk: string): void {
+    const lines = (this.#buffered + chunk).split('\n');
+    this.#buffered = lines.pop() ?? '';
+    if (this.#buffered.length > MAXIMUM) lines.push(this.#buffered);
+    for (const line of lines) {
+      if (this.#closed) return;
+      const message = this.#parse(line);
+      if (message === null) this.#close(new Error(`not a message: ${JSON.stringify(line.slice(0, 80))}`));
+      else this.#listener.message(message);
+    }
+  }
+
+  #parse(line: string): In | null {
+    try {
+      return this.#read(JSON.parse(line));
+    } catch {
+      return null;
+    }
+  }
+
+  #close(error: Error | null): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#socket.destroy();
+    this.#listener.closed(error ?? this.#leftOver());
+  }
+
+  /** Bytes without the end of their line: the other side was not one of ours, or was killed while it wrote. */
+  #leftOver(): Error | null {
+    if (this.#buffered === '') return null;
+    return new Error(`not a message: ${JSON.stringify(this.#buffered.slice(0, 80))}`);
+  }
+}

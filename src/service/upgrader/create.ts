@@ -1,0 +1,23 @@
+import { takeMarker } from './marker.ts';
+import { checkUpgraderOptions, type UpgraderOptions } from './options.ts';
+import { ParentLink } from './parent-link.ts';
+import { PARTS } from './parts.ts';
+import { originOfThisProcess } from './program.ts';
+import { ServiceUpgrader, type Upgrader } from './upgrader.ts';
+
+// When the library is loaded: before the program starts children or goes to another directory.
+const marker = takeMarker();
+const origin = originOfThisProcess();
+let created = false;
+
+/**
+ * The sockets of this process, and how it replaces itself. Once in a process.
+ * @throws TypeError for wrong options; an error where the process that started this one for an upgrade is gone, or writes what this library does not
+ */
+export async function createUpgrader(options: UpgraderOptions = {}): Promise<Upgrader> {
+  checkUpgraderOptions(options);
+  if (created) throw new Error('createUpgrader: this process has an upgrader already');
+  created = true;
+  const parent = marker === null ? null : await ParentLink.open(marker);
+  return new ServiceUpgrader(options, origin, parent, PARTS);
+}

@@ -1,0 +1,65 @@
+import type { Socket as DatagramSocket } from 'node:dgram';
+import type { Socket } from 'node:net';
+import { identify } from './descriptor.ts';
+import type { DescriptorTable, ListedDescriptor } from './descriptor-table.ts';
+import { descriptorOf } from './handle.ts';
+
+/** What can be handed on beside servers: a number, or who has one (a connection, a socket of node:dgram, a FileHandle). */
+export type Descriptor = number | Socket | DatagramSocket | { readonly fd: number };
+
+/** Anything that is to be handed on to the new process, by name. */
+export interface DescriptorsApi {
+  /**
+   * Hands a descriptor on at every upgrade as long as it is open. It stays whose it is: it is not closed here, nor is anything about it changed.
+   * @throws TypeError where it is none; EADDRINUSE where the name is taken; an UpgradeError while an upgrade is under way and after it
+   */
+  add(name: string, what: Descriptor): void;
+  /**
+   * Takes the descriptor that the process before this one handed over under that name; null where it did not. It is the caller's from now on, and
+   * handed on in turn as long as it is open.
+   */
+  get(name: string): number | null;
+  /** All that is handed on, and before `ready()` what was handed over and not taken. */
+  list(): ListedDescriptor[];
+}
+
+export class Descriptors implements DescriptorsApi {
+  readonly #table: DescriptorTable;
+  readonly #assertMayOpen: () => void;
+
+  constructor(table: DescriptorTable, assertMayOpen: () => void) {
+    this.#table = table;
+    this.#assertMayOpen = assertMayOpen;
+  }
+
+  add(name: string, what: Descriptor): void {
+    if (typeof name !== 'string' || name === '') throw new TypeError('fds.add: the name is not a text');
+    this.#assertMayOpen();
+    const fd = reader(what);
+    const now = fd();
+    if (now === null) throw new TypeError(`fds.add: ${name} has no open descriptor`);
+    this.#table.assertNameUnused(name);
+    const owner = typeof what === 'number' ? null : what;
+    const described = { name, kind: 'other', asked: null, bound: null, path: null } as const;
+    this.#table.use({ ...described, identity: identify(now), fd, owner }, false);
+  }
+
+  get(name: string): number | null {
+    const taken = this.#table.takeNamed(name);
+    if (taken === null) return this.#table.inheritedInUse(name);
+    const { fd, ...described } = taken;
+    this.#table.use({ ...described, fd: () => fd, owner: null }, true);
+    return fd;
+  }
+
+  list(): ListedDescriptor[] {
+    return this.#table.list();
+  }
+}
+
+function reader(what: Descriptor): () => number | null {
+  if (typeof what === 'number') return () => what;
+  // A FileHandle's is -1 once it was closed.
+  if ('fd' in what && typeof what.fd === 'number') return () => (what.fd < 0 ? null : what.fd);
+  return () => descriptorOf(what as Socket | DatagramSocket);
+}

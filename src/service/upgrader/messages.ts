@@ -1,0 +1,70 @@
+import type { Described, Inherited } from './descriptor.ts';
+
+/** Changes when an older process could not understand a newer one; more fields are no such change. */
+export const VERSION = 1;
+
+/** From the process that upgrades to the new one. */
+export type ToChild =
+  | {
+      readonly type: 'inherit';
+      readonly version: number;
+      readonly token: string;
+      readonly pid: number;
+      readonly descriptors: readonly Inherited[];
+    }
+  /** The new one is in charge from now on, once it has said `took_over`. */
+  | { readonly type: 'take_over' }
+  /** The old one accepts nothing any more. */
+  | { readonly type: 'let_go' };
+
+/** From the new process. */
+export type ToParent =
+  | { readonly type: 'hello'; readonly version: number; readonly pid: number }
+  | { readonly type: 'ready' }
+  | { readonly type: 'took_over' }
+  /** It could not take over. */
+  | { readonly type: 'failed'; readonly message: string };
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null;
+const isNumber = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isSafeInteger(value);
+const isTextOrNull = (value: unknown): value is string | null => value === null || typeof value === 'string';
+const isIdentity = (value: unknown): boolean => isObject(value) && isNumber(value.dev) && isNumber(value.ino);
+
+function isDescribed(value: unknown): value is Described {
+  return (
+    isObject(value) &&
+    typeof value.name === 'string' &&
+    (value.kind === 'listener' || value.kind === 'datagram' || value.kind === 'other') &&
+    isTextOrNull(value.asked) &&
+    isTextOrNull(value.bound) &&
+    (value.path === null ||
+      (isIdentity(value.path) && isObject(value.path) && typeof value.path.path === 'string')) &&
+    isIdentity(value.identity)
+  );
+}
+
+const isInherited = (value: unknown): value is Inherited =>
+  isDescribed(value) && 'fd' in value && isNumber(value.fd);
+
+/** Null for what is no message. */
+export function readToChild(value: unknown): ToChild | null {
+  if (!isObject(value)) return null;
+  if (value.type === 'take_over' || value.type === 'let_go') return { type: value.type };
+  if (value.type !== 'inherit') return null;
+  const { version, token, pid, descriptors } = value;
+  if (!isNumber(version) || !isNumber(pid) || typeof token !== 'string' || !Array.isArray(descriptors))
+    return null;
+  return descriptors.every(isInherited) ? { type: 'inherit', version, token, pid, descriptors } : null;
+}
+
+/** Null for what is no message. */
+export function readToParent(value: unknown): ToParent | null {
+  if (!isObject(value)) return null;
+  if (value.type === 'ready' || value.type === 'took_over') return { type: value.type };
+  const { version, pid, message } = value;
+  if (value.type === 'hello' && isNumber(version) && isNumber(pid)) return { type: 'hello', version, pid };
+  if (value.type === 'failed' && typeof message === 'string') return { type: 'failed', message };
+  return null;
+}

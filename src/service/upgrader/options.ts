@@ -1,0 +1,129 @@
+import type { Socket } from 'node:dgram';
+import type { ListenOptions as NodeListenOptions, Server } from 'node:net';
+import type { ProgramOptions } from './program.ts';
+
+/** How one upgrade is done. */
+export interface UpgradeOptions extends ProgramOptions {
+  /** The new process has to be ready within this time, in ms. Default: `upgradeTimeoutMs` of the upgrader. */
+  readonly timeoutMs?: number;
+  /**
+   * Both processes serve this long, in ms, once the new one is ready; if the new one ends within it, the upgrade has failed and the old one goes
+   * on. Default: `probationMs` of the upgrader.
+   */
+  readonly probationMs?: number;
+}
+
+export interface UpgraderOptions {
+  /**
+   * Names the process that is in charge: written by `ready()`, by a new process when it takes over. Replaced as a whole. Default: none.
+   */
+  readonly pidFile?: string;
+  /** A new process has to be ready within this time, in ms. Default 60,000. */
+  readonly upgradeTimeoutMs?: number;
+  /** Both processes serve this long, in ms, before the old one lets go. Default 0. */
+  readonly probationMs?: number;
+}
+
+/**
+ * Where a server listens: `host` and `port`, or `path` (a leading NUL is an abstract name). What else Node's `server.listen` takes (`backlog`,
+ * `ipv6Only`, `reusePort`, `readableAll`, `writableAll`) goes to it when the socket is bound afresh.
+ */
+export interface ListenOptions extends Omit<NodeListenOptions, 'exclusive' | 'signal'> {
+  /** By which the next process, or a manager, knows the socket. Default: the address. */
+  readonly name?: string;
+  /**
+   * Binds the server in the program's own way, when nobody handed a socket over: it is called instead of `server.listen`, and the server has to be
+   * listening when it returns or when its promise resolves.
+   */
+  readonly open?: (server: Server) => void | Promise<void>;
+}
+
+/** Where a datagram socket is bound. */
+export interface BindOptions {
+  /** Default: every address. */
+  readonly host?: string;
+  /** 0 is any free port. */
+  readonly port: number;
+  /** As for `listen`. */
+  readonly name?: string;
+  /** As for `listen`. */
+  readonly open?: (socket: Socket) => void | Promise<void>;
+}
+
+type Kind = 'text' | 'number' | 'function' | 'list of texts' | 'object' | 'boolean';
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  pidFile: 'text',
+  upgradeTimeoutMs: 'number',
+  probationMs: 'number',
+  timeoutMs: 'number',
+  executable: 'text',
+  args: 'list of texts',
+  environment: 'object',
+  directory: 'text',
+  name: 'text',
+  host: 'text',
+  path: 'text',
+  port: 'number',
+  backlog: 'number',
+  ipv6Only: 'boolean',
+  reusePort: 'boolean',
+  readableAll: 'boolean',
+  writableAll: 'boolean',
+  open: 'function',
+};
+
+/** The longest time that setTimeout takes, in ms. */
+const LONGEST = 2 ** 31 - 1;
+
+const UPGRADER = ['pidFile', 'upgradeTimeoutMs', 'probationMs'];
+const UPGRADE = ['timeoutMs', 'probationMs', 'executable', 'args', 'environment', 'directory'];
+const BIND = ['name', 'host', 'port', 'open'];
+const LISTEN = [...BIND, 'path', 'backlog', 'ipv6Only', 'reusePort', 'readableAll', 'writableAll'];
+
+/** These throw a TypeError that names the option; undefined is as if it were left out. */
+export const checkUpgraderOptions = (options: unknown): void => check('createUpgrader', UPGRADER, options);
+export const checkUpgradeOptions = (options: unknown): void => check('upgrade', UPGRADE, options);
+
+export function checkBindOptions(options: unknown): void {
+  check('bind', BIND, options);
+  if ((options as Partial<BindOptions>).port === undefined) throw new TypeError('bind: port is missing');
+}
+
+export function checkListenOptions(options: unknown): void {
+  check('listen', LISTEN, options);
+  const { port, path, host } = options as ListenOptions;
+  if (path === undefined && port === undefined) throw new TypeError('listen: port or path is missing');
+  if (path !== undefined && (port !== undefined || host !== undefined))
+    throw new TypeError('listen: path does not go with host and port');
+  if (path === '') throw new TypeError('listen: path is empty');
+}
+
+function check(call: string, known: readonly string[], options: unknown): void {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`${call}: options are not an object`);
+  for (const [key, value] of Object.entries(options)) {
+    const kind = KINDS[key];
+    if (kind === undefined || !known.includes(key))
+      throw new TypeError(`${call}: there is no option ${key}; there are ${known.join(', ')}`);
+    if (value === undefined) continue;
+    const wrong = complain(key, kind, value);
+    if (wrong !== null) throw new TypeError(`${call}: ${key} ${wrong}`);
+  }
+}
+
+function complain(key: string, kind: Kind, value: unknown): string | null {
+  const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  if (kind === 'number') {
+    const most = key === 'port' ? 65_535 : LONGEST;
+    const isCount = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most;
+    return isCount ? null : `is ${shown}, not a whole number from 0 to ${most}`;
+  }
+  if (kind === 'list of texts') {
+    const isList = Array.isArray(value) && value.every((one) => typeof one === 'string');
+    return isList ? null : `is not a list of texts`;
+  }
+  const wanted = kind === 'text' ? 'string' : kind;
+  if (typeof value !== wanted || value === null) return `is ${shown}, not a ${kind}`;
+  return value === '' && key !== 'host' ? 'is empty' : null;
+}

@@ -1,0 +1,117 @@
+import { Socket } from 'node:net';
+import { Channel } from './channel.ts';
+import type { Inherited } from './descriptor.ts';
+import type { Marker } from './marker.ts';
+import { readToChild, type ToChild, type ToParent, VERSION } from './messages.ts';
+import { Moment } from './moment.ts';
+
+type Inherit = Extract<ToChild, { readonly type: 'inherit' }>;
+
+/** What a process has from the one before it. */
+export interface Parent {
+  readonly link: ParentLink;
+  readonly inherited: readonly Inherited[];
+}
+
+/** The process that this one replaces, as this one sees it. */
+export class ParentLink {
+  readonly #channel: Channel<ToChild, ToParent>;
+  readonly #inherit = new Moment<Inherit>();
+  readonly #takeOver = new Moment<void>();
+  readonly #letGo = new Moment<void>();
+  readonly #gone = new Moment<Error | null>();
+  #waiting = 0;
+
+  private constructor(fd: number) {
+    const socket = new Socket({ fd, readable: true, writable: true });
+    this.#channel = new Channel(socket, readToChild, {
+      message: (message) => this.#received(message),
+      closed: (error) => this.#closed(error),
+    });
+  }
+
+  /** Rejects when what it writes is not what this library writes, or when it is gone before it has written. */
+  static async open({ channel, token }: Marker): Promise<Parent> {
+    const link = new ParentLink(channel);
+    link.#channel.send({ type: 'hello', version: VERSION, pid: process.pid });
+    const first = await Promise.race([link.#inherit.promise, link.#gone.promise]);
+    try {
+      const inherited = verified(first, token);
+      link.#channel.hold(false);
+      return { link, inherited };
+    } catch (error) {
+      link.#channel.destroy();
+      const { message } = error as Error;
+      throw new Error(`the process that started this one for an upgrade: ${message}`, { cause: error });
+    }
+  }
+
+  /** It accepts nothing any more. */
+  get hasLetGo(): boolean {
+    return this.#letGo.reached;
+  }
+
+  ready(): void {
+    this.#channel.send({ type: 'ready' });
+  }
+
+  tookOver(): void {
+    this.#channel.send({ type: 'took_over' });
+  }
+
+  failed(error: unknown): void {
+    this.#channel.send({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+  }
+
+  /** Resolves also when it is gone: then there is nobody else. */
+  whenToldToTakeOver(): Promise<void> {
+    return this.#alive(this.#takeOver.promise);
+  }
+
+  whenLetGo(): Promise<void> {
+    return this.#alive(this.#letGo.promise);
+  }
+
+  whenGone(signal?: AbortSignal): Promise<void> {
+    return this.#alive(this.#gone.promise, signal);
+  }
+
+  /** The channel keeps this process alive as long as somebody waits for it. Rejects with the signal's reason. */
+  async #alive(moment: Promise<unknown>, signal?: AbortSignal): Promise<void> {
+    let abort: (() => void) | undefined;
+    const aborted = new Promise<never>((_, reject) => {
+      abort = () => reject(signal?.reason);
+      signal?.addEventListener('abort', abort);
+    });
+    this.#waiting += 1;
+    this.#channel.hold(true);
+    try {
+      await Promise.race([moment, aborted]);
+    } finally {
+      if (abort !== undefined) signal?.removeEventListener('abort', abort);
+      this.#waiting -= 1;
+      if (this.#waiting === 0) this.#channel.hold(false);
+    }
+  }
+
+  #received(message: ToChild): void {
+    if (message.type === 'inherit') this.#inherit.reach(message);
+    else if (message.type === 'take_over') this.#takeOver.reach();
+    else this.#letGo.reach();
+  }
+
+  #closed(error: Error | null): void {
+    this.#gone.reach(error);
+    this.#takeOver.reach();
+    this.#letGo.reach();
+  }
+}
+
+function verified(first: Inherit | Error | null, token: string): readonly Inherited[] {
+  if (first === null) throw new Error('it is gone');
+  if (first instanceof Error) throw first;
+  if (first.version !== VERSION)
+    throw new Error(`it speaks version ${first.version}, this process ${VERSION}`);
+  if (first.token !== token) throw new Error('it is not the one that the environment says');
+  return first.descriptors;
+}

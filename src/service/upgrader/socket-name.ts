@@ -1,0 +1,25 @@
+import type { AddressInfo } from 'node:net';
+
+/** An address as a program asked for it. `path` of an abstract name starts with NUL. */
+export type Asked =
+  | { readonly network: 'tcp' | 'udp4' | 'udp6'; readonly host: string | null; readonly port: number }
+  | { readonly network: 'unix'; readonly path: string };
+
+/** An address of one network, by which a socket is found again: `tcp:127.0.0.1:8080`, `udp4:*:53`, `unix:/run/app.sock`. */
+export function askedText(asked: Asked): string {
+  if (asked.network === 'unix') return `unix:${asked.path.replace(/^\0/, '@')}`;
+  return `${asked.network}:${hostText(asked.host)}:${asked.port}`;
+}
+
+/** The same of the address that the kernel gave: another host and port than the one asked for when those were any. */
+export function boundText(network: 'tcp' | 'udp4' | 'udp6', { address, port }: AddressInfo): string {
+  return `${network}:${hostText(address)}:${port}`;
+}
+
+function hostText(host: string | null): string {
+  if (host === null || host === '') return '*';
+  return host.includes(':') ? `[${host.toLowerCase()}]` : host.toLowerCase();
+}
+
+/** Any free port: never the same socket twice. */
+export const isAnyPort = (asked: Asked): boolean => asked.network !== 'unix' && asked.port === 0;

@@ -1,0 +1,35 @@
+import { isMainThread } from 'node:worker_threads';
+import { UpgradeError } from '../upgrade-error.ts';
+import { listeningServers } from './handle.ts';
+
+/** Why this process can never replace itself; null when it can. */
+export function refuseForever(platform: NodeJS.Platform = process.platform): UpgradeError | null {
+  if (platform !== 'linux')
+    return new UpgradeError('NOT_SUPPORTED', `upgrade: it needs Linux, and this is ${platform}`);
+  if (!isMainThread) return new UpgradeError('NOT_SUPPORTED', 'upgrade: it is for the main thread');
+  return null;
+}
+
+/** The same for a worker of node:cluster. Its module is not loaded in a service that never upgrades. */
+export async function refuseWorker(): Promise<UpgradeError | null> {
+  const { default: cluster } = await import('node:cluster');
+  if (!cluster.isWorker) return null;
+  return new UpgradeError(
+    'NOT_SUPPORTED',
+    'upgrade: it is for the primary of node:cluster, which has the sockets',
+  );
+}
+
+/**
+ * A server that was opened behind the library's back: the new process would find its address taken. Null where there is none. One that asked for
+ * any free port is in nobody's way. The answer is as good as what Node knows: a server that was unref'ed is not seen.
+ */
+export function refuseStrangers(known: ReadonlySet<object>): UpgradeError | null {
+  const strangers = listeningServers().filter(({ server, anyPort }) => !anyPort && !known.has(server));
+  if (strangers.length === 0) return null;
+  const addresses = strangers.map(({ address }) => address).join(', ');
+  return new UpgradeError(
+    'NOT_SUPPORTED',
+    `upgrade: ${addresses} was not opened by upgrader.listen(), so that the new process would find it taken: open it that way, or close it first`,
+  );
+}

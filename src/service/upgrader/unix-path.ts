@@ -1,0 +1,67 @@
+import { randomBytes } from 'node:crypto';
+import { lstatSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
+import { connect } from 'node:net';
+import { dirname, join } from 'node:path';
+import { isSame, type SocketPath } from './descriptor.ts';
+
+/** A path in the file system, not an abstract name. */
+export const isFile = (path: string): boolean => !path.startsWith('\0');
+
+/**
+ * libuv removes the path of a Unix socket in the process that bound it, when that one closes it, although another one may still listen
+ * (uv__pipe_close). So a socket is bound under a name that is good for nothing else, and moved to its path: rename(2) leaves the socket as it is.
+ */
+export function temporaryPath(path: string): string {
+  return join(dirname(path), `.${randomBytes(4).toString('hex')}`);
+}
+
+/** Puts the socket at its path, in place of one that nobody listens on. Returns what is needed to remove it again. */
+export function moveToPath(from: string, path: string): SocketPath {
+  try {
+    renameSync(from, path);
+  } catch (error) {
+    rmSync(from, { force: true });
+    throw error;
+  }
+  const { dev, ino } = statSync(path);
+  return { path, dev, ino };
+}
+
+/** Removes the path if it still is that socket's. */
+export function removePath({ path, ...identity }: SocketPath): void {
+  const found = look(path);
+  if (found !== null && isSame(found, identity)) rmSync(path, { force: true });
+}
+
+/** Rejects with EADDRINUSE where somebody listens, or where the path is something else than a socket. */
+export async function assertFree(path: string): Promise<void> {
+  const found = look(path);
+  if (found === null) return;
+  if (!found.isSocket()) throw inUse(path, 'it is no socket');
+  if (await answers(path)) throw inUse(path, 'somebody listens there');
+}
+
+function look(path: string): Stats | null {
+  return lstatSync(path, { throwIfNoEntry: false }) ?? null;
+}
+
+/** ECONNREFUSED is a socket whose process is gone; ENOENT: its path is gone by now; all else (EAGAIN: the queue is full) is a living one. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => {
+      resolve(code !== 'ECONNREFUSED' && code !== 'ENOENT');
+    });
+  });
+}
+
+function inUse(path: string, why: string): Error {
+  return Object.assign(new Error(`listen EADDRINUSE: ${path}: ${why}`), {
+    code: 'EADDRINUSE',
+    address: path,
+  });
+}

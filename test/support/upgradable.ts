@@ -1,0 +1,252 @@
+import { spawn } from 'node:child_process';
+import type dgram from 'node:dgram';
+import type fs from 'node:fs';
+import type http from 'node:http';
+import net, { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type * as library from '../../src/service/index.ts';
+import type { Upgrader } from '../../src/service/index.ts';
+import { type Guard, guardProcesses } from './guard.ts';
+import { Journal } from './journal.ts';
+import { fixture } from './paths.ts';
+import { type Scope, temporaryFolder } from './temporary.ts';
+
+/** What a function that runs in a program is given; see test/fixtures/upgradable.js. */
+export interface Remote {
+  readonly library: typeof library;
+  upgrader: Upgrader;
+  readonly servers: Record<string, http.Server>;
+  /** For what a later function needs. */
+  // biome-ignore lint/suspicious/noExplicitAny: whatever the test puts there
+  readonly kept: Record<string, any>;
+  readonly modules: {
+    readonly child_process: typeof import('node:child_process');
+    readonly dgram: typeof dgram;
+    readonly fs: typeof fs;
+    readonly http: typeof http;
+    readonly net: typeof net;
+  };
+  server(name?: string): http.Server;
+}
+
+/** What a program says of itself when it starts. */
+export interface Beginning {
+  readonly pid: number;
+  readonly ppid: number;
+  readonly argv: readonly string[];
+  readonly execArgv: readonly string[];
+  readonly directory: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** An error of a function that ran in a program. */
+export class RemoteError extends Error {
+  readonly code: string | undefined;
+  readonly remoteCause: string | undefined;
+
+  constructor(error: { name: string; message: string; code?: string; cause?: string }) {
+    super(error.message);
+    this.name = error.name;
+    this.code = error.code;
+    this.remoteCause = error.cause;
+  }
+}
+
+/** One process of the program, in the hands of the test. */
+export class Upgradable {
+  readonly beginning: Beginning;
+  /** Resolves when its connection to the test is closed: it has left. */
+  readonly gone: Promise<void>;
+  readonly #socket: Socket;
+  readonly #replies = new Map<number, { resolve(value: never): void; reject(error: Error): void }>();
+  #numbered = 0;
+
+  constructor(socket: Socket, beginning: Beginning, guard: Guard) {
+    this.#socket = socket;
+    this.beginning = beginning;
+    guard.own(beginning.pid);
+    this.gone = new Promise((resolve) => {
+      socket.once('close', () => {
+        for (const { reject } of this.#replies.values()) reject(new Error(`process ${beginning.pid} left`));
+        this.#replies.clear();
+        resolve();
+      });
+    });
+  }
+
+  get pid(): number {
+    return this.beginning.pid;
+  }
+
+  /** Runs a function there. It sees what it is given and nothing of the test; what it returns comes back as JSON. */
+  run<Argument, Result>(
+    work: (remote: Remote, argument: Argument) => Result | Promise<Result>,
+    argument?: Argument,
+  ): Promise<Result> {
+    this.#numbered += 1;
+    const n = this.#numbered;
+    return new Promise((resolve, reject) => {
+      if (this.#socket.destroyed) return reject(new Error(`process ${this.pid} left before`));
+      this.#replies.set(n, { resolve, reject });
+      this.#socket.write(`${JSON.stringify({ n, code: work.toString(), argument })}\n`);
+    });
+  }
+
+  /** Ends it without waiting for an answer. */
+  exit(code: number): void {
+    void this.run((_, status) => process.exit(status), code).catch(() => undefined);
+  }
+
+  kill(signal: NodeJS.Signals = 'SIGKILL'): void {
+    process.kill(this.pid, signal);
+  }
+
+  /** For whoever reads the socket. */
+  receive(message: { n: number; ok: boolean; result: never; error: never }): void {
+    const reply = this.#replies.get(message.n);
+    this.#replies.delete(message.n);
+    if (message.ok) reply?.resolve(message.result);
+    else reply?.reject(new RemoteError(message.error));
+  }
+}
+
+export interface Program {
+  readonly folder: string;
+  /** All that ever connected, in that order. */
+  readonly all: readonly Upgradable[];
+  /** The next one that this was not called for yet: the first call gives the one that `startProgram` started. */
+  next(): Promise<Upgradable>;
+  /** What all of them wrote. */
+  readonly output: () => string;
+}
+
+export interface ProgramStart {
+  /** Behind the script. */
+  readonly args?: readonly string[];
+  readonly execArgv?: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly directory?: string;
+  /** Instead of this Node; as the program is called. */
+  readonly executable?: string;
+  /** In front of the executable. */
+  readonly through?: readonly string[];
+  /** As if it were started by an upgrade, by a process that writes this and, if it is nothing, leaves. */
+  readonly asChild?: string;
+}
+
+/** Starts test/fixtures/upgradable.js. At the end of the test all its processes are killed. */
+export async function startProgram(scope: Scope, start: ProgramStart = {}): Promise<Program> {
+  const guard = guardProcesses(scope);
+  const folder = temporaryFolder(scope);
+  const path = join(folder, 'control');
+  const connected = new Journal<Upgradable>();
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined);
+    socket.once('close', () => sockets.delete(socket));
+    let one: Upgradable | null = null;
+    createInterface({ input: socket }).on('line', (line) => {
+      const message = JSON.parse(line);
+      if (one !== null) {
+        one.receive(message);
+      } else {
+        one = new Upgradable(socket, message, guard);
+        connected.push(one);
+      }
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(path, resolve);
+  });
+  let output = '';
+  const { args = [], execArgv = [], executable = process.execPath, through = [] } = start;
+  const [command = executable, ...rest] = [
+    ...through,
+    executable,
+    ...execArgv,
+    fixture('upgradable.js'),
+    ...args,
+  ];
+  const environment: NodeJS.ProcessEnv = { ...process.env, ...start.environment, CONTROL: path };
+  if (start.asChild !== undefined) environment.ZERODOWN_UPGRADE = '3:00';
+  // What the runner of these tests sets for its own children.
+  delete environment.NODE_TEST_CONTEXT;
+  delete environment.NODE_OPTIONS;
+  const child = spawn(command, rest, {
+    cwd: start.directory ?? folder,
+    env: environment,
+    stdio: ['ignore', 'pipe', 'pipe', start.asChild === undefined ? 'ignore' : 'pipe'],
+  });
+  const channel = child.stdio[3] as Socket | null;
+  if (start.asChild === '') channel?.destroy();
+  else channel?.write(start.asChild ?? '');
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (chunk: string) => {
+      output += chunk;
+    });
+  }
+  if (child.pid !== undefined) guard.own(child.pid);
+  scope.after(() => {
+    connected.close(() => new Error('the test is over'));
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  let given = 0;
+  return {
+    folder,
+    all: connected.entries,
+    output: () => output,
+    next() {
+      const index = given;
+      given += 1;
+      return connected.waitFor((one) => connected.entries[index] === one, index);
+    },
+  };
+}
+
+/** Creates its upgrader. */
+export async function createUpgraderIn(
+  one: Upgradable,
+  options: library.UpgraderOptions = {},
+): Promise<void> {
+  await one.run(async (remote, given) => {
+    remote.upgrader = await remote.library.createUpgrader(given);
+  }, options);
+}
+
+/** Serves HTTP there, on any port by default, and says ready. Returns the address. */
+export async function serveIn(one: Upgradable, options: library.ListenOptions = {}): Promise<string> {
+  await listenIn(one, options);
+  await one.run(({ upgrader }) => upgrader.ready());
+  return one.run(({ servers }) => {
+    const address = servers.http?.address();
+    return typeof address === 'object' ? `127.0.0.1:${address?.port}` : (address ?? '');
+  });
+}
+
+/** Listens, and does not say ready. */
+export async function listenIn(one: Upgradable, options: library.ListenOptions = {}): Promise<void> {
+  await one.run(
+    async (remote, given) => {
+      await remote.upgrader.listen(remote.server(), given);
+    },
+    options.port === undefined && options.path === undefined
+      ? { host: '127.0.0.1', port: 0, ...options }
+      : options,
+  );
+}
+
+/** Starts an upgrade there. The process that it starts is the program's next. */
+export function upgradeIn(
+  one: Upgradable,
+  options: library.UpgradeOptions = {},
+): Promise<Omit<library.UpgradeReport, 'drained'>> {
+  return one.run(async ({ upgrader, kept }, given) => {
+    const { drained, ...report } = await upgrader.upgrade(given);
+    kept.drained = drained;
+    return report;
+  }, options);
+}
