@@ -267,10 +267,14 @@ test('a directory that becomes read-only is told, and the listener goes on', {
   skip: process.geteuid?.() === 0,
 }, async (t) => {
   const { set, folder, app, path } = await steered(t);
-  chmodSync(folder, 0o500);
-  t.after(() => chmodSync(folder, 0o700));
-  assert.throws(() => set.steer(to([1])), /publish lane 1/);
   assert.equal(laneOf(app, path, [0]), 0);
+  chmodSync(folder, 0o500);
+  try {
+    assert.throws(() => set.steer(to([1])), /publish lane 1/);
+    assert.equal(laneOf(app, path, [0]), 0);
+  } finally {
+    chmodSync(folder, 0o700);
+  }
 });
 
 async function acquire2(t: TestContext, set: ListenerSet, path: string, settings: object) {
