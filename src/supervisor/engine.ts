@@ -10,8 +10,11 @@ export interface EngineOptions {
   readonly now: () => number;
   /** Does what the core asks. What comes of it is posted as an event, at once or later. */
   readonly perform: (effect: Effect) => void;
-  /** Called after a batch of events, when the state may have changed and every effect was performed. */
-  readonly settled: (state: State) => void;
+  /**
+   * Called after a batch of events, when the state may have changed and every effect was performed.
+   * @param happened false where nothing but time went by
+   */
+  readonly settled: (state: State, happened: boolean) => void;
 }
 
 /** setTimeout takes a signed 32-bit number of milliseconds; a later deadline is looked at again then. */
@@ -44,8 +47,10 @@ export class Engine {
 
   private drain(): void {
     this.draining = true;
+    let happened = false;
     try {
       for (let next = this.queue.shift(); next; next = this.queue.shift()) {
+        if (next.type !== 'tick') happened = true;
         const { state, effects } = step(this.state, { ...next, at: this.options.now() } as Event);
         this.state = state;
         for (const effect of effects) this.options.perform(effect);
@@ -54,7 +59,7 @@ export class Engine {
       this.draining = false;
     }
     this.arm();
-    this.options.settled(this.state);
+    this.options.settled(this.state, happened);
   }
 
   private arm(): void {

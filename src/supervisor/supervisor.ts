@@ -144,11 +144,11 @@ export class Supervisor {
     this.#engine = new Engine({
       now,
       perform: (effect) => this.#performer.perform(effect),
-      settled: (state) => {
+      settled: (state, happened) => {
         this.#listenerLog.look(this.#listeners.snapshot());
         const processes = this.#generations.processes();
         this.#stateFile.save(state, processes, this.#listeners.snapshot());
-        if (processes.length > 0 && !state.exit) this.#footprint.disturbed();
+        if (processes.length > 0 && !state.exit) this.#footprint.disturbed(happened);
       },
     });
     this.#stateFile = new StateFile(options.instance, (error) =>

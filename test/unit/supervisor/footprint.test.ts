@@ -22,12 +22,20 @@ test('memory is given back once, when it has been quiet for a while', (t) => {
     },
     clear: (handle) => void waiting.delete(handle as () => void),
   });
-  footprint.disturbed();
-  footprint.disturbed();
-  assert.equal(waiting.size, 1);
-  for (const run of waiting) run();
+  footprint.disturbed(true);
+  const [first] = waiting;
+  footprint.disturbed(true);
+  const [second, ...more] = waiting;
+  assert.notEqual(second, first, 'what happened did not put it off');
+  assert.deepEqual(more, []);
+  footprint.disturbed(false);
+  assert.deepEqual([...waiting], [second], 'time put it off');
+  second?.();
+  waiting.clear();
   assert.equal(trims, 1);
-  footprint.disturbed();
+  footprint.disturbed(false);
+  assert.equal(waiting.size, 1);
+  footprint.disturbed(true);
   footprint.close();
   assert.equal(waiting.size, 0);
 });
