@@ -214,6 +214,7 @@ export class Supervisor {
       fd: STDERR,
       writer: logWriter(this.#stderr, STDERR),
       journalStream: process.env.JOURNAL_STREAM,
+      notifySocket: process.env.NOTIFY_SOCKET,
       colour: !process.env.NO_COLOR,
       secrets: () => this.#generations.secrets(),
       now,
