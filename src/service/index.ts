@@ -1,3 +1,4 @@
+export { type DrainOptions, type DrainReport, drain } from './drain/index.ts';
 export { HandedError } from './handed/index.ts';
 export { UpgradeError, type UpgradeErrorCode } from './upgrade-error.ts';
 export { createUpgrader } from './upgrader/create.ts';

@@ -1,4 +1,7 @@
 import type { Server } from 'node:net';
+import type { DrainReport } from './drain/report.ts';
+
+export type { DrainReport };
 
 /** What is looked for among the sockets that a manager handed over: by name where it has one, else by address. */
 export interface Wanted {
@@ -47,14 +50,3 @@ export interface Watch {
 
 /** Begins to watch a server that does not accept yet; of several calls for one server each returns the same. */
 export type WatchServer = (server: Server) => Watch;
-
-/** How a drain ended: connections by what became of them. */
-export interface DrainReport {
-  readonly durationMs: number;
-  /** Ended by themselves. */
-  readonly finished: number;
-  /** Were told to close (`Connection: close`, GOAWAY, 1012), or were closed while they were idle. */
-  readonly toldToClose: number;
-  /** Were cut off at the deadline. */
-  readonly cut: number;
-}

@@ -1,3 +1,4 @@
+import { watchServer } from '../drain/index.ts';
 import { findHanded } from '../handed/index.ts';
 import { supervisedBy, tellManagers, tellReloading } from '../ready/index.ts';
 import type { FindHanded, SupervisedBy, TellManagers, TellReloading, WatchServer } from '../seams.ts';
@@ -16,5 +17,5 @@ export const PARTS: Parts = {
   tellManagers,
   tellReloading,
   supervisedBy,
-  watchServer: () => ({ drained: new Promise(() => {}) }),
+  watchServer,
 };

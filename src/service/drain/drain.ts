@@ -1,0 +1,38 @@
+import type { Server } from 'node:net';
+import { type DrainOptions, type DrainPlan, planOf, serversOf } from './options.ts';
+import { type DrainReport, sumOf } from './report.ts';
+import { ServerDrain } from './server-drain.ts';
+import { watchServer } from './watch.ts';
+
+const drains = new WeakMap<Server, ServerDrain>();
+
+function drainOne(server: Server, plan: DrainPlan): Promise<DrainReport> {
+  const watch = watchServer(server);
+  let drain = drains.get(server);
+  const usedAgain = drain?.ended === true && (server.listening || watch.connections.size > 0);
+  if (drain === undefined || usedAgain) {
+    drain = new ServerDrain(watch, plan);
+    drains.set(server, drain);
+  } else {
+    drain.join(plan);
+  }
+  return drain.report;
+}
+
+/**
+ * Ends a server, or several at once, without losing a request: it accepts nothing more, tells clients to close (`Connection: close` on every answer, GOAWAY,
+ * WebSocket close code 1012), waits for what is under way and for idle connections to be used once more, closes those that were not, and cuts off what is
+ * open at the deadline. Works for servers of net, tls, http, https and http2; best for those that `watchServer` was called for before they listened.
+ *
+ * Resolves to what became of the connections. A server that does not listen, or was closed already, has its connections drained all the same. A second
+ * drain of a server joins the first: the earlier deadline counts. Rejects with a TypeError for wrong options and for what is no server.
+ */
+export async function drain(
+  server: Server | readonly Server[],
+  options: DrainOptions = {},
+): Promise<DrainReport> {
+  const plan = planOf(options);
+  const servers = new Set(serversOf(server));
+  const reports = await Promise.all([...servers].map((one) => drainOne(one, plan)));
+  return reports.length === 1 && reports[0] !== undefined ? reports[0] : sumOf(reports);
+}

@@ -1,0 +1,64 @@
+import { Server } from 'node:net';
+
+export interface DrainOptions {
+  /** How long the drain may take, in ms: what is still open then is cut. Default 25,000, less than the 30 s after which managers kill. */
+  readonly timeoutMs?: number;
+  /**
+   * How long a connection that is idle is left open for its next request, in ms from the beginning of the drain. Default: all but the last second
+   * (of a short drain: the last tenth) of `timeoutMs`, in which clients can be seen to have sent one at that very moment.
+   */
+  readonly idleMs?: number;
+  /** Ends the drain early: what is open when it aborts is cut. */
+  readonly signal?: AbortSignal;
+}
+
+/** Options that were checked and filled in. */
+export interface DrainPlan {
+  readonly timeoutMs: number;
+  readonly idleMs: number;
+  readonly signal: AbortSignal | null;
+}
+
+const DEFAULT_TIMEOUT = 25_000;
+/** The longest that a timer of Node takes; it would fire at once for more. */
+const LONGEST = 2_147_483_647;
+const KNOWN: readonly string[] = ['timeoutMs', 'idleMs', 'signal'];
+
+/** What stands for a value in an error: its text where that helps, else its type. */
+function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'an object';
+  return String(value);
+}
+
+function milliseconds(name: string, value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= LONGEST) return value;
+  throw new TypeError(
+    `drain: ${name} must be a number of milliseconds from 0 to ${LONGEST}, not ${shown(value)}`,
+  );
+}
+
+/** Throws a TypeError that names the option and what is wrong with it. */
+export function planOf(options: unknown): DrainPlan {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`drain: options must be an object, not ${shown(options)}`);
+  const unknown = Object.keys(options).filter((name) => !KNOWN.includes(name));
+  if (unknown.length > 0)
+    throw new TypeError(`drain: there is no option ${unknown.join(', ')}; there are ${KNOWN.join(', ')}`);
+  const { timeoutMs = DEFAULT_TIMEOUT, idleMs, signal } = options as DrainOptions;
+  const timeout = milliseconds('timeoutMs', timeoutMs);
+  const idle =
+    idleMs === undefined ? Math.max(timeout - 1000, timeout * 0.9) : milliseconds('idleMs', idleMs);
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw new TypeError(`drain: signal must be an AbortSignal, not ${shown(signal)}`);
+  return { timeoutMs: timeout, idleMs: Math.min(idle, timeout), signal: signal ?? null };
+}
+
+/** Throws a TypeError for what is no server of net, tls, http, https or http2. */
+export function serversOf(given: unknown): Server[] {
+  const servers: unknown[] = Array.isArray(given) ? given : [given];
+  return servers.map((server) => {
+    if (server instanceof Server) return server;
+    throw new TypeError(`drain: ${shown(server)} is not a server of net, tls, http, https or http2`);
+  });
+}

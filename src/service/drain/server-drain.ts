@@ -1,0 +1,207 @@
+import type { Socket } from 'node:net';
+import { joinClose, stopAccepting } from './accepting.ts';
+import { tellAnswersToClose } from './answers.ts';
+import { type Connection, connectionOf } from './connection.ts';
+import { sayGoaway } from './goaway.ts';
+import { closeIdle, isBetweenRequests, isSilent, onServerTimeout, speaksHttp1 } from './idle.ts';
+import { answerUnderWay, endRequestChecks, socketsBetweenRequests } from './node-internals.ts';
+import type { DrainPlan } from './options.ts';
+import type { DrainReport } from './report.ts';
+import type { Listener, ServerWatch } from './watch.ts';
+
+/** A connection of a protocol that only the service knows is idle when this long nothing has come or gone, in ms. */
+const QUIET = 1000;
+
+/** The drain of one server, from its beginning to its report. */
+export class ServerDrain implements Listener {
+  readonly report: Promise<DrainReport>;
+  readonly #watch: ServerWatch;
+  readonly #began = performance.now();
+  readonly #counts = { connections: 0, finished: 0, closedIdle: 0, cut: 0, toldToClose: 0, raced: 0 };
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  readonly #signals = new Map<AbortSignal, () => void>();
+  readonly #undo: (() => void)[] = [];
+  readonly #traffic = new Map<Connection, number>();
+  #resolve!: (report: DrainReport) => void;
+  #deadline = Number.POSITIVE_INFINITY;
+  #stoppedAcceptingMs: number | null = null;
+  #outcome: DrainReport['outcome'] = 'drained';
+  /** The deadline has passed, or somebody aborted: what still comes is cut as well. */
+  #over: 'timed out' | 'aborted' | null = null;
+  #ended = false;
+
+  constructor(watch: ServerWatch, plan: DrainPlan) {
+    this.#watch = watch;
+    this.report = new Promise((resolve) => {
+      this.#resolve = resolve;
+    });
+    watch.listener = this;
+    const { server } = watch;
+    this.#undo.push(joinClose(server, this.report));
+    if ('keepAliveTimeout' in server || 'updateSettings' in server) {
+      this.#undo.push(tellAnswersToClose((connection) => watch.connections.has(connection)));
+      this.#takeTimeouts();
+    }
+    for (const connection of watch.connections) this.accepted(connection);
+    this.join(plan);
+    void this.#stopAccepting(plan.timeoutMs);
+  }
+
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** The earlier deadline counts, and every signal. */
+  join({ timeoutMs, idleMs, signal }: DrainPlan): void {
+    if (this.#ended) return;
+    const deadline = performance.now() + timeoutMs;
+    if (deadline < this.#deadline) {
+      this.#deadline = deadline;
+      this.#setTimer('quiet', Math.max(0, idleMs - QUIET), () => this.#noteTraffic());
+      this.#setTimer('idle', idleMs, () => this.#closeIdle());
+      this.#setTimer('deadline', timeoutMs, () => this.#cut('timed out'));
+    }
+    if (signal === null || this.#signals.has(signal)) return;
+    const abort = (): void => this.#cut('aborted');
+    this.#signals.set(signal, abort);
+    if (signal.aborted) setImmediate(abort);
+    else signal.addEventListener('abort', abort, { once: true });
+  }
+
+  accepted(connection: Connection): void {
+    this.#counts.connections += 1;
+    this.sessionChanged(connection);
+    this.upgraded(connection);
+  }
+
+  sessionChanged(connection: Connection): void {
+    if (connection.session === null || !connection.hadStream) return;
+    connection.toldToClose = true;
+    sayGoaway(connection.session);
+  }
+
+  upgraded(connection: Connection): void {
+    if (connection.upgraded === null || connection.upgraded === 'unknown') return;
+    connection.upgraded.sayGoodbye(() => {
+      connection.toldToClose = true;
+    });
+  }
+
+  closed(connection: Connection): void {
+    const counts = this.#counts;
+    if (connection.fate === 'cut') counts.cut += 1;
+    else if (connection.fate === 'closed idle') counts.closedIdle += 1;
+    else counts.finished += 1;
+    if (connection.toldToClose) counts.toldToClose += 1;
+    if (connection.raced) counts.raced += 1;
+    this.#endWhenDone();
+  }
+
+  #setTimer(name: string, ms: number, then: () => void): void {
+    clearTimeout(this.#timers.get(name));
+    this.#timers.set(name, setTimeout(then, ms));
+  }
+
+  async #stopAccepting(timeoutMs: number): Promise<void> {
+    await stopAccepting(this.#watch.server, timeoutMs);
+    this.#stoppedAcceptingMs = performance.now() - this.#began;
+    if (this.#over !== null) this.#cut(this.#over);
+    this.#endWhenDone();
+  }
+
+  #takeTimeouts(): void {
+    const { server } = this.#watch;
+    if (server.listenerCount('timeout') > 0) return;
+    const onTimeout = (socket: Socket): void => {
+      const connection = connectionOf(socket);
+      if (connection === undefined) socket.destroy();
+      else onServerTimeout(connection);
+    };
+    server.on('timeout', onTimeout);
+    this.#undo.push(() => server.removeListener('timeout', onTimeout));
+  }
+
+  #noteTraffic(): void {
+    for (const connection of this.#watch.connections) this.#traffic.set(connection, traffic(connection));
+  }
+
+  /** In the phase behind the poll: what has come until now was read. */
+  #closeIdle(): void {
+    setImmediate(() => {
+      const between = socketsBetweenRequests(this.#watch.server);
+      for (const connection of this.#watch.connections) this.#closeIfIdle(connection, between);
+    });
+  }
+
+  #closeIfIdle(connection: Connection, between: ReadonlySet<Socket> | null): void {
+    const { session, socket, fate, upgraded } = connection;
+    if (fate !== null) return;
+    if (session !== null) {
+      connection.toldToClose = true;
+      session.close();
+    } else if (speaksHttp1(connection)) {
+      const idle = between === null || between.has(socket) || isSilent(connection);
+      if (idle && isBetweenRequests(connection)) closeIdle(connection);
+      else this.#closeBehindAnswer(connection);
+    } else if (upgraded === null || upgraded === 'unknown') {
+      const quiet = traffic(connection) === this.#traffic.get(connection) && socket.writableLength === 0;
+      if (!quiet) return;
+      connection.fate = 'closed idle';
+      connection.raw.destroy();
+    }
+  }
+
+  /** An answer whose head had promised to keep the connection leaves it idle; others close it by themselves. */
+  #closeBehindAnswer(connection: Connection): void {
+    answerUnderWay(connection.socket)?.once('close', () =>
+      setImmediate(() => {
+        if (connection.fate !== null || !speaksHttp1(connection)) return;
+        if (isBetweenRequests(connection)) closeIdle(connection);
+        else this.#closeBehindAnswer(connection);
+      }),
+    );
+  }
+
+  #cut(outcome: 'timed out' | 'aborted'): void {
+    this.#over = outcome;
+    for (const connection of this.#watch.connections) {
+      if (connection.fate === null) {
+        connection.fate = 'cut';
+        this.#outcome = outcome;
+      }
+      cutOff(connection);
+    }
+  }
+
+  #endWhenDone(): void {
+    if (this.#ended || this.#stoppedAcceptingMs === null || this.#watch.connections.size > 0) return;
+    this.#ended = true;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    for (const [signal, abort] of this.#signals) signal.removeEventListener('abort', abort);
+    for (const undo of this.#undo) undo();
+    endRequestChecks(this.#watch.server);
+    const report: DrainReport = {
+      outcome: this.#outcome,
+      ...this.#counts,
+      stoppedAcceptingMs: this.#stoppedAcceptingMs,
+      durationMs: performance.now() - this.#began,
+    };
+    this.#watch.end(report);
+    this.#resolve(report);
+  }
+}
+
+const traffic = ({ raw }: Connection): number => raw.bytesRead + raw.bytesWritten;
+
+/** An answer that is under way is reset: without that, one whose length only the end of the connection tells would look complete. */
+function cutOff({ raw, session, socket }: Connection): void {
+  session?.destroy();
+  if (
+    socket === raw &&
+    answerUnderWay(socket) !== null &&
+    'remotePort' in raw &&
+    raw.remotePort !== undefined
+  )
+    raw.resetAndDestroy();
+  else raw.destroy();
+}

@@ -1,0 +1,149 @@
+import type { IncomingMessage } from 'node:http';
+import type { ServerHttp2Session } from 'node:http2';
+import type { Server, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { Connection, connectionBelow, connectionOf } from './connection.ts';
+import { acceptedSockets, http1Sockets, http2Sessions, rawOf, socketOfSession } from './node-internals.ts';
+import type { DrainReport } from './report.ts';
+import { asksForWebSocket, WebSocketConnection } from './websocket.ts';
+
+/** What a drain wants to hear of while it is under way. */
+export interface Listener {
+  accepted(connection: Connection): void;
+  /** Is called when an HTTP/2 session began, and when its first stream did. */
+  sessionChanged(connection: Connection): void;
+  upgraded(connection: Connection): void;
+  closed(connection: Connection): void;
+}
+
+/** What is noted about a server. It costs something for each connection, and nothing for each request. */
+export class ServerWatch {
+  readonly server: Server;
+  readonly connections = new Set<Connection>();
+  /** Resolves when a drain of this server is over. */
+  readonly drained: Promise<DrainReport>;
+  listener: Listener | null = null;
+  #resolveDrained!: (report: DrainReport) => void;
+  /** An HTTP/2 session is made, and told of, while its socket is; its own socket is a proxy that says nothing. */
+  #newest: Connection | null = null;
+
+  constructor(server: Server) {
+    this.server = server;
+    this.drained = new Promise((resolve) => {
+      this.#resolveDrained = resolve;
+    });
+    // In front of the server's own listeners, which make sessions of connections.
+    server.prependListener('connection', (socket: Socket) => this.#accept(socket));
+    server.prependListener('secureConnection', (socket: TLSSocket) => this.#secure(socket));
+    server.prependListener('session', (session: ServerHttp2Session) => this.#begin(session));
+    this.#followUpgrades();
+    this.#findOlder();
+  }
+
+  end(report: DrainReport): void {
+    this.listener = null;
+    this.#resolveDrained(report);
+  }
+
+  #accept(socket: Socket): Connection {
+    const connection = new Connection(socket);
+    this.connections.add(connection);
+    this.#newest = connection;
+    socket.once('close', () => {
+      this.connections.delete(connection);
+      this.listener?.closed(connection);
+    });
+    this.listener?.accepted(connection);
+    return connection;
+  }
+
+  #secure(socket: TLSSocket): void {
+    const connection = connectionBelow(socket);
+    connection?.secured(socket);
+    this.#newest = connection ?? null;
+  }
+
+  #begin(session: ServerHttp2Session): void {
+    const connection = this.#newest;
+    if (connection === null) return;
+    connection.session = session;
+    session.once('stream', () => {
+      connection.hadStream = true;
+      this.listener?.sessionChanged(connection);
+    });
+    this.listener?.sessionChanged(connection);
+  }
+
+  /**
+   * A server without a listener for `upgrade` answers such requests as any other (and destroys CONNECTs without one), so that the watch may listen only
+   * while somebody else does.
+   */
+  #followUpgrades(): void {
+    const { server } = this;
+    const listeners = new Map([
+      ['upgrade', (request: IncomingMessage, stream: Duplex) => this.#upgrade(request, stream)],
+      ['connect', (request: IncomingMessage) => this.#tunnel(request)],
+    ]);
+    for (const [event, listener] of listeners)
+      if (server.listenerCount(event) > 0) server.prependListener(event, listener);
+    server.on('newListener', (event: string, added: unknown) => {
+      const listener = listeners.get(event);
+      if (listener === undefined || added === listener || server.listeners(event).includes(listener)) return;
+      server.prependListener(event, listener);
+    });
+    server.on('removeListener', (event: string) => {
+      const listener = listeners.get(event);
+      if (listener !== undefined && server.listenerCount(event) === 1) server.removeListener(event, listener);
+    });
+  }
+
+  #upgrade(request: IncomingMessage, stream: Duplex): void {
+    const connection = connectionOf(request.socket);
+    if (connection === undefined) return;
+    connection.upgraded = asksForWebSocket(request) ? new WebSocketConnection(stream) : 'unknown';
+    this.listener?.upgraded(connection);
+  }
+
+  #tunnel({ socket }: IncomingMessage): void {
+    const connection = connectionOf(socket);
+    if (connection !== undefined) connection.upgraded = 'unknown';
+  }
+
+  /** What was accepted before the watch began, as far as Node tells. */
+  #findOlder(): void {
+    const { server } = this;
+    const sessions = new Map(http2Sessions(server).map((session) => [socketOfSession(session), session]));
+    const known = [...http1Sockets(server), ...sessions.keys()].filter((socket) => socket !== undefined);
+    const secure = known.filter((socket): socket is TLSSocket => 'encrypted' in socket);
+    const raw = new Set([
+      ...acceptedSockets(server),
+      ...secure.map(rawOf),
+      ...known.filter((socket) => !('encrypted' in socket)),
+    ]);
+    for (const socket of raw) if (socket !== undefined && !socket.destroyed) this.#accept(socket);
+    for (const socket of secure) connectionBelow(socket)?.secured(socket);
+    for (const [socket, session] of sessions) {
+      const connection = connectionOf(socket);
+      if (connection === undefined) continue;
+      connection.session = session;
+      connection.hadStream = true;
+    }
+    this.#newest = null;
+  }
+}
+
+const watches = new WeakMap<Server, ServerWatch>();
+
+/**
+ * Begins to note the connections of a server, so that a later drain knows each of them. Call it before the server listens: what was accepted before is
+ * found as far as Node tells. Of several calls for one server each returns the same.
+ */
+export function watchServer(server: Server): ServerWatch {
+  let watch = watches.get(server);
+  if (watch === undefined) {
+    watch = new ServerWatch(server);
+    watches.set(server, watch);
+  }
+  return watch;
+}

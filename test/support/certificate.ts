@@ -1,0 +1,21 @@
+/** A key and a certificate for localhost and 127.0.0.1, for servers of tests only: signed by itself, worth nothing anywhere, valid for 100 years. */
+export const CERTIFICATE = {
+  key: `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgv84S9aT7gRrzBpZg
+sGcbwmSKhJj0Q9nJ16cQuiR8PRqhRANCAASmUjPEXeUg6rqU7eb51fdFy+hXLFGh
+LKumWejVOKyePwipVbR5BQQXhARYrb+kUjEdDxSgbOe84DIbHCvDmpU7
+-----END PRIVATE KEY-----
+`,
+  cert: `-----BEGIN CERTIFICATE-----
+MIIBmzCCAUGgAwIBAgIUFEcIsXVrqYShHa3NIt6Xun3LmeswCgYIKoZIzj0EAwIw
+FDESMBAGA1UEAwwJbG9jYWxob3N0MCAXDTI2MTEyNDIyNDgyMloYDzIxMjYxMDMx
+MjI0ODIyWjAUMRIwEAYDVQQDDAlsb2NhbGhvc3QwWTATBgcqhkjOPQIBBggqhkjO
+PQMBBwNCAASmUjPEXeUg6rqU7eb51fdFy+hXLFGhLKumWejVOKyePwipVbR5BQQX
+hARYrb+kUjEdDxSgbOe84DIbHCvDmpU7o28wbTAdBgNVHQ4EFgQUJSIxZHYX4DS5
+nCvCjORzKDOoNsgwHwYDVR0jBBgwFoAUJSIxZHYX4DS5nCvCjORzKDOoNsgwDwYD
+VR0TAQH/BAUwAwEB/zAaBgNVHREEEzARgglsb2NhbGhvc3SHBH8AAAEwCgYIKoZI
+zj0EAwIDSAAwRQIhALIYjzae/Rxw0fEu8Mf3ebXu9D/dcXyGpztrOTZp41cYAiBr
+4V+orQZTq0ciQnoG+GY0JfiNdeD7Rx7Mk0JjCF9gvw==
+-----END CERTIFICATE-----
+`,
+} as const;

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  closing,
+  connectionIn,
+  type Headers,
+  withConnection,
+} from '../../../../src/service/drain/close-header.ts';
+
+test('Connection says close, and keeps the names of headers that are for the next hop only', () => {
+  const cases: [unknown, string][] = [
+    [undefined, 'close'],
+    ['keep-alive', 'close'],
+    ['Keep-Alive', 'close'],
+    ['close', 'close'],
+    ['X-Hop, Keep-Alive', 'X-Hop, close'],
+    [['keep-alive', 'X-Hop'], 'X-Hop, close'],
+    ['', 'close'],
+  ];
+  for (const [value, expected] of cases) assert.equal(closing(value), expected);
+});
+
+test('the three shapes that writeHead takes stay what they are', () => {
+  const cases: [Headers, Headers][] = [
+    [
+      { connection: 'x', 'Keep-Alive': 't', a: ['1', '2'] },
+      { a: ['1', '2'], Connection: 'close' },
+    ],
+    [
+      ['A', '1', 'CONNECTION', 'x', 'A', '2'],
+      ['A', '1', 'A', '2', 'Connection', 'close'],
+    ],
+    [
+      [
+        ['A', '1'],
+        ['keep-alive', 't'],
+      ],
+      [
+        ['A', '1'],
+        ['Connection', 'close'],
+      ],
+    ],
+    [{}, { Connection: 'close' }],
+    [[], ['Connection', 'close']],
+    // Node refuses this one, and has to see it.
+    [
+      ['A', '1', 'B'],
+      ['A', '1', 'B'],
+    ],
+  ];
+  for (const [headers, expected] of cases) {
+    const before = structuredClone(headers);
+    assert.deepEqual(withConnection(headers, 'close'), expected);
+    assert.deepEqual(headers, before);
+  }
+});
+
+test('of repeated headers the last one counts', () => {
+  assert.equal(connectionIn(['Connection', 'a', 'connection', 'b']), 'b');
+  assert.equal(connectionIn({ Other: 'x' }), undefined);
+});
