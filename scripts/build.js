@@ -33,6 +33,16 @@ const noChildProcess = {
   },
 };
 
+/** prom-client's index loads node:http, node:cluster, node:perf_hooks and OpenTelemetry for what zero does not use: 95 ms, 2.4 MB. */
+const leanMetrics = {
+  name: 'lean-metrics',
+  setup({ onLoad }) {
+    const used = { Counter: 'counter', Gauge: 'gauge', Histogram: 'histogram', Registry: 'registry' };
+    const lines = Object.entries(used).map(([name, file]) => `exports.${name} = require('./lib/${file}');`);
+    onLoad({ filter: /\/prom-client\/index\.js$/ }, () => ({ contents: lines.join('\n') }));
+  },
+};
+
 const options = {
   bundle: true,
   platform: 'node',
@@ -53,7 +63,7 @@ const options = {
   alias: { yaml: resolve('node_modules/yaml/browser/index.js') },
   define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
-  plugins: [lazyChunks, noChildProcess],
+  plugins: [lazyChunks, noChildProcess, leanMetrics],
   logLevel: 'warning',
 };
 

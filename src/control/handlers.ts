@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
+import type { Timers } from '../http/connections.ts';
 import { parseSignal } from '../linux/signals.ts';
-import type { Timers } from './connections.ts';
 import type { Answer, Control } from './control.ts';
 import { eventFeed } from './event-feed.ts';
 import { factDocument } from './fact-document.ts';

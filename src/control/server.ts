@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
+import { Connections, type Limits, type Timers } from '../http/connections.ts';
 import { lookupGroup } from '../linux/users.ts';
-import { Connections, type Limits, type Timers } from './connections.ts';
 import type { Control } from './control.ts';
 import { ControlError } from './control-error.ts';
 import type { Follower } from './follower.ts';
@@ -54,7 +54,7 @@ export async function createControlServer(options: ControlServerOptions): Promis
   const { createServer } = await import('node:http');
   const gid = groupOf(path, options.group);
   const permitted = { uid: process.geteuid?.() ?? 0, gid };
-  const connections = new Connections(limits, timers);
+  const connections = new Connections(limits, timers, refuse);
   const farewells: Farewells = new Set();
   const followers = new Set<Follower>();
   const handlers = handlersOf({ control, sights, farewells, followers, timers });

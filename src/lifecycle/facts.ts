@@ -193,6 +193,8 @@ export type Fact =
       readonly worker: number;
       readonly lane: number;
     }
+  | { readonly event: 'admin_listening'; readonly address: string }
+  | { readonly event: 'admin_closed'; readonly address: string }
   | { readonly event: 'stop_requested'; readonly by: string; readonly now: boolean }
   | {
       readonly event: 'supervisor_stopped';

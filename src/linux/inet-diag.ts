@@ -44,7 +44,11 @@ export interface TcpConnection extends TcpSocket {
 }
 
 const IPPROTO_TCP = 6;
+const IPPROTO_UDP = 17;
 const INET_DIAG_INFO = 2;
+const INET_DIAG_SKMEMINFO = 7;
+// enum of linux/sock_diag.h.
+const SK_MEMINFO_DROPS = 8;
 const INET_DIAG_SOCKOPT = 22;
 const REQUEST_SIZE = 56;
 const MESSAGE_SIZE = 72;
@@ -62,14 +66,18 @@ interface Request {
   /** The interface of a link-local address. */
   scopeId?: number;
   withInfo?: boolean;
+  withMemory?: boolean;
+  protocol?: number;
 }
 
 // struct inet_diag_req_v2 of linux/inet_diag.h; the cookie of all ones is INET_DIAG_NOCOOKIE.
 function encodeRequest(request: Request): Buffer {
   const bytes = Buffer.alloc(REQUEST_SIZE);
   bytes[0] = request.family;
-  bytes[1] = IPPROTO_TCP;
-  bytes[2] = request.withInfo ? 1 << (INET_DIAG_INFO - 1) : 0;
+  bytes[1] = request.protocol ?? IPPROTO_TCP;
+  bytes[2] =
+    (request.withInfo ? 1 << (INET_DIAG_INFO - 1) : 0) |
+    (request.withMemory ? 1 << (INET_DIAG_SKMEMINFO - 1) : 0);
   bytes.writeUInt32LE(request.states, 4);
   bytes.writeUInt16BE(request.local.port, 8);
   bytes.writeUInt16BE(request.remote?.port ?? 0, 10);
@@ -156,6 +164,39 @@ export function* dumpTcp(
       yield payloads.map(decodeConnection);
     }
   }
+}
+
+/** How much a socket that takes connections or datagrams holds for its service, and what it could not take. */
+export interface Intake {
+  readonly inode: number;
+  /** TCP: connections in the accept queue; UDP: bytes that nobody has read. */
+  readonly waiting: number;
+  /** Since the socket was made: connections and datagrams that were not taken, mostly because there was no room (sk_drops); null where the kernel does not tell. */
+  readonly drops: number | null;
+}
+
+/** The sockets that listen on a TCP port, or are bound to a UDP port, of IPv4 and IPv6. Throws SystemError. */
+export function intakesOn(network: 'tcp' | 'udp', port: number): Intake[] {
+  const found: Intake[] = [];
+  // A UDP socket that is not connected is CLOSE (udp_diag_dump, net/ipv4/udp_diag.c).
+  const [protocol, states] =
+    network === 'tcp' ? [IPPROTO_TCP, stateMask('LISTEN')] : [IPPROTO_UDP, stateMask('CLOSE')];
+  for (const family of [AF_INET, AF_INET6]) {
+    const request = { family, states, local: { port }, withMemory: true, protocol };
+    for (const payloads of diagDump(encodeRequest(request))) found.push(...payloads.map(decodeIntake));
+  }
+  return found;
+}
+
+// tcp_listendrop (include/net/tcp.h) counts there what a full queue, a lack of memory and a filter turned away; udp_queue_rcv_skb a full buffer.
+function decodeIntake(bytes: Buffer): Intake {
+  const memory = attributes(bytes, MESSAGE_SIZE).get(INET_DIAG_SKMEMINFO);
+  const at = SK_MEMINFO_DROPS * 4;
+  return {
+    inode: bytes.readUInt32LE(68),
+    waiting: bytes.readUInt32LE(56),
+    drops: memory !== undefined && memory.length >= at + 4 ? memory.readUInt32LE(at) : null,
+  };
 }
 
 function addressBytes(address: InetAddress): Buffer {

@@ -11,6 +11,8 @@ import {
 export {
   hasBindAddressNoPort,
   type InetAddress,
+  type Intake,
+  intakesOn,
   type TcpConnection,
   type TcpSocket,
   type TcpState,

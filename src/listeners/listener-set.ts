@@ -210,6 +210,11 @@ export class ListenerSet {
     };
   }
 
+  /** The name of the listener that a socket belongs to; null for a socket of somebody else. */
+  nameOf(inode: number): string | null {
+    return this.#pool.nameOf(inode);
+  }
+
   /** Every socket that is held now. */
   snapshot(): ListenerSnapshot[] {
     return [...this.#pool.sockets].map(({ bound, config }) => ({

@@ -15,6 +15,7 @@ import { OutputLog } from '../workers/output-log.ts';
 import { isSamePlace } from '../workers/place.ts';
 import { ProcessTable } from '../workers/process-table.ts';
 import { Sink } from '../workers/sink.ts';
+import { AdminDesk } from './admin-desk.ts';
 import { now } from './clock.ts';
 import type { ConfigSource } from './config-source.ts';
 import { ConnectionCounter } from './connection-counter.ts';
@@ -31,6 +32,7 @@ import { LaneKeeper } from './lane-keeper.ts';
 import { LaneLog } from './lane-log.ts';
 import { ListenerLog } from './listener-log.ts';
 import { logWriter } from './log-writer.ts';
+import { Meter } from './meter.ts';
 import { Performer } from './perform.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { Signals } from './signals.ts';
@@ -79,6 +81,8 @@ export class Supervisor {
   readonly #events = new EventLog(Date.now);
   readonly #output = new OutputLog();
   #control: ControlServer | null = null;
+  readonly #admin: AdminDesk;
+  readonly #connections: ConnectionCounter;
   readonly #listenerLog = new ListenerLog((fact) => this.#report(fact));
   readonly #stateFile: StateFile;
   readonly #footprint = new Footprint(timers);
@@ -122,6 +126,14 @@ export class Supervisor {
       () => this.#status(),
       (signal) => this.#signal(signal),
     );
+    this.#connections = new ConnectionCounter(this.#generations, this.#listeners, now);
+    const meter = new Meter(this.#generations, this.#listeners, this.#connections, now);
+    this.#admin = new AdminDesk(options.config.application.admin, {
+      source: { status: () => this.#status(), readings: () => meter.read() },
+      now,
+      report,
+      ownSocket: (inode) => this.#listeners.nameOf(inode),
+    });
     const shared = { generations: this.#generations, listeners: this.#listeners, timers, post };
     this.#keepers = {
       lanes: new LaneKeeper(this.#listeners, post),
@@ -175,7 +187,10 @@ export class Supervisor {
     this.#engine.post({ ...RELOAD, by: 'start' });
     this.#configureSignals(config);
     // After the service: nobody can have asked for anything yet.
-    setImmediate(() => void this.#openControl());
+    setImmediate(() => {
+      void this.#openControl();
+      this.#admin.configure(config.application.admin);
+    });
   }
 
   /** Asks for a handover. */
@@ -267,7 +282,6 @@ export class Supervisor {
 
   async #openControl(): Promise<void> {
     const { config, version } = this.#options;
-    const connections = new ConnectionCounter(this.#generations, this.#listeners, now);
     try {
       this.#control = await createControlServer({
         ...controlSocketOf(config),
@@ -275,7 +289,7 @@ export class Supervisor {
         sights: {
           events: this.#events,
           output: this.#output,
-          connections: () => connections.count(),
+          connections: () => this.#connections.count(),
         },
         version,
         warn: (message) => this.#report({ event: 'warning', about: 'control', message }),
@@ -290,6 +304,7 @@ export class Supervisor {
     this.#telemetry.report(fact);
     this.#events.append(fact);
     this.#desk.report(fact);
+    this.#admin.report(fact);
     if (fact.event === 'handover_finished') this.#record(fact);
   }
 
@@ -309,7 +324,7 @@ export class Supervisor {
 
   async #prepare() {
     const { source, config } = this.#options;
-    const first = this.#engine.state.nextHandover === 2;
+    const first = this.#isFirstHandover();
     const result = await prepare(
       first ? { file: source.file, load: () => config } : source,
       first ? null : config,
@@ -348,8 +363,9 @@ export class Supervisor {
   /** What the supervisor itself takes from a config is that of the generation that serves. */
   #promoted({ config }: Prepared): void {
     this.#configureSignals(config);
-    const wanted = JSON.stringify(config.application);
-    if (wanted === JSON.stringify(this.#telemetryConfig.application)) return;
+    // That of the start is under way already.
+    if (!this.#isFirstHandover()) this.#admin.configure(config.application.admin);
+    if (telemetryOf(config) === telemetryOf(this.#telemetryConfig)) return;
     const old = this.#telemetry;
     try {
       this.#telemetry = this.#openTelemetry(config);
@@ -359,6 +375,10 @@ export class Supervisor {
     }
     this.#telemetryConfig = config;
     void old.close(FLUSH_TIME);
+  }
+
+  #isFirstHandover(): boolean {
+    return this.#engine.state.nextHandover === 2;
   }
 
   #configureSignals(config: Config): void {
@@ -379,6 +399,7 @@ export class Supervisor {
     this.#stateFile.remove();
     await Promise.all([this.#stdout.flush(FLUSH_TIME), this.#stderr.flush(FLUSH_TIME)]);
     if (this.#stdout !== this.#stderr) this.#stdout.close();
+    this.#admin.close();
     const { stop } = this.#engine.state;
     const duration = stop ? now() - stop.since : 0;
     const reason = stop ? 'it was told to stop' : 'the service has ended';
@@ -392,4 +413,9 @@ export class Supervisor {
     await this.#control?.close();
     this.#finish(code);
   }
+}
+
+/** What of a config the log, statsd and Sentry are made from, to compare. */
+function telemetryOf({ application: { logging, metrics, sentry_dsn } }: Config): string {
+  return JSON.stringify({ logging, metrics, sentry_dsn });
 }

@@ -29,6 +29,8 @@ export function levelOf(fact: Fact): Level {
     case 'generation_promoted':
     case 'generation_retiring':
     case 'generation_gone':
+    case 'admin_listening':
+    case 'admin_closed':
     case 'stop_requested':
     case 'handover_step':
     case 'handover_mode':

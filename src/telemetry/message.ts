@@ -59,6 +59,10 @@ export function messageOf(fact: Fact): string {
       return 'generation retiring';
     case 'generation_gone':
       return 'generation gone';
+    case 'admin_listening':
+      return 'the admin endpoint listens';
+    case 'admin_closed':
+      return 'the admin endpoint is closed';
     case 'stop_requested':
       return fact.now ? 'stopping now' : 'stopping';
     case 'supervisor_stopped':

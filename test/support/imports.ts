@@ -37,7 +37,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   listeners: { from: ['linux'], types: ['config'] },
   workers: { from: ['linux'], types: ['config'] },
   readiness: { from: ['linux'], types: ['config'] },
-  control: { from: ['linux'], types: ['config', 'lifecycle'] },
+  http: { from: [], types: [] },
+  control: { from: ['linux', 'http'], types: ['config', 'lifecycle'] },
+  // Not linux: it is a chunk of its own, and would bring a second copy of the FFI.
+  admin: { from: ['http'], types: ['lifecycle', 'control'] },
   telemetry: { from: ['linux'], types: ['config', 'lifecycle'] },
   service: { from: ['linux'], types: [] },
   supervisor: { from: 'any', types: 'any' },

@@ -1,5 +1,6 @@
 import type { Finding, Path } from '../path.ts';
 import type { ConfigParts } from '../valid-parts.ts';
+import { adminRules } from './admin.ts';
 import { handoverRules } from './handover.ts';
 import { listenerRules } from './listeners.ts';
 import { readinessRules } from './readiness.ts';
@@ -10,6 +11,7 @@ import { SteeredListeners } from './steered-listeners.ts';
 export function checkRules(config: ConfigParts, given: (path: Path) => boolean): Finding[] {
   const listeners = new SteeredListeners(config);
   return [
+    ...adminRules(config),
     ...listenerRules(config, given),
     ...runtimeRules(config),
     ...readinessRules(config, listeners),

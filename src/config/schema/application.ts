@@ -1,4 +1,6 @@
 import * as z from 'zod/mini';
+import type { Address } from '../address.ts';
+import { parseAdminAddress } from '../values/admin-address.ts';
 import { formatTargets, parseTargets } from '../values/metrics-target.ts';
 import { formatProxy, parseProxy } from '../values/proxy.ts';
 import { parseSentryDsn } from '../values/sentry-dsn.ts';
@@ -15,6 +17,20 @@ const metrics = z.strictObject({
   proxy: key(
     'A proxy for the `tcp://` addresses: `http://host:port` (CONNECT) or `socks5://host:port` (also written `tcp://host:port`), with `user:password@` where it asks for one.',
     z.exactOptional(scalar({ kind: 'URL' }, parseProxy, formatProxy)),
+  ),
+});
+
+const admin = z.strictObject({
+  address: key(
+    'Where it listens: `host:port`, a port alone for that of localhost, `unix:/path`. `:port` and any other address that is not loopback is open to whoever reaches it, and warned about.',
+    z.prefault(
+      scalar(
+        { kind: 'address', json: ['string', 'integer'] },
+        parseAdminAddress,
+        (value: Address) => value.text,
+      ),
+      'localhost:9640',
+    ),
   ),
 });
 
@@ -53,6 +69,10 @@ export const application = z.strictObject({
   sentry_dsn: key(
     'The DSN of a Sentry project that failed handovers and crashes are reported to.',
     z.exactOptional(scalar({ kind: 'URL' }, parseSentryDsn, (value) => value)),
+  ),
+  admin: key(
+    'HTTP for people, monitors and Prometheus, read-only: a dashboard, `/metrics`, `/healthz`, `/readyz`, `/status`. Left out: there is none.',
+    z.exactOptional(admin),
   ),
   control: key('The socket that commands reach the running zero by.', z.prefault(control, {})),
   logging: key("zero's own log.", z.prefault(logging, {})),

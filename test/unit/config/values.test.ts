@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { parseAdminAddress } from '../../../src/config/values/admin-address.ts';
 import { formatLimit, parseLimit } from '../../../src/config/values/limit.ts';
 import { formatTargets, parseTargets } from '../../../src/config/values/metrics-target.ts';
 import { instanceNameFrom, parseInstanceName, parseListenerName } from '../../../src/config/values/names.ts';
@@ -111,4 +112,24 @@ test('names', () => {
   for (const file of ['my app', '..', '.hidden', '-', 'x'.repeat(100), '\u00e9', 'server.js']) {
     assert.ok('value' in parseInstanceName(instanceNameFrom(file)), file);
   }
+});
+
+test('admin addresses', () => {
+  const texts = [
+    ['9640', 'tcp:localhost:9640'],
+    ['localhost:0', 'tcp:localhost:0'],
+    ['[::1]:80', 'tcp:[::1]:80'],
+    [':9640', 'tcp::9640'],
+    ['unix:/run/x.sock', 'unix:/run/x.sock'],
+  ] as const;
+  for (const [text, meant] of texts) {
+    const parsed = parseAdminAddress(text);
+    assert.ok('value' in parsed);
+    assert.equal(parsed.value.text, meant);
+  }
+  assert.deepEqual(parseAdminAddress('udp::80'), {
+    problem: '"udp::80" is no place for HTTP: write host:port or unix:/path',
+  });
+  for (const text of ['unixgram:/x', '70000', 'localhost', ''])
+    assert.ok('problem' in parseAdminAddress(text), text);
 });

@@ -226,6 +226,13 @@ for (const [name, text, problems] of [
       '1:99: application.sentry_dsn: is no Sentry DSN: copy it from the project settings, https://KEY@host/PROJECT',
     ],
   ],
+  [
+    'an admin endpoint where the service is',
+    `application: { admin: { address: 8080 } }\n${service('listeners: [{ name: a, address: :8080 }]')}`,
+    [
+      '1:34: application.admin.address: "tcp:localhost:8080" is service.listeners[0], which belongs to the service: give it an address of its own',
+    ],
+  ],
 ] as const) {
   test(name, () => assert.deepEqual(problemsOf(text), problems));
 }

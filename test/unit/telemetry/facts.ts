@@ -86,6 +86,8 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
   generation_promoted: { event: 'generation_promoted', generation: 3, previous: 2 },
   generation_retiring: { event: 'generation_retiring', generation: 2 },
   generation_gone: { event: 'generation_gone', generation: 2, retiredFor: 3_723_000, usage },
+  admin_listening: { event: 'admin_listening', address: 'tcp:127.0.0.1:9640' },
+  admin_closed: { event: 'admin_closed', address: 'tcp:127.0.0.1:9640' },
   stop_requested: { event: 'stop_requested', by: 'SIGTERM', now: false },
   supervisor_stopped: { event: 'supervisor_stopped', code: 0, reason: 'stopped', duration: 12 },
   warning: { event: 'warning', about: 'metrics', message: 'nobody listens' },

@@ -1,5 +1,4 @@
 import type { Socket } from 'node:net';
-import { refuse } from './raw-answer.ts';
 
 export interface Timers {
   set(ms: number, run: () => void): unknown;
@@ -13,6 +12,9 @@ export interface Limits {
   readonly patience: number;
 }
 
+/** Answers where there is no request to answer, and ends the connection. */
+export type Refuse = (socket: Socket, why: 'overloaded' | 'request_timeout', message: string) => void;
+
 /** What is wanted from the peer of a connection: its request, nothing while that is worked on, or that it takes the answer. */
 type Phase =
   | { readonly name: 'requesting'; readonly timer: unknown }
@@ -23,12 +25,14 @@ type Phase =
 export class Connections {
   readonly #limits: Limits;
   readonly #timers: Timers;
+  readonly #refuse: Refuse;
   /** In the order they came. */
   readonly #open = new Map<Socket, Phase>();
 
-  constructor(limits: Limits, timers: Timers) {
+  constructor(limits: Limits, timers: Timers, refuse: Refuse) {
     this.#limits = limits;
     this.#timers = timers;
+    this.#refuse = refuse;
   }
 
   /** False where there is no room: all others are being worked on. The connection was then answered and ended. */
@@ -36,10 +40,11 @@ export class Connections {
     const { connections, patience } = this.#limits;
     socket.once('close', () => this.#forget(socket));
     if (this.#open.size >= connections && !this.#makeRoom()) {
-      refuse(socket, 'overloaded', `${connections} requests are being worked on: try again later`);
+      this.#refuse(socket, 'overloaded', `${connections} requests are being worked on: try again later`);
       return false;
     }
-    const late = () => refuse(socket, 'request_timeout', `no whole request within ${patience / 1000} s`);
+    const late = () =>
+      this.#refuse(socket, 'request_timeout', `no whole request within ${patience / 1000} s`);
     this.#open.set(socket, { name: 'requesting', timer: this.#timers.set(patience, late) });
     return true;
   }
@@ -62,7 +67,7 @@ export class Connections {
       // Forgotten at once: its close event comes later, and the next connection may be accepted before.
       this.#forget(socket);
       if (name === 'answered') socket.destroy();
-      else refuse(socket, 'overloaded', 'too many connections without a request: this was the oldest');
+      else this.#refuse(socket, 'overloaded', 'too many connections without a request: this was the oldest');
       return true;
     }
     return false;

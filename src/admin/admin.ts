@@ -1,0 +1,66 @@
+import type { Fact } from '../lifecycle/facts.ts';
+import { dashboardAnswer } from './dashboard.ts';
+import { isOwnHost } from './hosts.ts';
+import { Metrics } from './metrics.ts';
+import { unready } from './readiness.ts';
+import { type AdminServer, type Answer, createAdminServer, textAnswer } from './server.ts';
+import type { AdminSource } from './source.ts';
+
+export interface Place {
+  /** A listening socket, which belongs to the server from now on. */
+  readonly fd: number;
+  /** Where only this machine's own names are answered: the name in the config; null for everywhere else. */
+  readonly ownHost: string | null;
+}
+
+/** Everything behind the endpoint, wherever it listens. It is a chunk of its own: loaded where a config asks for it. */
+export class Admin {
+  readonly #source: AdminSource;
+  readonly #warn: (message: string) => void;
+  readonly #metrics: Metrics;
+
+  constructor(source: AdminSource, warn: (message: string) => void) {
+    this.#source = source;
+    this.#warn = warn;
+    this.#metrics = new Metrics(source);
+  }
+
+  /** Counts what happened. @param at monotonic milliseconds */
+  take(fact: Fact, at: number): void {
+    this.#metrics.take(fact, at);
+  }
+
+  serve({ fd, ownHost }: Place): Promise<AdminServer> {
+    return createAdminServer({
+      fd,
+      warn: this.#warn,
+      answer: async (path, host) =>
+        ownHost === null || isOwnHost(host, ownHost)
+          ? this.#answer(path)
+          : textAnswer(403, `${host} is no name of this machine: ask for localhost`),
+    });
+  }
+
+  async #answer(path: string): Promise<Answer> {
+    switch (path) {
+      case '/':
+        return dashboardAnswer(this.#source.status());
+      case '/healthz':
+        return textAnswer(200, 'ok');
+      case '/readyz': {
+        const reason = unready(this.#source.status());
+        return reason === null ? textAnswer(200, 'ready') : textAnswer(503, reason);
+      }
+      case '/status':
+        return {
+          status: 200,
+          type: 'application/json',
+          body: `${JSON.stringify(this.#source.status())}\n`,
+        };
+      case '/metrics':
+        return { status: 200, type: this.#metrics.contentType, body: await this.#metrics.text() };
+      default:
+        return textAnswer(404, 'there are /, /healthz, /readyz, /status and /metrics');
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import net, { type Socket } from 'node:net';
+import { Connections, type Limits, type Timers } from '../http/connections.ts';
+
+/** What a request is answered with. */
+export interface Answer {
+  readonly status: number;
+  readonly type: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+export interface AdminServerOptions {
+  /** A listening socket, which belongs to the server from now on. */
+  readonly fd: number;
+  /** Rejects only where there is a defect. @param path without its query */
+  readonly answer: (path: string, host: string | undefined) => Promise<Answer>;
+  /** One line, for the log. */
+  readonly warn: (message: string) => void;
+  readonly limits?: Limits;
+  readonly timers?: Timers;
+}
+
+export interface AdminServer {
+  /** Takes no more requests; what was written still goes out. Nothing here keeps the process. */
+  close(): void;
+}
+
+const LIMITS: Limits = { connections: 32, patience: 10_000 };
+const TIMERS: Timers = {
+  set: (ms, run) => setTimeout(run, ms).unref(),
+  clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+};
+const HEADER_LIMIT = 8 * 1024;
+
+const ALWAYS = {
+  'Cache-Control': 'no-store',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Referrer-Policy': 'no-referrer',
+  'X-Content-Type-Options': 'nosniff',
+};
+
+/** A line of text. */
+export function textAnswer(status: number, line: string, headers?: Answer['headers']): Answer {
+  return { status, type: 'text/plain; charset=utf-8', body: `${line}\n`, ...(headers && { headers }) };
+}
+
+/**
+ * HTTP, GET and HEAD only, one request a connection. Whatever a client sends or leaves out, it gets an answer or loses its connection, and the
+ * supervisor goes on.
+ */
+export async function createAdminServer(options: AdminServerOptions): Promise<AdminServer> {
+  const { warn, limits = LIMITS, timers = TIMERS } = options;
+  const { createServer } = await import('node:http');
+  const connections = new Connections(limits, timers, (socket, why, message) =>
+    refuse(socket, why === 'overloaded' ? 503 : 408, message),
+  );
+  const sockets = new Set<Socket>();
+  // Once each: nobody may fill the log.
+  const warned = new Set<string>();
+  const warnOnce = (message: string) => {
+    if (!warned.has(message)) warn(message);
+    warned.add(message);
+  };
+
+  const onRequest = async (request: IncomingMessage, response: ServerResponse) => {
+    const { socket } = request;
+    connections.working(socket);
+    // A body means nothing here; unread it would make the kernel reset the connection before the answer is taken (tcp(7)).
+    request.resume();
+    const { status, type, body, headers } = await answerTo(request, options, warnOnce);
+    response.writeHead(status, {
+      ...ALWAYS,
+      'Content-Type': type,
+      'Content-Length': Buffer.byteLength(body),
+      Connection: 'close',
+      ...headers,
+    });
+    response.end(body);
+    // Not when it is finished: that is when the peer has taken nearly all of it.
+    connections.answered(socket);
+  };
+  // It only reads what was accepted for it, and so starts no timer of its own that would wake the supervisor twice a minute.
+  const parser = createServer(
+    { maxHeaderSize: HEADER_LIMIT },
+    (request, response) => void onRequest(request, response),
+  );
+  parser.maxRequestsPerSocket = 1;
+  parser.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
+    const why = tooLarge ? `the headers are larger than ${HEADER_LIMIT} bytes` : 'this is no HTTP request';
+    refuse(socket as Socket, tooLarge ? 431 : 400, why);
+  });
+
+  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+    // A peer that is gone is no error of ours; without a listener it would end the process.
+    socket.on('error', () => {});
+    if (connections.add(socket)) parser.emit('connection', socket);
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen({ fd: options.fd }, resolve);
+  });
+  server.removeAllListeners('error');
+  // An accept that failed (EMFILE): the client's connection is lost, nothing else.
+  server.on('error', (error) => warnOnce(`admin endpoint: ${error.message}`));
+
+  return {
+    close() {
+      server.close();
+      for (const socket of sockets) socket.unref().destroySoon();
+    },
+  };
+}
+
+async function answerTo(
+  { method, url = '', headers }: IncomingMessage,
+  { answer }: AdminServerOptions,
+  warn: (message: string) => void,
+): Promise<Answer> {
+  if (method !== 'GET' && method !== 'HEAD') {
+    return textAnswer(405, 'this endpoint only shows: it takes GET and HEAD', { Allow: 'GET, HEAD' });
+  }
+  const path = url.replace(/[?#].*$/s, '');
+  try {
+    return await answer(path, headers.host);
+  } catch (error) {
+    warn(`admin request ${path}: ${error instanceof Error ? error.message : error}`);
+    return textAnswer(500, 'this could not be read: see the log of zero');
+  }
+}
+
+/** Answers where there is no request to answer, and ends the connection. */
+function refuse(socket: Socket, status: number, message: string): void {
+  const body = `${message}\n`;
+  const head = [
+    `HTTP/1.1 ${status} Refused`,
+    'Content-Type: text/plain; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    'Connection: close',
+  ];
+  if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
+  socket.destroySoon();
+}

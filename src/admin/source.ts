@@ -1,0 +1,32 @@
+import type { StatusDocument } from '../control/documents.ts';
+
+/** What a worker uses. */
+export interface WorkerReading {
+  readonly generation: number;
+  readonly worker: number;
+  /** Of all processes of its session, and of their children that they have waited for. */
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+}
+
+/** What waits at a listener, over all of its sockets; null where the kernel does not tell. */
+export interface ListenerReading {
+  readonly listener: string;
+  /** Connections that nobody has accepted yet; null for datagrams. */
+  readonly queue: number | null;
+  /** Connections and datagrams that were not taken, since its sockets were made. */
+  readonly drops: number | null;
+}
+
+export interface Readings {
+  readonly workers: readonly WorkerReading[];
+  /** Of each generation: accepted and not closed; null where nobody may look. */
+  readonly connections: ReadonlyMap<number, number | null>;
+  readonly listeners: readonly ListenerReading[];
+}
+
+/** What the endpoint shows. Everything is looked at when somebody asks. */
+export interface AdminSource {
+  status(): StatusDocument;
+  readings(): Promise<Readings>;
+}

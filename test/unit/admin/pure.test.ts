@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { isOwnHost } from '../../../src/admin/hosts.ts';
+import { type Passed, PhaseClock } from '../../../src/admin/phases.ts';
+import { unready } from '../../../src/admin/readiness.ts';
+import { shareOf } from '../../../src/admin/shares.ts';
+import type { Fact } from '../../../src/lifecycle/facts.ts';
+import { facts } from '../telemetry/facts.ts';
+import { CANARY, statusWith, worker } from './status.ts';
+
+describe('an instance is ready', () => {
+  const [one] = statusWith().generations;
+  assert.ok(one);
+  const withWorkers = (...workers: ReturnType<typeof worker>[]) =>
+    statusWith({ generations: [{ ...one, workers }] });
+
+  it('when its generation serves, with one worker at least', () => {
+    assert.equal(unready(statusWith()), null);
+    assert.equal(unready(CANARY), null);
+    assert.equal(unready(withWorkers(worker({ state: 'backoff', ready: false }), worker())), null);
+  });
+
+  it('and not otherwise, which is explained', () => {
+    assert.equal(unready(statusWith({ mode: 'stopping' })), 'zero is stopping');
+    assert.equal(unready(statusWith({ incumbent: null, generations: [] })), 'there is no generation yet');
+    assert.equal(
+      unready(statusWith({ generations: [{ ...one, stage: 'starting' }] })),
+      'generation 1 does not serve yet: it is starting',
+    );
+    assert.equal(
+      unready(withWorkers(worker({ state: 'backoff', ready: false }), worker({ ready: false }))),
+      'no worker of generation 1 is ready: backoff, up',
+    );
+  });
+});
+
+describe('the share of new connections', () => {
+  const sharesOf = ({ generations, steering }: typeof CANARY) =>
+    generations.map((one) => (steering === null ? null : shareOf(one, steering)));
+
+  it('is everything, or what the canary leaves', () => {
+    assert.deepEqual(sharesOf(statusWith()), [1]);
+    assert.deepEqual(sharesOf(CANARY), [0.8, 0.2]);
+    assert.deepEqual(sharesOf({ ...CANARY, steering: { main: [1], canary: null, preview: null } }), [0, 1]);
+  });
+});
+
+describe('the Host header', () => {
+  it('may be a name of this machine', () => {
+    const own = ['localhost', 'LOCALHOST:9640', 'zero.localhost', 'localhost.', '127.0.0.1', '127.1.2.3:80'];
+    for (const host of [...own, '[::1]', '[::1]:9640', 'node7:9640', undefined]) {
+      assert.equal(isOwnHost(host, 'node7'), true, host);
+    }
+    assert.equal(isOwnHost('[fd00::7]:1', 'fd00::7'), true);
+  });
+
+  it('may be nothing else', () => {
+    const strange = [
+      'evil.example',
+      'localhost.evil.example',
+      '127.0.0.1.evil.example',
+      '10.0.0.1',
+      '[::2]',
+      '',
+    ];
+    for (const host of [...strange, 'user@localhost', 'localhost:x', 'localhost/', '0.0.0.0', 'node8']) {
+      assert.equal(isOwnHost(host, 'node7'), false, host);
+    }
+    assert.equal(isOwnHost('', ''), false);
+  });
+});
+
+describe('the phases of a handover', () => {
+  function run(...taken: readonly (readonly [at: number, fact: Fact])[]): Passed[] {
+    const clock = new PhaseClock();
+    return taken.map(([at, fact]) => clock.take(fact, at)).filter((passed) => passed !== null);
+  }
+  const step = (name: string): Fact => ({ ...facts.handover_step, step: name });
+
+  it('are measured each, a canary of several steps as one', () => {
+    const passed = run(
+      [1000, facts.handover_started],
+      [1100, step('waiting')],
+      [2100, facts.service_starting],
+      [2200, facts.worker_ready],
+      [5100, step('preview')],
+      [6100, step('canary')],
+      [7100, step('canary')],
+      [8100, step('soak')],
+      [9100, facts.handover_finished],
+      [9200, { ...facts.generation_gone, retiredFor: 500 }],
+    );
+    assert.deepEqual(passed, [
+      { phase: 'resolving', seconds: 0.1 },
+      { phase: 'waiting', seconds: 1 },
+      { phase: 'starting', seconds: 3 },
+      { phase: 'preview', seconds: 1 },
+      { phase: 'canary', seconds: 2 },
+      { phase: 'soak', seconds: 1 },
+      { phase: 'retiring', seconds: 0.5 },
+    ]);
+  });
+
+  it('are left out where their beginning was not seen', () => {
+    assert.deepEqual(run([1, step('canary')], [2, facts.handover_finished]), []);
+    assert.deepEqual(run([1, { ...facts.generation_gone, retiredFor: null }]), []);
+  });
+
+  it('begin anew with the next handover', () => {
+    const again = run(
+      [0, facts.handover_started],
+      [1000, facts.handover_finished],
+      [5000, facts.handover_started],
+      [7000, facts.service_starting],
+    );
+    assert.deepEqual(again, [
+      { phase: 'resolving', seconds: 1 },
+      { phase: 'resolving', seconds: 2 },
+    ]);
+  });
+});

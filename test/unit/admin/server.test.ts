@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import type { Socket } from 'node:net';
+import { test } from 'node:test';
+import { connect, ManualTimers, received, talk } from '../control/fixture.ts';
+import { get, parse, serveAdmin, serveAnswer } from './fixture.ts';
+import { CANARY, statusWith } from './status.ts';
+
+/** Until the server ends the connection. */
+function whatIsSaidTo(socket: Socket): Promise<string> {
+  socket.once('end', () => socket.end());
+  return received(socket);
+}
+
+const OK = { status: 200, type: 'text/plain', body: 'ok' };
+
+test('the supervisor lives, and is ready or says why it is not', async (t) => {
+  const { path, source } = await serveAdmin(t);
+  const healthy = await get(t, path, '/healthz');
+  assert.deepEqual([healthy.status, healthy.body], [200, 'ok\n']);
+  const ready = await get(t, path, '/readyz');
+  assert.deepEqual([ready.status, ready.body], [200, 'ready\n']);
+  source.now = statusWith({ mode: 'stopping' });
+  const stopping = await get(t, path, '/readyz');
+  assert.deepEqual([stopping.status, stopping.body], [503, 'zero is stopping\n']);
+  assert.equal((await get(t, path, '/healthz')).status, 200);
+});
+
+test('the status is the document of the control socket', async (t) => {
+  const { path, source } = await serveAdmin(t);
+  source.now = CANARY;
+  const { status, headers, body } = await get(t, path, '/status?pretty=1');
+  assert.equal(status, 200);
+  assert.equal(headers.get('content-type'), 'application/json');
+  assert.deepEqual(JSON.parse(body), CANARY);
+});
+
+test('every answer forbids what a browser could do with it', async (t) => {
+  const { path } = await serveAdmin(t);
+  for (const target of ['/', '/healthz', '/status', '/metrics', '/nothing']) {
+    const { headers } = await get(t, path, target);
+    assert.equal(headers.get('x-content-type-options'), 'nosniff', target);
+    assert.equal(headers.get('cache-control'), 'no-store');
+    assert.equal(headers.get('cross-origin-resource-policy'), 'same-origin');
+    assert.equal(headers.get('connection'), 'close');
+    assert.equal(headers.has('access-control-allow-origin'), false);
+  }
+});
+
+test('the dashboard shows what there is, and nothing but itself may run in it', async (t) => {
+  const { path, source } = await serveAdmin(t);
+  source.now = CANARY;
+  const { headers, body } = await get(t, path, '/');
+  assert.equal(headers.get('content-type'), 'text/html; charset=utf-8');
+  for (const shown of ['example', '80 %', '20 %', 'canary 20 %', '/bin/app2', '127.0.0.1:80', '1 d 2 h']) {
+    assert.ok(body.includes(shown), shown);
+  }
+  const policy = headers.get('content-security-policy') ?? '';
+  assert.match(policy, /^default-src 'none'; /);
+  for (const tag of ['style', 'script']) {
+    const [, text = ''] = new RegExp(`<${tag}>(.*?)</${tag}>`, 's').exec(body) ?? [];
+    const hash = createHash('sha256').update(text).digest('base64');
+    assert.ok(policy.includes(`${tag}-src 'sha256-${hash}'`), tag);
+  }
+  assert.doesNotMatch(body, /(?:src|href)=|url\(|https?:/);
+});
+
+test('what names and paths contain is text in the dashboard', async (t) => {
+  const { path, source } = await serveAdmin(t);
+  const evil = `<script>alert('x')</script>&"`;
+  const { generations } = statusWith();
+  source.now = statusWith({
+    name: evil,
+    generations: generations.map((one) => ({ ...one, release: { path: evil, directory: evil } })),
+    listeners: [{ name: evil, address: evil, steered: false, queue: null, lanes: 0 }],
+  });
+  const { body } = await get(t, path, '/');
+  assert.equal(body.match(/<script>/g)?.length, 1);
+  assert.equal(body.split('&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;').length - 1, 5);
+});
+
+test('only GET and HEAD, with or without a body', async (t) => {
+  const { path } = await serveAdmin(t);
+  for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE']) {
+    const { status, headers } = await get(t, path, '/healthz', method);
+    assert.equal(status, 405, method);
+    assert.equal(headers.get('allow'), 'GET, HEAD');
+  }
+  const body = 'x'.repeat(50_000);
+  const posted = await talk(
+    t,
+    path,
+    `POST /status HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+  );
+  assert.equal(parse(posted).status, 405);
+  const head = await get(t, path, '/metrics', 'HEAD');
+  assert.deepEqual([head.status, head.body], [200, '']);
+  assert.ok(Number(head.headers.get('content-length')) > 1000);
+});
+
+test('there is nothing else', async (t) => {
+  const { path } = await serveAdmin(t);
+  for (const target of ['/x', '/metrics/', '//metrics', '/../status', '*', 'http://evil.example/status']) {
+    assert.equal((await get(t, path, target)).status, 404, target);
+  }
+});
+
+test('a page whose name was made to mean this machine reads nothing', async (t) => {
+  const { path } = await serveAdmin(t, 'localhost');
+  assert.equal((await get(t, path, '/status', 'GET', '127.0.0.1:9640')).status, 200);
+  for (const target of ['/', '/healthz', '/readyz', '/status', '/metrics']) {
+    const { status, body } = await get(t, path, target, 'GET', 'evil.example');
+    assert.equal(status, 403, target);
+    assert.equal(body, 'evil.example is no name of this machine: ask for localhost\n');
+  }
+  const rude = await talk(t, path, 'GET /status HTTP/1.1\r\n\r\n');
+  assert.equal(parse(rude).status, 400);
+});
+
+test('what is no HTTP, or has too much of it, is refused', async (t) => {
+  const { path, warnings } = await serveAdmin(t);
+  assert.equal(parse(await talk(t, path, 'hello\r\n\r\n')).status, 400);
+  assert.equal(parse(await talk(t, path, Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]))).status, 400);
+  const long = `GET / HTTP/1.1\r\nHost: x\r\nX: ${'x'.repeat(10_000)}\r\n\r\n`;
+  assert.equal(parse(await talk(t, path, long)).status, 431);
+  assert.equal((await get(t, path, '/healthz')).status, 200);
+  assert.deepEqual(warnings, []);
+});
+
+test('a client that is silent, or does not take its answer, does not stay', async (t) => {
+  const timers = new ManualTimers();
+  const { path } = await serveAnswer(t, { answer: async () => OK, timers });
+  const said = whatIsSaidTo(await connect(t, path));
+  await timers.reached(1);
+  timers.fireAll();
+  assert.equal(parse(await said).status, 408);
+  const large = { ...OK, body: 'x'.repeat(5_000_000) };
+  const more = new ManualTimers();
+  const second = await serveAnswer(t, { answer: async () => large, timers: more });
+  const deaf = await connect(t, second.path);
+  deaf.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n');
+  const taken = whatIsSaidTo(deaf);
+  deaf.pause();
+  await more.reached(2);
+  more.fireAll();
+  deaf.resume();
+  assert.ok((await taken).length < large.body.length);
+  assert.equal(more.pending, 0);
+});
+
+test('more clients than there is room for: the oldest that has not asked makes room', async (t) => {
+  const timers = new ManualTimers();
+  const limits = { connections: 2, patience: 1000 };
+  const { path } = await serveAnswer(t, { answer: async () => OK, timers, limits });
+  const first = whatIsSaidTo(await connect(t, path));
+  await timers.reached(1);
+  await connect(t, path);
+  await timers.reached(2);
+  assert.equal((await get(t, path, '/')).status, 200);
+  assert.equal(parse(await first).status, 503);
+});
+
+test('what cannot be read is an answer, and is told once', async (t) => {
+  const { path, source, warnings } = await serveAdmin(t);
+  source.failure = new Error('the kernel does not tell');
+  for (let count = 0; count < 2; count += 1) assert.equal((await get(t, path, '/metrics')).status, 500);
+  assert.deepEqual(warnings, ['admin request /metrics: the kernel does not tell']);
+  source.failure = null;
+  assert.equal((await get(t, path, '/metrics')).status, 200);
+});
