@@ -2,15 +2,30 @@
 import { parseArgs } from 'node:util';
 import { type Measure, passes } from './figures.ts';
 import { describeMachine } from './machine.ts';
+import { drain } from './measures/drain.ts';
 import { listeners } from './measures/listeners.ts';
 import { reloads } from './measures/reload.ts';
 import { rest } from './measures/rest.ts';
+import { rollback } from './measures/rollback.ts';
 import { start } from './measures/start.ts';
+import { steered } from './measures/steered.ts';
 import { thousand } from './measures/thousand.ts';
 import { throughput } from './measures/throughput.ts';
+import { workers } from './measures/workers.ts';
 import { summary, writeResult, writeTable } from './report.ts';
 
-const MEASURES: readonly Measure[] = [start, reloads, throughput, listeners, rest, thousand];
+const MEASURES: readonly Measure[] = [
+  start,
+  reloads,
+  throughput,
+  steered,
+  workers,
+  rollback,
+  drain,
+  listeners,
+  rest,
+  thousand,
+];
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,

@@ -14,11 +14,16 @@ export interface Supervised {
   readonly accepts?: false;
   /** An old generation is told to stop as soon as its queue is empty: for measures that are not about when that is. */
   readonly leavesAtOnce?: true;
+  /** 1 where it is left out. */
+  readonly workers?: number;
+  /** Other keys of `handover`. */
+  readonly handover?: Readonly<Record<string, unknown>>;
 }
 
 /** zero as it is by default, steering included, apart from the time that a candidate must have been up and what the service says of itself. */
 export function configOf(service: Supervised): RawConfig {
   const { path, args, listeners = 1, reloadUptime = 1, accepts = true, leavesAtOnce = false } = service;
+  const { workers = 1, handover } = service;
   return {
     application: { logging: { level: 'info' } },
     service: {
@@ -26,10 +31,10 @@ export function configOf(service: Supervised): RawConfig {
         name: `listener${index}`,
         address: '127.0.0.1:0',
       })),
-      runtime: { path, args, environment: environmentList({}) },
+      runtime: { path, args, environment: environmentList({}), workers },
       options: { reload_uptime: `${reloadUptime}ms` },
       ...(accepts ? {} : { readiness: { accept: false } }),
-      handover: { mode: 'auto', ...(leavesAtOnce && { settle: '0s', drain_timeout: '0s' }) },
+      handover: { mode: 'auto', ...(leavesAtOnce && { settle: '0s', drain_timeout: '0s' }), ...handover },
     },
   };
 }
@@ -39,6 +44,11 @@ export async function supervise(scope: Scope, service: Supervised): Promise<Zero
   const zero = startZero(scope, { config: configOf(service) });
   await zero.fact('handover_finished', { outcome: 'promoted' });
   return zero;
+}
+
+/** The port of its first listener. */
+export async function portOf(zero: Zero): Promise<number> {
+  return Number((await zero.address('listener0')).split(':').at(-1));
 }
 
 /** Starts so many, each with the same service. */

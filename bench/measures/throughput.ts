@@ -3,19 +3,12 @@ import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { Scope } from '../../test/support/temporary.ts';
 import { environmentList } from '../../test/support/zero-config.ts';
-import { pause } from '../clock.ts';
-import { type Figure, type Measure, median, type Run, ratios } from '../figures.ts';
-import { startLoad } from '../load/index.ts';
-import type { LoadOptions } from '../load/protocol.ts';
+import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
 import { withScope } from '../scope.ts';
-import { supervise } from '../supervised.ts';
+import { type Connections, compareRates } from '../side-by-side.ts';
+import { portOf, supervise } from '../supervised.ts';
 
 const AT_LEAST = 0.97;
-const CLIENTS = 16;
-const WARM_UP_MS = 1_000;
-const SETTLE_MS = 100;
-const WINDOW_MS = 500;
-const WINDOWS = 8;
 const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
 
 export const throughput: Measure = {
@@ -27,8 +20,6 @@ export const throughput: Measure = {
     ...(await measureThroughput('keep-alive', run)),
   ],
 };
-
-type Connections = LoadOptions['connections'];
 
 async function measureThroughput(connections: Connections, { pairs, progress }: Run): Promise<Figure[]> {
   const supervised: number[] = [];
@@ -51,33 +42,11 @@ async function measureThroughput(connections: Connections, { pairs, progress }: 
 }
 
 async function measurePair(scope: Scope, connections: Connections): Promise<[zero: number, direct: number]> {
-  const side = (port: number) => ({
-    options: { ports: [port], clients: CLIENTS, connections, think: 0 },
-    rates: [] as number[],
-  });
-  const zero = side(await underZero(scope));
-  const alone = side(await direct(scope));
-  const load = startLoad(scope, zero.options);
-  await pause(WARM_UP_MS);
-  load.change(alone.options);
-  await pause(WARM_UP_MS);
-  // Zero, direct, direct, zero: what changes slowly changes both.
-  for (let window = 0; window < WINDOWS; window += 1) {
-    const asked = window % 4 === 0 || window % 4 === 3 ? zero : alone;
-    load.change(asked.options);
-    await pause(SETTLE_MS);
-    await load.take();
-    await pause(WINDOW_MS);
-    const { answered, failed, seconds } = await load.take();
-    if (failed > 0) throw new Error(`${failed} of ${answered + failed} requests failed`);
-    asked.rates.push(answered / seconds);
-  }
-  return [median(zero.rates), median(alone.rates)];
+  return compareRates(scope, [await underZero(scope), await direct(scope)], connections);
 }
 
 async function underZero(scope: Scope): Promise<number> {
-  const zero = await supervise(scope, { path: process.execPath, args: [SERVICE, '--fd', '3'] });
-  return Number((await zero.address('listener0')).split(':').at(-1));
+  return portOf(await supervise(scope, { path: process.execPath, args: [SERVICE, '--fd', '3'] }));
 }
 
 async function direct(scope: Scope): Promise<number> {

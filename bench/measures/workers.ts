@@ -1,0 +1,75 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { type Scope, temporaryFolder } from '../../test/support/temporary.ts';
+import { environmentList } from '../../test/support/zero-config.ts';
+import { type Measure, ratios } from '../figures.ts';
+import { installPeer } from '../peers.ts';
+import { withScope } from '../scope.ts';
+import { compareRates } from '../side-by-side.ts';
+import { portOf, supervise } from '../supervised.ts';
+
+const AT_LEAST = 1.5;
+const WORKERS = 2;
+const PM2 = '7.0.4';
+const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
+
+export const workers: Measure = {
+  name: 'workers',
+  about: `Requests a second of one small HTTP service in Node with two workers under zero, where the kernel chooses the worker, against two of the same under pm2 ${PM2} in cluster mode, whose own process accepts each connection and passes it on. Short connections. Sixteen clients in a process of their own ask the one and the other in turns of half a second, four each; new processes for each pair.`,
+  async measure({ pairs, progress }) {
+    const zero: number[] = [];
+    const pm2: number[] = [];
+    for (let round = 1; round <= pairs; round += 1) {
+      const [one, other] = await withScope(async (scope) =>
+        compareRates(scope, [await underZero(scope), await underPm2(scope)], 'short'),
+      );
+      zero.push(one);
+      pm2.push(other);
+      progress(`${round} of ${pairs}`);
+    }
+    return [
+      {
+        name: `requests a second, short connections, ${WORKERS} workers`,
+        unit: 'x pm2 cluster',
+        target: { atLeast: AT_LEAST },
+        values: ratios(zero, pm2),
+        samples: { zero, pm2 },
+      },
+    ];
+  },
+};
+
+async function underZero(scope: Scope): Promise<number> {
+  const service = { path: process.execPath, args: [SERVICE, '--fd', '3'], workers: WORKERS };
+  return portOf(await supervise(scope, service));
+}
+
+/** pm2 in the foreground, with everything it writes in a temporary folder. Resolves when every worker is up. */
+async function underPm2(scope: Scope): Promise<number> {
+  const runtime = join(installPeer('pm2', PM2), 'bin', 'pm2-runtime');
+  const environment = Object.fromEntries(environmentList({}).map(({ key, value }) => [key, value]));
+  const folder = temporaryFolder(scope);
+  const args = [runtime, 'start', SERVICE, '-i', String(WORKERS)];
+  const child = spawn(process.execPath, args, {
+    stdio: ['ignore', 'pipe', 'ignore'],
+    cwd: folder,
+    env: { ...environment, HOME: folder, PM2_HOME: folder },
+    detached: true,
+  });
+  const ended = once(child, 'exit');
+  scope.after(async () => {
+    // Its workers are of its process group.
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    await ended;
+  });
+  // Each worker says when it listens, and where: all of a cluster get the same port (cluster.html, How it works).
+  const ports: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) {
+    ports.push(...(/^\d+$/.exec(line.trim()) ?? []));
+    if (ports.length === WORKERS) return Number(ports[0]);
+  }
+  throw new Error('pm2 ended before its workers listened');
+}
