@@ -72,6 +72,7 @@ export function onResolved(context: Context, event: Of<'resolved'>): void {
     finish(context, handover, 'failed', { step: 'preview', reason });
     return;
   }
+  state.handshakeTime = Math.max(state.handshakeTime, event.settings.handover.handshake);
   handover.step = { name: 'waiting', settings: event.settings };
   if (!startWhenPossible(context)) {
     report(context, {

@@ -47,6 +47,8 @@ export interface HandoverSettings {
   readonly settle: number;
   readonly drainTimeout: number;
   readonly maxRetiring: number;
+  /** A handshake that was answered before a steering change can complete this much later. */
+  readonly handshake: number;
 }
 
 export interface CanaryStep {

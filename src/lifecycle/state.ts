@@ -23,8 +23,8 @@ export interface State {
   stop: Stop | null;
   /** Every lane there is; its number is its place. */
   lanes: Lane[];
-  /** A handshake that was answered before a steering change can complete this much later (tcp_synack_retries, tcp(7)). */
-  readonly handshakeTime: number;
+  /** A handshake that was answered before a steering change can complete this much later: the longest time of any config so far. */
+  handshakeTime: number;
   /** What the shell was last asked to keep doing. */
   demands: Demands;
   /** Set once, when the supervisor is to leave, and as what. */
@@ -184,11 +184,8 @@ export interface Verdict {
   readonly failure: Failure | null;
 }
 
-/** tcp_synack_retries is 5 by default: 1 + 2 + 4 + 8 + 16 + 32 s until the last answer is given up, and a little more. */
-const HANDSHAKE_TIME = 65_000;
-
 /** The state before anything happened. */
-export function initialState(now: number, handshakeTime: number = HANDSHAKE_TIME): State {
+export function initialState(now: number): State {
   return {
     version: 1,
     now,
@@ -200,7 +197,7 @@ export function initialState(now: number, handshakeTime: number = HANDSHAKE_TIME
     pending: null,
     stop: null,
     lanes: [],
-    handshakeTime,
+    handshakeTime: 0,
     demands: { steering: null, attend: [], drain: [], stalls: [], verify: null },
     exit: null,
   };

@@ -1,6 +1,7 @@
 import { errnoNumber, SystemError } from './errors.ts';
 import { call, callAbout, callOnPool } from './libc.ts';
 import { closeFd, SOCK_CLOEXEC, SOCK_NONBLOCK } from './sockets.ts';
+import { withSpare } from './spare.ts';
 
 const AF_NETLINK = 16;
 const SOCK_RAW = 3;
@@ -17,6 +18,10 @@ let receiveBuffer: Buffer | undefined;
 
 /** One exact question to sock_diag(7): the answer's payload, or null when there is no such socket. Throws SystemError. */
 export function diagLookup(request: Buffer): Buffer | null {
+  return withSpare(() => lookUp(request));
+}
+
+function lookUp(request: Buffer): Buffer | null {
   const socket = openDiag();
   try {
     sendRequest(socket, request, NLM_F_REQUEST);

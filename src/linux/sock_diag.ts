@@ -7,6 +7,7 @@ import {
   type TcpSocket,
   type TcpState,
 } from './inet-diag.ts';
+import { withSpare } from './spare.ts';
 
 export {
   hasBindAddressNoPort,
@@ -46,7 +47,7 @@ export function listenQueues(
 }
 
 function listenSockets(port: number): TcpSocket[] {
-  return [...dumpTcp(port, stateMask('LISTEN'), false)].flat();
+  return withSpare(() => [...dumpTcp(port, stateMask('LISTEN'), false)].flat());
 }
 
 /**

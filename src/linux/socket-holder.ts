@@ -1,5 +1,6 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { commandLine, processIds } from './procfs.ts';
+import { withSpare } from './spare.ts';
 
 /**
  * The first process that has a socket open, found by scanning /proc/PID/fd of those that this user may look into; null when
@@ -16,7 +17,7 @@ export function holderOf(inode: number): { pid: number; command: string } | null
 function hasLink(pid: number, link: string): boolean {
   const directory = `/proc/${pid}/fd`;
   try {
-    return readdirSync(directory).some((fd) => linkOf(`${directory}/${fd}`) === link);
+    return withSpare(() => readdirSync(directory)).some((fd) => linkOf(`${directory}/${fd}`) === link);
   } catch {
     // Another user's process, or one that ended meanwhile.
     return false;

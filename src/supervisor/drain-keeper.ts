@@ -24,6 +24,7 @@ export class DrainKeeper {
   readonly #connections: WorkerConnections<string>;
   #keys = new Map<string, WorkerKey>();
   #reading = false;
+  #broken = false;
   #timer: unknown = null;
 
   constructor(context: DrainContext) {
@@ -52,6 +53,7 @@ export class DrainKeeper {
     this.#reading = true;
     try {
       const counts = await this.#connections.read();
+      this.#broken = false;
       for (const [name, { busy }] of counts) {
         const key = this.#keys.get(name);
         const lane = key && generations.find(key)?.post.lane;
@@ -59,8 +61,9 @@ export class DrainKeeper {
         post({ type: 'drain_report', ...key, queued: listeners.queued(lane), busy });
       }
     } catch (error) {
-      // What cannot be read is waited for until its time is over.
-      failed(error);
+      // What cannot be read is waited for until its time is over; said once.
+      if (!this.#broken) failed(error);
+      this.#broken = true;
     }
     this.#reading = false;
     if (this.#keys.size > 0) this.#timer = timers.set(INTERVAL, () => void this.#read());

@@ -5,11 +5,17 @@ import type { Happening } from './engine.ts';
 export class LaneKeeper {
   readonly #listeners: ListenerSet;
   readonly #post: (happening: Happening) => void;
+  readonly #failed: (error: unknown) => void;
   readonly #watches = new Map<number, { close(): void }>();
 
-  constructor(listeners: ListenerSet, post: (happening: Happening) => void) {
+  constructor(
+    listeners: ListenerSet,
+    post: (happening: Happening) => void,
+    failed: (error: unknown) => void,
+  ) {
     this.#listeners = listeners;
     this.#post = post;
+    this.#failed = failed;
   }
 
   /** Exactly these lanes from now on. */
@@ -22,7 +28,12 @@ export class LaneKeeper {
     for (const lane of lanes) {
       if (this.#watches.has(lane)) continue;
       const queued = () => this.#post({ type: 'lane_queued', lane });
-      this.#watches.set(lane, this.#listeners.watchLane(lane, queued));
+      try {
+        this.#watches.set(lane, this.#listeners.watchLane(lane, queued));
+      } catch (error) {
+        // epoll_ctl(2): ENOMEM, ENOSPC. The next change of the lanes tries again.
+        this.#failed(error);
+      }
     }
   }
 }

@@ -27,13 +27,22 @@ export class LaneLog {
   lookSoon(): void {
     this.#look ??= setImmediate(() => {
       this.#look = null;
-      this.#say(this.#listeners.laneFaults());
-      for (const stranger of this.#listeners.strangers()) {
-        if (this.#known.has(stranger.inode)) continue;
-        this.#known.add(stranger.inode);
-        this.#warn(describeStranger(stranger));
+      try {
+        this.#lookNow();
+      } catch (error) {
+        // The next exit, or the next worker that is ready, looks again.
+        this.#warn(`lanes cannot be looked at: ${error instanceof Error ? error.message : String(error)}`);
       }
     });
+  }
+
+  #lookNow(): void {
+    this.#say(this.#listeners.laneFaults());
+    for (const stranger of this.#listeners.strangers()) {
+      if (this.#known.has(stranger.inode)) continue;
+      this.#known.add(stranger.inode);
+      this.#warn(describeStranger(stranger));
+    }
   }
 
   #say(faults: readonly NamedFault[]): void {

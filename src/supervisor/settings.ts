@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import type { Config } from '../config/index.ts';
 import { steeringMode } from '../config/steering.ts';
 import type { HandoverSettings, Settings } from '../lifecycle/settings.ts';
+import { handshakeTime, synAckRetries } from '../linux/handshake.ts';
 import { gateNames } from '../readiness/index.ts';
 
 /** What the core needs to know of a config. */
@@ -47,7 +48,13 @@ function handoverOf(config: Config): HandoverSettings {
     settle: handover.settle,
     drainTimeout: handover.drain_timeout,
     maxRetiring: handover.max_retiring,
+    handshake: handshakeTime(synAckRetries(), longestDefer(config)),
   };
+}
+
+/** Seconds for which the kernel may keep a connection without data to itself. */
+function longestDefer({ service }: Config): number {
+  return Math.max(0, ...service.listeners.map(({ options }) => options.defer_accept ?? 0));
 }
 
 /** What a running supervisor cannot change, as problems; empty when the new config can be taken. */

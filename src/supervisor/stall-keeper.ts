@@ -13,6 +13,7 @@ export interface StallContext {
   readonly timers: Timers;
   readonly now: () => number;
   readonly post: (happening: Happening) => void;
+  readonly failed: (error: unknown) => void;
 }
 
 /** A worker that connections wait for. */
@@ -60,12 +61,22 @@ export class StallKeeper {
     if (this.#suspicions.size > 0) {
       this.#timer ??= timers.set(INTERVAL, () => {
         this.#timer = null;
-        for (const suspicion of [...this.#suspicions.values()]) this.#look(suspicion);
+        for (const suspicion of [...this.#suspicions.values()]) this.#lookSafely(suspicion);
         this.#arm();
       });
     } else if (this.#timer !== null) {
       timers.clear(this.#timer);
       this.#timer = null;
+    }
+  }
+
+  #lookSafely(suspicion: Suspicion): void {
+    try {
+      this.#look(suspicion);
+    } catch (error) {
+      // What the kernel does not tell now is no proof that somebody hangs.
+      clear(suspicion);
+      this.#context.failed(error);
     }
   }
 

@@ -136,9 +136,13 @@ export class Supervisor {
     });
     const shared = { generations: this.#generations, listeners: this.#listeners, timers, post };
     this.#keepers = {
-      lanes: new LaneKeeper(this.#listeners, post),
+      lanes: new LaneKeeper(this.#listeners, post, (error) => this.#error('watch lanes', error)),
       drain: new DrainKeeper({ ...shared, failed: (error) => this.#error('read connections', error) }),
-      stalls: new StallKeeper({ ...shared, now }),
+      stalls: new StallKeeper({
+        ...shared,
+        now,
+        failed: (error) => this.#error('look for hanging workers', error),
+      }),
       verify: new VerifyKeeper({ ...shared, runCommand }),
     };
     this.#performer = new Performer({

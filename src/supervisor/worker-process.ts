@@ -193,8 +193,17 @@ export class WorkerProcess {
     else this.#context.post({ type: 'gate_failed', ...this.key, gate, reason: stranger });
   }
 
-  /** Says which socket the service has opened on a steered address by itself; null for none. */
+  /** Says which socket the service has opened on a steered address by itself, or why nobody can tell; null for none. */
   #ownSocket(): string | null {
+    try {
+      return this.#findOwnSocket();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return `whether it listens on a socket of its own cannot be told: ${why}`;
+    }
+  }
+
+  #findOwnSocket(): string | null {
     const strangers = this.#context.listeners.strangers();
     if (strangers.length === 0) return null;
     const members = new Set([this.pid, ...sessionMembers(this.session)]);

@@ -95,6 +95,7 @@ export function drawSettings(random: Random): Settings {
       settle: random.pick([1_000, 1_000, 2_000]),
       drainTimeout: random.pick([0, 5_000]),
       maxRetiring: random.pick([1, 2, 2]),
+      handshake: 65_000,
     },
   };
 }

@@ -14,11 +14,16 @@ export interface WaitingRequest {
   readonly answer: Promise<Answerer>;
 }
 
+/** A client that is connected and has not said anything yet. */
+export interface SilentClient {
+  send(): WaitingRequest;
+}
+
 /**
- * Resolves when the connection is established: from then on it is in a queue, or somebody's.
+ * Resolves when the connection is established for the client.
  * @param from source address; left out: the kernel's choice
  */
-export async function sendRequest(scope: Scope, address: string, from?: string): Promise<WaitingRequest> {
+export async function connectSilently(scope: Scope, address: string, from?: string): Promise<SilentClient> {
   const socket = connect({ ...parseTarget(address), ...(from !== undefined && { localAddress: from }) });
   scope.after(() => {
     socket.destroy();
@@ -42,8 +47,17 @@ export async function sendRequest(scope: Scope, address: string, from?: string):
     socket.once('connect', resolve);
     socket.once('error', reject);
   });
-  socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
-  return { answer };
+  return {
+    send() {
+      socket.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+      return { answer };
+    },
+  };
+}
+
+/** Resolves when the connection is established: from then on it is in a queue, or somebody's. */
+export async function sendRequest(scope: Scope, address: string, from?: string): Promise<WaitingRequest> {
+  return (await connectSilently(scope, address, from)).send();
 }
 
 /** Several of them, one after the other. */

@@ -6,8 +6,8 @@ import { fixture } from '../support/paths.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
 /** More for a long run. */
-const HANDOVERS = Number(process.env.HANDOVERS ?? 20);
-const ANSWERS_EACH = 40;
+const HANDOVERS = Number(process.env.HANDOVERS ?? 50);
+const ANSWERS_EACH = 20;
 
 /** Every request was answered, and every generation from the first to the last answered some. */
 function assertNothingLost(result: LoadResult, handovers: number): void {

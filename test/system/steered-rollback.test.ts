@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import type { FactOf } from '../support/fact-log.ts';
+import { freeze } from '../support/freeze.ts';
 import { holdRequest } from '../support/held-request.ts';
 import { startLoad } from '../support/load.ts';
 import { fixture } from '../support/paths.ts';
@@ -14,8 +14,9 @@ import {
   startServing,
   whoAnswers,
 } from '../support/puppet-service.ts';
+import { assertRelieved } from '../support/relief.ts';
 import type { Scope } from '../support/temporary.ts';
-import { answers, sendRequests } from '../support/waiting-request.ts';
+import { sendRequests } from '../support/waiting-request.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
 type Failure = NonNullable<FactOf<'handover_finished'>['failure']>;
@@ -42,33 +43,6 @@ async function startCandidate(
   const candidate = await nextReady(service.puppets);
   await service.zero.fact('handover_step', { handover: 2, step });
   return { ...service, candidate };
-}
-
-/** Resolves when nothing of it runs any more: state T of /proc/PID/stat (proc_pid_stat(5)). */
-async function freeze({ pid }: Puppet): Promise<void> {
-  process.kill(pid, 'SIGSTOP');
-  for (;;) {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    if (stat.slice(stat.lastIndexOf(')') + 2).startsWith('T')) return;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-}
-
-/** What waits in the lane of the candidate is answered by one more process of the incumbent's generation, there for nothing else. */
-async function assertRelieved(
-  service: PuppetService,
-  requests: Awaited<ReturnType<typeof sendRequests>>,
-): Promise<void> {
-  const { zero, puppets } = service;
-  const { generation } = await zero.fact('lane_relieved');
-  assert.equal(generation, 1);
-  const relief = await puppets.nextOf(1);
-  await relief.listen({ name: 'http' });
-  const expected = { generation: 1, pid: relief.pid };
-  for (const { generation: by, pid } of await answers(requests)) {
-    assert.deepEqual({ generation: by, pid }, expected);
-  }
-  assert.equal(zero.log.all('lane_relieved').length, 1);
 }
 
 describe('a candidate is rolled back, and what waits for it is served, when it', () => {

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { freeze } from '../support/freeze.ts';
+import { startLoad } from '../support/load.ts';
+import { fixture } from '../support/paths.ts';
+import {
+  assertUntouched,
+  nextReady,
+  type PuppetService,
+  startServing,
+  whoAnswers,
+} from '../support/puppet-service.ts';
+import { assertRelieved } from '../support/relief.ts';
+import type { Scope } from '../support/temporary.ts';
+import { connectSilently, sendRequests } from '../support/waiting-request.ts';
+import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
+
+const QUICK = { settle: '200ms', drain_timeout: '500ms' };
+
+async function promote(service: PuppetService): Promise<void> {
+  service.reload();
+  await nextReady(service.puppets);
+  await service.zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+}
+
+describe('what the kernel has accepted is served', () => {
+  it('when its handshake is complete only after the old generation has left', DEADLINE, async (t) => {
+    // With defer_accept the last step of a handshake waits for the client's first bytes: here for as long as the test wants.
+    const service = await startServing(t, {
+      listeners: [{ name: 'http', address: '127.0.0.1:0', options: { defer_accept: 60 } }],
+      handover: QUICK,
+    });
+    const { zero } = service;
+    const clients = [1, 2, 3].map(async () => connectSilently(t, await zero.address('http')));
+    const silent = await Promise.all(clients);
+    await promote(service);
+    await zero.fact('generation_gone', { generation: 1 });
+    const requests = silent.map((client) => client.send());
+    await assertRelieved(service, requests, 2);
+  });
+
+  it(
+    'when the old generation hangs and has to be killed with connections in its queue',
+    DEADLINE,
+    async (t) => {
+      const service = await startServing(t, {
+        options: { shutdown_timeout: '200ms' },
+        handover: { ...QUICK, stall: '1s' },
+      });
+      const { zero, incumbent } = service;
+      await freeze(incumbent);
+      const requests = await sendRequests(t, await zero.address('http'), 10);
+      await promote(service);
+      await zero.fact('worker_killed', { pid: incumbent.pid });
+      await assertRelieved(service, requests, 2);
+      await zero.fact('generation_gone', { generation: 1 });
+    },
+  );
+
+  it('when the incumbent dies in the soak', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: { ...QUICK, soak: '1h' } });
+    const { zero, puppets, incumbent } = service;
+    await freeze(incumbent);
+    const requests = await sendRequests(t, await zero.address('http'), 10);
+    service.reload();
+    const candidate = await nextReady(puppets);
+    await zero.fact('handover_step', { handover: 2, step: 'soak' });
+    process.kill(incumbent.pid, 'SIGKILL');
+    // Sooner than the one that is started in its place.
+    await assertRelieved(service, requests, 2);
+    // The candidate goes on as if nothing had been.
+    await assertUntouched(service, candidate);
+    assert.deepEqual(zero.log.all('handover_finished', { handover: 2 }), []);
+  });
+});
+
+describe('a service that', () => {
+  async function startBreaker(scope: Scope): Promise<Zero> {
+    const zero = startZero(scope, {
+      config: {
+        service: {
+          listeners: [{ name: 'http', address: '127.0.0.1:0' }],
+          runtime: { path: fixture('lane-breaker.pl'), workers: 2 },
+          options: { reload_uptime: '0s' },
+          handover: QUICK,
+        },
+      },
+    });
+    await zero.fact('generation_promoted', { generation: 1 });
+    return zero;
+  }
+
+  const deeds = [
+    { path: '/shutdown', said: /^listener http: lane \d was shut down by the service; it works again/ },
+    {
+      path: '/again',
+      said: /^listener http: lane \d was shut down( and listened to again)? by the service; it works again/,
+    },
+  ];
+  for (const { path, said } of deeds) {
+    it(`does ${path} to its lane is named, and steering stays right`, DEADLINE, async (t) => {
+      const zero = await startBreaker(t);
+      const address = await zero.address('http');
+      const broken = await startLoad(t, { target: address, path: () => path, count: 1 }).finished;
+      assert.equal(broken.failed, 0);
+      const noticed = zero.fact('warning', ({ message }) => said.test(message));
+      // What looks as before is noticed with the next worker that is ready.
+      zero.signal('SIGHUP');
+      const { outcome } = await zero.fact('handover_finished', { handover: 2 });
+      assert.equal(outcome, 'promoted');
+      await noticed;
+      const { failed, losses, byGeneration } = await startLoad(t, { target: address, count: 300 }).finished;
+      assert.deepEqual([failed, Object.keys(byGeneration)], [0, ['2']], JSON.stringify(losses));
+      await zero.fact('generation_gone', { generation: 1 });
+      assert.equal((await whoAnswers(address)).generation, 2);
+      assert.deepEqual(zero.log.all('error'), []);
+    });
+  }
+});
