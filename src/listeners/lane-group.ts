@@ -103,6 +103,10 @@ export class LaneGroup implements Lanes {
     return acceptQueue(this.#lane(lane).fd);
   }
 
+  waiting(): number {
+    return this.#lanes.reduce((sum, { fd }) => sum + acceptQueue(fd), 0);
+  }
+
   hungUp(): void {
     // Every look finds it.
   }

@@ -46,12 +46,18 @@ export interface Lanes {
   readonly sockets: readonly LaneSocket[];
   /** Makes sure that there are at least so many. Throws ListenerError. */
   ensure(count: number): void;
-  /** The descriptor to give to a worker. Throws RangeError for a lane that there is not. */
-  give(lane: number): number;
+  /**
+   * The descriptor to give to a worker. Throws RangeError for a lane that there is not.
+   * @param first the first lane of its generation: a listener that goes to a generation as a whole gives this one to all of its workers, and
+   * takes every other of its lanes for this one from now on; left out: whatever it was before
+   */
+  give(lane: number, first?: number): number;
   /** Throws ListenerError. */
   steer(plan: LanePlan): void;
   /** Connections that wait in a lane's accept queue. */
   queued(lane: number): number;
+  /** Connections that wait in all of its queues. */
+  waiting(): number;
   /** A connection of our own to one lane. Throws ListenerError where none can be had. */
   openProbe(lane: number): Probe;
   /** A lane's socket has hung up: somebody shut it down. */

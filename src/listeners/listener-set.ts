@@ -25,8 +25,10 @@ export interface AcquiredListener {
   /**
    * The descriptor to give to a worker on this lane; of a shared listener always the same. The lane is this acquisition's from now on, and
    * whoever has the descriptor cannot change where connections go. Throws ListenerError.
+   * @param first the first lane of its generation, whose socket all of its workers have where the listener is a Unix one; left out for a
+   * worker that is there for what another generation left
    */
-  fdOf(lane: number): number;
+  fdOf(lane: number, first?: number): number;
   /** The descriptor's number in the service: socket_fd of the config. */
   readonly target: number;
   /** As bound, with the port that the kernel chose. */
@@ -171,6 +173,12 @@ export class ListenerSet {
     return queues.reduce((sum, queue) => sum + queue, 0);
   }
 
+  /** Connections that wait for one steered listener, whatever their lane; null for a shared one. */
+  waiting(listener: string): number | null {
+    const found = [...this.#pool.sockets].find(({ config }) => config.name === listener);
+    return found?.bound.lanes?.waiting() ?? null;
+  }
+
   /**
    * Proves every lane that was not proved yet: a connection of our own that is steered to it must come in by it. What is steered to is
    * proved anyhow. Takes 0.2 ms a lane. Throws ListenerError.
@@ -236,7 +244,8 @@ export class ListenerSet {
           return bound.fd;
         },
         steered: bound.lanes !== null,
-        fdOf: (lane) => (bound.lanes === null ? bound.fd : this.#give(acquired, bound.lanes, lane)),
+        fdOf: (lane, first) =>
+          bound.lanes === null ? bound.fd : this.#give(acquired, bound.lanes, lane, first),
         target: config.socket_fd,
         address: bound.address,
         text: formatAddress(bound.address),
@@ -252,10 +261,10 @@ export class ListenerSet {
     return acquired;
   }
 
-  #give(acquired: Acquired, lanes: Lanes, lane: number): number {
+  #give(acquired: Acquired, lanes: Lanes, lane: number, first: number | undefined): number {
     // Where every lane is taken, or may still get a connection, a new generation has one more than there were.
     this.ensureLanes(lane + 1);
-    const fd = lanes.give(lane);
+    const fd = lanes.give(lane, first);
     if (this.#steerer.give(lane, acquired)) {
       for (const listener of this.#steered()) this.#steerer.apply(listener);
     }

@@ -22,7 +22,8 @@ interface Lane extends LaneSocket {
 
 /**
  * The lanes of a Unix stream listener: sockets of their own, each with two names for life. The one that takes the new connections has the
- * public name as a third; promoting and rolling back are the same act.
+ * public name as a third; promoting and rolling back are the same act. There is one name and no program that could spread connections over
+ * several sockets, so all workers of a generation have its first lane.
  */
 export class UnixLanes implements Lanes {
   readonly path: string;
@@ -33,6 +34,8 @@ export class UnixLanes implements Lanes {
   readonly #hungUp = new Set<number>();
   /** Sockets of others that were found under the public name. */
   readonly #strangers = new Set<number>();
+  /** Which lane stands for which: those of one generation for its first. */
+  readonly #firsts = new Map<number, number>();
   #published = 0;
   #watch: NameWatch | null = null;
 
@@ -79,18 +82,23 @@ export class UnixLanes implements Lanes {
     while (this.#lanes.length < count) this.#lanes.push(this.#open(this.#lanes.length));
   }
 
-  give(lane: number): number {
-    return this.#lane(lane).fd;
+  give(lane: number, first?: number): number {
+    if (first !== undefined) this.#firsts.set(lane, first);
+    return this.#lane(this.#standsFor(lane)).fd;
   }
 
   steer({ main }: LanePlan): void {
-    const lane = main[0] ?? 0;
+    const lane = this.#standsFor(main[0] ?? 0);
     this.ensure(lane + 1);
     this.#publish(lane);
   }
 
   queued(lane: number): number {
-    return unixSocket(this.#lane(lane).inode)?.rqueue ?? 0;
+    return unixSocket(this.#lane(this.#standsFor(lane)).inode)?.rqueue ?? 0;
+  }
+
+  waiting(): number {
+    return this.#lanes.reduce((sum, { inode }) => sum + (unixSocket(inode)?.rqueue ?? 0), 0);
   }
 
   prove(): void {
@@ -98,7 +106,7 @@ export class UnixLanes implements Lanes {
   }
 
   openProbe(lane: number): Probe {
-    const { names } = this.#lane(lane);
+    const { names } = this.#lane(this.#standsFor(lane));
     const remote = { family: 'unix', path: names.kept } as const;
     let fd: number | null = null;
     try {
@@ -201,6 +209,10 @@ export class UnixLanes implements Lanes {
     if (lstatSync(this.path, { throwIfNoEntry: false })?.isSocket() !== true) return;
     for (const { inode } of unixSocketsAt(this.path))
       if (this.#own(inode) === null) this.#strangers.add(inode);
+  }
+
+  #standsFor(lane: number): number {
+    return this.#firsts.get(lane) ?? lane;
   }
 
   #lane(lane: number): Lane {

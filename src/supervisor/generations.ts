@@ -6,17 +6,24 @@ import { SpawnError } from '../workers/spawner.ts';
 import type { Prepared } from './prepare.ts';
 import { type Post, type WorkerContext, WorkerProcess } from './worker-process.ts';
 
+interface Held {
+  readonly prepared: Prepared;
+  readonly processes: Map<string, WorkerProcess>;
+  /** Of the worker that was started first. */
+  firstLane: number | null;
+}
+
 /** What the shell holds for each generation: what it was prepared with, and its processes. */
 export class Generations {
   readonly #context: WorkerContext;
-  readonly #held = new Map<number, { prepared: Prepared; processes: Map<string, WorkerProcess> }>();
+  readonly #held = new Map<number, Held>();
 
   constructor(context: WorkerContext) {
     this.#context = context;
   }
 
   add(generation: number, prepared: Prepared): void {
-    this.#held.set(generation, { prepared, processes: new Map() });
+    this.#held.set(generation, { prepared, processes: new Map(), firstLane: null });
     this.#context.output.open(generation);
   }
 
@@ -25,9 +32,11 @@ export class Generations {
   }
 
   /** Starts one process; its pid, or why there is none. */
-  spawn(key: WorkerKey, post: Post): number | Failure {
+  spawn(key: WorkerKey, { lane, relief }: Omit<Post, 'first'>): number | Failure {
     const held = this.#held.get(key.generation);
     if (!held) throw new Error(`generation ${key.generation} is not held`);
+    if (!relief) held.firstLane ??= lane;
+    const post = { lane, relief, first: relief ? undefined : (held.firstLane ?? lane) };
     try {
       const process = new WorkerProcess(key, post, held.prepared, this.#context);
       forgetEarlier(held.processes, key);

@@ -76,7 +76,8 @@ function generationStatus(generation: Generation, now: number): StatusDocument['
     id,
     stage: stage.name,
     release: { path, directory },
-    since_ms_ago: Math.round(now - since),
+    // Of one that leaves, since when it does.
+    since_ms_ago: Math.round(now - ('since' in stage ? stage.since : since)),
     workers: workers.map(({ index, life, lane, incarnation }) => ({
       worker: index,
       pid: life.name === 'up' || life.name === 'stopping' ? life.pid : null,
@@ -95,7 +96,7 @@ function listenerStatus(listeners: ListenerSet): StatusDocument['listeners'] {
     name,
     address: formatAddress(address),
     steered: lanes.length > 0,
-    queue: lanes.length > 0 ? lanes.reduce((sum, _, lane) => sum + listeners.queued(lane), 0) : null,
+    queue: listeners.waiting(name),
     lanes: lanes.length,
   }));
 }

@@ -41,6 +41,8 @@ const NO_GATES: ReadinessConfig = { notify: false, accept: false, timeout: 0 };
 export interface Post {
   readonly lane: number;
   readonly relief: boolean;
+  /** The first lane of its generation; undefined for a relief. */
+  readonly first: number | undefined;
 }
 
 /** One process in one place of a generation, with everything that is held for it: pipes, notify socket, gates, watches. */
@@ -95,7 +97,10 @@ export class WorkerProcess {
           runtime,
           release,
           user,
-          listeners: acquired.listeners.map((listener) => ({ ...listener, fd: listener.fdOf(post.lane) })),
+          listeners: acquired.listeners.map((listener) => ({
+            ...listener,
+            fd: listener.fdOf(post.lane, post.first),
+          })),
           notifyPath,
           shutdown: { signal, timeout },
           readyFd: readyPipe && { target: readiness.ready_fd ?? -1, fd: readyPipe.write },

@@ -151,11 +151,17 @@ describe('under load no request is lost', () => {
     assert.equal(failed, 0, JSON.stringify(losses.slice(0, 5)));
   });
 
-  it('over a Unix socket with steer: true', DEADLINE, async (t) => {
+  it('over a Unix socket with steer: true, and every worker has its share', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const path = join(folder, 'http.sock');
-    const zero = startZero(t, { config: abruptConfig({ address: `unix:${path}`, steer: true }, 1) });
+    const zero = startZero(t, { config: abruptConfig({ address: `unix:${path}`, steer: true }, 2) });
     await zero.fact('generation_promoted', { generation: 1 });
+    const workers = await startLoad(t, {
+      target: `unix:${path}`,
+      count: 200,
+      generationOf: ({ body }) => String(JSON.parse(body.toString()).pid),
+    }).finished;
+    assert.equal(Object.keys(workers.byGeneration).length, 2);
     const load = startLoad(t, { target: `unix:${path}` });
     await load.whenPhaseHas(50);
     const last = 9;

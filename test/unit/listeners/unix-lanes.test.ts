@@ -244,6 +244,19 @@ test('leftovers of a supervisor that was killed are replaced, sockets that someb
   assert.equal(laneOf(only(acquired), path, [0, 1]), 0);
 });
 
+test('all workers of a generation have its first lane, whichever of theirs is steered to', async (t) => {
+  const { set, app, path } = await steered(t);
+  const first = inodeOf(app.fdOf(1, 1));
+  assert.equal(inodeOf(app.fdOf(2, 1)), first);
+  set.steer(to([2]));
+  await connect(t, { path });
+  assert.deepEqual([set.queued(1), set.queued(2), set.queued(0), set.waiting('app')], [1, 1, 0, 1]);
+  // Somebody who is there for what another generation left in that lane.
+  assert.equal(inodeOf(app.fdOf(2)), first);
+  // A lane that another generation has then is its own.
+  assert.notEqual(inodeOf(app.fdOf(2, 2)), first);
+});
+
 test('a client that waits in a lane is served when another one is published', async (t) => {
   const { set, app, path } = await steered(t);
   const client = await connect(t, { path });
