@@ -1,4 +1,5 @@
-import { Command, CommanderError } from 'commander';
+import { Argument, Command, CommanderError } from 'commander';
+import type { Shell } from './completion.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import type { LogsOptions } from './logs.ts';
 import type { ReloadOptions } from './reload.ts';
@@ -143,6 +144,15 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
     .action(async (options: InstanceOptions & { readonly now: boolean }) => {
       const { stop } = await import('./stop.ts');
       code = await stop({ ...instanceOf(options), now: options.now });
+    });
+
+  program
+    .command('completion')
+    .description('print what completes this command line in bash, zsh or fish')
+    .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell: Shell) => {
+      const { completion } = await import('./completion.ts');
+      code = completion(shell, program);
     });
 
   try {

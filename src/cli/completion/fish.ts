@@ -1,0 +1,87 @@
+import type { CommandShape, OptionShape, Shape, Value } from './shape.ts';
+
+/** For fish 3. */
+export function fishCompletion({ commands, options }: Shape): string {
+  const noCommand = 'test -z (__zero_command)';
+  return `# zero in fish: put this into ~/.config/fish/completions/zero.fish
+#   zero completion fish | source
+function __zero_instances
+    set -l own /tmp/zero-(id -u)
+    test -n "$XDG_RUNTIME_DIR"; and set own $XDG_RUNTIME_DIR/zero
+    test (id -u) = 0; and set own
+    for socket in $own/*/control.sock /run/zero/*/control.sock
+        path basename (path dirname $socket)
+    end
+end
+function __zero_generations
+    set -l instance (string match -r -- '^--(?:config|name)=.*' (commandline -opc))
+    for option in --config --name
+        set -l at (contains -i -- $option (commandline -opc)); and set -a instance $option (commandline -opc)[(math $at + 1)]
+    end
+    zero history --json $instance 2>/dev/null | string replace -rf '^ {6}"generation": (\\d+).*' '$1'
+end
+# The command once it was typed, with -- once that was, too.
+function __zero_command
+    set -l words (commandline -opc)
+    set -l command ''
+    set -l skip 0
+    for word in $words[2..]
+        if test $skip = 1
+            set skip 0
+            continue
+        end
+        switch $word
+            case --config
+                set skip 1
+            case --
+                test -n "$command"; and set command -- "$command --"
+                break
+            case '-*'
+            case '*'
+                test -z "$command"; and set command $word
+        end
+    end
+    echo $command
+end
+complete -c zero -f
+${options.map((option) => optionLine(noCommand, option)).join('')}${commands
+  .map(({ name, description }) => line(noCommand, `-a ${name}`, description))
+  .join(
+    '',
+  )}${commands.map(commandLines).join('')}complete -c zero -n 'string match -q "* --" -- (__zero_command)' -F -a '(__fish_complete_command)'
+`;
+}
+
+function commandLines({ name, options, argument }: CommandShape): string {
+  const condition = `test (__zero_command) = ${name}`;
+  const lines = options.map((option) => optionLine(condition, option));
+  if (argument !== null && argument.kind !== 'command' && argument.kind !== 'anything')
+    lines.push(line(condition, candidates(argument), ''));
+  return lines.join('');
+}
+
+function optionLine(condition: string, { names, description, value }: OptionShape): string {
+  const flags = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
+  if (value !== null) flags.push(value.kind === 'file' ? '-r -F' : `-x ${candidates(value)}`.trimEnd());
+  return line(condition, flags.join(' '), description);
+}
+
+function candidates(value: Value): string {
+  switch (value.kind) {
+    case 'word':
+      return `-a ${quote(value.words.join(' '))}`;
+    case 'instance':
+      return "-a '(__zero_instances)'";
+    case 'generation':
+      return "-a '(__zero_generations)'";
+    default:
+      return '';
+  }
+}
+
+function line(condition: string, what: string, description: string): string {
+  const told = description === '' ? '' : ` -d ${quote(description)}`;
+  return `complete -c zero -n ${quote(condition)} ${what}${told}\n`;
+}
+
+const quote = (text: string): string => `'${text.replaceAll(/[\\']/g, '\\$&')}'`;

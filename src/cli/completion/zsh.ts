@@ -1,0 +1,89 @@
+import type { CommandShape, OptionShape, Shape, Value } from './shape.ts';
+import { GENERATIONS, INSTANCES } from './sources.ts';
+
+/** For zsh 5, in a file of $fpath or sourced. */
+export function zshCompletion({ commands, options }: Shape): string {
+  return `#compdef zero
+# zero in zsh: put this into ~/.zshrc, behind compinit
+#   source <(zero completion zsh)
+_zero_instances() {
+  setopt localoptions nullglob
+  local -a found
+  found=(\${(f)"$(${INSTANCES.replaceAll('\n', '\n  ')})"})
+  compadd "$@" -a found
+}
+_zero_generations() {
+  local -a instance found
+  local at
+  for ((at = 2; at < CURRENT; at++)); do
+    case $words[at] in
+      --config | --name) instance+=($words[at] $words[at+1]) ;;
+      --config=* | --name=*) instance+=($words[at]) ;;
+    esac
+  done
+  found=(\${(f)"$(set -- $instance; ${GENERATIONS})"})
+  compadd "$@" -a found
+}
+_zero() {
+  local curcontext="$curcontext" state line
+  typeset -A opt_args
+  _arguments -C -S \\
+${options.map(specification).join('')}    '1: :->command' \\
+    '*:: :->rest'
+  case $state in
+    command)
+      local -a commands
+      commands=(
+${commands.map(({ name, description }) => `        ${quote(`${name}:${description}`)}`).join('\n')}
+      )
+      _describe -t commands command commands ;;
+    rest)
+      case $words[1] in
+${commands.map(commandCase).join('\n')}
+      esac ;;
+  esac
+}
+if [ "$funcstack[1]" = _zero ]; then _zero "$@"; else compdef _zero zero; fi
+`;
+}
+
+function commandCase({ name, options, argument }: CommandShape): string {
+  const specifications = options.map(specification).join('');
+  return `        ${name}) _arguments -S \\\n${specifications}    ${argument === null ? '&& return' : behind(argument)} ;;`;
+}
+
+/** One for each name of an option, which excludes the others; `--listen` and the like may come again. */
+function specification({ names, description, value }: OptionShape): string {
+  const text = `[${description.replaceAll(/[\\[\]:]/g, '\\$&')}]`;
+  const what = value === null ? '' : `:${value.kind}:${action(value)}`;
+  const again = description.includes('again') ? '*' : '';
+  return names
+    .map((name) => {
+      const others = again === '' && names.length > 1 ? `(${names.join(' ')})` : '';
+      return `    ${quote(`${again}${others}${name}${text}${what}`)} \\\n`;
+    })
+    .join('');
+}
+
+function behind(argument: Value): string {
+  return quote(
+    argument.kind === 'command' ? '*:::command:_normal' : `1:${argument.kind}:${action(argument)}`,
+  );
+}
+
+function action(value: Value): string {
+  switch (value.kind) {
+    case 'word':
+      return `(${value.words.join(' ')})`;
+    case 'file':
+      return '_files';
+    case 'instance':
+      return '_zero_instances';
+    case 'generation':
+      return '_zero_generations';
+    default:
+      return ' ';
+  }
+}
+
+const quote = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { it } from 'node:test';
+import { promisify } from 'node:util';
+import { requireProgram } from '../support/debian.ts';
+import { installZero } from '../support/installed.ts';
+import { fixture } from '../support/paths.ts';
+import { account, asAccount, IS_ROOT, sharedFolder } from '../support/privileges.ts';
+import type { Scope } from '../support/temporary.ts';
+import { DEADLINE } from '../support/zero.ts';
+
+/** What is typed, and what the last word of it becomes: the only one that fits. */
+const COMPLETED: readonly (readonly [string, string])[] = [
+  ['zero rel', 'reload'],
+  ['zero reload --prev', '--preview'],
+  ['zero --config x sch', 'schema'],
+  ['zero status --name we', 'web-7'],
+  ['zero run --name we', 'we'],
+  ['zero completion zs', 'zsh'],
+  ['zero check --config bin/ze', 'bin/zero'],
+  ['zero run --listen 80 -- bin/ze', 'bin/zero'],
+];
+
+/** How a shell is asked, each line an argument; it prints a line for each. */
+const ASKED = {
+  // As readline calls the function (Programmable Completion, bash(1)).
+  bash: `source <(zero completion bash)
+    for line; do
+      read -ra COMP_WORDS <<<"$line"; COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _zero 2>/dev/null
+      echo "\${COMPREPLY[*]:-\${COMP_WORDS[COMP_CWORD]}}"
+    done`,
+  // On a terminal, by the key.
+  zsh: `source ./complete.zsh`,
+  fish: `zero completion fish | source
+    for line in $argv
+      set -l found (complete -C "$line" | string split -f 1 \\t)
+      test -n "$found"; or set found (string split ' ' -- $line)[-1]
+      echo $found
+    end`,
+} as const;
+
+/** A folder with zero on the PATH, an instance of it that runs, and an ordinary user whose it is. */
+function surroundings(scope: Scope): { cwd: string; env: NodeJS.ProcessEnv; prefix: string[] } {
+  const folder = sharedFolder(scope);
+  const { command } = installZero(scope);
+  mkdirSync(join(folder, 'bin'));
+  writeFileSync(join(folder, 'bin', 'zero'), `#!/bin/sh\nexec ${command.join(' ')} "$@"\n`, { mode: 0o755 });
+  copyFileSync(fixture('complete.zsh'), join(folder, 'complete.zsh'));
+  mkdirSync(join(folder, 'run', 'zero', 'web-7'), { recursive: true });
+  const server = createServer().listen(join(folder, 'run', 'zero', 'web-7', 'control.sock'));
+  scope.after(() => void server.close());
+  const nobody = account('nobody');
+  if (IS_ROOT) chownSync(folder, nobody.uid, nobody.gid);
+  const env = {
+    HOME: folder,
+    PATH: `${join(folder, 'bin')}:${process.env.PATH}`,
+    XDG_RUNTIME_DIR: join(folder, 'run'),
+    TERM: 'xterm',
+    LC_ALL: 'C.UTF-8',
+  };
+  return { cwd: folder, env, prefix: IS_ROOT ? asAccount(nobody) : [] };
+}
+
+for (const shell of ['bash', 'zsh', 'fish'] as const) {
+  it(`${shell} completes commands, options, files and the names of instances`, DEADLINE, async (t) => {
+    const program = requireProgram(t, shell, shell);
+    if (program === null) return;
+    const { prefix, ...options } = surroundings(t);
+    const name = shell === 'fish' ? [] : [shell];
+    const lines = COMPLETED.map(([typed]) => typed);
+    const [first = '', ...args] = [...prefix, program, '-c', ASKED[shell], ...name, ...lines];
+    const { stdout, stderr } = await promisify(execFile)(first, args, options);
+    const last = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.trimEnd().split(' ').at(-1));
+    assert.deepEqual(
+      last,
+      COMPLETED.map(([, word]) => word),
+      stderr,
+    );
+  });
+}
