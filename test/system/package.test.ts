@@ -1,40 +1,128 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, symlinkSync } from 'node:fs';
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, normalize } from 'node:path';
-import { it } from 'node:test';
+import { describe, it } from 'node:test';
 import { ROOT } from '../support/paths.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { DEADLINE } from '../support/zero.ts';
 
+/** Links to other documents of the package. */
 const LINK = /\]\((?!https?:|#)([^)#]+)/g;
 
-it('the package has all that the command and its README need, and nothing else', DEADLINE, (t) => {
+interface Manifest {
+  readonly exports: Readonly<Record<string, string | Readonly<Record<string, string>>>>;
+  readonly bin: Readonly<Record<string, string>>;
+}
+
+/** What the package has: the names of its files as `npm pack` takes them. */
+function packed(): Set<string> {
+  const text = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: ROOT,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const [{ files }] = JSON.parse(text) as [{ files: readonly { path: string }[] }];
+  return new Set(files.map(({ path }) => path));
+}
+
+async function manifest(): Promise<Manifest> {
+  const { default: found } = await import(join(ROOT, 'package.json'), { with: { type: 'json' } });
+  return found;
+}
+
+/** A folder in which the package is installed. */
+function project(t: { after(cleanup: () => void): void }): string {
   const folder = temporaryFolder(t);
-  // It was built for these tests already.
-  const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
-  const [packed] = JSON.parse(
-    execFileSync('npm', pack, { cwd: ROOT, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }),
-  ) as { filename: string; files: { path: string }[] }[];
-  assert.ok(packed);
-  execFileSync('tar', ['-xzf', join(folder, packed.filename), '-C', folder]);
-  const root = join(folder, 'package');
-  symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
-  const names = packed.files.map(({ path }) => path);
-  assert.deepEqual(
-    names.filter((name) => /^(src|test|scripts|bench|build)\/|^\.|\.cjs\.map$/.test(name)),
-    [],
-  );
-  const documents = names.filter((name) => name.endsWith('.md'));
-  assert.ok(documents.length > 5);
-  for (const name of documents) {
-    for (const [, link = ''] of readFileSync(join(root, name), 'utf8').matchAll(LINK)) {
-      const target = normalize(join(root, name, '..', link));
-      assert.ok(existsSync(target), `${name} links to ${link}`);
+  mkdirSync(join(folder, 'node_modules', '@types'), { recursive: true });
+  symlinkSync(ROOT, join(folder, 'node_modules', 'zerodown'));
+  symlinkSync(join(ROOT, 'node_modules', '@types', 'node'), join(folder, 'node_modules', '@types', 'node'));
+  return folder;
+}
+
+describe('the package', () => {
+  it('contains all that it exports, and what that loads', async () => {
+    const files = packed();
+    const { exports, bin } = await manifest();
+    const named = Object.values(exports).flatMap((target) =>
+      typeof target === 'string' ? [target] : Object.values(target),
+    );
+    assert.ok(named.length > 2);
+    for (const path of [...named, ...Object.values(bin)])
+      assert.ok(files.has(path.replace('./', '')), `${path} is not in the package`);
+    for (const path of ['dist/zero.cjs', 'dist/run.cjs', 'README.md', 'LICENSE', 'CHANGELOG.md'])
+      assert.ok(files.has(path), `${path} is not in the package`);
+  });
+
+  it('has nothing that only its makers need, and every document that another one links to', () => {
+    const files = [...packed()];
+    assert.deepEqual(
+      files.filter((name) => /^(src|test|scripts|bench|build)\/|^\.|\.cjs\.map$/.test(name)),
+      [],
+    );
+    const documents = files.filter((name) => name.endsWith('.md'));
+    assert.ok(documents.length > 5);
+    for (const name of documents) {
+      for (const [, link = ''] of readFileSync(join(ROOT, name), 'utf8').matchAll(LINK)) {
+        const target = normalize(join(name, '..', link)).replace(/\/$/, '');
+        const found = files.includes(target) || files.some((file) => file.startsWith(`${target}/`));
+        assert.ok(found, `${name} links to ${link}`);
+      }
     }
-  }
-  const zero = (...args: string[]) =>
-    execFileSync(process.execPath, [join(root, 'bin', 'zero.js'), ...args], { cwd: root, encoding: 'utf8' });
-  assert.equal(zero('check', '--config', 'config.example.yaml'), 'config.example.yaml: ok\n');
-  assert.match(zero('run', '--help'), /^Usage: zero run /);
+  });
+
+  it('runs the command where it was unpacked', (t) => {
+    const folder = temporaryFolder(t);
+    // It was built for these tests already.
+    const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+    const text = execFileSync('npm', pack, {
+      cwd: ROOT,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    const [{ filename }] = JSON.parse(text) as [{ filename: string }];
+    execFileSync('tar', ['-xzf', join(folder, filename), '-C', folder]);
+    const root = join(folder, 'package');
+    symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
+    const zero = (...args: string[]) =>
+      execFileSync(process.execPath, [join(root, 'bin', 'zero.js'), ...args], {
+        cwd: root,
+        encoding: 'utf8',
+      });
+    assert.equal(zero('check', '--config', 'config.example.yaml'), 'config.example.yaml: ok\n');
+    assert.match(zero('run', '--help'), /^Usage: zero run /);
+  });
+
+  it('is imported by its name, from ES modules and from CommonJS', (t) => {
+    const folder = project(t);
+    const print = 'console.log(Object.keys(library).sort().join())';
+    writeFileSync(join(folder, 'a.mjs'), `import * as library from 'zerodown';${print}`);
+    writeFileSync(join(folder, 'b.cjs'), `const library = require('zerodown');${print}`);
+    for (const file of ['a.mjs', 'b.cjs']) {
+      const names = execFileSync(process.execPath, [join(folder, file)], {
+        encoding: 'utf8',
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      assert.match(names, /UpgradeError,createUpgrader/, file);
+    }
+  });
+
+  it('has types that a strict project can use', (t) => {
+    const folder = project(t);
+    writeFileSync(
+      join(folder, 'a.mts'),
+      [
+        "import { createServer } from 'node:http';",
+        "import { createUpgrader, UpgradeError, type UpgradeErrorCode } from 'zerodown';",
+        "const upgrader = await createUpgrader({ pidFile: '/run/a.pid', upgradeTimeoutMs: 1_000 });",
+        "await upgrader.listen(createServer(), { host: '127.0.0.1', port: 8080 });",
+        "export const code: UpgradeErrorCode = new UpgradeError('STOPPED', 'why').code;",
+        '// @ts-expect-error a port is a number',
+        "await upgrader.listen(createServer(), { port: 'http' });",
+      ].join('\n'),
+    );
+    const options =
+      '--noEmit --strict --module nodenext --target es2023 --types node --exactOptionalPropertyTypes';
+    const tsc = join(ROOT, 'node_modules/typescript/bin/tsc');
+    execFileSync(process.execPath, [tsc, ...options.split(' '), 'a.mts'], { cwd: folder, stdio: 'inherit' });
+  });
 });
