@@ -1,6 +1,7 @@
 import { Argument, Command, CommanderError } from 'commander';
 import type { Shell } from './completion.ts';
 import type { InstanceOptions } from './find-instance.ts';
+import type { InitOptions } from './init.ts';
 import type { LogsOptions } from './logs.ts';
 import type { ReloadOptions } from './reload.ts';
 import { version } from './version.ts';
@@ -77,6 +78,21 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
     .action(async () => {
       const { schema } = await import('./schema.ts');
       code = schema();
+    });
+
+  program
+    .command('init')
+    .description('write a commented config for a command, or print the systemd unit for it')
+    .option('--config <file>', 'the config file to write (default: $ZERO_CONFIG, else ./zero.yaml)')
+    .option('--listen <address>', 'the service listens on this address, or bare port', collect, [])
+    .option('--name <name>', 'name of the instance (default: after the command)')
+    .option('--systemd', 'print the unit; without a command for the config that is there', false)
+    .argument('[command...]', 'the service and its arguments, after --')
+    .passThroughOptions()
+    .action(async (command: string[], options: Omit<InitOptions, 'command'>) => {
+      const { init } = await import('./init.ts');
+      const config = configOf(options);
+      code = init({ ...options, ...(config === undefined ? {} : { config }), command });
     });
 
   /** A command for an instance that runs: it takes what names one. */

@@ -1,0 +1,120 @@
+import { realpathSync, rmSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import {
+  type Config,
+  configFromArguments,
+  formatProblem,
+  loadConfig,
+  locateConfig,
+  parseConfig,
+} from '../config/index.ts';
+import { EXIT } from './exit-code.ts';
+import { configText } from './init/config-text.ts';
+import { guess } from './init/guess.ts';
+import { unitText } from './init/unit-text.ts';
+
+export interface InitOptions {
+  readonly config?: string;
+  readonly listen: readonly string[];
+  readonly name?: string;
+  readonly systemd: boolean;
+  readonly command: readonly string[];
+}
+
+export interface InitContext {
+  readonly folder: string;
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+  /** argv that starts this zero. */
+  readonly zero: readonly string[];
+}
+
+const HERE: InitContext = {
+  folder: process.cwd(),
+  out: (text) => process.stdout.write(text),
+  err: (text) => process.stderr.write(text),
+  zero: [process.execPath, realpathSync(process.argv[1] ?? '')],
+};
+
+/** These start what they are asked for as a child of their own, which gets no descriptor but the first three. */
+const PACKAGE_MANAGERS = new Set(['npm', 'npx', 'yarn', 'pnpm', 'pnpx', 'bunx']);
+const ANYWHERE = 'localhost:8080';
+
+/**
+ * `zero init`: writes the config for a command, and with `--systemd` prints the unit for it, or for the config that is there. Never
+ * overwrites. Returns the exit code.
+ */
+export function init(options: InitOptions, context: InitContext = HERE): number {
+  const file = path.resolve(context.folder, locateConfig(options.config));
+  const { command, systemd } = options;
+  if (command.length === 0 && !systemd) {
+    context.err('zero init: no command given: zero init --listen 8080 -- CMD [ARG...]\n');
+    return EXIT.usage;
+  }
+  const code = command.length === 0 ? EXIT.done : write(file, options, context);
+  return code === EXIT.done && systemd ? printUnit(file, context) : code;
+}
+
+function write(file: string, options: InitOptions, { folder, out, err }: InitContext): number {
+  const { command, listen, name, systemd } = options;
+  const [program = ''] = command;
+  if (PACKAGE_MANAGERS.has(path.basename(program))) {
+    err(
+      `zero init: ${program} does not pass its socket on to what it starts: write the command that it stands for, as in -- node server.js\n`,
+    );
+    return EXIT.usage;
+  }
+  const guessed = guess(command, folder);
+  const addresses = listen.length > 0 ? listen : [guessed.address ?? ANYWHERE];
+  const given = configFromArguments({ command, listen: addresses, name: name ?? guessed.name });
+  if ('problems' in given) {
+    for (const problem of given.problems) err(`${formatProblem(problem)}\n`);
+    return EXIT.usage;
+  }
+  const { listeners, runtime } = given.config.service;
+  const text = configText({
+    ...guessed,
+    name: runtime.name,
+    directory: folder,
+    path: runtime.path,
+    listen: listeners.map(({ address }) => address.text.replace(/^tcp:/, '')),
+    file: path.relative(folder, file),
+  });
+  const parsed = parseConfig(text, file);
+  if ('problems' in parsed) throw new Error(parsed.problems.map(formatProblem).join('\n'));
+  try {
+    writeFileSync(file, text, { flag: 'wx' });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code !== 'EEXIST') rmSync(file, { force: true });
+    const exists = `${file} is there already, and is left as it is: remove it, or name another with --config`;
+    err(`zero init: ${code === 'EEXIST' ? exists : `write ${file}: ${message}`}\n`);
+    return EXIT.failed;
+  }
+  (systemd ? err : out)(`${path.relative(folder, file)} is written: read it, then start zero\n`);
+  return EXIT.done;
+}
+
+function printUnit(file: string, { out, err, zero }: InitContext): number {
+  const loaded = loadConfig(file);
+  if ('problems' in loaded) {
+    for (const problem of loaded.problems) err(`${formatProblem(problem)}\n`);
+    return EXIT.failed;
+  }
+  out(unitText({ ...factsOf(loaded.config), zero, config: file }));
+  return EXIT.done;
+}
+
+/** A reload may take as long as the gates, the canary and the soak together; what is left of a stop is killed after two seconds. */
+function factsOf({ application, service }: Config) {
+  const { runtime, options, readiness, handover } = service;
+  const steps = handover.canary?.steps ?? [];
+  const watched = steps.reduce((sum, step) => sum + step.for, 0) + handover.soak;
+  return {
+    name: runtime.name,
+    stopTimeout: options.shutdown_timeout === 0 ? null : options.shutdown_timeout + 5_000,
+    startTimeout: readiness.timeout + options.reload_uptime + watched + 30_000,
+    ownRuntimeDirectory: application.runtime_directory === undefined,
+    ownDataDirectory: application.data_directory === undefined,
+  };
+}

@@ -1,0 +1,77 @@
+/** What a unit of systemd needs to know. Times in milliseconds. */
+export interface UnitFacts {
+  readonly name: string;
+  /** argv that starts zero, without arguments. */
+  readonly zero: readonly string[];
+  /** Absolute path of the config. */
+  readonly config: string;
+  /** Null: never. */
+  readonly stopTimeout: number | null;
+  /** For the first generation to serve, and for the verdict of a reload. */
+  readonly startTimeout: number;
+  /** The directories are those that zero makes by default. */
+  readonly ownRuntimeDirectory: boolean;
+  readonly ownDataDirectory: boolean;
+}
+
+/**
+ * A unit for the system's manager. Type=notify: zero says READY=1 when the first generation serves. KillMode=mixed: zero stops its service
+ * itself; what it leaves behind, or leaves when it is killed, is killed before it starts again.
+ */
+export function unitText(facts: UnitFacts): string {
+  const { name, zero, config, stopTimeout, startTimeout, ownRuntimeDirectory, ownDataDirectory } = facts;
+  const command = [...zero, '--config', config].map(argument).join(' ');
+  const reload = [...zero, 'reload', '--config', config].map(argument).join(' ');
+  const runtime = ownRuntimeDirectory
+    ? `# zero's own default directories.\nRuntimeDirectory=zero/${specifier(name)}\n`
+    : '';
+  const state = ownDataDirectory ? `StateDirectory=zero/${specifier(name)}\nStateDirectoryMode=0750\n` : '';
+  return `# /etc/systemd/system/${name}.service
+#   systemctl daemon-reload && systemctl enable --now ${name}
+#   systemctl reload ${name}    waits for the verdict of the handover
+
+[Unit]
+Description=${specifier(name)}, under zero
+After=network-online.target
+Wants=network-online.target
+
+[Service]
+Type=notify
+ExecStart=${command}
+ExecReload=${reload}
+# For the first version to serve, and for a reload to end; a handover goes on when the reload is given up.
+TimeoutStartSec=${seconds(startTimeout)}
+# zero stops its service by itself; what is left then is killed.
+KillMode=mixed
+TimeoutStopSec=${stopTimeout === null ? 'infinity' : seconds(stopTimeout)}
+Restart=on-failure
+RestartSec=1s
+${runtime}${state}
+# zero is root here to bind low ports and to change to runtime.user, which the service should have.
+# Nothing of these is in the way of zero or of most services.
+ProtectSystem=full
+ProtectControlGroups=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+LockPersonality=yes
+
+[Install]
+WantedBy=multi-user.target
+`;
+}
+
+function seconds(milliseconds: number): string {
+  return `${Math.ceil(milliseconds / 1000)}s`;
+}
+
+/** Percent signs begin specifiers (systemd.unit(5)). */
+function specifier(text: string): string {
+  return text.replaceAll('%', '%%');
+}
+
+/** One word of a command line, of which dollar signs begin variables (systemd.service(5)). */
+function argument(text: string): string {
+  const escaped = specifier(text).replaceAll('$', '$$$$');
+  return /^[\w./@%$+=:,-]+$/.test(escaped) ? escaped : `"${escaped.replaceAll(/[\\"]/g, '\\$&')}"`;
+}

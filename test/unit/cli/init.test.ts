@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { guess } from '../../../src/cli/init/guess.ts';
+import { unitText } from '../../../src/cli/init/unit-text.ts';
+import { type InitOptions, init } from '../../../src/cli/init.ts';
+import { formatProblem, loadConfig, parseConfig } from '../../../src/config/index.ts';
+
+const DEFAULTS = { listen: [], systemd: false, command: [] };
+
+function setUp(t: TestContext) {
+  const folder = mkdtempSync(join(tmpdir(), 'zero-init-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const said = { out: '', err: '' };
+  const run = (options: Partial<InitOptions>): number => {
+    said.out = '';
+    said.err = '';
+    return init(
+      { ...DEFAULTS, config: join(folder, 'zero.yaml'), ...options },
+      {
+        folder,
+        out: (text) => {
+          said.out += text;
+        },
+        err: (text) => {
+          said.err += text;
+        },
+        zero: ['/usr/bin/node', '/opt/zero/bin/zero.js'],
+      },
+    );
+  };
+  const text = () => readFileSync(join(folder, 'zero.yaml'), 'utf8');
+  return { folder, run, said, text };
+}
+
+function serviceOf(text: string) {
+  const parsed = parseConfig(text, 'zero.yaml');
+  if ('problems' in parsed) assert.fail(parsed.problems.map(formatProblem).join('\n'));
+  return parsed.config.service;
+}
+
+describe('zero init', () => {
+  const COMMANDS: readonly (readonly string[])[] = [
+    [process.execPath, 'server.js', '--port', '3000'],
+    ['/usr/bin/gunicorn', '--bind', '127.0.0.1:8000', 'shop.wsgi:application'],
+    ['/usr/bin/uvicorn', 'app:app', '--host', '::1', '--port', '8000'],
+    ['./bin/my server', '', 'null', 'yes', '-', '"quoted"', 'line\nbreak', '0660', '${worker}', 'a: b', '#'],
+    ['/bin/sh', '-c', 'exec ./run'],
+  ];
+  for (const command of COMMANDS) {
+    it(`writes what check accepts, and whose suggestions it accepts too: ${command[0]}`, (t) => {
+      const { folder, run, said, text } = setUp(t);
+      assert.equal(run({ command }), 0, said.err);
+      assert.deepEqual(said, { out: 'zero.yaml is written: read it, then start zero\n', err: '' });
+      const { runtime } = serviceOf(text());
+      assert.equal(runtime.path, command[0]);
+      assert.deepEqual(runtime.args.slice(0, command.length - 1), command.slice(1));
+      assert.equal(runtime.directory, folder);
+      const all = text().replaceAll(/^( *)# ([a-z_]+: )/gm, '$1$2');
+      assert.notEqual(all, text());
+      const suggested = serviceOf(all);
+      assert.deepEqual([suggested.runtime.user, suggested.readiness.notify], ['www-data', true]);
+    });
+  }
+
+  it('takes addresses and a name as they are given', (t) => {
+    const { run, text } = setUp(t);
+    run({ command: ['/bin/cat'], listen: ['8080', 'unix:/run/a b.sock'], name: 'web' });
+    const { listeners, runtime } = serviceOf(text());
+    assert.deepEqual(
+      listeners.map(({ name, address, socket_fd }) => [name, address.text, socket_fd]),
+      [
+        ['http', 'tcp::8080', 3],
+        ['listener2', 'unix:/run/a b.sock', 4],
+      ],
+    );
+    assert.equal(runtime.name, 'web');
+  });
+
+  it('never overwrites', (t) => {
+    const { folder, run, said, text } = setUp(t);
+    writeFileSync(join(folder, 'zero.yaml'), 'precious');
+    assert.equal(run({ command: ['/bin/cat'] }), 1);
+    assert.match(said.err, /^zero init: .*zero\.yaml is there already, and is left as it is: /);
+    assert.equal(text(), 'precious');
+  });
+
+  it('says what is wrong, and writes nothing', (t) => {
+    const { folder, run, said } = setUp(t);
+    for (const [options, message] of [
+      [{}, /^zero init: no command given: /],
+      [{ command: ['no-such-command'] }, /^-- no-such-command: is in no directory of PATH\n$/],
+      [{ command: ['/bin/cat'], listen: ['x'] }, /^--listen x: "x" has no port: write "x:8080"\n$/],
+      [{ command: ['/bin/cat'], name: 'a/b' }, /^--name a\/b: "a\/b" cannot name a directory/],
+      [{ command: ['npm', 'start'] }, /^zero init: npm does not pass its socket on .* -- node server\.js\n$/],
+    ] as const) {
+      assert.equal(run(options), 2, JSON.stringify(options));
+      assert.match(said.err, message);
+      assert.ok('problems' in loadConfig(join(folder, 'zero.yaml')));
+    }
+    assert.equal(run({ command: ['/bin/cat'], config: join(folder, 'no', 'zero.yaml') }), 1);
+    assert.match(said.err, /^zero init: write .*\/no\/zero\.yaml: ENOENT/);
+  });
+
+  it('--systemd prints the unit of the config that it writes, or that is there', (t) => {
+    const { folder, run, said } = setUp(t);
+    assert.equal(run({ command: ['/bin/cat'], name: 'web', systemd: true }), 0);
+    assert.match(said.err, /^zero\.yaml is written/);
+    const unit = said.out;
+    const command = '/usr/bin/node /opt/zero/bin/zero.js';
+    assert.ok(unit.includes(`\nExecStart=${command} --config ${folder}/zero.yaml\n`));
+    assert.ok(unit.includes(`\nExecReload=${command} reload --config ${folder}/zero.yaml\n`));
+    assert.ok(unit.includes('\nRuntimeDirectory=zero/web\nStateDirectory=zero/web\n'));
+    assert.match(unit, /\nTimeoutStopSec=35s\n/);
+    assert.equal(run({ systemd: true }), 0);
+    assert.deepEqual(said, { out: unit, err: '' });
+  });
+
+  it('--systemd says what is wrong with the config', (t) => {
+    const { folder, run, said } = setUp(t);
+    writeFileSync(join(folder, 'zero.yaml'), 'service: { lisener: [] }\n');
+    assert.equal(run({ systemd: true }), 1);
+    assert.match(said.err, /did you mean "listeners"/);
+    assert.equal(said.out, '');
+  });
+});
+
+describe('what is guessed', () => {
+  const NAMES: readonly (readonly [string, string])[] = [
+    ['node server.js', 'shop'],
+    ['node --inspect dist/api.mjs', 'api'],
+    ['node --port 80 worker.js', 'worker'],
+    ['./bin/my-server -v', 'my-server'],
+    ['python3 -m uploads --port 80', 'uploads'],
+    ['python3 manage.py runserver', 'shop'],
+    ['gunicorn --workers 2 billing:application', 'billing'],
+    ['java -jar orders.jar', 'orders'],
+  ];
+  for (const [command, name] of NAMES) {
+    it(`the name of ${command}`, () => assert.equal(guess(command.split(' '), '/srv/shop').name, name));
+  }
+
+  const ADDRESSES: readonly (readonly [string, string | null])[] = [
+    ['x --port 3000', ':3000'],
+    ['x --host 127.0.0.1 -p 3000', '127.0.0.1:3000'],
+    ['x --host=::1 --port=3000', '[::1]:3000'],
+    ['x -b unix:/run/x.sock', 'unix:/run/x.sock'],
+    ['x --bind=0.0.0.0:80', '0.0.0.0:80'],
+    ['x --bind fd://3', null],
+    ['x -p config', null],
+    ['x --port', null],
+  ];
+  for (const [command, address] of ADDRESSES) {
+    it(`the address of ${command}`, () => assert.equal(guess(command.split(' '), '/srv').address, address));
+  }
+
+  it('gunicorn tells when it is ready, and takes longer to leave', () => {
+    const { notifies, shutdownTimeout } = guess(['/usr/bin/gunicorn', 'app:app'], '/srv/shop');
+    assert.deepEqual([notifies, shutdownTimeout], [true, '40s']);
+  });
+
+  it('uvicorn is told of its descriptor once', () => {
+    assert.deepEqual(guess(['uvicorn', 'app:app'], '/').args, ['app:app', '--fd', '${fd.http}']);
+    assert.deepEqual(guess(['uvicorn', 'app:app', '--fd=3'], '/').args, ['app:app', '--fd=3']);
+  });
+});
+
+it('what systemd would take for its own is escaped', () => {
+  const unit = unitText({
+    name: 'web',
+    zero: ['/opt/my node/node', '/opt/zero.js'],
+    config: '/srv/100%/$HOME/"x".yaml',
+    stopTimeout: null,
+    startTimeout: 90_500,
+    ownRuntimeDirectory: false,
+    ownDataDirectory: true,
+  });
+  const config = String.raw`"/srv/100%%/$$HOME/\"x\".yaml"`;
+  assert.ok(unit.includes(`\nExecStart="/opt/my node/node" /opt/zero.js --config ${config}\n`), unit);
+  assert.match(unit, /\nTimeoutStartSec=91s\n/);
+  assert.match(unit, /\nTimeoutStopSec=infinity\n/);
+  assert.doesNotMatch(unit, /RuntimeDirectory/);
+});
