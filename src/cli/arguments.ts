@@ -4,6 +4,7 @@ import type { InstanceOptions } from './find-instance.ts';
 import type { InitOptions } from './init.ts';
 import type { LogsOptions } from './logs.ts';
 import type { ReloadOptions } from './reload.ts';
+import type { RollbackOptions } from './rollback.ts';
 import { version } from './version.ts';
 
 /** Wrong arguments (SPEC section 2). */
@@ -123,6 +124,26 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
     .action(async (options: ReloadOptions) => {
       const { reload } = await import('./reload.ts');
       code = await reload({ ...options, ...instanceOf(options) });
+    });
+
+  instanceCommand('rollback', 'hand over to an earlier release, and wait for the verdict')
+    .option(
+      '--to <generation>',
+      'the generation whose release is meant (default: the one that served before)',
+    )
+    .option('--timeout <duration>', 'abort the handover when it takes longer, such as 90s')
+    .option('--no-wait', 'do not wait for the verdict')
+    .option('--json', 'print the verdict as a document', false)
+    .action(async (options: RollbackOptions) => {
+      const { rollback } = await import('./rollback.ts');
+      code = await rollback({ ...options, ...instanceOf(options) });
+    });
+
+  instanceCommand('history', 'show the generations that there were, and which can be gone back to')
+    .option('--json', 'print the document of the control socket', false)
+    .action(async (options: InstanceOptions & { readonly json: boolean }) => {
+      const { history } = await import('./history.ts');
+      code = await history({ ...instanceOf(options), json: options.json });
     });
 
   instanceCommand('promote', 'go on from the preview, the canary or the soak').action(

@@ -23,13 +23,25 @@ export interface ReloadOptions extends InstanceOptions {
 export function reload(options: ReloadOptions, context: CommandContext = processContext()): Promise<number> {
   const { preview, replace, timeout, wait, json, ...instance } = options;
   return withInstance({ command: 'reload', instance, guess: true }, context, async (client) => {
-    const timeout_ms = timeout === undefined ? null : timeoutOf(timeout);
-    const verdict = await follow(client, { preview, replace, timeout_ms, wait }, context);
-    return verdict === null ? stillGoing(wait, json, context) : tellVerdict(verdict, json, context);
+    const timeout_ms = timeoutOf(timeout);
+    const request = { preview, replace, timeout_ms, wait };
+    return followHandover(client.reload(request, context.interrupted), { wait, json }, context);
   });
 }
 
-function timeoutOf(text: string): number {
+/** Shows a handover that was asked for until its verdict, or until nobody waits for it any longer. Resolves to the exit code. */
+export async function followHandover(
+  lines: ReturnType<ControlClient['reload']>,
+  { wait, json }: { readonly wait: boolean; readonly json: boolean },
+  context: CommandContext,
+): Promise<number> {
+  const verdict = await follow(lines, wait, context);
+  return verdict === null ? stillGoing(wait, json, context) : tellVerdict(verdict, json, context);
+}
+
+/** What `--timeout` says, in milliseconds; null where it is left out. */
+export function timeoutOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
   const parsed = parseDuration(text);
   if ('problem' in parsed) throw new CommandError(EXIT.usage, `--timeout ${parsed.problem}`);
   if (parsed.value === 0) throw new CommandError(EXIT.usage, '--timeout must be longer than 0');
@@ -38,14 +50,14 @@ function timeoutOf(text: string): number {
 
 /** The verdict; null where nobody waits for it, or not any longer. */
 async function follow(
-  client: ControlClient,
-  request: Parameters<ControlClient['reload']>[0],
+  lines: ReturnType<ControlClient['reload']>,
+  wait: boolean,
   { terminal, clock, interrupted }: CommandContext,
 ): Promise<VerdictDocument | null> {
   const waiting = showWaiting(terminal, clock);
   let taken = false;
   try {
-    for await (const line of client.reload(request, interrupted)) {
+    for await (const line of lines) {
       if ('accepted' in line) taken = true;
       else if ('fact' in line) waiting.tell(line.fact);
       else return line.verdict;
@@ -56,7 +68,7 @@ async function follow(
   } finally {
     waiting.end();
   }
-  if (taken && request.wait === false) return null;
+  if (taken && !wait) return null;
   throw new ClientError(
     'gone',
     'zero went away before the verdict: how the handover ended is not known: see its log',

@@ -16,6 +16,8 @@ export interface ClientOptions {
 export interface ControlClient {
   status(signal?: AbortSignal, request?: RequestOf<'status'>): Promise<AnswerOf<'status'>>;
   reload(request: RequestOf<'reload'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'reload'>>;
+  rollback(request: RequestOf<'rollback'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'rollback'>>;
+  history(signal?: AbortSignal): Promise<AnswerOf<'history'>>;
   promote(signal?: AbortSignal): Promise<void>;
   abort(signal?: AbortSignal): Promise<void>;
   stop(request: RequestOf<'stop'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'stop'>>;
@@ -69,6 +71,8 @@ export function controlClient({ path, patience = PATIENCE }: ClientOptions): Con
   return {
     status: (signal, request = {}) => ask('status', request, signal),
     reload: (request, signal) => follow('reload', request, signal),
+    rollback: (request, signal) => follow('rollback', request, signal),
+    history: (signal) => ask('history', {}, signal),
     promote: async (signal) => void (await ask('promote', {}, signal)),
     abort: async (signal) => void (await ask('abort', {}, signal)),
     stop: (request, signal) => follow('stop', request, signal),

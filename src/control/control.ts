@@ -1,6 +1,6 @@
 import type { Fact } from '../lifecycle/facts.ts';
 import type { Verdict } from '../lifecycle/state.ts';
-import type { StatusDocument } from './protocol.ts';
+import type { HistoryDocument, StatusDocument } from './protocol.ts';
 
 export interface ReloadOptions {
   /** Stop at the preview until somebody says promote. */
@@ -19,6 +19,12 @@ export interface Signalled {
   readonly workers: readonly { readonly worker: number; readonly pid: number }[];
 }
 
+export interface RollbackOptions {
+  /** The generation whose release is to serve; null for the release that served before. */
+  readonly to: number | null;
+  readonly timeoutMs: number | null;
+}
+
 /** Whether it was done, or why not. */
 export type Answer = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
@@ -28,6 +34,10 @@ export interface Control {
   status(): StatusDocument;
   /** Asks for a handover. `onVerdict` is called once, at the earliest while this runs. */
   reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string };
+  /** The same, to an earlier release. */
+  rollback(options: RollbackOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string };
+  /** What served, and what can be gone back to: plain data. */
+  history(): HistoryDocument;
   promote(): Promise<Answer>;
   abort(): Promise<Answer>;
   stop(now: boolean): void;

@@ -98,6 +98,39 @@ const failure = z.object({
   output: z.exactOptional(z.array(z.string())),
 });
 
+const historyDocument = z.object({
+  version: z.literal(1),
+  /** Oldest first. */
+  generations: z.array(
+    z.object({
+      generation: z.int(),
+      /** When it was started: ISO 8601, UTC. */
+      at: z.string(),
+      serving: z.boolean(),
+      /** The generation whose release it was started from, by a rollback. */
+      rollback_to: orNull(z.int()),
+      /** How its handover ended; null: it goes on, or nobody saw the end. */
+      outcome: orNull(z.string()),
+      failure: orNull(z.object({ step: z.string(), reason: z.string() })),
+      /** Of its handover. */
+      duration_ms: orNull(milliseconds),
+      /** How long it served; null: never. */
+      served_ms: orNull(milliseconds),
+      release: orNull(
+        z.object({
+          path: z.string(),
+          args: z.array(z.string()),
+          directory: z.string(),
+          /** null: not computed, or not yet. */
+          sha256: orNull(z.string()),
+        }),
+      ),
+      /** Where `zero rollback --to` would take it from: `file`, `copy`, or nowhere and why. */
+      rollback: z.object({ from: orNull(z.string()), reason: orNull(z.string()) }),
+    }),
+  ),
+});
+
 const verdictDocument = z.object({
   outcome: z.enum(['promoted', 'rolled_back', 'failed', 'aborted', 'timed_out', 'superseded']),
   handover: orNull(z.int()),
@@ -105,6 +138,8 @@ const verdictDocument = z.object({
   incumbent: orNull(z.int()),
   duration_ms: milliseconds,
   failure: orNull(failure),
+  /** The hook that ran after it failed. */
+  hook: z.exactOptional(failure),
 });
 
 /** What happened, with the fields of the JSON log. */
@@ -164,6 +199,8 @@ export const errorDocument = z.object({
 export const answers = {
   status: statusDocument,
   reload: reloadLine,
+  rollback: reloadLine,
+  history: historyDocument,
   promote: z.object({}),
   abort: z.object({}),
   stop: stopLine,
@@ -175,6 +212,7 @@ export const answers = {
 export type AnswerOf<R extends keyof typeof answers> = DeepReadonly<z.output<(typeof answers)[R]>>;
 
 export type StatusDocument = DeepReadonly<z.output<typeof statusDocument>>;
+export type HistoryDocument = DeepReadonly<z.output<typeof historyDocument>>;
 export type GenerationStatus = StatusDocument['generations'][number];
 export type WorkerStatus = GenerationStatus['workers'][number];
 export type HandoverStatus = NonNullable<StatusDocument['handover']>;

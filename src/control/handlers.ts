@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import type { Timers } from '../http/connections.ts';
+import type { Verdict } from '../lifecycle/state.ts';
 import { parseSignal } from '../linux/signals.ts';
 import type { Answer, Control } from './control.ts';
 import { eventFeed } from './event-feed.ts';
@@ -55,19 +56,15 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
       sendJson(response, { ...document, generations });
     },
     reload: ({ preview = false, replace = false, timeout_ms = null, wait = true }, response) => {
-      const lines = new LineStream<AnswerOf<'reload'>>(response, () => unsubscribe());
-      // Before the request is made, so that what it causes at once is told as well.
-      const unsubscribe = wait
-        ? control.onFact((fact) => lines.tell({ fact: factDocument(fact) }))
-        : () => {};
       const options = { preview, replace, timeoutMs: timeout_ms, wait };
-      const { ticket } = control.reload(options, (verdict) => {
-        lines.write({ verdict: verdictDocument(verdict) });
-        lines.end();
-      });
-      lines.begin({ accepted: { ticket } });
-      if (!wait) lines.end();
+      followHandover(control, response, wait, (told) => control.reload(options, told));
     },
+    rollback: ({ to = null, timeout_ms = null, wait = true }, response) => {
+      followHandover(control, response, wait, (told) =>
+        control.rollback({ to, timeoutMs: timeout_ms }, told),
+      );
+    },
+    history: (_, response) => sendJson(response, control.history()),
     promote: async (_, response) => sendAnswer(response, await control.promote()),
     abort: async (_, response) => sendAnswer(response, await control.abort()),
     stop: ({ now = false }, response) => {
@@ -110,6 +107,24 @@ function viewOf({ generations }: Output, generation: number | undefined): number
   const kept = generations.length === 0 ? 'of none' : `of ${generations.join(', ')}`;
   const problem = `no output of generation ${generation} is kept, only ${kept}`;
   throw new RequestError('unknown_generation', problem, 'generation');
+}
+
+/** Asks for a handover and tells everything until its verdict; with `wait` false only that it was taken. */
+function followHandover(
+  control: Control,
+  response: ServerResponse,
+  wait: boolean,
+  ask: (told: (verdict: Verdict) => void) => { readonly ticket: string },
+): void {
+  const lines = new LineStream<AnswerOf<'reload'>>(response, () => unsubscribe());
+  // Before the request is made, so that what it causes at once is told as well.
+  const unsubscribe = wait ? control.onFact((fact) => lines.tell({ fact: factDocument(fact) })) : () => {};
+  const { ticket } = ask((verdict) => {
+    lines.write({ verdict: verdictDocument(verdict) });
+    lines.end();
+  });
+  lines.begin({ accepted: { ticket } });
+  if (!wait) lines.end();
 }
 
 function sendAnswer(response: ServerResponse, answer: Answer): void {

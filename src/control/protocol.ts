@@ -32,6 +32,13 @@ const logsRequest = z.strictObject({
   generation: z.exactOptional(z.int().check(z.positive())),
 });
 
+const rollbackRequest = z.strictObject({
+  /** The generation whose release is to serve. Left out or null: the release that served before. */
+  to: z.exactOptional(z.nullable(z.int().check(z.positive()))),
+  timeout_ms: z.exactOptional(z.nullable(z.number().check(z.positive()))),
+  wait: z.exactOptional(z.boolean()),
+});
+
 /**
  * Every route. A GET takes its request from the query, a POST from its body. `lines`: the answer is a stream of JSON documents, one a line; otherwise it is one document,
  * but for `events`: server-sent events.
@@ -39,6 +46,8 @@ const logsRequest = z.strictObject({
 export const routes = {
   status: { method: 'GET', path: '/v1/status', request: statusRequest, lines: false },
   reload: { method: 'POST', path: '/v1/reload', request: reloadRequest, lines: true },
+  rollback: { method: 'POST', path: '/v1/rollback', request: rollbackRequest, lines: true },
+  history: { method: 'GET', path: '/v1/history', request: nothing, lines: false },
   promote: { method: 'POST', path: '/v1/promote', request: nothing, lines: false },
   abort: { method: 'POST', path: '/v1/abort', request: nothing, lines: false },
   stop: {

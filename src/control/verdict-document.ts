@@ -3,8 +3,13 @@ import type { Verdict } from '../lifecycle/state.ts';
 import type { ExitDocument, FailureDocument, VerdictDocument } from './protocol.ts';
 
 /** A verdict as it goes over the socket. */
-export function verdictDocument({ duration, failure, ...verdict }: Verdict): VerdictDocument {
-  return { ...verdict, duration_ms: Math.round(duration), failure: failure && failureDocument(failure) };
+export function verdictDocument({ duration, failure, hook, ...verdict }: Verdict): VerdictDocument {
+  return {
+    ...verdict,
+    duration_ms: Math.round(duration),
+    failure: failure && failureDocument(failure),
+    ...(hook && { hook: failureDocument(hook) }),
+  };
 }
 
 function failureDocument({ exit, ...failure }: Failure): FailureDocument {

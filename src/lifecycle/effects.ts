@@ -1,12 +1,13 @@
-import type { WorkerKey } from './events.ts';
+import type { Rollback, WorkerKey } from './events.ts';
 import type { ExitStatus, Fact } from './facts.ts';
+import type { RunHook } from './hook.ts';
 import type { Verdict } from './state.ts';
 import type { Steering } from './steering.ts';
 
 /** Everything the core can ask of the shell, performed in order. */
 export type Effect =
   /** Read the config, find the release, bind the listeners; answered by `resolved` or `resolve_failed`. */
-  | { readonly type: 'resolve'; readonly handover: number }
+  | { readonly type: 'resolve'; readonly handover: number; readonly rollback: Rollback | null }
   /** What `resolve` prepared for this handover belongs to this generation from now on. */
   | { readonly type: 'adopt'; readonly handover: number; readonly generation: number }
   /** What `resolve` prepared is not wanted any more. */
@@ -34,6 +35,10 @@ export type Effect =
   | { readonly type: 'watch_stalls'; readonly workers: readonly WorkerKey[] }
   /** From now on this generation is verified; a failure is a `verify_failed`. */
   | { readonly type: 'verify'; readonly generation: number | null }
+  /** Start a hook of the config; answered by `hook_finished`, also after `kill_hook`. */
+  | RunHook
+  /** SIGKILL to a hook and all of its session. */
+  | { readonly type: 'kill_hook'; readonly hook: number }
   | { readonly type: 'report'; readonly fact: Fact }
   | { readonly type: 'verdict'; readonly tickets: readonly string[]; readonly verdict: Verdict }
   /** The answer to `promote` or `abort`: null, or why nothing was done. */

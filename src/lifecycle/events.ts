@@ -46,6 +46,7 @@ export type Event = { readonly at: number } & (
   /** A connection waits in a lane that nobody accepts from. */
   | { readonly type: 'lane_queued'; readonly lane: number }
   | { readonly type: 'verify_failed'; readonly generation: number; readonly reason: string }
+  | HookFinished
   /** A deadline of the state may have been reached. */
   | { readonly type: 'tick' }
 );
@@ -61,6 +62,22 @@ export interface Reload {
   readonly replace: boolean;
   /** Milliseconds from now until it is given up; null for never. */
   readonly timeout: number | null;
+  /** Hand over to an earlier release; null for what the config says. */
+  readonly rollback: Rollback | null;
+}
+
+/** Which earlier release: that of a generation, or, with null, the one that served before the one that serves. */
+export interface Rollback {
+  readonly to: number | null;
+}
+
+/** `exit` null: it could not be started, and `reason` says why. `output`: the last lines it wrote. */
+export interface HookFinished {
+  readonly type: 'hook_finished';
+  readonly hook: number;
+  readonly exit: ExitStatus | null;
+  readonly reason: string | null;
+  readonly output: readonly string[];
 }
 
 /** The event of one type. */

@@ -35,6 +35,9 @@ export interface Failure {
   readonly output?: readonly string[];
 }
 
+/** The hooks that a config can have. */
+export type HookName = 'before_reload' | 'after_promote' | 'after_rollback';
+
 /** The end of one handover. Durations in milliseconds. */
 export type Outcome = 'promoted' | 'rolled_back' | 'failed' | 'aborted' | 'timed_out' | 'superseded';
 
@@ -184,6 +187,25 @@ export type Fact =
       readonly generation: number;
       readonly incumbent: number;
       readonly failure: Failure;
+    }
+  /** Its executable can be run again, whatever becomes of the file. */
+  | { readonly event: 'executable_kept'; readonly generation: number; readonly sha256: string }
+  /** What is handed back to: the release of this generation, from its own file or from the copy that was kept. */
+  | {
+      readonly event: 'rollback_found';
+      readonly generation: number;
+      readonly from: 'file' | 'copy';
+      readonly path: string;
+    }
+  | { readonly event: 'hook_started'; readonly hook: HookName; readonly generation: number }
+  | {
+      readonly event: 'hook_finished';
+      readonly hook: HookName;
+      readonly generation: number;
+      readonly duration: number;
+      readonly failure: Failure | null;
+      /** The last lines that it wrote. */
+      readonly output: readonly string[];
     }
   | { readonly event: 'handover_mode'; readonly mode: 'steered' | 'shared'; readonly reason: string }
   | { readonly event: 'worker_stalled'; readonly generation: number; readonly worker: number }

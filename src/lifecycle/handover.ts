@@ -1,5 +1,7 @@
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';
+import type { Failure } from './facts.ts';
+import { dropHook, hookBefore } from './hooks.ts';
 import { ensureLanes, lanesNeeded, takeLane } from './lanes.ts';
 import { endHandover } from './rollout.ts';
 import type { Settings } from './settings.ts';
@@ -18,7 +20,7 @@ import { spawnWorker, stopGeneration } from './workers.ts';
 /** A handover is wanted: it begins now, or becomes part of the one that follows the current one. */
 export function onReload(context: Context, event: Of<'reload'>): void {
   const { state } = context;
-  const { by, preview, timeout } = event;
+  const { by, preview, timeout, rollback } = event;
   const tickets = event.ticket === null ? [] : [event.ticket];
   if (state.stop) {
     if (tickets.length > 0) {
@@ -27,15 +29,31 @@ export function onReload(context: Context, event: Of<'reload'>): void {
     }
     return;
   }
-  const merged = state.handover !== null && !event.replace && !givesWay(state.handover);
+  const busy = state.handover !== null && !givesWay(state.handover);
+  if (busy && rollback?.to === null) {
+    refuseRollback(context, tickets);
+    return;
+  }
+  const merged = busy && !event.replace;
   if (by !== 'start') report(context, { event: 'reload_requested', by, merged });
   const deadline = timeout === null ? null : state.now + timeout;
-  const request: Request = { by, tickets, since: state.now, preview, deadline };
+  const request: Request = { by, tickets, since: state.now, preview, deadline, rollback };
   if (state.handover && event.replace) {
     endHandover(context, 'superseded', { step: 'replace', reason: `replaced by a request of ${by}` });
   }
   // What is pending begins as soon as it can: in this very step where nothing is under way.
   state.pending = state.pending ? together(state.pending, request) : request;
+}
+
+/** "The release before" would be another one before and after the end of the handover in progress. */
+function refuseRollback(context: Context, tickets: readonly string[]): void {
+  const { handover } = context.state;
+  const serving = handover?.incumbent ?? null;
+  const instead = `"zero abort" goes back to generation ${serving} at once, --to names another`;
+  const reason = `handover ${handover?.id} is in progress: ${instead}`;
+  const verdict = verdictOf('failed', 0, { step: 'rollback', reason });
+  const told = { ...verdict, incumbent: context.state.incumbent };
+  if (tickets.length > 0) emit(context, { type: 'verdict', tickets, verdict: told });
 }
 
 /** A start that nothing serves beside is not waited for: it is given up for the next one, as soon as that is known to be possible. */
@@ -47,7 +65,9 @@ function together(earlier: Request, later: Request): Request {
   const deadline =
     earlier.deadline === null || later.deadline === null ? null : Math.max(earlier.deadline, later.deadline);
   const tickets = [...earlier.tickets, ...later.tickets];
-  return { ...earlier, tickets, preview: earlier.preview || later.preview, deadline };
+  // Who came last has said what is to serve.
+  const { rollback } = later;
+  return { ...earlier, tickets, preview: earlier.preview || later.preview, deadline, rollback };
 }
 
 /** Starts the handover that a request asks for. */
@@ -56,7 +76,7 @@ export function begin(context: Context, request: Request): void {
   const id = state.nextHandover++;
   state.handover = { id, request, since: state.now, incumbent: state.incumbent, step: { name: 'resolving' } };
   report(context, { event: 'handover_started', handover: id, incumbent: state.incumbent });
-  emit(context, { type: 'resolve', handover: id });
+  emit(context, { type: 'resolve', handover: id, rollback: request.rollback });
 }
 
 export function onResolved(context: Context, event: Of<'resolved'>): void {
@@ -94,15 +114,39 @@ export function retiringGenerations(state: State): Generation[] {
   );
 }
 
-/** The candidate is made, unless too many older generations are still retiring. */
+/** The candidate is made, after its hook, unless too many older generations are still retiring. */
 export function startWhenPossible(context: Context): boolean {
   const { state } = context;
   const { handover } = state;
   if (handover?.step.name !== 'waiting') return false;
   const { settings } = handover.step;
   if (retiringGenerations(state).length >= settings.handover.maxRetiring) return false;
-  start(context, handover, settings);
+  const hook = hookBefore(context, handover, settings);
+  if (hook === null) {
+    start(context, handover, settings);
+    return true;
+  }
+  handover.step = { name: 'before_reload', settings, hook };
+  report(context, {
+    event: 'handover_step',
+    handover: handover.id,
+    step: 'before_reload',
+    generation: null,
+    percent: null,
+    lasts: null,
+  });
   return true;
+}
+
+/** The hook before it has ended: the candidate is made, or nothing was touched. */
+export function onHookBefore(
+  context: Context,
+  ended: { readonly before: Handover; readonly failure: Failure | null } | null,
+): void {
+  const { before: handover, failure } = ended ?? {};
+  if (handover?.step.name !== 'before_reload') return;
+  if (failure) endHandover(context, 'failed', failure);
+  else start(context, handover, handover.step.settings);
 }
 
 /** The candidate is started beside the incumbent, or in place of one that never became ready. */
@@ -183,8 +227,9 @@ export function abortAll(context: Context, reason: string): void {
   const failure = { step: 'stop', reason };
   const { handover, pending } = state;
   if (handover) {
-    const { name } = handover.step;
-    if (name === 'resolving' || name === 'waiting') emit(context, { type: 'discard', handover: handover.id });
+    const { step } = handover;
+    if (!('candidate' in step)) emit(context, { type: 'discard', handover: handover.id });
+    if (step.name === 'before_reload') dropHook(context, step.hook, reason);
     finish(context, handover, 'aborted', failure);
   }
   state.pending = null;

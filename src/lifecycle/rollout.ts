@@ -1,6 +1,7 @@
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';
 import type { Failure } from './facts.ts';
+import { amendVerdict, dropHook, hookAfter } from './hooks.ts';
 import { retire, stay } from './leaving.ts';
 import {
   candidateOf,
@@ -70,6 +71,10 @@ function promote(context: Context, generation: Generation, handover: Handover | 
   }
   if (previous) letGo(context, previous, generation);
   if (handover) finish(context, handover, 'promoted', null);
+  else {
+    const ending = { name: 'after_promote', handover: null, generation, outcome: 'promoted' } as const;
+    hookAfter(context, generation, ending, null);
+  }
 }
 
 /** The old generation leaves. Where both hold the same sockets it still accepts, so there is nothing to wait for. */
@@ -133,8 +138,10 @@ export function endHandover(context: Context, outcome: Verdict['outcome'], failu
   const { state } = context;
   const { handover } = state;
   if (!handover) return;
-  if (handover.step.name === 'resolving' || handover.step.name === 'waiting') {
+  const { step } = handover;
+  if (!('candidate' in step)) {
     emit(context, { type: 'discard', handover: handover.id });
+    if (step.name === 'before_reload') dropHook(context, step.hook, failure.reason);
     finish(context, handover, outcome, failure);
   } else {
     rollBack(context, handover, outcome, failure);
@@ -172,6 +179,9 @@ export function generationFailed(context: Context, id: number, failure: Failure)
   if (!before || generation.stage.name !== 'serving' || !isUp(before)) return;
   goBackTo(context, before, generation);
   report(context, { event: 'generation_rolled_back', generation: id, incumbent: before.id, failure });
+  amendVerdict(state, id, before.id, failure);
+  const ending = { name: 'after_rollback', handover: null, generation, outcome: 'rolled_back' } as const;
+  hookAfter(context, before, ending, null);
 }
 
 /** The incumbent has nobody left who serves, and a candidate that passed its gates is there: it takes over. */

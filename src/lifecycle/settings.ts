@@ -18,6 +18,14 @@ export interface Settings {
   readonly shutdownTimeout: number;
   readonly restart: RestartSettings;
   readonly handover: HandoverSettings;
+  readonly hooks: HookSettings;
+}
+
+/** How long each hook may take; null where there is none. */
+export interface HookSettings {
+  readonly beforeReload: number | null;
+  readonly afterPromote: number | null;
+  readonly afterRollback: number | null;
 }
 
 export interface RestartSettings {

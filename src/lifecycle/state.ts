@@ -1,5 +1,6 @@
-import type { WorkerKey } from './events.ts';
+import type { Rollback, WorkerKey } from './events.ts';
 import type { ExitStatus, Failure, Outcome, Usage } from './facts.ts';
+import type { RunHook } from './hook.ts';
 import type { Settings } from './settings.ts';
 import type { Steering } from './steering.ts';
 
@@ -12,7 +13,10 @@ export interface State {
   /** Time of the last event. */
   now: number;
   nextGeneration: number;
+  /** The first generation of this supervisor; those before it were another's. */
+  readonly firstGeneration: number;
   nextHandover: number;
+  nextHook: number;
   /** Oldest first. A generation leaves the list when its last process is gone. */
   generations: Generation[];
   /** The generation that serves, or, while none has become ready yet, the one that is to. */
@@ -20,6 +24,8 @@ export interface State {
   handover: Handover | null;
   /** Requests that came during a handover; they become one handover after it. */
   pending: Request | null;
+  /** They run one after the other; the first one does so now. */
+  hooks: Hook[];
   stop: Stop | null;
   /** Every lane there is; its number is its place. */
   lanes: Lane[];
@@ -64,6 +70,19 @@ export interface Request {
   preview: boolean;
   /** When it is given up; null for never. */
   deadline: number | null;
+  /** null: what the config says. */
+  rollback: Rollback | null;
+}
+
+/** A hook that runs or is to. */
+export interface Hook {
+  readonly run: RunHook;
+  /** How long it may take. */
+  readonly timeout: number;
+  /** null while it waits for the one before it. */
+  running: { since: number; until: number; killed: boolean } | null;
+  /** The verdict that waits for its end, and who is told. */
+  verdict: { tickets: readonly string[]; verdict: Verdict } | null;
 }
 
 export interface Stop {
@@ -85,6 +104,8 @@ export type HandoverStep =
   | { name: 'resolving' }
   /** Too many older generations are still retiring. */
   | { name: 'waiting'; settings: Settings }
+  /** Its hook runs; nothing was started. */
+  | { name: 'before_reload'; settings: Settings; hook: number }
   | { name: 'starting'; candidate: number }
   | { name: 'preview'; candidate: number; until: number }
   | { name: 'canary'; candidate: number; index: number; until: number }
@@ -182,19 +203,24 @@ export interface Verdict {
   readonly incumbent: number | null;
   readonly duration: number;
   readonly failure: Failure | null;
+  /** Why the hook that ran after it failed, which undoes nothing. */
+  readonly hook?: Failure;
 }
 
-/** The state before anything happened. */
-export function initialState(now: number): State {
+/** The state before anything happened. `firstGeneration`: behind all that earlier supervisors had. */
+export function initialState(now: number, firstGeneration: number = 1): State {
   return {
     version: 1,
     now,
-    nextGeneration: 1,
+    nextGeneration: firstGeneration,
+    firstGeneration,
     nextHandover: 1,
+    nextHook: 1,
     generations: [],
     incumbent: null,
     handover: null,
     pending: null,
+    hooks: [],
     stop: null,
     lanes: [],
     handshakeTime: 0,

@@ -8,12 +8,14 @@ import {
   abortAll,
   begin,
   givesWay,
+  onHookBefore,
   onReload,
   onResolved,
   onResolveFailed,
   startWhenPossible,
   tickRequests,
 } from './handover.ts';
+import { dropHooks, hooksDeadline, onHookFinished, startHook, tickHooks } from './hooks.ts';
 import { leavingDeadline, onDrainReport, tickLeaving } from './leaving.ts';
 import { onLaneQueued } from './relief.ts';
 import {
@@ -62,7 +64,8 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
   spawned: onSpawned,
   spawn_failed: (context, event) => {
     const starting = generationOf(context.state, event.generation)?.stage.name === 'starting';
-    const firstStart = starting && event.generation === 1 && event.incarnation === 1;
+    const { firstGeneration } = context.state;
+    const firstStart = starting && event.generation === firstGeneration && event.incarnation === 1;
     const failure = onSpawnFailed(context, event);
     workerFailed(context, event, failure);
     // Nothing has run yet, so whoever starts the supervisor is there to read why: it is not tried again.
@@ -84,6 +87,7 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
   stalled: onStalled,
   lane_queued: onLaneQueued,
   verify_failed: onVerifyFailed,
+  hook_finished: (context, event) => onHookBefore(context, onHookFinished(context, event)),
   tick: () => {},
 };
 
@@ -133,6 +137,7 @@ export function nextDeadline(state: State): number {
     ...deadlines,
     step,
     ...requests,
+    hooksDeadline(state),
     ...demands.attend.map(quietAt).filter((at) => at > state.now),
   );
 }
@@ -149,6 +154,7 @@ function settleDeadline(state: State, id: number): number {
 function passDeadlines(context: Context): void {
   tickHandover(context);
   tickRequests(context);
+  onHookBefore(context, tickHooks(context));
   for (const generation of [...context.state.generations]) {
     tickWorkers(context, generation);
     tickReadiness(context, generation);
@@ -200,6 +206,7 @@ function advance(context: Context): void {
     begin(context, pending);
   }
   startWhenPossible(context);
+  startHook(context);
   if (!state.handover && state.exit === null) leaveWhenEnded(context);
 }
 
@@ -252,6 +259,7 @@ function leaveWhenEnded(context: Context): void {
 
 function leave(context: Context, exit: ExitStatus): void {
   context.state.exit = exit;
+  dropHooks(context, 'zero leaves');
   emit(context, { type: 'exit', exit });
 }
 
@@ -266,6 +274,7 @@ function onStop(context: Context, event: Of<'stop'>): void {
   if (!state.stop) {
     state.stop = { since: state.now, now };
     abortAll(context, `stopped by ${event.by}`);
+    dropHooks(context, `stopped by ${event.by}`);
   }
   state.stop.now ||= now;
   for (const generation of state.generations) {

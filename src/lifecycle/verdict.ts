@@ -1,8 +1,9 @@
 import { type Context, emit, report } from './context.ts';
 import type { Failure } from './facts.ts';
-import { candidateOf, type Handover, type Verdict } from './state.ts';
+import { hookAfter } from './hooks.ts';
+import { candidateOf, generationOf, type Handover, type Hook, type Verdict } from './state.ts';
 
-/** Ends the handover with a verdict. */
+/** Ends the handover with a verdict, which is told when the hook after it has ended. */
 export function finish(
   context: Context,
   handover: Handover,
@@ -24,9 +25,27 @@ export function finish(
     failure,
   });
   const { tickets } = handover.request;
-  if (tickets.length === 0) return;
-  const told = { ...verdictOf(outcome, duration, failure), handover: handover.id, generation, incumbent };
-  emit(context, { type: 'verdict', tickets, verdict: told });
+  const verdict = { ...verdictOf(outcome, duration, failure), handover: handover.id, generation, incumbent };
+  const told = tickets.length === 0 ? null : { tickets, verdict };
+  const waits = runsHook(context, handover, outcome, generation, told);
+  if (told && !waits) emit(context, { type: 'verdict', ...told });
+}
+
+/** A candidate that was started has come to its end as one: it serves, or the incumbent goes on without it. */
+function runsHook(
+  context: Context,
+  handover: Handover,
+  outcome: Verdict['outcome'],
+  id: number | null,
+  told: Hook['verdict'],
+): boolean {
+  const candidate = generationOf(context.state, id);
+  if (!candidate || outcome === 'failed') return false;
+  const promoted = outcome === 'promoted';
+  const serving = promoted ? candidate : generationOf(context.state, handover.incumbent);
+  const name = promoted ? 'after_promote' : 'after_rollback';
+  const ending = { name, handover: handover.id, generation: candidate, outcome } as const;
+  return serving !== undefined && hookAfter(context, serving, ending, told);
 }
 
 /** The verdict of a request that never got as far as a generation. */

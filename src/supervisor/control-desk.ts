@@ -1,5 +1,5 @@
-import type { Answer, Control, ReloadOptions, Signalled } from '../control/control.ts';
-import type { StatusDocument } from '../control/documents.ts';
+import type { Answer, Control, ReloadOptions, RollbackOptions, Signalled } from '../control/control.ts';
+import type { HistoryDocument, StatusDocument } from '../control/documents.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import type { Verdict } from '../lifecycle/state.ts';
 import type { Happening } from './engine.ts';
@@ -9,14 +9,21 @@ export class ControlDesk implements Control {
   readonly #post: (happening: Happening) => void;
   readonly #status: () => StatusDocument;
   readonly #signal: Control['signal'];
+  readonly #history: () => HistoryDocument;
   readonly #verdicts = new Map<string, (verdict: Verdict) => void>();
   readonly #answers = new Map<string, (answer: Answer) => void>();
   readonly #listeners = new Set<(fact: Fact) => void>();
   #next = 1;
 
-  constructor(post: (happening: Happening) => void, status: () => StatusDocument, signal: Control['signal']) {
+  constructor(
+    post: (happening: Happening) => void,
+    status: () => StatusDocument,
+    history: () => HistoryDocument,
+    signal: Control['signal'],
+  ) {
     this.#post = post;
     this.#status = status;
+    this.#history = history;
     this.#signal = signal;
   }
 
@@ -26,10 +33,23 @@ export class ControlDesk implements Control {
 
   reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string } {
     const { preview, replace, timeoutMs: timeout } = options;
-    const ticket = `${this.#next++}`;
-    this.#verdicts.set(ticket, onVerdict);
-    this.#post({ type: 'reload', by: 'zero reload', ticket, preview, replace, timeout });
+    const ticket = this.#ticket(onVerdict);
+    this.#post({ type: 'reload', by: 'zero reload', ticket, preview, replace, timeout, rollback: null });
     return { ticket };
+  }
+
+  rollback(
+    { to, timeoutMs: timeout }: RollbackOptions,
+    onVerdict: (verdict: Verdict) => void,
+  ): { readonly ticket: string } {
+    const ticket = this.#ticket(onVerdict);
+    const how = { preview: false, replace: false, timeout, rollback: { to } };
+    this.#post({ type: 'reload', by: 'zero rollback', ticket, ...how });
+    return { ticket };
+  }
+
+  history(): HistoryDocument {
+    return this.#history();
   }
 
   promote(): Promise<Answer> {
@@ -70,6 +90,12 @@ export class ControlDesk implements Control {
   /** Everything that is reported. */
   report(fact: Fact): void {
     for (const listener of this.#listeners) listener(fact);
+  }
+
+  #ticket(onVerdict: (verdict: Verdict) => void): string {
+    const ticket = `${this.#next++}`;
+    this.#verdicts.set(ticket, onVerdict);
+    return ticket;
   }
 
   #ask(type: 'promote' | 'abort'): Promise<Answer> {

@@ -8,6 +8,8 @@ export type Happening = Event extends infer E ? (E extends Event ? Omit<E, 'at'>
 
 export interface EngineOptions {
   readonly now: () => number;
+  /** The number of the first generation. */
+  readonly firstGeneration: number;
   /** Does what the core asks. What comes of it is posted as an event, at once or later. */
   readonly perform: (effect: Effect) => void;
   /**
@@ -30,7 +32,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.options = options;
-    this.state = initialState(options.now());
+    this.state = initialState(options.now(), options.firstGeneration);
   }
 
   /** Tells the core that something happened. */

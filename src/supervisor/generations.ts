@@ -31,6 +31,11 @@ export class Generations {
     return this.#held.get(generation)?.prepared;
   }
 
+  /** What every generation that is there was prepared with. */
+  living(): Prepared[] {
+    return [...this.#held.values()].map(({ prepared }) => prepared);
+  }
+
   /** Starts one process; its pid, or why there is none. */
   spawn(key: WorkerKey, { lane, relief }: Omit<Post, 'first'>): number | Failure {
     const held = this.#held.get(key.generation);
@@ -86,7 +91,7 @@ export class Generations {
     const held = this.#held.get(generation);
     this.#held.delete(generation);
     for (const process of held?.processes.values() ?? []) process.close();
-    held?.prepared.acquired.release();
+    held?.prepared.close();
     this.#context.output.close(generation);
   }
 

@@ -2,8 +2,8 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { Config } from '../config/index.ts';
+import { makeDirectory } from '../linux/directory.ts';
 import { tryLock } from '../linux/locks.ts';
-import { makeDirectory } from './directory.ts';
 
 /** Where one running zero keeps what belongs to it. */
 export interface Instance {

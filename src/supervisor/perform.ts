@@ -1,4 +1,5 @@
 import type { Effect } from '../lifecycle/effects.ts';
+import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
 import type { Verdict } from '../lifecycle/state.ts';
 import type { Steering } from '../lifecycle/steering.ts';
@@ -15,9 +16,11 @@ export interface Stage {
   readonly listeners: ListenerSet;
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
-  readonly prepare: () => Promise<Prepared | Failure>;
+  readonly prepare: (rollback: Rollback | null) => Promise<Prepared | Failure>;
+  /** A generation was made of what was prepared. */
+  readonly adopted: (generation: number, prepared: Prepared) => void;
   /** A generation serves now: what the supervisor itself takes from a config is that of this one. */
-  readonly promoted: (prepared: Prepared) => void;
+  readonly promoted: (generation: number, prepared: Prepared) => void;
   readonly keepers: Keepers;
   readonly answer: (ticket: string, refusal: string | null) => void;
   readonly verdict: (tickets: readonly string[], verdict: Verdict) => void;
@@ -38,16 +41,18 @@ export class Performer {
     const { generations, keepers, post, report } = this.#stage;
     switch (effect.type) {
       case 'resolve':
-        void this.#resolve(effect.handover);
+        void this.#resolve(effect.handover, effect.rollback);
         return;
       case 'adopt': {
         const prepared = this.#prepared.get(effect.handover);
         this.#prepared.delete(effect.handover);
-        if (prepared) generations.add(effect.generation, prepared);
+        if (!prepared) return;
+        generations.add(effect.generation, prepared);
+        this.#stage.adopted(effect.generation, prepared);
         return;
       }
       case 'discard':
-        this.#prepared.get(effect.handover)?.acquired.release();
+        this.#prepared.get(effect.handover)?.close();
         this.#prepared.delete(effect.handover);
         return;
       case 'spawn': {
@@ -64,7 +69,7 @@ export class Performer {
         return;
       case 'promoted': {
         const prepared = generations.prepared(effect.generation);
-        if (prepared) this.#stage.promoted(prepared);
+        if (prepared) this.#stage.promoted(effect.generation, prepared);
         return;
       }
       case 'signal': {
@@ -133,9 +138,9 @@ export class Performer {
     return { ...fact, failure: this.#stage.generations.explain(fact.failure) };
   }
 
-  async #resolve(handover: number): Promise<void> {
+  async #resolve(handover: number, rollback: Rollback | null): Promise<void> {
     const { prepare, post } = this.#stage;
-    const result = await prepare().catch((error: unknown): Failure => {
+    const result = await prepare(rollback).catch((error: unknown): Failure => {
       // A step that no part of it has a word for; anything but a system call is a defect, and the reason says where.
       const reason =
         isSystemFailure(error) || !(error instanceof Error) ? String(error) : String(error.stack);

@@ -1,5 +1,6 @@
 import type { Config } from '../config/index.ts';
 import { isSteered } from '../config/steering.ts';
+import type { ReleaseRecord } from '../history/release-record.ts';
 import type { Failure } from '../lifecycle/facts.ts';
 import { lanesNeeded } from '../lifecycle/lanes.ts';
 import type { Settings } from '../lifecycle/settings.ts';
@@ -9,6 +10,8 @@ import { type Release, resolveRelease } from '../workers/release.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { resolveUser, type TargetUser } from '../workers/target-user.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
+import { type Earlier, RollbackError } from './earlier.ts';
+import { openExecutable, recordOf } from './release-file.ts';
 import { restartNeeded, settingsOf } from './settings.ts';
 
 /** Everything that a new generation needs, found and bound before its first process is started. */
@@ -18,12 +21,22 @@ export interface Prepared {
   readonly release: Release;
   readonly user: TargetUser | null;
   readonly acquired: Acquired;
+  /** What it runs, as the history has it: of an earlier release as that was. */
+  readonly record: ReleaseRecord;
+  /** The generation whose release it is; null for what the config says. */
+  readonly rollbackTo: number | null;
+  /** A descriptor of the executable, for the copy that is kept when it has served; null where it cannot be read or need not be kept. */
+  readonly source: number | null;
+  /** Lets go of what is held for it; harmless twice. */
+  readonly close: () => void;
 }
 
 export interface PrepareContext {
   readonly listeners: ListenerSet;
   /** zero's own environment, from its start. */
   readonly environment: readonly Buffer[];
+  /** Finds the earlier release that this is a handover to; null for what the config says. Throws RollbackError. */
+  readonly earlier: () => Promise<Earlier | null>;
 }
 
 /**
@@ -36,12 +49,15 @@ export async function prepare(
   context: PrepareContext,
 ): Promise<Prepared | Failure> {
   try {
-    const config = source.load();
-    const fixed = running ? restartNeeded(running, config) : [];
+    const today = source.load();
+    const fixed = running ? restartNeeded(running, today) : [];
     if (fixed.length > 0) return { step: 'config', reason: fixed.join('; ') };
+    const earlier = await context.earlier();
+    const { user: name, group } = today.service.runtime;
+    const user = resolveUser(name, group);
+    const release = resolveRelease(today.service.runtime, { user, base: context.environment, earlier });
+    const config = earlier ? withRelease(today, earlier) : today;
     const { runtime, listeners } = config.service;
-    const user = resolveUser(runtime.user, runtime.group);
-    const release = resolveRelease(runtime, { user, base: context.environment });
     const settings = settingsOf(config, release.path);
     const { steered, maxRetiring } = settings.handover;
     const lanes = steered ? lanesNeeded(settings.workers, maxRetiring) : 0;
@@ -50,11 +66,26 @@ export async function prepare(
       isSteered(listener, config.service) ? listener : { ...listener, steer: false as const },
     );
     const acquired = await context.listeners.acquire(settled, lanes);
-    return { config, settings, release, user, acquired };
+    const record = earlier?.record ?? recordOf(release, runtime.args);
+    const executable = openExecutable(release, record);
+    const close = () => {
+      acquired.release();
+      executable.close();
+    };
+    const rollbackTo = earlier?.generation ?? null;
+    return { config, settings, release, user, acquired, record, rollbackTo, source: executable.fd, close };
   } catch (error) {
     if (error instanceof ConfigError) return { step: 'config', reason: error.problems.join('; ') };
+    if (error instanceof RollbackError) return { step: 'rollback', reason: error.message };
     if (error instanceof ReleaseError) return { step: `release.${error.step}`, reason: error.message };
     if (error instanceof ListenerError) return { step: `listener.${error.listener}`, reason: error.message };
     throw error;
   }
+}
+
+/** Today's config with what an earlier generation ran. */
+function withRelease(config: Config, { executable, directory, record }: Earlier): Config {
+  const { service } = config;
+  const runtime = { ...service.runtime, path: executable, args: [...record.args], directory };
+  return { ...config, service: { ...service, runtime } };
 }

@@ -26,6 +26,7 @@ export function settingsOf(config: Config, executable: string): Settings {
       onStall: restart.on_stall,
     },
     handover: handoverOf(config),
+    hooks: { beforeReload: null, afterPromote: null, afterRollback: null },
   };
 }
 

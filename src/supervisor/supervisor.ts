@@ -4,6 +4,7 @@ import type { Signalled } from '../control/control.ts';
 import type { StatusDocument } from '../control/documents.ts';
 import { EventLog } from '../control/event-log.ts';
 import { type ControlServer, createControlServer } from '../control/server.ts';
+import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
@@ -25,7 +26,8 @@ import { Engine } from './engine.ts';
 import { Footprint } from './footprint.ts';
 import { gateCommand } from './gate-command.ts';
 import { Generations } from './generations.ts';
-import { historyFile, recordHandover } from './history.ts';
+import { hashCommand } from './hash-command.ts';
+import { HistoryKeeper } from './history-keeper.ts';
 import { controlSocketOf, type Instance } from './instance.ts';
 import type { Keepers } from './keepers.ts';
 import { LaneKeeper } from './lane-keeper.ts';
@@ -41,7 +43,14 @@ import { StateFile } from './state-file.ts';
 import { statusOf } from './status.ts';
 import { VerifyKeeper } from './verify-keeper.ts';
 
-const RELOAD = { type: 'reload', ticket: null, preview: false, replace: false, timeout: null } as const;
+const RELOAD = {
+  type: 'reload',
+  ticket: null,
+  preview: false,
+  replace: false,
+  timeout: null,
+  rollback: null,
+} as const;
 
 export interface SupervisorOptions {
   readonly source: ConfigSource;
@@ -77,6 +86,7 @@ export class Supervisor {
   readonly #desk: ControlDesk;
   readonly #keepers: Keepers;
   readonly #lanes: LaneLog;
+  readonly #history: HistoryKeeper;
   readonly #startedAt = now();
   readonly #events = new EventLog(Date.now);
   readonly #output = new OutputLog();
@@ -121,9 +131,17 @@ export class Supervisor {
       report,
     });
     this.#lanes = new LaneLog(this.#listeners, report);
+    this.#history = new HistoryKeeper({
+      dataDirectory: options.instance.dataDirectory,
+      clock: Date.now,
+      hash: hashCommand(this.#table),
+      report,
+      living: () => this.#generations.living(),
+    });
     this.#desk = new ControlDesk(
       post,
       () => this.#status(),
+      () => this.#history.document(),
       (signal) => this.#signal(signal),
     );
     this.#connections = new ConnectionCounter(this.#generations, this.#listeners, now);
@@ -152,13 +170,18 @@ export class Supervisor {
       answer: (ticket, refusal) => this.#desk.answer(ticket, refusal),
       post,
       report,
-      prepare: () => this.#prepare(),
-      promoted: (prepared) => this.#promoted(prepared),
+      prepare: (rollback) => this.#prepare(rollback),
+      adopted: (generation, prepared) => this.#history.adopted(generation, prepared),
+      promoted: (generation, prepared) => {
+        this.#promoted(prepared);
+        this.#history.promoted(generation, prepared);
+      },
       verdict: (tickets, verdict) => this.#desk.tell(tickets, verdict),
       exit: (exit) => void this.#leave(exit),
     });
     this.#engine = new Engine({
       now,
+      firstGeneration: this.#history.firstGeneration(),
       perform: (effect) => this.#performer.perform(effect),
       settled: (state, happened) => {
         this.#listenerLog.look(this.#listeners.snapshot());
@@ -305,19 +328,12 @@ export class Supervisor {
 
   #report(fact: Fact): void {
     if (fact.event === 'worker_exited' || fact.event === 'worker_ready') this.#lanes.lookSoon();
+    // First: who is told of it may look there.
+    this.#history.record(fact);
     this.#telemetry.report(fact);
     this.#events.append(fact);
     this.#desk.report(fact);
     this.#admin.report(fact);
-    if (fact.event === 'handover_finished') this.#record(fact);
-  }
-
-  #record(fact: Extract<Fact, { event: 'handover_finished' }>): void {
-    try {
-      recordHandover(this.#options.instance.dataDirectory, fact, new Date());
-    } catch (error) {
-      this.#error('write history', error, historyFile(this.#options.instance.dataDirectory));
-    }
   }
 
   #error(step: string, error: unknown, subject?: string): void {
@@ -326,7 +342,7 @@ export class Supervisor {
     this.#report({ event: 'error', step, message: `${what}: ${why}` });
   }
 
-  async #prepare() {
+  async #prepare(rollback: Rollback | null) {
     const { source, config } = this.#options;
     const first = this.#isFirstHandover();
     const result = await prepare(
@@ -335,6 +351,7 @@ export class Supervisor {
       {
         listeners: this.#listeners,
         environment: this.#environment,
+        earlier: async () => rollback && this.#history.earlier(rollback, this.#engine.state.incumbent),
       },
     );
     this.#listenerLog.look(this.#listeners.snapshot());
@@ -408,6 +425,7 @@ export class Supervisor {
     const duration = stop ? now() - stop.since : 0;
     const reason = stop ? 'it was told to stop' : 'the service has ended';
     this.#report({ event: 'supervisor_stopped', code, reason, duration });
+    await Promise.race([this.#history.close(), new Promise((resolve) => setTimeout(resolve, FLUSH_TIME))]);
     await this.#telemetry.close(FLUSH_TIME);
     // The log may go there, too.
     await this.#stderr.flush(FLUSH_TIME);

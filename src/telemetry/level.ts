@@ -15,6 +15,7 @@ export function levelOf(fact: Fact): Level {
     case 'gate_passed':
     case 'worker_signalled':
     case 'steering_changed':
+    case 'executable_kept':
       return 'debug';
     case 'supervisor_started':
     case 'listener_bound':
@@ -34,6 +35,8 @@ export function levelOf(fact: Fact): Level {
     case 'stop_requested':
     case 'handover_step':
     case 'handover_mode':
+    case 'hook_started':
+    case 'rollback_found':
       return 'info';
     case 'worker_not_ready':
     case 'worker_spawn_failed':
@@ -47,6 +50,8 @@ export function levelOf(fact: Fact): Level {
       return 'warn';
     case 'worker_exited':
       return fact.expected ? 'info' : 'warn';
+    case 'hook_finished':
+      return fact.failure ? 'warn' : 'info';
     case 'handover_finished':
       return handoverLevel(fact.outcome);
     case 'supervisor_stopped':

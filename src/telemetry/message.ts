@@ -49,6 +49,14 @@ export function messageOf(fact: Fact): string {
       return 'a connection waits in a lane that nobody accepts from: one more worker serves it';
     case 'generation_rolled_back':
       return 'generation failed after its promotion: the one before it serves again';
+    case 'executable_kept':
+      return 'executable kept for a rollback';
+    case 'rollback_found':
+      return `rolling back to generation ${fact.generation}`;
+    case 'hook_started':
+      return `hook ${fact.hook} started`;
+    case 'hook_finished':
+      return fact.failure ? `hook ${fact.hook} failed: ${fact.failure.reason}` : `hook ${fact.hook} done`;
     case 'handover_started':
       return 'handover started';
     case 'handover_finished':

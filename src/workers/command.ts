@@ -17,6 +17,8 @@ export interface CommandRequest {
   readonly user: TargetUser | null;
   /** Milliseconds until it is killed with its session; 0 = never. */
   readonly timeout: number;
+  /** A descriptor that it gets as standard input, which stays open here; /dev/null where it is left out. */
+  readonly input?: number;
 }
 
 export interface CommandSystem {
@@ -65,6 +67,7 @@ export function runCommand(
         ...chain,
         directory,
         descriptors: new Map([
+          ...(request.input === undefined ? [] : ([[0, request.input]] as const)),
           [1, stdout],
           [2, stderr],
         ]),
@@ -105,7 +108,12 @@ export function runCommand(
   };
 }
 
-function findExecutable({ run, environment, directory }: CommandRequest): string {
+/** The program that a command names. Throws ReleaseError where there is none. */
+export function findExecutable({
+  run,
+  environment,
+  directory,
+}: Pick<CommandRequest, 'run' | 'environment' | 'directory'>): string {
   const [name = ''] = run;
   const found = lookUpCommand(name, environment.get('PATH')?.toString() ?? '/usr/bin:/bin');
   if (found === null) throw new ReleaseError('path', `command ${name}: ENOENT: it is in no folder of PATH`);

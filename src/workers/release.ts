@@ -32,20 +32,31 @@ export interface Release {
   readonly environmentNames: readonly string[];
 }
 
+/** What an earlier generation ran, instead of what the config says. */
+export interface EarlierRelease {
+  /** Absolute: its own file, or a copy of that. */
+  readonly executable: string;
+  readonly directory: string;
+}
+
 export interface ReleaseContext {
   readonly user: TargetUser | null;
+  readonly earlier?: EarlierRelease | null;
   /** zero's own environment, from rawEnvironment() at its start. */
   readonly base: readonly Buffer[];
 }
 
 /**
  * Finds what a new generation is to run and looks at it as the target user would. Relative paths start at `directory`, a relative
- * `directory` where zero was started. Throws ReleaseError.
+ * `directory` where zero was started. Of an earlier release the environment is today's. Throws ReleaseError.
  */
-export function resolveRelease(runtime: RuntimeConfig, { user, base }: ReleaseContext): Release {
+export function resolveRelease(
+  runtime: RuntimeConfig,
+  { user, base, earlier = null }: ReleaseContext,
+): Release {
   const written = absolute(runtime.directory, process.cwd());
-  const directory = resolveDirectory(written, user);
-  const path = absolute(runtime.path, written);
+  const directory = resolveDirectory(earlier?.directory ?? written, user);
+  const path = earlier?.executable ?? absolute(runtime.path, written);
   const executable = resolveExecutable(path, directory, user);
   if (Object.keys(runtime.limits).length > 0) requireTool('prlimit', 'limits');
   if (user?.switches) requireTool('setpriv', 'user');

@@ -56,7 +56,8 @@ export function isSound(behaviour: Behaviour): boolean {
   );
 }
 
-export function drawSettings(random: Random): Settings {
+/** `extras`: draws of their own, so that a history with hooks is else the one without. */
+export function drawSettings(random: Random, extras: Random): Settings {
   const canaries: [CanaryStep[], ...CanaryStep[][]] = [
     [],
     [],
@@ -96,6 +97,11 @@ export function drawSettings(random: Random): Settings {
       drainTimeout: random.pick([0, 5_000]),
       maxRetiring: random.pick([1, 2, 2]),
       handshake: 65_000,
+    },
+    hooks: {
+      beforeReload: extras.pick([null, null, null, null, 400, 5_000]),
+      afterPromote: extras.pick([null, null, null, null, 400, 5_000]),
+      afterRollback: extras.pick([null, null, null, 400]),
     },
   };
 }

@@ -22,6 +22,7 @@ export function simulate(seed: number, behaviour: Step = step): World {
           preview: random.chance(0.15),
           replace: random.chance(0.15),
           timeout: random.chance(0.15) ? random.pick([50, 1_500]) : null,
+          rollback: world.extras.chance(0.2) ? { to: world.extras.pick([null, 1]) } : null,
         }),
       );
       // What is under way when a generation is replaced.
@@ -74,6 +75,8 @@ export interface Tally {
   readonly outcomes: Readonly<Record<string, number>>;
   /** Processes that were started for what waited in a lane without anybody. */
   readonly relieved: number;
+  /** Hooks that were started, by name. */
+  readonly hooked: Readonly<Record<string, number>>;
   /** Connections. */
   readonly served: number;
 }
@@ -81,6 +84,7 @@ export interface Tally {
 /** Runs the histories of `count` seeds. */
 export function simulateMany(firstSeed: number, count: number): Tally {
   const outcomes: Record<string, number> = {};
+  const hooked: Record<string, number> = {};
   let relieved = 0;
   let served = 0;
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
@@ -88,6 +92,7 @@ export function simulateMany(firstSeed: number, count: number): Tally {
     for (const { outcome } of world.verdicts.values()) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
     relieved += world.processes.filter(({ relief }) => relief).length;
     served += world.network.finished;
+    for (const name of world.hooked) hooked[name] = (hooked[name] ?? 0) + 1;
   }
-  return { outcomes, relieved, served };
+  return { outcomes, relieved, hooked, served };
 }

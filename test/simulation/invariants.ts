@@ -3,6 +3,7 @@ import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Event } from '../../src/lifecycle/events.ts';
 import { candidateOf, generationOf, ownWorkers, type State } from '../../src/lifecycle/state.ts';
 import type { Steering } from '../../src/lifecycle/steering.ts';
+import { KILL_TIME } from '../../src/lifecycle/workers.ts';
 import { isSound } from './draw.ts';
 import type { World } from './world.ts';
 
@@ -22,6 +23,7 @@ export function checkInvariants(world: World, before: State, event: Event, effec
   lanesAreUsedAgainInTime(world, before, effects);
   pendingRequestsAreKept(before, event, state, effects);
   nobodyWaitsForNothing(state);
+  hooksEnd(world);
   const live = state.generations.filter(({ stage }) =>
     ['starting', 'ready', 'serving', 'standby'].includes(stage.name),
   );
@@ -162,6 +164,16 @@ function nobodyWaitsForNothing(state: State): void {
   assert.ok(!(starting && state.pending), 'a request waits behind a start that nothing serves beside');
 }
 
+/** A hook that takes too long is killed in time, and one that even SIGKILL does not end holds nobody up. */
+function hooksEnd(world: World): void {
+  for (const [hook, { since, timeout, killed }] of world.hooks) {
+    const age = world.clock - since;
+    assert.ok(killed || age <= timeout, `hook ${hook} runs for ${age} ms and may take ${timeout}`);
+    const waited = world.state.hooks.some(({ run }) => run.hook === hook);
+    assert.ok(!waited || age <= timeout + KILL_TIME, `hook ${hook} is still waited for`);
+  }
+}
+
 /** While an incumbent serves and the listener is steered, only a generation that passed its gates gets public connections. */
 function publicConnectionsGoToWhoMayHaveThem(world: World): void {
   const { state } = world;
@@ -289,5 +301,6 @@ export function checkEnd(world: World): void {
     [],
     'the supervisor left processes behind',
   );
+  for (const [hook, { killed }] of world.hooks) assert.ok(killed, `hook ${hook} was left behind`);
   assert.equal(world.holding.size, world.state.generations.length);
 }

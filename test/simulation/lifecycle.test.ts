@@ -43,6 +43,10 @@ describe('random histories', () => {
     }
     const relieved = sum((tally) => tally.relieved);
     assert.ok(relieved > HISTORIES / 100, `only ${relieved} lanes were relieved`);
+    for (const name of ['before_reload', 'after_promote', 'after_rollback']) {
+      const ran = sum(({ hooked }) => hooked[name] ?? 0);
+      assert.ok(ran > HISTORIES / 20, `only ${ran} hooks ${name} ran`);
+    }
     const served = sum((tally) => tally.served);
     assert.ok(served > HISTORIES, `only ${served} connections were served`);
   });

@@ -151,9 +151,29 @@ export const mutants: Record<string, Mutant> = {
       if (event.type !== 'reload' || !waits) return step(state, event);
       const { by, preview } = event;
       const tickets = event.ticket === null ? [] : [event.ticket];
-      const pending = { by, tickets, preview, since: event.at, deadline: null };
+      const pending = { by, tickets, preview, since: event.at, deadline: null, rollback: null };
       return { state: { ...state, now: event.at, pending }, effects: [] };
     },
+  },
+  'starts a candidate although its hook failed': {
+    caught: /started before its hook was done, or although that failed/,
+    step: (state, event) => {
+      const passed =
+        event.type === 'hook_finished' ? { ...event, exit: { kind: 'exited', code: 0 } as const } : event;
+      return step(state, passed);
+    },
+  },
+  'runs the next hook beside one that runs': {
+    caught: /was started while \d+ runs/,
+    step: before((state) => {
+      if (state.hooks.length > 1) state.hooks.shift();
+    }),
+  },
+  'waits for ever for a hook': {
+    caught: /ms and may take/,
+    step: before((state) => {
+      for (const { running } of state.hooks) if (running) running.until = state.now + 1_000_000;
+    }),
   },
   'watches no lane': {
     caught: /has a queue and nobody/,

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
-import type { Event, WorkerKey } from '../../src/lifecycle/events.ts';
+import type { Event, Reload, WorkerKey } from '../../src/lifecycle/events.ts';
 import type { ExitStatus } from '../../src/lifecycle/facts.ts';
+import type { RunHook } from '../../src/lifecycle/hook.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
 import { generationOf, initialState, type State, type Verdict } from '../../src/lifecycle/state.ts';
 import { nextDeadline, step as realStep } from '../../src/lifecycle/step.ts';
 import { type Behaviour, drawBehaviour, drawSettings } from './draw.ts';
 import { type Acceptor, Network } from './network.ts';
 import { Random } from './random.ts';
+
+const SIGKILL: ExitStatus = { kind: 'signaled', signal: 'SIGKILL', coreDumped: false };
 
 type Scheduled = { at: number; order: number; make: () => Event | null };
 export type Step = typeof realStep;
@@ -28,9 +31,19 @@ export interface Process extends Acceptor {
   killed: boolean;
 }
 
+/** The process of a hook: it leaves by itself, on SIGKILL, or, in state D, never. */
+interface RunningHook {
+  readonly since: number;
+  readonly timeout: number;
+  readonly stuck: boolean;
+  killed: boolean;
+}
+
 /** A machine on which the core runs: it performs the effects, invents what goes wrong, and keeps its own books. */
 export class World {
   readonly random: Random;
+  /** For hooks and rollbacks. */
+  readonly extras: Random;
   readonly network: Network;
   readonly processes: Process[] = [];
   readonly verdicts = new Map<string, Verdict>();
@@ -51,6 +64,12 @@ export class World {
   watched: readonly WorkerKey[] = [];
   verified: number | null = null;
   private readonly history: { at: number; event: Event; effects: readonly Effect[] }[] = [];
+  /** Hooks whose process is there. */
+  readonly hooks = new Map<number, RunningHook>();
+  /** Handovers whose hook has let them go on. */
+  readonly allowed = new Set<number>();
+  /** Names of the hooks that were started. */
+  readonly hooked: string[] = [];
   private agenda: Scheduled[] = [];
   private order = 0;
   private deadline = Number.POSITIVE_INFINITY;
@@ -62,6 +81,7 @@ export class World {
 
   constructor(seed: number, invariants: Invariants, step: Step = realStep) {
     this.random = new Random(seed);
+    this.extras = new Random(seed + 1_000_000_000);
     this.invariants = invariants;
     this.step = step;
     this.network = new Network(this.random, {
@@ -84,12 +104,12 @@ export class World {
   /** Somebody wants a handover. */
   request(
     by: string,
-    options: { preview?: boolean; replace?: boolean; timeout?: number | null } = {},
+    options: Partial<Pick<Reload, 'preview' | 'replace' | 'timeout' | 'rollback'>> = {},
   ): Event {
     const ticket = `t${this.tickets.length}`;
     this.tickets.push(ticket);
-    const { preview = false, replace = false, timeout = null } = options;
-    return { type: 'reload', by, ticket, preview, replace, timeout, at: this.clock };
+    const { preview = false, replace = false, timeout = null, rollback = null } = options;
+    return { type: 'reload', by, ticket, preview, replace, timeout, rollback, at: this.clock };
   }
 
   /** Runs until nothing can happen any more, the time is over, or the limit of steps is reached. */
@@ -150,6 +170,7 @@ export class World {
       case 'adopt': {
         const settings = this.prepared.get(effect.handover);
         assert.ok(settings, 'adopts what was prepared');
+        this.mayStart(effect.handover, settings);
         this.prepared.delete(effect.handover);
         assert.ok(!this.settings.has(effect.generation), 'a generation number is never used again');
         this.settings.set(effect.generation, settings);
@@ -206,6 +227,16 @@ export class World {
         this.verified = effect.generation;
         if (effect.generation !== null) this.verify(effect.generation);
         return;
+      case 'run_hook':
+        this.runHook(effect);
+        return;
+      case 'kill_hook': {
+        const hook = this.hooks.get(effect.hook);
+        assert.ok(hook && !hook.killed, 'a hook that runs is killed once');
+        hook.killed = true;
+        if (!hook.stuck) this.endHook(effect.hook, this.extras.between(0, 20), SIGKILL);
+        return;
+      }
       case 'verdict':
         for (const ticket of effect.tickets) {
           assert.ok(!this.verdicts.has(ticket), `ticket ${ticket} is answered once`);
@@ -237,7 +268,7 @@ export class World {
           at: this.clock,
         };
       }
-      const settings = drawSettings(random);
+      const settings = drawSettings(random, this.extras);
       this.prepared.set(handover, settings);
       return { type: 'resolved', handover, settings, at: this.clock };
     });
@@ -384,6 +415,49 @@ export class World {
     this.schedule(0, () => ({ type: 'stalled', generation, worker, incarnation, at: this.clock }));
   }
 
+  /** Nothing may be started beside a service that runs before the hook of the new config has said so. */
+  private mayStart(handover: number, settings: Settings): void {
+    const reload = this.state.generations.length > 1;
+    if (!reload || settings.hooks.beforeReload === null) return;
+    assert.ok(this.allowed.has(handover), 'started before its hook was done, or although that failed');
+  }
+
+  private runHook({ hook, name, of, handover }: RunHook): void {
+    const { extras: random } = this;
+    for (const [other, { killed }] of this.hooks)
+      assert.ok(killed, `hook ${hook} was started while ${other} runs`);
+    const settings = 'handover' in of ? this.prepared.get(of.handover) : this.settings.get(of.generation);
+    const timeout =
+      settings?.hooks[
+        (
+          {
+            before_reload: 'beforeReload',
+            after_promote: 'afterPromote',
+            after_rollback: 'afterRollback',
+          } as const
+        )[name]
+      ];
+    assert.ok(timeout != null, 'a hook is run that the config does not have');
+    this.hooked.push(name);
+    const takes = random.pick([0, 50, 350, 20_000, Number.POSITIVE_INFINITY]);
+    const exit: ExitStatus = { kind: 'exited', code: random.pick([0, 0, 0, 1]) };
+    this.hooks.set(hook, { since: this.clock, timeout, stuck: random.chance(0.1), killed: false });
+    if (random.chance(0.05)) this.endHook(hook, 0, null);
+    else this.endHook(hook, takes, exit, name === 'before_reload' ? handover : null);
+  }
+
+  private endHook(hook: number, delay: number, exit: ExitStatus | null, allows: number | null = null): void {
+    this.schedule(delay, () => {
+      const running = this.hooks.get(hook);
+      if (!running || (running.stuck && running.killed)) return null;
+      this.hooks.delete(hook);
+      if (allows !== null && exit?.kind === 'exited' && exit.code === 0 && !running.killed)
+        this.allowed.add(allows);
+      const reason = exit === null ? 'ENOENT' : null;
+      return { type: 'hook_finished', hook, exit, reason, output: [], at: this.clock };
+    });
+  }
+
   private verify(generation: number): void {
     if (!this.behaviours.get(generation)?.verifyFails) return;
     this.schedule(this.random.between(0, 2_000), () =>
@@ -411,6 +485,7 @@ export class World {
 }
 
 function brief(effect: Effect): string {
+  if (effect.type === 'run_hook') return `run_hook(${effect.hook} ${effect.name})`;
   if (effect.type === 'report') return effect.fact.event;
   if (effect.type === 'steer') return `steer(${JSON.stringify(effect.steering)})`;
   if (effect.type === 'attend') return `attend(${effect.lanes})`;

@@ -36,6 +36,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   lifecycle: { from: [], types: ['config'], pure: true },
   listeners: { from: ['linux'], types: ['config'] },
   workers: { from: ['linux'], types: ['config'] },
+  history: { from: ['linux'], types: ['config', 'lifecycle'] },
   readiness: { from: ['linux'], types: ['config'] },
   http: { from: [], types: [] },
   control: { from: ['linux', 'http'], types: ['config', 'lifecycle'] },

@@ -22,6 +22,9 @@ export function renderVerdict(verdict: VerdictDocument, paint: Paint): string {
   const lines = [
     paint(colour, headline(verdict)),
     ...(verdict.failure ? failureLines(verdict.failure, paint) : []),
+    ...(verdict.hook
+      ? [paint('yellow', 'the hook after it failed'), ...failureLines(verdict.hook, paint)]
+      : []),
   ];
   return `${lines.join('\n')}\n`;
 }

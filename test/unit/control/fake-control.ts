@@ -1,6 +1,12 @@
-import type { Answer, Control, ReloadOptions, Signalled } from '../../../src/control/control.ts';
+import type {
+  Answer,
+  Control,
+  ReloadOptions,
+  RollbackOptions,
+  Signalled,
+} from '../../../src/control/control.ts';
 import { EventLog } from '../../../src/control/event-log.ts';
-import type { StatusDocument } from '../../../src/control/protocol.ts';
+import type { HistoryDocument, StatusDocument } from '../../../src/control/protocol.ts';
 import type { Sights } from '../../../src/control/sights.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
 import type { Verdict } from '../../../src/lifecycle/state.ts';
@@ -61,6 +67,53 @@ export class FakeSights implements Sights {
     return this.counts;
   }
 }
+/** Two releases and a failed one. */
+export const HISTORY: HistoryDocument = {
+  version: 1,
+  generations: [
+    {
+      generation: 1,
+      at: '2026-11-24T08:00:00.000Z',
+      serving: false,
+      rollback_to: null,
+      outcome: 'promoted',
+      failure: null,
+      duration_ms: 1234,
+      served_ms: 7_200_000,
+      release: {
+        path: '/srv/app/releases/41/server',
+        args: ['--fast'],
+        directory: '/srv',
+        sha256: 'ab'.repeat(32),
+      },
+      rollback: { from: 'copy', reason: null },
+    },
+    {
+      generation: 2,
+      at: '2026-11-24T10:00:00.000Z',
+      serving: true,
+      rollback_to: null,
+      outcome: 'promoted',
+      failure: null,
+      duration_ms: 2000,
+      served_ms: 60_000,
+      release: { path: '/srv/app/releases/42/server', args: ['--fast'], directory: '/srv', sha256: null },
+      rollback: { from: 'file', reason: null },
+    },
+    {
+      generation: 3,
+      at: '2026-11-24T10:00:30.000Z',
+      serving: false,
+      rollback_to: 1,
+      outcome: 'rolled_back',
+      failure: { step: 'readiness.http', reason: 'GET /healthz: 503\u001b[2J' },
+      duration_ms: 5000,
+      served_ms: null,
+      release: null,
+      rollback: { from: null, reason: 'it was rolled back: GET /healthz: 503' },
+    },
+  ],
+};
 
 /** Does nothing until the test says so, and remembers what it was asked. */
 export class FakeControl implements Control {
@@ -70,7 +123,8 @@ export class FakeControl implements Control {
   broken = false;
   readonly calls: string[] = [];
   readonly reloads: { options: ReloadOptions; verdict: (verdict: Verdict) => void }[] = [];
-  /** What reload does before it returns. */
+  readonly rollbacks: { options: RollbackOptions; verdict: (verdict: Verdict) => void }[] = [];
+  /** What reload and rollback do before they return. */
   onReload: () => void = () => {};
   readonly #listeners = new Set<(fact: Fact) => void>();
   #waiting: (() => void)[] = [];
@@ -85,6 +139,17 @@ export class FakeControl implements Control {
     this.onReload();
     this.#note('reload');
     return { ticket: `t${this.reloads.length}` };
+  }
+
+  rollback(options: RollbackOptions, verdict: (verdict: Verdict) => void): { ticket: string } {
+    this.rollbacks.push({ options, verdict });
+    this.onReload();
+    this.#note('rollback');
+    return { ticket: `t${this.rollbacks.length}` };
+  }
+
+  history(): HistoryDocument {
+    return HISTORY;
   }
 
   async promote(): Promise<Answer> {

@@ -48,6 +48,17 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
   leftovers_killed: { event: 'leftovers_killed', ...key, pids: [44, 45] },
   output_dropped: { event: 'output_dropped', stream: 'stdout', lines: 3, bytes: 300 },
   reload_requested: { event: 'reload_requested', by: 'SIGHUP', merged: false },
+  executable_kept: { event: 'executable_kept', generation: 3, sha256: '0'.repeat(64) },
+  rollback_found: { event: 'rollback_found', generation: 1, from: 'copy', path: '/var/lib/zero/x/app' },
+  hook_started: { event: 'hook_started', hook: 'before_reload', generation: 3 },
+  hook_finished: {
+    event: 'hook_finished',
+    hook: 'after_promote',
+    generation: 3,
+    duration: 1200,
+    failure: { step: 'hook.after_promote', reason: 'exited with code 1' },
+    output: ['no such host'],
+  },
   handover_mode: { event: 'handover_mode', mode: 'shared', reason: 'udp has no connections' },
   handover_step: {
     event: 'handover_step',

@@ -1,0 +1,32 @@
+import { CommandError } from './command-error.ts';
+import { EXIT } from './exit-code.ts';
+import type { InstanceOptions } from './find-instance.ts';
+import { followHandover, timeoutOf } from './reload.ts';
+import { type CommandContext, processContext, withInstance } from './with-instance.ts';
+
+export interface RollbackOptions extends InstanceOptions {
+  /** As written. */
+  readonly to?: string;
+  readonly timeout?: string;
+  readonly wait: boolean;
+  readonly json: boolean;
+}
+
+/** `zero rollback`: asks for a handover to an earlier release and waits for its verdict. Resolves to the exit code. */
+export function rollback(
+  options: RollbackOptions,
+  context: CommandContext = processContext(),
+): Promise<number> {
+  const { to, timeout, wait, json, ...instance } = options;
+  return withInstance({ command: 'rollback', instance, guess: true }, context, async (client) => {
+    const request = { to: generationOf(to), timeout_ms: timeoutOf(timeout), wait };
+    return followHandover(client.rollback(request, context.interrupted), { wait, json }, context);
+  });
+}
+
+function generationOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (!/^[1-9]\d{0,8}$/.test(text))
+    throw new CommandError(EXIT.usage, `--to ${text}: write the number of a generation: see "zero history"`);
+  return Number(text);
+}

@@ -1,0 +1,49 @@
+import { type History, type HistoryEntry, knownRelease } from './entries.ts';
+import { isSameRelease, type KnownRelease } from './release-record.ts';
+
+const HINT = 'see "zero history"';
+
+/**
+ * The generation whose release is meant, or why there is none: that of `to`, or with null the one that served last and ran something
+ * else than `current`.
+ */
+export function chooseEarlier(
+  history: History,
+  to: number | null,
+  current: KnownRelease | null,
+): HistoryEntry | string {
+  return to === null ? servedBefore(history, current) : named(history, to);
+}
+
+function named({ entries }: History, to: number): HistoryEntry | string {
+  const entry = entries.find(({ generation }) => generation === to);
+  const [first, last] = [entries[0]?.generation, entries.at(-1)?.generation];
+  if (!entry) {
+    if (first === undefined) return `there is no generation ${to}: the history is empty`;
+    return `there is no generation ${to} in the history, which goes from ${first} to ${last}: ${HINT}`;
+  }
+  const problem = whyUnproved(entry);
+  return problem === null ? entry : `generation ${to} ${problem}: ${HINT}`;
+}
+
+/** Why a generation is none to go back to, whatever is left of it: it never served, or only until it was taken back; else null. */
+export function whyUnproved(entry: HistoryEntry): string | null {
+  const { served, outcome, failure } = entry;
+  // The handover of a first generation that was late has failed, and it may serve since.
+  if (served !== null && (outcome === 'promoted' || outcome === 'failed' || outcome === null)) return null;
+  if (outcome === null) return 'never served';
+  return `${outcome === 'promoted' ? 'never served' : `was ${outcome.replaceAll('_', ' ')}`}${failure ? `: ${failure.reason}` : ''}`;
+}
+
+function servedBefore({ entries, serves }: History, current: KnownRelease | null): HistoryEntry | string {
+  const byGeneration = new Map(entries.map((entry) => [entry.generation, entry]));
+  for (const generation of [...serves].reverse()) {
+    const entry = byGeneration.get(generation);
+    const release = entry && knownRelease(entry);
+    if (!entry || !release || whyUnproved(entry) !== null) continue;
+    if (!current || !isSameRelease(release, current)) return entry;
+  }
+  return serves.length === 0
+    ? 'there is nothing to roll back to: no generation has served yet'
+    : 'there is nothing to roll back to: every generation in the history ran the release that serves now';
+}

@@ -1,0 +1,114 @@
+import type { Outcome } from '../lifecycle/facts.ts';
+import type { HistoryLine, Reason } from './lines.ts';
+import type { KnownRelease, ReleaseRecord } from './release-record.ts';
+
+/** All that is known of one generation. */
+export interface HistoryEntry {
+  readonly generation: number;
+  /** When it was started, or, where that line is lost, when it is first spoken of. */
+  readonly at: string;
+  /** null where that line is lost. */
+  release: ReleaseRecord | null;
+  sha256: string | null;
+  /** Why there is no copy of its executable. */
+  notKept: string | null;
+  /** The generation whose release it was started from. */
+  rollbackTo: number | null;
+  /** null while its handover goes on, or where nobody saw its end. */
+  outcome: Outcome | null;
+  failure: Reason | null;
+  /** Milliseconds of its handover. */
+  duration: number | null;
+  /** Milliseconds that it served, up to now for the one that does; null where it never did. */
+  served: number | null;
+}
+
+export interface History {
+  /** Oldest first. */
+  readonly entries: readonly HistoryEntry[];
+  /** Generations in the order in which they began to serve. */
+  readonly serves: readonly number[];
+}
+
+/** Puts the lines of the file together. `running`: the generation that serves now; `now` in milliseconds of the wall clock. */
+export function foldHistory(lines: readonly HistoryLine[], running: number | null, now: number): History {
+  const entries = new Map<number, HistoryEntry>();
+  const serves: { generation: number | null; at: number }[] = [];
+  for (const line of lines) {
+    if (line.event === 'stopped') serves.push({ generation: null, at: Date.parse(line.at) });
+    else if (line.generation !== null) {
+      const entry = entries.get(line.generation) ?? newEntry(line.generation, line.at);
+      entries.set(line.generation, entry);
+      if (line.event === 'serves') serves.push({ generation: line.generation, at: Date.parse(line.at) });
+      else applyTo(entry, line);
+    }
+  }
+  for (const [index, { generation, at }] of serves.entries()) {
+    const entry = generation === null ? undefined : entries.get(generation);
+    if (!entry) continue;
+    // Of one that served when zero was killed nobody knows the end.
+    const until = serves[index + 1]?.at ?? (generation === running ? now : at);
+    // The wall clock may have been set back.
+    entry.served = (entry.served ?? 0) + Math.max(0, until - at);
+  }
+  return {
+    entries: [...entries.values()].sort((a, b) => a.generation - b.generation),
+    serves: serves.map(({ generation }) => generation).filter((generation) => generation !== null),
+  };
+}
+
+function newEntry(generation: number, at: string): HistoryEntry {
+  return {
+    generation,
+    at,
+    release: null,
+    sha256: null,
+    notKept: null,
+    rollbackTo: null,
+    outcome: null,
+    failure: null,
+    duration: null,
+    served: null,
+  };
+}
+
+function applyTo(
+  entry: HistoryEntry,
+  line: Exclude<HistoryLine, { event: 'serves' } | { event: 'stopped' }>,
+): void {
+  switch (line.event) {
+    case 'generation':
+      entry.release = line.release;
+      entry.rollbackTo = line.rollback_to;
+      return;
+    case 'handover':
+      entry.outcome = line.outcome;
+      entry.failure = line.failure;
+      entry.duration = line.duration;
+      return;
+    case 'rolled_back':
+      entry.outcome = 'rolled_back';
+      entry.failure = line.failure;
+      return;
+    case 'executable':
+      entry.sha256 = line.sha256;
+      entry.notKept = line.not_kept;
+      return;
+  }
+}
+
+/** What an entry says of its release; null where that is lost. */
+export function knownRelease({ release, sha256 }: HistoryEntry): KnownRelease | null {
+  return release && { release, sha256 };
+}
+
+/** Hashes of the executables that served last, newest first, each once. */
+export function lastExecutables({ entries, serves }: History, count: number): string[] {
+  const byGeneration = new Map(entries.map((entry) => [entry.generation, entry]));
+  const hashes = new Set<string>();
+  for (const generation of [...serves].reverse()) {
+    const hash = byGeneration.get(generation)?.sha256;
+    if (hash && hashes.size < count) hashes.add(hash);
+  }
+  return [...hashes];
+}

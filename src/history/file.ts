@@ -1,0 +1,158 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import { makeDirectory } from '../linux/directory.ts';
+import { withSpare } from '../linux/spare.ts';
+import { type HistoryLine, type NewLine, parseLine } from './lines.ts';
+import { statsOf } from './stats.ts';
+
+/** The file is put aside at this size, and the one put aside before is removed: some three hundred handovers each, read in 5 ms. */
+const LARGEST = 256 * 1024;
+
+/** More lines than that are not kept for a disk that cannot be written to. */
+const UNWRITTEN = 1000;
+
+/** Enough for the last hundred lines. */
+const TAIL = 64 * 1024;
+
+const NEWLINE = 10;
+
+export interface HistoryFileOptions {
+  /** Milliseconds of the wall clock. */
+  readonly clock: () => number;
+  /** Told once when it cannot be written, and again after it could be in between. */
+  readonly failed: (error: unknown, file: string) => void;
+  readonly limit?: number;
+}
+
+/**
+ * `history.jsonl` in the data directory: one JSON document a line, appended and never changed. Lines that cannot be written are kept in
+ * memory and written with the next one that can.
+ */
+export class HistoryFile {
+  readonly file: string;
+  readonly #options: HistoryFileOptions;
+  #unwritten: HistoryLine[] = [];
+  #broken = false;
+  #synced: Promise<void> = Promise.resolve();
+
+  constructor(dataDirectory: string, options: HistoryFileOptions) {
+    this.file = path.join(dataDirectory, 'history.jsonl');
+    this.#options = options;
+  }
+
+  append(lines: readonly NewLine[]): void {
+    const at = new Date(this.#options.clock()).toISOString();
+    this.#unwritten.push(...lines.map((line) => ({ at, ...line }) as HistoryLine));
+    this.#unwritten = this.#unwritten.slice(-UNWRITTEN);
+    if (this.#unwritten.length === 0) return;
+    const text = this.#unwritten.map((line) => `${JSON.stringify(line)}\n`).join('');
+    try {
+      withSpare(() => this.#write(text));
+      this.#unwritten = [];
+      this.#broken = false;
+      this.#sync();
+    } catch (error) {
+      if (!this.#broken) this.#options.failed(error, this.file);
+      this.#broken = true;
+    }
+  }
+
+  /** Resolves when what was written is on the disk, or cannot be. */
+  synced(): Promise<void> {
+    return this.#synced;
+  }
+
+  /** Everything that can be read, oldest first; `torn` counts the lines that cannot. */
+  read(): { lines: HistoryLine[]; torn: number } {
+    const texts = [`${this.file}.1`, this.file].flatMap((file) => this.#readWhole(file).split('\n'));
+    const parsed = texts.filter((text) => text !== '').map(parseLine);
+    const lines = parsed.filter((line) => line !== null);
+    return { lines: [...lines, ...this.#unwritten], torn: parsed.length - lines.length };
+  }
+
+  /** The highest generation that is spoken of near the end, be it in a line that is torn; 0 for none. */
+  highestGeneration(): number {
+    const texts = [readTail(`${this.file}.1`), readTail(this.file)];
+    const found = texts.flatMap((text) => [...text.matchAll(/"(?:generation|incumbent)":(\d{1,9})\b/g)]);
+    return found.reduce((highest, [, digits]) => Math.max(highest, Number(digits)), 0);
+  }
+
+  #readWhole(file: string): string {
+    try {
+      return fs.readFileSync(file, 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#options.failed(error, file);
+      return '';
+    }
+  }
+
+  #write(text: string): void {
+    makeDirectory(path.dirname(this.file), 0o711);
+    if (sizeOf(this.file) > (this.#options.limit ?? LARGEST)) fs.renameSync(this.file, `${this.file}.1`);
+    const fd = fs.openSync(this.file, 'a+', 0o600);
+    try {
+      appendWhole(fd, text);
+    } finally {
+      fs.closeSync(fd);
+    }
+  }
+
+  /** Nothing waits for the disk, which may be slow; a line that a power failure takes is torn or missing, and known for that. */
+  #sync(): void {
+    this.#synced = this.#synced
+      .then(() => syncFile(this.file))
+      .catch((error: NodeJS.ErrnoException) => {
+        // Without a descriptor to spare it is written when the kernel does it by itself.
+        if (error.code !== 'EMFILE' && error.code !== 'ENFILE') this.#options.failed(error, this.file);
+      });
+  }
+}
+
+/** Appends all of it or nothing, on a line of its own: a full disk takes the beginning of a line, a crash leaves one. */
+function appendWhole(fd: number, text: string): void {
+  const { size } = fs.fstatSync(fd);
+  const last = Buffer.alloc(1, NEWLINE);
+  if (size > 0) fs.readSync(fd, last, 0, 1, size - 1);
+  try {
+    fs.appendFileSync(fd, last[0] === NEWLINE ? text : `\n${text}`);
+  } catch (error) {
+    fs.ftruncateSync(fd, size);
+    throw error;
+  }
+}
+
+function syncFile(file: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    fs.open(file, 'r', (failed, fd) => {
+      if (failed) return reject(failed);
+      fs.fsync(fd, (error) => {
+        fs.closeSync(fd);
+        if (error) reject(error);
+        else resolve();
+      });
+    });
+  });
+}
+
+function sizeOf(file: string): number {
+  return statsOf(file)?.size ?? 0;
+}
+
+function readTail(file: string): string {
+  let fd: number;
+  try {
+    fd = fs.openSync(file, 'r');
+  } catch {
+    return '';
+  }
+  try {
+    const { size } = fs.fstatSync(fd);
+    const start = Math.max(0, size - TAIL);
+    const bytes = Buffer.alloc(size - start);
+    return bytes.toString('latin1', 0, fs.readSync(fd, bytes, 0, bytes.length, start));
+  } catch {
+    return '';
+  } finally {
+    fs.closeSync(fd);
+  }
+}

@@ -1,0 +1,45 @@
+/** What a generation ran, as it is written down: enough to run it again, and no value of a variable. */
+export interface ReleaseRecord {
+  /** What was executed, the symlinks of its folders followed. */
+  readonly path: string;
+  /** As the config has them, `${...}` and all. */
+  readonly args: readonly string[];
+  readonly directory: string;
+  readonly kind: ReleaseKind;
+  readonly device: number;
+  readonly inode: number;
+  readonly size: number;
+  readonly mtime_ms: number;
+  /** Names of its variables. */
+  readonly environment: readonly string[];
+}
+
+/** `interpreter`: a program that is nothing without the files that its arguments name. */
+export type ReleaseKind = 'program' | 'script' | 'interpreter';
+
+/** What is known of a file that may be the executable of a release. */
+export interface FileIdentity {
+  readonly inode: number;
+  readonly size: number;
+  readonly mtime_ms: number;
+}
+
+/** The device is written down and not compared: its number can be another one after a boot. */
+export function isSameFile(one: FileIdentity, other: FileIdentity): boolean {
+  return one.inode === other.inode && one.size === other.size && one.mtime_ms === other.mtime_ms;
+}
+
+/** A release with the hash of its executable, where that is known. */
+export interface KnownRelease {
+  readonly release: ReleaseRecord;
+  readonly sha256: string | null;
+}
+
+/** The same program with the same arguments in the same directory: handing over from one to the other would change nothing. */
+export function isSameRelease(one: KnownRelease, other: KnownRelease): boolean {
+  const [a, b] = [one.release, other.release];
+  if (a.path !== b.path || a.directory !== b.directory) return false;
+  if (a.args.length !== b.args.length || a.args.some((arg, index) => arg !== b.args[index])) return false;
+  const hashed = one.sha256 !== null && other.sha256 !== null;
+  return hashed ? one.sha256 === other.sha256 : isSameFile(a, b);
+}

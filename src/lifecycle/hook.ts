@@ -1,0 +1,17 @@
+import type { HookName, Outcome } from './facts.ts';
+
+/** `of`: whose config has the command, a generation's or, before there is one, what was prepared for the handover. */
+export interface RunHook {
+  readonly type: 'run_hook';
+  readonly hook: number;
+  readonly name: HookName;
+  readonly of: { readonly generation: number } | { readonly handover: number };
+  /** The handover that it belongs to; null for what happens outside of one. */
+  readonly handover: number | null;
+  /** The generation that it is about, and what that one runs. */
+  readonly generation: number;
+  readonly path: string;
+  /** Who serves meanwhile. */
+  readonly incumbent: number | null;
+  readonly outcome: Outcome | null;
+}

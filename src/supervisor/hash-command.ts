@@ -1,0 +1,32 @@
+import type { Hash } from '../history/executables.ts';
+import { runCommand } from '../workers/command.ts';
+import type { ProcessTable } from '../workers/process-table.ts';
+
+const PATH = Buffer.from('/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin');
+
+/** An executable that takes longer is on a disk that does not answer. */
+const TIMEOUT = 600_000;
+
+const after = (ms: number, callback: () => void) => {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+};
+
+/**
+ * SHA-256 by sha256sum(1) of coreutils: a process of its own takes no time of the main thread and needs the same memory for every size,
+ * while Node's hash works on the main thread, or on the whole file at once.
+ */
+export function hashCommand(table: ProcessTable): Hash {
+  return (fd, pace) =>
+    new Promise((resolve, reject) => {
+      const run = pace === 'idle' ? ['nice', '-n', '19', 'sha256sum'] : ['sha256sum'];
+      const environment = new Map([['PATH', PATH]]);
+      const request = { run, directory: '/', environment, user: null, timeout: TIMEOUT, input: fd };
+      runCommand(request, { table, after }, ({ status, output }) => {
+        const [hash] = /^[0-9a-f]{64}(?= )/.exec(output[0] ?? '') ?? [];
+        const done = status.kind === 'exited' && status.code === 0 && hash !== undefined;
+        if (done) resolve(hash);
+        else reject(new Error(`sha256sum failed${output.length > 0 ? `: ${output.join(' ')}` : ''}`));
+      });
+    });
+}

@@ -1,0 +1,207 @@
+import fs from 'node:fs';
+import type { HistoryDocument } from '../control/documents.ts';
+import { findRelease } from '../history/available.ts';
+import { chooseEarlier, whyUnproved } from '../history/choose.ts';
+import {
+  foldHistory,
+  type History,
+  type HistoryEntry,
+  knownRelease,
+  lastExecutables,
+} from '../history/entries.ts';
+import { ExecutableError, Executables, type Hash, KEPT } from '../history/executables.ts';
+import { HistoryFile } from '../history/file.ts';
+import { linesOf } from '../history/lines.ts';
+import { isSameRelease, type KnownRelease, type ReleaseRecord } from '../history/release-record.ts';
+import type { Rollback } from '../lifecycle/events.ts';
+import type { Fact } from '../lifecycle/facts.ts';
+import { type Earlier, RollbackError } from './earlier.ts';
+import type { Prepared } from './prepare.ts';
+
+export interface HistoryContext {
+  readonly dataDirectory: string;
+  /** Milliseconds of the wall clock. */
+  readonly clock: () => number;
+  readonly hash: Hash;
+  readonly report: (fact: Fact) => void;
+  /** What the generations that are there were prepared with. */
+  readonly living: () => readonly Prepared[];
+}
+
+/** Writes down what served, keeps its executables, and finds what can be gone back to. Nothing of it touches the service. */
+export class HistoryKeeper {
+  readonly #context: HistoryContext;
+  readonly #file: HistoryFile;
+  readonly #executables: Executables;
+  readonly #warned = new Set<string>();
+  /** The generation that serves. */
+  #serving: number | null = null;
+
+  constructor(context: HistoryContext) {
+    this.#context = context;
+    const { dataDirectory, clock, hash } = context;
+    const failed = (error: unknown, file: string) => this.#warn(`write history ${file}: ${messageOf(error)}`);
+    this.#file = new HistoryFile(dataDirectory, { clock, failed });
+    this.#executables = new Executables(dataDirectory, hash);
+  }
+
+  /** Behind all that earlier supervisors had: a number is never used again. */
+  firstGeneration(): number {
+    return this.#file.highestGeneration() + 1;
+  }
+
+  adopted(generation: number, { record, rollbackTo }: Prepared): void {
+    // Behind the spawn, which need not wait for the disk.
+    const line = { event: 'generation', generation, rollback_to: rollbackTo, release: record } as const;
+    setImmediate(() => this.#file.append([line]));
+  }
+
+  record(fact: Fact): void {
+    const lines = linesOf(fact, this.#serving);
+    if (lines.length === 0) return;
+    for (const line of lines) if (line.event === 'serves') this.#serving = line.generation;
+    this.#file.append(lines);
+  }
+
+  /** The generation serves: its executable is kept, in the background. */
+  promoted(generation: number, { source, record, rollbackTo }: Prepared): void {
+    if (record.kind === 'interpreter') return;
+    // A descriptor of its own: the generation may be gone before the copy is made.
+    const fd = source === null ? null : openAgain(source);
+    setImmediate(() => void this.#keep(generation, fd, record, rollbackTo));
+  }
+
+  async #keep(
+    generation: number,
+    fd: number | null,
+    record: ReleaseRecord,
+    rollbackTo: number | null,
+  ): Promise<void> {
+    let sha256 = this.#knownHash(record, rollbackTo);
+    let notKept: string | null = null;
+    try {
+      if (sha256 === null || this.#executables.find(sha256, record.path, record.size) === null) {
+        if (fd === null) throw new ExecutableError(`${record.path}: zero may not read it`);
+        sha256 ??= await this.#executables.hash(fd, record);
+        await this.#executables.keep(fd, record, sha256);
+      }
+    } catch (error) {
+      notKept = messageOf(error);
+      this.#warn(`the executable of generation ${generation} is not kept for a rollback: ${notKept}`);
+    }
+    if (fd !== null) fs.closeSync(fd);
+    this.#file.append([{ event: 'executable', generation, sha256, not_kept: notKept }]);
+    if (sha256 !== null && notKept === null)
+      this.#context.report({ event: 'executable_kept', generation, sha256 });
+    await this.#prune().catch((error) => this.#warn(`remove old executables: ${messageOf(error)}`));
+  }
+
+  /** Finds the release that is to be gone back to. Throws RollbackError. */
+  async earlier(rollback: Rollback, incumbent: number | null): Promise<Earlier> {
+    const history = this.#read();
+    const entry = chooseEarlier(history, rollback.to, this.#current(history, incumbent));
+    if (typeof entry === 'string') throw new RollbackError(entry);
+    const found = findRelease(entry, this.#executables);
+    const { generation } = entry;
+    const impossible = (reason: string) =>
+      new RollbackError(`generation ${generation} cannot be run again: ${reason}`);
+    if (found.from === null) throw impossible(found.reason);
+    if (found.from === 'copy') {
+      const intact = await this.#executables.isIntact(found.executable, found.sha256).catch(messageOf);
+      if (typeof intact === 'string') throw impossible(`its copy ${found.executable}: ${intact}`);
+      if (!intact) throw impossible(`its copy ${found.executable} has been changed: its hash is another one`);
+    }
+    const { from, executable, release } = found;
+    this.#context.report({ event: 'rollback_found', generation, from, path: executable });
+    return { generation, record: release, executable, directory: release.directory };
+  }
+
+  /** What `zero history` shows. */
+  document(): HistoryDocument {
+    const generations = this.#read().entries.map((entry) => ({
+      ...entryDocument(entry),
+      serving: entry.generation === this.#serving,
+      rollback: this.#rollback(entry),
+    }));
+    return { version: 1, generations };
+  }
+
+  /** Resolves when everything is on the disk. */
+  close(): Promise<void> {
+    return this.#file.synced();
+  }
+
+  #read(): History {
+    const { lines, torn } = this.#file.read();
+    if (torn > 0) this.#warn(`history ${this.#file.file}: ${torn} lines cannot be read and are left out`);
+    return foldHistory(lines, this.#serving, this.#context.clock());
+  }
+
+  #current({ entries }: History, incumbent: number | null): KnownRelease | null {
+    const entry = entries.find(({ generation }) => generation === incumbent);
+    return entry ? knownRelease(entry) : null;
+  }
+
+  /** The hash, where a generation of the same release has it: most reloads are for a new config. */
+  #knownHash(record: ReleaseRecord, rollbackTo: number | null): string | null {
+    const release = { release: record, sha256: null };
+    const same = this.#read().entries.findLast((entry) => {
+      const other = knownRelease(entry);
+      if (!other?.sha256) return false;
+      return entry.generation === rollbackTo || isSameRelease(release, other);
+    });
+    return same?.sha256 ?? null;
+  }
+
+  async #prune(): Promise<void> {
+    const running = this.#context.living().map(({ release }) => this.#executables.hashOf(release.executable));
+    const keep = new Set([
+      ...lastExecutables(this.#read(), KEPT),
+      ...running.filter((hash) => hash !== null),
+    ]);
+    await this.#executables.prune(keep);
+  }
+
+  /** Where its release can be had from, as `zero history` says it. */
+  #rollback(entry: HistoryEntry): GenerationDocument['rollback'] {
+    const unproved = whyUnproved(entry);
+    if (unproved !== null) return { from: null, reason: `it ${unproved}` };
+    const found = findRelease(entry, this.#executables);
+    return found.from === null ? { from: null, reason: found.reason } : { from: found.from, reason: null };
+  }
+
+  /** Each once. */
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#context.report({ event: 'warning', about: 'history', message });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+type GenerationDocument = HistoryDocument['generations'][number];
+
+function entryDocument(entry: HistoryEntry): Omit<GenerationDocument, 'serving' | 'rollback'> {
+  const { generation, at, rollbackTo, outcome, failure, duration, served, release, sha256 } = entry;
+  return {
+    generation,
+    at,
+    rollback_to: rollbackTo,
+    outcome,
+    failure,
+    duration_ms: duration,
+    served_ms: served,
+    release: release && { path: release.path, args: release.args, directory: release.directory, sha256 },
+  };
+}
+
+function openAgain(fd: number): number | null {
+  try {
+    return fs.openSync(`/proc/self/fd/${fd}`, 'r');
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,169 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { chooseEarlier } from '../../../src/history/choose.ts';
+import { lastExecutables } from '../../../src/history/entries.ts';
+import { linesOf, parseLine } from '../../../src/history/lines.ts';
+import type { Fact } from '../../../src/lifecycle/facts.ts';
+import { HASH, historyOf, RELEASE, served, timed } from './support.ts';
+
+const executable = (generation: number, digit: string) =>
+  ({ event: 'executable', generation, sha256: HASH(digit), not_kept: null }) as const;
+
+const current = (inode: number) => ({ release: { ...RELEASE, inode }, sha256: null });
+
+/** The generation that is chosen, or why none is. */
+function chosen(...[history, to, now]: Parameters<typeof chooseEarlier>): number | string {
+  const entry = chooseEarlier(history, to, now);
+  return typeof entry === 'string' ? entry : entry.generation;
+}
+
+test('every line that is written can be read', () => {
+  const lines = timed([
+    ...served(1),
+    executable(1, 'a'),
+    { event: 'executable', generation: 2, sha256: null, not_kept: 'EACCES' },
+    { event: 'rolled_back', generation: 2, failure: { step: 'exit', reason: 'exited with code 1' } },
+    { event: 'stopped' },
+  ]);
+  assert.deepEqual(
+    lines.map((line) => parseLine(JSON.stringify(line))),
+    lines,
+  );
+});
+
+test('what is no line is none', () => {
+  const at = '2026-11-24T12:00:00.000Z';
+  const [line] = timed(served(1));
+  const torn = JSON.stringify(line).slice(0, -10);
+  const wrong = [
+    '',
+    'null',
+    '[]',
+    torn,
+    JSON.stringify({ event: 'serves', generation: 1 }),
+    JSON.stringify({ at: 'yesterday', event: 'serves', generation: 1 }),
+    JSON.stringify({ at, event: 'serves', generation: -1 }),
+    JSON.stringify({ at, event: 'of a later version', generation: 1 }),
+    JSON.stringify({ ...line, release: { ...RELEASE, path: 'server' } }),
+    JSON.stringify({ ...line, release: { ...RELEASE, args: [1] } }),
+    JSON.stringify({ at, event: 'executable', generation: 1, sha256: '../../etc', not_kept: null }),
+  ];
+  for (const text of wrong) assert.equal(parseLine(text), null, text);
+});
+
+test('a generation is put together from its lines', () => {
+  const { entries } = historyOf([...served(1), executable(1, 'a'), ...served(2)], 2);
+  const [first, second] = entries;
+  assert.deepEqual(first, {
+    generation: 1,
+    at: '2026-11-24T12:00:00.000Z',
+    release: { ...RELEASE, inode: 11 },
+    sha256: HASH('a'),
+    notKept: null,
+    rollbackTo: null,
+    outcome: 'promoted',
+    failure: null,
+    duration: 100,
+    served: 4000,
+  });
+  // It serves still.
+  assert.equal(second?.served, 55_000);
+});
+
+test('one that served when zero was killed has no end, one that was stopped has', () => {
+  const killed = historyOf(served(1));
+  const stopped = historyOf([...served(1), { event: 'stopped' }]);
+  assert.deepEqual(
+    [killed, stopped].map(({ entries }) => entries[0]?.served),
+    [0, 2000],
+  );
+});
+
+test('facts become lines', () => {
+  const failure = { step: 'verify', reason: 'GET /: 500', output: ['secret'] };
+  const finished: Fact = {
+    event: 'handover_finished',
+    handover: 3,
+    outcome: 'rolled_back',
+    generation: 3,
+    incumbent: 2,
+    duration: 12.6,
+    failure,
+  };
+  const line = {
+    event: 'handover',
+    handover: 3,
+    outcome: 'rolled_back',
+    generation: 3,
+    incumbent: 2,
+    duration: 13,
+    failure: { step: 'verify', reason: 'GET /: 500' },
+  };
+  assert.deepEqual(linesOf(finished, 2), [line]);
+  // In the soak it served already, and the incumbent serves again.
+  assert.deepEqual(linesOf(finished, 3), [line, { event: 'serves', generation: 2 }]);
+  assert.deepEqual(linesOf({ event: 'generation_retiring', generation: 2 }, 3), []);
+});
+
+test('the release that served before is the last one that is another', () => {
+  const same = historyOf([...served(1), ...served(2), ...served(3, { inode: 12 })]);
+  assert.equal(chosen(same, null, current(12)), 1);
+  // After a rollback it is the one that was left.
+  assert.equal(
+    chosen(historyOf([...served(1), ...served(2), ...served(3, { inode: 11 })]), null, current(11)),
+    2,
+  );
+});
+
+test('the hash tells releases apart, and equal ones not, where it is known', () => {
+  const history = historyOf([...served(1), executable(1, 'a'), ...served(2), executable(2, 'b')]);
+  assert.equal(chosen(history, null, { release: { ...RELEASE, inode: 99 }, sha256: HASH('b') }), 1);
+});
+
+test('arguments and directory are of the release', () => {
+  const history = historyOf([...served(1, { inode: 5, args: ['--slow'] }), ...served(2, { inode: 5 })]);
+  assert.equal(chosen(history, null, current(5)), 1);
+  const moved = historyOf([...served(1, { inode: 5, directory: '/old' }), ...served(2, { inode: 5 })]);
+  assert.equal(chosen(moved, null, current(5)), 1);
+});
+
+test('a candidate that served in its soak and was taken back is nothing to go back to', () => {
+  const failure = { step: 'verify', reason: 'GET /: 500' };
+  const history = historyOf([
+    ...served(1),
+    { event: 'generation', generation: 2, rollback_to: null, release: { ...RELEASE, inode: 12 } },
+    { event: 'serves', generation: 2 },
+    {
+      event: 'handover',
+      handover: 2,
+      outcome: 'rolled_back',
+      generation: 2,
+      incumbent: 1,
+      duration: 5,
+      failure,
+    },
+    { event: 'serves', generation: 1 },
+  ]);
+  assert.match(String(chosen(history, null, current(11))), /nothing to roll back to: every generation/);
+  assert.match(String(chosen(history, 2, current(11))), /^generation 2 was rolled back: GET \/: 500/);
+});
+
+test('a generation that is not there, or never served, is refused', () => {
+  assert.match(String(chosen(historyOf([]), null, null)), /no generation has served yet/);
+  assert.match(String(chosen(historyOf([]), 4, null)), /no generation 4: the history is empty/);
+  const history = historyOf([
+    ...served(2),
+    { event: 'generation', generation: 3, rollback_to: null, release: RELEASE },
+  ]);
+  assert.match(String(chosen(history, 7, null)), /no generation 7 .* from 2 to 3: see "zero history"/);
+  assert.match(String(chosen(history, 3, null)), /generation 3 never served/);
+  assert.equal(chosen(history, 2, current(12)), 2);
+});
+
+test('executables are kept in the order in which they served last', () => {
+  const lines = ['a', 'b', 'c', 'a', 'd'].flatMap((digit, index) => [
+    ...served(index + 1),
+    executable(index + 1, digit),
+  ]);
+  assert.deepEqual(lastExecutables(historyOf(lines), 3), ['d', 'a', 'c'].map(HASH));
+});
