@@ -15,8 +15,6 @@ export class Connection {
   readonly raw: Socket;
   secure: TLSSocket | null = null;
   session: ServerHttp2Session | null = null;
-  /** A client that has opened a session and not yet asked for anything is about to. */
-  hadStream = false;
   /** No HTTP any more: a WebSocket, or something that only the service knows. */
   upgraded: WebSocketConnection | 'unknown' | null = null;
   toldToClose = false;

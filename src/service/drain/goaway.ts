@@ -1,16 +1,19 @@
 import type { ServerHttp2Session } from 'node:http2';
-
-const NO_ERROR = 0;
-/** The highest stream identifier: nothing that the client has begun or begins until it reads this is refused. */
-const ANY_STREAM = 2 ** 31 - 1;
+import { openStreams } from './node-internals.ts';
 
 /**
- * Ends an HTTP/2 session without losing a stream (RFC 9113, 6.8): a first GOAWAY stops the client, a PING makes sure that it has read it, and a second one
- * names the last stream. `close()` alone sends only the second, and streams that were on their way then are refused.
+ * Says GOAWAY while a stream is open: now, or behind the next one that the client begins. One that is told while it is idle may be sending a request at that moment,
+ * and one that has just opened its session is about to. `close()` lets open streams end and closes the session behind the last. `onTold` is
+ * called when it was said.
+ *
+ * The graceful pair of RFC 9113, 6.8 (a GOAWAY for any stream, then the final one) cannot be had from Node: nghttp2 ignores new streams behind every GOAWAY but its own
+ * shutdown notice (session_allow_incoming_new_stream), and Node offers none. What is refused reached no handler, and the client is told so.
  */
-export function sayGoaway(session: ServerHttp2Session): void {
-  if (session.closed || session.destroyed) return;
-  session.goaway(NO_ERROR, ANY_STREAM);
-  // The callback is also called, with an error, when the session ends before the answer; a ping that cannot be sent has none.
-  if (!session.ping(() => session.close())) session.close();
+export function sayGoawayBehindStream(session: ServerHttp2Session, onTold: () => void): void {
+  const tell = (): void => {
+    onTold();
+    session.close();
+  };
+  if ((openStreams(session)?.size ?? 0) > 0) tell();
+  else session.once('stream', tell);
 }

@@ -3,7 +3,7 @@
  * read, so that a Node without it makes a drain less exact and breaks nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { ServerHttp2Session } from 'node:http2';
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import { type Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
@@ -55,6 +55,14 @@ export function http2Sessions(server: Server): ServerHttp2Session[] {
 /** What a session reads and writes; `session.socket` is a proxy. */
 export function socketOfSession(session: ServerHttp2Session): Socket | undefined {
   return symbolValue(session, 'socket') as Socket | undefined;
+}
+
+/** The streams of a session that are not closed, by identifier; null where this Node does not tell. */
+export function openStreams(session: ServerHttp2Session): ReadonlyMap<number, ServerHttp2Stream> | null {
+  const state = symbolValue(session, 'state') as
+    | { streams?: ReadonlyMap<number, ServerHttp2Stream> }
+    | undefined;
+  return state?.streams ?? null;
 }
 
 /** The sockets that a server accepted and that are still open; those that were unref()ed are missing. */

@@ -1,8 +1,9 @@
+import type { ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { joinClose, stopAccepting } from './accepting.ts';
 import { tellAnswersToClose } from './answers.ts';
 import { type Connection, connectionOf } from './connection.ts';
-import { sayGoaway } from './goaway.ts';
+import { sayGoawayBehindStream } from './goaway.ts';
 import { closeIdle, isBetweenRequests, isSilent, onServerTimeout, speaksHttp1 } from './idle.ts';
 import { answerUnderWay, endRequestChecks, socketsBetweenRequests } from './node-internals.ts';
 import type { DrainPlan } from './options.ts';
@@ -11,6 +12,9 @@ import type { Listener, ServerWatch } from './watch.ts';
 
 /** A connection of a protocol that only the service knows is idle when this long nothing has come or gone, in ms. */
 const QUIET = 1000;
+
+/** An HTTP/2 session gets its GOAWAY behind a stream, or when it has had none for this long, in ms. */
+const SESSION_IDLE = 1000;
 
 /** The drain of one server, from its beginning to its report. */
 export class ServerDrain implements Listener {
@@ -58,6 +62,7 @@ export class ServerDrain implements Listener {
     if (deadline < this.#deadline) {
       this.#deadline = deadline;
       this.#setTimer('quiet', Math.max(0, idleMs - QUIET), () => this.#noteTraffic());
+      this.#setTimer('sessions', Math.min(SESSION_IDLE, idleMs), () => this.#closeSessions());
       this.#setTimer('idle', idleMs, () => this.#closeIdle());
       this.#setTimer('deadline', timeoutMs, () => this.#cut('timed out'));
     }
@@ -70,14 +75,14 @@ export class ServerDrain implements Listener {
 
   accepted(connection: Connection): void {
     this.#counts.connections += 1;
-    this.sessionChanged(connection);
+    if (connection.session !== null) this.sessionBegan(connection, connection.session);
     this.upgraded(connection);
   }
 
-  sessionChanged(connection: Connection): void {
-    if (connection.session === null || !connection.hadStream) return;
-    connection.toldToClose = true;
-    sayGoaway(connection.session);
+  sessionBegan(connection: Connection, session: ServerHttp2Session): void {
+    sayGoawayBehindStream(session, () => {
+      connection.toldToClose = true;
+    });
   }
 
   upgraded(connection: Connection): void {
@@ -123,6 +128,17 @@ export class ServerDrain implements Listener {
 
   #noteTraffic(): void {
     for (const connection of this.#watch.connections) this.#traffic.set(connection, traffic(connection));
+  }
+
+  /** The GOAWAY names the last stream that was taken up: what comes behind it reached no handler (RFC 9113, 8.7). */
+  #closeSessions(): void {
+    setImmediate(() => {
+      for (const connection of this.#watch.connections) {
+        if (connection.session === null || connection.toldToClose) continue;
+        connection.toldToClose = true;
+        connection.session.close();
+      }
+    });
   }
 
   /** In the phase behind the poll: what has come until now was read. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { ServerHttp2Session } from 'node:http2';
+import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
 import type { Server, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
@@ -11,8 +11,7 @@ import { asksForWebSocket, WebSocketConnection } from './websocket.ts';
 /** What a drain wants to hear of while it is under way. */
 export interface Listener {
   accepted(connection: Connection): void;
-  /** Is called when an HTTP/2 session began, and when its first stream did. */
-  sessionChanged(connection: Connection): void;
+  sessionBegan(connection: Connection, session: ServerHttp2Session): void;
   upgraded(connection: Connection): void;
   closed(connection: Connection): void;
 }
@@ -68,11 +67,7 @@ export class ServerWatch {
     const connection = this.#newest;
     if (connection === null) return;
     connection.session = session;
-    session.once('stream', () => {
-      connection.hadStream = true;
-      this.listener?.sessionChanged(connection);
-    });
-    this.listener?.sessionChanged(connection);
+    this.listener?.sessionBegan(connection, session);
   }
 
   /**
@@ -125,11 +120,20 @@ export class ServerWatch {
     for (const socket of secure) connectionBelow(socket)?.secured(socket);
     for (const [socket, session] of sessions) {
       const connection = connectionOf(socket);
-      if (connection === undefined) continue;
-      connection.session = session;
-      connection.hadStream = true;
+      if (connection !== undefined) connection.session = session;
     }
     this.#newest = null;
+    if (this.connections.size > 0 && 'updateSettings' in server)
+      server.prependListener('stream', (stream: ServerHttp2Stream) => this.#sessionOf(stream));
+  }
+
+  /** A session of which Node did not tell shows itself by its next stream. */
+  #sessionOf(stream: ServerHttp2Stream): void {
+    const session = stream.session as ServerHttp2Session | undefined;
+    const connection = session && connectionOf(socketOfSession(session));
+    if (connection === undefined || connection.session !== null) return;
+    connection.session = session ?? null;
+    if (session !== undefined) this.listener?.sessionBegan(connection, session);
   }
 }
 
