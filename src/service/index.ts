@@ -6,5 +6,5 @@ export type { ListedDescriptor } from './upgrader/descriptor-table.ts';
 export type { Descriptor, DescriptorsApi } from './upgrader/descriptors.ts';
 export type { BindOptions, ListenOptions, UpgradeOptions, UpgraderOptions } from './upgrader/options.ts';
 export type { ProgramOptions } from './upgrader/program.ts';
-export type { DrainTotals, UpgradeDurations, UpgradeReport } from './upgrader/report.ts';
+export type { UpgradeDurations, UpgradeReport } from './upgrader/report.ts';
 export type { ExitReason, Upgrader } from './upgrader/upgrader.ts';

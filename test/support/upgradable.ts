@@ -41,7 +41,7 @@ export interface Beginning {
 }
 
 /** An error of a function that ran in a program. */
-export class RemoteError extends Error {
+class RemoteError extends Error {
   readonly code: string | undefined;
   readonly remoteCause: string | undefined;
 
@@ -250,3 +250,27 @@ export function upgradeIn(
     return report;
   }, options);
 }
+
+/**
+ * Starts an upgrade; the new process has an upgrader and has not done anything with it. `upgraded` settles as the upgrade does.
+ */
+export async function replace(
+  program: Program,
+  first: Upgradable,
+  options: library.UpgraderOptions = {},
+): Promise<{ upgraded: ReturnType<typeof upgradeIn>; second: Upgradable }> {
+  const upgraded = upgradeIn(first);
+  // It may fail while the test looks elsewhere.
+  upgraded.catch(() => undefined);
+  const second = await program.next();
+  await createUpgraderIn(second, options);
+  return { upgraded, second };
+}
+
+export const becomeReady = (one: Upgradable): Promise<void> => one.run(({ upgrader }) => upgrader.ready());
+
+/** For assert.rejects: an error of the library with that code. */
+export const failsWith =
+  (code: string, message = /./) =>
+  (error: unknown): boolean =>
+    error instanceof RemoteError && error.code === code && message.test(error.message);

@@ -19,10 +19,12 @@ import type { HandedOn } from '../../src/service/upgrader/descriptor-table.ts';
 import { NewProcess } from '../../src/service/upgrader/new-process.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import {
+  becomeReady,
   createUpgraderIn,
+  failsWith,
   listenIn,
   type Program,
-  RemoteError,
+  replace,
   serveIn,
   startProgram,
   type Upgradable,
@@ -39,22 +41,6 @@ async function ready(t: TestContext): Promise<{ program: Program; first: Upgrada
   await first.run(({ upgrader }) => upgrader.ready());
   return { program, first };
 }
-
-/** The process that an upgrade has started, with an upgrader of its own; `upgraded` settles as the upgrade does. */
-async function replace(program: Program, first: Upgradable) {
-  const upgraded = upgradeIn(first);
-  upgraded.catch(() => undefined);
-  const second = await program.next();
-  await createUpgraderIn(second);
-  return { upgraded, second };
-}
-
-const becomeReady = (one: Upgradable): Promise<void> => one.run(({ upgrader }) => upgrader.ready());
-
-const failsWith =
-  (code: string, message = /./) =>
-  (error: unknown): boolean =>
-    error instanceof RemoteError && error.code === code && message.test(error.message);
 
 /** What a shell does as the new process; descriptor 3 is its channel. */
 function shell(script: string, descriptors: readonly HandedOn[] = []): Promise<NewProcess> {
@@ -239,7 +225,7 @@ describe("tableflip's tests", () => {
   });
 
   it('ChildKill', DEADLINE, async () => {
-    const child = await shell(`${HELLO}; read line <&3; sleep 1000`);
+    const child = await shell(`${HELLO}; read line <&3; exec sleep 1000`);
     await child.said('hello');
     await child.end(0);
     await assert.rejects(child.failure, { message: /ended with SIGKILL/ });

@@ -1,6 +1,6 @@
 import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Socket } from 'node:net';
-import { identify } from './descriptor.ts';
+import { type Identity, identify } from './descriptor.ts';
 import type { DescriptorTable, ListedDescriptor } from './descriptor-table.ts';
 import { descriptorOf } from './handle.ts';
 
@@ -41,7 +41,7 @@ export class Descriptors implements DescriptorsApi {
     this.#table.assertNameUnused(name);
     const owner = typeof what === 'number' ? null : what;
     const described = { name, kind: 'other', asked: null, bound: null, path: null } as const;
-    this.#table.use({ ...described, identity: identify(now), fd, owner }, false);
+    this.#table.use({ ...described, identity: identityOf(name, now), fd, owner }, false);
   }
 
   get(name: string): number | null {
@@ -54,6 +54,14 @@ export class Descriptors implements DescriptorsApi {
 
   list(): ListedDescriptor[] {
     return this.#table.list();
+  }
+}
+
+function identityOf(name: string, fd: number): Identity {
+  try {
+    return identify(fd);
+  } catch (error) {
+    throw new TypeError(`fds.add: ${name}: descriptor ${fd} is not open`, { cause: error });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:dgram';
-import type { ListenOptions as NodeListenOptions, Server } from 'node:net';
+import type { Server } from 'node:net';
 import type { ProgramOptions } from './program.ts';
 
 /** How one upgrade is done. */
@@ -24,11 +24,22 @@ export interface UpgraderOptions {
   readonly probationMs?: number;
 }
 
-/**
- * Where a server listens: `host` and `port`, or `path` (a leading NUL is an abstract name). What else Node's `server.listen` takes (`backlog`,
- * `ipv6Only`, `reusePort`, `readableAll`, `writableAll`) goes to it when the socket is bound afresh.
- */
-export interface ListenOptions extends Omit<NodeListenOptions, 'exclusive' | 'signal'> {
+/** Where a server listens: `port`, and `host` if not everywhere, or `path`. The rest is for a socket that is bound afresh. */
+export interface ListenOptions {
+  /** Default: every address, IPv4 and IPv6. */
+  readonly host?: string;
+  /** 0 is any free port; the next process gets the same one. */
+  readonly port?: number;
+  /** Of a Unix socket, or with a leading NUL an abstract name. A path that a dead process left is taken over. */
+  readonly path?: string;
+  /** How many connections wait to be accepted, as the kernel allows. Default: Node's 511. */
+  readonly backlog?: number;
+  /** Of `server.listen`: IPv6 only, not IPv4 as well. */
+  readonly ipv6Only?: boolean;
+  /** Of `server.listen`: the Unix socket is readable by all. */
+  readonly readableAll?: boolean;
+  /** Of `server.listen`: the Unix socket is writable by all. */
+  readonly writableAll?: boolean;
   /** By which the next process, or a manager, knows the socket. Default: the address. */
   readonly name?: string;
   /**
@@ -67,7 +78,6 @@ const KINDS: Readonly<Record<string, Kind>> = {
   port: 'number',
   backlog: 'number',
   ipv6Only: 'boolean',
-  reusePort: 'boolean',
   readableAll: 'boolean',
   writableAll: 'boolean',
   open: 'function',
@@ -79,7 +89,7 @@ const LONGEST = 2 ** 31 - 1;
 const UPGRADER = ['pidFile', 'upgradeTimeoutMs', 'probationMs'];
 const UPGRADE = ['timeoutMs', 'probationMs', 'executable', 'args', 'environment', 'directory'];
 const BIND = ['name', 'host', 'port', 'open'];
-const LISTEN = [...BIND, 'path', 'backlog', 'ipv6Only', 'reusePort', 'readableAll', 'writableAll'];
+const LISTEN = [...BIND, 'path', 'backlog', 'ipv6Only', 'readableAll', 'writableAll'];
 
 /** These throw a TypeError that names the option; undefined is as if it were left out. */
 export const checkUpgraderOptions = (options: unknown): void => check('createUpgrader', UPGRADER, options);

@@ -1,4 +1,4 @@
-import type { DrainReport } from '../seams.ts';
+import type { DrainReport } from '../drain/index.ts';
 
 /** What an upgrade took, in ms. */
 export interface UpgradeDurations {
@@ -13,26 +13,14 @@ export interface UpgradeDurations {
   readonly totalMs: number;
 }
 
-/** The connections of this process when the new one took over, by what became of them. */
-export type DrainTotals = Pick<DrainReport, 'finished' | 'toldToClose' | 'cut' | 'durationMs'>;
-
 /** An upgrade that was done. */
 export interface UpgradeReport {
   /** Of the process that has taken over. */
   readonly pid: number;
   readonly durations: UpgradeDurations;
-  /** Resolves when every server that was open has been drained: what `drain` reported, added up. It stays pending for a program that does not drain. */
-  readonly drained: Promise<DrainTotals>;
-}
-
-/** The longest of the durations, and the sums of the rest. */
-export function totalOf(reports: readonly DrainReport[]): DrainTotals {
-  const sum = (key: 'finished' | 'toldToClose' | 'cut'): number =>
-    reports.reduce((total, report) => total + report[key], 0);
-  return {
-    durationMs: Math.max(0, ...reports.map(({ durationMs }) => durationMs)),
-    finished: sum('finished'),
-    toldToClose: sum('toldToClose'),
-    cut: sum('cut'),
-  };
+  /**
+   * Resolves when every server that was open has been drained, to what `drain` reported, added up: connections that finished, were told to close, were
+   * cut. It stays pending for a program that does not drain.
+   */
+  readonly drained: Promise<DrainReport>;
 }

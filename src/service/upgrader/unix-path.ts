@@ -33,12 +33,16 @@ export function removePath({ path, ...identity }: SocketPath): void {
   if (found !== null && isSame(found, identity)) rmSync(path, { force: true });
 }
 
-/** Rejects with EADDRINUSE where somebody listens, or where the path is something else than a socket. */
+/**
+ * Rejects with EADDRINUSE where somebody listens, or where the path is something else than a socket; with ENOENT where its folder is not there, for
+ * which libuv would say EACCES (uv_pipe_bind2).
+ */
 export async function assertFree(path: string): Promise<void> {
+  if (look(dirname(path)) === null) throw refused('ENOENT', path, `there is no folder ${dirname(path)}`);
   const found = look(path);
   if (found === null) return;
-  if (!found.isSocket()) throw inUse(path, 'it is no socket');
-  if (await answers(path)) throw inUse(path, 'somebody listens there');
+  if (!found.isSocket()) throw refused('EADDRINUSE', path, 'it is no socket');
+  if (await answers(path)) throw refused('EADDRINUSE', path, 'somebody listens there');
 }
 
 function look(path: string): Stats | null {
@@ -59,9 +63,6 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-function inUse(path: string, why: string): Error {
-  return Object.assign(new Error(`listen EADDRINUSE: ${path}: ${why}`), {
-    code: 'EADDRINUSE',
-    address: path,
-  });
+function refused(code: string, path: string, why: string): Error {
+  return Object.assign(new Error(`listen ${code}: ${path}: ${why}`), { code, address: path });
 }

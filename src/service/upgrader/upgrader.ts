@@ -1,5 +1,6 @@
 import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server } from 'node:net';
+import { sumOf } from '../drain/index.ts';
 import { UpgradeError } from '../upgrade-error.ts';
 import { DescriptorTable } from './descriptor-table.ts';
 import { Descriptors, type DescriptorsApi } from './descriptors.ts';
@@ -17,7 +18,7 @@ import type { Parts } from './parts.ts';
 import { PidFile } from './pid-file.ts';
 import { type Origin, resolveProgram } from './program.ts';
 import { type Prepared, type Replaced, ReplacementFailed, replace } from './replacement.ts';
-import { totalOf, type UpgradeReport } from './report.ts';
+import type { UpgradeReport } from './report.ts';
 import { Sockets } from './sockets.ts';
 import { refuseSocket, refuseUpgrade, type Stage, stopped } from './stage.ts';
 import { refuseForever, refuseStrangers, refuseWorker } from './support.ts';
@@ -235,7 +236,7 @@ export class ServiceUpgrader implements Upgrader {
     // From this process, whom managers believe.
     await this.#parts.tellManagers(process.pid);
     this.#exit.reach('superseded');
-    return { pid: process.pid, durations, drained: Promise.all(drains).then(totalOf) };
+    return { pid: process.pid, durations, drained: Promise.all(drains).then(sumOf) };
   }
 
   /** Makes it as it was before the upgrade. */

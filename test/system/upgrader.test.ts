@@ -1,0 +1,308 @@
+// What the library adds to tableflip's ways: other programs, probation, upgrades while an older process drains, reports.
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { HttpConnection } from '../support/http-connection.ts';
+import { fixture } from '../support/paths.ts';
+import { parseTarget } from '../support/target.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import {
+  becomeReady,
+  createUpgraderIn,
+  failsWith,
+  listenIn,
+  replace,
+  serveIn,
+  startProgram,
+  upgradeIn,
+} from '../support/upgradable.ts';
+
+const DEADLINE = { timeout: 60_000 };
+
+/** Pid of who answers there, on a new connection. */
+async function whoAnswers(address: string): Promise<number> {
+  const connection = new HttpConnection(parseTarget(address));
+  const exchange = await connection.exchange(
+    'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n',
+    10_000,
+  );
+  connection.close();
+  assert.equal(exchange.kind, 'answered', JSON.stringify(exchange));
+  return JSON.parse(exchange.response.body.toString()).generation;
+}
+
+describe('an upgrade', () => {
+  it('may run another executable, with other arguments, environment and directory', DEADLINE, async (t) => {
+    const program = await startProgram(t);
+    const first = await program.next();
+    await createUpgraderIn(first);
+    const address = await serveIn(first);
+    // A shell script that execs Node, as wrappers do: the descriptors go through.
+    const wrapper = join(program.folder, 'wrapper');
+    writeFileSync(wrapper, `#!/bin/sh\nexec "${process.execPath}" "$@"\n`);
+    chmodSync(wrapper, 0o755);
+    const directory = join(program.folder, 'elsewhere');
+    mkdirSync(directory);
+    const { CONTROL = '' } = first.beginning.environment;
+    const upgraded = upgradeIn(first, {
+      executable: '../wrapper',
+      directory,
+      args: [fixture('upgradable.js'), 'new', 'arguments'],
+      environment: { CONTROL, ONLY: 'this' },
+    });
+    const second = await program.next();
+    const { argv, directory: started, environment } = second.beginning;
+    assert.deepEqual(argv.slice(2), ['new', 'arguments']);
+    assert.equal(started, directory);
+    assert.equal(environment.ONLY, 'this');
+    assert.equal(environment.PATH ?? '', environment.PATH ?? '');
+    assert.equal(environment.HOME, undefined);
+    await createUpgraderIn(second);
+    assert.equal(await serveIn(second), address);
+    assert.equal((await upgraded).pid, second.pid);
+  });
+
+  it('runs the executable that is behind its name now, in the directory that is', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    for (const release of ['one', 'two']) {
+      mkdirSync(join(folder, release));
+      symlinkSync(process.execPath, join(folder, release, 'node'));
+    }
+    const current = join(folder, 'current');
+    symlinkSync('one', current);
+    const program = await startProgram(t, {
+      executable: 'node',
+      environment: { PATH: current, PWD: current },
+      directory: current,
+    });
+    const first = await program.next();
+    await createUpgraderIn(first);
+    await becomeReady(first);
+    symlinkSync('two', join(folder, 'next'));
+    renameSync(join(folder, 'next'), current);
+    const { second } = await replace(program, first);
+    assert.equal(second.beginning.directory, join(folder, 'two'));
+  });
+
+  it('does not let the marker reach other children', DEADLINE, async (t) => {
+    const program = await startProgram(t);
+    const first = await program.next();
+    await createUpgraderIn(first);
+    await serveIn(first);
+    const { second } = await replace(program, first);
+    const names = await second.run(({ modules }) =>
+      modules.child_process
+        .execFileSync('env', { encoding: 'latin1' })
+        .split('\n')
+        .map((line) => line.split('=')[0]),
+    );
+    assert.ok(names.includes('CONTROL'));
+    assert.deepEqual(
+      names.filter((name) => name?.includes('ZERODOWN')),
+      [],
+    );
+    // Nor do the descriptors: the channel to the first process, and what that one handed over.
+    const { own, child } = await second.run(({ modules }) => ({
+      own: [3, 4].map((fd) => modules.fs.readlinkSync(`/proc/self/fd/${fd}`)),
+      child: modules.child_process.execFileSync('ls', ['-l', '/proc/self/fd'], { encoding: 'latin1' }),
+    }));
+    for (const name of own) {
+      assert.match(name, /^socket:/);
+      assert.equal(child.includes(name), false, `${name} in ${child}`);
+    }
+  });
+
+  it(
+    'has a probation in which both serve, and the old one carries on when the new one dies',
+    DEADLINE,
+    async (t) => {
+      const program = await startProgram(t);
+      const first = await program.next();
+      const pidFile = join(program.folder, 'app.pid');
+      await createUpgraderIn(first, { pidFile, probationMs: 60_000 });
+      const address = await serveIn(first);
+      const upgraded = upgradeIn(first);
+      upgraded.catch(() => undefined);
+      const second = await program.next();
+      await createUpgraderIn(second, { pidFile });
+      await listenIn(second);
+      const ready = becomeReady(second);
+      ready.catch(() => undefined);
+      // Both accept from one queue: each of them gets a connection sooner or later.
+      const seen = new Set<number>();
+      while (seen.size < 2) seen.add(await whoAnswers(address));
+      assert.deepEqual(seen, new Set([first.pid, second.pid]));
+      // It may not start a third one now, and the old one is the one to send signals to.
+      await assert.rejects(upgradeIn(second), failsWith('PARENT_ALIVE'));
+      assert.equal(readFileSync(pidFile, 'latin1'), `${first.pid}\n`);
+      second.kill();
+      await assert.rejects(upgraded, failsWith('CHILD_EXITED', /ended with SIGKILL/));
+      assert.equal(await whoAnswers(address), first.pid);
+      assert.equal(readFileSync(pidFile, 'latin1'), `${first.pid}\n`);
+      // And the next attempt succeeds.
+      const again = upgradeIn(first, { probationMs: 10 });
+      const third = await program.next();
+      await createUpgraderIn(third, { pidFile });
+      await serveIn(third);
+      const { durations, pid } = await again;
+      assert.equal(pid, third.pid);
+      assert.ok(durations.probationMs >= 9, JSON.stringify(durations));
+      assert.equal(readFileSync(pidFile, 'latin1'), `${third.pid}\n`);
+    },
+  );
+
+  it('ends a new process on probation gently, when the old one is stopped', DEADLINE, async (t) => {
+    const program = await startProgram(t);
+    const first = await program.next();
+    await createUpgraderIn(first, { probationMs: 60_000 });
+    await serveIn(first);
+    const upgraded = upgradeIn(first);
+    upgraded.catch(() => undefined);
+    const second = await program.next();
+    await createUpgraderIn(second);
+    await listenIn(second);
+    const told = second.run(
+      ({ upgrader }) => new Promise((resolve) => process.once('SIGTERM', () => resolve(upgrader.hasParent))),
+    );
+    const ready = becomeReady(second);
+    ready.catch(() => undefined);
+    await second.run(() => 'what was written before this has left');
+    await first.run(({ upgrader }) => upgrader.stop());
+    assert.equal(await told, true);
+    second.exit(0);
+    await assert.rejects(upgraded, failsWith('STOPPED'));
+  });
+
+  it(
+    'waits until the process before accepts nothing any more, however long that drains',
+    DEADLINE,
+    async (t) => {
+      const program = await startProgram(t);
+      const first = await program.next();
+      await createUpgraderIn(first);
+      const address = await serveIn(first);
+      // A connection that keeps the first one draining to the end of the test.
+      const held = connect(Number(address.split(':')[1]), '127.0.0.1');
+      t.after(() => held.destroy());
+      await once(held, 'connect');
+      const one = await replace(program, first);
+      await serveIn(one.second);
+      await one.upgraded;
+      // Refused with a deadline as long as the first one accepts, and only then.
+      const early = upgradeIn(one.second, { timeoutMs: 50 });
+      await assert.rejects(early, failsWith('PARENT_ALIVE', /still accepts after 50 ms/));
+      const waiting = upgradeIn(one.second);
+      await assert.rejects(upgradeIn(one.second), failsWith('IN_PROGRESS'));
+      assert.equal(program.all.length, 2);
+      const drained = first.run(async ({ library, servers }) => {
+        const { drain } = library;
+        if (servers.http !== undefined) await drain(servers.http, { timeoutMs: 60_000 });
+      });
+      drained.catch(() => undefined);
+      const third = await program.next();
+      await createUpgraderIn(third);
+      assert.equal(await serveIn(third), address);
+      assert.equal((await waiting).pid, third.pid);
+      // Three at once: one serves, two have let go.
+      await one.second.run(({ servers }) => void servers.http?.close());
+      assert.equal(await whoAnswers(address), third.pid);
+      await first.run(() => 'it is still there');
+    },
+  );
+
+  it('reports what it took, and what became of the connections', DEADLINE, async (t) => {
+    const program = await startProgram(t);
+    const first = await program.next();
+    await createUpgraderIn(first);
+    const address = await serveIn(first);
+    const kept = new HttpConnection(parseTarget(address));
+    t.after(() => kept.close());
+    await kept.exchange('GET / HTTP/1.1\r\nHost: a\r\n\r\n', 10_000);
+    const { upgraded, second } = await replace(program, first);
+    await serveIn(second);
+    const { durations } = await upgraded;
+    const { waitedMs, startMs, readyMs, probationMs, totalMs } = durations;
+    assert.ok(startMs > 0 && readyMs > 0, JSON.stringify(durations));
+    assert.ok(
+      Math.abs(waitedMs + startMs + readyMs + probationMs - totalMs) < 1000,
+      JSON.stringify(durations),
+    );
+    const drained = await first.run(async ({ library, servers, kept: { drained } }) => {
+      if (servers.http !== undefined) await library.drain(servers.http, { timeoutMs: 200 });
+      return drained;
+    });
+    const { connections, finished, closedIdle, cut } = drained;
+    assert.deepEqual([connections, finished, closedIdle, cut], [1, 0, 1, 0]);
+  });
+
+  it('names a listener that was opened behind its back, before it starts anything', DEADLINE, async (t) => {
+    const program = await startProgram(t);
+    const first = await program.next();
+    await createUpgraderIn(first);
+    const address = await serveIn(first);
+    const port = await first.run(async ({ modules, kept }) => {
+      // Any free port is in nobody's way; that port again is.
+      const any = modules.net.createServer();
+      await new Promise<void>((resolve) => any.listen(0, '127.0.0.1', resolve));
+      const { port: free } = any.address() as { port: number };
+      await new Promise((resolve) => any.close(resolve));
+      kept.stranger = modules.net.createServer();
+      await new Promise<void>((resolve) => kept.stranger.listen(free, '127.0.0.1', resolve));
+      kept.anyPort = modules.net.createServer();
+      await new Promise<void>((resolve) => kept.anyPort.listen(0, '127.0.0.1', resolve));
+      return free;
+    });
+    const named = new RegExp(`: 127\\.0\\.0\\.1:${port} was not opened by upgrader\\.listen`);
+    await assert.rejects(upgradeIn(first), failsWith('NOT_SUPPORTED', named));
+    assert.equal(program.all.length, 1);
+    assert.equal(await whoAnswers(address), first.pid);
+    await first.run(({ kept }) => void kept.stranger.close());
+    const { upgraded, second } = await replace(program, first);
+    await serveIn(second);
+    await upgraded;
+  });
+
+  it('is refused under a manager, whose command it names', DEADLINE, async (t) => {
+    const program = await startProgram(t, { environment: { ZERO_GENERATION: '1' } });
+    const first = await program.next();
+    await createUpgraderIn(first);
+    await becomeReady(first);
+    await assert.rejects(
+      upgradeIn(first),
+      failsWith('SUPERVISED', /zero starts new versions .*: zero reload$/),
+    );
+  });
+
+  it('goes on when the old process is killed in the middle: the new one takes over', DEADLINE, async (t) => {
+    const program = await startProgram(t);
+    const first = await program.next();
+    const pidFile = join(program.folder, 'app.pid');
+    const path = join(program.folder, 'app.sock');
+    await createUpgraderIn(first, { pidFile });
+    await serveIn(first, { path });
+    const upgraded = upgradeIn(first);
+    upgraded.catch(() => undefined);
+    const second = await program.next();
+    await createUpgraderIn(second, { pidFile });
+    await listenIn(second, { path });
+    first.kill();
+    await first.gone;
+    await becomeReady(second);
+    assert.equal(readFileSync(pidFile, 'latin1'), `${second.pid}\n`);
+    assert.equal(existsSync(path), true);
+    const next = await replace(program, second);
+    await serveIn(next.second, { path });
+    await next.upgraded;
+  });
+});

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test, { type TestContext } from 'node:test';
+import { type Origin, resolveProgram } from '../../../../src/service/upgrader/program.ts';
+import { temporaryFolder } from '../../../support/temporary.ts';
+
+/** A folder with `bin/app`, which may be executed, and `data`, which may not. */
+function place(t: TestContext): { folder: string; origin: Origin; PATH: string } {
+  const folder = temporaryFolder(t);
+  mkdirSync(join(folder, 'bin'));
+  for (const name of ['bin/app', 'data']) writeFileSync(join(folder, name), '');
+  chmodSync(join(folder, 'bin', 'app'), 0o755);
+  const origin = { argv0: 'app', execPath: process.execPath, args: ['a', 'b'], directory: folder };
+  return { folder, origin, PATH: join(folder, 'bin') };
+}
+
+test('a name is looked up on PATH, a path in the directory, each time anew', (t) => {
+  const { folder, origin, PATH } = place(t);
+  const app = join(folder, 'bin', 'app');
+  const file = (argv0: string, path = PATH): string =>
+    resolveProgram({ ...origin, argv0 }, { environment: { PATH: path } }).file;
+  assert.equal(file('app'), app);
+  assert.equal(file('app', `/nowhere:${PATH}`), app);
+  assert.equal(file('app', 'bin'), app);
+  assert.equal(file('bin/app'), app);
+  assert.equal(file(app), app);
+  // A process may have been called by a name that is no program's.
+  assert.equal(file('no-such-program'), process.execPath);
+  assert.equal(file('data', folder), process.execPath);
+});
+
+test('what is asked for is not replaced by something else', (t) => {
+  const { folder, origin } = place(t);
+  for (const executable of ['no-such-program', 'data', './data', folder])
+    assert.throws(
+      () => resolveProgram(origin, { executable }),
+      /^Error: executable .*: it is not there, or may not/,
+    );
+  assert.throws(
+    () => resolveProgram(origin, { directory: 'none' }),
+    /^Error: directory .*\/none: it is not there/,
+  );
+  assert.throws(
+    () => resolveProgram({ ...origin, argv0: 'x', execPath: '/none' }, {}),
+    /executable \/none: it is not/,
+  );
+});
+
+test('arguments, environment and directory are those of the start unless they are given', (t) => {
+  const { folder, origin } = place(t);
+  assert.deepEqual(resolveProgram(origin, { executable: process.execPath }), {
+    file: process.execPath,
+    argv0: process.execPath,
+    args: ['a', 'b'],
+    environment: process.env,
+    directory: folder,
+  });
+  const given = resolveProgram(origin, {
+    executable: './app',
+    args: [],
+    environment: { A: '1' },
+    directory: 'bin',
+  });
+  assert.deepEqual(given, {
+    file: join(folder, 'bin', 'app'),
+    argv0: './app',
+    args: [],
+    environment: { A: '1' },
+    directory: join(folder, 'bin'),
+  });
+});
