@@ -5,6 +5,7 @@ import type { InitOptions } from './init.ts';
 import type { LogsOptions } from './logs.ts';
 import type { ReloadOptions } from './reload.ts';
 import type { RollbackOptions } from './rollback.ts';
+import type { StatusOptions } from './status.ts';
 import { version } from './version.ts';
 
 /** Wrong arguments (SPEC section 2). */
@@ -110,9 +111,14 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
 
   instanceCommand('status', 'show the generations, workers and listeners, and the handover in progress')
     .option('--json', 'print the document of the control socket', false)
-    .action(async (options: InstanceOptions & { readonly json: boolean }) => {
+    .option(
+      '--watch',
+      'draw it again when something happens; with --json print a document for each change',
+      false,
+    )
+    .action(async (options: StatusOptions) => {
       const { status } = await import('./status.ts');
-      code = await status({ ...instanceOf(options), json: options.json });
+      code = await status({ ...options, ...instanceOf(options) });
     });
 
   instanceCommand('reload', 'hand over to what the config says now, and wait for the verdict')

@@ -14,6 +14,11 @@ export interface InstanceOptions {
   readonly name?: string;
 }
 
+/** The same words for another command, with a blank in front. */
+export function instanceArguments({ config, name }: InstanceOptions): string {
+  return `${config === undefined ? '' : ` --config ${config}`}${name === undefined ? '' : ` --name ${name}`}`;
+}
+
 export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   /** Folders with one folder for each instance. */

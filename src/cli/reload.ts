@@ -4,11 +4,13 @@ import { ClientError } from '../control/client-error.ts';
 import type { VerdictDocument } from '../control/protocol.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
-import type { InstanceOptions } from './find-instance.ts';
+import { type InstanceOptions, instanceArguments } from './find-instance.ts';
 import { painter } from './render/style.ts';
 import { exitCodeOf, renderVerdict } from './render/verdict.ts';
 import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
+
+const WIDTH = 80;
 
 export interface ReloadOptions extends InstanceOptions {
   readonly preview: boolean;
@@ -25,18 +27,25 @@ export function reload(options: ReloadOptions, context: CommandContext = process
   return withInstance({ command: 'reload', instance, guess: true }, context, async (client) => {
     const timeout_ms = timeoutOf(timeout);
     const request = { preview, replace, timeout_ms, wait };
-    return followHandover(client.reload(request, context.interrupted), { wait, json }, context);
+    return followHandover(client.reload(request, context.interrupted), { wait, json, instance }, context);
   });
+}
+
+export interface FollowOptions {
+  readonly wait: boolean;
+  readonly json: boolean;
+  /** As it was named, for what is said to do next. */
+  readonly instance: InstanceOptions;
 }
 
 /** Shows a handover that was asked for until its verdict, or until nobody waits for it any longer. Resolves to the exit code. */
 export async function followHandover(
   lines: ReturnType<ControlClient['reload']>,
-  { wait, json }: { readonly wait: boolean; readonly json: boolean },
+  { wait, json, instance }: FollowOptions,
   context: CommandContext,
 ): Promise<number> {
   const verdict = await follow(lines, wait, context);
-  return verdict === null ? stillGoing(wait, json, context) : tellVerdict(verdict, json, context);
+  return verdict === null ? stillGoing(wait, json, instance, context) : tellVerdict(verdict, json, context);
 }
 
 /** What `--timeout` says, in milliseconds; null where it is left out. */
@@ -75,8 +84,14 @@ async function follow(
   );
 }
 
-function stillGoing(wait: boolean, json: boolean, { terminal }: CommandContext): number {
-  const how = 'follow it with "zero status", end it with "zero abort"';
+function stillGoing(
+  wait: boolean,
+  json: boolean,
+  instance: InstanceOptions,
+  { terminal }: CommandContext,
+): number {
+  const named = instanceArguments(instance);
+  const how = `follow it with "zero status --watch${named}", end it with "zero abort${named}"`;
   if (json) terminal.out(`${JSON.stringify({ outcome: 'going_on' })}\n`);
   else terminal.err(`${wait ? 'the handover goes on' : 'the handover was asked for'}: ${how}\n`);
   return EXIT.goingOn;
@@ -85,6 +100,6 @@ function stillGoing(wait: boolean, json: boolean, { terminal }: CommandContext):
 function tellVerdict(verdict: VerdictDocument, json: boolean, { terminal }: CommandContext): number {
   if (json) terminal.out(`${JSON.stringify(verdict, null, 2)}\n`);
   else if (verdict.outcome === 'promoted') terminal.out(renderVerdict(verdict, painter(terminal.outColour)));
-  else terminal.err(renderVerdict(verdict, painter(terminal.errColour)));
+  else terminal.err(renderVerdict(verdict, painter(terminal.errColour), terminal.interactive ? WIDTH : null));
   return exitCodeOf(verdict);
 }

@@ -20,7 +20,7 @@ export function rollback(
   const { to, timeout, wait, json, ...instance } = options;
   return withInstance({ command: 'rollback', instance, guess: true }, context, async (client) => {
     const request = { to: generationOf(to), timeout_ms: timeoutOf(timeout), wait };
-    return followHandover(client.rollback(request, context.interrupted), { wait, json }, context);
+    return followHandover(client.rollback(request, context.interrupted), { wait, json, instance }, context);
   });
 }
 

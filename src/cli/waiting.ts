@@ -1,11 +1,14 @@
 import type { FactDocument } from '../control/protocol.ts';
-import { renderFact } from './render/progress.ts';
-import { duration, painter, type Terminal } from './render/style.ts';
+import { fold } from './render/fold.ts';
+import { HandoverProgress } from './render/handover-progress.ts';
+import { painter, seconds, type Terminal } from './render/style.ts';
 
 export interface Clock {
   now(): number;
   /** Calls again and again; the function that is returned ends that. */
   every(ms: number, run: () => void): () => void;
+  /** Calls once. */
+  after(ms: number, run: () => void): void;
 }
 
 export const processClock: Clock = {
@@ -14,6 +17,7 @@ export const processClock: Clock = {
     const timer = setInterval(run, ms);
     return () => clearInterval(timer);
   },
+  after: (ms, run) => void setTimeout(run, ms),
 };
 
 export interface Waiting {
@@ -23,18 +27,33 @@ export interface Waiting {
 
 // ECMA-48: erase the rest of the line.
 const ERASE = '\r\u001b[K';
+const WIDTH = 80;
+/** The time in front of each line, and two blanks. */
+const MARGIN = 8;
 
-/** Shows on a terminal what happens while a command waits, and for how long it has; elsewhere nothing. */
+/** Shows on a terminal what happens while a command waits, and in its last line what goes on and for how long it has; elsewhere nothing. */
 export function showWaiting(terminal: Terminal, clock: Clock): Waiting {
   if (!terminal.interactive) return { tell: () => {}, end: () => {} };
   const paint = painter(terminal.errColour);
+  const progress = new HandoverProgress();
   const since = clock.now();
-  const elapsed = () => duration(Math.floor((clock.now() - since) / 1000) * 1000).padStart(6);
-  const stop = clock.every(1000, () => terminal.err(`${ERASE}${paint('faint', `${elapsed()}  ...`)}`));
+  const elapsed = () => `${seconds(clock.now() - since).padStart(MARGIN - 2)}  `;
+  // One column is left free: a terminal may go to the next line as soon as the last one is written.
+  const current = () => `${elapsed()}${progress.current(clock.now())}`.slice(0, WIDTH - 1);
+  const draw = () => terminal.err(`${ERASE}${paint('faint', current())}`);
+  const stop = clock.every(1000, draw);
   return {
     tell(fact) {
-      const line = renderFact(fact);
-      if (line !== null) terminal.err(`${ERASE}${paint('faint', elapsed())}  ${line}\n`);
+      const text = progress.tell(fact, clock.now());
+      if (text !== null) {
+        const [first = '', ...rest] = fold(text, WIDTH - MARGIN, '');
+        const lines = [
+          `${paint('faint', elapsed())}${first}`,
+          ...rest.map((line) => ' '.repeat(MARGIN) + line),
+        ];
+        terminal.err(`${ERASE}${lines.join('\n')}\n`);
+      }
+      draw();
     },
     end() {
       stop();

@@ -132,7 +132,10 @@ describe('zero reload exits with', () => {
     reloading.signal('SIGINT');
     const { code, stderr } = await reloading.finished;
     assert.equal(code, 13);
-    assert.match(stderr, /the handover goes on: follow it with "zero status"/);
+    assert.match(
+      stderr,
+      /the handover goes on: follow it with "zero status --watch --config .*", end it with "zero abort --config /,
+    );
     await candidate.listen({ name: 'http' });
     await candidate.write(10, 'ready\n');
     await service.zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });

@@ -1,7 +1,7 @@
 import type { FactDocument } from '../../control/protocol.ts';
 import { duration, safe } from './style.ts';
 
-/** Too much for somebody who waits, or said in the verdict. */
+/** Too much for somebody who waits, said in the verdict, or told by HandoverProgress. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   'gate_passed',
   'handover_finished',
@@ -30,8 +30,12 @@ const SENTENCES = new Map<string, (fields: Fields) => string>(
     reload_requested: ({ merged }) =>
       merged === true ? 'waits for the handover in progress' : 'reload requested',
     handover_started: ({ handover }) => `handover ${number(handover)} started`,
-    handover_step: ({ step, percent }) =>
-      typeof percent === 'number' ? `${text(step)} ${percent} %` : text(step),
+    handover_step: ({ step, percent, lasts_ms }) => {
+      const share = typeof percent === 'number' ? ` ${percent} %` : '';
+      const time = typeof lasts_ms === 'number' ? ` for ${duration(lasts_ms)}` : '';
+      const advice = step === 'preview' ? ' at most: go on with "zero promote", back with "zero abort"' : '';
+      return `${text(step)}${share}${time}${advice}`;
+    },
     service_starting: ({ generation, path }) => `generation ${number(generation)} starts: ${text(path)}`,
     worker_spawned: (fields) => `${worker(fields)} spawned, pid ${number(fields.pid)}`,
     worker_ready: (fields) => `${worker(fields)} ready after ${ms(fields.after_ms)}`,

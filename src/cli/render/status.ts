@@ -47,7 +47,8 @@ function generationLines(
   { id, stage, release, since_ms_ago, workers, connections }: GenerationStatus,
   paint: Paint,
 ): string[] {
-  const open = connections == null ? '' : `, ${connections} open`;
+  const open =
+    connections == null ? '' : `, ${connections} ${connections === 1 ? 'connection' : 'connections'}`;
   const rest = ` for ${duration(since_ms_ago)}${open}`;
   const head = `generation ${id}  ${stage}${rest}`;
   const painted = `${paint('bold', `generation ${id}`)}  ${paint(stageColour(stage), stage)}${rest}`;

@@ -68,6 +68,12 @@ export const safe = escapeControls;
 /** Milliseconds as `1.2s`. */
 export const duration = durationText;
 
+/** Milliseconds in whole seconds, rounded down: `0s`, `1m30s`. */
+export function seconds(ms: number): string {
+  const whole = Math.max(0, Math.floor(ms / 1000)) * 1000;
+  return whole === 0 ? '0s' : durationText(whole);
+}
+
 /** At most `width` characters; the end, which tells paths apart, is kept. */
 export function clipped(text: string, width: number): string {
   return text.length <= width ? text : `...${text.slice(text.length - width + 3)}`;

@@ -1,5 +1,6 @@
 import type { ExitDocument, FailureDocument, VerdictDocument } from '../../control/protocol.ts';
 import { EXIT } from '../exit-code.ts';
+import { fold } from './fold.ts';
 import { duration, type Paint, safe } from './style.ts';
 
 const EXIT_CODES: Record<VerdictDocument['outcome'], number> = {
@@ -16,14 +17,17 @@ export function exitCodeOf(verdict: VerdictDocument): number {
   return EXIT_CODES[verdict.outcome];
 }
 
-/** A verdict for eyes: one line, and for one that failed the step, the reason, how the process left and what it wrote last. */
-export function renderVerdict(verdict: VerdictDocument, paint: Paint): string {
+/**
+ * A verdict for eyes: one line, and for one that failed the step, the reason, how the process left and what it wrote last.
+ * @param width columns that the reason is folded into; null leaves its lines as they are
+ */
+export function renderVerdict(verdict: VerdictDocument, paint: Paint, width: number | null = null): string {
   const colour = verdict.outcome === 'promoted' ? 'green' : 'red';
   const lines = [
     paint(colour, headline(verdict)),
-    ...(verdict.failure ? failureLines(verdict.failure, paint) : []),
+    ...(verdict.failure ? failureLines(verdict.failure, paint, width) : []),
     ...(verdict.hook
-      ? [paint('yellow', 'the hook after it failed'), ...failureLines(verdict.hook, paint)]
+      ? [paint('yellow', 'the hook after it failed'), ...failureLines(verdict.hook, paint, width)]
       : []),
   ];
   return `${lines.join('\n')}\n`;
@@ -36,7 +40,7 @@ function headline({ outcome, handover, generation, incumbent, duration_ms }: Ver
   return incumbent === null ? end : `${end}: generation ${incumbent} goes on serving`;
 }
 
-function failureLines(failure: FailureDocument, paint: Paint): string[] {
+function failureLines(failure: FailureDocument, paint: Paint, width: number | null): string[] {
   const { step, reason, generation, worker, exit, output = [] } = failure;
   const who = [
     ...(generation === undefined ? [] : [`generation ${generation}`]),
@@ -44,7 +48,10 @@ function failureLines(failure: FailureDocument, paint: Paint): string[] {
   ].join(', ');
   return [
     `  step    ${safe(step)}`,
-    ...reason.split('\n').map((line, index) => `  ${index === 0 ? 'reason' : '      '}  ${safe(line)}`),
+    ...reason
+      .split('\n')
+      .map((line, index) => `  ${index === 0 ? 'reason' : '      '}  ${safe(line)}`)
+      .flatMap((line) => (width === null ? [line] : fold(line, width, ' '.repeat(10)))),
     ...(who === '' ? [] : [`  in      ${who}`]),
     ...(exit === undefined ? [] : [`  exit    ${exitText(exit)}`]),
     ...(output.length === 0

@@ -8,13 +8,14 @@ import { type LogsOptions, logs } from '../../../src/cli/logs.ts';
 import { promote } from '../../../src/cli/promote.ts';
 import { type ReloadOptions, reload } from '../../../src/cli/reload.ts';
 import { signal } from '../../../src/cli/signal.ts';
-import { status } from '../../../src/cli/status.ts';
+import { type StatusOptions, status } from '../../../src/cli/status.ts';
 import { stop } from '../../../src/cli/stop.ts';
 import type { Outcome } from '../../../src/lifecycle/facts.ts';
 import type { Verdict } from '../../../src/lifecycle/state.ts';
 import { PROMOTED, STATUS } from '../control/fake-control.ts';
 import { desk } from './fixture.ts';
 
+const STATUS_OPTIONS: StatusOptions = { json: false, watch: false };
 const RELOAD: ReloadOptions = { preview: false, replace: false, wait: true, json: false };
 const FAILED: Verdict = {
   outcome: 'rolled_back',
@@ -44,14 +45,14 @@ async function reloaded(t: TestContext, verdict: Verdict, options: Partial<Reloa
 test('status prints what runs', async (t) => {
   const at = desk(t);
   await at.run('example');
-  assert.equal(await status({ json: false }, at.context), 0);
+  assert.equal(await status({ ...STATUS_OPTIONS }, at.context), 0);
   assert.match(at.out(), /^example {2}zero 1\.2\.3, pid 4242, up 1m1s\n/);
 });
 
 test('status --json prints the document, open connections included', async (t) => {
   const at = desk(t);
   await at.run('example');
-  assert.equal(await status({ json: true }, at.context), 0);
+  assert.equal(await status({ ...STATUS_OPTIONS, json: true }, at.context), 0);
   const [generation] = STATUS.generations;
   assert.deepEqual(JSON.parse(at.out()), { ...STATUS, generations: [{ ...generation, connections: 17 }] });
 });
@@ -146,14 +147,14 @@ test('logs -f ends when zero says that it leaves', async (t) => {
 test('no such instance is 3', async (t) => {
   const at = desk(t);
   for (const run of [
-    status({ json: false, name: 'example' }, at.context),
+    status({ ...STATUS_OPTIONS, name: 'example' }, at.context),
     reload({ ...RELOAD, name: 'example' }, at.context),
     promote({ name: 'example' }, at.context),
     abort({ name: 'example' }, at.context),
     stop({ now: false, name: 'example' }, at.context),
     signal({ signal: 'HUP', name: 'example' }, at.context),
     logs({ ...LOGS, name: 'example' }, at.context),
-    status({ json: false }, at.context),
+    status({ ...STATUS_OPTIONS }, at.context),
   ]) {
     assert.equal(await run, 3);
   }
@@ -222,7 +223,7 @@ test('--no-wait is 13', async (t) => {
   const at = desk(t);
   const { control } = await at.run('example');
   assert.equal(await reload({ ...RELOAD, wait: false }, at.context), 13);
-  assert.match(at.err(), /the handover was asked for: follow it with "zero status"/);
+  assert.match(at.err(), /the handover was asked for: follow it with "zero status --watch"/);
   assert.equal(control.reloads[0]?.options.wait, false);
 });
 
@@ -235,7 +236,10 @@ test('Ctrl-C is 13, and the handover goes on', async (t) => {
   await at.shown('handover 2 started');
   at.interrupt();
   assert.equal(await code, 13);
-  assert.match(at.err(), /the handover goes on: follow it with "zero status", end it with "zero abort"\n$/);
+  assert.match(
+    at.err(),
+    /the handover goes on: follow it with "zero status --watch", end it with "zero abort"\n$/,
+  );
   await control.until(() => control.listeners === 0);
   assert.deepEqual(control.calls, ['reload']);
 });
@@ -267,7 +271,7 @@ test('progress is for terminals', async (t) => {
   control.report({ event: 'worker_restarting', generation: 4, worker: 0, delay: 100, attempt: 1 });
   control.reloads[0]?.verdict(PROMOTED);
   assert.equal(await code, 0);
-  assert.match(at.err(), /1s {2}canary 5 %\n/);
+  assert.match(at.err(), /1s {2}canary 5 % for 30s\n/);
   assert.match(at.err(), /worker restarting generation=4 worker=0/);
 });
 
@@ -313,7 +317,7 @@ test('permission denied is said so', {
   chmodSync(join(at.root, 'example'), 0o755);
   process.seteuid?.(65534);
   try {
-    assert.equal(await status({ json: false, name: 'example' }, at.context), 1);
+    assert.equal(await status({ ...STATUS_OPTIONS, name: 'example' }, at.context), 1);
   } finally {
     process.seteuid?.(uid);
   }

@@ -60,6 +60,7 @@ export function desk(
       surroundings: { environment: options.environment ?? {}, roots: [root] },
       clock: {
         now: () => now,
+        after: (_, run) => void setImmediate(run),
         every: (_, run) => {
           second = run;
           return () => {

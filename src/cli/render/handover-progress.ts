@@ -1,0 +1,86 @@
+import type { FactDocument } from '../../control/protocol.ts';
+import { renderFact } from './progress.ts';
+import { duration, safe, seconds } from './style.ts';
+
+/** More workers than this are told of together. */
+const FEW = 4;
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What goes on until its end is known. */
+interface Step {
+  readonly text: string;
+  /** When it ends by itself; null where nothing says so. */
+  readonly until: number | null;
+}
+
+/** What somebody sees who waits for a handover: a line for what has happened, and what goes on now with how long it may take. */
+export class HandoverProgress {
+  /** Workers of each generation, as far as it was seen to start. */
+  readonly #workers = new Map<unknown, number>();
+  /** How many of them have come to a point, by generation and point. */
+  readonly #reached = new Map<string, number>();
+  #step: Step = { text: '', until: null };
+
+  /** The line to show for it; null for none. */
+  tell(fact: FactDocument, now: number): string | null {
+    switch (fact.event) {
+      case 'service_starting':
+        if (typeof fact.workers === 'number') this.#workers.set(fact.generation, fact.workers);
+        this.#step = { text: `generation ${shown(fact.generation)} starts`, until: null };
+        return renderFact(fact);
+      case 'worker_spawned':
+        return this.#together(fact, 'spawned', 'spawned');
+      case 'gate_passed':
+        return this.#together(fact, `gate ${shown(fact.gate)}`, `passed gate ${shown(fact.gate)}`);
+      case 'worker_ready':
+        return this.#together(fact, 'ready', 'ready');
+      case 'handover_step':
+        this.#step = stepOf(fact, now);
+        return renderFact(fact);
+      case 'handover_started':
+      case 'generation_promoted':
+        this.#step = { text: '', until: null };
+        return renderFact(fact);
+      default:
+        return renderFact(fact);
+    }
+  }
+
+  /** What goes on. */
+  current(now: number): string {
+    const { text, until } = this.#step;
+    if (until === null) return text === '' ? '...' : `${text} ...`;
+    // Rounded up: as long as something is left it is not shown as nothing.
+    return `${text}, ${seconds(until - now + 999)} left`;
+  }
+
+  /** Each worker by itself where they are few, else all of them when the last one is there. */
+  #together(fact: FactDocument, point: string, words: string): string | null {
+    const workers = this.#workers.get(fact.generation) ?? 1;
+    if (workers <= FEW) return renderFact(fact) ?? oneWorker(fact, words);
+    const key = `${shown(fact.generation)} ${point}`;
+    const count = (this.#reached.get(key) ?? 0) + 1;
+    this.#reached.set(key, count);
+    if (count !== workers) return null;
+    return `all ${workers} workers of generation ${shown(fact.generation)} ${words}${after(fact)}`;
+  }
+}
+
+function oneWorker(fact: FactDocument, words: string): string {
+  return `worker ${shown(fact.worker)} of generation ${shown(fact.generation)} ${words}${after(fact)}`;
+}
+
+function after({ after_ms }: Fields): string {
+  return typeof after_ms === 'number' ? ` after ${duration(after_ms)}` : '';
+}
+
+function stepOf({ step, percent, lasts_ms }: Fields, now: number): Step {
+  const share = typeof percent === 'number' ? ` ${percent} %` : '';
+  const text = `${shown(step)}${share}`;
+  return { text, until: typeof lasts_ms === 'number' ? now + lasts_ms : null };
+}
+
+function shown(value: unknown): string {
+  return typeof value === 'number' ? String(value) : typeof value === 'string' ? safe(value) : '?';
+}

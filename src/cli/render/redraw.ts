@@ -1,0 +1,59 @@
+import type { Size, Terminal } from './style.ts';
+
+// ECMA-48: cursor up, erase to the end of the line, of the screen; cursor to the top left.
+const UP = (lines: number) => (lines > 0 ? `\u001b[${lines}A` : '');
+const ERASE_LINE = '\u001b[K';
+const ERASE_BELOW = '\u001b[J';
+const HOME = '\u001b[H';
+// Select Graphic Rendition takes no room.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what they begin with.
+const COLOUR = /(\u001b\[[0-9;]*m)/;
+const RESET = '\u001b[0m';
+
+/** Draws lines over those that it has drawn before. What is there stays when the program ends, however it does. */
+export class Redraw {
+  readonly #terminal: Terminal;
+  #drawn = 0;
+  #size: Size | null = null;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  /** As much of it as the terminal has room for. */
+  draw(lines: readonly string[]): void {
+    const size = this.#terminal.size() ?? { columns: 80, rows: 24 };
+    const fitting = fit(lines, size);
+    // After another size nobody knows where what was drawn is now.
+    const changed =
+      this.#size !== null && (this.#size.columns !== size.columns || this.#size.rows !== size.rows);
+    const start = changed ? HOME + ERASE_BELOW : `\r${UP(this.#drawn)}`;
+    const text = fitting.map((line) => `${clippedEnd(line, size.columns)}${ERASE_LINE}\n`).join('');
+    this.#terminal.out(`${start}${text}${ERASE_BELOW}`);
+    this.#drawn = fitting.length;
+    this.#size = size;
+  }
+}
+
+function fit(lines: readonly string[], { rows }: Size): readonly string[] {
+  // The cursor stands in the line below.
+  const room = Math.max(1, rows - 1);
+  if (lines.length <= room) return lines;
+  const cut = lines.length - room + 1;
+  return [...lines.slice(0, room - 1), `... ${cut} more lines: "zero status" prints all`];
+}
+
+/** At most `width` characters, colours not counted; the beginning is kept. */
+function clippedEnd(line: string, width: number): string {
+  let left = width;
+  let cut = false;
+  const parts = line.split(COLOUR).map((part, index) => {
+    // What COLOUR matched is every second one.
+    if (index % 2 === 1) return part;
+    const taken = part.slice(0, left);
+    cut ||= taken.length < part.length;
+    left -= taken.length;
+    return taken;
+  });
+  return cut && parts.length > 1 ? `${parts.join('')}${RESET}` : parts.join('');
+}

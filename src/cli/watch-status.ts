@@ -1,0 +1,145 @@
+import type { ControlClient } from '../control/client.ts';
+import { ClientError } from '../control/client-error.ts';
+import type { StatusDocument } from '../control/protocol.ts';
+import { CommandError } from './command-error.ts';
+import { EXIT } from './exit-code.ts';
+import { Redraw } from './render/redraw.ts';
+import { renderStatus } from './render/status.ts';
+import { painter } from './render/style.ts';
+import type { Clock } from './waiting.ts';
+import type { CommandContext } from './with-instance.ts';
+
+/** Nothing is asked for sooner than this after the last time, however much happens. */
+const PAUSE = 200;
+/** Times and counts grow without an event. */
+const REFRESH = 1000;
+
+/**
+ * `zero status --watch`: draws the status again, in place, whenever something happens and each second; with `json` a document in one line for each
+ * change. Ends with Ctrl-C or when zero says that it leaves, and neither is a failure.
+ */
+export async function watchStatus(
+  client: ControlClient,
+  json: boolean,
+  { terminal, clock, interrupted }: CommandContext,
+): Promise<number> {
+  if (!json && terminal.size() === null)
+    throw new CommandError(
+      EXIT.usage,
+      '--watch draws on a terminal: without one add --json, a document for each change',
+    );
+  const show = json ? documentPrinter(terminal.out) : drawer(terminal);
+  const wake = new Wake(clock, json ? null : REFRESH);
+  const followed = follow(client, wake, interrupted);
+  try {
+    while (!wake.over) {
+      show(await client.status(interrupted, { connections: true }));
+      if (!(await terminal.taken())) return EXIT.done;
+      await wake.next();
+    }
+  } catch (error) {
+    // It can be gone while its last word is not read yet: that says how it left.
+    if (!interrupted.aborted && !isGone(error)) throw error;
+  } finally {
+    wake.end();
+  }
+  if (interrupted.aborted) return EXIT.done;
+  const end = await followed;
+  if (isGone(end)) throw new ClientError('gone', 'zero went away without a word: see its log');
+  if (end !== null) throw end;
+  terminal.err('zero has stopped\n');
+  return EXIT.done;
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof ClientError && (error.problem === 'gone' || error.problem === 'no_instance');
+}
+
+/** Wakes whoever waits with every event. Resolves to null when zero says that it leaves, else to what went wrong. */
+async function follow(client: ControlClient, wake: Wake, interrupted: AbortSignal): Promise<unknown> {
+  try {
+    for await (const _ of client.events(interrupted)) wake.up();
+    return null;
+  } catch (error) {
+    return error;
+  } finally {
+    wake.finish();
+  }
+}
+
+function drawer(terminal: CommandContext['terminal']): (status: StatusDocument) => void {
+  const redraw = new Redraw(terminal);
+  const paint = painter(terminal.outColour);
+  return (status) => redraw.draw(renderStatus(status, paint).trimEnd().split('\n'));
+}
+
+/** What grows with time alone is no change. */
+const VOLATILE: ReadonlySet<string> = new Set([
+  'uptime_ms',
+  'since_ms_ago',
+  'until_ms',
+  'connections',
+  'queue',
+]);
+
+function documentPrinter(print: (text: string) => void): (status: StatusDocument) => void {
+  let last = '';
+  return (status) => {
+    const lasting = JSON.stringify(status, (key, value) => (VOLATILE.has(key) ? undefined : value));
+    if (lasting !== last) print(`${JSON.stringify(status)}\n`);
+    last = lasting;
+  };
+}
+
+/** Something to wait for: an event, or that a time is over; never twice within a pause. */
+class Wake {
+  readonly #clock: Clock;
+  readonly #stop: () => void;
+  #woken = false;
+  #paused = false;
+  #resume: () => void = () => {};
+  over = false;
+
+  constructor(clock: Clock, refresh: number | null) {
+    this.#clock = clock;
+    this.#stop = refresh === null ? () => {} : clock.every(refresh, () => this.up());
+  }
+
+  up(): void {
+    this.#woken = true;
+    if (!this.#paused) this.#resume();
+  }
+
+  /** Nothing more comes. */
+  finish(): void {
+    this.over = true;
+    this.#woken = true;
+    this.#resume();
+  }
+
+  async next(): Promise<void> {
+    if (!this.over) await this.#pause();
+    if (!this.#woken) await new Promise<void>((resolve) => this.#resumeWith(resolve));
+    this.#woken = false;
+  }
+
+  #pause(): Promise<void> {
+    this.#paused = true;
+    return new Promise((resolve) => {
+      const end = () => {
+        this.#paused = false;
+        resolve();
+      };
+      this.#resumeWith(end);
+      this.#clock.after(PAUSE, end);
+    });
+  }
+
+  #resumeWith(resume: () => void): void {
+    this.#resume = resume;
+  }
+
+  end(): void {
+    this.#stop();
+  }
+}

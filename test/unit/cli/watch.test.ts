@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { status } from '../../../src/cli/status.ts';
+import { Screen } from '../../support/screen.ts';
+import { STATUS } from '../control/fake-control.ts';
+import { desk } from './fixture.ts';
+
+const SIZE = { columns: 80, rows: 24 };
+const WATCH = { json: false, watch: true };
+
+test('status --watch draws again when something happens, and each second', async (t) => {
+  const at = desk(t, { size: SIZE });
+  const { control, sights } = await at.run('example');
+  const code = status(WATCH, at.context);
+  await at.printed('generation 3  serving');
+  const [generation] = STATUS.generations;
+  control.document = {
+    ...STATUS,
+    generations: generation ? [generation, { ...generation, id: 4, stage: 'starting' }] : [],
+  };
+  sights.events.append({ event: 'handover_started', handover: 2, incumbent: 3 });
+  await at.printed('generation 4  starting');
+  control.document = { ...STATUS, uptime_ms: 99_000 };
+  at.tick();
+  await at.printed('up 1m39s');
+  at.interrupt();
+  assert.deepEqual([await code, at.err()], [0, '']);
+  const screen = new Screen(SIZE);
+  screen.write(at.out().replaceAll('\n', '\r\n'));
+  assert.deepEqual(screen.window.slice(0, 3), [
+    'example  zero 1.2.3, pid 4242, up 1m39s',
+    '',
+    'generation 3  serving for 1m, 17 connections  /usr/bin/example',
+  ]);
+  assert.ok(!screen.text.includes('generation 4'));
+});
+
+test('without a terminal it is refused, with what to do', async (t) => {
+  const at = desk(t);
+  await at.run('example');
+  assert.equal(await status(WATCH, at.context), 2);
+  assert.match(at.err(), /^zero status: --watch draws on a terminal: without one add --json/);
+});
+
+test('with --json it is a line for each change, and time alone is none', async (t) => {
+  const at = desk(t);
+  const { control, sights } = await at.run('example');
+  const code = status({ json: true, watch: true }, at.context);
+  await at.printed('"incumbent":3');
+  control.document = { ...STATUS, uptime_ms: 99_000 };
+  sights.events.append({ event: 'warning', about: 'x', message: 'y' });
+  control.document = { ...STATUS, incumbent: 4 };
+  sights.events.append({ event: 'generation_promoted', generation: 4, previous: 3 });
+  await at.printed('"incumbent":4');
+  at.interrupt();
+  assert.equal(await code, 0);
+  const lines = at.out().trimEnd().split('\n');
+  assert.deepEqual(
+    lines.map((line) => JSON.parse(line).incumbent),
+    [3, 4],
+  );
+});
+
+test('it ends when zero says that it leaves', async (t) => {
+  const at = desk(t, { size: SIZE });
+  const { server } = await at.run('example');
+  const code = status(WATCH, at.context);
+  await at.printed('generation 3');
+  await server.close();
+  assert.deepEqual([await code, at.err()], [0, 'zero has stopped\n']);
+});
