@@ -31,7 +31,7 @@ export function logs(
     } catch (error) {
       if (interrupted.aborted && follow) return EXIT.done;
       if (error instanceof ClientError && error.problem === 'gone' && printer.begun)
-        throw new ClientError('gone', 'zero went away without a word: its output after this is not known');
+        throw new ClientError('gone', 'zero went away without a word: see its log');
       throw error;
     } finally {
       printer.end();

@@ -12,6 +12,8 @@ export interface Finished extends Exit {
 /** A command of the operator that runs beside the supervisor. */
 export interface Command {
   readonly finished: Promise<Finished>;
+  /** Resolves as soon as it has written this to standard output; rejects with everything when it ends without. */
+  shown(text: string): Promise<void>;
   signal(name: NodeJS.Signals): void;
 }
 
@@ -29,9 +31,18 @@ export function startCommand(
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   if (child.pid !== undefined) guardProcesses(scope).own(child.pid);
+  const text = { stdout: '', stderr: '' };
+  const finished = ended(child, text);
   return {
-    finished: ended(child),
+    finished,
     signal: (name) => void child.kill(name),
+    shown: (wanted) =>
+      new Promise((resolve, reject) => {
+        const look = (): boolean => text.stdout.includes(wanted);
+        child.stdout.on('data', () => look() && resolve());
+        if (look()) resolve();
+        void finished.then(() => reject(new Error(`it ended without ${wanted}: ${JSON.stringify(text)}`)));
+      }),
   };
 }
 
@@ -44,8 +55,7 @@ export function command(
   return startCommand(scope, zero, args).finished;
 }
 
-async function ended(child: ChildProcess): Promise<Finished> {
-  const text = { stdout: '', stderr: '' };
+async function ended(child: ChildProcess, text: { stdout: string; stderr: string }): Promise<Finished> {
   for (const name of ['stdout', 'stderr'] as const) {
     child[name]?.setEncoding('utf8').on('data', (chunk: string) => {
       text[name] += chunk;

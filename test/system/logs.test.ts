@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { command, startCommand } from '../support/command.ts';
+import { assertUntouched, nextReady, startServing } from '../support/puppet-service.ts';
+import { get, rawControl } from '../support/raw-control.ts';
+import { DEADLINE } from '../support/zero.ts';
+
+const QUICK = { settle: '200ms', drain_timeout: '1s' };
+const MIB = 1024 * 1024;
+
+describe('zero logs', () => {
+  it(
+    'has what a process wrote that is gone: bytes, lines without an end, and in the order of time',
+    DEADLINE,
+    async (t) => {
+      const { zero, puppets, incumbent } = await startServing(t, { handover: QUICK });
+      const long = `${'x'.repeat(100_000)}\n`;
+      await incumbent.write(1, 'first\n');
+      await incumbent.write(2, long);
+      const reloading = startCommand(t, zero, ['reload']);
+      const candidate = await puppets.next();
+      await candidate.write(2, 'no such table: users\nlast words');
+      await candidate.exit(7);
+      assert.equal((await reloading.finished).code, 10);
+      await zero.fact('generation_gone', { generation: 2 });
+      const all = await command(t, zero, 'logs');
+      assert.deepEqual([all.code, all.stderr], [0, '']);
+      assert.equal(all.stdout, `first\n${long}no such table: users\nlast words\n`);
+      assert.equal((await command(t, zero, 'logs', '-n', '1')).stdout, 'last words\n');
+      assert.equal((await command(t, zero, 'logs', '-n', '2', '--generation', '1')).stdout, `first\n${long}`);
+    },
+  );
+
+  it('keeps junk as it is, and says how much it has forgotten', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startServing(t, { handover: QUICK });
+    for (let count = 0; count < 4; count += 1)
+      await incumbent.write(1, '\u0000\u001b[2J\r\u00ff'.repeat(MIB / 8));
+    await incumbent.write(1, '\nEND\n');
+    const following = startCommand(t, zero, ['logs', '-f', '-n', '1']);
+    await incumbent.write(1, 'more\n');
+    await following.shown('more\n');
+    following.signal('SIGINT');
+    assert.equal((await following.finished).code, 0);
+    const { code, stdout, stderr } = await command(t, zero, 'logs');
+    assert.equal(code, 0);
+    assert.match(stderr, /^zero: \d+ bytes before this are not kept\n$/);
+    assert.ok(stdout.endsWith('\u0000\u001b[2J\r\u00ff\nEND\nmore\n'));
+    assert.ok(Buffer.byteLength(stdout) <= MIB / 4);
+  });
+
+  it('refuses a generation of which nothing is there, and what is no number', DEADLINE, async (t) => {
+    const { zero } = await startServing(t, { handover: QUICK });
+    const unknown = await command(t, zero, 'logs', '--generation', '7');
+    assert.deepEqual(
+      [unknown.code, unknown.stdout, unknown.stderr],
+      [1, '', 'zero logs: no output of generation 7 is kept, only of 1\n'],
+    );
+    for (const wrong of [['-n', '-1'], ['-n', 'all'], ['--generation', 'x'], ['--nonsense']]) {
+      assert.equal((await command(t, zero, 'logs', ...wrong)).code, 2, wrong.join(' '));
+    }
+  });
+});
+
+describe('zero logs -f', () => {
+  it('goes on over handovers, and ends with zero', DEADLINE, async (t) => {
+    const { zero, puppets, incumbent } = await startServing(t, { handover: QUICK });
+    await incumbent.write(1, 'before\n');
+    const following = startCommand(t, zero, ['logs', '--follow']);
+    const one = startCommand(t, zero, ['logs', '-f', '--generation', '1']);
+    await following.shown('before\n');
+    await one.shown('before\n');
+    const reloading = startCommand(t, zero, ['reload']);
+    const second = await nextReady(puppets);
+    assert.equal((await reloading.finished).code, 0);
+    await second.write(1, 'after\n');
+    await following.shown('after\n');
+    // Its generation is gone: nothing can come any more.
+    assert.deepEqual(await one.finished, { code: 0, signal: null, stdout: 'before\n', stderr: '' });
+    assert.equal((await command(t, zero, 'stop')).code, 0);
+    const { code, stdout, stderr } = await following.finished;
+    assert.deepEqual([code, stdout, stderr], [0, 'before\nafter\n', '']);
+  });
+
+  it('says so when zero is killed', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startServing(t, { handover: QUICK });
+    await incumbent.write(1, 'before\n');
+    const following = startCommand(t, zero, ['logs', '-f']);
+    await following.shown('before\n');
+    zero.signal('SIGKILL');
+    const { code, stderr } = await following.finished;
+    assert.deepEqual([code, stderr], [1, 'zero logs: zero went away without a word: see its log\n']);
+  });
+
+  it('holds nothing up when nobody reads it: the reader finds a gap', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: QUICK });
+    const { zero, puppets, incumbent } = service;
+    await command(t, zero, 'status');
+    const reader = await rawControl(t, zero, get('/v1/logs?follow=true'));
+    await incumbent.write(1, 'begin\n');
+    await reader.until(/begin/);
+    reader.socket.pause();
+    const line = `${'y'.repeat(1023)}\n`;
+    for (let count = 0; count < 8; count += 1) await incumbent.write(1, line.repeat(1024));
+    // Everything else goes on meanwhile.
+    const reloading = startCommand(t, zero, ['reload']);
+    const second = await nextReady(puppets);
+    assert.equal((await reloading.finished).code, 0);
+    await second.write(1, 'END\n');
+    assert.match((await command(t, zero, 'logs', '-n', '1')).stdout, /^END\n$/);
+    reader.socket.resume();
+    await reader.until(/END/);
+    const gaps = [...reader.text.matchAll(/"gap":\{"bytes":(\d+)\}/g)];
+    const missed = gaps.reduce((sum, [, bytes]) => sum + Number(bytes), 0);
+    const told = [...reader.text.matchAll(/"text":"((?:[^"\\]|\\.)*)"/g)].reduce(
+      (sum, [, text = '']) => sum + JSON.parse(`"${text}"`).length,
+      0,
+    );
+    assert.equal(missed + told, 'begin\n'.length + 8 * MIB + 'END\n'.length);
+    assert.ok(missed > 4 * MIB, `only ${missed} bytes were missed`);
+  });
+});
+
+describe('zero signal', () => {
+  it(
+    'reaches the workers of the generation that serves, by any name, and nobody else',
+    DEADLINE,
+    async (t) => {
+      const service = await startServing(t, { handover: QUICK });
+      const { zero, puppets, incumbent } = service;
+      await incumbent.onSignal('SIGUSR1', 'report');
+      const reloading = startCommand(t, zero, ['reload']);
+      const candidate = await puppets.next();
+      await candidate.onSignal('SIGUSR1', 'report');
+      for (const name of ['SIGUSR1', 'usr1', '10']) {
+        const { cursor } = incumbent;
+        const { code, stdout } = await command(t, zero, 'signal', name);
+        assert.deepEqual([code, stdout], [0, `SIGUSR1 sent to generation 1: pid ${incumbent.pid}\n`]);
+        await incumbent.event('signal', { signal: 'SIGUSR1' }, cursor);
+      }
+      assert.equal(candidate.cursor, 0);
+      assert.equal((await command(t, zero, 'abort')).code, 0);
+      assert.equal((await reloading.finished).code, 12);
+      assert.equal(zero.log.all('worker_signalled', { signal: 'SIGUSR1', pid: incumbent.pid }).length, 3);
+    },
+  );
+
+  it('is a crash where it ends the worker, which is started again', DEADLINE, async (t) => {
+    const { zero, puppets, incumbent } = await startServing(t, { handover: QUICK });
+    assert.equal((await command(t, zero, 'signal', 'KILL')).code, 0);
+    await zero.fact('worker_exited', { pid: incumbent.pid, expected: false });
+    const again = await nextReady(puppets);
+    assert.equal(again.generation, 1);
+  });
+
+  it('is refused where there is no such signal, or nobody to get it', DEADLINE, async (t) => {
+    const service = await startServing(t, {
+      handover: QUICK,
+      restart: { backoff: { initial: '1h', max: '1h' } },
+    });
+    const { zero, incumbent } = service;
+    for (const wrong of [['SIGNOTHING'], ['0'], ['99'], ['']]) {
+      const { code, stderr } = await command(t, zero, 'signal', ...wrong);
+      assert.deepEqual([code, stderr], [2, `zero signal: there is no signal "${wrong[0]}"\n`]);
+    }
+    assert.equal((await command(t, zero, 'signal')).code, 2);
+    await assertUntouched(service, incumbent);
+    await incumbent.exit(1);
+    await zero.fact('worker_restarting', {});
+    const { code, stderr } = await command(t, zero, 'signal', 'HUP');
+    assert.equal(code, 1);
+    assert.match(stderr, /^zero signal: no worker of generation 1 runs at the moment/);
+  });
+});
