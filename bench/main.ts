@@ -4,6 +4,7 @@ import { type Measure, passes } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { drain } from './measures/drain.ts';
 import { listeners } from './measures/listeners.ts';
+import { operator } from './measures/operator.ts';
 import { reloads } from './measures/reload.ts';
 import { rest } from './measures/rest.ts';
 import { rollback } from './measures/rollback.ts';
@@ -22,6 +23,7 @@ const MEASURES: readonly Measure[] = [
   workers,
   rollback,
   drain,
+  operator,
   listeners,
   rest,
   thousand,

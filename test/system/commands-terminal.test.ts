@@ -120,7 +120,7 @@ describe('zero reload on a terminal', () => {
     const { text, wrapped, coloured } = reloading.screen;
     assert.match(
       text,
-      /gate ready_fd .*\n.* ready after .*\n.*canary 25 % for 1.5s\n.*generation 2 promoted\n.*soak for 1.5s\n(.*\n)*handover 2 promoted after .*: generation 2 serves\n$/,
+      /gate ready_fd .*\n(.*\n)*.* ready after .*\n.*canary 25 % for 1.5s\n.*generation 2 promoted\n.*soak for 1.5s\n(.*\n)*handover 2 promoted after .*: generation 2 serves\n$/,
     );
     assert.deepEqual([wrapped, coloured], [[], true]);
   });
