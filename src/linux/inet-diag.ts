@@ -1,5 +1,12 @@
 import { formatInet6, isMappedInet4 } from './inet6.ts';
-import { attributes, diagDump, diagDumpOnPool, diagLookup } from './netlink.ts';
+import {
+  attributes,
+  diagDump,
+  diagDumpOnPool,
+  diagLookup,
+  diagWalkOnPool,
+  type Received,
+} from './netlink.ts';
 import { AF_INET, AF_INET6, inet4Bytes, inet6Bytes, type SocketAddress } from './sockaddr.ts';
 
 export type InetAddress = Extract<SocketAddress, { family: 'inet' | 'inet6' }>;
@@ -133,14 +140,21 @@ export async function* dumpTcpMessages(
   }
 }
 
-/** The same without tcp_info, which is most of the work and four fifths of the bytes. */
-export async function* dumpTcpSockets(
+/**
+ * The connections of one family on a local port in these states, without tcp_info, which is most of the work and of the bytes. Walked over on
+ * another thread. Rejects with SystemError.
+ */
+export function walkTcpSockets(
+  family: InetAddress['family'],
   port: number,
   states: readonly TcpState[],
-): AsyncGenerator<Buffer[], void, void> {
-  for (const family of [AF_INET, AF_INET6]) {
-    yield* diagDumpOnPool(encodeRequest({ family, states: stateMask(...states), local: { port } }));
-  }
+): AsyncGenerator<Received, void, void> {
+  const request = {
+    family: family === 'inet' ? AF_INET : AF_INET6,
+    states: stateMask(...states),
+    local: { port },
+  };
+  return diagWalkOnPool(encodeRequest(request));
 }
 
 /**

@@ -58,6 +58,21 @@ export function* diagDump(request: Buffer): Generator<Buffer[], void, void> {
  * full of closed ones, whatever is asked for, and cannot be cut. Rejects with SystemError.
  */
 export async function* diagDumpOnPool(request: Buffer): AsyncGenerator<Buffer[], void, void> {
+  for await (const { bytes, payloads } of diagWalkOnPool(request)) {
+    yield Array.from({ length: payloads.length / 2 }, (_, index) =>
+      bytes.subarray(payloads[2 * index], payloads[2 * index + 1]),
+    );
+  }
+}
+
+/** What one receive brought: where each payload begins and ends, one after the other. Valid until the next one. */
+export interface Received {
+  readonly bytes: Buffer;
+  readonly payloads: readonly number[];
+}
+
+/** The same without an object for each payload: for tens of thousands of them. */
+export async function* diagWalkOnPool(request: Buffer): AsyncGenerator<Received, void, void> {
   const socket = openDiag();
   const buffer = Buffer.alloc(RECEIVE_SIZE);
   try {
@@ -66,9 +81,11 @@ export async function* diagDumpOnPool(request: Buffer): AsyncGenerator<Buffer[],
     await transferOnPool('send', socket, message);
     for (;;) {
       const length = await transferOnPool('recv', socket, buffer);
-      const { payloads, errno, done } = parse(buffer.subarray(0, length));
+      const bytes = buffer.subarray(0, length);
+      const payloads: number[] = [];
+      const { errno, done } = walk(bytes, (start, end) => payloads.push(start, end));
       if (errno !== 0) throw new SystemError('sock_diag', errno);
-      if (payloads.length > 0) yield payloads;
+      if (payloads.length > 0) yield { bytes, payloads };
       if (done) return;
     }
   } finally {
@@ -125,18 +142,23 @@ async function transferOnPool(name: 'send' | 'recv', socket: number, buffer: Buf
 /** Splits what one receive brought. `errno` is 0 without an error message. */
 export function parse(bytes: Buffer): { payloads: Buffer[]; errno: number; done: boolean } {
   const payloads: Buffer[] = [];
+  const { errno, done } = walk(bytes, (start, end) => payloads.push(bytes.subarray(start, end)));
+  return { payloads, errno, done };
+}
+
+function walk(bytes: Buffer, take: (start: number, end: number) => void): { errno: number; done: boolean } {
   let at = 0;
   while (at + HEADER_SIZE <= bytes.length) {
     const length = bytes.readUInt32LE(at);
     if (length < HEADER_SIZE || at + length > bytes.length) break;
     const type = bytes.readUInt16LE(at + 4);
-    const payload = bytes.subarray(at + HEADER_SIZE, at + length);
+    const start = at + HEADER_SIZE;
     // The end of a dump carries an error too, when it could not be started (netlink_dump_done in af_netlink.c).
     if (type === NLMSG_DONE)
-      return { payloads, errno: payload.length >= 4 ? -payload.readInt32LE(0) : 0, done: true };
-    if (type === NLMSG_ERROR) return { payloads, errno: -payload.readInt32LE(0), done: true };
-    payloads.push(payload);
+      return { errno: length >= HEADER_SIZE + 4 ? -bytes.readInt32LE(start) : 0, done: true };
+    if (type === NLMSG_ERROR) return { errno: -bytes.readInt32LE(start), done: true };
+    take(start, at + length);
     at += (length + 3) & ~3;
   }
-  return { payloads, errno: 0, done: false };
+  return { errno: 0, done: false };
 }

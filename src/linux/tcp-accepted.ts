@@ -1,4 +1,4 @@
-import { dumpTcpSockets, type InetAddress, type TcpState } from './inet-diag.ts';
+import { type InetAddress, type TcpState, walkTcpSockets } from './inet-diag.ts';
 import { inet4Bytes, inet6Bytes } from './sockaddr.ts';
 
 const STATES: readonly TcpState[] = [
@@ -9,36 +9,39 @@ const STATES: readonly TcpState[] = [
   'LAST_ACK',
   'CLOSING',
 ];
-// struct inet_diag_msg of linux/inet_diag.h: the family, the local address, the inode.
-const FAMILY = 0;
+// struct inet_diag_msg of linux/inet_diag.h: the local address, the inode.
 const LOCAL = 8;
 const INODE = 68;
-const AF_INET = 2;
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '']);
 
 /**
- * The inodes of the connections to that address that were accepted and not closed, in slices of well under a millisecond; the kernel's work is
- * done on another thread. Rejects with SystemError.
+ * The inodes of the connections to a listener's address that were accepted and not closed, in slices of well under a millisecond; the kernel's work
+ * is done on another thread. Rejects with SystemError.
  */
-export async function* acceptedTcp(address: InetAddress): AsyncGenerator<number[], void, void> {
-  const isLocal = matcher(address);
-  for await (const messages of dumpTcpSockets(address.port, STATES)) {
+export async function* acceptedTcp({
+  family,
+  host,
+  port,
+}: InetAddress): AsyncGenerator<number[], void, void> {
+  // A dump is filtered by port alone; another program may have the same port on another address.
+  const local = WILDCARDS.has(host) ? null : localBytes(family, host);
+  // A connection is of its listener's family, one by IPv4 to a dual-stack listener as well.
+  for await (const { bytes, payloads } of walkTcpSockets(family, port, STATES)) {
     const inodes: number[] = [];
-    for (const bytes of messages) {
-      const inode = bytes.readUInt32LE(INODE);
+    for (let index = 0; index < payloads.length; index += 2) {
+      const start = payloads[index] ?? 0;
+      const inode = bytes.readUInt32LE(start + INODE);
       // Before accept and after close there is no file.
-      if (inode !== 0 && isLocal(bytes)) inodes.push(inode);
+      if (inode === 0) continue;
+      const isLocal =
+        local === null ||
+        bytes.compare(local, 0, local.length, start + LOCAL, start + LOCAL + local.length) === 0;
+      if (isLocal) inodes.push(inode);
     }
     yield inodes;
   }
 }
 
-/** A dump is filtered by port alone; another program may have the same port on another address. */
-function matcher({ family, host }: InetAddress): (message: Buffer) => boolean {
-  if (WILDCARDS.has(host)) return () => true;
-  const wanted = family === 'inet' ? inet4Bytes(host) : inet6Bytes(host.split('%')[0] ?? '');
-  const isInet = family === 'inet';
-  return (message) =>
-    (message[FAMILY] === AF_INET) === isInet &&
-    message.compare(wanted, 0, wanted.length, LOCAL, LOCAL + wanted.length) === 0;
+function localBytes(family: InetAddress['family'], host: string): Buffer {
+  return family === 'inet' ? inet4Bytes(host) : inet6Bytes(host.split('%')[0] ?? '');
 }
