@@ -67,7 +67,7 @@ test('kill and restart loses requests under the same load', LIMIT, async (t) => 
   assert.deepEqual(Object.keys(result.byGeneration), ['1', '2']);
 });
 
-for (const script of [fixture('graceful.js'), join(ROOT, 'examples', 'hello', 'server.js')]) {
+for (const script of [fixture('graceful.js'), join(ROOT, 'examples', 'hello', 'server.mjs')]) {
   test(
     `${script.slice(ROOT.length + 1)}: two share a socket, the first drains, nothing is lost`,
     LIMIT,

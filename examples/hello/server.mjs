@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 // An HTTP service that can be replaced without a lost request. It needs nothing of zero: any manager that hands over a listening socket
 // as descriptor 3 (LISTEN_FDS, as systemd does) can run it.
 import { createServer } from 'node:http';
