@@ -82,6 +82,11 @@ export class LoadBook {
     this.#wake(book);
   }
 
+  /** In all phases so far. */
+  get lost(): number {
+    return this.#losses.length;
+  }
+
   lose(book: PhaseBook, loss: Omit<Loss, 'phase'>): void {
     bump(book.failures, loss.name);
     this.#losses.push({ ...loss, phase: book.phase });

@@ -32,6 +32,8 @@ export interface Load {
   phase(name: string): void;
   /** Resolves once n requests sent in the current phase were answered; rejects when that cannot happen any more. */
   whenPhaseHas(n: number): Promise<void>;
+  /** Requests that were lost so far. */
+  readonly lost: number;
   /** No new requests; those under way finish or time out; then the book is closed. */
   stop(): Promise<LoadResult>;
   /** The closed book, of `stop` or of a load with a `count`. */
@@ -94,6 +96,10 @@ class Generator implements Load {
 
   whenPhaseHas(n: number): Promise<void> {
     return this.#book.whenPhaseHas(n);
+  }
+
+  get lost(): number {
+    return this.#book.lost;
   }
 
   stop(): Promise<LoadResult> {

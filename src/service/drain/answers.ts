@@ -3,63 +3,63 @@ import { closing, connectionIn, type Headers, withConnection } from './close-hea
 import { type Connection, connectionOf } from './connection.ts';
 import { newestRequest } from './node-internals.ts';
 
-type WriteHead = (this: ServerResponse, status: number, ...rest: unknown[]) => ServerResponse;
+/** Makes the head's text of the status line and the headers; where some were set before, it is given those (lib/_http_outgoing.js). */
+type StoreHeader = (this: ServerResponse, statusLine: string, headers: Headers | undefined) => void;
 
 /** Decides, when the head of an answer is written, whether it tells the client to close. */
 export type TellToClose = (connection: Connection) => boolean;
 
 const deciders = new Set<TellToClose>();
-let original: WriteHead | null = null;
+let original: StoreHeader | null = null;
 
 /** Of http, loaded only when a server that speaks it is drained. */
-const prototypeOf = (): { writeHead: WriteHead } =>
-  process.getBuiltinModule('node:http').ServerResponse.prototype as unknown as { writeHead: WriteHead };
+const prototypeOf = (): { _storeHeader: StoreHeader } =>
+  process.getBuiltinModule('node:http').ServerResponse.prototype as unknown as { _storeHeader: StoreHeader };
 
 /**
  * From now on answers on the connections that `decide` names say `Connection: close`, whatever their handlers set. Every head passes here, explicit or
- * implicit, of an answer that was begun before or that waits behind another; wrappers of single answers (compression, on-headers) have
- * had their say by then. Returns what ends it.
+ * implicit, of an answer that was begun before or that waits behind another, also of one whose `writeHead` somebody has wrapped before (compression,
+ * on-headers). Returns what ends it.
  */
 export function tellAnswersToClose(decide: TellToClose): () => void {
   deciders.add(decide);
+  const prototype = prototypeOf();
   if (original === null) {
-    const prototype = prototypeOf();
-    original = prototype.writeHead;
-    prototype.writeHead = writeClosingHead;
+    original = prototype._storeHeader;
+    prototype._storeHeader = storeClosingHeader;
   }
   return () => {
     deciders.delete(decide);
-    const prototype = prototypeOf();
     // Where somebody has put a wrapper of his own around it, it stays: without a decider it changes nothing.
-    if (deciders.size > 0 || prototype.writeHead !== writeClosingHead || original === null) return;
-    prototype.writeHead = original;
+    if (deciders.size > 0 || prototype._storeHeader !== storeClosingHeader || original === null) return;
+    // It is inherited from http.OutgoingMessage.
+    Reflect.deleteProperty(prototype, '_storeHeader');
+    if (prototype._storeHeader !== original) prototype._storeHeader = original;
     original = null;
   };
 }
 
-function writeClosingHead(this: ServerResponse, status: number, ...rest: unknown[]): ServerResponse {
-  const write = original as WriteHead;
-  const connection = connectionToClose(this, status);
-  if (connection === null) return Reflect.apply(write, this, [status, ...rest]);
-  // writeHead(status[, reason][, headers])
-  const last = rest.findLastIndex((given) => typeof given === 'object' && given !== null);
-  if (last < 0) {
-    this.setHeader('Connection', closing(this.getHeader('connection')));
-  } else {
-    const headers = rest[last] as Headers;
-    rest[last] = withConnection(headers, closing(connectionIn(headers) ?? this.getHeader('connection')));
+function storeClosingHeader(this: ServerResponse, statusLine: string, headers: Headers | undefined): void {
+  const connection = connectionToClose(this);
+  let told = headers;
+  if (connection !== null) {
+    if (this.getHeaderNames().length > 0) {
+      this.setHeader('Connection', closing(this.getHeader('connection')));
+      this.removeHeader('keep-alive');
+    } else {
+      told = withConnection(headers ?? {}, closing(connectionIn(headers ?? {})));
+    }
   }
-  this.removeHeader('keep-alive');
-  const written = Reflect.apply(write, this, [status, ...rest]);
+  Reflect.apply(original as StoreHeader, this, [statusLine, told]);
+  if (connection === null) return;
   connection.toldToClose = true;
   if (!this.req.complete) closeBehindBody(this);
-  return written;
 }
 
 /** Null where the answer may not, or need not, say that this is the last one. */
-function connectionToClose(response: ServerResponse, status: number): Connection | null {
+function connectionToClose(response: ServerResponse): Connection | null {
   // 1xx is not the answer yet, and 101 leaves HTTP (RFC 9110, 15.2).
-  if (status < 200 || response.headersSent) return null;
+  if (response.statusCode < 200) return null;
   const connection = connectionOf(response.req.socket);
   if (connection === undefined) return null;
   // A request that is behind this one on the same connection has reached its handler: its answer is the one that says it.

@@ -9,7 +9,7 @@ export const speaksHttp1 = ({ session, upgraded, socket }: Connection): boolean 
 
 /** Whether it is open and no request is under way. Of one whose head has come only in part Node itself has to be asked. */
 export const isBetweenRequests = ({ socket }: Connection): boolean =>
-  !socket.writableEnded && answerUnderWay(socket) === null && newestRequest(socket) === null;
+  !socket.writableEnded && answerUnderWay(socket) === null && newestRequest(socket)?.complete !== false;
 
 /** Whether nothing was ever said on it. */
 export const isSilent = ({ socket }: Connection): boolean => socket.bytesRead === 0;

@@ -12,6 +12,7 @@ test('a request belongs to the phase it was sent in', () => {
   book.answer(book.send(), 'b', '2', 1);
   book.answer(early, 'a', '1', 2);
   book.lose(book.send(), loss('c'));
+  assert.equal(book.lost, 1);
   const result = book.close();
   assert.deepEqual(
     result.phases.map(({ phase, sent, answered, failures }) => ({ phase, sent, answered, failures })),

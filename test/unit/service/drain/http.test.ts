@@ -59,6 +59,11 @@ const OWN_HEADS: Readonly<Record<string, Answer>> = {
     ];
     response.writeHead(200, pairs as never).end('ok');
   },
+  'writes its head by its old name': (response) => {
+    const { writeHeader = response.writeHead } = response as unknown as { writeHeader?: Answer };
+    Reflect.apply(writeHeader, response, [200, { Connection: 'keep-alive', 'Content-Length': 2 }]);
+    response.end('ok');
+  },
   'sets and writes': (response) => {
     response.setHeader('Connection', 'keep-alive');
     response.writeHead(200, { 'Content-Length': 2, 'Keep-Alive': 'timeout=7' }).end('ok');
@@ -233,6 +238,26 @@ test('an answer that is given before the body has come arrives whole, and is not
   await client.closed;
   assert.match(client.text, /connection: close[\s\S]*ok\[end\]$/i);
   assert.deepEqual((await report).finished, 1);
+});
+
+test('an answer whose writeHead was wrapped before the drain says close', LIMIT, async (t) => {
+  const { server, whenHeld, release } = heldServer();
+  // As on-headers does, and with it compression, morgan and cookie-session.
+  server.prependListener('request', (_, response) => {
+    const { writeHead } = response;
+    response.writeHead = ((...head: unknown[]) => {
+      response.setHeader('Connection', 'keep-alive');
+      return Reflect.apply(writeHead, response, head);
+    }) as typeof writeHead;
+  });
+  const client = await open(t, server, await serve(t, server));
+  client.send(get('/held'));
+  await whenHeld();
+  const report = drain(server, LONG);
+  release();
+  assert.match(await client.until(/\[end\]/), /connection: close[\s\S]*ok\[end\]$/i);
+  client.socket.end();
+  assert.equal((await report).toldToClose, 1);
 });
 
 test('pipelined requests are all answered, and the last answer says close', LIMIT, async (t) => {
