@@ -11,7 +11,7 @@ import type { CommandContext } from './with-instance.ts';
 
 /** Nothing is asked for sooner than this after the last time, however much happens. */
 const PAUSE = 200;
-/** Times and counts grow without an event. */
+/** Times and counts grow without an event; and one may come before they are followed. */
 const REFRESH = 1000;
 
 /**
@@ -29,17 +29,19 @@ export async function watchStatus(
       '--watch draws on a terminal: without one add --json, a document for each change',
     );
   const show = json ? documentPrinter(terminal.out) : drawer(terminal);
-  const wake = new Wake(clock, json ? null : REFRESH);
+  const wake = new Wake(clock);
   const followed = follow(client, wake, interrupted);
+  let shown = false;
   try {
-    while (!wake.over) {
+    while (!wake.over || !shown) {
       show(await client.status(interrupted, { connections: true }));
+      shown = true;
       if (!(await terminal.taken())) return EXIT.done;
       await wake.next();
     }
   } catch (error) {
     // It can be gone while its last word is not read yet: that says how it left.
-    if (!interrupted.aborted && !isGone(error)) throw error;
+    if (!shown || !(interrupted.aborted || isGone(error))) throw error;
   } finally {
     wake.end();
   }
@@ -100,9 +102,9 @@ class Wake {
   #resume: () => void = () => {};
   over = false;
 
-  constructor(clock: Clock, refresh: number | null) {
+  constructor(clock: Clock) {
     this.#clock = clock;
-    this.#stop = refresh === null ? () => {} : clock.every(refresh, () => this.up());
+    this.#stop = clock.every(REFRESH, () => this.up());
   }
 
   up(): void {

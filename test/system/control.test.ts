@@ -55,7 +55,16 @@ describe('zero reload exits with', () => {
 
   it('3 when no such zero runs', DEADLINE, async (t) => {
     const config = writeConfig(temporaryFolder(t), { service: { runtime: { path: '/bin/true' } } });
-    for (const args of [['status'], ['reload'], ['promote'], ['abort'], ['stop']]) {
+    for (const args of [
+      ['status'],
+      ['status', '--watch', '--json'],
+      ['reload'],
+      ['promote'],
+      ['abort'],
+      ['stop'],
+      ['logs', '-f'],
+      ['signal', 'HUP'],
+    ]) {
       const { code, stderr } = await command(t, { config }, ...args);
       assert.equal(code, 3, stderr);
       assert.match(stderr, new RegExp(`^zero ${args[0]}: no zero listens on .*control\\.sock\n$`));
@@ -360,13 +369,15 @@ describe('another user', () => {
     await command(t, zero, 'status');
     const socket = join(zero.folder, 'run', 'control.sock');
     chmodSync(zero.folder, 0o755);
-    const ask = () =>
-      runZero(t, { command: [...asAccount(account('nobody')), ...askBySocket(socket, 'POST', '/v1/stop')] });
+    const ask = (method: 'GET' | 'POST' = 'POST', path = '/v1/stop') =>
+      runZero(t, { command: [...asAccount(account('nobody')), ...askBySocket(socket, method, path)] });
     assert.equal((await ask()).stdout, 'EACCES');
     // Where the file's mode lets it through, the kernel's word for who it is does not.
     chmodSync(socket, 0o666);
     const { stdout } = await ask();
     assert.match(stdout, /^403 .*"code":"forbidden"/s);
+    for (const path of ['/v1/status', '/v1/logs', '/v1/events'])
+      assert.match((await ask('GET', path)).stdout, /^403 .*"code":"forbidden"/s);
     assert.equal(zero.log.all('stop_requested').length, 0);
     await assertUntouched(service, incumbent);
   });
