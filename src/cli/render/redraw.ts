@@ -1,3 +1,4 @@
+import { columnsOf, startOf } from './columns.ts';
 import type { Size, Terminal } from './style.ts';
 
 // ECMA-48: cursor up, erase to the end of the line, of the screen; cursor to the top left.
@@ -43,16 +44,16 @@ function fit(lines: readonly string[], { rows }: Size): readonly string[] {
   return [...lines.slice(0, room - 1), `... ${cut} more lines: "zero status" prints all`];
 }
 
-/** At most `width` characters, colours not counted; the beginning is kept. */
+/** At most `width` columns, colours not counted; the beginning is kept. */
 function clippedEnd(line: string, width: number): string {
   let left = width;
   let cut = false;
   const parts = line.split(COLOUR).map((part, index) => {
     // What COLOUR matched is every second one.
     if (index % 2 === 1) return part;
-    const taken = part.slice(0, left);
+    const taken = startOf(part, left);
     cut ||= taken.length < part.length;
-    left -= taken.length;
+    left -= columnsOf(taken);
     return taken;
   });
   return cut && parts.length > 1 ? `${parts.join('')}${RESET}` : parts.join('');

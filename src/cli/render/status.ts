@@ -4,6 +4,7 @@ import type {
   StatusDocument,
   WorkerStatus,
 } from '../../control/protocol.ts';
+import { columnsOf } from './columns.ts';
 import { clipped, duration, type Paint, safe, table } from './style.ts';
 
 const WIDTH = 80;
@@ -55,7 +56,7 @@ function generationLines(
   const path = safe(release.path);
   // The path goes into the same line where there is room.
   const release_lines =
-    head.length + 2 + path.length <= WIDTH
+    head.length + 2 + columnsOf(path) <= WIDTH
       ? [`${painted}  ${path}`]
       : [painted, `  ${clipped(path, WIDTH - 2)}`];
   const directory = path.startsWith(`${release.directory}/`)
@@ -114,7 +115,7 @@ function wrapped(head: string, items: readonly string[]): string[] {
   let empty = true;
   for (const item of items) {
     const next = `${empty ? '' : ', '}${item}`;
-    if (!empty && line.length + next.length >= WIDTH) {
+    if (!empty && columnsOf(line) + columnsOf(next) >= WIDTH) {
       lines.push(`${line},`);
       line = indent + clipped(item, WIDTH - indent.length);
     } else {

@@ -1,5 +1,6 @@
 import { durationText } from '../../telemetry/duration.ts';
 import { escapeControls } from '../../telemetry/escape.ts';
+import { columnsOf, endOf } from './columns.ts';
 
 /** Where a command writes. Injected, so that what it shows can be tested. */
 export interface Terminal {
@@ -74,17 +75,19 @@ export function seconds(ms: number): string {
   return whole === 0 ? '0s' : durationText(whole);
 }
 
-/** At most `width` characters; the end, which tells paths apart, is kept. */
+/** At most `width` columns; the end, which tells paths apart, is kept. */
 export function clipped(text: string, width: number): string {
-  return text.length <= width ? text : `...${text.slice(text.length - width + 3)}`;
+  return columnsOf(text) <= width ? text : `...${endOf(text, width - 3)}`;
 }
 
 /** Rows with their columns aligned by the widest cell of each, two spaces between. */
 export function table(rows: readonly (readonly string[])[]): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const widths = (rows[0] ?? []).map((_, column) =>
+    Math.max(...rows.map((row) => columnsOf(row[column] ?? ''))),
+  );
   return rows.map((row) =>
     row
-      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - columnsOf(cell))))
       .join('  ')
       .trimEnd(),
   );

@@ -77,6 +77,11 @@ describe('text in lines', () => {
     assert.deepEqual(fold('short', 8, ''), ['short']);
   });
 
+  it('counts what takes two columns, and what takes none', () => {
+    assert.deepEqual(fold('\u6f22\u5b57\u6f22\u5b57', 5, ''), ['\u6f22\u5b57', '\u6f22\u5b57']);
+    assert.deepEqual(fold('e\u0301e\u0301e\u0301', 3, ''), ['e\u0301e\u0301e\u0301']);
+  });
+
   it('or within one that is too long', () => {
     assert.deepEqual(fold('x'.repeat(20), 8, '  '), ['xxxxxxxx', '  xxxxxx', '  xxxxxx']);
   });

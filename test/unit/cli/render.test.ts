@@ -80,69 +80,71 @@ test('a canary', () => {
   ]);
 });
 
-test('no line is longer than 80 characters, whatever there is', () => {
-  const long = (character: string) => character.repeat(300);
-  const gates = [
-    'accept:http',
-    'accept:admin',
-    'notify',
-    'ready_fd',
-    'http',
-    'tcp',
-    'command',
-    'uptime',
-    long('g'),
-  ];
-  const status: StatusDocument = {
-    ...STATUS,
-    name: long('n'),
-    handover: {
-      id: 123,
-      step: 'starting',
-      candidate: 5,
-      incumbent: 4,
-      since_ms_ago: 1e9,
-      waiting_for: gates,
-    },
-    generations: [
-      {
-        id: 12345,
-        stage: 'starting',
-        release: { path: `/${long('p')}`, directory: `/${long('d')}` },
+for (const wide of ['', '\u6f22', '\u{1f600}']) {
+  test(`no line is wider than 80 columns, whatever there is: ${wide || 'ASCII'}`, () => {
+    const long = (character: string) => (wide || character).repeat(300);
+    const gates = [
+      'accept:http',
+      'accept:admin',
+      'notify',
+      'ready_fd',
+      'http',
+      'tcp',
+      'command',
+      'uptime',
+      long('g'),
+    ];
+    const status: StatusDocument = {
+      ...STATUS,
+      name: long('n'),
+      handover: {
+        id: 123,
+        step: 'starting',
+        candidate: 5,
+        incumbent: 4,
         since_ms_ago: 1e9,
-        workers: Array.from({ length: 12 }, (_, index) =>
-          worker(index, {
-            pid: 4_194_304,
-            ready: false,
-            waiting: gates,
-            lane: 100 + index,
-            restarts: 1234,
-            uptime_ms: 1e9,
-          }),
-        ),
+        waiting_for: gates,
       },
-    ],
-    listeners: [
-      { name: long('l'), address: `[${'f'.repeat(39)}]:65535`, steered: true, queue: 65535, lanes: 256 },
-      { name: 'unix', address: `/${long('u')}`, steered: false, queue: null, lanes: 1 },
-    ],
-    steering: {
-      main: Array.from({ length: 64 }, (_, index) => index),
-      canary: {
-        percent: 33.3,
-        by: 'connection',
-        lanes: Array.from({ length: 64 }, (_, index) => 100 + index),
+      generations: [
+        {
+          id: 12345,
+          stage: 'starting',
+          release: { path: `/${long('p')}`, directory: `/${long('d')}` },
+          since_ms_ago: 1e9,
+          workers: Array.from({ length: 12 }, (_, index) =>
+            worker(index, {
+              pid: 4_194_304,
+              ready: false,
+              waiting: gates,
+              lane: 100 + index,
+              restarts: 1234,
+              uptime_ms: 1e9,
+            }),
+          ),
+        },
+      ],
+      listeners: [
+        { name: long('l'), address: `[${'f'.repeat(39)}]:65535`, steered: true, queue: 65535, lanes: 256 },
+        { name: 'unix', address: `/${long('u')}`, steered: false, queue: null, lanes: 1 },
+      ],
+      steering: {
+        main: Array.from({ length: 64 }, (_, index) => index),
+        canary: {
+          percent: 33.3,
+          by: 'connection',
+          lanes: Array.from({ length: 64 }, (_, index) => 100 + index),
+        },
+        preview: [1, 2, 3],
       },
-      preview: [1, 2, 3],
-    },
-  };
-  const lines = renderStatus(status, plain).split('\n');
-  assert.deepEqual(
-    lines.filter((line) => line.length > 80),
-    [],
-  );
-  assert.ok(lines.some((line) => line.includes('not ready')));
-});
+    };
+    const lines = renderStatus(status, plain).split('\n');
+    assert.deepEqual(
+      lines.filter((line) => [...line].reduce((sum, one) => sum + (one === wide ? 2 : 1), 0) > 80),
+      [],
+    );
+    assert.ok(lines.some((line) => line.includes('not ready')));
+  });
+}
 
 test('nothing that comes over the socket drives the terminal', () => {
   const evil = '\u001b[2J\u202e\n';

@@ -49,6 +49,8 @@ test('with --json it is a line for each change, and time alone is none', async (
   await at.printed('"incumbent":3');
   control.document = { ...STATUS, uptime_ms: 99_000 };
   sights.events.append({ event: 'warning', about: 'x', message: 'y' });
+  const { asked } = control;
+  await control.until(() => control.asked > asked);
   control.document = { ...STATUS, incumbent: 4 };
   sights.events.append({ event: 'generation_promoted', generation: 4, previous: 3 });
   await at.printed('"incumbent":4');

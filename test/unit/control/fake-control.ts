@@ -122,6 +122,8 @@ export class FakeControl implements Control {
   /** Throws instead of answering. */
   broken = false;
   readonly calls: string[] = [];
+  /** How often for its status. */
+  asked = 0;
   readonly reloads: { options: ReloadOptions; verdict: (verdict: Verdict) => void }[] = [];
   readonly rollbacks: { options: RollbackOptions; verdict: (verdict: Verdict) => void }[] = [];
   /** What reload and rollback do before they return. */
@@ -130,6 +132,8 @@ export class FakeControl implements Control {
   #waiting: (() => void)[] = [];
 
   status(): StatusDocument {
+    this.asked += 1;
+    this.#changed();
     if (this.broken) throw new Error('status is broken');
     return this.document;
   }

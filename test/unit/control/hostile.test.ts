@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { BODY_LIMIT } from '../../../src/control/protocol.ts';
@@ -226,4 +227,18 @@ test('where every connection is being worked on, one more is told so', async (t)
       failure: null,
     });
   }
+});
+
+test('followers leave room for commands', async (t) => {
+  const served = await serve(t);
+  await Promise.all(
+    Array.from({ length: 32 }, async () => {
+      const socket = await connect(t, served.path);
+      socket.write('GET /v1/events HTTP/1.1\r\nHost: zero\r\n\r\n');
+      await once(socket, 'data');
+    }),
+  );
+  const refused = await request(t, served.path, 'GET /v1/logs');
+  assert.deepEqual([refused.status, codeOf(refused.body)], [503, 'overloaded']);
+  await stillAnswers(t, served);
 });

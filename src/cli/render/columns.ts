@@ -1,0 +1,40 @@
+// Unicode's East Asian Width "wide" and "fullwidth" (UAX #11), and emoji, in the blocks that have them.
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
+// Combining marks, and what joins or is invisible.
+const NONE = /[\p{Mn}\p{Me}\p{Cf}]/u;
+// biome-ignore lint/suspicious/noControlCharactersInRegex: nothing else than ASCII needs a look.
+const ASCII = /^[\u0000-\u007f]*$/;
+
+/** How many columns of a terminal a text takes, as nearly as can be told without asking it. */
+export function columnsOf(text: string): number {
+  if (ASCII.test(text)) return text.length;
+  let columns = 0;
+  for (const character of text) columns += NONE.test(character) ? 0 : WIDE.test(character) ? 2 : 1;
+  return columns;
+}
+
+/** The longest beginning of a text that takes at most so many columns. */
+export function startOf(text: string, columns: number): string {
+  if (ASCII.test(text)) return text.slice(0, Math.max(0, columns));
+  let taken = '';
+  let left = columns;
+  for (const character of text) {
+    left -= columnsOf(character);
+    if (left < 0) break;
+    taken += character;
+  }
+  return taken;
+}
+
+/** The longest end of a text that takes at most so many columns. */
+export function endOf(text: string, columns: number): string {
+  if (ASCII.test(text)) return columns <= 0 ? '' : text.slice(-columns);
+  const reversed = [...text].reverse();
+  let left = columns;
+  const taken = reversed.findIndex((character) => {
+    left -= columnsOf(character);
+    return left < 0;
+  });
+  return (taken < 0 ? reversed : reversed.slice(0, taken)).reverse().join('');
+}
