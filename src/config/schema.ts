@@ -2,12 +2,14 @@ import * as z from 'zod/mini';
 import { assignDescriptors, fillRuntime } from './fill.ts';
 import { application } from './schema/application.ts';
 import { handover } from './schema/handover.ts';
+import { hooks } from './schema/hooks.ts';
 import { key } from './schema/key.ts';
 import { listener } from './schema/listener.ts';
 import { options } from './schema/options.ts';
 import { readiness } from './schema/readiness.ts';
 import { restart } from './schema/restart.ts';
 import { runtime } from './schema/runtime.ts';
+import { watch } from './schema/watch.ts';
 
 const service = z.strictObject({
   listeners: key('The addresses that zero listens on for the service.', z.prefault(z.array(listener), [])),
@@ -19,6 +21,14 @@ const service = z.strictObject({
   ),
   handover: key('How a new generation takes over from the one that serves.', z.prefault(handover, {})),
   restart: key('What happens when the service exits by itself.', z.prefault(restart, {})),
+  watch: key(
+    'A deploy is a change of files: hand over when one is complete. Left out: nothing is watched. See docs/guide/watch.md.',
+    z.exactOptional(watch),
+  ),
+  hooks: key(
+    'Commands that zero runs around a handover, as its own user: see docs/guide/hooks.md.',
+    z.prefault(hooks, {}),
+  ),
 });
 
 /** The config file. The one source of its types, its defaults, its JSON Schema and its reference. */

@@ -197,6 +197,8 @@ export type Fact =
       readonly from: 'file' | 'copy';
       readonly path: string;
     }
+  /** A change of these files is a deploy from now on. */
+  | { readonly event: 'watching'; readonly paths: readonly string[] }
   | { readonly event: 'hook_started'; readonly hook: HookName; readonly generation: number }
   | {
       readonly event: 'hook_finished';

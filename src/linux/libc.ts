@@ -60,6 +60,11 @@ const declarations = {
   getxattr: declare<[path: string, name: string, value: Pointer, size: number]>(
     'long getxattr(const char*, const char*, void*, size_t)',
   ),
+  inotify_add_watch: declare<[fd: number, path: string, mask: number]>(
+    'int inotify_add_watch(int, const char*, uint32_t)',
+  ),
+  inotify_init1: declare<[flags: number]>('int inotify_init1(int)'),
+  inotify_rm_watch: declare<[fd: number, watch: number]>('int inotify_rm_watch(int, int)'),
   kill: declare<[pid: number, signal: number]>('int kill(int, int)'),
   listen: declare<[fd: number, backlog: number]>('int listen(int, int)'),
   malloc_trim: declare<[keep: number]>('int malloc_trim(size_t)'),

@@ -1,6 +1,8 @@
+import type { Config } from '../config/index.ts';
 import type { Effect } from '../lifecycle/effects.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
+import type { RunHook } from '../lifecycle/hook.ts';
 import type { Verdict } from '../lifecycle/state.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import { isSystemFailure } from '../linux/errors.ts';
@@ -21,6 +23,8 @@ export interface Stage {
   readonly adopted: (generation: number, prepared: Prepared) => void;
   /** A generation serves now: what the supervisor itself takes from a config is that of this one. */
   readonly promoted: (generation: number, prepared: Prepared) => void;
+  readonly runHook: (hook: RunHook, config: Config | undefined) => void;
+  readonly killHook: (hook: number) => void;
   readonly keepers: Keepers;
   readonly answer: (ticket: string, refusal: string | null) => void;
   readonly verdict: (tickets: readonly string[], verdict: Verdict) => void;
@@ -102,6 +106,12 @@ export class Performer {
       case 'verify':
         keepers.verify.keep(effect.generation);
         return;
+      case 'run_hook':
+        this.#stage.runHook(effect, this.#configOf(effect));
+        return;
+      case 'kill_hook':
+        this.#stage.killHook(effect.hook);
+        return;
       case 'answer':
         this.#stage.answer(effect.ticket, effect.refusal);
         return;
@@ -118,6 +128,12 @@ export class Performer {
         this.#stage.exit(effect.exit);
         return;
     }
+  }
+
+  #configOf({ of }: RunHook): Config | undefined {
+    const prepared =
+      'handover' in of ? this.#prepared.get(of.handover) : this.#stage.generations.prepared(of.generation);
+    return prepared?.config;
   }
 
   #steer(steering: Steering): void {

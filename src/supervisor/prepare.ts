@@ -11,6 +11,7 @@ import { ReleaseError } from '../workers/release-error.ts';
 import { resolveUser, type TargetUser } from '../workers/target-user.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
 import { type Earlier, RollbackError } from './earlier.ts';
+import { hookProblem } from './hook-runner.ts';
 import { openExecutable, recordOf } from './release-file.ts';
 import { restartNeeded, settingsOf } from './settings.ts';
 
@@ -52,6 +53,8 @@ export async function prepare(
     const today = source.load();
     const fixed = running ? restartNeeded(running, today) : [];
     if (fixed.length > 0) return { step: 'config', reason: fixed.join('; ') };
+    const hook = hookProblem(today, context.environment);
+    if (hook) return hook;
     const earlier = await context.earlier();
     const { user: name, group } = today.service.runtime;
     const user = resolveUser(name, group);

@@ -7,7 +7,7 @@ import { gateNames } from '../readiness/index.ts';
 
 /** What the core needs to know of a config. */
 export function settingsOf(config: Config, executable: string): Settings {
-  const { runtime, options, readiness, restart } = config.service;
+  const { runtime, options, readiness, restart, hooks } = config.service;
   return {
     path: executable,
     directory: runtime.directory,
@@ -26,7 +26,11 @@ export function settingsOf(config: Config, executable: string): Settings {
       onStall: restart.on_stall,
     },
     handover: handoverOf(config),
-    hooks: { beforeReload: null, afterPromote: null, afterRollback: null },
+    hooks: {
+      beforeReload: hooks.before_reload?.timeout ?? null,
+      afterPromote: hooks.after_promote?.timeout ?? null,
+      afterRollback: hooks.after_rollback?.timeout ?? null,
+    },
   };
 }
 

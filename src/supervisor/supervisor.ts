@@ -28,6 +28,7 @@ import { gateCommand } from './gate-command.ts';
 import { Generations } from './generations.ts';
 import { hashCommand } from './hash-command.ts';
 import { HistoryKeeper } from './history-keeper.ts';
+import { HookRunner } from './hook-runner.ts';
 import { controlSocketOf, type Instance } from './instance.ts';
 import type { Keepers } from './keepers.ts';
 import { LaneKeeper } from './lane-keeper.ts';
@@ -42,6 +43,7 @@ import { StallKeeper } from './stall-keeper.ts';
 import { StateFile } from './state-file.ts';
 import { statusOf } from './status.ts';
 import { VerifyKeeper } from './verify-keeper.ts';
+import { WatchDesk } from './watch-desk.ts';
 
 const RELOAD = {
   type: 'reload',
@@ -87,6 +89,7 @@ export class Supervisor {
   readonly #keepers: Keepers;
   readonly #lanes: LaneLog;
   readonly #history: HistoryKeeper;
+  readonly #watch: WatchDesk;
   readonly #startedAt = now();
   readonly #events = new EventLog(Date.now);
   readonly #output = new OutputLog();
@@ -163,6 +166,18 @@ export class Supervisor {
       }),
       verify: new VerifyKeeper({ ...shared, runCommand }),
     };
+    const hooks = new HookRunner({
+      table: this.#table,
+      instance: options.instance.name,
+      environment: this.#environment,
+      post,
+    });
+    this.#watch = new WatchDesk({
+      timers,
+      watching: (paths) => report({ event: 'watching', paths }),
+      changed: () => this.reload('watch'),
+      warn: (message) => report({ event: 'warning', about: 'watch', message }),
+    });
     this.#performer = new Performer({
       generations: this.#generations,
       listeners: this.#listeners,
@@ -175,8 +190,12 @@ export class Supervisor {
       promoted: (generation, prepared) => {
         this.#promoted(prepared);
         this.#history.promoted(generation, prepared);
+        // Of a rollback the directory is that of then.
+        if (prepared.rollbackTo === null) void this.#watch.configure(prepared.config);
       },
       verdict: (tickets, verdict) => this.#desk.tell(tickets, verdict),
+      runHook: (hook, config) => hooks.run(hook, config),
+      killHook: (hook) => hooks.kill(hook),
       exit: (exit) => void this.#leave(exit),
     });
     this.#engine = new Engine({
@@ -217,6 +236,7 @@ export class Supervisor {
     setImmediate(() => {
       void this.#openControl();
       this.#admin.configure(config.application.admin);
+      void this.#watch.configure(config);
     });
   }
 
@@ -416,6 +436,7 @@ export class Supervisor {
     this.#keepers.drain.close();
     this.#keepers.stalls.close();
     this.#keepers.verify.keep(null);
+    this.#watch.close();
     this.#footprint.close();
     this.#stateFile.remove();
     await Promise.all([this.#stdout.flush(FLUSH_TIME), this.#stderr.flush(FLUSH_TIME)]);

@@ -37,6 +37,7 @@ export function levelOf(fact: Fact): Level {
     case 'handover_mode':
     case 'hook_started':
     case 'rollback_found':
+    case 'watching':
       return 'info';
     case 'worker_not_ready':
     case 'worker_spawn_failed':

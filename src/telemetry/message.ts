@@ -51,6 +51,8 @@ export function messageOf(fact: Fact): string {
       return 'generation failed after its promotion: the one before it serves again';
     case 'executable_kept':
       return 'executable kept for a rollback';
+    case 'watching':
+      return 'watching for deploys';
     case 'rollback_found':
       return `rolling back to generation ${fact.generation}`;
     case 'hook_started':

@@ -36,14 +36,14 @@ export interface CommandResult {
 
 /**
  * Runs a gate's or hook's command: same spawner as the workers', its output kept only as a tail. `onDone` is called once, never in the
- * same turn; close() kills the command with its session and keeps it from being called. Throws ReleaseError or SpawnError when it
+ * same turn; kill() ends the command with its session, close() does that and keeps `onDone` from being called. Throws ReleaseError or SpawnError when it
  * cannot be started.
  */
 export function runCommand(
   request: CommandRequest,
   { table, after }: CommandSystem,
   onDone: (result: CommandResult) => void,
-): { close(): void } {
+): { kill(): void; close(): void } {
   const executable = findExecutable(request);
   const { user, environment, directory } = request;
   const chain = launchChain(
@@ -99,6 +99,10 @@ export function runCommand(
     onDone({ status, timedOut, output: output.lines() });
   });
   return {
+    // Its pid is somebody else's once it was waited for.
+    kill: () => {
+      if (state !== 'done') kill();
+    },
     close: () => {
       if (state !== 'running' && state !== 'timed out') return;
       state = 'closed';

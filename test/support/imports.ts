@@ -37,6 +37,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   listeners: { from: ['linux'], types: ['config'] },
   workers: { from: ['linux'], types: ['config'] },
   history: { from: ['linux'], types: ['config', 'lifecycle'] },
+  watch: { from: ['linux'], types: [] },
   readiness: { from: ['linux'], types: ['config'] },
   http: { from: [], types: [] },
   control: { from: ['linux', 'http'], types: ['config', 'lifecycle'] },

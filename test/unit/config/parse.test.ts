@@ -72,6 +72,7 @@ test("the first system's example means the same", () => {
         on_stall: false,
         backoff: { initial: 100, factor: 2, max: 30_000, reset_after: 60_000 },
       },
+      hooks: {},
     },
   });
 });

@@ -45,9 +45,14 @@ for (const [name, text, problems] of [
     ],
   ],
   [
-    'keys of later features',
-    service('watch: {}', 'hooks: {}'),
-    ['3:3: unknown key "watch"', '4:3: unknown key "hooks"'],
+    'watch and hooks',
+    service('watch: { paths: [], quiet: 0s }', 'hooks: { before_reload: { run: [] }, after_promoted: {} }'),
+    [
+      '3:19: service.watch.paths: is an empty list',
+      '3:30: service.watch.quiet: "0s" must be longer than 0',
+      '4:34: service.hooks.before_reload.run: is an empty list',
+      '4:40: unknown key "after_promoted": did you mean "after_promote"?',
+    ],
   ],
   [
     'a key in the wrong mapping',

@@ -49,6 +49,7 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
   output_dropped: { event: 'output_dropped', stream: 'stdout', lines: 3, bytes: 300 },
   reload_requested: { event: 'reload_requested', by: 'SIGHUP', merged: false },
   executable_kept: { event: 'executable_kept', generation: 3, sha256: '0'.repeat(64) },
+  watching: { event: 'watching', paths: ['/srv/app/server'] },
   rollback_found: { event: 'rollback_found', generation: 1, from: 'copy', path: '/var/lib/zero/x/app' },
   hook_started: { event: 'hook_started', hook: 'before_reload', generation: 3 },
   hook_finished: {

@@ -1,0 +1,117 @@
+import { accessSync, constants, statSync } from 'node:fs';
+import type { Config } from '../config/index.ts';
+import type { Failure, HookName } from '../lifecycle/facts.ts';
+import type { RunHook } from '../lifecycle/hook.ts';
+import { findExecutable, runCommand } from '../workers/command.ts';
+import { buildEnvironment, type Environment } from '../workers/environment.ts';
+import type { ProcessTable } from '../workers/process-table.ts';
+import { codeOf, ReleaseError } from '../workers/release-error.ts';
+import { SpawnError } from '../workers/spawner.ts';
+import type { Happening } from './engine.ts';
+
+const NAMES: readonly HookName[] = ['before_reload', 'after_promote', 'after_rollback'];
+
+/** As many as a verdict shows. */
+const REPORTED_LINES = 20;
+
+/** The core has the deadlines: it says when a hook is to be killed. */
+const NO_TIMER = { after: () => () => {} };
+
+export interface HookContext {
+  readonly table: ProcessTable;
+  /** The name of the instance. */
+  readonly instance: string;
+  /** zero's own environment, from its start. */
+  readonly environment: readonly Buffer[];
+  readonly post: (happening: Happening) => void;
+}
+
+/** Runs hooks as zero's own user, in the directory where zero was started. */
+export class HookRunner {
+  readonly #context: HookContext;
+  readonly #environment: Environment;
+  readonly #running = new Map<number, { kill(): void }>();
+
+  constructor(context: HookContext) {
+    this.#context = context;
+    const runtime = { environment: [], inherit_environment: true };
+    this.#environment = buildEnvironment({ runtime, base: context.environment, file: null, user: null });
+  }
+
+  /** @param config whose hook it is; undefined when the generation is gone by now */
+  run(hook: RunHook, config: Config | undefined): void {
+    const command = config?.service.hooks[hook.name];
+    const failed = (reason: string) => this.#ended(hook.hook, null, reason, []);
+    if (!command) {
+      setImmediate(() => failed('the generation whose hook it is is gone'));
+      return;
+    }
+    const request = {
+      run: command.run,
+      directory: process.cwd(),
+      environment: new Map([...this.#environment, ...this.#variables(hook)]),
+      user: null,
+      timeout: 0,
+    };
+    const { table } = this.#context;
+    try {
+      const running = runCommand(request, { table, ...NO_TIMER }, ({ status, output }) =>
+        this.#ended(hook.hook, status, null, output.slice(-REPORTED_LINES)),
+      );
+      this.#running.set(hook.hook, running);
+    } catch (error) {
+      if (!(error instanceof ReleaseError || error instanceof SpawnError)) throw error;
+      setImmediate(() => failed(error.message));
+    }
+  }
+
+  /** SIGKILL to it and its session; that it has ended is told all the same. */
+  kill(hook: number): void {
+    this.#running.get(hook)?.kill();
+  }
+
+  #ended(
+    hook: number,
+    exit: Extract<Happening, { type: 'hook_finished' }>['exit'],
+    reason: string | null,
+    output: readonly string[],
+  ): void {
+    this.#running.delete(hook);
+    this.#context.post({ type: 'hook_finished', hook, exit, reason, output });
+  }
+
+  #variables({ name, handover, generation, path, incumbent, outcome }: RunHook): [string, Buffer][] {
+    const values = {
+      ZERO_EVENT: name,
+      ZERO_NAME: this.#context.instance,
+      ZERO_HANDOVER: handover ?? '',
+      ZERO_GENERATION: generation,
+      ZERO_RELEASE: path,
+      ZERO_INCUMBENT: incumbent ?? '',
+      ZERO_OUTCOME: outcome ?? '',
+    };
+    return Object.entries(values).map(([key, value]) => [key, Buffer.from(String(value))]);
+  }
+}
+
+/** A hook that cannot be started, before anything is touched; null where all can. */
+export function hookProblem({ service }: Config, base: readonly Buffer[]): Failure | null {
+  const runtime = { environment: [], inherit_environment: true };
+  const environment = buildEnvironment({ runtime, base, file: null, user: null });
+  for (const name of NAMES) {
+    const hook = service.hooks[name];
+    const reason = hook === undefined ? null : commandProblem(hook.run, environment);
+    if (reason !== null) return { step: `hook.${name}`, reason };
+  }
+  return null;
+}
+
+function commandProblem(run: readonly string[], environment: Environment): string | null {
+  try {
+    const executable = findExecutable({ run, environment, directory: process.cwd() });
+    accessSync(executable, constants.X_OK);
+    return statSync(executable).isFile() ? null : `command ${run[0]}: it is no file`;
+  } catch (error) {
+    return error instanceof ReleaseError ? error.message : `command ${run[0]}: ${codeOf(error)}`;
+  }
+}

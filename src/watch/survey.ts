@@ -1,0 +1,130 @@
+import { createHash } from 'node:crypto';
+import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Slices } from '../linux/slices.ts';
+
+/** What is to be watched of a directory: these names, or, with null, all of them; their content, or only whether they are there. */
+export interface Place {
+  names: Set<string> | null;
+  content: boolean;
+}
+
+/** What is found at the paths, following every symlink on the way to them. */
+export interface Survey {
+  /** Equal as long as every file is the same one with the same size, time of modification and permissions. */
+  readonly fingerprint: string;
+  /** By directory: everything that leads to the paths, and what is in them. */
+  readonly places: ReadonlyMap<string, Place>;
+  /** Paths where nothing is. */
+  readonly missing: readonly string[];
+  /** Directories that cannot be read, with the reason. */
+  readonly unreadable: readonly string[];
+}
+
+/** path_resolution(7) ends here with ELOOP. */
+const MAX_SYMLINKS = 40;
+
+/** Looks at the paths, which are absolute. Long work is done in pieces. */
+export async function survey(paths: readonly string[]): Promise<Survey> {
+  const places = new Map<string, Place>();
+  const missing: string[] = [];
+  const unreadable: string[] = [];
+  const hash = createHash('sha256');
+  const slices = new Slices();
+  for (const path of paths) {
+    const target = follow(path, places);
+    if (target === null) {
+      missing.push(path);
+      continue;
+    }
+    hash.update(`${path}\0${target.path}\0${describe(target.stats)}\n`);
+    if (!target.stats.isDirectory()) {
+      note(places, dirname(target.path), target.path.slice(target.path.lastIndexOf('/') + 1), true);
+      continue;
+    }
+    const pending = [target.path];
+    for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
+      places.set(directory, { names: null, content: true });
+      for (const name of entriesOf(directory, unreadable)) {
+        const entry = join(directory, name);
+        const stats = look(entry);
+        if (stats === null) continue;
+        const link = stats.isSymbolicLink() ? readLink(entry) : '';
+        hash.update(`${entry}\0${describe(stats)}\0${link}\n`);
+        if (stats.isDirectory()) pending.push(entry);
+        if (slices.isOver()) await slices.next();
+      }
+    }
+  }
+  return { fingerprint: hash.digest('hex'), places, missing, unreadable };
+}
+
+/** Goes the way of the kernel to a path, noting each directory and the name that is looked up in it; null where that ends. */
+function follow(path: string, places: Map<string, Place>): { path: string; stats: Stats } | null {
+  const pending = path.split('/').filter((part) => part !== '' && part !== '.');
+  let current = '/';
+  let stats = look(current);
+  let links = 0;
+  for (let part = pending.shift(); part !== undefined; part = pending.shift()) {
+    if (part === '..') {
+      current = dirname(current);
+      stats = look(current);
+      continue;
+    }
+    note(places, current, part, false);
+    const next = join(current, part);
+    stats = look(next);
+    if (stats === null) return null;
+    if (stats.isSymbolicLink()) {
+      links += 1;
+      if (links > MAX_SYMLINKS) return null;
+      const target = readLink(next);
+      pending.unshift(...target.split('/').filter((name) => name !== '' && name !== '.'));
+      if (target.startsWith('/')) current = '/';
+      stats = look(current);
+    } else {
+      current = next;
+      if (pending.length > 0 && !stats.isDirectory()) return null;
+    }
+  }
+  return stats && { path: current, stats };
+}
+
+function note(places: Map<string, Place>, directory: string, name: string, content: boolean): void {
+  const place = places.get(directory) ?? { names: new Set<string>(), content: false };
+  place.names?.add(name);
+  place.content ||= content;
+  places.set(directory, place);
+}
+
+// Of a directory only what is in it counts: its time changes with every temporary file.
+function describe(stats: Stats): string {
+  if (stats.isDirectory()) return 'directory';
+  return [stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.mode].join(' ');
+}
+
+function look(path: string): Stats | null {
+  try {
+    return lstatSync(path);
+  } catch {
+    return null;
+  }
+}
+
+function readLink(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return '';
+  }
+}
+
+function entriesOf(directory: string, unreadable: string[]): string[] {
+  try {
+    return readdirSync(directory).sort();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    if (code !== 'ENOENT' && code !== 'ENOTDIR') unreadable.push(`${directory}: ${code}`);
+    return [];
+  }
+}

@@ -1,0 +1,163 @@
+import { join } from 'node:path';
+import type { DirectoryEvent, DirectoryWatches } from '../linux/inotify.ts';
+import { type Place, type Survey, survey } from './survey.ts';
+
+export interface Timers {
+  readonly set: (ms: number, run: () => void) => unknown;
+  readonly clear: (handle: unknown) => void;
+}
+
+export interface WatcherOptions {
+  /** Absolute. */
+  readonly paths: readonly string[];
+  /** Milliseconds without a change after which what is there is taken for complete. */
+  readonly quiet: number;
+  readonly watchDirectories: (happened: (events: readonly DirectoryEvent[]) => void) => DirectoryWatches;
+  readonly timers: Timers;
+  /** From now on a change is noticed. */
+  readonly watching: () => void;
+  /** What is there is another deploy than before. */
+  readonly changed: () => void;
+  readonly warn: (message: string) => void;
+}
+
+/**
+ * Waits for deploys. An event only says that it is time to look, once it has been quiet; what counts is what is found then, compared with
+ * what was found before. So a file that is written, renamed over, or reached through another symlink is one change, however many events
+ * it makes, and what was put back as it was is none.
+ */
+export class Watcher {
+  readonly #options: WatcherOptions;
+  readonly #directories: DirectoryWatches;
+  readonly #watches = new Map<string, { readonly number: number; readonly place: Place }>();
+  readonly #paths = new Map<number, string>();
+  /** Files that were written to and not closed since. */
+  readonly #open = new Set<string>();
+  readonly #warned = new Set<string>();
+  #deployed: string | null = null;
+  #timer: unknown = null;
+  #looking = false;
+  /** Something happened while it was looked. */
+  #again = false;
+  #closed = false;
+
+  /** Throws SystemError when there can be no watch. */
+  constructor(options: WatcherOptions) {
+    this.#options = options;
+    this.#directories = options.watchDirectories((events) => this.#happened(events));
+    void this.#look();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#options.timers.clear(this.#timer);
+    this.#directories.close();
+  }
+
+  #happened(events: readonly DirectoryEvent[]): void {
+    // Not some(): each has to be taken note of.
+    const wanted = events.filter((event) => this.#isWanted(event));
+    if (wanted.length === 0) return;
+    if (this.#looking) this.#again = true;
+    else this.#lookWhenQuiet();
+  }
+
+  #isWanted({ watch, name, what }: DirectoryEvent): boolean {
+    const directory = this.#paths.get(watch);
+    if (directory === undefined) {
+      // Lost events: whatever was open may be closed by now.
+      if (watch === -1) this.#open.clear();
+      return watch === -1;
+    }
+    if (name === '') {
+      // It is another directory by now, or none: watched anew when it is looked.
+      if (what === 'gone') this.#forget(directory);
+      return true;
+    }
+    const names = this.#watches.get(directory)?.place.names ?? null;
+    if (names !== null && !names.has(name)) return false;
+    const file = join(directory, name);
+    if (what === 'written') this.#open.add(file);
+    else if (what !== 'changed') this.#open.delete(file);
+    return true;
+  }
+
+  #lookWhenQuiet(): void {
+    const { timers, quiet } = this.#options;
+    timers.clear(this.#timer);
+    this.#timer = timers.set(quiet, () => void this.#look());
+  }
+
+  async #look(): Promise<void> {
+    this.#looking = true;
+    this.#again = false;
+    const found = await survey(this.#options.paths);
+    this.#looking = false;
+    if (this.#closed) return;
+    const news = this.#watchAll(found.places);
+    for (const directory of found.unreadable) this.#warn(`watch: ${directory}`);
+    if (this.#deployed === null) {
+      // What was there before is what runs.
+      this.#deployed = found.fingerprint;
+      this.#options.watching();
+    }
+    // What was not watched until now may have changed meanwhile.
+    if (news || this.#again) this.#lookWhenQuiet();
+    else this.#judge(found);
+  }
+
+  #judge({ fingerprint, missing }: Survey): void {
+    const [absent] = missing;
+    const [open] = this.#open;
+    if (absent !== undefined) this.#warn(`watch: nothing is at ${absent}: waiting for it to come`);
+    // Its end is an event.
+    else if (open !== undefined) this.#warn(`watch: ${open} is being written to: waiting until it is closed`);
+    else if (fingerprint !== this.#deployed) {
+      this.#warned.clear();
+      this.#deployed = fingerprint;
+      this.#options.changed();
+    }
+  }
+
+  /** Watches exactly these. True when one of them was not before. */
+  #watchAll(places: ReadonlyMap<string, Place>): boolean {
+    for (const directory of [...this.#watches.keys()]) if (!places.has(directory)) this.#forget(directory);
+    let news = false;
+    for (const [directory, place] of places) {
+      const known = this.#watches.get(directory);
+      if (known?.place.content !== place.content) news = this.#watch(directory, place) || news;
+      else this.#watches.set(directory, { ...known, place });
+    }
+    return news;
+  }
+
+  #watch(directory: string, place: Place): boolean {
+    try {
+      const number = this.#directories.add(directory, place.content);
+      this.#watches.set(directory, { number, place });
+      this.#paths.set(number, directory);
+      return true;
+    } catch (error) {
+      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      const advice = code === 'ENOSPC' ? ': raise fs.inotify.max_user_watches' : '';
+      if (code !== 'ENOENT' && code !== 'ENOTDIR') this.#warn(`watch: ${String(error)}${advice}`);
+      return false;
+    }
+  }
+
+  #forget(directory: string): void {
+    const known = this.#watches.get(directory);
+    if (!known) return;
+    this.#watches.delete(directory);
+    this.#paths.delete(known.number);
+    this.#directories.remove(known.number);
+    for (const file of [...this.#open]) if (file.startsWith(`${directory}/`)) this.#open.delete(file);
+  }
+
+  /** Each once until something was deployed. */
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#options.warn(message);
+  }
+}

@@ -1,0 +1,234 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Effect } from '../../../src/lifecycle/effects.ts';
+import type { Event } from '../../../src/lifecycle/events.ts';
+import type { ExitStatus } from '../../../src/lifecycle/facts.ts';
+import type { HookSettings } from '../../../src/lifecycle/settings.ts';
+import { initialState, type Verdict } from '../../../src/lifecycle/state.ts';
+import { nextDeadline, step } from '../../../src/lifecycle/step.ts';
+import { KILL_TIME } from '../../../src/lifecycle/workers.ts';
+import { drawSettings } from '../../simulation/draw.ts';
+import { Random } from '../../simulation/random.ts';
+
+type Happening = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never;
+
+const OK: ExitStatus = { kind: 'exited', code: 0 };
+const NONE: HookSettings = { beforeReload: null, afterPromote: null, afterRollback: null };
+
+/** One supervisor: what happens to it, and what it does. */
+class Story {
+  state = initialState(0);
+  clock = 0;
+  effects: Effect[] = [];
+  readonly #hooks: HookSettings;
+
+  constructor(hooks: Partial<HookSettings>) {
+    this.#hooks = { ...NONE, ...hooks };
+  }
+
+  tell(happening: Happening): void {
+    const { state, effects } = step(this.state, { ...happening, at: this.clock } as Event);
+    this.state = state;
+    this.effects.push(...effects);
+  }
+
+  /** Time passes up to the next deadline. */
+  wait(): number {
+    this.clock = nextDeadline(this.state);
+    this.tell({ type: 'tick' });
+    return this.clock;
+  }
+
+  reload(ticket: string): void {
+    const how = { preview: false, replace: false, timeout: null, rollback: null };
+    this.tell({ type: 'reload', by: 'test', ticket, ...how });
+    const random = new Random(1);
+    const drawn = drawSettings(random, random);
+    const settings = {
+      ...drawn,
+      workers: 1,
+      gates: [],
+      reloadUptime: 0,
+      hooks: this.#hooks,
+      handover: { ...drawn.handover, steered: false, canary: [], soak: 0, verify: false },
+    };
+    this.tell({ type: 'resolved', handover: this.state.handover?.id ?? 0, settings });
+  }
+
+  /** The newest generation's worker is there, which makes it ready. */
+  spawned(): void {
+    const generation = this.state.nextGeneration - 1;
+    this.tell({ type: 'spawned', pid: 100 + generation, generation, worker: 0, incarnation: 1 });
+  }
+
+  hookEnded(hook: number, exit: ExitStatus | null = OK, reason: string | null = null): void {
+    this.tell({ type: 'hook_finished', hook, exit, reason, output: ['a line'] });
+  }
+
+  /** The effects of one type since the last time that they were asked for. */
+  take<T extends Effect['type']>(type: T): Extract<Effect, { type: T }>[] {
+    const is = (effect: Effect): effect is Extract<Effect, { type: T }> => effect.type === type;
+    const taken = this.effects.filter(is);
+    this.effects = this.effects.filter((effect) => !is(effect));
+    return taken;
+  }
+
+  verdict(ticket: string): Verdict | undefined {
+    const told = this.effects.find((effect) => effect.type === 'verdict' && effect.tickets.includes(ticket));
+    return told?.type === 'verdict' ? told.verdict : undefined;
+  }
+}
+
+function serving(hooks: Partial<HookSettings>): Story {
+  const story = new Story(hooks);
+  story.reload('first');
+  story.spawned();
+  story.take('spawn');
+  return story;
+}
+
+test('the first start is no reload', () => {
+  const story = serving({ beforeReload: 1000 });
+  assert.deepEqual(story.take('run_hook'), []);
+  assert.equal(story.verdict('first')?.outcome, 'promoted');
+});
+
+test('nothing is started before the hook before it is done', () => {
+  const story = serving({ beforeReload: 1000 });
+  story.reload('t');
+  const [run] = story.take('run_hook');
+  assert.deepEqual(run, {
+    type: 'run_hook',
+    hook: 1,
+    name: 'before_reload',
+    of: { handover: 2 },
+    handover: 2,
+    generation: 2,
+    path: '/bin/service',
+    incumbent: 1,
+    outcome: null,
+  });
+  assert.deepEqual(story.take('spawn'), []);
+  story.hookEnded(1);
+  assert.deepEqual(
+    story.take('spawn').map(({ generation }) => generation),
+    [2],
+  );
+});
+
+const FAILURES: readonly [string, ExitStatus | null, string | null, string][] = [
+  ['exits with another code than 0', { kind: 'exited', code: 7 }, null, 'exited with code 7'],
+  [
+    'is killed by somebody',
+    { kind: 'signaled', signal: 'SIGTERM', coreDumped: false },
+    null,
+    'was killed by SIGTERM',
+  ],
+  ['cannot be started', null, 'start x: EAGAIN', 'start x: EAGAIN'],
+];
+
+for (const [what, exit, reason, expected] of FAILURES) {
+  test(`a hook before that ${what} ends the handover, and the incumbent goes on`, () => {
+    const story = serving({ beforeReload: 1000, afterRollback: 1000 });
+    story.reload('t');
+    story.take('run_hook');
+    story.hookEnded(1, exit, reason);
+    assert.deepEqual(
+      [story.verdict('t')?.outcome, story.verdict('t')?.failure?.step, story.verdict('t')?.failure?.reason],
+      ['failed', 'hook.before_reload', expected],
+    );
+    assert.deepEqual(story.take('discard'), [{ type: 'discard', handover: 2 }]);
+    // Nothing was started, so nothing was rolled back.
+    assert.deepEqual([...story.take('spawn'), ...story.take('run_hook')], []);
+    assert.equal(story.state.incumbent, 1);
+  });
+}
+
+test('a hook that hangs is killed at its timeout, and one that stays is not waited for', () => {
+  const story = serving({ beforeReload: 1000 });
+  story.reload('t');
+  assert.equal(story.wait(), 1000);
+  assert.deepEqual(story.take('kill_hook'), [{ type: 'kill_hook', hook: 1 }]);
+  assert.equal(story.verdict('t'), undefined);
+  assert.equal(story.wait(), 1000 + KILL_TIME);
+  assert.match(
+    story.verdict('t')?.failure?.reason ?? '',
+    /not done after 1000 ms, and SIGKILL did not end it/,
+  );
+  // What comes of it later is nobody's.
+  story.hookEnded(1);
+  assert.deepEqual(story.take('spawn'), []);
+});
+
+test('a verdict waits for the hook after it, and says how that failed', () => {
+  const story = serving({ afterPromote: 1000 });
+  assert.equal(story.verdict('first'), undefined);
+  story.hookEnded(1, { kind: 'exited', code: 1 });
+  const verdict = story.verdict('first');
+  assert.deepEqual([verdict?.outcome, verdict?.failure], ['promoted', null]);
+  assert.deepEqual(verdict?.hook, {
+    step: 'hook.after_promote',
+    reason: 'exited with code 1',
+    exit: { kind: 'exited', code: 1 },
+    output: ['a line'],
+  });
+  assert.equal(story.state.incumbent, 1);
+});
+
+test('a hook after a rollback is told of both generations', () => {
+  const story = serving({ afterRollback: 1000 });
+  story.reload('t');
+  const failure = { step: 'spawn', reason: 'EAGAIN' };
+  story.tell({ type: 'spawn_failed', generation: 2, worker: 0, incarnation: 1, failure });
+  const [run] = story.take('run_hook');
+  assert.deepEqual(
+    [run?.name, run?.of, run?.generation, run?.incumbent, run?.outcome],
+    ['after_rollback', { generation: 1 }, 2, 1, 'rolled_back'],
+  );
+  assert.equal(story.verdict('t'), undefined);
+  story.hookEnded(1);
+  assert.equal(story.verdict('t')?.outcome, 'rolled_back');
+  assert.equal(story.verdict('t')?.hook, undefined);
+});
+
+test('hooks run one after the other, and the next handover does not wait for them', () => {
+  const story = serving({ afterPromote: 1000, beforeReload: 1000 });
+  story.take('run_hook');
+  story.reload('t');
+  assert.equal(story.state.handover?.step.name, 'before_reload');
+  assert.deepEqual(story.take('run_hook'), []);
+  story.hookEnded(1);
+  assert.deepEqual(
+    story.take('run_hook').map(({ name }) => name),
+    ['before_reload'],
+  );
+});
+
+test('an abort ends the hook before, a stop every hook, and who waits is told', () => {
+  const aborted = serving({ beforeReload: 1000 });
+  aborted.reload('t');
+  aborted.tell({ type: 'abort', by: 'test', ticket: null });
+  assert.deepEqual(aborted.take('kill_hook'), [{ type: 'kill_hook', hook: 1 }]);
+  assert.equal(aborted.verdict('t')?.outcome, 'aborted');
+
+  const stopped = serving({ afterPromote: 1000 });
+  stopped.tell({ type: 'stop', by: 'test', now: false });
+  assert.deepEqual(stopped.take('kill_hook'), [{ type: 'kill_hook', hook: 1 }]);
+  assert.equal(stopped.verdict('first')?.outcome, 'promoted');
+  assert.match(stopped.verdict('first')?.hook?.reason ?? '', /stopped by test/);
+});
+
+test('"the release before" is not asked for during a handover', () => {
+  const story = serving({});
+  story.reload('t');
+  const how = { preview: false, replace: false, timeout: null };
+  story.tell({ type: 'reload', by: 'test', ticket: 'back', ...how, rollback: { to: null } });
+  const { outcome, failure } = story.verdict('back') ?? {};
+  assert.deepEqual([outcome, failure?.step], ['failed', 'rollback']);
+  assert.match(failure?.reason ?? '', /handover 2 is in progress: "zero abort" goes back to generation 1/);
+  story.tell({ type: 'reload', by: 'test', ticket: 'named', ...how, rollback: { to: 1 } });
+  assert.deepEqual(story.state.pending?.rollback, { to: 1 });
+  // Who comes last says what is to serve.
+  story.tell({ type: 'reload', by: 'test', ticket: 'again', ...how, rollback: null });
+  assert.deepEqual([story.state.pending?.rollback, story.state.pending?.tickets], [null, ['named', 'again']]);
+});

@@ -1,0 +1,246 @@
+import assert from 'node:assert/strict';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import { decodeEvents, watchDirectories } from '../../../src/linux/inotify.ts';
+import { survey } from '../../../src/watch/survey.ts';
+import { Watcher } from '../../../src/watch/watcher.ts';
+import { temporaryFolder } from '../../support/temporary.ts';
+
+/** A watcher whose quiet time passes when the test says so. */
+async function start(t: TestContext, paths: readonly string[]) {
+  const warnings: string[] = [];
+  let changes = 0;
+  let armed: (() => void) | null = null;
+  let waiting: (() => void) | null = null;
+  const watcher = new Watcher({
+    paths,
+    quiet: 1000,
+    watchDirectories,
+    timers: {
+      set: (_, run) => {
+        armed = run;
+        waiting?.();
+        return run;
+      },
+      clear: () => {
+        armed = null;
+      },
+    },
+    watching: () => {},
+    changed: () => {
+      changes += 1;
+    },
+    warn: (message) => warnings.push(message),
+  });
+  t.after(() => watcher.close());
+  const turns = async () => {
+    for (let turn = 0; turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+  };
+  const armedAgain = () =>
+    armed === null
+      ? new Promise<void>((resolve) => {
+          waiting = resolve;
+        })
+      : Promise.resolve();
+  /** Waits for an event, and until it has been quiet for long enough. */
+  const quiet = async () => {
+    await armedAgain();
+    // What belongs to the same change arrives together.
+    await turns();
+    for (let run = armed; run; run = armed) {
+      armed = null;
+      run();
+      await turns();
+    }
+    return changes;
+  };
+  // What is watched for the first time is looked at once more.
+  await quiet();
+  return { warnings, quiet, turns, changes: () => changes, armed: () => armed !== null };
+}
+
+const FIRST = 'first';
+
+function deployed(t: TestContext): { folder: string; file: string } {
+  const folder = temporaryFolder(t);
+  const file = join(folder, 'server');
+  writeFileSync(file, FIRST);
+  return { folder, file };
+}
+
+test('a file that is renamed over is one change, and what is there at the start is none', async (t) => {
+  const { file } = deployed(t);
+  const { quiet, changes } = await start(t, [file]);
+  assert.equal(changes(), 0);
+  writeFileSync(`${file}.new`, 'second');
+  renameSync(`${file}.new`, file);
+  assert.equal(await quiet(), 1);
+});
+
+test('a file that is still written to is not complete', async (t) => {
+  const { file } = deployed(t);
+  const { quiet, warnings } = await start(t, [file]);
+  const fd = openSync(file, 'w');
+  writeSync(fd, 'half');
+  assert.equal(await quiet(), 0);
+  assert.match(warnings.join(), /server is being written to: waiting until it is closed/);
+  writeSync(fd, ' and half');
+  closeSync(fd);
+  assert.equal(await quiet(), 1);
+});
+
+test('what was put back as it was is no change', async (t) => {
+  const { file } = deployed(t);
+  const at = new Date('2026-11-24T12:00:00Z');
+  utimesSync(file, at, at);
+  const { quiet } = await start(t, [file]);
+  renameSync(file, `${file}.old`);
+  renameSync(`${file}.old`, file);
+  assert.equal(await quiet(), 0);
+});
+
+test('other files beside it wake nobody', async (t) => {
+  const { folder, file } = deployed(t);
+  const { turns, armed } = await start(t, [file]);
+  writeFileSync(join(folder, 'log'), 'a line');
+  await turns();
+  assert.equal(armed(), false);
+});
+
+test('a symlink of a release folder that is swapped is one change, and the new folder is watched', async (t) => {
+  const folder = temporaryFolder(t);
+  for (const release of ['41', '42']) {
+    mkdirSync(join(folder, 'releases', release), { recursive: true });
+    writeFileSync(join(folder, 'releases', release, 'server'), release);
+  }
+  const current = join(folder, 'current');
+  symlinkSync('releases/41', current);
+  const { quiet } = await start(t, [join(current, 'server')]);
+  symlinkSync('releases/42', `${current}.new`);
+  renameSync(`${current}.new`, current);
+  assert.equal(await quiet(), 1);
+  appendFileSync(join(folder, 'releases', '42', 'server'), 'more');
+  assert.equal(await quiet(), 2);
+});
+
+test('directories are watched with everything below, also what is new', async (t) => {
+  const { folder } = deployed(t);
+  const { quiet } = await start(t, [folder]);
+  mkdirSync(join(folder, 'a', 'b'), { recursive: true });
+  writeFileSync(join(folder, 'a', 'b', 'c'), '1');
+  assert.equal(await quiet(), 1);
+  writeFileSync(join(folder, 'a', 'b', 'c'), '22');
+  assert.equal(await quiet(), 2);
+  rmSync(join(folder, 'a'), { recursive: true });
+  assert.equal(await quiet(), 3);
+});
+
+test('a path that vanishes is waited for, with the directories that lead to it', async (t) => {
+  const folder = temporaryFolder(t);
+  const directory = join(folder, 'app', 'bin');
+  const file = join(directory, 'server');
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(file, FIRST);
+  const { quiet, warnings } = await start(t, [file]);
+  rmSync(join(folder, 'app'), { recursive: true });
+  assert.equal(await quiet(), 0);
+  assert.deepEqual(warnings, [`watch: nothing is at ${file}: waiting for it to come`]);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(file, 'second');
+  assert.equal(await quiet(), 1);
+});
+
+test('a directory that is replaced by another one is watched anew', async (t) => {
+  const folder = temporaryFolder(t);
+  for (const name of ['app', 'next']) {
+    mkdirSync(join(folder, name));
+    writeFileSync(join(folder, name, 'server'), name);
+  }
+  const { quiet } = await start(t, [join(folder, 'app')]);
+  renameSync(join(folder, 'app'), join(folder, 'old'));
+  renameSync(join(folder, 'next'), join(folder, 'app'));
+  assert.equal(await quiet(), 1);
+  writeFileSync(join(folder, 'app', 'server'), 'again');
+  assert.equal(await quiet(), 2);
+});
+
+test('a watch that the kernel refuses is said with what to do', async () => {
+  const warnings: string[] = [];
+  const refuse = () => {
+    throw Object.assign(new Error('inotify_add_watch /: ENOSPC'), { code: 'ENOSPC' });
+  };
+  await new Promise<void>((resolve) => {
+    const watcher = new Watcher({
+      paths: ['/etc/passwd'],
+      quiet: 1,
+      watchDirectories: () => ({ add: refuse, remove: () => {}, close: () => {} }),
+      timers: { set: () => null, clear: () => {} },
+      watching: () => {},
+      changed: () => {},
+      warn: (message) => {
+        warnings.push(message);
+        watcher.close();
+        resolve();
+      },
+    });
+  });
+  assert.match(warnings[0] ?? '', /ENOSPC: raise fs\.inotify\.max_user_watches/);
+});
+
+test('symlinks in a circle, and a file in place of a directory, lead nowhere', async (t) => {
+  const { folder, file } = deployed(t);
+  symlinkSync('b', join(folder, 'a'));
+  symlinkSync('a', join(folder, 'b'));
+  const paths = [join(folder, 'a'), join(file, 'x'), join(folder, 'a', '..', 'none')];
+  assert.deepEqual((await survey(paths)).missing, paths);
+});
+
+test('a fingerprint tells permissions and links apart', async (t) => {
+  const { folder } = deployed(t);
+  const prints = new Set<string>();
+  const look = async () => prints.add((await survey([folder])).fingerprint);
+  await look();
+  symlinkSync('one', join(folder, 'link'));
+  await look();
+  rmSync(join(folder, 'link'));
+  symlinkSync('two', join(folder, 'link'));
+  await look();
+  await look();
+  assert.equal(prints.size, 3);
+});
+
+test('events are read as inotify(7) has them', () => {
+  const event = (wd: number, mask: number, name: string) => {
+    const padded = name === '' ? 0 : 16;
+    const bytes = Buffer.alloc(16 + padded);
+    bytes.writeInt32LE(wd, 0);
+    bytes.writeUInt32LE(mask, 4);
+    bytes.writeUInt32LE(padded, 12);
+    bytes.write(name, 16);
+    return bytes;
+  };
+  const bytes = Buffer.concat([
+    event(1, 0x2, 'a'),
+    event(1, 0x8, 'a'),
+    event(2, 0x100, 'new'),
+    event(2, 0x40, 'old'),
+    event(3, 0x8000, ''),
+    event(-1, 0x4000, ''),
+  ]);
+  assert.deepEqual(
+    decodeEvents(bytes).map(({ watch, name, what }) => `${watch} ${name} ${what}`),
+    ['1 a written', '1 a closed', '2 new changed', '2 old gone', '3  gone', '-1  changed'],
+  );
+});
