@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { chownSync, copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { promisify } from 'node:util';
@@ -10,7 +9,7 @@ import { installZero } from '../support/installed.ts';
 import { fixture } from '../support/paths.ts';
 import { account, asAccount, IS_ROOT, sharedFolder } from '../support/privileges.ts';
 import type { Scope } from '../support/temporary.ts';
-import { DEADLINE } from '../support/zero.ts';
+import { DEADLINE, startZero } from '../support/zero.ts';
 
 /** What is typed, and what the last word of it becomes: the only one that fits. */
 const COMPLETED: readonly (readonly [string, string])[] = [
@@ -19,6 +18,7 @@ const COMPLETED: readonly (readonly [string, string])[] = [
   ['zero --config x sch', 'schema'],
   ['zero status --name we', 'web-7'],
   ['zero run --name we', 'we'],
+  ['zero rollback --name web-7 --to ', '1'],
   ['zero completion zs', 'zsh'],
   ['zero check --config bin/ze', 'bin/zero'],
   ['zero run --listen 80 -- bin/ze', 'bin/zero'],
@@ -29,7 +29,7 @@ const ASKED = {
   // As readline calls the function (Programmable Completion, bash(1)).
   bash: `source <(zero completion bash)
     for line; do
-      read -ra COMP_WORDS <<<"$line"; COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _zero 2>/dev/null
+      read -ra COMP_WORDS <<<"$line"; [[ $line != *' ' ]] || COMP_WORDS+=(''); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _zero 2>/dev/null
       echo "\${COMPREPLY[*]:-\${COMP_WORDS[COMP_CWORD]}}"
     done`,
   // On a terminal, by the key.
@@ -42,16 +42,15 @@ const ASKED = {
     end`,
 } as const;
 
-/** A folder with zero on the PATH, an instance of it that runs, and an ordinary user whose it is. */
-function surroundings(scope: Scope): { cwd: string; env: NodeJS.ProcessEnv; prefix: string[] } {
+/** A folder with zero on the PATH, an instance of it that serves, and an ordinary user whose it is. */
+async function surroundings(
+  scope: Scope,
+): Promise<{ cwd: string; env: NodeJS.ProcessEnv; prefix: string[] }> {
   const folder = sharedFolder(scope);
   const { command } = installZero(scope);
   mkdirSync(join(folder, 'bin'));
   writeFileSync(join(folder, 'bin', 'zero'), `#!/bin/sh\nexec ${command.join(' ')} "$@"\n`, { mode: 0o755 });
   copyFileSync(fixture('complete.zsh'), join(folder, 'complete.zsh'));
-  mkdirSync(join(folder, 'run', 'zero', 'web-7'), { recursive: true });
-  const server = createServer().listen(join(folder, 'run', 'zero', 'web-7', 'control.sock'));
-  scope.after(() => void server.close());
   const nobody = account('nobody');
   if (IS_ROOT) chownSync(folder, nobody.uid, nobody.gid);
   const env = {
@@ -61,14 +60,23 @@ function surroundings(scope: Scope): { cwd: string; env: NodeJS.ProcessEnv; pref
     TERM: 'xterm',
     LC_ALL: 'C.UTF-8',
   };
-  return { cwd: folder, env, prefix: IS_ROOT ? asAccount(nobody) : [] };
+  const prefix = IS_ROOT ? asAccount(nobody) : [];
+  const [program = '', ...args] = [...prefix, ...command];
+  const zero = startZero(scope, {
+    folder,
+    command: [program, ...args],
+    args: ['run', '--name', 'web-7', '--', '/bin/sleep', '1000'],
+    environment: { ...env, XDG_STATE_HOME: folder },
+  });
+  await zero.fact('generation_promoted');
+  return { cwd: folder, env, prefix };
 }
 
 for (const shell of ['bash', 'zsh', 'fish'] as const) {
-  it(`${shell} completes commands, options, files and the names of instances`, DEADLINE, async (t) => {
+  it(`${shell} completes commands, options, files, instances and generations`, DEADLINE, async (t) => {
     const program = requireProgram(t, shell, shell);
     if (program === null) return;
-    const { prefix, ...options } = surroundings(t);
+    const { prefix, ...options } = await surroundings(t);
     const name = shell === 'fish' ? [] : [shell];
     const lines = COMPLETED.map(([typed]) => typed);
     const [first = '', ...args] = [...prefix, program, '-c', ASKED[shell], ...name, ...lines];
