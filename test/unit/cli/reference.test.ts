@@ -1,0 +1,42 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { parseArguments } from '../../../src/cli/arguments.ts';
+import { EXIT } from '../../../src/cli/exit-code.ts';
+import { ROOT } from '../../support/paths.ts';
+
+const REFERENCE = readFileSync(join(ROOT, 'docs', 'reference', 'commands.md'), 'utf8');
+
+/** The words behind a flag in what completes the command line in fish. */
+async function defined(flag: RegExp): Promise<Set<string>> {
+  const write = process.stdout.write;
+  let text = '';
+  process.stdout.write = (chunk) => {
+    text += String(chunk);
+    return true;
+  };
+  try {
+    await parseArguments(['completion', 'fish']);
+  } finally {
+    process.stdout.write = write;
+  }
+  return new Set([...text.matchAll(flag)].map(([, word = '']) => word));
+}
+
+test('the reference has the commands and options that there are, and no other', async () => {
+  const commands = await defined(/^complete .*-z \(__zero_command\).* -a (\S+) -d/gm);
+  const written = new Set([...REFERENCE.matchAll(/`zero ([a-z]+)/g)].map(([, word = '']) => word));
+  assert.deepEqual([...written].sort(), [...commands].sort());
+  const options = await defined(/^complete .* -l (\S+)/gm);
+  const told = new Set([...REFERENCE.matchAll(/--([a-z-]+[a-z])/g)].map(([, word = '']) => word));
+  assert.deepEqual([...told].sort(), [...options].sort());
+});
+
+test('the reference has the exit codes that there are, and no other', () => {
+  const codes = [...REFERENCE.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
+  assert.deepEqual(
+    codes,
+    Object.values(EXIT).sort((one, other) => one - other),
+  );
+});
