@@ -50,7 +50,17 @@ function needRules(config: ConfigParts, listeners: SteeredListeners): Finding[] 
     ...needs(['canary', 'steps'], (canary?.steps ?? []).length > 0, tcp, listeners.noTcp()),
     ...needs(['soak'], soak > 0, 'steered listener', listeners.nothing()),
     ...needs(['verify'], verify !== undefined, 'steered listener', listeners.nothing()),
+    ...verifyRules(config),
   ];
+}
+
+/** Whoever asks for `verify` relies on it, so one that would never look is refused. */
+function verifyRules({ service }: ConfigParts): Finding[] {
+  const { canary, soak = 0, verify } = service?.handover ?? {};
+  if (verify === undefined || (canary?.steps ?? []).length > 0 || soak > 0) return [];
+  const problem =
+    'would never look: it does so from the first canary step to the end of the soak, and there is neither';
+  return [wrongKey([...HANDOVER, 'verify'], problem)];
 }
 
 /** The share rises with every step. */

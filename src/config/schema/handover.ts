@@ -74,7 +74,7 @@ export const handover = z.strictObject({
     z.prefault(duration, '0s'),
   ),
   verify: key(
-    'What is looked at from the first canary step to the end of the soak.',
+    'What is looked at from the first canary step to the end of the soak; there must be one of the two.',
     z.exactOptional(verify),
   ),
   stall: key(

@@ -201,7 +201,10 @@ for (const [name, text, problems] of [
   ],
   [
     'verify',
-    handover(WEB, 'verify: { http: { listener: wen, path: x }, command: {}, failures: 0, interval: 0 }'),
+    handover(
+      WEB,
+      'verify: { http: { listener: wen, path: x }, command: {}, failures: 0, interval: 0 }, soak: 1s',
+    ),
     [
       '4:43: service.handover.verify.http.listener: "wen" is no listener: did you mean "web"?',
       '4:54: service.handover.verify.http.path: "x" does not begin with a slash',
@@ -211,13 +214,20 @@ for (const [name, text, problems] of [
     ],
   ],
   [
+    'verify without a time in which it looks',
+    handover(WEB, 'verify: { http: { listener: web } }'),
+    [
+      '4:15: service.handover.verify: would never look: it does so from the first canary step to the end of the soak, and there is neither',
+    ],
+  ],
+  [
     'verify of nothing',
-    handover(WEB, 'verify: { interval: 1s }'),
+    handover(WEB, 'verify: { interval: 1s }, soak: 1s'),
     ['4:23: service.handover.verify: missing key "http" or "command"'],
   ],
   [
     'verify of the public address',
-    handover(WEB, 'verify: { http: { address: localhost:80 } }'),
+    handover(WEB, 'verify: { http: { address: localhost:80 } }, soak: 1s'),
     [
       '4:42: service.handover.verify.http.address: "tcp:localhost:80" is service.listeners[0], where the old generation answers as well: write "listener: web" instead',
     ],
