@@ -16,6 +16,8 @@ export interface Supervised {
   readonly leavesAtOnce?: true;
   /** 1 where it is left out. */
   readonly workers?: number;
+  /** `info` where it is left out. */
+  readonly level?: 'debug';
   /** Other keys of `handover`. */
   readonly handover?: Readonly<Record<string, unknown>>;
 }
@@ -23,9 +25,9 @@ export interface Supervised {
 /** zero as it is by default, steering included, apart from the time that a candidate must have been up and what the service says of itself. */
 export function configOf(service: Supervised): RawConfig {
   const { path, args, listeners = 1, reloadUptime = 1, accepts = true, leavesAtOnce = false } = service;
-  const { workers = 1, handover } = service;
+  const { workers = 1, level = 'info', handover } = service;
   return {
-    application: { logging: { level: 'info' } },
+    application: { logging: { level } },
     service: {
       listeners: Array.from({ length: listeners }, (_, index) => ({
         name: `listener${index}`,

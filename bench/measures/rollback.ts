@@ -28,7 +28,8 @@ async function measureRollbacks(
   { pairs, progress }: Run,
 ): Promise<Figure> {
   const times = await withScope(async (scope: Scope) => {
-    const zero = await supervise(scope, { path: process.execPath, args: [SERVICE, '--fd', '3'], handover });
+    const args = [SERVICE, '--fd', '3'];
+    const zero = await supervise(scope, { path: process.execPath, args, level: 'debug', handover });
     const values: number[] = [];
     for (let round = 1; round <= pairs; round += 1) {
       values.push(await timeRollback(zero, step));

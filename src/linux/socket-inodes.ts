@@ -23,7 +23,7 @@ export async function socketInodes(
   const few = areMany(pids, mostHere) ? null : await readHere(pids, slices, mostHere);
   // To start a thread takes a few milliseconds here.
   if (few === null) await slices.next();
-  const all = few ?? (await readInThread(pids).catch(() => null));
+  const all = few ?? (await readInThread(pids, slices).catch(() => null));
   // No room for one more thread (EAGAIN): then it takes longer.
   const found = all ?? (await readHere(pids, slices, Number.POSITIVE_INFINITY)) ?? [];
   return pids.map((pid, index) => found[index] ?? (isGone(pid) ? [] : null));
@@ -125,8 +125,9 @@ const all = workerData.map((pid) => {
 parentPort.postMessage(all);
 `;
 
-async function readInThread(pids: readonly number[]): Promise<SocketInodes[]> {
+async function readInThread(pids: readonly number[], slices: Slices): Promise<SocketInodes[]> {
   const { Worker } = await import('node:worker_threads');
+  await slices.next();
   return new Promise((resolve, reject) => {
     const thread = new Worker(THREAD, { eval: true, workerData: pids, env: {}, execArgv: [], argv: [] });
     thread.once('message', resolve);
