@@ -20,8 +20,8 @@ const WORKERS = 4;
 const EACH = 5_000;
 const AT_MOST_MS = 100;
 const AT_MOST_IN_ONE_PIECE_MS = 5;
-/** One of the clients' processes has all it may have of the ports of one address, and descriptors enough, with half of them. */
-const CLIENTS = 2;
+/** Processes of clients, each with an address of its own: ports of others that are in TIME_WAIT do not matter then. */
+const CLIENTS = ['127.0.0.2', '127.0.0.3'];
 const READER = fileURLToPath(new URL('../drain-reader.js', import.meta.url));
 
 const SERVICE = `
@@ -29,11 +29,12 @@ const open = new Set();
 require('node:net').createServer((socket) => { open.add(socket); socket.resume(); }).listen({ fd: 3 }, () => console.log('up'));
 `;
 const CLIENT = `
-const [port, count] = process.argv.slice(1).map(Number);
+const [port, count, from] = process.argv.slice(1);
 const open = [];
 const next = () => {
-  if (open.length === count) return console.log('up');
-  const socket = require('node:net').connect(port, '127.0.0.1', () => { open.push(socket); next(); });
+  if (open.length === Number(count)) return console.log('up');
+  const to = { port: Number(port), host: '127.0.0.1', localAddress: from };
+  const socket = require('node:net').connect(to, () => { open.push(socket); next(); });
 };
 next();
 `;
@@ -78,8 +79,8 @@ async function openConnections(scope: Scope): Promise<{ port: number; pids: read
   }
   for (const lane of lanes) pids.push(await start(scope, SERVICE, [], [lane]));
   for (const lane of lanes) closeFd(lane);
-  const share = String((WORKERS * EACH) / CLIENTS);
-  await Promise.all(Array.from({ length: CLIENTS }, () => start(scope, CLIENT, [String(port), share], [])));
+  const share = String((WORKERS * EACH) / CLIENTS.length);
+  await Promise.all(CLIENTS.map((from) => start(scope, CLIENT, [String(port), share, from], [])));
   return { port, pids };
 }
 
@@ -95,7 +96,11 @@ async function start(
   });
   scope.after(() => void child.kill('SIGKILL'));
   if (child.stdout === null || child.pid === undefined) throw new Error('could not be started');
-  await once(child.stdout, 'data');
+  const ended = once(child, 'exit').then(([code]) => {
+    throw new Error(`exited with ${code} before it was up`);
+  });
+  await Promise.race([once(child.stdout, 'data'), ended]);
+  ended.catch(() => undefined);
   return child.pid;
 }
 
