@@ -97,7 +97,7 @@ await build({
   outdir: `${outdir}/service`,
   external: ['koffi'],
   logLevel: 'warning',
-  entryPoints: { index: 'src/service/index.ts' },
+  entryPoints: { index: 'src/service/index.ts', register: 'src/service/register/index.ts' },
 });
 
 // Its types. Sources name each other with .ts, which only a project that allows it may import.

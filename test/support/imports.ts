@@ -4,7 +4,10 @@ import { dirname, join } from 'node:path/posix';
 const ENTRY_POINTS: readonly string[] = ['src/cli/main.ts'];
 
 /** What the package exports: the library that runs in services. */
-export const LIBRARY_ENTRY_POINTS: readonly string[] = ['src/service/index.ts'];
+export const LIBRARY_ENTRY_POINTS: readonly string[] = [
+  'src/service/index.ts',
+  'src/service/register/index.ts',
+];
 
 /** What the scripts of this checkout begin with: scripts/config-reference.js. */
 export const TOOL_ENTRY_POINTS: readonly string[] = ['src/config/describe.ts'];

@@ -29,12 +29,11 @@ export function parsePlace(text: string): Place | null {
   return { family: 'ip', host: canonicalHost(inner ?? plain ?? ''), port: Number(port) };
 }
 
-/** As a person reads it. */
+/** As `parsePlace` reads it, and a person too. */
 export function formatPlace(place: Place): string {
   if (place.family === 'unix') return place.path;
   const { host, port } = place;
-  if (EVERY_ADDRESS.has(host)) return `port ${port}`;
-  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+  return host.includes(':') ? `[${host}]:${port}` : `${host === '' ? '*' : host}:${port}`;
 }
 
 /**

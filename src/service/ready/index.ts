@@ -15,7 +15,7 @@ export async function tellManagers(mainPid?: number): Promise<void> {
   const around = surroundings();
   const { EINHORN_SOCK_PATH } = around.environment;
   await Promise.all([
-    notify({ state: 'ready', mainPid: mainPid ?? null, drains: isUnderZero(around) }),
+    notify({ state: 'ready', mainPid: mainPid ?? null, drains: isUnderZero(around) && hearsShutdown() }),
     EINHORN_SOCK_PATH !== undefined && isUnderEinhorn(around)
       ? warnUnless('Einhorn', () => acknowledge(EINHORN_SOCK_PATH, around.pid))
       : undefined,
@@ -49,6 +49,11 @@ async function warnUnless(whom: string, tell: () => Promise<void>, text = 'ready
     const why = error instanceof Error ? error.message : String(error);
     process.emitWarning(`${whom} was not told ${text.replaceAll('\n', ' ')}: ${why}`, 'ZerodownWarning');
   }
+}
+
+/** By default the signal ends the process at once, with all of its connections. */
+function hearsShutdown(): boolean {
+  return process.listenerCount(process.env.ZERO_SHUTDOWN_SIGNAL ?? 'SIGTERM') > 0;
 }
 
 function surroundings() {

@@ -9,7 +9,13 @@ import { tellManagers, tellReloading } from '../../../../src/service/ready/index
 import { notification } from '../../../../src/service/ready/notify.ts';
 import { type Scope, temporaryFolder } from '../../../support/temporary.ts';
 
-const NAMES = ['NOTIFY_SOCKET', 'EINHORN_SOCK_PATH', 'EINHORN_MASTER_PID', 'ZERO_GENERATION'];
+const NAMES = [
+  'NOTIFY_SOCKET',
+  'EINHORN_SOCK_PATH',
+  'EINHORN_MASTER_PID',
+  'ZERO_GENERATION',
+  'ZERO_SHUTDOWN_SIGNAL',
+];
 
 /** This process's environment for one test. */
 function surround(t: Scope, environment: Record<string, string>): void {
@@ -79,9 +85,14 @@ describe('a service that is ready', () => {
     assert.match(read() ?? '', /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
   });
 
-  it('tells zero that it drains by itself', async (t) => {
+  it('tells zero that it drains by itself, where the shutdown signal does not just end it', async (t) => {
     const { path, read } = listenForNotifications(t);
-    surround(t, { NOTIFY_SOCKET: path, ZERO_GENERATION: '1' });
+    surround(t, { NOTIFY_SOCKET: path, ZERO_GENERATION: '1', ZERO_SHUTDOWN_SIGNAL: 'SIGUSR2' });
+    await tellManagers();
+    assert.equal(read(), 'READY=1');
+    const drains = () => {};
+    process.on('SIGUSR2', drains);
+    t.after(() => process.off('SIGUSR2', drains));
     await tellManagers();
     assert.equal(read(), 'READY=1\nX_ZERO_DRAINS=1');
   });

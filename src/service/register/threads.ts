@@ -1,0 +1,72 @@
+import { BroadcastChannel, threadId } from 'node:worker_threads';
+
+/** Between the main thread, which gets the signals, and those that have servers. */
+type Message =
+  | { readonly type: 'taken'; readonly thread: number }
+  | { readonly type: 'listening'; readonly fd: number }
+  | { readonly type: 'drain'; readonly timeoutMs: number }
+  | { readonly type: 'drained'; readonly thread: number };
+
+const CHANNEL = 'zerodown/register';
+
+/** For the answers of threads, once their time is over. */
+const GRACE = 500;
+
+function open(receive: (message: Message) => void): { post(message: Message): void } {
+  const channel = new BroadcastChannel(CHANNEL);
+  channel.onmessage = (event: unknown) => receive((event as { readonly data: Message }).data);
+  // Nobody stays for it.
+  channel.unref();
+  return { post: (message) => channel.postMessage(message) };
+}
+
+export interface ThreadsOptions {
+  readonly onTaken: () => void;
+  readonly onListening: (fd: number) => void;
+}
+
+/** The main thread's end. */
+export class Threads {
+  readonly #channel: ReturnType<typeof open>;
+  readonly #serving = new Set<number>();
+  #whenDrained = () => {};
+
+  constructor({ onTaken, onListening }: ThreadsOptions) {
+    this.#channel = open((message) => {
+      if (message.type === 'taken') {
+        this.#serving.add(message.thread);
+        onTaken();
+      } else if (message.type === 'listening') {
+        onListening(message.fd);
+      } else if (message.type === 'drained') {
+        this.#serving.delete(message.thread);
+        if (this.#serving.size === 0) this.#whenDrained();
+      }
+    });
+  }
+
+  /** Resolves when every thread has finished what its servers have, or the time is over: a thread may have ended before. */
+  drain(timeoutMs: number): Promise<void> {
+    if (this.#serving.size === 0) return Promise.resolve();
+    this.#channel.post({ type: 'drain', timeoutMs });
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, Math.min(timeoutMs + GRACE, 2 ** 31 - 1));
+      this.#whenDrained = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+/** A worker thread's end. */
+export function reachMainThread(drain: (timeoutMs: number) => Promise<void>): ThreadsOptions {
+  const channel = open((message) => {
+    if (message.type !== 'drain') return;
+    void drain(message.timeoutMs).finally(() => channel.post({ type: 'drained', thread: threadId }));
+  });
+  return {
+    onTaken: () => channel.post({ type: 'taken', thread: threadId }),
+    onListening: (fd) => channel.post({ type: 'listening', fd }),
+  };
+}

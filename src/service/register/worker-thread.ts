@@ -1,0 +1,10 @@
+import { Servers } from './servers.ts';
+import type { Specification } from './specification.ts';
+import { reachMainThread } from './threads.ts';
+
+/** The same in a worker thread, which gets no signals: the main thread tells it when to drain. */
+export function lookAfterThread({ claims }: Specification): void {
+  const main = reachMainThread((timeoutMs) => servers.drain(timeoutMs));
+  const servers = new Servers({ claims, ...main });
+  servers.takePart();
+}

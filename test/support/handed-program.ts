@@ -1,0 +1,138 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { createDatagramSocket, receiveDatagram } from '../../src/linux/datagrams.ts';
+import { reactor } from '../../src/linux/reactor.ts';
+import type { SocketAddress } from '../../src/linux/sockaddr.ts';
+import { bindSocket, closeFd, listenSocket, localAddress, openSocket } from '../../src/linux/sockets.ts';
+import { guardProcesses } from './guard.ts';
+import { ROOT } from './paths.ts';
+import { type Scope, temporaryFolder } from './temporary.ts';
+import type { Exit } from './zero.ts';
+
+/** What `zerodown/register` is, and what `zero run` puts into NODE_OPTIONS. */
+export const REGISTER: string = pathToFileURL(join(ROOT, 'dist', 'service', 'register.js')).href;
+
+/** A listening socket that nobody accepts from, as a manager holds it until the end of the test. */
+export interface HeldSocket {
+  readonly fd: number;
+  /** `127.0.0.1:8080`, `/path`. */
+  readonly address: string;
+  /** What a program is told: the port's digits, or the path. */
+  readonly where: string;
+}
+
+export function holdSocket(
+  scope: Scope,
+  address: SocketAddress = { family: 'inet', host: '127.0.0.1', port: 0 },
+): HeldSocket {
+  const fd = openSocket(address.family, 'stream');
+  scope.after(() => closeFd(fd));
+  bindSocket(fd, address);
+  listenSocket(fd, 511);
+  const bound = localAddress(fd);
+  if (bound.family === 'unix') return { fd, address: bound.path, where: bound.path };
+  const host = bound.family === 'inet6' ? `[${bound.host}]` : bound.host;
+  return { fd, address: `${host}:${bound.port}`, where: String(bound.port) };
+}
+
+export interface ProgramOptions {
+  readonly node?: string;
+  readonly args: readonly string[];
+  readonly sockets?: readonly HeldSocket[];
+  /** Added to this process's environment and what systemd says of the sockets; undefined takes a variable away. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
+}
+
+export interface Program {
+  readonly pid: number;
+  readonly process: ChildProcess;
+  readonly exited: Promise<Exit>;
+  /** What it has written so far, standard error too. */
+  readonly output: () => string;
+  /** Resolves to the first line written that has this in it; rejects when the program ends without one. */
+  line(text: string): Promise<string>;
+}
+
+/** Starts a Node program with the sockets as descriptors 3 and so on, as systemd does: the variables are for its pid and no other. */
+export function startProgram(scope: Scope, options: ProgramOptions): Program {
+  const { node = process.execPath, args, sockets = [], environment = {} } = options;
+  const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: `--import=${REGISTER}` };
+  delete env.NODE_TEST_CONTEXT;
+  if (sockets.length > 0) env.LISTEN_FDS = String(sockets.length);
+  for (const [name, value] of Object.entries(environment)) {
+    if (value === undefined) delete env[name];
+    else env[name] = value;
+  }
+  const pid = environment.LISTEN_PID ?? '$$';
+  const setPid = sockets.length > 0 ? `LISTEN_PID=${pid} ` : '';
+  const child = spawn('/bin/sh', ['-c', `${setPid}exec "$@"`, 'sh', node, ...args], {
+    env,
+    stdio: ['ignore', 'pipe', 'pipe', ...sockets.map(({ fd }) => fd)],
+  });
+  return follow(scope, child);
+}
+
+/** What a process that was started writes, and how it ends. */
+export function follow(scope: Scope, child: ChildProcess): Program {
+  const pid = child.pid;
+  if (pid === undefined) throw new Error(`${child.spawnfile} could not be started`);
+  guardProcesses(scope).own(pid);
+  let text = '';
+  let changed = () => {};
+  for (const stream of [child.stdout, child.stderr]) {
+    stream?.setEncoding('utf8').on('data', (chunk: string) => {
+      text += chunk;
+      changed();
+    });
+  }
+  let over = false;
+  const exited = new Promise<Exit>((resolve) => {
+    child.once('close', (code, signal) => {
+      over = true;
+      resolve({ code, signal });
+      changed();
+    });
+  });
+  const line = (wanted: string) =>
+    new Promise<string>((resolve, reject) => {
+      const look = () => {
+        const whole = text.slice(0, text.lastIndexOf('\n') + 1).split('\n');
+        const found = whole.find((one) => one.includes(wanted));
+        if (found !== undefined) resolve(found);
+        else if (over) reject(new Error(`it ended without ${wanted}:\n${text}`));
+      };
+      changed = look;
+      look();
+    });
+  return { pid, process: child, exited, output: () => text, line };
+}
+
+/** A NOTIFY_SOCKET; `next` resolves to what is sent to it, one datagram after the other. */
+export function listenForNotifications(scope: Scope): { readonly path: string; next(): Promise<string> } {
+  const path = join(temporaryFolder(scope), 'notify');
+  const fd = createDatagramSocket(path);
+  const come: string[] = [];
+  let waiting: ((text: string) => void) | null = null;
+  const watch = reactor.watch(fd, () => {
+    for (let datagram = receiveDatagram(fd); datagram !== null; datagram = receiveDatagram(fd)) {
+      const text = datagram.data.toString();
+      if (waiting === null) come.push(text);
+      else waiting(text);
+      waiting = null;
+    }
+  });
+  scope.after(() => {
+    watch.close();
+    closeFd(fd);
+  });
+  return {
+    path,
+    next: () =>
+      new Promise((resolve) => {
+        const first = come.shift();
+        if (first === undefined) waiting = resolve;
+        else resolve(first);
+      }),
+  };
+}

@@ -1,0 +1,323 @@
+import assert from 'node:assert/strict';
+import { openSync, readdirSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { openPipe } from '../../src/linux/pipes.ts';
+import { closeFd, connectSocket, openSocket } from '../../src/linux/sockets.ts';
+import { type Answer, ask, type Protocol } from '../support/ask.ts';
+import { freeAddress } from '../support/free-address.ts';
+import {
+  type HeldSocket,
+  holdSocket,
+  listenForNotifications,
+  type Program,
+  REGISTER,
+  startProgram,
+} from '../support/handed-program.ts';
+import { holdRequest } from '../support/held-request.ts';
+import { HttpConnection } from '../support/http-connection.ts';
+import { NODE_MAJORS, requireNode } from '../support/nodes.ts';
+import { fixture } from '../support/paths.ts';
+import { parseTarget } from '../support/target.ts';
+import { type Scope, temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE } from '../support/zero.ts';
+
+const COMMONJS = fixture('unchanged/programs.cjs');
+const MODULE = fixture('unchanged/programs.mjs');
+
+interface Started extends Program {
+  readonly socket: HeldSocket;
+  ask(protocol?: Protocol): Promise<Answer>;
+}
+
+/** Starts a program on the port of a socket that it is handed. */
+function start(
+  scope: Scope,
+  kind: string,
+  {
+    file = COMMONJS,
+    socket = holdSocket(scope),
+    node,
+    environment = {},
+  }: {
+    file?: string;
+    socket?: HeldSocket;
+    node?: string;
+    environment?: Record<string, string | undefined>;
+  } = {},
+): Started {
+  const args = [file, kind, socket.where];
+  const program = startProgram(scope, { ...(node && { node }), args, sockets: [socket], environment });
+  return { ...program, socket, ask: (protocol = 'http') => ask(protocol, parseTarget(socket.address)) };
+}
+
+/** It serves on the socket that it was handed: nobody else accepts there. */
+async function assertServes(program: Started, protocol: Protocol = 'http'): Promise<void> {
+  const answer = program.ask(protocol);
+  const { pid } = await Promise.race([
+    answer,
+    program.exited.then(({ code, signal }) => assert.fail(`exit ${signal ?? code}: ${program.output()}`)),
+  ]);
+  assert.equal(pid, program.pid);
+}
+
+describe('an unchanged program takes the socket of its port', () => {
+  const programs: [string, string, Protocol][] = [
+    ['http', COMMONJS, 'http'],
+    ['callback', COMMONJS, 'http'],
+    ['https', COMMONJS, 'https'],
+    ['http2', COMMONJS, 'http2'],
+    ['net', COMMONJS, 'net'],
+    ['express', COMMONJS, 'http'],
+    ['koa', COMMONJS, 'http'],
+    ['fastify', COMMONJS, 'http'],
+    ['nest', COMMONJS, 'http'],
+    ['http', MODULE, 'http'],
+    ['fastify', MODULE, 'http'],
+  ];
+  for (const [kind, file, protocol] of programs) {
+    const system = file === MODULE ? 'an ES module' : 'CommonJS';
+    it(`${kind}, ${system}`, DEADLINE, async (t) => {
+      const notified = listenForNotifications(t);
+      const program = start(t, kind, { file, environment: { NOTIFY_SOCKET: notified.path } });
+      await assertServes(program, protocol);
+      assert.equal(await notified.next(), 'READY=1');
+      program.process.kill('SIGTERM');
+      assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output());
+    });
+  }
+});
+
+describe('a program that was handed its socket', () => {
+  it('is told its address, also that of a Unix socket', DEADLINE, async (t) => {
+    const path = join(temporaryFolder(t), 'socket');
+    const unix = start(t, 'address', { socket: holdSocket(t, { family: 'unix', path }) });
+    await unix.line(`"${path}"`);
+    await assertServes(unix);
+    const inet = start(t, 'address', { socket: holdSocket(t, { family: 'inet', host: '0.0.0.0', port: 0 }) });
+    await inet.line(`"port":${inet.socket.where}`);
+    await assertServes(inet);
+  });
+
+  it('is told that it is in use, like everybody, when it listens on it twice', DEADLINE, async (t) => {
+    const program = start(t, 'both');
+    await program.line('EADDRINUSE');
+    await assertServes(program);
+  });
+
+  it('is told why it cannot have it again after it closed it', DEADLINE, async (t) => {
+    const program = start(t, 'twice');
+    const { where } = program.socket;
+    const line = await program.line('descriptor 3');
+    assert.match(line, /^descriptor 3, handed over by systemd, is not open in this process$/, where);
+  });
+
+  it('hides it from its children, and leaves the rest of NODE_OPTIONS to them', DEADLINE, async (t) => {
+    const options = `--no-deprecation --import=${REGISTER} --no-warnings`;
+    const program = start(t, 'children', { environment: { NODE_OPTIONS: options } });
+    const { child, own } = await program.ask();
+    for (const environment of [child ?? {}, own ?? {}]) {
+      assert.equal(environment.NODE_OPTIONS, '--no-deprecation --no-warnings');
+      const told = Object.keys(environment).filter((name) =>
+        /^(LISTEN_|ZERO_|SERVER_ST|EINHORN_)/.test(name),
+      );
+      assert.deepEqual(told, []);
+    }
+  });
+
+  it('hides from the children of a cluster worker how that one was started', DEADLINE, async (t) => {
+    const program = start(t, 'clusterOfOne');
+    const { child, own, pid } = await program.ask();
+    assert.notEqual(pid, program.pid);
+    for (const environment of [child ?? {}, own ?? {}]) {
+      assert.equal(environment.NODE_OPTIONS, '--no-deprecation');
+      assert.equal(environment.ZERO_CLUSTER_WORKER, undefined);
+    }
+  });
+
+  it('that knows what it was handed takes it itself, and stops itself', DEADLINE, async (t) => {
+    const program = start(t, 'aware');
+    await program.line('listening on 3');
+    await assertServes(program);
+    program.process.kill('SIGTERM');
+    assert.deepEqual(await program.exited, { code: null, signal: 'SIGTERM' });
+  });
+});
+
+describe('on its shutdown signal an unchanged program', () => {
+  it('finishes what is under way, then exits', DEADLINE, async (t) => {
+    const program = start(t, 'http');
+    await assertServes(program);
+    const held = holdRequest(t, program.socket.address);
+    await assertServes(program);
+    program.process.kill('SIGTERM');
+    await closed(program);
+    const response = await held.finish();
+    assert.equal(JSON.parse(response.body.toString()).pid, program.pid);
+    assert.deepEqual(await program.exited, { code: 0, signal: null });
+  });
+
+  it('answers on a connection that was idle, and says that it is the last time', DEADLINE, async (t) => {
+    const program = start(t, 'http');
+    const connection = await keptConnection(t, program);
+    program.process.kill('SIGTERM');
+    await closed(program);
+    const exchange = await connection.exchange(REQUEST, 10_000);
+    assert.ok(exchange.kind === 'answered', JSON.stringify(exchange));
+    assert.equal(exchange.response.keepsAlive, false);
+    assert.deepEqual(await program.exited, { code: 0, signal: null });
+  });
+
+  it('does what its own handler says, whose close loses nothing', DEADLINE, async (t) => {
+    const program = start(t, 'handler');
+    const connection = await keptConnection(t, program);
+    program.process.kill('SIGTERM');
+    await closed(program);
+    const exchange = await connection.exchange(REQUEST, 10_000);
+    assert.ok(exchange.kind === 'answered', JSON.stringify(exchange));
+    assert.deepEqual(await program.exited, { code: 7, signal: null });
+  });
+
+  it('is asked by the signal that zero says, and answers zero that it drains', DEADLINE, async (t) => {
+    const notified = listenForNotifications(t);
+    const program = start(t, 'http', {
+      environment: { ZERO_GENERATION: '1', ZERO_SHUTDOWN_SIGNAL: 'SIGQUIT', NOTIFY_SOCKET: notified.path },
+    });
+    assert.equal(await notified.next(), 'READY=1\nX_ZERO_DRAINS=1');
+    program.process.kill('SIGQUIT');
+    assert.deepEqual(await program.exited, { code: 0, signal: null });
+  });
+});
+
+describe('an unchanged program with more than one thread or process', () => {
+  it('serves from a worker thread, which is drained', DEADLINE, (t) => drainsBehindMain(t, 'thread'));
+
+  it('serves from the workers of a cluster, which are drained', DEADLINE, (t) =>
+    drainsBehindMain(t, 'cluster'),
+  );
+
+  it('has its sockets when every one of them listens, and not before', DEADLINE, async (t) => {
+    const notified = listenForNotifications(t);
+    const [one, other] = [holdSocket(t), holdSocket(t)];
+    const program = startProgram(t, {
+      args: [COMMONJS, 'late', one.where, other.where],
+      sockets: [one, other],
+      environment: { NOTIFY_SOCKET: notified.path },
+    });
+    await ask('http', parseTarget(one.address));
+    program.process.kill('SIGUSR2');
+    assert.equal(await notified.next(), 'READY=1');
+    assert.ok(program.output().includes('second'), 'it was ready before its second socket listened');
+    assert.equal((await ask('http', parseTarget(other.address))).pid, program.pid);
+  });
+});
+
+describe('a program is left alone', () => {
+  it('that listens somewhere else', DEADLINE, async (t) => {
+    const elsewhere = await freePort();
+    const program = startProgram(t, { args: [COMMONJS, 'children', elsewhere], sockets: [holdSocket(t)] });
+    await program.line('listening');
+    const { own } = await ask('http', { port: Number(elsewhere), host: '127.0.0.1' });
+    assert.equal(own?.LISTEN_FDS, '1');
+    program.process.kill('SIGTERM');
+    assert.deepEqual(await program.exited, { code: null, signal: 'SIGTERM' });
+  });
+
+  it('whose pid is not the one that the variables are for', DEADLINE, async (t) => {
+    const program = start(t, 'both', { environment: { LISTEN_PID: '1' } });
+    assert.match(await program.line('EADDRINUSE'), /EADDRINUSE/);
+    assert.equal((await program.exited).code, 1);
+  });
+
+  it('whose descriptor is a file, a pipe, or a socket that does not listen', DEADLINE, async (t) => {
+    const socket = holdSocket(t);
+    const connected = openSocket('inet', 'stream');
+    const pipe = openPipe();
+    const file = openSync('/dev/null', 'r');
+    t.after(() => {
+      for (const fd of [connected, pipe.read, pipe.write, file]) closeFd(fd);
+    });
+    connectSocket(connected, { family: 'inet', host: '127.0.0.1', port: Number(socket.where) });
+    for (const fd of [connected, pipe.read, file]) {
+      const program = start(t, 'http', { socket: { ...socket, fd } });
+      assert.match(await program.line('EADDRINUSE'), /EADDRINUSE/);
+      assert.equal((await program.exited).code, 1);
+    }
+  });
+
+  it('whose variables are malformed, with a warning that names them', DEADLINE, async (t) => {
+    for (const [name, value] of [
+      ['ZERO_LISTENERS', '[{"name":'],
+      ['SERVER_STARTER_PORT', '8080'],
+      ['LISTEN_FDS', 'many'],
+    ] as const) {
+      const program = start(t, 'http', { environment: { [name]: value } });
+      await program.line(`ZerodownWarning: no socket is taken over: ${name} is no `);
+      assert.equal((await program.exited).code, 1);
+    }
+  });
+
+  it('that goes on without its NOTIFY_SOCKET, with a warning', DEADLINE, async (t) => {
+    const program = start(t, 'http', { environment: { NOTIFY_SOCKET: '/nowhere/notify' } });
+    await assertServes(program);
+    await program.line('NOTIFY_SOCKET /nowhere/notify was not told READY=1');
+    await assertServes(program);
+  });
+});
+
+for (const major of NODE_MAJORS) {
+  describe(`on Node ${major}`, () => {
+    for (const kind of ['http', 'thread', 'cluster', 'express', 'fastify']) {
+      it(`an unchanged program serves and drains: ${kind}`, DEADLINE, async (t) => {
+        const node = requireNode(t, major);
+        if (node !== null) await drainsBehindMain(t, kind, node);
+      });
+    }
+  });
+}
+
+/** A request that is under way when the signal comes is answered, whichever thread or process has it, and then all of it ends. */
+async function drainsBehindMain(t: Scope, kind: string, node?: string): Promise<void> {
+  const notified = listenForNotifications(t);
+  const program = start(t, kind, { ...(node && { node }), environment: { NOTIFY_SOCKET: notified.path } });
+  assert.equal(await notified.next(), 'READY=1');
+  assert.equal((await program.ask()).kind, kind);
+  const held = holdRequest(t, program.socket.address);
+  await program.ask();
+  program.process.kill('SIGTERM');
+  await closed(program);
+  assert.equal(JSON.parse((await held.finish()).body.toString()).kind, kind);
+  assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output());
+}
+
+const REQUEST = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
+
+/** One on which a request was answered. */
+async function keptConnection(scope: Scope, { socket }: Started): Promise<HttpConnection> {
+  const connection = new HttpConnection(parseTarget(socket.address));
+  scope.after(() => connection.close());
+  const exchange = await connection.exchange(REQUEST, 10_000);
+  assert.ok(exchange.kind === 'answered' && exchange.response.keepsAlive);
+  return connection;
+}
+
+/** Resolves when it accepts no more: it has closed the socket that it was handed. */
+async function closed({ pid, socket }: Started): Promise<void> {
+  const inode = readlinkSync(`/proc/self/fd/${socket.fd}`);
+  for (;;) {
+    const open = readdirSync(`/proc/${pid}/fd`).some((fd) => {
+      try {
+        return readlinkSync(`/proc/${pid}/fd/${fd}`) === inode;
+      } catch {
+        // Closed meanwhile.
+        return false;
+      }
+    });
+    if (!open) return;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+async function freePort(): Promise<string> {
+  return (await freeAddress()).split(':')[1] ?? '';
+}

@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { importToken, withoutToken, withToken } from '../../../../src/service/register/node-options.ts';
+
+const TOKEN = importToken('file:///opt/zero/register.js');
+
+describe('NODE_OPTIONS', () => {
+  it('gets one token more, at its end and once', () => {
+    assert.equal(withToken(undefined, TOKEN), '--import=file:///opt/zero/register.js');
+    assert.equal(withToken('', TOKEN), TOKEN);
+    assert.equal(withToken('--max-old-space-size=100', TOKEN), `--max-old-space-size=100 ${TOKEN}`);
+    assert.equal(withToken(`${TOKEN} --no-warnings`, TOKEN), `--no-warnings ${TOKEN}`);
+  });
+
+  it('gets rid of exactly that token', () => {
+    assert.equal(withoutToken(TOKEN, TOKEN), '');
+    assert.equal(withoutToken(`--no-warnings ${TOKEN}`, TOKEN), '--no-warnings');
+    assert.equal(withoutToken(`${TOKEN} --no-warnings`, TOKEN), '--no-warnings');
+    assert.equal(withoutToken(`-r "a  b" ${TOKEN} --no-warnings`, TOKEN), '-r "a  b" --no-warnings');
+    for (const others of ['', '-r  x', `${TOKEN}.other`, `x${TOKEN}`, '--import=file:///other.js'])
+      assert.equal(withoutToken(others, TOKEN), others);
+  });
+
+  it('is what it was when the token comes and goes', () => {
+    for (const options of ['', '--no-warnings', '-r "a b"  --title=x'])
+      assert.equal(withoutToken(withToken(options, TOKEN), TOKEN), options);
+  });
+});

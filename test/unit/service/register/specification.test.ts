@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Inspected } from '../../../../src/service/handed/inspect.ts';
+import { readSpecification } from '../../../../src/service/register/specification.ts';
+
+const SELF = { pid: 100, ppid: 99 };
+const SYSTEMD = { LISTEN_PID: '100', LISTEN_FDS: '1' };
+const ZERO = { ZERO_LISTENERS: '[{"name":"http","fd":3,"address":"127.0.0.1:80"}]', ZERO_GENERATION: '1' };
+const LISTENING: Inspected = {
+  socket: { type: 'stream', place: { family: 'ip', host: '::', port: 80 } },
+};
+
+const read = (environment: Record<string, string>, seen: Inspected = LISTENING) =>
+  readSpecification(environment, SELF, () => seen);
+
+describe('what an unchanged program is told', () => {
+  it('is its sockets, with the address of each', () => {
+    assert.deepEqual(read(SYSTEMD)?.claims, [{ fd: 3, name: null, address: '[::]:80', from: 'systemd' }]);
+    assert.deepEqual(read({ ...SYSTEMD, ...ZERO })?.claims, [
+      { fd: 3, name: 'http', address: '127.0.0.1:80', from: 'zero' },
+    ]);
+  });
+
+  it('is nothing where the variables are meant for another process, or there are no such sockets', () => {
+    assert.equal(read({}), null);
+    assert.equal(read({ ...SYSTEMD, ...ZERO, LISTEN_PID: '1' }), null);
+    assert.equal(read({ ...ZERO }, { problem: 'is not open' }), null);
+    const udp = { type: 'datagram', place: { family: 'ip', host: '::', port: 80 } } as const;
+    assert.equal(read(SYSTEMD, { socket: udp }), null);
+  });
+
+  it('is how it is asked to leave', () => {
+    const leaving = (environment: Record<string, string>) => {
+      const found = read(environment);
+      return [...(found?.signals ?? []), found?.drainTimeout];
+    };
+    assert.deepEqual(leaving(SYSTEMD), ['SIGTERM', 25_000]);
+    const zero = (timeout: string) =>
+      leaving({ ...ZERO, ZERO_SHUTDOWN_SIGNAL: 'SIGQUIT', ZERO_SHUTDOWN_TIMEOUT_MS: timeout });
+    assert.deepEqual(zero('30000'), ['SIGQUIT', 28_000]);
+    assert.deepEqual(zero('2000'), ['SIGQUIT', 1_500]);
+    assert.deepEqual(zero('0'), ['SIGQUIT', 2 ** 31 - 1]);
+    assert.deepEqual(zero('soon'), ['SIGQUIT', 25_000]);
+    const einhorn = { EINHORN_FD_COUNT: '1', EINHORN_FD_0: '3', EINHORN_MASTER_PID: '99' };
+    assert.deepEqual(leaving(einhorn), ['SIGUSR2', 'SIGTERM', 25_000]);
+  });
+});
