@@ -1,6 +1,8 @@
-import { configFromArguments, formatProblem, locateConfig } from '../config/index.ts';
+import { configFromArguments, formatProblem, locateConfig, type RunArguments } from '../config/index.ts';
+import { importToken, withToken } from '../service/register/node-options.ts';
 import { ConfigError, type ConfigSource, configFile, fixedConfig } from '../supervisor/config-source.ts';
 import { supervise } from '../supervisor/supervise.ts';
+import { whatStarts } from './node-command.ts';
 import { version } from './version.ts';
 
 const USAGE = 2;
@@ -24,9 +26,14 @@ export function runCommandLine(line: CommandLine): Promise<number> {
     console.error('zero run: no command given: zero run --listen 8080 -- CMD [ARG...]');
     return Promise.resolve(USAGE);
   }
+  const started = whatStarts(line.command);
+  if (started.kind === 'package_manager') {
+    console.error(managerRefusal(started.name, started.instead, line.listen));
+    return Promise.resolve(USAGE);
+  }
   let source: ConfigSource;
   try {
-    source = commandLineConfig(line);
+    source = commandLineConfig(started.kind === 'node' ? preloaded(line) : line);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) console.error(problem);
@@ -35,7 +42,24 @@ export function runCommandLine(line: CommandLine): Promise<number> {
   return supervise({ source, version });
 }
 
-function commandLineConfig(line: CommandLine): ConfigSource {
+/** Node does not know what to do with the sockets, and nobody shall have to change the program: it loads what does first. */
+function preloaded(line: CommandLine): CommandLine & Pick<RunArguments, 'environment'> {
+  if (line.listen.length === 0) return line;
+  const module = new URL('service/register.js', import.meta.url);
+  const value = withToken(process.env.NODE_OPTIONS, importToken(module.href));
+  return { ...line, environment: [{ key: 'NODE_OPTIONS', value }] };
+}
+
+/** @param instead the command behind it, where that is known */
+function managerRefusal(name: string, instead: string | null, listen: readonly string[]): string {
+  const options = listen.map((address) => `--listen ${address} `).join('');
+  return (
+    `zero run: ${name} does not pass listening sockets on to what it starts. ` +
+    `Name the node command itself: zero run ${options}-- ${instead ?? 'node server.js'}`
+  );
+}
+
+function commandLineConfig(line: RunArguments): ConfigSource {
   const result = configFromArguments(line);
   if ('problems' in result) throw new ConfigError(result.problems.map(formatProblem));
   return fixedConfig(result.config);

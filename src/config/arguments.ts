@@ -13,6 +13,8 @@ export interface RunArguments {
   /** A number or `auto`. */
   readonly workers?: string;
   readonly command: readonly string[];
+  /** Added to the service's environment, which is otherwise zero's own. */
+  readonly environment?: readonly { readonly key: string; readonly value: string }[];
 }
 
 /**
@@ -40,6 +42,7 @@ export function configFromArguments(
     path,
     args,
     ...(given.workers === undefined ? {} : { workers: given.workers }),
+    ...(given.environment && { environment: given.environment, inherit_environment: true }),
   };
   const checked = checkTree({ service: { listeners, runtime } }, () => false);
   if ('config' in checked) return checked;

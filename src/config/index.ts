@@ -1,4 +1,5 @@
-export { configFromArguments } from './arguments.ts';
+export { configFromArguments, type RunArguments } from './arguments.ts';
+export { findCommand } from './find-command.ts';
 export { configSchema } from './json-schema.ts';
 export { loadConfig } from './load.ts';
 export { locateConfig } from './locate.ts';

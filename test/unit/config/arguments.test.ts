@@ -29,6 +29,14 @@ test('a command and its addresses', () => {
   assert.equal(runtime.inherit_environment, true);
 });
 
+test('variables are added to what is inherited', () => {
+  const environment = [{ key: 'A', value: '1' }];
+  const result = configFromArguments({ listen: [], command: ['node'], environment }, find);
+  assert.ok('config' in result);
+  const { runtime } = result.config.service;
+  assert.deepEqual([runtime.environment, runtime.inherit_environment], [environment, true]);
+});
+
 test('a command with a slash is not looked up', () => {
   const result = configFromArguments({ listen: [], name: 'web', command: ['./my app'] }, () => null);
   assert.ok('config' in result);

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { ask } from '../support/ask.ts';
+import { requireProgram } from '../support/debian.ts';
+import { freeAddress } from '../support/free-address.ts';
+import { follow, type Program } from '../support/handed-program.ts';
+import { type Load, startLoad } from '../support/load.ts';
+import { fixture, ROOT } from '../support/paths.ts';
+import { parseTarget } from '../support/target.ts';
+import { type Scope, temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE, runZero, startZero } from '../support/zero.ts';
+
+const PROGRAM = fixture('unchanged/programs.cjs');
+const PRELOADED = ['--import', 'zerodown/register'];
+
+/** The same program everywhere, on an address that a manager can be told. */
+async function program(kind = 'http'): Promise<{ address: string; port: string; args: string[] }> {
+  const address = await freeAddress();
+  const port = address.split(':')[1] ?? '';
+  return { address, port, args: [PROGRAM, kind, port] };
+}
+
+/** A folder in which the package is installed. */
+function project(scope: Scope): string {
+  const folder = temporaryFolder(scope);
+  mkdirSync(join(folder, 'node_modules'));
+  symlinkSync(ROOT, join(folder, 'node_modules', 'zerodown'));
+  return folder;
+}
+
+function startManager(scope: Scope, command: string, args: readonly string[]): Program {
+  const { NODE_TEST_CONTEXT: _, NODE_OPTIONS: __, ...env } = process.env;
+  const stdio = ['ignore', 'pipe', 'pipe'] as const;
+  return follow(scope, spawn(command, args, { cwd: project(scope), env, stdio: [...stdio] }));
+}
+
+/** Clients with connections of both kinds, who take their time or do not. */
+function startLoads(scope: Scope, target: string): Load[] {
+  return [
+    startLoad(scope, { target, clients: 4 }),
+    startLoad(scope, { target, clients: 8, connections: 'keep-alive' }),
+    startLoad(scope, { target, clients: 8, connections: 'keep-alive', think: { from: 0, to: 200 } }),
+  ];
+}
+
+/** Nothing was lost, and each of these generations has answered. */
+async function assertNothingLost(loads: readonly Load[], generations: readonly string[]): Promise<void> {
+  for (const { failed, losses, byGeneration } of await Promise.all(loads.map((load) => load.stop()))) {
+    assert.deepEqual([failed, losses], [0, []]);
+    assert.deepEqual(Object.keys(byGeneration).sort(), generations);
+  }
+}
+
+/** Two handovers under load, and the end. */
+async function losesNothingUnderZero(
+  t: Scope,
+  address: string,
+  command: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  const args = ['run', '--listen', address, '--name', 'a', '--', ...command];
+  const zero = startZero(t, { args, environment });
+  await zero.fact('generation_promoted', { generation: 1 });
+  const loads = startLoads(t, address);
+  for (const generation of [2, 3]) {
+    await Promise.all(loads.map((load) => load.whenPhaseHas(100)));
+    zero.signal('SIGHUP');
+    await zero.fact('generation_gone', { generation: generation - 1 });
+    for (const load of loads) load.phase(`generation ${generation}`);
+  }
+  await Promise.all(loads.map((load) => load.whenPhaseHas(100)));
+  await assertNothingLost(loads, ['1', '2', '3']);
+  zero.signal('SIGTERM');
+  assert.deepEqual(await zero.exited, { code: 0, signal: null });
+  const exits = zero.log.all('worker_exited').map(({ exit }) => exit);
+  assert.deepEqual(exits, Array(3).fill({ kind: 'exited', code: 0 }));
+}
+
+describe('a program that was never changed', () => {
+  it('loses no request when zero hands over, and nobody had to name the module', DEADLINE, async (t) => {
+    const { address, args } = await program('http');
+    // Whatever was in NODE_OPTIONS is still there.
+    const environment = { NODE_OPTIONS: '--no-deprecation' };
+    await losesNothingUnderZero(t, address, ['env', 'UNCHANGED=yes', 'node', ...args], environment);
+  });
+
+  it('loses no request as a cluster', DEADLINE, async (t) => {
+    const { address, args } = await program('cluster');
+    await losesNothingUnderZero(t, address, ['node', ...args]);
+  });
+
+  it('loses no request when Server::Starter hands over', DEADLINE, async (t) => {
+    const starter = requireProgram(t, 'start_server', 'libserver-starter-perl');
+    if (starter === null) return;
+    const { address, args } = await program();
+    const manager = startManager(t, starter, [
+      ...['--port', address, '--interval', '1', '--', process.execPath],
+      ...[...PRELOADED, ...args],
+    ]);
+    await manager.line('starting new worker');
+    const first = await ask('http', parseTarget(address));
+    assert.equal(first.generation, 1);
+    const loads = startLoads(t, address);
+    await Promise.all(loads.map((load) => load.whenPhaseHas(100)));
+    manager.process.kill('SIGHUP');
+    await manager.line(`old worker ${first.pid} died, status:0`);
+    for (const load of loads) load.phase('generation 2');
+    await Promise.all(loads.map((load) => load.whenPhaseHas(100)));
+    await assertNothingLost(loads, ['1', '2']);
+    manager.process.kill('SIGTERM');
+    assert.equal((await manager.exited).code, 0);
+  });
+
+  it('is started by systemd when the first connection comes, and serves it', DEADLINE, async (t) => {
+    const activate = requireProgram(t, 'systemd-socket-activate', 'systemd');
+    if (activate === null) return;
+    const { address, args } = await program();
+    const command = [process.execPath, ...PRELOADED, ...args];
+    const manager = startManager(t, activate, ['--listen', address, ...command]);
+    await manager.line('Listening on');
+    // It executes the program in its own place.
+    assert.equal((await ask('http', parseTarget(address))).pid, manager.pid);
+    assert.equal((await ask('http', parseTarget(address))).pid, manager.pid);
+    manager.process.kill('SIGTERM');
+    assert.deepEqual(await manager.exited, { code: 0, signal: null });
+  });
+
+  it('is as it ever was when nobody hands it anything', DEADLINE, async (t) => {
+    const { port } = await program();
+    const alone = startManager(t, process.execPath, [...PRELOADED, PROGRAM, 'callback', port]);
+    await alone.line('listening');
+    assert.equal((await ask('http', { host: '127.0.0.1', port: Number(port) })).pid, alone.pid);
+    alone.process.kill('SIGTERM');
+    assert.deepEqual(await alone.exited, { code: null, signal: 'SIGTERM' });
+  });
+
+  it('is not started through a package manager, which keeps its sockets from it', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    writeFileSync(join(folder, 'package.json'), '{"scripts":{"start":"node server.js"}}');
+    const args = ['run', '--listen', '127.0.0.1:0', '--', 'npm', 'start'];
+    const { code, stderr } = await runZero(t, { args, folder });
+    assert.equal(code, 2);
+    assert.equal(
+      stderr,
+      'zero run: npm does not pass listening sockets on to what it starts. ' +
+        'Name the node command itself: zero run --listen 127.0.0.1:0 -- node server.js\n',
+    );
+  });
+});
