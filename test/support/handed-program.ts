@@ -108,26 +108,39 @@ export function follow(scope: Scope, child: ChildProcess): Program {
   return { pid, process: child, exited, output: () => text, line };
 }
 
-/** A NOTIFY_SOCKET; `next` resolves to what is sent to it, one datagram after the other. */
-export function listenForNotifications(scope: Scope): { readonly path: string; next(): Promise<string> } {
+/** A NOTIFY_SOCKET. */
+export interface Notifications {
+  readonly path: string;
+  /** Resolves to what is sent to it, one datagram after the other. */
+  next(): Promise<string>;
+  /** What was sent to it until now and `next` has not given. */
+  unread(): readonly string[];
+}
+
+export function listenForNotifications(scope: Scope): Notifications {
   const path = join(temporaryFolder(scope), 'notify');
   const fd = createDatagramSocket(path);
   const come: string[] = [];
   let waiting: ((text: string) => void) | null = null;
-  const watch = reactor.watch(fd, () => {
+  const receive = () => {
     for (let datagram = receiveDatagram(fd); datagram !== null; datagram = receiveDatagram(fd)) {
       const text = datagram.data.toString();
       if (waiting === null) come.push(text);
       else waiting(text);
       waiting = null;
     }
-  });
+  };
+  const watch = reactor.watch(fd, receive);
   scope.after(() => {
     watch.close();
     closeFd(fd);
   });
   return {
     path,
+    unread() {
+      receive();
+      return come;
+    },
     next: () =>
       new Promise((resolve) => {
         const first = come.shift();
