@@ -6,6 +6,8 @@ import { chooseHanded, readClaims } from './find-handed.ts';
  * (`localhost`, wildcards and the ways to write an IP address count as what they mean). Null where nobody handed one over for that; throws
  * HandedError where one is there and is not open, no listening socket, or at another address than it is said to be.
  */
-export const findHanded: FindHanded = (wanted) => chooseHanded(readClaims(process.env, process), wanted);
+export const findHanded: FindHanded = (wanted) =>
+  // Elsewhere a descriptor cannot be proved, and a service is only developed.
+  process.platform === 'linux' ? chooseHanded(readClaims(process.env, process), wanted) : null;
 
 export { HandedError } from './handed-error.ts';
