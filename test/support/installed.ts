@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { ROOT } from './paths.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
-/** What a package of zero holds that the command needs, and the prebuilt part of the FFI that is installed with it. */
-const PARTS = ['bin', 'dist', join('node_modules', '@koromix')];
+/** What a package of zero holds that the command and the library need, and the FFI that is installed with it. */
+const PARTS = ['bin', 'dist', join('node_modules', '@koromix'), join('node_modules', 'koffi')];
 
 export interface Installed {
   readonly folder: string;

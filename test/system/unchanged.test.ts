@@ -1,26 +1,37 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { chownSync, cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ask } from '../support/ask.ts';
 import { requireProgram } from '../support/debian.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { follow, type Program } from '../support/handed-program.ts';
+import { installZero } from '../support/installed.ts';
 import { type Load, startLoad } from '../support/load.ts';
 import { fixture, ROOT } from '../support/paths.ts';
+import { account, asAccount, IS_ROOT, sharedFolder } from '../support/privileges.ts';
 import { parseTarget } from '../support/target.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
-import { DEADLINE, runZero, startZero } from '../support/zero.ts';
+import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 
-const PROGRAM = fixture('unchanged/programs.cjs');
 const PRELOADED = ['--import', 'zerodown/register'];
 
 /** The same program everywhere, on an address that a manager can be told. */
-async function program(kind = 'http'): Promise<{ address: string; port: string; args: string[] }> {
+async function program(
+  kind = 'http',
+  folder = fixture('unchanged'),
+): Promise<{ address: string; port: string; args: string[] }> {
   const address = await freeAddress();
   const port = address.split(':')[1] ?? '';
-  return { address, port, args: [PROGRAM, kind, port] };
+  return { address, port, args: [join(folder, 'programs.cjs'), kind, port] };
+}
+
+/** With the program, where every user may read it. */
+function readableFolder(scope: Scope): string {
+  const folder = sharedFolder(scope);
+  cpSync(fixture('unchanged'), folder, { recursive: true });
+  return folder;
 }
 
 /** A folder in which the package is installed. */
@@ -54,6 +65,20 @@ async function assertNothingLost(loads: readonly Load[], generations: readonly s
   }
 }
 
+/** zero keeps what it knows of an instance in the folders of the system where root starts it, and in these of a test else. */
+function startAsUser(t: Scope, args: readonly string[], environment: Readonly<Record<string, string>>): Zero {
+  const folder = sharedFolder(t);
+  const nobody = account('nobody');
+  if (IS_ROOT) chownSync(folder, nobody.uid, nobody.gid);
+  const { command } = installZero(t);
+  return startZero(t, {
+    folder,
+    command: IS_ROOT ? [...asAccount(nobody), ...command] : command,
+    args,
+    environment: { XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: folder, ...environment },
+  });
+}
+
 /** Two handovers under load, and the end. */
 async function losesNothingUnderZero(
   t: Scope,
@@ -61,8 +86,7 @@ async function losesNothingUnderZero(
   command: readonly string[],
   environment: Readonly<Record<string, string>> = {},
 ): Promise<void> {
-  const args = ['run', '--listen', address, '--name', 'a', '--', ...command];
-  const zero = startZero(t, { args, environment });
+  const zero = startAsUser(t, ['run', '--listen', address, '--', ...command], environment);
   await zero.fact('generation_promoted', { generation: 1 });
   const loads = startLoads(t, address);
   for (const generation of [2, 3]) {
@@ -81,14 +105,14 @@ async function losesNothingUnderZero(
 
 describe('a program that was never changed', () => {
   it('loses no request when zero hands over, and nobody had to name the module', DEADLINE, async (t) => {
-    const { address, args } = await program('http');
+    const { address, args } = await program('http', readableFolder(t));
     // Whatever was in NODE_OPTIONS is still there.
     const environment = { NODE_OPTIONS: '--no-deprecation' };
     await losesNothingUnderZero(t, address, ['env', 'UNCHANGED=yes', 'node', ...args], environment);
   });
 
   it('loses no request as a cluster', DEADLINE, async (t) => {
-    const { address, args } = await program('cluster');
+    const { address, args } = await program('cluster', readableFolder(t));
     await losesNothingUnderZero(t, address, ['node', ...args]);
   });
 
@@ -130,7 +154,12 @@ describe('a program that was never changed', () => {
 
   it('is as it ever was when nobody hands it anything', DEADLINE, async (t) => {
     const { port } = await program();
-    const alone = startManager(t, process.execPath, [...PRELOADED, PROGRAM, 'callback', port]);
+    const alone = startManager(t, process.execPath, [
+      ...PRELOADED,
+      fixture('unchanged/programs.cjs'),
+      'callback',
+      port,
+    ]);
     await alone.line('listening');
     assert.equal((await ask('http', { host: '127.0.0.1', port: Number(port) })).pid, alone.pid);
     alone.process.kill('SIGTERM');
