@@ -174,7 +174,11 @@ describe('on its shutdown signal an unchanged program', () => {
   });
 
   it('does what its own handler says, whose close loses nothing', DEADLINE, async (t) => {
-    const program = start(t, 'handler');
+    const notified = listenForNotifications(t);
+    const environment = { ZERO_GENERATION: '1', NOTIFY_SOCKET: notified.path };
+    const program = start(t, 'handler', { environment });
+    // Nobody knows whether it finishes what it has.
+    assert.equal(await notified.next(), 'READY=1');
     const connection = await keptConnection(t, program);
     program.process.kill('SIGTERM');
     await closed(program);

@@ -10,12 +10,13 @@ export const supervisedBy: SupervisedBy = () => supervisorOf(surroundings());
  * Tells everybody who waits for it that this process is ready: NOTIFY_SOCKET (zero, systemd), Einhorn, and a parent with an IPC channel
  * (pm2). Who cannot be told is named in a warning: a service that works goes on.
  * @param mainPid where another process is the main one from now on
+ * @param drains zero need not wait for its connections before it asks it to leave; left out: where the shutdown signal does not just end it
  */
-export async function tellManagers(mainPid?: number): Promise<void> {
+export async function tellManagers(mainPid?: number, drains = hearsShutdown()): Promise<void> {
   const around = surroundings();
   const { EINHORN_SOCK_PATH } = around.environment;
   await Promise.all([
-    notify({ state: 'ready', mainPid: mainPid ?? null, drains: isUnderZero(around) && hearsShutdown() }),
+    notify({ state: 'ready', mainPid: mainPid ?? null, drains: isUnderZero(around) && drains }),
     EINHORN_SOCK_PATH !== undefined && isUnderEinhorn(around)
       ? warnUnless('Einhorn', () => acknowledge(EINHORN_SOCK_PATH, around.pid))
       : undefined,

@@ -2,7 +2,7 @@ import { tellManagers } from '../ready/index.ts';
 import { endCluster, preloadClusterWorkers } from './cluster.ts';
 import { forgetSockets } from './environment.ts';
 import { Servers } from './servers.ts';
-import { onShutdown } from './shutdown.ts';
+import { onShutdown, stopsAsAsked } from './shutdown.ts';
 import type { Specification } from './specification.ts';
 import { Threads } from './threads.ts';
 
@@ -28,7 +28,7 @@ export function lookAfterProgram(specification: Specification, url: string): voi
   };
   const onListening = (fd: number) => {
     listening.add(fd);
-    if (taken && listening.size === claims.length) void tellManagers();
+    if (taken && listening.size === claims.length) void tellManagers(undefined, stopsAsAsked(signals));
   };
   const servers = new Servers({ claims, onTaken, onListening });
   const threads = new Threads({ onTaken, onListening });

@@ -22,3 +22,8 @@ export function onShutdown(
     });
   }
 }
+
+/** Nobody but `onShutdown` hears them: of a program that stops by itself nobody knows whether it finishes what it has. */
+export function stopsAsAsked(signals: readonly string[]): boolean {
+  return signals.every((signal) => process.listenerCount(signal) === 1);
+}
