@@ -12,6 +12,7 @@ import { connect as connectNet, createServer as createNetServer, type Socket } f
 import { test } from 'node:test';
 import { drain } from '../../../../src/service/drain/drain.ts';
 import { CERTIFICATE } from '../../../support/certificate.ts';
+import { seededRandom } from '../../../support/random.ts';
 import type { Scope } from '../../../support/temporary.ts';
 import { askOnce, get, LIMIT, LONG, openTls, serve } from './support.ts';
 
@@ -208,5 +209,52 @@ test(
     await told;
     const { connections, finished, toldToClose, cut } = await report;
     assert.deepEqual([connections, finished, toldToClose, cut], [1, 1, 1, 0]);
+  },
+);
+
+test(
+  'clients that ask one thing after the other lose nothing when server after server is drained',
+  LIMIT,
+  async (t) => {
+    const DRAINS = 10;
+    const ANSWERS_EACH = 40;
+    const events = new EventEmitter();
+    let port = 0;
+    let answers = 0;
+    let running = true;
+    const nextServer = async (): Promise<Http2Server> => {
+      const server = createServer();
+      answering(server);
+      port = await serve(t, server);
+      return server;
+    };
+    const run = async (random: () => number): Promise<void> => {
+      let client: ClientHttp2Session | null = null;
+      while (running) {
+        if (client === null || client.closed) {
+          client = connect(`http://127.0.0.1:${port}`);
+          t.after(() => client?.destroy());
+        }
+        assert.equal(await ask(client), 'ok');
+        answers += 1;
+        events.emit('answer');
+        await new Promise((resolve) => setTimeout(resolve, random() * 30));
+      }
+      client?.close();
+    };
+    let server = await nextServer();
+    const clients = Array.from({ length: 16 }, (_, index) => run(seededRandom(index)));
+    for (let drained = 0; drained < DRAINS; drained += 1) {
+      const wanted = answers + ANSWERS_EACH;
+      while (answers < wanted) await Promise.race([once(events, 'answer'), Promise.all(clients)]);
+      const old = server;
+      server = await nextServer();
+      const { connections, finished, cut } = await drain(old, LONG);
+      // A client may be between two sessions.
+      assert.ok(connections > 0);
+      assert.deepEqual([finished, cut], [connections, 0]);
+    }
+    running = false;
+    await Promise.all(clients);
   },
 );
