@@ -1,43 +1,59 @@
 import assert from 'node:assert/strict';
-import { rmSync } from 'node:fs';
+import { chownSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { command } from '../support/command.ts';
-import { startPuppets } from '../support/puppets.ts';
-import { DEADLINE, runZero, startZero } from '../support/zero.ts';
+import { installZero } from '../support/installed.ts';
+import { account, asAccount, IS_ROOT, sharedFolder } from '../support/privileges.ts';
+import { whoAnswers } from '../support/puppet-service.ts';
+import { DEADLINE, startZero } from '../support/zero.ts';
 
-const NAME = `zero-test-${process.pid}`;
+const SERVICE = `
+const { createServer } = require('node:http');
+const server = createServer((_, response) => {
+  response.end(JSON.stringify({ generation: Number(process.env.ZERO_GENERATION), pid: process.pid }));
+}).listen({ fd: Number(process.argv[1]) });
+process.on('SIGTERM', () => server.close(() => process.exit(0)));
+`;
 
 describe('zero run with a command', () => {
-  it('runs so many workers of it, and is found by its name', DEADLINE, async (t) => {
-    const puppets = await startPuppets(t);
-    // Root's instances have their folders where the config cannot put them elsewhere.
-    for (const root of ['/run/zero', '/var/lib/zero'])
-      t.after(() => rmSync(`${root}/${NAME}`, { recursive: true, force: true }));
+  it('serves, reloads and stops it without a file, for an ordinary user', DEADLINE, async (t) => {
+    const folder = sharedFolder(t);
+    const nobody = account('nobody');
+    if (IS_ROOT) chownSync(folder, nobody.uid, nobody.gid);
+    const { command: program } = installZero(t);
+    const service = [process.execPath, '-e', SERVICE, '--', '${fd.listener1}'];
     const zero = startZero(t, {
-      args: ['run', '--name', NAME, '--workers', '2', '--listen', '127.0.0.1:0', '--', ...puppets.command],
-      environment: puppets.environment,
+      folder,
+      command: IS_ROOT ? [...asAccount(nobody), ...program] : program,
+      args: ['run', '--listen', '127.0.0.1:0', '--listen', `unix:${join(folder, 'app')}`, '--', ...service],
+      // Made by a test that may be root's, but for this user.
+      environment: { XDG_RUNTIME_DIR: folder, XDG_STATE_HOME: folder },
     });
-    const workers = [await puppets.next(), await puppets.next()];
-    for (const worker of workers) await worker.listen({ name: 'listener1' });
+    const { name, config } = await zero.fact('supervisor_started');
+    assert.deepEqual([name, config], ['node', null]);
     await zero.fact('generation_promoted', { generation: 1 });
-    const environment = { XDG_RUNTIME_DIR: `${zero.folder}/xdg-run` };
-    const status = await runZero(t, { args: ['status', '--name', NAME, '--json'], environment });
-    assert.equal(status.code, 0, status.stderr);
-    const [generation] = JSON.parse(status.stdout).generations;
-    assert.deepEqual(
-      generation.workers.map(({ pid }: { pid: number }) => pid).sort(),
-      workers.map(({ pid }) => pid).sort(),
-    );
+    const address = await zero.address('listener1');
+    assert.equal((await whoAnswers(address)).generation, 1);
+    assert.equal(await zero.address('listener2'), join(folder, 'app'));
+    zero.signal('SIGHUP');
+    await zero.fact('generation_gone', { generation: 1 });
+    assert.equal((await whoAnswers(address)).generation, 2);
+    zero.signal('SIGTERM');
+    assert.deepEqual(await zero.exited, { code: 0, signal: null });
   });
 
-  it('refuses what is no number of workers', DEADLINE, async (t) => {
-    for (const wrong of ['0', '-1', 'many', '1.5']) {
-      const { code, stderr } = await command(t, null, 'run', '--workers', wrong, '--', '/bin/true');
-      assert.equal(code, 2, wrong);
-      assert.match(stderr, new RegExp(`^--workers ${wrong.replace('.', '\\.')}: `));
+  it('ends with 2 where it was written wrong', DEADLINE, async (t) => {
+    for (const [args, message] of [
+      [['--listen', '8080'], /^zero run: no command given: zero run --listen 8080 -- CMD/],
+      [['--listen', 'x', '--', '/bin/true'], /^--listen x: "x" has no port: write "x:8080"\n$/],
+      [['--workers', 'x', '--', '/bin/true'], /^--workers x: must be a whole number or auto, not "x"\n$/],
+      [['--', 'no-such-command'], /^-- no-such-command: is in no directory of PATH\n$/],
+      [['--config', 'zero.yaml', '--', '/bin/true'], /^zero run: --config does not go with a command/],
+    ] as const) {
+      const { code, stdout, stderr } = await command(t, null, 'run', ...args);
+      assert.deepEqual([code, stdout], [2, '']);
+      assert.match(stderr, message);
     }
-    const alone = await command(t, null, 'run', '--workers', '2');
-    assert.deepEqual([alone.code, alone.stdout], [2, '']);
-    assert.match(alone.stderr, /^zero run: no command given/);
   });
 });

@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict';
+import { rmSync } from 'node:fs';
+import { describe, it } from 'node:test';
+import { startPuppets } from '../support/puppets.ts';
+import { DEADLINE, runZero, startZero } from '../support/zero.ts';
+
+const NAME = `zero-test-${process.pid}`;
+
+describe('zero run --workers', () => {
+  it('runs so many of the command, and is found by its name', DEADLINE, async (t) => {
+    const puppets = await startPuppets(t);
+    // Root's instances have their folders where the config cannot put them elsewhere.
+    for (const root of ['/run/zero', '/var/lib/zero'])
+      t.after(() => rmSync(`${root}/${NAME}`, { recursive: true, force: true }));
+    const zero = startZero(t, {
+      args: ['run', '--name', NAME, '--workers', '2', '--listen', '127.0.0.1:0', '--', ...puppets.command],
+      environment: puppets.environment,
+    });
+    const workers = [await puppets.next(), await puppets.next()];
+    for (const worker of workers) await worker.listen({ name: 'listener1' });
+    await zero.fact('generation_promoted', { generation: 1 });
+    const environment = { XDG_RUNTIME_DIR: `${zero.folder}/xdg-run` };
+    const status = await runZero(t, { args: ['status', '--name', NAME, '--json'], environment });
+    assert.equal(status.code, 0, status.stderr);
+    const [generation] = JSON.parse(status.stdout).generations;
+    assert.deepEqual(
+      generation.workers.map(({ pid }: { pid: number }) => pid).sort(),
+      workers.map(({ pid }) => pid).sort(),
+    );
+  });
+});
