@@ -1,11 +1,21 @@
 // Bundles the command and the library. The command is CommonJS, because Node 20 starts it 10 ms faster than the same bundle as ES modules; everything that a config
 // does not ask for is a chunk of its own, loaded when it is asked for.
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
-const outdir = 'dist';
+const target = 'dist';
+/** Beside it, and in its place when it is whole: what runs meanwhile still loads chunks from there. */
+const outdir = 'dist.new';
 /** The chunk that is a supervisor. */
 const WARM = 'run';
 const chunks = new Map();
@@ -82,7 +92,7 @@ copyFileSync('scripts/code-cache.cjs', `${outdir}/code-cache.cjs`);
 const load = `require('./code-cache.cjs').load(\`\${__dirname}/${WARM}.code.cjs\`)`;
 writeFileSync(`${outdir}/${WARM}.cjs`, `module.exports = ${load}.exports;\n`);
 if (process.platform === 'linux')
-  execFileSync(process.execPath, ['scripts/keep-code.cjs'], { stdio: 'inherit', timeout: 60_000 });
+  execFileSync(process.execPath, ['scripts/keep-code.cjs', outdir], { stdio: 'inherit', timeout: 60_000 });
 
 // The library, as ES modules; a dynamic import stays one, so that a service loads only what it uses.
 await build({
@@ -101,12 +111,22 @@ await build({
 });
 
 // Its types. Sources name each other with .ts, which only a project that allows it may import.
-execFileSync(process.execPath, ['node_modules/typescript/bin/tsc', '--project', 'tsconfig.library.json'], {
-  stdio: 'inherit',
-});
+execFileSync(
+  process.execPath,
+  ['node_modules/typescript/bin/tsc', '--project', 'tsconfig.library.json', '--outDir', `${outdir}/types`],
+  {
+    stdio: 'inherit',
+  },
+);
 const types = `${outdir}/types`;
 for (const name of readdirSync(types, { recursive: true })) {
   if (!name.endsWith('.d.ts')) continue;
   const text = readFileSync(join(types, name), 'utf8');
   writeFileSync(join(types, name), text.replaceAll(/(['"]\.{1,2}\/[^'"]+)\.ts(['"])/g, '$1.js$2'));
 }
+
+const before = `${target}.old`;
+rmSync(before, { recursive: true, force: true });
+if (existsSync(target)) renameSync(target, before);
+renameSync(outdir, target);
+rmSync(before, { recursive: true, force: true });

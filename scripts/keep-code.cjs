@@ -31,7 +31,7 @@ service:
 // V8 takes code only under the flags that it was compiled under; a supervisor changes them once its service runs.
 v8.setFlagsFromString = () => {};
 
-const file = resolve('dist/run.code.cjs');
+const file = resolve(process.argv[2], 'run.code.cjs');
 const { exports: supervisor, keep } = load(file);
 supervisor.runFile(config).then((code) => {
   keep();
