@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { type Measure, passes } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { drain } from './measures/drain.ts';
+import { library } from './measures/library.ts';
 import { listeners } from './measures/listeners.ts';
 import { operator } from './measures/operator.ts';
 import { reloads } from './measures/reload.ts';
@@ -24,6 +25,7 @@ const MEASURES: readonly Measure[] = [
   rollback,
   drain,
   operator,
+  library,
   listeners,
   rest,
   thousand,

@@ -1,0 +1,103 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { ROOT } from '../../test/support/paths.ts';
+import type { Scope } from '../../test/support/temporary.ts';
+import { environmentList } from '../../test/support/zero-config.ts';
+import { now, pause } from '../clock.ts';
+import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
+import { privateDirty } from '../process-state.ts';
+import { withScope } from '../scope.ts';
+import { compareRates } from '../side-by-side.ts';
+
+const SERVICE = join(ROOT, 'bench', 'library-service.js');
+/** After which a service that has started is at rest. */
+const REST_MS = 500;
+const AT_MOST_MS = 15;
+const AT_MOST_MB = 3;
+const AT_LEAST = 0.98;
+
+export const library: Measure = {
+  name: 'library',
+  about:
+    'A small HTTP service with the library (`createUpgrader`, `listen`, `ready`) that does not upgrade, against the same without it: from its spawn until it listens, the memory that it has written to and shares with nobody half a second later, and requests a second as under throughput, on kept connections.',
+  measure: async (run) => [...(await measureStart(run)), await measureRequests(run)],
+};
+
+interface Start {
+  readonly port: number;
+  readonly ms: number;
+  readonly mb: number;
+}
+
+async function measureStart({ pairs, progress }: Run): Promise<Figure[]> {
+  const without: Start[] = [];
+  const loaded: Start[] = [];
+  // The first round fills the page cache.
+  for (let round = 0; round <= pairs; round += 1) {
+    const [bare, one] = await withScope(async (scope) => [
+      await start(scope, []),
+      await start(scope, ['--library']),
+    ]);
+    if (round === 0 || bare === undefined || one === undefined) continue;
+    without.push(bare);
+    loaded.push(one);
+    progress(`start ${round} of ${pairs}`);
+  }
+  const more = (field: 'ms' | 'mb'): number[] =>
+    loaded.map((one, index) => one[field] - (without[index]?.[field] ?? Number.NaN));
+  return [
+    {
+      name: 'start of a service, more with the library',
+      unit: 'ms',
+      target: { atMost: AT_MOST_MS },
+      values: more('ms'),
+      samples: { with_ms: loaded.map(({ ms }) => ms), without_ms: without.map(({ ms }) => ms) },
+    },
+    {
+      name: 'private dirty memory of a service, more with the library',
+      unit: 'MB',
+      target: { atMost: AT_MOST_MB },
+      values: more('mb'),
+      samples: { with_mb: loaded.map(({ mb }) => mb), without_mb: without.map(({ mb }) => mb) },
+    },
+  ];
+}
+
+async function measureRequests({ pairs, progress }: Run): Promise<Figure> {
+  const loaded: number[] = [];
+  const without: number[] = [];
+  for (let round = 1; round <= pairs; round += 1) {
+    const [one, other] = await withScope(async (scope) => {
+      const ports = [await start(scope, ['--library']), await start(scope, [])] as const;
+      return compareRates(scope, [ports[0].port, ports[1].port], 'keep-alive');
+    });
+    loaded.push(one);
+    without.push(other);
+    progress(`requests ${round} of ${pairs}`);
+  }
+  return {
+    name: 'requests a second of a service with the library, keep-alive connections',
+    unit: 'x without',
+    target: { atLeast: AT_LEAST },
+    values: ratios(loaded, without),
+    samples: { with: loaded, without },
+  };
+}
+
+/** A new process; it stays until the scope ends. */
+async function start(scope: Scope, args: readonly string[]): Promise<Start> {
+  const environment = Object.fromEntries(environmentList({}).map(({ key, value }) => [key, value]));
+  const begin = now();
+  const service: ChildProcess = spawn(process.execPath, [SERVICE, ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: environment,
+    detached: true,
+  });
+  scope.after(() => void service.kill('SIGKILL'));
+  if (service.stdout === null || service.pid === undefined) throw new Error('the service did not start');
+  const [line] = (await once(service.stdout, 'data')) as [Buffer];
+  const ms = now() - begin;
+  await pause(REST_MS);
+  return { port: Number(line.toString()), ms, mb: privateDirty(service.pid) };
+}
