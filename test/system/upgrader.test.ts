@@ -13,6 +13,8 @@ import {
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { createDatagramSocket, receiveDatagram } from '../../src/linux/datagrams.ts';
+import { closeFd } from '../../src/linux/sockets.ts';
 import { HttpConnection } from '../support/http-connection.ts';
 import { fixture } from '../support/paths.ts';
 import { parseTarget } from '../support/target.ts';
@@ -272,6 +274,33 @@ describe('an upgrade', () => {
     await serveIn(second);
     await upgraded;
   });
+
+  it(
+    'tells the service manager that it reloads, and which process is the main one then',
+    DEADLINE,
+    async (t) => {
+      const path = join(temporaryFolder(t), 'notify');
+      const fd = createDatagramSocket(path);
+      t.after(() => closeFd(fd));
+      const read = (): string | undefined => receiveDatagram(fd)?.data.toString();
+      const program = await startProgram(t, { environment: { NOTIFY_SOCKET: path } });
+      const first = await program.next();
+      await createUpgraderIn(first);
+      await becomeReady(first);
+      assert.equal(read(), 'READY=1');
+      const failed = await replace(program, first);
+      failed.second.exit(1);
+      await assert.rejects(failed.upgraded, failsWith('CHILD_EXITED'));
+      assert.match(read() ?? '', /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
+      assert.equal(read(), 'READY=1');
+      const { upgraded, second } = await replace(program, first);
+      await becomeReady(second);
+      await upgraded;
+      assert.match(read() ?? '', /^RELOADING=1/);
+      // The new process says so itself, which a manager may not believe; then the old one does.
+      assert.deepEqual([read(), read(), read()], ['READY=1', `MAINPID=${second.pid}\nREADY=1`, undefined]);
+    },
+  );
 
   it('is refused under a manager, whose command it names', DEADLINE, async (t) => {
     const program = await startProgram(t, { environment: { ZERO_GENERATION: '1' } });
