@@ -2,6 +2,7 @@ export { type DrainOptions, type DrainReport, drain } from './drain/index.ts';
 export { HandedError } from './handed/index.ts';
 export { UpgradeError, type UpgradeErrorCode } from './upgrade-error.ts';
 export { createUpgrader } from './upgrader/create.ts';
+export type { DescriptorKind } from './upgrader/descriptor.ts';
 export type { ListedDescriptor } from './upgrader/descriptor-table.ts';
 export type { Descriptor, DescriptorsApi } from './upgrader/descriptors.ts';
 export type { BindOptions, ListenOptions, UpgradeOptions, UpgraderOptions } from './upgrader/options.ts';

@@ -1,11 +1,11 @@
 import { closeSync } from 'node:fs';
 import {
   type Described,
+  type DescriptorKind,
   type Identity,
   type Inherited,
   identify,
   isSame,
-  type Kind,
   type SocketPath,
 } from './descriptor.ts';
 import { type Asked, askedText, isAnyPort } from './socket-name.ts';
@@ -25,8 +25,10 @@ export interface HandedOn {
 
 /** What `list` shows. */
 export interface ListedDescriptor {
+  /** As it was given, or the address that was asked for, e.g. `tcp:127.0.0.1:8080`, `udp4:*:53`, `unix:/run/app.sock`. */
   readonly name: string;
-  readonly kind: Kind;
+  readonly kind: DescriptorKind;
+  /** Its number in this process. */
   readonly fd: number;
   /** Handed over by the parent. */
   readonly inherited: boolean;
@@ -54,7 +56,7 @@ export class DescriptorTable {
    * Takes an inherited socket for what a program asks for: by name, else by the address that was asked for then, else by the address that it is
    * bound to. Null where there is none. Of several that asked for any port the oldest comes first.
    */
-  take(kind: Kind, asked: Asked, name?: string): Inherited | null {
+  take(kind: DescriptorKind, asked: Asked, name?: string): Inherited | null {
     const text = askedText(asked);
     const unnamed = ({ name: other, asked: then }: Inherited): boolean =>
       name === undefined || other === then;

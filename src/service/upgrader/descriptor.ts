@@ -21,12 +21,12 @@ export interface SocketPath extends Identity {
 }
 
 /** `listener` and `datagram` are sockets of `listen` and `bind`; `other` is what was added by hand. */
-export type Kind = 'listener' | 'datagram' | 'other';
+export type DescriptorKind = 'listener' | 'datagram' | 'other';
 
 /** What two processes have to know about a descriptor that one gives the other. */
 export interface Described {
   readonly name: string;
-  readonly kind: Kind;
+  readonly kind: DescriptorKind;
   /** As the program asked for it, see `askedText`; null for what was added by hand. */
   readonly asked: string | null;
   /** As the kernel bound it, see `boundText`; null where it has no host and port. */

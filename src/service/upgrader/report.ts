@@ -10,6 +10,7 @@ export interface UpgradeDurations {
   readonly readyMs: number;
   /** Both served, and the old one could still have carried on. */
   readonly probationMs: number;
+  /** From the call of `upgrade()` until the new process was in charge. */
   readonly totalMs: number;
 }
 
