@@ -12,7 +12,7 @@ import { compareRates } from '../side-by-side.ts';
 
 const SERVICE = join(ROOT, 'bench', 'library-service.js');
 /** After which a service that has started is at rest. */
-const REST_MS = 500;
+const REST_MS = 250;
 const AT_MOST_MS = 15;
 const AT_MOST_MB = 3;
 const AT_LEAST = 0.98;
@@ -20,7 +20,7 @@ const AT_LEAST = 0.98;
 export const library: Measure = {
   name: 'library',
   about:
-    'A small HTTP service with the library (`createUpgrader`, `listen`, `ready`) that does not upgrade, against the same without it: from its spawn until it listens, the memory that it has written to and shares with nobody half a second later, and requests a second as under throughput, on kept connections.',
+    'A small HTTP service with the library (`createUpgrader`, `listen`, `ready`) that does not upgrade, against the same without it: from its spawn until it listens, the memory that it has written to and shares with nobody a quarter of a second later, and requests a second as under throughput, on kept connections.',
   measure: async (run) => [...(await measureStart(run)), await measureRequests(run)],
 };
 

@@ -241,7 +241,7 @@ describe('an upgrade', () => {
       JSON.stringify(durations),
     );
     const drained = await first.run(async ({ library, servers, kept: { drained } }) => {
-      if (servers.http !== undefined) await library.drain(servers.http, { timeoutMs: 200 });
+      if (servers.http !== undefined) await library.drain(servers.http, { timeoutMs: 10_000, idleMs: 0 });
       return drained;
     });
     const { connections, finished, closedIdle, cut } = drained;
