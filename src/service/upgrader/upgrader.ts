@@ -45,7 +45,7 @@ export interface Upgrader {
   /**
    * Says that this process serves. What was handed over and is not used is closed. Resolves when this process is in charge: in a new process that is
    * when the old one lets go, after its probation time. Then the pid file names it, and managers know.
-   * @throws when the pid file cannot be written or a manager cannot be told; an UpgradeError STOPPED after `stop()`
+   * @throws when the pid file cannot be written; an UpgradeError STOPPED after `stop()`
    */
   ready(): Promise<void>;
   /**
