@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs';
 import { isMainThread } from 'node:worker_threads';
 
 const NAME = 'ZERODOWN_UPGRADE';
-const CHANNEL = /^(\d+):([0-9a-f]+)$/;
+const CHANNEL = /^(\d+):(\w+)$/;
 
 /** How a process is told that it replaces another: the descriptor of the channel to that one, and what the other will say on it. */
 export interface Marker {

@@ -1,5 +1,4 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { UpgradeError } from '../upgrade-error.ts';
 import { Channel } from './channel.ts';
@@ -7,6 +6,7 @@ import type { HandedOn } from './descriptor-table.ts';
 import { markedEnvironment } from './marker.ts';
 import { readToParent, type ToChild, type ToParent, VERSION } from './messages.ts';
 import type { Program } from './program.ts';
+import { uniqueName } from './unique-name.ts';
 
 /** The first number behind those that every process has. */
 const CHANNEL_FD = 3;
@@ -54,7 +54,7 @@ export class NewProcess {
   static async start(program: Program, descriptors: readonly HandedOn[]): Promise<NewProcess> {
     // Not loaded in a service that never upgrades.
     const { spawn } = await import('node:child_process');
-    const token = randomBytes(8).toString('hex');
+    const token = uniqueName();
     // A number in stdio is duplicated for the child and stays what it is here.
     const stdio: StdioOptions = ['inherit', 'inherit', 'inherit', 'pipe', ...descriptors.map(({ fd }) => fd)];
     const { file, argv0, args, directory, environment } = program;

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
+import { uniqueName } from './unique-name.ts';
 
 /**
  * A file with a process's pid, replaced as a whole: a temporary file beside it, then rename(2), so that a reader finds the one pid or the other. It
@@ -17,7 +17,7 @@ export class PidFile {
 
   /** Throws when there cannot be such a file. */
   prepare(): void {
-    const temporary = `${this.#path}.${randomBytes(4).toString('hex')}`;
+    const temporary = `${this.#path}.${uniqueName()}`;
     try {
       writeFileSync(temporary, `${process.pid}\n`, { flag: 'wx', mode: 0o644 });
     } catch (error) {

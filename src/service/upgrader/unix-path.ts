@@ -1,8 +1,8 @@
-import { randomBytes } from 'node:crypto';
 import { lstatSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { isSame, type SocketPath } from './descriptor.ts';
+import { uniqueName } from './unique-name.ts';
 
 /** A path in the file system, not an abstract name. */
 export const isFile = (path: string): boolean => !path.startsWith('\0');
@@ -12,7 +12,7 @@ export const isFile = (path: string): boolean => !path.startsWith('\0');
  * (uv__pipe_close). So a socket is bound under a name that is good for nothing else, and moved to its path: rename(2) leaves the socket as it is.
  */
 export function temporaryPath(path: string): string {
-  return join(dirname(path), `.${randomBytes(4).toString('hex')}`);
+  return join(dirname(path), `.${uniqueName()}`);
 }
 
 /** Puts the socket at its path, in place of one that nobody listens on. Returns what is needed to remove it again. */
