@@ -1,4 +1,4 @@
-import { type History, type HistoryEntry, knownRelease } from './entries.ts';
+import { type History, type HistoryEntry, knownRelease, whyUnproved } from './entries.ts';
 import { isSameRelease, type KnownRelease } from './release-record.ts';
 
 const HINT = 'see "zero history"';
@@ -24,15 +24,6 @@ function named({ entries }: History, to: number): HistoryEntry | string {
   }
   const problem = whyUnproved(entry);
   return problem === null ? entry : `generation ${to} ${problem}: ${HINT}`;
-}
-
-/** Why a generation is none to go back to, whatever is left of it: it never served, or only until it was taken back; else null. */
-export function whyUnproved(entry: HistoryEntry): string | null {
-  const { served, outcome, failure } = entry;
-  // The handover of a first generation that was late has failed, and it may serve since.
-  if (served !== null && (outcome === 'promoted' || outcome === 'failed' || outcome === null)) return null;
-  if (outcome === null) return 'never served';
-  return `${outcome === 'promoted' ? 'never served' : `was ${outcome.replaceAll('_', ' ')}`}${failure ? `: ${failure.reason}` : ''}`;
 }
 
 function servedBefore({ entries, serves }: History, current: KnownRelease | null): HistoryEntry | string {

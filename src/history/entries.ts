@@ -102,13 +102,23 @@ export function knownRelease({ release, sha256 }: HistoryEntry): KnownRelease | 
   return release && { release, sha256 };
 }
 
-/** Hashes of the executables that served last, newest first, each once. */
+/** Why a generation is none to go back to, whatever is left of it: it never served, or only until it was taken back; else null. */
+export function whyUnproved(entry: HistoryEntry): string | null {
+  const { served, outcome, failure } = entry;
+  // The handover of a first generation that was late has failed, and it may serve since.
+  if (served !== null && (outcome === 'promoted' || outcome === 'failed' || outcome === null)) return null;
+  if (outcome === null) return 'never served';
+  return `${outcome === 'promoted' ? 'never served' : `was ${outcome.replaceAll('_', ' ')}`}${failure ? `: ${failure.reason}` : ''}`;
+}
+
+/** Hashes of the executables that served last and were not taken back, newest first, each once. */
 export function lastExecutables({ entries, serves }: History, count: number): string[] {
   const byGeneration = new Map(entries.map((entry) => [entry.generation, entry]));
   const hashes = new Set<string>();
   for (const generation of [...serves].reverse()) {
-    const hash = byGeneration.get(generation)?.sha256;
-    if (hash && hashes.size < count) hashes.add(hash);
+    const entry = byGeneration.get(generation);
+    if (!entry?.sha256 || whyUnproved(entry) !== null) continue;
+    if (hashes.size < count) hashes.add(entry.sha256);
   }
   return [...hashes];
 }

@@ -1,13 +1,14 @@
 import fs from 'node:fs';
 import type { HistoryDocument } from '../control/documents.ts';
 import { findRelease } from '../history/available.ts';
-import { chooseEarlier, whyUnproved } from '../history/choose.ts';
+import { chooseEarlier } from '../history/choose.ts';
 import {
   foldHistory,
   type History,
   type HistoryEntry,
   knownRelease,
   lastExecutables,
+  whyUnproved,
 } from '../history/entries.ts';
 import { ExecutableError, Executables, type Hash, KEPT } from '../history/executables.ts';
 import { HistoryFile } from '../history/file.ts';

@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Slices } from '../linux/slices.ts';
+import { Fingerprint } from './fingerprint.ts';
 
 /** What is to be watched of a directory: these names, or, with null, all of them; their content, or only whether they are there. */
 export interface Place {
@@ -29,7 +29,7 @@ export async function survey(paths: readonly string[]): Promise<Survey> {
   const places = new Map<string, Place>();
   const missing: string[] = [];
   const unreadable: string[] = [];
-  const hash = createHash('sha256');
+  const print = new Fingerprint();
   const slices = new Slices();
   for (const path of paths) {
     const target = follow(path, places);
@@ -37,7 +37,7 @@ export async function survey(paths: readonly string[]): Promise<Survey> {
       missing.push(path);
       continue;
     }
-    hash.update(`${path}\0${target.path}\0${describe(target.stats)}\n`);
+    print.add(`${path}\0${target.path}\0${describe(target.stats)}\n`);
     if (!target.stats.isDirectory()) {
       note(places, dirname(target.path), target.path.slice(target.path.lastIndexOf('/') + 1), true);
       continue;
@@ -50,13 +50,13 @@ export async function survey(paths: readonly string[]): Promise<Survey> {
         const stats = look(entry);
         if (stats === null) continue;
         const link = stats.isSymbolicLink() ? readLink(entry) : '';
-        hash.update(`${entry}\0${describe(stats)}\0${link}\n`);
+        print.add(`${entry}\0${describe(stats)}\0${link}\n`);
         if (stats.isDirectory()) pending.push(entry);
         if (slices.isOver()) await slices.next();
       }
     }
   }
-  return { fingerprint: hash.digest('hex'), places, missing, unreadable };
+  return { fingerprint: print.value, places, missing, unreadable };
 }
 
 /** Goes the way of the kernel to a path, noting each directory and the name that is looked up in it; null where that ends. */

@@ -15,3 +15,12 @@ export function temporaryFolder(scope: Scope): string {
   scope.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
   return folder;
 }
+
+/** A scope that undoes last what was made first: for a folder that is there before the supervisor which writes to it. */
+export function reversed(scope: Scope): Scope {
+  const cleanups: (() => void | Promise<void>)[] = [];
+  scope.after(async () => {
+    for (const cleanup of cleanups.reverse()) await cleanup();
+  });
+  return { after: (cleanup) => void cleanups.push(cleanup) };
+}

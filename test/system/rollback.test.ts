@@ -17,7 +17,7 @@ import { account, requireRoot } from '../support/privileges.ts';
 import type { Puppet } from '../support/puppet.ts';
 import { assertUntouched, nextReady, type PuppetSections, puppetConfig } from '../support/puppet-service.ts';
 import { type Puppets, startPuppets } from '../support/puppets.ts';
-import { type Scope, temporaryFolder } from '../support/temporary.ts';
+import { reversed, type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
 /** A service whose release is one script, which a deploy replaces. */
@@ -97,7 +97,8 @@ describe('zero rollback', () => {
   it(
     'runs the bytes that served before, with their arguments and the environment of today',
     DEADLINE,
-    async (t) => {
+    async (test) => {
+      const t = reversed(test);
       const service = await startKept(t);
       const { zero, puppets } = service;
       service.deploy('2');
@@ -127,7 +128,8 @@ describe('zero rollback', () => {
     },
   );
 
-  it('knows the releases of earlier supervisors, and goes on counting', DEADLINE, async (t) => {
+  it('knows the releases of earlier supervisors, and goes on counting', DEADLINE, async (test) => {
+    const t = reversed(test);
     const { zero, folder } = await startTwice(t);
     zero.signal('SIGTERM');
     await zero.exited;
@@ -159,22 +161,28 @@ describe('zero rollback', () => {
     );
   });
 
-  it('is a handover like any other: a release that does not come up is rolled back', DEADLINE, async (t) => {
-    const { zero, puppets, second } = await startTwice(t);
-    const rolling = startCommand(t, zero, ['rollback']);
-    await (await puppets.next()).exit(3);
-    const { code, stderr } = await rolling.finished;
-    assert.equal(code, 10);
-    assert.match(stderr, /generation 2 goes on serving/);
-    assert.equal(second.cursor, 0);
-    const { stdout } = await command(t, zero, 'history');
-    assert.match(stdout, /^ {2}3 .* rolled back .* no$/m);
-    assert.match(stdout, /release of generation 1\n {7}exit: exited with code 3$/m);
-    for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line);
-  });
+  it(
+    'is a handover like any other: a release that does not come up is rolled back',
+    DEADLINE,
+    async (test) => {
+      const t = reversed(test);
+      const { zero, puppets, second } = await startTwice(t);
+      const rolling = startCommand(t, zero, ['rollback']);
+      await (await puppets.next()).exit(3);
+      const { code, stderr } = await rolling.finished;
+      assert.equal(code, 10);
+      assert.match(stderr, /generation 2 goes on serving/);
+      assert.equal(second.cursor, 0);
+      const { stdout } = await command(t, zero, 'history');
+      assert.match(stdout, /^ {2}3 .* rolled back .* no$/m);
+      assert.match(stdout, /release of generation 1\n {7}exit: exited with code 3$/m);
+      for (const line of stdout.split('\n')) assert.ok(line.length <= 80, line);
+    },
+  );
 
-  it('lets a service run as another user from the copy', DEADLINE, async (t) => {
-    if (!requireRoot(t, 'only root can change the user')) return;
+  it('lets a service run as another user from the copy', DEADLINE, async (test) => {
+    const t = reversed(test);
+    if (!requireRoot(test, 'only root can change the user')) return;
     const folder = temporaryFolder(t);
     chmodSync(folder, 0o711);
     const service = await start(t, { runtime: { user: 'nobody' } }, folder);
@@ -192,7 +200,8 @@ describe('zero rollback', () => {
 });
 
 describe('zero rollback says why it cannot, and touches nothing:', () => {
-  it('no such generation, nothing else served, wrong arguments', DEADLINE, async (t) => {
+  it('no such generation, nothing else served, wrong arguments', DEADLINE, async (test) => {
+    const t = reversed(test);
     const service = await startKept(t);
     const refused: [args: string[], code: number, message: RegExp][] = [
       [[], 1, /step {4}rollback\n {2}reason {2}there is nothing to roll back to: every generation/],
@@ -209,7 +218,8 @@ describe('zero rollback says why it cannot, and touches nothing:', () => {
     await assertUntouched({ ...service, rewrite() {}, reload: () => 0 }, service.first);
   });
 
-  it('a copy that was changed', DEADLINE, async (t) => {
+  it('a copy that was changed', DEADLINE, async (test) => {
+    const t = reversed(test);
     const service = await startTwice(t);
     const kept = join(service.folder, 'data', 'executables');
     const [entry] = (await service.history()).filter(({ generation }) => generation === 1);
@@ -226,7 +236,8 @@ describe('zero rollback says why it cannot, and touches nothing:', () => {
     await assertUntouched({ ...service, rewrite() {}, reload: () => 0 }, service.second);
   });
 
-  it('a handover in progress, unless it is said to what', DEADLINE, async (t) => {
+  it('a handover in progress, unless it is said to what', DEADLINE, async (test) => {
+    const t = reversed(test);
     const { zero, puppets } = await startTwice(t);
     const reloading = startCommand(t, zero, ['reload']);
     const candidate = await puppets.next();
@@ -241,7 +252,8 @@ describe('zero rollback says why it cannot, and touches nothing:', () => {
     assert.equal((await named.finished).code, 0);
   });
 
-  it('a directory that is gone', DEADLINE, async (t) => {
+  it('a directory that is gone', DEADLINE, async (test) => {
+    const t = reversed(test);
     const folder = temporaryFolder(t);
     const release = (name: string) => join(folder, name);
     for (const name of ['41', '42']) mkdirSync(release(name));
@@ -262,7 +274,8 @@ describe('zero rollback says why it cannot, and touches nothing:', () => {
 });
 
 describe('the history', () => {
-  it('that was torn in half is used as far as it goes, and said once', DEADLINE, async (t) => {
+  it('that was torn in half is used as far as it goes, and said once', DEADLINE, async (test) => {
+    const t = reversed(test);
     const { zero, folder } = await startTwice(t);
     zero.signal('SIGTERM');
     await zero.exited;
@@ -282,7 +295,8 @@ describe('the history', () => {
     assert.match(warnings[0]?.message ?? '', /history\.jsonl: 2 lines cannot be read and are left out/);
   });
 
-  it('that cannot be written is a warning, and the service goes on', DEADLINE, async (t) => {
+  it('that cannot be written is a warning, and the service goes on', DEADLINE, async (test) => {
+    const t = reversed(test);
     const folder = temporaryFolder(t);
     writeFileSync(join(folder, 'data'), '');
     const service = await start(t, {}, folder);
@@ -309,7 +323,8 @@ describe('the history', () => {
     assert.equal(second.cursor, 0);
   });
 
-  it('holds no value of a variable, and others cannot read it', DEADLINE, async (t) => {
+  it('holds no value of a variable, and others cannot read it', DEADLINE, async (test) => {
+    const t = reversed(test);
     const service = await start(t, { environment: { TOKEN: 'hush-4712' } });
     await nextReady(service.puppets);
     await service.zero.fact('executable_kept', { generation: 1 });

@@ -15,7 +15,7 @@ import { describe, it } from 'node:test';
 import type { Puppet } from '../support/puppet.ts';
 import { assertUntouched, nextReady, puppetConfig, startServing } from '../support/puppet-service.ts';
 import { type Puppets, startPuppets } from '../support/puppets.ts';
-import { type Scope, temporaryFolder } from '../support/temporary.ts';
+import { reversed, type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
 const QUIET = '100ms';
@@ -56,7 +56,7 @@ async function start(scope: Scope): Promise<Watched> {
   symlinkSync('41', join(folder, 'current'));
   const runtime = { path: server, args: [], directory: folder };
   const config = puppetConfig(puppets, { runtime, watch: { paths: ['current/server'], quiet: QUIET } });
-  const zero = startZero(scope, { config });
+  const zero = startZero(scope, { config, folder });
   const incumbent = await nextReady(puppets);
   await zero.fact('generation_promoted', { generation: 1 });
   await zero.fact('watching');
@@ -67,7 +67,8 @@ describe('watch', () => {
   it(
     'hands over when another executable was renamed over it, and when the symlink was swapped',
     DEADLINE,
-    async (t) => {
+    async (test) => {
+      const t = reversed(test);
       const { zero, puppets, folder, server } = await start(t);
       put(server, program(puppets, 'new'));
       assert.equal(versionOf(await nextReady(puppets)), 'new');
@@ -81,7 +82,8 @@ describe('watch', () => {
     },
   );
 
-  it('waits for a file until it is closed', DEADLINE, async (t) => {
+  it('waits for a file until it is closed', DEADLINE, async (test) => {
+    const t = reversed(test);
     const { zero, puppets, server } = await start(t);
     rmSync(server);
     const fd = openSync(server, 'w', 0o755);
@@ -101,7 +103,8 @@ describe('watch', () => {
   it(
     'makes one handover of a broken file, and none of one that is gone until it is back',
     DEADLINE,
-    async (t) => {
+    async (test) => {
+      const t = reversed(test);
       const service = await start(t);
       const { zero, puppets, server, incumbent } = service;
       put(server, 'neither a program nor a script');

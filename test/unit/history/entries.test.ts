@@ -166,4 +166,8 @@ test('executables are kept in the order in which they served last', () => {
     executable(index + 1, digit),
   ]);
   assert.deepEqual(lastExecutables(historyOf(lines), 3), ['d', 'a', 'c'].map(HASH));
+  // What was taken back makes room for what was not.
+  const failure = { step: 'exit', reason: 'exited with code 1' };
+  const back = [...lines, { event: 'rolled_back', generation: 5, failure } as const];
+  assert.deepEqual(lastExecutables(historyOf(back), 3), ['a', 'c', 'b'].map(HASH));
 });
