@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { samplesIn } from '../support/exposition.ts';
 import { httpGet } from '../support/http-get.ts';
 import { ROOT } from '../support/paths.ts';
 import {
@@ -13,6 +14,7 @@ import {
   startServing,
 } from '../support/puppet-service.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
+import { sendRequest } from '../support/waiting-request.ts';
 import { DEADLINE } from '../support/zero.ts';
 
 const adminAt = (address: string) => ({ application: { admin: { address } } });
@@ -115,6 +117,28 @@ describe('the admin endpoint', () => {
     assert.ok(message.includes(address) && message.includes('from other machines'), message);
     const port = address.slice(address.lastIndexOf(':') + 1);
     assert.equal((await httpGet(`127.0.0.1:${port}`, '/healthz')).status, 200);
+  });
+
+  it('tells what waits at every kind of listener', DEADLINE, async (t) => {
+    // Its puppet accepts nothing.
+    const { zero, puppets } = await startPuppetService(t, {
+      ...adminAt('localhost:0'),
+      listeners: [
+        { name: 'http', address: '127.0.0.1:0' },
+        { name: 'sock', address: `unix:${join(temporaryFolder(t), 'sock')}` },
+        { name: 'dns', address: 'udp:127.0.0.1:0' },
+      ],
+    });
+    const admin = (await zero.fact('admin_listening')).address;
+    await puppets.next();
+    for (const name of ['http', 'http', 'sock']) await sendRequest(t, await zero.address(name));
+    const samples = samplesIn((await httpGet(admin, '/metrics')).body);
+    const of = (metric: string) =>
+      Object.fromEntries(
+        samples.filter(({ name }) => name === metric).map(({ labels, value }) => [labels.listener, value]),
+      );
+    assert.deepEqual(of('zero_listener_accept_queue_connections'), { http: 2, sock: 1 });
+    assert.deepEqual(of('zero_listener_drops_total'), { http: 0, dns: 0 });
   });
 
   it('is no part of a supervisor that has none', () => {
