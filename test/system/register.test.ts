@@ -5,7 +5,6 @@ import { describe, it } from 'node:test';
 import { openPipe } from '../../src/linux/pipes.ts';
 import { closeFd, connectSocket, openSocket } from '../../src/linux/sockets.ts';
 import { type Answer, ask, type Protocol } from '../support/ask.ts';
-import { freeAddress } from '../support/free-address.ts';
 import {
   type HeldSocket,
   holdSocket,
@@ -225,10 +224,10 @@ describe('an unchanged program with more than one thread or process', () => {
 
 describe('a program is left alone', () => {
   it('that listens somewhere else', DEADLINE, async (t) => {
-    const elsewhere = await freePort();
+    const elsewhere = join(temporaryFolder(t), 'elsewhere');
     const program = startProgram(t, { args: [COMMONJS, 'children', elsewhere], sockets: [holdSocket(t)] });
     await program.line('listening');
-    const { own } = await ask('http', { port: Number(elsewhere), host: '127.0.0.1' });
+    const { own } = await ask('http', { path: elsewhere });
     assert.equal(own?.LISTEN_FDS, '1');
     program.process.kill('SIGTERM');
     assert.deepEqual(await program.exited, { code: null, signal: 'SIGTERM' });
@@ -329,8 +328,4 @@ async function closed({ pid, socket }: Started): Promise<void> {
     if (!open) return;
     await new Promise((resolve) => setImmediate(resolve));
   }
-}
-
-async function freePort(): Promise<string> {
-  return (await freeAddress()).split(':')[1] ?? '';
 }

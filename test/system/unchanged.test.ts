@@ -153,15 +153,12 @@ describe('a program that was never changed', () => {
   });
 
   it('is as it ever was when nobody hands it anything', DEADLINE, async (t) => {
-    const { port } = await program();
-    const alone = startManager(t, process.execPath, [
-      ...PRELOADED,
-      fixture('unchanged/programs.cjs'),
-      'callback',
-      port,
-    ]);
+    const { address, port } = await program();
+    const [host = ''] = address.split(':');
+    const file = fixture('unchanged/programs.cjs');
+    const alone = startManager(t, process.execPath, [...PRELOADED, file, 'callback', port, host]);
     await alone.line('listening');
-    assert.equal((await ask('http', { host: '127.0.0.1', port: Number(port) })).pid, alone.pid);
+    assert.equal((await ask('http', parseTarget(address))).pid, alone.pid);
     alone.process.kill('SIGTERM');
     assert.deepEqual(await alone.exited, { code: null, signal: 'SIGTERM' });
   });
