@@ -12,6 +12,7 @@ import { EXIT } from './exit-code.ts';
 import { configText } from './init/config-text.ts';
 import { guess } from './init/guess.ts';
 import { unitText } from './init/unit-text.ts';
+import { managerRefusal, registerToken, whatStarts } from './node-command.ts';
 
 export interface InitOptions {
   readonly config?: string;
@@ -36,8 +37,6 @@ const HERE: InitContext = {
   zero: [process.execPath, realpathSync(process.argv[1] ?? '')],
 };
 
-/** These start what they are asked for as a child of their own, which gets no descriptor but the first three. */
-const PACKAGE_MANAGERS = new Set(['npm', 'npx', 'yarn', 'pnpm', 'pnpx', 'bunx']);
 const ANYWHERE = 'localhost:8080';
 
 /**
@@ -57,11 +56,9 @@ export function init(options: InitOptions, context: InitContext = HERE): number 
 
 function write(file: string, options: InitOptions, { folder, out, err }: InitContext): number {
   const { command, listen, name, systemd } = options;
-  const [program = ''] = command;
-  if (PACKAGE_MANAGERS.has(path.basename(program))) {
-    err(
-      `zero init: ${program} does not pass its socket on to what it starts: write the command that it stands for, as in -- node server.js\n`,
-    );
+  const started = whatStarts(command, folder);
+  if (started.kind === 'package_manager') {
+    err(`${managerRefusal('init', started, listen)}\n`);
     return EXIT.usage;
   }
   const guessed = guess(command, folder);
@@ -76,6 +73,7 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
     ...guessed,
     name: runtime.name,
     directory: folder,
+    preload: started.kind === 'node' ? registerToken() : null,
     path: runtime.path,
     listen: listeners.map(({ address }) => address.text.replace(/^tcp:/, '')),
     file: path.relative(folder, file),

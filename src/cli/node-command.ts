@@ -1,6 +1,7 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { findCommand } from '../config/index.ts';
+import { importToken } from '../service/register/node-options.ts';
 
 /** What a command starts, where that is of interest to somebody who hands sockets over. */
 export type Started =
@@ -53,4 +54,22 @@ function scriptOf(args: readonly string[], folder: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** The word of NODE_OPTIONS that loads what takes sockets for a program that was never changed. */
+export function registerToken(): string {
+  return importToken(new URL('service/register.js', import.meta.url).href);
+}
+
+/** What a command that wants a service's own command says to a package manager's. */
+export function managerRefusal(
+  command: 'run' | 'init',
+  { name, instead }: Extract<Started, { kind: 'package_manager' }>,
+  listen: readonly string[],
+): string {
+  const options = listen.map((address) => `--listen ${address} `).join('');
+  return (
+    `zero ${command}: ${name} does not pass listening sockets on to what it starts. ` +
+    `Name the node command itself: zero ${command} ${options}-- ${instead ?? 'node server.js'}`
+  );
 }

@@ -1,8 +1,8 @@
 import { configFromArguments, formatProblem, locateConfig, type RunArguments } from '../config/index.ts';
-import { importToken, withToken } from '../service/register/node-options.ts';
+import { withToken } from '../service/register/node-options.ts';
 import { ConfigError, type ConfigSource, configFile, fixedConfig } from '../supervisor/config-source.ts';
 import { supervise } from '../supervisor/supervise.ts';
-import { whatStarts } from './node-command.ts';
+import { managerRefusal, registerToken, whatStarts } from './node-command.ts';
 import { version } from './version.ts';
 
 const USAGE = 2;
@@ -28,7 +28,7 @@ export function runCommandLine(line: CommandLine): Promise<number> {
   }
   const started = whatStarts(line.command);
   if (started.kind === 'package_manager') {
-    console.error(managerRefusal(started.name, started.instead, line.listen));
+    console.error(managerRefusal('run', started, line.listen));
     return Promise.resolve(USAGE);
   }
   let source: ConfigSource;
@@ -45,18 +45,8 @@ export function runCommandLine(line: CommandLine): Promise<number> {
 /** Node does not know what to do with the sockets, and nobody shall have to change the program: it loads what does first. */
 function preloaded(line: CommandLine): CommandLine & Pick<RunArguments, 'environment'> {
   if (line.listen.length === 0) return line;
-  const module = new URL('service/register.js', import.meta.url);
-  const value = withToken(process.env.NODE_OPTIONS, importToken(module.href));
+  const value = withToken(process.env.NODE_OPTIONS, registerToken());
   return { ...line, environment: [{ key: 'NODE_OPTIONS', value }] };
-}
-
-/** @param instead the command behind it, where that is known */
-function managerRefusal(name: string, instead: string | null, listen: readonly string[]): string {
-  const options = listen.map((address) => `--listen ${address} `).join('');
-  return (
-    `zero run: ${name} does not pass listening sockets on to what it starts. ` +
-    `Name the node command itself: zero run ${options}-- ${instead ?? 'node server.js'}`
-  );
 }
 
 function commandLineConfig(line: RunArguments): ConfigSource {

@@ -6,15 +6,17 @@ import { describe, it } from 'node:test';
 import { createDatagramSocket, receiveDatagram } from '../../src/linux/datagrams.ts';
 import { closeFd } from '../../src/linux/sockets.ts';
 import { requireProgram } from '../support/debian.ts';
+import { freeAddress } from '../support/free-address.ts';
 import { ZERO_COMMAND } from '../support/paths.ts';
 import { nextReady, startPuppetService, whoAnswers } from '../support/puppet-service.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
+/** Never changed for zero: it opens a port. */
 const SERVICE = `import { createServer } from 'node:http';
 const server = createServer((_, response) => response.end(JSON.stringify({ generation: 1, pid: process.pid })));
-server.listen({ fd: 3 });
-process.on('SIGTERM', () => server.close(() => process.exit(0)));
+const [host, port] = process.argv[2].split(':');
+server.listen(port, host);
 `;
 
 /** Runs `zero init` in a folder that has a service; its standard output. */
@@ -45,14 +47,16 @@ function notifySocket(scope: Scope): { path: string; fd: number } {
 describe('zero init', () => {
   it('writes a config that runs the command', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
-    const said = init(folder, '--listen', '127.0.0.1:0', '--', 'node', 'api.mjs');
+    const address = await freeAddress();
+    const said = init(folder, '--listen', address, '--', 'node', 'api.mjs', address);
     assert.match(said, /^zero\.yaml is written/);
     const directories = `application: { runtime_directory: ${folder}/run, data_directory: ${folder}/data }\n`;
     writeFileSync(join(folder, 'own.yaml'), directories + readFileSync(join(folder, 'zero.yaml'), 'utf8'));
     const zero = startZero(t, { folder, args: ['--config', 'own.yaml'] });
     assert.equal((await zero.fact('supervisor_started')).name, 'api');
     await zero.fact('handover_finished', { outcome: 'promoted' });
-    assert.equal((await whoAnswers(await zero.address('http'))).generation, 1);
+    assert.equal(await zero.address('http'), address);
+    assert.equal((await whoAnswers(address)).generation, 1);
     zero.signal('SIGTERM');
     assert.deepEqual(await zero.exited, { code: 0, signal: null });
   });

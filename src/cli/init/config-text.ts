@@ -3,6 +3,8 @@ import type { Guess } from './guess.ts';
 export interface Written extends Guess {
   readonly directory: string;
   readonly path: string;
+  /** What NODE_OPTIONS gets for a program in Node; null for others. */
+  readonly preload: string | null;
   /** At least one. */
   readonly listen: readonly string[];
   /** The file, as commands name it. */
@@ -34,9 +36,7 @@ ${listen.map((address, index) => listenerText(address, index, sockets)).join('\n
     # workers: auto
     # Needs zero to be root. The groups are those of a login.
     # user: www-data
-    # Left out, the service has zero's environment; a list is all that it has. An empty value copies zero's own.
-    # environment: [{ key: PATH }, { key: NODE_ENV, value: production }]
-    # environment_file: .env
+${environmentText(written.preload)}    # environment_file: .env
 
   options:
     # A new version must stay up this long before the old one is let go...
@@ -53,6 +53,18 @@ ${listen.map((address, index) => listenerText(address, index, sockets)).join('\n
 
   # A deploy that is watched: a share of the connections first, and the old version stands by for a minute.
   # handover: { canary: { steps: [{ percent: 5, for: 30s }] }, soak: 1m }
+`;
+}
+
+function environmentText(preload: string | null): string {
+  if (preload !== null)
+    return `    # What NODE_OPTIONS loads takes the sockets for a program that was never changed, says when it is ready, and drains. Leave it out
+    # where the program does so by itself.
+    inherit_environment: true
+    environment: [{ key: NODE_OPTIONS, value: ${scalar(preload)} }]
+`;
+  return `    # Left out, the service has zero's environment; a list is all that it has. An empty value copies zero's own.
+    # environment: [{ key: PATH }, { key: LANG, value: C.UTF-8 }]
 `;
 }
 

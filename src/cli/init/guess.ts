@@ -19,7 +19,7 @@ const NAMELESS = new Set(['server', 'index', 'app', 'main', 'start', 'www', 'wsg
 const INTERPRETERS = /^(node(js)?|python[\d.]*|ruby|perl|php|deno|bun|java)$/;
 
 const TAKEN_BY_NUMBER = ['It finds its socket as descriptor 3, LISTEN_FDS tells it so.'];
-const NODE = ['In Node: server.listen({ fd: 3 }).'];
+const NODE = ['In Node: server.listen({ fd: 3 }), or any port, with what NODE_OPTIONS loads below.'];
 const PYTHON = ['In Python: socket.socket(fileno=3).'];
 const GUNICORN = [
   'gunicorn takes it from LISTEN_FDS; its --bind has no effect. Without --preload it says that it is ready before it has',

@@ -94,7 +94,10 @@ describe('zero init', () => {
       [{ command: ['no-such-command'] }, /^-- no-such-command: is in no directory of PATH\n$/],
       [{ command: ['/bin/cat'], listen: ['x'] }, /^--listen x: "x" has no port: write "x:8080"\n$/],
       [{ command: ['/bin/cat'], name: 'a/b' }, /^--name a\/b: "a\/b" cannot name a directory/],
-      [{ command: ['npm', 'start'] }, /^zero init: npm does not pass its socket on .* -- node server\.js\n$/],
+      [
+        { command: ['npm', 'start'] },
+        /^zero init: npm does not pass listening sockets on .* -- node server\.js\n$/,
+      ],
     ] as const) {
       assert.equal(run(options), 2, JSON.stringify(options));
       assert.match(said.err, message);
