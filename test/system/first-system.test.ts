@@ -150,6 +150,7 @@ describe('the example of the first system', () => {
     assert.ok(duration.value >= 5000 && duration.value <= took, `${duration.value} of ${took} ms`);
     const promoted = await zero.fact('generation_promoted', { generation: 2 });
     assert.equal(promoted.previous, 1);
+    await zero.fact('worker_signalled', { pid: first.pid });
     assert.deepEqual(
       zero.log.all('worker_signalled').map(({ pid, signal }) => [pid, signal]),
       [[first.pid, 'SIGINT']],

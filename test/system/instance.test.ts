@@ -35,7 +35,7 @@ describe('two supervisors for one name', () => {
     for (let round = 0; round < 2; round += 1) {
       const zero = startZero(t, { config: puppetConfig(puppets), folder });
       const puppet = await nextReady(puppets);
-      await zero.fact('generation_promoted', { generation: 1 });
+      await zero.fact('generation_promoted', { generation: round + 1 });
       zero.signal('SIGTERM');
       await puppet.gone;
       assert.deepEqual(await zero.exited, { code: 0, signal: null });
