@@ -80,11 +80,7 @@ function lanesToAttend(state: State, steering: Steering): number[] {
     .map(({ lane }) => lane);
   const theirs = new Set(restarting);
   return [...state.lanes.keys()].filter(
-    (lane) =>
-      !steered.has(lane) &&
-      !theirs.has(lane) &&
-      !isQuiet(state, lane) &&
-      nobodyWouldSee(state, lane),
+    (lane) => !steered.has(lane) && !theirs.has(lane) && !isQuiet(state, lane) && nobodyWouldSee(state, lane),
   );
 }
 

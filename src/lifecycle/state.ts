@@ -180,6 +180,8 @@ export type WorkerLife =
       waiting: string[];
       readyAt: number | null;
       hung: boolean;
+      /** SIGKILL was sent, because it hangs. */
+      killed: boolean;
       /** It finishes its connections by itself once it is told to stop, so nobody else waits for them. */
       drains: boolean;
     }

@@ -34,6 +34,7 @@ export function onSpawned(context: Context, event: Of<'spawned'>): void {
     waiting: [...generation.settings.gates, 'uptime'],
     readyAt: null,
     hung: false,
+    killed: false,
     drains: false,
   };
   report(context, {
@@ -210,6 +211,17 @@ export function stopWorker(context: Context, generation: Generation, worker: Wor
   const now = context.state.now;
   if (life.name === 'backoff') worker.life = { name: 'ended', exit: null };
   if (life.name !== 'up') return;
+  if (life.killed) {
+    // No signal reaches it any more.
+    worker.life = {
+      name: 'stopping',
+      pid: life.pid,
+      since: life.since,
+      killAt: now + KILL_TIME,
+      killed: true,
+    };
+    return;
+  }
   const killAt = shutdownTimeout === 0 ? null : now + shutdownTimeout;
   worker.life = { name: 'stopping', pid: life.pid, since: life.since, killAt, killed: false };
   const key = keyOf(generation, worker);
@@ -244,7 +256,8 @@ export function killWorker(context: Context, generation: Generation, worker: Wor
 /** SIGKILL to a worker that hangs; its end is a crash like any other. */
 export function killHung(context: Context, generation: Generation, worker: Worker): void {
   const { life } = worker;
-  if (life.name !== 'up') return;
+  if (life.name !== 'up' || life.killed) return;
+  life.killed = true;
   const key = keyOf(generation, worker);
   emit(context, { type: 'kill', ...key, pid: life.pid });
   report(context, {
