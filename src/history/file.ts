@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { makeDirectory } from '../linux/directory.ts';
 import { withSpare } from '../linux/spare.ts';
 import { type HistoryLine, type NewLine, parseLine } from './lines.ts';
@@ -15,6 +16,8 @@ const UNWRITTEN = 1000;
 const TAIL = 64 * 1024;
 
 const NEWLINE = 10;
+
+const sync = promisify(fs.fsync);
 
 export interface HistoryFileOptions {
   /** Milliseconds of the wall clock. */
@@ -33,6 +36,8 @@ export class HistoryFile {
   readonly #options: HistoryFileOptions;
   #unwritten: HistoryLine[] = [];
   #broken = false;
+  /** Stays open: a supervisor that has no descriptor to spare writes its history all the same. */
+  #fd: number | null = null;
   #synced: Promise<void> = Promise.resolve();
 
   constructor(dataDirectory: string, options: HistoryFileOptions) {
@@ -88,23 +93,34 @@ export class HistoryFile {
 
   #write(text: string): void {
     makeDirectory(path.dirname(this.file), 0o711);
-    if (sizeOf(this.file) > (this.#options.limit ?? LARGEST)) fs.renameSync(this.file, `${this.file}.1`);
-    const fd = fs.openSync(this.file, 'a+', 0o600);
-    try {
-      appendWhole(fd, text);
-    } finally {
-      fs.closeSync(fd);
+    if ((statsOf(this.file)?.size ?? 0) > (this.#options.limit ?? LARGEST))
+      fs.renameSync(this.file, `${this.file}.1`);
+    appendWhole(this.#open(), text);
+  }
+
+  /** The file of that name, which may be another than the last time. */
+  #open(): number {
+    if (this.#fd !== null) {
+      const [own, there] = [fs.fstatSync(this.#fd), statsOf(this.file)];
+      if (own.ino === there?.ino && own.dev === there.dev) return this.#fd;
+      this.#close(this.#fd);
     }
+    this.#fd = fs.openSync(this.file, 'a+', 0o600);
+    return this.#fd;
+  }
+
+  #close(fd: number): void {
+    this.#fd = null;
+    this.#synced = this.#synced.then(() => fs.closeSync(fd));
   }
 
   /** Nothing waits for the disk, which may be slow; a line that a power failure takes is torn or missing, and known for that. */
   #sync(): void {
+    const fd = this.#fd;
+    if (fd === null) return;
     this.#synced = this.#synced
-      .then(() => syncFile(this.file))
-      .catch((error: NodeJS.ErrnoException) => {
-        // Without a descriptor to spare it is written when the kernel does it by itself.
-        if (error.code !== 'EMFILE' && error.code !== 'ENFILE') this.#options.failed(error, this.file);
-      });
+      .then(() => sync(fd))
+      .catch((error: unknown) => this.#options.failed(error, this.file));
   }
 }
 
@@ -119,23 +135,6 @@ function appendWhole(fd: number, text: string): void {
     fs.ftruncateSync(fd, size);
     throw error;
   }
-}
-
-function syncFile(file: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    fs.open(file, 'r', (failed, fd) => {
-      if (failed) return reject(failed);
-      fs.fsync(fd, (error) => {
-        fs.closeSync(fd);
-        if (error) reject(error);
-        else resolve();
-      });
-    });
-  });
-}
-
-function sizeOf(file: string): number {
-  return statsOf(file)?.size ?? 0;
 }
 
 function readTail(file: string): string {

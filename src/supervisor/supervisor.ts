@@ -329,6 +329,8 @@ export class Supervisor {
 
   async #openControl(): Promise<void> {
     const { config, version } = this.#options;
+    // A first start that failed at once.
+    if (this.#engine.state.exit) return;
     try {
       this.#control = await createControlServer({
         ...controlSocketOf(config),
