@@ -80,15 +80,12 @@ function lanesToAttend(state: State, steering: Steering): number[] {
     .map(({ lane }) => lane);
   const theirs = new Set(restarting);
   return [...state.lanes.keys()].filter(
-    (lane) => !steered.has(lane) && !theirs.has(lane) && !isQuiet(state, lane) && nobodyWouldSee(state, lane),
+    (lane) =>
+      !steered.has(lane) &&
+      !theirs.has(lane) &&
+      !isQuiet(state, lane) &&
+      attendants(state, lane).length === 0,
   );
-}
-
-/** What comes into the lane is not read by anybody. A relief that waits to be started again accepts it then, if it is known to be there. */
-function nobodyWouldSee(state: State, lane: number): boolean {
-  const there = attendants(state, lane);
-  if (there.length === 0) return true;
-  return state.lanes[lane]?.waiting === false && there.every(({ worker }) => worker.life.name === 'backoff');
 }
 
 /** Its time to leave has come, or that of a relief may have: when its lane has nothing more to give. */

@@ -27,7 +27,7 @@ export type Effect =
   | { readonly type: 'release'; readonly generation: number }
   /** From now on, until said otherwise: new connections go there. */
   | { readonly type: 'steer'; readonly steering: Steering }
-  /** From now on exactly these lanes' queues are watched; a connection in one is a `lane_queued`. */
+  /** From now on exactly these lanes' queues are watched; a connection in one is a `lane_queued`, none at the beginning a `lane_empty`. */
   | { readonly type: 'attend'; readonly lanes: readonly number[] }
   /** From now on exactly these workers are read again and again; each reading is a `drain_report`. */
   | { readonly type: 'drain'; readonly workers: readonly WorkerKey[] }

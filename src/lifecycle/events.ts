@@ -45,6 +45,8 @@ export type Event = { readonly at: number } & (
   | ({ readonly type: 'stalled' } & WorkerKey)
   /** A connection waits in a lane that nobody accepts from. */
   | { readonly type: 'lane_queued'; readonly lane: number }
+  /** Nothing waited in it when the watch of its queue began. */
+  | { readonly type: 'lane_empty'; readonly lane: number }
   | { readonly type: 'verify_failed'; readonly generation: number; readonly reason: string }
   | HookFinished
   /** A deadline of the state may have been reached. */

@@ -41,7 +41,7 @@ export interface State {
 export interface Lane {
   /** When new connections were last steered away from it; null while they are steered to it, and before they ever were. */
   awayAt: number | null;
-  /** A connection was seen in its queue, and not yet that there is none. */
+  /** A connection was seen in its queue, or its process left without saying what is in it, and not yet that there is none. */
   waiting: boolean;
 }
 

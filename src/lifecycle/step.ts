@@ -16,6 +16,7 @@ import {
   tickRequests,
 } from './handover.ts';
 import { dropHooks, hooksDeadline, onHookFinished, startHook, tickHooks } from './hooks.ts';
+import { seeQueue } from './lanes.ts';
 import { leavingDeadline, onDrainReport, tickLeaving } from './leaving.ts';
 import { onLaneQueued } from './relief.ts';
 import {
@@ -86,6 +87,7 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
   drain_report: onDrainReport,
   stalled: onStalled,
   lane_queued: onLaneQueued,
+  lane_empty: ({ state }, { lane }) => seeQueue(state, lane, 0),
   verify_failed: onVerifyFailed,
   hook_finished: (context, event) => onHookBefore(context, onHookFinished(context, event)),
   tick: () => {},

@@ -1,6 +1,8 @@
 import { type Context, emit, report } from './context.ts';
+import { steeredLanes } from './demands.ts';
 import type { Of, WorkerKey } from './events.ts';
 import type { ExitStatus, Failure } from './facts.ts';
+import { seeQueue } from './lanes.ts';
 import { decideRestart } from './restart.ts';
 import { type Generation, handoverOf, type State, type Worker, workerOf } from './state.ts';
 
@@ -87,6 +89,7 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
     uptime,
   });
   if (event.leftovers > 0) keepRemains(context, generation, worker);
+  leaveQueue(context.state, worker);
   if (expected) {
     worker.life = { name: 'ended', exit: event.exit };
     return undefined;
@@ -103,6 +106,14 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
     exit: event.exit,
     output: event.output,
   };
+}
+
+/**
+ * What a process leaves in its queue nobody knows. Where new connections still go, somebody looks when they are steered away (the lane is
+ * not past then); elsewhere the lane is not quiet until somebody has looked.
+ */
+function leaveQueue(state: State, { lane }: Worker): void {
+  if (!steeredLanes(state.demands.steering).has(lane)) seeQueue(state, lane, 1);
 }
 
 function keepRemains(context: Context, generation: Generation, worker: Worker): void {
@@ -294,6 +305,7 @@ export function tickWorkers(context: Context, generation: Generation): void {
           message: `process ${life.pid} of generation ${generation.id} did not leave ${KILL_TIME} ms after SIGKILL: the kernel holds it (state D in ps); it is given up`,
         });
         worker.life = { name: 'ended', exit: null };
+        leaveQueue(context.state, worker);
       }
     }
   }

@@ -30,6 +30,7 @@ export class LaneKeeper {
       const queued = () => this.#post({ type: 'lane_queued', lane });
       try {
         this.#watches.set(lane, this.#listeners.watchLane(lane, queued));
+        if (this.#listeners.queued(lane) === 0) this.#post({ type: 'lane_empty', lane });
       } catch (error) {
         // epoll_ctl(2): ENOMEM, ENOSPC. The next change of the lanes tries again.
         this.#failed(error);

@@ -26,6 +26,8 @@ export interface NetworkHooks {
   now(): number;
   /** A connection waits in a lane that the shell watches. */
   queued(lane: number): void;
+  /** None does in one that it watches from now on. */
+  empty(lane: number): void;
 }
 
 /** The kernel's side: a program that chooses lanes, handshakes that take their time, queues, and processes that accept from them. */
@@ -73,8 +75,12 @@ export class Network {
 
   /** The shell watches exactly these lanes from now on. */
   attend(lanes: readonly number[]): void {
+    const before = this.attended;
     this.attended = new Set(lanes);
-    for (const lane of lanes) if (this.queue(lane).length > 0) this.hooks.after(0, () => this.tell(lane));
+    for (const lane of lanes) {
+      if (this.queue(lane).length > 0) this.hooks.after(0, () => this.tell(lane));
+      else if (!before.has(lane)) this.hooks.empty(lane);
+    }
   }
 
   /** A process has begun to accept from its lane. */

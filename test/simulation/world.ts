@@ -92,6 +92,7 @@ export class World {
           return null;
         }),
       queued: (lane) => this.schedule(0, () => this.laneQueued(lane)),
+      empty: (lane) => this.schedule(0, () => ({ type: 'lane_empty', lane, at: this.clock })),
     });
   }
 
