@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { it } from 'node:test';
 import { requireProgram } from '../support/debian.ts';
 import { freeAddress } from '../support/free-address.ts';
+import { guardProcesses } from '../support/guard.ts';
 import { installZero } from '../support/installed.ts';
 import { ROOT } from '../support/paths.ts';
 import { account, asAccount, IS_ROOT } from '../support/privileges.ts';
@@ -79,6 +80,8 @@ it("the README's first five minutes are true: a deploy, a bad deploy and a rollb
   // It is installed and built, which would be done once more in front.
   const [program = '', ...args] = [...prefix, 'npm', 'start', '--silent', '--ignore-scripts'];
   const npm = startZero(t, { folder, command: [program, ...args], environment });
+  // npm starts a shell, that node, and that zero: nobody else knows of it at the end of a test that failed.
+  guardProcesses(t).own((await npm.fact('supervisor_started')).pid);
   await npm.fact('generation_promoted');
   const said = npm.log.text.split('\n').filter((line) => /^ {2}(open|reload|stop)/.test(line));
   assert.match(`${said.join('\n')}\n`, pattern(start.printed.map(here)));
