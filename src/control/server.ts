@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
 import { Connections, type Limits, type Timers } from '../http/connections.ts';
 import { lookupGroup } from '../linux/users.ts';
@@ -50,8 +50,6 @@ const HEADER_LIMIT = 8 * 1024;
  */
 export async function createControlServer(options: ControlServerOptions): Promise<ControlServer> {
   const { path, control, sights, version, warn, limits = LIMITS, timers = TIMERS } = options;
-  // Only now: it would be a tenth of the supervisor's time until the service runs.
-  const { createServer } = await import('node:http');
   const gid = groupOf(path, options.group);
   const permitted = { uid: process.geteuid?.() ?? 0, gid };
   const connections = new Connections(limits, timers, refuse);
@@ -79,21 +77,10 @@ export async function createControlServer(options: ControlServerOptions): Promis
       refused: refused.get(socket) ?? null,
     });
   };
-  // It only reads what was accepted for it, and so starts no timer of its own that would wake the supervisor twice a minute.
-  const parser = createServer({ maxHeaderSize: HEADER_LIMIT }, onRequest);
-  parser.maxRequestsPerSocket = 1;
-  parser.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'bad_request';
-    refuse(
-      socket as Socket,
-      code,
-      code === 'bad_request'
-        ? 'this is no HTTP request'
-        : `the headers are larger than ${HEADER_LIMIT} bytes`,
-    );
-  });
+  let parser: Promise<Server> | null = null;
 
-  const server = net.createServer({ allowHalfOpen: true }, (socket) => {
+  // Nothing is read of a connection before the parser is there.
+  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     // A peer that is gone is no error of ours; without a listener it would end the process.
@@ -105,7 +92,11 @@ export async function createControlServer(options: ControlServerOptions): Promis
       if (!warned.has(stranger)) warn(`control socket ${path}: ${stranger} tried to connect and was refused`);
       warned.add(stranger);
     }
-    parser.emit('connection', socket);
+    parser ??= makeParser(onRequest);
+    void parser.then((there) => {
+      there.emit('connection', socket);
+      socket.resume();
+    });
   });
   const file = bindSocketFile(path, options.mode, gid);
   await new Promise<void>((resolve, reject) => {
@@ -130,6 +121,29 @@ export async function createControlServer(options: ControlServerOptions): Promis
       for (const socket of sockets) if (!waiting.has(socket)) socket.unref().destroySoon();
     },
   };
+}
+
+/**
+ * An HTTP server that only reads what was accepted for it, and so starts no timer of its own that would wake the supervisor twice a minute.
+ * Loaded when somebody asks: it takes 0.2 MB, and a tenth of the supervisor's time until the service runs.
+ */
+async function makeParser(
+  onRequest: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<Server> {
+  const { createServer } = await import('node:http');
+  const parser = createServer({ maxHeaderSize: HEADER_LIMIT }, onRequest);
+  parser.maxRequestsPerSocket = 1;
+  parser.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'bad_request';
+    refuse(
+      socket as Socket,
+      code,
+      code === 'bad_request'
+        ? 'this is no HTTP request'
+        : `the headers are larger than ${HEADER_LIMIT} bytes`,
+    );
+  });
+  return parser;
 }
 
 function groupOf(path: string, group: string | null): number | null {

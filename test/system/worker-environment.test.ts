@@ -33,6 +33,8 @@ const OF_ZERO_ITSELF: Readonly<Record<string, string>> = {
   ZERO_LISTENERS: '[{"name":"own","fd":3,"address":"127.0.0.1:1"}]',
   ZERO_GENERATION: '99',
   ZERO_WORKER: '7',
+  ZERO_SHUTDOWN_SIGNAL: 'SIGKILL',
+  ZERO_SHUTDOWN_TIMEOUT_MS: '1',
   ZERO_CARRIED_0: 'X=1',
 };
 
@@ -48,6 +50,8 @@ const CONVENTIONS = [
   'SERVER_STARTER_PORT',
   'ZERO_GENERATION',
   'ZERO_LISTENERS',
+  'ZERO_SHUTDOWN_SIGNAL',
+  'ZERO_SHUTDOWN_TIMEOUT_MS',
   'ZERO_WORKER',
 ];
 

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import { useLibc } from '../../../src/linux/libc.ts';
 import { Footprint } from '../../../src/supervisor/footprint.ts';
 
-test('memory is given back once, when it has been quiet for a while', (t) => {
+test('memory is given back once, when it has been quiet for a while, and nothing is said of it', async (t) => {
+  const said: string[] = [];
+  const warned = ({ message }: Error) => said.push(message);
+  process.on('warning', warned);
+  t.after(() => process.off('warning', warned));
   let trims = 0;
   t.after(
     useLibc({
@@ -38,4 +43,6 @@ test('memory is given back once, when it has been quiet for a while', (t) => {
   footprint.disturbed(true);
   footprint.close();
   assert.equal(waiting.size, 0);
+  await setImmediate();
+  assert.deepEqual(said, []);
 });
