@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { licensesOf, packagesOf } from './licenses.js';
 
 const target = 'dist';
 /** Beside it, and in its place when it is whole: what runs meanwhile still loads chunks from there. */
@@ -77,13 +78,20 @@ const options = {
   logLevel: 'warning',
 };
 
+const packages = [];
+
+async function bundle(wanted) {
+  const { metafile } = await build({ ...wanted, metafile: true });
+  packages.push(...packagesOf(metafile));
+}
+
 rmSync(outdir, { recursive: true, force: true });
-await build({ ...options, entryPoints: { zero: 'src/cli/main.ts' } });
+await bundle({ ...options, entryPoints: { zero: 'src/cli/main.ts' } });
 for (const built = new Set(); built.size < chunks.size; ) {
   for (const [name, file] of chunks) {
     if (built.has(name)) continue;
     built.add(name);
-    await build({ ...options, entryPoints: { [name === WARM ? `${name}.code` : name]: file } });
+    await bundle({ ...options, entryPoints: { [name === WARM ? `${name}.code` : name]: file } });
   }
 }
 
@@ -95,7 +103,7 @@ if (process.platform === 'linux')
   execFileSync(process.execPath, ['scripts/keep-code.cjs', outdir], { stdio: 'inherit', timeout: 60_000 });
 
 // The library, as ES modules; a dynamic import stays one, so that a service loads only what it uses.
-await build({
+await bundle({
   bundle: true,
   splitting: true,
   platform: 'node',
@@ -124,6 +132,8 @@ for (const name of readdirSync(types, { recursive: true })) {
   const text = readFileSync(join(types, name), 'utf8');
   writeFileSync(join(types, name), text.replaceAll(/(['"]\.{1,2}\/[^'"]+)\.ts(['"])/g, '$1.js$2'));
 }
+
+writeFileSync(`${outdir}/licenses.txt`, licensesOf(packages));
 
 const before = `${target}.old`;
 rmSync(before, { recursive: true, force: true });

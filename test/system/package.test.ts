@@ -49,8 +49,25 @@ describe('the package', () => {
     assert.ok(named.length > 2);
     for (const path of [...named, ...Object.values(bin)])
       assert.ok(files.has(path.replace('./', '')), `${path} is not in the package`);
-    for (const path of ['dist/zero.cjs', 'dist/run.cjs', 'README.md', 'LICENSE', 'CHANGELOG.md'])
+    for (const path of [
+      'dist/zero.cjs',
+      'dist/run.cjs',
+      'dist/licenses.txt',
+      'README.md',
+      'LICENSE',
+      'CHANGELOG.md',
+    ])
       assert.ok(files.has(path), `${path} is not in the package`);
+  });
+
+  it('comes with the licences of what is bundled', () => {
+    const text = readFileSync(join(ROOT, 'dist', 'licenses.txt'), 'utf8');
+    for (const name of ['commander', 'yaml', 'zod', 'koffi', '@sentry/core', 'prom-client'])
+      assert.match(
+        text,
+        new RegExp(`^${name} [\\d.]+ \\((?:MIT|ISC|Apache-2.0)\\)\\n\\n.*license`, 'ims'),
+        name,
+      );
   });
 
   it('has nothing that only its makers need, and every document that another one links to', () => {
