@@ -7,12 +7,30 @@ export interface Scope {
   after(cleanup: () => void | Promise<void>): void;
 }
 
+/** Folders that could not be removed at the end of their test: something that is ended by a later step of the same scope still wrote there. */
+const left = new Set<string>();
+
+function remove(folder: string): boolean {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOTEMPTY') return false;
+    throw error;
+  }
+}
+
 /**
- * A folder of its own, removed at the end of the test. Its name is short because a Unix socket's path has room for 107 bytes (unix(7)).
+ * A folder of its own, removed at the end of the test, or of its file. Its name is short because a Unix socket's path has room for 107 bytes
+ * (unix(7)).
  */
 export function temporaryFolder(scope: Scope): string {
   const folder = mkdtempSync(join(tmpdir(), 'zero-'));
-  scope.after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 3 }));
+  scope.after(() => {
+    if (remove(folder)) return;
+    if (left.size === 0) process.once('exit', () => left.forEach(remove));
+    left.add(folder);
+  });
   return folder;
 }
 
