@@ -17,7 +17,10 @@ export function ensureLanes(state: State, count: number): void {
 export function takeLane(state: State): number {
   const held = new Set(state.generations.flatMap(({ workers }) => workers.map(({ lane }) => lane)));
   const free = state.lanes.findIndex((_, lane) => !held.has(lane) && isQuiet(state, lane));
-  if (free >= 0) return free;
+  if (free >= 0) {
+    state.lanes[free] = { awayAt: null, waiting: false };
+    return free;
+  }
   state.lanes.push({ awayAt: null, waiting: false });
   return state.lanes.length - 1;
 }

@@ -1,5 +1,4 @@
 import { type Context, emit, report } from './context.ts';
-import { steeredLanes } from './demands.ts';
 import type { Of, WorkerKey } from './events.ts';
 import type { ExitStatus, Failure } from './facts.ts';
 import { seeQueue } from './lanes.ts';
@@ -109,11 +108,11 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
 }
 
 /**
- * What a process leaves in its queue nobody knows. Where new connections still go, somebody looks when they are steered away (the lane is
- * not past then); elsewhere the lane is not quiet until somebody has looked.
+ * What a process leaves in its queue nobody knows. Where new connections still go, somebody looks when they are steered away: the lane is not
+ * past then. Where they never went there are none but probes of our own. Elsewhere the lane is not quiet until somebody has looked.
  */
 function leaveQueue(state: State, { lane }: Worker): void {
-  if (!steeredLanes(state.demands.steering).has(lane)) seeQueue(state, lane, 1);
+  if ((state.lanes[lane]?.awayAt ?? null) !== null) seeQueue(state, lane, 1);
 }
 
 function keepRemains(context: Context, generation: Generation, worker: Worker): void {
