@@ -2,16 +2,18 @@ import assert from 'node:assert/strict';
 import { rmSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { startPuppets } from '../support/puppets.ts';
+import { reversed } from '../support/temporary.ts';
 import { DEADLINE, runZero, startZero } from '../support/zero.ts';
 
 const NAME = `zero-test-${process.pid}`;
 
 describe('zero run --workers', () => {
-  it('runs so many of the command, and is found by its name', DEADLINE, async (t) => {
-    const puppets = await startPuppets(t);
+  it('runs so many of the command, and is found by its name', DEADLINE, async (test) => {
+    const t = reversed(test);
     // Root's instances have their folders where the config cannot put them elsewhere.
     for (const root of ['/run/zero', '/var/lib/zero'])
       t.after(() => rmSync(`${root}/${NAME}`, { recursive: true, force: true }));
+    const puppets = await startPuppets(t);
     const zero = startZero(t, {
       args: ['run', '--name', NAME, '--workers', '2', '--listen', '127.0.0.1:0', '--', ...puppets.command],
       environment: puppets.environment,
