@@ -59,8 +59,8 @@ it(
     assert.deepEqual(
       said.map((message) => message.replaceAll(disk, '')),
       [
-        'write state /run/state.json: ENOSPC: no space left on device, write',
         'write history /data/history.jsonl: ENOSPC: no space left on device, write',
+        'write state /run/state.json: ENOSPC: no space left on device, write',
       ],
     );
 
