@@ -1,5 +1,5 @@
+import { factDocument } from '../facts/fields.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import { factDocument } from './fact-document.ts';
 
 export interface EventLogLimits {
   /** Events that are kept. */

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http';
+import { factDocument } from '../facts/fields.ts';
 import type { Timers } from '../http/connections.ts';
 import type { Verdict } from '../lifecycle/state.ts';
 import { parseSignal } from '../linux/signals.ts';
 import type { Answer, Control } from './control.ts';
 import { eventFeed } from './event-feed.ts';
-import { factDocument } from './fact-document.ts';
 import { type Feed, Follower } from './follower.ts';
 import { LineStream } from './line-stream.ts';
 import { type Output, outputFeed } from './output-feed.ts';
