@@ -28,6 +28,16 @@ const STATES = [
 ] as const;
 export type TcpState = (typeof STATES)[number];
 
+/** Those of a connection that can belong to a process. */
+export const CONNECTION_STATES: readonly TcpState[] = [
+  'ESTABLISHED',
+  'FIN_WAIT1',
+  'FIN_WAIT2',
+  'CLOSE_WAIT',
+  'LAST_ACK',
+  'CLOSING',
+];
+
 /**
  * What sock_diag(7) tells about a TCP socket. `inode` is 0 while no file belongs to it: before accept, and after close.
  * `rqueue` and `wqueue` are unread and unsent bytes; of a LISTEN socket, connections to accept and the backlog.

@@ -1,4 +1,5 @@
 import {
+  CONNECTION_STATES,
   dumpTcp,
   findTcpSocket,
   type InetAddress,
@@ -57,15 +58,6 @@ function listenSockets(port: number): TcpSocket[] {
 export function tcpSocket(local: InetAddress, remote: InetAddress): TcpSocket | null {
   return findTcpSocket(local, remote);
 }
-
-const CONNECTION_STATES: readonly TcpState[] = [
-  'ESTABLISHED',
-  'FIN_WAIT1',
-  'FIN_WAIT2',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'CLOSING',
-];
 
 /**
  * The connections on a local TCP port, in slices that take well under a millisecond each, so that a caller can let other

@@ -1,14 +1,6 @@
-import { type InetAddress, type TcpState, walkTcpSockets } from './inet-diag.ts';
+import { CONNECTION_STATES, type InetAddress, walkTcpSockets } from './inet-diag.ts';
 import { inet4Bytes, inet6Bytes } from './sockaddr.ts';
 
-const STATES: readonly TcpState[] = [
-  'ESTABLISHED',
-  'FIN_WAIT1',
-  'FIN_WAIT2',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'CLOSING',
-];
 // struct inet_diag_msg of linux/inet_diag.h: the local address, the inode.
 const LOCAL = 8;
 const INODE = 68;
@@ -26,7 +18,7 @@ export async function* acceptedTcp({
   // A dump is filtered by port alone; another program may have the same port on another address.
   const local = WILDCARDS.has(host) ? null : localBytes(family, host);
   // A connection is of its listener's family, one by IPv4 to a dual-stack listener as well.
-  for await (const { bytes, payloads } of walkTcpSockets(family, port, STATES)) {
+  for await (const { bytes, payloads } of walkTcpSockets(family, port, CONNECTION_STATES)) {
     const inodes: number[] = [];
     for (let index = 0; index < payloads.length; index += 2) {
       const start = payloads[index] ?? 0;

@@ -1,5 +1,5 @@
 import { SystemError } from './errors.ts';
-import { dumpTcpMessages, lookUpTcpMessage, type TcpState } from './inet-diag.ts';
+import { CONNECTION_STATES, dumpTcpMessages, lookUpTcpMessage } from './inet-diag.ts';
 
 /** An accepted connection, as far as it matters for whether the service may stop. */
 export interface TcpActivity {
@@ -11,14 +11,6 @@ export interface TcpActivity {
   readonly isStillBusy: (() => boolean) | null;
 }
 
-const STATES: readonly TcpState[] = [
-  'ESTABLISHED',
-  'FIN_WAIT1',
-  'FIN_WAIT2',
-  'CLOSE_WAIT',
-  'LAST_ACK',
-  'CLOSING',
-];
 const QUIET = 1000;
 // struct inet_diag_msg of linux/inet_diag.h, and in it struct inet_diag_sockid, which ends with the cookie,
 // a number that no other socket has.
@@ -46,7 +38,7 @@ export async function* tcpActivityOn(
   port: number,
   wanted: (inode: number) => boolean,
 ): AsyncGenerator<TcpActivity[], void, void> {
-  for await (const messages of dumpTcpMessages(port, STATES)) {
+  for await (const messages of dumpTcpMessages(port, CONNECTION_STATES)) {
     const slice: TcpActivity[] = [];
     for (const bytes of messages) {
       const inode = bytes.readUInt32LE(INODE);
