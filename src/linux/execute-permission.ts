@@ -41,12 +41,13 @@ function walk(path: string, identity: Identity): string | null {
   const absolute = path.startsWith('/') ? path : `${process.cwd()}/${path}`;
   const pending = absolute.split('/').filter((part) => part !== '');
   let current = '/';
+  let stats = lstatSync(current);
   let links = 0;
   for (let part = pending.shift(); part !== undefined; part = pending.shift()) {
-    const directory = lstatSync(current);
-    if (!mayUse(current, directory, identity)) return `EACCES: no search permission on directory ${current}`;
+    if (!mayUse(current, stats, identity)) return `EACCES: no search permission on directory ${current}`;
     if (part === '..') {
       current = dirname(current);
+      stats = lstatSync(current);
       continue;
     }
     if (part === '.') continue;
@@ -57,17 +58,19 @@ function walk(path: string, identity: Identity): string | null {
       if (links > MAX_SYMLINKS) return `ELOOP: too many symbolic links: ${path}`;
       const target = readlinkSync(next);
       pending.unshift(...target.split('/').filter((name) => name !== ''));
-      if (target.startsWith('/')) current = '/';
+      if (!target.startsWith('/')) continue;
+      current = '/';
+      stats = lstatSync(current);
     } else if (pending.length > 0 && !entry.isDirectory()) {
       return `ENOTDIR: not a directory: ${next}`;
     } else {
       current = next;
+      stats = entry;
     }
   }
-  const file = lstatSync(current);
-  if (file.isDirectory()) return `EISDIR: is a directory: ${current}`;
-  if (!file.isFile()) return `EACCES: not a regular file: ${current}`;
-  return mayUse(current, file, identity) ? null : `EACCES: no execute permission on ${current}`;
+  if (stats.isDirectory()) return `EISDIR: is a directory: ${current}`;
+  if (!stats.isFile()) return `EACCES: not a regular file: ${current}`;
+  return mayUse(current, stats, identity) ? null : `EACCES: no execute permission on ${current}`;
 }
 
 // The first class that fits decides, even when a later one would allow it (path_resolution(7)).

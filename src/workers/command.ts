@@ -55,6 +55,8 @@ export function runCommand(
       limits: {},
       umask: undefined,
       listenPid: false,
+      // The shell is there only for what travels under another name.
+      dash: false,
     },
     findTool,
   );

@@ -1,5 +1,5 @@
-import { accessSync, constants, statSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { accessSync, constants, realpathSync, statSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
 import { ReleaseError } from './release-error.ts';
 
 // What a login has, for tools that zero itself needs: its own PATH may be that of a bare service manager.
@@ -34,6 +34,11 @@ export function findTool(name: ToolName): string {
   const found = lookUpCommand(name, `${STANDARD_PATH}:${process.env.PATH ?? STANDARD_PATH}`);
   if (found !== null) return found;
   throw new ReleaseError('launcher', `${name} is not installed: it comes with ${PACKAGES[name]}`);
+}
+
+/** Whether the shell of the launcher is dash, as in Debian and Ubuntu. Throws ReleaseError. */
+export function isDash(): boolean {
+  return basename(realpathSync.native(findTool('sh'))) === 'dash';
 }
 
 function isExecutable(path: string): boolean {

@@ -1,7 +1,7 @@
 import type { ExitStatus } from '../linux/processes.ts';
 
-// `env: '/x': Permission denied`, `setpriv: setresuid failed: ...`, with or without the tool's path. The shell only executes env(1): dash
-// says `sh: 1: exec: /usr/bin/env: not found`, bash `sh: line 1: exec: ...`; anything else is a service's own shell.
+// `env: '/x': Permission denied`, `setpriv: setresuid failed: ...`, with or without the tool's path. The shell executes env(1), or the service
+// itself: dash says `sh: 1: exec: /srv/app: not found`, bash `sh: line 1: exec: ...`; anything else is a service's own shell.
 const COMPLAINT = /^(?:\S*\/)?(env|setpriv|prlimit|nice|sh(?=: (?:line )?\d+: exec:)): (.+)$/;
 
 /**

@@ -5,6 +5,7 @@ import { describe, test } from 'node:test';
 import { lookupUser } from '../../../src/linux/users.ts';
 import { findTool } from '../../../src/workers/commands.ts';
 import { type LaunchRequest, launchChain } from '../../../src/workers/launcher.ts';
+import { launcherFailure } from '../../../src/workers/launcher-exit.ts';
 import { entries, environmentOf, folder, run, shells } from './support.ts';
 
 const root = process.getuid?.() === 0 ? false : 'changing the user needs root';
@@ -50,6 +51,7 @@ const plain: LaunchRequest = {
   limits: {},
   umask: undefined,
   listenPid: true,
+  dash: false,
 };
 
 const nobody = lookupUser('nobody');
@@ -65,7 +67,10 @@ for (const shell of shells) {
   describe(`with ${shell.name} as /bin/sh`, () => {
     const tool = (name: Parameters<typeof findTool>[0]) => (name === 'sh' ? shell.path : findTool(name));
     const start = (changes: Partial<LaunchRequest>) => {
-      const { path, argv, environment } = launchChain({ ...plain, ...changes }, tool);
+      const { path, argv, environment } = launchChain(
+        { ...plain, dash: shell.name === 'dash', ...changes },
+        tool,
+      );
       return run({ path, argv, environment, directory: '/' });
     };
 
@@ -128,10 +133,14 @@ for (const shell of shells) {
       assert.match(text, /^Max data size +1000000000 +unlimited /m);
     });
 
-    test('what cannot be executed is the complaint of env(1)', async () => {
+    test('what cannot be executed is the complaint of the launcher', async () => {
       const { status, stderr } = await start({ executable: '/no/such/program' });
       assert.deepEqual(status, { kind: 'exited', code: 127 });
-      assert.match(stderr, /env: .*\/no\/such\/program.*: No such file or directory\n$/);
+      assert.match(
+        stderr,
+        /(?:env: .*|^sh: 1: exec: )\/no\/such\/program.*: (?:No such file or directory|not found)\n$/,
+      );
+      assert.match(launcherFailure(status, [stderr.trimEnd()]) ?? '', /\/no\/such\/program/);
     });
   });
 }

@@ -11,6 +11,7 @@ const request: LaunchRequest = {
   limits: {},
   umask: undefined,
   listenPid: false,
+  dash: false,
 };
 const www = { uid: 33, gid: 34, groups: [34, 50], switches: true };
 const tool = (name: string) => `/usr/bin/${name}`;
@@ -51,6 +52,15 @@ test('limits and user come before the shell', () => {
     '--x',
     'a b',
   ]);
+});
+
+test('dash executes the service itself, where nothing travels under another name', () => {
+  const { argv } = launchChain({ ...request, umask: 0o22, listenPid: true, dash: true }, tool);
+  const script = 'umask 0022; unset PWD OLDPWD; LISTEN_PID=$$ exec "$@"';
+  assert.deepEqual(argv, ['/usr/bin/sh', '-c', script, 'sh', '/srv/app', '--x', 'a b']);
+  const environment = environmentOf({ 'a.b': '1' });
+  const carrying = launchChain({ ...request, environment, umask: 0o22, dash: true }, tool);
+  assert.match(carrying.argv[2] ?? '', /exec \/usr\/bin\/env -u/);
 });
 
 test('a user without groups, and one that zero already is', () => {
