@@ -6,3 +6,9 @@ export function now(): number {
   const [seconds, nanoseconds] = process.hrtime();
   return seconds * 1_000 + nanoseconds / 1_000_000;
 }
+
+/** Timers that keep the supervisor alive, as everything that waits takes them. */
+export const timers = {
+  set: (ms: number, run: () => void): unknown => setTimeout(run, ms),
+  clear: (handle: unknown): void => clearTimeout(handle as NodeJS.Timeout),
+};

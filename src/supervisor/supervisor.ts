@@ -1,6 +1,4 @@
 import type { Config } from '../config/index.ts';
-import { steeringMode } from '../config/steering.ts';
-import type { Signalled } from '../control/control.ts';
 import type { StatusDocument } from '../control/documents.ts';
 import { EventLog } from '../control/event-log.ts';
 import { type ControlServer, createControlServer } from '../control/server.ts';
@@ -10,14 +8,13 @@ import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
 import { keepSpare } from '../linux/spare.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
-import { createTelemetry, type Telemetry } from '../telemetry/dispatch.ts';
-import { listenFdsWarning } from '../workers/conventions/index.ts';
 import { OutputLog } from '../workers/output-log.ts';
 import { isSamePlace } from '../workers/place.ts';
 import { ProcessTable } from '../workers/process-table.ts';
 import { Sink } from '../workers/sink.ts';
 import { AdminDesk } from './admin-desk.ts';
-import { now } from './clock.ts';
+import { now, timers } from './clock.ts';
+import { ConfigRemarks } from './config-remarks.ts';
 import type { ConfigSource } from './config-source.ts';
 import { ConnectionCounter } from './connection-counter.ts';
 import { ControlDesk } from './control-desk.ts';
@@ -38,10 +35,12 @@ import { logWriter } from './log-writer.ts';
 import { Meter } from './meter.ts';
 import { Performer } from './perform.ts';
 import { type Prepared, prepare } from './prepare.ts';
+import { signalWorkers } from './signal-workers.ts';
 import type { Signals } from './signals.ts';
 import { StallKeeper } from './stall-keeper.ts';
 import { StateFile } from './state-file.ts';
 import { statusOf } from './status.ts';
+import { TelemetryDesk } from './telemetry-desk.ts';
 import { VerifyKeeper } from './verify-keeper.ts';
 import { WatchDesk } from './watch-desk.ts';
 
@@ -60,11 +59,6 @@ export interface SupervisorOptions {
   readonly config: Config;
   readonly instance: Instance;
 }
-
-const timers = {
-  set: (ms: number, run: () => void): unknown => setTimeout(run, ms),
-  clear: (handle: unknown): void => clearTimeout(handle as NodeJS.Timeout),
-};
 
 const STDOUT = 1;
 const STDERR = 2;
@@ -99,11 +93,9 @@ export class Supervisor {
   readonly #listenerLog = new ListenerLog((fact) => this.#report(fact));
   readonly #stateFile: StateFile;
   readonly #footprint = new Footprint(timers);
-  #telemetry: Telemetry;
-  #telemetryConfig: Config;
+  readonly #telemetry: TelemetryDesk;
+  readonly #remarks = new ConfigRemarks((fact) => this.#report(fact));
   #signals: Signals | null = null;
-  #gapsWarned: string | null = null;
-  #sharedBecause: string | null = null;
   #finish: (code: number) => void = () => {};
 
   constructor(options: SupervisorOptions) {
@@ -111,8 +103,13 @@ export class Supervisor {
     this.#stdout = this.#openSink(STDOUT, 'stdout');
     // Two who write to one pipe would get into each other's lines.
     this.#stderr = isSamePlace(STDOUT, STDERR) ? this.#stdout : this.#openSink(STDERR, 'stderr');
-    this.#telemetryConfig = options.config;
-    this.#telemetry = this.#openTelemetry(options.config);
+    this.#telemetry = new TelemetryDesk(options.config, {
+      version: options.version,
+      fd: STDERR,
+      writer: logWriter(this.#stderr, STDERR),
+      secrets: () => this.#generations.secrets(),
+      timers,
+    });
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
@@ -145,7 +142,7 @@ export class Supervisor {
       post,
       () => this.#status(),
       () => this.#history.document(),
-      (signal) => this.#signal(signal),
+      (signal) => signalWorkers(signal, this.#engine.state.incumbent, this.#generations, report),
     );
     this.#connections = new ConnectionCounter(this.#generations, this.#listeners, now);
     const meter = new Meter(this.#generations, this.#listeners, this.#connections, now);
@@ -267,24 +264,6 @@ export class Supervisor {
     this.#report({ event: 'warning', about: 'signal', message });
   }
 
-  #openTelemetry({ application, service }: Config): Telemetry {
-    const { name, path, directory } = service.runtime;
-    return createTelemetry({
-      application,
-      service: { name, path, directory },
-      version: this.#options.version,
-      fd: STDERR,
-      writer: logWriter(this.#stderr, STDERR),
-      journalStream: process.env.JOURNAL_STREAM,
-      notifySocket: process.env.NOTIFY_SOCKET,
-      colour: !process.env.NO_COLOR,
-      secrets: () => this.#generations.secrets(),
-      now,
-      clock: Date.now,
-      timers,
-    });
-  }
-
   #openSink(fd: number, stream: 'stdout' | 'stderr'): Sink {
     return new Sink({
       fd,
@@ -308,23 +287,6 @@ export class Supervisor {
       state,
       listeners,
     });
-  }
-
-  /** To the main processes of the generation that serves. */
-  #signal(signal: string): Signalled | { readonly refusal: string } {
-    const { incumbent: generation } = this.#engine.state;
-    if (generation === null) return { refusal: 'no generation serves: there is nobody to signal' };
-    const processes = this.#generations
-      .processes()
-      .filter(({ key, post }) => key.generation === generation && !post.relief);
-    const workers = processes.flatMap((process) => {
-      const { pid, key } = process;
-      if (!process.signal(signal)) return [];
-      this.#report({ event: 'worker_signalled', generation, worker: key.worker, pid, signal });
-      return [{ worker: key.worker, pid }];
-    });
-    if (workers.length > 0) return { generation, workers };
-    return { refusal: `no worker of generation ${generation} runs at the moment: see "zero status"` };
   }
 
   async #openControl(): Promise<void> {
@@ -377,30 +339,8 @@ export class Supervisor {
       },
     );
     this.#listenerLog.look(this.#listeners.snapshot());
-    if ('config' in result) {
-      this.#warnOfGaps(result.config);
-      this.#sayWhyShared(result.config);
-    }
+    if ('config' in result) this.#remarks.look(result.config);
     return result;
-  }
-
-  /** Numbers that systemd's convention cannot say are warned of once. */
-  #warnOfGaps({ service }: Config): void {
-    const message = listenFdsWarning(
-      service.runtime.protocols,
-      service.listeners.map(({ socket_fd: target }) => ({ target })),
-    );
-    if (message === null || message === this.#gapsWarned) return;
-    this.#gapsWarned = message;
-    this.#report({ event: 'warning', about: 'systemd', message });
-  }
-
-  /** Where nothing is steered, one line says why; again only when that changes. */
-  #sayWhyShared(config: Config): void {
-    const { mode, reason } = steeringMode(config);
-    if (reason === this.#sharedBecause) return;
-    this.#sharedBecause = reason;
-    if (reason !== null) this.#report({ event: 'handover_mode', mode, reason });
   }
 
   /** What the supervisor itself takes from a config is that of the generation that serves. */
@@ -408,16 +348,11 @@ export class Supervisor {
     this.#configureSignals(config);
     // That of the start is under way already.
     if (!this.#isFirstHandover()) this.#admin.configure(config.application.admin);
-    if (telemetryOf(config) === telemetryOf(this.#telemetryConfig)) return;
-    const old = this.#telemetry;
     try {
-      this.#telemetry = this.#openTelemetry(config);
+      this.#telemetry.configure(config, FLUSH_TIME);
     } catch (error) {
       this.#error('open telemetry', error);
-      return;
     }
-    this.#telemetryConfig = config;
-    void old.close(FLUSH_TIME);
   }
 
   #isFirstHandover(): boolean {
@@ -458,9 +393,4 @@ export class Supervisor {
     await this.#control?.close();
     this.#finish(code);
   }
-}
-
-/** What of a config the log, statsd and Sentry are made from, to compare. */
-function telemetryOf({ application: { logging, metrics, sentry_dsn } }: Config): string {
-  return JSON.stringify({ logging, metrics, sentry_dsn });
 }

@@ -1,0 +1,39 @@
+import type { Config } from '../config/index.ts';
+import { steeringMode } from '../config/steering.ts';
+import type { Fact } from '../lifecycle/facts.ts';
+import { listenFdsWarning } from '../workers/conventions/index.ts';
+
+/** Says what is good to know of a config that is used, once, and again when it changes. */
+export class ConfigRemarks {
+  readonly #report: (fact: Fact) => void;
+  #gaps: string | null = null;
+  #shared: string | null = null;
+
+  constructor(report: (fact: Fact) => void) {
+    this.#report = report;
+  }
+
+  look(config: Config): void {
+    this.#warnOfGaps(config);
+    this.#sayWhyShared(config);
+  }
+
+  /** Numbers that systemd's convention cannot say. */
+  #warnOfGaps({ service }: Config): void {
+    const message = listenFdsWarning(
+      service.runtime.protocols,
+      service.listeners.map(({ socket_fd: target }) => ({ target })),
+    );
+    if (message === null || message === this.#gaps) return;
+    this.#gaps = message;
+    this.#report({ event: 'warning', about: 'systemd', message });
+  }
+
+  /** Where nothing is steered, one line says why. */
+  #sayWhyShared(config: Config): void {
+    const { mode, reason } = steeringMode(config);
+    if (reason === this.#shared) return;
+    this.#shared = reason;
+    if (reason !== null) this.#report({ event: 'handover_mode', mode, reason });
+  }
+}

@@ -1,0 +1,24 @@
+import type { Signalled } from '../control/control.ts';
+import type { Fact } from '../lifecycle/facts.ts';
+import type { Generations } from './generations.ts';
+
+/** Sends a signal to the main processes of the generation that serves, or says why nobody got it. */
+export function signalWorkers(
+  signal: string,
+  generation: number | null,
+  generations: Generations,
+  report: (fact: Fact) => void,
+): Signalled | { readonly refusal: string } {
+  if (generation === null) return { refusal: 'no generation serves: there is nobody to signal' };
+  const processes = generations
+    .processes()
+    .filter(({ key, post }) => key.generation === generation && !post.relief);
+  const workers = processes.flatMap((process) => {
+    const { pid, key } = process;
+    if (!process.signal(signal)) return [];
+    report({ event: 'worker_signalled', generation, worker: key.worker, pid, signal });
+    return [{ worker: key.worker, pid }];
+  });
+  if (workers.length > 0) return { generation, workers };
+  return { refusal: `no worker of generation ${generation} runs at the moment: see "zero status"` };
+}

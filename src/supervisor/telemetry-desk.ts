@@ -1,0 +1,76 @@
+import type { Config } from '../config/index.ts';
+import type { Fact } from '../lifecycle/facts.ts';
+import { createTelemetry, type Telemetry } from '../telemetry/dispatch.ts';
+import type { Timers } from '../telemetry/timers.ts';
+import type { Writer } from '../telemetry/writer.ts';
+import { now } from './clock.ts';
+
+export interface TelemetryContext {
+  readonly version: string;
+  /** Where the log goes without `logging.file`. */
+  readonly fd: number;
+  readonly writer: Writer;
+  /** Values that no report may have; asked for at each. */
+  readonly secrets: () => readonly string[];
+  readonly timers: Timers;
+}
+
+/** The log, statsd and Sentry, as the config of the generation that serves wants them. */
+export class TelemetryDesk {
+  readonly #context: TelemetryContext;
+  #telemetry: Telemetry;
+  #config: Config;
+
+  /** Throws Error where `logging.file` cannot be opened. */
+  constructor(config: Config, context: TelemetryContext) {
+    this.#context = context;
+    this.#config = config;
+    this.#telemetry = this.#open(config);
+  }
+
+  /** Never throws, never waits. */
+  report(fact: Fact): void {
+    this.#telemetry.report(fact);
+  }
+
+  /** Opens `logging.file` again. */
+  reopen(): void {
+    this.#telemetry.reopen();
+  }
+
+  /**
+   * From now on as this config has it; what was to be written and sent before has `deadline` milliseconds. Throws Error where that cannot be had:
+   * everything stays as it was.
+   */
+  configure(config: Config, deadline: number): void {
+    if (partOf(config) === partOf(this.#config)) return;
+    const old = this.#telemetry;
+    this.#telemetry = this.#open(config);
+    this.#config = config;
+    void old.close(deadline);
+  }
+
+  /** Writes and sends what waits, for at most so many milliseconds. */
+  close(deadline: number): Promise<void> {
+    return this.#telemetry.close(deadline);
+  }
+
+  #open({ application, service }: Config): Telemetry {
+    const { name, path, directory } = service.runtime;
+    return createTelemetry({
+      ...this.#context,
+      application,
+      service: { name, path, directory },
+      journalStream: process.env.JOURNAL_STREAM,
+      notifySocket: process.env.NOTIFY_SOCKET,
+      colour: !process.env.NO_COLOR,
+      now,
+      clock: Date.now,
+    });
+  }
+}
+
+/** What of a config it is made from, to compare. */
+function partOf({ application: { logging, metrics, sentry_dsn } }: Config): string {
+  return JSON.stringify({ logging, metrics, sentry_dsn });
+}
