@@ -1,5 +1,5 @@
 import type { WorkerKey } from './events.ts';
-import { attendants, isPast, isQuiet } from './lanes.ts';
+import { attendants, isPast, isQuiet, nextLanes } from './lanes.ts';
 import {
   candidateOf,
   type Demands,
@@ -25,6 +25,7 @@ export function demandsOf(state: State): Demands {
         worker.life.name === 'up' && !worker.life.hung && isWatched(state, generation, worker),
     ),
     verify: verified(state),
+    prepare: lanesAhead(state),
   };
 }
 
@@ -86,6 +87,14 @@ function lanesToAttend(state: State, steering: Steering): number[] {
       !isQuiet(state, lane) &&
       attendants(state, lane).length === 0,
   );
+}
+
+/** Those that the next generation will get. During a handover that is not known yet, and there is other work. */
+function lanesAhead(state: State): number[] {
+  const serving = generationOf(state, state.incumbent);
+  if (state.handover || state.stop || serving?.stage.name !== 'serving') return [];
+  const { workers, handover } = serving.settings;
+  return handover.steered ? nextLanes(state, workers) : [];
 }
 
 /** Its time to leave has come, or that of a relief may have: when its lane has nothing more to give. */

@@ -35,6 +35,8 @@ export type Effect =
   | { readonly type: 'watch_stalls'; readonly workers: readonly WorkerKey[] }
   /** From now on this generation is verified; a failure is a `verify_failed`. */
   | { readonly type: 'verify'; readonly generation: number | null }
+  /** Exactly these lanes are made ready to be given to workers, as far as there is time: one that is not is when it is given. */
+  | { readonly type: 'prepare_lanes'; readonly lanes: readonly number[] }
   /** Start a hook of the config; answered by `hook_finished`, also after `kill_hook`. */
   | RunHook
   /** SIGKILL to a hook and all of its session. */

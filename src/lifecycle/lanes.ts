@@ -10,19 +10,22 @@ export function ensureLanes(state: State, count: number): void {
   while (state.lanes.length < count) state.lanes.push({ awayAt: null, waiting: false });
 }
 
+/** A lane for a worker of a new generation. */
+export function takeLane(state: State): number {
+  const [lane = state.lanes.length] = nextLanes(state, 1);
+  state.lanes[lane] = { awayAt: null, waiting: false };
+  return lane;
+}
+
 /**
- * A lane for a worker of a new generation: one that nobody holds and that no handshake can complete into any more, else one more at the
+ * The lanes that so many workers would get: those that nobody holds and that no handshake can complete into any more, then more at the
  * end. A handshake that was answered while the lane was steered to puts its connection into this lane, however late it completes.
  */
-export function takeLane(state: State): number {
+export function nextLanes(state: State, count: number): number[] {
   const held = new Set(state.generations.flatMap(({ workers }) => workers.map(({ lane }) => lane)));
-  const free = state.lanes.findIndex((_, lane) => !held.has(lane) && isQuiet(state, lane));
-  if (free >= 0) {
-    state.lanes[free] = { awayAt: null, waiting: false };
-    return free;
-  }
-  state.lanes.push({ awayAt: null, waiting: false });
-  return state.lanes.length - 1;
+  const free = [...state.lanes.keys()].filter((lane) => !held.has(lane) && isQuiet(state, lane));
+  const more = Array.from({ length: count }, (_, index) => state.lanes.length + index);
+  return [...free, ...more].slice(0, count);
 }
 
 /** No connection can come into it any more, or yet. */

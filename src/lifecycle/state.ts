@@ -60,6 +60,8 @@ export interface Demands {
   readonly stalls: readonly WorkerKey[];
   /** The generation that `verify` watches. */
   readonly verify: number | null;
+  /** Lanes that are made ready, so that the next handover need not wait for it. */
+  readonly prepare: readonly number[];
 }
 
 /** Who asked for a handover, and how it is to be done. `tickets` are answered with the verdict. */
@@ -226,7 +228,7 @@ export function initialState(now: number, firstGeneration: number = 1): State {
     stop: null,
     lanes: [],
     handshakeTime: 0,
-    demands: { steering: null, attend: [], drain: [], stalls: [], verify: null },
+    demands: { steering: null, attend: [], drain: [], stalls: [], verify: null, prepare: [] },
     exit: null,
   };
 }

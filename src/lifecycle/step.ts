@@ -231,6 +231,7 @@ function demand(context: Context): void {
   if (changed('drain')) emit(context, { type: 'drain', workers: wanted.drain });
   if (changed('stalls')) emit(context, { type: 'watch_stalls', workers: wanted.stalls });
   if (changed('verify')) emit(context, { type: 'verify', generation: wanted.verify });
+  if (changed('prepare')) emit(context, { type: 'prepare_lanes', lanes: wanted.prepare });
 }
 
 /** Notes since when a lane gets no new connections. */

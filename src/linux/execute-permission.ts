@@ -1,4 +1,4 @@
-import { accessSync, constants, lstatSync, readlinkSync, type Stats } from 'node:fs';
+import { accessSync, constants, lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoNumber } from './errors.ts';
 import { rawCall } from './libc.ts';
@@ -18,9 +18,21 @@ const MAX_SYMLINKS = 40;
  * regular file; root needs one x bit of any kind. Where an access control list is set its outcome is left to the kernel.
  */
 export function mayExecute(path: string, user: Identity | null): string | null {
+  return whyNot(path, user, 'file');
+}
+
+/** The same of a directory that a user wants to look something up in. */
+export function maySearch(directory: string, user: Identity | null): string | null {
+  return whyNot(directory, user, 'directory');
+}
+
+type Kind = 'file' | 'directory';
+
+function whyNot(path: string, user: Identity | null, kind: Kind): string | null {
+  if (user === null && kernelAllows(path, kind)) return null;
   const identity = user ?? ownIdentity();
   try {
-    const reason = walk(path, identity);
+    const reason = walk(path, identity, kind);
     if (reason !== null) return reason;
   } catch (error) {
     return describe(error, path);
@@ -36,7 +48,20 @@ export function mayExecute(path: string, user: Identity | null): string | null {
   }
 }
 
-function walk(path: string, identity: Identity): string | null {
+/** About this process the kernel can be asked, in two calls; why not is found by walking. */
+function kernelAllows(path: string, kind: Kind): boolean {
+  // access(2) is about the real user.
+  if (process.getuid?.() !== process.geteuid?.()) return false;
+  try {
+    accessSync(path, constants.X_OK);
+    const stats = statSync(path);
+    return kind === 'file' ? stats.isFile() : stats.isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+function walk(path: string, identity: Identity, kind: Kind): string | null {
   // Not path.join: it would resolve `..` before the links in front of it.
   const absolute = path.startsWith('/') ? path : `${process.cwd()}/${path}`;
   const pending = absolute.split('/').filter((part) => part !== '');
@@ -68,9 +93,14 @@ function walk(path: string, identity: Identity): string | null {
       stats = entry;
     }
   }
+  const may = mayUse(current, stats, identity);
+  if (kind === 'directory') {
+    if (!stats.isDirectory()) return `ENOTDIR: not a directory: ${current}`;
+    return may ? null : `EACCES: no search permission on directory ${current}`;
+  }
   if (stats.isDirectory()) return `EISDIR: is a directory: ${current}`;
   if (!stats.isFile()) return `EACCES: not a regular file: ${current}`;
-  return mayUse(current, stats, identity) ? null : `EACCES: no execute permission on ${current}`;
+  return may ? null : `EACCES: no execute permission on ${current}`;
 }
 
 // The first class that fits decides, even when a later one would allow it (path_resolution(7)).

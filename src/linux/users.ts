@@ -121,4 +121,4 @@ function groupsOf(name: string, gid: number): number[] {
   }
 }
 
-export { mayExecute } from './execute-permission.ts';
+export { mayExecute, maySearch } from './execute-permission.ts';

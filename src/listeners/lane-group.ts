@@ -111,9 +111,8 @@ export class LaneGroup implements Lanes {
     // Every look finds it.
   }
 
-  prove(): void {
-    for (const lane of this.#lanes.keys()) this.#prove(lane);
-    this.#attach();
+  prepare(lane: number): void {
+    this.#prove(lane);
   }
 
   openProbe(lane: number): Probe {
@@ -229,8 +228,10 @@ export class LaneGroup implements Lanes {
       const message = `steer ${nameAddress(this.#config)}: no connection reaches lane ${lane}: its socket is not where it was among those of the address`;
       throw new ListenerError(this.#config.name, message);
     }
-    if (index !== 'unknown') this.#order.place(lane, index);
     found.proven = true;
+    if (index === 'unknown' || index === this.#order.indexOf(lane)) return;
+    this.#order.place(lane, index);
+    this.#attach();
   }
 
   #reachable(): { host: InetSocketAddress; remote: InetSocketAddress } {

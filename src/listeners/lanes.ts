@@ -62,8 +62,8 @@ export interface Lanes {
   openProbe(lane: number): Probe;
   /** A lane's socket has hung up: somebody shut it down. */
   hungUp(lane: number): void;
-  /** Makes sure that every lane is where it is thought to be. Throws ListenerError. */
-  prove(): void;
+  /** What `give` does first: makes sure that the lane is where it is thought to be. Throws ListenerError. */
+  prepare(lane: number): void;
   /** Finds what services did to the lanes since the last look, and mends it. Throws ListenerError. */
   faults(): LaneFault[];
   strangers(own: OwnSockets): Stranger[];

@@ -101,7 +101,7 @@ export class UnixLanes implements Lanes {
     return this.#lanes.reduce((sum, { inode }) => sum + (unixSocket(inode)?.rqueue ?? 0), 0);
   }
 
-  prove(): void {
+  prepare(): void {
     // Names cannot be mistaken for one another.
   }
 

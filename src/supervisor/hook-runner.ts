@@ -34,8 +34,7 @@ export class HookRunner {
 
   constructor(context: HookContext) {
     this.#context = context;
-    const runtime = { environment: [], inherit_environment: true };
-    this.#environment = buildEnvironment({ runtime, base: context.environment, file: null, user: null });
+    this.#environment = environmentOfHooks(context.environment);
   }
 
   /** @param config whose hook it is; undefined when the generation is gone by now */
@@ -96,14 +95,18 @@ export class HookRunner {
 
 /** A hook that cannot be started, before anything is touched; null where all can. */
 export function hookProblem({ service }: Config, base: readonly Buffer[]): Failure | null {
-  const runtime = { environment: [], inherit_environment: true };
-  const environment = buildEnvironment({ runtime, base, file: null, user: null });
   for (const name of NAMES) {
     const hook = service.hooks[name];
-    const reason = hook === undefined ? null : commandProblem(hook.run, environment);
+    const reason = hook === undefined ? null : commandProblem(hook.run, environmentOfHooks(base));
     if (reason !== null) return { step: `hook.${name}`, reason };
   }
   return null;
+}
+
+/** zero's own, to which each hook's variables are added. */
+function environmentOfHooks(base: readonly Buffer[]): Environment {
+  const runtime = { environment: [], inherit_environment: true };
+  return buildEnvironment({ runtime, base, file: null, user: null });
 }
 
 function commandProblem(run: readonly string[], environment: Environment): string | null {

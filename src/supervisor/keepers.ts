@@ -1,5 +1,6 @@
 import type { DrainKeeper } from './drain-keeper.ts';
 import type { LaneKeeper } from './lane-keeper.ts';
+import type { LanePreparer } from './lane-preparer.ts';
 import type { StallKeeper } from './stall-keeper.ts';
 import type { VerifyKeeper } from './verify-keeper.ts';
 
@@ -9,4 +10,5 @@ export interface Keepers {
   readonly drain: DrainKeeper;
   readonly stalls: StallKeeper;
   readonly verify: VerifyKeeper;
+  readonly preparer: LanePreparer;
 }

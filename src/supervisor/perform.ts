@@ -106,6 +106,9 @@ export class Performer {
       case 'verify':
         keepers.verify.keep(effect.generation);
         return;
+      case 'prepare_lanes':
+        keepers.preparer.keep(effect.lanes);
+        return;
       case 'run_hook':
         this.#stage.runHook(effect, this.#configOf(effect));
         return;

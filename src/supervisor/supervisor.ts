@@ -30,6 +30,7 @@ import { controlSocketOf, type Instance } from './instance.ts';
 import type { Keepers } from './keepers.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { LaneLog } from './lane-log.ts';
+import { LanePreparer } from './lane-preparer.ts';
 import { ListenerLog } from './listener-log.ts';
 import { logWriter } from './log-writer.ts';
 import { Meter } from './meter.ts';
@@ -162,6 +163,7 @@ export class Supervisor {
         failed: (error) => this.#error('look for hanging workers', error),
       }),
       verify: new VerifyKeeper({ ...shared, runCommand }),
+      preparer: new LanePreparer(this.#listeners),
     };
     const hooks = new HookRunner({
       table: this.#table,

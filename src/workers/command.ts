@@ -1,5 +1,5 @@
 import type { ExitStatus } from '../linux/processes.ts';
-import { findTool, lookUpCommand } from './commands.ts';
+import { lookUpCommand, tools } from './commands.ts';
 import type { Environment } from './environment.ts';
 import { launchChain } from './launcher.ts';
 import { WorkerOutput } from './output.ts';
@@ -55,10 +55,8 @@ export function runCommand(
       limits: {},
       umask: undefined,
       listenPid: false,
-      // The shell is there only for what travels under another name.
-      dash: false,
     },
-    findTool,
+    tools,
   );
   const output = new WorkerOutput({ stdout: null, stderr: null, owner: user });
   let pid: number;

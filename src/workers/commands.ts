@@ -29,17 +29,30 @@ export function lookUpCommand(name: string, searchPath: string): string | null {
   return null;
 }
 
-/** The path of a tool of the launcher. Throws ReleaseError that names the package it comes in. */
-export function findTool(name: ToolName): string {
-  const found = lookUpCommand(name, `${STANDARD_PATH}:${process.env.PATH ?? STANDARD_PATH}`);
-  if (found !== null) return found;
-  throw new ReleaseError('launcher', `${name} is not installed: it comes with ${PACKAGES[name]}`);
+/** What the launcher needs of the machine. */
+export interface Tools {
+  /** The path of a program. Throws ReleaseError that names the package it comes in. */
+  find(name: ToolName): string;
+  /** Whether a shell is dash, as `sh` is in Debian and Ubuntu. Throws Error where it does not exist. */
+  isDash(shell: string): boolean;
 }
 
-/** Whether the shell of the launcher is dash, as in Debian and Ubuntu. Throws ReleaseError. */
-export function isDash(): boolean {
-  return basename(realpathSync.native(findTool('sh'))) === 'dash';
-}
+/** Those that were found; each is looked for again only when it is not there any more. */
+const found = new Map<ToolName, string>();
+
+/** The programs of this machine. */
+export const tools: Tools = {
+  find(name) {
+    const before = found.get(name);
+    if (before !== undefined && isExecutable(before)) return before;
+    const path = lookUpCommand(name, `${STANDARD_PATH}:${process.env.PATH ?? STANDARD_PATH}`);
+    if (path === null)
+      throw new ReleaseError('launcher', `${name} is not installed: it comes with ${PACKAGES[name]}`);
+    found.set(name, path);
+    return path;
+  },
+  isDash: (shell) => basename(realpathSync.native(shell)) === 'dash',
+};
 
 function isExecutable(path: string): boolean {
   try {

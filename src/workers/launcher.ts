@@ -1,5 +1,5 @@
 import type { RuntimeConfig } from '../config/schema.ts';
-import type { ToolName } from './commands.ts';
+import type { Tools } from './commands.ts';
 import { type Environment, toEntries, toEntry } from './environment.ts';
 import type { TargetUser } from './target-user.ts';
 
@@ -14,8 +14,6 @@ export interface LaunchRequest {
   readonly umask: number | undefined;
   /** Give the service LISTEN_PID. */
   readonly listenPid: boolean;
-  /** The shell is dash, which adds nothing to an environment but PWD and OLDPWD: env(1) is not needed to take that away again, 0.7 ms. */
-  readonly dash: boolean;
 }
 
 /** What posix_spawn(3) is called with. */
@@ -28,7 +26,7 @@ export interface Launch {
 /**
  * The programs that execute one another on the way to the service, all in the same process, so that the pid stays:
  * `[prlimit] [setpriv] [sh -c 'umask; exec [env]'] service`, each only where it is needed. The service's argv and environment are exact
- * whatever stands in front of it. `tool` gives the path of a program or throws.
+ * whatever stands in front of it.
  *
  * - LISTEN_PID must be the pid of the final process (sd_listen_fds(3)), which nobody knows before it exists: only a shell can say `$$`.
  * - A shell drops names that are no identifiers, adds PWD, SHLVL and others, and acts on some (LC_ALL, OPTIND, SHELLOPTS). Such
@@ -36,13 +34,13 @@ export interface Launch {
  *   millisecond; ordinary variables stay in the environment and never become arguments.
  * - Those that the dynamic linker obeys travel the same way, because prlimit and setpriv still run as root.
  */
-export function launchChain(request: LaunchRequest, tool: (name: ToolName) => string): Launch {
+export function launchChain(request: LaunchRequest, tools: Tools): Launch {
   const { executable, args, environment } = request;
-  const prefix = [...limitArguments(request.limits, tool), ...userArguments(request.user, tool)];
+  const prefix = [...limitArguments(request.limits, tools), ...userArguments(request.user, tools)];
   const special = [...environment].filter(([name]) => isSpecial(name));
   const shell =
     request.listenPid || request.umask !== undefined || (prefix.length > 0 && special.length > 0)
-      ? shellArguments(request, special.length, tool)
+      ? shellArguments(request, special.length, tools)
       : null;
   const argv = [...prefix, ...(shell ?? []), executable, ...args];
   return {
@@ -52,17 +50,17 @@ export function launchChain(request: LaunchRequest, tool: (name: ToolName) => st
   };
 }
 
-function limitArguments(limits: RuntimeConfig['limits'], tool: (name: ToolName) => string): string[] {
+function limitArguments(limits: RuntimeConfig['limits'], tools: Tools): string[] {
   const options = Object.entries(limits).flatMap(([name, limit]) =>
     limit === undefined ? [] : [`--${name}=${limit.soft}:${limit.hard}`],
   );
-  return options.length === 0 ? [] : [tool('prlimit'), ...options, '--'];
+  return options.length === 0 ? [] : [tools.find('prlimit'), ...options, '--'];
 }
 
-function userArguments(user: LaunchRequest['user'], tool: (name: ToolName) => string): string[] {
+function userArguments(user: LaunchRequest['user'], tools: Tools): string[] {
   if (!user?.switches) return [];
   const groups = user.groups.length === 0 ? '--clear-groups' : `--groups=${user.groups.join(',')}`;
-  return [tool('setpriv'), `--reuid=${user.uid}`, `--regid=${user.gid}`, groups, '--'];
+  return [tools.find('setpriv'), `--reuid=${user.uid}`, `--regid=${user.gid}`, groups, '--'];
 }
 
 // What dash, bash and busybox set by themselves, do not pass on, or act upon, and what steers the dynamic linker and the C library
@@ -96,18 +94,22 @@ function carriedEntries(environment: Environment, special: readonly (readonly [s
   ];
 }
 
-function shellArguments(request: LaunchRequest, carried: number, tool: (name: ToolName) => string): string[] {
+function shellArguments(request: LaunchRequest, carried: number, tools: Tools): string[] {
+  const shell = tools.find('sh');
   const umask = request.umask === undefined ? '' : `umask ${request.umask.toString(8).padStart(4, '0')}; `;
   const ownPid = request.listenPid && !request.environment.has('LISTEN_PID');
-  if (request.dash && carried === 0)
-    return [tool('sh'), '-c', `${umask}unset PWD OLDPWD; ${ownPid ? 'LISTEN_PID=$$ ' : ''}exec "$@"`, 'sh'];
+  // dash adds nothing but PWD and OLDPWD: env(1), which takes 0.7 ms, is not needed to take that away again.
+  if (carried === 0 && tools.isDash(shell))
+    return [shell, '-c', `${umask}unset PWD OLDPWD; ${ownPid ? 'LISTEN_PID=$$ ' : ''}exec "$@"`, 'sh'];
   const carriers = Array.from({ length: carried }, (_, index) => carrier(index));
   const unset = [...ADDED_BY_SHELLS, ...carriers].map((name) => `-u ${name}`);
   const assignments = [...(ownPid ? ['LISTEN_PID=$$'] : []), ...carriers.map((name) => `"$${name}"`)];
   // env(1) takes everything with a "=" for a variable until the first word without one; nice(1) takes any path for the command.
-  const through = request.executable.includes('=') ? [quote(tool('nice')), '-n', '0'] : [];
-  const exec = ['exec', quote(tool('env')), ...unset, '--', ...assignments, ...through, '"$@"'].join(' ');
-  return [tool('sh'), '-c', umask + exec, 'sh'];
+  const through = request.executable.includes('=') ? [quote(tools.find('nice')), '-n', '0'] : [];
+  const exec = ['exec', quote(tools.find('env')), ...unset, '--', ...assignments, ...through, '"$@"'].join(
+    ' ',
+  );
+  return [shell, '-c', umask + exec, 'sh'];
 }
 
 function quote(path: string): string {

@@ -1,8 +1,8 @@
 import { readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import type { RuntimeConfig } from '../config/schema.ts';
-import { mayExecute } from '../linux/users.ts';
-import { findTool } from './commands.ts';
+import { mayExecute, maySearch } from '../linux/users.ts';
+import { tools } from './commands.ts';
 import { buildEnvironment, type Environment, environmentNames } from './environment.ts';
 import { EnvironmentFileError, parseEnvironmentFile } from './environment-file.ts';
 import { codeOf, ReleaseError } from './release-error.ts';
@@ -83,10 +83,9 @@ function resolveDirectory(written: string, user: TargetUser | null): string {
   const stats = attempt('directory', `directory ${written}`, () => statSync(directory));
   if (!stats.isDirectory())
     throw new ReleaseError('directory', `directory ${written}: ENOTDIR: it is not a directory`);
-  // The launcher enters it as root, but the service could not look itself up in it. Behind "/." only search permission counts.
-  const problem = mayExecute(`${directory}/.`, user);
-  if (problem !== null && !problem.startsWith('EISDIR'))
-    throw new ReleaseError('directory', `directory ${written}: ${problem}`);
+  // The launcher enters it as root, but the service could not look itself up in it.
+  const problem = maySearch(directory, user);
+  if (problem !== null) throw new ReleaseError('directory', `directory ${written}: ${problem}`);
   return directory;
 }
 
@@ -128,7 +127,7 @@ function identityOf(stats: Stats): ReleaseIdentity {
 
 function requireTool(name: 'setpriv' | 'prlimit', step: 'user' | 'limits'): void {
   try {
-    findTool(name);
+    tools.find(name);
   } catch (error) {
     if (!(error instanceof ReleaseError)) throw error;
     throw new ReleaseError(step, `${step} cannot be set: ${error.message}`);

@@ -1,6 +1,6 @@
 import { isSystemFailure } from '../linux/errors.ts';
 import { type SpawnRequest, spawnProcess } from '../linux/spawn.ts';
-import { findTool, isDash } from './commands.ts';
+import { tools } from './commands.ts';
 import { conventions } from './conventions/index.ts';
 import { withConventions } from './environment.ts';
 import { launchChain } from './launcher.ts';
@@ -41,9 +41,8 @@ export function spawnWorker(spec: WorkerSpec): { pid: number } {
       limits: runtime.limits,
       umask: runtime.umask,
       listenPid,
-      dash: isDash(),
     },
-    findTool,
+    tools,
   );
   const descriptors = new Map(listeners.map(({ target, fd }) => [target, fd]));
   if (spec.readyFd !== null) descriptors.set(spec.readyFd.target, spec.readyFd.fd);

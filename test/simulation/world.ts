@@ -228,6 +228,9 @@ export class World {
         this.verified = effect.generation;
         if (effect.generation !== null) this.verify(effect.generation);
         return;
+      case 'prepare_lanes':
+        for (const lane of effect.lanes) assert.equal(network.queue(lane).length, 0, 'a lane that is quiet');
+        return;
       case 'run_hook':
         this.runHook(effect);
         return;

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { linkSync, renameSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { errnoNumber } from '../../../src/linux/errors.ts';
@@ -249,19 +251,25 @@ test('who holds a socket', async () => {
   const fd = openSocket('inet', 'stream');
   const inode = inodeOf(fd);
   const pipe = openPipe();
+  const output = openPipe();
   const pid = start({
     path: '/bin/cat',
     argv: ['cat', '-', '/dev/null'],
     descriptors: new Map([
       [0, pipe.read],
+      [1, output.write],
       [7, fd],
     ]),
   });
-  closeFd(pipe.read);
-  closeFd(fd);
+  for (const given of [pipe.read, output.write, fd]) closeFd(given);
+  // Its command line is empty for a moment after execve(2) has let its parent go on.
+  const stdout = new Socket({ fd: output.read });
+  writeSync(pipe.write, 'x');
+  await once(stdout, 'data');
   assert.deepEqual(holderOf(inode), { pid, command: 'cat - /dev/null' });
   closeFd(pipe.write);
   await ended(pid);
+  stdout.destroy();
   assert.equal(holderOf(inode), null);
 });
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { errnoNumber } from '../../../src/linux/errors.ts';
 import { useLibc } from '../../../src/linux/libc.ts';
-import { lookupGroup, lookupUser, mayExecute } from '../../../src/linux/users.ts';
+import { lookupGroup, lookupUser, mayExecute, maySearch } from '../../../src/linux/users.ts';
 import { temporaryFolder } from './support.ts';
 
 test('users by name and by number', () => {
@@ -114,6 +114,23 @@ test('what is not there or no program', () => {
   assert.equal(mayExecute('/dev/null', other), 'EACCES: not a regular file: /dev/null');
   assert.match(mayExecute(join(folder, 'loop'), other) ?? '', /^ELOOP/);
   assert.equal(mayExecute(`${path}/x`, other), `ENOTDIR: not a directory: ${path}`);
+});
+
+test('a directory to search', () => {
+  const directory = join(folder, 'searched');
+  mkdirSync(directory, { mode: 0o750 });
+  chmodSync(directory, 0o750);
+  assert.equal(maySearch(directory, null), null);
+  assert.equal(maySearch(directory, member), null);
+  assert.equal(maySearch(directory, other), `EACCES: no search permission on directory ${directory}`);
+  for (const user of [null, other])
+    assert.equal(maySearch('/dev/null', user), 'ENOTDIR: not a directory: /dev/null');
+  assert.equal(maySearch('/no/such', null), 'ENOENT: no such file: /no');
+});
+
+test('of this process, too, what is no program is named', () => {
+  assert.equal(mayExecute(folder, null), `EISDIR: is a directory: ${folder}`);
+  assert.equal(mayExecute('/dev/null', null), 'EACCES: not a regular file: /dev/null');
 });
 
 test("another owner's file", { skip: own.uid !== 0 }, () => {

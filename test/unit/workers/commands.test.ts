@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { findTool, lookUpCommand } from '../../../src/workers/commands.ts';
+import { lookUpCommand, tools } from '../../../src/workers/commands.ts';
 import { folder } from './support.ts';
 
 test('a name is looked up in the folders of PATH, in their order', () => {
@@ -28,5 +28,5 @@ test('a name is looked up in the folders of PATH, in their order', () => {
 });
 
 test('tools of the launcher are found whatever PATH is', () => {
-  assert.match(findTool('env'), /^\/.*\/env$/);
+  assert.match(tools.find('env'), /^\/.*\/env$/);
 });

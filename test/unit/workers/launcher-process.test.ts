@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { lookupUser } from '../../../src/linux/users.ts';
-import { findTool } from '../../../src/workers/commands.ts';
+import { type Tools, tools } from '../../../src/workers/commands.ts';
 import { type LaunchRequest, launchChain } from '../../../src/workers/launcher.ts';
 import { launcherFailure } from '../../../src/workers/launcher-exit.ts';
 import { entries, environmentOf, folder, run, shells } from './support.ts';
@@ -51,7 +51,6 @@ const plain: LaunchRequest = {
   limits: {},
   umask: undefined,
   listenPid: true,
-  dash: false,
 };
 
 const nobody = lookupUser('nobody');
@@ -65,12 +64,12 @@ copyFileSync('/bin/cat', join(odd, 'c=at'));
 
 for (const shell of shells) {
   describe(`with ${shell.name} as /bin/sh`, () => {
-    const tool = (name: Parameters<typeof findTool>[0]) => (name === 'sh' ? shell.path : findTool(name));
+    const withShell: Tools = {
+      find: (name) => (name === 'sh' ? shell.path : tools.find(name)),
+      isDash: () => shell.name === 'dash',
+    };
     const start = (changes: Partial<LaunchRequest>) => {
-      const { path, argv, environment } = launchChain(
-        { ...plain, dash: shell.name === 'dash', ...changes },
-        tool,
-      );
+      const { path, argv, environment } = launchChain({ ...plain, ...changes }, withShell);
       return run({ path, argv, environment, directory: '/' });
     };
 
@@ -148,7 +147,7 @@ for (const shell of shells) {
 test('without a shell nothing is added either', { skip: root }, async () => {
   const { path, argv, environment } = launchChain(
     { ...plain, listenPid: false, user: { uid: 1, gid: 1, groups: [], switches: true } },
-    findTool,
+    tools,
   );
   const { stdout } = await run({ path, argv, environment });
   assert.equal(stdout.length, 0);
