@@ -1,33 +1,51 @@
+import { execFileSync } from 'node:child_process';
+import { availableParallelism } from 'node:os';
 import type { Scope } from '../test/support/temporary.ts';
 import { pause } from './clock.ts';
 import { median } from './figures.ts';
-import { startLoad } from './load/index.ts';
+import { type Load, startLoad } from './load/index.ts';
 import type { LoadOptions } from './load/protocol.ts';
 
 export const CLIENTS = 16;
 const WARM_UP_MS = 1_000;
-const SETTLE_MS = 100;
-const WINDOW_MS = 500;
-const WINDOWS = 8;
+const SETTLE_MS = 30;
+const WINDOW_MS = 150;
+const WINDOWS = 40;
 
 export type Connections = LoadOptions['connections'];
 
+/** A service on 127.0.0.1, and its process where it has one alone. */
+export interface Side {
+  readonly port: number;
+  readonly pid?: number;
+}
+
+/** How the comparison is made, for the descriptions of measures. */
+export const HOW =
+  `${CLIENTS} clients in a process of their own, each with one request under way, ask the one and the other in turns of ${WINDOW_MS} ms, ` +
+  `${WINDOWS / 2} each; new processes for each pair.`;
+
+/** What differs between two of the same service is above all which processors they and the clients happen to be given. */
+export const PINNED = 'The clients have a processor of their own, and both services another.';
+
 /**
- * Requests a second of two services on 127.0.0.1 that are there at the same time, by their ports: clients in a process of their own, each
- * with one request under way, ask the one and the other in turns of half a second, four each. Throws where a request failed.
+ * Requests a second of two services that are there at the same time: clients in a process of their own, each with one request under way,
+ * ask the one and the other in turns. Where the processes of both are known they get one processor and the clients another. Throws where
+ * a request failed.
  */
 export async function compareRates(
   scope: Scope,
-  ports: readonly [one: number, other: number],
+  sides: readonly [one: Side, other: Side],
   connections: Connections,
 ): Promise<[one: number, other: number]> {
-  const side = (port: number) => ({
+  const side = ({ port }: Side) => ({
     options: { ports: [port], clients: CLIENTS, connections, think: 0 },
     rates: [] as number[],
   });
-  const one = side(ports[0]);
-  const other = side(ports[1]);
+  const one = side(sides[0]);
+  const other = side(sides[1]);
   const load = startLoad(scope, one.options);
+  keepApart(load, sides);
   await pause(WARM_UP_MS);
   load.change(other.options);
   await pause(WARM_UP_MS);
@@ -43,4 +61,17 @@ export async function compareRates(
     asked.rates.push(answered / seconds);
   }
   return [median(one.rates), median(other.rates)];
+}
+
+function keepApart(load: Load, sides: readonly Side[]): void {
+  const services = sides.flatMap(({ pid }) => pid ?? []);
+  if (services.length < sides.length || availableParallelism() < 2) return;
+  for (const pid of services) pin(pid, 0);
+  pin(load.pid, 1);
+}
+
+/** Every thread of a process, to one processor. */
+function pin(pid: number, processor: number): void {
+  const args = ['--all-tasks', '--pid', '--cpu-list', String(processor), String(pid)];
+  execFileSync('taskset', args, { stdio: 'ignore' });
 }

@@ -53,6 +53,12 @@ export async function portOf(zero: Zero): Promise<number> {
   return Number((await zero.address('listener0')).split(':').at(-1));
 }
 
+/** Where its first listener is, and the process of its first worker. */
+export async function sideOf(zero: Zero): Promise<{ port: number; pid: number }> {
+  const { pid } = await zero.fact('worker_spawned');
+  return { port: await portOf(zero), pid };
+}
+
 /** Starts so many, each with the same service. */
 export function superviseAll(scope: Scope, service: Supervised, count: number): Promise<Zero[]> {
   return Promise.all(Array.from({ length: count }, () => supervise(scope, service)));

@@ -5,6 +5,7 @@ import type { Scope } from '../../test/support/temporary.ts';
 import type { LoadOptions, Order, Taken } from './protocol.ts';
 
 export interface Load {
+  readonly pid: number;
   /** Goes on with other options, or elsewhere: requests that are under way are answered, and no more are made. */
   change(options: LoadOptions): void;
   /** What happened since the last call. */
@@ -19,7 +20,9 @@ export function startLoad(scope: Scope, options: LoadOptions): Load {
   scope.after(() => void child.kill('SIGKILL'));
   const send = (order: Order): void => void child.send(order);
   send({ type: 'start', options });
+  if (child.pid === undefined) throw new Error('the load did not start');
   return {
+    pid: child.pid,
     change: (next) => send({ type: 'start', options: next }),
     async take() {
       const answer = once(child, 'message');

@@ -8,7 +8,7 @@ import { now, pause } from '../clock.ts';
 import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
 import { privateDirty } from '../process-state.ts';
 import { withScope } from '../scope.ts';
-import { compareRates } from '../side-by-side.ts';
+import { compareRates, HOW, PINNED, type Side } from '../side-by-side.ts';
 
 const SERVICE = join(ROOT, 'bench', 'library-service.js');
 /** After which a service that has started is at rest. */
@@ -19,13 +19,11 @@ const AT_LEAST = 0.98;
 
 export const library: Measure = {
   name: 'library',
-  about:
-    'A small HTTP service with the library (`createUpgrader`, `listen`, `ready`) that does not upgrade, against the same without it: from its spawn until it listens, the memory that it has written to and shares with nobody a quarter of a second later, and requests a second as under throughput, on kept connections.',
+  about: `A small HTTP service with the library (createUpgrader, listen, ready) that does not upgrade, against the same without it: from its spawn until it listens, the memory that it has written to and shares with nobody a quarter of a second later, and requests a second on kept connections. ${HOW} ${PINNED}`,
   measure: async (run) => [...(await measureStart(run)), await measureRequests(run)],
 };
 
-interface Start {
-  readonly port: number;
+interface Start extends Required<Side> {
   readonly ms: number;
   readonly mb: number;
 }
@@ -69,8 +67,8 @@ async function measureRequests({ pairs, progress }: Run): Promise<Figure> {
   const without: number[] = [];
   for (let round = 1; round <= pairs; round += 1) {
     const [one, other] = await withScope(async (scope) => {
-      const ports = [await start(scope, ['--library']), await start(scope, [])] as const;
-      return compareRates(scope, [ports[0].port, ports[1].port], 'keep-alive');
+      const sides = [await start(scope, ['--library']), await start(scope, [])] as const;
+      return compareRates(scope, sides, 'keep-alive');
     });
     loaded.push(one);
     without.push(other);
@@ -99,5 +97,6 @@ async function start(scope: Scope, args: readonly string[]): Promise<Start> {
   const [line] = (await once(service.stdout, 'data')) as [Buffer];
   const ms = now() - begin;
   await pause(REST_MS);
-  return { port: Number(line.toString()), ms, mb: privateDirty(service.pid) };
+  const { pid } = service;
+  return { port: Number(line.toString()), pid, ms, mb: privateDirty(pid) };
 }

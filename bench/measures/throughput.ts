@@ -5,16 +5,15 @@ import type { Scope } from '../../test/support/temporary.ts';
 import { environmentList } from '../../test/support/zero-config.ts';
 import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
 import { withScope } from '../scope.ts';
-import { type Connections, compareRates } from '../side-by-side.ts';
-import { portOf, supervise } from '../supervised.ts';
+import { type Connections, compareRates, HOW, PINNED, type Side } from '../side-by-side.ts';
+import { sideOf, supervise } from '../supervised.ts';
 
 const AT_LEAST = 0.97;
 const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
 
 export const throughput: Measure = {
   name: 'throughput',
-  about:
-    'Requests a second of one small HTTP service in Node under zero, against the same service that has bound its port itself. Sixteen clients in a process of their own, each with one request under way, ask the one and the other in turns of half a second, four each; new processes for each pair.',
+  about: `Requests a second of one small HTTP service in Node under zero, against the same service that has bound its port itself. ${HOW} ${PINNED}`,
   measure: async (run) => [
     ...(await measureThroughput('short', run)),
     ...(await measureThroughput('keep-alive', run)),
@@ -45,11 +44,11 @@ async function measurePair(scope: Scope, connections: Connections): Promise<[zer
   return compareRates(scope, [await underZero(scope), await direct(scope)], connections);
 }
 
-async function underZero(scope: Scope): Promise<number> {
-  return portOf(await supervise(scope, { path: process.execPath, args: [SERVICE, '--fd', '3'] }));
+async function underZero(scope: Scope): Promise<Side> {
+  return sideOf(await supervise(scope, { path: process.execPath, args: [SERVICE, '--fd', '3'] }));
 }
 
-async function direct(scope: Scope): Promise<number> {
+async function direct(scope: Scope): Promise<Side> {
   // As zero starts it: the same environment, and a session of its own, which the scheduler shares processors by (sched(7), autogroup).
   const environment = Object.fromEntries(environmentList({}).map(({ key, value }) => [key, value]));
   const service = spawn(process.execPath, [SERVICE], {
@@ -59,5 +58,6 @@ async function direct(scope: Scope): Promise<number> {
   });
   scope.after(() => void service.kill('SIGKILL'));
   const [line] = (await once(service.stdout, 'data')) as [Buffer];
-  return Number(line.toString());
+  if (service.pid === undefined) throw new Error('the service did not start');
+  return { port: Number(line.toString()), pid: service.pid };
 }

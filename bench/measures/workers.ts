@@ -8,7 +8,7 @@ import { environmentList } from '../../test/support/zero-config.ts';
 import { type Measure, ratios } from '../figures.ts';
 import { installPeer } from '../peers.ts';
 import { withScope } from '../scope.ts';
-import { compareRates } from '../side-by-side.ts';
+import { compareRates, HOW } from '../side-by-side.ts';
 import { portOf, supervise } from '../supervised.ts';
 
 const AT_LEAST = 1.5;
@@ -18,13 +18,13 @@ const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
 
 export const workers: Measure = {
   name: 'workers',
-  about: `Requests a second of one small HTTP service in Node with two workers under zero, where the kernel chooses the worker, against two of the same under pm2 ${PM2} in cluster mode, whose own process accepts each connection and passes it on. Short connections. Sixteen clients in a process of their own ask the one and the other in turns of half a second, four each; new processes for each pair.`,
+  about: `Requests a second of one small HTTP service in Node with two workers under zero, where the kernel chooses the worker, against two of the same under pm2 ${PM2} in cluster mode, whose own process accepts each connection and passes it on. Short connections. ${HOW}`,
   async measure({ pairs, progress }) {
     const zero: number[] = [];
     const pm2: number[] = [];
     for (let round = 1; round <= pairs; round += 1) {
       const [one, other] = await withScope(async (scope) =>
-        compareRates(scope, [await underZero(scope), await underPm2(scope)], 'short'),
+        compareRates(scope, [{ port: await underZero(scope) }, { port: await underPm2(scope) }], 'short'),
       );
       zero.push(one);
       pm2.push(other);

@@ -109,10 +109,12 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
 
 /**
  * What a process leaves in its queue nobody knows. Where new connections still go, somebody looks when they are steered away: the lane is not
- * past then. Where they never went there are none but probes of our own. Elsewhere the lane is not quiet until somebody has looked.
+ * past then. Where they never went there are none but probes of our own. A queue that is watched, as it is once a worker has been told to
+ * stop, tells by itself. Elsewhere the lane is not quiet until somebody has looked.
  */
 function leaveQueue(state: State, { lane }: Worker): void {
-  if ((state.lanes[lane]?.awayAt ?? null) !== null) seeQueue(state, lane, 1);
+  const isAway = (state.lanes[lane]?.awayAt ?? null) !== null;
+  if (isAway && !state.demands.attend.includes(lane)) seeQueue(state, lane, 1);
 }
 
 function keepRemains(context: Context, generation: Generation, worker: Worker): void {

@@ -270,13 +270,21 @@ function pendingRequestsAreKept(before: State, event: Event, after: State, effec
   );
 }
 
-/** When nothing has happened for a long time and a sound service serves, everything that the kernel accepted has been served. */
+/**
+ * When nothing has happened for a long time and a sound service serves, everything that the kernel accepted has been served, and every lane
+ * that no worker has can be used again.
+ */
 export function checkQuiet(world: World): void {
   const serving = world.serving();
   const behaviour = serving === null ? undefined : world.behaviours.get(serving);
   if (world.exit || world.state.stop || world.state.handover || !behaviour || !isSound(behaviour)) return;
   for (const lane of world.network.lanes()) {
     assert.equal(world.network.queue(lane).length, 0, `connections were left in lane ${lane}`);
+  }
+  const { generations, lanes } = world.state;
+  const held = generations.flatMap(({ workers }) => workers.map(({ lane }) => lane));
+  for (const [lane, { waiting }] of lanes.entries()) {
+    assert.ok(held.includes(lane) || !waiting, `lane ${lane} is empty and will never be used again`);
   }
 }
 

@@ -82,6 +82,10 @@ export const mutants: Record<string, Mutant> = {
       return { ...wrong, effects: [...effects, ...result.effects.filter(isAttend)] };
     },
   },
+  'uses no lane again': {
+    caught: /will never be used again/,
+    step: (state, event) => (event.type === 'lane_empty' ? { state, effects: [] } : step(state, event)),
+  },
   'leaves a crashed canary steered': {
     caught: /has a share and is not|of a failed canary is still steered to|is steered to and is not/,
     step: after((effects, _, event, was) => {
