@@ -43,27 +43,29 @@ async function measureStart(scope: Scope, { pairs, progress }: Run): Promise<Fig
     },
   ];
   const bare: number[] = [];
-  const taken = new Map(variants.map(({ name }) => [name, [] as number[]]));
+  const taken = variants.map((variant) => ({ ...variant, zero: [] as number[] }));
+  const starts = [
+    { times: bare, time: timeBareNode },
+    ...taken.map(({ zero, command, config }) => ({
+      times: zero,
+      time: () => timeStart(command, config, probe),
+    })),
+  ];
   // The first round fills the page cache.
-  for (let round = 0; round <= pairs; round += 1) {
-    const alone = await timeBareNode();
-    if (round > 0) bare.push(alone);
-    for (const { name, command, config } of variants) {
-      const time = await timeStart(command, config, probe);
-      if (round > 0) taken.get(name)?.push(time);
-    }
+  for (const { time } of starts) await time();
+  for (let round = 1; round <= pairs; round += 1) {
+    // Whoever ended just before is still being cleaned up: each comes after each other one.
+    starts.push(...starts.splice(0, 1));
+    for (const { times, time } of round % 2 === 0 ? starts : starts.toReversed()) times.push(await time());
     progress(`${round} of ${pairs}`);
   }
-  return variants.map(({ name, target }) => {
-    const zero = taken.get(name) ?? [];
-    return {
-      name: `start to the service's first instruction, ${name}`,
-      unit: 'x bare node',
-      target: target === null ? null : { atMost: target },
-      values: ratios(zero, bare),
-      samples: { zero_ms: zero, bare_node_ms: bare },
-    };
-  });
+  return taken.map(({ name, target, zero }) => ({
+    name: `start to the service's first instruction, ${name}`,
+    unit: 'x bare node',
+    target: target === null ? null : { atMost: target },
+    values: ratios(zero, bare),
+    samples: { zero_ms: zero, bare_node_ms: bare },
+  }));
 }
 
 function configFor(scope: Scope, probe: Probe, address: string): string {

@@ -1,6 +1,6 @@
 import { type Context, emit, report } from './context.ts';
 import { copy, isSame } from './copy.ts';
-import { demandsOf, steeredLanes } from './demands.ts';
+import { demandsOf, steeredLanes, steeringOf } from './demands.ts';
 import type { Effect } from './effects.ts';
 import type { Event, Of } from './events.ts';
 import type { ExitStatus, Failure } from './facts.ts';
@@ -236,7 +236,7 @@ function demand(context: Context): void {
 
 /** Notes since when a lane gets no new connections. */
 function markLanes(state: State, before: Demands): void {
-  const steered = steeredLanes(demandsOf(state).steering);
+  const steered = steeredLanes(steeringOf(state));
   for (const lane of steeredLanes(before.steering)) {
     const known = state.lanes[lane];
     if (known && !steered.has(lane)) known.awayAt = state.now;

@@ -48,7 +48,6 @@ export class StateFile {
     startTime: processStat(process.pid)?.startTime ?? 0,
   };
   #state: State | null = null;
-  #later: NodeJS.Immediate | null = null;
   #broken = false;
 
   /** @param failed told once when the file cannot be written, and again after it could be in between */
@@ -67,7 +66,6 @@ export class StateFile {
     // Nothing there yet that somebody could take over: the service need not wait for the disk.
     if (this.#state === null && processes.length === 0 && listeners.length === 0) return;
     this.#state = state;
-    this.#cancel();
     const saved: SavedState = {
       version: 1,
       name: this.#name,
@@ -77,20 +75,12 @@ export class StateFile {
       processes: processes.map(({ key, pid, session, startTime }) => ({ ...key, pid, session, startTime })),
       listeners,
     };
-    // What is resolved follows within the same turn of the event loop, mostly: the candidate need not wait for the disk.
-    if (state.handover?.step.name === 'resolving') this.#later = setImmediate(() => this.#write(saved));
-    else this.#write(saved);
+    this.#write(saved);
   }
 
   /** Nothing is left that another supervisor could take over. */
   remove(): void {
-    this.#cancel();
     removeFile(this.file);
-  }
-
-  #cancel(): void {
-    if (this.#later !== null) clearImmediate(this.#later);
-    this.#later = null;
   }
 
   #write(saved: SavedState): void {

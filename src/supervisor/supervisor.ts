@@ -4,6 +4,7 @@ import { EventLog } from '../control/event-log.ts';
 import { type ControlServer, createControlServer } from '../control/server.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
+import type { State } from '../lifecycle/state.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
 import { keepSpare } from '../linux/spare.ts';
@@ -97,6 +98,7 @@ export class Supervisor {
   readonly #telemetry: TelemetryDesk;
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact));
   #signals: Signals | null = null;
+  #later: NodeJS.Immediate | null = null;
   #finish: (code: number) => void = () => {};
 
   constructor(options: SupervisorOptions) {
@@ -201,12 +203,7 @@ export class Supervisor {
       now,
       firstGeneration: this.#history.firstGeneration(),
       perform: (effect) => this.#performer.perform(effect),
-      settled: (state, happened) => {
-        this.#listenerLog.look(this.#listeners.snapshot());
-        const processes = this.#generations.processes();
-        this.#stateFile.save(state, processes, this.#listeners.snapshot());
-        if (processes.length > 0 && !state.exit) this.#footprint.disturbed(happened);
-      },
+      settled: (state, happened) => this.#settled(state, happened),
     });
     this.#stateFile = new StateFile(options.instance, (error) =>
       this.#error('write state', error, this.#stateFile.file),
@@ -264,6 +261,21 @@ export class Supervisor {
   upgrade(signal: string): void {
     const message = `${signal} means "replace this supervisor", which this version cannot do yet: nothing was done`;
     this.#report({ event: 'warning', about: 'signal', message });
+  }
+
+  #settled(state: State, happened: boolean): void {
+    if (this.#later !== null) clearImmediate(this.#later);
+    this.#later = null;
+    const processes = this.#generations.processes();
+    const look = () => {
+      const sockets = this.#listeners.snapshot();
+      this.#listenerLog.look(sockets);
+      this.#stateFile.save(state, processes, sockets);
+    };
+    // What is resolved follows within the same turn of the event loop, mostly: the candidate need not wait for the disk.
+    if (state.handover?.step.name === 'resolving') this.#later = setImmediate(look);
+    else look();
+    if (processes.length > 0 && !state.exit) this.#footprint.disturbed(happened);
   }
 
   #openSink(fd: number, stream: 'stdout' | 'stderr'): Sink {

@@ -64,9 +64,14 @@ export function environmentNames(environment: Environment): string[] {
   return [...environment.keys()].map((name) => Buffer.from(name, 'latin1').toString()).sort();
 }
 
+// zero's own never changes, and every generation wants it.
+const parsed = new WeakMap<readonly Buffer[], ReadonlyMap<string, Buffer>>();
+
 // An entry without a name cannot be set again through env(1) and is nothing that getenv(3) would find. Of two with one name getenv(3)
 // finds the first.
-function parseBase(base: readonly Buffer[]): Map<string, Buffer> {
+function parseBase(base: readonly Buffer[]): ReadonlyMap<string, Buffer> {
+  const known = parsed.get(base);
+  if (known !== undefined) return known;
   const own = new Map<string, Buffer>();
   for (const entry of base) {
     const equals = entry.indexOf('=');
@@ -74,5 +79,6 @@ function parseBase(base: readonly Buffer[]): Map<string, Buffer> {
     const name = entry.subarray(0, equals).toString('latin1');
     if (!own.has(name) && !isConventionName(name)) own.set(name, entry.subarray(equals + 1));
   }
+  parsed.set(base, own);
   return own;
 }
