@@ -28,18 +28,22 @@ export function loadConfig(
   }
 }
 
+const PART = 16_384;
+
 // Not readFile: the name may be a pipe or a device without an end.
 function readBounded(file: string): Buffer {
   const fd = fs.openSync(file, 'r');
   try {
-    const buffer = Buffer.allocUnsafe(LARGEST_FILE + 1);
-    let length = 0;
-    while (length < buffer.length) {
-      const count = fs.readSync(fd, buffer, length, buffer.length - length, null);
+    const parts: Buffer[] = [];
+    // One byte more than the largest says that it is too large.
+    for (let room = LARGEST_FILE + 1; room > 0; ) {
+      const part = Buffer.allocUnsafe(Math.min(PART, room));
+      const count = fs.readSync(fd, part);
       if (count === 0) break;
-      length += count;
+      parts.push(part.subarray(0, count));
+      room -= count;
     }
-    return Buffer.from(buffer.subarray(0, length));
+    return Buffer.concat(parts);
   } finally {
     fs.closeSync(fd);
   }

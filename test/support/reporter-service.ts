@@ -6,6 +6,7 @@ import type { RawConfig } from './zero-config.ts';
 
 /** What is wanted of a service that reports how it was started. */
 export interface ReporterOptions extends Omit<ZeroOptions, 'config' | 'args'> {
+  readonly application?: RawConfig['application'];
   readonly listeners?: RawConfig['service']['listeners'];
   readonly runtime?: Readonly<Record<string, unknown>>;
   readonly readiness?: Readonly<Record<string, unknown>>;
@@ -30,7 +31,7 @@ export interface ReporterService {
 /** Starts it, and waits for the first report. */
 export async function startReporter(scope: Scope, options: ReporterOptions = {}): Promise<ReporterService> {
   const puppets = await startPuppets(scope);
-  const { listeners: _, runtime, readiness, variables, environment, ...rest } = options;
+  const { application: _, listeners: __, runtime, readiness, variables, environment, ...rest } = options;
   const zero = startZero(scope, {
     ...rest,
     config: reporterConfig(puppets, options),
@@ -62,6 +63,7 @@ function reporterConfig(puppets: Puppets, options: ReporterOptions): RawConfig {
   const own = Object.entries(puppets.environment).map(([key, value]) => ({ key, value }));
   const environment = options.variables === undefined ? {} : { environment: [...own, ...options.variables] };
   return {
+    ...(options.application && { application: options.application }),
     service: {
       listeners: options.listeners ?? [{ name: 'http', address: '127.0.0.1:0' }],
       runtime: { path, ...environment, ...options.runtime },

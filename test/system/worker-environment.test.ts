@@ -246,6 +246,7 @@ describe('the environment of a service', () => {
     const file = join(temporaryFolder(t), 'variables');
     writeFileSync(file, `FROM_FILE=${secret}\n`);
     const service = await startReporter(t, {
+      application: { logging: { level: 'debug' } },
       variables: [{ key: 'TOKEN', value: secret }, { key: 'INHERITED' }],
       environment: { INHERITED: secret },
       runtime: { environment_file: file },
@@ -257,6 +258,8 @@ describe('the environment of a service', () => {
     const from = zero.cursor;
     zero.signal('SIGHUP');
     await zero.fact('handover_finished', { outcome: 'failed' }, from);
+    // Nothing is written any more: copies for a rollback are made in the background.
+    for (const generation of [1, 2]) await zero.fact('executable_kept', { generation });
     const written = ['run', 'data'].flatMap((name) => filesBelow(join(zero.folder, name)));
     assert.ok(written.some((path) => path.endsWith('state.json')));
     assert.ok(written.some((path) => path.endsWith('history.jsonl')));
