@@ -13,7 +13,7 @@ export class LanePreparer {
   /** These from now on, and none of what is left of the last ones. */
   keep(lanes: readonly number[]): void {
     this.#work = lanes.length === 0 ? null : this.#listeners.prepareLanes(lanes);
-    if (!this.#scheduled) this.#later();
+    if (this.#work !== null && !this.#scheduled) this.#later();
   }
 
   #later(): void {

@@ -32,7 +32,7 @@ interface SavedWorker extends SavedProcess {
 }
 
 /** What is asked of a process that is written down. */
-interface Saveable extends SavedProcess {
+export interface Saveable extends SavedProcess {
   readonly key: { readonly generation: number; readonly worker: number; readonly incarnation: number };
   readonly session: number;
 }

@@ -4,7 +4,6 @@ import { EventLog } from '../control/event-log.ts';
 import { type ControlServer, createControlServer } from '../control/server.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
-import type { State } from '../lifecycle/state.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
 import { keepSpare } from '../linux/spare.ts';
@@ -41,6 +40,7 @@ import { signalWorkers } from './signal-workers.ts';
 import type { Signals } from './signals.ts';
 import { StallKeeper } from './stall-keeper.ts';
 import { StateFile } from './state-file.ts';
+import { StateRecorder } from './state-recorder.ts';
 import { statusOf } from './status.ts';
 import { TelemetryDesk } from './telemetry-desk.ts';
 import { VerifyKeeper } from './verify-keeper.ts';
@@ -92,13 +92,11 @@ export class Supervisor {
   #control: ControlServer | null = null;
   readonly #admin: AdminDesk;
   readonly #connections: ConnectionCounter;
-  readonly #listenerLog = new ListenerLog((fact) => this.#report(fact));
-  readonly #stateFile: StateFile;
+  readonly #recorder: StateRecorder;
   readonly #footprint = new Footprint(timers);
   readonly #telemetry: TelemetryDesk;
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact));
   #signals: Signals | null = null;
-  #later: NodeJS.Immediate | null = null;
   #finish: (code: number) => void = () => {};
 
   constructor(options: SupervisorOptions) {
@@ -203,11 +201,14 @@ export class Supervisor {
       now,
       firstGeneration: this.#history.firstGeneration(),
       perform: (effect) => this.#performer.perform(effect),
-      settled: (state, happened) => this.#settled(state, happened),
+      settled: (state, happened) => {
+        const processes = this.#generations.processes();
+        this.#recorder.settled(state, processes);
+        if (processes.length > 0 && !state.exit) this.#footprint.disturbed(happened);
+      },
     });
-    this.#stateFile = new StateFile(options.instance, (error) =>
-      this.#error('write state', error, this.#stateFile.file),
-    );
+    const file = new StateFile(options.instance, (error) => this.#error('write state', error, file.file));
+    this.#recorder = new StateRecorder(this.#listeners, new ListenerLog(report), file);
   }
 
   /** Starts the service. */
@@ -261,21 +262,6 @@ export class Supervisor {
   upgrade(signal: string): void {
     const message = `${signal} means "replace this supervisor", which this version cannot do yet: nothing was done`;
     this.#report({ event: 'warning', about: 'signal', message });
-  }
-
-  #settled(state: State, happened: boolean): void {
-    if (this.#later !== null) clearImmediate(this.#later);
-    this.#later = null;
-    const processes = this.#generations.processes();
-    const look = () => {
-      const sockets = this.#listeners.snapshot();
-      this.#listenerLog.look(sockets);
-      this.#stateFile.save(state, processes, sockets);
-    };
-    // What is resolved follows within the same turn of the event loop, mostly: the candidate need not wait for the disk.
-    if (state.handover?.step.name === 'resolving') this.#later = setImmediate(look);
-    else look();
-    if (processes.length > 0 && !state.exit) this.#footprint.disturbed(happened);
   }
 
   #openSink(fd: number, stream: 'stdout' | 'stderr'): Sink {
@@ -352,7 +338,7 @@ export class Supervisor {
         earlier: async () => rollback && this.#history.earlier(rollback, this.#engine.state.incumbent),
       },
     );
-    this.#listenerLog.look(this.#listeners.snapshot());
+    this.#recorder.look();
     if ('config' in result) this.#remarks.look(result.config);
     return result;
   }
@@ -389,7 +375,7 @@ export class Supervisor {
     this.#keepers.verify.keep(null);
     this.#watch.close();
     this.#footprint.close();
-    this.#stateFile.remove();
+    this.#recorder.remove();
     await Promise.all([this.#stdout.flush(FLUSH_TIME), this.#stderr.flush(FLUSH_TIME)]);
     if (this.#stdout !== this.#stderr) this.#stdout.close();
     this.#admin.close();
