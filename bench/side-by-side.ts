@@ -2,11 +2,12 @@ import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import type { Scope } from '../test/support/temporary.ts';
 import { pause } from './clock.ts';
-import { median } from './figures.ts';
+import { median, type Run } from './figures.ts';
 import { type Load, startLoad } from './load/index.ts';
 import type { LoadOptions } from './load/protocol.ts';
+import { withScope } from './scope.ts';
 
-export const CLIENTS = 16;
+const CLIENTS = 16;
 const WARM_UP_MS = 1_000;
 const SETTLE_MS = 30;
 const WINDOW_MS = 150;
@@ -23,17 +24,53 @@ export interface Side {
 /** How the comparison is made, for the descriptions of measures. */
 export const HOW =
   `${CLIENTS} clients in a process of their own, each with one request under way, ask the one and the other in turns of ${WINDOW_MS} ms, ` +
-  `${WINDOWS / 2} each; new processes for each pair.`;
+  `${WINDOWS / 2} each; new processes for each pair, whose order changes from one to the next.`;
 
 /** What differs between two of the same service is above all which processors they and the clients happen to be given. */
 export const PINNED = 'The clients have a processor of their own, and both services another.';
+
+/**
+ * Requests a second of two services, one value of each for every pair. The one that is started and asked first is 2 to 3 % slower, also
+ * where both are the same: so they take turns at it.
+ */
+export async function compareInPairs(
+  { pairs, progress }: Run,
+  one: (scope: Scope) => Promise<Side>,
+  other: (scope: Scope) => Promise<Side>,
+  connections: Connections,
+): Promise<[one: number[], other: number[]]> {
+  const rates: [number[], number[]] = [[], []];
+  for (let round = 1; round <= pairs; round += 1) {
+    await withScope(async (scope) => {
+      if (round % 2 === 1) {
+        const [first, second] = await compareRates(
+          scope,
+          [await one(scope), await other(scope)],
+          connections,
+        );
+        rates[0].push(first);
+        rates[1].push(second);
+      } else {
+        const [first, second] = await compareRates(
+          scope,
+          [await other(scope), await one(scope)],
+          connections,
+        );
+        rates[0].push(second);
+        rates[1].push(first);
+      }
+    });
+    progress(`${connections} ${round} of ${pairs}`);
+  }
+  return rates;
+}
 
 /**
  * Requests a second of two services that are there at the same time: clients in a process of their own, each with one request under way,
  * ask the one and the other in turns. Where the processes of both are known they get one processor and the clients another. Throws where
  * a request failed.
  */
-export async function compareRates(
+async function compareRates(
   scope: Scope,
   sides: readonly [one: Side, other: Side],
   connections: Connections,

@@ -8,7 +8,7 @@ import { now, pause } from '../clock.ts';
 import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
 import { privateDirty } from '../process-state.ts';
 import { withScope } from '../scope.ts';
-import { compareRates, HOW, PINNED, type Side } from '../side-by-side.ts';
+import { compareInPairs, HOW, PINNED, type Side } from '../side-by-side.ts';
 
 const SERVICE = join(ROOT, 'bench', 'library-service.js');
 /** After which a service that has started is at rest. */
@@ -62,18 +62,9 @@ async function measureStart({ pairs, progress }: Run): Promise<Figure[]> {
   ];
 }
 
-async function measureRequests({ pairs, progress }: Run): Promise<Figure> {
-  const loaded: number[] = [];
-  const without: number[] = [];
-  for (let round = 1; round <= pairs; round += 1) {
-    const [one, other] = await withScope(async (scope) => {
-      const sides = [await start(scope, ['--library']), await start(scope, [])] as const;
-      return compareRates(scope, sides, 'keep-alive');
-    });
-    loaded.push(one);
-    without.push(other);
-    progress(`requests ${round} of ${pairs}`);
-  }
+async function measureRequests(run: Run): Promise<Figure> {
+  const started = (args: readonly string[]) => (scope: Scope) => start(scope, args);
+  const [loaded, without] = await compareInPairs(run, started(['--library']), started([]), 'keep-alive');
   return {
     name: 'requests a second of a service with the library, keep-alive connections',
     unit: 'x without',

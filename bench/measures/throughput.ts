@@ -4,8 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Scope } from '../../test/support/temporary.ts';
 import { environmentList } from '../../test/support/zero-config.ts';
 import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
-import { withScope } from '../scope.ts';
-import { type Connections, compareRates, HOW, PINNED, type Side } from '../side-by-side.ts';
+import { type Connections, compareInPairs, HOW, PINNED, type Side } from '../side-by-side.ts';
 import { sideOf, supervise } from '../supervised.ts';
 
 const AT_LEAST = 0.97;
@@ -20,15 +19,8 @@ export const throughput: Measure = {
   ],
 };
 
-async function measureThroughput(connections: Connections, { pairs, progress }: Run): Promise<Figure[]> {
-  const supervised: number[] = [];
-  const alone: number[] = [];
-  for (let round = 1; round <= pairs; round += 1) {
-    const [zero, direct] = await withScope((scope) => measurePair(scope, connections));
-    supervised.push(zero);
-    alone.push(direct);
-    progress(`${connections} ${round} of ${pairs}`);
-  }
+async function measureThroughput(connections: Connections, run: Run): Promise<Figure[]> {
+  const [supervised, alone] = await compareInPairs(run, underZero, direct, connections);
   return [
     {
       name: `requests a second, ${connections} connections`,
@@ -38,10 +30,6 @@ async function measureThroughput(connections: Connections, { pairs, progress }: 
       samples: { under_zero: supervised, direct: alone },
     },
   ];
-}
-
-async function measurePair(scope: Scope, connections: Connections): Promise<[zero: number, direct: number]> {
-  return compareRates(scope, [await underZero(scope), await direct(scope)], connections);
 }
 
 async function underZero(scope: Scope): Promise<Side> {

@@ -7,8 +7,7 @@ import { type Scope, temporaryFolder } from '../../test/support/temporary.ts';
 import { environmentList } from '../../test/support/zero-config.ts';
 import { type Measure, ratios } from '../figures.ts';
 import { installPeer } from '../peers.ts';
-import { withScope } from '../scope.ts';
-import { compareRates, HOW } from '../side-by-side.ts';
+import { compareInPairs, HOW, type Side } from '../side-by-side.ts';
 import { portOf, supervise } from '../supervised.ts';
 
 const AT_LEAST = 1.5;
@@ -19,17 +18,8 @@ const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
 export const workers: Measure = {
   name: 'workers',
   about: `Requests a second of one small HTTP service in Node with two workers under zero, where the kernel chooses the worker, against two of the same under pm2 ${PM2} in cluster mode, whose own process accepts each connection and passes it on. Short connections. ${HOW}`,
-  async measure({ pairs, progress }) {
-    const zero: number[] = [];
-    const pm2: number[] = [];
-    for (let round = 1; round <= pairs; round += 1) {
-      const [one, other] = await withScope(async (scope) =>
-        compareRates(scope, [{ port: await underZero(scope) }, { port: await underPm2(scope) }], 'short'),
-      );
-      zero.push(one);
-      pm2.push(other);
-      progress(`${round} of ${pairs}`);
-    }
+  async measure(run) {
+    const [zero, pm2] = await compareInPairs(run, underZero, underPm2, 'short');
     return [
       {
         name: `requests a second, short connections, ${WORKERS} workers`,
@@ -42,13 +32,13 @@ export const workers: Measure = {
   },
 };
 
-async function underZero(scope: Scope): Promise<number> {
+async function underZero(scope: Scope): Promise<Side> {
   const service = { path: process.execPath, args: [SERVICE, '--fd', '3'], workers: WORKERS };
-  return portOf(await supervise(scope, service));
+  return { port: await portOf(await supervise(scope, service)) };
 }
 
 /** pm2 in the foreground, with everything it writes in a temporary folder. Resolves when every worker is up. */
-async function underPm2(scope: Scope): Promise<number> {
+async function underPm2(scope: Scope): Promise<Side> {
   const runtime = join(installPeer('pm2', PM2), 'bin', 'pm2-runtime');
   const environment = Object.fromEntries(environmentList({}).map(({ key, value }) => [key, value]));
   const folder = temporaryFolder(scope);
@@ -69,7 +59,7 @@ async function underPm2(scope: Scope): Promise<number> {
   const ports: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     ports.push(...(/^\d+$/.exec(line.trim()) ?? []));
-    if (ports.length === WORKERS) return Number(ports[0]);
+    if (ports.length === WORKERS) return { port: Number(ports[0]) };
   }
   throw new Error('pm2 ended before its workers listened');
 }
