@@ -1,5 +1,5 @@
 import type { Fact } from '../lifecycle/facts.ts';
-import type { Verdict } from '../lifecycle/state.ts';
+import type { Verdict } from '../lifecycle/verdicts.ts';
 import type { HistoryDocument, StatusDocument } from './protocol.ts';
 
 export interface ReloadOptions {

@@ -132,7 +132,8 @@ const historyDocument = z.object({
 });
 
 const verdictDocument = z.object({
-  outcome: z.enum(['promoted', 'rolled_back', 'failed', 'aborted', 'timed_out', 'superseded']),
+  outcome: z.enum(['promoted', 'rolled_back', 'failed', 'aborted', 'timed_out', 'superseded', 'in_progress']),
+  down: z.exactOptional(orNull(z.object({ retry_in_ms: orNull(milliseconds) }))),
   handover: orNull(z.int()),
   generation: orNull(z.int()),
   incumbent: orNull(z.int()),

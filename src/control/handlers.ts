@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import { factDocument } from '../facts/fields.ts';
 import type { Timers } from '../http/connections.ts';
-import type { Verdict } from '../lifecycle/state.ts';
+import type { Verdict } from '../lifecycle/verdicts.ts';
 import { parseSignal } from '../linux/signals.ts';
 import type { Answer, Control } from './control.ts';
 import { eventFeed } from './event-feed.ts';

@@ -1,5 +1,5 @@
 import type { Effect } from './effects.ts';
-import type { Fact } from './facts.ts';
+import type { Fact, Failure } from './facts.ts';
 import type { State } from './state.ts';
 
 /** One step under way: a draft of the next state, and what the shell is to do. */
@@ -16,4 +16,14 @@ export function emit(context: Context, effect: Effect): void {
 /** Says something to the outside. */
 export function report(context: Context, fact: Fact): void {
   context.effects.push({ type: 'report', fact });
+}
+
+/** Reports a step that failed, with its subject and errno. */
+export function reportFailure(context: Context, { step, reason, subject, errno, stack }: Failure): void {
+  const details = {
+    ...(subject !== undefined && { subject }),
+    ...(errno !== undefined && { errno }),
+    ...(stack !== undefined && { stack }),
+  };
+  report(context, { event: 'error', step, message: reason, ...details });
 }

@@ -1,24 +1,157 @@
+/*
+ * Demands: what the shell must keep doing as long as it is asked for. All of them follow from the rest of the state, so that steering can
+ * never lag behind what was decided. A demand is sent when it changes. One that failed is sent again with backoff, until it is performed or
+ * changes.
+ */
+import { type Context, emit, report, reportFailure } from './context.ts';
+import { isSame } from './copy.ts';
+import type { Effect } from './effects.ts';
 import type { WorkerKey } from './events.ts';
-import { attendants, isPast, isQuiet, nextLanes } from './lanes.ts';
-import {
-  candidateOf,
-  type Demands,
-  type Generation,
-  generationBehind,
-  generationOf,
-  ownWorkers,
-  type State,
-  type Worker,
-} from './state.ts';
+import type { Failure } from './facts.ts';
+import { type Generation, generationBehind, leaveTimes, ownWorkers } from './generation.ts';
+import { attendants, isPast, isQuiet, isReached, leaveOtherLanes, nextLanes, reachLanes } from './lane.ts';
+import { type Retry, retryAfter } from './retry.ts';
+import { candidateOf, generationOf, type State } from './state.ts';
 import type { Steering } from './steering.ts';
+import type { Worker } from './worker.ts';
+
+/** What the shell was last asked to keep doing. */
+export interface Demands {
+  /** Where new connections go; null before there is anywhere. */
+  readonly steering: Steering | null;
+  /** Lanes whose queues are watched, because no process accepts what comes in. */
+  readonly attend: readonly number[];
+  /** Workers whose queues and open connections are read, because they leave. */
+  readonly drain: readonly WorkerKey[];
+  /** Workers that are watched for being hung. */
+  readonly stalls: readonly WorkerKey[];
+  /** The generation that `verify` watches. */
+  readonly verify: number | null;
+  /** Lanes that are made ready, so that the next handover need not wait for it. */
+  readonly prepare: readonly number[];
+}
+
+/** The steering change that was asked for last. Its number tells its answer from that of an earlier one. */
+export interface Change {
+  readonly number: number;
+  readonly status: 'asked' | 'installed' | 'failed';
+}
+
+/** Demands whose last effect failed. */
+export type Retries = { -readonly [D in keyof Demands]?: Retry };
+
+const NAMES: readonly (keyof Demands)[] = ['steering', 'attend', 'drain', 'stalls', 'verify', 'prepare'];
+
+/** Asks the shell for what has changed of what it must keep doing, and for what failed and is due again. */
+export function demand(context: Context): void {
+  const { state } = context;
+  const before = state.demands;
+  const wanted = demandsOf(state);
+  state.demands = wanted;
+  for (const name of NAMES) {
+    const changed = !isSame(before[name], wanted[name]);
+    const retry = state.retries[name];
+    if (changed) delete state.retries[name];
+    else if (retry === undefined || state.now < retry.at) continue;
+    // Its answer decides what follows; without one the attempt counts as failed.
+    else state.retries[name] = retryAfter(state.now, retry);
+    if (name === 'steering') steer(context);
+    else emit(context, effectOf(name, wanted));
+  }
+}
+
+function effectOf(name: Exclude<keyof Demands, 'steering'>, demands: Demands): Effect {
+  switch (name) {
+    case 'attend':
+      return { type: 'attend', lanes: demands.attend };
+    case 'drain':
+      return { type: 'drain', workers: demands.drain };
+    case 'stalls':
+      return { type: 'watch_stalls', workers: demands.stalls };
+    case 'verify':
+      return { type: 'verify', generation: demands.verify };
+    case 'prepare':
+      return { type: 'prepare_lanes', lanes: demands.prepare };
+  }
+}
+
+function steer(context: Context): void {
+  const { state } = context;
+  const { steering } = state.demands;
+  if (steering === null) return;
+  const number = state.change.number + 1;
+  state.change = { number, status: 'asked' };
+  reachLanes(state, steeredLanes(steering));
+  for (const { workers } of state.generations) {
+    for (const { lane, leave } of workers) if (leave && isReached(state, lane)) leave.since = null;
+  }
+  // Before anything else of this step: what failed gets no connection more.
+  context.effects.unshift({ type: 'steer', change: number, steering });
+}
+
+/** The kernel steers as it was asked to. */
+export function onSteered(context: Context, { change, steering }: Extract<Effect, { type: 'steer' }>): void {
+  const { state } = context;
+  if (change !== state.change.number) return;
+  state.change = { number: change, status: 'installed' };
+  leaveOtherLanes(state, steeredLanes(steering));
+  const { main, canary, preview } = steering;
+  const percent = canary?.percent ?? null;
+  report(context, { event: 'steering_changed', main, canary: percent, preview: preview !== null });
+  delete state.retries.steering;
+}
+
+/** The kernel steers exactly as the state wants it. */
+export function isInstalled(state: State): boolean {
+  return state.change.status === 'installed' && isSame(steeringOf(state), state.demands.steering);
+}
+
+/** The demand that an effect of this type belongs to. */
+export function demandOf(type: Effect['type']): keyof Demands | null {
+  switch (type) {
+    case 'steer':
+      return 'steering';
+    case 'watch_stalls':
+      return 'stalls';
+    case 'prepare_lanes':
+      return 'prepare';
+    case 'attend':
+    case 'drain':
+    case 'verify':
+      return type;
+    default:
+      return null;
+  }
+}
+
+/** Returns false for the answer to an earlier steering change. */
+export function onDemandFailed(
+  context: Context,
+  name: keyof Demands,
+  failure: Failure,
+  change: number = context.state.change.number,
+): boolean {
+  const { state } = context;
+  if (change !== state.change.number) return false;
+  if (name === 'steering') state.change = { number: change, status: 'failed' };
+  const before = state.retries[name];
+  if (before === undefined) reportFailure(context, failure);
+  state.retries[name] = before ?? retryAfter(state.now, before);
+  return true;
+}
+
+/** When a demand that failed is sent again; Infinity for never. */
+export function demandsDeadline({ retries }: State): number {
+  return Math.min(...NAMES.map((name) => retries[name]?.at ?? Number.POSITIVE_INFINITY));
+}
 
 /** The demands of a state. */
-export function demandsOf(state: State): Demands {
+function demandsOf(state: State): Demands {
   const steering = steeringOf(state);
   return {
     steering,
     attend: steering ? lanesToAttend(state, steering) : [],
-    drain: keysWhere(state, (_, worker) => isRead(state, worker)),
+    drain: keysWhere(state, (generation, worker) => isRead(state, generation, worker)),
     stalls: keysWhere(
       state,
       (generation, worker) =>
@@ -30,16 +163,17 @@ export function demandsOf(state: State): Demands {
 }
 
 /** Where new connections go: to the workers of the generation that serves, with the candidate's share beside them. */
-export function steeringOf(state: State): Steering | null {
+function steeringOf(state: State): Steering | null {
   const incumbent = generationOf(state, state.incumbent);
   if (!incumbent) return state.demands.steering;
-  const main = lanesOf(incumbent);
   const { handover } = state;
   const candidate = generationOf(state, candidateOf(handover));
+  if (candidate && handover?.step.name === 'promoting') return everythingTo(lanesOf(candidate));
+  const main = lanesOf(incumbent);
   const { steered, previewFrom, canary, canaryBy } =
     candidate?.settings.handover ?? incumbent.settings.handover;
   if (candidate?.stage.name !== 'ready' || !steered || !handover) {
-    return { main, canary: null, preview: null, previewFrom: [] };
+    return everythingTo(main);
   }
   const lanes = lanesOf(candidate);
   const share = handover.step.name === 'canary' ? canary[handover.step.index] : undefined;
@@ -49,6 +183,10 @@ export function steeringOf(state: State): Steering | null {
     preview: previewFrom.length > 0 ? lanes : null,
     previewFrom: previewFrom.length > 0 ? previewFrom : [],
   };
+}
+
+function everythingTo(main: readonly number[]): Steering {
+  return { main, canary: null, preview: null, previewFrom: [] };
 }
 
 /** The lanes of a generation that new connections may go to: of the best workers it has. */
@@ -72,7 +210,7 @@ export function steeredLanes(steering: Steering | null): Set<number> {
 
 /** Lanes that connections may still come into, or are queued in, while nobody is there who accepts. */
 function lanesToAttend(state: State, steering: Steering): number[] {
-  // Whoever relieves a lane is of the generation that serves, or is to.
+  // A rescue worker is of the generation that serves, or is to.
   const serving = generationOf(state, state.incumbent);
   if (state.stop || !serving || serving.stage.name === 'stopping') return [];
   const steered = steeredLanes(steering);
@@ -98,9 +236,12 @@ function lanesAhead(state: State): number[] {
 }
 
 /** Its time to leave has come, or that of a relief may have: when its lane has nothing more to give. */
-function isRead(state: State, { life, leave, relief, lane }: Worker): boolean {
+function isRead(state: State, generation: Generation, worker: Worker): boolean {
+  const { life, leave, relief, lane } = worker;
   if (life.name !== 'up') return false;
-  return leave === null ? relief && isPast(state, lane) : state.now >= leave.settleAt;
+  if (leave === null) return relief && isPast(state, lane);
+  const times = leaveTimes(generation, worker);
+  return times !== null && state.now >= times.settleAt;
 }
 
 /** Whoever may still be gone back from, or to, and those that are there for what waits already. At rest nobody. */
@@ -119,10 +260,7 @@ function verified({ handover, generations }: State): number | null {
   return generations.find(({ id }) => id === candidate)?.settings.handover.verify ? candidate : null;
 }
 
-function keysWhere(
-  state: State,
-  wanted: (generation: Generation, worker: Generation['workers'][number]) => boolean,
-): WorkerKey[] {
+function keysWhere(state: State, wanted: (generation: Generation, worker: Worker) => boolean): WorkerKey[] {
   return state.generations.flatMap((generation) =>
     generation.workers
       .filter((worker) => wanted(generation, worker))

@@ -1,10 +1,16 @@
 import type { Rollback, WorkerKey } from './events.ts';
 import type { ExitStatus, Fact } from './facts.ts';
 import type { RunHook } from './hook.ts';
-import type { Verdict } from './state.ts';
 import type { Steering } from './steering.ts';
+import type { Verdict } from './verdicts.ts';
 
-/** Everything the core can ask of the shell, performed in order. */
+/** What zero writes down. */
+export type StoredFile = 'state' | 'history';
+
+/**
+ * Everything the core can ask of the shell, performed in order. `resolve`, `spawn` and `run_hook` have answers of their own. Every other
+ * effect that touches the kernel or a disk is answered by `done` or `failed` (AnsweredEffect).
+ */
 export type Effect =
   /** Read the config, find the release, bind the listeners; answered by `resolved` or `resolve_failed`. */
   | { readonly type: 'resolve'; readonly handover: number; readonly rollback: Rollback | null }
@@ -16,6 +22,8 @@ export type Effect =
   | ({ readonly type: 'spawn'; readonly lane: number; readonly relief: boolean } & WorkerKey)
   /** A process that listened with a backlog of its own is there, or was: the listeners take their configured one again. */
   | { readonly type: 'listen_again'; readonly generation: number }
+  /** A worker exited or is ready: look for lanes that a service shut down, and for sockets on the address that are no lanes. */
+  | { readonly type: 'inspect_lanes' }
   /** A candidate was promoted. */
   | { readonly type: 'promoted'; readonly generation: number }
   | ({ readonly type: 'signal'; readonly pid: number; readonly signal: string } & WorkerKey)
@@ -23,10 +31,10 @@ export type Effect =
   | ({ readonly type: 'kill'; readonly pid: number } & WorkerKey)
   /** SIGKILL to what outlived the worker. */
   | ({ readonly type: 'kill_leftovers' } & WorkerKey)
-  /** The generation's last process is gone: let go of everything that was held for it. */
+  /** The generation's last process has exited: release everything that was held for it. */
   | { readonly type: 'release'; readonly generation: number }
-  /** From now on, until said otherwise: new connections go there. */
-  | { readonly type: 'steer'; readonly steering: Steering }
+  /** From now on, until said otherwise: new connections go there. `change` counts these effects. */
+  | { readonly type: 'steer'; readonly change: number; readonly steering: Steering }
   /** From now on exactly these lanes' queues are watched; a connection in one is a `lane_queued`, none at the beginning a `lane_empty`. */
   | { readonly type: 'attend'; readonly lanes: readonly number[] }
   /** From now on exactly these workers are read again and again; each reading is a `drain_report`. */
@@ -41,9 +49,17 @@ export type Effect =
   | RunHook
   /** SIGKILL to a hook and all of its session. */
   | { readonly type: 'kill_hook'; readonly hook: number }
+  /** Write a file that could not be written. */
+  | { readonly type: 'write'; readonly file: StoredFile }
   | { readonly type: 'report'; readonly fact: Fact }
   | { readonly type: 'verdict'; readonly tickets: readonly string[]; readonly verdict: Verdict }
   /** The answer to `promote` or `abort`: null, or why nothing was done. */
   | { readonly type: 'answer'; readonly ticket: string; readonly refusal: string | null }
-  /** The supervisor leaves, as this process did: its code, or 128 + the signal's number. */
+  /** The supervisor exits as this process did: with its code, or 128 + the signal's number. */
   | { readonly type: 'exit'; readonly exit: ExitStatus };
+
+type OwnAnswer = 'resolve' | 'spawn' | 'run_hook';
+type NeverFails = 'report' | 'verdict' | 'answer' | 'exit';
+
+/** An effect that is answered by `done` or `failed`. */
+export type AnsweredEffect = Exclude<Effect, { readonly type: OwnAnswer | NeverFails }>;

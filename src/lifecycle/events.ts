@@ -1,3 +1,4 @@
+import type { AnsweredEffect, StoredFile } from './effects.ts';
 import type { ExitStatus, Failure, Usage } from './facts.ts';
 import type { Settings } from './settings.ts';
 
@@ -49,6 +50,12 @@ export type Event = { readonly at: number } & (
   | { readonly type: 'lane_empty'; readonly lane: number }
   | { readonly type: 'verify_failed'; readonly generation: number; readonly reason: string }
   | HookFinished
+  /** The shell has performed an effect. */
+  | { readonly type: 'done'; readonly effect: AnsweredEffect }
+  /** The shell could not perform an effect, or not all of it. */
+  | { readonly type: 'failed'; readonly effect: AnsweredEffect; readonly failure: Failure }
+  /** A file could not be written, outside of the effect `write`. */
+  | { readonly type: 'write_failed'; readonly file: StoredFile; readonly failure: Failure }
   /** A deadline of the state may have been reached. */
   | { readonly type: 'tick' }
 );

@@ -25,9 +25,15 @@ export interface Usage {
 
 /** A failed step: what was attempted, on what, why. `detail` says what to do where that is known. */
 export interface Failure {
-  /** Stable word for the step, e.g. `config`, `release`, `bind`, `spawn`, `readiness.http`, `exit`. */
+  /** Stable word for the step, e.g. `config`, `release`, `bind`, `spawn`, `steer`, `readiness.http`, `exit`. */
   readonly step: string;
   readonly reason: string;
+  /** What the step was performed on: a file, a process, a listener. */
+  readonly subject?: string;
+  /** The name of the errno where a system call refused, e.g. `EPERM`. */
+  readonly errno?: string;
+  /** Of an exception that no step foresees, which is a defect of zero. */
+  readonly stack?: string;
   readonly generation?: number;
   readonly worker?: number;
   readonly exit?: ExitStatus;
@@ -38,8 +44,11 @@ export interface Failure {
 /** The hooks that a config can have. */
 export type HookName = 'before_reload' | 'after_promote' | 'after_rollback';
 
-/** The end of one handover. Durations in milliseconds. */
-export type Outcome = 'promoted' | 'rolled_back' | 'failed' | 'aborted' | 'timed_out' | 'superseded';
+/** How a handover ended. */
+export type HandoverOutcome = 'promoted' | 'rolled_back' | 'failed' | 'aborted' | 'timed_out' | 'superseded';
+
+/** What a caller is answered: how the handover ended, or that it is still in progress when the caller's own time is over. */
+export type Outcome = HandoverOutcome | 'in_progress';
 
 export type Fact =
   | {
@@ -134,6 +143,15 @@ export type Fact =
       readonly pid: number;
       readonly reason: string;
     }
+  /** The kernel refused a signal, and will refuse the next one too: the process keeps running until it exits without one. */
+  | {
+      readonly event: 'worker_not_stoppable';
+      readonly generation: number;
+      readonly worker: number;
+      readonly pid: number;
+      readonly signal: string;
+      readonly reason: string;
+    }
   | {
       readonly event: 'leftovers_killed';
       readonly generation: number;
@@ -151,7 +169,7 @@ export type Fact =
   | {
       readonly event: 'handover_finished';
       readonly handover: number;
-      readonly outcome: Outcome;
+      readonly outcome: HandoverOutcome;
       readonly generation: number | null;
       readonly incumbent: number | null;
       readonly duration: number;
@@ -227,6 +245,14 @@ export type Fact =
       readonly duration: number;
     }
   | { readonly event: 'warning'; readonly about: string; readonly message: string }
-  | { readonly event: 'error'; readonly step: string; readonly message: string };
+  /** A step failed, or an exception was caught. `stack` only for a defect of zero itself. */
+  | {
+      readonly event: 'error';
+      readonly step: string;
+      readonly message: string;
+      readonly subject?: string;
+      readonly errno?: string;
+      readonly stack?: string;
+    };
 
 export type FactName = Fact['event'];

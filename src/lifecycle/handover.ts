@@ -1,74 +1,60 @@
+/*
+ * A handover replaces the generation that serves by a candidate. Its steps, and what moves it from one to the next:
+ *
+ *   resolving ---> waiting ---> before_reload ---> starting ---> preview ---> canary ---> promoting ---> soak ---> promoted
+ *                 (for older     (its hook)        (gates)                   (a step      (steering        |
+ *                  generations)                                              each)         change)         |
+ *       |            |              |                 |             |           |            |             |
+ *       +------------+--------------+                 +-------------+-----------+------------+-------------+
+ *                failed, aborted,                          rolled back, aborted, timed out, superseded:
+ *                timed out, superseded                     new connections go to the incumbent again
+ *
+ * preview, canary and soak are left out where the config has none. Promoting ends when the steering change is installed: only then does the
+ * old generation retire. A change that the kernel refuses is a failure of the step.
+ *
+ * Deadlines: `until` of preview, canary and soak; readiness.timeout of the candidate (starting). Deadlines of callers: requests.ts.
+ */
+import { startCandidate } from './candidate.ts';
 import { type Context, emit, report } from './context.ts';
+import { isInstalled } from './demands.ts';
 import type { Of } from './events.ts';
-import type { Failure } from './facts.ts';
-import { dropHook, hookBefore } from './hooks.ts';
-import { ensureLanes, lanesNeeded, takeLane } from './lanes.ts';
-import { endHandover } from './rollout.ts';
-import type { Settings } from './settings.ts';
+import type { Failure, HandoverOutcome } from './facts.ts';
 import {
   type Generation,
-  generationOf,
-  type Handover,
+  isReady,
   ownWorkers,
-  type Request,
-  type State,
-  type Worker,
-} from './state.ts';
-import { finish, verdictOf } from './verdict.ts';
-import { spawnWorker, stopGeneration } from './workers.ts';
+  retire,
+  retiringGenerations,
+  returnTo,
+  stopGeneration,
+} from './generation.ts';
+import { dropHook, hookAfter, hookBefore } from './hooks.ts';
+import type { Request } from './requests.ts';
+import type { Settings } from './settings.ts';
+import { candidateOf, generationOf, handoverOf } from './state.ts';
+import { answerCallers, verdictOf } from './verdicts.ts';
 
-/** A handover is wanted: it begins now, or becomes part of the one that follows the current one. */
-export function onReload(context: Context, event: Of<'reload'>): void {
-  const { state } = context;
-  const { by, preview, timeout, rollback } = event;
-  const tickets = event.ticket === null ? [] : [event.ticket];
-  if (state.stop) {
-    if (tickets.length > 0) {
-      const failure = { step: 'stop', reason: 'the supervisor is stopping' };
-      emit(context, { type: 'verdict', tickets, verdict: verdictOf('aborted', 0, failure) });
-    }
-    return;
-  }
-  const busy = state.handover !== null && !givesWay(state.handover);
-  if (busy && rollback?.to === null) {
-    refuseRollback(context, tickets);
-    return;
-  }
-  const merged = busy && !event.replace;
-  if (by !== 'start') report(context, { event: 'reload_requested', by, merged });
-  const deadline = timeout === null ? null : state.now + timeout;
-  const request: Request = { by, tickets, since: state.now, preview, deadline, rollback };
-  if (state.handover && event.replace) {
-    endHandover(context, 'superseded', { step: 'replace', reason: `replaced by a request of ${by}` });
-  }
-  // What is pending begins as soon as it can: in this very step where nothing is under way.
-  state.pending = state.pending ? together(state.pending, request) : request;
+export interface Handover {
+  id: number;
+  request: Request;
+  since: number;
+  /** The generation that keeps serving when the candidate fails; null when there is none worth keeping. */
+  incumbent: number | null;
+  step: HandoverStep;
 }
 
-/** "The release before" would be another one before and after the end of the handover in progress. */
-function refuseRollback(context: Context, tickets: readonly string[]): void {
-  const { handover } = context.state;
-  const serving = handover?.incumbent ?? null;
-  const instead = `"zero abort" goes back to generation ${serving} at once, --to names another`;
-  const reason = `handover ${handover?.id} is in progress: ${instead}`;
-  const verdict = verdictOf('failed', 0, { step: 'rollback', reason });
-  const told = { ...verdict, incumbent: context.state.incumbent };
-  if (tickets.length > 0) emit(context, { type: 'verdict', tickets, verdict: told });
-}
-
-/** A start that nothing serves beside is not waited for: it is given up for the next one, as soon as that is known to be possible. */
-export function givesWay(handover: Handover): boolean {
-  return handover.step.name === 'starting' && handover.incumbent === null;
-}
-
-function together(earlier: Request, later: Request): Request {
-  const deadline =
-    earlier.deadline === null || later.deadline === null ? null : Math.max(earlier.deadline, later.deadline);
-  const tickets = [...earlier.tickets, ...later.tickets];
-  // Who came last has said what is to serve.
-  const { rollback } = later;
-  return { ...earlier, tickets, preview: earlier.preview || later.preview, deadline, rollback };
-}
+export type HandoverStep =
+  | { name: 'resolving' }
+  /** Too many older generations are still retiring. */
+  | { name: 'waiting'; settings: Settings }
+  /** Its hook runs; nothing was started. */
+  | { name: 'before_reload'; settings: Settings; hook: number }
+  | { name: 'starting'; candidate: number }
+  | { name: 'preview'; candidate: number; until: number }
+  | { name: 'canary'; candidate: number; index: number; until: number }
+  /** Everything is to be steered to the candidate; the kernel has not confirmed it. */
+  | { name: 'promoting'; candidate: number }
+  | { name: 'soak'; candidate: number; until: number };
 
 /** Starts the handover that a request asks for. */
 export function begin(context: Context, request: Request): void {
@@ -76,7 +62,7 @@ export function begin(context: Context, request: Request): void {
   const id = state.nextHandover++;
   state.handover = { id, request, since: state.now, incumbent: state.incumbent, step: { name: 'resolving' } };
   report(context, { event: 'handover_started', handover: id, incumbent: state.incumbent });
-  emit(context, { type: 'resolve', handover: id, rollback: request.rollback });
+  emit(context, { type: 'resolve', handover: id, rollback: request.wants.rollback });
 }
 
 export function onResolved(context: Context, event: Of<'resolved'>): void {
@@ -86,32 +72,20 @@ export function onResolved(context: Context, event: Of<'resolved'>): void {
     emit(context, { type: 'discard', handover: event.handover });
     return;
   }
-  if (handover.request.preview && !event.settings.handover.steered) {
+  if (handover.request.wants.preview && !event.settings.handover.steered) {
     const reason = 'a preview needs a listener that can be steered, and this config has none';
-    emit(context, { type: 'discard', handover: handover.id });
-    finish(context, handover, 'failed', { step: 'preview', reason });
+    endHandover(context, 'failed', { step: 'preview', reason });
     return;
   }
   state.handshakeTime = Math.max(state.handshakeTime, event.settings.handover.handshake);
   handover.step = { name: 'waiting', settings: event.settings };
-  if (!startWhenPossible(context)) {
-    report(context, {
-      event: 'handover_step',
-      handover: handover.id,
-      step: 'waiting',
-      generation: null,
-      percent: null,
-      lasts: null,
-    });
-  }
+  if (!startWhenPossible(context)) reportStep(context, handover);
 }
 
-/** The generations that an earlier handover has replaced and that are still finishing. */
-export function retiringGenerations(state: State): Generation[] {
-  return state.generations.filter(
-    ({ stage }) =>
-      (stage.name === 'retiring' && stage.served) || (stage.name === 'stopping' && stage.retired),
-  );
+export function onResolveFailed(context: Context, event: Of<'resolve_failed'>): void {
+  const handover = context.state.handover;
+  if (handover?.id !== event.handover || handover.step.name !== 'resolving') return;
+  finish(context, handover, 'failed', event.failure);
 }
 
 /** The candidate is made, after its hook, unless too many older generations are still retiring. */
@@ -123,18 +97,11 @@ export function startWhenPossible(context: Context): boolean {
   if (retiringGenerations(state).length >= settings.handover.maxRetiring) return false;
   const hook = hookBefore(context, handover, settings);
   if (hook === null) {
-    start(context, handover, settings);
+    startCandidate(context, handover, settings);
     return true;
   }
   handover.step = { name: 'before_reload', settings, hook };
-  report(context, {
-    event: 'handover_step',
-    handover: handover.id,
-    step: 'before_reload',
-    generation: null,
-    percent: null,
-    lasts: null,
-  });
+  reportStep(context, handover);
   return true;
 }
 
@@ -146,99 +113,216 @@ export function onHookBefore(
   const { before: handover, failure } = ended ?? {};
   if (handover?.step.name !== 'before_reload') return;
   if (failure) endHandover(context, 'failed', failure);
-  else start(context, handover, handover.step.settings);
+  else startCandidate(context, handover, handover.step.settings);
 }
 
-/** The candidate is started beside the incumbent, or in place of one that never became ready. */
-function start(context: Context, handover: Handover, settings: Settings): void {
+/** A generation that has passed every gate proceeds: a candidate to its preview or canary, another one serves. */
+export function advanceReady(context: Context, generation: Generation): void {
   const { state } = context;
-  const incumbent = generationOf(state, state.incumbent);
-  const keep = incumbent?.stage.name === 'serving';
-  ensureLanes(state, lanesNeeded(settings.workers, settings.handover.maxRetiring));
-  const candidate: Generation = {
-    id: state.nextGeneration++,
-    settings,
-    since: state.now,
-    workers: [],
-    stage: { name: 'starting', deadline: state.now + settings.readinessTimeout },
-    remains: [],
-    usage: null,
-  };
-  state.generations.push(candidate);
-  addWorkers(state, candidate, incumbent);
-  handover.step = { name: 'starting', candidate: candidate.id };
-  handover.incumbent = keep ? incumbent.id : null;
-  emit(context, { type: 'adopt', handover: handover.id, generation: candidate.id });
-  if (!keep) {
-    // Nothing that ever served is lost, so nothing is worth waiting for: the new one is the service from now on.
-    if (incumbent) stopGeneration(context, incumbent);
-    state.incumbent = candidate.id;
+  if (generation.stage.name !== 'starting' || !isReady(generation)) return;
+  const handover = handoverOf(state, generation.id);
+  if (!handover) {
+    if (generation.id === state.incumbent && isInstalled(state)) serve(context, generation, null);
+    return;
   }
-  const { path, directory, workers } = settings;
-  report(context, { event: 'service_starting', generation: candidate.id, path, directory, workers });
-  for (const worker of candidate.workers) spawnWorker(context, candidate, worker);
-}
-
-/** Lanes of its own where the kernel steers; else the sockets that the incumbent holds too. */
-function addWorkers(state: State, candidate: Generation, incumbent: Generation | undefined): void {
-  const { settings, workers } = candidate;
-  const shared = incumbent ? ownWorkers(incumbent).map(({ lane }) => lane) : [];
-  for (let index = 0; index < settings.workers; index++) {
-    const lane = settings.handover.steered ? takeLane(state) : (shared[index % shared.length] ?? 0);
-    workers.push(newWorker(index, lane));
+  const { previewTimeout, steered } = generation.settings.handover;
+  if (handover.incumbent === null) {
+    generation.stage = { name: 'starting', deadline: null };
+    handover.step = { name: 'promoting', candidate: generation.id };
+    return;
+  }
+  generation.stage = { name: 'ready' };
+  if (!steered) {
+    handover.step = { name: 'promoting', candidate: generation.id };
+  } else if (handover.request.wants.preview) {
+    handover.step = { name: 'preview', candidate: generation.id, until: state.now + previewTimeout };
+    reportStep(context, handover);
+  } else {
+    canaryStep(context, generation, handover, 0);
   }
 }
 
-function newWorker(index: number, lane: number): Worker {
-  return {
-    index,
-    lane,
-    relief: false,
-    incarnation: 0,
-    attempts: 0,
-    life: { name: 'ended', exit: null },
-    leave: null,
-  };
+/** The candidate gets the share of this step; after the last one everything. */
+function canaryStep(context: Context, candidate: Generation, handover: Handover, index: number): void {
+  const share = candidate.settings.handover.canary[index];
+  if (!share) {
+    handover.step = { name: 'promoting', candidate: candidate.id };
+    return;
+  }
+  const until = context.state.now + share.for;
+  handover.step = { name: 'canary', candidate: candidate.id, index, until };
+  reportStep(context, handover, share.percent);
 }
 
-export function onResolveFailed(context: Context, event: Of<'resolve_failed'>): void {
-  const handover = context.state.handover;
-  if (handover?.id !== event.handover || handover.step.name !== 'resolving') return;
-  finish(context, handover, 'failed', event.failure);
-}
-
-/** A request that has run out of its time is given up, the handover in progress with it if it is that one's. */
-export function tickRequests(context: Context): void {
+/** The kernel steers everything to the candidate: it serves, and the incumbent stands by during the soak, or retires. */
+export function completePromotion(context: Context): void {
   const { state } = context;
-  const over = (request: Request | undefined | null) =>
-    request != null && request.deadline !== null && state.now >= request.deadline;
-  const failure = { step: 'timeout', reason: 'the time given to it is over' };
-  if (over(state.pending) && state.pending) {
-    const { tickets, since } = state.pending;
-    state.pending = null;
-    emit(context, { type: 'verdict', tickets, verdict: verdictOf('timed_out', state.now - since, failure) });
+  const { handover } = state;
+  if (handover?.step.name !== 'promoting' || !isInstalled(state)) return;
+  const candidate = generationOf(state, handover.step.candidate);
+  const previous = generationOf(state, handover.incumbent);
+  if (!candidate) return;
+  serve(context, candidate, previous?.id ?? null);
+  const { soak, steered } = candidate.settings.handover;
+  if (previous && steered && soak > 0) {
+    previous.stage = { name: 'standby' };
+    handover.step = { name: 'soak', candidate: candidate.id, until: state.now + soak };
+    reportStep(context, handover);
+  } else {
+    endPromoted(context, handover);
   }
-  if (over(state.handover?.request)) endHandover(context, 'timed_out', failure);
 }
 
-/** Ends the handover and what waits behind it, because the supervisor stops. */
-export function abortAll(context: Context, reason: string): void {
-  const { state } = context;
-  const failure = { step: 'stop', reason };
-  const { handover, pending } = state;
-  if (handover) {
-    const { step } = handover;
-    if (!('candidate' in step)) emit(context, { type: 'discard', handover: handover.id });
-    if (step.name === 'before_reload') dropHook(context, step.hook, reason);
-    finish(context, handover, 'aborted', failure);
+function serve(context: Context, generation: Generation, previous: number | null): void {
+  generation.stage = { name: 'serving' };
+  context.state.incumbent = generation.id;
+  emit(context, { type: 'promoted', generation: generation.id });
+  report(context, { event: 'generation_promoted', generation: generation.id, previous });
+  if (handoverOf(context.state, generation.id)) return;
+  const ending = { name: 'after_promote', handover: null, generation, outcome: 'promoted' } as const;
+  hookAfter(context, generation, ending);
+}
+
+/** The old generation goes. Where both hold the same sockets it still accepts, so there is nothing to wait for. */
+function endPromoted(context: Context, handover: Handover): void {
+  const successor = generationOf(context.state, candidateOf(handover));
+  const previous = generationOf(context.state, handover.incumbent);
+  if (previous && successor) {
+    if (successor.settings.handover.steered) retire(context, previous, successor.id, true);
+    else stopGeneration(context, previous);
   }
-  state.pending = null;
-  if (pending && pending.tickets.length > 0) {
-    const duration = state.now - pending.since;
-    emit(context, {
-      type: 'verdict',
-      tickets: pending.tickets,
-      verdict: verdictOf('aborted', duration, failure),
+  finish(context, handover, 'promoted', null);
+}
+
+/** The operator ends a preview, a canary or a soak in favour of the candidate. Returns why nothing was done, or null. */
+export function proceed(context: Context): string | null {
+  const { handover } = context.state;
+  const candidate = generationOf(context.state, candidateOf(handover));
+  if (!handover) return 'no handover is in progress';
+  const { step, id } = handover;
+  if (!candidate) return `handover ${id} has no candidate yet (step ${step.name})`;
+  switch (step.name) {
+    case 'preview':
+      canaryStep(context, candidate, handover, 0);
+      return null;
+    case 'canary':
+      handover.step = { name: 'promoting', candidate: candidate.id };
+      return null;
+    case 'soak':
+      endPromoted(context, handover);
+      return null;
+    default:
+      return `generation ${candidate.id} is not ready (handover ${id}, step ${step.name}). zero promotes it once its gates have passed.`;
+  }
+}
+
+/** Ends the handover in progress wherever it is: what it prepared is dropped, and new connections go to the incumbent again. */
+export function endHandover(context: Context, outcome: HandoverOutcome, failure: Failure): void {
+  const { state } = context;
+  const { handover } = state;
+  if (!handover) return;
+  const { step } = handover;
+  const candidate = generationOf(state, candidateOf(handover));
+  const incumbent = generationOf(state, handover.incumbent);
+  if (!('candidate' in step)) {
+    emit(context, { type: 'discard', handover: handover.id });
+    if (step.name === 'before_reload') dropHook(context, step.hook, failure.reason);
+    finish(context, handover, outcome, failure);
+  } else if (candidate && incumbent) {
+    returnTo(context, incumbent, candidate);
+    finish(context, handover, outcome, failure);
+  } else {
+    // A first generation goes on under its restart policy: there is nothing to roll back to.
+    finish(context, handover, outcome === 'rolled_back' ? 'failed' : outcome, failure);
+  }
+}
+
+/** Ends the handover with a verdict, which its callers get when it is final. */
+export function finish(
+  context: Context,
+  handover: Handover,
+  outcome: HandoverOutcome,
+  failure: Failure | null,
+): void {
+  const { state } = context;
+  const generation = candidateOf(handover);
+  const duration = state.now - handover.request.since;
+  const incumbent = state.incumbent;
+  const ids = { handover: handover.id, generation, incumbent };
+  state.handover = null;
+  report(context, { event: 'handover_finished', ...ids, outcome, duration, failure });
+  const { callers } = handover.request;
+  const verdict = { ...verdictOf(outcome, duration, failure), ...ids };
+  const hook = hookOf(context, handover, outcome);
+  const retiring = outcome === 'promoted' ? handover.incumbent : null;
+  if (hook === null && retiring === null) answerCallers(context, callers, verdict);
+  else state.owed.push({ callers, verdict, hook, retiring });
+}
+
+/** A candidate that was started has come to its end as one: it serves, or the incumbent keeps serving without it. */
+function hookOf(context: Context, handover: Handover, outcome: HandoverOutcome): number | null {
+  const candidate = generationOf(context.state, candidateOf(handover));
+  if (!candidate || outcome === 'failed') return null;
+  const promoted = outcome === 'promoted';
+  const serving = promoted ? candidate : generationOf(context.state, handover.incumbent);
+  const name = promoted ? 'after_promote' : 'after_rollback';
+  const ending = { name, handover: handover.id, generation: candidate, outcome } as const;
+  return serving ? hookAfter(context, serving, ending) : null;
+}
+
+/** The incumbent has no worker left that serves, and a candidate that passed its gates is there: it takes over. */
+export function promoteInPlaceOfDead({ state }: Context): void {
+  const { handover } = state;
+  if (handover?.step.name !== 'preview' && handover?.step.name !== 'canary') return;
+  const { candidate } = handover.step;
+  const incumbent = generationOf(state, handover.incumbent);
+  if (!incumbent || !generationOf(state, candidate)) return;
+  const isAlive = ownWorkers(incumbent).some(({ life }) => life.name === 'up');
+  if (!isAlive) handover.step = { name: 'promoting', candidate };
+}
+
+/** The deadlines of the handover in progress. */
+export function tickHandover(context: Context): void {
+  const { state } = context;
+  const { handover } = state;
+  if (!handover || !('until' in handover.step) || state.now < handover.step.until) return;
+  const { step } = handover;
+  const candidate = generationOf(state, step.candidate);
+  if (step.name === 'preview') {
+    endHandover(context, 'aborted', {
+      step: 'preview',
+      reason: 'it was not promoted within preview_timeout',
     });
+  } else if (step.name === 'canary') {
+    if (candidate) canaryStep(context, candidate, handover, step.index + 1);
+  } else {
+    endPromoted(context, handover);
   }
+}
+
+/** A candidate that took too long has failed; a first generation is reported once and stays. */
+export function tickReadiness(context: Context, generation: Generation): void {
+  const { stage } = generation;
+  if (stage.name !== 'starting' || stage.deadline === null || context.state.now < stage.deadline) return;
+  stage.deadline = null;
+  const late = ownWorkers(generation).find(({ life }) => life.name !== 'up' || life.readyAt === null);
+  const waiting = late?.life.name === 'up' ? late.life.waiting : [];
+  const after = context.state.now - generation.since;
+  const place = { generation: generation.id, worker: late?.index ?? 0 };
+  report(context, { event: 'worker_not_ready', ...place, waiting, after });
+  if (!handoverOf(context.state, generation.id)) return;
+  const why = waiting.length > 0 ? `still waiting for ${waiting.join(', ')}` : 'it is not running';
+  const reason = `worker ${place.worker} was not ready after ${Math.round(after)} ms: ${why}`;
+  endHandover(context, 'rolled_back', { step: 'readiness.timeout', reason, ...place });
+}
+
+function reportStep(context: Context, { id, step }: Handover, percent: number | null = null): void {
+  report(context, {
+    event: 'handover_step',
+    handover: id,
+    step: step.name,
+    generation: 'candidate' in step ? step.candidate : null,
+    percent,
+    lasts: 'until' in step ? Math.max(0, step.until - context.state.now) : null,
+  });
 }

@@ -1,12 +1,25 @@
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';
+import { describeExit } from './exit-text.ts';
 import type { Failure, HookName, Outcome } from './facts.ts';
+import type { Generation } from './generation.ts';
+import type { Handover } from './handover.ts';
 import type { RunHook } from './hook.ts';
 import type { Settings } from './settings.ts';
-import type { Generation, Handover, Hook, State, Verdict } from './state.ts';
-import { describeExit, KILL_TIME } from './workers.ts';
+import type { State } from './state.ts';
+import { noteHookEnd } from './verdicts.ts';
+import { KILL_TIME } from './worker.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
+
+/** A hook that runs or is to. */
+export interface Hook {
+  readonly run: RunHook;
+  /** How long it may take. */
+  readonly timeout: number;
+  /** null while it waits for the one before it. */
+  running: { since: number; until: number; killed: boolean } | null;
+}
 
 /** The hook before a candidate is started, as the config has it that was read for it. Returns its number; null where there is none. */
 export function hookBefore(context: Context, handover: Handover, settings: Settings): number | null {
@@ -14,7 +27,7 @@ export function hookBefore(context: Context, handover: Handover, settings: Setti
   const timeout = settings.hooks.beforeReload;
   // The first start is no reload.
   if (timeout === null || state.incumbent === null) return null;
-  return add(state, timeout, null, {
+  return add(state, timeout, {
     name: 'before_reload',
     of: { handover: handover.id },
     handover: handover.id,
@@ -33,21 +46,17 @@ export interface Ending {
   readonly outcome: Outcome;
 }
 
-/**
- * The hook after a generation was promoted or rolled back, of the generation that serves. The verdict, if one is given, is told when it
- * has ended. False where there is none.
- */
+/** The hook after a generation was promoted or rolled back, of the generation that serves. Returns its number; null where there is none. */
 export function hookAfter(
   context: Context,
   serving: Generation,
   { name, handover, generation, outcome }: Ending,
-  verdict: Hook['verdict'],
-): boolean {
+): number | null {
   const { state } = context;
   const { afterPromote, afterRollback } = serving.settings.hooks;
   const timeout = name === 'after_promote' ? afterPromote : afterRollback;
-  if (timeout === null || state.stop) return false;
-  add(state, timeout, verdict, {
+  if (timeout === null || state.stop) return null;
+  return add(state, timeout, {
     name,
     of: { generation: serving.id },
     handover,
@@ -56,17 +65,11 @@ export function hookAfter(
     incumbent: serving.id,
     outcome,
   });
-  return true;
 }
 
-function add(
-  state: State,
-  timeout: number,
-  verdict: Hook['verdict'],
-  run: Omit<RunHook, 'type' | 'hook'>,
-): number {
+function add(state: State, timeout: number, run: Omit<RunHook, 'type' | 'hook'>): number {
   const hook = state.nextHook++;
-  state.hooks.push({ run: { type: 'run_hook', hook, ...run }, timeout, running: null, verdict });
+  state.hooks.push({ run: { type: 'run_hook', hook, ...run }, timeout, running: null });
   return hook;
 }
 
@@ -133,19 +136,11 @@ function end(
   const { name, generation, hook: id } = hook.run;
   const duration = state.now - (hook.running?.since ?? state.now);
   report(context, { event: 'hook_finished', hook: name, generation, duration, failure, output });
-  if (hook.verdict) tell(context, hook.verdict, failure);
+  noteHookEnd(state, id, failure);
   const { handover } = state;
   return handover?.step.name === 'before_reload' && handover.step.hook === id
     ? { before: handover, failure }
     : null;
-}
-
-function tell(
-  context: Context,
-  { tickets, verdict }: NonNullable<Hook['verdict']>,
-  failure: Failure | null,
-): void {
-  emit(context, { type: 'verdict', tickets, verdict: failure ? { ...verdict, hook: failure } : verdict });
 }
 
 /** Nobody wants it any more. */
@@ -156,16 +151,7 @@ export function dropHook(context: Context, id: number, reason: string): void {
   end(context, hook, { step: `hook.${hook.run.name}`, reason }, []);
 }
 
-/** The supervisor leaves: what waits for a hook is told now. */
+/** The supervisor exits: no hook is waited for. */
 export function dropHooks(context: Context, reason: string): void {
   for (const { run } of [...context.state.hooks]) dropHook(context, run.hook, reason);
-}
-
-/** A verdict that nobody was told yet is no longer true: the generation that was promoted has failed since. */
-export function amendVerdict(state: State, generation: number, incumbent: number, failure: Failure): void {
-  for (const { verdict: told } of state.hooks) {
-    if (told?.verdict.generation !== generation || told.verdict.outcome !== 'promoted') continue;
-    const amended: Verdict = { ...told.verdict, outcome: 'rolled_back', incumbent, failure };
-    told.verdict = amended;
-  }
 }

@@ -26,6 +26,9 @@ export function decideRestart(
 }
 
 /** Delay before restart number `attempts` + 1 in a row, in milliseconds. */
-export function backoffDelay(settings: RestartSettings, attempts: number): number {
+export function backoffDelay(
+  settings: Pick<RestartSettings, 'initial' | 'factor' | 'max'>,
+  attempts: number,
+): number {
   return Math.min(settings.max, settings.initial * settings.factor ** attempts);
 }

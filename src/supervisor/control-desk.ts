@@ -1,7 +1,7 @@
 import type { Answer, Control, ReloadOptions, RollbackOptions, Signalled } from '../control/control.ts';
 import type { HistoryDocument, StatusDocument } from '../control/documents.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import type { Verdict } from '../lifecycle/state.ts';
+import type { Verdict } from '../lifecycle/verdicts.ts';
 import type { Happening } from './engine.ts';
 
 /** Takes the operator's requests to the core, and its answers back to who asked. */

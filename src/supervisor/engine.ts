@@ -2,16 +2,22 @@ import type { Effect } from '../lifecycle/effects.ts';
 import type { Event } from '../lifecycle/events.ts';
 import { initialState, type State } from '../lifecycle/state.ts';
 import { nextDeadline, step } from '../lifecycle/step.ts';
+import type { Timers } from '../readiness/index.ts';
 
 /** An event as the shell knows it; the engine says when. */
 export type Happening = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never;
 
 export interface EngineOptions {
   readonly now: () => number;
+  readonly timers: Timers;
+  /** The core; another one in tests. */
+  readonly behaviour?: typeof step;
   /** The number of the first generation. */
   readonly firstGeneration: number;
-  /** Does what the core asks. What comes of it is posted as an event, at once or later. */
+  /** Does what the core asks. What comes of it is posted as an event, at once or later. Must not throw. */
   readonly perform: (effect: Effect) => void;
+  /** An exception in `step`. The event has not happened then: the state stays the last consistent one. Must not throw. */
+  readonly failed: (step: string, error: unknown) => void;
   /**
    * Called after a batch of events, when the state may have changed and every effect was performed.
    * @param happened false where nothing but time went by
@@ -20,7 +26,10 @@ export interface EngineOptions {
 }
 
 /** setTimeout takes a signed 32-bit number of milliseconds; a later deadline is looked at again then. */
-const LONGEST_TIMER = 2 ** 31 - 1;
+const MAX_TIMER = 2 ** 31 - 1;
+
+/** After an exception in a step its deadline is still there; without a pause it would be reached again at once. */
+const PAUSE_AFTER_FAILURE = 1_000;
 
 /** Queue -> step -> perform: the one place where the core and the shell meet. One event is done, effects included, before the next. */
 export class Engine {
@@ -28,7 +37,8 @@ export class Engine {
   private readonly options: EngineOptions;
   private readonly queue: Happening[] = [];
   private draining = false;
-  private timer: NodeJS.Timeout | null = null;
+  private pausedUntil = 0;
+  private timer: unknown = null;
 
   constructor(options: EngineOptions) {
     this.options = options;
@@ -43,33 +53,43 @@ export class Engine {
 
   /** Stops the clock; nothing happens any more unless it is posted. */
   close(): void {
-    if (this.timer) clearTimeout(this.timer);
+    if (this.timer !== null) this.options.timers.clear(this.timer);
     this.timer = null;
   }
 
   private drain(): void {
     this.draining = true;
     let happened = false;
-    try {
-      for (let next = this.queue.shift(); next; next = this.queue.shift()) {
-        if (next.type !== 'tick') happened = true;
-        const { state, effects } = step(this.state, { ...next, at: this.options.now() } as Event);
-        this.state = state;
-        for (const effect of effects) this.options.perform(effect);
-      }
-    } finally {
-      this.draining = false;
+    for (let next = this.queue.shift(); next; next = this.queue.shift()) {
+      if (next.type !== 'tick') happened = true;
+      for (const effect of this.step(next)) this.options.perform(effect);
     }
+    this.draining = false;
     this.arm();
     this.options.settled(this.state, happened);
   }
 
+  private step(happening: Happening): readonly Effect[] {
+    const { now, failed, behaviour = step } = this.options;
+    try {
+      const { state, effects } = behaviour(this.state, { ...happening, at: now() } as Event);
+      this.state = state;
+      return effects;
+    } catch (error) {
+      this.pausedUntil = now() + PAUSE_AFTER_FAILURE;
+      failed(`step ${happening.type}`, error);
+      return [];
+    }
+  }
+
   private arm(): void {
     this.close();
+    const { timers } = this.options;
     const deadline = nextDeadline(this.state);
     if (deadline === Number.POSITIVE_INFINITY) return;
     // Rounded up: a timer that fires a fraction of a millisecond early would find nothing to do and be armed again.
-    const delay = Math.min(LONGEST_TIMER, Math.max(0, Math.ceil(deadline - this.options.now())));
-    this.timer = setTimeout(() => this.post({ type: 'tick' }), delay);
+    const wait = Math.max(deadline, this.pausedUntil) - this.options.now();
+    const delay = Math.min(MAX_TIMER, Math.max(0, Math.ceil(wait)));
+    this.timer = timers.set(delay, () => this.post({ type: 'tick' }));
   }
 }

@@ -1,19 +1,21 @@
 import type { Config } from '../config/index.ts';
-import type { Effect } from '../lifecycle/effects.ts';
+import type { AnsweredEffect, Effect, StoredFile } from '../lifecycle/effects.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
 import type { RunHook } from '../lifecycle/hook.ts';
-import type { Verdict } from '../lifecycle/state.ts';
-import type { Steering } from '../lifecycle/steering.ts';
+import type { Verdict } from '../lifecycle/verdicts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Boundary } from './boundary.ts';
+import { failureOf } from './effect-failure.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
 import type { Keepers } from './keepers.ts';
 import type { Prepared } from './prepare.ts';
 
 /** What the performer works on. */
-export interface Stage {
+export interface PerformerContext {
+  readonly boundary: Boundary;
   readonly generations: Generations;
   readonly listeners: ListenerSet;
   readonly post: (happening: Happening) => void;
@@ -26,139 +28,160 @@ export interface Stage {
   readonly runHook: (hook: RunHook, config: Config | undefined) => void;
   readonly killHook: (hook: number) => void;
   readonly keepers: Keepers;
+  readonly inspectLanes: () => void;
+  readonly write: (file: StoredFile) => void;
   readonly answer: (ticket: string, refusal: string | null) => void;
   readonly verdict: (tickets: readonly string[], verdict: Verdict) => void;
   readonly exit: (exit: ExitStatus) => void;
 }
 
-/** Does what the core asks for. Nothing is decided here. */
+type Answered<T extends AnsweredEffect['type']> = Extract<AnsweredEffect, { readonly type: T }>;
+
+/** The exhaustive table of what each effect does. */
+type Handlers = { readonly [T in AnsweredEffect['type']]: (effect: Answered<T>) => void };
+
+/**
+ * Does what the core asks for. Nothing is decided here: every effect that touches the kernel or a disk is answered by an event, `done` or
+ * `failed`, and the core decides what follows.
+ */
 export class Performer {
-  readonly #stage: Stage;
+  readonly #context: PerformerContext;
+  readonly #handlers: Handlers;
   /** Prepared for a handover and not yet a generation's. */
   readonly #prepared = new Map<number, Prepared>();
 
-  constructor(stage: Stage) {
-    this.#stage = stage;
+  constructor(context: PerformerContext) {
+    this.#context = context;
+    const { generations, listeners, keepers, inspectLanes, promoted, killHook, write } = context;
+    this.#handlers = {
+      adopt: ({ handover, generation }) => this.#adopt(handover, generation),
+      discard: ({ handover }) => this.#discard(handover),
+      listen_again: ({ generation }) => {
+        const prepared = generations.prepared(generation);
+        if (prepared) listeners.relisten(prepared.acquired);
+      },
+      inspect_lanes: () => inspectLanes(),
+      promoted: ({ generation }) => {
+        const prepared = generations.prepared(generation);
+        if (prepared) promoted(generation, prepared);
+      },
+      signal: (effect) => {
+        const process = generations.find(effect);
+        process?.closeGates();
+        process?.signal(effect.signal);
+      },
+      kill: (effect) => generations.find(effect)?.kill(),
+      kill_leftovers: (effect) => generations.find(effect)?.killLeftovers(),
+      release: ({ generation }) => generations.release(generation),
+      steer: ({ steering }) => listeners.steer(steering),
+      attend: ({ lanes }) => keepers.lanes.keep(lanes),
+      drain: ({ workers }) => keepers.drain.keep(workers),
+      watch_stalls: ({ workers }) => keepers.stalls.keep(workers),
+      verify: ({ generation }) => keepers.verify.keep(generation),
+      prepare_lanes: ({ lanes }) => keepers.preparer.keep(lanes),
+      kill_hook: ({ hook }) => killHook(hook),
+      write: ({ file }) => write(file),
+    };
   }
 
+  /** Never throws. */
   perform(effect: Effect): void {
-    const { generations, keepers, post, report } = this.#stage;
+    const { boundary, report, answer, verdict, exit } = this.#context;
     switch (effect.type) {
       case 'resolve':
         void this.#resolve(effect.handover, effect.rollback);
         return;
-      case 'adopt': {
-        const prepared = this.#prepared.get(effect.handover);
-        this.#prepared.delete(effect.handover);
-        if (!prepared) return;
-        generations.add(effect.generation, prepared);
-        this.#stage.adopted(effect.generation, prepared);
-        return;
-      }
-      case 'discard':
-        this.#prepared.get(effect.handover)?.close();
-        this.#prepared.delete(effect.handover);
-        return;
-      case 'spawn': {
-        const { generation, worker, incarnation } = effect;
-        const key = { generation, worker, incarnation };
-        const { lane, relief } = effect;
-        const result = generations.spawn(key, { lane, relief });
-        if (typeof result === 'number') post({ type: 'spawned', ...key, pid: result });
-        else post({ type: 'spawn_failed', ...key, failure: result });
-        return;
-      }
-      case 'listen_again':
-        this.#listenAgain(effect.generation);
-        return;
-      case 'promoted': {
-        const prepared = generations.prepared(effect.generation);
-        if (prepared) this.#stage.promoted(effect.generation, prepared);
-        return;
-      }
-      case 'signal': {
-        const process = generations.find(effect);
-        process?.closeGates();
-        process?.signal(effect.signal);
-        return;
-      }
-      case 'kill':
-        generations.find(effect)?.kill();
-        return;
-      case 'kill_leftovers':
-        generations.find(effect)?.killLeftovers();
-        return;
-      case 'release':
-        generations.release(effect.generation);
-        return;
-      case 'steer':
-        this.#steer(effect.steering);
-        return;
-      case 'attend':
-        keepers.lanes.keep(effect.lanes);
-        return;
-      case 'drain':
-        keepers.drain.keep(effect.workers);
-        return;
-      case 'watch_stalls':
-        keepers.stalls.keep(effect.workers);
-        return;
-      case 'verify':
-        keepers.verify.keep(effect.generation);
-        return;
-      case 'prepare_lanes':
-        keepers.preparer.keep(effect.lanes);
+      case 'spawn':
+        this.#spawn(effect);
         return;
       case 'run_hook':
-        this.#stage.runHook(effect, this.#configOf(effect));
-        return;
-      case 'kill_hook':
-        this.#stage.killHook(effect.hook);
-        return;
-      case 'answer':
-        this.#stage.answer(effect.ticket, effect.refusal);
+        this.#runHook(effect);
         return;
       case 'report':
-        report(this.#explained(effect.fact));
+        boundary.run('report', () => report(this.#explained(effect.fact)));
         return;
-      case 'verdict': {
-        const { failure } = effect.verdict;
-        const explained = failure && generations.explain(failure);
-        this.#stage.verdict(effect.tickets, { ...effect.verdict, failure: explained });
+      case 'answer':
+        boundary.run('answer', () => answer(effect.ticket, effect.refusal));
         return;
-      }
+      case 'verdict':
+        boundary.run('verdict', () => verdict(effect.tickets, this.#explainedVerdict(effect.verdict)));
+        return;
       case 'exit':
-        this.#stage.exit(effect.exit);
+        exit(effect.exit);
         return;
+      default:
+        this.#answered(effect);
+    }
+  }
+
+  /** Performs an effect, and answers with how that went. */
+  #answered<T extends AnsweredEffect['type']>(effect: Answered<T>): void {
+    const { post } = this.#context;
+    try {
+      this.#handlers[effect.type as T](effect);
+    } catch (error) {
+      post({ type: 'failed', effect, failure: failureOf(effect, error) });
+      return;
+    }
+    post({ type: 'done', effect });
+  }
+
+  #adopt(handover: number, generation: number): void {
+    const prepared = this.#prepared.get(handover);
+    if (!prepared) throw new Error(`nothing was prepared for handover ${handover}`);
+    this.#prepared.delete(handover);
+    this.#context.generations.add(generation, prepared);
+    this.#context.adopted(generation, prepared);
+  }
+
+  #discard(handover: number): void {
+    const prepared = this.#prepared.get(handover);
+    this.#prepared.delete(handover);
+    prepared?.close();
+  }
+
+  #spawn({ generation, worker, incarnation, lane, relief }: Extract<Effect, { type: 'spawn' }>): void {
+    const { generations, post, boundary } = this.#context;
+    const key = { generation, worker, incarnation };
+    let result: number | Failure;
+    try {
+      result = generations.spawn(key, { lane, relief });
+    } catch (error) {
+      boundary.caught('spawn', error);
+      result = { step: 'spawn', reason: String(error), generation, worker };
+    }
+    if (typeof result === 'number') post({ type: 'spawned', ...key, pid: result });
+    else post({ type: 'spawn_failed', ...key, failure: result });
+  }
+
+  #runHook(hook: RunHook): void {
+    const { runHook, post, boundary } = this.#context;
+    try {
+      runHook(hook, this.#configOf(hook));
+    } catch (error) {
+      boundary.caught(`hook ${hook.name}`, error);
+      post({ type: 'hook_finished', hook: hook.hook, exit: null, reason: String(error), output: [] });
     }
   }
 
   #configOf({ of }: RunHook): Config | undefined {
     const prepared =
-      'handover' in of ? this.#prepared.get(of.handover) : this.#stage.generations.prepared(of.generation);
+      'handover' in of ? this.#prepared.get(of.handover) : this.#context.generations.prepared(of.generation);
     return prepared?.config;
-  }
-
-  #steer(steering: Steering): void {
-    const { listeners, report } = this.#stage;
-    try {
-      listeners.steer(steering);
-    } catch (error) {
-      report({
-        event: 'error',
-        step: 'steer',
-        message: error instanceof Error ? error.message : String(error),
-      });
-    }
   }
 
   #explained(fact: Fact): Fact {
     if (fact.event !== 'handover_finished' || fact.failure === null) return fact;
-    return { ...fact, failure: this.#stage.generations.explain(fact.failure) };
+    return { ...fact, failure: this.#context.generations.explain(fact.failure) };
+  }
+
+  #explainedVerdict(verdict: Verdict): Verdict {
+    const { failure } = verdict;
+    return { ...verdict, failure: failure && this.#context.generations.explain(failure) };
   }
 
   async #resolve(handover: number, rollback: Rollback | null): Promise<void> {
-    const { prepare, post } = this.#stage;
+    const { prepare, post } = this.#context;
     const result = await prepare(rollback).catch((error: unknown): Failure => {
       // A step that no part of it has a word for; anything but a system call is a defect, and the reason says where.
       const reason =
@@ -171,20 +194,5 @@ export class Performer {
     }
     this.#prepared.set(handover, result);
     post({ type: 'resolved', handover, settings: result.settings });
-  }
-
-  #listenAgain(generation: number): void {
-    const { generations, listeners, report } = this.#stage;
-    const prepared = generations.prepared(generation);
-    if (!prepared) return;
-    try {
-      listeners.relisten(prepared.acquired);
-    } catch (error) {
-      report({
-        event: 'warning',
-        about: 'listen',
-        message: error instanceof Error ? error.message : String(error),
-      });
-    }
   }
 }

@@ -2,7 +2,7 @@ import type { Config } from '../config/index.ts';
 import { isSteered } from '../config/steering.ts';
 import type { ReleaseRecord } from '../history/release-record.ts';
 import type { Failure } from '../lifecycle/facts.ts';
-import { lanesNeeded } from '../lifecycle/lanes.ts';
+import { lanesNeeded } from '../lifecycle/lane.ts';
 import type { Settings } from '../lifecycle/settings.ts';
 import { ListenerError } from '../listeners/listener-error.ts';
 import type { Acquired, ListenerSet } from '../listeners/listener-set.ts';

@@ -48,25 +48,49 @@ export class StateFile {
     startTime: processStat(process.pid)?.startTime ?? 0,
   };
   #state: State | null = null;
+  #content: (() => SavedState) | null = null;
   #broken = false;
 
-  /** @param failed told once when the file cannot be written, and again after it could be in between */
+  /** @param failed called when the file cannot be written; `retry` is the next attempt then */
   constructor(instance: Instance, failed: (error: unknown) => void) {
     this.file = path.join(instance.runtimeDirectory, 'state.json');
     this.#name = instance.name;
     this.#failed = failed;
   }
 
-  /**
-   * Writes the state, if it is another, beside its file and renames it over: a reader finds the old one or the new one, never half of
-   * one. The service goes on when that fails.
-   */
+  /** Writes the state, if it is another. The service is not touched when that fails. */
   save(state: State, processes: readonly Saveable[], listeners: readonly ListenerSnapshot[]): void {
     if (state === this.#state || state.exit) return;
-    // Nothing there yet that somebody could take over: the service need not wait for the disk.
+    // Nothing there yet that another supervisor could take over: the service need not wait for the disk.
     if (this.#state === null && processes.length === 0 && listeners.length === 0) return;
     this.#state = state;
-    const saved: SavedState = {
+    this.#content = () => this.#document(state, processes, listeners);
+    if (this.#broken) return;
+    try {
+      this.#write();
+    } catch (error) {
+      this.#broken = true;
+      this.#failed(error);
+    }
+  }
+
+  /** Writes the newest state, after a failure. Throws what fs does. */
+  retry(): void {
+    this.#write();
+    this.#broken = false;
+  }
+
+  /** Nothing is left that another supervisor could take over. */
+  remove(): void {
+    removeFile(this.file);
+  }
+
+  #document(
+    state: State,
+    processes: readonly Saveable[],
+    listeners: readonly ListenerSnapshot[],
+  ): SavedState {
+    return {
       version: 1,
       name: this.#name,
       supervisor: this.#supervisor,
@@ -75,24 +99,19 @@ export class StateFile {
       processes: processes.map(({ key, pid, session, startTime }) => ({ ...key, pid, session, startTime })),
       listeners,
     };
-    this.#write(saved);
   }
 
-  /** Nothing is left that another supervisor could take over. */
-  remove(): void {
-    removeFile(this.file);
-  }
-
-  #write(saved: SavedState): void {
+  /** Beside its file and renamed over it: a reader finds the old state or the new one, never half of one. */
+  #write(): void {
+    const content = this.#content;
+    if (content === null) return;
     const temporary = `${this.file}.new`;
     try {
-      withSpare(() => fs.writeFileSync(temporary, JSON.stringify(saved), { mode: 0o600 }));
+      withSpare(() => fs.writeFileSync(temporary, JSON.stringify(content()), { mode: 0o600 }));
       fs.renameSync(temporary, this.file);
-      this.#broken = false;
     } catch (error) {
       removeFile(temporary);
-      if (!this.#broken) this.#failed(error);
-      this.#broken = true;
+      throw error;
     }
   }
 }

@@ -30,6 +30,11 @@ export class StateRecorder {
     this.#log.look(this.#listeners.snapshot());
   }
 
+  /** Writes the newest state, after a failure. Throws what fs does. */
+  retry(): void {
+    this.#file.retry();
+  }
+
   /** Nothing is left that another supervisor could take over. */
   remove(): void {
     this.#cancel();

@@ -1,6 +1,7 @@
 import type { StatusDocument } from '../control/documents.ts';
-import { retiringGenerations } from '../lifecycle/handover.ts';
-import { candidateOf, type Generation, type Handover, type State } from '../lifecycle/state.ts';
+import { type Generation, retiringGenerations } from '../lifecycle/generation.ts';
+import type { Handover } from '../lifecycle/handover.ts';
+import { candidateOf, type State } from '../lifecycle/state.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
 

@@ -13,12 +13,14 @@ import { isSamePlace } from '../workers/place.ts';
 import { ProcessTable } from '../workers/process-table.ts';
 import { Sink } from '../workers/sink.ts';
 import { AdminDesk } from './admin-desk.ts';
+import { Boundary } from './boundary.ts';
 import { now, timers } from './clock.ts';
 import { ConfigRemarks } from './config-remarks.ts';
 import type { ConfigSource } from './config-source.ts';
 import { ConnectionCounter } from './connection-counter.ts';
 import { ControlDesk } from './control-desk.ts';
 import { DrainKeeper } from './drain-keeper.ts';
+import { writeFailure } from './effect-failure.ts';
 import { Engine } from './engine.ts';
 import { Footprint } from './footprint.ts';
 import { gateCommand } from './gate-command.ts';
@@ -84,6 +86,7 @@ export class Supervisor {
   readonly #desk: ControlDesk;
   readonly #keepers: Keepers;
   readonly #lanes: LaneLog;
+  readonly #boundary = new Boundary((fact) => this.#report(fact));
   readonly #history: HistoryKeeper;
   readonly #watch: WatchDesk;
   readonly #startedAt = now();
@@ -178,6 +181,9 @@ export class Supervisor {
       warn: (message) => report({ event: 'warning', about: 'watch', message }),
     });
     this.#performer = new Performer({
+      boundary: this.#boundary,
+      inspectLanes: () => this.#lanes.lookSoon(),
+      write: (file) => (file === 'state' ? this.#recorder.retry() : undefined),
       generations: this.#generations,
       listeners: this.#listeners,
       keepers: this.#keepers,
@@ -199,6 +205,8 @@ export class Supervisor {
     });
     this.#engine = new Engine({
       now,
+      timers,
+      failed: (step, error) => this.#boundary.caught(step, error),
       firstGeneration: this.#history.firstGeneration(),
       perform: (effect) => this.#performer.perform(effect),
       settled: (state, happened) => {
@@ -207,7 +215,10 @@ export class Supervisor {
         if (processes.length > 0 && !state.exit) this.#footprint.disturbed(happened);
       },
     });
-    const file = new StateFile(options.instance, (error) => this.#error('write state', error, file.file));
+    const file = new StateFile(options.instance, (error) => {
+      const failure = writeFailure('write state', file.file, error);
+      post({ type: 'write_failed', file: 'state', failure });
+    });
     this.#recorder = new StateRecorder(this.#listeners, new ListenerLog(report), file);
   }
 
@@ -311,7 +322,6 @@ export class Supervisor {
   }
 
   #report(fact: Fact): void {
-    if (fact.event === 'worker_exited' || fact.event === 'worker_ready') this.#lanes.lookSoon();
     // First: who is told of it may look there.
     this.#history.record(fact);
     this.#telemetry.report(fact);

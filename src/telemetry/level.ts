@@ -46,6 +46,7 @@ export function levelOf(fact: Fact): Level {
     case 'output_dropped':
     case 'warning':
     case 'worker_stalled':
+    case 'worker_not_stoppable':
     case 'lane_relieved':
     case 'generation_rolled_back':
       return 'warn';

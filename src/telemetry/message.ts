@@ -31,6 +31,8 @@ export function messageOf(fact: Fact): string {
       return 'worker signalled';
     case 'worker_killed':
       return 'worker killed';
+    case 'worker_not_stoppable':
+      return `process ${fact.pid} keeps running: ${fact.reason}`;
     case 'leftovers_killed':
       return 'processes that outlived their worker killed';
     case 'output_dropped':

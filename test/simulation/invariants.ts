@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Event } from '../../src/lifecycle/events.ts';
-import { candidateOf, generationOf, ownWorkers, type State } from '../../src/lifecycle/state.ts';
+import { type Generation, ownWorkers } from '../../src/lifecycle/generation.ts';
+import { candidateOf, generationOf, type State } from '../../src/lifecycle/state.ts';
 import type { Steering } from '../../src/lifecycle/steering.ts';
-import { KILL_TIME } from '../../src/lifecycle/workers.ts';
+import { KILL_TIME } from '../../src/lifecycle/worker.ts';
 import { isSound } from './draw.ts';
 import type { World } from './world.ts';
 
@@ -23,6 +24,7 @@ export function checkInvariants(world: World, before: State, event: Event, effec
   lanesAreUsedAgainInTime(world, before, effects);
   pendingRequestsAreKept(before, event, state, effects);
   nobodyWaitsForNothing(state);
+  answersAreTrue(world, before, effects);
   hooksEnd(world);
   const live = state.generations.filter(({ stage }) =>
     ['starting', 'ready', 'serving', 'standby'].includes(stage.name),
@@ -102,6 +104,11 @@ function toldToStopInTime(world: World, before: State, event: Event, effects: re
     const was = generationOf(before, effect.generation);
     const process = world.find(effect);
     assert.ok(process);
+    const others = world.processes.some((one) => one !== process && one.alive && one.lane === process.lane);
+    assert.ok(
+      others || !steers(world, was) || !world.network.reaches(process.lane),
+      'a generation that could not be steered away from was asked to stop',
+    );
     const promoted = effects.some(({ type }) => type === 'promoted');
     if (was?.stage.name === 'serving' && !process.relief) {
       assert.ok(promoted, `generation ${effect.generation} was told to stop while it served`);
@@ -128,17 +135,27 @@ function toldToStopInTime(world: World, before: State, event: Event, effects: re
 /** Who said that it drains by itself is told to stop as soon as the handshakes under way have settled. */
 function nobodyWaitsForWhoDrains(world: World): void {
   for (const { id, stage, settings } of world.state.generations) {
-    if (stage.name !== 'retiring' || world.clock < stage.since + settings.handover.settle) continue;
+    if (stage.name !== 'retiring') continue;
+    const settled = (lane: number) =>
+      world.clock >= Math.max(stage.since, world.network.awaySince(lane)) + settings.handover.settle;
     const waiting = world.processes.find(
       (process) =>
         process.generation === id &&
+        settled(process.lane) &&
+        !world.wasRefused(process) &&
         process.alive &&
         process.drainsSince !== null &&
         !process.relief &&
-        !process.signalled,
+        !process.asked,
     );
     assert.equal(waiting?.pid, undefined, `generation ${id} drains by itself and was waited for`);
   }
+}
+
+/** Where one of the two shares its sockets, the other accepts what comes. */
+function steers({ state }: World, generation: Generation | undefined): boolean {
+  const serving = generationOf(state, state.incumbent);
+  return generation?.settings.handover.steered === true && serving?.settings.handover.steered !== false;
 }
 
 function successorSteers(world: World, effects: readonly Effect[]): boolean {
@@ -155,6 +172,34 @@ function oneHandoverAtATime(before: State, state: State, effects: readonly Effec
       effects.some((effect) => effect.type === 'report' && effect.fact.event === 'handover_finished'),
       'a handover ended without a verdict',
     );
+  }
+}
+
+/** Every answer is true when it is given, and that of a promotion stays so: what was said to serve is never rolled back. */
+function answersAreTrue(world: World, before: State, effects: readonly Effect[]): void {
+  const { state } = world;
+  for (const effect of effects) {
+    if (effect.type === 'report' && effect.fact.event === 'generation_rolled_back') {
+      const { generation } = effect.fact;
+      const promised = [...world.verdicts.values()].some(
+        (verdict) => verdict.outcome === 'promoted' && verdict.generation === generation,
+      );
+      assert.ok(!promised, 'a promotion that was reported as final was rolled back');
+    }
+    if (effect.type !== 'verdict' || state.stop || state.exit) continue;
+    const { outcome, handover, generation, incumbent } = effect.verdict;
+    if (outcome === 'promoted')
+      assert.equal(state.handover?.id === handover, false, 'promoted, but in progress');
+    if (outcome === 'rolled_back') assert.notEqual(state.incumbent, generation, 'rolled back, but it serves');
+    if (outcome === 'timed_out' || outcome === 'aborted')
+      assert.notEqual(state.handover?.id ?? null, handover ?? -1, `${outcome}, but in progress`);
+    if (outcome === 'in_progress') {
+      const owes = ['serving', 'retiring'].includes(generationOf(state, generation)?.stage.name ?? '');
+      const proceeds = state.handover !== null || state.pending !== null || owes;
+      assert.ok(proceeds, 'in progress, but nothing is');
+    }
+    const serving = [null, before.incumbent, state.incumbent];
+    assert.ok(serving.includes(incumbent), 'it does not serve');
   }
 }
 
@@ -177,12 +222,16 @@ function hooksEnd(world: World): void {
 /** While an incumbent serves and the listener is steered, only a generation that passed its gates gets public connections. */
 function publicConnectionsGoToWhoMayHaveThem(world: World): void {
   const { state } = world;
-  const { steering } = world.network;
-  if (!steering || state.stop || state.generations.length === 0) return;
+  const { steering, half } = world.network;
+  // A change that the kernel refused leaves the one before it, until it is attempted again.
+  if (!steering || half.length > 0 || state.stop || state.generations.length === 0) return;
   const incumbent = generationOf(state, state.incumbent);
   if (!incumbent) return;
   const candidate = generationOf(state, candidateOf(state.handover));
-  const allowed = new Set(ownWorkers(incumbent).map(({ lane }) => lane));
+  const promoting = state.handover?.step.name === 'promoting';
+  const allowed = new Set(
+    [...ownWorkers(incumbent), ...(promoting ? ownWorkers(candidate) : [])].map(({ lane }) => lane),
+  );
   for (const lane of steering.main)
     assert.ok(allowed.has(lane), `lane ${lane} is steered to and is not the incumbent's`);
   for (const share of [steering.canary?.lanes ?? [], steering.preview ?? []]) {
@@ -202,7 +251,7 @@ function failedCanaryIsUnsteered(world: World, event: Event): void {
   if (event.type !== 'exited' && event.type !== 'stalled') return;
   const process = world.find(event);
   const steering: Steering | null = world.network.steering;
-  if (!process || process.relief || !steering) return;
+  if (!process || process.relief || !steering || world.network.half.length > 0) return;
   const shares = [...(steering.canary?.lanes ?? []), ...(steering.preview ?? [])];
   const others = world.processes.some(
     (one) => one !== process && one.alive && one.lane === process.lane && !one.hung,
@@ -227,7 +276,7 @@ function noQueueWithoutSomebody(world: World): void {
     const coming = state.generations.some(({ workers }) =>
       workers.some((worker) => worker.lane === lane && ['spawning', 'backoff'].includes(worker.life.name)),
     );
-    const watched = network.attended.has(lane);
+    const watched = network.attended.has(lane) || world.attendRefused;
     assert.ok(alive || coming || watched, `lane ${lane} has a queue and nobody`);
   }
 }
@@ -256,18 +305,14 @@ function lanesAreUsedAgainInTime(world: World, before: State, effects: readonly 
 
 /** A request that waits is carried out or answered, whatever becomes of the handover before it. */
 function pendingRequestsAreKept(before: State, event: Event, after: State, effects: readonly Effect[]): void {
-  if (!before.pending || after.pending) return;
-  const answered = effects.some(
-    (effect) =>
-      effect.type === 'verdict' && before.pending?.tickets.every((ticket) => effect.tickets.includes(ticket)),
-  );
-  const begun =
-    after.handover &&
-    before.pending.tickets.every((ticket) => after.handover?.request.tickets.includes(ticket));
-  assert.ok(
-    answered || begun || event.type === 'stop' || before.pending.tickets.length === 0,
-    'a pending reload was lost',
-  );
+  for (const { ticket } of before.pending?.callers ?? []) {
+    if (ticket === null || event.type === 'stop') continue;
+    const waits = [after.pending, after.handover?.request].some((request) =>
+      request?.callers.some((caller) => caller.ticket === ticket),
+    );
+    const answered = effects.some((effect) => effect.type === 'verdict' && effect.tickets.includes(ticket));
+    assert.ok(waits || answered, 'a pending reload was lost');
+  }
 }
 
 /**
@@ -303,7 +348,7 @@ export function checkEnd(world: World): void {
   }
   for (const ticket of world.tickets)
     assert.ok(world.verdicts.has(ticket), `ticket ${ticket} was never answered`);
-  const left = world.processes.filter((process) => process.alive);
+  const left = world.processes.filter((process) => process.alive && !world.wasRefused(process));
   assert.deepEqual(
     left.map(({ pid }) => pid),
     [],

@@ -49,7 +49,7 @@ export const mutants: Record<string, Mutant> = {
     caught: /told to stop before settle/,
     step: before((state) => {
       for (const { workers } of state.generations) {
-        for (const { leave } of workers) if (leave) leave.settleAt = Math.min(leave.settleAt, state.now);
+        for (const { leave } of workers) if (leave?.since != null) leave.since -= 10_000;
       }
     }),
   },
@@ -67,7 +67,7 @@ export const mutants: Record<string, Mutant> = {
       const result = step(state, event);
       if (result.state.nextGeneration === state.nextGeneration) return result;
       const altered = copy(state);
-      for (const lane of altered.lanes) Object.assign(lane, { awayAt: null, waiting: false });
+      for (const lane of altered.lanes) Object.assign(lane, { state: { name: 'unused' }, waiting: false });
       const wrong = step(altered, event);
       // It knows better afterwards, so that this is all that it does wrong.
       const steered = steeredLanes(wrong.state.demands.steering);
@@ -153,10 +153,10 @@ export const mutants: Record<string, Mutant> = {
       const { handover } = state;
       const waits = handover?.step.name === 'starting' && handover.incumbent === null;
       if (event.type !== 'reload' || !waits) return step(state, event);
-      const { by, preview } = event;
-      const tickets = event.ticket === null ? [] : [event.ticket];
-      const pending = { by, tickets, preview, since: event.at, deadline: null, rollback: null };
-      return { state: { ...state, now: event.at, pending }, effects: [] };
+      const { by, preview, rollback, ticket, at } = event;
+      const callers = [{ by, ticket, deadline: null }];
+      const pending = { wants: { preview, rollback }, since: at, callers };
+      return { state: { ...state, now: at, pending }, effects: [] };
     },
   },
   'starts a candidate although its hook failed': {
@@ -199,7 +199,7 @@ export const mutants: Record<string, Mutant> = {
   'goes back to a generation that it has told to stop': {
     caught: /went back to a generation that was told to stop/,
     step: before((state) => {
-      for (const { stage } of state.generations) if (stage.name === 'retiring') stage.told = false;
+      for (const { stage } of state.generations) if (stage.name === 'retiring') stage.signalled = false;
     }),
   },
 };

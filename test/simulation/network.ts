@@ -33,6 +33,8 @@ export interface NetworkHooks {
 /** The kernel's side: a program that chooses lanes, handshakes that take their time, queues, and processes that accept from them. */
 export class Network {
   steering: Steering | null = null;
+  /** Changes that failed since: some of the listeners may have them. */
+  half: Steering[] = [];
   attended = new Set<number>();
   readonly acceptors: Acceptor[] = [];
   accepted = 0;
@@ -41,6 +43,7 @@ export class Network {
   arrived = 0;
   private readonly random: Random;
   private readonly hooks: NetworkHooks;
+  private readonly away = new Map<number, number>();
   private readonly queues = new Map<number, Connection[]>();
   private readonly handshakes = new Map<number, number>();
 
@@ -97,8 +100,44 @@ export class Network {
     acceptor.open.clear();
   }
 
+  /** Whether new connections may go to a lane. */
+  reaches(lane: number): boolean {
+    return this.reached().has(lane);
+  }
+
+  private reached(): Set<number> {
+    const lanes = [this.steering, ...this.half].flatMap((steering) => [
+      ...(steering?.main ?? []),
+      ...(steering?.canary?.lanes ?? []),
+      ...(steering?.preview ?? []),
+    ]);
+    return new Set(lanes);
+  }
+
+  /** The kernel steers like this from now on. */
+  steer(steering: Steering): void {
+    const before = this.reached();
+    this.steering = steering;
+    this.half = [];
+    const now = this.reached();
+    for (const lane of before) if (!now.has(lane)) this.away.set(lane, this.hooks.now());
+    for (const lane of now) this.away.delete(lane);
+  }
+
+  /** Since when no new connection goes to a lane; Infinity as long as one may. */
+  awaySince(lane: number): number {
+    if (this.reaches(lane)) return Number.POSITIVE_INFINITY;
+    return this.away.get(lane) ?? 0;
+  }
+
+  /** A change was refused; some of the listeners may have it. */
+  halfSteered(steering: Steering): void {
+    this.half.push(steering);
+  }
+
   private choose(): number | null {
-    const { steering, random } = this;
+    const { random } = this;
+    const steering = this.half.length === 0 ? this.steering : random.pick([this.steering, ...this.half]);
     if (!steering || steering.main.length === 0) return null;
     const { canary } = steering;
     const share = canary && random.next() * 100 < canary.percent ? canary.lanes : steering.main;

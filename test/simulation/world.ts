@@ -4,8 +4,9 @@ import type { Event, Reload, WorkerKey } from '../../src/lifecycle/events.ts';
 import type { ExitStatus } from '../../src/lifecycle/facts.ts';
 import type { RunHook } from '../../src/lifecycle/hook.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
-import { generationOf, initialState, type State, type Verdict } from '../../src/lifecycle/state.ts';
+import { generationOf, initialState, type State } from '../../src/lifecycle/state.ts';
 import { nextDeadline, step as realStep } from '../../src/lifecycle/step.ts';
+import type { Verdict } from '../../src/lifecycle/verdicts.ts';
 import { type Behaviour, drawBehaviour, drawSettings } from './draw.ts';
 import { type Acceptor, Network } from './network.ts';
 import { Random } from './random.ts';
@@ -17,7 +18,18 @@ export type Step = typeof realStep;
 type Invariants = (world: World, before: State, event: Event, effects: readonly Effect[]) => void;
 
 /** How many of the last steps are told when one fails. */
-const TOLD = 30;
+const TOLD = 40;
+
+const FAULTY: readonly Effect['type'][] = [
+  'steer',
+  'signal',
+  'kill',
+  'kill_leftovers',
+  'attend',
+  'listen_again',
+  'drain',
+  'watch_stalls',
+];
 
 /** What the world knows of a process, independently of what the core believes. */
 export interface Process extends Acceptor {
@@ -27,6 +39,8 @@ export interface Process extends Acceptor {
   passed: Set<string>;
   /** Since when it is known that it drains by itself; null where it did not say so. */
   drainsSince: number | null;
+  /** Somebody tried to send its shutdown signal. */
+  asked: boolean;
   signalled: boolean;
   killed: boolean;
 }
@@ -44,6 +58,13 @@ export class World {
   readonly random: Random;
   /** For hooks and rollbacks. */
   readonly extras: Random;
+  /** For refused effects. */
+  readonly faults: Random;
+  readonly faultiness: number;
+  readonly failed: Effect[] = [];
+  readonly refused = new Set<string>();
+  attendRefused = false;
+  private readonly answersDue: Event[] = [];
   readonly network: Network;
   readonly processes: Process[] = [];
   readonly verdicts = new Map<string, Verdict>();
@@ -82,6 +103,8 @@ export class World {
   constructor(seed: number, invariants: Invariants, step: Step = realStep) {
     this.random = new Random(seed);
     this.extras = new Random(seed + 1_000_000_000);
+    this.faults = new Random(seed + 2_000_000_000);
+    this.faultiness = this.faults.pick([0, 0, 0.05, 0.3]);
     this.invariants = invariants;
     this.step = step;
     this.network = new Network(this.random, {
@@ -148,7 +171,15 @@ export class World {
     return best;
   }
 
+  /** One event, and every answer that its effects get at once, as the engine does it. */
   happen(event: Event): void {
+    this.answersDue.push(event);
+    for (let next = this.answersDue.shift(); next; next = this.answersDue.shift()) this.one(next);
+    this.deadline = nextDeadline(this.state);
+    assert.ok(this.deadline > this.clock, 'a deadline that has passed would tick for ever');
+  }
+
+  private one(event: Event): void {
     const before = this.state;
     const { state, effects } = this.step(before, event);
     this.steps += 1;
@@ -156,10 +187,40 @@ export class World {
     this.history.push({ at: this.clock, event, effects });
     if (this.history.length > TOLD) this.history.shift();
     this.state = state;
-    for (const effect of effects) this.perform(effect);
+    for (const effect of effects) this.performAndAnswer(effect);
     this.invariants(this, before, event, effects);
-    this.deadline = nextDeadline(state);
-    assert.ok(this.deadline > this.clock, 'a deadline that has passed would tick for ever');
+  }
+
+  private performAndAnswer(effect: Effect): void {
+    const { type } = effect;
+    if (
+      type === 'resolve' ||
+      type === 'spawn' ||
+      type === 'run_hook' ||
+      type === 'report' ||
+      type === 'verdict' ||
+      type === 'answer' ||
+      type === 'exit'
+    ) {
+      this.perform(effect);
+      return;
+    }
+    const at = this.clock;
+    const process = type === 'signal' ? this.find(effect) : undefined;
+    if (process) process.asked = true;
+    const fault = FAULTY.includes(type) && this.faults.chance(this.faultiness);
+    if (fault) {
+      this.failed.push(effect);
+      const errno = type === 'signal' || type === 'kill' ? this.faults.pick(['EPERM', 'EMFILE']) : 'ENOMEM';
+      this.answersDue.push({ type: 'failed', effect, failure: { step: type, reason: errno, errno }, at });
+      if (errno === 'EPERM' && 'worker' in effect)
+        this.refused.add(`${effect.generation}.${effect.worker}.${effect.incarnation}`);
+      if (type === 'steer') this.network.halfSteered(effect.steering);
+      if (type === 'attend') this.attendRefused = true;
+      return;
+    }
+    this.perform(effect);
+    this.answersDue.push({ type: 'done', effect, at });
   }
 
   private perform(effect: Effect): void {
@@ -211,10 +272,11 @@ export class World {
         assert.ok(this.holding.delete(effect.generation), 'a generation lets go once');
         return;
       case 'steer':
-        network.steering = effect.steering;
+        network.steer(effect.steering);
         return;
       case 'attend':
         network.attend(effect.lanes);
+        this.attendRefused = false;
         return;
       case 'drain':
         this.drained = effect.workers;
@@ -254,6 +316,8 @@ export class World {
         this.exit = effect.exit;
         return;
       case 'listen_again':
+      case 'write':
+      case 'inspect_lanes':
       case 'promoted':
       case 'kill_leftovers':
       case 'report':
@@ -310,6 +374,7 @@ export class World {
       open: new Set(),
       passed: new Set(),
       drainsSince: null,
+      asked: false,
       signalled: false,
       killed: false,
     };
@@ -471,6 +536,11 @@ export class World {
     );
   }
 
+  /** The kernel refused a signal to it for good. */
+  wasRefused({ generation, worker, incarnation }: WorkerKey): boolean {
+    return this.refused.has(`${generation}.${worker}.${incarnation}`);
+  }
+
   /** The process that an event or effect speaks of. */
   find(key: WorkerKey): Process | undefined {
     return this.processes.find(
@@ -492,6 +562,8 @@ function brief(effect: Effect): string {
   if (effect.type === 'run_hook') return `run_hook(${effect.hook} ${effect.name})`;
   if (effect.type === 'report') return effect.fact.event;
   if (effect.type === 'steer') return `steer(${JSON.stringify(effect.steering)})`;
+  if (effect.type === 'verdict')
+    return `verdict(${effect.tickets} ${effect.verdict.outcome} ${effect.verdict.generation})`;
   if (effect.type === 'attend') return `attend(${effect.lanes})`;
   return 'generation' in effect ? `${effect.type}(${effect.generation})` : effect.type;
 }

@@ -86,7 +86,6 @@ describe('state.json', () => {
     );
     const saved = readState(zero);
     assert.equal(saved.version, 1);
-    assert.equal(saved.state.version, 1);
     assert.equal(saved.name, 'test');
     assert.equal(saved.bootId, readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim());
     assert.deepEqual(saved.supervisor, { pid: zero.pid, startTime: startTimeOf(zero.pid) });

@@ -167,6 +167,18 @@ for (const [name, sources, expected] of VIOLATIONS) {
   });
 }
 
+test('in lifecycle types may name each other, values may not', () => {
+  const types = {
+    'src/lifecycle/state.ts': "import type { Worker } from './worker.ts';\n",
+    'src/lifecycle/worker.ts': "import type { State } from './state.ts';\n",
+  };
+  assert.deepEqual(check(types), []);
+  const values = { ...types, 'src/lifecycle/state.ts': "import { stop } from './worker.ts';\n" };
+  const back = { ...values, 'src/lifecycle/worker.ts': "import { find } from './state.ts';\n" };
+  assert.deepEqual(check(values), []);
+  assert.equal(check(back).length, 1);
+});
+
 test('a cycle is found, through type imports too', () => {
   const sources = {
     'src/config/a.ts': "import './b.ts';\n",

@@ -10,6 +10,7 @@ const EXIT_CODES: Record<VerdictDocument['outcome'], number> = {
   timed_out: EXIT.timedOut,
   aborted: EXIT.aborted,
   superseded: EXIT.superseded,
+  in_progress: EXIT.goingOn,
 };
 
 /** What `zero reload` exits with. */

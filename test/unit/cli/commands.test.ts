@@ -11,7 +11,7 @@ import { signal } from '../../../src/cli/signal.ts';
 import { type StatusOptions, status } from '../../../src/cli/status.ts';
 import { stop } from '../../../src/cli/stop.ts';
 import type { Outcome } from '../../../src/lifecycle/facts.ts';
-import type { Verdict } from '../../../src/lifecycle/state.ts';
+import type { Verdict } from '../../../src/lifecycle/verdicts.ts';
 import { PROMOTED, STATUS } from '../control/fake-control.ts';
 import { desk } from './fixture.ts';
 
@@ -22,6 +22,7 @@ const FAILED: Verdict = {
   handover: 2,
   generation: 4,
   incumbent: 3,
+  down: null,
   duration: 1500,
   failure: {
     step: 'exit',

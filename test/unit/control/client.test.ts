@@ -68,6 +68,7 @@ test('every command arrives', async (t) => {
         handover: 2,
         generation: 4,
         incumbent: 4,
+        down: null,
         duration_ms: 1500,
         failure: {
           step: 'exit',

@@ -9,7 +9,7 @@ import { EventLog } from '../../../src/control/event-log.ts';
 import type { HistoryDocument, StatusDocument } from '../../../src/control/protocol.ts';
 import type { Sights } from '../../../src/control/sights.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
-import type { Verdict } from '../../../src/lifecycle/state.ts';
+import type { Verdict } from '../../../src/lifecycle/verdicts.ts';
 import { OutputLog } from '../../../src/workers/output-log.ts';
 
 /** A supervisor with one generation. */
@@ -53,6 +53,7 @@ export const PROMOTED: Verdict = {
   handover: 2,
   generation: 4,
   incumbent: 4,
+  down: null,
   duration: 1500,
   failure: null,
 };

@@ -176,6 +176,7 @@ test('a reader that is too slow misses progress, not memory', async (t) => {
     handover: null,
     generation: null,
     incumbent: null,
+    down: null,
     duration: 1,
     failure: null,
   });
@@ -223,6 +224,7 @@ test('where every connection is being worked on, one more is told so', async (t)
       handover: null,
       generation: null,
       incumbent: null,
+      down: null,
       duration: 1,
       failure: null,
     });

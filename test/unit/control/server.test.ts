@@ -107,6 +107,7 @@ test('reload tells what happens and ends with the verdict', async (t) => {
         handover: 2,
         generation: 4,
         incumbent: 4,
+        down: null,
         duration_ms: 1500,
         failure: null,
       },

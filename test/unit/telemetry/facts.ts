@@ -31,6 +31,13 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
   worker_spawn_failed: { event: 'worker_spawn_failed', ...key, step: 'spawn', reason: 'EAGAIN' },
   gate_passed: { event: 'gate_passed', ...key, gate: 'notify', after: 350 },
   worker_ready: { event: 'worker_ready', ...key, after: 1234 },
+  worker_not_stoppable: {
+    event: 'worker_not_stoppable',
+    ...key,
+    pid: 42,
+    signal: 'SIGTERM',
+    reason: 'signal (process 42): EPERM',
+  },
   worker_not_ready: { event: 'worker_not_ready', ...key, waiting: ['http', 'tcp'], after: 60_000 },
   worker_exited: {
     event: 'worker_exited',

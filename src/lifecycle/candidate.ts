@@ -1,0 +1,53 @@
+import { type Context, emit, report } from './context.ts';
+import { type Generation, ownWorkers, stopGeneration } from './generation.ts';
+import type { Handover } from './handover.ts';
+import { ensureLanes, lanesNeeded, takeLane } from './lane.ts';
+import type { Settings } from './settings.ts';
+import { generationOf, type State } from './state.ts';
+import { newWorker, spawnWorker } from './worker.ts';
+
+/** Makes the candidate of a handover and orders its workers. An incumbent with a process keeps its lanes and its clients meanwhile. */
+export function startCandidate(context: Context, handover: Handover, settings: Settings): void {
+  const { state } = context;
+  const incumbent = generationOf(state, state.incumbent);
+  ensureLanes(state, lanesNeeded(settings.workers, settings.handover.maxRetiring));
+  const candidate: Generation = {
+    id: state.nextGeneration++,
+    settings,
+    since: state.now,
+    workers: [],
+    stage: { name: 'starting', deadline: state.now + settings.readinessTimeout },
+    remains: [],
+    usage: null,
+    relisten: null,
+  };
+  state.generations.push(candidate);
+  addWorkers(state, candidate, incumbent);
+  handover.step = { name: 'starting', candidate: candidate.id };
+  handover.incumbent = incumbent && isWorthKeeping(incumbent) ? incumbent.id : null;
+  emit(context, { type: 'adopt', handover: handover.id, generation: candidate.id });
+  if (handover.incumbent === null) {
+    // Nothing that ever served is lost, and no process could serve meanwhile: the candidate is the service from now on.
+    if (incumbent) stopGeneration(context, incumbent);
+    state.incumbent = candidate.id;
+  }
+  const { path, directory, workers } = settings;
+  report(context, { event: 'service_starting', generation: candidate.id, path, directory, workers });
+  for (const worker of candidate.workers) spawnWorker(context, candidate, worker);
+}
+
+/** A generation that has served, or whose processes (rescue workers too) run although they have not passed their gates. */
+function isWorthKeeping(incumbent: Generation): boolean {
+  if (incumbent.stage.name === 'serving') return true;
+  return incumbent.stage.name === 'starting' && incumbent.workers.some(({ life }) => life.name === 'up');
+}
+
+/** Lanes of its own where the kernel steers; else the sockets that the incumbent holds too. */
+function addWorkers(state: State, candidate: Generation, incumbent: Generation | undefined): void {
+  const { settings, workers } = candidate;
+  const shared = incumbent ? ownWorkers(incumbent).map(({ lane }) => lane) : [];
+  for (let index = 0; index < settings.workers; index++) {
+    const lane = settings.handover.steered ? takeLane(state) : (shared[index % shared.length] ?? 0);
+    workers.push(newWorker(index, lane, false));
+  }
+}

@@ -1,0 +1,165 @@
+/* What a failure of a worker, a gate, a check or a step of the shell means for its generation. */
+import { type Context, emit, report, reportFailure } from './context.ts';
+import { demandOf, onDemandFailed } from './demands.ts';
+import type { Effect } from './effects.ts';
+import type { Of } from './events.ts';
+import type { Failure } from './facts.ts';
+import { endHung, generationBehind, isUp, ownWorkers, returnTo, stopGeneration } from './generation.ts';
+import { endHandover } from './handover.ts';
+import { hookAfter } from './hooks.ts';
+import { onKillLeftoversFailed } from './remains.ts';
+import { retryAfter } from './retry.ts';
+import { candidateOf, generationOf, handoverOf, workerOf } from './state.ts';
+import { onWriteFailed } from './storage.ts';
+import { amendVerdict } from './verdicts.ts';
+import { onExited, onSignalFailed, onSpawnFailed } from './worker.ts';
+
+/**
+ * A generation has failed. A candidate is rolled back; one that was promoted, too, as long as no worker of the generation before it was
+ * asked to stop.
+ */
+export function generationFailed(context: Context, id: number, failure: Failure): void {
+  const { state } = context;
+  const handover = handoverOf(state, id);
+  const generation = generationOf(state, id);
+  if (!generation) return;
+  if (handover) {
+    const incumbent = generationOf(state, handover.incumbent);
+    // In the soak both may be down; then the one that passed its gates last stays.
+    if (handover.step.name === 'soak' && incumbent && !isUp(incumbent)) return;
+    endHandover(context, 'rolled_back', failure);
+    return;
+  }
+  // With another handover in progress zero goes forward: to its candidate, or to a restart.
+  if (state.handover) return;
+  const before = generationBehind(state, id);
+  if (!before || generation.stage.name !== 'serving' || !isUp(before)) return;
+  returnTo(context, before, generation);
+  report(context, { event: 'generation_rolled_back', generation: id, incumbent: before.id, failure });
+  amendVerdict(state, id, before.id, failure);
+  const ending = { name: 'after_rollback', handover: null, generation, outcome: 'rolled_back' } as const;
+  hookAfter(context, before, ending);
+}
+
+/** A rescue worker is none of those by which its generation is judged. */
+function workerFailed(
+  context: Context,
+  { generation, worker }: { readonly generation: number; readonly worker: number },
+  failure: Failure | undefined,
+): void {
+  const relief = generationOf(context.state, generation)?.workers[worker]?.relief;
+  if (failure && !relief) generationFailed(context, generation, failure);
+}
+
+export function onWorkerExited(context: Context, event: Of<'exited'>): void {
+  workerFailed(context, event, onExited(context, event));
+}
+
+export function onWorkerSpawnFailed(context: Context, event: Of<'spawn_failed'>): void {
+  const { state } = context;
+  const starting = generationOf(state, event.generation)?.stage.name === 'starting';
+  const firstStart = starting && event.generation === state.firstGeneration && event.incarnation === 1;
+  const failure = onSpawnFailed(context, event);
+  workerFailed(context, event, failure);
+  const generation = generationOf(state, event.generation);
+  const runs = ownWorkers(generation).some(({ life }) => life.name === 'up' || life.name === 'spawning');
+  // Nothing runs, so whoever starts the supervisor is there to read why: it is not attempted again.
+  if (failure && firstStart && generation && !runs) stopGeneration(context, generation);
+}
+
+export function onGateFailed(context: Context, event: Of<'gate_failed'>): void {
+  const { generation, worker, gate, reason } = event;
+  const failure: Failure = { step: `readiness.${gate}`, reason, generation, worker };
+  if (handoverOf(context.state, generation)) workerFailed(context, event, failure);
+  else report(context, { event: 'warning', about: failure.step, message: `worker ${worker}: ${reason}` });
+}
+
+/** A worker accepts nothing although connections wait for it. */
+export function onStalled(context: Context, event: Of<'stalled'>): void {
+  const found = workerOf(context.state, event);
+  const life = found?.worker.life;
+  if (!found || life?.name !== 'up' || life.hung) return;
+  const { generation, worker } = found;
+  life.hung = true;
+  const place = { generation: generation.id, worker: worker.index };
+  report(context, { event: 'worker_stalled', ...place });
+  if (!worker.relief) {
+    const { stall } = generation.settings.handover;
+    const reason = `worker ${worker.index} is hung: connections wait for it and it has accepted none for ${stall} ms`;
+    generationFailed(context, generation.id, { step: 'stall', reason, ...place });
+  }
+  endHung(context, generation, worker);
+}
+
+export function onVerifyFailed(context: Context, event: Of<'verify_failed'>): void {
+  const { generation, reason } = event;
+  generationFailed(context, generation, { step: 'verify', reason, generation });
+}
+
+/** The shell could not perform an effect. */
+export function onEffectFailed(context: Context, { effect, failure }: Of<'failed'>): void {
+  switch (effect.type) {
+    case 'steer':
+      if (onDemandFailed(context, 'steering', failure, effect.change)) steeringFailed(context, failure);
+      return;
+    case 'signal':
+    case 'kill':
+      onSignalFailed(context, effect, failure);
+      return;
+    case 'kill_leftovers':
+      onKillLeftoversFailed(context, effect, failure);
+      return;
+    case 'listen_again':
+      listenFailed(context, effect, failure);
+      return;
+    case 'write':
+      onWriteFailed(context, effect.file, failure);
+      return;
+    case 'adopt':
+      reportFailure(context, failure);
+      generationFailed(context, effect.generation, failure);
+      return;
+    default: {
+      const name = demandOf(effect.type);
+      if (name) onDemandFailed(context, name, failure);
+      else reportFailure(context, failure);
+    }
+  }
+}
+
+/** The kernel did not take a steering change. It is attempted again; a handover whose step it was has failed. */
+function steeringFailed(context: Context, failure: Failure): void {
+  const { handover } = context.state;
+  const candidate = candidateOf(handover);
+  if (!handover || candidate === null) return;
+  const isItsStep = handover.incumbent === null || handover.step.name !== 'starting';
+  if (isItsStep) endHandover(context, 'rolled_back', { ...failure, generation: candidate });
+}
+
+function listenFailed(
+  context: Context,
+  { generation: id }: Extract<Effect, { type: 'listen_again' }>,
+  failure: Failure,
+): void {
+  const generation = generationOf(context.state, id);
+  if (!generation) return;
+  if (generation.relisten === null) reportFailure(context, failure);
+  generation.relisten = retryAfter(context.state.now, generation.relisten);
+}
+
+/** The listening sockets of a generation have their configured backlog. */
+export function onListening({ state }: Context, id: number): void {
+  const generation = generationOf(state, id);
+  if (generation) generation.relisten = null;
+}
+
+/** Listening sockets that could not be given their backlog are given it again. */
+export function tickRelisten(context: Context): void {
+  const { state } = context;
+  for (const generation of state.generations) {
+    const { relisten } = generation;
+    if (relisten === null || state.now < relisten.at) continue;
+    generation.relisten = retryAfter(state.now, relisten);
+    emit(context, { type: 'listen_again', generation: generation.id });
+  }
+}

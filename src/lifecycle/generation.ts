@@ -1,0 +1,261 @@
+/*
+ * A generation is one start of a release. Its stages, and what moves it from one to the next:
+ *
+ *              all gates passed        promoted            its successor is promoted
+ *   starting ------------------> ready --------> serving -------------------------> standby (soak)
+ *      |                           |               |  ^                                |  |
+ *      |  failed                   | rolled back   |  +--------------------------------+  |  soak is over
+ *      |                           v               v         rolled back to            v
+ *      |                        retiring <---------+-----------------------------------+
+ *      |                           |  |  rolled back to, as long as no worker was asked to stop: serving
+ *      |                           |
+ *      v                           v  every worker has been asked to stop
+ *   stopping <---------------------+
+ *      |  the last process has exited
+ *      v
+ *   (removed)
+ *
+ * A stop of zero moves every generation to stopping. A worker of a retiring generation is asked to stop once its lane is no longer reached
+ * and has settled. A generation that could not be steered away from is therefore never stopped.
+ *
+ * Deadlines: readiness.timeout (handover.ts acts on it), and for each retiring worker settle, drain_timeout and stall.
+ */
+import { type Context, report } from './context.ts';
+import type { Of } from './events.ts';
+import type { Usage } from './facts.ts';
+import { isQuiet, isReached, noteQueue, quietAt } from './lane.ts';
+import { type Remains, remainsDeadline } from './remains.ts';
+import type { Retry } from './retry.ts';
+import type { Settings } from './settings.ts';
+import { type State, workerOf } from './state.ts';
+import { killHung, stopWorker, type Worker, type WorkerLife, workersDeadline } from './worker.ts';
+
+export interface Generation {
+  id: number;
+  settings: Settings;
+  since: number;
+  workers: Worker[];
+  stage: Stage;
+  remains: Remains[];
+  /** Resources used by its workers so far, of the last one that exited. */
+  usage: Usage | null;
+  /** Its listeners could not be given their configured backlog again. */
+  relisten: Retry | null;
+}
+
+export type Stage =
+  /** Waits for its gates. `deadline` is null once it was reported as late and there is nothing to roll back to. */
+  | { name: 'starting'; deadline: number | null }
+  /** A candidate that passed its gates and is previewed, has a canary share, or is being promoted. */
+  | { name: 'ready' }
+  | { name: 'serving' }
+  /** It served before and can again at once: its successor soaks. */
+  | { name: 'standby' }
+  /**
+   * New connections go elsewhere; it finishes those it has. `successor` serves in its place; `replaced`: because it was promoted, not
+   * because this one failed. `served`: it did before. `signalled`: one of its workers was asked to stop.
+   */
+  | {
+      name: 'retiring';
+      since: number;
+      successor: number;
+      replaced: boolean;
+      served: boolean;
+      signalled: boolean;
+    }
+  /** Was asked to stop; never serves again. */
+  | { name: 'stopping'; since: number; retired: boolean };
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** The workers that the config asks for, without rescue workers. */
+export function ownWorkers(generation: Generation | undefined): Worker[] {
+  return generation?.workers.filter(({ relief }) => !relief) ?? [];
+}
+
+/** Every worker has passed every gate and is up. */
+export function isReady(generation: Generation): boolean {
+  return ownWorkers(generation).every(({ life }) => life.name === 'up' && life.readyAt !== null);
+}
+
+/** At least one of its workers is up. */
+export function isUp(generation: Generation): boolean {
+  return ownWorkers(generation).some(({ life }) => life.name === 'up' && !life.hung);
+}
+
+/** No process of it is left, or may still come. */
+export function isGone(generation: Generation): boolean {
+  return generation.remains.length === 0 && generation.workers.every(({ life }) => life.name === 'ended');
+}
+
+/** Only processes are left that no signal reaches: nobody waits for their end. */
+export function isUnstoppable({ workers }: Generation): boolean {
+  const left = workers.filter(({ life }) => life.name !== 'ended');
+  return left.length > 0 && left.every(({ life }) => life.name === 'stopping' && life.refused !== null);
+}
+
+/** The generations that an earlier handover has replaced and that are still finishing. */
+export function retiringGenerations(state: State): Generation[] {
+  return state.generations.filter((generation) => isRetiring(generation) && !isUnstoppable(generation));
+}
+
+function isRetiring({ stage }: Generation): boolean {
+  return (stage.name === 'retiring' && stage.served) || (stage.name === 'stopping' && stage.retired);
+}
+
+/** The generation that this one replaced, as long as it can be rolled back to: no worker of it has been asked to stop. */
+export function generationBehind(state: State, id: number): Generation | undefined {
+  return state.generations.findLast(
+    ({ stage }) => stage.name === 'retiring' && stage.successor === id && stage.replaced && !stage.signalled,
+  );
+}
+
+/**
+ * New connections go to `successor` from now on. The generation finishes what it has: handshakes under way come for `settle`, then its
+ * queues must be empty and its connections ended or idle, or `drain_timeout` over, before a worker is asked to stop. One that drains by
+ * itself is asked right after `settle`: what its queue still had is served as if it had died.
+ */
+export function retire(context: Context, generation: Generation, successor: number, replaced: boolean): void {
+  const { state } = context;
+  const served = generation.stage.name === 'serving' || generation.stage.name === 'standby';
+  generation.stage = { name: 'retiring', since: state.now, successor, replaced, served, signalled: false };
+  if (served) report(context, { event: 'generation_retiring', generation: generation.id });
+  for (const worker of generation.workers) {
+    if (worker.life.name === 'backoff') worker.life = { name: 'ended', exit: null };
+    worker.leave ??= { since: null };
+  }
+}
+
+/** It serves again: none of its workers leaves, and those that were not restarted because it was leaving are. */
+function cancelRetirement(context: Context, generation: Generation): void {
+  for (const worker of ownWorkers(generation)) {
+    worker.leave = null;
+    const { life } = worker;
+    if (life.name === 'ended' && life.exit === null)
+      worker.life = { name: 'backoff', until: context.state.now };
+  }
+}
+
+/** New connections go to the incumbent again, and the candidate goes. One that had public connections finishes them first. */
+export function returnTo(context: Context, incumbent: Generation, candidate: Generation): void {
+  const { name } = incumbent.stage;
+  // A first generation that has not passed its gates stays one.
+  if (name !== 'starting') incumbent.stage = { name: 'serving' };
+  context.state.incumbent = incumbent.id;
+  cancelRetirement(context, incumbent);
+  if (candidate.stage.name === 'starting') stopGeneration(context, candidate);
+  else retire(context, candidate, incumbent.id, false);
+}
+
+/** Asks every worker of a generation to stop; none of them is started again. */
+export function stopGeneration(context: Context, generation: Generation): void {
+  if (generation.stage.name === 'stopping') return;
+  const { name } = generation.stage;
+  const retired =
+    name === 'serving' || name === 'standby' || (name === 'retiring' && generation.stage.served);
+  const since = generation.stage.name === 'retiring' ? generation.stage.since : context.state.now;
+  generation.stage = { name: 'stopping', since, retired };
+  if (retired && name !== 'retiring')
+    report(context, { event: 'generation_retiring', generation: generation.id });
+  for (const worker of generation.workers) stopWorker(context, generation, worker);
+}
+
+interface LeaveTimes {
+  /** Handshakes under way may still come until then. */
+  readonly settleAt: number;
+  /** Its connections are not waited for any longer. */
+  readonly drainAt: number;
+  /** Its queue is not waited for any longer: it does not accept. */
+  readonly stallAt: number;
+}
+
+/** The deadlines of a worker that leaves; null as long as new connections may reach it. */
+export function leaveTimes({ settings }: Generation, { leave }: Worker): LeaveTimes | null {
+  if (leave === null || leave.since === null) return null;
+  const { settle, drainTimeout, stall } = settings.handover;
+  const settleAt = leave.since + settle;
+  const drainAt = settleAt + drainTimeout;
+  return { settleAt, drainAt, stallAt: drainAt + stall };
+}
+
+/** What a worker that leaves still has to do: when that is nothing, or took too long, it is asked to stop. */
+export function onDrainReport(context: Context, event: Of<'drain_report'>): void {
+  const { state } = context;
+  const found = workerOf(state, event);
+  if (!found) return;
+  const { generation, worker } = found;
+  noteQueue(state, worker.lane, event.queued);
+  const times = leaveTimes(generation, worker);
+  if (times === null || state.now < times.settleAt) return;
+  const finished = event.queued === 0 && (event.busy === 0 || state.now >= times.drainAt);
+  if (finished) askToStop(context, generation, worker);
+}
+
+/** Workers whose time to leave is over, and rescue workers whose lane has become quiet. */
+export function tickLeaving(context: Context, generation: Generation): void {
+  const { state } = context;
+  for (const worker of generation.workers) {
+    if (worker.relief && worker.leave === null && isQuiet(state, worker.lane)) worker.leave = { since: null };
+    const { leave, life } = worker;
+    if (leave === null) continue;
+    if (life.name === 'backoff') worker.life = { name: 'ended', exit: null };
+    if (leave.since === null && !mayReceive(state, generation, worker)) leave.since = state.now;
+    const times = leaveTimes(generation, worker);
+    if (life.name === 'up' && times !== null && state.now >= latest(life, times))
+      askToStop(context, generation, worker);
+  }
+  stopWhenAllLeft(generation);
+}
+
+/** The kernel may still put new connections into its lane. Where nothing is steered, another generation accepts from the same socket. */
+function mayReceive(state: State, { settings }: Generation, { lane }: Worker): boolean {
+  return settings.handover.steered && isReached(state, lane);
+}
+
+/** When a worker is asked to stop, whatever it still has. */
+function latest({ drains, hung }: Extract<WorkerLife, { name: 'up' }>, times: LeaveTimes): number {
+  if (drains) return times.settleAt;
+  // A hung worker accepts nothing that comes, and what it has accepted is not answered by waiting beyond the drain.
+  return hung ? times.drainAt : times.stallAt;
+}
+
+function askToStop(context: Context, generation: Generation, worker: Worker): void {
+  const { stage } = generation;
+  if (stage.name === 'retiring' && !worker.relief) stage.signalled = true;
+  stopWorker(context, generation, worker);
+  stopWhenAllLeft(generation);
+}
+
+/** A retiring generation without a worker to wait for is one that is stopping. */
+function stopWhenAllLeft(generation: Generation): void {
+  const { stage } = generation;
+  if (stage.name !== 'retiring') return;
+  const waiting = generation.workers.some(({ life }) => life.name === 'up' || life.name === 'spawning');
+  if (!waiting) generation.stage = { name: 'stopping', since: stage.since, retired: stage.served };
+}
+
+/** A worker of the generation is hung. One that is there for nothing else, or whose config says so, is killed. */
+export function endHung(context: Context, generation: Generation, worker: Worker): void {
+  if (worker.relief) killHung(context, generation, worker);
+  else if (generation.stage.name !== 'serving') return;
+  else if (generation.settings.restart.onStall) killHung(context, generation, worker);
+  else if (worker.life.name === 'up') worker.life.hung = false;
+}
+
+/** The earliest time at which a generation wants a `tick`; Infinity for none. */
+export function generationDeadline(state: State, generation: Generation): number {
+  const { stage, workers, relisten } = generation;
+  const readiness = stage.name === 'starting' ? (stage.deadline ?? NEVER) : NEVER;
+  const leaving = workers.map((worker) => leavingDeadline(state, generation, worker));
+  const listening = relisten?.at ?? NEVER;
+  return Math.min(readiness, listening, workersDeadline(generation), remainsDeadline(generation), ...leaving);
+}
+
+function leavingDeadline(state: State, generation: Generation, worker: Worker): number {
+  const { leave, life, relief, lane } = worker;
+  if (leave === null) return relief ? quietAt(state, lane) : NEVER;
+  const times = leaveTimes(generation, worker);
+  if (life.name !== 'up' || times === null) return NEVER;
+  // The reading of its connections begins when the handshakes have settled.
+  return times.settleAt > state.now ? times.settleAt : latest(life, times);
+}

@@ -1,0 +1,140 @@
+/*
+ * A lane is one listening socket of each steered listener. Its states, and what moves it from one to the next:
+ *
+ *            a steering change that includes it is asked for
+ *   unused ---------------------------------------------------> reached
+ *     ^                                                          |  ^
+ *     |  the longest handshake time has passed,                  |  | steered to again
+ *     |  and nothing waits in the queue                          v  |
+ *     +------------------------------------------------------- away
+ *                                   a change without it is installed
+ *
+ * A change that failed leaves its lanes reached: the kernel may have installed it on some listeners. Deadline: `quietAt`, when no handshake
+ * can complete into the lane any more.
+ */
+import type { Generation } from './generation.ts';
+import type { State } from './state.ts';
+import type { Worker } from './worker.ts';
+
+export interface Lane {
+  state: LaneState;
+  /** A connection was seen in its queue, or its process exited and its queue has not been read since. */
+  waiting: boolean;
+}
+
+export type LaneState =
+  | { readonly name: 'unused' }
+  /** The kernel may put new connections there. */
+  | { readonly name: 'reached' }
+  /** No new connection goes there. A handshake that was answered before `since` can still complete. */
+  | { readonly name: 'away'; readonly since: number };
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** How many lanes are made at bind: a set for the incumbent, one for the candidate, and one for each that may retire meanwhile. */
+export function lanesNeeded(workers: number, maxRetiring: number): number {
+  return workers * (maxRetiring + 2);
+}
+
+/** Makes sure that there are at least so many lanes. */
+export function ensureLanes(state: State, count: number): void {
+  while (state.lanes.length < count) state.lanes.push({ state: { name: 'unused' }, waiting: false });
+}
+
+/** A lane for a worker of a new generation. */
+export function takeLane(state: State): number {
+  const [lane = state.lanes.length] = nextLanes(state, 1);
+  const known = state.lanes[lane];
+  if (known?.state.name !== 'reached') state.lanes[lane] = { state: { name: 'unused' }, waiting: false };
+  else known.waiting = false;
+  return lane;
+}
+
+/**
+ * The lanes that so many workers would get: those that nobody holds and that no handshake can complete into any more, then more at the
+ * end. A handshake that was answered while the lane was steered to puts its connection into this lane, however late it completes.
+ */
+export function nextLanes(state: State, count: number): number[] {
+  const held = new Set(state.generations.flatMap(({ workers }) => workers.map(({ lane }) => lane)));
+  const isFree = (lane: number) => isQuiet(state, lane) || isOrphaned(state, lane);
+  const free = [...state.lanes.keys()].filter((lane) => !held.has(lane) && isFree(lane));
+  const more = Array.from({ length: count }, (_, index) => state.lanes.length + index);
+  return [...free, ...more].slice(0, count);
+}
+
+/** Nothing serves: the connections that still go there wait for whoever is started there. */
+function isOrphaned(state: State, lane: number): boolean {
+  return state.incumbent === null && isReached(state, lane);
+}
+
+/** The kernel may put new connections there. */
+export function isReached(state: State, lane: number): boolean {
+  return state.lanes[lane]?.state.name === 'reached';
+}
+
+/** No connection can come into it any more, or yet. */
+export function isPast(state: State, lane: number): boolean {
+  const known = state.lanes[lane]?.state;
+  if (known?.name === 'away') return state.now >= known.since + state.handshakeTime;
+  return known?.name !== 'reached';
+}
+
+/** No connection can come into it, and none waits in it. */
+export function isQuiet(state: State, lane: number): boolean {
+  return isPast(state, lane) && state.lanes[lane]?.waiting !== true;
+}
+
+/** When the last handshake can complete into a lane; Infinity where that is over, or not known yet. */
+export function quietAt(state: State, lane: number): number {
+  const known = state.lanes[lane]?.state;
+  const at = known?.name === 'away' ? known.since + state.handshakeTime : NEVER;
+  return at > state.now ? at : NEVER;
+}
+
+/** A change is asked for: from now on the kernel may steer to these lanes. */
+export function reachLanes(state: State, lanes: Iterable<number>): void {
+  for (const lane of lanes) {
+    ensureLanes(state, lane + 1);
+    const known = state.lanes[lane];
+    if (known) known.state = { name: 'reached' };
+  }
+}
+
+/** A change is installed: new connections go to exactly these lanes. */
+export function leaveOtherLanes(state: State, steered: ReadonlySet<number>): void {
+  for (const [lane, known] of state.lanes.entries()) {
+    if (known.state.name === 'reached' && !steered.has(lane))
+      known.state = { name: 'away', since: state.now };
+  }
+}
+
+/** Notes whether connections wait in a lane. */
+export function noteQueue(state: State, lane: number, queued: number): void {
+  const known = state.lanes[lane];
+  if (known) known.waiting = queued > 0;
+}
+
+/**
+ * The process of a lane has exited. Nobody knows what its queue holds. A lane that is still reached is read when the steering leaves it. A
+ * lane that was never steered to holds only zero's own probes. A lane that is watched already reports its queue. Any other lane is not
+ * quiet before its queue has been read.
+ */
+export function leaveQueue(state: State, lane: number): void {
+  const isAway = state.lanes[lane]?.state.name === 'away';
+  if (isAway && !state.demands.attend.includes(lane)) noteQueue(state, lane, 1);
+}
+
+/** The workers that are there to accept from a lane, or soon will be. */
+export function attendants(state: State, lane: number): { generation: Generation; worker: Worker }[] {
+  return state.generations.flatMap((generation) =>
+    generation.workers
+      .filter((worker) => worker.lane === lane && attends(worker))
+      .map((worker) => ({ generation, worker })),
+  );
+}
+
+function attends({ life, relief }: Worker): boolean {
+  if (life.name === 'up') return !life.hung;
+  // A rescue worker that failed is started again after its backoff; another one beside it would fail alike.
+  return life.name === 'spawning' || (relief && life.name === 'backoff');
+}

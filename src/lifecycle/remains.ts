@@ -1,0 +1,80 @@
+/*
+ * Remaining processes: what outlives a worker's main process in its session. They may exit on their own for a while, then they get SIGKILL.
+ * Deadline: `until`, when SIGKILL is due, or due again.
+ */
+import { type Context, emit, reportFailure } from './context.ts';
+import type { Effect } from './effects.ts';
+import type { Of, WorkerKey } from './events.ts';
+import type { Failure } from './facts.ts';
+import type { Generation } from './generation.ts';
+import { type Retry, retryAfter } from './retry.ts';
+import { generationOf } from './state.ts';
+
+export interface Remains {
+  worker: number;
+  incarnation: number;
+  until: number;
+  /** SIGKILL could not be sent and is sent again. */
+  retry: Retry | null;
+}
+
+/** Remaining processes get this long to exit on their own. */
+export const LEFTOVER_TIME = 2_000;
+
+/** SIGKILL is attempted this often when it fails for a reason that may pass. */
+const MAX_KILL_ATTEMPTS = 6;
+
+/** An attempt that is not answered within this time is repeated. */
+const ANSWER_TIME = 10_000;
+
+type KillLeftovers = Extract<Effect, { type: 'kill_leftovers' }>;
+
+export function keepRemains(context: Context, generation: Generation, key: WorkerKey): void {
+  const { worker, incarnation } = key;
+  const until = context.state.now + (context.state.stop?.now ? 0 : LEFTOVER_TIME);
+  generation.remains.push({ worker, incarnation, until, retry: null });
+}
+
+export function onLeftoversGone({ state }: Context, event: Of<'leftovers_gone'>): void {
+  forget(generationOf(state, event.generation), event);
+}
+
+/** SIGKILL was sent to all of them. */
+export function onLeftoversKilled({ state }: Context, effect: KillLeftovers): void {
+  forget(generationOf(state, effect.generation), effect);
+}
+
+/** SIGKILL could not be sent to all of them. What the kernel refuses for good is reported and no longer waited for. */
+export function onKillLeftoversFailed(context: Context, effect: KillLeftovers, failure: Failure): void {
+  const generation = generationOf(context.state, effect.generation);
+  const remains = generation?.remains.find((one) => isOf(one, effect));
+  if (!generation || !remains) return;
+  if (remains.retry === null) reportFailure(context, failure);
+  remains.retry = retryAfter(context.state.now, remains.retry);
+  remains.until = remains.retry.at;
+  const isFinal = failure.errno === 'EPERM' || remains.retry.attempts >= MAX_KILL_ATTEMPTS;
+  if (isFinal) forget(generation, effect);
+}
+
+export function tickRemains(context: Context, generation: Generation): void {
+  const { now } = context.state;
+  for (const remains of generation.remains) {
+    if (now < remains.until) continue;
+    const { worker, incarnation } = remains;
+    remains.until = now + ANSWER_TIME;
+    emit(context, { type: 'kill_leftovers', generation: generation.id, worker, incarnation });
+  }
+}
+
+/** The earliest time at which remaining processes of this generation want a `tick`; Infinity for none. */
+export function remainsDeadline({ remains }: Generation): number {
+  return Math.min(Number.POSITIVE_INFINITY, ...remains.map(({ until }) => until));
+}
+
+function forget(generation: Generation | undefined, key: Omit<WorkerKey, 'generation'>): void {
+  if (generation) generation.remains = generation.remains.filter((one) => !isOf(one, key));
+}
+
+function isOf(remains: Remains, { worker, incarnation }: Omit<WorkerKey, 'generation'>): boolean {
+  return remains.worker === worker && remains.incarnation === incarnation;
+}

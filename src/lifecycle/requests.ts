@@ -1,0 +1,225 @@
+/*
+ * Requests for a handover. One handover runs at a time; behind it waits at most one more request. Every request has callers, and each
+ * caller has a deadline of its own:
+ *
+ * - Only requests that ask for the same thing are merged: they get the same verdict. A request for something else takes the place of the
+ *   one that waits, whose callers are answered `superseded`.
+ * - A caller whose time is over is answered `in_progress` where another caller still waits for the same thing, else `timed_out`: the
+ *   handover, or the place in the queue, is given up then. A signal and `watch` are callers without a deadline.
+ */
+import { type Context, report } from './context.ts';
+import { isSame } from './copy.ts';
+import type { Of, Rollback } from './events.ts';
+import type { Failure } from './facts.ts';
+import { endHandover, finish, type Handover } from './handover.ts';
+import type { State } from './state.ts';
+import { answerCallers, isDecided, type Verdict, verdictOf } from './verdicts.ts';
+
+/** What is asked for. Two requests with the same wants are one. */
+export interface Wants {
+  readonly preview: boolean;
+  /** null: what the config says. */
+  readonly rollback: Rollback | null;
+}
+
+/** Who waits for a verdict. */
+export interface Caller {
+  readonly by: string;
+  /** What the answer names; null for a signal or a watch, which expect none. */
+  readonly ticket: string | null;
+  /** null for a caller that waits for ever. */
+  readonly deadline: number | null;
+}
+
+export interface Request {
+  readonly wants: Wants;
+  readonly since: number;
+  callers: Caller[];
+}
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** A handover is wanted: it begins now, or becomes the one that follows the current one. */
+export function onReload(context: Context, event: Of<'reload'>): void {
+  const { state } = context;
+  const { by, ticket, preview, timeout, rollback } = event;
+  const caller: Caller = { by, ticket, deadline: timeout === null ? null : state.now + timeout };
+  const request: Request = { wants: { preview, rollback }, since: state.now, callers: [caller] };
+  if (state.stop) {
+    refuse(context, caller, 'aborted', { step: 'stop', reason: 'the supervisor is stopping' });
+    return;
+  }
+  const busy = state.handover !== null && !givesWay(state.handover);
+  if (busy && rollback?.to === null && !event.replace) {
+    refuse(context, caller, 'failed', { step: 'rollback', reason: releaseBefore(state) });
+    return;
+  }
+  if (by !== 'start') report(context, { event: 'reload_requested', by, merged: busy && !event.replace });
+  if (state.handover && event.replace) {
+    const reason = `replaced by a request of ${by}`;
+    endHandover(context, 'superseded', { step: 'replace', reason });
+  }
+  enqueue(context, request);
+}
+
+/** What waits begins as soon as it can: in this very step where nothing is in progress. */
+function enqueue(context: Context, request: Request): void {
+  const { state } = context;
+  const { pending } = state;
+  if (pending && isSame(pending.wants, request.wants)) {
+    pending.callers.push(...request.callers);
+    return;
+  }
+  if (pending) {
+    const reason = `replaced in the queue by a request of ${request.callers[0]?.by} for ${describe(request.wants)}`;
+    const duration = state.now - pending.since;
+    answerCallers(context, pending.callers, verdictOf('superseded', duration, { step: 'queue', reason }));
+  }
+  state.pending = request;
+}
+
+function describe({ preview, rollback }: Wants): string {
+  if (rollback === null) return preview ? 'a reload with a preview' : 'a reload';
+  return rollback.to === null ? 'a rollback' : `a rollback to generation ${rollback.to}`;
+}
+
+/** "The release before" would be another one before and after the end of the handover in progress. */
+function releaseBefore({ handover }: State): string {
+  const serving = handover?.incumbent ?? null;
+  return `handover ${handover?.id} is in progress (step ${handover?.step.name}). "zero abort" returns to generation ${serving} at once; --to names another generation.`;
+}
+
+function refuse(context: Context, caller: Caller, outcome: 'aborted' | 'failed', failure: Failure): void {
+  const verdict = { ...verdictOf(outcome, 0, failure), incumbent: context.state.incumbent };
+  answerCallers(context, [caller], verdict);
+}
+
+/** A start that no generation serves beside is not waited for: the next request takes its place. */
+export function givesWay(handover: Handover): boolean {
+  return handover.step.name === 'starting' && handover.incumbent === null;
+}
+
+/** Takes the request that waits, when the next handover can begin. */
+export function nextRequest(context: Context): Request | null {
+  const { state } = context;
+  const { pending } = state;
+  if (!pending) return null;
+  if (state.handover && givesWay(state.handover)) finish(context, state.handover, 'superseded', null);
+  if (state.handover) return null;
+  state.pending = null;
+  return pending;
+}
+
+/** Callers whose time is over are answered, and what no caller waits for any longer is given up. */
+export function tickRequests(context: Context): void {
+  expireInQueue(context);
+  expireInHandover(context);
+  expireOwed(context);
+}
+
+function expireInQueue(context: Context): void {
+  const { state } = context;
+  const { pending, handover } = state;
+  if (!pending) return;
+  const expired = pending.callers.filter(isOver(state));
+  if (expired.length === 0) return;
+  pending.callers = pending.callers.filter((caller) => !expired.includes(caller));
+  if (pending.callers.length > 0) {
+    const reason = `the time of this caller is over; ${names(pending.callers)} still waits for the same request`;
+    answerExpired(context, expired, 'in_progress', reason, pending.since);
+    return;
+  }
+  state.pending = null;
+  const ahead = handover && isSame(handover.request.wants, pending.wants) ? handover : null;
+  const others = ahead?.request.callers.filter((caller) => !isOver(state)(caller)) ?? [];
+  if (ahead && others.length > 0) {
+    const reason = `the time of this caller is over; handover ${ahead.id} is still in progress (step ${ahead.step.name}), because ${names(others)} waits for it. This request waited behind it and was withdrawn.`;
+    answerExpired(context, expired, 'in_progress', reason, pending.since);
+    return;
+  }
+  const where = handover ? ` while the request waited behind handover ${handover.id}` : '';
+  // Its own callers have left before, because these still waited.
+  if (ahead)
+    endHandover(context, 'timed_out', { step: 'timeout', reason: 'no caller waits for it any longer' });
+  answerExpired(context, expired, 'timed_out', `the time of this caller is over${where}`, pending.since);
+}
+
+function expireInHandover(context: Context): void {
+  const { state } = context;
+  const { pending, handover } = state;
+  if (!handover) return;
+  const { request } = handover;
+  const expired = request.callers.filter(isOver(state));
+  if (expired.length === 0) return;
+  const others = request.callers.filter((caller) => !expired.includes(caller));
+  const behind = pending && isSame(pending.wants, request.wants) ? pending.callers : [];
+  const waiting = [...others, ...behind];
+  if (waiting.length === 0) {
+    endHandover(context, 'timed_out', { step: 'timeout', reason: timedOut(state, handover) });
+    return;
+  }
+  request.callers = others;
+  const reason = `the time of this caller is over; the handover is still in progress (step ${handover.step.name}), because ${names(waiting)} waits for it`;
+  answerExpired(context, expired, 'in_progress', reason, request.since);
+}
+
+/** Promoted, but the old generation has not been asked to stop: there is nothing left to give up. */
+function expireOwed(context: Context): void {
+  const { state } = context;
+  for (const owed of state.owed) {
+    const expired = owed.callers.filter(isOver(state));
+    if (expired.length === 0) continue;
+    owed.callers = owed.callers.filter((caller) => !expired.includes(caller));
+    const verdict: Verdict = { ...owed.verdict, incumbent: state.incumbent };
+    const reason = `the time of this caller is over; generation ${verdict.generation} is promoted, but generation ${owed.retiring} has not been asked to stop yet`;
+    const failure: Failure = { step: 'timeout', reason };
+    // Of a verdict that is decided only the hook has not ended.
+    const answer = isDecided(state, owed)
+      ? verdict
+      : { ...verdict, outcome: 'in_progress' as const, failure };
+    answerCallers(context, expired, answer);
+  }
+  state.owed = state.owed.filter(({ callers }) => callers.length > 0);
+}
+
+/** Which gate of which worker is open, where the candidate is still being tested. */
+function timedOut(state: State, handover: Handover): string {
+  const { step } = handover;
+  const over = `the time of its caller is over (step ${step.name})`;
+  if (step.name !== 'starting') return over;
+  const workers = state.generations.find(({ id }) => id === step.candidate)?.workers ?? [];
+  const open = workers.flatMap(({ index, life }) =>
+    life.name === 'up' && life.waiting.length > 0
+      ? [`worker ${index} waits for ${life.waiting.join(', ')}`]
+      : [],
+  );
+  return open.length === 0 ? over : `${over}: ${open.join('; ')}`;
+}
+
+function answerExpired(
+  context: Context,
+  callers: readonly Caller[],
+  outcome: 'in_progress' | 'timed_out',
+  reason: string,
+  since: number,
+): void {
+  const { now, incumbent, handover } = context.state;
+  const verdict = verdictOf(outcome, now - since, { step: 'timeout', reason });
+  const id = outcome === 'in_progress' ? (handover?.id ?? null) : null;
+  answerCallers(context, callers, { ...verdict, handover: id, incumbent });
+}
+
+const isOver =
+  ({ now }: State) =>
+  ({ deadline }: Caller): boolean =>
+    deadline !== null && now >= deadline;
+
+function names(callers: readonly Caller[]): string {
+  return [...new Set(callers.map(({ by }) => by))].join(', ');
+}
+
+/** When the time of a caller is over; Infinity for never. */
+export function requestsDeadline({ handover, pending, owed }: State): number {
+  const callers = [handover?.request, pending, ...owed].flatMap((one) => one?.callers ?? []);
+  return Math.min(NEVER, ...callers.map(({ deadline }) => deadline ?? NEVER));
+}

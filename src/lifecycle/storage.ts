@@ -1,0 +1,52 @@
+/*
+ * What zero writes to disk: the state and the history. A file that cannot be written is reported once, and written again with backoff; the
+ * service is not touched. Deadline: the next attempt.
+ */
+import { type Context, emit, report, reportFailure } from './context.ts';
+import type { StoredFile } from './effects.ts';
+import type { Failure } from './facts.ts';
+import { type Retry, retryAfter } from './retry.ts';
+import type { State } from './state.ts';
+
+/** A file that could not be written, and when it is written again. */
+export interface Unwritten {
+  readonly failure: Failure;
+  readonly since: number;
+  readonly retry: Retry;
+}
+
+export type Storage = { [F in StoredFile]: Unwritten | null };
+
+const FILES: readonly StoredFile[] = ['state', 'history'];
+
+export function onWriteFailed(context: Context, file: StoredFile, failure: Failure): void {
+  const { state } = context;
+  const before = state.storage[file];
+  if (before === null) reportFailure(context, failure);
+  const retry = retryAfter(state.now, before?.retry);
+  state.storage[file] = { failure, since: before?.since ?? state.now, retry };
+}
+
+export function onWritten(context: Context, file: StoredFile): void {
+  const before = context.state.storage[file];
+  if (before === null) return;
+  context.state.storage[file] = null;
+  const message = `${before.failure.subject ?? file} is written again`;
+  report(context, { event: 'warning', about: before.failure.step, message });
+}
+
+export function tickStorage(context: Context): void {
+  const { state } = context;
+  for (const file of FILES) {
+    const unwritten = state.storage[file];
+    if (unwritten === null || state.now < unwritten.retry.at) continue;
+    // Its answer decides what follows; without one the attempt counts as failed.
+    state.storage[file] = { ...unwritten, retry: retryAfter(state.now, unwritten.retry) };
+    emit(context, { type: 'write', file });
+  }
+}
+
+/** When a file is written again; Infinity for never. */
+export function storageDeadline({ storage }: State): number {
+  return Math.min(...FILES.map((file) => storage[file]?.retry.at ?? Number.POSITIVE_INFINITY));
+}

@@ -1,0 +1,372 @@
+/*
+ * A worker is one process of a generation. Its states, and what moves it from one to the next:
+ *
+ *                 spawned            asked to stop (shutdown signal)         exited
+ *   spawning ----------------> up ---------------------------------> stopping ------> ended
+ *     |   ^                    |                                        |               ^
+ *     |   |  backoff is over   |  exited, the policy restarts it        +---------------+
+ *     |   +---- backoff <------+                                          given up: still there long after
+ *     |            ^           |                                          SIGKILL, or the kernel refuses
+ *     +------------+           |  exited, the policy does not             signals and zero stops
+ *      spawn_failed            +----------------------------------------> ended
+ *
+ * `leave` goes beside it: the worker is to exit once new connections no longer reach its lane, the handshakes in progress have settled, its
+ * queue is empty and its connections have ended or are idle (generation.ts asks it to stop then).
+ *
+ * Deadlines: reload_uptime (up), the end of the backoff, SIGKILL after shutdown_timeout, giving up after SIGKILL, the next attempt of a
+ * signal that failed. Processes that outlive the main process are the subject of remains.ts.
+ */
+import { type Context, emit, report, reportFailure } from './context.ts';
+import type { Effect } from './effects.ts';
+import type { Of, WorkerKey } from './events.ts';
+import { describeExit } from './exit-text.ts';
+import type { ExitStatus, Failure } from './facts.ts';
+import type { Generation } from './generation.ts';
+import { leaveQueue } from './lane.ts';
+import { keepRemains } from './remains.ts';
+import { decideRestart } from './restart.ts';
+import { type Retry, retryAfter } from './retry.ts';
+import { mayRestart, workerOf } from './state.ts';
+
+export interface Worker {
+  index: number;
+  /** The lane it accepts from. */
+  lane: number;
+  /** A rescue worker: serves what is queued in a lane that another generation's worker left behind, and nothing else. */
+  relief: boolean;
+  /** Counts the starts of this worker; names one process among those that had this place. */
+  incarnation: number;
+  /** Restarts in a row without having been up for `resetAfter`. */
+  attempts: number;
+  life: WorkerLife;
+  /** It is to exit when its connections have ended or are idle. */
+  leave: Leave | null;
+}
+
+export interface Leave {
+  /** Since when no new connection reaches its lane; null as long as one still may. */
+  since: number | null;
+}
+
+export type WorkerLife =
+  /** The spawn was ordered, its result has not come back. */
+  | { name: 'spawning' }
+  | {
+      name: 'up';
+      pid: number;
+      since: number;
+      waiting: string[];
+      readyAt: number | null;
+      hung: boolean;
+      /** SIGKILL was sent, because it is hung. */
+      killed: boolean;
+      /** It finishes its connections by itself once it is asked to stop, so zero does not wait for them before. */
+      drains: boolean;
+    }
+  | { name: 'backoff'; until: number }
+  /** Got its shutdown signal. `killed`: SIGKILL was sent. */
+  | {
+      name: 'stopping';
+      pid: number;
+      since: number;
+      /** When SIGKILL is sent, or, once it was, when the process is given up; null for never. */
+      killAt: number | null;
+      killed: boolean;
+      /** The last signal could not be sent and is sent again. */
+      retry: Retry | null;
+      /** Why the kernel refuses every signal to it (EPERM): it keeps running until it exits on its own. */
+      refused: string | null;
+    }
+  /** Exited. `exit`: the restart policy does not start it again; null: it is not started while its generation leaves. */
+  | { name: 'ended'; exit: ExitStatus | null };
+
+/** After SIGKILL a process can only be held up in the kernel (state D); the wait for it ends here. */
+export const KILL_TIME = 10_000;
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** Orders the start of a worker in its place. */
+export function spawnWorker(context: Context, generation: Generation, worker: Worker): void {
+  worker.incarnation += 1;
+  worker.life = { name: 'spawning' };
+  const { lane, relief } = worker;
+  emit(context, { type: 'spawn', ...keyOf(generation, worker), lane, relief });
+}
+
+export function keyOf(generation: Generation, worker: Worker): WorkerKey {
+  return { generation: generation.id, worker: worker.index, incarnation: worker.incarnation };
+}
+
+export function newWorker(index: number, lane: number, relief: boolean): Worker {
+  const life = { name: 'ended', exit: null } as const;
+  return { index, lane, relief, incarnation: 0, attempts: 0, life, leave: null };
+}
+
+export function onSpawned(context: Context, event: Of<'spawned'>): void {
+  const found = workerOf(context.state, event);
+  if (found?.worker.life.name !== 'spawning') return;
+  const { generation, worker } = found;
+  const { pid } = event;
+  worker.life = {
+    name: 'up',
+    pid,
+    since: context.state.now,
+    waiting: [...generation.settings.gates, 'uptime'],
+    readyAt: null,
+    hung: false,
+    killed: false,
+    drains: false,
+  };
+  report(context, { event: 'worker_spawned', generation: generation.id, worker: worker.index, pid });
+  // It was asked to stop before it was there.
+  if (generation.stage.name === 'stopping') stopWorker(context, generation, worker);
+}
+
+export function onGatePassed(context: Context, event: Of<'gate_passed'>): void {
+  const found = workerOf(context.state, event);
+  if (found) passGate(context, found.generation, found.worker, event.gate);
+}
+
+function passGate(context: Context, generation: Generation, worker: Worker, gate: string): void {
+  const { life } = worker;
+  if (life.name !== 'up' || !life.waiting.includes(gate)) return;
+  const now = context.state.now;
+  const after = now - life.since;
+  life.waiting = life.waiting.filter((name) => name !== gate);
+  report(context, { event: 'gate_passed', generation: generation.id, worker: worker.index, gate, after });
+  if (life.waiting.length > 0) return;
+  life.readyAt = now;
+  emit(context, { type: 'listen_again', generation: generation.id });
+  emit(context, { type: 'inspect_lanes' });
+  report(context, { event: 'worker_ready', generation: generation.id, worker: worker.index, after });
+}
+
+/** A process exited. Returns why that is a failure of its generation, or undefined where it was asked to. */
+export function onExited(context: Context, event: Of<'exited'>): Failure | undefined {
+  const found = workerOf(context.state, event);
+  if (!found) return undefined;
+  const { generation, worker } = found;
+  const { life } = worker;
+  if (life.name !== 'up' && life.name !== 'stopping') return undefined;
+  const uptime = context.state.now - life.since;
+  const expected = life.name === 'stopping';
+  const { exit, usage, output } = event;
+  generation.usage = usage ?? generation.usage;
+  const place = { generation: generation.id, worker: worker.index };
+  report(context, { event: 'worker_exited', ...place, pid: life.pid, exit, expected, usage, uptime });
+  if (event.leftovers > 0) keepRemains(context, generation, keyOf(generation, worker));
+  leaveQueue(context.state, worker.lane);
+  emit(context, { type: 'inspect_lanes' });
+  if (expected) {
+    worker.life = { name: 'ended', exit };
+    return undefined;
+  }
+  const daemonised = event.leftovers > 0 && exit.kind === 'exited' && exit.code === 0;
+  restartOrEnd(context, generation, worker, exit, uptime, daemonised);
+  const reason = daemonised
+    ? 'its main process exited and left a daemon behind: run it in the foreground'
+    : (event.explained ?? describeExit(exit));
+  return { step: 'exit', reason, ...place, exit, output };
+}
+
+/** A worker could not be started. Returns why; it is started again where its generation proceeds. */
+export function onSpawnFailed(context: Context, event: Of<'spawn_failed'>): Failure | undefined {
+  const found = workerOf(context.state, event);
+  if (found?.worker.life.name !== 'spawning') return undefined;
+  const { generation, worker } = found;
+  const { step, reason } = event.failure;
+  const place = { generation: generation.id, worker: worker.index };
+  report(context, { event: 'worker_spawn_failed', ...place, step, reason });
+  restartOrEnd(context, generation, worker, { kind: 'unknown' }, 0, false);
+  return event.failure;
+}
+
+function restartOrEnd(
+  context: Context,
+  generation: Generation,
+  worker: Worker,
+  exit: ExitStatus,
+  uptime: number,
+  daemonised: boolean,
+): void {
+  const { settings } = generation;
+  // The lane of a rescue worker must be served, whatever the policy says of the service.
+  const restart = worker.relief ? { ...settings.restart, policy: 'always' as const } : settings.restart;
+  const decision = decideRestart(restart, exit, worker.attempts, uptime, daemonised);
+  if (!decision.restart) {
+    // Where it ends the supervisor, the 0 of a service that went into the background would be taken for success.
+    worker.life = { name: 'ended', exit: daemonised ? { kind: 'exited', code: 1 } : exit };
+    return;
+  }
+  if (!mayRestart(context.state, generation, worker)) {
+    worker.life = { name: 'ended', exit: null };
+    return;
+  }
+  const { attempts, delay } = decision;
+  worker.attempts = attempts;
+  worker.life = { name: 'backoff', until: context.state.now + delay };
+  const place = { generation: generation.id, worker: worker.index };
+  report(context, { event: 'worker_restarting', ...place, delay, attempt: attempts });
+}
+
+export function onPidChanged(context: Context, event: Of<'pid_changed'>): void {
+  const life = workerOf(context.state, event)?.worker.life;
+  if (life?.name !== 'up' && life?.name !== 'stopping') return;
+  const { generation, worker, pid } = event;
+  report(context, { event: 'worker_pid_changed', generation, worker, from: life.pid, pid });
+  life.pid = pid;
+}
+
+export function onDrains(context: Context, event: Of<'drains'>): void {
+  const life = workerOf(context.state, event)?.worker.life;
+  if (life?.name === 'up') life.drains = true;
+}
+
+/** The shutdown signal to one worker; one that waits for its restart is not started again. */
+export function stopWorker(context: Context, generation: Generation, worker: Worker): void {
+  const { life } = worker;
+  const { shutdownSignal, shutdownTimeout } = generation.settings;
+  const now = context.state.now;
+  if (life.name === 'backoff') worker.life = { name: 'ended', exit: null };
+  if (life.name !== 'up') return;
+  const { pid, since, killed } = life;
+  const wait = shutdownTimeout === 0 ? null : shutdownTimeout;
+  // No signal reaches a worker that got SIGKILL.
+  const killAt = killed ? now + KILL_TIME : wait === null ? null : now + wait;
+  worker.life = { name: 'stopping', pid, since, killAt, killed, retry: null, refused: null };
+  if (killed) return;
+  const key = keyOf(generation, worker);
+  emit(context, { type: 'signal', ...key, pid, signal: shutdownSignal });
+  const place = { generation: key.generation, worker: key.worker };
+  report(context, { event: 'worker_signalled', ...place, pid, signal: shutdownSignal });
+  if (context.state.stop?.now) killWorker(context, generation, worker, 'stop now');
+}
+
+/** SIGKILL to a worker that was asked to stop, and to its session. */
+export function killWorker(context: Context, generation: Generation, worker: Worker, reason: string): void {
+  const { life } = worker;
+  if (life.name !== 'stopping' || life.killed || life.refused !== null) return;
+  life.killed = true;
+  life.retry = null;
+  life.killAt = context.state.now + KILL_TIME;
+  kill(context, generation, worker, life.pid, reason);
+}
+
+/** SIGKILL to a worker that is hung; its end is a crash like any other. */
+export function killHung(context: Context, generation: Generation, worker: Worker): void {
+  const { life } = worker;
+  if (life.name !== 'up' || life.killed) return;
+  life.killed = true;
+  kill(context, generation, worker, life.pid, 'it is hung');
+}
+
+function kill(context: Context, generation: Generation, worker: Worker, pid: number, reason: string): void {
+  const key = keyOf(generation, worker);
+  emit(context, { type: 'kill', ...key, pid });
+  const place = { generation: key.generation, worker: key.worker };
+  report(context, { event: 'worker_killed', ...place, pid, reason });
+}
+
+/** A signal could not be sent. Where the kernel refuses it for good, the worker is reported as not stoppable. */
+export function onSignalFailed(
+  context: Context,
+  effect: Extract<Effect, { type: 'signal' | 'kill' }>,
+  failure: Failure,
+): void {
+  const found = workerOf(context.state, effect);
+  const life = found?.worker.life;
+  if (!found || (life?.name !== 'stopping' && life?.name !== 'up')) return;
+  const { generation, worker, pid } = effect;
+  const signal = effect.type === 'kill' ? 'SIGKILL' : effect.signal;
+  const { reason } = failure;
+  const isFinal = failure.errno === 'EPERM';
+  const known = life.name === 'stopping' && life.refused !== null;
+  if (isFinal && !known)
+    report(context, { event: 'worker_not_stoppable', generation, worker, pid, signal, reason });
+  if (life.name === 'up') {
+    // A hung worker: without a final refusal the next look finds it hung again.
+    life.killed = false;
+    life.hung = isFinal;
+    if (!isFinal) reportFailure(context, failure);
+    return;
+  }
+  if (isFinal) {
+    life.refused = reason;
+    life.retry = null;
+    life.killAt = null;
+    if (context.state.stop) giveUp(context, found.generation, found.worker);
+    return;
+  }
+  // An earlier signal than the one that is due by now.
+  if (effect.type === 'signal' && life.killed) return;
+  if (life.retry === null) reportFailure(context, failure);
+  life.retry = retryAfter(context.state.now, life.retry);
+}
+
+/** zero stops waiting for a process that no signal ends. */
+export function giveUp(context: Context, generation: Generation, worker: Worker): void {
+  const { life } = worker;
+  if (life.name !== 'stopping') return;
+  const message =
+    life.refused === null
+      ? `process ${life.pid} of generation ${generation.id} is still running ${KILL_TIME / 1000} s after SIGKILL (uninterruptible sleep, state D in ps); giving up on it`
+      : `process ${life.pid} of generation ${generation.id} keeps running: ${life.refused}`;
+  report(context, { event: 'error', step: 'kill', subject: `process ${life.pid}`, message });
+  worker.life = { name: 'ended', exit: null };
+  leaveQueue(context.state, worker.lane);
+}
+
+/** Does what the deadlines of a generation's workers ask for. */
+export function tickWorkers(context: Context, generation: Generation): void {
+  const { now } = context.state;
+  for (const worker of generation.workers) {
+    const { life } = worker;
+    if (life.name === 'up' && life.waiting.includes('uptime')) {
+      if (now >= life.since + generation.settings.reloadUptime)
+        passGate(context, generation, worker, 'uptime');
+    } else if (life.name === 'backoff') {
+      if (now >= life.until) spawnWorker(context, generation, worker);
+    } else if (life.name === 'stopping') {
+      tickStopping(context, generation, worker, life);
+    }
+  }
+}
+
+function tickStopping(
+  context: Context,
+  generation: Generation,
+  worker: Worker,
+  life: Extract<WorkerLife, { name: 'stopping' }>,
+): void {
+  const { now } = context.state;
+  if (life.killAt !== null && now >= life.killAt) {
+    const { shutdownTimeout } = generation.settings;
+    if (life.killed) giveUp(context, generation, worker);
+    else killWorker(context, generation, worker, `it did not stop within ${shutdownTimeout} ms`);
+    return;
+  }
+  if (life.retry === null || now < life.retry.at) return;
+  // Its answer comes at once; without one the attempt counts as failed.
+  life.retry = { ...life.retry, at: now + KILL_TIME };
+  const key = keyOf(generation, worker);
+  if (life.killed) emit(context, { type: 'kill', ...key, pid: life.pid });
+  else emit(context, { type: 'signal', ...key, pid: life.pid, signal: generation.settings.shutdownSignal });
+}
+
+/** A signal was sent. */
+export function onSignalled({ state }: Context, effect: Extract<Effect, { type: 'signal' | 'kill' }>): void {
+  const life = workerOf(state, effect)?.worker.life;
+  if (life?.name === 'stopping' && life.killed === (effect.type === 'kill')) life.retry = null;
+}
+
+/** The earliest time at which a worker of this generation wants a `tick`; Infinity for none. */
+export function workersDeadline(generation: Generation): number {
+  const deadlines = generation.workers.map(({ life }) => {
+    if (life.name === 'up' && life.waiting.includes('uptime'))
+      return life.since + generation.settings.reloadUptime;
+    if (life.name === 'backoff') return life.until;
+    if (life.name === 'stopping') return Math.min(life.killAt ?? NEVER, life.retry?.at ?? NEVER);
+    return NEVER;
+  });
+  return Math.min(NEVER, ...deadlines);
+}

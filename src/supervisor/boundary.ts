@@ -1,0 +1,45 @@
+import type { Fact } from '../lifecycle/facts.ts';
+
+type ErrorFact = Extract<Fact, { event: 'error' }>;
+
+/**
+ * The one error boundary of the supervisor: an exception in a callback, an effect or a step becomes one `error` event with its stack. It
+ * never ends the process while a worker runs.
+ */
+export class Boundary {
+  readonly #report: (fact: ErrorFact) => void;
+
+  /** @param report must not throw */
+  constructor(report: (fact: ErrorFact) => void) {
+    this.#report = report;
+  }
+
+  /** Runs `work`. Returns undefined where it has thrown. */
+  run<T>(step: string, work: () => T): T | undefined {
+    try {
+      return work();
+    } catch (error) {
+      this.caught(step, error);
+      return undefined;
+    }
+  }
+
+  /** The same callback, which throws nothing. */
+  guard<A extends unknown[]>(step: string, callback: (...args: A) => void): (...args: A) => void {
+    return (...args) => {
+      this.run(step, () => callback(...args));
+    };
+  }
+
+  /** Reports what somebody else has caught. */
+  caught(step: string, error: unknown): void {
+    this.#report(errorFact(step, error));
+  }
+}
+
+/** An exception as an event. `stack`: where it came from, for the report of a defect. */
+export function errorFact(step: string, error: unknown): ErrorFact {
+  const message = `${step}: ${error instanceof Error ? error.message : String(error)}`;
+  const stack = error instanceof Error ? error.stack : undefined;
+  return { event: 'error', step, message, ...(stack !== undefined && { stack }) };
+}

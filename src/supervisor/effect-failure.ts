@@ -1,0 +1,73 @@
+import type { AnsweredEffect } from '../lifecycle/effects.ts';
+import type { Failure } from '../lifecycle/facts.ts';
+import { isSystemFailure } from '../linux/errors.ts';
+import { ListenerError } from '../listeners/listener-error.ts';
+
+/** The word for each step, as errors and verdicts have it. */
+const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {
+  adopt: 'prepare',
+  discard: 'discard',
+  listen_again: 'listen',
+  inspect_lanes: 'inspect lanes',
+  promoted: 'promote',
+  signal: 'signal',
+  kill: 'kill',
+  kill_leftovers: 'kill remaining processes',
+  release: 'release',
+  steer: 'steer',
+  attend: 'watch lanes',
+  drain: 'read connections',
+  watch_stalls: 'watch for hung workers',
+  verify: 'verify',
+  prepare_lanes: 'prepare lanes',
+  kill_hook: 'kill hook',
+  write: 'write',
+};
+
+/** Why an effect could not be performed: its step, on what, and the errno. An error that no step foresees carries its stack. */
+export function failureOf(effect: AnsweredEffect, error: unknown): Failure {
+  const step = STEPS[effect.type];
+  const subject = error instanceof ListenerError ? `listener ${error.listener}` : subjectOf(effect);
+  const on = subject === undefined ? '' : ` (${subject})`;
+  const reason = `${step}${on}: ${error instanceof Error ? error.message : String(error)}`;
+  return { step, reason, ...(subject !== undefined && { subject }), ...cause(error) };
+}
+
+/** Why a file could not be written. */
+export function writeFailure(step: string, file: string, error: unknown): Failure {
+  const reason = `${step} ${file}: ${error instanceof Error ? error.message : String(error)}`;
+  return { step, reason, subject: file, ...cause(error) };
+}
+
+function cause(error: unknown): { errno?: string; stack?: string } {
+  const errno = error instanceof ListenerError ? error.code : isSystemFailure(error) ? error.code : null;
+  if (errno !== null) return { errno };
+  const isForeseen = error instanceof ListenerError;
+  return isForeseen || !(error instanceof Error) || error.stack === undefined ? {} : { stack: error.stack };
+}
+
+function subjectOf(effect: AnsweredEffect): string | undefined {
+  switch (effect.type) {
+    case 'signal':
+    case 'kill':
+      return `process ${effect.pid}`;
+    case 'kill_leftovers':
+      return `generation ${effect.generation}, worker ${effect.worker}`;
+    case 'adopt':
+    case 'listen_again':
+    case 'promoted':
+    case 'release':
+      return `generation ${effect.generation}`;
+    case 'attend':
+    case 'prepare_lanes':
+      return `lanes ${effect.lanes.join(', ')}`;
+    case 'kill_hook':
+      return `hook ${effect.hook}`;
+    case 'discard':
+      return `handover ${effect.handover}`;
+    case 'write':
+      return effect.file;
+    default:
+      return undefined;
+  }
+}
