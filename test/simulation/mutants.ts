@@ -1,5 +1,4 @@
 import { copy } from '../../src/lifecycle/copy.ts';
-import { steeredLanes } from '../../src/lifecycle/demands.ts';
 import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Event } from '../../src/lifecycle/events.ts';
 import { candidateOf, generationOf, type State } from '../../src/lifecycle/state.ts';
@@ -49,7 +48,7 @@ export const mutants: Record<string, Mutant> = {
     caught: /told to stop before settle/,
     step: before((state) => {
       for (const { workers } of state.generations) {
-        for (const { leave } of workers) if (leave?.since != null) leave.since -= 10_000;
+        for (const { leave } of workers) if (leave?.since != null) leave.since = 0;
       }
     }),
   },
@@ -70,10 +69,9 @@ export const mutants: Record<string, Mutant> = {
       for (const lane of altered.lanes) Object.assign(lane, { state: { name: 'unused' }, waiting: false });
       const wrong = step(altered, event);
       // It knows better afterwards, so that this is all that it does wrong.
-      const steered = steeredLanes(wrong.state.demands.steering);
       for (const [lane, right] of result.state.lanes.entries()) {
         const known = wrong.state.lanes[lane];
-        if (known) Object.assign(known, steered.has(lane) ? { waiting: right.waiting } : right);
+        if (known) Object.assign(known, right);
       }
       const { attend } = result.state.demands;
       wrong.state.demands = { ...wrong.state.demands, attend };
