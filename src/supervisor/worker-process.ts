@@ -1,10 +1,10 @@
 import path from 'node:path';
 import type { ReadinessConfig } from '../config/index.ts';
 import type { WorkerKey } from '../lifecycle/events.ts';
-import type { Fact } from '../lifecycle/facts.ts';
+import type { ExitStatus, Fact, Usage } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import { openPipe } from '../linux/pipes.ts';
-import { type ExitStatus, sendSignal, type Usage } from '../linux/processes.ts';
+import { sendSignal } from '../linux/processes.ts';
 import { processStat, sessionMembers } from '../linux/procfs.ts';
 import { closeFd } from '../linux/sockets.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';

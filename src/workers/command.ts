@@ -1,4 +1,4 @@
-import type { ExitStatus } from '../linux/processes.ts';
+import type { ExitStatus } from '../lifecycle/facts.ts';
 import { lookUpCommand, tools } from './commands.ts';
 import type { Environment } from './environment.ts';
 import { launchChain } from './launcher.ts';

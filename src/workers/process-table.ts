@@ -1,7 +1,9 @@
-import { type ExitStatus, pidfdOpen, reapOne, type Usage } from '../linux/processes.ts';
+import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
+import { pidfdOpen, reapOne } from '../linux/processes.ts';
 import { processStat } from '../linux/procfs.ts';
 import { reactor, type Watch } from '../linux/reactor.ts';
 import { closeFd } from '../linux/sockets.ts';
+import { exitStatusOf, usageOf } from './wait-status.ts';
 
 /** Called once, when the process has ended. `usage` is null when the kernel told somebody else. */
 export type OnExit = (status: ExitStatus, usage: Usage | null) => void;
@@ -100,7 +102,7 @@ export class ProcessTable {
     for (;;) {
       const ended = this.#system.reapOne();
       if (ended === null) return;
-      this.#report(ended.pid, ended.status, ended.usage);
+      this.#report(ended.pid, exitStatusOf(ended.status), usageOf(ended.usage));
     }
   }
 

@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import {
   becomeSubreaper,
-  decodeStatus,
   isSignalName,
   pidfdGetFd,
   pidfdOpen,
@@ -38,12 +37,6 @@ test('exit codes and signals', async () => {
   }
 });
 
-test('core dumps, real-time signals and what is neither', () => {
-  assert.deepEqual(decodeStatus(0x80 | 11), { kind: 'signaled', signal: 'SIGSEGV', coreDumped: true });
-  assert.deepEqual(decodeStatus(35), { kind: 'signaled', signal: 'SIGRTMIN+1', coreDumped: false });
-  assert.deepEqual(decodeStatus(0x137f), { kind: 'unknown' });
-});
-
 test('a running child is not reaped; its usage comes with its end', async () => {
   const { pid, release } = puppet();
   assert.equal(reapOne(), null);
@@ -53,10 +46,10 @@ test('a running child is not reaped; its usage comes with its end', async () => 
   const reaped = reapOne();
   closeFd(pidfd);
   assert.equal(reaped?.pid, pid);
-  assert.ok(reaped.usage.maxRssBytes > 100_000 && reaped.usage.maxRssBytes < 1e9);
-  assert.ok(reaped.usage.minorFaults > 0);
-  assert.ok(reaped.usage.userSeconds + reaped.usage.systemSeconds < 10);
-  assert.ok(reaped.usage.voluntaryContextSwitches > 0);
+  assert.ok(reaped.usage.maxrss > 100 && reaped.usage.maxrss < 1e6);
+  assert.ok(reaped.usage.minflt > 0);
+  assert.ok(reaped.usage.utime + reaped.usage.stime < 10);
+  assert.ok(reaped.usage.nvcsw > 0);
   assert.equal(sendSignal(pid, 'SIGTERM'), false);
   assert.throws(() => pidfdOpen(pid), { code: 'ESRCH', message: new RegExp(`process ${pid}`) });
 });

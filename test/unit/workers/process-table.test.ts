@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { becomeSubreaper, type ExitStatus, sendSignal } from '../../../src/linux/processes.ts';
+import type { ExitStatus } from '../../../src/lifecycle/facts.ts';
+import { becomeSubreaper, type Reaped, sendSignal } from '../../../src/linux/processes.ts';
 import { processStat, sessionMembers } from '../../../src/linux/procfs.ts';
 import { belongsTo, isDescendantOf } from '../../../src/workers/descendants.ts';
 import { ProcessTable } from '../../../src/workers/process-table.ts';
@@ -8,6 +9,19 @@ import { killLeftovers, killSession, leftovers } from '../../../src/workers/stop
 import { script, table } from './support.ts';
 
 becomeSubreaper();
+
+const usage: Reaped['usage'] = {
+  utime: 0,
+  stime: 0,
+  maxrss: 0,
+  minflt: 0,
+  majflt: 0,
+  inblock: 0,
+  oublock: 0,
+  nsignals: 0,
+  nvcsw: 0,
+  nivcsw: 0,
+};
 
 function foreign(pid: number): Promise<ExitStatus> {
   return new Promise((resolve) => table.watchForeign(pid, resolve));
@@ -30,7 +44,7 @@ test('many that end at once are all reported', async () => {
 });
 
 test('a child that ended before it was adopted is not lost', async () => {
-  const queue = [{ pid: 7, status: { kind: 'exited', code: 0 } as const, usage: null as never }];
+  const queue: Reaped[] = [{ pid: 7, status: 0, usage }];
   let signalled: () => void = () => assert.fail('not started');
   const own = new ProcessTable({
     reapOne: () => queue.shift() ?? null,
@@ -42,7 +56,7 @@ test('a child that ended before it was adopted is not lost', async () => {
   own.adopt(7, (status) => assert.deepEqual(status, { kind: 'exited', code: 0 }));
   own.start();
   assert.equal(own.known().size, 0);
-  queue.push({ pid: 8, status: { kind: 'exited', code: 0 } as const, usage: null as never });
+  queue.push({ pid: 8, status: 0, usage });
   // SIGCHLD came before the adoption: nobody signals again.
   const status = await new Promise((resolve) => own.adopt(8, resolve));
   assert.deepEqual(status, { kind: 'exited', code: 0 });

@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import type { Address } from '../../../src/config/address.ts';
 import type { RuntimeConfig } from '../../../src/config/schema.ts';
-import type { ExitStatus, Usage } from '../../../src/linux/processes.ts';
+import type { ExitStatus, Usage } from '../../../src/lifecycle/facts.ts';
 import type { SocketAddress } from '../../../src/linux/sockaddr.ts';
 import { type SpawnRequest, spawnProcess } from '../../../src/linux/spawn.ts';
 import { WorkerOutput } from '../../../src/workers/output.ts';
