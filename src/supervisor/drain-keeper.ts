@@ -1,6 +1,6 @@
 import type { WorkerKey } from '../lifecycle/events.ts';
 import { sessionMembers } from '../linux/procfs.ts';
-import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Listeners } from '../listeners/listeners.ts';
 import type { Timers } from '../readiness/index.ts';
 import { type Places, WorkerConnections } from '../workers/connections.ts';
 import type { Happening } from './engine.ts';
@@ -12,7 +12,7 @@ const INTERVAL = 100;
 
 export interface DrainContext {
   readonly generations: Generations;
-  readonly listeners: ListenerSet;
+  readonly listeners: Listeners;
   readonly timers: Timers;
   readonly post: (happening: Happening) => void;
   readonly failed: (error: unknown) => void;

@@ -6,7 +6,7 @@ import type { RunHook } from '../lifecycle/hook.ts';
 import type { Verdict } from '../lifecycle/state.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import { isSystemFailure } from '../linux/errors.ts';
-import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Listeners } from '../listeners/listeners.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
 import type { Keepers } from './keepers.ts';
@@ -15,7 +15,7 @@ import type { Prepared } from './prepare.ts';
 /** What the performer works on. */
 export interface Stage {
   readonly generations: Generations;
-  readonly listeners: ListenerSet;
+  readonly listeners: Listeners;
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
   readonly prepare: (rollback: Rollback | null) => Promise<Prepared | Failure>;

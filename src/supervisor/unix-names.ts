@@ -1,5 +1,5 @@
 import { localAddress } from '../linux/sockets.ts';
-import type { ListenerSnapshot } from '../listeners/listener-set.ts';
+import type { ListenerSnapshot } from '../listeners/listeners.ts';
 
 /**
  * The names that connections to Unix listeners have: that of the socket they came in by, and a lane's is the one it was bound under

@@ -7,7 +7,7 @@ import { openPipe } from '../linux/pipes.ts';
 import { sendSignal } from '../linux/processes.ts';
 import { processStat, sessionMembers } from '../linux/procfs.ts';
 import { closeFd } from '../linux/sockets.ts';
-import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Listeners } from '../listeners/listeners.ts';
 import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } from '../readiness/index.ts';
 import { belongsTo } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
@@ -28,7 +28,7 @@ export interface WorkerContext {
   readonly output: OutputLog;
   readonly timers: Timers;
   readonly runCommand: (prepared: Prepared) => RunCommand;
-  readonly listeners: ListenerSet;
+  readonly listeners: Listeners;
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
 }
