@@ -58,15 +58,6 @@ function readUsage(usage: Buffer): ResourceUsage {
   };
 }
 
-/**
- * kill(2) to one process; false when it does not exist. Throws SystemError EPERM, RangeError for an unknown signal and for
- * a pid that would mean a group or everybody.
- */
-export function sendSignal(pid: number, signal: string): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) throw new RangeError(`not a process id: ${pid}`);
-  return tryCall(['ESRCH'], 'kill', pid, signalNumber(signal)) !== 'ESRCH';
-}
-
 /** A descriptor that means this process and no later one of the same number; readable once it has ended. Throws SystemError ESRCH. */
 export function pidfdOpen(pid: number): number {
   return callAbout(`pidfd_open of process ${pid}`, 'syscall', SYS_PIDFD_OPEN, pid, 0, 0, 0);

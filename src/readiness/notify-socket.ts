@@ -1,7 +1,5 @@
-import { unlinkSync } from 'node:fs';
-import { createDatagramSocket, type Datagram, receiveDatagram } from '../linux/datagrams.ts';
-import { reactor } from '../linux/reactor.ts';
-import { closeFd } from '../linux/sockets.ts';
+import type { Datagram } from '../linux/datagrams.ts';
+import type { DatagramCalls, DescriptorCalls } from '../linux/kernel.ts';
 import { type NotifyMessage, parseNotification } from './notify-message.ts';
 
 export interface Sender {
@@ -17,7 +15,10 @@ export interface NotifySource {
   subscribe(listener: (message: NotifyMessage, sender: Sender) => void): () => void;
 }
 
+type NotifyCalls = DatagramCalls & Pick<DescriptorCalls, 'watch' | 'closeFd'>;
+
 export interface NotifySocketOptions {
+  readonly kernel: NotifyCalls;
   /** In the runtime directory; at most 107 bytes (sun_path, unix(7)). */
   readonly path: string;
   /** Who the worker runs as: the socket is theirs, mode 0600, and they may speak, besides root and zero's own user. */
@@ -37,6 +38,7 @@ const FOREIGN_USERS = 8;
  */
 export class NotifySocket implements NotifySource {
   readonly path: string;
+  readonly #kernel: NotifyCalls;
   readonly #fd: number;
   readonly #watch: { close(): void };
   readonly #allowed: ReadonlySet<number>;
@@ -47,16 +49,17 @@ export class NotifySocket implements NotifySource {
   #ignored = 0;
   #open = true;
 
-  constructor({ path, owner, warn }: NotifySocketOptions) {
+  constructor({ kernel, path, owner, warn }: NotifySocketOptions) {
+    this.#kernel = kernel;
     this.path = path;
     this.#warn = warn;
     this.#allowed = new Set([owner.uid, 0, process.getuid?.() ?? owner.uid]);
-    this.#fd = createDatagramSocket(path, { ...owner, mode: 0o600 });
+    this.#fd = kernel.createDatagramSocket(path, { ...owner, mode: 0o600 });
     try {
-      this.#watch = reactor.watch(this.#fd, () => this.#receive());
+      this.#watch = kernel.watch(this.#fd, () => this.#receive(DATAGRAMS_PER_TURN));
     } catch (error) {
-      closeFd(this.#fd);
-      unlinkSync(path);
+      kernel.closeFd(this.#fd);
+      kernel.unlink(path);
       throw error;
     }
   }
@@ -80,20 +83,20 @@ export class NotifySocket implements NotifySource {
     this.#open = false;
     this.#listeners.clear();
     this.#watch.close();
-    closeFd(this.#fd);
+    this.#kernel.closeFd(this.#fd);
     try {
-      unlinkSync(this.path);
+      this.#kernel.unlink(this.path);
     } catch {
       // The service, or whoever cleans the directory, took it away before.
     }
   }
 
-  #receive(): void {
-    for (let count = 0; count < DATAGRAMS_PER_TURN && this.#open; count += 1) {
-      const datagram = receiveDatagram(this.#fd);
+  #receive(limit: number): void {
+    for (let count = 0; count < limit && this.#open; count += 1) {
+      const datagram = this.#kernel.receiveDatagram(this.#fd);
       if (datagram === null) return;
       // Nothing is stored here; and closing is what answers a barrier.
-      for (const fd of datagram.fds) closeFd(fd);
+      for (const fd of datagram.fds) this.#kernel.closeFd(fd);
       this.#take(datagram);
     }
   }

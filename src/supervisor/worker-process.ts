@@ -3,13 +3,11 @@ import type { ReadinessConfig } from '../config/index.ts';
 import type { WorkerKey } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact, Usage } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
-import { openPipe } from '../linux/pipes.ts';
-import { sendSignal } from '../linux/processes.ts';
-import { processStat, sessionMembers } from '../linux/procfs.ts';
-import { closeFd } from '../linux/sockets.ts';
+import type { Kernel } from '../linux/kernel.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } from '../readiness/index.ts';
-import { belongsTo } from '../workers/descendants.ts';
+import { type Delivery, describeRefusal, joinDeliveries, NOBODY } from '../workers/delivery.ts';
+import { belongsTo, sessionMembers } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
 import { WorkerOutput } from '../workers/output.ts';
 import type { OutputLog } from '../workers/output-log.ts';
@@ -21,6 +19,7 @@ import type { Happening } from './engine.ts';
 import type { Prepared } from './prepare.ts';
 
 export interface WorkerContext {
+  readonly kernel: Kernel;
   readonly runtimeDirectory: string;
   readonly table: ProcessTable;
   readonly stdout: Sink;
@@ -68,6 +67,7 @@ export class WorkerProcess {
     this.key = key;
     this.post = post;
     this.#context = context;
+    const { kernel } = context;
     const { config, settings, release, user, acquired } = prepared;
     const { readiness, runtime } = config.service;
     const { shutdownSignal: signal, shutdownTimeout: timeout } = settings;
@@ -80,18 +80,18 @@ export class WorkerProcess {
       );
       const owner = user ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
       const warn = (message: string) => context.report({ event: 'warning', about: 'notify', message });
-      this.#notify = new NotifySocket({ path: notifyPath, owner, warn });
+      this.#notify = new NotifySocket({ kernel, path: notifyPath, owner, warn });
       undo.push(() => this.#notify.close());
       const { stdout, stderr } = context;
       const { generation, worker } = key;
       const record = (stream: 'stdout' | 'stderr', bytes: Buffer) =>
         context.output.add({ generation, worker, stream }, bytes);
-      this.#output = new WorkerOutput({ stdout, stderr, record, owner: user });
+      this.#output = new WorkerOutput(kernel, { stdout, stderr, record, owner: user });
       undo.push(() => this.#output.close());
-      const readyPipe = readiness.ready_fd === undefined ? null : openPipe();
-      if (readyPipe) undo.push(() => closeFd(readyPipe.read));
+      const readyPipe = readiness.ready_fd === undefined ? null : kernel.openPipe();
+      if (readyPipe) undo.push(() => kernel.closeFd(readyPipe.read));
       try {
-        const { pid } = spawnWorker({
+        const { pid } = spawnWorker(kernel, {
           generation: key.generation,
           worker: key.worker,
           runtime,
@@ -110,11 +110,10 @@ export class WorkerProcess {
         this.pid = pid;
         undo.push(() => this.kill());
       } finally {
-        if (readyPipe) closeFd(readyPipe.write);
+        if (readyPipe) kernel.closeFd(readyPipe.write);
       }
       this.#output.closeChildEnds();
-      this.startTime = processStat(this.pid)?.startTime ?? 0;
-      context.table.adopt(this.pid, (exit, usage) => this.#left(this.session, exit, usage));
+      this.startTime = kernel.processStat(this.pid)?.startTime ?? 0;
       this.#notify.subscribe((message) => {
         if (message.kind === 'main_pid') this.#mainPid(message.pid);
         else if (message.kind === 'drains') this.#context.post({ type: 'drains', ...this.key });
@@ -122,6 +121,7 @@ export class WorkerProcess {
       const steered = acquired.listeners.filter((listener) => listener.steered).map(({ name }) => name);
       // A relief is there for what waits already; nobody asks whether it is ready.
       this.#gates = startGates(post.relief ? NO_GATES : readiness, {
+        kernel,
         openProbe: (listener) => context.listeners.openProbe(acquired, listener, post.lane),
         steered: post.relief ? [] : steered,
         notify: this.#notify,
@@ -131,6 +131,8 @@ export class WorkerProcess {
         passed: (gate) => this.#gatePassed(gate),
         failed: (gate, reason) => this.#gateFailed(gate, reason),
       });
+      // Last: the exit of a process that is only half set up must not be evaluated.
+      context.table.adopt(this.pid, (exit, usage) => this.#left(this.session, exit, usage));
     } catch (error) {
       for (const step of undo.reverse()) step();
       throw isSystemFailure(error) ? new SpawnError(error, release.executable) : error;
@@ -164,23 +166,35 @@ export class WorkerProcess {
     return this.#life === 'ended';
   }
 
-  /** A signal to its main process. False, and nothing happens, once that has left: its pid may already be somebody else's. */
-  signal(signal: string): boolean {
-    return this.#life === 'running' && sendSignal(this.pid, signal);
+  /**
+   * Sends a signal to the main process. Once that has exited nothing happens: its pid may mean another process. Reports a
+   * refusal. Throws RangeError for an unknown signal.
+   */
+  signal(signal: string): Delivery {
+    if (this.#life !== 'running') return NOBODY;
+    return this.#reported(signal, this.#context.table.signal(this.pid, signal));
   }
 
-  /** SIGKILL to everything of it. */
-  kill(): void {
-    killSession(this.session);
-    sendSignal(this.pid, 'SIGKILL');
+  /** Sends SIGKILL to the main process and to every process of the session. Reports refusals. */
+  kill(): Delivery {
+    const { kernel, table } = this.#context;
+    const session = killSession(kernel, this.session);
+    const { pid } = this;
+    // A main process that was announced with MAINPID= may be in another session.
+    const reached = [...session.signalled, ...session.refused.map((refusal) => refusal.pid)].includes(pid);
+    const main = reached ? NOBODY : table.signal(pid, 'SIGKILL');
+    return this.#reported('SIGKILL', joinDeliveries([session, main]));
   }
 
-  /** SIGKILL to what outlived its main process. */
-  killLeftovers(): void {
-    const pids = killLeftovers(this.#departed(), this.#context.table.known());
+  /** Sends SIGKILL to the processes that remain of the worker after its main process has exited. Reports refusals. */
+  killLeftovers(): Delivery {
+    const { kernel, table, report } = this.#context;
+    const delivery = this.#reported('SIGKILL', killLeftovers(kernel, this.#departed(), table.known()));
     const { generation, worker } = this.key;
-    if (pids.length > 0) this.#context.report({ event: 'leftovers_killed', generation, worker, pids });
+    const pids = [...delivery.signalled];
+    if (pids.length > 0) report({ event: 'leftovers_killed', generation, worker, pids });
     this.#end();
+    return delivery;
   }
 
   /** Lets go of everything; the process itself goes on, if it is there. */
@@ -211,7 +225,7 @@ export class WorkerProcess {
   #findOwnSocket(): string | null {
     const strangers = this.#context.listeners.strangers();
     if (strangers.length === 0) return null;
-    const members = new Set([this.pid, ...sessionMembers(this.session)]);
+    const members = new Set([this.pid, ...sessionMembers(this.#context.kernel, this.session)]);
     const own = strangers.find(({ holder }) => holder !== null && members.has(holder.pid));
     return own === undefined
       ? null
@@ -220,8 +234,17 @@ export class WorkerProcess {
 
   /** A process that leaves closes its ready descriptor first; how it left, which is known in a moment, says more. */
   #gateFailed(gate: string, reason: string): void {
-    if (processStat(this.pid)?.exiting ?? true) return;
+    if (this.#context.kernel.processStat(this.pid)?.exiting ?? true) return;
     this.#context.post({ type: 'gate_failed', ...this.key, gate, reason });
+  }
+
+  #reported(signal: string, delivery: Delivery): Delivery {
+    const { generation, worker } = this.key;
+    for (const refusal of delivery.refused) {
+      const message = `generation ${generation}, worker ${worker}: ${describeRefusal(signal, refusal)}`;
+      this.#context.report({ event: 'error', step: 'signal', message });
+    }
+    return delivery;
   }
 
   #end(): void {
@@ -253,7 +276,11 @@ export class WorkerProcess {
   }
 
   #remains(): number[] {
-    const { session, orphans } = leftovers(this.#departed(), this.#context.table.known());
+    const { session, orphans } = leftovers(
+      this.#context.kernel,
+      this.#departed(),
+      this.#context.table.known(),
+    );
     return [...session, ...orphans];
   }
 
@@ -272,7 +299,7 @@ export class WorkerProcess {
         this.#context.table.watchForeign(pid, gone);
       } catch (error) {
         // It left between the look and the watch. What cannot be watched (EMFILE) is killed when its time is over.
-        if (isSystemFailure(error) && error.code === 'ESRCH') setImmediate(gone);
+        if (isSystemFailure(error) && error.code === 'ESRCH') this.#context.kernel.defer(gone);
       }
     }
   }
@@ -281,7 +308,7 @@ export class WorkerProcess {
     if (pid === this.pid) return;
     const { key } = this;
     const { table, report } = this.#context;
-    const refused = !belongsTo(pid, { pid: this.pid, session: this.session });
+    const refused = !belongsTo(this.#context.kernel, pid, { pid: this.pid, session: this.session });
     if (refused) {
       const message = `generation ${key.generation}: MAINPID=${pid} is none of this service's processes: ignored`;
       report({ event: 'warning', about: 'notify', message });

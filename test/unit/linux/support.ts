@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
 import type { ExitStatus } from '../../../src/lifecycle/facts.ts';
-import { pidfdOpen, reapOne, sendSignal } from '../../../src/linux/processes.ts';
+import { pidfdOpen, reapOne } from '../../../src/linux/processes.ts';
 import { reactor } from '../../../src/linux/reactor.ts';
 import { closeFd } from '../../../src/linux/sockets.ts';
 import { type SpawnRequest, spawnProcess } from '../../../src/linux/spawn.ts';
 import { exitStatusOf } from '../../../src/workers/wait-status.ts';
+import { sendSignal } from '../../support/send-signal.ts';
 
 /** A folder that is gone after the tests of this file. */
 export function temporaryFolder(): string {

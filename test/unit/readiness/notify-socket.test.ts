@@ -7,6 +7,7 @@ import { after, afterEach, beforeEach, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { sendDatagram } from '../../../src/linux/datagrams.ts';
+import { linux } from '../../../src/linux/kernel.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { NotifySocket } from '../../../src/readiness/index.ts';
 import { startNotifyGate } from '../../../src/readiness/notify.ts';
@@ -31,7 +32,12 @@ beforeEach(() => {
   path = join(directory, `${count}.sock`);
   warnings = [];
   heard = [];
-  socket = new NotifySocket({ path, owner: { uid, gid }, warn: (message) => warnings.push(message) });
+  socket = new NotifySocket({
+    kernel: linux,
+    path,
+    owner: { uid, gid },
+    warn: (message) => warnings.push(message),
+  });
   socket.subscribe((message, sender) => heard.push({ text: message.kind, pid: sender.pid }));
 });
 afterEach(() => socket.close());
@@ -113,6 +119,7 @@ describe('a notify socket', () => {
     // Anybody may write to the abstract name: it is the sender's user that decides.
     const name = `@zero-notify-test-${process.pid}`;
     socket = new NotifySocket({
+      kernel: linux,
       path: name,
       owner: { uid: 12345, gid },
       warn: (message) => warnings.push(message),
@@ -164,7 +171,7 @@ describe('a notify socket', () => {
     closeSync(probe);
     socket.close();
     for (let index = 0; index < 20; index += 1) {
-      new NotifySocket({ path, owner: { uid, gid }, warn: () => {} }).close();
+      new NotifySocket({ kernel: linux, path, owner: { uid, gid }, warn: () => {} }).close();
     }
     const again = openSync('/dev/null', 'r');
     assert.ok(again <= probe);
