@@ -1,4 +1,5 @@
 import type { Datagram } from '../linux/datagrams.ts';
+import { isSystemFailure } from '../linux/errors.ts';
 import type { DatagramCalls, DescriptorCalls } from '../linux/kernel.ts';
 import { type NotifyMessage, parseNotification } from './notify-message.ts';
 
@@ -29,6 +30,8 @@ export interface NotifySocketOptions {
 
 // One turn of the event loop reads no more than this; the reactor is level-triggered and comes back for the rest.
 const DATAGRAMS_PER_TURN = 64;
+// The kernel queues net.unix.max_dgram_qlen datagrams (10 by default, 512 with systemd); more may follow meanwhile.
+const DATAGRAMS_PER_DRAIN = 4_096;
 // A worker's socket warns about so many foreign users; a longer list says no more.
 const FOREIGN_USERS = 8;
 
@@ -46,6 +49,7 @@ export class NotifySocket implements NotifySource {
   readonly #listeners = new Set<(message: NotifyMessage, sender: Sender) => void>();
   readonly #foreign = new Set<number>();
   #ready = false;
+  #failed = false;
   #ignored = 0;
   #open = true;
 
@@ -78,6 +82,14 @@ export class NotifySocket implements NotifySource {
     return () => this.#listeners.delete(listener);
   }
 
+  /**
+   * Passes on every datagram that waits, without waiting for more. To be called before the exit of a possible sender is
+   * evaluated: a process may send MAINPID= as its last act.
+   */
+  drain(): void {
+    this.#receive(DATAGRAMS_PER_DRAIN);
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
@@ -93,11 +105,23 @@ export class NotifySocket implements NotifySource {
 
   #receive(limit: number): void {
     for (let count = 0; count < limit && this.#open; count += 1) {
-      const datagram = this.#kernel.receiveDatagram(this.#fd);
+      const datagram = this.#next();
       if (datagram === null) return;
       // Nothing is stored here; and closing is what answers a barrier.
       for (const fd of datagram.fds) this.#kernel.closeFd(fd);
       this.#take(datagram);
+    }
+  }
+
+  #next(): Datagram | null {
+    try {
+      return this.#kernel.receiveDatagram(this.#fd);
+    } catch (error) {
+      if (!isSystemFailure(error)) throw error;
+      // recvmsg(2): ENOMEM. The datagram still waits, and the reactor calls again.
+      if (!this.#failed) this.#warn(`notify socket ${this.path}: ${error.message}. zero tries again.`);
+      this.#failed = true;
+      return null;
     }
   }
 

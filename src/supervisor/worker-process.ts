@@ -7,16 +7,17 @@ import type { Kernel } from '../linux/kernel.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } from '../readiness/index.ts';
 import { type Delivery, describeRefusal, joinDeliveries, NOBODY } from '../workers/delivery.ts';
-import { belongsTo, sessionMembers } from '../workers/descendants.ts';
+import { belongsTo, isRunning, sessionMembers } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
 import { WorkerOutput } from '../workers/output.ts';
 import type { OutputLog } from '../workers/output-log.ts';
 import type { ProcessTable } from '../workers/process-table.ts';
 import type { Sink } from '../workers/sink.ts';
 import { SpawnError, spawnWorker } from '../workers/spawner.ts';
-import { type Departed, killLeftovers, killSession, leftovers } from '../workers/stopper.ts';
+import { killSession } from '../workers/stopper.ts';
 import type { Happening } from './engine.ts';
 import type { Prepared } from './prepare.ts';
+import { Remains } from './remains.ts';
 
 export interface WorkerContext {
   readonly kernel: Kernel;
@@ -59,6 +60,7 @@ export class WorkerProcess {
   readonly #gates: Gates;
   /** Those of gates that were closed while they waited: who it failed by is told the reason after that. */
   #reasons: readonly string[] = [];
+  readonly #remains: Remains;
   #follow: { close(): void } | null = null;
   #life: 'running' | 'remains' | 'ended' = 'running';
 
@@ -114,6 +116,7 @@ export class WorkerProcess {
       }
       this.#output.closeChildEnds();
       this.startTime = kernel.processStat(this.pid)?.startTime ?? 0;
+      this.#remains = new Remains(context, { session: this.session, since: this.startTime, ...key });
       this.#notify.subscribe((message) => {
         if (message.kind === 'main_pid') this.#mainPid(message.pid);
         else if (message.kind === 'drains') this.#context.post({ type: 'drains', ...this.key });
@@ -188,11 +191,10 @@ export class WorkerProcess {
 
   /** Sends SIGKILL to the processes that remain of the worker after its main process has exited. Reports refusals. */
   killLeftovers(): Delivery {
-    const { kernel, table, report } = this.#context;
-    const delivery = this.#reported('SIGKILL', killLeftovers(kernel, this.#departed(), table.known()));
+    const delivery = this.#reported('SIGKILL', this.#remains.kill());
     const { generation, worker } = this.key;
     const pids = [...delivery.signalled];
-    if (pids.length > 0) report({ event: 'leftovers_killed', generation, worker, pids });
+    if (pids.length > 0) this.#context.report({ event: 'leftovers_killed', generation, worker, pids });
     this.#end();
     return delivery;
   }
@@ -252,14 +254,12 @@ export class WorkerProcess {
     this.close();
   }
 
-  #departed(): Departed {
-    const { generation, worker } = this.key;
-    return { session: this.session, since: this.startTime, generation, worker };
-  }
-
-  /** A process that was its main process has ended. */
+  /** A process that was the main process of this worker has exited. */
   #left(pid: number, exit: ExitStatus, usage: Usage | null): void {
-    // It named another as its main process before: this was only the old one.
+    // The service announced another main process before.
+    if (pid !== this.pid) return;
+    // It may also have done so right before the exit.
+    this.#notify.drain();
     if (pid !== this.pid) return;
     const { key } = this;
     this.#gates.close();
@@ -267,49 +267,45 @@ export class WorkerProcess {
     this.#output.drain();
     const output = this.lines();
     const failed = launcherFailure(exit, output);
-    const remains = this.#remains();
     const explained = failed === null ? null : `could not be started: ${failed}`;
+    const leftovers = this.#awaitRemains();
+    this.#context.post({ type: 'exited', ...key, exit, usage, leftovers, output, explained });
+  }
+
+  /** Returns how many processes remain. */
+  #awaitRemains(): number {
     this.#life = 'remains';
-    if (remains.length === 0) this.#end();
-    else this.#awaitRemains(remains);
-    this.#context.post({ type: 'exited', ...key, exit, usage, leftovers: remains.length, output, explained });
-  }
-
-  #remains(): number[] {
-    const { session, orphans } = leftovers(
-      this.#context.kernel,
-      this.#departed(),
-      this.#context.table.known(),
-    );
-    return [...session, ...orphans];
-  }
-
-  #awaitRemains(pids: readonly number[]): void {
-    const waiting = new Set(pids);
-    for (const pid of pids) {
-      const gone = () => {
-        waiting.delete(pid);
-        if (waiting.size > 0) return;
-        const more = this.#remains();
-        if (more.length > 0) return this.#awaitRemains(more);
+    const pids = this.#remains.find();
+    if (pids === null) {
+      const message = 'cannot list /proc to find the remaining processes of a worker that has exited';
+      this.#context.report({ event: 'error', step: 'exit', message });
+      // There may be one: SIGKILL follows when the time for remaining processes is over.
+      return 1;
+    }
+    if (pids.length === 0) this.#end();
+    else
+      this.#remains.whenGone(pids, () => {
         this.#end();
         this.#context.post({ type: 'leftovers_gone', ...this.key });
-      };
-      try {
-        this.#context.table.watchForeign(pid, gone);
-      } catch (error) {
-        // It left between the look and the watch. What cannot be watched (EMFILE) is killed when its time is over.
-        if (isSystemFailure(error) && error.code === 'ESRCH') this.#context.kernel.defer(gone);
-      }
-    }
+      });
+    return pids.length;
+  }
+
+  /**
+   * Whether a process belongs to this worker. The kernel gives the children of a main process that has exited to the
+   * supervisor, also before the main process is reaped; they are found as remaining processes.
+   */
+  #owns(pid: number): boolean {
+    const { pid: main, session } = this;
+    if (belongsTo(this.#context.kernel, pid, { pid: main, session })) return true;
+    return !isRunning(this.#context.kernel, main) && (this.#remains.find() ?? []).includes(pid);
   }
 
   #mainPid(pid: number): void {
     if (pid === this.pid) return;
     const { key } = this;
     const { table, report } = this.#context;
-    const refused = !belongsTo(this.#context.kernel, pid, { pid: this.pid, session: this.session });
-    if (refused) {
+    if (!this.#owns(pid)) {
       const message = `generation ${key.generation}: MAINPID=${pid} is none of this service's processes: ignored`;
       report({ event: 'warning', about: 'notify', message });
       return;

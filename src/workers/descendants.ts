@@ -1,4 +1,5 @@
 import type { ProcessCalls } from '../linux/kernel.ts';
+import type { ProcessStat } from '../linux/procfs.ts';
 
 /**
  * True when `ancestor` is the parent, or the parent's parent and so on, of `pid`. False also when a process between the two has ended:
@@ -25,7 +26,7 @@ export function belongsTo(
   worker: { readonly pid: number; readonly session: number },
 ): boolean {
   const stat = kernel.processStat(pid);
-  if (stat === null || stat.state === 'Z' || stat.state === 'X') return false;
+  if (stat === null || !isAlive(stat)) return false;
   return pid === worker.pid || stat.session === worker.session || isDescendantOf(kernel, pid, worker.pid);
 }
 
@@ -35,4 +36,15 @@ export function sessionMembers(kernel: ProcessCalls, session: number): number[] 
     .listProcesses()
     .filter((process) => process.session === session)
     .map(({ pid }) => pid);
+}
+
+/** Whether a process exists and has not exited. */
+export function isRunning(kernel: ProcessCalls, pid: number): boolean {
+  const stat = kernel.processStat(pid);
+  return stat !== null && isAlive(stat);
+}
+
+/** False for a zombie. */
+export function isAlive({ state }: ProcessStat): boolean {
+  return state !== 'Z' && state !== 'X';
 }

@@ -1,6 +1,7 @@
 import type { Kernel } from '../linux/kernel.ts';
 import type { ProcessStat } from '../linux/procfs.ts';
 import { type Delivery, joinDeliveries, signalOnce } from './delivery.ts';
+import { isAlive } from './descendants.ts';
 
 /** The worker whose remains are looked for. */
 export interface Departed {
@@ -27,7 +28,7 @@ const MAX_ROUNDS = 10;
  * worker, nobody waits for it (`known`), and its environment does not name another worker.
  */
 export function leftovers(kernel: Kernel, departed: Departed, known: ReadonlySet<number>): Leftovers {
-  const alive = kernel.listProcesses().filter(({ pid, state }) => isAlive(state) && !known.has(pid));
+  const alive = kernel.listProcesses().filter((process) => isAlive(process) && !known.has(process.pid));
   const session = alive.filter((process) => process.session === departed.session);
   const orphans = alive.filter((process) => isOrphanOf(kernel, process, departed));
   return { session: session.map(({ pid }) => pid), orphans: orphans.map(({ pid }) => pid) };
@@ -62,10 +63,7 @@ function killUntilGone(kernel: Kernel, wanted: (process: ProcessStat) => boolean
       .listProcesses()
       .filter(
         (process) =>
-          isAlive(process.state) &&
-          !tried.has(process.pid) &&
-          wanted(process) &&
-          isForeign(kernel, process, own),
+          isAlive(process) && !tried.has(process.pid) && wanted(process) && isForeign(kernel, process, own),
       );
     if (found.length === 0) break;
     for (const process of found) {
@@ -84,10 +82,6 @@ function killUntilGone(kernel: Kernel, wanted: (process: ProcessStat) => boolean
 // Never this process, its own session, init or the kernel's threads (session 0), whatever number was requested.
 function isForeign(kernel: Kernel, { pid, session }: ProcessStat, own: number): boolean {
   return pid > 1 && pid !== kernel.pid && session !== 0 && session !== own;
-}
-
-function isAlive(state: string): boolean {
-  return state !== 'Z' && state !== 'X';
 }
 
 function isOrphanOf(kernel: Kernel, candidate: ProcessStat, departed: Departed): boolean {

@@ -7,6 +7,7 @@ import { after, afterEach, beforeEach, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { sendDatagram } from '../../../src/linux/datagrams.ts';
+import { errnoNumber, SystemError } from '../../../src/linux/errors.ts';
 import { linux } from '../../../src/linux/kernel.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { NotifySocket } from '../../../src/readiness/index.ts';
@@ -93,6 +94,37 @@ describe('a notify socket', () => {
     await settled();
     assert.equal(socket.ignored, 300);
     assert.equal(warnings.length, 1);
+  });
+
+  it('reads everything that waits before the exit of its worker is evaluated', () => {
+    for (let pid = 2; pid < 9; pid += 1) sendDatagram(path, `MAINPID=${pid}`);
+    assert.deepEqual(heard, []);
+    socket.drain();
+    assert.equal(heard.length, 7);
+    socket.drain();
+    assert.equal(heard.length, 7);
+  });
+
+  it('warns once when it cannot be read, and reads again', async () => {
+    socket.close();
+    let failures = 2;
+    socket = new NotifySocket({
+      kernel: {
+        ...linux,
+        receiveDatagram(fd) {
+          failures -= 1;
+          if (failures >= 0) throw new SystemError('recvmsg', errnoNumber('ENOMEM'));
+          return linux.receiveDatagram(fd);
+        },
+      },
+      path,
+      owner: { uid, gid },
+      warn: (message) => warnings.push(message),
+    });
+    await settled();
+    assert.deepEqual(warnings, [
+      `notify socket ${path}: recvmsg: ENOMEM: not enough memory. zero tries again.`,
+    ]);
   });
 
   it('answers a barrier by closing its descriptor', async () => {
