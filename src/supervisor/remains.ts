@@ -27,7 +27,7 @@ export class Remains {
     }
   }
 
-  /** Sends SIGKILL to all of them. Throws the file system's error when /proc cannot be listed. */
+  /** Sends SIGKILL to all of them. */
   kill(): Delivery {
     return killLeftovers(this.#kernel, this.#departed, this.#table.known());
   }

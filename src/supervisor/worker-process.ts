@@ -6,7 +6,7 @@ import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } from '../readiness/index.ts';
-import { type Delivery, describeRefusal, joinDeliveries, NOBODY } from '../workers/delivery.ts';
+import { type Delivery, describeRefusal, NOBODY } from '../workers/delivery.ts';
 import { belongsTo, isRunning, sessionMembers } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
 import { WorkerOutput } from '../workers/output.ts';
@@ -14,7 +14,7 @@ import type { OutputLog } from '../workers/output-log.ts';
 import type { ProcessTable } from '../workers/process-table.ts';
 import type { Sink } from '../workers/sink.ts';
 import { SpawnError, spawnWorker } from '../workers/spawner.ts';
-import { killSession } from '../workers/stopper.ts';
+import { killProcess } from '../workers/stopper.ts';
 import type { Happening } from './engine.ts';
 import type { Prepared } from './prepare.ts';
 import { Remains } from './remains.ts';
@@ -62,7 +62,7 @@ export class WorkerProcess {
   #reasons: readonly string[] = [];
   readonly #remains: Remains;
   #follow: { close(): void } | null = null;
-  #life: 'running' | 'remains' | 'ended' = 'running';
+  #life: 'starting' | 'running' | 'remains' | 'ended' = 'starting';
 
   /** Spawns it. Throws SpawnError, ReleaseError or ListenerError; nothing stays open then. */
   constructor(key: WorkerKey, post: Post, prepared: Prepared, context: WorkerContext) {
@@ -110,6 +110,7 @@ export class WorkerProcess {
         });
         this.session = pid;
         this.pid = pid;
+        context.table.adopt(pid, (exit, usage) => this.#left(pid, exit, usage));
         undo.push(() => this.kill());
       } finally {
         if (readyPipe) kernel.closeFd(readyPipe.write);
@@ -134,10 +135,9 @@ export class WorkerProcess {
         passed: (gate) => this.#gatePassed(gate),
         failed: (gate, reason) => this.#gateFailed(gate, reason),
       });
-      // Last: the exit of a process that is only half set up must not be evaluated.
-      context.table.adopt(this.pid, (exit, usage) => this.#left(this.session, exit, usage));
+      this.#life = 'running';
     } catch (error) {
-      for (const step of undo.reverse()) step();
+      for (const step of undo.reverse()) attempt(step);
       throw isSystemFailure(error) ? new SpawnError(error, release.executable) : error;
     }
   }
@@ -181,12 +181,7 @@ export class WorkerProcess {
   /** Sends SIGKILL to the main process and to every process of the session. Reports refusals. */
   kill(): Delivery {
     const { kernel, table } = this.#context;
-    const session = killSession(kernel, this.session);
-    const { pid } = this;
-    // A main process that was announced with MAINPID= may be in another session.
-    const reached = [...session.signalled, ...session.refused.map((refusal) => refusal.pid)].includes(pid);
-    const main = reached ? NOBODY : table.signal(pid, 'SIGKILL');
-    return this.#reported('SIGKILL', joinDeliveries([session, main]));
+    return this.#reported('SIGKILL', killProcess(kernel, table, this));
   }
 
   /** Sends SIGKILL to the processes that remain of the worker after its main process has exited. Reports refusals. */
@@ -256,8 +251,8 @@ export class WorkerProcess {
 
   /** A process that was the main process of this worker has exited. */
   #left(pid: number, exit: ExitStatus, usage: Usage | null): void {
-    // The service announced another main process before.
-    if (pid !== this.pid) return;
+    // The start failed half-way and was undone, or the service announced another main process before.
+    if (this.#life === 'starting' || pid !== this.pid) return;
     // It may also have done so right before the exit.
     this.#notify.drain();
     if (pid !== this.pid) return;
@@ -322,5 +317,14 @@ export class WorkerProcess {
     before?.close();
     this.pid = pid;
     this.#context.post({ type: 'pid_changed', ...key, pid });
+  }
+}
+
+/** Undoes one step of a start that failed. The failure of the start is the one to report. */
+function attempt(step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    if (!isSystemFailure(error)) throw error;
   }
 }

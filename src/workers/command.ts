@@ -8,7 +8,7 @@ import { WorkerOutput } from './output.ts';
 import type { ProcessTable } from './process-table.ts';
 import { ReleaseError } from './release-error.ts';
 import { spawn } from './spawner.ts';
-import { killSession } from './stopper.ts';
+import { killProcess } from './stopper.ts';
 import type { TargetUser } from './target-user.ts';
 
 export interface CommandRequest {
@@ -91,7 +91,7 @@ export function runCommand(
   output.closeChildEnds();
   let state: 'running' | 'timed out' | 'closed' | 'done' = 'running';
   const kill = () => {
-    const delivery = killSession(kernel, pid);
+    const delivery = killProcess(kernel, table, { pid, session: pid });
     if (delivery.refused.length > 0) refused(delivery.refused);
   };
   const cancel =

@@ -4,7 +4,7 @@ import type { Kernel } from '../linux/kernel.ts';
 /** A process that did not get a signal, although it exists. */
 export interface Refusal {
   readonly pid: number;
-  /** The name of its program, at most 15 bytes (proc_pid_comm(5)). */
+  /** The name of its program, at most 15 bytes (proc_pid_comm(5)); `and its session` when /proc cannot be listed. */
   readonly command: string;
   /** The errno's name: EPERM for a process that zero may not signal, EMFILE, ENFILE or ENOMEM. */
   readonly errno: string;

@@ -1,7 +1,9 @@
+import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { ProcessStat } from '../linux/procfs.ts';
-import { type Delivery, joinDeliveries, signalOnce } from './delivery.ts';
+import { type Delivery, joinDeliveries, type Refusal, signalOnce } from './delivery.ts';
 import { isAlive } from './descendants.ts';
+import type { ProcessTable } from './process-table.ts';
 
 /** The worker whose remains are looked for. */
 export interface Departed {
@@ -37,46 +39,72 @@ export function leftovers(kernel: Kernel, departed: Departed, known: ReadonlySet
 /**
  * Sends SIGKILL to every process of a session, again until no process is left that could have forked meanwhile. The
  * session number cannot mean a later session while a process is in this one: the kernel keeps a pid as long as it names
- * a session. Throws the file system's error when /proc cannot be listed.
+ * a session.
+ * @param except processes that got the signal already
  */
-export function killSession(kernel: Kernel, session: number): Delivery {
-  return killUntilGone(kernel, (process) => process.session === session);
+export function killSession(
+  kernel: Kernel,
+  session: number,
+  except: ReadonlySet<number> = new Set(),
+): Delivery {
+  return killUntilGone(kernel, session, ({ pid, session: own }) => own === session && !except.has(pid));
 }
 
-/**
- * Sends SIGKILL to the remaining processes of a worker whose main process has exited. Throws the file system's error when
- * /proc cannot be listed.
- */
+/** Sends SIGKILL to a main process, through the pidfd that the table holds, and to every process of its session. */
+export function killProcess(
+  kernel: Kernel,
+  table: ProcessTable,
+  { pid, session }: { readonly pid: number; readonly session: number },
+): Delivery {
+  // First: this does not depend on /proc.
+  const main = table.signal(pid, 'SIGKILL');
+  const tried = new Set([...main.signalled, ...main.refused.map((refusal) => refusal.pid)]);
+  return joinDeliveries([main, killSession(kernel, session, tried)]);
+}
+
+/** Sends SIGKILL to the remaining processes of a worker whose main process has exited. */
 export function killLeftovers(kernel: Kernel, departed: Departed, known: ReadonlySet<number>): Delivery {
   const isMeant = (process: ProcessStat) =>
     process.session === departed.session || isOrphanOf(kernel, process, departed);
-  return killUntilGone(kernel, (process) => !known.has(process.pid) && isMeant(process));
+  return killUntilGone(kernel, departed.session, (process) => !known.has(process.pid) && isMeant(process));
 }
 
-function killUntilGone(kernel: Kernel, wanted: (process: ProcessStat) => boolean): Delivery {
+function killUntilGone(kernel: Kernel, session: number, wanted: (process: ProcessStat) => boolean): Delivery {
   const deliveries: Delivery[] = [];
   const tried = new Set<number>();
   const own = kernel.processStat(kernel.pid)?.session ?? 0;
+  const isWanted = (process: ProcessStat) =>
+    isAlive(process) && !tried.has(process.pid) && wanted(process) && isForeign(kernel, process, own);
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     // A killed process can be seen alive for a moment more; only a process that was not tried yet asks for another round.
-    const found = kernel
-      .listProcesses()
-      .filter(
-        (process) =>
-          isAlive(process) && !tried.has(process.pid) && wanted(process) && isForeign(kernel, process, own),
-      );
+    const { found, refused } = look(kernel, session, isWanted);
+    deliveries.push({ signalled: [], refused });
     if (found.length === 0) break;
-    for (const process of found) {
-      tried.add(process.pid);
+    for (const { pid, startTime } of found) {
       // The number may mean another process by now, and the process may have left the session by setsid(2).
       const isMeant = () => {
-        const now = kernel.processStat(process.pid);
-        return now !== null && now.startTime === process.startTime && wanted(now);
+        const now = kernel.processStat(pid);
+        return now !== null && now.startTime === startTime && isWanted(now);
       };
-      deliveries.push(signalOnce(kernel, process.pid, 'SIGKILL', isMeant));
+      deliveries.push(signalOnce(kernel, pid, 'SIGKILL', isMeant));
+      tried.add(pid);
     }
   }
   return joinDeliveries(deliveries);
+}
+
+/** The processes that are wanted; a refusal on behalf of the whole session when /proc cannot be listed. */
+function look(
+  kernel: Kernel,
+  session: number,
+  isWanted: (process: ProcessStat) => boolean,
+): { found: readonly ProcessStat[]; refused: readonly Refusal[] } {
+  try {
+    return { found: kernel.listProcesses().filter(isWanted), refused: [] };
+  } catch (error) {
+    if (!isSystemFailure(error)) throw error;
+    return { found: [], refused: [{ pid: session, command: 'and its session', errno: error.code }] };
+  }
 }
 
 // Never this process, its own session, init or the kernel's threads (session 0), whatever number was requested.

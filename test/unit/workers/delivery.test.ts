@@ -6,7 +6,7 @@ import { type Kernel, linux } from '../../../src/linux/kernel.ts';
 import { keepSpare, withSpare } from '../../../src/linux/spare.ts';
 import { describeRefusal, NOBODY, signalOnce } from '../../../src/workers/delivery.ts';
 import { ProcessTable } from '../../../src/workers/process-table.ts';
-import { killSession } from '../../../src/workers/stopper.ts';
+import { killProcess, killSession } from '../../../src/workers/stopper.ts';
 import { script, table } from './support.ts';
 
 function failure(code: string): SystemError {
@@ -100,6 +100,23 @@ test('a refused process is listed with its name, and the other processes are kil
     ],
   );
   killSession(linux, pid);
+});
+
+test('without a list of processes the main process is killed, and the refusal is about the session', async () => {
+  const { pid, exit, line } = script('sleep 1000 & echo; wait');
+  await line();
+  const kernel: Kernel = {
+    ...linux,
+    listProcesses: () => {
+      throw failure('ENFILE');
+    },
+  };
+  assert.deepEqual(killProcess(kernel, table, { pid, session: pid }), {
+    signalled: [pid],
+    refused: [{ pid, command: 'and its session', errno: 'ENFILE' }],
+  });
+  await exit;
+  assert.equal(killSession(linux, pid).signalled.length, 1);
 });
 
 test('a refusal says what to do', () => {
