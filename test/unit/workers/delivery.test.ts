@@ -31,6 +31,11 @@ test('a child gets signals through its pidfd until it is reaped', async () => {
   assert.deepEqual(table.signal(pid, 'SIGTERM'), { signalled: [pid], refused: [] });
   assert.deepEqual((await exit).status, { kind: 'signaled', signal: 'SIGTERM', coreDumped: false });
   assert.deepEqual(table.signal(pid, 'SIGTERM'), NOBODY);
+  // The kernel has no process of this number (ESRCH): that is not a refusal.
+  assert.deepEqual(
+    signalOnce(linux, pid, 'SIGTERM', () => true),
+    NOBODY,
+  );
 });
 
 test('a claimed process gets signals through its pidfd', async () => {
