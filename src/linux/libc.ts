@@ -65,7 +65,6 @@ const declarations = {
   ),
   inotify_init1: declare<[flags: number]>('int inotify_init1(int)'),
   inotify_rm_watch: declare<[fd: number, watch: number]>('int inotify_rm_watch(int, int)'),
-  kill: declare<[pid: number, signal: number]>('int kill(int, int)'),
   listen: declare<[fd: number, backlog: number]>('int listen(int, int)'),
   malloc_trim: declare<[keep: number]>('int malloc_trim(size_t)'),
   pipe2: declare<[descriptors: Pointer, flags: number]>('int pipe2(void*, int)'),

@@ -1,10 +1,14 @@
-import { constants, openSync } from 'node:fs';
+import { constants, fchownSync, openSync, readSync } from 'node:fs';
+import { SystemError } from './errors.ts';
 import { call, callAbout } from './libc.ts';
-import { SOCK_CLOEXEC } from './sockets.ts';
+import { closeFd, SOCK_CLOEXEC } from './sockets.ts';
 
 const F_GETFL = 3;
 const F_SETFL = 4;
 const F_SETPIPE_SZ = 1031;
+
+/** As much as an unprivileged process may request (pipe(7), /proc/sys/fs/pipe-max-size). */
+export const OUTPUT_PIPE_SIZE = 1024 * 1024;
 
 /**
  * A close-on-exec pipe; both ends block, as programs expect of what they are given (O_NONBLOCK is part of what a child
@@ -33,4 +37,86 @@ export function openReadWrite(fd: number): number {
 /** Sets a pipe's capacity and returns what the kernel made of it. Throws SystemError EPERM above /proc/sys/fs/pipe-max-size. */
 export function setPipeSize(fd: number, bytes: number): number {
   return callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETPIPE_SZ, bytes);
+}
+
+/**
+ * A pipe for the output of a process, 1 MiB if the kernel allows it. The child's end is also open for reading: a process
+ * that writes to it after the supervisor has exited gets no SIGPIPE (fifo(7)). Throws SystemError or the file system's
+ * error (EMFILE, ENFILE); nothing stays open then.
+ * @param owner who may open the pipe through /dev/stdout; null: the supervisor's user
+ */
+export function openOutputPipe(owner: { readonly uid: number; readonly gid: number } | null): {
+  read: number;
+  childEnd: number;
+} {
+  const { read, write } = openPipe();
+  try {
+    if (owner !== null) fchownSync(read, owner.uid, owner.gid);
+    enlarge(read);
+    return { read, childEnd: openReadWrite(write) };
+  } catch (error) {
+    closeFd(read);
+    throw error;
+  } finally {
+    closeFd(write);
+  }
+}
+
+// EPERM: larger than pipe-max-size, or the user's pipe-user-pages-soft is reached (pipe(7)). 64 KiB work, too.
+function enlarge(fd: number): void {
+  try {
+    setPipeSize(fd, OUTPUT_PIPE_SIZE);
+  } catch (error) {
+    if (!(error instanceof SystemError && error.code === 'EPERM')) throw error;
+  }
+}
+
+/** The callbacks of a pipe's reader. */
+export interface PipeEvents {
+  /** The chunk is only borrowed. */
+  data(chunk: Buffer): void;
+  /** Called at most once, at the end of the pipe (null) or when it cannot be read. The descriptor is closed then. */
+  end(error: Error | null): void;
+}
+
+/** Reads a pipe until its end. */
+export interface PipeReader {
+  /** Does not keep the program running any more. */
+  unref(): void;
+  /** Closes the descriptor; no callback follows. Idempotent. */
+  close(): void;
+}
+
+/** Reads a pipe in the background. The reader owns the descriptor, and reads from now on do not block. */
+export function readPipe(fd: number, events: PipeEvents): PipeReader {
+  // Loading node:net takes 2 ms, which a start of the program without a worker does not need.
+  const { Socket } = process.getBuiltinModule('node:net');
+  const socket = new Socket({ fd, readable: true, writable: false });
+  let open = true;
+  const end = (error: Error | null) => {
+    if (!open) return;
+    open = false;
+    socket.destroy();
+    events.end(error);
+  };
+  socket.on('data', (chunk: Buffer) => open && events.data(chunk));
+  socket.on('error', end);
+  socket.on('end', () => end(null));
+  return {
+    unref: () => socket.unref(),
+    close() {
+      open = false;
+      socket.destroy();
+    },
+  };
+}
+
+/** Reads what a non-blocking pipe contains now; 0 when it is empty (EAGAIN) or at its end. Throws the file system's error. */
+export function readNow(fd: number, chunk: Buffer): number {
+  try {
+    return readSync(fd, chunk);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0;
+    throw error;
+  }
 }

@@ -1,26 +1,28 @@
 import { call, callAbout, rawCall, tryCall } from './libc.ts';
-import { signalName, signalNumber } from './signals.ts';
+import { signalNumber } from './signals.ts';
 
 export { isSignalName, signalName, signalNumber } from './signals.ts';
 
-/** What a process used, its waited-for descendants included (getrusage(2)). */
-export interface Usage {
-  userSeconds: number;
-  systemSeconds: number;
-  maxRssBytes: number;
-  minorFaults: number;
-  majorFaults: number;
-  diskReads: number;
-  diskWrites: number;
-  signals: number;
-  voluntaryContextSwitches: number;
-  involuntaryContextSwitches: number;
+/** struct rusage of getrusage(2), without the fields that Linux leaves unused. Times in seconds, `maxrss` in KiB. */
+export interface ResourceUsage {
+  readonly utime: number;
+  readonly stime: number;
+  readonly maxrss: number;
+  readonly minflt: number;
+  readonly majflt: number;
+  readonly inblock: number;
+  readonly oublock: number;
+  readonly nsignals: number;
+  readonly nvcsw: number;
+  readonly nivcsw: number;
 }
 
-export type ExitStatus =
-  | { kind: 'exited'; code: number }
-  | { kind: 'signaled'; signal: string; coreDumped: boolean }
-  | { kind: 'unknown' };
+/** A child that was waited for. `status` is the wait status of wait4(2), still encoded. */
+export interface Reaped {
+  readonly pid: number;
+  readonly status: number;
+  readonly usage: ResourceUsage;
+}
 
 const WNOHANG = 1;
 const RUSAGE_SIZE = 144;
@@ -30,47 +32,30 @@ const SYS_PIDFD_OPEN = 434;
 const SYS_PIDFD_GETFD = 438;
 const PR_SET_CHILD_SUBREAPER = 36;
 
-/** Waits for any one child that has ended, without blocking; null when none has, or there is no child. */
-export function reapOne(): { pid: number; status: ExitStatus; usage: Usage } | null {
+/** Waits for any one child that has ended, without blocking; null when none has, or there is no child. Throws SystemError. */
+export function reapOne(): Reaped | null {
   const status = Buffer.alloc(4);
   const usage = Buffer.alloc(RUSAGE_SIZE);
   const pid = tryCall(['ECHILD'], 'wait4', -1, status, WNOHANG, usage);
   if (pid === 'ECHILD' || pid === 0) return null;
-  return { pid, status: decodeStatus(status.readInt32LE(0)), usage: decodeUsage(usage) };
+  return { pid, status: status.readInt32LE(0), usage: readUsage(usage) };
 }
 
-/** The macros of wait(2): low 7 bits are the signal, bit 7 the core dump, the second byte the exit code. */
-export function decodeStatus(status: number): ExitStatus {
-  const signal = status & 0x7f;
-  if (signal === 0) return { kind: 'exited', code: (status >> 8) & 0xff };
-  if (signal === 0x7f) return { kind: 'unknown' };
-  return { kind: 'signaled', signal: signalName(signal), coreDumped: (status & 0x80) !== 0 };
-}
-
-/** struct rusage of getrusage(2): two timevals, then longs, of which Linux leaves several unused. */
-export function decodeUsage(usage: Buffer): Usage {
+// Two timevals, then longs.
+function readUsage(usage: Buffer): ResourceUsage {
   const long = (offset: number) => Number(usage.readBigInt64LE(offset));
   return {
-    userSeconds: long(0) + long(8) / 1e6,
-    systemSeconds: long(16) + long(24) / 1e6,
-    maxRssBytes: long(32) * 1024,
-    minorFaults: long(64),
-    majorFaults: long(72),
-    diskReads: long(88),
-    diskWrites: long(96),
-    signals: long(120),
-    voluntaryContextSwitches: long(128),
-    involuntaryContextSwitches: long(136),
+    utime: long(0) + long(8) / 1e6,
+    stime: long(16) + long(24) / 1e6,
+    maxrss: long(32),
+    minflt: long(64),
+    majflt: long(72),
+    inblock: long(88),
+    oublock: long(96),
+    nsignals: long(120),
+    nvcsw: long(128),
+    nivcsw: long(136),
   };
-}
-
-/**
- * kill(2) to one process; false when it does not exist. Throws SystemError EPERM, RangeError for an unknown signal and for
- * a pid that would mean a group or everybody.
- */
-export function sendSignal(pid: number, signal: string): boolean {
-  if (!Number.isInteger(pid) || pid <= 0) throw new RangeError(`not a process id: ${pid}`);
-  return tryCall(['ESRCH'], 'kill', pid, signalNumber(signal)) !== 'ESRCH';
 }
 
 /** A descriptor that means this process and no later one of the same number; readable once it has ended. Throws SystemError ESRCH. */

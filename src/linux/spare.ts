@@ -1,32 +1,39 @@
 import { closeSync, openSync } from 'node:fs';
 
-let spare: number | null = null;
+// A signal to a process takes a pidfd, and meanwhile a descriptor that reads /proc/PID/stat.
+const SPARES = 2;
 
-/** Keeps one descriptor in reserve for `withSpare`, from now on. */
+const spares: number[] = [];
+
+/** Keeps descriptors in reserve for `withSpare`, from now on. */
 export function keepSpare(): void {
   try {
-    spare ??= openSync('/dev/null', 'r');
+    while (spares.length < SPARES) spares.push(openSync('/dev/null', 'r'));
   } catch {
-    // There is none to keep now; the next use tries again.
+    // No descriptor is free now; the next use tries again.
   }
 }
 
 /**
- * Does something that opens at most one descriptor at a time and keeps none; where the process has reached its limit (EMFILE, getrlimit(2))
- * it is done again with the one in reserve. So a supervisor without descriptors still sees its processes and writes down what it knows.
+ * Runs `act`, which opens one descriptor at a time and keeps none. When no descriptor is free (EMFILE, getrlimit(2);
+ * ENFILE, fs.file-max), `act` runs once more after one in reserve was closed. `act` may call withSpare() once itself.
+ * So a supervisor without free descriptors still sees and signals its processes, and writes down what it knows.
  */
 export function withSpare<Result>(act: () => Result): Result {
   try {
     return act();
   } catch (error) {
-    if (spare === null || !(error instanceof Error && 'code' in error && error.code === 'EMFILE'))
-      throw error;
+    const spare = isExhausted(error) ? spares.pop() : undefined;
+    if (spare === undefined) throw error;
     closeSync(spare);
-    spare = null;
     try {
       return act();
     } finally {
       keepSpare();
     }
   }
+}
+
+function isExhausted(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE');
 }

@@ -1,16 +1,5 @@
+import type { Steering } from '../lifecycle/steering.ts';
 import type { LanePlan } from './lanes.ts';
-
-/** Where connections shall go, lanes by number, the same for every steered listener. */
-export interface WantedSteering {
-  readonly main: readonly number[];
-  readonly canary: {
-    readonly percent: number;
-    readonly by: 'connection' | 'address';
-    readonly lanes: readonly number[];
-  } | null;
-  readonly preview: readonly number[] | null;
-  readonly previewFrom: readonly string[];
-}
 
 /**
  * What the steering means for one listener. Not every generation has every listener: a reload adds some and removes others. Lanes of a
@@ -21,7 +10,7 @@ export interface WantedSteering {
  * @param given every lane that was given to a generation
  */
 export function planFor(
-  wanted: WantedSteering,
+  wanted: Steering,
   before: LanePlan | null,
   has: (lane: number) => boolean | null,
   given: readonly number[],

@@ -1,4 +1,5 @@
-import { planFor, type WantedSteering } from './lane-plan.ts';
+import type { Steering } from '../lifecycle/steering.ts';
+import { planFor } from './lane-plan.ts';
 import type { LanePlan, Lanes } from './lanes.ts';
 
 /** One steered listener, as the steerer sees it. */
@@ -8,16 +9,16 @@ export interface SteeredListener {
   readonly isHeldBy: (holder: object) => boolean;
 }
 
-const AT_FIRST: WantedSteering = { main: [0], canary: null, preview: null, previewFrom: [] };
+const AT_FIRST: Steering = { main: [0], canary: null, preview: null, previewFrom: [] };
 
 /** Keeps every steered listener as the newest steering wants it, as listeners and generations come and go. */
 export class LaneSteerer {
   readonly #owners = new Map<number, object>();
   readonly #plans = new WeakMap<Lanes, LanePlan>();
-  #wanted: WantedSteering = AT_FIRST;
+  #wanted: Steering = AT_FIRST;
 
   /** Throws ListenerError; listeners before the one that failed are steered then. */
-  steer(wanted: WantedSteering, listeners: Iterable<SteeredListener>): void {
+  steer(wanted: Steering, listeners: Iterable<SteeredListener>): void {
     this.#wanted = wanted;
     // Also where nothing changes: somebody else in the group may have attached a program of its own.
     for (const listener of listeners) this.#apply(listener, true);

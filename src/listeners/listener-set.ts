@@ -1,61 +1,16 @@
 import type { ListenerConfig } from '../config/schema.ts';
-import { formatAddress, type SocketAddress } from '../linux/sockaddr.ts';
+import type { Steering } from '../lifecycle/steering.ts';
+import { formatAddress } from '../linux/sockaddr.ts';
 import { listenAgain, socketsOf } from './bound-listener.ts';
-import type { WantedSteering } from './lane-plan.ts';
 import { LaneSteerer, type SteeredListener } from './lane-steerer.ts';
 import { LaneWatches } from './lane-watches.ts';
-import type { LaneFault, LaneSocket, Lanes, Stranger } from './lanes.ts';
+import type { Lanes } from './lanes.ts';
 import { ListenerError } from './listener-error.ts';
 import { type Hold, ListenerPool } from './listener-pool.ts';
+import type { Acquired, ListenerSnapshot, Listeners, NamedFault, NamedStranger } from './listeners.ts';
 import { deferAccept } from './options.ts';
 import type { Probe } from './probe.ts';
 import type { Lookup } from './resolve.ts';
-
-export type { WantedSteering } from './lane-plan.ts';
-export type { LaneFault, Stranger } from './lanes.ts';
-export type { Probe } from './probe.ts';
-
-/** One listener as a generation is given it. */
-export interface AcquiredListener {
-  readonly name: string;
-  /** The descriptor in the supervisor; of a steered listener its first lane. */
-  readonly fd: number;
-  /** Whether each generation has lanes of its own, and is steered to. */
-  readonly steered: boolean;
-  /**
-   * The descriptor to give to a worker on this lane; of a shared listener always the same. The lane is this acquisition's from now on, and
-   * whoever has the descriptor cannot change where connections go. Throws ListenerError.
-   * @param first the first lane of its generation, whose socket all of its workers have where the listener is a Unix one; left out for a
-   * worker that is there for what another generation left
-   */
-  fdOf(lane: number, first?: number): number;
-  /** The descriptor's number in the service: socket_fd of the config. */
-  readonly target: number;
-  /** As bound, with the port that the kernel chose. */
-  readonly address: SocketAddress;
-  /** `127.0.0.1:8080`, `[::]:8080`, `/run/app.sock`. */
-  readonly text: string;
-  readonly config: ListenerConfig;
-}
-
-/** The listeners of one config, held until `release`. */
-export interface Acquired {
-  readonly listeners: readonly AcquiredListener[];
-  /** Lets go of the listeners: those that nobody else has acquired are closed. A second call does nothing. Never throws. */
-  release(): void;
-}
-
-/** One listening socket as plain data, for the state file. */
-export interface ListenerSnapshot {
-  /** The normalised address of the config, `tcp:127.0.0.1:80`. */
-  readonly text: string;
-  readonly name: string;
-  readonly address: SocketAddress;
-  readonly inode: number;
-  readonly fd: number;
-  /** The sockets of a steered listener in the order of their lanes, and one more at the end of a TCP one; empty for a shared one. */
-  readonly lanes: readonly LaneSocket[];
-}
 
 export interface ListenerSetOptions {
   /** Resolves host names; the system's resolver when left out. */
@@ -64,14 +19,11 @@ export interface ListenerSetOptions {
   readonly warn?: (message: string) => void;
 }
 
-export type NamedStranger = Stranger & { readonly listener: string };
-export type NamedFault = LaneFault & { readonly listener: string };
-
 /**
  * The one owner of every listening descriptor of the supervisor. The sockets listen from the moment they are bound, before any service
  * exists: a client that comes early waits in the queue.
  */
-export class ListenerSet {
+export class ListenerSet implements Listeners {
   readonly #pool: ListenerPool;
   readonly #holds = new WeakMap<Acquired, readonly Hold[]>();
   readonly #warn: (message: string) => void;
@@ -112,12 +64,6 @@ export class ListenerSet {
     }
   }
 
-  /**
-   * Calls listen(2) again with the configured backlog, and defers what the config wants deferred: a service that listens with its own
-   * backlog changes that of the socket, which it shares with the supervisor. Does nothing once `acquired` is released. Throws
-   * ListenerError.
-   * @param lanes of a steered listener, those whose workers are ready; left out: all of this acquisition's
-   */
   relisten(acquired: Acquired, lanes: readonly number[] = this.#steerer.lanesOf(acquired)): void {
     for (const { socket, reference } of this.#holds.get(acquired) ?? []) {
       const { bound } = socket;
@@ -137,21 +83,13 @@ export class ListenerSet {
     this.#watches.sync(this.#allLanes());
   }
 
-  /**
-   * New connections of every steered listener go there from now on. A Unix listener goes to the first main lane. Lanes whose generation
-   * has not got a listener are left out for it (lane-plan.ts). Throws ListenerError.
-   */
-  steer(steering: WantedSteering): void {
+  steer(steering: Steering): void {
     this.ensureLanes(
       Math.max(0, ...steering.main, ...(steering.canary?.lanes ?? []), ...(steering.preview ?? [])) + 1,
     );
     this.#steerer.steer(steering, this.#steered());
   }
 
-  /**
-   * A connection of our own to a lane of a steered listener, which nobody else is steered by. The service sees an empty connection.
-   * Throws ListenerError where there can be none: a shared listener, an address that this machine does not have.
-   */
   openProbe(acquired: Acquired, listener: string, lane: number): Probe {
     const found = this.#holds.get(acquired)?.find(({ reference }) => reference.config.name === listener);
     const lanes = found?.socket.bound.lanes ?? null;
@@ -159,15 +97,10 @@ export class ListenerSet {
     throw new ListenerError(listener, `probe ${listener}: the listener is not steered`);
   }
 
-  /**
-   * Calls back when a connection waits in a lane's queue, of any steered listener: once for each, at once where one waits already. It is
-   * told again to whoever watches again. By epoll, nothing is polled.
-   */
   watchLane(lane: number, onQueued: () => void): { close(): void } {
     return this.#watches.watchQueue(lane, onQueued, this.#allLanes());
   }
 
-  /** Connections that wait in a lane's queues, of all steered listeners. */
   queued(lane: number): number {
     const queues = this.#allLanes().map((lanes) => (lane < lanes.sockets.length ? lanes.queued(lane) : 0));
     return queues.reduce((sum, queue) => sum + queue, 0);
@@ -179,10 +112,6 @@ export class ListenerSet {
     return found?.bound.lanes?.waiting() ?? null;
   }
 
-  /**
-   * Makes lanes ready, which they are when they are given at the latest: they are there, and a connection of our own that is steered to one
-   * comes in by it. Each listener is a step of half a millisecond for each lane. Throws ListenerError.
-   */
   *prepareLanes(wanted: readonly number[]): Generator<void, void, void> {
     this.ensureLanes(Math.max(...wanted) + 1);
     yield;
@@ -193,7 +122,6 @@ export class ListenerSet {
     }
   }
 
-  /** Sockets that listen on a steered address and are nobody's lane. */
   strangers(): NamedStranger[] {
     return [...this.#pool.sockets].flatMap(({ bound: { lanes }, config: { name } }) =>
       (lanes?.strangers(this.#pool.nameOf) ?? []).map((stranger) => ({ listener: name, ...stranger })),
@@ -229,7 +157,6 @@ export class ListenerSet {
     return this.#pool.nameOf(inode);
   }
 
-  /** Every socket that is held now. */
   snapshot(): ListenerSnapshot[] {
     return [...this.#pool.sockets].map(({ bound, config }) => ({
       text: config.address.text,

@@ -1,4 +1,5 @@
 import type { ReadinessConfig } from '../config/schema.ts';
+import type { DescriptorCalls } from '../linux/kernel.ts';
 import { acceptListeners, startAcceptGate } from './accept.ts';
 import { type RunCommand, startCommandGate } from './command.ts';
 import type { Gate, GateCallbacks, GateName, Timers } from './gate.ts';
@@ -18,6 +19,7 @@ export { startVerify } from './verify.ts';
 
 /** What the gates of one worker need. */
 export interface GatesContext {
+  readonly kernel: Pick<DescriptorCalls, 'readPipe'>;
   /** Required where `notify` is on. */
   readonly notify: NotifySource | null;
   /** The read end of the ready pipe, in the supervisor; required where `ready_fd` is given. The gates close it. */
@@ -84,7 +86,7 @@ function startGate(
   context: GatesContext,
   callbacks: GateCallbacks,
 ): Gate | null {
-  const { notify, readyPipe, runCommand, openProbe, steered, timers } = context;
+  const { kernel, notify, readyPipe, runCommand, openProbe, steered, timers } = context;
   switch (name) {
     case 'accept':
       if (openProbe === null) throw new TypeError('the accept gate needs a steered listener');
@@ -95,7 +97,7 @@ function startGate(
     case 'ready_fd':
       if (readyPipe === null || config.ready_fd === undefined)
         throw new TypeError('the ready_fd gate needs a pipe');
-      return startReadyFdGate({ fd: readyPipe, descriptor: config.ready_fd }, callbacks);
+      return startReadyFdGate({ kernel, fd: readyPipe, descriptor: config.ready_fd }, callbacks);
     case 'http':
       return config.http ? startHttpGate(config.http, openProbe, timers, callbacks) : null;
     case 'tcp':

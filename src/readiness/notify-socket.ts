@@ -1,7 +1,6 @@
-import { unlinkSync } from 'node:fs';
-import { createDatagramSocket, type Datagram, receiveDatagram } from '../linux/datagrams.ts';
-import { reactor } from '../linux/reactor.ts';
-import { closeFd } from '../linux/sockets.ts';
+import type { Datagram } from '../linux/datagrams.ts';
+import { isSystemFailure } from '../linux/errors.ts';
+import type { DatagramCalls, DescriptorCalls } from '../linux/kernel.ts';
 import { type NotifyMessage, parseNotification } from './notify-message.ts';
 
 export interface Sender {
@@ -17,7 +16,10 @@ export interface NotifySource {
   subscribe(listener: (message: NotifyMessage, sender: Sender) => void): () => void;
 }
 
+type NotifyCalls = DatagramCalls & Pick<DescriptorCalls, 'watch' | 'closeFd'>;
+
 export interface NotifySocketOptions {
+  readonly kernel: NotifyCalls;
   /** In the runtime directory; at most 107 bytes (sun_path, unix(7)). */
   readonly path: string;
   /** Who the worker runs as: the socket is theirs, mode 0600, and they may speak, besides root and zero's own user. */
@@ -28,6 +30,8 @@ export interface NotifySocketOptions {
 
 // One turn of the event loop reads no more than this; the reactor is level-triggered and comes back for the rest.
 const DATAGRAMS_PER_TURN = 64;
+// The kernel queues net.unix.max_dgram_qlen datagrams (10 by default, 512 with systemd); more may follow meanwhile.
+const DATAGRAMS_PER_DRAIN = 4_096;
 // A worker's socket warns about so many foreign users; a longer list says no more.
 const FOREIGN_USERS = 8;
 
@@ -37,6 +41,7 @@ const FOREIGN_USERS = 8;
  */
 export class NotifySocket implements NotifySource {
   readonly path: string;
+  readonly #kernel: NotifyCalls;
   readonly #fd: number;
   readonly #watch: { close(): void };
   readonly #allowed: ReadonlySet<number>;
@@ -44,19 +49,21 @@ export class NotifySocket implements NotifySource {
   readonly #listeners = new Set<(message: NotifyMessage, sender: Sender) => void>();
   readonly #foreign = new Set<number>();
   #ready = false;
+  #failed = false;
   #ignored = 0;
   #open = true;
 
-  constructor({ path, owner, warn }: NotifySocketOptions) {
+  constructor({ kernel, path, owner, warn }: NotifySocketOptions) {
+    this.#kernel = kernel;
     this.path = path;
     this.#warn = warn;
     this.#allowed = new Set([owner.uid, 0, process.getuid?.() ?? owner.uid]);
-    this.#fd = createDatagramSocket(path, { ...owner, mode: 0o600 });
+    this.#fd = kernel.createDatagramSocket(path, { ...owner, mode: 0o600 });
     try {
-      this.#watch = reactor.watch(this.#fd, () => this.#receive());
+      this.#watch = kernel.watch(this.#fd, () => this.#receive(DATAGRAMS_PER_TURN));
     } catch (error) {
-      closeFd(this.#fd);
-      unlinkSync(path);
+      kernel.closeFd(this.#fd);
+      kernel.unlink(path);
       throw error;
     }
   }
@@ -75,26 +82,46 @@ export class NotifySocket implements NotifySource {
     return () => this.#listeners.delete(listener);
   }
 
+  /**
+   * Passes on every datagram that waits, without waiting for more. To be called before the exit of a possible sender is
+   * evaluated: a process may send MAINPID= as its last act.
+   */
+  drain(): void {
+    this.#receive(DATAGRAMS_PER_DRAIN);
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
     this.#listeners.clear();
     this.#watch.close();
-    closeFd(this.#fd);
+    this.#kernel.closeFd(this.#fd);
     try {
-      unlinkSync(this.path);
+      this.#kernel.unlink(this.path);
     } catch {
       // The service, or whoever cleans the directory, took it away before.
     }
   }
 
-  #receive(): void {
-    for (let count = 0; count < DATAGRAMS_PER_TURN && this.#open; count += 1) {
-      const datagram = receiveDatagram(this.#fd);
+  #receive(limit: number): void {
+    for (let count = 0; count < limit && this.#open; count += 1) {
+      const datagram = this.#next();
       if (datagram === null) return;
       // Nothing is stored here; and closing is what answers a barrier.
-      for (const fd of datagram.fds) closeFd(fd);
+      for (const fd of datagram.fds) this.#kernel.closeFd(fd);
       this.#take(datagram);
+    }
+  }
+
+  #next(): Datagram | null {
+    try {
+      return this.#kernel.receiveDatagram(this.#fd);
+    } catch (error) {
+      if (!isSystemFailure(error)) throw error;
+      // recvmsg(2): ENOMEM. The datagram still waits, and the reactor calls again.
+      if (!this.#failed) this.#warn(`notify socket ${this.path}: ${error.message}. zero tries again.`);
+      this.#failed = true;
+      return null;
     }
   }
 

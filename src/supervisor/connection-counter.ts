@@ -3,7 +3,7 @@ import { membersOfSessions } from '../linux/procfs.ts';
 import { socketInodes } from '../linux/socket-inodes.ts';
 import { acceptedTcp } from '../linux/tcp-accepted.ts';
 import { unixConnectionsAt } from '../linux/unix-diag.ts';
-import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Listeners } from '../listeners/listeners.ts';
 import type { Generations } from './generations.ts';
 import { unixNames } from './unix-names.ts';
 
@@ -19,12 +19,12 @@ const REST = 3;
  */
 export class ConnectionCounter {
   readonly #generations: Generations;
-  readonly #listeners: ListenerSet;
+  readonly #listeners: Listeners;
   readonly #now: () => number;
   #reading: Promise<ConnectionCounts> | null = null;
   #freshUntil = 0;
 
-  constructor(generations: Generations, listeners: ListenerSet, now: () => number) {
+  constructor(generations: Generations, listeners: Listeners, now: () => number) {
     this.#generations = generations;
     this.#listeners = listeners;
     this.#now = now;

@@ -1,18 +1,23 @@
 import type { WorkerKey } from '../lifecycle/events.ts';
-import { sessionMembers } from '../linux/procfs.ts';
-import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { ProcessCalls } from '../linux/kernel.ts';
+import type { Listeners } from '../listeners/listeners.ts';
 import type { Timers } from '../readiness/index.ts';
-import { type Places, WorkerConnections } from '../workers/connections.ts';
+import type { WorkerConnections } from '../workers/connections.ts';
+import { sessionMembers } from '../workers/descendants.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
-import { unixNames } from './unix-names.ts';
 
 /** From the end of one reading to the next. */
 const INTERVAL = 100;
 
+/** Reads the open connections of workers. WorkerConnections implements this interface with /proc and sock_diag(7). */
+export type ConnectionReader = Pick<WorkerConnections<string>, 'follow' | 'read'>;
+
 export interface DrainContext {
+  readonly kernel: ProcessCalls;
+  readonly connections: ConnectionReader;
   readonly generations: Generations;
-  readonly listeners: ListenerSet;
+  readonly listeners: Listeners;
   readonly timers: Timers;
   readonly post: (happening: Happening) => void;
   readonly failed: (error: unknown) => void;
@@ -21,7 +26,6 @@ export interface DrainContext {
 /** Reads what workers that are to leave still have: connections in their queues, and open ones. Nothing is read when nobody leaves. */
 export class DrainKeeper {
   readonly #context: DrainContext;
-  readonly #connections: WorkerConnections<string>;
   #keys = new Map<string, WorkerKey>();
   #reading = false;
   #broken = false;
@@ -29,13 +33,12 @@ export class DrainKeeper {
 
   constructor(context: DrainContext) {
     this.#context = context;
-    this.#connections = new WorkerConnections(() => this.#places());
   }
 
   /** Exactly these workers from now on. */
   keep(workers: readonly WorkerKey[]): void {
     this.#keys = new Map(workers.map((key) => [nameOf(key), key]));
-    this.#connections.follow(
+    this.#context.connections.follow(
       new Map([...this.#keys].map(([name, key]) => [name, () => this.#pidsOf(key)] as const)),
     );
     if (this.#keys.size > 0 && !this.#reading && this.#timer === null) void this.#read();
@@ -48,11 +51,11 @@ export class DrainKeeper {
   }
 
   async #read(): Promise<void> {
-    const { generations, listeners, timers, post, failed } = this.#context;
+    const { connections, generations, listeners, timers, post, failed } = this.#context;
     this.#timer = null;
     this.#reading = true;
     try {
-      const counts = await this.#connections.read();
+      const counts = await connections.read();
       this.#broken = false;
       for (const [name, { busy }] of counts) {
         const key = this.#keys.get(name);
@@ -71,13 +74,9 @@ export class DrainKeeper {
 
   #pidsOf(key: WorkerKey): readonly number[] {
     const process = this.#context.generations.find(key);
-    return process ? [...new Set([process.pid, ...sessionMembers(process.session)])] : [];
-  }
-
-  #places(): Places {
-    const snapshot = this.#context.listeners.snapshot();
-    const ports = snapshot.flatMap(({ address }) => (address.family === 'unix' ? [] : [address.port]));
-    return { ports, names: unixNames(snapshot) };
+    return process
+      ? [...new Set([process.pid, ...sessionMembers(this.#context.kernel, process.session)])]
+      : [];
   }
 }
 

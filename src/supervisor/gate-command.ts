@@ -1,10 +1,9 @@
 import type { CommandResult, RunCommand } from '../readiness/index.ts';
-import { runCommand } from '../workers/command.ts';
-import type { ProcessTable } from '../workers/process-table.ts';
+import { type CommandSystem, runCommand } from '../workers/command.ts';
 import type { Prepared } from './prepare.ts';
 
 /** Runs a gate's command as the service would: its user, its directory, its environment. */
-export function gateCommand(prepared: Prepared, table: ProcessTable): RunCommand {
+export function gateCommand(prepared: Prepared, system: CommandSystem): RunCommand {
   const { user, release } = prepared;
   const { directory, environment } = release;
   return ({ run, timeout, stop }) =>
@@ -15,7 +14,7 @@ export function gateCommand(prepared: Prepared, table: ProcessTable): RunCommand
       };
       try {
         const request = { run, directory, environment, user, timeout };
-        const command = runCommand(request, { table, after }, ({ status, timedOut }) => {
+        const command = runCommand(request, system, { after }, ({ status, timedOut }) => {
           if (timedOut) resolve({ kind: 'timed_out' });
           else if (status.kind === 'unknown')
             resolve({ kind: 'failed', reason: 'how it ended is not known' });

@@ -1,6 +1,5 @@
 import type { Hash } from '../history/executables.ts';
-import { runCommand } from '../workers/command.ts';
-import type { ProcessTable } from '../workers/process-table.ts';
+import { type CommandSystem, runCommand } from '../workers/command.ts';
 
 const PATH = Buffer.from('/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin');
 
@@ -16,13 +15,13 @@ const after = (ms: number, callback: () => void) => {
  * SHA-256 by sha256sum(1) of coreutils: a process of its own takes no time of the main thread and needs the same memory for every size,
  * while Node's hash works on the main thread, or on the whole file at once.
  */
-export function hashCommand(table: ProcessTable): Hash {
+export function hashCommand(system: CommandSystem): Hash {
   return (fd, pace) =>
     new Promise((resolve, reject) => {
       const run = pace === 'idle' ? ['nice', '-n', '19', 'sha256sum'] : ['sha256sum'];
       const environment = new Map([['PATH', PATH]]);
       const request = { run, directory: '/', environment, user: null, timeout: TIMEOUT, input: fd };
-      runCommand(request, { table, after }, ({ status, output }) => {
+      runCommand(request, system, { after }, ({ status, output }) => {
         const [hash] = /^[0-9a-f]{64}(?= )/.exec(output[0] ?? '') ?? [];
         const done = status.kind === 'exited' && status.code === 0 && hash !== undefined;
         if (done) resolve(hash);

@@ -2,9 +2,8 @@ import { accessSync, constants, statSync } from 'node:fs';
 import type { Config } from '../config/index.ts';
 import type { Failure, HookName } from '../lifecycle/facts.ts';
 import type { RunHook } from '../lifecycle/hook.ts';
-import { findExecutable, runCommand } from '../workers/command.ts';
+import { type CommandSystem, findExecutable, runCommand } from '../workers/command.ts';
 import { buildEnvironment, type Environment } from '../workers/environment.ts';
-import type { ProcessTable } from '../workers/process-table.ts';
 import { codeOf, ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
 import type { Happening } from './engine.ts';
@@ -18,7 +17,7 @@ const REPORTED_LINES = 20;
 const NO_TIMER = { after: () => () => {} };
 
 export interface HookContext {
-  readonly table: ProcessTable;
+  readonly system: CommandSystem;
   /** The name of the instance. */
   readonly instance: string;
   /** zero's own environment, from its start. */
@@ -52,9 +51,9 @@ export class HookRunner {
       user: null,
       timeout: 0,
     };
-    const { table } = this.#context;
+    const { system } = this.#context;
     try {
-      const running = runCommand(request, { table, ...NO_TIMER }, ({ status, output }) =>
+      const running = runCommand(request, system, NO_TIMER, ({ status, output }) =>
         this.#ended(hook.hook, status, null, output.slice(-REPORTED_LINES)),
       );
       this.#running.set(hook.hook, running);

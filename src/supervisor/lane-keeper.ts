@@ -1,18 +1,14 @@
-import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Listeners } from '../listeners/listeners.ts';
 import type { Happening } from './engine.ts';
 
 /** Watches the queues of lanes that nobody accepts from. By epoll: nothing is polled, and at rest nothing wakes up. */
 export class LaneKeeper {
-  readonly #listeners: ListenerSet;
+  readonly #listeners: Listeners;
   readonly #post: (happening: Happening) => void;
   readonly #failed: (error: unknown) => void;
   readonly #watches = new Map<number, { close(): void }>();
 
-  constructor(
-    listeners: ListenerSet,
-    post: (happening: Happening) => void,
-    failed: (error: unknown) => void,
-  ) {
+  constructor(listeners: Listeners, post: (happening: Happening) => void, failed: (error: unknown) => void) {
     this.#listeners = listeners;
     this.#post = post;
     this.#failed = failed;

@@ -1,5 +1,6 @@
 import type { Fact } from '../lifecycle/facts.ts';
-import type { ListenerSet, NamedFault, NamedStranger } from '../listeners/listener-set.ts';
+import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { NamedFault, NamedStranger } from '../listeners/listeners.ts';
 
 /** Says what services do to the lanes, and who else listens on a steered address: each once. */
 export class LaneLog {

@@ -1,12 +1,12 @@
-import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Listeners } from '../listeners/listeners.ts';
 
 /** Makes lanes ready while nothing else happens, one listener at a time: half a millisecond of a handover for each of them. */
 export class LanePreparer {
-  readonly #listeners: Pick<ListenerSet, 'prepareLanes'>;
+  readonly #listeners: Pick<Listeners, 'prepareLanes'>;
   #work: Iterator<void> | null = null;
   #scheduled = false;
 
-  constructor(listeners: Pick<ListenerSet, 'prepareLanes'>) {
+  constructor(listeners: Pick<Listeners, 'prepareLanes'>) {
     this.#listeners = listeners;
   }
 

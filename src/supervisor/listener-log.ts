@@ -1,6 +1,6 @@
 import type { Fact } from '../lifecycle/facts.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
-import type { ListenerSnapshot } from '../listeners/listener-set.ts';
+import type { ListenerSnapshot } from '../listeners/listeners.ts';
 
 /** Says once of every listening socket that it is there, and that it is gone. */
 export class ListenerLog {

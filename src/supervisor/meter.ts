@@ -1,7 +1,7 @@
 import type { ListenerReading, Readings, WorkerReading } from '../admin/source.ts';
 import { sessionUsage } from '../linux/session-usage.ts';
 import { intakesOn, unixSocket } from '../linux/sock_diag.ts';
-import type { ListenerSet, ListenerSnapshot } from '../listeners/listener-set.ts';
+import type { ListenerSnapshot, Listeners } from '../listeners/listeners.ts';
 import type { ConnectionCounter } from './connection-counter.ts';
 import type { Generations } from './generations.ts';
 
@@ -11,7 +11,7 @@ const SHARE = 1 / 4;
 /** Reads what workers use and what waits at listeners, for whoever asks; those who ask at the same time are told the same. */
 export class Meter {
   readonly #generations: Generations;
-  readonly #listeners: ListenerSet;
+  readonly #listeners: Listeners;
   readonly #connections: ConnectionCounter;
   readonly #now: () => number;
   #last: Promise<Readings> | null = null;
@@ -20,7 +20,7 @@ export class Meter {
   /** @param now monotonic milliseconds */
   constructor(
     generations: Generations,
-    listeners: ListenerSet,
+    listeners: Listeners,
     connections: ConnectionCounter,
     now: () => number,
   ) {

@@ -5,7 +5,7 @@ import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
 import type { RunHook } from '../lifecycle/hook.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
-import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Listeners } from '../listeners/listeners.ts';
 import type { Boundary } from './boundary.ts';
 import { failureOf } from './effect-failure.ts';
 import type { Happening } from './engine.ts';
@@ -17,7 +17,7 @@ import type { Prepared } from './prepare.ts';
 export interface PerformerContext {
   readonly boundary: Boundary;
   readonly generations: Generations;
-  readonly listeners: ListenerSet;
+  readonly listeners: Listeners;
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
   readonly prepare: (rollback: Rollback | null) => Promise<Prepared | Failure>;

@@ -1,5 +1,6 @@
 import type { Signalled } from '../control/control.ts';
 import type { Fact } from '../lifecycle/facts.ts';
+import { describeRefusal, type Refusal } from '../workers/delivery.ts';
 import type { Generations } from './generations.ts';
 
 /** Sends a signal to the main processes of the generation that serves, or says why nobody got it. */
@@ -13,12 +14,17 @@ export function signalWorkers(
   const processes = generations
     .processes()
     .filter(({ key, post }) => key.generation === generation && !post.relief);
+  const refusals: Refusal[] = [];
   const workers = processes.flatMap((process) => {
     const { pid, key } = process;
-    if (!process.signal(signal)) return [];
+    const { signalled, refused } = process.signal(signal);
+    refusals.push(...refused);
+    if (signalled.length === 0) return [];
     report({ event: 'worker_signalled', generation, worker: key.worker, pid, signal });
     return [{ worker: key.worker, pid }];
   });
   if (workers.length > 0) return { generation, workers };
+  if (refusals.length > 0)
+    return { refusal: refusals.map((refusal) => describeRefusal(signal, refusal)).join(' ') };
   return { refusal: `no worker of generation ${generation} runs at the moment: see "zero status"` };
 }

@@ -1,5 +1,6 @@
 import type { WorkerKey } from '../lifecycle/events.ts';
-import type { ListenerSet, Probe } from '../listeners/listener-set.ts';
+import type { Listeners } from '../listeners/listeners.ts';
+import type { Probe } from '../listeners/probe.ts';
 import type { Timers } from '../readiness/index.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
@@ -9,7 +10,7 @@ const INTERVAL = 1_000;
 
 export interface StallContext {
   readonly generations: Generations;
-  readonly listeners: ListenerSet;
+  readonly listeners: Listeners;
   readonly timers: Timers;
   readonly now: () => number;
   readonly post: (happening: Happening) => void;

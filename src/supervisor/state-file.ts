@@ -3,7 +3,7 @@ import path from 'node:path';
 import type { State } from '../lifecycle/state.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
 import { withSpare } from '../linux/spare.ts';
-import type { ListenerSnapshot } from '../listeners/listener-set.ts';
+import type { ListenerSnapshot } from '../listeners/listeners.ts';
 import type { Instance } from './instance.ts';
 
 /** What a supervisor that comes after this one must know. Plain data; names of environment variables at most, never values. */

@@ -4,10 +4,14 @@ import { EventLog } from '../control/event-log.ts';
 import { type ControlServer, createControlServer } from '../control/server.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
+import { linux } from '../linux/kernel.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
 import { keepSpare } from '../linux/spare.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
+import type { CommandSystem } from '../workers/command.ts';
+import { WorkerConnections } from '../workers/connections.ts';
+import { describeRefusal } from '../workers/delivery.ts';
 import { OutputLog } from '../workers/output-log.ts';
 import { isSamePlace } from '../workers/place.ts';
 import { ProcessTable } from '../workers/process-table.ts';
@@ -45,6 +49,7 @@ import { StateFile } from './state-file.ts';
 import { StateRecorder } from './state-recorder.ts';
 import { statusOf } from './status.ts';
 import { TelemetryDesk } from './telemetry-desk.ts';
+import { placesOf } from './unix-names.ts';
 import { VerifyKeeper } from './verify-keeper.ts';
 import { WatchDesk } from './watch-desk.ts';
 
@@ -76,7 +81,7 @@ export class Supervisor {
   readonly finished: Promise<number>;
   readonly #options: SupervisorOptions;
   readonly #environment = rawEnvironment();
-  readonly #table = new ProcessTable();
+  readonly #table = new ProcessTable(linux);
   readonly #stdout: Sink;
   readonly #stderr: Sink;
   readonly #listeners: ListenerSet;
@@ -119,11 +124,20 @@ export class Supervisor {
     });
     const report = (fact: Fact) => this.#report(fact);
     const post: Engine['post'] = (happening) => this.#engine.post(happening);
-    const runCommand = (prepared: Prepared) => gateCommand(prepared, this.#table);
+    const commands: CommandSystem = {
+      kernel: linux,
+      table: this.#table,
+      refused: (refusals) => {
+        for (const refusal of refusals)
+          report({ event: 'error', step: 'signal', message: describeRefusal('SIGKILL', refusal) });
+      },
+    };
+    const runCommand = (prepared: Prepared) => gateCommand(prepared, commands);
     const warn = (message: string) => report({ event: 'warning', about: 'listener', message });
     this.#listeners = new ListenerSet({ warn });
     this.#generations = new Generations({
       runtimeDirectory: options.instance.runtimeDirectory,
+      kernel: linux,
       table: this.#table,
       stdout: this.#stdout,
       stderr: this.#stderr,
@@ -138,7 +152,7 @@ export class Supervisor {
     this.#history = new HistoryKeeper({
       dataDirectory: options.instance.dataDirectory,
       clock: Date.now,
-      hash: hashCommand(this.#table),
+      hash: hashCommand(commands),
       report,
       living: () => this.#generations.living(),
     });
@@ -159,7 +173,12 @@ export class Supervisor {
     const shared = { generations: this.#generations, listeners: this.#listeners, timers, post };
     this.#keepers = {
       lanes: new LaneKeeper(this.#listeners, post, (error) => this.#error('watch lanes', error)),
-      drain: new DrainKeeper({ ...shared, failed: (error) => this.#error('read connections', error) }),
+      drain: new DrainKeeper({
+        ...shared,
+        kernel: linux,
+        connections: new WorkerConnections(() => placesOf(this.#listeners.snapshot())),
+        failed: (error) => this.#error('read connections', error),
+      }),
       stalls: new StallKeeper({
         ...shared,
         now,
@@ -169,7 +188,7 @@ export class Supervisor {
       preparer: new LanePreparer(this.#listeners),
     };
     const hooks = new HookRunner({
-      table: this.#table,
+      system: commands,
       instance: options.instance.name,
       environment: this.#environment,
       post,

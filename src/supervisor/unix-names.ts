@@ -1,5 +1,6 @@
 import { localAddress } from '../linux/sockets.ts';
-import type { ListenerSnapshot } from '../listeners/listener-set.ts';
+import type { ListenerSnapshot } from '../listeners/listeners.ts';
+import type { Places } from '../workers/connections.ts';
 
 /**
  * The names that connections to Unix listeners have: that of the socket they came in by, and a lane's is the one it was bound under
@@ -15,4 +16,10 @@ export function unixNames(listeners: readonly ListenerSnapshot[]): string[] {
 function pathOf(fd: number): string[] {
   const address = localAddress(fd);
   return address.family === 'unix' ? [address.path] : [];
+}
+
+/** The addresses where clients reach these listeners. */
+export function placesOf(listeners: readonly ListenerSnapshot[]): Places {
+  const ports = listeners.flatMap(({ address }) => (address.family === 'unix' ? [] : [address.port]));
+  return { ports, names: unixNames(listeners) };
 }

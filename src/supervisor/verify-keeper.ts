@@ -1,4 +1,4 @@
-import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Listeners } from '../listeners/listeners.ts';
 import { type RunCommand, startVerify, type Timers } from '../readiness/index.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
@@ -6,7 +6,7 @@ import type { Prepared } from './prepare.ts';
 
 export interface VerifyContext {
   readonly generations: Generations;
-  readonly listeners: ListenerSet;
+  readonly listeners: Listeners;
   readonly timers: Timers;
   readonly runCommand: (prepared: Prepared) => RunCommand;
   readonly post: (happening: Happening) => void;

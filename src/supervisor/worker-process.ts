@@ -1,26 +1,26 @@
 import path from 'node:path';
 import type { ReadinessConfig } from '../config/index.ts';
 import type { WorkerKey } from '../lifecycle/events.ts';
-import type { Fact } from '../lifecycle/facts.ts';
+import type { ExitStatus, Fact, Usage } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
-import { openPipe } from '../linux/pipes.ts';
-import { type ExitStatus, sendSignal, type Usage } from '../linux/processes.ts';
-import { processStat, sessionMembers } from '../linux/procfs.ts';
-import { closeFd } from '../linux/sockets.ts';
-import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Kernel } from '../linux/kernel.ts';
+import type { Listeners } from '../listeners/listeners.ts';
 import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } from '../readiness/index.ts';
-import { belongsTo } from '../workers/descendants.ts';
+import { type Delivery, describeRefusal, NOBODY } from '../workers/delivery.ts';
+import { belongsTo, isRunning, sessionMembers } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
 import { WorkerOutput } from '../workers/output.ts';
 import type { OutputLog } from '../workers/output-log.ts';
 import type { ProcessTable } from '../workers/process-table.ts';
 import type { Sink } from '../workers/sink.ts';
 import { SpawnError, spawnWorker } from '../workers/spawner.ts';
-import { type Departed, killLeftovers, killSession, leftovers } from '../workers/stopper.ts';
+import { killProcess } from '../workers/stopper.ts';
 import type { Happening } from './engine.ts';
 import type { Prepared } from './prepare.ts';
+import { Remains } from './remains.ts';
 
 export interface WorkerContext {
+  readonly kernel: Kernel;
   readonly runtimeDirectory: string;
   readonly table: ProcessTable;
   readonly stdout: Sink;
@@ -28,7 +28,7 @@ export interface WorkerContext {
   readonly output: OutputLog;
   readonly timers: Timers;
   readonly runCommand: (prepared: Prepared) => RunCommand;
-  readonly listeners: ListenerSet;
+  readonly listeners: Listeners;
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
 }
@@ -60,14 +60,16 @@ export class WorkerProcess {
   readonly #gates: Gates;
   /** Those of gates that were closed while they waited: who it failed by is told the reason after that. */
   #reasons: readonly string[] = [];
+  readonly #remains: Remains;
   #follow: { close(): void } | null = null;
-  #life: 'running' | 'remains' | 'ended' = 'running';
+  #life: 'starting' | 'running' | 'remains' | 'ended' = 'starting';
 
   /** Spawns it. Throws SpawnError, ReleaseError or ListenerError; nothing stays open then. */
   constructor(key: WorkerKey, post: Post, prepared: Prepared, context: WorkerContext) {
     this.key = key;
     this.post = post;
     this.#context = context;
+    const { kernel } = context;
     const { config, settings, release, user, acquired } = prepared;
     const { readiness, runtime } = config.service;
     const { shutdownSignal: signal, shutdownTimeout: timeout } = settings;
@@ -80,18 +82,18 @@ export class WorkerProcess {
       );
       const owner = user ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
       const warn = (message: string) => context.report({ event: 'warning', about: 'notify', message });
-      this.#notify = new NotifySocket({ path: notifyPath, owner, warn });
+      this.#notify = new NotifySocket({ kernel, path: notifyPath, owner, warn });
       undo.push(() => this.#notify.close());
       const { stdout, stderr } = context;
       const { generation, worker } = key;
       const record = (stream: 'stdout' | 'stderr', bytes: Buffer) =>
         context.output.add({ generation, worker, stream }, bytes);
-      this.#output = new WorkerOutput({ stdout, stderr, record, owner: user });
+      this.#output = new WorkerOutput(kernel, { stdout, stderr, record, owner: user });
       undo.push(() => this.#output.close());
-      const readyPipe = readiness.ready_fd === undefined ? null : openPipe();
-      if (readyPipe) undo.push(() => closeFd(readyPipe.read));
+      const readyPipe = readiness.ready_fd === undefined ? null : kernel.openPipe();
+      if (readyPipe) undo.push(() => kernel.closeFd(readyPipe.read));
       try {
-        const { pid } = spawnWorker({
+        const { pid } = spawnWorker(kernel, {
           generation: key.generation,
           worker: key.worker,
           runtime,
@@ -108,13 +110,14 @@ export class WorkerProcess {
         });
         this.session = pid;
         this.pid = pid;
+        context.table.adopt(pid, (exit, usage) => this.#left(pid, exit, usage));
         undo.push(() => this.kill());
       } finally {
-        if (readyPipe) closeFd(readyPipe.write);
+        if (readyPipe) kernel.closeFd(readyPipe.write);
       }
       this.#output.closeChildEnds();
-      this.startTime = processStat(this.pid)?.startTime ?? 0;
-      context.table.adopt(this.pid, (exit, usage) => this.#left(this.session, exit, usage));
+      this.startTime = kernel.processStat(this.pid)?.startTime ?? 0;
+      this.#remains = new Remains(context, { session: this.session, since: this.startTime, ...key });
       this.#notify.subscribe((message) => {
         if (message.kind === 'main_pid') this.#mainPid(message.pid);
         else if (message.kind === 'drains') this.#context.post({ type: 'drains', ...this.key });
@@ -122,6 +125,7 @@ export class WorkerProcess {
       const steered = acquired.listeners.filter((listener) => listener.steered).map(({ name }) => name);
       // A relief is there for what waits already; nobody asks whether it is ready.
       this.#gates = startGates(post.relief ? NO_GATES : readiness, {
+        kernel,
         openProbe: (listener) => context.listeners.openProbe(acquired, listener, post.lane),
         steered: post.relief ? [] : steered,
         notify: this.#notify,
@@ -131,8 +135,9 @@ export class WorkerProcess {
         passed: (gate) => this.#gatePassed(gate),
         failed: (gate, reason) => this.#gateFailed(gate, reason),
       });
+      this.#life = 'running';
     } catch (error) {
-      for (const step of undo.reverse()) step();
+      for (const step of undo.reverse()) attempt(step);
       throw isSystemFailure(error) ? new SpawnError(error, release.executable) : error;
     }
   }
@@ -164,23 +169,29 @@ export class WorkerProcess {
     return this.#life === 'ended';
   }
 
-  /** A signal to its main process. False, and nothing happens, once that has left: its pid may already be somebody else's. */
-  signal(signal: string): boolean {
-    return this.#life === 'running' && sendSignal(this.pid, signal);
+  /**
+   * Sends a signal to the main process. Once that has exited nothing happens: its pid may mean another process. Reports a
+   * refusal. Throws RangeError for an unknown signal.
+   */
+  signal(signal: string): Delivery {
+    if (this.#life !== 'running') return NOBODY;
+    return this.#reported(signal, this.#context.table.signal(this.pid, signal));
   }
 
-  /** SIGKILL to everything of it. */
-  kill(): void {
-    killSession(this.session);
-    sendSignal(this.pid, 'SIGKILL');
+  /** Sends SIGKILL to the main process and to every process of the session. Reports refusals. */
+  kill(): Delivery {
+    const { kernel, table } = this.#context;
+    return this.#reported('SIGKILL', killProcess(kernel, table, this));
   }
 
-  /** SIGKILL to what outlived its main process. */
-  killLeftovers(): void {
-    const pids = killLeftovers(this.#departed(), this.#context.table.known());
+  /** Sends SIGKILL to the processes that remain of the worker after its main process has exited. Reports refusals. */
+  killLeftovers(): Delivery {
+    const delivery = this.#reported('SIGKILL', this.#remains.kill());
     const { generation, worker } = this.key;
+    const pids = [...delivery.signalled];
     if (pids.length > 0) this.#context.report({ event: 'leftovers_killed', generation, worker, pids });
     this.#end();
+    return delivery;
   }
 
   /** Lets go of everything; the process itself goes on, if it is there. */
@@ -211,7 +222,7 @@ export class WorkerProcess {
   #findOwnSocket(): string | null {
     const strangers = this.#context.listeners.strangers();
     if (strangers.length === 0) return null;
-    const members = new Set([this.pid, ...sessionMembers(this.session)]);
+    const members = new Set([this.pid, ...sessionMembers(this.#context.kernel, this.session)]);
     const own = strangers.find(({ holder }) => holder !== null && members.has(holder.pid));
     return own === undefined
       ? null
@@ -220,8 +231,17 @@ export class WorkerProcess {
 
   /** A process that leaves closes its ready descriptor first; how it left, which is known in a moment, says more. */
   #gateFailed(gate: string, reason: string): void {
-    if (processStat(this.pid)?.exiting ?? true) return;
+    if (this.#context.kernel.processStat(this.pid)?.exiting ?? true) return;
     this.#context.post({ type: 'gate_failed', ...this.key, gate, reason });
+  }
+
+  #reported(signal: string, delivery: Delivery): Delivery {
+    const { generation, worker } = this.key;
+    for (const refusal of delivery.refused) {
+      const message = `generation ${generation}, worker ${worker}: ${describeRefusal(signal, refusal)}`;
+      this.#context.report({ event: 'error', step: 'signal', message });
+    }
+    return delivery;
   }
 
   #end(): void {
@@ -229,14 +249,12 @@ export class WorkerProcess {
     this.close();
   }
 
-  #departed(): Departed {
-    const { generation, worker } = this.key;
-    return { session: this.session, since: this.startTime, generation, worker };
-  }
-
-  /** A process that was its main process has ended. */
+  /** A process that was the main process of this worker has exited. */
   #left(pid: number, exit: ExitStatus, usage: Usage | null): void {
-    // It named another as its main process before: this was only the old one.
+    // The start failed half-way and was undone, or the service announced another main process before.
+    if (this.#life === 'starting' || pid !== this.pid) return;
+    // It may also have done so right before the exit.
+    this.#notify.drain();
     if (pid !== this.pid) return;
     const { key } = this;
     this.#gates.close();
@@ -244,45 +262,45 @@ export class WorkerProcess {
     this.#output.drain();
     const output = this.lines();
     const failed = launcherFailure(exit, output);
-    const remains = this.#remains();
     const explained = failed === null ? null : `could not be started: ${failed}`;
+    const leftovers = this.#awaitRemains();
+    this.#context.post({ type: 'exited', ...key, exit, usage, leftovers, output, explained });
+  }
+
+  /** Returns how many processes remain. */
+  #awaitRemains(): number {
     this.#life = 'remains';
-    if (remains.length === 0) this.#end();
-    else this.#awaitRemains(remains);
-    this.#context.post({ type: 'exited', ...key, exit, usage, leftovers: remains.length, output, explained });
-  }
-
-  #remains(): number[] {
-    const { session, orphans } = leftovers(this.#departed(), this.#context.table.known());
-    return [...session, ...orphans];
-  }
-
-  #awaitRemains(pids: readonly number[]): void {
-    const waiting = new Set(pids);
-    for (const pid of pids) {
-      const gone = () => {
-        waiting.delete(pid);
-        if (waiting.size > 0) return;
-        const more = this.#remains();
-        if (more.length > 0) return this.#awaitRemains(more);
+    const pids = this.#remains.find();
+    if (pids === null) {
+      const message = 'cannot list /proc to find the remaining processes of a worker that has exited';
+      this.#context.report({ event: 'error', step: 'exit', message });
+      // There may be one: SIGKILL follows when the time for remaining processes is over.
+      return 1;
+    }
+    if (pids.length === 0) this.#end();
+    else
+      this.#remains.whenGone(pids, () => {
         this.#end();
         this.#context.post({ type: 'leftovers_gone', ...this.key });
-      };
-      try {
-        this.#context.table.watchForeign(pid, gone);
-      } catch (error) {
-        // It left between the look and the watch. What cannot be watched (EMFILE) is killed when its time is over.
-        if (isSystemFailure(error) && error.code === 'ESRCH') setImmediate(gone);
-      }
-    }
+      });
+    return pids.length;
+  }
+
+  /**
+   * Whether a process belongs to this worker. The kernel gives the children of a main process that has exited to the
+   * supervisor, also before the main process is reaped; they are found as remaining processes.
+   */
+  #owns(pid: number): boolean {
+    const { pid: main, session } = this;
+    if (belongsTo(this.#context.kernel, pid, { pid: main, session })) return true;
+    return !isRunning(this.#context.kernel, main) && (this.#remains.find() ?? []).includes(pid);
   }
 
   #mainPid(pid: number): void {
     if (pid === this.pid) return;
     const { key } = this;
     const { table, report } = this.#context;
-    const refused = !belongsTo(pid, { pid: this.pid, session: this.session });
-    if (refused) {
+    if (!this.#owns(pid)) {
       const message = `generation ${key.generation}: MAINPID=${pid} is none of this service's processes: ignored`;
       report({ event: 'warning', about: 'notify', message });
       return;
@@ -299,5 +317,14 @@ export class WorkerProcess {
     before?.close();
     this.pid = pid;
     this.#context.post({ type: 'pid_changed', ...key, pid });
+  }
+}
+
+/** Undoes one step of a start that failed. The failure of the start is the one to report. */
+function attempt(step: () => void): void {
+  try {
+    step();
+  } catch (error) {
+    if (!isSystemFailure(error)) throw error;
   }
 }

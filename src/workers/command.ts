@@ -1,12 +1,14 @@
-import type { ExitStatus } from '../linux/processes.ts';
+import type { ExitStatus } from '../lifecycle/facts.ts';
+import type { Kernel } from '../linux/kernel.ts';
 import { lookUpCommand, tools } from './commands.ts';
+import type { Refusal } from './delivery.ts';
 import type { Environment } from './environment.ts';
 import { launchChain } from './launcher.ts';
 import { WorkerOutput } from './output.ts';
 import type { ProcessTable } from './process-table.ts';
 import { ReleaseError } from './release-error.ts';
 import { spawn } from './spawner.ts';
-import { killSession } from './stopper.ts';
+import { killProcess } from './stopper.ts';
 import type { TargetUser } from './target-user.ts';
 
 export interface CommandRequest {
@@ -22,7 +24,13 @@ export interface CommandRequest {
 }
 
 export interface CommandSystem {
+  readonly kernel: Kernel;
   readonly table: ProcessTable;
+  /** Called when processes of a command could not be killed; never with an empty list. */
+  readonly refused: (refusals: readonly Refusal[]) => void;
+}
+
+export interface CommandTimer {
   /** Calls back once after `ms`; the result cancels it. */
   readonly after: (ms: number, callback: () => void) => () => void;
 }
@@ -41,7 +49,8 @@ export interface CommandResult {
  */
 export function runCommand(
   request: CommandRequest,
-  { table, after }: CommandSystem,
+  { kernel, table, refused }: CommandSystem,
+  { after }: CommandTimer,
   onDone: (result: CommandResult) => void,
 ): { kill(): void; close(): void } {
   const executable = findExecutable(request);
@@ -58,11 +67,12 @@ export function runCommand(
     },
     tools,
   );
-  const output = new WorkerOutput({ stdout: null, stderr: null, owner: user });
+  const output = new WorkerOutput(kernel, { stdout: null, stderr: null, owner: user });
   let pid: number;
   try {
     const { stdout, stderr } = output.childEnds;
     pid = spawn(
+      kernel,
       {
         ...chain,
         directory,
@@ -80,7 +90,10 @@ export function runCommand(
   }
   output.closeChildEnds();
   let state: 'running' | 'timed out' | 'closed' | 'done' = 'running';
-  const kill = () => killSession(pid);
+  const kill = () => {
+    const delivery = killProcess(kernel, table, { pid, session: pid });
+    if (delivery.refused.length > 0) refused(delivery.refused);
+  };
   const cancel =
     request.timeout === 0
       ? () => {}

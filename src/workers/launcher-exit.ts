@@ -1,4 +1,4 @@
-import type { ExitStatus } from '../linux/processes.ts';
+import type { ExitStatus } from '../lifecycle/facts.ts';
 
 // `env: '/x': Permission denied`, `setpriv: setresuid failed: ...`, with or without the tool's path. The shell executes env(1), or the service
 // itself: dash says `sh: 1: exec: /srv/app: not found`, bash `sh: line 1: exec: ...`; anything else is a service's own shell.

@@ -1,9 +1,7 @@
-import { closeSync, fchownSync, readSync } from 'node:fs';
-import type { Socket } from 'node:net';
-import { openPipe, openReadWrite, setPipeSize } from '../linux/pipes.ts';
+import type { DescriptorCalls } from '../linux/kernel.ts';
+import { OUTPUT_PIPE_SIZE, type PipeReader } from '../linux/pipes.ts';
 import { LineForwarder } from './line-forwarder.ts';
 import { LineSplitter } from './line-splitter.ts';
-import { codeOf } from './release-error.ts';
 import type { Sink } from './sink.ts';
 import { Tail } from './tail.ts';
 
@@ -19,9 +17,6 @@ export interface OutputOptions {
   readonly tailLines?: number;
 }
 
-// As much as an unprivileged process may ask for (pipe(7), /proc/sys/fs/pipe-max-size).
-const PIPE_SIZE = 1024 * 1024;
-
 /**
  * The output of one process: two pipes whose far ends the process gets as 1 and 2. Those ends are open for reading too, so that a
  * service that outlives the supervisor can go on writing (no SIGPIPE as long as there is a reader, fifo(7)). End-of-file therefore
@@ -31,8 +26,8 @@ export class WorkerOutput {
   readonly #tail: Tail;
   readonly #streams: Stream[] = [];
 
-  /** Throws SystemError (EMFILE); nothing stays open then. */
-  constructor(options: OutputOptions) {
+  /** Throws SystemError or the file system's error (EMFILE, ENFILE); nothing stays open then. */
+  constructor(kernel: DescriptorCalls, options: OutputOptions) {
     this.#tail = new Tail(options.tailLines);
     const record = options.record ?? (() => {});
     const keep = (name: 'stdout' | 'stderr') => (bytes: Buffer, complete: boolean) => {
@@ -40,8 +35,8 @@ export class WorkerOutput {
       record(name, bytes);
     };
     try {
-      this.#streams.push(new Stream(options.stdout, keep('stdout'), options.owner));
-      this.#streams.push(new Stream(options.stderr, keep('stderr'), options.owner));
+      this.#streams.push(new Stream(kernel, options.stdout, keep('stdout'), options.owner));
+      this.#streams.push(new Stream(kernel, options.stderr, keep('stderr'), options.owner));
     } catch (error) {
       this.close();
       throw error;
@@ -81,13 +76,15 @@ export class WorkerOutput {
 }
 
 class Stream {
+  readonly #kernel: DescriptorCalls;
   readonly #splitter: LineSplitter;
-  #socket: Socket | null = null;
+  #reader: PipeReader | null = null;
   readonly #fd: number;
   #childEnd: number | null;
   ended = false;
 
   constructor(
+    kernel: DescriptorCalls,
     sink: Sink | null,
     keep: (bytes: Buffer, complete: boolean) => void,
     owner: OutputOptions['owner'],
@@ -97,7 +94,8 @@ class Stream {
       keep(bytes, complete);
       forwarder?.add(bytes, complete);
     });
-    const pipe = openOutputPipe(owner);
+    this.#kernel = kernel;
+    const pipe = kernel.openOutputPipe(owner);
     this.#fd = pipe.read;
     this.#childEnd = pipe.childEnd;
   }
@@ -108,30 +106,27 @@ class Stream {
 
   handedOver(): void {
     if (!this.#closeChildEnd()) return;
-    // Loading node:net takes 2 ms, in which the process is on its way already.
-    const { Socket } = process.getBuiltinModule('node:net');
-    const socket = new Socket({ fd: this.#fd, readable: true, writable: false });
-    socket.on('data', (chunk: Buffer) => this.#splitter.push(chunk));
-    socket.on('error', () => this.close());
-    socket.on('end', () => this.close());
-    this.#socket = socket;
+    this.#reader = this.#kernel.readPipe(this.#fd, {
+      data: (chunk) => this.#splitter.push(chunk),
+      end: () => this.#finish(),
+    });
   }
 
   // False where it is closed already.
   #closeChildEnd(): boolean {
     if (this.#childEnd === null) return false;
-    closeSync(this.#childEnd);
+    this.#kernel.closeFd(this.#childEnd);
     this.#childEnd = null;
     return true;
   }
 
   drain(): void {
-    // Before the socket has made it non-blocking a read would wait, and nobody has the other end.
-    if (this.ended || this.#socket === null) return;
+    // Without a reader the pipe still blocks, and no process has the other end.
+    if (this.ended || this.#reader === null) return;
     const chunk = Buffer.allocUnsafe(64 * 1024);
     // Descendants may go on writing: what can be in the pipe now is enough.
-    for (let total = 0; total <= PIPE_SIZE; ) {
-      const count = readNow(this.#fd, chunk);
+    for (let total = 0; total <= OUTPUT_PIPE_SIZE; ) {
+      const count = this.#kernel.readNow(this.#fd, chunk);
       if (count === 0) break;
       this.#splitter.push(Buffer.from(chunk.subarray(0, count)));
       total += count;
@@ -139,45 +134,17 @@ class Stream {
     this.#splitter.end();
   }
 
+  #finish(): void {
+    this.ended = true;
+    this.#splitter.end();
+    this.#closeChildEnd();
+  }
+
   close(): void {
     if (this.ended) return;
     this.drain();
-    this.ended = true;
-    this.#closeChildEnd();
-    if (this.#socket) this.#socket.destroy();
-    else closeSync(this.#fd);
-  }
-}
-
-function openOutputPipe(owner: OutputOptions['owner']): { read: number; childEnd: number } {
-  const { read, write } = openPipe();
-  try {
-    if (owner !== null) fchownSync(read, owner.uid, owner.gid);
-    enlarge(read);
-    return { read, childEnd: openReadWrite(write) };
-  } catch (error) {
-    closeSync(read);
-    throw error;
-  } finally {
-    closeSync(write);
-  }
-}
-
-// Best effort: EPERM beyond pipe-max-size or the user's pipe-user-pages-soft (pipe(7)); 64 KiB do too.
-function enlarge(fd: number): void {
-  try {
-    setPipeSize(fd, PIPE_SIZE);
-  } catch (error) {
-    if (codeOf(error) !== 'EPERM') throw error;
-  }
-}
-
-// 0 where nothing is there to read: an empty pipe (EAGAIN, the read end does not block) or its end.
-function readNow(fd: number, chunk: Buffer): number {
-  try {
-    return readSync(fd, chunk);
-  } catch (error) {
-    if (codeOf(error) === 'EAGAIN') return 0;
-    throw error;
+    this.#finish();
+    if (this.#reader) this.#reader.close();
+    else this.#kernel.closeFd(this.#fd);
   }
 }

@@ -1,48 +1,42 @@
-import { type ExitStatus, pidfdOpen, reapOne, type Usage } from '../linux/processes.ts';
-import { processStat } from '../linux/procfs.ts';
-import { reactor, type Watch } from '../linux/reactor.ts';
-import { closeFd } from '../linux/sockets.ts';
+import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
+import type { Kernel } from '../linux/kernel.ts';
+import type { Watch } from '../linux/reactor.ts';
+import { type Delivery, NOBODY, signalOnce, signalThrough } from './delivery.ts';
+import { exitStatusOf, usageOf } from './wait-status.ts';
 
-/** Called once, when the process has ended. `usage` is null when the kernel told somebody else. */
+/** Called once, when the process has exited. `usage` is null when the process was not a child. */
 export type OnExit = (status: ExitStatus, usage: Usage | null) => void;
 
-/** The calls that the table makes, replaceable in tests. */
-export interface TableSystem {
-  readonly reapOne: typeof reapOne;
-  readonly onChildSignal: (listener: () => void) => () => void;
+interface Child {
+  readonly onExit: OnExit;
+  /** Held until the child was reaped; null when the kernel had none to give (EMFILE). */
+  readonly pidfd: number | null;
 }
-
-const SYSTEM: TableSystem = {
-  reapOne,
-  onChildSignal: (listener) => {
-    process.on('SIGCHLD', listener);
-    return () => process.off('SIGCHLD', listener);
-  },
-};
 
 interface Foreign {
   readonly onExit: OnExit;
   readonly claimed: boolean;
+  readonly pidfd: number;
   readonly stop: () => void;
 }
 
 /**
- * The one owner of child pids: nobody else may wait for a process. A child that nobody adopted is an orphan that the kernel gave to
- * this subreaper (prctl(2)); it is reaped without a word, so that no zombie stays.
+ * The one owner of child pids: nothing else may wait for a process. A child that was not adopted is an orphan that the
+ * kernel gave to this subreaper (prctl(2)). The table reaps it without a report, so that no zombie stays.
  */
 export class ProcessTable {
-  readonly #system: TableSystem;
-  readonly #children = new Map<number, OnExit>();
+  readonly #kernel: Kernel;
+  readonly #children = new Map<number, Child>();
   readonly #foreign = new Map<number, Set<Foreign>>();
   #stop: (() => void) | null = null;
 
-  constructor(system: TableSystem = SYSTEM) {
-    this.#system = system;
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
   }
 
-  /** Begins to reap. What ended before is reaped now; adopt beforehand whom you know already. */
+  /** Begins to reap, first the processes that have exited already: adopt children that you know before. */
   start(): void {
-    this.#stop ??= this.#system.onChildSignal(() => this.drain());
+    this.#stop ??= this.#kernel.onChildSignal(() => this.drain());
     this.drain();
   }
 
@@ -50,35 +44,39 @@ export class ProcessTable {
   close(): void {
     this.#stop?.();
     this.#stop = null;
+    for (const { pidfd } of this.#children.values()) if (pidfd !== null) this.#kernel.closeFd(pidfd);
     this.#children.clear();
     for (const watches of this.#foreign.values()) for (const { stop } of watches) stop();
     this.#foreign.clear();
   }
 
   /**
-   * Tells about the end of a child. Call it in the turn in which the child was spawned: a later drain would take it for an orphan.
+   * Reports the exit of a child, and holds a pidfd of the child until then. Call adopt() in the turn in which the child
+   * was spawned: a later drain() would take the child for an orphan. Never throws for a pidfd that cannot be had.
    */
   adopt(pid: number, onExit: OnExit): void {
-    this.#children.set(pid, onExit);
+    this.#children.set(pid, { onExit, pidfd: this.#pidfdOrNull(pid) });
     // One SIGCHLD stands for any number of exits (signal(7)) and may have been the one before this child.
-    if (this.#stop !== null) setImmediate(() => this.drain());
+    if (this.#stop !== null) this.#kernel.defer(() => this.#stop !== null && this.drain());
   }
 
   /**
-   * Tells about the end of a process that is no child, through its pidfd. The status is unknown unless the process became a child on
-   * the way: orphans of descendants do. `claimed` is for a main process that a service named, which is then nobody's leftover, see
-   * known(). Throws SystemError ESRCH when there is no such process.
+   * Reports the exit of a process that is not a child, through its pidfd. The status is unknown unless the process became
+   * a child meanwhile, as orphans of descendants do. `claimed` is for a main process that a service announced, which is
+   * then not a remaining process of a worker, see known(). Throws SystemError: ESRCH when the process does not exist,
+   * EMFILE, ENFILE, ENOMEM, ENOSPC.
    */
   watchForeign(pid: number, onExit: OnExit, claimed = false): { close(): void } {
-    const pidfd = pidfdOpen(pid);
-    let watch: Watch | null = watchOrClose(pidfd, () => this.#foreignEnded(pid));
+    const kernel = this.#kernel;
+    const pidfd = kernel.openPidfd(pid);
+    let watch: Watch | null = this.#watchOrClose(pidfd, () => this.#foreignEnded(pid));
     const stop = () => {
       if (watch === null) return;
       watch.close();
-      closeFd(pidfd);
+      kernel.closeFd(pidfd);
       watch = null;
     };
-    const foreign = { onExit, claimed, stop };
+    const foreign = { onExit, claimed, pidfd, stop };
     const watches = this.#foreign.get(pid) ?? new Set();
     this.#foreign.set(pid, watches.add(foreign));
     const close = () => {
@@ -89,18 +87,30 @@ export class ProcessTable {
     return { close };
   }
 
-  /** The pids that belong to somebody: adopted children and claimed strangers. */
+  /**
+   * Sends a signal to an adopted child, or to a process that is watched. A process that has exited, or that is neither,
+   * gets none. Throws RangeError for an unknown signal.
+   */
+  signal(pid: number, signal: string): Delivery {
+    const child = this.#children.get(pid);
+    const pidfd = child ? child.pidfd : ([...(this.#foreign.get(pid) ?? [])][0]?.pidfd ?? null);
+    if (pidfd !== null) return signalThrough(this.#kernel, pidfd, pid, signal);
+    // The number of a child means that child until this table reaps it.
+    return child ? signalOnce(this.#kernel, pid, signal, () => true) : NOBODY;
+  }
+
+  /** The pids that have an owner: adopted children and claimed foreign processes. */
   known(): ReadonlySet<number> {
     const claimed = [...this.#foreign].filter(([, watches]) => [...watches].some((watch) => watch.claimed));
     return new Set([...this.#children.keys(), ...claimed.map(([pid]) => pid)]);
   }
 
-  /** Reaps every child that has ended. */
+  /** Reaps every child that has exited. */
   drain(): void {
     for (;;) {
-      const ended = this.#system.reapOne();
+      const ended = this.#kernel.reapOne();
       if (ended === null) return;
-      this.#report(ended.pid, ended.status, ended.usage);
+      this.#report(ended.pid, exitStatusOf(ended.status), usageOf(ended.usage));
     }
   }
 
@@ -109,24 +119,34 @@ export class ProcessTable {
     const foreign = [...(this.#foreign.get(pid) ?? [])];
     this.#children.delete(pid);
     this.#foreign.delete(pid);
+    if (typeof child?.pidfd === 'number') this.#kernel.closeFd(child.pidfd);
     for (const { stop } of foreign) stop();
-    child?.(status, usage);
+    child?.onExit(status, usage);
     for (const { onExit } of foreign) onExit(status, usage);
   }
 
   #foreignEnded(pid: number): void {
     this.drain();
-    // Ours by now, and already a zombie, but the drain came too early: its SIGCHLD is on the way.
-    if (this.#stop !== null && processStat(pid)?.ppid === process.pid) return;
+    // A child by now, and already a zombie, but the drain came too early: its SIGCHLD follows.
+    if (this.#stop !== null && this.#kernel.processStat(pid)?.ppid === this.#kernel.pid) return;
     this.#report(pid, { kind: 'unknown' }, null);
   }
-}
 
-function watchOrClose(pidfd: number, onReadable: () => void): Watch {
-  try {
-    return reactor.watch(pidfd, onReadable);
-  } catch (error) {
-    closeFd(pidfd);
-    throw error;
+  #pidfdOrNull(pid: number): number | null {
+    try {
+      return this.#kernel.openPidfd(pid);
+    } catch {
+      // The child can be signalled all the same, see signal().
+      return null;
+    }
+  }
+
+  #watchOrClose(pidfd: number, onReadable: () => void): Watch {
+    try {
+      return this.#kernel.watch(pidfd, onReadable);
+    } catch (error) {
+      this.#kernel.closeFd(pidfd);
+      throw error;
+    }
   }
 }

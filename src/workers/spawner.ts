@@ -1,5 +1,6 @@
 import { isSystemFailure } from '../linux/errors.ts';
-import { type SpawnRequest, spawnProcess } from '../linux/spawn.ts';
+import type { ProcessCalls } from '../linux/kernel.ts';
+import type { SpawnRequest } from '../linux/spawn.ts';
 import { tools } from './commands.ts';
 import { conventions } from './conventions/index.ts';
 import { withConventions } from './environment.ts';
@@ -28,9 +29,9 @@ export class SpawnError extends Error {
  * conventions in its environment. Returns at once; what goes wrong behind the first program of the launcher shows as its exit code, see
  * launcher-exit.ts. Throws SpawnError, or ReleaseError for a tool of the launcher that is not installed.
  */
-export function spawnWorker(spec: WorkerSpec): { pid: number } {
+export function spawnWorker(kernel: ProcessCalls, spec: WorkerSpec): { pid: number } {
   const { generation, worker, runtime, release, user, listeners, notifyPath, shutdown } = spec;
-  const handed = { generation, worker, listeners, notifyPath, shutdown, supervisorPid: process.pid };
+  const handed = { generation, worker, listeners, notifyPath, shutdown, supervisorPid: kernel.pid };
   const { variables, listenPid } = conventions(runtime.protocols, handed);
   const chain = launchChain(
     {
@@ -47,13 +48,14 @@ export function spawnWorker(spec: WorkerSpec): { pid: number } {
   const descriptors = new Map(listeners.map(({ target, fd }) => [target, fd]));
   if (spec.readyFd !== null) descriptors.set(spec.readyFd.target, spec.readyFd.fd);
   descriptors.set(1, spec.output.stdout).set(2, spec.output.stderr);
-  return { pid: spawn({ ...chain, descriptors, directory: release.directory }, release.executable) };
+  const request = { ...chain, descriptors, directory: release.directory };
+  return { pid: spawn(kernel, request, release.executable) };
 }
 
 /** Starts a process. Throws SpawnError, which names `executable`. */
-export function spawn(request: SpawnRequest, executable: string): number {
+export function spawn(kernel: ProcessCalls, request: SpawnRequest, executable: string): number {
   try {
-    return spawnProcess(request);
+    return kernel.spawn(request);
   } catch (error) {
     throw isSystemFailure(error) ? new SpawnError(error, executable) : error;
   }

@@ -1,6 +1,9 @@
-import { readFileSync } from 'node:fs';
-import { sendSignal } from '../linux/processes.ts';
-import { listProcesses, type ProcessStat, processStat, splitAtNul } from '../linux/procfs.ts';
+import { isSystemFailure } from '../linux/errors.ts';
+import type { Kernel } from '../linux/kernel.ts';
+import type { ProcessStat } from '../linux/procfs.ts';
+import { type Delivery, joinDeliveries, type Refusal, signalOnce } from './delivery.ts';
+import { isAlive } from './descendants.ts';
+import type { ProcessTable } from './process-table.ts';
 
 /** The worker whose remains are looked for. */
 export interface Departed {
@@ -26,64 +29,98 @@ const MAX_ROUNDS = 10;
  * Finds what outlived a worker. A process that left the session and whose parent is gone is this worker's when it was born after the
  * worker, nobody waits for it (`known`), and its environment does not name another worker.
  */
-export function leftovers(departed: Departed, known: ReadonlySet<number>): Leftovers {
-  const alive = listProcesses().filter(({ pid, state }) => isAlive(state) && !known.has(pid));
+export function leftovers(kernel: Kernel, departed: Departed, known: ReadonlySet<number>): Leftovers {
+  const alive = kernel.listProcesses().filter((process) => isAlive(process) && !known.has(process.pid));
   const session = alive.filter((process) => process.session === departed.session);
-  const orphans = alive.filter((process) => isOrphanOf(process, departed));
+  const orphans = alive.filter((process) => isOrphanOf(kernel, process, departed));
   return { session: session.map(({ pid }) => pid), orphans: orphans.map(({ pid }) => pid) };
 }
 
 /**
- * SIGKILL to every process of a session, again until none is left that could have forked meanwhile. Returns whom it was sent to. The
- * number cannot mean a later session while a process is in this one: the kernel keeps a pid for as long as it names a session.
+ * Sends SIGKILL to every process of a session, again until no process is left that could have forked meanwhile. The
+ * session number cannot mean a later session while a process is in this one: the kernel keeps a pid as long as it names
+ * a session.
+ * @param except processes that got the signal already
  */
-export function killSession(session: number): number[] {
-  return killUntilGone((process) => process.session === session);
+export function killSession(
+  kernel: Kernel,
+  session: number,
+  except: ReadonlySet<number> = new Set(),
+): Delivery {
+  return killUntilGone(kernel, session, ({ pid, session: own }) => own === session && !except.has(pid));
 }
 
-/** SIGKILL to what outlived a worker. Returns whom it was sent to. */
-export function killLeftovers(departed: Departed, known: ReadonlySet<number>): number[] {
-  return killUntilGone(
-    (process) =>
-      !known.has(process.pid) && (process.session === departed.session || isOrphanOf(process, departed)),
-  );
+/** Sends SIGKILL to a main process, through the pidfd that the table holds, and to every process of its session. */
+export function killProcess(
+  kernel: Kernel,
+  table: ProcessTable,
+  { pid, session }: { readonly pid: number; readonly session: number },
+): Delivery {
+  // First: this does not depend on /proc.
+  const main = table.signal(pid, 'SIGKILL');
+  const tried = new Set([...main.signalled, ...main.refused.map((refusal) => refusal.pid)]);
+  return joinDeliveries([main, killSession(kernel, session, tried)]);
 }
 
-function killUntilGone(wanted: (process: ProcessStat) => boolean): number[] {
-  const killed = new Set<number>();
-  const own = processStat(process.pid)?.session ?? 0;
+/** Sends SIGKILL to the remaining processes of a worker whose main process has exited. */
+export function killLeftovers(kernel: Kernel, departed: Departed, known: ReadonlySet<number>): Delivery {
+  const isMeant = (process: ProcessStat) =>
+    process.session === departed.session || isOrphanOf(kernel, process, departed);
+  return killUntilGone(kernel, departed.session, (process) => !known.has(process.pid) && isMeant(process));
+}
+
+function killUntilGone(kernel: Kernel, session: number, wanted: (process: ProcessStat) => boolean): Delivery {
+  const deliveries: Delivery[] = [];
+  const tried = new Set<number>();
+  const own = kernel.processStat(kernel.pid)?.session ?? 0;
+  const isWanted = (process: ProcessStat) =>
+    isAlive(process) && !tried.has(process.pid) && wanted(process) && isForeign(kernel, process, own);
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    // A killed process can be seen alive for a moment more; only one that was not there before asks for another round.
-    const found = listProcesses().filter(
-      (process) =>
-        isAlive(process.state) && !killed.has(process.pid) && wanted(process) && isNotOurs(process, own),
-    );
+    // A killed process can be seen alive for a moment more; only a process that was not tried yet asks for another round.
+    const { found, refused } = look(kernel, session, isWanted);
+    deliveries.push({ signalled: [], refused });
     if (found.length === 0) break;
-    for (const { pid } of found) {
-      if (sendSignal(pid, 'SIGKILL')) killed.add(pid);
+    for (const { pid, startTime } of found) {
+      // The number may mean another process by now, and the process may have left the session by setsid(2).
+      const isMeant = () => {
+        const now = kernel.processStat(pid);
+        return now !== null && now.startTime === startTime && isWanted(now);
+      };
+      deliveries.push(signalOnce(kernel, pid, 'SIGKILL', isMeant));
+      tried.add(pid);
     }
   }
-  return [...killed];
+  return joinDeliveries(deliveries);
 }
 
-// Never this process, its own session, init or the kernel's threads (session 0), whatever number was asked for.
-function isNotOurs({ pid, session }: ProcessStat, own: number): boolean {
-  return pid > 1 && pid !== process.pid && session !== 0 && session !== own;
+/** The processes that are wanted; a refusal on behalf of the whole session when /proc cannot be listed. */
+function look(
+  kernel: Kernel,
+  session: number,
+  isWanted: (process: ProcessStat) => boolean,
+): { found: readonly ProcessStat[]; refused: readonly Refusal[] } {
+  try {
+    return { found: kernel.listProcesses().filter(isWanted), refused: [] };
+  } catch (error) {
+    if (!isSystemFailure(error)) throw error;
+    return { found: [], refused: [{ pid: session, command: 'and its session', errno: error.code }] };
+  }
 }
 
-function isAlive(state: string): boolean {
-  return state !== 'Z' && state !== 'X';
+// Never this process, its own session, init or the kernel's threads (session 0), whatever number was requested.
+function isForeign(kernel: Kernel, { pid, session }: ProcessStat, own: number): boolean {
+  return pid > 1 && pid !== kernel.pid && session !== 0 && session !== own;
 }
 
-function isOrphanOf(candidate: ProcessStat, departed: Departed): boolean {
-  if (candidate.ppid !== process.pid || candidate.session === departed.session) return false;
-  return candidate.startTime >= departed.since && !namesAnother(candidate.pid, departed);
+function isOrphanOf(kernel: Kernel, candidate: ProcessStat, departed: Departed): boolean {
+  if (candidate.ppid !== kernel.pid || candidate.session === departed.session) return false;
+  return candidate.startTime >= departed.since && !namesAnother(kernel, candidate.pid, departed);
 }
 
 // Every worker was given ZERO_GENERATION and ZERO_WORKER, and its descendants have them unless they cleaned their environment.
-function namesAnother(pid: number, { generation, worker }: Departed): boolean {
+function namesAnother(kernel: Kernel, pid: number, { generation, worker }: Departed): boolean {
   try {
-    const entries = splitAtNul(readFileSync(`/proc/${pid}/environ`)).map((entry) => entry.toString('latin1'));
+    const entries = kernel.environmentOf(pid).map((entry) => entry.toString('latin1'));
     const found = (name: string) =>
       entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
     const wanted = [String(generation), String(worker)];

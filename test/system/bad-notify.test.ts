@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { complaints } from '../support/complaints.ts';
+import { freeze } from '../support/freeze.ts';
 import { account, requireRoot, sharedFolder } from '../support/privileges.ts';
 import type { Puppet } from '../support/puppet.ts';
 import {
@@ -160,6 +161,34 @@ describe('MAINPID', () => {
       assert.deepEqual(zero.log.all('worker_exited', { pid: puppet.pid }), []);
       assert.deepEqual(complaints(zero), []);
     });
+  }
+
+  for (const { role, start } of [FIRST, CANDIDATE]) {
+    for (const session of ['same', 'new'] as const) {
+      it(`sent right before ${role} exits is followed into the ${session} session`, DEADLINE, async (t) => {
+        const { service, puppet } = await start(t);
+        const { zero, puppets } = service;
+        const { generation } = puppet;
+        const pid = await puppet.successor([3], session);
+        const successor = await puppets.next();
+        // The datagram and the exit wait together when zero runs again.
+        await freeze(zero);
+        await puppet.notify(`MAINPID=${pid}`);
+        await puppet.exit(0);
+        await puppet.gone;
+        zero.signal('SIGCONT');
+        await zero.fact('worker_pid_changed', { generation, from: puppet.pid, pid });
+        await successor.listen({ fd: 3 });
+        await successor.ready();
+        await zero.fact('generation_promoted', { generation });
+        assert.equal((await whoAnswers(await zero.address('http'))).pid, pid);
+        zero.signal('SIGTERM');
+        assert.deepEqual(await zero.exited, { code: 0, signal: null });
+        assert.deepEqual(zero.log.all('worker_exited', { pid: puppet.pid }), []);
+        assert.deepEqual(zero.log.all('leftovers_killed'), []);
+        assert.deepEqual(complaints(zero), []);
+      });
+    }
   }
 
   it('of a successor that crashes starts the service again', DEADLINE, async (t) => {

@@ -53,9 +53,9 @@ test('an interrupted close is not made again: the descriptor is already released
 });
 
 test('expected errors are results, others are thrown', () => {
-  fake({ kill: () => -1, errno: () => errnoNumber('ESRCH') });
-  assert.equal(tryCall(['ESRCH'], 'kill', 1, 0), 'ESRCH');
-  assert.throws(() => tryCall(['EPERM'], 'kill', 1, 0), { code: 'ESRCH' });
+  fake({ listen: () => -1, errno: () => errnoNumber('ESRCH') });
+  assert.equal(tryCall(['ESRCH'], 'listen', 1, 0), 'ESRCH');
+  assert.throws(() => tryCall(['EPERM'], 'listen', 1, 0), { code: 'ESRCH' });
 });
 
 test('functions that return their errno', () => {

@@ -3,13 +3,11 @@ import { test } from 'node:test';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import {
   becomeSubreaper,
-  decodeStatus,
   isSignalName,
   pidfdGetFd,
   pidfdOpen,
   pidfdSignal,
   reapOne,
-  sendSignal,
   signalName,
   signalNumber,
 } from '../../../src/linux/processes.ts';
@@ -38,12 +36,6 @@ test('exit codes and signals', async () => {
   }
 });
 
-test('core dumps, real-time signals and what is neither', () => {
-  assert.deepEqual(decodeStatus(0x80 | 11), { kind: 'signaled', signal: 'SIGSEGV', coreDumped: true });
-  assert.deepEqual(decodeStatus(35), { kind: 'signaled', signal: 'SIGRTMIN+1', coreDumped: false });
-  assert.deepEqual(decodeStatus(0x137f), { kind: 'unknown' });
-});
-
 test('a running child is not reaped; its usage comes with its end', async () => {
   const { pid, release } = puppet();
   assert.equal(reapOne(), null);
@@ -53,31 +45,21 @@ test('a running child is not reaped; its usage comes with its end', async () => 
   const reaped = reapOne();
   closeFd(pidfd);
   assert.equal(reaped?.pid, pid);
-  assert.ok(reaped.usage.maxRssBytes > 100_000 && reaped.usage.maxRssBytes < 1e9);
-  assert.ok(reaped.usage.minorFaults > 0);
-  assert.ok(reaped.usage.userSeconds + reaped.usage.systemSeconds < 10);
-  assert.ok(reaped.usage.voluntaryContextSwitches > 0);
-  assert.equal(sendSignal(pid, 'SIGTERM'), false);
+  assert.ok(reaped.usage.maxrss > 100 && reaped.usage.maxrss < 1e6);
+  assert.ok(reaped.usage.minflt > 0);
+  assert.ok(reaped.usage.utime + reaped.usage.stime < 10);
+  assert.ok(reaped.usage.nvcsw > 0);
   assert.throws(() => pidfdOpen(pid), { code: 'ESRCH', message: new RegExp(`process ${pid}`) });
 });
 
-test('signals by number and by pidfd', async () => {
-  const first = puppet();
-  assert.equal(sendSignal(first.pid, 'SIGTERM'), true);
-  assert.deepEqual(await ended(first.pid), { kind: 'signaled', signal: 'SIGTERM', coreDumped: false });
-  first.release();
-
-  const second = puppet();
-  const pidfd = pidfdOpen(second.pid);
+test('a signal through a pidfd', async () => {
+  const { pid, release } = puppet();
+  const pidfd = pidfdOpen(pid);
   assert.equal(pidfdSignal(pidfd, 'USR2'), true);
-  assert.deepEqual(await ended(second.pid), { kind: 'signaled', signal: 'SIGUSR2', coreDumped: false });
+  assert.deepEqual(await ended(pid), { kind: 'signaled', signal: 'SIGUSR2', coreDumped: false });
   assert.equal(pidfdSignal(pidfd, 'USR2'), false);
   closeFd(pidfd);
-  second.release();
-});
-
-test('a pid that means a group or everybody is refused', () => {
-  for (const pid of [0, -1, -5, 1.5, Number.NaN]) assert.throws(() => sendSignal(pid, 'SIGTERM'), RangeError);
+  release();
 });
 
 test('signal names', () => {

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readSync } from 'node:fs';
 import { test } from 'node:test';
 import { openPipe } from '../../../src/linux/pipes.ts';
-import { sendSignal } from '../../../src/linux/processes.ts';
 import { sessionMembers } from '../../../src/linux/procfs.ts';
 import { sessionUsage } from '../../../src/linux/session-usage.ts';
+import { sendSignal } from '../../support/send-signal.ts';
 import { ended, readable, startShell } from './support.ts';
 
 test('what all processes of a session use, children that are gone included', async () => {

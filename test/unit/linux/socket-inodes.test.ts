@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { openPipe } from '../../../src/linux/pipes.ts';
-import { pidfdOpen, reapOne, sendSignal } from '../../../src/linux/processes.ts';
+import { pidfdOpen, reapOne } from '../../../src/linux/processes.ts';
 import { Slices } from '../../../src/linux/slices.ts';
 import { socketInodes } from '../../../src/linux/socket-inodes.ts';
 import { closeFd, inodeOf, openSocket } from '../../../src/linux/sockets.ts';
+import { sendSignal } from '../../support/send-signal.ts';
 import { ended, readable, start } from './support.ts';
 
 const own = Array.from({ length: 20 }, () => openSocket('inet', 'stream'));

@@ -2,10 +2,13 @@ import { closeSync, mkdtempSync, readSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after } from 'node:test';
-import { type ExitStatus, pidfdOpen, reapOne, sendSignal } from '../../../src/linux/processes.ts';
+import type { ExitStatus } from '../../../src/lifecycle/facts.ts';
+import { pidfdOpen, reapOne } from '../../../src/linux/processes.ts';
 import { reactor } from '../../../src/linux/reactor.ts';
 import { closeFd } from '../../../src/linux/sockets.ts';
 import { type SpawnRequest, spawnProcess } from '../../../src/linux/spawn.ts';
+import { exitStatusOf } from '../../../src/workers/wait-status.ts';
+import { sendSignal } from '../../support/send-signal.ts';
 
 /** A folder that is gone after the tests of this file. */
 export function temporaryFolder(): string {
@@ -58,7 +61,7 @@ export async function ended(pid: number): Promise<ExitStatus> {
   const reaped = reapOne();
   if (reaped?.pid !== pid) throw new Error(`reaped ${reaped?.pid} instead of ${pid}`);
   alive.delete(pid);
-  return reaped.status;
+  return exitStatusOf(reaped.status);
 }
 
 /** Everything that comes out of a descriptor up to end-of-file; closes it. */

@@ -11,7 +11,8 @@ import type { ListenerConfig } from '../../../src/config/schema.ts';
 import { errnoNumber } from '../../../src/linux/errors.ts';
 import { type Libc, rawCall, useLibc } from '../../../src/linux/libc.ts';
 import { duplicateAbove } from '../../../src/linux/sockets.ts';
-import { type Acquired, ListenerSet } from '../../../src/listeners/listener-set.ts';
+import { ListenerSet } from '../../../src/listeners/listener-set.ts';
+import type { Acquired } from '../../../src/listeners/listeners.ts';
 
 /** A listener of a config, with the defaults of the schema. */
 export function listener(

@@ -9,7 +9,8 @@ import {
   openSocket,
   setOption,
 } from '../../../src/linux/sockets.ts';
-import { ListenerSet, type NamedFault } from '../../../src/listeners/listener-set.ts';
+import { ListenerSet } from '../../../src/listeners/listener-set.ts';
+import type { NamedFault } from '../../../src/listeners/listeners.ts';
 import { listener, only, portOf } from './fixture.ts';
 import { emptied, keepOpen, laneOf, tally, to } from './lane-support.ts';
 import { shutDown } from './shutdown.ts';

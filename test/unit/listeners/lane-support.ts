@@ -1,5 +1,6 @@
 import { writeSync } from 'node:fs';
 import type { TestContext } from 'node:test';
+import type { Steering } from '../../../src/lifecycle/steering.ts';
 import {
   acceptSocket,
   bindSocket,
@@ -8,11 +9,11 @@ import {
   localAddress,
   openSocket,
 } from '../../../src/linux/sockets.ts';
-import type { AcquiredListener, WantedSteering } from '../../../src/listeners/listener-set.ts';
+import type { AcquiredListener } from '../../../src/listeners/listeners.ts';
 import { portOf } from './fixture.ts';
 
 /** Everything to these lanes, where nothing else is said. */
-export function to(main: readonly number[], more: Partial<WantedSteering> = {}): WantedSteering {
+export function to(main: readonly number[], more: Partial<Steering> = {}): Steering {
   return { main, canary: null, preview: null, previewFrom: [], ...more };
 }
 

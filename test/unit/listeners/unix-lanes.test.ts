@@ -20,7 +20,8 @@ import {
   localAddress,
   openSocket,
 } from '../../../src/linux/sockets.ts';
-import { ListenerSet, type NamedFault } from '../../../src/listeners/listener-set.ts';
+import { ListenerSet } from '../../../src/listeners/listener-set.ts';
+import type { NamedFault } from '../../../src/listeners/listeners.ts';
 import { connect, listener, only, readAll, serve, startProgram, temporaryFolder } from './fixture.ts';
 import { keepOpen, to } from './lane-support.ts';
 import { shutDown } from './shutdown.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, writeSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { linux } from '../../../src/linux/kernel.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { gateNames, type NotifyMessage, startGates } from '../../../src/readiness/index.ts';
 import { manualTimers } from './manual-timers.ts';
@@ -36,6 +37,7 @@ describe('the gates of a worker', () => {
             return () => {};
           },
         },
+        kernel: linux,
         readyPipe: read,
         runCommand: async () => ({ kind: 'exited', code: 0 }),
         timers: manualTimers(),
@@ -73,6 +75,7 @@ describe('the gates of a worker', () => {
           openProbe: null,
           steered: [],
           notify: null,
+          kernel: linux,
           readyPipe: read,
           runCommand: async () => ({ kind: 'timed_out' }),
           timers: manualTimers(),

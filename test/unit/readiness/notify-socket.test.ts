@@ -7,6 +7,8 @@ import { after, afterEach, beforeEach, describe, it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { sendDatagram } from '../../../src/linux/datagrams.ts';
+import { errnoNumber, SystemError } from '../../../src/linux/errors.ts';
+import { linux } from '../../../src/linux/kernel.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { NotifySocket } from '../../../src/readiness/index.ts';
 import { startNotifyGate } from '../../../src/readiness/notify.ts';
@@ -31,7 +33,12 @@ beforeEach(() => {
   path = join(directory, `${count}.sock`);
   warnings = [];
   heard = [];
-  socket = new NotifySocket({ path, owner: { uid, gid }, warn: (message) => warnings.push(message) });
+  socket = new NotifySocket({
+    kernel: linux,
+    path,
+    owner: { uid, gid },
+    warn: (message) => warnings.push(message),
+  });
   socket.subscribe((message, sender) => heard.push({ text: message.kind, pid: sender.pid }));
 });
 afterEach(() => socket.close());
@@ -89,6 +96,37 @@ describe('a notify socket', () => {
     assert.equal(warnings.length, 1);
   });
 
+  it('reads everything that waits before the exit of its worker is evaluated', () => {
+    for (let pid = 2; pid < 9; pid += 1) sendDatagram(path, `MAINPID=${pid}`);
+    assert.deepEqual(heard, []);
+    socket.drain();
+    assert.equal(heard.length, 7);
+    socket.drain();
+    assert.equal(heard.length, 7);
+  });
+
+  it('warns once when it cannot be read, and reads again', async () => {
+    socket.close();
+    let failures = 2;
+    socket = new NotifySocket({
+      kernel: {
+        ...linux,
+        receiveDatagram(fd) {
+          failures -= 1;
+          if (failures >= 0) throw new SystemError('recvmsg', errnoNumber('ENOMEM'));
+          return linux.receiveDatagram(fd);
+        },
+      },
+      path,
+      owner: { uid, gid },
+      warn: (message) => warnings.push(message),
+    });
+    await settled();
+    assert.deepEqual(warnings, [
+      `notify socket ${path}: recvmsg: ENOMEM: not enough memory. zero tries again.`,
+    ]);
+  });
+
   it('answers a barrier by closing its descriptor', async () => {
     const { read, write } = openPipe();
     sendDatagram(path, 'BARRIER=1', [write]);
@@ -113,6 +151,7 @@ describe('a notify socket', () => {
     // Anybody may write to the abstract name: it is the sender's user that decides.
     const name = `@zero-notify-test-${process.pid}`;
     socket = new NotifySocket({
+      kernel: linux,
       path: name,
       owner: { uid: 12345, gid },
       warn: (message) => warnings.push(message),
@@ -164,7 +203,7 @@ describe('a notify socket', () => {
     closeSync(probe);
     socket.close();
     for (let index = 0; index < 20; index += 1) {
-      new NotifySocket({ path, owner: { uid, gid }, warn: () => {} }).close();
+      new NotifySocket({ kernel: linux, path, owner: { uid, gid }, warn: () => {} }).close();
     }
     const again = openSync('/dev/null', 'r');
     assert.ok(again <= probe);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, writeSync } from 'node:fs';
 import { describe, it } from 'node:test';
+import { linux } from '../../../src/linux/kernel.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { startReadyFdGate } from '../../../src/readiness/ready-fd.ts';
 import { verdictOf } from './manual-timers.ts';
@@ -8,7 +9,11 @@ import { verdictOf } from './manual-timers.ts';
 function start() {
   const { read, write } = openPipe();
   const answer = verdictOf();
-  return { write, ...answer, gate: startReadyFdGate({ fd: read, descriptor: 10 }, answer.callbacks) };
+  return {
+    write,
+    ...answer,
+    gate: startReadyFdGate({ kernel: linux, fd: read, descriptor: 10 }, answer.callbacks),
+  };
 }
 
 describe('the ready_fd gate', () => {
@@ -47,8 +52,8 @@ describe('the ready_fd gate', () => {
 
   it('says nothing after close', async () => {
     const { write, calls, gate } = start();
-    gate.close();
     writeSync(write, '\n');
+    gate.close();
     closeSync(write);
     const other = start();
     writeSync(other.write, '\n');

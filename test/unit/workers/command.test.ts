@@ -2,8 +2,14 @@ import assert from 'node:assert/strict';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { linux } from '../../../src/linux/kernel.ts';
 import { processStat } from '../../../src/linux/procfs.ts';
-import { type CommandRequest, type CommandResult, runCommand } from '../../../src/workers/command.ts';
+import {
+  type CommandRequest,
+  type CommandResult,
+  type CommandSystem,
+  runCommand,
+} from '../../../src/workers/command.ts';
 import { environmentOf, folder, table } from './support.ts';
 
 const request: CommandRequest = {
@@ -12,6 +18,12 @@ const request: CommandRequest = {
   environment: environmentOf({ PATH: '/usr/bin:/bin', FOO: 'bar' }),
   user: null,
   timeout: 5000,
+};
+
+const system: CommandSystem = {
+  kernel: linux,
+  table,
+  refused: (refusals) => assert.fail(JSON.stringify(refusals)),
 };
 
 function start(changes: Partial<CommandRequest>) {
@@ -25,7 +37,7 @@ function start(changes: Partial<CommandRequest>) {
   };
   let close: () => void = () => {};
   const done = new Promise<CommandResult>((resolve) => {
-    ({ close } = runCommand({ ...request, ...changes }, { table, after }, resolve));
+    ({ close } = runCommand({ ...request, ...changes }, system, { after }, resolve));
   });
   return { timers, done, close: () => close() };
 }
@@ -73,7 +85,7 @@ test('paths start at the directory, names are looked up on the PATH of its envir
   const named = await start({ run: ['hook'], environment: environmentOf({ PATH: folder }) }).done;
   assert.deepEqual(named.output, [folder]);
   assert.throws(
-    () => runCommand({ ...request, run: ['hook'] }, { table, after: () => () => {} }, () => {}),
+    () => runCommand({ ...request, run: ['hook'] }, system, { after: () => () => {} }, () => {}),
     /^ReleaseError: command hook: ENOENT: it is in no folder of PATH$/,
   );
 });

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { closeSync, fstatSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
+import { linux } from '../../../src/linux/kernel.ts';
 import { openReadWrite } from '../../../src/linux/pipes.ts';
-import { sendSignal } from '../../../src/linux/processes.ts';
 import { spawnProcess } from '../../../src/linux/spawn.ts';
 import { WorkerOutput } from '../../../src/workers/output.ts';
 import { Sink } from '../../../src/workers/sink.ts';
+import { sendSignal } from '../../support/send-signal.ts';
 import { ended } from './support.ts';
 
 /** A sink that keeps what it gets; `first` is its first write. */
@@ -50,7 +51,7 @@ function start(text: string, output: WorkerOutput) {
 
 test('what a process wrote is there when its exit is known', async () => {
   const [out, err] = [collecting(), collecting()];
-  const output = new WorkerOutput({ stdout: out.sink, stderr: err.sink, owner: null });
+  const output = new WorkerOutput(linux, { stdout: out.sink, stderr: err.sink, owner: null });
   const { exit } = start("printf 'a\\nb\\377\\0c'; echo error >&2; exit 1", output);
   await exit;
   output.drain();
@@ -78,7 +79,7 @@ test('100 MB without a newline pass through, and the report stays short', async 
       after: () => () => {},
     },
   });
-  const output = new WorkerOutput({ stdout: sink, stderr: sink, owner: null });
+  const output = new WorkerOutput(linux, { stdout: sink, stderr: sink, owner: null });
   const { exit } = start('head -c 100000000 /dev/zero', output);
   assert.deepEqual((await exit).status, { kind: 'exited', code: 0 });
   output.close();
@@ -90,7 +91,7 @@ test('100 MB without a newline pass through, and the report stays short', async 
 
 test('a service can go on writing when the supervisor has gone', async () => {
   const out = collecting();
-  const output = new WorkerOutput({ stdout: out.sink, stderr: null, owner: null });
+  const output = new WorkerOutput(linux, { stdout: out.sink, stderr: null, owner: null });
   const text = `trap 'echo still here || exit 1; echo still here >&2 || exit 2; exit 7' USR1
     echo ready
     sleep 1000 & wait`;
@@ -103,7 +104,7 @@ test('a service can go on writing when the supervisor has gone', async () => {
 
 test('what inherited the output is read for as long as it lives, and no longer than wanted', async () => {
   const out = collecting();
-  const output = new WorkerOutput({ stdout: out.sink, stderr: out.sink, owner: null });
+  const output = new WorkerOutput(linux, { stdout: out.sink, stderr: out.sink, owner: null });
   const descriptors = readdirSync('/proc/self/fd').length;
   const { exit } = start('sleep 1000 & echo main', output);
   await exit;
@@ -119,7 +120,7 @@ test('what inherited the output is read for as long as it lives, and no longer t
 test('the pipes belong to the target user, and are a mebibyte', {
   skip: process.getuid?.() !== 0 && 'needs root',
 }, () => {
-  const output = new WorkerOutput({ stdout: null, stderr: null, owner: { uid: 65534, gid: 12 } });
+  const output = new WorkerOutput(linux, { stdout: null, stderr: null, owner: { uid: 65534, gid: 12 } });
   const { uid, gid } = fstatSync(output.childEnds.stdout);
   assert.deepEqual({ uid, gid }, { uid: 65534, gid: 12 });
   closeSync(openReadWrite(output.childEnds.stdout));

@@ -1,13 +1,31 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { becomeSubreaper, type ExitStatus, sendSignal } from '../../../src/linux/processes.ts';
+import type { ExitStatus } from '../../../src/lifecycle/facts.ts';
+import { errnoNumber, SystemError } from '../../../src/linux/errors.ts';
+import { linux } from '../../../src/linux/kernel.ts';
+import { becomeSubreaper, type Reaped } from '../../../src/linux/processes.ts';
 import { processStat, sessionMembers } from '../../../src/linux/procfs.ts';
+import { NOBODY } from '../../../src/workers/delivery.ts';
 import { belongsTo, isDescendantOf } from '../../../src/workers/descendants.ts';
 import { ProcessTable } from '../../../src/workers/process-table.ts';
 import { killLeftovers, killSession, leftovers } from '../../../src/workers/stopper.ts';
+import { sendSignal } from '../../support/send-signal.ts';
 import { script, table } from './support.ts';
 
 becomeSubreaper();
+
+const usage: Reaped['usage'] = {
+  utime: 0,
+  stime: 0,
+  maxrss: 0,
+  minflt: 0,
+  majflt: 0,
+  inblock: 0,
+  oublock: 0,
+  nsignals: 0,
+  nvcsw: 0,
+  nivcsw: 0,
+};
 
 function foreign(pid: number): Promise<ExitStatus> {
   return new Promise((resolve) => table.watchForeign(pid, resolve));
@@ -30,9 +48,13 @@ test('many that end at once are all reported', async () => {
 });
 
 test('a child that ended before it was adopted is not lost', async () => {
-  const queue = [{ pid: 7, status: { kind: 'exited', code: 0 } as const, usage: null as never }];
+  const queue: Reaped[] = [{ pid: 7, status: 0, usage }];
   let signalled: () => void = () => assert.fail('not started');
   const own = new ProcessTable({
+    ...linux,
+    openPidfd: () => {
+      throw new SystemError('pidfd_open', errnoNumber('EMFILE'));
+    },
     reapOne: () => queue.shift() ?? null,
     onChildSignal: (listener) => {
       signalled = listener;
@@ -42,7 +64,7 @@ test('a child that ended before it was adopted is not lost', async () => {
   own.adopt(7, (status) => assert.deepEqual(status, { kind: 'exited', code: 0 }));
   own.start();
   assert.equal(own.known().size, 0);
-  queue.push({ pid: 8, status: { kind: 'exited', code: 0 } as const, usage: null as never });
+  queue.push({ pid: 8, status: 0, usage });
   // SIGCHLD came before the adoption: nobody signals again.
   const status = await new Promise((resolve) => own.adopt(8, resolve));
   assert.deepEqual(status, { kind: 'exited', code: 0 });
@@ -100,19 +122,19 @@ test('descent is followed over several parents, and a session where it is broken
   const child = Number(await line());
   const grandchild = Number(await line());
   const worker = { pid, session: pid };
-  assert.equal(isDescendantOf(grandchild, pid), true);
-  assert.equal(isDescendantOf(grandchild, process.pid), true);
-  assert.equal(isDescendantOf(pid, grandchild), false);
-  assert.equal(belongsTo(grandchild, worker), true);
-  assert.equal(belongsTo(process.pid, worker), false);
-  assert.equal(belongsTo(1, worker), false);
+  assert.equal(isDescendantOf(linux, grandchild, pid), true);
+  assert.equal(isDescendantOf(linux, grandchild, process.pid), true);
+  assert.equal(isDescendantOf(linux, pid, grandchild), false);
+  assert.equal(belongsTo(linux, grandchild, worker), true);
+  assert.equal(belongsTo(linux, process.pid, worker), false);
+  assert.equal(belongsTo(linux, 1, worker), false);
   sendSignal(child, 'SIGKILL');
   sendSignal(pid, 'SIGKILL');
   await exit;
-  assert.equal(isDescendantOf(grandchild, pid), false);
-  assert.equal(belongsTo(grandchild, worker), true);
-  assert.equal(belongsTo(grandchild, { pid, session: -1 }), false);
-  killSession(pid);
+  assert.equal(isDescendantOf(linux, grandchild, pid), false);
+  assert.equal(belongsTo(linux, grandchild, worker), true);
+  assert.equal(belongsTo(linux, grandchild, { pid, session: -1 }), false);
+  killSession(linux, pid);
 });
 
 test('what outlives a worker is found in its session and beyond it, and killed', async () => {
@@ -128,26 +150,29 @@ test('what outlives a worker is found in its session and beyond it, and killed',
   sendSignal(pid, 'SIGTERM');
   assert.deepEqual((await exit).status, { kind: 'exited', code: 0 });
   const departed = { session: pid, since, generation: 1, worker: 0 };
-  assert.deepEqual(leftovers(departed, table.known()), { session: [inside], orphans: [outside] });
-  assert.deepEqual(leftovers({ ...departed, worker: 1 }, table.known()).orphans, []);
-  assert.deepEqual(leftovers({ ...departed, since: since + 1e9 }, table.known()).orphans, []);
-  assert.deepEqual(leftovers(departed, new Set([inside, outside])), { session: [], orphans: [] });
+  assert.deepEqual(leftovers(linux, departed, table.known()), { session: [inside], orphans: [outside] });
+  assert.deepEqual(leftovers(linux, { ...departed, worker: 1 }, table.known()).orphans, []);
+  assert.deepEqual(leftovers(linux, { ...departed, since: since + 1e9 }, table.known()).orphans, []);
+  assert.deepEqual(leftovers(linux, departed, new Set([inside, outside])), { session: [], orphans: [] });
   const gone = Promise.all([foreign(inside), foreign(outside)]);
-  assert.deepEqual(killLeftovers(departed, table.known()).sort(), [inside, outside].sort());
+  assert.deepEqual(
+    [...killLeftovers(linux, departed, table.known()).signalled].sort(),
+    [inside, outside].sort(),
+  );
   await gone;
-  assert.deepEqual(leftovers(departed, table.known()), { session: [], orphans: [] });
+  assert.deepEqual(leftovers(linux, departed, table.known()), { session: [], orphans: [] });
 });
 
 test('a session that forks is killed to the last process', async () => {
   const { pid, exit, line } = script('for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; echo; wait');
   await line();
   const gone = Promise.all(sessionMembers(pid).map((member) => (member === pid ? exit : foreign(member))));
-  assert.equal(killSession(pid).length, 9);
+  assert.equal(killSession(linux, pid).signalled.length, 9);
   await gone;
-  assert.deepEqual(killSession(pid), []);
+  assert.deepEqual(killSession(linux, pid), NOBODY);
 });
 
 test("the own session and nobody's are never killed", () => {
-  assert.deepEqual(killSession(processStat(process.pid)?.session ?? 0), []);
-  assert.deepEqual(killSession(0), []);
+  assert.deepEqual(killSession(linux, processStat(process.pid)?.session ?? 0), NOBODY);
+  assert.deepEqual(killSession(linux, 0), NOBODY);
 });

@@ -4,6 +4,7 @@ import { chmodSync, closeSync, openSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { linux } from '../../../src/linux/kernel.ts';
 import { processStat } from '../../../src/linux/procfs.ts';
 import { resolveRelease } from '../../../src/workers/release.ts';
 import { SpawnError, spawn, spawnWorker } from '../../../src/workers/spawner.ts';
@@ -31,7 +32,7 @@ async function dump(changes: Partial<WorkerSpec>, args: string[] = []) {
   const user = changes.user ?? null;
   const stdout = outputFile();
   const stderr = outputFile();
-  const { pid } = spawnWorker({
+  const { pid } = spawnWorker(linux, {
     generation: 5,
     worker: 1,
     runtime,
@@ -137,7 +138,7 @@ test('a true LISTEN_PID also as another user', {
 test('an error says what was started, which call failed and what to do', () => {
   const request = { path: '/no/such', argv: ['x'], environment: [], descriptors: new Map<number, number>() };
   assert.throws(
-    () => spawn(request, '/srv/app'),
+    () => spawn(linux, request, '/srv/app'),
     (error: unknown) =>
       error instanceof SpawnError &&
       error.step === 'posix_spawn' &&
@@ -145,8 +146,10 @@ test('an error says what was started, which call failed and what to do', () => {
       /^start \/srv\/app: posix_spawn .*ENOENT.*: it was removed/.test(error.message),
   );
   const large = ['x', 'y'.repeat(3 << 20)];
-  assert.throws(() => spawn({ ...request, path: '/bin/true', argv: large }, '/bin/true'), { code: 'E2BIG' });
-  assert.throws(() => spawn({ ...request, path: '/bin/true', directory: '/no/such' }, '/bin/true'), {
+  assert.throws(() => spawn(linux, { ...request, path: '/bin/true', argv: large }, '/bin/true'), {
+    code: 'E2BIG',
+  });
+  assert.throws(() => spawn(linux, { ...request, path: '/bin/true', directory: '/no/such' }, '/bin/true'), {
     step: 'chdir',
   });
 });

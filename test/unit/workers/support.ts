@@ -13,7 +13,8 @@ import { join } from 'node:path';
 import { after } from 'node:test';
 import type { Address } from '../../../src/config/address.ts';
 import type { RuntimeConfig } from '../../../src/config/schema.ts';
-import type { ExitStatus, Usage } from '../../../src/linux/processes.ts';
+import type { ExitStatus, Usage } from '../../../src/lifecycle/facts.ts';
+import { linux } from '../../../src/linux/kernel.ts';
 import type { SocketAddress } from '../../../src/linux/sockaddr.ts';
 import { type SpawnRequest, spawnProcess } from '../../../src/linux/spawn.ts';
 import { WorkerOutput } from '../../../src/workers/output.ts';
@@ -26,14 +27,14 @@ import type { WorkerListener } from '../../../src/workers/worker-listener.ts';
 export const folder = mkdtempSync(join(tmpdir(), 'zero-workers-'));
 
 /** The one owner of this test file's processes. */
-export const table = new ProcessTable();
+export const table = new ProcessTable(linux);
 const sessions = new Set<number>();
 // A signal handler alone does not keep the event loop alive.
 const alive = setInterval(() => {}, 1 << 30);
 
 table.start();
 after(() => {
-  for (const session of sessions) killSession(session);
+  for (const session of sessions) killSession(linux, session);
   table.close();
   clearInterval(alive);
   rmSync(folder, { recursive: true, force: true });
@@ -89,7 +90,7 @@ export async function run(
  */
 export function script(text: string, environment: readonly string[] = []) {
   const lines = new Lines();
-  const output = new WorkerOutput({ stdout: lines.sink, stderr: lines.sink, owner: null });
+  const output = new WorkerOutput(linux, { stdout: lines.sink, stderr: lines.sink, owner: null });
   const { stdout, stderr } = output.childEnds;
   const descriptors = new Map([
     [1, stdout],

@@ -1,0 +1,98 @@
+import { readFileSync, unlinkSync } from 'node:fs';
+import { createDatagramSocket, type Datagram, receiveDatagram } from './datagrams.ts';
+import { openOutputPipe, openPipe, type PipeEvents, type PipeReader, readNow, readPipe } from './pipes.ts';
+import { pidfdOpen, pidfdSignal, type Reaped, reapOne } from './processes.ts';
+import { listProcesses, type ProcessStat, processStat, splitAtNul } from './procfs.ts';
+import { reactor, type Watch } from './reactor.ts';
+import { closeFd } from './sockets.ts';
+import { withSpare } from './spare.ts';
+import { type SpawnRequest, spawnProcess } from './spawn.ts';
+
+/** Starts, finds, signals and reaps processes. */
+export interface ProcessCalls {
+  /** The process number of the supervisor itself. */
+  readonly pid: number;
+  /** Starts a process and returns its pid. Throws SystemError, see spawnProcess(). */
+  spawn(request: SpawnRequest): number;
+  /** Reaps one child that has exited; null when there is none. Throws SystemError. */
+  reapOne(): Reaped | null;
+  /** Calls back on each SIGCHLD, one of which stands for any number of exits (signal(7)). The result ends the subscription. */
+  onChildSignal(listener: () => void): () => void;
+  /** A pidfd of a process, readable once the process has exited. Throws SystemError: ESRCH, EMFILE, ENFILE, ENOMEM. */
+  openPidfd(pid: number): number;
+  /** Sends a signal through a pidfd; false when the process was already reaped. Throws SystemError EPERM. */
+  sendSignal(pidfd: number, signal: string): boolean;
+  /** The state of a process, also of a zombie; null when the process does not exist. */
+  processStat(pid: number): ProcessStat | null;
+  /** The state of every process, zombies included. Throws the file system's error when /proc cannot be listed. */
+  listProcesses(): ProcessStat[];
+  /** The environment that a process was started with, as `NAME=value` entries. Throws the file system's error. */
+  environmentOf(pid: number): Buffer[];
+}
+
+/** Opens, reads, watches and closes descriptors. */
+export interface DescriptorCalls {
+  /** Closes a descriptor. */
+  closeFd(fd: number): void;
+  /** Calls back while a descriptor is readable. Throws SystemError (ENOMEM, ENOSPC), see Reactor.watch(). */
+  watch(fd: number, onReadable: () => void): Watch;
+  /** A close-on-exec pipe with two blocking ends. Throws SystemError. */
+  openPipe(): { read: number; write: number };
+  /** A pipe for the output of a process, see openOutputPipe(). Throws SystemError or the file system's error. */
+  openOutputPipe(owner: { readonly uid: number; readonly gid: number } | null): {
+    read: number;
+    childEnd: number;
+  };
+  /** Reads a pipe until its end; the reader owns the descriptor from then on. */
+  readPipe(fd: number, events: PipeEvents): PipeReader;
+  /** Reads what a pipe with a reader contains now; 0 when the pipe is empty or at its end. Throws the file system's error. */
+  readNow(fd: number, chunk: Buffer): number;
+  /** Runs `act`, once more with the spare descriptors when no descriptor is free, see withSpare(). */
+  withSpare<Result>(act: () => Result): Result;
+}
+
+/** Receives notify datagrams. */
+export interface DatagramCalls {
+  /** A Unix datagram socket at a path. Throws SystemError or the file system's error, see createDatagramSocket(). */
+  createDatagramSocket(path: string, access: { uid: number; gid: number; mode: number }): number;
+  /** The next datagram that waits; null when there is none. Throws SystemError. */
+  receiveDatagram(fd: number): Datagram | null;
+  /** Removes the name of a socket. Throws the file system's error. */
+  unlink(path: string): void;
+}
+
+/**
+ * The system calls that supervising processes takes. The code that decides about processes gets this object as an
+ * argument, so that a simulation can run the same code over a kernel that refuses, delays and reorders.
+ */
+export interface Kernel extends ProcessCalls, DescriptorCalls, DatagramCalls {
+  /** Runs a function after the current turn of the event loop. */
+  defer(run: () => void): void;
+}
+
+/** The running Linux kernel. */
+export const linux: Kernel = {
+  pid: process.pid,
+  spawn: spawnProcess,
+  reapOne,
+  onChildSignal(listener) {
+    process.on('SIGCHLD', listener);
+    return () => process.off('SIGCHLD', listener);
+  },
+  openPidfd: pidfdOpen,
+  sendSignal: pidfdSignal,
+  processStat,
+  listProcesses,
+  environmentOf: (pid) => withSpare(() => splitAtNul(readFileSync(`/proc/${pid}/environ`))),
+  closeFd,
+  watch: (fd, onReadable) => reactor.watch(fd, onReadable),
+  openPipe,
+  openOutputPipe,
+  readPipe,
+  readNow,
+  withSpare,
+  createDatagramSocket,
+  receiveDatagram,
+  unlink: unlinkSync,
+  defer: setImmediate,
+};

@@ -1,0 +1,94 @@
+import type { ListenerConfig } from '../config/schema.ts';
+import type { Steering } from '../lifecycle/steering.ts';
+import type { SocketAddress } from '../linux/sockaddr.ts';
+import type { LaneFault, LaneSocket, Stranger } from './lanes.ts';
+import type { Probe } from './probe.ts';
+
+/** One listener as a generation is given it. */
+export interface AcquiredListener {
+  readonly name: string;
+  /** The descriptor in the supervisor; of a steered listener its first lane. */
+  readonly fd: number;
+  /** Whether each generation has lanes of its own, and is steered to. */
+  readonly steered: boolean;
+  /**
+   * The descriptor to give to a worker on this lane; of a shared listener always the same. The lane is this acquisition's from now on, and
+   * whoever has the descriptor cannot change where connections go. Throws ListenerError.
+   * @param first the first lane of its generation, whose socket all of its workers have where the listener is a Unix one; left out for a
+   * worker that is there for what another generation left
+   */
+  fdOf(lane: number, first?: number): number;
+  /** The descriptor's number in the service: socket_fd of the config. */
+  readonly target: number;
+  /** As bound, with the port that the kernel chose. */
+  readonly address: SocketAddress;
+  /** `127.0.0.1:8080`, `[::]:8080`, `/run/app.sock`. */
+  readonly text: string;
+  readonly config: ListenerConfig;
+}
+
+/** The listeners of one config, held until `release`. */
+export interface Acquired {
+  readonly listeners: readonly AcquiredListener[];
+  /** Lets go of the listeners: those that nobody else has acquired are closed. A second call does nothing. Never throws. */
+  release(): void;
+}
+
+/** One listening socket as plain data, for the state file. */
+export interface ListenerSnapshot {
+  /** The normalised address of the config, `tcp:127.0.0.1:80`. */
+  readonly text: string;
+  readonly name: string;
+  readonly address: SocketAddress;
+  readonly inode: number;
+  readonly fd: number;
+  /** The sockets of a steered listener in the order of their lanes, and one more at the end of a TCP one; empty for a shared one. */
+  readonly lanes: readonly LaneSocket[];
+}
+
+export type NamedStranger = Stranger & { readonly listener: string };
+export type NamedFault = LaneFault & { readonly listener: string };
+
+/** The listening sockets as a running service uses them. ListenerSet implements this interface with real sockets. */
+export interface Listeners {
+  /**
+   * Calls listen(2) again with the configured backlog, and sets TCP_DEFER_ACCEPT where the config asks for it: a service
+   * that calls listen(2) changes the backlog of the socket, which it shares with the supervisor. Does nothing once
+   * `acquired` is released. Throws ListenerError.
+   * @param lanes of a steered listener: the lanes whose workers are ready; default: all lanes of this acquisition
+   */
+  relisten(acquired: Acquired, lanes?: readonly number[]): void;
+
+  /**
+   * From now on the new connections of every steered listener go to these lanes. A Unix listener uses the first main lane.
+   * A lane whose generation does not have a listener is left out for that listener (lane-plan.ts). Throws ListenerError.
+   */
+  steer(steering: Steering): void;
+
+  /**
+   * Opens a test connection to one lane of a steered listener; other connections are not affected. The service sees an
+   * empty connection. Throws ListenerError for a shared listener and for an address that this machine does not have.
+   */
+  openProbe(acquired: Acquired, listener: string, lane: number): Probe;
+
+  /**
+   * Calls back once per steered listener when a connection waits in the lane's queue, at once if one waits already. A new
+   * watch is called back again. Uses epoll; nothing is polled. Throws SystemError (ENOMEM, ENOSPC).
+   */
+  watchLane(lane: number, onQueued: () => void): { close(): void };
+
+  /** The number of connections that wait in the queues of a lane, over all steered listeners. Throws SystemError. */
+  queued(lane: number): number;
+
+  /**
+   * Creates lanes ahead of their use and checks each one with a test connection. Each step of the generator handles one
+   * listener and takes about 0.5 ms per lane. Throws ListenerError.
+   */
+  prepareLanes(wanted: readonly number[]): Generator<void, void, void>;
+
+  /** The foreign sockets that listen on a steered address. Throws SystemError. */
+  strangers(): NamedStranger[];
+
+  /** Every socket that is held now. */
+  snapshot(): ListenerSnapshot[];
+}

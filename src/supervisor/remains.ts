@@ -1,0 +1,59 @@
+import { isSystemFailure } from '../linux/errors.ts';
+import type { Kernel } from '../linux/kernel.ts';
+import type { Delivery } from '../workers/delivery.ts';
+import type { ProcessTable } from '../workers/process-table.ts';
+import { type Departed, killLeftovers, leftovers } from '../workers/stopper.ts';
+
+/** The processes that remain of a worker after its main process has exited. */
+export class Remains {
+  readonly #kernel: Kernel;
+  readonly #table: ProcessTable;
+  readonly #departed: Departed;
+
+  constructor({ kernel, table }: { kernel: Kernel; table: ProcessTable }, departed: Departed) {
+    this.#kernel = kernel;
+    this.#table = table;
+    this.#departed = departed;
+  }
+
+  /** Their pids; null when /proc cannot be listed. */
+  find(): number[] | null {
+    try {
+      const { session, orphans } = leftovers(this.#kernel, this.#departed, this.#table.known());
+      return [...session, ...orphans];
+    } catch (error) {
+      if (isSystemFailure(error)) return null;
+      throw error;
+    }
+  }
+
+  /** Sends SIGKILL to all of them. */
+  kill(): Delivery {
+    return killLeftovers(this.#kernel, this.#departed, this.#table.known());
+  }
+
+  /**
+   * Calls back when these processes, and others that they started, have exited. Never calls back in the same turn, and
+   * not at all when a process cannot be watched (EMFILE) or /proc cannot be listed: the deadline for remaining processes
+   * covers that.
+   */
+  whenGone(pids: readonly number[], done: () => void): void {
+    const waiting = new Set(pids);
+    for (const pid of pids) {
+      const gone = () => {
+        waiting.delete(pid);
+        if (waiting.size > 0) return;
+        const more = this.find();
+        if (more === null) return;
+        if (more.length > 0) this.whenGone(more, done);
+        else done();
+      };
+      try {
+        this.#table.watchForeign(pid, gone);
+      } catch (error) {
+        // It exited between the look and the watch.
+        if (isSystemFailure(error) && error.code === 'ESRCH') this.#kernel.defer(gone);
+      }
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import type { ProcessStat } from '../../src/linux/procfs.ts';
+import type { SpawnRequest } from '../../src/linux/spawn.ts';
+import type { FakePipe } from './fake-pipe.ts';
+
+/** A process of the fake kernel. The world decides what it does; the kernel does what the process cannot refuse. */
+export class FakeProcess {
+  readonly pid: number;
+  readonly session: number;
+  readonly startTime: number;
+  readonly comm: string;
+  readonly environment: readonly Buffer[];
+  /** The request that it was spawned with; null for a process that another process forked. */
+  readonly request: SpawnRequest | null;
+  /** Its ends of pipes, by descriptor number. */
+  readonly pipes: ReadonlyMap<number, FakePipe>;
+  ppid: number;
+  state: 'S' | 'D' | 'Z' = 'S';
+  /** SIGKILL came in an uninterruptible sleep. */
+  isKilled = false;
+  /** The wait status of wait4(2), once it has exited. */
+  status = 0;
+  /** True once it was waited for: the number may mean another process from then on. */
+  reaped = false;
+  /** Reacts to signals other than SIGKILL; without a reaction each of them ends the process. */
+  onSignal: ((signal: string) => void) | null = null;
+
+  constructor(
+    from: Pick<FakeProcess, 'pid' | 'ppid' | 'session' | 'startTime' | 'comm' | 'environment' | 'pipes'>,
+    request: SpawnRequest | null,
+  ) {
+    this.pid = from.pid;
+    this.ppid = from.ppid;
+    this.session = from.session;
+    this.startTime = from.startTime;
+    this.comm = from.comm;
+    this.environment = from.environment;
+    this.pipes = from.pipes;
+    this.request = request;
+  }
+
+  get hasExited(): boolean {
+    return this.state === 'Z';
+  }
+
+  get stat(): ProcessStat {
+    const { pid, comm, state, ppid, session, startTime } = this;
+    return { pid, comm, state, ppid, pgrp: session, session, startTime, exiting: this.hasExited };
+  }
+
+  /** The value of a variable that it was started with. */
+  variable(name: string): string | undefined {
+    const entry = this.environment.find((one) => one.toString().startsWith(`${name}=`));
+    return entry?.toString().slice(name.length + 1);
+  }
+
+  /** Writes to its standard output; false when nobody reads it. */
+  print(text: string): boolean {
+    return this.pipes.get(1)?.write(Buffer.from(text)) ?? false;
+  }
+}

@@ -1,0 +1,122 @@
+import { errnoNumber, SystemError } from '../../src/linux/errors.ts';
+import { signalNumber } from '../../src/linux/processes.ts';
+import type { SpawnRequest } from '../../src/linux/spawn.ts';
+import { FakeProcess } from './fake-process.ts';
+
+type Program = Pick<FakeProcess, 'comm' | 'environment' | 'pipes'>;
+
+/** How a process ends. */
+export type FakeExit = { readonly code: number } | { readonly signal: string };
+
+const SUPERVISOR = 2;
+const MAX_PID = 4_194_304;
+
+/** The processes of the fake kernel. The world forks and ends them; the supervisor is one of them, and the subreaper. */
+export class FakeProcesses {
+  readonly supervisor: FakeProcess;
+  /** A SIGCHLD is pending. One stands for any number of exits (signal(7)). */
+  hasChildSignal = false;
+  readonly #byPid = new Map<number, FakeProcess>();
+  readonly #maxPid: number;
+  #lastPid = SUPERVISOR;
+  #ticks = 0;
+
+  /** @param maxPid the highest number; with a small one, numbers are soon used again */
+  constructor(maxPid = MAX_PID) {
+    this.#maxPid = maxPid;
+    const program = { comm: 'zero', environment: [], pipes: new Map() };
+    this.supervisor = this.#add({ pid: SUPERVISOR, ppid: 1, session: SUPERVISOR }, program, null);
+  }
+
+  /** Zombies included. */
+  get all(): readonly FakeProcess[] {
+    return [...this.#byPid.values()];
+  }
+
+  /** Those that have not exited, without the supervisor. */
+  get running(): readonly FakeProcess[] {
+    return this.all.filter((process) => process !== this.supervisor && !process.hasExited);
+  }
+
+  get(pid: number): FakeProcess | undefined {
+    return this.#byPid.get(pid);
+  }
+
+  /** A child of the supervisor in a session of its own. */
+  spawn(program: Program, request: SpawnRequest): FakeProcess {
+    const pid = this.#nextPid();
+    return this.#add({ pid, ppid: SUPERVISOR, session: pid }, program, request);
+  }
+
+  /** A child of a process, with the same program and descriptors. */
+  fork(parent: FakeProcess, session: 'same' | 'new' = 'same'): FakeProcess {
+    const pid = this.#nextPid();
+    return this.#add(
+      { pid, ppid: parent.pid, session: session === 'new' ? pid : parent.session },
+      parent,
+      null,
+    );
+  }
+
+  /** Ends a process, and gives its children to the supervisor. Other parents than the supervisor reap their children at once. */
+  end(process: FakeProcess, how: FakeExit): void {
+    if (process.hasExited) return;
+    process.state = 'Z';
+    process.status = 'code' in how ? how.code << 8 : signalNumber(how.signal);
+    for (const pipe of process.pipes.values()) pipe.writers -= 1;
+    for (const child of this.all) if (child.ppid === process.pid) child.ppid = SUPERVISOR;
+    if (process.ppid === SUPERVISOR) this.hasChildSignal = true;
+    else this.#reap(process);
+  }
+
+  /** What the kernel does with a signal that was permitted. */
+  signal(process: FakeProcess, signal: string): void {
+    if (process.hasExited) return;
+    if (signal !== 'SIGKILL' && process.onSignal) process.onSignal(signal);
+    else if (process.state !== 'D') this.end(process, { signal });
+    else if (signal === 'SIGKILL') process.isKilled = true;
+  }
+
+  /** Ends an uninterruptible sleep (state D). */
+  wake(process: FakeProcess): void {
+    if (process.state !== 'D') return;
+    process.state = 'S';
+    if (process.isKilled) this.end(process, { signal: 'SIGKILL' });
+  }
+
+  /** A zombie of the supervisor, which does not exist any more then. */
+  reapOne(): FakeProcess | null {
+    const zombie = this.all.find(({ ppid, hasExited }) => ppid === SUPERVISOR && hasExited);
+    if (!zombie) return null;
+    this.#reap(zombie);
+    return zombie;
+  }
+
+  #add(
+    ids: Pick<FakeProcess, 'pid' | 'ppid' | 'session'>,
+    { comm, environment, pipes }: Program,
+    request: SpawnRequest | null,
+  ): FakeProcess {
+    this.#ticks += 1;
+    const process = new FakeProcess({ ...ids, comm, environment, pipes, startTime: this.#ticks }, request);
+    for (const pipe of pipes.values()) pipe.writers += 1;
+    this.#byPid.set(process.pid, process);
+    return process;
+  }
+
+  #reap(process: FakeProcess): void {
+    process.reaped = true;
+    this.#byPid.delete(process.pid);
+  }
+
+  /** Numbers come in turn. One that a process or a session has is left out. */
+  #nextPid(): number {
+    const taken = new Set(this.all.flatMap(({ pid, session }) => [pid, session]));
+    for (let tries = SUPERVISOR; tries < this.#maxPid; tries += 1) {
+      this.#lastPid = this.#lastPid >= this.#maxPid ? SUPERVISOR + 1 : this.#lastPid + 1;
+      if (!taken.has(this.#lastPid)) return this.#lastPid;
+    }
+    // fork(2): pid_max is reached.
+    throw new SystemError('fork', errnoNumber('EAGAIN'));
+  }
+}
