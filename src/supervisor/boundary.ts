@@ -1,4 +1,5 @@
 import type { Fact } from '../lifecycle/facts.ts';
+import type { Timers } from '../readiness/index.ts';
 
 type ErrorFact = Extract<Fact, { event: 'error' }>;
 
@@ -24,6 +25,16 @@ export class Boundary {
     }
   }
 
+  /** Runs `work`. Returns false where it has thrown. */
+  succeeds(step: string, work: () => void): boolean {
+    return (
+      this.run(step, () => {
+        work();
+        return true;
+      }) === true
+    );
+  }
+
   /** The same callback, which throws nothing. */
   guard<A extends unknown[]>(step: string, callback: (...args: A) => void): (...args: A) => void {
     return (...args) => {
@@ -42,4 +53,12 @@ export function errorFact(step: string, error: unknown): ErrorFact {
   const message = `${step}: ${error instanceof Error ? error.message : String(error)}`;
   const stack = error instanceof Error ? error.stack : undefined;
   return { event: 'error', step, message, ...(stack !== undefined && { stack }) };
+}
+
+/** Timers whose callbacks run inside the error boundary. */
+export function guardedTimers(timers: Timers, boundary: Boundary): Timers {
+  return {
+    set: (ms, run) => timers.set(ms, boundary.guard('timer', run)),
+    clear: (handle) => timers.clear(handle),
+  };
 }

@@ -2,6 +2,7 @@ import type { AnsweredEffect } from '../lifecycle/effects.ts';
 import type { Failure } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import { ListenerError } from '../listeners/listener-error.ts';
+import { SignalError } from '../workers/delivery.ts';
 
 /** The word for each step, as errors and verdicts have it. */
 const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {
@@ -27,9 +28,11 @@ const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {
 /** Why an effect could not be performed: its step, on what, and the errno. An error that no step foresees carries its stack. */
 export function failureOf(effect: AnsweredEffect, error: unknown): Failure {
   const step = STEPS[effect.type];
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof SignalError)
+    return { step, reason: message, subject: error.subject, errno: error.code };
   const subject = error instanceof ListenerError ? `listener ${error.listener}` : subjectOf(effect);
-  const on = subject === undefined ? '' : ` (${subject})`;
-  const reason = `${step}${on}: ${error instanceof Error ? error.message : String(error)}`;
+  const reason = subject === undefined ? `${step}: ${message}` : `${step} (${subject}): ${message}`;
   return { step, reason, ...(subject !== undefined && { subject }), ...cause(error) };
 }
 

@@ -6,6 +6,7 @@ import type { RunHook } from '../lifecycle/hook.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { Listeners } from '../listeners/listeners.ts';
+import { type Delivery, SignalError } from '../workers/delivery.ts';
 import type { Boundary } from './boundary.ts';
 import { failureOf } from './effect-failure.ts';
 import type { Happening } from './engine.ts';
@@ -40,6 +41,11 @@ type Answered<T extends AnsweredEffect['type']> = Extract<AnsweredEffect, { read
 /** The exhaustive table of what each effect does. */
 type Handlers = { readonly [T in AnsweredEffect['type']]: (effect: Answered<T>) => void };
 
+/** Throws SignalError for a signal that was refused. */
+function requireAll(signal: string, delivery: Delivery | undefined): void {
+  if (delivery && delivery.refused.length > 0) throw new SignalError(signal, delivery.refused);
+}
+
 /**
  * Does what the core asks for. Nothing is decided here: every effect that touches the kernel or a disk is answered by an event, `done` or
  * `failed`, and the core decides what follows.
@@ -68,10 +74,10 @@ export class Performer {
       signal: (effect) => {
         const process = generations.find(effect);
         process?.closeGates();
-        process?.signal(effect.signal);
+        requireAll(effect.signal, process?.signal(effect.signal));
       },
-      kill: (effect) => generations.find(effect)?.kill(),
-      kill_leftovers: (effect) => generations.find(effect)?.killLeftovers(),
+      kill: (effect) => this.#kill(effect),
+      kill_leftovers: (effect) => requireAll('SIGKILL', generations.find(effect)?.killLeftovers()),
       release: ({ generation }) => generations.release(generation),
       steer: ({ steering }) => listeners.steer(steering),
       attend: ({ lanes }) => keepers.lanes.keep(lanes),
@@ -124,6 +130,14 @@ export class Performer {
       return;
     }
     post({ type: 'done', effect });
+  }
+
+  /** What remains of the session is found again when the main process has exited: only that one decides whether it is done. */
+  #kill(effect: Answered<'kill'>): void {
+    const process = this.#context.generations.find(effect);
+    if (!process) return;
+    const { signalled, refused } = process.kill();
+    requireAll('SIGKILL', { signalled, refused: refused.filter(({ pid }) => pid === process.pid) });
   }
 
   #adopt(handover: number, generation: number): void {

@@ -33,6 +33,7 @@ export class StallKeeper {
   readonly #context: StallContext;
   #suspicions = new Map<string, Suspicion>();
   #timer: unknown = null;
+  #broken = false;
 
   constructor(context: StallContext) {
     this.#context = context;
@@ -74,10 +75,12 @@ export class StallKeeper {
   #lookSafely(suspicion: Suspicion): void {
     try {
       this.#look(suspicion);
+      this.#broken = false;
     } catch (error) {
-      // What the kernel does not tell now is no proof that somebody hangs.
+      // A reading that failed is no proof that a worker is hung. Reported once, until a reading succeeds.
       clear(suspicion);
-      this.#context.failed(error);
+      if (!this.#broken) this.#context.failed(error);
+      this.#broken = true;
     }
   }
 

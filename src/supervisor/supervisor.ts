@@ -4,6 +4,7 @@ import { EventLog } from '../control/event-log.ts';
 import { type ControlServer, createControlServer } from '../control/server.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
+import type { State } from '../lifecycle/state.ts';
 import { linux } from '../linux/kernel.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
@@ -17,40 +18,34 @@ import { isSamePlace } from '../workers/place.ts';
 import { ProcessTable } from '../workers/process-table.ts';
 import { Sink } from '../workers/sink.ts';
 import { AdminDesk } from './admin-desk.ts';
-import { Boundary } from './boundary.ts';
-import { now, timers } from './clock.ts';
+import { Boundary, guardedTimers } from './boundary.ts';
+import { now, timers as systemTimers } from './clock.ts';
 import { ConfigRemarks } from './config-remarks.ts';
 import type { ConfigSource } from './config-source.ts';
 import { ConnectionCounter } from './connection-counter.ts';
 import { ControlDesk } from './control-desk.ts';
-import { DrainKeeper } from './drain-keeper.ts';
 import { writeFailure } from './effect-failure.ts';
-import { Engine } from './engine.ts';
+import type { Engine } from './engine.ts';
 import { Footprint } from './footprint.ts';
 import { gateCommand } from './gate-command.ts';
-import { Generations } from './generations.ts';
+import { guardedKernel } from './guarded-kernel.ts';
 import { hashCommand } from './hash-command.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { HookRunner } from './hook-runner.ts';
 import { controlSocketOf, type Instance } from './instance.ts';
-import type { Keepers } from './keepers.ts';
-import { LaneKeeper } from './lane-keeper.ts';
 import { LaneLog } from './lane-log.ts';
-import { LanePreparer } from './lane-preparer.ts';
 import { ListenerLog } from './listener-log.ts';
 import { logWriter } from './log-writer.ts';
 import { Meter } from './meter.ts';
-import { Performer } from './perform.ts';
 import { type Prepared, prepare } from './prepare.ts';
+import { Runner } from './runner.ts';
 import { signalWorkers } from './signal-workers.ts';
 import type { Signals } from './signals.ts';
-import { StallKeeper } from './stall-keeper.ts';
 import { StateFile } from './state-file.ts';
 import { StateRecorder } from './state-recorder.ts';
 import { statusOf } from './status.ts';
 import { TelemetryDesk } from './telemetry-desk.ts';
 import { placesOf } from './unix-names.ts';
-import { VerifyKeeper } from './verify-keeper.ts';
 import { WatchDesk } from './watch-desk.ts';
 
 const RELOAD = {
@@ -81,15 +76,12 @@ export class Supervisor {
   readonly finished: Promise<number>;
   readonly #options: SupervisorOptions;
   readonly #environment = rawEnvironment();
-  readonly #table = new ProcessTable(linux);
+  readonly #table: ProcessTable;
   readonly #stdout: Sink;
   readonly #stderr: Sink;
   readonly #listeners: ListenerSet;
-  readonly #generations: Generations;
-  readonly #performer: Performer;
-  readonly #engine: Engine;
+  readonly #runner: Runner;
   readonly #desk: ControlDesk;
-  readonly #keepers: Keepers;
   readonly #lanes: LaneLog;
   readonly #boundary = new Boundary((fact) => this.#report(fact));
   readonly #history: HistoryKeeper;
@@ -101,7 +93,7 @@ export class Supervisor {
   readonly #admin: AdminDesk;
   readonly #connections: ConnectionCounter;
   readonly #recorder: StateRecorder;
-  readonly #footprint = new Footprint(timers);
+  readonly #footprint = new Footprint(systemTimers);
   readonly #telemetry: TelemetryDesk;
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact));
   #signals: Signals | null = null;
@@ -116,77 +108,42 @@ export class Supervisor {
       version: options.version,
       fd: STDERR,
       writer: logWriter(this.#stderr, STDERR),
-      secrets: () => this.#generations.secrets(),
-      timers,
+      secrets: () => this.#runner.generations.secrets(),
+      timers: systemTimers,
     });
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
     const report = (fact: Fact) => this.#report(fact);
-    const post: Engine['post'] = (happening) => this.#engine.post(happening);
+    const post: Engine['post'] = (happening) => this.#runner.engine.post(happening);
+    const boundary = this.#boundary;
+    const kernel = guardedKernel(linux, boundary);
+    const timers = guardedTimers(systemTimers, boundary);
+    this.#table = new ProcessTable(kernel);
     const commands: CommandSystem = {
-      kernel: linux,
+      kernel,
       table: this.#table,
       refused: (refusals) => {
         for (const refusal of refusals)
           report({ event: 'error', step: 'signal', message: describeRefusal('SIGKILL', refusal) });
       },
     };
-    const runCommand = (prepared: Prepared) => gateCommand(prepared, commands);
     const warn = (message: string) => report({ event: 'warning', about: 'listener', message });
     this.#listeners = new ListenerSet({ warn });
-    this.#generations = new Generations({
-      runtimeDirectory: options.instance.runtimeDirectory,
-      kernel: linux,
-      table: this.#table,
-      stdout: this.#stdout,
-      stderr: this.#stderr,
-      output: this.#output,
-      timers,
-      runCommand,
-      listeners: this.#listeners,
-      post,
-      report,
-    });
     this.#lanes = new LaneLog(this.#listeners, report);
     this.#history = new HistoryKeeper({
       dataDirectory: options.instance.dataDirectory,
       clock: Date.now,
       hash: hashCommand(commands),
       report,
-      living: () => this.#generations.living(),
+      living: () => this.#runner.generations.living(),
     });
     this.#desk = new ControlDesk(
       post,
       () => this.#status(),
       () => this.#history.document(),
-      (signal) => signalWorkers(signal, this.#engine.state.incumbent, this.#generations, report),
+      (signal) => signalWorkers(signal, this.#state.incumbent, this.#runner.generations, report),
     );
-    this.#connections = new ConnectionCounter(this.#generations, this.#listeners, now);
-    const meter = new Meter(this.#generations, this.#listeners, this.#connections, now);
-    this.#admin = new AdminDesk(options.config.application.admin, {
-      source: { status: () => this.#status(), readings: () => meter.read() },
-      now,
-      report,
-      ownSocket: (inode) => this.#listeners.nameOf(inode),
-    });
-    const shared = { generations: this.#generations, listeners: this.#listeners, timers, post };
-    this.#keepers = {
-      lanes: new LaneKeeper(this.#listeners, post, (error) => this.#error('watch lanes', error)),
-      drain: new DrainKeeper({
-        ...shared,
-        kernel: linux,
-        connections: new WorkerConnections(() => placesOf(this.#listeners.snapshot())),
-        failed: (error) => this.#error('read connections', error),
-      }),
-      stalls: new StallKeeper({
-        ...shared,
-        now,
-        failed: (error) => this.#error('look for hanging workers', error),
-      }),
-      verify: new VerifyKeeper({ ...shared, runCommand }),
-      preparer: new LanePreparer(this.#listeners),
-    };
     const hooks = new HookRunner({
       system: commands,
       instance: options.instance.name,
@@ -199,16 +156,29 @@ export class Supervisor {
       changed: () => this.reload('watch'),
       warn: (message) => report({ event: 'warning', about: 'watch', message }),
     });
-    this.#performer = new Performer({
-      boundary: this.#boundary,
-      inspectLanes: () => this.#lanes.lookSoon(),
-      write: (file) => (file === 'state' ? this.#recorder.retry() : undefined),
-      generations: this.#generations,
+    const file = new StateFile(options.instance, (error) => {
+      const failure = writeFailure('write state', file.file, error);
+      post({ type: 'write_failed', file: 'state', failure });
+    });
+    this.#recorder = new StateRecorder(this.#listeners, new ListenerLog(report), file);
+    this.#runner = new Runner({
+      kernel,
       listeners: this.#listeners,
-      keepers: this.#keepers,
-      answer: (ticket, refusal) => this.#desk.answer(ticket, refusal),
-      post,
+      timers,
+      now,
+      table: this.#table,
+      boundary,
       report,
+      connections: new WorkerConnections(() => placesOf(this.#listeners.snapshot())),
+      runCommand: (prepared) => gateCommand(prepared, commands),
+      runtimeDirectory: options.instance.runtimeDirectory,
+      stdout: this.#stdout,
+      stderr: this.#stderr,
+      output: this.#output,
+      firstGeneration: this.#history.firstGeneration(),
+      inspectLanes: () => this.#lanes.lookSoon(),
+      write: (stored) => (stored === 'state' ? this.#recorder.retry() : undefined),
+      answer: (ticket, refusal) => this.#desk.answer(ticket, refusal),
       prepare: (rollback) => this.#prepare(rollback),
       adopted: (generation, prepared) => this.#history.adopted(generation, prepared),
       promoted: (generation, prepared) => {
@@ -221,24 +191,24 @@ export class Supervisor {
       runHook: (hook, config) => hooks.run(hook, config),
       killHook: (hook) => hooks.kill(hook),
       exit: (exit) => void this.#leave(exit),
-    });
-    this.#engine = new Engine({
-      now,
-      timers,
-      failed: (step, error) => this.#boundary.caught(step, error),
-      firstGeneration: this.#history.firstGeneration(),
-      perform: (effect) => this.#performer.perform(effect),
       settled: (state, happened) => {
-        const processes = this.#generations.processes();
+        const processes = this.#runner.generations.processes();
         this.#recorder.settled(state, processes);
         if (processes.length > 0 && !state.exit) this.#footprint.disturbed(happened);
       },
     });
-    const file = new StateFile(options.instance, (error) => {
-      const failure = writeFailure('write state', file.file, error);
-      post({ type: 'write_failed', file: 'state', failure });
+    this.#connections = new ConnectionCounter(this.#runner.generations, this.#listeners, now);
+    const meter = new Meter(this.#runner.generations, this.#listeners, this.#connections, now);
+    this.#admin = new AdminDesk(options.config.application.admin, {
+      source: { status: () => this.#status(), readings: () => meter.read() },
+      now,
+      report,
+      ownSocket: (inode) => this.#listeners.nameOf(inode),
     });
-    this.#recorder = new StateRecorder(this.#listeners, new ListenerLog(report), file);
+  }
+
+  get #state(): State {
+    return this.#runner.engine.state;
   }
 
   /** Starts the service. */
@@ -257,7 +227,7 @@ export class Supervisor {
       config: file,
     });
     this.#lanes.start();
-    this.#engine.post({ ...RELOAD, by: 'start' });
+    this.#runner.engine.post({ ...RELOAD, by: 'start' });
     this.#configureSignals(config);
     // After the service: nobody can have asked for anything yet.
     setImmediate(() => {
@@ -269,12 +239,12 @@ export class Supervisor {
 
   /** Asks for a handover. */
   reload(by: string): void {
-    this.#engine.post({ ...RELOAD, by });
+    this.#runner.engine.post({ ...RELOAD, by });
   }
 
   /** Stops the service and then the supervisor. */
   stop(by: string, immediately: boolean): void {
-    this.#engine.post({ type: 'stop', by, now: immediately });
+    this.#runner.engine.post({ type: 'stop', by, now: immediately });
   }
 
   /** Opens the log again, and lets the service do the same. */
@@ -285,7 +255,7 @@ export class Supervisor {
 
   /** Passes a signal on to every worker. */
   forward(signal: string): void {
-    for (const process of this.#generations.processes()) process.signal(signal);
+    for (const process of this.#runner.generations.processes()) process.signal(signal);
   }
 
   /** SIGUSR2. */
@@ -307,7 +277,7 @@ export class Supervisor {
 
   #status(): StatusDocument {
     const { instance, version } = this.#options;
-    const { state } = this.#engine;
+    const state = this.#state;
     const listeners = this.#listeners;
     return statusOf({
       name: instance.name,
@@ -322,7 +292,7 @@ export class Supervisor {
   async #openControl(): Promise<void> {
     const { config, version } = this.#options;
     // A first start that failed at once.
-    if (this.#engine.state.exit) return;
+    if (this.#state.exit) return;
     try {
       this.#control = await createControlServer({
         ...controlSocketOf(config),
@@ -364,7 +334,7 @@ export class Supervisor {
       {
         listeners: this.#listeners,
         environment: this.#environment,
-        earlier: async () => rollback && this.#history.earlier(rollback, this.#engine.state.incumbent),
+        earlier: async () => rollback && this.#history.earlier(rollback, this.#state.incumbent),
       },
     );
     this.#recorder.look();
@@ -385,7 +355,7 @@ export class Supervisor {
   }
 
   #isFirstHandover(): boolean {
-    return this.#engine.state.nextHandover === 2;
+    return this.#state.nextHandover === 2;
   }
 
   #configureSignals(config: Config): void {
@@ -396,19 +366,15 @@ export class Supervisor {
   async #leave(exit: ExitStatus): Promise<void> {
     const code =
       exit.kind === 'signaled' ? 128 + signalNumber(exit.signal) : exit.kind === 'exited' ? exit.code : 1;
-    this.#engine.close();
+    this.#runner.close();
     this.#lanes.close();
-    this.#keepers.lanes.keep([]);
-    this.#keepers.drain.close();
-    this.#keepers.stalls.close();
-    this.#keepers.verify.keep(null);
     this.#watch.close();
     this.#footprint.close();
     this.#recorder.remove();
     await Promise.all([this.#stdout.flush(FLUSH_TIME), this.#stderr.flush(FLUSH_TIME)]);
     if (this.#stdout !== this.#stderr) this.#stdout.close();
     this.#admin.close();
-    const { stop } = this.#engine.state;
+    const { stop } = this.#state;
     const duration = stop ? now() - stop.since : 0;
     const reason = stop ? 'it was told to stop' : 'the service has ended';
     this.#report({ event: 'supervisor_stopped', code, reason, duration });

@@ -25,6 +25,7 @@ export class VerifyKeeper {
   keep(generation: number | null): void {
     if (this.#running?.generation === generation) return;
     this.#running?.close();
+    this.#running = null;
     this.#running = generation === null ? null : this.#start(generation);
   }
 

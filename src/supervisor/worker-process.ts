@@ -6,7 +6,7 @@ import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } from '../readiness/index.ts';
-import { type Delivery, describeRefusal, NOBODY } from '../workers/delivery.ts';
+import { type Delivery, NOBODY } from '../workers/delivery.ts';
 import { belongsTo, isRunning, sessionMembers } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
 import { WorkerOutput } from '../workers/output.ts';
@@ -170,27 +170,27 @@ export class WorkerProcess {
   }
 
   /**
-   * Sends a signal to the main process. Once that has exited nothing happens: its pid may mean another process. Reports a
-   * refusal. Throws RangeError for an unknown signal.
+   * Sends a signal to the main process. Once that has exited nothing happens: its pid may mean another process. Throws
+   * RangeError for an unknown signal.
    */
   signal(signal: string): Delivery {
-    if (this.#life !== 'running') return NOBODY;
-    return this.#reported(signal, this.#context.table.signal(this.pid, signal));
+    return this.#life === 'running' ? this.#context.table.signal(this.pid, signal) : NOBODY;
   }
 
-  /** Sends SIGKILL to the main process and to every process of the session. Reports refusals. */
+  /** Sends SIGKILL to the main process and to every process of the session. */
   kill(): Delivery {
     const { kernel, table } = this.#context;
-    return this.#reported('SIGKILL', killProcess(kernel, table, this));
+    return killProcess(kernel, table, this);
   }
 
-  /** Sends SIGKILL to the processes that remain of the worker after its main process has exited. Reports refusals. */
+  /** Sends SIGKILL to the processes that remain of the worker after its main process has exited. */
   killLeftovers(): Delivery {
-    const delivery = this.#reported('SIGKILL', this.#remains.kill());
+    const delivery = this.#remains.kill();
     const { generation, worker } = this.key;
     const pids = [...delivery.signalled];
     if (pids.length > 0) this.#context.report({ event: 'leftovers_killed', generation, worker, pids });
-    this.#end();
+    // Those that did not get the signal may get the next one.
+    if (delivery.refused.length === 0) this.#end();
     return delivery;
   }
 
@@ -233,15 +233,6 @@ export class WorkerProcess {
   #gateFailed(gate: string, reason: string): void {
     if (this.#context.kernel.processStat(this.pid)?.exiting ?? true) return;
     this.#context.post({ type: 'gate_failed', ...this.key, gate, reason });
-  }
-
-  #reported(signal: string, delivery: Delivery): Delivery {
-    const { generation, worker } = this.key;
-    for (const refusal of delivery.refused) {
-      const message = `generation ${generation}, worker ${worker}: ${describeRefusal(signal, refusal)}`;
-      this.#context.report({ event: 'error', step: 'signal', message });
-    }
-    return delivery;
   }
 
   #end(): void {

@@ -60,6 +60,21 @@ export function describeRefusal(signal: string, { pid, command, errno }: Refusal
   return `cannot send ${signal} to process ${pid} (${command}): ${errno}.${advice === undefined ? '' : ` ${advice}`}`;
 }
 
+/** A signal that was not sent to every process it was meant for. */
+export class SignalError extends Error {
+  /** `process 12 (sudo)`. */
+  readonly subject: string;
+  /** EPERM where the kernel will refuse the next signal too; else an errno that may pass. */
+  readonly code: string;
+
+  constructor(signal: string, refused: readonly Refusal[]) {
+    super(refused.map((refusal) => describeRefusal(signal, refusal)).join(' '));
+    this.name = 'SignalError';
+    this.subject = refused.map(({ pid, command }) => `process ${pid} (${command})`).join(', ');
+    this.code = refused.find(({ errno }) => errno !== 'EPERM')?.errno ?? 'EPERM';
+  }
+}
+
 function attempt(kernel: Kernel, pid: number, send: () => boolean): Delivery {
   try {
     return send() ? { signalled: [pid], refused: [] } : NOBODY;

@@ -1,0 +1,88 @@
+import type { State } from '../lifecycle/state.ts';
+import type { step } from '../lifecycle/step.ts';
+import type { Kernel } from '../linux/kernel.ts';
+import type { Listeners } from '../listeners/listeners.ts';
+import type { RunCommand, Timers } from '../readiness/index.ts';
+import type { OutputLog } from '../workers/output-log.ts';
+import type { ProcessTable } from '../workers/process-table.ts';
+import type { Sink } from '../workers/sink.ts';
+import { type ConnectionReader, DrainKeeper } from './drain-keeper.ts';
+import { Engine } from './engine.ts';
+import { Generations } from './generations.ts';
+import { LaneKeeper } from './lane-keeper.ts';
+import { LanePreparer } from './lane-preparer.ts';
+import { Performer, type PerformerContext } from './perform.ts';
+import type { Prepared } from './prepare.ts';
+import { StallKeeper } from './stall-keeper.ts';
+import { VerifyKeeper } from './verify-keeper.ts';
+
+/** What running a service takes of the machine and of the rest of the supervisor. The simulation gives it a machine in memory. */
+export interface RunnerContext
+  extends Omit<PerformerContext, 'generations' | 'listeners' | 'keepers' | 'post'> {
+  readonly kernel: Kernel;
+  readonly listeners: Listeners;
+  readonly timers: Timers;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly table: ProcessTable;
+  readonly connections: ConnectionReader;
+  readonly runCommand: (prepared: Prepared) => RunCommand;
+  readonly runtimeDirectory: string;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly output: OutputLog;
+  readonly firstGeneration: number;
+  /** Called after a batch of events; see Engine. */
+  readonly settled: (state: State, happened: boolean) => void;
+  /** The core; another one in tests. */
+  readonly behaviour?: typeof step;
+}
+
+/** Runs a service: the core, and everything that performs what the core decides. */
+export class Runner {
+  readonly engine: Engine;
+  readonly generations: Generations;
+  readonly #keepers: PerformerContext['keepers'];
+
+  constructor(context: RunnerContext) {
+    const { listeners, timers, now, boundary, kernel, runCommand, behaviour } = context;
+    const post: Engine['post'] = (happening) => this.engine.post(happening);
+    const generations = new Generations({ ...context, post });
+    const shared = { generations, listeners, timers, post };
+    const failed = (step: string) => (error: unknown) => boundary.caught(step, error);
+    const keepers = {
+      lanes: new LaneKeeper(listeners, post),
+      drain: new DrainKeeper({
+        ...shared,
+        kernel,
+        connections: context.connections,
+        failed: failed('read connections'),
+      }),
+      stalls: new StallKeeper({ ...shared, now, failed: failed('watch for hung workers') }),
+      verify: new VerifyKeeper({ ...shared, runCommand }),
+      preparer: new LanePreparer(listeners),
+    };
+    const performer = new Performer({ ...context, generations, keepers, post });
+    this.generations = generations;
+    this.#keepers = keepers;
+    this.engine = new Engine({
+      now,
+      timers,
+      firstGeneration: context.firstGeneration,
+      perform: (effect) => performer.perform(effect),
+      failed: (step, error) => boundary.caught(step, error),
+      settled: (state, happened) => boundary.run('record the state', () => context.settled(state, happened)),
+      ...(behaviour && { behaviour }),
+    });
+  }
+
+  /** Ends every watch: nothing happens any more unless it is posted. */
+  close(): void {
+    const { lanes, drain, stalls, verify } = this.#keepers;
+    this.engine.close();
+    lanes.keep([]);
+    drain.close();
+    stalls.close();
+    verify.keep(null);
+  }
+}
