@@ -89,7 +89,7 @@ export interface PipeReader {
 
 /** Reads a pipe in the background. The reader owns the descriptor, and reads from now on do not block. */
 export function readPipe(fd: number, events: PipeEvents): PipeReader {
-  // Loading node:net takes 2 ms, which a start of the program without a worker does not need.
+  // Loading node:net takes 2 ms. When the first pipe is read, the first worker is starting already.
   const { Socket } = process.getBuiltinModule('node:net');
   const socket = new Socket({ fd, readable: true, writable: false });
   let open = true;

@@ -64,13 +64,6 @@ export function processIds(): number[] {
     .map(Number);
 }
 
-/** The processes of a session, zombies included. */
-export function sessionMembers(session: number): number[] {
-  return listProcesses()
-    .filter((process) => process.session === session)
-    .map((process) => process.pid);
-}
-
 /** The processes of each of these sessions, zombies included, found in one look through /proc. */
 export function membersOfSessions(sessions: readonly number[]): Map<number, number[]> {
   const members = new Map(sessions.map((session) => [session, [] as number[]]));

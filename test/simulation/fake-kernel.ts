@@ -26,7 +26,7 @@ export interface FakeKernelOptions {
 }
 
 /** Something that the kernel has to tell the supervisor. The simulation chooses when, and in which order. */
-export interface Delivery {
+export interface Notice {
   readonly kind: 'child_signal' | 'pidfd' | 'datagram' | 'pipe' | 'deferred';
   readonly run: () => void;
 }
@@ -90,8 +90,8 @@ export class FakeKernel implements Kernel {
   }
 
   /** Everything that the supervisor could notice now. A descriptor stays ready until the supervisor has read it. */
-  deliveries(): Delivery[] {
-    const found: Delivery[] = [];
+  notices(): Notice[] {
+    const found: Notice[] = [];
     if (this.processes.hasChildSignal && this.#signalListeners.size > 0)
       found.push({
         kind: 'child_signal',
@@ -114,17 +114,17 @@ export class FakeKernel implements Kernel {
         found.push({ kind: 'pidfd', run: watch });
       else if (descriptor.kind === 'socket' && watch && descriptor.queue.length > 0)
         found.push({ kind: 'datagram', run: watch });
-      else if (descriptor.kind === 'read') found.push(...this.#pipeDeliveries(fd, descriptor.pipe));
+      else if (descriptor.kind === 'read') found.push(...this.#pipeNotices(fd, descriptor.pipe));
     }
     return found;
   }
 
   /** Delivers in order until nothing is left to notice. */
   settle(): void {
-    for (let next = this.deliveries()[0]; next; next = this.deliveries()[0]) next.run();
+    for (let next = this.notices()[0]; next; next = this.notices()[0]) next.run();
   }
 
-  #pipeDeliveries(fd: number, pipe: FakePipe): Delivery[] {
+  #pipeNotices(fd: number, pipe: FakePipe): Notice[] {
     const { reader } = pipe;
     if (reader === null) return [];
     if (!pipe.isEmpty) return [{ kind: 'pipe', run: () => reader.data(pipe.read(65_536)) }];

@@ -98,8 +98,7 @@ describe('MAINPID= sent right before the main process exits', () => {
         const successor = kernel.processes.fork(process, session);
         kernel.notify(process, `MAINPID=${successor.pid}`);
         kernel.processes.end(process, { code: 0 });
-        // The turn after the spawn is over.
-        for (const { kind, run } of kernel.deliveries()) if (kind === first) run();
+        for (const { kind, run } of kernel.notices()) if (kind === first) run();
         kernel.settle();
         assert.equal(worker.pid, successor.pid);
         assert.deepEqual(shell.posted, [{ type: 'pid_changed', ...KEY, pid: successor.pid }]);

@@ -11,8 +11,9 @@ import {
   signalName,
   signalNumber,
 } from '../../../src/linux/processes.ts';
-import { processStat, sessionMembers } from '../../../src/linux/procfs.ts';
+import { processStat } from '../../../src/linux/procfs.ts';
 import { closeFd, inodeOf } from '../../../src/linux/sockets.ts';
+import { sessionMembers } from '../../support/processes.ts';
 import { ended, readAll, readable, start, startShell } from './support.ts';
 
 /** A process that does nothing until it is killed or the returned descriptor is closed. */

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readSync } from 'node:fs';
 import { test } from 'node:test';
 import { openPipe } from '../../../src/linux/pipes.ts';
-import { sessionMembers } from '../../../src/linux/procfs.ts';
 import { sessionUsage } from '../../../src/linux/session-usage.ts';
+import { sessionMembers } from '../../support/processes.ts';
 import { sendSignal } from '../../support/send-signal.ts';
 import { ended, readable, startShell } from './support.ts';
 

@@ -4,11 +4,12 @@ import type { ExitStatus } from '../../../src/lifecycle/facts.ts';
 import { errnoNumber, SystemError } from '../../../src/linux/errors.ts';
 import { linux } from '../../../src/linux/kernel.ts';
 import { becomeSubreaper, type Reaped } from '../../../src/linux/processes.ts';
-import { processStat, sessionMembers } from '../../../src/linux/procfs.ts';
+import { processStat } from '../../../src/linux/procfs.ts';
 import { NOBODY } from '../../../src/workers/delivery.ts';
 import { belongsTo, isDescendantOf } from '../../../src/workers/descendants.ts';
 import { ProcessTable } from '../../../src/workers/process-table.ts';
 import { killLeftovers, killSession, leftovers } from '../../../src/workers/stopper.ts';
+import { sessionMembers } from '../../support/processes.ts';
 import { sendSignal } from '../../support/send-signal.ts';
 import { script, table } from './support.ts';
 
