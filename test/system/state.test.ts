@@ -146,7 +146,7 @@ describe('history.jsonl', () => {
     const lines = readFileSync(join(folder, 'data', 'history.jsonl'), 'utf8')
       .trim()
       .split('\n');
-    const entries = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'handover');
+    const entries = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'handover_finished');
     assert.deepEqual(
       entries.map(({ outcome, generation, incumbent, failure }) => ({
         outcome,
@@ -166,9 +166,10 @@ describe('history.jsonl', () => {
         { outcome: 'promoted', generation: 3, incumbent: 3, failure: null },
       ],
     );
-    for (const { at, duration } of entries) {
-      assert.ok(!Number.isNaN(Date.parse(at)));
-      assert.ok(duration >= 0);
+    for (const { version, time, duration_ms } of entries) {
+      assert.equal(version, 2);
+      assert.ok(!Number.isNaN(Date.parse(time)));
+      assert.ok(duration_ms >= 0);
     }
   });
 });
