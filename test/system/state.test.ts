@@ -146,7 +146,9 @@ describe('history.jsonl', () => {
     const lines = readFileSync(join(folder, 'data', 'history.jsonl'), 'utf8')
       .trim()
       .split('\n');
-    const entries = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'handover_finished');
+    const entries = lines
+      .map((line) => JSON.parse(line))
+      .filter(({ event }) => event === 'handover_finished');
     assert.deepEqual(
       entries.map(({ outcome, generation, incumbent, failure }) => ({
         outcome,
