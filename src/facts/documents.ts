@@ -2,8 +2,9 @@ import type { Fact, FactName } from '../lifecycle/facts.ts';
 import { exitDocument, failureDocument, rounded, usageDocument } from './parts.ts';
 
 /*
- * What users read by machine about each event: the JSON log and the control socket send the same documents. Names and meanings are a
- * promise (docs/reference/formats.md), so each field is mapped by name and nothing of a fact gets out by itself.
+ * The machine-readable document of each event. The JSON log and the control socket send the same ones. Names and
+ * meanings are a promise (docs/reference/formats.md), so each field is mapped by name and no field of a fact is
+ * published by accident.
  */
 
 type FactOf<N extends FactName> = Extract<Fact, { readonly event: N }>;
@@ -101,7 +102,10 @@ const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
   error: ({ step, message }) => ({ step, message }),
 };
 
-/** A fact as the JSON log and the control socket send it: names in snake_case, durations in milliseconds under names that end in `_ms`. */
+/**
+ * A fact as the JSON log and the control socket send it: names in snake_case, durations in milliseconds under names
+ * that end in `_ms`.
+ */
 export function factDocument(fact: Fact): { readonly event: string; readonly [field: string]: unknown } {
   return { event: fact.event, ...fieldsOf(fact) };
 }

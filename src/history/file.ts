@@ -8,7 +8,8 @@ import type { HistoryLine, NewLine } from './lines.ts';
 import { statsOf } from './stats.ts';
 
 /**
- * Bytes. The file is renamed at this size, and the one that was renamed before is removed: some three hundred handovers each, read in 15 ms.
+ * Bytes. The file is renamed at this size, and the one that was renamed before is removed: some three hundred handovers
+ * each, read in 15 ms.
  */
 const LARGEST = 256 * 1024;
 
@@ -89,8 +90,8 @@ export class HistoryFile {
   }
 
   /**
-   * The highest generation that is named near the end of the file; 0 for none. Lines that are torn or of a newer version count as well: in
-   * every version a line names its generations in the fields `generation` and `incumbent`.
+   * The highest generation that is named near the end of the file; 0 for none. Lines that are torn or of a newer version
+   * count as well: in every version a line names its generations in the fields `generation` and `incumbent`.
    */
   highestGeneration(): number {
     const texts = [readTail(`${this.file}.1`), readTail(this.file)];

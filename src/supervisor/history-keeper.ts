@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import type { HistoryDocument } from '../control/documents.ts';
+import { PROTOCOL } from '../control/version.ts';
 import { findRelease } from '../history/available.ts';
 import { chooseEarlier } from '../history/choose.ts';
 import {
@@ -125,7 +126,7 @@ export class HistoryKeeper {
       serving: entry.generation === this.#serving,
       rollback: this.#rollback(entry),
     }));
-    return { version: 1, generations };
+    return { version: PROTOCOL, generations };
   }
 
   /** Resolves when everything is on the disk. */

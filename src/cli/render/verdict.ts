@@ -1,28 +1,19 @@
 import type { ExitDocument, FailureDocument, VerdictDocument } from '../../control/protocol.ts';
-import { EXIT } from '../exit-code.ts';
 import { fold } from './fold.ts';
 import { duration, type Paint, safe } from './style.ts';
 
-const EXIT_CODES: Record<VerdictDocument['outcome'], number> = {
-  promoted: EXIT.done,
-  failed: EXIT.failed,
-  rolled_back: EXIT.rolledBack,
-  timed_out: EXIT.timedOut,
-  aborted: EXIT.aborted,
-  superseded: EXIT.superseded,
-};
-
-/** What `zero reload` exits with. */
-export function exitCodeOf(verdict: VerdictDocument): number {
-  return EXIT_CODES[verdict.outcome];
-}
+/** Green: it serves. Yellow: not decided. Red: everything else, and what only a newer supervisor knows. */
+const COLOURS: ReadonlyMap<string, 'green' | 'yellow'> = new Map([
+  ['promoted', 'green'],
+  ['in_progress', 'yellow'],
+]);
 
 /**
  * A verdict for eyes: one line, and for one that failed the step, the reason, how the process left and what it wrote last.
  * @param width columns that the reason is folded into; null leaves its lines as they are
  */
 export function renderVerdict(verdict: VerdictDocument, paint: Paint, width: number | null = null): string {
-  const colour = verdict.outcome === 'promoted' ? 'green' : 'red';
+  const colour = COLOURS.get(verdict.outcome) ?? 'red';
   const lines = [
     paint(colour, headline(verdict)),
     ...(verdict.failure ? failureLines(verdict.failure, paint, width) : []),
@@ -35,7 +26,8 @@ export function renderVerdict(verdict: VerdictDocument, paint: Paint, width: num
 
 function headline({ outcome, handover, generation, incumbent, duration_ms }: VerdictDocument): string {
   const what = handover === null ? 'reload' : `handover ${handover}`;
-  const end = `${what} ${outcome.replaceAll('_', ' ')} after ${duration(duration_ms)}`;
+  const words = outcome === 'in_progress' ? 'is still in progress' : safe(outcome.replaceAll('_', ' '));
+  const end = `${what} ${words} after ${duration(duration_ms)}`;
   if (outcome === 'promoted') return generation === null ? end : `${end}: generation ${generation} serves`;
   return incumbent === null ? end : `${end}: generation ${incumbent} goes on serving`;
 }
@@ -60,13 +52,8 @@ function failureLines(failure: FailureDocument, paint: Paint, width: number | nu
   ];
 }
 
-function exitText(exit: ExitDocument): string {
-  switch (exit.kind) {
-    case 'exited':
-      return `exit code ${exit.code}`;
-    case 'signaled':
-      return `killed by ${safe(exit.signal)}${exit.core_dumped ? ' (core dumped)' : ''}`;
-    case 'unknown':
-      return 'exit code unknown';
-  }
+function exitText({ code, signal, core_dumped }: ExitDocument): string {
+  if (code !== undefined) return `exit code ${code}`;
+  if (signal !== undefined) return `killed by ${safe(signal)}${core_dumped === true ? ' (core dumped)' : ''}`;
+  return 'exit code unknown';
 }

@@ -27,8 +27,8 @@ export function writeLine(line: HistoryLine): string {
 type Reader = (event: string, value: object) => ReadLine;
 
 /**
- * Reads lines of every version. The schemas live as long as the function that is returned: make one for each reading of the file, so that
- * a supervisor at rest does not hold them.
+ * Reads lines of every version. The schemas live as long as the function that is returned: make one for each reading of
+ * the file, so that a supervisor at rest does not hold them.
  */
 export function lineReader(): (text: string) => ReadLine {
   const readers = [

@@ -3,8 +3,8 @@ import type { HistoryLine } from '../lines.ts';
 import { count, hash, kind, path, reason, time } from './parts.ts';
 
 /*
- * Version 2, the one that is written. A later version of zero may add fields and events without a new number: readers ignore those that
- * they do not know. Events have the names of the log where both record the same thing.
+ * Version 2, the one that is written. A later release may add fields and events without a new number: readers ignore
+ * those that they do not know. Events have the names of the log where both record the same thing.
  */
 
 export const VERSION = 2;
