@@ -139,9 +139,9 @@ export class HistoryKeeper {
     const { file } = this.#file;
     if (torn > 0) this.#warn(`history ${file}: ${torn} lines cannot be read and are left out`);
     if (newer.length > 0) {
-      const versions = `version ${[...new Set(newer)].join(', ')} of the format, this zero reads versions 1 to ${VERSION}`;
+      const versions = `version ${[...new Set(newer)].join(', ')}, this zero reads versions 1 to ${VERSION}`;
       this.#warn(
-        `history ${file}: ignored ${newer.length} lines of a newer zero (${versions}). They stay in the file.`,
+        `history ${file}: lines of a newer zero are ignored: ${newer.length} (${versions}). They stay in the file.`,
       );
     }
     return foldHistory(lines, this.#serving, this.#context.clock());
