@@ -1,4 +1,4 @@
-/** What a command's exit code says. */
+/** The exit codes of commands. */
 export const EXIT = {
   done: 0,
   failed: 1,
@@ -7,6 +7,23 @@ export const EXIT = {
   rolledBack: 10,
   timedOut: 11,
   aborted: 12,
-  goingOn: 13,
+  inProgress: 13,
   superseded: 14,
 } as const;
+
+const OUTCOMES: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    promoted: EXIT.done,
+    failed: EXIT.failed,
+    rolled_back: EXIT.rolledBack,
+    timed_out: EXIT.timedOut,
+    aborted: EXIT.aborted,
+    in_progress: EXIT.inProgress,
+    superseded: EXIT.superseded,
+  }),
+);
+
+/** The exit code for the outcome of a handover. An outcome that only a newer supervisor knows counts as failed. */
+export function exitCodeOf(outcome: string): number {
+  return OUTCOMES.get(outcome) ?? EXIT.failed;
+}

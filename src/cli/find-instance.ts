@@ -7,6 +7,7 @@ import { ClientError } from '../control/client-error.ts';
 import { controlSocketIn, controlSocketOf, runtimeRoots } from '../supervisor/instance.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
+import { version } from './version.ts';
 
 /** How an instance was named on the command line. */
 export interface InstanceOptions {
@@ -102,7 +103,7 @@ function namesIn(root: string): string[] {
 
 /** Whether somebody answers there. */
 async function stateOf(socket: string): Promise<'running' | ClientError['problem']> {
-  const client: ControlClient = controlClient({ path: socket, patience: 1000 });
+  const client: ControlClient = controlClient({ path: socket, version, patience: 1000 });
   try {
     await client.status();
     return 'running';

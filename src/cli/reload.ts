@@ -2,11 +2,12 @@ import { parseDuration } from '../config/values/duration.ts';
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import type { VerdictDocument } from '../control/protocol.ts';
+import { PROTOCOL } from '../control/version.ts';
 import { CommandError } from './command-error.ts';
-import { EXIT } from './exit-code.ts';
+import { EXIT, exitCodeOf } from './exit-code.ts';
 import { type InstanceOptions, instanceArguments } from './find-instance.ts';
 import { painter } from './render/style.ts';
-import { exitCodeOf, renderVerdict } from './render/verdict.ts';
+import { renderVerdict } from './render/verdict.ts';
 import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 
@@ -92,14 +93,14 @@ function stillGoing(
 ): number {
   const named = instanceArguments(instance);
   const how = `follow it with "zero status --watch${named}", end it with "zero abort${named}"`;
-  if (json) terminal.out(`${JSON.stringify({ outcome: 'going_on' })}\n`);
+  if (json) terminal.out(`${JSON.stringify({ version: PROTOCOL, outcome: 'in_progress' })}\n`);
   else terminal.err(`${wait ? 'the handover goes on' : 'the handover was asked for'}: ${how}\n`);
-  return EXIT.goingOn;
+  return EXIT.inProgress;
 }
 
 function tellVerdict(verdict: VerdictDocument, json: boolean, { terminal }: CommandContext): number {
   if (json) terminal.out(`${JSON.stringify(verdict, null, 2)}\n`);
   else if (verdict.outcome === 'promoted') terminal.out(renderVerdict(verdict, painter(terminal.outColour)));
   else terminal.err(renderVerdict(verdict, painter(terminal.errColour), terminal.interactive ? WIDTH : null));
-  return exitCodeOf(verdict);
+  return exitCodeOf(verdict.outcome);
 }

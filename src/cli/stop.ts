@@ -24,7 +24,7 @@ export function stop(
       );
     }
     context.terminal.err('it goes on stopping: follow it with "zero status"\n');
-    return EXIT.goingOn;
+    return EXIT.inProgress;
   });
 }
 

@@ -3,7 +3,8 @@ import { ClientError } from '../control/client-error.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
 import { findInstance, type InstanceOptions, type Surroundings } from './find-instance.ts';
-import { processTerminal, type Terminal } from './render/style.ts';
+import { processTerminal, safe, type Terminal } from './render/style.ts';
+import { version } from './version.ts';
 import { type Clock, processClock } from './waiting.ts';
 
 /** What a command has to do with besides its options. */
@@ -37,7 +38,7 @@ export async function withInstance(
 ): Promise<number> {
   try {
     const path = await findInstance(instance, guess, surroundings);
-    return await run(controlClient({ path }));
+    return await run(controlClient({ path, version }));
   } catch (error) {
     const tell = (message: string, exitCode: number) => {
       terminal.err(`zero ${command}: ${message}\n`);
@@ -46,6 +47,7 @@ export async function withInstance(
     if (error instanceof CommandError) return tell(error.message, error.exitCode);
     if (interrupted.aborted) return tell('interrupted before zero answered', EXIT.failed);
     if (!(error instanceof ClientError)) throw error;
-    return tell(error.message, error.problem === 'no_instance' ? EXIT.noInstance : EXIT.failed);
+    // Part of the message comes from the supervisor, or from whatever listens there.
+    return tell(safe(error.message), error.problem === 'no_instance' ? EXIT.noInstance : EXIT.failed);
   }
 }

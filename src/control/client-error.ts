@@ -5,9 +5,17 @@
  * - `silent`: it listens and does not answer
  * - `gone`: it went away in the middle
  * - `refused`: it answered with an error
+ * - `incompatible`: its version of the protocol is too far from this one
  * - `strange`: it answered something else than the protocol has
  */
-export type ClientProblem = 'no_instance' | 'denied' | 'silent' | 'gone' | 'refused' | 'strange';
+export type ClientProblem =
+  | 'no_instance'
+  | 'denied'
+  | 'silent'
+  | 'gone'
+  | 'refused'
+  | 'incompatible'
+  | 'strange';
 
 export class ClientError extends Error {
   readonly problem: ClientProblem;

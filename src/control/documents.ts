@@ -1,8 +1,10 @@
 import * as z from 'zod/mini';
 
 /*
- * The documents that a supervisor answers with. A schema costs memory and time where it is made, and only a reader needs it: the supervisor
- * takes nothing but types from here.
+ * The documents that a supervisor answers with. `version` is that of the protocol (version.ts). A reader ignores fields
+ * that it does not know and takes words such as a state or an outcome as open strings, so that a newer supervisor may
+ * have more of them. A schema costs memory and time where it is made, and only a reader needs it: the supervisor takes
+ * nothing but types from here.
  */
 
 type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
@@ -65,13 +67,14 @@ const steeringStatus = z.object({
 });
 
 const statusDocument = z.object({
-  version: z.literal(1),
+  version: z.int(),
   name: z.string(),
   pid: z.int(),
   uptime_ms: milliseconds,
   /** The supervisor's version. */
   zero: z.string(),
-  mode: z.enum(['running', 'stopping']),
+  /** `running`, `stopping`. */
+  mode: z.string(),
   incumbent: orNull(z.int()),
   handover: orNull(handoverStatus),
   /** One more handover follows. */
@@ -82,15 +85,21 @@ const statusDocument = z.object({
   retiring: z.array(z.int()),
 });
 
-const exitStatus = z.union([
-  z.object({ kind: z.literal('exited'), code: z.int() }),
-  z.object({ kind: z.literal('signaled'), signal: z.string(), core_dumped: z.boolean() }),
-  z.object({ kind: z.literal('unknown') }),
-]);
+/** `kind`: `exited` with `code`, `signaled` with `signal` and `core_dumped`, or `unknown`. */
+const exitStatus = z.object({
+  kind: z.string(),
+  code: z.exactOptional(z.int()),
+  signal: z.exactOptional(z.string()),
+  core_dumped: z.exactOptional(z.boolean()),
+});
 
 const failure = z.object({
   step: z.string(),
   reason: z.string(),
+  /** What the step was performed on. */
+  subject: z.exactOptional(z.string()),
+  /** The errno's name where a system call refused. */
+  errno: z.exactOptional(z.string()),
   generation: z.exactOptional(z.int()),
   worker: z.exactOptional(z.int()),
   exit: z.exactOptional(exitStatus),
@@ -99,7 +108,7 @@ const failure = z.object({
 });
 
 const historyDocument = z.object({
-  version: z.literal(1),
+  version: z.int(),
   /** Oldest first. */
   generations: z.array(
     z.object({
@@ -132,7 +141,11 @@ const historyDocument = z.object({
 });
 
 const verdictDocument = z.object({
-  outcome: z.enum(['promoted', 'rolled_back', 'failed', 'aborted', 'timed_out', 'superseded', 'in_progress']),
+  /** Not sent by supervisors from before the header Zero-Protocol. */
+  version: z.exactOptional(z.int()),
+  /** `promoted`, `rolled_back`, `failed`, `aborted`, `timed_out`, `superseded`, `in_progress`. */
+  outcome: z.string(),
+  /** The incumbent has no worker that runs; how long until one is started again, null for never. Since protocol 1. */
   down: z.exactOptional(orNull(z.object({ retry_in_ms: orNull(milliseconds) }))),
   handover: orNull(z.int()),
   generation: orNull(z.int()),

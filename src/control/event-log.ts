@@ -1,4 +1,4 @@
-import { factDocument } from '../facts/fields.ts';
+import { factDocument } from '../facts/documents.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 
 export interface EventLogLimits {

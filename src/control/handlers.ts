@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { factDocument } from '../facts/fields.ts';
+import { factDocument } from '../facts/documents.ts';
 import type { Timers } from '../http/connections.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
 import { parseSignal } from '../linux/signals.ts';

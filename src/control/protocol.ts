@@ -1,8 +1,11 @@
 import * as z from 'zod/mini';
 
 /*
- * What both ends of the control socket agree on: one HTTP request a connection, JSON bodies. Documents of one version only ever grow: a reader
- * ignores fields that it does not know. What would break a reader gets another path.
+ * The agreement of both ends of the control socket: one HTTP request a connection, JSON bodies. Documents of one
+ * version only ever grow, and a reader ignores fields that it does not know. A request is strict: a supervisor refuses a
+ * field that it does not know, because without that field it would do something else than the operator asked for. So a
+ * command sends a field that was added later only when the operator asked for it. `/v1` in the paths stays: the version
+ * is in the header, see version.ts.
  */
 
 export type * from './documents.ts';
@@ -76,6 +79,8 @@ export const routes = {
 /** Every error's code and its HTTP status. */
 export const errorStatus = {
   bad_request: 400,
+  /** The version of the request is too far from this supervisor's. */
+  unsupported_protocol: 400,
   forbidden: 403,
   not_found: 404,
   /** Nothing of it is kept, or there never was one. */

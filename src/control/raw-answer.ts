@@ -6,14 +6,23 @@ export function errorText(code: ErrorCode, message: string, field?: string): str
   return `${JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } })}\n`;
 }
 
-/** Answers where there is no request to answer, and ends the connection. */
-export function refuse(socket: Socket, code: ErrorCode, message: string): void {
+/**
+ * Answers where there is no request to answer, and ends the connection.
+ * @param headers of every answer
+ */
+export function refuse(
+  socket: Socket,
+  code: ErrorCode,
+  message: string,
+  headers: Readonly<Record<string, string>>,
+): void {
   const body = errorText(code, message);
   const head = [
     `HTTP/1.1 ${errorStatus[code]} ${code}`,
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
   ];
   if (socket.writable) socket.write(`${head.join('\r\n')}\r\n\r\n${body}`);
   socket.destroySoon();

@@ -5,14 +5,15 @@ import { errorStatus, type RequestOf, type RouteName, routes } from './protocol.
 import { queryFields } from './query.ts';
 import { errorText } from './raw-answer.ts';
 import { RequestError, readBody } from './request-body.ts';
+import { HEADER, type Identity, isCompatible, PROTOCOL, parseProtocol } from './version.ts';
 
 const NAMES = Object.keys(routes) as RouteName[];
 const REQUESTS: { readonly [R in RouteName]: { readonly request: z.ZodMiniType<RequestOf<R>> } } = routes;
 
 export interface RouterOptions {
   readonly handlers: Handlers;
-  /** The supervisor's, for a request of a version that it does not speak. */
-  readonly version: string;
+  /** The supervisor, for a request of a version that it does not speak. */
+  readonly identity: Identity;
   /** Who asks and may not; null where it may. */
   readonly refused: string | null;
   /** The whole request is here. */
@@ -31,7 +32,8 @@ export async function answer(
     if (options.refused !== null) {
       throw new RequestError('forbidden', `${options.refused} may not control this zero`);
     }
-    const name = routeOf(request, options.version);
+    refuseOtherVersions(request, options.identity);
+    const name = routeOf(request, options.identity);
     const fields = fieldsOf(request, name, await readBody(request));
     options.received();
     await dispatch(name, fields, response, options.handlers);
@@ -48,7 +50,26 @@ export async function answer(
   }
 }
 
-function routeOf({ url = '', method }: IncomingMessage, version: string): RouteName {
+/**
+ * Checked before anything of the request is read: in a version that is too far away the same words may mean something
+ * else. A request without the header is taken in the version of this supervisor: its sender, such as curl, follows that
+ * version's documentation.
+ */
+function refuseOtherVersions({ headers }: IncomingMessage, { version, name, pid }: Identity): void {
+  const header = headers[HEADER.protocol.toLowerCase()];
+  if (header === undefined) return;
+  const protocol = parseProtocol(String(header));
+  if (protocol === null)
+    throw new RequestError(
+      'bad_request',
+      `the header ${HEADER.protocol} must be a whole number of 1 or greater`,
+    );
+  if (isCompatible(protocol, PROTOCOL)) return;
+  const own = `zero ${version} (${name}, pid ${pid}) speaks version ${PROTOCOL} of the control protocol and the versions next to it`;
+  throw new RequestError('unsupported_protocol', `${own}, the request has version ${protocol}`);
+}
+
+function routeOf({ url = '', method }: IncomingMessage, { version }: Identity): RouteName {
   const path = url.replace(/\?.*$/s, '');
   const name = NAMES.find((candidate) => routes[candidate].path === path);
   if (name === undefined) {

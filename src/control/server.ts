@@ -7,10 +7,12 @@ import { ControlError } from './control-error.ts';
 import type { Follower } from './follower.ts';
 import { type Farewells, handlersOf } from './handlers.ts';
 import { refusedPeer } from './peer.ts';
+import type { ErrorCode } from './protocol.ts';
 import { refuse } from './raw-answer.ts';
 import { answer } from './router.ts';
 import type { Sights } from './sights.ts';
 import { bindSocketFile } from './socket-file.ts';
+import { answerHeaders, type Identity } from './version.ts';
 
 export interface ControlServerOptions {
   readonly path: string;
@@ -20,8 +22,8 @@ export interface ControlServerOptions {
   readonly group: string | null;
   readonly control: Control;
   readonly sights: Sights;
-  /** The supervisor's version. */
-  readonly version: string;
+  /** This supervisor, for the headers of each answer. */
+  readonly identity: Identity;
   /** One line, for the log. */
   readonly warn: (message: string) => void;
   readonly limits?: Limits;
@@ -49,10 +51,13 @@ const HEADER_LIMIT = 8 * 1024;
  * @throws ControlError when it cannot be opened
  */
 export async function createControlServer(options: ControlServerOptions): Promise<ControlServer> {
-  const { path, control, sights, version, warn, limits = LIMITS, timers = TIMERS } = options;
+  const { path, control, sights, identity, warn, limits = LIMITS, timers = TIMERS } = options;
   const gid = groupOf(path, options.group);
   const permitted = { uid: process.geteuid?.() ?? 0, gid };
-  const connections = new Connections(limits, timers, refuse);
+  const headers = answerHeaders(identity);
+  const refuseRaw = (socket: Socket, code: ErrorCode, message: string) =>
+    refuse(socket, code, message, headers);
+  const connections = new Connections(limits, timers, refuseRaw);
   const farewells: Farewells = new Set();
   const followers = new Set<Follower>();
   const handlers = handlersOf({ control, sights, farewells, followers, timers });
@@ -67,11 +72,12 @@ export async function createControlServer(options: ControlServerOptions): Promis
     const { socket } = request;
     // A connection is one request: then nobody's next one can be lost when it is closed for another.
     response.setHeader('Connection', 'close');
+    for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     response.once('finish', () => connections.answered(socket));
     const received = () => connections.working(socket);
     void answer(request, response, {
       handlers,
-      version,
+      identity,
       warn,
       received,
       refused: refused.get(socket) ?? null,
@@ -92,7 +98,7 @@ export async function createControlServer(options: ControlServerOptions): Promis
       if (!warned.has(stranger)) warn(`control socket ${path}: ${stranger} tried to connect and was refused`);
       warned.add(stranger);
     }
-    parser ??= makeParser(onRequest);
+    parser ??= makeParser(onRequest, refuseRaw);
     void parser.then((there) => {
       there.emit('connection', socket);
       socket.resume();
@@ -129,13 +135,14 @@ export async function createControlServer(options: ControlServerOptions): Promis
  */
 async function makeParser(
   onRequest: (request: IncomingMessage, response: ServerResponse) => void,
+  refuseRaw: (socket: Socket, code: ErrorCode, message: string) => void,
 ): Promise<Server> {
   const { createServer } = await import('node:http');
   const parser = createServer({ maxHeaderSize: HEADER_LIMIT }, onRequest);
   parser.maxRequestsPerSocket = 1;
   parser.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'bad_request';
-    refuse(
+    refuseRaw(
       socket as Socket,
       code,
       code === 'bad_request'

@@ -1,23 +1,20 @@
-import type { ExitStatus, Failure } from '../lifecycle/facts.ts';
+import { failureDocument } from '../facts/parts.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
-import type { ExitDocument, FailureDocument, VerdictDocument } from './protocol.ts';
+import type { VerdictDocument } from './protocol.ts';
+import { PROTOCOL } from './version.ts';
 
-/** A verdict as it goes over the socket. */
-export function verdictDocument({ duration, failure, hook, down, ...verdict }: Verdict): VerdictDocument {
+/** A verdict as the control socket sends it. */
+export function verdictDocument(verdict: Verdict): VerdictDocument {
+  const { outcome, handover, generation, incumbent, down, duration, failure, hook } = verdict;
   return {
-    ...verdict,
+    version: PROTOCOL,
+    outcome,
+    handover,
+    generation,
+    incumbent,
     down: down && { retry_in_ms: down.retryIn === null ? null : Math.round(down.retryIn) },
     duration_ms: Math.round(duration),
     failure: failure && failureDocument(failure),
     ...(hook && { hook: failureDocument(hook) }),
   };
-}
-
-function failureDocument({ exit, stack: _, ...failure }: Failure): FailureDocument {
-  return exit ? { ...failure, exit: exitDocument(exit) } : failure;
-}
-
-function exitDocument(exit: ExitStatus): ExitDocument {
-  if (exit.kind !== 'signaled') return exit;
-  return { kind: exit.kind, signal: exit.signal, core_dumped: exit.coreDumped };
 }

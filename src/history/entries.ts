@@ -1,4 +1,3 @@
-import type { Outcome } from '../lifecycle/facts.ts';
 import type { HistoryLine, Reason } from './lines.ts';
 import type { KnownRelease, ReleaseRecord } from './release-record.ts';
 
@@ -15,7 +14,7 @@ export interface HistoryEntry {
   /** The generation whose release it was started from. */
   rollbackTo: number | null;
   /** null while its handover goes on, or where nobody saw its end. */
-  outcome: Outcome | null;
+  outcome: string | null;
   failure: Reason | null;
   /** Milliseconds of its handover. */
   duration: number | null;
@@ -79,7 +78,7 @@ function applyTo(
   switch (line.event) {
     case 'generation':
       entry.release = line.release;
-      entry.rollbackTo = line.rollback_to;
+      entry.rollbackTo = line.rollbackTo;
       return;
     case 'handover':
       entry.outcome = line.outcome;
@@ -92,7 +91,7 @@ function applyTo(
       return;
     case 'executable':
       entry.sha256 = line.sha256;
-      entry.notKept = line.not_kept;
+      entry.notKept = line.notKept;
       return;
   }
 }

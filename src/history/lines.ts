@@ -1,25 +1,30 @@
-import type { Fact, Failure, Outcome } from '../lifecycle/facts.ts';
+import type { Fact, Failure } from '../lifecycle/facts.ts';
 import type { ReleaseRecord } from './release-record.ts';
 
-/** Why something failed; what a service wrote itself may hold secrets and stays out. */
-export type Reason = Pick<Failure, 'step' | 'reason'>;
+/** Why something failed. The output of the service may hold secrets and is not recorded. */
+export interface Reason {
+  readonly step: string;
+  readonly reason: string;
+}
 
-/** One line of the history file: what happened to a generation. `at` is wall-clock time (ISO 8601, UTC). */
+/** What happened to a generation, independent of the file's format. `at` is wall-clock time (ISO 8601, UTC). */
 export type HistoryLine = { readonly at: string } & (
   | {
       readonly event: 'generation';
       readonly generation: number;
-      readonly rollback_to: number | null;
+      readonly rollbackTo: number | null;
       readonly release: ReleaseRecord;
     }
-  /** From here on this one serves. */
+  /** From here on this generation serves. */
   | { readonly event: 'serves'; readonly generation: number }
   | {
       readonly event: 'handover';
       readonly handover: number;
-      readonly outcome: Outcome;
+      /** An open string: a later zero may know more outcomes. */
+      readonly outcome: string;
       readonly generation: number | null;
       readonly incumbent: number | null;
+      /** Milliseconds. */
       readonly duration: number;
       readonly failure: Reason | null;
     }
@@ -30,7 +35,7 @@ export type HistoryLine = { readonly at: string } & (
       readonly event: 'executable';
       readonly generation: number;
       readonly sha256: string | null;
-      readonly not_kept: string | null;
+      readonly notKept: string | null;
     }
   | { readonly event: 'stopped' }
 );
@@ -68,63 +73,4 @@ export function linesOf(fact: Fact, serving: number | null): NewLine[] {
 
 function reasonOf({ step, reason }: Failure): Reason {
   return { step, reason };
-}
-
-/** A line of the file; null where it is none, because it was torn or is of another version. */
-export function parseLine(text: string): HistoryLine | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isLine(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && Number(value) > 0;
-const isText = (value: unknown): value is string => typeof value === 'string';
-const isTexts = (value: unknown): value is string[] => Array.isArray(value) && value.every(isText);
-const orNull = (value: unknown, is: (value: unknown) => boolean): boolean => value === null || is(value);
-const isReason = (value: unknown): boolean => isObject(value) && isText(value.step) && isText(value.reason);
-
-function isLine(value: unknown): value is HistoryLine {
-  if (!isObject(value) || !isText(value.at) || Number.isNaN(Date.parse(value.at))) return false;
-  switch (value.event) {
-    case 'generation':
-      return isCount(value.generation) && orNull(value.rollback_to, isCount) && isRelease(value.release);
-    case 'serves':
-      return isCount(value.generation);
-    case 'handover':
-      return (
-        isCount(value.handover) &&
-        isText(value.outcome) &&
-        orNull(value.generation, isCount) &&
-        orNull(value.incumbent, isCount) &&
-        typeof value.duration === 'number' &&
-        orNull(value.failure, isReason)
-      );
-    case 'rolled_back':
-      return isCount(value.generation) && isReason(value.failure);
-    case 'executable':
-      return (
-        isCount(value.generation) &&
-        orNull(value.sha256, (hash) => isText(hash) && /^[0-9a-f]{64}$/.test(hash)) &&
-        orNull(value.not_kept, isText)
-      );
-    case 'stopped':
-      return true;
-    default:
-      return false;
-  }
-}
-
-const KINDS: readonly unknown[] = ['program', 'script', 'interpreter'];
-
-function isRelease(value: unknown): value is ReleaseRecord {
-  if (!isObject(value)) return false;
-  const { path, args, directory, kind, device, inode, size, mtime_ms, environment } = value;
-  const numbers = [device, inode, size, mtime_ms].every((one) => typeof one === 'number');
-  const paths = isText(path) && path.startsWith('/') && isText(directory) && directory.startsWith('/');
-  return paths && isTexts(args) && KINDS.includes(kind) && numbers && isTexts(environment);
 }

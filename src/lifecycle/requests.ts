@@ -27,7 +27,8 @@ export interface Caller {
   readonly by: string;
   /** What the answer names; null for a signal or a watch, which expect none. */
   readonly ticket: string | null;
-  /** null for a caller that waits for ever. */
+  /** Milliseconds that it waits, and until when; null for a caller that waits for ever. */
+  readonly timeout: number | null;
   readonly deadline: number | null;
 }
 
@@ -43,7 +44,7 @@ const NEVER = Number.POSITIVE_INFINITY;
 export function onReload(context: Context, event: Of<'reload'>): void {
   const { state } = context;
   const { by, ticket, preview, timeout, rollback } = event;
-  const caller: Caller = { by, ticket, deadline: timeout === null ? null : state.now + timeout };
+  const caller: Caller = { by, ticket, timeout, deadline: timeout === null ? null : state.now + timeout };
   const request: Request = { wants: { preview, rollback }, since: state.now, callers: [caller] };
   if (state.stop) {
     refuse(context, caller, 'aborted', { step: 'stop', reason: 'the supervisor is stopping' });
@@ -125,7 +126,7 @@ function expireInQueue(context: Context): void {
   if (expired.length === 0) return;
   pending.callers = pending.callers.filter((caller) => !expired.includes(caller));
   if (pending.callers.length > 0) {
-    const reason = `the time of this caller is over; ${names(pending.callers)} still waits for the same request`;
+    const reason = `${expiry(expired)}. ${names(pending.callers)} still waits for the same request.`;
     answerExpired(context, expired, 'in_progress', reason, pending.since);
     return;
   }
@@ -133,15 +134,18 @@ function expireInQueue(context: Context): void {
   const ahead = handover && isSame(handover.request.wants, pending.wants) ? handover : null;
   const others = ahead?.request.callers.filter((caller) => !isOver(state)(caller)) ?? [];
   if (ahead && others.length > 0) {
-    const reason = `the time of this caller is over; handover ${ahead.id} is still in progress (step ${ahead.step.name}), because ${names(others)} waits for it. This request waited behind it and was withdrawn.`;
+    const reason = `${expiry(expired)}. Handover ${ahead.id} is still in progress (step ${ahead.step.name}), because ${names(others)} waits for it. This request waited behind it and was withdrawn.`;
     answerExpired(context, expired, 'in_progress', reason, pending.since);
     return;
   }
   const where = handover ? ` while the request waited behind handover ${handover.id}` : '';
   // Its own callers have left before, because these still waited.
   if (ahead)
-    endHandover(context, 'timed_out', { step: 'timeout', reason: 'no caller waits for it any longer' });
-  answerExpired(context, expired, 'timed_out', `the time of this caller is over${where}`, pending.since);
+    endHandover(context, 'timed_out', {
+      step: 'timeout',
+      reason: 'no caller waits for the handover any longer',
+    });
+  answerExpired(context, expired, 'timed_out', `${expiry(expired)}${where}`, pending.since);
 }
 
 function expireInHandover(context: Context): void {
@@ -155,11 +159,11 @@ function expireInHandover(context: Context): void {
   const behind = pending && isSame(pending.wants, request.wants) ? pending.callers : [];
   const waiting = [...others, ...behind];
   if (waiting.length === 0) {
-    endHandover(context, 'timed_out', { step: 'timeout', reason: timedOut(state, handover) });
+    endHandover(context, 'timed_out', { step: 'timeout', reason: timedOut(state, handover, expired) });
     return;
   }
   request.callers = others;
-  const reason = `the time of this caller is over; the handover is still in progress (step ${handover.step.name}), because ${names(waiting)} waits for it`;
+  const reason = `${expiry(expired)}. The handover is still in progress (step ${handover.step.name}), because ${names(waiting)} waits for it.`;
   answerExpired(context, expired, 'in_progress', reason, request.since);
 }
 
@@ -171,7 +175,7 @@ function expireOwed(context: Context): void {
     if (expired.length === 0) continue;
     owed.callers = owed.callers.filter((caller) => !expired.includes(caller));
     const verdict: Verdict = { ...owed.verdict, incumbent: state.incumbent };
-    const reason = `the time of this caller is over; generation ${verdict.generation} is promoted, but generation ${owed.retiring} has not been asked to stop yet`;
+    const reason = `${expiry(expired)}. Generation ${verdict.generation} is promoted, but generation ${owed.retiring} has not been asked to stop yet.`;
     const failure: Failure = { step: 'timeout', reason };
     // Of a verdict that is decided only the hook has not ended.
     const answer = isDecided(state, owed)
@@ -183,9 +187,9 @@ function expireOwed(context: Context): void {
 }
 
 /** Which gate of which worker is open, where the candidate is still being tested. */
-function timedOut(state: State, handover: Handover): string {
+function timedOut(state: State, handover: Handover, expired: readonly Caller[]): string {
   const { step } = handover;
-  const over = `the time of its caller is over (step ${step.name})`;
+  const over = `${expiry(expired)} in step ${step.name}`;
   if (step.name !== 'starting') return over;
   const workers = state.generations.find(({ id }) => id === step.candidate)?.workers ?? [];
   const open = workers.flatMap(({ index, life }) =>
@@ -207,6 +211,12 @@ function answerExpired(
   const verdict = verdictOf(outcome, now - since, { step: 'timeout', reason });
   const id = outcome === 'in_progress' ? (handover?.id ?? null) : null;
   answerCallers(context, callers, { ...verdict, handover: id, incumbent });
+}
+
+/** `--timeout 1.5s expired`. */
+function expiry(callers: readonly Caller[]): string {
+  const timeouts = new Set(callers.map(({ timeout }) => `${(timeout ?? 0) / 1000}s`));
+  return `--timeout ${[...timeouts].join(', ')} expired`;
 }
 
 const isOver =

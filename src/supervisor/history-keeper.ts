@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import type { HistoryDocument } from '../control/documents.ts';
+import { PROTOCOL } from '../control/version.ts';
 import { findRelease } from '../history/available.ts';
 import { chooseEarlier } from '../history/choose.ts';
 import {
@@ -12,6 +13,7 @@ import {
 } from '../history/entries.ts';
 import { ExecutableError, Executables, type Hash, KEPT } from '../history/executables.ts';
 import { HistoryFile } from '../history/file.ts';
+import { VERSION } from '../history/format/format.ts';
 import { linesOf } from '../history/lines.ts';
 import { isSameRelease, type KnownRelease, type ReleaseRecord } from '../history/release-record.ts';
 import type { Rollback } from '../lifecycle/events.ts';
@@ -53,7 +55,7 @@ export class HistoryKeeper {
 
   adopted(generation: number, { record, rollbackTo }: Prepared): void {
     // Behind the spawn, which need not wait for the disk.
-    const line = { event: 'generation', generation, rollback_to: rollbackTo, release: record } as const;
+    const line = { event: 'generation', generation, rollbackTo, release: record } as const;
     setImmediate(() => this.#file.append([line]));
   }
 
@@ -91,7 +93,7 @@ export class HistoryKeeper {
       this.#warn(`the executable of generation ${generation} is not kept for a rollback: ${notKept}`);
     }
     if (fd !== null) fs.closeSync(fd);
-    this.#file.append([{ event: 'executable', generation, sha256, not_kept: notKept }]);
+    this.#file.append([{ event: 'executable', generation, sha256, notKept }]);
     if (sha256 !== null && notKept === null)
       this.#context.report({ event: 'executable_kept', generation, sha256 });
     await this.#prune().catch((error) => this.#warn(`remove old executables: ${messageOf(error)}`));
@@ -124,7 +126,7 @@ export class HistoryKeeper {
       serving: entry.generation === this.#serving,
       rollback: this.#rollback(entry),
     }));
-    return { version: 1, generations };
+    return { version: PROTOCOL, generations };
   }
 
   /** Resolves when everything is on the disk. */
@@ -133,8 +135,15 @@ export class HistoryKeeper {
   }
 
   #read(): History {
-    const { lines, torn } = this.#file.read();
-    if (torn > 0) this.#warn(`history ${this.#file.file}: ${torn} lines cannot be read and are left out`);
+    const { lines, torn, newer } = this.#file.read();
+    const { file } = this.#file;
+    if (torn > 0) this.#warn(`history ${file}: ${torn} lines cannot be read and are left out`);
+    if (newer.length > 0) {
+      const versions = `version ${[...new Set(newer)].join(', ')}, this zero reads versions 1 to ${VERSION}`;
+      this.#warn(
+        `history ${file}: lines of a newer zero are ignored: ${newer.length} (${versions}). They stay in the file.`,
+      );
+    }
     return foldHistory(lines, this.#serving, this.#context.clock());
   }
 

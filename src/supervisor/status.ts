@@ -1,7 +1,9 @@
 import type { StatusDocument } from '../control/documents.ts';
+import { PROTOCOL } from '../control/version.ts';
 import { type Generation, retiringGenerations } from '../lifecycle/generation.ts';
 import type { Handover } from '../lifecycle/handover.ts';
 import { candidateOf, type State } from '../lifecycle/state.ts';
+import type { Steering } from '../lifecycle/steering.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
 
@@ -20,7 +22,7 @@ export function statusOf({ name, version, startedAt, now, state, listeners }: St
   const { steering } = state.demands;
   const steered = state.generations.some(({ settings }) => settings.handover.steered);
   return {
-    version: 1,
+    version: PROTOCOL,
     name,
     pid: process.pid,
     uptime_ms: Math.round(now - startedAt),
@@ -31,7 +33,7 @@ export function statusOf({ name, version, startedAt, now, state, listeners }: St
     pending: state.pending !== null,
     generations: state.generations.map((generation) => generationStatus(generation, now)),
     listeners: listenerStatus(listeners),
-    steering: steering && steered ? steering : null,
+    steering: steering && steered ? steeringStatus(steering) : null,
     retiring: retiringGenerations(state).map(({ id }) => id),
   };
 }
@@ -89,6 +91,14 @@ function generationStatus(generation: Generation, now: number): StatusDocument['
       lane: settings.handover.steered ? lane : null,
       restarts: Math.max(0, incarnation - 1),
     })),
+  };
+}
+
+function steeringStatus({ main, canary, preview }: Steering): StatusDocument['steering'] {
+  return {
+    main,
+    canary: canary && { percent: canary.percent, by: canary.by, lanes: canary.lanes },
+    preview,
   };
 }
 

@@ -290,7 +290,7 @@ export class Supervisor {
   }
 
   async #openControl(): Promise<void> {
-    const { config, version } = this.#options;
+    const { config, version, instance } = this.#options;
     // A first start that failed at once.
     if (this.#state.exit) return;
     try {
@@ -302,7 +302,7 @@ export class Supervisor {
           output: this.#output,
           connections: () => this.#connections.count(),
         },
-        version,
+        identity: { version, name: instance.name, pid: process.pid },
         warn: (message) => this.#report({ event: 'warning', about: 'control', message }),
       });
     } catch (error) {

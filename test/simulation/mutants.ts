@@ -152,7 +152,7 @@ export const mutants: Record<string, Mutant> = {
       const waits = handover?.step.name === 'starting' && handover.incumbent === null;
       if (event.type !== 'reload' || !waits) return step(state, event);
       const { by, preview, rollback, ticket, at } = event;
-      const callers = [{ by, ticket, deadline: null }];
+      const callers = [{ by, ticket, timeout: null, deadline: null }];
       const pending = { wants: { preview, rollback }, since: at, callers };
       return { state: { ...state, now: at, pending }, effects: [] };
     },

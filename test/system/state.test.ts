@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import type { HistoryDocument } from '../../src/control/protocol.ts';
 import type { SavedState } from '../../src/supervisor/state-file.ts';
+import { command } from '../support/command.ts';
+import { ROOT } from '../support/paths.ts';
 import { becomeReady, nextReady, puppetConfig, startServing } from '../support/puppet-service.ts';
 import { startPuppets } from '../support/puppets.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -145,7 +148,9 @@ describe('history.jsonl', () => {
     const lines = readFileSync(join(folder, 'data', 'history.jsonl'), 'utf8')
       .trim()
       .split('\n');
-    const entries = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'handover');
+    const entries = lines
+      .map((line) => JSON.parse(line))
+      .filter(({ event }) => event === 'handover_finished');
     assert.deepEqual(
       entries.map(({ outcome, generation, incumbent, failure }) => ({
         outcome,
@@ -165,9 +170,36 @@ describe('history.jsonl', () => {
         { outcome: 'promoted', generation: 3, incumbent: 3, failure: null },
       ],
     );
-    for (const { at, duration } of entries) {
-      assert.ok(!Number.isNaN(Date.parse(at)));
-      assert.ok(duration >= 0);
+    for (const { version, time, duration_ms } of entries) {
+      assert.equal(version, 2);
+      assert.ok(!Number.isNaN(Date.parse(time)));
+      assert.ok(duration_ms >= 0);
     }
+  });
+
+  it('of an earlier and of a newer zero is used as far as possible, and kept', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const file = join(folder, 'data', 'history.jsonl');
+    const before = `${readFileSync(join(ROOT, 'test/fixtures/formats/history-1.jsonl'), 'utf8')}{"version":9,"generation":40}\n`;
+    mkdirSync(join(folder, 'data'));
+    writeFileSync(file, before);
+    const puppets = await startPuppets(t);
+    const zero = startZero(t, { config: puppetConfig(puppets), folder });
+    await nextReady(puppets);
+    await zero.fact('generation_promoted', { generation: 41 });
+    const { code, stdout, stderr } = await command(t, zero, 'history', '--json');
+    assert.equal(code, 0, stderr);
+    const { generations } = JSON.parse(stdout) as HistoryDocument;
+    assert.deepEqual(
+      generations.map(({ generation }) => generation),
+      [...Array.from({ length: 14 }, (_, index) => index + 1), 41],
+    );
+    assert.equal(generations[8]?.outcome, 'rolled_back');
+    const { message } = await zero.fact('warning', { about: 'history' });
+    assert.equal(
+      message,
+      `history ${file}: lines of a newer zero are ignored: 1 (version 9, this zero reads versions 1 to 2). They stay in the file.`,
+    );
+    assert.ok(readFileSync(file, 'utf8').startsWith(before));
   });
 });

@@ -95,7 +95,7 @@ export function desk(
         group: null,
         control,
         sights,
-        version: '1',
+        identity: { version: '1', name, pid: 4242 },
         warn: () => {},
       });
       scope.after(() => server.close());

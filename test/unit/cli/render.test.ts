@@ -160,7 +160,7 @@ test('nothing that comes over the socket drives the terminal', () => {
   };
   const failure = { step: evil, reason: evil, output: [evil] };
   const verdict = {
-    outcome: 'failed',
+    outcome: evil,
     handover: null,
     generation: null,
     incumbent: null,
@@ -176,6 +176,21 @@ test('nothing that comes over the socket drives the terminal', () => {
   ]) {
     assert.ok(!text.includes('\u001b') && !text.includes('\u202e'), JSON.stringify(text));
   }
+});
+
+test('a handover that is still in progress, and an outcome and an exit of a newer supervisor', () => {
+  const verdict = {
+    outcome: 'in_progress',
+    handover: 4,
+    generation: null,
+    incumbent: 3,
+    duration_ms: 3000,
+    failure: null,
+  };
+  assert.match(renderVerdict(verdict, plain), /^handover 4 is still in progress after 3s: generation 3 /);
+  const failure = { step: 'exit', reason: 'x', exit: { kind: 'stopped' } };
+  const newer = renderVerdict({ ...verdict, outcome: 'put_off', failure }, plain);
+  assert.match(newer, /^handover 4 put off after 3s: .*\n.*\n.*\n {2}exit {4}exit code unknown\n$/);
 });
 
 test('facts that are not known are told by name', () => {

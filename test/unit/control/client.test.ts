@@ -3,11 +3,16 @@ import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { controlClient } from '../../../src/control/client.ts';
+import { type ClientOptions, type ControlClient, controlClient } from '../../../src/control/client.ts';
 import { ClientError } from '../../../src/control/client-error.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 import { PROMOTED, STATUS } from './fake-control.ts';
-import { serve } from './fixture.ts';
+import { IDENTITY, serve } from './fixture.ts';
+
+/** A command of the same release as the supervisor. */
+function clientOf(options: Omit<ClientOptions, 'version'>): ControlClient {
+  return controlClient({ version: IDENTITY.version, ...options });
+}
 
 async function problemOf(promise: Promise<unknown>): Promise<ClientError> {
   const error = await promise.then(
@@ -46,7 +51,7 @@ const head = (type: string, length = '') => `HTTP/1.1 200 OK\r\nContent-Type: ${
 
 test('every command arrives', async (t) => {
   const { path, control } = await serve(t);
-  const client = controlClient({ path });
+  const client = clientOf({ path });
   assert.deepEqual(await client.status(), STATUS);
   await client.promote();
   await client.abort();
@@ -64,6 +69,7 @@ test('every command arrives', async (t) => {
     { fact: { event: 'generation_promoted', generation: 4, previous: 3 } },
     {
       verdict: {
+        version: 1,
         outcome: 'rolled_back',
         handover: 2,
         generation: 4,
@@ -84,7 +90,7 @@ test('every command arrives', async (t) => {
 test('a refusal has its code and its message', async (t) => {
   const { path, control } = await serve(t);
   control.answer = { ok: false, message: 'there is nothing to abort' };
-  const error = await problemOf(controlClient({ path }).abort());
+  const error = await problemOf(clientOf({ path }).abort());
   assert.deepEqual(
     [error.problem, error.code, error.message],
     ['refused', 'wrong_state', 'there is nothing to abort'],
@@ -93,19 +99,16 @@ test('a refusal has its code and its message', async (t) => {
 
 test('nobody there', async (t) => {
   const folder = temporaryFolder(t);
+  assert.equal((await problemOf(clientOf({ path: join(folder, 'none') }).status())).problem, 'no_instance');
   assert.equal(
-    (await problemOf(controlClient({ path: join(folder, 'none') }).status())).problem,
-    'no_instance',
-  );
-  assert.equal(
-    (await problemOf(controlClient({ path: join(folder, 'no', 'ne') }).status())).problem,
+    (await problemOf(clientOf({ path: join(folder, 'no', 'ne') }).status())).problem,
     'no_instance',
   );
 });
 
 test('one who never answers', async (t) => {
   const path = await stranger(t, () => {});
-  const error = await problemOf(controlClient({ path, patience: 5 }).status());
+  const error = await problemOf(clientOf({ path, patience: 5 }).status());
   assert.equal(error.problem, 'silent');
   assert.match(error.message, /has not answered within 0\.005 s/);
 });
@@ -115,33 +118,37 @@ test('one who never finishes a plain answer', async (t) => {
     socket.write(`${head('application/json', 'Content-Length: 100\r\n')}{`),
   );
   assert.ok(
-    ['gone', 'silent'].includes((await problemOf(controlClient({ path, patience: 20 }).status())).problem),
+    ['gone', 'silent'].includes((await problemOf(clientOf({ path, patience: 20 }).status())).problem),
   );
 });
 
 test('one who goes away before the answer, and in the middle of it', async (t) => {
   const before = await stranger(t, (socket) => socket.destroy());
-  assert.equal((await problemOf(controlClient({ path: before }).status())).problem, 'gone');
+  assert.equal((await problemOf(clientOf({ path: before }).status())).problem, 'gone');
   const middle = await stranger(t, (socket) => {
     socket.write(
       `${head('application/x-ndjson', 'Transfer-Encoding: chunked\r\n')}1d\r\n{"accepted":{"ticket":"t1"}}\n\r\n`,
       () => socket.destroy(),
     );
   });
-  assert.equal((await problemOf(all(controlClient({ path: middle }).reload({})))).problem, 'gone');
+  assert.equal((await problemOf(all(clientOf({ path: middle }).reload({})))).problem, 'gone');
 });
 
 const STRANGE: readonly [name: string, answer: string][] = [
   ['no HTTP', 'SSH-2.0-OpenSSH_9.7\r\n'],
   ['no JSON', `${head('text/html', 'Content-Length: 6\r\n')}<html>`],
   ['another document', `${head('application/json', 'Content-Length: 13\r\n')}{"version":2}`],
+  [
+    'a version that is no number',
+    `${head('application/json', 'Zero-Protocol: one\r\nContent-Length: 2\r\n')}{}`,
+  ],
   ['an error of another kind', 'HTTP/1.1 502 Bad Gateway\r\nContent-Length: 2\r\n\r\n{}'],
 ];
 
 for (const [name, answer] of STRANGE) {
   test(`one who is no zero: ${name}`, async (t) => {
     const path = await stranger(t, (socket) => socket.end(answer));
-    assert.equal((await problemOf(controlClient({ path }).status())).problem, 'strange');
+    assert.equal((await problemOf(clientOf({ path }).status())).problem, 'strange');
   });
 }
 
@@ -154,7 +161,7 @@ test('fields and lines that are not known are no harm', async (t) => {
   const path = await stranger(t, (socket) =>
     socket.end(`${head('application/x-ndjson')}${lines.join('\n')}\n{"cut`),
   );
-  assert.deepEqual(await all(controlClient({ path }).reload({})), [
+  assert.deepEqual(await all(clientOf({ path }).reload({})), [
     { accepted: { ticket: 't1' } },
     { fact: { event: 'new_event', x: 1 } },
   ]);
@@ -170,13 +177,13 @@ test('a line that never ends', async (t) => {
     socket.on('drain', more);
     more();
   });
-  assert.equal((await problemOf(all(controlClient({ path }).reload({})))).problem, 'strange');
+  assert.equal((await problemOf(all(clientOf({ path }).reload({})))).problem, 'strange');
 });
 
 test('a signal ends the waiting', async (t) => {
   const { path, control } = await serve(t);
   const controller = new AbortController();
-  const lines = all(controlClient({ path }).reload({}, controller.signal));
+  const lines = all(clientOf({ path }).reload({}, controller.signal));
   await control.until(() => control.reloads.length === 1);
   controller.abort();
   await assert.rejects(lines, { name: 'AbortError' });

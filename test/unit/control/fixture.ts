@@ -6,9 +6,13 @@ import {
   type ControlServerOptions,
   createControlServer,
 } from '../../../src/control/server.ts';
+import type { Identity } from '../../../src/control/version.ts';
 import type { Timers } from '../../../src/http/connections.ts';
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';
 import { FakeControl, FakeSights } from './fake-control.ts';
+
+/** The supervisor whose control server is tested. */
+export const IDENTITY: Identity = { version: '1.2.3', name: 'example', pid: 4242 };
 
 export interface Served {
   readonly path: string;
@@ -32,7 +36,7 @@ export async function serve(scope: Scope, options: Partial<ControlServerOptions>
     group: null,
     control,
     sights,
-    version: '1.2.3',
+    identity: IDENTITY,
     warn: (message) => warnings.push(message),
     ...options,
   });

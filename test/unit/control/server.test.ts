@@ -8,7 +8,7 @@ import { createControlServer } from '../../../src/control/server.ts';
 import { lookupGroup } from '../../../src/linux/users.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 import { FakeControl, FakeSights, PROMOTED, STATUS } from './fake-control.ts';
-import { connect, parseAnswer, received, request, serve, talk } from './fixture.ts';
+import { connect, IDENTITY, parseAnswer, received, request, serve, talk } from './fixture.ts';
 
 test('status is the document, and the connection ends with it', async (t) => {
   const { path } = await serve(t);
@@ -103,6 +103,7 @@ test('reload tells what happens and ends with the verdict', async (t) => {
     { fact: { event: 'worker_ready', generation: 4, worker: 0, after_ms: 12.346 } },
     {
       verdict: {
+        version: 1,
         outcome: 'promoted',
         handover: 2,
         generation: 4,
@@ -210,7 +211,7 @@ const refusedPath = async (path: string, group: string | null = null): Promise<s
     group,
     control: new FakeControl(),
     sights: new FakeSights(),
-    version: '1',
+    identity: IDENTITY,
     warn: () => {},
   });
   const error = await failed.then(

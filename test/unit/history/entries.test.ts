@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { chooseEarlier } from '../../../src/history/choose.ts';
 import { lastExecutables } from '../../../src/history/entries.ts';
-import { linesOf, parseLine } from '../../../src/history/lines.ts';
+import { linesOf } from '../../../src/history/lines.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
-import { HASH, historyOf, RELEASE, served, timed } from './support.ts';
+import { HASH, historyOf, RELEASE, served } from './support.ts';
 
 const executable = (generation: number, digit: string) =>
-  ({ event: 'executable', generation, sha256: HASH(digit), not_kept: null }) as const;
+  ({ event: 'executable', generation, sha256: HASH(digit), notKept: null }) as const;
 
 const current = (inode: number) => ({ release: { ...RELEASE, inode }, sha256: null });
 
@@ -16,40 +16,6 @@ function chosen(...[history, to, now]: Parameters<typeof chooseEarlier>): number
   const entry = chooseEarlier(history, to, now);
   return typeof entry === 'string' ? entry : entry.generation;
 }
-
-test('every line that is written can be read', () => {
-  const lines = timed([
-    ...served(1),
-    executable(1, 'a'),
-    { event: 'executable', generation: 2, sha256: null, not_kept: 'EACCES' },
-    { event: 'rolled_back', generation: 2, failure: { step: 'exit', reason: 'exited with code 1' } },
-    { event: 'stopped' },
-  ]);
-  assert.deepEqual(
-    lines.map((line) => parseLine(JSON.stringify(line))),
-    lines,
-  );
-});
-
-test('what is no line is none', () => {
-  const at = '2026-11-24T12:00:00.000Z';
-  const [line] = timed(served(1));
-  const torn = JSON.stringify(line).slice(0, -10);
-  const wrong = [
-    '',
-    'null',
-    '[]',
-    torn,
-    JSON.stringify({ event: 'serves', generation: 1 }),
-    JSON.stringify({ at: 'yesterday', event: 'serves', generation: 1 }),
-    JSON.stringify({ at, event: 'serves', generation: -1 }),
-    JSON.stringify({ at, event: 'of a later version', generation: 1 }),
-    JSON.stringify({ ...line, release: { ...RELEASE, path: 'server' } }),
-    JSON.stringify({ ...line, release: { ...RELEASE, args: [1] } }),
-    JSON.stringify({ at, event: 'executable', generation: 1, sha256: '../../etc', not_kept: null }),
-  ];
-  for (const text of wrong) assert.equal(parseLine(text), null, text);
-});
 
 test('a generation is put together from its lines', () => {
   const { entries } = historyOf([...served(1), executable(1, 'a'), ...served(2)], 2);
@@ -131,7 +97,7 @@ test('a candidate that served in its soak and was taken back is nothing to go ba
   const failure = { step: 'verify', reason: 'GET /: 500' };
   const history = historyOf([
     ...served(1),
-    { event: 'generation', generation: 2, rollback_to: null, release: { ...RELEASE, inode: 12 } },
+    { event: 'generation', generation: 2, rollbackTo: null, release: { ...RELEASE, inode: 12 } },
     { event: 'serves', generation: 2 },
     {
       event: 'handover',
@@ -153,7 +119,7 @@ test('a generation that is not there, or never served, is refused', () => {
   assert.match(String(chosen(historyOf([]), 4, null)), /no generation 4: the history is empty/);
   const history = historyOf([
     ...served(2),
-    { event: 'generation', generation: 3, rollback_to: null, release: RELEASE },
+    { event: 'generation', generation: 3, rollbackTo: null, release: RELEASE },
   ]);
   assert.match(String(chosen(history, 7, null)), /no generation 7 .* from 2 to 3: see "zero history"/);
   assert.match(String(chosen(history, 3, null)), /generation 3 never served/);

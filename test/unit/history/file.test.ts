@@ -30,7 +30,7 @@ const generations = (history: HistoryFile): unknown[] =>
 
 test('lines are appended and read again, by another supervisor as well', (t) => {
   const { folder, history, file } = start(t);
-  assert.deepEqual(history.read(), { lines: [], torn: 0 });
+  assert.deepEqual(history.read(), { lines: [], torn: 0, newer: [] });
   assert.equal(history.highestGeneration(), 0);
   history.append(served(1));
   history.append([{ event: 'serves', generation: 2 }]);
@@ -62,7 +62,21 @@ test('of a file that was torn in half what is left is used', (t) => {
     assert.equal(torn, 1);
   }
   writeFileSync(file, Buffer.alloc(5000, 0));
-  assert.deepEqual(history.read(), { lines: [], torn: 1 });
+  assert.deepEqual(history.read(), { lines: [], torn: 1, newer: [] });
+});
+
+test('lines of a newer zero are counted, stay in the file, and keep their numbers taken', (t) => {
+  const { history, file } = start(t);
+  history.append(served(1));
+  const newer = '{"version":9,"when":"noon","generation":7}\n';
+  appendFileSync(file, newer);
+  history.append([{ event: 'serves', generation: 8 }]);
+  assert.deepEqual(generations(history), [1, 1, 1, 8]);
+  const { torn, newer: versions } = history.read();
+  assert.deepEqual([torn, versions], [0, [9]]);
+  assert.ok(readFileSync(file, 'utf8').includes(newer));
+  appendFileSync(file, newer.replace('7', '12'));
+  assert.equal(history.highestGeneration(), 12);
 });
 
 test('a data directory that cannot be written to is said once, and nothing is lost', (t) => {

@@ -34,7 +34,7 @@ export function historyOf(lines: readonly NewLine[], running: number | null = nu
 export function served(generation: number, changes: Partial<ReleaseRecord> = {}): NewLine[] {
   const release = { ...RELEASE, inode: 10 + generation, ...changes };
   return [
-    { event: 'generation', generation, rollback_to: null, release },
+    { event: 'generation', generation, rollbackTo: null, release },
     { event: 'serves', generation },
     {
       event: 'handover',

@@ -1,0 +1,167 @@
+import http, { type IncomingMessage } from 'node:http';
+import { ClientError, connectionError } from './client-error.ts';
+import { errorDocument } from './documents.ts';
+import {
+  explainDifference,
+  explainDistance,
+  type Speaker,
+  type Supervisor,
+  supervisorOf,
+} from './supervisor-version.ts';
+import { requestHeaders } from './version.ts';
+
+export interface Exchange {
+  /** The control socket. */
+  readonly path: string;
+  /** Milliseconds until an answer must have begun, and a plain one be whole. */
+  readonly patience: number;
+  /** Who asks. */
+  readonly command: Speaker;
+  readonly method: 'GET' | 'POST';
+  readonly route: string;
+  readonly fields: object;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Far more than any document has; a peer that is no zero could send data forever. */
+export const MAX_ANSWER = 8 * 1024 * 1024;
+
+/** Codes of a supervisor that did not understand the request. */
+const NOT_UNDERSTOOD: ReadonlySet<string> = new Set(['bad_request', 'not_found', 'method_not_allowed']);
+
+/** Sends one request. Resolves with the head of its answer; rejects with ClientError, or with the reason of `signal`. */
+export function exchange(options: Exchange): Promise<Answer> {
+  const { path, patience, command, method, route, fields, signal } = options;
+  const body = JSON.stringify(fields);
+  const query = new URLSearchParams();
+  for (const [key, value] of Object.entries(fields)) query.append(key, String(value));
+  return new Promise((resolve, reject) => {
+    const content =
+      method === 'POST'
+        ? { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
+        : {};
+    const request = http.request({
+      socketPath: path,
+      method,
+      path: method === 'GET' && Object.keys(fields).length > 0 ? `${route}?${query}` : route,
+      headers: { ...requestHeaders(command.version, command.protocol), ...content },
+      agent: false,
+      ...(signal ? { signal } : {}),
+    });
+    const timer = setTimeout(() => {
+      const why = `zero has not answered within ${patience / 1000} s (control socket ${path}): is it stopped or very busy?`;
+      request.destroy(new ClientError('silent', why));
+    }, patience);
+    const settled = () => clearTimeout(timer);
+    request.on('error', (error) => {
+      settled();
+      if (signal?.aborted) reject(signal.reason);
+      else reject(error instanceof ClientError ? error : requestError(path, error));
+    });
+    request.on('response', (response) => {
+      const supervisor = supervisorOf(response.headers);
+      const distance = supervisor && explainDistance(command, supervisor);
+      if (supervisor !== null && distance === null) {
+        resolve(new Answer({ path, command, supervisor, response, settled }));
+        return;
+      }
+      settled();
+      request.destroy();
+      reject(distance === null ? strange(path) : new ClientError('incompatible', distance));
+    });
+    request.end(method === 'POST' ? body : undefined);
+  });
+}
+
+interface AnswerOptions {
+  readonly path: string;
+  readonly command: Speaker;
+  readonly supervisor: Supervisor;
+  readonly response: IncomingMessage;
+  /** Ends the time for the answer. */
+  readonly settled: () => void;
+}
+
+/** The answer of a supervisor that speaks a version which this command understands. */
+export class Answer {
+  readonly #options: AnswerOptions;
+
+  constructor(options: AnswerOptions) {
+    this.#options = options;
+  }
+
+  /** The whole body of a plain answer. Throws a refusal as ClientError. */
+  async document(): Promise<unknown> {
+    const text = await this.#text();
+    this.#options.settled();
+    if (this.#refused) throw this.#refusal(text);
+    return this.parse(text);
+  }
+
+  /** The bytes of a stream as they come. Throws a refusal as ClientError. */
+  async *chunks(): AsyncGenerator<Buffer> {
+    this.#options.settled();
+    if (this.#refused) throw this.#refusal(await this.#text());
+    yield* this.#read();
+  }
+
+  parse(text: string): unknown {
+    try {
+      return JSON.parse(text);
+    } catch {
+      throw this.strange();
+    }
+  }
+
+  /** The error for an answer that is not one of the protocol's. */
+  strange(): ClientError {
+    const { path, command, supervisor } = this.#options;
+    return strange(path, explainDifference(command, supervisor));
+  }
+
+  get #refused(): boolean {
+    return this.#options.response.statusCode !== 200;
+  }
+
+  async *#read(): AsyncGenerator<Buffer> {
+    try {
+      yield* this.#options.response;
+    } catch (error) {
+      throw error instanceof Error && !(error instanceof ClientError) && error.name !== 'AbortError'
+        ? requestError(this.#options.path, error)
+        : error;
+    }
+  }
+
+  async #text(): Promise<string> {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    for await (const chunk of this.#read()) {
+      chunks.push(chunk);
+      length += chunk.length;
+      if (length > MAX_ANSWER) throw this.strange();
+    }
+    return Buffer.concat(chunks).toString();
+  }
+
+  #refusal(text: string): ClientError {
+    const { path, command, supervisor } = this.#options;
+    const parsed = errorDocument.safeParse(this.parse(text));
+    if (!parsed.success) return this.strange();
+    const { code, message } = parsed.data.error;
+    if (code === 'forbidden')
+      return new ClientError('denied', `control socket ${path}: permission denied: ${message}`, code);
+    const why = NOT_UNDERSTOOD.has(code) ? explainDifference(command, supervisor) : '';
+    return new ClientError('refused', `${message}${why}`, code);
+  }
+}
+
+function requestError(path: string, error: NodeJS.ErrnoException): ClientError {
+  // The peer speaks, but not HTTP (codes of the parser, llhttp).
+  return error.code?.startsWith('HPE_') ? strange(path) : connectionError(path, error);
+}
+
+function strange(path: string, difference = ''): ClientError {
+  const why = 'the answer does not follow the control protocol of zero';
+  return new ClientError('strange', `control socket ${path}: ${why}${difference}`);
+}

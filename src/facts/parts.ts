@@ -1,0 +1,78 @@
+import type { ExitStatus, Failure, Usage } from '../lifecycle/facts.ts';
+
+/** How a process exited; `unknown`: it was not a child of this supervisor (waitpid(2)). */
+export type ExitDocument =
+  | { readonly kind: 'exited'; readonly code: number }
+  | { readonly kind: 'signaled'; readonly signal: string; readonly core_dumped: boolean }
+  | { readonly kind: 'unknown' };
+
+export interface FailureDocument {
+  readonly step: string;
+  readonly reason: string;
+  readonly subject?: string;
+  readonly errno?: string;
+  readonly generation?: number;
+  readonly worker?: number;
+  readonly exit?: ExitDocument;
+  /** The last lines that the worker wrote, oldest first. */
+  readonly output?: readonly string[];
+}
+
+/** getrusage(2) of a process. */
+export interface UsageDocument {
+  readonly user_seconds: number;
+  readonly system_seconds: number;
+  readonly max_rss_bytes: number;
+  readonly minor_faults: number;
+  readonly major_faults: number;
+  readonly disk_reads: number;
+  readonly disk_writes: number;
+  readonly signals: number;
+  readonly voluntary_context_switches: number;
+  readonly involuntary_context_switches: number;
+}
+
+export function exitDocument(exit: ExitStatus): ExitDocument {
+  switch (exit.kind) {
+    case 'exited':
+      return { kind: 'exited', code: exit.code };
+    case 'signaled':
+      return { kind: 'signaled', signal: exit.signal, core_dumped: exit.coreDumped };
+    case 'unknown':
+      return { kind: 'unknown' };
+  }
+}
+
+export function failureDocument(failure: Failure): FailureDocument {
+  const { step, reason, subject, errno, generation, worker, exit, output } = failure;
+  return {
+    step,
+    reason,
+    ...(subject !== undefined && { subject }),
+    ...(errno !== undefined && { errno }),
+    ...(generation !== undefined && { generation }),
+    ...(worker !== undefined && { worker }),
+    ...(exit !== undefined && { exit: exitDocument(exit) }),
+    ...(output !== undefined && { output }),
+  };
+}
+
+export function usageDocument(usage: Usage): UsageDocument {
+  return {
+    user_seconds: rounded(usage.userSeconds),
+    system_seconds: rounded(usage.systemSeconds),
+    max_rss_bytes: usage.maxRssBytes,
+    minor_faults: usage.minorFaults,
+    major_faults: usage.majorFaults,
+    disk_reads: usage.diskReads,
+    disk_writes: usage.diskWrites,
+    signals: usage.signals,
+    voluntary_context_switches: usage.voluntaryContextSwitches,
+    involuntary_context_switches: usage.involuntaryContextSwitches,
+  };
+}
+
+/** Three decimals: clocks with a fraction of a microsecond make long numbers of short times. */
+export function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
+}

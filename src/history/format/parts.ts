@@ -1,0 +1,15 @@
+import * as z from 'zod/mini';
+
+/*
+ * Parts of the schemas of every version. Each is a function: a schema takes memory, so it is made for one reading of the
+ * file.
+ */
+
+export const time = () => z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text))));
+/** The number of a generation or of a handover. */
+export const count = () => z.int().check(z.positive());
+export const path = () => z.string().check(z.startsWith('/'));
+/** SHA-256 in hex. It names a directory, so it must never be a path. */
+export const hash = () => z.string().check(z.regex(/^[0-9a-f]{64}$/));
+export const reason = () => z.object({ step: z.string(), reason: z.string() });
+export const kind = () => z.enum(['program', 'script', 'interpreter']);

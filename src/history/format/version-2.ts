@@ -1,0 +1,124 @@
+import * as z from 'zod/mini';
+import type { HistoryLine } from '../lines.ts';
+import { count, hash, kind, path, reason, time } from './parts.ts';
+
+/*
+ * Version 2, the one that is written. A later release may add fields and events without a new number: readers ignore
+ * those that they do not know. Events have the names of the log where both record the same thing.
+ */
+
+export const VERSION = 2;
+
+export function schemas() {
+  const head = { version: z.literal(VERSION), time: time() };
+  return {
+    generation_started: z.object({
+      ...head,
+      event: z.literal('generation_started'),
+      generation: count(),
+      rollback_to: z.nullable(count()),
+      release: z.object({
+        path: path(),
+        args: z.array(z.string()),
+        directory: path(),
+        kind: kind(),
+        device: z.number(),
+        inode: z.number(),
+        /** Bytes. */
+        size: z.number(),
+        mtime_ms: z.number(),
+        environment_names: z.array(z.string()),
+      }),
+    }),
+    generation_serving: z.object({ ...head, event: z.literal('generation_serving'), generation: count() }),
+    handover_finished: z.object({
+      ...head,
+      event: z.literal('handover_finished'),
+      handover: count(),
+      outcome: z.string(),
+      generation: z.nullable(count()),
+      incumbent: z.nullable(count()),
+      duration_ms: z.number(),
+      failure: z.nullable(reason()),
+    }),
+    generation_rolled_back: z.object({
+      ...head,
+      event: z.literal('generation_rolled_back'),
+      generation: count(),
+      failure: reason(),
+    }),
+    executable_hashed: z.object({
+      ...head,
+      event: z.literal('executable_hashed'),
+      generation: count(),
+      sha256: z.nullable(hash()),
+      /** Why there is no copy of the executable; null: there is one. */
+      copy_error: z.nullable(z.string()),
+    }),
+    supervisor_stopped: z.object({ ...head, event: z.literal('supervisor_stopped') }),
+  };
+}
+
+type Schemas = ReturnType<typeof schemas>;
+export type Document = z.output<Schemas[keyof Schemas]>;
+
+export function writeDocument(line: HistoryLine): Document {
+  const head = { version: VERSION, time: line.at } as const;
+  switch (line.event) {
+    case 'generation': {
+      const { generation, rollbackTo: rollback_to, release } = line;
+      const { path, directory, kind, device, inode, size, mtime_ms } = release;
+      const [args, environment_names] = [[...release.args], [...release.environment]];
+      const file = { path, args, directory, kind, device, inode, size, mtime_ms };
+      return {
+        ...head,
+        event: 'generation_started',
+        generation,
+        rollback_to,
+        release: { ...file, environment_names },
+      };
+    }
+    case 'serves':
+      return { ...head, event: 'generation_serving', generation: line.generation };
+    case 'handover': {
+      const { handover, outcome, generation, incumbent, duration: duration_ms, failure } = line;
+      const event = 'handover_finished';
+      return { ...head, event, handover, outcome, generation, incumbent, duration_ms, failure };
+    }
+    case 'rolled_back': {
+      const { generation, failure } = line;
+      return { ...head, event: 'generation_rolled_back', generation, failure };
+    }
+    case 'executable': {
+      const { generation, sha256, notKept: copy_error } = line;
+      return { ...head, event: 'executable_hashed', generation, sha256, copy_error };
+    }
+    case 'stopped':
+      return { ...head, event: 'supervisor_stopped' };
+  }
+}
+
+export function readDocument(document: Document): HistoryLine {
+  const { time: at } = document;
+  switch (document.event) {
+    case 'generation_started': {
+      const { generation, rollback_to: rollbackTo } = document;
+      const { environment_names: environment, ...file } = document.release;
+      return { at, event: 'generation', generation, rollbackTo, release: { ...file, environment } };
+    }
+    case 'generation_serving':
+      return { at, event: 'serves', generation: document.generation };
+    case 'handover_finished': {
+      const { handover, outcome, generation, incumbent, duration_ms: duration, failure } = document;
+      return { at, event: 'handover', handover, outcome, generation, incumbent, duration, failure };
+    }
+    case 'generation_rolled_back':
+      return { at, event: 'rolled_back', generation: document.generation, failure: document.failure };
+    case 'executable_hashed': {
+      const { generation, sha256, copy_error: notKept } = document;
+      return { at, event: 'executable', generation, sha256, notKept };
+    }
+    case 'supervisor_stopped':
+      return { at, event: 'stopped' };
+  }
+}
