@@ -137,7 +137,7 @@ describe('zero reload on a terminal', () => {
       const { text, wrapped, coloured } = reloading.screen;
       assert.match(
         text,
-        /handover 2 failed after .*: generation 1 goes on serving\n {2}step {4}release\.path\n/,
+        /handover 2 failed after .*: generation 1 keeps serving\n {2}step {4}release\.path\n/,
       );
       assert.deepEqual([wrapped, coloured], [[], false]);
     },

@@ -37,7 +37,7 @@ describe('zero reload exits with', () => {
     assert.deepEqual([code, stdout], [1, '']);
     assert.match(
       stderr,
-      /^handover 2 failed after .*: generation 1 goes on serving\n {2}step {4}release\.path\n/,
+      /^handover 2 failed after .*: generation 1 keeps serving\n {2}step {4}release\.path\n/,
     );
     assert.match(stderr, /\/no\/such\/program: ENOENT/);
     await assertUntouched(service, service.incumbent);
@@ -79,7 +79,7 @@ describe('zero reload exits with', () => {
     await candidate.exit(7);
     const { code, stdout, stderr } = await reloading.finished;
     assert.deepEqual([code, stdout], [10, '']);
-    assert.match(stderr, /^handover 2 rolled back after .*: generation 1 goes on serving\n/);
+    assert.match(stderr, /^handover 2 rolled back after .*: generation 1 keeps serving\n/);
     assert.match(stderr, /reason {2}exited with code 7\n/);
     assert.match(stderr, /exit {4}exit code 7\n/);
     assert.match(stderr, /\| no such table: users\n/);

@@ -48,7 +48,7 @@ describe('hooks', () => {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /generation 1 goes on serving\n {2}step {4}hook\.before_reload\n {2}reason {2}exited with code 9/,
+      /generation 1 keeps serving\n {2}step {4}hook\.before_reload\n {2}reason {2}exited with code 9/,
     );
     assert.match(stderr, /\| migration failed\n/);
     assert.equal(service.zero.log.all('service_starting').length, 1);

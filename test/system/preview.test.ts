@@ -67,7 +67,7 @@ describe('a preview', () => {
     assert.equal((await startCommand(t, zero, ['abort']).finished).code, 0);
     const { code, stderr } = await reloading.finished;
     assert.equal(code, 12);
-    assert.match(stderr, /^handover 2 aborted after .*: generation 1 goes on serving\n/);
+    assert.match(stderr, /^handover 2 aborted after .*: generation 1 keeps serving\n/);
     assert.equal(await generationSeenFrom(t, service, FROM), 1);
     await candidate.gone;
     await assertUntouched(service, incumbent);

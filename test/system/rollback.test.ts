@@ -171,7 +171,7 @@ describe('zero rollback', () => {
       await (await puppets.next()).exit(3);
       const { code, stderr } = await rolling.finished;
       assert.equal(code, 10);
-      assert.match(stderr, /generation 2 goes on serving/);
+      assert.match(stderr, /generation 2 keeps serving/);
       assert.equal(second.cursor, 0);
       const { stdout } = await command(t, zero, 'history');
       assert.match(stdout, /^ {2}3 .* rolled back .* no$/m);

@@ -172,12 +172,12 @@ test('a failed one tells the step, the reason, how it left and its last words, h
   assert.equal(code, 10);
   assert.equal(out, '');
   assert.deepEqual(err.split('\n'), [
-    'handover 2 rolled back after 1.5s: generation 3 goes on serving',
+    'handover 2 rolled back after 1.5s: generation 3 keeps serving',
     '  step    exit',
     '  reason  worker exited before it was ready',
     '  in      generation 4, worker 0',
     '  exit    exit code 7',
-    '  the last it wrote:',
+    '  last output:',
     '    | first line',
     '    | no database\\u001b[2J',
     '',

@@ -85,10 +85,10 @@ test('a hook that failed afterwards is told with the verdict, which stays what i
   const verdict = verdictDocument({ ...PROMOTED, hook });
   assert.deepEqual(renderVerdict(verdict, painter(false)).split('\n'), [
     'handover 2 promoted after 1.5s: generation 4 serves',
-    'the hook after it failed',
+    'the hook that ran afterwards failed',
     '  step    hook.after_promote',
     '  reason  exited with code 1',
-    '  the last it wrote:',
+    '  last output:',
     '    | no such host',
     '',
   ]);
