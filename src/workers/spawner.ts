@@ -1,9 +1,12 @@
 import { isSystemFailure } from '../linux/errors.ts';
-import { type SpawnRequest, spawnProcess } from '../linux/spawn.ts';
-import { tools } from './commands.ts';
+import { openMemoryFile } from '../linux/memory-file.ts';
+import { closeFd } from '../linux/sockets.ts';
+import { spawnProcess } from '../linux/spawn.ts';
+import { type Tools, tools } from './commands.ts';
 import { conventions } from './conventions/index.ts';
 import { withConventions } from './environment.ts';
-import { launchChain } from './launcher.ts';
+import { encodeOrder, type LaunchOrder } from './launch-order.ts';
+import { type Launch, type LaunchRequest, launchChain } from './launcher.ts';
 import { substitute } from './substitute.ts';
 import type { WorkerSpec } from './worker-spec.ts';
 
@@ -32,30 +35,60 @@ export function spawnWorker(spec: WorkerSpec): { pid: number } {
   const { generation, worker, runtime, release, user, listeners, notifyPath, shutdown } = spec;
   const handed = { generation, worker, listeners, notifyPath, shutdown, supervisorPid: process.pid };
   const { variables, listenPid } = conventions(runtime.protocols, handed);
-  const chain = launchChain(
-    {
-      executable: release.executable,
-      args: runtime.args.map((argument) => substitute(argument, spec)),
-      environment: withConventions(release.environment, variables),
-      user,
-      limits: runtime.limits,
-      umask: runtime.umask,
-      listenPid,
-    },
-    tools,
-  );
   const descriptors = new Map(listeners.map(({ target, fd }) => [target, fd]));
   if (spec.readyFd !== null) descriptors.set(spec.readyFd.target, spec.readyFd.fd);
   descriptors.set(1, spec.output.stdout).set(2, spec.output.stderr);
-  return { pid: spawn({ ...chain, descriptors, directory: release.directory }, release.executable) };
+  const request: LaunchRequest = {
+    executable: release.executable,
+    args: runtime.args.map((argument) => substitute(argument, spec)),
+    environment: withConventions(release.environment, variables),
+    user,
+    limits: runtime.limits,
+    umask: runtime.umask,
+    listenPid,
+  };
+  return { pid: spawn(request, { directory: release.directory, descriptors }) };
 }
 
-/** Starts a process. Throws SpawnError, which names `executable`. */
-export function spawn(request: SpawnRequest, executable: string): number {
+/** What a process has besides what its launcher gives it: see SpawnRequest. */
+export interface Surroundings {
+  readonly directory: string;
+  readonly descriptors: ReadonlyMap<number, number>;
+}
+
+/** Starts a process behind its launcher and returns its pid. Throws SpawnError, or ReleaseError for a tool that is not installed. */
+export function spawn(
+  request: LaunchRequest,
+  { directory, descriptors }: Surroundings,
+  machine: Tools = tools,
+): number {
+  const { order, ...launch } = launchChain(request, machine);
   try {
-    return spawnProcess(request);
+    if (order === null) return spawnProcess({ ...launch, directory, descriptors });
+    return spawnWithOrder(launch, order, { directory, descriptors });
   } catch (error) {
-    throw isSystemFailure(error) ? new SpawnError(error, executable) : error;
+    throw isSystemFailure(error) ? new SpawnError(error, request.executable) : error;
+  }
+}
+
+/** The order is behind the descriptors of the service, and is closed when that is executed. */
+function spawnWithOrder(
+  launch: Omit<Launch, 'order'>,
+  order: LaunchOrder,
+  { directory, descriptors }: Surroundings,
+): number {
+  const targets = new Set([0, ...descriptors.keys()]);
+  const number = Math.max(...targets) + 1;
+  const fd = openMemoryFile('zero-launch', encodeOrder({ ...order, descriptors: [...targets] }));
+  try {
+    return spawnProcess({
+      ...launch,
+      argv: [...launch.argv, String(number)],
+      directory,
+      descriptors: new Map([...descriptors, [number, fd]]),
+    });
+  } finally {
+    closeFd(fd);
   }
 }
 
