@@ -87,6 +87,8 @@ async function bundle(wanted) {
 
 rmSync(outdir, { recursive: true, force: true });
 await bundle({ ...options, entryPoints: { zero: 'src/cli/main.ts' } });
+// A program of its own, started by its path: see src/workers/commands.ts.
+await bundle({ ...options, entryPoints: { 'node-launcher': 'src/workers/node-launcher.ts' } });
 for (const built = new Set(); built.size < chunks.size; ) {
   for (const [name, file] of chunks) {
     if (built.has(name)) continue;

@@ -1,22 +1,39 @@
-import { callAbout, tryCall } from './libc.ts';
+import { bind, callAbout, tryCall } from './libc.ts';
 import { cString, pointerArray } from './pointer-array.ts';
 
 const F_GETFD = 1;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
+const SIG_DFL = 0;
+const SIGPIPE = 13;
+const SIGXFSZ = 25;
 
 /**
- * Replaces this process's program; pid, children and the descriptors without close-on-exec stay. Returns only by throwing
- * SystemError.
+ * Prepares to replace this process's program; pid, children and the descriptors without close-on-exec stay. The
+ * function that is returned does so, needs hardly any memory of its own, and returns only by throwing SystemError.
+ * Throws SystemError EINVAL for a NUL in a string.
  */
-export function execInPlace(
+export function prepareExec(
   path: string,
   argv: readonly string[],
   environment: readonly (string | Buffer)[],
-): never {
+): () => never {
   const program = cString(path, 'execve');
-  callAbout(path, 'execve', program, pointerArray(argv, 'execve'), pointerArray(environment, 'execve'));
-  throw new Error(`execve ${path}: returned without an error`);
+  const argumentPointers = pointerArray(argv, 'execve');
+  const environmentPointers = pointerArray(environment, 'execve');
+  bind('execve');
+  return () => {
+    callAbout(path, 'execve', program, argumentPointers, environmentPointers);
+    throw new Error(`execve ${path}: returned without an error`);
+  };
+}
+
+/**
+ * Undoes what Node does to signals at its start and what execve(2) would pass on: it ignores SIGPIPE and SIGXFSZ.
+ * Handlers are removed by execve itself. Throws SystemError.
+ */
+export function restoreIgnoredSignals(): void {
+  for (const signal of [SIGPIPE, SIGXFSZ]) callAbout(`signal ${signal}`, 'signal', signal, SIG_DFL);
 }
 
 /** Whether the descriptor is closed by exec from now on. Throws SystemError EBADF. */

@@ -1,5 +1,6 @@
 import { readFileSync, unlinkSync } from 'node:fs';
 import { createDatagramSocket, type Datagram, receiveDatagram } from './datagrams.ts';
+import { openMemoryFile } from './memory-file.ts';
 import { openOutputPipe, openPipe, type PipeEvents, type PipeReader, readNow, readPipe } from './pipes.ts';
 import { pidfdOpen, pidfdSignal, type Reaped, reapOne } from './processes.ts';
 import { listProcesses, type ProcessStat, processStat, splitAtNul } from './procfs.ts';
@@ -47,6 +48,8 @@ export interface DescriptorCalls {
   readPipe(fd: number, events: PipeEvents): PipeReader;
   /** Reads what a pipe with a reader contains now; 0 when the pipe is empty or at its end. Throws the file system's error. */
   readNow(fd: number, chunk: Buffer): number;
+  /** A file in memory with this content, close-on-exec, to be read from its beginning (memfd_create(2)). Throws SystemError. */
+  openMemoryFile(name: string, content: Buffer): number;
   /** Runs `act`, once more with the spare descriptors when no descriptor is free, see withSpare(). */
   withSpare<Result>(act: () => Result): Result;
 }
@@ -87,6 +90,7 @@ export const linux: Kernel = {
   closeFd,
   watch: (fd, onReadable) => reactor.watch(fd, onReadable),
   openPipe,
+  openMemoryFile,
   openOutputPipe,
   readPipe,
   readNow,

@@ -67,6 +67,7 @@ const declarations = {
   inotify_rm_watch: declare<[fd: number, watch: number]>('int inotify_rm_watch(int, int)'),
   listen: declare<[fd: number, backlog: number]>('int listen(int, int)'),
   malloc_trim: declare<[keep: number]>('int malloc_trim(size_t)'),
+  memfd_create: declare<[name: string, flags: number]>('int memfd_create(const char*, uint32_t)'),
   pipe2: declare<[descriptors: Pointer, flags: number]>('int pipe2(void*, int)'),
   posix_spawn: declare<
     [pid: Pointer, path: Pointer, actions: Pointer, attributes: Pointer, argv: Pointer, environment: Pointer]
@@ -115,6 +116,8 @@ const declarations = {
   setsockopt: declare<[fd: number, level: number, option: number, value: Pointer, length: number]>(
     'int setsockopt(int, int, int, const void*, uint32_t)',
   ),
+  setrlimit: declare<[resource: number, limit: Pointer]>('int setrlimit(int, const void*)'),
+  signal: declare<[signal: number, handler: number]>('long signal(int, long)'),
   socket: declare<[domain: number, type: number, protocol: number]>('int socket(int, int, int)'),
   syscall: declare<[number: number, a: number, b: number, c: number, d: number]>(
     'long syscall(long, long, long, long, long)',
@@ -162,6 +165,11 @@ export function useLibc(fake: Partial<Libc>): () => void {
   return () => {
     replaced = before;
   };
+}
+
+/** Finds a function, so that a later call of it has nothing left to load. */
+export function bind(name: FunctionName): void {
+  native(name);
 }
 
 /** Calls a function and returns what it returns, failed or not. */

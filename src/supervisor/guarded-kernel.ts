@@ -17,6 +17,7 @@ export function guardedKernel(kernel: Kernel, boundary: Boundary): Kernel {
     listProcesses: () => kernel.listProcesses(),
     environmentOf: (pid) => kernel.environmentOf(pid),
     closeFd: (fd) => kernel.closeFd(fd),
+    openMemoryFile: (name, content) => kernel.openMemoryFile(name, content),
     openPipe: () => kernel.openPipe(),
     openOutputPipe: (owner) => kernel.openOutputPipe(owner),
     readNow: (fd, chunk) => kernel.readNow(fd, chunk),

@@ -1,9 +1,8 @@
 import type { ExitStatus } from '../lifecycle/facts.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import { lookUpCommand, tools } from './commands.ts';
+import { lookUpCommand } from './commands.ts';
 import type { Refusal } from './delivery.ts';
 import type { Environment } from './environment.ts';
-import { launchChain } from './launcher.ts';
 import { WorkerOutput } from './output.ts';
 import type { ProcessTable } from './process-table.ts';
 import { ReleaseError } from './release-error.ts';
@@ -55,34 +54,16 @@ export function runCommand(
 ): { kill(): void; close(): void } {
   const executable = findExecutable(request);
   const { user, environment, directory } = request;
-  const chain = launchChain(
-    {
-      executable,
-      args: request.run.slice(1),
-      environment,
-      user,
-      limits: {},
-      umask: undefined,
-      listenPid: false,
-    },
-    tools,
-  );
   const output = new WorkerOutput(kernel, { stdout: null, stderr: null, owner: user });
   let pid: number;
   try {
     const { stdout, stderr } = output.childEnds;
+    const args = request.run.slice(1);
+    const input = request.input === undefined ? [] : ([[0, request.input]] as const);
     pid = spawn(
       kernel,
-      {
-        ...chain,
-        directory,
-        descriptors: new Map([
-          ...(request.input === undefined ? [] : ([[0, request.input]] as const)),
-          [1, stdout],
-          [2, stderr],
-        ]),
-      },
-      executable,
+      { executable, args, environment, user, limits: {}, umask: undefined, listenPid: false },
+      { directory, descriptors: new Map([...input, [1, stdout], [2, stderr]]) },
     );
   } catch (error) {
     output.close();

@@ -1,5 +1,6 @@
-import { accessSync, constants, realpathSync, statSync } from 'node:fs';
-import { basename, resolve } from 'node:path';
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
+import { basename, extname, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { ReleaseError } from './release-error.ts';
 
 // What a login has, for tools that zero itself needs: its own PATH may be that of a bare service manager.
@@ -8,7 +9,6 @@ const STANDARD_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/
 const PACKAGES = {
   sh: 'dash or bash',
   env: 'coreutils',
-  nice: 'coreutils',
   setpriv: 'util-linux',
   prlimit: 'util-linux',
 };
@@ -35,7 +35,12 @@ export interface Tools {
   find(name: ToolName): string;
   /** Whether a shell is dash, as `sh` is in Debian and Ubuntu. Throws Error where it does not exist. */
   isDash(shell: string): boolean;
+  /** The program and first arguments of zero's own launcher. Throws ReleaseError where it is missing. */
+  ownLauncher(): readonly string[];
 }
+
+/** Next to this module, and built in the same way: a file of the same folder and with the same ending. */
+const OWN_LAUNCHER = fileURLToPath(new URL(`node-launcher${extname(import.meta.url)}`, import.meta.url));
 
 /** Those that were found; each is looked for again only when it is not there any more. */
 const found = new Map<ToolName, string>();
@@ -52,6 +57,17 @@ export const tools: Tools = {
     return path;
   },
   isDash: (shell) => basename(realpathSync.native(shell)) === 'dash',
+  ownLauncher() {
+    if (!existsSync(OWN_LAUNCHER)) {
+      const advice = 'Install zero again, and restart it if it was replaced while it ran';
+      throw new ReleaseError(
+        'launcher',
+        `cannot start the launcher ${OWN_LAUNCHER}: ENOENT: the file is missing. ${advice}`,
+      );
+    }
+    // Fewer threads start sooner, and allocate nothing while a limit on memory is set.
+    return [process.execPath, '--single-threaded', OWN_LAUNCHER];
+  },
 };
 
 function isExecutable(path: string): boolean {

@@ -1,6 +1,7 @@
 import type { RuntimeConfig } from '../config/schema.ts';
 import type { Tools } from './commands.ts';
 import { type Environment, toEntries, toEntry } from './environment.ts';
+import type { LaunchOrder } from './launch-order.ts';
 import type { TargetUser } from './target-user.ts';
 
 export interface LaunchRequest {
@@ -21,33 +22,63 @@ export interface Launch {
   readonly path: string;
   readonly argv: readonly string[];
   readonly environment: readonly Buffer[];
+  /**
+   * What zero's own launcher reads from a descriptor, whose number is then its last argument; null where it is not
+   * needed.
+   */
+  readonly order: LaunchOrder | null;
 }
 
 /**
- * The programs that execute one another on the way to the service, all in the same process, so that the pid stays:
- * `[prlimit] [setpriv] [sh -c 'umask; exec [env]'] service`, each only where it is needed. The service's argv and environment are exact
- * whatever stands in front of it.
+ * The programs that execute one another on the way to the service, all in the same process, so that the pid stays. The
+ * service's argv and environment are exact whatever stands in front of it, and no value of a variable is ever an
+ * argument, which everybody could read in /proc/PID/cmdline.
  *
- * - LISTEN_PID must be the pid of the final process (sd_listen_fds(3)), which nobody knows before it exists: only a shell can say `$$`.
- * - A shell drops names that are no identifiers, adds PWD, SHLVL and others, and acts on some (LC_ALL, OPTIND, SHELLOPTS). Such
- *   variables travel through it under another name and become arguments of env(1), where /proc/PID/cmdline shows them for about half a
- *   millisecond; ordinary variables stay in the environment and never become arguments.
- * - Those that the dynamic linker obeys travel the same way, because prlimit and setpriv still run as root.
+ * - `[prlimit] [setpriv] [sh -c 'umask; exec [env]'] service`, each only where it is needed. LISTEN_PID must be the pid
+ *   of the final process (sd_listen_fds(3)), which nobody knows before it exists: a shell can say `$$`.
+ * - Where the variables or the path would not pass that unchanged: zero's own launcher, node-launcher.ts, which does
+ *   all of it in one process and takes 50 ms instead of one.
  */
 export function launchChain(request: LaunchRequest, tools: Tools): Launch {
   const { executable, args, environment } = request;
   const prefix = [...limitArguments(request.limits, tools), ...userArguments(request.user, tools)];
-  const special = [...environment].filter(([name]) => isSpecial(name));
-  const shell =
-    request.listenPid || request.umask !== undefined || (prefix.length > 0 && special.length > 0)
-      ? shellArguments(request, special.length, tools)
-      : null;
-  const argv = [...prefix, ...(shell ?? []), executable, ...args];
-  return {
-    path: argv[0] ?? executable,
-    argv,
-    environment: shell === null ? toEntries(environment) : carriedEntries(environment, special),
+  const names = [...environment.keys()];
+  const loaderNames = names.filter((name) => LOADER.test(name));
+  const command = [executable, ...args];
+  if (!request.listenPid && request.umask === undefined && (prefix.length === 0 || loaderNames.length === 0))
+    return chain([...prefix, ...command], toEntries(environment));
+  const shell = tools.find('sh');
+  if (tools.isDash(shell)) {
+    if (names.some((name) => isLostInDash(name))) return ownLauncher(request, tools);
+    const carried = [...loaderNames, ...names.filter((name) => CHANGED_BY_DASH.test(name))];
+    return chain(
+      [...prefix, shell, '-c', dashScript(request, carried), 'sh', ...command],
+      carriedEntries(environment, carried),
+    );
+  }
+  if (names.some((name) => isChangedByShells(name)) || executable.includes('='))
+    return ownLauncher(request, tools);
+  return chain([...prefix, shell, '-c', envScript(request, tools), 'sh', ...command], toEntries(environment));
+}
+
+function chain(argv: readonly string[], environment: readonly Buffer[]): Launch {
+  return { path: argv[0] ?? '', argv, environment, order: null };
+}
+
+/** Without an environment: what is meant for the service, such as NODE_OPTIONS, must not have a say in it. */
+function ownLauncher(request: LaunchRequest, tools: Tools): Launch {
+  const { executable, args, environment, user, limits, umask } = request;
+  const argv = tools.ownLauncher();
+  const order: LaunchOrder = {
+    executable,
+    argv: [executable, ...args],
+    environment: toEntries(environment),
+    listenPid: wantsListenPid(request),
+    user: user?.switches ? { uid: user.uid, gid: user.gid, groups: user.groups } : null,
+    limits,
+    umask,
   };
+  return { ...chain(argv, []), order };
 }
 
 function limitArguments(limits: RuntimeConfig['limits'], tools: Tools): string[] {
@@ -63,53 +94,76 @@ function userArguments(user: LaunchRequest['user'], tools: Tools): string[] {
   return [tools.find('setpriv'), `--reuid=${user.uid}`, `--regid=${user.gid}`, groups, '--'];
 }
 
-// What dash, bash and busybox set by themselves, do not pass on, or act upon, and what steers the dynamic linker and the C library
-// (unsecure_envvars of glibc, ld.so(8)). bash(1) "Shell Variables"; found by passing every name through both shells.
-const SPECIAL = new RegExp(
+const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
+
+// What steers the dynamic linker and the C library (unsecure_envvars of glibc, ld.so(8)): not for prlimit and setpriv,
+// which run as root.
+const LOADER = /^(?:LD_\w+|GCONV_PATH|GETCONF_DIR|GLIBC_TUNABLES|LOCPATH|NLSPATH|MALLOC_\w+)$/;
+
+// dash sets these by itself, but takes any value for them from its script (dash(1); found by passing every name through
+// it).
+const CHANGED_BY_DASH = /^(?:PWD|OLDPWD|IFS|PPID)$/;
+
+// A name that is no identifier does not get through a shell. OPTIND must be a number to dash. The last are those of
+// carriedEntries.
+function isLostInDash(name: string): boolean {
+  return !IDENTIFIER.test(name) || name === 'OPTIND' || name.startsWith(CARRIER);
+}
+
+// What bash and busybox set by themselves, do not pass on, or act upon: bash(1) "Shell Variables"; found by passing
+// every name through both.
+const SHELL_VARIABLES = new RegExp(
   `^(?:${[
     '_|PWD|OLDPWD|SHLVL|IFS|OPT(?:IND|ARG|ERR)|PPID|LINENO|PS[0-4]|ENV|MAIL(?:PATH|CHECK)?|E?UID|GROUPS|CDPATH|TMOUT',
     'RANDOM|SRANDOM|SECONDS|EPOCH\\w+|HIST\\w+|COMP_\\w+|COMPREPLY|COPROC|DIRSTACK|FUNC(?:NAME|NEST)|GLOBIGNORE|EXECIGNORE',
-    'PIPESTATUS|REPLY|SHELLOPTS|BASH\\w*|POSIXLY_CORRECT|KSH_VERSION|LINES|COLUMNS',
-    'LC_\\w+|LANGUAGE|LD_\\w+|GCONV_PATH|GETCONF_DIR|GLIBC_TUNABLES|LOCPATH|NLSPATH|MALLOC_\\w+|ZERO_CARRIED_\\w+',
+    'PIPESTATUS|REPLY|SHELLOPTS|BASH\\w*|POSIXLY_CORRECT|KSH_VERSION|LINES|COLUMNS|LC_\\w+|LANGUAGE',
   ].join('|')})$`,
 );
 
-/** True for a variable that cannot go through a shell, or should not act on the launcher's own programs. */
-function isSpecial(name: string): boolean {
-  return !/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || SPECIAL.test(name);
+function isChangedByShells(name: string): boolean {
+  return !IDENTIFIER.test(name) || SHELL_VARIABLES.test(name) || LOADER.test(name);
 }
 
-const ADDED_BY_SHELLS = ['PWD', 'OLDPWD', 'SHLVL', '_'];
+const CARRIER = 'ZERO_CARRIED_';
 
-// The name that a special variable has inside the shell. What begins like it is special itself, so there is no collision.
-function carrier(index: number): string {
-  return `ZERO_CARRIED_${index}`;
+/** Variables under another name on their way through dash. */
+function carriedEntries(environment: Environment, carried: readonly string[]): Buffer[] {
+  return [...environment].map(([name, value]) => {
+    const index = carried.indexOf(name);
+    return toEntry(index === -1 ? name : `${CARRIER}${index}`, value);
+  });
 }
 
-function carriedEntries(environment: Environment, special: readonly (readonly [string, Buffer])[]): Buffer[] {
-  const ordinary = [...environment].filter(([name]) => !isSpecial(name));
+/** dash adds nothing but PWD and OLDPWD: env(1), which takes 0.7 ms, is not needed to take that away again. */
+function dashScript(request: LaunchRequest, carried: readonly string[]): string {
+  const carriers = carried.map((_, index) => `${CARRIER}${index}`);
   return [
-    ...ordinary.map(([name, value]) => toEntry(name, value)),
-    ...special.map(([name, value], index) => toEntry(carrier(index), toEntry(name, value))),
-  ];
+    ...umaskCommand(request),
+    'unset PWD OLDPWD',
+    ...carried.map((name, index) => `export ${name}="$${carriers[index]}"`),
+    ...(carriers.length === 0 ? [] : [`unset ${carriers.join(' ')}`]),
+    `${listenPid(request)}exec "$@"`,
+  ].join('; ');
 }
 
-function shellArguments(request: LaunchRequest, carried: number, tools: Tools): string[] {
-  const shell = tools.find('sh');
-  const umask = request.umask === undefined ? '' : `umask ${request.umask.toString(8).padStart(4, '0')}; `;
-  const ownPid = request.listenPid && !request.environment.has('LISTEN_PID');
-  // dash adds nothing but PWD and OLDPWD: env(1), which takes 0.7 ms, is not needed to take that away again.
-  if (carried === 0 && tools.isDash(shell))
-    return [shell, '-c', `${umask}unset PWD OLDPWD; ${ownPid ? 'LISTEN_PID=$$ ' : ''}exec "$@"`, 'sh'];
-  const carriers = Array.from({ length: carried }, (_, index) => carrier(index));
-  const unset = [...ADDED_BY_SHELLS, ...carriers].map((name) => `-u ${name}`);
-  const assignments = [...(ownPid ? ['LISTEN_PID=$$'] : []), ...carriers.map((name) => `"$${name}"`)];
-  // env(1) takes everything with a "=" for a variable until the first word without one; nice(1) takes any path for the command.
-  const through = request.executable.includes('=') ? [quote(tools.find('nice')), '-n', '0'] : [];
-  const exec = ['exec', quote(tools.find('env')), ...unset, '--', ...assignments, ...through, '"$@"'].join(
-    ' ',
-  );
-  return [shell, '-c', umask + exec, 'sh'];
+/** Other shells add variables that only env(1) can take away again. */
+function envScript(request: LaunchRequest, tools: Tools): string {
+  const unset = ['PWD', 'OLDPWD', 'SHLVL', '_'].map((name) => `-u ${name}`).join(' ');
+  const exec = `${listenPid(request)}exec ${quote(tools.find('env'))} ${unset} -- "$@"`;
+  return [...umaskCommand(request), exec].join('; ');
+}
+
+function umaskCommand({ umask }: LaunchRequest): string[] {
+  return umask === undefined ? [] : [`umask ${umask.toString(8).padStart(4, '0')}`];
+}
+
+function listenPid(request: LaunchRequest): string {
+  return wantsListenPid(request) ? 'LISTEN_PID=$$ ' : '';
+}
+
+/** A LISTEN_PID of the config stays as it is. */
+function wantsListenPid(request: LaunchRequest): boolean {
+  return request.listenPid && !request.environment.has('LISTEN_PID');
 }
 
 function quote(path: string): string {

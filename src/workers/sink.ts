@@ -21,9 +21,15 @@ export interface SinkOptions {
   readonly fd: number;
   /** Bytes that may wait; 8 MiB when left out. */
   readonly limit?: number;
-  /** Told once when an episode of dropping is over, or the sink is closed: how much it was. */
+  /**
+   * Called with what was dropped since the last call: at the first drop after 10 quiet seconds, every 10 seconds while
+   * more is dropped, and when the reader has caught up or the sink is closed.
+   */
   readonly onDropped?: (lines: number, bytes: number) => void;
-  /** Told once, until it works again, that writing fails, by the errno's name. `final`: nobody will ever read, and all is dropped. */
+  /**
+   * Told once, until it works again, that writing fails, by the errno's name. `final`: nobody will ever read, and all
+   * is dropped.
+   */
   readonly onFailed?: (code: string, final: boolean) => void;
   readonly system?: SinkSystem;
 }
@@ -32,14 +38,16 @@ const LIMIT = 8 * 1024 * 1024;
 const BATCH = 256 * 1024;
 const FIRST_DELAY = 1;
 const LONGEST_DELAY = 100;
+/** Between two reports of what is dropped. */
+const REPORT_INTERVAL = 10_000;
 const NEWLINE = 10;
 // Nobody will ever read: the reader is gone, the descriptor was closed, the terminal hung up.
 const FINAL = new Set(['EPIPE', 'EBADF', 'EIO', 'ECONNRESET', 'ENOTCONN']);
 
 /**
- * Writes the output of services to a descriptor without ever holding up the main thread, one write at a time. What does not fit into the
- * buffer is dropped by whole lines and counted, until half of the buffer is free again. EAGAIN, ENOSPC and the like are tried again with a
- * growing delay; when the reader is gone everything is dropped.
+ * Writes the output of services to a descriptor without ever holding up the main thread, one write at a time. What does
+ * not fit into the buffer is dropped by whole lines and counted, until half of the buffer is free again. EAGAIN, ENOSPC
+ * and the like are tried again with a growing delay; when the reader is gone everything is dropped.
  */
 export class Sink {
   readonly #system: SinkSystem;
@@ -53,7 +61,9 @@ export class Sink {
   #cancelRetry: (() => void) | null = null;
   #failing = false;
   #closed = false;
-  #episode: { lines: number; bytes: number } | null = null;
+  #dropping = false;
+  #unreported = { lines: 0, bytes: 0 };
+  #cancelReport: (() => void) | null = null;
   readonly #dropped = { lines: 0, bytes: 0 };
   // Whose line has begun and not ended yet.
   #open: object | null = null;
@@ -83,8 +93,8 @@ export class Sink {
   }
 
   /**
-   * Takes whole lines, or a piece of a line that goes on. False when they were dropped. `source` tells apart those who write: a line that
-   * one has begun is ended before another's.
+   * Takes whole lines, or a piece of a line that goes on. False when they were dropped. `source` tells apart those who
+   * write: a line that one has begun is ended before another's.
    */
   write(bytes: Buffer, source: object, complete = true): boolean {
     const taken = this.offer(bytes, source, complete);
@@ -94,9 +104,9 @@ export class Sink {
 
   /** The same for somebody who keeps what is not taken and tries again: it is not counted. */
   offer(bytes: Buffer, source: object, complete = true): boolean {
-    const dropping = this.#episode !== null && this.buffered > this.#limit / 2;
-    if (this.#closed || dropping || this.buffered + bytes.length > this.#limit) return false;
-    this.#endEpisode();
+    const behind = this.#dropping && this.buffered > this.#limit / 2;
+    if (this.#closed || behind || this.buffered + bytes.length > this.#limit) return false;
+    this.#endDropping();
     if (this.#open !== null && this.#open !== source) this.#queue.push(Buffer.of(NEWLINE));
     this.#queue.push(bytes);
     this.#open = complete ? null : source;
@@ -106,12 +116,11 @@ export class Sink {
 
   /** Counts what is not written: lines are counted at their newline. */
   drop(bytes: Buffer): void {
-    this.#episode ??= { lines: 0, bytes: 0 };
-    const lines = countLines(bytes);
-    for (const count of [this.#episode, this.#dropped]) {
-      count.lines += lines;
-      count.bytes += bytes.length;
-    }
+    this.#count(bytes);
+    // Of a closed sink the failure was reported, or zero stops.
+    if (this.#closed) return;
+    this.#dropping = true;
+    if (this.#cancelReport === null) this.#reportAndRepeat();
   }
 
   /** Ends the line that `source` has begun, where the rest of it was dropped. Goes beyond the limit by its one byte. */
@@ -166,12 +175,12 @@ export class Sink {
     } else if (error === null) {
       this.#delay = FIRST_DELAY;
       this.#current = null;
-      if (this.buffered <= this.#limit / 2) this.#endEpisode();
+      if (this.buffered <= this.#limit / 2) this.#endDropping();
       this.#pump();
       if (this.buffered === 0) this.#wakeIdle();
     } else if (FINAL.has(codeOf(error))) {
       this.#current = null;
-      this.drop(bytes);
+      this.#count(bytes);
       this.close();
     } else {
       this.#retryLater(bytes);
@@ -197,18 +206,44 @@ export class Sink {
     if (this.#cancelRetry !== null) {
       this.#cancelRetry();
       this.#cancelRetry = null;
-      if (this.#current !== null) this.drop(this.#current);
+      if (this.#current !== null) this.#count(this.#current);
       this.#current = null;
     }
-    if (this.#queue.length > 0) this.drop(this.#queue.take(Number.POSITIVE_INFINITY));
-    this.#endEpisode();
+    if (this.#queue.length > 0) this.#count(this.#queue.take(Number.POSITIVE_INFINITY));
+    this.#cancelReport?.();
+    this.#endDropping();
     this.#wakeIdle();
   }
 
-  #endEpisode(): void {
-    const episode = this.#episode;
-    this.#episode = null;
-    if (episode !== null) this.#onDropped(episode.lines, episode.bytes);
+  #count(bytes: Buffer): void {
+    const lines = countLines(bytes);
+    for (const count of [this.#unreported, this.#dropped]) {
+      count.lines += lines;
+      count.bytes += bytes.length;
+    }
+  }
+
+  /**
+   * The timer runs only while something is dropped: without news it is not set again, and the next drop is reported at
+   * once.
+   */
+  #reportAndRepeat(): void {
+    const hasNews = this.#unreported.bytes > 0;
+    this.#cancelReport = hasNews ? this.#system.after(REPORT_INTERVAL, () => this.#reportAndRepeat()) : null;
+    this.#report();
+  }
+
+  #report(): void {
+    const { lines, bytes } = this.#unreported;
+    if (bytes === 0) return;
+    this.#unreported = { lines: 0, bytes: 0 };
+    this.#onDropped(lines, bytes);
+  }
+
+  /** The timer keeps running, so that a reader who is always a little too slow does not cause two reports each time. */
+  #endDropping(): void {
+    this.#dropping = false;
+    this.#report();
   }
 
   #wakeIdle(): void {

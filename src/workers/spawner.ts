@@ -1,12 +1,15 @@
 import { isSystemFailure } from '../linux/errors.ts';
-import type { ProcessCalls } from '../linux/kernel.ts';
-import type { SpawnRequest } from '../linux/spawn.ts';
-import { tools } from './commands.ts';
+import type { Kernel } from '../linux/kernel.ts';
+import { type Tools, tools } from './commands.ts';
 import { conventions } from './conventions/index.ts';
 import { withConventions } from './environment.ts';
-import { launchChain } from './launcher.ts';
+import { encodeOrder, type LaunchOrder } from './launch-order.ts';
+import { type Launch, type LaunchRequest, launchChain } from './launcher.ts';
 import { substitute } from './substitute.ts';
 import type { WorkerSpec } from './worker-spec.ts';
+
+/** The calls that starting a process takes. */
+type SpawnCalls = Pick<Kernel, 'pid' | 'spawn' | 'openMemoryFile' | 'closeFd'>;
 
 type SystemFailure = Error & { readonly code: string; readonly syscall: string };
 
@@ -29,35 +32,66 @@ export class SpawnError extends Error {
  * conventions in its environment. Returns at once; what goes wrong behind the first program of the launcher shows as its exit code, see
  * launcher-exit.ts. Throws SpawnError, or ReleaseError for a tool of the launcher that is not installed.
  */
-export function spawnWorker(kernel: ProcessCalls, spec: WorkerSpec): { pid: number } {
+export function spawnWorker(kernel: SpawnCalls, spec: WorkerSpec): { pid: number } {
   const { generation, worker, runtime, release, user, listeners, notifyPath, shutdown } = spec;
   const handed = { generation, worker, listeners, notifyPath, shutdown, supervisorPid: kernel.pid };
   const { variables, listenPid } = conventions(runtime.protocols, handed);
-  const chain = launchChain(
-    {
-      executable: release.executable,
-      args: runtime.args.map((argument) => substitute(argument, spec)),
-      environment: withConventions(release.environment, variables),
-      user,
-      limits: runtime.limits,
-      umask: runtime.umask,
-      listenPid,
-    },
-    tools,
-  );
   const descriptors = new Map(listeners.map(({ target, fd }) => [target, fd]));
   if (spec.readyFd !== null) descriptors.set(spec.readyFd.target, spec.readyFd.fd);
   descriptors.set(1, spec.output.stdout).set(2, spec.output.stderr);
-  const request = { ...chain, descriptors, directory: release.directory };
-  return { pid: spawn(kernel, request, release.executable) };
+  const request: LaunchRequest = {
+    executable: release.executable,
+    args: runtime.args.map((argument) => substitute(argument, spec)),
+    environment: withConventions(release.environment, variables),
+    user,
+    limits: runtime.limits,
+    umask: runtime.umask,
+    listenPid,
+  };
+  return { pid: spawn(kernel, request, { directory: release.directory, descriptors }) };
 }
 
-/** Starts a process. Throws SpawnError, which names `executable`. */
-export function spawn(kernel: ProcessCalls, request: SpawnRequest, executable: string): number {
+/** What a process has besides what its launcher gives it: see SpawnRequest. */
+export interface Surroundings {
+  readonly directory: string;
+  readonly descriptors: ReadonlyMap<number, number>;
+}
+
+/** Starts a process behind its launcher and returns its pid. Throws SpawnError, or ReleaseError for a tool that is not installed. */
+export function spawn(
+  kernel: SpawnCalls,
+  request: LaunchRequest,
+  { directory, descriptors }: Surroundings,
+  machine: Tools = tools,
+): number {
+  const { order, ...launch } = launchChain(request, machine);
   try {
-    return kernel.spawn(request);
+    if (order === null) return kernel.spawn({ ...launch, directory, descriptors });
+    return spawnWithOrder(kernel, launch, order, { directory, descriptors });
   } catch (error) {
-    throw isSystemFailure(error) ? new SpawnError(error, executable) : error;
+    throw isSystemFailure(error) ? new SpawnError(error, request.executable) : error;
+  }
+}
+
+/** The order is behind the descriptors of the service, and is closed when that is executed. */
+function spawnWithOrder(
+  kernel: SpawnCalls,
+  launch: Omit<Launch, 'order'>,
+  order: LaunchOrder,
+  { directory, descriptors }: Surroundings,
+): number {
+  const targets = new Set([0, ...descriptors.keys()]);
+  const number = Math.max(...targets) + 1;
+  const fd = kernel.openMemoryFile('zero-launch', encodeOrder({ ...order, descriptors: [...targets] }));
+  try {
+    return kernel.spawn({
+      ...launch,
+      argv: [...launch.argv, String(number)],
+      directory,
+      descriptors: new Map([...descriptors, [number, fd]]),
+    });
+  } finally {
+    kernel.closeFd(fd);
   }
 }
 

@@ -32,6 +32,7 @@ export interface Notice {
 }
 
 type Descriptor =
+  | { readonly kind: 'memory' }
   | { readonly kind: 'pidfd'; readonly process: FakeProcess }
   | { readonly kind: 'read' | 'write'; readonly pipe: FakePipe }
   | { readonly kind: 'socket'; readonly path: string; readonly queue: Datagram[] };
@@ -220,6 +221,11 @@ export class FakeKernel implements Kernel {
   openPipe(): { read: number; write: number } {
     this.#check('openPipe', '', 'pipe2');
     return this.#pipe();
+  }
+
+  openMemoryFile(name: string): number {
+    this.#check('openMemoryFile', name, 'memfd_create');
+    return this.#open({ kind: 'memory' });
   }
 
   openOutputPipe(): { read: number; childEnd: number } {

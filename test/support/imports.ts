@@ -1,7 +1,10 @@
 import { dirname, join } from 'node:path/posix';
 
-/** Where a program begins. What cannot be reached from here is dead. */
+/** Where the command begins. What cannot be reached from an entry point is dead. */
 const ENTRY_POINTS: readonly string[] = ['src/cli/main.ts'];
+
+/** Where the other programs begin that the package consists of. */
+export const PROGRAM_ENTRY_POINTS: readonly string[] = ['src/workers/node-launcher.ts'];
 
 /** What the package exports: the library that runs in services. */
 export const LIBRARY_ENTRY_POINTS: readonly string[] = [
@@ -12,8 +15,8 @@ export const LIBRARY_ENTRY_POINTS: readonly string[] = [
 /** What the scripts of this checkout begin with: scripts/config-reference.js. */
 export const TOOL_ENTRY_POINTS: readonly string[] = ['src/config/describe.ts'];
 
-/** Tested ahead of the feature that will use it: steering, and replacing the supervisor in place. */
-export const AHEAD: readonly string[] = ['src/linux/bpf-interpreter.ts', 'src/linux/exec.ts'];
+/** Tested ahead of the feature that will use it: steering. */
+export const AHEAD: readonly string[] = ['src/linux/bpf-interpreter.ts'];
 
 /** The door to the kernel, and the only folder that may import the FFI package. */
 const FFI = { packageName: 'koffi', room: 'linux' };

@@ -14,6 +14,8 @@ export interface PipeReader {
   take(): Buffer;
   /** Resolves once this text has been read; call it before it can be. */
   until(text: string): Promise<void>;
+  /** Resolves once so many bytes have been read in all; call it before they can be. */
+  untilSize(bytes: number): Promise<void>;
   /** Closes the reading end: whoever writes gets EPIPE. */
   close(): void;
 }
@@ -31,6 +33,8 @@ class Reader implements PipeReader {
   #socket: Socket | null = null;
   #chunks: Buffer[] = [];
   #closed = false;
+  #size = 0;
+  #wantedSize: { bytes: number; resolve: () => void } | null = null;
   #wanted: { text: Buffer; seen: Buffer; resolve: () => void } | null = null;
 
   constructor(scope: Scope, path: string, fd: number) {
@@ -64,6 +68,12 @@ class Reader implements PipeReader {
     });
   }
 
+  untilSize(bytes: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wantedSize = { bytes, resolve };
+    });
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -73,6 +83,8 @@ class Reader implements PipeReader {
 
   #received(chunk: Buffer): void {
     this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    if (this.#wantedSize !== null && this.#size >= this.#wantedSize.bytes) this.#wantedSize.resolve();
     const wanted = this.#wanted;
     if (wanted === null) return;
     const seen = Buffer.concat([wanted.seen, chunk]);

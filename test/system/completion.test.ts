@@ -22,6 +22,12 @@ const COMPLETED: readonly (readonly [string, string])[] = [
   ['zero completion zs', 'zsh'],
   ['zero check --config bin/ze', 'bin/zero'],
   ['zero run --listen 80 -- bin/ze', 'bin/zero'],
+  ['zero run --listen 80 --lis', '--listen'],
+  ['zero run --name x --na', '--na'],
+  ['zero status --wa', '--watch'],
+  ['zero status --watch --wa', '--wa'],
+  ['zero logs -f --fol', '--fol'],
+  ['zero logs -f --name we', 'web-7'],
 ];
 
 /** How a shell is asked, each line an argument; it prints a line for each. */

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { dropped, droppedInTotal } from '../support/dropped-output.ts';
 import { NumberedLines } from '../support/numbered-lines.ts';
 import { ZERO_COMMAND } from '../support/paths.ts';
 import { openPipeReader } from '../support/pipe-reader.ts';
@@ -11,6 +12,8 @@ import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, type Zero } from '../support/zero.ts';
 
 const MIB = 1024 * 1024;
+/** Bytes of a full buffer of 8 MiB that have to be read before zero takes output again: more than half of them. */
+const HALF_FREE = 6 * MIB;
 
 /** Everything that zero writes to its standard output from now on, where only the service's output goes. */
 function collect(zero: Zero): { until(end: string): Promise<Buffer> } {
@@ -43,14 +46,6 @@ async function handOver({ zero, puppets, reload }: PuppetService, generation: nu
   await nextReady(puppets);
   await zero.fact('generation_promoted', { generation }, from);
   assert.equal((await whoAnswers(await zero.address('http'))).generation, generation);
-}
-
-function dropped(zero: Zero): { lines: number; bytes: number } {
-  const facts = zero.log.all('output_dropped', { stream: 'stdout' });
-  return {
-    lines: facts.reduce((total, { lines }) => total + lines, 0),
-    bytes: facts.reduce((total, { bytes }) => total + bytes, 0),
-  };
 }
 
 describe('output of a service', () => {
@@ -112,7 +107,7 @@ describe('output of a service', () => {
     await handOver(service, 2);
     await zero.fact('generation_gone', { generation: 1 });
     // A line of which a piece had to be dropped is dropped to its end; what was written of it is ended by a newline.
-    const { lines, bytes: missing } = dropped(zero);
+    const { lines, bytes: missing } = dropped(zero.log);
     assert.equal(received.length, bytes + 5 - missing + (lines > 0 ? 1 : 0));
     assert.ok(lines <= 1);
     assert.ok(peakMemory(zero.pid) < 200 * MIB, `${peakMemory(zero.pid) / MIB} MiB`);
@@ -134,6 +129,21 @@ describe('output of a service', () => {
 });
 
 describe('output that nobody reads', () => {
+  it('is reported as dropped at once, however much it becomes', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const reader = openPipeReader(t, join(folder, 'stdout'));
+    const { zero, incumbent } = await startServing(t, {}, writingTo(reader.path, folder));
+    const written = incumbent.output('stdout', 800 * MIB, 'text');
+    const first = await zero.fact('output_dropped', { stream: 'stdout' });
+    assert.ok(first.bytes > 0 && first.bytes <= MIB, `${first.bytes}`);
+    await written;
+    assert.ok(peakMemory(zero.pid) < 200 * MIB, `${peakMemory(zero.pid) / MIB} MiB`);
+    zero.signal('SIGTERM');
+    assert.deepEqual(await zero.exited, { code: 0, signal: null });
+    // Nothing was read: all of it is in the reports, but for what the pipe took.
+    assert.ok((await droppedInTotal(zero.log, 798 * MIB)).bytes <= 800 * MIB + 1);
+  });
+
   it('is dropped by whole lines behind 8 MiB, and counted, while zero goes on', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const reader = openPipeReader(t, join(folder, 'stdout'));
@@ -144,16 +154,18 @@ describe('output that nobody reads', () => {
     await handOver(service, 2);
     await handOver(service, 3);
     await zero.fact('generation_gone', { generation: 2 });
-    assert.deepEqual(zero.log.all('output_dropped'), []);
-
-    reader.read();
+    // Reported while nobody reads yet.
     await zero.fact('output_dropped', { stream: 'stdout' });
+
+    const caughtUp = reader.untilSize(HALF_FREE);
+    reader.read();
+    await caughtUp;
     const ended = reader.until('END\n');
     await service.puppets.all.at(-1)?.write(1, 'END\n');
     await ended;
     const received = reader.take();
     const missing = lines.missingFrom(received.subarray(0, -4));
-    assert.deepEqual(missing, dropped(zero));
+    assert.deepEqual(missing, await droppedInTotal(zero.log, missing.bytes));
     assert.ok(received.length > 8 * MIB && received.length < 10 * MIB, `${received.length}`);
   });
 
@@ -166,15 +178,18 @@ describe('output that nobody reads', () => {
     await incumbent.output('stdout', 100 * MIB, 'text');
     await incumbent.write(1, 'rest\nbehind\n');
     await handOver(service, 2);
-    reader.read();
     await zero.fact('output_dropped', { stream: 'stdout' });
+    const caughtUp = reader.untilSize(HALF_FREE);
+    reader.read();
+    await caughtUp;
     const ended = reader.until('END\n');
     await service.puppets.all.at(-1)?.write(1, 'END\n');
     await ended;
     const received = reader.take().toString('latin1');
     assert.match(received, /^before\nx+\nEND\n$/);
     const kept = received.length - 'before\n\nEND\n'.length;
-    assert.deepEqual(dropped(zero), { lines: 2, bytes: 100 * MIB - kept + 'rest\nbehind\n'.length });
+    const bytes = 100 * MIB - kept + 'rest\nbehind\n'.length;
+    assert.deepEqual(await droppedInTotal(zero.log, bytes), { lines: 2, bytes });
     assert.ok(peakMemory(zero.pid) < 200 * MIB, `${peakMemory(zero.pid) / MIB} MiB`);
   });
 
@@ -191,8 +206,8 @@ describe('output that nobody reads', () => {
       assert.deepEqual(await zero.exited, { code: 0, signal: null });
       await zero.fact('output_dropped', { stream: 'stdout' });
       reader.close();
-      assert.ok(dropped(zero).bytes > 11 * MIB);
-      assert.ok(dropped(zero).lines > 0);
+      assert.ok(dropped(zero.log).bytes > 11 * MIB);
+      assert.ok(dropped(zero.log).lines > 0);
     },
   );
 

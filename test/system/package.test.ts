@@ -52,6 +52,7 @@ describe('the package', () => {
     for (const path of [
       'dist/zero.cjs',
       'dist/run.cjs',
+      'dist/node-launcher.cjs',
       'dist/licenses.txt',
       'README.md',
       'LICENSE',

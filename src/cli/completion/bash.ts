@@ -13,6 +13,16 @@ _zero_instances() {
 _zero_generations() {
   ${GENERATIONS}
 }
+# Options that can be given here; each argument has the names of one. What was given before is left out.
+_zero_options() {
+  local names name
+  for names; do
+    for name in $names; do
+      [[ " \${COMP_WORDS[*]:1:COMP_CWORD-1} " != *" $name "* ]] || continue 2
+    done
+    echo "$names"
+  done
+}
 _zero_words() { mapfile -t COMPREPLY < <(compgen -W "$1" -- "$current"); }
 _zero_files() { compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$current"); }
 _zero() {
@@ -47,7 +57,10 @@ ${[
 ].join('\n')}
   esac
   case $command in
-    '') _zero_words '${[...commands.map(({ name }) => name), ...namesOf(options)].join(' ')}' ;;
+    '') _zero_words ${offered(
+      options,
+      commands.map(({ name }) => name),
+    )} ;;
 ${commands.map(commandCase).join('\n')}
   esac
 }
@@ -56,7 +69,6 @@ complete -F _zero zero
 }
 
 const takesCommand = ({ argument }: CommandShape): boolean => argument?.kind === 'command';
-const namesOf = (options: readonly OptionShape[]): string[] => options.flatMap(({ names }) => names);
 
 function valueCase(command: string, { names, value }: OptionShape): string {
   const patterns = names.map((name) => `${command}:${name}`).join(' | ');
@@ -64,9 +76,19 @@ function valueCase(command: string, { names, value }: OptionShape): string {
 }
 
 function commandCase({ name, options, argument }: CommandShape): string {
-  const words = [...namesOf(options), ...(argument?.kind === 'word' ? argument.words : [])];
+  const words = argument?.kind === 'word' ? [...argument.words] : [];
   if (argument?.kind === 'command') words.push('--');
-  return `    ${name}) _zero_words '${words.join(' ')}' ;;`;
+  return `    ${name}) _zero_words ${offered(options, words)} ;;`;
+}
+
+/** One argument of _zero_words: what can be typed besides values. */
+function offered(options: readonly OptionShape[], words: readonly string[]): string {
+  const names = (some: readonly OptionShape[]) => some.flatMap((option) => option.names);
+  const once = options
+    .filter(({ repeatable }) => !repeatable)
+    .map((option) => `'${names([option]).join(' ')}'`);
+  const always = [...words, ...names(options.filter(({ repeatable }) => repeatable))];
+  return `"${[...(once.length > 0 ? [`$(_zero_options ${once.join(' ')})`] : []), ...always].join(' ')}"`;
 }
 
 function offer(value: Value): string {

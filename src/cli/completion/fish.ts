@@ -43,6 +43,16 @@ function __zero_command
     end
     echo $command
 end
+# Whether an option was given before, by any of its names. Where the value of the option is completed, the last word is
+# the option itself and does not count.
+function __zero_given
+    set -l words (commandline -opc)
+    test $argv[1] = value; and set -e words[-1]
+    for name in $argv[2..]
+        string match -q -- "$name=*" $words; or contains -- $name $words; and return 0
+    end
+    return 1
+end
 complete -c zero -f
 ${options.map((option) => optionLine(noCommand, option)).join('')}${commands
   .map(({ name, description }) => line(noCommand, `-a ${name}`, description))
@@ -60,10 +70,11 @@ function commandLines({ name, options, argument }: CommandShape): string {
   return lines.join('');
 }
 
-function optionLine(condition: string, { names, description, value }: OptionShape): string {
+function optionLine(place: string, { names, description, value, repeatable }: OptionShape): string {
   const flags = names.map((name) => (name.startsWith('--') ? `-l ${name.slice(2)}` : `-s ${name.slice(1)}`));
   if (value !== null) flags.push(value.kind === 'file' ? '-r -F' : `-x ${candidates(value)}`.trimEnd());
-  return line(condition, flags.join(' '), description);
+  const given = `__zero_given ${value === null ? 'flag' : 'value'} ${names.join(' ')}`;
+  return line(repeatable ? place : `${place}; and not ${given}`, flags.join(' '), description);
 }
 
 function candidates(value: Value): string {

@@ -18,6 +18,8 @@ export interface OptionShape {
   readonly description: string;
   /** Null for a flag. */
   readonly value: Value | null;
+  /** Whether it may be given several times. */
+  readonly repeatable: boolean;
 }
 
 export interface CommandShape {
@@ -67,7 +69,7 @@ export function shapeOf(program: Command): Shape {
 }
 
 function optionShape(option: Option, command: Command): OptionShape {
-  const { short, long, description, required, optional } = option;
+  const { short, long, description, required, optional, variadic, defaultValue } = option;
   // Where a command of one's own is given the name is a new one.
   const isNew = long === '--name' && ARGUMENTS[command.name()]?.kind === 'command';
   const value = (isNew ? undefined : VALUES[long ?? '']) ?? ANYTHING;
@@ -75,6 +77,8 @@ function optionShape(option: Option, command: Command): OptionShape {
     names: [short, long].filter((name) => name !== undefined),
     description,
     value: required || optional ? value : null,
+    // Its values are collected: by commander itself, or by a function that starts with an empty list.
+    repeatable: variadic || Array.isArray(defaultValue),
   };
 }
 

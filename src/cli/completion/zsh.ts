@@ -52,15 +52,16 @@ function commandCase({ name, options, argument }: CommandShape): string {
   return `        ${name}) _arguments -S \\\n${specifications}    ${argument === null ? '&& return' : behind(argument)} ;;`;
 }
 
-/** One for each name of an option, which excludes the others; `--listen` and the like may come again. */
-function specification({ names, description, value }: OptionShape): string {
+/**
+ * One for each name of an option, which excludes the others; one with `*` in front stays on offer when it was given.
+ */
+function specification({ names, description, value, repeatable }: OptionShape): string {
   const text = `[${description.replaceAll(/[\\[\]:]/g, '\\$&')}]`;
   const what = value === null ? '' : `:${value.kind}:${action(value)}`;
-  const again = description.includes('again') ? '*' : '';
   return names
     .map((name) => {
-      const others = again === '' && names.length > 1 ? `(${names.join(' ')})` : '';
-      return `    ${quote(`${again}${others}${name}${text}${what}`)} \\\n`;
+      const exclusive = names.length > 1 ? `(${names.join(' ')})` : '';
+      return `    ${quote(`${repeatable ? '*' : exclusive}${name}${text}${what}`)} \\\n`;
     })
     .join('');
 }

@@ -1,26 +1,26 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { pathToFileURL } from 'node:url';
-import { execInPlace } from '../../../src/linux/exec.ts';
+import { prepareExec } from '../../../src/linux/exec.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { closeFd } from '../../../src/linux/sockets.ts';
 import { ended, readAll, start } from './support.ts';
 
 test('what cannot be executed is an error, and this program goes on', () => {
-  assert.throws(() => execInPlace('/no/such', ['x'], []), { code: 'ENOENT', syscall: 'execve' });
+  assert.throws(() => prepareExec('/no/such', ['x'], [])(), { code: 'ENOENT', syscall: 'execve' });
 });
 
 test('the program changes, the process stays, and chosen descriptors with it', async () => {
   const output = openPipe();
   const module = pathToFileURL(`${import.meta.dirname}/../../../src/linux/exec.js`).href;
   const text = `
-    import { execInPlace, setCloseOnExec } from '${module}';
+    import { prepareExec, setCloseOnExec } from '${module}';
     import { openSync } from 'node:fs';
     const kept = openSync('/dev/null', 'r');
     const closed = openSync('/dev/null', 'r');
     for (const fd of [0, 1, 2, kept]) setCloseOnExec(fd, false);
     const test = 'echo $$ $KEPT $(test -e /proc/$$/fd/' + kept + ' && echo kept) $(test -e /proc/$$/fd/' + closed + ' || echo closed)';
-    execInPlace('/bin/sh', ['sh', '-c', test], [Buffer.from('KEPT=value')]);`;
+    prepareExec('/bin/sh', ['sh', '-c', test], [Buffer.from('KEPT=value')])();`;
   const pid = start({
     path: process.execPath,
     argv: ['node', '--input-type=module', '-e', text],

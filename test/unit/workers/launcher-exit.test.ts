@@ -12,6 +12,14 @@ test('what a program of the launcher said last is the reason', () => {
   );
 });
 
+test("of zero's own launcher the call that failed is the reason", () => {
+  const said = ['zero-launcher: execve /srv/app: EACCES: permission denied'];
+  assert.equal(
+    launcherFailure({ kind: 'exited', code: 126 }, said),
+    'execve /srv/app: EACCES: permission denied',
+  );
+});
+
 test('of a shell only its exec is the launcher', () => {
   const code127 = { kind: 'exited', code: 127 } as const;
   for (const said of [

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmodSync, copyFileSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { linux } from '../../../src/linux/kernel.ts';
 import { lookupUser } from '../../../src/linux/users.ts';
 import { type Tools, tools } from '../../../src/workers/commands.ts';
 import { type LaunchRequest, launchChain } from '../../../src/workers/launcher.ts';
 import { launcherFailure } from '../../../src/workers/launcher-exit.ts';
-import { entries, environmentOf, folder, run, shells } from './support.ts';
+import { spawn } from '../../../src/workers/spawner.ts';
+import { type Ended, ended, entries, environmentOf, folder, outputFile, shells } from './support.ts';
 
 const root = process.getuid?.() === 0 ? false : 'changing the user needs root';
 const bytes = String.fromCharCode(...Array.from({ length: 255 }, (_, index) => index + 1));
@@ -62,19 +64,50 @@ const odd = join(folder, 'a=b', 'with blanks and = $signs');
 mkdirSync(odd, { recursive: true });
 copyFileSync('/bin/cat', join(odd, 'c=at'));
 
-for (const shell of shells) {
-  describe(`with ${shell.name} as /bin/sh`, () => {
-    const withShell: Tools = {
-      find: (name) => (name === 'sh' ? shell.path : tools.find(name)),
-      isDash: () => shell.name === 'dash',
-    };
-    const start = (changes: Partial<LaunchRequest>) => {
-      const { path, argv, environment } = launchChain({ ...plain, ...changes }, withShell);
-      return run({ path, argv, environment, directory: '/' });
+async function start(changes: Partial<LaunchRequest>, machine: Tools): Promise<Ended> {
+  const stdout = outputFile();
+  const stderr = outputFile();
+  const descriptors = new Map([
+    [1, stdout.fd],
+    [2, stderr.fd],
+  ]);
+  const pid = spawn(linux, { ...plain, ...changes }, { directory: '/', descriptors }, machine);
+  const exit = await ended(pid);
+  return { pid, ...exit, stdout: stdout.read(), stderr: stderr.read().toString() };
+}
+
+const machineWith = (shell: { readonly name: string; readonly path: string }): Tools => ({
+  ...tools,
+  find: (name) => (name === 'sh' ? shell.path : tools.find(name)),
+  isDash: () => shell.name === 'dash',
+});
+const needsOwnLauncher = (changes: Partial<LaunchRequest>, machine: Tools): boolean =>
+  launchChain({ ...plain, ...changes }, machine).order !== null;
+
+/** Every way to the service, with the variables that go this way. */
+const ways = [
+  ...shells.map((shell) => {
+    const machine = machineWith(shell);
+    const passing = Object.entries(variables).filter(
+      ([name, value]) => !needsOwnLauncher({ environment: environmentOf({ [name]: value }) }, machine),
+    );
+    return { name: `${shell.name} as /bin/sh`, machine, variables: Object.fromEntries(passing), own: false };
+  }),
+  { name: "zero's own launcher", machine: tools, variables: variables as Record<string, string>, own: true },
+];
+
+for (const { name, machine, variables, own } of ways) {
+  describe(`with ${name}`, () => {
+    const marker = own ? { 'a.b': '1' } : {};
+    const through = (changes: Partial<LaunchRequest>): Promise<Ended> => {
+      const environment = environmentOf(marker);
+      assert.equal(needsOwnLauncher({ environment, ...changes }, machine), own);
+      return start({ environment, ...changes }, machine);
     };
 
     test('the environment arrives byte for byte, with LISTEN_PID', async () => {
-      const { stdout, stderr, pid } = await start({ environment: environmentOf(variables) });
+      assert.ok(Object.keys(variables).length > 5);
+      const { stdout, stderr, pid } = await through({ environment: environmentOf(variables) });
       const expected = Object.entries({ ...variables, LISTEN_PID: String(pid) }).map(
         ([name, value]) => `${name}=${value}`,
       );
@@ -82,40 +115,43 @@ for (const shell of shells) {
       assert.deepEqual(entries(stdout).sort(), expected.sort());
     });
 
-    test('an empty environment arrives empty', async () => {
-      const { stdout, pid } = await start({});
-      assert.deepEqual(entries(stdout), [`LISTEN_PID=${pid}`]);
-      const without = await start({ listenPid: false, umask: 0 });
-      assert.equal(without.stdout.length, 0);
+    test('nothing is added to the environment', async () => {
+      const only = Object.entries(marker).map(([name, value]) => `${name}=${value}`);
+      const { stdout, pid } = await through({});
+      assert.deepEqual(entries(stdout), [...only, `LISTEN_PID=${pid}`]);
+      const without = await through({ listenPid: false, umask: 0 });
+      assert.equal(without.stdout.toString(), only.map((entry) => `${entry}\0`).join(''));
     });
 
-    test('arguments and argv[0] are exact, also of a path with an equal sign', async () => {
-      for (const executable of ['/bin/cat', join(odd, 'c=at')]) {
-        const args = ['/proc/self/cmdline', '--', '/dev/null'];
-        const { stdout, stderr } = await start({
-          executable,
-          args,
-          environment: environmentOf({ 'a.b': '1' }),
-        });
-        assert.equal(stderr, '');
-        assert.deepEqual(entries(stdout), [executable, ...args]);
-      }
+    test('a LISTEN_PID of the config stays', async () => {
+      const { stdout } = await through({ environment: environmentOf({ ...marker, LISTEN_PID: '1' }) });
+      assert.ok(entries(stdout).includes('LISTEN_PID=1'));
+    });
+
+    test('arguments and argv[0] are exact', async () => {
+      const args = ['/proc/self/cmdline', '--', '/dev/null'];
+      const { stdout, stderr } = await through({ args });
+      assert.equal(stderr, '');
+      assert.deepEqual(entries(stdout), ['/bin/cat', ...args]);
     });
 
     test('the service has the umask', async () => {
-      const { stdout } = await start({
-        executable: '/bin/grep',
-        args: ['^Umask', '/proc/self/status'],
-        umask: 0o137,
-      });
+      const changes = { executable: '/bin/grep', args: ['^Umask', '/proc/self/status'], umask: 0o137 };
+      const { stdout } = await through(changes);
       assert.equal(stdout.toString(), 'Umask:\t0137\n');
     });
 
+    test('the service has the descriptors that are meant for it, and no signal is ignored', async () => {
+      const script =
+        'ls /proc/self/fd; while read -r line; do case $line in Sig[BI]*) echo $line;; esac; done </proc/self/status';
+      const { stdout } = await through({ executable: '/bin/sh', args: ['-c', script] });
+      // 3 is the folder that ls lists.
+      assert.equal(stdout.toString(), '0\n1\n2\n3\nSigBlk: 0000000000000000\nSigIgn: 0000000000000000\n');
+    });
+
     test('user, groups, limits and a true LISTEN_PID together', { skip: root }, async () => {
-      const { stdout, stderr, pid } = await start({
-        executable: '/bin/cat',
+      const { stdout, stderr, pid } = await through({
         args: ['/proc/self/environ', '/proc/self/status', '/proc/self/limits'],
-        environment: environmentOf({ 'a.b': '1', LD_LIBRARY_PATH: '/nowhere' }),
         user: { uid: nobody.uid, gid: 12, groups: [12, 65534], switches: true },
         limits: { nofile: { soft: 100, hard: 200 }, data: { soft: 1e9, hard: 'unlimited' } },
         umask: 0o27,
@@ -132,24 +168,77 @@ for (const shell of shells) {
       assert.match(text, /^Max data size +1000000000 +unlimited /m);
     });
 
+    test('limits that are far below what the launcher itself has', { skip: root }, async () => {
+      const { stdout, stderr } = await through({
+        args: ['/proc/self/limits'],
+        user: { uid: nobody.uid, gid: 12, groups: [], switches: true },
+        limits: {
+          as: { soft: 16 << 20, hard: 16 << 20 },
+          data: { soft: 1 << 20, hard: 1 << 20 },
+          nofile: { soft: 4, hard: 4 },
+          stack: { soft: 256 << 10, hard: 256 << 10 },
+          rss: { soft: 1 << 20, hard: 1 << 20 },
+          core: { soft: 0, hard: 0 },
+          memlock: { soft: 0, hard: 0 },
+          sigpending: { soft: 1, hard: 2 },
+        },
+      });
+      assert.equal(stderr, '');
+      const text = stdout.toString();
+      assert.match(text, /^Max address space +16777216 +16777216 /m);
+      assert.match(text, /^Max pending signals +1 +2 /m);
+    });
+
     test('what cannot be executed is the complaint of the launcher', async () => {
-      const { status, stderr } = await start({ executable: '/no/such/program' });
+      const { status, stderr } = await through({ executable: '/no/such/program' });
       assert.deepEqual(status, { kind: 'exited', code: 127 });
+      const said = launcherFailure(status, [stderr.trimEnd()]) ?? '';
       assert.match(
-        stderr,
-        /(?:env: .*|^sh: 1: exec: )\/no\/such\/program.*: (?:No such file or directory|not found)\n$/,
+        said,
+        /(?:^env: .*|^sh: 1: exec: |^execve )\/no\/such\/program.*: (?:No such file|not found|ENOENT: )/,
       );
-      assert.match(launcherFailure(status, [stderr.trimEnd()]) ?? '', /\/no\/such\/program/);
+      const folder = await through({ executable: '/etc' });
+      assert.deepEqual(folder.status, { kind: 'exited', code: 126 });
+      assert.match(
+        launcherFailure(folder.status, [folder.stderr.trimEnd()]) ?? '',
+        /\/etc.*(?:Permission denied|EACCES: )/,
+      );
     });
   });
 }
 
+for (const shell of shells) {
+  test(`with ${shell.name} as /bin/sh a path with an equal sign is executed`, async () => {
+    const executable = join(odd, 'c=at');
+    const args = ['/proc/self/cmdline'];
+    const { stdout, stderr } = await start({ executable, args }, machineWith(shell));
+    assert.equal(stderr, '');
+    assert.deepEqual(entries(stdout), [executable, ...args]);
+  });
+}
+
+test("a step of zero's own launcher that fails is named, with its errno", { skip: root }, async () => {
+  const environment = environmentOf({ 'a.b': '1' });
+  const beyond = { soft: 1, hard: 2 ** 52 };
+  const { status, stderr } = await start({ environment, limits: { nofile: beyond } }, tools);
+  assert.deepEqual(status, { kind: 'exited', code: 125 });
+  assert.match(launcherFailure(status, [stderr.trimEnd()]) ?? '', /^setrlimit nofile: EPERM: /);
+});
+
+test("what a service's variables ask of Node, its own launcher does not obey", async () => {
+  const preload = join(folder, 'preload.cjs');
+  writeFileSync(preload, `require('node:fs').writeSync(2, 'preloaded');`);
+  const environment = environmentOf({ 'a.b': '1', NODE_OPTIONS: `--require ${preload}`, LD_DEBUG: 'help' });
+  const args = ['/dev/null'];
+  const { stderr, stdout } = await start({ environment, executable: '/bin/false', args }, tools);
+  // The dynamic linker speaks once, for the service.
+  assert.equal(stderr, '');
+  assert.equal(stdout.toString().split('Valid options for the LD_DEBUG').length, 2);
+});
+
 test('without a shell nothing is added either', { skip: root }, async () => {
-  const { path, argv, environment } = launchChain(
-    { ...plain, listenPid: false, user: { uid: 1, gid: 1, groups: [], switches: true } },
-    tools,
-  );
-  const { stdout } = await run({ path, argv, environment });
+  const user = { uid: 1, gid: 1, groups: [], switches: true };
+  const { stdout } = await start({ listenPid: false, user }, tools);
   assert.equal(stdout.length, 0);
 });
 

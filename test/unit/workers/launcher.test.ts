@@ -14,7 +14,11 @@ const request: LaunchRequest = {
   listenPid: false,
 };
 const www = { uid: 33, gid: 34, groups: [34, 50], switches: true };
-const tools: Tools = { find: (name) => `/usr/bin/${name}`, isDash: () => false };
+const tools: Tools = {
+  find: (name) => `/usr/bin/${name}`,
+  isDash: () => false,
+  ownLauncher: () => ['/usr/bin/node', '/lib/zero/node-launcher.cjs'],
+};
 const withDash: Tools = { ...tools, isDash: () => true };
 
 test('where nothing is wanted the service is executed itself', () => {
@@ -47,7 +51,7 @@ test('limits and user come before the shell', () => {
     '--',
     '/usr/bin/sh',
     '-c',
-    'umask 0022; exec /usr/bin/env -u PWD -u OLDPWD -u SHLVL -u _ -- LISTEN_PID=$$ "$@"',
+    'umask 0022; LISTEN_PID=$$ exec /usr/bin/env -u PWD -u OLDPWD -u SHLVL -u _ -- "$@"',
     'sh',
     '/srv/app',
     '--x',
@@ -55,13 +59,10 @@ test('limits and user come before the shell', () => {
   ]);
 });
 
-test('dash executes the service itself, where nothing travels under another name', () => {
+test('dash executes the service itself', () => {
   const { argv } = launchChain({ ...request, umask: 0o22, listenPid: true }, withDash);
   const script = 'umask 0022; unset PWD OLDPWD; LISTEN_PID=$$ exec "$@"';
   assert.deepEqual(argv, ['/usr/bin/sh', '-c', script, 'sh', '/srv/app', '--x', 'a b']);
-  const environment = environmentOf({ 'a.b': '1' });
-  const carrying = launchChain({ ...request, environment, umask: 0o22 }, withDash);
-  assert.match(carrying.argv[2] ?? '', /exec \/usr\/bin\/env -u/);
 });
 
 test('a user without groups, and one that zero already is', () => {
@@ -69,25 +70,77 @@ test('a user without groups, and one that zero already is', () => {
   assert.deepEqual(launchChain({ ...request, user: { ...www, switches: false } }, tools).argv[0], '/srv/app');
 });
 
-test('what shells and the dynamic linker act upon travels under another name', () => {
-  const environment = environmentOf({ A: 'secret', 'a.b': '1', LD_PRELOAD: '/x.so', LC_ALL: 'C' });
-  const { argv, environment: carried } = launchChain({ ...request, environment, user: www }, tools);
-  assert.match(
-    argv.join(' '),
-    /-u ZERO_CARRIED_2 -- "\$ZERO_CARRIED_0" "\$ZERO_CARRIED_1" "\$ZERO_CARRIED_2" "\$@"/,
-  );
-  assert.deepEqual(carried.map(String), [
-    'A=secret',
-    'ZERO_CARRIED_0=a.b=1',
-    'ZERO_CARRIED_1=LD_PRELOAD=/x.so',
-    'ZERO_CARRIED_2=LC_ALL=C',
+test('what dash changes, and what steers the dynamic linker of programs that run as root, has another name in between', () => {
+  const environment = environmentOf({ A: '1', PWD: '/p', LD_PRELOAD: '/x.so', LC_ALL: 'C' });
+  const { argv, environment: carried } = launchChain({ ...request, environment, user: www }, withDash);
+  assert.deepEqual(argv.slice(5, 9), [
+    '/usr/bin/sh',
+    '-c',
+    'unset PWD OLDPWD; export LD_PRELOAD="$ZERO_CARRIED_0"; export PWD="$ZERO_CARRIED_1"; ' +
+      'unset ZERO_CARRIED_0 ZERO_CARRIED_1; exec "$@"',
+    'sh',
   ]);
+  assert.deepEqual(carried.map(String), ['A=1', 'ZERO_CARRIED_1=/p', 'ZERO_CARRIED_0=/x.so', 'LC_ALL=C']);
 });
 
-test('no value is ever an argument', () => {
-  const environment = environmentOf({ A: 'secret', 'a.b': 'secret', PWD: 'secret' });
-  const everything = { ...request, environment, user: www, umask: 0, listenPid: true };
-  assert.doesNotMatch(launchChain(everything, tools).argv.join(' '), /secret/);
+test("zero's own launcher takes over where a shell would lose or change something", () => {
+  const cases: readonly [Tools, string, Record<string, string>][] = [
+    [withDash, '/srv/app', { 'a.b': '1' }],
+    [withDash, '/srv/app', { OPTIND: '1' }],
+    [withDash, '/srv/app', { ZERO_CARRIED_0: '1' }],
+    [tools, '/srv/app', { 'a.b': '1' }],
+    [tools, '/srv/app', { LC_ALL: 'C' }],
+    [tools, '/srv/app', { LD_LIBRARY_PATH: '/x' }],
+    [tools, '/srv/a=b', {}],
+  ];
+  for (const [machine, executable, variables] of cases) {
+    const wanted = { ...request, executable, environment: environmentOf(variables), user: www, umask: 0o22 };
+    const { argv, environment, order } = launchChain({ ...wanted, listenPid: true }, machine);
+    assert.deepEqual(argv, ['/usr/bin/node', '/lib/zero/node-launcher.cjs']);
+    assert.deepEqual(environment, []);
+    assert.deepEqual(order, {
+      executable,
+      argv: [executable, '--x', 'a b'],
+      environment: Object.entries(variables).map(([name, value]) => Buffer.from(`${name}=${value}`)),
+      listenPid: true,
+      user: { uid: 33, gid: 34, groups: [34, 50] },
+      limits: {},
+      umask: 0o22,
+    });
+  }
+});
+
+test('no value is ever an argument, and none reaches a program that runs as root under its own name', () => {
+  const names = ['A', 'PATH', 'a.b', 'spring.datasource.password', 'PWD', 'OPTIND', 'IFS', '_', 'LC_ALL'];
+  const loader = ['LD_PRELOAD', 'LD_LIBRARY_PATH', 'MALLOC_ARENA_MAX'];
+  const environments = [...names, ...loader].flatMap((name, at, all) => [[name], all.slice(at)]);
+  let checked = 0;
+  for (const machine of [tools, withDash])
+    for (const list of environments)
+      for (const user of [null, www])
+        for (const limits of [{}, { nofile: { soft: 10, hard: 20 } }])
+          for (const umask of [undefined, 0o22])
+            for (const listenPid of [false, true])
+              for (const executable of ['/srv/app', '/srv/a=b']) {
+                const environment = environmentOf(
+                  Object.fromEntries(list.map((name) => [name, 'secret\nsecret'])),
+                );
+                const launch = launchChain(
+                  { ...request, executable, environment, user, limits, umask, listenPid },
+                  machine,
+                );
+                assert.doesNotMatch(launch.argv.join('\0'), /secret/);
+                const first = launch.argv[0] ?? '';
+                const asRoot = first.endsWith('/prlimit') || first.endsWith('/setpriv');
+                const seen = launch.environment.map((entry) => entry.toString().split('=')[0] ?? '');
+                if (asRoot)
+                  assert.deepEqual(
+                    seen.filter((name) => loader.includes(name)),
+                    [],
+                  );
+                checked += 1;
+              }
+  assert.equal(checked, 1536);
 });
 
 test('a LISTEN_PID of the config stays', () => {

@@ -96,21 +96,91 @@ test('EAGAIN is tried again with a growing delay that starts anew', () => {
   assert.equal(timers.at(-1)?.ms, 1);
 });
 
-test('beyond the limit whole lines are dropped, counted, and reported once when half is free', () => {
+test('beyond the limit whole lines are dropped and counted until half is free', () => {
   const { write, texts, dropped, answer, sink } = controlled({ limit: 10 });
   assert.equal(write('12345\n'), true);
   assert.equal(write('678\n'), true);
   assert.equal(write('x\n'), false);
   assert.equal(write('y\nz\n'), false);
-  assert.deepEqual(dropped, []);
   answer();
-  assert.deepEqual(dropped, [[3, 6]]);
+  assert.deepEqual(dropped, [
+    [1, 2],
+    [2, 4],
+  ]);
   assert.equal(write('a\n'), true);
   answer();
   answer();
   assert.deepEqual(texts(), ['12345\n', '678\n', 'a\n']);
   assert.deepEqual(sink.dropped, { lines: 3, bytes: 6 });
-  assert.equal(dropped.length, 1);
+  assert.equal(dropped.length, 2);
+});
+
+test('what is dropped is reported at the first drop, every 10 seconds while more is, and at the end', () => {
+  const { write, dropped, timers, answer, sink } = controlled({ limit: 10 });
+  const take = () => dropped.splice(0);
+  write('12345678\n');
+  write('1\n');
+  assert.deepEqual(take(), [[1, 2]]);
+  write('2\n');
+  write('3\n4\n');
+  assert.deepEqual(take(), []);
+  assert.deepEqual(
+    timers.map(({ ms }) => ms),
+    [10_000],
+  );
+  timers.at(-1)?.callback();
+  assert.deepEqual(take(), [[3, 6]]);
+  assert.equal(timers.length, 2);
+  // Nothing more: no report, and no timer that wakes zero up for nothing.
+  timers.at(-1)?.callback();
+  assert.deepEqual(take(), []);
+  assert.equal(timers.length, 2);
+  write('5\n');
+  assert.deepEqual(take(), [[1, 2]]);
+  assert.equal(timers.length, 3);
+  write('6');
+  answer();
+  assert.deepEqual(take(), [[0, 1]]);
+  // The reader falls behind again before the 10 seconds are over: one report more, when it has caught up.
+  write('12345678\n');
+  write('7\n');
+  assert.deepEqual(take(), []);
+  answer();
+  assert.deepEqual(take(), [[1, 2]]);
+  assert.equal(timers.length, 3);
+  assert.deepEqual(sink.dropped, { lines: 6, bytes: 13 });
+});
+
+test('a sink that is closed while it drops reports the rest and has no timer left', () => {
+  const { write, dropped, timers, sink } = controlled({ limit: 10 });
+  write('12345678\n');
+  write('1\n');
+  write('2\n');
+  sink.close();
+  assert.deepEqual(dropped, [
+    [1, 2],
+    [1, 2],
+  ]);
+  assert.equal(timers.at(-1)?.cancelled, true);
+  assert.equal(write('3\n'), false);
+  assert.equal(timers.length, 1);
+  assert.equal(dropped.length, 2);
+});
+
+test('a report that is written to the sink that drops does not disturb it', () => {
+  const reports: string[] = [];
+  const { write, sink, texts, answer } = controlled({
+    limit: 10,
+    onDropped: (lines, bytes) => {
+      reports.push(`${lines} ${bytes}`);
+      sink.offer(Buffer.from('log\n'), reports);
+    },
+  });
+  // Nothing waits, and still it does not fit.
+  assert.equal(write('12345678901\n'), false);
+  answer();
+  assert.deepEqual(reports, ['1 12']);
+  assert.deepEqual(texts(), ['log\n']);
 });
 
 test('who keeps what is not taken is not counted', () => {

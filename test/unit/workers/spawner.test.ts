@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { linux } from '../../../src/linux/kernel.ts';
 import { processStat } from '../../../src/linux/procfs.ts';
+import type { LaunchRequest } from '../../../src/workers/launcher.ts';
 import { resolveRelease } from '../../../src/workers/release.ts';
 import { SpawnError, spawn, spawnWorker } from '../../../src/workers/spawner.ts';
 import { resolveUser } from '../../../src/workers/target-user.ts';
@@ -136,20 +137,28 @@ test('a true LISTEN_PID also as another user', {
 });
 
 test('an error says what was started, which call failed and what to do', () => {
-  const request = { path: '/no/such', argv: ['x'], environment: [], descriptors: new Map<number, number>() };
+  const request: LaunchRequest = {
+    executable: '/no/such',
+    args: [],
+    environment: new Map(),
+    user: null,
+    limits: {},
+    umask: undefined,
+    listenPid: false,
+  };
+  const nothing = { directory: '/', descriptors: new Map<number, number>() };
   assert.throws(
-    () => spawn(linux, request, '/srv/app'),
+    () => spawn(linux, request, nothing),
     (error: unknown) =>
       error instanceof SpawnError &&
       error.step === 'posix_spawn' &&
       error.code === 'ENOENT' &&
-      /^start \/srv\/app: posix_spawn .*ENOENT.*: it was removed/.test(error.message),
+      /^start \/no\/such: posix_spawn .*ENOENT.*: it was removed/.test(error.message),
   );
-  const large = ['x', 'y'.repeat(3 << 20)];
-  assert.throws(() => spawn(linux, { ...request, path: '/bin/true', argv: large }, '/bin/true'), {
-    code: 'E2BIG',
-  });
-  assert.throws(() => spawn(linux, { ...request, path: '/bin/true', directory: '/no/such' }, '/bin/true'), {
+  const executable = '/bin/true';
+  const args = ['y'.repeat(3 << 20)];
+  assert.throws(() => spawn(linux, { ...request, executable, args }, nothing), { code: 'E2BIG' });
+  assert.throws(() => spawn(linux, { ...request, executable }, { ...nothing, directory: '/no/such' }), {
     step: 'chdir',
   });
 });

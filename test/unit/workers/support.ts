@@ -16,7 +16,7 @@ import type { RuntimeConfig } from '../../../src/config/schema.ts';
 import type { ExitStatus, Usage } from '../../../src/lifecycle/facts.ts';
 import { linux } from '../../../src/linux/kernel.ts';
 import type { SocketAddress } from '../../../src/linux/sockaddr.ts';
-import { type SpawnRequest, spawnProcess } from '../../../src/linux/spawn.ts';
+import { spawnProcess } from '../../../src/linux/spawn.ts';
 import { WorkerOutput } from '../../../src/workers/output.ts';
 import { ProcessTable } from '../../../src/workers/process-table.ts';
 import { Sink } from '../../../src/workers/sink.ts';
@@ -66,22 +66,6 @@ export function outputFile(): { fd: number; read: () => Buffer } {
     return readFileSync(path);
   };
   return { fd, read };
-}
-
-/** Starts a process, waits for its end, and returns everything it wrote. */
-export async function run(
-  request: Omit<SpawnRequest, 'descriptors'> & { descriptors?: Map<number, number> },
-): Promise<Ended> {
-  const stdout = outputFile();
-  const stderr = outputFile();
-  const descriptors = new Map([
-    ...(request.descriptors ?? []),
-    [1, stdout.fd] as const,
-    [2, stderr.fd] as const,
-  ]);
-  const pid = spawnProcess({ ...request, descriptors });
-  const exit = await ended(pid);
-  return { pid, ...exit, stdout: stdout.read(), stderr: stderr.read().toString() };
 }
 
 /**

@@ -1,0 +1,35 @@
+import { deserialize, serialize } from 'node:v8';
+import type { RuntimeConfig } from '../config/schema.ts';
+import type { TargetUser } from './target-user.ts';
+
+/**
+ * What zero's own launcher, node-launcher.ts, is to do: the whole of it comes over a descriptor, never as arguments.
+ */
+export interface LaunchOrder {
+  /** Absolute. */
+  readonly executable: string;
+  /** The first one included. */
+  readonly argv: readonly string[];
+  /** `NAME=value` each. */
+  readonly environment: readonly Buffer[];
+  /** Add LISTEN_PID. */
+  readonly listenPid: boolean;
+  readonly user: Pick<TargetUser, 'uid' | 'gid' | 'groups'> | null;
+  readonly limits: RuntimeConfig['limits'];
+  /** Permission bits; undefined keeps those of the launcher. */
+  readonly umask: number | undefined;
+}
+
+/** An order together with the descriptors that the program is to have. */
+export interface CompleteOrder extends LaunchOrder {
+  readonly descriptors: readonly number[];
+}
+
+/** As bytes that the same or a later Node reads. */
+export function encodeOrder(order: CompleteOrder): Buffer {
+  return serialize(order);
+}
+
+export function decodeOrder(bytes: Buffer): CompleteOrder {
+  return deserialize(bytes);
+}
