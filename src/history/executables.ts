@@ -65,11 +65,11 @@ export class Executables {
     });
   }
 
-  /** Removes all but these. */
-  prune(hashes: ReadonlySet<string>): Promise<void> {
+  /** Removes all but those that `isWanted` wants, which is asked right before each is removed. */
+  prune(isWanted: (hash: string) => boolean): Promise<void> {
     return this.#next(async () => {
       for (const name of await fs.promises.readdir(this.#folder).catch(() => [])) {
-        if (!hashes.has(name))
+        if (!isWanted(name))
           await fs.promises.rm(path.join(this.#folder, name), { recursive: true, force: true });
       }
     });

@@ -26,8 +26,12 @@ const sync = promisify(fs.fsync);
 export interface HistoryFileOptions {
   /** Milliseconds of the wall clock. */
   readonly clock: () => number;
-  /** Told once when it cannot be written, and again after it could be in between. */
+  /** Called once when the file cannot be written. Lines are kept in memory then, and written with the next one or by `retry`. */
   readonly failed: (error: unknown, file: string) => void;
+  /** Called when a line could be written again. */
+  readonly recovered: () => void;
+  /** Called when the file cannot be read, or not be brought to the disk. */
+  readonly warn: (error: unknown, file: string) => void;
   readonly limit?: number;
 }
 
@@ -62,16 +66,31 @@ export class HistoryFile {
     this.#unwritten.push(...lines.map((line) => ({ at, ...line }) as HistoryLine));
     this.#unwritten = this.#unwritten.slice(-UNWRITTEN);
     if (this.#unwritten.length === 0) return;
-    const text = this.#unwritten.map((line) => `${writeLine(line)}\n`).join('');
     try {
-      withSpare(() => this.#write(text));
-      this.#unwritten = [];
-      this.#broken = false;
-      this.#sync();
+      this.#flush();
     } catch (error) {
-      if (!this.#broken) this.#options.failed(error, this.file);
+      const isFirst = !this.#broken;
+      // Before it is reported: the report changes the state, which is written again.
       this.#broken = true;
+      if (isFirst) this.#options.failed(error, this.file);
+      return;
     }
+    const wasBroken = this.#broken;
+    this.#broken = false;
+    if (wasBroken) this.#options.recovered();
+  }
+
+  /** Writes the lines that could not be written. Throws what fs does. */
+  retry(): void {
+    if (this.#unwritten.length > 0) this.#flush();
+    this.#broken = false;
+  }
+
+  #flush(): void {
+    const text = this.#unwritten.map((line) => `${writeLine(line)}\n`).join('');
+    withSpare(() => this.#write(text));
+    this.#unwritten = [];
+    this.#sync();
   }
 
   /** Resolves when what was written is on the disk, or cannot be. */
@@ -103,7 +122,7 @@ export class HistoryFile {
     try {
       return fs.readFileSync(file, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#options.failed(error, file);
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#options.warn(error, file);
       return '';
     }
   }
@@ -137,7 +156,7 @@ export class HistoryFile {
     if (fd === null) return;
     this.#synced = this.#synced
       .then(() => sync(fd))
-      .catch((error: unknown) => this.#options.failed(error, this.file));
+      .catch((error: unknown) => this.#options.warn(error, this.file));
   }
 }
 

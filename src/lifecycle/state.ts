@@ -82,6 +82,12 @@ export function generationOf(state: State, id: number | null): Generation | unde
   return state.generations.find((generation) => generation.id === id);
 }
 
+/** The generation that serves now; null where none does, or the first one has not passed its gates. */
+export function servingGeneration(state: State): number | null {
+  const incumbent = generationOf(state, state.incumbent);
+  return incumbent?.stage.name === 'serving' ? incumbent.id : null;
+}
+
 /** The candidate of the handover in progress. */
 export function candidateOf(handover: Handover | null): number | null {
   return handover && 'candidate' in handover.step ? handover.step.candidate : null;

@@ -2,7 +2,7 @@
  * What zero writes to disk: the state and the history. A file that cannot be written is reported once, and written again with backoff; the
  * service is not touched. Deadline: the next attempt.
  */
-import { type Context, emit, report, reportFailure } from './context.ts';
+import { type Context, emit, reportFailure } from './context.ts';
 import type { StoredFile } from './effects.ts';
 import type { Failure } from './facts.ts';
 import { type Retry, retryAfter } from './retry.ts';
@@ -27,12 +27,8 @@ export function onWriteFailed(context: Context, file: StoredFile, failure: Failu
   state.storage[file] = { failure, since: before?.since ?? state.now, retry };
 }
 
-export function onWritten(context: Context, file: StoredFile): void {
-  const before = context.state.storage[file];
-  if (before === null) return;
-  context.state.storage[file] = null;
-  const message = `${before.failure.subject ?? file} is written again`;
-  report(context, { event: 'warning', about: before.failure.step, message });
+export function onWritten({ state }: Context, file: StoredFile): void {
+  state.storage[file] = null;
 }
 
 export function tickStorage(context: Context): void {

@@ -14,9 +14,9 @@ export interface EngineOptions {
   readonly behaviour?: typeof step;
   /** The number of the first generation. */
   readonly firstGeneration: number;
-  /** Does what the core asks. What comes of it is posted as an event, at once or later. Must not throw. */
+  /** Does what the core asks. What comes of it is posted as an event, at once or later. */
   readonly perform: (effect: Effect) => void;
-  /** An exception in `step`. The event has not happened then: the state stays the last consistent one. Must not throw. */
+  /** An exception in a step or an effect. An event whose step failed has not happened: the state stays the last consistent one. Must not throw. */
   readonly failed: (step: string, error: unknown) => void;
   /**
    * Called after a batch of events, when the state may have changed and every effect was performed.
@@ -62,11 +62,20 @@ export class Engine {
     let happened = false;
     for (let next = this.queue.shift(); next; next = this.queue.shift()) {
       if (next.type !== 'tick') happened = true;
-      for (const effect of this.step(next)) this.options.perform(effect);
+      for (const effect of this.step(next)) this.perform(effect);
     }
     this.draining = false;
     this.arm();
     this.options.settled(this.state, happened);
+  }
+
+  private perform(effect: Effect): void {
+    try {
+      this.options.perform(effect);
+    } catch (error) {
+      // Whatever it is, the events behind it are still to come.
+      this.options.failed(`perform ${effect.type}`, error);
+    }
   }
 
   private step(happening: Happening): readonly Effect[] {

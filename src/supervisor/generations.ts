@@ -4,46 +4,44 @@ import { ListenerError } from '../listeners/listener-error.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
 import type { Prepared } from './prepare.ts';
+import type { PreparedReleases } from './prepared-releases.ts';
 import { type Post, type WorkerContext, WorkerProcess } from './worker-process.ts';
 
 interface Held {
-  readonly prepared: Prepared;
   readonly processes: Map<string, WorkerProcess>;
   /** Of the worker that was started first. */
   firstLane: number | null;
 }
 
-/** What the shell holds for each generation: what it was prepared with, and its processes. */
+/** The processes of each generation. */
 export class Generations {
   readonly #context: WorkerContext;
+  readonly #releases: PreparedReleases;
   readonly #held = new Map<number, Held>();
 
-  constructor(context: WorkerContext) {
+  constructor(context: WorkerContext, releases: PreparedReleases) {
     this.#context = context;
+    this.#releases = releases;
   }
 
-  add(generation: number, prepared: Prepared): void {
-    this.#held.set(generation, { prepared, processes: new Map(), firstLane: null });
+  add(generation: number): void {
+    this.#held.set(generation, { processes: new Map(), firstLane: null });
     this.#context.output.open(generation);
   }
 
   prepared(generation: number): Prepared | undefined {
-    return this.#held.get(generation)?.prepared;
-  }
-
-  /** What every generation that is there was prepared with. */
-  living(): Prepared[] {
-    return [...this.#held.values()].map(({ prepared }) => prepared);
+    return this.#releases.ofGeneration(generation);
   }
 
   /** Starts one process; its pid, or why there is none. */
   spawn(key: WorkerKey, { lane, relief }: Omit<Post, 'first'>): number | Failure {
     const held = this.#held.get(key.generation);
-    if (!held) throw new Error(`generation ${key.generation} is not held`);
+    const prepared = this.prepared(key.generation);
+    if (!held || !prepared) throw new Error(`generation ${key.generation} is not held`);
     if (!relief) held.firstLane ??= lane;
     const post = { lane, relief, first: relief ? undefined : (held.firstLane ?? lane) };
     try {
-      const process = new WorkerProcess(key, post, held.prepared, this.#context);
+      const process = new WorkerProcess(key, post, prepared, this.#context);
       forgetEarlier(held.processes, key);
       held.processes.set(nameOf(key), process);
       return process.pid;
@@ -79,19 +77,12 @@ export class Generations {
     return { ...failure, reason, output: process.lines() };
   }
 
-  /** Values of the environments that were given to services, for those who must not repeat them. */
-  secrets(): string[] {
-    return [...this.#held.values()].flatMap(({ prepared }) =>
-      [...prepared.release.environment.values()].map((value) => value.toString()),
-    );
-  }
-
-  /** Lets go of a generation, its listeners included. */
+  /** Releases everything of a generation, its listeners included. */
   release(generation: number): void {
     const held = this.#held.get(generation);
     this.#held.delete(generation);
     for (const process of held?.processes.values() ?? []) process.close();
-    held?.prepared.close();
+    this.#releases.release(generation);
     this.#context.output.close(generation);
   }
 

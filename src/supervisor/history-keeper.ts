@@ -27,8 +27,14 @@ export interface HistoryContext {
   readonly clock: () => number;
   readonly hash: Hash;
   readonly report: (fact: Fact) => void;
-  /** What the generations that are there were prepared with. */
-  readonly living: () => readonly Prepared[];
+  /** The executables that run, or are going to: their copies are kept. */
+  readonly inUse: () => readonly string[];
+  /** The generation that serves. */
+  readonly serving: () => number | null;
+  /** The file cannot be written. `retry` is the next attempt then. */
+  readonly failed: (error: unknown, file: string) => void;
+  /** It could be written again. */
+  readonly recovered: () => void;
 }
 
 /** Writes down what served, keeps its executables, and finds what can be gone back to. Nothing of it touches the service. */
@@ -37,14 +43,14 @@ export class HistoryKeeper {
   readonly #file: HistoryFile;
   readonly #executables: Executables;
   readonly #warned = new Set<string>();
-  /** The generation that serves. */
-  #serving: number | null = null;
+  /** The generation that served at the last line; the record of that alone. */
+  #recorded: number | null = null;
 
   constructor(context: HistoryContext) {
     this.#context = context;
-    const { dataDirectory, clock, hash } = context;
-    const failed = (error: unknown, file: string) => this.#warn(`write history ${file}: ${messageOf(error)}`);
-    this.#file = new HistoryFile(dataDirectory, { clock, failed });
+    const { dataDirectory, clock, hash, failed, recovered } = context;
+    const warn = (error: unknown, file: string) => this.#warn(`history ${file}: ${messageOf(error)}`);
+    this.#file = new HistoryFile(dataDirectory, { clock, failed, recovered, warn });
     this.#executables = new Executables(dataDirectory, hash);
   }
 
@@ -60,10 +66,15 @@ export class HistoryKeeper {
   }
 
   record(fact: Fact): void {
-    const lines = linesOf(fact, this.#serving);
+    const lines = linesOf(fact, this.#recorded);
     if (lines.length === 0) return;
-    for (const line of lines) if (line.event === 'serves') this.#serving = line.generation;
+    for (const line of lines) if (line.event === 'serves') this.#recorded = line.generation;
     this.#file.append(lines);
+  }
+
+  /** Writes the lines that could not be written. Throws what fs does. */
+  retry(): void {
+    this.#file.retry();
   }
 
   /** The generation serves: its executable is kept, in the background. */
@@ -99,8 +110,15 @@ export class HistoryKeeper {
     await this.#prune().catch((error) => this.#warn(`remove old executables: ${messageOf(error)}`));
   }
 
-  /** Finds the release that is to be gone back to. Throws RollbackError. */
-  async earlier(rollback: Rollback, incumbent: number | null): Promise<Earlier> {
+  /**
+   * Finds the release to roll back to. Throws RollbackError.
+   * @param claim called with the executable before anything is waited for
+   */
+  async earlier(
+    rollback: Rollback,
+    incumbent: number | null,
+    claim: (executable: string) => void,
+  ): Promise<Earlier> {
     const history = this.#read();
     const entry = chooseEarlier(history, rollback.to, this.#current(history, incumbent));
     if (typeof entry === 'string') throw new RollbackError(entry);
@@ -109,6 +127,7 @@ export class HistoryKeeper {
     const impossible = (reason: string) =>
       new RollbackError(`generation ${generation} cannot be run again: ${reason}`);
     if (found.from === null) throw impossible(found.reason);
+    claim(found.executable);
     if (found.from === 'copy') {
       const intact = await this.#executables.isIntact(found.executable, found.sha256).catch(messageOf);
       if (typeof intact === 'string') throw impossible(`its copy ${found.executable}: ${intact}`);
@@ -123,7 +142,7 @@ export class HistoryKeeper {
   document(): HistoryDocument {
     const generations = this.#read().entries.map((entry) => ({
       ...entryDocument(entry),
-      serving: entry.generation === this.#serving,
+      serving: entry.generation === this.#context.serving(),
       rollback: this.#rollback(entry),
     }));
     return { version: PROTOCOL, generations };
@@ -144,7 +163,7 @@ export class HistoryKeeper {
         `history ${file}: lines of a newer zero are ignored: ${newer.length} (${versions}). They stay in the file.`,
       );
     }
-    return foldHistory(lines, this.#serving, this.#context.clock());
+    return foldHistory(lines, this.#context.serving(), this.#context.clock());
   }
 
   #current({ entries }: History, incumbent: number | null): KnownRelease | null {
@@ -164,12 +183,10 @@ export class HistoryKeeper {
   }
 
   async #prune(): Promise<void> {
-    const running = this.#context.living().map(({ release }) => this.#executables.hashOf(release.executable));
-    const keep = new Set([
-      ...lastExecutables(this.#read(), KEPT),
-      ...running.filter((hash) => hash !== null),
-    ]);
-    await this.#executables.prune(keep);
+    const last = new Set(lastExecutables(this.#read(), KEPT));
+    const isInUse = (hash: string) =>
+      this.#context.inUse().some((executable) => this.#executables.hashOf(executable) === hash);
+    await this.#executables.prune((hash) => last.has(hash) || isInUse(hash));
   }
 
   /** Where its release can be had from, as `zero history` says it. */

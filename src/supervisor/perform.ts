@@ -13,6 +13,7 @@ import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
 import type { Keepers } from './keepers.ts';
 import type { Prepared } from './prepare.ts';
+import type { PreparedReleases } from './prepared-releases.ts';
 
 /** What the performer works on. */
 export interface PerformerContext {
@@ -21,7 +22,12 @@ export interface PerformerContext {
   readonly listeners: Listeners;
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
-  readonly prepare: (rollback: Rollback | null) => Promise<Prepared | Failure>;
+  readonly releases: PreparedReleases;
+  /** @param claim called with the executable as soon as it is known, so that its file is kept meanwhile */
+  readonly prepare: (
+    rollback: Rollback | null,
+    claim: (executable: string) => void,
+  ) => Promise<Prepared | Failure>;
   /** A generation was made of what was prepared. */
   readonly adopted: (generation: number, prepared: Prepared) => void;
   /** A generation serves now: what the supervisor itself takes from a config is that of this one. */
@@ -53,15 +59,13 @@ function requireAll(signal: string, delivery: Delivery | undefined): void {
 export class Performer {
   readonly #context: PerformerContext;
   readonly #handlers: Handlers;
-  /** Prepared for a handover and not yet a generation's. */
-  readonly #prepared = new Map<number, Prepared>();
 
   constructor(context: PerformerContext) {
     this.#context = context;
-    const { generations, listeners, keepers, inspectLanes, promoted, killHook, write } = context;
+    const { generations, releases, listeners, keepers, inspectLanes, promoted, killHook, write } = context;
     this.#handlers = {
       adopt: ({ handover, generation }) => this.#adopt(handover, generation),
-      discard: ({ handover }) => this.#discard(handover),
+      discard: ({ handover }) => releases.discard(handover),
       listen_again: ({ generation }) => {
         const prepared = generations.prepared(generation);
         if (prepared) listeners.relisten(prepared.acquired);
@@ -141,17 +145,10 @@ export class Performer {
   }
 
   #adopt(handover: number, generation: number): void {
-    const prepared = this.#prepared.get(handover);
-    if (!prepared) throw new Error(`nothing was prepared for handover ${handover}`);
-    this.#prepared.delete(handover);
-    this.#context.generations.add(generation, prepared);
-    this.#context.adopted(generation, prepared);
-  }
-
-  #discard(handover: number): void {
-    const prepared = this.#prepared.get(handover);
-    this.#prepared.delete(handover);
-    prepared?.close();
+    const { releases, generations, adopted } = this.#context;
+    const prepared = releases.adopt(handover, generation);
+    generations.add(generation);
+    adopted(generation, prepared);
   }
 
   #spawn({ generation, worker, incarnation, lane, relief }: Extract<Effect, { type: 'spawn' }>): void {
@@ -179,8 +176,9 @@ export class Performer {
   }
 
   #configOf({ of }: RunHook): Config | undefined {
+    const { releases } = this.#context;
     const prepared =
-      'handover' in of ? this.#prepared.get(of.handover) : this.#context.generations.prepared(of.generation);
+      'handover' in of ? releases.ofHandover(of.handover) : releases.ofGeneration(of.generation);
     return prepared?.config;
   }
 
@@ -195,18 +193,19 @@ export class Performer {
   }
 
   async #resolve(handover: number, rollback: Rollback | null): Promise<void> {
-    const { prepare, post } = this.#context;
-    const result = await prepare(rollback).catch((error: unknown): Failure => {
+    const { prepare, post, releases } = this.#context;
+    const claim = (executable: string) => releases.claim(handover, executable);
+    const result = await prepare(rollback, claim).catch((error: unknown): Failure => {
       // A step that no part of it has a word for; anything but a system call is a defect, and the reason says where.
       const reason =
         isSystemFailure(error) || !(error instanceof Error) ? String(error) : String(error.stack);
       return { step: 'prepare', reason };
     });
+    releases.settle(handover, 'config' in result ? result : null);
     if (!('config' in result)) {
       post({ type: 'resolve_failed', handover, failure: result });
       return;
     }
-    this.#prepared.set(handover, result);
     post({ type: 'resolved', handover, settings: result.settings });
   }
 }

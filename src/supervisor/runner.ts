@@ -47,7 +47,7 @@ export class Runner {
   constructor(context: RunnerContext) {
     const { listeners, timers, now, boundary, kernel, runCommand, behaviour } = context;
     const post: Engine['post'] = (happening) => this.engine.post(happening);
-    const generations = new Generations({ ...context, post });
+    const generations = new Generations({ ...context, post }, context.releases);
     const shared = { generations, listeners, timers, post };
     const failed = (step: string) => (error: unknown) => boundary.caught(step, error);
     const keepers = {

@@ -1,10 +1,10 @@
 import os from 'node:os';
 
-/** What the supervisor does when it gets a signal (SPEC section 6). */
+/** What the supervisor does when it receives a signal (docs/guide/operating.md). */
 export interface SignalActions {
   reload(signal: string): void;
   stop(signal: string, now: boolean): void;
-  reopenLogs(signal: string): void;
+  reopenLogs(): void;
   upgrade(signal: string): void;
   forward(signal: string): void;
 }
@@ -66,8 +66,10 @@ export class Signals {
     else if (name === settings.reload) actions.reload(name);
     else if (name === 'SIGTERM' || name === 'SIGINT') actions.stop(name, false);
     else if (name === 'SIGQUIT') actions.stop(name, true);
-    else if (name === 'SIGUSR1') actions.reopenLogs(name);
+    else if (name === 'SIGUSR1') actions.reopenLogs();
     else if (name === 'SIGUSR2') actions.upgrade(name);
-    else if (settings.forward.includes(name)) actions.forward(name);
+    // Also SIGUSR1, SIGUSR2 and SIGHUP where the config lists them. A stop signals the workers in its own way.
+    const isOwn = ['SIGTERM', 'SIGINT', 'SIGQUIT', settings?.reload].includes(name);
+    if (settings?.forward.includes(name) && !isOwn) actions.forward(name);
   }
 }

@@ -42,6 +42,7 @@ export class StateFile {
   readonly file: string;
   readonly #name: string;
   readonly #failed: (error: unknown) => void;
+  readonly #recovered: () => void;
   readonly #bootId = bootId();
   readonly #supervisor: SavedProcess = {
     pid: process.pid,
@@ -51,8 +52,12 @@ export class StateFile {
   #content: (() => SavedState) | null = null;
   #broken = false;
 
-  /** @param failed called when the file cannot be written; `retry` is the next attempt then */
-  constructor(instance: Instance, failed: (error: unknown) => void) {
+  /**
+   * @param failed called once when the file cannot be written; the next state is the next attempt, or `retry`
+   * @param recovered called when a state could be written again
+   */
+  constructor(instance: Instance, failed: (error: unknown) => void, recovered: () => void) {
+    this.#recovered = recovered;
     this.file = path.join(instance.runtimeDirectory, 'state.json');
     this.#name = instance.name;
     this.#failed = failed;
@@ -65,13 +70,18 @@ export class StateFile {
     if (this.#state === null && processes.length === 0 && listeners.length === 0) return;
     this.#state = state;
     this.#content = () => this.#document(state, processes, listeners);
-    if (this.#broken) return;
     try {
       this.#write();
     } catch (error) {
+      const isFirst = !this.#broken;
+      // Before it is reported: the report changes the state, which is written again.
       this.#broken = true;
-      this.#failed(error);
+      if (isFirst) this.#failed(error);
+      return;
     }
+    const wasBroken = this.#broken;
+    this.#broken = false;
+    if (wasBroken) this.#recovered();
   }
 
   /** Writes the newest state, after a failure. Throws what fs does. */

@@ -30,7 +30,7 @@ async function run({ source, version }: SuperviseOptions): Promise<number> {
   const signals = new Signals({
     reload: (signal) => supervisor?.reload(signal),
     stop: (signal, now) => supervisor?.stop(signal, now),
-    reopenLogs: (signal) => supervisor?.reopenLogs(signal),
+    reopenLogs: () => supervisor?.reopenLogs(),
     upgrade: (signal) => supervisor?.upgrade(signal),
     forward: (signal) => supervisor?.forward(signal),
   });

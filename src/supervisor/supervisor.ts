@@ -2,9 +2,10 @@ import type { Config } from '../config/index.ts';
 import type { StatusDocument } from '../control/documents.ts';
 import { EventLog } from '../control/event-log.ts';
 import { type ControlServer, createControlServer } from '../control/server.ts';
+import type { StoredFile } from '../lifecycle/effects.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
-import type { State } from '../lifecycle/state.ts';
+import { type State, servingGeneration } from '../lifecycle/state.ts';
 import { linux } from '../linux/kernel.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
@@ -38,6 +39,7 @@ import { ListenerLog } from './listener-log.ts';
 import { logWriter } from './log-writer.ts';
 import { Meter } from './meter.ts';
 import { type Prepared, prepare } from './prepare.ts';
+import { PreparedReleases } from './prepared-releases.ts';
 import { Runner } from './runner.ts';
 import { signalWorkers } from './signal-workers.ts';
 import type { Signals } from './signals.ts';
@@ -80,6 +82,7 @@ export class Supervisor {
   readonly #stdout: Sink;
   readonly #stderr: Sink;
   readonly #listeners: ListenerSet;
+  readonly #releases = new PreparedReleases();
   readonly #runner: Runner;
   readonly #desk: ControlDesk;
   readonly #lanes: LaneLog;
@@ -108,7 +111,7 @@ export class Supervisor {
       version: options.version,
       fd: STDERR,
       writer: logWriter(this.#stderr, STDERR),
-      secrets: () => this.#runner.generations.secrets(),
+      secrets: () => this.#releases.secrets(),
       timers: systemTimers,
     });
     this.finished = new Promise((resolve) => {
@@ -136,7 +139,13 @@ export class Supervisor {
       clock: Date.now,
       hash: hashCommand(commands),
       report,
-      living: () => this.#runner.generations.living(),
+      inUse: () => this.#releases.executables(),
+      serving: () => servingGeneration(this.#state),
+      failed: (error, file) => {
+        const failure = writeFailure('write history', file, error);
+        post({ type: 'write_failed', file: 'history', failure });
+      },
+      recovered: () => post({ type: 'done', effect: { type: 'write', file: 'history' } }),
     });
     this.#desk = new ControlDesk(
       post,
@@ -156,10 +165,16 @@ export class Supervisor {
       changed: () => this.reload('watch'),
       warn: (message) => report({ event: 'warning', about: 'watch', message }),
     });
-    const file = new StateFile(options.instance, (error) => {
-      const failure = writeFailure('write state', file.file, error);
-      post({ type: 'write_failed', file: 'state', failure });
-    });
+    const written = (stored: StoredFile) => () =>
+      post({ type: 'done', effect: { type: 'write', file: stored } });
+    const file = new StateFile(
+      options.instance,
+      (error) => {
+        const failure = writeFailure('write state', file.file, error);
+        post({ type: 'write_failed', file: 'state', failure });
+      },
+      written('state'),
+    );
     this.#recorder = new StateRecorder(this.#listeners, new ListenerLog(report), file);
     this.#runner = new Runner({
       kernel,
@@ -177,9 +192,10 @@ export class Supervisor {
       output: this.#output,
       firstGeneration: this.#history.firstGeneration(),
       inspectLanes: () => this.#lanes.lookSoon(),
-      write: (stored) => (stored === 'state' ? this.#recorder.retry() : undefined),
+      write: (stored) => (stored === 'state' ? this.#recorder : this.#history).retry(),
       answer: (ticket, refusal) => this.#desk.answer(ticket, refusal),
-      prepare: (rollback) => this.#prepare(rollback),
+      releases: this.#releases,
+      prepare: (rollback, claim) => this.#prepare(rollback, claim),
       adopted: (generation, prepared) => this.#history.adopted(generation, prepared),
       promoted: (generation, prepared) => {
         this.#promoted(prepared);
@@ -247,15 +263,17 @@ export class Supervisor {
     this.#runner.engine.post({ type: 'stop', by, now: immediately });
   }
 
-  /** Opens the log again, and lets the service do the same. */
-  reopenLogs(signal: string): void {
+  /** Opens zero's own files again. */
+  reopenLogs(): void {
     this.#telemetry.reopen();
-    this.forward(signal);
   }
 
   /** Passes a signal on to every worker. */
   forward(signal: string): void {
-    for (const process of this.#runner.generations.processes()) process.signal(signal);
+    for (const process of this.#runner.generations.processes()) {
+      for (const refusal of process.signal(signal).refused)
+        this.#report({ event: 'error', step: 'signal', message: describeRefusal(signal, refusal) });
+    }
   }
 
   /** SIGUSR2. */
@@ -325,7 +343,7 @@ export class Supervisor {
     this.#report({ event: 'error', step, message: `${what}: ${why}` });
   }
 
-  async #prepare(rollback: Rollback | null) {
+  async #prepare(rollback: Rollback | null, claim: (executable: string) => void) {
     const { source, config } = this.#options;
     const first = this.#isFirstHandover();
     const result = await prepare(
@@ -334,7 +352,7 @@ export class Supervisor {
       {
         listeners: this.#listeners,
         environment: this.#environment,
-        earlier: async () => rollback && this.#history.earlier(rollback, this.#state.incumbent),
+        earlier: async () => rollback && this.#history.earlier(rollback, this.#state.incumbent, claim),
       },
     );
     this.#recorder.look();

@@ -4,6 +4,7 @@ import type { Fact } from '../../src/lifecycle/facts.ts';
 import type { Happening } from '../../src/supervisor/engine.ts';
 import { Generations } from '../../src/supervisor/generations.ts';
 import type { Prepared } from '../../src/supervisor/prepare.ts';
+import { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
 import { settingsOf } from '../../src/supervisor/settings.ts';
 import { OutputLog } from '../../src/workers/output-log.ts';
 import { ProcessTable } from '../../src/workers/process-table.ts';
@@ -20,6 +21,7 @@ export class FakeShell {
   readonly listeners = new FakeListeners();
   readonly timers = new FakeTimers();
   readonly table: ProcessTable;
+  readonly releases = new PreparedReleases();
   readonly generations: Generations;
   readonly posted: Happening[] = [];
   readonly reported: Fact[] = [];
@@ -28,19 +30,22 @@ export class FakeShell {
     this.kernel = new FakeKernel(options);
     this.table = new ProcessTable(this.kernel);
     const sink = new Sink({ fd: -1, system: { open: () => NOWHERE, after: () => () => {} } });
-    this.generations = new Generations({
-      runtimeDirectory: '/run/zero/simulated',
-      kernel: this.kernel,
-      table: this.table,
-      stdout: sink,
-      stderr: sink,
-      output: new OutputLog(),
-      timers: this.timers,
-      runCommand: () => () => Promise.resolve({ kind: 'exited', code: 0 }),
-      listeners: this.listeners,
-      post: (happening) => this.posted.push(happening),
-      report: (fact) => this.reported.push(fact),
-    });
+    this.generations = new Generations(
+      {
+        runtimeDirectory: '/run/zero/simulated',
+        kernel: this.kernel,
+        table: this.table,
+        stdout: sink,
+        stderr: sink,
+        output: new OutputLog(),
+        timers: this.timers,
+        runCommand: () => () => Promise.resolve({ kind: 'exited', code: 0 }),
+        listeners: this.listeners,
+        post: (happening) => this.posted.push(happening),
+        report: (fact) => this.reported.push(fact),
+      },
+      this.releases,
+    );
     this.table.start();
   }
 
@@ -79,7 +84,9 @@ export class FakeShell {
       source: null,
       close: () => acquired.release(),
     };
-    this.generations.add(generation, prepared);
+    this.releases.settle(generation, prepared);
+    this.releases.adopt(generation, generation);
+    this.generations.add(generation);
     return prepared;
   }
 

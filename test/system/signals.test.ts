@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { readFileSync, renameSync } from 'node:fs';
-import { join } from 'node:path';
+import { on } from 'node:events';
+import { readFileSync, renameSync, watch } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { assertUntouched, nextReady, startPuppetService, startServing } from '../support/puppet-service.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -13,29 +14,51 @@ async function caughtUp(zero: Zero): Promise<void> {
   await zero.fact('warning', { about: 'signal' }, cursor);
 }
 
+/** Resolves when a file of this name appears. */
+async function appears(file: string): Promise<void> {
+  const watcher = watch(dirname(file));
+  try {
+    for await (const [, name] of on(watcher, 'change')) if (name === basename(file)) return;
+  } finally {
+    watcher.close();
+  }
+}
+
 function eventsIn(file: string): string[] {
   const lines = readFileSync(file, 'utf8').trim().split('\n').filter(Boolean);
   return lines.map((line) => JSON.parse(line).event);
 }
 
 describe('SIGUSR1', () => {
-  it('opens logging.file again, and is passed on to the service', DEADLINE, async (t) => {
+  it('opens logging.file again, and is not passed on to the service', DEADLINE, async (t) => {
     const file = join(temporaryFolder(t), 'zero.log');
-    // Facts go to the file, so that the service's own line in it is what the test can wait for.
+    // A worker that does not handle SIGUSR1 would die of it.
     const { zero, puppets } = await startPuppetService(t, { application: { logging: { file } } });
     const puppet = await nextReady(puppets);
-    await puppet.onSignal('SIGUSR1', 'report');
     renameSync(file, `${file}.1`);
+    const opened = appears(file);
     zero.signal('SIGUSR1');
-    await puppet.event('signal', { signal: 'SIGUSR1' });
+    await opened;
+    await puppet.onSignal('SIGTERM', 'report');
     zero.signal('SIGTERM');
+    await puppet.event('signal', { signal: 'SIGTERM' });
+    await puppet.exit(0);
     assert.deepEqual(await zero.exited, { code: 0, signal: null });
     const before = eventsIn(`${file}.1`);
     const after = eventsIn(file);
     assert.equal(before[0], 'supervisor_started');
     assert.ok(!before.includes('stop_requested'));
     assert.ok(after.includes('stop_requested'));
+    assert.ok(![...before, ...after].includes('worker_restarting'));
     assert.equal(after.at(-1), 'supervisor_stopped');
+  });
+
+  it('is passed on as well where forward_signals lists it', DEADLINE, async (t) => {
+    const runtime = { forward_signals: ['SIGUSR1'] };
+    const { zero, incumbent } = await startServing(t, { runtime });
+    await incumbent.onSignal('SIGUSR1', 'report');
+    zero.signal('SIGUSR1');
+    await incumbent.event('signal', { signal: 'SIGUSR1' });
   });
 
   it('is the reload signal where the config says so', DEADLINE, async (t) => {
@@ -53,9 +76,7 @@ describe('SIGUSR2', () => {
     const service = await startServing(t);
     await caughtUp(service.zero);
     // Of Node's two signals this is the one that starts its inspector.
-    await service.incumbent.onSignal('SIGUSR1', 'report');
     service.zero.signal('SIGUSR1');
-    await service.incumbent.event('signal', { signal: 'SIGUSR1' });
     await caughtUp(service.zero);
     assert.doesNotMatch(service.zero.log.text, /Debugger listening/);
     assert.deepEqual(service.zero.log.all('worker_exited'), []);

@@ -78,7 +78,7 @@ describe('a candidate is rolled back, and what waits for it is served, when it',
     const requests = await sendRequests(t, await zero.address('http'), 10);
     const failure = await rolledBack(service);
     assert.equal(failure.step, 'stall');
-    assert.match(failure.reason, /^worker 0 hangs: connections wait for it .* for 500 ms$/);
+    assert.match(failure.reason, /^worker 0 is hung: connections wait for it .* for 500 ms$/);
     await assertUntouched(service, incumbent);
     await assertRelieved(service, requests);
     await zero.fact('worker_killed', { pid: candidate.pid });

@@ -19,6 +19,8 @@ function start(t: TestContext, folder = join(temporaryFolder(t), 'data'), limit?
   const history = new HistoryFile(folder, {
     clock: () => Date.parse('2026-11-24T12:00:00Z'),
     failed: (error) => failures.push(error instanceof Error ? error.message : String(error)),
+    recovered: () => {},
+    warn: (error) => failures.push(error instanceof Error ? error.message : String(error)),
     ...(limit === undefined ? {} : { limit }),
   });
   t.after(() => history.synced());

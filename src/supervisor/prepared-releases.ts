@@ -1,0 +1,71 @@
+import type { Prepared } from './prepare.ts';
+
+/**
+ * The one owner of what was prepared: for a handover first, then for the generation that was made of it. Whoever removes files asks here
+ * what is still in use.
+ */
+export class PreparedReleases {
+  readonly #ofHandover = new Map<number, Prepared>();
+  readonly #ofGeneration = new Map<number, Prepared>();
+  /** Executables of handovers that are being prepared, from the moment when they were found. */
+  readonly #claimed = new Map<number, string>();
+
+  /** The handover is going to run this file; nothing else of it is known yet. */
+  claim(handover: number, executable: string): void {
+    this.#claimed.set(handover, executable);
+  }
+
+  /** The preparation of a handover has ended; null: without a release. */
+  settle(handover: number, prepared: Prepared | null): void {
+    this.#claimed.delete(handover);
+    if (prepared) this.#ofHandover.set(handover, prepared);
+  }
+
+  /** What was prepared for the handover belongs to this generation from now on. Throws Error where nothing was. */
+  adopt(handover: number, generation: number): Prepared {
+    const prepared = this.#ofHandover.get(handover);
+    if (!prepared) throw new Error(`nothing was prepared for handover ${handover}`);
+    this.#ofHandover.delete(handover);
+    this.#ofGeneration.set(generation, prepared);
+    return prepared;
+  }
+
+  ofHandover(handover: number): Prepared | undefined {
+    return this.#ofHandover.get(handover);
+  }
+
+  ofGeneration(generation: number): Prepared | undefined {
+    return this.#ofGeneration.get(generation);
+  }
+
+  /** Releases what was prepared for a handover that makes no generation. Idempotent. */
+  discard(handover: number): void {
+    const prepared = this.#ofHandover.get(handover);
+    this.#ofHandover.delete(handover);
+    prepared?.close();
+  }
+
+  /** Releases what a generation held. Idempotent. */
+  release(generation: number): void {
+    const prepared = this.#ofGeneration.get(generation);
+    this.#ofGeneration.delete(generation);
+    prepared?.close();
+  }
+
+  /** Everything that is prepared, of handovers and of generations. */
+  all(): Prepared[] {
+    return [...this.#ofHandover.values(), ...this.#ofGeneration.values()];
+  }
+
+  /** The paths of all executables that run, or are going to. */
+  executables(): string[] {
+    return [...this.#claimed.values(), ...this.all().map(({ release }) => release.executable)];
+  }
+
+  /** Values of the environments that are given to services, for those who must not repeat them. */
+  secrets(): string[] {
+    return this.all().flatMap(({ release }) =>
+      [...release.environment.values()].map((value) => value.toString()),
+    );
+  }
+}
