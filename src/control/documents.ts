@@ -12,6 +12,27 @@ type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonl
 const milliseconds = z.number();
 const orNull = <T extends z.ZodMiniType>(schema: T) => z.nullable(schema);
 
+const exitStatus = z.object({
+  kind: z.string(),
+  code: z.exactOptional(z.int()),
+  signal: z.exactOptional(z.string()),
+  core_dumped: z.exactOptional(z.boolean()),
+});
+
+const failure = z.object({
+  step: z.string(),
+  reason: z.string(),
+  /** What the step was performed on. */
+  subject: z.exactOptional(z.string()),
+  /** The errno's name where a system call refused. */
+  errno: z.exactOptional(z.string()),
+  generation: z.exactOptional(z.int()),
+  worker: z.exactOptional(z.int()),
+  exit: z.exactOptional(exitStatus),
+  /** The last lines the worker wrote, oldest first. */
+  output: z.exactOptional(z.array(z.string())),
+});
+
 const workerStatus = z.object({
   worker: z.int(),
   pid: orNull(z.int()),
@@ -24,6 +45,8 @@ const workerStatus = z.object({
   lane: orNull(z.int()),
   /** Times it was started again. */
   restarts: z.int(),
+  /** Why the kernel refuses every signal to it. Left out where it does not. */
+  problem: z.exactOptional(z.string()),
 });
 
 const generationStatus = z.object({
@@ -82,31 +105,12 @@ const statusDocument = z.object({
   generations: z.array(generationStatus),
   listeners: z.array(listenerStatus),
   steering: orNull(steeringStatus),
+  /** Steps that failed and are attempted again. Not sent by supervisors from before the header Zero-Protocol. */
+  problems: z.exactOptional(z.array(failure)),
   retiring: z.array(z.int()),
 });
 
 /** `kind`: `exited` with `code`, `signaled` with `signal` and `core_dumped`, or `unknown`. */
-const exitStatus = z.object({
-  kind: z.string(),
-  code: z.exactOptional(z.int()),
-  signal: z.exactOptional(z.string()),
-  core_dumped: z.exactOptional(z.boolean()),
-});
-
-const failure = z.object({
-  step: z.string(),
-  reason: z.string(),
-  /** What the step was performed on. */
-  subject: z.exactOptional(z.string()),
-  /** The errno's name where a system call refused. */
-  errno: z.exactOptional(z.string()),
-  generation: z.exactOptional(z.int()),
-  worker: z.exactOptional(z.int()),
-  exit: z.exactOptional(exitStatus),
-  /** The last lines the worker wrote, oldest first. */
-  output: z.exactOptional(z.array(z.string())),
-});
-
 const historyDocument = z.object({
   version: z.int(),
   /** Oldest first. */

@@ -39,7 +39,7 @@ export class EventLog {
     return this.#newest;
   }
 
-  append(fact: Fact): void {
+  report(fact: Fact): void {
     this.#newest += 1;
     const time = new Date(this.#clock()).toISOString();
     const text = JSON.stringify({ time, ...factDocument(fact) });

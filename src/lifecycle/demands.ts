@@ -37,8 +37,13 @@ export interface Change {
   readonly status: 'asked' | 'installed' | 'failed';
 }
 
-/** Demands whose last effect failed. */
-export type Retries = { -readonly [D in keyof Demands]?: Retry };
+/** Demands whose last effect failed, and why. */
+export type Retries = { -readonly [D in keyof Demands]?: FailedDemand };
+
+interface FailedDemand {
+  readonly retry: Retry;
+  readonly failure: Failure;
+}
 
 const NAMES: readonly (keyof Demands)[] = ['steering', 'attend', 'drain', 'stalls', 'verify', 'prepare'];
 
@@ -50,11 +55,11 @@ export function demand(context: Context): void {
   state.demands = wanted;
   for (const name of NAMES) {
     const changed = !isSame(before[name], wanted[name]);
-    const retry = state.retries[name];
+    const failed = state.retries[name];
     if (changed) delete state.retries[name];
-    else if (retry === undefined || state.now < retry.at) continue;
+    else if (failed === undefined || state.now < failed.retry.at) continue;
     // Its answer decides what follows; without one the attempt counts as failed.
-    else state.retries[name] = retryAfter(state.now, retry);
+    else state.retries[name] = { ...failed, retry: retryAfter(state.now, failed.retry) };
     if (name === 'steering') steer(context);
     else emit(context, effectOf(name, wanted));
   }
@@ -136,13 +141,13 @@ export function onDemandFailed(
   if (name === 'steering') state.change = { number: change, status: 'failed' };
   const before = state.retries[name];
   if (before === undefined) reportFailure(context, failure);
-  state.retries[name] = before ?? retryAfter(state.now, before);
+  state.retries[name] = { failure, retry: before?.retry ?? retryAfter(state.now, null) };
   return true;
 }
 
 /** When a demand that failed is sent again; Infinity for never. */
 export function demandsDeadline({ retries }: State): number {
-  return Math.min(...NAMES.map((name) => retries[name]?.at ?? Number.POSITIVE_INFINITY));
+  return Math.min(...NAMES.map((name) => retries[name]?.retry.at ?? Number.POSITIVE_INFINITY));
 }
 
 /** The demands of a state. */

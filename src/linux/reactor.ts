@@ -16,6 +16,8 @@ const EVENTS = { readable: EPOLLIN, hangup: 0 } as const;
 const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
 const TOKEN_OFFSET = EVENT_SIZE - 8;
 const BATCH = 64;
+/** A watch whose callback fails this often in a row ends. */
+const MAX_FAILURES = 10;
 const WAKEUP_TOKEN = 0n;
 const ONE = Buffer.alloc(8);
 ONE.writeBigUInt64LE(1n);
@@ -31,14 +33,15 @@ interface Instance {
 /**
  * Tells when descriptors become readable (also: end-of-file, an error, the end of a pidfd's process). All of them share
  * one level-triggered epoll instance, on which one thread of libuv's pool waits while something is watched. Meanwhile
- * the program stays alive; with the last watch closed it may end. A callback that throws is an uncaught exception.
+ * the program stays alive; with the last watch closed it may end. A callback that throws is an uncaught exception; one that
+ * throws ten times in a row is not called again.
  */
 export class Reactor {
   #instance: Instance | null = null;
   #waiting = false;
   #dispatching = false;
   #nextToken = WAKEUP_TOKEN + 1n;
-  readonly #watches = new Map<bigint, { fd: number; onReadable: () => void }>();
+  readonly #watches = new Map<bigint, { fd: number; onReadable: () => void; failures: number }>();
   // A thread blocked in a system call would keep process.exit() and a crash from ending the process.
   readonly #wake = () => {
     if (this.#instance) writeSync(this.#instance.wakeup, ONE);
@@ -57,7 +60,7 @@ export class Reactor {
       this.#proceed();
       throw error;
     }
-    this.#watches.set(token, { fd, onReadable });
+    this.#watches.set(token, { fd, onReadable, failures: 0 });
     this.#proceed();
     return { close: () => this.#unwatch(token) };
   }
@@ -103,6 +106,23 @@ export class Reactor {
     releaseMemory(instance.scratch);
   }
 
+  #call(token: bigint): void {
+    const watch = this.#watches.get(token);
+    if (!watch) return;
+    try {
+      watch.onReadable();
+      watch.failures = 0;
+    } catch (error) {
+      watch.failures += 1;
+      // Level-triggered: a descriptor that its callback cannot read would be reported for ever.
+      if (watch.failures >= MAX_FAILURES) this.#unwatch(token);
+      // An uncaught exception, which keeps no other descriptor from being read.
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
+
   #dispatch(instance: Instance): void {
     const events = Buffer.alloc(EVENT_SIZE * BATCH);
     this.#dispatching = true;
@@ -111,7 +131,7 @@ export class Reactor {
       for (let index = 0; index < count; index += 1) {
         const token = events.readBigUInt64LE(index * EVENT_SIZE + TOKEN_OFFSET);
         if (token === WAKEUP_TOKEN) readSync(instance.wakeup, Buffer.alloc(8));
-        else this.#watches.get(token)?.onReadable();
+        else this.#call(token);
       }
     } finally {
       // Level-triggered: what a throwing callback left unreported is reported again.

@@ -65,7 +65,7 @@ export class HistoryKeeper {
     setImmediate(() => this.#file.append([line]));
   }
 
-  record(fact: Fact): void {
+  report(fact: Fact): void {
     const lines = linesOf(fact, this.#recorded);
     if (lines.length === 0) return;
     for (const line of lines) if (line.event === 'serves') this.#recorded = line.generation;

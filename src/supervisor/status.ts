@@ -1,5 +1,6 @@
 import type { StatusDocument } from '../control/documents.ts';
 import { PROTOCOL } from '../control/version.ts';
+import { type FailureDocument, failureDocument } from '../facts/parts.ts';
 import { type Generation, retiringGenerations } from '../lifecycle/generation.ts';
 import type { Handover } from '../lifecycle/handover.ts';
 import { candidateOf, type State } from '../lifecycle/state.ts';
@@ -33,6 +34,7 @@ export function statusOf({ name, version, startedAt, now, state, listeners }: St
     pending: state.pending !== null,
     generations: state.generations.map((generation) => generationStatus(generation, now)),
     listeners: listenerStatus(listeners),
+    problems: problemsOf(state),
     steering: steering && steered ? steeringStatus(steering) : null,
     retiring: retiringGenerations(state).map(({ id }) => id),
   };
@@ -90,8 +92,19 @@ function generationStatus(generation: Generation, now: number): StatusDocument['
       waiting: life.name === 'up' ? life.waiting : [],
       lane: settings.handover.steered ? lane : null,
       restarts: Math.max(0, incarnation - 1),
+      ...(life.name === 'stopping' && life.refused !== null && { problem: life.refused }),
     })),
   };
+}
+
+/** Steps that failed and are attempted again: what the shell is to keep doing, and files that cannot be written. */
+function problemsOf({ retries, storage, generations }: State): FailureDocument[] {
+  const demands = Object.values(retries).map(({ failure }) => failure);
+  const files = Object.values(storage).flatMap((unwritten) => (unwritten ? [unwritten.failure] : []));
+  const backlogs = generations.flatMap(({ id, relisten }) =>
+    relisten ? [{ step: 'listen', reason: `the backlog of generation ${id} could not be set again` }] : [],
+  );
+  return [...demands, ...files, ...backlogs].map(failureDocument);
 }
 
 function steeringStatus({ main, canary, preview }: Steering): StatusDocument['steering'] {

@@ -34,6 +34,16 @@ async function run({ source, version }: SuperviseOptions): Promise<number> {
     upgrade: (signal) => supervisor?.upgrade(signal),
     forward: (signal) => supervisor?.forward(signal),
   });
+  // The last line of the error boundary: what no callback, effect or step has caught.
+  const caught = (step: string) => (error: unknown) => {
+    if (supervisor?.caught(step, error)) return;
+    process.stderr.write(`zero: ${error instanceof Error ? error.stack : String(error)}\n`);
+    exitNow(COULD_NOT_START);
+  };
+  const uncaught = caught('uncaught exception');
+  const unhandled = caught('unhandled rejection');
+  process.on('uncaughtException', uncaught);
+  process.on('unhandledRejection', unhandled);
   try {
     const config = source.load();
     const instance = instanceOf(config);
@@ -48,6 +58,8 @@ async function run({ source, version }: SuperviseOptions): Promise<number> {
     return COULD_NOT_START;
   } finally {
     signals.close();
+    process.off('uncaughtException', uncaught);
+    process.off('unhandledRejection', unhandled);
   }
 }
 

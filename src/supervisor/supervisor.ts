@@ -40,6 +40,7 @@ import { logWriter } from './log-writer.ts';
 import { Meter } from './meter.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { PreparedReleases } from './prepared-releases.ts';
+import { Reporter } from './reporter.ts';
 import { Runner } from './runner.ts';
 import { signalWorkers } from './signal-workers.ts';
 import type { Signals } from './signals.ts';
@@ -99,7 +100,10 @@ export class Supervisor {
   readonly #footprint = new Footprint(systemTimers);
   readonly #telemetry: TelemetryDesk;
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact));
+  // The history first: who is told of a fact may look there.
+  #reporter: Reporter | null = null;
   #signals: Signals | null = null;
+  #isLeaving = false;
   #finish: (code: number) => void = () => {};
 
   constructor(options: SupervisorOptions) {
@@ -206,7 +210,13 @@ export class Supervisor {
       verdict: (tickets, verdict) => this.#desk.tell(tickets, verdict),
       runHook: (hook, config) => hooks.run(hook, config),
       killHook: (hook) => hooks.kill(hook),
-      exit: (exit) => void this.#leave(exit),
+      exit: (exit) => {
+        const code = exitCodeOf(exit);
+        this.#leave(code).catch((error: unknown) => {
+          boundary.caught('exit', error);
+          this.#finish(code);
+        });
+      },
       settled: (state, happened) => {
         const processes = this.#runner.generations.processes();
         this.#recorder.settled(state, processes);
@@ -221,6 +231,7 @@ export class Supervisor {
       report,
       ownSocket: (inode) => this.#listeners.nameOf(inode),
     });
+    this.#reporter = new Reporter([this.#history, this.#telemetry, this.#events, this.#desk, this.#admin]);
   }
 
   get #state(): State {
@@ -251,6 +262,13 @@ export class Supervisor {
       this.#admin.configure(config.application.admin);
       void this.#watch.configure(config);
     });
+  }
+
+  /** Reports an exception that nothing else has caught. Returns false where no service runs that the process should live for. */
+  caught(step: string, error: unknown): boolean {
+    const isNeeded = this.#runner.generations.processes().length > 0 || this.#isLeaving;
+    if (isNeeded) this.#boundary.caught(step, error);
+    return isNeeded;
   }
 
   /** Asks for a handover. */
@@ -329,12 +347,7 @@ export class Supervisor {
   }
 
   #report(fact: Fact): void {
-    // First: who is told of it may look there.
-    this.#history.record(fact);
-    this.#telemetry.report(fact);
-    this.#events.append(fact);
-    this.#desk.report(fact);
-    this.#admin.report(fact);
+    (this.#reporter ?? this.#telemetry).report(fact);
   }
 
   #error(step: string, error: unknown, subject?: string): void {
@@ -381,9 +394,8 @@ export class Supervisor {
     this.#signals?.configure({ reload: options.reload_signal, forward: runtime.forward_signals });
   }
 
-  async #leave(exit: ExitStatus): Promise<void> {
-    const code =
-      exit.kind === 'signaled' ? 128 + signalNumber(exit.signal) : exit.kind === 'exited' ? exit.code : 1;
+  async #leave(code: number): Promise<void> {
+    this.#isLeaving = true;
     this.#runner.close();
     this.#lanes.close();
     this.#watch.close();
@@ -406,4 +418,10 @@ export class Supervisor {
     await this.#control?.close();
     this.#finish(code);
   }
+}
+
+/** What the supervisor exits with, as the service did: 128 + the number of the signal that ended it. */
+function exitCodeOf(exit: ExitStatus): number {
+  if (exit.kind === 'signaled') return 128 + signalNumber(exit.signal);
+  return exit.kind === 'exited' ? exit.code : 1;
 }

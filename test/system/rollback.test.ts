@@ -243,7 +243,10 @@ describe('zero rollback says why it cannot, and touches nothing:', () => {
     const candidate = await puppets.next();
     const { code, stderr } = await command(t, zero, 'rollback');
     assert.equal(code, 1);
-    assert.match(stderr, /handover 3 is in progress \(step \w+\)\. "zero abort" returns to generation 2 at once/);
+    assert.match(
+      stderr,
+      /handover 3 is in progress \(step \w+\)\. "zero abort" returns to generation 2 at once/,
+    );
     const named = startCommand(t, zero, ['rollback', '--to', '1']);
     await zero.fact('reload_requested', { by: 'zero rollback', merged: true });
     await candidate.exit(1);

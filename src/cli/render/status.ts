@@ -5,6 +5,7 @@ import type {
   WorkerStatus,
 } from '../../control/protocol.ts';
 import { columnsOf } from './columns.ts';
+import { fold } from './fold.ts';
 import { clipped, duration, type Paint, safe, table } from './style.ts';
 
 const WIDTH = 80;
@@ -19,6 +20,7 @@ export function renderStatus(status: StatusDocument, paint: Paint): string {
     ...status.generations.flatMap((generation) => generationLines(generation, paint)),
     ...(status.generations.length === 0 ? ['no generation'] : []),
     '',
+    ...problemLines(status, paint),
     ...listenerLines(status),
     ...steeringLines(status),
   ];
@@ -80,9 +82,19 @@ function workerLines(workers: readonly WorkerStatus[]): string[] {
     restarts === 0 ? '' : `${restarts} restarts`,
   ]);
   return table(rows).flatMap((line, index) => {
-    const waiting = workers[index]?.waiting ?? [];
-    return waiting.length === 0 ? [line] : [line, ...wrapped('    waits for ', waiting.map(safe))];
+    const { waiting = [], problem } = workers[index] ?? {};
+    return [
+      line,
+      ...(waiting.length === 0 ? [] : wrapped('    waits for ', waiting.map(safe))),
+      ...(problem === undefined ? [] : fold(safe(problem), WIDTH - 4, '').map((text) => `    ${text}`)),
+    ];
   });
+}
+
+function problemLines({ problems = [] }: StatusDocument, paint: Paint): string[] {
+  return problems.flatMap(({ reason }) =>
+    fold(`${safe(reason)} (attempted again)`, WIDTH, '  ').map((line) => paint('red', line)),
+  );
 }
 
 function listenerLines({ listeners }: StatusDocument): string[] {

@@ -18,7 +18,7 @@ test('status --watch draws again when something happens, and each second', async
     ...STATUS,
     generations: generation ? [generation, { ...generation, id: 4, stage: 'starting' }] : [],
   };
-  sights.events.append({ event: 'handover_started', handover: 2, incumbent: 3 });
+  sights.events.report({ event: 'handover_started', handover: 2, incumbent: 3 });
   await at.printed('generation 4  starting');
   control.document = { ...STATUS, uptime_ms: 99_000 };
   at.tick();
@@ -48,11 +48,11 @@ test('with --json it is a line for each change, and time alone is none', async (
   const code = status({ json: true, watch: true }, at.context);
   await at.printed('"incumbent":3');
   control.document = { ...STATUS, uptime_ms: 99_000 };
-  sights.events.append({ event: 'warning', about: 'x', message: 'y' });
+  sights.events.report({ event: 'warning', about: 'x', message: 'y' });
   const { asked } = control;
   await control.until(() => control.asked > asked);
   control.document = { ...STATUS, incumbent: 4 };
-  sights.events.append({ event: 'generation_promoted', generation: 4, previous: 3 });
+  sights.events.report({ event: 'generation_promoted', generation: 4, previous: 3 });
   await at.printed('"incumbent":4');
   at.interrupt();
   assert.equal(await code, 0);

@@ -9,7 +9,7 @@ const LARGE: Fact = { event: 'warning', about: 'x', message: 'x'.repeat(1000) };
 
 function logOf(count: number, limits = { count: 10, size: 10_000 }): EventLog {
   const log = new EventLog(() => 0, limits);
-  for (let number = 1; number <= count; number += 1) log.append(fact(number));
+  for (let number = 1; number <= count; number += 1) log.report(fact(number));
   return log;
 }
 
@@ -26,9 +26,9 @@ describe('the events that are kept', () => {
 
   it('have a bound in size; the newest is always there', () => {
     const log = logOf(3, { count: 10, size: 500 });
-    log.append(LARGE);
+    log.report(LARGE);
     assert.deepEqual(numbers(log, 0), [4]);
-    log.append(fact(5));
+    log.report(fact(5));
     assert.deepEqual(numbers(log, 0), [5]);
   });
 
@@ -55,7 +55,7 @@ describe('the stream of events', () => {
     const feed = eventFeed(log, undefined);
     assert.deepEqual(told(feed.next()), [`id: ${idOf(log, 2)}`]);
     assert.equal(feed.next(), '');
-    log.append(fact(3));
+    log.report(fact(3));
     assert.match(feed.next() ?? '', new RegExp(`^id: ${idOf(log, 3)}\ndata: \\{.*"generation":3\\}\n\n$`));
     assert.equal(feed.next(), '');
   });
@@ -80,7 +80,7 @@ describe('the stream of events', () => {
     const log = logOf(1);
     const feed = eventFeed(log, undefined);
     feed.next();
-    for (let number = 2; number <= 20; number += 1) log.append(fact(number));
+    for (let number = 2; number <= 20; number += 1) log.report(fact(number));
     const [gap, first] = told(feed.next());
     assert.match(gap ?? '', /^event: gap\n.*\ndata: \{"missed":9\}$/s);
     assert.match(first ?? '', /"generation":11/);
