@@ -6,7 +6,10 @@ import type { Settings } from './settings.ts';
 import { generationOf, type State } from './state.ts';
 import { newWorker, spawnWorker } from './worker.ts';
 
-/** Makes the candidate of a handover and orders its workers. An incumbent with a process keeps its lanes and its clients meanwhile. */
+/**
+ * Makes the candidate of a handover and orders its workers. An incumbent with a process keeps its lanes and its clients
+ * meanwhile.
+ */
 export function startCandidate(context: Context, handover: Handover, settings: Settings): void {
   const { state } = context;
   const incumbent = generationOf(state, state.incumbent);
@@ -36,7 +39,9 @@ export function startCandidate(context: Context, handover: Handover, settings: S
   for (const worker of candidate.workers) spawnWorker(context, candidate, worker);
 }
 
-/** A generation that has served, or whose processes (rescue workers too) run although they have not passed their gates. */
+/**
+ * A generation that has served, or whose processes (rescue workers too) run although they have not passed their gates.
+ */
 function isWorthKeeping(incumbent: Generation): boolean {
   if (incumbent.stage.name === 'serving') return true;
   return incumbent.stage.name === 'starting' && incumbent.workers.some(({ life }) => life.name === 'up');

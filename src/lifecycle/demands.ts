@@ -1,7 +1,7 @@
 /*
- * Demands: what the shell must keep doing as long as it is asked for. All of them follow from the rest of the state, so that steering can
- * never lag behind what was decided. A demand is sent when it changes. One that failed is sent again with backoff, until it is performed or
- * changes.
+ * Demands: what the shell must keep doing as long as it is asked for. All of them follow from the rest of the state, so
+ * that steering can never lag behind what was decided. A demand is sent when it changes. One that failed is sent again
+ * with backoff, until it is performed or changes.
  */
 import { type Context, emit, report, reportFailure } from './context.ts';
 import { isSame } from './copy.ts';

@@ -8,8 +8,8 @@ import type { Verdict } from './verdicts.ts';
 export type StoredFile = 'state' | 'history';
 
 /**
- * Everything the core can ask of the shell, performed in order. `resolve`, `spawn` and `run_hook` have answers of their own. Every other
- * effect that touches the kernel or a disk is answered by `done` or `failed` (AnsweredEffect).
+ * Everything the core can ask of the shell, performed in order. `resolve`, `spawn` and `run_hook` have answers of their
+ * own. Every other effect that touches the kernel or a disk is answered by `done` or `failed` (AnsweredEffect).
  */
 export type Effect =
   /** Read the config, find the release, bind the listeners; answered by `resolved` or `resolve_failed`. */
@@ -20,9 +20,14 @@ export type Effect =
   | { readonly type: 'discard'; readonly handover: number }
   /** Start the process on its lane, and its gates; answered by `spawned` or `spawn_failed`. */
   | ({ readonly type: 'spawn'; readonly lane: number; readonly relief: boolean } & WorkerKey)
-  /** A process that listened with a backlog of its own is there, or was: the listeners take their configured one again. */
+  /**
+   * A process that listened with a backlog of its own is there, or was: the listeners take their configured one again.
+   */
   | { readonly type: 'listen_again'; readonly generation: number }
-  /** A worker exited or is ready: look for lanes that a service shut down, and for sockets on the address that are no lanes. */
+  /**
+   * A worker exited or is ready: look for lanes that a service shut down, and for sockets on the address that are no
+   * lanes.
+   */
   | { readonly type: 'inspect_lanes' }
   /** A candidate was promoted. */
   | { readonly type: 'promoted'; readonly generation: number }
@@ -35,7 +40,10 @@ export type Effect =
   | { readonly type: 'release'; readonly generation: number }
   /** From now on, until said otherwise: new connections go there. `change` counts these effects. */
   | { readonly type: 'steer'; readonly change: number; readonly steering: Steering }
-  /** From now on exactly these lanes' queues are watched; a connection in one is a `lane_queued`, none at the beginning a `lane_empty`. */
+  /**
+   * From now on exactly these lanes' queues are watched; a connection in one is a `lane_queued`, none at the beginning
+   * a `lane_empty`.
+   */
   | { readonly type: 'attend'; readonly lanes: readonly number[] }
   /** From now on exactly these workers are read again and again; each reading is a `drain_report`. */
   | { readonly type: 'drain'; readonly workers: readonly WorkerKey[] }
@@ -43,7 +51,10 @@ export type Effect =
   | { readonly type: 'watch_stalls'; readonly workers: readonly WorkerKey[] }
   /** From now on this generation is verified; a failure is a `verify_failed`. */
   | { readonly type: 'verify'; readonly generation: number | null }
-  /** Exactly these lanes are made ready to be given to workers, as far as there is time: one that is not is when it is given. */
+  /**
+   * Exactly these lanes are made ready to be given to workers, as far as there is time: one that is not is when it is
+   * given.
+   */
   | { readonly type: 'prepare_lanes'; readonly lanes: readonly number[] }
   /** Start a hook of the config; answered by `hook_finished`, also after `kill_hook`. */
   | RunHook

@@ -24,8 +24,8 @@ export type Event = { readonly at: number } & (
   | ({ readonly type: 'gate_passed'; readonly gate: string } & WorkerKey)
   | ({ readonly type: 'gate_failed'; readonly gate: string; readonly reason: string } & WorkerKey)
   /**
-   * `leftovers`: how many of its descendants outlived it. `output`: the last lines it wrote. `explained`: why, where more is known than
-   * how it exited.
+   * `leftovers`: how many of its descendants outlived it. `output`: the last lines it wrote. `explained`: why, where
+   * more is known than how it exited.
    */
   | ({
       readonly type: 'exited';

@@ -1,6 +1,6 @@
 /**
- * What the project says about itself: one fact, one log line, one stable event name. Facts are plain data so that the log, statsd and
- * Sentry read the same thing. They carry names of variables, never their values.
+ * What the project says about itself: one fact, one log line, one stable event name. Facts are plain data so that the
+ * log, statsd and Sentry read the same thing. They carry names of variables, never their values.
  */
 
 /** How a process left. `unknown`: it was not our child, so the kernel told nobody (waitpid(2)). */
@@ -47,7 +47,10 @@ export type HookName = 'before_reload' | 'after_promote' | 'after_rollback';
 /** How a handover ended. */
 export type HandoverOutcome = 'promoted' | 'rolled_back' | 'failed' | 'aborted' | 'timed_out' | 'superseded';
 
-/** What a caller is answered: how the handover ended, or that it is still in progress when the caller's own time is over. */
+/**
+ * What a caller is answered: how the handover ended, or that it is still in progress when the caller's own time is
+ * over.
+ */
 export type Outcome = HandoverOutcome | 'in_progress';
 
 export type Fact =
@@ -143,7 +146,10 @@ export type Fact =
       readonly pid: number;
       readonly reason: string;
     }
-  /** The kernel refused a signal, and will refuse the next one too: the process keeps running until it exits without one. */
+  /**
+   * The kernel refused a signal, and will refuse the next one too: the process keeps running until it exits without
+   * one.
+   */
   | {
       readonly event: 'worker_not_stoppable';
       readonly generation: number;

@@ -15,8 +15,8 @@ import { amendVerdict } from './verdicts.ts';
 import { onExited, onSignalFailed, onSpawnFailed } from './worker.ts';
 
 /**
- * A generation has failed. A candidate is rolled back; one that was promoted, too, as long as no worker of the generation before it was
- * asked to stop.
+ * A generation has failed. A candidate is rolled back; one that was promoted, too, as long as no worker of the
+ * generation before it was asked to stop.
  */
 export function generationFailed(context: Context, id: number, failure: Failure): void {
   const { state } = context;

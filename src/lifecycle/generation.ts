@@ -15,8 +15,8 @@
  *      v
  *   (removed)
  *
- * A stop of zero moves every generation to stopping. A worker of a retiring generation is asked to stop once its lane is no longer reached
- * and has settled. A generation that could not be steered away from is therefore never stopped.
+ * A stop of zero moves every generation to stopping. A worker of a retiring generation is asked to stop once its lane
+ * is no longer reached and has settled. A generation that could not be steered away from is therefore never stopped.
  *
  * Deadlines: readiness.timeout (handover.ts acts on it), and for each retiring worker settle, drain_timeout and stall.
  */
@@ -52,8 +52,8 @@ export type Stage =
   /** It served before and can again at once: its successor soaks. */
   | { name: 'standby' }
   /**
-   * New connections go elsewhere; it finishes those it has. `successor` serves in its place; `replaced`: because it was promoted, not
-   * because this one failed. `served`: it did before. `signalled`: one of its workers was asked to stop.
+   * New connections go elsewhere; it finishes those it has. `successor` serves in its place; `replaced`: because it was
+   * promoted, not because this one failed. `served`: it did before. `signalled`: one of its workers was asked to stop.
    */
   | {
       name: 'retiring';
@@ -103,7 +103,9 @@ function isRetiring({ stage }: Generation): boolean {
   return (stage.name === 'retiring' && stage.served) || (stage.name === 'stopping' && stage.retired);
 }
 
-/** The generation that this one replaced, as long as it can be rolled back to: no worker of it has been asked to stop. */
+/**
+ * The generation that this one replaced, as long as it can be rolled back to: no worker of it has been asked to stop.
+ */
 export function generationBehind(state: State, id: number): Generation | undefined {
   return state.generations.findLast(
     ({ stage }) => stage.name === 'retiring' && stage.successor === id && stage.replaced && !stage.signalled,
@@ -111,9 +113,10 @@ export function generationBehind(state: State, id: number): Generation | undefin
 }
 
 /**
- * New connections go to `successor` from now on. The generation finishes what it has: handshakes under way come for `settle`, then its
- * queues must be empty and its connections ended or idle, or `drain_timeout` over, before a worker is asked to stop. One that drains by
- * itself is asked right after `settle`: what its queue still had is served as if it had died.
+ * New connections go to `successor` from now on. The generation finishes what it has: handshakes under way come for
+ * `settle`, then its queues must be empty and its connections ended or idle, or `drain_timeout` over, before a worker
+ * is asked to stop. One that drains by itself is asked right after `settle`: what its queue still had is served as if
+ * it had died.
  */
 export function retire(context: Context, generation: Generation, successor: number, replaced: boolean): void {
   const { state } = context;
@@ -136,7 +139,10 @@ function cancelRetirement(context: Context, generation: Generation): void {
   }
 }
 
-/** New connections go to the incumbent again, and the candidate goes. One that had public connections finishes them first. */
+/**
+ * New connections go to the incumbent again, and the candidate goes. One that had public connections finishes them
+ * first.
+ */
 export function returnTo(context: Context, incumbent: Generation, candidate: Generation): void {
   const { name } = incumbent.stage;
   // A first generation that has not passed its gates stays one.
@@ -207,7 +213,10 @@ export function tickLeaving(context: Context, generation: Generation): void {
   stopWhenAllLeft(generation);
 }
 
-/** The kernel may still put new connections into its lane. Where nothing is steered, another generation accepts from the same socket. */
+/**
+ * The kernel may still put new connections into its lane. Where nothing is steered, another generation accepts from the
+ * same socket.
+ */
 function mayReceive(state: State, { settings }: Generation, { lane }: Worker): boolean {
   return settings.handover.steered && isReached(state, lane);
 }

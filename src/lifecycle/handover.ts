@@ -9,10 +9,11 @@
  *                failed, aborted,                          rolled back, aborted, timed out, superseded:
  *                timed out, superseded                     new connections go to the incumbent again
  *
- * preview, canary and soak are left out where the config has none. Promoting ends when the steering change is installed: only then does the
- * old generation retire. A change that the kernel refuses is a failure of the step.
+ * preview, canary and soak are left out where the config has none. Promoting ends when the steering change is
+ * installed: only then does the old generation retire. A change that the kernel refuses is a failure of the step.
  *
- * Deadlines: `until` of preview, canary and soak; readiness.timeout of the candidate (starting). Deadlines of callers: requests.ts.
+ * Deadlines: `until` of preview, canary and soak; readiness.timeout of the candidate (starting). Deadlines of callers:
+ * requests.ts.
  */
 import { startCandidate } from './candidate.ts';
 import { type Context, emit, report } from './context.ts';
@@ -154,7 +155,9 @@ function canaryStep(context: Context, candidate: Generation, handover: Handover,
   reportStep(context, handover, share.percent);
 }
 
-/** The kernel steers everything to the candidate: it serves, and the incumbent stands by during the soak, or retires. */
+/**
+ * The kernel steers everything to the candidate: it serves, and the incumbent stands by during the soak, or retires.
+ */
 export function completePromotion(context: Context): void {
   const { state } = context;
   const { handover } = state;
@@ -194,7 +197,9 @@ function endPromoted(context: Context, handover: Handover): void {
   finish(context, handover, 'promoted', null);
 }
 
-/** The operator ends a preview, a canary or a soak in favour of the candidate. Returns why nothing was done, or null. */
+/**
+ * The operator ends a preview, a canary or a soak in favour of the candidate. Returns why nothing was done, or null.
+ */
 export function proceed(context: Context): string | null {
   const { handover } = context.state;
   const candidate = generationOf(context.state, candidateOf(handover));
@@ -216,7 +221,10 @@ export function proceed(context: Context): string | null {
   }
 }
 
-/** Ends the handover in progress wherever it is: what it prepared is dropped, and new connections go to the incumbent again. */
+/**
+ * Ends the handover in progress wherever it is: what it prepared is dropped, and new connections go to the incumbent
+ * again.
+ */
 export function endHandover(context: Context, outcome: HandoverOutcome, failure: Failure): void {
   const { state } = context;
   const { handover } = state;

@@ -21,7 +21,10 @@ export interface Hook {
   running: { since: number; until: number; killed: boolean } | null;
 }
 
-/** The hook before a candidate is started, as the config has it that was read for it. Returns its number; null where there is none. */
+/**
+ * The hook before a candidate is started, as the config has it that was read for it. Returns its number; null where
+ * there is none.
+ */
 export function hookBefore(context: Context, handover: Handover, settings: Settings): number | null {
   const { state } = context;
   const timeout = settings.hooks.beforeReload;
@@ -46,7 +49,10 @@ export interface Ending {
   readonly outcome: Outcome;
 }
 
-/** The hook after a generation was promoted or rolled back, of the generation that serves. Returns its number; null where there is none. */
+/**
+ * The hook after a generation was promoted or rolled back, of the generation that serves. Returns its number; null
+ * where there is none.
+ */
 export function hookAfter(
   context: Context,
   serving: Generation,

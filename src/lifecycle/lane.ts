@@ -9,8 +9,8 @@
  *     +------------------------------------------------------- away
  *                                   a change without it is installed
  *
- * A change that failed leaves its lanes reached: the kernel may have installed it on some listeners. Deadline: `quietAt`, when no handshake
- * can complete into the lane any more.
+ * A change that failed leaves its lanes reached: the kernel may have installed it on some listeners. Deadline:
+ * `quietAt`, when no handshake can complete into the lane any more.
  */
 import type { Generation } from './generation.ts';
 import type { State } from './state.ts';
@@ -31,7 +31,10 @@ export type LaneState =
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** How many lanes are made at bind: a set for the incumbent, one for the candidate, and one for each that may retire meanwhile. */
+/**
+ * How many lanes are made at bind: a set for the incumbent, one for the candidate, and one for each that may retire
+ * meanwhile.
+ */
 export function lanesNeeded(workers: number, maxRetiring: number): number {
   return workers * (maxRetiring + 2);
 }
@@ -51,8 +54,9 @@ export function takeLane(state: State): number {
 }
 
 /**
- * The lanes that so many workers would get: those that nobody holds and that no handshake can complete into any more, then more at the
- * end. A handshake that was answered while the lane was steered to puts its connection into this lane, however late it completes.
+ * The lanes that so many workers would get: those that nobody holds and that no handshake can complete into any more,
+ * then more at the end. A handshake that was answered while the lane was steered to puts its connection into this lane,
+ * however late it completes.
  */
 export function nextLanes(state: State, count: number): number[] {
   const held = new Set(state.generations.flatMap(({ workers }) => workers.map(({ lane }) => lane)));
@@ -115,9 +119,9 @@ export function noteQueue(state: State, lane: number, queued: number): void {
 }
 
 /**
- * The process of a lane has exited. Nobody knows what its queue holds. A lane that is still reached is read when the steering leaves it. A
- * lane that was never steered to holds only zero's own probes. A lane that is watched already reports its queue. Any other lane is not
- * quiet before its queue has been read.
+ * The process of a lane has exited. Nobody knows what its queue holds. A lane that is still reached is read when the
+ * steering leaves it. A lane that was never steered to holds only zero's own probes. A lane that is watched already
+ * reports its queue. Any other lane is not quiet before its queue has been read.
  */
 export function leaveQueue(state: State, lane: number): void {
   const isAway = state.lanes[lane]?.state.name === 'away';

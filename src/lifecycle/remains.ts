@@ -1,6 +1,6 @@
 /*
- * Remaining processes: what outlives a worker's main process in its session. They may exit on their own for a while, then they get SIGKILL.
- * Deadline: `until`, when SIGKILL is due, or due again.
+ * Remaining processes: what outlives a worker's main process in its session. They may exit on their own for a while,
+ * then they get SIGKILL. Deadline: `until`, when SIGKILL is due, or due again.
  */
 import { type Context, emit, reportFailure } from './context.ts';
 import type { Effect } from './effects.ts';

@@ -1,5 +1,9 @@
+import { type Context, report } from './context.ts';
 import type { ExitStatus } from './facts.ts';
+import type { Generation } from './generation.ts';
 import type { RestartSettings } from './settings.ts';
+import { mayRestart } from './state.ts';
+import type { Worker } from './worker.ts';
 
 /** What the restart policy says of a worker that left: start it after `delay` ms, or not at all. */
 export type Decision =
@@ -31,4 +35,33 @@ export function backoffDelay(
   attempts: number,
 ): number {
   return Math.min(settings.max, settings.initial * settings.factor ** attempts);
+}
+
+/** A worker exited, or could not be started: it waits for its restart, or has ended. */
+export function restartOrEnd(
+  context: Context,
+  generation: Generation,
+  worker: Worker,
+  exit: ExitStatus,
+  uptime: number,
+  daemonised: boolean,
+): void {
+  const { settings } = generation;
+  // The lane of a rescue worker must be served, whatever the policy says of the service.
+  const restart = worker.relief ? { ...settings.restart, policy: 'always' as const } : settings.restart;
+  const decision = decideRestart(restart, exit, worker.attempts, uptime, daemonised);
+  if (!decision.restart) {
+    // Where it ends the supervisor, the 0 of a service that went into the background would be taken for success.
+    worker.life = { name: 'ended', exit: daemonised ? { kind: 'exited', code: 1 } : exit };
+    return;
+  }
+  if (!mayRestart(context.state, generation, worker)) {
+    worker.life = { name: 'ended', exit: null };
+    return;
+  }
+  const { attempts, delay } = decision;
+  worker.attempts = attempts;
+  worker.life = { name: 'backoff', until: context.state.now + delay };
+  const place = { generation: generation.id, worker: worker.index };
+  report(context, { event: 'worker_restarting', ...place, delay, attempt: attempts });
 }

@@ -1,6 +1,7 @@
 /**
- * A generation's own copy of every setting the core decides by. It is taken from the config once, when the generation is made, and never
- * looked up again: a later config cannot change how an older generation is stopped. Durations in milliseconds.
+ * A generation's own copy of every setting the core decides by. It is taken from the config once, when the generation
+ * is made, and never looked up again: a later config cannot change how an older generation is stopped. Durations in
+ * milliseconds.
  */
 export interface Settings {
   readonly path: string;

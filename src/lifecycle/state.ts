@@ -10,8 +10,8 @@ import type { OwedVerdict } from './verdicts.ts';
 import type { Worker } from './worker.ts';
 
 /**
- * Everything the core knows, as plain data: two equal states behave the same for ever after. Times are milliseconds of the monotonic clock
- * that the events carry.
+ * Everything the core knows, as plain data: two equal states behave the same for ever after. Times are milliseconds of
+ * the monotonic clock that the events carry.
  */
 export interface State {
   /** Time of the last event. */
@@ -35,7 +35,10 @@ export interface State {
   stop: Stop | null;
   /** Every lane there is; its number is its place. */
   lanes: Lane[];
-  /** A handshake that was answered before a steering change can complete this much later: the longest time of any config so far. */
+  /**
+   * A handshake that was answered before a steering change can complete this much later: the longest time of any config
+   * so far.
+   */
   handshakeTime: number;
   demands: Demands;
   /** The steering change that was asked for last. */
@@ -109,7 +112,10 @@ export function workerOf(
   return generation && worker?.incarnation === event.incarnation ? { generation, worker } : undefined;
 }
 
-/** Neither a worker that leaves is started again, nor a candidate's while an incumbent serves: that candidate has failed. */
+/**
+ * Neither a worker that leaves is started again, nor a candidate's while an incumbent serves: that candidate has
+ * failed.
+ */
 export function mayRestart(state: State, { id, stage }: Generation, { leave }: Worker): boolean {
   const expendable = (handoverOf(state, id)?.incumbent ?? null) !== null && stage.name !== 'serving';
   return stage.name !== 'stopping' && stage.name !== 'retiring' && leave === null && !expendable;

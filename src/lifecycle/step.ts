@@ -73,7 +73,9 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
   tick: () => {},
 };
 
-/** What follows from an effect that was performed. Of most nothing does, or nothing as long as none has failed before. */
+/**
+ * What follows from an effect that was performed. Of most nothing does, or nothing as long as none has failed before.
+ */
 function onDone(context: Context, effect: AnsweredEffect): void {
   const name = demandOf(effect.type);
   if (effect.type === 'steer') onSteered(context, effect);
@@ -103,8 +105,8 @@ function matters(state: State, effect: AnsweredEffect): boolean {
 }
 
 /**
- * The whole behaviour of the supervisor: what it becomes and does when something happens. Pure: no clock, no randomness, no input but
- * its arguments, and the given state is not changed.
+ * The whole behaviour of the supervisor: what it becomes and does when something happens. Pure: no clock, no
+ * randomness, no input but its arguments, and the given state is not changed.
  */
 export function step(state: State, event: Event): { state: State; effects: Effect[] } {
   if (event.type === 'done' && !matters(state, event.effect)) return { state, effects: [] };
@@ -154,7 +156,10 @@ function passDeadlines(context: Context): void {
   tickStorage(context);
 }
 
-/** What follows from the state: promotion, generations that have ended, the next handover, verdicts that are final, the end. */
+/**
+ * What follows from the state: promotion, generations that have ended, the next handover, verdicts that are final, the
+ * end.
+ */
 function advance(context: Context): void {
   const { state } = context;
   for (const generation of state.generations) advanceReady(context, generation);

@@ -1,4 +1,7 @@
-/* The end of the supervisor: an operator stops it, the first start failed, or the restart policy ended with the last worker. */
+/*
+ * The end of the supervisor: an operator stops it, the first start failed, or the restart policy ended with the last
+ * worker.
+ */
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';
 import type { ExitStatus } from './facts.ts';

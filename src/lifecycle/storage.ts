@@ -1,6 +1,6 @@
 /*
- * What zero writes to disk: the state and the history. A file that cannot be written is reported once, and written again with backoff; the
- * service is not touched. Deadline: the next attempt.
+ * What zero writes to disk: the state and the history. A file that cannot be written is reported once, and written
+ * again with backoff; the service is not touched. Deadline: the next attempt.
  */
 import { type Context, emit, reportFailure } from './context.ts';
 import type { StoredFile } from './effects.ts';

@@ -1,6 +1,7 @@
 /*
- * A verdict is what the callers of a handover are answered. It is final when they get it: it waits for the hook that runs after the
- * handover, and, of a promotion, until the old generation has been asked to stop, because zero can roll back to it until then.
+ * A verdict is what the callers of a handover are answered. It is final when they get it: it waits for the hook that
+ * runs after the handover, and, of a promotion, until the old generation has been asked to stop, because zero can roll
+ * back to it until then.
  */
 import { type Context, emit } from './context.ts';
 import type { Failure, Outcome } from './facts.ts';
@@ -14,7 +15,9 @@ export interface Verdict {
   readonly handover: number | null;
   readonly generation: number | null;
   readonly incumbent: number | null;
-  /** The incumbent has no worker that runs; `retryIn`: milliseconds until one is started again, null where none will be. */
+  /**
+   * The incumbent has no worker that runs; `retryIn`: milliseconds until one is started again, null where none will be.
+   */
   readonly down: { readonly retryIn: number | null } | null;
   readonly duration: number;
   readonly failure: Failure | null;

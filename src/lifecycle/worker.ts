@@ -10,11 +10,12 @@
  *     +------------+           |  exited, the policy does not             signals and zero stops
  *      spawn_failed            +----------------------------------------> ended
  *
- * `leave` goes beside it: the worker is to exit once new connections no longer reach its lane, the handshakes in progress have settled, its
- * queue is empty and its connections have ended or are idle (generation.ts asks it to stop then).
+ * `leave` goes beside it: the worker is to exit once new connections no longer reach its lane, the handshakes in
+ * progress have settled, its queue is empty and its connections have ended or are idle (generation.ts asks it to stop
+ * then).
  *
- * Deadlines: reload_uptime (up), the end of the backoff, SIGKILL after shutdown_timeout, giving up after SIGKILL, the next attempt of a
- * signal that failed. Processes that outlive the main process are the subject of remains.ts.
+ * Deadlines: reload_uptime (up), the end of the backoff, SIGKILL after shutdown_timeout, giving up after SIGKILL, the
+ * next attempt of a signal that failed. Processes that outlive the main process are the subject of remains.ts.
  */
 import { type Context, emit, report, reportFailure } from './context.ts';
 import type { Effect } from './effects.ts';
@@ -24,15 +25,17 @@ import type { ExitStatus, Failure } from './facts.ts';
 import type { Generation } from './generation.ts';
 import { leaveQueue } from './lane.ts';
 import { keepRemains } from './remains.ts';
-import { decideRestart } from './restart.ts';
+import { restartOrEnd } from './restart.ts';
 import { type Retry, retryAfter } from './retry.ts';
-import { mayRestart, workerOf } from './state.ts';
+import { workerOf } from './state.ts';
 
 export interface Worker {
   index: number;
   /** The lane it accepts from. */
   lane: number;
-  /** A rescue worker: serves what is queued in a lane that another generation's worker left behind, and nothing else. */
+  /**
+   * A rescue worker: serves what is queued in a lane that another generation's worker left behind, and nothing else.
+   */
   relief: boolean;
   /** Counts the starts of this worker; names one process among those that had this place. */
   incarnation: number;
@@ -77,7 +80,9 @@ export type WorkerLife =
       /** Why the kernel refuses every signal to it (EPERM): it keeps running until it exits on its own. */
       refused: string | null;
     }
-  /** Exited. `exit`: the restart policy does not start it again; null: it is not started while its generation leaves. */
+  /**
+   * Exited. `exit`: the restart policy does not start it again; null: it is not started while its generation leaves.
+   */
   | { name: 'ended'; exit: ExitStatus | null };
 
 /** After SIGKILL a process can only be held up in the kernel (state D); the wait for it ends here. */
@@ -179,34 +184,6 @@ export function onSpawnFailed(context: Context, event: Of<'spawn_failed'>): Fail
   report(context, { event: 'worker_spawn_failed', ...place, step, reason });
   restartOrEnd(context, generation, worker, { kind: 'unknown' }, 0, false);
   return event.failure;
-}
-
-function restartOrEnd(
-  context: Context,
-  generation: Generation,
-  worker: Worker,
-  exit: ExitStatus,
-  uptime: number,
-  daemonised: boolean,
-): void {
-  const { settings } = generation;
-  // The lane of a rescue worker must be served, whatever the policy says of the service.
-  const restart = worker.relief ? { ...settings.restart, policy: 'always' as const } : settings.restart;
-  const decision = decideRestart(restart, exit, worker.attempts, uptime, daemonised);
-  if (!decision.restart) {
-    // Where it ends the supervisor, the 0 of a service that went into the background would be taken for success.
-    worker.life = { name: 'ended', exit: daemonised ? { kind: 'exited', code: 1 } : exit };
-    return;
-  }
-  if (!mayRestart(context.state, generation, worker)) {
-    worker.life = { name: 'ended', exit: null };
-    return;
-  }
-  const { attempts, delay } = decision;
-  worker.attempts = attempts;
-  worker.life = { name: 'backoff', until: context.state.now + delay };
-  const place = { generation: generation.id, worker: worker.index };
-  report(context, { event: 'worker_restarting', ...place, delay, attempt: attempts });
 }
 
 export function onPidChanged(context: Context, event: Of<'pid_changed'>): void {

@@ -4,8 +4,8 @@ import type { Timers } from '../readiness/index.ts';
 type ErrorFact = Extract<Fact, { event: 'error' }>;
 
 /**
- * The one error boundary of the supervisor: an exception in a callback, an effect or a step becomes one `error` event with its stack. It
- * never ends the process while a worker runs.
+ * The one error boundary of the supervisor: an exception in a callback, an effect or a step becomes one `error` event
+ * with its stack. It never ends the process while a worker runs.
  */
 export class Boundary {
   readonly #report: (fact: ErrorFact) => void;

@@ -25,7 +25,10 @@ const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {
   write: 'write',
 };
 
-/** Why an effect could not be performed: its step, on what, and the errno. An error that no step foresees carries its stack. */
+/**
+ * Why an effect could not be performed: its step, on what, and the errno. An error that no step foresees carries its
+ * stack.
+ */
 export function failureOf(effect: AnsweredEffect, error: unknown): Failure {
   const step = STEPS[effect.type];
   const message = error instanceof Error ? error.message : String(error);

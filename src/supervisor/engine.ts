@@ -16,7 +16,10 @@ export interface EngineOptions {
   readonly firstGeneration: number;
   /** Does what the core asks. What comes of it is posted as an event, at once or later. */
   readonly perform: (effect: Effect) => void;
-  /** An exception in a step or an effect. An event whose step failed has not happened: the state stays the last consistent one. Must not throw. */
+  /**
+   * An exception in a step or an effect. An event whose step failed has not happened: the state stays the last
+   * consistent one. Must not throw.
+   */
   readonly failed: (step: string, error: unknown) => void;
   /**
    * Called after a batch of events, when the state may have changed and every effect was performed.
@@ -31,7 +34,10 @@ const MAX_TIMER = 2 ** 31 - 1;
 /** After an exception in a step its deadline is still there; without a pause it would be reached again at once. */
 const PAUSE_AFTER_FAILURE = 1_000;
 
-/** Queue -> step -> perform: the one place where the core and the shell meet. One event is done, effects included, before the next. */
+/**
+ * Queue -> step -> perform: the one place where the core and the shell meet. One event is done, effects included,
+ * before the next.
+ */
 export class Engine {
   state: State;
   private readonly options: EngineOptions;

@@ -2,10 +2,16 @@ import type { Kernel } from '../linux/kernel.ts';
 import type { Watch } from '../linux/reactor.ts';
 import type { Boundary } from './boundary.ts';
 
-/** A watch whose callback fails this often in a row is closed: its descriptor stays readable, and it would fail for ever. */
+/**
+ * A watch whose callback fails this often in a row is closed: its descriptor stays readable, and it would fail for
+ * ever.
+ */
 const MAX_FAILURES = 10;
 
-/** The kernel, whose callbacks run inside the error boundary: an exception in one of them ends neither the others nor the process. */
+/**
+ * The kernel, whose callbacks run inside the error boundary: an exception in one of them ends neither the others nor
+ * the process.
+ */
 export function guardedKernel(kernel: Kernel, boundary: Boundary): Kernel {
   return {
     pid: kernel.pid,

@@ -1,7 +1,9 @@
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Happening } from './engine.ts';
 
-/** Watches the queues of lanes that no process accepts from. By epoll: nothing is polled, and at rest nothing wakes up. */
+/**
+ * Watches the queues of lanes that no process accepts from. By epoll: nothing is polled, and at rest nothing wakes up.
+ */
 export class LaneKeeper {
   readonly #listeners: Listeners;
   readonly #post: (happening: Happening) => void;

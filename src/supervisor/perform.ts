@@ -53,7 +53,8 @@ function requireAll(signal: string, delivery: Delivery | undefined): void {
 }
 
 /**
- * Does what the core asks for. Nothing is decided here: every effect that touches the kernel or a disk is answered by an event, `done` or
+ * Does what the core asks for. Nothing is decided here: every effect that touches the kernel or a disk is answered by
+ * an event, `done` or
  * `failed`, and the core decides what follows.
  */
 export class Performer {
@@ -136,7 +137,10 @@ export class Performer {
     post({ type: 'done', effect });
   }
 
-  /** What remains of the session is found again when the main process has exited: only that one decides whether it is done. */
+  /**
+   * What remains of the session is found again when the main process has exited: only that one decides whether it is
+   * done.
+   */
   #kill(effect: Answered<'kill'>): void {
     const process = this.#context.generations.find(effect);
     if (!process) return;

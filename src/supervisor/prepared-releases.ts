@@ -1,8 +1,8 @@
 import type { Prepared } from './prepare.ts';
 
 /**
- * The one owner of what was prepared: for a handover first, then for the generation that was made of it. Whoever removes files asks here
- * what is still in use.
+ * The one owner of what was prepared: for a handover first, then for the generation that was made of it. Whoever
+ * removes files asks here what is still in use.
  */
 export class PreparedReleases {
   readonly #ofHandover = new Map<number, Prepared>();

@@ -16,7 +16,10 @@ import type { Prepared } from './prepare.ts';
 import { StallKeeper } from './stall-keeper.ts';
 import { VerifyKeeper } from './verify-keeper.ts';
 
-/** What running a service takes of the machine and of the rest of the supervisor. The simulation gives it a machine in memory. */
+/**
+ * What running a service takes of the machine and of the rest of the supervisor. The simulation gives it a machine in
+ * memory.
+ */
 export interface RunnerContext
   extends Omit<PerformerContext, 'generations' | 'listeners' | 'keepers' | 'post'> {
   readonly kernel: Kernel;

@@ -6,7 +6,10 @@ import { withSpare } from '../linux/spare.ts';
 import type { ListenerSnapshot } from '../listeners/listeners.ts';
 import type { Instance } from './instance.ts';
 
-/** What a supervisor that comes after this one must know. Plain data; names of environment variables at most, never values. */
+/**
+ * What a supervisor that comes after this one must know. Plain data; names of environment variables at most, never
+ * values.
+ */
 export interface SavedState {
   readonly version: 1;
   readonly name: string;
