@@ -1,89 +1,24 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Effect } from '../../../src/lifecycle/effects.ts';
-import type { Event } from '../../../src/lifecycle/events.ts';
 import type { ExitStatus } from '../../../src/lifecycle/facts.ts';
 import type { HookSettings } from '../../../src/lifecycle/settings.ts';
-import { initialState } from '../../../src/lifecycle/state.ts';
-import { nextDeadline, step } from '../../../src/lifecycle/step.ts';
-import type { Verdict } from '../../../src/lifecycle/verdicts.ts';
 import { KILL_TIME } from '../../../src/lifecycle/worker.ts';
-import { drawSettings } from '../../simulation/draw.ts';
-import { Random } from '../../simulation/random.ts';
+import { OK, Story } from './story.ts';
 
-type Happening = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never;
+const PLAIN = { handover: { steered: false } } as const;
 
-const OK: ExitStatus = { kind: 'exited', code: 0 };
-const NONE: HookSettings = { beforeReload: null, afterPromote: null, afterRollback: null };
-
-/** One supervisor: what happens to it, and what it does. */
-class Story {
-  state = initialState(0);
-  clock = 0;
-  effects: Effect[] = [];
-  readonly #hooks: HookSettings;
-
+class HookStory extends Story {
   constructor(hooks: Partial<HookSettings>) {
-    this.#hooks = { ...NONE, ...hooks };
-  }
-
-  tell(happening: Happening): void {
-    const { state, effects } = step(this.state, { ...happening, at: this.clock } as Event);
-    this.state = state;
-    this.effects.push(...effects);
-    // The kernel does what it is asked to.
-    for (const effect of effects) if (effect.type === 'steer') this.tell({ type: 'done', effect });
-  }
-
-  /** Time passes up to the next deadline. */
-  wait(): number {
-    this.clock = nextDeadline(this.state);
-    this.tell({ type: 'tick' });
-    return this.clock;
-  }
-
-  reload(ticket: string): void {
-    const how = { preview: false, replace: false, timeout: null, rollback: null };
-    this.tell({ type: 'reload', by: 'test', ticket, ...how });
-    const random = new Random(1);
-    const drawn = drawSettings(random, random);
-    const settings = {
-      ...drawn,
-      workers: 1,
-      gates: [],
-      reloadUptime: 0,
-      hooks: this.#hooks,
-      handover: { ...drawn.handover, steered: false, canary: [], soak: 0, verify: false },
-    };
-    this.tell({ type: 'resolved', handover: this.state.handover?.id ?? 0, settings });
-  }
-
-  /** The newest generation's worker is there, which makes it ready. */
-  spawned(): void {
-    const generation = this.state.nextGeneration - 1;
-    this.tell({ type: 'spawned', pid: 100 + generation, generation, worker: 0, incarnation: 1 });
+    super({ ...PLAIN, hooks });
   }
 
   hookEnded(hook: number, exit: ExitStatus | null = OK, reason: string | null = null): void {
     this.tell({ type: 'hook_finished', hook, exit, reason, output: ['a line'] });
   }
-
-  /** The effects of one type since the last time that they were asked for. */
-  take<T extends Effect['type']>(type: T): Extract<Effect, { type: T }>[] {
-    const is = (effect: Effect): effect is Extract<Effect, { type: T }> => effect.type === type;
-    const taken = this.effects.filter(is);
-    this.effects = this.effects.filter((effect) => !is(effect));
-    return taken;
-  }
-
-  verdict(ticket: string): Verdict | undefined {
-    const told = this.effects.find((effect) => effect.type === 'verdict' && effect.tickets.includes(ticket));
-    return told?.type === 'verdict' ? told.verdict : undefined;
-  }
 }
 
-function serving(hooks: Partial<HookSettings>): Story {
-  const story = new Story(hooks);
+function serving(hooks: Partial<HookSettings>): HookStory {
+  const story = new HookStory(hooks);
   story.reload('first');
   story.spawned();
   story.take('spawn');

@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { Story, serving } from './story.ts';
+
+const outcomes = (story: Story, ...tickets: string[]) =>
+  tickets.map((ticket) => story.verdict(ticket)?.outcome);
+
+describe('a caller with a deadline', () => {
+  it('is answered in_progress at its own time where a signal waits for the handover', () => {
+    const story = serving({ gates: ['notify'] });
+    story.request(null, { by: 'SIGHUP' });
+    story.resolved();
+    story.request('cli', { timeout: 3_000 });
+    story.pass(2_999);
+    assert.equal(story.verdict('cli'), undefined);
+    story.pass(1);
+    const { outcome, failure, handover } = story.verdict('cli') ?? {};
+    assert.deepEqual([outcome, handover], ['in_progress', 2]);
+    assert.match(
+      failure?.reason ?? '',
+      /^--timeout 3s expired\. Handover 2 is still in progress \(step starting\), because SIGHUP waits/,
+    );
+    assert.equal(story.state.pending, null);
+    assert.equal(story.state.handover?.id, 2);
+  });
+
+  it('keeps its deadline beside a longer one: the shorter one is in_progress, the last one ends the handover', () => {
+    const story = serving({ gates: ['notify'] });
+    story.reload('short', { timeout: 2_000 });
+    story.request('long', { timeout: 8_000 });
+    story.pass(2_000);
+    assert.deepEqual(outcomes(story, 'short', 'long'), ['in_progress', undefined]);
+    assert.equal(story.state.handover?.id, 2);
+    story.pass(6_000);
+    assert.deepEqual(outcomes(story, 'long'), ['timed_out']);
+    assert.equal(story.state.handover, null);
+    assert.equal(story.stage(1), 'serving');
+  });
+
+  it('ends the handover where no other caller waits, with the gates that are open', () => {
+    const story = serving({ gates: ['notify'] });
+    story.reload('only', { timeout: 1_500 });
+    story.spawned();
+    story.pass(1_500);
+    const { outcome, failure, incumbent } = story.verdict('only') ?? {};
+    assert.deepEqual([outcome, incumbent], ['timed_out', 1]);
+    assert.equal(failure?.reason, '--timeout 1.5s expired in step starting: worker 0 waits for notify');
+  });
+
+  it('is in_progress after the promotion, as long as the old generation was not asked to stop', () => {
+    const story = serving({ handover: { settle: 5_000 } });
+    story.reload('cli', { timeout: 1_000 });
+    story.spawned();
+    story.pass(1_000);
+    const { outcome, failure } = story.verdict('cli') ?? {};
+    assert.equal(outcome, 'in_progress');
+    assert.match(
+      failure?.reason ?? '',
+      /Generation 2 is promoted, but generation 1 has not been asked to stop yet/,
+    );
+    assert.equal(story.stage(2), 'serving');
+  });
+
+  it('loses its place in the queue, and not the handover before it', () => {
+    const story = serving({ gates: ['notify'] });
+    story.reload('one');
+    story.request('other', { rollback: { to: 1 }, timeout: 1_000 });
+    story.pass(1_000);
+    const { outcome, failure } = story.verdict('other') ?? {};
+    assert.equal(outcome, 'timed_out');
+    assert.match(failure?.reason ?? '', /expired while the request waited behind handover 2$/);
+    assert.equal(story.state.handover?.id, 2);
+  });
+});
+
+describe('requests during a handover', () => {
+  it('are one where they ask for the same thing', () => {
+    const story = serving({ gates: ['notify'] });
+    story.reload('one');
+    story.request('two');
+    story.request('three');
+    assert.deepEqual(
+      story.state.pending?.callers.map(({ ticket }) => ticket),
+      ['two', 'three'],
+    );
+    assert.deepEqual(outcomes(story, 'two', 'three'), [undefined, undefined]);
+  });
+
+  for (const [first, second] of [
+    [{ rollback: { to: 1 } }, {}],
+    [{}, { rollback: { to: 1 } }],
+    [{ preview: true }, {}],
+    [{}, { preview: true }],
+    [{ rollback: { to: 1 } }, { rollback: { to: 2 } }],
+  ]) {
+    it(`${JSON.stringify(first)} gives its place to ${JSON.stringify(second)}`, () => {
+      const story = serving({ gates: ['notify'] });
+      story.reload('running');
+      story.request('first', first);
+      story.request('second', second);
+      const { outcome, failure } = story.verdict('first') ?? {};
+      assert.deepEqual([outcome, failure?.step], ['superseded', 'queue']);
+      assert.deepEqual(
+        story.state.pending?.callers.map(({ ticket }) => ticket),
+        ['second'],
+      );
+    });
+  }
+
+  it('begin when the handover before them has ended', () => {
+    const story = serving({ gates: ['notify'] });
+    story.reload('one');
+    story.spawned();
+    story.request('two');
+    story.exited(2);
+    assert.deepEqual(outcomes(story, 'one'), ['rolled_back']);
+    assert.equal(story.state.handover?.id, 3);
+  });
+
+  it('with --replace end it', () => {
+    const story = serving({ gates: ['notify'] });
+    story.reload('one');
+    story.request('two', { replace: true });
+    assert.deepEqual(outcomes(story, 'one', 'two'), ['superseded', undefined]);
+    assert.equal(story.state.handover?.id, 3);
+  });
+});
+
+describe('the verdict promoted', () => {
+  it('comes when the old generation has been asked to stop', () => {
+    const story = serving();
+    story.reload('cli');
+    story.spawned();
+    assert.equal(story.facts('handover_finished').at(-1)?.outcome, 'promoted');
+    assert.equal(story.verdict('cli'), undefined);
+    story.pass(1_000);
+    assert.equal(story.verdict('cli'), undefined);
+    story.drained(1);
+    assert.equal(story.take('signal').at(-1)?.generation, 1);
+    assert.equal(story.verdict('cli')?.outcome, 'promoted');
+  });
+
+  it('becomes rolled_back when the new generation dies before that', () => {
+    const story = serving();
+    story.reload('cli');
+    story.spawned();
+    story.pass(300);
+    story.exited(2);
+    const { outcome, incumbent, failure } = story.verdict('cli') ?? {};
+    assert.deepEqual([outcome, incumbent, failure?.step], ['rolled_back', 1, 'exit']);
+    assert.equal(story.stage(1), 'serving');
+  });
+
+  it('says that nothing serves, and when the next attempt is', () => {
+    const story = new Story();
+    story.reload('first');
+    story.spawned();
+    story.exited(1);
+    story.request('second');
+    story.tell({ type: 'resolve_failed', handover: 2, failure: { step: 'config', reason: 'bad' } });
+    const { incumbent, down } = story.verdict('second') ?? {};
+    assert.deepEqual([incumbent, down], [1, { retryIn: 100 }]);
+  });
+});
+
+describe('promote and abort', () => {
+  const answers = (story: Story) => story.take('answer').map(({ refusal }) => refusal);
+
+  it('name the step that the handover is in', () => {
+    const story = serving({ gates: ['notify'], handover: { canary: [{ percent: 5, for: 1_000 }] } });
+    const promote = { type: 'promote', by: 'zero promote', ticket: 'p' } as const;
+    story.tell(promote);
+    assert.deepEqual(answers(story), ['no handover is in progress']);
+    story.request('cli');
+    story.tell(promote);
+    assert.deepEqual(answers(story), ['handover 2 has no candidate yet (step resolving)']);
+    story.resolved();
+    story.tell(promote);
+    assert.match(answers(story)[0] ?? '', /^generation 2 is not ready \(handover 2, step starting\)/);
+  });
+});
