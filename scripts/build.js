@@ -1,15 +1,7 @@
 // Bundles the command and the library. The command is CommonJS, because Node 20 starts it 10 ms faster than the same bundle as ES modules; everything that a config
 // does not ask for is a chunk of its own, loaded when it is asked for.
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { licensesOf, packagesOf } from './licenses.js';
@@ -17,8 +9,6 @@ import { licensesOf, packagesOf } from './licenses.js';
 const target = 'dist';
 /** Beside it, and in its place when it is whole: what runs meanwhile still loads chunks from there. */
 const outdir = 'dist.new';
-/** The chunk that is a supervisor. */
-const WARM = 'run';
 const chunks = new Map();
 
 /** Makes each dynamic import of a relative module a bundle of its own beside the main one. */
@@ -59,7 +49,7 @@ const options = {
   platform: 'node',
   format: 'cjs',
   target: 'node20.19',
-  // What has no kept code is parsed at every start. A crash is told by the source map.
+  // Node parses the bundle at every start. The source map explains the stack of a crash.
   minify: true,
   lineLimit: 160,
   sourcemap: 'external',
@@ -91,16 +81,9 @@ for (const built = new Set(); built.size < chunks.size; ) {
   for (const [name, file] of chunks) {
     if (built.has(name)) continue;
     built.add(name);
-    await bundle({ ...options, entryPoints: { [name === WARM ? `${name}.code` : name]: file } });
+    await bundle({ ...options, entryPoints: { [name]: file } });
   }
 }
-
-// The supervisor comes with the code that V8 makes of it.
-copyFileSync('scripts/code-cache.cjs', `${outdir}/code-cache.cjs`);
-const load = `require('./code-cache.cjs').load(\`\${__dirname}/${WARM}.code.cjs\`)`;
-writeFileSync(`${outdir}/${WARM}.cjs`, `module.exports = ${load}.exports;\n`);
-if (process.platform === 'linux')
-  execFileSync(process.execPath, ['scripts/keep-code.cjs', outdir], { stdio: 'inherit', timeout: 60_000 });
 
 // The library, as ES modules; a dynamic import stays one, so that a service loads only what it uses.
 await bundle({
