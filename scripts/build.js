@@ -25,15 +25,6 @@ const lazyChunks = {
   },
 };
 
-/** commander could start other executables as sub-commands; zero has none, and loading node:child_process takes 2 ms. */
-const noChildProcess = {
-  name: 'no-child-process',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:child_process$/ }, ({ path }) => ({ path, namespace: 'empty' }));
-    onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'module.exports = {};', loader: 'js' }));
-  },
-};
-
 /** prom-client's index loads node:http, node:cluster, node:perf_hooks and OpenTelemetry for what zero does not use: 95 ms, 2.4 MB. */
 const leanMetrics = {
   name: 'lean-metrics',
@@ -64,7 +55,7 @@ const options = {
   alias: { yaml: resolve('node_modules/yaml/browser/index.js') },
   define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
-  plugins: [lazyChunks, noChildProcess, leanMetrics],
+  plugins: [lazyChunks, leanMetrics],
   logLevel: 'warning',
 };
 
