@@ -2,6 +2,7 @@
 // does not ask for is a chunk of its own, loaded when it is asked for.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { licensesOf, packagesOf } from './licenses.js';
@@ -37,7 +38,9 @@ const leanMetrics = {
 
 const options = {
   bundle: true,
-  platform: 'node',
+  // Not 'node', for which yaml exports CommonJS: from ES modules esbuild drops what zero does not use.
+  platform: 'neutral',
+  mainFields: ['module', 'main'],
   format: 'cjs',
   target: 'node20.19',
   // Node parses the bundle at every start. The source map explains the stack of a crash.
@@ -50,9 +53,7 @@ const options = {
   outdir,
   outExtension: { '.js': '.cjs' },
   // The prebuilt native part of koffi stays a package of its own.
-  external: ['@koromix/*'],
-  // The same library as ES modules, of which what is not used can be left out: 4 ms at start.
-  alias: { yaml: resolve('node_modules/yaml/browser/index.js') },
+  external: ['@koromix/*', 'node:*', ...builtinModules],
   define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
   plugins: [lazyChunks, leanMetrics],
