@@ -12,8 +12,8 @@ export const LIBRARY_ENTRY_POINTS: readonly string[] = [
 /** What the scripts of this checkout begin with: scripts/config-reference.js. */
 export const TOOL_ENTRY_POINTS: readonly string[] = ['src/config/describe.ts'];
 
-/** Tested ahead of the feature that will use it: steering, and replacing the supervisor in place. */
-export const AHEAD: readonly string[] = ['src/linux/bpf-interpreter.ts', 'src/linux/exec.ts'];
+/** Tested before the feature that uses the file: replacing the program of a process in place. */
+export const AHEAD: readonly string[] = ['src/linux/exec.ts'];
 
 /** The door to the kernel, and the only folder that may import the FFI package. */
 const FFI = { packageName: 'koffi', room: 'linux' };
