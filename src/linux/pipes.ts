@@ -2,8 +2,6 @@ import { constants, openSync } from 'node:fs';
 import { call, callAbout } from './libc.ts';
 import { SOCK_CLOEXEC } from './sockets.ts';
 
-const F_GETFL = 3;
-const F_SETFL = 4;
 const F_SETPIPE_SZ = 1031;
 
 /**
@@ -14,12 +12,6 @@ export function openPipe(): { read: number; write: number } {
   const ends = Buffer.alloc(8);
   call('pipe2', ends, SOCK_CLOEXEC);
   return { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
-}
-
-/** Makes reads and writes through this end return EAGAIN instead of waiting, for everybody who shares it. Throws SystemError. */
-export function setNonBlocking(fd: number): void {
-  const flags = callAbout(`descriptor ${fd}`, 'fcntl', fd, F_GETFL, 0);
-  callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETFL, flags | constants.O_NONBLOCK);
 }
 
 /**
