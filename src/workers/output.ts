@@ -1,5 +1,5 @@
 import { closeSync, fchownSync, readSync } from 'node:fs';
-import type { Socket } from 'node:net';
+import { Socket } from 'node:net';
 import { openPipe, openReadWrite, setPipeSize } from '../linux/pipes.ts';
 import { LineForwarder } from './line-forwarder.ts';
 import { LineSplitter } from './line-splitter.ts';
@@ -108,8 +108,6 @@ class Stream {
 
   handedOver(): void {
     if (!this.#closeChildEnd()) return;
-    // Loading node:net takes 2 ms, in which the process is on its way already.
-    const { Socket } = process.getBuiltinModule('node:net');
     const socket = new Socket({ fd: this.#fd, readable: true, writable: false });
     socket.on('data', (chunk: Buffer) => this.#splitter.push(chunk));
     socket.on('error', () => this.close());
