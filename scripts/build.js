@@ -26,16 +26,6 @@ const lazyChunks = {
   },
 };
 
-/** prom-client's index loads node:http, node:cluster, node:perf_hooks and OpenTelemetry for what zero does not use: 95 ms, 2.4 MB. */
-const leanMetrics = {
-  name: 'lean-metrics',
-  setup({ onLoad }) {
-    const used = { Counter: 'counter', Gauge: 'gauge', Histogram: 'histogram', Registry: 'registry' };
-    const lines = Object.entries(used).map(([name, file]) => `exports.${name} = require('./lib/${file}');`);
-    onLoad({ filter: /\/prom-client\/index\.js$/ }, () => ({ contents: lines.join('\n') }));
-  },
-};
-
 const options = {
   bundle: true,
   // Not 'node', for which yaml exports CommonJS: from ES modules esbuild drops what zero does not use.
@@ -56,7 +46,7 @@ const options = {
   external: ['@koromix/*', 'node:*', ...builtinModules],
   define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
-  plugins: [lazyChunks, leanMetrics],
+  plugins: [lazyChunks],
   logLevel: 'warning',
 };
 
