@@ -1,15 +1,8 @@
 // Bundles the command and the library. The command is CommonJS, because Node 20 starts it 10 ms faster than the same bundle as ES modules; everything that a config
 // does not ask for is a chunk of its own, loaded when it is asked for.
 import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { builtinModules } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 import { licensesOf, packagesOf } from './licenses.js';
@@ -17,8 +10,6 @@ import { licensesOf, packagesOf } from './licenses.js';
 const target = 'dist';
 /** Beside it, and in its place when it is whole: what runs meanwhile still loads chunks from there. */
 const outdir = 'dist.new';
-/** The chunk that is a supervisor. */
-const WARM = 'run';
 const chunks = new Map();
 
 /** Makes each dynamic import of a relative module a bundle of its own beside the main one. */
@@ -35,31 +26,14 @@ const lazyChunks = {
   },
 };
 
-/** commander could start other executables as sub-commands; zero has none, and loading node:child_process takes 2 ms. */
-const noChildProcess = {
-  name: 'no-child-process',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:child_process$/ }, ({ path }) => ({ path, namespace: 'empty' }));
-    onLoad({ filter: /.*/, namespace: 'empty' }, () => ({ contents: 'module.exports = {};', loader: 'js' }));
-  },
-};
-
-/** prom-client's index loads node:http, node:cluster, node:perf_hooks and OpenTelemetry for what zero does not use: 95 ms, 2.4 MB. */
-const leanMetrics = {
-  name: 'lean-metrics',
-  setup({ onLoad }) {
-    const used = { Counter: 'counter', Gauge: 'gauge', Histogram: 'histogram', Registry: 'registry' };
-    const lines = Object.entries(used).map(([name, file]) => `exports.${name} = require('./lib/${file}');`);
-    onLoad({ filter: /\/prom-client\/index\.js$/ }, () => ({ contents: lines.join('\n') }));
-  },
-};
-
 const options = {
   bundle: true,
-  platform: 'node',
+  // Not 'node', for which yaml exports CommonJS: from ES modules esbuild drops what zero does not use.
+  platform: 'neutral',
+  mainFields: ['module', 'main'],
   format: 'cjs',
   target: 'node20.19',
-  // What has no kept code is parsed at every start. A crash is told by the source map.
+  // Node parses the bundle at every start. The source map explains the stack of a crash.
   minify: true,
   lineLimit: 160,
   sourcemap: 'external',
@@ -69,12 +43,10 @@ const options = {
   outdir,
   outExtension: { '.js': '.cjs' },
   // The prebuilt native part of koffi stays a package of its own.
-  external: ['@koromix/*'],
-  // The same library as ES modules, of which what is not used can be left out: 4 ms at start.
-  alias: { yaml: resolve('node_modules/yaml/browser/index.js') },
+  external: ['@koromix/*', 'node:*', ...builtinModules],
   define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
-  plugins: [lazyChunks, noChildProcess, leanMetrics],
+  plugins: [lazyChunks],
   logLevel: 'warning',
 };
 
@@ -93,16 +65,9 @@ for (const built = new Set(); built.size < chunks.size; ) {
   for (const [name, file] of chunks) {
     if (built.has(name)) continue;
     built.add(name);
-    await bundle({ ...options, entryPoints: { [name === WARM ? `${name}.code` : name]: file } });
+    await bundle({ ...options, entryPoints: { [name]: file } });
   }
 }
-
-// The supervisor comes with the code that V8 makes of it.
-copyFileSync('scripts/code-cache.cjs', `${outdir}/code-cache.cjs`);
-const load = `require('./code-cache.cjs').load(\`\${__dirname}/${WARM}.code.cjs\`)`;
-writeFileSync(`${outdir}/${WARM}.cjs`, `module.exports = ${load}.exports;\n`);
-if (process.platform === 'linux')
-  execFileSync(process.execPath, ['scripts/keep-code.cjs', outdir], { stdio: 'inherit', timeout: 60_000 });
 
 // The library, as ES modules; a dynamic import stays one, so that a service loads only what it uses.
 await bundle({

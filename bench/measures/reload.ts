@@ -6,7 +6,7 @@ import { makeProbe, type Probe } from '../first-instruction.ts';
 import { withScope } from '../scope.ts';
 import { reload, supervise } from '../supervised.ts';
 
-const AT_MOST_MS = 5;
+const AT_MOST_MS = 6;
 
 export const reloads: Measure = {
   name: 'reload',

@@ -13,7 +13,7 @@ const RELOADS = 20;
 const TOGETHER = 20;
 const REST_MS = 30_000;
 const WINDOW_MS = 10_000;
-const AT_MOST_MB = 12;
+const AT_MOST_MB = 14;
 const AT_MOST_SWITCHES = 1;
 
 export const rest: Measure = {

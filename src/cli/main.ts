@@ -2,8 +2,8 @@
 const FAILED = 1;
 
 /**
- * The plain start, `zero`, `zero run` and the same with `--config FILE`, does without the argument parser: loading it would be a tenth of
- * the time until the service runs.
+ * Starts a supervisor for `zero` and `zero run`, with or without `--config FILE`. The argument parser is not loaded, because the time to
+ * the service's first instruction is limited: commander adds 0.15 x `node -e 0`, see docs/decisions/0001. null for other arguments.
  */
 async function plainStart(argv: readonly string[]): Promise<number | null> {
   const [first, ...rest] = argv;

@@ -1,4 +1,4 @@
-import { isIPv4, isIPv6, shortestIPv6 } from './values/ip.ts';
+import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { type Parsed, quoted } from './values/parsed.ts';
 
 export type InetNetwork = 'tcp' | 'tcp4' | 'tcp6' | 'udp' | 'udp4' | 'udp6';
@@ -151,5 +151,6 @@ function parseBracketed(host: string, text: string): Parsed<string> {
   const [, address = '', zone = ''] = /^([^%]*)(%.+)?$/s.exec(host) ?? [];
   if (!isIPv6(address) || /[\s/]/.test(zone))
     return { problem: `${quoted(text)}: ${quoted(host)} is no IPv6 address` };
-  return { value: shortestIPv6(address) + zone };
+  // SocketAddress has the shortest form (RFC 5952).
+  return { value: new SocketAddress({ address, family: 'ipv6' }).address + zone };
 }

@@ -31,9 +31,7 @@ export const OPCODES = {
   ld: 0x20,
   ldh: 0x28,
   ldb: 0x30,
-  ldIndirect: 0x40,
   ldhIndirect: 0x48,
-  ldbIndirect: 0x50,
   ldxHeaderLength: 0xb1,
   add: 0x04,
   mul: 0x24,
@@ -44,9 +42,7 @@ export const OPCODES = {
   mod: 0x94,
   ja: 0x05,
   jeq: 0x15,
-  jgt: 0x25,
   jge: 0x35,
-  jset: 0x45,
   ret: 0x06,
   retA: 0x16,
 } as const;
@@ -90,9 +86,7 @@ export const mod = (k: number): Statement => {
 export const ja = (to: string): Statement => ({ code: OPCODES.ja, k: 0, jt: to });
 /** Compare A with k, unsigned: go to `jt` when true, to `jf` when false; left out means go on. */
 export const jeq = compare(OPCODES.jeq);
-export const jgt = compare(OPCODES.jgt);
 export const jge = compare(OPCODES.jge);
-export const jset = compare(OPCODES.jset);
 /** Ends the program with k, or with A: the index of the socket in its reuseport group. */
 export const ret = (k: number): Statement => ({ code: OPCODES.ret, k: k >>> 0 });
 export const retA = (): Statement => ({ code: OPCODES.retA, k: 0 });

@@ -1,10 +1,9 @@
 import { constants, fchownSync, openSync, readSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { SystemError } from './errors.ts';
 import { call, callAbout } from './libc.ts';
 import { closeFd, SOCK_CLOEXEC } from './sockets.ts';
 
-const F_GETFL = 3;
-const F_SETFL = 4;
 const F_SETPIPE_SZ = 1031;
 
 /** As much as an unprivileged process may request (pipe(7), /proc/sys/fs/pipe-max-size). */
@@ -18,12 +17,6 @@ export function openPipe(): { read: number; write: number } {
   const ends = Buffer.alloc(8);
   call('pipe2', ends, SOCK_CLOEXEC);
   return { read: ends.readInt32LE(0), write: ends.readInt32LE(4) };
-}
-
-/** Makes reads and writes through this end return EAGAIN instead of waiting, for everybody who shares it. Throws SystemError. */
-export function setNonBlocking(fd: number): void {
-  const flags = callAbout(`descriptor ${fd}`, 'fcntl', fd, F_GETFL, 0);
-  callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETFL, flags | constants.O_NONBLOCK);
 }
 
 /**
@@ -89,8 +82,6 @@ export interface PipeReader {
 
 /** Reads a pipe in the background. The reader owns the descriptor, and reads from now on do not block. */
 export function readPipe(fd: number, events: PipeEvents): PipeReader {
-  // Loading node:net takes 2 ms. When the first pipe is read, the first worker is starting already.
-  const { Socket } = process.getBuiltinModule('node:net');
   const socket = new Socket({ fd, readable: true, writable: false });
   let open = true;
   const end = (error: Error | null) => {

@@ -1,7 +1,7 @@
 import { call, callAbout, rawCall, tryCall } from './libc.ts';
 import { signalNumber } from './signals.ts';
 
-export { isSignalName, signalName, signalNumber } from './signals.ts';
+export { signalNumber } from './signals.ts';
 
 /** struct rusage of getrusage(2), without the fields that Linux leaves unused. Times in seconds, `maxrss` in KiB. */
 export interface ResourceUsage {
@@ -29,7 +29,6 @@ const RUSAGE_SIZE = 144;
 // Same numbers on every architecture: they are newer than the unified table (syscalls(2)).
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
-const SYS_PIDFD_GETFD = 438;
 const PR_SET_CHILD_SUBREAPER = 36;
 
 /** Waits for any one child that has ended, without blocking; null when none has, or there is no child. Throws SystemError. */
@@ -67,14 +66,6 @@ export function pidfdOpen(pid: number): number {
 export function pidfdSignal(pidfd: number, signal: string): boolean {
   const number = signalNumber(signal);
   return tryCall(['ESRCH'], 'syscall', SYS_PIDFD_SEND_SIGNAL, pidfd, number, 0, 0) !== 'ESRCH';
-}
-
-/**
- * A close-on-exec duplicate of another process's descriptor. Throws SystemError: EPERM without ptrace rights
- * (PTRACE_MODE_ATTACH_REALCREDS, Yama), EBADF, ESRCH.
- */
-export function pidfdGetFd(pidfd: number, fd: number): number {
-  return callAbout(`pidfd_getfd of descriptor ${fd}`, 'syscall', SYS_PIDFD_GETFD, pidfd, fd, 0, 0);
 }
 
 /** Makes this process the parent of its orphaned descendants (prctl(2), PR_SET_CHILD_SUBREAPER). Throws SystemError. */

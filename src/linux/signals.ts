@@ -25,11 +25,6 @@ export function signalNumber(name: string): number {
   return number;
 }
 
-/** Whether `signalNumber` knows the name. */
-export function isSignalName(name: string): boolean {
-  return lookup(name) !== undefined;
-}
-
 /** The full name of what a person writes: a name with or without SIG in any case, or a number; null for anything else. */
 export function parseSignal(text: string): string | null {
   const number = /^\d{1,2}$/.test(text) ? Number(text) : lookup(text.toUpperCase());

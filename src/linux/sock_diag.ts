@@ -13,7 +13,6 @@ import { withSpare } from './spare.ts';
 export {
   hasBindAddressNoPort,
   type InetAddress,
-  type Intake,
   intakesOn,
   type TcpConnection,
   type TcpSocket,
@@ -32,19 +31,6 @@ export interface TcpListener {
 /** The sockets that listen on a TCP port, on any address of IPv4 and IPv6. Throws SystemError. */
 export function listenersOn(port: number): TcpListener[] {
   return listenSockets(port).map(({ inode, uid, local }) => ({ inode, uid, address: local }));
-}
-
-/** How many connections wait in the accept queue (`rqueue`) of each such socket, and its backlog (`wqueue`). */
-export function listenQueues(
-  port: number,
-): { inode: number; cookie: bigint; address: InetAddress; rqueue: number; wqueue: number }[] {
-  return listenSockets(port).map(({ inode, cookie, local, rqueue, wqueue }) => ({
-    inode,
-    cookie,
-    address: local,
-    rqueue,
-    wqueue,
-  }));
 }
 
 function listenSockets(port: number): TcpSocket[] {

@@ -53,12 +53,6 @@ export function getOption(fd: number, option: SocketOption): number {
   return readOption(fd, option, level, number, 4).readInt32LE(0);
 }
 
-/** SO_COOKIE: the socket's number for life, never reused until reboot, the same in sock_diag. Throws SystemError. */
-export function socketCookie(fd: number): bigint {
-  const SO_COOKIE = 57;
-  return readOption(fd, 'cookie', SOL_SOCKET, SO_COOKIE, 8).readBigUInt64LE(0);
-}
-
 /** SO_PEERCRED: who was at the other end of a Unix stream when it connected (unix(7)). Throws SystemError. */
 export function peerCredentials(fd: number): { pid: number; uid: number; gid: number } {
   const SO_PEERCRED = 17;

@@ -113,4 +113,4 @@ function intBuffer(value: number): Buffer {
   return buffer;
 }
 
-export { getOption, peerCredentials, type SocketOption, setOption, socketCookie } from './socket-options.ts';
+export { getOption, type SocketOption, setOption } from './socket-options.ts';

@@ -3,7 +3,6 @@ import type { ListenerConfig } from '../config/schema.ts';
 import { parseInet4 } from '../linux/inet4.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
 import { closeFd, openSocket } from '../linux/sockets.ts';
-import { addressesInHosts } from './hosts-file.ts';
 import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
 
 /** Where a TCP or UDP listener binds. */
@@ -78,10 +77,7 @@ async function namedTarget(
   throw refusal(config, `the host name has no ${wanted}address`);
 }
 
-/** hosts(5) first, as getaddrinfo(3) does: `localhost` then costs neither node:dns nor a thread of the pool, 6 ms at the start. */
 async function lookupHost(host: string): ReturnType<Lookup> {
-  const known = addressesInHosts(host);
-  if (known.length > 0) return known;
   const { lookup } = await import('node:dns/promises');
   return lookup(host, { all: true, verbatim: true });
 }

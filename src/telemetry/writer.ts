@@ -1,4 +1,5 @@
 import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
 import { duplicateAbove } from '../linux/sockets.ts';
 
 /** How far a write got, perhaps not to the end of the chunk. */
@@ -64,7 +65,6 @@ function directWriterFor(fd: number): Writer | null {
 
 /** A socket, journald's for one, cannot be opened anew; libuv makes it non-blocking, as it does in every Node program. */
 function socketWriterFor(fd: number): Writer | null {
-  const { Socket } = process.getBuiltinModule('node:net');
   // A socket that fails closes its descriptor: it must not be the one that others know by its number.
   const own = duplicateAbove(fd, 3);
   try {

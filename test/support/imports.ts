@@ -15,9 +15,6 @@ export const LIBRARY_ENTRY_POINTS: readonly string[] = [
 /** What the scripts of this checkout begin with: scripts/config-reference.js. */
 export const TOOL_ENTRY_POINTS: readonly string[] = ['src/config/describe.ts'];
 
-/** Tested ahead of the feature that will use it: steering. */
-export const AHEAD: readonly string[] = ['src/linux/bpf-interpreter.ts'];
-
 /** The door to the kernel, and the only folder that may import the FFI package. */
 const FFI = { packageName: 'koffi', room: 'linux' };
 

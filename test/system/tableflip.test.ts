@@ -14,9 +14,10 @@ import {
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { openPipe, setNonBlocking } from '../../src/linux/pipes.ts';
+import { openPipe } from '../../src/linux/pipes.ts';
 import type { HandedOn } from '../../src/service/upgrader/descriptor-table.ts';
 import { NewProcess } from '../../src/service/upgrader/new-process.ts';
+import { setNonBlocking } from '../support/sockets.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import {
   becomeReady,

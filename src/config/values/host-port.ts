@@ -1,4 +1,4 @@
-import { isIPv6 } from './ip.ts';
+import { isIPv6 } from 'node:net';
 
 /** A place to connect to. */
 export interface HostPort {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { SystemError } from '../../../src/linux/errors.ts';
-import { type Intake, intakesOn } from '../../../src/linux/sock_diag.ts';
+import { type Intake, intakesOn } from '../../../src/linux/inet-diag.ts';
 import type { SocketAddress } from '../../../src/linux/sockaddr.ts';
 import {
   acceptSocket,

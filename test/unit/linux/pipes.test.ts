@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOpen, setCloseOnExec } from '../../../src/linux/exec.ts';
 import { tryLock } from '../../../src/linux/locks.ts';
-import { openPipe, openReadWrite, setNonBlocking, setPipeSize } from '../../../src/linux/pipes.ts';
+import { openPipe, openReadWrite, setPipeSize } from '../../../src/linux/pipes.ts';
 import { closeFd } from '../../../src/linux/sockets.ts';
+import { setNonBlocking } from '../../support/sockets.ts';
 import { ended, readAll, startShell, temporaryFolder } from './support.ts';
 
 const folder = temporaryFolder();

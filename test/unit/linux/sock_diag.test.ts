@@ -12,7 +12,6 @@ import {
   holderOf,
   type InetAddress,
   listenersOn,
-  listenQueues,
   tcpConnectionsOn,
   tcpSocket,
   unixSocket,
@@ -29,8 +28,8 @@ import {
   localAddress,
   openSocket,
   setOption,
-  socketCookie,
 } from '../../../src/linux/sockets.ts';
+import { listenQueues, socketCookie } from '../../support/sockets.ts';
 import { ended, start, temporaryFolder } from './support.ts';
 
 const open: number[] = [];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOpen } from '../../../src/linux/exec.ts';
 import type { SocketFamily } from '../../../src/linux/sockaddr.ts';
+import { peerCredentials } from '../../../src/linux/socket-options.ts';
 import {
   acceptSocket,
   bindSocket,
@@ -16,11 +17,10 @@ import {
   localAddress,
   openSocket,
   peerAddress,
-  peerCredentials,
   type SocketOption,
   setOption,
-  socketCookie,
 } from '../../../src/linux/sockets.ts';
+import { socketCookie } from '../../support/sockets.ts';
 import { readable, temporaryFolder } from './support.ts';
 
 const folder = temporaryFolder();

@@ -12,7 +12,7 @@ import {
   setOption,
 } from '../../../src/linux/sockets.ts';
 
-const { assemble, attachReuseport, jeq, jge, jgt, ja, ret } = bpf;
+const { assemble, attachReuseport, jeq, jge, ja, ret } = bpf;
 
 interface Lanes {
   lanes: [number, number];
@@ -88,7 +88,7 @@ const portProgram = (port: number) =>
     bpf.ldh(40),
     'port',
     jge(port, undefined, 'no'),
-    jgt(port, 'no'),
+    jge(port + 1, 'no'),
     ret(1),
     'no',
     ret(0),

@@ -3,9 +3,9 @@ import { test } from 'node:test';
 import { assemble, attachReuseport, ret } from '../../../src/linux/bpf.ts';
 import { errnoNumber } from '../../../src/linux/errors.ts';
 import { rawCall, useLibc } from '../../../src/linux/libc.ts';
-import { listenQueues } from '../../../src/linux/sock_diag.ts';
 import { getOption, inodeOf, listenSocket } from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
+import { listenQueues } from '../../support/sockets.ts';
 import { type acquire, connect, listener, only, portOf, readAll, serve } from './fixture.ts';
 import { laneOf, tally, to } from './lane-support.ts';
 

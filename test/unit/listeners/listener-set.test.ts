@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { listenQueues } from '../../../src/linux/sock_diag.ts';
 import { getOption, inodeOf } from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import type { Lookup } from '../../../src/listeners/resolve.ts';
+import { listenQueues } from '../../support/sockets.ts';
 import { acquire, connect, listener, only, portOf, readAll, serve, temporaryFolder } from './fixture.ts';
 
 /** A TCP port that nobody has at the moment. */

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { run } from '../../../src/linux/bpf-interpreter.ts';
 import { parseSourceRange } from '../../../src/listeners/source-range.ts';
 import { type GroupPlan, steeringProgram } from '../../../src/listeners/steering-program.ts';
+import { run } from '../../support/bpf-interpreter.ts';
 
 const NOTHING: GroupPlan = { probes: [], preview: null, canary: null, main: [0] };
 

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { SystemError } from '../../../src/linux/errors.ts';
-import { listenQueues } from '../../../src/linux/sock_diag.ts';
 import {
   bindSocket,
   closeFd,
@@ -13,6 +12,7 @@ import {
   setOption,
 } from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
+import { listenQueues } from '../../support/sockets.ts';
 import { acquire, connect, listener, only, portOf, readAll, serve } from './fixture.ts';
 
 test('a client that comes before anybody accepts waits and is served', async (t) => {

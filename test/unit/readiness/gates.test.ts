@@ -3,7 +3,8 @@ import { closeSync, writeSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { linux } from '../../../src/linux/kernel.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
-import { gateNames, type NotifyMessage, startGates } from '../../../src/readiness/index.ts';
+import { gateNames, startGates } from '../../../src/readiness/index.ts';
+import type { NotifyMessage } from '../../../src/readiness/notify-message.ts';
 import { manualTimers } from './manual-timers.ts';
 
 const command = { run: ['/bin/true'], timeout: 1000 };

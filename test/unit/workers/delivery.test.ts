@@ -74,7 +74,7 @@ test('a process that has taken over the number is not signalled', async () => {
 });
 
 test('a refused process is listed with its name, and the other processes are killed', async () => {
-  const { pid, exit, line } = script('for i in 1 2 3; do sleep 1000 & echo $!; done; wait');
+  const { pid, exit, line } = script("for i in 1 2 3; do sh -c 'echo $$; kill -STOP $$' & done; wait");
   const children = [Number(await line()), Number(await line()), Number(await line())];
   const refused = new Map([
     [children[0], 'EPERM'],
@@ -100,8 +100,8 @@ test('a refused process is listed with its name, and the other processes are kil
   assert.deepEqual(
     [...delivery.refused].sort((one, two) => one.errno.localeCompare(two.errno)),
     [
-      { pid: children[1], command: 'sleep', errno: 'EMFILE' },
-      { pid: children[0], command: 'sleep', errno: 'EPERM' },
+      { pid: children[1], command: 'sh', errno: 'EMFILE' },
+      { pid: children[0], command: 'sh', errno: 'EPERM' },
     ],
   );
   killSession(linux, pid);

@@ -4,9 +4,10 @@ import { closeSync, constants, openSync, readFileSync, readSync, writeSync } fro
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { openPipe, setNonBlocking } from '../../../src/linux/pipes.ts';
+import { openPipe } from '../../../src/linux/pipes.ts';
 import { connectSocket, openSocket } from '../../../src/linux/sockets.ts';
 import { Sink, type SinkOptions } from '../../../src/workers/sink.ts';
+import { setNonBlocking } from '../../support/sockets.ts';
 import { folder } from './support.ts';
 
 /** A sink whose writes and timers the test answers. */

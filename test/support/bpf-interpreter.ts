@@ -1,5 +1,5 @@
-import { type Instruction, OPCODES, SKF_AD_RANDOM, SKF_NET_OFF } from './bpf.ts';
-import { inet4Bytes, inet6Bytes } from './sockaddr.ts';
+import { type Instruction, OPCODES, SKF_AD_RANDOM, SKF_NET_OFF } from '../../src/linux/bpf.ts';
+import { inet4Bytes, inet6Bytes } from '../../src/linux/sockaddr.ts';
 
 /** A SYN as a steering program sees it, and the random numbers that it draws, in order. */
 export interface Packet {
@@ -53,14 +53,8 @@ export function run(program: readonly Instruction[], packet: Packet): number {
       case OPCODES.ldb:
         loaded = load(k, 1);
         break;
-      case OPCODES.ldIndirect:
-        loaded = load((k + x) >>> 0, 4);
-        break;
       case OPCODES.ldhIndirect:
         loaded = load((k + x) >>> 0, 2);
-        break;
-      case OPCODES.ldbIndirect:
-        loaded = load((k + x) >>> 0, 1);
         break;
       case OPCODES.ldxHeaderLength: {
         const byte = load(k, 1);
@@ -95,14 +89,8 @@ export function run(program: readonly Instruction[], packet: Packet): number {
       case OPCODES.jeq:
         taken = a === k;
         break;
-      case OPCODES.jgt:
-        taken = a > k;
-        break;
       case OPCODES.jge:
         taken = a >= k;
-        break;
-      case OPCODES.jset:
-        taken = (a & k) !== 0;
         break;
       case OPCODES.ret:
         return k;
