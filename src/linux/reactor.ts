@@ -25,8 +25,8 @@ ONE.writeBigUInt64LE(1n);
 interface Instance {
   epoll: number;
   wakeup: number;
-  // The pool thread only waits until an event is pending. poll(2) takes no event out of the set, so the main thread still
-  // finds edge-triggered ones, and calls no watch that was closed in between.
+  // The pool thread only waits until an event is pending. poll(2) takes no event out of the set, so the main thread
+  // still finds edge-triggered ones, and calls no watch that was closed in between.
   pollfd: bigint;
 }
 
