@@ -12,7 +12,7 @@ export interface WorkerReading {
 /** What waits at a listener, over all of its sockets; null where the kernel does not tell. */
 export interface ListenerReading {
   readonly listener: string;
-  /** Connections that nobody has accepted yet; null for datagrams. */
+  /** Clients' connections that no process has accepted yet; null for datagrams. */
   readonly queue: number | null;
   /** Connections and datagrams that were not taken, since its sockets were made. */
   readonly drops: number | null;

@@ -69,6 +69,7 @@ const declarations = {
   malloc_trim: declare<[keep: number]>('int malloc_trim(size_t)'),
   memfd_create: declare<[name: string, flags: number]>('int memfd_create(const char*, uint32_t)'),
   pipe2: declare<[descriptors: Pointer, flags: number]>('int pipe2(void*, int)'),
+  poll: declare<[descriptors: Pointer, count: number, timeout: number]>('int poll(void*, ulong, int)'),
   posix_spawn: declare<
     [pid: Pointer, path: Pointer, actions: Pointer, attributes: Pointer, argv: Pointer, environment: Pointer]
   >('int posix_spawn(void*, const void*, void*, void*, void*, void*)'),
@@ -117,6 +118,7 @@ const declarations = {
     'int setsockopt(int, int, int, const void*, uint32_t)',
   ),
   setrlimit: declare<[resource: number, limit: Pointer]>('int setrlimit(int, const void*)'),
+  shutdown: declare<[fd: number, direction: number]>('int shutdown(int, int)'),
   signal: declare<[signal: number, handler: number]>('long signal(int, long)'),
   socket: declare<[domain: number, type: number, protocol: number]>('int socket(int, int, int)'),
   syscall: declare<[number: number, a: number, b: number, c: number, d: number]>(
@@ -248,9 +250,11 @@ export function addressOf(buffer: Buffer): bigint {
   return koffi.address(buffer);
 }
 
-/** Memory that native code may write at any time, on any thread; freed with `releaseMemory`. */
-export function allocateMemory(bytes: number): bigint {
-  return koffi.alloc('uint8_t', bytes);
+/** Memory that native code may write at any time, on any thread, with a copy of `bytes`. Free it with `releaseMemory`. */
+export function allocateMemory(bytes: Buffer): bigint {
+  const memory = koffi.alloc('uint8_t', bytes.length);
+  koffi.encode(memory, koffi.array('uint8_t', bytes.length), bytes);
+  return memory;
 }
 
 export function releaseMemory(memory: bigint): void {

@@ -10,8 +10,10 @@ export interface Watch {
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
 const EPOLLIN = 1;
+const EPOLLET = 0x8000_0000;
+const POLLIN = 1;
 // epoll_ctl(2): EPOLLHUP and EPOLLERR need not be asked for.
-const EVENTS = { readable: EPOLLIN, hangup: 0 } as const;
+const EVENTS = { readable: EPOLLIN, arrival: EPOLLIN + EPOLLET, hangup: 0 } as const;
 // struct epoll_event is packed on x86-64 only (EPOLL_PACKED in linux/eventpoll.h).
 const EVENT_SIZE = process.arch === 'x64' ? 12 : 16;
 const TOKEN_OFFSET = EVENT_SIZE - 8;
@@ -25,16 +27,16 @@ ONE.writeBigUInt64LE(1n);
 interface Instance {
   epoll: number;
   wakeup: number;
-  // The pool thread's event goes to memory of its own and is not looked at: what is readable is asked for again on the
-  // main thread, so that no watch is called that was closed in between.
-  scratch: bigint;
+  // The pool thread only waits until an event is pending. poll(2) takes no event out of the set, so the main thread
+  // still finds edge-triggered ones, and calls no watch that was closed in between.
+  pollfd: bigint;
 }
 
 /**
  * Tells when descriptors become readable (also: end-of-file, an error, the end of a pidfd's process). All of them share
- * one level-triggered epoll instance, on which one thread of libuv's pool waits while something is watched. Meanwhile
- * the program stays alive; with the last watch closed it may end. A callback that throws is an uncaught exception; one that
- * throws ten times in a row is not called again.
+ * one epoll instance, on which one thread of libuv's pool waits while something is watched. Meanwhile the program stays
+ * alive; with the last watch closed it may end. A callback that throws is an uncaught exception; one that throws ten
+ * times in a row is not called again.
  */
 export class Reactor {
   #instance: Instance | null = null;
@@ -48,8 +50,12 @@ export class Reactor {
   };
 
   /**
-   * Calls `onReadable` as long as there is something to read on `fd`, or, of `hangup`, only when it has hung up or failed: a listening
-   * socket whose connections somebody else accepts wakes nobody here. Throws SystemError (EBADF, EPERM, EEXIST).
+   * Calls `onReadable` when `fd` has hung up or failed, and:
+   * - `readable`: as long as there is something to read
+   * - `arrival`: once at the start if there is something to read, then each time that more arrives
+   * - `hangup`: never else, so a listening socket whose connections another process accepts wakes nobody here
+   *
+   * Throws SystemError (EBADF, EPERM, EEXIST).
    */
   watch(fd: number, onReadable: () => void, what: keyof typeof EVENTS = 'readable'): Watch {
     this.#instance ??= this.#open();
@@ -84,7 +90,7 @@ export class Reactor {
     const wakeup = call('eventfd', 0, SOCK_CLOEXEC | SOCK_NONBLOCK);
     call('epoll_ctl', epoll, EPOLL_CTL_ADD, wakeup, event(WAKEUP_TOKEN, EPOLLIN));
     process.on('exit', this.#wake);
-    return { epoll, wakeup, scratch: allocateMemory(EVENT_SIZE) };
+    return { epoll, wakeup, pollfd: allocateMemory(pollRequest(epoll)) };
   }
 
   // Waits again, or lets go of everything when nothing is watched.
@@ -93,7 +99,7 @@ export class Reactor {
     if (!instance || this.#waiting || this.#dispatching) return;
     if (this.#watches.size > 0) {
       this.#waiting = true;
-      callOnPool('epoll_wait', [instance.epoll, instance.scratch, 1, -1], () => {
+      callOnPool('poll', [instance.pollfd, 1, -1], () => {
         this.#waiting = false;
         this.#dispatch(instance);
       });
@@ -103,10 +109,10 @@ export class Reactor {
     process.off('exit', this.#wake);
     closeFd(instance.epoll);
     closeFd(instance.wakeup);
-    releaseMemory(instance.scratch);
+    releaseMemory(instance.pollfd);
   }
 
-  #call(token: bigint): void {
+  #deliver(token: bigint): void {
     const watch = this.#watches.get(token);
     if (!watch) return;
     try {
@@ -116,7 +122,7 @@ export class Reactor {
       watch.failures += 1;
       // Level-triggered: a descriptor that its callback cannot read would be reported for ever.
       if (watch.failures >= MAX_FAILURES) this.#unwatch(token);
-      // An uncaught exception, which keeps no other descriptor from being read.
+      // The kernel reports an edge once: an exception of one callback must not keep the others from theirs.
       queueMicrotask(() => {
         throw error;
       });
@@ -131,10 +137,9 @@ export class Reactor {
       for (let index = 0; index < count; index += 1) {
         const token = events.readBigUInt64LE(index * EVENT_SIZE + TOKEN_OFFSET);
         if (token === WAKEUP_TOKEN) readSync(instance.wakeup, Buffer.alloc(8));
-        else this.#call(token);
+        else this.#deliver(token);
       }
     } finally {
-      // Level-triggered: what a throwing callback left unreported is reported again.
       this.#dispatching = false;
       this.#proceed();
     }
@@ -145,6 +150,14 @@ function event(token: bigint, events: number): Buffer {
   const bytes = Buffer.alloc(EVENT_SIZE);
   bytes.writeUInt32LE(events, 0);
   bytes.writeBigUInt64LE(token, TOKEN_OFFSET);
+  return bytes;
+}
+
+/** struct pollfd of poll(2). */
+function pollRequest(fd: number): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeInt32LE(fd, 0);
+  bytes.writeInt16LE(POLLIN, 4);
   return bytes;
 }
 

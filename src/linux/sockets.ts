@@ -20,6 +20,7 @@ const TYPES: Record<SocketType, number> = { stream: 1, dgram: 2 };
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
 const F_DUPFD_CLOEXEC = 1030;
+const SHUT_WR = 1;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 
@@ -71,6 +72,14 @@ export function acceptSocket(fd: number): { fd: number; peer: SocketAddress } | 
   const accepted = tryCall(['EAGAIN', 'ECONNABORTED'], 'accept4', fd, bytes, length, flags);
   if (typeof accepted === 'string') return null;
   return { fd: accepted, peer: decodeAddress(bytes, length.readInt32LE(0)) };
+}
+
+/**
+ * Closes a connection for sending only, so that the other end reads end-of-file. Does nothing to a socket that is not
+ * connected. Throws SystemError.
+ */
+export function shutdownSending(fd: number): void {
+  tryCall(['ENOTCONN'], 'shutdown', fd, SHUT_WR);
 }
 
 /** The address the socket is bound to, with the port the kernel chose. Throws SystemError. */

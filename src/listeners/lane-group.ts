@@ -6,7 +6,8 @@ import { explainFailure } from './explain.ts';
 import { GroupOrder } from './group-order.ts';
 import type { OwnSockets } from './holders.ts';
 import { findIndex, type ProofTarget } from './lane-proof.ts';
-import type { LaneFault, LanePlan, LaneSocket, Lanes, Stranger } from './lanes.ts';
+import { LaneQueue } from './lane-queue.ts';
+import type { LaneFault, LanePlan, Lanes, LaneWithQueue, Stranger } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 import { makeProbe, type Probe } from './probe.ts';
 import { type InetSocketAddress, type ProbeHost, probeHost } from './probe-host.ts';
@@ -17,7 +18,7 @@ import { type ProbeRoute, steeringProgram } from './steering-program.ts';
 import { groupStrangers, nameStrangers, tcpStrangers } from './strangers.ts';
 import { isSealed, openLane, reservePort, setSeal } from './tcp-lane.ts';
 
-interface Lane extends LaneSocket {
+interface Lane extends LaneWithQueue {
   /** A worker has it, so that its filter is locked. */
   given: boolean;
   /** Connections of clients may be in its queue. */
@@ -57,7 +58,7 @@ export class LaneGroup implements Lanes {
     }
   }
 
-  get sockets(): readonly LaneSocket[] {
+  get sockets(): readonly LaneWithQueue[] {
     return this.#lanes;
   }
 
@@ -73,7 +74,14 @@ export class LaneGroup implements Lanes {
       this.#order.join(this.#lanes.length);
       // Connections come in by the first lane as soon as it listens. It is alone then: nothing is to be proved.
       const isFirst = this.#lanes.length === 0;
-      this.#lanes.push({ fd, inode: inodeOf(fd), given: false, used: isFirst, proven: isFirst });
+      this.#lanes.push({
+        fd,
+        inode: inodeOf(fd),
+        given: false,
+        used: isFirst,
+        proven: isFirst,
+        queue: new LaneQueue(() => acceptQueue(fd)),
+      });
     }
   }
 
@@ -100,11 +108,11 @@ export class LaneGroup implements Lanes {
   }
 
   queued(lane: number): number {
-    return acceptQueue(this.#lane(lane).fd);
+    return this.#lane(lane).queue.clients();
   }
 
   waiting(): number {
-    return this.#lanes.reduce((sum, { fd }) => sum + acceptQueue(fd), 0);
+    return this.#lanes.reduce((sum, { queue }) => sum + queue.clients(), 0);
   }
 
   hungUp(): void {
@@ -117,7 +125,7 @@ export class LaneGroup implements Lanes {
 
   openProbe(lane: number): Probe {
     const found = this.#lane(lane);
-    const { fd: laneFd } = found;
+    const { fd: laneFd, queue } = found;
     const { host, remote } = this.#reachable();
     this.#prove(lane);
     found.used = true;
@@ -125,13 +133,15 @@ export class LaneGroup implements Lanes {
     if (getOption(laneFd, 'defer_accept') !== 0) setOption(laneFd, 'defer_accept', 0);
     try {
       const { fd, local } = openProbeSocket(host);
-      const closed = () => {
+      const close = () => {
         this.#probes.delete(fd);
+        queue.retire(fd);
         this.#attach();
       };
       this.#probes.set(fd, { local, lane });
-      const look = () => probeState(fd, local, remote, () => isListening(laneFd) && isSealed(laneFd));
-      const probe = makeProbe({ listener: this.#config.name, lane, fd, local, remote, look, closed });
+      const look = () => probeState(fd, local, remote, () => isSound(laneFd));
+      queue.add(fd, look);
+      const probe = makeProbe({ listener: this.#config.name, lane, fd, local, remote, look, close });
       try {
         this.#attach();
         connectSocket(fd, remote);
@@ -170,7 +180,10 @@ export class LaneGroup implements Lanes {
   }
 
   close(): void {
-    for (const { fd } of this.#lanes.splice(0)) closeFd(fd);
+    for (const { fd, queue } of this.#lanes.splice(0)) {
+      queue.close();
+      closeFd(fd);
+    }
   }
 
   /** Proves what connections are to be steered to, then steers them there. */
@@ -217,11 +230,17 @@ export class LaneGroup implements Lanes {
       found.proven = true;
       return;
     }
+    const { host, remote } = this.#reachable();
     const proof: ProofTarget = {
-      ...this.#reachable(),
+      host,
+      remote,
       lane: found,
       free: this.#lanes.filter(({ used }) => !used),
       steer: (route) => this.#attach(route === null ? [] : [route]),
+      retire: (fd, local) => {
+        found.queue.add(fd, () => probeState(fd, local, remote, () => isSound(found.fd)));
+        found.queue.retire(fd);
+      },
     };
     const index = findIndex(proof, this.#order.indexOf(lane), this.#order.size);
     if (index === null) {
@@ -263,6 +282,10 @@ export class LaneGroup implements Lanes {
 
 function lanesOf({ main, canary, preview }: LanePlan): number[] {
   return [...main, ...(canary?.lanes ?? []), ...(preview?.lanes ?? [])];
+}
+
+function isSound(fd: number): boolean {
+  return isListening(fd) && isSealed(fd);
 }
 
 function isListening(fd: number): boolean {

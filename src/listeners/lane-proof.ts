@@ -1,6 +1,13 @@
 import { hasBindAddressNoPort } from '../linux/sock_diag.ts';
 import { acceptQueue } from '../linux/socket-state.ts';
-import { acceptSocket, closeFd, connectSocket, getOption, setOption } from '../linux/sockets.ts';
+import {
+  acceptSocket,
+  closeFd,
+  connectSocket,
+  getOption,
+  setOption,
+  shutdownSending,
+} from '../linux/sockets.ts';
 import type { LaneSocket } from './lanes.ts';
 import type { InetSocketAddress } from './probe-host.ts';
 import { isConnected, openProbeSocket } from './probe-socket.ts';
@@ -14,6 +21,8 @@ export interface ProofTarget {
   readonly free: readonly LaneSocket[];
   /** Attaches the program with one more route; null: without. */
   readonly steer: (route: ProbeRoute | null) => void;
+  /** Takes over a connection that reached the lane, in whose queue it may stay. */
+  readonly retire: (fd: number, local: InetSocketAddress) => void;
 }
 
 /**
@@ -48,7 +57,7 @@ export function findIndex(
   }
 }
 
-function reaches({ host, remote, lane, free, steer }: ProofTarget, index: number): boolean | null {
+function reaches({ host, remote, lane, free, steer, retire }: ProofTarget, index: number): boolean | null {
   const { fd, local } = openProbeSocket(host);
   let reached: boolean | null = null;
   try {
@@ -57,9 +66,16 @@ function reaches({ host, remote, lane, free, steer }: ProofTarget, index: number
     if (isConnected(fd)) reached = hasBindAddressNoPort(remote, local);
     return reached;
   } finally {
-    closeFd(fd);
-    const places = reached === true ? free.filter(({ inode }) => inode === lane.inode) : free;
-    for (const place of places) takeOut(place, local.port);
+    // The side that closes first keeps the connection in TIME_WAIT: not the port of the service.
+    shutdownSending(fd);
+    try {
+      const places = reached === true ? free.filter(({ inode }) => inode === lane.inode) : free;
+      for (const place of places) takeOut(place, local.port);
+    } finally {
+      // Which lane another connection reached is not known, so it counts as a client's until it is accepted.
+      if (reached === true) retire(fd, local);
+      else closeFd(fd);
+    }
   }
 }
 

@@ -1,30 +1,36 @@
 import { reactor, type Watch } from '../linux/reactor.ts';
 
+/** The socket of a lane, and what the kernel says of it. */
+interface WatchedSocket {
+  readonly fd: number;
+  readonly isListening: () => boolean;
+  /** Whether connections of clients wait. Throws SystemError. */
+  readonly hasClients: () => boolean;
+}
+
 /**
- * What happens to one lane: that a connection waits in its queue, and that it has hung up, which for a listening socket means shutdown(2).
- * One watch for both, because epoll(7) takes a descriptor once.
+ * Watches one lane for two things: a client's connection waits in its queue, and it has hung up, which for a listening
+ * socket means shutdown(2). One watch for both, because epoll(7) takes a descriptor once.
  */
 export class LaneWatch {
-  readonly #fd: number;
+  readonly #socket: WatchedSocket;
   readonly #onHangup: (() => boolean) | null;
-  readonly #isListening: () => boolean;
   readonly #waiting = new Set<() => void>();
   #watch: Watch | null = null;
   #closed = false;
-  #mode: 'readable' | 'hangup' | null = null;
+  #mode: 'arrival' | 'hangup' | null = null;
 
   /**
    * Without `onHangup` nothing is watched until somebody asks for the queue.
    * @param onHangup returns whether the same socket listens again, and is to be watched on
    */
-  constructor(fd: number, isListening: () => boolean, onHangup: (() => boolean) | null) {
-    this.#fd = fd;
-    this.#isListening = isListening;
+  constructor(socket: WatchedSocket, onHangup: (() => boolean) | null) {
+    this.#socket = socket;
     this.#onHangup = onHangup;
     this.#arm();
   }
 
-  /** Calls back once, when a connection waits to be accepted, at once if one does already. */
+  /** Calls back once, when a client's connection waits to be accepted, at once if one does already. */
   onQueued(call: () => void): { close(): void } {
     const once = () => call();
     this.#waiting.add(once);
@@ -52,16 +58,16 @@ export class LaneWatch {
 
   #arm(): void {
     if (this.#closed) return;
-    const mode = this.#waiting.size > 0 ? 'readable' : this.#onHangup === null ? null : 'hangup';
+    const mode = this.#waiting.size > 0 ? 'arrival' : this.#onHangup === null ? null : 'hangup';
     if (mode === this.#mode) return;
     this.#watch?.close();
     this.#mode = mode;
-    this.#watch = mode === null ? null : reactor.watch(this.#fd, () => this.#happened(), mode);
+    this.#watch = mode === null ? null : reactor.watch(this.#socket.fd, () => this.#happened(), mode);
   }
 
   #happened(): void {
     const queue = [...this.#waiting];
-    if (this.#mode === 'hangup' || !this.#isListening()) {
+    if (this.#mode === 'hangup' || !this.#socket.isListening()) {
       // It stays hung up until somebody mends it.
       this.#disarm();
       if (this.#onHangup?.() !== true) return;
@@ -69,9 +75,20 @@ export class LaneWatch {
       this.#arm();
       return;
     }
-    // The queue stays readable until somebody accepts, which may take long: told once.
+    // A queue that holds only zero's own connections stays readable: the next arrival is an event of its own.
+    if (!this.#hasClients()) return;
+    // A client may wait long until its connection is accepted. One call is enough.
     this.#waiting.clear();
     this.#arm();
     for (const call of queue) call();
+  }
+
+  /** A queue that cannot be read counts as one with clients, so that none is overlooked. */
+  #hasClients(): boolean {
+    try {
+      return this.#socket.hasClients();
+    } catch {
+      return true;
+    }
   }
 }

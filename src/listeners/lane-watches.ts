@@ -1,6 +1,6 @@
 import { getOption } from '../linux/sockets.ts';
 import { LaneWatch } from './lane-watch.ts';
-import type { Lanes } from './lanes.ts';
+import type { Lanes, LaneWithQueue } from './lanes.ts';
 
 interface Request {
   readonly lane: number;
@@ -40,7 +40,7 @@ export class LaneWatches {
     for (const lanes of all) {
       const watched = this.#watches.get(lanes) ?? new Map();
       this.#watches.set(lanes, watched);
-      for (const [lane, { fd }] of lanes.sockets.entries()) this.#sync(lanes, lane, fd, watched);
+      for (const [lane, socket] of lanes.sockets.entries()) this.#sync(lanes, lane, socket, watched);
     }
   }
 
@@ -53,25 +53,27 @@ export class LaneWatches {
   #sync(
     lanes: Lanes,
     lane: number,
-    fd: number,
+    socket: LaneWithQueue,
     watched: Map<number, { fd: number; watch: LaneWatch }>,
   ): void {
     const requests = [...this.#requests].filter((request) => request.lane === lane);
     if (requests.length === 0 && this.#onHangup === null) return;
+    const { fd } = socket;
     const known = watched.get(lane);
     const same = known?.fd === fd;
     if (known !== undefined && !same) this.#close(known.watch);
-    const watch = known !== undefined && same ? known.watch : this.#open(lanes, lane, fd);
+    const watch = known !== undefined && same ? known.watch : this.#open(lanes, lane, socket);
     watched.set(lane, { fd, watch });
     for (const request of requests) {
       if (!request.active.has(watch)) request.active.set(watch, watch.onQueued(request.onQueued));
     }
   }
 
-  #open(lanes: Lanes, lane: number, fd: number): LaneWatch {
+  #open(lanes: Lanes, lane: number, { fd, queue }: LaneWithQueue): LaneWatch {
     const isListening = () => getOption(fd, 'accept_connections') === 1;
-    if (this.#onHangup === null) return new LaneWatch(fd, isListening, null);
-    return new LaneWatch(fd, isListening, () => {
+    const source = { fd, isListening, hasClients: () => queue.clients() > 0 };
+    if (this.#onHangup === null) return new LaneWatch(source, null);
+    return new LaneWatch(source, () => {
       this.#onHangup?.(lanes, lane);
       return lanes.sockets[lane]?.fd === fd && isListening();
     });

@@ -1,5 +1,6 @@
 import type { ListenerConfig } from '../config/schema.ts';
 import type { OwnSockets } from './holders.ts';
+import type { LaneQueue } from './lane-queue.ts';
 import type { Probe } from './probe.ts';
 
 /** Where new connections of one listener go: lanes that somebody who has this listener accepts from. */
@@ -38,12 +39,16 @@ export interface LaneSocket {
   readonly inode: number;
 }
 
+export interface LaneWithQueue extends LaneSocket {
+  readonly queue: LaneQueue;
+}
+
 /** The lanes of one listener, numbered from 0. They stay until the listener is closed: none is ever taken away. */
 export interface Lanes {
   /** What later lanes are made like. */
   configure(config: ListenerConfig): void;
   /** Every socket, also those beyond the lanes that were asked for. */
-  readonly sockets: readonly LaneSocket[];
+  readonly sockets: readonly LaneWithQueue[];
   /** Makes sure that there are at least so many. Throws ListenerError. */
   ensure(count: number): void;
   /**
@@ -54,9 +59,9 @@ export interface Lanes {
   give(lane: number, first?: number): number;
   /** Throws ListenerError. */
   steer(plan: LanePlan): void;
-  /** Connections that wait in a lane's accept queue. */
+  /** The number of clients' connections in a lane's accept queue: zero's own do not count. Throws SystemError. */
   queued(lane: number): number;
-  /** Connections that wait in all of its queues. */
+  /** The same over all lanes. Throws SystemError. */
   waiting(): number;
   /** A connection of our own to one lane. Throws ListenerError where none can be had. */
   openProbe(lane: number): Probe;

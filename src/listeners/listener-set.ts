@@ -106,7 +106,6 @@ export class ListenerSet implements Listeners {
     return queues.reduce((sum, queue) => sum + queue, 0);
   }
 
-  /** Connections that wait for one steered listener, whatever their lane; null for a shared one. */
   waiting(listener: string): number | null {
     const found = [...this.#pool.sockets].find(({ config }) => config.name === listener);
     return found?.bound.lanes?.waiting() ?? null;

@@ -72,13 +72,19 @@ export interface Listeners {
   openProbe(acquired: Acquired, listener: string, lane: number): Probe;
 
   /**
-   * Calls back once per steered listener when a connection waits in the lane's queue, at once if one waits already. A new
-   * watch is called back again. Uses epoll; nothing is polled. Throws SystemError (ENOMEM, ENOSPC).
+   * Calls back once per steered listener when a client's connection waits in the lane's queue, at once if one waits already.
+   * A new watch is called back again. Uses epoll; nothing is polled. Throws SystemError (ENOMEM, ENOSPC).
    */
   watchLane(lane: number, onQueued: () => void): { close(): void };
 
-  /** The number of connections that wait in the queues of a lane, over all steered listeners. Throws SystemError. */
+  /**
+   * The number of clients' connections that wait in the queues of a lane, over all steered listeners. Test connections of
+   * `openProbe` do not count, open or closed. Throws SystemError.
+   */
   queued(lane: number): number;
+
+  /** The same for one steered listener, over all its lanes; null for a shared one. Throws SystemError. */
+  waiting(listener: string): number | null;
 
   /**
    * Creates lanes ahead of their use and checks each one with a test connection. Each step of the generator handles one

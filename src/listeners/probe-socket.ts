@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { tcpSocket } from '../linux/sock_diag.ts';
 import { peekConnection } from '../linux/socket-state.ts';
 import { bindSocket, closeFd, localAddress, openSocket, peerAddress } from '../linux/sockets.ts';
-import type { ProbeState } from './probe.ts';
+import type { ConnectionState } from './probe.ts';
 import type { InetSocketAddress } from './probe-host.ts';
 
 /** A socket with an address and a port of its own, so that it can be steered before it connects. Throws SystemError. */
@@ -30,7 +30,7 @@ export function isConnected(fd: number): boolean {
 }
 
 /**
- * Whether the service has accepted the probe, by the state of the service's end (`remote` to `local`). connect(2) proves nothing, and the
+ * Where the probe is: whether the service has accepted it, by the state of the service's end (`remote` to `local`). connect(2) proves nothing, and the
  * length of the accept queue does not tell whose connection is in it.
  * @param laneIsSound whether the lane is still the one that the probe was sent to
  */
@@ -39,26 +39,28 @@ export function probeState(
   local: InetSocketAddress,
   remote: InetSocketAddress,
   laneIsSound: () => boolean,
-): ProbeState {
+): ConnectionState {
   const socket = tcpSocket(remote, local);
   switch (socket?.state) {
     case 'SYN_RECV':
     case 'NEW_SYN_RECV':
-      return 'waiting';
-    // The service's end says goodbye while ours is open: somebody accepted and closed it.
+      return 'connecting';
+    // The service's end is being closed while ours is open: a process accepted it and closed it.
     case 'FIN_WAIT1':
     case 'FIN_WAIT2':
+    case 'CLOSING':
+    case 'LAST_ACK':
     case 'TIME_WAIT':
       return 'accepted';
     case undefined:
     case 'LISTEN':
       return withoutPeer(fd, laneIsSound);
     default:
-      return socket?.inode === 0 ? 'waiting' : 'accepted';
+      return socket?.inode === 0 ? 'queued' : 'accepted';
   }
 }
 
-function withoutPeer(fd: number, laneIsSound: () => boolean): ProbeState {
+function withoutPeer(fd: number, laneIsSound: () => boolean): ConnectionState {
   switch (peekConnection(fd)) {
     case 'ended':
       return 'accepted';
@@ -66,7 +68,7 @@ function withoutPeer(fd: number, laneIsSound: () => boolean): ProbeState {
       // A queue that is still there resets nothing: whoever did had accepted the connection.
       return laneIsSound() && !resetsOnOverflow() ? 'accepted' : 'gone';
     case 'open':
-      return isConnected(fd) ? 'gone' : 'waiting';
+      return isConnected(fd) ? 'gone' : 'connecting';
   }
 }
 

@@ -1,9 +1,15 @@
 import type { Socket } from 'node:net';
 import type { SocketAddress } from '../linux/sockaddr.ts';
-import { closeFd, duplicateAbove } from '../linux/sockets.ts';
+import { duplicateAbove } from '../linux/sockets.ts';
 
 /** `waiting`: nobody has accepted it yet. `gone`: there is no such connection (any more), and nobody can be said to have accepted it. */
 export type ProbeState = 'waiting' | 'accepted' | 'gone';
+
+/**
+ * The same in the kernel's terms. `connecting`: not in the accept queue yet, because the handshake is not complete or the queue is full.
+ * `queued`: in the accept queue.
+ */
+export type ConnectionState = 'connecting' | 'queued' | 'accepted' | 'gone';
 
 /** A connection of our own to one lane of a listener. */
 export interface Probe {
@@ -17,7 +23,7 @@ export interface Probe {
   accepted(): ProbeState;
   /** The same connection as a Node socket, on a descriptor of its own; destroy it before or after `close`. */
   socket(): Promise<Socket>;
-  /** Closes with FIN. Harmless twice. */
+  /** Closes with FIN. Idempotent. */
   close(): void;
 }
 
@@ -27,11 +33,12 @@ interface ProbeParts {
   readonly fd: number;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
-  readonly look: () => ProbeState;
-  readonly closed: () => void;
+  readonly look: () => ConnectionState;
+  /** Closes `fd`. Called once. */
+  readonly close: () => void;
 }
 
-export function makeProbe({ listener, lane, fd, local, remote, look, closed }: ProbeParts): Probe {
+export function makeProbe({ listener, lane, fd, local, remote, look, close }: ProbeParts): Probe {
   let state: ProbeState | null = null;
   let open = true;
   return {
@@ -43,7 +50,8 @@ export function makeProbe({ listener, lane, fd, local, remote, look, closed }: P
     accepted() {
       // What was accepted once stays so, whatever the service does with the connection then.
       if (state === 'accepted' || !open) return state ?? 'gone';
-      state = look();
+      const found = look();
+      state = found === 'connecting' || found === 'queued' ? 'waiting' : found;
       return state;
     },
     async socket() {
@@ -55,8 +63,7 @@ export function makeProbe({ listener, lane, fd, local, remote, look, closed }: P
     close() {
       if (!open) return;
       open = false;
-      closeFd(fd);
-      closed();
+      close();
     },
   };
 }

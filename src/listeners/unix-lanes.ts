@@ -6,16 +6,17 @@ import { peekConnection } from '../linux/socket-state.ts';
 import { closeFd, connectSocket, inodeOf, openSocket } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
 import type { OwnSockets } from './holders.ts';
-import type { LaneFault, LanePlan, LaneSocket, Lanes, Stranger } from './lanes.ts';
+import { LaneQueue } from './lane-queue.ts';
+import type { LaneFault, LanePlan, Lanes, LaneWithQueue, Stranger } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
-import { makeProbe, type Probe, type ProbeState } from './probe.ts';
+import { type ConnectionState, makeProbe, type Probe } from './probe.ts';
 import { clearStalePath } from './stale-path.ts';
 import { openUnixAt } from './unix.ts';
 import { applyPermissions, permissionsOf, type UnixFile } from './unix-file.ts';
 import { isFile, type LaneNames, laneNames, publish, removeNames, restoreNames } from './unix-name.ts';
 import { type NameWatch, watchNames } from './unix-name-watch.ts';
 
-interface Lane extends LaneSocket {
+interface Lane extends LaneWithQueue {
   readonly file: UnixFile;
   readonly names: LaneNames;
 }
@@ -66,7 +67,7 @@ export class UnixLanes implements Lanes {
     }
   }
 
-  get sockets(): readonly LaneSocket[] {
+  get sockets(): readonly LaneWithQueue[] {
     return this.#lanes;
   }
 
@@ -94,11 +95,11 @@ export class UnixLanes implements Lanes {
   }
 
   queued(lane: number): number {
-    return unixSocket(this.#lane(this.#standsFor(lane)).inode)?.rqueue ?? 0;
+    return this.#lane(this.#standsFor(lane)).queue.clients();
   }
 
   waiting(): number {
-    return this.#lanes.reduce((sum, { inode }) => sum + (unixSocket(inode)?.rqueue ?? 0), 0);
+    return this.#lanes.reduce((sum, { queue }) => sum + queue.clients(), 0);
   }
 
   prepare(): void {
@@ -106,7 +107,7 @@ export class UnixLanes implements Lanes {
   }
 
   openProbe(lane: number): Probe {
-    const { names } = this.#lane(this.#standsFor(lane));
+    const { names, queue } = this.#lane(this.#standsFor(lane));
     const remote = { family: 'unix', path: names.kept } as const;
     let fd: number | null = null;
     try {
@@ -117,14 +118,16 @@ export class UnixLanes implements Lanes {
       throw explainFailure(this.#config, error, remote, this.#own);
     }
     const client = fd;
+    const look = () => unixProbeState(client);
+    queue.add(client, look);
     return makeProbe({
       listener: this.#config.name,
       lane,
       fd: client,
       local: { family: 'unix', path: '' },
       remote,
-      look: () => unixProbeState(client),
-      closed: () => {},
+      look,
+      close: () => queue.retire(client),
     });
   }
 
@@ -155,7 +158,8 @@ export class UnixLanes implements Lanes {
 
   close(): void {
     this.#watch?.close();
-    for (const { fd, file, names } of this.#lanes.splice(0)) {
+    for (const { fd, file, names, queue } of this.#lanes.splice(0)) {
+      queue.close();
       removeNames(file, [this.path, names.bound, names.kept]);
       closeFd(fd);
     }
@@ -172,11 +176,14 @@ export class UnixLanes implements Lanes {
       closeFd(fd);
       throw this.#failure(`link ${names.kept}`, error);
     }
-    return { fd, inode: inodeOf(fd), file, names };
+    const inode = inodeOf(fd);
+    const queue = new LaneQueue(() => unixSocket(inode)?.rqueue ?? 0);
+    return { fd, inode, queue, file, names };
   }
 
   #replace(lane: number): void {
-    const { fd, file, names } = this.#lane(lane);
+    const { fd, file, names, queue } = this.#lane(lane);
+    queue.close();
     removeNames(file, [names.bound, names.kept]);
     this.#lanes[lane] = this.#open(lane);
     if (lane === this.#published) this.#publish(lane);
@@ -228,11 +235,11 @@ export class UnixLanes implements Lanes {
 }
 
 /** UNIX_DIAG_PEER of the client's end: 0 until the connection is accepted, and again when the other end is closed. */
-function unixProbeState(fd: number): ProbeState {
+function unixProbeState(fd: number): ConnectionState {
   if ((unixSocket(inodeOf(fd))?.peer ?? 0) !== 0) return 'accepted';
   switch (peekConnection(fd)) {
     case 'open':
-      return 'waiting';
+      return 'queued';
     case 'ended':
       return 'accepted';
     // unix_release_sock: a connection that is dropped with its listener, or was accepted and closed with something unread.

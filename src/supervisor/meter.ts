@@ -42,7 +42,7 @@ export class Meter {
   }
 
   async #measure(): Promise<Readings> {
-    const listeners = this.#listeners.snapshot().map(listenerReading);
+    const listeners = this.#listeners.snapshot().map((one) => listenerReading(one, this.#listeners));
     return { workers: await this.#workers(), connections: await this.#connections.count(), listeners };
   }
 
@@ -56,20 +56,25 @@ export class Meter {
   }
 }
 
-function listenerReading({ name, text, address, inode, lanes }: ListenerSnapshot): ListenerReading {
+function listenerReading(
+  { name, text, address, inode, lanes }: ListenerSnapshot,
+  listeners: Listeners,
+): ListenerReading {
   const own = lanes.length > 0 ? lanes.map((lane) => lane.inode) : [inode];
   try {
+    // Of a steered listener, without zero's own test connections.
+    const steered = listeners.waiting(name);
     if (address.family === 'unix') {
-      const queues = own.map((one) => unixSocket(one)?.rqueue ?? 0);
+      const queue = steered ?? unixSocket(inode)?.rqueue ?? 0;
       // Datagrams are counted in bytes, and a full Unix socket turns nobody away unseen: connect(2) and send(2) say so.
-      return { listener: name, queue: text.startsWith('unix:') ? sum(queues) : null, drops: null };
+      return { listener: name, queue: text.startsWith('unix:') ? queue : null, drops: null };
     }
     const network = text.startsWith('udp') ? 'udp' : 'tcp';
     const intakes = intakesOn(network, address.port).filter((intake) => own.includes(intake.inode));
     const drops = intakes.map((intake) => intake.drops).filter((count) => count !== null);
     return {
       listener: name,
-      queue: network === 'tcp' ? sum(intakes.map(({ waiting }) => waiting)) : null,
+      queue: network === 'tcp' ? (steered ?? sum(intakes.map(({ waiting }) => waiting))) : null,
       drops: drops.length > 0 ? sum(drops) : null,
     };
   } catch {

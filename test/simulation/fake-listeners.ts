@@ -84,6 +84,10 @@ export class FakeListeners implements Listeners {
     return this.#queues.get(lane) ?? 0;
   }
 
+  waiting(): number {
+    return [...this.#queues.values()].reduce((sum, count) => sum + count, 0);
+  }
+
   *prepareLanes(): Generator<void, void, void> {}
 
   strangers(): NamedStranger[] {

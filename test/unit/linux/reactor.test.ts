@@ -53,6 +53,58 @@ test('level-triggered: called again until it is read', async () => {
   assert.equal(calls, 3);
 });
 
+test('arrivals: called at the start, then once for each arrival, though nothing is read', async () => {
+  const { read, fill } = pipe();
+  const other = pipe();
+  let calls = 0;
+  const next = () =>
+    new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+  let wake = (): void => {};
+  fill();
+  let called = next();
+  reactor.watch(
+    read,
+    () => {
+      calls += 1;
+      wake();
+    },
+    'arrival',
+  );
+  await called;
+  // The reactor waits on its thread now, which must not take the event that comes.
+  await new Promise(setImmediate);
+  called = next();
+  fill();
+  await called;
+  // Ten rounds of the reactor, in each of which a level-triggered watch would be called.
+  for (let round = 0; round < 10; round += 1) {
+    const done = readable(other.read);
+    other.fill();
+    await done;
+    other.drain();
+  }
+  assert.equal(calls, 2);
+});
+
+test('an exception in one callback does not cost another one its arrival', async () => {
+  const { status, printed } = await program(`
+    process.on('uncaughtException', () => console.log('caught'));
+    const { read: second, write: end } = openPipe();
+    writeSync(write, 'x');
+    writeSync(end, 'x');
+    const arrival = (name) => () => {
+      console.log(name);
+      if (name === 'second') setImmediate(() => reactor.close());
+      throw new Error('boom');
+    };
+    reactor.watch(read, arrival('first'), 'arrival');
+    reactor.watch(second, arrival('second'), 'arrival');`);
+  assert.deepEqual(status, { kind: 'exited', code: 0 });
+  assert.equal(printed, 'first\nsecond\ncaught\ncaught\n');
+});
+
 test('a watch that another callback closed in the same round is not called', async () => {
   const [a, b] = [pipe(), pipe()];
   a.fill();

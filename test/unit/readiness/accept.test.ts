@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { createServer as createTcpServer } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
 import { parseAddress } from '../../../src/config/address.ts';
+import { acceptQueue } from '../../../src/linux/socket-state.ts';
 import { duplicateAbove } from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import type { Acquired } from '../../../src/listeners/listeners.ts';
@@ -81,7 +82,7 @@ describe('the accept gate', () => {
   });
 
   it('never passes where a process listens and does not accept', async (t) => {
-    const { set, acquired, open } = await steered(t);
+    const { acquired, open } = await steered(t);
     // pauseOnConnect or a busy loop would still accept: only one that never polls its socket does not.
     const code =
       'const { createServer } = require("net"); const server = createServer(); server.listen({ fd: 3 }, () => { process.stdout.write("up\\n"); for (;;); })';
@@ -99,7 +100,7 @@ describe('the accept gate', () => {
     assert.deepEqual(calls, []);
     assert.equal(pause, 100);
     assert.equal(gate.lastReason(), 'has not accepted a connection on listener http');
-    assert.equal(set.queued(1), 1);
+    assert.equal(acceptQueue(fdOf(acquired, 1)), 1);
     gate.close();
     assert.deepEqual(timers.pending(), []);
   });
