@@ -8,6 +8,8 @@ export interface KnownProcess {
 }
 
 interface Stat extends KnownProcess {
+  /** The name of its program, at most 15 bytes. */
+  readonly command: string;
   readonly state: string;
   readonly parent: number;
   readonly session: number;
@@ -24,6 +26,7 @@ function readStat(pid: number): Stat | null {
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   return {
     pid,
+    command: text.slice(text.indexOf('(') + 1, text.lastIndexOf(')')),
     state: fields[0] ?? '?',
     parent: Number(fields[1]),
     session: Number(fields[3]),
@@ -59,6 +62,13 @@ function everyProcess(): Stat[] {
     .filter((name) => /^\d+$/.test(name))
     .map((name) => readStat(Number(name)))
     .filter((stat) => stat !== null);
+}
+
+/** Pids of the children of a process that run this program. */
+export function childrenOf(parent: number, command: string): number[] {
+  return everyProcess()
+    .filter((stat) => stat.parent === parent && stat.command === command)
+    .map((stat) => stat.pid);
 }
 
 /** Pids whose session this is. */

@@ -116,6 +116,7 @@ describe('zero reload on a terminal', () => {
     await reloading.until(shows(/passed gate ready_fd after \d/));
     await reloading.until(shows(/\n +\d+s {2}canary 25 %, [12]s left$/));
     await reloading.until(shows(/\n +\d+s {2}soak, [12]s left$/));
+    await reloading.until(shows(/\n +\d+s {2}waiting until generation 1 has been asked to stop \.\.\.$/));
     assert.deepEqual(await reloading.finished, { code: 0, signal: null });
     const { text, wrapped, coloured } = reloading.screen;
     assert.match(

@@ -50,18 +50,6 @@ describe('a reload', () => {
     },
   );
 
-  it('while the first generation starts gives it up at once', DEADLINE, async (t) => {
-    const service = await startPuppetService(t);
-    const { zero, puppets } = service;
-    const first = await puppets.next();
-    assert.equal(await reloadTaken(service), false);
-    await first.gone;
-    await zero.fact('handover_finished', { handover: 1, outcome: 'superseded' });
-    const second = await nextReady(puppets);
-    await zero.fact('generation_promoted', { generation: 2, previous: null });
-    await assertServes(service, second);
-  });
-
   it('while the first generation is in backoff starts the new config', DEADLINE, async (t) => {
     const service = await startPuppetService(t, { restart: LONG_BACKOFF });
     const { zero, puppets } = service;
@@ -176,6 +164,46 @@ describe('a reload', () => {
     await zero.fact('generation_gone', { generation: 1 });
   });
 });
+
+for (const handover of [{ mode: 'shared' }, { mode: 'steered', settle: '200ms', drain_timeout: '1s' }]) {
+  describe(`a reload while the first generation starts, ${handover.mode}`, () => {
+    it('keeps that one until the candidate is ready', DEADLINE, async (t) => {
+      const service = await startPuppetService(t, { handover });
+      const { zero, puppets } = service;
+      const first = await puppets.next();
+      // Not ready, but its clients are served.
+      await first.listen({ name: 'http' });
+      assert.equal(await reloadTaken(service), false);
+      await zero.fact('handover_finished', { handover: 1, outcome: 'superseded' });
+      const second = await puppets.next();
+      assert.equal(second.generation, 2);
+      await assertUntouched(service, first);
+      await second.listen({ name: 'http' });
+      await becomeReady(second);
+      await zero.fact('handover_finished', { handover: 2, outcome: 'promoted', generation: 2 });
+      await first.gone;
+      await zero.fact('generation_gone', { generation: 1 });
+      await assertServes(service, second);
+    });
+
+    it('keeps that one when the candidate fails too', DEADLINE, async (t) => {
+      const service = await startPuppetService(t, { handover });
+      const { zero, puppets } = service;
+      const first = await puppets.next();
+      await first.listen({ name: 'http' });
+      assert.equal(await reloadTaken(service), false);
+      const second = await puppets.next();
+      await second.exit(1);
+      const { failure } = await zero.fact('handover_finished', { handover: 2, outcome: 'rolled_back' });
+      assert.equal(failure?.step, 'exit');
+      await zero.fact('generation_gone', { generation: 2 });
+      await assertUntouched(service, first);
+      await becomeReady(first);
+      await zero.fact('generation_promoted', { generation: 1 });
+      await assertUntouched(service, first);
+    });
+  });
+}
 
 describe('an incumbent that dies during a handover', () => {
   it('is started again, and leaves when the candidate is ready', DEADLINE, async (t) => {

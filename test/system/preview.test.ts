@@ -78,7 +78,7 @@ describe('a preview', () => {
     const { reloading, candidate, incumbent } = service;
     const { code, stderr } = await reloading.finished;
     assert.equal(code, 12);
-    assert.match(stderr, /nobody promoted it within preview_timeout/);
+    assert.match(stderr, /it was not promoted within preview_timeout/);
     await candidate.gone;
     assert.equal(await generationSeenFrom(t, service, FROM), 1);
     await assertUntouched(service, incumbent);

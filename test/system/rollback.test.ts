@@ -5,93 +5,17 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  renameSync,
   rmSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import type { HistoryDocument } from '../../src/control/protocol.ts';
 import { command, startCommand } from '../support/command.ts';
+import { startDeployed, startKept, startTwice, variable } from '../support/deployed.ts';
 import { account, requireRoot } from '../support/privileges.ts';
-import type { Puppet } from '../support/puppet.ts';
-import { assertUntouched, nextReady, type PuppetSections, puppetConfig } from '../support/puppet-service.ts';
-import { type Puppets, startPuppets } from '../support/puppets.ts';
-import { reversed, type Scope, temporaryFolder } from '../support/temporary.ts';
-import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
-
-/** A service whose release is one script, which a deploy replaces. */
-interface Deployed {
-  readonly zero: Zero;
-  readonly puppets: Puppets;
-  readonly folder: string;
-  readonly script: string;
-  /** Renames a new version over the script. */
-  deploy(version: string): void;
-  /** Another config for the next handover. */
-  configure(sections: PuppetSections): void;
-  history(): Promise<HistoryDocument['generations']>;
-}
-
-const variable = (puppet: Puppet, name: string): string | undefined =>
-  puppet.environment
-    .map(String)
-    .find((entry) => entry.startsWith(`${name}=`))
-    ?.slice(name.length + 1);
-
-async function start(
-  scope: Scope,
-  sections: PuppetSections = {},
-  folder = temporaryFolder(scope),
-): Promise<Deployed> {
-  const puppets = await startPuppets(scope);
-  const script = join(folder, 'server');
-  const deploy = (version: string) => {
-    const program = puppets.command.map((part) => `'${part}'`).join(' ');
-    writeFileSync(`${script}.new`, `#!/bin/sh\nVERSION=${version}\nexport VERSION\nexec ${program} "$@"\n`);
-    chmodSync(`${script}.new`, 0o755);
-    renameSync(`${script}.new`, script);
-  };
-  const configOf = ({ runtime, ...rest }: PuppetSections) =>
-    puppetConfig(puppets, {
-      ...rest,
-      runtime: { path: script, args: ['one'], directory: folder, ...runtime },
-    });
-  deploy('1');
-  const zero = startZero(scope, { folder, config: configOf(sections) });
-  return {
-    zero,
-    puppets,
-    folder,
-    script,
-    deploy,
-    configure: (changed) => zero.rewrite(configOf(changed)),
-    async history() {
-      const { code, stdout, stderr } = await command(scope, zero, 'history', '--json');
-      assert.equal(code, 0, stderr);
-      return JSON.parse(stdout).generations;
-    },
-  };
-}
-
-/** The first version serves and its executable is kept. */
-async function startKept(scope: Scope, sections: PuppetSections = {}): Promise<Deployed & { first: Puppet }> {
-  const service = await start(scope, sections);
-  const first = await nextReady(service.puppets);
-  await service.zero.fact('executable_kept', { generation: 1 });
-  return { ...service, first };
-}
-
-/** The same with the second version in its place, which has overwritten the first. */
-async function startTwice(scope: Scope): Promise<Deployed & { second: Puppet }> {
-  const service = await startKept(scope);
-  service.deploy('2');
-  service.zero.signal('SIGHUP');
-  const second = await nextReady(service.puppets);
-  await service.zero.fact('executable_kept', { generation: 2 });
-  await service.first.gone;
-  return { ...service, second };
-}
+import { assertUntouched, nextReady } from '../support/puppet-service.ts';
+import { reversed, temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE } from '../support/zero.ts';
 
 describe('zero rollback', () => {
   it(
@@ -133,7 +57,7 @@ describe('zero rollback', () => {
     const { zero, folder } = await startTwice(t);
     zero.signal('SIGTERM');
     await zero.exited;
-    const later = await start(t, {}, folder);
+    const later = await startDeployed(t, {}, folder);
     const puppet = await nextReady(later.puppets);
     assert.deepEqual(
       ['ZERO_GENERATION', 'SERVER_STARTER_GENERATION'].map((name) => variable(puppet, name)),
@@ -185,7 +109,7 @@ describe('zero rollback', () => {
     if (!requireRoot(test, 'only root can change the user')) return;
     const folder = temporaryFolder(t);
     chmodSync(folder, 0o711);
-    const service = await start(t, { runtime: { user: 'nobody' } }, folder);
+    const service = await startDeployed(t, { runtime: { user: 'nobody' } }, folder);
     await nextReady(service.puppets);
     await service.zero.fact('executable_kept', { generation: 1 });
     service.deploy('2');
@@ -260,7 +184,7 @@ describe('zero rollback says why it cannot, and touches nothing:', () => {
     const folder = temporaryFolder(t);
     const release = (name: string) => join(folder, name);
     for (const name of ['41', '42']) mkdirSync(release(name));
-    const service = await start(t, { runtime: { directory: release('41') } }, folder);
+    const service = await startDeployed(t, { runtime: { directory: release('41') } }, folder);
     await nextReady(service.puppets);
     service.configure({ runtime: { directory: release('42') } });
     service.zero.signal('SIGHUP');
@@ -286,7 +210,7 @@ describe('the history', () => {
     const bytes = readFileSync(file);
     writeFileSync(file, bytes.subarray(Math.floor(bytes.length / 2)));
     appendFileSync(file, '{"at":"2026-11-24T12:00:00.000Z","event":"serves","gener');
-    const later = await start(t, {}, folder);
+    const later = await startDeployed(t, {}, folder);
     await nextReady(later.puppets);
     await later.zero.fact('executable_kept', { generation: 3 });
     for (let times = 0; times < 2; times++) {
@@ -302,7 +226,7 @@ describe('the history', () => {
     const t = reversed(test);
     const folder = temporaryFolder(t);
     writeFileSync(join(folder, 'data'), '');
-    const service = await start(t, {}, folder);
+    const service = await startDeployed(t, {}, folder);
     await nextReady(service.puppets);
     await service.zero.fact('warning', { about: 'history' });
     service.deploy('2');
@@ -328,7 +252,7 @@ describe('the history', () => {
 
   it('holds no value of a variable, and others cannot read it', DEADLINE, async (test) => {
     const t = reversed(test);
-    const service = await start(t, { environment: { TOKEN: 'hush-4712' } });
+    const service = await startDeployed(t, { environment: { TOKEN: 'hush-4712' } });
     await nextReady(service.puppets);
     await service.zero.fact('executable_kept', { generation: 1 });
     const text = readFileSync(join(service.folder, 'data', 'history.jsonl'), 'utf8');

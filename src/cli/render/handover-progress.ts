@@ -14,13 +14,17 @@ interface Step {
   readonly until: number | null;
 }
 
+const NOTHING: Step = { text: '', until: null };
+
 /** What somebody sees who waits for a handover: a line for what has happened, and what goes on now with how long it may take. */
 export class HandoverProgress {
   /** Workers of each generation, as far as it was seen to start. */
   readonly #workers = new Map<unknown, number>();
   /** How many of them have come to a point, by generation and point. */
   readonly #reached = new Map<string, number>();
-  #step: Step = { text: '', until: null };
+  #step: Step = NOTHING;
+  /** The generation that served before the one promoted last, until it has been asked to stop. */
+  #previous: unknown = null;
 
   /** The line to show for it; null for none. */
   tell(fact: FactDocument, now: number): string | null {
@@ -38,9 +42,19 @@ export class HandoverProgress {
       case 'handover_step':
         this.#step = stepOf(fact, now);
         return renderFact(fact);
-      case 'handover_started':
       case 'generation_promoted':
-        this.#step = { text: '', until: null };
+        this.#previous = fact.previous;
+        this.#step = NOTHING;
+        return renderFact(fact);
+      case 'handover_finished':
+        this.#step = fact.outcome === 'promoted' ? untilAskedToStop(this.#previous) : NOTHING;
+        return renderFact(fact);
+      case 'worker_signalled':
+        this.#askedToStop(fact.generation);
+        return renderFact(fact);
+      case 'handover_started':
+      case 'generation_rolled_back':
+        this.#step = NOTHING;
         return renderFact(fact);
       default:
         return renderFact(fact);
@@ -53,6 +67,12 @@ export class HandoverProgress {
     if (until === null) return text === '' ? '...' : `${text} ...`;
     // Rounded up: as long as something is left it is not shown as nothing.
     return `${text}, ${seconds(until - now + 999)} left`;
+  }
+
+  #askedToStop(generation: unknown): void {
+    if (generation !== this.#previous) return;
+    this.#previous = null;
+    this.#step = NOTHING;
   }
 
   /** Each worker by itself where they are few, else all of them when the last one is there. */
@@ -73,6 +93,12 @@ function oneWorker(fact: FactDocument, words: string): string {
 
 function after({ after_ms }: Fields): string {
   return typeof after_ms === 'number' ? ` after ${duration(after_ms)}` : '';
+}
+
+/** zero can roll back to the old generation until then, so the verdict waits. */
+function untilAskedToStop(previous: unknown): Step {
+  if (typeof previous !== 'number') return NOTHING;
+  return { text: `waiting until generation ${previous} has been asked to stop`, until: null };
 }
 
 function stepOf({ step, percent, lasts_ms }: Fields, now: number): Step {

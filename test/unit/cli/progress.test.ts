@@ -62,6 +62,38 @@ describe('the progress of a handover', () => {
     assert.equal(progress.current(40_000), 'canary 5 %, 0s left');
   });
 
+  it('shows that the verdict of a promotion waits for the old generation', () => {
+    const progress = new HandoverProgress();
+    const promoted = (previous: number | null): FactDocument => ({
+      event: 'generation_promoted',
+      generation: 2,
+      previous,
+    });
+    const finished = (outcome: string): FactDocument => ({
+      event: 'handover_finished',
+      handover: 2,
+      outcome,
+    });
+    tell(progress, promoted(1), finished('promoted'));
+    assert.equal(progress.current(0), 'waiting until generation 1 has been asked to stop ...');
+    tell(progress, { event: 'worker_signalled', generation: 3, worker: 0 });
+    assert.equal(progress.current(0), 'waiting until generation 1 has been asked to stop ...');
+    tell(progress, { event: 'worker_signalled', generation: 1, worker: 0 });
+    assert.equal(progress.current(0), '...');
+    tell(progress, promoted(null), finished('promoted'));
+    assert.equal(progress.current(0), '...');
+    // Without steering the old generation is asked to stop before the handover has finished.
+    tell(
+      progress,
+      promoted(1),
+      { event: 'worker_signalled', generation: 1, worker: 0 },
+      finished('promoted'),
+    );
+    assert.equal(progress.current(0), '...');
+    tell(progress, promoted(1), finished('rolled_back'));
+    assert.equal(progress.current(0), '...');
+  });
+
   it('says how a preview ends', () => {
     const step = { event: 'handover_step', step: 'preview', percent: null, lasts_ms: 3_600_000 };
     assert.equal(

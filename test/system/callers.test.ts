@@ -1,0 +1,236 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { type Command, startCommand } from '../support/command.ts';
+import {
+  assertUntouched,
+  becomeReady,
+  nextReady,
+  type PuppetService,
+  startServing,
+} from '../support/puppet-service.ts';
+import { reversed, type Scope, temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE } from '../support/zero.ts';
+
+const QUICK = { settle: '200ms', drain_timeout: '1s' };
+/** Deadlines of callers, in milliseconds. An answer that came at another caller's deadline is told from a punctual one. */
+const SHORT = 1_000;
+const LONG = 4_000;
+
+interface Answer {
+  readonly code: number | null;
+  readonly outcome: string;
+  readonly handover: number | null;
+  readonly generation: number | null;
+  readonly duration: number;
+  readonly reason: string;
+}
+
+/** `zero COMMAND --json`, once zero has taken the request. */
+async function ask(scope: Scope, { zero }: PuppetService, ...args: readonly string[]): Promise<Command> {
+  const { cursor } = zero;
+  const asking = startCommand(scope, zero, [...args, '--json']);
+  await zero.fact('reload_requested', { by: `zero ${args[0]}` }, cursor);
+  return asking;
+}
+
+/** Somebody who waits for ever, once zero has taken the request. */
+async function signal(service: PuppetService): Promise<void> {
+  await service.zero.fact('reload_requested', { by: 'SIGHUP' }, service.reload());
+}
+
+async function answer({ finished }: Command): Promise<Answer> {
+  const { code, stdout, stderr } = await finished;
+  assert.equal(stderr, '');
+  const { outcome, handover, generation, duration_ms, failure } = JSON.parse(stdout);
+  return { code, outcome, handover, generation, duration: duration_ms, reason: failure?.reason ?? '' };
+}
+
+const within = (ms: number) => ['--timeout', `${ms / 1000}s`];
+
+/** The answer came when that deadline was over, and before any other was. */
+function assertPunctual({ duration }: Answer, deadline: number): void {
+  assert.ok(duration >= deadline && duration < deadline + LONG - SHORT, `${duration} ms for ${deadline} ms`);
+}
+
+/** A caller is told that its time is over and that the handover proceeds because `other` waits. */
+function assertStillInProgress(told: Answer, deadline: number, other: string): void {
+  assert.deepEqual([told.code, told.outcome, told.handover], [13, 'in_progress', 2]);
+  assertPunctual(told, deadline);
+  assert.match(
+    told.reason,
+    new RegExp(
+      `^--timeout ${deadline / 1000}s expired\\. .*still in progress \\(step starting\\), because ${other} waits for it`,
+    ),
+  );
+}
+
+/** The last caller has left: the handover was aborted. */
+function assertTimedOut(told: Answer, deadline: number): void {
+  assert.deepEqual([told.code, told.outcome], [11, 'timed_out']);
+  assertPunctual(told, deadline);
+  assert.match(told.reason, new RegExp(`^--timeout ${deadline / 1000}s expired`));
+}
+
+describe('each caller has its own deadline:', () => {
+  for (const [first, second] of [
+    [SHORT, LONG],
+    [LONG, SHORT],
+  ] as const) {
+    it(
+      `${first} ms for the caller of the handover, ${second} ms for one that waits behind it`,
+      DEADLINE,
+      async (t) => {
+        const service = await startServing(t, { handover: QUICK });
+        const { zero, incumbent } = service;
+        const ahead = await ask(t, service, 'reload', ...within(first));
+        const behind = await ask(t, service, 'reload', ...within(second));
+        const [early, late] = first < second ? [ahead, behind] : [behind, ahead];
+        assertStillInProgress(await answer(early), SHORT, 'zero reload');
+        assert.deepEqual(zero.log.all('handover_finished', { handover: 2 }), []);
+        assertTimedOut(await answer(late), LONG);
+        await zero.fact('handover_finished', { handover: 2, outcome: 'timed_out' });
+        await zero.fact('generation_gone', { generation: 2 });
+        await assertUntouched(service, incumbent);
+        assert.deepEqual(zero.log.all('handover_started', { handover: 3 }), []);
+      },
+    );
+  }
+
+  it('a signal waits for ever, ahead of a caller', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: QUICK });
+    const { zero, puppets } = service;
+    await signal(service);
+    const candidate = await puppets.next();
+    const reloading = await ask(t, service, 'reload', ...within(SHORT));
+    assertStillInProgress(await answer(reloading), SHORT, 'SIGHUP');
+    await candidate.listen({ name: 'http' });
+    await becomeReady(candidate);
+    await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+    await zero.fact('generation_gone', { generation: 1 });
+    // Nobody waits for the request behind it any longer.
+    assert.deepEqual(zero.log.all('handover_started', { handover: 3 }), []);
+  });
+
+  it('a signal waits for ever, behind a caller', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: QUICK });
+    const { zero, puppets } = service;
+    const reloading = await ask(t, service, 'reload', ...within(SHORT));
+    const candidate = await puppets.next();
+    await signal(service);
+    assertStillInProgress(await answer(reloading), SHORT, 'SIGHUP');
+    await candidate.listen({ name: 'http' });
+    await becomeReady(candidate);
+    await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+    await nextReady(puppets);
+    await zero.fact('handover_finished', { handover: 3, outcome: 'promoted' });
+  });
+
+  it('watch waits for ever', DEADLINE, async (test) => {
+    const t = reversed(test);
+    const file = join(temporaryFolder(t), 'version');
+    writeFileSync(file, '1');
+    const service = await startServing(t, { handover: QUICK, watch: { paths: [file], quiet: '100ms' } });
+    const { zero, puppets } = service;
+    await zero.fact('watching');
+    writeFileSync(file, 'two');
+    await zero.fact('reload_requested', { by: 'watch' });
+    const candidate = await puppets.next();
+    const reloading = await ask(t, service, 'reload', ...within(SHORT));
+    assertStillInProgress(await answer(reloading), SHORT, 'watch');
+    await candidate.listen({ name: 'http' });
+    await becomeReady(candidate);
+    await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+  });
+
+  it(
+    'a request for something else is withdrawn, and the handover ahead of it proceeds',
+    DEADLINE,
+    async (t) => {
+      const service = await startServing(t, { handover: QUICK });
+      const { zero, puppets } = service;
+      await signal(service);
+      const candidate = await puppets.next();
+      const rolling = await answer(await ask(t, service, 'rollback', '--to', '1', ...within(SHORT)));
+      assertTimedOut(rolling, SHORT);
+      assert.match(rolling.reason, /expired while the request waited behind handover 2$/);
+      await candidate.listen({ name: 'http' });
+      await becomeReady(candidate);
+      await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+      await zero.fact('generation_gone', { generation: 1 });
+      assert.deepEqual(zero.log.all('handover_started', { handover: 3 }), []);
+    },
+  );
+});
+
+/** Its place in the queue was taken by a request for something else. */
+function assertReplaced(told: Answer, by: string): void {
+  assert.deepEqual([told.code, told.outcome, told.handover], [14, 'superseded', null]);
+  assert.equal(told.reason, `replaced in the queue by a request of ${by}`);
+}
+
+describe('a request for something else is not merged:', () => {
+  it('a reload replaces a rollback that waits', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: QUICK });
+    const { zero, puppets } = service;
+    await signal(service);
+    const candidate = await puppets.next();
+    const rolling = await ask(t, service, 'rollback', '--to', '1');
+    const reloading = await ask(t, service, 'reload');
+    assertReplaced(await answer(rolling), 'zero reload for a reload');
+    await candidate.listen({ name: 'http' });
+    await becomeReady(candidate);
+    assert.equal((await nextReady(puppets)).generation, 3);
+    const told = await answer(reloading);
+    assert.deepEqual([told.code, told.handover, told.generation], [0, 3, 3]);
+    assert.deepEqual(zero.log.all('rollback_found'), []);
+  });
+
+  it('a rollback replaces a reload that waits', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: QUICK });
+    const { zero, puppets } = service;
+    await signal(service);
+    const candidate = await puppets.next();
+    const reloading = await ask(t, service, 'reload');
+    const rolling = await ask(t, service, 'rollback', '--to', '1');
+    assertReplaced(await answer(reloading), 'zero rollback for a rollback to generation 1');
+    await candidate.listen({ name: 'http' });
+    await becomeReady(candidate);
+    assert.equal((await nextReady(puppets)).generation, 3);
+    const told = await answer(rolling);
+    assert.deepEqual([told.code, told.handover, told.generation], [0, 3, 3]);
+    await zero.fact('rollback_found', { generation: 1 });
+  });
+
+  it('a plain reload waits behind a preview, and makes none', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: { ...QUICK, mode: 'steered' } });
+    const { zero, puppets } = service;
+    const preview = await ask(t, service, 'reload', '--preview');
+    await nextReady(puppets);
+    await zero.fact('handover_step', { handover: 2, step: 'preview' });
+    const plain = await ask(t, service, 'reload');
+    assert.equal((await startCommand(t, zero, ['abort']).finished).code, 0);
+    const aborted = await answer(preview);
+    assert.deepEqual([aborted.code, aborted.handover], [12, 2]);
+    await nextReady(puppets);
+    const told = await answer(plain);
+    assert.deepEqual([told.code, told.handover, told.generation], [0, 3, 3]);
+    assert.deepEqual(zero.log.all('handover_step', { handover: 3, step: 'preview' }), []);
+  });
+
+  it('a plain reload replaces a preview that waits', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: { ...QUICK, mode: 'steered' } });
+    const { puppets } = service;
+    await signal(service);
+    const candidate = await puppets.next();
+    const preview = await ask(t, service, 'reload', '--preview');
+    const plain = await ask(t, service, 'reload');
+    assertReplaced(await answer(preview), 'zero reload for a reload');
+    await candidate.listen({ name: 'http' });
+    await becomeReady(candidate);
+    await nextReady(puppets);
+    const told = await answer(plain);
+    assert.deepEqual([told.code, told.handover], [0, 3]);
+  });
+});
