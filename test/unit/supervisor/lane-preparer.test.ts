@@ -6,15 +6,16 @@ import { LanePreparer } from '../../../src/supervisor/lane-preparer.ts';
 /** Lanes whose listeners are made ready in so many steps; at `failing` it fails. */
 function lanes(steps: number, failing?: number) {
   const done: string[] = [];
-  const preparer = new LanePreparer({
-    *prepareLanes(wanted) {
+  const listeners = {
+    *prepareLanes(wanted: readonly number[]) {
       for (let step = 1; step <= steps; step += 1) {
         if (step === failing) throw new Error('no descriptor is left');
         done.push(`${wanted} ${step}`);
         yield;
       }
     },
-  });
+  };
+  const preparer = new LanePreparer(listeners, setImmediate);
   return { preparer, done };
 }
 
