@@ -1,3 +1,4 @@
+import { isRefusal } from '../listeners/listener-error.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 
 /** Makes lanes ready while nothing else happens, one listener at a time: half a millisecond of a handover for each of them. */
@@ -31,7 +32,8 @@ export class LanePreparer {
   #isDone(work: Iterator<void>): boolean {
     try {
       return work.next().done === true;
-    } catch {
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
       // A lane that cannot be had is tried again when it is given, and what fails then is told.
       return true;
     }
