@@ -1,6 +1,7 @@
-import type { Effect } from '../../src/lifecycle/effects.ts';
+import type { AnsweredEffect, Effect } from '../../src/lifecycle/effects.ts';
 import type { Event, WorkerKey } from '../../src/lifecycle/events.ts';
 import type { Fact } from '../../src/lifecycle/facts.ts';
+import type { Wants } from '../../src/lifecycle/requests.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
 import type { State } from '../../src/lifecycle/state.ts';
 import type { Verdict } from '../../src/lifecycle/verdicts.ts';
@@ -43,18 +44,33 @@ export class Books {
   readonly refused = new Set<string>();
   readonly tickets: string[] = [];
   readonly verdicts = new Map<string, Verdict>();
+  /** What each caller wants, and until when. */
+  readonly requests = new Map<string, { readonly wants: Wants; readonly deadline: number | null }>();
+  /** The generation that a promotion replaced. */
+  readonly replaced = new Map<number, number | null>();
+  /** Workers that were reported as not stoppable. */
+  readonly notStoppable = new Set<string>();
+  /** Since when the core waits for the end of a worker. */
+  readonly stopping = new Map<string, number>();
+  /** Effects that failed and were not asked for again, by their names. */
+  readonly failing = new Map<string, { readonly effect: AnsweredEffect; readonly since: number }>();
   /** Answers to `promote` and `abort`. */
   readonly answers: string[] = [];
   readonly errors: ErrorFact[] = [];
   /** Reasons of failures that the shell answered with. */
   readonly reasons: string[] = [];
   readonly #last: Step[] = [];
+  /** The last effect of each name. */
+  readonly #ordered = new Map<string, Effect>();
+  /** The worker that the event of this step says is refused. */
+  #refusedNow: string | null = null;
 
   observe(step: Step): void {
     this.steps += 1;
     // Made into text only when something fails: it would take longer than the step.
     this.#last.push(step);
     if (this.#last.length > TOLD) this.#last.shift();
+    this.#refusedNow = null;
     this.#observeEvent(step.event);
     for (const effect of step.effects) this.#observeEffect(effect);
   }
@@ -68,6 +84,12 @@ export class Books {
 
   #observeEvent(event: Event): void {
     switch (event.type) {
+      case 'reload': {
+        const { ticket, preview, rollback, timeout, at } = event;
+        const deadline = timeout === null ? null : at + timeout;
+        if (ticket !== null) this.requests.set(ticket, { wants: { preview, rollback }, deadline });
+        return;
+      }
       case 'resolved':
         this.prepared.set(event.handover, event.settings);
         return;
@@ -83,8 +105,13 @@ export class Books {
       case 'failed': {
         const { effect, failure } = event;
         this.reasons.push(failure.reason);
+        if (this.#ordered.get(subjectOf(effect)) === effect)
+          this.failing.set(subjectOf(effect), { effect, since: event.at });
         const isSignal = effect.type === 'signal' || effect.type === 'kill';
-        if (isSignal && failure.errno === 'EPERM') this.refused.add(nameOf(effect));
+        if (isSignal && failure.errno === 'EPERM') {
+          this.#refusedNow = nameOf(effect);
+          this.refused.add(this.#refusedNow);
+        }
         return;
       }
       case 'spawn_failed':
@@ -103,6 +130,9 @@ export class Books {
   }
 
   #observeEffect(effect: Effect): void {
+    const subject = subjectOf(effect);
+    this.#ordered.set(subject, effect);
+    this.failing.delete(subject);
     switch (effect.type) {
       case 'adopt': {
         const settings = this.prepared.get(effect.handover);
@@ -115,9 +145,26 @@ export class Books {
       case 'signal':
         this.asked.add(nameOf(effect));
         return;
+      case 'report':
+        this.#observeFact(effect.fact);
+        return;
       default:
     }
   }
+
+  #observeFact(fact: Fact): void {
+    if (fact.event === 'generation_promoted') this.replaced.set(fact.generation, fact.previous);
+    else if (fact.event === 'worker_not_stoppable' && this.#refusedNow)
+      this.notStoppable.add(this.#refusedNow);
+  }
+}
+
+/** What an effect is done to: the next effect with the same name is another attempt. */
+function subjectOf(effect: Effect): string {
+  const { type } = effect;
+  if (type === 'write') return `write ${effect.file}`;
+  if ('incarnation' in effect) return `${type} ${nameOf(effect)}`;
+  return type === 'listen_again' ? `${type} ${effect.generation}` : type;
 }
 
 function brief(effect: Effect): string {

@@ -67,8 +67,8 @@ export class Faults {
   readonly spared = new Set<string | number>();
   /** No fault comes any more. */
   isCalm = false;
-  /** Exceptions so far. The message of each has its number. */
-  exceptions = 0;
+  /** The messages of the exceptions so far. Each has its number. */
+  readonly exceptions: string[] = [];
   readonly random: Random;
   readonly #level: number;
   readonly #exceptionLevel: number;
@@ -105,10 +105,11 @@ export class Faults {
   /** Throws a TypeError, if this call is to have a defect. */
   raise(call: FaultyCall, subject: string | number = ''): void {
     if (this.#exceptionLevel === 0 || this.isCalm || !this.random.chance(this.#exceptionLevel)) return;
-    this.exceptions += 1;
     if (call === 'sendSignal' || call === 'openPidfd') this.spared.add(subject);
     this.count('exception');
-    throw new TypeError(`simulated defect <${this.exceptions}> in ${call}`);
+    const message = `simulated defect <${this.exceptions.length}> in ${call}`;
+    this.exceptions.push(message);
+    throw new TypeError(message);
   }
 
   /** Notes that something happened, for the tally. */

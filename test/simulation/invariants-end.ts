@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { nameOf } from './books.ts';
 import { isSound } from './draw.ts';
 import type { FakeService } from './fake-service.ts';
+import { exceptionsAreReported } from './invariants-failures.ts';
 import type { World } from './world.ts';
 
 /**
@@ -24,6 +25,7 @@ export function checkQuiet(world: World): void {
 
 /** What must be true when a history is over: every wait had an end. */
 export function checkEnd(world: World): void {
+  exceptionsAreReported(world);
   if (world.exit === null) {
     const endless = world.services.some(
       (process) =>

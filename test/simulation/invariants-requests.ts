@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Event } from '../../src/lifecycle/events.ts';
-import { generationOf, type State } from '../../src/lifecycle/state.ts';
-import type { World } from './world.ts';
+import type { State } from '../../src/lifecycle/state.ts';
 
 export function oneHandoverAtATime(before: State, state: State, effects: readonly Effect[]): void {
   const begun = effects.filter(({ type }) => type === 'resolve');
@@ -13,34 +12,6 @@ export function oneHandoverAtATime(before: State, state: State, effects: readonl
       effects.some((effect) => effect.type === 'report' && effect.fact.event === 'handover_finished'),
       'a handover ended without a verdict',
     );
-  }
-}
-
-/** Every answer is true when it is given, and that of a promotion stays so: what was said to serve is never rolled back. */
-export function answersAreTrue(world: World, before: State, effects: readonly Effect[]): void {
-  const { state } = world;
-  for (const effect of effects) {
-    if (effect.type === 'report' && effect.fact.event === 'generation_rolled_back') {
-      const { generation } = effect.fact;
-      const promised = [...world.books.verdicts.values()].some(
-        (verdict) => verdict.outcome === 'promoted' && verdict.generation === generation,
-      );
-      assert.ok(!promised, 'a promotion that was reported as final was rolled back');
-    }
-    if (effect.type !== 'verdict' || state.stop || state.exit) continue;
-    const { outcome, handover, generation, incumbent } = effect.verdict;
-    if (outcome === 'promoted')
-      assert.equal(state.handover?.id === handover, false, 'promoted, but in progress');
-    if (outcome === 'rolled_back') assert.notEqual(state.incumbent, generation, 'rolled back, but it serves');
-    if (outcome === 'timed_out' || outcome === 'aborted')
-      assert.notEqual(state.handover?.id ?? null, handover ?? -1, `${outcome}, but in progress`);
-    if (outcome === 'in_progress') {
-      const owes = ['serving', 'retiring'].includes(generationOf(state, generation)?.stage.name ?? '');
-      const proceeds = state.handover !== null || state.pending !== null || owes;
-      assert.ok(proceeds, 'in progress, but nothing is');
-    }
-    const serving = [null, before.incumbent, state.incumbent];
-    assert.ok(serving.includes(incumbent), 'it does not serve');
   }
 }
 

@@ -15,6 +15,9 @@ export function onlyReadyIsPromoted(world: World, effects: readonly Effect[]): v
     assert.ok(generation);
     for (const worker of ownWorkers(generation))
       passedItsGates(world, effect.generation, worker.index, worker.incarnation);
+    const lanes = ownWorkers(generation).map(({ lane }) => lane);
+    const isSteered = world.network.steering?.main.every((lane) => lanes.includes(lane));
+    assert.ok(isSteered && world.listeners.isSteered, 'promoted before the steering change was installed');
   }
 }
 

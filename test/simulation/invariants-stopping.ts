@@ -100,6 +100,7 @@ export function nobodyWaitsForWhoDrains(world: World): void {
         process.alive &&
         world.books.drains.has(nameOf(process)) &&
         !process.relief &&
+        !world.books.exited.has(nameOf(process)) &&
         !world.books.asked.has(nameOf(process)),
     );
     assert.equal(waiting?.pid, undefined, `generation ${id} drains by itself and was waited for`);

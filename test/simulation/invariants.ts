@@ -3,12 +3,9 @@ import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { State } from '../../src/lifecycle/state.ts';
 import { KILL_TIME } from '../../src/lifecycle/worker.ts';
 import type { Step } from './books.ts';
-import {
-  answersAreTrue,
-  nobodyWaitsForNothing,
-  oneHandoverAtATime,
-  pendingRequestsAreKept,
-} from './invariants-requests.ts';
+import { answersAreTrue } from './invariants-answers.ts';
+import { failuresAreHandled } from './invariants-failures.ts';
+import { nobodyWaitsForNothing, oneHandoverAtATime, pendingRequestsAreKept } from './invariants-requests.ts';
 import {
   failedCanaryIsUnsteered,
   lanesAreUsedAgainInTime,
@@ -25,7 +22,8 @@ import {
 import type { World } from './world.ts';
 
 /** What must be true after every step of every history. Each names the promise it stands for. */
-export function checkInvariants(world: World, { before, event, effects }: Step): void {
+export function checkInvariants(world: World, step: Step): void {
+  const { before, event, effects } = step;
   const { state } = world;
   // An effect that was performed as a rule changes nothing.
   if (state === before && effects.length === 0) return;
@@ -42,7 +40,8 @@ export function checkInvariants(world: World, { before, event, effects }: Step):
   lanesAreUsedAgainInTime(world, before, effects);
   pendingRequestsAreKept(before, event, state, effects);
   nobodyWaitsForNothing(state);
-  answersAreTrue(world, before, effects);
+  answersAreTrue(world, step);
+  failuresAreHandled(world, step);
   hooksEnd(world);
   hooksAllowTheStart(world, before, effects);
   const live = state.generations.filter(({ stage }) =>

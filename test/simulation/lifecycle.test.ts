@@ -53,11 +53,11 @@ describe('random histories', () => {
 });
 
 describe('the invariants notice a supervisor that', () => {
-  for (const [name, { step, caught }] of Object.entries(mutants)) {
+  for (const [name, mutant] of Object.entries(mutants)) {
     it(name, async () => {
       await assert.rejects(async () => {
-        for (let seed = 1; seed < 10_000; seed++) await simulate(seed, { step });
-      }, caught);
+        for (let seed = 1; seed < 10_000; seed++) await simulate(seed, mutant);
+      }, mutant.caught);
     });
   }
 });
