@@ -14,8 +14,6 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
-export type ErrorFact = Extract<Fact, { event: 'error' }>;
-
 /** How many of the last steps are told when one fails. */
 const TOLD = 40;
 
@@ -56,7 +54,8 @@ export class Books {
   readonly failing = new Map<string, { readonly effect: AnsweredEffect; readonly since: number }>();
   /** Answers to `promote` and `abort`. */
   readonly answers: string[] = [];
-  readonly errors: ErrorFact[] = [];
+  /** Everything that was reported. */
+  readonly facts: Fact[] = [];
   /** Reasons of failures that the shell answered with. */
   readonly reasons: string[] = [];
   readonly #last: Step[] = [];

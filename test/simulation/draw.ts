@@ -36,7 +36,7 @@ export interface Behaviour {
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** Takes every fault out of a service, its end and its shutdown excepted. */
-function soundOf(behaviour: Behaviour): Behaviour {
+export function soundOf(behaviour: Behaviour): Behaviour {
   return {
     ...behaviour,
     crashAfter: NEVER,

@@ -2,7 +2,6 @@ import type { Config } from '../../src/config/index.ts';
 import type { Failure } from '../../src/lifecycle/facts.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
 import type { Prepared } from '../../src/supervisor/prepare.ts';
-import { drawSettings } from './draw.ts';
 import type { FakeListeners } from './fake-listeners.ts';
 import { configOf, PATH, preparedOf } from './fake-prepared.ts';
 import { READY_FD } from './fake-service.ts';
@@ -13,23 +12,23 @@ import type { Random } from './random.ts';
 
 export interface PrepareContext {
   readonly random: Random;
-  readonly extras: Random;
   readonly faults: Faults;
   readonly timers: FakeTimers;
   readonly listeners: FakeListeners;
   /** Promises have something to do. */
   readonly wake: () => void;
-  /** The first start: nothing serves if that fails. */
-  readonly isFirst: boolean;
+  /** The probability of a config that is not valid. */
+  readonly failing: number;
+  readonly settings: () => Settings;
 }
 
-/** Draws the settings of a handover. Every shape of a config is parsed once. */
+/** Prepares a handover. Every shape of a config is parsed once. */
 export async function fakePrepare(context: PrepareContext): Promise<Prepared | Failure> {
-  const { random, extras, faults, listeners, isFirst } = context;
+  const { random, faults, listeners, failing } = context;
   await delay(context, random.between(0, 5));
-  if (random.chance(isFirst ? 0.03 : 0.15)) return { step: 'config', reason: 'bad' };
+  if (random.chance(failing)) return { step: 'config', reason: 'bad' };
   faults.check('prepare', 'listeners');
-  const settings = drawSettings(random, extras);
+  const settings = context.settings();
   const config = configFor(settings);
   return preparedOf(config, settings, listeners.acquire(config.service.listeners, settings.handover.steered));
 }
@@ -67,6 +66,6 @@ function shapeOf(gates: readonly string[], verify: boolean): string {
   listeners: [${listeners.join(', ')}]
   runtime: { path: ${PATH} }
   readiness: { ${readiness.join(', ')} }
-  ${verify ? 'handover: { verify: { command: { run: ["check"] }, interval: 5s, failures: 1 } }' : ''}
+  ${verify ? 'handover: { soak: 1s, verify: { command: { run: ["check"] }, interval: 5s, failures: 1 } }' : ''}
 `;
 }

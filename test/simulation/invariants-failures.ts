@@ -84,11 +84,23 @@ function stopsEnd({ state, clock, books }: World): void {
 const ABSORBED =
   /in (openProbe|openPidfd|environmentOf|unlink|readConnections|listProcesses|queued|watchLane|strangers)$/;
 
+const STACK = /\n +at /;
+
 /** Every exception is reported once, with its stack, or is part of the answer to what it made fail. */
 export function exceptionsAreReported({ books, faults }: World): void {
+  const errors = books.facts.filter((fact) => fact.event === 'error');
+  const stacks = [
+    ...errors.map(({ stack }) => stack ?? ''),
+    ...books.reasons.filter((reason) => STACK.test(reason)),
+  ];
+  for (const stack of stacks)
+    assert.ok(
+      stack === '' || stack.includes('simulated defect'),
+      `a defect that was not simulated: ${stack}`,
+    );
   for (const exception of faults.exceptions) {
     const mark = exception.slice(0, exception.indexOf('>') + 1);
-    const reports = books.errors.filter(({ stack }) => stack?.includes(mark));
+    const reports = errors.filter(({ stack }) => stack?.includes(mark));
     assert.ok(reports.length <= 1, `${exception} was reported ${reports.length} times`);
     const isAnswered = reports.length === 1 || books.reasons.some((reason) => reason.includes(mark));
     assert.ok(isAnswered || ABSORBED.test(exception), `${exception} was not reported`);

@@ -15,6 +15,9 @@ export function onlyReadyIsPromoted(world: World, effects: readonly Effect[]): v
     assert.ok(generation);
     for (const worker of ownWorkers(generation))
       passedItsGates(world, effect.generation, worker.index, worker.incarnation);
+    // It was steered to until this step, which also asks for the promotion of the next one.
+    const candidate = candidateOf(world.state.handover);
+    if (candidate !== null && candidate !== generation.id) continue;
     const lanes = ownWorkers(generation).map(({ lane }) => lane);
     const isSteered = world.network.steering?.main.every((lane) => lanes.includes(lane));
     assert.ok(isSteered && world.listeners.isSteered, 'promoted before the steering change was installed');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Reload, WorkerKey } from '../../src/lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../../src/lifecycle/facts.ts';
 import type { RunHook } from '../../src/lifecycle/hook.ts';
+import type { Settings } from '../../src/lifecycle/settings.ts';
 import { generationOf, type State } from '../../src/lifecycle/state.ts';
 import { nextDeadline, step as realStep } from '../../src/lifecycle/step.ts';
 import { Boundary, guardedTimers } from '../../src/supervisor/boundary.ts';
@@ -12,7 +13,7 @@ import { Runner } from '../../src/supervisor/runner.ts';
 import { OutputLog } from '../../src/workers/output-log.ts';
 import { ProcessTable } from '../../src/workers/process-table.ts';
 import { Books, nameOf, type Step } from './books.ts';
-import { type Behaviour, drawBehaviour } from './draw.ts';
+import { type Behaviour, drawBehaviour, drawSettings } from './draw.ts';
 import { FakeConnections } from './fake-connections.ts';
 import { FakeHooks } from './fake-hooks.ts';
 import { FakeKernel } from './fake-kernel.ts';
@@ -28,6 +29,15 @@ import { Network } from './network.ts';
 import { Random } from './random.ts';
 
 export type Core = typeof realStep;
+
+/** What is not drawn from the seed. */
+export interface Scenario {
+  /** Called before the effects of a step are performed. */
+  readonly observe: (step: Step) => void;
+  readonly faults: Faults;
+  readonly settings: Settings;
+  readonly behaviour: Behaviour;
+}
 
 /** Another supervisor than the real one. */
 export interface Mutation {
@@ -75,10 +85,11 @@ export class World {
     seed: number,
     check: Check,
     { step = realStep, boundary: AnyBoundary = Boundary }: Mutation = {},
+    scenario: Scenario | null = null,
   ) {
     this.random = new Random(seed);
     this.extras = new Random(seed + 1_000_000_000);
-    this.faults = new Faults(new Random(seed + 2_000_000_000));
+    this.faults = scenario?.faults ?? new Faults(new Random(seed + 2_000_000_000));
     this.#check = check;
     const { random, extras, faults, timers } = this;
     const violated = (message: string) => this.#violate(new Error(message));
@@ -118,20 +129,23 @@ export class World {
       output: new OutputLog(),
       firstGeneration: 1,
       prepare: () => {
-        const isFirst = this.state.generations.length === 0;
-        return fakePrepare({ random, extras, faults, timers, listeners: this.listeners, wake, isFirst });
+        // Nothing serves when the first start fails.
+        const failing = scenario ? 0 : this.state.generations.length === 0 ? 0.03 : 0.15;
+        const settings = () => scenario?.settings ?? drawSettings(random, extras);
+        return fakePrepare({ random, faults, timers, listeners: this.listeners, wake, failing, settings });
       },
       report: (fact) => {
         faults.raise('report');
         this.#report(fact);
       },
       adopted: (generation) => {
-        faults.raise('adopted');
-        this.behaviours.set(generation, drawBehaviour(random, faults.random, soundness));
+        const drawn = scenario?.behaviour ?? drawBehaviour(random, faults.random, soundness);
+        this.behaviours.set(generation, drawn);
         verify.watch(generation);
+        faults.check('adopted', `generation ${generation}`);
       },
-      promoted: () => faults.raise('promoted'),
-      inspectLanes: () => faults.raise('inspectLanes'),
+      promoted: (generation) => faults.check('promoted', `generation ${generation}`),
+      inspectLanes: () => faults.check('inspectLanes', 'listeners'),
       runHook: (hook) => this.#runHook(hook),
       killHook: (hook) => this.hooks.kill(hook),
       write: () => faults.check('writeState', 'state.json'),
@@ -151,6 +165,7 @@ export class World {
         const result = step(state, event);
         this.#last = { at: timers.now, before: state, event, effects: result.effects };
         this.books.observe(this.#last);
+        scenario?.observe(this.#last);
         return result;
       },
     });
@@ -226,7 +241,7 @@ export class World {
         random.pick([first, ...others]).run();
         return true;
       }
-      if (first) faults.count(`late ${first.kind}`);
+      for (const { kind } of notices) faults.count(`late ${kind}`);
       const end = first ? Math.min(until, timers.now + random.between(1, LATENESS)) : until;
       if (timers.next <= end && timers.next !== Number.POSITIVE_INFINITY) timers.runNext();
       else if (first) timers.now = Math.max(timers.now, end);
@@ -261,7 +276,7 @@ export class World {
   }
 
   #runHook(hook: RunHook): void {
-    this.faults.raise('runHook');
+    this.faults.check('runHook', `hook ${hook.name}`);
     const { of, name } = hook;
     const settings =
       'handover' in of ? this.books.prepared.get(of.handover) : this.books.settings.get(of.generation);
@@ -274,7 +289,7 @@ export class World {
   }
 
   #report(fact: Fact): void {
-    if (fact.event === 'error') this.books.errors.push(fact);
+    this.books.facts.push(fact);
   }
 
   /** Writes the state, as the supervisor does after each batch of events. */
