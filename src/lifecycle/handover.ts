@@ -123,7 +123,10 @@ export function advanceReady(context: Context, generation: Generation): void {
   if (generation.stage.name !== 'starting' || !isReady(generation)) return;
   const handover = handoverOf(state, generation.id);
   if (!handover) {
-    if (generation.id === state.incumbent && isInstalled(state)) serve(context, generation, null);
+    // In step `promoting` the kernel steers to the candidate.
+    const isPromoting = state.handover?.step.name === 'promoting';
+    if (generation.id === state.incumbent && !isPromoting && isInstalled(state))
+      serve(context, generation, null);
     return;
   }
   const { previewTimeout, steered } = generation.settings.handover;

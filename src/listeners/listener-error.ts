@@ -1,5 +1,5 @@
 import type { ListenerConfig } from '../config/schema.ts';
-import { SystemError } from '../linux/errors.ts';
+import { isSystemFailure, SystemError } from '../linux/errors.ts';
 
 /**
  * A listener could not be had, or not be changed. The message names the step, the address, the errno and what to do about it, e.g.
@@ -24,6 +24,11 @@ export function errnoName(error: unknown): string | null {
   if (error instanceof SystemError) return error.code;
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
   return null;
+}
+
+/** Whether the kernel refused something, or zero itself did. Any other error is a defect. */
+export function isRefusal(error: unknown): boolean {
+  return error instanceof ListenerError || isSystemFailure(error);
 }
 
 /** How an error message names the address of a listener, as it was written: `tcp 127.0.0.1:80`, `unix /run/app.sock`. */

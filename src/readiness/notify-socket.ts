@@ -63,7 +63,7 @@ export class NotifySocket implements NotifySource {
       this.#watch = kernel.watch(this.#fd, () => this.#receive(DATAGRAMS_PER_TURN));
     } catch (error) {
       kernel.closeFd(this.#fd);
-      kernel.unlink(path);
+      this.#removeName();
       throw error;
     }
   }
@@ -96,10 +96,14 @@ export class NotifySocket implements NotifySource {
     this.#listeners.clear();
     this.#watch.close();
     this.#kernel.closeFd(this.#fd);
+    this.#removeName();
+  }
+
+  #removeName(): void {
     try {
       this.#kernel.unlink(this.path);
     } catch {
-      // The service, or whoever cleans the directory, took it away before.
+      // The service, or whoever cleans the directory, took it away before. Another start uses another name.
     }
   }
 

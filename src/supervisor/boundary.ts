@@ -1,5 +1,6 @@
 import type { Fact } from '../lifecycle/facts.ts';
 import type { Timers } from '../readiness/index.ts';
+import { causeOf } from './error-cause.ts';
 
 type ErrorFact = Extract<Fact, { event: 'error' }>;
 
@@ -48,11 +49,10 @@ export class Boundary {
   }
 }
 
-/** An exception as an event. `stack`: where it came from, for the report of a defect. */
+/** An exception as an event: the errno of a refusal; of a defect the stack, which says where it came from. */
 export function errorFact(step: string, error: unknown): ErrorFact {
   const message = `${step}: ${error instanceof Error ? error.message : String(error)}`;
-  const stack = error instanceof Error ? error.stack : undefined;
-  return { event: 'error', step, message, ...(stack !== undefined && { stack }) };
+  return { event: 'error', step, message, ...causeOf(error) };
 }
 
 /** Timers whose callbacks run inside the error boundary. */

@@ -1,8 +1,8 @@
 import type { AnsweredEffect } from '../lifecycle/effects.ts';
 import type { Failure } from '../lifecycle/facts.ts';
-import { isSystemFailure } from '../linux/errors.ts';
 import { ListenerError } from '../listeners/listener-error.ts';
 import { SignalError } from '../workers/delivery.ts';
+import { causeOf } from './error-cause.ts';
 
 /** The word for each step, as errors and verdicts have it. */
 const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {
@@ -36,20 +36,13 @@ export function failureOf(effect: AnsweredEffect, error: unknown): Failure {
     return { step, reason: message, subject: error.subject, errno: error.code };
   const subject = error instanceof ListenerError ? `listener ${error.listener}` : subjectOf(effect);
   const reason = subject === undefined ? `${step}: ${message}` : `${step} (${subject}): ${message}`;
-  return { step, reason, ...(subject !== undefined && { subject }), ...cause(error) };
+  return { step, reason, ...(subject !== undefined && { subject }), ...causeOf(error) };
 }
 
 /** Why a file could not be written. */
 export function writeFailure(step: string, file: string, error: unknown): Failure {
   const reason = `${step} ${file}: ${error instanceof Error ? error.message : String(error)}`;
-  return { step, reason, subject: file, ...cause(error) };
-}
-
-function cause(error: unknown): { errno?: string; stack?: string } {
-  const errno = error instanceof ListenerError ? error.code : isSystemFailure(error) ? error.code : null;
-  if (errno !== null) return { errno };
-  const isForeseen = error instanceof ListenerError;
-  return isForeseen || !(error instanceof Error) || error.stack === undefined ? {} : { stack: error.stack };
+  return { step, reason, subject: file, ...causeOf(error) };
 }
 
 function subjectOf(effect: AnsweredEffect): string | undefined {

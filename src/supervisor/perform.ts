@@ -5,6 +5,7 @@ import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
 import type { RunHook } from '../lifecycle/hook.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
+import { isRefusal } from '../listeners/listener-error.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import { type Delivery, SignalError } from '../workers/delivery.ts';
 import type { Boundary } from './boundary.ts';
@@ -162,7 +163,7 @@ export class Performer {
     try {
       result = generations.spawn(key, { lane, relief });
     } catch (error) {
-      boundary.caught('spawn', error);
+      if (!isRefusal(error)) boundary.caught('spawn', error);
       result = { step: 'spawn', reason: String(error), generation, worker };
     }
     if (typeof result === 'number') post({ type: 'spawned', ...key, pid: result });
@@ -174,7 +175,7 @@ export class Performer {
     try {
       runHook(hook, this.#configOf(hook));
     } catch (error) {
-      boundary.caught(`hook ${hook.name}`, error);
+      if (!isRefusal(error)) boundary.caught(`hook ${hook.name}`, error);
       post({ type: 'hook_finished', hook: hook.hook, exit: null, reason: String(error), output: [] });
     }
   }

@@ -51,8 +51,9 @@ export class Remains {
       try {
         this.#table.watchForeign(pid, gone);
       } catch (error) {
+        if (!isSystemFailure(error)) throw error;
         // It exited between the look and the watch.
-        if (isSystemFailure(error) && error.code === 'ESRCH') this.#kernel.defer(gone);
+        if (error.code === 'ESRCH') this.#kernel.defer(gone);
       }
     }
   }

@@ -63,7 +63,7 @@ export class Runner {
       }),
       stalls: new StallKeeper({ ...shared, now, failed: failed('watch for hung workers') }),
       verify: new VerifyKeeper({ ...shared, runCommand }),
-      preparer: new LanePreparer(listeners),
+      preparer: new LanePreparer(listeners, (run) => kernel.defer(run)),
     };
     const performer = new Performer({ ...context, generations, keepers, post });
     this.generations = generations;

@@ -1,4 +1,5 @@
 import type { WorkerKey } from '../lifecycle/events.ts';
+import { isRefusal } from '../listeners/listener-error.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Probe } from '../listeners/probe.ts';
 import type { Timers } from '../readiness/index.ts';
@@ -112,7 +113,8 @@ export class StallKeeper {
     return steered.flatMap(({ name }) => {
       try {
         return acquired ? [listeners.openProbe(acquired, name, lane)] : [];
-      } catch {
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
         return [];
       }
     });

@@ -15,12 +15,14 @@ import type { ProcessTable } from '../workers/process-table.ts';
 import type { Sink } from '../workers/sink.ts';
 import { SpawnError, spawnWorker } from '../workers/spawner.ts';
 import { killProcess } from '../workers/stopper.ts';
+import type { Boundary } from './boundary.ts';
 import type { Happening } from './engine.ts';
 import type { Prepared } from './prepare.ts';
 import { Remains } from './remains.ts';
 
 export interface WorkerContext {
   readonly kernel: Kernel;
+  readonly boundary: Boundary;
   readonly runtimeDirectory: string;
   readonly table: ProcessTable;
   readonly stdout: Sink;
@@ -34,6 +36,9 @@ export interface WorkerContext {
 }
 
 const REPORTED_LINES = 20;
+
+/** Where the remaining processes cannot be listed there may be one: SIGKILL follows when their time is over. */
+const UNKNOWN_REMAINS = 1;
 
 const NO_GATES: ReadinessConfig = { notify: false, accept: false, timeout: 0 };
 
@@ -137,7 +142,7 @@ export class WorkerProcess {
       });
       this.#life = 'running';
     } catch (error) {
-      for (const step of undo.reverse()) attempt(step);
+      for (const step of undo.reverse()) attempt(context.boundary, step);
       throw isSystemFailure(error) ? new SpawnError(error, release.executable) : error;
     }
   }
@@ -244,17 +249,21 @@ export class WorkerProcess {
   #left(pid: number, exit: ExitStatus, usage: Usage | null): void {
     // The start failed half-way and was undone, or the service announced another main process before.
     if (this.#life === 'starting' || pid !== this.pid) return;
-    // It may also have done so right before the exit.
-    this.#notify.drain();
-    if (pid !== this.pid) return;
     const { key } = this;
-    this.#gates.close();
-    this.#notify.close();
-    this.#output.drain();
+    const { boundary } = this.#context;
+    // It may also have done so right before the exit.
+    boundary.run('read the last notifications', () => this.#notify.drain());
+    if (pid !== this.pid) return;
+    // The exit is reported whatever cannot be read of the process: without the report it would be waited for without end.
+    boundary.run('read the last output', () => {
+      this.#gates.close();
+      this.#notify.close();
+      this.#output.drain();
+    });
     const output = this.lines();
     const failed = launcherFailure(exit, output);
     const explained = failed === null ? null : `could not be started: ${failed}`;
-    const leftovers = this.#awaitRemains();
+    const leftovers = boundary.run('find remaining processes', () => this.#awaitRemains()) ?? UNKNOWN_REMAINS;
     this.#context.post({ type: 'exited', ...key, exit, usage, leftovers, output, explained });
   }
 
@@ -265,8 +274,7 @@ export class WorkerProcess {
     if (pids === null) {
       const message = 'cannot list /proc to find the remaining processes of a worker that has exited';
       this.#context.report({ event: 'error', step: 'exit', message });
-      // There may be one: SIGKILL follows when the time for remaining processes is over.
-      return 1;
+      return UNKNOWN_REMAINS;
     }
     if (pids.length === 0) this.#end();
     else
@@ -312,10 +320,10 @@ export class WorkerProcess {
 }
 
 /** Undoes one step of a start that failed. The failure of the start is the one to report. */
-function attempt(step: () => void): void {
+function attempt(boundary: Boundary, step: () => void): void {
   try {
     step();
   } catch (error) {
-    if (!isSystemFailure(error)) throw error;
+    if (!isSystemFailure(error)) boundary.caught('undo a start', error);
   }
 }

@@ -121,8 +121,19 @@ export class ProcessTable {
     this.#foreign.delete(pid);
     if (typeof child?.pidfd === 'number') this.#kernel.closeFd(child.pidfd);
     for (const { stop } of foreign) stop();
-    child?.onExit(status, usage);
-    for (const { onExit } of foreign) onExit(status, usage);
+    if (child) this.#call(child.onExit, status, usage);
+    for (const { onExit } of foreign) this.#call(onExit, status, usage);
+  }
+
+  /** The kernel reports an exit once: an exception in one callback must not keep the others, and later exits, from being reported. */
+  #call(onExit: OnExit, status: ExitStatus, usage: Usage | null): void {
+    try {
+      onExit(status, usage);
+    } catch (error) {
+      this.#kernel.defer(() => {
+        throw error;
+      });
+    }
   }
 
   #foreignEnded(pid: number): void {

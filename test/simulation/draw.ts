@@ -1,45 +1,86 @@
-import type { ExitStatus } from '../../src/lifecycle/facts.ts';
 import type { CanaryStep, Settings } from '../../src/lifecycle/settings.ts';
+import { PATH } from './fake-prepared.ts';
+import type { FakeExit } from './fake-processes.ts';
 import type { Random } from './random.ts';
 
-/** How the processes of one generation behave, drawn when it is made. */
+/** How the processes of one generation behave, drawn when it is made. Times in milliseconds; Infinity for never. */
 export interface Behaviour {
-  /** Milliseconds until it crashes by itself; Infinity for never. */
   readonly crashAfter: number;
-  readonly exit: ExitStatus;
-  /** Milliseconds until each gate passes; Infinity for never. */
+  readonly exit: FakeExit;
+  /** Until it says that it is ready. */
   readonly gateAfter: number;
   readonly gateFails: boolean;
   readonly ignoresSignal: boolean;
-  /** It finishes what it has accepted before it leaves; else it dies at once. */
+  /** It finishes what it has accepted before it exits; else it dies at once. */
   readonly graceful: boolean;
   /** It says so, and so it does not die at once. */
   readonly drains: boolean;
   readonly accepts: boolean;
+  readonly acceptAfter: number;
   /** With this probability a process of it stops accepting, after so many milliseconds. */
   readonly hangs: number;
   readonly hangAfter: number;
+  /** Until the kernel holds it in an uninterruptible sleep. */
+  readonly sleepAfter: number;
+  /** Until it replaces its main process by a child. */
+  readonly replaceAfter: number;
+  /** Its processes are another user's that zero may not signal. */
+  readonly protectedFrom: boolean;
+  /** It opens a socket of its own on the address. */
+  readonly ownSocket: boolean;
+  readonly speaks: boolean;
   readonly verifyFails: boolean;
   readonly leftovers: number;
 }
 
-export function drawBehaviour(random: Random): Behaviour {
-  const never = Number.POSITIVE_INFINITY;
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** Takes every fault out of a service, its end and its shutdown excepted. */
+export function soundOf(behaviour: Behaviour): Behaviour {
+  return {
+    ...behaviour,
+    crashAfter: NEVER,
+    gateAfter: 10,
+    gateFails: false,
+    accepts: true,
+    acceptAfter: 0,
+    hangs: 0,
+    sleepAfter: NEVER,
+    ownSocket: false,
+    verifyFails: false,
+  };
+}
+
+/**
+ * Draws how a generation behaves.
+ * @param faults draws of their own for what only a hostile service does
+ * @param soundness the probability of a service without a fault
+ */
+export function drawBehaviour(random: Random, faults: Random, soundness: number): Behaviour {
+  const behaviour = drawHostile(random, faults);
+  return faults.chance(soundness) ? soundOf(behaviour) : behaviour;
+}
+
+function drawHostile(random: Random, faults: Random): Behaviour {
   const code = random.pick([0, 1, 3]);
   const drains = random.chance(0.3);
   return {
-    crashAfter: random.pick([never, never, never, never, 0, 50, 800, 2_500, 8_000, 70_000]),
-    exit: random.chance(0.3)
-      ? { kind: 'signaled', signal: 'SIGSEGV', coreDumped: false }
-      : { kind: 'exited', code },
-    gateAfter: random.pick([0, 10, 10, 300, 4_000, never]),
+    crashAfter: random.pick([NEVER, NEVER, NEVER, NEVER, 0, 50, 800, 2_500, 8_000, 70_000]),
+    exit: random.chance(0.3) ? { signal: 'SIGSEGV' } : { code },
+    gateAfter: random.pick([0, 10, 10, 300, 4_000, NEVER]),
     gateFails: random.chance(0.06),
     ignoresSignal: random.chance(0.1),
     graceful: drains || random.chance(0.5),
     drains,
     accepts: random.chance(0.95),
+    acceptAfter: random.pick([0, 0, 0, 300, 4_000]),
     hangs: random.pick([0, 0, 0, 0, 0.5, 1]),
     hangAfter: random.pick([500, 3_000, 9_000]),
+    sleepAfter: faults.chance(0.04) ? faults.pick([100, 5_000]) : NEVER,
+    replaceAfter: faults.chance(0.08) ? faults.pick([20, 600, 6_000]) : NEVER,
+    protectedFrom: faults.chance(0.04),
+    ownSocket: faults.chance(0.02),
+    speaks: faults.chance(0.1),
     verifyFails: random.chance(0.2),
     leftovers: random.chance(0.08) ? 2 : 0,
   };
@@ -49,10 +90,13 @@ export function drawBehaviour(random: Random): Behaviour {
 export function isSound(behaviour: Behaviour): boolean {
   return (
     behaviour.accepts &&
+    behaviour.acceptAfter < 1_000 &&
     behaviour.hangs === 0 &&
-    behaviour.crashAfter === Number.POSITIVE_INFINITY &&
+    behaviour.crashAfter === NEVER &&
+    behaviour.sleepAfter === NEVER &&
     behaviour.gateAfter < 1_000 &&
-    !behaviour.gateFails
+    !behaviour.gateFails &&
+    !behaviour.ownSocket
   );
 }
 
@@ -67,11 +111,19 @@ export function drawSettings(random: Random, extras: Random): Settings {
       { percent: 50, for: 5_000 },
     ],
   ];
+  const steered = random.chance(0.8);
+  const gates = random.pick<string[]>([
+    [],
+    ['accept'],
+    ['notify'],
+    ['accept', 'notify'],
+    ['accept', 'ready_fd'],
+  ]);
   return {
-    path: '/bin/service',
+    path: PATH,
     directory: '/',
     workers: random.pick([1, 1, 1, 2, 4]),
-    gates: random.pick<string[]>([[], ['accept'], ['http', 'accept']]),
+    gates: gates.filter((gate) => steered || gate !== 'accept'),
     reloadUptime: random.pick([0, 100, 1_000]),
     readinessTimeout: random.pick([200, 5_000, 60_000]),
     shutdownSignal: 'SIGTERM',
@@ -85,7 +137,7 @@ export function drawSettings(random: Random, extras: Random): Settings {
       onStall: random.chance(0.2),
     },
     handover: {
-      steered: random.chance(0.8),
+      steered,
       previewFrom: random.chance(0.2) ? ['127.77.0.1'] : [],
       previewTimeout: random.pick([1_000, 30_000]),
       canary: random.pick(canaries),

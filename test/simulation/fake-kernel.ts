@@ -63,6 +63,8 @@ export class FakeKernel implements Kernel {
   /** Every process, zombies included. */
   readonly processes: FakeProcesses;
   readonly #descriptors = new Map<number, Descriptor>();
+  /** Datagram sockets by their paths. */
+  readonly #sockets = new Map<string, Extract<Descriptor, { kind: 'socket' }>>();
   readonly #watches = new Map<number, () => void>();
   readonly #signalListeners = new Set<() => void>();
   #deferred: (() => void)[] = [];
@@ -83,8 +85,8 @@ export class FakeKernel implements Kernel {
 
   /** Sends a datagram to a socket of the supervisor; false when there is none, or its queue is full. */
   notify(sender: FakeProcess, text: string, path = sender.variable('NOTIFY_SOCKET')): boolean {
-    const socket = [...this.#descriptors.values()].find((one) => one.kind === 'socket' && one.path === path);
-    if (socket?.kind !== 'socket' || socket.queue.length > MAX_DATAGRAMS) return false;
+    const socket = this.#sockets.get(path ?? '');
+    if (!socket || socket.queue.length > MAX_DATAGRAMS) return false;
     const credentials = { pid: sender.pid, uid: 0, gid: 0 };
     socket.queue.push({ data: Buffer.from(text), sender: credentials, fds: [], truncated: false });
     return true;
@@ -110,12 +112,11 @@ export class FakeKernel implements Kernel {
         },
       });
     for (const [fd, descriptor] of this.#descriptors) {
-      const watch = this.#watches.get(fd);
-      if (descriptor.kind === 'pidfd' && watch && descriptor.process.hasExited)
-        found.push({ kind: 'pidfd', run: watch });
-      else if (descriptor.kind === 'socket' && watch && descriptor.queue.length > 0)
-        found.push({ kind: 'datagram', run: watch });
-      else if (descriptor.kind === 'read') found.push(...this.#pipeNotices(fd, descriptor.pipe));
+      if (descriptor.kind === 'read') this.#pipeNotice(fd, descriptor.pipe, found);
+      else if (descriptor.kind === 'pidfd' && descriptor.process.hasExited)
+        this.#watchNotice(fd, 'pidfd', found);
+      else if (descriptor.kind === 'socket' && descriptor.queue.length > 0)
+        this.#watchNotice(fd, 'datagram', found);
     }
     return found;
   }
@@ -125,16 +126,23 @@ export class FakeKernel implements Kernel {
     for (let next = this.notices()[0]; next; next = this.notices()[0]) next.run();
   }
 
-  #pipeNotices(fd: number, pipe: FakePipe): Notice[] {
+  #watchNotice(fd: number, kind: Notice['kind'], found: Notice[]): void {
+    const run = this.#watches.get(fd);
+    if (run) found.push({ kind, run });
+  }
+
+  #pipeNotice(fd: number, pipe: FakePipe, found: Notice[]): void {
     const { reader } = pipe;
-    if (reader === null) return [];
-    if (!pipe.isEmpty) return [{ kind: 'pipe', run: () => reader.data(pipe.read(65_536)) }];
-    if (pipe.writers > 0) return [];
-    const end = () => {
-      this.closeFd(fd);
-      reader.end(null);
-    };
-    return [{ kind: 'pipe', run: end }];
+    if (reader === null) return;
+    if (!pipe.isEmpty) {
+      found.push({ kind: 'pipe', run: () => reader.data(pipe.read(65_536)) });
+    } else if (pipe.writers === 0) {
+      const end = () => {
+        this.closeFd(fd);
+        reader.end(null);
+      };
+      found.push({ kind: 'pipe', run: end });
+    }
   }
 
   // The kernel as the supervisor sees it.
@@ -178,6 +186,7 @@ export class FakeKernel implements Kernel {
     const { process } = descriptor;
     this.#check('sendSignal', process.pid, 'pidfd_send_signal');
     if (process.reaped) return false;
+    if (process.isProtected) throw failure('pidfd_send_signal', 'EPERM', process.pid);
     this.processes.signal(process, signal);
     return true;
   }
@@ -205,6 +214,7 @@ export class FakeKernel implements Kernel {
     // epoll(7) would drop the watch silently, or not, when a copy of the descriptor is open.
     if (this.#watches.has(fd)) throw new Error(`descriptor ${fd} is closed before its watch`);
     this.#descriptors.delete(fd);
+    if (descriptor.kind === 'socket') this.#sockets.delete(descriptor.path);
     if (descriptor.kind === 'write') descriptor.pipe.writers -= 1;
     if (descriptor.kind !== 'read') return;
     descriptor.pipe.readers -= 1;
@@ -268,7 +278,9 @@ export class FakeKernel implements Kernel {
 
   createDatagramSocket(path: string): number {
     this.#check('createDatagramSocket', path, 'bind');
-    return this.#open({ kind: 'socket', path, queue: [] });
+    const socket: Extract<Descriptor, { kind: 'socket' }> = { kind: 'socket', path, queue: [] };
+    this.#sockets.set(path, socket);
+    return this.#open(socket);
   }
 
   receiveDatagram(fd: number): Datagram | null {

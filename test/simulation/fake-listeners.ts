@@ -3,37 +3,75 @@ import type { Steering } from '../../src/lifecycle/steering.ts';
 import type { SocketAddress } from '../../src/linux/sockaddr.ts';
 import type { Acquired, ListenerSnapshot, Listeners, NamedStranger } from '../../src/listeners/listeners.ts';
 import type { Probe } from '../../src/listeners/probe.ts';
+import { type Faults, listenerError } from './faults.ts';
+import { LISTENERS, type Network } from './network.ts';
 
 const ADDRESS: SocketAddress = { family: 'inet', host: '127.0.0.1', port: 80 };
 
-/** Steered TCP listeners in memory. The world says what waits in a lane, and whether a worker accepts from it. */
+/** Descriptors of lanes begin here: the fake kernel's own numbers are smaller. */
+const FIRST_FD = 100_000;
+const FDS_PER_LISTENER = 1_000;
+
+/** The lane of a descriptor that a worker was given. */
+export function laneOf(fd: number): number {
+  return (fd - FIRST_FD) % FDS_PER_LISTENER;
+}
+
+interface LaneWatch {
+  readonly lane: number;
+  readonly onQueued: () => void;
+  /** Listeners whose queue has not been reported. */
+  readonly armed: Set<string>;
+}
+
+/** Steered TCP listeners in memory, over the network's queues and programs. */
 export class FakeListeners implements Listeners {
-  /** The last steering. */
-  steering: Steering | null = null;
-  /** Whether a connection in this lane is accepted now. */
-  accepts: (lane: number) => boolean = () => false;
   /** How many acquisitions are held. */
   held = 0;
   /** Test connections that are open. */
   probes = 0;
-  readonly #queues = new Map<number, number>();
-  readonly #watches = new Map<number, Set<() => void>>();
+  /** Sockets on steered addresses that are no lanes. */
+  foreign: readonly NamedStranger[] = [];
+  /** The last steering change was performed by every listener. */
+  isSteered = true;
+  /** When the last change that followed a refused one was performed: until then nobody knows which lanes are reached. */
+  repairedAt = 0;
+  /** Lanes whose queues could not be watched at the last attempt. */
+  readonly unwatched = new Set<number>();
+  /** Lanes whose queues could not be read at the last attempt. */
+  readonly unread = new Set<number>();
+  /** Steering changes that only some of the listeners took. */
+  halfSteered = 0;
+  readonly #network: Network;
+  readonly #faults: Faults | null;
+  readonly #watches = new Set<LaneWatch>();
+
+  constructor(network: Network, faults: Faults | null = null) {
+    this.#network = network;
+    this.#faults = faults;
+  }
 
   /** The listeners of a config, as a generation holds them. */
-  acquire(configs: readonly ListenerConfig[]): Acquired {
+  acquire(configs: readonly ListenerConfig[], steered = true): Acquired {
     this.held += 1;
     let open = true;
     return {
-      listeners: configs.map((config) => ({
-        name: config.name,
-        fd: 50,
-        steered: true,
-        fdOf: (lane) => 50 + lane,
-        target: config.socket_fd,
-        address: ADDRESS,
-        text: '127.0.0.1:80',
-        config,
-      })),
+      listeners: configs.map((config, index) => {
+        const first = FIRST_FD + index * FDS_PER_LISTENER;
+        return {
+          name: config.name,
+          fd: first,
+          steered,
+          fdOf: (lane) => {
+            this.#faults?.checkListener('fdOf', config.name);
+            return first + lane;
+          },
+          target: config.socket_fd,
+          address: ADDRESS,
+          text: '127.0.0.1:80',
+          config,
+        };
+      }),
       release: () => {
         if (open) this.held -= 1;
         open = false;
@@ -41,22 +79,55 @@ export class FakeListeners implements Listeners {
     };
   }
 
-  /** Connections wait in a lane from now on; who watches the lane is called back once. */
-  enqueue(lane: number, count: number): void {
-    this.#queues.set(lane, count);
-    const watches = this.#watches.get(lane) ?? new Set();
-    this.#watches.delete(lane);
-    if (count > 0) for (const onQueued of watches) onQueued();
+  /** Lanes whose queues are watched. */
+  watched(): Set<number> {
+    return new Set([...this.#watches].map(({ lane }) => lane));
   }
 
-  relisten(): void {}
+  /** Everything that the supervisor could notice now. */
+  notices(): { readonly kind: 'lane'; readonly run: () => void }[] {
+    if (this.#watches.size === 0) return [];
+    return [...this.#watches].flatMap((watch) => {
+      const { lane, armed, onQueued } = watch;
+      const listeners = new Set(this.#network.queue(lane).map(({ listener }) => listener));
+      return [...listeners]
+        .filter((listener) => armed.has(listener))
+        .map((listener) => {
+          const run = () => {
+            armed.delete(listener);
+            onQueued();
+          };
+          return { kind: 'lane', run } as const;
+        });
+    });
+  }
 
+  relisten(): void {
+    this.#faults?.checkListener('relisten', LISTENERS[0]);
+  }
+
+  /** Changes one listener after the other. A change that fails leaves the listeners before it changed. */
   steer(steering: Steering): void {
-    this.steering = steering;
+    const wasSteered = this.isSteered;
+    this.isSteered = false;
+    const errno = this.#faults?.refuse('steer') ?? null;
+    const failing =
+      errno === null ? LISTENERS.length : (this.#faults?.random.between(0, LISTENERS.length - 1) ?? 0);
+    for (const [index, listener] of LISTENERS.entries()) {
+      if (index === failing && errno !== null) {
+        if (index > 0) this.halfSteered += 1;
+        throw listenerError('steer', errno, listener);
+      }
+      this.#network.steer(listener, steering);
+    }
+    this.isSteered = true;
+    if (!wasSteered) this.repairedAt = this.#network.now;
   }
 
   openProbe(_acquired: Acquired, listener: string, lane: number): Probe {
+    this.#faults?.checkListener('openProbe', listener);
     this.probes += 1;
+    const connection = this.#network.probe(listener, lane);
     let open = true;
     return {
       listener,
@@ -64,7 +135,7 @@ export class FakeListeners implements Listeners {
       fd: -1,
       local: ADDRESS,
       remote: ADDRESS,
-      accepted: () => (this.accepts(lane) ? 'accepted' : 'waiting'),
+      accepted: () => (connection.by === null ? 'waiting' : 'accepted'),
       socket: () => Promise.reject(new Error('a fake test connection has no socket')),
       close: () => {
         if (open) this.probes -= 1;
@@ -74,24 +145,35 @@ export class FakeListeners implements Listeners {
   }
 
   watchLane(lane: number, onQueued: () => void): { close(): void } {
-    const watches = this.#watches.get(lane) ?? new Set();
-    this.#watches.set(lane, watches.add(onQueued));
-    if (this.queued(lane) > 0) this.enqueue(lane, this.queued(lane));
-    return { close: () => watches.delete(onQueued) };
+    this.unwatched.add(lane);
+    this.#faults?.check('watchLane', `lane ${lane}`);
+    this.unwatched.delete(lane);
+    const watch = { lane, onQueued, armed: new Set(LISTENERS) };
+    this.#watches.add(watch);
+    return { close: () => this.#watches.delete(watch) };
   }
 
   queued(lane: number): number {
-    return this.#queues.get(lane) ?? 0;
+    this.unread.add(lane);
+    this.#faults?.check('queued', `lane ${lane}`);
+    this.unread.delete(lane);
+    return this.#network.queue(lane).length;
   }
 
   waiting(): number {
-    return [...this.#queues.values()].reduce((sum, count) => sum + count, 0);
+    return this.#network.lanes().reduce((sum, lane) => sum + this.#network.queue(lane).length, 0);
   }
 
-  *prepareLanes(): Generator<void, void, void> {}
+  *prepareLanes(): Generator<void, void, void> {
+    for (const listener of LISTENERS) {
+      this.#faults?.checkListener('prepareLanes', listener);
+      yield;
+    }
+  }
 
   strangers(): NamedStranger[] {
-    return [];
+    this.#faults?.check('strangers', 'sock_diag');
+    return [...this.foreign];
   }
 
   snapshot(): ListenerSnapshot[] {

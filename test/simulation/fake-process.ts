@@ -12,17 +12,21 @@ export class FakeProcess {
   /** The request that it was spawned with; null for a process that another process forked. */
   readonly request: SpawnRequest | null;
   /** Its ends of pipes, by descriptor number. */
-  readonly pipes: ReadonlyMap<number, FakePipe>;
+  readonly pipes: Map<number, FakePipe>;
   ppid: number;
   state: 'S' | 'D' | 'Z' = 'S';
-  /** SIGKILL came in an uninterruptible sleep. */
-  isKilled = false;
+  /** Signals that came in an uninterruptible sleep. */
+  readonly pending = new Set<string>();
   /** The wait status of wait4(2), once it has exited. */
   status = 0;
   /** True once it was waited for: the number may mean another process from then on. */
   reaped = false;
   /** Reacts to signals other than SIGKILL; without a reaction each of them ends the process. */
   onSignal: ((signal: string) => void) | null = null;
+  /** Called when it has exited. */
+  onEnd: (() => void) | null = null;
+  /** It is another user's, and zero has no CAP_KILL: every signal to it is refused with EPERM (kill(2)). */
+  isProtected = false;
 
   constructor(
     from: Pick<FakeProcess, 'pid' | 'ppid' | 'session' | 'startTime' | 'comm' | 'environment' | 'pipes'>,
@@ -34,8 +38,13 @@ export class FakeProcess {
     this.startTime = from.startTime;
     this.comm = from.comm;
     this.environment = from.environment;
-    this.pipes = from.pipes;
+    this.pipes = new Map(from.pipes);
     this.request = request;
+  }
+
+  /** SIGKILL came in an uninterruptible sleep. */
+  get isKilled(): boolean {
+    return this.pending.has('SIGKILL');
   }
 
   get hasExited(): boolean {
@@ -51,6 +60,13 @@ export class FakeProcess {
   variable(name: string): string | undefined {
     const entry = this.environment.find((one) => one.toString().startsWith(`${name}=`));
     return entry?.toString().slice(name.length + 1);
+  }
+
+  /** Closes its end of a pipe. */
+  closePipe(fd: number): void {
+    const pipe = this.pipes.get(fd);
+    this.pipes.delete(fd);
+    if (pipe) pipe.writers -= 1;
   }
 
   /** Writes to its standard output; false when nobody reads it. */

@@ -16,7 +16,13 @@ export class FakeProcesses {
   readonly supervisor: FakeProcess;
   /** A SIGCHLD is pending. One stands for any number of exits (signal(7)). */
   hasChildSignal = false;
+  /** How often a number was given to another process than the one that had it before. */
+  reused = 0;
   readonly #byPid = new Map<number, FakeProcess>();
+  /** How many processes each session has: its number is taken as long as there is one. */
+  readonly #sessions = new Map<number, number>();
+  #zombies: FakeProcess[] = [];
+  readonly #used = new Set<number>();
   readonly #maxPid: number;
   #lastPid = SUPERVISOR;
   #ticks = 0;
@@ -64,29 +70,35 @@ export class FakeProcesses {
     process.state = 'Z';
     process.status = 'code' in how ? how.code << 8 : signalNumber(how.signal);
     for (const pipe of process.pipes.values()) pipe.writers -= 1;
-    for (const child of this.all) if (child.ppid === process.pid) child.ppid = SUPERVISOR;
-    if (process.ppid === SUPERVISOR) this.hasChildSignal = true;
-    else this.#reap(process);
+    for (const child of this.#byPid.values()) if (child.ppid === process.pid) child.ppid = SUPERVISOR;
+    if (process.ppid === SUPERVISOR) {
+      this.hasChildSignal = true;
+      this.#zombies.push(process);
+    } else {
+      this.#reap(process);
+    }
+    process.onEnd?.();
   }
 
   /** What the kernel does with a signal that was permitted. */
   signal(process: FakeProcess, signal: string): void {
     if (process.hasExited) return;
-    if (signal !== 'SIGKILL' && process.onSignal) process.onSignal(signal);
-    else if (process.state !== 'D') this.end(process, { signal });
-    else if (signal === 'SIGKILL') process.isKilled = true;
+    if (process.state === 'D') process.pending.add(signal);
+    else if (signal !== 'SIGKILL' && process.onSignal) process.onSignal(signal);
+    else this.end(process, { signal });
   }
 
-  /** Ends an uninterruptible sleep (state D). */
+  /** Ends an uninterruptible sleep (state D). The signals that came meanwhile act now. */
   wake(process: FakeProcess): void {
     if (process.state !== 'D') return;
     process.state = 'S';
     if (process.isKilled) this.end(process, { signal: 'SIGKILL' });
+    for (const signal of process.pending) this.signal(process, signal);
   }
 
   /** A zombie of the supervisor, which does not exist any more then. */
   reapOne(): FakeProcess | null {
-    const zombie = this.all.find(({ ppid, hasExited }) => ppid === SUPERVISOR && hasExited);
+    const zombie = this.#zombies.shift();
     if (!zombie) return null;
     this.#reap(zombie);
     return zombie;
@@ -101,20 +113,25 @@ export class FakeProcesses {
     const process = new FakeProcess({ ...ids, comm, environment, pipes, startTime: this.#ticks }, request);
     for (const pipe of pipes.values()) pipe.writers += 1;
     this.#byPid.set(process.pid, process);
+    this.#sessions.set(process.session, (this.#sessions.get(process.session) ?? 0) + 1);
+    if (this.#used.has(process.pid)) this.reused += 1;
+    this.#used.add(process.pid);
     return process;
   }
 
   #reap(process: FakeProcess): void {
     process.reaped = true;
     this.#byPid.delete(process.pid);
+    const left = (this.#sessions.get(process.session) ?? 1) - 1;
+    if (left === 0) this.#sessions.delete(process.session);
+    else this.#sessions.set(process.session, left);
   }
 
   /** Numbers come in turn. One that a process or a session has is left out. */
   #nextPid(): number {
-    const taken = new Set(this.all.flatMap(({ pid, session }) => [pid, session]));
     for (let tries = SUPERVISOR; tries < this.#maxPid; tries += 1) {
       this.#lastPid = this.#lastPid >= this.#maxPid ? SUPERVISOR + 1 : this.#lastPid + 1;
-      if (!taken.has(this.#lastPid)) return this.#lastPid;
+      if (!this.#byPid.has(this.#lastPid) && !this.#sessions.has(this.#lastPid)) return this.#lastPid;
     }
     // fork(2): pid_max is reached.
     throw new SystemError('fork', errnoNumber('EAGAIN'));

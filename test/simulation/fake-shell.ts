@@ -1,6 +1,5 @@
-import assert from 'node:assert/strict';
-import { parseConfig } from '../../src/config/index.ts';
 import type { Fact } from '../../src/lifecycle/facts.ts';
+import { Boundary } from '../../src/supervisor/boundary.ts';
 import type { Happening } from '../../src/supervisor/engine.ts';
 import { Generations } from '../../src/supervisor/generations.ts';
 import type { Prepared } from '../../src/supervisor/prepare.ts';
@@ -8,18 +7,20 @@ import { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
 import { settingsOf } from '../../src/supervisor/settings.ts';
 import { OutputLog } from '../../src/workers/output-log.ts';
 import { ProcessTable } from '../../src/workers/process-table.ts';
-import { Sink } from '../../src/workers/sink.ts';
 import { FakeKernel, type FakeKernelOptions } from './fake-kernel.ts';
 import { FakeListeners } from './fake-listeners.ts';
+import { configOf, PATH, preparedOf } from './fake-prepared.ts';
+import { nowhere } from './fake-sink.ts';
 import { FakeTimers } from './fake-timers.ts';
-
-const PATH = '/srv/app';
+import { Network } from './network.ts';
+import { Random } from './random.ts';
 
 /** The shell's own generations, processes and gates over a fake kernel, fake listeners and a fake clock. */
 export class FakeShell {
   readonly kernel: FakeKernel;
-  readonly listeners = new FakeListeners();
   readonly timers = new FakeTimers();
+  readonly network = new Network(new Random(1), this.timers);
+  readonly listeners = new FakeListeners(this.network);
   readonly table: ProcessTable;
   readonly releases = new PreparedReleases();
   readonly generations: Generations;
@@ -29,65 +30,50 @@ export class FakeShell {
   constructor(options: FakeKernelOptions = {}) {
     this.kernel = new FakeKernel(options);
     this.table = new ProcessTable(this.kernel);
-    const sink = new Sink({ fd: -1, system: { open: () => NOWHERE, after: () => () => {} } });
-    this.generations = new Generations(
-      {
-        runtimeDirectory: '/run/zero/simulated',
-        kernel: this.kernel,
-        table: this.table,
-        stdout: sink,
-        stderr: sink,
-        output: new OutputLog(),
-        timers: this.timers,
-        runCommand: () => () => Promise.resolve({ kind: 'exited', code: 0 }),
-        listeners: this.listeners,
-        post: (happening) => this.posted.push(happening),
-        report: (fact) => this.reported.push(fact),
-      },
-      this.releases,
-    );
+    const sink = nowhere();
+    const context = {
+      runtimeDirectory: '/run/zero/simulated',
+      kernel: this.kernel,
+      boundary: new Boundary((fact) => this.reported.push(fact)),
+      table: this.table,
+      stdout: sink,
+      stderr: sink,
+      output: new OutputLog(),
+      timers: this.timers,
+      runCommand: () => () => Promise.resolve({ kind: 'exited', code: 0 } as const),
+      listeners: this.listeners,
+      post: (happening: Happening) => this.posted.push(happening),
+      report: (fact: Fact) => this.reported.push(fact),
+    };
+    this.generations = new Generations(context, this.releases);
     this.table.start();
   }
 
   /** Adds a generation. `service` is the service section of its config, in YAML. */
   add(generation: number, service: string): Prepared {
-    const parsed = parseConfig(`service:\n${service}`, 'simulated.yaml');
-    if ('problems' in parsed) assert.fail(JSON.stringify(parsed.problems));
-    const { config } = parsed;
-    const identity = { device: 1, inode: 1, size: 1, mtimeMs: 1 };
+    const config = configOf(service);
     const acquired = this.listeners.acquire(config.service.listeners);
-    const prepared: Prepared = {
-      config,
-      settings: settingsOf(config, PATH),
-      release: {
-        path: PATH,
-        executable: PATH,
-        directory: '/',
-        identity,
-        environment: new Map(),
-        environmentNames: [],
-      },
-      user: null,
-      acquired,
-      record: {
-        path: PATH,
-        args: [],
-        directory: '/',
-        kind: 'program',
-        device: 1,
-        inode: 1,
-        size: 1,
-        mtime_ms: 1,
-        environment: [],
-      },
-      rollbackTo: null,
-      source: null,
-      close: () => acquired.release(),
-    };
+    const prepared = preparedOf(config, settingsOf(config, PATH), acquired);
     this.releases.settle(generation, prepared);
     this.releases.adopt(generation, generation);
     this.generations.add(generation);
     return prepared;
+  }
+
+  /** A process accepts from this lane from now on. */
+  accept(lane: number): void {
+    this.network.begin({
+      generation: 1,
+      worker: 0,
+      incarnation: 0,
+      lane,
+      relief: false,
+      alive: true,
+      accepting: true,
+      hung: false,
+      open: new Set(),
+      probed: () => {},
+    });
   }
 
   /** What was posted of one type, in order. */
@@ -95,9 +81,3 @@ export class FakeShell {
     return this.posted.filter((one): one is Extract<Happening, { type: Type }> => one.type === type);
   }
 }
-
-const NOWHERE = {
-  write: (bytes: Buffer, done: (error: null, written: number) => void) =>
-    queueMicrotask(() => done(null, bytes.length)),
-  close: () => {},
-};

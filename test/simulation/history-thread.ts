@@ -3,4 +3,4 @@ import { parentPort, workerData } from 'node:worker_threads';
 import { simulateMany } from './history.ts';
 
 const { firstSeed, count }: { firstSeed: number; count: number } = workerData;
-parentPort?.postMessage(simulateMany(firstSeed, count));
+parentPort?.postMessage(await simulateMany(firstSeed, count));

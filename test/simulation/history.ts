@@ -1,72 +1,80 @@
-import { step } from '../../src/lifecycle/step.ts';
-import { checkEnd, checkInvariants, checkQuiet } from './invariants.ts';
-import { type Step, World } from './world.ts';
+import { checkInvariants } from './invariants.ts';
+import { checkEnd, checkQuiet } from './invariants-end.ts';
+import { type Mutation, World } from './world.ts';
 
 /** Long enough for every handshake, backoff and drain to be over. */
 const QUIET = 400_000;
 
 /**
- * One random history: a start, requests, commands and connections at random moments, a stop (gentle or not) at the end. Throws with its seed
+ * One random history: a start, requests, commands and connections at random moments, a stop (gentle or not) at the end. Rejects with its seed
  * and its last steps where a promise was broken.
  */
-export function simulate(seed: number, behaviour: Step = step): World {
-  const world = new World(seed, checkInvariants, behaviour);
-  const { random } = world;
+export async function simulate(seed: number, mutation: Mutation = {}): Promise<World> {
+  const world = new World(seed, checkInvariants, mutation);
   try {
-    world.schedule(0, () => world.request('start'));
-    let time = 0;
-    for (let i = random.between(0, 6); i > 0; i--) {
-      time += random.pick([0, 1, 40, 900, 2_500, 20_000, 90_000]);
-      world.schedule(time, () =>
-        world.request('operator', {
-          preview: random.chance(0.15),
-          replace: random.chance(0.15),
-          timeout: random.chance(0.15) ? random.pick([50, 1_500]) : null,
-          rollback: world.extras.chance(0.2) ? { to: world.extras.pick([null, 1]) } : null,
-        }),
-      );
-      // What is under way when a generation is replaced.
-      world.schedule(time + random.between(0, 2_000), () => {
-        for (let burst = random.pick([0, 1, 8]); burst > 0; burst--) world.network.arrive();
-        return null;
-      });
-      if (random.chance(0.3)) {
-        const type = random.pick(['promote', 'abort'] as const);
-        world.schedule(time + random.between(0, 8_000), () => ({
-          type,
-          by: 'operator',
-          ticket: 'x',
-          at: world.clock,
-        }));
-      }
+    const time = plan(world);
+    const isQuiet = world.random.chance(0.4);
+    await world.run(4_000, time + 10_000);
+    if (isQuiet) {
+      // From now on nothing is refused any more.
+      world.faults.isCalm = true;
+      await world.run(4_000, time + 10_000 + QUIET);
+      if (world.clock >= QUIET) checkQuiet(world);
     }
-    for (let i = random.between(0, 40); i > 0; i--) {
-      world.schedule(random.between(0, time + 10_000), () => {
-        world.network.arrive();
-        return null;
-      });
-    }
-    const quietAt = time + 10_000 + (random.chance(0.4) ? QUIET : 0);
-    world.run(4_000, quietAt);
-    if (world.clock >= QUIET) checkQuiet(world);
-    const now = random.chance(0.3);
-    world.schedule(0, () => ({ type: 'stop', by: 'operator', now, at: world.clock }));
-    if (random.chance(0.3)) {
-      world.schedule(random.between(0, 5_000), () => ({
-        type: 'stop',
-        by: 'operator',
-        now: false,
-        at: world.clock,
-      }));
-    }
-    world.run(8_000);
+    stop(world);
+    await world.run(8_000);
     checkEnd(world);
   } catch (error) {
-    throw new Error(`SEED=${seed}: ${error instanceof Error ? error.message : error}\n${world.tell()}`, {
-      cause: error,
-    });
+    throw new Error(
+      `SEED=${seed}: ${error instanceof Error ? error.message : error}\n${world.books.tell()}`,
+      {
+        cause: error,
+      },
+    );
   }
   return world;
+}
+
+/** The start, and everything that operators and clients do. Returns when the last request comes. */
+function plan(world: World): number {
+  const { random } = world;
+  world.after(0, () => world.request('start'));
+  let time = 0;
+  for (let i = random.between(0, 6); i > 0; i--) {
+    time += random.pick([0, 1, 40, 900, 2_500, 20_000, 90_000]);
+    planRequest(world, time);
+  }
+  for (let i = random.between(0, 40); i > 0; i--)
+    world.after(random.between(0, time + 10_000), () => world.network.arrive());
+  return time;
+}
+
+function planRequest(world: World, time: number): void {
+  const { random, extras } = world;
+  world.after(time, () =>
+    world.request('operator', {
+      preview: random.chance(0.15),
+      replace: random.chance(0.15),
+      timeout: random.chance(0.15) ? random.pick([50, 1_500]) : null,
+      rollback: extras.chance(0.2) ? { to: extras.pick([null, 1]) } : null,
+    }),
+  );
+  // What is under way when a generation is replaced.
+  world.after(time + random.between(0, 2_000), () => {
+    for (let burst = random.pick([0, 1, 8]); burst > 0; burst--) world.network.arrive();
+  });
+  if (!random.chance(0.3)) return;
+  const type = random.pick(['promote', 'abort'] as const);
+  const delay = random.between(0, 8_000);
+  world.after(time + delay, () => world.post({ type, by: 'operator', ticket: 'x' }));
+}
+
+function stop(world: World): void {
+  const { random } = world;
+  const now = random.chance(0.3);
+  world.after(0, () => world.post({ type: 'stop', by: 'operator', now }));
+  if (!random.chance(0.3)) return;
+  world.after(random.between(0, 5_000), () => world.post({ type: 'stop', by: 'operator', now: false }));
 }
 
 /** What came of many histories. */
@@ -79,20 +87,30 @@ export interface Tally {
   readonly hooked: Readonly<Record<string, number>>;
   /** Connections. */
   readonly served: number;
+  /** Faults that happened, by name. */
+  readonly faults: Readonly<Record<string, number>>;
 }
 
 /** Runs the histories of `count` seeds. */
-export function simulateMany(firstSeed: number, count: number): Tally {
+export async function simulateMany(firstSeed: number, count: number): Promise<Tally> {
   const outcomes: Record<string, number> = {};
   const hooked: Record<string, number> = {};
+  const faults: Record<string, number> = {};
+  const add = (counts: Record<string, number>, name: string, number = 1) => {
+    counts[name] = (counts[name] ?? 0) + number;
+  };
   let relieved = 0;
   let served = 0;
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
-    const world = simulate(seed);
-    for (const { outcome } of world.verdicts.values()) outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
-    relieved += world.processes.filter(({ relief }) => relief).length;
+    const world = await simulate(seed);
+    for (const { outcome } of world.books.verdicts.values()) add(outcomes, outcome);
+    relieved += world.services.filter(({ relief }) => relief).length;
     served += world.network.finished;
-    for (const name of world.hooked) hooked[name] = (hooked[name] ?? 0) + 1;
+    for (const name of world.hooks.names) add(hooked, name);
+    for (const [name, number] of Object.entries(world.faults.counts)) add(faults, name, number);
+    add(faults, 'half a steering change', world.listeners.halfSteered);
+    add(faults, 'a pid that is used again', world.kernel.processes.reused);
+    add(faults, 'a signal that is refused', world.books.refused.size);
   }
-  return { outcomes, relieved, hooked, served };
+  return { outcomes, relieved, hooked, served, faults };
 }

@@ -1,15 +1,18 @@
 import { copy } from '../../src/lifecycle/copy.ts';
-import type { Effect } from '../../src/lifecycle/effects.ts';
+import type { AnsweredEffect, Effect } from '../../src/lifecycle/effects.ts';
 import type { Event } from '../../src/lifecycle/events.ts';
+import type { Failure } from '../../src/lifecycle/facts.ts';
 import { candidateOf, generationOf, type State } from '../../src/lifecycle/state.ts';
 import type { Steering } from '../../src/lifecycle/steering.ts';
 import { step } from '../../src/lifecycle/step.ts';
-import type { Step } from './world.ts';
+import { Boundary } from '../../src/supervisor/boundary.ts';
+import type { Core, Mutation } from './world.ts';
 
-/** The real step on a state that was tampered with before. */
+/** The real step on a state that was tampered with before. Nothing follows from most effects that were performed: no deadline either. */
 const before =
-  (tamper: (state: State, event: Event) => void): Step =>
+  (tamper: (state: State, event: Event) => void): Core =>
   (state, event) => {
+    if (event.type === 'done') return step(state, event);
     const altered = copy(state);
     tamper(altered, event);
     return step(altered, event);
@@ -17,7 +20,7 @@ const before =
 
 /** The real step with effects that were tampered with afterwards. */
 const after =
-  (tamper: (effects: Effect[], state: State, event: Event, was: State) => Effect[]): Step =>
+  (tamper: (effects: Effect[], state: State, event: Event, was: State) => Effect[]): Core =>
   (state, event) => {
     const result = step(state, event);
     return { ...result, effects: tamper(result.effects, result.state, event, state) };
@@ -36,9 +39,54 @@ const resteer = (effects: Effect[], change: (steering: Steering) => Steering): E
     effect.type === 'steer' ? { ...effect, steering: change(effect.steering) } : effect,
   );
 
+/** The real step on an event that was tampered with. */
+const instead =
+  (tamper: (event: Event, state: State) => Event): Core =>
+  (state, event) =>
+    step(state, tamper(event, state));
+
+/** The real step, whose next state was tampered with. */
+const forgetting =
+  (tamper: (state: State, event: Event) => void): Core =>
+  (state, event) => {
+    const result = step(state, event);
+    if (event.type === 'failed') tamper(result.state, event);
+    return result;
+  };
+
+/** An effect that failed counts as performed. */
+const believing = (isMeant: (effect: AnsweredEffect, failure: Failure) => boolean): Core =>
+  instead((event) =>
+    event.type === 'failed' && isMeant(event.effect, event.failure)
+      ? { type: 'done', effect: event.effect, at: event.at }
+      : event,
+  );
+
+/** The callers of every request with deadlines made of those that they have. */
+const withDeadlines = (choose: (deadlines: number[]) => number): Core =>
+  before(({ handover, pending }) => {
+    for (const request of [handover?.request, pending]) {
+      if (!request) continue;
+      const deadline = choose(request.callers.map((caller) => caller.deadline ?? Number.POSITIVE_INFINITY));
+      const chosen = deadline === Number.POSITIVE_INFINITY ? null : deadline;
+      request.callers = request.callers.map((caller) => ({ ...caller, deadline: chosen }));
+    }
+  });
+
+/** Lets every exception through. */
+class Leaky extends Boundary {
+  override run<T>(_step: string, work: () => T): T | undefined {
+    return work();
+  }
+}
+
+/** Reports no exception. */
+class Silent extends Boundary {
+  override caught(): void {}
+}
+
 /** A wrong supervisor, and what the invariants say of it. */
-interface Mutant {
-  readonly step: Step;
+interface Mutant extends Mutation {
   readonly caught: RegExp;
 }
 
@@ -85,7 +133,8 @@ export const mutants: Record<string, Mutant> = {
     step: (state, event) => (event.type === 'lane_empty' ? { state, effects: [] } : step(state, event)),
   },
   'leaves a crashed canary steered': {
-    caught: /has a share and is not|of a failed canary is still steered to|is steered to and is not/,
+    caught:
+      /has a share and is not|of a failed canary is still steered to|is steered to and is not|a canary has its share/,
     step: after((effects, _, event, was) => {
       const share = was.demands.steering?.canary;
       return share && event.type === 'exited' ? effects.filter(({ type }) => type !== 'steer') : effects;
@@ -199,5 +248,83 @@ export const mutants: Record<string, Mutant> = {
     step: before((state) => {
       for (const { stage } of state.generations) if (stage.name === 'retiring') stage.signalled = false;
     }),
+  },
+  'forgets a steering change that failed': {
+    caught: /steer failed and was not attempted again/,
+    step: forgetting((state) => {
+      delete state.retries.steering;
+    }),
+  },
+  'forgets a watch that failed': {
+    caught: /attend failed and was not attempted again/,
+    step: forgetting((state) => {
+      delete state.retries.attend;
+    }),
+  },
+  'forgets a file that could not be written': {
+    caught: /write state failed and was not attempted again/,
+    step: forgetting((state) => {
+      state.storage.state = null;
+    }),
+  },
+  'retires the incumbent although the steering change failed': {
+    caught: /could not be steered away from was asked to stop|before the steering change was installed/,
+    step: believing(({ type }) => type === 'steer'),
+  },
+  'promotes before the steering change is confirmed': {
+    caught: /promoted before the steering change was installed/,
+    step: (state, event) => {
+      const first = step(state, event);
+      if (first.state.handover?.step.name !== 'promoting') return first;
+      const altered = copy(first.state);
+      altered.change = { ...altered.change, status: 'installed' };
+      const second = step(altered, { type: 'tick', at: event.at });
+      return { ...second, effects: [...first.effects, ...second.effects] };
+    },
+  },
+  'takes EPERM for a signal that was sent': {
+    caught: /cannot be signalled, in silence/,
+    step: believing(({ type }, { errno }) => (type === 'signal' || type === 'kill') && errno === 'EPERM'),
+  },
+  'waits for a worker without end': {
+    caught: /is waited for without end|never left/,
+    step: before((state) => {
+      for (const { workers } of state.generations)
+        for (const { life } of workers) if (life.name === 'stopping') life.killAt = null;
+    }),
+  },
+  'merges requests for different things': {
+    caught: /requests for different things got one answer/,
+    step: instead((event, { pending }) =>
+      event.type === 'reload' && pending ? { ...event, ...pending.wants } : event,
+    ),
+  },
+  'keeps only the longest deadline': {
+    caught: /has no answer at its deadline/,
+    step: withDeadlines((deadlines) => Math.max(...deadlines)),
+  },
+  'keeps only the shortest deadline': {
+    caught: /timed out before its deadline/,
+    step: withDeadlines((deadlines) => Math.min(...deadlines)),
+  },
+  'forgets a caller': {
+    caught: /has no answer, and nothing has it/,
+    step: before(({ handover }) => {
+      if (handover && handover.request.callers.length > 1) handover.request.callers.pop();
+    }),
+  },
+  'answers promoted before the old generation was asked to stop': {
+    caught: /answered promoted before/,
+    step: before((state) => {
+      for (const owed of state.owed) owed.retiring = null;
+    }),
+  },
+  'lets an exception escape': {
+    caught: /an exception escaped the supervisor/,
+    boundary: Leaky,
+  },
+  'is silent about an exception': {
+    caught: /was not reported/,
+    boundary: Silent,
   },
 };

@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import type { WorkerKey } from '../../src/lifecycle/events.ts';
 import type { Steering } from '../../src/lifecycle/steering.ts';
+import type { FakeTimers } from './fake-timers.ts';
 import type { Random } from './random.ts';
 
 /** A connection that the kernel has answered. */
-interface Connection {
-  readonly id: number;
+export interface Connection {
+  readonly listener: string;
   readonly lane: number;
-  readonly since: number;
+  /** Zero's own test connection. */
+  readonly isProbe: boolean;
+  /** The process that has accepted it. */
+  by: Acceptor | null;
 }
 
 /** A process as the network sees it. */
@@ -17,174 +21,170 @@ export interface Acceptor extends WorkerKey {
   alive: boolean;
   accepting: boolean;
   hung: boolean;
-  /** Connections it has accepted and not finished. */
-  open: Set<number>;
+  /** Clients' connections that it has accepted and not finished. */
+  readonly open: Set<Connection>;
+  /** Called when it has accepted a test connection. */
+  probed(listener: string): void;
 }
 
-export interface NetworkHooks {
-  after(delay: number, run: () => void): void;
-  now(): number;
-  /** A connection waits in a lane that the shell watches. */
-  queued(lane: number): void;
-  /** None does in one that it watches from now on. */
-  empty(lane: number): void;
-}
+/** The listeners of every simulated service. All of them have the same lanes, and each has a steering program of its own. */
+export const LISTENERS = ['a', 'b', 'c'] as const;
 
-/** The kernel's side: a program that chooses lanes, handshakes that take their time, queues, and processes that accept from them. */
+/**
+ * The kernel's side of the listening sockets: a program for each listener that chooses lanes, handshakes that take their time, queues, and
+ * processes that accept from them.
+ */
 export class Network {
-  steering: Steering | null = null;
-  /** Changes that failed since: some of the listeners may have them. */
-  half: Steering[] = [];
-  attended = new Set<number>();
-  readonly acceptors: Acceptor[] = [];
-  accepted = 0;
+  /** Processes that have not exited. */
+  readonly acceptors = new Set<Acceptor>();
+  arrived = 0;
   finished = 0;
   brokenWithProcess = 0;
-  arrived = 0;
-  private readonly random: Random;
-  private readonly hooks: NetworkHooks;
-  private readonly away = new Map<number, number>();
-  private readonly queues = new Map<number, Connection[]>();
-  private readonly handshakes = new Map<number, number>();
+  readonly #random: Random;
+  readonly #timers: FakeTimers;
+  readonly #programs = new Map<string, Steering>();
+  readonly #away = new Map<number, number>();
+  readonly #queues = new Map<number, Connection[]>();
+  readonly #handshakes = new Map<number, number>();
 
-  constructor(random: Random, hooks: NetworkHooks) {
-    this.random = random;
-    this.hooks = hooks;
+  constructor(random: Random, timers: FakeTimers) {
+    this.#random = random;
+    this.#timers = timers;
   }
 
+  get now(): number {
+    return this.#timers.now;
+  }
+
+  /** Everything that waits in a lane, zero's own connections included. */
   queue(lane: number): readonly Connection[] {
-    return this.queues.get(lane) ?? [];
+    return this.#queues.get(lane) ?? [];
+  }
+
+  /** How many connections of clients wait in a lane. */
+  waiting(lane: number): number {
+    return this.queue(lane).filter(({ isProbe }) => !isProbe).length;
   }
 
   lanes(): number[] {
-    return [...this.queues.keys()];
+    return [...this.#queues.keys()];
   }
 
   /** Handshakes under way into a lane. */
   coming(lane: number): number {
-    return this.handshakes.get(lane) ?? 0;
+    return this.#handshakes.get(lane) ?? 0;
+  }
+
+  /** The program of every listener; null before the first one, or as long as the listeners have different ones. */
+  get steering(): Steering | null {
+    const [first = null, ...others] = LISTENERS.map((listener) => this.#programs.get(listener));
+    return others.every((other) => other === first) ? first : null;
   }
 
   /** A client connects: the program chooses the lane now, the connection is there when the handshake is complete. */
   arrive(): void {
-    const lane = this.choose();
+    const listener = this.#random.pick(LISTENERS);
+    const lane = this.#choose(listener);
     if (lane === null) return;
     this.arrived += 1;
-    const connection = { id: this.arrived, lane, since: this.hooks.now() };
-    this.handshakes.set(lane, this.coming(lane) + 1);
-    const delay = this.random.chance(0.9) ? this.random.between(0, 3) : this.random.between(100, 60_000);
-    this.hooks.after(delay, () => this.complete(connection));
+    const connection = { listener, lane, isProbe: false, by: null };
+    this.#handshakes.set(lane, this.coming(lane) + 1);
+    const delay = this.#random.chance(0.9) ? this.#random.between(0, 3) : this.#random.between(100, 60_000);
+    this.#timers.set(delay, () => {
+      this.#handshakes.set(lane, this.coming(lane) - 1);
+      this.#enqueue(connection);
+    });
   }
 
-  /** The shell watches exactly these lanes from now on. */
-  attend(lanes: readonly number[]): void {
-    const before = this.attended;
-    this.attended = new Set(lanes);
-    for (const lane of lanes) {
-      if (this.queue(lane).length > 0) this.hooks.after(0, () => this.tell(lane));
-      else if (!before.has(lane)) this.hooks.empty(lane);
-    }
+  /** Zero connects to one lane. */
+  probe(listener: string, lane: number): Connection {
+    const connection = { listener, lane, isProbe: true, by: null };
+    this.#enqueue(connection);
+    return connection;
   }
 
   /** A process has begun to accept from its lane. */
   begin(acceptor: Acceptor): void {
     if (!acceptor.alive) return;
     acceptor.accepting = true;
-    for (const _ of this.queue(acceptor.lane)) this.acceptSoon(acceptor.lane);
+    this.acceptors.add(acceptor);
+    for (const _ of this.queue(acceptor.lane)) this.#acceptSoon(acceptor.lane);
   }
 
-  /** A process is gone: what it had accepted is gone with it. */
+  /** A process has exited, with everything that it had accepted. */
   end(acceptor: Acceptor): void {
     acceptor.alive = false;
+    this.acceptors.delete(acceptor);
     this.brokenWithProcess += acceptor.open.size;
     acceptor.open.clear();
   }
 
-  /** Whether new connections may go to a lane. */
-  reaches(lane: number): boolean {
-    return this.reached().has(lane);
+  /** One listener steers like this from now on. */
+  steer(listener: string, steering: Steering): void {
+    const before = this.reached();
+    this.#programs.set(listener, steering);
+    const now = this.reached();
+    for (const lane of before) if (!now.has(lane)) this.#away.set(lane, this.#timers.now);
+    for (const lane of now) this.#away.delete(lane);
   }
 
-  private reached(): Set<number> {
-    const lanes = [this.steering, ...this.half].flatMap((steering) => [
-      ...(steering?.main ?? []),
-      ...(steering?.canary?.lanes ?? []),
-      ...(steering?.preview ?? []),
+  /** Lanes that new connections may go to. */
+  reached(): Set<number> {
+    const lanes = [...new Set(this.#programs.values())].flatMap(({ main, canary, preview }) => [
+      ...main,
+      ...(canary?.lanes ?? []),
+      ...(preview ?? []),
     ]);
     return new Set(lanes);
   }
 
-  /** The kernel steers like this from now on. */
-  steer(steering: Steering): void {
-    const before = this.reached();
-    this.steering = steering;
-    this.half = [];
-    const now = this.reached();
-    for (const lane of before) if (!now.has(lane)) this.away.set(lane, this.hooks.now());
-    for (const lane of now) this.away.delete(lane);
-  }
-
   /** Since when no new connection goes to a lane; Infinity as long as one may. */
   awaySince(lane: number): number {
-    if (this.reaches(lane)) return Number.POSITIVE_INFINITY;
-    return this.away.get(lane) ?? 0;
+    if (this.reached().has(lane)) return Number.POSITIVE_INFINITY;
+    return this.#away.get(lane) ?? 0;
   }
 
-  /** A change was refused; some of the listeners may have it. */
-  halfSteered(steering: Steering): void {
-    this.half.push(steering);
-  }
-
-  private choose(): number | null {
-    const { random } = this;
-    const steering = this.half.length === 0 ? this.steering : random.pick([this.steering, ...this.half]);
+  #choose(listener: string): number | null {
+    const steering = this.#programs.get(listener);
     if (!steering || steering.main.length === 0) return null;
     const { canary } = steering;
-    const share = canary && random.next() * 100 < canary.percent ? canary.lanes : steering.main;
+    const share = canary && this.#random.next() * 100 < canary.percent ? canary.lanes : steering.main;
     const [first, ...rest] = share;
-    return first === undefined ? null : random.pick([first, ...rest]);
+    return first === undefined ? null : this.#random.pick([first, ...rest]);
   }
 
-  private complete(connection: Connection): void {
+  #enqueue(connection: Connection): void {
     const { lane } = connection;
-    this.handshakes.set(lane, this.coming(lane) - 1);
-    this.queues.set(lane, [...this.queue(lane), connection]);
-    this.acceptSoon(lane);
-    this.tell(lane);
+    const queue = this.#queues.get(lane);
+    if (queue) queue.push(connection);
+    else this.#queues.set(lane, [connection]);
+    this.#acceptSoon(lane);
   }
 
-  private tell(lane: number): void {
-    if (this.attended.has(lane) && this.queue(lane).length > 0) this.hooks.queued(lane);
-  }
-
-  private acceptSoon(lane: number): void {
-    this.hooks.after(this.random.between(0, 40), () => {
-      const able = this.acceptors.filter(
-        (one) => one.lane === lane && one.alive && one.accepting && !one.hung,
-      );
-      const acceptor = able[0];
-      const [connection, ...rest] = this.queue(lane);
+  #acceptSoon(lane: number): void {
+    this.#timers.set(this.#random.between(0, 40), () => {
+      const [connection] = this.queue(lane);
+      const acceptor = [...this.acceptors].find((one) => one.lane === lane && one.accepting && !one.hung);
       if (!acceptor || !connection) return;
-      this.queues.set(lane, rest);
-      this.accepted += 1;
-      acceptor.open.add(connection.id);
-      this.hooks.after(this.random.pick([1, 5, 200, 4_000]), () => {
-        if (acceptor.open.delete(connection.id)) this.finished += 1;
-      });
+      this.#queues.get(lane)?.shift();
+      connection.by = acceptor;
+      if (connection.isProbe) acceptor.probed(connection.listener);
+      else this.#serve(acceptor, connection);
+    });
+  }
+
+  #serve(acceptor: Acceptor, connection: Connection): void {
+    acceptor.open.add(connection);
+    this.#timers.set(this.#random.pick([1, 5, 200, 4_000]), () => {
+      if (acceptor.open.delete(connection)) this.finished += 1;
     });
   }
 
   /** Nothing that the kernel accepted is unaccounted for. */
   balance(): void {
-    const waiting = this.lanes().reduce((sum, lane) => sum + this.queue(lane).length + this.coming(lane), 0);
-    const open = this.acceptors.reduce((sum, { open }) => sum + open.size, 0);
-    const coming = [...this.handshakes.keys()]
-      .filter((lane) => !this.queues.has(lane))
-      .reduce((sum, lane) => sum + this.coming(lane), 0);
-    assert.equal(
-      this.arrived,
-      waiting + coming + open + this.finished + this.brokenWithProcess,
-      'the books balance',
-    );
+    const lanes = new Set([...this.#queues.keys(), ...this.#handshakes.keys()]);
+    const waiting = [...lanes].reduce((sum, lane) => sum + this.waiting(lane) + this.coming(lane), 0);
+    const open = [...this.acceptors].reduce((sum, acceptor) => sum + acceptor.open.size, 0);
+    assert.equal(this.arrived, waiting + open + this.finished + this.brokenWithProcess, 'the books balance');
   }
 }

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkerKey } from '../../src/lifecycle/events.ts';
 import type { WorkerProcess } from '../../src/supervisor/worker-process.ts';
-import type { FakeCall } from './fake-kernel.ts';
+import { ProcessTable } from '../../src/workers/process-table.ts';
+import { type FakeCall, FakeKernel } from './fake-kernel.ts';
 import type { FakeProcess } from './fake-process.ts';
 import { FakeShell } from './fake-shell.ts';
 
@@ -49,7 +50,7 @@ describe('the shell over a fake kernel', () => {
       worker.reasons().map((reason) => reason.split(':')[0]),
       ['accept', 'notify', 'ready_fd'],
     );
-    shell.listeners.accepts = (lane) => lane === 0;
+    shell.accept(0);
     shell.timers.advance(100);
     shell.kernel.notify(process, 'READY=1');
     process.pipes.get(10)?.write(Buffer.from('\n'));
@@ -140,7 +141,7 @@ describe('a kernel that refuses', () => {
     assertNothingLeft(shell);
   });
 
-  it('a signal is reported, and the other processes are killed', () => {
+  it('a signal is returned as refused, and the other processes are killed', () => {
     const guarded = new Set<number | string>();
     const shell = new FakeShell({
       refuse: (call, subject) => (call === 'sendSignal' && guarded.has(subject) ? 'EPERM' : null),
@@ -157,10 +158,6 @@ describe('a kernel that refuses', () => {
         [process.pid, 'EPERM'],
         [sudo.pid, 'EPERM'],
       ],
-    );
-    assert.deepEqual(
-      shell.reported.map(({ event }) => event),
-      ['error', 'error'],
     );
     guarded.clear();
     worker.kill();
@@ -181,6 +178,44 @@ describe('a kernel that refuses', () => {
     assert.deepEqual(worker.killLeftovers().signalled, [child.pid]);
     assertNothingLeft(shell);
   });
+});
+
+describe('a defect', () => {
+  it('in the callback of one exit keeps no other exit from being reported', () => {
+    const kernel = new FakeKernel();
+    const table = new ProcessTable(kernel);
+    table.start();
+    const reported: number[] = [];
+    const request = { path: '/srv/app', argv: [], environment: [], descriptors: new Map() };
+    const [first, second] = [kernel.spawn(request), kernel.spawn(request)];
+    table.adopt(first, () => {
+      throw new TypeError('a defect');
+    });
+    table.adopt(second, () => reported.push(second));
+    for (const process of kernel.processes.running) kernel.processes.end(process, { code: 0 });
+    for (const { kind, run } of kernel.notices()) if (kind === 'child_signal') run();
+    assert.deepEqual(reported, [second]);
+    // The boundary around the kernel's callbacks reports the exception.
+    assert.throws(() => kernel.settle(), /a defect/);
+  });
+
+  for (const broken of ['receiveDatagram', 'listProcesses'] as const) {
+    it(`in ${broken} when a process has exited does not lose the exit`, () => {
+      const shell = new FakeShell({
+        refuse: (call) => {
+          if (call === broken) throw new TypeError('a defect');
+          return null;
+        },
+      });
+      const { process } = start(SERVICE, shell);
+      shell.kernel.processes.end(process, { code: 3 });
+      shell.kernel.settle();
+      assert.deepEqual(shell.all('exited')[0]?.exit, { kind: 'exited', code: 3 });
+      const [error, ...more] = shell.reported;
+      assert.ok(error?.event === 'error' && error.stack?.includes('a defect'), JSON.stringify(error));
+      assert.deepEqual(more, []);
+    });
+  }
 });
 
 describe('a pid that is used again', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { listenQueues, unixSocketsAt } from '../../src/linux/sock_diag.ts';
+import { unixSocketsAt } from '../../src/linux/sock_diag.ts';
 import type { Puppet } from '../support/puppet.ts';
 import {
   becomeReady,
@@ -10,6 +10,7 @@ import {
   startServing,
 } from '../support/puppet-service.ts';
 import { assertRelieved } from '../support/relief.ts';
+import { listenQueues } from '../support/sockets.ts';
 import { parseTarget } from '../support/target.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { sendRequest } from '../support/waiting-request.ts';

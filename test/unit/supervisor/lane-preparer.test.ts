@@ -1,20 +1,22 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { ListenerError } from '../../../src/listeners/listener-error.ts';
 import { LanePreparer } from '../../../src/supervisor/lane-preparer.ts';
 
 /** Lanes whose listeners are made ready in so many steps; at `failing` it fails. */
 function lanes(steps: number, failing?: number) {
   const done: string[] = [];
-  const preparer = new LanePreparer({
-    *prepareLanes(wanted) {
+  const listeners = {
+    *prepareLanes(wanted: readonly number[]) {
       for (let step = 1; step <= steps; step += 1) {
-        if (step === failing) throw new Error('no descriptor is left');
+        if (step === failing) throw new ListenerError('http', 'no descriptor is left');
         done.push(`${wanted} ${step}`);
         yield;
       }
     },
-  });
+  };
+  const preparer = new LanePreparer(listeners, setImmediate);
   return { preparer, done };
 }
 

@@ -1,0 +1,177 @@
+import type { AnsweredEffect, Effect } from '../../src/lifecycle/effects.ts';
+import type { Event, WorkerKey } from '../../src/lifecycle/events.ts';
+import type { Fact } from '../../src/lifecycle/facts.ts';
+import type { Wants } from '../../src/lifecycle/requests.ts';
+import type { Settings } from '../../src/lifecycle/settings.ts';
+import type { State } from '../../src/lifecycle/state.ts';
+import type { Verdict } from '../../src/lifecycle/verdicts.ts';
+
+/** One step of the core. */
+export interface Step {
+  readonly at: number;
+  readonly before: State;
+  readonly event: Event;
+  readonly effects: readonly Effect[];
+}
+
+/** How many of the last steps are told when one fails. */
+const TOLD = 40;
+
+export function nameOf({ generation, worker, incarnation }: WorkerKey): string {
+  return `${generation}.${worker}.${incarnation}`;
+}
+
+/** What happened between the core and the rest: every event, every effect, and what was answered to whom. */
+export class Books {
+  steps = 0;
+  /** Of each generation. */
+  readonly settings = new Map<number, Settings>();
+  /** What was prepared for each handover. */
+  readonly prepared = new Map<number, Settings>();
+  /** Rescue workers. */
+  readonly reliefs = new Set<string>();
+  /** Workers that a shutdown signal was ordered for. */
+  readonly asked = new Set<string>();
+  /** Workers that the core knows to run, or to have run. */
+  readonly spawned = new Set<string>();
+  /** Workers whose exit the core knows. */
+  readonly exited = new Set<string>();
+  /** Workers that the core knows to drain by themselves. */
+  readonly drains = new Set<string>();
+  /** Workers that a signal was refused to for good. */
+  readonly refused = new Set<string>();
+  readonly tickets: string[] = [];
+  readonly verdicts = new Map<string, Verdict>();
+  /** What each caller wants, and until when. */
+  readonly requests = new Map<string, { readonly wants: Wants; readonly deadline: number | null }>();
+  /** The generation that a promotion replaced. */
+  readonly replaced = new Map<number, number | null>();
+  /** Workers that were reported as not stoppable. */
+  readonly notStoppable = new Set<string>();
+  /** Since when the core waits for the end of a worker. */
+  readonly stopping = new Map<string, number>();
+  /** Effects that failed and were not asked for again, by their names. */
+  readonly failing = new Map<string, { readonly effect: AnsweredEffect; readonly since: number }>();
+  /** Answers to `promote` and `abort`. */
+  readonly answers: string[] = [];
+  /** Everything that was reported. */
+  readonly facts: Fact[] = [];
+  /** Reasons of failures that the shell answered with. */
+  readonly reasons: string[] = [];
+  readonly #last: Step[] = [];
+  /** The last effect of each name. */
+  readonly #ordered = new Map<string, Effect>();
+  /** The worker that the event of this step says is refused. */
+  #refusedNow: string | null = null;
+
+  observe(step: Step): void {
+    this.steps += 1;
+    // Made into text only when something fails: it would take longer than the step.
+    this.#last.push(step);
+    if (this.#last.length > TOLD) this.#last.shift();
+    this.#refusedNow = null;
+    this.#observeEvent(step.event);
+    for (const effect of step.effects) this.#observeEffect(effect);
+  }
+
+  /** The last steps, for the message of a failure. */
+  tell(): string {
+    const line = ({ at, event, effects }: Step) =>
+      `${at} ${JSON.stringify(event)} -> ${effects.map(brief).join(' ')}`;
+    return this.#last.map(line).join('\n');
+  }
+
+  #observeEvent(event: Event): void {
+    switch (event.type) {
+      case 'reload': {
+        const { ticket, preview, rollback, timeout, at } = event;
+        const deadline = timeout === null ? null : at + timeout;
+        if (ticket !== null) this.requests.set(ticket, { wants: { preview, rollback }, deadline });
+        return;
+      }
+      case 'resolved':
+        this.prepared.set(event.handover, event.settings);
+        return;
+      case 'spawned':
+        this.spawned.add(nameOf(event));
+        return;
+      case 'exited':
+        this.exited.add(nameOf(event));
+        return;
+      case 'drains':
+        this.drains.add(nameOf(event));
+        return;
+      case 'failed': {
+        const { effect, failure } = event;
+        this.reasons.push(failure.reason);
+        if (this.#ordered.get(subjectOf(effect)) === effect)
+          this.failing.set(subjectOf(effect), { effect, since: event.at });
+        const isSignal = effect.type === 'signal' || effect.type === 'kill';
+        if (isSignal && failure.errno === 'EPERM') {
+          this.#refusedNow = nameOf(effect);
+          this.refused.add(this.#refusedNow);
+        }
+        return;
+      }
+      case 'spawn_failed':
+      case 'resolve_failed':
+      case 'write_failed':
+        this.reasons.push(event.failure.reason);
+        return;
+      case 'hook_finished':
+        this.reasons.push(event.reason ?? '');
+        return;
+      case 'gate_failed':
+        this.reasons.push(event.reason);
+        return;
+      default:
+    }
+  }
+
+  #observeEffect(effect: Effect): void {
+    const subject = subjectOf(effect);
+    this.#ordered.set(subject, effect);
+    this.failing.delete(subject);
+    switch (effect.type) {
+      case 'adopt': {
+        const settings = this.prepared.get(effect.handover);
+        if (settings) this.settings.set(effect.generation, settings);
+        return;
+      }
+      case 'spawn':
+        if (effect.relief) this.reliefs.add(nameOf(effect));
+        return;
+      case 'signal':
+        this.asked.add(nameOf(effect));
+        return;
+      case 'report':
+        this.#observeFact(effect.fact);
+        return;
+      default:
+    }
+  }
+
+  #observeFact(fact: Fact): void {
+    if (fact.event === 'generation_promoted') this.replaced.set(fact.generation, fact.previous);
+    else if (fact.event === 'worker_not_stoppable' && this.#refusedNow)
+      this.notStoppable.add(this.#refusedNow);
+  }
+}
+
+/** What an effect is done to: the next effect with the same name is another attempt. */
+function subjectOf(effect: Effect): string {
+  const { type } = effect;
+  if (type === 'write') return `write ${effect.file}`;
+  if ('incarnation' in effect) return `${type} ${nameOf(effect)}`;
+  return type === 'listen_again' ? `${type} ${effect.generation}` : type;
+}
+
+function brief(effect: Effect): string {
+  if (effect.type === 'run_hook') return `run_hook(${effect.hook} ${effect.name})`;
+  if (effect.type === 'report') return effect.fact.event;
+  if (effect.type === 'steer') return `steer(${JSON.stringify(effect.steering)})`;
+  if (effect.type === 'verdict')
+    return `verdict(${effect.tickets} ${effect.verdict.outcome} ${effect.verdict.generation})`;
+  if (effect.type === 'attend') return `attend(${effect.lanes})`;
+  return 'generation' in effect ? `${effect.type}(${effect.generation})` : effect.type;
+}

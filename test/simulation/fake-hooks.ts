@@ -1,0 +1,76 @@
+import type { ExitStatus } from '../../src/lifecycle/facts.ts';
+import type { RunHook } from '../../src/lifecycle/hook.ts';
+import type { Happening } from '../../src/supervisor/engine.ts';
+import type { FakeTimers } from './fake-timers.ts';
+import type { Random } from './random.ts';
+
+const SIGKILL: ExitStatus = { kind: 'signaled', signal: 'SIGKILL', coreDumped: false };
+
+/** The process of a hook: it exits on its own, on SIGKILL, or, in state D, never. */
+interface RunningHook {
+  readonly since: number;
+  readonly timeout: number;
+  readonly stuck: boolean;
+  killed: boolean;
+}
+
+export interface HooksContext {
+  readonly random: Random;
+  readonly timers: FakeTimers;
+  readonly post: (happening: Happening) => void;
+  readonly violated: (message: string) => void;
+}
+
+/** Runs the hooks of the configs, and keeps books about them. */
+export class FakeHooks {
+  /** Hooks whose process is there. */
+  readonly running = new Map<number, RunningHook>();
+  /** Handovers whose hook has let them proceed. */
+  readonly allowed = new Set<number>();
+  /** Names of the hooks that were started. */
+  readonly names: string[] = [];
+  readonly #context: HooksContext;
+
+  constructor(context: HooksContext) {
+    this.#context = context;
+  }
+
+  /** @param timeout of the config; null where the config has no such hook */
+  run({ hook, name, handover }: RunHook, timeout: number | null): void {
+    const { random, timers, violated } = this.#context;
+    for (const [other, { killed }] of this.running)
+      if (!killed) violated(`hook ${hook} was started while ${other} runs`);
+    if (timeout === null) violated('a hook is run that the config does not have');
+    this.names.push(name);
+    const takes = random.pick([0, 50, 350, 20_000, Number.POSITIVE_INFINITY]);
+    const exit: ExitStatus = { kind: 'exited', code: random.pick([0, 0, 0, 1]) };
+    const stuck = random.chance(0.1);
+    this.running.set(hook, { since: timers.now, timeout: timeout ?? 0, stuck, killed: false });
+    if (random.chance(0.05)) this.#end(hook, 0, null, null);
+    else this.#end(hook, takes, exit, name === 'before_reload' ? handover : null);
+  }
+
+  kill(hook: number): void {
+    const { random, violated } = this.#context;
+    const running = this.running.get(hook);
+    // It has exited, and the supervisor does not know.
+    if (!running) return;
+    if (running.killed) violated(`hook ${hook} is killed once`);
+    running.killed = true;
+    if (!running.stuck) this.#end(hook, random.between(0, 20), SIGKILL, null);
+  }
+
+  #end(hook: number, delay: number, exit: ExitStatus | null, allows: number | null): void {
+    const { timers, post } = this.#context;
+    if (delay === Number.POSITIVE_INFINITY) return;
+    timers.set(delay, () => {
+      const running = this.running.get(hook);
+      if (!running || (running.stuck && running.killed)) return;
+      this.running.delete(hook);
+      const passed = exit?.kind === 'exited' && exit.code === 0 && !running.killed;
+      if (allows !== null && passed) this.allowed.add(allows);
+      const reason = exit === null ? 'ENOENT' : null;
+      post({ type: 'hook_finished', hook, exit, reason, output: [] });
+    });
+  }
+}

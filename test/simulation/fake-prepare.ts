@@ -1,0 +1,71 @@
+import type { Config } from '../../src/config/index.ts';
+import type { Failure } from '../../src/lifecycle/facts.ts';
+import type { Settings } from '../../src/lifecycle/settings.ts';
+import type { Prepared } from '../../src/supervisor/prepare.ts';
+import type { FakeListeners } from './fake-listeners.ts';
+import { configOf, PATH, preparedOf } from './fake-prepared.ts';
+import { READY_FD } from './fake-service.ts';
+import type { FakeTimers } from './fake-timers.ts';
+import type { Faults } from './faults.ts';
+import { LISTENERS } from './network.ts';
+import type { Random } from './random.ts';
+
+export interface PrepareContext {
+  readonly random: Random;
+  readonly faults: Faults;
+  readonly timers: FakeTimers;
+  readonly listeners: FakeListeners;
+  /** Promises have something to do. */
+  readonly wake: () => void;
+  /** The probability of a config that is not valid. */
+  readonly failing: number;
+  readonly settings: () => Settings;
+}
+
+/** Prepares a handover. Every shape of a config is parsed once. */
+export async function fakePrepare(context: PrepareContext): Promise<Prepared | Failure> {
+  const { random, faults, listeners, failing } = context;
+  await delay(context, random.between(0, 5));
+  if (random.chance(failing)) return { step: 'config', reason: 'bad' };
+  faults.check('prepare', 'listeners');
+  const settings = context.settings();
+  const config = configFor(settings);
+  return preparedOf(config, settings, listeners.acquire(config.service.listeners, settings.handover.steered));
+}
+
+function delay({ timers, wake }: PrepareContext, ms: number): Promise<void> {
+  return new Promise((resolve) =>
+    timers.set(ms, () => {
+      resolve();
+      wake();
+    }),
+  );
+}
+
+const configs = new Map<string, Config>();
+
+function configFor({ gates, handover }: Settings): Config {
+  const shape = [...gates, handover.verify].join(' ');
+  const known = configs.get(shape);
+  if (known) return known;
+  const config = configOf(shapeOf(gates, handover.verify));
+  configs.set(shape, config);
+  return config;
+}
+
+function shapeOf(gates: readonly string[], verify: boolean): string {
+  const listeners = LISTENERS.map(
+    (name, index) => `{ name: ${name}, address: "127.0.0.1:${80 + index}", socket_fd: ${20 + index} }`,
+  );
+  const readiness = [
+    `accept: ${gates.includes('accept') ? 'auto' : 'false'}`,
+    `notify: ${gates.includes('notify')}`,
+    ...(gates.includes('ready_fd') ? [`ready_fd: ${READY_FD}`] : []),
+  ];
+  return `
+  listeners: [${listeners.join(', ')}]
+  runtime: { path: ${PATH} }
+  readiness: { ${readiness.join(', ')} }
+  ${verify ? 'handover: { soak: 1s, verify: { command: { run: ["check"] }, interval: 5s, failures: 1 } }' : ''}
+`;
+}

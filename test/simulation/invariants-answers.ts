@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { isSame } from '../../src/lifecycle/copy.ts';
+import type { Effect } from '../../src/lifecycle/effects.ts';
+import { ownWorkers } from '../../src/lifecycle/generation.ts';
+import type { Caller } from '../../src/lifecycle/requests.ts';
+import { generationOf, type State } from '../../src/lifecycle/state.ts';
+import { nameOf, type Step } from './books.ts';
+import type { World } from './world.ts';
+
+type Answer = Extract<Effect, { type: 'verdict' }>;
+
+/** Every caller gets one answer, in time, and the answer is true when it is given. */
+export function answersAreTrue(world: World, step: Step): void {
+  promotionsStay(world, step.effects);
+  everybodyIsAnsweredInTime(world);
+  for (const effect of step.effects) {
+    if (effect.type !== 'verdict') continue;
+    onlyTheSameIsMerged(world, effect);
+    // The end of the supervisor answers everybody, and whatever is still to come does not.
+    if (world.state.stop || world.state.exit) continue;
+    outcomeIsTrue(world, step, effect);
+    if (effect.verdict.outcome === 'promoted') oldGenerationWasAsked(world, effect);
+    if (effect.verdict.outcome === 'timed_out') nobodyElseWaits(world, step, effect);
+    if (effect.verdict.outcome === 'superseded' && effect.verdict.handover === null)
+      assert.equal(step.event.type, 'reload', 'superseded, but no other request came');
+  }
+}
+
+/** What was said to serve is never rolled back. */
+function promotionsStay(world: World, effects: readonly Effect[]): void {
+  for (const effect of effects) {
+    if (effect.type !== 'report' || effect.fact.event !== 'generation_rolled_back') continue;
+    const { generation } = effect.fact;
+    const promised = [...world.books.verdicts.values()].some(
+      (verdict) => verdict.outcome === 'promoted' && verdict.generation === generation,
+    );
+    assert.ok(!promised, 'a promotion that was reported as final was rolled back');
+  }
+}
+
+/** A caller that has no answer waits for something, and not beyond its own deadline. */
+function everybodyIsAnsweredInTime(world: World): void {
+  const { state, books } = world;
+  const waiting = new Set(callersIn(state).map(({ ticket }) => ticket));
+  for (const [ticket, { deadline }] of books.requests) {
+    if (books.verdicts.has(ticket)) continue;
+    assert.ok(waiting.has(ticket), `ticket ${ticket} has no answer, and nothing has it`);
+    const isOver = deadline !== null && world.clock >= deadline;
+    assert.ok(!isOver, `ticket ${ticket} has no answer at its deadline`);
+  }
+}
+
+function callersIn({ handover, pending, owed }: State): Caller[] {
+  return [handover?.request, pending, ...owed].flatMap((one) => one?.callers ?? []);
+}
+
+function onlyTheSameIsMerged(world: World, { tickets }: Answer): void {
+  const [first, ...others] = tickets.map((ticket) => world.books.requests.get(ticket)?.wants);
+  for (const other of others) assert.ok(isSame(first, other), 'requests for different things got one answer');
+}
+
+function outcomeIsTrue({ state }: World, { before }: Step, { verdict }: Answer): void {
+  const { outcome, handover, generation, incumbent } = verdict;
+  if (outcome === 'promoted')
+    assert.equal(state.handover?.id === handover, false, 'promoted, but in progress');
+  if (outcome === 'rolled_back') assert.notEqual(state.incumbent, generation, 'rolled back, but it serves');
+  if (outcome === 'timed_out' || outcome === 'aborted')
+    assert.notEqual(state.handover?.id ?? null, handover ?? -1, `${outcome}, but in progress`);
+  if (outcome === 'in_progress') {
+    const owes = ['serving', 'retiring'].includes(generationOf(state, generation)?.stage.name ?? '');
+    const proceeds = state.handover !== null || state.pending !== null || owes;
+    assert.ok(proceeds, 'in progress, but nothing is');
+  }
+  const serving = [null, before.incumbent, state.incumbent];
+  assert.ok(serving.includes(incumbent), 'it does not serve');
+}
+
+/** As long as no worker of the old generation was asked to stop, zero could still return to it. */
+function oldGenerationWasAsked(world: World, { verdict }: Answer): void {
+  const { state, books } = world;
+  const old = generationOf(state, books.replaced.get(verdict.generation ?? -1) ?? null);
+  const promoted = generationOf(state, verdict.generation);
+  if (!old || promoted?.stage.name !== 'serving') return;
+  const own = ownWorkers(old);
+  const isLeft = own.some(({ life }) => life.name === 'up' || life.name === 'spawning');
+  const wasAsked = own.some((worker) => books.asked.has(nameOf(keyOf(old.id, worker))));
+  assert.ok(wasAsked || !isLeft, `answered promoted before generation ${old.id} was asked to stop`);
+}
+
+const keyOf = (generation: number, { index, incarnation }: { index: number; incarnation: number }) => ({
+  generation,
+  worker: index,
+  incarnation,
+});
+
+/** A handover is given up for its callers' deadlines only when the last of them is over. */
+function nobodyElseWaits({ books }: World, { before, at, effects }: Step, { tickets }: Answer): void {
+  for (const ticket of tickets) {
+    const deadline = books.requests.get(ticket)?.deadline ?? Number.POSITIVE_INFINITY;
+    assert.ok(at >= deadline, `ticket ${ticket} timed out before its deadline`);
+  }
+  const answered = new Set(effects.flatMap((effect) => (effect.type === 'verdict' ? effect.tickets : [])));
+  for (const request of [before.handover?.request, before.pending]) {
+    if (!request?.callers.some(({ ticket }) => ticket !== null && tickets.includes(ticket))) continue;
+    const others = request.callers.filter(
+      ({ ticket, deadline }) => !answered.has(ticket ?? '') && (deadline === null || deadline > at),
+    );
+    assert.deepEqual(others, [], 'timed out, but another caller still waits for the same');
+  }
+}

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { nameOf } from './books.ts';
+import { isSound } from './draw.ts';
+import type { FakeService } from './fake-service.ts';
+import { exceptionsAreReported } from './invariants-failures.ts';
+import type { World } from './world.ts';
+
+/**
+ * When nothing has happened for a long time and a sound service serves, everything that the kernel accepted has been served, and every lane
+ * that no worker has can be used again.
+ */
+export function checkQuiet(world: World): void {
+  const serving = world.serving();
+  const behaviour = serving === null ? undefined : world.behaviours.get(serving);
+  if (world.exit || world.state.stop || world.state.handover || !behaviour || !isSound(behaviour)) return;
+  for (const lane of world.network.lanes()) {
+    assert.equal(world.network.waiting(lane), 0, `connections were left in lane ${lane}`);
+  }
+  const { generations, lanes } = world.state;
+  const held = generations.flatMap(({ workers }) => workers.map(({ lane }) => lane));
+  for (const [lane, { waiting }] of lanes.entries()) {
+    assert.ok(held.includes(lane) || !waiting, `lane ${lane} is empty and will never be used again`);
+  }
+}
+
+/** What must be true when a history is over: every wait had an end. */
+export function checkEnd(world: World): void {
+  exceptionsAreReported(world);
+  if (world.exit === null) {
+    const endless = world.services.some(
+      (process) =>
+        process.alive &&
+        process.signalled &&
+        (process.behaviour.ignoresSignal || process.hung || process.process.state === 'D') &&
+        world.books.settings.get(process.generation)?.shutdownTimeout === 0,
+    );
+    assert.ok(endless, 'the supervisor never left, and nobody asked it to wait for ever');
+    return;
+  }
+  for (const ticket of world.books.tickets)
+    assert.ok(world.books.verdicts.has(ticket), `ticket ${ticket} was never answered`);
+  const left = world.services.filter(
+    (process) => process.alive && !process.isUnstoppable && !wasLost(world, process),
+  );
+  assert.deepEqual(
+    left.map(({ pid }) => pid),
+    [],
+    'the supervisor left processes behind',
+  );
+  for (const [hook, { killed }] of world.hooks.running) assert.ok(killed, `hook ${hook} was left behind`);
+  assert.equal(world.listeners.held, world.state.generations.length);
+}
+
+/** A start that failed was to be undone, and a defect kept SIGKILL from the process. */
+function wasLost(world: World, service: FakeService): boolean {
+  return !world.books.spawned.has(nameOf(service)) && world.faults.spared.has(service.pid);
+}

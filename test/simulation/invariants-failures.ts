@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import type { Effect } from '../../src/lifecycle/effects.ts';
+import { generationOf, workerOf } from '../../src/lifecycle/state.ts';
+import { KILL_TIME } from '../../src/lifecycle/worker.ts';
+import { nameOf, type Step } from './books.ts';
+import type { World } from './world.ts';
+
+/** The longest pause between two attempts of a step that fails. */
+const MAX_PAUSE = 10_000;
+
+/** Whatever the kernel refuses is reported, attempted again, and holds nobody up without end. */
+export function failuresAreHandled(world: World, step: Step): void {
+  refusedSignalsAreReported(world, step);
+  failedStepsAreAttemptedAgain(world);
+  stopsEnd(world);
+}
+
+/** A worker that zero may not signal is reported. */
+function refusedSignalsAreReported({ books }: World, { before, event }: Step): void {
+  if (event.type !== 'failed' || event.failure.errno !== 'EPERM') return;
+  const { effect } = event;
+  if (effect.type !== 'signal' && effect.type !== 'kill') return;
+  const life = workerOf(before, effect)?.worker.life.name;
+  if (life !== 'up' && life !== 'stopping') return;
+  assert.ok(
+    books.notStoppable.has(nameOf(effect)),
+    `worker ${nameOf(effect)} cannot be signalled, in silence`,
+  );
+}
+
+/** A step that failed is followed by a next attempt, as long as there is something to do. */
+function failedStepsAreAttemptedAgain(world: World): void {
+  if (world.exit !== null || world.state.exit !== null) return;
+  for (const [name, { effect, since }] of world.books.failing) {
+    if (!isWanted(world, effect)) world.books.failing.delete(name);
+    else assert.ok(world.clock <= since + MAX_PAUSE, `${name} failed and was not attempted again`);
+  }
+}
+
+function isWanted({ state, books }: World, effect: Effect): boolean {
+  switch (effect.type) {
+    case 'signal':
+    case 'kill': {
+      const life = workerOf(state, effect)?.worker.life;
+      const isKilled = effect.type === 'signal' && life?.name === 'stopping' && life.killed;
+      return life?.name === 'stopping' && !isKilled && !books.refused.has(nameOf(effect));
+    }
+    case 'kill_leftovers':
+      return (generationOf(state, effect.generation)?.remains ?? []).some(
+        ({ worker, incarnation }) => worker === effect.worker && incarnation === effect.incarnation,
+      );
+    case 'listen_again':
+      return generationOf(state, effect.generation) !== undefined;
+    case 'steer':
+    case 'attend':
+    case 'drain':
+    case 'watch_stalls':
+    case 'verify':
+    case 'prepare_lanes':
+    case 'write':
+      return true;
+    default:
+      // What is done once, e.g. the release of a generation, is reported.
+      return false;
+  }
+}
+
+/** A worker that was asked to stop is not waited for longer than its config says. */
+function stopsEnd({ state, clock, books }: World): void {
+  for (const { id, workers, settings } of state.generations) {
+    if (settings.shutdownTimeout === 0) continue;
+    for (const { index, incarnation, life } of workers) {
+      if (life.name !== 'stopping') continue;
+      const key = nameOf({ generation: id, worker: index, incarnation });
+      const askedAt = books.stopping.get(key) ?? clock;
+      books.stopping.set(key, askedAt);
+      const isLate = clock > askedAt + settings.shutdownTimeout + KILL_TIME;
+      assert.ok(!isLate || life.refused !== null, `worker ${key} is waited for without end`);
+    }
+  }
+}
+
+/** Calls whose exceptions somebody takes in: as a reason that is told when it matters, or as one report of many failures in a row. */
+const ABSORBED =
+  /in (openProbe|openPidfd|environmentOf|unlink|readConnections|listProcesses|queued|watchLane|strangers)$/;
+
+const STACK = /\n +at /;
+
+/** Every exception is reported once, with its stack, or is part of the answer to what it made fail. */
+export function exceptionsAreReported({ books, faults }: World): void {
+  const errors = books.facts.filter((fact) => fact.event === 'error');
+  const stacks = [
+    ...errors.map(({ stack }) => stack ?? ''),
+    ...books.reasons.filter((reason) => STACK.test(reason)),
+  ];
+  for (const stack of stacks)
+    assert.ok(
+      stack === '' || stack.includes('simulated defect'),
+      `a defect that was not simulated: ${stack}`,
+    );
+  for (const exception of faults.exceptions) {
+    const mark = exception.slice(0, exception.indexOf('>') + 1);
+    const reports = errors.filter(({ stack }) => stack?.includes(mark));
+    assert.ok(reports.length <= 1, `${exception} was reported ${reports.length} times`);
+    const isAnswered = reports.length === 1 || books.reasons.some((reason) => reason.includes(mark));
+    assert.ok(isAnswered || ABSORBED.test(exception), `${exception} was not reported`);
+  }
+}

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict';
+import type { Effect } from '../../src/lifecycle/effects.ts';
+import type { Event } from '../../src/lifecycle/events.ts';
+import { ownWorkers } from '../../src/lifecycle/generation.ts';
+import { candidateOf, generationOf, type State } from '../../src/lifecycle/state.ts';
+import { nameOf } from './books.ts';
+import { LISTENERS } from './network.ts';
+import type { World } from './world.ts';
+
+/** Promoted: every worker is up and passed every gate, also in the world's own books. */
+export function onlyReadyIsPromoted(world: World, effects: readonly Effect[]): void {
+  for (const effect of effects) {
+    if (effect.type !== 'promoted') continue;
+    const generation = generationOf(world.state, effect.generation);
+    assert.ok(generation);
+    for (const worker of ownWorkers(generation))
+      passedItsGates(world, effect.generation, worker.index, worker.incarnation);
+    // It was steered to until this step, which also asks for the promotion of the next one.
+    const candidate = candidateOf(world.state.handover);
+    if (candidate !== null && candidate !== generation.id) continue;
+    const lanes = ownWorkers(generation).map(({ lane }) => lane);
+    const isSteered = world.network.steering?.main.every((lane) => lanes.includes(lane));
+    assert.ok(isSteered && world.listeners.isSteered, 'promoted before the steering change was installed');
+  }
+}
+
+function passedItsGates(world: World, generation: number, worker: number, incarnation: number): void {
+  const settings = world.books.settings.get(generation);
+  const process = world.find({ generation, worker, incarnation });
+  assert.ok(settings && process, 'a worker that is promoted or previewed has a process');
+  for (const gate of settings.gates) {
+    // A process of another generation may accept from the same lane, where that one is not steered.
+    const accepted = world.services
+      .filter(({ lane }) => lane === process.lane)
+      .flatMap((one) => [...one.accepted]);
+    const hasPassed =
+      gate === 'accept' ? new Set(accepted).size === LISTENERS.length : process.passed.has(gate);
+    assert.ok(hasPassed, `promoted before the gate ${gate}`);
+  }
+  assert.ok(world.clock - process.since >= settings.reloadUptime, 'promoted before reload_uptime');
+}
+
+/** While an incumbent serves and the listener is steered, only a generation that passed its gates gets public connections. */
+export function publicConnectionsGoToWhoMayHaveThem(world: World): void {
+  const { state } = world;
+  const { steering } = world.network;
+  // A change that the kernel refused leaves the one before it, until it is attempted again.
+  if (!steering || !world.listeners.isSteered || state.stop || state.generations.length === 0) return;
+  const incumbent = generationOf(state, state.incumbent);
+  if (!incumbent) return;
+  const candidate = generationOf(state, candidateOf(state.handover));
+  const promoting = state.handover?.step.name === 'promoting';
+  const allowed = new Set(
+    [...ownWorkers(incumbent), ...(promoting ? ownWorkers(candidate) : [])].map(({ lane }) => lane),
+  );
+  for (const lane of steering.main)
+    assert.ok(allowed.has(lane), `lane ${lane} is steered to and is not the incumbent's`);
+  for (const share of [steering.canary?.lanes ?? [], steering.preview ?? []]) {
+    for (const lane of share) {
+      const worker = candidate && ownWorkers(candidate).find((one) => one.lane === lane);
+      assert.ok(candidate && worker, `lane ${lane} has a share and is not the candidate's`);
+      assert.equal(candidate.stage.name, 'ready', `lane ${lane} has a share and is not ready`);
+      passedItsGates(world, candidate.id, worker.index, worker.incarnation);
+    }
+  }
+  const shares = state.handover?.step.name === 'canary' ? state.handover.step.index : null;
+  assert.equal(steering.canary !== null, shares !== null, 'a canary has its share, and nothing else has one');
+}
+
+/** What failed in a canary gets nothing more from the same step on. */
+export function failedCanaryIsUnsteered(world: World, event: Event): void {
+  if (event.type !== 'exited' && event.type !== 'stalled') return;
+  const process = world.find(event);
+  const { steering } = world.network;
+  if (!process || process.relief || !steering || !world.listeners.isSteered) return;
+  const shares = [...(steering.canary?.lanes ?? []), ...(steering.preview ?? [])];
+  const others = world.services.some(
+    (one) => one !== process && one.alive && one.lane === process.lane && !one.hung,
+  );
+  assert.ok(
+    others || !shares.includes(process.lane),
+    `lane ${process.lane} of a failed canary is still steered to`,
+  );
+}
+
+/** No lane with a queue is left without a process that accepts from it, or one that is about to be. */
+export function noQueueWithoutSomebody(world: World): void {
+  const { state, network } = world;
+  const incumbent = generationOf(state, state.incumbent);
+  // A first start that failed ends the supervisor.
+  if (state.stop || world.exit || !incumbent || incumbent.stage.name === 'stopping') return;
+  // Where the restart policy has ended the service, what waits is for the next one, if one comes.
+  if (ownWorkers(incumbent).every(({ life }) => life.name === 'ended')) return;
+  const watches = world.listeners.watched();
+  const { unwatched, unread } = world.listeners;
+  for (const lane of network.lanes()) {
+    if (network.waiting(lane) === 0) continue;
+    const alive = world.services.some(
+      (process) => process.lane === lane && (process.alive || !world.books.exited.has(nameOf(process))),
+    );
+    const coming = state.generations.some(({ workers }) =>
+      workers.some((worker) => worker.lane === lane && ['spawning', 'backoff'].includes(worker.life.name)),
+    );
+    const watched = watches.has(lane) || unwatched.has(lane) || unread.has(lane);
+    assert.ok(alive || coming || watched, `lane ${lane} has a queue and nobody`);
+  }
+}
+
+/** A lane is used again only when nothing can come into it any more and nothing waits in it. */
+export function lanesAreUsedAgainInTime(world: World, before: State, effects: readonly Effect[]): void {
+  // Where nobody is left, what comes has gone to these all the time, and waits for whoever is started there.
+  const orphaned = before.incumbent === null ? (before.demands.steering?.main ?? []) : [];
+  for (const effect of effects) {
+    if (effect.type !== 'spawn' || effect.relief || effect.incarnation !== 1) continue;
+    if (orphaned.includes(effect.lane)) continue;
+    const settings = world.books.settings.get(effect.generation);
+    if (!settings?.handover.steered) continue;
+    assert.equal(world.network.waiting(effect.lane), 0, `lane ${effect.lane} is used again with a queue`);
+    assert.equal(
+      world.network.coming(effect.lane),
+      0,
+      `lane ${effect.lane} is used again with handshakes under way`,
+    );
+  }
+}

@@ -1,0 +1,121 @@
+import assert from 'node:assert/strict';
+import type { Effect } from '../../src/lifecycle/effects.ts';
+import type { Event } from '../../src/lifecycle/events.ts';
+import type { Generation } from '../../src/lifecycle/generation.ts';
+import { generationOf, type State } from '../../src/lifecycle/state.ts';
+import { nameOf } from './books.ts';
+import type { World } from './world.ts';
+
+/** A failed candidate leaves the incumbent exactly as it was. */
+export function failedCandidateLeavesIncumbent(
+  before: State,
+  after: State,
+  effects: readonly Effect[],
+): void {
+  const failed = effects.some(
+    (effect) =>
+      effect.type === 'report' &&
+      effect.fact.event === 'handover_finished' &&
+      effect.fact.outcome === 'rolled_back',
+  );
+  if (!failed || after.stop) return;
+  const incumbent = before.handover?.incumbent ?? null;
+  assert.notEqual(incumbent, null, 'a rollback has something to go back to');
+  assert.equal(after.incumbent, incumbent);
+  const touched = effects.filter(
+    (effect) => (effect.type === 'signal' || effect.type === 'kill') && effect.generation === incumbent,
+  );
+  assert.equal(touched.length, 0, 'the incumbent was touched by a failure of its candidate');
+}
+
+/** What is gone back to is there as it was: none of its workers was told to stop. */
+export function goesBackOnlyToAllOfIt(world: World, effects: readonly Effect[]): void {
+  for (const effect of effects) {
+    if (effect.type !== 'report' || effect.fact.event !== 'generation_rolled_back') continue;
+    const { incumbent } = effect.fact;
+    const told = world.services.filter(
+      ({ generation, relief, signalled }) => generation === incumbent && !relief && signalled,
+    );
+    assert.equal(told.length, 0, 'went back to a generation that was told to stop');
+  }
+}
+
+/**
+ * A generation that serves is told to stop only when another one has taken over, and, where the kernel steers, not before the handshakes
+ * under way have settled, its queue is empty and its connections are done or their time is over.
+ */
+export function toldToStopInTime(
+  world: World,
+  before: State,
+  event: Event,
+  effects: readonly Effect[],
+): void {
+  for (const effect of effects) {
+    if (effect.type !== 'signal' || world.state.stop) continue;
+    const was = generationOf(before, effect.generation);
+    const process = world.find(effect);
+    assert.ok(process);
+    const others = world.services.some((one) => one !== process && one.alive && one.lane === process.lane);
+    assert.ok(
+      others || !steers(world, was) || !world.network.reached().has(process.lane),
+      'a generation that could not be steered away from was asked to stop',
+    );
+    const promoted = effects.some(({ type }) => type === 'promoted');
+    if (was?.stage.name === 'serving' && !process.relief) {
+      assert.ok(promoted, `generation ${effect.generation} was told to stop while it served`);
+      assert.ok(!successorSteers(world, effects), 'a steered generation was told to stop before settle');
+    }
+    // A relief leaves by the time of its own lane, which was steered away earlier.
+    if (was?.stage.name !== 'retiring' || process.relief) continue;
+    const { settle, drainTimeout, stall } = was.settings.handover;
+    const age = world.clock - was.stage.since;
+    assert.ok(age >= settle, 'told to stop before settle');
+    const over = age >= settle + drainTimeout || world.books.drains.has(nameOf(process));
+    const waited =
+      age >= settle + drainTimeout + stall || process.isIdle || world.books.drains.has(nameOf(process));
+    assert.ok(
+      over || process.open.size === 0 || event.type === 'drain_report',
+      'told to stop with open connections before drain_timeout',
+    );
+    assert.ok(
+      waited || world.network.waiting(process.lane) === 0 || event.type === 'drain_report',
+      'told to stop with a queue',
+    );
+  }
+}
+
+/** Who said that it drains by itself is told to stop as soon as the handshakes under way have settled. */
+export function nobodyWaitsForWhoDrains(world: World): void {
+  for (const { id, stage, settings } of world.state.generations) {
+    if (stage.name !== 'retiring') continue;
+    const settled = (lane: number) =>
+      world.clock >=
+      Math.max(stage.since, world.network.awaySince(lane), world.listeners.repairedAt) +
+        settings.handover.settle;
+    const waiting = world.services.find(
+      (process) =>
+        process.generation === id &&
+        settled(process.lane) &&
+        !world.books.refused.has(nameOf(process)) &&
+        process.alive &&
+        world.books.drains.has(nameOf(process)) &&
+        !process.relief &&
+        !world.books.exited.has(nameOf(process)) &&
+        !world.books.asked.has(nameOf(process)),
+    );
+    assert.equal(waiting?.pid, undefined, `generation ${id} drains by itself and was waited for`);
+  }
+}
+
+/** Where one of the two shares its sockets, the other accepts what comes. */
+function steers({ state }: World, generation: Generation | undefined): boolean {
+  const serving = generationOf(state, state.incumbent);
+  return generation?.settings.handover.steered === true && serving?.settings.handover.steered !== false;
+}
+
+function successorSteers(world: World, effects: readonly Effect[]): boolean {
+  const promoted = effects.find((effect) => effect.type === 'promoted');
+  return (
+    promoted?.type === 'promoted' && world.books.settings.get(promoted.generation)?.handover.steered === true
+  );
+}
