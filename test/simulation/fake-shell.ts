@@ -53,7 +53,7 @@ export class FakeShell {
     const acquired = this.listeners.acquire(config.service.listeners);
     const prepared: Prepared = {
       config,
-      settings: settingsOf(config, PATH),
+      settings: settingsOf(config, { path: PATH, directory: '/' }),
       release: {
         path: PATH,
         executable: PATH,
