@@ -51,9 +51,10 @@ export class WorkerProcess {
   readonly post: Post;
   /** The pid it was spawned with, which is also its session. */
   readonly session: number;
-  readonly startTime: number;
   /** The pid of its main process, which MAINPID= may have changed. */
   pid: number;
+  /** The start time of the main process, in clock ticks since boot. */
+  startTime: number;
   readonly #context: WorkerContext;
   readonly #output: WorkerOutput;
   readonly #notify: NotifySocket;
@@ -307,6 +308,7 @@ export class WorkerProcess {
     }
     before?.close();
     this.pid = pid;
+    this.startTime = this.#context.kernel.processStat(pid)?.startTime ?? 0;
     this.#context.post({ type: 'pid_changed', ...key, pid });
   }
 }
