@@ -156,9 +156,14 @@ export class Supervisor {
       changed: () => this.reload('watch'),
       warn: (message) => report({ event: 'warning', about: 'watch', message }),
     });
-    const file = new StateFile(options.instance, (error) => {
-      const failure = writeFailure('write state', file.file, error);
-      post({ type: 'write_failed', file: 'state', failure });
+    const file = new StateFile({
+      instance: options.instance,
+      version: options.version,
+      configFile: options.source.file,
+      failed: (error) => {
+        const failure = writeFailure('write state', file.file, error);
+        post({ type: 'write_failed', file: 'state', failure });
+      },
     });
     this.#recorder = new StateRecorder(this.#listeners, new ListenerLog(report), file);
     this.#runner = new Runner({
@@ -192,9 +197,9 @@ export class Supervisor {
       killHook: (hook) => hooks.kill(hook),
       exit: (exit) => void this.#leave(exit),
       settled: (state, happened) => {
-        const processes = this.#runner.generations.processes();
-        this.#recorder.settled(state, processes);
-        if (processes.length > 0 && !state.exit) this.#footprint.disturbed(happened);
+        const { generations } = this.#runner;
+        this.#recorder.settled(state, generations);
+        if (generations.processes().length > 0 && !state.exit) this.#footprint.disturbed(happened);
       },
     });
     this.#connections = new ConnectionCounter(this.#runner.generations, this.#listeners, now);

@@ -12,8 +12,14 @@ export const LIBRARY_ENTRY_POINTS: readonly string[] = [
 /** What the scripts of this checkout begin with: scripts/config-reference.js. */
 export const TOOL_ENTRY_POINTS: readonly string[] = ['src/config/describe.ts'];
 
-/** Tested ahead of the feature that will use it: steering, and replacing the supervisor in place. */
-export const AHEAD: readonly string[] = ['src/linux/bpf-interpreter.ts', 'src/linux/exec.ts'];
+/** Tested ahead of the feature that will use it: steering, replacing the supervisor in place, and recovering from its state. */
+export const AHEAD: readonly string[] = [
+  'src/linux/bpf-interpreter.ts',
+  'src/linux/exec.ts',
+  'src/supervisor/state-format/read.ts',
+  'src/supervisor/state-format/upgrade-1.ts',
+  'src/supervisor/state-format/version-1.ts',
+];
 
 /** The door to the kernel, and the only folder that may import the FFI package. */
 const FFI = { packageName: 'koffi', room: 'linux' };

@@ -75,7 +75,7 @@ it(
       ['warning'],
     );
     assert.equal((await whoAnswers(address)).pid, last.pid);
-    const { state } = JSON.parse(readFileSync(inside('run', 'state.json'), 'utf8'));
+    const state = JSON.parse(readFileSync(inside('run', 'state.json'), 'utf8'));
     assert.equal(state.incumbent, 3);
     const history = readFileSync(inside('data', 'history.jsonl'), 'utf8').split('\n').filter(Boolean);
     const generations = new Set(history.map((line) => JSON.parse(line).generation));
