@@ -1,6 +1,5 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import type { State } from '../lifecycle/state.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
 import { withSpare } from '../linux/spare.ts';
 import type { Instance } from './instance.ts';
@@ -21,7 +20,6 @@ export class StateFile {
   readonly file: string;
   readonly #failed: (error: unknown) => void;
   readonly #supervisor: Supervisor;
-  #last: State | null = null;
   #newest: Situation | null = null;
   #broken = false;
 
@@ -41,10 +39,9 @@ export class StateFile {
   /** Writes the situation if its state is another than before. A failure does not affect the service. */
   save(situation: Situation): void {
     const { state, processes, listeners } = situation;
-    if (state === this.#last || state.exit) return;
+    if (state === this.#newest?.state || state.exit) return;
     // Nothing there yet that another supervisor could take over: the service need not wait for the disk.
-    if (this.#last === null && processes.length === 0 && listeners.length === 0) return;
-    this.#last = state;
+    if (this.#newest === null && processes.length === 0 && listeners.length === 0) return;
     this.#newest = situation;
     if (this.#broken) return;
     try {

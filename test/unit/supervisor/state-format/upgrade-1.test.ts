@@ -79,6 +79,24 @@ test('a signal without a ticket is a caller that expects no answer', () => {
   );
 });
 
+test('a lane is reached where the steering has it, else away or unused', () => {
+  const data = JSON.parse(sample('1-canary'));
+  for (const lane of [0, 2, 8]) data.state.lanes[lane].waiting = true;
+  const { lanes } = stateIn(JSON.stringify(data));
+  const since_monotonic_ms = data.state.lanes[0].awayAt;
+  assert.deepEqual(
+    [0, 1, 2, 4, 8, 9].map((lane) => lanes[lane]),
+    [
+      { state: 'away', since_monotonic_ms, connections_waiting: true },
+      { state: 'away', since_monotonic_ms, connections_waiting: false },
+      { state: 'reached', connections_waiting: true },
+      { state: 'reached', connections_waiting: false },
+      { state: 'unused', connections_waiting: true },
+      { state: 'unused', connections_waiting: false },
+    ],
+  );
+});
+
 test('the verdict of a hook is an owed verdict that waits for the hook', () => {
   const { owed_verdicts } = stateIn(sample('1-hook'));
   const [owed, ...others] = owed_verdicts;
