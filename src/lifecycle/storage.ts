@@ -10,6 +10,7 @@ import type { State } from './state.ts';
 
 /** A file that could not be written, and when it is written again. */
 export interface Unwritten {
+  /** The first failure, which was reported. */
   readonly failure: Failure;
   readonly since: number;
   readonly retry: Retry;
@@ -24,7 +25,7 @@ export function onWriteFailed(context: Context, file: StoredFile, failure: Failu
   const before = state.storage[file];
   if (before === null) reportFailure(context, failure);
   const retry = retryAfter(state.now, before?.retry);
-  state.storage[file] = { failure, since: before?.since ?? state.now, retry };
+  state.storage[file] = { failure: before?.failure ?? failure, since: before?.since ?? state.now, retry };
 }
 
 export function onWritten({ state }: Context, file: StoredFile): void {

@@ -62,7 +62,7 @@ export async function prepare(
     const release = resolveRelease(today.service.runtime, { user, base: context.environment, earlier });
     const config = earlier ? withRelease(today, earlier) : today;
     const { runtime, listeners } = config.service;
-    const settings = settingsOf(config, release.path);
+    const settings = settingsOf(config, release);
     const { steered, maxRetiring } = settings.handover;
     const lanes = steered ? lanesNeeded(settings.workers, maxRetiring) : 0;
     // What the service as a whole rules out, such as nginx under a Unix socket's other name, the listener alone cannot know.

@@ -4,13 +4,20 @@ import { steeringMode } from '../config/steering.ts';
 import type { HandoverSettings, Settings } from '../lifecycle/settings.ts';
 import { handshakeTime, synAckRetries } from '../linux/handshake.ts';
 import { gateNames } from '../readiness/index.ts';
+import type { Release } from '../workers/release.ts';
 
-/** What the core needs to know of a config. */
-export function settingsOf(config: Config, executable: string): Settings {
-  const { runtime, options, readiness, restart, hooks } = config.service;
+/**
+ * The settings of a generation that runs `release` under `config`. Its paths are absolute: another supervisor may have another working
+ * directory.
+ */
+export function settingsOf(
+  config: Config,
+  { path, directory }: Pick<Release, 'path' | 'directory'>,
+): Settings {
+  const { options, readiness, restart, hooks } = config.service;
   return {
-    path: executable,
-    directory: runtime.directory,
+    path,
+    directory,
     workers: workersOf(config),
     gates: gateNames(readiness, steeringMode(config).steered),
     reloadUptime: options.reload_uptime,

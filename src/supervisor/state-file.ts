@@ -1,78 +1,52 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import type { State } from '../lifecycle/state.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
 import { withSpare } from '../linux/spare.ts';
-import type { ListenerSnapshot } from '../listeners/listeners.ts';
 import type { Instance } from './instance.ts';
+import { type Situation, type Supervisor, stateDocument } from './state-format/write.ts';
 
-/**
- * What a supervisor that comes after this one must know. Plain data; names of environment variables at most, never
- * values.
- */
-export interface SavedState {
-  readonly version: 1;
-  readonly name: string;
-  readonly supervisor: SavedProcess;
-  /** Times and pids mean something only within the same boot (/proc/sys/kernel/random/boot_id). */
-  readonly bootId: string;
-  readonly state: State;
-  readonly processes: readonly SavedWorker[];
-  readonly listeners: readonly ListenerSnapshot[];
-}
-
-/** A pid and its start time in clock ticks since boot (proc(5)): together they name a process for good. */
-interface SavedProcess {
-  readonly pid: number;
-  readonly startTime: number;
-}
-
-interface SavedWorker extends SavedProcess {
-  readonly generation: number;
-  readonly worker: number;
-  readonly incarnation: number;
-  readonly session: number;
-}
-
-/** What is asked of a process that is written down. */
-export interface Saveable extends SavedProcess {
-  readonly key: { readonly generation: number; readonly worker: number; readonly incarnation: number };
-  readonly session: number;
+export interface StateFileOptions {
+  readonly instance: Instance;
+  /** The release of zero. */
+  readonly version: string;
+  /** The config file; null for a service that was given as arguments. */
+  readonly configFile: string | null;
+  /** Called once when the file cannot be written; the next state is the next attempt, or `retry`. */
+  readonly failed: (error: unknown) => void;
+  /** Called when a state could be written again. */
+  readonly recovered: () => void;
 }
 
 /** Keeps `state.json` of the runtime directory up to date. */
 export class StateFile {
   readonly file: string;
-  readonly #name: string;
   readonly #failed: (error: unknown) => void;
   readonly #recovered: () => void;
-  readonly #bootId = bootId();
-  readonly #supervisor: SavedProcess = {
-    pid: process.pid,
-    startTime: processStat(process.pid)?.startTime ?? 0,
-  };
-  #state: State | null = null;
-  #content: (() => SavedState) | null = null;
+  readonly #supervisor: Supervisor;
+  #newest: Situation | null = null;
   #broken = false;
 
-  /**
-   * @param failed called once when the file cannot be written; the next state is the next attempt, or `retry`
-   * @param recovered called when a state could be written again
-   */
-  constructor(instance: Instance, failed: (error: unknown) => void, recovered: () => void) {
+  constructor({ instance, version, configFile, failed, recovered }: StateFileOptions) {
     this.#recovered = recovered;
     this.file = path.join(instance.runtimeDirectory, 'state.json');
-    this.#name = instance.name;
     this.#failed = failed;
+    this.#supervisor = {
+      version,
+      instance: instance.name,
+      configFile: configFile === null ? null : path.resolve(configFile),
+      bootId: bootId(),
+      pid: process.pid,
+      startTime: processStat(process.pid)?.startTime ?? 0,
+    };
   }
 
-  /** Writes the state, if it is another. The service is not touched when that fails. */
-  save(state: State, processes: readonly Saveable[], listeners: readonly ListenerSnapshot[]): void {
-    if (state === this.#state || state.exit) return;
+  /** Writes the situation if its state is another than before. A failure does not affect the service. */
+  save(situation: Situation): void {
+    const { state, processes, listeners } = situation;
+    if (state === this.#newest?.state || state.exit) return;
     // Nothing there yet that another supervisor could take over: the service need not wait for the disk.
-    if (this.#state === null && processes.length === 0 && listeners.length === 0) return;
-    this.#state = state;
-    this.#content = () => this.#document(state, processes, listeners);
+    if (this.#newest === null && processes.length === 0 && listeners.length === 0) return;
+    this.#newest = situation;
     try {
       this.#write();
     } catch (error) {
@@ -98,29 +72,14 @@ export class StateFile {
     removeFile(this.file);
   }
 
-  #document(
-    state: State,
-    processes: readonly Saveable[],
-    listeners: readonly ListenerSnapshot[],
-  ): SavedState {
-    return {
-      version: 1,
-      name: this.#name,
-      supervisor: this.#supervisor,
-      bootId: this.#bootId,
-      state,
-      processes: processes.map(({ key, pid, session, startTime }) => ({ ...key, pid, session, startTime })),
-      listeners,
-    };
-  }
-
   /** Beside its file and renamed over it: a reader finds the old state or the new one, never half of one. */
   #write(): void {
-    const content = this.#content;
-    if (content === null) return;
+    const newest = this.#newest;
+    if (newest === null) return;
     const temporary = `${this.file}.new`;
     try {
-      withSpare(() => fs.writeFileSync(temporary, JSON.stringify(content()), { mode: 0o600 }));
+      const text = JSON.stringify(stateDocument(this.#supervisor, newest));
+      withSpare(() => fs.writeFileSync(temporary, text, { mode: 0o600 }));
       fs.renameSync(temporary, this.file);
     } catch (error) {
       removeFile(temporary);

@@ -1,7 +1,8 @@
 import type { State } from '../lifecycle/state.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Generations } from './generations.ts';
 import type { ListenerLog } from './listener-log.ts';
-import type { Saveable, StateFile } from './state-file.ts';
+import type { StateFile } from './state-file.ts';
 
 /** Says after each batch of events which sockets there are, and writes the state down. */
 export class StateRecorder {
@@ -17,12 +18,12 @@ export class StateRecorder {
   }
 
   /** The events are done, and everything that they asked for. */
-  settled(state: State, processes: readonly Saveable[]): void {
+  settled(state: State, generations: Generations): void {
     this.#cancel();
     // What is resolved follows within the same turn of the event loop, mostly: the candidate need not wait for the disk.
     if (state.handover?.step.name === 'resolving')
-      this.#later = setImmediate(() => this.#record(state, processes));
-    else this.#record(state, processes);
+      this.#later = setImmediate(() => this.#record(state, generations));
+    else this.#record(state, generations);
   }
 
   /** Sockets may have come between two batches. */
@@ -41,10 +42,11 @@ export class StateRecorder {
     this.#file.remove();
   }
 
-  #record(state: State, processes: readonly Saveable[]): void {
+  #record(state: State, generations: Generations): void {
     const sockets = this.#listeners.snapshot();
     this.#log.look(sockets);
-    this.#file.save(state, processes, sockets);
+    const verifyOf = (generation: number) => generations.prepared(generation)?.config.service.handover.verify;
+    this.#file.save({ state, processes: generations.processes(), listeners: sockets, verifyOf });
   }
 
   #cancel(): void {

@@ -4,6 +4,7 @@ import { LogFileError } from '../telemetry/log.ts';
 import { claimInstance, InstanceError } from './claim.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
 import { instanceOf } from './instance.ts';
+import { leftBehind } from './left-behind.ts';
 import { Signals } from './signals.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -48,8 +49,9 @@ async function run({ source, version }: SuperviseOptions): Promise<number> {
     const config = source.load();
     const instance = instanceOf(config);
     claimInstance(instance);
+    const left = await leftBehind(instance);
     supervisor = new Supervisor({ source, version, config, instance });
-    supervisor.start(signals);
+    supervisor.start(signals, left);
     return await supervisor.finished;
   } catch (error) {
     // What the operator can mend is one line; anything else is a defect and says where.

@@ -171,14 +171,16 @@ export class Supervisor {
     });
     const written = (stored: StoredFile) => () =>
       post({ type: 'done', effect: { type: 'write', file: stored } });
-    const file = new StateFile(
-      options.instance,
-      (error) => {
+    const file = new StateFile({
+      instance: options.instance,
+      version: options.version,
+      configFile: options.source.file,
+      failed: (error) => {
         const failure = writeFailure('write state', file.file, error);
         post({ type: 'write_failed', file: 'state', failure });
       },
-      written('state'),
-    );
+      recovered: written('state'),
+    });
     this.#recorder = new StateRecorder(this.#listeners, new ListenerLog(report), file);
     this.#runner = new Runner({
       kernel,
@@ -218,9 +220,9 @@ export class Supervisor {
         });
       },
       settled: (state, happened) => {
-        const processes = this.#runner.generations.processes();
-        this.#recorder.settled(state, processes);
-        if (processes.length > 0 && !state.exit) this.#footprint.disturbed(happened);
+        const { generations } = this.#runner;
+        this.#recorder.settled(state, generations);
+        if (generations.processes().length > 0 && !state.exit) this.#footprint.disturbed(happened);
       },
     });
     this.#connections = new ConnectionCounter(this.#runner.generations, this.#listeners, now);
@@ -238,8 +240,8 @@ export class Supervisor {
     return this.#runner.engine.state;
   }
 
-  /** Starts the service. */
-  start(signals: Signals): void {
+  /** Starts the service. `left`: what an earlier supervisor left behind. */
+  start(signals: Signals, left: Fact | null): void {
     const { config, source, version, instance } = this.#options;
     this.#signals = signals;
     becomeSubreaper();
@@ -253,6 +255,7 @@ export class Supervisor {
       version,
       config: file,
     });
+    if (left) this.#report(left);
     this.#lanes.start();
     this.#runner.engine.post({ ...RELOAD, by: 'start' });
     this.#configureSignals(config);

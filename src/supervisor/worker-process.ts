@@ -56,9 +56,10 @@ export class WorkerProcess {
   readonly post: Post;
   /** The pid it was spawned with, which is also its session. */
   readonly session: number;
-  readonly startTime: number;
   /** The pid of its main process, which MAINPID= may have changed. */
   pid: number;
+  /** The start time of the main process, in clock ticks since boot. */
+  startTime: number;
   readonly #context: WorkerContext;
   readonly #output: WorkerOutput;
   readonly #notify: NotifySocket;
@@ -315,6 +316,7 @@ export class WorkerProcess {
     }
     before?.close();
     this.pid = pid;
+    this.startTime = this.#context.kernel.processStat(pid)?.startTime ?? 0;
     this.#context.post({ type: 'pid_changed', ...key, pid });
   }
 }

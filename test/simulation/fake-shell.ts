@@ -53,7 +53,8 @@ export class FakeShell {
   add(generation: number, service: string): Prepared {
     const config = configOf(service);
     const acquired = this.listeners.acquire(config.service.listeners);
-    const prepared = preparedOf(config, settingsOf(config, PATH), acquired);
+    const settings = settingsOf(config, { path: PATH, directory: '/' });
+    const prepared = preparedOf(config, settings, acquired);
     this.releases.settle(generation, prepared);
     this.releases.adopt(generation, generation);
     this.generations.add(generation);

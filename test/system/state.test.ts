@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { HistoryDocument } from '../../src/control/protocol.ts';
-import type { SavedState } from '../../src/supervisor/state-file.ts';
+import { readState, type SavedState } from '../../src/supervisor/state-format/read.ts';
 import { command } from '../support/command.ts';
 import { ROOT } from '../support/paths.ts';
 import { becomeReady, nextReady, puppetConfig, startServing } from '../support/puppet-service.ts';
@@ -15,12 +15,19 @@ function stateFile({ folder }: Zero): string {
   return join(folder, 'run', 'state.json');
 }
 
-function readState(zero: Zero): SavedState {
-  return JSON.parse(readFileSync(stateFile(zero), 'utf8'));
+const BOOT_ID = readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+
+/** The state as another supervisor reads it: it knows every field. */
+function saved(zero: Zero): SavedState {
+  const text = readFileSync(stateFile(zero), 'utf8');
+  const read = readState(text, { instance: 'test', bootId: BOOT_ID });
+  if ('problem' in read) assert.fail(read.problem.message);
+  assert.deepEqual(read.state, JSON.parse(text));
+  return read.state;
 }
 
-function stages({ state }: SavedState): (string | number)[][] {
-  return state.generations.map(({ id, stage }) => [id, stage.name]);
+function stages({ generations }: SavedState): (string | number)[][] {
+  return generations.map(({ generation, stage }) => [generation, stage.name]);
 }
 
 function startTimeOf(pid: number): number {
@@ -34,41 +41,41 @@ describe('state.json', () => {
     const zero = startZero(t, { config: puppetConfig(puppets) });
     const first = await puppets.next();
     await zero.fact('worker_spawned', { generation: 1 });
-    assert.deepEqual(stages(readState(zero)), [[1, 'starting']]);
+    assert.deepEqual(stages(saved(zero)), [[1, 'starting']]);
 
     await becomeReady(first);
     await zero.fact('generation_promoted', { generation: 1 });
-    assert.deepEqual(stages(readState(zero)), [[1, 'serving']]);
+    assert.deepEqual(stages(saved(zero)), [[1, 'serving']]);
 
     zero.signal('SIGHUP');
     const second = await puppets.next();
     await zero.fact('worker_spawned', { generation: 2 });
-    const during = readState(zero);
+    const during = saved(zero);
     assert.deepEqual(stages(during), [
       [1, 'serving'],
       [2, 'starting'],
     ]);
-    assert.deepEqual(during.state.handover?.step, { name: 'starting', candidate: 2 });
-    assert.equal(during.state.incumbent, 1);
+    assert.deepEqual(during.handover?.step, { name: 'starting', candidate: 2 });
+    assert.equal(during.incumbent, 1);
 
     await first.onSignal('SIGTERM', 'report');
     await becomeReady(second);
     await zero.fact('generation_retiring', { generation: 1 });
-    assert.deepEqual(stages(readState(zero)), [
+    assert.deepEqual(stages(saved(zero)), [
       [1, 'stopping'],
       [2, 'serving'],
     ]);
-    assert.equal(readState(zero).state.incumbent, 2);
+    assert.equal(saved(zero).incumbent, 2);
 
     await first.exit(0);
     await zero.fact('generation_gone', { generation: 1 });
-    assert.deepEqual(stages(readState(zero)), [[2, 'serving']]);
+    assert.deepEqual(stages(saved(zero)), [[2, 'serving']]);
 
     await second.onSignal('SIGTERM', 'report');
     zero.signal('SIGTERM');
     await zero.fact('stop_requested');
-    assert.deepEqual(stages(readState(zero)), [[2, 'stopping']]);
-    assert.equal(readState(zero).state.stop?.now, false);
+    assert.deepEqual(stages(saved(zero)), [[2, 'stopping']]);
+    assert.equal(saved(zero).stop?.sigkill_sent, false);
     await second.exit(0);
     assert.equal((await zero.exited).code, 0);
     assert.equal(existsSync(stateFile(zero)), false);
@@ -87,26 +94,40 @@ describe('state.json', () => {
       {},
       zero.log.facts.findIndex(({ event }) => event === 'worker_restarting'),
     );
-    const saved = readState(zero);
-    assert.equal(saved.version, 1);
-    assert.equal(saved.name, 'test');
-    assert.equal(saved.bootId, readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim());
-    assert.deepEqual(saved.supervisor, { pid: zero.pid, startTime: startTimeOf(zero.pid) });
+    const state = saved(zero);
+    assert.equal(state.version, 2);
+    assert.equal(state.instance, 'test');
+    assert.equal(state.config_file, zero.config);
+    assert.equal(state.boot_id, BOOT_ID);
+    assert.deepEqual(state.supervisor, { pid: zero.pid, start_time_ticks: startTimeOf(zero.pid) });
     // Those that live: the crashed one is not among them.
-    assert.deepEqual(saved.processes, [
+    assert.deepEqual(state.processes, [
       {
         generation: 1,
         worker: 0,
         incarnation: 2,
         pid: again.pid,
+        start_time_ticks: startTimeOf(again.pid),
         session: again.pid,
-        startTime: startTimeOf(again.pid),
       },
     ]);
-    const [listener, ...others] = saved.listeners;
+    const [listener, ...others] = state.listeners;
     assert.deepEqual(others, []);
     assert.equal(listener?.name, 'http');
     assert.equal(`socket:[${listener.inode}]`, again.announcement.fds['3']);
+    assert.equal(statSync(stateFile(zero)).mode & 0o777, 0o600);
+  });
+
+  it('names the main process that MAINPID= has announced, with its own start time', DEADLINE, async (t) => {
+    const { zero, puppets, incumbent } = await startServing(t);
+    const pid = await incumbent.successor([3], 'new');
+    await puppets.next();
+    await incumbent.notify(`MAINPID=${pid}`);
+    await zero.fact('worker_pid_changed', { generation: 1, pid });
+    const [process] = saved(zero).processes;
+    assert.equal(process?.pid, pid);
+    assert.equal(process.start_time_ticks, startTimeOf(pid));
+    assert.equal(process.session, incumbent.pid);
   });
 
   it('and everything else on disk has no value of the environment', DEADLINE, async (t) => {

@@ -42,7 +42,7 @@ test('nothing is started before the hook before it is done', () => {
     of: { handover: 2 },
     handover: 2,
     generation: 2,
-    path: '/srv/app',
+    path: '/bin/service',
     incumbent: 1,
     outcome: null,
   });

@@ -1,0 +1,121 @@
+import type { VerifyConfig } from '../../config/index.ts';
+import type { Usage } from '../../lifecycle/facts.ts';
+import type { Generation, Stage } from '../../lifecycle/generation.ts';
+import type { Worker, WorkerLife } from '../../lifecycle/worker.ts';
+import type { GenerationDocument } from './version-2.ts';
+import { exitDocument, orNull, retryDocument } from './write-parts.ts';
+import { settingsDocument, verifyDocument } from './write-settings.ts';
+
+type WorkerDocument = GenerationDocument['workers'][number];
+
+/** @param verify the health check in the config of the generation; undefined for none */
+export function generationDocument(
+  generation: Generation,
+  verify: VerifyConfig | undefined,
+): GenerationDocument {
+  const { id, since, settings, stage, workers, remains, usage, relisten } = generation;
+  const gates = [...settings.gates, 'uptime'];
+  return {
+    generation: id,
+    since_monotonic_ms: since,
+    stage: stageDocument(stage),
+    settings: settingsDocument(settings),
+    verify: orNull(verify, verifyDocument),
+    workers: workers.map((worker) => workerDocument(worker, gates)),
+    remaining_processes: remains.map(({ worker, incarnation, until, retry }) => ({
+      worker,
+      incarnation,
+      sigkill_monotonic_ms: until,
+      retry: orNull(retry, retryDocument),
+    })),
+    usage: orNull(usage, usageDocument),
+    backlog_retry: orNull(relisten, retryDocument),
+  };
+}
+
+function stageDocument(stage: Stage): GenerationDocument['stage'] {
+  const { name } = stage;
+  switch (name) {
+    case 'starting':
+      return { name, deadline_monotonic_ms: stage.deadline };
+    case 'ready':
+    case 'serving':
+    case 'standby':
+      return { name };
+    case 'retiring': {
+      const { since, successor, replaced, served, signalled } = stage;
+      return {
+        name,
+        since_monotonic_ms: since,
+        successor,
+        successor_promoted: replaced,
+        served,
+        asked_to_stop: signalled,
+      };
+    }
+    case 'stopping':
+      return { name, since_monotonic_ms: stage.since, served: stage.retired };
+  }
+}
+
+function workerDocument(worker: Worker, gates: readonly string[]): WorkerDocument {
+  const { index, lane, relief, incarnation, attempts, life, leave } = worker;
+  return {
+    worker: index,
+    lane,
+    rescue: relief,
+    incarnation,
+    attempts,
+    state: workerState(life, gates),
+    leaving: leave === null ? null : { unreachable_since_monotonic_ms: leave.since },
+  };
+}
+
+function workerState(life: WorkerLife, gates: readonly string[]): WorkerDocument['state'] {
+  const { name } = life;
+  switch (name) {
+    case 'spawning':
+      return { name };
+    case 'up':
+      return {
+        name,
+        pid: life.pid,
+        since_monotonic_ms: life.since,
+        gates_passed: gates.filter((gate) => !life.waiting.includes(gate)),
+        gates_waiting: life.waiting,
+        ready_monotonic_ms: life.readyAt,
+        hung: life.hung,
+        sigkill_sent: life.killed,
+        drains: life.drains,
+      };
+    case 'backoff':
+      return { name, until_monotonic_ms: life.until };
+    case 'stopping':
+      return {
+        name,
+        pid: life.pid,
+        since_monotonic_ms: life.since,
+        deadline_monotonic_ms: life.killAt,
+        sigkill_sent: life.killed,
+        retry: orNull(life.retry, retryDocument),
+        signals_refused: life.refused,
+      };
+    case 'ended':
+      return { name, exit: orNull(life.exit, exitDocument) };
+  }
+}
+
+function usageDocument(usage: Usage): NonNullable<GenerationDocument['usage']> {
+  return {
+    user_seconds: usage.userSeconds,
+    system_seconds: usage.systemSeconds,
+    max_rss_bytes: usage.maxRssBytes,
+    minor_faults: usage.minorFaults,
+    major_faults: usage.majorFaults,
+    disk_reads: usage.diskReads,
+    disk_writes: usage.diskWrites,
+    signals: usage.signals,
+    voluntary_context_switches: usage.voluntaryContextSwitches,
+    involuntary_context_switches: usage.involuntaryContextSwitches,
+  };
+}

@@ -1,0 +1,94 @@
+import type { Handover, HandoverStep } from '../../lifecycle/handover.ts';
+import type { Hook } from '../../lifecycle/hooks.ts';
+import type { Caller, Request } from '../../lifecycle/requests.ts';
+import type { OwedVerdict } from '../../lifecycle/verdicts.ts';
+import type { Document, HandoverDocument } from './version-2.ts';
+import { failureDocument, orNull } from './write-parts.ts';
+import { settingsDocument } from './write-settings.ts';
+
+export function handoverDocument({ id, since, incumbent, step, request }: Handover): HandoverDocument {
+  return {
+    handover: id,
+    since_monotonic_ms: since,
+    incumbent,
+    step: stepDocument(step),
+    request: requestDocument(request),
+  };
+}
+
+function stepDocument(step: HandoverStep): HandoverDocument['step'] {
+  const { name } = step;
+  switch (name) {
+    case 'resolving':
+      return { name };
+    case 'waiting':
+      return { name, settings: settingsDocument(step.settings) };
+    case 'before_reload':
+      return { name, settings: settingsDocument(step.settings), hook: step.hook };
+    case 'starting':
+    case 'promoting':
+      return { name, candidate: step.candidate };
+    case 'preview':
+    case 'soak':
+      return { name, candidate: step.candidate, until_monotonic_ms: step.until };
+    case 'canary':
+      return { name, candidate: step.candidate, canary: step.index, until_monotonic_ms: step.until };
+  }
+}
+
+export function requestDocument({ wants, since, callers }: Request): HandoverDocument['request'] {
+  const { preview, rollback } = wants;
+  return {
+    preview,
+    rollback: orNull(rollback, ({ to }) => ({ to })),
+    since_monotonic_ms: since,
+    callers: callers.map(callerDocument),
+  };
+}
+
+function callerDocument({ by, ticket, timeout, deadline }: Caller) {
+  return { by, id: ticket, timeout_ms: timeout, deadline_monotonic_ms: deadline };
+}
+
+export function owedDocument({
+  callers,
+  verdict,
+  hook,
+  retiring,
+}: OwedVerdict): Document['owed_verdicts'][number] {
+  return {
+    callers: callers.map(callerDocument),
+    outcome: verdict.outcome,
+    handover: verdict.handover,
+    generation: verdict.generation,
+    incumbent: verdict.incumbent,
+    duration_ms: verdict.duration,
+    failure: orNull(verdict.failure, failureDocument),
+    hook_failure: orNull(verdict.hook, failureDocument),
+    waits_for_hook: hook,
+    waits_for_generation: retiring,
+  };
+}
+
+export function hookDocument({ run, timeout, running }: Hook): Document['hooks'][number] {
+  const { hook, name, of, handover, generation, path, incumbent, outcome } = run;
+  return {
+    hook,
+    name,
+    config:
+      'generation' in of
+        ? { of: 'generation', generation: of.generation }
+        : { of: 'handover', handover: of.handover },
+    handover,
+    generation,
+    path,
+    incumbent,
+    outcome,
+    timeout_ms: timeout,
+    running: orNull(running, ({ since, until, killed }) => ({
+      since_monotonic_ms: since,
+      until_monotonic_ms: until,
+      sigkill_sent: killed,
+    })),
+  };
+}

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { State } from '../../src/lifecycle/state.ts';
+import { step } from '../../src/lifecycle/step.ts';
+import { readState } from '../../src/supervisor/state-format/read.ts';
+import type { Document } from '../../src/supervisor/state-format/version-2.ts';
+import { type Situation, stateDocument } from '../../src/supervisor/state-format/write.ts';
+import { another, leavesOf, withLeaf } from '../support/leaves.ts';
+import { simulate } from './history.ts';
+
+const HISTORIES = 60;
+
+const SUPERVISOR = {
+  version: '0.1.0',
+  instance: 'example',
+  configFile: '/etc/example/zero.yaml',
+  bootId: 'boot',
+  pid: 10,
+  startTime: 1000,
+};
+
+function documentOf(state: State): Document {
+  const situation: Situation = { state, processes: [], listeners: [], verifyOf: () => undefined };
+  return stateDocument(SUPERVISOR, situation);
+}
+
+/**
+ * What the document leaves out: demands follow from the rest of the state, and are sent again by a supervisor that recovers. The output of
+ * workers and the stack of an exception are in the log. `down` is found when the verdict is delivered. A state with `exit` is not written.
+ */
+const LEFT_OUT = [
+  /^demands\.(attend|drain|stalls|verify|prepare)\b/,
+  /^retries\.(attend|drain|stalls|verify|prepare)\b/,
+  /\.(output(\[\])?|stack)$/,
+  /^owed\[\]\.verdict\.down\b/,
+  /^hooks\[\]\.run\([a-z_]+\)\.type$/,
+  /^exit\b/,
+];
+
+/** Every state of random histories that has something that no state before it had. */
+async function* states(): AsyncGenerator<{
+  readonly state: State;
+  readonly fresh: ReturnType<typeof leavesOf>;
+}> {
+  const known = new Set<string>();
+  for (let seed = 1; seed <= HISTORIES; seed += 1) {
+    const seen: State[] = [];
+    const watched: typeof step = (before, event) => {
+      const next = step(before, event);
+      if (next.state.exit === null) seen.push(next.state);
+      return next;
+    };
+    await simulate(seed, { step: watched });
+    for (const state of seen) {
+      // A null is another shape than a value in its place.
+      const fresh = leavesOf(state).filter(({ shape, value }) => !known.has(`${shape} ${value === null}`));
+      for (const { shape, value } of fresh) known.add(`${shape} ${value === null}`);
+      if (fresh.length > 0) yield { state, fresh };
+    }
+  }
+}
+
+test('every state of random histories is read as the document that was written, and no field of it is left out', async () => {
+  const shapes = new Set<string>();
+  for await (const { state, fresh } of states()) {
+    const document = documentOf(state);
+    const text = JSON.stringify(document);
+    const read = readState(text, { instance: 'example', bootId: 'boot' });
+    if ('problem' in read) assert.fail(`${read.problem.message}\n${text}`);
+    assert.deepEqual(read.state, document);
+    for (const leaf of fresh) {
+      shapes.add(leaf.shape);
+      if (leaf.value === null || Array.isArray(leaf.value) || LEFT_OUT.some((one) => one.test(leaf.shape)))
+        continue;
+      const changed = documentOf(withLeaf(state, leaf, another(leaf.value)));
+      assert.notEqual(JSON.stringify(changed), text, `${leaf.shape} is not in the document`);
+    }
+  }
+  // Histories in which little happens would pass too.
+  const words = [
+    'retiring',
+    'standby',
+    'backoff',
+    'canary',
+    'soak',
+    'preview',
+    'before_reload',
+    'away',
+    'after_rollback',
+  ];
+  for (const word of words)
+    assert.ok(
+      [...shapes].some((shape) => shape.includes(`(${word})`)),
+      `no state had ${word}`,
+    );
+  for (const part of ['pending.', 'owed[].', 'stop.', 'retries.steering', 'remains[].', 'relisten.'])
+    assert.ok(
+      [...shapes].some((shape) => shape.includes(part)),
+      `no state had ${part}`,
+    );
+});

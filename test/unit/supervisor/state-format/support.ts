@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  readState,
+  type SavedState,
+  type StateProblem,
+} from '../../../../src/supervisor/state-format/read.ts';
+import { ROOT } from '../../../support/paths.ts';
+
+/** Whom the recorded files belong to. */
+export const RECORDED = { instance: 'example', bootId: '0b0a7a3e-5f1c-4d2b-9c53-8a1f0e6d7b42' };
+
+const FOLDER = join(ROOT, 'test/fixtures/formats');
+
+/** The formatter has put the files on several lines. */
+const asWritten = (text: string): string => JSON.stringify(JSON.parse(text));
+
+/** Every state file that this and earlier versions wrote, by name. */
+export const SAMPLES: ReadonlyMap<string, string> = new Map(
+  readdirSync(FOLDER)
+    .filter((name) => name.startsWith('state-'))
+    .sort()
+    .map((name) => [name, asWritten(readFileSync(join(FOLDER, name), 'utf8'))]),
+);
+
+export function sample(name: string): string {
+  const text = SAMPLES.get(`state-${name}.json`);
+  assert.ok(text, name);
+  return text;
+}
+
+/** The state in a text of the recorded instance. */
+export function stateIn(text: string): SavedState {
+  const read = readState(text, RECORDED);
+  return 'state' in read ? read.state : assert.fail(read.problem.message);
+}
+
+/** Why a text of the recorded instance cannot be used. */
+export function problemIn(text: string): StateProblem {
+  const read = readState(text, RECORDED);
+  return 'problem' in read ? read.problem : assert.fail('it was read');
+}
