@@ -89,9 +89,10 @@ export function nobodyWaitsForWhoDrains(world: World): void {
   for (const { id, stage, settings } of world.state.generations) {
     if (stage.name !== 'retiring') continue;
     const settled = (lane: number) =>
+      world.listeners.isSteered &&
       world.clock >=
-      Math.max(stage.since, world.network.awaySince(lane), world.listeners.repairedAt) +
-        settings.handover.settle;
+        Math.max(stage.since, world.network.awaySince(lane), world.listeners.repairedAt) +
+          settings.handover.settle;
     const waiting = world.services.find(
       (process) =>
         process.generation === id &&

@@ -86,8 +86,10 @@ class Silent extends Boundary {
 }
 
 /** A wrong supervisor, and what the invariants say of it. */
-interface Mutant extends Mutation {
+export interface Mutant extends Mutation {
   readonly caught: RegExp;
+  /** The seed where the search begins, for what few histories show; 1 where left out. */
+  readonly from?: number;
 }
 
 /** Each breaks one rule, and the invariants must notice that one. */
@@ -130,6 +132,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'uses no lane again': {
     caught: /will never be used again/,
+    from: 391,
     step: (state, event) => (event.type === 'lane_empty' ? { state, effects: [] } : step(state, event)),
   },
   'leaves a crashed canary steered': {
@@ -245,6 +248,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'goes back to a generation that it has told to stop': {
     caught: /went back to a generation that was told to stop/,
+    from: 2071,
     step: before((state) => {
       for (const { stage } of state.generations) if (stage.name === 'retiring') stage.signalled = false;
     }),
