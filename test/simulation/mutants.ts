@@ -311,6 +311,18 @@ export const mutants: Record<string, Mutant> = {
     caught: /timed out before its deadline/,
     step: withDeadlines((deadlines) => Math.min(...deadlines)),
   },
+  'calls a handover superseded that was aborted': {
+    caught: /nothing took its place/,
+    step: after((effects) =>
+      effects.map((effect) =>
+        effect.type === 'report' &&
+        effect.fact.event === 'handover_finished' &&
+        effect.fact.outcome === 'aborted'
+          ? { ...effect, fact: { ...effect.fact, outcome: 'superseded' } }
+          : effect,
+      ),
+    ),
+  },
   'forgets a caller': {
     caught: /has no answer, and nothing has it/,
     step: before(({ handover }) => {
