@@ -41,8 +41,8 @@ export function goesBackOnlyToAllOfIt(world: World, effects: readonly Effect[]):
 }
 
 /**
- * A generation that serves is told to stop only when another one has taken over, and, where the kernel steers, not before the handshakes
- * under way have settled, its queue is empty and its connections are done or their time is over.
+ * A generation that serves is told to stop only when another one has taken over, and, where the kernel steers, not
+ * before the handshakes under way have settled, its queue is empty and its connections are done or their time is over.
  */
 export function toldToStopInTime(
   world: World,

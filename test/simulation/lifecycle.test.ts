@@ -74,7 +74,10 @@ describe('random histories', () => {
   });
 });
 
-/** Whether a history of one of the first seeds breaks that promise. Other invariants may notice the same supervisor earlier. */
+/**
+ * Whether a history of one of the first seeds breaks that promise. Other invariants may notice the same supervisor
+ * earlier.
+ */
 async function isNoticed(mutant: Mutant): Promise<boolean> {
   const { from = 1 } = mutant;
   for (let seed = from; seed < from + 10_000; seed += 1) {

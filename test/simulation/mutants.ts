@@ -8,7 +8,10 @@ import { step } from '../../src/lifecycle/step.ts';
 import { Boundary } from '../../src/supervisor/boundary.ts';
 import type { Core, Mutation } from './world.ts';
 
-/** The real step on a state that was tampered with before. Nothing follows from most effects that were performed: no deadline either. */
+/**
+ * The real step on a state that was tampered with before. Nothing follows from most effects that were performed: no
+ * deadline either.
+ */
 const before =
   (tamper: (state: State, event: Event) => void): Core =>
   (state, event) => {
