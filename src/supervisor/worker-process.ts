@@ -50,7 +50,9 @@ export interface Post {
   readonly first: number | undefined;
 }
 
-/** One process in one place of a generation, with everything that is held for it: pipes, notify socket, gates, watches. */
+/**
+ * One process in one place of a generation, with everything that is held for it: pipes, notify socket, gates, watches.
+ */
 export class WorkerProcess {
   readonly key: WorkerKey;
   readonly post: Post;
@@ -255,7 +257,8 @@ export class WorkerProcess {
     // It may also have done so right before the exit.
     boundary.run('read the last notifications', () => this.#notify.drain());
     if (pid !== this.pid) return;
-    // The exit is reported whatever cannot be read of the process: without the report it would be waited for without end.
+    // The exit is reported whatever cannot be read of the process: without the report it would be waited for without
+    // end.
     boundary.run('read the last output', () => {
       this.#gates.close();
       this.#notify.close();

@@ -75,6 +75,9 @@ export class WorkerOutput {
   }
 }
 
+/** What every drain() reads into: one drain at a time, which ends in the same turn. */
+const chunk = Buffer.allocUnsafeSlow(64 * 1024);
+
 class Stream {
   readonly #kernel: DescriptorCalls;
   readonly #splitter: LineSplitter;
@@ -123,11 +126,11 @@ class Stream {
   drain(): void {
     // Without a reader the pipe still blocks, and no process has the other end.
     if (this.ended || this.#reader === null) return;
-    const chunk = Buffer.allocUnsafe(64 * 1024);
     // Descendants may go on writing: what can be in the pipe now is enough.
     for (let total = 0; total <= OUTPUT_PIPE_SIZE; ) {
       const count = this.#kernel.readNow(this.#fd, chunk);
       if (count === 0) break;
+      // A copy: the line splitter keeps what it is given.
       this.#splitter.push(Buffer.from(chunk.subarray(0, count)));
       total += count;
     }

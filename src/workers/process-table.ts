@@ -61,10 +61,10 @@ export class ProcessTable {
   }
 
   /**
-   * Reports the exit of a process that is not a child, through its pidfd. The status is unknown unless the process became
-   * a child meanwhile, as orphans of descendants do. `claimed` is for a main process that a service announced, which is
-   * then not a remaining process of a worker, see known(). Throws SystemError: ESRCH when the process does not exist,
-   * EMFILE, ENFILE, ENOMEM, ENOSPC.
+   * Reports the exit of a process that is not a child, through its pidfd. The status is unknown unless the process
+   * became a child meanwhile, as orphans of descendants do. `claimed` is for a main process that a service announced,
+   * which is then not a remaining process of a worker, see known(). Throws SystemError: ESRCH when the process does not
+   * exist, EMFILE, ENFILE, ENOMEM, ENOSPC.
    */
   watchForeign(pid: number, onExit: OnExit, claimed = false): { close(): void } {
     const kernel = this.#kernel;
@@ -125,7 +125,10 @@ export class ProcessTable {
     for (const { onExit } of foreign) this.#call(onExit, status, usage);
   }
 
-  /** The kernel reports an exit once: an exception in one callback must not keep the others, and later exits, from being reported. */
+  /**
+   * The kernel reports an exit once: an exception in one callback must not keep the others, and later exits, from being
+   * reported.
+   */
   #call(onExit: OnExit, status: ExitStatus, usage: Usage | null): void {
     try {
       onExit(status, usage);

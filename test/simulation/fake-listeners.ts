@@ -34,7 +34,9 @@ export class FakeListeners implements Listeners {
   foreign: readonly NamedStranger[] = [];
   /** The last steering change was performed by every listener. */
   isSteered = true;
-  /** When the last change that followed a refused one was performed: until then nobody knows which lanes are reached. */
+  /**
+   * When the last change that followed a refused one was performed: until then nobody knows which lanes are reached.
+   */
   repairedAt = 0;
   /** Lanes whose queues could not be watched at the last attempt. */
   readonly unwatched = new Set<number>();

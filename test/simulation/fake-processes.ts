@@ -11,7 +11,9 @@ export type FakeExit = { readonly code: number } | { readonly signal: string };
 const SUPERVISOR = 2;
 const MAX_PID = 4_194_304;
 
-/** The processes of the fake kernel. The world forks and ends them; the supervisor is one of them, and the subreaper. */
+/**
+ * The processes of the fake kernel. The world forks and ends them; the supervisor is one of them, and the subreaper.
+ */
 export class FakeProcesses {
   readonly supervisor: FakeProcess;
   /** A SIGCHLD is pending. One stands for any number of exits (signal(7)). */
@@ -64,7 +66,10 @@ export class FakeProcesses {
     );
   }
 
-  /** Ends a process, and gives its children to the supervisor. Other parents than the supervisor reap their children at once. */
+  /**
+   * Ends a process, and gives its children to the supervisor. Other parents than the supervisor reap their children at
+   * once.
+   */
   end(process: FakeProcess, how: FakeExit): void {
     if (process.hasExited) return;
     process.state = 'Z';

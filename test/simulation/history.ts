@@ -6,8 +6,8 @@ import { type Mutation, World } from './world.ts';
 const QUIET = 400_000;
 
 /**
- * One random history: a start, requests, commands and connections at random moments, a stop (gentle or not) at the end. Rejects with its seed
- * and its last steps where a promise was broken.
+ * One random history: a start, requests, commands and connections at random moments, a stop (gentle or not) at the end.
+ * Rejects with its seed and its last steps where a promise was broken.
  */
 export async function simulate(seed: number, mutation: Mutation = {}): Promise<World> {
   const world = new World(seed, checkInvariants, mutation);

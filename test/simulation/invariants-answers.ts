@@ -12,6 +12,7 @@ type Answer = Extract<Effect, { type: 'verdict' }>;
 /** Every caller gets one answer, in time, and the answer is true when it is given. */
 export function answersAreTrue(world: World, step: Step): void {
   promotionsStay(world, step.effects);
+  supersededIsReplaced(step);
   everybodyIsAnsweredInTime(world);
   for (const effect of step.effects) {
     if (effect.type !== 'verdict') continue;
@@ -36,6 +37,19 @@ function promotionsStay(world: World, effects: readonly Effect[]): void {
     );
     assert.ok(!promised, 'a promotion that was reported as final was rolled back');
   }
+}
+
+/** A handover is superseded by the one that begins in the same step, or by the request that asks for it. */
+function supersededIsReplaced({ event, effects }: Step): void {
+  const isSuperseded = effects.some(
+    (effect) =>
+      effect.type === 'report' &&
+      effect.fact.event === 'handover_finished' &&
+      effect.fact.outcome === 'superseded',
+  );
+  if (!isSuperseded) return;
+  const isReplaced = event.type === 'reload' || effects.some(({ type }) => type === 'resolve');
+  assert.ok(isReplaced, 'a handover was superseded, and nothing took its place');
 }
 
 /** A caller that has no answer waits for something, and not beyond its own deadline. */

@@ -6,8 +6,8 @@ import { exceptionsAreReported } from './invariants-failures.ts';
 import type { World } from './world.ts';
 
 /**
- * When nothing has happened for a long time and a sound service serves, everything that the kernel accepted has been served, and every lane
- * that no worker has can be used again.
+ * When nothing has happened for a long time and a sound service serves, everything that the kernel accepted has been
+ * served, and every lane that no worker has can be used again.
  */
 export function checkQuiet(world: World): void {
   const serving = world.serving();

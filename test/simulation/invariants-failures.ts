@@ -80,7 +80,10 @@ function stopsEnd({ state, clock, books }: World): void {
   }
 }
 
-/** Calls whose exceptions somebody takes in: as a reason that is told when it matters, or as one report of many failures in a row. */
+/**
+ * Calls whose exceptions somebody takes in: as a reason that is told when it matters, or as one report of many failures
+ * in a row.
+ */
 const ABSORBED =
   /in (openProbe|openPidfd|environmentOf|unlink|readConnections|listProcesses|queued|watchLane|strangers)$/;
 

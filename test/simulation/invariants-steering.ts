@@ -40,7 +40,10 @@ function passedItsGates(world: World, generation: number, worker: number, incarn
   assert.ok(world.clock - process.since >= settings.reloadUptime, 'promoted before reload_uptime');
 }
 
-/** While an incumbent serves and the listener is steered, only a generation that passed its gates gets public connections. */
+/**
+ * While an incumbent serves and the listener is steered, only a generation that passed its gates gets public
+ * connections.
+ */
 export function publicConnectionsGoToWhoMayHaveThem(world: World): void {
   const { state } = world;
   const { steering } = world.network;

@@ -41,8 +41,8 @@ export function goesBackOnlyToAllOfIt(world: World, effects: readonly Effect[]):
 }
 
 /**
- * A generation that serves is told to stop only when another one has taken over, and, where the kernel steers, not before the handshakes
- * under way have settled, its queue is empty and its connections are done or their time is over.
+ * A generation that serves is told to stop only when another one has taken over, and, where the kernel steers, not
+ * before the handshakes under way have settled, its queue is empty and its connections are done or their time is over.
  */
 export function toldToStopInTime(
   world: World,
@@ -89,9 +89,10 @@ export function nobodyWaitsForWhoDrains(world: World): void {
   for (const { id, stage, settings } of world.state.generations) {
     if (stage.name !== 'retiring') continue;
     const settled = (lane: number) =>
+      world.listeners.isSteered &&
       world.clock >=
-      Math.max(stage.since, world.network.awaySince(lane), world.listeners.repairedAt) +
-        settings.handover.settle;
+        Math.max(stage.since, world.network.awaySince(lane), world.listeners.repairedAt) +
+          settings.handover.settle;
     const waiting = world.services.find(
       (process) =>
         process.generation === id &&

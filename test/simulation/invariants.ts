@@ -58,7 +58,8 @@ export function checkInvariants(world: World, step: Step): void {
 function listenersStayOpen(world: World, effects: readonly Effect[]): void {
   if (world.state.stop || world.exit) return;
   const released = effects.some(({ type }) => type === 'release');
-  // A service that never ran, or whose restart policy has ended, is followed by the supervisor's exit or by the next handover.
+  // A service that never ran, or whose restart policy has ended, is followed by the supervisor's exit or by the next
+  // handover.
   const over = world.state.incumbent === null || world.state.handover !== null;
   if (released && !over) assert.ok(world.listeners.held > 0, 'the last holder of the listeners let go');
 }

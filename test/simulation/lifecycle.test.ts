@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { simulate, type Tally } from './history.ts';
-import { mutants } from './mutants.ts';
+import { type Mutant, mutants } from './mutants.ts';
 
 /** `npm test` runs 100,000. */
 const HISTORIES = Number(process.env.HISTORIES ?? 3_000);
@@ -53,7 +53,8 @@ describe('random histories', () => {
   it(`keep every promise (${HISTORIES} histories from SEED=${FIRST_SEED})`, async () => {
     const tallies = await simulateAll();
     const sum = (count: (tally: Tally) => number) => tallies.reduce((all, tally) => all + count(tally), 0);
-    // A simulation that never gets anywhere would keep every promise too.
+    // A simulation that never gets anywhere would keep every promise too. A few histories say nothing about that.
+    if (HISTORIES < 1_000) return;
     for (const outcome of ['promoted', 'rolled_back', 'failed', 'aborted', 'timed_out', 'superseded']) {
       const ended = sum(({ outcomes }) => outcomes[outcome] ?? 0);
       assert.ok(ended > HISTORIES / 100, `only ${ended} ended as ${outcome}`);
@@ -73,12 +74,24 @@ describe('random histories', () => {
   });
 });
 
+/**
+ * Whether a history of one of the first seeds breaks that promise. Other invariants may notice the same supervisor
+ * earlier.
+ */
+async function isNoticed(mutant: Mutant): Promise<boolean> {
+  const { from = 1 } = mutant;
+  for (let seed = from; seed < from + 10_000; seed += 1) {
+    try {
+      await simulate(seed, mutant);
+    } catch (error) {
+      if (error instanceof Error && mutant.caught.test(error.message)) return true;
+    }
+  }
+  return false;
+}
+
 describe('the invariants notice a supervisor that', () => {
   for (const [name, mutant] of Object.entries(mutants)) {
-    it(name, async () => {
-      await assert.rejects(async () => {
-        for (let seed = 1; seed < 10_000; seed++) await simulate(seed, mutant);
-      }, mutant.caught);
-    });
+    it(name, async () => assert.ok(await isNoticed(mutant)));
   }
 });

@@ -27,12 +27,15 @@ export interface Acceptor extends WorkerKey {
   probed(listener: string): void;
 }
 
-/** The listeners of every simulated service. All of them have the same lanes, and each has a steering program of its own. */
+/**
+ * The listeners of every simulated service. All of them have the same lanes, and each has a steering program of its
+ * own.
+ */
 export const LISTENERS = ['a', 'b', 'c'] as const;
 
 /**
- * The kernel's side of the listening sockets: a program for each listener that chooses lanes, handshakes that take their time, queues, and
- * processes that accept from them.
+ * The kernel's side of the listening sockets: a program for each listener that chooses lanes, handshakes that take
+ * their time, queues, and processes that accept from them.
  */
 export class Network {
   /** Processes that have not exited. */

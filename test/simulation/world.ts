@@ -56,8 +56,8 @@ const LATENESS = 20;
 const MICROTASKS = 12;
 
 /**
- * The real supervisor, from its core to its worker processes, on a machine in memory. The world invents services, clients and faults,
- * chooses the order of everything that may come in any order, and keeps its own books.
+ * The real supervisor, from its core to its worker processes, on a machine in memory. The world invents services,
+ * clients and faults, chooses the order of everything that may come in any order, and keeps its own books.
  */
 export class World {
   readonly random: Random;
@@ -203,7 +203,10 @@ export class World {
     this.post({ type: 'reload', by, ticket, preview, replace, timeout, rollback });
   }
 
-  /** Runs until nothing can happen any more, the time is over, or the limit of steps is reached. Throws the promise that was broken. */
+  /**
+   * Runs until nothing can happen any more, the time is over, or the limit of steps is reached. Throws the promise that
+   * was broken.
+   */
   async run(limit: number, until = Number.POSITIVE_INFINITY): Promise<void> {
     while (this.exit === null && this.books.steps < limit) {
       const proceeds = this.#turn(until);
