@@ -20,7 +20,10 @@ export function countTasks({ uid }: Account): number {
   return threads.reduce((sum, count) => sum + count, 0);
 }
 
-/** Sets how many tasks this user may have when its process makes one more. The user may do that itself, root only with CAP_SYS_RESOURCE. */
+/**
+ * Sets how many tasks the user may have when this process of that user makes one more. prlimit(2) wants the same user, or
+ * CAP_SYS_RESOURCE, which root in a container often does not have.
+ */
 export function limitTasks(user: Account, pid: number, soft: number): void {
   const [program, ...args] = asAccount(user);
   execFileSync(program, [...args, 'prlimit', `--pid=${pid}`, `--nproc=${soft}:`]);
