@@ -47,9 +47,10 @@ export class Generations {
       return process.pid;
     } catch (error) {
       const { generation, worker } = key;
-      if (error instanceof SpawnError) return { step: error.step, reason: error.message, generation, worker };
+      const failure = { step: 'spawn', generation, worker };
+      if (error instanceof SpawnError) return { ...failure, reason: error.message, errno: error.code };
       if (error instanceof ReleaseError || error instanceof ListenerError) {
-        return { step: 'spawn', reason: error.message, generation, worker };
+        return { ...failure, reason: error.message };
       }
       throw error;
     }

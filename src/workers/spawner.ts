@@ -13,16 +13,14 @@ type SpawnCalls = Pick<Kernel, 'pid' | 'spawn' | 'openMemoryFile' | 'closeFd'>;
 
 type SystemFailure = Error & { readonly code: string; readonly syscall: string };
 
-/** Why a process could not be started; `step` is the call that failed, be it that of a pipe or socket which it was to have. */
+/** Why a process could not be started. The message names the call that failed, be it that of a pipe or socket which it was to have. */
 export class SpawnError extends Error {
-  readonly step: string;
   /** The errno's name. */
   readonly code: string;
 
   constructor(cause: SystemFailure, executable: string) {
     super(`start ${executable}: ${cause.message}${advice(cause.code)}`, { cause });
     this.name = 'SpawnError';
-    this.step = cause.syscall;
     this.code = cause.code;
   }
 }

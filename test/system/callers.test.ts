@@ -14,7 +14,7 @@ import { reversed, type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
 const QUICK = { settle: '200ms', drain_timeout: '1s' };
-/** Deadlines of callers, in milliseconds. An answer that came at another caller's deadline is told from a punctual one. */
+/** Deadlines of callers, in milliseconds: an answer at the deadline of another caller is told from a punctual one. */
 const SHORT = 1_000;
 const LONG = 4_000;
 
