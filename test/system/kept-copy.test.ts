@@ -58,6 +58,7 @@ it('a rollback keeps its copy while its hook runs and old copies are removed', D
   process.kill(hashing, 'SIGCONT');
   await zero.fact('executable_kept', { generation: 4 });
   await eventually(() => (existsSync(superfluous) ? null : true));
+  assert.ok(existsSync(copy), 'the copy was removed while the rollback waits for its hook');
   writeFileSync(go, '');
   const back = await nextReady(puppets);
   const { code, stderr } = await rolling.finished;
