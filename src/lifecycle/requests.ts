@@ -3,11 +3,10 @@
  * callers, and each caller has a deadline of its own:
  *
  * - Only requests that ask for the same thing are merged: they get the same verdict. A request for something else takes
- * the place of the
- *   one that waits, whose callers are answered `superseded`.
+ *   the place of the one that waits, whose callers are answered `superseded`.
  * - A caller whose time is over is answered `in_progress` where another caller still waits for the same thing, else
- * `timed_out`: the
- *   handover, or the place in the queue, is given up then. A signal and `watch` are callers without a deadline.
+ *   `timed_out`: the handover, or the place in the queue, is given up then. A signal and `watch` are callers without a
+ *   deadline.
  */
 import { type Context, report } from './context.ts';
 import { isSame } from './copy.ts';

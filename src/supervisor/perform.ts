@@ -55,8 +55,7 @@ function requireAll(signal: string, delivery: Delivery | undefined): void {
 
 /**
  * Does what the core asks for. Nothing is decided here: every effect that touches the kernel or a disk is answered by
- * an event, `done` or
- * `failed`, and the core decides what follows.
+ * an event, `done` or `failed`, and the core decides what follows.
  */
 export class Performer {
   readonly #context: PerformerContext;
