@@ -1,3 +1,4 @@
+import { lookup as lookupHost } from 'node:dns/promises';
 import type { InetAddress } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { parseInet4 } from '../linux/inet4.ts';
@@ -24,7 +25,7 @@ export type Lookup = (host: string) => Promise<readonly { address: string; famil
 export async function resolveTarget(
   config: ListenerConfig,
   address: InetAddress,
-  lookup: Lookup = lookupHost,
+  lookup: Lookup = (host) => lookupHost(host, { all: true, verbatim: true }),
 ): Promise<InetTarget> {
   const target = literalTarget(config, address) ?? (await namedTarget(config, address, lookup));
   if (target.address.family === 'inet' && config.options.ipv6_only === true) {
@@ -75,11 +76,6 @@ async function namedTarget(
   if (ipv6 !== undefined && force !== 'inet') return inet6(config, network, ipv6.address, port);
   const wanted = force === 'inet' ? 'IPv4 ' : force === 'inet6' ? 'IPv6 ' : '';
   throw refusal(config, `the host name has no ${wanted}address`);
-}
-
-async function lookupHost(host: string): ReturnType<Lookup> {
-  const { lookup } = await import('node:dns/promises');
-  return lookup(host, { all: true, verbatim: true });
 }
 
 function forcedFamily(network: InetAddress['network']): 'inet' | 'inet6' | null {
