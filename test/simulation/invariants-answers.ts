@@ -97,7 +97,10 @@ function oldGenerationWasAsked(world: World, { verdict }: Answer): void {
   if (!old || promoted?.stage.name !== 'serving') return;
   const own = ownWorkers(old);
   const isLeft = own.some(({ life }) => life.name === 'up' || life.name === 'spawning');
-  const wasAsked = own.some((worker) => books.asked.has(nameOf(keyOf(old.id, worker))));
+  // A worker that was hung got SIGKILL instead of its shutdown signal.
+  const wasAsked = own.some(
+    (worker) => worker.life.name === 'stopping' || books.asked.has(nameOf(keyOf(old.id, worker))),
+  );
   assert.ok(wasAsked || !isLeft, `answered promoted before generation ${old.id} was asked to stop`);
 }
 

@@ -1,0 +1,157 @@
+import type { Command } from 'commander';
+import type { Shell } from './completion.ts';
+import type { InstanceOptions } from './find-instance.ts';
+import type { InitOptions } from './init.ts';
+import type { LogsOptions } from './logs.ts';
+import type { ReloadOptions } from './reload.ts';
+import type { RollbackOptions } from './rollback.ts';
+import type { StatusOptions } from './status.ts';
+
+export interface ConfigOption {
+  readonly config?: string;
+}
+
+interface Surroundings {
+  /** The config file of a command: its own option, else that of the program. */
+  readonly configOf: (options: ConfigOption) => string | undefined;
+  readonly collect: (value: string, all: string[]) => string[];
+  /** Called with the exit code of the command. */
+  readonly done: (code: number) => void;
+}
+
+/** Every command but `run`, which arguments.ts defines. */
+export function addCommands(program: Command, { configOf, collect, done }: Surroundings): void {
+  program
+    .command('check')
+    .description('read the config and print every problem')
+    .option('--config <file>', 'the config file')
+    .option('--print', 'show the config with every default filled in, secrets masked', false)
+    .action(async (options: ConfigOption & { readonly print: boolean }) => {
+      const { check } = await import('./check.ts');
+      done(check(configOf(options), options.print));
+    });
+
+  program
+    .command('schema')
+    .description("print the config's JSON Schema, for editors")
+    .action(async () => {
+      const { schema } = await import('./schema.ts');
+      done(schema());
+    });
+
+  program
+    .command('init')
+    .description('write a commented config for a command, or print the systemd unit for it')
+    .option('--config <file>', 'the config file to write (default: $ZERO_CONFIG, else ./zero.yaml)')
+    .option('--listen <address>', 'the service listens on this address, or bare port', collect, [])
+    .option('--name <name>', 'name of the instance (default: after the command)')
+    .option('--systemd', 'print the unit; without a command for the config that is there', false)
+    .argument('[command...]', 'the service and its arguments, after --')
+    .passThroughOptions()
+    .action(async (command: string[], options: Omit<InitOptions, 'command'>) => {
+      const { init } = await import('./init.ts');
+      const config = configOf(options);
+      done(init({ ...options, ...(config === undefined ? {} : { config }), command }));
+    });
+
+  /** A command for an instance that runs: it takes what names one. */
+  const instanceCommand = (name: string, description: string): Command =>
+    program
+      .command(name)
+      .description(description)
+      .option('--config <file>', 'the config file of the instance (default: $ZERO_CONFIG)')
+      .option('--name <name>', 'the name of the instance');
+  const instanceOf = ({ config, name }: InstanceOptions): InstanceOptions => {
+    const file = configOf(config === undefined ? {} : { config });
+    return { ...(file === undefined ? {} : { config: file }), ...(name === undefined ? {} : { name }) };
+  };
+
+  instanceCommand('status', 'show the generations, workers and listeners, and the handover in progress')
+    .option('--json', 'print the document of the control socket', false)
+    .option(
+      '--watch',
+      'draw it again when something happens; with --json print a document for each change',
+      false,
+    )
+    .action(async (options: StatusOptions) => {
+      const { status } = await import('./status.ts');
+      done(await status({ ...options, ...instanceOf(options) }));
+    });
+
+  instanceCommand('reload', 'hand over to what the config says now, and wait for the verdict')
+    .option('--preview', 'stop when the new version is ready, until promote or abort', false)
+    .option('--replace', 'abort the handover in progress first', false)
+    .option('--timeout <duration>', 'abort the handover when it takes longer, such as 90s')
+    .option('--no-wait', 'do not wait for the verdict')
+    .option('--json', 'print the verdict as a document', false)
+    .action(async (options: ReloadOptions) => {
+      const { reload } = await import('./reload.ts');
+      done(await reload({ ...options, ...instanceOf(options) }));
+    });
+
+  instanceCommand('rollback', 'hand over to an earlier release, and wait for the verdict')
+    .option(
+      '--to <generation>',
+      'the generation whose release is meant (default: the one that served before)',
+    )
+    .option('--timeout <duration>', 'abort the handover when it takes longer, such as 90s')
+    .option('--no-wait', 'do not wait for the verdict')
+    .option('--json', 'print the verdict as a document', false)
+    .action(async (options: RollbackOptions) => {
+      const { rollback } = await import('./rollback.ts');
+      done(await rollback({ ...options, ...instanceOf(options) }));
+    });
+
+  instanceCommand('history', 'show the generations that there were, and which can be gone back to')
+    .option('--json', 'print the document of the control socket', false)
+    .action(async (options: InstanceOptions & { readonly json: boolean }) => {
+      const { history } = await import('./history.ts');
+      done(await history({ ...instanceOf(options), json: options.json }));
+    });
+
+  instanceCommand('promote', 'go on from the preview, the canary or the soak').action(
+    async (options: InstanceOptions) => {
+      const { promote } = await import('./promote.ts');
+      done(await promote(instanceOf(options)));
+    },
+  );
+
+  instanceCommand('abort', 'end the handover in progress: the version that served goes on').action(
+    async (options: InstanceOptions) => {
+      const { abort } = await import('./abort.ts');
+      done(await abort(instanceOf(options)));
+    },
+  );
+
+  instanceCommand('logs', 'show what the service wrote, of all generations that are kept')
+    .option('-f, --follow', 'go on with what it writes from now on', false)
+    .option('-n, --lines <count>', 'only the last lines')
+    .option('--generation <number>', 'only what this generation wrote')
+    .action(async (options: LogsOptions) => {
+      const { logs } = await import('./logs.ts');
+      done(await logs({ ...options, ...instanceOf(options) }));
+    });
+
+  instanceCommand('signal', 'send a signal to the workers of the generation that serves')
+    .argument('<signal>', 'a name, such as SIGUSR1 or usr1, or a number')
+    .action(async (signal: string, options: InstanceOptions) => {
+      const { signal: send } = await import('./signal.ts');
+      done(await send({ ...instanceOf(options), signal }));
+    });
+
+  instanceCommand('stop', 'stop the service and zero, and wait for that')
+    .option('--now', 'kill it', false)
+    .action(async (options: InstanceOptions & { readonly now: boolean }) => {
+      const { stop } = await import('./stop.ts');
+      done(await stop({ ...instanceOf(options), now: options.now }));
+    });
+
+  program
+    .command('completion')
+    .description('print what completes this command line in bash, zsh or fish')
+    .addArgument(program.createArgument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell: Shell) => {
+      const { completion } = await import('./completion.ts');
+      done(completion(shell, program));
+    });
+}
