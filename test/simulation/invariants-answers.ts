@@ -96,7 +96,9 @@ function oldGenerationWasAsked(world: World, { verdict }: Answer): void {
   const promoted = generationOf(state, verdict.generation);
   if (!old || promoted?.stage.name !== 'serving') return;
   const own = ownWorkers(old);
-  const isLeft = own.some(({ life }) => life.name === 'up' || life.name === 'spawning');
+  // A process that is being started for a generation that stops is asked as soon as it is there.
+  const isStopping = old.stage.name === 'stopping';
+  const isLeft = own.some(({ life }) => life.name === 'up' || (life.name === 'spawning' && !isStopping));
   // A worker that was hung got SIGKILL instead of its shutdown signal.
   const wasAsked = own.some(
     (worker) => worker.life.name === 'stopping' || books.asked.has(nameOf(keyOf(old.id, worker))),
