@@ -391,7 +391,7 @@ export class World {
       this.schedule(random.pick([0, 20, 5_000]), () => {
         if (!process.alive) return null;
         process.drainsSince = this.clock;
-        return { type: 'drains', generation, worker, incarnation, at: this.clock };
+        return { type: 'drains', drains: true, generation, worker, incarnation, at: this.clock };
       });
     }
     for (const gate of this.settings.get(generation)?.gates ?? []) {
