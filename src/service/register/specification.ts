@@ -13,10 +13,22 @@ export interface Specification {
   readonly drainTimeout: number;
 }
 
+/** How long the connections of a process that stops may take, in ms. */
+export interface Limits {
+  /** Connections that are open then are cut. */
+  readonly timeoutMs: number;
+  /** Connections that are idle then are closed. */
+  readonly idleMs: number;
+  /** The program's own handler of the signal runs after this time at the latest. */
+  readonly holdMs: number;
+}
+
 /** Where nobody says how long a service may take: less than systemd's and most others' limits. */
 const DRAIN_TIMEOUT = 25_000;
 /** `setTimeout` takes no more. */
 const FOR_EVER = 2 ** 31 - 1;
+/** The rest of an idle connection's time, in which a request that crosses its close can be seen, in ms. */
+const CLOSING = 1_000;
 
 /**
  * Null where this process was handed nothing: it is the child of one that was, or the variables are about sockets that are not there. Throws
@@ -27,9 +39,7 @@ export function readSpecification(
   self: Self,
   look: (fd: number) => Inspected = inspect,
 ): Specification | null {
-  const { LISTEN_PID } = environment;
-  if (LISTEN_PID !== undefined && LISTEN_PID !== String(self.pid)) return null;
-  const claims = readClaims(environment, self).flatMap((claim) => {
+  const claims = claimsFor(environment, self).flatMap((claim) => {
     const seen = look(claim.fd);
     if ('problem' in seen || seen.socket.type !== 'stream') return [];
     // Where it is cannot be seen any more when its server was closed.
@@ -37,6 +47,12 @@ export function readSpecification(
   });
   if (claims.length === 0) return null;
   return { claims, signals: signalsOf(environment, claims), drainTimeout: drainTimeoutOf(environment) };
+}
+
+/** The sockets that the variables name for this process. Throws HandedError where a variable is malformed. */
+export function claimsFor(environment: Environment, self: Self): readonly Claim[] {
+  const { LISTEN_PID } = environment;
+  return LISTEN_PID === undefined || LISTEN_PID === String(self.pid) ? readClaims(environment, self) : [];
 }
 
 function signalsOf({ ZERO_SHUTDOWN_SIGNAL }: Environment, claims: readonly Claim[]): string[] {
@@ -50,4 +66,13 @@ function drainTimeoutOf({ ZERO_SHUTDOWN_TIMEOUT_MS: text }: Environment): number
   if (text === undefined || !/^\d{1,10}$/.test(text)) return DRAIN_TIMEOUT;
   const timeout = Number(text);
   return timeout === 0 ? FOR_EVER : Math.min(FOR_EVER, Math.max(timeout * 0.75, timeout - 2_000));
+}
+
+/**
+ * A program with its own handler of the signal gets half of the time for itself, and more where the shutdown timeout is long or has no end.
+ * @param programStops whether the program has such a handler
+ */
+export function limitsOf({ drainTimeout }: Specification, programStops: boolean): Limits {
+  const holdMs = programStops ? Math.min(drainTimeout / 2, DRAIN_TIMEOUT) : drainTimeout;
+  return { timeoutMs: drainTimeout, idleMs: Math.max(holdMs - CLOSING, holdMs * 0.9), holdMs };
 }
