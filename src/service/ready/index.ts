@@ -1,7 +1,8 @@
+import { platform } from '../platform/index.ts';
 import type { SupervisedBy } from '../seams.ts';
 import { acknowledge } from './einhorn.ts';
 import { isUnderEinhorn, isUnderZero, supervisorOf } from './managers.ts';
-import { type Notification, notification, sendNotification } from './notify.ts';
+import { type Notification, notification } from './notify.ts';
 
 /** Who starts new versions of this service, and the command for it; null where nobody does, and it may replace itself. */
 export const supervisedBy: SupervisedBy = () => supervisorOf(surroundings());
@@ -39,7 +40,7 @@ const notify = (what: Notification): Promise<void> => tell(notification(what, pr
 async function tell(text: string): Promise<void> {
   const { NOTIFY_SOCKET } = process.env;
   if (!NOTIFY_SOCKET) return;
-  await warnUnless(`NOTIFY_SOCKET ${NOTIFY_SOCKET}`, () => sendNotification(NOTIFY_SOCKET, text), text);
+  await warnUnless(`NOTIFY_SOCKET ${NOTIFY_SOCKET}`, () => platform.sendDatagram(NOTIFY_SOCKET, text), text);
 }
 
 /** pm2 takes this word (`wait_ready`). */

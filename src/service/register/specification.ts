@@ -1,7 +1,8 @@
 import type { Claim, Environment, Self } from '../handed/claim.ts';
 import { readClaims } from '../handed/find-handed.ts';
-import { type Inspected, inspect } from '../handed/inspect.ts';
 import { formatPlace } from '../handed/place.ts';
+import { platform } from '../platform/index.ts';
+import type { Inspected } from '../platform/platform.ts';
 
 /** What a program that knows nothing of it was handed, and how it is to leave. */
 export interface Specification {
@@ -37,13 +38,15 @@ const CLOSING = 1_000;
 export function readSpecification(
   environment: Environment,
   self: Self,
-  look: (fd: number) => Inspected = inspect,
+  look: (fd: number) => Inspected = platform.inspect,
 ): Specification | null {
   const claims = claimsFor(environment, self).flatMap((claim) => {
     const seen = look(claim.fd);
-    if ('problem' in seen || seen.socket.type !== 'stream') return [];
-    // Where it is cannot be seen any more when its server was closed.
-    return [{ ...claim, address: claim.address ?? formatPlace(seen.socket.place) }];
+    if ('problem' in seen || (seen.socket.type ?? 'stream') !== 'stream') return [];
+    const { place } = seen.socket;
+    const address = claim.address ?? (place === null ? null : formatPlace(place));
+    // A socket without an address could be taken by any server.
+    return address === null ? [] : [{ ...claim, address }];
   });
   if (claims.length === 0) return null;
   return { claims, signals: signalsOf(environment, claims), drainTimeout: drainTimeoutOf(environment) };

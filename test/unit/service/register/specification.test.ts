@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Inspected } from '../../../../src/service/handed/inspect.ts';
+import type { Inspected } from '../../../../src/service/platform/platform.ts';
 import { readSpecification } from '../../../../src/service/register/specification.ts';
 
 const SELF = { pid: 100, ppid: 99 };

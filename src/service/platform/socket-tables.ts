@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { canonicalHost, type Place } from './place.ts';
+import { canonicalHost, type Place } from '../handed/place.ts';
 
 /** A socket as the kernel's tables know it. */
 export interface TableSocket {
