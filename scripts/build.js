@@ -120,7 +120,8 @@ await bundle({
   entryPoints: { index: 'src/service/index.ts' },
 });
 
-// What is loaded in front of a program, as CommonJS: see src/service/register/node-options.ts. One file, whose modules run when they are required.
+// What is loaded in front of a program, as CommonJS: see src/service/register/node-options.ts. One file, whose
+// modules run when they are required.
 await bundle({
   bundle: true,
   platform: 'node',

@@ -30,7 +30,10 @@ interface Service {
   readonly address: string;
 }
 
-/** The program, steered as TCP is by default. Its connections are waited for only briefly before it is sent the signal. */
+/**
+ * The program, steered as TCP is by default. Its connections are waited for only briefly before it is sent the
+ * signal.
+ */
 async function serve(
   t: Scope,
   kind: string,

@@ -579,7 +579,8 @@ describe("tableflip's tests", () => {
   });
 
   it('testing/FdsListen', DEADLINE, async (t) => {
-    // tableflip has a stub for tests and for platforms without upgrades. Here the library itself listens there and does not upgrade.
+    // tableflip has a stub for tests and for platforms without upgrades. Here the library itself listens there and
+    // does not upgrade.
     const program = await startProgram(t, {
       execArgv: [
         '--import',

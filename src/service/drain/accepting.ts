@@ -46,8 +46,8 @@ export function joinClose(server: Server, over: Promise<unknown>): () => void {
 }
 
 /**
- * While a server is drained that its owner closes, its `close()` is that of net: it ends no idle connection, and calls back when the last
- * one has ended. Returns what ends this.
+ * While a server is drained that its owner closes, its `close()` is that of net: it ends no idle connection, and
+ * calls back when the last one has ended. Returns what ends this.
  */
 export function withoutSweep(server: Server): () => void {
   return shadow(server, { close: Server.prototype.close });

@@ -35,8 +35,9 @@ export async function drain(
 }
 
 /**
- * The same for servers of a program that closes them itself, and later. Nothing more is accepted, and the connections end; the servers stay
- * open until the program calls `close()`, which does not end an idle connection of a drain that is still under way.
+ * The same for servers of a program that closes them itself, and later. Nothing more is accepted, and the connections
+ * end; the servers stay open until the program calls `close()`, which does not end an idle connection of a drain that
+ * is still under way.
  */
 export async function finishConnections(
   servers: readonly Server[],

@@ -106,8 +106,9 @@ export function wsLibrarySocket(stream: object): WsLibrarySocket | null {
 }
 
 /**
- * Closes the listening socket of a server, which does not notice: it stays open for its owner, has the address that it had, and emits no
- * `close`. Its own `close()` works as ever, because a handle may be closed twice (HandleWrap::Close, src/handle_wrap.cc).
+ * Closes the listening socket of a server, which does not notice: it stays open for its owner, has the address that
+ * it had, and emits no `close`. Its own `close()` works as ever, because a handle may be closed twice
+ * (HandleWrap::Close, src/handle_wrap.cc).
  */
 export function closeListeningSocket(server: Server): void {
   const bound: AddressInfo | string | null = server.address();

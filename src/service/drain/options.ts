@@ -17,7 +17,10 @@ export interface DrainPlan {
   readonly timeoutMs: number;
   readonly idleMs: number;
   readonly signal: AbortSignal | null;
-  /** Whether the drain closes the server. Otherwise the drain closes only its listening socket, and the owner closes the server. */
+  /**
+   * Whether the drain closes the server. Otherwise the drain closes only its listening socket, and the owner closes
+   * the server.
+   */
   readonly closes: boolean;
 }
 

@@ -58,7 +58,10 @@ function drainWorker(worker: Worker, { timeoutMs, idleMs }: Limits): Promise<voi
   });
 }
 
-/** Asks the workers of the cluster to exit by the signal that this process was sent. Resolves when all have, or after `timeoutMs`. */
+/**
+ * Asks the workers of the cluster to exit by the signal that this process was sent. Resolves when all have, or after
+ * `timeoutMs`.
+ */
 export async function endCluster(signal: string, timeoutMs: number): Promise<void> {
   const ends = workersOf().map((worker) => {
     const exited = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));

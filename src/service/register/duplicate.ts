@@ -1,5 +1,6 @@
 /**
- * Another descriptor of the same open socket, closed in children. Node has no dup(2), so the FFI package is loaded for this.
+ * Another descriptor of the same open socket, closed in children. Node has no dup(2), so the FFI package is loaded
+ * for this.
  * @throws Error where the descriptor cannot be duplicated: EMFILE, or the FFI package cannot be loaded here
  */
 export function duplicate(fd: number): number {

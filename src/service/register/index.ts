@@ -1,7 +1,8 @@
 /**
- * `node --require zerodown/register app.js`, or `--import`: a program that was never changed takes the sockets that its process was handed.
- * The build makes one CommonJS file of this module, because it must not change how Node loads the program. So nothing here may wait: modules
- * that only a process with sockets needs are loaded by `require`, when they are needed.
+ * `node --require zerodown/register app.js`, or `--import`: a program that was never changed takes the sockets that
+ * its process was handed. The build makes one CommonJS file of this module, because it must not change how Node loads
+ * the program. So nothing here may wait: modules that only a process with sockets needs are loaded by `require`, when
+ * they are needed.
  */
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { CLUSTER_WORKER } from './cluster-worker-name.ts';

@@ -8,8 +8,8 @@ import { Threads } from './threads.ts';
 import { within } from './within.ts';
 
 /**
- * Looks after a program that knows nothing of all this. As long as none of its servers takes a socket the program runs as in a process that
- * loaded no such module, its signals included.
+ * Looks after a program that knows nothing of all this. As long as none of its servers takes a socket the program
+ * runs as in a process that loaded no such module, its signals included.
  * @param path of the module that the workers of a cluster have to load first
  */
 export function lookAfterProgram(specification: Specification, path: string): void {

@@ -1,7 +1,8 @@
 /**
- * The one token of NODE_OPTIONS that loads a CommonJS module first. Two tokens would break children when one of them is removed. `--require`,
- * because any `--import` makes Node 20 load the program itself through the ES module loader, which knows no `.ts` of `-r ts-node/register`.
- * Node splits NODE_OPTIONS at spaces outside double quotes, in which a backslash escapes (ParseNodeOptionsEnvVar, src/node_options.cc).
+ * The one token of NODE_OPTIONS that loads a CommonJS module first. Two tokens would break children when one of them
+ * is removed. `--require`, because any `--import` makes Node 20 load the program itself through the ES module loader,
+ * which knows no `.ts` of `-r ts-node/register`. Node splits NODE_OPTIONS at spaces outside double quotes, in which a
+ * backslash escapes (ParseNodeOptionsEnvVar, src/node_options.cc).
  */
 export function requireToken(path: string): string {
   return `--require=${/[ "\\]/.test(path) ? `"${path.replace(/["\\]/g, '\\$&')}"` : path}`;

@@ -48,7 +48,10 @@ export class Servers {
     replaceListen((server, args, listen) => this.#listen(server, args, listen));
   }
 
-  /** Finishes their connections; the program closes the servers. Resolves when no connection is left, or the time is over. */
+  /**
+   * Finishes their connections; the program closes the servers. Resolves when no connection is left, or the time is
+   * over.
+   */
   async drain(limits: Limits): Promise<void> {
     this.#draining = true;
     await finishConnections([...this.#servers], limits);

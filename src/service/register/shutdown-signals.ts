@@ -5,7 +5,8 @@ type Emit = (name: string | symbol, ...args: unknown[]) => boolean;
 
 export interface Held {
   /**
-   * Called for the first signal. The program's own handlers run when the promise settles; where there are none the process exits then.
+   * Called for the first signal. The program's own handlers run when the promise settles; where there are none the
+   * process exits then.
    * @param programStops whether the program has a handler of its own
    */
   finish(signal: string, programStops: boolean): Promise<void>;
@@ -14,9 +15,10 @@ export interface Held {
 }
 
 /**
- * The signals on which a process has to stop. Once they are held, a signal that comes reaches the program's own handlers only when its
- * connections are done: whatever these handlers close or end then loses no request. As of blocked signals (signal(7)), several of one kind
- * are one. Create it before the program adds a handler: Node calls the `emit` that `process` had when the first one was added.
+ * The signals on which a process has to stop. Once they are held, a signal that comes reaches the program's own
+ * handlers only when its connections are done: whatever these handlers close or end then loses no request. As of
+ * blocked signals (signal(7)), several of one kind are one. Create it before the program adds a handler: Node calls
+ * the `emit` that `process` had when the first one was added.
  */
 export class ShutdownSignals {
   readonly #signals: readonly NodeJS.Signals[];
@@ -80,7 +82,10 @@ export class ShutdownSignals {
   }
 }
 
-/** Handlers that were added before, by a module loaded earlier: Node calls its own copy of `emit` for them until the last one is removed. */
+/**
+ * Handlers that were added before, by a module loaded earlier: Node calls its own copy of `emit` for them until the
+ * last one is removed.
+ */
 function addAgain(signal: NodeJS.Signals): void {
   const handlers = process.rawListeners(signal) as NodeJS.SignalsListener[];
   process.removeAllListeners(signal);

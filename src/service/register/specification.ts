@@ -72,7 +72,8 @@ function drainTimeoutOf({ ZERO_SHUTDOWN_TIMEOUT_MS: text }: Environment): number
 }
 
 /**
- * A program with its own handler of the signal gets half of the time for itself, and more where the shutdown timeout is long or has no end.
+ * A program with its own handler of the signal gets half of the time for itself, and more where the shutdown timeout
+ * is long or has no end.
  * @param programStops whether the program has such a handler
  */
 export function limitsOf({ drainTimeout }: Specification, programStops: boolean): Limits {

@@ -58,7 +58,10 @@ export class NewProcess {
     });
   }
 
-  /** Starts it with the state and the descriptors, behind one another from 4. Rejects with CHILD_EXITED when it cannot be started. */
+  /**
+   * Starts it with the state and the descriptors, behind one another from 4. Rejects with CHILD_EXITED when it cannot
+   * be started.
+   */
   static async start({ program, descriptors, state }: Prepared): Promise<NewProcess> {
     // Not loaded in a service that never upgrades.
     const { spawn } = await import('node:child_process');

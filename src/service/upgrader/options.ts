@@ -12,8 +12,8 @@ export interface UpgradeOptions extends ProgramOptions {
    */
   readonly probationMs?: number;
   /**
-   * Passed to the new process, which reads it as `upgrader.state`: any structured-cloneable value of up to 16 MiB. It is copied when `upgrade` is
-   * called. Default: undefined.
+   * Passed to the new process, which reads it as `upgrader.state`: any structured-cloneable value of up to 16 MiB. It
+   * is copied when `upgrade` is called. Default: undefined.
    */
   readonly state?: unknown;
 }

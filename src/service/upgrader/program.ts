@@ -27,8 +27,9 @@ interface Arguments {
 }
 
 /**
- * The arguments with the script as it was given, so that a later process looks it up again: it may be in a release folder that has been
- * replaced. Where the command line is not known, or was overwritten (`process.title`), a script below the working directory is relative to it.
+ * The arguments with the script as it was given, so that a later process looks it up again: it may be in a release
+ * folder that has been replaced. Where the command line is not known, or was overwritten (`process.title`), a script
+ * below the working directory is relative to it.
  */
 export function argumentsAsGiven(
   { argv0, execArgv, argv }: Arguments,

@@ -4,7 +4,10 @@ import { UpgradeError } from '../upgrade-error.ts';
 /** The longest state, in bytes as the structured clone algorithm writes it. */
 export const MAX_STATE = 16 * 1024 * 1024;
 
-/** The state as a message carries it; undefined where there is none. Throws INVALID_STATE for what cannot be passed on. */
+/**
+ * The state as a message carries it; undefined where there is none. Throws INVALID_STATE for what cannot be passed
+ * on.
+ */
 export function encodeState(state: unknown): string | undefined {
   if (state === undefined) return undefined;
   const bytes = cloned(state);
