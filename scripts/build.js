@@ -82,8 +82,28 @@ await bundle({
   outdir: `${outdir}/service`,
   external: ['koffi'],
   logLevel: 'warning',
-  entryPoints: { index: 'src/service/index.ts', register: 'src/service/register/index.ts' },
+  entryPoints: { index: 'src/service/index.ts' },
 });
+
+// What is loaded in front of a program, as CommonJS: see src/service/register/node-options.ts. One file, whose
+// modules run when they are required.
+await bundle({
+  bundle: true,
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20.19',
+  minifySyntax: true,
+  sourcemap: 'external',
+  outdir: `${outdir}/service`,
+  outExtension: { '.js': '.cjs' },
+  external: ['koffi'],
+  supported: { 'dynamic-import': false },
+  define: { 'import.meta.filename': '__filename' },
+  logLevel: 'warning',
+  entryPoints: { register: 'src/service/register/index.ts' },
+});
+// By this name configs load it with --import.
+writeFileSync(`${outdir}/service/register.js`, "import './register.cjs';\n");
 
 // Its types. Sources name each other with .ts, which only a project that allows it may import.
 execFileSync(

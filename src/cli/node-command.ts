@@ -1,7 +1,8 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { findCommand } from '../config/index.ts';
-import { importToken } from '../service/register/node-options.ts';
+import { requireToken } from '../service/register/node-options.ts';
 
 /** What a command starts, where that is of interest to somebody who hands sockets over. */
 export type Started =
@@ -58,7 +59,7 @@ function scriptOf(args: readonly string[], folder: string): string | null {
 
 /** The word of NODE_OPTIONS that loads what takes sockets for a program that was never changed. */
 export function registerToken(): string {
-  return importToken(new URL('service/register.js', import.meta.url).href);
+  return requireToken(fileURLToPath(new URL('service/register.cjs', import.meta.url)));
 }
 
 /** What a command that wants a service's own command says to a package manager's. */

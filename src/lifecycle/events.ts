@@ -38,8 +38,10 @@ export type Event = { readonly at: number } & (
   | ({ readonly type: 'leftovers_gone' } & WorkerKey)
   /** MAINPID=: the service replaced its main process by one of its own descendants. */
   | ({ readonly type: 'pid_changed'; readonly pid: number } & WorkerKey)
-  /** X_ZERO_DRAINS=1: on its shutdown signal it finishes its connections by itself. */
-  | ({ readonly type: 'drains' } & WorkerKey)
+  /**
+   * X_ZERO_DRAINS: whether the worker finishes its connections by itself on its shutdown signal. The last one counts.
+   */
+  | ({ readonly type: 'drains'; readonly drains: boolean } & WorkerKey)
   /** What a worker that is to leave still has: connections nobody accepted yet, and open ones that are not idle. */
   | ({ readonly type: 'drain_report'; readonly queued: number; readonly busy: number } & WorkerKey)
   /** Connections wait in its lane, and it has accepted none for `stall`. */

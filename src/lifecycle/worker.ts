@@ -196,7 +196,7 @@ export function onPidChanged(context: Context, event: Of<'pid_changed'>): void {
 
 export function onDrains(context: Context, event: Of<'drains'>): void {
   const life = workerOf(context.state, event)?.worker.life;
-  if (life?.name === 'up') life.drains = true;
+  if (life?.name === 'up') life.drains = event.drains;
 }
 
 /** The shutdown signal to one worker; one that waits for its restart is not started again. */

@@ -7,8 +7,8 @@ export type NotifyMessage =
   | { readonly kind: 'status'; readonly text: string }
   | { readonly kind: 'errno'; readonly errno: number }
   | { readonly kind: 'watchdog' }
-  /** On its shutdown signal it stops accepting, and finishes what it has, by itself. */
-  | { readonly kind: 'drains' }
+  /** Whether the service, on its shutdown signal, stops accepting and finishes its connections by itself. */
+  | { readonly kind: 'drains'; readonly drains: boolean }
   | { readonly kind: 'extend_timeout'; readonly microseconds: number }
   | { readonly kind: 'store_descriptors' }
   /** Its descriptor is closed: that is the answer (sd_notify_barrier(3)). */
@@ -64,7 +64,7 @@ function meaningOf(key: string, value: string): readonly NotifyMessage[] {
       return flag(value, 'watchdog');
     // X_ is free for such use (sd_notify(3)).
     case 'X_ZERO_DRAINS':
-      return flag(value, 'drains');
+      return value === '1' || value === '0' ? [{ kind: 'drains', drains: value === '1' }] : NONE;
     case 'STATUS':
       return [{ kind: 'status', text: value }];
     case 'MAINPID':
@@ -81,7 +81,7 @@ function meaningOf(key: string, value: string): readonly NotifyMessage[] {
   }
 }
 
-type Flag = 'ready' | 'reloading' | 'stopping' | 'store_descriptors' | 'barrier' | 'watchdog' | 'drains';
+type Flag = 'ready' | 'reloading' | 'stopping' | 'store_descriptors' | 'barrier' | 'watchdog';
 
 function flag(value: string, kind: Flag): readonly NotifyMessage[] {
   return value === '1' ? [{ kind }] : NONE;

@@ -8,6 +8,7 @@
  * - `ALREADY_UPGRADED`: another process has taken over from this one
  * - `CHILD_EXITED`: the new process could not be started, ended before it had taken over, or did not speak this library's language
  * - `TIMED_OUT`: the new process was not ready in time
+ * - `INVALID_STATE`: the `state` is no structured-cloneable value, or has more than 16 MiB
  * - `NOT_SUPPORTED`: not on this platform, not in this thread, not with this listener
  */
 export type UpgradeErrorCode =
@@ -19,6 +20,7 @@ export type UpgradeErrorCode =
   | 'ALREADY_UPGRADED'
   | 'CHILD_EXITED'
   | 'TIMED_OUT'
+  | 'INVALID_STATE'
   | 'NOT_SUPPORTED';
 
 /** An upgrade that did not happen. This process serves on; `cause` is what lies behind it, where something does. */

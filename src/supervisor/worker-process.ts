@@ -128,7 +128,8 @@ export class WorkerProcess {
       this.#remains = new Remains(context, { session: this.session, since: this.startTime, ...key });
       this.#notify.subscribe((message) => {
         if (message.kind === 'main_pid') this.#mainPid(message.pid);
-        else if (message.kind === 'drains') this.#context.post({ type: 'drains', ...this.key });
+        else if (message.kind === 'drains')
+          this.#context.post({ type: 'drains', drains: message.drains, ...this.key });
       });
       const steered = acquired.listeners.filter((listener) => listener.steered).map(({ name }) => name);
       // A relief is there for what waits already; nobody asks whether it is ready.

@@ -1,17 +1,17 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { createDatagramSocket, receiveDatagram } from '../../src/linux/datagrams.ts';
 import { reactor } from '../../src/linux/reactor.ts';
 import type { SocketAddress } from '../../src/linux/sockaddr.ts';
 import { bindSocket, closeFd, listenSocket, localAddress, openSocket } from '../../src/linux/sockets.ts';
+import { requireToken } from '../../src/service/register/node-options.ts';
 import { guardProcesses } from './guard.ts';
 import { ROOT } from './paths.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 import type { Exit } from './zero.ts';
 
-/** What `zerodown/register` is, and what `zero run` puts into NODE_OPTIONS. */
-export const REGISTER: string = pathToFileURL(join(ROOT, 'dist', 'service', 'register.js')).href;
+/** What `zero run` puts into NODE_OPTIONS: it loads `zerodown/register`. */
+export const PRELOAD: string = requireToken(join(ROOT, 'dist', 'service', 'register.cjs'));
 
 /** A listening socket that nobody accepts from, as a manager holds it until the end of the test. */
 export interface HeldSocket {
@@ -57,7 +57,7 @@ export interface Program {
 /** Starts a Node program with the sockets as descriptors 3 and so on, as systemd does: the variables are for its pid and no other. */
 export function startProgram(scope: Scope, options: ProgramOptions): Program {
   const { node = process.execPath, args, sockets = [], environment = {} } = options;
-  const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: `--import=${REGISTER}` };
+  const env: NodeJS.ProcessEnv = { ...process.env, NODE_OPTIONS: PRELOAD };
   delete env.NODE_TEST_CONTEXT;
   if (sockets.length > 0) env.LISTEN_FDS = String(sockets.length);
   for (const [name, value] of Object.entries(environment)) {

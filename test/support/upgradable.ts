@@ -127,6 +127,8 @@ export interface ProgramStart {
   readonly execArgv?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly directory?: string;
+  /** How the script is called; default: by its absolute path. It is a copy of upgradable.js. */
+  readonly script?: string;
   /** Instead of this Node; as the program is called. */
   readonly executable?: string;
   /** In front of the executable. */
@@ -163,13 +165,8 @@ export async function startProgram(scope: Scope, start: ProgramStart = {}): Prom
   });
   let output = '';
   const { args = [], execArgv = [], executable = process.execPath, through = [] } = start;
-  const [command = executable, ...rest] = [
-    ...through,
-    executable,
-    ...execArgv,
-    fixture('upgradable.js'),
-    ...args,
-  ];
+  const { script = fixture('upgradable.js') } = start;
+  const [command = executable, ...rest] = [...through, executable, ...execArgv, script, ...args];
   const environment: NodeJS.ProcessEnv = { ...process.env, ...start.environment, CONTROL: path };
   if (start.asChild !== undefined) environment.ZERODOWN_UPGRADE = '3:00';
   // What the runner of these tests sets for its own children.

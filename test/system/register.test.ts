@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { openSync, readdirSync, readlinkSync } from 'node:fs';
+import { copyFileSync, openSync, readdirSync, readlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { pathToFileURL } from 'node:url';
 import { openPipe } from '../../src/linux/pipes.ts';
 import { closeFd, connectSocket, openSocket } from '../../src/linux/sockets.ts';
 import { type Answer, ask, type Protocol } from '../support/ask.ts';
@@ -9,14 +10,14 @@ import {
   type HeldSocket,
   holdSocket,
   listenForNotifications,
+  PRELOAD,
   type Program,
-  REGISTER,
   startProgram,
 } from '../support/handed-program.ts';
 import { holdRequest } from '../support/held-request.ts';
 import { HttpConnection } from '../support/http-connection.ts';
 import { NODE_MAJORS, requireNode } from '../support/nodes.ts';
-import { fixture } from '../support/paths.ts';
+import { fixture, ROOT } from '../support/paths.ts';
 import { parseTarget } from '../support/target.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
@@ -104,18 +105,35 @@ describe('a program that was handed its socket', () => {
     await assertServes(program);
   });
 
-  it('is told why it cannot have it again after it closed it', DEADLINE, async (t) => {
-    const program = start(t, 'twice');
-    const { where } = program.socket;
-    const line = await program.line('descriptor 3');
-    assert.match(line, /^descriptor 3, handed over by systemd, is not open in this process$/, where);
+  it('gets it again after it closed its server, and is ready only then', DEADLINE, async (t) => {
+    const notified = listenForNotifications(t);
+    const program = start(t, 'twice', { environment: { NOTIFY_SOCKET: notified.path } });
+    await program.line('listens again');
+    await assertServes(program);
+    assert.equal(await notified.next(), 'READY=1');
+    await assertServes(program);
+    program.process.kill('SIGTERM');
+    assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output());
+    assert.deepEqual(notified.unread(), []);
   });
 
+  for (const kind of ['get-port', 'portfinder', 'detect-port'])
+    it(`finds its port free: ${kind}`, DEADLINE, async (t) => {
+      const notified = listenForNotifications(t);
+      const program = start(t, kind, { environment: { NOTIFY_SOCKET: notified.path } });
+      assert.equal(await notified.next(), 'READY=1');
+      await assertServes(program);
+      program.process.kill('SIGTERM');
+      assert.deepEqual(await program.exited, { code: 0, signal: null }, program.output());
+    });
+
   it('hides it from its children, and leaves the rest of NODE_OPTIONS to them', DEADLINE, async (t) => {
-    const token = `--import=${REGISTER}`;
+    const imported = (name: string) => `--import=${pathToFileURL(join(ROOT, 'dist', 'service', name))}`;
     for (const [options, left] of [
-      [`--no-deprecation ${token} --no-warnings`, '--no-deprecation --no-warnings'],
-      [token, undefined],
+      [`--no-deprecation ${PRELOAD} --no-warnings`, '--no-deprecation --no-warnings'],
+      [PRELOAD, undefined],
+      [`${imported('register.js')} --no-warnings`, '--no-warnings'],
+      [imported('register.cjs'), undefined],
     ] as const) {
       const program = start(t, 'children', { environment: { NODE_OPTIONS: options } });
       const { child, own } = await program.ask();
@@ -269,6 +287,16 @@ describe('a program is left alone', () => {
     }
   });
 
+  it('whose permissions hide its sockets, with a warning that names the flags', DEADLINE, async (t) => {
+    const known = process.allowedNodeEnvironmentFlags.has('--permission');
+    const socket = holdSocket(t);
+    const model = [known ? '--permission' : '--experimental-permission', `--allow-fs-read=${ROOT}/`];
+    const args = [...model, COMMONJS, 'http', socket.where];
+    const program = startProgram(t, { args, sockets: [socket] });
+    await program.line('Add --allow-fs-read=/proc/, and --allow-addons');
+    assert.notEqual((await program.exited).signal, 'SIGTERM');
+  });
+
   it('that goes on without its NOTIFY_SOCKET, with a warning', DEADLINE, async (t) => {
     const program = start(t, 'http', { environment: { NOTIFY_SOCKET: '/nowhere/notify' } });
     await assertServes(program);
@@ -279,6 +307,21 @@ describe('a program is left alone', () => {
 
 for (const major of NODE_MAJORS) {
   describe(`on Node ${major}`, () => {
+    it('a program is loaded as it is without the module', DEADLINE, async (t) => {
+      const node = requireNode(t, major);
+      if (node === null) return;
+      // A hook of -r, such as that of ts-node/register, knows an extension that the loader of ES modules does not.
+      const folder = temporaryFolder(t);
+      const [hook, file] = [join(folder, 'hook.cjs'), join(folder, 'program.own')];
+      writeFileSync(hook, "require.extensions['.own'] = require.extensions['.js'];");
+      copyFileSync(COMMONJS, file);
+      const socket = holdSocket(t);
+      const args = ['--require', hook, file, 'http', socket.where];
+      const program = startProgram(t, { node, args, sockets: [socket] });
+      const answer = ask('http', parseTarget(socket.address));
+      const ended = program.exited.then(() => assert.fail(program.output()));
+      assert.equal((await Promise.race([answer, ended])).pid, program.pid);
+    });
     for (const kind of ['http', 'thread', 'cluster', 'express', 'fastify']) {
       it(`an unchanged program serves and drains: ${kind}`, DEADLINE, async (t) => {
         const node = requireNode(t, major);

@@ -52,7 +52,7 @@ function shell(script: string, descriptors: readonly HandedOn[] = []): Promise<N
     environment: process.env,
     directory: '/',
   };
-  return NewProcess.start(program, descriptors);
+  return NewProcess.start({ program, descriptors, state: undefined });
 }
 
 const HELLO = `echo '{"type":"hello","version":1,"pid":'$$'}' >&3`;
@@ -580,17 +580,21 @@ describe("tableflip's tests", () => {
   });
 
   it('testing/FdsListen', DEADLINE, async (t) => {
-    // tableflip has a stub for tests and for platforms without upgrades. Here it is the same library, which listens and does not upgrade.
+    // tableflip has a stub for tests and for platforms without upgrades. Here the library itself listens there and
+    // does not upgrade.
     const program = await startProgram(t, {
       execArgv: [
         '--import',
-        'data:text/javascript,Object.defineProperty(process,"platform",{value:"darwin"})',
+        'data:text/javascript,Object.defineProperty(process,"platform",{value:"win32"})',
       ],
     });
     const first = await program.next();
     await createUpgraderIn(first);
     const address = await serveIn(first);
     assert.match(address, /^127\.0\.0\.1:\d+$/);
-    await assert.rejects(upgradeIn(first), failsWith('NOT_SUPPORTED', /it needs Linux, and this is darwin/));
+    await assert.rejects(
+      upgradeIn(first),
+      failsWith('NOT_SUPPORTED', /it needs a POSIX system, and this is Windows/),
+    );
   });
 });

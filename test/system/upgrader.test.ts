@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import {
   chmodSync,
+  copyFileSync,
   existsSync,
   mkdirSync,
   readFileSync,
@@ -13,10 +14,8 @@ import {
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { createDatagramSocket, receiveDatagram } from '../../src/linux/datagrams.ts';
-import { closeFd } from '../../src/linux/sockets.ts';
 import { HttpConnection } from '../support/http-connection.ts';
-import { fixture } from '../support/paths.ts';
+import { fixture, ROOT } from '../support/paths.ts';
 import { parseTarget } from '../support/target.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import {
@@ -97,6 +96,32 @@ describe('an upgrade', () => {
     assert.equal(second.beginning.directory, join(folder, 'two'));
   });
 
+  it(
+    'looks the script up again as it was given, behind a symbolic link that was swapped',
+    DEADLINE,
+    async (t) => {
+      const folder = temporaryFolder(t);
+      mkdirSync(join(folder, 'node_modules'));
+      symlinkSync(ROOT, join(folder, 'node_modules', 'zerodown'));
+      for (const release of ['one', 'two']) {
+        mkdirSync(join(folder, release));
+        copyFileSync(fixture('upgradable.js'), join(folder, release, 'server.mjs'));
+      }
+      const current = join(folder, 'current');
+      symlinkSync('one', current);
+      const start = { script: 'server.mjs', environment: { PWD: current }, directory: current };
+      const program = await startProgram(t, start);
+      const first = await program.next();
+      assert.equal(first.beginning.argv[1], join(folder, 'one', 'server.mjs'));
+      await createUpgraderIn(first);
+      await becomeReady(first);
+      symlinkSync('two', join(folder, 'next'));
+      renameSync(join(folder, 'next'), current);
+      const { second } = await replace(program, first);
+      assert.equal(second.beginning.argv[1], join(folder, 'two', 'server.mjs'));
+    },
+  );
+
   it('does not let the marker reach other children', DEADLINE, async (t) => {
     const program = await startProgram(t);
     const first = await program.next();
@@ -111,7 +136,7 @@ describe('an upgrade', () => {
     );
     assert.ok(names.includes('CONTROL'));
     assert.deepEqual(
-      names.filter((name) => name?.includes('ZERODOWN')),
+      names.filter((name) => name?.includes('ZERODOWN_UPGRADE')),
       [],
     );
     // Nor do the descriptors: the channel to the first process, and what that one handed over.
@@ -275,32 +300,49 @@ describe('an upgrade', () => {
     await upgraded;
   });
 
-  it(
-    'tells the service manager that it reloads, and which process is the main one then',
-    DEADLINE,
-    async (t) => {
-      const path = join(temporaryFolder(t), 'notify');
-      const fd = createDatagramSocket(path);
-      t.after(() => closeFd(fd));
-      const read = (): string | undefined => receiveDatagram(fd)?.data.toString();
-      const program = await startProgram(t, { environment: { NOTIFY_SOCKET: path } });
-      const first = await program.next();
-      await createUpgraderIn(first);
-      await becomeReady(first);
-      assert.equal(read(), 'READY=1');
-      const failed = await replace(program, first);
-      failed.second.exit(1);
-      await assert.rejects(failed.upgraded, failsWith('CHILD_EXITED'));
-      assert.match(read() ?? '', /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
-      assert.equal(read(), 'READY=1');
-      const { upgraded, second } = await replace(program, first);
-      await becomeReady(second);
-      await upgraded;
-      assert.match(read() ?? '', /^RELOADING=1/);
-      // The new process says so itself, which a manager may not believe; then the old one does.
-      assert.deepEqual([read(), read(), read()], ['READY=1', `MAINPID=${second.pid}\nREADY=1`, undefined]);
-    },
-  );
+  it('passes its state to the new process, and only to that one', DEADLINE, async (t) => {
+    const program = await startProgram(t);
+    const first = await program.next();
+    await createUpgraderIn(first);
+    await becomeReady(first);
+    assert.equal(await first.run(({ upgrader }) => upgrader.state), null);
+    // Close to the limit: 5 bytes are the format's own.
+    const upgraded = first.run(async ({ upgrader, kept }) => {
+      kept.big = Buffer.alloc(16 * 1024 * 1024 - 100, 7);
+      await upgrader.upgrade({ state: { when: new Date(5), map: new Map([['a', 1n]]), big: kept.big } });
+    });
+    const second = await program.next();
+    await createUpgraderIn(second);
+    const found = await second.run(({ upgrader }) => {
+      const { when, map, big } = upgrader.state as { when: Date; map: Map<string, bigint>; big: Uint8Array };
+      const whole = big.every((byte) => byte === 7);
+      return [when.getTime(), String(map.get('a')), big.length, whole];
+    });
+    assert.deepEqual(found, [5, '1', 16 * 1024 * 1024 - 100, true]);
+    await becomeReady(second);
+    await upgraded;
+    const { second: third } = await replace(program, second);
+    assert.equal(await third.run(({ upgrader }) => upgrader.state), null);
+  });
+
+  it('starts nothing for a state that cannot be passed on', DEADLINE, async (t) => {
+    const program = await startProgram(t);
+    const first = await program.next();
+    await createUpgraderIn(first);
+    await becomeReady(first);
+    await assert.rejects(
+      first.run(({ upgrader }) => upgrader.upgrade({ state: { call: () => 1 } })),
+      failsWith('INVALID_STATE', /the state cannot be passed to the new process: .* could not be cloned/),
+    );
+    await assert.rejects(
+      first.run(({ upgrader }) => upgrader.upgrade({ state: Buffer.alloc(16 * 1024 * 1024) })),
+      failsWith('INVALID_STATE', /it has 167772\d\d bytes, and at most 16777216 can be passed on/),
+    );
+    assert.equal(program.all.length, 1);
+    const { upgraded, second } = await replace(program, first);
+    await becomeReady(second);
+    await upgraded;
+  });
 
   it('is refused under a manager, whose command it names', DEADLINE, async (t) => {
     const program = await startProgram(t, { environment: { ZERO_GENERATION: '1' } });

@@ -1,4 +1,5 @@
 import { Server } from 'node:net';
+import { closeListeningSocket } from './node-internals.ts';
 
 /** No longer than this: new connections may come for as long as it is open. In ms. */
 const LONGEST_EMPTYING = 1000;
@@ -8,8 +9,9 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 /**
  * Takes what waits in the accept queue, then closes the listening socket in this process. Connections that are still in the queue of a socket are reset
  * when its last holder closes it: one that nobody else holds has to be emptied first. Takes at most `timeoutMs`.
+ * @param closes whether the server is closed too, so that it emits `close` when its last connection has ended
  */
-export async function stopAccepting(server: Server, timeoutMs: number): Promise<void> {
+export async function stopAccepting(server: Server, timeoutMs: number, closes: boolean): Promise<void> {
   if (!server.listening) return;
   let accepted = true;
   const note = (): void => {
@@ -25,7 +27,9 @@ export async function stopAccepting(server: Server, timeoutMs: number): Promise<
   }
   server.removeListener('connection', note);
   // Not the server's own close(): that of http closes idle connections at once, and so races with their next request.
-  if (server.listening) Server.prototype.close.call(server);
+  if (!server.listening) return;
+  if (closes) Server.prototype.close.call(server);
+  else closeListeningSocket(server);
 }
 
 /**
@@ -33,12 +37,25 @@ export async function stopAccepting(server: Server, timeoutMs: number): Promise<
  * drain is over; so does a framework's sweep of idle ones. Returns what ends this.
  */
 export function joinClose(server: Server, over: Promise<unknown>): () => void {
-  const shadows: Record<string, unknown> = {
+  return shadow(server, {
     close(callback?: () => void) {
       if (typeof callback === 'function') void over.then(() => callback());
       return server;
     },
-  };
+  });
+}
+
+/**
+ * While a server is drained that its owner closes, its `close()` is that of net: it ends no idle connection, and
+ * calls back when the last one has ended. Returns what ends this.
+ */
+export function withoutSweep(server: Server): () => void {
+  return shadow(server, { close: Server.prototype.close });
+}
+
+/** Gives the server these methods, and no sweep of idle connections. Returns what takes them away again. */
+function shadow(server: Server, methods: Readonly<Record<string, unknown>>): () => void {
+  const shadows: Record<string, unknown> = { ...methods };
   if ('closeIdleConnections' in server) shadows.closeIdleConnections = () => undefined;
   const own = Object.keys(shadows).filter((name) => Object.hasOwn(server, name));
   const before = Object.fromEntries(own.map((name) => [name, Reflect.get(server, name)]));

@@ -31,8 +31,23 @@ export async function drain(
   server: Server | readonly Server[],
   options: DrainOptions = {},
 ): Promise<DrainReport> {
-  const plan = planOf(options);
-  const servers = new Set(serversOf(server));
+  return drainAll(serversOf(server), planOf(options));
+}
+
+/**
+ * The same for servers of a program that closes them itself, and later. Nothing more is accepted, and the connections
+ * end; the servers stay open until the program calls `close()`, which does not end an idle connection of a drain that
+ * is still under way.
+ */
+export async function finishConnections(
+  servers: readonly Server[],
+  limits: { readonly timeoutMs: number; readonly idleMs: number },
+): Promise<void> {
+  await drainAll(servers, { ...limits, signal: null, closes: false });
+}
+
+async function drainAll(list: readonly Server[], plan: DrainPlan): Promise<DrainReport> {
+  const servers = new Set(list);
   const reports = await Promise.all([...servers].map((one) => drainOne(one, plan)));
   return reports.length === 1 && reports[0] !== undefined ? reports[0] : sumOf(reports);
 }

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
-import { type Server, Socket } from 'node:net';
+import { type AddressInfo, type Server, Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 
 interface Parser {
@@ -103,4 +103,16 @@ export interface WsLibrarySocket {
 export function wsLibrarySocket(stream: object): WsLibrarySocket | null {
   const found = symbolValue(stream, 'websocket') as Partial<WsLibrarySocket> | undefined;
   return typeof found?.close === 'function' ? (found as WsLibrarySocket) : null;
+}
+
+/**
+ * Closes the listening socket of a server, which does not notice: it stays open for its owner, has the address that
+ * it had, and emits no `close`. Its own `close()` works as ever, because a handle may be closed twice
+ * (HandleWrap::Close, src/handle_wrap.cc).
+ */
+export function closeListeningSocket(server: Server): void {
+  const bound: AddressInfo | string | null = server.address();
+  const address = () => (server.listening ? bound : null);
+  (server as unknown as { _handle: { close(): void } | null })._handle?.close();
+  Object.defineProperty(server, 'address', { value: address, configurable: true, writable: true });
 }

@@ -17,6 +17,11 @@ export interface DrainPlan {
   readonly timeoutMs: number;
   readonly idleMs: number;
   readonly signal: AbortSignal | null;
+  /**
+   * Whether the drain closes the server. Otherwise the drain closes only its listening socket, and the owner closes
+   * the server.
+   */
+  readonly closes: boolean;
 }
 
 const DEFAULT_TIMEOUT = 25_000;
@@ -51,7 +56,7 @@ export function planOf(options: unknown): DrainPlan {
     idleMs === undefined ? Math.max(timeout - 1000, timeout * 0.9) : milliseconds('idleMs', idleMs);
   if (signal !== undefined && !(signal instanceof AbortSignal))
     throw new TypeError(`drain: signal must be an AbortSignal, not ${shown(signal)}`);
-  return { timeoutMs: timeout, idleMs: Math.min(idle, timeout), signal: signal ?? null };
+  return { timeoutMs: timeout, idleMs: Math.min(idle, timeout), signal: signal ?? null, closes: true };
 }
 
 /** Throws a TypeError for what is no server of net, tls, http, https or http2. */

@@ -1,6 +1,6 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
-import { joinClose, stopAccepting } from './accepting.ts';
+import { joinClose, stopAccepting, withoutSweep } from './accepting.ts';
 import { tellAnswersToClose } from './answers.ts';
 import { type Connection, connectionOf } from './connection.ts';
 import { sayGoawayBehindStream } from './goaway.ts';
@@ -41,14 +41,14 @@ export class ServerDrain implements Listener {
     });
     watch.listener = this;
     const { server } = watch;
-    this.#undo.push(joinClose(server, this.report));
+    this.#undo.push(plan.closes ? joinClose(server, this.report) : withoutSweep(server));
     if ('keepAliveTimeout' in server || 'updateSettings' in server) {
       this.#undo.push(tellAnswersToClose((connection) => watch.connections.has(connection)));
       this.#takeTimeouts();
     }
     for (const connection of watch.connections) this.accepted(connection);
     this.join(plan);
-    void this.#stopAccepting(plan.timeoutMs);
+    void this.#stopAccepting(plan);
   }
 
   get ended(): boolean {
@@ -107,8 +107,8 @@ export class ServerDrain implements Listener {
     this.#timers.set(name, setTimeout(then, ms));
   }
 
-  async #stopAccepting(timeoutMs: number): Promise<void> {
-    await stopAccepting(this.#watch.server, timeoutMs);
+  async #stopAccepting({ timeoutMs, closes }: DrainPlan): Promise<void> {
+    await stopAccepting(this.#watch.server, timeoutMs, closes);
     this.#stoppedAcceptingMs = performance.now() - this.#began;
     if (this.#over !== null) this.#cut(this.#over);
     this.#endWhenDone();

@@ -1,8 +1,9 @@
+import { platform } from '../platform/index.ts';
+import type { Inspected } from '../platform/platform.ts';
 import type { Handed, Wanted } from '../seams.ts';
 import type { Claim, Environment, Self } from './claim.ts';
 import { einhorn } from './einhorn.ts';
 import { HandedError } from './handed-error.ts';
-import { type Inspected, inspect } from './inspect.ts';
 import { fit, formatPlace, type Place, parsePlace, placeOf } from './place.ts';
 import { serverStarter } from './server-starter.ts';
 import { systemd } from './systemd.ts';
@@ -22,14 +23,18 @@ export function readClaims(environment: Environment, self: Self): Claim[] {
   return all.filter(({ fd }, index) => all.findIndex((other) => other.fd === fd) === index);
 }
 
-/** What a descriptor really is; another one only in tests. */
+/** What a descriptor really is. */
 type Look = (fd: number) => Inspected;
 
 /**
  * The one among the claims that is wanted: by its name, else by its address. Null where none is. Throws HandedError where it is not what
  * it is said to be.
  */
-export function chooseHanded(claims: readonly Claim[], wanted: Wanted, look: Look = inspect): Handed | null {
+export function chooseHanded(
+  claims: readonly Claim[],
+  wanted: Wanted,
+  look: Look = platform.inspect,
+): Handed | null {
   const place = placeOf(wanted);
   const claim = byName(claims, wanted, place, look) ?? byPlace(claims, wanted, place, look);
   if (claim === null) return null;
@@ -47,7 +52,11 @@ function byName(claims: readonly Claim[], { name }: Wanted, place: Place | null,
   return named.find(fits) ?? named[0] ?? null;
 }
 
-/** The one that fits best. Where none does, one of which nobody can say where it is: it may be the one that is wanted. */
+/**
+ * The one that fits best. Where none does, one that is no socket and has no address: it may be the one that is
+ * wanted, and is refused with the reason. A socket whose address this platform does not tell is found by its name
+ * only.
+ */
 function byPlace(claims: readonly Claim[], { type }: Wanted, place: Place | null, look: Look): Claim | null {
   if (place === null) return null;
   let best: Claim | null = null;
@@ -58,8 +67,8 @@ function byPlace(claims: readonly Claim[], { type }: Wanted, place: Place | null
     const at = placeOfClaim(claim, seen);
     const fits = at === null ? 0 : fit(place, at);
     // A TCP and a UDP socket may well have the same port.
-    const other = 'socket' in seen && seen.socket.type !== type;
-    if (at === null) unseen ??= claim;
+    const other = 'socket' in seen && (seen.socket.type ?? type) !== type;
+    if (at === null && 'problem' in seen) unseen ??= claim;
     else if (fits > bestFit && !other) [best, bestFit] = [claim, fits];
   }
   return best ?? unseen;
@@ -74,11 +83,12 @@ function placeOfClaim({ address }: Claim, seen: Inspected): Place | null {
 function verify(claim: Claim, { type }: Wanted, place: Place | null, seen: Inspected): void {
   if ('problem' in seen) throw refusal(claim, seen.problem);
   const { socket } = seen;
-  if (socket.type !== type)
+  if ((socket.type ?? type) !== type)
     throw refusal(claim, `is a ${socket.type} socket, and a ${type} socket is wanted`);
   const stated = claim.address === null ? null : parsePlace(claim.address);
   // The file of a Unix socket may have other names than the one it was bound under.
-  const actual = socket.place.family === 'unix' && stated?.family === 'unix' ? stated : socket.place;
+  const actual = socket.place?.family === 'unix' && stated?.family === 'unix' ? stated : socket.place;
+  if (actual === null) return;
   for (const expected of [stated, place])
     if (expected !== null && fit(expected, actual) === 0)
       throw refusal(claim, `listens on ${formatPlace(actual)}, not on ${formatPlace(expected)}`);

@@ -7,7 +7,7 @@ import { chooseHanded, readClaims } from './find-handed.ts';
  * HandedError where one is there and is not open, no listening socket, or at another address than it is said to be.
  */
 export const findHanded: FindHanded = (wanted) =>
-  // Elsewhere a descriptor cannot be proved, and a service is only developed.
-  process.platform === 'linux' ? chooseHanded(readClaims(process.env, process), wanted) : null;
+  // No manager of Windows passes sockets on.
+  process.platform !== 'win32' ? chooseHanded(readClaims(process.env, process), wanted) : null;
 
 export { HandedError } from './handed-error.ts';

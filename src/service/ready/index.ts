@@ -1,7 +1,8 @@
+import { platform } from '../platform/index.ts';
 import type { SupervisedBy } from '../seams.ts';
 import { acknowledge } from './einhorn.ts';
 import { isUnderEinhorn, isUnderZero, supervisorOf } from './managers.ts';
-import { type Notification, notification, sendNotification } from './notify.ts';
+import { type Notification, notification } from './notify.ts';
 
 /** Who starts new versions of this service, and the command for it; null where nobody does, and it may replace itself. */
 export const supervisedBy: SupervisedBy = () => supervisorOf(surroundings());
@@ -24,16 +25,22 @@ export async function tellManagers(mainPid?: number, drains = hearsShutdown()): 
   ]);
 }
 
+/** Tells zero that this process no longer promises to finish its connections by itself. */
+export async function withdrawDrains(): Promise<void> {
+  if (isUnderZero(surroundings())) await tell('X_ZERO_DRAINS=0');
+}
+
 /** Tells systemd that a new version is being loaded (Type=notify-reload); `tellManagers` ends that. */
 export function tellReloading(): Promise<void> {
   return notify({ state: 'reloading', mainPid: null, drains: false });
 }
 
-async function notify(what: Notification): Promise<void> {
+const notify = (what: Notification): Promise<void> => tell(notification(what, process.hrtime.bigint()));
+
+async function tell(text: string): Promise<void> {
   const { NOTIFY_SOCKET } = process.env;
   if (!NOTIFY_SOCKET) return;
-  const text = notification(what, process.hrtime.bigint());
-  await warnUnless(`NOTIFY_SOCKET ${NOTIFY_SOCKET}`, () => sendNotification(NOTIFY_SOCKET, text), text);
+  await warnUnless(`NOTIFY_SOCKET ${NOTIFY_SOCKET}`, () => platform.sendDatagram(NOTIFY_SOCKET, text), text);
 }
 
 /** pm2 takes this word (`wait_ready`). */

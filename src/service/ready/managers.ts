@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { platform } from '../platform/index.ts';
 
 /** The process and its environment, as they decide who started it. */
 export interface Surroundings {
@@ -23,7 +23,7 @@ export function isUnderEinhorn({ environment, ppid }: Surroundings): boolean {
  */
 export function supervisorOf(
   surroundings: Surroundings,
-  cgroup: () => string = readCgroup,
+  cgroup: () => string = platform.controlGroup,
 ): { manager: string; command: string } | null {
   const { environment, pid, ppid } = surroundings;
   if (isUnderZero(surroundings)) return { manager: 'zero', command: 'zero reload' };
@@ -41,12 +41,4 @@ function systemctl(cgroup: string): string {
   const unit = units.at(-1) ?? 'UNIT';
   const user = units.length > 1 && units[0]?.startsWith('user@') ? ' --user' : '';
   return `systemctl${user} restart ${unit}`;
-}
-
-function readCgroup(): string {
-  try {
-    return readFileSync('/proc/self/cgroup', 'utf8');
-  } catch {
-    return '';
-  }
 }

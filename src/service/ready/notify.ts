@@ -15,12 +15,3 @@ export function notification({ state, mainPid, drains }: Notification, monotonic
   if (drains) lines.push('X_ZERO_DRAINS=1');
   return lines.join('\n');
 }
-
-/**
- * One datagram. Node has no Unix datagram sockets, so the FFI package is loaded here, and by nothing else in a service. Rejects with why it
- * was not sent.
- */
-export async function sendNotification(socket: string, text: string): Promise<void> {
-  const { sendDatagram } = await import('../../linux/datagrams.ts');
-  sendDatagram(socket, text);
-}

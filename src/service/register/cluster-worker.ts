@@ -1,13 +1,17 @@
 import type { Server } from 'node:net';
-import { drain, watchServer } from '../drain/index.ts';
+import { finishConnections, watchServer } from '../drain/index.ts';
 import { fit, parsePlace, placeOf } from '../handed/place.ts';
+import { DRAIN, DRAINED, type DrainMessage } from './cluster-messages.ts';
 import { readListenCall } from './listen-arguments.ts';
 import { replaceListen } from './replace-listen.ts';
-import { onShutdown } from './shutdown.ts';
-import type { Specification } from './specification.ts';
+import { ShutdownSignals } from './shutdown-signals.ts';
+import { limitsOf, type Specification } from './specification.ts';
+import { within } from './within.ts';
 
 /** In a worker of a cluster, whose primary has the socket: it drains the connections that it was given. */
-export function lookAfterClusterWorker({ claims, signals, drainTimeout }: Specification): void {
+export function lookAfterClusterWorker(specification: Specification): void {
+  const { claims, signals } = specification;
+  const shutdown = new ShutdownSignals(signals);
   const servers = new Set<Server>();
   const isHanded = (args: readonly unknown[]) => {
     const { wanted } = readListenCall(args);
@@ -20,10 +24,21 @@ export function lookAfterClusterWorker({ claims, signals, drainTimeout }: Specif
   replaceListen((server, args, listen) => {
     if (isHanded(args)) {
       watchServer(server);
-      if (servers.size === 0)
-        onShutdown(signals, async () => void (await drain([...servers], { timeoutMs: drainTimeout })));
       servers.add(server);
+      shutdown.hold({ finish, onHandler: () => undefined });
     }
     return listen.apply(server, args);
   });
+  process.on('internalMessage', (message: DrainMessage | { readonly cmd?: string }) => {
+    if (message.cmd !== DRAIN) return;
+    const { timeoutMs, idleMs } = message as DrainMessage;
+    void finishConnections([...servers], { timeoutMs, idleMs }).finally(() =>
+      process.send?.({ cmd: DRAINED }),
+    );
+  });
+
+  async function finish(_signal: string, programStops: boolean): Promise<void> {
+    const limits = limitsOf(specification, programStops);
+    await within(limits.holdMs, finishConnections([...servers], limits));
+  }
 }

@@ -1,53 +1,74 @@
 import cluster, { type Worker } from 'node:cluster';
 import { syncBuiltinESMExports } from 'node:module';
+import { DRAIN, DRAINED, type DrainMessage } from './cluster-messages.ts';
 import { CLUSTER_WORKER } from './cluster-worker-name.ts';
-import { importToken, withToken } from './node-options.ts';
-import type { Specification } from './specification.ts';
+import { requireToken, withToken } from './node-options.ts';
+import type { Limits, Specification } from './specification.ts';
+import { within } from './within.ts';
 
-/** From the last connection that is accepted until it has reached its worker, in ms; it goes through a pipe. */
+/** A connection that the primary has accepted reaches its worker within this time, in ms: it goes through a pipe. */
 const ON_THE_WAY = 100;
 
+/** For workers that have drained and have to exit, in ms. */
+const LEAST = 500;
+
 /** The primary accepts, its workers have the connections: each of them loads this module too, and drains for itself. */
-export function preloadClusterWorkers(specification: Specification, url: string): void {
+export function preloadClusterWorkers(specification: Specification, path: string): void {
   const { fork } = cluster;
   cluster.fork = (environment?: Readonly<Record<string, string>>) => {
     const options = environment?.NODE_OPTIONS ?? process.env.NODE_OPTIONS;
     return fork({
       ...environment,
-      NODE_OPTIONS: withToken(options, importToken(url)),
+      NODE_OPTIONS: withToken(options, requireToken(path)),
       [CLUSTER_WORKER]: JSON.stringify(specification),
     });
   };
-  // For those who import { fork }.
+  // For programs that import { fork }.
   syncBuiltinESMExports();
 }
 
+const workersOf = (): Worker[] =>
+  Object.values(cluster.workers ?? {}).filter(
+    (worker) => worker !== undefined && !worker.isDead(),
+  ) as Worker[];
+
 /**
- * Asks the workers of the cluster to leave, as this process was asked. Resolves when all have left, or the time is over.
+ * Asks the workers of the cluster to finish their connections; they stay. Resolves when all have, or the time is over.
  * @param stopAccepting ends what the primary accepts for them
  */
-export async function endCluster(
-  signal: string,
-  timeoutMs: number,
-  stopAccepting: () => void,
-): Promise<void> {
-  const workers = Object.values(cluster.workers ?? {}).filter((worker) => worker !== undefined);
-  if (workers.length === 0) return;
+export async function drainCluster(limits: Limits, stopAccepting: () => void): Promise<void> {
+  if (workersOf().length === 0) return;
   stopAccepting();
   await new Promise((resolve) => setTimeout(resolve, ON_THE_WAY));
-  const over = new AbortController();
-  const timer = setTimeout(() => over.abort(), timeoutMs);
-  await Promise.all(workers.map((worker) => endWorker(worker, signal, over.signal)));
-  clearTimeout(timer);
+  await within(limits.timeoutMs, Promise.all(workersOf().map((worker) => drainWorker(worker, limits))));
 }
 
-function endWorker(worker: Worker, signal: string, over: AbortSignal): Promise<void> {
+function drainWorker(worker: Worker, { timeoutMs, idleMs }: Limits): Promise<void> {
   return new Promise((resolve) => {
-    if (worker.isDead()) return resolve();
+    const child = worker.process;
     worker.once('exit', () => resolve());
-    over.addEventListener('abort', () => resolve());
-    // Whoever starts again what dies is told that this one was meant to.
+    child.on('internalMessage', ({ cmd }: { readonly cmd?: string }) => {
+      if (cmd === DRAINED) resolve();
+    });
+    const message: DrainMessage = { cmd: DRAIN, timeoutMs, idleMs };
+    child.send(message, (error) => {
+      // Its channel is closed: it disconnected, and has no connection of the cluster any more.
+      if (error !== null) resolve();
+    });
+  });
+}
+
+/**
+ * Asks the workers of the cluster to exit by the signal that this process was sent. Resolves when all have, or after
+ * `timeoutMs`.
+ */
+export async function endCluster(signal: string, timeoutMs: number): Promise<void> {
+  const ends = workersOf().map((worker) => {
+    const exited = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
+    // A program that starts a new worker for each that dies is told that this one was meant to.
     worker.exitedAfterDisconnect = true;
     worker.process.kill(signal as NodeJS.Signals);
+    return exited;
   });
+  if (ends.length > 0) await within(Math.max(timeoutMs, LEAST), Promise.all(ends));
 }

@@ -1,10 +1,13 @@
 /**
- * `node --import zerodown/register app.js`: a program that was never changed takes the sockets that its process was handed. What is loaded for
- * that is loaded only where there are any.
+ * `node --require zerodown/register app.js`, or `--import`: a program that was never changed takes the sockets that
+ * its process was handed. The build makes one CommonJS file of this module, because it must not change how Node loads
+ * the program. So nothing here may wait: modules that only a process with sockets needs are loaded by `require`, when
+ * they are needed.
  */
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { CLUSTER_WORKER } from './cluster-worker-name.ts';
-import { forgetImport } from './environment.ts';
+import { forgetPreload } from './environment.ts';
+import { permissionProblem } from './permission.ts';
 import { readSpecification, type Specification } from './specification.ts';
 
 const KEY = 'zerodown/register';
@@ -12,32 +15,38 @@ const KEY = 'zerodown/register';
 if (isMainThread && process.env[CLUSTER_WORKER] !== undefined) {
   const specification = JSON.parse(process.env[CLUSTER_WORKER]) as Specification;
   delete process.env[CLUSTER_WORKER];
-  forgetImport(process.env, import.meta.url);
-  const { lookAfterClusterWorker } = await import('./cluster-worker.ts');
+  forgetPreload(process.env, import.meta.filename);
+  const { lookAfterClusterWorker }: typeof import('./cluster-worker.ts') = require('./cluster-worker.ts');
   lookAfterClusterWorker(specification);
 } else if (isMainThread) {
   const specification = specificationOrWarning();
   if (specification !== null) {
-    forgetImport(process.env, import.meta.url);
-    // Of the environment, where this thread found it, nothing may be left when another one begins.
+    forgetPreload(process.env, import.meta.filename);
+    // A worker thread starts with the environment of that moment, which no longer names the sockets.
     setEnvironmentData(KEY, specification);
-    const { lookAfterProgram } = await import('./main-thread.ts');
-    lookAfterProgram(specification, import.meta.url);
+    const { lookAfterProgram }: typeof import('./main-thread.ts') = require('./main-thread.ts');
+    lookAfterProgram(specification, import.meta.filename);
   }
 } else {
   const specification = getEnvironmentData(KEY) as unknown as Specification | undefined;
   if (specification !== undefined) {
-    const { lookAfterThread } = await import('./worker-thread.ts');
+    const { lookAfterThread }: typeof import('./worker-thread.ts') = require('./worker-thread.ts');
     lookAfterThread(specification);
   }
 }
 
 function specificationOrWarning(): Specification | null {
   try {
-    return readSpecification(process.env, process);
+    const specification = readSpecification(process.env, process);
+    const problem = specification === null ? permissionProblem(process.env, process) : null;
+    if (problem !== null) warn(problem);
+    return specification;
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    process.emitWarning(`no socket is taken over: ${why}`, 'ZerodownWarning');
+    warn(error instanceof Error ? error.message : String(error));
     return null;
   }
+}
+
+function warn(why: string): void {
+  process.emitWarning(`no socket is taken over: ${why}`, 'ZerodownWarning');
 }

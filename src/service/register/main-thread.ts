@@ -1,37 +1,59 @@
-import { tellManagers } from '../ready/index.ts';
-import { endCluster, preloadClusterWorkers } from './cluster.ts';
+import { tellManagers, withdrawDrains } from '../ready/index.ts';
+import { drainCluster, endCluster, preloadClusterWorkers } from './cluster.ts';
 import { forgetSockets } from './environment.ts';
 import { Servers } from './servers.ts';
-import { onShutdown, stopsAsAsked } from './shutdown.ts';
-import type { Specification } from './specification.ts';
+import { ShutdownSignals } from './shutdown-signals.ts';
+import { limitsOf, type Specification } from './specification.ts';
 import { Threads } from './threads.ts';
+import { within } from './within.ts';
 
 /**
- * Looks after a program that knows nothing of all this. As long as none of its servers takes a socket nothing is different from a process
- * that loaded no such module, its signals included.
- * @param url of what has to be loaded first in the workers of a cluster
+ * Looks after a program that knows nothing of all this. As long as none of its servers takes a socket the program
+ * runs as in a process that loaded no such module, its signals included.
+ * @param path of the module that the workers of a cluster have to load first
  */
-export function lookAfterProgram(specification: Specification, url: string): void {
-  const { claims, signals, drainTimeout } = specification;
+export function lookAfterProgram(specification: Specification, path: string): void {
+  const { claims, signals } = specification;
   const listening = new Set<number>();
+  const shutdown = new ShutdownSignals(signals);
+  let announced: Promise<void> | null = null;
   let taken = false;
+
   const onTaken = () => {
     if (taken) return;
     taken = true;
     forgetSockets(process.env);
-    onShutdown(signals, async (signal, programStops) => {
-      const parts = [servers.drain(drainTimeout), threads.drain(drainTimeout)];
-      // A program that stops by itself has its own way with its workers.
-      if (!programStops) parts.push(endCluster(signal, drainTimeout, () => servers.stopDistributing()));
-      await Promise.all(parts);
-    });
+    shutdown.hold({ finish, onHandler });
   };
+
   const onListening = (fd: number) => {
     listening.add(fd);
-    if (taken && listening.size === claims.length) void tellManagers(undefined, stopsAsAsked(signals));
+    if (!taken || announced !== null || listening.size < claims.length) return;
+    const drains = !shutdown.programStops;
+    announced = tellManagers(undefined, drains);
   };
+
+  // Whether such a program waits for its connections is unknown: zero waits for them before it sends the signal.
+  const onHandler = () => {
+    const before = announced;
+    if (before !== null) announced = before.then(withdrawDrains);
+  };
+
+  async function finish(signal: string, programStops: boolean): Promise<void> {
+    const limits = limitsOf(specification, programStops);
+    const ended = performance.now() + limits.timeoutMs;
+    const done = Promise.all([
+      servers.drain(limits),
+      threads.drain(limits),
+      drainCluster(limits, () => servers.stopDistributing()),
+    ]);
+    await within(limits.holdMs, done);
+    // A program that stops by itself has its own way with its workers.
+    if (!programStops) await endCluster(signal, ended - performance.now());
+  }
+
   const servers = new Servers({ claims, onTaken, onListening });
   const threads = new Threads({ onTaken, onListening });
   servers.takePart();
-  preloadClusterWorkers(specification, url);
+  preloadClusterWorkers(specification, path);
 }

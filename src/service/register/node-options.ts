@@ -1,4 +1,14 @@
-/** The one token of NODE_OPTIONS that loads a module first. Two tokens would break children when one of them is taken away. */
+/**
+ * The one token of NODE_OPTIONS that loads a CommonJS module first. Two tokens would break children when one of them
+ * is removed. `--require`, because any `--import` makes Node 20 load the program itself through the ES module loader,
+ * which knows no `.ts` of `-r ts-node/register`. Node splits NODE_OPTIONS at spaces outside double quotes, in which a
+ * backslash escapes (ParseNodeOptionsEnvVar, src/node_options.cc).
+ */
+export function requireToken(path: string): string {
+  return `--require=${/[ "\\]/.test(path) ? `"${path.replace(/["\\]/g, '\\$&')}"` : path}`;
+}
+
+/** The same for a module that is loaded by its URL. */
 export function importToken(url: string): string {
   return `--import=${url}`;
 }
@@ -15,6 +25,6 @@ export function withoutToken(options: string, token: string): string {
   if (at < 0) return options;
   const before = options.slice(0, at);
   const after = options.slice(at + token.length);
-  // Of the spaces beside it one goes with it.
+  // One of the two spaces next to the token is removed with it.
   return before === '' ? after.trimStart() : before.slice(0, -1) + after;
 }

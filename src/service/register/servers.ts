@@ -1,33 +1,46 @@
 import type { Server } from 'node:net';
-import { drain, watchServer } from '../drain/index.ts';
+import { finishConnections, watchServer } from '../drain/index.ts';
 import type { Claim } from '../handed/claim.ts';
 import { chooseHanded } from '../handed/find-handed.ts';
-import type { Handed, Wanted } from '../seams.ts';
+import type { Wanted } from '../seams.ts';
+import { duplicate } from './duplicate.ts';
 import { type ListenCall, readListenCall } from './listen-arguments.ts';
 import { type Listen, replaceListen } from './replace-listen.ts';
+import type { Limits } from './specification.ts';
 
 /** What is told to whoever looks after this thread. */
 export interface ServersOptions {
   readonly claims: readonly Claim[];
   /** The program takes a socket without knowing of it. */
   readonly onTaken: () => void;
-  /** A server listens on this descriptor, whoever chose it. */
+  /** A server listens on the socket that was handed over at this descriptor, whoever chose it. */
   readonly onListening: (fd: number) => void;
 }
 
-interface Taken {
-  readonly fd: number;
-  /** Node's own handle of the socket, which the primary of a cluster takes away from its server. */
-  readonly handle: { close(): void } | undefined;
+/** Node's own handle of a listening socket, which the primary of a cluster takes away from its server. */
+interface Handle {
+  close(callback?: () => void): void;
+}
+
+/** A socket that was handed over. */
+interface Socket {
+  readonly claim: Claim;
+  /** Its number now: closing a server closes the descriptor, and a duplicate takes its place. */
+  fd: number;
+  /** While a server has it. */
+  handle: Handle | null;
 }
 
 /** The servers of this thread that listen on a socket which was handed over, and do not know. */
 export class Servers {
   readonly #options: ServersOptions;
-  readonly #taken = new Map<Server, Taken>();
+  readonly #sockets: Set<Socket>;
+  readonly #servers = new Set<Server>();
+  #draining = false;
 
   constructor(options: ServersOptions) {
     this.#options = options;
+    this.#sockets = new Set(options.claims.map((claim) => ({ claim, fd: claim.fd, handle: null })));
   }
 
   /** From now on a server that wants the address of such a socket gets that socket. */
@@ -35,60 +48,93 @@ export class Servers {
     replaceListen((server, args, listen) => this.#listen(server, args, listen));
   }
 
-  /** Finishes what they have. Resolves when no connection is left, or the time is over. */
-  async drain(timeoutMs: number): Promise<void> {
-    await drain([...this.#taken.keys()], { timeoutMs });
+  /**
+   * Finishes their connections; the program closes the servers. Resolves when no connection is left, or the time is
+   * over.
+   */
+  async drain(limits: Limits): Promise<void> {
+    this.#draining = true;
+    await finishConnections([...this.#servers], limits);
   }
 
   /** Where they are the servers of a cluster's primary: nothing more is accepted for its workers. */
   stopDistributing(): void {
-    for (const [server, { handle }] of this.#taken) if (!server.listening) handle?.close();
+    for (const { handle } of this.#sockets) handle?.close();
   }
 
   #listen(server: Server, args: unknown[], original: Listen): Server {
     const call = readListenCall(args);
-    // Whoever names a descriptor looks after it.
-    if (this.#options.claims.some(({ fd }) => fd === call.fd)) this.#tellWhenListening(server, call.fd);
+    // A program that names a descriptor looks after it.
+    if (this.#options.claims.some(({ fd }) => fd === call.fd))
+      this.#tellWhenListening(server, call.fd, () => server.listening);
     if (call.wanted === null) return original.apply(server, args);
-    let handed: Handed | null;
+    let found: Socket | null;
     try {
-      handed = this.#find(call.wanted);
+      found = this.#find(call.wanted);
     } catch (error) {
-      // As Node tells what bind(2) says.
+      // As Node reports what bind(2) returns.
       process.nextTick(() => server.emit('error', error));
       return server;
     }
-    if (handed === null) return original.apply(server, args);
-    this.#take(server, handed.fd, call, original);
+    if (found === null) return original.apply(server, args);
+    this.#take(server, found, call, original);
     return server;
   }
 
   /** Two servers cannot have one address: to the second one Node says EADDRINUSE, as it always does. */
-  #find(wanted: Wanted): Handed | null {
-    const taken = new Set([...this.#taken.values()].map(({ fd }) => fd));
-    const free = this.#options.claims.filter(({ fd }) => !taken.has(fd));
-    return chooseHanded(free, wanted);
+  #find(wanted: Wanted): Socket | null {
+    const free = [...this.#sockets].filter(({ handle }) => handle === null);
+    const claims = free.map(({ claim, fd }) => ({ ...claim, fd }));
+    const handed = chooseHanded(claims, wanted);
+    return free.find(({ fd }) => fd === handed?.fd) ?? null;
   }
 
-  #take(
-    server: Server,
-    fd: number,
-    { wanted, backlog, signal, callback }: ListenCall,
-    original: Listen,
-  ): void {
+  #take(server: Server, socket: Socket, call: ListenCall, original: Listen): void {
+    const { wanted, backlog, signal, callback } = call;
     watchServer(server);
     const rest = [backlog, callback].filter((argument) => argument !== undefined);
-    original.call(server, { fd, ...(signal && { signal }) }, ...rest);
-    const { _handle: handle } = server as { _handle?: { close(): void } };
-    this.#taken.set(server, { fd, handle });
-    server.once('close', () => this.#taken.delete(server));
+    original.call(server, { fd: socket.fd, ...(signal && { signal }) }, ...rest);
+    const { _handle: handle } = server as { _handle?: Handle };
+    if (handle === undefined) return;
+    socket.handle = handle;
+    this.#servers.add(server);
+    server.once('close', () => this.#servers.delete(server));
+    this.#keepWhenClosed(socket, handle);
     if (wanted?.path !== undefined) nameAddress(server, wanted.path);
     this.#options.onTaken();
-    this.#tellWhenListening(server, fd);
+    this.#tellWhenListening(server, socket.claim.fd, () => socket.handle === handle);
   }
 
-  #tellWhenListening(server: Server, fd: number | null): void {
-    if (fd !== null) server.once('listening', () => this.#options.onListening(fd));
+  /** A program may close a server and listen at the address again, as those that look for a free port do. */
+  #keepWhenClosed(socket: Socket, handle: Handle): void {
+    const { close } = handle;
+    handle.close = (callback) => {
+      handle.close = close;
+      if (!this.#draining) this.#keep(socket);
+      socket.handle = null;
+      Reflect.apply(close, handle, callback === undefined ? [] : [callback]);
+    };
+  }
+
+  #keep(socket: Socket): void {
+    const { claim, fd } = socket;
+    try {
+      socket.fd = duplicate(fd);
+    } catch (error) {
+      this.#sockets.delete(socket);
+      const why = error instanceof Error ? error.message : String(error);
+      const what = `the socket at ${claim.address} is closed with its server, and cannot be listened on again`;
+      process.emitWarning(`${what}: ${why}`, 'ZerodownWarning');
+    }
+  }
+
+  /** In the next turn: a program that looks for a free port closes its server as soon as it listens. */
+  #tellWhenListening(server: Server, fd: number | null, stillListens: () => boolean): void {
+    if (fd === null) return;
+    const tell = () => {
+      if (stillListens()) this.#options.onListening(fd);
+    };
+    server.once('listening', () => setImmediate(tell));
   }
 }
 

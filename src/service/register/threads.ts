@@ -1,10 +1,12 @@
 import { BroadcastChannel, threadId } from 'node:worker_threads';
+import type { Limits } from './specification.ts';
+import { within } from './within.ts';
 
 /** Between the main thread, which gets the signals, and those that have servers. */
 type Message =
   | { readonly type: 'taken'; readonly thread: number }
   | { readonly type: 'listening'; readonly fd: number }
-  | { readonly type: 'drain'; readonly timeoutMs: number }
+  | { readonly type: 'drain'; readonly limits: Limits }
   | { readonly type: 'drained'; readonly thread: number };
 
 const CHANNEL = 'zerodown/register';
@@ -46,24 +48,21 @@ export class Threads {
   }
 
   /** Resolves when every thread has finished what its servers have, or the time is over: a thread may have ended before. */
-  drain(timeoutMs: number): Promise<void> {
-    if (this.#serving.size === 0) return Promise.resolve();
-    this.#channel.post({ type: 'drain', timeoutMs });
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, Math.min(timeoutMs + GRACE, 2 ** 31 - 1));
-      this.#whenDrained = () => {
-        clearTimeout(timer);
-        resolve();
-      };
+  async drain(limits: Limits): Promise<void> {
+    if (this.#serving.size === 0) return;
+    const drained = new Promise<void>((resolve) => {
+      this.#whenDrained = resolve;
     });
+    this.#channel.post({ type: 'drain', limits });
+    await within(limits.timeoutMs + GRACE, drained);
   }
 }
 
 /** A worker thread's end. */
-export function reachMainThread(drain: (timeoutMs: number) => Promise<void>): ThreadsOptions {
+export function reachMainThread(drain: (limits: Limits) => Promise<void>): ThreadsOptions {
   const channel = open((message) => {
     if (message.type !== 'drain') return;
-    void drain(message.timeoutMs).finally(() => channel.post({ type: 'drained', thread: threadId }));
+    void drain(message.limits).finally(() => channel.post({ type: 'drained', thread: threadId }));
   });
   return {
     onTaken: () => channel.post({ type: 'taken', thread: threadId }),

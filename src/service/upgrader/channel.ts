@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 
-/** Longer than any message: thousands of descriptors. */
-const MAXIMUM = 4 * 1024 * 1024;
+/** Longer than any message without a state, in characters: thousands of descriptors. */
+export const MAX_MESSAGE = 4 * 1024 * 1024;
 
 export interface Listener<In> {
   message(message: In): void;
@@ -14,11 +14,20 @@ export class Channel<In, Out extends object> {
   readonly #socket: Socket;
   readonly #read: (value: unknown) => In | null;
   readonly #listener: Listener<In>;
-  #buffered = '';
+  readonly #longest: number;
+  /** Pieces of a line without its end: put together once, when the end has come. */
+  #pieces: string[] = [];
+  #length = 0;
   #closed = false;
 
-  /** `read` returns null for what is no message. */
-  constructor(socket: Socket, read: (value: unknown) => In | null, listener: Listener<In>) {
+  /** `read` returns null for what is no message. `longest`: a longer line is none, in characters. */
+  constructor(
+    socket: Socket,
+    read: (value: unknown) => In | null,
+    listener: Listener<In>,
+    longest: number = MAX_MESSAGE,
+  ) {
+    this.#longest = longest;
     this.#socket = socket;
     this.#read = read;
     this.#listener = listener;
@@ -47,15 +56,32 @@ export class Channel<In, Out extends object> {
   }
 
   #receive(chunk: string): void {
-    const lines = (this.#buffered + chunk).split('\n');
-    this.#buffered = lines.pop() ?? '';
-    if (this.#buffered.length > MAXIMUM) lines.push(this.#buffered);
+    const [end = '', ...begun] = chunk.split('\n');
+    this.#keep(end);
+    const lines: string[] = [];
+    for (const piece of begun) {
+      lines.push(this.#takeKept());
+      this.#keep(piece);
+    }
+    if (this.#length > this.#longest) lines.push(this.#pieces.join(''));
     for (const line of lines) {
       if (this.#closed) return;
       const message = this.#parse(line);
       if (message === null) this.#close(new Error(`not a message: ${JSON.stringify(line.slice(0, 80))}`));
       else this.#listener.message(message);
     }
+  }
+
+  #keep(piece: string): void {
+    this.#pieces.push(piece);
+    this.#length += piece.length;
+  }
+
+  #takeKept(): string {
+    const line = this.#pieces.join('');
+    this.#pieces = [];
+    this.#length = 0;
+    return line;
   }
 
   #parse(line: string): In | null {
@@ -75,7 +101,7 @@ export class Channel<In, Out extends object> {
 
   /** Bytes without the end of their line: the other side was not one of ours, or was killed while it wrote. */
   #leftOver(): Error | null {
-    if (this.#buffered === '') return null;
-    return new Error(`not a message: ${JSON.stringify(this.#buffered.slice(0, 80))}`);
+    if (this.#length === 0) return null;
+    return new Error(`not a message: ${JSON.stringify(this.#pieces.join('').slice(0, 80))}`);
   }
 }

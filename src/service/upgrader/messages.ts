@@ -11,6 +11,8 @@ export type ToChild =
       readonly token: string;
       readonly pid: number;
       readonly descriptors: readonly Inherited[];
+      /** See `encodeState`; left out where there is none. */
+      readonly state?: string;
     }
   /** The new one is in charge from now on, once it has said `took_over`. */
   | { readonly type: 'take_over' }
@@ -53,10 +55,12 @@ export function readToChild(value: unknown): ToChild | null {
   if (!isObject(value)) return null;
   if (value.type === 'take_over' || value.type === 'let_go') return { type: value.type };
   if (value.type !== 'inherit') return null;
-  const { version, token, pid, descriptors } = value;
+  const { version, token, pid, descriptors, state } = value;
   if (!isNumber(version) || !isNumber(pid) || typeof token !== 'string' || !Array.isArray(descriptors))
     return null;
-  return descriptors.every(isInherited) ? { type: 'inherit', version, token, pid, descriptors } : null;
+  if (!descriptors.every(isInherited) || (state !== undefined && typeof state !== 'string')) return null;
+  const message = { type: 'inherit', version, token, pid, descriptors } as const;
+  return state === undefined ? message : { ...message, state };
 }
 
 /** Null for what is no message. */

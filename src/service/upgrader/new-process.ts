@@ -11,6 +11,14 @@ import { uniqueName } from './unique-name.ts';
 /** The first number behind those that every process has. */
 const CHANNEL_FD = 3;
 
+/** What is started, and what it gets. */
+export interface Prepared {
+  readonly program: Program;
+  readonly descriptors: readonly HandedOn[];
+  /** See `encodeState`. */
+  readonly state: string | undefined;
+}
+
 type Step = ToParent['type'];
 
 /** The process that is to take over, as the one that started it sees it. */
@@ -50,8 +58,11 @@ export class NewProcess {
     });
   }
 
-  /** Starts it with the descriptors, behind one another from 4. Rejects with CHILD_EXITED when it cannot be started. */
-  static async start(program: Program, descriptors: readonly HandedOn[]): Promise<NewProcess> {
+  /**
+   * Starts it with the state and the descriptors, behind one another from 4. Rejects with CHILD_EXITED when it cannot
+   * be started.
+   */
+  static async start({ program, descriptors, state }: Prepared): Promise<NewProcess> {
     // Not loaded in a service that never upgrades.
     const { spawn } = await import('node:child_process');
     const token = uniqueName();
@@ -74,6 +85,7 @@ export class NewProcess {
       token,
       pid: globalThis.process.pid,
       descriptors: descriptors.map(({ described }, index) => ({ ...described, fd: CHANNEL_FD + 1 + index })),
+      ...(state !== undefined && { state }),
     });
     return process;
   }

@@ -11,6 +11,11 @@ export interface UpgradeOptions extends ProgramOptions {
    * on. Default: `probationMs` of the upgrader.
    */
   readonly probationMs?: number;
+  /**
+   * Passed to the new process, which reads it as `upgrader.state`: any structured-cloneable value of up to 16 MiB. It
+   * is copied when `upgrade` is called. Default: undefined.
+   */
+  readonly state?: unknown;
 }
 
 export interface UpgraderOptions {
@@ -61,7 +66,7 @@ export interface BindOptions {
   readonly open?: (socket: Socket) => void | Promise<void>;
 }
 
-type Kind = 'text' | 'number' | 'function' | 'list of texts' | 'object' | 'boolean';
+type Kind = 'any' | 'text' | 'number' | 'function' | 'list of texts' | 'object' | 'boolean';
 
 const KINDS: Readonly<Record<string, Kind>> = {
   pidFile: 'text',
@@ -72,6 +77,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   args: 'list of texts',
   environment: 'object',
   directory: 'text',
+  state: 'any',
   name: 'text',
   host: 'text',
   path: 'text',
@@ -87,7 +93,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 const LONGEST = 2 ** 31 - 1;
 
 const UPGRADER = ['pidFile', 'upgradeTimeoutMs', 'probationMs'];
-const UPGRADE = ['timeoutMs', 'probationMs', 'executable', 'args', 'environment', 'directory'];
+const UPGRADE = ['timeoutMs', 'probationMs', 'state', 'executable', 'args', 'environment', 'directory'];
 const BIND = ['name', 'host', 'port', 'open'];
 const LISTEN = [...BIND, 'path', 'backlog', 'ipv6Only', 'readableAll', 'writableAll'];
 
@@ -123,6 +129,7 @@ function check(call: string, known: readonly string[], options: unknown): void {
 }
 
 function complain(key: string, kind: Kind, value: unknown): string | null {
+  if (kind === 'any') return null;
   const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
   if (kind === 'number') {
     const most = key === 'port' ? 65_535 : LONGEST;

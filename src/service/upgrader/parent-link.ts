@@ -1,9 +1,13 @@
 import { Socket } from 'node:net';
-import { Channel } from './channel.ts';
+import { Channel, MAX_MESSAGE } from './channel.ts';
 import type { Inherited } from './descriptor.ts';
 import type { Marker } from './marker.ts';
 import { readToChild, type ToChild, type ToParent, VERSION } from './messages.ts';
 import { Moment } from './moment.ts';
+import { decodeState, MAX_STATE } from './state.ts';
+
+/** The first message has the state, in base64, and the descriptors, in characters. */
+const LONGEST = Math.ceil(MAX_STATE / 3) * 4 + MAX_MESSAGE;
 
 type Inherit = Extract<ToChild, { readonly type: 'inherit' }>;
 
@@ -11,6 +15,7 @@ type Inherit = Extract<ToChild, { readonly type: 'inherit' }>;
 export interface Parent {
   readonly link: ParentLink;
   readonly inherited: readonly Inherited[];
+  readonly state: unknown;
 }
 
 /** The process that this one replaces, as this one sees it. */
@@ -24,10 +29,11 @@ export class ParentLink {
 
   private constructor(fd: number) {
     const socket = new Socket({ fd, readable: true, writable: true });
-    this.#channel = new Channel(socket, readToChild, {
-      message: (message) => this.#received(message),
-      closed: (error) => this.#closed(error),
-    });
+    const listener = {
+      message: (message: ToChild) => this.#received(message),
+      closed: (error: Error | null) => this.#closed(error),
+    };
+    this.#channel = new Channel(socket, readToChild, listener, LONGEST);
   }
 
   /** Rejects when what it writes is not what this library writes, or when it is gone before it has written. */
@@ -36,9 +42,10 @@ export class ParentLink {
     link.#channel.send({ type: 'hello', version: VERSION, pid: process.pid });
     const first = await Promise.race([link.#inherit.promise, link.#gone.promise]);
     try {
-      const inherited = verified(first, token);
+      const { descriptors, state } = verified(first, token);
+      const parent = { link, inherited: descriptors, state: decodeState(state) };
       link.#channel.hold(false);
-      return { link, inherited };
+      return parent;
     } catch (error) {
       link.#channel.destroy();
       const { message } = error as Error;
@@ -107,11 +114,11 @@ export class ParentLink {
   }
 }
 
-function verified(first: Inherit | Error | null, token: string): readonly Inherited[] {
+function verified(first: Inherit | Error | null, token: string): Inherit {
   if (first === null) throw new Error('it is gone');
   if (first instanceof Error) throw first;
   if (first.version !== VERSION)
     throw new Error(`it speaks version ${first.version}, this process ${VERSION}`);
   if (first.token !== token) throw new Error('it is not the one that the environment says');
-  return first.descriptors;
+  return first;
 }

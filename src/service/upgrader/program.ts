@@ -1,5 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { platform } from '../platform/index.ts';
 
 /** How this process was started. Taken when the library is loaded, before the program changes its directory. */
 export interface Origin {
@@ -13,9 +14,39 @@ export function originOfThisProcess(): Origin {
   return {
     argv0: process.argv0,
     execPath: process.execPath,
-    args: [...process.execArgv, ...process.argv.slice(1)],
+    args: argumentsAsGiven(process, process.cwd(), platform.commandLine()),
     directory: directoryAsGiven(),
   };
+}
+
+/** Of `process`: Node makes the script's path in `argv` absolute, without the symbolic links of the directory. */
+interface Arguments {
+  readonly argv0: string;
+  readonly execArgv: readonly string[];
+  readonly argv: readonly string[];
+}
+
+/**
+ * The arguments with the script as it was given, so that a later process looks it up again: it may be in a release
+ * folder that has been replaced. Where the command line is not known, or was overwritten (`process.title`), a script
+ * below the working directory is relative to it.
+ */
+export function argumentsAsGiven(
+  { argv0, execArgv, argv }: Arguments,
+  directory: string,
+  commandLine: readonly string[] | null,
+): readonly string[] {
+  const [, script, ...rest] = argv;
+  if (commandLine !== null && isIntact(commandLine, argv0, rest)) return commandLine.slice(1);
+  if (script === undefined) return execArgv;
+  const below = isAbsolute(script) ? relative(directory, script) : '..';
+  const isBelow = below !== '' && below !== '..' && !below.startsWith(`..${sep}`) && !isAbsolute(below);
+  return [...execArgv, isBelow ? `.${sep}${below}` : script, ...rest];
+}
+
+function isIntact([program, ...given]: readonly string[], argv0: string, rest: readonly string[]): boolean {
+  const tail = given.slice(given.length - rest.length);
+  return program === argv0 && given[0] !== '' && rest.every((argument, index) => argument === tail[index]);
 }
 
 /** $PWD where it is this directory: it keeps the symbolic links, and a release folder may be behind another one at the next upgrade. */

@@ -1,8 +1,6 @@
 import { UpgradeError } from '../upgrade-error.ts';
-import type { HandedOn } from './descriptor-table.ts';
-import { NewProcess } from './new-process.ts';
+import { NewProcess, type Prepared } from './new-process.ts';
 import type { ParentLink } from './parent-link.ts';
-import type { Program } from './program.ts';
 import type { UpgradeDurations } from './report.ts';
 
 export interface ReplacementOptions {
@@ -14,11 +12,6 @@ export interface ReplacementOptions {
   readonly stopped: Promise<never>;
   /** What is started, and what it gets; looked at as late as possible. Throws what is wrong. */
   prepare(): Promise<Prepared>;
-}
-
-export interface Prepared {
-  readonly program: Program;
-  readonly descriptors: readonly HandedOn[];
 }
 
 /** The new process is in charge. */
@@ -49,9 +42,9 @@ export async function replace(options: ReplacementOptions): Promise<Replaced> {
   try {
     if (parent !== null) await within(timeoutMs, () => parentHolds(timeoutMs), [parent.whenLetGo(), stopped]);
     const waitedMs = watch.lap();
-    const { program, descriptors } = await options.prepare();
+    const prepared = await options.prepare();
     step = 'starting';
-    const started = await NewProcess.start(program, descriptors);
+    const started = await NewProcess.start(prepared);
     process = started;
     const { failure } = started;
     let startMs = 0;

@@ -4,8 +4,9 @@ import { listeningServers } from './handle.ts';
 
 /** Why this process can never replace itself; null when it can. */
 export function refuseForever(platform: NodeJS.Platform = process.platform): UpgradeError | null {
-  if (platform !== 'linux')
-    return new UpgradeError('NOT_SUPPORTED', `upgrade: it needs Linux, and this is ${platform}`);
+  // libuv passes no descriptors on to a child there.
+  if (platform === 'win32')
+    return new UpgradeError('NOT_SUPPORTED', 'upgrade: it needs a POSIX system, and this is Windows');
   if (!isMainThread) return new UpgradeError('NOT_SUPPORTED', 'upgrade: it is for the main thread');
   return null;
 }

@@ -5,7 +5,7 @@ import { UpgradeError } from '../upgrade-error.ts';
 import { DescriptorTable } from './descriptor-table.ts';
 import { Descriptors, type DescriptorsApi } from './descriptors.ts';
 import { Moment } from './moment.ts';
-import type { NewProcess } from './new-process.ts';
+import type { NewProcess, Prepared } from './new-process.ts';
 import {
   type BindOptions,
   checkUpgradeOptions,
@@ -17,10 +17,11 @@ import type { Parent, ParentLink } from './parent-link.ts';
 import type { Parts } from './parts.ts';
 import { PidFile } from './pid-file.ts';
 import { type Origin, resolveProgram } from './program.ts';
-import { type Prepared, type Replaced, ReplacementFailed, replace } from './replacement.ts';
+import { type Replaced, ReplacementFailed, replace } from './replacement.ts';
 import type { UpgradeReport } from './report.ts';
 import { Sockets } from './sockets.ts';
 import { refuseSocket, refuseUpgrade, type Stage, stopped } from './stage.ts';
+import { encodeState } from './state.ts';
 import { refuseForever, refuseStrangers, refuseWorker } from './support.ts';
 
 /** `superseded`: a new process has taken over. `stopped`: `stop()` was called. */
@@ -30,6 +31,8 @@ export type ExitReason = 'superseded' | 'stopped';
 export interface Upgrader {
   /** True in a process that an upgrade has started. */
   readonly hasParent: boolean;
+  /** The `state` that the process before this one passed to `upgrade()`; undefined where it passed none. */
+  readonly state: unknown;
   /** Resolves when this process should finish what it has and leave. Never rejects. */
   readonly exit: Promise<ExitReason>;
   /** Anything else that is to be handed on. */
@@ -63,6 +66,7 @@ const DEFAULT_TIMEOUT_MS = 60_000;
 
 /** What the upgrader is made of: the shell around the stages. */
 export class ServiceUpgrader implements Upgrader {
+  readonly state: unknown;
   readonly exit: Promise<ExitReason>;
   readonly fds: DescriptorsApi;
   readonly #options: UpgraderOptions;
@@ -83,6 +87,7 @@ export class ServiceUpgrader implements Upgrader {
   constructor(options: UpgraderOptions, origin: Origin, parent: Parent | null, parts: Parts) {
     this.#options = options;
     this.#origin = origin;
+    this.state = parent?.state;
     this.#parent = parent?.link ?? null;
     this.#parts = parts;
     this.#pidFile = options.pidFile === undefined ? null : new PidFile(options.pidFile);
@@ -119,6 +124,7 @@ export class ServiceUpgrader implements Upgrader {
     checkUpgradeOptions(options);
     const refused = refuseForever() ?? this.#refuseSupervised() ?? refuseUpgrade(this.#stage);
     if (refused !== null) throw refused;
+    const state = encodeState(options.state);
     this.#stage = { is: 'upgrading' };
     const { upgradeTimeoutMs = DEFAULT_TIMEOUT_MS, probationMs = 0 } = this.#options;
     await this.#parts.tellReloading();
@@ -128,7 +134,7 @@ export class ServiceUpgrader implements Upgrader {
         probationMs: options.probationMs ?? probationMs,
         parent: this.#parent,
         stopped: this.#whenStopped('upgrade'),
-        prepare: () => this.#prepare(options),
+        prepare: async () => ({ ...(await this.#prepare(options)), state }),
       });
       return await this.#superseded(replaced);
     } catch (error) {
@@ -213,7 +219,7 @@ export class ServiceUpgrader implements Upgrader {
     return new UpgradeError('SUPERVISED', message);
   }
 
-  async #prepare(options: UpgradeOptions): Promise<Prepared> {
+  async #prepare(options: UpgradeOptions): Promise<Omit<Prepared, 'state'>> {
     await this.#sockets.settled();
     const refused = (await refuseWorker()) ?? refuseStrangers(new Set(this.#sockets.open));
     if (refused !== null) throw refused;

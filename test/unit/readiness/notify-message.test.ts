@@ -19,7 +19,11 @@ describe('a notification', () => {
     ]);
     assert.deepEqual(parse('FDSTORE=1\nFDNAME=x'), [{ kind: 'store_descriptors' }]);
     assert.deepEqual(parse('BARRIER=1'), [{ kind: 'barrier' }]);
-    assert.deepEqual(parse('READY=1\nX_ZERO_DRAINS=1'), [{ kind: 'ready' }, { kind: 'drains' }]);
+    assert.deepEqual(parse('READY=1\nX_ZERO_DRAINS=1'), [
+      { kind: 'ready' },
+      { kind: 'drains', drains: true },
+    ]);
+    assert.deepEqual(parse('X_ZERO_DRAINS=0'), [{ kind: 'drains', drains: false }]);
   });
 
   it('may have keys that nobody knows', () => {
@@ -37,7 +41,7 @@ describe('a notification', () => {
   it('says nothing with another value than 1', () => {
     assert.deepEqual(parse('READY=0'), []);
     assert.deepEqual(parse('READY=yes'), []);
-    assert.deepEqual(parse('X_ZERO_DRAINS=0'), []);
+    assert.deepEqual(parse('X_ZERO_DRAINS=2'), []);
     assert.deepEqual(parse('WATCHDOG=trigger'), []);
   });
 

@@ -6,9 +6,9 @@ import { drain } from '../../../../src/service/drain/drain.ts';
 import { planOf } from '../../../../src/service/drain/options.ts';
 
 test('what is left out is filled in', () => {
-  assert.deepEqual(planOf({}), { timeoutMs: 25_000, idleMs: 24_000, signal: null });
-  assert.deepEqual(planOf({ timeoutMs: 1000 }), { timeoutMs: 1000, idleMs: 900, signal: null });
-  assert.deepEqual(planOf({ timeoutMs: 0 }), { timeoutMs: 0, idleMs: 0, signal: null });
+  assert.deepEqual(planOf({}), { timeoutMs: 25_000, idleMs: 24_000, signal: null, closes: true });
+  assert.deepEqual(planOf({ timeoutMs: 1000 }), { timeoutMs: 1000, idleMs: 900, signal: null, closes: true });
+  assert.deepEqual(planOf({ timeoutMs: 0 }), { timeoutMs: 0, idleMs: 0, signal: null, closes: true });
   assert.equal(planOf({ timeoutMs: 100, idleMs: 5000 }).idleMs, 100);
 });
 

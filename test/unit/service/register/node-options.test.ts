@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { importToken, withoutToken, withToken } from '../../../../src/service/register/node-options.ts';
+import {
+  importToken,
+  requireToken,
+  withoutToken,
+  withToken,
+} from '../../../../src/service/register/node-options.ts';
 
 const TOKEN = importToken('file:///opt/zero/register.js');
 
@@ -19,6 +24,15 @@ describe('NODE_OPTIONS', () => {
     assert.equal(withoutToken(`-r "a  b" ${TOKEN} --no-warnings`, TOKEN), '-r "a  b" --no-warnings');
     for (const others of ['', '-r  x', `${TOKEN}.other`, `x${TOKEN}`, '--import=file:///other.js'])
       assert.equal(withoutToken(others, TOKEN), others);
+  });
+
+  it('has the path of a module as Node reads it', () => {
+    assert.equal(requireToken('/opt/zero/register.cjs'), '--require=/opt/zero/register.cjs');
+    for (const path of ['/a b/register.cjs', '/a  "b" c/register.cjs', '/a\\b/register.cjs']) {
+      const token = requireToken(path);
+      assert.equal(withoutToken(`--no-warnings ${token} -r x`, token), '--no-warnings -r x');
+    }
+    assert.equal(requireToken('/a "b/\\c.cjs'), '--require="/a \\"b/\\\\c.cjs"');
   });
 
   it('is what it was when the token comes and goes', () => {

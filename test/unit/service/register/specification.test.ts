@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import type { Inspected } from '../../../../src/service/handed/inspect.ts';
-import { readSpecification } from '../../../../src/service/register/specification.ts';
+import type { Inspected } from '../../../../src/service/platform/platform.ts';
+import { permissionProblem } from '../../../../src/service/register/permission.ts';
+import { limitsOf, readSpecification } from '../../../../src/service/register/specification.ts';
 
 const SELF = { pid: 100, ppid: 99 };
 const SYSTEMD = { LISTEN_PID: '100', LISTEN_FDS: '1' };
@@ -43,5 +44,33 @@ describe('what an unchanged program is told', () => {
     assert.deepEqual(zero('soon'), ['SIGQUIT', 25_000]);
     const einhorn = { EINHORN_FD_COUNT: '1', EINHORN_FD_0: '3', EINHORN_MASTER_PID: '99' };
     assert.deepEqual(leaving(einhorn), ['SIGUSR2', 'SIGTERM', 25_000]);
+  });
+});
+
+describe('the time for connections', () => {
+  const limits = (drainTimeout: number, programStops: boolean) =>
+    limitsOf({ claims: [], signals: [], drainTimeout }, programStops);
+
+  it('is shared with a program that stops by itself', () => {
+    assert.deepEqual(limits(28_000, false), { timeoutMs: 28_000, idleMs: 27_000, holdMs: 28_000 });
+    assert.deepEqual(limits(28_000, true), { timeoutMs: 28_000, idleMs: 13_000, holdMs: 14_000 });
+    assert.deepEqual(limits(1_000, true), { timeoutMs: 1_000, idleMs: 450, holdMs: 500 });
+  });
+
+  it('has an end for that program also where the shutdown timeout has none', () => {
+    assert.equal(limits(2 ** 31 - 1, true).holdMs, 25_000);
+  });
+});
+
+describe('the permission model', () => {
+  const under = (environment: Record<string, string>, allowed: boolean) =>
+    permissionProblem(environment, { ...SELF, permission: { has: () => allowed } });
+
+  it('is a problem where it hides sockets that were handed over to this process', () => {
+    assert.match(under(SYSTEMD, false) ?? '', /Add --allow-fs-read=\/proc\//);
+    assert.equal(under(SYSTEMD, true), null);
+    assert.equal(under({}, false), null);
+    assert.equal(under({ ...SYSTEMD, ...ZERO, LISTEN_PID: '1' }, false), null);
+    assert.equal(permissionProblem(SYSTEMD, SELF), null);
   });
 });

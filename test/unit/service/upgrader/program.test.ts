@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type TestContext } from 'node:test';
-import { type Origin, resolveProgram } from '../../../../src/service/upgrader/program.ts';
+import { argumentsAsGiven, type Origin, resolveProgram } from '../../../../src/service/upgrader/program.ts';
 import { temporaryFolder } from '../../../support/temporary.ts';
 
 /** A folder with `bin/app`, which may be executed, and `data`, which may not. */
@@ -69,4 +69,26 @@ test('arguments, environment and directory are those of the start unless they ar
     environment: { A: '1' },
     directory: join(folder, 'bin'),
   });
+});
+
+test('the script is the one on the command line, or else relative to the directory', () => {
+  const self = {
+    argv0: 'node',
+    execArgv: ['--title=x'],
+    argv: ['/usr/bin/node', '/srv/one/app.js', 'a', ''],
+  };
+  const given = (commandLine: string[] | null, directory = '/srv/one') =>
+    argumentsAsGiven(self, directory, commandLine);
+  assert.deepEqual(given(['node', '--title=x', 'app.js', 'a', '']), ['--title=x', 'app.js', 'a', '']);
+  // process.title overwrites the command line (uv_set_process_title).
+  for (const commandLine of [
+    null,
+    ['x', '', '', ''],
+    ['node', '', '', '', ''],
+    ['node', '--title=x', 'app.js', 'b'],
+  ])
+    assert.deepEqual(given(commandLine), ['--title=x', './app.js', 'a', '']);
+  assert.deepEqual(given(null, '/srv'), ['--title=x', './one/app.js', 'a', '']);
+  assert.deepEqual(given(null, '/srv/two'), ['--title=x', '/srv/one/app.js', 'a', '']);
+  assert.deepEqual(argumentsAsGiven({ ...self, argv: ['node'] }, '/', null), ['--title=x']);
 });

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from 'node:fs';
-import { canonicalHost, type Place } from './place.ts';
+import { canonicalHost, type Place } from '../handed/place.ts';
 
 /** A socket as the kernel's tables know it. */
 export interface TableSocket {
@@ -13,9 +13,9 @@ const LISTEN = '0A';
 const ACCEPTS = 0x10000;
 
 /**
- * The listening or datagram socket with this inode, from the tables of this process's network namespace (proc_net(5)); null where none of
- * them has it. TCP's tables list listening sockets first (tcp_seq_start, net/ipv4/tcp_ipv4.c) and are read no further, however many
- * connections there are.
+ * The listening or datagram socket with this inode, from the tables of this process's network namespace
+ * (proc_net(5)); null where none of them has it. TCP's tables list listening sockets first (tcp_seq_start,
+ * net/ipv4/tcp_ipv4.c) and are read no further, however many connections there are.
  */
 export function findSocket(inode: string): TableSocket | null {
   return (

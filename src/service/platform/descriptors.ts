@@ -1,10 +1,8 @@
 import { readlinkSync } from 'node:fs';
-import { findSocket, type TableSocket } from './socket-tables.ts';
+import type { Inspected } from './platform.ts';
+import { findSocket } from './socket-tables.ts';
 
-/** What a descriptor is, as far as a listening or datagram socket is looked for: that, or what it is instead. */
-export type Inspected = { readonly socket: TableSocket } | { readonly problem: string };
-
-/** Looks at a descriptor of this process. */
+/** Looks at a descriptor of this process in /proc. */
 export function inspect(fd: number): Inspected {
   let target: string;
   try {

@@ -1,0 +1,19 @@
+import { fstatSync } from 'node:fs';
+import type { Inspected, Platform } from './platform.ts';
+
+/** Plain Node, for every POSIX system. */
+export const PORTABLE: Platform = {
+  sendDatagram: () => Promise.reject(new Error('datagrams to Unix sockets need Linux')),
+  inspect,
+  commandLine: () => null,
+  controlGroup: () => '',
+};
+
+function inspect(fd: number): Inspected {
+  try {
+    if (!fstatSync(fd).isSocket()) return { problem: 'is no socket' };
+  } catch {
+    return { problem: 'is not open in this process' };
+  }
+  return { socket: { type: null, place: null } };
+}

@@ -1,0 +1,39 @@
+import { deserialize, serialize } from 'node:v8';
+import { UpgradeError } from '../upgrade-error.ts';
+
+/** The longest state, in bytes as the structured clone algorithm writes it. */
+export const MAX_STATE = 16 * 1024 * 1024;
+
+/**
+ * The state as a message carries it; undefined where there is none. Throws INVALID_STATE for what cannot be passed
+ * on.
+ */
+export function encodeState(state: unknown): string | undefined {
+  if (state === undefined) return undefined;
+  const bytes = cloned(state);
+  if (bytes.length > MAX_STATE)
+    throw invalid(`it has ${bytes.length} bytes, and at most ${MAX_STATE} can be passed on`);
+  return bytes.toString('base64');
+}
+
+/** Throws where another version of Node wrote what this one cannot read. */
+export function decodeState(text: string | undefined): unknown {
+  if (text === undefined) return undefined;
+  try {
+    return deserialize(Buffer.from(text, 'base64'));
+  } catch (error) {
+    const { message } = error as Error;
+    throw new Error(`its state cannot be read by Node ${process.version}: ${message}`, { cause: error });
+  }
+}
+
+function cloned(state: unknown): Buffer {
+  try {
+    return serialize(state);
+  } catch (error) {
+    throw invalid((error as Error).message, error);
+  }
+}
+
+const invalid = (why: string, cause?: unknown): UpgradeError =>
+  new UpgradeError('INVALID_STATE', `upgrade: the state cannot be passed to the new process: ${why}`, cause);

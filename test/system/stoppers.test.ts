@@ -1,0 +1,103 @@
+// Programs that stop by themselves, with the libraries that people use for that, under zero and never changed.
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { freeAddress } from '../support/free-address.ts';
+import { PRELOAD } from '../support/handed-program.ts';
+import { type Load, type LoadOptions, startLoad } from '../support/load.ts';
+import { fixture } from '../support/paths.ts';
+import type { Scope } from '../support/temporary.ts';
+import { startZero, type Zero } from '../support/zero.ts';
+import { environmentList } from '../support/zero-config.ts';
+
+const DEADLINE = { timeout: 240_000 };
+
+const PROGRAMS = [
+  'close-with-grace',
+  'terminus',
+  'stoppable',
+  'http-terminator',
+  'express',
+  'nest',
+  'hapi',
+  'closeAndExit',
+  'closeEvent',
+  'afterListening',
+  'cluster',
+];
+
+interface Service {
+  readonly zero: Zero;
+  readonly address: string;
+}
+
+/**
+ * The program, steered as TCP is by default. Its connections are waited for only briefly before it is sent the
+ * signal.
+ */
+async function serve(
+  t: Scope,
+  kind: string,
+  sections: { readonly handover?: object; readonly options?: object } = {},
+): Promise<Service> {
+  const address = await freeAddress();
+  const port = address.split(':')[1] ?? '';
+  const args = [fixture('unchanged/stoppers.cjs'), kind, port];
+  const environment = environmentList({ NODE_OPTIONS: PRELOAD });
+  const zero = startZero(t, {
+    config: {
+      service: {
+        listeners: [{ name: 'http', address }],
+        runtime: { path: process.execPath, args, environment },
+        options: { reload_uptime: '0s', ...sections.options },
+        readiness: { notify: true },
+        handover: { mode: 'auto', settle: '50ms', drain_timeout: '100ms', ...sections.handover },
+      },
+    },
+  });
+  await zero.fact('generation_promoted', { generation: 1 });
+  return { zero, address };
+}
+
+/** Handovers while the load goes on; every generation answers some of it. */
+async function handOver({ zero }: Service, loads: readonly Load[], handovers: number): Promise<void> {
+  for (let generation = 2; generation <= handovers + 1; generation += 1) {
+    await Promise.all(loads.map((load) => load.whenPhaseHas(20)));
+    zero.signal('SIGHUP');
+    await zero.fact('generation_gone', { generation: generation - 1 });
+    for (const load of loads) load.phase(`generation ${generation}`);
+  }
+}
+
+async function assertNothingLost({ zero }: Service, loads: readonly Load[]): Promise<void> {
+  for (const { failed, losses } of await Promise.all(loads.map((load) => load.stop())))
+    assert.deepEqual([failed, losses], [0, []]);
+  assert.deepEqual(zero.log.all('worker_killed'), []);
+}
+
+describe('a program with its own shutdown handler loses no request in 10 handovers', () => {
+  for (const kind of PROGRAMS)
+    it(kind, DEADLINE, async (t) => {
+      const service = await serve(t, kind);
+      const target = service.address;
+      const keptAlive: Partial<LoadOptions> = { connections: 'keep-alive', clients: 32 };
+      const loads = [
+        startLoad(t, { target, clients: 4 }),
+        startLoad(t, { target, ...keptAlive, think: { from: 0, to: 100 } }),
+      ];
+      await handOver(service, loads, 10);
+      await assertNothingLost(service, loads);
+    });
+});
+
+describe('a program that adds its shutdown handler when it listens already', () => {
+  for (const kind of ['afterListening', 'afterReady', 'hapi'])
+    it(`is not sent the signal while requests are under way: ${kind}`, DEADLINE, async (t) => {
+      // A signal that came while they are would cut them off.
+      const sections = { handover: { drain_timeout: '10s' }, options: { shutdown_timeout: '1s' } };
+      const service = await serve(t, kind, sections);
+      const path = (id: string) => `/?wait=1000&id=${id}`;
+      const loads = [startLoad(t, { target: service.address, clients: 16, path })];
+      await handOver(service, loads, 5);
+      await assertNothingLost(service, loads);
+    });
+});
