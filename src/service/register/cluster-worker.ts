@@ -21,8 +21,11 @@ export function lookAfterClusterWorker(specification: Specification): void {
       return place !== null && actual !== null && fit(place, actual) > 0;
     });
   };
+  let draining = false;
   replaceListen((server, args, listen) => {
     if (isHanded(args)) {
+      // The primary has closed the socket. This worker has only just started, and is about to be asked to exit.
+      if (draining) return server;
       watchServer(server);
       servers.add(server);
       shutdown.hold({ finish, onHandler: () => undefined });
@@ -31,6 +34,7 @@ export function lookAfterClusterWorker(specification: Specification): void {
   });
   process.on('internalMessage', (message: DrainMessage | { readonly cmd?: string }) => {
     if (message.cmd !== DRAIN) return;
+    draining = true;
     const { timeoutMs, idleMs } = message as DrainMessage;
     void finishConnections([...servers], { timeoutMs, idleMs }).finally(() =>
       process.send?.({ cmd: DRAINED }),

@@ -1,4 +1,5 @@
 import type { Server } from 'node:net';
+import { constants } from 'node:os';
 import { finishConnections, watchServer } from '../drain/index.ts';
 import type { Claim } from '../handed/claim.ts';
 import { chooseHanded } from '../handed/find-handed.ts';
@@ -72,8 +73,10 @@ export class Servers {
     try {
       found = this.#find(call.wanted);
     } catch (error) {
-      // As Node reports what bind(2) returns.
-      process.nextTick(() => server.emit('error', error));
+      // As Node reports what bind(2) returns. The primary of a cluster takes an error without a number for success, and
+      // stops when its worker leaves (RoundRobinHandle, lib/internal/cluster/round_robin_handle.js).
+      const named = Object.assign(error as Error, { code: 'EADDRINUSE', errno: -constants.errno.EADDRINUSE });
+      process.nextTick(() => server.emit('error', named));
       return server;
     }
     if (found === null) return original.apply(server, args);

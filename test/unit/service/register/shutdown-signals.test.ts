@@ -58,8 +58,11 @@ describe('signals that are held', () => {
     const early: string[] = [];
     process.once(ONE, (signal) => void early.push(signal));
     const { finish, held } = hold(t);
+    // A signal that is awaited keeps no process alive.
+    const alive = setTimeout(() => undefined, 60_000);
     process.kill(process.pid, ONE);
     await held;
+    clearTimeout(alive);
     assert.deepEqual(early, []);
     finish();
     await turn();
