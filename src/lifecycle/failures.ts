@@ -4,7 +4,7 @@ import { demandOf, onDemandFailed } from './demands.ts';
 import type { Effect } from './effects.ts';
 import type { Of } from './events.ts';
 import type { Failure } from './facts.ts';
-import { endHung, generationBehind, isUp, ownWorkers, returnTo, stopGeneration } from './generation.ts';
+import { endHung, generationBehind, isUp, returnTo, stopGeneration } from './generation.ts';
 import { endHandover } from './handover.ts';
 import { hookAfter } from './hooks.ts';
 import { onKillLeftoversFailed } from './remains.ts';
@@ -57,12 +57,13 @@ export function onWorkerExited(context: Context, event: Of<'exited'>): void {
 
 export function onWorkerSpawnFailed(context: Context, event: Of<'spawn_failed'>): void {
   const { state } = context;
-  const starting = generationOf(state, event.generation)?.stage.name === 'starting';
-  const firstStart = starting && event.generation === state.firstGeneration && event.incarnation === 1;
+  const { stage, workers = [] } = generationOf(state, event.generation) ?? {};
+  const isFirst = event.generation === state.firstGeneration && event.incarnation === 1;
+  const firstStart = isFirst && stage?.name === 'starting' && workers[event.worker]?.relief === false;
   const failure = onSpawnFailed(context, event);
   workerFailed(context, event, failure);
   const generation = generationOf(state, event.generation);
-  const runs = ownWorkers(generation).some(({ life }) => life.name === 'up' || life.name === 'spawning');
+  const runs = workers.some(({ life }) => life.name === 'up' || life.name === 'spawning');
   // Nothing runs, so whoever starts the supervisor is there to read why: it is not attempted again.
   if (failure && firstStart && generation && !runs) stopGeneration(context, generation);
 }

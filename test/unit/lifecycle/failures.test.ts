@@ -171,6 +171,31 @@ describe('the first start of several workers', () => {
     assert.equal(story.stage(1), 'serving');
   });
 
+  it('has not failed because a rescue worker could not be started', () => {
+    const restart = {
+      policy: 'never',
+      initial: 1,
+      factor: 1,
+      max: 1,
+      resetAfter: 1,
+      onStall: false,
+    } as const;
+    const story = new Story({ workers: 2, gates: ['notify'], restart });
+    story.reload('first');
+    story.spawned(2);
+    story.exited(1);
+    story.tell({ type: 'lane_queued', lane: 0 });
+    story.tell({
+      type: 'spawn_failed',
+      generation: 1,
+      worker: 2,
+      incarnation: 1,
+      failure: { step: 'spawn', reason: 'EAGAIN', errno: 'EAGAIN' },
+    });
+    assert.equal(story.stage(1), 'starting');
+    assert.deepEqual(story.take('signal'), []);
+  });
+
   it('has failed when none could', () => {
     const story = new Story({ workers: 3 });
     story.reload('first');
