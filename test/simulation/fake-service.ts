@@ -45,6 +45,8 @@ export class FakeService implements Acceptor {
   readonly since: number;
   /** Its main process. */
   process: FakeProcess;
+  /** The pid that it was spawned with. */
+  readonly spawnedPid: number;
   alive = true;
   accepting = false;
   hung = false;
@@ -67,6 +69,7 @@ export class FakeService implements Acceptor {
     this.behaviour = behaviour;
     this.since = context.timers.now;
     this.process = process;
+    this.spawnedPid = process.pid;
     this.#context = context;
     this.#follow(process);
     this.#plan();
