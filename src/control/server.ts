@@ -92,11 +92,11 @@ export async function createControlServer(options: ControlServerOptions): Promis
     // A peer that is gone is no error of ours; without a listener it would end the process.
     socket.on('error', () => {});
     if (!connections.add(socket)) return;
-    const stranger = refusedPeer(socket, permitted);
-    if (stranger !== null) {
-      refused.set(socket, stranger);
-      if (!warned.has(stranger)) warn(`control socket ${path}: ${stranger} tried to connect and was refused`);
-      warned.add(stranger);
+    const refusal = refusedPeer(socket, permitted);
+    if (refusal !== null) {
+      refused.set(socket, refusal);
+      if (!warned.has(refusal)) warn(`control socket ${path}: ${refusal} tried to connect and was refused`);
+      warned.add(refusal);
     }
     parser ??= makeParser(onRequest, refuseRaw);
     void parser.then((there) => {

@@ -11,7 +11,7 @@ export class GroupOrder {
     return this.#members.length;
   }
 
-  get strangers(): number {
+  get foreignSockets(): number {
     return this.#members.filter((member) => member === null).length;
   }
 
@@ -19,7 +19,7 @@ export class GroupOrder {
     this.#members.push(member);
   }
 
-  /** Of several strangers the one that came last; nobody can tell which it was. */
+  /** Of several foreign sockets the one that came last; nobody can tell which it was. */
   leave(member: number | null): void {
     const index = this.#members.lastIndexOf(member);
     if (index === -1) return;

@@ -3,11 +3,12 @@ import { attachReuseport, lockFilter } from '../linux/bpf.ts';
 import { acceptQueue } from '../linux/socket-state.ts';
 import { closeFd, connectSocket, getOption, inodeOf, listenSocket, setOption } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
+import { countForeignSockets, foreignTcpSockets, nameForeignSockets } from './foreign-sockets.ts';
 import { GroupOrder } from './group-order.ts';
 import type { OwnSockets } from './holders.ts';
 import { findIndex, type ProofTarget } from './lane-proof.ts';
 import { LaneQueue } from './lane-queue.ts';
-import type { LaneFault, LanePlan, Lanes, LaneWithQueue, Stranger } from './lanes.ts';
+import type { ForeignSocket, LaneFault, LanePlan, Lanes, LaneWithQueue } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 import { makeProbe, type Probe } from './probe.ts';
 import { type InetSocketAddress, type ProbeHost, probeHost } from './probe-host.ts';
@@ -15,7 +16,6 @@ import { openProbeSocket, probeState } from './probe-socket.ts';
 import type { InetTarget } from './resolve.ts';
 import { parseSourceRange } from './source-range.ts';
 import { type ProbeRoute, steeringProgram } from './steering-program.ts';
-import { groupStrangers, nameStrangers, tcpStrangers } from './strangers.ts';
 import { isSealed, openLane, reservePort, setSeal } from './tcp-lane.ts';
 
 interface Lane extends LaneWithQueue {
@@ -68,7 +68,7 @@ export class LaneGroup implements Lanes {
 
   ensure(count: number): void {
     if (this.#lanes.length > count) return;
-    this.#countStrangers();
+    this.#countForeignSockets();
     while (this.#lanes.length <= count) {
       const fd = openLane(this.#config, this.target, this.#own, this.#lanes.length === 0);
       this.#order.join(this.#lanes.length);
@@ -156,7 +156,7 @@ export class LaneGroup implements Lanes {
   }
 
   faults(): LaneFault[] {
-    this.#countStrangers();
+    this.#countForeignSockets();
     const faults = this.#lanes.flatMap((found, lane): LaneFault[] => {
       if (!isListening(found.fd)) return [{ lane, kind: 'shut_down' }];
       return isSealed(found.fd) ? [] : [{ lane, kind: 'listened_again' }];
@@ -175,8 +175,8 @@ export class LaneGroup implements Lanes {
     return faults;
   }
 
-  strangers(own: OwnSockets): Stranger[] {
-    return nameStrangers(tcpStrangers(this.target, own));
+  foreignSockets(own: OwnSockets): ForeignSocket[] {
+    return nameForeignSockets(foreignTcpSockets(this.target, own));
   }
 
   close(): void {
@@ -263,10 +263,10 @@ export class LaneGroup implements Lanes {
   }
 
   /** Sockets of others that joined the group have an index too, and leave a gap that the last one fills. */
-  #countStrangers(): void {
+  #countForeignSockets(): void {
     if (this.#lanes.length === 0) return;
-    const now = groupStrangers(this.target, this.#own);
-    const before = this.#order.strangers;
+    const now = countForeignSockets(this.target, this.#own);
+    const before = this.#order.foreignSockets;
     for (let count = before; count < now; count += 1) this.#order.join(null);
     for (let count = before; count > now; count -= 1) this.#order.leave(null);
     if (now < before) for (const lane of this.#lanes) lane.proven = false;

@@ -16,10 +16,10 @@ interface OwnConnection {
 const MAX_READINGS = 4;
 
 /**
- * The accept queue of one lane. The kernel counts every connection in the queue, also zero's own: a probe that no process
- * has accepted stays in the queue after zero has closed it. So the queue keeps the client's end of such a probe, closed for
- * sending only. Through this end the kernel reports whether the probe is still in the queue (UNIX_DIAG_PEER of a Unix
- * socket), and as long as the end is open no client can get the port of the probe.
+ * The accept queue of one lane. The kernel counts every connection in the queue, also zero's own: a probe that no
+ * process has accepted stays in the queue after zero has closed it. So the queue keeps the client's end of such a
+ * probe, closed for sending only. Through this end the kernel reports whether the probe is still in the queue
+ * (UNIX_DIAG_PEER of a Unix socket), and as long as the end is open no client can get the port of the probe.
  */
 export class LaneQueue {
   readonly #length: () => number;

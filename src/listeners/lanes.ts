@@ -15,7 +15,7 @@ export interface LanePlan {
 }
 
 /** A socket that listens on a steered address and is nobody's lane. */
-export interface Stranger {
+export interface ForeignSocket {
   readonly inode: number;
   /** Null where the kernel does not tell it. */
   readonly uid: number | null;
@@ -71,7 +71,7 @@ export interface Lanes {
   prepare(lane: number): void;
   /** Finds what services did to the lanes since the last look, and mends it. Throws ListenerError. */
   faults(): LaneFault[];
-  strangers(own: OwnSockets): Stranger[];
+  foreignSockets(own: OwnSockets): ForeignSocket[];
   /** Closes every socket. */
   close(): void;
 }

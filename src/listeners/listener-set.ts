@@ -7,7 +7,7 @@ import { LaneWatches } from './lane-watches.ts';
 import type { Lanes } from './lanes.ts';
 import { ListenerError } from './listener-error.ts';
 import { type Hold, ListenerPool } from './listener-pool.ts';
-import type { Acquired, ListenerSnapshot, Listeners, NamedFault, NamedStranger } from './listeners.ts';
+import type { Acquired, ListenerSnapshot, Listeners, NamedFault, NamedForeignSocket } from './listeners.ts';
 import { deferAccept } from './options.ts';
 import type { Probe } from './probe.ts';
 import type { Lookup } from './resolve.ts';
@@ -121,9 +121,9 @@ export class ListenerSet implements Listeners {
     }
   }
 
-  strangers(): NamedStranger[] {
+  foreignSockets(): NamedForeignSocket[] {
     return [...this.#pool.sockets].flatMap(({ bound: { lanes }, config: { name } }) =>
-      (lanes?.strangers(this.#pool.nameOf) ?? []).map((stranger) => ({ listener: name, ...stranger })),
+      (lanes?.foreignSockets(this.#pool.nameOf) ?? []).map((foreign) => ({ listener: name, ...foreign })),
     );
   }
 

@@ -1,7 +1,7 @@
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
-import type { LaneFault, LaneSocket, Stranger } from './lanes.ts';
+import type { ForeignSocket, LaneFault, LaneSocket } from './lanes.ts';
 import type { Probe } from './probe.ts';
 
 /** One listener as a generation is given it. */
@@ -12,10 +12,11 @@ export interface AcquiredListener {
   /** Whether each generation has lanes of its own, and is steered to. */
   readonly steered: boolean;
   /**
-   * The descriptor to give to a worker on this lane; of a shared listener always the same. The lane is this acquisition's from now on, and
-   * whoever has the descriptor cannot change where connections go. Throws ListenerError.
-   * @param first the first lane of its generation, whose socket all of its workers have where the listener is a Unix one; left out for a
-   * worker that is there for what another generation left
+   * The descriptor to give to a worker on this lane; of a shared listener always the same. The lane is this
+   * acquisition's from now on, and a holder of the descriptor cannot change where connections go. Throws
+   * ListenerError.
+   * @param first the first lane of its generation, whose socket all of its workers have where the listener is a Unix
+   * one; left out for a worker that is there for what another generation left
    */
   fdOf(lane: number, first?: number): number;
   /** The descriptor's number in the service: socket_fd of the config. */
@@ -30,7 +31,10 @@ export interface AcquiredListener {
 /** The listeners of one config, held until `release`. */
 export interface Acquired {
   readonly listeners: readonly AcquiredListener[];
-  /** Lets go of the listeners: those that nobody else has acquired are closed. A second call does nothing. Never throws. */
+  /**
+   * Lets go of the listeners: those that nobody else has acquired are closed. A second call does nothing. Never
+   * throws.
+   */
   release(): void;
 }
 
@@ -42,26 +46,30 @@ export interface ListenerSnapshot {
   readonly address: SocketAddress;
   readonly inode: number;
   readonly fd: number;
-  /** The sockets of a steered listener in the order of their lanes, and one more at the end of a TCP one; empty for a shared one. */
+  /**
+   * The sockets of a steered listener in the order of their lanes, and one more at the end of a TCP one; empty for a
+   * shared one.
+   */
   readonly lanes: readonly LaneSocket[];
 }
 
-export type NamedStranger = Stranger & { readonly listener: string };
+export type NamedForeignSocket = ForeignSocket & { readonly listener: string };
 export type NamedFault = LaneFault & { readonly listener: string };
 
 /** The listening sockets as a running service uses them. ListenerSet implements this interface with real sockets. */
 export interface Listeners {
   /**
-   * Calls listen(2) again with the configured backlog, and sets TCP_DEFER_ACCEPT where the config asks for it: a service
-   * that calls listen(2) changes the backlog of the socket, which it shares with the supervisor. Does nothing once
-   * `acquired` is released. Throws ListenerError.
+   * Calls listen(2) again with the configured backlog, and sets TCP_DEFER_ACCEPT where the config asks for it: a
+   * service that calls listen(2) changes the backlog of the socket, which it shares with the supervisor. Does nothing
+   * once `acquired` is released. Throws ListenerError.
    * @param lanes of a steered listener: the lanes whose workers are ready; default: all lanes of this acquisition
    */
   relisten(acquired: Acquired, lanes?: readonly number[]): void;
 
   /**
-   * From now on the new connections of every steered listener go to these lanes. A Unix listener uses the first main lane.
-   * A lane whose generation does not have a listener is left out for that listener (lane-plan.ts). Throws ListenerError.
+   * From now on the new connections of every steered listener go to these lanes. A Unix listener uses the first main
+   * lane. A lane whose generation does not have a listener is left out for that listener (lane-plan.ts). Throws
+   * ListenerError.
    */
   steer(steering: Steering): void;
 
@@ -72,14 +80,14 @@ export interface Listeners {
   openProbe(acquired: Acquired, listener: string, lane: number): Probe;
 
   /**
-   * Calls back once per steered listener when a client's connection waits in the lane's queue, at once if one waits already.
-   * A new watch is called back again. Uses epoll; nothing is polled. Throws SystemError (ENOMEM, ENOSPC).
+   * Calls back once per steered listener when a client's connection waits in the lane's queue, at once if one waits
+   * already. A new watch is called back again. Uses epoll; nothing is polled. Throws SystemError (ENOMEM, ENOSPC).
    */
   watchLane(lane: number, onQueued: () => void): { close(): void };
 
   /**
-   * The number of clients' connections that wait in the queues of a lane, over all steered listeners. Test connections of
-   * `openProbe` do not count, open or closed. Throws SystemError.
+   * The number of clients' connections that wait in the queues of a lane, over all steered listeners. Test
+   * connections of `openProbe` do not count, open or closed. Throws SystemError.
    */
   queued(lane: number): number;
 
@@ -93,7 +101,7 @@ export interface Listeners {
   prepareLanes(wanted: readonly number[]): Generator<void, void, void>;
 
   /** The foreign sockets that listen on a steered address. Throws SystemError. */
-  strangers(): NamedStranger[];
+  foreignSockets(): NamedForeignSocket[];
 
   /** Every socket that is held now. */
   snapshot(): ListenerSnapshot[];

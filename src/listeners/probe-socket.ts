@@ -30,8 +30,8 @@ export function isConnected(fd: number): boolean {
 }
 
 /**
- * Where the probe is: whether the service has accepted it, by the state of the service's end (`remote` to `local`). connect(2) proves nothing, and the
- * length of the accept queue does not tell whose connection is in it.
+ * Where the probe is: whether the service has accepted it, by the state of the service's end (`remote` to `local`).
+ * connect(2) proves nothing, and the length of the accept queue does not tell whose connection is in it.
  * @param laneIsSound whether the lane is still the one that the probe was sent to
  */
 export function probeState(

@@ -6,8 +6,8 @@ import { duplicateAbove } from '../linux/sockets.ts';
 export type ProbeState = 'waiting' | 'accepted' | 'gone';
 
 /**
- * The same in the kernel's terms. `connecting`: not in the accept queue yet, because the handshake is not complete or the queue is full.
- * `queued`: in the accept queue.
+ * The same in the kernel's terms. `connecting`: not in the accept queue yet, because the handshake is not complete or
+ * the queue is full. `queued`: in the accept queue.
  */
 export type ConnectionState = 'connecting' | 'queued' | 'accepted' | 'gone';
 

@@ -7,7 +7,7 @@ import { closeFd, connectSocket, inodeOf, openSocket } from '../linux/sockets.ts
 import { explainFailure } from './explain.ts';
 import type { OwnSockets } from './holders.ts';
 import { LaneQueue } from './lane-queue.ts';
-import type { LaneFault, LanePlan, Lanes, LaneWithQueue, Stranger } from './lanes.ts';
+import type { ForeignSocket, LaneFault, LanePlan, Lanes, LaneWithQueue } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 import { type ConnectionState, makeProbe, type Probe } from './probe.ts';
 import { clearStalePath } from './stale-path.ts';
@@ -34,7 +34,7 @@ export class UnixLanes implements Lanes {
   readonly #taken: LaneFault[] = [];
   readonly #hungUp = new Set<number>();
   /** Sockets of others that were found under the public name. */
-  readonly #strangers = new Set<number>();
+  readonly #foreignSockets = new Set<number>();
   /** Which lane stands for which: those of one generation for its first. */
   readonly #firsts = new Map<number, number>();
   #published = 0;
@@ -147,11 +147,11 @@ export class UnixLanes implements Lanes {
     return faults;
   }
 
-  strangers(own: OwnSockets): Stranger[] {
+  foreignSockets(own: OwnSockets): ForeignSocket[] {
     this.#restore();
-    for (const inode of this.#strangers)
-      if (unixSocket(inode)?.listening !== true) this.#strangers.delete(inode);
-    return [...this.#strangers]
+    for (const inode of this.#foreignSockets)
+      if (unixSocket(inode)?.listening !== true) this.#foreignSockets.delete(inode);
+    return [...this.#foreignSockets]
       .filter((inode) => own(inode) === null)
       .map((inode) => ({ inode, uid: null, holder: holderOf(inode) }));
   }
@@ -205,17 +205,17 @@ export class UnixLanes implements Lanes {
     const lane = this.#lanes[this.#published];
     if (lane === undefined) return;
     if (!isFile(this.path, lane.file)) {
-      this.#noteStranger();
+      this.#noteForeignSocket();
       this.#taken.push({ lane: this.#published, kind: 'name_taken' });
       this.#publish(this.#published);
     }
     for (const { file, names } of this.#lanes) restoreNames(file, [names.kept, names.bound]);
   }
 
-  #noteStranger(): void {
+  #noteForeignSocket(): void {
     if (lstatSync(this.path, { throwIfNoEntry: false })?.isSocket() !== true) return;
     for (const { inode } of unixSocketsAt(this.path))
-      if (this.#own(inode) === null) this.#strangers.add(inode);
+      if (this.#own(inode) === null) this.#foreignSockets.add(inode);
   }
 
   #standsFor(lane: number): number {

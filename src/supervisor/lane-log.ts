@@ -1,6 +1,6 @@
 import type { Fact } from '../lifecycle/facts.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
-import type { NamedFault, NamedStranger } from '../listeners/listeners.ts';
+import type { NamedFault, NamedForeignSocket } from '../listeners/listeners.ts';
 
 /** Says what services do to the lanes, and who else listens on a steered address: each once. */
 export class LaneLog {
@@ -39,10 +39,10 @@ export class LaneLog {
 
   #lookNow(): void {
     this.#say(this.#listeners.laneFaults());
-    for (const stranger of this.#listeners.strangers()) {
-      if (this.#known.has(stranger.inode)) continue;
-      this.#known.add(stranger.inode);
-      this.#warn(describeStranger(stranger));
+    for (const foreign of this.#listeners.foreignSockets()) {
+      if (this.#known.has(foreign.inode)) continue;
+      this.#known.add(foreign.inode);
+      this.#warn(describeForeignSocket(foreign));
     }
   }
 
@@ -62,7 +62,7 @@ function describeFault({ listener, lane, kind }: NamedFault): string {
   return `listener ${listener}: lane ${lane} was ${what} by the service; it works again, what waited in its queue is lost`;
 }
 
-function describeStranger({ listener, uid, holder }: NamedStranger): string {
+function describeForeignSocket({ listener, uid, holder }: NamedForeignSocket): string {
   const who = holder ? `pid ${holder.pid} (${holder.command})` : `a process of uid ${uid ?? 'unknown'}`;
   return `listener ${listener}: ${who} listens on its address with a socket of its own: steering stays right, but what goes there is not steered`;
 }

@@ -154,8 +154,8 @@ export class WorkerProcess {
   /** Why it is not ready yet, as far as its gates know. */
   reasons(): readonly string[] {
     if (this.#gates.waiting().length === 0) return this.#reasons;
-    const stranger = this.#ownSocket();
-    const known = stranger === null ? [] : [stranger];
+    const problem = this.#ownSocket();
+    const known = problem === null ? [] : [problem];
     return this.#gates
       .waiting()
       .flatMap(({ gate, reason }) => (reason ? [`${gate}: ${reason}`] : []))
@@ -213,9 +213,9 @@ export class WorkerProcess {
 
   /** A service that accepts, but not only from its descriptor, would get connections that nobody steers. */
   #gatePassed(gate: string): void {
-    const stranger = gate === 'accept' ? this.#ownSocket() : null;
-    if (stranger === null) this.#context.post({ type: 'gate_passed', ...this.key, gate });
-    else this.#context.post({ type: 'gate_failed', ...this.key, gate, reason: stranger });
+    const problem = gate === 'accept' ? this.#ownSocket() : null;
+    if (problem === null) this.#context.post({ type: 'gate_passed', ...this.key, gate });
+    else this.#context.post({ type: 'gate_failed', ...this.key, gate, reason: problem });
   }
 
   /** Says which socket the service has opened on a steered address by itself, or why nobody can tell; null for none. */
@@ -229,10 +229,10 @@ export class WorkerProcess {
   }
 
   #findOwnSocket(): string | null {
-    const strangers = this.#context.listeners.strangers();
-    if (strangers.length === 0) return null;
+    const foreignSockets = this.#context.listeners.foreignSockets();
+    if (foreignSockets.length === 0) return null;
     const members = new Set([this.pid, ...sessionMembers(this.#context.kernel, this.session)]);
-    const own = strangers.find(({ holder }) => holder !== null && members.has(holder.pid));
+    const own = foreignSockets.find(({ holder }) => holder !== null && members.has(holder.pid));
     return own === undefined
       ? null
       : `it opened a socket of its own on the address of listener ${own.listener} instead of taking its descriptor`;

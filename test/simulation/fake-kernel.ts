@@ -54,8 +54,8 @@ const NO_USAGE: Reaped['usage'] = {
 };
 
 /**
- * A kernel in memory, as far as supervising processes needs one. Nothing happens by itself: the world forks, signals
- * and ends processes, and delivers what the supervisor is to notice.
+ * A kernel in memory, as far as supervising processes needs one. The kernel does nothing on its own: the world forks,
+ * signals and ends processes, and delivers what the supervisor is to notice.
  */
 export class FakeKernel implements Kernel {
   readonly pid: number;

@@ -1,7 +1,12 @@
 import type { ListenerConfig } from '../../src/config/index.ts';
 import type { Steering } from '../../src/lifecycle/steering.ts';
 import type { SocketAddress } from '../../src/linux/sockaddr.ts';
-import type { Acquired, ListenerSnapshot, Listeners, NamedStranger } from '../../src/listeners/listeners.ts';
+import type {
+  Acquired,
+  ListenerSnapshot,
+  Listeners,
+  NamedForeignSocket,
+} from '../../src/listeners/listeners.ts';
 import type { Probe } from '../../src/listeners/probe.ts';
 import { type Faults, listenerError } from './faults.ts';
 import { LISTENERS, type Network } from './network.ts';
@@ -31,7 +36,7 @@ export class FakeListeners implements Listeners {
   /** Test connections that are open. */
   probes = 0;
   /** Sockets on steered addresses that are no lanes. */
-  foreign: readonly NamedStranger[] = [];
+  foreign: readonly NamedForeignSocket[] = [];
   /** The last steering change was performed by every listener. */
   isSteered = true;
   /**
@@ -173,8 +178,8 @@ export class FakeListeners implements Listeners {
     }
   }
 
-  strangers(): NamedStranger[] {
-    this.#faults?.check('strangers', 'sock_diag');
+  foreignSockets(): NamedForeignSocket[] {
+    this.#faults?.check('foreignSockets', 'sock_diag');
     return [...this.foreign];
   }
 

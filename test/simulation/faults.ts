@@ -12,7 +12,7 @@ export type FaultyCall =
   | 'watchLane'
   | 'queued'
   | 'prepareLanes'
-  | 'strangers'
+  | 'foreignSockets'
   | 'fdOf'
   | 'prepare'
   | 'readConnections'
@@ -44,7 +44,7 @@ const ERRNOS: { readonly [C in FaultyCall]?: Errnos } = {
   watchLane: ['ENOMEM', 'ENOSPC'],
   queued: ['ENOMEM', 'EMFILE'],
   prepareLanes: ['EMFILE', 'ENOMEM'],
-  strangers: ['ENOMEM'],
+  foreignSockets: ['ENOMEM'],
   fdOf: ['EMFILE', 'ENFILE'],
   prepare: ['EMFILE', 'ENOMEM'],
   readConnections: ['ENOMEM'],

@@ -51,7 +51,10 @@ export function checkEnd(world: World): void {
   assert.equal(world.listeners.held, world.state.generations.length);
 }
 
-/** A start that failed was to be undone, and a defect kept SIGKILL from the process, which may have named a successor since. */
+/**
+ * A start that failed was to be undone, and a defect kept SIGKILL from the process, which may have named a successor
+ * since.
+ */
 function wasLost({ books, faults }: World, service: FakeService): boolean {
   return !books.spawned.has(nameOf(service)) && faults.spared.has(service.spawnedPid);
 }

@@ -111,7 +111,7 @@ export function noQueueWithoutSomebody(world: World): void {
 
 /** A lane is used again only when nothing can come into it any more and nothing waits in it. */
 export function lanesAreUsedAgainInTime(world: World, before: State, effects: readonly Effect[]): void {
-  // Where nobody is left, what comes has gone to these all the time, and waits for whoever is started there.
+  // Where no worker is left, new connections kept arriving at these lanes, and wait for their next worker.
   const orphaned = before.incumbent === null ? (before.demands.steering?.main ?? []) : [];
   for (const effect of effects) {
     if (effect.type !== 'spawn' || effect.relief || effect.incarnation !== 1) continue;

@@ -84,7 +84,7 @@ export function toldToStopInTime(
   }
 }
 
-/** Who said that it drains by itself is told to stop as soon as the handshakes under way have settled. */
+/** A generation that drains its own connections is asked to stop once the handshakes in progress have settled. */
 export function nobodyWaitsForWhoDrains(world: World): void {
   for (const { id, stage, settings } of world.state.generations) {
     if (stage.name !== 'retiring') continue;
@@ -104,7 +104,11 @@ export function nobodyWaitsForWhoDrains(world: World): void {
         !world.books.exited.has(nameOf(process)) &&
         !world.books.asked.has(nameOf(process)),
     );
-    assert.equal(waiting?.pid, undefined, `generation ${id} drains by itself and was waited for`);
+    assert.equal(
+      waiting?.pid,
+      undefined,
+      `generation ${id} drains its own connections, and zero waited for them`,
+    );
   }
 }
 

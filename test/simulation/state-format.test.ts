@@ -25,8 +25,9 @@ function documentOf(state: State): Document {
 }
 
 /**
- * What the document leaves out: demands follow from the rest of the state, and are sent again by a supervisor that recovers. The output of
- * workers and the stack of an exception are in the log. `down` is found when the verdict is delivered. A state with `exit` is not written.
+ * What the document leaves out: demands follow from the rest of the state, and are sent again by a supervisor that
+ * recovers. The output of workers and the stack of an exception are in the log. `down` is found when the verdict is
+ * delivered. A state with `exit` is not written.
  */
 const LEFT_OUT = [
   /^demands\.(attend|drain|stalls|verify|prepare)\b/,

@@ -25,10 +25,10 @@ export async function refuseWorker(): Promise<UpgradeError | null> {
  * A server that was opened behind the library's back: the new process would find its address taken. Null where there is none. One that asked for
  * any free port is in nobody's way. The answer is as good as what Node knows: a server that was unref'ed is not seen.
  */
-export function refuseStrangers(known: ReadonlySet<object>): UpgradeError | null {
-  const strangers = listeningServers().filter(({ server, anyPort }) => !anyPort && !known.has(server));
-  if (strangers.length === 0) return null;
-  const addresses = strangers.map(({ address }) => address).join(', ');
+export function refuseForeignServers(known: ReadonlySet<object>): UpgradeError | null {
+  const foreign = listeningServers().filter(({ server, anyPort }) => !anyPort && !known.has(server));
+  if (foreign.length === 0) return null;
+  const addresses = foreign.map(({ address }) => address).join(', ');
   return new UpgradeError(
     'NOT_SUPPORTED',
     `upgrade: ${addresses} was not opened by upgrader.listen(), so that the new process would find it taken: open it that way, or close it first`,

@@ -22,7 +22,7 @@ import type { UpgradeReport } from './report.ts';
 import { Sockets } from './sockets.ts';
 import { refuseSocket, refuseUpgrade, type Stage, stopped } from './stage.ts';
 import { encodeState } from './state.ts';
-import { refuseForever, refuseStrangers, refuseWorker } from './support.ts';
+import { refuseForeignServers, refuseForever, refuseWorker } from './support.ts';
 
 /** `superseded`: a new process has taken over. `stopped`: `stop()` was called. */
 export type ExitReason = 'superseded' | 'stopped';
@@ -221,7 +221,7 @@ export class ServiceUpgrader implements Upgrader {
 
   async #prepare(options: UpgradeOptions): Promise<Omit<Prepared, 'state'>> {
     await this.#sockets.settled();
-    const refused = (await refuseWorker()) ?? refuseStrangers(new Set(this.#sockets.open));
+    const refused = (await refuseWorker()) ?? refuseForeignServers(new Set(this.#sockets.open));
     if (refused !== null) throw refused;
     try {
       return { program: resolveProgram(this.#origin, options), descriptors: this.#table.toHandOn() };

@@ -26,9 +26,9 @@ test('the last one takes the place of one that leaves', () => {
   assert.equal(order.size, 3);
 });
 
-test('a stranger has an index as well', () => {
+test('a foreign socket has an index as well', () => {
   const order = groupOf(0, null, 1);
-  assert.equal(order.strangers, 1);
+  assert.equal(order.foreignSockets, 1);
   order.leave(null);
   assert.deepEqual(indices(order, 0, 1), [0, 1]);
 });

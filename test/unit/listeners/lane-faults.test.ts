@@ -137,29 +137,29 @@ test('after a hang-up that was mended the next one is told too', async (t) => {
 
 test('a program that opens its own socket on the address is listed, and gets nothing', async (t) => {
   const { set, http } = await steered(t);
-  assert.deepEqual(set.strangers(), []);
+  assert.deepEqual(set.foreignSockets(), []);
   const fd = keepOpen(t, intrude(portOf(http)));
-  const [stranger, ...others] = set.strangers();
+  const [foreign, ...others] = set.foreignSockets();
   assert.deepEqual(others, []);
-  assert.equal(stranger?.listener, 'http');
-  assert.equal(stranger?.inode, inodeOf(fd));
-  assert.equal(stranger?.uid, process.geteuid?.());
-  assert.equal(stranger?.holder?.pid, process.pid);
+  assert.equal(foreign?.listener, 'http');
+  assert.equal(foreign?.inode, inodeOf(fd));
+  assert.equal(foreign?.uid, process.geteuid?.());
+  assert.equal(foreign?.holder?.pid, process.pid);
   set.steer(to([2]));
   assert.deepEqual(tally(http, [2], 50), [50]);
 });
 
-test('lanes that join after a stranger, and the stranger leaves', async (t) => {
+test('lanes that join after a foreign socket, and the foreign socket leaves', async (t) => {
   const { set, http } = await steered(t, 2);
-  const strangers = [intrude(portOf(http)), intrude(portOf(http))];
+  const foreignSockets = [intrude(portOf(http)), intrude(portOf(http))];
   set.ensureLanes(5);
   for (const lane of [4, 3, 2]) {
     set.steer(to([lane]));
     assert.deepEqual(tally(http, [lane], 20), [20]);
   }
-  for (const fd of strangers) closeFd(fd);
+  for (const fd of foreignSockets) closeFd(fd);
   assert.deepEqual(set.laneFaults(), []);
-  assert.deepEqual(set.strangers(), []);
+  assert.deepEqual(set.foreignSockets(), []);
   for (const lane of [4, 3, 2]) {
     set.steer(to([lane]));
     drain(http, [2, 3, 4]);
@@ -167,11 +167,11 @@ test('lanes that join after a stranger, and the stranger leaves', async (t) => {
   }
 });
 
-test('a stranger on the wildcard or on the other family of a dual-stack listener', async (t) => {
+test('a foreign socket on the wildcard or on the other family of a dual-stack listener', async (t) => {
   const { set, http } = await steered(t, 2, ':0');
   const fd = keepOpen(t, intrude(portOf(http), '127.0.0.1'));
   assert.deepEqual(
-    set.strangers().map(({ inode }) => inode),
+    set.foreignSockets().map(({ inode }) => inode),
     [inodeOf(fd)],
   );
 });

@@ -157,7 +157,7 @@ test('what a proof and a probe cost', async (t) => {
   const opened = performance.now();
   for (let look = 0; look < 1000; look += 1) probe.accepted();
   const looked = performance.now();
-  for (let look = 0; look < 100; look += 1) set.strangers();
+  for (let look = 0; look < 100; look += 1) set.foreignSockets();
   const listed = performance.now();
   set.laneFaults();
   const checked = performance.now();
@@ -165,7 +165,7 @@ test('what a proof and a probe cost', async (t) => {
   const ms = (value: number) => value.toFixed(3);
   t.diagnostic(
     `bind 32 lanes ${ms(bound - begin)} ms; prove ${ms((proved - bound) / 32)} a lane; steer ${ms((steeredAt - proved) / 32)}; ` +
-      `probe ${ms(opened - steeredAt)}; look ${ms((looked - opened) / 1000)}; strangers ${ms((listed - looked) / 100)}; faults ${ms(checked - listed)}`,
+      `probe ${ms(opened - steeredAt)}; look ${ms((looked - opened) / 1000)}; foreignSockets ${ms((listed - looked) / 100)}; faults ${ms(checked - listed)}`,
   );
   const { local, remote } = probe;
   assert.ok(local.family === 'inet' && remote.family === 'inet');

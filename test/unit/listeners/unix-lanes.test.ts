@@ -197,7 +197,7 @@ test('a service that binds the public name itself loses it and is named', async 
   listenSocket(own, 5);
   assert.deepEqual(set.laneFaults(), [{ listener: 'app', lane: 0, kind: 'name_taken' }]);
   assert.deepEqual(
-    set.strangers().map(({ listener, inode, holder }) => ({ listener, inode, pid: holder?.pid })),
+    set.foreignSockets().map(({ listener, inode, holder }) => ({ listener, inode, pid: holder?.pid })),
     [{ listener: 'app', inode: inodeOf(own), pid: process.pid }],
   );
   assert.equal(laneOf(app, path, [0, 1, 2]), 0);

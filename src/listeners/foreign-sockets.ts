@@ -1,22 +1,27 @@
 import { holderOf, listenersOn, type TcpListener } from '../linux/sock_diag.ts';
 import type { OwnSockets } from './holders.ts';
-import type { Stranger } from './lanes.ts';
+import type { ForeignSocket } from './lanes.ts';
 import type { InetTarget } from './resolve.ts';
 
 /** Sockets of others that listen on the address, or on one that shares connections with it. Throws SystemError. */
-export function tcpStrangers(target: InetTarget, own: OwnSockets): TcpListener[] {
+export function foreignTcpSockets(target: InetTarget, own: OwnSockets): TcpListener[] {
   return listenersOn(target.address.port).filter(
     (listener) => own(listener.inode) === null && meets(target, listener.address),
   );
 }
 
-/** How many of them are in the reuseport group: only sockets of the very same address are (inet_reuseport_add_sock, inet_hashtables.c). */
-export function groupStrangers(target: InetTarget, own: OwnSockets): number {
-  return tcpStrangers(target, own).filter(({ address }) => isSameAddress(target, address)).length;
+/**
+ * How many of them are in the reuseport group: only sockets of the very same address are (inet_reuseport_add_sock,
+ * inet_hashtables.c).
+ */
+export function countForeignSockets(target: InetTarget, own: OwnSockets): number {
+  return foreignTcpSockets(target, own).filter(({ address }) => isSameAddress(target, address)).length;
 }
 
 /** With the process that has each open, found by a look through /proc. */
-export function nameStrangers(sockets: readonly { inode: number; uid: number | null }[]): Stranger[] {
+export function nameForeignSockets(
+  sockets: readonly { inode: number; uid: number | null }[],
+): ForeignSocket[] {
   return sockets.map(({ inode, uid }) => ({ inode, uid, holder: holderOf(inode) }));
 }
 
@@ -25,8 +30,8 @@ function isSameAddress({ address }: InetTarget, other: TcpListener['address']): 
 }
 
 /**
- * Of a dual-stack listener, IPv4 clients go to a socket of IPv4 on the same port if there is one (compute_score in inet_hashtables.c); the
- * other way round a socket of IPv6 takes nothing from one of IPv4.
+ * Of a dual-stack listener, IPv4 clients go to a socket of IPv4 on the same port if there is one (compute_score in
+ * inet_hashtables.c); the other way round a socket of IPv6 takes nothing from one of IPv4.
  */
 function meets(target: InetTarget, other: TcpListener['address']): boolean {
   const { address, ipv6Only } = target;
