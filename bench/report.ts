@@ -23,6 +23,8 @@ export function writeResult({ name, about }: Measure, machine: Machine, figures:
   writeFileSync(join(RESULTS, `${name}.json`), `${JSON.stringify(result, rounded, 1)}\n`);
 }
 
+const WIDTH = 120;
+
 /** Writes docs/benchmarks.md from all results that are kept. */
 export function writeTable(measures: readonly Measure[]): void {
   const names = measures
@@ -41,10 +43,24 @@ export function writeTable(measures: readonly Measure[]): void {
     '',
     '## What is measured, and where',
     '',
-    ...results.flatMap(({ name, about, machine }) => [`- **${name}**: ${about} On ${machineText(machine)}.`]),
+    ...results.flatMap(({ name, about, machine }) =>
+      folded(`- **${name}**: ${about} On ${machineText(machine)}.`),
+    ),
     '',
   ];
   writeFileSync(TABLE, lines.join('\n'));
+}
+
+/** A list item in lines of at most 120 columns, the width of the project's prose. */
+function folded(item: string): string[] {
+  const lines = [''];
+  for (const word of item.split(' ')) {
+    const last = lines.at(-1) ?? '';
+    if (last === '') lines[lines.length - 1] = word;
+    else if (last.length + 1 + word.length <= WIDTH) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(`  ${word}`);
+  }
+  return lines;
 }
 
 function row(figure: Figure, date: string): string {

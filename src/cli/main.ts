@@ -2,8 +2,9 @@
 const FAILED = 1;
 
 /**
- * Starts a supervisor for `zero` and `zero run`, with or without `--config FILE`. The argument parser is not loaded, because the time to
- * the service's first instruction is limited: commander adds 0.15 x `node -e 0`, see docs/decisions/0001. null for other arguments.
+ * Starts a supervisor for `zero` and `zero run`, with or without `--config FILE`. The argument parser is not loaded,
+ * because the time to the service's first instruction is limited: commander adds 0.15 x `node -e 0`, see
+ * docs/decisions/0001. null for other arguments.
  */
 async function plainStart(argv: readonly string[]): Promise<number | null> {
   const [first, ...rest] = argv;

@@ -29,7 +29,9 @@ export const MAX_ANSWER = 8 * 1024 * 1024;
 /** Codes of a supervisor that did not understand the request. */
 const NOT_UNDERSTOOD: ReadonlySet<string> = new Set(['bad_request', 'not_found', 'method_not_allowed']);
 
-/** Sends one request. Resolves with the head of its answer; rejects with ClientError, or with the reason of `signal`. */
+/**
+ * Sends one request. Resolves with the head of its answer; rejects with ClientError, or with the reason of `signal`.
+ */
 export function exchange(options: Exchange): Promise<Answer> {
   const { path, patience, command, method, route, fields, signal } = options;
   const body = JSON.stringify(fields);

@@ -2,10 +2,10 @@ import * as z from 'zod/mini';
 
 /*
  * The agreement of both ends of the control socket: one HTTP request a connection, JSON bodies. Documents of one
- * version only ever grow, and a reader ignores fields that it does not know. A request is strict: a supervisor refuses a
- * field that it does not know, because without that field it would do something else than the operator asked for. So a
- * command sends a field that was added later only when the operator asked for it. `/v1` in the paths stays: the version
- * is in the header, see version.ts.
+ * version only ever grow, and a reader ignores fields that it does not know. A request is strict: a supervisor
+ * refuses a field that it does not know, because without that field it would do something else than the operator
+ * asked for. So a command sends a field that was added later only when the operator asked for it. `/v1` in the paths
+ * stays: the version is in the header, see version.ts.
  */
 
 export type * from './documents.ts';

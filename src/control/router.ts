@@ -114,7 +114,7 @@ function wrongRequest(error: z.core.$ZodError): RequestError {
   const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
   const field = [...issue.path, ...(unknown === undefined ? [] : [unknown])].join('.');
   if (field === '') return new RequestError('bad_request', 'the body is no JSON object');
-  const problem = unknown === undefined ? `${field}: ${explain(issue)}` : `${field}: there is no such field`;
+  const problem = unknown === undefined ? `${field}: ${explain(issue)}` : `${field}: unknown field`;
   return new RequestError('bad_request', problem, field);
 }
 

@@ -1,11 +1,12 @@
 /*
- * How a command and a supervisor of different releases find out whether they understand each other. Each request and each answer has the
- * header `Zero-Protocol`. These headers never change, whatever else does: they have to be read across all versions.
+ * How a command and a supervisor of different releases find out whether they understand each other. Each request and
+ * each answer has the header `Zero-Protocol`. These headers never change, whatever else does: they have to be read
+ * across all versions.
  */
 
 /**
- * The version of the control protocol. It grows when a part of the version before is deprecated or removed (docs/reference/formats.md).
- * What is added without a change of meaning needs no new version.
+ * The version of the control protocol. It grows when a part of the version before is deprecated or removed
+ * (docs/reference/formats.md). What is added without a change of meaning needs no new version.
  */
 export const PROTOCOL = 1;
 

@@ -26,7 +26,10 @@ const sync = promisify(fs.fsync);
 export interface HistoryFileOptions {
   /** Milliseconds of the wall clock. */
   readonly clock: () => number;
-  /** Called once when the file cannot be written. Lines are kept in memory then, and written with the next one or by `retry`. */
+  /**
+   * Called once when the file cannot be written. Lines are kept in memory then, and written with the next one or by
+   * `retry`.
+   */
   readonly failed: (error: unknown, file: string) => void;
   /** Called when a line could be written again. */
   readonly recovered: () => void;
@@ -109,8 +112,8 @@ export class HistoryFile {
   }
 
   /**
-   * The highest generation that is named near the end of the file; 0 for none. Lines that are torn or of a newer version
-   * count as well: in every version a line names its generations in the fields `generation` and `incumbent`.
+   * The highest generation that is named near the end of the file; 0 for none. Lines that are torn or of a newer
+   * version count as well: in every version a line names its generations in the fields `generation` and `incumbent`.
    */
   highestGeneration(): number {
     const texts = [readTail(`${this.file}.1`), readTail(this.file)];

@@ -39,7 +39,7 @@ export type Event = { readonly at: number } & (
   /** MAINPID=: the service replaced its main process by one of its own descendants. */
   | ({ readonly type: 'pid_changed'; readonly pid: number } & WorkerKey)
   /**
-   * X_ZERO_DRAINS: whether the worker finishes its connections by itself on its shutdown signal. The last one counts.
+   * X_ZERO_DRAINS: whether the worker drains its own connections on its shutdown signal. The last one counts.
    */
   | ({ readonly type: 'drains'; readonly drains: boolean } & WorkerKey)
   /** What a worker that is to leave still has: connections nobody accepted yet, and open ones that are not idle. */

@@ -64,7 +64,7 @@ export function onWorkerSpawnFailed(context: Context, event: Of<'spawn_failed'>)
   workerFailed(context, event, failure);
   const generation = generationOf(state, event.generation);
   const runs = workers.some(({ life }) => life.name === 'up' || life.name === 'spawning');
-  // Nothing runs, so whoever starts the supervisor is there to read why: it is not attempted again.
+  // Nothing runs, so the operator who starts the supervisor reads the reason: zero does not retry.
   if (failure && firstStart && generation && !runs) stopGeneration(context, generation);
 }
 

@@ -115,8 +115,8 @@ export function generationBehind(state: State, id: number): Generation | undefin
 /**
  * New connections go to `successor` from now on. The generation finishes what it has: handshakes under way come for
  * `settle`, then its queues must be empty and its connections ended or idle, or `drain_timeout` over, before a worker
- * is asked to stop. One that drains by itself is asked right after `settle`: what its queue still had is served as if
- * it had died.
+ * is asked to stop. A generation that drains its own connections is asked right after `settle`: what its queue still
+ * had is served as if it had died.
  */
 export function retire(context: Context, generation: Generation, successor: number, replaced: boolean): void {
   const { state } = context;

@@ -66,7 +66,7 @@ export function nextLanes(state: State, count: number): number[] {
   return [...free, ...more].slice(0, count);
 }
 
-/** Nothing serves: the connections that still go there wait for whoever is started there. */
+/** Nothing serves: the connections that still arrive wait for the next worker of the lane. */
 function isOrphaned(state: State, lane: number): boolean {
   return state.incumbent === null && isReached(state, lane);
 }

@@ -63,7 +63,7 @@ export type WorkerLife =
       hung: boolean;
       /** SIGKILL was sent, because it is hung. */
       killed: boolean;
-      /** It finishes its connections by itself once it is asked to stop, so zero does not wait for them before. */
+      /** The worker drains its own connections once it is asked to stop, so zero does not wait for them first. */
       drains: boolean;
     }
   | { name: 'backoff'; until: number }

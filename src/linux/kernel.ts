@@ -17,7 +17,10 @@ export interface ProcessCalls {
   spawn(request: SpawnRequest): number;
   /** Reaps one child that has exited; null when there is none. Throws SystemError. */
   reapOne(): Reaped | null;
-  /** Calls back on each SIGCHLD, one of which stands for any number of exits (signal(7)). The result ends the subscription. */
+  /**
+   * Calls back on each SIGCHLD, one of which stands for any number of exits (signal(7)). The result ends the
+   * subscription.
+   */
   onChildSignal(listener: () => void): () => void;
   /** A pidfd of a process, readable once the process has exited. Throws SystemError: ESRCH, EMFILE, ENFILE, ENOMEM. */
   openPidfd(pid: number): number;
@@ -46,9 +49,15 @@ export interface DescriptorCalls {
   };
   /** Reads a pipe until its end; the reader owns the descriptor from then on. */
   readPipe(fd: number, events: PipeEvents): PipeReader;
-  /** Reads what a pipe with a reader contains now; 0 when the pipe is empty or at its end. Throws the file system's error. */
+  /**
+   * Reads what a pipe with a reader contains now; 0 when the pipe is empty or at its end. Throws the file system's
+   * error.
+   */
   readNow(fd: number, chunk: Buffer): number;
-  /** A file in memory with this content, close-on-exec, to be read from its beginning (memfd_create(2)). Throws SystemError. */
+  /**
+   * A file in memory with this content, close-on-exec, to be read from its beginning (memfd_create(2)). Throws
+   * SystemError.
+   */
   openMemoryFile(name: string, content: Buffer): number;
   /** Runs `act`, once more with the spare descriptors when no descriptor is free, see withSpare(). */
   withSpare<Result>(act: () => Result): Result;

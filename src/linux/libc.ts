@@ -250,7 +250,9 @@ export function addressOf(buffer: Buffer): bigint {
   return koffi.address(buffer);
 }
 
-/** Memory that native code may write at any time, on any thread, with a copy of `bytes`. Free it with `releaseMemory`. */
+/**
+ * Memory that native code may write at any time, on any thread, with a copy of `bytes`. Free it with `releaseMemory`.
+ */
 export function allocateMemory(bytes: Buffer): bigint {
   const memory = koffi.alloc('uint8_t', bytes.length);
   koffi.encode(memory, koffi.array('uint8_t', bytes.length), bytes);

@@ -33,9 +33,9 @@ export function setPipeSize(fd: number, bytes: number): number {
 }
 
 /**
- * A pipe for the output of a process, 1 MiB if the kernel allows it. The child's end is also open for reading: a process
- * that writes to it after the supervisor has exited gets no SIGPIPE (fifo(7)). Throws SystemError or the file system's
- * error (EMFILE, ENFILE); nothing stays open then.
+ * A pipe for the output of a process, 1 MiB if the kernel allows it. The child's end is also open for reading: a
+ * process that writes to it after the supervisor has exited gets no SIGPIPE (fifo(7)). Throws SystemError or the file
+ * system's error (EMFILE, ENFILE); nothing stays open then.
  * @param owner who may open the pipe through /dev/stdout; null: the supervisor's user
  */
 export function openOutputPipe(owner: { readonly uid: number; readonly gid: number } | null): {
@@ -102,7 +102,10 @@ export function readPipe(fd: number, events: PipeEvents): PipeReader {
   };
 }
 
-/** Reads what a non-blocking pipe contains now; 0 when it is empty (EAGAIN) or at its end. Throws the file system's error. */
+/**
+ * Reads what a non-blocking pipe contains now; 0 when it is empty (EAGAIN) or at its end. Throws the file system's
+ * error.
+ */
 export function readNow(fd: number, chunk: Buffer): number {
   try {
     return readSync(fd, chunk);

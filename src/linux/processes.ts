@@ -31,7 +31,10 @@ const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
 const PR_SET_CHILD_SUBREAPER = 36;
 
-/** Waits for any one child that has ended, without blocking; null when none has, or there is no child. Throws SystemError. */
+/**
+ * Waits for any one child that has ended, without blocking; null when none has, or there is no child. Throws
+ * SystemError.
+ */
 export function reapOne(): Reaped | null {
   const status = Buffer.alloc(4);
   const usage = Buffer.alloc(RUSAGE_SIZE);

@@ -7,7 +7,7 @@ export type NotifyMessage =
   | { readonly kind: 'status'; readonly text: string }
   | { readonly kind: 'errno'; readonly errno: number }
   | { readonly kind: 'watchdog' }
-  /** Whether the service, on its shutdown signal, stops accepting and finishes its connections by itself. */
+  /** Whether the service, on its shutdown signal, stops accepting and drains its own connections. */
   | { readonly kind: 'drains'; readonly drains: boolean }
   | { readonly kind: 'extend_timeout'; readonly microseconds: number }
   | { readonly kind: 'store_descriptors' }

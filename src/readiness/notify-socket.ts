@@ -103,7 +103,7 @@ export class NotifySocket implements NotifySource {
     try {
       this.#kernel.unlink(this.path);
     } catch {
-      // The service, or whoever cleans the directory, took it away before. Another start uses another name.
+      // The service or a cleanup job has already removed the file. Another start uses another name.
     }
   }
 

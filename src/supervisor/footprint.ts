@@ -3,8 +3,8 @@ import { releaseFreedMemory } from '../linux/memory.ts';
 import type { Timers } from '../readiness/index.ts';
 
 /**
- * V8 saves memory instead of time. Private dirty memory at rest after 20 reloads is 11.7 MB with all flags and 15.5 MB with none. A line of
- * output costs 15 microseconds instead of 5.
+ * V8 saves memory instead of time. Private dirty memory at rest after 20 reloads is 11.7 MB with all flags and 15.5
+ * MB with none. A line of output costs 15 microseconds instead of 5.
  */
 const FLAGS = [
   // Without this flag V8's collector wakes up once or twice in 10 s, a minute after the last event.
@@ -51,9 +51,10 @@ export class Footprint {
 class Nothing {}
 
 /**
- * Collects garbage and returns the free memory to the system; takes about 30 ms. V8 collects the garbage of a heap at rest only after a full
- * collection has shown growth (MemoryReducer in src/heap/memory-reducer.h), which small reloads do not cause: memory at rest is 14 to 17 MB
- * then. v8.queryObjects begins with a full collection, and Node has no other public function for that.
+ * Collects garbage and returns the free memory to the system; takes about 30 ms. V8 collects the garbage of a heap at
+ * rest only after a full collection has shown growth (MemoryReducer in src/heap/memory-reducer.h), which small
+ * reloads do not cause: memory at rest is 14 to 17 MB then. v8.queryObjects begins with a full collection, and Node
+ * has no other public function for that.
  */
 function giveBack(): void {
   const { emitWarning } = process;

@@ -5,8 +5,8 @@ import { bootId, processStat } from '../linux/procfs.ts';
 import type { Instance } from './instance.ts';
 
 /**
- * What an earlier supervisor of this instance left behind when it died: null where nothing runs any more. Its workers hold the listening
- * sockets, so that this supervisor cannot bind their addresses.
+ * What an earlier supervisor of this instance left behind when it died: null where nothing runs any more. Its workers
+ * hold the listening sockets, so that this supervisor cannot bind their addresses.
  */
 export async function leftBehind(instance: Instance): Promise<Fact | null> {
   const file = path.join(instance.runtimeDirectory, 'state.json');

@@ -1,7 +1,7 @@
 import type { Prepared } from './prepare.ts';
 
 /**
- * The one owner of what was prepared: for a handover first, then for the generation that was made of it. Whoever
+ * The one owner of what was prepared: for a handover first, then for the generation that was made of it. Code that
  * removes files asks here what is still in use.
  */
 export class PreparedReleases {

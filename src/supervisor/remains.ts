@@ -33,9 +33,9 @@ export class Remains {
   }
 
   /**
-   * Calls back when these processes, and others that they started, have exited. Never calls back in the same turn, and
-   * not at all when a process cannot be watched (EMFILE) or /proc cannot be listed: the deadline for remaining processes
-   * covers that.
+   * Calls back when these processes, and others that they started, have exited. Never calls back in the same turn,
+   * and not at all when a process cannot be watched (EMFILE) or /proc cannot be listed: the deadline for remaining
+   * processes covers that.
    */
   whenGone(pids: readonly number[], done: () => void): void {
     const waiting = new Set(pids);

@@ -1,7 +1,7 @@
 import type { Fact } from '../lifecycle/facts.ts';
 import { errorFact } from './boundary.ts';
 
-/** Whoever records or shows facts: the history, the log, the control socket, the dashboard. */
+/** The recipients of facts: the history, the log, the control socket, the dashboard. */
 export interface FactReader {
   report(fact: Fact): void;
 }

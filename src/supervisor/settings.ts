@@ -7,8 +7,8 @@ import { gateNames } from '../readiness/index.ts';
 import type { Release } from '../workers/release.ts';
 
 /**
- * The settings of a generation that runs `release` under `config`. Its paths are absolute: another supervisor may have another working
- * directory.
+ * The settings of a generation that runs `release` under `config`. Its paths are absolute: another supervisor may
+ * have another working directory.
  */
 export function settingsOf(
   config: Config,

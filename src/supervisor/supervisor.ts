@@ -100,7 +100,7 @@ export class Supervisor {
   readonly #footprint = new Footprint(systemTimers);
   readonly #telemetry: TelemetryDesk;
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact));
-  // The history first: who is told of a fact may look there.
+  // The history first: a recipient of a fact may read it there.
   #reporter: Reporter | null = null;
   #signals: Signals | null = null;
   #isLeaving = false;
@@ -267,7 +267,10 @@ export class Supervisor {
     });
   }
 
-  /** Reports an exception that nothing else has caught. Returns false where no service runs that the process should live for. */
+  /**
+   * Reports an exception that nothing else has caught. Returns false where no service runs that the process should
+   * live for.
+   */
   caught(step: string, error: unknown): boolean {
     const isNeeded = this.#runner.generations.processes().length > 0 || this.#isLeaving;
     if (isNeeded) this.#boundary.caught(step, error);

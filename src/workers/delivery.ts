@@ -24,8 +24,8 @@ export function signalThrough(kernel: Kernel, pidfd: number, pid: number, signal
 }
 
 /**
- * Sends a signal to a process of which no pidfd is held: opens one, checks that the number still means that process, and
- * signals through it. Works without a free descriptor. Never throws for a refused signal.
+ * Sends a signal to a process of which no pidfd is held: opens one, checks that the number still means that process,
+ * and signals through it. Works without a free descriptor. Never throws for a refused signal.
  * @param isMeant whether the number means the same process as before, now that a pidfd fixes which process it is
  */
 export function signalOnce(kernel: Kernel, pid: number, signal: string, isMeant: () => boolean): Delivery {

@@ -100,7 +100,7 @@ const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 // which run as root.
 const LOADER = /^(?:LD_\w+|GCONV_PATH|GETCONF_DIR|GLIBC_TUNABLES|LOCPATH|NLSPATH|MALLOC_\w+)$/;
 
-// dash sets these by itself, but takes any value for them from its script (dash(1); found by passing every name through
+// dash sets these itself, but takes any value for them from its script (dash(1); found by passing every name through
 // it).
 const CHANGED_BY_DASH = /^(?:PWD|OLDPWD|IFS|PPID)$/;
 

@@ -13,7 +13,10 @@ type SpawnCalls = Pick<Kernel, 'pid' | 'spawn' | 'openMemoryFile' | 'closeFd'>;
 
 type SystemFailure = Error & { readonly code: string; readonly syscall: string };
 
-/** Why a process could not be started. The message names the call that failed, be it that of a pipe or socket which it was to have. */
+/**
+ * Why a process could not be started. The message names the call that failed, be it that of a pipe or socket which it
+ * was to have.
+ */
 export class SpawnError extends Error {
   /** The errno's name. */
   readonly code: string;
@@ -55,7 +58,10 @@ export interface Surroundings {
   readonly descriptors: ReadonlyMap<number, number>;
 }
 
-/** Starts a process behind its launcher and returns its pid. Throws SpawnError, or ReleaseError for a tool that is not installed. */
+/**
+ * Starts a process behind its launcher and returns its pid. Throws SpawnError, or ReleaseError for a tool that is not
+ * installed.
+ */
 export function spawn(
   kernel: SpawnCalls,
   request: LaunchRequest,

@@ -76,7 +76,8 @@ function killUntilGone(kernel: Kernel, session: number, wanted: (process: Proces
   const isWanted = (process: ProcessStat) =>
     isAlive(process) && !tried.has(process.pid) && wanted(process) && isForeign(kernel, process, own);
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    // A killed process can be seen alive for a moment more; only a process that was not tried yet asks for another round.
+    // A killed process can be seen alive for a moment more; only a process that was not tried yet asks for another
+    // round.
     const { found, refused } = look(kernel, session, isWanted);
     deliveries.push({ signalled: [], refused });
     if (found.length === 0) break;

@@ -2,7 +2,10 @@ import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
 import type { ResourceUsage } from '../linux/processes.ts';
 import { signalName } from '../linux/signals.ts';
 
-/** Decodes a wait status as the macros of wait(2) do: low 7 bits the signal, bit 7 the core dump, second byte the exit code. */
+/**
+ * Decodes a wait status as the macros of wait(2) do: low 7 bits the signal, bit 7 the core dump, second byte the exit
+ * code.
+ */
 export function exitStatusOf(status: number): ExitStatus {
   const signal = status & 0x7f;
   if (signal === 0) return { kind: 'exited', code: (status >> 8) & 0xff };

@@ -17,9 +17,9 @@ const IP_AREA = SKF_NET_OFF;
 const AUXILIARY_AREA = -0x1000 >>> 0;
 
 /**
- * What a program returns for a packet, as the kernel's own interpreter would: an unsigned 32-bit number. A read beyond the
- * packet ends the program with 0. Throws RangeError for an instruction that `OPCODES` does not name, and when more random
- * numbers are drawn than were given.
+ * What a program returns for a packet, as the kernel's own interpreter would: an unsigned 32-bit number. A read
+ * beyond the packet ends the program with 0. Throws RangeError for an instruction that `OPCODES` does not name, and
+ * when more random numbers are drawn than were given.
  */
 export function run(program: readonly Instruction[], packet: Packet): number {
   const header = headerBytes(packet);

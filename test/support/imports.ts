@@ -30,7 +30,10 @@ interface Rule {
   readonly types: Rooms;
   /** No `node:` module and no package: the room decides and does not act. */
   readonly pure?: true;
-  /** The state of each part is defined beside its transitions, which take the state of the whole: types name each other there. */
+  /**
+   * The state of each part is defined beside its transitions, which take the state of the whole: types name each
+   * other there.
+   */
   readonly typeCycles?: true;
 }
 

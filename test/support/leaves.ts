@@ -4,7 +4,10 @@ import { copy } from '../../src/lifecycle/copy.ts';
 export interface Leaf {
   /** `generations[0].stage.since`. */
   readonly path: string;
-  /** The same for all items of a list, with the variant of each object that has variants: `generations[].stage(retiring).since`. */
+  /**
+   * The same for all items of a list, with the variant of each object that has variants:
+   * `generations[].stage(retiring).since`.
+   */
   readonly shape: string;
   readonly keys: readonly (string | number)[];
   readonly value: unknown;

@@ -21,8 +21,8 @@ export function countTasks({ uid }: Account): number {
 }
 
 /**
- * Sets how many tasks the user may have when this process of that user makes one more. prlimit(2) wants the same user, or
- * CAP_SYS_RESOURCE, which root in a container often does not have.
+ * Sets how many tasks the user may have when this process of that user makes one more. prlimit(2) wants the same
+ * user, or CAP_SYS_RESOURCE, which root in a container often does not have.
  */
 export function limitTasks(user: Account, pid: number, soft: number): void {
   const [program, ...args] = asAccount(user);

@@ -48,7 +48,10 @@ export function answerText(
   return `${head(`HTTP/1.1 ${status} x`, { ...headers, ...more })}${lines.map((line) => `${line}\n`).join('')}`;
 }
 
-/** A supervisor that gives every request the same bytes as its answer. Resolves with what it was sent, request by request. */
+/**
+ * A supervisor that gives every request the same bytes as its answer. Resolves with what it was sent, request by
+ * request.
+ */
 export async function startFakeSupervisor(scope: Scope, path: string, answer: string): Promise<string[]> {
   const requests: string[] = [];
   const sockets = new Set<Socket>();

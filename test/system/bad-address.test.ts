@@ -67,7 +67,7 @@ const CONFLICTS: readonly Conflict[] = [
     reason: new RegExp(`^bind unix /.*/live: the path is held ${BY_THIS_TEST}`),
   },
   {
-    what: 'the path of a file that is no socket',
+    what: 'the path of a file that is not a socket',
     make(_, folder) {
       writeFileSync(join(folder, 'file'), 'precious');
       return `unix:${join(folder, 'file')}`;

@@ -24,7 +24,7 @@ describe('a service that said that it drains by itself', () => {
   });
 });
 
-describe('a service that withdrew its promise to drain by itself', () => {
+describe('a service that withdrew its promise to drain its own connections', () => {
   it('is asked to stop only when its connections are done', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: { ...NEVER_BY_ITSELF, settle: '1ms' } });
     const { zero, puppets, incumbent } = service;

@@ -67,8 +67,8 @@ describe('a service that uses the library', () => {
     connectSocket(connected, { family: 'inet', host: '127.0.0.1', port: Number(other.where) });
     const listeners = (fd: number) => JSON.stringify([{ name: 'web', fd, address: socket.address }]);
     const wrong: [number, string, string][] = [
-      [file, listeners(3), 'descriptor 3 (web), handed over by zero, is no socket but /dev/null'],
-      [pipe.read, listeners(3), 'descriptor 3 (web), handed over by zero, is no socket but pipe:'],
+      [file, listeners(3), 'descriptor 3 (web), handed over by zero, is not a socket but /dev/null'],
+      [pipe.read, listeners(3), 'descriptor 3 (web), handed over by zero, is not a socket but pipe:'],
       [connected, listeners(3), 'descriptor 3 (web), handed over by zero, is a socket that does not listen'],
       [socket.fd, listeners(900), 'descriptor 900 (web), handed over by zero, is not open in this process'],
       [other.fd, listeners(3), `listens on ${other.address}, not on ${socket.address}`],

@@ -9,7 +9,10 @@ import { becomeReady, startPuppetService } from '../support/puppet-service.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, type ZeroOptions } from '../support/zero.ts';
 
-/** A service that reports SIGUSR1, which zero passes on, because the config lists it, after it has opened its log again. */
+/**
+ * A service that reports SIGUSR1, which zero passes on, because the config lists it, after it has opened its log
+ * again.
+ */
 async function startLogging(test: TestContext, file: string, options: Omit<ZeroOptions, 'config'> = {}) {
   const { zero, puppets } = await startPuppetService(
     test,

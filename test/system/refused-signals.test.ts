@@ -41,8 +41,8 @@ async function stop({ zero }: PuppetService): Promise<number> {
 }
 
 /**
- * A folder for the front of PATH, whose `sleep` runs as root, as programs under sudo(8) do. Its setuid program changes the
- * real user id too: otherwise the user who started it may signal it (kill(2)).
+ * A folder for the front of PATH, whose `sleep` runs as root, as programs under sudo(8) do. Its setuid program
+ * changes the real user id too: otherwise the user who started it may signal it (kill(2)).
  */
 function folderOfSudo(scope: Scope): string {
   const folder = sharedFolder(scope);

@@ -166,7 +166,7 @@ describe('bad input of the upgrader', () => {
       ['listening otherwise', /^Error: listen: this server listens already/],
       ['two servers', /EADDRINUSE: tcp:127\.0\.0\.1:\d+: another server of this process has that socket/],
       ['a name twice', /EADDRINUSE: a: this process has a descriptor of that name/],
-      ['a file', /EADDRINUSE: .*\/file: it is no socket/],
+      ['a file', /EADDRINUSE: .*\/file: it is not a socket/],
       ['no folder', /^Error: listen ENOENT: .*\/none\/a: there is no folder/],
       ['no datagrams', /^TypeError: bind: not a socket of node:dgram/],
       ['no port', /^TypeError: bind: port is missing/],

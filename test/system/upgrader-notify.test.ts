@@ -1,4 +1,4 @@
-// What a service manager is told of an upgrade on NOTIFY_SOCKET.
+// The messages that a service manager receives on NOTIFY_SOCKET during an upgrade.
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';

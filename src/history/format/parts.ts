@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
 
 /*
- * Parts of the schemas of every version. Each is a function: a schema takes memory, so it is made for one reading of the
- * file.
+ * Parts of the schemas of every version. Each is a function: a schema takes memory, so it is made for one reading of
+ * the file.
  */
 
 export const time = () => z.string().check(z.refine((text) => !Number.isNaN(Date.parse(text))));

@@ -53,7 +53,7 @@ function byName(claims: readonly Claim[], { name }: Wanted, place: Place | null,
 }
 
 /**
- * The one that fits best. Where none does, one that is no socket and has no address: it may be the one that is
+ * The one that fits best. Where none does, one that is not a socket and has no address: it may be the one that is
  * wanted, and is refused with the reason. A socket whose address this platform does not tell is found by its name
  * only.
  */

@@ -11,7 +11,7 @@ export function inspect(fd: number): Inspected {
     return { problem: 'is not open in this process' };
   }
   const [, inode] = /^socket:\[(\d+)\]$/.exec(target) ?? [];
-  if (inode === undefined) return { problem: `is no socket but ${target}` };
+  if (inode === undefined) return { problem: `is not a socket but ${target}` };
   const socket = findSocket(inode);
   if (socket === null)
     return { problem: 'is a socket that does not listen, or one of another network namespace' };

@@ -11,7 +11,7 @@ export const PORTABLE: Platform = {
 
 function inspect(fd: number): Inspected {
   try {
-    if (!fstatSync(fd).isSocket()) return { problem: 'is no socket' };
+    if (!fstatSync(fd).isSocket()) return { problem: 'is not a socket' };
   } catch {
     return { problem: 'is not open in this process' };
   }

@@ -59,7 +59,9 @@ function fromUnix(inode: string): TableSocket | null {
   return null;
 }
 
-/** The lines of a table without its heading, read as far as somebody wants them. None where there is no such table. */
+/**
+ * The lines of a table without its heading, read as far as somebody wants them. No lines if the table does not exist.
+ */
 function* linesOf(table: string): Generator<string, void, void> {
   let fd: number;
   try {

@@ -25,7 +25,7 @@ export async function tellManagers(mainPid?: number, drains = hearsShutdown()): 
   ]);
 }
 
-/** Tells zero that this process no longer promises to finish its connections by itself. */
+/** Tells zero that this process no longer promises to drain its own connections. */
 export async function withdrawDrains(): Promise<void> {
   if (isUnderZero(surroundings())) await tell('X_ZERO_DRAINS=0');
 }

@@ -48,7 +48,7 @@ export function lookAfterProgram(specification: Specification, path: string): vo
       drainCluster(limits, () => servers.stopDistributing()),
     ]);
     await within(limits.holdMs, done);
-    // A program that stops by itself has its own way with its workers.
+    // A program that handles its own shutdown also manages its own workers.
     if (!programStops) await endCluster(signal, ended - performance.now());
   }
 

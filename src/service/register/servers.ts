@@ -14,7 +14,7 @@ export interface ServersOptions {
   readonly claims: readonly Claim[];
   /** The program takes a socket without knowing of it. */
   readonly onTaken: () => void;
-  /** A server listens on the socket that was handed over at this descriptor, whoever chose it. */
+  /** A server listens on the socket that was handed over at this descriptor; the program or this module chose it. */
   readonly onListening: (fd: number) => void;
 }
 

@@ -41,7 +41,7 @@ export async function assertFree(path: string): Promise<void> {
   if (look(dirname(path)) === null) throw refused('ENOENT', path, `there is no folder ${dirname(path)}`);
   const found = look(path);
   if (found === null) return;
-  if (!found.isSocket()) throw refused('EADDRINUSE', path, 'it is no socket');
+  if (!found.isSocket()) throw refused('EADDRINUSE', path, 'it is not a socket');
   if (await answers(path)) throw refused('EADDRINUSE', path, 'somebody listens there');
 }
 

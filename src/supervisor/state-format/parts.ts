@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 
 /*
- * Parts of the schemas of every version. Each is a function: a schema takes memory, so it is made for one reading of the file.
+ * Parts of the schemas of every version. Each is a function: a schema takes memory, so it is made for one reading of
+ * the file.
  */
 
 /** The number of a generation, a handover, a hook, a start of a worker: from 1 on. */

@@ -3,7 +3,10 @@ import { upgrade } from './upgrade-1.ts';
 import * as version1 from './version-1.ts';
 import * as version2 from './version-2.ts';
 
-/** The content of a state file of any version, in the names of version 2. Version 1 recorded neither the release of zero nor the config file. */
+/**
+ * The content of a state file of any version, in the names of version 2. Version 1 recorded neither the release of
+ * zero nor the config file.
+ */
 export type SavedState = Omit<version2.Document, 'zero_version' | 'config_file'> &
   Partial<Pick<version2.Document, 'zero_version' | 'config_file'>>;
 

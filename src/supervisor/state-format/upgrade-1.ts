@@ -1,7 +1,10 @@
 import type * as version1 from './version-1.ts';
 import type { Document, GenerationDocument, HandoverDocument } from './version-2.ts';
 
-/* Version 1 as version 2. Documents are mapped to documents, so that no change of the core's types concerns this file. */
+/*
+ * Version 1 as version 2. Documents are mapped to documents, so that no change of the core's types concerns this
+ * file.
+ */
 
 type State = version1.Document['state'];
 type Generation = State['generations'][number];

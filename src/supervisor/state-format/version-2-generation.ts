@@ -132,7 +132,7 @@ const workerState = () =>
       ready_monotonic_ms: orNull(monotonic()),
       hung: flag(),
       sigkill_sent: flag(),
-      /** It finishes its connections by itself once it is asked to stop (X_ZERO_DRAINS=1). */
+      /** The worker drains its own connections once it is asked to stop (X_ZERO_DRAINS=1). */
       drains: flag(),
     }),
     z.object({ name: z.literal('backoff'), until_monotonic_ms: monotonic() }),

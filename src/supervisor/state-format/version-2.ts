@@ -18,10 +18,12 @@ import {
 import { failure, generation, retry, settings } from './version-2-generation.ts';
 
 /*
- * Version 2, the one that is written. A later release may add fields without a new number: readers ignore those that they do not know. A
- * new word for a stage, a state or a step needs a new number, because a supervisor cannot proceed from a state that it does not know.
+ * Version 2, the one that is written. A later release may add fields without a new number: readers ignore those that
+ * they do not know. A new word for a stage, a state or a step needs a new number, because a supervisor cannot proceed
+ * from a state that it does not know.
  *
- * `_monotonic_ms` is a time of CLOCK_MONOTONIC, `_ms` a duration, both in milliseconds. `_ticks` is a time in clock ticks since boot.
+ * `_monotonic_ms` is a time of CLOCK_MONOTONIC, `_ms` a duration, both in milliseconds. `_ticks` is a time in clock
+ * ticks since boot.
  */
 
 export const VERSION = 2;

@@ -41,8 +41,9 @@ export interface Situation {
 }
 
 /**
- * The document that another supervisor can continue from. It omits what follows from the rest (every demand but the steering), what a new
- * supervisor does anew (retries of those demands) and what it must not contain (output of workers, values of variables).
+ * The document that another supervisor can continue from. It omits what follows from the rest (every demand but the
+ * steering), what a new supervisor does anew (retries of those demands) and what it must not contain (output of
+ * workers, values of variables).
  */
 export function stateDocument(supervisor: Supervisor, situation: Situation): Document {
   const { state, processes, listeners, verifyOf } = situation;

@@ -34,7 +34,8 @@ const COMMANDS: Readonly<Record<string, (context: CommandContext) => Promise<num
 for (const exchange of recordedExchanges(1)) {
   const run = COMMANDS[exchange.name];
   if (run === undefined) continue;
-  // An older supervisor refuses fields that it does not know, so those that were added later are left out unless they are asked for.
+  // An older supervisor refuses fields that it does not know, so those that were added later are left out unless they
+  // are asked for.
   test(`a command without options sends no more than the first version did: ${exchange.name}`, async (t) => {
     const at = desk(t);
     mkdirSync(join(at.root, name));

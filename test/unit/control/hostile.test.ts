@@ -77,7 +77,7 @@ test('a wrong field is named', async (t) => {
     error: { code: 'bad_request', message: 'timeout_ms: must be more than 0', field: 'timeout_ms' },
   });
   assert.deepEqual(await errorOf('{"prewiev":true}'), {
-    error: { code: 'bad_request', message: 'prewiev: there is no such field', field: 'prewiev' },
+    error: { code: 'bad_request', message: 'prewiev: unknown field', field: 'prewiev' },
   });
 });
 

@@ -27,7 +27,7 @@ test('connections are counted where that is asked for', async (t) => {
 });
 
 const FIELDS: readonly [name: string, line: string, body: string, problem: RegExp][] = [
-  ['one that nobody knows', 'GET /v1/status?x=1', '', /^x: there is no such field$/],
+  ['one that nobody knows', 'GET /v1/status?x=1', '', /^x: unknown field$/],
   ['one twice', 'GET /v1/logs?lines=1&lines=2', '', /^lines: is there twice$/],
   ['one of another type', 'GET /v1/logs?lines=ten', '', /^lines: must be a number$/],
   ['one below its least', 'GET /v1/logs?lines=-1', '', /^lines: must be at least 0$/],

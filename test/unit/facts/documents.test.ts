@@ -41,7 +41,7 @@ test('an exit has one document for each kind', () => {
   assert.deepEqual(exitDocument({ kind: 'unknown' }), { kind: 'unknown' });
 });
 
-test('nothing of a fact gets out by itself', () => {
+test('no field of a fact is published unless the schema lists it', () => {
   const fact = { ...facts.handover_finished, secret: 'x' };
   const failure = { step: 'exit', reason: 'x', secret: 'x', exit: { kind: 'unknown', secret: 'x' } as const };
   assert.ok(!JSON.stringify(factDocument({ ...fact, failure })).includes('secret'));

@@ -47,7 +47,10 @@ function settingsWith({ hooks, handover, ...changes }: Changes): Settings {
   };
 }
 
-/** One supervisor: what happens to it, and what it does. The kernel performs every effect that `refuses` does not name. */
+/**
+ * One supervisor: what happens to it, and what it does. The kernel performs every effect that `refuses` does not
+ * name.
+ */
 export class Story {
   state = initialState(0);
   clock = 0;

@@ -82,7 +82,7 @@ test('the owner', { skip: process.geteuid?.() !== 0 }, () => {
   assert.deepEqual([lstatSync(own).uid, lstatSync(own).gid], [12, 34]);
 });
 
-test('a file that is no socket stays', () => {
+test('a file that is not a socket stays', () => {
   const file = join(folder, 'file');
   writeFileSync(file, 'x');
   assert.throws(() => createDatagramSocket(file), { code: 'EADDRINUSE' });

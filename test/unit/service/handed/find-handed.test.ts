@@ -126,8 +126,8 @@ describe('a socket that was handed over', () => {
       'descriptor 3 (http), handed over by zero, is not open in this process',
     );
     assert.match(
-      wrong({ 3: '!is no socket but /dev/null' }, { name: 'http' }),
-      /is no socket but \/dev\/null$/,
+      wrong({ 3: '!is not a socket but /dev/null' }, { name: 'http' }),
+      /is not a socket but \/dev\/null$/,
     );
     assert.match(
       wrong({ 3: '127.0.0.1:9090' }, { port: 8080 }),

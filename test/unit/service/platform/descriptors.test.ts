@@ -69,8 +69,8 @@ describe('a descriptor', () => {
       closeFd(pipe.read);
       closeFd(pipe.write);
     });
-    assert.match(problem(pipe.read), /^is no socket but pipe:/);
-    assert.equal(problem(file), 'is no socket but /dev/null');
+    assert.match(problem(pipe.read), /^is not a socket but pipe:/);
+    assert.equal(problem(file), 'is not a socket but /dev/null');
     closeSync(file);
     assert.equal(problem(file), 'is not open in this process');
     const server = open(t, { family: 'inet', host: '127.0.0.1', port: 0 });

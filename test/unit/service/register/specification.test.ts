@@ -51,7 +51,7 @@ describe('the time for connections', () => {
   const limits = (drainTimeout: number, programStops: boolean) =>
     limitsOf({ claims: [], signals: [], drainTimeout }, programStops);
 
-  it('is shared with a program that stops by itself', () => {
+  it('is shared with a program that handles its own shutdown', () => {
     assert.deepEqual(limits(28_000, false), { timeoutMs: 28_000, idleMs: 27_000, holdMs: 28_000 });
     assert.deepEqual(limits(28_000, true), { timeoutMs: 28_000, idleMs: 13_000, holdMs: 14_000 });
     assert.deepEqual(limits(1_000, true), { timeoutMs: 1_000, idleMs: 450, holdMs: 500 });
