@@ -106,7 +106,7 @@ export const mutants: Record<string, Mutant> = {
     }),
   },
   'waits for the connections of one that drains by itself': {
-    caught: /drains by itself and was waited for/,
+    caught: /drains its own connections, and zero waited/,
     step: before((state) => {
       for (const { workers } of state.generations) {
         for (const { life } of workers) if (life.name === 'up') life.drains = false;
