@@ -6,6 +6,7 @@ import { type Reaped, signalNumber } from '../../src/linux/processes.ts';
 import type { ProcessStat } from '../../src/linux/procfs.ts';
 import type { Watch } from '../../src/linux/reactor.ts';
 import type { SpawnRequest } from '../../src/linux/spawn.ts';
+import { NO_USAGE } from '../support/processes.ts';
 import { FakePipe } from './fake-pipe.ts';
 import type { FakeProcess } from './fake-process.ts';
 import { FakeProcesses } from './fake-processes.ts';
@@ -40,18 +41,6 @@ type Descriptor =
 const FIRST_FD = 100;
 // net.unix.max_dgram_qlen.
 const MAX_DATAGRAMS = 10;
-const NO_USAGE: Reaped['usage'] = {
-  utime: 0,
-  stime: 0,
-  maxrss: 0,
-  minflt: 0,
-  majflt: 0,
-  inblock: 0,
-  oublock: 0,
-  nsignals: 0,
-  nvcsw: 0,
-  nivcsw: 0,
-};
 
 /**
  * A kernel in memory, as far as supervising processes needs one. The kernel does nothing on its own: the world forks,

@@ -1,4 +1,19 @@
 import { readdirSync, readFileSync } from 'node:fs';
+import type { Reaped } from '../../src/linux/processes.ts';
+
+/** The usage of a process that has used nothing (getrusage(2)). */
+export const NO_USAGE: Reaped['usage'] = {
+  utime: 0,
+  stime: 0,
+  maxrss: 0,
+  minflt: 0,
+  majflt: 0,
+  inblock: 0,
+  oublock: 0,
+  nsignals: 0,
+  nvcsw: 0,
+  nivcsw: 0,
+};
 
 /** A process known by pid and start time: a pid alone is given to somebody else once it is free. */
 export interface KnownProcess {

@@ -9,24 +9,11 @@ import { NOBODY } from '../../../src/workers/delivery.ts';
 import { belongsTo, isDescendantOf } from '../../../src/workers/descendants.ts';
 import { ProcessTable } from '../../../src/workers/process-table.ts';
 import { killLeftovers, killSession, leftovers } from '../../../src/workers/stopper.ts';
-import { sessionMembers } from '../../support/processes.ts';
+import { NO_USAGE, sessionMembers } from '../../support/processes.ts';
 import { sendSignal } from '../../support/send-signal.ts';
 import { script, table } from './support.ts';
 
 becomeSubreaper();
-
-const usage: Reaped['usage'] = {
-  utime: 0,
-  stime: 0,
-  maxrss: 0,
-  minflt: 0,
-  majflt: 0,
-  inblock: 0,
-  oublock: 0,
-  nsignals: 0,
-  nvcsw: 0,
-  nivcsw: 0,
-};
 
 function foreign(pid: number): Promise<ExitStatus> {
   return new Promise((resolve) => table.watchForeign(pid, resolve));
@@ -49,7 +36,7 @@ test('many that end at once are all reported', async () => {
 });
 
 test('a child that ended before it was adopted is not lost', async () => {
-  const queue: Reaped[] = [{ pid: 7, status: 0, usage }];
+  const queue: Reaped[] = [{ pid: 7, status: 0, usage: NO_USAGE }];
   let signalled: () => void = () => assert.fail('not started');
   const own = new ProcessTable({
     ...linux,
@@ -65,7 +52,7 @@ test('a child that ended before it was adopted is not lost', async () => {
   own.adopt(7, (status) => assert.deepEqual(status, { kind: 'exited', code: 0 }));
   own.start();
   assert.equal(own.known().size, 0);
-  queue.push({ pid: 8, status: 0, usage });
+  queue.push({ pid: 8, status: 0, usage: NO_USAGE });
   // SIGCHLD came before the adoption: nobody signals again.
   const status = await new Promise((resolve) => own.adopt(8, resolve));
   assert.deepEqual(status, { kind: 'exited', code: 0 });
