@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, existsSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { startCommand } from '../support/command.ts';
@@ -24,9 +25,9 @@ async function eventually<T>(look: () => T | null): Promise<T> {
 
 it('a rollback keeps its copy while its hook runs and old copies are removed', DEADLINE, async (test) => {
   const t = reversed(test);
-  const go = join(temporaryFolder(t), 'go');
-  writeFileSync(go, '');
-  const hooks = { before_reload: { run: ['sh', '-c', `while [ ! -e ${go} ]; do sleep 0.05; done`] } };
+  // Where this named pipe exists, the hook waits until the test writes a line.
+  const gate = join(temporaryFolder(t), 'gate');
+  const hooks = { before_reload: { run: ['sh', '-c', `[ ! -e ${gate} ] || read -r line < ${gate}`] } };
   const service = await startKept(t, { hooks });
   const { zero, puppets, folder } = service;
   for (const generation of [2, 3]) {
@@ -47,7 +48,10 @@ it('a rollback keeps its copy while its hook runs and old copies are removed', D
   const hashing = await eventually(() => childrenOf(zero.pid, 'sha256sum')[0] ?? null);
   await freeze({ pid: hashing });
   await zero.fact('generation_promoted', { generation: 4 });
-  rmSync(go);
+  execFileSync('mkfifo', ['-m', '666', gate]);
+  // Open both ways: for writing alone open(2) would wait for the hook (fifo(7)).
+  const gateFd = openSync(gate, constants.O_RDWR);
+  t.after(() => closeSync(gateFd));
   const from = zero.cursor;
   const rolling = startCommand(t, zero, ['rollback', '--to', '1']);
   await zero.fact('rollback_found', { generation: 1, from: 'copy' });
@@ -59,7 +63,7 @@ it('a rollback keeps its copy while its hook runs and old copies are removed', D
   await zero.fact('executable_kept', { generation: 4 });
   await eventually(() => (existsSync(superfluous) ? null : true));
   assert.ok(existsSync(copy), 'the copy was removed while the rollback waits for its hook');
-  writeFileSync(go, '');
+  writeSync(gateFd, '\n');
   const back = await nextReady(puppets);
   const { code, stderr } = await rolling.finished;
   assert.deepEqual([code, stderr], [0, '']);
