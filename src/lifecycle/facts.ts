@@ -205,7 +205,7 @@ export type Fact =
       readonly canary: number | null;
       readonly preview: boolean;
     }
-  /** After the verdict: a generation failed while the one before it had not been told to stop. */
+  /** After the verdict: a generation failed while the one before it had not been asked to stop. */
   | {
       readonly event: 'generation_rolled_back';
       readonly generation: number;

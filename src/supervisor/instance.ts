@@ -11,7 +11,10 @@ export interface Instance {
   readonly dataDirectory: string;
 }
 
-/** The instance that a config describes: given directories as they are, defaults by who runs it (SPEC section 3). */
+/**
+ * The instance that a config describes: given directories as they are, defaults by who runs it
+ * (docs/reference/config.md).
+ */
 export function instanceOf(config: Config): Instance {
   const { runtime_directory, data_directory } = config.application;
   const { name } = config.service.runtime;

@@ -18,7 +18,10 @@ const COULD_NOT_START = 1;
 /** Milliseconds that a process with nothing left to do may take to end by itself. */
 const LINGER = 500;
 
-/** Runs a supervisor until it has nothing left to do. Resolves to its exit code (SPEC section 2), with which the process ends soon. */
+/**
+ * Runs a supervisor until it has nothing left to do. Resolves to its exit code (docs/reference/commands.md), with which
+ * the process ends soon.
+ */
 export async function supervise(options: SuperviseOptions): Promise<number> {
   const code = await run(options);
   // A call that blocks in libuv's pool would keep it: a write to another user's pipe that nobody reads, a dead file server, a slow resolver.

@@ -412,7 +412,7 @@ export class Supervisor {
     this.#admin.close();
     const { stop } = this.#state;
     const duration = stop ? now() - stop.since : 0;
-    const reason = stop ? 'it was told to stop' : 'the service has ended';
+    const reason = stop ? 'it was asked to stop' : 'the service has ended';
     this.#report({ event: 'supervisor_stopped', code, reason, duration });
     await Promise.race([this.#history.close(), new Promise((resolve) => setTimeout(resolve, FLUSH_TIME))]);
     await this.#telemetry.close(FLUSH_TIME);

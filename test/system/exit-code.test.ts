@@ -102,7 +102,7 @@ describe('zero ends with 0', () => {
       await incumbent.gone;
       assert.deepEqual(await zero.exited, { code: 0, signal: null });
       await zero.fact('stop_requested', { by: signal, now: false });
-      await zero.fact('supervisor_stopped', { code: 0, reason: 'it was told to stop' });
+      await zero.fact('supervisor_stopped', { code: 0, reason: 'it was asked to stop' });
     });
   }
 });
