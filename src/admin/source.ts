@@ -1,13 +1,8 @@
 import type { StatusDocument } from '../control/documents.ts';
+import type { WorkerUsage } from '../control/sights.ts';
 
-/** What a worker uses. */
-export interface WorkerReading {
-  readonly generation: number;
-  readonly worker: number;
-  /** Of all processes of its session, and of their children that they have waited for. */
-  readonly cpuSeconds: number;
-  readonly residentBytes: number;
-}
+/** CPU time and memory of a worker: a collector computes shares by itself. */
+export type WorkerReading = Omit<WorkerUsage, 'cpuShare' | 'intervalMs'>;
 
 /** What waits at a listener, over all of its sockets; null where the kernel does not tell. */
 export interface ListenerReading {

@@ -82,6 +82,8 @@ const VOLATILE: ReadonlySet<string> = new Set([
   'until_ms',
   'connections',
   'queue',
+  'usage',
+  'ms_ago',
 ]);
 
 function documentPrinter(print: (text: string) => void): (status: StatusDocument) => void {

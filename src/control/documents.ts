@@ -33,6 +33,16 @@ const failure = z.object({
   output: z.exactOptional(z.array(z.string())),
 });
 
+const usage = z.object({
+  /** Over the last `interval_ms`; 100 is one core. */
+  cpu_percent: z.number(),
+  /** User and system time since the start. */
+  cpu_seconds: z.number(),
+  /** Resident; pages that several processes share count for each of them. */
+  memory_bytes: z.int(),
+  interval_ms: milliseconds,
+});
+
 const workerStatus = z.object({
   worker: z.int(),
   pid: orNull(z.int()),
@@ -45,6 +55,12 @@ const workerStatus = z.object({
   lane: orNull(z.int()),
   /** Times it was started again. */
   restarts: z.int(),
+  /** How it last ended without having been asked to; `exit` null: it could not be started. Left out: it never did. */
+  last_exit: z.exactOptional(
+    z.object({ exit: orNull(exitStatus), reason: z.string(), ms_ago: milliseconds }),
+  ),
+  /** Of all processes of its session. Only where connections were asked for and it has processes. */
+  usage: z.exactOptional(usage),
   /** Why the kernel refuses every signal to it. Left out where it does not. */
   problem: z.exactOptional(z.string()),
 });
@@ -103,6 +119,8 @@ const statusDocument = z.object({
   /** One more handover follows. */
   pending: z.boolean(),
   generations: z.array(generationStatus),
+  /** Of all workers together. Only where connections were asked for. */
+  usage: z.exactOptional(usage),
   listeners: z.array(listenerStatus),
   steering: orNull(steeringStatus),
   /** Steps that failed and are attempted again. Not sent by supervisors from before the header Zero-Protocol. */
@@ -237,5 +255,6 @@ export type HandoverStatus = NonNullable<StatusDocument['handover']>;
 export type VerdictDocument = DeepReadonly<z.output<typeof verdictDocument>>;
 export type FailureDocument = NonNullable<VerdictDocument['failure']>;
 export type ExitDocument = NonNullable<FailureDocument['exit']>;
+export type UsageDocument = NonNullable<StatusDocument['usage']>;
 export type OutputDocument = DeepReadonly<z.output<typeof outputLine>>;
 export type FactDocument = DeepReadonly<z.output<typeof factDocument>>;

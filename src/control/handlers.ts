@@ -7,6 +7,7 @@ import type { Answer, Control } from './control.ts';
 import { eventFeed } from './event-feed.ts';
 import { type Feed, Follower } from './follower.ts';
 import { LineStream } from './line-stream.ts';
+import { type Measurements, measuredStatus } from './measured-status.ts';
 import { type Output, outputFeed } from './output-feed.ts';
 import type { AnswerOf, RequestOf, RouteName } from './protocol.ts';
 import { RequestError } from './request-body.ts';
@@ -47,13 +48,9 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
 
   return {
     status: async ({ connections = false }, response) => {
-      const counts = connections ? await sights.connections() : null;
+      const measured = connections && (await measure(sights));
       const document = control.status();
-      const generations = document.generations.map((generation) => ({
-        ...generation,
-        ...(counts && { connections: counts.get(generation.id) ?? null }),
-      }));
-      sendJson(response, { ...document, generations });
+      sendJson(response, measured ? measuredStatus(document, measured) : document);
     },
     reload: ({ preview = false, replace = false, timeout_ms = null, wait = true }, response) => {
       const options = { preview, replace, timeoutMs: timeout_ms, wait };
@@ -104,6 +101,11 @@ function signalOf(given: string): string {
 function viewOf({ generations }: Output, generation: number | undefined): number | 'all' {
   if (generation === undefined) return 'all';
   if (generations.includes(generation)) return generation;
+async function measure(sights: Sights): Promise<Measurements> {
+  const usage = sights.usage().catch(() => null);
+  return { connections: await sights.connections(), usage: await usage };
+}
+
   const kept = generations.length === 0 ? 'of none' : `of ${generations.join(', ')}`;
   const problem = `no output of generation ${generation} is kept, only ${kept}`;
   throw new RequestError('unknown_generation', problem, 'generation');

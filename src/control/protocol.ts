@@ -13,7 +13,7 @@ export type * from './documents.ts';
 const nothing = z.strictObject({});
 
 const statusRequest = z.strictObject({
-  /** Count the open connections of each generation, which takes a walk through all of them. */
+  /** Measure: count the open connections of each generation, and read the CPU time and memory of each worker. */
   connections: z.exactOptional(z.boolean()),
 });
 

@@ -20,7 +20,7 @@
 import { type Context, emit, report, reportFailure } from './context.ts';
 import type { Effect } from './effects.ts';
 import type { Of, WorkerKey } from './events.ts';
-import { describeExit } from './exit-text.ts';
+import { describeExit, type LastExit } from './exit-text.ts';
 import type { ExitStatus, Failure } from './facts.ts';
 import type { Generation } from './generation.ts';
 import { leaveQueue } from './lane.ts';
@@ -44,6 +44,8 @@ export interface Worker {
   life: WorkerLife;
   /** It is to exit when its connections have ended or are idle. */
   leave: Leave | null;
+  /** How it last ended without having been asked to, also where it could not be started; null: it never did. */
+  lastExit: LastExit | null;
 }
 
 export interface Leave {
@@ -104,7 +106,7 @@ export function keyOf(generation: Generation, worker: Worker): WorkerKey {
 
 export function newWorker(index: number, lane: number, relief: boolean): Worker {
   const life = { name: 'ended', exit: null } as const;
-  return { index, lane, relief, incarnation: 0, attempts: 0, life, leave: null };
+  return { index, lane, relief, incarnation: 0, attempts: 0, life, leave: null, lastExit: null };
 }
 
 export function onSpawned(context: Context, event: Of<'spawned'>): void {
@@ -167,10 +169,11 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
     return undefined;
   }
   const daemonised = event.leftovers > 0 && exit.kind === 'exited' && exit.code === 0;
-  restartOrEnd(context, generation, worker, exit, uptime, daemonised);
   const reason = daemonised
     ? 'its main process exited and left a daemon behind: run it in the foreground'
     : (event.explained ?? describeExit(exit));
+  worker.lastExit = { at: context.state.now, exit, reason };
+  restartOrEnd(context, generation, worker, exit, uptime, daemonised);
   return { step: 'exit', reason, ...place, exit, output };
 }
 
@@ -182,6 +185,7 @@ export function onSpawnFailed(context: Context, event: Of<'spawn_failed'>): Fail
   const { step, reason } = event.failure;
   const place = { generation: generation.id, worker: worker.index };
   report(context, { event: 'worker_spawn_failed', ...place, step, reason });
+  worker.lastExit = { at: context.state.now, exit: null, reason };
   restartOrEnd(context, generation, worker, { kind: 'unknown' }, 0, false);
   return event.failure;
 }

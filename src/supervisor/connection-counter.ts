@@ -5,12 +5,10 @@ import { acceptedTcp } from '../linux/tcp-accepted.ts';
 import { unixConnectionsAt } from '../linux/unix-diag.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Generations } from './generations.ts';
+import { SharedReading } from './shared-reading.ts';
 import { unixNames } from './unix-names.ts';
 
 export type ConnectionCounts = ReadonlyMap<number, number | null>;
-
-// Whoever asks again and again gets the same answer for this many times as long as it took.
-const REST = 3;
 
 /**
  * Counts the open connections of each generation when somebody asks. All generations have the same addresses, so where there are several, whose
@@ -20,26 +18,17 @@ const REST = 3;
 export class ConnectionCounter {
   readonly #generations: Generations;
   readonly #listeners: Listeners;
-  readonly #now: () => number;
-  #reading: Promise<ConnectionCounts> | null = null;
-  #freshUntil = 0;
+  readonly #shared: SharedReading<ConnectionCounts>;
 
   constructor(generations: Generations, listeners: Listeners, now: () => number) {
     this.#generations = generations;
     this.#listeners = listeners;
-    this.#now = now;
+    this.#shared = new SharedReading(() => this.#count(), now);
   }
 
   /** null where it cannot be known. Never rejects. */
   count(): Promise<ConnectionCounts> {
-    if (this.#reading !== null && this.#now() < this.#freshUntil) return this.#reading;
-    const start = this.#now();
-    this.#freshUntil = Number.POSITIVE_INFINITY;
-    this.#reading = this.#count().finally(() => {
-      const end = this.#now();
-      this.#freshUntil = end + (end - start) * REST;
-    });
-    return this.#reading;
+    return this.#shared.get();
   }
 
   async #count(): Promise<ConnectionCounts> {

@@ -1,58 +1,32 @@
-import type { ListenerReading, Readings, WorkerReading } from '../admin/source.ts';
-import { sessionUsage } from '../linux/session-usage.ts';
+import type { ListenerReading, Readings } from '../admin/source.ts';
 import { intakesOn, unixSocket } from '../linux/sock_diag.ts';
 import type { ListenerSnapshot, Listeners } from '../listeners/listeners.ts';
 import type { ConnectionCounter } from './connection-counter.ts';
-import type { Generations } from './generations.ts';
+import { SharedReading } from './shared-reading.ts';
+import type { UsageReader } from './usage-reader.ts';
 
-/** Readings take at most about this share of the main thread's time, however often somebody asks. */
-const SHARE = 1 / 4;
-
-/** Reads what workers use and what waits at listeners, for whoever asks; those who ask at the same time are told the same. */
+/** Reads what workers use and what waits at listeners when a caller asks. */
 export class Meter {
-  readonly #generations: Generations;
+  readonly #usage: UsageReader;
   readonly #listeners: Listeners;
   readonly #connections: ConnectionCounter;
-  readonly #now: () => number;
-  #last: Promise<Readings> | null = null;
-  #freshUntil = 0;
+  readonly #shared: SharedReading<Readings>;
 
   /** @param now monotonic milliseconds */
-  constructor(
-    generations: Generations,
-    listeners: Listeners,
-    connections: ConnectionCounter,
-    now: () => number,
-  ) {
-    this.#generations = generations;
+  constructor(usage: UsageReader, listeners: Listeners, connections: ConnectionCounter, now: () => number) {
+    this.#usage = usage;
     this.#listeners = listeners;
     this.#connections = connections;
-    this.#now = now;
+    this.#shared = new SharedReading(() => this.#measure(), now);
   }
 
   read(): Promise<Readings> {
-    if (this.#last !== null && this.#now() < this.#freshUntil) return this.#last;
-    const start = this.#now();
-    this.#freshUntil = Number.POSITIVE_INFINITY;
-    this.#last = this.#measure().finally(() => {
-      const end = this.#now();
-      this.#freshUntil = end + (end - start) * (1 / SHARE - 1);
-    });
-    return this.#last;
+    return this.#shared.get();
   }
 
   async #measure(): Promise<Readings> {
     const listeners = this.#listeners.snapshot().map((one) => listenerReading(one, this.#listeners));
-    return { workers: await this.#workers(), connections: await this.#connections.count(), listeners };
-  }
-
-  async #workers(): Promise<WorkerReading[]> {
-    const processes = this.#generations.processes();
-    const sessions = await sessionUsage(new Set(processes.map(({ session }) => session)));
-    return processes.flatMap(({ session, key: { generation, worker } }) => {
-      const usage = sessions.get(session);
-      return usage === undefined ? [] : [{ generation, worker, ...usage }];
-    });
+    return { workers: await this.#usage.read(), connections: await this.#connections.count(), listeners };
   }
 }
 

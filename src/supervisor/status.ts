@@ -1,6 +1,6 @@
 import type { StatusDocument } from '../control/documents.ts';
 import { PROTOCOL } from '../control/version.ts';
-import { type FailureDocument, failureDocument } from '../facts/parts.ts';
+import { exitDocument, type FailureDocument, failureDocument } from '../facts/parts.ts';
 import { type Generation, retiringGenerations } from '../lifecycle/generation.ts';
 import type { Handover } from '../lifecycle/handover.ts';
 import { candidateOf, type State } from '../lifecycle/state.ts';
@@ -83,7 +83,7 @@ function generationStatus(generation: Generation, now: number): StatusDocument['
     release: { path, directory },
     // Of one that leaves, since when it does.
     since_ms_ago: Math.round(now - ('since' in stage ? stage.since : since)),
-    workers: workers.map(({ index, life, lane, incarnation }) => ({
+    workers: workers.map(({ index, life, lane, incarnation, lastExit }) => ({
       worker: index,
       pid: life.name === 'up' || life.name === 'stopping' ? life.pid : null,
       state: life.name,
@@ -92,6 +92,13 @@ function generationStatus(generation: Generation, now: number): StatusDocument['
       waiting: life.name === 'up' ? life.waiting : [],
       lane: settings.handover.steered ? lane : null,
       restarts: Math.max(0, incarnation - 1),
+      ...(lastExit !== null && {
+        last_exit: {
+          exit: lastExit.exit && exitDocument(lastExit.exit),
+          reason: lastExit.reason,
+          ms_ago: Math.round(now - lastExit.at),
+        },
+      }),
       ...(life.name === 'stopping' && life.refused !== null && { problem: life.refused }),
     })),
   };

@@ -51,6 +51,7 @@ import { TelemetryDesk } from './telemetry-desk.ts';
 import { placesOf } from './unix-names.ts';
 import { WatchDesk } from './watch-desk.ts';
 
+import { UsageReader } from './usage-reader.ts';
 const RELOAD = {
   type: 'reload',
   ticket: null,
@@ -99,6 +100,7 @@ export class Supervisor {
   readonly #recorder: StateRecorder;
   readonly #footprint = new Footprint(systemTimers);
   readonly #telemetry: TelemetryDesk;
+  readonly #usage: UsageReader;
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact));
   // The history first: a recipient of a fact may read it there.
   #reporter: Reporter | null = null;
@@ -226,7 +228,8 @@ export class Supervisor {
       },
     });
     this.#connections = new ConnectionCounter(this.#runner.generations, this.#listeners, now);
-    const meter = new Meter(this.#runner.generations, this.#listeners, this.#connections, now);
+    this.#usage = new UsageReader({ processes: () => this.#runner.generations.processes(), now });
+    const meter = new Meter(this.#usage, this.#listeners, this.#connections, now);
     this.#admin = new AdminDesk(options.config.application.admin, {
       source: { status: () => this.#status(), readings: () => meter.read() },
       now,
@@ -361,6 +364,7 @@ export class Supervisor {
     const why = error instanceof Error ? error.message : String(error);
     this.#report({ event: 'error', step, message: `${what}: ${why}` });
   }
+          usage: () => this.#usage.read(),
 
   async #prepare(rollback: Rollback | null, claim: (executable: string) => void) {
     const { source, config } = this.#options;

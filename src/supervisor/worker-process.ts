@@ -32,6 +32,8 @@ export interface WorkerContext {
   readonly runCommand: (prepared: Prepared) => RunCommand;
   readonly listeners: Listeners;
   readonly post: (happening: Happening) => void;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
   readonly report: (fact: Fact) => void;
 }
 
@@ -65,6 +67,8 @@ export class WorkerProcess {
   readonly #context: WorkerContext;
   readonly #output: WorkerOutput;
   readonly #notify: NotifySocket;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
   readonly #gates: Gates;
   /** Those of gates that were closed while they waited: who it failed by is told the reason after that. */
   #reasons: readonly string[] = [];
@@ -80,6 +84,7 @@ export class WorkerProcess {
     const { kernel } = context;
     const { config, settings, release, user, acquired } = prepared;
     const { readiness, runtime } = config.service;
+    this.startedAt = context.now();
     const { shutdownSignal: signal, shutdownTimeout: timeout } = settings;
     const undo: (() => void)[] = [];
     try {

@@ -42,6 +42,7 @@ export class FakeShell {
       timers: this.timers,
       runCommand: () => () => Promise.resolve({ kind: 'exited', code: 0 } as const),
       listeners: this.listeners,
+      now: () => 0,
       post: (happening: Happening) => this.posted.push(happening),
       report: (fact: Fact) => this.reported.push(fact),
     };

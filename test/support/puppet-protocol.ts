@@ -58,6 +58,7 @@ export type Command =
   | { readonly do: 'exit'; readonly code: number }
   | { readonly do: 'die'; readonly signal: NodeJS.Signals }
   | { readonly do: 'hang'; readonly how: 'busy' | 'stopped' }
+  | { readonly do: 'burn'; readonly cpu_ms: number }
   | { readonly do: 'fork'; readonly session: 'same' | 'new'; readonly stubborn: boolean }
   | { readonly do: 'successor'; readonly session: 'same' | 'new'; readonly pass: readonly number[] };
 

@@ -136,6 +136,11 @@ export class Puppet {
     await this.#tell({ do: 'output', stream, bytes, fill });
   }
 
+  /** Uses this much CPU time. */
+  async burn(cpuMs: number): Promise<void> {
+    await this.#tell({ do: 'burn', cpu_ms: cpuMs });
+  }
+
   async closeFd(fd: number): Promise<void> {
     await this.#tell({ do: 'close', fd });
   }

@@ -7,6 +7,7 @@ import type {
 import { columnsOf } from './columns.ts';
 import { fold } from './fold.ts';
 import { clipped, duration, type Paint, safe, table } from './style.ts';
+import { bytes, percent, usageLine } from './usage.ts';
 
 const WIDTH = 80;
 
@@ -14,6 +15,7 @@ const WIDTH = 80;
 export function renderStatus(status: StatusDocument, paint: Paint): string {
   const lines = [
     heading(status, paint),
+    ...(status.usage ? [usageLine(status.usage)] : []),
     ...(status.handover ? handoverLines(status.handover, paint) : []),
     ...(status.pending ? [paint('yellow', 'one more reload waits for the end of this handover')] : []),
     '',
@@ -73,18 +75,23 @@ function stageColour(stage: string): 'green' | 'yellow' | 'faint' {
 }
 
 function workerLines(workers: readonly WorkerStatus[]): string[] {
-  const rows = workers.map(({ worker, state, pid, uptime_ms, lane, restarts, ready }) => [
+  const rows = workers.map(({ worker, state, pid, uptime_ms, lane, usage, ready }) => [
     `  worker ${worker}`,
     state === 'up' && !ready ? 'not ready' : state,
     pid === null ? '' : `pid ${pid}`,
     uptime_ms === null ? '' : duration(uptime_ms),
     lane === null ? '' : `lane ${lane}`,
-    restarts === 0 ? '' : `${restarts} restarts`,
+    ...(usage === undefined ? ['', ''] : [percent(usage.cpu_percent), bytes(usage.memory_bytes)]),
   ]);
   return table(rows).flatMap((line, index) => {
-    const { waiting = [], problem } = workers[index] ?? {};
+    const { waiting = [], problem, restarts = 0, last_exit } = workers[index] ?? {};
+    const past = [
+      ...(restarts === 0 ? [] : [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`]),
+      ...(last_exit ? [`last exit ${duration(last_exit.ms_ago)} ago: ${safe(last_exit.reason)}`] : []),
+    ];
     return [
       line,
+      ...(past.length === 0 ? [] : fold(past.join(', '), WIDTH - 4, '  ').map((text) => `    ${text}`)),
       ...(waiting.length === 0 ? [] : wrapped('    waits for ', waiting.map(safe))),
       ...(problem === undefined ? [] : fold(safe(problem), WIDTH - 4, '').map((text) => `    ${text}`)),
     ];

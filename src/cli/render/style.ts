@@ -80,14 +80,19 @@ export function clipped(text: string, width: number): string {
   return columnsOf(text) <= width ? text : `...${endOf(text, width - 3)}`;
 }
 
-/** Rows with their columns aligned by the widest cell of each, two spaces between. */
+/**
+ * Rows with their columns aligned by the widest cell of each, two spaces between. A column without any text is left
+ * out.
+ */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => columnsOf(row[column] ?? ''))),
   );
   return rows.map((row) =>
     row
-      .map((cell, column) => cell + ' '.repeat(Math.max(0, (widths[column] ?? 0) - columnsOf(cell))))
+      .map((cell, column) => ({ cell, width: widths[column] ?? 0 }))
+      .filter(({ width }) => width > 0)
+      .map(({ cell, width }) => cell + ' '.repeat(Math.max(0, width - columnsOf(cell))))
       .join('  ')
       .trimEnd(),
   );

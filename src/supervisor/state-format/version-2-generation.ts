@@ -166,6 +166,10 @@ const worker = () =>
     state: workerState(),
     /** It exits when its connections have ended; `unreachable_since` null: new connections may still reach it. */
     leaving: orNull(z.object({ unreachable_since_monotonic_ms: orNull(monotonic()) })),
+    /** How it last ended without having been asked to; `exit` null: it could not be started. Left out: it never did. */
+    last_exit: z.exactOptional(
+      z.object({ at_monotonic_ms: monotonic(), exit: orNull(exit()), reason: text() }),
+    ),
   });
 
 /** getrusage(2). */

@@ -59,7 +59,7 @@ function stageDocument(stage: Stage): GenerationDocument['stage'] {
 }
 
 function workerDocument(worker: Worker, gates: readonly string[]): WorkerDocument {
-  const { index, lane, relief, incarnation, attempts, life, leave } = worker;
+  const { index, lane, relief, incarnation, attempts, life, leave, lastExit } = worker;
   return {
     worker: index,
     lane,
@@ -68,6 +68,13 @@ function workerDocument(worker: Worker, gates: readonly string[]): WorkerDocumen
     attempts,
     state: workerState(life, gates),
     leaving: leave === null ? null : { unreachable_since_monotonic_ms: leave.since },
+    ...(lastExit && {
+      last_exit: {
+        at_monotonic_ms: lastExit.at,
+        exit: orNull(lastExit.exit, exitDocument),
+        reason: lastExit.reason,
+      },
+    }),
   };
 }
 

@@ -65,7 +65,7 @@ test('a canary', () => {
     ],
     steering: { main: [0], canary: { percent: 5, by: 'connection', lanes: [2] }, preview: null },
   };
-  assert.deepEqual(renderStatus(status, plain).split('\n').slice(1, 12), [
+  assert.deepEqual(renderStatus(status, plain).split('\n').slice(1, 13), [
     'handover 7: canary 5 % for 12s, 18s left',
     '  candidate 4, incumbent 3',
     'one more reload waits for the end of this handover',
@@ -75,8 +75,42 @@ test('a canary', () => {
     '  worker 0  up  pid 4300  1m  lane 0',
     'generation 4  ready for 15s  /srv/releases/2024-11-21/example',
     '  worker 0  up       pid 4300  1h  lane 2',
-    '  worker 1  backoff                lane 3  2 restarts',
+    '  worker 1  backoff                lane 3',
+    '    2 restarts',
     '',
+  ]);
+});
+
+test('what workers use, and how they exited', () => {
+  const usage = { cpu_percent: 3.2, cpu_seconds: 62, memory_bytes: 47_290_777, interval_ms: 12_000 };
+  const exit = { kind: 'signaled', signal: 'SIGSEGV', core_dumped: true };
+  const last_exit = { exit, reason: 'was killed by SIGSEGV (core dumped)', ms_ago: 120_000 };
+  const status: StatusDocument = {
+    ...STATUS,
+    usage: { cpu_percent: 103.2, cpu_seconds: 75.5, memory_bytes: 2 ** 31, interval_ms: 12_000 },
+    generations: [
+      {
+        id: 3,
+        stage: 'serving',
+        release: { path: '/usr/bin/example', directory: '/usr/bin' },
+        since_ms_ago: 60_000,
+        workers: [
+          worker(0, { usage }),
+          worker(1, { usage: { ...usage, cpu_percent: 100, memory_bytes: 900 }, restarts: 1, last_exit }),
+          worker(2, { state: 'backoff', pid: null, uptime_ms: null, restarts: 12, last_exit }),
+        ],
+      },
+    ],
+  };
+  assert.deepEqual(renderStatus(status, plain).split('\n').slice(1, 9), [
+    'CPU 103 % over the last 12s (1m15s in total), memory 2.0 GiB',
+    '',
+    'generation 3  serving for 1m  /usr/bin/example',
+    '  worker 0  up       pid 4300  1h  lane 0  3.2 %  45.1 MiB',
+    '  worker 1  up       pid 4301  1h  lane 1  100 %  900 B',
+    '    1 restart, last exit 2m ago: was killed by SIGSEGV (core dumped)',
+    '  worker 2  backoff                lane 2',
+    '    12 restarts, last exit 2m ago: was killed by SIGSEGV (core dumped)',
   ]);
 });
 
@@ -119,6 +153,8 @@ for (const wide of ['', '\u6f22', '\u{1f600}']) {
               lane: 100 + index,
               restarts: 1234,
               uptime_ms: 1e9,
+              usage: { cpu_percent: 6399.9, cpu_seconds: 1e7, memory_bytes: 2 ** 39, interval_ms: 1e9 },
+              last_exit: { exit: null, reason: `cannot be spawned: ${long('r')}`, ms_ago: 1e9 },
             }),
           ),
         },

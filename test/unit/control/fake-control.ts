@@ -7,7 +7,7 @@ import type {
 } from '../../../src/control/control.ts';
 import { EventLog } from '../../../src/control/event-log.ts';
 import type { HistoryDocument, StatusDocument } from '../../../src/control/protocol.ts';
-import type { Sights } from '../../../src/control/sights.ts';
+import type { Sights, WorkerUsage } from '../../../src/control/sights.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
 import type { Verdict } from '../../../src/lifecycle/verdicts.ts';
 import { OutputLog } from '../../../src/workers/output-log.ts';
@@ -68,6 +68,18 @@ export class FakeSights implements Sights {
     return this.counts;
   }
 }
+
+  outputFile(): string | null {
+    return this.file;
+  }
+
+  /** null: it cannot be read. */
+  used: readonly WorkerUsage[] | null = null;
+
+  async usage(): Promise<readonly WorkerUsage[]> {
+    if (this.used === null) throw new Error('EACCES: permission denied, scandir /proc');
+    return this.used;
+  }
 /** Two releases and a failed one. */
 export const HISTORY: HistoryDocument = {
   version: 1,

@@ -4,6 +4,7 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { ControlError } from '../../../src/control/control-error.ts';
+import type { StatusDocument } from '../../../src/control/documents.ts';
 import { createControlServer } from '../../../src/control/server.ts';
 import { lookupGroup } from '../../../src/linux/users.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
@@ -24,6 +25,28 @@ test('connections are counted where that is asked for', async (t) => {
   const { body } = await request(t, path, 'GET /v1/status?connections=true');
   const [generation] = STATUS.generations;
   assert.deepEqual(body, { ...STATUS, generations: [{ ...generation, connections: 17 }] });
+});
+
+test('CPU time and memory are read where connections are counted', async (t) => {
+  const { path, sights } = await serve(t);
+  const of = (generation: number, worker: number, cpuShare: number) => ({
+    generation,
+    worker,
+    cpuSeconds: 1.2345,
+    residentBytes: 1000,
+    cpuShare,
+    intervalMs: 1000.4,
+  });
+  sights.used = [of(3, 0, 0.0512), of(2, 0, 1)];
+  const { body } = await request(t, path, 'GET /v1/status?connections=true');
+  const { generations, usage } = body as StatusDocument;
+  assert.deepEqual(generations[0]?.workers[0]?.usage, {
+    cpu_percent: 5.1,
+    cpu_seconds: 1.23,
+    memory_bytes: 1000,
+    interval_ms: 1000,
+  });
+  assert.deepEqual(usage, { cpu_percent: 105.1, cpu_seconds: 2.47, memory_bytes: 2000, interval_ms: 1000 });
 });
 
 const FIELDS: readonly [name: string, line: string, body: string, problem: RegExp][] = [

@@ -71,6 +71,7 @@ const WORKER: Worker = {
   incarnation: 2,
   attempts: 3,
   life: { name: 'spawning' },
+  lastExit: null,
   leave: null,
 };
 
@@ -222,7 +223,8 @@ for (const [stage, document] of STAGES) {
 
 test('a worker', () => {
   const leave = { since: 4 };
-  assert.deepEqual(generationWith({ workers: [{ ...WORKER, relief: true, leave }] })?.workers, [
+  const lastExit = { exit: { kind: 'exited', code: 7 }, at: 5, reason: 'exited with code 7' } as const;
+  assert.deepEqual(generationWith({ workers: [{ ...WORKER, relief: true, leave, lastExit }] })?.workers, [
     {
       worker: 0,
       lane: 1,
@@ -231,6 +233,7 @@ test('a worker', () => {
       attempts: 3,
       state: { name: 'spawning' },
       leaving: { unreachable_since_monotonic_ms: 4 },
+      last_exit: { at_monotonic_ms: 5, exit: { kind: 'exited', code: 7 }, reason: 'exited with code 7' },
     },
   ]);
 });
