@@ -104,7 +104,7 @@ export class Metrics {
   );
   readonly #dropped = this.#counter(
     'zero_output_dropped_lines_total',
-    'Lines of services that were dropped because nobody read them fast enough.',
+    'Lines of services that were dropped because they could not be written fast enough.',
     ['stream'],
   );
   readonly #memory = this.#gauge(
@@ -149,7 +149,7 @@ export class Metrics {
     this.#source = source;
     for (const outcome of OUTCOMES) this.#handovers.inc({ outcome }, 0);
     for (const kind of EXITS) this.#crashes.inc({ kind }, 0);
-    for (const stream of ['stdout', 'stderr']) this.#dropped.inc({ stream }, 0);
+    for (const stream of ['stdout', 'stderr', 'file']) this.#dropped.inc({ stream }, 0);
     for (const phase of PHASES) this.#phaseDuration.zero({ phase });
     // A process has one; uptime() is exact to the microsecond, so that it is the same number each time.
     this.#ownStart.set(Math.round(Date.now() - process.uptime() * 1000) / 1000);

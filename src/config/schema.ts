@@ -6,6 +6,7 @@ import { hooks } from './schema/hooks.ts';
 import { key } from './schema/key.ts';
 import { listener } from './schema/listener.ts';
 import { options } from './schema/options.ts';
+import { output } from './schema/output.ts';
 import { readiness } from './schema/readiness.ts';
 import { restart } from './schema/restart.ts';
 import { runtime } from './schema/runtime.ts';
@@ -21,6 +22,10 @@ const service = z.strictObject({
   ),
   handover: key('How a new generation takes over from the one that serves.', z.prefault(handover, {})),
   restart: key('What happens when the service exits by itself.', z.prefault(restart, {})),
+  output: key(
+    "Write the service's output to rotated files. Left out: to zero's stdout and stderr. See docs/guide/output.md.",
+    z.exactOptional(output),
+  ),
   watch: key(
     'A deploy is a change of files: hand over when one is complete. Left out: nothing is watched. See docs/guide/watch.md.',
     z.exactOptional(watch),

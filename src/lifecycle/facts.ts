@@ -166,7 +166,8 @@ export type Fact =
     }
   | {
       readonly event: 'output_dropped';
-      readonly stream: 'stdout' | 'stderr';
+      /** `file`: an output file of the service. */
+      readonly stream: 'stdout' | 'stderr' | 'file';
       readonly lines: number;
       readonly bytes: number;
     }

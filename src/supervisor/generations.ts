@@ -27,6 +27,7 @@ export class Generations {
   add(generation: number): void {
     this.#held.set(generation, { processes: new Map(), firstLane: null });
     this.#context.output.open(generation);
+    this.#context.files.open(generation, this.prepared(generation)?.config.service.output);
   }
 
   prepared(generation: number): Prepared | undefined {
@@ -85,6 +86,7 @@ export class Generations {
     for (const process of held?.processes.values() ?? []) process.close();
     this.#releases.release(generation);
     this.#context.output.close(generation);
+    this.#context.files.close(generation);
   }
 
   #all(): WorkerProcess[] {

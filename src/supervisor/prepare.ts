@@ -13,6 +13,7 @@ import { resolveUser, type TargetUser } from '../workers/target-user.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
 import { type Earlier, RollbackError } from './earlier.ts';
 import { hookProblem } from './hook-runner.ts';
+import { outputProblem } from './output-directory.ts';
 import { openExecutable, recordOf } from './release-file.ts';
 import { restartNeeded, settingsOf } from './settings.ts';
 
@@ -56,6 +57,8 @@ export async function prepare(
     if (fixed.length > 0) return { step: 'config', reason: fixed.join('; ') };
     const hook = hookProblem(today, context.environment);
     if (hook) return hook;
+    const output = outputProblem(today);
+    if (output) return output;
     const earlier = await context.earlier();
     const { user: name, group } = today.service.runtime;
     const user = resolveUser(name, group);

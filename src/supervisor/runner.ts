@@ -3,6 +3,7 @@ import type { step } from '../lifecycle/step.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { RunCommand, Timers } from '../readiness/index.ts';
+import type { OutputFiles } from '../workers/output-files.ts';
 import type { OutputLog } from '../workers/output-log.ts';
 import type { ProcessTable } from '../workers/process-table.ts';
 import type { Sink } from '../workers/sink.ts';
@@ -34,6 +35,7 @@ export interface RunnerContext
   readonly stdout: Sink;
   readonly stderr: Sink;
   readonly output: OutputLog;
+  readonly files: OutputFiles;
   readonly firstGeneration: number;
   /** Called after a batch of events; see Engine. */
   readonly settled: (state: State, happened: boolean) => void;

@@ -14,6 +14,7 @@ import { ListenerSet } from '../listeners/listener-set.ts';
 import type { CommandSystem } from '../workers/command.ts';
 import { WorkerConnections } from '../workers/connections.ts';
 import { describeRefusal } from '../workers/delivery.ts';
+import { OutputFiles } from '../workers/output-files.ts';
 import { OutputLog } from '../workers/output-log.ts';
 import { isSamePlace } from '../workers/place.ts';
 import { ProcessTable } from '../workers/process-table.ts';
@@ -38,6 +39,7 @@ import { LaneLog } from './lane-log.ts';
 import { ListenerLog } from './listener-log.ts';
 import { logWriter } from './log-writer.ts';
 import { Meter } from './meter.ts';
+import { outputFileFailure } from './output-directory.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { PreparedReleases } from './prepared-releases.ts';
 import { Reporter } from './reporter.ts';
@@ -49,9 +51,9 @@ import { StateRecorder } from './state-recorder.ts';
 import { statusOf } from './status.ts';
 import { TelemetryDesk } from './telemetry-desk.ts';
 import { placesOf } from './unix-names.ts';
+import { UsageReader } from './usage-reader.ts';
 import { WatchDesk } from './watch-desk.ts';
 
-import { UsageReader } from './usage-reader.ts';
 const RELOAD = {
   type: 'reload',
   ticket: null,
@@ -94,13 +96,14 @@ export class Supervisor {
   readonly #startedAt = now();
   readonly #events = new EventLog(Date.now);
   readonly #output = new OutputLog();
+  readonly #files: OutputFiles;
   #control: ControlServer | null = null;
   readonly #admin: AdminDesk;
   readonly #connections: ConnectionCounter;
+  readonly #usage: UsageReader;
   readonly #recorder: StateRecorder;
   readonly #footprint = new Footprint(systemTimers);
   readonly #telemetry: TelemetryDesk;
-  readonly #usage: UsageReader;
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact));
   // The history first: a recipient of a fact may read it there.
   #reporter: Reporter | null = null;
@@ -119,6 +122,11 @@ export class Supervisor {
       writer: logWriter(this.#stderr, STDERR),
       secrets: () => this.#releases.secrets(),
       timers: systemTimers,
+    });
+    this.#files = new OutputFiles({
+      instance: options.instance.name,
+      onDropped: (lines, bytes) => this.#report({ event: 'output_dropped', stream: 'file', lines, bytes }),
+      onFailed: (step, path, code) => this.#report(outputFileFailure(step, path, code)),
     });
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
@@ -198,6 +206,7 @@ export class Supervisor {
       stdout: this.#stdout,
       stderr: this.#stderr,
       output: this.#output,
+      files: this.#files,
       firstGeneration: this.#history.firstGeneration(),
       inspectLanes: () => this.#lanes.lookSoon(),
       write: (stored) => (stored === 'state' ? this.#recorder : this.#history).retry(),
@@ -293,6 +302,7 @@ export class Supervisor {
   /** Opens zero's own files again. */
   reopenLogs(): void {
     this.#telemetry.reopen();
+    this.#files.reopen();
   }
 
   /** Passes a signal on to every worker. */
@@ -334,6 +344,13 @@ export class Supervisor {
     });
   }
 
+  /** Of the generation that serves, or else of the newest. */
+  #outputFile(): string | null {
+    const { incumbent, generations } = this.#state;
+    const generation = incumbent ?? generations.at(-1)?.id;
+    return generation === undefined ? null : this.#files.pathOf(generation);
+  }
+
   async #openControl(): Promise<void> {
     const { config, version, instance } = this.#options;
     // A first start that failed at once.
@@ -345,7 +362,9 @@ export class Supervisor {
         sights: {
           events: this.#events,
           output: this.#output,
+          outputFile: () => this.#outputFile(),
           connections: () => this.#connections.count(),
+          usage: () => this.#usage.read(),
         },
         identity: { version, name: instance.name, pid: process.pid },
         warn: (message) => this.#report({ event: 'warning', about: 'control', message }),
@@ -364,7 +383,6 @@ export class Supervisor {
     const why = error instanceof Error ? error.message : String(error);
     this.#report({ event: 'error', step, message: `${what}: ${why}` });
   }
-          usage: () => this.#usage.read(),
 
   async #prepare(rollback: Rollback | null, claim: (executable: string) => void) {
     const { source, config } = this.#options;
@@ -411,7 +429,8 @@ export class Supervisor {
     this.#watch.close();
     this.#footprint.close();
     this.#recorder.remove();
-    await Promise.all([this.#stdout.flush(FLUSH_TIME), this.#stderr.flush(FLUSH_TIME)]);
+    const sinks = [this.#stdout, this.#stderr];
+    await Promise.all([...sinks.map((sink) => sink.flush(FLUSH_TIME)), this.#files.end(FLUSH_TIME)]);
     if (this.#stdout !== this.#stderr) this.#stdout.close();
     this.#admin.close();
     const { stop } = this.#state;

@@ -9,7 +9,9 @@ import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } fr
 import { type Delivery, NOBODY } from '../workers/delivery.ts';
 import { belongsTo, isRunning, sessionMembers } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
+import { LineForwarder } from '../workers/line-forwarder.ts';
 import { WorkerOutput } from '../workers/output.ts';
+import type { OutputFiles } from '../workers/output-files.ts';
 import type { OutputLog } from '../workers/output-log.ts';
 import type { ProcessTable } from '../workers/process-table.ts';
 import type { Sink } from '../workers/sink.ts';
@@ -28,12 +30,13 @@ export interface WorkerContext {
   readonly stdout: Sink;
   readonly stderr: Sink;
   readonly output: OutputLog;
+  readonly files: OutputFiles;
   readonly timers: Timers;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
   readonly runCommand: (prepared: Prepared) => RunCommand;
   readonly listeners: Listeners;
   readonly post: (happening: Happening) => void;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
   readonly report: (fact: Fact) => void;
 }
 
@@ -64,11 +67,11 @@ export class WorkerProcess {
   pid: number;
   /** The start time of the main process, in clock ticks since boot. */
   startTime: number;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
   readonly #context: WorkerContext;
   readonly #output: WorkerOutput;
   readonly #notify: NotifySocket;
-  /** Monotonic milliseconds. */
-  readonly startedAt: number;
   readonly #gates: Gates;
   /** Those of gates that were closed while they waited: who it failed by is told the reason after that. */
   #reasons: readonly string[] = [];
@@ -81,10 +84,10 @@ export class WorkerProcess {
     this.key = key;
     this.post = post;
     this.#context = context;
+    this.startedAt = context.now();
     const { kernel } = context;
     const { config, settings, release, user, acquired } = prepared;
     const { readiness, runtime } = config.service;
-    this.startedAt = context.now();
     const { shutdownSignal: signal, shutdownTimeout: timeout } = settings;
     const undo: (() => void)[] = [];
     try {
@@ -97,11 +100,17 @@ export class WorkerProcess {
       const warn = (message: string) => context.report({ event: 'warning', about: 'notify', message });
       this.#notify = new NotifySocket({ kernel, path: notifyPath, owner, warn });
       undo.push(() => this.#notify.close());
-      const { stdout, stderr } = context;
       const { generation, worker } = key;
+      const receiver = (stream: 'stdout' | 'stderr') =>
+        context.files.receiverOf({ generation, worker, stream }) ?? new LineForwarder(context[stream]);
       const record = (stream: 'stdout' | 'stderr', bytes: Buffer) =>
         context.output.add({ generation, worker, stream }, bytes);
-      this.#output = new WorkerOutput(kernel, { stdout, stderr, record, owner: user });
+      this.#output = new WorkerOutput(kernel, {
+        stdout: receiver('stdout'),
+        stderr: receiver('stderr'),
+        record,
+        owner: user,
+      });
       undo.push(() => this.#output.close());
       const readyPipe = readiness.ready_fd === undefined ? null : kernel.openPipe();
       if (readyPipe) undo.push(() => kernel.closeFd(readyPipe.read));

@@ -36,7 +36,9 @@ export function messageOf(fact: Fact): string {
     case 'leftovers_killed':
       return 'processes that outlived their worker killed';
     case 'output_dropped':
-      return 'output of a worker dropped: nobody reads it fast enough';
+      return fact.stream === 'file'
+        ? 'output of workers dropped: it cannot be written to its file'
+        : 'output of a worker dropped: nobody reads it fast enough';
     case 'reload_requested':
       return fact.merged ? 'reload requested, waits for the handover in progress' : 'reload requested';
     case 'handover_mode':

@@ -1,14 +1,13 @@
 import type { DescriptorCalls } from '../linux/kernel.ts';
 import { OUTPUT_PIPE_SIZE, type PipeReader } from '../linux/pipes.ts';
-import { LineForwarder } from './line-forwarder.ts';
+import type { LineReceiver } from './line-forwarder.ts';
 import { LineSplitter } from './line-splitter.ts';
-import type { Sink } from './sink.ts';
 import { Tail } from './tail.ts';
 
 export interface OutputOptions {
   /** Where it goes; null keeps only the tail. */
-  readonly stdout: Sink | null;
-  readonly stderr: Sink | null;
+  readonly stdout: LineReceiver | null;
+  readonly stderr: LineReceiver | null;
   /** Who owns the pipes, so that the service may open /dev/stdout; null leaves them to the supervisor. */
   readonly owner: { readonly uid: number; readonly gid: number } | null;
   /** Told everything that is read: whole lines, or a piece of one that goes on. The bytes are only borrowed. */
@@ -88,11 +87,10 @@ class Stream {
 
   constructor(
     kernel: DescriptorCalls,
-    sink: Sink | null,
+    forwarder: LineReceiver | null,
     keep: (bytes: Buffer, complete: boolean) => void,
     owner: OutputOptions['owner'],
   ) {
-    const forwarder = sink === null ? null : new LineForwarder(sink);
     this.#splitter = new LineSplitter((bytes, complete) => {
       keep(bytes, complete);
       forwarder?.add(bytes, complete);

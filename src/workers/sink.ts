@@ -17,8 +17,9 @@ const SYSTEM: SinkSystem = {
   },
 };
 
-export interface SinkOptions {
-  readonly fd: number;
+export type SinkOptions = SinkSettings & ({ readonly fd: number } | { readonly place: Place });
+
+interface SinkSettings {
   /** Bytes that may wait; 8 MiB when left out. */
   readonly limit?: number;
   /**
@@ -31,6 +32,10 @@ export interface SinkOptions {
    * is dropped.
    */
   readonly onFailed?: (code: string, final: boolean) => void;
+  /** Whether an errno means that nobody will ever read; those of pipes, terminals and sockets when left out. */
+  readonly isFinal?: (code: string) => boolean;
+  /** Milliseconds between two attempts, at most; 100 when left out. */
+  readonly maxDelay?: number;
   readonly system?: SinkSystem;
 }
 
@@ -54,6 +59,8 @@ export class Sink {
   readonly #limit: number;
   readonly #onDropped: (lines: number, bytes: number) => void;
   readonly #onFailed: (code: string, final: boolean) => void;
+  readonly #isFinal: (code: string) => boolean;
+  readonly #maxDelay: number;
   readonly #place: Place;
   readonly #queue = new ByteQueue();
   #current: Buffer | null = null;
@@ -74,7 +81,9 @@ export class Sink {
     this.#limit = options.limit ?? LIMIT;
     this.#onDropped = options.onDropped ?? (() => {});
     this.#onFailed = options.onFailed ?? (() => {});
-    this.#place = this.#system.open(options.fd);
+    this.#isFinal = options.isFinal ?? ((code) => FINAL.has(code));
+    this.#maxDelay = options.maxDelay ?? LONGEST_DELAY;
+    this.#place = 'place' in options ? options.place : this.#system.open(options.fd);
   }
 
   /** Bytes that wait to be written. */
@@ -178,7 +187,7 @@ export class Sink {
       if (this.buffered <= this.#limit / 2) this.#endDropping();
       this.#pump();
       if (this.buffered === 0) this.#wakeIdle();
-    } else if (FINAL.has(codeOf(error))) {
+    } else if (this.#isFinal(codeOf(error))) {
       this.#current = null;
       this.#count(bytes);
       this.close();
@@ -190,7 +199,7 @@ export class Sink {
   #failed(code: string): void {
     if (code === 'EAGAIN' || this.#failing) return;
     this.#failing = true;
-    this.#onFailed(code, FINAL.has(code));
+    this.#onFailed(code, this.#isFinal(code));
   }
 
   #retryLater(bytes: Buffer): void {
@@ -198,7 +207,7 @@ export class Sink {
       this.#cancelRetry = null;
       this.#send(bytes);
     });
-    this.#delay = Math.min(this.#delay * 2, LONGEST_DELAY);
+    this.#delay = Math.min(this.#delay * 2, this.#maxDelay);
   }
 
   #shut(): void {

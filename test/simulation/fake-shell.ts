@@ -5,6 +5,7 @@ import { Generations } from '../../src/supervisor/generations.ts';
 import type { Prepared } from '../../src/supervisor/prepare.ts';
 import { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
 import { settingsOf } from '../../src/supervisor/settings.ts';
+import { OutputFiles } from '../../src/workers/output-files.ts';
 import { OutputLog } from '../../src/workers/output-log.ts';
 import { ProcessTable } from '../../src/workers/process-table.ts';
 import { FakeKernel, type FakeKernelOptions } from './fake-kernel.ts';
@@ -39,10 +40,11 @@ export class FakeShell {
       stdout: sink,
       stderr: sink,
       output: new OutputLog(),
+      files: new OutputFiles({ instance: 'simulated', onDropped: () => {}, onFailed: () => {} }),
       timers: this.timers,
+      now: () => 0,
       runCommand: () => () => Promise.resolve({ kind: 'exited', code: 0 } as const),
       listeners: this.listeners,
-      now: () => 0,
       post: (happening: Happening) => this.posted.push(happening),
       report: (fact: Fact) => this.reported.push(fact),
     };

@@ -11,6 +11,7 @@ import type { Happening } from '../../src/supervisor/engine.ts';
 import { guardedKernel } from '../../src/supervisor/guarded-kernel.ts';
 import { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
 import { Runner } from '../../src/supervisor/runner.ts';
+import { OutputFiles } from '../../src/workers/output-files.ts';
 import { OutputLog } from '../../src/workers/output-log.ts';
 import { ProcessTable } from '../../src/workers/process-table.ts';
 import { Books, nameOf, type Step } from './books.ts';
@@ -128,6 +129,7 @@ export class World {
       stdout: nowhere(),
       stderr: nowhere(),
       output: new OutputLog(),
+      files: new OutputFiles({ instance: 'simulated', onDropped: () => {}, onFailed: () => {} }),
       firstGeneration: 1,
       releases: new PreparedReleases(),
       prepare: () => {

@@ -59,6 +59,7 @@ describe('metrics', () => {
     assert.deepEqual(await samples('zero_output_dropped_lines_total'), [
       ['stdout', 3],
       ['stderr', 0],
+      ['file', 0],
     ]);
     assert.deepEqual(await samples('zero_handover_duration_seconds_sum'), [['rolled_back', 5]]);
   });

@@ -4,6 +4,7 @@ import { test } from 'node:test';
 import { linux } from '../../../src/linux/kernel.ts';
 import { openReadWrite } from '../../../src/linux/pipes.ts';
 import { spawnProcess } from '../../../src/linux/spawn.ts';
+import { LineForwarder } from '../../../src/workers/line-forwarder.ts';
 import { WorkerOutput } from '../../../src/workers/output.ts';
 import { Sink } from '../../../src/workers/sink.ts';
 import { sendSignal } from '../../support/send-signal.ts';
@@ -51,7 +52,11 @@ function start(text: string, output: WorkerOutput) {
 
 test('what a process wrote is there when its exit is known', async () => {
   const [out, err] = [collecting(), collecting()];
-  const output = new WorkerOutput(linux, { stdout: out.sink, stderr: err.sink, owner: null });
+  const output = new WorkerOutput(linux, {
+    stdout: new LineForwarder(out.sink),
+    stderr: new LineForwarder(err.sink),
+    owner: null,
+  });
   const { exit } = start("printf 'a\\nb\\377\\0c'; echo error >&2; exit 1", output);
   await exit;
   output.drain();
@@ -79,7 +84,11 @@ test('100 MB without a newline pass through, and the report stays short', async 
       after: () => () => {},
     },
   });
-  const output = new WorkerOutput(linux, { stdout: sink, stderr: sink, owner: null });
+  const output = new WorkerOutput(linux, {
+    stdout: new LineForwarder(sink),
+    stderr: new LineForwarder(sink),
+    owner: null,
+  });
   const { exit } = start('head -c 100000000 /dev/zero', output);
   assert.deepEqual((await exit).status, { kind: 'exited', code: 0 });
   output.close();
@@ -91,7 +100,7 @@ test('100 MB without a newline pass through, and the report stays short', async 
 
 test('a service can go on writing when the supervisor has gone', async () => {
   const out = collecting();
-  const output = new WorkerOutput(linux, { stdout: out.sink, stderr: null, owner: null });
+  const output = new WorkerOutput(linux, { stdout: new LineForwarder(out.sink), stderr: null, owner: null });
   const text = `trap 'echo still here || exit 1; echo still here >&2 || exit 2; exit 7' USR1
     echo ready
     sleep 1000 & wait`;
@@ -104,7 +113,11 @@ test('a service can go on writing when the supervisor has gone', async () => {
 
 test('what inherited the output is read for as long as it lives, and no longer than wanted', async () => {
   const out = collecting();
-  const output = new WorkerOutput(linux, { stdout: out.sink, stderr: out.sink, owner: null });
+  const output = new WorkerOutput(linux, {
+    stdout: new LineForwarder(out.sink),
+    stderr: new LineForwarder(out.sink),
+    owner: null,
+  });
   const descriptors = readdirSync('/proc/self/fd').length;
   const { exit } = start('sleep 1000 & echo main', output);
   await exit;

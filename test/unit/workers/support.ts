@@ -17,6 +17,7 @@ import type { ExitStatus, Usage } from '../../../src/lifecycle/facts.ts';
 import { linux } from '../../../src/linux/kernel.ts';
 import type { SocketAddress } from '../../../src/linux/sockaddr.ts';
 import { spawnProcess } from '../../../src/linux/spawn.ts';
+import { LineForwarder } from '../../../src/workers/line-forwarder.ts';
 import { WorkerOutput } from '../../../src/workers/output.ts';
 import { ProcessTable } from '../../../src/workers/process-table.ts';
 import { Sink } from '../../../src/workers/sink.ts';
@@ -74,7 +75,11 @@ export function outputFile(): { fd: number; read: () => Buffer } {
  */
 export function script(text: string, environment: readonly string[] = []) {
   const lines = new Lines();
-  const output = new WorkerOutput(linux, { stdout: lines.sink, stderr: lines.sink, owner: null });
+  const output = new WorkerOutput(linux, {
+    stdout: new LineForwarder(lines.sink),
+    stderr: new LineForwarder(lines.sink),
+    owner: null,
+  });
   const { stdout, stderr } = output.childEnds;
   const descriptors = new Map([
     [1, stdout],
