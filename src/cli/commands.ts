@@ -124,9 +124,13 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
   );
 
   instanceCommand('logs', 'show what the service wrote, of all generations that are kept')
-    .option('-f, --follow', 'go on with what it writes from now on', false)
+    .option('-f, --follow', 'keep showing what the service writes from now on', false)
     .option('-n, --lines <count>', 'only the last lines')
+    .option('--since <time>', 'only from this time on: 5m, 17:00, 2026-11-26T17:00:00Z')
     .option('--generation <number>', 'only what this generation wrote')
+    .option('--worker <number>', 'only what this worker wrote')
+    .option('--raw', 'print the bytes without time and worker', false)
+    .option('--json', 'print one document; with --follow one document a line', false)
     .action(async (options: LogsOptions) => {
       const { logs } = await import('./logs.ts');
       done(await logs({ ...options, ...instanceOf(options) }));

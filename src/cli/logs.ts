@@ -1,62 +1,209 @@
+import { constants } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { loadConfig, locateConfig } from '../config/index.ts';
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
+import { outputFileIn } from '../workers/rotating-file.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
-import { OutputPrinter } from './render/output.ts';
+import { OutputFile, type OutputFilter } from './output-file.ts';
+import { type OutputPrinter, TextPrinter } from './render/output.ts';
+import { JsonPrinter } from './render/output-json.ts';
+import { parseSince } from './since.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 
 export interface LogsOptions extends InstanceOptions {
   readonly follow: boolean;
+  readonly json: boolean;
+  /** The bytes alone, without time and worker. */
+  readonly raw: boolean;
   /** As written. */
   readonly lines?: string;
+  readonly since?: string;
   readonly generation?: string;
+  readonly worker?: string;
 }
 
-/** `zero logs`: what the service wrote, byte for byte unless a terminal shows it. Ctrl-C ends following, and that is no failure. */
+interface Wanted {
+  readonly follow: boolean;
+  readonly filter: OutputFilter;
+}
+
+/** After the end of a generation its last lines reach the file within this many milliseconds. */
+const LAST_LINES = 500;
+
+/**
+ * `zero logs`: what the service wrote, each line with its time and worker. With `output.directory` from the files,
+ * also when zero is not running, otherwise from the memory of the supervisor. Ctrl-C ends following, and that is no
+ * failure.
+ */
 export function logs(
-  { follow, lines, generation, ...instance }: LogsOptions,
+  { follow, json, raw, lines, since, generation, worker, ...instance }: LogsOptions,
   context: CommandContext = processContext(),
 ): Promise<number> {
   const { interrupted, terminal } = context;
   return withInstance({ command: 'logs', instance, guess: true }, context, async (client) => {
-    const request = {
-      follow,
-      ...(lines === undefined ? {} : { lines: countOf('-n', lines, 0) }),
-      ...(generation === undefined ? {} : { generation: countOf('--generation', generation, 1) }),
+    if (json && raw) throw new CommandError(EXIT.usage, '--json and --raw exclude each other');
+    const filter: OutputFilter = {
+      lines: lines === undefined ? null : countOf('-n', lines, 0),
+      since: since === undefined ? null : timeOf(since),
+      generation: generation === undefined ? null : countOf('--generation', generation, 1),
+      worker: worker === undefined ? null : countOf('--worker', worker, 0),
     };
-    const printer = new OutputPrinter(terminal);
+    const printer = json ? new JsonPrinter(terminal, follow) : new TextPrinter(terminal, raw);
+    const shown = new Shown(printer, context);
     try {
-      await print(client, request, printer, context);
+      await shown.everything(client, { follow, filter }, instance);
     } catch (error) {
-      if (interrupted.aborted && follow) return EXIT.done;
+      if (interrupted.aborted && follow) {
+        printer.end();
+        return EXIT.done;
+      }
+      // A document that was begun is ended. Of one that was not, the message is all that there is.
+      if (printer.begun) printer.end();
       if (error instanceof ClientError && error.problem === 'gone' && printer.begun)
         throw new ClientError('gone', 'zero went away without a word: see its log');
       throw error;
-    } finally {
-      printer.end();
     }
+    printer.end();
     return EXIT.done;
   });
 }
 
-async function print(
-  client: ControlClient,
-  request: Parameters<ControlClient['logs']>[0],
-  printer: OutputPrinter,
-  { interrupted, terminal }: CommandContext,
-): Promise<void> {
-  for await (const line of client.logs(request, interrupted)) {
-    if ('output' in line) printer.print(line.output);
-    else printer.tellGap(line.gap.bytes);
-    // Whoever reads this at its own pace is followed at that pace: what it does not take waits in the supervisor, which has a bound.
-    if (!(await terminal.taken())) return;
+/** Output as it is shown by one run of the command. */
+class Shown {
+  readonly #printer: OutputPrinter;
+  readonly #context: CommandContext;
+
+  constructor(printer: OutputPrinter, context: CommandContext) {
+    this.#printer = printer;
+    this.#context = context;
   }
+
+  async everything(client: ControlClient, wanted: Wanted, instance: InstanceOptions): Promise<void> {
+    try {
+      const file = await this.#kept(client, wanted);
+      if (file === null) return;
+      await this.#file(file, wanted, wanted.follow ? () => this.#end(client, wanted.filter) : null);
+    } catch (error) {
+      const file = isNotRunning(error) ? fileOfConfig(instance) : null;
+      if (file === null) throw error;
+      this.#context.terminal.err(`zero: no running instance. This is ${file}\n`);
+      await this.#file(file, wanted, wanted.follow ? () => new Promise<void>(() => {}) : null);
+    }
+  }
+
+  /**
+   * Shows what the supervisor keeps in memory. Where the output is in files, nothing is shown.
+   * @returns the path of the current file, or null
+   */
+  async #kept(client: ControlClient, { follow, filter }: Wanted): Promise<string | null> {
+    const { interrupted, terminal } = this.#context;
+    const { lines, since, generation, worker } = filter;
+    const request = {
+      follow,
+      ...(lines !== null && { lines }),
+      ...(generation !== null && { generation }),
+      ...(worker !== null && { worker }),
+      ...(since !== null && { since_unix_ms: since }),
+    };
+    for await (const line of client.logs(request, interrupted)) {
+      if ('file' in line) {
+        if (await canRead(line.file.path)) return line.file.path;
+        terminal.err(`zero: cannot read ${line.file.path}. This is what zero keeps in memory\n`);
+      } else if ('gap' in line) {
+        this.#printer.tellGap(line.gap.bytes);
+      } else {
+        const { text = '', base64, time, ...source } = line.output;
+        const bytes = base64 === undefined ? Buffer.from(text) : Buffer.from(base64, 'base64');
+        this.#printer.print({ ...source, time, bytes });
+      }
+      // Whoever reads this at its own pace is followed at that pace: what it does not take waits in the supervisor, which has a bound.
+      if (!(await terminal.taken())) return null;
+    }
+    return null;
+  }
+
+  /** @param end resolves when nothing more comes; null does not follow */
+  async #file(path: string, { filter }: Wanted, end: (() => Promise<void>) | null): Promise<void> {
+    const { terminal, interrupted } = this.#context;
+    const reader = {
+      print: (output: Parameters<OutputPrinter['print']>[0]) => this.#printer.print(output),
+      taken: () => terminal.taken(),
+      missed: () => terminal.err('zero: lines before this are not kept\n'),
+    };
+    const file = new OutputFile(path, filter, reader, end !== null);
+    try {
+      if (!(await file.show()) || end === null) return;
+      await file.follow(Promise.race([end(), aborted(interrupted)]));
+    } finally {
+      file.close();
+    }
+  }
+
+  /** Resolves when zero leaves, or when the generation that was asked for is gone. */
+  async #end(client: ControlClient, { generation }: OutputFilter): Promise<void> {
+    const { interrupted, clock } = this.#context;
+    // Events are subscribed to before the status is read, so that an end in between is noticed.
+    const ended = this.#ended(client, generation);
+    if (generation === null) return ended;
+    const { generations } = await client.status(interrupted);
+    if (generations.some(({ id }) => id === generation)) await ended;
+    else ended.catch(() => {});
+    await new Promise<void>((resolve) => clock.after(LAST_LINES, resolve));
+  }
+
+  async #ended(client: ControlClient, generation: number | null): Promise<void> {
+    for await (const fact of client.events(this.#context.interrupted)) {
+      const isEnd = 'event' in fact && fact.event === 'generation_gone';
+      if (isEnd && fact.generation === generation) return;
+    }
+  }
+}
+
+function isNotRunning(error: unknown): boolean {
+  return error instanceof ClientError && error.problem === 'no_instance';
+}
+
+/** The output file of a service that does not run, as its config has it; null where there is none. */
+function fileOfConfig({ config, name }: InstanceOptions): string | null {
+  if (name !== undefined) return null;
+  const loaded = loadConfig(locateConfig(config));
+  if ('problems' in loaded) return null;
+  const { output, runtime } = loaded.config.service;
+  return output === undefined ? null : outputFileIn(output.directory, runtime.name);
+}
+
+async function canRead(path: string): Promise<boolean> {
+  try {
+    await access(path, constants.R_OK);
+    return true;
+  } catch (error) {
+    // It is made with the first line.
+    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
 }
 
 function countOf(option: string, text: string, least: number): number {
   const count = Number(text);
   if (!/^\d{1,9}$/.test(text) || count < least)
-    throw new CommandError(EXIT.usage, `${option} ${JSON.stringify(text)} is no number from ${least} on`);
+    throw new CommandError(
+      EXIT.usage,
+      `${option} ${JSON.stringify(text)} must be a whole number of ${least} or greater`,
+    );
   return count;
+}
+
+function timeOf(text: string): number {
+  const parsed = parseSince(text, Date.now());
+  if ('problem' in parsed) throw new CommandError(EXIT.usage, `--since ${parsed.problem}`);
+  return parsed.value;
 }

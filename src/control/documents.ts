@@ -211,6 +211,8 @@ const eventData = z.union([
 const outputLine = z.union([
   z.object({
     output: z.object({
+      /** When zero read it: RFC 3339, UTC. Not sent by earlier releases of version 1. */
+      time: z.exactOptional(z.string()),
       generation: z.int(),
       worker: z.int(),
       /** `stdout`, `stderr`. */
@@ -220,6 +222,8 @@ const outputLine = z.union([
     }),
   }),
   z.object({ gap: z.object({ bytes: z.int() }) }),
+  /** The first line where the output is in files: the path of the current one. */
+  z.object({ file: z.object({ path: z.string() }) }),
 ]);
 
 export const errorDocument = z.object({
@@ -251,10 +255,10 @@ export type StatusDocument = DeepReadonly<z.output<typeof statusDocument>>;
 export type HistoryDocument = DeepReadonly<z.output<typeof historyDocument>>;
 export type GenerationStatus = StatusDocument['generations'][number];
 export type WorkerStatus = GenerationStatus['workers'][number];
+export type UsageDocument = NonNullable<StatusDocument['usage']>;
 export type HandoverStatus = NonNullable<StatusDocument['handover']>;
 export type VerdictDocument = DeepReadonly<z.output<typeof verdictDocument>>;
 export type FailureDocument = NonNullable<VerdictDocument['failure']>;
 export type ExitDocument = NonNullable<FailureDocument['exit']>;
-export type UsageDocument = NonNullable<StatusDocument['usage']>;
 export type OutputDocument = DeepReadonly<z.output<typeof outputLine>>;
 export type FactDocument = DeepReadonly<z.output<typeof factDocument>>;

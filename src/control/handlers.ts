@@ -84,12 +84,26 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
       refuseTooMany();
       follow(response, eventFeed(sights.events, last_event_id), 'text/event-stream');
     },
-    logs: ({ follow: goOn = false, lines = null, generation }, response) => {
+    logs: (request, response) => {
+      const { follow: goOn = false, lines = null, worker = null, since_unix_ms: since = null } = request;
       refuseTooMany();
-      const view = viewOf(sights.output, generation);
-      follow(response, outputFeed(sights.output, { view, lines, follow: goOn }), 'application/x-ndjson');
+      const file = sights.outputFile();
+      // The files may have what memory has not.
+      const isKept =
+        request.generation === undefined || sights.output.generations.includes(request.generation);
+      const asked =
+        file === null || isKept
+          ? { view: viewOf(sights.output, request.generation), lines, follow: goOn }
+          : { view: 'all' as const, lines: 0, follow: false };
+      const feed = outputFeed(sights.output, { ...asked, since, worker, file });
+      follow(response, feed, 'application/x-ndjson');
     },
   };
+}
+
+async function measure(sights: Sights): Promise<Measurements> {
+  const usage = sights.usage().catch(() => null);
+  return { connections: await sights.connections(), usage: await usage };
 }
 
 function signalOf(given: string): string {
@@ -101,11 +115,6 @@ function signalOf(given: string): string {
 function viewOf({ generations }: Output, generation: number | undefined): number | 'all' {
   if (generation === undefined) return 'all';
   if (generations.includes(generation)) return generation;
-async function measure(sights: Sights): Promise<Measurements> {
-  const usage = sights.usage().catch(() => null);
-  return { connections: await sights.connections(), usage: await usage };
-}
-
   const kept = generations.length === 0 ? 'of none' : `of ${generations.join(', ')}`;
   const problem = `no output of generation ${generation} is kept, only ${kept}`;
   throw new RequestError('unknown_generation', problem, 'generation');

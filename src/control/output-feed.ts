@@ -5,6 +5,8 @@ import type { Feed } from './follower.ts';
 /** Bytes that one source wrote, see workers/output-log.ts. */
 interface Piece {
   readonly at: number;
+  /** Milliseconds since 1970. */
+  readonly time: number;
   readonly generation: number;
   readonly worker: number;
   readonly stream: 'stdout' | 'stderr';
@@ -17,7 +19,9 @@ export interface Output {
   readonly generations: readonly number[];
   isOpen(view: number | 'all'): boolean;
   end(view: number | 'all'): number;
-  lastLines(view: number | 'all', count: number): number;
+  lastLines(view: number | 'all', count: number, worker: number | null): number;
+  /** The place of the first output of this time (milliseconds since 1970) or later. */
+  since(view: number | 'all', time: number): number;
   read(view: number | 'all', from: number, size: number): readonly Piece[];
   onMore(listener: () => void): () => void;
 }
@@ -26,40 +30,68 @@ export interface OutputRequest {
   readonly view: number | 'all';
   /** Of the last lines; null for everything that is kept. */
   readonly lines: number | null;
+  /** Milliseconds since 1970; null for everything that is kept. */
+  readonly since: number | null;
+  /** null: of all workers. */
+  readonly worker: number | null;
   readonly follow: boolean;
+  /** The current file that the output is written to as well; null where there is none. */
+  readonly file: string | null;
 }
 
 /** Bytes that are written at a time. */
 const PORTION = 32 * 1024;
 
 /** The service's output as JSON documents, one a line; what was forgotten before a reader came to it is told as a `gap`. */
-export function outputFeed(output: Output, { view, lines, follow }: OutputRequest): Feed {
+export function outputFeed(output: Output, request: OutputRequest): Feed {
+  const { view, lines, since, worker, follow, file } = request;
   const end = follow ? Number.POSITIVE_INFINITY : output.end(view);
-  let place = lines === null ? 0 : output.lastLines(view, lines);
+  let place = Math.max(
+    lines === null ? 0 : output.lastLines(view, lines, worker),
+    since === null ? 0 : output.since(view, since),
+  );
+
+  let isBegun = false;
+
+  /** The next portion, without what others wrote; null where there is no more now. */
+  const portion = (): OutputDocument[] | null => {
+    const pieces = output.read(view, place, Math.min(PORTION, end - place)).filter(({ at }) => at < end);
+    const documents: OutputDocument[] = [];
+    for (const piece of pieces) {
+      if (piece.at > place) documents.push({ gap: { bytes: piece.at - place } });
+      if (worker === null || piece.worker === worker) documents.push({ output: pieceDocument(piece) });
+      place = piece.at + piece.bytes.length;
+    }
+    return pieces.length === 0 ? null : documents;
+  };
 
   return {
     next() {
-      const documents: OutputDocument[] = [];
-      for (const piece of output.read(view, place, Math.min(PORTION, end - place))) {
-        if (piece.at >= end) break;
-        if (piece.at > place) documents.push({ gap: { bytes: piece.at - place } });
-        documents.push({ output: pieceDocument(piece) });
-        place = piece.at + piece.bytes.length;
+      if (!isBegun && file !== null) {
+        isBegun = true;
+        return text({ file: { path: file } });
       }
-      if (documents.length > 0) return documents.map((document) => `${JSON.stringify(document)}\n`).join('');
+      for (let documents = portion(); documents !== null; documents = portion()) {
+        if (documents.length > 0) return documents.map(text).join('');
+      }
       return follow && output.isOpen(view) ? '' : null;
     },
     onMore: (run) => output.onMore(run),
   };
 }
 
+function text(document: OutputDocument): string {
+  return `${JSON.stringify(document)}\n`;
+}
+
 function pieceDocument({
+  time,
   generation,
   worker,
   stream,
   bytes,
 }: Piece): Extract<OutputDocument, { readonly output: unknown }>['output'] {
-  const source = { generation, worker, stream };
+  const source = { time: new Date(time).toISOString(), generation, worker, stream };
   // JSON has no bytes: what is no text goes as Base64 (RFC 4648).
   return isUtf8(bytes)
     ? { ...source, text: bytes.toString() }

@@ -33,6 +33,10 @@ const logsRequest = z.strictObject({
   lines: z.exactOptional(z.int().check(z.nonnegative())),
   /** What this generation wrote. Left out: all of them. */
   generation: z.exactOptional(z.int().check(z.positive())),
+  /** What this worker wrote. Left out: all of them. */
+  worker: z.exactOptional(z.int().check(z.nonnegative())),
+  /** What was read at this time or later: milliseconds since 1970. */
+  since_unix_ms: z.exactOptional(z.int().check(z.nonnegative())),
 });
 
 const rollbackRequest = z.strictObject({

@@ -18,8 +18,10 @@ export interface WorkerUsage {
 export interface Sights {
   readonly events: EventLog;
   readonly output: Output;
+  /** The current file of the service's output; null where it is in no file. */
+  outputFile(): string | null;
   /** The open connections of each generation, counted now; null where nobody may look. Never rejects. */
   connections(): Promise<ReadonlyMap<number, number | null>>;
-}
   /** CPU time and memory of each worker, read now. Rejects where they cannot be read. */
   usage(): Promise<readonly WorkerUsage[]>;
+}

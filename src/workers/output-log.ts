@@ -9,6 +9,8 @@ export interface OutputSource {
 export interface OutputPiece extends OutputSource {
   /** Where it begins among everything in the view. */
   readonly at: number;
+  /** When it was read: milliseconds since 1970. */
+  readonly time: number;
   readonly bytes: Buffer;
 }
 
@@ -27,8 +29,14 @@ export interface OutputLogLimits {
 /** 256 KiB for a generation, 1 MiB in all. */
 const LIMITS: OutputLogLimits = { slab: 16 * 1024, perGeneration: 16, total: 64 };
 
-// A record: the place among all output (double), the length, the worker (both 16 bits), the stream, three unused bytes; then the bytes themselves.
-const HEADER = 16;
+// A record: the place among all output (double), the length, the worker (both 16 bits), the stream (8 bits), the time
+// (48 bits), an unused byte; then the bytes themselves.
+const HEADER = 20;
+const LENGTH = 8;
+const WORKER = 10;
+const STREAM = 12;
+const TIME = 13;
+const TIME_BYTES = 6;
 const NEWLINE = 10;
 const LARGEST_WORKER = 0xffff;
 
@@ -70,9 +78,12 @@ export class OutputLog {
   #spare: Buffer | null = null;
   #slabs = 0;
   #written = 0;
+  readonly #clock: () => number;
 
-  constructor(limits: OutputLogLimits = LIMITS) {
+  /** @param clock milliseconds since 1970 */
+  constructor(limits: OutputLogLimits = LIMITS, clock: () => number = Date.now) {
     this.#limits = limits;
+    this.#clock = clock;
   }
 
   /** Generations that have or may get output here, the oldest first. */
@@ -109,7 +120,8 @@ export class OutputLog {
     this.open(source.generation);
     const kept = this.#generations.get(source.generation);
     if (kept === undefined || bytes.length === 0) return;
-    for (let at = 0; at < bytes.length; ) at += this.#append(kept, source, bytes.subarray(at));
+    const time = this.#clock();
+    for (let at = 0; at < bytes.length; ) at += this.#append(kept, source, time, bytes.subarray(at));
     this.#tell();
   }
 
@@ -118,13 +130,17 @@ export class OutputLog {
     return view === 'all' ? this.#written : (this.#generations.get(view)?.written ?? 0);
   }
 
-  /** The place where the last `count` lines begin; the beginning of the view where fewer are kept. */
-  lastLines(view: OutputView, count: number): number {
+  /**
+   * The place where the last `count` lines begin; the beginning of the view where fewer are kept.
+   * @param worker only lines of this worker count; null: those of all
+   */
+  lastLines(view: OutputView, count: number, worker: number | null = null): number {
     if (count === 0) return this.end(view);
     const found = [...this.#inOrder(view, 0)];
     let left = count;
     let last = true;
     for (const { slab, offset, length, all, own } of found.reverse()) {
+      if (worker !== null && workerAt(slab, offset) !== worker) continue;
       for (let index = length - 1; index >= 0; index -= 1) {
         // The newline at the very end ends the last line and begins none.
         if (slab.memory[offset + index] === NEWLINE && !last) {
@@ -135,6 +151,20 @@ export class OutputLog {
       }
     }
     return 0;
+  }
+
+  /**
+   * The place of the first output that was read at this time or later; the beginning of the view where that is the
+   * oldest that is kept, because earlier output may be missing.
+   */
+  since(view: OutputView, time: number): number {
+    let isOldest = true;
+    for (const { slab, offset, all, own } of this.#inOrder(view, 0)) {
+      if (slab.memory.readUIntLE(offset - HEADER + TIME, TIME_BYTES) >= time)
+        return isOldest ? 0 : view === 'all' ? all : own;
+      isOldest = false;
+    }
+    return this.end(view);
   }
 
   /** What is kept at or behind that place, in the order in which it was read; at most `size` bytes. Copies. */
@@ -150,9 +180,10 @@ export class OutputLog {
       left -= taken;
       pieces.push({
         at: place + skipped,
+        time: slab.memory.readUIntLE(offset - HEADER + TIME, TIME_BYTES),
         generation,
-        worker: slab.memory.readUInt16LE(offset - HEADER + 10),
-        stream: slab.memory[offset - HEADER + 12] === 1 ? 'stderr' : 'stdout',
+        worker: workerAt(slab, offset),
+        stream: slab.memory[offset - HEADER + STREAM] === 1 ? 'stderr' : 'stdout',
         bytes: Buffer.from(slab.memory.subarray(offset + skipped, offset + skipped + taken)),
       });
     }
@@ -170,31 +201,36 @@ export class OutputLog {
   }
 
   /** As much as goes into one record; how much that was. */
-  #append(kept: Kept, { worker, stream }: OutputSource, bytes: Buffer): number {
+  #append(kept: Kept, { worker, stream }: OutputSource, time: number, bytes: Buffer): number {
     const number = Math.min(worker, LARGEST_WORKER);
     const kind = stream === 'stderr' ? 1 : 0;
     let slab = kept.slabs.at(-1);
-    if (slab !== undefined && this.#goesOn(slab, number, kind)) {
+    if (slab !== undefined && this.#goesOn(slab, number, kind, time)) {
       const taken = this.#copy(kept, slab, bytes);
-      slab.memory.writeUInt16LE(slab.memory.readUInt16LE(slab.last + 8) + taken, slab.last + 8);
+      slab.memory.writeUInt16LE(slab.memory.readUInt16LE(slab.last + LENGTH) + taken, slab.last + LENGTH);
       if (taken > 0) return taken;
     }
     if (slab === undefined || slab.memory.length - slab.used <= HEADER) slab = this.#newSlab(kept);
     slab.last = slab.used;
     slab.memory.writeDoubleLE(this.#written, slab.used);
-    slab.memory.writeUInt16LE(number, slab.used + 10);
-    slab.memory[slab.used + 12] = kind;
+    slab.memory.writeUInt16LE(number, slab.used + WORKER);
+    slab.memory[slab.used + STREAM] = kind;
+    slab.memory.writeUIntLE(time, slab.used + TIME, TIME_BYTES);
     slab.used += HEADER;
     const taken = this.#copy(kept, slab, bytes);
-    slab.memory.writeUInt16LE(taken, slab.last + 8);
+    slab.memory.writeUInt16LE(taken, slab.last + LENGTH);
     return taken;
   }
 
-  /** Whether the last record of the slab is this source's and nothing came after it. */
-  #goesOn({ memory, last, used }: Slab, worker: number, kind: number): boolean {
+  /** Whether the last record of the slab is this source's and of this time, and nothing came after it. */
+  #goesOn({ memory, last, used }: Slab, worker: number, kind: number, time: number): boolean {
     if (used === 0) return false;
-    const end = memory.readDoubleLE(last) + memory.readUInt16LE(last + 8);
-    return end === this.#written && memory.readUInt16LE(last + 10) === worker && memory[last + 12] === kind;
+    const end = memory.readDoubleLE(last) + memory.readUInt16LE(last + LENGTH);
+    const isSameSource =
+      memory.readUInt16LE(last + WORKER) === worker &&
+      memory[last + STREAM] === kind &&
+      end === this.#written;
+    return isSameSource && memory.readUIntLE(last + TIME, TIME_BYTES) === time;
   }
 
   #copy(kept: Kept, slab: Slab, bytes: Buffer): number {
@@ -248,15 +284,20 @@ export class OutputLog {
   }
 }
 
+/** @param offset of the bytes of a record */
+function workerAt({ memory }: Slab, offset: number): number {
+  return memory.readUInt16LE(offset - HEADER + WORKER);
+}
+
 function* recordsOf({ slabs }: Kept, view: OutputView, from: number): Generator<Found, undefined> {
   for (const slab of slabs) {
     const { memory, used, last, start } = slab;
-    const lastLength = memory.readUInt16LE(last + 8);
+    const lastLength = memory.readUInt16LE(last + LENGTH);
     // In its own view a generation's slabs lie one behind the other; in the view of all there is other output between.
     if (view === 'all' && memory.readDoubleLE(last) + lastLength <= from) continue;
     let own = start;
     for (let at = 0; at < used; ) {
-      const length = memory.readUInt16LE(at + 8);
+      const length = memory.readUInt16LE(at + LENGTH);
       const all = memory.readDoubleLE(at);
       if ((view === 'all' ? all : own) + length > from) yield { slab, offset: at + HEADER, length, all, own };
       own += length;

@@ -23,11 +23,12 @@ describe('zero logs', () => {
       await candidate.exit(7);
       assert.equal((await reloading.finished).code, 10);
       await zero.fact('generation_gone', { generation: 2 });
-      const all = await command(t, zero, 'logs');
+      const all = await command(t, zero, 'logs', '--raw');
       assert.deepEqual([all.code, all.stderr], [0, '']);
       assert.equal(all.stdout, `first\n${long}no such table: users\nlast words\n`);
-      assert.equal((await command(t, zero, 'logs', '-n', '1')).stdout, 'last words\n');
-      assert.equal((await command(t, zero, 'logs', '-n', '2', '--generation', '1')).stdout, `first\n${long}`);
+      assert.equal((await command(t, zero, 'logs', '--raw', '-n', '1')).stdout, 'last words\n');
+      const own = await command(t, zero, 'logs', '--raw', '-n', '2', '--generation', '1');
+      assert.equal(own.stdout, `first\n${long}`);
     },
   );
 
@@ -36,16 +37,62 @@ describe('zero logs', () => {
     for (let count = 0; count < 4; count += 1)
       await incumbent.write(1, '\u0000\u001b[2J\r\u00ff'.repeat(MIB / 8));
     await incumbent.write(1, '\nEND\n');
-    const following = startCommand(t, zero, ['logs', '-f', '-n', '1']);
+    const following = startCommand(t, zero, ['logs', '--raw', '-f', '-n', '1']);
     await incumbent.write(1, 'more\n');
     await following.shown('more\n');
     following.signal('SIGINT');
     assert.equal((await following.finished).code, 0);
-    const { code, stdout, stderr } = await command(t, zero, 'logs');
+    const { code, stdout, stderr } = await command(t, zero, 'logs', '--raw');
     assert.equal(code, 0);
     assert.match(stderr, /^zero: \d+ bytes before this are not kept\n$/);
     assert.ok(stdout.endsWith('\u0000\u001b[2J\r\u00ff\nEND\nmore\n'));
     assert.ok(Buffer.byteLength(stdout) <= MIB / 4);
+  });
+
+  it('shows each line with its time and its worker', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startServing(t, { handover: QUICK });
+    const before = Date.now();
+    await incumbent.write(1, 'first\n');
+    await incumbent.write(2, 'second\n');
+    const { code, stdout, stderr } = await command(t, zero, 'logs');
+    assert.deepEqual([code, stderr], [0, '']);
+    const lines = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => /^(\S+Z) g1\.w0 (.*)$/.exec(line));
+    assert.deepEqual(
+      lines.map((match) => match?.[2]),
+      ['first', 'second'],
+    );
+    for (const match of lines) {
+      const time = Date.parse(match?.[1] ?? '');
+      assert.ok(time >= before && time <= Date.now(), stdout);
+    }
+    const document = JSON.parse((await command(t, zero, 'logs', '--json', '-n', '1')).stdout);
+    const [{ time: _, ...line }] = document.lines;
+    assert.deepEqual(line, { generation: 1, worker: 0, stream: 'stderr', text: 'second' });
+  });
+
+  it('shows what was written since a time, and what one worker wrote', DEADLINE, async (t) => {
+    const { zero, puppets, incumbent } = await startServing(t, { handover: QUICK, runtime: { workers: 1 } });
+    await incumbent.write(1, 'early\n');
+    const first = JSON.parse((await command(t, zero, 'logs', '--json')).stdout).lines[0].time;
+    const reloading = startCommand(t, zero, ['reload']);
+    const second = await nextReady(puppets);
+    assert.equal((await reloading.finished).code, 0);
+    await second.write(1, 'late\n');
+    const later = new Date(Date.parse(first) + 1).toISOString();
+    const since = async (...args: string[]) => (await command(t, zero, 'logs', '--raw', ...args)).stdout;
+    assert.equal(await since('--since', first), 'early\nlate\n');
+    assert.equal(await since('--since', later), 'late\n');
+    assert.equal(await since('--since', '1h', '-n', '1'), 'late\n');
+    assert.equal(await since('--since', '1h', '--worker', '0'), 'early\nlate\n');
+    assert.equal(await since('--since', '1h', '--worker', '1'), '');
+    for (const wrong of ['soon', '5', '25:00', '2026-11-26', '-5m']) {
+      const { code, stderr } = await command(t, zero, 'logs', `--since=${wrong}`);
+      assert.equal(code, 2, wrong);
+      assert.match(stderr, /^zero logs: --since .* is not a time: write a duration/);
+    }
   });
 
   it('refuses a generation of which nothing is there, and what is no number', DEADLINE, async (t) => {
@@ -65,8 +112,8 @@ describe('zero logs -f', () => {
   it('goes on over handovers, and ends with zero', DEADLINE, async (t) => {
     const { zero, puppets, incumbent } = await startServing(t, { handover: QUICK });
     await incumbent.write(1, 'before\n');
-    const following = startCommand(t, zero, ['logs', '--follow']);
-    const one = startCommand(t, zero, ['logs', '-f', '--generation', '1']);
+    const following = startCommand(t, zero, ['logs', '--raw', '--follow']);
+    const one = startCommand(t, zero, ['logs', '--raw', '-f', '--generation', '1']);
     await following.shown('before\n');
     await one.shown('before\n');
     const reloading = startCommand(t, zero, ['reload']);
@@ -106,7 +153,7 @@ describe('zero logs -f', () => {
     const second = await nextReady(puppets);
     assert.equal((await reloading.finished).code, 0);
     await second.write(1, 'END\n');
-    assert.match((await command(t, zero, 'logs', '-n', '1')).stdout, /^END\n$/);
+    assert.match((await command(t, zero, 'logs', '--raw', '-n', '1')).stdout, /^END\n$/);
     reader.socket.resume();
     await reader.until(/END/);
     const gaps = [...reader.text.matchAll(/"gap":\{"bytes":(\d+)\}/g)];

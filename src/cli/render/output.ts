@@ -1,13 +1,26 @@
 import { StringDecoder } from 'node:string_decoder';
 import { painter, safe, type Terminal } from './style.ts';
+import { timeText } from './time.ts';
 
-/** What one process wrote, as the control socket tells it. */
-export interface OutputText {
+/** What one process wrote: whole lines, or a piece of one that goes on. */
+export interface OutputBytes {
+  /** When zero read it: RFC 3339; undefined where that is not known. */
+  readonly time: string | undefined;
   readonly generation: number;
   readonly worker: number;
   readonly stream: string;
-  readonly text?: string;
-  readonly base64?: string;
+  readonly bytes: Buffer;
+}
+
+/** Shows output of the service as it comes. */
+export interface OutputPrinter {
+  /** Whether anything was printed. */
+  readonly begun: boolean;
+  print(output: OutputBytes): void;
+  /** So many bytes before the next output are not kept. */
+  tellGap(bytes: number): void;
+  /** Nothing more comes. */
+  end(): void;
 }
 
 const NEWLINE = 10;
@@ -17,28 +30,36 @@ const COLOUR = /(\u001b\[[0-9;]*m)/;
 const RESET = '\u001b[0m';
 
 /**
- * Prints output of several processes: bytes as they are, or, on a terminal, with everything in them made visible that would act on it. A line that
- * one has begun is ended before another's.
+ * Prints each line with its time and its worker, or without both (`raw`). Bytes stay as they are, but on a terminal
+ * everything in them that would act on it is made visible. A line that one process has begun is ended before another's.
  */
-export class OutputPrinter {
+export class TextPrinter implements OutputPrinter {
   readonly #terminal: Terminal;
+  readonly #raw: boolean;
   readonly #decoders = new Map<string, StringDecoder>();
   /** Whose line has begun and not ended. */
   #open: string | null = null;
   begun = false;
 
-  constructor(terminal: Terminal) {
+  constructor(terminal: Terminal, raw: boolean) {
     this.#terminal = terminal;
+    this.#raw = raw;
   }
 
-  print({ generation, worker, stream, text, base64 }: OutputText): void {
-    const source = `${generation}.${worker}.${stream}`;
-    const bytes = base64 === undefined ? Buffer.from(text ?? '') : Buffer.from(base64, 'base64');
+  print(output: OutputBytes): void {
+    const { generation, worker, stream, bytes } = output;
     if (bytes.length === 0) return;
+    const source = `${generation}.${worker}.${stream}`;
     this.begun = true;
     if (this.#open !== null && this.#open !== source) this.end();
-    this.#terminal.out(this.#terminal.size() === null ? bytes : this.#visible(source, bytes));
-    this.#open = bytes[bytes.length - 1] === NEWLINE ? null : source;
+    const head = this.#raw ? null : this.#head(output);
+    const parts: Buffer[] = [];
+    for (const line of linesOf(bytes)) {
+      if (head !== null && this.#open === null) parts.push(head);
+      parts.push(this.#terminal.size() === null ? line : Buffer.from(this.#visible(source, line)));
+      this.#open = line[line.length - 1] === NEWLINE ? null : source;
+    }
+    this.#terminal.out(Buffer.concat(parts));
   }
 
   tellGap(bytes: number): void {
@@ -54,11 +75,27 @@ export class OutputPrinter {
     this.#open = null;
   }
 
-  #visible(source: string, bytes: Buffer): string {
+  #head({ time, generation, worker }: OutputBytes): Buffer {
+    const isTerminal = this.#terminal.size() !== null;
+    const words = [...(time === undefined ? [] : [timeText(time, isTerminal)]), `g${generation}.w${worker}`];
+    return Buffer.from(`${painter(this.#terminal.outColour)('faint', words.join(' '))} `);
+  }
+
+  #visible(source: string, line: Buffer): string {
     const decoder = this.#decoders.get(source) ?? new StringDecoder('utf8');
     this.#decoders.set(source, decoder);
-    const lines = decoder.write(bytes).split('\n');
-    return lines.map((line) => visibleLine(line.replace(/\r$/, ''), this.#terminal.outColour)).join('\n');
+    const lines = decoder.write(line).split('\n');
+    return lines.map((one) => visibleLine(one.replace(/\r$/, ''), this.#terminal.outColour)).join('\n');
+  }
+}
+
+/** Lines with their newlines; the last one may go on. */
+export function* linesOf(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; ) {
+    const newline = bytes.indexOf(NEWLINE, at);
+    const end = newline === -1 ? bytes.length : newline + 1;
+    yield bytes.subarray(at, end);
+    at = end;
   }
 }
 

@@ -68,10 +68,10 @@ test('signal says who got it; a name that is none is 2 and asks for nothing', as
   assert.deepEqual(control.calls, ['signal SIGUSR1']);
 });
 
-const LOGS: LogsOptions = { follow: false };
+const LOGS: LogsOptions = { follow: false, json: false, raw: true };
 const FROM_3 = { generation: 3, worker: 0, stream: 'stdout' } as const;
 
-test('logs prints what is kept, byte for byte, and ends a line before another process goes on', async (t) => {
+test('logs --raw prints what is kept, byte for byte, and ends a line before another process goes on', async (t) => {
   const at = desk(t);
   const { sights } = await at.run('example');
   sights.output.add(FROM_3, Buffer.from('one\ntwo'));
@@ -111,6 +111,86 @@ test('logs says how much is not kept', async (t) => {
   assert.equal(await logs(LOGS, at.context), 0);
   const [, missing] = /^zero: (\d+) bytes before this are not kept\n$/.exec(at.err()) ?? [];
   assert.equal(Number(missing) + at.out().length, 1_000_000);
+});
+
+test('logs prints each line with its time and its worker', async (t) => {
+  const at = desk(t);
+  const { sights } = await at.run('example');
+  sights.output.add(FROM_3, Buffer.from('one\ntwo'));
+  sights.output.add({ ...FROM_3, worker: 1 }, Buffer.from([0xff, 10]));
+  sights.output.add(FROM_3, Buffer.from(' goes on\n'));
+  assert.equal(await logs({ ...LOGS, raw: false }, at.context), 0);
+  const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /gm;
+  assert.equal(at.out().match(time)?.length, 4);
+  assert.equal(at.out().replace(time, ''), 'g3.w0 one\ng3.w0 two\ng3.w1 \u00ff\ng3.w0  goes on\n');
+});
+
+test('logs has local times with their offset on a terminal', async (t) => {
+  const at = desk(t, { size: { columns: 80, rows: 24 } });
+  const { sights } = await at.run('example');
+  sights.output.add(FROM_3, Buffer.from('one\n'));
+  assert.equal(await logs({ ...LOGS, raw: false }, at.context), 0);
+  const [, time = ''] = /^(\S+[+-]\d\d:\d\d) g3\.w0 one\n$/.exec(at.out()) ?? [];
+  assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000, at.out());
+});
+
+test('logs --since and --worker choose', async (t) => {
+  const at = desk(t);
+  const { sights } = await at.run('example');
+  sights.output.add(FROM_3, Buffer.from('one\n'));
+  sights.output.add({ ...FROM_3, worker: 1 }, Buffer.from('two\nthree\n'));
+  sights.output.add(FROM_3, Buffer.from('four\n'));
+  assert.equal(await logs({ ...LOGS, worker: '1' }, at.context), 0);
+  assert.equal(await logs({ ...LOGS, worker: '0', lines: '1' }, at.context), 0);
+  assert.equal(await logs({ ...LOGS, since: '1h', worker: '1', lines: '1' }, at.context), 0);
+  assert.equal(await logs({ ...LOGS, since: '2099-01-01T00:00:00Z' }, at.context), 0);
+  assert.equal(at.out(), 'two\nthree\nfour\nthree\n');
+  for (const wrong of [
+    { worker: '-1' },
+    { worker: 'x' },
+    { since: '5' },
+    { since: 'yesterday' },
+    { since: '-5m' },
+    { since: '25:00' },
+    { since: '2026-11-26T17:00:00' },
+  ]) {
+    assert.equal(await logs({ ...LOGS, ...wrong }, at.context), 2, JSON.stringify(wrong));
+  }
+  assert.match(
+    at.err(),
+    /^zero logs: --since "5" is not a time: write a duration \(5m, 1h30m\), a date and time with its offset \(2026-11-26T17:00:00Z\), or a time of day \(17:00\)$/m,
+  );
+});
+
+test('logs --json prints one document, and with -f one document a line', async (t) => {
+  const at = desk(t);
+  const { sights } = await at.run('example');
+  const json = { ...LOGS, json: true, raw: false };
+  assert.equal(await logs(json, at.context), 0);
+  assert.deepEqual(JSON.parse(at.out()), { version: 1, lines: [], missing_bytes: 0 });
+  sights.output.add(FROM_3, Buffer.from('one\ntwo'));
+  sights.output.add({ ...FROM_3, stream: 'stderr' }, Buffer.from([0xff, 10]));
+  sights.output.add(FROM_3, Buffer.from(' goes on\n'));
+  const before = at.out().length;
+  assert.equal(await logs(json, at.context), 0);
+  const { lines, ...rest } = JSON.parse(at.out().slice(before));
+  assert.deepEqual(rest, { version: 1, missing_bytes: 0 });
+  const stdout = { generation: 3, worker: 0, stream: 'stdout' };
+  assert.deepEqual(
+    lines.map(({ time, ...line }: { time: string }) => ({
+      ...line,
+      hasTime: !Number.isNaN(Date.parse(time)),
+    })),
+    [
+      { ...stdout, text: 'one', hasTime: true },
+      { ...stdout, stream: 'stderr', base64: '/w==', hasTime: true },
+      { ...stdout, text: 'two goes on', hasTime: true },
+    ],
+  );
+  const code = logs({ ...json, follow: true, lines: '2' }, at.context);
+  await at.printed('"text":"two goes on"}\n');
+  at.interrupt();
+  assert.equal(await code, 0);
 });
 
 test('logs -f goes on until Ctrl-C, which is no failure', async (t) => {

@@ -26,7 +26,7 @@ const COMMANDS: Readonly<Record<string, (context: CommandContext) => Promise<num
   history: (context) => history({ name, json: false }, context),
   promote: (context) => promote({ name }, context),
   abort: (context) => abort({ name }, context),
-  logs: (context) => logs({ name, follow: false }, context),
+  logs: (context) => logs({ name, follow: false, json: false, raw: false }, context),
   signal: (context) => signal({ name, signal: 'WINCH' }, context),
   stop: (context) => stop({ name, now: false }, context),
 };

@@ -62,12 +62,12 @@ export const PROMOTED: Verdict = {
 export class FakeSights implements Sights {
   readonly events = new EventLog(() => 0);
   readonly output = new OutputLog();
+  file: string | null = null;
   counts = new Map<number, number | null>([[3, 17]]);
 
   async connections(): Promise<ReadonlyMap<number, number | null>> {
     return this.counts;
   }
-}
 
   outputFile(): string | null {
     return this.file;
@@ -80,6 +80,8 @@ export class FakeSights implements Sights {
     if (this.used === null) throw new Error('EACCES: permission denied, scandir /proc');
     return this.used;
   }
+}
+
 /** Two releases and a failed one. */
 export const HISTORY: HistoryDocument = {
   version: 1,

@@ -8,6 +8,9 @@ const source = (generation: number, worker = 0, stream: 'stdout' | 'stderr' = 's
   stream,
 });
 
+/** A log whose clock stands still. */
+const logAt = (time = 1000): OutputLog => new OutputLog(undefined, () => time);
+
 const textOf = (log: OutputLog, view: OutputView, from = 0): string =>
   log
     .read(view, from, Number.POSITIVE_INFINITY)
@@ -16,16 +19,16 @@ const textOf = (log: OutputLog, view: OutputView, from = 0): string =>
 
 describe('what services wrote', () => {
   it('comes back in the order in which it was read, by source', () => {
-    const log = new OutputLog();
+    const log = logAt();
     log.add(source(1), Buffer.from('a\n'));
     log.add(source(2, 3, 'stderr'), Buffer.from('b\n'));
     log.add(source(1), Buffer.from('c\n'));
     assert.deepEqual(
       log.read('all', 0, 100).map(({ bytes, ...rest }) => ({ ...rest, text: bytes.toString() })),
       [
-        { at: 0, generation: 1, worker: 0, stream: 'stdout', text: 'a\n' },
-        { at: 2, generation: 2, worker: 3, stream: 'stderr', text: 'b\n' },
-        { at: 4, generation: 1, worker: 0, stream: 'stdout', text: 'c\n' },
+        { at: 0, time: 1000, generation: 1, worker: 0, stream: 'stdout', text: 'a\n' },
+        { at: 2, time: 1000, generation: 2, worker: 3, stream: 'stderr', text: 'b\n' },
+        { at: 4, time: 1000, generation: 1, worker: 0, stream: 'stdout', text: 'c\n' },
       ],
     );
     assert.deepEqual(
@@ -37,8 +40,8 @@ describe('what services wrote', () => {
     );
   });
 
-  it('is one piece as long as nobody else writes, and can be read in parts', () => {
-    const log = new OutputLog();
+  it('is one piece as long as nobody else writes and no time passes, and can be read in parts', () => {
+    const log = logAt();
     for (let count = 0; count < 100; count += 1) log.add(source(1), Buffer.from('x'));
     assert.equal(log.read('all', 0, 1000).length, 1);
     let text = '';
@@ -114,6 +117,45 @@ describe('what services wrote', () => {
   });
 });
 
+describe('the time of output', () => {
+  let time = 1_790_000_000_000;
+  const log = new OutputLog(undefined, () => time);
+  log.add(source(1), Buffer.from('one\n'));
+  time += 5;
+  log.add(source(1), Buffer.from('two\n'));
+  time += 5;
+  log.add(source(2, 1), Buffer.from('three\n'));
+
+  it('is that of its reading', () => {
+    assert.deepEqual(
+      log.read('all', 0, 100).map((piece) => [piece.time - 1_790_000_000_000, piece.bytes.toString()]),
+      [
+        [0, 'one\n'],
+        [5, 'two\n'],
+        [10, 'three\n'],
+      ],
+    );
+  });
+
+  it('tells where the output of a time begins', () => {
+    const since = (view: OutputView, ms: number) =>
+      textOf(log, view, log.since(view, 1_790_000_000_000 + ms));
+    assert.equal(since('all', 0), 'one\ntwo\nthree\n');
+    assert.equal(since('all', 1), 'two\nthree\n');
+    assert.equal(since('all', 5), 'two\nthree\n');
+    assert.equal(since(1, 6), '');
+    assert.equal(since(2, 6), 'three\n');
+    assert.equal(since('all', 11), '');
+  });
+
+  it('begins with the oldest that is kept where earlier output may be missing', () => {
+    const short = new OutputLog({ slab: 64, perGeneration: 1, total: 1 }, () => 5);
+    for (let count = 0; count < 50; count += 1) short.add(source(1), Buffer.from('xxxxxxx\n'));
+    assert.ok((short.read('all', 0, 1)[0]?.at ?? 0) > 0);
+    assert.equal(short.since('all', 5), 0);
+  });
+});
+
 describe('the last lines', () => {
   const log = new OutputLog();
   log.add(source(1), Buffer.from('one\ntwo\n'));
@@ -129,6 +171,16 @@ describe('the last lines', () => {
   it('of one generation are its own', () => {
     assert.equal(textOf(log, 2, log.lastLines(2, 5)), 'three\n');
     assert.equal(textOf(log, 1, log.lastLines(1, 3)), 'two\nfour\nopen');
+  });
+
+  it('of one worker do not count those of others', () => {
+    const mixed = logAt();
+    mixed.add(source(1, 0), Buffer.from('one\ntwo\n'));
+    mixed.add(source(1, 1), Buffer.from('other\nother\n'));
+    mixed.add(source(1, 0), Buffer.from('three\n'));
+    const place = mixed.lastLines('all', 2, 0);
+    const own = mixed.read('all', place, 100).filter(({ worker }) => worker === 0);
+    assert.equal(own.map(({ bytes }) => bytes).join(''), 'two\nthree\n');
   });
 
   it('none is nothing', () => {

@@ -1,0 +1,258 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { type FileHandle, open, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { type OutputLine, parseOutputLine } from '../workers/output-line.ts';
+import { rotatedFiles } from '../workers/rotating-file.ts';
+import type { OutputPrinter } from './render/output.ts';
+
+/** Which lines are shown; null: all. */
+export interface OutputFilter {
+  readonly generation: number | null;
+  readonly worker: number | null;
+  /** Milliseconds since 1970. */
+  readonly since: number | null;
+  /** Only the last ones. */
+  readonly lines: number | null;
+}
+
+export interface OutputReader {
+  readonly print: OutputPrinter['print'];
+  /** False when nobody reads what was printed. */
+  readonly taken: () => Promise<boolean>;
+  /** Files were rotated away before they could be read. */
+  readonly missed: () => void;
+}
+
+const NEWLINE = 10;
+const CHUNK = 256 * 1024;
+
+/** One file of the service's output, read from its beginning to what is there now, and on from there. */
+class OpenFile {
+  readonly inode: number;
+  readonly modified: number;
+  readonly #handle: FileHandle;
+  #at = 0;
+  /** The beginning of a line whose end is not there yet. */
+  #rest: Buffer = Buffer.alloc(0);
+
+  private constructor(
+    handle: FileHandle,
+    { ino, mtimeMs }: { readonly ino: number; readonly mtimeMs: number },
+  ) {
+    this.#handle = handle;
+    this.inode = ino;
+    this.modified = mtimeMs;
+  }
+
+  /** null where there is none. Throws the file system's error otherwise. */
+  static async open(path: string): Promise<OpenFile | null> {
+    try {
+      const handle = await open(path, 'r');
+      return new OpenFile(handle, await handle.stat());
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      throw error;
+    }
+  }
+
+  /** The whole lines that are there now and were not read before. */
+  async *lines(): AsyncGenerator<OutputLine> {
+    for (;;) {
+      const { bytesRead, buffer } = await this.#handle.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, this.#at);
+      if (bytesRead === 0) return;
+      this.#at += bytesRead;
+      const bytes = Buffer.concat([this.#rest, buffer.subarray(0, bytesRead)]);
+      let from = 0;
+      for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
+        const line = parseOutputLine(bytes.subarray(from, end));
+        from = end + 1;
+        if (line !== null) yield line;
+      }
+      this.#rest = bytes.subarray(from);
+    }
+  }
+
+  rewind(): void {
+    this.#at = 0;
+    this.#rest = Buffer.alloc(0);
+  }
+
+  close(): Promise<void> {
+    return this.#handle.close();
+  }
+}
+
+/**
+ * The current file and those that were rotated, the newest first. They are opened in this order, because a rotation
+ * meanwhile moves a file to a larger number: none is missed, and one that is met again is left out.
+ */
+async function openFiles(path: string): Promise<OpenFile[]> {
+  const files: OpenFile[] = [];
+  const add = async (name: string): Promise<boolean> => {
+    const file = await OpenFile.open(name);
+    if (file === null) return false;
+    if (files.some(({ inode }) => inode === file.inode)) await file.close();
+    else files.push(file);
+    return true;
+  };
+  try {
+    await add(path);
+    const [last = 0] = await rotatedFiles(path);
+    for (let number = 1; (await add(`${path}.${number}`)) || number < last; number += 1);
+  } catch (error) {
+    await closeAll(files);
+    throw error;
+  }
+  return files;
+}
+
+async function closeAll(files: readonly OpenFile[]): Promise<void> {
+  await Promise.all(files.map((file) => file.close()));
+}
+
+function isWanted(line: OutputLine, { generation, worker, since }: OutputFilter): boolean {
+  return (
+    (generation === null || line.generation === generation) &&
+    (worker === null || line.worker === worker) &&
+    (since === null || line.time >= since)
+  );
+}
+
+/** Reads the output files of a service: what they contain now, and with `follow` what is added. */
+export class OutputFile {
+  readonly #path: string;
+  readonly #filter: OutputFilter;
+  readonly #reader: OutputReader;
+  readonly #watcher: FSWatcher | null;
+  #changed = false;
+  #wake: () => void = () => {};
+  #current: OpenFile | null = null;
+
+  /** @param path of the current file. Throws the file system's error where its directory cannot be watched. */
+  constructor(path: string, filter: OutputFilter, reader: OutputReader, follow: boolean) {
+    this.#path = path;
+    this.#filter = filter;
+    this.#reader = reader;
+    // Before anything is read, so that nothing is missed in between.
+    this.#watcher = follow ? watch(dirname(path), () => this.#change()) : null;
+    this.#watcher?.on('error', () => {});
+  }
+
+  /** Shows what the files contain. False when nobody reads that. Rejects with the file system's error. */
+  async show(): Promise<boolean> {
+    const newestFirst = await openFiles(this.#path);
+    try {
+      const { since, lines } = this.#filter;
+      const files = newestFirst.filter(({ modified }) => since === null || modified >= since).reverse();
+      let skip = lines === null ? 0 : await this.#linesBefore(files, lines);
+      for (const file of files) {
+        for await (const line of file.lines()) {
+          if (!isWanted(line, this.#filter)) continue;
+          if (skip > 0) {
+            if (!line.isPartial) skip -= 1;
+          } else if (!(await this.#print(line))) {
+            return false;
+          }
+        }
+      }
+      const [newest, ...others] = newestFirst;
+      if (this.#watcher === null) await closeAll(newestFirst);
+      else await closeAll(others);
+      this.#current = newest ?? null;
+      return true;
+    } catch (error) {
+      await closeAll(newestFirst);
+      throw error;
+    }
+  }
+
+  /** Shows what is added until `ended` resolves, and then what is left. False when nobody reads that. */
+  async follow(ended: Promise<void>): Promise<boolean> {
+    let isOver = false;
+    const end = ended.finally(() => {
+      isOver = true;
+      this.#change();
+    });
+    for (;;) {
+      const last = isOver;
+      this.#changed = false;
+      if (!(await this.#showMore())) return false;
+      if (last) break;
+      if (!this.#changed) await new Promise<void>((resolve) => this.#waitWith(resolve));
+    }
+    await end;
+    return true;
+  }
+
+  close(): void {
+    this.#watcher?.close();
+    void this.#current?.close();
+    this.#current = null;
+  }
+
+  #change(): void {
+    this.#changed = true;
+    this.#wake();
+  }
+
+  #waitWith(wake: () => void): void {
+    this.#wake = wake;
+  }
+
+  async #showMore(): Promise<boolean> {
+    for (;;) {
+      if (!(await this.#drain(this.#current))) return false;
+      const inode = await inodeOf(this.#path);
+      if (inode === null || inode === this.#current?.inode) return true;
+      // Nothing is written to a file once it was renamed: what came between the last look and that is read first.
+      if (!(await this.#drain(this.#current))) return false;
+      for (const file of await this.#newer()) {
+        await this.#current?.close();
+        this.#current = file;
+        if (!(await this.#drain(file))) return false;
+      }
+    }
+  }
+
+  /** The files that came after the current one, the oldest first. */
+  async #newer(): Promise<OpenFile[]> {
+    const files = await openFiles(this.#path);
+    const at = files.findIndex(({ inode }) => inode === this.#current?.inode);
+    if (at === -1 && this.#current !== null) this.#reader.missed();
+    const newer = at === -1 ? files : files.slice(0, at);
+    await closeAll(files.filter((file) => !newer.includes(file)));
+    return newer.reverse();
+  }
+
+  async #drain(file: OpenFile | null): Promise<boolean> {
+    if (file === null) return true;
+    for await (const line of file.lines())
+      if (isWanted(line, this.#filter) && !(await this.#print(line))) return false;
+    return true;
+  }
+
+  /** How many wanted lines come before the last `count` ones. */
+  async #linesBefore(files: readonly OpenFile[], count: number): Promise<number> {
+    let total = 0;
+    for (const file of files) {
+      for await (const line of file.lines()) if (!line.isPartial && isWanted(line, this.#filter)) total += 1;
+      file.rewind();
+    }
+    return Math.max(0, total - count);
+  }
+
+  #print({ time, text, isPartial, ...source }: OutputLine): Promise<boolean> {
+    const bytes = isPartial ? text : Buffer.concat([text, Buffer.of(NEWLINE)]);
+    this.#reader.print({ ...source, time: new Date(time).toISOString(), bytes });
+    return this.#reader.taken();
+  }
+}
+
+async function inodeOf(path: string): Promise<number | null> {
+  try {
+    return (await stat(path)).ino;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}

@@ -1,0 +1,74 @@
+import { isUtf8 } from 'node:buffer';
+import { linesOf, type OutputBytes, type OutputPrinter } from './output.ts';
+import type { Terminal } from './style.ts';
+
+/** A line that is longer is printed in parts of this many bytes or more. */
+const MAX_LINE = 64 * 1024;
+const NEWLINE = 10;
+
+type Begun = Omit<OutputBytes, 'bytes'> & { readonly parts: Buffer[]; length: number };
+
+/**
+ * Prints each line as a JSON document: all in one document, `{"version", "lines", "missing_bytes"}`, or, where output
+ * is followed, one document a line.
+ */
+export class JsonPrinter implements OutputPrinter {
+  readonly #terminal: Terminal;
+  readonly #follow: boolean;
+  /** The line that each source has begun. */
+  readonly #lines = new Map<string, Begun>();
+  #missing = 0;
+  #printed = 0;
+  begun = false;
+
+  constructor(terminal: Terminal, follow: boolean) {
+    this.#terminal = terminal;
+    this.#follow = follow;
+  }
+
+  print({ bytes, ...source }: OutputBytes): void {
+    this.begun = true;
+    const key = `${source.generation}.${source.worker}.${source.stream}`;
+    for (const part of linesOf(bytes)) {
+      const line = this.#lines.get(key) ?? { ...source, parts: [], length: 0 };
+      line.parts.push(part);
+      line.length += part.length;
+      const isWhole = part[part.length - 1] === NEWLINE;
+      if (!isWhole && line.length < MAX_LINE) {
+        this.#lines.set(key, line);
+      } else {
+        this.#lines.delete(key);
+        this.#write(line);
+      }
+    }
+  }
+
+  tellGap(bytes: number): void {
+    this.begun = true;
+    this.#flush();
+    this.#missing += bytes;
+    if (this.#follow) this.#terminal.out(`${JSON.stringify({ missing_bytes: bytes })}\n`);
+  }
+
+  end(): void {
+    this.#flush();
+    if (this.#follow) return;
+    if (this.#printed === 0) this.#terminal.out('{"version":1,"lines":[');
+    this.#terminal.out(`],"missing_bytes":${this.#missing}}\n`);
+  }
+
+  #flush(): void {
+    for (const line of this.#lines.values()) this.#write(line);
+    this.#lines.clear();
+  }
+
+  #write({ parts, length: _, ...source }: Begun): void {
+    const bytes = Buffer.concat(parts);
+    const text = bytes.subarray(0, bytes[bytes.length - 1] === NEWLINE ? -1 : bytes.length);
+    const content = isUtf8(text) ? { text: text.toString() } : { base64: text.toString('base64') };
+    const document = JSON.stringify({ ...source, ...content });
+    const before = this.#follow ? '' : this.#printed === 0 ? '{"version":1,"lines":[\n' : ',\n';
+    this.#printed += 1;
+    this.#terminal.out(`${before}${document}${this.#follow ? '\n' : ''}`);
+  }
+}

@@ -1,0 +1,261 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { parseOutputLine } from '../../src/workers/output-line.ts';
+import { command, startCommand } from '../support/command.ts';
+import { NumberedLines } from '../support/numbered-lines.ts';
+import { ZERO_COMMAND } from '../support/paths.ts';
+import { IS_ROOT } from '../support/privileges.ts';
+import {
+  becomeReady,
+  nextReady,
+  type PuppetSections,
+  startPuppetService,
+  startServing,
+  whoAnswers,
+} from '../support/puppet-service.ts';
+import { type Scope, temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE } from '../support/zero.ts';
+
+const QUICK = { settle: '200ms', drain_timeout: '1s' };
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+/** Sections whose output goes to files in `directory`. */
+function toFiles(directory: string, output: Readonly<Record<string, unknown>> = {}): PuppetSections {
+  return { handover: QUICK, output: { directory, ...output } };
+}
+
+/** A service that writes to files in a folder of its own. */
+async function startWriting(scope: Scope, output: Readonly<Record<string, unknown>> = {}) {
+  const directory = join(temporaryFolder(scope), 'log', 'web');
+  const service = await startServing(scope, toFiles(directory, output));
+  const logs = async (...args: string[]) => {
+    const { code, stdout, stderr } = await command(scope, service.zero, 'logs', '--raw', ...args);
+    assert.deepEqual([code, stderr], [0, '']);
+    return stdout;
+  };
+  return { ...service, directory, file: join(directory, 'test.log'), logs };
+}
+
+/** The files of a directory, the oldest first. */
+function filesIn(directory: string): string[] {
+  const number = (name: string) => Number(name.split('.')[2] ?? 0);
+  return readdirSync(directory)
+    .sort((one, other) => number(other) - number(one))
+    .map((name) => join(directory, name));
+}
+
+/** What the service wrote, from its files. */
+function textIn(directory: string): Buffer {
+  const lines = filesIn(directory).flatMap((file) => splitLines(readFileSync(file)));
+  return Buffer.concat(
+    lines.map((line) => {
+      const parsed = parseOutputLine(line);
+      assert.ok(parsed, `not a line of an output file: ${line}`);
+      return parsed.isPartial ? parsed.text : Buffer.concat([parsed.text, Buffer.from('\n')]);
+    }),
+  );
+}
+
+function splitLines(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf(10, at);
+    assert.notEqual(end, -1, 'a line without its end');
+    lines.push(bytes.subarray(at, end));
+    at = end + 1;
+  }
+  return lines;
+}
+
+describe('service.output writes to files', () => {
+  it('each line with its time, stream, generation and worker, over handovers', DEADLINE, async (t) => {
+    const { zero, puppets, incumbent, directory, file, logs } = await startWriting(t);
+    await incumbent.write(1, 'one\n');
+    await incumbent.write(2, 'two\n');
+    const reloading = startCommand(t, zero, ['reload']);
+    const second = await nextReady(puppets);
+    assert.equal((await reloading.finished).code, 0);
+    await second.write(1, 'three\n');
+    const following = startCommand(t, zero, ['logs', '--raw', '-f']);
+    await following.shown('three\n');
+    assert.equal(await logs(), 'one\ntwo\nthree\n');
+    assert.equal(await logs('-n', '1'), 'three\n');
+    assert.equal(await logs('--generation', '1', '-n', '1'), 'two\n');
+    assert.equal(await logs('--worker', '1'), '');
+    assert.equal(await logs('--since', '1h'), 'one\ntwo\nthree\n');
+    assert.equal(await logs('--since', '2099-01-01T00:00:00Z'), '');
+    const document = JSON.parse((await command(t, zero, 'logs', '--json', '-n', '2')).stdout);
+    assert.deepEqual(
+      document.lines.map(({ time: _, ...line }: { time: string }) => line),
+      [
+        { generation: 1, worker: 0, stream: 'stderr', text: 'two' },
+        { generation: 2, worker: 0, stream: 'stdout', text: 'three' },
+      ],
+    );
+    assert.equal(statSync(file).mode & 0o777, 0o640);
+    // Nothing of it is in zero's own output.
+    assert.ok(!zero.log.text.includes('three'));
+    assert.equal((await command(t, zero, 'stop')).code, 0);
+    assert.equal((await following.finished).code, 0);
+    assert.equal(textIn(directory).toString(), 'one\ntwo\nthree\n');
+  });
+
+  it('and loses no line when they are rotated', DEADLINE, async (t) => {
+    const { zero, incumbent, directory } = await startWriting(t, { size: '256KiB', keep: 100 });
+    const following = startCommand(t, zero, ['logs', '--raw', '-f']);
+    const lines = new NumberedLines();
+    // Less than what zero keeps while a slow disk holds it up.
+    for (let count = 0; count < 64; count += 1) await incumbent.write(1, lines.next(64 * KIB));
+    await incumbent.write(1, 'END\n');
+    await following.shown('END\n');
+    following.signal('SIGINT');
+    const { stdout } = await following.finished;
+    const written = textIn(directory);
+    assert.ok(written.subarray(-4).equals(Buffer.from('END\n')));
+    assert.deepEqual(lines.missingFrom(written.subarray(0, -4)), { lines: 0, bytes: 0 });
+    assert.deepEqual(lines.missingFrom(Buffer.from(stdout.slice(0, -4))), { lines: 0, bytes: 0 });
+    const files = filesIn(directory);
+    assert.ok(files.length >= 16, `${files.length} files`);
+    for (const file of files) assert.ok(statSync(file).size <= 256 * KIB, file);
+    assert.equal(
+      (await command(t, zero, 'logs', '--raw', '-n', '3')).stdout,
+      stdout
+        .split(/(?<=\n)/)
+        .slice(-3)
+        .join(''),
+    );
+    assert.deepEqual(zero.log.all('output_dropped'), []);
+  });
+
+  it('and keeps as many as the config says', DEADLINE, async (t) => {
+    const { incumbent, directory, logs } = await startWriting(t, { size: '64KiB', keep: 2 });
+    const lines = new NumberedLines();
+    for (let count = 0; count < 16; count += 1) await incumbent.write(1, lines.next(64 * KIB));
+    await incumbent.write(1, 'END\n');
+    const following = logs('-n', '1');
+    assert.equal(await following, 'END\n');
+    assert.deepEqual(readdirSync(directory).sort(), ['test.log', 'test.log.1', 'test.log.2']);
+    const written = textIn(directory);
+    lines.missingFrom(written.subarray(0, -4));
+  });
+
+  it('that are opened again on SIGUSR1', DEADLINE, async (t) => {
+    const { zero, incumbent, file } = await startWriting(t);
+    await incumbent.write(1, 'one\n');
+    const following = startCommand(t, zero, ['logs', '--raw', '-f']);
+    await following.shown('one\n');
+    renameSync(file, `${file}.moved`);
+    zero.signal('SIGUSR1');
+    // The signal is handled before the next request is.
+    await command(t, zero, 'status');
+    await incumbent.write(1, 'two\n');
+    await following.shown('two\n');
+    following.signal('SIGINT');
+    assert.match(readFileSync(`${file}.moved`, 'utf8'), /one\n$/);
+    assert.match(readFileSync(file, 'utf8'), /^\S+ stdout F:g1\.w0 two\n$/);
+  });
+
+  it('that zero logs shows when zero is not running', DEADLINE, async (t) => {
+    const { zero, incumbent, file } = await startWriting(t);
+    await incumbent.write(1, 'one\ntwo\n');
+    assert.equal((await command(t, zero, 'stop')).code, 0);
+    const { code, stdout, stderr } = await command(t, zero, 'logs', '--raw', '-n', '1');
+    assert.deepEqual([code, stdout, stderr], [0, 'two\n', `zero: no running instance. This is ${file}\n`]);
+  });
+});
+
+describe('an output directory that cannot be used', () => {
+  it('fails a handover before anything is touched', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: QUICK });
+    const { zero, incumbent } = service;
+    const blocked = join(zero.folder, 'zero.yaml', 'log');
+    service.rewrite(toFiles(blocked));
+    const { code, stderr } = await command(t, zero, 'reload');
+    assert.equal(code, 1);
+    assert.match(stderr, /step {4}output\.directory\n {2}reason {2}cannot make directory .*: ENOTDIR/);
+    assert.equal((await whoAnswers(await zero.address('http'))).pid, incumbent.pid);
+  });
+
+  it('is a usage error in the config when it is relative', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: QUICK });
+    service.rewrite(toFiles('log'));
+    const { code, stdout, stderr } = await command(t, service.zero, 'check');
+    assert.equal(code, 1);
+    assert.match(stdout + stderr, /service\.output\.directory: "log" must be an absolute path/);
+  });
+
+  it(
+    'that is full does not stop the service: reported once, lines counted, recovers',
+    DEADLINE,
+    async (t) => {
+      const folder = temporaryFolder(t);
+      const disk = join(folder, 'disk');
+      mkdirSync(disk);
+      const namespace = ['--mount', ...(IS_ROOT ? [] : ['--map-root-user'])];
+      const mount = 'mount -t tmpfs -o size=32m none "$0"';
+      if (spawnSync('unshare', [...namespace, 'sh', '-c', mount, disk]).status !== 0)
+        return t.skip('needs a mount namespace of its own: unshare(1), and the rights of root');
+      const service = await startPuppetService(t, toFiles(join(disk, 'log')), {
+        folder,
+        command: ['unshare', ...namespace, 'sh', '-c', `${mount} && exec "$@"`, disk, ...ZERO_COMMAND],
+      });
+      const { zero, puppets } = service;
+      const puppet = await puppets.next();
+      await puppet.listen({ name: 'http' });
+      await becomeReady(puppet);
+      await zero.fact('handover_finished', { outcome: 'promoted' });
+      const inside = (...path: string[]) => join(`/proc/${zero.pid}/root`, disk, ...path);
+      await puppet.write(1, 'before\n');
+      fill(inside('filler'));
+      const line = `${'x'.repeat(1023)}\n`;
+      for (let written = 0; written < 12 * MIB; written += 64 * KIB) await puppet.write(1, line.repeat(64));
+      const dropped = await zero.fact('output_dropped', { stream: 'file' });
+      assert.ok(dropped.lines > 0);
+      assert.equal((await whoAnswers(await zero.address('http'))).pid, puppet.pid);
+      const errors = zero.log.all('error', { step: 'write output' });
+      assert.equal(errors.length, 1);
+      assert.match(
+        errors[0]?.message ?? '',
+        /^cannot write .*\/log\/test\.log: ENOSPC\. Free space on its file system\. The service keeps running/,
+      );
+      const { cursor } = zero;
+      rmSync(inside('filler'));
+      // Reported when zero has caught up.
+      await zero.fact('output_dropped', { stream: 'file' }, cursor);
+      await puppet.write(1, 'after\n');
+      // The disk is there for as long as this is open.
+      const log = openSync(inside('log'), 'r');
+      zero.signal('SIGTERM');
+      assert.deepEqual(await zero.exited, { code: 0, signal: null });
+      const written = readFileSync(`/proc/self/fd/${log}/test.log`, 'latin1').trimEnd().split('\n');
+      closeSync(log);
+      assert.match(written[0] ?? '', / before$/);
+      assert.match(written.at(-1) ?? '', / after$/);
+      const lost = zero.log.all('output_dropped').reduce((sum, { lines }) => sum + lines, 0);
+      assert.equal(written.length - 2 + lost, (12 * MIB) / KIB);
+      assert.equal(zero.log.all('error', { step: 'write output' }).length, 1);
+    },
+  );
+});
+
+/** Writes until nothing more fits, not even into the last page of the file. */
+function fill(file: string): void {
+  const bytes = Buffer.alloc(4096, '\n');
+  assert.throws(() => {
+    for (;;) appendFileSync(file, bytes);
+  }, /ENOSPC/);
+}
