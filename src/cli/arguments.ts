@@ -1,4 +1,6 @@
 import { Command, CommanderError } from 'commander';
+import { nearMiss } from '../config/near-miss.ts';
+import { quoted } from '../config/values/parsed.ts';
 import type { ConfigOption } from './commands.ts';
 import { version } from './version.ts';
 
@@ -19,6 +21,16 @@ const collect = (value: string, all: string[]): string[] => [...all, value];
  */
 function startsSupervisor([first, , ...more]: readonly string[]): boolean {
   return first === undefined || first === 'run' || (first === '--config' && more.length === 0);
+}
+
+/** Commander would complain about the options or the number of arguments first. Null where the command is known. */
+function unknownCommand(program: Command, argv: readonly string[]): string | null {
+  const [first] = program.parseOptions([...argv]).operands;
+  const names = [...program.commands.map((command) => command.name()), 'help'];
+  if (first === undefined || names.includes(first)) return null;
+  const meant = nearMiss(first, names);
+  const hint = meant === undefined ? '"zero --help" lists the commands' : `did you mean ${quoted(meant)}?`;
+  return `unknown command ${quoted(first)}; ${hint}`;
 }
 
 /** The command line: each command's body is loaded when it is asked for. Resolves to the exit code. */
@@ -68,6 +80,11 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
   }
 
   try {
+    const unknown = unknownCommand(program, argv);
+    if (unknown !== null) {
+      console.error(`zero: ${unknown}`);
+      return USAGE;
+    }
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
     // Commander has already written its message; help and version end through here as well.

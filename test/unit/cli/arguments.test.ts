@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { parseArguments } from '../../../src/cli/arguments.ts';
+
+/** The exit code of a command line, and the lines that it wrote to standard error. */
+async function run(t: TestContext, ...argv: string[]): Promise<{ code: number; lines: string[] }> {
+  const lines: string[] = [];
+  const mock = t.mock.method(console, 'error', (line: string) => lines.push(line));
+  const code = await parseArguments(argv);
+  mock.mock.restore();
+  return { code, lines };
+}
+
+test('an unknown command is named, with the nearest one', async (t) => {
+  const unknown = 'zero: unknown command "statsu"; did you mean "status"?';
+  for (const argv of [
+    ['statsu'],
+    ['statsu', '--json'],
+    ['statsu', 'x', '-f'],
+    ['--config', 'zero.yaml', 'statsu'],
+  ])
+    assert.deepEqual(await run(t, ...argv), { code: 2, lines: [unknown] }, argv.join(' '));
+  assert.deepEqual(await run(t, 'rlload'), {
+    code: 2,
+    lines: ['zero: unknown command "rlload"; did you mean "reload"?'],
+  });
+});
+
+test('an unknown command that is near to none gets the way to the list', async (t) => {
+  assert.deepEqual(await run(t, 'frobnicate'), {
+    code: 2,
+    lines: ['zero: unknown command "frobnicate"; "zero --help" lists the commands'],
+  });
+});
