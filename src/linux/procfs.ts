@@ -9,6 +9,8 @@ export interface ProcessStat {
   ppid: number;
   pgrp: number;
   session: number;
+  /** The device of its controlling terminal; 0 without one, also after that one was closed. */
+  terminal: number;
   startTime: number;
   /** It has begun to leave (PF_EXITING, linux/sched.h): its descriptors are closed before anybody can wait for it. */
   exiting: boolean;
@@ -26,7 +28,7 @@ export function parseStat(text: string): ProcessStat | null {
   if (open === -1 || close < open) return null;
   const pid = Number(text.slice(0, open));
   const [state, ppid, pgrp, session, ...rest] = text.slice(close + 2).split(' ');
-  const [, , flags] = rest;
+  const [terminal, , flags] = rest;
   const startTime = rest[15];
   if (state === undefined || startTime === undefined || !Number.isInteger(pid)) return null;
   return {
@@ -36,6 +38,7 @@ export function parseStat(text: string): ProcessStat | null {
     ppid: Number(ppid),
     pgrp: Number(pgrp),
     session: Number(session),
+    terminal: Number(terminal),
     startTime: Number(startTime),
     exiting: (Number(flags) & PF_EXITING) !== 0,
   };

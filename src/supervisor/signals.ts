@@ -1,4 +1,5 @@
 import os from 'node:os';
+import { ControllingTerminal } from './terminal.ts';
 
 /** What the supervisor does when it receives a signal (docs/guide/operating.md). */
 export interface SignalActions {
@@ -23,13 +24,19 @@ const KNOWN = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP'] a
  */
 export class Signals {
   private readonly actions: SignalActions;
+  private readonly terminal: Pick<ControllingTerminal, 'hangup' | 'close'>;
+  private isTerminalClosed = false;
   private settings: SignalSettings | null = null;
   /** What came before there was somebody to act on it. */
-  private early: string[] = [];
+  private early: (() => void)[] = [];
   private readonly installed = new Map<string, () => void>();
 
-  constructor(actions: SignalActions) {
+  constructor(
+    actions: SignalActions,
+    terminal: Pick<ControllingTerminal, 'hangup' | 'close'> = new ControllingTerminal(),
+  ) {
     this.actions = actions;
+    this.terminal = terminal;
     for (const name of KNOWN) this.install(name);
   }
 
@@ -45,31 +52,51 @@ export class Signals {
     for (const name of wanted) this.install(name);
     const early = this.early;
     this.early = [];
-    for (const name of early) this.received(name);
+    for (const act of early) act();
   }
 
   close(): void {
     for (const [name, handler] of this.installed) process.removeListener(name, handler);
     this.installed.clear();
+    this.terminal.close();
   }
 
   private install(name: string): void {
     if (this.installed.has(name) || !(name in os.constants.signals)) return;
-    const handler = () => this.received(name);
+    const handler = () => {
+      const cause = name === 'SIGHUP' ? this.terminal.hangup() : 'sent';
+      if (cause === 'sent') this.received(name);
+      // Started with nohup(1): whoever did that wants it to continue.
+      else if (cause === 'closed') this.terminalClosed();
+    };
     process.on(name, handler);
     this.installed.set(name, handler);
   }
 
+  private terminalClosed(): void {
+    if (!this.settings) {
+      this.early.push(() => this.terminalClosed());
+      return;
+    }
+    // The shell and the kernel send one each: the second one does not mean "stop now".
+    if (this.isTerminalClosed) return;
+    this.isTerminalClosed = true;
+    this.actions.stop('SIGHUP (terminal closed)', false);
+  }
+
   private received(name: string): void {
     const { actions, settings } = this;
-    if (!settings) this.early.push(name);
-    else if (name === settings.reload) actions.reload(name);
+    if (!settings) {
+      this.early.push(() => this.received(name));
+      return;
+    }
+    if (name === settings.reload) actions.reload(name);
     else if (name === 'SIGTERM' || name === 'SIGINT') actions.stop(name, false);
     else if (name === 'SIGQUIT') actions.stop(name, true);
     else if (name === 'SIGUSR1') actions.reopenLogs();
     else if (name === 'SIGUSR2') actions.upgrade(name);
     // Also SIGUSR1, SIGUSR2 and SIGHUP where the config lists them. A stop signals the workers in its own way.
-    const isOwn = ['SIGTERM', 'SIGINT', 'SIGQUIT', settings?.reload].includes(name);
-    if (settings?.forward.includes(name) && !isOwn) actions.forward(name);
+    const isOwn = ['SIGTERM', 'SIGINT', 'SIGQUIT', settings.reload].includes(name);
+    if (settings.forward.includes(name) && !isOwn) actions.forward(name);
   }
 }

@@ -53,7 +53,17 @@ export class FakeProcess {
 
   get stat(): ProcessStat {
     const { pid, comm, state, ppid, session, startTime } = this;
-    return { pid, comm, state, ppid, pgrp: session, session, startTime, exiting: this.hasExited };
+    return {
+      pid,
+      comm,
+      state,
+      ppid,
+      pgrp: session,
+      session,
+      terminal: 0,
+      startTime,
+      exiting: this.hasExited,
+    };
   }
 
   /** The value of a variable that it was started with. */

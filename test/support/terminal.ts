@@ -20,6 +20,8 @@ export interface TerminalSession {
   /** Types: `\u0003` is Ctrl-C. */
   type(text: string): void;
   resize(size: Size): void;
+  /** Closes the terminal under the program, as whoever closes its window does. */
+  hangUp(): void;
   readonly finished: Promise<Exit>;
 }
 
@@ -98,6 +100,7 @@ export function startOnTerminal(
       screen.resize(next);
       resizePty(master, next);
     },
+    hangUp: () => void stream.destroy(),
     finished: Promise.all([ended, closed]).then(([exit]) => exit),
   };
 }

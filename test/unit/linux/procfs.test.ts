@@ -24,6 +24,7 @@ test('a name may contain spaces, parentheses and newlines', () => {
       ppid: 1,
       pgrp: 42,
       session: 43,
+      terminal: 0,
       startTime: 98765,
       exiting: false,
     });
