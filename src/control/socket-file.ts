@@ -1,4 +1,5 @@
-import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
+import { fchmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { boundFile, isFile, ReplacedFileError, setAccess } from '../linux/bound-file.ts';
 import { SystemError } from '../linux/errors.ts';
 import { bindSocket, closeFd, connectSocket, openSocket } from '../linux/sockets.ts';
 import { ControlError } from './control-error.ts';
@@ -29,19 +30,19 @@ export function bindSocketFile(path: string, mode: number, gid: number | null): 
   const fd = openSocket('unix', 'stream');
   try {
     clearStale(path);
+    // bind(2) gives the file this mode (unix_bind_bsd in net/unix/af_unix.c), less the umask.
+    fchmodSync(fd, mode & 0o700);
     bindSocket(fd, { family: 'unix', path });
-    const { ino, dev } = lstatSync(path);
+    const file = boundFile(fd, path);
     const remove = () => {
       try {
-        const now = lstatSync(path, { throwIfNoEntry: false });
-        if (now?.ino === ino && now.dev === dev) unlinkSync(path);
+        if (isFile(path, file)) unlinkSync(path);
       } catch {
         // A directory that has become read-only.
       }
     };
     try {
-      if (gid !== null) chownSync(path, process.geteuid?.() ?? 0, gid);
-      chmodSync(path, mode);
+      setAccess(path, file, { mode, gid: gid ?? undefined });
     } catch (error) {
       remove();
       throw error;
@@ -90,6 +91,7 @@ function isHeld(path: string): boolean {
 }
 
 function explain(error: unknown): string {
+  if (error instanceof ReplacedFileError) return `${error.message}: set application.control.path`;
   const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
   switch (code) {
     case 'ENOENT':

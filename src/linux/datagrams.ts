@@ -1,4 +1,5 @@
-import { chmodSync, chownSync, fchmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { fchmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { boundFile, type FileIdentity, isFile, setAccess } from './bound-file.ts';
 import { callAbout, tryCall } from './libc.ts';
 import {
   controlMessages,
@@ -86,29 +87,28 @@ export function sendDatagram(path: string, data: string | Buffer, fds: readonly 
 /**
  * A Unix datagram socket at `path` that learns each sender's credentials. A socket left there is replaced, any other file
  * is EADDRINUSE. Nobody but the owner can send before `mode` (default 0600), `uid` and `gid` are in place.
- * Throws SystemError, or the file system's error for chown and chmod.
+ * Throws SystemError, ReplacedFileError, or the file system's error for chown and chmod.
  */
 export function createDatagramSocket(
   path: string,
   access: { uid?: number; gid?: number; mode?: number } = {},
 ): number {
   const fd = openSocket('unix', 'dgram');
-  let bound = false;
+  let file: FileIdentity | null = null;
   try {
     setOption(fd, 'passcred', 1);
     if (!path.startsWith('@')) unlinkSocket(path);
     // The name gets the mode that the socket itself has at bind (unix_bind_bsd in net/unix/af_unix.c), less the umask.
     fchmodSync(fd, 0o600);
     bindSocket(fd, { family: 'unix', path });
-    bound = true;
     if (path.startsWith('@')) return fd;
-    if (access.uid !== undefined || access.gid !== undefined)
-      chownSync(path, access.uid ?? -1, access.gid ?? -1);
-    chmodSync(path, access.mode ?? 0o600);
+    file = boundFile(fd, path);
+    setAccess(path, file, { mode: 0o600, ...access });
     return fd;
   } catch (error) {
+    // Before the socket is closed: until then no other file can have its inode number.
+    if (file !== null && isFile(path, file)) unlinkSync(path);
     closeFd(fd);
-    if (bound) unlinkSync(path);
     throw error;
   }
 }

@@ -1,7 +1,7 @@
-import { accessSync, constants, lstatSync, readlinkSync, type Stats, statSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { accessSync, constants, type Stats, statSync } from 'node:fs';
 import { errnoNumber } from './errors.ts';
 import { rawCall } from './libc.ts';
+import { type PathStep, walkPath } from './path-walk.ts';
 
 /** Whose permissions count: numbers as in the password database. */
 export interface Identity {
@@ -9,8 +9,6 @@ export interface Identity {
   gid: number;
   groups: readonly number[];
 }
-
-const MAX_SYMLINKS = 40;
 
 /**
  * Why a user could not execute a file, or null when nothing speaks against it. `user` null is this process's own. Follows
@@ -62,37 +60,15 @@ function kernelAllows(path: string, kind: Kind): boolean {
 }
 
 function walk(path: string, identity: Identity, kind: Kind): string | null {
-  // Not path.join: it would resolve `..` before the links in front of it.
-  const absolute = path.startsWith('/') ? path : `${process.cwd()}/${path}`;
-  const pending = absolute.split('/').filter((part) => part !== '');
-  let current = '/';
-  let stats = lstatSync(current);
-  let links = 0;
-  for (let part = pending.shift(); part !== undefined; part = pending.shift()) {
-    if (!mayUse(current, stats, identity)) return `EACCES: no search permission on directory ${current}`;
-    if (part === '..') {
-      current = dirname(current);
-      stats = lstatSync(current);
-      continue;
-    }
-    if (part === '.') continue;
-    const next = join(current, part);
-    const entry = lstatSync(next);
-    if (entry.isSymbolicLink()) {
-      links += 1;
-      if (links > MAX_SYMLINKS) return `ELOOP: too many symbolic links: ${path}`;
-      const target = readlinkSync(next);
-      pending.unshift(...target.split('/').filter((name) => name !== ''));
-      if (!target.startsWith('/')) continue;
-      current = '/';
-      stats = lstatSync(current);
-    } else if (pending.length > 0 && !entry.isDirectory()) {
-      return `ENOTDIR: not a directory: ${next}`;
-    } else {
-      current = next;
-      stats = entry;
-    }
+  let last: PathStep | null = null;
+  for (const step of walkPath(path)) {
+    if (step.stats.isSymbolicLink()) continue;
+    if (!step.isLast && !mayUse(step.path, step.stats, identity))
+      return `EACCES: no search permission on directory ${step.path}`;
+    last = step;
   }
+  if (last === null) return null;
+  const { path: current, stats } = last;
   const may = mayUse(current, stats, identity);
   if (kind === 'directory') {
     if (!stats.isDirectory()) return `ENOTDIR: not a directory: ${current}`;
@@ -111,7 +87,8 @@ function mayUse(path: string, stats: Stats, { uid, gid, groups }: Identity): boo
   return (stats.mode & (ofGroup ? 0o010 : 0o001)) !== 0 || hasAccessList(path);
 }
 
-function hasAccessList(path: string): boolean {
+/** Whether an access control list gives further users rights to a file (acl(5)). */
+export function hasAccessList(path: string): boolean {
   return rawCall('getxattr', path, 'system.posix_acl_access', null, 0) > 0;
 }
 
@@ -126,5 +103,7 @@ function ownIdentity(): Identity {
 function describe(error: unknown, path: string): string {
   const { code, path: where = path } = error as NodeJS.ErrnoException;
   if (code === 'ENOENT') return `ENOENT: no such file: ${where}`;
+  if (code === 'ENOTDIR') return `ENOTDIR: not a directory: ${where}`;
+  if (code === 'ELOOP') return `ELOOP: too many symbolic links: ${path}`;
   return `${code ?? String(errnoNumber('EIO'))}: cannot look at ${where}`;
 }

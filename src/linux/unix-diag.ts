@@ -52,6 +52,16 @@ export function unixSocket(inode: number): UnixSocket | null {
 }
 
 /**
+ * Whether the kernel has this file as the one that the socket was bound to. It knows the low 32 bits of the inode
+ * (unix_diag_vfs); the device is left out, because btrfs shows another one to stat(2). Throws SystemError.
+ */
+export function isBoundTo(socketInode: number, fileInode: number): boolean {
+  const answer = diagLookup(encodeRequest(socketInode, 0xffffffff));
+  const vfs = answer === null ? undefined : attributes(answer, MESSAGE_SIZE).get(UNIX_DIAG_VFS);
+  return vfs !== undefined && vfs.readUInt32LE(0) === Number(BigInt(fileInode) & 0xffffffffn);
+}
+
+/**
  * The Unix sockets that a path ('@name' abstract) leads to: those bound to the very file that is there now, whatever it was
  * called then; if the file system hides which file that is (overlayfs), those bound under that name. Throws SystemError.
  */

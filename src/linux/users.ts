@@ -51,7 +51,20 @@ export function lookupUser(nameOrUid: string): User | null {
 
 /** The group of this name or number, like `lookupUser`. Throws SystemError. */
 export function lookupGroup(nameOrGid: string): Group | null {
-  const entry =
+  const entry = findGroup(nameOrGid);
+  return entry && { name: entry.string(0), gid: entry.record.readUInt32LE(16) };
+}
+
+/**
+ * Names of the users that the group lists, none for a group that does not exist. Users whose primary group it is are
+ * not among them. Throws SystemError.
+ */
+export function groupMembers(gid: number): string[] {
+  return findGroup(String(gid))?.strings(24) ?? [];
+}
+
+function findGroup(nameOrGid: string): Entry | null {
+  return (
     lookup('getgrnam_r', GROUP_SIZE, (record, buffer, result) =>
       rawCall('getgrnam_r', nameOrGid, record, buffer, buffer.length, result),
     ) ??
@@ -59,8 +72,8 @@ export function lookupGroup(nameOrGid: string): Group | null {
       ? lookup('getgrgid_r', GROUP_SIZE, (record, buffer, result) =>
           rawCall('getgrgid_r', Number(nameOrGid), record, buffer, buffer.length, result),
         )
-      : null);
-  return entry && { name: entry.string(0), gid: entry.record.readUInt32LE(16) };
+      : null)
+  );
 }
 
 function isId(text: string): boolean {
@@ -71,6 +84,8 @@ interface Entry {
   record: Buffer;
   /** The string that the pointer at this offset of the record leads to. */
   string(offset: number): string;
+  /** The strings of the array of pointers that the pointer at this offset leads to; NULL ends it. */
+  strings(offset: number): string[];
 }
 
 // These errors also mean "no such entry", depending on the source (getpwnam_r(3), ERRORS).
@@ -98,12 +113,23 @@ function lookup(
 
 function entryOf(record: Buffer, buffer: Buffer): Entry {
   const base = addressOf(buffer);
+  const textAt = (pointer: bigint): string => {
+    const start = Number(pointer - base);
+    if (start < 0 || start >= buffer.length) return '';
+    return buffer.toString('utf8', start, buffer.indexOf(0, start));
+  };
   return {
     record,
-    string(offset) {
-      const start = Number(record.readBigUInt64LE(offset) - base);
-      if (start < 0 || start >= buffer.length) return '';
-      return buffer.toString('utf8', start, buffer.indexOf(0, start));
+    string: (offset) => textAt(record.readBigUInt64LE(offset)),
+    strings(offset) {
+      const found: string[] = [];
+      let at = Number(record.readBigUInt64LE(offset) - base);
+      for (; at >= 0 && at + 8 <= buffer.length; at += 8) {
+        const pointer = buffer.readBigUInt64LE(at);
+        if (pointer === 0n) break;
+        found.push(textAt(pointer));
+      }
+      return found;
     },
   };
 }

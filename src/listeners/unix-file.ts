@@ -1,13 +1,12 @@
-import { chmodSync, lchownSync, lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import { readFileSync, unlinkSync } from 'node:fs';
 import type { ListenerConfig } from '../config/schema.ts';
+import { boundFile, type FileIdentity, isFile, ReplacedFileError, setAccess } from '../linux/bound-file.ts';
 import { lookupGroup, lookupUser } from '../linux/users.ts';
 import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
 
 /** The name of a Unix socket on the disk, and the inode behind it that is ours. */
-export interface UnixFile {
+export interface UnixFile extends FileIdentity {
   readonly path: string;
-  readonly device: number;
-  readonly inode: number;
   /** Who the file belonged to when bind(2) made it: what a config without owner and group means. */
   readonly uid: number;
   readonly gid: number;
@@ -29,19 +28,22 @@ export function permissionsOf(config: ListenerConfig): Permissions {
   };
 }
 
-/** The file that bind(2) has just made. */
-export function readUnixFile(path: string): UnixFile {
-  const { dev, ino, uid, gid } = lstatSync(path);
-  return { path, device: dev, inode: ino, uid, gid };
+/** The file that bind(2) has just made for a socket. Throws ListenerError where another process has replaced it. */
+export function readUnixFile(config: ListenerConfig, socket: number, path: string): UnixFile {
+  try {
+    return { path, ...boundFile(socket, path) };
+  } catch (error) {
+    if (!(error instanceof ReplacedFileError)) throw error;
+    const advice = 'use a directory that only root and this user may write to';
+    throw new ListenerError(config.name, `bind ${nameAddress(config)}: ${error.message}: ${advice}`, error);
+  }
 }
 
 /** Gives the file its owner and group, then its mode, if the path is still ours. Throws ListenerError. */
 export function applyPermissions(config: ListenerConfig, file: UnixFile, permissions: Permissions): void {
-  if (!isStillOurs(file)) return;
+  const { mode, uid, gid } = permissions;
   try {
-    // The mode comes last: a group must not be let in before the file is the right group's.
-    lchownSync(file.path, permissions.uid ?? file.uid, permissions.gid ?? file.gid);
-    chmodSync(file.path, permissions.mode);
+    setAccess(file.path, file, { mode, uid: uid ?? file.uid, gid: gid ?? file.gid });
   } catch (error) {
     const code = errnoName(error) ?? String(error);
     const why = code === 'EPERM' ? ': only root, or CAP_CHOWN, gives a file to another owner or group' : '';
@@ -55,15 +57,10 @@ export function applyPermissions(config: ListenerConfig, file: UnixFile, permiss
  */
 export function unlinkIfOurs(file: UnixFile): void {
   try {
-    if (isStillOurs(file)) unlinkSync(file.path);
+    if (isFile(file.path, file)) unlinkSync(file.path);
   } catch {
     // A directory that has become read-only: the next start replaces the stale socket.
   }
-}
-
-function isStillOurs(file: UnixFile): boolean {
-  const found = lstatSync(file.path, { throwIfNoEntry: false });
-  return found !== undefined && found.ino === file.inode && found.dev === file.device;
 }
 
 /** proc(5), Umask: process.umask() could only read it by changing it, for the other threads too. */

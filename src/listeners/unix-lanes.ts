@@ -1,6 +1,7 @@
 import { linkSync, lstatSync } from 'node:fs';
 import type { UnixAddress } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
+import { isFile } from '../linux/bound-file.ts';
 import { holderOf, unixSocket, unixSocketsAt } from '../linux/sock_diag.ts';
 import { peekConnection } from '../linux/socket-state.ts';
 import { closeFd, connectSocket, inodeOf, openSocket } from '../linux/sockets.ts';
@@ -13,7 +14,7 @@ import { type ConnectionState, makeProbe, type Probe } from './probe.ts';
 import { clearStalePath } from './stale-path.ts';
 import { openUnixAt } from './unix.ts';
 import { applyPermissions, permissionsOf, type UnixFile } from './unix-file.ts';
-import { isFile, type LaneNames, laneNames, publish, removeNames, restoreNames } from './unix-name.ts';
+import { type LaneNames, laneNames, publish, removeNames, restoreNames } from './unix-name.ts';
 import { type NameWatch, watchNames } from './unix-name-watch.ts';
 
 interface Lane extends LaneWithQueue {

@@ -1,11 +1,6 @@
 import { linkSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-
-/** A file as the file system knows it, whatever it is called. */
-export interface FileIdentity {
-  readonly device: number;
-  readonly inode: number;
-}
+import { type FileIdentity, isFile } from '../linux/bound-file.ts';
 
 /** The names that a lane of a steered Unix listener has, beside the public one while it is published. */
 export interface LaneNames {
@@ -19,11 +14,6 @@ export interface LaneNames {
 export function laneNames(path: string, lane: number): LaneNames {
   const prefix = join(dirname(path), `.${basename(path)}`);
   return { bound: `${prefix}.zero-${lane}`, kept: `${prefix}.${lane}` };
-}
-
-export function isFile(path: string, { device, inode }: FileIdentity): boolean {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  return found !== undefined && found.ino === inode && found.dev === device;
 }
 
 /**

@@ -56,7 +56,7 @@ function bindPath(fd: number, config: ListenerConfig, path: string, own: OwnSock
   // touches no other thread, and nobody but the owner gets in before the group is the right one.
   fchmodSync(fd, permissions.mode & 0o700);
   bindSocket(fd, { family: 'unix', path });
-  const file = readUnixFile(path);
+  const file = readUnixFile(config, fd, path);
   try {
     applyPermissions(config, file, permissions);
   } catch (error) {
