@@ -1,5 +1,5 @@
 import { formatProblem, loadConfig, locateConfig, printConfig } from '../config/index.ts';
-import { instanceOf } from '../supervisor/instance.ts';
+import { InstanceError, instanceOf } from '../supervisor/instance.ts';
 
 /**
  * `zero check`: reads the config and says everything that is wrong with it, one `file:line:column: message` a line.
@@ -23,8 +23,14 @@ export function check(
     return 0;
   }
   const { application, service } = loaded.config;
-  const { runtimeDirectory, dataDirectory } = instanceOf(loaded.config);
-  const directories = { runtime_directory: runtimeDirectory, data_directory: dataDirectory };
-  write(printConfig({ application: { ...application, ...directories }, service }));
-  return 0;
+  try {
+    const { runtimeDirectory, dataDirectory } = instanceOf(loaded.config);
+    const directories = { runtime_directory: runtimeDirectory, data_directory: dataDirectory };
+    write(printConfig({ application: { ...application, ...directories }, service }));
+    return 0;
+  } catch (error) {
+    if (!(error instanceof InstanceError)) throw error;
+    write(`${file}: ${error.message}\n`);
+    return 1;
+  }
 }

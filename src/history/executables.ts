@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { makeDirectory } from '../linux/directory.ts';
+import { makeOwnDirectory } from '../linux/own-files.ts';
 import { isSameFile, type ReleaseRecord } from './release-record.ts';
 import { statsOf } from './stats.ts';
 
@@ -9,6 +9,10 @@ export const KEPT = 3;
 
 /** SHA-256 of what a descriptor can read from its position on, as 64 hex digits; away from the main thread. */
 export type Hash = (fd: number, pace: 'idle' | 'fast') => Promise<string>;
+
+const { COPYFILE_EXCL, COPYFILE_FICLONE, O_NOFOLLOW, O_RDONLY } = fs.constants;
+/** Into a new file: nothing that is in its place is written to. */
+const COPY_NEW = COPYFILE_FICLONE | COPYFILE_EXCL;
 
 /** The executable of a release is not what it was. */
 export class ExecutableError extends Error {}
@@ -82,7 +86,7 @@ export class Executables {
   }
 
   async #copy(source: number, release: ReleaseRecord, sha256: string): Promise<void> {
-    makeDirectory(this.#folder, 0o711);
+    makeOwnDirectory(this.#folder, 0o711);
     const temporary = path.join(this.#folder, `.new-${sha256}`);
     const file = path.join(temporary, path.basename(release.path));
     const { promises } = fs;
@@ -90,7 +94,7 @@ export class Executables {
       await promises.rm(temporary, { recursive: true, force: true });
       await promises.mkdir(temporary, { mode: 0o711 });
       // By its descriptor: the path may be another file by now. The kernel copies (ioctl_ficlone(2), else copy_file_range(2)).
-      await promises.copyFile(`/proc/self/fd/${source}`, file, fs.constants.COPYFILE_FICLONE);
+      await promises.copyFile(`/proc/self/fd/${source}`, file, COPY_NEW);
       refuseChanged(source, release);
       await finish(file, fs.fstatSync(source));
       const place = path.dirname(this.#place(sha256, release.path));
@@ -115,7 +119,7 @@ export class Executables {
 
 /** Permissions, owner, and on the disk. Only root may give files away, and only a service of root's is run as somebody else. */
 async function finish(file: string, original: fs.Stats): Promise<void> {
-  const handle = await fs.promises.open(file, 'r');
+  const handle = await fs.promises.open(file, O_RDONLY | O_NOFOLLOW);
   try {
     if (process.geteuid?.() === 0) await handle.chown(original.uid, original.gid);
     await handle.chmod(original.mode & 0o777);
@@ -133,6 +137,6 @@ function refuseChanged(source: number, release: ReleaseRecord): void {
 
 function open(file: string): Promise<number> {
   return new Promise((resolve, reject) => {
-    fs.open(file, 'r', (error, fd) => (error ? reject(error) : resolve(fd)));
+    fs.open(file, O_RDONLY | O_NOFOLLOW, (error, fd) => (error ? reject(error) : resolve(fd)));
   });
 }

@@ -1,7 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
-import { makeDirectory } from '../linux/directory.ts';
+import { makeOwnDirectory, openOwnFile, readOwnFile } from '../linux/own-files.ts';
 import { withSpare } from '../linux/spare.ts';
 import { lineReader, writeLine } from './format/format.ts';
 import type { HistoryLine, NewLine } from './lines.ts';
@@ -123,7 +123,7 @@ export class HistoryFile {
 
   #readWhole(file: string): string {
     try {
-      return fs.readFileSync(file, 'utf8');
+      return readOwnFile(file);
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#options.warn(error, file);
       return '';
@@ -131,7 +131,7 @@ export class HistoryFile {
   }
 
   #write(text: string): void {
-    makeDirectory(path.dirname(this.file), 0o711);
+    makeOwnDirectory(path.dirname(this.file), 0o711);
     if ((statsOf(this.file)?.size ?? 0) > (this.#options.limit ?? LARGEST))
       fs.renameSync(this.file, `${this.file}.1`);
     appendWhole(this.#open(), text);
@@ -144,7 +144,8 @@ export class HistoryFile {
       if (own.ino === there?.ino && own.dev === there.dev) return this.#fd;
       this.#close(this.#fd);
     }
-    this.#fd = fs.openSync(this.file, 'a+', 0o600);
+    const { O_RDWR, O_APPEND, O_CREAT } = fs.constants;
+    this.#fd = openOwnFile(this.file, O_RDWR | O_APPEND | O_CREAT);
     return this.#fd;
   }
 
@@ -179,7 +180,7 @@ function appendWhole(fd: number, text: string): void {
 function readTail(file: string): string {
   let fd: number;
   try {
-    fd = fs.openSync(file, 'r');
+    fd = openOwnFile(file, fs.constants.O_RDONLY);
   } catch {
     return '';
   }

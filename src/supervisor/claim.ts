@@ -1,11 +1,13 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { makeDirectory } from '../linux/directory.ts';
 import { tryLock } from '../linux/locks.ts';
-import type { Instance } from './instance.ts';
-
-/** A supervisor that cannot be one: the message says what and what to do. */
-export class InstanceError extends Error {}
+import {
+  makeOwnDirectory,
+  openOwnFile,
+  requireTrusted,
+  UntrustedDirectoryError,
+} from '../linux/own-files.ts';
+import { type Instance, InstanceError } from './instance.ts';
 
 /** A socket address holds 108 bytes, the last of them NUL (unix(7)); the longest name below the runtime directory needs these. */
 const LONGEST_SOCKET_NAME = '/notify/000000.000.000'.length;
@@ -24,7 +26,8 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /**
  * Makes the runtime directory and takes its lock, which lasts as long as the process (flock(2)).
- * @throws InstanceError when it cannot be made, belongs to somebody else, or another zero holds it
+ * @throws InstanceError when it cannot be made, when another user could change it or the data directory, or when another
+ * zero holds it
  */
 export function claimInstance(instance: Instance): void {
   const { runtimeDirectory, name } = instance;
@@ -33,15 +36,16 @@ export function claimInstance(instance: Instance): void {
       `runtime directory ${runtimeDirectory}: its path is too long for the sockets in it: set application.runtime_directory to a shorter one`,
     );
   }
+  refuseForeign(instance.dataDirectory);
   const lockPath = path.join(runtimeDirectory, 'lock');
   let fd: number;
   try {
     // Others may pass through to their worker's notify socket; what is in it has its own modes.
-    makeDirectory(path.join(runtimeDirectory, 'notify'), 0o755);
-    refuseForeign(runtimeDirectory);
-    fd = fs.openSync(lockPath, fs.constants.O_RDWR | fs.constants.O_CREAT, 0o600);
+    makeOwnDirectory(runtimeDirectory, 0o755);
+    makeOwnDirectory(path.join(runtimeDirectory, 'notify'), 0o755);
+    fd = openOwnFile(lockPath, fs.constants.O_RDWR | fs.constants.O_CREAT);
   } catch (error) {
-    throw error instanceof InstanceError ? error : directoryError(runtimeDirectory, error);
+    throw directoryError(runtimeDirectory, error);
   }
   if (!tryLock(fd)) {
     const holder = fs.readFileSync(fd, 'utf8').trim();
@@ -59,20 +63,26 @@ export function claimInstance(instance: Instance): void {
 }
 
 function directoryError(directory: string, error: unknown): InstanceError {
-  const reason = (error as NodeJS.ErrnoException).code ?? String(error);
+  if (error instanceof UntrustedDirectoryError) return untrusted('runtime', directory, error);
+  const { code, message } = error as NodeJS.ErrnoException;
+  const reason = code === undefined || code === 'ELOOP' ? message : code;
   const advice = ADVICE[reason];
   return new InstanceError(
     `runtime directory ${directory}: ${reason}${advice === undefined ? '' : `: ${advice}`}`,
   );
 }
 
-/** In a directory that anybody may write to, somebody else could have made it first and would hold our sockets. */
-function refuseForeign(directory: string): void {
-  const { uid } = fs.statSync(directory);
-  const own = process.geteuid?.() ?? 0;
-  if (uid !== own && uid !== 0) {
-    throw new InstanceError(
-      `runtime directory ${directory}: belongs to uid ${uid}, not to this user (${own})`,
-    );
+/** What else is wrong with the data directory is reported when it is used: the service can run without it. */
+function refuseForeign(dataDirectory: string): void {
+  try {
+    requireTrusted(dataDirectory);
+  } catch (error) {
+    if (error instanceof UntrustedDirectoryError) throw untrusted('data', dataDirectory, error);
   }
+}
+
+function untrusted(which: 'runtime' | 'data', directory: string, { message }: Error): InstanceError {
+  return new InstanceError(
+    `${which} directory ${directory}: ${message}. Only root and this user may be able to change it: correct the owner and the mode, or set application.${which}_directory to another path.`,
+  );
 }

@@ -1,6 +1,6 @@
-import fs from 'node:fs';
 import path from 'node:path';
 import type { Fact } from '../lifecycle/facts.ts';
+import { readOwnFile } from '../linux/own-files.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
 import type { Instance } from './instance.ts';
 
@@ -10,8 +10,13 @@ import type { Instance } from './instance.ts';
  */
 export async function leftBehind(instance: Instance): Promise<Fact | null> {
   const file = path.join(instance.runtimeDirectory, 'state.json');
-  const text = textOf(file);
-  if (text === null) return null;
+  let text: string;
+  try {
+    text = readOwnFile(file);
+  } catch (error) {
+    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    return isMissing ? null : warning(`${file}: ${(error as Error).message}. zero starts without it.`);
+  }
   // The schemas are only needed after a crash.
   const { readState } = await import('./state-format/read.ts');
   const read = readState(text, { instance: instance.name, bootId: bootId() });
@@ -32,12 +37,4 @@ export async function leftBehind(instance: Instance): Promise<Fact | null> {
 
 function warning(message: string): Fact {
   return { event: 'warning', about: 'state', message };
-}
-
-function textOf(file: string): string | null {
-  try {
-    return fs.readFileSync(file, 'utf8');
-  } catch {
-    return null;
-  }
 }

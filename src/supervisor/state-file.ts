@@ -1,5 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
+import { writeOwnFile } from '../linux/own-files.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
 import { withSpare } from '../linux/spare.ts';
 import type { Instance } from './instance.ts';
@@ -79,7 +80,7 @@ export class StateFile {
     const temporary = `${this.file}.new`;
     try {
       const text = JSON.stringify(stateDocument(this.#supervisor, newest));
-      withSpare(() => fs.writeFileSync(temporary, text, { mode: 0o600 }));
+      withSpare(() => writeOwnFile(temporary, text));
       fs.renameSync(temporary, this.file);
     } catch (error) {
       removeFile(temporary);

@@ -1,9 +1,9 @@
 import { isSystemFailure } from '../linux/errors.ts';
 import { exitNow } from '../linux/processes.ts';
 import { LogFileError } from '../telemetry/log.ts';
-import { claimInstance, InstanceError } from './claim.ts';
+import { claimInstance } from './claim.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
-import { instanceOf } from './instance.ts';
+import { InstanceError, instanceOf } from './instance.ts';
 import { leftBehind } from './left-behind.ts';
 import { Signals } from './signals.ts';
 import { Supervisor } from './supervisor.ts';

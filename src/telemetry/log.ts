@@ -52,6 +52,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOTDIR: 'a part of the path is not a directory',
   EISDIR: 'it is a directory',
   EACCES: 'this user may not write it, or make it in its directory',
+  ELOOP: 'it is a symbolic link in a directory that other users may write to',
   EROFS: 'its file system is read-only',
   ENXIO: 'it is a pipe that nobody reads',
 };

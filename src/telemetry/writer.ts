@@ -1,6 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { duplicateAbove } from '../linux/sockets.ts';
+import { distrust } from '../linux/trusted-path.ts';
 
 /** How far a write got, perhaps not to the end of the chunk. */
 export type Written = { readonly bytes: number } | { readonly error: NodeJS.ErrnoException };
@@ -25,11 +27,15 @@ export function writerFor(fd: number): Writer {
   return poolWriter(fd, () => {});
 }
 
-/** The writer for a file by name, made with mode 0640 where there is none. Throws the file system's error. */
+/**
+ * The writer for a file by name, made with mode 0640 where there is none. A symbolic link in its place is followed only
+ * in a directory that no other user may write to. Throws the file system's error, ELOOP for a link.
+ */
 export function fileWriter(path: string): Writer {
   // O_NONBLOCK: a FIFO that nobody reads is ENXIO instead of a wait; regular files do not know it (open(2)).
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOCTTY;
-  const fd = openSync(path, flags | constants.O_NONBLOCK, 0o640);
+  const links = distrust(dirname(path), { sticky: 'nowhere' }) === null ? 0 : constants.O_NOFOLLOW;
+  const fd = openSync(path, flags | constants.O_NONBLOCK | links, 0o640);
   const close = (): void => closeSync(fd);
   return fstatSync(fd).isFile() ? poolWriter(fd, close) : directWriter(fd, close);
 }

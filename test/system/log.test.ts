@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { installZero } from '../support/installed.ts';
@@ -74,7 +74,7 @@ describe('a log file that was rotated and cannot be opened again', () => {
     if (!requireRoot(t, 'another user runs zero')) return;
     const nobody = account('nobody');
     const folder = sharedFolder(t);
-    chmodSync(folder, 0o777);
+    chownSync(folder, nobody.uid, nobody.gid);
     const file = join(folder, 'zero.log');
     const { command } = installZero(t);
     const { zero, reopen } = await startLogging(t, file, {
@@ -82,7 +82,7 @@ describe('a log file that was rotated and cannot be opened again', () => {
       command: [...asAccount(nobody), ...command],
     });
     renameSync(file, `${file}.1`);
-    chmodSync(folder, 0o755);
+    chownSync(folder, 0, 0);
     await reopen();
     const { message } = await zero.fact('error', { step: 'logging' });
     assert.ok(message.startsWith(`open log file ${file}: EACCES: this user may not write it, `), message);
