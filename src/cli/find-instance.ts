@@ -77,7 +77,7 @@ async function theOnlyOne(roots: readonly string[]): Promise<string> {
     candidates.map(async (candidate) => ({ ...candidate, state: await stateOf(candidate.socket) })),
   );
   const running = states.filter(({ state }) => state !== 'no_instance');
-  const usable = running.filter(({ state }) => state !== 'denied');
+  const usable = running.filter(({ state }) => state !== 'denied' && state !== 'untrusted');
   const [first, second] = usable.length > 0 ? usable : running;
   if (first === undefined) {
     const places = roots.join(' and ');

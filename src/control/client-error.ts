@@ -2,6 +2,7 @@
  * Why a request got no answer that can be used.
  * - `no_instance`: nobody listens there
  * - `denied`: this user may not
+ * - `untrusted`: the process that listens there may belong to an attacker, and was sent nothing
  * - `silent`: it listens and does not answer
  * - `gone`: it went away in the middle
  * - `refused`: it answered with an error
@@ -11,6 +12,7 @@
 export type ClientProblem =
   | 'no_instance'
   | 'denied'
+  | 'untrusted'
   | 'silent'
   | 'gone'
   | 'refused'

@@ -1,6 +1,8 @@
 import http, { type IncomingMessage } from 'node:http';
+import net, { type Socket } from 'node:net';
 import { ClientError, connectionError } from './client-error.ts';
 import { errorDocument } from './documents.ts';
+import { refusedServer } from './peer.ts';
 import {
   explainDifference,
   explainDistance,
@@ -43,11 +45,10 @@ export function exchange(options: Exchange): Promise<Answer> {
         ? { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
         : {};
     const request = http.request({
-      socketPath: path,
+      createConnection: (_options, connected) => connect(path, connected),
       method,
       path: method === 'GET' && Object.keys(fields).length > 0 ? `${route}?${query}` : route,
       headers: { ...requestHeaders(command.version, command.protocol), ...content },
-      agent: false,
       ...(signal ? { signal } : {}),
     });
     const timer = setTimeout(() => {
@@ -72,6 +73,24 @@ export function exchange(options: Exchange): Promise<Answer> {
       reject(distance === null ? strange(path) : new ClientError('incompatible', distance));
     });
     request.end(method === 'POST' ? body : undefined);
+  });
+}
+
+/** Connects, and hands the connection on only if the process at the other end is trusted: it gets no byte before. */
+function connect(path: string, connected: (error: Error | null, socket: Socket) => void): undefined {
+  const socket = net.connect({ path });
+  const failed = (error: Error): void => connected(error, socket);
+  socket.once('error', failed);
+  socket.once('connect', () => {
+    socket.off('error', failed);
+    const refused = refusedServer(socket, path);
+    if (refused === null) {
+      connected(null, socket);
+      return;
+    }
+    socket.destroy();
+    const message = `control socket ${path}: ${refused} listens there, which is not root, this user (uid ${process.geteuid?.()}) or the owner of that directory: nothing was sent. Remove the socket, or run this as that user.`;
+    connected(new ClientError('untrusted', message), socket);
   });
 }
 

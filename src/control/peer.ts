@@ -1,6 +1,9 @@
+import { statSync } from 'node:fs';
 import type { Socket } from 'node:net';
+import { dirname } from 'node:path';
 import { peerGroups } from '../linux/peer-groups.ts';
 import { peerCredentials } from '../linux/socket-options.ts';
+import { distrust } from '../linux/trusted-path.ts';
 
 /** Who may control: the supervisor's own user, root, and the members of a group where one was named. */
 export interface Permitted {
@@ -20,6 +23,28 @@ export function refusedPeer(socket: Socket, permitted: Permitted): string | null
     if (uid === 0 || uid === permitted.uid) return null;
     const { gid: wanted } = permitted;
     if (wanted !== null && (gid === wanted || peerGroups(fd).includes(wanted))) return null;
+    return `uid ${uid}`;
+  } catch {
+    return 'a process that the kernel does not name';
+  }
+}
+
+/**
+ * Null when a command may trust the process that listens on a control socket, else who that is. It must run as root, as
+ * the user of the command, or as the owner of the socket's directory, which nobody but that owner and root can change
+ * (docs/reference/security.md). In a directory such as /tmp anybody can make the directory of somebody else: only root
+ * follows an owner there.
+ */
+export function refusedServer(socket: Socket, path: string): string | null {
+  const fd = descriptorOf(socket);
+  if (fd === null) return 'a process that has exited';
+  const own = process.geteuid?.() ?? 0;
+  try {
+    const { uid } = peerCredentials(fd);
+    if (uid === 0 || uid === own) return null;
+    const directory = dirname(path);
+    const sticky = own === 0 ? 'on the way' : 'nowhere';
+    if (statSync(directory).uid === uid && distrust(directory, { uid, sticky }) === null) return null;
     return `uid ${uid}`;
   } catch {
     return 'a process that the kernel does not name';
