@@ -69,7 +69,8 @@ for (const built = new Set(); built.size < chunks.size; ) {
   }
 }
 
-// The library, as ES modules; a dynamic import stays one, so that a service loads only what it uses.
+// The library, as ES modules; a dynamic import stays one, so that a service loads only what it uses. koffi is bundled
+// here as well: the package koffi has an install script, of which npm 11 would warn everybody who installs zerodown.
 await bundle({
   bundle: true,
   splitting: true,
@@ -80,7 +81,7 @@ await bundle({
   sourcemap: 'linked',
   sourcesContent: false,
   outdir: `${outdir}/service`,
-  external: ['koffi'],
+  external: ['@koromix/*'],
   logLevel: 'warning',
   entryPoints: { index: 'src/service/index.ts' },
 });
@@ -96,9 +97,14 @@ await bundle({
   sourcemap: 'external',
   outdir: `${outdir}/service`,
   outExtension: { '.js': '.cjs' },
-  external: ['koffi'],
+  external: ['@koromix/*'],
   supported: { 'dynamic-import': false },
-  define: { 'import.meta.filename': '__filename' },
+  // createRequire takes a path as well as a URL.
+  define: {
+    'import.meta.dirname': '__dirname',
+    'import.meta.filename': '__filename',
+    'import.meta.url': '__filename',
+  },
   logLevel: 'warning',
   entryPoints: { register: 'src/service/register/index.ts' },
 });

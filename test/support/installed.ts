@@ -4,7 +4,7 @@ import { ROOT } from './paths.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 
 /** What a package of zero holds that the command and the library need, and the FFI that is installed with it. */
-const PARTS = ['bin', 'dist', join('node_modules', '@koromix'), join('node_modules', 'koffi')];
+const PARTS = ['bin', 'dist', join('node_modules', '@koromix')];
 
 export interface Installed {
   readonly folder: string;
