@@ -70,6 +70,11 @@ const generationStatus = z.object({
   /** `starting`, `ready`, `serving`, `standby`, `retiring`, `stopping`. */
   stage: z.string(),
   release: z.object({ path: z.string(), directory: z.string() }),
+  /**
+   * What its workers are started again from, because its executable has changed: the kept `copy`, or the `file` that is
+   * there now. Left out where it has not changed.
+   */
+  executable_changed: z.exactOptional(z.object({ runs: z.string(), path: z.string(), reason: z.string() })),
   since_ms_ago: milliseconds,
   workers: z.array(workerStatus),
   /** Accepted and not closed; null where it is not known. Only where it was asked for. */

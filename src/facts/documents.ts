@@ -88,6 +88,13 @@ const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
     failure: failureDocument(failure),
   }),
   executable_kept: ({ generation, sha256 }) => ({ generation, sha256 }),
+  executable_changed: ({ generation, worker, runs, path, reason }) => ({
+    generation,
+    worker,
+    runs,
+    path,
+    reason,
+  }),
   rollback_found: ({ generation, from, path }) => ({ generation, from, path }),
   watching: ({ paths }) => ({ paths }),
   hook_started: ({ hook, generation }) => ({ hook, generation }),

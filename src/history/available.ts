@@ -1,7 +1,7 @@
 import type { HistoryEntry } from './entries.ts';
 import type { Executables } from './executables.ts';
-import { type FileIdentity, isSameFile, type ReleaseRecord } from './release-record.ts';
-import { statsOf } from './stats.ts';
+import { isSameFile, type ReleaseRecord } from './release-record.ts';
+import { fileAt, statsOf } from './stats.ts';
 
 /** Where a release can be had from: its own file, or the copy that was kept; else why not. */
 export type Available =
@@ -23,7 +23,7 @@ export function findRelease(
   if (!release) return not('what it ran is not in the history any more');
   const { path, directory, kind } = release;
   if (!statsOf(directory)?.isDirectory()) return not(`its directory ${directory} is gone`);
-  const file = identityAt(path);
+  const file = fileAt(path);
   if (file && isSameFile(file, release)) return { from: 'file', executable: path, release };
   const lost = `${path} ${file ? 'is another file now' : 'is gone'}`;
   if (kind === 'interpreter')
@@ -31,9 +31,4 @@ export function findRelease(
   const copy = sha256 === null ? null : executables.find(sha256, path, release.size);
   if (copy !== null && sha256 !== null) return { from: 'copy', executable: copy, release, sha256 };
   return not(`${lost}, and there is no copy: ${notKept ?? 'only the last 3 executables are kept'}`);
-}
-
-function identityAt(path: string): FileIdentity | null {
-  const stats = statsOf(path);
-  return stats && { inode: stats.ino, size: stats.size, mtime_ms: stats.mtimeMs };
 }

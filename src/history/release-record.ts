@@ -12,6 +12,8 @@ export interface ReleaseRecord {
   readonly mtime_ms: number;
   /** Names of its variables. */
   readonly environment: readonly string[];
+  /** The files that an interpreter runs, as far as its arguments name them. Not in lines of earlier releases of zero. */
+  readonly scripts?: readonly FileRecord[];
 }
 
 /** `interpreter`: a program that is nothing without the files that its arguments name. */
@@ -22,6 +24,11 @@ export interface FileIdentity {
   readonly inode: number;
   readonly size: number;
   readonly mtime_ms: number;
+}
+
+/** A file at a path, as it was. */
+export interface FileRecord extends FileIdentity {
+  readonly path: string;
 }
 
 /** The device is written down and not compared: its number can be another one after a boot. */
@@ -40,6 +47,15 @@ export function isSameRelease(one: KnownRelease, other: KnownRelease): boolean {
   const [a, b] = [one.release, other.release];
   if (a.path !== b.path || a.directory !== b.directory) return false;
   if (a.args.length !== b.args.length || a.args.some((arg, index) => arg !== b.args[index])) return false;
+  if (!haveSameScripts(a, b)) return false;
   const hashed = one.sha256 !== null && other.sha256 !== null;
   return hashed ? one.sha256 === other.sha256 : isSameFile(a, b);
+}
+
+/** The scripts of a line from an earlier release of zero are unknown, and count as the same ones. */
+function haveSameScripts({ scripts: some }: ReleaseRecord, { scripts: others }: ReleaseRecord): boolean {
+  if (!some || !others) return true;
+  const isAmongOthers = (one: FileRecord) =>
+    others.some((other) => other.path === one.path && isSameFile(other, one));
+  return some.length === others.length && some.every(isAmongOthers);
 }

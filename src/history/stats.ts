@@ -1,4 +1,5 @@
 import { type Stats, statSync } from 'node:fs';
+import type { FileIdentity } from './release-record.ts';
 
 /** What a path leads to; null where there is nothing, or it cannot be looked at. */
 export function statsOf(path: string): Stats | null {
@@ -7,4 +8,10 @@ export function statsOf(path: string): Stats | null {
   } catch {
     return null;
   }
+}
+
+/** What identifies the file at a path now; null for none. Times in milliseconds. */
+export function fileAt(path: string): (FileIdentity & { readonly device: number }) | null {
+  const stats = statsOf(path);
+  return stats && { device: stats.dev, inode: stats.ino, size: stats.size, mtime_ms: stats.mtimeMs };
 }

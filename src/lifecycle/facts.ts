@@ -215,6 +215,18 @@ export type Fact =
     }
   /** Its executable can be run again, whatever becomes of the file. */
   | { readonly event: 'executable_kept'; readonly generation: number; readonly sha256: string }
+  /**
+   * The executable of a generation, or a script that its arguments name, is another file now, and a worker is started
+   * again: from the kept `copy`, or where there is none from the `file` that is there now.
+   */
+  | {
+      readonly event: 'executable_changed';
+      readonly generation: number;
+      readonly worker: number;
+      readonly runs: 'copy' | 'file';
+      readonly path: string;
+      readonly reason: string;
+    }
   /** What is handed back to: the release of this generation, from its own file or from the copy that was kept. */
   | {
       readonly event: 'rollback_found';

@@ -1,8 +1,10 @@
+import { isSame } from '../lifecycle/copy.ts';
 import type { WorkerKey } from '../lifecycle/events.ts';
 import type { Failure } from '../lifecycle/facts.ts';
 import { ListenerError } from '../listeners/listener-error.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
+import type { CurrentExecutable } from './current-executable.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedReleases } from './prepared-releases.ts';
 import { type Post, type WorkerContext, WorkerProcess } from './worker-process.ts';
@@ -11,6 +13,18 @@ interface Held {
   readonly processes: Map<string, WorkerProcess>;
   /** Of the worker that was started first. */
   firstLane: number | null;
+  /** What was reported last of an executable that is not the one of the release. */
+  deviation: Deviation | null;
+  /** False when a process that was started from the kept copy of a script did not become ready. */
+  isCopyEnough: boolean;
+}
+
+/** Workers that are started again run something else than the file that their generation was started with. */
+export interface Deviation {
+  /** `copy`: the kept copy of that file. `file`: what is on the disk now, because there is no copy. */
+  readonly runs: 'copy' | 'file';
+  readonly path: string;
+  readonly reason: string;
 }
 
 /** The processes of each generation. */
@@ -25,7 +39,12 @@ export class Generations {
   }
 
   add(generation: number): void {
-    this.#held.set(generation, { processes: new Map(), firstLane: null });
+    this.#held.set(generation, {
+      processes: new Map(),
+      firstLane: null,
+      deviation: null,
+      isCopyEnough: true,
+    });
     this.#context.output.open(generation);
     this.#context.files.open(generation, this.prepared(generation)?.config.service.output);
   }
@@ -35,14 +54,19 @@ export class Generations {
   }
 
   /** Starts one process; its pid, or why there is none. */
-  spawn(key: WorkerKey, { lane, relief }: Omit<Post, 'first'>): number | Failure {
+  spawn(key: WorkerKey, { lane, relief }: Pick<Post, 'lane' | 'relief'>): number | Failure {
     const held = this.#held.get(key.generation);
     const prepared = this.prepared(key.generation);
     if (!held || !prepared) throw new Error(`generation ${key.generation} is not held`);
     if (!relief) held.firstLane ??= lane;
     const post = { lane, relief, first: relief ? undefined : (held.firstLane ?? lane) };
+    const current = this.#executableFor(key, held, prepared);
+    const refusal = refuseOther(key, prepared, relief, current);
+    if (refusal !== null) return refusal;
+    this.#reportDeviation(key, held, current);
+    const { executable } = current;
     try {
-      const process = new WorkerProcess(key, post, prepared, this.#context);
+      const process = new WorkerProcess(key, { ...post, executable }, prepared, this.#context);
       forgetEarlier(held.processes, key);
       held.processes.set(nameOf(key), process);
       return process.pid;
@@ -89,9 +113,62 @@ export class Generations {
     this.#context.files.close(generation);
   }
 
+  /** What workers of a generation that were started again run instead of its executable; null for nothing else. */
+  deviationOf(generation: number): Deviation | null {
+    return this.#held.get(generation)?.deviation ?? null;
+  }
+
+  /**
+   * A script may need files beside itself, which its copy does not have. A copy that did not become ready is therefore
+   * not used again.
+   */
+  #executableFor(
+    { generation, worker }: WorkerKey,
+    held: Held,
+    { record, release, settings }: Prepared,
+  ): CurrentExecutable {
+    const current = this.#releases.executableOf(generation);
+    if (current.answer !== 'kept copy' || record.kind !== 'script') return current;
+    const copy = current.executable;
+    const before = [...held.processes.values()].findLast(({ key }) => key.worker === worker);
+    const wasReady = (before?.lasted ?? -1) >= settings.reloadUptime;
+    if (before?.post.executable === copy && !wasReady) held.isCopyEnough = false;
+    if (held.isCopyEnough) return current;
+    const reason = `${current.reason}, and its copy ${copy} did not become ready`;
+    return { answer: 'changed, no copy', executable: release.executable, reason };
+  }
+
+  /** Once for each change. */
+  #reportDeviation({ generation, worker }: WorkerKey, held: Held, current: CurrentExecutable): void {
+    const before = held.deviation;
+    held.deviation = deviationFrom(current);
+    if (held.deviation === null || isSame(held.deviation, before)) return;
+    const fact = { event: 'executable_changed', generation, worker, ...held.deviation } as const;
+    const { boundary, report } = this.#context;
+    boundary.run('report', () => report(fact));
+  }
+
   #all(): WorkerProcess[] {
     return [...this.#held.values()].flatMap(({ processes }) => [...processes.values()]);
   }
+}
+
+/** A rollback names a release. One that changed after it was found must not serve in its place. */
+function refuseOther(
+  { generation, worker, incarnation }: WorkerKey,
+  { rollbackTo }: Prepared,
+  relief: boolean,
+  current: CurrentExecutable,
+): Failure | null {
+  if (rollbackTo === null || incarnation > 1 || relief || current.answer !== 'changed, no copy') return null;
+  const reason = `the release of generation ${rollbackTo} has changed since the rollback began: ${current.reason}`;
+  return { step: 'spawn', reason, generation, worker };
+}
+
+function deviationFrom(current: CurrentExecutable): Deviation | null {
+  if (current.answer === 'same') return null;
+  const { answer, executable: path, reason } = current;
+  return { runs: answer === 'kept copy' ? 'copy' : 'file', path, reason };
 }
 
 /** The last one in each place is kept after its end, for what it wrote. */

@@ -15,7 +15,14 @@ import { ExecutableError, Executables, type Hash, KEPT } from '../history/execut
 import { HistoryFile } from '../history/file.ts';
 import { VERSION } from '../history/format/format.ts';
 import { linesOf } from '../history/lines.ts';
-import { isSameRelease, type KnownRelease, type ReleaseRecord } from '../history/release-record.ts';
+import {
+  type FileRecord,
+  isSameFile,
+  isSameRelease,
+  type KnownRelease,
+  type ReleaseRecord,
+} from '../history/release-record.ts';
+import { fileAt } from '../history/stats.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { type Earlier, RollbackError } from './earlier.ts';
@@ -43,6 +50,8 @@ export class HistoryKeeper {
   readonly #file: HistoryFile;
   readonly #executables: Executables;
   readonly #warned = new Set<string>();
+  /** Of generations that exist: the copy of the executable, as it was when it was made or found. */
+  readonly #copies = new Map<number, FileRecord>();
   /** The generation that served at the last line; the record of that alone. */
   #recorded: number | null = null;
 
@@ -66,6 +75,7 @@ export class HistoryKeeper {
   }
 
   report(fact: Fact): void {
+    if (fact.event === 'generation_gone') this.#copies.delete(fact.generation);
     const lines = linesOf(fact, this.#recorded);
     if (lines.length === 0) return;
     for (const line of lines) if (line.event === 'serves') this.#recorded = line.generation;
@@ -105,9 +115,24 @@ export class HistoryKeeper {
     }
     if (fd !== null) fs.closeSync(fd);
     this.#file.append([{ event: 'executable', generation, sha256, notKept }]);
-    if (sha256 !== null && notKept === null)
+    if (sha256 !== null && notKept === null) {
+      this.#noteCopy(generation, sha256, record);
       this.#context.report({ event: 'executable_kept', generation, sha256 });
+    }
     await this.#prune().catch((error) => this.#warn(`remove old executables: ${messageOf(error)}`));
+  }
+
+  /** The copy of a generation's executable, if it is still the file that it was; null for none. */
+  copyOf(generation: number): string | null {
+    const copy = this.#copies.get(generation);
+    const now = copy && fileAt(copy.path);
+    return now && isSameFile(now, copy) ? copy.path : null;
+  }
+
+  #noteCopy(generation: number, sha256: string, { path, size }: ReleaseRecord): void {
+    const copy = this.#executables.find(sha256, path, size);
+    const file = copy === null ? null : fileAt(copy);
+    if (copy !== null && file !== null) this.#copies.set(generation, { path: copy, ...file });
   }
 
   /**

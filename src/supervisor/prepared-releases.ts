@@ -1,3 +1,9 @@
+import {
+  type CurrentExecutable,
+  currentExecutable,
+  type ReleaseFiles,
+  withCurrentFiles,
+} from './current-executable.ts';
 import type { Prepared } from './prepare.ts';
 
 /**
@@ -9,6 +15,13 @@ export class PreparedReleases {
   readonly #ofGeneration = new Map<number, Prepared>();
   /** Executables of handovers that are being prepared, from the moment when they were found. */
   readonly #claimed = new Map<number, string>();
+  /** Copies that processes of a generation were started from. */
+  readonly #copies = new Map<number, string>();
+  readonly #files: ReleaseFiles;
+
+  constructor(files: ReleaseFiles) {
+    this.#files = files;
+  }
 
   /** The handover is going to run this file; nothing else of it is known yet. */
   claim(handover: number, executable: string): void {
@@ -23,11 +36,25 @@ export class PreparedReleases {
 
   /** What was prepared for the handover belongs to this generation from now on. Throws Error where nothing was. */
   adopt(handover: number, generation: number): Prepared {
-    const prepared = this.#ofHandover.get(handover);
-    if (!prepared) throw new Error(`nothing was prepared for handover ${handover}`);
+    const found = this.#ofHandover.get(handover);
+    if (!found) throw new Error(`nothing was prepared for handover ${handover}`);
+    const prepared = withCurrentFiles(found, this.#files);
     this.#ofHandover.delete(handover);
     this.#ofGeneration.set(generation, prepared);
     return prepared;
+  }
+
+  /**
+   * What a process of this generation that is started now would execute: ask before each start of one, and before a
+   * worker that runs is replaced (which `changed, no copy` forbids). Synchronous, some microseconds. Throws Error for a
+   * generation that does not exist.
+   */
+  executableOf(generation: number): CurrentExecutable {
+    const prepared = this.#ofGeneration.get(generation);
+    if (!prepared) throw new Error(`generation ${generation} is not held`);
+    const current = currentExecutable(generation, prepared, this.#files);
+    if (current.answer === 'kept copy') this.#copies.set(generation, current.executable);
+    return current;
   }
 
   ofHandover(handover: number): Prepared | undefined {
@@ -49,6 +76,7 @@ export class PreparedReleases {
   release(generation: number): void {
     const prepared = this.#ofGeneration.get(generation);
     this.#ofGeneration.delete(generation);
+    this.#copies.delete(generation);
     prepared?.close();
   }
 
@@ -59,7 +87,8 @@ export class PreparedReleases {
 
   /** The paths of all executables that run, or are going to. */
   executables(): string[] {
-    return [...this.#claimed.values(), ...this.all().map(({ release }) => release.executable)];
+    const released = this.all().map(({ release }) => release.executable);
+    return [...this.#claimed.values(), ...this.#copies.values(), ...released];
   }
 
   /** Values of the environments that are given to services, for those who must not repeat them. */

@@ -1,22 +1,44 @@
 import fs from 'node:fs';
-import type { ReleaseRecord } from '../history/release-record.ts';
+import type { FileRecord, ReleaseRecord } from '../history/release-record.ts';
+import { statsOf } from '../history/stats.ts';
 import { kindOfExecutable } from '../workers/interpreter.ts';
 import type { Release } from '../workers/release.ts';
 
 /** What the history keeps of a release. */
 export function recordOf(release: Release, args: readonly string[]): ReleaseRecord {
   const { executable, directory, identity, environmentNames } = release;
+  const kind = kindOfExecutable(executable, args);
   return {
     path: executable,
     args,
     directory,
-    kind: kindOfExecutable(executable, args),
+    kind,
     device: identity.device,
     inode: identity.inode,
     size: identity.size,
     mtime_ms: identity.mtimeMs,
     environment: environmentNames,
+    ...(kind === 'interpreter' && { scripts: scriptsOf(args, directory) }),
   };
+}
+
+/** More arguments than that are not looked at. */
+const MAX_ARGUMENTS = 64;
+
+const PROGRAM_TEXT = /\.(?:[cm]?[jt]sx?|py[cz]?|rb|p[lm]|php|phar|jar|war|dll|sh|lua|exs?|tcl|scm|R)$/;
+
+/**
+ * The files that an interpreter runs: the arguments that name a file with the ending of program text, else the first
+ * one that names a file. Other arguments may be data that changes while the program runs.
+ */
+function scriptsOf(args: readonly string[], directory: string): FileRecord[] {
+  const files = args.slice(0, MAX_ARGUMENTS).flatMap((argument) => {
+    const path = argument.startsWith('/') ? argument : `${directory}/${argument}`;
+    const stats = argument === '' || argument.startsWith('-') ? null : statsOf(path);
+    return stats?.isFile() ? [{ path, inode: stats.ino, size: stats.size, mtime_ms: stats.mtimeMs }] : [];
+  });
+  const programs = files.filter(({ path }) => PROGRAM_TEXT.test(path));
+  return programs.length > 0 ? programs : files.slice(0, 1);
 }
 
 /** A descriptor that means these bytes also when the path is another file later. None for an interpreter, or what cannot be read. */

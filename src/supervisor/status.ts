@@ -7,6 +7,7 @@ import { candidateOf, type State } from '../lifecycle/state.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { Deviation } from './generations.ts';
 
 export interface StatusSources {
   readonly name: string;
@@ -16,10 +17,13 @@ export interface StatusSources {
   readonly now: number;
   readonly state: State;
   readonly listeners: ListenerSet;
+  /** What workers of a generation that were started again run instead of its executable. */
+  readonly deviationOf: (generation: number) => Deviation | null;
 }
 
 /** What `zero status` shows. */
-export function statusOf({ name, version, startedAt, now, state, listeners }: StatusSources): StatusDocument {
+export function statusOf(sources: StatusSources): StatusDocument {
+  const { name, version, startedAt, now, state, listeners, deviationOf } = sources;
   const { steering } = state.demands;
   const steered = state.generations.some(({ settings }) => settings.handover.steered);
   return {
@@ -32,7 +36,9 @@ export function statusOf({ name, version, startedAt, now, state, listeners }: St
     incumbent: state.incumbent,
     handover: state.handover && handoverStatus(state, state.handover, now),
     pending: state.pending !== null,
-    generations: state.generations.map((generation) => generationStatus(generation, now)),
+    generations: state.generations.map((generation) =>
+      generationStatus(generation, now, deviationOf(generation.id)),
+    ),
     listeners: listenerStatus(listeners),
     problems: problemsOf(state),
     steering: steering && steered ? steeringStatus(steering) : null,
@@ -74,13 +80,18 @@ function waitingFor(
   return { waiting_for: [...new Set(gates)] };
 }
 
-function generationStatus(generation: Generation, now: number): StatusDocument['generations'][number] {
+function generationStatus(
+  generation: Generation,
+  now: number,
+  deviation: Deviation | null,
+): StatusDocument['generations'][number] {
   const { id, stage, settings, since, workers } = generation;
   const { path, directory } = settings;
   return {
     id,
     stage: stage.name,
     release: { path, directory },
+    ...(deviation && { executable_changed: deviation }),
     // Of one that leaves, since when it does.
     since_ms_ago: Math.round(now - ('since' in stage ? stage.since : since)),
     workers: workers.map(({ index, life, lane, incarnation, lastExit }) => ({

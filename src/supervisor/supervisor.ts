@@ -26,6 +26,7 @@ import { ConfigRemarks } from './config-remarks.ts';
 import type { ConfigSource } from './config-source.ts';
 import { ConnectionCounter } from './connection-counter.ts';
 import { ControlDesk } from './control-desk.ts';
+import { releaseFiles } from './current-executable.ts';
 import { writeFailure } from './effect-failure.ts';
 import type { Engine } from './engine.ts';
 import { Footprint } from './footprint.ts';
@@ -86,7 +87,7 @@ export class Supervisor {
   readonly #stdout: Sink;
   readonly #stderr: Sink;
   readonly #listeners: ListenerSet;
-  readonly #releases = new PreparedReleases();
+  readonly #releases = new PreparedReleases(releaseFiles((generation) => this.#history.copyOf(generation)));
   readonly #runner: Runner;
   readonly #desk: ControlDesk;
   readonly #lanes: LaneLog;
@@ -341,6 +342,7 @@ export class Supervisor {
       now: now(),
       state,
       listeners,
+      deviationOf: (generation) => this.#runner.generations.deviationOf(generation),
     });
   }
 

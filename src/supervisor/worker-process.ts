@@ -53,11 +53,11 @@ export interface Post {
   readonly relief: boolean;
   /** The first lane of its generation; undefined for a relief. */
   readonly first: number | undefined;
+  /** What it executes: the file of its release, or the copy that is kept of it. */
+  readonly executable: string;
 }
 
-/**
- * One process in one place of a generation, with everything that is held for it: pipes, notify socket, gates, watches.
- */
+/** One process in one place of a generation, with all that is held for it: pipes, notify socket, gates, watches. */
 export class WorkerProcess {
   readonly key: WorkerKey;
   readonly post: Post;
@@ -65,6 +65,8 @@ export class WorkerProcess {
   readonly session: number;
   /** The pid of its main process, which MAINPID= may have changed. */
   pid: number;
+  /** Milliseconds that its main process was up; null: it has not exited, or a gate had not passed by then. */
+  lasted: number | null = null;
   /** The start time of the main process, in clock ticks since boot. */
   startTime: number;
   /** Monotonic milliseconds. */
@@ -91,11 +93,8 @@ export class WorkerProcess {
     const { shutdownSignal: signal, shutdownTimeout: timeout } = settings;
     const undo: (() => void)[] = [];
     try {
-      const notifyPath = path.join(
-        context.runtimeDirectory,
-        'notify',
-        `${key.generation}.${key.worker}.${key.incarnation}`,
-      );
+      const name = `${key.generation}.${key.worker}.${key.incarnation}`;
+      const notifyPath = path.join(context.runtimeDirectory, 'notify', name);
       const owner = user ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
       const warn = (message: string) => context.report({ event: 'warning', about: 'notify', message });
       this.#notify = new NotifySocket({ kernel, path: notifyPath, owner, warn });
@@ -119,7 +118,7 @@ export class WorkerProcess {
           generation: key.generation,
           worker: key.worker,
           runtime,
-          release,
+          release: { ...release, executable: post.executable },
           user,
           listeners: acquired.listeners.map((listener) => ({
             ...listener,
@@ -161,7 +160,7 @@ export class WorkerProcess {
       this.#life = 'running';
     } catch (error) {
       for (const step of undo.reverse()) attempt(context.boundary, step);
-      throw isSystemFailure(error) ? new SpawnError(error, release.executable) : error;
+      throw isSystemFailure(error) ? new SpawnError(error, post.executable) : error;
     }
   }
 
@@ -272,6 +271,7 @@ export class WorkerProcess {
     // It may also have done so right before the exit.
     boundary.run('read the last notifications', () => this.#notify.drain());
     if (pid !== this.pid) return;
+    if (this.#gates.waiting().length === 0) this.lasted = this.#context.now() - this.startedAt;
     // The exit is reported whatever cannot be read of the process: without the report it would be waited for without
     // end.
     boundary.run('read the last output', () => {

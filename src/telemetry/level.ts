@@ -50,6 +50,8 @@ export function levelOf(fact: Fact): Level {
     case 'lane_relieved':
     case 'generation_rolled_back':
       return 'warn';
+    case 'executable_changed':
+      return fact.runs === 'copy' ? 'info' : 'warn';
     case 'worker_exited':
       return fact.expected ? 'info' : 'warn';
     case 'hook_finished':

@@ -55,6 +55,10 @@ export function messageOf(fact: Fact): string {
       return 'generation failed after its promotion: the one before it serves again';
     case 'executable_kept':
       return 'executable kept for a rollback';
+    case 'executable_changed':
+      return fact.runs === 'copy'
+        ? `${fact.reason}: the worker runs the kept copy of its release`
+        : `${fact.reason}, and there is no copy of it: the worker runs what is on the disk`;
     case 'watching':
       return 'watching for deploys';
     case 'rollback_found':

@@ -14,6 +14,11 @@ export interface Step {
   readonly effects: readonly Effect[];
 }
 
+export interface Executed extends WorkerKey {
+  readonly executable: string;
+  readonly expected: string;
+}
+
 /** How many of the last steps are told when one fails. */
 const TOLD = 40;
 
@@ -40,6 +45,8 @@ export class Books {
   readonly drains = new Set<string>();
   /** Workers that a signal was refused to for good. */
   readonly refused = new Set<string>();
+  /** What each process executes, and what it should execute. */
+  readonly executed: Executed[] = [];
   readonly tickets: string[] = [];
   readonly verdicts = new Map<string, Verdict>();
   /** What each caller wants, and until when. */

@@ -2,6 +2,7 @@ import type { Config } from '../../src/config/index.ts';
 import type { Failure } from '../../src/lifecycle/facts.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
 import type { Prepared } from '../../src/supervisor/prepare.ts';
+import type { FakeFiles } from './fake-files.ts';
 import type { FakeListeners } from './fake-listeners.ts';
 import { configOf, PATH, preparedOf } from './fake-prepared.ts';
 import { READY_FD } from './fake-service.ts';
@@ -15,6 +16,7 @@ export interface PrepareContext {
   readonly faults: Faults;
   readonly timers: FakeTimers;
   readonly listeners: FakeListeners;
+  readonly files: FakeFiles;
   /** Promises have something to do. */
   readonly wake: () => void;
   /** The probability of a config that is not valid. */
@@ -30,7 +32,8 @@ export async function fakePrepare(context: PrepareContext): Promise<Prepared | F
   faults.check('prepare', 'listeners');
   const settings = context.settings();
   const config = configFor(settings);
-  return preparedOf(config, settings, listeners.acquire(config.service.listeners, settings.handover.steered));
+  const acquired = listeners.acquire(config.service.listeners, settings.handover.steered);
+  return preparedOf(config, settings, acquired, context.files.inode);
 }
 
 function delay({ timers, wake }: PrepareContext, ms: number): Promise<void> {

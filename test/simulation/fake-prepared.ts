@@ -14,7 +14,7 @@ export function configOf(service: string): Config {
 }
 
 /** What a handover would have prepared, without a file on disk. */
-export function preparedOf(config: Config, settings: Settings, acquired: Acquired): Prepared {
+export function preparedOf(config: Config, settings: Settings, acquired: Acquired, inode = 1): Prepared {
   return {
     config,
     settings,
@@ -22,7 +22,7 @@ export function preparedOf(config: Config, settings: Settings, acquired: Acquire
       path: PATH,
       executable: PATH,
       directory: '/',
-      identity: { device: 1, inode: 1, size: 1, mtimeMs: 1 },
+      identity: { device: 1, inode, size: 1, mtimeMs: 1 },
       environment: new Map(),
       environmentNames: [],
     },
@@ -34,7 +34,7 @@ export function preparedOf(config: Config, settings: Settings, acquired: Acquire
       directory: '/',
       kind: 'program',
       device: 1,
-      inode: 1,
+      inode,
       size: 1,
       mtime_ms: 1,
       environment: [],

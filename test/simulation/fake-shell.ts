@@ -8,6 +8,7 @@ import { settingsOf } from '../../src/supervisor/settings.ts';
 import { OutputFiles } from '../../src/workers/output-files.ts';
 import { OutputLog } from '../../src/workers/output-log.ts';
 import { ProcessTable } from '../../src/workers/process-table.ts';
+import { FakeFiles } from './fake-files.ts';
 import { FakeKernel, type FakeKernelOptions } from './fake-kernel.ts';
 import { FakeListeners } from './fake-listeners.ts';
 import { configOf, PATH, preparedOf } from './fake-prepared.ts';
@@ -23,7 +24,8 @@ export class FakeShell {
   readonly network = new Network(new Random(1), this.timers);
   readonly listeners = new FakeListeners(this.network);
   readonly table: ProcessTable;
-  readonly releases = new PreparedReleases();
+  readonly files = new FakeFiles(new Random(1));
+  readonly releases = new PreparedReleases(this.files);
   readonly generations: Generations;
   readonly posted: Happening[] = [];
   readonly reported: Fact[] = [];
@@ -42,7 +44,7 @@ export class FakeShell {
       output: new OutputLog(),
       files: new OutputFiles({ instance: 'simulated', onDropped: () => {}, onFailed: () => {} }),
       timers: this.timers,
-      now: () => 0,
+      now: () => this.timers.now,
       runCommand: () => () => Promise.resolve({ kind: 'exited', code: 0 } as const),
       listeners: this.listeners,
       post: (happening: Happening) => this.posted.push(happening),
@@ -57,10 +59,11 @@ export class FakeShell {
     const config = configOf(service);
     const acquired = this.listeners.acquire(config.service.listeners);
     const settings = settingsOf(config, { path: PATH, directory: '/' });
-    const prepared = preparedOf(config, settings, acquired);
+    const prepared = preparedOf(config, settings, acquired, this.files.inode);
     this.releases.settle(generation, prepared);
     this.releases.adopt(generation, generation);
     this.generations.add(generation);
+    this.files.adopted(generation);
     return prepared;
   }
 

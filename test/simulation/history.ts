@@ -59,6 +59,7 @@ function planRequest(world: World, time: number): void {
       rollback: extras.chance(0.2) ? { to: extras.pick([null, 1]) } : null,
     }),
   );
+  if (extras.chance(0.3)) world.after(time + extras.between(0, 20_000), () => world.files.replace());
   // What is under way when a generation is replaced.
   world.after(time + random.between(0, 2_000), () => {
     for (let burst = random.pick([0, 1, 8]); burst > 0; burst--) world.network.arrive();

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { State } from '../../src/lifecycle/state.ts';
 import { KILL_TIME } from '../../src/lifecycle/worker.ts';
-import type { Step } from './books.ts';
+import { nameOf, type Step } from './books.ts';
 import { answersAreTrue } from './invariants-answers.ts';
 import { failuresAreHandled } from './invariants-failures.ts';
 import { nobodyWaitsForNothing, oneHandoverAtATime, pendingRequestsAreKept } from './invariants-requests.ts';
@@ -42,6 +42,7 @@ export function checkInvariants(world: World, step: Step): void {
   nobodyWaitsForNothing(state);
   answersAreTrue(world, step);
   failuresAreHandled(world, step);
+  sameReleaseIsRun(world);
   hooksEnd(world);
   hooksAllowTheStart(world, before, effects);
   const live = state.generations.filter(({ stage }) =>
@@ -62,6 +63,12 @@ function listenersStayOpen(world: World, effects: readonly Effect[]): void {
   // handover.
   const over = world.state.incumbent === null || world.state.handover !== null;
   if (released && !over) assert.ok(world.listeners.held > 0, 'the last holder of the listeners let go');
+}
+
+/** A process runs the release of its generation: the file, or the copy of it; without a copy that is reported. */
+function sameReleaseIsRun({ books }: World): void {
+  const last = books.executed.at(-1);
+  if (last) assert.equal(last.executable, last.expected, `worker ${nameOf(last)} runs another release`);
 }
 
 /** A hook that takes too long is killed in time, and one that even SIGKILL does not end holds nobody up. */

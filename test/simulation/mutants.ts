@@ -6,6 +6,8 @@ import { candidateOf, generationOf, type State } from '../../src/lifecycle/state
 import type { Steering } from '../../src/lifecycle/steering.ts';
 import { step } from '../../src/lifecycle/step.ts';
 import { Boundary } from '../../src/supervisor/boundary.ts';
+import type { CurrentExecutable } from '../../src/supervisor/current-executable.ts';
+import { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
 import type { Core, Mutation } from './world.ts';
 
 /**
@@ -86,6 +88,14 @@ class Leaky extends Boundary {
 /** Reports no exception. */
 class Silent extends Boundary {
   override caught(): void {}
+}
+
+/** Compares no files. */
+class Careless extends PreparedReleases {
+  override executableOf(generation: number): CurrentExecutable {
+    const executable = this.ofGeneration(generation)?.release.executable ?? '';
+    return { answer: 'same', executable };
+  }
 }
 
 /** A wrong supervisor, and what the invariants say of it. */
@@ -337,6 +347,10 @@ export const mutants: Record<string, Mutant> = {
     step: before((state) => {
       for (const owed of state.owed) owed.retiring = null;
     }),
+  },
+  'runs whatever is at the path of a release': {
+    caught: /runs another release/,
+    releases: Careless,
   },
   'lets an exception escape': {
     caught: /an exception escaped the supervisor/,

@@ -17,6 +17,7 @@ import { ProcessTable } from '../../src/workers/process-table.ts';
 import { Books, nameOf, type Step } from './books.ts';
 import { type Behaviour, drawBehaviour, drawSettings } from './draw.ts';
 import { FakeConnections } from './fake-connections.ts';
+import { FakeFiles } from './fake-files.ts';
 import { FakeHooks } from './fake-hooks.ts';
 import { FakeKernel } from './fake-kernel.ts';
 import { FakeListeners } from './fake-listeners.ts';
@@ -44,6 +45,7 @@ export interface Scenario {
 /** Another supervisor than the real one. */
 export interface Mutation {
   readonly step?: Core;
+  readonly releases?: typeof PreparedReleases;
   readonly boundary?: new (report: (fact: Extract<Fact, { event: 'error' }>) => void) => Boundary;
 }
 
@@ -70,6 +72,7 @@ export class World {
   readonly network: Network;
   readonly listeners: FakeListeners;
   readonly hooks: FakeHooks;
+  readonly files: FakeFiles;
   readonly books = new Books();
   /** Every worker there ever was. */
   readonly services: FakeService[] = [];
@@ -86,7 +89,11 @@ export class World {
   constructor(
     seed: number,
     check: Check,
-    { step = realStep, boundary: AnyBoundary = Boundary }: Mutation = {},
+    {
+      step = realStep,
+      boundary: AnyBoundary = Boundary,
+      releases: AnyReleases = PreparedReleases,
+    }: Mutation = {},
     scenario: Scenario | null = null,
   ) {
     this.random = new Random(seed);
@@ -105,6 +112,7 @@ export class World {
       maxPid: faults.random.pick([40, 4_000_000]),
       onSpawn: (process) => this.#start(process),
     });
+    this.files = new FakeFiles(new Random(seed + 3_000_000_000));
     this.hooks = new FakeHooks({
       random: extras,
       timers,
@@ -131,12 +139,13 @@ export class World {
       output: new OutputLog(),
       files: new OutputFiles({ instance: 'simulated', onDropped: () => {}, onFailed: () => {} }),
       firstGeneration: 1,
-      releases: new PreparedReleases(),
+      releases: new AnyReleases(this.files),
       prepare: () => {
         // Nothing serves when the first start fails.
         const failing = scenario ? 0 : this.state.generations.length === 0 ? 0.03 : 0.15;
         const settings = () => scenario?.settings ?? drawSettings(random, extras);
-        return fakePrepare({ random, faults, timers, listeners: this.listeners, wake, failing, settings });
+        const { listeners, files } = this;
+        return fakePrepare({ random, faults, timers, listeners, files, wake, failing, settings });
       },
       report: (fact) => {
         faults.raise('report');
@@ -145,10 +154,14 @@ export class World {
       adopted: (generation) => {
         const drawn = scenario?.behaviour ?? drawBehaviour(random, faults.random, soundness);
         this.behaviours.set(generation, drawn);
+        this.files.adopted(generation);
         verify.watch(generation);
         faults.check('adopted', `generation ${generation}`);
       },
-      promoted: (generation) => faults.check('promoted', `generation ${generation}`),
+      promoted: (generation) => {
+        this.files.promoted(generation);
+        faults.check('promoted', `generation ${generation}`);
+      },
       inspectLanes: () => faults.check('inspectLanes', 'listeners'),
       runHook: (hook) => this.#runHook(hook),
       killHook: (hook) => this.hooks.kill(hook),
@@ -263,6 +276,11 @@ export class World {
     const place = placeOf(process);
     const behaviour = this.behaviours.get(place.generation);
     assert.ok(behaviour, 'a process of a generation that was adopted');
+    this.books.executed.push({
+      ...place,
+      executable: process.request?.argv.at(-1) ?? '',
+      expected: this.files.expected(place.generation),
+    });
     const { kernel, network, timers, random } = this;
     const violated = (message: string) => this.#violate(new Error(message));
     const relief = this.books.reliefs.has(nameOf(place));

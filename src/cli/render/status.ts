@@ -49,7 +49,7 @@ function handoverLines(handover: HandoverStatus, paint: Paint): string[] {
 }
 
 function generationLines(
-  { id, stage, release, since_ms_ago, workers, connections }: GenerationStatus,
+  { id, stage, release, executable_changed, since_ms_ago, workers, connections }: GenerationStatus,
   paint: Paint,
 ): string[] {
   const open =
@@ -66,7 +66,18 @@ function generationLines(
   const directory = path.startsWith(`${release.directory}/`)
     ? []
     : [`  in ${clipped(safe(release.directory), WIDTH - 5)}`];
-  return [...release_lines, ...directory, ...workerLines(workers)];
+  const changed = executable_changed === undefined ? [] : changeLines(executable_changed, paint);
+  return [...release_lines, ...directory, ...changed, ...workerLines(workers)];
+}
+
+/** What a worker that was started again runs instead of the executable. */
+function changeLines(
+  { runs, path, reason }: NonNullable<GenerationStatus['executable_changed']>,
+  paint: Paint,
+): string[] {
+  const what = runs === 'copy' ? `the kept copy ${path}` : `what is on the disk (${path})`;
+  const text = `${reason}: restarted workers run ${what}`;
+  return fold(safe(text), WIDTH - 2, '').map((line) => `  ${paint('yellow', line)}`);
 }
 
 function stageColour(stage: string): 'green' | 'yellow' | 'faint' {

@@ -28,6 +28,8 @@ export function schemas() {
         size: z.number(),
         mtime_ms: z.number(),
         environment_names: z.array(z.string()),
+        /** The files that an interpreter runs, as far as its arguments name them. */
+        scripts: z.exactOptional(z.array(script())),
       }),
     }),
     generation_serving: z.object({ ...head, event: z.literal('generation_serving'), generation: count() }),
@@ -59,6 +61,8 @@ export function schemas() {
   };
 }
 
+const script = () => z.object({ path: path(), inode: z.number(), size: z.number(), mtime_ms: z.number() });
+
 type Schemas = ReturnType<typeof schemas>;
 export type Document = z.output<Schemas[keyof Schemas]>;
 
@@ -67,7 +71,7 @@ export function writeDocument(line: HistoryLine): Document {
   switch (line.event) {
     case 'generation': {
       const { generation, rollbackTo: rollback_to, release } = line;
-      const { path, directory, kind, device, inode, size, mtime_ms } = release;
+      const { path, directory, kind, device, inode, size, mtime_ms, scripts } = release;
       const [args, environment_names] = [[...release.args], [...release.environment]];
       const file = { path, args, directory, kind, device, inode, size, mtime_ms };
       return {
@@ -75,7 +79,7 @@ export function writeDocument(line: HistoryLine): Document {
         event: 'generation_started',
         generation,
         rollback_to,
-        release: { ...file, environment_names },
+        release: { ...file, environment_names, ...(scripts && { scripts: [...scripts] }) },
       };
     }
     case 'serves':

@@ -67,6 +67,15 @@ const LINES: readonly (readonly [NewLine, object])[] = [
   [{ event: 'stopped' }, { event: 'supervisor_stopped' }],
 ];
 
+test('the scripts of an interpreter are written and read again', () => {
+  const scripts = [{ path: '/srv/app/app.js', inode: 7, size: 8, mtime_ms: 9.5 }];
+  const release = { ...RELEASE, kind: 'interpreter', scripts } as const;
+  const [line] = timed([{ event: 'generation', generation: 2, rollbackTo: null, release }]);
+  assert.ok(line);
+  assert.deepEqual(JSON.parse(writeLine(line)).release.scripts, scripts);
+  assert.deepEqual(lineReader()(writeLine(line)), { kind: 'line', line });
+});
+
 for (const [line, document] of LINES) {
   test(`${line.event} is written as its document, and read again`, () => {
     const [whole] = timed([line]);

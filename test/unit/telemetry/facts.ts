@@ -57,6 +57,14 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
   reload_requested: { event: 'reload_requested', by: 'SIGHUP', merged: false },
   executable_kept: { event: 'executable_kept', generation: 3, sha256: '0'.repeat(64) },
   watching: { event: 'watching', paths: ['/srv/app/server'] },
+  executable_changed: {
+    event: 'executable_changed',
+    generation: 1,
+    worker: 0,
+    runs: 'file',
+    path: '/srv/app/server',
+    reason: '/srv/app/server is another file now',
+  },
   rollback_found: { event: 'rollback_found', generation: 1, from: 'copy', path: '/var/lib/zero/x/app' },
   hook_started: { event: 'hook_started', hook: 'before_reload', generation: 3 },
   hook_finished: {
