@@ -61,8 +61,9 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
     err(`${managerRefusal('init', started, listen)}\n`);
     return EXIT.usage;
   }
-  const guessed = guess(command, folder);
-  const addresses = listen.length > 0 ? listen : [guessed.address ?? ANYWHERE];
+  const guessed = guess(command, folder, listen);
+  const found = guessed.addresses.length > 0 ? guessed.addresses : [ANYWHERE];
+  const addresses = listen.length > 0 ? listen : found;
   const given = configFromArguments({ command, listen: addresses, name: name ?? guessed.name });
   if ('problems' in given) {
     for (const problem of given.problems) err(`${formatProblem(problem)}\n`);
@@ -89,7 +90,10 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
     err(`zero init: ${code === 'EEXIST' ? exists : `write ${file}: ${message}`}\n`);
     return EXIT.failed;
   }
-  (systemd ? err : out)(`${path.relative(folder, file)} is written: read it, then start zero\n`);
+  const changes = guessed.changes.map((change) => `before you start it: ${change}\n`);
+  (systemd ? err : out)(
+    `${path.relative(folder, file)} is written: read it, then start zero\n${changes.join('')}`,
+  );
   return EXIT.done;
 }
 

@@ -13,7 +13,8 @@ export interface Written extends Guess {
 
 /** The commented config. What is commented out is valid as well. */
 export function configText(written: Written): string {
-  const { name, directory, path, args, listen, sockets, notifies, shutdownTimeout, file } = written;
+  const { name, directory, path, args, listen, sockets, notifies, file } = written;
+  const { protocols, reloadUptime, shutdownSignal, shutdownTimeout, changes } = written;
   return `# ${name} under zero: it owns the sockets, and replaces the service without a lost request.
 #
 #   zero --config ${file}            starts it
@@ -21,7 +22,7 @@ export function configText(written: Written): string {
 #   zero check --config ${file}      reads this file; --print shows it with every default filled in
 #
 # Every key is in docs/reference/config.md; \`zero schema\` prints the JSON Schema for editors.
-
+${changes.map((change) => `# Before you start it: ${change}\n`).join('')}
 service:
   # What clients connect to. zero listens before the service exists, and never stops while it runs.
   listeners:
@@ -33,16 +34,16 @@ ${listen.map((address, index) => listenerText(address, index, sockets)).join('\n
     directory: ${scalar(directory)}
     path: ${scalar(path)}
     args: [${args.map(scalar).join(', ')}]
-    # workers: auto
+${protocols === null ? '' : `    # How it finds its sockets.\n    protocols: [${protocols.join(', ')}]\n`}    # workers: auto
     # Needs zero to be root. The groups are those of a login.
     # user: www-data
 ${environmentText(written.preload)}    # environment_file: .env
 
   options:
     # A new version must stay up this long before the old one is let go...
-    reload_uptime: 1s
+    reload_uptime: ${reloadUptime}
     # ... which is then asked to leave, and killed if it has not left in time.
-    shutdown_signal: SIGTERM
+    shutdown_signal: ${shutdownSignal}
     shutdown_timeout: ${shutdownTimeout}
 
   # What else must be true before a new version gets the first connection.

@@ -15,7 +15,7 @@ const WIDTH = 80;
 export function renderStatus(status: StatusDocument, paint: Paint): string {
   const lines = [
     heading(status, paint),
-    ...(status.usage ? [usageLine(status.usage)] : []),
+    ...(status.usage && status.usage.interval_ms > 0 ? [usageLine(status.usage)] : []),
     ...(status.handover ? handoverLines(status.handover, paint) : []),
     ...(status.pending ? [paint('yellow', 'one more reload waits for the end of this handover')] : []),
     '',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { guess } from '../../../src/cli/init/guess.ts';
 import { unitText } from '../../../src/cli/init/unit-text.ts';
@@ -156,7 +156,8 @@ describe('what is guessed', () => {
     ['x --port', null],
   ];
   for (const [command, address] of ADDRESSES) {
-    it(`the address of ${command}`, () => assert.equal(guess(command.split(' '), '/srv').address, address));
+    it(`the address of ${command}`, () =>
+      assert.equal(guess(command.split(' '), '/srv').addresses[0] ?? null, address));
   }
 
   it('gunicorn tells when it is ready, and takes longer to leave', () => {
@@ -185,4 +186,94 @@ it('what systemd would take for its own is escaped', () => {
   assert.match(unit, /\nTimeoutStartSec=91s\n/);
   assert.match(unit, /\nTimeoutStopSec=infinity\n/);
   assert.doesNotMatch(unit, /RuntimeDirectory/);
+});
+
+describe('a program that is known', () => {
+  /** What is guessed of a command in a folder with these files. */
+  function guessed(t: TestContext, command: string, files: Readonly<Record<string, string>>) {
+    const folder = mkdtempSync(join(tmpdir(), 'zero-init-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder, name)), { recursive: true });
+      writeFileSync(join(folder, name), text);
+    }
+    return guess(command.split(' '), folder);
+  }
+
+  it('nginx: has the addresses of its listen directives, those of included files too', (t) => {
+    const { addresses, args, changes } = guessed(t, 'nginx -c nginx.conf', {
+      'nginx.conf':
+        'pid /run/n.pid;\nhttp { server { listen 80 default_server; listen [::]:80; # listen 81;\n} include conf.d/*.conf; }',
+      'conf.d/a.conf':
+        'server{listen 127.0.0.1;listen [::]:8080 ipv6only=off;listen unix:/run/a.sock;listen *:80;}',
+      'conf.d/b.conf': 'server { listen localhost:8443 ssl reuseport; }',
+      'conf.d/c.conf.bak': 'server { listen 99; }',
+    });
+    assert.deepEqual(addresses, [
+      'tcp4:0.0.0.0:80',
+      'tcp6:[::]:80',
+      '127.0.0.1:80',
+      '[::]:8080',
+      'unix:/run/a.sock',
+      '127.0.0.1:8443',
+    ]);
+    assert.deepEqual(args, ['-c', 'nginx.conf', '-g', 'daemon off;']);
+    assert.match(changes.join(), /nginx\.conf: remove reuseport from listen\.$/);
+  });
+
+  it('haproxy: names each bind that has to be changed', (t) => {
+    const { addresses, args, changes } = guessed(t, 'haproxy -D -f haproxy.cfg', {
+      'haproxy.cfg': 'frontend a\n  bind *:80\n  bind ::1:443 ssl crt x\n  # bind :81\n',
+    });
+    assert.deepEqual(addresses, ['tcp4:0.0.0.0:80', '[::1]:443']);
+    assert.deepEqual(args, ['-Ws', '-f', 'haproxy.cfg']);
+    assert.deepEqual(changes, [
+      'haproxy.cfg: write "bind fd@3" instead of "bind *:80".',
+      'haproxy.cfg: write "bind fd@4" instead of "bind ::1:443".',
+    ]);
+  });
+
+  it('php-fpm: has the addresses of its pools, and asks for the time that its children need', (t) => {
+    const files = {
+      'fpm.conf': '[global]\ninclude=pool.d/*.conf\n',
+      'pool.d/a.conf': '[a]\n;listen = 9000\nlisten = 127.0.0.1:9001\n',
+      'pool.d/b.conf': '[b]\nlisten = /run/b.sock\n',
+    };
+    const { addresses, args, changes, protocols } = guessed(t, 'php-fpm8.2 -y fpm.conf', files);
+    assert.deepEqual(addresses, ['127.0.0.1:9001', 'unix:/run/b.sock']);
+    assert.deepEqual([args, protocols], [['-F', '-y', 'fpm.conf'], ['fpm']]);
+    assert.match(changes.join(), /fpm\.conf: set process_control_timeout = 25s under \[global\]\.$/);
+    const timeout = '[global]\nprocess_control_timeout = 10s\ninclude=pool.d/*.conf\n';
+    assert.deepEqual(guessed(t, 'php-fpm8.2 -y fpm.conf', { ...files, 'fpm.conf': timeout }).changes, []);
+  });
+
+  for (const [text, address] of [
+    ['bind "tcp://localhost:3001"', '127.0.0.1:3001'],
+    ["bind 'unix:///run/puma.sock?umask=0111'", 'unix:/run/puma.sock'],
+    ['port ENV.fetch("PORT") { 3002 }', 'tcp4:0.0.0.0:3002'],
+    ['port        ENV.fetch("PORT", 3003)', 'tcp4:0.0.0.0:3003'],
+    ['# port 1\nthreads 1, 5', 'tcp4:0.0.0.0:9292'],
+  ] as const) {
+    it(`puma: listens where its config says: ${text}`, (t) => {
+      assert.deepEqual(guessed(t, 'puma', { 'config/puma.rb': text }).addresses, [address]);
+    });
+  }
+
+  for (const [dependency, text, address] of [
+    ['express', 'app.listen(3001)', ':3001'],
+    ['express', "app.listen(process.env.PORT || 3002, '127.0.0.1')", '127.0.0.1:3002'],
+    ['koa', 'const port = Number(process.env.PORT ?? 3003);\napp.listen(port)', ':3003'],
+    ['fastify', 'await app.listen({ port: 3004 })', 'localhost:3004'],
+    ['fastify', "await app.listen({ host: '0.0.0.0', port: 3005 })", '0.0.0.0:3005'],
+    ['@nestjs/core', 'await app.listen(process.env.PORT);', ':3000'],
+    ['next', '', ':3000'],
+  ] as const) {
+    it(`node with ${dependency}: listens where its script says: ${text}`, (t) => {
+      const files = {
+        'package.json': JSON.stringify({ dependencies: { [dependency]: '1' } }),
+        'app.js': text,
+      };
+      assert.deepEqual(guessed(t, 'node app.js', files).addresses, [address]);
+    });
+  }
 });
