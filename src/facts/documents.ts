@@ -30,7 +30,7 @@ const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
     waiting,
     after_ms: rounded(after),
   }),
-  worker_exited: ({ generation, worker, pid, exit, expected, usage, uptime }) => ({
+  worker_exited: ({ generation, worker, pid, exit, expected, usage, uptime, reason }) => ({
     generation,
     worker,
     pid,
@@ -38,6 +38,7 @@ const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
     expected,
     usage: usage && usageDocument(usage),
     uptime_ms: rounded(uptime),
+    ...(reason !== undefined && { reason }),
   }),
   worker_restarting: ({ generation, worker, delay, attempt }) => ({
     generation,

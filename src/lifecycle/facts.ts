@@ -117,6 +117,8 @@ export type Fact =
       readonly expected: boolean;
       readonly usage: Usage | null;
       readonly uptime: number;
+      /** Why, where more is known than how it exited: an address that another process holds. */
+      readonly reason?: string;
     }
   | {
       readonly event: 'worker_restarting';

@@ -157,10 +157,20 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
   if (life.name !== 'up' && life.name !== 'stopping') return undefined;
   const uptime = context.state.now - life.since;
   const expected = life.name === 'stopping';
-  const { exit, usage, output } = event;
+  const { exit, usage, output, explained } = event;
   generation.usage = usage ?? generation.usage;
   const place = { generation: generation.id, worker: worker.index };
-  report(context, { event: 'worker_exited', ...place, pid: life.pid, exit, expected, usage, uptime });
+  const known = expected || explained === null ? {} : { reason: explained };
+  report(context, {
+    event: 'worker_exited',
+    ...place,
+    pid: life.pid,
+    exit,
+    expected,
+    usage,
+    uptime,
+    ...known,
+  });
   if (event.leftovers > 0) keepRemains(context, generation, keyOf(generation, worker));
   leaveQueue(context.state, worker.lane);
   emit(context, { type: 'inspect_lanes' });
@@ -171,7 +181,7 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
   const daemonised = event.leftovers > 0 && exit.kind === 'exited' && exit.code === 0;
   const reason = daemonised
     ? 'its main process exited and left a daemon behind: run it in the foreground'
-    : (event.explained ?? describeExit(exit));
+    : (explained ?? describeExit(exit));
   worker.lastExit = { at: context.state.now, exit, reason };
   restartOrEnd(context, generation, worker, exit, uptime, daemonised);
   return { step: 'exit', reason, ...place, exit, output };

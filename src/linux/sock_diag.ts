@@ -33,6 +33,12 @@ export function listenersOn(port: number): TcpListener[] {
   return listenSockets(port).map(({ inode, uid, local }) => ({ inode, uid, address: local }));
 }
 
+/** The sockets that listen on any TCP port of this network namespace. Throws SystemError. */
+export function allListeners(): TcpListener[] {
+  // Port 0 is no condition (inet_diag_dump_icsk, net/ipv4/inet_diag.c).
+  return listenersOn(0);
+}
+
 function listenSockets(port: number): TcpSocket[] {
   return withSpare(() => [...dumpTcp(port, stateMask('LISTEN'), false)].flat());
 }

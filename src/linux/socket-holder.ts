@@ -14,13 +14,25 @@ export function holderOf(inode: number): { pid: number; command: string } | null
   return null;
 }
 
+/** The inode numbers of the sockets that a process has open; none of one that this user may not look into. */
+export function socketsOf(pid: number): number[] {
+  return linksOf(pid).flatMap((link) => {
+    const inode = /^socket:\[(\d+)\]$/.exec(link ?? '')?.[1];
+    return inode === undefined ? [] : [Number(inode)];
+  });
+}
+
 function hasLink(pid: number, link: string): boolean {
+  return linksOf(pid).includes(link);
+}
+
+function linksOf(pid: number): (string | null)[] {
   const directory = `/proc/${pid}/fd`;
   try {
-    return withSpare(() => readdirSync(directory)).some((fd) => linkOf(`${directory}/${fd}`) === link);
+    return withSpare(() => readdirSync(directory)).map((fd) => linkOf(`${directory}/${fd}`));
   } catch {
     // Another user's process, or one that ended meanwhile.
-    return false;
+    return [];
   }
 }
 

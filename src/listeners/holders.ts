@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs';
-import { holderOf, listenersOn, tcpConnectionsOn, unixSocketsAt } from '../linux/sock_diag.ts';
+import { allListeners, holderOf, listenersOn, tcpConnectionsOn, unixSocketsAt } from '../linux/sock_diag.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
 import { udpSocketsOn } from './udp-table.ts';
 
@@ -12,6 +12,39 @@ export type OwnSockets = (inode: number) => string | null;
 export interface Holder {
   readonly inode: number;
   readonly uid: number | null;
+}
+
+/** A socket that is bound to an address. */
+export interface BoundSocket extends Holder {
+  readonly protocol: 'tcp' | 'udp';
+  readonly address: InetSocketAddress;
+  /** The listener that it belongs to, of which a steered one has several; null for a foreign socket. */
+  readonly listener: string | null;
+}
+
+/**
+ * The TCP sockets that listen on a port and the UDP sockets that are bound to it; null: the TCP sockets that listen on
+ * any port. Throws SystemError, or the file system's error where /proc cannot be read.
+ */
+export function boundSockets(port: number | null, own: OwnSockets): BoundSocket[] {
+  const tcp = port === null ? allListeners() : listenersOn(port);
+  const udp = port === null ? [] : udpSocketsOn(port);
+  const named = (
+    protocol: BoundSocket['protocol'],
+    sockets: readonly (Holder & { address: InetSocketAddress })[],
+  ) => sockets.map(({ inode, uid, address }) => ({ protocol, inode, uid, address, listener: own(inode) }));
+  return [...named('tcp', tcp), ...named('udp', udp)];
+}
+
+/**
+ * The one of these sockets of a port that keeps others from an address; null where there is none.
+ * @param host of the address; null: every address
+ */
+export function findHolder(sockets: readonly BoundSocket[], host: string | null): BoundSocket | null {
+  const wanted = host === null ? '::' : host === 'localhost' ? '127.0.0.1' : host;
+  const isNear = ({ address }: BoundSocket) =>
+    address.host === wanted || isWildcard(address.host) || isWildcard(wanted);
+  return sockets.find(({ address }) => address.host === wanted) ?? sockets.find(isNear) ?? null;
 }
 
 /** The socket that keeps TCP or UDP from binding the address; null when none can be found. Never throws. */

@@ -2,6 +2,7 @@ import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { listenAgain, socketsOf } from './bound-listener.ts';
+import { type BoundSocket, boundSockets } from './holders.ts';
 import { LaneSteerer, type SteeredListener } from './lane-steerer.ts';
 import { LaneWatches } from './lane-watches.ts';
 import type { Lanes } from './lanes.ts';
@@ -125,6 +126,10 @@ export class ListenerSet implements Listeners {
     return [...this.#pool.sockets].flatMap(({ bound: { lanes }, config: { name } }) =>
       (lanes?.foreignSockets(this.#pool.nameOf) ?? []).map((foreign) => ({ listener: name, ...foreign })),
     );
+  }
+
+  boundSockets(port: number | null): BoundSocket[] {
+    return boundSockets(port, this.#pool.nameOf);
   }
 
   /** What services did to their lanes since the last look; it is mended now. Throws ListenerError. */

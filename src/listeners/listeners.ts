@@ -1,6 +1,7 @@
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
+import type { BoundSocket } from './holders.ts';
 import type { ForeignSocket, LaneFault, LaneSocket } from './lanes.ts';
 import type { Probe } from './probe.ts';
 
@@ -102,6 +103,12 @@ export interface Listeners {
 
   /** The foreign sockets that listen on a steered address. Throws SystemError. */
   foreignSockets(): NamedForeignSocket[];
+
+  /**
+   * The sockets of any process that listen on a TCP port or are bound to a UDP port; null: that listen on any TCP port.
+   * Throws SystemError, or the file system's error.
+   */
+  boundSockets(port: number | null): BoundSocket[];
 
   /** Every socket that is held now. */
   snapshot(): ListenerSnapshot[];

@@ -33,8 +33,8 @@ export class Generations {
   readonly #releases: PreparedReleases;
   readonly #held = new Map<number, Held>();
 
-  constructor(context: WorkerContext, releases: PreparedReleases) {
-    this.#context = context;
+  constructor(context: Omit<WorkerContext, 'workers'>, releases: PreparedReleases) {
+    this.#context = { ...context, workers: () => this.processes() };
     this.#releases = releases;
   }
 

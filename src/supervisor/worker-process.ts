@@ -1,13 +1,14 @@
 import path from 'node:path';
 import type { ReadinessConfig } from '../config/index.ts';
 import type { WorkerKey } from '../lifecycle/events.ts';
+import { describeExit } from '../lifecycle/exit-text.ts';
 import type { ExitStatus, Fact, Usage } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } from '../readiness/index.ts';
 import { type Delivery, NOBODY } from '../workers/delivery.ts';
-import { belongsTo, isRunning, sessionMembers } from '../workers/descendants.ts';
+import { belongsTo, isRunning } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
 import { LineForwarder } from '../workers/line-forwarder.ts';
 import { WorkerOutput } from '../workers/output.ts';
@@ -21,6 +22,7 @@ import type { Boundary } from './boundary.ts';
 import type { Happening } from './engine.ts';
 import type { Prepared } from './prepare.ts';
 import { Remains } from './remains.ts';
+import { type AddressContext, WorkerAddresses } from './worker-addresses.ts';
 
 export interface WorkerContext {
   readonly kernel: Kernel;
@@ -36,11 +38,18 @@ export interface WorkerContext {
   readonly now: () => number;
   readonly runCommand: (prepared: Prepared) => RunCommand;
   readonly listeners: Listeners;
+  readonly workers: AddressContext['workers'];
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
 }
 
 const REPORTED_LINES = 20;
+
+/** The line with an address in use comes before a stack and the properties of the error, about 25 lines in Node. */
+const EXAMINED_LINES = 60;
+
+/** `zerodown/register`, or the file itself. */
+const NODE_MODULE = /zerodown\/register|service\/register\.c?js/;
 
 /** Where the remaining processes cannot be listed there may be one: SIGKILL follows when their time is over. */
 const UNKNOWN_REMAINS = 1;
@@ -75,6 +84,7 @@ export class WorkerProcess {
   readonly #output: WorkerOutput;
   readonly #notify: NotifySocket;
   readonly #gates: Gates;
+  readonly #addresses: WorkerAddresses;
   /** Those of gates that were closed while they waited: who it failed by is told the reason after that. */
   #reasons: readonly string[] = [];
   readonly #remains: Remains;
@@ -144,6 +154,9 @@ export class WorkerProcess {
         else if (message.kind === 'drains')
           this.#context.post({ type: 'drains', drains: message.drains, ...this.key });
       });
+      const { listeners } = acquired;
+      const hasNodeModule = NODE_MODULE.test(String(release.environment.get('NODE_OPTIONS')));
+      this.#addresses = new WorkerAddresses(this, { listeners, hasNodeModule }, context);
       const steered = acquired.listeners.filter((listener) => listener.steered).map(({ name }) => name);
       // A relief is there for what waits already; nobody asks whether it is ready.
       this.#gates = startGates(post.relief ? NO_GATES : readiness, {
@@ -167,17 +180,24 @@ export class WorkerProcess {
   /** Why it is not ready yet, as far as its gates know. */
   reasons(): readonly string[] {
     if (this.#gates.waiting().length === 0) return this.#reasons;
-    const problem = this.#ownSocket();
-    const known = problem === null ? [] : [problem];
+    const addresses = this.#addresses;
+    const known = [
+      addresses.inUse(this.#examinedLines()),
+      addresses.foreignSocket() ?? addresses.elsewhere(),
+    ];
     return this.#gates
       .waiting()
       .flatMap(({ gate, reason }) => (reason ? [`${gate}: ${reason}`] : []))
-      .concat(known);
+      .concat(known.filter((problem) => problem !== null));
   }
 
   /** The last lines that were read of what it wrote. */
   lines(): string[] {
     return this.#output.lines(REPORTED_LINES);
+  }
+
+  #examinedLines(): string[] {
+    return this.#output.lines(EXAMINED_LINES);
   }
 
   /** Nothing is asked of it any more. */
@@ -226,29 +246,9 @@ export class WorkerProcess {
 
   /** A service that accepts, but not only from its descriptor, would get connections that nobody steers. */
   #gatePassed(gate: string): void {
-    const problem = gate === 'accept' ? this.#ownSocket() : null;
+    const problem = gate === 'accept' ? this.#addresses.foreignSocket() : null;
     if (problem === null) this.#context.post({ type: 'gate_passed', ...this.key, gate });
     else this.#context.post({ type: 'gate_failed', ...this.key, gate, reason: problem });
-  }
-
-  /** Says which socket the service has opened on a steered address by itself, or why nobody can tell; null for none. */
-  #ownSocket(): string | null {
-    try {
-      return this.#findOwnSocket();
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      return `whether it listens on a socket of its own cannot be told: ${why}`;
-    }
-  }
-
-  #findOwnSocket(): string | null {
-    const foreignSockets = this.#context.listeners.foreignSockets();
-    if (foreignSockets.length === 0) return null;
-    const members = new Set([this.pid, ...sessionMembers(this.#context.kernel, this.session)]);
-    const own = foreignSockets.find(({ holder }) => holder !== null && members.has(holder.pid));
-    return own === undefined
-      ? null
-      : `it opened a socket of its own on the address of listener ${own.listener} instead of taking its descriptor`;
   }
 
   /** A process that leaves closes its ready descriptor first; how it left, which is known in a moment, says more. */
@@ -281,9 +281,17 @@ export class WorkerProcess {
     });
     const output = this.lines();
     const failed = launcherFailure(exit, output);
-    const explained = failed === null ? null : `could not be started: ${failed}`;
+    const explained = failed === null ? this.#explainAddress(exit) : `could not be started: ${failed}`;
     const leftovers = boundary.run('find remaining processes', () => this.#awaitRemains()) ?? UNKNOWN_REMAINS;
     this.#context.post({ type: 'exited', ...key, exit, usage, leftovers, output, explained });
+  }
+
+  /** Why it exited, where its output reports an address in use and somebody holds that address; else null. */
+  #explainAddress(exit: ExitStatus): string | null {
+    const lines = this.#examinedLines();
+    const problem =
+      this.#context.boundary.run('explain the exit', () => this.#addresses.inUse(lines)) ?? null;
+    return problem === null ? null : `${describeExit(exit)}: ${problem}`;
   }
 
   /** Returns how many processes remain. */

@@ -31,7 +31,7 @@ export function belongsTo(
 }
 
 /** The processes of a session, zombies included. Throws the file system's error when /proc cannot be listed. */
-export function sessionMembers(kernel: ProcessCalls, session: number): number[] {
+export function sessionMembers(kernel: Pick<ProcessCalls, 'listProcesses'>, session: number): number[] {
   return kernel
     .listProcesses()
     .filter((process) => process.session === session)

@@ -1,6 +1,7 @@
 import type { ListenerConfig } from '../../src/config/index.ts';
 import type { Steering } from '../../src/lifecycle/steering.ts';
 import type { SocketAddress } from '../../src/linux/sockaddr.ts';
+import type { BoundSocket } from '../../src/listeners/holders.ts';
 import type {
   Acquired,
   ListenerSnapshot,
@@ -181,6 +182,11 @@ export class FakeListeners implements Listeners {
   foreignSockets(): NamedForeignSocket[] {
     this.#faults?.check('foreignSockets', 'sock_diag');
     return [...this.foreign];
+  }
+
+  boundSockets(): BoundSocket[] {
+    this.#faults?.check('boundSockets', 'sock_diag');
+    return [];
   }
 
   snapshot(): ListenerSnapshot[] {

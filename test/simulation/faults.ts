@@ -13,6 +13,7 @@ export type FaultyCall =
   | 'queued'
   | 'prepareLanes'
   | 'foreignSockets'
+  | 'boundSockets'
   | 'fdOf'
   | 'prepare'
   | 'readConnections'
@@ -45,6 +46,7 @@ const ERRNOS: { readonly [C in FaultyCall]?: Errnos } = {
   queued: ['ENOMEM', 'EMFILE'],
   prepareLanes: ['EMFILE', 'ENOMEM'],
   foreignSockets: ['ENOMEM'],
+  boundSockets: ['ENOMEM'],
   fdOf: ['EMFILE', 'ENFILE'],
   prepare: ['EMFILE', 'ENOMEM'],
   readConnections: ['ENOMEM'],

@@ -85,7 +85,7 @@ function stopsEnd({ state, clock, books }: World): void {
  * in a row.
  */
 const ABSORBED =
-  /in (openProbe|openPidfd|environmentOf|unlink|readConnections|listProcesses|queued|watchLane|foreignSockets)$/;
+  /in (openProbe|openPidfd|environmentOf|unlink|readConnections|listProcesses|queued|watchLane|foreignSockets|boundSockets)$/;
 
 const STACK = /\n +at /;
 

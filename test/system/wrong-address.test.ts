@@ -1,0 +1,163 @@
+// What zero reports when a service wants an address that it cannot have, or listens where no listener is.
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import type { FactOf } from '../support/fact-log.ts';
+import { freeAddress } from '../support/free-address.ts';
+import { PRELOAD } from '../support/handed-program.ts';
+import { whoAnswers } from '../support/puppet-service.ts';
+import { type Scope, temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
+import { environmentList, type RawConfig } from '../support/zero-config.ts';
+
+/** Answers on the first address and listens on the others, all of them by their addresses: `app.js ADDRESS...`. */
+const APP = `
+const { createServer } = require('node:http');
+const answer = (_, response) =>
+  response.end(JSON.stringify({ generation: Number(process.env.ZERO_GENERATION), pid: process.pid }));
+const reports = process.env.REPORT;
+for (const address of process.argv.slice(2)) {
+  const [host, port] = address.split(':');
+  const server = createServer(answer).listen(Number(port), host);
+  if (reports) server.on('error', () => { console.error(reports); process.exit(1); });
+}
+process.on('SIGTERM', () => process.exit(0));
+`;
+
+interface Wanted {
+  /** What the app listens on. */
+  readonly addresses: readonly string[];
+  readonly listeners: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly service?: Readonly<Record<string, unknown>>;
+}
+
+function configOf(folder: string, { addresses, listeners, environment, service }: Wanted): RawConfig {
+  const path = join(folder, 'app.js');
+  writeFileSync(path, APP);
+  return {
+    service: {
+      listeners: listeners.map((address, index) => ({
+        name: index === 0 ? 'http' : `extra${index}`,
+        address,
+      })),
+      runtime: {
+        path: process.execPath,
+        args: [path, ...addresses],
+        environment: environmentList({ NODE_OPTIONS: PRELOAD, ...environment }),
+      },
+      options: { reload_uptime: '0s' },
+      handover: { mode: 'auto', settle: '50ms', drain_timeout: '100ms' },
+      restart: { backoff: { initial: '10ms', factor: 1 } },
+      ...service,
+    },
+  };
+}
+
+function start(scope: Scope, wanted: Wanted): Zero {
+  const folder = temporaryFolder(scope);
+  return startZero(scope, { folder, config: configOf(folder, wanted) });
+}
+
+/** The failure that a handover ended with. */
+async function failureOf(
+  zero: Zero,
+  handover: number,
+): Promise<NonNullable<FactOf<'handover_finished'>['failure']>> {
+  const { failure } = await zero.fact('handover_finished', { handover });
+  assert.ok(failure);
+  return failure;
+}
+
+describe('a second port that is no listener', () => {
+  it(
+    'rolls a reload back, and the verdict reports the worker that holds it and the line to add',
+    DEADLINE,
+    async (t) => {
+      const [http, metrics] = [await freeAddress(), await freeAddress()];
+      const zero = start(t, { addresses: [http, metrics], listeners: [http] });
+      const { pid } = await zero.fact('worker_spawned', { generation: 1 });
+      await zero.fact('generation_promoted', { generation: 1 });
+      zero.signal('SIGHUP');
+      const { step, reason, exit } = await failureOf(zero, 2);
+      assert.deepEqual([step, exit], ['exit', { kind: 'exited', code: 1 }]);
+      const port = metrics.split(':')[1];
+      assert.ok(
+        reason.startsWith(
+          `exited with code 1: ${metrics} is held by worker 0 of generation 1 (pid ${pid}), which runs until the handover has ended. ` +
+            `Make ${metrics} a listener too, so that both can use it: "- { name: port${port}, address: '${metrics}' }" under service.listeners`,
+        ),
+        reason,
+      );
+      const exited = await zero.fact('worker_exited', { generation: 2 });
+      assert.equal(exited.reason, reason);
+      assert.equal((await whoAnswers(http)).generation, 1);
+    },
+  );
+
+  it('is handed over once it is the listener that the verdict asks for', DEADLINE, async (t) => {
+    const [http, metrics] = [await freeAddress(), await freeAddress()];
+    const zero = start(t, { addresses: [http, metrics], listeners: [http, metrics] });
+    await zero.fact('generation_promoted', { generation: 1 });
+    zero.signal('SIGHUP');
+    await zero.fact('generation_gone', { generation: 1 });
+    for (const address of [http, metrics]) assert.equal((await whoAnswers(address)).generation, 2);
+  });
+
+  it('is reported with the other program that holds it', DEADLINE, async (t) => {
+    const [http, metrics] = [await freeAddress(), await freeAddress()];
+    const [host, port] = metrics.split(':');
+    const foreign = createServer().listen(Number(port), host);
+    t.after(() => void foreign.close());
+    const zero = start(t, { addresses: [http, metrics], listeners: [http] });
+    const { reason } = await failureOf(zero, 1);
+    assert.ok(reason.includes(`${metrics} is held by pid ${process.pid} (`), reason);
+    assert.match(reason, /Stop that process, or let the service listen on another address\.$/);
+  });
+});
+
+describe('a service that binds the address of a listener itself', () => {
+  it('is told of its descriptor at the first start, and at every restart', DEADLINE, async (t) => {
+    const http = await freeAddress();
+    const zero = start(t, { addresses: [http], listeners: [http], environment: { NODE_OPTIONS: '' } });
+    const { reason } = await failureOf(zero, 1);
+    const held = `exited with code 1: ${http} is the address of listener http, which zero holds. The service must accept connections on descriptor 3 instead`;
+    assert.ok(reason.startsWith(held), reason);
+    assert.match(reason, /NODE_OPTIONS=--require=zerodown\/register/);
+    const { cursor } = zero;
+    const again = await zero.fact('worker_exited', { generation: 1, expected: false }, cursor);
+    assert.ok(again.reason?.startsWith(held));
+  });
+
+  it('is told of every listener where its output has no address', DEADLINE, async (t) => {
+    const http = await freeAddress();
+    const environment = { NODE_OPTIONS: '', REPORT: 'OSError: [Errno 98] Address already in use' };
+    const zero = start(t, { addresses: [http], listeners: [http], environment });
+    const { reason } = await failureOf(zero, 1);
+    assert.equal(
+      reason,
+      `exited with code 1: The output does not say which address is in use. zero holds listener http (${http}). ` +
+        'The service must accept connections on descriptor 3 instead of listening on the address. See docs/guide/programs.md.',
+    );
+  });
+
+  it('is told nothing that is not so: nobody holds the address that it reports', DEADLINE, async (t) => {
+    const [http, free] = [await freeAddress(), await freeAddress()];
+    const environment = { NODE_OPTIONS: '', REPORT: `listen tcp ${free}: bind: address already in use` };
+    const zero = start(t, { addresses: [http], listeners: [http], environment });
+    assert.equal((await failureOf(zero, 1)).reason, 'exited with code 1');
+  });
+});
+
+it('a service that listens elsewhere is reported with both addresses', DEADLINE, async (t) => {
+  const [http, other] = [await freeAddress(), await freeAddress()];
+  const zero = start(t, { addresses: [other], listeners: [http], service: { readiness: { timeout: '2s' } } });
+  const { step, reason } = await failureOf(zero, 1);
+  assert.equal(step, 'readiness.timeout');
+  assert.ok(
+    reason.endsWith(`it listens on ${other} with a socket of its own, and listener http is ${http})`),
+    reason,
+  );
+});
