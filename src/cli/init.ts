@@ -12,7 +12,7 @@ import { EXIT } from './exit-code.ts';
 import { configText } from './init/config-text.ts';
 import { guess } from './init/guess.ts';
 import { unitText } from './init/unit-text.ts';
-import { managerRefusal, registerToken, whatStarts } from './node-command.ts';
+import { loadsModule, refusalOf, registerToken, whatStarts } from './node-command.ts';
 
 export interface InitOptions {
   readonly config?: string;
@@ -57,8 +57,9 @@ export function init(options: InitOptions, context: InitContext = HERE): number 
 function write(file: string, options: InitOptions, { folder, out, err }: InitContext): number {
   const { command, listen, name, systemd } = options;
   const started = whatStarts(command, folder);
-  if (started.kind === 'package_manager') {
-    err(`${managerRefusal('init', started, listen)}\n`);
+  const refusal = refusalOf('init', started, listen);
+  if (refusal !== null) {
+    err(`${refusal}\n`);
     return EXIT.usage;
   }
   const guessed = guess(command, folder, listen);
@@ -74,7 +75,7 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
     ...guessed,
     name: runtime.name,
     directory: folder,
-    preload: started.kind === 'node' ? registerToken() : null,
+    preload: loadsModule(started) ? registerToken() : null,
     path: runtime.path,
     listen: listeners.map(({ address }) => address.text.replace(/^tcp:/, '')),
     file: path.relative(folder, file),

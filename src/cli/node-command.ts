@@ -1,60 +1,89 @@
-import { readFileSync, realpathSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { findCommand } from '../config/index.ts';
 import { requireToken } from '../service/register/node-options.ts';
+import { fileOf, isNode, realName, scriptCommand, shellStartsNode } from './command-file.ts';
+import { behindEnv, behindPrefix, lastCommand, type Prefix } from './command-words.ts';
+import { insteadOf, packageScript, type Wrapper } from './node-wrappers.ts';
 
 /** What a command starts, where that is of interest to somebody who hands sockets over. */
 export type Started =
   | { readonly kind: 'node' }
-  /** It starts something else, which gets no descriptor but the first three. `instead`: what that is, where package.json says so. */
+  /** A shell or another program that may execute node in its own place. Its sockets reach node then. */
+  | { readonly kind: 'may_execute_node' }
+  /**
+   * It starts something else, which gets no descriptor but the first three. `instead`: what that is, where package.json
+   * says so.
+   */
   | { readonly kind: 'package_manager'; readonly name: string; readonly instead: string | null }
+  /** It starts node as a child process, which gets no socket. `instead`: the command that does the same in one process. */
+  | ({ readonly kind: 'wrapper' } & Wrapper)
   | { readonly kind: 'other' };
 
 const PACKAGE_MANAGERS = new Set(['npm', 'npx', 'yarn', 'yarnpkg', 'pnpm', 'pnpx', 'bunx']);
 
-/** @param folder where package.json is looked for */
+const SHELLS = /^(?:ba|da|z|k|mk|a)?sh$/;
+
+/** A script may name a script as its interpreter; the kernel follows five of them (BINPRM_MAX_RECURSION, exec.c). */
+const MAX_DEPTH = 5;
+
+/** @param folder where package.json is looked for, and relative paths begin */
 export function whatStarts(command: readonly string[], folder: string = process.cwd()): Started {
-  const [program = '', ...args] = behindEnv(command);
+  return look(command, folder, MAX_DEPTH);
+}
+
+function look(command: readonly string[], folder: string, depth: number): Started {
+  const words = behindEnv(command);
+  const [program = '', ...args] = words;
   const name = basename(program);
-  if (PACKAGE_MANAGERS.has(name)) return { kind: 'package_manager', name, instead: scriptOf(args, folder) };
-  return { kind: isNode(name) || isNode(basename(realPath(program))) ? 'node' : 'other' };
+  if (program === '' || depth === 0) return { kind: 'other' };
+  if (PACKAGE_MANAGERS.has(name)) {
+    return { kind: 'package_manager', name, instead: packageScript(name, args, folder) };
+  }
+  const wrapper = insteadOf(words, folder);
+  if (wrapper !== null) return { kind: 'wrapper', ...wrapper };
+  if (isNode(name)) return { kind: 'node' };
+  if (SHELLS.test(name)) return shell(words, folder, depth);
+  const prefix = behindPrefix(words, isNode);
+  if (prefix !== null) return behind(prefix, folder, depth);
+  const file = fileOf(program, folder);
+  if (file === null) return { kind: 'other' };
+  if (isNode(realName(file))) return { kind: 'node' };
+  const script = scriptCommand(file);
+  if (script === null) return { kind: 'other' };
+  return look([...script, file, ...args], folder, depth - 1);
 }
 
-/** `env [-u NAME] [-C FOLDER] [NAME=VALUE]... COMMAND`: env(1) executes it in its own place. One that starts from nothing is left alone. */
-function behindEnv(command: readonly string[]): readonly string[] {
-  if (basename(command[0] ?? '') !== 'env') return command;
-  for (let at = 1; at < command.length; at += 1) {
-    const word = command[at] ?? '';
-    if (word === '--' || /^[^-=][^=]*=/.test(word)) continue;
-    if (/^(?:-u|-C|--unset|--chdir)$/.test(word)) at += 1;
-    else if (!/^(?:-u.|-C.|--unset=|--chdir=)/.test(word))
-      return word.startsWith('-') ? [] : command.slice(at);
+/** `sh -c TEXT` and `sh FILE`. */
+function shell([program = '', ...args]: readonly string[], folder: string, depth: number): Started {
+  const [option = '', text = ''] = args;
+  if (!/^-[a-z]*c$/.test(option)) {
+    const file = args.find((argument) => !argument.startsWith('-'));
+    return file !== undefined && shellStartsNode(resolve(folder, file), args)
+      ? { kind: 'may_execute_node' }
+      : { kind: 'other' };
   }
-  return [];
+  const { before, words, executes, withExec } = lastCommand(text);
+  const started: Started = words === null ? { kind: 'other' } : look(words, folder, depth - 1);
+  if (before === '' && words !== null && started.kind !== 'node') return started;
+  const mayStart = started.kind === 'node' || /(?:^|[\s/;&|(])node(?:js)?(?=\s)/.test(text);
+  if (!mayStart) return { kind: 'other' };
+  const forks =
+    started.kind === 'node' && !executes && !executesLast(realName(fileOf(program, folder) ?? ''));
+  if (!forks || words === null) return { kind: 'may_execute_node' };
+  const instead = text.trim() === words.join(' ') ? words : [program, option, withExec];
+  return { kind: 'wrapper', name: `${basename(program)} ${option}`, instead, hint: null };
 }
 
-const isNode = (name: string): boolean => /^node(?:js|[-.]?\d[\d.]*)?$/.test(name);
-
-function realPath(program: string): string {
-  try {
-    return realpathSync(program.includes('/') ? program : (findCommand(program) ?? ''));
-  } catch {
-    return '';
-  }
+/** bash, ksh and zsh execute the last command of a text in their own place, dash and busybox do not. */
+function executesLast(name: string): boolean {
+  return /^(?:bash|zsh|m?ksh(?:93)?)$/.test(name);
 }
 
-/** The script that `npm start`, `npm run NAME`, `yarn NAME` stand for. */
-function scriptOf(args: readonly string[], folder: string): string | null {
-  const [first, second] = args.filter((argument) => !argument.startsWith('-'));
-  const name = first === 'run' || first === 'run-script' ? second : first;
-  try {
-    const { scripts } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-    const script: unknown = name === undefined ? undefined : scripts?.[name];
-    return typeof script === 'string' ? script : null;
-  } catch {
-    return null;
-  }
+/** What `nice`, `tini` and so on start: in their own place, or as a child. */
+function behind({ name, command, executes }: Prefix, folder: string, depth: number): Started {
+  const started = look(command, folder, depth - 1);
+  if (executes || started.kind !== 'node') return started;
+  return { kind: 'wrapper', name, instead: command, hint: null };
 }
 
 /** The word of NODE_OPTIONS that loads what takes sockets for a program that was never changed. */
@@ -62,15 +91,38 @@ export function registerToken(): string {
   return requireToken(fileURLToPath(new URL('service/register.cjs', import.meta.url)));
 }
 
-/** What a command that wants a service's own command says to a package manager's. */
-export function managerRefusal(
+/** Whether the module is to be loaded: it acts in the process that gets the sockets, and in no other. */
+export function loadsModule({ kind }: Started): boolean {
+  return kind === 'node' || kind === 'may_execute_node';
+}
+
+/**
+ * What a command that wants a service's own command says to one whose node would get no socket; null where there is
+ * nothing to say.
+ */
+export function refusalOf(
   command: 'run' | 'init',
-  { name, instead }: Extract<Started, { kind: 'package_manager' }>,
+  started: Started,
   listen: readonly string[],
-): string {
+): string | null {
   const options = listen.map((address) => `--listen ${address} `).join('');
+  const line = (instead: string) => `zero ${command} ${options}-- ${instead}`;
+  if (started.kind === 'package_manager') {
+    const { name, instead } = started;
+    return (
+      `zero ${command}: ${name} does not pass listening sockets on to what it starts. ` +
+      `Name the node command itself: ${line(instead ?? 'node server.js')}`
+    );
+  }
+  if (started.kind !== 'wrapper') return null;
+  const { name, instead, hint } = started;
   return (
-    `zero ${command}: ${name} does not pass listening sockets on to what it starts. ` +
-    `Name the node command itself: zero ${command} ${options}-- ${instead ?? 'node server.js'}`
+    `zero ${command}: ${name} starts node as a child process, which does not get the listening sockets. ` +
+    `Start node itself: ${line(instead.map(quoted).join(' '))}${hint === null ? '' : `. ${hint}`}`
   );
+}
+
+/** A word as a shell reads it. */
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

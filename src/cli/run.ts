@@ -2,7 +2,7 @@ import { configFromArguments, formatProblem, locateConfig, type RunArguments } f
 import { withToken } from '../service/register/node-options.ts';
 import { ConfigError, type ConfigSource, configFile, fixedConfig } from '../supervisor/config-source.ts';
 import { supervise } from '../supervisor/supervise.ts';
-import { managerRefusal, registerToken, whatStarts } from './node-command.ts';
+import { loadsModule, refusalOf, registerToken, whatStarts } from './node-command.ts';
 import { version } from './version.ts';
 
 const USAGE = 2;
@@ -27,13 +27,16 @@ export function runCommandLine(line: CommandLine): Promise<number> {
     return Promise.resolve(USAGE);
   }
   const started = whatStarts(line.command);
-  if (started.kind === 'package_manager') {
-    console.error(managerRefusal('run', started, line.listen));
+  // Without a listener there is no socket to lose.
+  const hasSockets = line.listen.length > 0 || started.kind === 'package_manager';
+  const refusal = hasSockets ? refusalOf('run', started, line.listen) : null;
+  if (refusal !== null) {
+    console.error(refusal);
     return Promise.resolve(USAGE);
   }
   let source: ConfigSource;
   try {
-    source = commandLineConfig(started.kind === 'node' ? preloaded(line) : line);
+    source = commandLineConfig(loadsModule(started) ? preloaded(line) : line);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     for (const problem of error.problems) console.error(problem);

@@ -1,0 +1,99 @@
+import { basename } from 'node:path';
+
+/**
+ * `env [-S] [-u NAME] [-C FOLDER] [NAME=VALUE]... COMMAND`: env(1) executes it in its own place. Empty for one that
+ * starts from an empty environment, in which nothing of this would arrive.
+ */
+export function behindEnv(command: readonly string[]): readonly string[] {
+  if (basename(command[0] ?? '') !== 'env') return command;
+  const words = [...command];
+  for (let at = 1; at < words.length; at += 1) {
+    const word = words[at] ?? '';
+    const [, attached] = /^(?:-S|--split-string=)(.+)$/s.exec(word) ?? [];
+    if (attached !== undefined || word === '-S' || word === '--split-string') {
+      const text = attached ?? words[at + 1] ?? '';
+      const split = wordsOf(text);
+      if (split === null) return [];
+      words.splice(at, attached === undefined ? 2 : 1, ...split);
+      at -= 1;
+    } else if (word === '--' || /^[^-=][^=]*=/.test(word)) {
+    } else if (/^(?:-u|-C|--unset|--chdir)$/.test(word)) at += 1;
+    else if (!/^(?:-u.|-C.|--unset=|--chdir=)/.test(word)) return word.startsWith('-') ? [] : words.slice(at);
+  }
+  return [];
+}
+
+/**
+ * The words of a simple command as a shell splits it, without the variables and the `exec` in front; null for a text
+ * with anything else that a shell would act on (several commands, expansions, redirections).
+ */
+export function wordsOf(text: string): string[] | null {
+  if (/[;&|<>()$`\\\n*?#~{}[\]!]/.test(text)) return null;
+  const words = [...text.matchAll(/(?:[^\s'"]|'[^']*'|"[^"]*")+/g)].map(([word]) =>
+    word.replace(/['"]/g, ''),
+  );
+  if ((text.match(/'/g)?.length ?? 0) % 2 === 1 || (text.match(/"/g)?.length ?? 0) % 2 === 1) return null;
+  while (/^[A-Za-z_]\w*=/.test(words[0] ?? '')) words.shift();
+  if (words[0] === 'exec') words.shift();
+  return words;
+}
+
+/** The last of the commands of a shell's text. */
+export interface LastCommand {
+  /** What comes before it; '' where it is the only one. */
+  readonly before: string;
+  /** Its words, see wordsOf(). */
+  readonly words: readonly string[] | null;
+  /** It is in the place of the shell, because of its `exec`. */
+  readonly executes: boolean;
+  /** The whole text, with `exec` in front of it. */
+  readonly withExec: string;
+}
+
+/** `cd /srv && exec node app.js`: what the shell does last. */
+export function lastCommand(text: string): LastCommand {
+  const [, before = '', last = ''] = /^(.*(?:;|&&|\|\||\n))?(.*?)\s*$/s.exec(text) ?? [];
+  const [, variables = '', command = ''] =
+    /^(\s*(?:[A-Za-z_]\w*=(?:[^\s'"]|'[^']*'|"[^"]*")*\s+)*)(.*)$/s.exec(last) ?? [];
+  const withExec = `${before}${variables}exec ${command}`;
+  return { before, words: wordsOf(last), executes: /^exec\s/.test(command), withExec };
+}
+
+/** A program that starts the command in its arguments. */
+export interface Prefix {
+  readonly name: string;
+  readonly command: readonly string[];
+  /** In its own place (execve(2)), so that descriptors and pid stay. */
+  readonly executes: boolean;
+}
+
+const EXECUTES = new Set([
+  'chrt',
+  'chroot',
+  'gosu',
+  'ionice',
+  'nice',
+  'nohup',
+  'numactl',
+  'prlimit',
+  'setpriv',
+  'stdbuf',
+  'su-exec',
+  'taskset',
+]);
+const FORKS = new Set(['catatonit', 'dumb-init', 'strace', 'sudo', 'time', 'timeout', 'tini', 'tini-static']);
+
+/** `nice -n 5 node app.js`, `tini -- node app.js`: what the prefix is, and the command from node on; null for others. */
+export function behindPrefix(
+  [program = '', ...args]: readonly string[],
+  isNode: (name: string) => boolean,
+): Prefix | null {
+  const name = basename(program);
+  const executes = EXECUTES.has(name);
+  if (!executes && !FORKS.has(name)) return null;
+  const at = args.findIndex((argument) => isNode(basename(argument)));
+  // `gosu node app.js`: the user is called node.
+  const isUser = (name === 'gosu' || name === 'su-exec') && at === 0;
+  const from = isUser ? args.findIndex((argument, index) => index > 0 && isNode(basename(argument))) : at;
+  return from < 0 ? null : { name, executes, command: args.slice(from) };
+}
