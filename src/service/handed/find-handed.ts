@@ -4,7 +4,7 @@ import type { Handed, Wanted } from '../seams.ts';
 import type { Claim, Environment, Self } from './claim.ts';
 import { einhorn } from './einhorn.ts';
 import { HandedError } from './handed-error.ts';
-import { fit, formatPlace, type Place, parsePlace, placeOf } from './place.ts';
+import { fit, formatPlace, isWider, type Place, parsePlace, placeOf } from './place.ts';
 import { serverStarter } from './server-starter.ts';
 import { systemd } from './systemd.ts';
 import { zero } from './zero.ts';
@@ -40,6 +40,29 @@ export function chooseHanded(
   if (claim === null) return null;
   verify(claim, wanted, place, look(claim.fd));
   return { fd: claim.fd, name: claim.name, from: claim.from };
+}
+
+/**
+ * Why a program must not have this socket, which fits: it takes clients from every address, and the program asks for
+ * one, so that a service for this machine only would be open to the network. Null where the socket is no wider.
+ */
+export function widerProblem(
+  claim: Claim,
+  wanted: Wanted,
+  look: Look = platform.inspect,
+): HandedError | null {
+  const place = placeOf(wanted);
+  const actual = placeOfClaim(claim, look(claim.fd));
+  if (place === null || actual === null || !isWider(place, actual)) return null;
+  const [asked, open] = [formatPlace(place), formatPlace(actual)];
+  const advice =
+    claim.from === 'zero'
+      ? `Listen on that address (zero run --listen ${asked}, or "address: ${asked}" in the config)`
+      : `Let ${claim.from} listen on ${asked}`;
+  return refusal(
+    claim,
+    `is open to every address (${open}), and the program asks for ${asked} only. ${advice}, or let the program listen on every address`,
+  );
 }
 
 /** Of several with one name the one at the address wanted. */

@@ -51,6 +51,15 @@ export function fit(wanted: Place, actual: Place): number {
   return isIP(wanted.host) === 0 && wanted.host !== 'localhost' ? 1 : 0;
 }
 
+/**
+ * Whether a socket at `actual` takes clients from more addresses than `wanted` asks for: every address instead of one,
+ * which a host's name stands for as well.
+ */
+export function isWider(wanted: Place, actual: Place): boolean {
+  if (wanted.family === 'unix' || actual.family === 'unix') return false;
+  return EVERY_ADDRESS.has(actual.host) && !EVERY_ADDRESS.has(wanted.host);
+}
+
 /** The IPv6 wildcard takes IPv4 as well, unless it was told not to, which nobody can see. */
 function covers(every: string, host: string): boolean {
   if (every === '0.0.0.0') return isIP(host) !== 6;

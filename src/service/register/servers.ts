@@ -1,8 +1,9 @@
+import cluster from 'node:cluster';
 import type { Server } from 'node:net';
 import { constants } from 'node:os';
 import { finishConnections, watchServer } from '../drain/index.ts';
 import type { Claim } from '../handed/claim.ts';
-import { chooseHanded } from '../handed/find-handed.ts';
+import { chooseHanded, widerProblem } from '../handed/find-handed.ts';
 import type { Wanted } from '../seams.ts';
 import { duplicate } from './duplicate.ts';
 import { type ListenCall, readListenCall } from './listen-arguments.ts';
@@ -73,15 +74,36 @@ export class Servers {
     try {
       found = this.#find(call.wanted);
     } catch (error) {
-      // As Node reports what bind(2) returns. The primary of a cluster takes an error without a number for success, and
-      // stops when its worker leaves (RoundRobinHandle, lib/internal/cluster/round_robin_handle.js).
-      const named = Object.assign(error as Error, { code: 'EADDRINUSE', errno: -constants.errno.EADDRINUSE });
-      process.nextTick(() => server.emit('error', named));
+      process.nextTick(() => server.emit('error', named(error as Error, 'EADDRINUSE')));
       return server;
     }
     if (found === null) return original.apply(server, args);
+    const wider = widerProblem({ ...found.claim, fd: found.fd }, call.wanted);
+    if (wider !== null && hasClusterWorkers()) {
+      // The primary listens for a worker, and keeps the socket. The worker gets the number of the error only.
+      process.emitWarning(wider.message, 'ZerodownWarning');
+      process.nextTick(() => server.emit('error', refusal(wider)));
+      return server;
+    }
     this.#take(server, found, call, original);
+    if (wider !== null) this.#refuseWhenKept(server, found, refusal(wider));
     return server;
+  }
+
+  /**
+   * A program that looks for a free port listens on addresses of this machine one after another, and closes each server
+   * at once. So the server is refused only when it keeps the socket; no connection is accepted before that: promises and
+   * ticks come before the event loop looks at its descriptors again.
+   */
+  #refuseWhenKept(server: Server, socket: Socket, error: Error): void {
+    const { handle } = socket;
+    if (handle === null) return;
+    const refuse = () => {
+      if (socket.handle !== handle) return;
+      server.close();
+      server.emit('error', error);
+    };
+    server.once('listening', () => queueMicrotask(() => process.nextTick(refuse)));
   }
 
   /** Two servers cannot have one address: to the second one Node says EADDRINUSE, as it always does. */
@@ -140,6 +162,22 @@ export class Servers {
     server.once('listening', () => setImmediate(tell));
   }
 }
+
+/**
+ * As Node reports what bind(2) returns. The primary of a cluster takes an error without a number for success, and stops
+ * when its worker leaves (RoundRobinHandle, lib/internal/cluster/round_robin_handle.js).
+ */
+function named(error: Error, code: 'EADDRINUSE' | 'EADDRNOTAVAIL'): Error {
+  return Object.assign(error, { code, errno: -constants.errno[code] });
+}
+
+/** Not EADDRINUSE, on which many programs try the next port. Without a stack, before which the reason would be cut off. */
+function refusal(error: Error): Error {
+  error.stack = `${error.name}: ${error.message}`;
+  return named(error, 'EADDRNOTAVAIL');
+}
+
+const hasClusterWorkers = (): boolean => Object.keys(cluster.workers ?? {}).length > 0;
 
 /** Of a Unix socket that it was given by its descriptor Node knows no address (Server.prototype.address, lib/net.js). */
 function nameAddress(server: Server, path: string): void {
