@@ -49,7 +49,7 @@ export type Effect =
   | { readonly type: 'drain'; readonly workers: readonly WorkerKey[] }
   /** From now on exactly these workers are watched for hanging; one that does is `stalled`. */
   | { readonly type: 'watch_stalls'; readonly workers: readonly WorkerKey[] }
-  /** From now on this generation is verified; a failure is a `verify_failed`. */
+  /** From now on this generation is verified; each check is a `verify_checked`, a failure a `verify_failed`. */
   | { readonly type: 'verify'; readonly generation: number | null }
   /**
    * Exactly these lanes are made ready to be given to workers, as far as there is time: one that is not is when it is

@@ -50,6 +50,9 @@ export type Event = { readonly at: number } & (
   | { readonly type: 'lane_queued'; readonly lane: number }
   /** Nothing waited in it when the watch of its queue began. */
   | { readonly type: 'lane_empty'; readonly lane: number }
+  /** A check of `verify` has ended. */
+  | { readonly type: 'verify_checked'; readonly generation: number; readonly passed: boolean }
+  /** As many checks in a row as the config allows have failed. */
   | { readonly type: 'verify_failed'; readonly generation: number; readonly reason: string }
   | HookFinished
   /** The shell has performed an effect. */

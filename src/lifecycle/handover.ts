@@ -12,6 +12,8 @@
  * preview, canary and soak are left out where the config has none. Promoting ends when the steering change is
  * installed: only then does the old generation retire. A change that the kernel refuses is a failure of the step.
  *
+ * A canary step and the soak end only when the newest check of `verify` has passed.
+ *
  * Deadlines: `until` of preview, canary and soak; readiness.timeout of the candidate (starting). Deadlines of callers:
  * requests.ts.
  */
@@ -34,6 +36,7 @@ import type { Request } from './requests.ts';
 import type { Settings } from './settings.ts';
 import { candidateOf, generationOf, handoverOf } from './state.ts';
 import { answerCallers, verdictOf } from './verdicts.ts';
+import { handoverDeadline } from './verify.ts';
 
 export interface Handover {
   id: number;
@@ -52,10 +55,11 @@ export type HandoverStep =
   | { name: 'before_reload'; settings: Settings; hook: number }
   | { name: 'starting'; candidate: number }
   | { name: 'preview'; candidate: number; until: number }
-  | { name: 'canary'; candidate: number; index: number; until: number }
+  /** `verified`: the newest check of `verify` passed, and ended in this step; true where there is no `verify`. */
+  | { name: 'canary'; candidate: number; index: number; until: number; verified: boolean }
   /** Everything is to be steered to the candidate; the kernel has not confirmed it. */
   | { name: 'promoting'; candidate: number }
-  | { name: 'soak'; candidate: number; until: number };
+  | { name: 'soak'; candidate: number; until: number; verified: boolean };
 
 /** Starts the handover that a request asks for. */
 export function begin(context: Context, request: Request): void {
@@ -154,7 +158,8 @@ function canaryStep(context: Context, candidate: Generation, handover: Handover,
     return;
   }
   const until = context.state.now + share.for;
-  handover.step = { name: 'canary', candidate: candidate.id, index, until };
+  const verified = !candidate.settings.handover.verify;
+  handover.step = { name: 'canary', candidate: candidate.id, index, until, verified };
   reportStep(context, handover, share.percent);
 }
 
@@ -169,10 +174,11 @@ export function completePromotion(context: Context): void {
   const previous = generationOf(state, handover.incumbent);
   if (!candidate) return;
   serve(context, candidate, previous?.id ?? null);
-  const { soak, steered } = candidate.settings.handover;
+  const { soak, steered, verify } = candidate.settings.handover;
   if (previous && steered && soak > 0) {
     previous.stage = { name: 'standby' };
-    handover.step = { name: 'soak', candidate: candidate.id, until: state.now + soak };
+    const until = state.now + soak;
+    handover.step = { name: 'soak', candidate: candidate.id, until, verified: !verify };
     reportStep(context, handover);
   } else {
     endPromoted(context, handover);
@@ -296,8 +302,9 @@ export function promoteInPlaceOfDead({ state }: Context): void {
 export function tickHandover(context: Context): void {
   const { state } = context;
   const { handover } = state;
-  if (!handover || !('until' in handover.step) || state.now < handover.step.until) return;
+  if (!handover || state.now < handoverDeadline(state)) return;
   const { step } = handover;
+  if (!('until' in step)) return;
   const candidate = generationOf(state, step.candidate);
   if (step.name === 'preview') {
     endHandover(context, 'aborted', {

@@ -37,6 +37,7 @@ import { generationOf, type State } from './state.ts';
 import { exitWhenEnded, exitWhenStopped, onStop } from './stop.ts';
 import { onWriteFailed, onWritten, storageDeadline, tickStorage } from './storage.ts';
 import { deliverVerdicts } from './verdicts.ts';
+import { handoverDeadline, onVerifyChecked } from './verify.ts';
 import { onDrains, onGatePassed, onPidChanged, onSignalled, onSpawned, tickWorkers } from './worker.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -65,6 +66,7 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
   stalled: onStalled,
   lane_queued: onLaneQueued,
   lane_empty: ({ state }, { lane }) => noteQueue(state, lane, 0),
+  verify_checked: onVerifyChecked,
   verify_failed: onVerifyFailed,
   hook_finished: (context, event) => onHookBefore(context, onHookFinished(context, event)),
   done: (context, { effect }) => onDone(context, effect),
@@ -129,10 +131,10 @@ function dispatch<T extends Event['type']>(context: Context, event: Of<T>): void
 /** The next time at which `step` wants a `tick`, in milliseconds of the events' clock; Infinity for never. */
 export function nextDeadline(state: State): number {
   if (state.exit !== null) return NEVER;
-  const { handover, demands } = state;
+  const { demands } = state;
   return Math.min(
     NEVER,
-    handover && 'until' in handover.step ? handover.step.until : NEVER,
+    handoverDeadline(state),
     requestsDeadline(state),
     hooksDeadline(state),
     storageDeadline(state),

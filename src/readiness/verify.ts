@@ -11,6 +11,8 @@ export interface VerifyContext {
   workers(): readonly { readonly worker: number; readonly openProbe: OpenProbe }[];
   readonly runCommand: RunCommand;
   readonly timers: Timers;
+  /** Called after every look. */
+  checked(passed: boolean): void;
   /** Called once, after as many misses in a row as the config has; no look follows. */
   failed(reason: string): void;
 }
@@ -38,6 +40,7 @@ export function startVerify(config: VerifyConfig, context: VerifyContext): Verif
     if (stop.signal.aborted) return;
     reason = seen;
     misses = seen === null ? 0 : misses + 1;
+    context.checked(seen === null);
     if (misses < config.failures) {
       timer = context.timers.set(config.interval, () => void look());
       return;

@@ -42,8 +42,13 @@ export class VerifyKeeper {
           worker: key.worker,
           openProbe: (listener: string) => listeners.openProbe(prepared.acquired, listener, lane),
         }));
-    const failed = (reason: string) => post({ type: 'verify_failed', generation, reason });
-    const running = startVerify(verify, { workers, runCommand: runCommand(prepared), timers, failed });
+    const running = startVerify(verify, {
+      workers,
+      runCommand: runCommand(prepared),
+      timers,
+      checked: (passed) => post({ type: 'verify_checked', generation, passed }),
+      failed: (reason) => post({ type: 'verify_failed', generation, reason }),
+    });
     return { generation, close: () => running.close() };
   }
 }

@@ -59,6 +59,8 @@ export class Books {
   readonly stopping = new Map<string, number>();
   /** Effects that failed and were not asked for again, by their names. */
   readonly failing = new Map<string, { readonly effect: AnsweredEffect; readonly since: number }>();
+  /** The newest check of `verify` of each generation, and when it ended. */
+  readonly checks = new Map<number, { readonly passed: boolean; readonly at: number }>();
   /** Answers to `promote` and `abort`. */
   readonly answers: string[] = [];
   /** Everything that was reported. */
@@ -104,6 +106,9 @@ export class Books {
         return;
       case 'exited':
         this.exited.add(nameOf(event));
+        return;
+      case 'verify_checked':
+        this.checks.set(event.generation, { passed: event.passed, at: event.at });
         return;
       case 'drains':
         this.drains.add(nameOf(event));

@@ -69,6 +69,6 @@ function shapeOf(gates: readonly string[], verify: boolean): string {
   listeners: [${listeners.join(', ')}]
   runtime: { path: ${PATH} }
   readiness: { ${readiness.join(', ')} }
-  ${verify ? 'handover: { soak: 1s, verify: { command: { run: ["check"] }, interval: 5s, failures: 1 } }' : ''}
+  ${verify ? 'handover: { soak: 1s, verify: { command: { run: ["check"] }, interval: 5s, failures: 3 } }' : ''}
 `;
 }

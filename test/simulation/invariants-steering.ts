@@ -3,7 +3,7 @@ import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Event } from '../../src/lifecycle/events.ts';
 import { ownWorkers } from '../../src/lifecycle/generation.ts';
 import { candidateOf, generationOf, type State } from '../../src/lifecycle/state.ts';
-import { nameOf } from './books.ts';
+import { nameOf, type Step } from './books.ts';
 import { LISTENERS } from './network.ts';
 import type { World } from './world.ts';
 
@@ -68,6 +68,34 @@ export function publicConnectionsGoToWhoMayHaveThem(world: World): void {
   }
   const shares = state.handover?.step.name === 'canary' ? state.handover.step.index : null;
   assert.equal(steering.canary !== null, shares !== null, 'a canary has its share, and nothing else has one');
+}
+
+/**
+ * A canary step or a soak that is over ends in favour of the candidate only when the newest check of `verify` has passed
+ * in that step. An operator, or the death of the incumbent, ends it without.
+ */
+export function stepsEndAfterACheck({ state, books }: World, { before, event, effects }: Step): void {
+  const was = before.handover?.step;
+  if ((was?.name !== 'canary' && was?.name !== 'soak') || event.type === 'promote') return;
+  const settings = books.settings.get(was.candidate)?.handover;
+  const incumbent = generationOf(state, before.handover?.incumbent ?? null);
+  const isAlive = incumbent && ownWorkers(incumbent).some(({ life }) => life.name === 'up');
+  if (!settings?.verify || (was.name === 'canary' && !isAlive)) return;
+  const now = state.handover?.step;
+  const proceeds =
+    was.name === 'canary'
+      ? now?.name === 'promoting' || (now?.name === 'canary' && now.index > was.index)
+      : effects.some(
+          (effect) =>
+            effect.type === 'report' &&
+            effect.fact.event === 'handover_finished' &&
+            effect.fact.outcome === 'promoted',
+        );
+  if (!proceeds) return;
+  const lasted = was.name === 'canary' ? (settings.canary[was.index]?.for ?? 0) : settings.soak;
+  const check = books.checks.get(was.candidate);
+  const isFresh = check !== undefined && check.at >= was.until - lasted;
+  assert.ok(isFresh && check.passed, `a ${was.name} step ended without a check that passed`);
 }
 
 /** What failed in a canary gets nothing more from the same step on. */

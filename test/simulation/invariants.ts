@@ -12,6 +12,7 @@ import {
   noQueueWithoutSomebody,
   onlyReadyIsPromoted,
   publicConnectionsGoToWhoMayHaveThem,
+  stepsEndAfterACheck,
 } from './invariants-steering.ts';
 import {
   failedCandidateLeavesIncumbent,
@@ -36,6 +37,7 @@ export function checkInvariants(world: World, step: Step): void {
   oneHandoverAtATime(before, state, effects);
   publicConnectionsGoToWhoMayHaveThem(world);
   failedCanaryIsUnsteered(world, event);
+  stepsEndAfterACheck(world, step);
   noQueueWithoutSomebody(world);
   lanesAreUsedAgainInTime(world, before, effects);
   pendingRequestsAreKept(before, event, state, effects);

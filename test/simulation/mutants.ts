@@ -1,102 +1,21 @@
 import { copy } from '../../src/lifecycle/copy.ts';
-import type { AnsweredEffect, Effect } from '../../src/lifecycle/effects.ts';
-import type { Event } from '../../src/lifecycle/events.ts';
-import type { Failure } from '../../src/lifecycle/facts.ts';
-import { candidateOf, generationOf, type State } from '../../src/lifecycle/state.ts';
-import type { Steering } from '../../src/lifecycle/steering.ts';
+import type { Effect } from '../../src/lifecycle/effects.ts';
+import { candidateOf, generationOf } from '../../src/lifecycle/state.ts';
 import { step } from '../../src/lifecycle/step.ts';
-import { Boundary } from '../../src/supervisor/boundary.ts';
-import type { CurrentExecutable } from '../../src/supervisor/current-executable.ts';
-import { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
-import type { Core, Mutation } from './world.ts';
-
-/**
- * The real step on a state that was tampered with before. Nothing follows from most effects that were performed: no
- * deadline either.
- */
-const before =
-  (tamper: (state: State, event: Event) => void): Core =>
-  (state, event) => {
-    if (event.type === 'done') return step(state, event);
-    const altered = copy(state);
-    tamper(altered, event);
-    return step(altered, event);
-  };
-
-/** The real step with effects that were tampered with afterwards. */
-const after =
-  (tamper: (effects: Effect[], state: State, event: Event, was: State) => Effect[]): Core =>
-  (state, event) => {
-    const result = step(state, event);
-    return { ...result, effects: tamper(result.effects, result.state, event, state) };
-  };
-
-const finishedAs = (effects: readonly Effect[], outcome: string) =>
-  effects.some(
-    (effect) =>
-      effect.type === 'report' &&
-      effect.fact.event === 'handover_finished' &&
-      effect.fact.outcome === outcome,
-  );
-
-const resteer = (effects: Effect[], change: (steering: Steering) => Steering): Effect[] =>
-  effects.map((effect) =>
-    effect.type === 'steer' ? { ...effect, steering: change(effect.steering) } : effect,
-  );
-
-/** The real step on an event that was tampered with. */
-const instead =
-  (tamper: (event: Event, state: State) => Event): Core =>
-  (state, event) =>
-    step(state, tamper(event, state));
-
-/** The real step, whose next state was tampered with. */
-const forgetting =
-  (tamper: (state: State, event: Event) => void): Core =>
-  (state, event) => {
-    const result = step(state, event);
-    if (event.type === 'failed') tamper(result.state, event);
-    return result;
-  };
-
-/** An effect that failed counts as performed. */
-const believing = (isMeant: (effect: AnsweredEffect, failure: Failure) => boolean): Core =>
-  instead((event) =>
-    event.type === 'failed' && isMeant(event.effect, event.failure)
-      ? { type: 'done', effect: event.effect, at: event.at }
-      : event,
-  );
-
-/** The callers of every request with deadlines made of those that they have. */
-const withDeadlines = (choose: (deadlines: number[]) => number): Core =>
-  before(({ handover, pending }) => {
-    for (const request of [handover?.request, pending]) {
-      if (!request) continue;
-      const deadline = choose(request.callers.map((caller) => caller.deadline ?? Number.POSITIVE_INFINITY));
-      const chosen = deadline === Number.POSITIVE_INFINITY ? null : deadline;
-      request.callers = request.callers.map((caller) => ({ ...caller, deadline: chosen }));
-    }
-  });
-
-/** Lets every exception through. */
-class Leaky extends Boundary {
-  override run<T>(_step: string, work: () => T): T | undefined {
-    return work();
-  }
-}
-
-/** Reports no exception. */
-class Silent extends Boundary {
-  override caught(): void {}
-}
-
-/** Compares no files. */
-class Careless extends PreparedReleases {
-  override executableOf(generation: number): CurrentExecutable {
-    const executable = this.ofGeneration(generation)?.release.executable ?? '';
-    return { answer: 'same', executable };
-  }
-}
+import {
+  after,
+  before,
+  believing,
+  Careless,
+  finishedAs,
+  forgetting,
+  instead,
+  Leaky,
+  resteer,
+  Silent,
+  withDeadlines,
+} from './tampering.ts';
+import type { Mutation } from './world.ts';
 
 /** A wrong supervisor, and what the invariants say of it. */
 export interface Mutant extends Mutation {
@@ -154,6 +73,13 @@ export const mutants: Record<string, Mutant> = {
     step: after((effects, _, event, was) => {
       const share = was.demands.steering?.canary;
       return share && event.type === 'exited' ? effects.filter(({ type }) => type !== 'steer') : effects;
+    }),
+  },
+  'ends a canary step or a soak although the last check failed': {
+    caught: /step ended without a check that passed/,
+    step: before(({ handover }) => {
+      const step = handover?.step;
+      if (step?.name === 'canary' || step?.name === 'soak') step.verified = true;
     }),
   },
   'loses a pending reload on rollback': {

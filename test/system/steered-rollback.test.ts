@@ -8,6 +8,7 @@ import { fixture } from '../support/paths.ts';
 import type { Puppet } from '../support/puppet.ts';
 import {
   assertUntouched,
+  becomeReady,
   nextReady,
   type PuppetSections,
   type PuppetService,
@@ -108,6 +109,28 @@ describe('a candidate is rolled back, and what waits for it is served, when it',
     assert.equal(failure.step, 'verify');
     assert.match(failure.reason, /GET \/health: 500/);
     await service.candidate.gone;
+    await assertUntouched(service, service.incumbent);
+  });
+
+  it('answers `verify` with 500 in a canary that is shorter than three checks', DEADLINE, async (t) => {
+    const verify = { http: { listener: 'http', path: '/health' }, interval: '500ms', failures: 3 };
+    const canary = {
+      steps: [
+        { percent: 1, for: '100ms' },
+        { percent: 50, for: '100ms' },
+      ],
+    };
+    const service = await startServing(t, { handover: { ...QUICK, verify, canary } });
+    service.reload();
+    const candidate = await service.puppets.next();
+    await candidate.behave({ status: 500 });
+    await candidate.listen({ name: 'http' });
+    await becomeReady(candidate);
+    const failure = await rolledBack(service);
+    assert.equal(failure.step, 'verify');
+    assert.match(failure.reason, /^3 misses in a row, .*GET \/health: 500/);
+    assert.deepEqual(service.zero.log.all('generation_promoted', { generation: 2 }), []);
+    await candidate.gone;
     await assertUntouched(service, service.incumbent);
   });
 });

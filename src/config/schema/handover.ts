@@ -74,7 +74,7 @@ export const handover = z.strictObject({
     z.prefault(duration, '0s'),
   ),
   verify: key(
-    'What is looked at from the first canary step to the end of the soak; there must be one of the two.',
+    'Health check that runs from the first canary step until the soak ends. Needs a canary or a soak. A canary step and the soak end only when a check has passed in them and the newest check has not failed.',
     z.exactOptional(verify),
   ),
   stall: key(

@@ -51,6 +51,8 @@ const request = () =>
 const step = () => {
   const candidate = number();
   const until_monotonic_ms = monotonic();
+  /** The newest check of `verify` passed in this step, or there is no `verify`. Left out: unknown. */
+  const verified = z.exactOptional(flag());
   return z.discriminatedUnion('name', [
     z.object({ name: z.literal('resolving') }),
     z.object({ name: z.literal('waiting'), settings: settings() }),
@@ -58,9 +60,9 @@ const step = () => {
     z.object({ name: z.literal('starting'), candidate }),
     z.object({ name: z.literal('preview'), candidate, until_monotonic_ms }),
     /** `canary`: the place of the current share in `canary` of the candidate's settings. */
-    z.object({ name: z.literal('canary'), candidate, canary: index(), until_monotonic_ms }),
+    z.object({ name: z.literal('canary'), candidate, canary: index(), until_monotonic_ms, verified }),
     z.object({ name: z.literal('promoting'), candidate }),
-    z.object({ name: z.literal('soak'), candidate, until_monotonic_ms }),
+    z.object({ name: z.literal('soak'), candidate, until_monotonic_ms, verified }),
   ]);
 };
 

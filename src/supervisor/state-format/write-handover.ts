@@ -29,10 +29,13 @@ function stepDocument(step: HandoverStep): HandoverDocument['step'] {
     case 'promoting':
       return { name, candidate: step.candidate };
     case 'preview':
-    case 'soak':
       return { name, candidate: step.candidate, until_monotonic_ms: step.until };
-    case 'canary':
-      return { name, candidate: step.candidate, canary: step.index, until_monotonic_ms: step.until };
+    case 'soak':
+      return { name, candidate: step.candidate, until_monotonic_ms: step.until, verified: step.verified };
+    case 'canary': {
+      const { candidate, index: canary, until, verified } = step;
+      return { name, candidate, canary, until_monotonic_ms: until, verified };
+    }
   }
 }
 

@@ -51,6 +51,7 @@ function start(
   const timers = manualTimers();
   const { callbacks, verdict, calls } = verdictOf();
   const requests: CommandRequest[] = [];
+  const checks: boolean[] = [];
   const verification = startVerify(
     { interval: 5000, timeout: 2000, failures: 3, ...config },
     {
@@ -62,17 +63,18 @@ function start(
         return result;
       },
       timers,
+      checked: (passed) => checks.push(passed),
       failed: callbacks.failed,
     },
   );
   const next = async () => (await timers.next(5000))();
-  return { timers, next, verdict, calls, requests, verification };
+  return { timers, next, verdict, calls, requests, checks, verification };
 }
 
 describe('verify', () => {
   it('fails after so many misses in a row, and only then', async () => {
     const { openProbe } = await worker(500, 200, 500, 503, 500);
-    const { timers, next, verdict, calls, verification } = start({ http: HTTP }, [openProbe]);
+    const { timers, next, verdict, calls, checks, verification } = start({ http: HTTP }, [openProbe]);
     const reasons: (string | null)[] = [];
     for (let look = 0; look < 4; look += 1) {
       await timers.next(5000);
@@ -88,6 +90,7 @@ describe('verify', () => {
     ]);
     assert.equal(await verdict, 'failed: 3 misses in a row, the last one: worker 0: GET /healthz: 500');
     assert.ok(!timers.pending().includes(5000));
+    assert.deepEqual(checks, [false, true, false, false, false]);
   });
 
   it('asks every worker', async () => {
@@ -181,6 +184,7 @@ describe('verify', () => {
           return ended.then(() => ({ kind: 'signaled', signal: 'SIGKILL' }));
         },
         timers: manualTimers(),
+        checked: () => assert.fail('a check that was ended has no result'),
         failed: callbacks.failed,
       },
     );

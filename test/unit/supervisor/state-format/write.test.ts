@@ -353,13 +353,13 @@ const STEPS: readonly (readonly [Handover['step'], object])[] = [
     { candidate: 6, until_monotonic_ms: 1 },
   ],
   [
-    { name: 'canary', candidate: 6, index: 2, until: 1 },
-    { candidate: 6, canary: 2, until_monotonic_ms: 1 },
+    { name: 'canary', candidate: 6, index: 2, until: 1, verified: false },
+    { candidate: 6, canary: 2, until_monotonic_ms: 1, verified: false },
   ],
   [{ name: 'promoting', candidate: 6 }, { candidate: 6 }],
   [
-    { name: 'soak', candidate: 6, until: 1 },
-    { candidate: 6, until_monotonic_ms: 1 },
+    { name: 'soak', candidate: 6, until: 1, verified: true },
+    { candidate: 6, until_monotonic_ms: 1, verified: true },
   ],
 ];
 
