@@ -1,36 +1,60 @@
-import { formatProblem, loadConfig, locateConfig, printConfig } from '../config/index.ts';
+import { type Config, formatProblem, loadConfig, locateConfig, printConfig } from '../config/index.ts';
+import { descriptorLimit } from '../linux/limits.ts';
+import { checkMachine } from '../supervisor/config-check.ts';
 import { InstanceError, instanceOf } from '../supervisor/instance.ts';
 
 /**
- * `zero check`: reads the config and says everything that is wrong with it, one `file:line:column: message` a line.
+ * `zero check`: reads the config and reports everything that is wrong with it, one `file:line:column: message` a line,
+ * errors on standard output and warnings on standard error. A warning is about what may be right later, such as a file
+ * that is missing.
  * @param config the file; undefined for the one that `zero` itself would take
  * @param print show the config with every default filled in instead of a bare ok
- * @returns the exit code: 0, or 1 when there is a problem
+ * @param out takes errors, `ok` and the config of `print`
+ * @param warn takes warnings
+ * @returns the exit code: 0, or 1 when there is an error
  */
 export function check(
   config: string | undefined,
   print: boolean,
-  write: (text: string) => void = (text) => process.stdout.write(text),
+  out: (text: string) => void = (text) => process.stdout.write(text),
+  warn: (text: string) => void = (text) => process.stderr.write(text),
 ): number {
   const file = locateConfig(config);
   const loaded = loadConfig(file);
   if ('problems' in loaded) {
-    for (const problem of loaded.problems) write(`${formatProblem(problem)}\n`);
+    for (const problem of loaded.problems) out(`${formatProblem(problem)}\n`);
     return 1;
   }
-  if (!print) {
-    write(`${file}: ok\n`);
-    return 0;
+  const { errors, warnings } = checkMachine(loaded.config);
+  for (const error of errors) out(`${formatProblem(loaded.locate(error))}\n`);
+  for (const warning of warnings) {
+    const { message, ...place } = loaded.locate(warning);
+    warn(`${formatProblem({ ...place, message: `warning: ${message}` })}\n`);
   }
-  const { application, service } = loaded.config;
+  if (errors.length > 0) return 1;
   try {
-    const { runtimeDirectory, dataDirectory } = instanceOf(loaded.config);
-    const directories = { runtime_directory: runtimeDirectory, data_directory: dataDirectory };
-    write(printConfig({ application: { ...application, ...directories }, service }));
+    out(print ? printed(loaded.config) : `${file}: ok\n`);
     return 0;
   } catch (error) {
     if (!(error instanceof InstanceError)) throw error;
-    write(`${file}: ${error.message}\n`);
+    out(`${file}: ${error.message}\n`);
     return 1;
   }
+}
+
+function printed(config: Config): string {
+  const { application, service } = config;
+  const { runtimeDirectory, dataDirectory } = instanceOf(config);
+  const directories = { runtime_directory: runtimeDirectory, data_directory: dataDirectory };
+  return printConfig({ application: { ...application, ...directories }, service }) + limitNote(config);
+}
+
+/** The one default that depends on where zero is started. */
+function limitNote({ service }: Config): string {
+  const limit = service.runtime.limits.nofile === undefined ? descriptorLimit() : null;
+  if (limit === null) return '';
+  return (
+    `# limits.nofile is not set: a service that zero starts from here may have ${limit.soft} open descriptors\n` +
+    `# (soft limit; hard limit ${limit.hard}). zero's soft limit is the hard one, because Node raises it.\n`
+  );
 }

@@ -1,14 +1,13 @@
 import fs from 'node:fs';
-import { parseConfig } from './parse.ts';
+import { type LocatedConfig, parseConfig } from './parse.ts';
 import type { Problem } from './problem.ts';
 import { LARGEST_FILE } from './read/syntax.ts';
-import type { Config } from './schema.ts';
 
 /** The config in a file, or everything that is wrong with it, a file that cannot be read included (line 0). */
 export function loadConfig(
   file: string,
   parse: typeof parseConfig = parseConfig,
-): { config: Config } | { problems: Problem[] } {
+): LocatedConfig | { problems: Problem[] } {
   const failed = (line: number, message: string) => ({ problems: [{ file, line, column: line, message }] });
   let bytes: Buffer;
   try {

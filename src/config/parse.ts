@@ -8,21 +8,26 @@ import { checkRules } from './rules/index.ts';
 import { type Config, completeConfig, fileSchema } from './schema.ts';
 import { validParts } from './valid-parts.ts';
 
+/** A config, and where its parts are in the file. */
+export interface LocatedConfig {
+  readonly config: Config;
+  /** The problem that a finding is, at its place. */
+  locate(finding: Finding): Problem;
+}
+
 /**
  * A config file's text to the config it describes, or to everything that is wrong with it, in the order of the file. Pure.
  * @param file the file's name, for the problems
  */
-export function parseConfig(text: string, file: string): { config: Config } | { problems: Problem[] } {
+export function parseConfig(text: string, file: string): LocatedConfig | { problems: Problem[] } {
   const source = readSyntax(text, file);
   if ('problem' in source) return { problems: [source.problem] };
   const tree = readTree(source.document, fileSchema);
   const checked = checkTree(tree.value, (path) => tree.places.has(path));
   const findings = [...tree.findings, ...('findings' in checked ? checked.findings : [])];
-  const problems = [
-    ...source.problems,
-    ...findings.map((finding) => source.at(tree.places.offset(finding), findingMessage(finding))),
-  ];
-  if ('config' in checked && problems.length === 0) return checked;
+  const locate = (finding: Finding) => source.at(tree.places.offset(finding), findingMessage(finding));
+  const problems = [...source.problems, ...findings.map(locate)];
+  if ('config' in checked && problems.length === 0) return { ...checked, locate };
   return { problems: problems.sort((one, other) => one.line - other.line || one.column - other.column) };
 }
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { callAbout } from './libc.ts';
 
 // The numbers of getrlimit(2) on x86-64 and AArch64 (asm-generic/resource.h).
@@ -40,6 +41,23 @@ export function setLimit(name: ResourceName, { soft, hard }: ResourceLimit): voi
   limit.writeBigUInt64LE(encode(soft), 0);
   limit.writeBigUInt64LE(encode(hard), 8);
   callAbout(name, 'setrlimit', RESOURCES[name], limit);
+}
+
+/**
+ * The limit of open descriptors that this process has, and its children inherit. Node raises its soft limit to the hard
+ * one when it starts (PlatformInit, src/node.cc). Null where /proc/self/limits (proc(5)) cannot be read.
+ */
+export function descriptorLimit(): ResourceLimit | null {
+  let text: string;
+  try {
+    text = readFileSync('/proc/self/limits', 'latin1');
+  } catch {
+    return null;
+  }
+  const [, soft, hard] = /^Max open files +(\S+) +(\S+)/m.exec(text) ?? [];
+  if (soft === undefined || hard === undefined) return null;
+  const value = (word: string) => (word === 'unlimited' ? word : Number(word));
+  return { soft: value(soft), hard: value(hard) };
 }
 
 function encode(value: number | 'unlimited'): bigint {

@@ -28,7 +28,8 @@ export function instanceOf(config: Config): Instance {
   };
 }
 
-function runtimeDirectoryOf({ application, service }: Config): string {
+/** Where the lock, the sockets and the state of a config's instance are. */
+export function runtimeDirectoryOf({ application, service }: Config): string {
   return path.resolve(application.runtime_directory ?? defaultRuntimeDirectory(service.runtime.name));
 }
 

@@ -71,6 +71,32 @@ export function resolveRelease(
   };
 }
 
+/**
+ * Everything that keeps the service from being started now, each part looked at by itself. What can only be known with a
+ * part that is missing is left out.
+ */
+export function releaseProblems(runtime: RuntimeConfig, user: TargetUser | null): ReleaseError[] {
+  const written = absolute(runtime.directory, process.cwd());
+  const problems: ReleaseError[] = [];
+  const collect = <Result>(act: () => Result): Result | null => {
+    try {
+      return act();
+    } catch (error) {
+      if (!(error instanceof ReleaseError)) throw error;
+      problems.push(error);
+      return null;
+    }
+  };
+  const directory = collect(() => resolveDirectory(written, user));
+  const isBelow = (path: string | undefined) => path !== undefined && !path.startsWith('/');
+  if (directory !== null || !isBelow(runtime.path))
+    collect(() => resolveExecutable(absolute(runtime.path, written), directory ?? written, user));
+  if (directory !== null || !isBelow(runtime.environment_file))
+    collect(() => readEnvironmentFile(runtime, written));
+  if (Object.keys(runtime.limits).length > 0) collect(() => requireTool('prlimit', 'limits'));
+  return problems;
+}
+
 // Joined as text, and looked up by realpath(3) itself: `current/../bin` is what the kernel makes of it, while Node's path functions,
 // and its own realpath, take the `..` away before they look at symlinks.
 function absolute(path: string, directory: string): string {

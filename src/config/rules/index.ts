@@ -3,6 +3,7 @@ import type { ConfigParts } from '../valid-parts.ts';
 import { adminRules } from './admin.ts';
 import { handoverRules } from './handover.ts';
 import { listenerRules } from './listeners.ts';
+import { overlapRules } from './overlap.ts';
 import { readinessRules } from './readiness.ts';
 import { restartRules, runtimeRules } from './runtime.ts';
 import { SteeredListeners } from './steered-listeners.ts';
@@ -13,6 +14,7 @@ export function checkRules(config: ConfigParts, given: (path: Path) => boolean):
   return [
     ...adminRules(config),
     ...listenerRules(config, given),
+    ...overlapRules(config),
     ...runtimeRules(config),
     ...readinessRules(config, listeners),
     ...handoverRules(config, listeners),

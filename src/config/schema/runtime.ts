@@ -72,7 +72,7 @@ export const runtime = z.strictObject({
   group: key('Group, by name or number. Left out: the group of `user`.', z.exactOptional(text)),
   umask: key('Left out: the umask of zero.', z.exactOptional(octal)),
   limits: key(
-    'Resource limits, getrlimit(2): a number, `soft:hard`, or `unlimited`. Left out: those of zero.',
+    'Resource limits, getrlimit(2): a number, `soft:hard`, or `unlimited`. Left out: those of zero. The soft limit of `nofile` is then the hard one, because Node raises it when zero starts; `zero check --print` shows it.',
     z.prefault(limits, {}),
   ),
   workers: key(
