@@ -1,29 +1,34 @@
 // Programs that stop by themselves, with the libraries that people use for that, under zero and never changed.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { freeAddress } from '../support/free-address.ts';
 import { PRELOAD } from '../support/handed-program.ts';
 import { type Load, type LoadOptions, startLoad } from '../support/load.ts';
-import { fixture } from '../support/paths.ts';
+import { fixture, ROOT } from '../support/paths.ts';
 import type { Scope } from '../support/temporary.ts';
 import { startZero, type Zero } from '../support/zero.ts';
 import { environmentList } from '../support/zero-config.ts';
 
 const DEADLINE = { timeout: 240_000 };
 
-const PROGRAMS = [
-  'close-with-grace',
-  'terminus',
-  'stoppable',
-  'http-terminator',
-  'express',
-  'nest',
-  'hapi',
-  'closeAndExit',
-  'closeEvent',
-  'afterListening',
-  'cluster',
-];
+const HANDOVERS = 10;
+
+/** Of each program its library and its handler, as the table of docs/guide/node.md has them. */
+const PROGRAMS: Readonly<Record<string, readonly [program: string, handler: string]>> = {
+  'close-with-grace': ['Fastify with close-with-grace', '`closeWithGrace(() => app.close())`'],
+  terminus: ['@godaddy/terminus', "`createTerminus(server, { signal: 'SIGTERM' })`"],
+  stoppable: ['stoppable', '`server.stop(() => process.exit())`'],
+  'http-terminator': ['http-terminator', '`await terminator.terminate()`'],
+  express: ['Express', '`server.close(() => process.exit())`'],
+  nest: ['NestJS', '`app.enableShutdownHooks()`'],
+  hapi: ['hapi', '`await server.stop()`'],
+  closeAndExit: ['node:http', '`server.close(); process.exit(0)`'],
+  closeEvent: ['node:http', "`server.on('close', () => process.exit(0)); server.close()`"],
+  afterListening: ['node:http', '`process.exit(0)`, added after `listen`'],
+  cluster: ['node:cluster', '`cluster.disconnect(() => process.exit())` in the primary'],
+};
 
 interface Service {
   readonly zero: Zero;
@@ -74,8 +79,19 @@ async function assertNothingLost({ zero }: Service, loads: readonly Load[]): Pro
   assert.deepEqual(zero.log.all('worker_killed'), []);
 }
 
-describe('a program with its own shutdown handler loses no request in 10 handovers', () => {
-  for (const kind of PROGRAMS)
+describe(`a program with its own shutdown handler loses no request in ${HANDOVERS} handovers`, () => {
+  it('and the guide has the results of these tests', () => {
+    const guide = readFileSync(join(ROOT, 'docs', 'guide', 'node.md'), 'utf8');
+    const rows = guide.split('\n').filter((line) => line.endsWith(' failed |'));
+    // What is asserted below of every program.
+    const results = `${HANDOVERS} | 0 failed | 0 failed`;
+    const expected = Object.values(PROGRAMS).map(
+      ([program, handler]) => `| ${program} | ${handler} | ${results} |`,
+    );
+    assert.deepEqual(rows, expected);
+  });
+
+  for (const kind of Object.keys(PROGRAMS))
     it(kind, DEADLINE, async (t) => {
       const service = await serve(t, kind);
       const target = service.address;
@@ -84,7 +100,7 @@ describe('a program with its own shutdown handler loses no request in 10 handove
         startLoad(t, { target, clients: 4 }),
         startLoad(t, { target, ...keptAlive, think: { from: 0, to: 100 } }),
       ];
-      await handOver(service, loads, 10);
+      await handOver(service, loads, HANDOVERS);
       await assertNothingLost(service, loads);
     });
 });
