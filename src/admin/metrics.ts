@@ -1,6 +1,6 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { StatusDocument } from '../control/documents.ts';
-import type { ExitStatus, Fact, Outcome } from '../lifecycle/facts.ts';
+import type { ExitStatus, Fact, Outcome, ReplacementCause } from '../lifecycle/facts.ts';
 import { PHASES, PhaseClock } from './phases.ts';
 import { unready } from './readiness.ts';
 import { shareOf } from './shares.ts';
@@ -15,6 +15,8 @@ const OUTCOMES: readonly Outcome[] = [
   'superseded',
 ];
 const EXITS: readonly ExitStatus['kind'][] = ['exited', 'signaled', 'unknown'];
+const CAUSES: readonly ReplacementCause[] = ['memory', 'liveness'];
+const REPLACEMENTS = ['replaced', 'failed'] as const;
 const STAGES = ['starting', 'ready', 'serving', 'standby', 'retiring', 'stopping'];
 const WORKER_STATES = ['spawning', 'up', 'backoff', 'stopping', 'ended'];
 // From a script that is ready at once to a canary of an hour.
@@ -98,6 +100,15 @@ export class Metrics {
     'zero_worker_stalls_total',
     'Workers that hung: connections waited for them and they accepted none.',
   );
+  readonly #unhealthy = this.#counter(
+    'zero_worker_liveness_failures_total',
+    'Workers that failed their liveness check, each counted when it begins to fail.',
+  );
+  readonly #replacements = this.#counter(
+    'zero_worker_replacements_total',
+    'Workers that were replaced or could not be, by cause and outcome.',
+    ['cause', 'outcome'],
+  );
   readonly #reliefs = this.#counter(
     'zero_lane_reliefs_total',
     'Lanes whose connections one more worker was started for.',
@@ -148,6 +159,8 @@ export class Metrics {
   constructor(source: AdminSource) {
     this.#source = source;
     for (const outcome of OUTCOMES) this.#handovers.inc({ outcome }, 0);
+    for (const cause of CAUSES)
+      for (const outcome of REPLACEMENTS) this.#replacements.inc({ cause, outcome }, 0);
     for (const kind of EXITS) this.#crashes.inc({ kind }, 0);
     for (const stream of ['stdout', 'stderr', 'file']) this.#dropped.inc({ stream }, 0);
     for (const phase of PHASES) this.#phaseDuration.zero({ phase });
@@ -176,6 +189,15 @@ export class Metrics {
         return;
       case 'worker_stalled':
         this.#stalls.inc();
+        return;
+      case 'worker_unhealthy':
+        this.#unhealthy.inc();
+        return;
+      case 'worker_replaced':
+        this.#replacements.inc({ cause: fact.cause, outcome: 'replaced' });
+        return;
+      case 'worker_replacement_failed':
+        this.#replacements.inc({ cause: fact.cause, outcome: 'failed' });
         return;
       case 'lane_relieved':
         this.#reliefs.inc();

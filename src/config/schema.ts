@@ -5,6 +5,7 @@ import { handover } from './schema/handover.ts';
 import { hooks } from './schema/hooks.ts';
 import { key } from './schema/key.ts';
 import { listener } from './schema/listener.ts';
+import { liveness } from './schema/liveness.ts';
 import { options } from './schema/options.ts';
 import { output } from './schema/output.ts';
 import { readiness } from './schema/readiness.ts';
@@ -25,6 +26,10 @@ const service = z.strictObject({
   output: key(
     "Write the service's output to rotated files. Left out: to zero's stdout and stderr. See docs/guide/output.md.",
     z.exactOptional(output),
+  ),
+  liveness: key(
+    'What zero checks of each worker of the generation that serves. Left out: nothing. See docs/guide/workers.md.',
+    z.exactOptional(liveness),
   ),
   watch: key(
     'A deploy is a change of files: hand over when one is complete. Left out: nothing is watched. See docs/guide/watch.md.',
@@ -61,6 +66,7 @@ export type ListenerConfig = ServiceConfig['listeners'][number];
 export type RuntimeConfig = ServiceConfig['runtime'];
 export type ReadinessConfig = ServiceConfig['readiness'];
 export type HandoverConfig = ServiceConfig['handover'];
+export type LivenessConfig = NonNullable<ServiceConfig['liveness']>;
 export type VerifyConfig = NonNullable<HandoverConfig['verify']>;
 export type HttpGateConfig = NonNullable<ReadinessConfig['http']>;
 export type TcpGateConfig = NonNullable<ReadinessConfig['tcp']>;

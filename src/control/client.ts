@@ -21,6 +21,7 @@ export interface ControlClient {
   status(signal?: AbortSignal, request?: RequestOf<'status'>): Promise<AnswerOf<'status'>>;
   reload(request: RequestOf<'reload'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'reload'>>;
   rollback(request: RequestOf<'rollback'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'rollback'>>;
+  scale(request: RequestOf<'scale'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'scale'>>;
   history(signal?: AbortSignal): Promise<AnswerOf<'history'>>;
   promote(signal?: AbortSignal): Promise<void>;
   abort(signal?: AbortSignal): Promise<void>;
@@ -72,6 +73,7 @@ export function controlClient(options: ClientOptions): ControlClient {
     status: (signal, request = {}) => ask('status', request, signal),
     reload: (request, signal) => follow('reload', request, signal),
     rollback: (request, signal) => follow('rollback', request, signal),
+    scale: (request, signal) => follow('scale', request, signal),
     history: (signal) => ask('history', {}, signal),
     promote: async (signal) => void (await ask('promote', {}, signal)),
     abort: async (signal) => void (await ask('abort', {}, signal)),

@@ -1,4 +1,5 @@
 import type { Fact } from '../lifecycle/facts.ts';
+import type { ScaleResult } from '../lifecycle/scale.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
 import type { HistoryDocument, StatusDocument } from './protocol.ts';
 
@@ -25,6 +26,12 @@ export interface RollbackOptions {
   readonly timeoutMs: number | null;
 }
 
+export interface ScaleOptions {
+  /** How many workers the generation that serves is to have; at least 1. */
+  readonly workers: number;
+  readonly timeoutMs: number | null;
+}
+
 /** Whether it was done, or why not. */
 export type Answer = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
@@ -36,6 +43,8 @@ export interface Control {
   reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string };
   /** The same, to an earlier release. */
   rollback(options: RollbackOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string };
+  /** Changes the number of workers of the generation that serves. `onResult` is called once, at the earliest while this runs. */
+  scale(options: ScaleOptions, onResult: (result: ScaleResult) => void): { readonly ticket: string };
   /** What served, and what can be gone back to: plain data. */
   history(): HistoryDocument;
   promote(): Promise<Answer>;

@@ -61,6 +61,12 @@ const workerStatus = z.object({
   ),
   /** Of all processes of its session. Only where connections were asked for and it has processes. */
   usage: z.exactOptional(usage),
+  /** `joining`: it gets connections once it is ready; `leaving`: it is replaced or one too many, and retires. */
+  role: z.exactOptional(z.string()),
+  /** Why its liveness check fails. */
+  unhealthy: z.exactOptional(z.string()),
+  /** The worker that has its place when that one is ready. */
+  replaced_by: z.exactOptional(z.int()),
   /** Why the kernel refuses every signal to it. Left out where it does not. */
   problem: z.exactOptional(z.string()),
 });
@@ -193,6 +199,27 @@ const reloadLine = z.union([
   z.object({ verdict: verdictDocument }),
 ]);
 
+const scaleDocument = z.object({
+  version: z.int(),
+  /** `done`, `failed`, `aborted`, `timed_out`, `superseded`, `in_progress`. */
+  outcome: z.string(),
+  /** The generation that serves; null where none does. */
+  generation: orNull(z.int()),
+  from: z.int(),
+  to: z.int(),
+  /** How many workers the generation has now, without those that leave. */
+  workers: z.int(),
+  duration_ms: milliseconds,
+  failure: orNull(failure),
+});
+
+/** In this order: one `accepted`, any number of `fact`, and one `result`. */
+const scaleLine = z.union([
+  z.object({ accepted: z.object({ ticket: z.string() }) }),
+  z.object({ fact: factDocument }),
+  z.object({ result: scaleDocument }),
+]);
+
 /** In this order: one `accepted`, any number of `fact`, one `stopped`; the connection ends with the supervisor's process. */
 const stopLine = z.union([
   z.object({ accepted: z.object({ pid: z.int() }) }),
@@ -245,6 +272,7 @@ export const answers = {
   status: statusDocument,
   reload: reloadLine,
   rollback: reloadLine,
+  scale: scaleLine,
   history: historyDocument,
   promote: z.object({}),
   abort: z.object({}),
@@ -263,6 +291,7 @@ export type WorkerStatus = GenerationStatus['workers'][number];
 export type UsageDocument = NonNullable<StatusDocument['usage']>;
 export type HandoverStatus = NonNullable<StatusDocument['handover']>;
 export type VerdictDocument = DeepReadonly<z.output<typeof verdictDocument>>;
+export type ScaleDocument = DeepReadonly<z.output<typeof scaleDocument>>;
 export type FailureDocument = NonNullable<VerdictDocument['failure']>;
 export type ExitDocument = NonNullable<FailureDocument['exit']>;
 export type OutputDocument = DeepReadonly<z.output<typeof outputLine>>;

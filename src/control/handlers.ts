@@ -11,6 +11,7 @@ import { type Measurements, measuredStatus } from './measured-status.ts';
 import { type Output, outputFeed } from './output-feed.ts';
 import type { AnswerOf, RequestOf, RouteName } from './protocol.ts';
 import { RequestError } from './request-body.ts';
+import { scaleDocument } from './scale-document.ts';
 import type { Sights } from './sights.ts';
 import { verdictDocument } from './verdict-document.ts';
 
@@ -60,6 +61,15 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
       followHandover(control, response, wait, (told) =>
         control.rollback({ to, timeoutMs: timeout_ms }, told),
       );
+    },
+    scale: ({ workers, timeout_ms = null }, response) => {
+      const lines = new LineStream<AnswerOf<'scale'>>(response, () => unsubscribe());
+      const unsubscribe = control.onFact((fact) => lines.tell({ fact: factDocument(fact) }));
+      const { ticket } = control.scale({ workers, timeoutMs: timeout_ms }, (result) => {
+        lines.write({ result: scaleDocument(result) });
+        lines.end();
+      });
+      lines.begin({ accepted: { ticket } });
     },
     history: (_, response) => sendJson(response, control.history()),
     promote: async (_, response) => sendAnswer(response, await control.promote()),

@@ -46,6 +46,16 @@ const rollbackRequest = z.strictObject({
   wait: z.exactOptional(z.boolean()),
 });
 
+/** As many as a config may have. */
+export const MAX_WORKERS = 256;
+
+const scaleRequest = z.strictObject({
+  /** How many workers the generation that serves is to have. */
+  workers: z.int().check(z.minimum(1), z.maximum(MAX_WORKERS)),
+  /** When the caller stops waiting, from now. Left out or null: never. */
+  timeout_ms: z.exactOptional(z.nullable(z.number().check(z.positive()))),
+});
+
 /**
  * Every route. A GET takes its request from the query, a POST from its body. `lines`: the answer is a stream of JSON documents, one a line; otherwise it is one document,
  * but for `events`: server-sent events.
@@ -54,6 +64,7 @@ export const routes = {
   status: { method: 'GET', path: '/v1/status', request: statusRequest, lines: false },
   reload: { method: 'POST', path: '/v1/reload', request: reloadRequest, lines: true },
   rollback: { method: 'POST', path: '/v1/rollback', request: rollbackRequest, lines: true },
+  scale: { method: 'POST', path: '/v1/workers', request: scaleRequest, lines: true },
   history: { method: 'GET', path: '/v1/history', request: nothing, lines: false },
   promote: { method: 'POST', path: '/v1/promote', request: nothing, lines: false },
   abort: { method: 'POST', path: '/v1/abort', request: nothing, lines: false },

@@ -19,10 +19,13 @@ export function startCandidate(context: Context, handover: Handover, settings: S
     settings,
     since: state.now,
     workers: [],
+    // None yet: it must not keep a lane from its own workers.
+    firstLane: -1,
     stage: { name: 'starting', deadline: state.now + settings.readinessTimeout },
     remains: [],
     usage: null,
     relisten: null,
+    replacePause: null,
   };
   state.generations.push(candidate);
   addWorkers(state, candidate, incumbent);
@@ -55,4 +58,5 @@ function addWorkers(state: State, candidate: Generation, incumbent: Generation |
     const lane = settings.handover.steered ? takeLane(state) : (shared[index % shared.length] ?? 0);
     workers.push(newWorker(index, lane, false));
   }
+  candidate.firstLane = workers[0]?.lane ?? 0;
 }

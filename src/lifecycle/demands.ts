@@ -25,6 +25,10 @@ export interface Demands {
   readonly drain: readonly WorkerKey[];
   /** Workers that are watched for being hung. */
   readonly stalls: readonly WorkerKey[];
+  /** Workers whose memory is read. */
+  readonly memory: readonly WorkerKey[];
+  /** Workers whose liveness is checked. */
+  readonly liveness: readonly WorkerKey[];
   /** The generation that `verify` watches. */
   readonly verify: number | null;
   /** Lanes that are made ready, so that the next handover need not wait for it. */
@@ -45,7 +49,16 @@ interface FailedDemand {
   readonly failure: Failure;
 }
 
-const NAMES: readonly (keyof Demands)[] = ['steering', 'attend', 'drain', 'stalls', 'verify', 'prepare'];
+const NAMES: readonly (keyof Demands)[] = [
+  'steering',
+  'attend',
+  'drain',
+  'stalls',
+  'memory',
+  'liveness',
+  'verify',
+  'prepare',
+];
 
 /** Asks the shell for what has changed of what it must keep doing, and for what failed and is due again. */
 export function demand(context: Context): void {
@@ -73,6 +86,10 @@ function effectOf(name: Exclude<keyof Demands, 'steering'>, demands: Demands): E
       return { type: 'drain', workers: demands.drain };
     case 'stalls':
       return { type: 'watch_stalls', workers: demands.stalls };
+    case 'memory':
+      return { type: 'watch_memory', workers: demands.memory };
+    case 'liveness':
+      return { type: 'check_liveness', workers: demands.liveness };
     case 'verify':
       return { type: 'verify', generation: demands.verify };
     case 'prepare':
@@ -118,6 +135,10 @@ export function demandOf(type: Effect['type']): keyof Demands | null {
       return 'steering';
     case 'watch_stalls':
       return 'stalls';
+    case 'watch_memory':
+      return 'memory';
+    case 'check_liveness':
+      return 'liveness';
     case 'prepare_lanes':
       return 'prepare';
     case 'attend':
@@ -162,6 +183,15 @@ function demandsOf(state: State): Demands {
       (generation, worker) =>
         worker.life.name === 'up' && !worker.life.hung && isWatched(state, generation, worker),
     ),
+    memory: keysWhere(
+      state,
+      (generation, worker) =>
+        generation.settings.restart.maxMemory !== null && isChecked(state, generation, worker),
+    ),
+    liveness: keysWhere(
+      state,
+      (generation, worker) => generation.settings.liveness !== null && isChecked(state, generation, worker),
+    ),
     verify: verified(state),
     prepare: lanesAhead(state),
   };
@@ -200,7 +230,9 @@ function lanesOf(generation: Generation): number[] {
   const coming = own.filter(({ life }) => life.name !== 'ended');
   const up = own.filter(({ life }) => life.name === 'up' && !life.hung);
   const ready = up.filter(({ life }) => life.name === 'up' && life.readyAt !== null);
-  const best = [ready, up, coming].find((some) => some.length > 0) ?? own;
+  const replaces = generation.settings.liveness?.action === 'replace';
+  const healthy = ready.filter(({ life }) => life.name === 'up' && !(replaces && life.unhealthy !== null));
+  const best = [healthy, ready, up, coming].find((some) => some.length > 0) ?? own;
   return [...new Set(best.map(({ lane }) => lane))];
 }
 
@@ -250,13 +282,24 @@ function isRead(state: State, generation: Generation, worker: Worker): boolean {
 }
 
 /** Whoever may still be gone back from, or to, and those that are there for what waits already. At rest nobody. */
-function isWatched(state: State, { id, stage, settings }: Generation, { relief }: Worker): boolean {
+function isWatched(
+  state: State,
+  { id, stage, settings }: Generation,
+  { relief, membership }: Worker,
+): boolean {
   if (relief) return true;
-  if (!settings.handover.steered) return false;
+  if (!settings.handover.steered || membership === 'joining') return false;
+  if (membership === 'leaving') return true;
   if (stage.name === 'ready' || stage.name === 'standby' || stage.name === 'retiring') return true;
   if (stage.name !== 'serving') return false;
   const soaks = state.handover?.step.name === 'soak' && state.handover.step.candidate === id;
   return soaks || settings.restart.onStall || generationBehind(state, id) !== undefined;
+}
+
+/** A worker of the generation that serves, from the time when it is ready. */
+function isChecked({ stop }: State, { stage }: Generation, { life, membership, relief }: Worker): boolean {
+  if (stop || stage.name !== 'serving' || relief || membership !== 'member') return false;
+  return life.name === 'up' && life.readyAt !== null && !life.killed;
 }
 
 function verified({ handover, generations }: State): number | null {

@@ -1,6 +1,7 @@
 import type { Rollback, WorkerKey } from './events.ts';
 import type { ExitStatus, Fact } from './facts.ts';
 import type { RunHook } from './hook.ts';
+import type { ScaleResult } from './scale.ts';
 import type { Steering } from './steering.ts';
 import type { Verdict } from './verdicts.ts';
 
@@ -18,8 +19,16 @@ export type Effect =
   | { readonly type: 'adopt'; readonly handover: number; readonly generation: number }
   /** What `resolve` prepared is not wanted any more. */
   | { readonly type: 'discard'; readonly handover: number }
-  /** Start the process on its lane, and its gates; answered by `spawned` or `spawn_failed`. */
-  | ({ readonly type: 'spawn'; readonly lane: number; readonly relief: boolean } & WorkerKey)
+  /**
+   * Start the process on its lane, and its gates; answered by `spawned` or `spawn_failed`. `joins`: it is added to the
+   * generation that serves, so another executable than that of the generation is a failure.
+   */
+  | ({
+      readonly type: 'spawn';
+      readonly lane: number;
+      readonly relief: boolean;
+      readonly joins: boolean;
+    } & WorkerKey)
   /**
    * A process that listened with a backlog of its own is there, or was: the listeners take their configured one again.
    */
@@ -49,6 +58,10 @@ export type Effect =
   | { readonly type: 'drain'; readonly workers: readonly WorkerKey[] }
   /** From now on exactly these workers are watched for hanging; one that does is `stalled`. */
   | { readonly type: 'watch_stalls'; readonly workers: readonly WorkerKey[] }
+  /** From now on the memory of exactly these workers is read; one that stays above its limit is `memory_exceeded`. */
+  | { readonly type: 'watch_memory'; readonly workers: readonly WorkerKey[] }
+  /** From now on exactly these workers, all of one generation, are checked; each round is a `liveness`. */
+  | { readonly type: 'check_liveness'; readonly workers: readonly WorkerKey[] }
   /** From now on this generation is verified; each check is a `verify_checked`, a failure a `verify_failed`. */
   | { readonly type: 'verify'; readonly generation: number | null }
   /**
@@ -64,13 +77,15 @@ export type Effect =
   | { readonly type: 'write'; readonly file: StoredFile }
   | { readonly type: 'report'; readonly fact: Fact }
   | { readonly type: 'verdict'; readonly tickets: readonly string[]; readonly verdict: Verdict }
+  /** The answer to `scale`. */
+  | { readonly type: 'scaled'; readonly ticket: string; readonly result: ScaleResult }
   /** The answer to `promote` or `abort`: null, or why nothing was done. */
   | { readonly type: 'answer'; readonly ticket: string; readonly refusal: string | null }
   /** The supervisor exits as this process did: with its code, or 128 + the signal's number. */
   | { readonly type: 'exit'; readonly exit: ExitStatus };
 
 type OwnAnswer = 'resolve' | 'spawn' | 'run_hook';
-type NeverFails = 'report' | 'verdict' | 'answer' | 'exit';
+type NeverFails = 'report' | 'verdict' | 'scaled' | 'answer' | 'exit';
 
 /** An effect that is answered by `done` or `failed`. */
 export type AnsweredEffect = Exclude<Effect, { readonly type: OwnAnswer | NeverFails }>;

@@ -15,6 +15,7 @@ export type Event = { readonly at: number } & (
   /** Operator: go on with the preview, the canary or the soak, or end it by going back. */
   | { readonly type: 'promote'; readonly by: string; readonly ticket: string | null }
   | { readonly type: 'abort'; readonly by: string; readonly ticket: string | null }
+  | Scale
   | { readonly type: 'stop'; readonly by: string; readonly now: boolean }
   /** The config was read, the release found, the listeners bound. */
   | { readonly type: 'resolved'; readonly handover: number; readonly settings: Settings }
@@ -46,6 +47,9 @@ export type Event = { readonly at: number } & (
   | ({ readonly type: 'drain_report'; readonly queued: number; readonly busy: number } & WorkerKey)
   /** Connections wait in its lane, and it has accepted none for `stall`. */
   | ({ readonly type: 'stalled' } & WorkerKey)
+  /** The memory of its processes has stayed above `max_memory`. Comes again as long as that is so. Bytes. */
+  | ({ readonly type: 'memory_exceeded'; readonly bytes: number } & WorkerKey)
+  | Liveness
   /** A connection waits in a lane that nobody accepts from. */
   | { readonly type: 'lane_queued'; readonly lane: number }
   /** Nothing waited in it when the watch of its queue began. */
@@ -78,6 +82,34 @@ export interface Reload {
   readonly timeout: number | null;
   /** Hand over to an earlier release; null for what the config says. */
   readonly rollback: Rollback | null;
+}
+
+/** Another number of workers is wanted for the generation that serves. */
+export interface Scale {
+  readonly type: 'scale';
+  readonly by: string;
+  readonly ticket: string;
+  /** At least 1. */
+  readonly workers: number;
+  /** Milliseconds from now; null: the caller waits for ever. */
+  readonly timeout: number | null;
+}
+
+/**
+ * A round of liveness checks. A worker that is in neither list has missed its last check and has not failed. Comes
+ * again as long as a worker fails.
+ */
+export interface Liveness {
+  readonly type: 'liveness';
+  readonly generation: number;
+  /** As many misses in a row as the config has. */
+  readonly failing: readonly {
+    readonly worker: number;
+    readonly incarnation: number;
+    readonly reason: string;
+  }[];
+  /** They passed their last check. */
+  readonly passing: readonly { readonly worker: number; readonly incarnation: number }[];
 }
 
 /** Which earlier release: that of a generation, or, with null, the one that served before the one that serves. */

@@ -42,7 +42,13 @@ export interface Failure {
 }
 
 /** The hooks that a config can have. */
-export type HookName = 'before_reload' | 'after_promote' | 'after_rollback';
+export type HookName = 'before_reload' | 'after_promote' | 'after_rollback' | 'on_replace';
+
+/** Why a worker is replaced. */
+export type ReplacementCause = 'memory' | 'liveness';
+
+/** How a request for another number of workers ended. */
+export type ScaleOutcome = 'done' | 'failed' | 'aborted' | 'timed_out' | 'superseded' | 'in_progress';
 
 /** How a handover ended. */
 export type HandoverOutcome = 'promoted' | 'rolled_back' | 'failed' | 'aborted' | 'timed_out' | 'superseded';
@@ -250,6 +256,59 @@ export type Fact =
     }
   | { readonly event: 'handover_mode'; readonly mode: 'steered' | 'shared'; readonly reason: string }
   | { readonly event: 'worker_stalled'; readonly generation: number; readonly worker: number }
+  /** Its liveness check fails. `all`: that of no other worker is known to pass, so zero only reports. */
+  | {
+      readonly event: 'worker_unhealthy';
+      readonly generation: number;
+      readonly worker: number;
+      readonly reason: string;
+      readonly all: boolean;
+    }
+  | { readonly event: 'worker_healthy'; readonly generation: number; readonly worker: number }
+  /** A new worker is started in its place; until that one is ready, it keeps its connections. */
+  | {
+      readonly event: 'worker_replacing';
+      readonly generation: number;
+      readonly worker: number;
+      readonly replacement: number;
+      readonly cause: ReplacementCause;
+      readonly reason: string;
+    }
+  /** The new worker is ready and has its place; the old one retires. */
+  | {
+      readonly event: 'worker_replaced';
+      readonly generation: number;
+      readonly worker: number;
+      readonly replacement: number;
+      readonly cause: ReplacementCause;
+      readonly after: number;
+    }
+  /** The new worker failed: the old one stays. */
+  | {
+      readonly event: 'worker_replacement_failed';
+      readonly generation: number;
+      readonly worker: number;
+      readonly cause: ReplacementCause;
+      /** Milliseconds until zero may attempt it again. */
+      readonly retryIn: number;
+      readonly failure: Failure;
+    }
+  | {
+      readonly event: 'scale_started';
+      readonly generation: number;
+      readonly by: string;
+      readonly from: number;
+      readonly to: number;
+    }
+  | {
+      readonly event: 'scale_finished';
+      readonly generation: number | null;
+      readonly from: number;
+      readonly to: number;
+      readonly outcome: ScaleOutcome;
+      readonly duration: number;
+      readonly failure: Failure | null;
+    }
   | {
       readonly event: 'lane_relieved';
       readonly generation: number;

@@ -7,6 +7,7 @@ import type { Failure } from './facts.ts';
 import { endHung, generationBehind, isUp, returnTo, stopGeneration } from './generation.ts';
 import { endHandover } from './handover.ts';
 import { hookAfter } from './hooks.ts';
+import { joinFailed } from './join.ts';
 import { onKillLeftoversFailed } from './remains.ts';
 import { retryAfter } from './retry.ts';
 import { candidateOf, generationOf, handoverOf, workerOf } from './state.ts';
@@ -41,14 +42,16 @@ export function generationFailed(context: Context, id: number, failure: Failure)
   hookAfter(context, before, ending);
 }
 
-/** A rescue worker is none of those by which its generation is judged. */
+/** Rescue workers, and workers that join or leave on their own, are none of those by which their generation is judged. */
 function workerFailed(
   context: Context,
   { generation, worker }: { readonly generation: number; readonly worker: number },
   failure: Failure | undefined,
 ): void {
-  const relief = generationOf(context.state, generation)?.workers[worker]?.relief;
-  if (failure && !relief) generationFailed(context, generation, failure);
+  const found = generationOf(context.state, generation)?.workers[worker];
+  if (!failure || joinFailed(context, found, failure) || found?.relief || found?.membership === 'leaving')
+    return;
+  generationFailed(context, generation, failure);
 }
 
 export function onWorkerExited(context: Context, event: Of<'exited'>): void {
@@ -71,7 +74,8 @@ export function onWorkerSpawnFailed(context: Context, event: Of<'spawn_failed'>)
 export function onGateFailed(context: Context, event: Of<'gate_failed'>): void {
   const { generation, worker, gate, reason } = event;
   const failure: Failure = { step: `readiness.${gate}`, reason, generation, worker };
-  if (handoverOf(context.state, generation)) workerFailed(context, event, failure);
+  const joins = workerOf(context.state, event)?.worker.membership === 'joining';
+  if (joins || handoverOf(context.state, generation)) workerFailed(context, event, failure);
   else report(context, { event: 'warning', about: failure.step, message: `worker ${worker}: ${reason}` });
 }
 
@@ -84,7 +88,7 @@ export function onStalled(context: Context, event: Of<'stalled'>): void {
   life.hung = true;
   const place = { generation: generation.id, worker: worker.index };
   report(context, { event: 'worker_stalled', ...place });
-  if (!worker.relief) {
+  if (!worker.relief && worker.membership === 'member') {
     const { stall } = generation.settings.handover;
     const reason = `worker ${worker.index} is hung: connections wait for it and it has accepted none for ${stall} ms`;
     generationFailed(context, generation.id, { step: 'stall', reason, ...place });

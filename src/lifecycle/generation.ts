@@ -35,12 +35,16 @@ export interface Generation {
   settings: Settings;
   since: number;
   workers: Worker[];
+  /** The lane of its first worker. All of its workers have this lane's socket of a Unix listener. */
+  firstLane: number;
   stage: Stage;
   remains: Remains[];
   /** Resources used by its workers so far, of the last one that exited. */
   usage: Usage | null;
   /** Its listeners could not be given their configured backlog again. */
   relisten: Retry | null;
+  /** No worker of it is replaced before this time. */
+  replacePause: Retry | null;
 }
 
 export type Stage =
@@ -68,9 +72,18 @@ export type Stage =
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** The workers that the config asks for, without rescue workers. */
+/** The workers that the generation consists of: without rescue workers, and those that join or leave on their own. */
 export function ownWorkers(generation: Generation | undefined): Worker[] {
-  return generation?.workers.filter(({ relief }) => !relief) ?? [];
+  return generation?.workers.filter(isOwn) ?? [];
+}
+
+function isOwn({ relief, membership }: Worker): boolean {
+  return !relief && membership === 'member';
+}
+
+/** It serves, or stands by to serve again. */
+export function isServingNow({ stage }: Generation): boolean {
+  return stage.name === 'serving' || stage.name === 'standby';
 }
 
 /** Every worker has passed every gate and is up. */
@@ -120,7 +133,7 @@ export function generationBehind(state: State, id: number): Generation | undefin
  */
 export function retire(context: Context, generation: Generation, successor: number, replaced: boolean): void {
   const { state } = context;
-  const served = generation.stage.name === 'serving' || generation.stage.name === 'standby';
+  const served = isServingNow(generation);
   generation.stage = { name: 'retiring', since: state.now, successor, replaced, served, signalled: false };
   if (served) report(context, { event: 'generation_retiring', generation: generation.id });
   for (const worker of generation.workers) {
@@ -157,8 +170,7 @@ export function returnTo(context: Context, incumbent: Generation, candidate: Gen
 export function stopGeneration(context: Context, generation: Generation): void {
   if (generation.stage.name === 'stopping') return;
   const { name } = generation.stage;
-  const retired =
-    name === 'serving' || name === 'standby' || (name === 'retiring' && generation.stage.served);
+  const retired = isServingNow(generation) || (name === 'retiring' && generation.stage.served);
   const since = generation.stage.name === 'retiring' ? generation.stage.since : context.state.now;
   generation.stage = { name: 'stopping', since, retired };
   if (retired && name !== 'retiring')
@@ -230,7 +242,7 @@ function latest({ drains, hung }: Extract<WorkerLife, { name: 'up' }>, times: Le
 
 function askToStop(context: Context, generation: Generation, worker: Worker): void {
   const { stage } = generation;
-  if (stage.name === 'retiring' && !worker.relief) stage.signalled = true;
+  if (stage.name === 'retiring' && isOwn(worker)) stage.signalled = true;
   stopWorker(context, generation, worker);
   stopWhenAllLeft(generation);
 }
@@ -246,6 +258,8 @@ function stopWhenAllLeft(generation: Generation): void {
 /** A worker of the generation is hung. One that is there for nothing else, or whose config says so, is killed. */
 export function endHung(context: Context, generation: Generation, worker: Worker): void {
   if (worker.relief) killHung(context, generation, worker);
+  // What it has accepted is not answered by a worker in its place.
+  else if (worker.membership === 'leaving') return;
   else if (generation.stage.name !== 'serving') return;
   else if (generation.settings.restart.onStall) killHung(context, generation, worker);
   else if (worker.life.name === 'up') worker.life.hung = false;

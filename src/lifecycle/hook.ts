@@ -1,4 +1,4 @@
-import type { HookName, Outcome } from './facts.ts';
+import type { HookName, Outcome, ReplacementCause } from './facts.ts';
 
 /** `of`: whose config has the command, a generation's or, before there is one, what was prepared for the handover. */
 export interface RunHook {
@@ -13,5 +13,12 @@ export interface RunHook {
   readonly path: string;
   /** Who serves meanwhile. */
   readonly incumbent: number | null;
-  readonly outcome: Outcome | null;
+  readonly outcome: Outcome | 'replaced' | null;
+  /** Of `on_replace`: the worker that was to be replaced, the place of the new one, and why. */
+  readonly replacement?: {
+    readonly worker: number;
+    readonly replacement: number;
+    readonly cause: ReplacementCause;
+    readonly reason: string;
+  };
 }

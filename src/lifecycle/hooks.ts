@@ -1,7 +1,7 @@
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';
 import { describeExit } from './exit-text.ts';
-import type { Failure, HookName, Outcome } from './facts.ts';
+import type { Failure, Outcome } from './facts.ts';
 import type { Generation } from './generation.ts';
 import type { Handover } from './handover.ts';
 import type { RunHook } from './hook.ts';
@@ -43,7 +43,7 @@ export function hookBefore(context: Context, handover: Handover, settings: Setti
 
 /** What a hook afterwards is told. */
 export interface Ending {
-  readonly name: Exclude<HookName, 'before_reload'>;
+  readonly name: 'after_promote' | 'after_rollback';
   readonly handover: number | null;
   readonly generation: Generation;
   readonly outcome: Outcome;
@@ -70,6 +70,26 @@ export function hookAfter(
     path: generation.settings.path,
     incumbent: serving.id,
     outcome,
+  });
+}
+
+/** The hook after a worker was replaced, or could not be, of the generation that has it. */
+export function hookOnReplace(
+  { state }: Context,
+  { id, settings }: Generation,
+  { outcome, ...replacement }: NonNullable<RunHook['replacement']> & { readonly outcome: RunHook['outcome'] },
+): void {
+  const timeout = settings.hooks.onReplace;
+  if (timeout === null || state.stop) return;
+  add(state, timeout, {
+    name: 'on_replace',
+    of: { generation: id },
+    handover: null,
+    generation: id,
+    path: settings.path,
+    incumbent: state.incumbent,
+    outcome,
+    replacement,
   });
 }
 

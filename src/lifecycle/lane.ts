@@ -59,11 +59,21 @@ export function takeLane(state: State): number {
  * however late it completes.
  */
 export function nextLanes(state: State, count: number): number[] {
-  const held = new Set(state.generations.flatMap(({ workers }) => workers.map(({ lane }) => lane)));
+  const held = new Set(
+    state.generations.flatMap(({ workers, firstLane }) => [
+      firstLane,
+      ...workers.filter(holdsLane).map(({ lane }) => lane),
+    ]),
+  );
   const isFree = (lane: number) => isQuiet(state, lane) || isOrphaned(state, lane);
   const free = [...state.lanes.keys()].filter((lane) => !held.has(lane) && isFree(lane));
   const more = Array.from({ length: count }, (_, index) => state.lanes.length + index);
   return [...free, ...more].slice(0, count);
+}
+
+/** A worker that has left its generation for good needs neither its lane nor its place any more. */
+export function holdsLane({ life, relief, membership }: Worker): boolean {
+  return life.name !== 'ended' || (!relief && membership === 'member');
 }
 
 /** Nothing serves: the connections that still arrive wait for the next worker of the lane. */

@@ -18,6 +18,8 @@ export interface Settings {
   /** From the shutdown signal to SIGKILL; 0 = never. */
   readonly shutdownTimeout: number;
   readonly restart: RestartSettings;
+  /** null: no liveness check. */
+  readonly liveness: LivenessSettings | null;
   readonly handover: HandoverSettings;
   readonly hooks: HookSettings;
 }
@@ -27,6 +29,12 @@ export interface HookSettings {
   readonly beforeReload: number | null;
   readonly afterPromote: number | null;
   readonly afterRollback: number | null;
+  readonly onReplace: number | null;
+}
+
+export interface LivenessSettings {
+  /** What follows when one of several workers fails its check: it is replaced, or reported only. */
+  readonly action: 'replace' | 'report';
 }
 
 export interface RestartSettings {
@@ -38,6 +46,8 @@ export interface RestartSettings {
   readonly resetAfter: number;
   /** A worker that hangs is killed and started again. */
   readonly onStall: boolean;
+  /** A worker whose memory stays above this is replaced; null: there is no limit. Bytes. */
+  readonly maxMemory: number | null;
 }
 
 export interface HandoverSettings {

@@ -3,8 +3,10 @@ import type { ExitStatus } from './facts.ts';
 import type { Generation } from './generation.ts';
 import type { Handover } from './handover.ts';
 import type { Hook } from './hooks.ts';
+import type { Join } from './join.ts';
 import type { Lane } from './lane.ts';
 import type { Request } from './requests.ts';
+import type { OwedScale } from './scale.ts';
 import type { Storage } from './storage.ts';
 import type { OwedVerdict } from './verdicts.ts';
 import type { Worker } from './worker.ts';
@@ -30,6 +32,10 @@ export interface State {
   pending: Request | null;
   /** Verdicts that are known and not final yet. */
   owed: OwedVerdict[];
+  /** Workers that join the generation that serves. */
+  join: Join | null;
+  /** Requests for fewer workers, whose workers are still leaving. */
+  scales: OwedScale[];
   /** They run one after the other; the first one does so now. */
   hooks: Hook[];
   stop: Stop | null;
@@ -68,11 +74,22 @@ export function initialState(now: number, firstGeneration: number = 1): State {
     handover: null,
     pending: null,
     owed: [],
+    join: null,
+    scales: [],
     hooks: [],
     stop: null,
     lanes: [],
     handshakeTime: 0,
-    demands: { steering: null, attend: [], drain: [], stalls: [], verify: null, prepare: [] },
+    demands: {
+      steering: null,
+      attend: [],
+      drain: [],
+      stalls: [],
+      verify: null,
+      prepare: [],
+      memory: [],
+      liveness: [],
+    },
     change: { number: 0, status: 'installed' },
     retries: {},
     storage: { state: null, history: null },
@@ -113,10 +130,11 @@ export function workerOf(
 }
 
 /**
- * Neither a worker that leaves is started again, nor a candidate's while an incumbent serves: that candidate has
- * failed.
+ * Neither a worker that joins or leaves is started again, nor a candidate's while an incumbent serves: that candidate
+ * has failed.
  */
-export function mayRestart(state: State, { id, stage }: Generation, { leave }: Worker): boolean {
+export function mayRestart(state: State, { id, stage }: Generation, { leave, membership }: Worker): boolean {
   const expendable = (handoverOf(state, id)?.incumbent ?? null) !== null && stage.name !== 'serving';
-  return stage.name !== 'stopping' && stage.name !== 'retiring' && leave === null && !expendable;
+  const proceeds = stage.name !== 'stopping' && stage.name !== 'retiring' && !expendable;
+  return proceeds && leave === null && membership === 'member';
 }

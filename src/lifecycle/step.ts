@@ -28,11 +28,14 @@ import {
   tickHandover,
   tickReadiness,
 } from './handover.ts';
+import { onLiveness, onMemoryExceeded } from './health.ts';
 import { hooksDeadline, onHookFinished, startHook, tickHooks } from './hooks.ts';
+import { advanceJoin, joinDeadline, onScale, tickJoin } from './join.ts';
 import { noteQueue, quietAt } from './lane.ts';
 import { onLaneQueued } from './relief.ts';
 import { onLeftoversGone, onLeftoversKilled, tickRemains } from './remains.ts';
 import { nextRequest, onReload, requestsDeadline, tickRequests } from './requests.ts';
+import { scalesDeadline, tickScales } from './scale.ts';
 import { generationOf, type State } from './state.ts';
 import { exitWhenEnded, exitWhenStopped, onStop } from './stop.ts';
 import { onWriteFailed, onWritten, storageDeadline, tickStorage } from './storage.ts';
@@ -51,6 +54,7 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
     endHandover(context, 'aborted', { step: 'abort', reason: `aborted by ${by}` });
     answer(context, ticket, handover ? null : 'no handover is in progress');
   },
+  scale: onScale,
   stop: onStop,
   resolved: onResolved,
   resolve_failed: onResolveFailed,
@@ -64,6 +68,8 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
   drains: onDrains,
   drain_report: onDrainReport,
   stalled: onStalled,
+  memory_exceeded: onMemoryExceeded,
+  liveness: onLiveness,
   lane_queued: onLaneQueued,
   lane_empty: ({ state }, { lane }) => noteQueue(state, lane, 0),
   verify_checked: onVerifyChecked,
@@ -139,6 +145,8 @@ export function nextDeadline(state: State): number {
     hooksDeadline(state),
     storageDeadline(state),
     demandsDeadline(state),
+    joinDeadline(state),
+    scalesDeadline(state),
     ...state.generations.map((generation) => generationDeadline(state, generation)),
     ...demands.attend.map((lane) => quietAt(state, lane)),
   );
@@ -154,6 +162,8 @@ function passDeadlines(context: Context): void {
     tickReadiness(context, generation);
     tickLeaving(context, generation);
   }
+  tickJoin(context);
+  tickScales(context);
   tickRelisten(context);
   tickStorage(context);
 }
@@ -164,6 +174,7 @@ function passDeadlines(context: Context): void {
  */
 function advance(context: Context): void {
   const { state } = context;
+  advanceJoin(context);
   for (const generation of state.generations) advanceReady(context, generation);
   promoteInPlaceOfDead(context);
   completePromotion(context);

@@ -29,6 +29,13 @@ import { restartOrEnd } from './restart.ts';
 import { type Retry, retryAfter } from './retry.ts';
 import { workerOf } from './state.ts';
 
+/**
+ * - `member`: one of the workers that its generation consists of; a crashed one is started again.
+ * - `joining`: was added to the generation that serves. It gets no connection, and is not started again (join.ts).
+ * - `leaving`: is replaced, or one too many. It retires on its own, while its generation keeps serving.
+ */
+export type Membership = 'member' | 'joining' | 'leaving';
+
 export interface Worker {
   index: number;
   /** The lane it accepts from. */
@@ -37,6 +44,7 @@ export interface Worker {
    * A rescue worker: serves what is queued in a lane that another generation's worker left behind, and nothing else.
    */
   relief: boolean;
+  membership: Membership;
   /** Counts the starts of this worker; names one process among those that had this place. */
   incarnation: number;
   /** Restarts in a row without having been up for `resetAfter`. */
@@ -63,6 +71,8 @@ export type WorkerLife =
       waiting: string[];
       readyAt: number | null;
       hung: boolean;
+      /** Why its liveness check fails; null where it passes, or there is none. */
+      unhealthy: string | null;
       /** SIGKILL was sent, because it is hung. */
       killed: boolean;
       /** The worker drains its own connections once it is asked to stop, so zero does not wait for them first. */
@@ -97,7 +107,8 @@ export function spawnWorker(context: Context, generation: Generation, worker: Wo
   worker.incarnation += 1;
   worker.life = { name: 'spawning' };
   const { lane, relief } = worker;
-  emit(context, { type: 'spawn', ...keyOf(generation, worker), lane, relief });
+  const joins = worker.membership === 'joining';
+  emit(context, { type: 'spawn', ...keyOf(generation, worker), lane, relief, joins });
 }
 
 export function keyOf(generation: Generation, worker: Worker): WorkerKey {
@@ -106,7 +117,17 @@ export function keyOf(generation: Generation, worker: Worker): WorkerKey {
 
 export function newWorker(index: number, lane: number, relief: boolean): Worker {
   const life = { name: 'ended', exit: null } as const;
-  return { index, lane, relief, incarnation: 0, attempts: 0, life, leave: null, lastExit: null };
+  return {
+    index,
+    lane,
+    relief,
+    membership: 'member',
+    incarnation: 0,
+    attempts: 0,
+    life,
+    leave: null,
+    lastExit: null,
+  };
 }
 
 export function onSpawned(context: Context, event: Of<'spawned'>): void {
@@ -121,6 +142,7 @@ export function onSpawned(context: Context, event: Of<'spawned'>): void {
     waiting: [...generation.settings.gates, 'uptime'],
     readyAt: null,
     hung: false,
+    unhealthy: null,
     killed: false,
     drains: false,
   };

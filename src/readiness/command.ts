@@ -14,6 +14,8 @@ export interface CommandRequest {
   readonly run: readonly string[];
   /** Milliseconds; whoever runs it kills it then. */
   readonly timeout: number;
+  /** Added to the environment. */
+  readonly variables?: Readonly<Record<string, string>>;
   /** Aborted when nobody waits any more: the command is killed. */
   readonly stop: AbortSignal;
 }
@@ -36,11 +38,11 @@ export function startCommandGate(
 
 /** One run: null where it exits with 0, else what it did. */
 export async function runOnce(
-  { run, timeout }: CommandGateConfig,
+  { run, timeout, variables = {} }: CommandGateConfig & Pick<CommandRequest, 'variables'>,
   runCommand: RunCommand,
   stop: AbortSignal,
 ): Promise<string | null> {
-  const reason = reasonOf(await runCommand({ run, timeout, stop }), timeout);
+  const reason = reasonOf(await runCommand({ run, timeout, variables, stop }), timeout);
   return reason === null ? null : `command ${run[0] ?? ''}: ${reason}`;
 }
 

@@ -1,6 +1,14 @@
-import type { Answer, Control, ReloadOptions, RollbackOptions, Signalled } from '../control/control.ts';
+import type {
+  Answer,
+  Control,
+  ReloadOptions,
+  RollbackOptions,
+  ScaleOptions,
+  Signalled,
+} from '../control/control.ts';
 import type { HistoryDocument, StatusDocument } from '../control/documents.ts';
 import type { Fact } from '../lifecycle/facts.ts';
+import type { ScaleResult } from '../lifecycle/scale.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
 import type { Happening } from './engine.ts';
 
@@ -11,6 +19,7 @@ export class ControlDesk implements Control {
   readonly #signal: Control['signal'];
   readonly #history: () => HistoryDocument;
   readonly #verdicts = new Map<string, (verdict: Verdict) => void>();
+  readonly #scales = new Map<string, (result: ScaleResult) => void>();
   readonly #answers = new Map<string, (answer: Answer) => void>();
   readonly #listeners = new Set<(fact: Fact) => void>();
   #next = 1;
@@ -48,6 +57,16 @@ export class ControlDesk implements Control {
     return { ticket };
   }
 
+  scale(
+    { workers, timeoutMs: timeout }: ScaleOptions,
+    onResult: (result: ScaleResult) => void,
+  ): { readonly ticket: string } {
+    const ticket = `${this.#next++}`;
+    this.#scales.set(ticket, onResult);
+    this.#post({ type: 'scale', by: 'zero scale', ticket, workers, timeout });
+    return { ticket };
+  }
+
   history(): HistoryDocument {
     return this.#history();
   }
@@ -79,6 +98,12 @@ export class ControlDesk implements Control {
       this.#verdicts.get(ticket)?.(verdict);
       this.#verdicts.delete(ticket);
     }
+  }
+
+  /** The effect `scaled`. */
+  scaled(ticket: string, result: ScaleResult): void {
+    this.#scales.get(ticket)?.(result);
+    this.#scales.delete(ticket);
   }
 
   /** The effect `answer`. */

@@ -19,6 +19,8 @@ const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {
   attend: 'watch lanes',
   drain: 'read connections',
   watch_stalls: 'watch for hung workers',
+  watch_memory: 'watch the memory of workers',
+  check_liveness: 'check the liveness of workers',
   verify: 'verify',
   prepare_lanes: 'prepare lanes',
   kill_hook: 'kill hook',

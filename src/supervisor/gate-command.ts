@@ -6,14 +6,16 @@ import type { Prepared } from './prepare.ts';
 export function gateCommand(prepared: Prepared, system: CommandSystem): RunCommand {
   const { user, release } = prepared;
   const { directory, environment } = release;
-  return ({ run, timeout, stop }) =>
+  return ({ run, timeout, variables = {}, stop }) =>
     new Promise<CommandResult>((resolve) => {
       const after = (ms: number, callback: () => void) => {
         const timer = setTimeout(callback, ms);
         return () => clearTimeout(timer);
       };
       try {
-        const request = { run, directory, environment, user, timeout };
+        const added = Object.entries(variables).map(([name, value]) => [name, Buffer.from(value)] as const);
+        const own = new Map([...environment, ...added]);
+        const request = { run, directory, environment: own, user, timeout };
         const command = runCommand(request, system, { after }, ({ status, timedOut }) => {
           if (timedOut) resolve({ kind: 'timed_out' });
           else if (status.kind === 'unknown')

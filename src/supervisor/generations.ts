@@ -53,15 +53,18 @@ export class Generations {
     return this.#releases.ofGeneration(generation);
   }
 
-  /** Starts one process; its pid, or why there is none. */
-  spawn(key: WorkerKey, { lane, relief }: Pick<Post, 'lane' | 'relief'>): number | Failure {
+  /**
+   * Starts one process; its pid, or why there is none.
+   * @param joins it is added to workers that run: another executable than that of the generation is refused
+   */
+  spawn(key: WorkerKey, { lane, relief }: Pick<Post, 'lane' | 'relief'>, joins = false): number | Failure {
     const held = this.#held.get(key.generation);
     const prepared = this.prepared(key.generation);
     if (!held || !prepared) throw new Error(`generation ${key.generation} is not held`);
     if (!relief) held.firstLane ??= lane;
     const post = { lane, relief, first: relief ? undefined : (held.firstLane ?? lane) };
     const current = this.#executableFor(key, held, prepared);
-    const refusal = refuseOther(key, prepared, relief, current);
+    const refusal = joins ? refuseToDeploy(key, current) : refuseOther(key, prepared, relief, current);
     if (refusal !== null) return refusal;
     this.#reportDeviation(key, held, current);
     const { executable } = current;
@@ -163,6 +166,13 @@ function refuseOther(
   if (rollbackTo === null || incarnation > 1 || relief || current.answer !== 'changed, no copy') return null;
   const reason = `the release of generation ${rollbackTo} has changed since the rollback began: ${current.reason}`;
   return { step: 'spawn', reason, generation, worker };
+}
+
+/** A worker that joins workers that run must not deploy a release that nobody asked for. */
+function refuseToDeploy({ generation, worker }: WorkerKey, current: CurrentExecutable): Failure | null {
+  if (current.answer !== 'changed, no copy') return null;
+  const reason = `${current.reason}. zero deploys another release only by a handover: run "zero reload"`;
+  return { step: 'release', reason, generation, worker };
 }
 
 function deviationFrom(current: CurrentExecutable): Deviation | null {

@@ -8,7 +8,7 @@ import { codeOf, ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
 import type { Happening } from './engine.ts';
 
-const NAMES: readonly HookName[] = ['before_reload', 'after_promote', 'after_rollback'];
+const NAMES: readonly HookName[] = ['before_reload', 'after_promote', 'after_rollback', 'on_replace'];
 
 /** As many as a verdict shows. */
 const REPORTED_LINES = 20;
@@ -78,7 +78,8 @@ export class HookRunner {
     this.#context.post({ type: 'hook_finished', hook, exit, reason, output });
   }
 
-  #variables({ name, handover, generation, path, incumbent, outcome }: RunHook): [string, Buffer][] {
+  #variables(hook: RunHook): [string, Buffer][] {
+    const { name, handover, generation, path, incumbent, outcome, replacement } = hook;
     const values = {
       ZERO_EVENT: name,
       ZERO_NAME: this.#context.instance,
@@ -87,6 +88,12 @@ export class HookRunner {
       ZERO_RELEASE: path,
       ZERO_INCUMBENT: incumbent ?? '',
       ZERO_OUTCOME: outcome ?? '',
+      ...(replacement && {
+        ZERO_WORKER: replacement.worker,
+        ZERO_REPLACEMENT: replacement.replacement,
+        ZERO_CAUSE: replacement.cause,
+        ZERO_REASON: replacement.reason,
+      }),
     };
     return Object.entries(values).map(([key, value]) => [key, Buffer.from(String(value))]);
   }

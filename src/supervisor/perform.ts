@@ -3,6 +3,7 @@ import type { AnsweredEffect, Effect, StoredFile } from '../lifecycle/effects.ts
 import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
 import type { RunHook } from '../lifecycle/hook.ts';
+import type { ScaleResult } from '../lifecycle/scale.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import { isRefusal } from '../listeners/listener-error.ts';
@@ -39,6 +40,7 @@ export interface PerformerContext {
   readonly inspectLanes: () => void;
   readonly write: (file: StoredFile) => void;
   readonly answer: (ticket: string, refusal: string | null) => void;
+  readonly scaled: (ticket: string, result: ScaleResult) => void;
   readonly verdict: (tickets: readonly string[], verdict: Verdict) => void;
   readonly exit: (exit: ExitStatus) => void;
 }
@@ -88,6 +90,8 @@ export class Performer {
       attend: ({ lanes }) => keepers.lanes.keep(lanes),
       drain: ({ workers }) => keepers.drain.keep(workers),
       watch_stalls: ({ workers }) => keepers.stalls.keep(workers),
+      watch_memory: ({ workers }) => keepers.memory.keep(workers),
+      check_liveness: ({ workers }) => keepers.liveness.keep(workers),
       verify: ({ generation }) => keepers.verify.keep(generation),
       prepare_lanes: ({ lanes }) => keepers.preparer.keep(lanes),
       kill_hook: ({ hook }) => killHook(hook),
@@ -97,7 +101,7 @@ export class Performer {
 
   /** Never throws. */
   perform(effect: Effect): void {
-    const { boundary, report, answer, verdict, exit } = this.#context;
+    const { boundary, report, answer, verdict, scaled, exit } = this.#context;
     switch (effect.type) {
       case 'resolve':
         void this.#resolve(effect.handover, effect.rollback);
@@ -116,6 +120,9 @@ export class Performer {
         return;
       case 'verdict':
         boundary.run('verdict', () => verdict(effect.tickets, this.#explainedVerdict(effect.verdict)));
+        return;
+      case 'scaled':
+        boundary.run('answer', () => scaled(effect.ticket, effect.result));
         return;
       case 'exit':
         exit(effect.exit);
@@ -155,12 +162,12 @@ export class Performer {
     adopted(generation, prepared);
   }
 
-  #spawn({ generation, worker, incarnation, lane, relief }: Extract<Effect, { type: 'spawn' }>): void {
+  #spawn({ generation, worker, incarnation, lane, relief, joins }: Extract<Effect, { type: 'spawn' }>): void {
     const { generations, post, boundary } = this.#context;
     const key = { generation, worker, incarnation };
     let result: number | Failure;
     try {
-      result = generations.spawn(key, { lane, relief });
+      result = generations.spawn(key, { lane, relief }, joins);
     } catch (error) {
       if (!isRefusal(error)) boundary.caught('spawn', error);
       result = { step: 'spawn', reason: String(error), generation, worker };

@@ -12,6 +12,8 @@ import { Engine } from './engine.ts';
 import { Generations } from './generations.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { LanePreparer } from './lane-preparer.ts';
+import { LivenessKeeper } from './liveness-keeper.ts';
+import { MemoryKeeper, type MemoryReader } from './memory-keeper.ts';
 import { Performer, type PerformerContext } from './perform.ts';
 import type { Prepared } from './prepare.ts';
 import { StallKeeper } from './stall-keeper.ts';
@@ -30,6 +32,7 @@ export interface RunnerContext
   readonly now: () => number;
   readonly table: ProcessTable;
   readonly connections: ConnectionReader;
+  readonly memory: MemoryReader;
   readonly runCommand: (prepared: Prepared) => RunCommand;
   readonly runtimeDirectory: string;
   readonly stdout: Sink;
@@ -64,6 +67,13 @@ export class Runner {
         failed: failed('read connections'),
       }),
       stalls: new StallKeeper({ ...shared, now, failed: failed('watch for hung workers') }),
+      memory: new MemoryKeeper({
+        ...shared,
+        now,
+        memory: context.memory,
+        failed: failed('read memory'),
+      }),
+      liveness: new LivenessKeeper({ ...shared, now, runCommand }),
       verify: new VerifyKeeper({ ...shared, runCommand }),
       preparer: new LanePreparer(listeners, (run) => kernel.defer(run)),
     };
@@ -83,11 +93,13 @@ export class Runner {
 
   /** Ends every watch: nothing happens any more unless it is posted. */
   close(): void {
-    const { lanes, drain, stalls, verify } = this.#keepers;
+    const { lanes, drain, stalls, memory, liveness, verify } = this.#keepers;
     this.engine.close();
     lanes.keep([]);
     drain.close();
     stalls.close();
+    memory.keep([]);
+    liveness.keep([]);
     verify.keep(null);
   }
 }

@@ -14,7 +14,7 @@ export function settingsOf(
   config: Config,
   { path, directory }: Pick<Release, 'path' | 'directory'>,
 ): Settings {
-  const { options, readiness, restart, hooks } = config.service;
+  const { options, readiness, restart, liveness, hooks } = config.service;
   return {
     path,
     directory,
@@ -31,12 +31,15 @@ export function settingsOf(
       max: restart.backoff.max,
       resetAfter: restart.backoff.reset_after,
       onStall: restart.on_stall,
+      maxMemory: restart.max_memory,
     },
+    liveness: liveness === undefined ? null : { action: liveness.action },
     handover: handoverOf(config),
     hooks: {
       beforeReload: hooks.before_reload?.timeout ?? null,
       afterPromote: hooks.after_promote?.timeout ?? null,
       afterRollback: hooks.after_rollback?.timeout ?? null,
+      onReplace: hooks.on_replace?.timeout ?? null,
     },
   };
 }

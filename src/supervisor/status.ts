@@ -3,6 +3,7 @@ import { PROTOCOL } from '../control/version.ts';
 import { exitDocument, type FailureDocument, failureDocument } from '../facts/parts.ts';
 import { type Generation, retiringGenerations } from '../lifecycle/generation.ts';
 import type { Handover } from '../lifecycle/handover.ts';
+import { holdsLane } from '../lifecycle/lane.ts';
 import { candidateOf, type State } from '../lifecycle/state.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
@@ -37,7 +38,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
     handover: state.handover && handoverStatus(state, state.handover, now),
     pending: state.pending !== null,
     generations: state.generations.map((generation) =>
-      generationStatus(generation, now, deviationOf(generation.id)),
+      generationStatus(generation, state, now, deviationOf(generation.id)),
     ),
     listeners: listenerStatus(listeners),
     problems: problemsOf(state),
@@ -82,11 +83,13 @@ function waitingFor(
 
 function generationStatus(
   generation: Generation,
+  { join }: State,
   now: number,
   deviation: Deviation | null,
 ): StatusDocument['generations'][number] {
   const { id, stage, settings, since, workers } = generation;
   const { path, directory } = settings;
+  const purpose = join?.generation === id && join.purpose.name === 'replace' ? join.purpose : null;
   return {
     id,
     stage: stage.name,
@@ -94,7 +97,8 @@ function generationStatus(
     ...(deviation && { executable_changed: deviation }),
     // Of one that leaves, since when it does.
     since_ms_ago: Math.round(now - ('since' in stage ? stage.since : since)),
-    workers: workers.map(({ index, life, lane, incarnation, lastExit }) => ({
+    // Those that have left the generation for good are no part of it any more.
+    workers: workers.filter(holdsLane).map(({ index, life, lane, incarnation, membership, lastExit }) => ({
       worker: index,
       pid: life.name === 'up' || life.name === 'stopping' ? life.pid : null,
       state: life.name,
@@ -110,6 +114,9 @@ function generationStatus(
           ms_ago: Math.round(now - lastExit.at),
         },
       }),
+      ...(membership !== 'member' && { role: membership }),
+      ...(life.name === 'up' && life.unhealthy !== null && { unhealthy: life.unhealthy }),
+      ...(purpose?.worker === index && { replaced_by: purpose.replacement }),
       ...(life.name === 'stopping' && life.refused !== null && { problem: life.refused }),
     })),
   };

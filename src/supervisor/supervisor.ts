@@ -9,6 +9,7 @@ import { type State, servingGeneration } from '../lifecycle/state.ts';
 import { linux } from '../linux/kernel.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
+import { sessionMemory } from '../linux/session-usage.ts';
 import { keepSpare } from '../linux/spare.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
 import type { CommandSystem } from '../workers/command.ts';
@@ -202,6 +203,7 @@ export class Supervisor {
       boundary,
       report,
       connections: new WorkerConnections(() => placesOf(this.#listeners.snapshot())),
+      memory: sessionMemory,
       runCommand: (prepared) => gateCommand(prepared, commands),
       runtimeDirectory: options.instance.runtimeDirectory,
       stdout: this.#stdout,
@@ -212,6 +214,7 @@ export class Supervisor {
       inspectLanes: () => this.#lanes.lookSoon(),
       write: (stored) => (stored === 'state' ? this.#recorder : this.#history).retry(),
       answer: (ticket, refusal) => this.#desk.answer(ticket, refusal),
+      scaled: (ticket, result) => this.#desk.scaled(ticket, result),
       releases: this.#releases,
       prepare: (rollback, claim) => this.#prepare(rollback, claim),
       adopted: (generation, prepared) => this.#history.adopted(generation, prepared),

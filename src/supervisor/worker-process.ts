@@ -87,6 +87,8 @@ export class WorkerProcess {
   readonly #addresses: WorkerAddresses;
   /** Those of gates that were closed while they waited: who it failed by is told the reason after that. */
   #reasons: readonly string[] = [];
+  /** When it last sent WATCHDOG=1; null: never. */
+  watchdogAt: number | null = null;
   readonly #remains: Remains;
   #follow: { close(): void } | null = null;
   #life: 'starting' | 'running' | 'remains' | 'ended' = 'starting';
@@ -135,6 +137,7 @@ export class WorkerProcess {
             fd: listener.fdOf(post.lane, post.first),
           })),
           notifyPath,
+          watchdog: config.service.liveness?.watchdog ?? null,
           shutdown: { signal, timeout },
           readyFd: readyPipe && { target: readiness.ready_fd ?? -1, fd: readyPipe.write },
           output: this.#output.childEnds,
@@ -151,6 +154,7 @@ export class WorkerProcess {
       this.#remains = new Remains(context, { session: this.session, since: this.startTime, ...key });
       this.#notify.subscribe((message) => {
         if (message.kind === 'main_pid') this.#mainPid(message.pid);
+        else if (message.kind === 'watchdog') this.watchdogAt = context.now();
         else if (message.kind === 'drains')
           this.#context.post({ type: 'drains', drains: message.drains, ...this.key });
       });

@@ -38,6 +38,9 @@ export function levelOf(fact: Fact): Level {
     case 'hook_started':
     case 'rollback_found':
     case 'watching':
+    case 'worker_healthy':
+    case 'worker_replaced':
+    case 'scale_started':
       return 'info';
     case 'worker_not_ready':
     case 'worker_spawn_failed':
@@ -46,6 +49,9 @@ export function levelOf(fact: Fact): Level {
     case 'output_dropped':
     case 'warning':
     case 'worker_stalled':
+    case 'worker_unhealthy':
+    case 'worker_replacing':
+    case 'worker_replacement_failed':
     case 'worker_not_stoppable':
     case 'lane_relieved':
     case 'generation_rolled_back':
@@ -58,6 +64,8 @@ export function levelOf(fact: Fact): Level {
       return fact.failure ? 'warn' : 'info';
     case 'handover_finished':
       return handoverLevel(fact.outcome);
+    case 'scale_finished':
+      return fact.outcome === 'done' ? 'info' : 'warn';
     case 'supervisor_stopped':
       return fact.code === 0 ? 'info' : 'error';
     case 'error':

@@ -49,6 +49,20 @@ export function messageOf(fact: Fact): string {
       return 'new connections steered';
     case 'worker_stalled':
       return 'worker hangs: connections wait for it and it accepts none';
+    case 'worker_unhealthy':
+      return `worker ${fact.worker} fails its liveness check: ${fact.reason}${fact.all ? '. No other worker passes, so zero replaces none' : ''}`;
+    case 'worker_healthy':
+      return `worker ${fact.worker} passes its liveness check again`;
+    case 'worker_replacing':
+      return `worker ${fact.worker} will be replaced by worker ${fact.replacement}: ${fact.reason}`;
+    case 'worker_replaced':
+      return `worker ${fact.replacement} has replaced worker ${fact.worker}, which retires`;
+    case 'worker_replacement_failed':
+      return `worker ${fact.worker} could not be replaced and keeps its place: ${fact.failure.reason}`;
+    case 'scale_started':
+      return `changing the number of workers from ${fact.from} to ${fact.to}`;
+    case 'scale_finished':
+      return scaleText(fact);
     case 'lane_relieved':
       return 'a connection waits in a lane that nobody accepts from: one more worker serves it';
     case 'generation_rolled_back':
@@ -89,6 +103,15 @@ export function messageOf(fact: Fact): string {
     case 'error':
       return fact.message;
   }
+}
+
+function scaleText({ from, to, outcome, failure }: Extract<Fact, { event: 'scale_finished' }>): string {
+  if (outcome === 'done') return `the number of workers was changed from ${from} to ${to}`;
+  const change = `changing the number of workers from ${from} to ${to}`;
+  const reason = failure === null ? '' : `: ${failure.reason}`;
+  return outcome === 'in_progress'
+    ? `${change} takes longer than its timeout`
+    : `${change} ${outcome.replaceAll('_', ' ')}${reason}`;
 }
 
 /** `exit code 1`, `killed by SIGSEGV (core dumped)`, `exit code unknown`. */

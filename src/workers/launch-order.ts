@@ -14,6 +14,8 @@ export interface LaunchOrder {
   readonly environment: readonly Buffer[];
   /** Add LISTEN_PID. */
   readonly listenPid: boolean;
+  /** Add WATCHDOG_PID. */
+  readonly watchdogPid?: boolean;
   readonly user: Pick<TargetUser, 'uid' | 'gid' | 'groups'> | null;
   readonly limits: RuntimeConfig['limits'];
   /** Permission bits; undefined keeps those of the launcher. */

@@ -15,6 +15,8 @@ export interface LaunchRequest {
   readonly umask: number | undefined;
   /** Give the service LISTEN_PID. */
   readonly listenPid: boolean;
+  /** Give the service WATCHDOG_PID. */
+  readonly watchdogPid?: boolean;
 }
 
 /** What posix_spawn(3) is called with. */
@@ -34,8 +36,9 @@ export interface Launch {
  * service's argv and environment are exact whatever stands in front of it, and no value of a variable is ever an
  * argument, which everybody could read in /proc/PID/cmdline.
  *
- * - `[prlimit] [setpriv] [sh -c 'umask; exec [env]'] service`, each only where it is needed. LISTEN_PID must be the pid
- *   of the final process (sd_listen_fds(3)), which nobody knows before it exists: a shell can say `$$`.
+ * - `[prlimit] [setpriv] [sh -c 'umask; exec [env]'] service`, each only where it is needed. LISTEN_PID and
+ *   WATCHDOG_PID must be the pid of the final process (sd_listen_fds(3), sd_watchdog_enabled(3)), which nobody knows
+ *   before it exists: a shell can say `$$`.
  * - Where the variables or the path would not pass that unchanged: zero's own launcher, node-launcher.ts, which does
  *   all of it in one process and takes 50 ms instead of one.
  */
@@ -45,7 +48,11 @@ export function launchChain(request: LaunchRequest, tools: Tools): Launch {
   const names = [...environment.keys()];
   const loaderNames = names.filter((name) => LOADER.test(name));
   const command = [executable, ...args];
-  if (!request.listenPid && request.umask === undefined && (prefix.length === 0 || loaderNames.length === 0))
+  if (
+    !(request.listenPid || request.watchdogPid) &&
+    request.umask === undefined &&
+    (prefix.length === 0 || loaderNames.length === 0)
+  )
     return chain([...prefix, ...command], toEntries(environment));
   const shell = tools.find('sh');
   if (tools.isDash(shell)) {
@@ -74,6 +81,7 @@ function ownLauncher(request: LaunchRequest, tools: Tools): Launch {
     argv: [executable, ...args],
     environment: toEntries(environment),
     listenPid: wantsListenPid(request),
+    ...(wantsWatchdogPid(request) && { watchdogPid: true }),
     user: user?.switches ? { uid: user.uid, gid: user.gid, groups: user.groups } : null,
     limits,
     umask,
@@ -142,14 +150,14 @@ function dashScript(request: LaunchRequest, carried: readonly string[]): string 
     'unset PWD OLDPWD',
     ...carried.map((name, index) => `export ${name}="$${carriers[index]}"`),
     ...(carriers.length === 0 ? [] : [`unset ${carriers.join(' ')}`]),
-    `${listenPid(request)}exec "$@"`,
+    `${pidVariables(request)}exec "$@"`,
   ].join('; ');
 }
 
 /** Other shells add variables that only env(1) can take away again. */
 function envScript(request: LaunchRequest, tools: Tools): string {
   const unset = ['PWD', 'OLDPWD', 'SHLVL', '_'].map((name) => `-u ${name}`).join(' ');
-  const exec = `${listenPid(request)}exec ${quote(tools.find('env'))} ${unset} -- "$@"`;
+  const exec = `${pidVariables(request)}exec ${quote(tools.find('env'))} ${unset} -- "$@"`;
   return [...umaskCommand(request), exec].join('; ');
 }
 
@@ -157,8 +165,22 @@ function umaskCommand({ umask }: LaunchRequest): string[] {
   return umask === undefined ? [] : [`umask ${umask.toString(8).padStart(4, '0')}`];
 }
 
-function listenPid(request: LaunchRequest): string {
-  return wantsListenPid(request) ? 'LISTEN_PID=$$ ' : '';
+/** As variables of the command that the shell executes, so that the shell's own pid is that of the service. */
+function pidVariables(request: LaunchRequest): string {
+  return pidNames(request)
+    .map((name) => `${name}=$$ `)
+    .join('');
+}
+
+function pidNames(request: LaunchRequest): string[] {
+  return [
+    ...(wantsListenPid(request) ? ['LISTEN_PID'] : []),
+    ...(wantsWatchdogPid(request) ? ['WATCHDOG_PID'] : []),
+  ];
+}
+
+function wantsWatchdogPid({ watchdogPid = false, environment }: LaunchRequest): boolean {
+  return watchdogPid && !environment.has('WATCHDOG_PID');
 }
 
 /** A LISTEN_PID of the config stays as it is. */

@@ -16,8 +16,9 @@ const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
 const FAILED = 125;
 
-function launch({ executable, argv, environment, listenPid, ...order }: CompleteOrder): never {
-  const own = listenPid ? [Buffer.from(`LISTEN_PID=${process.pid}`)] : [];
+function launch({ executable, argv, environment, listenPid, watchdogPid, ...order }: CompleteOrder): never {
+  const names = [...(listenPid ? ['LISTEN_PID'] : []), ...(watchdogPid ? ['WATCHDOG_PID'] : [])];
+  const own = names.map((name) => Buffer.from(`${name}=${process.pid}`));
   const execute = prepareExec(executable, argv, [...environment, ...own]);
   // At its start Node sets close-on-exec for the descriptors that it has (uv_disable_stdio_inheritance).
   for (const fd of order.descriptors) setCloseOnExec(fd, false);

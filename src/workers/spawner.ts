@@ -34,9 +34,10 @@ export class SpawnError extends Error {
  * launcher-exit.ts. Throws SpawnError, or ReleaseError for a tool of the launcher that is not installed.
  */
 export function spawnWorker(kernel: SpawnCalls, spec: WorkerSpec): { pid: number } {
-  const { generation, worker, runtime, release, user, listeners, notifyPath, shutdown } = spec;
-  const handed = { generation, worker, listeners, notifyPath, shutdown, supervisorPid: kernel.pid };
-  const { variables, listenPid } = conventions(runtime.protocols, handed);
+  const { generation, worker, runtime, release, user, listeners, notifyPath, watchdog, shutdown } = spec;
+  const supervisorPid = kernel.pid;
+  const handed = { generation, worker, listeners, notifyPath, watchdog, shutdown, supervisorPid };
+  const { variables, listenPid, watchdogPid } = conventions(runtime.protocols, handed);
   const descriptors = new Map(listeners.map(({ target, fd }) => [target, fd]));
   if (spec.readyFd !== null) descriptors.set(spec.readyFd.target, spec.readyFd.fd);
   descriptors.set(1, spec.output.stdout).set(2, spec.output.stderr);
@@ -48,6 +49,7 @@ export function spawnWorker(kernel: SpawnCalls, spec: WorkerSpec): { pid: number
     limits: runtime.limits,
     umask: runtime.umask,
     listenPid,
+    ...(watchdogPid && { watchdogPid }),
   };
   return { pid: spawn(kernel, request, { directory: release.directory, descriptors }) };
 }

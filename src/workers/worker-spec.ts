@@ -16,6 +16,8 @@ export interface WorkerSpec {
   readonly listeners: readonly WorkerListener[];
   /** Path of this worker's own notify socket, `@name` for an abstract one. */
   readonly notifyPath: string | null;
+  /** It is to send WATCHDOG=1 at least this often, in milliseconds; null: it need not. */
+  readonly watchdog: number | null;
   /** How it is told to leave, and how long it has then, in milliseconds; 0 is for ever. */
   readonly shutdown: { readonly signal: string; readonly timeout: number };
   /** Where the service writes its line when it is ready: the number in the service, our end of the pipe. */

@@ -24,7 +24,7 @@ interface Case {
   readonly settings?: Partial<Settings>;
 }
 
-/** Not here: `release`, `discard`, `watch_stalls` and `verify`, which make no call that can fail. */
+/** Not here: `release`, `discard`, `watch_stalls`, `watch_memory`, `check_liveness` and `verify`, which make no call that can fail. */
 const CASES: readonly Case[] = [
   { effect: 'resolve', call: 'prepare', subject: /listeners/ },
   { effect: 'adopt', call: 'adopted', subject: /generation 2/ },
@@ -43,7 +43,7 @@ const CASES: readonly Case[] = [
     effect: 'run_hook',
     call: 'runHook',
     subject: /after_promote/,
-    settings: { hooks: { beforeReload: null, afterPromote: 400, afterRollback: null } },
+    settings: { hooks: { beforeReload: null, afterPromote: 400, afterRollback: null, onReplace: null } },
   },
   { effect: 'signal', call: 'sendSignal', subject: /process \d+ \(app\)/ },
   {
@@ -93,13 +93,21 @@ class ScriptedFaults extends Faults {
 }
 
 const SETTINGS: Settings = {
-  ...drawSettings(new Random(1), new Random(1)),
+  ...drawSettings(new Random(1), new Random(1), new Random(1)),
   workers: 1,
   gates: ['accept'],
   reloadUptime: 0,
   readinessTimeout: 5_000,
   shutdownTimeout: 500,
-  restart: { policy: 'always', initial: 100, factor: 2, max: 30_000, resetAfter: 60_000, onStall: false },
+  restart: {
+    policy: 'always',
+    initial: 100,
+    factor: 2,
+    max: 30_000,
+    resetAfter: 60_000,
+    onStall: false,
+    maxMemory: null,
+  },
   handover: {
     steered: true,
     previewFrom: [],
@@ -114,11 +122,12 @@ const SETTINGS: Settings = {
     maxRetiring: 2,
     handshake: 65_000,
   },
-  hooks: { beforeReload: null, afterPromote: null, afterRollback: null },
+  hooks: { beforeReload: null, afterPromote: null, afterRollback: null, onReplace: null },
+  liveness: null,
 };
 
 const BEHAVIOUR: Behaviour = {
-  ...soundOf(drawBehaviour(new Random(1), new Random(1), 1)),
+  ...soundOf(drawBehaviour(new Random(1), new Random(1), new Random(1), 1)),
   ignoresSignal: false,
   graceful: false,
   drains: false,

@@ -2,6 +2,7 @@ import type { AnsweredEffect, Effect } from '../../src/lifecycle/effects.ts';
 import type { Event, WorkerKey } from '../../src/lifecycle/events.ts';
 import type { Fact } from '../../src/lifecycle/facts.ts';
 import type { Wants } from '../../src/lifecycle/requests.ts';
+import type { ScaleResult } from '../../src/lifecycle/scale.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
 import type { State } from '../../src/lifecycle/state.ts';
 import type { Verdict } from '../../src/lifecycle/verdicts.ts';
@@ -47,6 +48,9 @@ export class Books {
   readonly refused = new Set<string>();
   /** What each process executes, and what it should execute. */
   readonly executed: Executed[] = [];
+  /** Until when each request for another number of workers must have its answer; null: whenever it comes. */
+  readonly scales = new Map<string, number | null>();
+  readonly scaled = new Map<string, ScaleResult>();
   readonly tickets: string[] = [];
   readonly verdicts = new Map<string, Verdict>();
   /** What each caller wants, and until when. */

@@ -31,6 +31,12 @@ export interface Behaviour {
   readonly speaks: boolean;
   readonly verifyFails: boolean;
   readonly leftovers: number;
+  /** With this probability a process of it uses more memory than it may, after so many milliseconds. */
+  readonly leaks: number;
+  readonly leakAfter: number;
+  /** With this probability a process of it fails its liveness check, after so many milliseconds. */
+  readonly fallsIll: number;
+  readonly illAfter: number;
 }
 
 const NEVER = Number.POSITIVE_INFINITY;
@@ -54,14 +60,27 @@ export function soundOf(behaviour: Behaviour): Behaviour {
 /**
  * Draws how a generation behaves.
  * @param faults draws of their own for what only a hostile service does
+ * @param changes draws of their own for what makes zero replace a worker
  * @param soundness the probability of a service without a fault
  */
-export function drawBehaviour(random: Random, faults: Random, soundness: number): Behaviour {
-  const behaviour = drawHostile(random, faults);
+export function drawBehaviour(random: Random, faults: Random, changes: Random, soundness: number): Behaviour {
+  const behaviour = { ...drawHostile(random, faults), ...drawIllness(changes) };
   return faults.chance(soundness) ? soundOf(behaviour) : behaviour;
 }
 
-function drawHostile(random: Random, faults: Random): Behaviour {
+function drawIllness(changes: Random): Pick<Behaviour, 'leaks' | 'leakAfter' | 'fallsIll' | 'illAfter'> {
+  return {
+    leaks: changes.pick([0, 0, 0.4, 1]),
+    leakAfter: changes.pick([0, 4_000, 30_000, 70_000]),
+    fallsIll: changes.pick([0, 0, 0.4, 1]),
+    illAfter: changes.pick([0, 4_000, 30_000, 70_000]),
+  };
+}
+
+function drawHostile(
+  random: Random,
+  faults: Random,
+): Omit<Behaviour, 'leaks' | 'leakAfter' | 'fallsIll' | 'illAfter'> {
   const code = random.pick([0, 1, 3]);
   const drains = random.chance(0.3);
   return {
@@ -100,8 +119,8 @@ export function isSound(behaviour: Behaviour): boolean {
   );
 }
 
-/** `extras`: draws of their own, so that a history with hooks is else the one without. */
-export function drawSettings(random: Random, extras: Random): Settings {
+/** `extras` and `changes`: draws of their own, so that a history with hooks, or replacements, is else the one without. */
+export function drawSettings(random: Random, extras: Random, changes: Random): Settings {
   const canaries: [CanaryStep[], ...CanaryStep[][]] = [
     [],
     [],
@@ -135,7 +154,9 @@ export function drawSettings(random: Random, extras: Random): Settings {
       max: 30_000,
       resetAfter: 60_000,
       onStall: random.chance(0.2),
+      maxMemory: changes.chance(0.3) ? 512 : null,
     },
+    liveness: changes.chance(0.3) ? { action: changes.pick(['replace', 'replace', 'report']) } : null,
     handover: {
       steered,
       previewFrom: random.chance(0.2) ? ['127.77.0.1'] : [],
@@ -154,6 +175,7 @@ export function drawSettings(random: Random, extras: Random): Settings {
       beforeReload: extras.pick([null, null, null, null, 400, 5_000]),
       afterPromote: extras.pick([null, null, null, null, 400, 5_000]),
       afterRollback: extras.pick([null, null, null, 400]),
+      onReplace: changes.pick([null, null, null, 400]),
     },
   };
 }

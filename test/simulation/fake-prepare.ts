@@ -45,18 +45,21 @@ function delay({ timers, wake }: PrepareContext, ms: number): Promise<void> {
   );
 }
 
+/** The command of a liveness check. */
+export const LIVENESS = 'live';
+
 const configs = new Map<string, Config>();
 
-function configFor({ gates, handover }: Settings): Config {
-  const shape = [...gates, handover.verify].join(' ');
+function configFor({ gates, handover, liveness }: Settings): Config {
+  const shape = [...gates, handover.verify, liveness?.action].join(' ');
   const known = configs.get(shape);
   if (known) return known;
-  const config = configOf(shapeOf(gates, handover.verify));
+  const config = configOf(shapeOf(gates, handover.verify, liveness));
   configs.set(shape, config);
   return config;
 }
 
-function shapeOf(gates: readonly string[], verify: boolean): string {
+function shapeOf(gates: readonly string[], verify: boolean, liveness: Settings['liveness']): string {
   const listeners = LISTENERS.map(
     (name, index) => `{ name: ${name}, address: "127.0.0.1:${80 + index}", socket_fd: ${20 + index} }`,
   );
@@ -69,6 +72,7 @@ function shapeOf(gates: readonly string[], verify: boolean): string {
   listeners: [${listeners.join(', ')}]
   runtime: { path: ${PATH} }
   readiness: { ${readiness.join(', ')} }
+  ${liveness ? `liveness: { command: { run: ["${LIVENESS}"] }, interval: 3s, failures: 2, action: ${liveness.action} }` : ''}
   ${verify ? 'handover: { soak: 1s, verify: { command: { run: ["check"] }, interval: 5s, failures: 3 } }' : ''}
 `;
 }

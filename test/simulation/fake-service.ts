@@ -16,6 +16,8 @@ export interface ServiceContext {
   readonly network: Network;
   readonly timers: FakeTimers;
   readonly random: Random;
+  /** For what makes zero replace a worker. */
+  readonly changes: Random;
   /** Called when something is broken that no service may see, e.g. a second shutdown signal. */
   readonly violated: (message: string) => void;
 }
@@ -50,6 +52,10 @@ export class FakeService implements Acceptor {
   alive = true;
   accepting = false;
   hung = false;
+  /** It uses more memory than it may. */
+  leaks = false;
+  /** It fails its liveness check. */
+  isIll = false;
   readonly open = new Set<Connection>();
   /** Gates that it has done its part for, besides `accept`. */
   readonly passed = new Set<string>();
@@ -95,13 +101,21 @@ export class FakeService implements Acceptor {
 
   #plan(): void {
     const { behaviour } = this;
-    const { random, network } = this.#context;
+    const { random, changes, network } = this.#context;
     this.process.isProtected = behaviour.protectedFrom;
     if (behaviour.accepts)
       this.#after(behaviour.acceptAfter + random.between(0, 30), () => network.begin(this));
     if (random.chance(behaviour.hangs))
       this.#after(behaviour.hangAfter, () => {
         this.hung = true;
+      });
+    if (changes.chance(behaviour.leaks))
+      this.#after(behaviour.leakAfter, () => {
+        this.leaks = true;
+      });
+    if (changes.chance(behaviour.fallsIll))
+      this.#after(behaviour.illAfter, () => {
+        this.isIll = true;
       });
     if (behaviour.drains) this.#after(random.pick([0, 20, 5_000]), () => this.#notify('X_ZERO_DRAINS=1'));
     if (behaviour.speaks) this.#after(random.between(0, 5_000), () => this.process.print('hello\n'));

@@ -1,5 +1,6 @@
 import type { RunCommand } from '../../src/readiness/index.ts';
 import type { Behaviour } from './draw.ts';
+import { LIVENESS } from './fake-prepare.ts';
 import type { FakeTimers } from './fake-timers.ts';
 import type { Random } from './random.ts';
 
@@ -8,10 +9,12 @@ export interface VerifyContext {
   readonly timers: FakeTimers;
   /** Promises have something to do. */
   readonly wake: () => void;
+  /** Whether the worker that these variables specify passes its liveness check. */
+  readonly isAlive: (variables: Readonly<Record<string, string>>) => boolean;
   readonly behaviours: ReadonlyMap<number, Behaviour>;
 }
 
-/** Runs the command of `verify`, which fails or not as the newest generation behaves. */
+/** Runs the command of `verify`, which fails or not as the newest generation behaves, and those of liveness checks. */
 export class FakeVerify {
   readonly #context: VerifyContext;
   #generation = 0;
@@ -25,9 +28,11 @@ export class FakeVerify {
     this.#generation = generation;
   }
 
-  run({ stop }: Parameters<RunCommand>[0]): ReturnType<RunCommand> {
-    const { random, timers, wake, behaviours } = this.#context;
-    const code = behaviours.get(this.#generation)?.verifyFails ? 1 : 0;
+  run({ run, variables = {}, stop }: Parameters<RunCommand>[0]): ReturnType<RunCommand> {
+    const { random, timers, wake, behaviours, isAlive } = this.#context;
+    const passes =
+      run[0] === LIVENESS ? isAlive(variables) : behaviours.get(this.#generation)?.verifyFails !== true;
+    const code = passes ? 0 : 1;
     wake();
     return new Promise((resolve) =>
       timers.set(random.between(0, 2_000), () => {

@@ -17,6 +17,7 @@ export type FaultyCall =
   | 'fdOf'
   | 'prepare'
   | 'readConnections'
+  | 'readMemory'
   | 'writeState'
   | 'inspectLanes'
   | 'promoted'
@@ -50,6 +51,7 @@ const ERRNOS: { readonly [C in FaultyCall]?: Errnos } = {
   fdOf: ['EMFILE', 'ENFILE'],
   prepare: ['EMFILE', 'ENOMEM'],
   readConnections: ['ENOMEM'],
+  readMemory: ['EMFILE', 'ENOMEM'],
   writeState: ['ENOSPC'],
 };
 

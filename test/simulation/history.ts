@@ -46,7 +46,19 @@ function plan(world: World): number {
   }
   for (let i = random.between(0, 40); i > 0; i--)
     world.after(random.between(0, time + 10_000), () => world.network.arrive());
+  planScales(world, time + 60_000);
   return time;
+}
+
+/** Requests for another number of workers, some while a handover or another request is in progress. */
+function planScales(world: World, end: number): void {
+  const { changes } = world;
+  for (let left = changes.pick([0, 0, 0, 1, 2, 4]); left > 0; left -= 1) {
+    const time = changes.between(0, end);
+    world.after(time, () => world.scale(changes.between(1, 5), changes.pick([null, null, 300, 5_000])));
+    for (let burst = changes.pick([0, 8]); burst > 0; burst -= 1)
+      world.after(time + changes.between(0, 3_000), () => world.network.arrive());
+  }
 }
 
 function planRequest(world: World, time: number): void {
@@ -86,6 +98,11 @@ export interface Tally {
   readonly relieved: number;
   /** Hooks that were started, by name. */
   readonly hooked: Readonly<Record<string, number>>;
+  /** Workers that were replaced, or could not be. */
+  readonly replaced: number;
+  readonly notReplaced: number;
+  /** Requests for another number of workers, by outcome. */
+  readonly scaled: Readonly<Record<string, number>>;
   /** Connections. */
   readonly served: number;
   /** Faults that happened, by name. */
@@ -100,6 +117,9 @@ export async function simulateMany(firstSeed: number, count: number): Promise<Ta
   const add = (counts: Record<string, number>, name: string, number = 1) => {
     counts[name] = (counts[name] ?? 0) + number;
   };
+  const scaled: Record<string, number> = {};
+  let replaced = 0;
+  let notReplaced = 0;
   let relieved = 0;
   let served = 0;
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
@@ -107,11 +127,16 @@ export async function simulateMany(firstSeed: number, count: number): Promise<Ta
     for (const { outcome } of world.books.verdicts.values()) add(outcomes, outcome);
     relieved += world.services.filter(({ relief }) => relief).length;
     served += world.network.finished;
+    for (const { outcome } of world.books.scaled.values()) add(scaled, outcome);
+    for (const { event } of world.books.facts) {
+      if (event === 'worker_replaced') replaced += 1;
+      if (event === 'worker_replacement_failed') notReplaced += 1;
+    }
     for (const name of world.hooks.names) add(hooked, name);
     for (const [name, number] of Object.entries(world.faults.counts)) add(faults, name, number);
     add(faults, 'half a steering change', world.listeners.halfSteered);
     add(faults, 'a pid that is used again', world.kernel.processes.reused);
     add(faults, 'a signal that is refused', world.books.refused.size);
   }
-  return { outcomes, relieved, hooked, served, faults };
+  return { outcomes, relieved, replaced, notReplaced, scaled, hooked, served, faults };
 }

@@ -39,6 +39,8 @@ export function checkEnd(world: World): void {
   }
   for (const ticket of world.books.tickets)
     assert.ok(world.books.verdicts.has(ticket), `ticket ${ticket} was never answered`);
+  for (const ticket of world.books.scales.keys())
+    assert.ok(world.books.scaled.has(ticket), `scale request ${ticket} was never answered`);
   const left = world.services.filter(
     (process) => process.alive && !process.isUnstoppable && !wasLost(world, process),
   );

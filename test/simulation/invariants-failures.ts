@@ -55,6 +55,8 @@ function isWanted({ state, books }: World, effect: Effect): boolean {
     case 'attend':
     case 'drain':
     case 'watch_stalls':
+    case 'watch_memory':
+    case 'check_liveness':
     case 'verify':
     case 'prepare_lanes':
     case 'write':
@@ -85,7 +87,7 @@ function stopsEnd({ state, clock, books }: World): void {
  * in a row.
  */
 const ABSORBED =
-  /in (openProbe|openPidfd|environmentOf|unlink|readConnections|listProcesses|queued|watchLane|foreignSockets|boundSockets)$/;
+  /in (openProbe|openPidfd|environmentOf|unlink|readConnections|readMemory|listProcesses|queued|watchLane|foreignSockets|boundSockets)$/;
 
 const STACK = /\n +at /;
 

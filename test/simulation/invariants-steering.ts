@@ -24,7 +24,7 @@ export function onlyReadyIsPromoted(world: World, effects: readonly Effect[]): v
   }
 }
 
-function passedItsGates(world: World, generation: number, worker: number, incarnation: number): void {
+export function passedItsGates(world: World, generation: number, worker: number, incarnation: number): void {
   const settings = world.books.settings.get(generation);
   const process = world.find({ generation, worker, incarnation });
   assert.ok(settings && process, 'a worker that is promoted or previewed has a process');
@@ -142,7 +142,7 @@ export function lanesAreUsedAgainInTime(world: World, before: State, effects: re
   // Where no worker is left, new connections kept arriving at these lanes, and wait for their next worker.
   const orphaned = before.incumbent === null ? (before.demands.steering?.main ?? []) : [];
   for (const effect of effects) {
-    if (effect.type !== 'spawn' || effect.relief || effect.incarnation !== 1) continue;
+    if (effect.type !== 'spawn' || effect.relief || !(effect.joins || effect.incarnation === 1)) continue;
     if (orphaned.includes(effect.lane)) continue;
     const settings = world.books.settings.get(effect.generation);
     if (!settings?.handover.steered) continue;

@@ -1,14 +1,19 @@
 import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
-import type { Event } from '../../src/lifecycle/events.ts';
+import type { Event, WorkerKey } from '../../src/lifecycle/events.ts';
 import type { Generation } from '../../src/lifecycle/generation.ts';
-import { generationOf, type State } from '../../src/lifecycle/state.ts';
+import { generationOf, type State, workerOf } from '../../src/lifecycle/state.ts';
 import { nameOf } from './books.ts';
+import type { FakeService } from './fake-service.ts';
 import type { World } from './world.ts';
 
-/** A failed candidate leaves the incumbent exactly as it was. */
+/**
+ * A failed candidate leaves the incumbent exactly as it was. What is due in the same step for another reason stays: a
+ * worker that retires on its own, one that is hung.
+ */
 export function failedCandidateLeavesIncumbent(
   before: State,
+  event: Event,
   after: State,
   effects: readonly Effect[],
 ): void {
@@ -23,18 +28,26 @@ export function failedCandidateLeavesIncumbent(
   assert.notEqual(incumbent, null, 'a rollback has something to go back to');
   assert.equal(after.incumbent, incumbent);
   const touched = effects.filter(
-    (effect) => (effect.type === 'signal' || effect.type === 'kill') && effect.generation === incumbent,
+    (effect) =>
+      (effect.type === 'signal' || effect.type === 'kill') &&
+      effect.generation === incumbent &&
+      !isLeaving(after, effect) &&
+      !(event.type === 'stalled' && nameOf(event) === nameOf(effect)),
   );
   assert.equal(touched.length, 0, 'the incumbent was touched by a failure of its candidate');
 }
 
-/** What is gone back to is there as it was: none of its workers was told to stop. */
+/** What is gone back to is there as it was: none of the workers that it consists of was told to stop. */
 export function goesBackOnlyToAllOfIt(world: World, effects: readonly Effect[]): void {
   for (const effect of effects) {
     if (effect.type !== 'report' || effect.fact.event !== 'generation_rolled_back') continue;
     const { incumbent } = effect.fact;
     const told = world.services.filter(
-      ({ generation, relief, signalled }) => generation === incumbent && !relief && signalled,
+      (service) =>
+        service.generation === incumbent &&
+        !service.relief &&
+        service.signalled &&
+        workerOf(world.state, service)?.worker.membership === 'member',
     );
     assert.equal(told.length, 0, 'went back to a generation that was told to stop');
   }
@@ -61,27 +74,49 @@ export function toldToStopInTime(
       'a generation that could not be steered away from was asked to stop',
     );
     const promoted = effects.some(({ type }) => type === 'promoted');
+    if (isLeaving(world.state, effect)) {
+      // Where nothing is steered, the others accept from the same sockets.
+      if (was?.settings.handover.steered === true)
+        finishedFirst(world, event, process, was, world.network.awaySince(process.lane));
+      continue;
+    }
     if (was?.stage.name === 'serving' && !process.relief) {
       assert.ok(promoted, `generation ${effect.generation} was told to stop while it served`);
       assert.ok(!successorSteers(world, effects), 'a steered generation was told to stop before settle');
     }
     // A relief leaves by the time of its own lane, which was steered away earlier.
     if (was?.stage.name !== 'retiring' || process.relief) continue;
-    const { settle, drainTimeout, stall } = was.settings.handover;
-    const age = world.clock - was.stage.since;
-    assert.ok(age >= settle, 'told to stop before settle');
-    const over = age >= settle + drainTimeout || world.books.drains.has(nameOf(process));
-    const waited =
-      age >= settle + drainTimeout + stall || process.isIdle || world.books.drains.has(nameOf(process));
-    assert.ok(
-      over || process.open.size === 0 || event.type === 'drain_report',
-      'told to stop with open connections before drain_timeout',
-    );
-    assert.ok(
-      waited || world.network.waiting(process.lane) === 0 || event.type === 'drain_report',
-      'told to stop with a queue',
-    );
+    finishedFirst(world, event, process, was, was.stage.since);
   }
+}
+
+/** `since`: when new connections stopped coming. */
+function finishedFirst(
+  world: World,
+  event: Event,
+  process: FakeService,
+  { settings }: Generation,
+  since: number,
+): void {
+  const { settle, drainTimeout, stall } = settings.handover;
+  const age = world.clock - since;
+  assert.ok(age >= settle, 'told to stop before settle');
+  const over = age >= settle + drainTimeout || world.books.drains.has(nameOf(process));
+  const waited =
+    age >= settle + drainTimeout + stall || process.isIdle || world.books.drains.has(nameOf(process));
+  assert.ok(
+    over || process.open.size === 0 || event.type === 'drain_report',
+    'told to stop with open connections before drain_timeout',
+  );
+  assert.ok(
+    waited || world.network.waiting(process.lane) === 0 || event.type === 'drain_report',
+    'told to stop with a queue',
+  );
+}
+
+/** It is replaced, or one too many, while its generation serves. */
+function isLeaving(state: State, key: WorkerKey): boolean {
+  return workerOf(state, key)?.worker.membership === 'leaving';
 }
 
 /** A generation that drains its own connections is asked to stop once the handshakes in progress have settled. */

@@ -5,6 +5,7 @@ import { KILL_TIME } from '../../src/lifecycle/worker.ts';
 import { nameOf, type Step } from './books.ts';
 import { answersAreTrue } from './invariants-answers.ts';
 import { failuresAreHandled } from './invariants-failures.ts';
+import { workersComeAndGoUnnoticed } from './invariants-membership.ts';
 import { nobodyWaitsForNothing, oneHandoverAtATime, pendingRequestsAreKept } from './invariants-requests.ts';
 import {
   failedCanaryIsUnsteered,
@@ -30,7 +31,7 @@ export function checkInvariants(world: World, step: Step): void {
   if (state === before && effects.length === 0) return;
   listenersStayOpen(world, effects);
   onlyReadyIsPromoted(world, effects);
-  failedCandidateLeavesIncumbent(before, state, effects);
+  failedCandidateLeavesIncumbent(before, event, state, effects);
   goesBackOnlyToAllOfIt(world, effects);
   toldToStopInTime(world, before, event, effects);
   nobodyWaitsForWhoDrains(world);
@@ -43,6 +44,7 @@ export function checkInvariants(world: World, step: Step): void {
   pendingRequestsAreKept(before, event, state, effects);
   nobodyWaitsForNothing(state);
   answersAreTrue(world, step);
+  workersComeAndGoUnnoticed(world, step);
   failuresAreHandled(world, step);
   sameReleaseIsRun(world);
   hooksEnd(world);

@@ -61,7 +61,18 @@ describe('random histories', () => {
     }
     const relieved = sum((tally) => tally.relieved);
     assert.ok(relieved > HISTORIES / 100, `only ${relieved} lanes were relieved`);
-    for (const name of ['before_reload', 'after_promote', 'after_rollback']) {
+    const replaced = sum((tally) => tally.replaced);
+    assert.ok(replaced > HISTORIES / 20, `only ${replaced} workers were replaced`);
+    const notReplaced = sum((tally) => tally.notReplaced);
+    assert.ok(notReplaced > HISTORIES / 50, `only ${notReplaced} replacements failed`);
+    for (const outcome of ['done', 'failed', 'aborted', 'timed_out', 'superseded', 'in_progress']) {
+      const ended = sum(({ scaled }) => scaled[outcome] ?? 0);
+      assert.ok(
+        ended > HISTORIES / 1000,
+        `only ${ended} requests for other numbers of workers ended as ${outcome}`,
+      );
+    }
+    for (const name of ['before_reload', 'after_promote', 'after_rollback', 'on_replace']) {
       const ran = sum(({ hooked }) => hooked[name] ?? 0);
       assert.ok(ran > HISTORIES / 20, `only ${ran} hooks ${name} ran`);
     }

@@ -282,6 +282,62 @@ export const mutants: Record<string, Mutant> = {
     caught: /an exception escaped the supervisor/,
     boundary: Leaky,
   },
+  'stops a worker that leaves before its lane has settled': {
+    caught: /told to stop before settle|could not be steered away from/,
+    step: before((state) => {
+      for (const { stage, workers } of state.generations)
+        for (const { membership, leave } of workers)
+          if (stage.name === 'serving' && membership === 'leaving' && leave) leave.since = 0;
+    }),
+  },
+  'replaces a worker before the new one is ready': {
+    caught: /has fewer workers than before/,
+    step: before((state) => {
+      const { join } = state;
+      if (join?.purpose.name !== 'replace') return;
+      const old = generationOf(state, join.generation)?.workers[join.purpose.worker];
+      if (old) Object.assign(old, { membership: 'leaving', leave: { since: null } });
+    }),
+  },
+  'lets a worker join before it is ready': {
+    caught: /promoted before/,
+    step: before(({ now, generations }) => {
+      for (const { life, membership } of generations.flatMap(({ workers }) => workers)) {
+        if (membership !== 'joining' || life.name !== 'up' || life.waiting.length !== 1) continue;
+        life.waiting = [];
+        life.readyAt = now;
+      }
+    }),
+  },
+  'steers to a worker that joins': {
+    caught: /is steered to while its worker joins|is steered to and is not the incumbent's/,
+    step: after((effects, state) => {
+      const workers = state.generations.flatMap((generation) => generation.workers);
+      const lanes = workers.filter(({ membership }) => membership === 'joining').map(({ lane }) => lane);
+      return resteer(effects, (steering) => ({ ...steering, main: [...steering.main, ...lanes] }));
+    }),
+  },
+  'watches no lane of a worker that has left': {
+    caught: /has a queue and nobody/,
+    step: after((effects, state) => {
+      const workers = state.generations.flatMap((generation) => generation.workers);
+      const left = workers.filter(
+        ({ membership, life }) => membership === 'leaving' && life.name === 'ended',
+      );
+      const lanes = new Set(left.map(({ lane }) => lane));
+      return effects.map((effect) =>
+        effect.type === 'attend'
+          ? { ...effect, lanes: effect.lanes.filter((lane) => !lanes.has(lane)) }
+          : effect,
+      );
+    }),
+  },
+  'forgets who asked for another number of workers': {
+    caught: /scale request s\d+ has no answer, and nothing has it/,
+    step: before((state) => {
+      state.scales = [];
+    }),
+  },
   'is silent about an exception': {
     caught: /was not reported/,
     boundary: Silent,

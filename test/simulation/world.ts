@@ -21,6 +21,7 @@ import { FakeFiles } from './fake-files.ts';
 import { FakeHooks } from './fake-hooks.ts';
 import { FakeKernel } from './fake-kernel.ts';
 import { FakeListeners } from './fake-listeners.ts';
+import { fakeMemory } from './fake-memory.ts';
 import { fakePrepare } from './fake-prepare.ts';
 import type { FakeProcess } from './fake-process.ts';
 import { FakeService, placeOf } from './fake-service.ts';
@@ -66,6 +67,8 @@ export class World {
   readonly random: Random;
   /** For hooks and rollbacks. */
   readonly extras: Random;
+  /** For replacements of workers and other numbers of workers. */
+  readonly changes: Random;
   readonly faults: Faults;
   readonly timers = new FakeTimers();
   readonly kernel: FakeKernel;
@@ -98,9 +101,10 @@ export class World {
   ) {
     this.random = new Random(seed);
     this.extras = new Random(seed + 1_000_000_000);
+    this.changes = new Random(seed + 4_000_000_000);
     this.faults = scenario?.faults ?? new Faults(new Random(seed + 2_000_000_000));
     this.#check = check;
-    const { random, extras, faults, timers } = this;
+    const { random, extras, changes, faults, timers } = this;
     const violated = (message: string) => this.#violate(new Error(message));
     const wake = () => {
       this.#microtasks = MICROTASKS;
@@ -123,7 +127,13 @@ export class World {
     const boundary = new AnyBoundary((fact) => this.#report(fact));
     const kernel = guardedKernel(this.kernel, boundary);
     this.#table = new ProcessTable(kernel);
-    const verify = new FakeVerify({ random, timers, wake, behaviours: this.behaviours });
+    const verify = new FakeVerify({
+      random,
+      timers,
+      wake,
+      isAlive: ({ ZERO_PID }) => this.services.some(({ pid, isIll }) => `${pid}` === ZERO_PID && !isIll),
+      behaviours: this.behaviours,
+    });
     this.#runner = new Runner({
       kernel,
       boundary,
@@ -132,6 +142,7 @@ export class World {
       table: this.#table,
       listeners: this.listeners,
       connections: new FakeConnections({ faults, wake, busy: (key) => this.find(key)?.open.size ?? 0 }),
+      memory: fakeMemory({ faults, wake, services: this.services }),
       runCommand: () => (request) => verify.run(request),
       runtimeDirectory: '/run/zero/simulated',
       stdout: nowhere(),
@@ -143,7 +154,7 @@ export class World {
       prepare: () => {
         // Nothing serves when the first start fails.
         const failing = scenario ? 0 : this.state.generations.length === 0 ? 0.03 : 0.15;
-        const settings = () => scenario?.settings ?? drawSettings(random, extras);
+        const settings = () => scenario?.settings ?? drawSettings(random, extras, changes);
         const { listeners, files } = this;
         return fakePrepare({ random, faults, timers, listeners, files, wake, failing, settings });
       },
@@ -152,7 +163,7 @@ export class World {
         this.#report(fact);
       },
       adopted: (generation) => {
-        const drawn = scenario?.behaviour ?? drawBehaviour(random, faults.random, soundness);
+        const drawn = scenario?.behaviour ?? drawBehaviour(random, faults.random, changes, soundness);
         this.behaviours.set(generation, drawn);
         this.files.adopted(generation);
         verify.watch(generation);
@@ -166,6 +177,10 @@ export class World {
       runHook: (hook) => this.#runHook(hook),
       killHook: (hook) => this.hooks.kill(hook),
       write: () => faults.check('writeState', 'state.json'),
+      scaled: (ticket, result) => {
+        if (this.books.scaled.has(ticket)) violated(`scale request ${ticket} is answered once`);
+        this.books.scaled.set(ticket, result);
+      },
       answer: (_ticket, refusal) => void this.books.answers.push(refusal ?? 'done'),
       verdict: (tickets, verdict) => {
         for (const ticket of tickets) {
@@ -216,6 +231,14 @@ export class World {
     books.tickets.push(ticket);
     const { preview = false, replace = false, timeout = null, rollback = null } = options;
     this.post({ type: 'reload', by, ticket, preview, replace, timeout, rollback });
+  }
+
+  /** Somebody wants another number of workers. */
+  scale(workers: number, timeout: number | null): void {
+    const { books, clock } = this;
+    const ticket = `s${books.scales.size}`;
+    books.scales.set(ticket, timeout === null ? null : clock + timeout);
+    this.post({ type: 'scale', by: 'operator', ticket, workers, timeout });
   }
 
   /**
@@ -281,7 +304,7 @@ export class World {
       executable: process.request?.argv.at(-1) ?? '',
       expected: this.files.expected(place.generation),
     });
-    const { kernel, network, timers, random } = this;
+    const { kernel, network, timers, random, changes } = this;
     const violated = (message: string) => this.#violate(new Error(message));
     const relief = this.books.reliefs.has(nameOf(place));
     const service = new FakeService(process, behaviour, relief, {
@@ -289,6 +312,7 @@ export class World {
       network,
       timers,
       random,
+      changes,
       violated,
     });
     this.services.push(service);
@@ -309,6 +333,7 @@ export class World {
       before_reload: settings?.hooks.beforeReload,
       after_promote: settings?.hooks.afterPromote,
       after_rollback: settings?.hooks.afterRollback,
+      on_replace: settings?.hooks.onReplace,
     };
     this.hooks.run(hook, timeouts[name] ?? null);
   }

@@ -18,6 +18,7 @@ export function readinessRules(config: ConfigParts, listeners: SteeredListeners)
       config.service?.handover?.verify?.http,
       listeners,
     ),
+    ...targetRules(config, ['service', 'liveness', 'http'], config.service?.liveness?.http, listeners),
   ];
 }
 

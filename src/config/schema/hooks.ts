@@ -20,4 +20,8 @@ export const hooks = z.strictObject({
     'After a new generation was given up and the old one goes on. When it fails the verdict says so, and nothing else happens.',
     z.exactOptional(hook),
   ),
+  on_replace: key(
+    'After a worker was replaced (`restart.max_memory`, `liveness`), or could not be replaced. Nothing waits for it.',
+    z.exactOptional(hook),
+  ),
 });

@@ -1,8 +1,17 @@
 import * as z from 'zod/mini';
-import { key, noted } from './key.ts';
+import type { Parsed } from '../values/parsed.ts';
+import { formatSize, parseSize } from '../values/size.ts';
+import { key, noted, scalar } from './key.ts';
 import { boolean, positiveDuration } from './scalars.ts';
 
 const factor = noted({ kind: 'number' }, z.number().check(z.minimum(1), z.maximum(100)));
+
+/** Bytes; null: no limit. */
+const sizeOrNone = scalar<number | null>(
+  { kind: 'size or none', json: ['string'] },
+  (text): Parsed<number | null> => (text === 'none' ? { value: null } : parseSize(text)),
+  (value) => (value === null ? 'none' : formatSize(value)),
+);
 
 const backoff = z.strictObject({
   initial: key('The pause before the first restart.', z.prefault(positiveDuration, '100ms')),
@@ -22,6 +31,10 @@ export const restart = z.strictObject({
   on_stall: key(
     'A worker that hangs (`service.handover.stall`) is killed and started again.',
     z.prefault(boolean, false),
+  ),
+  max_memory: key(
+    'A worker whose processes together use more memory than this for 10 s is replaced without losing a request, `512MiB` for example.',
+    z.prefault(sizeOrNone, 'none'),
   ),
   backoff: key('The pauses between restarts.', z.prefault(backoff, {})),
 });

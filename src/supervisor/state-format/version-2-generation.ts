@@ -55,7 +55,11 @@ export const settings = () =>
       max_ms: duration(),
       reset_after_ms: duration(),
       on_stall: flag(),
+      /** Bytes; null or left out: no limit. */
+      max_memory: z.exactOptional(orNull(number())),
     }),
+    /** What follows a failed liveness check; null or left out: there is none. */
+    liveness: z.exactOptional(orNull(z.object({ action: text() }))),
     handover: z.object({
       steered: flag(),
       preview_from: list(text()),
@@ -76,6 +80,7 @@ export const settings = () =>
       before_reload_timeout_ms: orNull(duration()),
       after_promote_timeout_ms: orNull(duration()),
       after_rollback_timeout_ms: orNull(duration()),
+      on_replace_timeout_ms: z.exactOptional(orNull(duration())),
     }),
   });
 
@@ -131,6 +136,8 @@ const workerState = () =>
       /** When it passed its last gate. */
       ready_monotonic_ms: orNull(monotonic()),
       hung: flag(),
+      /** Why its liveness check fails. */
+      unhealthy: z.exactOptional(orNull(text())),
       sigkill_sent: flag(),
       /** The worker drains its own connections once it is asked to stop (X_ZERO_DRAINS=1). */
       drains: flag(),
@@ -159,6 +166,8 @@ const worker = () =>
     lane: index(),
     /** It is there only for the connections that wait in its lane. */
     rescue: flag(),
+    /** `member`, `joining`, `leaving`: the last two come or go on their own. Left out: `member`. */
+    membership: z.exactOptional(text()),
     /** How often it was started; 0: not yet. */
     incarnation: index(),
     /** Restarts in a row. */
@@ -196,6 +205,10 @@ export const generation = () =>
     /** null: no health check, or a file of version 1, which did not record the check. */
     verify: orNull(verify()),
     workers: list(worker()),
+    /** Its workers have the socket of this lane of a Unix listener. Left out: the lane of worker 0. */
+    first_lane: z.exactOptional(index()),
+    /** No worker of it is replaced before this time. */
+    replacement_pause: z.exactOptional(orNull(retry())),
     /** Workers that have exited and left processes in their session. */
     remaining_processes: list(
       z.object({

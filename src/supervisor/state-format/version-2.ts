@@ -106,7 +106,12 @@ const hook = () =>
     generation: number(),
     path: path(),
     incumbent: orNull(number()),
-    outcome: orNull(outcome()),
+    /** `replaced`: of `on_replace`. */
+    outcome: orNull(z.union([outcome(), z.literal('replaced')])),
+    /** Of `on_replace`. */
+    replacement: z.exactOptional(
+      z.object({ worker: index(), replacement: index(), cause: text(), reason: text() }),
+    ),
     timeout_ms: duration(),
     /** null: it waits for the hook before it. */
     running: orNull(

@@ -13,7 +13,8 @@ export function generationDocument(
   generation: Generation,
   verify: VerifyConfig | undefined,
 ): GenerationDocument {
-  const { id, since, settings, stage, workers, remains, usage, relisten } = generation;
+  const { id, since, settings, stage, workers, firstLane, remains, usage, relisten, replacePause } =
+    generation;
   const gates = [...settings.gates, 'uptime'];
   return {
     generation: id,
@@ -22,6 +23,8 @@ export function generationDocument(
     settings: settingsDocument(settings),
     verify: orNull(verify, verifyDocument),
     workers: workers.map((worker) => workerDocument(worker, gates)),
+    first_lane: firstLane,
+    replacement_pause: orNull(replacePause, retryDocument),
     remaining_processes: remains.map(({ worker, incarnation, until, retry }) => ({
       worker,
       incarnation,
@@ -59,11 +62,12 @@ function stageDocument(stage: Stage): GenerationDocument['stage'] {
 }
 
 function workerDocument(worker: Worker, gates: readonly string[]): WorkerDocument {
-  const { index, lane, relief, incarnation, attempts, life, leave, lastExit } = worker;
+  const { index, lane, relief, membership, incarnation, attempts, life, leave, lastExit } = worker;
   return {
     worker: index,
     lane,
     rescue: relief,
+    membership,
     incarnation,
     attempts,
     state: workerState(life, gates),
@@ -92,6 +96,7 @@ function workerState(life: WorkerLife, gates: readonly string[]): WorkerDocument
         gates_waiting: life.waiting,
         ready_monotonic_ms: life.readyAt,
         hung: life.hung,
+        unhealthy: life.unhealthy,
         sigkill_sent: life.killed,
         drains: life.drains,
       };

@@ -74,7 +74,7 @@ export function owedDocument({
 }
 
 export function hookDocument({ run, timeout, running }: Hook): Document['hooks'][number] {
-  const { hook, name, of, handover, generation, path, incumbent, outcome } = run;
+  const { hook, name, of, handover, generation, path, incumbent, outcome, replacement } = run;
   return {
     hook,
     name,
@@ -87,6 +87,7 @@ export function hookDocument({ run, timeout, running }: Hook): Document['hooks']
     path,
     incumbent,
     outcome,
+    ...(replacement && { replacement }),
     timeout_ms: timeout,
     running: orNull(running, ({ since, until, killed }) => ({
       since_monotonic_ms: since,

@@ -5,7 +5,7 @@ import type { GenerationDocument } from './version-2.ts';
 import { orNull } from './write-parts.ts';
 
 export function settingsDocument(settings: Settings): GenerationDocument['settings'] {
-  const { restart, handover, hooks } = settings;
+  const { restart, liveness, handover, hooks } = settings;
   return {
     path: settings.path,
     directory: settings.directory,
@@ -22,7 +22,9 @@ export function settingsDocument(settings: Settings): GenerationDocument['settin
       max_ms: restart.max,
       reset_after_ms: restart.resetAfter,
       on_stall: restart.onStall,
+      max_memory: restart.maxMemory,
     },
+    liveness: orNull(liveness, ({ action }) => ({ action })),
     handover: {
       steered: handover.steered,
       preview_from: handover.previewFrom,
@@ -41,6 +43,7 @@ export function settingsDocument(settings: Settings): GenerationDocument['settin
       before_reload_timeout_ms: hooks.beforeReload,
       after_promote_timeout_ms: hooks.afterPromote,
       after_rollback_timeout_ms: hooks.afterRollback,
+      on_replace_timeout_ms: hooks.onReplace,
     },
   };
 }

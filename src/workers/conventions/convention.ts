@@ -7,13 +7,18 @@ export interface Handed {
   /** In the order of their numbers in the service. */
   readonly listeners: readonly WorkerListener[];
   readonly notifyPath: string | null;
+  /** Milliseconds within which WATCHDOG=1 is expected; null: it is not. */
+  readonly watchdog: number | null;
   /** How it is told to leave, and how long it has then, in milliseconds; 0 is for ever. */
   readonly shutdown: { readonly signal: string; readonly timeout: number };
   /** The parent of the worker. */
   readonly supervisorPid: number;
 }
 
-/** Environment variables by name. LISTEN_PID is missing everywhere: only the last program of the chain knows its pid. */
+/**
+ * Environment variables by name. LISTEN_PID and WATCHDOG_PID are missing everywhere: only the last program of the chain
+ * knows its pid.
+ */
 export type Variables = Readonly<Record<string, string>>;
 
 /** True for sockets that connections are accepted from. */

@@ -25,6 +25,8 @@ export interface Conventions {
   readonly variables: Variables;
   /** LISTEN_PID is wanted: the launcher must set it in the last program of the chain. */
   readonly listenPid: boolean;
+  /** The same for WATCHDOG_PID. */
+  readonly watchdogPid: boolean;
 }
 
 /** The variables of every convention that was asked for, with zero's own and NOTIFY_SOCKET. */
@@ -34,6 +36,7 @@ export function conventions(protocols: readonly Protocol[], handed: Handed): Con
   return {
     variables: Object.assign({}, ...asked, notify(sorted), zero(sorted)) as Variables,
     listenPid: protocols.includes('systemd') && fitsListenFds(sorted.listeners),
+    watchdogPid: handed.watchdog !== null && handed.notifyPath !== null,
   };
 }
 

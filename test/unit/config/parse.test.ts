@@ -70,6 +70,7 @@ test("the first system's example means the same", () => {
       restart: {
         policy: 'always',
         on_stall: false,
+        max_memory: null,
         backoff: { initial: 100, factor: 2, max: 30_000, reset_after: 60_000 },
       },
       hooks: {},

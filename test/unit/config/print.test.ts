@@ -56,7 +56,14 @@ service:
     settle: 0
     drain_timeout: 1m
     max_retiring: 5
-  restart: { policy: on-failure, on_stall: true, backoff: { initial: 1us, factor: 1.5, max: 1h, reset_after: 2m } }
+  liveness:
+    http: { listener: a, path: /alive, timeout: 1s }
+    command: { run: [alive] }
+    watchdog: 30s
+    interval: 5s
+    failures: 2
+    action: report
+  restart: { policy: on-failure, on_stall: true, max_memory: 1.5GiB, backoff: { initial: 1us, factor: 1.5, max: 1h, reset_after: 2m } }
 `;
 
 test('what is printed is read back as the same, masks apart', () => {

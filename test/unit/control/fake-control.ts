@@ -3,12 +3,14 @@ import type {
   Control,
   ReloadOptions,
   RollbackOptions,
+  ScaleOptions,
   Signalled,
 } from '../../../src/control/control.ts';
 import { EventLog } from '../../../src/control/event-log.ts';
 import type { HistoryDocument, StatusDocument } from '../../../src/control/protocol.ts';
 import type { Sights, WorkerUsage } from '../../../src/control/sights.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
+import type { ScaleResult } from '../../../src/lifecycle/scale.ts';
 import type { Verdict } from '../../../src/lifecycle/verdicts.ts';
 import { OutputLog } from '../../../src/workers/output-log.ts';
 
@@ -141,6 +143,7 @@ export class FakeControl implements Control {
   asked = 0;
   readonly reloads: { options: ReloadOptions; verdict: (verdict: Verdict) => void }[] = [];
   readonly rollbacks: { options: RollbackOptions; verdict: (verdict: Verdict) => void }[] = [];
+  readonly scales: { options: ScaleOptions; result: (result: ScaleResult) => void }[] = [];
   /** What reload and rollback do before they return. */
   onReload: () => void = () => {};
   readonly #listeners = new Set<(fact: Fact) => void>();
@@ -165,6 +168,12 @@ export class FakeControl implements Control {
     this.onReload();
     this.#note('rollback');
     return { ticket: `t${this.rollbacks.length}` };
+  }
+
+  scale(options: ScaleOptions, result: (result: ScaleResult) => void): { ticket: string } {
+    this.scales.push({ options, result });
+    this.#note('scale');
+    return { ticket: `t${this.scales.length}` };
   }
 
   history(): HistoryDocument {

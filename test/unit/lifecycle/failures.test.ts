@@ -125,7 +125,15 @@ describe('a signal that the kernel refuses', () => {
 
   it('to remaining processes is reported once', () => {
     const story = serving({
-      restart: { policy: 'never', initial: 1, factor: 1, max: 1, resetAfter: 1, onStall: false },
+      restart: {
+        policy: 'never',
+        initial: 1,
+        factor: 1,
+        max: 1,
+        resetAfter: 1,
+        onStall: false,
+        maxMemory: null,
+      },
     });
     story.refuses = ({ type }) => (type === 'kill_leftovers' ? 'EPERM' : null);
     story.reload('cli');
@@ -179,6 +187,7 @@ describe('the first start of several workers', () => {
       max: 1,
       resetAfter: 1,
       onStall: false,
+      maxMemory: null,
     } as const;
     const story = new Story({ workers: 2, gates: ['notify'], restart });
     story.reload('first');

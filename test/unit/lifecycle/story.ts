@@ -26,9 +26,18 @@ function settingsWith({ hooks, handover, ...changes }: Changes): Settings {
     readinessTimeout: 60_000,
     shutdownSignal: 'SIGTERM',
     shutdownTimeout: 30_000,
-    restart: { policy: 'always', initial: 100, factor: 2, max: 30_000, resetAfter: 60_000, onStall: false },
+    restart: {
+      policy: 'always',
+      initial: 100,
+      factor: 2,
+      max: 30_000,
+      resetAfter: 60_000,
+      onStall: false,
+      maxMemory: null,
+    },
+    liveness: null,
     ...changes,
-    hooks: { beforeReload: null, afterPromote: null, afterRollback: null, ...hooks },
+    hooks: { beforeReload: null, afterPromote: null, afterRollback: null, onReplace: null, ...hooks },
     handover: {
       steered: true,
       previewFrom: [],
@@ -78,6 +87,7 @@ export class Story {
       case 'run_hook':
       case 'report':
       case 'verdict':
+      case 'scaled':
       case 'answer':
       case 'exit':
         return;

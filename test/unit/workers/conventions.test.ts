@@ -13,6 +13,7 @@ const handed: Handed = {
   worker: 2,
   listeners: [unix, tcp, udp, six, wildcard],
   notifyPath: null,
+  watchdog: null,
   shutdown: { signal: 'SIGQUIT', timeout: 5_000 },
   supervisorPid: 42,
 };

@@ -19,7 +19,16 @@ const SETTINGS: Settings = {
   readinessTimeout: 2,
   shutdownSignal: 'SIGTERM',
   shutdownTimeout: 3,
-  restart: { policy: 'on-failure', initial: 4, factor: 5, max: 6, resetAfter: 7, onStall: true },
+  restart: {
+    policy: 'on-failure',
+    initial: 4,
+    factor: 5,
+    max: 6,
+    resetAfter: 7,
+    onStall: true,
+    maxMemory: 19,
+  },
+  liveness: { action: 'report' },
   handover: {
     steered: true,
     previewFrom: ['192.0.2.0/24'],
@@ -34,7 +43,7 @@ const SETTINGS: Settings = {
     maxRetiring: 15,
     handshake: 16,
   },
-  hooks: { beforeReload: 17, afterPromote: null, afterRollback: 18 },
+  hooks: { beforeReload: 17, afterPromote: null, afterRollback: 18, onReplace: 20 },
 };
 
 const SETTINGS_DOCUMENT = {
@@ -46,7 +55,16 @@ const SETTINGS_DOCUMENT = {
   readiness_timeout_ms: 2,
   shutdown_signal: 'SIGTERM',
   shutdown_timeout_ms: 3,
-  restart: { policy: 'on-failure', initial_ms: 4, factor: 5, max_ms: 6, reset_after_ms: 7, on_stall: true },
+  restart: {
+    policy: 'on-failure',
+    initial_ms: 4,
+    factor: 5,
+    max_ms: 6,
+    reset_after_ms: 7,
+    on_stall: true,
+    max_memory: 19,
+  },
+  liveness: { action: 'report' },
   handover: {
     steered: true,
     preview_from: ['192.0.2.0/24'],
@@ -61,13 +79,19 @@ const SETTINGS_DOCUMENT = {
     max_retiring: 15,
     handshake_ms: 16,
   },
-  hooks: { before_reload_timeout_ms: 17, after_promote_timeout_ms: null, after_rollback_timeout_ms: 18 },
+  hooks: {
+    before_reload_timeout_ms: 17,
+    after_promote_timeout_ms: null,
+    after_rollback_timeout_ms: 18,
+    on_replace_timeout_ms: 20,
+  },
 };
 
 const WORKER: Worker = {
   index: 0,
   lane: 1,
   relief: false,
+  membership: 'member',
   incarnation: 2,
   attempts: 3,
   life: { name: 'spawning' },
@@ -80,10 +104,12 @@ const GENERATION: Generation = {
   settings: SETTINGS,
   since: 100,
   workers: [],
+  firstLane: 1,
   stage: { name: 'serving' },
   remains: [],
   usage: null,
   relisten: null,
+  replacePause: null,
 };
 
 const HANDOVER: Handover = {
@@ -170,13 +196,16 @@ test('a generation', () => {
     involuntaryContextSwitches: 10,
   };
   const remains = [{ worker: 1, incarnation: 2, until: 3, retry: { at: 4, attempts: 5 } }];
-  assert.deepEqual(generationWith({ usage, remains, relisten: { at: 6, attempts: 7 } }), {
+  const replacePause = { at: 8, attempts: 9 };
+  assert.deepEqual(generationWith({ usage, remains, relisten: { at: 6, attempts: 7 }, replacePause }), {
     generation: 4,
     since_monotonic_ms: 100,
     stage: { name: 'serving' },
     settings: SETTINGS_DOCUMENT,
     verify: null,
     workers: [],
+    first_lane: 1,
+    replacement_pause: { at_monotonic_ms: 8, attempts: 9 },
     remaining_processes: [
       { worker: 1, incarnation: 2, sigkill_monotonic_ms: 3, retry: { at_monotonic_ms: 4, attempts: 5 } },
     ],
@@ -229,6 +258,7 @@ test('a worker', () => {
       worker: 0,
       lane: 1,
       rescue: true,
+      membership: 'member',
       incarnation: 2,
       attempts: 3,
       state: { name: 'spawning' },
@@ -248,6 +278,7 @@ const LIVES: readonly (readonly [Worker['life'], object])[] = [
       waiting: ['http', 'uptime'],
       readyAt: null,
       hung: true,
+      unhealthy: 'GET /: 500',
       killed: false,
       drains: false,
     },
@@ -258,12 +289,23 @@ const LIVES: readonly (readonly [Worker['life'], object])[] = [
       gates_waiting: ['http', 'uptime'],
       ready_monotonic_ms: null,
       hung: true,
+      unhealthy: 'GET /: 500',
       sigkill_sent: false,
       drains: false,
     },
   ],
   [
-    { name: 'up', pid: 20, since: 1, waiting: [], readyAt: 2, hung: false, killed: true, drains: true },
+    {
+      name: 'up',
+      pid: 20,
+      since: 1,
+      waiting: [],
+      readyAt: 2,
+      hung: false,
+      unhealthy: null,
+      killed: true,
+      drains: true,
+    },
     {
       pid: 20,
       since_monotonic_ms: 1,
@@ -271,6 +313,7 @@ const LIVES: readonly (readonly [Worker['life'], object])[] = [
       gates_waiting: [],
       ready_monotonic_ms: 2,
       hung: false,
+      unhealthy: null,
       sigkill_sent: true,
       drains: true,
     },
@@ -429,11 +472,21 @@ test('hooks', () => {
     incumbent: 4,
     outcome: 'promoted',
   } as const;
+  const replacement = { worker: 1, replacement: 2, cause: 'memory', reason: 'too much' } as const;
+  const onReplace = {
+    ...run,
+    hook: 3,
+    name: 'on_replace',
+    handover: null,
+    outcome: 'replaced',
+    replacement,
+  } as const;
   const before = { ...run, hook: 2, name: 'before_reload', of: { handover: 5 }, outcome: null } as const;
   const { hooks } = documentOf({
     hooks: [
       { run, timeout: 10, running: { since: 1, until: 11, killed: true } },
       { run: before, timeout: 20, running: null },
+      { run: onReplace, timeout: 30, running: null },
     ],
   });
   const about = { handover: 5, generation: 6, path: '/srv/app/server', incumbent: 4 };
@@ -454,6 +507,17 @@ test('hooks', () => {
       ...about,
       outcome: null,
       timeout_ms: 20,
+      running: null,
+    },
+    {
+      hook: 3,
+      name: 'on_replace',
+      config: { of: 'generation', generation: 4 },
+      ...about,
+      handover: null,
+      outcome: 'replaced',
+      replacement,
+      timeout_ms: 30,
       running: null,
     },
   ]);

@@ -1,0 +1,173 @@
+/*
+ * Workers that join the generation that serves. What becomes of them:
+ *
+ *   spawned ---> joining -----------------------------> members; the worker that is replaced retires
+ *                   |        all of them are ready
+ *                   |
+ *                   |  one exits, fails a gate or is late (readiness.timeout); a handover has a candidate; a newer
+ *                   |  request; the caller's deadline; the generation no longer serves
+ *                   +---------------------------------> leaving; the other workers stay as they were
+ *
+ * They join together or not at all. New connections reach their lanes only as members. At most one such change is in
+ * progress.
+ */
+import { type Context, report } from './context.ts';
+import type { Of } from './events.ts';
+import type { Failure, ReplacementCause, ScaleOutcome } from './facts.ts';
+import { type Generation, isServingNow } from './generation.ts';
+import { addWorker, retireWorker } from './membership.ts';
+import { completeReplacement, type Replacement, replacementFailed } from './replacement.ts';
+import {
+  activeWorkers,
+  answerScale,
+  endScale,
+  retireSurplus,
+  type ScaleRequest,
+  scaleRefusal,
+  supersedeScales,
+} from './scale.ts';
+import { candidateOf, generationOf, type State } from './state.ts';
+import type { Worker } from './worker.ts';
+
+export interface Join {
+  generation: number;
+  since: number;
+  /** When readiness.timeout is over. */
+  deadline: number;
+  purpose: { readonly name: 'scale'; readonly request: ScaleRequest } | Replacement;
+}
+
+type End = Exclude<ScaleOutcome, 'done' | 'in_progress'>;
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** An operator wants another number of workers. */
+export function onScale(context: Context, { by, ticket, workers: to, timeout }: Of<'scale'>): void {
+  const { state } = context;
+  const { now } = state;
+  const generation = generationOf(state, state.incumbent);
+  const from = activeWorkers(generation).length;
+  const deadline = timeout === null ? null : now + timeout;
+  const request: ScaleRequest = { ticket, by, from, to, since: now, deadline };
+  const refusal = scaleRefusal(state);
+  if (refusal !== null || !generation) {
+    answerScale(context, request, 'failed', { step: 'scale', reason: refusal ?? 'no generation serves' });
+    return;
+  }
+  const newer: Failure = { step: 'scale', reason: `replaced by a request of ${by} for ${to} workers` };
+  endJoin(context, 'superseded', newer);
+  supersedeScales(context, newer);
+  report(context, { event: 'scale_started', generation: generation.id, by, from, to });
+  if (to > from) {
+    begin(context, generation, { name: 'scale', request });
+    for (let missing = to - from; missing > 0; missing -= 1) addWorker(context, generation);
+  } else {
+    retireSurplus(context, generation, request);
+  }
+}
+
+/** Starts the worker that is to have the place of another one. The caller has asked `mayReplace`. */
+export function startReplacement(
+  context: Context,
+  generation: Generation,
+  { index: worker }: Worker,
+  cause: ReplacementCause,
+  reason: string,
+): void {
+  const { index: replacement } = addWorker(context, generation);
+  begin(context, generation, { name: 'replace', worker, replacement, cause, reason });
+  const place = { generation: generation.id, worker, replacement };
+  report(context, { event: 'worker_replacing', ...place, cause, reason });
+}
+
+function begin({ state }: Context, { id, settings }: Generation, purpose: Join['purpose']): void {
+  const deadline = state.now + settings.readinessTimeout;
+  state.join = { generation: id, since: state.now, deadline, purpose };
+}
+
+function joiners(generation: Generation | undefined): Worker[] {
+  return generation?.workers.filter(({ membership }) => membership === 'joining') ?? [];
+}
+
+/** Completes the change when every worker is ready, and ends it when it has lost its purpose. */
+export function advanceJoin(context: Context): void {
+  const { state } = context;
+  const { join } = state;
+  if (!join) return;
+  const generation = generationOf(state, join.generation);
+  const { handover, stop } = state;
+  if (stop) {
+    endJoin(context, 'aborted', { step: 'stop', reason: 'the supervisor is stopping' });
+  } else if (!generation || !isServingNow(generation)) {
+    const reason = `generation ${join.generation} no longer serves`;
+    endJoin(context, 'superseded', { step: 'handover', reason });
+  } else if (candidateOf(handover) !== null) {
+    const reason = `handover ${handover?.id} has started, which decides the workers`;
+    endJoin(context, 'superseded', { step: 'handover', reason });
+  } else if (joiners(generation).every(({ life }) => life.name === 'up' && life.readyAt !== null)) {
+    complete(context, generation, join);
+  }
+}
+
+function complete(context: Context, generation: Generation, { purpose, since }: Join): void {
+  const { state } = context;
+  state.join = null;
+  for (const worker of joiners(generation)) worker.membership = 'member';
+  if (purpose.name === 'scale') endScale(context, purpose.request, 'done', null);
+  else completeReplacement(context, generation, purpose, state.now - since);
+}
+
+/** A worker that was to join has failed. Returns false where this is no such worker. */
+export function joinFailed(context: Context, worker: Worker | undefined, failure: Failure): boolean {
+  if (worker?.membership !== 'joining') return false;
+  endJoin(context, 'failed', failure);
+  return true;
+}
+
+/** Ends the change in progress, if there is one: the workers that were to join retire. */
+function endJoin(context: Context, outcome: End, failure: Failure): void {
+  const { state } = context;
+  const { join } = state;
+  if (!join) return;
+  const generation = generationOf(state, join.generation);
+  state.join = null;
+  for (const worker of joiners(generation)) if (generation) retireWorker(context, generation, worker);
+  const { purpose } = join;
+  if (purpose.name === 'scale') endScale(context, purpose.request, outcome, failure);
+  else if (generation)
+    replacementFailed(context, generation, purpose, { failure, counts: outcome === 'failed' });
+}
+
+/** A change that takes too long has failed, or its caller waits no longer. */
+export function tickJoin(context: Context): void {
+  const { state } = context;
+  const { join } = state;
+  if (!join) return;
+  const deadline = callerDeadline(join);
+  if (state.now >= deadline) {
+    const reason = 'the timeout of the caller has expired: the new workers were not ready';
+    endJoin(context, 'timed_out', { step: 'timeout', reason });
+  } else if (state.now >= join.deadline) {
+    endJoin(context, 'failed', lateness(state, join));
+  }
+}
+
+function lateness(state: State, { generation: id, since }: Join): Failure {
+  const late = joiners(generationOf(state, id)).find(
+    ({ life }) => life.name !== 'up' || life.readyAt === null,
+  );
+  const waiting = late?.life.name === 'up' ? late.life.waiting : [];
+  const why = waiting.length > 0 ? `still waiting for ${waiting.join(', ')}` : 'it is not running';
+  const worker = late?.index ?? 0;
+  const reason = `worker ${worker} was not ready after ${Math.round(state.now - since)} ms: ${why}`;
+  return { step: 'readiness.timeout', reason, generation: id, worker };
+}
+
+function callerDeadline({ purpose }: Join): number {
+  return purpose.name === 'scale' ? (purpose.request.deadline ?? NEVER) : NEVER;
+}
+
+/** When the change in progress wants a `tick`; Infinity for never. */
+export function joinDeadline({ join }: State): number {
+  return join === null ? NEVER : Math.min(join.deadline, callerDeadline(join));
+}

@@ -1,0 +1,81 @@
+/*
+ * A worker of the generation that serves is replaced because its memory or its liveness check is wrong. A new worker
+ * joins first (join.ts). When it is ready, the old worker retires. If the new worker fails, the old worker stays.
+ *
+ * One worker is replaced at a time. After an attempt that failed, and after a worker that had to be replaced soon after
+ * its start, the next attempt waits: 10 s, then twice as long each time, at most 10 minutes.
+ */
+import { type Context, report } from './context.ts';
+import type { Failure, ReplacementCause } from './facts.ts';
+import type { Generation } from './generation.ts';
+import { hookOnReplace } from './hooks.ts';
+import { retireWorker } from './membership.ts';
+import { backoffDelay } from './restart.ts';
+import type { Retry } from './retry.ts';
+import type { State } from './state.ts';
+import type { Worker } from './worker.ts';
+
+/** A worker that is replaced when another one has joined. */
+export interface Replacement {
+  readonly name: 'replace';
+  readonly worker: number;
+  readonly replacement: number;
+  readonly cause: ReplacementCause;
+  readonly reason: string;
+}
+
+const PAUSE = { initial: 10_000, factor: 2, max: 600_000 };
+
+/** Whether a worker can be replaced now: nothing else that changes the workers of its generation is in progress. */
+export function mayReplace(
+  state: State,
+  generation: Generation,
+  { life, membership, relief }: Worker,
+): boolean {
+  const { handover, pending, stop, join, now } = state;
+  if (handover || pending || stop || join || generation.stage.name !== 'serving') return false;
+  if (now < (generation.replacePause?.at ?? 0)) return false;
+  return !relief && membership === 'member' && life.name === 'up' && !life.killed;
+}
+
+/** The new worker is ready and has joined: the old one retires. */
+export function completeReplacement(
+  context: Context,
+  generation: Generation,
+  { worker, replacement, cause, reason }: Replacement,
+  after: number,
+): void {
+  const { now } = context.state;
+  const old = generation.workers[worker];
+  if (!old) return;
+  const uptime = old.life.name === 'up' ? now - old.life.since : 0;
+  const isSound = uptime >= generation.settings.restart.resetAfter;
+  generation.replacePause = isSound ? null : pauseAfter(now, generation.replacePause);
+  retireWorker(context, generation, old);
+  const place = { generation: generation.id, worker, replacement, cause };
+  report(context, { event: 'worker_replaced', ...place, after });
+  hookOnReplace(context, generation, { worker, replacement, cause, reason, outcome: 'replaced' });
+}
+
+/**
+ * The new worker did not join. The old one keeps its place, and serves as well as it can. `counts`: because the new
+ * worker failed, and not because something else came between.
+ */
+export function replacementFailed(
+  context: Context,
+  generation: Generation,
+  { worker, replacement, cause, reason }: Replacement,
+  { failure, counts }: { readonly failure: Failure; readonly counts: boolean },
+): void {
+  const { now } = context.state;
+  if (counts) generation.replacePause = pauseAfter(now, generation.replacePause);
+  const place = { generation: generation.id, worker, cause };
+  const retryIn = Math.max(0, (generation.replacePause?.at ?? 0) - now);
+  report(context, { event: 'worker_replacement_failed', ...place, retryIn, failure });
+  if (counts) hookOnReplace(context, generation, { worker, replacement, cause, reason, outcome: 'failed' });
+}
+
+function pauseAfter(now: number, before: Retry | null): Retry {
+  const attempts = (before?.attempts ?? 0) + 1;
+  return { at: now + backoffDelay(PAUSE, attempts - 1), attempts };
+}

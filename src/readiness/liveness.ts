@@ -1,0 +1,230 @@
+import type { LivenessConfig } from '../config/schema.ts';
+import { reasonOf } from './attempts.ts';
+import { type RunCommand, runOnce } from './command.ts';
+import type { Timers } from './gate.ts';
+import { getOnce } from './http.ts';
+import type { ListenerProbe, OpenProbe } from './probes.ts';
+
+/** One process in one place of a generation. */
+export interface CheckedKey {
+  readonly worker: number;
+  readonly incarnation: number;
+}
+
+export interface CheckedWorker extends CheckedKey {
+  /** Opens a connection to the worker's own lane. */
+  readonly openProbe: OpenProbe;
+  /** What the command finds in its environment about the worker. */
+  readonly variables: Readonly<Record<string, string>>;
+  /** When it last sent WATCHDOG=1; null: never. */
+  readonly watchdogAt: number | null;
+}
+
+/** What is known of the workers. One that is in neither list has missed its last check. */
+export interface LivenessRound {
+  /** They have missed as many checks in a row as the config allows, or the watchdog has expired. */
+  readonly failing: readonly (CheckedKey & { readonly reason: string })[];
+  /** They passed their last check, and have shown signs of life since the first of the others failed. */
+  readonly passing: readonly CheckedKey[];
+}
+
+export interface LivenessContext {
+  /** The workers to check; asked for at each round. */
+  workers(): readonly CheckedWorker[];
+  readonly runCommand: RunCommand;
+  readonly timers: Timers;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  /** Called after a round in which a worker fails, and after the next one in which none does. */
+  ended(round: LivenessRound): void;
+}
+
+export interface Liveness {
+  /** The workers have changed. */
+  sync(): void;
+  /** No callback comes afterwards. Idempotent. */
+  close(): void;
+}
+
+/** What is remembered of one process. */
+interface Health {
+  /** Since when it is checked: the watchdog counts from here. */
+  readonly since: number;
+  misses: number;
+  reason: string;
+  /** A check of it has ended. */
+  checked: boolean;
+}
+
+/** How often the watchdog is looked at within its time. */
+const LOOKS = 4;
+
+/**
+ * Checks workers again and again, the first time after `interval`. All workers are checked at the same time: what fails
+ * for all of them must not look like the failure of one.
+ */
+export function startLiveness(config: LivenessConfig, context: LivenessContext): Liveness {
+  const { http, command, watchdog, interval } = config;
+  const { timers } = context;
+  const stop = new AbortController();
+  const handles = new Map<() => void, unknown>();
+  const tracker = new Tracker(config, context);
+
+  const repeat = (ms: number, round: () => Promise<void>): void => {
+    const run = async (): Promise<void> => {
+      await round();
+      if (!stop.signal.aborted) handles.set(start, timers.set(ms, start));
+    };
+    const start = () => void run();
+    handles.set(start, timers.set(ms, start));
+  };
+  if (http !== undefined || command !== undefined)
+    repeat(interval, async () => {
+      const workers = context.workers();
+      const looks = workers.map(
+        async (worker) => [worker, await look(config, worker, context, stop.signal)] as const,
+      );
+      const results = await Promise.all(looks);
+      if (stop.signal.aborted) return;
+      for (const [worker, result] of results) tracker.note(worker, result);
+      tracker.tell();
+    });
+  if (watchdog !== undefined) repeat(Math.min(interval, watchdog / LOOKS), async () => tracker.tell());
+  tracker.sync();
+
+  return {
+    sync: () => tracker.sync(),
+    close() {
+      stop.abort();
+      for (const handle of handles.values()) timers.clear(handle);
+      handles.clear();
+    },
+  };
+}
+
+/** Null: it passed; a text: why not; undefined: zero could not check it, which says nothing about the worker. */
+async function look(
+  config: LivenessConfig,
+  worker: CheckedWorker,
+  { timers, runCommand }: LivenessContext,
+  stop: AbortSignal,
+): Promise<string | null | undefined> {
+  const { http, command, timeout } = config;
+  try {
+    const [answer, end] = await Promise.all([
+      http === undefined
+        ? null
+        : getOnce({ timeout, ...http }, probeOf(worker), timers, stop).catch(rethrowOwn),
+      command === undefined
+        ? null
+        : runOnce({ timeout, ...command, variables: worker.variables }, runCommand, stop),
+    ]);
+    return answer ?? end;
+  } catch (error) {
+    if (error instanceof OwnFailure) return undefined;
+    return reasonOf(error);
+  }
+}
+
+/** zero itself could not connect: no descriptor is left, for example. */
+class OwnFailure extends Error {}
+
+function probeOf({ openProbe }: CheckedWorker): OpenProbe {
+  return (listener): ListenerProbe => {
+    try {
+      return openProbe(listener);
+    } catch (error) {
+      throw new OwnFailure(String(error), { cause: error });
+    }
+  };
+}
+
+function rethrowOwn(error: unknown): string {
+  if (error instanceof OwnFailure) throw error;
+  return reasonOf(error);
+}
+
+/** Counts misses, and tells who fails. */
+class Tracker {
+  readonly #config: LivenessConfig;
+  readonly #context: LivenessContext;
+  #health = new Map<string, Health>();
+  /** A worker failed when it last told. */
+  #isFailing = false;
+
+  constructor(config: LivenessConfig, context: LivenessContext) {
+    this.#config = config;
+    this.#context = context;
+  }
+
+  /** Forgets workers that are no longer checked, and begins with new ones. */
+  sync(): void {
+    const before = this.#health;
+    const since = this.#context.now();
+    this.#health = new Map(
+      this.#context.workers().map((worker) => {
+        const name = nameOf(worker);
+        return [name, before.get(name) ?? { since, misses: 0, reason: '', checked: false }];
+      }),
+    );
+  }
+
+  note(worker: CheckedWorker, result: string | null | undefined): void {
+    const health = this.#health.get(nameOf(worker));
+    if (health === undefined || result === undefined) return;
+    health.checked = true;
+    health.misses = result === null ? 0 : health.misses + 1;
+    health.reason = result ?? '';
+  }
+
+  tell(): void {
+    const { ended, now } = this.#context;
+    const time = now();
+    const workers = this.#context.workers().flatMap((worker) => {
+      const health = this.#health.get(nameOf(worker));
+      return health === undefined ? [] : [{ worker, health, expiry: this.#expiry(worker, health) }];
+    });
+    const expired = workers.map(({ expiry }) => expiry).filter((expiry) => expiry <= time);
+    const firstExpiry = Math.min(...expired);
+    const failing = workers.flatMap(({ worker, health, expiry }) => {
+      const reason = this.#reason(health, expiry <= time);
+      return reason === null ? [] : [{ ...keyOf(worker), reason }];
+    });
+    const passing = workers.filter(({ worker, health, expiry }) => {
+      const isSeen = expired.length === 0 || (worker.watchdogAt ?? Number.NEGATIVE_INFINITY) >= firstExpiry;
+      return expiry > time && this.#hasPassed(health) && isSeen;
+    });
+    const wasFailing = this.#isFailing;
+    this.#isFailing = failing.length > 0;
+    if (wasFailing || this.#isFailing)
+      ended({ failing, passing: passing.map(({ worker }) => keyOf(worker)) });
+  }
+
+  /** When the watchdog of a worker expires; Infinity without one. */
+  #expiry({ watchdogAt }: CheckedWorker, { since }: Health): number {
+    const { watchdog } = this.#config;
+    return watchdog === undefined
+      ? Number.POSITIVE_INFINITY
+      : Math.max(since, watchdogAt ?? since) + watchdog;
+  }
+
+  #reason({ misses, reason }: Health, isExpired: boolean): string | null {
+    const { failures, watchdog } = this.#config;
+    if (isExpired) return `no WATCHDOG=1 within ${watchdog} ms`;
+    if (misses < failures) return null;
+    return misses === 1 ? reason : `liveness check failed ${misses} times in a row; last: ${reason}`;
+  }
+
+  #hasPassed({ misses, checked }: Health): boolean {
+    const { http, command } = this.#config;
+    return misses === 0 && (checked || (http === undefined && command === undefined));
+  }
+}
+
+function keyOf({ worker, incarnation }: CheckedKey): CheckedKey {
+  return { worker, incarnation };
+}
+
+function nameOf({ worker, incarnation }: CheckedKey): string {
+  return `${worker}.${incarnation}`;
+}

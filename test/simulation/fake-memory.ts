@@ -1,0 +1,20 @@
+import type { MemoryReader } from '../../src/supervisor/memory-keeper.ts';
+import type { FakeService } from './fake-service.ts';
+import type { Faults } from './faults.ts';
+
+export interface MemoryContext {
+  readonly faults: Faults;
+  /** Promises have something to do. */
+  readonly wake: () => void;
+  readonly services: readonly FakeService[];
+}
+
+/** Reads what services use: more than the limit, or next to nothing. */
+export function fakeMemory({ faults, wake, services }: MemoryContext): MemoryReader {
+  return async (sessions, limit) => {
+    wake();
+    faults.check('readMemory', '/proc');
+    const watched = services.filter(({ alive, spawnedPid }) => alive && sessions.has(spawnedPid));
+    return new Map(watched.map(({ spawnedPid, leaks }) => [spawnedPid, leaks ? limit + 1 : 1]));
+  };
+}

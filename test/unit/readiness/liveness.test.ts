@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { LivenessConfig } from '../../../src/config/schema.ts';
+import type { CommandRequest } from '../../../src/readiness/command.ts';
+import { type LivenessRound, startLiveness } from '../../../src/readiness/liveness.ts';
+import { manualTimers } from './manual-timers.ts';
+
+const COMMAND = { run: ['/bin/check'] };
+
+/** Workers by number, and what the next check of each finds; a check that fails exits with 1. */
+function start(config: Partial<LivenessConfig>, count: number) {
+  const timers = manualTimers();
+  const rounds: LivenessRound[] = [];
+  const requests: CommandRequest[] = [];
+  const ill = new Set<number>();
+  const watchdogAt = new Map<number, number>();
+  let now = 0;
+  let present = Array.from({ length: count }, (_, worker) => worker);
+  const liveness = startLiveness(
+    { interval: 10_000, timeout: 2_000, failures: 2, action: 'replace', ...config },
+    {
+      workers: () =>
+        present.map((worker) => ({
+          worker,
+          incarnation: 1,
+          openProbe: () => assert.fail('no listener is checked'),
+          variables: { ZERO_WORKER: `${worker}` },
+          watchdogAt: watchdogAt.get(worker) ?? null,
+        })),
+      runCommand: async (request) => {
+        requests.push(request);
+        return { kind: 'exited', code: ill.has(Number(request.variables?.ZERO_WORKER)) ? 1 : 0 };
+      },
+      timers,
+      now: () => now,
+      ended: (round) => rounds.push(round),
+    },
+  );
+  return {
+    ill,
+    rounds,
+    requests,
+    liveness,
+    timers,
+    beat: (worker: number) => watchdogAt.set(worker, now),
+    keep: (workers: number[]) => {
+      present = workers;
+      liveness.sync();
+    },
+    /** The next check of all workers. */
+    async check(ms = 10_000): Promise<LivenessRound | undefined> {
+      const before = rounds.length;
+      now += ms;
+      (await timers.next(ms))();
+      // The next timer is set when the round has ended.
+      await timers.next(ms);
+      return rounds.length > before ? rounds.at(-1) : undefined;
+    },
+  };
+}
+
+const failing = (round: LivenessRound | undefined) => round?.failing.map(({ worker }) => worker);
+const passing = (round: LivenessRound | undefined) => round?.passing.map(({ worker }) => worker);
+
+describe('liveness', () => {
+  it('says nothing as long as every worker passes', async () => {
+    const { check, rounds, requests } = start({ command: COMMAND }, 2);
+    await check();
+    await check();
+    assert.deepEqual(rounds, []);
+    assert.deepEqual(
+      requests.map(({ variables }) => variables?.ZERO_WORKER),
+      ['0', '1', '0', '1'],
+    );
+  });
+
+  it('a worker fails after so many misses in a row, and one that has missed the last check does not count as passing', async () => {
+    const { check, ill } = start({ command: COMMAND }, 3);
+    ill.add(0);
+    assert.equal(await check(), undefined);
+    ill.add(1);
+    const round = await check();
+    assert.deepEqual(round?.failing, [
+      {
+        worker: 0,
+        incarnation: 1,
+        reason: 'liveness check failed 2 times in a row; last: command /bin/check: exit code 1',
+      },
+    ]);
+    assert.deepEqual(passing(round), [2]);
+    ill.clear();
+    const recovered = await check();
+    assert.deepEqual([failing(recovered), passing(recovered)], [[], [0, 1, 2]]);
+    assert.equal(await check(), undefined, 'said once');
+  });
+
+  it('forgets a worker that is gone', async () => {
+    const { check, ill, keep } = start({ command: COMMAND, failures: 1 }, 2);
+    ill.add(0);
+    assert.deepEqual(failing(await check()), [0]);
+    keep([1]);
+    assert.deepEqual(failing(await check()), []);
+    assert.equal(await check(), undefined);
+  });
+
+  it('a watchdog expires when no WATCHDOG=1 comes in its time, and others pass that have sent one since', async () => {
+    const { check, beat } = start({ watchdog: 4_000 }, 3);
+    await check(1_000);
+    beat(0);
+    beat(1);
+    await check(1_000);
+    await check(1_000);
+    beat(1);
+    // 4 s: worker 2 has never sent one. Worker 1 has not since then, which may be the same cause.
+    const first = await check(1_000);
+    assert.deepEqual([failing(first), passing(first)], [[2], []]);
+    beat(1);
+    const second = await check(1_000);
+    assert.deepEqual([failing(second), passing(second)], [[0, 2], [1]]);
+    assert.equal(second?.failing[1]?.reason, 'no WATCHDOG=1 within 4000 ms');
+  });
+
+  it('is silent when it is closed', async () => {
+    const { liveness, timers } = start({ command: COMMAND, watchdog: 4_000 }, 1);
+    liveness.close();
+    liveness.close();
+    assert.deepEqual(timers.pending(), []);
+  });
+});
