@@ -5,6 +5,7 @@ import type { InitOptions } from './init.ts';
 import type { LogsOptions } from './logs.ts';
 import type { ReloadOptions } from './reload.ts';
 import type { RollbackOptions } from './rollback.ts';
+import type { ScaleOptions } from './scale.ts';
 import type { StatusOptions } from './status.ts';
 
 export interface ConfigOption {
@@ -100,6 +101,15 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     .action(async (options: RollbackOptions) => {
       const { rollback } = await import('./rollback.ts');
       done(await rollback({ ...options, ...instanceOf(options) }));
+    });
+
+  instanceCommand('scale', 'change the number of workers of the generation that serves, and wait for that')
+    .argument('<workers>', 'how many workers, until the next reload takes the number in the config')
+    .option('--timeout <duration>', 'stop waiting after this time, such as 90s')
+    .option('--json', 'print the result as a document', false)
+    .action(async (workers: string, options: Omit<ScaleOptions, 'workers'>) => {
+      const { scale } = await import('./scale.ts');
+      done(await scale({ ...options, ...instanceOf(options), workers }));
     });
 
   instanceCommand('history', 'show the generations that there were, and which can be gone back to')

@@ -7,6 +7,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'handover_finished',
   'output_dropped',
   'steering_changed',
+  'scale_finished',
   'supervisor_stopped',
 ]);
 
@@ -40,6 +41,7 @@ const SENTENCES = new Map<string, (fields: Fields) => string>(
     worker_spawned: (fields) => `${worker(fields)} spawned, pid ${number(fields.pid)}`,
     worker_ready: (fields) => `${worker(fields)} ready after ${ms(fields.after_ms)}`,
     worker_exited: (fields) => `${worker(fields)} exited after ${ms(fields.uptime_ms)}`,
+    scale_started: ({ from, to }) => `changing the number of workers from ${number(from)} to ${number(to)}`,
     generation_promoted: ({ generation }) => `generation ${number(generation)} promoted`,
     generation_retiring: ({ generation }) => `generation ${number(generation)} retires`,
     generation_gone: ({ generation }) => `generation ${number(generation)} gone`,

@@ -86,25 +86,30 @@ function stageColour(stage: string): 'green' | 'yellow' | 'faint' {
 }
 
 function workerLines(workers: readonly WorkerStatus[]): string[] {
-  const rows = workers.map(({ worker, state, pid, uptime_ms, lane, usage, ready }) => [
+  const rows = workers.map(({ worker, state, role, pid, uptime_ms, lane, usage, ready }) => [
     `  worker ${worker}`,
-    state === 'up' && !ready ? 'not ready' : state,
+    state === 'up' && !ready ? 'not ready' : state === 'up' && role === 'leaving' ? 'retiring' : safe(state),
     pid === null ? '' : `pid ${pid}`,
     uptime_ms === null ? '' : duration(uptime_ms),
     lane === null ? '' : `lane ${lane}`,
     ...(usage === undefined ? ['', ''] : [percent(usage.cpu_percent), bytes(usage.memory_bytes)]),
   ]);
   return table(rows).flatMap((line, index) => {
-    const { waiting = [], problem, restarts = 0, last_exit } = workers[index] ?? {};
+    const { waiting = [], problem, unhealthy, replaced_by, restarts = 0, last_exit } = workers[index] ?? {};
     const past = [
       ...(restarts === 0 ? [] : [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`]),
       ...(last_exit ? [`last exit ${duration(last_exit.ms_ago)} ago: ${safe(last_exit.reason)}`] : []),
+    ];
+    const notes = [
+      ...(unhealthy === undefined ? [] : [`not healthy: ${safe(unhealthy)}`]),
+      ...(replaced_by === undefined ? [] : [`will be replaced by worker ${replaced_by}`]),
+      ...(problem === undefined ? [] : [safe(problem)]),
     ];
     return [
       line,
       ...(past.length === 0 ? [] : fold(past.join(', '), WIDTH - 4, '  ').map((text) => `    ${text}`)),
       ...(waiting.length === 0 ? [] : wrapped('    waits for ', waiting.map(safe))),
-      ...(problem === undefined ? [] : fold(safe(problem), WIDTH - 4, '').map((text) => `    ${text}`)),
+      ...notes.flatMap((note) => fold(note, WIDTH - 4, '').map((text) => `    ${text}`)),
     ];
   });
 }

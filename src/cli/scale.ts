@@ -1,0 +1,86 @@
+import type { ControlClient } from '../control/client.ts';
+import { ClientError } from '../control/client-error.ts';
+import { MAX_WORKERS, type ScaleDocument } from '../control/protocol.ts';
+import { PROTOCOL } from '../control/version.ts';
+import { CommandError } from './command-error.ts';
+import { EXIT, exitCodeOf } from './exit-code.ts';
+import type { InstanceOptions } from './find-instance.ts';
+import { timeoutOf } from './reload.ts';
+import { duration, safe } from './render/style.ts';
+import { showWaiting } from './waiting.ts';
+import { type CommandContext, processContext, withInstance } from './with-instance.ts';
+
+export interface ScaleOptions extends InstanceOptions {
+  /** As written. */
+  readonly workers: string;
+  readonly timeout?: string;
+  readonly json: boolean;
+}
+
+/**
+ * `zero scale N`: changes the number of workers of the generation that serves, and waits for that. Resolves to the exit
+ * code.
+ */
+export function scale(options: ScaleOptions, context: CommandContext = processContext()): Promise<number> {
+  const { workers, timeout, json, ...instance } = options;
+  const { terminal, interrupted } = context;
+  return withInstance({ command: 'scale', instance, guess: true }, context, async (client) => {
+    const timeout_ms = timeoutOf(timeout);
+    const request = { workers: countOf(workers), ...(timeout_ms !== null && { timeout_ms }) };
+    const result = await follow(client.scale(request, interrupted), context);
+    if (result === null) {
+      if (json) terminal.out(`${JSON.stringify({ version: PROTOCOL, outcome: 'in_progress' })}\n`);
+      else terminal.err('zero keeps changing the number of workers: see "zero status"\n');
+      return EXIT.inProgress;
+    }
+    if (json) terminal.out(`${JSON.stringify(result, null, 2)}\n`);
+    else if (result.outcome === 'done') terminal.out(`${render(result)}\n`);
+    else terminal.err(`zero scale: ${render(result)}\n`);
+    return result.outcome === 'done' ? EXIT.done : exitCodeOf(result.outcome);
+  });
+}
+
+function countOf(text: string): number {
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (count < 1 || count > MAX_WORKERS)
+    throw new CommandError(
+      EXIT.usage,
+      `${text}: the number of workers must be a whole number from 1 to ${MAX_WORKERS}`,
+    );
+  return count;
+}
+
+/** The result; null where Ctrl-C ended the wait. */
+async function follow(
+  lines: ReturnType<ControlClient['scale']>,
+  { terminal, clock, interrupted }: CommandContext,
+): Promise<ScaleDocument | null> {
+  const waiting = showWaiting(terminal, clock);
+  let taken = false;
+  try {
+    for await (const line of lines) {
+      if ('accepted' in line) taken = true;
+      else if ('fact' in line) waiting.tell(line.fact);
+      else return line.result;
+    }
+  } catch (error) {
+    if (taken && interrupted.aborted) return null;
+    if (!(taken && error instanceof ClientError)) throw error;
+  } finally {
+    waiting.end();
+  }
+  throw new ClientError('gone', 'zero exited before it reported the result. Check its log.');
+}
+
+function render({ outcome, generation, from, to, workers, duration_ms, failure }: ScaleDocument): string {
+  const now = `generation ${generation} has ${workers} ${workers === 1 ? 'worker' : 'workers'}`;
+  const after = `after ${duration(duration_ms)}`;
+  if (outcome === 'done') return `${now} now (before: ${from}), ${after}`;
+  if (outcome === 'in_progress')
+    return `--timeout expired ${after}. ${now} now. Workers that were one too many are still finishing their connections.`;
+  const state = generation === null ? 'no generation serves' : `${now}, as before`;
+  const why = failure === null ? '' : `: ${safe(failure.reason)}`;
+  const output = (failure?.output ?? []).map((line) => `\n    | ${safe(line)}`);
+  const last = output.length === 0 ? '' : `\n  last output:${output.join('')}`;
+  return `the number of workers was not changed from ${from} to ${to} (${safe(outcome.replaceAll('_', ' '))})${why}\n${state}${last}`;
+}
