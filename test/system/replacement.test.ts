@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, chmodSync, copyFileSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import type { StatusDocument } from '../../src/control/protocol.ts';
+import { command } from '../support/command.ts';
+import { fixture } from '../support/paths.ts';
+import { startReplaceable } from '../support/replaceable.ts';
+import { type Scope, temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
+import { environmentList } from '../support/zero-config.ts';
+
+const CHECK = { interval: '300ms', timeout: '2s', failures: 2 };
+
+async function statusOf(scope: Scope, zero: Zero): Promise<StatusDocument> {
+  const { code, stdout, stderr } = await command(scope, zero, 'status', '--json');
+  assert.equal(code, 0, stderr);
+  return JSON.parse(stdout);
+}
+
+/** How the worker falls ill, and the config that makes zero notice. */
+const ILLNESSES = {
+  'that takes more memory than max_memory': {
+    signal: 'SIGUSR1',
+    cause: 'memory',
+    sections: { restart: { max_memory: '140MiB' } },
+  },
+  'that fails its liveness check over HTTP': {
+    signal: 'SIGUSR2',
+    cause: 'liveness',
+    sections: { liveness: { http: { listener: 'http', path: '/healthz' }, ...CHECK } },
+  },
+  'that no longer sends WATCHDOG=1': {
+    signal: 'SIGWINCH',
+    cause: 'liveness',
+    sections: { liveness: { watchdog: '4s', ...CHECK } },
+  },
+} as const;
+
+for (const [how, { signal, cause, sections }] of Object.entries(ILLNESSES)) {
+  describe(`a worker ${how}`, () => {
+    for (const workers of [1, 3])
+      it(
+        `is replaced under load without losing a request: the ${workers === 1 ? 'only one' : 'second of three'}`,
+        DEADLINE,
+        async (t) => {
+          const service = await startReplaceable(t, workers, sections);
+          const { zero, pidOf, goOn, assertNothingLost } = service;
+          const worker = workers - 1 === 0 ? 0 : 1;
+          await goOn('before');
+          const pid = pidOf(worker);
+          process.kill(pid, signal);
+          const replaced = await zero.fact('worker_replaced', { worker });
+          assert.deepEqual([replaced.generation, replaced.replacement, replaced.cause], [1, workers, cause]);
+          await goOn('after');
+          const { expected, exit } = await zero.fact('worker_exited', { pid });
+          assert.deepEqual([expected, exit], [true, { kind: 'exited', code: 0 }]);
+          await goOn('gone');
+          const { generations, incumbent } = await statusOf(t, zero);
+          assert.equal(incumbent, 1);
+          assert.deepEqual(
+            generations.map((generation) => generation.workers.map((one) => [one.state, one.ready])),
+            [Array.from({ length: workers }, () => ['up', true])],
+          );
+          await assertNothingLost();
+          assert.deepEqual(zero.log.all('worker_replacement_failed'), []);
+        },
+      );
+  });
+}
+
+describe('workers that fail their liveness checks', () => {
+  it('all of several: zero only reports them', DEADLINE, async (t) => {
+    const liveness = { http: { listener: 'http', path: '/healthz' }, ...CHECK };
+    const { zero, pidOf, goOn, assertNothingLost } = await startReplaceable(t, 2, { liveness });
+    await goOn('before');
+    // A database is down: the checks of both fail from now on.
+    for (const worker of [0, 1]) process.kill(pidOf(worker), 'SIGUSR2');
+    for (const worker of [0, 1]) await zero.fact('worker_unhealthy', { worker });
+    await goOn('after');
+    const { generations } = await statusOf(t, zero);
+    for (const { unhealthy } of generations[0]?.workers ?? [])
+      assert.match(unhealthy ?? '', /GET \/healthz: 500/);
+    await assertNothingLost();
+    assert.deepEqual(zero.log.all('worker_replaced'), []);
+  });
+
+  it('one with action report: event, status and metric, and nothing else', DEADLINE, async (t) => {
+    const liveness = { http: { listener: 'http', path: '/healthz' }, ...CHECK, action: 'report' };
+    const { zero, pidOf, goOn, assertNothingLost } = await startReplaceable(t, 2, { liveness });
+    await goOn('before');
+    process.kill(pidOf(0), 'SIGUSR2');
+    const { reason, all } = await zero.fact('worker_unhealthy', { worker: 0 });
+    assert.match(reason, /liveness check failed 2 times in a row; last: GET \/healthz: 500/);
+    assert.equal(all, false);
+    await goOn('after');
+    const { steering } = await statusOf(t, zero);
+    assert.deepEqual(steering?.main, [0, 1]);
+    await assertNothingLost();
+    assert.deepEqual(zero.log.all('worker_replacing'), []);
+  });
+
+  it('by a command, which learns which worker it is for', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const run = [
+      'sh',
+      '-c',
+      `echo "$ZERO_GENERATION $ZERO_WORKER" >> ${folder}/checks; test "$ZERO_WORKER" != 1`,
+    ];
+    const { zero, goOn, assertNothingLost } = await startReplaceable(t, 2, {
+      liveness: { command: { run }, ...CHECK },
+    });
+    const { replacement } = await zero.fact('worker_replaced', { worker: 1 });
+    assert.equal(replacement, 2);
+    await goOn('after');
+    const checks = new Set(readFileSync(join(folder, 'checks'), 'utf8').trim().split('\n'));
+    for (const check of ['1 0', '1 1']) assert.ok(checks.has(check), check);
+    await assertNothingLost();
+  });
+});
+
+describe('a worker that is replaced', () => {
+  it(
+    'keeps serving when the executable on disk has changed, and the hook hears of it',
+    DEADLINE,
+    async (t) => {
+      const folder = temporaryFolder(t);
+      const executable = join(folder, 'service');
+      copyFileSync(process.execPath, executable);
+      chmodSync(executable, 0o755);
+      const hook = ['sh', '-c', `echo "$ZERO_OUTCOME $ZERO_WORKER $ZERO_CAUSE" > ${folder}/hook`];
+      const zero = startZero(t, {
+        config: {
+          service: {
+            listeners: [{ name: 'http', address: '127.0.0.1:0' }],
+            runtime: {
+              path: executable,
+              args: [fixture('replaceable.js')],
+              environment: environmentList({}),
+            },
+            options: { reload_uptime: '0s' },
+            handover: { settle: '200ms', drain_timeout: '1s' },
+            liveness: { http: { listener: 'http', path: '/healthz' }, ...CHECK },
+            hooks: { on_replace: { run: hook } },
+          },
+        },
+      });
+      await zero.fact('generation_promoted', { generation: 1 });
+      // A deploy in progress: the file is another one now.
+      copyFileSync(process.execPath, `${executable}.new`);
+      appendFileSync(`${executable}.new`, 'x');
+      const { renameSync } = await import('node:fs');
+      renameSync(`${executable}.new`, executable);
+      const [{ pid } = assert.fail('a worker')] = zero.log.all('worker_spawned');
+      process.kill(pid, 'SIGUSR2');
+      const { failure } = await zero.fact('worker_replacement_failed', { worker: 0 });
+      assert.match(failure.reason, /executable .*service has changed since the generation was started/);
+      await zero.fact('hook_finished', { hook: 'on_replace' });
+      assert.equal(readFileSync(join(folder, 'hook'), 'utf8'), 'failed 0 liveness\n');
+      const { generations } = await statusOf(t, zero);
+      assert.deepEqual(
+        generations.map(({ workers }) => workers.map((one) => [one.pid, one.state])),
+        [[[pid, 'up']]],
+      );
+    },
+  );
+});
