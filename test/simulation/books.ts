@@ -18,6 +18,10 @@ export interface Step {
 export interface Executed extends WorkerKey {
   readonly executable: string;
   readonly expected: string;
+  /** It is added to workers that run. */
+  readonly joins: boolean;
+  /** The release of its generation can be executed. */
+  readonly isRelease: boolean;
 }
 
 /** How many of the last steps are told when one fails. */

@@ -35,6 +35,11 @@ export class FakeFiles implements ReleaseFiles {
     return this.inode === this.#inodes.get(generation) ? PATH : (this.copyOf(generation) ?? PATH);
   }
 
+  /** Whether a process of a generation can execute the release of that generation. */
+  hasRelease(generation: number): boolean {
+    return this.inode === this.#inodes.get(generation) || this.copyOf(generation) !== null;
+  }
+
   readonly fileAt: ReleaseFiles['fileAt'] = () => ({ device: 1, inode: this.inode, size: 1, mtime_ms: 1 });
   readonly copyOf = (generation: number): string | null => this.#copies.get(generation) ?? null;
   readonly mayExecute = (): string | null => null;

@@ -69,10 +69,15 @@ function listenersStayOpen(world: World, effects: readonly Effect[]): void {
   if (released && !over) assert.ok(world.listeners.held > 0, 'the last holder of the listeners let go');
 }
 
-/** A process runs the release of its generation: the file, or the copy of it; without a copy that is reported. */
+/**
+ * A process runs the release of its generation: the file, or the copy of it; without a copy that is reported. A worker
+ * that joins others never runs anything else.
+ */
 function sameReleaseIsRun({ books }: World): void {
   const last = books.executed.at(-1);
-  if (last) assert.equal(last.executable, last.expected, `worker ${nameOf(last)} runs another release`);
+  if (!last) return;
+  assert.equal(last.executable, last.expected, `worker ${nameOf(last)} runs another release`);
+  assert.ok(last.isRelease || !last.joins, `worker ${nameOf(last)} joins and runs another release`);
 }
 
 /** A hook that takes too long is killed in time, and one that even SIGKILL does not end holds nobody up. */

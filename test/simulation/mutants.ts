@@ -299,6 +299,12 @@ export const mutants: Record<string, Mutant> = {
       if (old) Object.assign(old, { membership: 'leaving', leave: { since: null } });
     }),
   },
+  'replaces a worker by another executable': {
+    caught: /joins and runs another release/,
+    step: after((effects) =>
+      effects.map((effect) => (effect.type === 'spawn' ? { ...effect, joins: false } : effect)),
+    ),
+  },
   'lets a worker join before it is ready': {
     caught: /promoted before/,
     step: before(({ now, generations }) => {

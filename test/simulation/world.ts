@@ -3,7 +3,7 @@ import type { Reload, WorkerKey } from '../../src/lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../../src/lifecycle/facts.ts';
 import type { RunHook } from '../../src/lifecycle/hook.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
-import { generationOf, type State } from '../../src/lifecycle/state.ts';
+import { generationOf, type State, workerOf } from '../../src/lifecycle/state.ts';
 import { nextDeadline, step as realStep } from '../../src/lifecycle/step.ts';
 import { Boundary, guardedTimers } from '../../src/supervisor/boundary.ts';
 import { writeFailure } from '../../src/supervisor/effect-failure.ts';
@@ -303,6 +303,8 @@ export class World {
       ...place,
       executable: process.request?.argv.at(-1) ?? '',
       expected: this.files.expected(place.generation),
+      joins: workerOf(this.state, place)?.worker.membership === 'joining',
+      isRelease: this.files.hasRelease(place.generation),
     });
     const { kernel, network, timers, random, changes } = this;
     const violated = (message: string) => this.#violate(new Error(message));
