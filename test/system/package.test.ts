@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
 import { ROOT } from '../support/paths.ts';
@@ -28,6 +28,22 @@ function packed(): Set<string> {
 async function manifest(): Promise<Manifest> {
   const { default: found } = await import(join(ROOT, 'package.json'), { with: { type: 'json' } });
   return found;
+}
+
+/** A package in package-lock.json. */
+interface Locked {
+  readonly dev?: boolean;
+  readonly hasInstallScript?: boolean;
+}
+
+/** Runs npm as a user does who has no settings of its own. */
+function npm(
+  cwd: string,
+  args: readonly string[],
+): { status: number | null; stdout: string; stderr: string } {
+  const own = Object.entries(process.env).filter(([name]) => !/^npm_(?!config_cache$)/i.test(name));
+  const env = { ...Object.fromEntries(own), npm_config_userconfig: '/dev/null' };
+  return spawnSync('npm', args, { cwd, env, encoding: 'utf8' });
 }
 
 /** A folder in which the package is installed. */
@@ -108,6 +124,40 @@ describe('the package', () => {
       });
     assert.equal(zero('check', '--config', 'config.example.yaml'), 'config.example.yaml: ok\n');
     assert.match(zero('run', '--help'), /^Usage: zero run /);
+  });
+
+  it('is installed without a warning, and its command is called zerodown as well', (t) => {
+    const folder = temporaryFolder(t);
+    const pack = ['pack', '--json', '--ignore-scripts', '--pack-destination', folder];
+    const [{ filename }] = JSON.parse(npm(ROOT, pack).stdout) as [{ filename: string }];
+    const user = join(folder, 'user');
+    mkdirSync(user);
+    writeFileSync(join(user, 'package.json'), '{ "private": true }');
+    // Without the network: what is not in the cache is optional, and put there by hand.
+    const { status, stderr } = npm(user, ['install', '--offline', '--no-audit', join(folder, filename)]);
+    assert.deepEqual([status, stderr], [0, '']);
+    rmSync(join(user, 'node_modules', '@koromix'), { recursive: true, force: true });
+    symlinkSync(join(ROOT, 'node_modules', '@koromix'), join(user, 'node_modules', '@koromix'));
+    assert.equal(existsSync(join(user, 'node_modules', 'koffi')), false);
+    for (const name of ['zerodown', 'zero'])
+      assert.match(npm(user, ['exec', '--offline', '--', name, 'run', '--help']).stdout, /^Usage: zero run /);
+  });
+
+  it('names every dependency with an install script in allowScripts, for npm 11', async () => {
+    const read = async (name: string) =>
+      (await import(join(ROOT, name), { with: { type: 'json' } })).default as unknown;
+    const { packages } = (await read('package-lock.json')) as { packages: Readonly<Record<string, Locked>> };
+    const { allowScripts } = (await read('package.json')) as { allowScripts: object };
+    const scripted = Object.entries(packages).filter(([, { hasInstallScript }]) => hasInstallScript === true);
+    assert.deepEqual(
+      scripted.map(([path]) => path.replace(/^.*node_modules\//, '')).sort(),
+      Object.keys(allowScripts).sort(),
+    );
+    assert.deepEqual(
+      scripted.filter(([, { dev }]) => dev !== true),
+      [],
+      'who installs zerodown would be warned',
+    );
   });
 
   it('is imported by its name, from ES modules and from CommonJS', (t) => {
