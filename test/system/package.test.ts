@@ -42,7 +42,11 @@ function npm(
   args: readonly string[],
 ): { status: number | null; stdout: string; stderr: string } {
   const own = Object.entries(process.env).filter(([name]) => !/^npm_(?!config_cache$)/i.test(name));
-  const env = { ...Object.fromEntries(own), npm_config_userconfig: '/dev/null' };
+  const env = {
+    ...Object.fromEntries(own),
+    npm_config_userconfig: '/dev/null',
+    npm_config_update_notifier: 'false',
+  };
   return spawnSync('npm', args, { cwd, env, encoding: 'utf8' });
 }
 
