@@ -54,7 +54,10 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
     .description('run the supervisor; with a command, without a config file')
     .option('--config <file>', 'the config file')
     .option('--listen <address>', 'listen on this address, or bare port, for the command', collect, [])
-    .option('--name <name>', 'name of the instance (default: the name of the command)')
+    .option(
+      '--name <name>',
+      'name of the instance (default: after the script or the directory, with 8 digits)',
+    )
     .option('--workers <count>', 'that many processes of the command, or auto for one per core')
     .argument('[command...]', 'the service and its arguments, after --')
     .passThroughOptions()

@@ -1,6 +1,9 @@
+import path from 'node:path';
 import { type Config, formatProblem, loadConfig, locateConfig, printConfig } from '../config/index.ts';
+import { workingDirectory } from '../linux/directory.ts';
 import { descriptorLimit } from '../linux/limits.ts';
 import { checkMachine } from '../supervisor/config-check.ts';
+import type { Origin } from '../supervisor/default-name.ts';
 import { InstanceError, instanceOf } from '../supervisor/instance.ts';
 
 /**
@@ -25,7 +28,9 @@ export function check(
     for (const problem of loaded.problems) out(`${formatProblem(problem)}\n`);
     return 1;
   }
-  const { errors, warnings } = checkMachine(loaded.config);
+  const folder = workingDirectory();
+  const origin = { file: loaded.identity && path.resolve(folder, file), folder };
+  const { errors, warnings } = checkMachine(loaded.config, origin);
   for (const error of errors) out(`${formatProblem(loaded.locate(error))}\n`);
   for (const warning of warnings) {
     const { message, ...place } = loaded.locate(warning);
@@ -33,7 +38,7 @@ export function check(
   }
   if (errors.length > 0) return 1;
   try {
-    out(print ? printed(loaded.config) : `${file}: ok\n`);
+    out(print ? printed(loaded.config, origin) : `${file}: ok\n`);
     return 0;
   } catch (error) {
     if (!(error instanceof InstanceError)) throw error;
@@ -42,11 +47,13 @@ export function check(
   }
 }
 
-function printed(config: Config): string {
+function printed(config: Config, origin: Origin): string {
   const { application, service } = config;
-  const { runtimeDirectory, dataDirectory } = instanceOf(config);
+  const { name, runtimeDirectory, dataDirectory } = instanceOf(config, origin);
+  const runtime = { ...service.runtime, name };
   const directories = { runtime_directory: runtimeDirectory, data_directory: dataDirectory };
-  return printConfig({ application: { ...application, ...directories }, service }) + limitNote(config);
+  const whole = { application: { ...application, ...directories }, service: { ...service, runtime } };
+  return printConfig(whole) + limitNote(config);
 }
 
 /** The one default that depends on where zero is started. */

@@ -1,15 +1,20 @@
-import { readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import path from 'node:path';
-import { formatProblem, loadConfig } from '../config/index.ts';
+import { loadConfig } from '../config/index.ts';
 import { parseInstanceName } from '../config/values/names.ts';
-import { type ControlClient, controlClient } from '../control/client.ts';
+import { controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
-import { controlSocketIn, controlSocketOf, runtimeRoots } from '../supervisor/instance.ts';
+import { workingDirectory } from '../linux/directory.ts';
+import { controlSocketIn } from '../supervisor/instance.ts';
+import { type Place, placesFor, processOwner } from '../supervisor/places.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
+import { instancesIn, startedFrom, type WantedFile, wantedFile } from './instances/find.ts';
+import { type Instance, readInstance } from './instances/record.ts';
+import { userName } from './instances/users.ts';
 import { version } from './version.ts';
 
-/** How an instance was named on the command line. */
+/** How an instance was specified on the command line. */
 export interface InstanceOptions {
   readonly config?: string;
   readonly name?: string;
@@ -22,93 +27,163 @@ export function instanceArguments({ config, name }: InstanceOptions): string {
 
 export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Folders with one folder for each instance. */
-  readonly roots: readonly string[];
+  readonly uid: number;
+  /** Where instances can be. */
+  readonly places: readonly Place[];
+  /** The working directory, by each name that it has: with the symlinks that led to it, and without. */
+  readonly folders: readonly string[];
 }
 
-const HERE: Surroundings = { environment: process.env, roots: runtimeRoots() };
+export function here(): Surroundings {
+  const owner = processOwner();
+  const folders = [...new Set([workingDirectory(), process.cwd()])];
+  return { environment: owner.environment, uid: owner.uid, places: placesFor(owner), folders };
+}
+
+const DEFAULT_CONFIG = 'zero.yaml';
+
+/** Milliseconds for an instance to answer where several are asked. */
+const PATIENCE = 1000;
 
 /**
- * The control socket of the instance that is meant: of `--config`, `--name` or $ZERO_CONFIG, else of the only one that runs.
- * @param guess false: it must be said which one
+ * The instance that is meant: of `--config`, `--name`, $ZERO_CONFIG or ./zero.yaml, else the only one that runs. Its
+ * control socket may not answer: then it does not run.
+ * @param guess false: it must be specified
  * @throws CommandError
  */
 export async function findInstance(
   { config, name }: InstanceOptions,
   guess: boolean,
-  { environment, roots }: Surroundings = HERE,
-): Promise<string> {
-  if (config !== undefined && name !== undefined) {
-    throw new CommandError(EXIT.usage, '--config and --name name an instance each: give one of them');
-  }
-  if (config !== undefined) return socketOfConfig(config);
-  if (name !== undefined) return socketOfName(name, roots);
-  if (environment.ZERO_CONFIG) return socketOfConfig(environment.ZERO_CONFIG);
-  if (!guess) {
-    throw new CommandError(EXIT.usage, 'say which instance: --name NAME, --config FILE or $ZERO_CONFIG');
-  }
-  return theOnlyOne(roots);
+  surroundings: Surroundings = here(),
+): Promise<Instance> {
+  if (config !== undefined && name !== undefined)
+    throw new CommandError(EXIT.usage, '--config and --name both specify an instance. Use one of them.');
+  if (name !== undefined) return instanceNamed(name, surroundings);
+  const file = specifiedFile({ ...(config !== undefined && { config }) }, surroundings);
+  if (file !== null) return instanceOfFile(file, surroundings);
+  if (guess) return theOnlyOne(surroundings);
+  throw new CommandError(
+    EXIT.usage,
+    'no instance specified. Use --name NAME, --config FILE or $ZERO_CONFIG, or run this in the directory of a zero.yaml.',
+  );
 }
 
-function socketOfConfig(file: string): string {
-  const loaded = loadConfig(file);
-  if ('problems' in loaded) {
-    const problems = loaded.problems.map(formatProblem).join('\n');
-    throw new CommandError(
-      EXIT.failed,
-      `${problems}\nthe instance cannot be told from this config: name it with --name`,
-    );
-  }
-  return controlSocketOf(loaded.config).path;
+/** The config file that specifies the instance, as it was given; null where something else does. */
+export function specifiedFile(
+  { config, name }: InstanceOptions,
+  { environment, folders: [folder = ''] }: Surroundings = here(),
+): string | null {
+  if (name !== undefined) return null;
+  const hasDefault = existsSync(path.join(folder, DEFAULT_CONFIG));
+  return config || environment.ZERO_CONFIG || (hasDefault ? DEFAULT_CONFIG : null);
 }
 
-function socketOfName(name: string, roots: readonly string[]): string {
+/** Why a command ended whose instance does not run. */
+export function notRunning({ name, configFile, controlSocket }: Instance): CommandError {
+  const start = configFile == null ? '' : ` Start it with: zero --config ${configFile.path}`;
+  const why = `no zero listens on ${controlSocket}`;
+  return new CommandError(EXIT.noInstance, `instance ${name} is not running: ${why}.${start}`);
+}
+
+async function instanceNamed(name: string, surroundings: Surroundings): Promise<Instance> {
   const parsed = parseInstanceName(name);
   if ('problem' in parsed) throw new CommandError(EXIT.usage, `--name ${parsed.problem}`);
-  const found = roots.find((root) => namesIn(root).includes(name)) ?? roots[0];
-  return controlSocketIn(path.join(found ?? '', name));
+  const found = instancesIn(surroundings.places).filter((instance) => instance.name === name);
+  if (found.length === 0) throw noInstance(`no instance with the name ${name} is running`, surroundings);
+  return chooseFrom(found, `the name ${name}`, surroundings);
 }
 
-async function theOnlyOne(roots: readonly string[]): Promise<string> {
-  const candidates = roots.flatMap((root) =>
-    namesIn(root).map((name) => ({ name, socket: controlSocketIn(path.join(root, name)) })),
-  );
+async function instanceOfFile(file: string, surroundings: Surroundings): Promise<Instance> {
+  const wanted = wantedFile(file, surroundings.folders);
+  const found = instancesIn(surroundings.places).map((instance) => ({
+    instance,
+    how: startedFrom(instance, wanted),
+  }));
+  const byPath = found.flatMap(({ instance, how }) => (how === 'path' ? [instance] : []));
+  const byFile = found.flatMap(({ instance, how }) => (how === 'file' ? [instance] : []));
+  // The supervisor that has the path reads it at the next reload.
+  const running = byFile.length === 0 ? byPath : await runningOnes(byPath);
+  const matching = running.length > 0 ? running : [...byFile, ...byPath];
+  if (matching.length > 0) return chooseFrom(matching, file, surroundings);
+  const configured = instanceConfiguredIn(wanted);
+  if (configured !== null) return configured;
+  const missing = wanted.identity === null ? ` (no such file)` : '';
+  throw noInstance(`no instance that was started from ${wanted.paths[0]}${missing} is running`, surroundings);
+}
+
+/**
+ * The instance whose runtime directory or control socket the file names: where its supervisor could not be made known,
+ * or is from before supervisors recorded their config file. Null where that is not known to be this file's.
+ */
+function instanceConfiguredIn(wanted: WantedFile): Instance | null {
+  const loaded = loadConfig(wanted.paths[0] ?? '');
+  if ('problems' in loaded) return null;
+  const { application, service } = loaded.config;
+  const directory = application.runtime_directory && path.resolve(application.runtime_directory);
+  const known = directory === undefined ? null : readInstance(directory, null);
+  if (known !== null && known.configFile !== undefined) return startedFrom(known, wanted) && known;
+  const socket = application.control.path ?? (directory && controlSocketIn(directory));
+  if (socket === undefined || !existsSync(socket)) return null;
+  const controlSocket = path.resolve(socket);
+  const runtimeDirectory = directory ?? path.dirname(controlSocket);
+  const name = service.runtime.name ?? path.basename(runtimeDirectory);
+  return { name, uid: 0, runtimeDirectory, controlSocket, configFile: undefined, pid: null };
+}
+
+/** Of several that run, the one of this user; root may act on those of all users, but prefers its own. */
+async function chooseFrom(
+  found: readonly Instance[],
+  what: string,
+  surroundings: Surroundings,
+): Promise<Instance> {
+  const [first, ...others] = found;
+  if (first !== undefined && others.length === 0) return first;
+  const running = await runningOnes(found);
+  const own = running.filter(({ uid }) => uid === surroundings.uid);
+  const [one, ...more] = own.length > 0 ? own : running;
+  if (one === undefined) throw noInstance(`no instance for ${what} is running`, surroundings);
+  if (more.length > 0) throw ambiguous(`more than one instance for ${what} is running`, [one, ...more]);
+  return one;
+}
+
+async function theOnlyOne(surroundings: Surroundings): Promise<Instance> {
+  const found = instancesIn(surroundings.places);
   const states = await Promise.all(
-    candidates.map(async (candidate) => ({ ...candidate, state: await stateOf(candidate.socket) })),
+    found.map(async (instance) => ({ instance, state: await stateOf(instance) })),
   );
   const running = states.filter(({ state }) => state !== 'no_instance');
   const usable = running.filter(({ state }) => state !== 'denied' && state !== 'untrusted');
-  const [first, second] = usable.length > 0 ? usable : running;
-  if (first === undefined) {
-    const places = roots.join(' and ');
-    throw new CommandError(
-      EXIT.noInstance,
-      `no zero runs: looked into ${places}; one with a runtime_directory or control.path of its own is found by --config FILE`,
-    );
-  }
-  if (second !== undefined) {
-    const names = (usable.length > 0 ? usable : running).map(({ name }) => name).join(', ');
-    throw new CommandError(EXIT.usage, `several instances run: ${names}: say which with --name NAME`);
-  }
-  return first.socket;
+  const [first, ...others] = (usable.length > 0 ? usable : running).map(({ instance }) => instance);
+  if (first === undefined) throw noInstance('no instance is running', surroundings);
+  if (others.length > 0) throw ambiguous('more than one instance is running', [first, ...others]);
+  return first;
 }
 
-function namesIn(root: string): string[] {
-  try {
-    return readdirSync(root).sort();
-  } catch {
-    return [];
-  }
+async function runningOnes(instances: readonly Instance[]): Promise<Instance[]> {
+  const states = await Promise.all(instances.map(stateOf));
+  return instances.filter((_, index) => states[index] !== 'no_instance');
 }
 
 /** Whether somebody answers there. */
-async function stateOf(socket: string): Promise<'running' | ClientError['problem']> {
-  const client: ControlClient = controlClient({ path: socket, version, patience: 1000 });
+async function stateOf({ controlSocket }: Instance): Promise<'running' | ClientError['problem']> {
   try {
-    await client.status();
+    await controlClient({ path: controlSocket, version, patience: PATIENCE }).status();
     return 'running';
   } catch (error) {
     if (error instanceof ClientError) return error.problem;
     throw error;
   }
+}
+
+function noInstance(what: string, { places }: Surroundings): CommandError {
+  const looked = places.map(({ directory }) => directory).join(', ');
+  return new CommandError(EXIT.noInstance, `${what}. Looked in ${looked}. "zero list" shows all instances.`);
+}
+
+function ambiguous(what: string, instances: readonly Instance[]): CommandError {
+  const hasUsers = new Set(instances.map(({ uid }) => uid)).size > 1;
+  const named = instances.map(({ name, uid }) => (hasUsers ? `${name} of user ${userName(uid)}` : name));
+  const isUnique = new Set(instances.map(({ name }) => name)).size === instances.length;
+  const advice = isUnique ? 'Choose one with --name NAME.' : 'Run the command as the user of the instance.';
+  return new CommandError(EXIT.usage, `${what}: ${named.join(', ')}. ${advice}`);
 }

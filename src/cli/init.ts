@@ -8,6 +8,7 @@ import {
   locateConfig,
   parseConfig,
 } from '../config/index.ts';
+import { instanceOf } from '../supervisor/instance.ts';
 import { EXIT } from './exit-code.ts';
 import { configText } from './init/config-text.ts';
 import { guess } from './init/guess.ts';
@@ -73,7 +74,7 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
   const { listeners, runtime } = given.config.service;
   const text = configText({
     ...guessed,
-    name: runtime.name,
+    name: runtime.name ?? guessed.name,
     directory: folder,
     preload: loadsModule(started) ? registerToken() : null,
     path: runtime.path,
@@ -98,23 +99,23 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
   return EXIT.done;
 }
 
-function printUnit(file: string, { out, err, zero }: InitContext): number {
+function printUnit(file: string, { folder, out, err, zero }: InitContext): number {
   const loaded = loadConfig(file);
   if ('problems' in loaded) {
     for (const problem of loaded.problems) err(`${formatProblem(problem)}\n`);
     return EXIT.failed;
   }
-  out(unitText({ ...factsOf(loaded.config), zero, config: file }));
+  const { name } = instanceOf(loaded.config, { file, folder });
+  out(unitText({ ...factsOf(loaded.config), name, zero, config: file }));
   return EXIT.done;
 }
 
 /** A reload may take as long as the gates, the canary and the soak together; what is left of a stop is killed after two seconds. */
 function factsOf({ application, service }: Config) {
-  const { runtime, options, readiness, handover } = service;
+  const { options, readiness, handover } = service;
   const steps = handover.canary?.steps ?? [];
   const watched = steps.reduce((sum, step) => sum + step.for, 0) + handover.soak;
   return {
-    name: runtime.name,
     stopTimeout: options.shutdown_timeout === 0 ? null : options.shutdown_timeout + 5_000,
     startTimeout: readiness.timeout + options.reload_uptime + watched + 30_000,
     ownRuntimeDirectory: application.runtime_directory === undefined,

@@ -1,8 +1,11 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
-import { loadConfig, locateConfig } from '../config/index.ts';
+import path from 'node:path';
+import { loadConfig } from '../config/index.ts';
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
+import { workingDirectory } from '../linux/directory.ts';
+import { chooseInstance } from '../supervisor/earlier-name.ts';
 import { outputFileIn } from '../workers/rotating-file.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
@@ -43,7 +46,9 @@ export function logs(
   context: CommandContext = processContext(),
 ): Promise<number> {
   const { interrupted, terminal } = context;
-  return withInstance({ command: 'logs', instance, guess: true }, context, async (client) => {
+  const show = async (
+    everything: (shown: Shown, wanted: Wanted) => Promise<boolean>,
+  ): Promise<number | null> => {
     if (json && raw) throw new CommandError(EXIT.usage, '--json and --raw exclude each other');
     const filter: OutputFilter = {
       lines: lines === undefined ? null : countOf('-n', lines, 0),
@@ -53,8 +58,9 @@ export function logs(
     };
     const printer = json ? new JsonPrinter(terminal, follow) : new TextPrinter(terminal, raw);
     const shown = new Shown(printer, context);
+    let hasShown: boolean;
     try {
-      await shown.everything(client, { follow, filter }, instance);
+      hasShown = await everything(shown, { follow, filter });
     } catch (error) {
       if (interrupted.aborted && follow) {
         printer.end();
@@ -66,8 +72,13 @@ export function logs(
         throw new ClientError('gone', 'zero went away without a word: see its log');
       throw error;
     }
+    if (!hasShown) return null;
     printer.end();
     return EXIT.done;
+  };
+  const stopped = (file: string) => show((shown, wanted) => shown.ofStopped(file, wanted));
+  return withInstance({ command: 'logs', instance, guess: true, stopped }, context, async (client) => {
+    return (await show((shown, wanted) => shown.ofRunning(client, wanted))) ?? EXIT.failed;
   });
 }
 
@@ -81,17 +92,20 @@ class Shown {
     this.#context = context;
   }
 
-  async everything(client: ControlClient, wanted: Wanted, instance: InstanceOptions): Promise<void> {
-    try {
-      const file = await this.#kept(client, wanted);
-      if (file === null) return;
+  async ofRunning(client: ControlClient, wanted: Wanted): Promise<true> {
+    const file = await this.#kept(client, wanted);
+    if (file !== null)
       await this.#file(file, wanted, wanted.follow ? () => this.#end(client, wanted.filter) : null);
-    } catch (error) {
-      const file = isNotRunning(error) ? fileOfConfig(instance) : null;
-      if (file === null) throw error;
-      this.#context.terminal.err(`zero: no running instance. This is ${file}\n`);
-      await this.#file(file, wanted, wanted.follow ? () => new Promise<void>(() => {}) : null);
-    }
+    return true;
+  }
+
+  /** From the files of a service that does not run. Resolves to false where its config has none. */
+  async ofStopped(config: string, wanted: Wanted): Promise<boolean> {
+    const file = fileOfConfig(config);
+    if (file === null) return false;
+    this.#context.terminal.err(`zero: no running instance. This is ${file}\n`);
+    await this.#file(file, wanted, wanted.follow ? () => new Promise<void>(() => {}) : null);
+    return true;
   }
 
   /**
@@ -162,17 +176,15 @@ class Shown {
   }
 }
 
-function isNotRunning(error: unknown): boolean {
-  return error instanceof ClientError && error.problem === 'no_instance';
-}
-
 /** The output file of a service that does not run, as its config has it; null where there is none. */
-function fileOfConfig({ config, name }: InstanceOptions): string | null {
-  if (name !== undefined) return null;
-  const loaded = loadConfig(locateConfig(config));
+function fileOfConfig(file: string): string | null {
+  const loaded = loadConfig(file);
   if ('problems' in loaded) return null;
-  const { output, runtime } = loaded.config.service;
-  return output === undefined ? null : outputFileIn(output.directory, runtime.name);
+  const { output } = loaded.config.service;
+  if (output === undefined) return null;
+  const folder = workingDirectory();
+  const { instance } = chooseInstance(loaded.config, { file: path.resolve(folder, file), folder });
+  return outputFileIn(output.directory, instance.name);
 }
 
 async function canRead(path: string): Promise<boolean> {

@@ -4,7 +4,6 @@ import { checkTree } from './parse.ts';
 import type { Path } from './path.ts';
 import type { Problem } from './problem.ts';
 import type { Config } from './schema.ts';
-import { instanceNameFrom } from './values/names.ts';
 
 /** `zero run --listen ADDR... --name N --workers N -- COMMAND...` */
 export interface RunArguments {
@@ -38,7 +37,7 @@ export function configFromArguments(
     address: listenArgument(text),
   }));
   const runtime = {
-    name: given.name ?? instanceNameFrom(program.slice(program.lastIndexOf('/') + 1)),
+    ...(given.name === undefined ? {} : { name: given.name }),
     path,
     args,
     ...(given.workers === undefined ? {} : { workers: given.workers }),

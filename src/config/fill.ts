@@ -1,8 +1,6 @@
-import { basename } from 'node:path';
 import type { z } from 'zod/mini';
 import type { listener } from './schema/listener.ts';
 import type { runtime } from './schema/runtime.ts';
-import { instanceNameFrom } from './values/names.ts';
 
 /** Gives every listener that names none the next descriptor from 3 that no listener and no ready_fd has. */
 export function assignDescriptors(
@@ -20,11 +18,10 @@ export function assignDescriptors(
   });
 }
 
-/** The name is the executable's, and an environment that is not spelled out is inherited. */
+/** An environment that is not spelled out is inherited. */
 export function fillRuntime(file: z.output<typeof runtime>) {
   return {
     ...file,
-    name: file.name ?? instanceNameFrom(basename(file.path)),
     inherit_environment: file.inherit_environment ?? file.environment.length === 0,
   };
 }

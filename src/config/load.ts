@@ -1,24 +1,34 @@
 import fs from 'node:fs';
+import { type FileIdentity, identityOf } from './file-identity.ts';
 import { type LocatedConfig, parseConfig } from './parse.ts';
 import type { Problem } from './problem.ts';
 import { LARGEST_FILE } from './read/syntax.ts';
 
-/** The config in a file, or everything that is wrong with it, a file that cannot be read included (line 0). */
+/**
+ * The config in a file and which file that was, or everything that is wrong with it, a file that cannot be read
+ * included (line 0). `identity` is null for a file that is not regular, such as a pipe: its path means another file the
+ * next time.
+ */
 export function loadConfig(
   file: string,
   parse: typeof parseConfig = parseConfig,
-): LocatedConfig | { problems: Problem[] } {
+): (LocatedConfig & { readonly identity: FileIdentity | null }) | { problems: Problem[] } {
   const failed = (line: number, message: string) => ({ problems: [{ file, line, column: line, message }] });
   let bytes: Buffer;
+  let identity: FileIdentity | null;
   try {
-    bytes = readBounded(file);
+    ({ bytes, identity } = readBounded(file));
   } catch (error) {
     return failed(0, unreadable(error));
   }
   // A larger file is refused before its last character, which may be cut in two, is looked at.
-  if (bytes.length > LARGEST_FILE) return parse(bytes.toString('latin1'), file);
+  const read = (text: string) => {
+    const parsed = parse(text, file);
+    return 'config' in parsed ? { ...parsed, identity } : parsed;
+  };
+  if (bytes.length > LARGEST_FILE) return read(bytes.toString('latin1'));
   try {
-    return parse(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes), file);
+    return read(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (error) {
     if (error instanceof TypeError && 'code' in error && error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
       return failed(1, 'is no text in UTF-8');
@@ -30,7 +40,7 @@ export function loadConfig(
 const PART = 16_384;
 
 // Not readFile: the name may be a pipe or a device without an end.
-function readBounded(file: string): Buffer {
+function readBounded(file: string): { bytes: Buffer; identity: FileIdentity | null } {
   const fd = fs.openSync(file, 'r');
   try {
     const parts: Buffer[] = [];
@@ -42,7 +52,7 @@ function readBounded(file: string): Buffer {
       parts.push(part.subarray(0, count));
       room -= count;
     }
-    return Buffer.concat(parts);
+    return { bytes: Buffer.concat(parts), identity: identityOf(fd) };
   } finally {
     fs.closeSync(fd);
   }

@@ -50,13 +50,16 @@ export const fileSchema = z.strictObject({
 /** What the file says, with the defaults that do not depend on other keys. */
 export type FileConfig = z.output<typeof fileSchema>;
 
-/** Fills in what depends on other keys: descriptor numbers, the name, whether the environment is inherited. */
+/**
+ * Fills in what depends on other keys: descriptor numbers, whether the environment is inherited. The name depends on
+ * the place of the file (src/supervisor/default-name.ts).
+ */
 export function completeConfig(file: FileConfig) {
   const listeners = assignDescriptors(file.service.listeners, file.service.readiness.ready_fd);
   return { ...file, service: { ...file.service, listeners, runtime: fillRuntime(file.service.runtime) } };
 }
 
-/** The config in the form that the program uses: keys as in the file, durations in milliseconds, every default filled in. */
+/** The config in the form that the program uses: keys as in the file, durations in milliseconds, every default but the name filled in. */
 export type Config = ReturnType<typeof completeConfig>;
 export type ApplicationConfig = Config['application'];
 export type LoggingConfig = ApplicationConfig['logging'];

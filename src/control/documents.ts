@@ -123,6 +123,8 @@ const statusDocument = z.object({
   uptime_ms: milliseconds,
   /** The supervisor's version. */
   zero: z.string(),
+  /** The config file that the instance was started from; null: it was given as arguments. */
+  config_file: z.exactOptional(orNull(z.object({ path: z.string(), device: z.string(), inode: z.string() }))),
   /** `running`, `stopping`. */
   mode: z.string(),
   incumbent: orNull(z.int()),

@@ -39,7 +39,8 @@ export function openOwnFile(file: string, flags: number, mode = 0o600): number {
 
 /** The text of one of zero's own files. Throws what `openOwnFile` does. */
 export function readOwnFile(file: string): string {
-  const fd = openOwnFile(file, constants.O_RDONLY);
+  // Not waiting for the writer of a pipe that is in its place.
+  const fd = openOwnFile(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     return readFileSync(fd, 'utf8');
   } finally {
@@ -47,9 +48,9 @@ export function readOwnFile(file: string): string {
   }
 }
 
-/** Writes the text over one of zero's own files, or into a new one of mode 0600. Throws what `openOwnFile` does. */
-export function writeOwnFile(file: string, text: string): void {
-  const fd = openOwnFile(file, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC);
+/** Writes the text over one of zero's own files, or into a new one of this mode. Throws what `openOwnFile` does. */
+export function writeOwnFile(file: string, text: string, mode = 0o600): void {
+  const fd = openOwnFile(file, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, mode);
   try {
     writeFileSync(fd, text);
   } finally {

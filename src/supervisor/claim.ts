@@ -26,10 +26,11 @@ const ADVICE: Readonly<Record<string, string>> = {
 
 /**
  * Makes the runtime directory and takes its lock, which lasts as long as the process (flock(2)).
+ * @param nameOption what gives an instance another name
  * @throws InstanceError when it cannot be made, when another user could change it or the data directory, or when another
  * zero holds it
  */
-export function claimInstance(instance: Instance): void {
+export function claimInstance(instance: Instance, nameOption: 'runtime.name' | '--name'): void {
   const { runtimeDirectory, name } = instance;
   if (Buffer.byteLength(runtimeDirectory) + LONGEST_SOCKET_NAME > LONGEST_SOCKET_PATH) {
     throw new InstanceError(
@@ -51,7 +52,7 @@ export function claimInstance(instance: Instance): void {
     const holder = fs.readFileSync(fd, 'utf8').trim();
     fs.closeSync(fd);
     throw new InstanceError(
-      `another zero (pid ${holder || 'unknown'}) runs as "${name}" with the runtime directory ${runtimeDirectory}: stop it, or give this one another runtime.name`,
+      `another zero (pid ${holder || 'unknown'}) runs as "${name}" with the runtime directory ${runtimeDirectory}: stop it, or give this one another ${nameOption}`,
     );
   }
   try {

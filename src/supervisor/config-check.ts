@@ -8,7 +8,8 @@ import { lookUpCommand } from '../workers/commands.ts';
 import { releaseProblems } from '../workers/release.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { resolveUser, type TargetUser } from '../workers/target-user.ts';
-import { controlSocketOf, runtimeDirectoryOf } from './instance.ts';
+import type { Origin } from './default-name.ts';
+import { controlSocketOf, instanceName, runtimeDirectoryOf } from './instance.ts';
 
 /** What `zero check` finds beyond the rules of the file, on the machine where it runs. */
 export interface Findings {
@@ -21,9 +22,9 @@ export interface Findings {
 /** The notify socket of a worker: GENERATION.WORKER.START. The first one, and what a long life of an instance comes to. */
 const NOTIFY_SOCKET = { first: 'notify/1.0.1', later: 'notify/9999.99.999' };
 
-/** Looks at everything that a valid config names. Changes nothing. */
-export function checkMachine(config: Config): Findings {
-  const { errors, warnings } = socketPaths(config);
+/** Looks at everything that a valid config from there names. Changes nothing. */
+export function checkMachine(config: Config, origin: Origin): Findings {
+  const { errors, warnings } = socketPaths(config, instanceName(config, origin));
   return {
     errors: [...errors, ...sameFiles(config)],
     warnings: [
@@ -38,11 +39,11 @@ export function checkMachine(config: Config): Findings {
 }
 
 /** A path that is too long for a socket is one whatever comes. */
-function socketPaths(config: Config): Findings {
-  const runtimeDirectory = runtimeDirectoryOf(config);
+function socketPaths(config: Config, name: string): Findings {
+  const runtimeDirectory = runtimeDirectoryOf(config, name);
   const { application } = config;
   const own = application.control.path !== undefined;
-  const control = controlSocketOf(config).path;
+  const control = controlSocketOf(config, { runtimeDirectory }).path;
   const about: Path =
     application.runtime_directory === undefined
       ? ['service', 'runtime', 'name']

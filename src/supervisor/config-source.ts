@@ -1,9 +1,19 @@
-import { type Config, formatProblem, loadConfig, parseConfig } from '../config/index.ts';
+import path from 'node:path';
+import { type Config, type FileIdentity, formatProblem, loadConfig, parseConfig } from '../config/index.ts';
+import { workingDirectory } from '../linux/directory.ts';
+
+/** The config file that an instance was started from. */
+export interface ConfigFile extends FileIdentity {
+  /** Absolute, as it was given: its symlinks are not followed. */
+  readonly path: string;
+}
 
 /** Where the config comes from, each time it is wanted: a file that is read again, or arguments that stay as they are. */
 export interface ConfigSource {
   /** The file's path; null for a service given as arguments. */
   readonly file: string | null;
+  /** The file that was read last; null before, and for arguments and files that are not regular, such as a pipe. */
+  readonly read: ConfigFile | null;
   /** @throws ConfigError with every problem */
   load(): Config;
 }
@@ -21,11 +31,17 @@ export class ConfigError extends Error {
 /** A config file, read anew for every handover. */
 export function configFile(file: string): ConfigSource {
   const parse = rememberingParse();
+  const absolute = path.resolve(workingDirectory(), file);
+  let read: ConfigFile | null = null;
   return {
     file,
+    get read() {
+      return read;
+    },
     load() {
       const result = loadConfig(file, parse);
       if ('problems' in result) throw new ConfigError(result.problems.map(formatProblem));
+      read = result.identity && { path: absolute, ...result.identity };
       return result.config;
     },
   };
@@ -42,5 +58,5 @@ function rememberingParse(): typeof parseConfig {
 
 /** A config that was given as arguments. */
 export function fixedConfig(config: Config): ConfigSource {
-  return { file: null, load: () => config };
+  return { file: null, read: null, load: () => config };
 }

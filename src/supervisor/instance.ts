@@ -1,6 +1,8 @@
 import os from 'node:os';
 import path from 'node:path';
 import type { Config } from '../config/index.ts';
+import { defaultName, type Origin } from './default-name.ts';
+import { defaultPlace, processOwner } from './places.ts';
 
 /** A supervisor that cannot be one: the message says what and what to do. */
 export class InstanceError extends Error {}
@@ -14,43 +16,32 @@ export interface Instance {
   readonly dataDirectory: string;
 }
 
+/** The name of the instance that a config from there describes. */
+export function instanceName({ service: { runtime } }: Config, origin: Origin): string {
+  return runtime.name ?? defaultName(runtime, origin);
+}
+
+/** The instance that a config from there describes. */
+export function instanceOf(config: Config, origin: Origin): Instance {
+  return instanceNamed(instanceName(config, origin), config);
+}
+
 /**
- * The instance that a config describes: given directories as they are, defaults by who runs it
- * (docs/reference/config.md). Throws InstanceError where the default data directory is not known.
+ * Given directories as they are, defaults by who runs it (docs/reference/config.md). Throws InstanceError where the
+ * default data directory is not known.
  */
-export function instanceOf(config: Config): Instance {
+export function instanceNamed(name: string, config: Config): Instance {
   const { data_directory } = config.application;
-  const { name } = config.service.runtime;
   return {
     name,
-    runtimeDirectory: runtimeDirectoryOf(config),
+    runtimeDirectory: runtimeDirectoryOf(config, name),
     dataDirectory: path.resolve(data_directory ?? defaultDataDirectory(name)),
   };
 }
 
-/** Where the lock, the sockets and the state of a config's instance are. */
-export function runtimeDirectoryOf({ application, service }: Config): string {
-  return path.resolve(application.runtime_directory ?? defaultRuntimeDirectory(service.runtime.name));
-}
-
-function isRoot(): boolean {
-  return process.geteuid?.() === 0;
-}
-
-function defaultRuntimeDirectory(name: string): string {
-  return path.join(isRoot() ? SYSTEM_RUNTIME : userRuntime(), name);
-}
-
-const SYSTEM_RUNTIME = '/run/zero';
-
-function userRuntime(): string {
-  const base = process.env.XDG_RUNTIME_DIR;
-  return base ? path.join(base, 'zero') : path.join(os.tmpdir(), `zero-${process.geteuid?.()}`);
-}
-
-/** Where instances that were given no runtime directory have theirs: this user's first, then root's. */
-export function runtimeRoots(): readonly string[] {
-  return isRoot() ? [SYSTEM_RUNTIME] : [userRuntime(), SYSTEM_RUNTIME];
+/** Where the lock, the sockets and the state of an instance of this name are. */
+export function runtimeDirectoryOf({ application }: Config, name: string): string {
+  return path.resolve(application.runtime_directory ?? path.join(defaultPlace(processOwner()), name));
 }
 
 /** The control socket of an instance whose config names none. */
@@ -58,11 +49,14 @@ export function controlSocketIn(runtimeDirectory: string): string {
   return path.join(runtimeDirectory, 'control.sock');
 }
 
-/** The control socket that a config describes. */
-export function controlSocketOf(config: Config): { path: string; mode: number; group: string | null } {
-  const { path: own, mode, group } = config.application.control;
+/** The control socket that the config of an instance describes. */
+export function controlSocketOf(
+  { application }: Config,
+  { runtimeDirectory }: Pick<Instance, 'runtimeDirectory'>,
+): { path: string; mode: number; group: string | null } {
+  const { path: own, mode, group } = application.control;
   return {
-    path: own === undefined ? controlSocketIn(runtimeDirectoryOf(config)) : path.resolve(own),
+    path: own === undefined ? controlSocketIn(runtimeDirectory) : path.resolve(own),
     // A group that could not write to the socket could not connect (unix(7)).
     mode: mode ?? (group === undefined ? 0o600 : 0o660),
     group: group ?? null,
@@ -70,7 +64,7 @@ export function controlSocketOf(config: Config): { path: string; mode: number; g
 }
 
 function defaultDataDirectory(name: string): string {
-  if (isRoot()) return path.join('/var/lib/zero', name);
+  if (process.geteuid?.() === 0) return path.join('/var/lib/zero', name);
   return path.join(process.env.XDG_STATE_HOME || path.join(homeDirectory(), '.local/state'), 'zero', name);
 }
 

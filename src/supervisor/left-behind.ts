@@ -4,34 +4,60 @@ import { readOwnFile } from '../linux/own-files.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
 import type { Instance } from './instance.ts';
 
+/** A service whose supervisor has ended without stopping it. */
+export interface LeftBehind {
+  /** Of the supervisor. */
+  readonly pid: number;
+  /** Processes of the service that still run. */
+  readonly running: readonly number[];
+}
+
 /**
- * What an earlier supervisor of this instance left behind when it died: null where nothing runs any more. Its workers
- * hold the listening sockets, so that this supervisor cannot bind their addresses.
+ * What an earlier supervisor of an instance left behind when it died, or why its state cannot be read; null where
+ * nothing runs any more.
  */
-export async function leftBehind(instance: Instance): Promise<Fact | null> {
-  const file = path.join(instance.runtimeDirectory, 'state.json');
+export async function leftBehindIn({
+  name,
+  runtimeDirectory,
+}: Pick<Instance, 'name' | 'runtimeDirectory'>): Promise<LeftBehind | { readonly problem: string } | null> {
+  const file = path.join(runtimeDirectory, 'state.json');
   let text: string;
   try {
     text = readOwnFile(file);
   } catch (error) {
     const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
-    return isMissing ? null : warning(`${file}: ${(error as Error).message}. zero starts without it.`);
+    return isMissing ? null : { problem: `${file}: ${(error as Error).message}` };
   }
   // The schemas are only needed after a crash.
   const { readState } = await import('./state-format/read.ts');
-  const read = readState(text, { instance: instance.name, bootId: bootId() });
+  const read = readState(text, { instance: name, bootId: bootId() });
   if ('problem' in read) {
     const { kind, message } = read.problem;
-    return kind === 'other_boot' ? null : warning(`${file}: ${message}. zero starts without it.`);
+    return kind === 'other_boot' ? null : { problem: `${file}: ${message}` };
   }
   const { supervisor, processes } = read.state;
-  const running = processes.filter(
-    ({ pid, start_time_ticks }) => processStat(pid)?.startTime === start_time_ticks,
-  );
-  if (running.length === 0) return null;
-  const pids = running.map(({ pid }) => pid).join(' ');
+  const running = processes
+    .filter(({ pid, start_time_ticks }) => isRunning(pid, start_time_ticks))
+    .map(({ pid }) => pid);
+  return running.length === 0 ? null : { pid: supervisor.pid, running };
+}
+
+/** A zombie holds no address any more, and init may be late to reap it. */
+function isRunning(pid: number, startTime: number): boolean {
+  const stat = processStat(pid);
+  return stat !== null && stat.startTime === startTime && stat.state !== 'Z';
+}
+
+/**
+ * The same as a warning: its workers hold the listening sockets, so that this supervisor cannot bind their addresses.
+ */
+export async function leftBehind(instance: Instance): Promise<Fact | null> {
+  const left = await leftBehindIn(instance);
+  if (left === null) return null;
+  if ('problem' in left) return warning(`${left.problem}. zero starts without it.`);
+  const pids = left.running.join(' ');
   return warning(
-    `zero (pid ${supervisor.pid}) ended without stopping its service. Processes that still run and hold the addresses: ${pids}. Stop them with: kill ${pids}`,
+    `zero (pid ${left.pid}) ended without stopping its service. Processes that still run and hold the addresses: ${pids}. Stop them with: kill ${pids}`,
   );
 }
 

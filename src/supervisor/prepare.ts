@@ -15,7 +15,7 @@ import { type Earlier, RollbackError } from './earlier.ts';
 import { hookProblem } from './hook-runner.ts';
 import { outputProblem } from './output-directory.ts';
 import { openExecutable, recordOf } from './release-file.ts';
-import { restartNeeded, settingsOf } from './settings.ts';
+import { type Running, restartNeeded, settingsOf } from './settings.ts';
 
 /** Everything that a new generation needs, found and bound before its first process is started. */
 export interface Prepared {
@@ -44,11 +44,11 @@ export interface PrepareContext {
 
 /**
  * Reads the config, finds the release and binds the listeners: what can be known to fail fails here, and nothing has changed then.
- * @param running the config of the supervisor as it was started, or null at the start
+ * @param running null at the start
  */
 export async function prepare(
-  source: ConfigSource,
-  running: Config | null,
+  source: Pick<ConfigSource, 'load'>,
+  running: Running | null,
   context: PrepareContext,
 ): Promise<Prepared | Failure> {
   try {

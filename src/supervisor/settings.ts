@@ -72,10 +72,20 @@ function longestDefer({ service }: Config): number {
   return Math.max(0, ...service.listeners.map(({ options }) => options.defer_accept ?? 0));
 }
 
+/** A supervisor that runs. */
+export interface Running {
+  /** As it was started. */
+  readonly config: Config;
+  /** The name of its instance, which the config may not have. */
+  readonly name: string;
+}
+
 /** What a running supervisor cannot change, as problems; empty when the new config can be taken. */
-export function restartNeeded(running: Config, wanted: Config): string[] {
+export function restartNeeded({ config: running, name }: Running, wanted: Config): string[] {
+  // A name that says what is the case anyway.
+  const isSameName = wanted.service.runtime.name === name;
   const fixed = (config: Config): Record<string, string | undefined> => ({
-    'service.runtime.name': config.service.runtime.name,
+    'service.runtime.name': isSameName ? name : config.service.runtime.name,
     'application.runtime_directory': config.application.runtime_directory,
     'application.data_directory': config.application.data_directory,
     'application.control': config.application.control && JSON.stringify(config.application.control),

@@ -8,10 +8,13 @@ import { candidateOf, type State } from '../lifecycle/state.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
+import type { ConfigFile } from './config-source.ts';
 import type { Deviation } from './generations.ts';
 
 export interface StatusSources {
   readonly name: string;
+  /** null for a service that was given as arguments. */
+  readonly configFile: ConfigFile | null;
   readonly version: string;
   readonly startedAt: number;
   /** Milliseconds of the clock that the state is in. */
@@ -24,7 +27,7 @@ export interface StatusSources {
 
 /** What `zero status` shows. */
 export function statusOf(sources: StatusSources): StatusDocument {
-  const { name, version, startedAt, now, state, listeners, deviationOf } = sources;
+  const { name, configFile, version, startedAt, now, state, listeners, deviationOf } = sources;
   const { steering } = state.demands;
   const steered = state.generations.some(({ settings }) => settings.handover.steered);
   return {
@@ -33,6 +36,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
     pid: process.pid,
     uptime_ms: Math.round(now - startedAt),
     zero: version,
+    config_file: configFile && fileDocument(configFile),
     mode: state.stop ? 'stopping' : 'running',
     incumbent: state.incumbent,
     handover: state.handover && handoverStatus(state, state.handover, now),
@@ -45,6 +49,10 @@ export function statusOf(sources: StatusSources): StatusDocument {
     steering: steering && steered ? steeringStatus(steering) : null,
     retiring: retiringGenerations(state).map(({ id }) => id),
   };
+}
+
+function fileDocument({ path, device, inode }: ConfigFile): NonNullable<StatusDocument['config_file']> {
+  return { path, device, inode };
 }
 
 function handoverStatus(

@@ -1,9 +1,12 @@
+import type { Fact } from '../lifecycle/facts.ts';
+import { workingDirectory } from '../linux/directory.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import { exitNow } from '../linux/processes.ts';
 import { LogFileError } from '../telemetry/log.ts';
 import { claimInstance } from './claim.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
-import { InstanceError, instanceOf } from './instance.ts';
+import { chooseInstance } from './earlier-name.ts';
+import { InstanceError } from './instance.ts';
 import { leftBehind } from './left-behind.ts';
 import { Signals } from './signals.ts';
 import { Supervisor } from './supervisor.ts';
@@ -50,11 +53,18 @@ async function run({ source, version }: SuperviseOptions): Promise<number> {
   process.on('unhandledRejection', unhandled);
   try {
     const config = source.load();
-    const instance = instanceOf(config);
-    claimInstance(instance);
-    const left = await leftBehind(instance);
-    supervisor = new Supervisor({ source, version, config, instance });
-    supervisor.start(signals, left);
+    const folder = workingDirectory();
+    const { instance, message } = chooseInstance(config, { file: source.read?.path ?? null, folder });
+    claimInstance(instance, source.file === null ? '--name' : 'runtime.name');
+    const known: (Fact | null)[] = [
+      message === null ? null : { event: 'warning', about: 'name', message },
+      await leftBehind(instance),
+    ];
+    supervisor = new Supervisor({ source, version, config, instance, folder });
+    supervisor.start(
+      signals,
+      known.filter((fact) => fact !== null),
+    );
     return await supervisor.finished;
   } catch (error) {
     // What the operator can mend is one line; anything else is a defect and says where.

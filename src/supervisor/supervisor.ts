@@ -37,6 +37,7 @@ import { hashCommand } from './hash-command.ts';
 import { HistoryKeeper } from './history-keeper.ts';
 import { HookRunner } from './hook-runner.ts';
 import { controlSocketOf, type Instance } from './instance.ts';
+import { InstanceRecord } from './instance-record.ts';
 import { LaneLog } from './lane-log.ts';
 import { ListenerLog } from './listener-log.ts';
 import { logWriter } from './log-writer.ts';
@@ -70,6 +71,8 @@ export interface SupervisorOptions {
   readonly version: string;
   readonly config: Config;
   readonly instance: Instance;
+  /** The working directory as the user sees it. */
+  readonly folder: string;
 }
 
 const STDOUT = 1;
@@ -107,6 +110,7 @@ export class Supervisor {
   readonly #footprint = new Footprint(systemTimers);
   readonly #telemetry: TelemetryDesk;
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact));
+  readonly #record: InstanceRecord;
   // The history first: a recipient of a fact may read it there.
   #reporter: Reporter | null = null;
   #signals: Signals | null = null;
@@ -119,6 +123,7 @@ export class Supervisor {
     // Two who write to one pipe would get into each other's lines.
     this.#stderr = isSamePlace(STDOUT, STDERR) ? this.#stdout : this.#openSink(STDERR, 'stderr');
     this.#telemetry = new TelemetryDesk(options.config, {
+      name: options.instance.name,
       version: options.version,
       fd: STDERR,
       writer: logWriter(this.#stderr, STDERR),
@@ -134,6 +139,17 @@ export class Supervisor {
       this.#finish = resolve;
     });
     const report = (fact: Fact) => this.#report(fact);
+    const { source, config, instance } = options;
+    this.#record = new InstanceRecord(
+      {
+        instance,
+        version: options.version,
+        directory: options.folder,
+        controlSocket: controlSocketOf(config, instance).path,
+        configFile: source.read,
+      },
+      (message) => report({ event: 'warning', about: 'instance', message }),
+    );
     const post: Engine['post'] = (happening) => this.#runner.engine.post(happening);
     const boundary = this.#boundary;
     const kernel = guardedKernel(linux, boundary);
@@ -256,8 +272,8 @@ export class Supervisor {
     return this.#runner.engine.state;
   }
 
-  /** Starts the service. `left`: what an earlier supervisor left behind. */
-  start(signals: Signals, left: Fact | null): void {
+  /** Starts the service. `known`: what was found out before. */
+  start(signals: Signals, known: readonly Fact[]): void {
     const { config, source, version, instance } = this.#options;
     this.#signals = signals;
     becomeSubreaper();
@@ -271,7 +287,8 @@ export class Supervisor {
       version,
       config: file,
     });
-    if (left) this.#report(left);
+    for (const fact of known) this.#report(fact);
+    this.#record.open();
     this.#lanes.start();
     this.#runner.engine.post({ ...RELOAD, by: 'start' });
     this.#configureSignals(config);
@@ -335,11 +352,12 @@ export class Supervisor {
   }
 
   #status(): StatusDocument {
-    const { instance, version } = this.#options;
+    const { instance, source, version } = this.#options;
     const state = this.#state;
     const listeners = this.#listeners;
     return statusOf({
       name: instance.name,
+      configFile: source.read,
       version,
       startedAt: this.#startedAt,
       now: now(),
@@ -362,7 +380,7 @@ export class Supervisor {
     if (this.#state.exit) return;
     try {
       this.#control = await createControlServer({
-        ...controlSocketOf(config),
+        ...controlSocketOf(config, instance),
         control: this.#desk,
         sights: {
           events: this.#events,
@@ -390,11 +408,11 @@ export class Supervisor {
   }
 
   async #prepare(rollback: Rollback | null, claim: (executable: string) => void) {
-    const { source, config } = this.#options;
+    const { source, config, instance } = this.#options;
     const first = this.#isFirstHandover();
     const result = await prepare(
-      first ? { file: source.file, load: () => config } : source,
-      first ? null : config,
+      first ? { load: () => config } : source,
+      first ? null : { config, name: instance.name },
       {
         listeners: this.#listeners,
         environment: this.#environment,
@@ -409,6 +427,7 @@ export class Supervisor {
   /** What the supervisor itself takes from a config is that of the generation that serves. */
   #promoted({ config }: Prepared): void {
     this.#configureSignals(config);
+    this.#record.update(this.#options.source.read);
     // That of the start is under way already.
     if (!this.#isFirstHandover()) this.#admin.configure(config.application.admin);
     try {
@@ -434,6 +453,7 @@ export class Supervisor {
     this.#watch.close();
     this.#footprint.close();
     this.#recorder.remove();
+    this.#record.close();
     const sinks = [this.#stdout, this.#stderr];
     await Promise.all([...sinks.map((sink) => sink.flush(FLUSH_TIME)), this.#files.end(FLUSH_TIME)]);
     if (this.#stdout !== this.#stderr) this.#stdout.close();

@@ -6,6 +6,8 @@ import type { Writer } from '../telemetry/writer.ts';
 import { now } from './clock.ts';
 
 export interface TelemetryContext {
+  /** Of the instance. */
+  readonly name: string;
   readonly version: string;
   /** Where the log goes without `logging.file`. */
   readonly fd: number;
@@ -56,9 +58,10 @@ export class TelemetryDesk {
   }
 
   #open({ application, service }: Config): Telemetry {
-    const { name, path, directory } = service.runtime;
+    const { path, directory } = service.runtime;
+    const { name, ...context } = this.#context;
     return createTelemetry({
-      ...this.#context,
+      ...context,
       application,
       service: { name, path, directory },
       journalStream: process.env.JOURNAL_STREAM,

@@ -56,6 +56,8 @@ function environmentWith(changes: ZeroOptions['environment'], folder: string): N
     ...process.env,
     XDG_RUNTIME_DIR: join(folder, 'xdg-run'),
     XDG_STATE_HOME: join(folder, 'xdg-state'),
+    // Where an ordinary user's instances elsewhere are made known: not to other tests.
+    TMPDIR: folder,
   };
   // What the runner of these tests sets for its own children.
   delete environment.NODE_TEST_CONTEXT;

@@ -63,6 +63,7 @@ async function surroundings(
     HOME: folder,
     PATH: `${join(folder, 'bin')}:${process.env.PATH}`,
     XDG_RUNTIME_DIR: join(folder, 'run'),
+    TMPDIR: folder,
     TERM: 'xterm',
     LC_ALL: 'C.UTF-8',
   };

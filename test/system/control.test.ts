@@ -67,7 +67,12 @@ describe('zero reload exits with', () => {
     ]) {
       const { code, stderr } = await command(t, { config }, ...args);
       assert.equal(code, 3, stderr);
-      assert.match(stderr, new RegExp(`^zero ${args[0]}: no zero listens on .*control\\.sock\n$`));
+      assert.match(
+        stderr,
+        new RegExp(
+          `^zero ${args[0]}: no instance that was started from ${config} is running\\. Looked in .*\n$`,
+        ),
+      );
     }
   });
 
@@ -262,7 +267,7 @@ describe('zero stop', () => {
     const { zero, incumbent } = service;
     const unnamed = await command(t, null, 'stop');
     assert.equal(unnamed.code, 2);
-    assert.match(unnamed.stderr, /say which instance/);
+    assert.match(unnamed.stderr, /^zero stop: no instance specified\. Use --name NAME, --config FILE or /);
     await assertUntouched(service, incumbent);
     const { code, stderr } = await command(t, zero, 'stop');
     assert.deepEqual([code, stderr], [0, '']);

@@ -73,6 +73,7 @@ it("the README's first five minutes are true: a deploy, a bad deploy and a rollb
     HOME: folder,
     XDG_RUNTIME_DIR: folder,
     XDG_STATE_HOME: folder,
+    TMPDIR: folder,
   };
   const [start, ...steps] = transcript('The first five minutes');
   assert.ok(start);

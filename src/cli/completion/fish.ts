@@ -6,12 +6,14 @@ export function fishCompletion({ commands, options }: Shape): string {
   return `# zero in fish: put this into ~/.config/fish/completions/zero.fish
 #   zero completion fish | source
 function __zero_instances
-    set -l own /tmp/zero-(id -u)
-    test -n "$XDG_RUNTIME_DIR"; and set own $XDG_RUNTIME_DIR/zero
-    test (id -u) = 0; and set own
-    for socket in $own/*/control.sock /run/zero/*/control.sock
-        path basename (path dirname $socket)
-    end
+    set -l uid (id -u)
+    set -l places /run/zero /run/user/$uid/zero /tmp/zero-$uid
+    test -n "$XDG_RUNTIME_DIR"; and set -a places $XDG_RUNTIME_DIR/zero
+    test -n "$TMPDIR"; and set -a places $TMPDIR/zero-$uid
+    test $uid = 0; and set places /run/zero /run/user/*/zero /tmp/zero-*
+    for record in $places/*/instance.json $places/.instances/*/instance.json
+        test -f $record; and string replace -rf '.*"name":"([A-Za-z0-9._+@:-]*)".*' '$1' <$record
+    end | sort -u
 end
 function __zero_generations
     set -l instance (string match -r -- '^--(?:config|name)=.*' (commandline -opc))

@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { instanceNameFrom } from '../../config/values/names.ts';
+import { readableName } from '../../supervisor/default-name.ts';
 import { type Command, optionOf, type Program, UNKNOWN } from './program.ts';
 import { haproxy } from './programs/haproxy.ts';
 import { nginx } from './programs/nginx.ts';
@@ -13,10 +13,6 @@ export interface Guess extends Program {
   readonly name: string;
 }
 
-/** Names that say nothing: the folder does. */
-const NAMELESS = new Set(['server', 'index', 'app', 'main', 'start', 'www', 'wsgi', 'asgi', 'manage', 'run']);
-const INTERPRETERS = /^(node(js)?|python[\d.]*|ruby|perl|php|deno|bun|java)$/;
-
 const PYTHON = ['In Python: socket.socket(fileno=3).'];
 
 /**
@@ -26,7 +22,7 @@ const PYTHON = ['In Python: socket.socket(fileno=3).'];
 export function guess(command: readonly string[], folder: string, listen: readonly string[] = []): Guess {
   const [program = '', ...args] = command;
   return {
-    name: nameOf(command, folder),
+    name: readableName({ path: program, args, directory: '' }, { file: null, folder }),
     ...programOf({ kind: basename(program), args, folder, listen }),
   };
 }
@@ -43,22 +39,6 @@ function programOf(command: Command): Program {
   const address = addressOf(args);
   const other = { ...UNKNOWN, addresses: address === null ? [] : [address], args };
   return /^python[\d.]*$|\.py$/.test(kind) ? { ...other, sockets: PYTHON } : other;
-}
-
-function nameOf([program = '', ...args]: readonly string[], folder: string): string {
-  const file = basename(program);
-  const named = INTERPRETERS.test(file) || /^(gunicorn|uvicorn)$/.test(file) ? subjectOf(args) : file;
-  const name = (named ?? file).replace(/\.([cm]?[jt]s|py|rb|pl|php|jar|sh)$/, '');
-  return instanceNameFrom(NAMELESS.has(name) ? basename(folder) : name);
-}
-
-/** What an interpreter is told to run: a file, a module, or what is in front of the colon of `module:object`. */
-function subjectOf(args: readonly string[]): string | null {
-  const module = args[args.indexOf('-m') + 1];
-  const subject =
-    args.find((argument) => /^[^-].*\.([cm]?[jt]s|py|rb|pl|php|jar)$|^[\w.]+:[\w.()]+$/.test(argument)) ??
-    (args.includes('-m') ? module : args.find((argument) => !argument.startsWith('-')));
-  return subject === undefined ? null : basename(subject.replace(/:.*$/, ''));
 }
 
 /** `--port 80`, `-p 80`, `--bind 127.0.0.1:80`, `--host H --port 80`, with a space or an equals sign. */

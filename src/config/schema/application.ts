@@ -77,7 +77,7 @@ export const application = z.strictObject({
   control: key('The socket that commands reach the running zero by.', z.prefault(control, {})),
   logging: key("zero's own log.", z.prefault(logging, {})),
   runtime_directory: key(
-    'Lock, sockets and state of the running instance. Left out: `/run/zero/NAME` for root, else `$XDG_RUNTIME_DIR/zero/NAME`.',
+    'Lock, sockets and state of the running instance. Left out: `/run/zero/NAME` for root, else `$XDG_RUNTIME_DIR/zero/NAME`, or `/tmp/zero-UID/NAME` where that variable is not set.',
     z.exactOptional(path),
   ),
   data_directory: key(

@@ -32,7 +32,7 @@ const limits = z.strictObject(
 
 export const runtime = z.strictObject({
   name: key(
-    'Name of the service and of this instance of zero: letters, digits and `. _ - + @ :`. Left out: the last part of `path`.',
+    'Name of the service and of this instance of zero: letters, digits and `. _ - + @ :`. Left out: the name of the script or the directory, and 8 digits that belong to the path of this file.',
     z.exactOptional(
       scalar({ kind: 'text', json: ['string', 'number'] }, parseInstanceName, (value) => value),
     ),

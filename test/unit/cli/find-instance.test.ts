@@ -1,23 +1,31 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { describe, it, type TestContext } from 'node:test';
 import { CommandError } from '../../../src/cli/command-error.ts';
-import { findInstance, type InstanceOptions } from '../../../src/cli/find-instance.ts';
+import { findInstance, type InstanceOptions, notRunning } from '../../../src/cli/find-instance.ts';
+import { loadConfig } from '../../../src/config/index.ts';
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';
 import { type Desk, desk } from './fixture.ts';
 
 async function refused({ context }: Desk, options: InstanceOptions, guess = true): Promise<string> {
   const error = await findInstance(options, guess, context.surroundings).then(
-    (path) => path,
+    (instance) => JSON.stringify(instance),
     (reason: unknown) => reason,
   );
   assert.ok(error instanceof CommandError, String(error));
   return `${error.exitCode} ${error.message}`;
 }
 
-function configFile(scope: Scope, application: string): string {
-  const file = join(temporaryFolder(scope), 'zero.yaml');
+async function found({ context }: Desk, options: InstanceOptions, guess = true): Promise<string> {
+  return (await findInstance(options, guess, context.surroundings)).name;
+}
+
+function configFile(
+  scope: Scope,
+  application = '{}',
+  file = join(temporaryFolder(scope), 'zero.yaml'),
+): string {
   writeFileSync(
     file,
     `application: ${application}
@@ -29,77 +37,232 @@ service:
   return file;
 }
 
-test('by name: its control socket, whether it runs or not', async (t) => {
+/** What a supervisor that was started from this file writes into its runtime directory. */
+function record(directory: string, name: string, file: string | null, more: object = {}): void {
+  const loaded = file === null ? null : loadConfig(file);
+  assert.ok(loaded === null || 'config' in loaded);
+  mkdirSync(directory, { recursive: true });
+  const document = {
+    version: 1,
+    name,
+    pid: 4242,
+    config_file: file && { path: file, ...loaded?.identity },
+    control_socket: join(directory, 'control.sock'),
+    ...more,
+  };
+  writeFileSync(join(directory, 'instance.json'), JSON.stringify(document));
+}
+
+/** Two instances, a and b, each with a config file of its own. */
+function two(t: TestContext): { at: Desk; a: string; b: string } {
   const at = desk(t);
+  const [a, b] = [configFile(t), configFile(t)];
+  record(join(at.root, 'a'), 'a', a);
+  record(join(at.root, 'b'), 'b', b);
+  return { at, a, b };
+}
+
+describe('--config finds', () => {
+  it('the instance that was started from that path', async (t) => {
+    const { at, a, b } = two(t);
+    assert.deepEqual([await found(at, { config: a }), await found(at, { config: b })], ['a', 'b']);
+  });
+
+  it('the same file by a symlink, a hard link and a relative path', async (t) => {
+    const { at, a } = two(t);
+    const folder = temporaryFolder(t);
+    symlinkSync(a, join(folder, 'symlink'));
+    linkSync(a, join(folder, 'hard'));
+    for (const config of [join(folder, 'symlink'), join(folder, 'hard')])
+      assert.equal(await found(at, { config }), 'a', config);
+    const { surroundings } = at.context;
+    assert.ok(surroundings);
+    const there = { ...surroundings, folders: [join(a, '..', 'x')] };
+    assert.equal((await findInstance({ config: '../zero.yaml' }, true, there)).name, 'a');
+  });
+
+  it('the instance of a file that was replaced, which has another inode now', async (t) => {
+    const { at, a } = two(t);
+    configFile(t, '{}', `${a}.new`);
+    renameSync(`${a}.new`, a);
+    assert.equal(await found(at, { config: a }), 'a');
+  });
+
+  it('the instance of a file that was moved, by its new path, and by its old one', async (t) => {
+    const { at, a } = two(t);
+    renameSync(a, `${a}.moved`);
+    assert.deepEqual([await found(at, { config: `${a}.moved` }), await found(at, { config: a })], ['a', 'a']);
+  });
+
+  it('no instance of a file whose inode is used again for another file', async (t) => {
+    const { at, a } = two(t);
+    const other = configFile(t);
+    const loaded = loadConfig(other);
+    assert.ok('config' in loaded && loaded.identity);
+    // As recorded before the file was removed, and its inode got a new file.
+    const config_file = { path: a, ...loaded.identity, birth_ns: '1' };
+    rmSync(a);
+    record(join(at.root, 'a'), 'a', null, { config_file });
+    assert.match(
+      await refused(at, { config: other }),
+      /^3 no instance that was started from .* is running\./,
+    );
+  });
+
+  it('no other instance, although its config describes the same name', async (t) => {
+    const { at } = two(t);
+    const other = configFile(t, '{}');
+    assert.match(
+      await refused(at, { config: other }),
+      new RegExp(`^3 no instance that was started from ${other} is running\\. Looked in ${at.root}\\. `),
+    );
+    const missing = join(temporaryFolder(t), 'no.yaml');
+    assert.match(await refused(at, { config: missing }), /no\.yaml \(no such file\) is running/);
+  });
+
+  it('an instance elsewhere, by the runtime directory in the file', async (t) => {
+    const at = desk(t);
+    const runtime = join(temporaryFolder(t), 'run');
+    const config = configFile(t, `{ runtime_directory: ${runtime} }`);
+    assert.match(await refused(at, { config }), /^3 /);
+    record(runtime, 'example', config);
+    assert.equal(await found(at, { config }), 'example');
+    // A copy with the same directory is another file.
+    const copy = configFile(t, `{ runtime_directory: ${runtime} }`);
+    assert.match(await refused(at, { config: copy }), /^3 /);
+  });
+
+  it('an instance of a supervisor that recorded only the path, in its state', async (t) => {
+    const at = desk(t);
+    const [config, other] = [configFile(t), configFile(t)];
+    mkdirSync(join(at.root, 'node'));
+    const state = { version: 2, instance: 'node', config_file: config, supervisor: { pid: 7 } };
+    writeFileSync(join(at.root, 'node', 'state.json'), JSON.stringify(state));
+    assert.equal(await found(at, { config }), 'node');
+    assert.match(await refused(at, { config: other }), /^3 /);
+  });
+
+  it('an instance although its file is invalid now', async (t) => {
+    const { at, a } = two(t);
+    writeFileSync(a, 'nonsense: 1\n');
+    assert.equal(await found(at, { config: a }), 'a');
+  });
+
+  it('of two instances from one file the one that runs, and none where both do', async (t) => {
+    const at = desk(t);
+    const config = configFile(t);
+    record(join(at.root, 'a'), 'a', config);
+    record(join(at.root, 'b'), 'b', config);
+    assert.match(await refused(at, { config }), /^3 no instance for .*zero\.yaml is running/);
+    await at.run('b');
+    assert.equal(await found(at, { config }), 'b');
+    await at.run('a');
+    assert.match(
+      await refused(at, { config }),
+      /^2 more than one instance for .*zero\.yaml is running: a, b\. Choose one with --name NAME\.$/,
+    );
+  });
+});
+
+describe('--name finds', () => {
+  it('the instance of that name, whether it answers or not', async (t) => {
+    const { at } = two(t);
+    assert.equal(await found(at, { name: 'b' }, false), 'b');
+    assert.match(await refused(at, { name: '../b' }), /^2 --name ".*cannot name a directory/);
+    assert.match(await refused(at, { name: 'c' }), /^3 no instance with the name c is running\. Looked in /);
+  });
+
+  it('an instance by the link to its runtime directory', async (t) => {
+    const at = desk(t);
+    const runtime = join(temporaryFolder(t), 'run');
+    record(runtime, 'elsewhere', null);
+    mkdirSync(join(at.root, '.instances'));
+    symlinkSync(runtime, join(at.root, '.instances', 'x'));
+    assert.equal(await found(at, { name: 'elsewhere' }), 'elsewhere');
+  });
+});
+
+describe('without an option a command finds', () => {
+  it('the instance of $ZERO_CONFIG, and --name goes first', async (t) => {
+    const ZERO_CONFIG = configFile(t);
+    const at = desk(t, { environment: { ZERO_CONFIG } });
+    record(join(at.root, 'a'), 'a', ZERO_CONFIG);
+    record(join(at.root, 'b'), 'b', null);
+    assert.deepEqual([await found(at, {}, false), await found(at, { name: 'b' }, false)], ['a', 'b']);
+  });
+
+  it('the instance of ./zero.yaml, and no other', async (t) => {
+    const at = desk(t);
+    await at.run('other');
+    const config = configFile(t, '{}', join(at.root, 'zero.yaml'));
+    assert.match(await refused(at, {}), /^3 no instance that was started from .*zero\.yaml is running/);
+    record(join(at.root, 'a'), 'a', config);
+    assert.equal(await found(at, {}, false), 'a');
+  });
+
+  it('the only one that runs', async (t) => {
+    const at = desk(t);
+    assert.match(await refused(at, {}), /^3 no instance is running\. Looked in /);
+    const { server } = await at.run('example');
+    mkdirSync(join(at.root, 'old'));
+    record(join(at.root, 'killed'), 'killed', null);
+    assert.equal(await found(at, {}), 'example');
+    await at.run('another');
+    assert.match(
+      await refused(at, {}),
+      /^2 more than one instance is running: another, example\. Choose one with --name NAME\.$/,
+    );
+    await server.close();
+    assert.equal(await found(at, {}), 'another');
+  });
+
+  it('none where it must be specified', async (t) => {
+    const at = desk(t);
+    await at.run('example');
+    assert.match(
+      await refused(at, {}, false),
+      /^2 no instance specified\. Use --name NAME, --config FILE or /,
+    );
+  });
+
+  it('none where no place exists', async (t) => {
+    const at = desk(t);
+    rmSync(at.root, { recursive: true });
+    assert.match(await refused(at, {}), /^3 /);
+  });
+});
+
+it('--config and --name together are refused', async (t) => {
+  assert.match(await refused(desk(t), { config: 'a', name: 'b' }), /^2 --config and --name both specify/);
+});
+
+it('a record of another user than the owner of its place does not count', async (t) => {
+  const at = desk(t);
+  record(join(at.root, 'a'), 'a', null);
+  const { surroundings } = at.context;
+  assert.ok(surroundings);
+  if (process.geteuid?.() === 0)
+    for (const part of ['', 'a', 'a/instance.json']) chownSync(join(at.root, part), 12_344, 0);
+  const places = [{ directory: at.root, uid: 12_345 }];
+  await assert.rejects(findInstance({ name: 'a' }, true, { ...surroundings, places }), CommandError);
+});
+
+it('a record that is a pipe, a directory or no record does not hold a command up', async (t) => {
+  const at = desk(t);
+  for (const name of ['directory', 'text', 'empty']) mkdirSync(join(at.root, name));
+  mkdirSync(join(at.root, 'directory', 'instance.json'));
+  writeFileSync(join(at.root, 'text', 'instance.json'), 'x');
+  writeFileSync(join(at.root, 'empty', 'instance.json'), '');
+  assert.match(await refused(at, {}), /^3 no instance is running/);
+});
+
+it('an instance that does not run is started from its file', async (t) => {
+  const { at, a } = two(t);
+  const instance = await findInstance({ config: a }, false, at.context.surroundings);
+  const { exitCode, message } = notRunning(instance);
+  assert.equal(exitCode, 3);
   assert.equal(
-    await findInstance({ name: 'a' }, false, at.context.surroundings),
-    join(at.root, 'a', 'control.sock'),
+    message,
+    `instance a is not running: no zero listens on ${at.root}/a/control.sock. Start it with: zero --config ${a}`,
   );
-  const other = temporaryFolder(t);
-  mkdirSync(join(other, 'b'));
-  const roots = [at.root, other];
-  assert.equal(
-    await findInstance({ name: 'b' }, true, { environment: {}, roots }),
-    join(other, 'b', 'control.sock'),
-  );
-  assert.match(await refused(at, { name: '../b' }), /^2 --name ".*cannot name a directory/);
-});
-
-test('by config: the runtime directory, or the path that is given', async (t) => {
-  const { context } = desk(t);
-  const config = configFile(t, '{ runtime_directory: /run/somewhere }');
-  assert.equal(await findInstance({ config }, false, context.surroundings), '/run/somewhere/control.sock');
-  const own = configFile(t, '{ control: { path: /run/own.sock } }');
-  assert.equal(await findInstance({ config: own }, false, context.surroundings), '/run/own.sock');
-});
-
-test('by $ZERO_CONFIG, which an option goes before', async (t) => {
-  const ZERO_CONFIG = configFile(t, '{ runtime_directory: /run/somewhere }');
-  const { context, root } = desk(t, { environment: { ZERO_CONFIG } });
-  assert.equal(await findInstance({}, false, context.surroundings), '/run/somewhere/control.sock');
-  assert.equal(
-    await findInstance({ name: 'a' }, false, context.surroundings),
-    join(root, 'a', 'control.sock'),
-  );
-});
-
-test('a config that is wrong is said to be, with the way around it', async (t) => {
-  const at = desk(t);
-  const message = await refused(at, { config: configFile(t, '{ nonsense: 1 }') });
-  assert.match(message, /^1 .*zero\.yaml:1:\d+: .*nonsense/);
-  assert.match(message, /name it with --name$/);
-});
-
-test('both at once is refused', async (t) => {
-  assert.match(await refused(desk(t), { config: 'a', name: 'b' }), /^2 --config and --name/);
-});
-
-test('the only one that runs; others of old do not count', async (t) => {
-  const at = desk(t);
-  assert.match(await refused(at, {}), /^3 no zero runs: looked into /);
-  const { path, server } = await at.run('example');
-  mkdirSync(join(at.root, 'old'));
-  assert.equal(await findInstance({}, true, at.context.surroundings), path);
-  const second = await at.run('another');
-  assert.match(
-    await refused(at, {}),
-    /^2 several instances run: another, example: say which with --name NAME/,
-  );
-  await server.close();
-  assert.equal(await findInstance({}, true, at.context.surroundings), second.path);
-});
-
-test('a command that wants it said does not guess', async (t) => {
-  const at = desk(t);
-  await at.run('example');
-  assert.match(
-    await refused(at, {}, false),
-    /^2 say which instance: --name NAME, --config FILE or \$ZERO_CONFIG/,
-  );
-});
-
-test('folders that are not there are nobody', async (t) => {
-  const at = desk(t);
-  rmSync(at.root, { recursive: true });
-  assert.match(await refused(at, {}), /^3 /);
 });

@@ -57,7 +57,12 @@ export function desk(
     },
     context: {
       interrupted: controller.signal,
-      surroundings: { environment: options.environment ?? {}, roots: [root] },
+      surroundings: {
+        environment: options.environment ?? {},
+        uid: process.geteuid?.() ?? 0,
+        places: [{ directory: root, uid: null }],
+        folders: [root],
+      },
       clock: {
         now: () => now,
         after: (_, run) => void setImmediate(run),

@@ -82,7 +82,7 @@ test('every default', () => {
   const { application, service: defaults } = configOf('service: { runtime: { path: bin/app } }');
   assert.deepEqual(application, { control: {}, logging: { format: 'auto', level: 'info' } });
   assert.deepEqual(defaults.listeners, []);
-  assert.equal(defaults.runtime.name, 'app');
+  assert.equal(defaults.runtime.name, undefined);
   assert.equal(defaults.runtime.directory, '');
   assert.equal(defaults.runtime.inherit_environment, true);
   assert.deepEqual(defaults.options, {

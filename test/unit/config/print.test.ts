@@ -98,7 +98,6 @@ test('what is printed is read back as the same, masks apart', () => {
 test('defaults are written out', () => {
   const printed = printConfig(configOf(service("listeners: [{ name: a, address: ':1' }]")));
   for (const line of [
-    'name: app',
     'reload_signal: SIGHUP',
     'shutdown_timeout: 30s',
     'reset_after: 1m',

@@ -1,0 +1,49 @@
+import path from 'node:path';
+import { type FileIdentity, identityAt, isSameFile, isSameInode } from '../../config/index.ts';
+import { type Place, runtimeDirectoriesIn } from '../../supervisor/places.ts';
+import { type Instance, type RecordedFile, readInstance } from './record.ts';
+
+/** Every instance in these places, running or not, in their order and by name. */
+export function instancesIn(places: readonly Place[]): Instance[] {
+  const found = new Map<string, Instance>();
+  for (const place of places) {
+    for (const directory of runtimeDirectoriesIn(place)) {
+      const instance = found.has(directory) ? null : readInstance(directory, place.uid);
+      if (instance !== null) found.set(directory, instance);
+    }
+  }
+  return [...found.values()];
+}
+
+/** A config file as a command was given it. */
+export interface WantedFile {
+  /** Absolute, by every name of the working directory. */
+  readonly paths: readonly string[];
+  /** null: no such file. */
+  readonly identity: FileIdentity | null;
+}
+
+export function wantedFile(file: string, folders: readonly string[]): WantedFile {
+  const paths = folders.map((folder) => path.resolve(folder, file));
+  return { paths, identity: identityAt(paths[0] ?? file) };
+}
+
+/**
+ * How an instance was started from a file: `path`, by its path; `file`, by another name of the same file (symlink,
+ * hard link, bind mount, or before it was moved); null: it was not. The path goes first, because a reload reads it.
+ */
+export function startedFrom(
+  { configFile }: Instance,
+  { paths, identity }: WantedFile,
+): 'path' | 'file' | null {
+  if (configFile == null) return null;
+  if (paths.includes(configFile.path)) return 'path';
+  if (identity === null) return null;
+  const now = identityAt(configFile.path);
+  if (now !== null && isSameInode(now, identity)) return 'file';
+  return isRecorded(configFile) && isSameFile(configFile, identity) ? 'file' : null;
+}
+
+function isRecorded(file: RecordedFile): file is RecordedFile & FileIdentity {
+  return file.device !== undefined;
+}

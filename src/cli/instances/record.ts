@@ -1,0 +1,99 @@
+import fs from 'node:fs';
+import path from 'node:path';
+import * as z from 'zod/mini';
+import { controlSocketIn } from '../../supervisor/instance.ts';
+import { RECORD } from '../../supervisor/instance-record.ts';
+
+/** The config file that an instance was started from. Supervisors without a record have only its path. */
+export interface RecordedFile {
+  readonly path: string;
+  readonly device?: string;
+  readonly inode?: string;
+  readonly birth_ns?: string;
+}
+
+/** An instance that was found in its runtime directory, whether it runs or not. */
+export interface Instance {
+  readonly name: string;
+  /** Who started it: the owner of its files. */
+  readonly uid: number;
+  readonly runtimeDirectory: string;
+  readonly controlSocket: string;
+  /** null: it was given as arguments. Undefined: it does not say. */
+  readonly configFile: RecordedFile | null | undefined;
+  /** Of its supervisor. */
+  readonly pid: number | null;
+}
+
+const text = z.string();
+
+/** `instance.json`, version 1. Readers ignore fields that they do not know, and read versions that only added some. */
+const record = z.object({
+  version: z.int(),
+  name: text,
+  pid: z.int(),
+  config_file: z.nullable(z.object({ path: text, device: text, inode: text, birth_ns: text })),
+  control_socket: text,
+});
+
+/** What `state.json` of a supervisor from before the records says, since its version 2. */
+const state = z.object({
+  instance: text,
+  config_file: z.nullable(text),
+  supervisor: z.object({ pid: z.int() }),
+});
+
+/** Far more than a record has, and a state of a thousand workers. */
+const MAX_BYTES = 4 * 1024 * 1024;
+
+/**
+ * The instance of a runtime directory; null where there is none, or where its record belongs neither to `uid` nor to
+ * root. A supervisor from before the records is known by its state and its control socket.
+ * @param uid null: whoever it belongs to
+ */
+export function readInstance(runtimeDirectory: string, uid: number | null): Instance | null {
+  const isTrusted = (owner: number) => uid === null || owner === uid || owner === 0;
+  const found = readFile(path.join(runtimeDirectory, RECORD));
+  if (found !== null) {
+    const parsed = record.safeParse(found.document);
+    if (!parsed.success || !isTrusted(found.uid)) return null;
+    const { name, pid, config_file: configFile, control_socket: controlSocket } = parsed.data;
+    return { name, uid: found.uid, pid, runtimeDirectory, controlSocket, configFile };
+  }
+  const controlSocket = controlSocketIn(runtimeDirectory);
+  const socket = statOf(controlSocket);
+  const before = readFile(path.join(runtimeDirectory, 'state.json'));
+  const owner = socket?.isSocket() ? socket.uid : before?.uid;
+  if (owner === undefined || !isTrusted(owner)) return null;
+  const parsed = state.safeParse(before?.document);
+  const common = { uid: owner, runtimeDirectory, controlSocket };
+  if (!parsed.success)
+    return { ...common, name: path.basename(runtimeDirectory), pid: null, configFile: undefined };
+  const { instance: name, config_file: file, supervisor } = parsed.data;
+  return { ...common, name, pid: supervisor.pid, configFile: file === null ? null : { path: file } };
+}
+
+/** A JSON file and its owner; null where this user cannot read one there. */
+function readFile(file: string): { readonly document: unknown; readonly uid: number } | null {
+  // The directory may belong to somebody who puts a pipe or a symlink there (open(2)).
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
+  let fd: number | null = null;
+  try {
+    fd = fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    const { uid, size } = fs.fstatSync(fd);
+    if (!fs.fstatSync(fd).isFile() || size > MAX_BYTES) return null;
+    return { document: JSON.parse(fs.readFileSync(fd, 'utf8')), uid };
+  } catch {
+    return null;
+  } finally {
+    if (fd !== null) fs.closeSync(fd);
+  }
+}
+
+function statOf(file: string): fs.Stats | null {
+  try {
+    return fs.lstatSync(file);
+  } catch {
+    return null;
+  }
+}
