@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import type { Shell } from './completion.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import type { InitOptions } from './init.ts';
+import type { ListOptions } from './list.ts';
 import type { LogsOptions } from './logs.ts';
 import type { ReloadOptions } from './reload.ts';
 import type { RollbackOptions } from './rollback.ts';
@@ -60,7 +61,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     program
       .command(name)
       .description(description)
-      .option('--config <file>', 'the config file of the instance (default: $ZERO_CONFIG)')
+      .option('--config <file>', 'the config file of the instance (default: $ZERO_CONFIG, else ./zero.yaml)')
       .option('--name <name>', 'the name of the instance');
   const instanceOf = ({ config, name }: InstanceOptions): InstanceOptions => {
     const file = configOf(config === undefined ? {} : { config });
@@ -77,6 +78,20 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     .action(async (options: StatusOptions) => {
       const { status } = await import('./status.ts');
       done(await status({ ...options, ...instanceOf(options) }));
+    });
+
+  program
+    .command('list')
+    .description('list every instance on this machine that this user may see; root sees all')
+    .option('--json', 'print one document', false)
+    .option(
+      '--watch',
+      'draw it again when something happens; with --json print a document for each change',
+      false,
+    )
+    .action(async (options: ListOptions) => {
+      const { list } = await import('./list.ts');
+      done(await list(options));
     });
 
   instanceCommand('reload', 'hand over to what the config says now, and wait for the verdict')

@@ -1,18 +1,12 @@
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import type { StatusDocument } from '../control/protocol.ts';
-import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
 import { Redraw } from './render/redraw.ts';
 import { renderStatus } from './render/status.ts';
 import { painter } from './render/style.ts';
-import type { Clock } from './waiting.ts';
+import { documentPrinter, requireTerminal, Wake } from './watching.ts';
 import type { CommandContext } from './with-instance.ts';
-
-/** Nothing is asked for sooner than this after the last time, however much happens. */
-const PAUSE = 200;
-/** Times and counts grow without an event; and one may come before they are followed. */
-const REFRESH = 1000;
 
 /**
  * `zero status --watch`: draws the status again, in place, whenever something happens and each second; with `json` a document in one line for each
@@ -23,12 +17,8 @@ export async function watchStatus(
   json: boolean,
   { terminal, clock, interrupted }: CommandContext,
 ): Promise<number> {
-  if (!json && terminal.size() === null)
-    throw new CommandError(
-      EXIT.usage,
-      '--watch draws on a terminal: without one add --json, a document for each change',
-    );
-  const show = json ? documentPrinter(terminal.out) : drawer(terminal);
+  requireTerminal(json, terminal);
+  const show = json ? documentPrinter(terminal.out, VOLATILE) : drawer(terminal);
   const wake = new Wake(clock);
   const followed = follow(client, wake, interrupted);
   let shown = false;
@@ -70,7 +60,7 @@ async function follow(client: ControlClient, wake: Wake, interrupted: AbortSigna
 }
 
 function drawer(terminal: CommandContext['terminal']): (status: StatusDocument) => void {
-  const redraw = new Redraw(terminal);
+  const redraw = new Redraw(terminal, 'zero status');
   const paint = painter(terminal.outColour);
   return (status) => redraw.draw(renderStatus(status, paint).trimEnd().split('\n'));
 }
@@ -85,65 +75,3 @@ const VOLATILE: ReadonlySet<string> = new Set([
   'usage',
   'ms_ago',
 ]);
-
-function documentPrinter(print: (text: string) => void): (status: StatusDocument) => void {
-  let last = '';
-  return (status) => {
-    const lasting = JSON.stringify(status, (key, value) => (VOLATILE.has(key) ? undefined : value));
-    if (lasting !== last) print(`${JSON.stringify(status)}\n`);
-    last = lasting;
-  };
-}
-
-/** Something to wait for: an event, or that a time is over; never twice within a pause. */
-class Wake {
-  readonly #clock: Clock;
-  readonly #stop: () => void;
-  #woken = false;
-  #paused = false;
-  #resume: () => void = () => {};
-  over = false;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-    this.#stop = clock.every(REFRESH, () => this.up());
-  }
-
-  up(): void {
-    this.#woken = true;
-    if (!this.#paused) this.#resume();
-  }
-
-  /** Nothing more comes. */
-  finish(): void {
-    this.over = true;
-    this.#woken = true;
-    this.#resume();
-  }
-
-  async next(): Promise<void> {
-    if (!this.over) await this.#pause();
-    if (!this.#woken) await new Promise<void>((resolve) => this.#resumeWith(resolve));
-    this.#woken = false;
-  }
-
-  #pause(): Promise<void> {
-    this.#paused = true;
-    return new Promise((resolve) => {
-      const end = () => {
-        this.#paused = false;
-        resolve();
-      };
-      this.#resumeWith(end);
-      this.#clock.after(PAUSE, end);
-    });
-  }
-
-  #resumeWith(resume: () => void): void {
-    this.#resume = resume;
-  }
-
-  end(): void {
-    this.#stop();
-  }
-}

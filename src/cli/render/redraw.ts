@@ -14,17 +14,20 @@ const RESET = '\u001b[0m';
 /** Draws lines over those that it has drawn before. What is there stays when the program ends, however it does. */
 export class Redraw {
   readonly #terminal: Terminal;
+  readonly #command: string;
   #drawn = 0;
   #size: Size | null = null;
 
-  constructor(terminal: Terminal) {
+  /** @param command what prints all lines */
+  constructor(terminal: Terminal, command: string) {
     this.#terminal = terminal;
+    this.#command = command;
   }
 
   /** As much of it as the terminal has room for. */
   draw(lines: readonly string[]): void {
     const size = this.#terminal.size() ?? { columns: 80, rows: 24 };
-    const fitting = fit(lines, size);
+    const fitting = fit(lines, size, this.#command);
     // After another size nobody knows where what was drawn is now.
     const changed =
       this.#size !== null && (this.#size.columns !== size.columns || this.#size.rows !== size.rows);
@@ -36,12 +39,12 @@ export class Redraw {
   }
 }
 
-function fit(lines: readonly string[], { rows }: Size): readonly string[] {
+function fit(lines: readonly string[], { rows }: Size, command: string): readonly string[] {
   // The cursor stands in the line below.
   const room = Math.max(1, rows - 1);
   if (lines.length <= room) return lines;
   const cut = lines.length - room + 1;
-  return [...lines.slice(0, room - 1), `... ${cut} more lines: "zero status" prints all`];
+  return [...lines.slice(0, room - 1), `... ${cut} more lines: "${command}" prints all`];
 }
 
 /** At most `width` columns, colours not counted; the beginning is kept. */

@@ -129,7 +129,7 @@ describe('drawing in place', () => {
       now.size = next;
       screen.resize(next);
     };
-    return { screen, resize, redraw: new Redraw(terminal) };
+    return { screen, resize, redraw: new Redraw(terminal, 'zero status') };
   }
 
   it('leaves nothing of what was there before', () => {

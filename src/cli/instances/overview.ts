@@ -1,0 +1,150 @@
+import { type ControlClient, controlClient } from '../../control/client.ts';
+import { ClientError } from '../../control/client-error.ts';
+import type { GenerationStatus, StatusDocument } from '../../control/protocol.ts';
+import { leftBehindIn } from '../../supervisor/left-behind.ts';
+import { version } from '../version.ts';
+import type { Instance } from './record.ts';
+import { userName } from './users.ts';
+
+/**
+ * - `up`: a generation serves
+ * - `down`: a generation is to serve, and none of its workers runs
+ * - `starting`: the first generation is not ready yet
+ * - `stopping`
+ * - `killed`: the supervisor has ended without stopping its service
+ * - `not_answering`: the supervisor does not answer in time
+ * - `denied`: this user may not control it
+ * - `untrusted`: another user than the owner listens on its control socket
+ * - `incompatible`: the supervisor is of a version that is too far away, or something else answers
+ */
+export type InstanceState =
+  | 'up'
+  | 'down'
+  | 'starting'
+  | 'stopping'
+  | 'killed'
+  | 'not_answering'
+  | 'denied'
+  | 'untrusted'
+  | 'incompatible';
+
+/** One instance as `zero list` shows it. null: not known. */
+export interface Overview {
+  readonly name: string;
+  readonly uid: number;
+  readonly user: string;
+  readonly state: InstanceState;
+  /** Why it gave no status. */
+  readonly problem: string | null;
+  /** The step of the handover in progress. */
+  readonly handover: string | null;
+  /** Of the supervisor. */
+  readonly pid: number | null;
+  /** Version of the supervisor. */
+  readonly zero: string | null;
+  /** The generation that serves. */
+  readonly generation: number | null;
+  readonly release: { readonly path: string; readonly directory: string } | null;
+  readonly listeners: readonly { readonly name: string; readonly address: string }[];
+  /** Of the generation that serves; of a killed supervisor the processes that still run. */
+  readonly workers: { readonly up: number; readonly total: number } | null;
+  /** Of its workers. */
+  readonly restarts: number | null;
+  readonly cpu_percent: number | null;
+  readonly memory_bytes: number | null;
+  readonly uptime_ms: number | null;
+  readonly config_file: string | null;
+  readonly runtime_directory: string;
+  readonly control_socket: string;
+}
+
+/** Milliseconds. */
+const PATIENCE = 2000;
+
+export function clientOf({ controlSocket }: Instance): ControlClient {
+  return controlClient({ path: controlSocket, version, patience: PATIENCE });
+}
+
+/** Asks an instance; null where nothing of it runs. Takes 2 seconds at most. */
+export async function overviewOf(instance: Instance, signal: AbortSignal): Promise<Overview | null> {
+  try {
+    return ofStatus(instance, await clientOf(instance).status(signal, { connections: true }));
+  } catch (error) {
+    if (!(error instanceof ClientError)) throw error;
+    return error.problem === 'no_instance' ? ofKilled(instance) : ofSilent(instance, error);
+  }
+}
+
+function ofStatus(instance: Instance, status: StatusDocument): Overview {
+  const serving = status.generations.find(({ id }) => id === status.incumbent) ?? null;
+  return {
+    ...unknown(instance),
+    name: status.name,
+    state: stateOf(status, serving),
+    handover: status.handover?.step ?? null,
+    pid: status.pid,
+    zero: status.zero,
+    generation: serving?.id ?? null,
+    release: serving && { path: serving.release.path, directory: serving.release.directory },
+    listeners: status.listeners.map(({ name, address }) => ({ name, address })),
+    workers: serving && { up: workersUp(serving), total: serving.workers.length },
+    restarts: serving?.workers.reduce((sum, { restarts }) => sum + restarts, 0) ?? null,
+    cpu_percent: status.usage?.cpu_percent ?? null,
+    memory_bytes: status.usage?.memory_bytes ?? null,
+    uptime_ms: status.uptime_ms,
+  };
+}
+
+function stateOf({ mode }: StatusDocument, serving: GenerationStatus | null): InstanceState {
+  if (mode === 'stopping') return 'stopping';
+  if (serving === null || serving.stage === 'starting') return 'starting';
+  return workersUp(serving) === 0 ? 'down' : 'up';
+}
+
+function workersUp({ workers }: GenerationStatus): number {
+  return workers.filter(({ state }) => state === 'up').length;
+}
+
+async function ofKilled(instance: Instance): Promise<Overview | null> {
+  const left = await leftBehindIn(instance);
+  if (left === null || 'problem' in left) return null;
+  const running = left.running.length;
+  const problem = `zero (pid ${left.pid}) has ended, and its service still runs: pid ${left.running.join(', ')}`;
+  return { ...unknown(instance), state: 'killed', problem, workers: { up: running, total: running } };
+}
+
+const STATES: Partial<Record<ClientError['problem'], InstanceState>> = {
+  silent: 'not_answering',
+  gone: 'not_answering',
+  refused: 'not_answering',
+  denied: 'denied',
+  untrusted: 'untrusted',
+};
+
+function ofSilent(instance: Instance, { problem, message }: ClientError): Overview {
+  return { ...unknown(instance), state: STATES[problem] ?? 'incompatible', problem: message };
+}
+
+function unknown({ name, uid, pid, configFile, runtimeDirectory, controlSocket }: Instance): Overview {
+  return {
+    name,
+    uid,
+    user: userName(uid),
+    state: 'not_answering',
+    problem: null,
+    handover: null,
+    pid,
+    zero: null,
+    generation: null,
+    release: null,
+    listeners: [],
+    workers: null,
+    restarts: null,
+    cpu_percent: null,
+    memory_bytes: null,
+    uptime_ms: null,
+    config_file: configFile?.path ?? null,
+    runtime_directory: runtimeDirectory,
+    control_socket: controlSocket,
+  };
+}

@@ -1,0 +1,128 @@
+import { PROTOCOL } from '../control/version.ts';
+import { CommandError } from './command-error.ts';
+import { EXIT } from './exit-code.ts';
+import { here, type Surroundings } from './find-instance.ts';
+import { instancesIn } from './instances/find.ts';
+import { clientOf, type Overview, overviewOf } from './instances/overview.ts';
+import type { Instance } from './instances/record.ts';
+import { type ListDocument, renderList } from './render/list.ts';
+import { Redraw } from './render/redraw.ts';
+import { painter, type Terminal } from './render/style.ts';
+import { documentPrinter, requireTerminal, Wake } from './watching.ts';
+import { type CommandContext, processContext } from './with-instance.ts';
+
+export interface ListOptions {
+  readonly json: boolean;
+  /** Again and again. */
+  readonly watch: boolean;
+}
+
+/** `zero list`: every instance that this user may see; those of root are all. Resolves to the exit code. */
+export async function list(
+  { json, watch }: ListOptions,
+  context: CommandContext = processContext(),
+): Promise<number> {
+  const { terminal, interrupted } = context;
+  try {
+    if (watch) return await watchInstances(json, context);
+    const document = await look(context.surroundings ?? here(), interrupted);
+    const width = terminal.size()?.columns ?? null;
+    terminal.out(
+      json
+        ? `${JSON.stringify(document, null, 2)}\n`
+        : renderList(document, { paint: painter(terminal.outColour), width }),
+    );
+    return EXIT.done;
+  } catch (error) {
+    if (interrupted.aborted) return watch ? EXIT.done : EXIT.failed;
+    if (!(error instanceof CommandError)) throw error;
+    terminal.err(`zero list: ${error.message}\n`);
+    return error.exitCode;
+  }
+}
+
+/** Asks all instances at once. */
+async function look(
+  { places, uid }: Surroundings,
+  signal: AbortSignal,
+  found: (instances: readonly Instance[]) => void = () => {},
+): Promise<ListDocument> {
+  const instances = instancesIn(places);
+  found(instances);
+  const asked = await Promise.all(instances.map((instance) => overviewOf(instance, signal)));
+  const running = asked.filter((overview) => overview !== null);
+  return { version: PROTOCOL, uid, instances: running.sort(byName) };
+}
+
+function byName(one: Overview, other: Overview): number {
+  return one.name.localeCompare(other.name) || one.uid - other.uid;
+}
+
+/** Until Ctrl-C, which is no failure. */
+async function watchInstances(json: boolean, context: CommandContext): Promise<number> {
+  const { terminal, clock, interrupted } = context;
+  requireTerminal(json, terminal);
+  const show = json ? documentPrinter(terminal.out, VOLATILE) : drawer(terminal);
+  const wake = new Wake(clock);
+  const followers = new Followers(wake, interrupted);
+  interrupted.addEventListener('abort', () => wake.finish(), { once: true });
+  try {
+    while (!wake.over) {
+      // Anew each time: instances come and go, and so do users.
+      show(await look(context.surroundings ?? here(), interrupted, (found) => followers.follow(found)));
+      if (!(await terminal.taken())) break;
+      await wake.next();
+    }
+    return EXIT.done;
+  } finally {
+    wake.end();
+    followers.end();
+  }
+}
+
+/** Fields that change with time alone. */
+const VOLATILE: ReadonlySet<string> = new Set(['uptime_ms', 'cpu_percent', 'memory_bytes']);
+
+function drawer(terminal: Terminal): (document: ListDocument) => void {
+  const redraw = new Redraw(terminal, 'zero list');
+  const paint = painter(terminal.outColour);
+  return (document) => {
+    const width = terminal.size()?.columns ?? null;
+    redraw.draw(renderList(document, { paint, width }).trimEnd().split('\n'));
+  };
+}
+
+/** Wakes with every event of every instance. */
+class Followers {
+  readonly #wake: Wake;
+  readonly #controller = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #followed = new Set<string>();
+
+  constructor(wake: Wake, interrupted: AbortSignal) {
+    this.#wake = wake;
+    this.#signal = AbortSignal.any([this.#controller.signal, interrupted]);
+  }
+
+  follow(instances: readonly Instance[]): void {
+    for (const instance of instances) {
+      const { controlSocket } = instance;
+      if (this.#followed.has(controlSocket)) continue;
+      this.#followed.add(controlSocket);
+      // One that does not let itself be followed is looked at each second like all others, and followed then.
+      void this.#follow(instance).finally(() => this.#followed.delete(controlSocket));
+    }
+  }
+
+  end(): void {
+    this.#controller.abort();
+  }
+
+  async #follow(instance: Instance): Promise<void> {
+    try {
+      for await (const _ of clientOf(instance).events(this.#signal)) this.#wake.up();
+    } catch {
+      // It has ended, or does not answer: the next look says so.
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import { isInterpreter } from '../../supervisor/default-name.ts';
+import type { InstanceState, Overview } from '../instances/overview.ts';
+import { columnsOf, startOf } from './columns.ts';
+import { type Colour, duration, type Paint, safe, table } from './style.ts';
+import { bytes, percent } from './usage.ts';
+
+/** What `zero list` prints. */
+export interface ListDocument {
+  /** That of the control protocol. */
+  readonly version: number;
+  /** The user who asked. */
+  readonly uid: number;
+  readonly instances: readonly Overview[];
+}
+
+export interface ListStyle {
+  readonly paint: Paint;
+  /** Columns of the terminal; null where nothing is to be cut off. */
+  readonly width: number | null;
+}
+
+const HEAD = [
+  'NAME',
+  'USER',
+  'STATE',
+  'GEN',
+  'WORKERS',
+  'RESTARTS',
+  'CPU',
+  'MEMORY',
+  'UPTIME',
+  'LISTENERS',
+  'RELEASE',
+];
+const USER = HEAD.indexOf('USER');
+
+/** One line for each instance, in columns. The last ones are as long as they are, and are cut off first. */
+export function renderList({ uid, instances }: ListDocument, { paint, width }: ListStyle): string {
+  if (instances.length === 0) return 'no instance is running\n';
+  const hasOthers = instances.some((instance) => instance.uid !== uid);
+  const rows = [HEAD, ...instances.map(row)].map((cells) =>
+    cells.filter((_, column) => hasOthers || column !== USER),
+  );
+  const lines = table(rows).map((line, index) => {
+    const fitting = width === null || columnsOf(line) <= width ? line : startOf(line, width);
+    const instance = instances[index - 1];
+    return paint(instance === undefined ? 'bold' : colourOf(instance.state), fitting);
+  });
+  return `${lines.join('\n')}\n`;
+}
+
+function row(overview: Overview): string[] {
+  const { name, user, generation, workers, restarts, listeners } = overview;
+  return [
+    safe(name),
+    safe(user),
+    stateText(overview),
+    generation === null ? '-' : String(generation),
+    workers === null ? '-' : `${workers.up}/${workers.total}`,
+    restarts === null ? '-' : String(restarts),
+    overview.cpu_percent === null ? '-' : percent(overview.cpu_percent),
+    overview.memory_bytes === null ? '-' : bytes(overview.memory_bytes),
+    overview.uptime_ms === null ? '-' : duration(overview.uptime_ms),
+    listeners.length === 0 ? '-' : safe(listeners.map(({ address }) => address).join(' ')),
+    safe(releaseText(overview)),
+  ];
+}
+
+function stateText({ state, handover }: Overview): string {
+  const text = state.replaceAll('_', ' ');
+  return state === 'up' && handover !== null ? `${text}, ${safe(handover)}` : text;
+}
+
+/** What tells releases apart: of an interpreter that is not its own path. */
+function releaseText({ release, problem }: Overview): string {
+  if (release === null) return problem ?? '-';
+  return isInterpreter(release.path) ? release.directory : release.path;
+}
+
+function colourOf(state: InstanceState): Colour {
+  if (state === 'up') return 'green';
+  return state === 'starting' || state === 'stopping' ? 'yellow' : 'red';
+}

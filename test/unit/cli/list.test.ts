@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { list } from '../../../src/cli/list.ts';
+import { Screen } from '../../support/screen.ts';
+import { STATUS } from '../control/fake-control.ts';
+import { type Desk, desk } from './fixture.ts';
+
+const ONCE = { json: false, watch: false };
+const WATCH = { json: false, watch: true };
+const SIZE = { columns: 120, rows: 24 };
+
+/** Accepts a connection and says nothing, as a supervisor that is stopped does. */
+async function silent(t: TestContext, at: Desk, name: string): Promise<void> {
+  const directory = join(at.root, name);
+  mkdirSync(directory);
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => void sockets.add(socket));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  await new Promise<void>((resolve) => server.listen(join(directory, 'control.sock'), resolve));
+}
+
+describe('zero list', () => {
+  it('prints one line for each instance, in columns', async (t) => {
+    const at = desk(t);
+    const { control } = await at.run('web');
+    const [generation] = STATUS.generations;
+    assert.ok(generation);
+    const [worker] = generation.workers;
+    assert.ok(worker);
+    control.document = { ...STATUS, name: 'web' };
+    const other = await at.run('billing-api');
+    const workers = [worker, { ...worker, worker: 1, state: 'backoff', restarts: 3 }];
+    other.control.document = {
+      ...STATUS,
+      name: 'billing-api',
+      handover: { id: 2, step: 'soak', candidate: 3, incumbent: 2, since_ms_ago: 5 },
+      generations: [
+        { ...generation, release: { path: '/usr/bin/node', directory: '/srv/billing' }, workers },
+      ],
+    };
+    assert.equal(await list(ONCE, at.context), 0);
+    assert.deepEqual(at.out().split('\n'), [
+      'NAME         STATE     GEN  WORKERS  RESTARTS  CPU  MEMORY  UPTIME  LISTENERS       RELEASE',
+      'billing-api  up, soak  3    1/2      3         -    -       1m1s    127.0.0.1:8080  /srv/billing',
+      'web          up        3    1/1      0         -    -       1m1s    127.0.0.1:8080  /usr/bin/example',
+      '',
+    ]);
+  });
+
+  it('says that nothing runs', async (t) => {
+    const at = desk(t);
+    mkdirSync(join(at.root, 'old'));
+    assert.equal(await list(ONCE, at.context), 0);
+    assert.equal(at.out(), 'no instance is running\n');
+  });
+
+  it('shows an instance that does not answer as that, in bounded time, and all others', async (t) => {
+    const at = desk(t);
+    await at.run('web');
+    for (const name of ['hung-1', 'hung-2', 'hung-3']) await silent(t, at, name);
+    const started = performance.now();
+    assert.equal(await list(ONCE, at.context), 0);
+    assert.ok(performance.now() - started < 6000, 'asked one after the other');
+    const states = at
+      .out()
+      .split('\n')
+      .slice(1, -1)
+      .map((line) => line.split(/ {2,}/).slice(0, 2));
+    assert.deepEqual(
+      states,
+      [
+        ['hung-1', 'not answering'],
+        ['hung-2', 'not answering'],
+        ['hung-3', 'not answering'],
+        // Its own status says another name than its directory.
+        ['example', 'up'],
+      ].sort(),
+    );
+  });
+
+  it('leaves out what has ended without leaving anything behind', async (t) => {
+    const at = desk(t);
+    mkdirSync(join(at.root, 'killed'));
+    const record = {
+      version: 1,
+      name: 'killed',
+      pid: 1,
+      config_file: null,
+      control_socket: '/nowhere/control.sock',
+    };
+    writeFileSync(join(at.root, 'killed', 'instance.json'), JSON.stringify(record));
+    assert.equal(await list(ONCE, at.context), 0);
+    assert.equal(at.out(), 'no instance is running\n');
+  });
+
+  it('--json prints one document', async (t) => {
+    const at = desk(t);
+    await at.run('web');
+    assert.equal(await list({ ...ONCE, json: true }, at.context), 0);
+    const { version, uid, instances } = JSON.parse(at.out());
+    assert.deepEqual([version, uid, instances.length], [1, process.geteuid?.(), 1]);
+    const { name, state, generation, workers, restarts, uptime_ms, runtime_directory } = instances[0];
+    assert.deepEqual(
+      [name, state, generation, workers, restarts, uptime_ms, runtime_directory],
+      ['example', 'up', 3, { up: 1, total: 1 }, 0, STATUS.uptime_ms, join(at.root, 'web')],
+    );
+  });
+
+  it('cuts lines off at the width of a terminal', async (t) => {
+    const at = desk(t, { size: { columns: 40, rows: 24 } });
+    await at.run('web');
+    await list(ONCE, at.context);
+    for (const line of at.out().split('\n')) assert.ok(line.length <= 40, line);
+  });
+});
+
+describe('zero list --watch', () => {
+  it('draws again when something happens in an instance, and when one comes or goes', async (t) => {
+    const at = desk(t, { size: SIZE });
+    const { control, sights } = await at.run('web');
+    const code = list(WATCH, at.context);
+    await at.printed('example');
+    control.document = { ...STATUS, name: 'renamed' };
+    sights.events.report({ event: 'warning', about: 'x', message: 'y' });
+    await at.printed('renamed');
+    const second = await at.run('zzz');
+    second.control.document = { ...STATUS, name: 'second' };
+    at.tick();
+    await at.printed('second');
+    await second.server.close();
+    at.tick();
+    at.interrupt();
+    assert.deepEqual([await code, at.err()], [0, '']);
+    const screen = new Screen(SIZE);
+    screen.write(at.out().replaceAll('\n', '\r\n'));
+    assert.match(screen.window[0] ?? '', /^NAME +STATE/);
+    assert.match(screen.window[1] ?? '', /^renamed +up/);
+  });
+
+  it('is refused without a terminal, with what to do', async (t) => {
+    const at = desk(t);
+    assert.equal(await list(WATCH, at.context), 2);
+    assert.match(at.err(), /^zero list: --watch draws on a terminal: without one add --json/);
+  });
+
+  it('with --json prints a line for each change, and time alone is none', async (t) => {
+    const at = desk(t);
+    const { control } = await at.run('web');
+    const code = list({ json: true, watch: true }, at.context);
+    await at.printed('"generation":3');
+    control.document = { ...STATUS, uptime_ms: 99_000 };
+    const { asked } = control;
+    at.tick();
+    await control.until(() => control.asked > asked);
+    control.document = { ...STATUS, mode: 'stopping' };
+    at.tick();
+    await at.printed('"state":"stopping"');
+    at.interrupt();
+    assert.equal(await code, 0);
+    assert.equal(at.out().trimEnd().split('\n').length, 2);
+  });
+});
