@@ -1,10 +1,19 @@
 import path from 'node:path';
-import { type Config, formatProblem, loadConfig, locateConfig, printConfig } from '../config/index.ts';
+import {
+  type Config,
+  type Finding,
+  formatProblem,
+  loadConfig,
+  locateConfig,
+  printConfig,
+  wrongValue,
+} from '../config/index.ts';
 import { workingDirectory } from '../linux/directory.ts';
 import { descriptorLimit } from '../linux/limits.ts';
 import { checkMachine } from '../supervisor/config-check.ts';
 import type { Origin } from '../supervisor/default-name.ts';
 import { InstanceError, instanceOf } from '../supervisor/instance.ts';
+import { lostSockets, whatStarts } from './node-command.ts';
 
 /**
  * `zero check`: reads the config and reports everything that is wrong with it, one `file:line:column: message` a line,
@@ -32,7 +41,7 @@ export function check(
   const origin = { file: loaded.identity && path.resolve(folder, file), folder };
   const { errors, warnings } = checkMachine(loaded.config, origin);
   for (const error of errors) out(`${formatProblem(loaded.locate(error))}\n`);
-  for (const warning of warnings) {
+  for (const warning of [...warnings, ...commandWarnings(loaded.config)]) {
     const { message, ...place } = loaded.locate(warning);
     warn(`${formatProblem({ ...place, message: `warning: ${message}` })}\n`);
   }
@@ -45,6 +54,14 @@ export function check(
     out(`${file}: ${error.message}\n`);
     return 1;
   }
+}
+
+/** A service that is started by a program which keeps its sockets. */
+function commandWarnings({ service: { listeners, runtime } }: Config): Finding[] {
+  if (listeners.length === 0) return [];
+  const lost = lostSockets(whatStarts([runtime.path, ...runtime.args], path.resolve(runtime.directory)));
+  if (lost === null) return [];
+  return [wrongValue(['service', 'runtime', 'path'], `${lost.why}. Start this instead: ${lost.instead}`)];
 }
 
 function printed(config: Config, origin: Origin): string {

@@ -96,30 +96,38 @@ export function loadsModule({ kind }: Started): boolean {
   return kind === 'node' || kind === 'may_execute_node';
 }
 
-/**
- * What a command that wants a service's own command says to one whose node would get no socket; null where there is
- * nothing to say.
- */
+/** A command whose service gets no socket. */
+export interface LostSockets {
+  readonly why: string;
+  /** The command to use instead, as a shell reads it. */
+  readonly instead: string;
+  readonly hint: string | null;
+}
+
+/** Why the sockets would be lost on the way to the service; null where nothing is known to lose them. */
+export function lostSockets(started: Started): LostSockets | null {
+  if (started.kind === 'package_manager') {
+    const why = `${started.name} does not pass listening sockets on to what it starts`;
+    return { why, instead: started.instead ?? 'node server.js', hint: null };
+  }
+  if (started.kind !== 'wrapper') return null;
+  const { name, instead, hint } = started;
+  const why = `${name} starts node as a child process, which does not get the listening sockets`;
+  return { why, instead: instead.map(quoted).join(' '), hint };
+}
+
+/** What `zero run` and `zero init` say to such a command; null where there is nothing to say. */
 export function refusalOf(
   command: 'run' | 'init',
   started: Started,
   listen: readonly string[],
 ): string | null {
+  const lost = lostSockets(started);
+  if (lost === null) return null;
   const options = listen.map((address) => `--listen ${address} `).join('');
-  const line = (instead: string) => `zero ${command} ${options}-- ${instead}`;
-  if (started.kind === 'package_manager') {
-    const { name, instead } = started;
-    return (
-      `zero ${command}: ${name} does not pass listening sockets on to what it starts. ` +
-      `Name the node command itself: ${line(instead ?? 'node server.js')}`
-    );
-  }
-  if (started.kind !== 'wrapper') return null;
-  const { name, instead, hint } = started;
-  return (
-    `zero ${command}: ${name} starts node as a child process, which does not get the listening sockets. ` +
-    `Start node itself: ${line(instead.map(quoted).join(' '))}${hint === null ? '' : `. ${hint}`}`
-  );
+  const advice = started.kind === 'wrapper' ? 'Start node itself' : 'Name the node command itself';
+  const hint = lost.hint === null ? '' : `. ${lost.hint}`;
+  return `zero ${command}: ${lost.why}. ${advice}: zero ${command} ${options}-- ${lost.instead}${hint}`;
 }
 
 /** A word as a shell reads it. */

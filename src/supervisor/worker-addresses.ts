@@ -1,5 +1,7 @@
 import { isIPv6 } from 'node:net';
 import type { WorkerKey } from '../lifecycle/events.ts';
+import { describeExit } from '../lifecycle/exit-text.ts';
+import type { ExitStatus } from '../lifecycle/facts.ts';
 import type { ProcessCalls } from '../linux/kernel.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { socketsOf } from '../linux/socket-holder.ts';
@@ -7,6 +9,7 @@ import { type BoundSocket, describeHolder, findHolder } from '../listeners/holde
 import type { AcquiredListener, Listeners } from '../listeners/listeners.ts';
 import { addressesInUse, type RefusedAddress } from '../workers/address-in-use.ts';
 import { sessionMembers } from '../workers/descendants.ts';
+import type { Environment } from '../workers/environment.ts';
 
 /** A process of a generation, as far as its addresses are concerned. */
 export interface AddressedWorker {
@@ -29,6 +32,17 @@ export interface Given {
   readonly listeners: readonly AcquiredListener[];
   /** Its environment loads the module that lets an unchanged Node program take its sockets. */
   readonly hasNodeModule: boolean;
+}
+
+/** The line with an address in use comes before a stack and the properties of the error, about 25 lines in Node. */
+export const EXAMINED_LINES = 60;
+
+/** `zerodown/register`, or the file itself. */
+const NODE_MODULE = /zerodown\/register|service\/register\.c?js/;
+
+/** What the workers of a generation are given. */
+export function givenTo(listeners: readonly AcquiredListener[], environment: Environment): Given {
+  return { listeners, hasNodeModule: NODE_MODULE.test(String(environment.get('NODE_OPTIONS'))) };
 }
 
 /** The module's own words for a socket that the program must not have (src/service/handed). */
@@ -93,6 +107,12 @@ export class WorkerAddresses {
       if (wanted.length === 0) found.push(...this.#everyHolder(isNode));
       return found.length === 0 ? null : found.join(' ');
     });
+  }
+
+  /** How it exited, with inUse(); null where that is nothing. */
+  explainExit(exit: ExitStatus, output: readonly string[]): string | null {
+    const problem = this.inUse(output);
+    return problem === null ? null : `${describeExit(exit)}: ${problem}`;
   }
 
   #holder(wanted: RefusedAddress, isNode: boolean): string | null {

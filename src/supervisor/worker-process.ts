@@ -1,7 +1,6 @@
 import path from 'node:path';
 import type { ReadinessConfig } from '../config/index.ts';
 import type { WorkerKey } from '../lifecycle/events.ts';
-import { describeExit } from '../lifecycle/exit-text.ts';
 import type { ExitStatus, Fact, Usage } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
@@ -22,7 +21,7 @@ import type { Boundary } from './boundary.ts';
 import type { Happening } from './engine.ts';
 import type { Prepared } from './prepare.ts';
 import { Remains } from './remains.ts';
-import { type AddressContext, WorkerAddresses } from './worker-addresses.ts';
+import { type AddressContext, EXAMINED_LINES, givenTo, WorkerAddresses } from './worker-addresses.ts';
 
 export interface WorkerContext {
   readonly kernel: Kernel;
@@ -44,12 +43,6 @@ export interface WorkerContext {
 }
 
 const REPORTED_LINES = 20;
-
-/** The line with an address in use comes before a stack and the properties of the error, about 25 lines in Node. */
-const EXAMINED_LINES = 60;
-
-/** `zerodown/register`, or the file itself. */
-const NODE_MODULE = /zerodown\/register|service\/register\.c?js/;
 
 /** Where the remaining processes cannot be listed there may be one: SIGKILL follows when their time is over. */
 const UNKNOWN_REMAINS = 1;
@@ -158,9 +151,7 @@ export class WorkerProcess {
         else if (message.kind === 'drains')
           this.#context.post({ type: 'drains', drains: message.drains, ...this.key });
       });
-      const { listeners } = acquired;
-      const hasNodeModule = NODE_MODULE.test(String(release.environment.get('NODE_OPTIONS')));
-      this.#addresses = new WorkerAddresses(this, { listeners, hasNodeModule }, context);
+      this.#addresses = new WorkerAddresses(this, givenTo(acquired.listeners, release.environment), context);
       const steered = acquired.listeners.filter((listener) => listener.steered).map(({ name }) => name);
       // A relief is there for what waits already; nobody asks whether it is ready.
       this.#gates = startGates(post.relief ? NO_GATES : readiness, {
@@ -186,7 +177,7 @@ export class WorkerProcess {
     if (this.#gates.waiting().length === 0) return this.#reasons;
     const addresses = this.#addresses;
     const known = [
-      addresses.inUse(this.#examinedLines()),
+      addresses.inUse(this.#output.lines(EXAMINED_LINES)),
       addresses.foreignSocket() ?? addresses.elsewhere(),
     ];
     return this.#gates
@@ -198,10 +189,6 @@ export class WorkerProcess {
   /** The last lines that were read of what it wrote. */
   lines(): string[] {
     return this.#output.lines(REPORTED_LINES);
-  }
-
-  #examinedLines(): string[] {
-    return this.#output.lines(EXAMINED_LINES);
   }
 
   /** Nothing is asked of it any more. */
@@ -285,17 +272,11 @@ export class WorkerProcess {
     });
     const output = this.lines();
     const failed = launcherFailure(exit, output);
-    const explained = failed === null ? this.#explainAddress(exit) : `could not be started: ${failed}`;
+    const examined = this.#output.lines(EXAMINED_LINES);
+    const explained =
+      failed === null ? this.#addresses.explainExit(exit, examined) : `could not be started: ${failed}`;
     const leftovers = boundary.run('find remaining processes', () => this.#awaitRemains()) ?? UNKNOWN_REMAINS;
     this.#context.post({ type: 'exited', ...key, exit, usage, leftovers, output, explained });
-  }
-
-  /** Why it exited, where its output reports an address in use and somebody holds that address; else null. */
-  #explainAddress(exit: ExitStatus): string | null {
-    const lines = this.#examinedLines();
-    const problem =
-      this.#context.boundary.run('explain the exit', () => this.#addresses.inUse(lines)) ?? null;
-    return problem === null ? null : `${describeExit(exit)}: ${problem}`;
   }
 
   /** Returns how many processes remain. */

@@ -71,6 +71,20 @@ service:
     ]);
   });
 
+  it('warns of a program that keeps the sockets of the service', DEADLINE, async (t) => {
+    const { code, warnings } = await check(
+      t,
+      'service:\n  listeners: [{ name: http, address: ":8080" }]\n  runtime: { path: ./nodemon, args: [app.js] }\n',
+    );
+    assert.equal(code, 0);
+    assert.ok(
+      warnings.includes(
+        'service.runtime.path: nodemon starts node as a child process, which does not get the listening sockets. Start this instead: node app.js',
+      ),
+      warnings.join('\n'),
+    );
+  });
+
   it('warns of a directory that is missing, once', DEADLINE, async (t) => {
     const { code, warnings } = await check(t, 'service: { runtime: { path: app, directory: ./nowhere } }\n');
     assert.deepEqual(
