@@ -67,7 +67,7 @@ function run(scope: Scope, files: Files, listen: string, ...command: readonly st
   return startZero(scope, ordinary(files, ['run', '--listen', listen, '--name', 'test', '--', ...command]));
 }
 
-const portOf = (address: string): string => address.split(':')[1] ?? '';
+const portOf = (address: string): string => address.split(':').at(-1) ?? '';
 
 describe('zero run serves and reloads', () => {
   const commands: Readonly<Record<string, readonly string[]>> = {
@@ -145,9 +145,17 @@ it('zero init loads the module for a script with #!/usr/bin/env node', DEADLINE,
 });
 
 describe('a program that asks for one address never gets a socket of every address', () => {
+  // The kernel chooses the port: other programs of this machine may have one of every address.
+  const PORT = String.raw`const port = Number(/\d+$/.exec(JSON.parse(process.env.ZERO_LISTENERS)[0].address)[0]);`;
   const listening = (host: string) =>
-    `const server = require('node:http').createServer((_, response) => response.end('{"pid":1}'));
-     server.listen(Number(process.env.ADDRESS.split(':')[1]), ${host});`;
+    `require('node:http').createServer((_, response) => response.end('{"pid":1}')).listen(port, ${host});`;
+
+  /** Runs the program with one listener. */
+  async function start(scope: Scope, listen: string | null, program: string): Promise<Zero> {
+    const given = await files(scope);
+    writeFileSync(join(given.folder, 'program.js'), `${PORT}\n${program}`);
+    return run(scope, given, listen ?? given.address, 'node', 'program.js');
+  }
 
   for (const [host, asked] of [
     ["'127.0.0.1'", '127.0.0.1'],
@@ -155,15 +163,14 @@ describe('a program that asks for one address never gets a socket of every addre
     ["'::1'", '[::1]'],
   ] as const)
     it(`listen(port, ${host}) is refused with the flag to use`, DEADLINE, async (t) => {
-      const given = await files(t);
-      const port = portOf(given.address);
-      writeFileSync(join(given.folder, 'narrow.js'), listening(host));
-      const zero = run(t, given, port, 'node', 'narrow.js');
+      const zero = await start(t, '0', listening(host));
       const { failure } = await zero.fact('handover_finished', { handover: 1 });
+      const address = await zero.address('listener1');
+      const wanted = `${asked}:${portOf(address)}`;
       assert.ok(
         failure?.reason.includes(
-          `descriptor 3 (listener1), handed over by zero, is open to every address ([::]:${port}), and the program asks for ${asked}:${port} only. ` +
-            `Listen on that address (zero run --listen ${asked}:${port}`,
+          `descriptor 3 (listener1), handed over by zero, is open to every address (${address}), and the program asks for ${wanted} only. ` +
+            `Listen on that address (zero run --listen ${wanted}`,
         ),
         failure?.reason,
       );
@@ -172,48 +179,33 @@ describe('a program that asks for one address never gets a socket of every addre
 
   for (const host of ["'0.0.0.0'", "'::'", 'undefined'])
     it(`listen(port, ${host}) takes the socket of one address`, DEADLINE, async (t) => {
-      const given = await files(t);
-      writeFileSync(join(given.folder, 'wide.js'), listening(host));
-      const zero = run(t, given, given.address, 'node', 'wide.js');
+      const zero = await start(t, null, listening(host));
       await zero.fact('generation_promoted', { generation: 1 });
-      assert.equal((await whoAnswers(given.address)).pid, 1);
+      assert.equal((await whoAnswers(await zero.address('listener1'))).pid, 1);
     });
 
-  it(
-    'a program that looks for a free port finds that of zero, and keeps a socket of every address',
-    DEADLINE,
-    async (t) => {
-      const given = await files(t);
-      const port = portOf(given.address);
-      writeFileSync(
-        join(given.folder, 'finder.js'),
-        `const { createServer } = require('node:net');
-       const port = Number(process.env.ADDRESS.split(':')[1]);
-       const free = (host) => new Promise((resolve, reject) => {
-         const server = createServer().once('error', reject).listen({ port, host }, () => server.close(resolve));
-       });
-       (async () => {
-         for (const host of [undefined, '127.0.0.1', '0.0.0.0']) await free(host);
-         ${listening('undefined')}
-       })();`,
-      );
-      const zero = run(t, given, port, 'node', 'finder.js');
-      await zero.fact('generation_promoted', { generation: 1 });
-      assert.equal((await whoAnswers(given.address)).pid, 1);
-    },
-  );
+  it('and one that looks for a free port finds it free', DEADLINE, async (t) => {
+    const finder = `const { createServer } = require('node:net');
+      const free = (host) => new Promise((resolve, reject) => {
+        const server = createServer().once('error', reject).listen({ port, host }, () => server.close(resolve));
+      });
+      (async () => {
+        for (const host of [undefined, '127.0.0.1', '0.0.0.0']) await free(host);
+        ${listening('undefined')}
+      })();`;
+    const zero = await start(t, '0', finder);
+    await zero.fact('generation_promoted', { generation: 1 });
+    const port = portOf(await zero.address('listener1'));
+    assert.equal((await whoAnswers(`127.0.0.1:${port}`)).pid, 1);
+  });
 
-  it('the worker of a cluster neither', DEADLINE, async (t) => {
-    const given = await files(t);
-    const port = portOf(given.address);
-    writeFileSync(
-      join(given.folder, 'cluster.js'),
-      `const cluster = require('node:cluster');
-       if (cluster.isPrimary) cluster.fork().on('exit', (code) => process.exit(code));
-       else { ${listening("'127.0.0.1'")} }`,
-    );
-    const zero = run(t, given, port, 'node', 'cluster.js');
+  it('in the worker of a cluster neither', DEADLINE, async (t) => {
+    const cluster = `const cluster = require('node:cluster');
+      if (cluster.isPrimary) cluster.fork().on('exit', (code) => process.exit(code));
+      else { ${listening("'127.0.0.1'")} }`;
+    const zero = await start(t, '0', cluster);
     const { failure } = await zero.fact('handover_finished', { handover: 1 });
+    const port = portOf(await zero.address('listener1'));
     assert.ok(failure?.reason.includes(`zero run --listen 127.0.0.1:${port}`), failure?.reason);
   });
 });
