@@ -11,9 +11,10 @@ import { joinFailed } from './join.ts';
 import { onKillLeftoversFailed } from './remains.ts';
 import { retryAfter } from './retry.ts';
 import { candidateOf, generationOf, handoverOf, workerOf } from './state.ts';
+import { onSignalFailed } from './stopping.ts';
 import { onWriteFailed } from './storage.ts';
 import { amendVerdict } from './verdicts.ts';
-import { onExited, onSignalFailed, onSpawnFailed } from './worker.ts';
+import { onExited, onSpawnFailed } from './worker.ts';
 
 /**
  * A generation has failed. A candidate is rolled back; one that was promoted, too, as long as no worker of the
@@ -42,7 +43,9 @@ export function generationFailed(context: Context, id: number, failure: Failure)
   hookAfter(context, before, ending);
 }
 
-/** Rescue workers, and workers that join or leave on their own, are none of those by which their generation is judged. */
+/**
+ * Rescue workers, and workers that join or leave on their own, are none of those by which their generation is judged.
+ */
 function workerFailed(
   context: Context,
   { generation, worker }: { readonly generation: number; readonly worker: number },

@@ -28,7 +28,8 @@ import { type Remains, remainsDeadline } from './remains.ts';
 import type { Retry } from './retry.ts';
 import type { Settings } from './settings.ts';
 import { type State, workerOf } from './state.ts';
-import { killHung, stopWorker, type Worker, type WorkerLife, workersDeadline } from './worker.ts';
+import { killHung, stopWorker } from './stopping.ts';
+import { type Worker, type WorkerLife, workersDeadline } from './worker.ts';
 
 export interface Generation {
   id: number;

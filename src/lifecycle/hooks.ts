@@ -7,8 +7,8 @@ import type { Handover } from './handover.ts';
 import type { RunHook } from './hook.ts';
 import type { Settings } from './settings.ts';
 import type { State } from './state.ts';
+import { KILL_TIME } from './stopping.ts';
 import { noteHookEnd } from './verdicts.ts';
-import { KILL_TIME } from './worker.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 

@@ -5,7 +5,8 @@
 import type { Context } from './context.ts';
 import type { Generation } from './generation.ts';
 import { holdsLane, takeLane } from './lane.ts';
-import { newWorker, spawnWorker, stopWorker, type Worker } from './worker.ts';
+import { stopWorker } from './stopping.ts';
+import { newWorker, spawnWorker, type Worker } from './worker.ts';
 
 /**
  * Starts one more worker, which joins: in the first free place, on a lane of its own. Where nothing is steered, all

@@ -1,4 +1,5 @@
 import type { Change, Demands, Retries } from './demands.ts';
+import type { WorkerKey } from './events.ts';
 import type { ExitStatus } from './facts.ts';
 import type { Generation } from './generation.ts';
 import type { Handover } from './handover.ts';
@@ -117,6 +118,11 @@ export function candidateOf(handover: Handover | null): number | null {
 export function handoverOf(state: State, generation: number): Handover | undefined {
   const { handover } = state;
   return handover && candidateOf(handover) === generation ? handover : undefined;
+}
+
+/** Names the process that a worker has now. */
+export function keyOf(generation: Generation, worker: Worker): WorkerKey {
+  return { generation: generation.id, worker: worker.index, incarnation: worker.incarnation };
 }
 
 /** The worker that an event speaks of; undefined when that process is no longer the one in its place. */

@@ -38,10 +38,11 @@ import { nextRequest, onReload, requestsDeadline, tickRequests } from './request
 import { scalesDeadline, tickScales } from './scale.ts';
 import { generationOf, type State } from './state.ts';
 import { exitWhenEnded, exitWhenStopped, onStop } from './stop.ts';
+import { onSignalled } from './stopping.ts';
 import { onWriteFailed, onWritten, storageDeadline, tickStorage } from './storage.ts';
 import { deliverVerdicts } from './verdicts.ts';
 import { handoverDeadline, onVerifyChecked } from './verify.ts';
-import { onDrains, onGatePassed, onPidChanged, onSignalled, onSpawned, tickWorkers } from './worker.ts';
+import { onDrains, onGatePassed, onPidChanged, onSpawned, tickWorkers } from './worker.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 

@@ -9,8 +9,8 @@ import { isGone, ownWorkers, stopGeneration } from './generation.ts';
 import { finish } from './handover.ts';
 import { dropHook, dropHooks } from './hooks.ts';
 import { generationOf } from './state.ts';
+import { giveUp, killWorker } from './stopping.ts';
 import { answerCallers, deliverAllVerdicts, verdictOf } from './verdicts.ts';
-import { giveUp, killWorker } from './worker.ts';
 
 const STOPPED: ExitStatus = { kind: 'exited', code: 0 };
 const COULD_NOT_START: ExitStatus = { kind: 'exited', code: 1 };

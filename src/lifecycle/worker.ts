@@ -17,17 +17,17 @@
  * Deadlines: reload_uptime (up), the end of the backoff, SIGKILL after shutdown_timeout, giving up after SIGKILL, the
  * next attempt of a signal that failed. Processes that outlive the main process are the subject of remains.ts.
  */
-import { type Context, emit, report, reportFailure } from './context.ts';
-import type { Effect } from './effects.ts';
-import type { Of, WorkerKey } from './events.ts';
+import { type Context, emit, report } from './context.ts';
+import type { Of } from './events.ts';
 import { describeExit, type LastExit } from './exit-text.ts';
 import type { ExitStatus, Failure } from './facts.ts';
 import type { Generation } from './generation.ts';
 import { leaveQueue } from './lane.ts';
 import { keepRemains } from './remains.ts';
 import { restartOrEnd } from './restart.ts';
-import { type Retry, retryAfter } from './retry.ts';
-import { workerOf } from './state.ts';
+import type { Retry } from './retry.ts';
+import { keyOf, workerOf } from './state.ts';
+import { stopWorker, tickStopping } from './stopping.ts';
 
 /**
  * - `member`: one of the workers that its generation consists of; a crashed one is started again.
@@ -97,9 +97,6 @@ export type WorkerLife =
    */
   | { name: 'ended'; exit: ExitStatus | null };
 
-/** After SIGKILL a process can only be held up in the kernel (state D); the wait for it ends here. */
-export const KILL_TIME = 10_000;
-
 const NEVER = Number.POSITIVE_INFINITY;
 
 /** Orders the start of a worker in its place. */
@@ -109,10 +106,6 @@ export function spawnWorker(context: Context, generation: Generation, worker: Wo
   const { lane, relief } = worker;
   const joins = worker.membership === 'joining';
   emit(context, { type: 'spawn', ...keyOf(generation, worker), lane, relief, joins });
-}
-
-export function keyOf(generation: Generation, worker: Worker): WorkerKey {
-  return { generation: generation.id, worker: worker.index, incarnation: worker.incarnation };
 }
 
 export function newWorker(index: number, lane: number, relief: boolean): Worker {
@@ -235,100 +228,6 @@ export function onDrains(context: Context, event: Of<'drains'>): void {
   if (life?.name === 'up') life.drains = event.drains;
 }
 
-/** The shutdown signal to one worker; one that waits for its restart is not started again. */
-export function stopWorker(context: Context, generation: Generation, worker: Worker): void {
-  const { life } = worker;
-  const { shutdownSignal, shutdownTimeout } = generation.settings;
-  const now = context.state.now;
-  if (life.name === 'backoff') worker.life = { name: 'ended', exit: null };
-  if (life.name !== 'up') return;
-  const { pid, since, killed } = life;
-  const wait = shutdownTimeout === 0 ? null : shutdownTimeout;
-  // No signal reaches a worker that got SIGKILL.
-  const killAt = killed ? now + KILL_TIME : wait === null ? null : now + wait;
-  worker.life = { name: 'stopping', pid, since, killAt, killed, retry: null, refused: null };
-  if (killed) return;
-  const key = keyOf(generation, worker);
-  emit(context, { type: 'signal', ...key, pid, signal: shutdownSignal });
-  const place = { generation: key.generation, worker: key.worker };
-  report(context, { event: 'worker_signalled', ...place, pid, signal: shutdownSignal });
-  if (context.state.stop?.now) killWorker(context, generation, worker, 'stop now');
-}
-
-/** SIGKILL to a worker that was asked to stop, and to its session. */
-export function killWorker(context: Context, generation: Generation, worker: Worker, reason: string): void {
-  const { life } = worker;
-  if (life.name !== 'stopping' || life.killed || life.refused !== null) return;
-  life.killed = true;
-  life.retry = null;
-  life.killAt = context.state.now + KILL_TIME;
-  kill(context, generation, worker, life.pid, reason);
-}
-
-/** SIGKILL to a worker that is hung; its end is a crash like any other. */
-export function killHung(context: Context, generation: Generation, worker: Worker): void {
-  const { life } = worker;
-  if (life.name !== 'up' || life.killed) return;
-  life.killed = true;
-  kill(context, generation, worker, life.pid, 'it is hung');
-}
-
-function kill(context: Context, generation: Generation, worker: Worker, pid: number, reason: string): void {
-  const key = keyOf(generation, worker);
-  emit(context, { type: 'kill', ...key, pid });
-  const place = { generation: key.generation, worker: key.worker };
-  report(context, { event: 'worker_killed', ...place, pid, reason });
-}
-
-/** A signal could not be sent. Where the kernel refuses it for good, the worker is reported as not stoppable. */
-export function onSignalFailed(
-  context: Context,
-  effect: Extract<Effect, { type: 'signal' | 'kill' }>,
-  failure: Failure,
-): void {
-  const found = workerOf(context.state, effect);
-  const life = found?.worker.life;
-  if (!found || (life?.name !== 'stopping' && life?.name !== 'up')) return;
-  const { generation, worker, pid } = effect;
-  const signal = effect.type === 'kill' ? 'SIGKILL' : effect.signal;
-  const { reason } = failure;
-  const isFinal = failure.errno === 'EPERM';
-  const known = life.name === 'stopping' && life.refused !== null;
-  if (isFinal && !known)
-    report(context, { event: 'worker_not_stoppable', generation, worker, pid, signal, reason });
-  if (life.name === 'up') {
-    // A hung worker: without a final refusal the next look finds it hung again.
-    life.killed = false;
-    life.hung = isFinal;
-    if (!isFinal) reportFailure(context, failure);
-    return;
-  }
-  if (isFinal) {
-    life.refused = reason;
-    life.retry = null;
-    life.killAt = null;
-    if (context.state.stop) giveUp(context, found.generation, found.worker);
-    return;
-  }
-  // An earlier signal than the one that is due by now.
-  if (effect.type === 'signal' && life.killed) return;
-  if (life.retry === null) reportFailure(context, failure);
-  life.retry = retryAfter(context.state.now, life.retry);
-}
-
-/** zero stops waiting for a process that no signal ends. */
-export function giveUp(context: Context, generation: Generation, worker: Worker): void {
-  const { life } = worker;
-  if (life.name !== 'stopping') return;
-  const message =
-    life.refused === null
-      ? `process ${life.pid} of generation ${generation.id} is still running ${KILL_TIME / 1000} s after SIGKILL (uninterruptible sleep, state D in ps); giving up on it`
-      : `process ${life.pid} of generation ${generation.id} keeps running: ${life.refused}`;
-  report(context, { event: 'error', step: 'kill', subject: `process ${life.pid}`, message });
-  worker.life = { name: 'ended', exit: null };
-  leaveQueue(context.state, worker.lane);
-}
-
 /** Does what the deadlines of a generation's workers ask for. */
 export function tickWorkers(context: Context, generation: Generation): void {
   const { now } = context.state;
@@ -343,33 +242,6 @@ export function tickWorkers(context: Context, generation: Generation): void {
       tickStopping(context, generation, worker, life);
     }
   }
-}
-
-function tickStopping(
-  context: Context,
-  generation: Generation,
-  worker: Worker,
-  life: Extract<WorkerLife, { name: 'stopping' }>,
-): void {
-  const { now } = context.state;
-  if (life.killAt !== null && now >= life.killAt) {
-    const { shutdownTimeout } = generation.settings;
-    if (life.killed) giveUp(context, generation, worker);
-    else killWorker(context, generation, worker, `it did not stop within ${shutdownTimeout} ms`);
-    return;
-  }
-  if (life.retry === null || now < life.retry.at) return;
-  // Its answer comes at once; without one the attempt counts as failed.
-  life.retry = { ...life.retry, at: now + KILL_TIME };
-  const key = keyOf(generation, worker);
-  if (life.killed) emit(context, { type: 'kill', ...key, pid: life.pid });
-  else emit(context, { type: 'signal', ...key, pid: life.pid, signal: generation.settings.shutdownSignal });
-}
-
-/** A signal was sent. */
-export function onSignalled({ state }: Context, effect: Extract<Effect, { type: 'signal' | 'kill' }>): void {
-  const life = workerOf(state, effect)?.worker.life;
-  if (life?.name === 'stopping' && life.killed === (effect.type === 'kill')) life.retry = null;
 }
 
 /** The earliest time at which a worker of this generation wants a `tick`; Infinity for none. */

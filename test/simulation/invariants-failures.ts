@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
 import { generationOf, workerOf } from '../../src/lifecycle/state.ts';
-import { KILL_TIME } from '../../src/lifecycle/worker.ts';
+import { KILL_TIME } from '../../src/lifecycle/stopping.ts';
 import { nameOf, type Step } from './books.ts';
 import type { World } from './world.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ExitStatus } from '../../../src/lifecycle/facts.ts';
 import type { HookSettings } from '../../../src/lifecycle/settings.ts';
-import { KILL_TIME } from '../../../src/lifecycle/worker.ts';
+import { KILL_TIME } from '../../../src/lifecycle/stopping.ts';
 import { OK, Story } from './story.ts';
 
 const PLAIN = { handover: { steered: false } } as const;

@@ -1,0 +1,137 @@
+/*
+ * How workers are asked to stop, and killed. A signal that could not be sent is sent again, until the kernel refuses it
+ * for good (EPERM). See the state `stopping` in worker.ts.
+ */
+import { type Context, emit, report, reportFailure } from './context.ts';
+import type { Effect } from './effects.ts';
+import type { Failure } from './facts.ts';
+import type { Generation } from './generation.ts';
+import { leaveQueue } from './lane.ts';
+import { retryAfter } from './retry.ts';
+import { keyOf, workerOf } from './state.ts';
+import type { Worker, WorkerLife } from './worker.ts';
+
+/** After SIGKILL a process can only be held up in the kernel (state D); the wait for it ends here. */
+export const KILL_TIME = 10_000;
+
+/** The shutdown signal to one worker; one that waits for its restart is not started again. */
+export function stopWorker(context: Context, generation: Generation, worker: Worker): void {
+  const { life } = worker;
+  const { shutdownSignal, shutdownTimeout } = generation.settings;
+  const now = context.state.now;
+  if (life.name === 'backoff') worker.life = { name: 'ended', exit: null };
+  if (life.name !== 'up') return;
+  const { pid, since, killed } = life;
+  const wait = shutdownTimeout === 0 ? null : shutdownTimeout;
+  // No signal reaches a worker that got SIGKILL.
+  const killAt = killed ? now + KILL_TIME : wait === null ? null : now + wait;
+  worker.life = { name: 'stopping', pid, since, killAt, killed, retry: null, refused: null };
+  if (killed) return;
+  const key = keyOf(generation, worker);
+  emit(context, { type: 'signal', ...key, pid, signal: shutdownSignal });
+  const place = { generation: key.generation, worker: key.worker };
+  report(context, { event: 'worker_signalled', ...place, pid, signal: shutdownSignal });
+  if (context.state.stop?.now) killWorker(context, generation, worker, 'stop now');
+}
+
+/** SIGKILL to a worker that was asked to stop, and to its session. */
+export function killWorker(context: Context, generation: Generation, worker: Worker, reason: string): void {
+  const { life } = worker;
+  if (life.name !== 'stopping' || life.killed || life.refused !== null) return;
+  life.killed = true;
+  life.retry = null;
+  life.killAt = context.state.now + KILL_TIME;
+  kill(context, generation, worker, life.pid, reason);
+}
+
+/** SIGKILL to a worker that is hung; its end is a crash like any other. */
+export function killHung(context: Context, generation: Generation, worker: Worker): void {
+  const { life } = worker;
+  if (life.name !== 'up' || life.killed) return;
+  life.killed = true;
+  kill(context, generation, worker, life.pid, 'it is hung');
+}
+
+function kill(context: Context, generation: Generation, worker: Worker, pid: number, reason: string): void {
+  const key = keyOf(generation, worker);
+  emit(context, { type: 'kill', ...key, pid });
+  const place = { generation: key.generation, worker: key.worker };
+  report(context, { event: 'worker_killed', ...place, pid, reason });
+}
+
+/** A signal could not be sent. Where the kernel refuses it for good, the worker is reported as not stoppable. */
+export function onSignalFailed(
+  context: Context,
+  effect: Extract<Effect, { type: 'signal' | 'kill' }>,
+  failure: Failure,
+): void {
+  const found = workerOf(context.state, effect);
+  const life = found?.worker.life;
+  if (!found || (life?.name !== 'stopping' && life?.name !== 'up')) return;
+  const { generation, worker, pid } = effect;
+  const signal = effect.type === 'kill' ? 'SIGKILL' : effect.signal;
+  const { reason } = failure;
+  const isFinal = failure.errno === 'EPERM';
+  const known = life.name === 'stopping' && life.refused !== null;
+  if (isFinal && !known)
+    report(context, { event: 'worker_not_stoppable', generation, worker, pid, signal, reason });
+  if (life.name === 'up') {
+    // A hung worker: without a final refusal the next look finds it hung again.
+    life.killed = false;
+    life.hung = isFinal;
+    if (!isFinal) reportFailure(context, failure);
+    return;
+  }
+  if (isFinal) {
+    life.refused = reason;
+    life.retry = null;
+    life.killAt = null;
+    if (context.state.stop) giveUp(context, found.generation, found.worker);
+    return;
+  }
+  // An earlier signal than the one that is due by now.
+  if (effect.type === 'signal' && life.killed) return;
+  if (life.retry === null) reportFailure(context, failure);
+  life.retry = retryAfter(context.state.now, life.retry);
+}
+
+/** zero stops waiting for a process that no signal ends. */
+export function giveUp(context: Context, generation: Generation, worker: Worker): void {
+  const { life } = worker;
+  if (life.name !== 'stopping') return;
+  const message =
+    life.refused === null
+      ? `process ${life.pid} of generation ${generation.id} is still running ${KILL_TIME / 1000} s after SIGKILL (uninterruptible sleep, state D in ps); giving up on it`
+      : `process ${life.pid} of generation ${generation.id} keeps running: ${life.refused}`;
+  report(context, { event: 'error', step: 'kill', subject: `process ${life.pid}`, message });
+  worker.life = { name: 'ended', exit: null };
+  leaveQueue(context.state, worker.lane);
+}
+
+/** SIGKILL when the time of a worker is over, and signals that are due again. */
+export function tickStopping(
+  context: Context,
+  generation: Generation,
+  worker: Worker,
+  life: Extract<WorkerLife, { name: 'stopping' }>,
+): void {
+  const { now } = context.state;
+  if (life.killAt !== null && now >= life.killAt) {
+    const { shutdownTimeout } = generation.settings;
+    if (life.killed) giveUp(context, generation, worker);
+    else killWorker(context, generation, worker, `it did not stop within ${shutdownTimeout} ms`);
+    return;
+  }
+  if (life.retry === null || now < life.retry.at) return;
+  // Its answer comes at once; without one the attempt counts as failed.
+  life.retry = { ...life.retry, at: now + KILL_TIME };
+  const key = keyOf(generation, worker);
+  if (life.killed) emit(context, { type: 'kill', ...key, pid: life.pid });
+  else emit(context, { type: 'signal', ...key, pid: life.pid, signal: generation.settings.shutdownSignal });
+}
+
+/** A signal was sent. */
+export function onSignalled({ state }: Context, effect: Extract<Effect, { type: 'signal' | 'kill' }>): void {
+  const life = workerOf(state, effect)?.worker.life;
+  if (life?.name === 'stopping' && life.killed === (effect.type === 'kill')) life.retry = null;
+}
