@@ -43,7 +43,10 @@ export interface Control {
   reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string };
   /** The same, to an earlier release. */
   rollback(options: RollbackOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string };
-  /** Changes the number of workers of the generation that serves. `onResult` is called once, at the earliest while this runs. */
+  /**
+   * Changes the number of workers of the generation that serves. `onResult` is called once, at the earliest while this
+   * runs.
+   */
   scale(options: ScaleOptions, onResult: (result: ScaleResult) => void): { readonly ticket: string };
   /** What served, and what can be gone back to: plain data. */
   history(): HistoryDocument;

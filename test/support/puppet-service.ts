@@ -20,6 +20,7 @@ export interface PuppetSections {
   readonly readiness?: Readonly<Record<string, unknown>>;
   readonly handover?: Readonly<Record<string, unknown>>;
   readonly restart?: Readonly<Record<string, unknown>>;
+  readonly liveness?: Readonly<Record<string, unknown>>;
   readonly output?: Readonly<Record<string, unknown>>;
   readonly watch?: Readonly<Record<string, unknown>>;
   readonly hooks?: Readonly<Record<string, unknown>>;
@@ -41,6 +42,7 @@ export function puppetConfig(puppets: Puppets, sections: PuppetSections = {}): R
       readiness: { ready_fd: READY_FD, ...sections.readiness },
       ...(sections.handover && { handover: sections.handover }),
       ...(sections.output && { output: sections.output }),
+      ...(sections.liveness && { liveness: sections.liveness }),
       ...(sections.watch && { watch: sections.watch }),
       ...(sections.hooks && { hooks: sections.hooks }),
       restart: sections.restart ?? { backoff: { initial: '10ms', factor: 1 } },

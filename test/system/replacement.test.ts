@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import type { StatusDocument } from '../../src/control/protocol.ts';
 import { command } from '../support/command.ts';
 import { fixture } from '../support/paths.ts';
+import { nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
 import { startReplaceable } from '../support/replaceable.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
@@ -157,6 +158,32 @@ describe('a worker that is replaced', () => {
         generations.map(({ workers }) => workers.map((one) => [one.pid, one.state])),
         [[[pid, 'up']]],
       );
+    },
+  );
+});
+
+describe('a worker behind a steered Unix listener', () => {
+  it(
+    'is replaced, although all workers have the socket of the first lane, and a reload follows',
+    DEADLINE,
+    async (t) => {
+      const path = join(temporaryFolder(t), 'http.sock');
+      const run = ['sh', '-c', 'test "$ZERO_WORKER" != 0'];
+      const service = await startServing(t, {
+        listeners: [{ name: 'http', address: `unix:${path}`, steer: true }],
+        handover: { mode: 'auto', settle: '200ms', drain_timeout: '1s' },
+        liveness: { command: { run }, ...CHECK },
+      });
+      const { zero, puppets, incumbent } = service;
+      const replacement = await nextReady(puppets);
+      await zero.fact('worker_replaced', { worker: 0, replacement: 1 });
+      await zero.fact('worker_exited', { pid: incumbent.pid, expected: true });
+      assert.equal((await whoAnswers(`unix:${path}`)).pid, replacement.pid);
+      service.reload();
+      const candidate = await nextReady(puppets);
+      await zero.fact('generation_promoted', { generation: 2 });
+      await zero.fact('worker_exited', { pid: replacement.pid, expected: true });
+      assert.equal((await whoAnswers(`unix:${path}`)).pid, candidate.pid);
     },
   );
 });
