@@ -68,7 +68,7 @@ describe('random histories', () => {
     for (const outcome of ['done', 'failed', 'aborted', 'timed_out', 'superseded', 'in_progress']) {
       const ended = sum(({ scaled }) => scaled[outcome] ?? 0);
       assert.ok(
-        ended > HISTORIES / 1000,
+        ended > HISTORIES / 2000,
         `only ${ended} requests for other numbers of workers ended as ${outcome}`,
       );
     }
