@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { loadConfig } from '../config/index.ts';
 import { parseInstanceName } from '../config/values/names.ts';
@@ -123,11 +123,13 @@ function instanceConfiguredIn(wanted: WantedFile): Instance | null {
   const known = directory === undefined ? null : readInstance(directory, null);
   if (known !== null && known.configFile !== undefined) return startedFrom(known, wanted) && known;
   const socket = application.control.path ?? (directory && controlSocketIn(directory));
-  if (socket === undefined || !existsSync(socket)) return null;
+  const found = socket === undefined ? undefined : statSync(socket, { throwIfNoEntry: false });
+  if (socket === undefined || found === undefined) return null;
+  const { uid } = found;
   const controlSocket = path.resolve(socket);
   const runtimeDirectory = directory ?? path.dirname(controlSocket);
   const name = service.runtime.name ?? path.basename(runtimeDirectory);
-  return { name, uid: 0, runtimeDirectory, controlSocket, configFile: undefined, pid: null };
+  return { name, uid, runtimeDirectory, controlSocket, configFile: undefined, pid: null };
 }
 
 /** Of several that run, the one of this user; root may act on those of all users, but prefers its own. */
@@ -165,9 +167,9 @@ async function runningOnes(instances: readonly Instance[]): Promise<Instance[]> 
 }
 
 /** Whether somebody answers there. */
-async function stateOf({ controlSocket }: Instance): Promise<'running' | ClientError['problem']> {
+async function stateOf({ controlSocket, uid }: Instance): Promise<'running' | ClientError['problem']> {
   try {
-    await controlClient({ path: controlSocket, version, patience: PATIENCE }).status();
+    await controlClient({ path: controlSocket, owner: uid, version, patience: PATIENCE }).status();
     return 'running';
   } catch (error) {
     if (error instanceof ClientError) return error.problem;

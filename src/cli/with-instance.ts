@@ -77,7 +77,7 @@ async function runOn(
 ): Promise<number> {
   const found = await findInstance(instance, guess, surroundings);
   try {
-    return await run(controlClient({ path: found.controlSocket, version }));
+    return await run(controlClient({ path: found.controlSocket, owner: found.uid, version }));
   } catch (error) {
     throw isNoInstance(error) ? notRunning(found) : error;
   }

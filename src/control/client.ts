@@ -8,6 +8,8 @@ import { PROTOCOL } from './version.ts';
 export interface ClientOptions {
   /** The control socket. */
   readonly path: string;
+  /** The owner of the instance, who must listen there; left out where that is not known. */
+  readonly owner?: number;
   /** The release of this command. */
   readonly version: string;
   /** Milliseconds until an answer must have begun, and a plain one be whole. */
@@ -37,10 +39,10 @@ const PATIENCE = 10_000;
 const ANSWERS: { readonly [R in RouteName]: z.ZodMiniType<AnswerOf<R>> } = answers;
 
 export function controlClient(options: ClientOptions): ControlClient {
-  const { path, version, patience = PATIENCE, protocol = PROTOCOL } = options;
+  const { path, owner = null, version, patience = PATIENCE, protocol = PROTOCOL } = options;
   const send = (name: RouteName, fields: object, signal: AbortSignal | undefined): Promise<Answer> => {
     const { method, path: route } = routes[name];
-    return exchange({ path, patience, command: { version, protocol }, method, route, fields, signal });
+    return exchange({ path, owner, patience, command: { version, protocol }, method, route, fields, signal });
   };
 
   async function ask<R extends RouteName>(

@@ -15,6 +15,8 @@ import { requestHeaders } from './version.ts';
 export interface Exchange {
   /** The control socket. */
   readonly path: string;
+  /** The user who must listen there; null where it need not be a certain one. */
+  readonly owner: number | null;
   /** Milliseconds until an answer must have begun, and a plain one be whole. */
   readonly patience: number;
   /** Who asks. */
@@ -35,7 +37,7 @@ const NOT_UNDERSTOOD: ReadonlySet<string> = new Set(['bad_request', 'not_found',
  * Sends one request. Resolves with the head of its answer; rejects with ClientError, or with the reason of `signal`.
  */
 export function exchange(options: Exchange): Promise<Answer> {
-  const { path, patience, command, method, route, fields, signal } = options;
+  const { path, owner, patience, command, method, route, fields, signal } = options;
   const body = JSON.stringify(fields);
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(fields)) query.append(key, String(value));
@@ -45,7 +47,7 @@ export function exchange(options: Exchange): Promise<Answer> {
         ? { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) }
         : {};
     const request = http.request({
-      createConnection: (_options, connected) => connect(path, connected),
+      createConnection: (_options, connected) => connect(path, owner, connected),
       method,
       path: method === 'GET' && Object.keys(fields).length > 0 ? `${route}?${query}` : route,
       headers: { ...requestHeaders(command.version, command.protocol), ...content },
@@ -77,19 +79,23 @@ export function exchange(options: Exchange): Promise<Answer> {
 }
 
 /** Connects, and hands the connection on only if the process at the other end is trusted: it gets no byte before. */
-function connect(path: string, connected: (error: Error | null, socket: Socket) => void): undefined {
+function connect(
+  path: string,
+  owner: number | null,
+  connected: (error: Error | null, socket: Socket) => void,
+): undefined {
   const socket = net.connect({ path });
   const failed = (error: Error): void => connected(error, socket);
   socket.once('error', failed);
   socket.once('connect', () => {
     socket.off('error', failed);
-    const refused = refusedServer(socket, path);
+    const refused = refusedServer(socket, path, owner);
     if (refused === null) {
       connected(null, socket);
       return;
     }
     socket.destroy();
-    const message = `control socket ${path}: ${refused} listens there, which is not root, this user (uid ${process.geteuid?.()}) or the owner of that directory: nothing was sent. Remove the socket, or run this as that user.`;
+    const message = `control socket ${path}: ${refused}: nothing was sent. Remove the socket, or run this as that user.`;
     connected(new ClientError('untrusted', message), socket);
   });
 }

@@ -30,24 +30,28 @@ export function refusedPeer(socket: Socket, permitted: Permitted): string | null
 }
 
 /**
- * Null when a command may trust the process that listens on a control socket, else who that is. It must run as root, as
- * the user of the command, or as the owner of the socket's directory, which nobody but that owner and root can change
+ * Null when a command may trust the process that listens on a control socket, else why not. It must run as root, as the
+ * user of the command, or as the owner of the socket's directory, which nobody but that owner and root can change
  * (docs/reference/security.md). In a directory such as /tmp anybody can make the directory of somebody else: only root
  * follows an owner there.
+ * @param owner of the instance whose record has the path; null where no record has it
  */
-export function refusedServer(socket: Socket, path: string): string | null {
+export function refusedServer(socket: Socket, path: string, owner: number | null): string | null {
   const fd = descriptorOf(socket);
-  if (fd === null) return 'a process that has exited';
   const own = process.geteuid?.() ?? 0;
   try {
+    if (fd === null) throw new Error('not connected any more');
     const { uid } = peerCredentials(fd);
+    // A record of another user could lead to the socket of a third one.
+    if (owner !== null && uid !== owner)
+      return `uid ${uid} listens there, but the instance belongs to uid ${owner}`;
     if (uid === 0 || uid === own) return null;
     const directory = dirname(path);
     const sticky = own === 0 ? 'on the way' : 'nowhere';
     if (statSync(directory).uid === uid && distrust(directory, { uid, sticky }) === null) return null;
-    return `uid ${uid}`;
+    return `uid ${uid} listens there, which is not root, this user (uid ${own}) or the owner of that directory`;
   } catch {
-    return 'a process that the kernel does not name';
+    return 'the kernel does not tell which user listens there';
   }
 }
 

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { installZero } from '../support/installed.ts';
 import { type Account, account, asAccount, requireRoot, sharedFolder } from '../support/privileges.ts';
-import { puppetConfig } from '../support/puppet-service.ts';
+import { puppetConfig, startServing } from '../support/puppet-service.ts';
 import { startPuppets } from '../support/puppets.ts';
 import type { Scope } from '../support/temporary.ts';
 import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
-import { writeConfig } from '../support/zero-config.ts';
+import { type RawConfig, writeConfig } from '../support/zero-config.ts';
 
 /** Listens on a control socket and reports the bytes that it receives. */
 const IMPOSTOR = `
@@ -42,7 +42,7 @@ async function received(impostor: Zero, from: number): Promise<string> {
 const refusal = (path: string, listening: number, caller: number): string =>
   `control socket ${path}: uid ${listening} listens there, which is not root, this user (uid ${caller}) or the owner of that directory: nothing was sent. Remove the socket, or run this as that user.\n`;
 
-describe('a control socket of another user', () => {
+describe('a control socket or a record of another user', () => {
   it('in /tmp, in the place of the directory of the caller, gets no command', DEADLINE, async (t) => {
     if (!requireRoot(t, 'acts as two other users')) return;
     const [attacker, user] = [account('nobody'), account('daemon')];
@@ -55,22 +55,52 @@ describe('a control socket of another user', () => {
     const socket = join(directory, 'control.sock');
     const impostor = await startImpostor(t, attacker, socket);
     const environment = { XDG_RUNTIME_DIR: undefined, TMPDIR: join(folder, 'tmp') };
-    for (const args of [
-      ['status', '--name', 'app'],
-      ['reload', '--name', 'app'],
-      ['stop', '--name', 'app'],
-    ]) {
-      const { cursor } = impostor;
-      const { code, stdout, stderr } = await runZero(t, {
+    const as = (args: readonly string[], config?: RawConfig) =>
+      runZero(t, {
         folder,
         command: [...asAccount(user), ...command],
         args,
         environment,
+        ...(config && { config }),
       });
-      assert.equal(stderr, `zero ${args[0]}: ${refusal(socket, attacker.uid, user.uid)}`);
+    // The directory is not that of the caller, so nobody is asked.
+    const { code, stderr } = await as(['status', '--name', 'app']);
+    assert.match(stderr, /no instance with the name app is running/);
+    assert.equal(code, 3);
+    // Where a config has the path of the socket.
+    const config = {
+      application: { control: { path: socket } },
+      service: { runtime: { path: '/bin/true' } },
+    };
+    for (const name of ['status', 'reload', 'stop']) {
+      const { cursor } = impostor;
+      const { code, stdout, stderr } = await as([name], config);
+      assert.equal(stderr, `zero ${name}: ${refusal(socket, attacker.uid, user.uid)}`);
       assert.deepEqual([code, stdout], [1, '']);
       assert.equal(await received(impostor, cursor), '');
     }
+    assert.equal(impostor.log.all('warning', { about: 'closed' }).length, 3);
+  });
+
+  it('that leads root to the socket of a third user, gets no command', DEADLINE, async (t) => {
+    if (!requireRoot(t, 'acts as another user')) return;
+    const attacker = account('nobody');
+    const folder = sharedFolder(t);
+    const tmp = join(folder, 'tmp');
+    const directory = join(tmp, `zero-${attacker.uid}`, 'web');
+    mkdirSync(directory, { recursive: true });
+    const { zero } = await startServing(t, {});
+    const socket = join(zero.folder, 'run', 'control.sock');
+    const record = { version: 1, name: 'web', pid: 1, config_file: null, control_socket: socket };
+    writeFileSync(join(directory, 'instance.json'), JSON.stringify(record));
+    for (const path of [dirname(directory), directory, join(directory, 'instance.json')])
+      chownSync(path, attacker.uid, attacker.gid);
+    const environment = { XDG_RUNTIME_DIR: undefined, TMPDIR: tmp };
+    const { code, stderr } = await runZero(t, { args: ['stop', '--name', 'web'], environment });
+    const why = `uid 0 listens there, but the instance belongs to uid ${attacker.uid}: nothing was sent.`;
+    assert.ok(stderr.startsWith(`zero stop: control socket ${socket}: ${why}`), stderr);
+    assert.equal(code, 1);
+    assert.deepEqual(zero.log.all('stop_requested'), []);
   });
 
   it('in a directory of root that others may write to, gets no command of root', DEADLINE, async (t) => {

@@ -61,8 +61,8 @@ export interface Overview {
 /** Milliseconds. */
 const PATIENCE = 2000;
 
-export function clientOf({ controlSocket }: Instance): ControlClient {
-  return controlClient({ path: controlSocket, version, patience: PATIENCE });
+export function clientOf({ controlSocket, uid }: Instance): ControlClient {
+  return controlClient({ path: controlSocket, owner: uid, version, patience: PATIENCE });
 }
 
 /** Asks an instance; null where nothing of it runs. Takes 2 seconds at most. */
