@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { nearMiss } from '../config/near-miss.ts';
 import { quoted } from '../config/values/parsed.ts';
 import type { ConfigOption } from './commands.ts';
+import { errorText, wantsJson } from './error-document.ts';
 import { version } from './version.ts';
 
 /** The exit code for wrong arguments (docs/reference/commands.md). */
@@ -33,13 +34,26 @@ function unknownCommand(program: Command, argv: readonly string[]): string | nul
   return `unknown command ${quoted(first)}; ${hint}`;
 }
 
+function writeUsageError(refusal: string): void {
+  const message = refusal.trim().replace(/^error: /, '');
+  process.stdout.write(errorText({ code: 'usage', message }, USAGE));
+}
+
 /** The command line: each command's body is loaded when it is asked for. Resolves to the exit code. */
 export async function parseArguments(argv: readonly string[]): Promise<number> {
   let code = 0;
+  const json = wantsJson(argv);
+  const refusals: string[] = [];
   const program = new Command('zero')
     .description('Deploy a new version of a network service without anyone noticing.')
     .version(version, '--version')
     .exitOverride()
+    .configureOutput({
+      writeErr: (text) => {
+        refusals.push(text);
+        process.stderr.write(text);
+      },
+    })
     .enablePositionalOptions()
     .option('--config <file>', 'the config file (default: $ZERO_CONFIG, else ./zero.yaml)')
     .action(async ({ config }: ConfigOption) => {
@@ -86,13 +100,16 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
     const unknown = unknownCommand(program, argv);
     if (unknown !== null) {
       console.error(`zero: ${unknown}`);
+      if (json) writeUsageError(unknown);
       return USAGE;
     }
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
     // Commander has already written its message; help and version end through here as well.
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : USAGE;
-    throw error;
+    if (error.exitCode === 0) return 0;
+    if (json) writeUsageError(refusals.join(''));
+    return USAGE;
   }
   return code;
 }

@@ -1,17 +1,23 @@
+import { errorText, wantsJson } from './error-document.ts';
+
 /** Anything that nobody has foreseen. */
 const FAILED = 1;
 
-async function start(argv: readonly string[]): Promise<number> {
+const argv = process.argv.slice(2);
+
+async function start(): Promise<number> {
   const { parseArguments } = await import('./arguments.ts');
   return parseArguments(argv);
 }
 
-start(process.argv.slice(2)).then(
+start().then(
   (code) => {
     process.exitCode = code;
   },
   (error: unknown) => {
-    console.error(`zero: ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+    const message = error instanceof Error ? error.message : String(error);
+    if (wantsJson(argv)) process.stdout.write(errorText({ code: 'internal', message }, FAILED));
+    console.error(`zero: ${error instanceof Error ? (error.stack ?? message) : message}`);
     process.exitCode = FAILED;
   },
 );

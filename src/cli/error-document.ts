@@ -1,0 +1,39 @@
+import type { CommandError } from './command-error.ts';
+import { EXIT } from './exit-code.ts';
+
+/** What `--json` prints where a command fails without a document of its own. */
+export interface ErrorDocument {
+  readonly version: 1;
+  readonly error: {
+    /** Stable word: see docs/reference/commands.md. */
+    readonly code: string;
+    readonly message: string;
+    /** Of an invalid config: each as `file:line:column: message`. */
+    readonly problems?: readonly string[];
+    /** The handover that was being waited for. */
+    readonly handover?: number;
+  };
+  readonly exit_code: number;
+}
+
+const CODES: ReadonlyMap<number, string> = new Map([
+  [EXIT.usage, 'usage'],
+  [EXIT.noInstance, 'no_instance'],
+]);
+
+/** The document of an error, in one line. */
+export function errorText(error: ErrorDocument['error'], exitCode: number): string {
+  const document: ErrorDocument = { version: 1, error, exit_code: exitCode };
+  return `${JSON.stringify(document)}\n`;
+}
+
+/** The error of a command that ended by itself. */
+export function commandErrorOf({ message, exitCode, code, problems }: CommandError): ErrorDocument['error'] {
+  return { code: code ?? CODES.get(exitCode) ?? 'failed', message, ...(problems && { problems }) };
+}
+
+/** Whether a command line asks for a document. What follows `--` belongs to another program. */
+export function wantsJson(argv: readonly string[]): boolean {
+  const end = argv.indexOf('--');
+  return (end < 0 ? argv : argv.slice(0, end)).includes('--json');
+}
