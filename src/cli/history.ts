@@ -1,5 +1,7 @@
+import type { HistoryDocument } from '../control/protocol.ts';
 import { EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
+import { readHistory } from './read-history.ts';
 import { renderHistory } from './render/history.ts';
 import { painter } from './render/style.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
@@ -8,17 +10,27 @@ export interface HistoryOptions extends InstanceOptions {
   readonly json: boolean;
 }
 
-/** `zero history`: the generations that there were, and which can be gone back to. Resolves to the exit code. */
+/**
+ * `zero history`: the generations that there were, and which of them can be rolled back to. Where zero is not running
+ * its file is read. Resolves to the exit code.
+ */
 export function history(
   { json, ...instance }: HistoryOptions,
   context: CommandContext = processContext(),
 ): Promise<number> {
-  const { terminal, interrupted } = context;
-  return withInstance({ command: 'history', instance, guess: true }, context, async (client) => {
-    const document = await client.history(interrupted);
+  const { terminal, interrupted, surroundings } = context;
+  const show = (document: HistoryDocument): number => {
     terminal.out(
       json ? `${JSON.stringify(document, null, 2)}\n` : renderHistory(document, painter(terminal.outColour)),
     );
     return EXIT.done;
-  });
+  };
+  const absent = (): number | null => {
+    const recorded = readHistory(instance, surroundings?.environment ?? process.env);
+    if (recorded === null) return null;
+    if (!json) terminal.err(`zero is not running; read from ${recorded.file}\n`);
+    return show(recorded.document);
+  };
+  const target = { command: 'history', instance, guess: true, json, absent };
+  return withInstance(target, context, async (client) => show(await client.history(interrupted)));
 }

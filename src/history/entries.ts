@@ -11,6 +11,8 @@ export interface HistoryEntry {
   sha256: string | null;
   /** Why there is no copy of its executable. */
   notKept: string | null;
+  /** The handover that started it; null where it is not recorded. */
+  handover: number | null;
   /** The generation whose release it was started from. */
   rollbackTo: number | null;
   /** null while its handover goes on, or where nobody saw its end. */
@@ -63,6 +65,7 @@ function newEntry(generation: number, at: string): HistoryEntry {
     release: null,
     sha256: null,
     notKept: null,
+    handover: null,
     rollbackTo: null,
     outcome: null,
     failure: null,
@@ -79,8 +82,10 @@ function applyTo(
     case 'generation':
       entry.release = line.release;
       entry.rollbackTo = line.rollbackTo;
+      entry.handover = line.handover ?? entry.handover;
       return;
     case 'handover':
+      entry.handover = line.handover;
       entry.outcome = line.outcome;
       entry.failure = line.failure;
       entry.duration = line.duration;

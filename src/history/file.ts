@@ -116,8 +116,17 @@ export class HistoryFile {
    * version count as well: in every version a line names its generations in the fields `generation` and `incumbent`.
    */
   highestGeneration(): number {
+    return this.#highest(/"(?:generation|incumbent)":(\d{1,9})\b/g);
+  }
+
+  /** The same for handovers. */
+  highestHandover(): number {
+    return this.#highest(/"handover":(\d{1,9})\b/g);
+  }
+
+  #highest(number: RegExp): number {
     const texts = [readTail(`${this.file}.1`), readTail(this.file)];
-    const found = texts.flatMap((text) => [...text.matchAll(/"(?:generation|incumbent)":(\d{1,9})\b/g)]);
+    const found = texts.flatMap((text) => [...text.matchAll(number)]);
     return found.reduce((highest, [, digits]) => Math.max(highest, Number(digits)), 0);
   }
 

@@ -13,6 +13,8 @@ export type HistoryLine = { readonly at: string } & (
       readonly event: 'generation';
       readonly generation: number;
       readonly rollbackTo: number | null;
+      /** The handover that started it; left out where it is not recorded. */
+      readonly handover?: number;
       readonly release: ReleaseRecord;
     }
   /** From here on this generation serves. */

@@ -1,20 +1,13 @@
 import fs from 'node:fs';
 import type { HistoryDocument } from '../control/documents.ts';
-import { PROTOCOL } from '../control/version.ts';
 import { findRelease } from '../history/available.ts';
 import { chooseEarlier } from '../history/choose.ts';
-import {
-  foldHistory,
-  type History,
-  type HistoryEntry,
-  knownRelease,
-  lastExecutables,
-  whyUnproved,
-} from '../history/entries.ts';
+import { foldHistory, type History, knownRelease, lastExecutables } from '../history/entries.ts';
 import { ExecutableError, Executables, type Hash, KEPT } from '../history/executables.ts';
 import { HistoryFile } from '../history/file.ts';
 import { VERSION } from '../history/format/format.ts';
-import { linesOf } from '../history/lines.ts';
+import { endedHandovers, type RecordedHandover } from '../history/handovers.ts';
+import { type HistoryLine, linesOf } from '../history/lines.ts';
 import {
   type FileRecord,
   isSameFile,
@@ -26,6 +19,7 @@ import { fileAt } from '../history/stats.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { type Earlier, RollbackError } from './earlier.ts';
+import { historyDocument } from './history-document.ts';
 import type { Prepared } from './prepare.ts';
 
 export interface HistoryContext {
@@ -68,9 +62,14 @@ export class HistoryKeeper {
     return this.#file.highestGeneration() + 1;
   }
 
-  adopted(generation: number, { record, rollbackTo }: Prepared): void {
+  /** The same for handovers. */
+  firstHandover(): number {
+    return this.#file.highestHandover() + 1;
+  }
+
+  adopted(handover: number, generation: number, { record, rollbackTo }: Prepared): void {
     // Behind the spawn, which need not wait for the disk.
-    const line = { event: 'generation', generation, rollbackTo, release: record } as const;
+    const line = { event: 'generation', generation, rollbackTo, handover, release: record } as const;
     setImmediate(() => this.#file.append([line]));
   }
 
@@ -165,12 +164,18 @@ export class HistoryKeeper {
 
   /** What `zero history` shows. */
   document(): HistoryDocument {
-    const generations = this.#read().entries.map((entry) => ({
-      ...entryDocument(entry),
-      serving: entry.generation === this.#context.serving(),
-      rollback: this.#rollback(entry),
-    }));
-    return { version: PROTOCOL, generations };
+    const { serving, clock } = this.#context;
+    return historyDocument({
+      lines: this.#lines(),
+      executables: this.#executables,
+      serving: serving(),
+      now: clock(),
+    });
+  }
+
+  /** The handovers that have ended, oldest first. */
+  handovers(): RecordedHandover[] {
+    return endedHandovers(this.#lines());
   }
 
   /** Resolves when everything is on the disk. */
@@ -179,6 +184,10 @@ export class HistoryKeeper {
   }
 
   #read(): History {
+    return foldHistory(this.#lines(), this.#context.serving(), this.#context.clock());
+  }
+
+  #lines(): readonly HistoryLine[] {
     const { lines, torn, newer } = this.#file.read();
     const { file } = this.#file;
     if (torn > 0) this.#warn(`history ${file}: ${torn} lines cannot be read and are left out`);
@@ -188,7 +197,7 @@ export class HistoryKeeper {
         `history ${file}: lines of a newer zero are ignored: ${newer.length} (${versions}). They stay in the file.`,
       );
     }
-    return foldHistory(lines, this.#context.serving(), this.#context.clock());
+    return lines;
   }
 
   #current({ entries }: History, incumbent: number | null): KnownRelease | null {
@@ -214,14 +223,6 @@ export class HistoryKeeper {
     await this.#executables.prune((hash) => last.has(hash) || isInUse(hash));
   }
 
-  /** Where its release can be had from, as `zero history` says it. */
-  #rollback(entry: HistoryEntry): GenerationDocument['rollback'] {
-    const unproved = whyUnproved(entry);
-    if (unproved !== null) return { from: null, reason: `it ${unproved}` };
-    const found = findRelease(entry, this.#executables);
-    return found.from === null ? { from: null, reason: found.reason } : { from: found.from, reason: null };
-  }
-
   /** Each once. */
   #warn(message: string): void {
     if (this.#warned.has(message)) return;
@@ -232,22 +233,6 @@ export class HistoryKeeper {
 
 function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-type GenerationDocument = HistoryDocument['generations'][number];
-
-function entryDocument(entry: HistoryEntry): Omit<GenerationDocument, 'serving' | 'rollback'> {
-  const { generation, at, rollbackTo, outcome, failure, duration, served, release, sha256 } = entry;
-  return {
-    generation,
-    at,
-    rollback_to: rollbackTo,
-    outcome,
-    failure,
-    duration_ms: duration,
-    served_ms: served,
-    release: release && { path: release.path, args: release.args, directory: release.directory, sha256 },
-  };
 }
 
 function openAgain(fd: number): number | null {

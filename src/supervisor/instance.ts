@@ -63,7 +63,8 @@ export function controlSocketOf(
   };
 }
 
-function defaultDataDirectory(name: string): string {
+/** Where the instance of this name has its history, as this user. */
+export function defaultDataDirectory(name: string): string {
   if (process.geteuid?.() === 0) return path.join('/var/lib/zero', name);
   return path.join(process.env.XDG_STATE_HOME || path.join(homeDirectory(), '.local/state'), 'zero', name);
 }

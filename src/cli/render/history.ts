@@ -2,45 +2,75 @@ import type { HistoryDocument } from '../../control/protocol.ts';
 import { clipped, duration, type Paint, safe, table } from './style.ts';
 
 type Generation = HistoryDocument['generations'][number];
+type Handover = NonNullable<HistoryDocument['handovers']>[number];
 
 const WIDTH = 80;
 const INDENT = '       ';
 
 /** `zero history` for eyes: no line is longer than 80 characters; what was last is at the end. */
-export function renderHistory({ generations }: HistoryDocument, paint: Paint): string {
-  if (generations.length === 0) return 'no generation yet\n';
+export function renderHistory({ generations, handovers = [] }: HistoryDocument, paint: Paint): string {
+  const without = handovers.filter(({ generation }) => generation === null);
+  const shown = [...generations, ...without].sort((one, other) => one.at.localeCompare(other.at));
+  if (shown.length === 0) return 'no generation yet\n';
   const head = table([
     ['GEN', 'STARTED', 'OUTCOME', 'HANDOVER', 'SERVED', 'ROLLBACK'],
-    ...generations.map(row),
+    ...shown.map((one) => ('rollback' in one ? row(one) : handoverRow(one))),
   ]);
   const lines = head.flatMap((line, index) => {
-    const generation = generations[index - 1];
-    if (!generation) return [paint('bold', line)];
-    return [paint(colourOf(generation), line), ...details(generation, paint)];
+    const one = shown[index - 1];
+    if (!one) return [paint('bold', line)];
+    if ('rollback' in one) return [paint(colourOf(one), line), ...details(one, paint)];
+    return [paint('yellow', line), ...failureLines(one).map((text) => paint('faint', text))];
   });
   return `${lines.join('\n')}\n`;
 }
 
-function row({ generation, at, outcome, duration_ms, served_ms, serving, rollback }: Generation): string[] {
+function row(generation: Generation): string[] {
+  const { at, outcome, duration_ms, served_ms, serving, rollback } = generation;
   return [
-    String(generation).padStart(3),
-    at.slice(0, 19).replace('T', ' '),
+    String(generation.generation).padStart(3),
+    timeOf(at),
     outcome === null ? '-' : safe(outcome.replaceAll('_', ' ')),
-    duration_ms === null ? '-' : duration(duration_ms),
+    handoverText(generation.handover ?? null, duration_ms),
     served_ms === null ? '-' : duration(served_ms) + (serving ? ', serves' : ''),
     rollback.from === null ? 'no' : safe(rollback.from),
   ];
+}
+
+/** A handover that ended before there was a generation. */
+function handoverRow({ at, outcome, handover, duration_ms }: Handover): string[] {
+  return [
+    '  -',
+    timeOf(at),
+    safe(outcome.replaceAll('_', ' ')),
+    handoverText(handover, duration_ms),
+    '-',
+    '-',
+  ];
+}
+
+function timeOf(at: string): string {
+  return at.slice(0, 19).replace('T', ' ');
+}
+
+/** `4: 1.2s`: its number and how long it took. */
+function handoverText(handover: number | null, ms: number | null): string {
+  const took = ms === null ? '-' : duration(ms);
+  return handover === null ? took : `${handover}: ${took}`;
+}
+
+function failureLines({ failure }: Pick<Handover, 'failure'>): string[] {
+  return failure === null ? [] : wrapped(safe(`${failure.step}: ${failure.reason}`));
 }
 
 /** What it ran, why it failed, why it cannot be gone back to. */
 function details({ release, rollback_to, failure, rollback }: Generation, paint: Paint): string[] {
   const command = release === null ? [] : [[release.path, ...release.args].join(' ')];
   const from = rollback_to === null ? [] : [`release of generation ${rollback_to}`];
-  const failed = failure === null ? [] : [`${failure.step}: ${failure.reason}`];
   // The reason of a failure is not said twice.
   const why = rollback.reason === null || failure !== null ? [] : [`no rollback: ${rollback.reason}`];
   const short = [...command, ...from].map((text) => INDENT + clipped(safe(text), WIDTH - INDENT.length));
-  const long = [...failed, ...why].flatMap((text) => wrapped(safe(text)));
+  const long = [...failureLines({ failure }), ...why.flatMap((text) => wrapped(safe(text)))];
   return [...short, ...long].map((line) => paint('faint', line));
 }
 

@@ -17,6 +17,8 @@ export function schemas() {
       event: z.literal('generation_started'),
       generation: count(),
       rollback_to: z.nullable(count()),
+      /** The handover that started it. */
+      handover: z.exactOptional(count()),
       release: z.object({
         path: path(),
         args: z.array(z.string()),
@@ -70,7 +72,7 @@ export function writeDocument(line: HistoryLine): Document {
   const head = { version: VERSION, time: line.at } as const;
   switch (line.event) {
     case 'generation': {
-      const { generation, rollbackTo: rollback_to, release } = line;
+      const { generation, rollbackTo: rollback_to, handover, release } = line;
       const { path, directory, kind, device, inode, size, mtime_ms, scripts } = release;
       const [args, environment_names] = [[...release.args], [...release.environment]];
       const file = { path, args, directory, kind, device, inode, size, mtime_ms };
@@ -79,6 +81,7 @@ export function writeDocument(line: HistoryLine): Document {
         event: 'generation_started',
         generation,
         rollback_to,
+        ...(handover !== undefined && { handover }),
         release: { ...file, environment_names, ...(scripts && { scripts: [...scripts] }) },
       };
     }
@@ -106,9 +109,10 @@ export function readDocument(document: Document): HistoryLine {
   const { time: at } = document;
   switch (document.event) {
     case 'generation_started': {
-      const { generation, rollback_to: rollbackTo } = document;
+      const { generation, rollback_to: rollbackTo, handover } = document;
       const { environment_names: environment, ...file } = document.release;
-      return { at, event: 'generation', generation, rollbackTo, release: { ...file, environment } };
+      const numbers = { generation, rollbackTo, ...(handover !== undefined && { handover }) };
+      return { at, event: 'generation', ...numbers, release: { ...file, environment } };
     }
     case 'generation_serving':
       return { at, event: 'serves', generation: document.generation };

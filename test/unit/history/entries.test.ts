@@ -26,6 +26,7 @@ test('a generation is put together from its lines', () => {
     release: { ...RELEASE, inode: 11 },
     sha256: HASH('a'),
     notKept: null,
+    handover: 1,
     rollbackTo: null,
     outcome: 'promoted',
     failure: null,

@@ -45,6 +45,7 @@ const entry = (changes: Partial<HistoryEntry>): HistoryEntry => ({
   release: null,
   sha256: null,
   notKept: null,
+  handover: null,
   rollbackTo: null,
   outcome: 'promoted',
   failure: null,

@@ -192,6 +192,7 @@ for (let version = 1; version <= VERSION; version += 1) {
       },
       sha256: '9f29f3170fb87057130e0dbec6ec15668981e45a444ac338d6b9bacd41cd4013',
       notKept: null,
+      handover: 1,
       rollbackTo: null,
       outcome: 'promoted',
       failure: null,

@@ -1,0 +1,70 @@
+import { statSync } from 'node:fs';
+import { loadConfig, locateConfig } from '../config/index.ts';
+import type { HistoryDocument } from '../control/protocol.ts';
+import { Executables } from '../history/executables.ts';
+import { HistoryFile } from '../history/file.ts';
+import { historyDocument } from '../supervisor/history-document.ts';
+import { defaultDataDirectory, instanceOf } from '../supervisor/instance.ts';
+import { CommandError } from './command-error.ts';
+import { EXIT } from './exit-code.ts';
+import type { InstanceOptions } from './find-instance.ts';
+
+export interface RecordedHistory {
+  readonly file: string;
+  readonly document: HistoryDocument;
+}
+
+/**
+ * The history of an instance that is not running, from its file; null where there is none, or nothing specifies the
+ * instance. Throws CommandError where the file cannot be read.
+ */
+export function readHistory(
+  instance: InstanceOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): RecordedHistory | null {
+  const directory = dataDirectoryOf(instance, environment);
+  if (directory === null) return null;
+  const file = new HistoryFile(directory, {
+    clock: Date.now,
+    failed: () => {},
+    recovered: () => {},
+    warn: unreadable,
+  });
+  if (!isThere(file.file)) return null;
+  const { lines } = file.read();
+  // Nothing is kept or checked here, so nothing is hashed.
+  const hash = () => Promise.reject(new Error('not available without a supervisor'));
+  const executables = new Executables(directory, hash);
+  return {
+    file: file.file,
+    document: historyDocument({ lines, executables, serving: null, now: Date.now() }),
+  };
+}
+
+function isThere(file: string): boolean {
+  try {
+    return statSync(file).isFile();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' || code === 'ENOTDIR' ? false : unreadable(error, file);
+  }
+}
+
+function unreadable(error: unknown, file: string): never {
+  const why = error instanceof Error ? error.message : String(error);
+  const advice = 'Run this as the user of that instance or as root.';
+  throw new CommandError(EXIT.failed, `cannot read the history ${file}: ${why}. ${advice}`, {
+    code: 'history',
+  });
+}
+
+/** By the same options as a running instance. */
+function dataDirectoryOf(
+  { config, name }: InstanceOptions,
+  environment: Readonly<Record<string, string | undefined>>,
+): string | null {
+  if (name !== undefined) return defaultDataDirectory(name);
+  const file = locateConfig(config, environment);
+  const loaded = loadConfig(file);
+  return 'config' in loaded ? instanceOf(loaded.config).dataDirectory : null;
+}
