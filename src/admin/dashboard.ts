@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { GenerationStatus, HandoverStatus, StatusDocument } from '../control/documents.ts';
+import type { GenerationStatus, HandoverStatus, StatusDocument, WorkerStatus } from '../control/documents.ts';
 import { Html, html } from './html.ts';
-import { unready } from './readiness.ts';
 import type { Answer } from './server.ts';
 import { shareOf } from './shares.ts';
 
@@ -70,7 +69,7 @@ function dashboard(status: StatusDocument): Html {
 <style>${new Html(STYLE)}</style>
 </head>
 <body>
-<p id="lost" hidden>zero does not answer: this is how it was</p>
+<p id="lost" hidden>Connection lost. Showing the last known state.</p>
 ${mainPart(status)}
 <script>${new Html(SCRIPT)}</script>
 </body>
@@ -80,14 +79,9 @@ ${mainPart(status)}
 
 function mainPart(status: StatusDocument): Html {
   const { name, pid, zero, uptime_ms, generations, listeners } = status;
-  const reason = unready(status);
-  const state =
-    reason === null
-      ? html`<strong class="good">serves</strong>`
-      : html`<strong class="bad">not ready: ${reason}</strong>`;
   return html`<main>
 <h1>${name}</h1>
-<p>${state}; zero ${zero}, pid ${pid}, up for ${durationText(uptime_ms)}${status.pending ? ', one more handover follows' : ''}</p>
+<p>${servicePart(status)}; zero ${zero}, pid ${pid}, up for ${durationText(uptime_ms)}${status.pending ? ', one more handover follows' : ''}</p>
 ${status.handover === null ? [] : handoverPart(status.handover)}
 <h2>Generations</h2>
 ${table(
@@ -103,6 +97,22 @@ ${table(
 </main>`;
 }
 
+/** Whether the service is up; where it is not, its last exit and its next start. */
+function servicePart({ service }: StatusDocument): Html {
+  if (service === undefined) return html`<strong class="bad">state unknown</strong>`;
+  const { state, summary, last_exit, retry_in_ms } = service;
+  if (state === 'up') return html`<strong class="good">up</strong>: ${summary}`;
+  const facts = [
+    summary,
+    ...(retry_in_ms ? [`next start in ${durationText(retry_in_ms)}`] : []),
+    ...(last_exit === null
+      ? []
+      : [`last exit ${durationText(last_exit.ms_ago)} ago: worker ${last_exit.worker} ${last_exit.reason}`]),
+  ];
+  const kind = state === 'degraded' ? 'good' : 'bad';
+  return html`<strong class="${kind}">${state === 'down' ? 'DOWN' : state}</strong>: ${facts.join('; ')}`;
+}
+
 function handoverPart(handover: HandoverStatus): Html {
   const { id, step, candidate, incumbent, since_ms_ago, canary, until_ms, waiting_for = [] } = handover;
   const facts = [
@@ -115,23 +125,33 @@ function handoverPart(handover: HandoverStatus): Html {
   return html`<h2>Handover</h2><p>${facts.join('; ')}</p>`;
 }
 
-function generationRows(generation: GenerationStatus, { steering }: StatusDocument): Cell[][] {
+function generationRows(generation: GenerationStatus, { steering, service }: StatusDocument): Cell[][] {
   const { id, stage, since_ms_ago, workers } = generation;
-  return workers.map(({ worker, state, ready, waiting, pid, uptime_ms, restarts }, index) => [
+  return workers.map((one, index) => [
     ...(index === 0
       ? [
           id,
-          stage,
+          service?.state === 'down' && service.generation === id ? 'DOWN' : stage,
           durationText(since_ms_ago),
           steering === null ? '' : percentText(shareOf(generation, steering)),
         ]
       : ['', '', '', '']),
-    worker,
-    state === 'up' && !ready ? `waits for ${waiting.join(', ') || 'its time'}` : state,
-    pid ?? '',
-    uptime_ms === null ? '' : durationText(uptime_ms),
-    restarts,
+    one.worker,
+    workerState(one),
+    one.pid ?? '',
+    one.uptime_ms === null ? '' : durationText(one.uptime_ms),
+    one.restarts,
   ]);
+}
+
+function workerState({ state, ready, waiting, hung, retry_in_ms, last_exit }: WorkerStatus): string {
+  if (hung) return 'hung: connections wait and it accepts none';
+  if (state === 'up') return ready ? 'up' : `waits for ${waiting.join(', ') || 'its time'}`;
+  if (retry_in_ms === undefined) return state;
+  return [
+    `${state}, next start in ${durationText(retry_in_ms)}`,
+    ...(last_exit ? [`last exit ${durationText(last_exit.ms_ago)} ago: ${last_exit.reason}`] : []),
+  ].join('; ');
 }
 
 type Cell = string | number;

@@ -17,6 +17,7 @@ const OUTCOMES: readonly Outcome[] = [
 const EXITS: readonly ExitStatus['kind'][] = ['exited', 'signaled', 'unknown'];
 const CAUSES: readonly ReplacementCause[] = ['memory', 'liveness'];
 const REPLACEMENTS = ['replaced', 'failed'] as const;
+const SERVICE_STATES = ['starting', 'up', 'degraded', 'down', 'stopping'];
 const STAGES = ['starting', 'ready', 'serving', 'standby', 'retiring', 'stopping'];
 const WORKER_STATES = ['spawning', 'up', 'backoff', 'stopping', 'ended'];
 // From a script that is ready at once to a canary of an hour.
@@ -37,7 +38,10 @@ export class Metrics {
     'name',
     'version',
   ]);
-  readonly #ready = this.#gauge('zero_ready', '1 where /readyz answers 200: a generation serves.');
+  readonly #service = this.#gauge('zero_service_state', '1 for the state that the service is in now.', [
+    'state',
+  ]);
+  readonly #ready = this.#gauge('zero_ready', '1 where /readyz answers 200: at least one worker serves.');
   readonly #incumbent = this.#gauge(
     'zero_incumbent_generation',
     'Number of the generation that serves, or that is to while none does yet; 0 before there is one.',
@@ -227,6 +231,7 @@ export class Metrics {
 
   #showStatus(status: StatusDocument): void {
     this.#info.set({ name: status.name, version: status.zero }, 1);
+    for (const state of SERVICE_STATES) this.#service.set({ state }, status.service?.state === state ? 1 : 0);
     this.#ready.set(unready(status) === null ? 1 : 0);
     this.#incumbent.set(status.incumbent ?? 0);
     for (const stage of STAGES) {

@@ -70,6 +70,8 @@ const VOLATILE: ReadonlySet<string> = new Set([
   'uptime_ms',
   'since_ms_ago',
   'until_ms',
+  'ms_ago',
+  'retry_in_ms',
   'connections',
   'queue',
   'usage',

@@ -1,9 +1,12 @@
 import type { StatusDocument } from '../control/documents.ts';
 import { PROTOCOL } from '../control/version.ts';
-import { exitDocument, type FailureDocument, failureDocument } from '../facts/parts.ts';
+import { lastExitDocument, serviceDocument } from '../facts/service.ts';
+import { type FailureDocument, failureDocument } from '../facts/parts.ts';
 import { type Generation, retiringGenerations } from '../lifecycle/generation.ts';
 import type { Handover } from '../lifecycle/handover.ts';
 import { holdsLane } from '../lifecycle/lane.ts';
+import type { Request } from '../lifecycle/requests.ts';
+import { healthOf } from '../lifecycle/service-state.ts';
 import { candidateOf, type State } from '../lifecycle/state.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
@@ -38,9 +41,11 @@ export function statusOf(sources: StatusSources): StatusDocument {
     zero: version,
     config_file: configFile && fileDocument(configFile),
     mode: state.stop ? 'stopping' : 'running',
+    service: serviceDocument(healthOf(state), now),
     incumbent: state.incumbent,
     handover: state.handover && handoverStatus(state, state.handover, now),
     pending: state.pending !== null,
+    ...(state.pending && { pending_handover: requestStatus(state.pending) }),
     generations: state.generations.map((generation) =>
       generationStatus(generation, state, now, deviationOf(generation.id)),
     ),
@@ -60,11 +65,11 @@ function handoverStatus(
   handover: Handover,
   now: number,
 ): NonNullable<StatusDocument['handover']> {
-  const { id, step, incumbent, since } = handover;
+  const { step, incumbent, since } = handover;
   const candidate = state.generations.find((generation) => generation.id === candidateOf(handover));
   const share = step.name === 'canary' ? candidate?.settings.handover.canary[step.index] : undefined;
   return {
-    id,
+    ...requestStatus(handover.request),
     step: step.name,
     candidate: candidateOf(handover),
     incumbent,
@@ -73,6 +78,11 @@ function handoverStatus(
     ...('until' in step ? { until_ms: Math.max(0, Math.round(step.until - now)) } : {}),
     ...waitingFor(state, handover, candidate),
   };
+}
+
+/** The number of a handover, and who asked for it and still waits. */
+function requestStatus({ id, callers }: Request): { id: number; by: string[] } {
+  return { id, by: [...new Set(callers.map(({ by }) => by))] };
 }
 
 /** Whom or what the step waits for. */
@@ -115,13 +125,9 @@ function generationStatus(
       waiting: life.name === 'up' ? life.waiting : [],
       lane: settings.handover.steered ? lane : null,
       restarts: Math.max(0, incarnation - 1),
-      ...(lastExit !== null && {
-        last_exit: {
-          exit: lastExit.exit && exitDocument(lastExit.exit),
-          reason: lastExit.reason,
-          ms_ago: Math.round(now - lastExit.at),
-        },
-      }),
+      ...(life.name === 'backoff' && { retry_in_ms: Math.max(0, Math.round(life.until - now)) }),
+      ...(life.name === 'up' && life.hung && { hung: true }),
+      ...(lastExit && { last_exit: lastExitDocument(lastExit, now) }),
       ...(membership !== 'member' && { role: membership }),
       ...(life.name === 'up' && life.unhealthy !== null && { unhealthy: life.unhealthy }),
       ...(purpose?.worker === index && { replaced_by: purpose.replacement }),

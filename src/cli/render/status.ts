@@ -1,6 +1,7 @@
 import type {
   GenerationStatus,
   HandoverStatus,
+  ServiceStatus,
   StatusDocument,
   WorkerStatus,
 } from '../../control/protocol.ts';
@@ -15,11 +16,12 @@ const WIDTH = 80;
 export function renderStatus(status: StatusDocument, paint: Paint): string {
   const lines = [
     heading(status, paint),
+    ...(status.service ? serviceLines(status.service, paint) : []),
     ...(status.usage && status.usage.interval_ms > 0 ? [usageLine(status.usage)] : []),
-    ...(status.handover ? handoverLines(status.handover, paint) : []),
-    ...(status.pending ? [paint('yellow', 'one more reload waits for the end of this handover')] : []),
+    ...(status.handover ? handoverLines(status.handover, status.service, paint) : []),
+    ...(status.pending ? [paint('yellow', pendingLine(status))] : []),
     '',
-    ...status.generations.flatMap((generation) => generationLines(generation, paint)),
+    ...status.generations.flatMap((generation) => generationLines(generation, status.service, paint)),
     ...(status.generations.length === 0 ? ['no generation'] : []),
     '',
     ...problemLines(status, paint),
@@ -35,28 +37,63 @@ function heading({ name, pid, zero, uptime_ms, mode }: StatusDocument, paint: Pa
   return paint('bold', clipped(safe(name), WIDTH - rest.length)) + rest;
 }
 
-function handoverLines(handover: HandoverStatus, paint: Paint): string[] {
-  const { id, step, candidate, incumbent, canary, until_ms, waiting_for = [] } = handover;
+/** Nothing where everything serves: the generations say that. */
+function serviceLines({ state, summary, last_exit, retry_in_ms }: ServiceStatus, paint: Paint): string[] {
+  if (state === 'up' || state === 'stopping') return [];
+  const word = state === 'down' ? 'DOWN' : safe(state);
+  const details = [
+    ...(retry_in_ms ? [`next start in ${duration(retry_in_ms)}`] : []),
+    ...(last_exit === null
+      ? []
+      : [
+          `last exit ${duration(last_exit.ms_ago)} ago: worker ${last_exit.worker} ${safe(last_exit.reason)}`,
+        ]),
+  ];
+  const colour = state === 'down' ? 'red' : 'yellow';
+  return [
+    ...fold(`${word}: ${safe(summary)}`, WIDTH, '  ').map((line) => paint(colour, line)),
+    ...details.flatMap((line) => fold(`  ${line}`, WIDTH, '    ')),
+  ];
+}
+
+function isDown(service: ServiceStatus | undefined, generation: number | null): boolean {
+  return service?.state === 'down' && service.generation === generation;
+}
+
+function pendingLine({ pending_handover }: StatusDocument): string {
+  if (pending_handover === undefined) return 'one more reload waits for the end of this handover';
+  const { id, by } = pending_handover;
+  return clipped(safe(`handover ${id} (${by.join(', ')}) waits for the end of this one`), WIDTH);
+}
+
+function handoverLines(handover: HandoverStatus, service: ServiceStatus | undefined, paint: Paint): string[] {
+  const { id, by = [], step, candidate, incumbent, canary, until_ms, waiting_for = [] } = handover;
   const share = canary ? ` ${canary.percent} %` : '';
   const left = until_ms === undefined ? '' : `, ${duration(until_ms)} left`;
   const first = `handover ${id}: ${step}${share} for ${duration(handover.since_ms_ago)}${left}`;
   const who = [
     ...(candidate === null ? [] : [`candidate ${candidate}`]),
-    ...(incumbent === null ? [] : [`incumbent ${incumbent}`]),
+    ...(incumbent === null ? [] : [`incumbent ${incumbent}${isDown(service, incumbent) ? ' (down)' : ''}`]),
+    ...(by.length === 0 ? [] : [`requested by ${safe(by.join(', '))}`]),
   ].join(', ');
   const wait = waiting_for.length > 0 ? wrapped('  waits for ', waiting_for.map(safe)) : [];
-  return [paint('yellow', first), ...(who === '' ? [] : [`  ${who}`]), ...wait];
+  return [paint('yellow', first), ...(who === '' ? [] : fold(`  ${who}`, WIDTH, '    ')), ...wait];
 }
 
 function generationLines(
   { id, stage, release, executable_changed, since_ms_ago, workers, connections }: GenerationStatus,
+  service: ServiceStatus | undefined,
   paint: Paint,
 ): string[] {
   const open =
     connections == null ? '' : `, ${connections} ${connections === 1 ? 'connection' : 'connections'}`;
-  const rest = ` for ${duration(since_ms_ago)}${open}`;
-  const head = `generation ${id}  ${stage}${rest}`;
-  const painted = `${paint('bold', `generation ${id}`)}  ${paint(stageColour(stage), stage)}${rest}`;
+  const down = isDown(service, id);
+  const word = down ? 'DOWN' : stage;
+  // It was started then, and has not served since.
+  const rest = `${down ? `, started ${duration(since_ms_ago)} ago` : ` for ${duration(since_ms_ago)}`}${open}`;
+  const head = `generation ${id}  ${word}${rest}`;
+  const colour = down ? 'red' : stageColour(stage);
+  const painted = `${paint('bold', `generation ${id}`)}  ${paint(colour, word)}${rest}`;
   const path = safe(release.path);
   // The path goes into the same line where there is room.
   const release_lines =
@@ -85,18 +122,34 @@ function stageColour(stage: string): 'green' | 'yellow' | 'faint' {
   return stage === 'retiring' || stage === 'stopping' ? 'faint' : 'yellow';
 }
 
+function wordOf({ state, role, ready, hung }: Pick<WorkerStatus, 'state' | 'role' | 'ready' | 'hung'>): string {
+  if (hung) return 'hung';
+  if (state !== 'up') return safe(state);
+  if (!ready) return 'not ready';
+  return role === 'leaving' ? 'retiring' : 'up';
+}
+
 function workerLines(workers: readonly WorkerStatus[]): string[] {
-  const rows = workers.map(({ worker, state, role, pid, uptime_ms, lane, usage, ready }) => [
+  const rows = workers.map(({ worker, state, role, pid, uptime_ms, lane, usage, ready, hung }) => [
     `  worker ${worker}`,
-    state === 'up' && !ready ? 'not ready' : state === 'up' && role === 'leaving' ? 'retiring' : safe(state),
+    wordOf({ state, role, ready, hung }),
     pid === null ? '' : `pid ${pid}`,
     uptime_ms === null ? '' : duration(uptime_ms),
     lane === null ? '' : `lane ${lane}`,
     ...(usage === undefined ? ['', ''] : [percent(usage.cpu_percent), bytes(usage.memory_bytes)]),
   ]);
   return table(rows).flatMap((line, index) => {
-    const { waiting = [], problem, unhealthy, replaced_by, restarts = 0, last_exit } = workers[index] ?? {};
+    const {
+      waiting = [],
+      problem,
+      unhealthy,
+      replaced_by,
+      restarts = 0,
+      retry_in_ms,
+      last_exit,
+    } = workers[index] ?? {};
     const past = [
+      ...(retry_in_ms === undefined ? [] : [`next start in ${duration(retry_in_ms)}`]),
       ...(restarts === 0 ? [] : [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`]),
       ...(last_exit ? [`last exit ${duration(last_exit.ms_ago)} ago: ${safe(last_exit.reason)}`] : []),
     ];
@@ -130,11 +183,12 @@ function listenerLines({ listeners }: StatusDocument): string[] {
   return table(rows);
 }
 
-function steeringLines({ steering }: StatusDocument): string[] {
+function steeringLines({ steering, service }: StatusDocument): string[] {
   if (!steering) return [];
   const { main, canary, preview } = steering;
+  const verb = service?.state === 'down' ? 'wait in' : 'go to';
   return [
-    ...wrapped('new connections go to lane ', main.map(String)),
+    ...wrapped(`new connections ${verb} lane `, main.map(String)),
     ...(canary
       ? wrapped(`${canary.percent} % of them, by ${canary.by}, to lane `, canary.lanes.map(String))
       : []),

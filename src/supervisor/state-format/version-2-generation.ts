@@ -33,6 +33,8 @@ export const failure = () =>
     generation: z.exactOptional(number()),
     worker: z.exactOptional(index()),
     exit: z.exactOptional(exit()),
+    /** The gates that had not passed. */
+    gates: z.exactOptional(list(z.object({ worker: index(), gate: text(), reason: orNull(text()) }))),
   });
 
 export const settings = () =>

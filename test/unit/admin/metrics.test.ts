@@ -7,7 +7,7 @@ import { type Sample, samplesIn, typesIn } from '../../support/exposition.ts';
 import { ROOT } from '../../support/paths.ts';
 import { facts } from '../telemetry/facts.ts';
 import { FakeSource } from './fixture.ts';
-import { CANARY, statusWith, worker } from './status.ts';
+import { CANARY, DOWN, statusWith, worker } from './status.ts';
 
 const WORKERS = [
   { generation: 1, worker: 0, cpuSeconds: 1.5, residentBytes: 5_000_000 },
@@ -95,7 +95,7 @@ describe('metrics', () => {
     }
     assert.deepEqual(await samples('zero_listener_drops_total'), []);
     assert.ok((await samples('zero_handover_active')).every(([, value]) => value === 0));
-    source.now = statusWith({ steering: null, incumbent: null, generations: [] });
+    source.now = statusWith({ steering: null, incumbent: null, generations: [], service: DOWN });
     assert.deepEqual(await samples('zero_steering_share_ratio'), []);
     assert.deepEqual(await samples('zero_incumbent_generation'), [['', 0]]);
     assert.deepEqual(await samples('zero_ready'), [['', 0]]);

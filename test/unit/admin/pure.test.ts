@@ -6,31 +6,22 @@ import { unready } from '../../../src/admin/readiness.ts';
 import { shareOf } from '../../../src/admin/shares.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
 import { facts } from '../telemetry/facts.ts';
-import { CANARY, statusWith, worker } from './status.ts';
+import { CANARY, DOWN, statusWith } from './status.ts';
 
 describe('an instance is ready', () => {
-  const [one] = statusWith().generations;
-  assert.ok(one);
-  const withWorkers = (...workers: ReturnType<typeof worker>[]) =>
-    statusWith({ generations: [{ ...one, workers }] });
-
-  it('when its generation serves, with one worker at least', () => {
+  it('when at least one worker serves', () => {
     assert.equal(unready(statusWith()), null);
     assert.equal(unready(CANARY), null);
-    assert.equal(unready(withWorkers(worker({ state: 'backoff', ready: false }), worker())), null);
+    assert.equal(unready(statusWith({ service: { ...DOWN, state: 'degraded', workers_serving: 1 } })), null);
   });
 
   it('and not otherwise, which is explained', () => {
-    assert.equal(unready(statusWith({ mode: 'stopping' })), 'zero is stopping');
-    assert.equal(unready(statusWith({ incumbent: null, generations: [] })), 'there is no generation yet');
-    assert.equal(
-      unready(statusWith({ generations: [{ ...one, stage: 'starting' }] })),
-      'generation 1 does not serve yet: it is starting',
-    );
-    assert.equal(
-      unready(withWorkers(worker({ state: 'backoff', ready: false }), worker({ ready: false }))),
-      'no worker of generation 1 is ready: backoff, up',
-    );
+    for (const [state, summary] of [
+      ['stopping', 'zero is stopping'],
+      ['starting', 'generation 1 does not serve yet: it is starting'],
+      ['down', 'nothing serves: generation 1 waits for its next start'],
+    ] as const)
+      assert.equal(unready(statusWith({ service: { ...DOWN, state, summary } })), summary);
   });
 });
 

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 import { test } from 'node:test';
 import { connect, ManualTimers, received, talk } from '../control/fixture.ts';
 import { get, parse, serveAdmin, serveAnswer } from './fixture.ts';
-import { CANARY, statusWith } from './status.ts';
+import { CANARY, STOPPING, statusWith } from './status.ts';
 
 /** Until the server ends the connection. */
 function whatIsSaidTo(socket: Socket): Promise<string> {
@@ -20,7 +20,7 @@ test('the supervisor lives, and is ready or says why it is not', async (t) => {
   assert.deepEqual([healthy.status, healthy.body], [200, 'ok\n']);
   const ready = await get(t, path, '/readyz');
   assert.deepEqual([ready.status, ready.body], [200, 'ready\n']);
-  source.now = statusWith({ mode: 'stopping' });
+  source.now = statusWith({ mode: 'stopping', service: STOPPING });
   const stopping = await get(t, path, '/readyz');
   assert.deepEqual([stopping.status, stopping.body], [503, 'zero is stopping\n']);
   assert.equal((await get(t, path, '/healthz')).status, 200);

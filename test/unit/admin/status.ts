@@ -1,4 +1,4 @@
-import type { StatusDocument, WorkerStatus } from '../../../src/control/documents.ts';
+import type { ServiceStatus, StatusDocument, WorkerStatus } from '../../../src/control/documents.ts';
 
 export function worker(changes: Partial<WorkerStatus> = {}): WorkerStatus {
   return {
@@ -14,6 +14,34 @@ export function worker(changes: Partial<WorkerStatus> = {}): WorkerStatus {
   };
 }
 
+/** Every worker serves. */
+const UP: ServiceStatus = {
+  state: 'up',
+  summary: 'generation 1 serves',
+  generation: 1,
+  workers: 1,
+  workers_serving: 1,
+  last_exit: null,
+  retry_in_ms: null,
+};
+
+/** The only worker has crashed and waits for its restart. */
+export const DOWN: ServiceStatus = {
+  ...UP,
+  state: 'down',
+  summary: 'nothing serves: generation 1 waits for its next start',
+  workers_serving: 0,
+  last_exit: {
+    worker: 0,
+    exit: { kind: 'exited', code: 3 },
+    reason: 'exited with code 3',
+    ms_ago: 1200,
+  },
+  retry_in_ms: 3000,
+};
+
+export const STOPPING: ServiceStatus = { ...UP, state: 'stopping', summary: 'zero is stopping' };
+
 /** An instance whose generation 1 serves, but for what is changed. */
 export function statusWith(changes: Partial<StatusDocument> = {}): StatusDocument {
   const release = { path: '/bin/app', directory: '/srv' };
@@ -24,6 +52,7 @@ export function statusWith(changes: Partial<StatusDocument> = {}): StatusDocumen
     uptime_ms: 93_784_000,
     zero: '1.2.3',
     mode: 'running',
+    service: UP,
     incumbent: 1,
     handover: null,
     pending: false,

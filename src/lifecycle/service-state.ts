@@ -1,0 +1,83 @@
+/*
+ * Whether the service is up. It follows from the rest of the state, in one place, so that every view (status, dashboard,
+ * readiness, metrics, verdicts) says the same.
+ */
+import type { LastExit } from './exit-text.ts';
+import { ownWorkers } from './generation.ts';
+import { generationOf, type State } from './state.ts';
+import type { Worker } from './worker.ts';
+
+/**
+ * - `starting`: the first generation has not passed its gates, and none of its workers has failed
+ * - `up`: every worker of the generation in charge has passed its gates
+ * - `degraded`: some of them have
+ * - `down`: none of them has: nothing serves
+ * - `stopping`: zero is stopping
+ */
+export type ServiceState = 'starting' | 'up' | 'degraded' | 'down' | 'stopping';
+
+/** The service at one moment. Times are those of the state. */
+export interface Health {
+  readonly state: ServiceState;
+  /** The generation in charge: it serves, or is to serve. */
+  readonly generation: number | null;
+  /** How many of its workers serve, and how many there are. */
+  readonly serving: number;
+  readonly workers: number;
+  /** How many of them are up and accept nothing although connections wait for them. */
+  readonly hung: number;
+  /** The newest unexpected exit of a worker that does not serve; null where there was none. */
+  readonly lastExit: (LastExit & { readonly worker: number }) | null;
+  /** When the next worker is started: now or earlier where one is being started; null for never. */
+  readonly nextStart: number | null;
+}
+
+/** The health of the service. */
+export function healthOf(state: State): Health {
+  const generation = generationOf(state, state.incumbent);
+  const workers = ownWorkers(generation);
+  const idle = workers.filter((worker) => !isServing(worker));
+  const serving = generation?.stage.name === 'serving' ? workers.length - idle.length : 0;
+  const lastExit = newestExit(idle);
+  return {
+    state: stateOf(state, { serving, workers: workers.length, hasFailed: lastExit !== null }),
+    generation: generation?.id ?? null,
+    serving,
+    workers: workers.length,
+    hung: workers.filter(({ life }) => life.name === 'up' && life.hung).length,
+    lastExit,
+    nextStart: nextStartOf(state, idle),
+  };
+}
+
+function stateOf(
+  state: State,
+  { serving, workers, hasFailed }: { serving: number; workers: number; hasFailed: boolean },
+): ServiceState {
+  if (state.stop || state.exit) return 'stopping';
+  if (serving > 0) return serving === workers ? 'up' : 'degraded';
+  const stage = generationOf(state, state.incumbent)?.stage.name;
+  return (stage === undefined || stage === 'starting') && !hasFailed ? 'starting' : 'down';
+}
+
+/** It has passed its gates and accepts connections. */
+export function isServing({ life }: Worker): boolean {
+  return life.name === 'up' && life.readyAt !== null && !life.hung;
+}
+
+function newestExit(workers: readonly Worker[]): Health['lastExit'] {
+  const exits = workers.flatMap(({ index, lastExit }) => (lastExit ? [{ ...lastExit, worker: index }] : []));
+  return exits.reduce<Health['lastExit']>(
+    (newest, exit) => (newest === null || exit.at > newest.at ? exit : newest),
+    null,
+  );
+}
+
+/** A hung worker is up, and nothing starts another one in its place. */
+function nextStartOf({ now }: State, idle: readonly Worker[]): number | null {
+  const starts = idle.flatMap(({ life }) => {
+    if (life.name === 'backoff') return [life.until];
+    return life.name === 'spawning' || (life.name === 'up' && !life.hung) ? [now] : [];
+  });
+  return starts.length === 0 ? null : Math.min(...starts);
+}
