@@ -8,6 +8,7 @@ import type { ReloadOptions } from './reload.ts';
 import type { RollbackOptions } from './rollback.ts';
 import type { ScaleOptions } from './scale.ts';
 import type { StatusOptions } from './status.ts';
+import type { WaitOptions } from './wait.ts';
 
 export interface ConfigOption {
   readonly config?: string;
@@ -125,6 +126,16 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     .action(async (workers: string, options: Omit<ScaleOptions, 'workers'>) => {
       const { scale } = await import('./scale.ts');
       done(await scale({ ...options, ...instanceOf(options), workers }));
+    });
+
+  instanceCommand('wait', 'wait for the verdict of a handover, and exit with its exit code')
+    .argument('[handover]', 'its number (default: the one in progress, otherwise the last one)')
+    .option('--timeout <duration>', 'stop waiting after this time, such as 90s; the handover continues')
+    .option('--json', 'print the verdict as a document', false)
+    .action(async (handover: string | undefined, options: Omit<WaitOptions, 'handover'>) => {
+      const { wait } = await import('./wait.ts');
+      const which = handover === undefined ? {} : { handover };
+      done(await wait({ ...options, ...instanceOf(options), ...which }));
     });
 
   instanceCommand('history', 'show the generations that there were, and which can be gone back to')

@@ -8,8 +8,6 @@ export interface ErrorDocument {
     /** Stable word: see docs/reference/commands.md. */
     readonly code: string;
     readonly message: string;
-    /** Of an invalid config: each as `file:line:column: message`. */
-    readonly problems?: readonly string[];
     /** The handover that was being waited for. */
     readonly handover?: number;
   };
@@ -28,8 +26,8 @@ export function errorText(error: ErrorDocument['error'], exitCode: number): stri
 }
 
 /** The error of a command that ended by itself. */
-export function commandErrorOf({ message, exitCode, code, problems }: CommandError): ErrorDocument['error'] {
-  return { code: code ?? CODES.get(exitCode) ?? 'failed', message, ...(problems && { problems }) };
+export function commandErrorOf({ message, exitCode, code }: CommandError): ErrorDocument['error'] {
+  return { code: code ?? CODES.get(exitCode) ?? 'failed', message };
 }
 
 /** Whether a command line asks for a document. What follows `--` belongs to another program. */

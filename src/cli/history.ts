@@ -18,19 +18,19 @@ export function history(
   { json, ...instance }: HistoryOptions,
   context: CommandContext = processContext(),
 ): Promise<number> {
-  const { terminal, interrupted, surroundings } = context;
+  const { terminal, interrupted } = context;
   const show = (document: HistoryDocument): number => {
     terminal.out(
       json ? `${JSON.stringify(document, null, 2)}\n` : renderHistory(document, painter(terminal.outColour)),
     );
     return EXIT.done;
   };
-  const absent = (): number | null => {
-    const recorded = readHistory(instance, surroundings?.environment ?? process.env);
+  const stopped = async (file: string | null): Promise<number | null> => {
+    const recorded = readHistory({ name: instance.name, file });
     if (recorded === null) return null;
     if (!json) terminal.err(`zero is not running; read from ${recorded.file}\n`);
     return show(recorded.document);
   };
-  const target = { command: 'history', instance, guess: true, json, absent };
+  const target = { command: 'history', instance, guess: true, json, stopped };
   return withInstance(target, context, async (client) => show(await client.history(interrupted)));
 }

@@ -67,7 +67,11 @@ export function logs(
         return EXIT.done;
       }
       // A document that was begun is ended. Of one that was not, the message is all that there is.
-      if (printer.begun) printer.end();
+      if (printer.begun) {
+        printer.end();
+        // One document is enough, unless each line is one.
+        target.json = json && follow;
+      }
       if (error instanceof ClientError && error.problem === 'gone' && printer.begun)
         throw new ClientError('gone', 'zero went away without a word: see its log');
       throw error;
@@ -76,8 +80,10 @@ export function logs(
     printer.end();
     return EXIT.done;
   };
-  const stopped = (file: string) => show((shown, wanted) => shown.ofStopped(file, wanted));
-  return withInstance({ command: 'logs', instance, guess: true, stopped }, context, async (client) => {
+  const stopped = (file: string | null) =>
+    file === null ? Promise.resolve(null) : show((shown, wanted) => shown.ofStopped(file, wanted));
+  const target = { command: 'logs', instance, guess: true, json, stopped };
+  return withInstance(target, context, async (client) => {
     return (await show((shown, wanted) => shown.ofRunning(client, wanted))) ?? EXIT.failed;
   });
 }

@@ -1,13 +1,21 @@
 import { statSync } from 'node:fs';
-import { loadConfig, locateConfig } from '../config/index.ts';
+import path from 'node:path';
+import { loadConfig } from '../config/index.ts';
 import type { HistoryDocument } from '../control/protocol.ts';
 import { Executables } from '../history/executables.ts';
 import { HistoryFile } from '../history/file.ts';
+import { workingDirectory } from '../linux/directory.ts';
+import { chooseInstance } from '../supervisor/earlier-name.ts';
 import { historyDocument } from '../supervisor/history-document.ts';
-import { defaultDataDirectory, instanceOf } from '../supervisor/instance.ts';
+import { defaultDataDirectory } from '../supervisor/instance.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
-import type { InstanceOptions } from './find-instance.ts';
+
+/** What specifies an instance: its name, or the config file that it was started from. */
+export interface Specified {
+  readonly name: string | undefined;
+  readonly file: string | null;
+}
 
 export interface RecordedHistory {
   readonly file: string;
@@ -18,11 +26,8 @@ export interface RecordedHistory {
  * The history of an instance that is not running, from its file; null where there is none, or nothing specifies the
  * instance. Throws CommandError where the file cannot be read.
  */
-export function readHistory(
-  instance: InstanceOptions,
-  environment: Readonly<Record<string, string | undefined>>,
-): RecordedHistory | null {
-  const directory = dataDirectoryOf(instance, environment);
+export function readHistory(specified: Specified): RecordedHistory | null {
+  const directory = dataDirectoryOf(specified);
   if (directory === null) return null;
   const file = new HistoryFile(directory, {
     clock: Date.now,
@@ -53,18 +58,14 @@ function isThere(file: string): boolean {
 function unreadable(error: unknown, file: string): never {
   const why = error instanceof Error ? error.message : String(error);
   const advice = 'Run this as the user of that instance or as root.';
-  throw new CommandError(EXIT.failed, `cannot read the history ${file}: ${why}. ${advice}`, {
-    code: 'history',
-  });
+  throw new CommandError(EXIT.failed, `cannot read the history ${file}: ${why}. ${advice}`, 'history');
 }
 
-/** By the same options as a running instance. */
-function dataDirectoryOf(
-  { config, name }: InstanceOptions,
-  environment: Readonly<Record<string, string | undefined>>,
-): string | null {
+/** A config file that cannot be read specifies no instance. */
+function dataDirectoryOf({ name, file }: Specified): string | null {
   if (name !== undefined) return defaultDataDirectory(name);
-  const file = locateConfig(config, environment);
-  const loaded = loadConfig(file);
-  return 'config' in loaded ? instanceOf(loaded.config).dataDirectory : null;
+  const loaded = file === null ? null : loadConfig(file);
+  if (file === null || loaded === null || 'problems' in loaded) return null;
+  const folder = workingDirectory();
+  return chooseInstance(loaded.config, { file: path.resolve(folder, file), folder }).instance.dataDirectory;
 }

@@ -1,7 +1,7 @@
 import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
-import { followHandover, timeoutOf } from './reload.ts';
+import { followHandover, timeoutOf } from './follow-handover.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 
 export interface RollbackOptions extends InstanceOptions {
@@ -18,7 +18,7 @@ export function rollback(
   context: CommandContext = processContext(),
 ): Promise<number> {
   const { to, timeout, wait, json, ...instance } = options;
-  return withInstance({ command: 'rollback', instance, guess: true }, context, async (client) => {
+  return withInstance({ command: 'rollback', instance, guess: true, json }, context, async (client) => {
     const request = { to: generationOf(to), timeout_ms: timeoutOf(timeout), wait };
     return followHandover(client.rollback(request, context.interrupted), { wait, json, instance }, context);
   });

@@ -5,7 +5,7 @@ import { PROTOCOL } from '../control/version.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
-import { timeoutOf } from './reload.ts';
+import { timeoutOf } from './follow-handover.ts';
 import { duration, safe } from './render/style.ts';
 import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
@@ -24,7 +24,7 @@ export interface ScaleOptions extends InstanceOptions {
 export function scale(options: ScaleOptions, context: CommandContext = processContext()): Promise<number> {
   const { workers, timeout, json, ...instance } = options;
   const { terminal, interrupted } = context;
-  return withInstance({ command: 'scale', instance, guess: true }, context, async (client) => {
+  return withInstance({ command: 'scale', instance, guess: true, json }, context, async (client) => {
     const timeout_ms = timeoutOf(timeout);
     const request = { workers: countOf(workers), ...(timeout_ms !== null && { timeout_ms }) };
     const result = await follow(client.scale(request, interrupted), context);

@@ -17,7 +17,7 @@ export function status(
   context: CommandContext = processContext(),
 ): Promise<number> {
   const { terminal, interrupted } = context;
-  return withInstance({ command: 'status', instance, guess: true }, context, async (client) => {
+  return withInstance({ command: 'status', instance, guess: true, json }, context, async (client) => {
     if (watch) return watchStatus(client, json, context);
     const document = await client.status(interrupted, { connections: true });
     terminal.out(

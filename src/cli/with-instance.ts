@@ -1,6 +1,7 @@
 import { type ControlClient, controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { CommandError } from './command-error.ts';
+import { commandErrorOf, type ErrorDocument, errorText } from './error-document.ts';
 import { EXIT } from './exit-code.ts';
 import {
   findInstance,
@@ -27,11 +28,23 @@ export interface Target {
   readonly command: string;
   readonly instance: InstanceOptions;
   readonly guess: boolean;
+  /** Errors are documents, too. */
+  readonly json?: boolean;
   /**
-   * Called with the config file that specifies the instance where that does not run. Resolves to the exit code; null
-   * where nothing can be done without it.
+   * Called where the instance does not run, with the config file that specifies it; null where something else does.
+   * Resolves to the exit code; null where nothing can be done without it.
    */
-  readonly stopped?: (file: string) => Promise<number | null>;
+  readonly stopped?: (file: string | null) => Promise<number | null>;
+}
+
+/** zero exited while a command waited for the verdict of a handover. */
+export class LostHandover extends Error {
+  readonly handover: number | null;
+
+  constructor(handover: number | null) {
+    super('zero exited before it reported the result. Check its log.');
+    this.handover = handover;
+  }
 }
 
 export function processContext(): CommandContext {
@@ -41,32 +54,29 @@ export function processContext(): CommandContext {
   return { terminal: processTerminal(), clock: processClock, interrupted: controller.signal };
 }
 
-/** Runs a command on the instance that is meant. Resolves to its exit code; what goes wrong is one message on stderr. */
+/**
+ * Runs a command on the instance that is meant. Resolves to its exit code. What goes wrong is one message on stderr, and
+ * with `json` also one document on stdout.
+ */
 export async function withInstance(
   target: Target,
   context: CommandContext,
   run: (client: ControlClient) => Promise<number>,
 ): Promise<number> {
-  const { command, instance, stopped } = target;
+  const { instance, stopped } = target;
   const { terminal, interrupted, surroundings } = context;
   try {
     return await runOn(target, context, run).catch(async (error: unknown) => {
       const isStopped = error instanceof CommandError && error.exitCode === EXIT.noInstance;
-      const file = isStopped ? specifiedFile(instance, surroundings) : null;
-      const code = file === null || stopped === undefined ? null : await stopped(file);
+      const code =
+        isStopped && stopped !== undefined ? await stopped(specifiedFile(instance, surroundings)) : null;
       if (code === null) throw error;
       return code;
     });
   } catch (error) {
-    const tell = (message: string, exitCode: number) => {
-      terminal.err(`zero ${command}: ${message}\n`);
-      return exitCode;
-    };
-    if (error instanceof CommandError) return tell(safe(error.message), error.exitCode);
-    if (interrupted.aborted) return tell('interrupted before zero answered', EXIT.failed);
-    if (!(error instanceof ClientError)) throw error;
-    // Part of the message comes from the supervisor, or from whatever listens there.
-    return tell(safe(error.message), EXIT.failed);
+    const { exitCode, ...told } = failureOf(error, interrupted);
+    tellError(target, told, exitCode, terminal);
+    return exitCode;
   }
 }
 
@@ -85,4 +95,36 @@ async function runOn(
 
 function isNoInstance(error: unknown): boolean {
   return error instanceof ClientError && error.problem === 'no_instance';
+}
+
+/** Writes why a command failed. */
+function tellError(
+  { command, json = false }: Pick<Target, 'command' | 'json'>,
+  error: ErrorDocument['error'],
+  exitCode: number,
+  { out, err }: Pick<Terminal, 'out' | 'err'>,
+): void {
+  if (json) out(errorText(error, exitCode));
+  err(`zero ${command}: ${error.message}\n`);
+}
+
+/** What the operator is told of an error, and the exit code. Throws a defect of zero again. */
+function failureOf(
+  error: unknown,
+  interrupted: AbortSignal,
+): ErrorDocument['error'] & { readonly exitCode: number } {
+  if (error instanceof CommandError) {
+    const { message, ...rest } = commandErrorOf(error);
+    return { ...rest, message: safe(message), exitCode: error.exitCode };
+  }
+  if (error instanceof LostHandover) {
+    const { message, handover } = error;
+    return { code: 'gone', message, ...(handover !== null && { handover }), exitCode: EXIT.failed };
+  }
+  if (interrupted.aborted)
+    return { code: 'interrupted', message: 'interrupted before zero answered', exitCode: EXIT.failed };
+  if (!(error instanceof ClientError)) throw error;
+  const { problem, code, message } = error;
+  // Part of the message comes from the supervisor, or from whatever listens there.
+  return { code: code === null ? problem : safe(code), message: safe(message), exitCode: EXIT.failed };
 }

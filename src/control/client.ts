@@ -24,6 +24,8 @@ export interface ControlClient {
   reload(request: RequestOf<'reload'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'reload'>>;
   rollback(request: RequestOf<'rollback'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'rollback'>>;
   scale(request: RequestOf<'scale'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'scale'>>;
+  /** Follows a handover that was requested before, until its verdict. */
+  wait(request: RequestOf<'wait'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'wait'>>;
   history(signal?: AbortSignal): Promise<AnswerOf<'history'>>;
   promote(signal?: AbortSignal): Promise<void>;
   abort(signal?: AbortSignal): Promise<void>;
@@ -76,6 +78,7 @@ export function controlClient(options: ClientOptions): ControlClient {
     reload: (request, signal) => follow('reload', request, signal),
     rollback: (request, signal) => follow('rollback', request, signal),
     scale: (request, signal) => follow('scale', request, signal),
+    wait: (request, signal) => follow('wait', request, signal),
     history: (signal) => ask('history', {}, signal),
     promote: async (signal) => void (await ask('promote', {}, signal)),
     abort: async (signal) => void (await ask('abort', {}, signal)),

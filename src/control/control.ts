@@ -35,14 +35,36 @@ export interface ScaleOptions {
 /** Whether it was done, or why not. */
 export type Answer = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
+/** A request that was taken. */
+export interface Accepted {
+  readonly ticket: string;
+  /** The number of its handover; null where the supervisor failed to give it one. */
+  readonly handover: number | null;
+}
+
+/** A handover that is waited for. */
+export interface Awaited {
+  readonly handover: number;
+  /** Its verdict is not wanted any more. */
+  readonly cancel: () => void;
+}
+
 /** What can be asked of a supervisor over its control socket. */
 export interface Control {
   /** Everything as it is now: plain data. */
   status(): StatusDocument;
   /** Asks for a handover. `onVerdict` is called once, at the earliest while this runs. */
-  reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string };
+  reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): Accepted;
   /** The same, to an earlier release. */
-  rollback(options: RollbackOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string };
+  rollback(options: RollbackOptions, onVerdict: (verdict: Verdict) => void): Accepted;
+  /**
+   * Calls `onVerdict` once with the verdict of a handover, at the earliest while this runs. `handover` null: the one in
+   * progress, otherwise the one that ended last.
+   */
+  wait(
+    handover: number | null,
+    onVerdict: (verdict: Verdict) => void,
+  ): Awaited | { readonly refusal: string };
   /**
    * Changes the number of workers of the generation that serves. `onResult` is called once, at the earliest while this
    * runs.

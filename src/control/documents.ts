@@ -29,6 +29,10 @@ const failure = z.object({
   generation: z.exactOptional(z.int()),
   worker: z.exactOptional(z.int()),
   exit: z.exactOptional(exitStatus),
+  /** The gates of the candidate that have not passed, each with its last failure. */
+  gates: z.exactOptional(
+    z.array(z.object({ worker: z.int(), gate: z.string(), reason: orNull(z.string()) })),
+  ),
   /** The last lines the worker wrote, oldest first. */
   output: z.exactOptional(z.array(z.string())),
 });
@@ -43,6 +47,29 @@ const usage = z.object({
   interval_ms: milliseconds,
 });
 
+/** How a worker last ended without having been asked to; `exit` null: it could not be started. */
+const lastExit = {
+  exit: orNull(exitStatus),
+  reason: z.string(),
+  ms_ago: milliseconds,
+};
+
+/** Whether the service is up. */
+const serviceStatus = z.object({
+  /** `starting`, `up`, `degraded`, `down`, `stopping`. */
+  state: z.string(),
+  /** The same in words, without times. */
+  summary: z.string(),
+  /** The generation in charge; null where there is none. */
+  generation: orNull(z.int()),
+  workers: z.int(),
+  workers_serving: z.int(),
+  /** The newest, of workers that do not serve. */
+  last_exit: orNull(z.object({ worker: z.int(), ...lastExit })),
+  /** Until the next worker is started; 0: one is being started; null: none will be. */
+  retry_in_ms: orNull(milliseconds),
+});
+
 const workerStatus = z.object({
   worker: z.int(),
   pid: orNull(z.int()),
@@ -55,10 +82,12 @@ const workerStatus = z.object({
   lane: orNull(z.int()),
   /** Times it was started again. */
   restarts: z.int(),
-  /** How it last ended without having been asked to; `exit` null: it could not be started. Left out: it never did. */
-  last_exit: z.exactOptional(
-    z.object({ exit: orNull(exitStatus), reason: z.string(), ms_ago: milliseconds }),
-  ),
+  /** Until it is started again. Only in state `backoff`; not sent by earlier releases. */
+  retry_in_ms: z.exactOptional(milliseconds),
+  /** Left out where it never ended by itself. */
+  last_exit: z.exactOptional(z.object(lastExit)),
+  /** Connections wait for it, and it accepts none. Left out where it is not hung. */
+  hung: z.exactOptional(z.boolean()),
   /** Of all processes of its session. Only where connections were asked for and it has processes. */
   usage: z.exactOptional(usage),
   /** `joining`: it gets connections once it is ready; `leaving`: it is replaced or one too many, and retires. */
@@ -89,6 +118,8 @@ const generationStatus = z.object({
 
 const handoverStatus = z.object({
   id: z.int(),
+  /** Who asked for it and still waits: commands, signals, `watch`. Not sent by earlier releases. */
+  by: z.exactOptional(z.array(z.string())),
   /** `resolving`, `waiting`, `starting`, `preview`, `canary`, `soak`. */
   step: z.string(),
   candidate: orNull(z.int()),
@@ -127,10 +158,14 @@ const statusDocument = z.object({
   config_file: z.exactOptional(orNull(z.object({ path: z.string(), device: z.string(), inode: z.string() }))),
   /** `running`, `stopping`. */
   mode: z.string(),
+  /** Not sent by earlier releases. */
+  service: z.exactOptional(serviceStatus),
   incumbent: orNull(z.int()),
   handover: orNull(handoverStatus),
   /** One more handover follows. */
   pending: z.boolean(),
+  /** That handover, where there is one. Not sent by earlier releases. */
+  pending_handover: z.exactOptional(z.object({ id: z.int(), by: z.array(z.string()) })),
   generations: z.array(generationStatus),
   /** Of all workers together. Only where connections were asked for. */
   usage: z.exactOptional(usage),
@@ -150,6 +185,8 @@ const historyDocument = z.object({
       generation: z.int(),
       /** When it was started: ISO 8601, UTC. */
       at: z.string(),
+      /** The handover that started it; null where the history does not say. Not sent by earlier releases. */
+      handover: z.exactOptional(orNull(z.int())),
       serving: z.boolean(),
       /** The generation whose release it was started from, by a rollback. */
       rollback_to: orNull(z.int()),
@@ -172,6 +209,21 @@ const historyDocument = z.object({
       /** Where `zero rollback --to` would take it from: `file`, `copy`, or nowhere and why. */
       rollback: z.object({ from: orNull(z.string()), reason: orNull(z.string()) }),
     }),
+  ),
+  /** Every handover that has ended, oldest first, also without a generation. Not sent by earlier releases. */
+  handovers: z.exactOptional(
+    z.array(
+      z.object({
+        handover: z.int(),
+        /** When it ended: ISO 8601, UTC. */
+        at: z.string(),
+        outcome: z.string(),
+        generation: orNull(z.int()),
+        incumbent: orNull(z.int()),
+        duration_ms: milliseconds,
+        failure: orNull(z.object({ step: z.string(), reason: z.string() })),
+      }),
+    ),
   ),
 });
 
@@ -196,7 +248,14 @@ const factDocument = z.looseObject({ event: z.string() });
 
 /** In this order: one `accepted`, any number of `fact`, and one `verdict` unless nobody waits for it. */
 const reloadLine = z.union([
-  z.object({ accepted: z.object({ ticket: z.string() }) }),
+  z.object({ accepted: z.object({ ticket: z.string(), handover: z.exactOptional(z.int()) }) }),
+  z.object({ fact: factDocument }),
+  z.object({ verdict: verdictDocument }),
+]);
+
+/** In this order: one `accepted`, any number of `fact`, and one `verdict`. */
+const waitLine = z.union([
+  z.object({ accepted: z.object({ handover: z.int() }) }),
   z.object({ fact: factDocument }),
   z.object({ verdict: verdictDocument }),
 ]);
@@ -274,6 +333,7 @@ export const answers = {
   status: statusDocument,
   reload: reloadLine,
   rollback: reloadLine,
+  wait: waitLine,
   scale: scaleLine,
   history: historyDocument,
   promote: z.object({}),
@@ -288,6 +348,7 @@ export type AnswerOf<R extends keyof typeof answers> = DeepReadonly<z.output<(ty
 
 export type StatusDocument = DeepReadonly<z.output<typeof statusDocument>>;
 export type HistoryDocument = DeepReadonly<z.output<typeof historyDocument>>;
+export type ServiceStatus = NonNullable<StatusDocument['service']>;
 export type GenerationStatus = StatusDocument['generations'][number];
 export type WorkerStatus = GenerationStatus['workers'][number];
 export type UsageDocument = NonNullable<StatusDocument['usage']>;

@@ -3,7 +3,7 @@ import { factDocument } from '../facts/documents.ts';
 import type { Timers } from '../http/connections.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
 import { parseSignal } from '../linux/signals.ts';
-import type { Answer, Control } from './control.ts';
+import type { Accepted, Answer, Control } from './control.ts';
 import { eventFeed } from './event-feed.ts';
 import { type Feed, Follower } from './follower.ts';
 import { LineStream } from './line-stream.ts';
@@ -71,6 +71,7 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
       });
       lines.begin({ accepted: { ticket } });
     },
+    wait: ({ handover = null }, response) => awaitHandover(control, response, handover),
     history: (_, response) => sendJson(response, control.history()),
     promote: async (_, response) => sendAnswer(response, await control.promote()),
     abort: async (_, response) => sendAnswer(response, await control.abort()),
@@ -135,17 +136,35 @@ function followHandover(
   control: Control,
   response: ServerResponse,
   wait: boolean,
-  ask: (told: (verdict: Verdict) => void) => { readonly ticket: string },
+  ask: (told: (verdict: Verdict) => void) => Accepted,
 ): void {
   const lines = new LineStream<AnswerOf<'reload'>>(response, () => unsubscribe());
   // Before the request is made, so that what it causes at once is told as well.
   const unsubscribe = wait ? control.onFact((fact) => lines.tell({ fact: factDocument(fact) })) : () => {};
-  const { ticket } = ask((verdict) => {
+  const { ticket, handover } = ask((verdict) => {
     lines.write({ verdict: verdictDocument(verdict) });
     lines.end();
   });
-  lines.begin({ accepted: { ticket } });
+  lines.begin({ accepted: { ticket, ...(handover !== null && { handover }) } });
   if (!wait) lines.end();
+}
+
+/** Sends what happens until the verdict of a handover that was requested before. */
+function awaitHandover(control: Control, response: ServerResponse, wanted: number | null): void {
+  const ends: (() => void)[] = [];
+  const lines = new LineStream<AnswerOf<'wait'>>(response, () => {
+    for (const end of ends) end();
+  });
+  const awaited = control.wait(wanted, (verdict) => {
+    lines.write({ verdict: verdictDocument(verdict) });
+    lines.end();
+  });
+  if ('refusal' in awaited) throw new RequestError('unknown_handover', awaited.refusal, 'handover');
+  ends.push(
+    awaited.cancel,
+    control.onFact((fact) => lines.tell({ fact: factDocument(fact) })),
+  );
+  lines.begin({ accepted: { handover: awaited.handover } });
 }
 
 function sendAnswer(response: ServerResponse, answer: Answer): void {

@@ -56,6 +56,11 @@ const scaleRequest = z.strictObject({
   timeout_ms: z.exactOptional(z.nullable(z.number().check(z.positive()))),
 });
 
+const waitRequest = z.strictObject({
+  /** The handover whose verdict is wanted. Left out: the one in progress, otherwise the one that ended last. */
+  handover: z.exactOptional(z.int().check(z.positive())),
+});
+
 /**
  * Every route. A GET takes its request from the query, a POST from its body. `lines`: the answer is a stream of JSON documents, one a line; otherwise it is one document,
  * but for `events`: server-sent events.
@@ -64,6 +69,7 @@ export const routes = {
   status: { method: 'GET', path: '/v1/status', request: statusRequest, lines: false },
   reload: { method: 'POST', path: '/v1/reload', request: reloadRequest, lines: true },
   rollback: { method: 'POST', path: '/v1/rollback', request: rollbackRequest, lines: true },
+  wait: { method: 'GET', path: '/v1/wait', request: waitRequest, lines: true },
   scale: { method: 'POST', path: '/v1/workers', request: scaleRequest, lines: true },
   history: { method: 'GET', path: '/v1/history', request: nothing, lines: false },
   promote: { method: 'POST', path: '/v1/promote', request: nothing, lines: false },
@@ -100,6 +106,8 @@ export const errorStatus = {
   not_found: 404,
   /** Nothing of it is kept, or there never was one. */
   unknown_generation: 404,
+  /** Nothing is known of its end, or there never was one. */
+  unknown_handover: 404,
   method_not_allowed: 405,
   request_timeout: 408,
   /** The command means nothing at the moment: nothing to promote. */

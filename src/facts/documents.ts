@@ -58,8 +58,8 @@ const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
   }),
   leftovers_killed: ({ generation, worker, pids }) => ({ generation, worker, pids }),
   output_dropped: ({ stream, lines, bytes }) => ({ stream, lines, bytes }),
-  reload_requested: ({ by, merged }) => ({ by, merged }),
-  handover_started: ({ handover, incumbent }) => ({ handover, incumbent }),
+  reload_requested: ({ by, merged, handover }) => ({ by, merged, handover }),
+  handover_started: ({ handover, incumbent, by }) => ({ handover, incumbent, by }),
   handover_finished: ({ handover, outcome, generation, incumbent, duration, failure }) => ({
     handover,
     outcome,

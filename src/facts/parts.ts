@@ -14,6 +14,12 @@ export interface FailureDocument {
   readonly generation?: number;
   readonly worker?: number;
   readonly exit?: ExitDocument;
+  /** The gates that have not passed, each with its last failure. */
+  readonly gates?: readonly {
+    readonly worker: number;
+    readonly gate: string;
+    readonly reason: string | null;
+  }[];
   /** The last lines that the worker wrote, oldest first. */
   readonly output?: readonly string[];
 }
@@ -44,7 +50,7 @@ export function exitDocument(exit: ExitStatus): ExitDocument {
 }
 
 export function failureDocument(failure: Failure): FailureDocument {
-  const { step, reason, subject, errno, generation, worker, exit, output } = failure;
+  const { step, reason, subject, errno, generation, worker, exit, gates, output } = failure;
   return {
     step,
     reason,
@@ -53,6 +59,9 @@ export function failureDocument(failure: Failure): FailureDocument {
     ...(generation !== undefined && { generation }),
     ...(worker !== undefined && { worker }),
     ...(exit !== undefined && { exit: exitDocument(exit) }),
+    ...(gates !== undefined && {
+      gates: gates.map(({ worker: index, gate, reason: why }) => ({ worker: index, gate, reason: why })),
+    }),
     ...(output !== undefined && { output }),
   };
 }

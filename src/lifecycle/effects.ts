@@ -76,16 +76,21 @@ export type Effect =
   /** Write a file that could not be written. */
   | { readonly type: 'write'; readonly file: StoredFile }
   | { readonly type: 'report'; readonly fact: Fact }
+  /** A request was taken: its verdict is that of the handover with this number. */
+  | { readonly type: 'accepted'; readonly ticket: string; readonly handover: number }
+  /** The answer to these callers. */
   | { readonly type: 'verdict'; readonly tickets: readonly string[]; readonly verdict: Verdict }
   /** The answer to `scale`. */
   | { readonly type: 'scaled'; readonly ticket: string; readonly result: ScaleResult }
+  /** The last word on a handover, or on a request that never became one; its number is in the verdict. */
+  | { readonly type: 'concluded'; readonly verdict: Verdict }
   /** The answer to `promote` or `abort`: null, or why nothing was done. */
   | { readonly type: 'answer'; readonly ticket: string; readonly refusal: string | null }
   /** The supervisor exits as this process did: with its code, or 128 + the signal's number. */
   | { readonly type: 'exit'; readonly exit: ExitStatus };
 
 type OwnAnswer = 'resolve' | 'spawn' | 'run_hook';
-type NeverFails = 'report' | 'verdict' | 'scaled' | 'answer' | 'exit';
+type NeverFails = 'report' | 'accepted' | 'verdict' | 'concluded' | 'scaled' | 'answer' | 'exit';
 
 /** An effect that is answered by `done` or `failed`. */
 export type AnsweredEffect = Exclude<Effect, { readonly type: OwnAnswer | NeverFails }>;

@@ -37,8 +37,17 @@ export interface Failure {
   readonly generation?: number;
   readonly worker?: number;
   readonly exit?: ExitStatus;
+  /** The gates of the candidate's workers that have not passed. */
+  readonly gates?: readonly OpenGate[];
   /** The last lines the worker wrote, oldest first; at most 20. */
   readonly output?: readonly string[];
+}
+
+/** A gate that has not passed. `reason`: its last failure; null where none is known. */
+export interface OpenGate {
+  readonly worker: number;
+  readonly gate: string;
+  readonly reason: string | null;
 }
 
 /** The hooks that a config can have. */
@@ -179,8 +188,19 @@ export type Fact =
       readonly lines: number;
       readonly bytes: number;
     }
-  | { readonly event: 'reload_requested'; readonly by: string; readonly merged: boolean }
-  | { readonly event: 'handover_started'; readonly handover: number; readonly incumbent: number | null }
+  /** `handover`: the number of the handover that will answer it, also while it waits. */
+  | {
+      readonly event: 'reload_requested';
+      readonly by: string;
+      readonly merged: boolean;
+      readonly handover: number;
+    }
+  | {
+      readonly event: 'handover_started';
+      readonly handover: number;
+      readonly incumbent: number | null;
+      readonly by: string;
+    }
   | {
       readonly event: 'handover_finished';
       readonly handover: number;

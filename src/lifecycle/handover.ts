@@ -32,10 +32,11 @@ import {
   stopGeneration,
 } from './generation.ts';
 import { dropHook, hookAfter, hookBefore } from './hooks.ts';
+import { notReady } from './open-gates.ts';
 import type { Request } from './requests.ts';
 import type { Settings } from './settings.ts';
 import { candidateOf, generationOf, handoverOf } from './state.ts';
-import { answerCallers, verdictOf } from './verdicts.ts';
+import { conclude, verdictOf } from './verdicts.ts';
 import { handoverDeadline } from './verify.ts';
 
 export interface Handover {
@@ -64,9 +65,11 @@ export type HandoverStep =
 /** Starts the handover that a request asks for. */
 export function begin(context: Context, request: Request): void {
   const { state } = context;
-  const id = state.nextHandover++;
-  state.handover = { id, request, since: state.now, incumbent: state.incumbent, step: { name: 'resolving' } };
-  report(context, { event: 'handover_started', handover: id, incumbent: state.incumbent });
+  const { id, callers } = request;
+  const { now: since, incumbent } = state;
+  state.handover = { id, request, since, incumbent, step: { name: 'resolving' } };
+  const by = callers.map((caller) => caller.by).join(', ');
+  report(context, { event: 'handover_started', handover: id, incumbent, by });
   emit(context, { type: 'resolve', handover: id, rollback: request.wants.rollback });
 }
 
@@ -234,13 +237,14 @@ export function proceed(context: Context): string | null {
  * Ends the handover in progress wherever it is: what it prepared is dropped, and new connections go to the incumbent
  * again.
  */
-export function endHandover(context: Context, outcome: HandoverOutcome, failure: Failure): void {
+export function endHandover(context: Context, outcome: HandoverOutcome, cause: Failure): void {
   const { state } = context;
   const { handover } = state;
   if (!handover) return;
   const { step } = handover;
   const candidate = generationOf(state, candidateOf(handover));
   const incumbent = generationOf(state, handover.incumbent);
+  const failure = candidate && outcome !== 'superseded' ? withCandidate(cause, candidate) : cause;
   if (!('candidate' in step)) {
     emit(context, { type: 'discard', handover: handover.id });
     if (step.name === 'before_reload') dropHook(context, step.hook, failure.reason);
@@ -252,6 +256,12 @@ export function endHandover(context: Context, outcome: HandoverOutcome, failure:
     // A first generation goes on under its restart policy: there is nothing to roll back to.
     finish(context, handover, outcome === 'rolled_back' ? 'failed' : outcome, failure);
   }
+}
+
+/** A failure names the candidate, whose output explains it, and what it was still waiting for. */
+function withCandidate(cause: Failure, candidate: Generation): Failure {
+  const place = candidate.stage.name === 'starting' ? notReady(candidate) : { generation: candidate.id };
+  return { ...place, ...cause };
 }
 
 /** Ends the handover with a verdict, which its callers get when it is final. */
@@ -272,7 +282,7 @@ export function finish(
   const verdict = { ...verdictOf(outcome, duration, failure), ...ids };
   const hook = hookOf(context, handover, outcome);
   const retiring = outcome === 'promoted' ? handover.incumbent : null;
-  if (hook === null && retiring === null) answerCallers(context, callers, verdict);
+  if (hook === null && retiring === null) conclude(context, handover.id, callers, verdict);
   else state.owed.push({ callers, verdict, hook, retiring });
 }
 

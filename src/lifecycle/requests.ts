@@ -7,14 +7,19 @@
  * - A caller whose time is over is answered `in_progress` where another caller still waits for the same thing, else
  *   `timed_out`: the handover, or the place in the queue, is given up then. A signal and `watch` are callers without a
  *   deadline.
+ *
+ * A request has the number of its handover from the beginning, also while it waits. Whoever only wants to know how a
+ * handover ends (`zero wait`) is no caller: it neither keeps a handover nor ends one. It is told by the effect
+ * `concluded`, which every number gets exactly once.
  */
-import { type Context, report } from './context.ts';
+import { type Context, emit, report } from './context.ts';
 import { isSame } from './copy.ts';
 import type { Of, Rollback } from './events.ts';
 import type { Failure } from './facts.ts';
 import { endHandover, finish, type Handover } from './handover.ts';
-import type { State } from './state.ts';
-import { answerCallers, isDecided, type Verdict, verdictOf } from './verdicts.ts';
+import { notReady } from './open-gates.ts';
+import { candidateOf, generationOf, type State } from './state.ts';
+import { answerCallers, conclude, isDecided, type Verdict, verdictOf } from './verdicts.ts';
 
 /** What is asked for. Two requests with the same wants are one. */
 export interface Wants {
@@ -34,6 +39,8 @@ export interface Caller {
 }
 
 export interface Request {
+  /** The number of its handover. */
+  readonly id: number;
   readonly wants: Wants;
   readonly since: number;
   callers: Caller[];
@@ -46,38 +53,48 @@ export function onReload(context: Context, event: Of<'reload'>): void {
   const { state } = context;
   const { by, ticket, preview, timeout, rollback } = event;
   const caller: Caller = { by, ticket, timeout, deadline: timeout === null ? null : state.now + timeout };
-  const request: Request = { wants: { preview, rollback }, since: state.now, callers: [caller] };
-  if (state.stop) {
-    refuse(context, caller, 'aborted', { step: 'stop', reason: 'the supervisor is stopping' });
-    return;
-  }
+  const wants: Wants = { preview, rollback };
   const busy = state.handover !== null && !givesWay(state.handover);
-  if (busy && rollback?.to === null && !event.replace) {
-    refuse(context, caller, 'failed', { step: 'rollback', reason: releaseBefore(state) });
+  const refusal = refusalOf(state, event, busy);
+  const merged = refusal === null && isSame(state.pending?.wants, wants) ? state.pending : null;
+  const id = merged?.id ?? state.nextHandover++;
+  if (ticket !== null) emit(context, { type: 'accepted', ticket, handover: id });
+  if (refusal !== null) {
+    const { outcome, failure } = refusal;
+    conclude(context, id, [caller], { ...verdictOf(outcome, 0, failure), incumbent: state.incumbent });
     return;
   }
-  if (by !== 'start') report(context, { event: 'reload_requested', by, merged: busy && !event.replace });
+  const waits = busy && !event.replace;
+  if (by !== 'start') report(context, { event: 'reload_requested', by, merged: waits, handover: id });
   if (state.handover && event.replace) {
     const reason = `replaced by a request of ${by}`;
     endHandover(context, 'superseded', { step: 'replace', reason });
   }
-  enqueue(context, request);
+  if (merged) merged.callers.push(caller);
+  else enqueue(context, { id, wants, since: state.now, callers: [caller] });
 }
 
 /** What waits begins as soon as it can: in this very step where nothing is in progress. */
 function enqueue(context: Context, request: Request): void {
   const { state } = context;
   const { pending } = state;
-  if (pending && isSame(pending.wants, request.wants)) {
-    pending.callers.push(...request.callers);
-    return;
-  }
   if (pending) {
     const reason = `replaced in the queue by a request of ${request.callers[0]?.by} for ${describe(request.wants)}`;
     const duration = state.now - pending.since;
-    answerCallers(context, pending.callers, verdictOf('superseded', duration, { step: 'queue', reason }));
+    conclude(
+      context,
+      pending.id,
+      pending.callers,
+      verdictOf('superseded', duration, { step: 'queue', reason }),
+    );
   }
   state.pending = request;
+}
+
+/** The numbers of the handovers whose verdict is still to come, oldest first. */
+export function openHandovers({ handover, pending, owed }: State): number[] {
+  const promised = owed.flatMap(({ verdict }) => (verdict.handover === null ? [] : [verdict.handover]));
+  return [...promised, ...(handover ? [handover.id] : []), ...(pending ? [pending.id] : [])];
 }
 
 function describe({ preview, rollback }: Wants): string {
@@ -91,9 +108,17 @@ function releaseBefore({ handover }: State): string {
   return `handover ${handover?.id} is in progress (step ${handover?.step.name}). "zero abort" returns to generation ${serving} at once; --to names another generation.`;
 }
 
-function refuse(context: Context, caller: Caller, outcome: 'aborted' | 'failed', failure: Failure): void {
-  const verdict = { ...verdictOf(outcome, 0, failure), incumbent: context.state.incumbent };
-  answerCallers(context, [caller], verdict);
+/** Why a request is answered at once; null where it is taken. */
+function refusalOf(
+  state: State,
+  { rollback, replace }: Of<'reload'>,
+  busy: boolean,
+): { readonly outcome: 'aborted' | 'failed'; readonly failure: Failure } | null {
+  if (state.stop)
+    return { outcome: 'aborted', failure: { step: 'stop', reason: 'the supervisor is stopping' } };
+  if (busy && rollback?.to === null && !replace)
+    return { outcome: 'failed', failure: { step: 'rollback', reason: releaseBefore(state) } };
+  return null;
 }
 
 /** A start that no generation serves beside is not waited for: the next request takes its place. */
@@ -128,7 +153,7 @@ function expireInQueue(context: Context): void {
   pending.callers = pending.callers.filter((caller) => !expired.includes(caller));
   if (pending.callers.length > 0) {
     const reason = `${expiry(expired)}. ${names(pending.callers)} still waits for the same request.`;
-    answerExpired(context, expired, 'in_progress', reason, pending.since);
+    answerInProgress(context, expired, { id: pending.id, since: pending.since }, reason);
     return;
   }
   state.pending = null;
@@ -136,7 +161,8 @@ function expireInQueue(context: Context): void {
   const others = ahead?.request.callers.filter((caller) => !isOver(state)(caller)) ?? [];
   if (ahead && others.length > 0) {
     const reason = `${expiry(expired)}. Handover ${ahead.id} is still in progress (step ${ahead.step.name}), because ${names(others)} waits for it. This request waited behind it and was withdrawn.`;
-    answerExpired(context, expired, 'in_progress', reason, pending.since);
+    answerInProgress(context, expired, { id: ahead.id, since: pending.since }, reason);
+    withdraw(context, pending, [], `${expiry(expired)}. The request was withdrawn.`);
     return;
   }
   const where = handover ? ` while the request waited behind handover ${handover.id}` : '';
@@ -146,7 +172,19 @@ function expireInQueue(context: Context): void {
       step: 'timeout',
       reason: 'no caller waits for the handover any longer',
     });
-  answerExpired(context, expired, 'timed_out', `${expiry(expired)}${where}`, pending.since);
+  withdraw(context, pending, expired, `${expiry(expired)}${where}`);
+}
+
+/** No caller waits any longer for a request that is still in the queue. */
+function withdraw(
+  context: Context,
+  { id, since }: Request,
+  callers: readonly Caller[],
+  reason: string,
+): void {
+  const { now, incumbent } = context.state;
+  const verdict = verdictOf('timed_out', now - since, { step: 'timeout', reason });
+  conclude(context, id, callers, { ...verdict, incumbent });
 }
 
 function expireInHandover(context: Context): void {
@@ -160,12 +198,12 @@ function expireInHandover(context: Context): void {
   const behind = pending && isSame(pending.wants, request.wants) ? pending.callers : [];
   const waiting = [...others, ...behind];
   if (waiting.length === 0) {
-    endHandover(context, 'timed_out', { step: 'timeout', reason: timedOut(state, handover, expired) });
+    endHandover(context, 'timed_out', timedOut(state, handover, expired));
     return;
   }
   request.callers = others;
   const reason = `${expiry(expired)}. The handover is still in progress (step ${handover.step.name}), because ${names(waiting)} waits for it.`;
-  answerExpired(context, expired, 'in_progress', reason, request.since);
+  answerInProgress(context, expired, { id: handover.id, since: request.since }, reason);
 }
 
 /** Promoted, but the old generation has not been asked to stop: there is nothing left to give up. */
@@ -184,33 +222,35 @@ function expireOwed(context: Context): void {
       : { ...verdict, outcome: 'in_progress' as const, failure };
     answerCallers(context, expired, answer);
   }
-  state.owed = state.owed.filter(({ callers }) => callers.length > 0);
 }
 
 /** Which gate of which worker is open, where the candidate is still being tested. */
-function timedOut(state: State, handover: Handover, expired: readonly Caller[]): string {
+function timedOut(state: State, handover: Handover, expired: readonly Caller[]): Failure {
   const { step } = handover;
-  const over = `${expiry(expired)} in step ${step.name}`;
-  if (step.name !== 'starting') return over;
-  const workers = state.generations.find(({ id }) => id === step.candidate)?.workers ?? [];
-  const open = workers.flatMap(({ index, life }) =>
+  const reason = `${expiry(expired)} in step ${step.name}`;
+  const candidate = generationOf(state, candidateOf(handover));
+  if (step.name !== 'starting' || !candidate) return { step: 'timeout', reason };
+  const open = candidate.workers.flatMap(({ index, life }) =>
     life.name === 'up' && life.waiting.length > 0
       ? [`worker ${index} waits for ${life.waiting.join(', ')}`]
       : [],
   );
-  return open.length === 0 ? over : `${over}: ${open.join('; ')}`;
+  return {
+    step: 'timeout',
+    reason: open.length === 0 ? reason : `${reason}: ${open.join('; ')}`,
+    ...notReady(candidate),
+  };
 }
 
-function answerExpired(
+/** These callers stop waiting; the handover with this number goes on. */
+function answerInProgress(
   context: Context,
   callers: readonly Caller[],
-  outcome: 'in_progress' | 'timed_out',
+  { id, since }: Pick<Request, 'id' | 'since'>,
   reason: string,
-  since: number,
 ): void {
-  const { now, incumbent, handover } = context.state;
-  const verdict = verdictOf(outcome, now - since, { step: 'timeout', reason });
-  const id = outcome === 'in_progress' ? (handover?.id ?? null) : null;
+  const { now, incumbent } = context.state;
+  const verdict = verdictOf('in_progress', now - since, { step: 'timeout', reason });
   answerCallers(context, callers, { ...verdict, handover: id, incumbent });
 }
 

@@ -62,13 +62,13 @@ export interface Stop {
   now: boolean;
 }
 
-/** The state before anything happened. `firstGeneration`: behind all that earlier supervisors had. */
-export function initialState(now: number, firstGeneration: number = 1): State {
+/** The state before anything happened. The numbers are behind all that earlier supervisors had. */
+export function initialState(now: number, firstGeneration: number = 1, firstHandover: number = 1): State {
   return {
     now,
     nextGeneration: firstGeneration,
     firstGeneration,
-    nextHandover: 1,
+    nextHandover: firstHandover,
     nextHook: 1,
     generations: [],
     incumbent: null,

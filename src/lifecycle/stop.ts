@@ -10,7 +10,7 @@ import { finish } from './handover.ts';
 import { dropHook, dropHooks } from './hooks.ts';
 import { generationOf } from './state.ts';
 import { giveUp, killWorker } from './stopping.ts';
-import { answerCallers, deliverAllVerdicts, verdictOf } from './verdicts.ts';
+import { conclude, deliverAllVerdicts, verdictOf } from './verdicts.ts';
 
 const STOPPED: ExitStatus = { kind: 'exited', code: 0 };
 const COULD_NOT_START: ExitStatus = { kind: 'exited', code: 1 };
@@ -49,7 +49,7 @@ function abortAll(context: Context, reason: string): void {
   }
   state.pending = null;
   if (pending)
-    answerCallers(context, pending.callers, verdictOf('aborted', state.now - pending.since, failure));
+    conclude(context, pending.id, pending.callers, verdictOf('aborted', state.now - pending.since, failure));
 }
 
 /** A stop has come to its end when the last process has exited. */

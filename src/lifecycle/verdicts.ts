@@ -5,8 +5,8 @@
  */
 import { type Context, emit } from './context.ts';
 import type { Failure, Outcome } from './facts.ts';
-import { ownWorkers } from './generation.ts';
 import type { Caller } from './requests.ts';
+import { healthOf } from './service-state.ts';
 import { generationOf, type State } from './state.ts';
 
 /** How a handover ended, as its callers are answered. */
@@ -16,7 +16,8 @@ export interface Verdict {
   readonly generation: number | null;
   readonly incumbent: number | null;
   /**
-   * The incumbent has no worker that runs; `retryIn`: milliseconds until one is started again, null where none will be.
+   * No worker of the incumbent serves; `retryIn`: milliseconds until one is started again, 0 where one is being started,
+   * null where none will be.
    */
   readonly down: { readonly retryIn: number | null } | null;
   readonly duration: number;
@@ -43,8 +44,23 @@ export function verdictOf(outcome: Outcome, duration: number, failure: Failure |
 /** Answers these callers now. A signal or a watch expects no answer. */
 export function answerCallers(context: Context, callers: readonly Caller[], verdict: Verdict): void {
   const tickets = callers.flatMap(({ ticket }) => (ticket === null ? [] : [ticket]));
-  const down = verdict.incumbent === null ? null : outage(context.state, verdict.incumbent);
-  if (tickets.length > 0) emit(context, { type: 'verdict', tickets, verdict: { ...verdict, down } });
+  if (tickets.length > 0)
+    emit(context, { type: 'verdict', tickets, verdict: withOutage(context.state, verdict) });
+}
+
+/**
+ * A handover, or the request for one, has ended for good: its callers are answered, and so is whoever asks for this
+ * number from now on.
+ */
+export function conclude(
+  context: Context,
+  handover: number,
+  callers: readonly Caller[],
+  verdict: Verdict,
+): void {
+  const numbered = { ...verdict, handover };
+  answerCallers(context, callers, numbered);
+  emit(context, { type: 'concluded', verdict: withOutage(context.state, numbered) });
 }
 
 /** Answers what nothing holds back any longer. */
@@ -53,7 +69,9 @@ export function deliverVerdicts(context: Context): void {
   const isFinal = (owed: OwedVerdict) => owed.hook === null && isDecided(state, owed);
   for (const { callers, verdict } of state.owed.filter(isFinal)) {
     // Another handover may have ended meanwhile.
-    answerCallers(context, callers, { ...verdict, incumbent: state.incumbent });
+    const final = { ...verdict, incumbent: state.incumbent };
+    if (verdict.handover === null) answerCallers(context, callers, final);
+    else conclude(context, verdict.handover, callers, final);
   }
   state.owed = state.owed.filter((owed) => !isFinal(owed));
 }
@@ -94,12 +112,14 @@ export function amendVerdict({ owed }: State, generation: number, incumbent: num
   }
 }
 
-function outage(state: State, incumbent: number): Verdict['down'] {
-  const workers = ownWorkers(generationOf(state, incumbent));
-  if (workers.some(({ life }) => life.name === 'up')) return null;
-  const next = workers.flatMap(({ life }) => {
-    if (life.name === 'spawning') return [state.now];
-    return life.name === 'backoff' ? [life.until] : [];
-  });
-  return { retryIn: next.length === 0 ? null : Math.max(0, Math.min(...next) - state.now) };
+function withOutage(state: State, verdict: Verdict): Verdict {
+  return { ...verdict, down: verdict.incumbent === null ? null : outage(state) };
+}
+
+/** null where a worker of the incumbent serves. */
+function outage(state: State): Verdict['down'] {
+  const health = healthOf(state);
+  if (health.serving > 0 || health.workers === 0) return null;
+  const { nextStart } = health;
+  return { retryIn: nextStart === null ? null : Math.max(0, nextStart - state.now) };
 }

@@ -10,6 +10,12 @@ export interface Gate {
 
 export type GateName = 'accept' | 'notify' | 'ready_fd' | 'http' | 'tcp' | 'command';
 
+/** Why a worker is not ready. `gate` null: it concerns the worker as a whole. */
+export interface GateReason {
+  readonly gate: GateName | null;
+  readonly reason: string;
+}
+
 /** One of the two is called, at most once. A miss that can be tried again is neither. */
 export interface GateCallbacks {
   passed(): void;

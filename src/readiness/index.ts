@@ -11,7 +11,7 @@ import { startReadyFdGate } from './ready-fd.ts';
 import { startTcpGate } from './tcp.ts';
 
 export type { CommandResult, RunCommand } from './command.ts';
-export type { GateName, Timers } from './gate.ts';
+export type { GateName, GateReason, Timers } from './gate.ts';
 export { type Liveness, startLiveness } from './liveness.ts';
 export { NotifySocket, type NotifySource } from './notify-socket.ts';
 export type { OpenProbe } from './probes.ts';

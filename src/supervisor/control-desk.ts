@@ -1,5 +1,7 @@
 import type {
+  Accepted,
   Answer,
+  Awaited,
   Control,
   ReloadOptions,
   RollbackOptions,
@@ -7,54 +9,65 @@ import type {
   Signalled,
 } from '../control/control.ts';
 import type { HistoryDocument, StatusDocument } from '../control/documents.ts';
-import type { Fact } from '../lifecycle/facts.ts';
+import type { RecordedHandover } from '../history/handovers.ts';
+import type { Reload } from '../lifecycle/events.ts';
+import type { Fact, Outcome } from '../lifecycle/facts.ts';
 import type { ScaleResult } from '../lifecycle/scale.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
+import { EndedHandovers } from './ended-handovers.ts';
 import type { Happening } from './engine.ts';
+
+export interface ControlDeskContext {
+  readonly post: (happening: Happening) => void;
+  readonly status: () => StatusDocument;
+  readonly signal: Control['signal'];
+  readonly history: () => HistoryDocument;
+  /** The numbers of the handovers whose verdict is still to come, oldest first, and of the one in progress. */
+  readonly handovers: () => { readonly open: readonly number[]; readonly current: number | null };
+  /** The handovers that have ended, as far as the history has them, oldest first. */
+  readonly recorded: () => readonly RecordedHandover[];
+}
 
 /** Takes the operator's requests to the core, and its answers back to who asked. */
 export class ControlDesk implements Control {
-  readonly #post: (happening: Happening) => void;
-  readonly #status: () => StatusDocument;
-  readonly #signal: Control['signal'];
-  readonly #history: () => HistoryDocument;
+  readonly #context: ControlDeskContext;
   readonly #verdicts = new Map<string, (verdict: Verdict) => void>();
   readonly #scales = new Map<string, (result: ScaleResult) => void>();
   readonly #answers = new Map<string, (answer: Answer) => void>();
   readonly #listeners = new Set<(fact: Fact) => void>();
+  /** The number of the handover, of tickets whose request is being posted. */
+  readonly #accepted = new Map<string, number>();
+  readonly #ended = new EndedHandovers();
+  /** Who waits for a handover without having asked for it. */
+  readonly #waiting = new Map<number, Set<(verdict: Verdict) => void>>();
   #next = 1;
 
-  constructor(
-    post: (happening: Happening) => void,
-    status: () => StatusDocument,
-    history: () => HistoryDocument,
-    signal: Control['signal'],
-  ) {
-    this.#post = post;
-    this.#status = status;
-    this.#history = history;
-    this.#signal = signal;
+  constructor(context: ControlDeskContext) {
+    this.#context = context;
   }
 
   status(): StatusDocument {
-    return this.#status();
+    return this.#context.status();
   }
 
-  reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): { readonly ticket: string } {
+  reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): Accepted {
     const { preview, replace, timeoutMs: timeout } = options;
-    const ticket = this.#ticket(onVerdict);
-    this.#post({ type: 'reload', by: 'zero reload', ticket, preview, replace, timeout, rollback: null });
-    return { ticket };
+    return this.#request({ by: 'zero reload', preview, replace, timeout, rollback: null }, onVerdict);
   }
 
-  rollback(
-    { to, timeoutMs: timeout }: RollbackOptions,
-    onVerdict: (verdict: Verdict) => void,
-  ): { readonly ticket: string } {
-    const ticket = this.#ticket(onVerdict);
+  rollback({ to, timeoutMs: timeout }: RollbackOptions, onVerdict: (verdict: Verdict) => void): Accepted {
     const how = { preview: false, replace: false, timeout, rollback: { to } };
-    this.#post({ type: 'reload', by: 'zero rollback', ticket, ...how });
-    return { ticket };
+    return this.#request({ by: 'zero rollback', ...how }, onVerdict);
+  }
+
+  wait(wanted: number | null, onVerdict: (verdict: Verdict) => void): Awaited | { readonly refusal: string } {
+    const { open, current } = this.#context.handovers();
+    const handover = wanted ?? current ?? open.at(-1) ?? this.#ended.last();
+    if (handover !== undefined && open.includes(handover)) return this.#await(handover, onVerdict);
+    const verdict = (handover !== undefined && this.#ended.find(handover)) || this.#recorded(handover);
+    if (typeof verdict === 'string') return { refusal: verdict };
+    onVerdict(verdict);
+    return { handover: verdict.handover ?? 0, cancel: () => {} };
   }
 
   scale(
@@ -63,12 +76,12 @@ export class ControlDesk implements Control {
   ): { readonly ticket: string } {
     const ticket = `${this.#next++}`;
     this.#scales.set(ticket, onResult);
-    this.#post({ type: 'scale', by: 'zero scale', ticket, workers, timeout });
+    this.#context.post({ type: 'scale', by: 'zero scale', ticket, workers, timeout });
     return { ticket };
   }
 
   history(): HistoryDocument {
-    return this.#history();
+    return this.#context.history();
   }
 
   promote(): Promise<Answer> {
@@ -80,11 +93,11 @@ export class ControlDesk implements Control {
   }
 
   stop(now: boolean): void {
-    this.#post({ type: 'stop', by: 'zero stop', now });
+    this.#context.post({ type: 'stop', by: 'zero stop', now });
   }
 
   signal(signal: string): Signalled | { readonly refusal: string } {
-    return this.#signal(signal);
+    return this.#context.signal(signal);
   }
 
   onFact(listener: (fact: Fact) => void): () => void {
@@ -106,6 +119,21 @@ export class ControlDesk implements Control {
     this.#scales.delete(ticket);
   }
 
+  /** The effect `accepted`. */
+  accept(ticket: string, handover: number): void {
+    this.#accepted.set(ticket, handover);
+  }
+
+  /** The effect `concluded`. */
+  conclude(verdict: Verdict): void {
+    const { handover } = verdict;
+    if (handover === null) return;
+    this.#ended.add(handover, verdict);
+    const waiting = this.#waiting.get(handover);
+    this.#waiting.delete(handover);
+    for (const onVerdict of waiting ?? []) onVerdict(verdict);
+  }
+
   /** The effect `answer`. */
   answer(ticket: string, refusal: string | null): void {
     this.#answers.get(ticket)?.(refusal === null ? { ok: true } : { ok: false, message: refusal });
@@ -117,17 +145,60 @@ export class ControlDesk implements Control {
     for (const listener of this.#listeners) listener(fact);
   }
 
-  #ticket(onVerdict: (verdict: Verdict) => void): string {
+  #request(
+    how: Pick<Reload, 'by' | 'preview' | 'replace' | 'timeout' | 'rollback'>,
+    onVerdict: (verdict: Verdict) => void,
+  ): Accepted {
     const ticket = `${this.#next++}`;
     this.#verdicts.set(ticket, onVerdict);
-    return ticket;
+    this.#context.post({ type: 'reload', ticket, ...how });
+    const handover = this.#accepted.get(ticket) ?? null;
+    this.#accepted.delete(ticket);
+    return { ticket, handover };
+  }
+
+  #await(handover: number, onVerdict: (verdict: Verdict) => void): Awaited {
+    const waiting = this.#waiting.get(handover) ?? new Set();
+    this.#waiting.set(handover, waiting.add(onVerdict));
+    return { handover, cancel: () => waiting.delete(onVerdict) };
+  }
+
+  /** The verdict in the history, of the last handover where none is named; or why there is none. */
+  #recorded(handover: number | undefined): Verdict | string {
+    const recorded = this.#context.recorded();
+    const found =
+      handover === undefined ? recorded.at(-1) : recorded.find((ended) => ended.handover === handover);
+    if (found) return recordedVerdict(found);
+    if (handover === undefined) return 'there has been no handover yet';
+    const known = [
+      ...recorded.map((ended) => ended.handover),
+      ...this.#context.handovers().open,
+      ...this.#ended.numbers(),
+    ];
+    if (known.length === 0) return `unknown handover ${handover}: there has been no handover yet`;
+    const range = `${Math.min(...known)} to ${Math.max(...known)}`;
+    if (handover < Math.min(...known) || handover > Math.max(...known))
+      return `unknown handover ${handover}: known handovers are ${range}`;
+    return `the verdict of handover ${handover} is not recorded: its request was replaced or withdrawn, or zero was killed during the handover`;
   }
 
   #ask(type: 'promote' | 'abort'): Promise<Answer> {
     return new Promise((resolve) => {
       const ticket = `${this.#next++}`;
       this.#answers.set(ticket, resolve);
-      this.#post({ type, by: `zero ${type}`, ticket });
+      this.#context.post({ type, by: `zero ${type}`, ticket });
     });
   }
+}
+
+/** A verdict without what only the supervisor of that time knew. */
+function recordedVerdict({
+  handover,
+  outcome,
+  generation,
+  incumbent,
+  duration,
+  failure,
+}: RecordedHandover): Verdict {
+  return { outcome: outcome as Outcome, handover, generation, incumbent, down: null, duration, failure };
 }

@@ -12,8 +12,9 @@ export interface EngineOptions {
   readonly timers: Timers;
   /** The core; another one in tests. */
   readonly behaviour?: typeof step;
-  /** The number of the first generation. */
+  /** The numbers of the first generation and of the first handover. */
   readonly firstGeneration: number;
+  readonly firstHandover: number;
   /** Does what the core asks. What comes of it is posted as an event, at once or later. */
   readonly perform: (effect: Effect) => void;
   /**
@@ -48,7 +49,7 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.options = options;
-    this.state = initialState(options.now(), options.firstGeneration);
+    this.state = initialState(options.now(), options.firstGeneration, options.firstHandover);
   }
 
   /** Tells the core that something happened. */

@@ -95,15 +95,23 @@ export class Generations {
 
   /** A failure of a candidate, with what its process and its gates know of it. */
   explain(failure: Failure): Failure {
-    const { generation, worker, output, step } = failure;
-    if (generation === undefined || output !== undefined) return failure;
-    const process = this.#all().findLast(
-      ({ key }) => key.generation === generation && key.worker === (worker ?? 0),
-    );
-    if (!process) return failure;
-    const reasons = step === 'readiness.timeout' ? process.reasons() : [];
-    const reason = reasons.length > 0 ? `${failure.reason} (${reasons.join('; ')})` : failure.reason;
-    return { ...failure, reason, output: process.lines() };
+    const { generation, worker = 0, output, step } = failure;
+    if (generation === undefined) return failure;
+    const processOf = (index: number) =>
+      this.#all().findLast(({ key }) => key.generation === generation && key.worker === index);
+    const gates = failure.gates?.map((open) => ({
+      ...open,
+      reason: processOf(open.worker)?.gateReason(open.gate) ?? null,
+    }));
+    const process = processOf(worker);
+    const reasons = step === 'readiness.timeout' ? (process?.reasons() ?? []) : [];
+    const lines = output ?? process?.lines();
+    return {
+      ...failure,
+      ...(reasons.length > 0 && { reason: `${failure.reason} (${reasons.join('; ')})` }),
+      ...(gates && { gates }),
+      ...(lines && { output: lines }),
+    };
   }
 
   /** Releases everything of a generation, its listeners included. */

@@ -1,4 +1,5 @@
 import type { Config } from '../config/index.ts';
+import { isSame } from '../lifecycle/copy.ts';
 import type { AnsweredEffect, Effect, StoredFile } from '../lifecycle/effects.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
@@ -31,7 +32,7 @@ export interface PerformerContext {
     claim: (executable: string) => void,
   ) => Promise<Prepared | Failure>;
   /** A generation was made of what was prepared. */
-  readonly adopted: (generation: number, prepared: Prepared) => void;
+  readonly adopted: (handover: number, generation: number, prepared: Prepared) => void;
   /** A generation serves now: what the supervisor itself takes from a config is that of this one. */
   readonly promoted: (generation: number, prepared: Prepared) => void;
   readonly runHook: (hook: RunHook, config: Config | undefined) => void;
@@ -41,7 +42,9 @@ export interface PerformerContext {
   readonly write: (file: StoredFile) => void;
   readonly answer: (ticket: string, refusal: string | null) => void;
   readonly scaled: (ticket: string, result: ScaleResult) => void;
+  readonly accepted: (ticket: string, handover: number) => void;
   readonly verdict: (tickets: readonly string[], verdict: Verdict) => void;
+  readonly concluded: (verdict: Verdict) => void;
   readonly exit: (exit: ExitStatus) => void;
 }
 
@@ -62,6 +65,8 @@ function requireAll(signal: string, delivery: Delivery | undefined): void {
 export class Performer {
   readonly #context: PerformerContext;
   readonly #handlers: Handlers;
+  /** Failures of handovers that have ended and are not concluded, as the core and as the operator knows them. */
+  readonly #explanations = new Map<number | null, { readonly of: Failure; readonly failure: Failure }>();
 
   constructor(context: PerformerContext) {
     this.#context = context;
@@ -101,7 +106,7 @@ export class Performer {
 
   /** Never throws. */
   perform(effect: Effect): void {
-    const { boundary, report, answer, verdict, scaled, exit } = this.#context;
+    const { boundary, report, answer, accepted, verdict, concluded, scaled, exit } = this.#context;
     switch (effect.type) {
       case 'resolve':
         void this.#resolve(effect.handover, effect.rollback);
@@ -117,6 +122,15 @@ export class Performer {
         return;
       case 'answer':
         boundary.run('answer', () => answer(effect.ticket, effect.refusal));
+        return;
+      case 'accepted':
+        boundary.run('accept', () => accepted(effect.ticket, effect.handover));
+        return;
+      case 'concluded':
+        boundary.run('conclude', () => {
+          concluded(this.#explainedVerdict(effect.verdict));
+          this.#explanations.delete(effect.verdict.handover);
+        });
         return;
       case 'verdict':
         boundary.run('verdict', () => verdict(effect.tickets, this.#explainedVerdict(effect.verdict)));
@@ -159,7 +173,7 @@ export class Performer {
     const { releases, generations, adopted } = this.#context;
     const prepared = releases.adopt(handover, generation);
     generations.add(generation);
-    adopted(generation, prepared);
+    adopted(handover, generation, prepared);
   }
 
   #spawn({ generation, worker, incarnation, lane, relief, joins }: Extract<Effect, { type: 'spawn' }>): void {
@@ -195,12 +209,18 @@ export class Performer {
 
   #explained(fact: Fact): Fact {
     if (fact.event !== 'handover_finished' || fact.failure === null) return fact;
-    return { ...fact, failure: this.#context.generations.explain(fact.failure) };
+    const failure = this.#context.generations.explain(fact.failure);
+    this.#explanations.set(fact.handover, { of: fact.failure, failure });
+    return { ...fact, failure };
   }
 
+  /** A verdict may be given when the candidate and what it wrote have been released. */
   #explainedVerdict(verdict: Verdict): Verdict {
-    const { failure } = verdict;
-    return { ...verdict, failure: failure && this.#context.generations.explain(failure) };
+    const { failure, handover } = verdict;
+    if (failure === null) return verdict;
+    const known = this.#explanations.get(handover);
+    if (known && isSame(known.of, failure)) return { ...verdict, failure: known.failure };
+    return { ...verdict, failure: this.#context.generations.explain(failure) };
   }
 
   async #resolve(handover: number, rollback: Rollback | null): Promise<void> {

@@ -40,6 +40,7 @@ export interface RunnerContext
   readonly output: OutputLog;
   readonly files: OutputFiles;
   readonly firstGeneration: number;
+  readonly firstHandover: number;
   /** Called after a batch of events; see Engine. */
   readonly settled: (state: State, happened: boolean) => void;
   /** The core; another one in tests. */
@@ -84,6 +85,7 @@ export class Runner {
       now,
       timers,
       firstGeneration: context.firstGeneration,
+      firstHandover: context.firstHandover,
       perform: (effect) => performer.perform(effect),
       failed: (step, error) => boundary.caught(step, error),
       settled: (state, happened) => boundary.run('record the state', () => context.settled(state, happened)),

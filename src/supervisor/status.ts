@@ -1,7 +1,7 @@
 import type { StatusDocument } from '../control/documents.ts';
 import { PROTOCOL } from '../control/version.ts';
-import { lastExitDocument, serviceDocument } from '../facts/service.ts';
 import { type FailureDocument, failureDocument } from '../facts/parts.ts';
+import { lastExitDocument, serviceDocument } from '../facts/service.ts';
 import { type Generation, retiringGenerations } from '../lifecycle/generation.ts';
 import type { Handover } from '../lifecycle/handover.ts';
 import { holdsLane } from '../lifecycle/lane.ts';

@@ -5,6 +5,7 @@ import { type ControlServer, createControlServer } from '../control/server.ts';
 import type { StoredFile } from '../lifecycle/effects.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
+import { openHandovers } from '../lifecycle/requests.ts';
 import { type State, servingGeneration } from '../lifecycle/state.ts';
 import { linux } from '../linux/kernel.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
@@ -97,6 +98,7 @@ export class Supervisor {
   readonly #lanes: LaneLog;
   readonly #boundary = new Boundary((fact) => this.#report(fact));
   readonly #history: HistoryKeeper;
+  readonly #firstHandover: number;
   readonly #watch: WatchDesk;
   readonly #startedAt = now();
   readonly #events = new EventLog(Date.now);
@@ -179,12 +181,18 @@ export class Supervisor {
       },
       recovered: () => post({ type: 'done', effect: { type: 'write', file: 'history' } }),
     });
-    this.#desk = new ControlDesk(
+    this.#firstHandover = this.#history.firstHandover();
+    this.#desk = new ControlDesk({
       post,
-      () => this.#status(),
-      () => this.#history.document(),
-      (signal) => signalWorkers(signal, this.#state.incumbent, this.#runner.generations, report),
-    );
+      status: () => this.#status(),
+      history: () => this.#history.document(),
+      signal: (signal) => signalWorkers(signal, this.#state.incumbent, this.#runner.generations, report),
+      handovers: () => ({
+        open: openHandovers(this.#state),
+        current: this.#state.handover?.id ?? null,
+      }),
+      recorded: () => this.#history.handovers(),
+    });
     const hooks = new HookRunner({
       system: commands,
       instance: options.instance.name,
@@ -227,20 +235,23 @@ export class Supervisor {
       output: this.#output,
       files: this.#files,
       firstGeneration: this.#history.firstGeneration(),
+      firstHandover: this.#firstHandover,
       inspectLanes: () => this.#lanes.lookSoon(),
       write: (stored) => (stored === 'state' ? this.#recorder : this.#history).retry(),
       answer: (ticket, refusal) => this.#desk.answer(ticket, refusal),
       scaled: (ticket, result) => this.#desk.scaled(ticket, result),
       releases: this.#releases,
       prepare: (rollback, claim) => this.#prepare(rollback, claim),
-      adopted: (generation, prepared) => this.#history.adopted(generation, prepared),
+      adopted: (handover, generation, prepared) => this.#history.adopted(handover, generation, prepared),
       promoted: (generation, prepared) => {
-        this.#promoted(prepared);
+        this.#promoted(generation, prepared);
         this.#history.promoted(generation, prepared);
         // Of a rollback the directory is that of then.
         if (prepared.rollbackTo === null) void this.#watch.configure(prepared.config);
       },
+      accepted: (ticket, handover) => this.#desk.accept(ticket, handover),
       verdict: (tickets, verdict) => this.#desk.tell(tickets, verdict),
+      concluded: (verdict) => this.#desk.conclude(verdict),
       runHook: (hook, config) => hooks.run(hook, config),
       killHook: (hook) => hooks.kill(hook),
       exit: (exit) => {
@@ -409,7 +420,7 @@ export class Supervisor {
 
   async #prepare(rollback: Rollback | null, claim: (executable: string) => void) {
     const { source, config, instance } = this.#options;
-    const first = this.#isFirstHandover();
+    const first = this.#state.handover?.id === this.#firstHandover;
     const result = await prepare(
       first ? { load: () => config } : source,
       first ? null : { config, name: instance.name },
@@ -425,20 +436,16 @@ export class Supervisor {
   }
 
   /** What the supervisor itself takes from a config is that of the generation that serves. */
-  #promoted({ config }: Prepared): void {
+  #promoted(generation: number, { config }: Prepared): void {
     this.#configureSignals(config);
     this.#record.update(this.#options.source.read);
     // That of the start is under way already.
-    if (!this.#isFirstHandover()) this.#admin.configure(config.application.admin);
+    if (generation !== this.#state.firstGeneration) this.#admin.configure(config.application.admin);
     try {
       this.#telemetry.configure(config, FLUSH_TIME);
     } catch (error) {
       this.#error('open telemetry', error);
     }
-  }
-
-  #isFirstHandover(): boolean {
-    return this.#state.nextHandover === 2;
   }
 
   #configureSignals(config: Config): void {

@@ -5,7 +5,14 @@ import type { ExitStatus, Fact, Usage } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { Listeners } from '../listeners/listeners.ts';
-import { type Gates, NotifySocket, type RunCommand, startGates, type Timers } from '../readiness/index.ts';
+import {
+  type GateReason,
+  type Gates,
+  NotifySocket,
+  type RunCommand,
+  startGates,
+  type Timers,
+} from '../readiness/index.ts';
 import { type Delivery, NOBODY } from '../workers/delivery.ts';
 import { belongsTo, isRunning } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
@@ -78,8 +85,8 @@ export class WorkerProcess {
   readonly #notify: NotifySocket;
   readonly #gates: Gates;
   readonly #addresses: WorkerAddresses;
-  /** Those of gates that were closed while they waited: who it failed by is told the reason after that. */
-  #reasons: readonly string[] = [];
+  /** Of gates that were closed while they waited: a failure is explained after that. */
+  #reasons: readonly GateReason[] = [];
   /** When it last sent WATCHDOG=1; null: never. */
   watchdogAt: number | null = null;
   readonly #remains: Remains;
@@ -174,16 +181,30 @@ export class WorkerProcess {
 
   /** Why it is not ready yet, as far as its gates know. */
   reasons(): readonly string[] {
-    if (this.#gates.waiting().length === 0) return this.#reasons;
+    return this.#openGates().map(({ gate, reason }) => (gate === null ? reason : `${gate}: ${reason}`));
+  }
+
+  /** The last failure of a gate that is open; null where none is known. */
+  gateReason(name: string): string | null {
+    // Sockets of its own are why it accepts nothing from its descriptors.
+    const known = this.#openGates().filter(
+      ({ gate }) => gate === name || (gate === null && name === 'accept'),
+    );
+    return known.length === 0 ? null : known.map(({ reason }) => reason).join('; ');
+  }
+
+  #openGates(): readonly GateReason[] {
+    const waiting = this.#gates.waiting();
+    if (waiting.length === 0) return this.#reasons;
     const addresses = this.#addresses;
     const known = [
       addresses.inUse(this.#output.lines(EXAMINED_LINES)),
       addresses.foreignSocket() ?? addresses.elsewhere(),
     ];
-    return this.#gates
-      .waiting()
-      .flatMap(({ gate, reason }) => (reason ? [`${gate}: ${reason}`] : []))
-      .concat(known.filter((problem) => problem !== null));
+    return [
+      ...waiting.flatMap(({ gate, reason }) => (reason ? [{ gate, reason }] : [])),
+      ...known.flatMap((reason) => (reason === null ? [] : [{ gate: null, reason }])),
+    ];
   }
 
   /** The last lines that were read of what it wrote. */
@@ -193,7 +214,7 @@ export class WorkerProcess {
 
   /** Nothing is asked of it any more. */
   closeGates(): void {
-    this.#reasons = this.reasons();
+    this.#reasons = this.#openGates();
     this.#gates.close();
   }
 

@@ -57,6 +57,8 @@ export class Books {
   readonly scaled = new Map<string, ScaleResult>();
   readonly tickets: string[] = [];
   readonly verdicts = new Map<string, Verdict>();
+  /** How often each handover, by its number, got its last word. */
+  readonly conclusions = new Map<number, number>();
   /** What each caller wants, and until when. */
   readonly requests = new Map<string, { readonly wants: Wants; readonly deadline: number | null }>();
   /** The generation that a promotion replaced. */
@@ -167,6 +169,11 @@ export class Books {
       case 'report':
         this.#observeFact(effect.fact);
         return;
+      case 'concluded': {
+        const { handover } = effect.verdict;
+        if (handover !== null) this.conclusions.set(handover, (this.conclusions.get(handover) ?? 0) + 1);
+        return;
+      }
       default:
     }
   }

@@ -22,7 +22,7 @@ export function answersAreTrue(world: World, step: Step): void {
     outcomeIsTrue(world, step, effect);
     if (effect.verdict.outcome === 'promoted') oldGenerationWasAsked(world, effect);
     if (effect.verdict.outcome === 'timed_out') nobodyElseWaits(world, step, effect);
-    if (effect.verdict.outcome === 'superseded' && effect.verdict.handover === null)
+    if (effect.verdict.outcome === 'superseded' && effect.verdict.failure?.step === 'queue')
       assert.equal(step.event.type, 'reload', 'superseded, but no other request came');
   }
 }

@@ -41,6 +41,9 @@ export function checkEnd(world: World): void {
     assert.ok(world.books.verdicts.has(ticket), `ticket ${ticket} was never answered`);
   for (const ticket of world.books.scales.keys())
     assert.ok(world.books.scaled.has(ticket), `scale request ${ticket} was never answered`);
+  const { nextHandover } = world.state;
+  for (let id = 1; id < nextHandover; id += 1)
+    assert.ok(world.books.conclusions.has(id), `handover ${id} was never concluded`);
   const left = world.services.filter(
     (process) => process.alive && !process.isUnstoppable && !wasLost(world, process),
   );

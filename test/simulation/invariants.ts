@@ -5,6 +5,7 @@ import { KILL_TIME } from '../../src/lifecycle/stopping.ts';
 import { nameOf, type Step } from './books.ts';
 import { answersAreTrue } from './invariants-answers.ts';
 import { failuresAreHandled } from './invariants-failures.ts';
+import { handoversAreConcluded } from './invariants-handovers.ts';
 import { workersComeAndGoUnnoticed } from './invariants-membership.ts';
 import { nobodyWaitsForNothing, oneHandoverAtATime, pendingRequestsAreKept } from './invariants-requests.ts';
 import {
@@ -45,6 +46,7 @@ export function checkInvariants(world: World, step: Step): void {
   nobodyWaitsForNothing(state);
   answersAreTrue(world, step);
   workersComeAndGoUnnoticed(world, step);
+  handoversAreConcluded(world, step);
   failuresAreHandled(world, step);
   sameReleaseIsRun(world);
   hooksEnd(world);

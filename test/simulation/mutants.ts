@@ -144,8 +144,9 @@ export const mutants: Record<string, Mutant> = {
       if (event.type !== 'reload' || !waits) return step(state, event);
       const { by, preview, rollback, ticket, at } = event;
       const callers = [{ by, ticket, timeout: null, deadline: null }];
-      const pending = { wants: { preview, rollback }, since: at, callers };
-      return { state: { ...state, now: at, pending }, effects: [] };
+      const id = state.nextHandover;
+      const pending = { id, wants: { preview, rollback }, since: at, callers };
+      return { state: { ...state, now: at, pending, nextHandover: id + 1 }, effects: [] };
     },
   },
   'starts a candidate although its hook failed': {
@@ -267,6 +268,23 @@ export const mutants: Record<string, Mutant> = {
     step: before(({ handover }) => {
       if (handover && handover.request.callers.length > 1) handover.request.callers.pop();
     }),
+  },
+  'does not say that a request which was replaced has ended': {
+    caught: /ended and was not concluded/,
+    step: after((effects) =>
+      effects.filter((effect) => effect.type !== 'concluded' || effect.verdict.outcome !== 'superseded'),
+    ),
+  },
+  'concludes a promotion before its verdict is final': {
+    caught: /is concluded and still open/,
+    step: after((effects) =>
+      effects.flatMap((effect): Effect[] => {
+        if (effect.type !== 'report' || effect.fact.event !== 'handover_finished') return [effect];
+        const { handover, generation, incumbent, outcome } = effect.fact;
+        const verdict = { handover, generation, incumbent, outcome, down: null, duration: 0, failure: null };
+        return outcome === 'promoted' ? [effect, { type: 'concluded', verdict }] : [effect];
+      }),
+    ),
   },
   'answers promoted before the old generation was asked to stop': {
     caught: /answered promoted before/,

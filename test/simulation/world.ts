@@ -150,6 +150,7 @@ export class World {
       output: new OutputLog(),
       files: new OutputFiles({ instance: 'simulated', onDropped: () => {}, onFailed: () => {} }),
       firstGeneration: 1,
+      firstHandover: 1,
       releases: new AnyReleases(this.files),
       prepare: () => {
         // Nothing serves when the first start fails.
@@ -162,7 +163,7 @@ export class World {
         faults.raise('report');
         this.#report(fact);
       },
-      adopted: (generation) => {
+      adopted: (_handover, generation) => {
         const drawn = scenario?.behaviour ?? drawBehaviour(random, faults.random, changes, soundness);
         this.behaviours.set(generation, drawn);
         this.files.adopted(generation);
@@ -182,6 +183,8 @@ export class World {
         this.books.scaled.set(ticket, result);
       },
       answer: (_ticket, refusal) => void this.books.answers.push(refusal ?? 'done'),
+      accepted: () => {},
+      concluded: () => {},
       verdict: (tickets, verdict) => {
         for (const ticket of tickets) {
           if (this.books.verdicts.has(ticket)) violated(`ticket ${ticket} is answered once`);

@@ -166,7 +166,7 @@ describe('each caller has its own deadline:', () => {
 
 /** Its place in the queue was taken by a request for something else. */
 function assertReplaced(told: Answer, by: string): void {
-  assert.deepEqual([told.code, told.outcome, told.handover], [14, 'superseded', null]);
+  assert.deepEqual([told.code, told.outcome, told.handover], [14, 'superseded', 3]);
   assert.equal(told.reason, `replaced in the queue by a request of ${by}`);
 }
 

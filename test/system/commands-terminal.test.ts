@@ -153,7 +153,7 @@ describe('zero reload on a terminal', () => {
     assert.deepEqual(await reloading.finished, { code: 13, signal: null });
     assert.match(
       reloading.screen.text,
-      /the handover goes on: follow it with "zero status --watch --config /,
+      /Handover 2 is still in progress\. Wait for its result with: zero wait 2 --config/,
     );
     await candidate.listen({ name: 'http' });
     await candidate.write(10, 'ready\n');

@@ -132,9 +132,9 @@ describe('zero reload exits with', () => {
 
   it('13 when nobody waits: --no-wait', DEADLINE, async (t) => {
     const service = await startServing(t, { handover: QUICK });
-    const { code, stderr } = await command(t, service.zero, 'reload', '--no-wait');
-    assert.equal(code, 13);
-    assert.match(stderr, /zero status/);
+    const { code, stdout, stderr } = await command(t, service.zero, 'reload', '--no-wait');
+    assert.deepEqual([code, stderr], [13, '']);
+    assert.match(stdout, /^Handover 2 requested\. Wait for its result with: zero wait 2 --config /);
     await nextReady(service.puppets);
     await service.zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
   });
@@ -148,7 +148,7 @@ describe('zero reload exits with', () => {
     assert.equal(code, 13);
     assert.match(
       stderr,
-      /the handover goes on: follow it with "zero status --watch --config .*", end it with "zero abort --config /,
+      /^Handover 2 is still in progress\. Wait for its result with: zero wait 2 --config .* End it with: zero abort --config /,
     );
     await candidate.listen({ name: 'http' });
     await candidate.write(10, 'ready\n');

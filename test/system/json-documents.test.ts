@@ -24,11 +24,13 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['wait'],
   ['wait', '1'],
   ['history'],
+  ['logs'],
+  ['scale', '2'],
 ];
 
 interface ErrorDocument {
   readonly version: number;
-  readonly error: { readonly code: string; readonly message: string; readonly problems?: readonly string[] };
+  readonly error: { readonly code: string; readonly message: string };
   readonly exit_code: number;
 }
 
@@ -80,13 +82,13 @@ const SITUATIONS: Readonly<Record<string, Situation>> = {
     },
   },
   'the config is invalid': {
-    code: 1,
-    error: 'config',
+    code: 3,
+    error: 'no_instance',
     config: (scope) => writeConfig(temporaryFolder(scope), { service: { runtime: { path: 7, nice: 'x' } } }),
   },
   'the config is not YAML': {
-    code: 1,
-    error: 'config',
+    code: 3,
+    error: 'no_instance',
     config: (scope) => {
       const file = join(temporaryFolder(scope), 'zero.yaml');
       writeFileSync(file, 'service: [\n');
@@ -94,8 +96,8 @@ const SITUATIONS: Readonly<Record<string, Situation>> = {
     },
   },
   'the config is missing': {
-    code: 1,
-    error: 'config',
+    code: 3,
+    error: 'no_instance',
     config: (scope) => join(temporaryFolder(scope), 'zero.yaml'),
   },
   'the connection is closed before the answer': {
@@ -132,9 +134,8 @@ describe('--json prints exactly one document, and the exit code stays, when', ()
       for (const args of COMMANDS) {
         const what = `zero ${args.join(' ')}`;
         const finished = await command(t, { config: file }, ...args, '--json');
-        const { code: word, message, problems } = errorOf(finished, what);
+        const { code: word, message } = errorOf(finished, what);
         assert.deepEqual([finished.code, word], [code, error], what);
-        assert.equal(problems !== undefined, error === 'config', what);
         const plain = await command(t, { config: file }, ...args);
         if (args.includes('--watch')) continue;
         assert.deepEqual([plain.code, plain.stdout], [code, ''], what);
@@ -147,9 +148,6 @@ describe('--json prints exactly one document, and the exit code stays, when', ()
     for (const args of [
       ...COMMANDS.map((one) => [...one, '--no-such-option']),
       ...COMMANDS.map((one) => [...one, '--config', 'a', '--name', 'b']),
-      ['reload', '--timeout', 'soon', '--name', 'x'],
-      ['rollback', '--to', 'yesterday', '--name', 'x'],
-      ['wait', 'last', '--name', 'x'],
       ['wait', '1', '2'],
       ['no-such-command'],
       ['promote'],
@@ -157,6 +155,23 @@ describe('--json prints exactly one document, and the exit code stays, when', ()
     ]) {
       const what = `zero ${args.join(' ')}`;
       const finished = await command(t, null, ...args, '--json');
+      assert.equal(finished.code, 2, what);
+      assert.equal(errorOf(finished, what).code, 'usage', what);
+    }
+  });
+
+  it('a value is wrong', DEADLINE, async (t) => {
+    const { zero } = await startServing(t, { handover: QUICK });
+    for (const args of [
+      ['reload', '--timeout', 'soon'],
+      ['rollback', '--to', 'yesterday'],
+      ['wait', 'last'],
+      ['wait', '--timeout', '0s'],
+      ['scale', 'many'],
+      ['logs', '-n', 'x'],
+    ]) {
+      const what = `zero ${args.join(' ')}`;
+      const finished = await command(t, zero, ...args, '--json');
       assert.equal(finished.code, 2, what);
       assert.equal(errorOf(finished, what).code, 'usage', what);
     }

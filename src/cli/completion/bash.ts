@@ -1,5 +1,5 @@
 import type { CommandShape, OptionShape, Shape, Value } from './shape.ts';
-import { GENERATIONS, INSTANCES } from './sources.ts';
+import { GENERATIONS, HANDOVERS, INSTANCES } from './sources.ts';
 
 /** For bash 4.4 or newer; needs nothing of the package bash-completion. */
 export function bashCompletion(shape: Shape): string {
@@ -12,6 +12,9 @@ _zero_instances() {
 }
 _zero_generations() {
   ${GENERATIONS}
+}
+_zero_handovers() {
+  ${HANDOVERS}
 }
 # Options that can be given here; each argument has the names of one. What was given before is left out.
 _zero_options() {
@@ -68,6 +71,8 @@ complete -F _zero zero
 `;
 }
 
+const HANDOVER_WORDS = '_zero_handovers "${instance[@]}"';
+
 const takesCommand = ({ argument }: CommandShape): boolean => argument?.kind === 'command';
 
 function valueCase(command: string, { names, value }: OptionShape): string {
@@ -78,6 +83,7 @@ function valueCase(command: string, { names, value }: OptionShape): string {
 function commandCase({ name, options, argument }: CommandShape): string {
   const words = argument?.kind === 'word' ? [...argument.words] : [];
   if (argument?.kind === 'command') words.push('--');
+  if (argument?.kind === 'handover') words.push(`$(${HANDOVER_WORDS})`);
   return `    ${name}) _zero_words ${offered(options, words)} ;;`;
 }
 
@@ -101,6 +107,8 @@ function offer(value: Value): string {
       return '_zero_words "$(_zero_instances)";';
     case 'generation':
       return '_zero_words "$(_zero_generations "${instance[@]}")";';
+    case 'handover':
+      return `_zero_words "$(${HANDOVER_WORDS})";`;
     default:
       return '';
   }

@@ -15,12 +15,12 @@ function __zero_instances
         test -f $record; and string replace -rf '.*"name":"([A-Za-z0-9._+@:-]*)".*' '$1' <$record
     end | sort -u
 end
-function __zero_generations
+function __zero_numbers
     set -l instance (string match -r -- '^--(?:config|name)=.*' (commandline -opc))
     for option in --config --name
         set -l at (contains -i -- $option (commandline -opc)); and set -a instance $option (commandline -opc)[(math $at + 1)]
     end
-    zero history --json $instance 2>/dev/null | string replace -rf '^ {6}"generation": (\\d+).*' '$1'
+    zero history --json $instance 2>/dev/null | string replace -rf '^ {6}"'$argv[1]'": (\\d+).*' '$1' | sort -un
 end
 # The command once it was typed, with -- once that was, too.
 function __zero_command
@@ -86,7 +86,9 @@ function candidates(value: Value): string {
     case 'instance':
       return "-a '(__zero_instances)'";
     case 'generation':
-      return "-a '(__zero_generations)'";
+      return "-a '(__zero_numbers generation)'";
+    case 'handover':
+      return "-a '(__zero_numbers handover)'";
     default:
       return '';
   }

@@ -8,6 +8,8 @@ export type Value =
   | { readonly kind: 'instance' }
   /** The number of a generation that the instance knows. */
   | { readonly kind: 'generation' }
+  /** The number of a handover that the instance knows. */
+  | { readonly kind: 'handover' }
   /** Somebody else's command and its arguments, behind `--`. */
   | { readonly kind: 'command' }
   | { readonly kind: 'anything' };
@@ -50,6 +52,7 @@ const VALUES: Readonly<Record<string, Value>> = {
 const ARGUMENTS: Readonly<Record<string, Value>> = {
   run: { kind: 'command' },
   init: { kind: 'command' },
+  wait: { kind: 'handover' },
   signal: { kind: 'word', words: SIGNALS },
 };
 

@@ -12,4 +12,11 @@ export const INSTANCES = `local place record
   done | sort -u`;
 
 /** The generations that an instance has had. $@ names it, as on the command line. */
-export const GENERATIONS = `zero history --json "$@" 2>/dev/null | sed -n 's/^      "generation": \\([0-9]*\\).*/\\1/p'`;
+export const GENERATIONS = numbers('generation');
+
+/** The same for its handovers. */
+export const HANDOVERS = numbers('handover');
+
+function numbers(field: string): string {
+  return `zero history --json "$@" 2>/dev/null | sed -n 's/^      "${field}": \\([0-9][0-9]*\\).*/\\1/p' | sort -un`;
+}

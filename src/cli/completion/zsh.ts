@@ -1,5 +1,5 @@
 import type { CommandShape, OptionShape, Shape, Value } from './shape.ts';
-import { GENERATIONS, INSTANCES } from './sources.ts';
+import { GENERATIONS, HANDOVERS, INSTANCES } from './sources.ts';
 
 /** For zsh 5, in a file of $fpath or sourced. */
 export function zshCompletion({ commands, options }: Shape): string {
@@ -12,18 +12,23 @@ _zero_instances() {
   found=(\${(f)"$(${INSTANCES.replaceAll('\n', '\n  ')})"})
   compadd "$@" -a found
 }
-_zero_generations() {
+_zero_numbers() {
   local -a instance found
-  local at
+  local at source=$1
+  shift
   for ((at = 2; at < CURRENT; at++)); do
     case $words[at] in
       --config | --name) instance+=($words[at] $words[at+1]) ;;
       --config=* | --name=*) instance+=($words[at]) ;;
     esac
   done
-  found=(\${(f)"$(set -- $instance; ${GENERATIONS})"})
+  found=(\${(f)"$($source $instance)"})
   compadd "$@" -a found
 }
+_zero_generation_numbers() { ${GENERATIONS} }
+_zero_handover_numbers() { ${HANDOVERS} }
+_zero_generations() { _zero_numbers _zero_generation_numbers "$@" }
+_zero_handovers() { _zero_numbers _zero_handover_numbers "$@" }
 _zero() {
   local curcontext="$curcontext" state line
   typeset -A opt_args
@@ -82,6 +87,8 @@ function action(value: Value): string {
       return '_zero_instances';
     case 'generation':
       return '_zero_generations';
+    case 'handover':
+      return '_zero_handovers';
     default:
       return ' ';
   }

@@ -122,7 +122,7 @@ function stageColour(stage: string): 'green' | 'yellow' | 'faint' {
   return stage === 'retiring' || stage === 'stopping' ? 'faint' : 'yellow';
 }
 
-function wordOf({ state, role, ready, hung }: Pick<WorkerStatus, 'state' | 'role' | 'ready' | 'hung'>): string {
+function wordOf({ state, role, ready, hung }: WorkerStatus): string {
   if (hung) return 'hung';
   if (state !== 'up') return safe(state);
   if (!ready) return 'not ready';
@@ -130,13 +130,13 @@ function wordOf({ state, role, ready, hung }: Pick<WorkerStatus, 'state' | 'role
 }
 
 function workerLines(workers: readonly WorkerStatus[]): string[] {
-  const rows = workers.map(({ worker, state, role, pid, uptime_ms, lane, usage, ready, hung }) => [
-    `  worker ${worker}`,
-    wordOf({ state, role, ready, hung }),
-    pid === null ? '' : `pid ${pid}`,
-    uptime_ms === null ? '' : duration(uptime_ms),
-    lane === null ? '' : `lane ${lane}`,
-    ...(usage === undefined ? ['', ''] : [percent(usage.cpu_percent), bytes(usage.memory_bytes)]),
+  const rows = workers.map((one) => [
+    `  worker ${one.worker}`,
+    wordOf(one),
+    one.pid === null ? '' : `pid ${one.pid}`,
+    one.uptime_ms === null ? '' : duration(one.uptime_ms),
+    one.lane === null ? '' : `lane ${one.lane}`,
+    ...(one.usage ? [percent(one.usage.cpu_percent), bytes(one.usage.memory_bytes)] : ['', '']),
   ]);
   return table(rows).flatMap((line, index) => {
     const {

@@ -35,13 +35,17 @@ function headline({ outcome, handover, generation, incumbent, down, duration_ms 
 
 function serving(incumbent: number, isNew: boolean, down: VerdictDocument['down']): string {
   if (!down) return isNew ? `generation ${incumbent} serves` : `generation ${incumbent} keeps serving`;
-  const next =
-    down.retry_in_ms === null ? 'is not started again' : `is tried again in ${duration(down.retry_in_ms)}`;
+  const next = nextStart(down.retry_in_ms);
   return `nothing serves: generation ${incumbent} ${next}`;
 }
 
+function nextStart(ms: number | null): string {
+  if (ms === null) return 'is not started again';
+  return ms === 0 ? 'is being started' : `is tried again in ${duration(ms)}`;
+}
+
 function failureLines(failure: FailureDocument, paint: Paint, width: number | null): string[] {
-  const { step, reason, generation, worker, exit, output = [] } = failure;
+  const { step, reason, generation, worker, exit, gates = [], output = [] } = failure;
   const who = [
     ...(generation === undefined ? [] : [`generation ${generation}`]),
     ...(worker === undefined ? [] : [`worker ${worker}`]),
@@ -53,6 +57,7 @@ function failureLines(failure: FailureDocument, paint: Paint, width: number | nu
       .map((line, index) => `  ${index === 0 ? 'reason' : '      '}  ${safe(line)}`)
       .flatMap((line) => (width === null ? [line] : fold(line, width, ' '.repeat(10)))),
     ...(who === '' ? [] : [`  in      ${who}`]),
+    ...gates.flatMap((open, index) => gateLines(open, index === 0 ? 'gate' : '', width)),
     ...(exit === undefined ? [] : [`  exit    ${exitText(exit)}`]),
     ...(output.length === 0
       ? []
@@ -60,7 +65,18 @@ function failureLines(failure: FailureDocument, paint: Paint, width: number | nu
   ];
 }
 
-function exitText({ code, signal, core_dumped }: ExitDocument): string {
+/** An open gate with its last failure. */
+function gateLines(
+  { worker, gate, reason }: NonNullable<FailureDocument['gates']>[number],
+  label: string,
+  width: number | null,
+): string[] {
+  const why = reason === null ? 'not passed' : safe(reason);
+  const line = `  ${label.padEnd(8)}worker ${worker}, ${safe(gate)}: ${why}`;
+  return width === null ? [line] : fold(line, width, ' '.repeat(10));
+}
+
+export function exitText({ code, signal, core_dumped }: ExitDocument): string {
   if (code !== undefined) return `exit code ${code}`;
   if (signal !== undefined) return `killed by ${safe(signal)}${core_dumped === true ? ' (core dumped)' : ''}`;
   return 'exit code unknown';

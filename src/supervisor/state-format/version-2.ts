@@ -41,6 +41,8 @@ const callers = () =>
 
 const request = () =>
   z.object({
+    /** The number of its handover, also while it waits. Not written by earlier releases. */
+    handover: z.exactOptional(number()),
     preview: flag(),
     /** `to` null: the release that served before the one that serves. */
     rollback: orNull(z.object({ to: orNull(number()) })),

@@ -39,9 +39,10 @@ function stepDocument(step: HandoverStep): HandoverDocument['step'] {
   }
 }
 
-export function requestDocument({ wants, since, callers }: Request): HandoverDocument['request'] {
+export function requestDocument({ id, wants, since, callers }: Request): HandoverDocument['request'] {
   const { preview, rollback } = wants;
   return {
+    handover: id,
     preview,
     rollback: orNull(rollback, ({ to }) => ({ to })),
     since_monotonic_ms: since,

@@ -14,7 +14,7 @@ export function exitDocument(exit: ExitStatus) {
 
 /** Without the output of the worker, which may contain values of its environment. */
 export function failureDocument(failure: Failure) {
-  const { step, reason, subject, errno, generation, worker, exit } = failure;
+  const { step, reason, subject, errno, generation, worker, exit, gates } = failure;
   return {
     step,
     reason,
@@ -23,6 +23,9 @@ export function failureDocument(failure: Failure) {
     ...(generation !== undefined && { generation }),
     ...(worker !== undefined && { worker }),
     ...(exit !== undefined && { exit: exitDocument(exit) }),
+    ...(gates !== undefined && {
+      gates: gates.map((open) => ({ worker: open.worker, gate: open.gate, reason: open.reason })),
+    }),
   };
 }
 

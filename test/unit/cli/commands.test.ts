@@ -304,7 +304,8 @@ test('--no-wait is 13', async (t) => {
   const at = desk(t);
   const { control } = await at.run('example');
   assert.equal(await reload({ ...RELOAD, wait: false }, at.context), 13);
-  assert.match(at.err(), /the handover was asked for: follow it with "zero status --watch"/);
+  assert.equal(at.out(), 'Handover 2 requested. Wait for its result with: zero wait 2\n');
+  assert.equal(at.err(), '');
   assert.equal(control.reloads[0]?.options.wait, false);
 });
 
@@ -313,13 +314,13 @@ test('Ctrl-C is 13, and the handover goes on', async (t) => {
   const { control } = await at.run('example');
   const code = reload(RELOAD, at.context);
   await control.until(() => control.reloads.length === 1);
-  control.report({ event: 'handover_started', handover: 2, incumbent: 3 });
+  control.report({ event: 'handover_started', handover: 2, incumbent: 3, by: 'SIGHUP' });
   await at.shown('handover 2 started');
   at.interrupt();
   assert.equal(await code, 13);
   assert.match(
     at.err(),
-    /the handover goes on: follow it with "zero status --watch", end it with "zero abort"\n$/,
+    /Handover 2 is still in progress\. Wait for its result with: zero wait 2\. End it with: zero abort\n$/,
   );
   await control.until(() => control.listeners === 0);
   assert.deepEqual(control.calls, ['reload']);
@@ -332,7 +333,7 @@ test('a supervisor that goes away before the verdict is 1', async (t) => {
   await control.until(() => control.reloads.length === 1);
   await server.close();
   assert.equal(await code, 1);
-  assert.match(at.err(), /zero reload: zero went away before the verdict/);
+  assert.match(at.err(), /^zero reload: zero exited before it reported the result\. Check its log\.\n$/);
 });
 
 test('progress is for terminals', async (t) => {

@@ -18,7 +18,7 @@ test('status --watch draws again when something happens, and each second', async
     ...STATUS,
     generations: generation ? [generation, { ...generation, id: 4, stage: 'starting' }] : [],
   };
-  sights.events.report({ event: 'handover_started', handover: 2, incumbent: 3 });
+  sights.events.report({ event: 'handover_started', handover: 2, incumbent: 3, by: 'SIGHUP' });
   await at.printed('generation 4  starting');
   control.document = { ...STATUS, uptime_ms: 99_000 };
   at.tick();

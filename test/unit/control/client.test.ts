@@ -65,7 +65,7 @@ test('every command arrives', async (t) => {
     failure: { step: 'exit', reason: 'x', exit: { kind: 'signaled', signal: 'SIGSEGV', coreDumped: true } },
   });
   assert.deepEqual(await lines, [
-    { accepted: { ticket: 't1' } },
+    { accepted: { ticket: 't1', handover: 2 } },
     { fact: { event: 'generation_promoted', generation: 4, previous: 3 } },
     {
       verdict: {

@@ -1,5 +1,7 @@
 import type {
+  Accepted,
   Answer,
+  Awaited,
   Control,
   ReloadOptions,
   RollbackOptions,
@@ -144,6 +146,7 @@ export class FakeControl implements Control {
   readonly reloads: { options: ReloadOptions; verdict: (verdict: Verdict) => void }[] = [];
   readonly rollbacks: { options: RollbackOptions; verdict: (verdict: Verdict) => void }[] = [];
   readonly scales: { options: ScaleOptions; result: (result: ScaleResult) => void }[] = [];
+  readonly waits: { handover: number | null; verdict: (verdict: Verdict) => void }[] = [];
   /** What reload and rollback do before they return. */
   onReload: () => void = () => {};
   readonly #listeners = new Set<(fact: Fact) => void>();
@@ -156,18 +159,26 @@ export class FakeControl implements Control {
     return this.document;
   }
 
-  reload(options: ReloadOptions, verdict: (verdict: Verdict) => void): { ticket: string } {
+  reload(options: ReloadOptions, verdict: (verdict: Verdict) => void): Accepted {
     this.reloads.push({ options, verdict });
     this.onReload();
     this.#note('reload');
-    return { ticket: `t${this.reloads.length}` };
+    return { ticket: `t${this.reloads.length}`, handover: this.reloads.length + 1 };
   }
 
-  rollback(options: RollbackOptions, verdict: (verdict: Verdict) => void): { ticket: string } {
+  rollback(options: RollbackOptions, verdict: (verdict: Verdict) => void): Accepted {
     this.rollbacks.push({ options, verdict });
     this.onReload();
     this.#note('rollback');
-    return { ticket: `t${this.rollbacks.length}` };
+    return { ticket: `t${this.rollbacks.length}`, handover: this.rollbacks.length + 1 };
+  }
+
+  wait(handover: number | null, verdict: (verdict: Verdict) => void): Awaited | { readonly refusal: string } {
+    if (handover !== null && handover > 2)
+      return { refusal: `unknown handover ${handover}: known handovers are 1 to 2` };
+    this.waits.push({ handover, verdict });
+    this.#note('wait');
+    return { handover: handover ?? 2, cancel: () => this.#note('cancel') };
   }
 
   scale(options: ScaleOptions, result: (result: ScaleResult) => void): { ticket: string } {

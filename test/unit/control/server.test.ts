@@ -108,7 +108,8 @@ const lines = (text: string): unknown[] =>
 
 test('reload tells what happens and ends with the verdict', async (t) => {
   const { path, control } = await serve(t);
-  control.onReload = () => control.report({ event: 'reload_requested', by: 'control', merged: false });
+  control.onReload = () =>
+    control.report({ event: 'reload_requested', by: 'control', merged: false, handover: 2 });
   const socket = await connect(t, path);
   const answer = received(socket);
   const body = JSON.stringify({ preview: true, timeout_ms: 5000 });
@@ -121,8 +122,8 @@ test('reload tells what happens and ends with the verdict', async (t) => {
   control.reloads[0]?.verdict(PROMOTED);
   control.report({ event: 'generation_retiring', generation: 3 });
   assert.deepEqual(lines(await answer), [
-    { accepted: { ticket: 't1' } },
-    { fact: { event: 'reload_requested', by: 'control', merged: false } },
+    { accepted: { ticket: 't1', handover: 2 } },
+    { fact: { event: 'reload_requested', by: 'control', merged: false, handover: 2 } },
     { fact: { event: 'worker_ready', generation: 4, worker: 0, after_ms: 12.346 } },
     {
       verdict: {
@@ -151,7 +152,7 @@ test('a verdict that comes at once comes after "accepted"', async (t) => {
   control.onReload = () => control.reloads[0]?.verdict(PROMOTED);
   const head = 'POST /v1/reload HTTP/1.1\r\nHost: zero\r\n\r\n';
   const [first, second] = lines(await talk(t, path, head));
-  assert.deepEqual(first, { accepted: { ticket: 't1' } });
+  assert.deepEqual(first, { accepted: { ticket: 't1', handover: 2 } });
   assert.ok(typeof second === 'object' && second !== null && 'verdict' in second);
 });
 
@@ -159,7 +160,7 @@ test('a reload that nobody waits for is answered at once', async (t) => {
   const { path, control } = await serve(t);
   const body = '{"wait":false}';
   const head = `POST /v1/reload HTTP/1.1\r\nHost: zero\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
-  assert.deepEqual(lines(await talk(t, path, head)), [{ accepted: { ticket: 't1' } }]);
+  assert.deepEqual(lines(await talk(t, path, head)), [{ accepted: { ticket: 't1', handover: 2 } }]);
   assert.equal(control.listeners, 0);
   control.reloads[0]?.verdict(PROMOTED);
 });

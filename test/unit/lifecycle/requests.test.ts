@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { openHandovers } from '../../../src/lifecycle/requests.ts';
 import { Story, serving } from './story.ts';
 
 const outcomes = (story: Story, ...tickets: string[]) =>
@@ -177,5 +178,130 @@ describe('promote and abort', () => {
     story.resolved();
     story.tell(promote);
     assert.match(answers(story)[0] ?? '', /^generation 2 is not ready \(handover 2, step starting\)/);
+  });
+});
+
+describe('the number of a handover', () => {
+  const accepted = (story: Story) => story.take('accepted').map(({ ticket, handover }) => [ticket, handover]);
+  const concluded = (story: Story) =>
+    story.take('concluded').map(({ verdict }) => [verdict.handover, verdict.outcome]);
+
+  it('is that of the request from the beginning, also while it waits; equal requests share it', () => {
+    const story = serving({ gates: ['notify'] });
+    story.take('accepted');
+    story.request('one');
+    story.request('two');
+    story.request('three');
+    assert.deepEqual(accepted(story), [
+      ['one', 2],
+      ['two', 3],
+      ['three', 3],
+    ]);
+    assert.deepEqual(openHandovers(story.state), [2, 3]);
+    story.resolved();
+    story.spawned();
+    story.exited(2);
+    assert.equal(story.state.handover?.id, 3);
+    assert.deepEqual(concluded(story).at(-1), [2, 'rolled_back']);
+  });
+
+  it('is concluded when the verdict is final, also where only a signal asked', () => {
+    const story = serving();
+    story.take('concluded');
+    story.request(null, { by: 'SIGHUP' });
+    story.resolved();
+    story.spawned();
+    assert.deepEqual([concluded(story), openHandovers(story.state)], [[], [2]]);
+    story.pass(1_000);
+    story.drained(1);
+    assert.deepEqual([concluded(story), openHandovers(story.state)], [[[2, 'promoted']], []]);
+  });
+
+  it('is concluded although its last caller left after the promotion', () => {
+    const story = serving({ handover: { settle: 5_000 } });
+    story.take('concluded');
+    story.reload('cli', { timeout: 1_000 });
+    story.spawned();
+    story.pass(1_000);
+    assert.equal(story.verdict('cli')?.outcome, 'in_progress');
+    assert.deepEqual(openHandovers(story.state), [2]);
+    story.pass(4_000);
+    story.drained(1);
+    assert.deepEqual(concluded(story), [[2, 'promoted']]);
+  });
+
+  it('is concluded where its request is replaced, withdrawn or refused', () => {
+    const story = serving({ gates: ['notify'] });
+    story.reload('running');
+    story.take('concluded');
+    story.request('replaced', { preview: true });
+    story.request('withdrawn', { rollback: { to: 1 }, timeout: 1_000 });
+    assert.deepEqual(concluded(story), [[3, 'superseded']]);
+    story.pass(1_000);
+    assert.deepEqual(concluded(story), [[4, 'timed_out']]);
+    story.request('refused', { rollback: { to: null } });
+    assert.deepEqual(concluded(story), [[5, 'failed']]);
+    assert.equal(story.verdict('refused')?.handover, 5);
+    assert.deepEqual(openHandovers(story.state), [2]);
+  });
+
+  it('is concluded as aborted by a stop, that of the waiting request and of a later one too', () => {
+    const story = serving({ gates: ['notify'] });
+    story.reload('running');
+    story.request('waiting', { preview: true });
+    story.take('concluded');
+    story.tell({ type: 'stop', by: 'SIGTERM', now: false });
+    story.request('late');
+    assert.deepEqual(concluded(story), [
+      [2, 'aborted'],
+      [3, 'aborted'],
+      [4, 'aborted'],
+    ]);
+  });
+
+  it('is in the facts, with who asked', () => {
+    const story = serving({ gates: ['notify'] });
+    story.request('cli');
+    story.request(null, { by: 'watch' });
+    assert.deepEqual(
+      story.facts('reload_requested').map(({ by, handover, merged }) => [by, handover, merged]),
+      [
+        ['zero reload', 2, false],
+        ['watch', 3, true],
+      ],
+    );
+    assert.deepEqual(
+      story.facts('handover_started').map(({ handover, by }) => [handover, by]),
+      [
+        [1, 'start'],
+        [2, 'zero reload'],
+      ],
+    );
+  });
+});
+
+describe('a failed verdict', () => {
+  it('has the open gates of every worker of the candidate', () => {
+    const story = serving({ gates: ['notify', 'http'], workers: 2 });
+    story.reload('cli', { timeout: 1_000 });
+    story.spawned(2);
+    story.tell({ type: 'gate_passed', gate: 'notify', generation: 2, worker: 0, incarnation: 1 });
+    story.pass(1_000);
+    const { failure } = story.verdict('cli') ?? {};
+    assert.deepEqual([failure?.generation, failure?.worker], [2, 0]);
+    assert.deepEqual(failure?.gates, [
+      { worker: 0, gate: 'http', reason: null },
+      { worker: 1, gate: 'notify', reason: null },
+      { worker: 1, gate: 'http', reason: null },
+    ]);
+  });
+
+  it('names the candidate that an operator aborted', () => {
+    const story = serving({ gates: ['notify'] });
+    story.reload('cli');
+    story.spawned();
+    story.tell({ type: 'abort', by: 'zero abort', ticket: 'a' });
+    const { failure } = story.verdict('cli') ?? {};
+    assert.deepEqual([failure?.step, failure?.generation, failure?.gates?.length], ['abort', 2, 1]);
   });
 });

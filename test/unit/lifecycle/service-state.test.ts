@@ -67,7 +67,14 @@ describe('the service is', () => {
   });
 
   it('down when its only worker is hung and cannot be killed', () => {
-    const restart = { policy: 'always', initial: 100, factor: 2, max: 30_000, resetAfter: 60_000 } as const;
+    const restart = {
+      policy: 'always',
+      initial: 100,
+      factor: 2,
+      max: 30_000,
+      resetAfter: 60_000,
+      maxMemory: null,
+    } as const;
     const story = serving({ restart: { ...restart, onStall: true } });
     story.refuses = () => 'EPERM';
     story.tell({ type: 'stalled', generation: 1, worker: 0, incarnation: 1 });
@@ -77,7 +84,15 @@ describe('the service is', () => {
   it('down when the restart policy does not start it again, while a handover may follow', () => {
     const story = serving({
       gates: ['notify'],
-      restart: { policy: 'never', initial: 1, factor: 1, max: 1, resetAfter: 1, onStall: false },
+      restart: {
+        policy: 'never',
+        initial: 1,
+        factor: 1,
+        max: 1,
+        resetAfter: 1,
+        maxMemory: null,
+        onStall: false,
+      },
     });
     story.reload('cli');
     story.exited(1);

@@ -86,8 +86,10 @@ export class Story {
       case 'spawn':
       case 'run_hook':
       case 'report':
+      case 'accepted':
       case 'verdict':
       case 'scaled':
+      case 'concluded':
       case 'answer':
       case 'exit':
         return;

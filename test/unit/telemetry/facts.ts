@@ -54,7 +54,7 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
   worker_killed: { event: 'worker_killed', ...key, pid: 42, reason: 'shutdown_timeout' },
   leftovers_killed: { event: 'leftovers_killed', ...key, pids: [44, 45] },
   output_dropped: { event: 'output_dropped', stream: 'stdout', lines: 3, bytes: 300 },
-  reload_requested: { event: 'reload_requested', by: 'SIGHUP', merged: false },
+  reload_requested: { event: 'reload_requested', by: 'SIGHUP', merged: false, handover: 2 },
   executable_kept: { event: 'executable_kept', generation: 3, sha256: '0'.repeat(64) },
   watching: { event: 'watching', paths: ['/srv/app/server'] },
   executable_changed: {
@@ -120,7 +120,7 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
     incumbent: 2,
     failure: { step: 'exit', reason: 'exited with code 1', generation: 3, worker: 0 },
   },
-  handover_started: { event: 'handover_started', handover: 2, incumbent: 2 },
+  handover_started: { event: 'handover_started', handover: 2, incumbent: 2, by: 'SIGHUP' },
   handover_finished: {
     event: 'handover_finished',
     handover: 2,

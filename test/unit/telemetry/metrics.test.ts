@@ -41,6 +41,7 @@ const begun = (handover: number): Fact => ({
   event: 'handover_started',
   handover,
   incumbent: handover - 1 || null,
+  by: 'SIGHUP',
 });
 const finished = (handover: number, generation: number, outcome: 'promoted' | 'rolled_back'): Fact => ({
   ...facts.handover_finished,
@@ -53,8 +54,8 @@ const promoted = (generation: number): Fact => ({
   generation,
   previous: generation - 1 || null,
 });
-const reload: Fact = { event: 'reload_requested', by: 'SIGHUP', merged: false };
-const merged: Fact = { event: 'reload_requested', by: 'SIGHUP', merged: true };
+const reload: Fact = { event: 'reload_requested', by: 'SIGHUP', merged: false, handover: 2 };
+const merged: Fact = { event: 'reload_requested', by: 'SIGHUP', merged: true, handover: 3 };
 const gone = (generation: number): Fact => ({ event: 'generation_gone', generation, retiredFor: 100, usage });
 const firstStart = [begun(1), starting(1), spawned(1), promoted(1), finished(1, 1, 'promoted')];
 

@@ -114,7 +114,7 @@ const GENERATION: Generation = {
 
 const HANDOVER: Handover = {
   id: 5,
-  request: { wants: { preview: true, rollback: null }, since: 200, callers: [] },
+  request: { id: 6, wants: { preview: true, rollback: null }, since: 200, callers: [] },
   since: 201,
   incumbent: 4,
   step: { name: 'resolving' },
@@ -356,6 +356,7 @@ for (const [life, document] of LIVES) {
 
 test('a request with its callers', () => {
   const pending = {
+    id: 9,
     wants: { preview: false, rollback: { to: 3 } },
     since: 1,
     callers: [
@@ -364,6 +365,7 @@ test('a request with its callers', () => {
     ],
   };
   assert.deepEqual(documentOf({ pending }).pending_request, {
+    handover: 9,
     preview: false,
     rollback: { to: 3 },
     since_monotonic_ms: 1,
@@ -380,7 +382,7 @@ test('a handover', () => {
     since_monotonic_ms: 201,
     incumbent: 4,
     step: { name: 'resolving' },
-    request: { preview: true, rollback: null, since_monotonic_ms: 200, callers: [] },
+    request: { handover: 6, preview: true, rollback: null, since_monotonic_ms: 200, callers: [] },
   });
 });
 

@@ -1,0 +1,112 @@
+import { parseDuration } from '../config/values/duration.ts';
+import { ClientError } from '../control/client-error.ts';
+import type { AnswerOf, VerdictDocument } from '../control/protocol.ts';
+import { PROTOCOL } from '../control/version.ts';
+import { CommandError } from './command-error.ts';
+import { EXIT, exitCodeOf } from './exit-code.ts';
+import { type InstanceOptions, instanceArguments } from './find-instance.ts';
+import { painter } from './render/style.ts';
+import { renderVerdict } from './render/verdict.ts';
+import { showWaiting } from './waiting.ts';
+import { type CommandContext, LostHandover } from './with-instance.ts';
+
+const WIDTH = 80;
+
+export interface FollowOptions {
+  readonly wait: boolean;
+  readonly json: boolean;
+  /** As it was named, for what is said to do next. */
+  readonly instance: InstanceOptions;
+  /** How long this command waits, as written, where only this command ends then. */
+  readonly timeout?: string;
+}
+
+/** What is known of a handover that this command does not wait for, or not any longer. */
+interface Unfinished {
+  /** null: its supervisor does not number requests. */
+  readonly handover: number | null;
+  readonly duration: number;
+}
+
+/**
+ * Shows a handover that was requested until its verdict, or until the command stops waiting. Resolves to the exit code.
+ */
+export async function followHandover(
+  lines: AsyncIterable<AnswerOf<'reload'> | AnswerOf<'wait'>>,
+  options: FollowOptions,
+  context: CommandContext,
+): Promise<number> {
+  const end = await follow(lines, options.wait, context);
+  return 'outcome' in end ? tellVerdict(end, options.json, context) : tellUnfinished(end, options, context);
+}
+
+/** What `--timeout` says, in milliseconds; null where it is left out. */
+export function timeoutOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const parsed = parseDuration(text);
+  if ('problem' in parsed) throw new CommandError(EXIT.usage, `--timeout ${parsed.problem}`);
+  if (parsed.value === 0) throw new CommandError(EXIT.usage, '--timeout must be longer than 0');
+  return parsed.value;
+}
+
+async function follow(
+  lines: AsyncIterable<AnswerOf<'reload'> | AnswerOf<'wait'>>,
+  wait: boolean,
+  { terminal, clock, interrupted }: CommandContext,
+): Promise<VerdictDocument | Unfinished> {
+  const waiting = showWaiting(terminal, clock);
+  const since = clock.now();
+  let accepted: { readonly handover?: number } | null = null;
+  const unfinished = (): Unfinished => ({
+    handover: accepted?.handover ?? null,
+    duration: Math.round(clock.now() - since),
+  });
+  try {
+    for await (const line of lines) {
+      if ('accepted' in line) accepted = line.accepted;
+      else if ('fact' in line) waiting.tell(line.fact);
+      else return line.verdict;
+    }
+  } catch (error) {
+    if (accepted && interrupted.aborted) return unfinished();
+    if (!(accepted && error instanceof ClientError)) throw error;
+  } finally {
+    waiting.end();
+  }
+  if (accepted && !wait) return unfinished();
+  throw new LostHandover(accepted?.handover ?? null);
+}
+
+function tellUnfinished(
+  { handover, duration }: Unfinished,
+  { wait, json, instance, timeout }: FollowOptions,
+  { terminal }: CommandContext,
+): number {
+  const what = handover === null ? 'The handover' : `Handover ${handover}`;
+  const over = timeout === undefined ? '' : `--timeout ${timeout} expired. `;
+  if (json) {
+    const reason = `${over}${what} is still in progress.`;
+    const failure = timeout === undefined ? null : { step: 'timeout', reason };
+    const numbers = { handover, generation: null, incumbent: null, duration_ms: duration };
+    const document = { version: PROTOCOL, outcome: 'in_progress', ...numbers, failure };
+    terminal.out(`${JSON.stringify(document)}\n`);
+    return EXIT.inProgress;
+  }
+  const named = instanceArguments(instance);
+  const follow = handover === null ? `zero status --watch${named}` : `zero wait ${handover}${named}`;
+  if (wait) {
+    terminal.err(
+      `${over}${what} is still in progress. Wait for its result with: ${follow}. End it with: zero abort${named}\n`,
+    );
+  } else {
+    terminal.out(`${handover === null ? 'Handover' : what} requested. Wait for its result with: ${follow}\n`);
+  }
+  return EXIT.inProgress;
+}
+
+function tellVerdict(verdict: VerdictDocument, json: boolean, { terminal }: CommandContext): number {
+  if (json) terminal.out(`${JSON.stringify(verdict, null, 2)}\n`);
+  else if (verdict.outcome === 'promoted') terminal.out(renderVerdict(verdict, painter(terminal.outColour)));
+  else terminal.err(renderVerdict(verdict, painter(terminal.errColour), terminal.interactive ? WIDTH : null));
+  return exitCodeOf(verdict.outcome);
+}

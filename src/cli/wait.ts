@@ -1,0 +1,39 @@
+import { CommandError } from './command-error.ts';
+import { EXIT } from './exit-code.ts';
+import type { InstanceOptions } from './find-instance.ts';
+import { followHandover, timeoutOf } from './follow-handover.ts';
+import { type CommandContext, processContext, withInstance } from './with-instance.ts';
+
+export interface WaitOptions extends InstanceOptions {
+  /** As written: the number of a handover. Left out: the one in progress, otherwise the last one. */
+  readonly handover?: string;
+  readonly timeout?: string;
+  readonly json: boolean;
+}
+
+/**
+ * `zero wait [HANDOVER]`: waits for the verdict of a handover that is in progress or has ended. It only watches: the
+ * handover goes on when it ends. Resolves to the exit code of the verdict.
+ */
+export function wait(options: WaitOptions, context: CommandContext = processContext()): Promise<number> {
+  const { handover, timeout, json, ...instance } = options;
+  return withInstance({ command: 'wait', instance, guess: true, json }, context, async (client) => {
+    const request = handover === undefined ? {} : { handover: numberOf(handover) };
+    const limit = timeoutOf(timeout);
+    const stop =
+      limit === null
+        ? context.interrupted
+        : AbortSignal.any([context.interrupted, AbortSignal.timeout(limit)]);
+    return followHandover(
+      client.wait(request, stop),
+      { wait: true, json, instance, ...(timeout !== undefined && { timeout }) },
+      { ...context, interrupted: stop },
+    );
+  });
+}
+
+function numberOf(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text))
+    throw new CommandError(EXIT.usage, `unknown handover ${text}: must be a number of 1 or greater`);
+  return Number(text);
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { type WaitOptions, wait } from '../../../src/cli/wait.ts';
+import type { Verdict } from '../../../src/lifecycle/verdicts.ts';
+import { PROMOTED } from '../control/fake-control.ts';
+import { desk } from './fixture.ts';
+
+const ROLLED_BACK: Verdict = {
+  ...PROMOTED,
+  outcome: 'rolled_back',
+  incumbent: 3,
+  failure: { step: 'exit', reason: 'exited with code 7' },
+};
+
+const WAIT: WaitOptions = { json: false };
+
+test('wait follows the handover that is named, and exits as its verdict says', async (t) => {
+  const at = desk(t);
+  const { control } = await at.run('example');
+  const code = wait({ ...WAIT, handover: '2' }, at.context);
+  await control.until(() => control.waits.length === 1);
+  control.waits[0]?.verdict(ROLLED_BACK);
+  assert.equal(await code, 10);
+  assert.match(at.err(), /^handover 2 rolled back after /);
+  assert.equal(control.waits[0]?.handover, 2);
+  await control.until(() => control.listeners === 0);
+});
+
+test('wait without a number leaves it to zero', async (t) => {
+  const at = desk(t);
+  const { control } = await at.run('example');
+  const code = wait({ ...WAIT, json: true }, at.context);
+  await control.until(() => control.waits.length === 1);
+  control.waits[0]?.verdict(PROMOTED);
+  assert.equal(await code, 0);
+  assert.equal(control.waits[0]?.handover, null);
+  assert.equal(JSON.parse(at.out()).outcome, 'promoted');
+});
+
+test('wait ends at Ctrl-C with 13, and no longer waits', async (t) => {
+  const at = desk(t, { interactive: true });
+  const { control } = await at.run('example');
+  const code = wait(WAIT, at.context);
+  await control.until(() => control.waits.length === 1);
+  control.report({ event: 'handover_started', handover: 2, incumbent: 3, by: 'SIGHUP' });
+  await at.shown('handover 2 started');
+  at.interrupt();
+  assert.equal(await code, 13);
+  assert.match(at.err(), /Handover 2 is still in progress\. Wait for its result with: zero wait 2\./);
+  await control.until(() => control.listeners === 0);
+  assert.deepEqual(control.calls, ['wait', 'cancel']);
+});
+
+test('wait for an unknown handover is 1, a wrong number is 2', async (t) => {
+  const at = desk(t);
+  await at.run('example');
+  assert.equal(await wait({ ...WAIT, handover: '7' }, at.context), 1);
+  assert.equal(at.err(), 'zero wait: unknown handover 7: known handovers are 1 to 2\n');
+  assert.equal(await wait({ ...WAIT, handover: 'last' }, at.context), 2);
+  assert.equal(await wait({ ...WAIT, timeout: '0s' }, at.context), 2);
+});
