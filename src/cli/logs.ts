@@ -5,6 +5,7 @@ import { loadConfig } from '../config/index.ts';
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { workingDirectory } from '../linux/directory.ts';
+import { isSystemFailure } from '../linux/errors.ts';
 import { chooseInstance } from '../supervisor/earlier-name.ts';
 import { outputFileIn } from '../workers/rotating-file.ts';
 import { CommandError } from './command-error.ts';
@@ -32,6 +33,11 @@ interface Wanted {
   readonly follow: boolean;
   readonly filter: OutputFilter;
 }
+
+const ADVICE: Readonly<Record<string, string>> = {
+  EACCES: 'Run the command as root or as a user who may read the file.',
+  ENOENT: 'The service has written nothing yet, or service.output.directory was removed.',
+};
 
 /** After the end of a generation its last lines reach the file within this many milliseconds. */
 const LAST_LINES = 500;
@@ -139,6 +145,7 @@ class Shown {
         const bytes = base64 === undefined ? Buffer.from(text) : Buffer.from(base64, 'base64');
         this.#printer.print({ ...source, time, bytes });
       }
+      this.#printer.flush();
       // Whoever reads this at its own pace is followed at that pace: what it does not take waits in the supervisor, which has a bound.
       if (!(await terminal.taken())) return null;
     }
@@ -150,35 +157,50 @@ class Shown {
     const { terminal, interrupted } = this.#context;
     const reader = {
       print: (output: Parameters<OutputPrinter['print']>[0]) => this.#printer.print(output),
-      taken: () => terminal.taken(),
+      taken: () => {
+        this.#printer.flush();
+        return terminal.taken();
+      },
       missed: () => terminal.err('zero: lines before this are not kept\n'),
     };
-    const file = new OutputFile(path, filter, reader, end !== null);
+    let file: OutputFile | null = null;
     try {
+      file = new OutputFile(path, filter, reader, end !== null);
       if (!(await file.show()) || end === null) return;
       await file.follow(Promise.race([end(), aborted(interrupted)]));
+    } catch (error) {
+      if (!isSystemFailure(error)) throw error;
+      throw new CommandError(
+        EXIT.failed,
+        `cannot read ${path}: ${error.code}. ${ADVICE[error.code] ?? ''}`.trimEnd(),
+      );
     } finally {
-      file.close();
+      file?.close();
     }
   }
 
   /** Resolves when zero leaves, or when the generation that was asked for is gone. */
   async #end(client: ControlClient, { generation }: OutputFilter): Promise<void> {
     const { interrupted, clock } = this.#context;
+    const over = new AbortController();
+    const signal = AbortSignal.any([interrupted, over.signal]);
     // Events are subscribed to before the status is read, so that an end in between is noticed.
-    const ended = this.#ended(client, generation);
-    if (generation === null) return ended;
+    const gone = goneOf(client, generation, signal);
+    if (generation === null) return gone;
+    // Awaited below, unless the generation is gone already.
+    gone.catch(() => {});
     const { generations } = await client.status(interrupted);
-    if (generations.some(({ id }) => id === generation)) await ended;
-    else ended.catch(() => {});
+    if (generations.some(({ id }) => id === generation)) await gone;
+    over.abort();
     await new Promise<void>((resolve) => clock.after(LAST_LINES, resolve));
   }
+}
 
-  async #ended(client: ControlClient, generation: number | null): Promise<void> {
-    for await (const fact of client.events(this.#context.interrupted)) {
-      const isEnd = 'event' in fact && fact.event === 'generation_gone';
-      if (isEnd && fact.generation === generation) return;
-    }
+/** Resolves when this generation is gone, or when zero leaves. */
+async function goneOf(client: ControlClient, generation: number | null, signal: AbortSignal): Promise<void> {
+  for await (const fact of client.events(signal)) {
+    const isEnd = 'event' in fact && fact.event === 'generation_gone';
+    if (isEnd && fact.generation === generation) return;
   }
 }
 

@@ -55,20 +55,22 @@ class OpenFile {
     }
   }
 
-  /** The whole lines that are there now and were not read before. */
-  async *lines(): AsyncGenerator<OutputLine> {
+  /** The whole lines that are there now and were not read before, by portions. */
+  async *portions(): AsyncGenerator<OutputLine[]> {
     for (;;) {
       const { bytesRead, buffer } = await this.#handle.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, this.#at);
       if (bytesRead === 0) return;
       this.#at += bytesRead;
       const bytes = Buffer.concat([this.#rest, buffer.subarray(0, bytesRead)]);
+      const lines: OutputLine[] = [];
       let from = 0;
       for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
         const line = parseOutputLine(bytes.subarray(from, end));
         from = end + 1;
-        if (line !== null) yield line;
+        if (line !== null) lines.push(line);
       }
       this.#rest = bytes.subarray(from);
+      yield lines;
     }
   }
 
@@ -142,27 +144,23 @@ export class OutputFile {
   async show(): Promise<boolean> {
     const newestFirst = await openFiles(this.#path);
     try {
-      const { since, lines } = this.#filter;
-      const files = newestFirst.filter(({ modified }) => since === null || modified >= since).reverse();
-      let skip = lines === null ? 0 : await this.#linesBefore(files, lines);
-      for (const file of files) {
-        for await (const line of file.lines()) {
-          if (!isWanted(line, this.#filter)) continue;
-          if (skip > 0) {
-            if (!line.isPartial) skip -= 1;
-          } else if (!(await this.#print(line))) {
-            return false;
-          }
-        }
+      const { since } = this.#filter;
+      const recent = newestFirst.filter(({ modified }) => since === null || modified >= since);
+      const { files, skip } = await this.#last(recent);
+      let left = skip;
+      for (const file of files.reverse()) {
+        const isTaken = await this.#drain(file, ({ isPartial }) => {
+          if (left === 0) return true;
+          if (!isPartial) left -= 1;
+          return false;
+        });
+        if (!isTaken) return false;
       }
-      const [newest, ...others] = newestFirst;
-      if (this.#watcher === null) await closeAll(newestFirst);
-      else await closeAll(others);
-      this.#current = newest ?? null;
+      // The newest one is followed.
+      if (this.#watcher !== null) this.#current = newestFirst.shift() ?? null;
       return true;
-    } catch (error) {
+    } finally {
       await closeAll(newestFirst);
-      throw error;
     }
   }
 
@@ -173,6 +171,8 @@ export class OutputFile {
       isOver = true;
       this.#change();
     });
+    // A failure is thrown below, after what is left has been shown.
+    end.catch(() => {});
     for (;;) {
       const last = isOver;
       this.#changed = false;
@@ -224,27 +224,40 @@ export class OutputFile {
     return newer.reverse();
   }
 
-  async #drain(file: OpenFile | null): Promise<boolean> {
+  /** Shows the wanted lines that were not read before. False when nobody reads that. */
+  async #drain(file: OpenFile | null, isShown: (line: OutputLine) => boolean = () => true): Promise<boolean> {
     if (file === null) return true;
-    for await (const line of file.lines())
-      if (isWanted(line, this.#filter) && !(await this.#print(line))) return false;
+    for await (const lines of file.portions()) {
+      for (const line of lines) if (isWanted(line, this.#filter) && isShown(line)) this.#print(line);
+      if (!(await this.#reader.taken())) return false;
+    }
     return true;
   }
 
-  /** How many wanted lines come before the last `count` ones. */
-  async #linesBefore(files: readonly OpenFile[], count: number): Promise<number> {
+  /**
+   * The files that have the last lines that are wanted, the newest first, and how many lines of the oldest of them are
+   * to be skipped.
+   */
+  async #last(
+    newestFirst: readonly OpenFile[],
+  ): Promise<{ readonly files: OpenFile[]; readonly skip: number }> {
+    const { lines } = this.#filter;
+    if (lines === null) return { files: [...newestFirst], skip: 0 };
+    const files: OpenFile[] = [];
     let total = 0;
-    for (const file of files) {
-      for await (const line of file.lines()) if (!line.isPartial && isWanted(line, this.#filter)) total += 1;
+    for (const file of newestFirst) {
+      if (total >= lines) break;
+      files.push(file);
+      for await (const portion of file.portions())
+        total += portion.filter((line) => !line.isPartial && isWanted(line, this.#filter)).length;
       file.rewind();
     }
-    return Math.max(0, total - count);
+    return { files, skip: Math.max(0, total - lines) };
   }
 
-  #print({ time, text, isPartial, ...source }: OutputLine): Promise<boolean> {
+  #print({ time, text, isPartial, ...source }: OutputLine): void {
     const bytes = isPartial ? text : Buffer.concat([text, Buffer.of(NEWLINE)]);
     this.#reader.print({ ...source, time: new Date(time).toISOString(), bytes });
-    return this.#reader.taken();
   }
 }
 

@@ -169,6 +169,47 @@ describe('service.output writes to files', () => {
     assert.match(readFileSync(file, 'utf8'), /^\S+ stdout F:g1\.w0 two\n$/);
   });
 
+  it('that zero logs -f follows until zero is killed', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startWriting(t);
+    await incumbent.write(1, 'one\n');
+    const following = startCommand(t, zero, ['logs', '--raw', '-f']);
+    await following.shown('one\n');
+    await incumbent.write(1, 'two\n');
+    await following.shown('two\n');
+    zero.signal('SIGKILL');
+    const { code, stdout, stderr } = await following.finished;
+    assert.deepEqual(
+      [code, stdout, stderr],
+      [1, 'one\ntwo\n', 'zero logs: zero went away without a word: see its log\n'],
+    );
+  });
+
+  it('of one generation that zero logs -f follows until the generation is gone', DEADLINE, async (t) => {
+    const { zero, puppets, incumbent, logs } = await startWriting(t);
+    await incumbent.write(1, 'one\n');
+    const following = startCommand(t, zero, ['logs', '--raw', '-f', '--generation', '1']);
+    await following.shown('one\n');
+    const reloading = startCommand(t, zero, ['reload']);
+    const second = await nextReady(puppets);
+    assert.equal((await reloading.finished).code, 0);
+    await second.write(1, 'two\n');
+    assert.deepEqual(await following.finished, { code: 0, signal: null, stdout: 'one\n', stderr: '' });
+    // Also of one that is gone already.
+    assert.equal(await logs('-f', '--generation', '1'), 'one\n');
+  });
+
+  it('that zero logs cannot read: says so', DEADLINE, async (t) => {
+    const { zero, directory } = await startWriting(t);
+    assert.equal((await command(t, zero, 'stop')).code, 0);
+    rmSync(directory, { recursive: true });
+    const { code, stderr } = await command(t, zero, 'logs');
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /\nzero logs: cannot read .*test\.log: ENOENT\. The service has written nothing yet/,
+    );
+  });
+
   it('that zero logs shows when zero is not running', DEADLINE, async (t) => {
     const { zero, incumbent, file } = await startWriting(t);
     await incumbent.write(1, 'one\ntwo\n');

@@ -19,6 +19,7 @@ export class JsonPrinter implements OutputPrinter {
   readonly #lines = new Map<string, Begun>();
   #missing = 0;
   #printed = 0;
+  #text = '';
   begun = false;
 
   constructor(terminal: Terminal, follow: boolean) {
@@ -45,19 +46,27 @@ export class JsonPrinter implements OutputPrinter {
 
   tellGap(bytes: number): void {
     this.begun = true;
-    this.#flush();
+    this.#endLines();
     this.#missing += bytes;
-    if (this.#follow) this.#terminal.out(`${JSON.stringify({ missing_bytes: bytes })}\n`);
+    if (this.#follow) this.#text += `${JSON.stringify({ missing_bytes: bytes })}\n`;
+    this.flush();
+  }
+
+  flush(): void {
+    if (this.#text !== '') this.#terminal.out(this.#text);
+    this.#text = '';
   }
 
   end(): void {
-    this.#flush();
-    if (this.#follow) return;
-    if (this.#printed === 0) this.#terminal.out('{"version":1,"lines":[');
-    this.#terminal.out(`],"missing_bytes":${this.#missing}}\n`);
+    this.#endLines();
+    if (!this.#follow) {
+      if (this.#printed === 0) this.#text += '{"version":1,"lines":[';
+      this.#text += `],"missing_bytes":${this.#missing}}\n`;
+    }
+    this.flush();
   }
 
-  #flush(): void {
+  #endLines(): void {
     for (const line of this.#lines.values()) this.#write(line);
     this.#lines.clear();
   }
@@ -69,6 +78,6 @@ export class JsonPrinter implements OutputPrinter {
     const document = JSON.stringify({ ...source, ...content });
     const before = this.#follow ? '' : this.#printed === 0 ? '{"version":1,"lines":[\n' : ',\n';
     this.#printed += 1;
-    this.#terminal.out(`${before}${document}${this.#follow ? '\n' : ''}`);
+    this.#text += `${before}${document}${this.#follow ? '\n' : ''}`;
   }
 }

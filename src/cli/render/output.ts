@@ -16,7 +16,10 @@ export interface OutputBytes {
 export interface OutputPrinter {
   /** Whether anything was printed. */
   readonly begun: boolean;
+  /** Takes it; `flush` writes it. */
   print(output: OutputBytes): void;
+  /** Writes what was printed: one system call for a line would take most of the time of a long output. */
+  flush(): void;
   /** So many bytes before the next output are not kept. */
   tellGap(bytes: number): void;
   /** Nothing more comes. */
@@ -37,6 +40,7 @@ export class TextPrinter implements OutputPrinter {
   readonly #terminal: Terminal;
   readonly #raw: boolean;
   readonly #decoders = new Map<string, StringDecoder>();
+  #printed: Buffer[] = [];
   /** Whose line has begun and not ended. */
   #open: string | null = null;
   begun = false;
@@ -51,15 +55,18 @@ export class TextPrinter implements OutputPrinter {
     if (bytes.length === 0) return;
     const source = `${generation}.${worker}.${stream}`;
     this.begun = true;
-    if (this.#open !== null && this.#open !== source) this.end();
+    if (this.#open !== null && this.#open !== source) this.#endLine();
     const head = this.#raw ? null : this.#head(output);
-    const parts: Buffer[] = [];
     for (const line of linesOf(bytes)) {
-      if (head !== null && this.#open === null) parts.push(head);
-      parts.push(this.#terminal.size() === null ? line : Buffer.from(this.#visible(source, line)));
+      if (head !== null && this.#open === null) this.#printed.push(head);
+      this.#printed.push(this.#terminal.size() === null ? line : Buffer.from(this.#visible(source, line)));
       this.#open = line[line.length - 1] === NEWLINE ? null : source;
     }
-    this.#terminal.out(Buffer.concat(parts));
+  }
+
+  flush(): void {
+    if (this.#printed.length > 0) this.#terminal.out(Buffer.concat(this.#printed));
+    this.#printed = [];
   }
 
   tellGap(bytes: number): void {
@@ -71,7 +78,12 @@ export class TextPrinter implements OutputPrinter {
 
   /** Ends the line that has begun. */
   end(): void {
-    if (this.#open !== null) this.#terminal.out('\n');
+    this.#endLine();
+    this.flush();
+  }
+
+  #endLine(): void {
+    if (this.#open !== null) this.#printed.push(Buffer.of(NEWLINE));
     this.#open = null;
   }
 

@@ -49,9 +49,11 @@ export function processTerminal(): Terminal {
     taken: async () => {
       if (!gone && stdout.writableNeedDrain)
         await new Promise<void>((resolve) => {
-          stdout.once('drain', resolve);
-          stdout.once('close', resolve);
-          stdout.once('error', () => resolve());
+          const settled = () => {
+            for (const event of ['drain', 'close', 'error']) stdout.off(event, settled);
+            resolve();
+          };
+          for (const event of ['drain', 'close', 'error']) stdout.on(event, settled);
         });
       return !gone;
     },
