@@ -108,32 +108,27 @@ function targetUser({
   }
 }
 
-/** The programs of gates, `verify` and hooks. Those of the service start in its directory, hooks where zero was started. */
+/**
+ * The programs of gates, health checks and hooks. Those of the service start in its directory, hooks where zero was
+ * started.
+ */
 function commandFindings({ service }: Config): Finding[] {
-  const { runtime, readiness, handover, hooks } = service;
+  const { runtime, readiness, handover, liveness, hooks } = service;
   const directory = path.resolve(runtime.directory);
   const listed = runtime.environment.find(({ key }) => key === 'PATH')?.value;
   const inherited = runtime.inherit_environment || listed === '' ? process.env.PATH : undefined;
-  const searchPath = listed || inherited;
-  const own = Object.entries(hooks).flatMap(([name, hook]) =>
-    hook === undefined
-      ? []
-      : commandFinding(['service', 'hooks', name, 'run'], hook.run, process.cwd(), process.env.PATH),
-  );
+  const checks: readonly (readonly [Path, readonly string[] | undefined])[] = [
+    [['readiness', 'command'], readiness.command?.run],
+    [['handover', 'verify', 'command'], handover.verify?.command?.run],
+    [['liveness', 'command'], liveness?.command?.run],
+  ];
   return [
-    ...commandFinding(
-      ['service', 'readiness', 'command', 'run'],
-      readiness.command?.run,
-      directory,
-      searchPath,
+    ...checks.flatMap(([about, run]) =>
+      commandFinding(['service', ...about, 'run'], run, directory, listed || inherited),
     ),
-    ...commandFinding(
-      ['service', 'handover', 'verify', 'command', 'run'],
-      handover.verify?.command?.run,
-      directory,
-      searchPath,
+    ...Object.entries(hooks).flatMap(([name, hook]) =>
+      commandFinding(['service', 'hooks', name, 'run'], hook?.run, process.cwd(), process.env.PATH),
     ),
-    ...own,
   ];
 }
 

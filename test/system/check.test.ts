@@ -47,6 +47,7 @@ service:
     - { name: device, address: ":81", options: { bind_to_device: no-such0 } }
   runtime: { path: ./missing, environment_file: .env, user: no-such-user, args: ["\${fd.nope}"] }
   readiness: { command: { run: [./no-check] } }
+  liveness: { command: { run: [./no-look] } }
   hooks: { before_reload: { run: [no-such-program] }, after_promote: { run: [/etc] } }
   watch: { paths: [./release] }
 `,
@@ -58,6 +59,7 @@ service:
       'service.runtime.path: executable /./missing: ENOENT: it does not exist',
       'service.runtime.environment_file: environment_file /.env: ENOENT: it does not exist',
       'service.readiness.command.run[0]: /no-check: ENOENT: it does not exist',
+      'service.liveness.command.run[0]: /no-look: ENOENT: it does not exist',
       'service.hooks.before_reload.run[0]: no-such-program is in no directory of PATH',
       'service.hooks.after_promote.run[0]: /etc: it is not a file',
       'service.listeners[0].address: the directory /no/where does not exist',
