@@ -1,3 +1,4 @@
+import { endConnection } from '../linux/end-connection.ts';
 import { hasBindAddressNoPort } from '../linux/sock_diag.ts';
 import { acceptQueue } from '../linux/socket-state.ts';
 import {
@@ -74,7 +75,7 @@ function reaches({ host, remote, lane, free, steer, retire }: ProofTarget, index
     } finally {
       // Which lane another connection reached is not known, so it counts as a client's until it is accepted.
       if (reached === true) retire(fd, local);
-      else closeFd(fd);
+      else endConnection(fd);
     }
   }
 }

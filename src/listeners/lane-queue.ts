@@ -1,3 +1,4 @@
+import { endConnection } from '../linux/end-connection.ts';
 import { reactor, type Watch } from '../linux/reactor.ts';
 import { closeFd, shutdownSending } from '../linux/sockets.ts';
 import type { ConnectionState } from './probe.ts';
@@ -50,7 +51,10 @@ export class LaneQueue {
     this.#own.set(fd, { look, retired: false, watch: null });
   }
 
-  /** Ends a connection with FIN and takes over its descriptor, which is closed when nothing of it is in the queue. */
+  /**
+   * Ends a connection with FIN and takes over its descriptor, which is closed when nothing of it is in the queue and
+   * the service has closed its end, see endConnection().
+   */
   retire(fd: number): void {
     const own = this.#own.get(fd);
     if (own === undefined || !isComing(fd, own)) {
@@ -69,7 +73,13 @@ export class LaneQueue {
 
   /** Closes the retired connections. Call this before the lane is closed. */
   close(): void {
-    for (const [fd, { retired }] of this.#own) if (retired) this.#release(fd);
+    for (const [fd, own] of this.#own) {
+      if (!own.retired) continue;
+      own.watch?.close();
+      // What is still in the queue has not been accepted, and nobody will accept it: there is nothing to wait for.
+      if (isComing(fd, own)) closeFd(fd);
+      else endConnection(fd);
+    }
     this.#own.clear();
   }
 
@@ -88,7 +98,7 @@ export class LaneQueue {
   #release(fd: number): void {
     this.#own.get(fd)?.watch?.close();
     this.#own.delete(fd);
-    closeFd(fd);
+    endConnection(fd);
   }
 }
 

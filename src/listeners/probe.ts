@@ -23,7 +23,7 @@ export interface Probe {
   accepted(): ProbeState;
   /** The same connection as a Node socket, on a descriptor of its own; destroy it before or after `close`. */
   socket(): Promise<Socket>;
-  /** Closes with FIN. Idempotent. */
+  /** Ends the connection with FIN, whatever the service has sent. Idempotent. */
   close(): void;
 }
 

@@ -4,6 +4,7 @@ import type { Address } from '../config/address.ts';
 import type { HttpGateConfig } from '../config/schema.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { reasonOf, startAttempts } from './attempts.ts';
+import { endingWithFin } from './end-socket.ts';
 import type { Gate, GateCallbacks, Timers } from './gate.ts';
 import type { OpenProbe } from './probes.ts';
 import { connectOptions, connectTo } from './target.ts';
@@ -49,23 +50,25 @@ export async function getOnce(
   const { request } = await import('node:http');
   if (stop.aborted) return 'stopped';
   const { path, timeout } = config;
-  const connection = config.listener === undefined ? null : await connectTo(config, open);
+  const socket = await connectTo(config, open);
+  // A listener's own probe ends with FIN by itself.
+  const connection = config.listener === undefined ? endingWithFin(socket) : socket;
   if (stop.aborted) {
-    connection?.destroy();
+    connection.destroy();
     return 'stopped';
   }
+  const host = config.host ?? (config.listener === undefined ? undefined : hostOf(socket));
   return new Promise((resolve) => {
     const outgoing = request({
       // createConnection is not asked where an agent is given, `false` included (node:http, request).
-      ...(connection
-        ? { createConnection: () => connection }
-        : { ...httpOptions(config.address), agent: false }),
+      createConnection: () => connection,
+      ...(config.address === undefined ? {} : hostOptions(config.address)),
       path,
       method: 'GET',
       headers: {
         connection: 'close',
         'user-agent': 'zero-readiness',
-        ...hostHeader(config.host ?? (connection ? hostOf(connection) : undefined)),
+        ...hostHeader(host),
       },
       signal: stop,
     });
@@ -97,10 +100,10 @@ function discard(response: IncomingMessage): void {
   response.on('error', () => {});
 }
 
-function httpOptions(address: Address | undefined): { host: string; port: number } | { socketPath: string } {
-  if (address === undefined) throw new TypeError('neither a listener nor an address');
+/** From these node:http makes the Host header. */
+function hostOptions(address: Address): { host: string; port: number } | Record<string, never> {
   const options = connectOptions(address);
-  return 'path' in options ? { socketPath: options.path } : options;
+  return 'path' in options ? {} : options;
 }
 
 function hostHeader(host: string | undefined): { host: string } | Record<string, never> {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import type { TcpGateConfig } from '../config/schema.ts';
 import { reasonOf, startAttempts } from './attempts.ts';
+import { endSocket } from './end-socket.ts';
 import type { Gate, GateCallbacks, Timers } from './gate.ts';
 import type { ListenerProbe, OpenProbe } from './probes.ts';
 import { connectTo, nameTarget } from './target.ts';
@@ -10,7 +11,7 @@ const LOOK_PAUSE = 20;
 
 /**
  * Passes as soon as a connection is established, to a listener: as soon as the worker has accepted it, for there the kernel completes
- * every handshake by itself. It is closed at once, without a byte.
+ * every handshake by itself. It is ended at once, without a byte.
  * @param open required where the config names a listener
  */
 export function startTcpGate(
@@ -36,7 +37,7 @@ async function connectOnce(config: TcpGateConfig, timers: Timers, stop: AbortSig
     const end = (reason: string | null): void => {
       timers.clear(timer);
       stop.removeEventListener('abort', abort);
-      socket.destroy();
+      endSocket(socket);
       resolve(reason === null ? null : `${where}: ${reason}`);
     };
     stop.addEventListener('abort', abort);

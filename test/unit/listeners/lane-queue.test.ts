@@ -104,7 +104,7 @@ for (const [family, addressOf] of Object.entries(FAMILIES)) {
       assert.equal(set.queued(1), 0);
     });
 
-    test('keeps the closed end of a probe until the probe is accepted', async (t) => {
+    test('keeps the closed end of a probe until the service has closed its end', async (t) => {
       const { set, fd, openProbe } = await steered(t, addressOf(t));
       const probe = openProbe();
       probe.close();
@@ -113,8 +113,14 @@ for (const [family, addressOf] of Object.entries(FAMILIES)) {
       const accepted = acceptSocket(fd);
       assert.ok(accepted);
       assert.equal(peekConnection(accepted.fd), 'ended');
-      keepOpen(t, accepted.fd);
       assert.equal(set.queued(1), 0);
+      // What the service still sends is read: a descriptor that is closed before would answer with a reset.
+      assert.ok(isOpen(probe.fd));
+      writeSync(accepted.fd, '220 hi\r\n');
+      await reported();
+      assert.equal(peekConnection(accepted.fd), 'ended');
+      closeFd(accepted.fd);
+      await reported();
       assert.equal(isOpen(probe.fd), false);
     });
 

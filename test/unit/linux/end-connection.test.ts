@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { fstatSync } from 'node:fs';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { endConnection } from '../../../src/linux/end-connection.ts';
+import type { SocketAddress } from '../../../src/linux/sockaddr.ts';
+import { connectSocket, openSocket } from '../../../src/linux/sockets.ts';
+import { temporaryFolder } from '../../support/temporary.ts';
+
+type Serve = (socket: Socket) => void;
+
+async function listen(t: TestContext, family: 'inet' | 'unix', serve: Serve): Promise<SocketAddress> {
+  const server: Server = createServer({ allowHalfOpen: true }, serve);
+  const path = join(temporaryFolder(t), 'socket');
+  server.listen(family === 'inet' ? { port: 0, host: '127.0.0.1' } : { path });
+  await once(server, 'listening');
+  t.after(() => void server.close());
+  if (family === 'unix') return { family, path };
+  return { family, host: '127.0.0.1', port: (server.address() as AddressInfo).port };
+}
+
+function isOpen(fd: number): boolean {
+  try {
+    fstatSync(fd);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** What the server saw of one connection that was ended at once. */
+async function seen(t: TestContext, family: 'inet' | 'unix', serve: Serve): Promise<readonly string[]> {
+  const events: string[] = [];
+  let done: () => void = () => {};
+  const closed = new Promise<void>((resolve) => {
+    done = resolve;
+  });
+  const address = await listen(t, family, (socket) => {
+    for (const event of ['end', 'error', 'close'] as const)
+      socket.on(event, () => {
+        events.push(event);
+        if (event === 'close') done();
+      });
+    socket.resume();
+    serve(socket);
+  });
+  const fd = openSocket(family, 'stream');
+  connectSocket(fd, address);
+  endConnection(fd);
+  await closed;
+  return events;
+}
+
+for (const family of ['inet', 'unix'] as const) {
+  describe(`a connection that is ended, ${family}`, () => {
+    it('ends with FIN when the other end has sent something', async (t) => {
+      assert.deepEqual(await seen(t, family, (socket) => socket.end('220 hi\r\n')), ['end', 'close']);
+    });
+
+    it('ends with FIN when the other end sends something after it has seen the end', async (t) => {
+      const serve: Serve = (socket) => {
+        socket.write('220 hi\r\n');
+        socket.on('end', () => {
+          socket.write('421 bye\r\n');
+          setTimeout(() => socket.end('closing\r\n'), 50);
+        });
+      };
+      assert.deepEqual(await seen(t, family, serve), ['end', 'close']);
+    });
+
+    it('is closed when the other end sends more than is read of it', async (t) => {
+      const serve: Serve = (socket) => {
+        const more = (): void => {
+          while (socket.write(Buffer.alloc(64 * 1024)));
+        };
+        socket.on('drain', more);
+        socket.on('error', () => {});
+        more();
+      };
+      const events = await seen(t, family, serve);
+      assert.ok(events.includes('error'), 'reset');
+    });
+
+    it('is closed at once when the other end has closed it already', async (t) => {
+      let closed: () => void = () => {};
+      const isClosed = new Promise<void>((resolve) => {
+        closed = resolve;
+      });
+      const address = await listen(t, family, (socket) => {
+        socket.on('close', () => closed());
+        socket.destroy();
+      });
+      const fd = openSocket(family, 'stream');
+      connectSocket(fd, address);
+      await isClosed;
+      endConnection(fd);
+      assert.equal(isOpen(fd), false);
+    });
+  });
+}
+
+describe('a connection that is ended', () => {
+  it('is closed at once when it was never made', () => {
+    const fd = openSocket('inet', 'stream');
+    endConnection(fd);
+    assert.equal(isOpen(fd), false);
+  });
+});
