@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import { type Measure, passes } from './figures.ts';
 import { describeMachine } from './machine.ts';
+import { blocking } from './measures/blocking.ts';
 import { drain } from './measures/drain.ts';
 import { library } from './measures/library.ts';
 import { listeners } from './measures/listeners.ts';
@@ -29,6 +30,7 @@ const MEASURES: readonly Measure[] = [
   listeners,
   rest,
   thousand,
+  blocking,
 ];
 
 const { positionals, values } = parseArgs({

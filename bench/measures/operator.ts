@@ -29,9 +29,9 @@ export const operator: Measure = {
     withScope(async (scope) => [await measureStatus(scope, run), await measureEvents(scope, run)]),
 };
 
-/** Accepts on descriptor 3, which does not block, and keeps what it has. */
+/** Accepts on descriptor 3 until nothing waits, and keeps what it has. */
 const KEEPER = `
-  use IO::Select; open(my $l, "+<&=3") or die; my $s = IO::Select->new($l); my @all;
+  use IO::Handle; use IO::Select; open(my $l, "+<&=3") or die; $l->blocking(0); my $s = IO::Select->new($l); my @all;
   for (;;) { $s->can_read; while (accept(my $c, $l)) { push @all, $c } }`;
 /** Opens connections to a port from an address of its own, says so, and keeps them until its standard input ends. */
 const CLIENT = `

@@ -5,7 +5,7 @@ import { openOutputPipe, openPipe, type PipeEvents, type PipeReader, readNow, re
 import { pidfdOpen, pidfdSignal, type Reaped, reapOne } from './processes.ts';
 import { listProcesses, type ProcessStat, processStat, splitAtNul } from './procfs.ts';
 import { reactor, type Watch } from './reactor.ts';
-import { closeFd } from './sockets.ts';
+import { closeFd, makeBlocking } from './sockets.ts';
 import { withSpare } from './spare.ts';
 import { type SpawnRequest, spawnProcess } from './spawn.ts';
 
@@ -38,6 +38,8 @@ export interface ProcessCalls {
 export interface DescriptorCalls {
   /** Closes a descriptor. */
   closeFd(fd: number): void;
+  /** Clears O_NONBLOCK, for every process that has the socket. Throws SystemError, see makeBlocking(). */
+  makeBlocking(fd: number): void;
   /** Calls back while a descriptor is readable. Throws SystemError (ENOMEM, ENOSPC), see Reactor.watch(). */
   watch(fd: number, onReadable: () => void): Watch;
   /** A close-on-exec pipe with two blocking ends. Throws SystemError. */
@@ -97,6 +99,7 @@ export const linux: Kernel = {
   listProcesses,
   environmentOf: (pid) => withSpare(() => splitAtNul(readFileSync(`/proc/${pid}/environ`))),
   closeFd,
+  makeBlocking,
   watch: (fd, onReadable) => reactor.watch(fd, onReadable),
   openPipe,
   openMemoryFile,

@@ -19,6 +19,8 @@ const DOMAINS: Record<SocketFamily, number> = { inet: AF_INET, inet6: AF_INET6, 
 const TYPES: Record<SocketType, number> = { stream: 1, dgram: 2 };
 export const SOCK_NONBLOCK = 0o4000;
 export const SOCK_CLOEXEC = 0o2000000;
+const F_GETFL = 3;
+const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const SHUT_WR = 1;
 const MSG_DONTWAIT = 0x40;
@@ -104,6 +106,18 @@ export function closeFd(fd: number): void {
   if (rawCall('close', fd) !== -1) return;
   const errno = lastErrno();
   if (errno !== errnoNumber('EINTR')) throw new SystemError('close', errno, `descriptor ${fd}`);
+}
+
+/**
+ * Makes calls on the socket wait, as service managers pass sockets: a program with a plain accept loop ends at the
+ * first EAGAIN. O_NONBLOCK belongs to the open file description (fcntl(2)), so this changes the socket for every
+ * process that has it. Throws SystemError.
+ */
+export function makeBlocking(fd: number): void {
+  const flags = callAbout(`descriptor ${fd}`, 'fcntl', fd, F_GETFL, 0);
+  if ((flags & SOCK_NONBLOCK) === 0) return;
+  // SOCK_NONBLOCK is O_NONBLOCK (socket(2)).
+  callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETFL, flags & ~SOCK_NONBLOCK);
 }
 
 /** The inode number by which /proc/PID/fd and sock_diag know the socket. */

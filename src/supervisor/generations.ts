@@ -69,7 +69,8 @@ export class Generations {
     this.#reportDeviation(key, held, current);
     const { executable } = current;
     try {
-      const process = new WorkerProcess(key, { ...post, executable }, prepared, this.#context);
+      const isHeld = (fd: number) => this.#isHeld(fd);
+      const process = new WorkerProcess(key, { ...post, executable }, prepared, this.#context, isHeld);
       forgetEarlier(held.processes, key);
       held.processes.set(nameOf(key), process);
       return process.pid;
@@ -157,6 +158,11 @@ export class Generations {
     const fact = { event: 'executable_changed', generation, worker, ...held.deviation } as const;
     const { boundary, report } = this.#context;
     boundary.run('report', () => report(fact));
+  }
+
+  /** Whether a worker that is there, or a process that remains of one, was given the socket with this descriptor. */
+  #isHeld(fd: number): boolean {
+    return this.processes().some(({ sockets }) => sockets.has(fd));
   }
 
   #all(): WorkerProcess[] {

@@ -23,6 +23,7 @@ export function guardedKernel(kernel: Kernel, boundary: Boundary): Kernel {
     listProcesses: () => kernel.listProcesses(),
     environmentOf: (pid) => kernel.environmentOf(pid),
     closeFd: (fd) => kernel.closeFd(fd),
+    makeBlocking: (fd) => kernel.makeBlocking(fd),
     openMemoryFile: (name, content) => kernel.openMemoryFile(name, content),
     openPipe: () => kernel.openPipe(),
     openOutputPipe: (owner) => kernel.openOutputPipe(owner),

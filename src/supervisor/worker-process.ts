@@ -66,7 +66,7 @@ export interface Post {
   readonly executable: string;
 }
 
-/** One process in one place of a generation, with all that is held for it: pipes, notify socket, gates, watches. */
+/** One process in one place of a generation, with everything that is held for it: pipes, notify socket, gates. */
 export class WorkerProcess {
   readonly key: WorkerKey;
   readonly post: Post;
@@ -80,6 +80,8 @@ export class WorkerProcess {
   startTime: number;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
+  /** The listening sockets that it was given, by the supervisor's own descriptors. */
+  readonly sockets: ReadonlySet<number>;
   readonly #context: WorkerContext;
   readonly #output: WorkerOutput;
   readonly #notify: NotifySocket;
@@ -93,8 +95,17 @@ export class WorkerProcess {
   #follow: { close(): void } | null = null;
   #life: 'starting' | 'running' | 'remains' | 'ended' = 'starting';
 
-  /** Spawns it. Throws SpawnError, ReleaseError or ListenerError; nothing stays open then. */
-  constructor(key: WorkerKey, post: Post, prepared: Prepared, context: WorkerContext) {
+  /**
+   * Spawns it. Throws SpawnError, ReleaseError or ListenerError; nothing stays open then.
+   * @param isHeld whether a worker that is still there was given the socket with this descriptor
+   */
+  constructor(
+    key: WorkerKey,
+    post: Post,
+    prepared: Prepared,
+    context: WorkerContext,
+    isHeld: (fd: number) => boolean,
+  ) {
     this.key = key;
     this.post = post;
     this.#context = context;
@@ -111,6 +122,14 @@ export class WorkerProcess {
       const warn = (message: string) => context.report({ event: 'warning', about: 'notify', message });
       this.#notify = new NotifySocket({ kernel, path: notifyPath, owner, warn });
       undo.push(() => this.#notify.close());
+      const listeners = acquired.listeners.map((listener) => ({
+        ...listener,
+        fd: listener.fdOf(post.lane, post.first),
+      }));
+      this.sockets = new Set(listeners.map(({ fd }) => fd));
+      // An earlier program may have set O_NONBLOCK (libuv does), which is a flag of the socket itself. A worker that
+      // still has the socket may need the flag: without it, its event loop would wait in accept(2).
+      for (const fd of this.sockets) if (!isHeld(fd)) kernel.makeBlocking(fd);
       const { generation, worker } = key;
       const receiver = (stream: 'stdout' | 'stderr') =>
         context.files.receiverOf({ generation, worker, stream }) ?? new LineForwarder(context[stream]);
@@ -132,10 +151,7 @@ export class WorkerProcess {
           runtime,
           release: { ...release, executable: post.executable },
           user,
-          listeners: acquired.listeners.map((listener) => ({
-            ...listener,
-            fd: listener.fdOf(post.lane, post.first),
-          })),
+          listeners,
           notifyPath,
           watchdog: config.service.liveness?.watchdog ?? null,
           shutdown: { signal, timeout },

@@ -14,7 +14,15 @@ import { FakeProcesses } from './fake-processes.ts';
 /** Calls that can be refused. */
 export type FakeCall = Exclude<
   keyof Kernel,
-  'pid' | 'reapOne' | 'onChildSignal' | 'closeFd' | 'readNow' | 'readPipe' | 'withSpare' | 'defer'
+  | 'pid'
+  | 'reapOne'
+  | 'onChildSignal'
+  | 'closeFd'
+  | 'makeBlocking'
+  | 'readNow'
+  | 'readPipe'
+  | 'withSpare'
+  | 'defer'
 >;
 
 export interface FakeKernelOptions {
@@ -24,6 +32,8 @@ export interface FakeKernelOptions {
   readonly maxPid?: number;
   /** Called when a process was spawned, before the supervisor knows its number. */
   readonly onSpawn?: (process: FakeProcess) => void;
+  /** Called when a socket is made blocking that a running process has. */
+  readonly onMadeBlocking?: (process: FakeProcess) => void;
 }
 
 /** Something that the kernel has to tell the supervisor. The simulation chooses when, and in which order. */
@@ -208,6 +218,14 @@ export class FakeKernel implements Kernel {
     if (descriptor.kind !== 'read') return;
     descriptor.pipe.readers -= 1;
     descriptor.pipe.reader = null;
+  }
+
+  makeBlocking(fd: number): void {
+    for (const process of this.processes.running) {
+      const has = [...(process.request?.descriptors.values() ?? [])].includes(fd);
+      // One that SIGKILL has reached does not accept any more, also in an uninterruptible sleep.
+      if (has && !process.isKilled) this.#options.onMadeBlocking?.(process);
+    }
   }
 
   watch(fd: number, onReadable: () => void): Watch {

@@ -1,0 +1,96 @@
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { findProgram } from '../../test/support/debian.ts';
+import { freeAddress } from '../../test/support/free-address.ts';
+import { fixture } from '../../test/support/paths.ts';
+import type { Scope } from '../../test/support/temporary.ts';
+import { environmentList } from '../../test/support/zero-config.ts';
+import { pause } from '../clock.ts';
+import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
+import { compareInPairs, HOW, type Side } from '../side-by-side.ts';
+import { portOf, supervise } from '../supervised.ts';
+
+const AT_LEAST = 0.95;
+
+interface Program {
+  readonly name: string;
+  readonly path: string;
+  readonly args: readonly string[];
+}
+
+export const blocking: Measure = {
+  name: 'blocking',
+  about: `Requests a second on short connections of programs that wait in accept(2) under zero, against the same programs under start_server (Server::Starter): a loop in Perl, and Starman with four workers. ${HOW}`,
+  measure: async (run) => {
+    const folder = mkdtempSync(join(tmpdir(), 'zero-bench-'));
+    try {
+      writeFileSync(
+        join(folder, 'app.psgi'),
+        "sub { [200, ['Content-Type' => 'text/plain', 'Content-Length' => 6], [\"hello\\n\"]] };\n",
+      );
+      const programs: Program[] = [
+        { name: 'a loop in Perl', path: '/usr/bin/perl', args: [fixture('accept-loop.pl')] },
+        { name: 'Starman', path: required('starman'), args: ['--workers', '4', join(folder, 'app.psgi')] },
+      ];
+      const figures: Figure[] = [];
+      for (const program of programs) figures.push(await compare(run, program));
+      return figures;
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+};
+
+function required(name: string): string {
+  const found = findProgram(name);
+  if (found === null)
+    throw new Error(`${name} is not installed: apt-get install starman libserver-starter-perl`);
+  return found;
+}
+
+async function compare(run: Run, { name, path, args }: Program): Promise<Figure> {
+  const underZero = async (scope: Scope): Promise<Side> => ({
+    port: await portOf(await supervise(scope, { path, args })),
+  });
+  const underStarter = (scope: Scope): Promise<Side> => start(scope, [path, ...args]);
+  const [supervised, started] = await compareInPairs(run, underZero, underStarter, 'short');
+  return {
+    name: `requests a second of ${name}, short connections`,
+    unit: 'x start_server',
+    target: { atLeast: AT_LEAST },
+    values: ratios(supervised, started),
+    samples: { under_zero: supervised, under_start_server: started },
+  };
+}
+
+async function start(scope: Scope, command: readonly string[]): Promise<Side> {
+  const address = await freeAddress();
+  const port = Number(address.split(':').at(-1));
+  const environment = Object.fromEntries(environmentList({}).map(({ key, value }) => [key, value]));
+  const starter = spawn(required('start_server'), [`--port=127.0.0.1:${port}`, '--', ...command], {
+    stdio: 'ignore',
+    env: environment,
+    detached: true,
+  });
+  scope.after(() => {
+    if (starter.pid !== undefined) process.kill(-starter.pid, 'SIGKILL');
+  });
+  // The socket listens before the program is there; then the program has to start, as it does under zero.
+  while (!(await listens(port))) await pause(20);
+  await pause(1_000);
+  return { port };
+}
+
+function listens(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.on('connect', () => {
+      socket.end();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
+}
