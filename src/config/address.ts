@@ -27,6 +27,18 @@ export interface UnixAddress {
 
 export type Address = InetAddress | UnixAddress;
 
+/** A socket that was passed to zero itself (socket activation). */
+export interface PassedAddress {
+  readonly kind: 'passed';
+  readonly network: 'systemd';
+  /** Its name in LISTEN_FDNAMES (sd_listen_fds_with_names(3)). */
+  readonly name: string;
+  /** `systemd:NAME` */
+  readonly text: string;
+}
+
+export type ListenerAddress = Address | PassedAddress;
+
 const NETWORKS = ['tcp', 'tcp4', 'tcp6', 'udp', 'udp4', 'udp6', 'unix', 'unixgram'] as const;
 // Networks of other systems, so that they are not taken for the name of a host.
 const FOREIGN = /^(systemd|fd|https?|unixpacket|sctp|vsock|ip[46]?|ssl|tls)$/;
@@ -39,7 +51,9 @@ export function isStream(address: Address): boolean {
 }
 
 /** Where a new connection to the one could reach the other: same port, and hosts that are the same, both local, or everything. */
-export function overlaps(one: Address, other: Address): boolean {
+export function overlaps(one: ListenerAddress, other: Address): boolean {
+  // Where a passed socket is bound is known only when zero runs.
+  if (one.kind === 'passed') return false;
   if (one.kind === 'unix' || other.kind === 'unix') return one.text === other.text;
   if (one.port !== other.port || one.port === 0 || isStream(one) !== isStream(other)) return false;
   return one.host === '' || other.host === '' || loopback(one.host) === loopback(other.host);
@@ -68,6 +82,22 @@ export function parseAddress(text: string): Parsed<Address> {
     return { problem: `${quoted(text)} looks like a Unix socket: write ${quoted(`unix:${text}`)}` };
   }
   return inetAddress('tcp', text, text);
+}
+
+/** What a listener takes: an address, or `systemd:NAME`. */
+export function parseListenerAddress(text: string): Parsed<ListenerAddress> {
+  const [, name] = /^systemd:(.*)$/is.exec(text) ?? [];
+  if (name === undefined) return parseAddress(text);
+  if (name === '')
+    return {
+      problem: `${quoted(text)} has no name: write systemd:NAME, with the FileDescriptorName= of the socket unit`,
+    };
+  // fdname_is_valid() of systemd: printable ASCII without a colon.
+  if (!/^[!-9;-~]{1,255}$/.test(name))
+    return {
+      problem: `${quoted(name)} cannot be the name of a passed socket: printable ASCII without spaces and colons`,
+    };
+  return { value: { kind: 'passed', network: 'systemd', name, text: `systemd:${name}` } };
 }
 
 /** What `--listen` takes, as an address: a port alone is that port of every interface. */

@@ -1,10 +1,10 @@
-import { type Address, isStream } from './address.ts';
+import { isStream, type ListenerAddress } from './address.ts';
 import { quoted } from './values/parsed.ts';
 import type { Steer } from './values/steer.ts';
 
 /** What decides whether a listener is steered: its own keys... */
 export interface SteerableListener {
-  readonly address: Address;
+  readonly address: ListenerAddress;
   readonly steer: Steer;
 }
 
@@ -28,6 +28,7 @@ export function sharedBecause(
   { handover, runtime }: SteeringTerms,
 ): string | null {
   if (handover.mode === 'shared') return 'service.handover.mode is shared';
+  if (address.kind === 'passed') return 'a socket that was passed to zero is shared by all generations';
   if (steer === false) return 'its steer is false';
   if (!isStream(address)) return `${address.network} has no connections`;
   if (address.kind === 'inet') return null;

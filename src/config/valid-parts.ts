@@ -1,11 +1,11 @@
 import * as z from 'zod/mini';
 import type { $ZodType } from 'zod/v4/core';
-import type { Address } from './address.ts';
+import type { ListenerAddress } from './address.ts';
 import { structureOf } from './schema/structure.ts';
 import type { FileConfig } from './schema.ts';
 
 /** A value some of whose parts may be missing because the file has them wrong. Lists keep their indexes. */
-export type Parts<T> = T extends Address
+export type Parts<T> = T extends ListenerAddress
   ? T
   : T extends readonly (infer Element)[]
     ? readonly (Parts<Element> | undefined)[]

@@ -1,11 +1,14 @@
+import type { Address } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
 import { closeFd, inodeOf, listenSocket, localAddress } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
 import type { OwnSockets } from './holders.ts';
+import { KeptName } from './kept-name.ts';
 import { LaneGroup } from './lane-group.ts';
-import type { LaneSocket, Lanes } from './lanes.ts';
+import type { LaneFault, LaneSocket, Lanes } from './lanes.ts';
 import { changeLiveOptions } from './options.ts';
+import type { PassedSockets } from './passed-sockets.ts';
 import type { InetTarget } from './resolve.ts';
 import { mayBeShared } from './steerable.ts';
 import { openTcp } from './tcp.ts';
@@ -22,20 +25,25 @@ export interface BoundListener {
   readonly inode: number;
   /** As bound, with the port that the kernel chose. */
   readonly address: SocketAddress;
-  /** What was asked of bind(2); null for a Unix socket. */
+  /** What a socket is that was passed to zero, as a config would have it; null for one that zero has bound. */
+  readonly passed: Address | null;
+  /** What was asked of bind(2); null for a Unix socket, and for one that was passed to zero. */
   readonly target: InetTarget | null;
   /** The name on the disk; null for TCP, UDP and abstract names. */
   readonly file: UnixFile | null;
+  /** What restores that name of a shared listener; null where there is none. */
+  readonly name: KeptName | null;
   /** Its sockets where it is steered, `fd` is the first; null for a shared one. */
   readonly lanes: Lanes | null;
 }
 
-/** How a listener is bound that can have lanes. */
-export interface LaneOptions {
+/** How a listener is bound. */
+export interface BindOptions {
   readonly own: OwnSockets;
   readonly warn: (message: string) => void;
   /** Something is there for `faults` to find. */
   readonly onFault: () => void;
+  readonly passed: PassedSockets;
 }
 
 /**
@@ -45,9 +53,10 @@ export interface LaneOptions {
 export function bindSteered(
   config: ListenerConfig,
   target: InetTarget | null,
-  { own, warn, onFault }: LaneOptions,
+  options: BindOptions,
 ): BoundListener {
   const { address } = config;
+  const { own, warn, onFault } = options;
   if (address.kind === 'unix') {
     const lanes = new UnixLanes(config, address, own, onFault);
     return steered(lanes, { family: 'unix', path: address.path }, null);
@@ -59,7 +68,7 @@ export function bindSteered(
   } catch (error) {
     if (!(error instanceof CannotSteerError && mayBeShared(config))) throw error;
     warn(`${error.message}: all generations share one socket`);
-    return bindListener(config, target, own);
+    return bindShared(config, target, options);
   }
 }
 
@@ -74,13 +83,18 @@ function steered(lanes: Lanes, address: SocketAddress, target: InetTarget | null
       return first().inode;
     },
     address,
+    passed: null,
     target,
     file: null,
+    name: null,
     lanes,
   };
 }
 
-/** Binds the address and listens, with every option of the config. `target` is null for a Unix address. Throws ListenerError. */
+/**
+ * Binds the address and listens, with every option of the config. `target` is null for a Unix address. Throws
+ * ListenerError.
+ */
 export function bindListener(
   config: ListenerConfig,
   target: InetTarget | null,
@@ -89,12 +103,42 @@ export function bindListener(
   const { address } = config;
   if (address.kind === 'unix') {
     const { fd, file } = openUnix(config, address, own);
-    return { fd, inode: inodeOf(fd), address: localAddress(fd), target: null, file, lanes: null };
+    return { ...NOTHING, fd, inode: inodeOf(fd), address: localAddress(fd), file };
   }
   if (target === null) throw new TypeError(`${address.text} was not resolved`);
   const open = address.network.startsWith('udp') ? openUdp : openTcp;
   const fd = open(config, target, own);
-  return { fd, inode: inodeOf(fd), address: localAddress(fd), target, file: null, lanes: null };
+  return { ...NOTHING, fd, inode: inodeOf(fd), address: localAddress(fd), target };
+}
+
+const NOTHING = { passed: null, target: null, file: null, name: null, lanes: null } as const;
+
+/**
+ * The same for a listener that all generations share: its path is kept, and it may be a socket that was passed to zero.
+ * Throws ListenerError.
+ */
+export function bindShared(
+  config: ListenerConfig,
+  target: InetTarget | null,
+  options: BindOptions,
+): BoundListener {
+  if (config.address.kind === 'passed') {
+    const { fd, inode, address: passed, bound: address } = options.passed.take(config, config.address.name);
+    return { ...NOTHING, fd, inode, address, passed };
+  }
+  const bound = bindListener(config, target, options.own);
+  if (bound.file === null) return bound;
+  try {
+    return { ...bound, name: new KeptName(config, bound.file, options) };
+  } catch (error) {
+    closeListener(bound);
+    throw error;
+  }
+}
+
+/** What services did to the sockets of the listener, or to its path, since the last call; see Lanes.faults(). */
+export function faultsOf({ lanes, name }: BoundListener): LaneFault[] {
+  return lanes?.faults() ?? name?.faults() ?? [];
 }
 
 /** Closes the socket; its path goes only if it is still ours. */
@@ -103,6 +147,7 @@ export function closeListener(bound: BoundListener): void {
     bound.lanes.close();
     return;
   }
+  bound.name?.close();
   if (bound.file !== null) unlinkIfOurs(bound.file);
   closeFd(bound.fd);
 }
@@ -139,7 +184,7 @@ export function listenAgain(
   config: ListenerConfig,
   own: OwnSockets,
 ): void {
-  if (!acceptsConnections(config)) return;
+  if (!isStream(bound.passed ?? config.address)) return;
   try {
     for (const { fd } of sockets) listenSocket(fd, config.backlog);
   } catch (error) {
@@ -147,6 +192,6 @@ export function listenAgain(
   }
 }
 
-function acceptsConnections(config: ListenerConfig): boolean {
-  return config.address.network.startsWith('tcp') || config.address.network === 'unix';
+function isStream({ network }: { readonly network: string }): boolean {
+  return network.startsWith('tcp') || network === 'unix';
 }

@@ -90,7 +90,8 @@ function tcpSocketsOn(port: number): (Holder & { address: InetSocketAddress })[]
   return connections.map(({ inode, uid, local }) => ({ inode, uid, address: local }));
 }
 
-function overlap(one: InetSocketAddress, other: InetSocketAddress): boolean {
+/** Whether a new connection to the one address could reach a socket that is bound to the other. */
+export function overlap(one: InetSocketAddress, other: InetSocketAddress): boolean {
   return one.host === other.host || isWildcard(one.host) || isWildcard(other.host);
 }
 

@@ -26,11 +26,12 @@ export interface ForeignSocket {
 /**
  * What a service did to its lane. The lane works again when this is told; what waited in the queue of one that was shut down is lost.
  * `shut_down`: shutdown(2). `listened_again`: shutdown(2), then listen(2). `name_taken`: the public name of a Unix listener was removed or
- * replaced (lane: the one it leads to).
+ * replaced (lane: the one it leads to). Of a shared Unix listener, whose lane is 0, and whose path does not lead to it any more:
+ * `name_replaced`: the path leads to another file. `name_lost`: the path was removed, and there is no hard link to restore it from.
  */
 export interface LaneFault {
   readonly lane: number;
-  readonly kind: 'shut_down' | 'listened_again' | 'name_taken';
+  readonly kind: 'shut_down' | 'listened_again' | 'name_taken' | 'name_replaced' | 'name_lost';
 }
 
 /** One listening socket of a steered listener. */

@@ -34,6 +34,7 @@ export function isRefusal(error: unknown): boolean {
 /** How an error message names the address of a listener, as it was written: `tcp 127.0.0.1:80`, `unix /run/app.sock`. */
 export function nameAddress(config: ListenerConfig): string {
   const address = config.address;
+  if (address.kind === 'passed') return `systemd ${address.name}`;
   if (address.kind === 'unix') return `${address.network} ${address.path}`;
   const host = address.host.includes(':') ? `[${address.host}]` : address.host;
   return `${address.network} ${host}:${address.port}`;

@@ -1,8 +1,9 @@
 import type { ListenerConfig } from '../config/schema.ts';
-import { bindListener, bindSteered, socketsOf } from './bound-listener.ts';
+import { type BoundListener, bindShared, bindSteered, socketsOf } from './bound-listener.ts';
 import type { OwnSockets } from './holders.ts';
 import type { Lanes } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
+import type { PassedSockets } from './passed-sockets.ts';
 import { type InetTarget, type Lookup, resolveTarget } from './resolve.ts';
 import { type Reference, SharedListener } from './shared-listener.ts';
 import { wantsLanes } from './steerable.ts';
@@ -16,8 +17,9 @@ export interface Hold {
 interface PoolOptions {
   /** Resolves host names; the system's resolver when left out. */
   readonly lookup: Lookup | undefined;
+  readonly passed: PassedSockets;
   readonly warn: (message: string) => void;
-  /** A steered listener has something for `faults` to find. */
+  /** A listener has something for `faults` to find. */
   readonly onFault: () => void;
   /** These lanes are going to be closed. */
   readonly onClose: (lanes: Lanes) => void;
@@ -106,11 +108,18 @@ export class ListenerPool {
 
   #holdNew(config: ListenerConfig, target: InetTarget | null, lanes: number, holds: Hold[]): Hold {
     const steered = lanes > 0 && wantsLanes(config);
-    const options = { own: this.nameOf, ...this.#options };
-    const bound = steered ? bindSteered(config, target, options) : bindListener(config, target, this.nameOf);
-    const socket = new SharedListener(bound, config, steered);
+    const socket = new SharedListener(this.#bind(config, target, steered), config, steered);
     this.#sockets.add(socket);
     return hold(socket, config, lanes, holds);
+  }
+
+  #bind(config: ListenerConfig, target: InetTarget | null, steered: boolean): BoundListener {
+    const options = { own: this.nameOf, ...this.#options };
+    try {
+      return steered ? bindSteered(config, target, options) : bindShared(config, target, options);
+    } catch (error) {
+      throw this.#options.passed.explain(error, config, target);
+    }
   }
 }
 

@@ -1,21 +1,31 @@
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
-import { listenAgain, socketsOf } from './bound-listener.ts';
+import { type BoundListener, faultsOf, listenAgain, socketsOf } from './bound-listener.ts';
 import { type BoundSocket, boundSockets } from './holders.ts';
 import { LaneSteerer, type SteeredListener } from './lane-steerer.ts';
 import { LaneWatches } from './lane-watches.ts';
 import type { Lanes } from './lanes.ts';
 import { ListenerError } from './listener-error.ts';
 import { type Hold, ListenerPool } from './listener-pool.ts';
-import type { Acquired, ListenerSnapshot, Listeners, NamedFault, NamedForeignSocket } from './listeners.ts';
+import type {
+  Acquired,
+  AcquiredListener,
+  ListenerSnapshot,
+  Listeners,
+  NamedFault,
+  NamedForeignSocket,
+} from './listeners.ts';
 import { deferAccept } from './options.ts';
+import { PassedSockets } from './passed-sockets.ts';
 import type { Probe } from './probe.ts';
 import type { Lookup } from './resolve.ts';
 
 export interface ListenerSetOptions {
   /** Resolves host names; the system's resolver when left out. */
   readonly lookup?: Lookup;
+  /** The sockets that were passed to zero; none when left out. */
+  readonly passed?: PassedSockets;
   /** Told what went wrong in a release: a setting that could not be put back. */
   readonly warn?: (message: string) => void;
 }
@@ -37,6 +47,7 @@ export class ListenerSet implements Listeners {
     this.#warn = options.warn ?? (() => {});
     this.#pool = new ListenerPool({
       lookup: options.lookup,
+      passed: options.passed ?? new PassedSockets({}, 0),
       warn: this.#warn,
       onFault: () => this.#tellFaults(),
       onClose: (lanes) => this.#watches.drop(lanes),
@@ -102,6 +113,10 @@ export class ListenerSet implements Listeners {
     return this.#watches.watchQueue(lane, onQueued, this.#allLanes());
   }
 
+  watchArrival(lane: number, onArrival: () => void): { close(): void } {
+    return this.#watches.watchArrival(lane, onArrival, this.#allLanes());
+  }
+
   queued(lane: number): number {
     const queues = this.#allLanes().map((lanes) => (lane < lanes.sockets.length ? lanes.queued(lane) : 0));
     return queues.reduce((sum, queue) => sum + queue, 0);
@@ -132,10 +147,10 @@ export class ListenerSet implements Listeners {
     return boundSockets(port, this.#pool.nameOf);
   }
 
-  /** What services did to their lanes since the last look; it is mended now. Throws ListenerError. */
+  /** What services did to their lanes and paths since the last look; it is mended now. Throws ListenerError. */
   laneFaults(): NamedFault[] {
-    const faults = [...this.#pool.sockets].flatMap(({ bound: { lanes }, config: { name } }) =>
-      (lanes?.faults() ?? []).map((fault) => ({ listener: name, ...fault })),
+    const faults = [...this.#pool.sockets].flatMap(({ bound, config: { name } }) =>
+      faultsOf(bound).map((fault) => ({ listener: name, ...fault })),
     );
     this.#watches.sync(this.#allLanes());
     return faults;
@@ -186,7 +201,7 @@ export class ListenerSet implements Listeners {
         target: config.socket_fd,
         address: bound.address,
         text: formatAddress(bound.address),
-        config,
+        config: asBound(config, bound),
       })),
       release: () => {
         const held = this.#holds.get(acquired);
@@ -231,4 +246,11 @@ export class ListenerSet implements Listeners {
       this.#warn(error instanceof Error ? error.message : String(error));
     }
   }
+}
+
+/** A passed socket has the address that it is bound to. */
+function asBound(config: ListenerConfig, { passed }: BoundListener): AcquiredListener['config'] {
+  const address = passed ?? config.address;
+  if (address.kind === 'passed') throw new TypeError(`${address.text} was not taken`);
+  return { ...config, address };
 }

@@ -1,3 +1,4 @@
+import type { Address } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
@@ -26,7 +27,8 @@ export interface AcquiredListener {
   readonly address: SocketAddress;
   /** `127.0.0.1:8080`, `[::]:8080`, `/run/app.sock`. */
   readonly text: string;
-  readonly config: ListenerConfig;
+  /** Of a socket that was passed to zero, with the address that the socket has. */
+  readonly config: ListenerConfig & { readonly address: Address };
 }
 
 /** The listeners of one config, held until `release`. */
@@ -85,6 +87,12 @@ export interface Listeners {
    * already. A new watch is called back again. Uses epoll; nothing is polled. Throws SystemError (ENOMEM, ENOSPC).
    */
   watchLane(lane: number, onQueued: () => void): { close(): void };
+
+  /**
+   * Calls back once per steered listener when a connection comes into the lane, whether the service accepts it at once
+   * or not, and soon if one waits already. Uses epoll; nothing is polled. Throws SystemError (ENOMEM, ENOSPC).
+   */
+  watchArrival(lane: number, onArrival: () => void): { close(): void };
 
   /**
    * The number of clients' connections that wait in the queues of a lane, over all steered listeners. Test

@@ -56,11 +56,20 @@ export class LaneLog {
 }
 
 function describeFault({ listener, lane, kind }: NamedFault): string {
-  if (kind === 'name_taken')
-    return `listener ${listener}: its name was removed or replaced; it is there again`;
-  const what = kind === 'shut_down' ? 'shut down' : 'shut down and listened to again';
-  return `listener ${listener}: lane ${lane} was ${what} by the service; it works again, what waited in its queue is lost`;
+  return `listener ${listener}: ${FAULTS[kind](lane)}`;
 }
+
+const FAULTS: Readonly<Record<NamedFault['kind'], (lane: number) => string>> = {
+  shut_down: (lane) =>
+    `lane ${lane} was shut down by the service; it works again, what waited in its queue is lost`,
+  listened_again: (lane) =>
+    `lane ${lane} was shut down and listened to again by the service; it works again, what waited in its queue is lost`,
+  name_taken: () => 'its path was removed or replaced; zero has restored it',
+  name_replaced: () =>
+    'its path leads to another file now, so new connections do not reach this listener. Let the service use the descriptor instead of a socket of its own, or remove that file: zero then restores the path.',
+  name_lost: () =>
+    'its path was removed together with the hard link of zero, so no client can connect. Restart zero.',
+};
 
 function describeForeignSocket({ listener, uid, holder }: NamedForeignSocket): string {
   const who = holder ? `pid ${holder.pid} (${holder.command})` : `a process of uid ${uid ?? 'unknown'}`;

@@ -13,6 +13,7 @@ import { rawEnvironment } from '../linux/procfs.ts';
 import { sessionMemory } from '../linux/session-usage.ts';
 import { keepSpare } from '../linux/spare.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
+import { PassedSockets } from '../listeners/passed-sockets.ts';
 import type { CommandSystem } from '../workers/command.ts';
 import { WorkerConnections } from '../workers/connections.ts';
 import { describeRefusal } from '../workers/delivery.ts';
@@ -111,7 +112,8 @@ export class Supervisor {
   readonly #recorder: StateRecorder;
   readonly #footprint = new Footprint(systemTimers);
   readonly #telemetry: TelemetryDesk;
-  readonly #remarks = new ConfigRemarks((fact) => this.#report(fact));
+  readonly #passed = new PassedSockets(process.env, process.pid);
+  readonly #remarks = new ConfigRemarks((fact) => this.#report(fact), this.#passed);
   readonly #record: InstanceRecord;
   // The history first: a recipient of a fact may read it there.
   #reporter: Reporter | null = null;
@@ -166,7 +168,7 @@ export class Supervisor {
       },
     };
     const warn = (message: string) => report({ event: 'warning', about: 'listener', message });
-    this.#listeners = new ListenerSet({ warn });
+    this.#listeners = new ListenerSet({ warn, passed: this.#passed });
     this.#lanes = new LaneLog(this.#listeners, report);
     this.#history = new HistoryKeeper({
       dataDirectory: options.instance.dataDirectory,

@@ -1,3 +1,4 @@
+import type { Address } from '../../src/config/address.ts';
 import type { ListenerConfig } from '../../src/config/index.ts';
 import type { Steering } from '../../src/lifecycle/steering.ts';
 import type { SocketAddress } from '../../src/linux/sockaddr.ts';
@@ -13,6 +14,14 @@ import { type Faults, listenerError } from './faults.ts';
 import { LISTENERS, type Network } from './network.ts';
 
 const ADDRESS: SocketAddress = { family: 'inet', host: '127.0.0.1', port: 80 };
+
+const CONFIGURED: Address = {
+  kind: 'inet',
+  network: 'tcp',
+  host: '127.0.0.1',
+  port: 80,
+  text: 'tcp:127.0.0.1:80',
+};
 
 /** Descriptors of lanes begin here: the fake kernel's own numbers are smaller. */
 const FIRST_FD = 100_000;
@@ -53,6 +62,7 @@ export class FakeListeners implements Listeners {
   readonly #network: Network;
   readonly #faults: Faults | null;
   readonly #watches = new Set<LaneWatch>();
+  readonly #arrivals = new Set<{ readonly lane: number; readonly run: () => void }>();
 
   constructor(network: Network, faults: Faults | null = null) {
     this.#network = network;
@@ -77,7 +87,7 @@ export class FakeListeners implements Listeners {
           target: config.socket_fd,
           address: ADDRESS,
           text: '127.0.0.1:80',
-          config,
+          config: { ...config, address: CONFIGURED },
         };
       }),
       release: () => {
@@ -94,8 +104,11 @@ export class FakeListeners implements Listeners {
 
   /** Everything that the supervisor could notice now. */
   notices(): { readonly kind: 'lane'; readonly run: () => void }[] {
-    if (this.#watches.size === 0) return [];
-    return [...this.#watches].flatMap((watch) => {
+    if (this.#watches.size === 0 && this.#arrivals.size === 0) return [];
+    const arrivals = [...this.#arrivals]
+      .filter(({ lane }) => this.#network.queue(lane).length > 0)
+      .map(({ run }) => ({ kind: 'lane', run }) as const);
+    const queues = [...this.#watches].flatMap((watch) => {
       const { lane, armed, onQueued } = watch;
       const listeners = new Set(this.#network.queue(lane).map(({ listener }) => listener));
       return [...listeners]
@@ -108,6 +121,7 @@ export class FakeListeners implements Listeners {
           return { kind: 'lane', run } as const;
         });
     });
+    return [...arrivals, ...queues];
   }
 
   relisten(): void {
@@ -159,6 +173,19 @@ export class FakeListeners implements Listeners {
     const watch = { lane, onQueued, armed: new Set(LISTENERS) };
     this.#watches.add(watch);
     return { close: () => this.#watches.delete(watch) };
+  }
+
+  watchArrival(lane: number, onArrival: () => void): { close(): void } {
+    this.#faults?.check('watchLane', `lane ${lane}`);
+    const arrival = {
+      lane,
+      run: () => {
+        this.#arrivals.delete(arrival);
+        onArrival();
+      },
+    };
+    this.#arrivals.add(arrival);
+    return { close: () => this.#arrivals.delete(arrival) };
   }
 
   queued(lane: number): number {

@@ -27,6 +27,8 @@ export interface ZeroOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   /** Another program than bin/zero.js of the checkout. */
   readonly command?: readonly [string, ...string[]];
+  /** Descriptors that zero gets as 3 and up. */
+  readonly descriptors?: readonly number[];
   /** Another folder than a new one: for a supervisor that takes over what an earlier one left. */
   readonly folder?: string;
 }
@@ -82,7 +84,7 @@ function launch(
   const child = spawn(program, args, {
     cwd: folder,
     env: environmentWith(options.environment, folder),
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(options.descriptors ?? [])],
   });
   return { child, folder, config };
 }

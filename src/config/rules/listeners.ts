@@ -1,4 +1,4 @@
-import { type Address, isStream } from '../address.ts';
+import { type Address, isStream, type ListenerAddress } from '../address.ts';
 import { type Finding, type Path, wrongKey } from '../path.ts';
 import type { ListenerConfig } from '../schema.ts';
 import type { ConfigParts, Parts } from '../valid-parts.ts';
@@ -39,17 +39,40 @@ export function listenerRules(config: ConfigParts, given: (path: Path) => boolea
     ...listeners.flatMap((listener, index) =>
       listener?.address === undefined
         ? []
-        : optionRules(listener, listener.address, ['service', 'listeners', index], given),
+        : rulesOf(listener, listener.address, ['service', 'listeners', index], given),
     ),
   ];
 }
 
 /** Addresses that are one to bind(2); undefined for port 0, which is a new one every time. */
-function identity(address: Address): string | undefined {
+function identity(address: ListenerAddress): string | undefined {
+  if (address.kind === 'passed') return address.text;
   if (address.kind === 'unix') return `unix:${address.path}`;
   if (address.port === 0) return undefined;
   const literal = /^[\d.]+$|:/.test(address.host);
   return literal ? address.text.replace(/^(tcp|udp)[46]/, '$1') : address.text;
+}
+
+function rulesOf(
+  listener: ListenerParts,
+  address: ListenerAddress,
+  path: Path,
+  given: (path: Path) => boolean,
+): Finding[] {
+  return address.kind === 'passed'
+    ? passedRules(listener, path)
+    : optionRules(listener, address, path, given);
+}
+
+/** The socket exists before zero does: its unit decides about it. */
+function passedRules(listener: ListenerParts, path: Path): Finding[] {
+  const refuse = (where: Path) =>
+    wrongKey(where, 'cannot be set for a socket that was passed to zero: set it in the .socket unit');
+  const options = Object.entries(listener.options ?? {})
+    .filter(([, value]) => value !== undefined && value !== false)
+    .map(([name]) => refuse([...path, 'options', name]));
+  const keys = FILE_KEYS.filter((key) => listener[key] !== undefined).map((key) => refuse([...path, key]));
+  return [...keys, ...options];
 }
 
 function optionRules(

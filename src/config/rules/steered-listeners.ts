@@ -27,7 +27,7 @@ export class SteeredListeners {
       const known = address !== undefined && steer !== undefined;
       return {
         name,
-        tcp: address?.kind !== 'unix',
+        tcp: address === undefined || address.kind === 'inet',
         shared: known ? sharedBecause({ address, steer }, this.terms) : null,
       };
     });

@@ -78,7 +78,7 @@ export const handover = z.strictObject({
     z.exactOptional(verify),
   ),
   stall: key(
-    'A worker with connections waiting that accepts none for this long hangs.',
+    'A worker counts as hung when connections wait for it and it accepts none for this long. That is reported; see also `restart.on_stall`. Steered listeners only.',
     z.prefault(positiveDuration, '10s'),
   ),
   settle: key(

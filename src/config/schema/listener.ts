@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { parseDevice, parseListenerName } from '../values/names.ts';
 import { parseSteer } from '../values/steer.ts';
 import { choice, key, scalar } from './key.ts';
-import { address, boolean, integer, octal, text } from './scalars.ts';
+import { boolean, integer, listenerAddress, octal, text } from './scalars.ts';
 
 // The kernel reads socket options as int, SO_MARK as u32.
 const INT_MAX = 2 ** 31 - 1;
@@ -44,8 +44,8 @@ export const listener = z.strictObject({
     scalar({ kind: 'text', json: ['string', 'number'] }, parseListenerName, (value) => value),
   ),
   address: key(
-    '`host:port`, `:port` for every interface, or with a network in front: `tcp:` `tcp4:` `tcp6:` `udp:` `udp4:` `udp6:` `unix:` `unixgram:`; bare is tcp. `unix:@name` is abstract. Port 0 lets the kernel choose.',
-    address,
+    '`host:port`, `:port` for every interface, or with a network in front: `tcp:` `tcp4:` `tcp6:` `udp:` `udp4:` `udp6:` `unix:` `unixgram:`; bare is tcp. `unix:@name` is abstract. Port 0 lets the kernel choose. `systemd:NAME` is the socket of that name that was passed to zero itself (socket activation).',
+    listenerAddress,
   ),
   socket_fd: key(
     'Number of the descriptor in the service. Left out: the next free one from 3.',

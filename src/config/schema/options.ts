@@ -16,5 +16,8 @@ export const options = z.strictObject({
     'The signal that asks the service to leave.',
     z.prefault(signalExcept(shutdownSignalProblem), 'SIGTERM'),
   ),
-  shutdown_timeout: key('How long after that it is killed; 0 is never.', z.prefault(duration, '30s')),
+  shutdown_timeout: key(
+    'How long after that it is killed; 0 is never. Processes that outlive its main process get the rest of this time.',
+    z.prefault(duration, '30s'),
+  ),
 });

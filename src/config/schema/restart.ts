@@ -29,7 +29,7 @@ export const restart = z.strictObject({
     z.prefault(z.enum(['always', 'on-failure', 'never']), 'always'),
   ),
   on_stall: key(
-    'A worker that hangs (`service.handover.stall`) is killed and started again.',
+    'A worker that is hung (`service.handover.stall`) is killed and started again.',
     z.prefault(boolean, false),
   ),
   max_memory: key(

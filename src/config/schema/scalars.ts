@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { type Address, parseAddress } from '../address.ts';
+import { type Address, type ListenerAddress, parseAddress, parseListenerAddress } from '../address.ts';
 import { formatDuration, parseDuration } from '../values/duration.ts';
 import { formatOctal, parseOctal } from '../values/octal.ts';
 import { type Parsed, quoted } from '../values/parsed.ts';
@@ -68,6 +68,12 @@ export function signalExcept(problem: (name: string) => string | null) {
 export const address = scalar<Address>(
   { kind: 'address', json: ['string'] },
   parseAddress,
+  (value) => value.text,
+);
+
+export const listenerAddress = scalar<ListenerAddress>(
+  { kind: 'address', json: ['string'] },
+  parseListenerAddress,
   (value) => value.text,
 );
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readdirSync } from 'node:fs';
+import { readdirSync, watch } from 'node:fs';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { bindSocket, closeFd, localAddress, openSocket } from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
@@ -88,6 +89,8 @@ test('an option that wants a privilege says which', async (t) => {
 
 test('EMFILE in the middle: what was bound before is closed, nothing is held', async (t) => {
   const path = `${temporaryFolder(t)}/app.sock`;
+  // libuv opens one inotify instance with the first watch, and keeps it.
+  watch(dirname(path)).close();
   const before = readdirSync('/proc/self/fd').length;
   const set = new ListenerSet();
   failOnce(t, 'socket', 'EMFILE', 4);
