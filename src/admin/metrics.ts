@@ -56,6 +56,11 @@ export class Metrics {
   readonly #workersReady = this.#gauge('zero_workers_ready', 'Workers that have passed every gate.', [
     'generation',
   ]);
+  readonly #workersHung = this.#gauge(
+    'zero_workers_hung',
+    'Workers that accept no connection although connections wait for them.',
+    ['generation'],
+  );
   readonly #share = this.#gauge(
     'zero_steering_share_ratio',
     'Share of new connections that each generation gets, where listeners are steered.',
@@ -239,11 +244,13 @@ export class Metrics {
     }
     this.#workers.reset();
     this.#workersReady.reset();
+    this.#workersHung.reset();
     for (const { id: generation, workers } of status.generations) {
       for (const state of WORKER_STATES) {
         this.#workers.set({ generation, state }, workers.filter((one) => one.state === state).length);
       }
       this.#workersReady.set({ generation }, workers.filter(({ ready }) => ready).length);
+      this.#workersHung.set({ generation }, workers.filter(({ hung }) => hung === true).length);
     }
   }
 

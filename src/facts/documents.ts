@@ -108,6 +108,7 @@ const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
   }),
   handover_mode: ({ mode, reason }) => ({ mode, reason }),
   worker_stalled: ({ generation, worker }) => ({ generation, worker }),
+  worker_stall_ended: ({ generation, worker, how }) => ({ generation, worker, how }),
   worker_unhealthy: ({ generation, worker, reason, all }) => ({ generation, worker, reason, all }),
   worker_healthy: ({ generation, worker }) => ({ generation, worker }),
   worker_replacing: ({ generation, worker, replacement, cause, reason }) => ({

@@ -6,9 +6,9 @@
 import { type Context, emit, report, reportFailure } from './context.ts';
 import { isSame } from './copy.ts';
 import type { Effect } from './effects.ts';
-import type { WorkerKey } from './events.ts';
+import type { StallWatch, WorkerKey } from './events.ts';
 import type { Failure } from './facts.ts';
-import { type Generation, generationBehind, leaveTimes, ownWorkers } from './generation.ts';
+import { type Generation, generationBehind, isSpare, leaveTimes, ownWorkers } from './generation.ts';
 import { attendants, isPast, isQuiet, isReached, leaveOtherLanes, nextLanes, reachLanes } from './lane.ts';
 import { type Retry, retryAfter } from './retry.ts';
 import { candidateOf, generationOf, type State } from './state.ts';
@@ -24,7 +24,7 @@ export interface Demands {
   /** Workers whose queues and open connections are read, because they leave. */
   readonly drain: readonly WorkerKey[];
   /** Workers that are watched for being hung. */
-  readonly stalls: readonly WorkerKey[];
+  readonly stalls: readonly StallWatch[];
   /** Workers whose memory is read. */
   readonly memory: readonly WorkerKey[];
   /** Workers whose liveness is checked. */
@@ -105,7 +105,10 @@ function steer(context: Context): void {
   state.change = { number, status: 'asked' };
   reachLanes(state, steeredLanes(steering));
   for (const { workers } of state.generations) {
-    for (const { lane, leave } of workers) if (leave && isReached(state, lane)) leave.since = null;
+    for (const worker of workers) {
+      const { lane, leave } = worker;
+      if (leave && isReached(state, lane) && !isSpare(state, worker)) leave.since = null;
+    }
   }
   // Before anything else of this step: what failed gets no connection more.
   context.effects.unshift({ type: 'steer', change: number, steering });
@@ -178,11 +181,7 @@ function demandsOf(state: State): Demands {
     steering,
     attend: steering ? lanesToAttend(state, steering) : [],
     drain: keysWhere(state, (generation, worker) => isRead(state, generation, worker)),
-    stalls: keysWhere(
-      state,
-      (generation, worker) =>
-        worker.life.name === 'up' && !worker.life.hung && isWatched(state, generation, worker),
-    ),
+    stalls: state.generations.flatMap((generation) => stallWatches(state, generation)),
     memory: keysWhere(
       state,
       (generation, worker) =>
@@ -252,7 +251,7 @@ function lanesToAttend(state: State, steering: Steering): number[] {
   if (state.stop || !serving || serving.stage.name === 'stopping') return [];
   const steered = steeredLanes(steering);
   const restarting = ownWorkers(serving)
-    .filter(({ life }) => life.name !== 'ended')
+    .filter(({ life }) => life.name !== 'ended' && !(life.name === 'up' && life.hung))
     .map(({ lane }) => lane);
   const theirs = new Set(restarting);
   return [...state.lanes.keys()].filter(
@@ -281,11 +280,20 @@ function isRead(state: State, generation: Generation, worker: Worker): boolean {
   return times !== null && state.now >= times.settleAt;
 }
 
-/** Whoever may still be gone back from, or to, and those that are there for what waits already. At rest nobody. */
+/** The workers of a generation that are watched. One that got SIGKILL exits, or no look changes anything. */
+function stallWatches(state: State, generation: Generation): StallWatch[] {
+  return generation.workers.flatMap((worker) => {
+    const { index, incarnation, life } = worker;
+    if (life.name !== 'up' || life.killed || !isWatched(state, generation, worker)) return [];
+    return [{ generation: generation.id, worker: index, incarnation, hung: life.hung }];
+  });
+}
+
+/** Workers that clients may reach, now or after a rollback, and rescue workers. */
 function isWatched(
   state: State,
   { id, stage, settings }: Generation,
-  { relief, membership }: Worker,
+  { relief, membership, life }: Worker,
 ): boolean {
   if (relief) return true;
   if (!settings.handover.steered || membership === 'joining') return false;
@@ -293,7 +301,9 @@ function isWatched(
   if (stage.name === 'ready' || stage.name === 'standby' || stage.name === 'retiring') return true;
   if (stage.name !== 'serving') return false;
   const soaks = state.handover?.step.name === 'soak' && state.handover.step.candidate === id;
-  return soaks || settings.restart.onStall || generationBehind(state, id) !== undefined;
+  const isReady = life.name === 'up' && life.readyAt !== null;
+  // One that starts may need long until it accepts.
+  return isReady || soaks || settings.restart.onStall || generationBehind(state, id) !== undefined;
 }
 
 /** A worker of the generation that serves, from the time when it is ready. */

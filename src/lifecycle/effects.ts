@@ -1,4 +1,4 @@
-import type { Rollback, WorkerKey } from './events.ts';
+import type { Rollback, StallWatch, WorkerKey } from './events.ts';
 import type { ExitStatus, Fact } from './facts.ts';
 import type { RunHook } from './hook.ts';
 import type { ScaleResult } from './scale.ts';
@@ -56,8 +56,8 @@ export type Effect =
   | { readonly type: 'attend'; readonly lanes: readonly number[] }
   /** From now on exactly these workers are read again and again; each reading is a `drain_report`. */
   | { readonly type: 'drain'; readonly workers: readonly WorkerKey[] }
-  /** From now on exactly these workers are watched for hanging; one that does is `stalled`. */
-  | { readonly type: 'watch_stalls'; readonly workers: readonly WorkerKey[] }
+  /** From now on exactly these workers are watched. One that hangs is `stalled`, and `recovered` when it accepts again. */
+  | { readonly type: 'watch_stalls'; readonly workers: readonly StallWatch[] }
   /** From now on the memory of exactly these workers is read; one that stays above its limit is `memory_exceeded`. */
   | { readonly type: 'watch_memory'; readonly workers: readonly WorkerKey[] }
   /** From now on exactly these workers, all of one generation, are checked; each round is a `liveness`. */

@@ -9,6 +9,9 @@ export interface WorkerKey {
   readonly incarnation: number;
 }
 
+/** A worker that is watched for being hung; `hung`: it is, and is watched for accepting again. */
+export type StallWatch = WorkerKey & { readonly hung: boolean };
+
 /** Everything that can happen to the core. `at`: monotonic milliseconds, never less than the event before. */
 export type Event = { readonly at: number } & (
   | Reload
@@ -47,6 +50,8 @@ export type Event = { readonly at: number } & (
   | ({ readonly type: 'drain_report'; readonly queued: number; readonly busy: number } & WorkerKey)
   /** Connections wait in its lane, and it has accepted none for `stall`. */
   | ({ readonly type: 'stalled' } & WorkerKey)
+  /** A worker that was `stalled` has accepted what waited for it. */
+  | ({ readonly type: 'recovered' } & WorkerKey)
   /** The memory of its processes has stayed above `max_memory`. Comes again as long as that is so. Bytes. */
   | ({ readonly type: 'memory_exceeded'; readonly bytes: number } & WorkerKey)
   | Liveness

@@ -276,6 +276,13 @@ export type Fact =
     }
   | { readonly event: 'handover_mode'; readonly mode: 'steered' | 'shared'; readonly reason: string }
   | { readonly event: 'worker_stalled'; readonly generation: number; readonly worker: number }
+  /** A hung worker accepts again, was asked to stop, or has exited. */
+  | {
+      readonly event: 'worker_stall_ended';
+      readonly generation: number;
+      readonly worker: number;
+      readonly how: 'recovered' | 'stopping' | 'exited';
+    }
   /** Its liveness check fails. `all`: that of no other worker is known to pass, so zero only reports. */
   | {
       readonly event: 'worker_unhealthy';

@@ -99,6 +99,16 @@ export function onStalled(context: Context, event: Of<'stalled'>): void {
   endHung(context, generation, worker);
 }
 
+/** A worker that was hung accepts again. One that got SIGKILL meanwhile still exits. */
+export function onRecovered(context: Context, event: Of<'recovered'>): void {
+  const found = workerOf(context.state, event);
+  const life = found?.worker.life;
+  if (!found || life?.name !== 'up' || !life.hung || life.killed) return;
+  life.hung = false;
+  const place = { generation: found.generation.id, worker: found.worker.index };
+  report(context, { event: 'worker_stall_ended', ...place, how: 'recovered' });
+}
+
 export function onVerifyFailed(context: Context, event: Of<'verify_failed'>): void {
   const { generation, reason } = event;
   generationFailed(context, generation, { step: 'verify', reason, generation });

@@ -214,7 +214,8 @@ export function onDrainReport(context: Context, event: Of<'drain_report'>): void
 export function tickLeaving(context: Context, generation: Generation): void {
   const { state } = context;
   for (const worker of generation.workers) {
-    if (worker.relief && worker.leave === null && isQuiet(state, worker.lane)) worker.leave = { since: null };
+    const isDone = worker.relief && (isQuiet(state, worker.lane) || isSpare(state, worker));
+    if (isDone) worker.leave ??= { since: null };
     const { leave, life } = worker;
     if (leave === null) continue;
     if (life.name === 'backoff') worker.life = { name: 'ended', exit: null };
@@ -230,8 +231,17 @@ export function tickLeaving(context: Context, generation: Generation): void {
  * The kernel may still put new connections into its lane. Where nothing is steered, another generation accepts from the
  * same socket.
  */
-function mayReceive(state: State, { settings }: Generation, { lane }: Worker): boolean {
-  return settings.handover.steered && isReached(state, lane);
+function mayReceive(state: State, { settings }: Generation, worker: Worker): boolean {
+  return settings.handover.steered && isReached(state, worker.lane) && !isSpare(state, worker);
+}
+
+/** A rescue worker whose lane has a worker of its own that accepts again: a hung one has recovered. */
+export function isSpare({ generations }: State, { relief, lane }: Worker): boolean {
+  const accepts = ({ life }: Worker) => life.name === 'up' && !life.hung && life.readyAt !== null;
+  return (
+    relief &&
+    generations.some(({ workers }) => workers.some((one) => !one.relief && one.lane === lane && accepts(one)))
+  );
 }
 
 /** When a worker is asked to stop, whatever it still has. */
@@ -258,12 +268,10 @@ function stopWhenAllLeft(generation: Generation): void {
 
 /** A worker of the generation is hung. One that is there for nothing else, or whose config says so, is killed. */
 export function endHung(context: Context, generation: Generation, worker: Worker): void {
-  if (worker.relief) killHung(context, generation, worker);
-  // What it has accepted is not answered by a worker in its place.
-  else if (worker.membership === 'leaving') return;
-  else if (generation.stage.name !== 'serving') return;
-  else if (generation.settings.restart.onStall) killHung(context, generation, worker);
-  else if (worker.life.name === 'up') worker.life.hung = false;
+  const { stage, settings } = generation;
+  // What a worker that leaves has accepted is not answered by a worker in its place.
+  const isRestarted = stage.name === 'serving' && worker.membership !== 'leaving' && settings.restart.onStall;
+  if (worker.relief || isRestarted) killHung(context, generation, worker);
 }
 
 /** The earliest time at which a generation wants a `tick`; Infinity for none. */

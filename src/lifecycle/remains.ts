@@ -1,6 +1,8 @@
 /*
- * Remaining processes: what outlives a worker's main process in its session. They may exit on their own for a while,
- * then they get SIGKILL. Deadline: `until`, when SIGKILL is due, or due again.
+ * Remaining processes: what outlives a worker's main process in its session. They may exit on their own for a while:
+ * for the rest of shutdown_timeout where the worker was asked to stop, so that sshd's sessions may finish, for example,
+ * and for LEFTOVER_TIME where it exited unexpectedly. Then they get SIGKILL. Deadline: `until`, when SIGKILL is due, or
+ * due again.
  */
 import { type Context, emit, reportFailure } from './context.ts';
 import type { Effect } from './effects.ts';
@@ -9,17 +11,22 @@ import type { Failure } from './facts.ts';
 import type { Generation } from './generation.ts';
 import { type Retry, retryAfter } from './retry.ts';
 import { generationOf } from './state.ts';
+import type { WorkerLife } from './worker.ts';
 
 export interface Remains {
   worker: number;
   incarnation: number;
+  /** NO_END where shutdown_timeout is 0. */
   until: number;
   /** SIGKILL could not be sent and is sent again. */
   retry: Retry | null;
 }
 
-/** Remaining processes get this long to exit on their own. */
+/** Remaining processes of a worker that exited unexpectedly get this long to exit on their own. */
 export const LEFTOVER_TIME = 2_000;
+
+/** A time that never comes; finite, because the state is written as JSON. */
+const NO_END = Number.MAX_SAFE_INTEGER;
 
 /** SIGKILL is attempted this often when it fails for a reason that may pass. */
 const MAX_KILL_ATTEMPTS = 6;
@@ -29,10 +36,23 @@ const ANSWER_TIME = 10_000;
 
 type KillLeftovers = Extract<Effect, { type: 'kill_leftovers' }>;
 
-export function keepRemains(context: Context, generation: Generation, key: WorkerKey): void {
+/** @param life that of the worker when its main process exited */
+export function keepRemains(
+  context: Context,
+  generation: Generation,
+  key: WorkerKey,
+  life: Extract<WorkerLife, { name: 'up' | 'stopping' }>,
+): void {
   const { worker, incarnation } = key;
-  const until = context.state.now + (context.state.stop?.now ? 0 : LEFTOVER_TIME);
+  const { now, stop } = context.state;
+  const until = stop?.now ? now : endOfTime(life, now);
   generation.remains.push({ worker, incarnation, until, retry: null });
+}
+
+function endOfTime(life: Extract<WorkerLife, { name: 'up' | 'stopping' }>, now: number): number {
+  // SIGKILL went to the whole session, and a worker that no signal reaches has no deadline.
+  if (life.name === 'up' || life.killed || life.refused !== null) return now + LEFTOVER_TIME;
+  return life.killAt ?? NO_END;
 }
 
 export function onLeftoversGone({ state }: Context, event: Of<'leftovers_gone'>): void {
@@ -68,7 +88,8 @@ export function tickRemains(context: Context, generation: Generation): void {
 
 /** The earliest time at which remaining processes of this generation want a `tick`; Infinity for none. */
 export function remainsDeadline({ remains }: Generation): number {
-  return Math.min(Number.POSITIVE_INFINITY, ...remains.map(({ until }) => until));
+  const deadlines = remains.map(({ until }) => until).filter((until) => until !== NO_END);
+  return Math.min(Number.POSITIVE_INFINITY, ...deadlines);
 }
 
 function forget(generation: Generation | undefined, key: Omit<WorkerKey, 'generation'>): void {

@@ -22,14 +22,14 @@ export function stopWorker(context: Context, generation: Generation, worker: Wor
   if (life.name === 'backoff') worker.life = { name: 'ended', exit: null };
   if (life.name !== 'up') return;
   const { pid, since, killed } = life;
+  const place = { generation: generation.id, worker: worker.index };
+  if (life.hung) report(context, { event: 'worker_stall_ended', ...place, how: 'stopping' });
   const wait = shutdownTimeout === 0 ? null : shutdownTimeout;
   // No signal reaches a worker that got SIGKILL.
   const killAt = killed ? now + KILL_TIME : wait === null ? null : now + wait;
   worker.life = { name: 'stopping', pid, since, killAt, killed, retry: null, refused: null };
   if (killed) return;
-  const key = keyOf(generation, worker);
-  emit(context, { type: 'signal', ...key, pid, signal: shutdownSignal });
-  const place = { generation: key.generation, worker: key.worker };
+  emit(context, { type: 'signal', ...keyOf(generation, worker), pid, signal: shutdownSignal });
   report(context, { event: 'worker_signalled', ...place, pid, signal: shutdownSignal });
   if (context.state.stop?.now) killWorker(context, generation, worker, 'stop now');
 }

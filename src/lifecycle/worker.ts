@@ -186,13 +186,14 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
     uptime,
     ...known,
   });
-  if (event.leftovers > 0) keepRemains(context, generation, keyOf(generation, worker));
+  if (event.leftovers > 0) keepRemains(context, generation, keyOf(generation, worker), life);
   leaveQueue(context.state, worker.lane);
   emit(context, { type: 'inspect_lanes' });
   if (expected) {
     worker.life = { name: 'ended', exit };
     return undefined;
   }
+  if (life.hung) report(context, { event: 'worker_stall_ended', ...place, how: 'exited' });
   const daemonised = event.leftovers > 0 && exit.kind === 'exited' && exit.code === 0;
   const reason = daemonised
     ? 'its main process exited and left a daemon behind: run it in the foreground'

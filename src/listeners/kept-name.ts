@@ -1,11 +1,12 @@
 import { linkSync, lstatSync } from 'node:fs';
 import type { ListenerConfig } from '../config/schema.ts';
+import { isFile } from '../linux/bound-file.ts';
 import type { OwnSockets } from './holders.ts';
 import type { LaneFault } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 import { clearStalePath } from './stale-path.ts';
 import type { UnixFile } from './unix-file.ts';
-import { isFile, laneNames, removeNames, restoreNames } from './unix-name.ts';
+import { laneNames, removeNames, restoreNames } from './unix-name.ts';
 import { type NameWatch, watchNames } from './unix-name-watch.ts';
 
 interface KeptNameOptions {

@@ -9,13 +9,14 @@ interface WatchedSocket {
 }
 
 /**
- * Watches one lane for two things: a client's connection waits in its queue, and it has hung up, which for a listening
- * socket means shutdown(2). One watch for both, because epoll(7) takes a descriptor once.
+ * Watches one lane for three things: a connection comes in, a client's connection waits in its queue, and it has hung
+ * up, which for a listening socket means shutdown(2). One watch for all, because epoll(7) takes a descriptor once.
  */
 export class LaneWatch {
   readonly #socket: WatchedSocket;
   readonly #onHangup: (() => boolean) | null;
   readonly #waiting = new Set<() => void>();
+  readonly #arrivals = new Set<() => void>();
   #watch: Watch | null = null;
   #closed = false;
   #mode: 'arrival' | 'hangup' | null = null;
@@ -32,12 +33,26 @@ export class LaneWatch {
 
   /** Calls back once, when a client's connection waits to be accepted, at once if one does already. */
   onQueued(call: () => void): { close(): void } {
+    return this.#add(this.#waiting, call);
+  }
+
+  /**
+   * Calls back once, when a connection comes in, also one that is accepted at once; if one waits already, soon. So a busy
+   * lane calls back each time that somebody asks, and not for each connection.
+   */
+  onArrival(call: () => void): { close(): void } {
+    // A watch that is there already reports only what comes from now on.
+    if (this.#mode === 'arrival') this.#unwatch();
+    return this.#add(this.#arrivals, call);
+  }
+
+  #add(calls: Set<() => void>, call: () => void): { close(): void } {
     const once = () => call();
-    this.#waiting.add(once);
+    calls.add(once);
     this.#arm();
     return {
       close: () => {
-        this.#waiting.delete(once);
+        calls.delete(once);
         this.#arm();
       },
     };
@@ -51,6 +66,11 @@ export class LaneWatch {
 
   #disarm(): void {
     this.#waiting.clear();
+    this.#arrivals.clear();
+    this.#unwatch();
+  }
+
+  #unwatch(): void {
     this.#watch?.close();
     this.#watch = null;
     this.#mode = null;
@@ -58,7 +78,8 @@ export class LaneWatch {
 
   #arm(): void {
     if (this.#closed) return;
-    const mode = this.#waiting.size > 0 ? 'arrival' : this.#onHangup === null ? null : 'hangup';
+    const isAsked = this.#waiting.size > 0 || this.#arrivals.size > 0;
+    const mode = isAsked ? 'arrival' : this.#onHangup === null ? null : 'hangup';
     if (mode === this.#mode) return;
     this.#watch?.close();
     this.#mode = mode;
@@ -67,20 +88,24 @@ export class LaneWatch {
 
   #happened(): void {
     const queue = [...this.#waiting];
+    const arrivals = [...this.#arrivals];
     if (this.#mode === 'hangup' || !this.#socket.isListening()) {
       // It stays hung up until somebody mends it.
       this.#disarm();
       if (this.#onHangup?.() !== true) return;
       for (const call of queue) this.#waiting.add(call);
+      for (const call of arrivals) this.#arrivals.add(call);
       this.#arm();
       return;
     }
+    this.#arrivals.clear();
     // A queue that holds only zero's own connections stays readable: the next arrival is an event of its own.
-    if (!this.#hasClients()) return;
+    const hasClients = queue.length > 0 && this.#hasClients();
     // A client may wait long until its connection is accepted. One call is enough.
-    this.#waiting.clear();
+    if (hasClients) this.#waiting.clear();
     this.#arm();
-    for (const call of queue) call();
+    for (const call of arrivals) call();
+    if (hasClients) for (const call of queue) call();
   }
 
   /** A queue that cannot be read counts as one with clients, so that none is overlooked. */

@@ -4,7 +4,8 @@ import type { Lanes, LaneWithQueue } from './lanes.ts';
 
 interface Request {
   readonly lane: number;
-  readonly onQueued: () => void;
+  readonly what: 'queued' | 'arrival';
+  readonly call: () => void;
   /** The watches of this lane, one for each listener. */
   readonly active: Map<LaneWatch, { close(): void }>;
 }
@@ -22,8 +23,17 @@ export class LaneWatches {
     this.sync(all);
   }
 
+  /** Calls back when a client's connection waits in the lane of a listener. */
   watchQueue(lane: number, onQueued: () => void, all: Iterable<Lanes>): { close(): void } {
-    const request: Request = { lane, onQueued, active: new Map() };
+    return this.#watch({ lane, what: 'queued', call: onQueued, active: new Map() }, all);
+  }
+
+  /** Calls back when a connection has come into the lane of a listener, whether it waits or not. */
+  watchArrival(lane: number, onArrival: () => void, all: Iterable<Lanes>): { close(): void } {
+    return this.#watch({ lane, what: 'arrival', call: onArrival, active: new Map() }, all);
+  }
+
+  #watch(request: Request, all: Iterable<Lanes>): { close(): void } {
     this.#requests.add(request);
     this.sync(all);
     return {
@@ -64,8 +74,9 @@ export class LaneWatches {
     if (known !== undefined && !same) this.#close(known.watch);
     const watch = known !== undefined && same ? known.watch : this.#open(lanes, lane, socket);
     watched.set(lane, { fd, watch });
-    for (const request of requests) {
-      if (!request.active.has(watch)) request.active.set(watch, watch.onQueued(request.onQueued));
+    for (const { what, call, active } of requests) {
+      if (!active.has(watch))
+        active.set(watch, what === 'queued' ? watch.onQueued(call) : watch.onArrival(call));
     }
   }
 

@@ -4,6 +4,7 @@ import type { Failure } from '../lifecycle/facts.ts';
 import { ListenerError } from '../listeners/listener-error.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
+import type { WorkerListener } from '../workers/worker-listener.ts';
 import type { CurrentExecutable } from './current-executable.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedReleases } from './prepared-releases.ts';
@@ -69,8 +70,8 @@ export class Generations {
     this.#reportDeviation(key, held, current);
     const { executable } = current;
     try {
-      const isHeld = (fd: number) => this.#isHeld(fd);
-      const process = new WorkerProcess(key, { ...post, executable }, prepared, this.#context, isHeld);
+      const sockets = this.#socketsFor(prepared, lane, post.first);
+      const process = new WorkerProcess(key, { ...post, executable, sockets }, prepared, this.#context);
       forgetEarlier(held.processes, key);
       held.processes.set(nameOf(key), process);
       return process.pid;
@@ -160,9 +161,18 @@ export class Generations {
     boundary.run('report', () => report(fact));
   }
 
-  /** Whether a worker that is there, or a process that remains of one, was given the socket with this descriptor. */
-  #isHeld(fd: number): boolean {
-    return this.processes().some(({ sockets }) => sockets.has(fd));
+  /**
+   * The listening sockets of a worker. An earlier program may have set O_NONBLOCK (libuv does), which is a flag of the
+   * socket itself. A worker that still has the socket may need it: without the flag, its event loop would wait in
+   * accept(2). Throws ListenerError.
+   */
+  #socketsFor({ acquired }: Prepared, lane: number, first: number | undefined): WorkerListener[] {
+    const held = new Set(this.processes().flatMap(({ post }) => post.sockets.map(({ fd }) => fd)));
+    return acquired.listeners.map((listener) => {
+      const fd = listener.fdOf(lane, first);
+      if (!held.has(fd)) this.#context.kernel.makeBlocking(fd);
+      return { ...listener, fd };
+    });
   }
 
   #all(): WorkerProcess[] {

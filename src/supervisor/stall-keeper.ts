@@ -1,4 +1,4 @@
-import type { WorkerKey } from '../lifecycle/events.ts';
+import type { StallWatch, WorkerKey } from '../lifecycle/events.ts';
 import { isRefusal } from '../listeners/listener-error.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Probe } from '../listeners/probe.ts';
@@ -6,7 +6,7 @@ import type { Timers } from '../readiness/index.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
 
-/** How often queues are looked at while somebody is watched. */
+/** How often a queue is looked at in which connections were seen, in milliseconds. */
 const INTERVAL = 1_000;
 
 export interface StallContext {
@@ -18,17 +18,26 @@ export interface StallContext {
   readonly failed: (error: unknown) => void;
 }
 
-/** A worker that connections wait for. */
+/** A worker that connections may wait for. */
 interface Suspicion {
   readonly key: WorkerKey;
+  /** Since when connections wait, or since the last report that it is hung; null: none waited at the last look. */
   since: number | null;
-  /** One on each steered listener. Queues are first in, first out: when it is accepted, so was everything that waited when it came. */
+  /**
+   * One on each steered listener. Queues are first in, first out: when it is accepted, so was everything that waited
+   * when it came.
+   */
   probes: Probe[];
+  /** It was reported, and has not accepted its probes since. */
+  hung: boolean;
+  /** Calls back when a connection comes into the lane; null while the queue is looked at instead. */
+  arrival: { close(): void } | null;
 }
 
 /**
- * Notices workers that hang. A queue that is not empty says little: a busy service has one, too. So a connection of zero's own is put
- * behind what waits, and the worker hangs when that one is not accepted in time.
+ * Notices workers that are hung, and that accept again. A queue that is not empty says little: a busy service has one,
+ * too. So a connection of zero's own is put behind what waits, and the worker is hung when that one is not accepted in
+ * time. Queues are looked at only after a connection has come: a supervisor whose service is idle does not wake up.
  */
 export class StallKeeper {
   readonly #context: StallContext;
@@ -41,17 +50,16 @@ export class StallKeeper {
   }
 
   /** Exactly these workers from now on. */
-  keep(workers: readonly WorkerKey[]): void {
+  keep(workers: readonly StallWatch[]): void {
     const before = this.#suspicions;
     this.#suspicions = new Map(
-      workers.map((key) => {
+      workers.map(({ hung, ...key }) => {
         const name = `${key.generation}.${key.worker}.${key.incarnation}`;
-        return [name, before.get(name) ?? { key, since: null, probes: [] }];
+        return [name, before.get(name) ?? { key, since: null, probes: [], hung, arrival: null }];
       }),
     );
-    for (const [name, { probes }] of before) {
-      if (!this.#suspicions.has(name)) for (const probe of probes) probe.close();
-    }
+    for (const [name, suspicion] of before) if (!this.#suspicions.has(name)) clear(suspicion);
+    for (const [name, suspicion] of this.#suspicions) if (!before.has(name)) this.#rest(suspicion);
     this.#arm();
   }
 
@@ -61,15 +69,36 @@ export class StallKeeper {
 
   #arm(): void {
     const { timers } = this.#context;
-    if (this.#suspicions.size > 0) {
+    if ([...this.#suspicions.values()].some(({ arrival }) => arrival === null)) {
       this.#timer ??= timers.set(INTERVAL, () => {
         this.#timer = null;
-        for (const suspicion of [...this.#suspicions.values()]) this.#lookSafely(suspicion);
+        for (const suspicion of [...this.#suspicions.values()]) {
+          if (suspicion.arrival === null) this.#lookSafely(suspicion);
+        }
         this.#arm();
       });
     } else if (this.#timer !== null) {
       timers.clear(this.#timer);
       this.#timer = null;
+    }
+  }
+
+  /** Nothing waits: the next look comes after the next connection. */
+  #rest(suspicion: Suspicion): void {
+    const { generations, listeners, now } = this.#context;
+    clear(suspicion);
+    const lane = generations.find(suspicion.key)?.post.lane;
+    if (lane === undefined || suspicion.hung) return;
+    try {
+      suspicion.arrival = listeners.watchArrival(lane, () => {
+        suspicion.arrival?.close();
+        suspicion.arrival = null;
+        suspicion.since = now();
+        this.#arm();
+      });
+    } catch (error) {
+      // Without a watch (ENOSPC, ENOMEM) the queue is looked at each second.
+      if (!isRefusal(error)) throw error;
     }
   }
 
@@ -79,7 +108,7 @@ export class StallKeeper {
       this.#broken = false;
     } catch (error) {
       // A reading that failed is no proof that a worker is hung. Reported once, until a reading succeeds.
-      clear(suspicion);
+      if (!suspicion.hung) clear(suspicion);
       if (!this.#broken) this.#context.failed(error);
       this.#broken = true;
     }
@@ -91,16 +120,21 @@ export class StallKeeper {
     const lane = generations.find(key)?.post.lane;
     const stall = generations.prepared(key.generation)?.settings.handover.stall;
     if (lane === undefined || stall === undefined) return;
-    if (suspicion.since === null) {
+    if (suspicion.since === null && !suspicion.hung) {
       if (listeners.queued(lane) > 0) suspicion.since = now();
+      else this.#rest(suspicion);
     } else if (suspicion.probes.length === 0) {
       // The queue was not empty a second ago either.
-      if (listeners.queued(lane) === 0) suspicion.since = null;
-      else suspicion.probes = this.#openProbes(key, lane);
+      if (suspicion.hung || listeners.queued(lane) > 0) suspicion.probes = this.#openProbes(key, lane);
+      else this.#rest(suspicion);
     } else if (suspicion.probes.every((probe) => probe.accepted() !== 'waiting')) {
-      clear(suspicion);
-    } else if (now() - suspicion.since >= stall) {
-      clear(suspicion);
+      if (suspicion.hung) post({ type: 'recovered', ...key });
+      suspicion.hung = false;
+      this.#rest(suspicion);
+    } else if (now() - (suspicion.since ?? 0) >= stall) {
+      // Reported again as long as it is hung: a signal that could not be sent is sent again.
+      suspicion.hung = true;
+      suspicion.since = now();
       post({ type: 'stalled', ...key });
     }
   }
@@ -123,6 +157,8 @@ export class StallKeeper {
 
 function clear(suspicion: Suspicion): void {
   for (const probe of suspicion.probes) probe.close();
+  suspicion.arrival?.close();
+  suspicion.arrival = null;
   suspicion.probes = [];
   suspicion.since = null;
 }

@@ -24,6 +24,7 @@ import type { ProcessTable } from '../workers/process-table.ts';
 import type { Sink } from '../workers/sink.ts';
 import { SpawnError, spawnWorker } from '../workers/spawner.ts';
 import { killProcess } from '../workers/stopper.ts';
+import type { WorkerListener } from '../workers/worker-listener.ts';
 import type { Boundary } from './boundary.ts';
 import type { Happening } from './engine.ts';
 import type { Prepared } from './prepare.ts';
@@ -62,11 +63,13 @@ export interface Post {
   readonly relief: boolean;
   /** The first lane of its generation; undefined for a relief. */
   readonly first: number | undefined;
+  /** The listening sockets that it gets. */
+  readonly sockets: readonly WorkerListener[];
   /** What it executes: the file of its release, or the copy that is kept of it. */
   readonly executable: string;
 }
 
-/** One process in one place of a generation, with everything that is held for it: pipes, notify socket, gates. */
+/** One process in one place of a generation, with all that is held for it: pipes, notify socket, gates, watches. */
 export class WorkerProcess {
   readonly key: WorkerKey;
   readonly post: Post;
@@ -80,8 +83,6 @@ export class WorkerProcess {
   startTime: number;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
-  /** The listening sockets that it was given, by the supervisor's own descriptors. */
-  readonly sockets: ReadonlySet<number>;
   readonly #context: WorkerContext;
   readonly #output: WorkerOutput;
   readonly #notify: NotifySocket;
@@ -95,17 +96,8 @@ export class WorkerProcess {
   #follow: { close(): void } | null = null;
   #life: 'starting' | 'running' | 'remains' | 'ended' = 'starting';
 
-  /**
-   * Spawns it. Throws SpawnError, ReleaseError or ListenerError; nothing stays open then.
-   * @param isHeld whether a worker that is still there was given the socket with this descriptor
-   */
-  constructor(
-    key: WorkerKey,
-    post: Post,
-    prepared: Prepared,
-    context: WorkerContext,
-    isHeld: (fd: number) => boolean,
-  ) {
+  /** Spawns it. Throws SpawnError, ReleaseError or ListenerError; nothing stays open then. */
+  constructor(key: WorkerKey, post: Post, prepared: Prepared, context: WorkerContext) {
     this.key = key;
     this.post = post;
     this.#context = context;
@@ -122,14 +114,6 @@ export class WorkerProcess {
       const warn = (message: string) => context.report({ event: 'warning', about: 'notify', message });
       this.#notify = new NotifySocket({ kernel, path: notifyPath, owner, warn });
       undo.push(() => this.#notify.close());
-      const listeners = acquired.listeners.map((listener) => ({
-        ...listener,
-        fd: listener.fdOf(post.lane, post.first),
-      }));
-      this.sockets = new Set(listeners.map(({ fd }) => fd));
-      // An earlier program may have set O_NONBLOCK (libuv does), which is a flag of the socket itself. A worker that
-      // still has the socket may need the flag: without it, its event loop would wait in accept(2).
-      for (const fd of this.sockets) if (!isHeld(fd)) kernel.makeBlocking(fd);
       const { generation, worker } = key;
       const receiver = (stream: 'stdout' | 'stderr') =>
         context.files.receiverOf({ generation, worker, stream }) ?? new LineForwarder(context[stream]);
@@ -151,7 +135,7 @@ export class WorkerProcess {
           runtime,
           release: { ...release, executable: post.executable },
           user,
-          listeners,
+          listeners: post.sockets,
           notifyPath,
           watchdog: config.service.liveness?.watchdog ?? null,
           shutdown: { signal, timeout },

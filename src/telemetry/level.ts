@@ -25,6 +25,7 @@ export function levelOf(fact: Fact): Level {
     case 'worker_ready':
     case 'worker_restarting':
     case 'worker_pid_changed':
+    case 'worker_stall_ended':
     case 'reload_requested':
     case 'handover_started':
     case 'generation_promoted':

@@ -48,7 +48,9 @@ export function messageOf(fact: Fact): string {
     case 'steering_changed':
       return 'new connections steered';
     case 'worker_stalled':
-      return 'worker hangs: connections wait for it and it accepts none';
+      return 'worker is hung: connections wait for it and it accepts none';
+    case 'worker_stall_ended':
+      return STALL_ENDED[fact.how];
     case 'worker_unhealthy':
       return `worker ${fact.worker} fails its liveness check: ${fact.reason}${fact.all ? '. No other worker passes, so zero replaces none' : ''}`;
     case 'worker_healthy':
@@ -113,6 +115,12 @@ function scaleText({ from, to, outcome, failure }: Extract<Fact, { event: 'scale
     ? `${change} takes longer than its timeout`
     : `${change} ${outcome.replaceAll('_', ' ')}${reason}`;
 }
+
+const STALL_ENDED = {
+  recovered: 'hung worker accepts connections again',
+  stopping: 'hung worker was asked to stop',
+  exited: 'hung worker exited',
+} as const;
 
 /** `exit code 1`, `killed by SIGSEGV (core dumped)`, `exit code unknown`. */
 export function exitText(exit: ExitStatus): string {

@@ -40,12 +40,14 @@ export class Books {
   readonly prepared = new Map<number, Settings>();
   /** Rescue workers. */
   readonly reliefs = new Set<string>();
-  /** Workers that a shutdown signal was ordered for. */
-  readonly asked = new Set<string>();
+  /** Workers that a shutdown signal was ordered for, and when. */
+  readonly asked = new Map<string, number>();
   /** Workers that the core knows to run, or to have run. */
   readonly spawned = new Set<string>();
-  /** Workers whose exit the core knows. */
-  readonly exited = new Set<string>();
+  /** Workers whose exit the core knows, and since when. */
+  readonly exited = new Map<string, number>();
+  /** Workers that SIGKILL was ordered for. */
+  readonly killed = new Set<string>();
   /** Workers that the core knows to drain by themselves. */
   readonly drains = new Set<string>();
   /** Workers that a signal was refused to for good. */
@@ -90,7 +92,7 @@ export class Books {
     if (this.#last.length > TOLD) this.#last.shift();
     this.#refusedNow = null;
     this.#observeEvent(step.event);
-    for (const effect of step.effects) this.#observeEffect(effect);
+    for (const effect of step.effects) this.#observeEffect(effect, step.at);
   }
 
   /** The last steps, for the message of a failure. */
@@ -115,7 +117,7 @@ export class Books {
         this.spawned.add(nameOf(event));
         return;
       case 'exited':
-        this.exited.add(nameOf(event));
+        this.exited.set(nameOf(event), event.at);
         return;
       case 'verify_checked':
         this.checks.set(event.generation, { passed: event.passed, at: event.at });
@@ -150,7 +152,7 @@ export class Books {
     }
   }
 
-  #observeEffect(effect: Effect): void {
+  #observeEffect(effect: Effect, at: number): void {
     const subject = subjectOf(effect);
     this.#ordered.set(subject, effect);
     this.failing.delete(subject);
@@ -164,7 +166,10 @@ export class Books {
         if (effect.relief) this.reliefs.add(nameOf(effect));
         return;
       case 'signal':
-        this.asked.add(nameOf(effect));
+        this.asked.set(nameOf(effect), at);
+        return;
+      case 'kill':
+        this.killed.add(nameOf(effect));
         return;
       case 'report':
         this.#observeFact(effect.fact);

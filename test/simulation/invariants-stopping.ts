@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Event, WorkerKey } from '../../src/lifecycle/events.ts';
 import type { Generation } from '../../src/lifecycle/generation.ts';
+import { LEFTOVER_TIME } from '../../src/lifecycle/remains.ts';
 import { generationOf, type State, workerOf } from '../../src/lifecycle/state.ts';
 import { nameOf } from './books.ts';
 import type { FakeService } from './fake-service.ts';
@@ -117,6 +118,26 @@ function finishedFirst(
 /** It is replaced, or one too many, while its generation serves. */
 function isLeaving(state: State, key: WorkerKey): boolean {
   return workerOf(state, key)?.worker.membership === 'leaving';
+}
+
+/**
+ * Processes that outlive a worker that was asked to stop get the rest of its shutdown_timeout, those of any other worker
+ * LEFTOVER_TIME, before they are killed. The whole session of a worker that got SIGKILL gets it.
+ */
+export function remainsGetTheirTime(world: World, effects: readonly Effect[]): void {
+  const { books, state } = world;
+  for (const effect of effects) {
+    if (effect.type !== 'kill_leftovers' || state.stop?.now) continue;
+    const name = nameOf(effect);
+    const asked = books.asked.get(name);
+    const exited = books.exited.get(name) ?? Number.POSITIVE_INFINITY;
+    const isOrdered = asked !== undefined && !books.killed.has(name) && !books.refused.has(name);
+    const timeout = books.settings.get(effect.generation)?.shutdownTimeout ?? 0;
+    const end = isOrdered
+      ? asked + (timeout === 0 ? Number.POSITIVE_INFINITY : timeout)
+      : exited + LEFTOVER_TIME;
+    assert.ok(world.clock >= end, 'remaining processes were killed before their time was over');
+  }
 }
 
 /** A generation that drains its own connections is asked to stop once the handshakes in progress have settled. */

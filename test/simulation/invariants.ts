@@ -20,6 +20,7 @@ import {
   failedCandidateLeavesIncumbent,
   goesBackOnlyToAllOfIt,
   nobodyWaitsForWhoDrains,
+  remainsGetTheirTime,
   toldToStopInTime,
 } from './invariants-stopping.ts';
 import type { World } from './world.ts';
@@ -36,6 +37,7 @@ export function checkInvariants(world: World, step: Step): void {
   goesBackOnlyToAllOfIt(world, effects);
   toldToStopInTime(world, before, event, effects);
   nobodyWaitsForWhoDrains(world);
+  remainsGetTheirTime(world, effects);
   oneHandoverAtATime(before, state, effects);
   publicConnectionsGoToWhoMayHaveThem(world);
   failedCanaryIsUnsteered(world, event);

@@ -1,5 +1,6 @@
 import { copy } from '../../src/lifecycle/copy.ts';
 import type { Effect } from '../../src/lifecycle/effects.ts';
+import { LEFTOVER_TIME } from '../../src/lifecycle/remains.ts';
 import { candidateOf, generationOf } from '../../src/lifecycle/state.ts';
 import { step } from '../../src/lifecycle/step.ts';
 import {
@@ -64,7 +65,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'uses no lane again': {
     caught: /will never be used again/,
-    from: 391,
+    from: 921,
     step: (state, event) => (event.type === 'lane_empty' ? { state, effects: [] } : step(state, event)),
   },
   'leaves a crashed canary steered': {
@@ -179,6 +180,13 @@ export const mutants: Record<string, Mutant> = {
     caught: /left processes behind|never left/,
     step: after((effects) => effects.filter(({ type }) => type !== 'kill')),
   },
+  'kills what outlives a worker that was asked to stop too early': {
+    caught: /remaining processes were killed before their time was over/,
+    step: before((state) => {
+      for (const { remains } of state.generations)
+        for (const one of remains) one.until = Math.min(one.until, state.now + LEFTOVER_TIME);
+    }),
+  },
   'answers a request twice': {
     caught: /is answered once/,
     step: after((effects) => {
@@ -249,6 +257,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'keeps only the shortest deadline': {
     caught: /timed out before its deadline/,
+    from: 212,
     step: withDeadlines((deadlines) => Math.min(...deadlines)),
   },
   'calls a handover superseded that was aborted': {

@@ -115,6 +115,7 @@ export class World {
       refuse: (call, subject) => faults.refuse(call, subject),
       maxPid: faults.random.pick([40, 4_000_000]),
       onSpawn: (process) => this.#start(process),
+      onMadeBlocking: ({ pid }) => violated(`O_NONBLOCK was cleared on a socket that process ${pid} has`),
     });
     this.files = new FakeFiles(new Random(seed + 3_000_000_000));
     this.hooks = new FakeHooks({
@@ -291,7 +292,11 @@ export class World {
       const end = first ? Math.min(until, timers.now + random.between(1, LATENESS)) : until;
       if (timers.next <= end && timers.next !== Number.POSITIVE_INFINITY) timers.runNext();
       else if (first) timers.now = Math.max(timers.now, end);
-      else return false;
+      else {
+        // Time passes also when nothing happens.
+        if (until !== Number.POSITIVE_INFINITY) timers.now = Math.max(timers.now, until);
+        return false;
+      }
     } catch (error) {
       this.#violate(new Error(`an exception escaped the supervisor: ${error}`, { cause: error }));
     }

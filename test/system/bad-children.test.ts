@@ -71,20 +71,29 @@ describe('a child that its service leaves behind', () => {
       assert.equal((await whoAnswers(await zero.address('http'))).pid, successor.pid);
     });
 
-    it(`in the ${session} session is killed after 2 s when the service was replaced`, DEADLINE, async (t) => {
-      const service = await startServing(t);
-      const { zero, puppets, incumbent } = service;
-      const child = await incumbent.fork(session, true);
-      service.reload();
-      const successor = await nextReady(puppets);
-      assert.ok((await killedLeftovers(zero, 1)).pids.includes(child));
-      await zero.fact('generation_gone', { generation: 1 });
-      assert.equal((await whoAnswers(await zero.address('http'))).pid, successor.pid);
-      assert.deepEqual(
-        complaints(zero).map(({ event }) => event),
-        ['leftovers_killed'],
-      );
-    });
+    it(
+      `in the ${session} session is killed after shutdown_timeout when the service was replaced`,
+      DEADLINE,
+      async (t) => {
+        const service = await startServing(t, { options: { shutdown_timeout: '4s' } });
+        const { zero, puppets, incumbent } = service;
+        const child = await incumbent.fork(session, true);
+        service.reload();
+        const successor = await nextReady(puppets);
+        const { pids, after } = await killedLeftovers(zero, 1);
+        assert.ok(pids.includes(child));
+        const [signalled] = zero.log.all('worker_signalled', { generation: 1 });
+        const [exited] = zero.log.all('worker_exited', { generation: 1 });
+        assert.ok(after + timeOf(exited) - timeOf(signalled) >= 3_990, `${after} ms`);
+        assert.ok(after > 2_500, `${after} ms`);
+        await zero.fact('generation_gone', { generation: 1 });
+        assert.equal((await whoAnswers(await zero.address('http'))).pid, successor.pid);
+        assert.deepEqual(
+          complaints(zero).map(({ event }) => event),
+          ['leftovers_killed'],
+        );
+      },
+    );
   }
 
   it('is left alone when it leaves by itself in time', DEADLINE, async (t) => {
@@ -109,7 +118,7 @@ describe('a child that its service leaves behind', () => {
   });
 
   it('of another generation is not killed with it', DEADLINE, async (t) => {
-    const service = await startServing(t);
+    const service = await startServing(t, { options: { shutdown_timeout: '2s' } });
     const { zero, puppets, incumbent } = service;
     const old = await incumbent.fork('new', true);
     service.reload();

@@ -86,6 +86,7 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
   },
   steering_changed: { event: 'steering_changed', main: [0], canary: 5, preview: false },
   worker_stalled: { event: 'worker_stalled', ...key },
+  worker_stall_ended: { event: 'worker_stall_ended', ...key, how: 'recovered' },
   worker_unhealthy: { event: 'worker_unhealthy', ...key, reason: 'GET /healthz: 500', all: false },
   worker_healthy: { event: 'worker_healthy', ...key },
   worker_replacing: {

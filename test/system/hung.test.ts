@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { freeze } from '../support/freeze.ts';
+import { httpGet } from '../support/http-get.ts';
+import { startLoad } from '../support/load.ts';
+import { fixture } from '../support/paths.ts';
+import type { Scope } from '../support/temporary.ts';
+import { sendRequests } from '../support/waiting-request.ts';
+import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
+
+async function serve(t: Scope, more: { workers?: number; restart?: object } = {}): Promise<Zero> {
+  const { workers = 1, restart = {} } = more;
+  const zero = startZero(t, {
+    config: {
+      application: { admin: { address: '127.0.0.1:0' } },
+      service: {
+        listeners: [{ name: 'http', address: '127.0.0.1:0' }],
+        runtime: { path: process.execPath, args: [fixture('graceful.js')], workers },
+        options: { reload_uptime: '0s' },
+        handover: { mode: 'auto', stall: '1s' },
+        restart,
+      },
+    },
+  });
+  await zero.fact('generation_promoted', { generation: 1 });
+  await zero.fact('admin_listening');
+  return zero;
+}
+
+async function workersOf(t: Scope, zero: Zero): Promise<{ worker: number; hung?: boolean }[]> {
+  const args = ['status', '--json', '--config', zero.config ?? ''];
+  const { stdout } = await runZero(t, { args, folder: zero.folder });
+  return JSON.parse(stdout).generations[0].workers;
+}
+
+async function sample(zero: Zero, name: string): Promise<string | undefined> {
+  const { address } = await zero.fact('admin_listening');
+  const { body } = await httpGet(address, '/metrics');
+  return body.split('\n').find((line) => line.startsWith(name));
+}
+
+describe('a worker that accepts nothing although connections wait', () => {
+  it('is reported, also by status and metrics, and when it accepts again', DEADLINE, async (t) => {
+    const zero = await serve(t);
+    const { pid } = await zero.fact('worker_spawned');
+    await freeze({ pid });
+    const requests = await sendRequests(t, await zero.address('http'), 3);
+    await zero.fact('worker_stalled', { generation: 1, worker: 0 });
+    assert.equal((await workersOf(t, zero))[0]?.hung, true);
+    assert.equal(await sample(zero, 'zero_workers_hung{'), 'zero_workers_hung{generation="1"} 1');
+    process.kill(pid, 'SIGCONT');
+    await zero.fact('worker_stall_ended', { generation: 1, worker: 0, how: 'recovered' });
+    for (const request of requests) assert.equal((await request.answer).generation, 1);
+    assert.equal((await workersOf(t, zero))[0]?.hung, undefined);
+    assert.equal(await sample(zero, 'zero_workers_hung{'), 'zero_workers_hung{generation="1"} 0');
+    assert.equal(zero.log.all('worker_stalled').length, 1);
+    assert.deepEqual(zero.log.all('worker_exited'), []);
+  });
+
+  it('is reported once, until it exits', DEADLINE, async (t) => {
+    const zero = await serve(t);
+    const { pid } = await zero.fact('worker_spawned');
+    await freeze({ pid });
+    await sendRequests(t, await zero.address('http'), 1);
+    await zero.fact('worker_stalled');
+    process.kill(pid, 'SIGKILL');
+    await zero.fact('worker_stall_ended', { how: 'exited' });
+    await zero.fact('worker_ready', {}, zero.cursor);
+    assert.equal(zero.log.all('worker_stalled').length, 1);
+  });
+
+  it('is restarted when the config says so', DEADLINE, async (t) => {
+    const zero = await serve(t, { restart: { on_stall: true } });
+    const { pid } = await zero.fact('worker_spawned');
+    await freeze({ pid });
+    const [request] = await sendRequests(t, await zero.address('http'), 1);
+    await zero.fact('worker_killed', { pid });
+    await zero.fact('worker_stall_ended', { how: 'exited' });
+    assert.equal((await request?.answer)?.generation, 1);
+  });
+
+  it(
+    'gets no new connections while another worker accepts, and what waits is served',
+    DEADLINE,
+    async (t) => {
+      const zero = await serve(t, { workers: 2 });
+      const [first] = zero.log.all('worker_spawned');
+      assert.ok(first);
+      await freeze({ pid: first.pid });
+      // About half of them go to the worker that is hung.
+      const requests = await sendRequests(t, await zero.address('http'), 20);
+      await zero.fact('worker_stalled', { worker: first.worker });
+      for (const request of requests) assert.equal((await request.answer).generation, 1);
+      const { failed, losses } = await startLoad(t, { target: await zero.address('http'), count: 200 })
+        .finished;
+      assert.equal(failed, 0, JSON.stringify(losses));
+      process.kill(first.pid, 'SIGCONT');
+      await zero.fact('worker_stall_ended', { worker: first.worker, how: 'recovered' });
+    },
+  );
+});
