@@ -75,5 +75,4 @@ const VOLATILE: ReadonlySet<string> = new Set([
   'connections',
   'queue',
   'usage',
-  'ms_ago',
 ]);

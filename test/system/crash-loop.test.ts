@@ -116,8 +116,8 @@ describe('zero status of a service that is being started again', () => {
     await becomeReady(next);
     await zero.fact('worker_ready', { generation: 1 }, cursor);
     const after = await look(t, service);
-    assert.match(after.text, /^generation 1 {2}serving for .*\n(?:.*\n)?.*worker 0 {2}up .*1 restart\n/m);
-    assert.doesNotMatch(after.text, /DOWN|last exit/);
+    assert.match(after.text, /^generation 1 {2}serving for /m);
+    assert.doesNotMatch(after.text, /DOWN|next start/);
     assert.deepEqual([after.ready.status, after.states], [200, ['up']]);
   });
 });

@@ -7,8 +7,9 @@ import type { Instance } from './record.ts';
 import { userName } from './users.ts';
 
 /**
- * - `up`: a generation serves
- * - `down`: a generation is to serve, and none of its workers runs
+ * - `up`: every worker of the generation in charge serves
+ * - `degraded`: some of them serve
+ * - `down`: none of them serves
  * - `starting`: the first generation is not ready yet
  * - `stopping`
  * - `killed`: the supervisor has ended without stopping its service
@@ -19,6 +20,7 @@ import { userName } from './users.ts';
  */
 export type InstanceState =
   | 'up'
+  | 'degraded'
   | 'down'
   | 'starting'
   | 'stopping'
@@ -58,6 +60,8 @@ export interface Overview {
   readonly control_socket: string;
 }
 
+const SERVICE_STATES = ['up', 'degraded', 'down', 'starting', 'stopping'] as const;
+
 /** Milliseconds. */
 const PATIENCE = 2000;
 
@@ -87,7 +91,7 @@ function ofStatus(instance: Instance, status: StatusDocument): Overview {
     generation: serving?.id ?? null,
     release: serving && { path: serving.release.path, directory: serving.release.directory },
     listeners: status.listeners.map(({ name, address }) => ({ name, address })),
-    workers: serving && { up: workersUp(serving), total: serving.workers.length },
+    workers: workersOf(status, serving),
     restarts: serving?.workers.reduce((sum, { restarts }) => sum + restarts, 0) ?? null,
     cpu_percent: status.usage?.cpu_percent ?? null,
     memory_bytes: status.usage?.memory_bytes ?? null,
@@ -95,10 +99,19 @@ function ofStatus(instance: Instance, status: StatusDocument): Overview {
   };
 }
 
-function stateOf({ mode }: StatusDocument, serving: GenerationStatus | null): InstanceState {
+/** What the supervisor says; one from before it says so is judged by its workers. */
+function stateOf({ mode, service }: StatusDocument, serving: GenerationStatus | null): InstanceState {
+  const known = SERVICE_STATES.find((state) => state === service?.state);
+  if (known !== undefined) return known;
   if (mode === 'stopping') return 'stopping';
   if (serving === null || serving.stage === 'starting') return 'starting';
   return workersUp(serving) === 0 ? 'down' : 'up';
+}
+
+function workersOf({ service }: StatusDocument, serving: GenerationStatus | null): Overview['workers'] {
+  if (service !== undefined && serving !== null)
+    return { up: service.workers_serving, total: service.workers };
+  return serving && { up: workersUp(serving), total: serving.workers.length };
 }
 
 function workersUp({ workers }: GenerationStatus): number {

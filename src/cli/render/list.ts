@@ -79,5 +79,5 @@ function releaseText({ release, problem }: Overview): string {
 
 function colourOf(state: InstanceState): Colour {
   if (state === 'up') return 'green';
-  return state === 'starting' || state === 'stopping' ? 'yellow' : 'red';
+  return state === 'starting' || state === 'stopping' || state === 'degraded' ? 'yellow' : 'red';
 }

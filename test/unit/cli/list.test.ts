@@ -53,6 +53,31 @@ describe('zero list', () => {
     ]);
   });
 
+  it('takes the state from the supervisor: a worker that is up does not serve yet', async (t) => {
+    const at = desk(t);
+    const { control } = await at.run('web');
+    for (const state of ['down', 'degraded', 'starting', 'stopping']) {
+      const summary = 'as it is';
+      const counts = { workers: 2, workers_serving: state === 'degraded' ? 1 : 0 };
+      const service = { state, summary, generation: 3, ...counts, last_exit: null, retry_in_ms: 0 };
+      control.document = { ...STATUS, name: 'web', service };
+      assert.equal(await list({ ...ONCE, json: true }, at.context), 0);
+    }
+    const documents = at
+      .out()
+      .split(/(?<=^}\n)/m)
+      .map((text) => JSON.parse(text));
+    assert.deepEqual(
+      documents.map(({ instances: [one] }) => [one.state, one.workers.up, one.workers.total]),
+      [
+        ['down', 0, 2],
+        ['degraded', 1, 2],
+        ['starting', 0, 2],
+        ['stopping', 0, 2],
+      ],
+    );
+  });
+
   it('says that nothing runs', async (t) => {
     const at = desk(t);
     mkdirSync(join(at.root, 'old'));
