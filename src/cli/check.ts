@@ -8,8 +8,8 @@ import {
   printConfig,
   wrongValue,
 } from '../config/index.ts';
-import { workingDirectory } from '../linux/directory.ts';
 import { descriptorLimit } from '../linux/limits.ts';
+import { directoryAsGiven } from '../service/as-given.ts';
 import { checkMachine } from '../supervisor/config-check.ts';
 import type { Origin } from '../supervisor/default-name.ts';
 import { InstanceError, instanceOf } from '../supervisor/instance.ts';
@@ -37,7 +37,7 @@ export function check(
     for (const problem of loaded.problems) out(`${formatProblem(problem)}\n`);
     return 1;
   }
-  const folder = workingDirectory();
+  const folder = directoryAsGiven();
   const origin = { file: loaded.identity && path.resolve(folder, file), folder };
   const { errors, warnings } = checkMachine(loaded.config, origin);
   for (const error of errors) out(`${formatProblem(loaded.locate(error))}\n`);

@@ -4,7 +4,7 @@ import { loadConfig } from '../config/index.ts';
 import { parseInstanceName } from '../config/values/names.ts';
 import { controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
-import { workingDirectory } from '../linux/directory.ts';
+import { directoryAsGiven } from '../service/as-given.ts';
 import { controlSocketIn } from '../supervisor/instance.ts';
 import { type Place, placesFor, processOwner } from '../supervisor/places.ts';
 import { CommandError } from './command-error.ts';
@@ -36,7 +36,7 @@ export interface Surroundings {
 
 export function here(): Surroundings {
   const owner = processOwner();
-  const folders = [...new Set([workingDirectory(), process.cwd()])];
+  const folders = [...new Set([directoryAsGiven(), process.cwd()])];
   return { environment: owner.environment, uid: owner.uid, places: placesFor(owner), folders };
 }
 

@@ -3,11 +3,13 @@ import path from 'node:path';
 import {
   type Config,
   configFromArguments,
+  findCommand,
   formatProblem,
   loadConfig,
   locateConfig,
   parseConfig,
 } from '../config/index.ts';
+import { directoryAsGiven, pathAsGiven } from '../service/as-given.ts';
 import { instanceOf } from '../supervisor/instance.ts';
 import { EXIT } from './exit-code.ts';
 import { configText } from './init/config-text.ts';
@@ -31,11 +33,19 @@ export interface InitContext {
   readonly zero: readonly string[];
 }
 
+/** The program and script of this zero, as the user called them. */
+function zeroAsGiven(): readonly string[] {
+  const { argv0, execPath, argv } = process;
+  const script = realpathSync(argv[1] ?? '');
+  const node = argv0.includes('/') ? path.resolve(argv0) : execPath;
+  return [pathAsGiven(execPath, node), pathAsGiven(script, argv[1] ?? script)];
+}
+
 const HERE: InitContext = {
-  folder: process.cwd(),
+  folder: directoryAsGiven(),
   out: (text) => process.stdout.write(text),
   err: (text) => process.stderr.write(text),
-  zero: [process.execPath, realpathSync(process.argv[1] ?? '')],
+  zero: zeroAsGiven(),
 };
 
 const ANYWHERE = 'localhost:8080';
@@ -66,7 +76,8 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
   const guessed = guess(command, folder, listen);
   const found = guessed.addresses.length > 0 ? guessed.addresses : [ANYWHERE];
   const addresses = listen.length > 0 ? listen : found;
-  const given = configFromArguments({ command, listen: addresses, name: name ?? guessed.name });
+  const find = (program: string) => findCommand(program, process.env.PATH, folder);
+  const given = configFromArguments({ command, listen: addresses, name: name ?? guessed.name }, find);
   if ('problems' in given) {
     for (const problem of given.problems) err(`${formatProblem(problem)}\n`);
     return EXIT.usage;

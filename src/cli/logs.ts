@@ -4,8 +4,8 @@ import path from 'node:path';
 import { loadConfig } from '../config/index.ts';
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
-import { workingDirectory } from '../linux/directory.ts';
 import { isSystemFailure } from '../linux/errors.ts';
+import { directoryAsGiven } from '../service/as-given.ts';
 import { chooseInstance } from '../supervisor/earlier-name.ts';
 import { outputFileIn } from '../workers/rotating-file.ts';
 import { CommandError } from './command-error.ts';
@@ -210,7 +210,7 @@ function fileOfConfig(file: string): string | null {
   if ('problems' in loaded) return null;
   const { output } = loaded.config.service;
   if (output === undefined) return null;
-  const folder = workingDirectory();
+  const folder = directoryAsGiven();
   const { instance } = chooseInstance(loaded.config, { file: path.resolve(folder, file), folder });
   return outputFileIn(output.directory, instance.name);
 }

@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { pathAsGiven } from '../service/as-given.ts';
 import { requireToken } from '../service/register/node-options.ts';
 import { fileOf, isNode, realName, scriptCommand, shellStartsNode } from './command-file.ts';
 import { behindEnv, behindPrefix, lastCommand, type Prefix } from './command-words.ts';
@@ -88,7 +89,8 @@ function behind({ name, command, executes }: Prefix, folder: string, depth: numb
 
 /** The word of NODE_OPTIONS that loads what takes sockets for a program that was never changed. */
 export function registerToken(): string {
-  return requireToken(fileURLToPath(new URL('service/register.cjs', import.meta.url)));
+  const real = fileURLToPath(new URL('service/register.cjs', import.meta.url));
+  return requireToken(pathAsGiven(real, process.argv[1] ?? real));
 }
 
 /** Whether the module is to be loaded: it acts in the process that gets the sockets, and in no other. */

@@ -1,4 +1,11 @@
-import { configFromArguments, formatProblem, locateConfig, type RunArguments } from '../config/index.ts';
+import {
+  configFromArguments,
+  findCommand,
+  formatProblem,
+  locateConfig,
+  type RunArguments,
+} from '../config/index.ts';
+import { directoryAsGiven } from '../service/as-given.ts';
 import { withToken } from '../service/register/node-options.ts';
 import { ConfigError, type ConfigSource, configFile, fixedConfig } from '../supervisor/config-source.ts';
 import { supervise } from '../supervisor/supervise.ts';
@@ -9,7 +16,7 @@ const USAGE = 2;
 
 /** `zero [run] [--config FILE]`: resolves to the supervisor's exit code. */
 export function runFile(file: string | undefined): Promise<number> {
-  return supervise({ source: configFile(locateConfig(file)), version });
+  return supervise({ source: configFile(locateConfig(file), directoryAsGiven()), version });
 }
 
 export interface CommandLine {
@@ -53,7 +60,9 @@ function preloaded(line: CommandLine): CommandLine & Pick<RunArguments, 'environ
 }
 
 function commandLineConfig(line: RunArguments): ConfigSource {
-  const result = configFromArguments(line);
+  // A relative entry of PATH begins where the user is, too.
+  const find = (name: string) => findCommand(name, process.env.PATH, directoryAsGiven());
+  const result = configFromArguments(line, find);
   if ('problems' in result) throw new ConfigError(result.problems.map(formatProblem));
   return fixedConfig(result.config);
 }

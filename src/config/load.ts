@@ -8,16 +8,19 @@ import { LARGEST_FILE } from './read/syntax.ts';
  * The config in a file and which file that was, or everything that is wrong with it, a file that cannot be read
  * included (line 0). `identity` is null for a file that is not regular, such as a pipe: its path means another file the
  * next time.
+ * @param file its name, for problems
+ * @param path where it is read
  */
 export function loadConfig(
   file: string,
   parse: typeof parseConfig = parseConfig,
+  path: string = file,
 ): (LocatedConfig & { readonly identity: FileIdentity | null }) | { problems: Problem[] } {
   const failed = (line: number, message: string) => ({ problems: [{ file, line, column: line, message }] });
   let bytes: Buffer;
   let identity: FileIdentity | null;
   try {
-    ({ bytes, identity } = readBounded(file));
+    ({ bytes, identity } = readBounded(path));
   } catch (error) {
     return failed(0, unreadable(error));
   }

@@ -19,15 +19,3 @@ function firstMissing(directory: string): string {
   const parent = path.dirname(directory);
   return parent === directory || fs.existsSync(parent) ? directory : firstMissing(parent);
 }
-
-/**
- * The working directory as the user sees it: $PWD where that is this directory. It keeps symlinks, so that a path below
- * a link such as `current` means the same file after the link was changed (pwd(1), option -L).
- */
-export function workingDirectory(): string {
-  const here = process.cwd();
-  const { PWD } = process.env;
-  if (PWD === undefined || path.resolve(PWD) !== PWD) return here;
-  const [one, other] = [PWD, here].map((directory) => fs.statSync(directory, { throwIfNoEntry: false }));
-  return one !== undefined && one.ino === other?.ino && one.dev === other.dev ? PWD : here;
-}

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { type Config, type FileIdentity, formatProblem, loadConfig, parseConfig } from '../config/index.ts';
-import { workingDirectory } from '../linux/directory.ts';
+import { directoryAsGiven } from '../service/as-given.ts';
 
 /** The config file that an instance was started from. */
 export interface ConfigFile extends FileIdentity {
@@ -28,10 +28,13 @@ export class ConfigError extends Error {
   }
 }
 
-/** A config file, read anew for every handover. */
-export function configFile(file: string): ConfigSource {
+/**
+ * A config file, read anew for every handover.
+ * @param directory where a relative name begins
+ */
+export function configFile(file: string, directory: string = directoryAsGiven()): ConfigSource {
   const parse = rememberingParse();
-  const absolute = path.resolve(workingDirectory(), file);
+  const absolute = path.resolve(directory, file);
   let read: ConfigFile | null = null;
   return {
     file,
@@ -39,7 +42,7 @@ export function configFile(file: string): ConfigSource {
       return read;
     },
     load() {
-      const result = loadConfig(file, parse);
+      const result = loadConfig(file, parse, absolute);
       if ('problems' in result) throw new ConfigError(result.problems.map(formatProblem));
       read = result.identity && { path: absolute, ...result.identity };
       return result.config;

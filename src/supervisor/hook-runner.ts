@@ -22,6 +22,8 @@ export interface HookContext {
   readonly instance: string;
   /** zero's own environment, from its start. */
   readonly environment: readonly Buffer[];
+  /** The directory where zero was started: where hooks run. */
+  readonly startDirectory: string;
   readonly post: (happening: Happening) => void;
 }
 
@@ -46,7 +48,7 @@ export class HookRunner {
     }
     const request = {
       run: command.run,
-      directory: process.cwd(),
+      directory: this.#context.startDirectory,
       environment: new Map([...this.#environment, ...this.#variables(hook)]),
       user: null,
       timeout: 0,
@@ -100,10 +102,15 @@ export class HookRunner {
 }
 
 /** A hook that cannot be started, before anything is touched; null where all can. */
-export function hookProblem({ service }: Config, base: readonly Buffer[]): Failure | null {
+export function hookProblem(
+  { service }: Config,
+  base: readonly Buffer[],
+  startDirectory: string,
+): Failure | null {
   for (const name of NAMES) {
     const hook = service.hooks[name];
-    const reason = hook === undefined ? null : commandProblem(hook.run, environmentOfHooks(base));
+    const environment = environmentOfHooks(base);
+    const reason = hook === undefined ? null : commandProblem(hook.run, environment, startDirectory);
     if (reason !== null) return { step: `hook.${name}`, reason };
   }
   return null;
@@ -115,9 +122,9 @@ function environmentOfHooks(base: readonly Buffer[]): Environment {
   return buildEnvironment({ runtime, base, file: null, user: null });
 }
 
-function commandProblem(run: readonly string[], environment: Environment): string | null {
+function commandProblem(run: readonly string[], environment: Environment, directory: string): string | null {
   try {
-    const executable = findExecutable({ run, environment, directory: process.cwd() });
+    const executable = findExecutable({ run, environment, directory });
     accessSync(executable, constants.X_OK);
     return statSync(executable).isFile() ? null : `command ${run[0]}: it is no file`;
   } catch (error) {

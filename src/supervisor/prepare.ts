@@ -38,6 +38,7 @@ export interface PrepareContext {
   readonly listeners: ListenerSet;
   /** zero's own environment, from its start. */
   readonly environment: readonly Buffer[];
+  readonly startDirectory: string;
   /** Finds the earlier release that this is a handover to; null for what the config says. Throws RollbackError. */
   readonly earlier: () => Promise<Earlier | null>;
 }
@@ -55,14 +56,15 @@ export async function prepare(
     const today = source.load();
     const fixed = running ? restartNeeded(running, today) : [];
     if (fixed.length > 0) return { step: 'config', reason: fixed.join('; ') };
-    const hook = hookProblem(today, context.environment);
+    const hook = hookProblem(today, context.environment, context.startDirectory);
     if (hook) return hook;
     const output = outputProblem(today);
     if (output) return output;
     const earlier = await context.earlier();
     const { user: name, group } = today.service.runtime;
     const user = resolveUser(name, group);
-    const release = resolveRelease(today.service.runtime, { user, base: context.environment, earlier });
+    const { environment: base, startDirectory } = context;
+    const release = resolveRelease(today.service.runtime, { user, base, startDirectory, earlier });
     const config = earlier ? withRelease(today, earlier) : today;
     const { runtime, listeners } = config.service;
     const settings = settingsOf(config, release);

@@ -10,7 +10,7 @@ export interface StateFileOptions {
   readonly instance: Instance;
   /** The release of zero. */
   readonly version: string;
-  /** The config file; null for a service that was given as arguments. */
+  /** The absolute path of the config file; null for a service that was given as arguments. */
   readonly configFile: string | null;
   /** Called once when the file cannot be written; the next state is the next attempt, or `retry`. */
   readonly failed: (error: unknown) => void;
@@ -34,7 +34,7 @@ export class StateFile {
     this.#supervisor = {
       version,
       instance: instance.name,
-      configFile: configFile === null ? null : path.resolve(configFile),
+      configFile,
       bootId: bootId(),
       pid: process.pid,
       startTime: processStat(process.pid)?.startTime ?? 0,

@@ -1,7 +1,7 @@
 import type { Fact } from '../lifecycle/facts.ts';
-import { workingDirectory } from '../linux/directory.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import { exitNow } from '../linux/processes.ts';
+import { directoryAsGiven } from '../service/as-given.ts';
 import { LogFileError } from '../telemetry/log.ts';
 import { claimInstance } from './claim.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
@@ -53,7 +53,7 @@ async function run({ source, version }: SuperviseOptions): Promise<number> {
   process.on('unhandledRejection', unhandled);
   try {
     const config = source.load();
-    const folder = workingDirectory();
+    const folder = directoryAsGiven();
     const { instance, message } = chooseInstance(config, { file: source.read?.path ?? null, folder });
     claimInstance(instance, source.file === null ? '--name' : 'runtime.name');
     const known: (Fact | null)[] = [

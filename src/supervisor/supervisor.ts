@@ -1,3 +1,4 @@
+import path from 'node:path';
 import type { Config } from '../config/index.ts';
 import type { StatusDocument } from '../control/documents.ts';
 import { EventLog } from '../control/event-log.ts';
@@ -199,10 +200,12 @@ export class Supervisor {
       system: commands,
       instance: options.instance.name,
       environment: this.#environment,
+      startDirectory: this.#options.folder,
       post,
     });
     this.#watch = new WatchDesk({
       timers,
+      startDirectory: this.#options.folder,
       watching: (paths) => report({ event: 'watching', paths }),
       changed: () => this.reload('watch'),
       warn: (message) => report({ event: 'warning', about: 'watch', message }),
@@ -212,7 +215,7 @@ export class Supervisor {
     const file = new StateFile({
       instance: options.instance,
       version: options.version,
-      configFile: options.source.file,
+      configFile: options.source.file && path.resolve(options.folder, options.source.file),
       failed: (error) => {
         const failure = writeFailure('write state', file.file, error);
         post({ type: 'write_failed', file: 'state', failure });
@@ -429,6 +432,7 @@ export class Supervisor {
       {
         listeners: this.#listeners,
         environment: this.#environment,
+        startDirectory: this.#options.folder,
         earlier: async () => rollback && this.#history.earlier(rollback, this.#state.incumbent, claim),
       },
     );

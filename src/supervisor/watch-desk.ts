@@ -2,9 +2,12 @@ import type { Config } from '../config/index.ts';
 import { watchDirectories } from '../linux/inotify.ts';
 import type { Timers } from '../readiness/index.ts';
 import type { Watcher } from '../watch/watcher.ts';
+import { absolute } from '../workers/release.ts';
 
 export interface WatchContext {
   readonly timers: Timers;
+  /** The directory where zero was started. */
+  readonly startDirectory: string;
   readonly watching: (paths: readonly string[]) => void;
   /** A deploy has arrived. */
   readonly changed: () => void;
@@ -23,7 +26,8 @@ export class WatchDesk {
 
   async configure({ service }: Config): Promise<void> {
     const { watch, runtime } = service;
-    const paths = watch?.paths.map((path) => absolute(path, absolute(runtime.directory, process.cwd())));
+    const directory = absolute(runtime.directory, this.#context.startDirectory);
+    const paths = watch?.paths.map((path) => absolute(path, directory));
     const wanted = JSON.stringify([paths, watch?.quiet]);
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;
@@ -51,10 +55,4 @@ export class WatchDesk {
     this.#watcher?.close();
     this.#watcher = null;
   }
-}
-
-// As `path`: joined as text, because `..` is looked up after the symlinks in front of it.
-function absolute(path: string, directory: string): string {
-  if (path.startsWith('/')) return path;
-  return path === '' ? directory : `${directory}/${path}`;
 }

@@ -44,6 +44,8 @@ export interface ReleaseContext {
   readonly earlier?: EarlierRelease | null;
   /** zero's own environment, from rawEnvironment() at its start. */
   readonly base: readonly Buffer[];
+  /** The directory where zero was started, with its symlinks as the user wrote them. */
+  readonly startDirectory: string;
 }
 
 /**
@@ -52,9 +54,9 @@ export interface ReleaseContext {
  */
 export function resolveRelease(
   runtime: RuntimeConfig,
-  { user, base, earlier = null }: ReleaseContext,
+  { user, base, startDirectory, earlier = null }: ReleaseContext,
 ): Release {
-  const written = absolute(runtime.directory, process.cwd());
+  const written = absolute(runtime.directory, startDirectory);
   const directory = resolveDirectory(earlier?.directory ?? written, user);
   const path = earlier?.executable ?? absolute(runtime.path, written);
   const executable = resolveExecutable(path, directory, user);
@@ -97,9 +99,26 @@ export function releaseProblems(runtime: RuntimeConfig, user: TargetUser | null)
   return problems;
 }
 
-// Joined as text, and looked up by realpath(3) itself: `current/../bin` is what the kernel makes of it, while Node's path functions,
-// and its own realpath, take the `..` away before they look at symlinks.
-function absolute(path: string, directory: string): string {
+/** Why an earlier release could not be started as this user; null: nothing speaks against it. */
+export function earlierProblem(
+  { executable, directory }: EarlierRelease,
+  user: TargetUser | null,
+): string | null {
+  try {
+    resolveExecutable(executable, resolveDirectory(directory, user), user);
+    return null;
+  } catch (error) {
+    if (error instanceof ReleaseError) return error.message;
+    throw error;
+  }
+}
+
+/**
+ * A path of the config, which is relative to a directory. Joined as text, and looked up by realpath(3) itself:
+ * `current/../bin` is what the kernel makes of it, while Node's path functions, and its own realpath, take the `..` away
+ * before they look at symlinks.
+ */
+export function absolute(path: string, directory: string): string {
   if (path.startsWith('/')) return path;
   return path === '' ? directory : `${directory === '/' ? '' : directory}/${path}`;
 }

@@ -29,6 +29,8 @@ export interface ZeroOptions {
   readonly command?: readonly [string, ...string[]];
   /** Descriptors that zero gets as 3 and up. */
   readonly descriptors?: readonly number[];
+  /** Where it is started; default: the folder. */
+  readonly directory?: string;
   /** Another folder than a new one: for a supervisor that takes over what an earlier one left. */
   readonly folder?: string;
 }
@@ -82,7 +84,7 @@ function launch(
   const args = [...first, ...(options.args ?? []), ...(config === null ? [] : ['--config', config])];
   mkdirSync(join(folder, 'xdg-run'), { recursive: true });
   const child = spawn(program, args, {
-    cwd: folder,
+    cwd: options.directory ?? folder,
     env: environmentWith(options.environment, folder),
     stdio: ['ignore', 'pipe', 'pipe', ...(options.descriptors ?? [])],
   });

@@ -1,5 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { directoryAsGiven } from '../as-given.ts';
 import { platform } from '../platform/index.ts';
 
 /** How this process was started. Taken when the library is loaded, before the program changes its directory. */
@@ -47,15 +48,6 @@ export function argumentsAsGiven(
 function isIntact([program, ...given]: readonly string[], argv0: string, rest: readonly string[]): boolean {
   const tail = given.slice(given.length - rest.length);
   return program === argv0 && given[0] !== '' && rest.every((argument, index) => argument === tail[index]);
-}
-
-/** $PWD where it is this directory: it keeps the symbolic links, and a release folder may be behind another one at the next upgrade. */
-function directoryAsGiven(): string {
-  const here = process.cwd();
-  const { PWD } = process.env;
-  if (PWD === undefined || resolve(PWD) !== PWD) return here;
-  const [one, other] = [PWD, here].map((path) => statSync(path, { throwIfNoEntry: false }));
-  return one !== undefined && one.ino === other?.ino && one.dev === other.dev ? PWD : here;
 }
 
 /** What an upgrade may run instead of what runs now. */

@@ -18,7 +18,7 @@ import { resolveUser } from '../../../src/workers/target-user.ts';
 import { folder, runtimeConfig } from './support.ts';
 
 const root = process.getuid?.() === 0 ? false : 'looking as another user needs root';
-const context = { user: null, base: [Buffer.from('OWN=1')] };
+const context = { user: null, base: [Buffer.from('OWN=1')], startDirectory: process.cwd() };
 chmodSync(folder, 0o755);
 let here = '';
 

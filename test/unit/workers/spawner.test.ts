@@ -37,7 +37,7 @@ async function dump(changes: Partial<WorkerSpec>, args: string[] = []) {
     generation: 5,
     worker: 1,
     runtime,
-    release: resolveRelease(runtime, { user, base: [] }),
+    release: resolveRelease(runtime, { user, base: [], startDirectory: '/' }),
     user,
     listeners: [],
     notifyPath: null,

@@ -1,0 +1,53 @@
+import { realpathSync, type Stats, statSync } from 'node:fs';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+
+/*
+ * Paths as the user wrote them. Node and getcwd(3) follow symbolic links: a process that was started in
+ * `/srv/app/current` sees `/srv/app/releases/41`, where the next release will not be.
+ */
+
+/**
+ * The working directory with its symbolic links: $PWD where that is this very directory (POSIX sh, "cd"), else
+ * getcwd(3). Throws the file system's error where the directory was removed.
+ */
+export function directoryAsGiven(): string {
+  const here = process.cwd();
+  const { PWD } = process.env;
+  if (PWD === undefined || !isAbsolute(PWD) || resolve(PWD) !== PWD) return here;
+  const [one, other] = [statsOf(PWD), statsOf(here)];
+  return one !== null && one.ino === other?.ino && one.dev === other.dev ? PWD : here;
+}
+
+/**
+ * A file that belongs to this program, by a path that leads to the same place of a later release: through the symbolic
+ * links of `given`.
+ * @param real the file's path without symbolic links
+ * @param given the absolute path by which the program was started
+ */
+export function pathAsGiven(real: string, given: string, directory: string = directoryAsGiven()): string {
+  const below = relative(process.cwd(), given);
+  const isBelow = below !== '' && !isAbsolute(below) && below.split(sep)[0] !== '..';
+  const seen = isBelow ? join(directory, below) : given;
+  for (let at = dirname(seen); at !== dirname(at); at = dirname(at)) {
+    const rest = relative(realPathOf(at) ?? sep, real);
+    const candidate = join(at, rest);
+    if (rest.split(sep)[0] !== '..' && realPathOf(candidate) === real) return candidate;
+  }
+  return real;
+}
+
+function statsOf(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch {
+    return null;
+  }
+}
+
+function realPathOf(path: string): string | null {
+  try {
+    return realpathSync(path);
+  } catch {
+    return null;
+  }
+}
