@@ -88,7 +88,7 @@ ${table(
   ['generation', 'stage', 'for', 'new connections', 'worker', 'state', 'pid', 'up for', 'restarts'],
   generations.flatMap((generation) => generationRows(generation, status)),
 )}
-<p>${generations.map(({ id, release }) => html`generation ${id} runs ${release.path}<br>`)}</p>
+<p>${generations.map(({ id, release }) => html`generation ${id} runs ${release.label === undefined ? '' : `${release.label}, `}${release.path}<br>`)}</p>
 <h2>Listeners</h2>
 ${table(
   ['name', 'address', 'steered', 'waiting to be accepted'],

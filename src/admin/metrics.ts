@@ -49,6 +49,11 @@ export class Metrics {
   readonly #generations = this.#gauge('zero_generations', 'Generations that have processes, by stage.', [
     'stage',
   ]);
+  readonly #release = this.#gauge(
+    'zero_release_info',
+    'The release of each generation that has processes: its label, empty where it has none, and its path. Always 1.',
+    ['generation', 'label', 'path'],
+  );
   readonly #workers = this.#gauge('zero_workers', 'Workers of each generation, by state.', [
     'generation',
     'state',
@@ -242,10 +247,12 @@ export class Metrics {
     for (const stage of STAGES) {
       this.#generations.set({ stage }, status.generations.filter((one) => one.stage === stage).length);
     }
+    this.#release.reset();
     this.#workers.reset();
     this.#workersReady.reset();
     this.#workersHung.reset();
-    for (const { id: generation, workers } of status.generations) {
+    for (const { id: generation, release, workers } of status.generations) {
+      this.#release.set({ generation, label: release.label ?? '', path: release.path }, 1);
       for (const state of WORKER_STATES) {
         this.#workers.set({ generation, state }, workers.filter((one) => one.state === state).length);
       }

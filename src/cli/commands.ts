@@ -99,6 +99,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     .option('--preview', 'stop when the new version is ready, until promote or abort', false)
     .option('--replace', 'abort the handover in progress first', false)
     .option('--timeout <duration>', 'abort the handover when it takes longer, such as 90s')
+    .option('--label <label>', 'name the release, such as v1.2.3, in status, history, verdict and metrics')
     .option('--no-wait', 'do not wait for the verdict')
     .option('--json', 'print the verdict as a document', false)
     .action(async (options: ReloadOptions) => {

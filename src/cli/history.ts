@@ -26,7 +26,7 @@ export function history(
     return EXIT.done;
   };
   const stopped = async (file: string | null): Promise<number | null> => {
-    const recorded = readHistory({ name: instance.name, file });
+    const recorded = await readHistory({ name: instance.name, file });
     if (recorded === null) return null;
     if (!json) terminal.err(`zero is not running; read from ${recorded.file}\n`);
     return show(recorded.document);

@@ -4,7 +4,7 @@ import { loadConfig } from '../config/index.ts';
 import type { HistoryDocument } from '../control/protocol.ts';
 import { Executables } from '../history/executables.ts';
 import { HistoryFile } from '../history/file.ts';
-import { workingDirectory } from '../linux/directory.ts';
+import { directoryAsGiven } from '../service/as-given.ts';
 import { chooseInstance } from '../supervisor/earlier-name.ts';
 import { historyDocument } from '../supervisor/history-document.ts';
 import { defaultDataDirectory } from '../supervisor/instance.ts';
@@ -26,7 +26,7 @@ export interface RecordedHistory {
  * The history of an instance that is not running, from its file; null where there is none, or nothing specifies the
  * instance. Throws CommandError where the file cannot be read.
  */
-export function readHistory(specified: Specified): RecordedHistory | null {
+export async function readHistory(specified: Specified): Promise<RecordedHistory | null> {
   const directory = dataDirectoryOf(specified);
   if (directory === null) return null;
   const file = new HistoryFile(directory, {
@@ -40,10 +40,10 @@ export function readHistory(specified: Specified): RecordedHistory | null {
   // Nothing is kept or checked here, so nothing is hashed.
   const hash = () => Promise.reject(new Error('not available without a supervisor'));
   const executables = new Executables(directory, hash);
-  return {
-    file: file.file,
-    document: historyDocument({ lines, executables, serving: null, now: Date.now() }),
-  };
+  // Whoever runs the service looks at the permissions, and at the bytes of a copy.
+  const targets = { executables, mayRun: () => null };
+  const view = { lines, targets, isIntact: () => Promise.resolve(true) };
+  return { file: file.file, document: await historyDocument({ ...view, serving: null, now: Date.now() }) };
 }
 
 function isThere(file: string): boolean {
@@ -66,6 +66,6 @@ function dataDirectoryOf({ name, file }: Specified): string | null {
   if (name !== undefined) return defaultDataDirectory(name);
   const loaded = file === null ? null : loadConfig(file);
   if (file === null || loaded === null || 'problems' in loaded) return null;
-  const folder = workingDirectory();
+  const folder = directoryAsGiven();
   return chooseInstance(loaded.config, { file: path.resolve(folder, file), folder }).instance.dataDirectory;
 }

@@ -1,3 +1,6 @@
+import { parseLabel } from '../control/label.ts';
+import { CommandError } from './command-error.ts';
+import { EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import { followHandover, timeoutOf } from './follow-handover.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
@@ -7,16 +10,26 @@ export interface ReloadOptions extends InstanceOptions {
   readonly replace: boolean;
   /** As written. */
   readonly timeout?: string;
+  /** As written: the name of the release. */
+  readonly label?: string;
   readonly wait: boolean;
   readonly json: boolean;
 }
 
 /** `zero reload`: asks for a handover and waits for its verdict. Resolves to the exit code. */
 export function reload(options: ReloadOptions, context: CommandContext = processContext()): Promise<number> {
-  const { preview, replace, timeout, wait, json, ...instance } = options;
+  const { preview, replace, timeout, label, wait, json, ...instance } = options;
   return withInstance({ command: 'reload', instance, guess: true, json }, context, async (client) => {
     const timeout_ms = timeoutOf(timeout);
-    const request = { preview, replace, timeout_ms, wait };
+    const request = { preview, replace, timeout_ms, wait, ...labelOf(label) };
     return followHandover(client.reload(request, context.interrupted), { wait, json, instance }, context);
   });
+}
+
+/** What `--label` adds to a request: nothing where it is left out, because an older supervisor does not know the field. */
+function labelOf(text: string | undefined): { label?: string } {
+  if (text === undefined) return {};
+  const parsed = parseLabel(text);
+  if ('problem' in parsed) throw new CommandError(EXIT.usage, `--label ${parsed.problem}`);
+  return parsed;
 }

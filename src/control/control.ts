@@ -12,6 +12,8 @@ export interface ReloadOptions {
   readonly timeoutMs: number | null;
   /** False: nobody waits for the verdict. */
   readonly wait: boolean;
+  /** The name of the release; null for none. */
+  readonly label: string | null;
 }
 
 /** Who got a signal. */
@@ -71,7 +73,7 @@ export interface Control {
    */
   scale(options: ScaleOptions, onResult: (result: ScaleResult) => void): { readonly ticket: string };
   /** What served, and what can be gone back to: plain data. */
-  history(): HistoryDocument;
+  history(): Promise<HistoryDocument>;
   promote(): Promise<Answer>;
   abort(): Promise<Answer>;
   stop(now: boolean): void;

@@ -104,7 +104,12 @@ const generationStatus = z.object({
   id: z.int(),
   /** `starting`, `ready`, `serving`, `standby`, `retiring`, `stopping`. */
   stage: z.string(),
-  release: z.object({ path: z.string(), directory: z.string() }),
+  release: z.object({
+    path: z.string(),
+    directory: z.string(),
+    /** Its name. Left out where it has none. */
+    label: z.exactOptional(z.string()),
+  }),
   /**
    * What its workers are started again from, because its executable has changed: the kept `copy`, or the `file` that is
    * there now. Left out where it has not changed.
@@ -204,6 +209,8 @@ const historyDocument = z.object({
           directory: z.string(),
           /** null: not computed, or not yet. */
           sha256: orNull(z.string()),
+          /** Its name. Left out where it has none. */
+          label: z.exactOptional(z.string()),
         }),
       ),
       /** Where `zero rollback --to` would take it from: `file`, `copy`, or nowhere and why. */
@@ -237,6 +244,8 @@ const verdictDocument = z.object({
   handover: orNull(z.int()),
   generation: orNull(z.int()),
   incumbent: orNull(z.int()),
+  /** The name of the release that was asked for. Left out where it has none. */
+  label: z.exactOptional(z.string()),
   duration_ms: milliseconds,
   failure: orNull(failure),
   /** The hook that ran after it failed. */

@@ -53,8 +53,11 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
       const document = control.status();
       sendJson(response, measured ? measuredStatus(document, measured) : document);
     },
-    reload: ({ preview = false, replace = false, timeout_ms = null, wait = true }, response) => {
-      const options = { preview, replace, timeoutMs: timeout_ms, wait };
+    reload: (
+      { preview = false, replace = false, timeout_ms = null, wait = true, label = null },
+      response,
+    ) => {
+      const options = { preview, replace, timeoutMs: timeout_ms, wait, label };
       followHandover(control, response, wait, (told) => control.reload(options, told));
     },
     rollback: ({ to = null, timeout_ms = null, wait = true }, response) => {
@@ -72,7 +75,7 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
       lines.begin({ accepted: { ticket } });
     },
     wait: ({ handover = null }, response) => awaitHandover(control, response, handover),
-    history: (_, response) => sendJson(response, control.history()),
+    history: async (_, response) => sendJson(response, await control.history()),
     promote: async (_, response) => sendAnswer(response, await control.promote()),
     abort: async (_, response) => sendAnswer(response, await control.abort()),
     stop: ({ now = false }, response) => {

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { parseLabel } from './label.ts';
 
 /*
  * The agreement of both ends of the control socket: one HTTP request a connection, JSON bodies. Documents of one
@@ -24,6 +25,8 @@ const reloadRequest = z.strictObject({
   timeout_ms: z.exactOptional(z.nullable(z.number().check(z.positive()))),
   /** false: the answer ends when the request was taken. */
   wait: z.exactOptional(z.boolean()),
+  /** The name of the release, see label.ts. Left out: the request gives none. */
+  label: z.exactOptional(z.string().check(z.refine((text) => 'label' in parseLabel(text)))),
 });
 
 const logsRequest = z.strictObject({

@@ -5,13 +5,14 @@ import { PROTOCOL } from './version.ts';
 
 /** A verdict as the control socket sends it. */
 export function verdictDocument(verdict: Verdict): VerdictDocument {
-  const { outcome, handover, generation, incumbent, down, duration, failure, hook } = verdict;
+  const { outcome, handover, generation, incumbent, label, down, duration, failure, hook } = verdict;
   return {
     version: PROTOCOL,
     outcome,
     handover,
     generation,
     incumbent,
+    ...(label !== null && { label }),
     down: down && { retry_in_ms: down.retryIn === null ? null : Math.round(down.retryIn) },
     duration_ms: Math.round(duration),
     failure: failure && failureDocument(failure),

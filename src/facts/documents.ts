@@ -88,6 +88,7 @@ const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
     incumbent,
     failure: failureDocument(failure),
   }),
+  release_labelled: ({ generation, label, from }) => ({ generation, label, from }),
   executable_kept: ({ generation, sha256 }) => ({ generation, sha256 }),
   executable_changed: ({ generation, worker, runs, path, reason }) => ({
     generation,

@@ -24,11 +24,25 @@ export function findRelease(
   const { path, directory, kind } = release;
   if (!statsOf(directory)?.isDirectory()) return not(`its directory ${directory} is gone`);
   const file = fileAt(path);
-  if (file && isSameFile(file, release)) return { from: 'file', executable: path, release };
+  if (file && isSameFile(file, release)) {
+    const lost = lostScript(release);
+    return lost === null ? { from: 'file', executable: path, release } : not(lost);
+  }
   const lost = `${path} ${file ? 'is another file now' : 'is gone'}`;
   if (kind === 'interpreter')
     return not(`${lost}, and a copy of an interpreter would not be enough: it runs other files`);
   const copy = sha256 === null ? null : executables.find(sha256, path, release.size);
   if (copy !== null && sha256 !== null) return { from: 'copy', executable: copy, release, sha256 };
   return not(`${lost}, and there is no copy: ${notKept ?? 'only the last 3 executables are kept'}`);
+}
+
+/** The scripts of an interpreter are not kept. */
+function lostScript({ scripts = [] }: ReleaseRecord): string | null {
+  for (const script of scripts) {
+    const file = fileAt(script.path);
+    const change = file === null ? 'is gone' : isSameFile(file, script) ? null : 'is another file now';
+    if (change !== null)
+      return `${script.path} ${change}, and zero keeps no copies of the files of an interpreter`;
+  }
+  return null;
 }

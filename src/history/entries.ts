@@ -8,6 +8,8 @@ export interface HistoryEntry {
   readonly at: string;
   /** null where that line is lost. */
   release: ReleaseRecord | null;
+  /** The name of the release; null: none. */
+  label: string | null;
   sha256: string | null;
   /** Why there is no copy of its executable. */
   notKept: string | null;
@@ -63,6 +65,7 @@ function newEntry(generation: number, at: string): HistoryEntry {
     generation,
     at,
     release: null,
+    label: null,
     sha256: null,
     notKept: null,
     handover: null,
@@ -93,6 +96,9 @@ function applyTo(
     case 'rolled_back':
       entry.outcome = 'rolled_back';
       entry.failure = line.failure;
+      return;
+    case 'label':
+      entry.label = line.label;
       return;
     case 'executable':
       entry.sha256 = line.sha256;

@@ -25,6 +25,8 @@ export class ExecutableError extends Error {}
 export class Executables {
   readonly #folder: string;
   readonly #hash: Hash;
+  /** Copies whose bytes were compared, and what the files were then. */
+  readonly #intact = new Map<string, string>();
   /** Copies and removals happen one after the other. */
   #work: Promise<unknown> = Promise.resolve();
 
@@ -40,11 +42,19 @@ export class Executables {
     return stats?.isFile() && stats.size === size ? copy : null;
   }
 
-  /** Whether a copy still has the bytes that were copied. Throws where it cannot be read. */
-  async isIntact(copy: string, sha256: string): Promise<boolean> {
+  /**
+   * Whether a copy still has the bytes that were copied. Throws where it cannot be read.
+   * @param compare `once`: not again where they were compared before and the file was not written to since
+   */
+  async isIntact(copy: string, sha256: string, compare: 'always' | 'once' = 'always'): Promise<boolean> {
     const fd = await open(copy);
     try {
-      return (await this.#hash(fd, 'fast')) === sha256;
+      const stamp = stampOf(fd);
+      if (compare === 'once' && this.#intact.get(copy) === stamp) return true;
+      const isIntact = (await this.#hash(fd, 'fast')) === sha256;
+      if (isIntact) this.#intact.set(copy, stamp);
+      else this.#intact.delete(copy);
+      return isIntact;
     } finally {
       fs.closeSync(fd);
     }
@@ -72,6 +82,7 @@ export class Executables {
   /** Removes all but those that `isWanted` wants, which is asked right before each is removed. */
   prune(isWanted: (hash: string) => boolean): Promise<void> {
     return this.#next(async () => {
+      this.#intact.clear();
       for (const name of await fs.promises.readdir(this.#folder).catch(() => [])) {
         if (!isWanted(name))
           await fs.promises.rm(path.join(this.#folder, name), { recursive: true, force: true });
@@ -115,6 +126,12 @@ export class Executables {
     this.#work = result.catch(() => {});
     return result;
   }
+}
+
+/** A file whose stamp is the same was not written to: only the kernel sets st_ctime (inode(7)). */
+function stampOf(fd: number): string {
+  const { dev, ino, size, mtimeNs, ctimeNs } = fs.fstatSync(fd, { bigint: true });
+  return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
 }
 
 /** Permissions, owner, and on the disk. Only root may give files away, and only a service of root's is run as somebody else. */

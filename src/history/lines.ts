@@ -39,6 +39,8 @@ export type HistoryLine = { readonly at: string } & (
       readonly sha256: string | null;
       readonly notKept: string | null;
     }
+  /** The name of its release. */
+  | { readonly event: 'label'; readonly generation: number; readonly label: string }
   | { readonly event: 'stopped' }
 );
 
@@ -66,6 +68,8 @@ export function linesOf(fact: Fact, serving: number | null): NewLine[] {
         ...(back ? [{ event: 'serves', generation: incumbent } as const] : []),
       ];
     }
+    case 'release_labelled':
+      return [{ event: 'label', generation: fact.generation, label: fact.label }];
     case 'supervisor_stopped':
       return serving === null ? [] : [{ event: 'stopped' }];
     default:

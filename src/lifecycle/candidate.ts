@@ -17,6 +17,7 @@ export function startCandidate(context: Context, handover: Handover, settings: S
   const candidate: Generation = {
     id: state.nextGeneration++,
     settings,
+    label: handover.request.wants.label,
     since: state.now,
     workers: [],
     // None yet: it must not keep a lane from its own workers.
@@ -40,6 +41,9 @@ export function startCandidate(context: Context, handover: Handover, settings: S
   const { path, directory, workers } = settings;
   report(context, { event: 'service_starting', generation: candidate.id, path, directory, workers });
   for (const worker of candidate.workers) spawnWorker(context, candidate, worker);
+  // Behind the spawn, which need not wait for the history.
+  const { id: generation, label } = candidate;
+  if (label !== null) report(context, { event: 'release_labelled', generation, label, from: 'request' });
 }
 
 /**

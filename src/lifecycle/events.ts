@@ -1,5 +1,5 @@
 import type { AnsweredEffect, StoredFile } from './effects.ts';
-import type { ExitStatus, Failure, Usage } from './facts.ts';
+import type { ExitStatus, Failure, LabelSource, Usage } from './facts.ts';
 import type { Settings } from './settings.ts';
 
 /** One process of one generation: `incarnation` tells apart those that had the same place one after another. */
@@ -63,6 +63,13 @@ export type Event = { readonly at: number } & (
   | { readonly type: 'verify_checked'; readonly generation: number; readonly passed: boolean }
   /** As many checks in a row as the config allows have failed. */
   | { readonly type: 'verify_failed'; readonly generation: number; readonly reason: string }
+  /** A name of this generation's release was found. */
+  | {
+      readonly type: 'labelled';
+      readonly generation: number;
+      readonly label: string;
+      readonly from: LabelSource;
+    }
   | HookFinished
   /** The shell has performed an effect. */
   | { readonly type: 'done'; readonly effect: AnsweredEffect }
@@ -87,6 +94,8 @@ export interface Reload {
   readonly timeout: number | null;
   /** Hand over to an earlier release; null for what the config says. */
   readonly rollback: Rollback | null;
+  /** The name that the caller gives the release; null: it gives none. */
+  readonly label: string | null;
 }
 
 /** Another number of workers is wanted for the generation that serves. */

@@ -68,6 +68,16 @@ export type HandoverOutcome = 'promoted' | 'rolled_back' | 'failed' | 'aborted' 
  */
 export type Outcome = HandoverOutcome | 'in_progress';
 
+/**
+ * Where the name of a release comes from.
+ * - `request`: `--label`
+ * - `rollback`: the generation whose release it is
+ * - `link`: the target of a symlink in the path of the release
+ * - `version_file`: a file VERSION in its directory
+ * - `git`: the commit that is checked out in its directory
+ */
+export type LabelSource = 'request' | 'rollback' | 'link' | 'version_file' | 'git';
+
 export type Fact =
   | {
       readonly event: 'supervisor_started';
@@ -240,6 +250,13 @@ export type Fact =
       readonly generation: number;
       readonly incumbent: number;
       readonly failure: Failure;
+    }
+  /** The release of a generation has a name, which was given with the request or found: see LabelSource. */
+  | {
+      readonly event: 'release_labelled';
+      readonly generation: number;
+      readonly label: string;
+      readonly from: LabelSource;
     }
   /** Its executable can be run again, whatever becomes of the file. */
   | { readonly event: 'executable_kept'; readonly generation: number; readonly sha256: string }

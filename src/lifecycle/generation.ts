@@ -34,6 +34,8 @@ import { type Worker, type WorkerLife, workersDeadline } from './worker.ts';
 export interface Generation {
   id: number;
   settings: Settings;
+  /** The name of its release; null: it has none, or none was found yet. */
+  label: string | null;
   since: number;
   workers: Worker[];
   /** The lane of its first worker. All of its workers have this lane's socket of a Unix listener. */
@@ -72,6 +74,14 @@ export type Stage =
   | { name: 'stopping'; since: number; retired: boolean };
 
 const NEVER = Number.POSITIVE_INFINITY;
+
+/** A release has one name: the one that was asked for, or the one that was found first. */
+export function onLabelled(context: Context, { generation: id, label, from }: Of<'labelled'>): void {
+  const generation = context.state.generations.find((one) => one.id === id);
+  if (!generation || generation.label !== null) return;
+  generation.label = label;
+  report(context, { event: 'release_labelled', generation: id, label, from });
+}
 
 /** The workers that the generation consists of: without rescue workers, and those that join or leave on their own. */
 export function ownWorkers(generation: Generation | undefined): Worker[] {

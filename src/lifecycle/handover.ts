@@ -278,8 +278,9 @@ export function finish(
   const ids = { handover: handover.id, generation, incumbent };
   state.handover = null;
   report(context, { event: 'handover_finished', ...ids, outcome, duration, failure });
-  const { callers } = handover.request;
-  const verdict = { ...verdictOf(outcome, duration, failure), ...ids };
+  const { callers, wants } = handover.request;
+  const label = wants.label ?? generationOf(state, generation)?.label ?? null;
+  const verdict = { ...verdictOf(outcome, duration, failure), ...ids, label };
   const hook = hookOf(context, handover, outcome);
   const retiring = outcome === 'promoted' ? handover.incumbent : null;
   if (hook === null && retiring === null) conclude(context, handover.id, callers, verdict);

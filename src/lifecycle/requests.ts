@@ -4,6 +4,8 @@
  *
  * - Only requests that ask for the same thing are merged: they get the same verdict. A request for something else takes
  *   the place of the one that waits, whose callers are answered `superseded`.
+ * - A label names the release that is asked for. Two labels are two releases. A request without a label asks for what is
+ *   there, and is merged with one that names it.
  * - A caller whose time is over is answered `in_progress` where another caller still waits for the same thing, else
  *   `timed_out`: the handover, or the place in the queue, is given up then. A signal and `watch` are callers without a
  *   deadline.
@@ -21,11 +23,13 @@ import { notReady } from './open-gates.ts';
 import { candidateOf, generationOf, type State } from './state.ts';
 import { answerCallers, conclude, isDecided, type Verdict, verdictOf } from './verdicts.ts';
 
-/** What is asked for. Two requests with the same wants are one. */
+/** What is asked for. */
 export interface Wants {
   readonly preview: boolean;
   /** null: what the config says. */
   readonly rollback: Rollback | null;
+  /** The name of the release; null: the request gives none. */
+  readonly label: string | null;
 }
 
 /** Who waits for a verdict. */
@@ -41,7 +45,7 @@ export interface Caller {
 export interface Request {
   /** The number of its handover. */
   readonly id: number;
-  readonly wants: Wants;
+  wants: Wants;
   readonly since: number;
   callers: Caller[];
 }
@@ -51,12 +55,14 @@ const NEVER = Number.POSITIVE_INFINITY;
 /** A handover is wanted: it begins now, or becomes the one that follows the current one. */
 export function onReload(context: Context, event: Of<'reload'>): void {
   const { state } = context;
-  const { by, ticket, preview, timeout, rollback } = event;
+  const { by, ticket, preview, timeout, rollback, label } = event;
   const caller: Caller = { by, ticket, timeout, deadline: timeout === null ? null : state.now + timeout };
-  const wants: Wants = { preview, rollback };
+  const wants: Wants = { preview, rollback, label };
   const busy = state.handover !== null && !givesWay(state.handover);
   const refusal = refusalOf(state, event, busy);
-  const merged = refusal === null && isSame(state.pending?.wants, wants) ? state.pending : null;
+  const { pending } = state;
+  const common = refusal === null && pending ? merge(pending.wants, wants) : null;
+  const merged = common === null ? null : pending;
   const id = merged?.id ?? state.nextHandover++;
   if (ticket !== null) emit(context, { type: 'accepted', ticket, handover: id });
   if (refusal !== null) {
@@ -70,8 +76,10 @@ export function onReload(context: Context, event: Of<'reload'>): void {
     const reason = `replaced by a request of ${by}`;
     endHandover(context, 'superseded', { step: 'replace', reason });
   }
-  if (merged) merged.callers.push(caller);
-  else enqueue(context, { id, wants, since: state.now, callers: [caller] });
+  if (merged && common) {
+    merged.wants = common;
+    merged.callers.push(caller);
+  } else enqueue(context, { id, wants, since: state.now, callers: [caller] });
 }
 
 /** What waits begins as soon as it can: in this very step where nothing is in progress. */
@@ -97,8 +105,16 @@ export function openHandovers({ handover, pending, owed }: State): number[] {
   return [...promised, ...(handover ? [handover.id] : []), ...(pending ? [pending.id] : [])];
 }
 
-function describe({ preview, rollback }: Wants): string {
-  if (rollback === null) return preview ? 'a reload with a preview' : 'a reload';
+/** What two requests ask for as one; null where they ask for different things. */
+export function merge(one: Wants, other: Wants): Wants | null {
+  const label = one.label ?? other.label;
+  const isOneName = one.label === null || other.label === null || one.label === other.label;
+  return isOneName && isSame({ ...one, label }, { ...other, label }) ? { ...one, label } : null;
+}
+
+function describe({ preview, rollback, label }: Wants): string {
+  const named = label === null ? '' : ` of ${label}`;
+  if (rollback === null) return `a reload${named}${preview ? ' with a preview' : ''}`;
   return rollback.to === null ? 'a rollback' : `a rollback to generation ${rollback.to}`;
 }
 
@@ -157,7 +173,7 @@ function expireInQueue(context: Context): void {
     return;
   }
   state.pending = null;
-  const ahead = handover && isSame(handover.request.wants, pending.wants) ? handover : null;
+  const ahead = handover && merge(handover.request.wants, pending.wants) ? handover : null;
   const others = ahead?.request.callers.filter((caller) => !isOver(state)(caller)) ?? [];
   if (ahead && others.length > 0) {
     const reason = `${expiry(expired)}. Handover ${ahead.id} is still in progress (step ${ahead.step.name}), because ${names(others)} waits for it. This request waited behind it and was withdrawn.`;
@@ -195,7 +211,7 @@ function expireInHandover(context: Context): void {
   const expired = request.callers.filter(isOver(state));
   if (expired.length === 0) return;
   const others = request.callers.filter((caller) => !expired.includes(caller));
-  const behind = pending && isSame(pending.wants, request.wants) ? pending.callers : [];
+  const behind = pending && merge(pending.wants, request.wants) ? pending.callers : [];
   const waiting = [...others, ...behind];
   if (waiting.length === 0) {
     endHandover(context, 'timed_out', timedOut(state, handover, expired));

@@ -14,7 +14,7 @@ import {
   onWorkerSpawnFailed,
   tickRelisten,
 } from './failures.ts';
-import { generationDeadline, isGone, onDrainReport, tickLeaving } from './generation.ts';
+import { generationDeadline, isGone, onDrainReport, onLabelled, tickLeaving } from './generation.ts';
 import {
   advanceReady,
   begin,
@@ -77,6 +77,7 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
   lane_empty: ({ state }, { lane }) => noteQueue(state, lane, 0),
   verify_checked: onVerifyChecked,
   verify_failed: onVerifyFailed,
+  labelled: onLabelled,
   hook_finished: (context, event) => onHookBefore(context, onHookFinished(context, event)),
   done: (context, { effect }) => onDone(context, effect),
   failed: onEffectFailed,

@@ -15,6 +15,8 @@ export interface Verdict {
   readonly handover: number | null;
   readonly generation: number | null;
   readonly incumbent: number | null;
+  /** The name of the release that was asked for; null: it has none, or none is known. */
+  readonly label: string | null;
   /**
    * No worker of the incumbent serves; `retryIn`: milliseconds until one is started again, 0 where one is being started,
    * null where none will be.
@@ -38,14 +40,15 @@ export interface OwedVerdict {
 
 /** The verdict of a request that never got as far as a generation. */
 export function verdictOf(outcome: Outcome, duration: number, failure: Failure | null): Verdict {
-  return { outcome, handover: null, generation: null, incumbent: null, down: null, duration, failure };
+  const ids = { handover: null, generation: null, incumbent: null };
+  return { outcome, ...ids, label: null, down: null, duration, failure };
 }
 
 /** Answers these callers now. A signal or a watch expects no answer. */
 export function answerCallers(context: Context, callers: readonly Caller[], verdict: Verdict): void {
   const tickets = callers.flatMap(({ ticket }) => (ticket === null ? [] : [ticket]));
   if (tickets.length > 0)
-    emit(context, { type: 'verdict', tickets, verdict: withOutage(context.state, verdict) });
+    emit(context, { type: 'verdict', tickets, verdict: completed(context.state, verdict) });
 }
 
 /**
@@ -60,7 +63,7 @@ export function conclude(
 ): void {
   const numbered = { ...verdict, handover };
   answerCallers(context, callers, numbered);
-  emit(context, { type: 'concluded', verdict: withOutage(context.state, numbered) });
+  emit(context, { type: 'concluded', verdict: completed(context.state, numbered) });
 }
 
 /** Answers what nothing holds back any longer. */
@@ -112,8 +115,10 @@ export function amendVerdict({ owed }: State, generation: number, incumbent: num
   }
 }
 
-function withOutage(state: State, verdict: Verdict): Verdict {
-  return { ...verdict, down: verdict.incumbent === null ? null : outage(state) };
+/** What is known now: a name may have been found since the handover ended. */
+function completed(state: State, verdict: Verdict): Verdict {
+  const label = verdict.label ?? generationOf(state, verdict.generation)?.label ?? null;
+  return { ...verdict, label, down: verdict.incumbent === null ? null : outage(state) };
 }
 
 /** null where a worker of the incumbent serves. */

@@ -21,7 +21,7 @@ export interface ControlDeskContext {
   readonly post: (happening: Happening) => void;
   readonly status: () => StatusDocument;
   readonly signal: Control['signal'];
-  readonly history: () => HistoryDocument;
+  readonly history: Control['history'];
   /** The numbers of the handovers whose verdict is still to come, oldest first, and of the one in progress. */
   readonly handovers: () => { readonly open: readonly number[]; readonly current: number | null };
   /** The handovers that have ended, as far as the history has them, oldest first. */
@@ -51,12 +51,13 @@ export class ControlDesk implements Control {
   }
 
   reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): Accepted {
-    const { preview, replace, timeoutMs: timeout } = options;
-    return this.#request({ by: 'zero reload', preview, replace, timeout, rollback: null }, onVerdict);
+    const { preview, replace, timeoutMs: timeout, label } = options;
+    const how = { preview, replace, timeout, rollback: null, label };
+    return this.#request({ by: 'zero reload', ...how }, onVerdict);
   }
 
   rollback({ to, timeoutMs: timeout }: RollbackOptions, onVerdict: (verdict: Verdict) => void): Accepted {
-    const how = { preview: false, replace: false, timeout, rollback: { to } };
+    const how = { preview: false, replace: false, timeout, rollback: { to }, label: null };
     return this.#request({ by: 'zero rollback', ...how }, onVerdict);
   }
 
@@ -80,7 +81,7 @@ export class ControlDesk implements Control {
     return { ticket };
   }
 
-  history(): HistoryDocument {
+  history(): Promise<HistoryDocument> {
     return this.#context.history();
   }
 
@@ -146,7 +147,7 @@ export class ControlDesk implements Control {
   }
 
   #request(
-    how: Pick<Reload, 'by' | 'preview' | 'replace' | 'timeout' | 'rollback'>,
+    how: Pick<Reload, 'by' | 'preview' | 'replace' | 'timeout' | 'rollback' | 'label'>,
     onVerdict: (verdict: Verdict) => void,
   ): Accepted {
     const ticket = `${this.#next++}`;
@@ -200,5 +201,6 @@ function recordedVerdict({
   duration,
   failure,
 }: RecordedHandover): Verdict {
-  return { outcome: outcome as Outcome, handover, generation, incumbent, down: null, duration, failure };
+  const numbers = { handover, generation, incumbent };
+  return { outcome: outcome as Outcome, ...numbers, label: null, down: null, duration, failure };
 }

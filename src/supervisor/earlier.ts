@@ -5,6 +5,8 @@ export interface Earlier {
   /** The generation that ran it. */
   readonly generation: number;
   readonly record: ReleaseRecord;
+  /** Its name; null where it had none. */
+  readonly label: string | null;
   /** What is executed: the file of then, or its copy. */
   readonly executable: string;
   readonly directory: string;

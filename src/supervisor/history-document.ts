@@ -1,17 +1,17 @@
 import type { HistoryDocument } from '../control/documents.ts';
 import { PROTOCOL } from '../control/version.ts';
-import { findRelease } from '../history/available.ts';
-import { foldHistory, type HistoryEntry, whyUnproved } from '../history/entries.ts';
-import type { Executables } from '../history/executables.ts';
+import { foldHistory, type HistoryEntry } from '../history/entries.ts';
 import { endedHandovers, type RecordedHandover } from '../history/handovers.ts';
 import type { HistoryLine } from '../history/lines.ts';
+import { rollbackTarget, type TargetContext, type TargetOptions } from '../history/target.ts';
 
 type GenerationDocument = HistoryDocument['generations'][number];
 type HandoverDocument = NonNullable<HistoryDocument['handovers']>[number];
 
 export interface HistoryView {
   readonly lines: readonly HistoryLine[];
-  readonly executables: Pick<Executables, 'find'>;
+  readonly targets: TargetContext;
+  readonly isIntact: TargetOptions['isIntact'];
   /** The generation that serves now; null where none does. */
   readonly serving: number | null;
   /** Milliseconds of the wall clock. */
@@ -19,18 +19,22 @@ export interface HistoryView {
 }
 
 /** What `zero history` shows. */
-export function historyDocument({ lines, executables, serving, now }: HistoryView): HistoryDocument {
-  const { entries } = foldHistory(lines, serving, now);
-  const generations = entries.map((entry) => ({
-    ...entryDocument(entry),
-    serving: entry.generation === serving,
-    rollback: rollbackOf(entry, executables),
-  }));
+export async function historyDocument(view: HistoryView): Promise<HistoryDocument> {
+  const { lines, serving, now } = view;
+  const generations: GenerationDocument[] = [];
+  // One after the other: several generations can have one copy, which is compared once.
+  for (const entry of foldHistory(lines, serving, now).entries)
+    generations.push({
+      ...entryDocument(entry),
+      serving: entry.generation === serving,
+      rollback: await rollbackOf(entry, view),
+    });
   return { version: PROTOCOL, generations, handovers: endedHandovers(lines).map(handoverDocument) };
 }
 
 function entryDocument(entry: HistoryEntry): Omit<GenerationDocument, 'serving' | 'rollback'> {
-  const { generation, at, handover, rollbackTo, outcome, failure, duration, served, release, sha256 } = entry;
+  const { generation, at, handover, rollbackTo, outcome, failure, duration, served, release, label, sha256 } =
+    entry;
   return {
     generation,
     at,
@@ -40,7 +44,13 @@ function entryDocument(entry: HistoryEntry): Omit<GenerationDocument, 'serving' 
     failure,
     duration_ms: duration,
     served_ms: served,
-    release: release && { path: release.path, args: release.args, directory: release.directory, sha256 },
+    release: release && {
+      path: release.path,
+      args: release.args,
+      directory: release.directory,
+      sha256,
+      ...(label !== null && { label }),
+    },
   };
 }
 
@@ -49,13 +59,11 @@ function handoverDocument(ended: RecordedHandover): HandoverDocument {
   return { handover, at, outcome, generation, incumbent, duration_ms, failure };
 }
 
-/** Where its release can be had from, as `zero history` says it. */
-function rollbackOf(
+/** What a rollback to it would run. */
+async function rollbackOf(
   entry: HistoryEntry,
-  executables: Pick<Executables, 'find'>,
-): GenerationDocument['rollback'] {
-  const unproved = whyUnproved(entry);
-  if (unproved !== null) return { from: null, reason: `it ${unproved}` };
-  const found = findRelease(entry, executables);
+  { targets, isIntact }: HistoryView,
+): Promise<GenerationDocument['rollback']> {
+  const found = await rollbackTarget(entry, targets, { isIntact });
   return found.from === null ? { from: null, reason: found.reason } : { from: found.from, reason: null };
 }

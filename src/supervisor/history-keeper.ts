@@ -1,6 +1,5 @@
 import fs from 'node:fs';
 import type { HistoryDocument } from '../control/documents.ts';
-import { findRelease } from '../history/available.ts';
 import { chooseEarlier } from '../history/choose.ts';
 import { foldHistory, type History, knownRelease, lastExecutables } from '../history/entries.ts';
 import { ExecutableError, Executables, type Hash, KEPT } from '../history/executables.ts';
@@ -16,6 +15,7 @@ import {
   type ReleaseRecord,
 } from '../history/release-record.ts';
 import { fileAt } from '../history/stats.ts';
+import { rollbackTarget, type TargetContext } from '../history/target.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { type Earlier, RollbackError } from './earlier.ts';
@@ -30,6 +30,8 @@ export interface HistoryContext {
   readonly report: (fact: Fact) => void;
   /** The executables that run, or are going to: their copies are kept. */
   readonly inUse: () => readonly string[];
+  /** Why an executable could not be started in a directory; null: nothing speaks against it. */
+  readonly mayRun: TargetContext['mayRun'];
   /** The generation that serves. */
   readonly serving: () => number | null;
   /** The file cannot be written. `retry` is the next attempt then. */
@@ -43,6 +45,7 @@ export class HistoryKeeper {
   readonly #context: HistoryContext;
   readonly #file: HistoryFile;
   readonly #executables: Executables;
+  readonly #targets: TargetContext;
   readonly #warned = new Set<string>();
   /** Of generations that exist: the copy of the executable, as it was when it was made or found. */
   readonly #copies = new Map<number, FileRecord>();
@@ -55,6 +58,7 @@ export class HistoryKeeper {
     const warn = (error: unknown, file: string) => this.#warn(`history ${file}: ${messageOf(error)}`);
     this.#file = new HistoryFile(dataDirectory, { clock, failed, recovered, warn });
     this.#executables = new Executables(dataDirectory, hash);
+    this.#targets = { executables: this.#executables, mayRun: context.mayRun };
   }
 
   /** Behind all that earlier supervisors had: a number is never used again. */
@@ -146,31 +150,30 @@ export class HistoryKeeper {
     const history = this.#read();
     const entry = chooseEarlier(history, rollback.to, this.#current(history, incumbent));
     if (typeof entry === 'string') throw new RollbackError(entry);
-    const found = findRelease(entry, this.#executables);
-    const { generation } = entry;
-    const impossible = (reason: string) =>
-      new RollbackError(`generation ${generation} cannot be run again: ${reason}`);
-    if (found.from === null) throw impossible(found.reason);
-    claim(found.executable);
-    if (found.from === 'copy') {
-      const intact = await this.#executables.isIntact(found.executable, found.sha256).catch(messageOf);
-      if (typeof intact === 'string') throw impossible(`its copy ${found.executable}: ${intact}`);
-      if (!intact) throw impossible(`its copy ${found.executable} has been changed: its hash is another one`);
-    }
+    const { generation, label } = entry;
+    const isIntact = (copy: string, sha256: string) => this.#executables.isIntact(copy, sha256);
+    const found = await rollbackTarget(entry, this.#targets, { isIntact, claim });
+    if (found.from === null)
+      throw new RollbackError(`generation ${generation} cannot be run again: ${found.reason}`);
     const { from, executable, release } = found;
     this.#context.report({ event: 'rollback_found', generation, from, path: executable });
-    return { generation, record: release, executable, directory: release.directory };
+    return { generation, record: release, label, executable, directory: release.directory };
   }
 
-  /** What `zero history` shows. */
-  document(): HistoryDocument {
+  /**
+   * What `zero history` shows. A copy is compared with its hash like before a rollback, but only once, and not longer
+   * than a while: the next history has the answer then.
+   */
+  async document(): Promise<HistoryDocument> {
     const { serving, clock } = this.#context;
-    return historyDocument({
-      lines: this.#lines(),
-      executables: this.#executables,
-      serving: serving(),
-      now: clock(),
-    });
+    const limit = new AbortController();
+    const timer = setTimeout(() => limit.abort(), COMPARE_TIME).unref();
+    const isIntact = (copy: string, sha256: string) =>
+      unless(limit.signal, this.#executables.isIntact(copy, sha256, 'once'), true);
+    const view = { lines: this.#lines(), targets: this.#targets, isIntact };
+    const document = await historyDocument({ ...view, serving: serving(), now: clock() });
+    clearTimeout(timer);
+    return document;
   }
 
   /** The handovers that have ended, oldest first. */
@@ -229,6 +232,18 @@ export class HistoryKeeper {
     this.#warned.add(message);
     this.#context.report({ event: 'warning', about: 'history', message });
   }
+}
+
+/** Milliseconds that a history waits for the comparison of a copy. A command waits for ten seconds. */
+const COMPARE_TIME = 3_000;
+
+/** A result, or `instead` where it comes after the limit. */
+function unless<T>(limit: AbortSignal, result: Promise<T>, instead: T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    result.then(resolve, reject);
+    if (limit.aborted) resolve(instead);
+    else limit.addEventListener('abort', () => resolve(instead), { once: true });
+  });
 }
 
 function messageOf(error: unknown): string {

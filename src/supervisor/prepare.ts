@@ -28,6 +28,8 @@ export interface Prepared {
   readonly record: ReleaseRecord;
   /** The generation whose release it is; null for what the config says. */
   readonly rollbackTo: number | null;
+  /** The name that the release had then; null for what the config says, and where it had none. */
+  readonly label: string | null;
   /** A descriptor of the executable, for the copy that is kept when it has served; null where it cannot be read or need not be kept. */
   readonly source: number | null;
   /** Lets go of what is held for it; harmless twice. */
@@ -82,7 +84,9 @@ export async function prepare(
       executable.close();
     };
     const rollbackTo = earlier?.generation ?? null;
-    return { config, settings, release, user, acquired, record, rollbackTo, source: executable.fd, close };
+    const label = earlier?.label ?? null;
+    const files = { record, rollbackTo, label, source: executable.fd };
+    return { config, settings, release, user, acquired, ...files, close };
   } catch (error) {
     if (error instanceof ConfigError) return { step: 'config', reason: error.problems.join('; ') };
     if (error instanceof RollbackError) return { step: 'rollback', reason: error.message };

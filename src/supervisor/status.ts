@@ -105,13 +105,13 @@ function generationStatus(
   now: number,
   deviation: Deviation | null,
 ): StatusDocument['generations'][number] {
-  const { id, stage, settings, since, workers } = generation;
+  const { id, stage, settings, label, since, workers } = generation;
   const { path, directory } = settings;
   const purpose = join?.generation === id && join.purpose.name === 'replace' ? join.purpose : null;
   return {
     id,
     stage: stage.name,
-    release: { path, directory },
+    release: { path, directory, ...(label !== null && { label }) },
     ...(deviation && { executable_changed: deviation }),
     // Of one that leaves, since when it does.
     since_ms_ago: Math.round(now - ('since' in stage ? stage.since : since)),

@@ -22,12 +22,15 @@ import { OutputFiles } from '../workers/output-files.ts';
 import { OutputLog } from '../workers/output-log.ts';
 import { isSamePlace } from '../workers/place.ts';
 import { ProcessTable } from '../workers/process-table.ts';
+import { earlierProblem } from '../workers/release.ts';
+import { ReleaseError } from '../workers/release-error.ts';
 import { Sink } from '../workers/sink.ts';
+import { resolveUser, type TargetUser } from '../workers/target-user.ts';
 import { AdminDesk } from './admin-desk.ts';
 import { Boundary, guardedTimers } from './boundary.ts';
 import { now, timers as systemTimers } from './clock.ts';
 import { ConfigRemarks } from './config-remarks.ts';
-import type { ConfigSource } from './config-source.ts';
+import { ConfigError, type ConfigSource } from './config-source.ts';
 import { ConnectionCounter } from './connection-counter.ts';
 import { ControlDesk } from './control-desk.ts';
 import { releaseFiles } from './current-executable.ts';
@@ -48,6 +51,7 @@ import { Meter } from './meter.ts';
 import { outputFileFailure } from './output-directory.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { PreparedReleases } from './prepared-releases.ts';
+import { labelOf } from './release-label.ts';
 import { Reporter } from './reporter.ts';
 import { Runner } from './runner.ts';
 import { signalWorkers } from './signal-workers.ts';
@@ -67,6 +71,7 @@ const RELOAD = {
   replace: false,
   timeout: null,
   rollback: null,
+  label: null,
 } as const;
 
 export interface SupervisorOptions {
@@ -177,6 +182,7 @@ export class Supervisor {
       hash: hashCommand(commands),
       report,
       inUse: () => this.#releases.executables(),
+      mayRun: (executable, directory) => earlierProblem({ executable, directory }, this.#user()),
       serving: () => servingGeneration(this.#state),
       failed: (error, file) => {
         const failure = writeFailure('write history', file, error);
@@ -247,7 +253,12 @@ export class Supervisor {
       scaled: (ticket, result) => this.#desk.scaled(ticket, result),
       releases: this.#releases,
       prepare: (rollback, claim) => this.#prepare(rollback, claim),
-      adopted: (handover, generation, prepared) => this.#history.adopted(handover, generation, prepared),
+      adopted: (handover, generation, prepared) => {
+        this.#history.adopted(handover, generation, prepared);
+        void labelOf(prepared, options.folder).then(
+          (found) => found && post({ type: 'labelled', generation, ...found }),
+        );
+      },
       promoted: (generation, prepared) => {
         this.#promoted(generation, prepared);
         this.#history.promoted(generation, prepared);
@@ -451,6 +462,17 @@ export class Supervisor {
       this.#telemetry.configure(config, FLUSH_TIME);
     } catch (error) {
       this.#error('open telemetry', error);
+    }
+  }
+
+  /** The user of the next generation; null also where the config does not say a valid one. */
+  #user(): TargetUser | null {
+    try {
+      const { user, group } = this.#options.source.load().service.runtime;
+      return resolveUser(user, group);
+    } catch (error) {
+      if (error instanceof ConfigError || error instanceof ReleaseError) return null;
+      throw error;
     }
   }
 

@@ -38,6 +38,7 @@ export function levelOf(fact: Fact): Level {
     case 'handover_mode':
     case 'hook_started':
     case 'rollback_found':
+    case 'release_labelled':
     case 'watching':
     case 'worker_healthy':
     case 'worker_replaced':

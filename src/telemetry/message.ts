@@ -75,6 +75,8 @@ export function messageOf(fact: Fact): string {
       return fact.runs === 'copy'
         ? `${fact.reason}: the worker runs the kept copy of its release`
         : `${fact.reason}, and there is no copy of it: the worker runs what is on the disk`;
+    case 'release_labelled':
+      return 'the release has a label';
     case 'watching':
       return 'watching for deploys';
     case 'rollback_found':

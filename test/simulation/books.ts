@@ -105,9 +105,9 @@ export class Books {
   #observeEvent(event: Event): void {
     switch (event.type) {
       case 'reload': {
-        const { ticket, preview, rollback, timeout, at } = event;
+        const { ticket, preview, rollback, label, timeout, at } = event;
         const deadline = timeout === null ? null : at + timeout;
-        if (ticket !== null) this.requests.set(ticket, { wants: { preview, rollback }, deadline });
+        if (ticket !== null) this.requests.set(ticket, { wants: { preview, rollback, label }, deadline });
         return;
       }
       case 'resolved':

@@ -40,6 +40,7 @@ export function preparedOf(config: Config, settings: Settings, acquired: Acquire
       environment: [],
     },
     rollbackTo: null,
+    label: null,
     source: null,
     close: () => acquired.release(),
   };

@@ -69,6 +69,7 @@ function planRequest(world: World, time: number): void {
       replace: random.chance(0.15),
       timeout: random.chance(0.15) ? random.pick([50, 1_500]) : null,
       rollback: extras.chance(0.2) ? { to: extras.pick([null, 1]) } : null,
+      label: world.names.pick([null, null, 'v1', 'v2']),
     }),
   );
   if (extras.chance(0.3)) world.after(time + extras.between(0, 20_000), () => world.files.replace());

@@ -69,8 +69,11 @@ function callersIn({ handover, pending, owed }: State): Caller[] {
 }
 
 function onlyTheSameIsMerged(world: World, { tickets }: Answer): void {
-  const [first, ...others] = tickets.map((ticket) => world.books.requests.get(ticket)?.wants);
+  const wants = tickets.map((ticket) => world.books.requests.get(ticket)?.wants);
+  const [first, ...others] = wants.map((one) => ({ ...one, label: null }));
   for (const other of others) assert.ok(isSame(first, other), 'requests for different things got one answer');
+  const labels = new Set(wants.flatMap((one) => one?.label ?? []));
+  assert.ok(labels.size <= 1, 'requests for different releases got one answer');
 }
 
 function outcomeIsTrue({ state }: World, { before }: Step, { verdict }: Answer): void {

@@ -143,10 +143,10 @@ export const mutants: Record<string, Mutant> = {
       const { handover } = state;
       const waits = handover?.step.name === 'starting' && handover.incumbent === null;
       if (event.type !== 'reload' || !waits) return step(state, event);
-      const { by, preview, rollback, ticket, at } = event;
+      const { by, preview, rollback, label, ticket, at } = event;
       const callers = [{ by, ticket, timeout: null, deadline: null }];
       const id = state.nextHandover;
-      const pending = { id, wants: { preview, rollback }, since: at, callers };
+      const pending = { id, wants: { preview, rollback, label }, since: at, callers };
       return { state: { ...state, now: at, pending, nextHandover: id + 1 }, effects: [] };
     },
   },
@@ -251,6 +251,12 @@ export const mutants: Record<string, Mutant> = {
       event.type === 'reload' && pending ? { ...event, ...pending.wants } : event,
     ),
   },
+  'merges requests with different labels': {
+    caught: /requests for different releases got one answer/,
+    step: instead((event, { pending }) =>
+      event.type === 'reload' && pending ? { ...event, label: pending.wants.label } : event,
+    ),
+  },
   'keeps only the longest deadline': {
     caught: /has no answer at its deadline/,
     step: withDeadlines((deadlines) => Math.max(...deadlines)),
@@ -290,7 +296,8 @@ export const mutants: Record<string, Mutant> = {
       effects.flatMap((effect): Effect[] => {
         if (effect.type !== 'report' || effect.fact.event !== 'handover_finished') return [effect];
         const { handover, generation, incumbent, outcome } = effect.fact;
-        const verdict = { handover, generation, incumbent, outcome, down: null, duration: 0, failure: null };
+        const numbers = { handover, generation, incumbent };
+        const verdict = { ...numbers, outcome, label: null, down: null, duration: 0, failure: null };
         return outcome === 'promoted' ? [effect, { type: 'concluded', verdict }] : [effect];
       }),
     ),

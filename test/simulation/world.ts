@@ -69,6 +69,8 @@ export class World {
   readonly extras: Random;
   /** For replacements of workers and other numbers of workers. */
   readonly changes: Random;
+  /** For labels of releases. */
+  readonly names: Random;
   readonly faults: Faults;
   readonly timers = new FakeTimers();
   readonly kernel: FakeKernel;
@@ -102,6 +104,7 @@ export class World {
     this.random = new Random(seed);
     this.extras = new Random(seed + 1_000_000_000);
     this.changes = new Random(seed + 4_000_000_000);
+    this.names = new Random(seed + 5_000_000_000);
     this.faults = scenario?.faults ?? new Faults(new Random(seed + 2_000_000_000));
     this.#check = check;
     const { random, extras, changes, faults, timers } = this;
@@ -168,6 +171,7 @@ export class World {
         const drawn = scenario?.behaviour ?? drawBehaviour(random, faults.random, changes, soundness);
         this.behaviours.set(generation, drawn);
         this.files.adopted(generation);
+        this.#findLabel(generation);
         verify.watch(generation);
         faults.check('adopted', `generation ${generation}`);
       },
@@ -228,13 +232,13 @@ export class World {
   /** Somebody wants a handover. */
   request(
     by: string,
-    options: Partial<Pick<Reload, 'preview' | 'replace' | 'timeout' | 'rollback'>> = {},
+    options: Partial<Pick<Reload, 'preview' | 'replace' | 'timeout' | 'rollback' | 'label'>> = {},
   ): void {
     const { books } = this;
     const ticket = `t${books.tickets.length}`;
     books.tickets.push(ticket);
-    const { preview = false, replace = false, timeout = null, rollback = null } = options;
-    this.post({ type: 'reload', by, ticket, preview, replace, timeout, rollback });
+    const { preview = false, replace = false, timeout = null, rollback = null, label = null } = options;
+    this.post({ type: 'reload', by, ticket, preview, replace, timeout, rollback, label });
   }
 
   /** Somebody wants another number of workers. */
@@ -332,6 +336,13 @@ export class World {
       ...this.listeners.foreign,
       { listener: 'a', inode: process.pid, uid: 0, holder },
     ];
+  }
+
+  /** A name of the release is found some time later, in most cases. */
+  #findLabel(generation: number): void {
+    if (this.names.chance(0.3)) return;
+    const found = { generation, label: this.names.pick(['v1', 'v2']), from: 'git' } as const;
+    this.after(this.names.pick([0, 10, 5_000]), () => this.post({ type: 'labelled', ...found }));
   }
 
   #runHook(hook: RunHook): void {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { chmodSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HistoryDocument } from '../../src/control/protocol.ts';
 import { command } from './command.ts';
@@ -29,11 +29,15 @@ export const variable = (puppet: Puppet, name: string): string | undefined =>
     .find((entry) => entry.startsWith(`${name}=`))
     ?.slice(name.length + 1);
 
-/** Starts the supervisor with version 1; nothing was waited for. */
+/**
+ * Starts the supervisor with version 1; nothing was waited for.
+ * @param broken the text of a script instead of version 1; null for none
+ */
 export async function startDeployed(
   scope: Scope,
   sections: PuppetSections = {},
   folder = temporaryFolder(scope),
+  broken?: string | null,
 ): Promise<Deployed> {
   const puppets = await startPuppets(scope);
   const script = join(folder, 'server');
@@ -51,6 +55,8 @@ export async function startDeployed(
       runtime: { path: script, args: ['one'], directory: folder, ...runtime },
     });
   deploy('1');
+  if (broken === null) rmSync(script);
+  else if (broken !== undefined) writeFileSync(script, broken);
   const zero = startZero(scope, { folder, config: configOf(sections) });
   return {
     zero,

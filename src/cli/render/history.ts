@@ -1,4 +1,5 @@
 import type { HistoryDocument } from '../../control/protocol.ts';
+import { columnsOf } from './columns.ts';
 import { clipped, duration, type Paint, safe, table } from './style.ts';
 
 type Generation = HistoryDocument['generations'][number];
@@ -6,6 +7,9 @@ type Handover = NonNullable<HistoryDocument['handovers']>[number];
 
 const WIDTH = 80;
 const INDENT = '       ';
+
+/** Columns of a label: the program is shown behind it. */
+const MAX_LABEL = 32;
 
 /** `zero history` for eyes: no line is longer than 80 characters; what was last is at the end. */
 export function renderHistory({ generations, handovers = [] }: HistoryDocument, paint: Paint): string {
@@ -18,7 +22,8 @@ export function renderHistory({ generations, handovers = [] }: HistoryDocument, 
   ]);
   const lines = head.flatMap((line, index) => {
     const one = shown[index - 1];
-    if (!one) return [paint('bold', line)];
+    // A release takes the whole width, so it has a row of its own.
+    if (!one) return [paint('bold', line), paint('bold', `${INDENT}RELEASE`)];
     if ('rollback' in one) return [paint(colourOf(one), line), ...details(one, paint)];
     return [paint('yellow', line), ...failureLines(one).map((text) => paint('faint', text))];
   });
@@ -65,13 +70,26 @@ function failureLines({ failure }: Pick<Handover, 'failure'>): string[] {
 
 /** What it ran, why it failed, why it cannot be gone back to. */
 function details({ release, rollback_to, failure, rollback }: Generation, paint: Paint): string[] {
-  const command = release === null ? [] : [[release.path, ...release.args].join(' ')];
+  const command = release === null ? [] : [releaseText(release, WIDTH - INDENT.length)];
   const from = rollback_to === null ? [] : [`release of generation ${rollback_to}`];
   // The reason of a failure is not said twice.
   const why = rollback.reason === null || failure !== null ? [] : [`no rollback: ${rollback.reason}`];
-  const short = [...command, ...from].map((text) => INDENT + clipped(safe(text), WIDTH - INDENT.length));
+  const short = [...command, ...from].map((text) => INDENT + text);
   const long = [...failureLines({ failure }), ...why.flatMap((text) => wrapped(safe(text)))];
   return [...short, ...long].map((line) => paint('faint', line));
+}
+
+/** Its label, its command, and its directory where the command does not say it. */
+function releaseText(
+  { label, path, args, directory }: NonNullable<Generation['release']>,
+  width: number,
+): string {
+  const named = label === undefined ? '' : `${clipped(safe(label), MAX_LABEL)}  `;
+  const words = [path, ...args];
+  const below = directory === '/' ? directory : `${directory}/`;
+  const isSaid = words.some((word) => word === directory || word.startsWith(below));
+  const command = safe(`${words.join(' ')}${isSaid ? '' : `  in ${directory}`}`);
+  return named + clipped(command, width - columnsOf(named));
 }
 
 function wrapped(text: string): string[] {

@@ -12,6 +12,9 @@ import { bytes, percent, usageLine } from './usage.ts';
 
 const WIDTH = 80;
 
+/** Columns of a label beside everything else. */
+const MAX_LABEL = 24;
+
 /** `zero status` for eyes: no line is longer than 80 characters. */
 export function renderStatus(status: StatusDocument, paint: Paint): string {
   const lines = [
@@ -91,9 +94,11 @@ function generationLines(
   const word = down ? 'DOWN' : stage;
   // It was started then, and has not served since.
   const rest = `${down ? `, started ${duration(since_ms_ago)} ago` : ` for ${duration(since_ms_ago)}`}${open}`;
-  const head = `generation ${id}  ${word}${rest}`;
+  const { label } = release;
+  const name = `generation ${id}${label === undefined ? '' : ` (${clipped(safe(label), MAX_LABEL)})`}`;
+  const head = `${name}  ${word}${rest}`;
   const colour = down ? 'red' : stageColour(stage);
-  const painted = `${paint('bold', `generation ${id}`)}  ${paint(colour, word)}${rest}`;
+  const painted = `${paint('bold', name)}  ${paint(colour, word)}${rest}`;
   const path = safe(release.path);
   // The path goes into the same line where there is room.
   const release_lines =

@@ -24,8 +24,10 @@ export function renderVerdict(verdict: VerdictDocument, paint: Paint, width: num
   return `${lines.join('\n')}\n`;
 }
 
-function headline({ outcome, handover, generation, incumbent, down, duration_ms }: VerdictDocument): string {
-  const what = handover === null ? 'reload' : `handover ${handover}`;
+function headline(verdict: VerdictDocument): string {
+  const { outcome, handover, generation, incumbent, label, down, duration_ms } = verdict;
+  const named = label === undefined ? '' : ` (${safe(label)})`;
+  const what = `${handover === null ? 'reload' : `handover ${handover}`}${named}`;
   const words = outcome === 'in_progress' ? 'is still in progress' : safe(outcome.replaceAll('_', ' '));
   const end = `${what} ${words} after ${duration(duration_ms)}`;
   if (outcome === 'promoted' && generation !== null && generation !== incumbent && incumbent !== null)

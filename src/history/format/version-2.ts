@@ -59,6 +59,12 @@ export function schemas() {
       /** Why there is no copy of the executable; null: there is one. */
       copy_error: z.nullable(z.string()),
     }),
+    release_labelled: z.object({
+      ...head,
+      event: z.literal('release_labelled'),
+      generation: count(),
+      label: z.string(),
+    }),
     supervisor_stopped: z.object({ ...head, event: z.literal('supervisor_stopped') }),
   };
 }
@@ -100,6 +106,8 @@ export function writeDocument(line: HistoryLine): Document {
       const { generation, sha256, notKept: copy_error } = line;
       return { ...head, event: 'executable_hashed', generation, sha256, copy_error };
     }
+    case 'label':
+      return { ...head, event: 'release_labelled', generation: line.generation, label: line.label };
     case 'stopped':
       return { ...head, event: 'supervisor_stopped' };
   }
@@ -126,6 +134,8 @@ export function readDocument(document: Document): HistoryLine {
       const { generation, sha256, copy_error: notKept } = document;
       return { at, event: 'executable', generation, sha256, notKept };
     }
+    case 'release_labelled':
+      return { at, event: 'label', generation: document.generation, label: document.label };
     case 'supervisor_stopped':
       return { at, event: 'stopped' };
   }

@@ -202,6 +202,8 @@ export const generation = () =>
   z.object({
     generation: number(),
     since_monotonic_ms: monotonic(),
+    /** The name of its release. Left out: none. */
+    label: z.exactOptional(text()),
     stage: stage(),
     settings: settings(),
     /** null: no health check, or a file of version 1, which did not record the check. */

@@ -46,6 +46,8 @@ const request = () =>
     preview: flag(),
     /** `to` null: the release that served before the one that serves. */
     rollback: orNull(z.object({ to: orNull(number()) })),
+    /** The name of the release that is asked for. Left out: none. */
+    label: z.exactOptional(text()),
     since_monotonic_ms: monotonic(),
     callers: callers(),
   });
@@ -86,6 +88,8 @@ const owedVerdict = () =>
     generation: orNull(number()),
     incumbent: orNull(number()),
     duration_ms: duration(),
+    /** The name of the release that was asked for. Left out: none. */
+    label: z.exactOptional(text()),
     failure: orNull(failure()),
     /** The failure of the hook after the handover. */
     hook_failure: orNull(failure()),

@@ -13,12 +13,13 @@ export function generationDocument(
   generation: Generation,
   verify: VerifyConfig | undefined,
 ): GenerationDocument {
-  const { id, since, settings, stage, workers, firstLane, remains, usage, relisten, replacePause } =
+  const { id, since, label, settings, stage, workers, firstLane, remains, usage, relisten, replacePause } =
     generation;
   const gates = [...settings.gates, 'uptime'];
   return {
     generation: id,
     since_monotonic_ms: since,
+    ...(label !== null && { label }),
     stage: stageDocument(stage),
     settings: settingsDocument(settings),
     verify: orNull(verify, verifyDocument),

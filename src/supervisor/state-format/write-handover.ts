@@ -40,11 +40,12 @@ function stepDocument(step: HandoverStep): HandoverDocument['step'] {
 }
 
 export function requestDocument({ id, wants, since, callers }: Request): HandoverDocument['request'] {
-  const { preview, rollback } = wants;
+  const { preview, rollback, label } = wants;
   return {
     handover: id,
     preview,
     rollback: orNull(rollback, ({ to }) => ({ to })),
+    ...(label !== null && { label }),
     since_monotonic_ms: since,
     callers: callers.map(callerDocument),
   };
@@ -67,6 +68,7 @@ export function owedDocument({
     generation: verdict.generation,
     incumbent: verdict.incumbent,
     duration_ms: verdict.duration,
+    ...(verdict.label !== null && { label: verdict.label }),
     failure: orNull(verdict.failure, failureDocument),
     hook_failure: orNull(verdict.hook, failureDocument),
     waits_for_hook: hook,

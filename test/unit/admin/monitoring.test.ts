@@ -34,7 +34,7 @@ describe('examples/monitoring', () => {
     const shown = expressionsOf('grafana-dashboard.json').join('\n');
     const names = [...typesIn(await new Metrics(new FakeSource()).text()).keys()];
     const left = names.filter((name) => name.startsWith('zero_') && !shown.includes(name));
-    assert.deepEqual(left, ['zero_info']);
+    assert.deepEqual(left, ['zero_info', 'zero_release_info']);
   });
 
   it('has a dashboard whose panels lie side by side', () => {

@@ -22,6 +22,7 @@ const FAILED: Verdict = {
   handover: 2,
   generation: 4,
   incumbent: 3,
+  label: null,
   down: null,
   duration: 1500,
   failure: {
@@ -287,8 +288,40 @@ for (const [outcome, code] of CODES) {
 }
 
 test('the options arrive', async (t) => {
-  const { options } = await reloaded(t, PROMOTED, { preview: true, replace: true, timeout: '1m30s' });
-  assert.deepEqual(options, { preview: true, replace: true, timeoutMs: 90_000, wait: true });
+  const given = { preview: true, replace: true, timeout: '1m30s', label: 'v1.2.3 "blue"' };
+  const { options } = await reloaded(t, PROMOTED, given);
+  const label = 'v1.2.3 "blue"';
+  assert.deepEqual(options, { preview: true, replace: true, timeoutMs: 90_000, wait: true, label });
+});
+
+for (const [what, label, problem] of [
+  ['nothing', '', 'is empty'],
+  ['a newline', 'v1\nv2', 'contains the control or invisible character U+000A'],
+  ['an escape sequence', 'v1\u001b[2J', 'contains the control or invisible character U+001B'],
+  ['a character that turns the text', 'v1\u202e', 'contains the control or invisible character U+202E'],
+  ['bytes that are not UTF-8', 'v1\ufffd', 'is not valid UTF-8'],
+  ['a space at its end', 'v1 ', 'begins or ends with a space'],
+  ['an option in its place', '--preview', 'begins with "-". Is its value missing?'],
+  ['129 characters', 'x'.repeat(129), 'has 129 characters. Use at most 128.'],
+  ['a megabyte', 'x'.repeat(1024 * 1024), 'has 1048576 characters. Use at most 128.'],
+] as const) {
+  test(`a label of ${what} is 2 and asks for nothing`, async (t) => {
+    const at = desk(t);
+    const { control } = await at.run('example');
+    assert.equal(await reload({ ...RELOAD, label }, at.context), 2);
+    assert.equal(at.err(), `zero reload: --label ${problem}\n`);
+    assert.deepEqual(control.calls, []);
+  });
+}
+
+test('a verdict names the release', async (t) => {
+  const at = desk(t);
+  const { control } = await at.run('example');
+  const code = reload({ ...RELOAD, label: 'v1.2.3' }, at.context);
+  await control.until(() => control.reloads.length === 1);
+  control.reloads[0]?.verdict({ ...PROMOTED, label: 'v1.2.3' });
+  assert.equal(await code, 0);
+  assert.equal(at.out(), 'handover 2 (v1.2.3) promoted after 1.5s: generation 4 serves\n');
 });
 
 test('a wrong timeout is 2 and asks for nothing', async (t) => {

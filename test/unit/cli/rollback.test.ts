@@ -55,6 +55,7 @@ test('the history for eyes is 80 columns wide and harmless', async (t) => {
   assert.equal(await history({ json: false }, at.context), 0);
   assert.deepEqual(at.out().split('\n'), [
     'GEN  STARTED              OUTCOME      HANDOVER  SERVED      ROLLBACK',
+    '       RELEASE',
     '  1  2026-11-24 08:00:00  promoted     1.2s      2h          copy',
     '       /srv/app/releases/41/server --fast',
     '  2  2026-11-24 10:00:00  promoted     2s        1m, serves  file',
@@ -92,4 +93,22 @@ test('a hook that failed afterwards is told with the verdict, which stays what i
     '    | no such host',
     '',
   ]);
+});
+
+test('the history shows label, program and directory of a release', () => {
+  const [first] = HISTORY.generations;
+  const node = { path: '/usr/bin/node', args: ['app.js'], directory: '/srv/app/releases/41', sha256: null };
+  const shown = (changes: Partial<typeof node> & { label?: string }) => {
+    assert.ok(first);
+    const generations = [{ ...first, release: { ...node, ...changes } }];
+    return renderHistory({ version: 1, generations }, painter(false)).split('\n')[3];
+  };
+  const inside = ['/srv/app/releases/41/app.js'];
+  assert.equal(shown({}), '       /usr/bin/node app.js  in /srv/app/releases/41');
+  assert.equal(shown({ label: 'v41' }), '       v41  /usr/bin/node app.js  in /srv/app/releases/41');
+  assert.equal(shown({ args: inside, label: '41' }), `       41  /usr/bin/node ${inside}`);
+  assert.equal(shown({ directory: '/' }), '       /usr/bin/node app.js');
+  const long = shown({ label: `v41-${'x'.repeat(124)}` }) ?? '';
+  assert.match(long, /^ {7}\.\.\.x{29} {2}\.\.\.\S* app\.js {2}in \/srv\/app\/releases\/41$/);
+  assert.equal(shown({ directory: '/', label: 'a\u001b[2Jb' }), '       a\\u001b[2Jb  /usr/bin/node app.js');
 });

@@ -84,7 +84,13 @@ test('every command arrives', async (t) => {
       },
     },
   ]);
-  assert.deepEqual(control.reloads[0]?.options, { preview: false, replace: true, timeoutMs: 9, wait: true });
+  assert.deepEqual(control.reloads[0]?.options, {
+    preview: false,
+    replace: true,
+    timeoutMs: 9,
+    wait: true,
+    label: null,
+  });
 });
 
 test('a refusal has its code and its message', async (t) => {

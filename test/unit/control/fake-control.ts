@@ -57,6 +57,7 @@ export const PROMOTED: Verdict = {
   handover: 2,
   generation: 4,
   incumbent: 4,
+  label: null,
   down: null,
   duration: 1500,
   failure: null,
@@ -187,7 +188,7 @@ export class FakeControl implements Control {
     return { ticket: `t${this.scales.length}` };
   }
 
-  history(): HistoryDocument {
+  async history(): Promise<HistoryDocument> {
     return HISTORY;
   }
 

@@ -143,6 +143,7 @@ test('reload tells what happens and ends with the verdict', async (t) => {
     replace: false,
     timeoutMs: 5000,
     wait: true,
+    label: null,
   });
   await control.until(() => control.listeners === 0);
 });

@@ -81,6 +81,9 @@ const problemOf = async (promise: Promise<unknown>): Promise<{ problem: ClientPr
   return { problem: error.problem, message: error.message };
 };
 
+/** Requests with a field that this version knows, and the one that recorded them did not. */
+const KNOWN_SINCE: ReadonlyMap<string, string> = new Map([['error-unknown-field', '200']]);
+
 for (const exchange of RECORDED) {
   test(`a recorded answer is read without a loss: ${exchange.name}`, async (t) => {
     const { lines, status } = exchange.answer;
@@ -112,7 +115,7 @@ for (const exchange of RECORDED) {
       socket.once('data', (bytes: Buffer) => resolve(bytes.toString('latin1').split(' ')[1]));
     });
     socket.write(requestText(exchange.request));
-    assert.equal(await status, String(exchange.answer.status));
+    assert.equal(await status, KNOWN_SINCE.get(exchange.name) ?? String(exchange.answer.status));
   });
 }
 
@@ -131,7 +134,7 @@ test('what a command sent then still asks for the same', async (t) => {
     const { method, path: route, body } = recorded(name).request;
     await request(t, path, `${method} ${route}`, body).catch(() => undefined);
   }
-  const none = { preview: false, replace: false, timeoutMs: null, wait: true };
+  const none = { preview: false, replace: false, timeoutMs: null, wait: true, label: null };
   assert.deepEqual(
     control.reloads.map(({ options }) => options),
     [
@@ -215,23 +218,23 @@ test('a supervisor one version newer is understood, with more fields and more wo
     ...STATUS,
     version: PROTOCOL + 1,
     mode: 'draining',
-    label: 'v42',
-    generations: [{ ...generation, stage: 'adopted', label: 'v42' }],
+    colour: 'blue',
+    generations: [{ ...generation, stage: 'adopted', colour: 'blue' }],
   };
   const { client } = await clientOf(t, answerText(plain(newer), speaking(PROTOCOL + 1, '0.4.0')));
-  const { label: _, ...known } = newer;
+  const { colour: _, ...known } = newer;
   assert.deepEqual(await client.status(), { ...known, generations: [{ ...generation, stage: 'adopted' }] });
 
   const verdict = {
     ...JSON.parse(recorded('reload-rolled-back-exited').answer.lines.at(-1) ?? '').verdict,
     outcome: 'postponed',
-    label: 'v42',
+    colour: 'blue',
   };
   verdict.failure.exit = { kind: 'stopped', by: 'systemd' };
   const lines = ['{"accepted":{"ticket":"1"}}', '{"progress":{"percent":5}}', JSON.stringify({ verdict })];
   const answer = { ...recorded('reload-promoted').answer, lines };
   const stream = await clientOf(t, answerText(answer, speaking(PROTOCOL + 1, '0.4.0')));
-  const { label: __, ...read } = verdict;
+  const { colour: __, ...read } = verdict;
   assert.deepEqual(await all(stream.client.reload({})), [
     { accepted: { ticket: '1' } },
     { verdict: { ...read, failure: { ...verdict.failure, exit: { kind: 'stopped' } } } },

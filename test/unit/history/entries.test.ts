@@ -24,6 +24,7 @@ test('a generation is put together from its lines', () => {
     generation: 1,
     at: '2026-11-24T12:00:00.000Z',
     release: { ...RELEASE, inode: 11 },
+    label: null,
     sha256: HASH('a'),
     notKept: null,
     handover: 1,

@@ -43,6 +43,7 @@ const entry = (changes: Partial<HistoryEntry>): HistoryEntry => ({
   generation: 1,
   at: '2026-11-24T12:00:00.000Z',
   release: null,
+  label: null,
   sha256: null,
   notKept: null,
   handover: null,

@@ -64,6 +64,10 @@ const LINES: readonly (readonly [NewLine, object])[] = [
     { event: 'executable', generation: 2, sha256: HASH('a'), notKept: 'EACCES' },
     { event: 'executable_hashed', generation: 2, sha256: HASH('a'), copy_error: 'EACCES' },
   ],
+  [
+    { event: 'label', generation: 2, label: 'v1.2.3 "blue"' },
+    { event: 'release_labelled', generation: 2, label: 'v1.2.3 "blue"' },
+  ],
   [{ event: 'stopped' }, { event: 'supervisor_stopped' }],
 ];
 
@@ -190,6 +194,7 @@ for (let version = 1; version <= VERSION; version += 1) {
         mtime_ms: 1795699216299.7688,
         environment: ['PATH', 'PUPPET_SOCKET'],
       },
+      label: null,
       sha256: '9f29f3170fb87057130e0dbec6ec15668981e45a444ac338d6b9bacd41cd4013',
       notKept: null,
       handover: 1,

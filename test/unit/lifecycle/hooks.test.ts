@@ -159,7 +159,7 @@ test('an abort ends the hook before, a stop every hook, and who waits is told', 
 test('"the release before" is not asked for during a handover', () => {
   const story = serving({});
   story.reload('t');
-  const how = { preview: false, replace: false, timeout: null };
+  const how = { preview: false, replace: false, timeout: null, label: null };
   story.tell({ type: 'reload', by: 'test', ticket: 'back', ...how, rollback: { to: null } });
   const { outcome, failure } = story.verdict('back') ?? {};
   assert.deepEqual([outcome, failure?.step], ['failed', 'rollback']);

@@ -122,7 +122,14 @@ export class Story {
 
   /** Somebody asks for a handover. */
   request(ticket: string | null, how: Partial<Omit<Reload, 'type' | 'ticket'>> = {}): void {
-    const plain = { by: 'zero reload', preview: false, replace: false, timeout: null, rollback: null };
+    const plain = {
+      by: 'zero reload',
+      preview: false,
+      replace: false,
+      timeout: null,
+      rollback: null,
+      label: null,
+    };
     this.tell({ type: 'reload', ticket, ...plain, ...how });
   }
 

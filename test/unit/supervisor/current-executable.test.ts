@@ -51,7 +51,7 @@ function prepared(executable: string, args: readonly string[], rollbackTo: numbe
     settings: {} as Prepared['settings'],
     acquired: {} as Prepared['acquired'],
   };
-  return { ...unused, release, user: null, record, rollbackTo, source, close };
+  return { ...unused, release, user: null, record, rollbackTo, label: null, source, close };
 }
 
 function files(copy: string | null, forbidden: string | null = null): ReleaseFiles {

@@ -57,6 +57,7 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
   reload_requested: { event: 'reload_requested', by: 'SIGHUP', merged: false, handover: 2 },
   executable_kept: { event: 'executable_kept', generation: 3, sha256: '0'.repeat(64) },
   watching: { event: 'watching', paths: ['/srv/app/server'] },
+  release_labelled: { event: 'release_labelled', generation: 3, label: 'v1.2.3', from: 'request' },
   executable_changed: {
     event: 'executable_changed',
     generation: 1,

@@ -102,6 +102,7 @@ const WORKER: Worker = {
 const GENERATION: Generation = {
   id: 4,
   settings: SETTINGS,
+  label: null,
   since: 100,
   workers: [],
   firstLane: 1,
@@ -114,7 +115,7 @@ const GENERATION: Generation = {
 
 const HANDOVER: Handover = {
   id: 5,
-  request: { id: 6, wants: { preview: true, rollback: null }, since: 200, callers: [] },
+  request: { id: 6, wants: { preview: true, rollback: null, label: null }, since: 200, callers: [] },
   since: 201,
   incumbent: 4,
   step: { name: 'resolving' },
@@ -357,7 +358,7 @@ for (const [life, document] of LIVES) {
 test('a request with its callers', () => {
   const pending = {
     id: 9,
-    wants: { preview: false, rollback: { to: 3 } },
+    wants: { preview: false, rollback: { to: 3 }, label: 'v1.2.3' },
     since: 1,
     callers: [
       { by: 'SIGHUP', ticket: null, timeout: null, deadline: null },
@@ -368,6 +369,7 @@ test('a request with its callers', () => {
     handover: 9,
     preview: false,
     rollback: { to: 3 },
+    label: 'v1.2.3',
     since_monotonic_ms: 1,
     callers: [
       { by: 'SIGHUP', id: null, timeout_ms: null, deadline_monotonic_ms: null },
@@ -432,6 +434,7 @@ test('an owed verdict has neither the output of a worker nor a stack', () => {
     handover: 5,
     generation: 6,
     incumbent: 4,
+    label: 'v1.2.3',
     down: null,
     duration: 1.5,
     failure,
@@ -445,6 +448,7 @@ test('an owed verdict has neither the output of a worker nor a stack', () => {
       handover: 5,
       generation: 6,
       incumbent: 4,
+      label: 'v1.2.3',
       duration_ms: 1.5,
       failure: {
         step: 'exit',
