@@ -21,6 +21,7 @@ import type { Fact } from '../lifecycle/facts.ts';
 import { type Earlier, RollbackError } from './earlier.ts';
 import { historyDocument } from './history-document.ts';
 import type { Prepared } from './prepare.ts';
+import type { GoodRelease } from './start-advice.ts';
 
 export interface HistoryContext {
   readonly dataDirectory: string;
@@ -158,6 +159,22 @@ export class HistoryKeeper {
     const { from, executable, release } = found;
     this.#context.report({ event: 'rollback_found', generation, from, path: executable });
     return { generation, record: release, label, executable, directory: release.directory };
+  }
+
+  /** The release that served last, is another one than `current`, and can be run. Its copy is not compared here. */
+  async lastGood(current: ReleaseRecord | null): Promise<GoodRelease | null> {
+    const { entries, serves } = this.#read();
+    const failing = current && { release: current, sha256: null };
+    for (const generation of [...new Set([...serves].reverse())]) {
+      const entry = entries.find((one) => one.generation === generation);
+      const known = entry && knownRelease(entry);
+      if (!entry || !known || (failing && isSameRelease(known, failing))) continue;
+      const found = await rollbackTarget(entry, this.#targets, { isIntact: async () => true });
+      if (found.from === null) continue;
+      const { from, executable, release } = found;
+      return { generation, label: entry.label, from, executable, path: release.path };
+    }
+    return null;
   }
 
   /**

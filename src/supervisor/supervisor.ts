@@ -56,6 +56,7 @@ import { Reporter } from './reporter.ts';
 import { Runner } from './runner.ts';
 import { signalWorkers } from './signal-workers.ts';
 import type { Signals } from './signals.ts';
+import { StartAdvice } from './start-advice.ts';
 import { StateFile } from './state-file.ts';
 import { StateRecorder } from './state-recorder.ts';
 import { statusOf } from './status.ts';
@@ -292,7 +293,22 @@ export class Supervisor {
       report,
       ownSocket: (inode) => this.#listeners.nameOf(inode),
     });
-    this.#reporter = new Reporter([this.#history, this.#telemetry, this.#events, this.#desk, this.#admin]);
+    const advice = new StartAdvice({
+      find: (generation) =>
+        this.#history.lastGood(this.#releases.ofGeneration(generation ?? 0)?.record ?? null),
+      report,
+      isRunning: () => this.#state.exit === null,
+      instance:
+        options.source.file === null ? `--name ${options.instance.name}` : `--config ${options.source.file}`,
+    });
+    this.#reporter = new Reporter([
+      this.#history,
+      this.#telemetry,
+      this.#events,
+      this.#desk,
+      this.#admin,
+      advice,
+    ]);
   }
 
   get #state(): State {

@@ -99,6 +99,8 @@ it("the README's first five minutes are true: a deploy, a bad deploy and a rollb
     });
     assert.match(printed, pattern(step.printed.map(here)), step.command);
   }
+  const hello = 'examples/hello/server.mjs';
+  assert.equal(readFileSync(join(folder, hello), 'utf8'), readFileSync(join(ROOT, hello), 'utf8'));
   npm.process.kill('SIGTERM');
   await npm.exited;
 });
