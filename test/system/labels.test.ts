@@ -44,9 +44,9 @@ describe('zero reload --label', () => {
       assert.match((await current.finished).stdout, /^handover 2 \(v1\) promoted/);
       await ready(await puppets.next());
       const [labelled, unlabelled] = await Promise.all([third.finished, plain.finished]);
-      assert.match(labelled.stdout, /^handover 3 \(v3\) promoted/);
+      assert.match(labelled.stdout, /^handover 4 \(v3\) promoted/);
       const { handover, generation, label } = JSON.parse(unlabelled.stdout);
-      assert.deepEqual([unlabelled.code, handover, generation, label], [0, 3, 3, 'v3']);
+      assert.deepEqual([unlabelled.code, handover, generation, label], [0, 4, 3, 'v3']);
 
       const { generations }: HistoryDocument = JSON.parse(
         (await command(t, zero, 'history', '--json')).stdout,
