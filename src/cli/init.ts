@@ -10,7 +10,9 @@ import {
   parseConfig,
 } from '../config/index.ts';
 import { directoryAsGiven, pathAsGiven } from '../service/as-given.ts';
-import { instanceOf } from '../supervisor/instance.ts';
+import { defaultName } from '../supervisor/default-name.ts';
+import { isUsedElsewhere } from '../supervisor/earlier-name.ts';
+import { InstanceError, instanceOf } from '../supervisor/instance.ts';
 import { EXIT } from './exit-code.ts';
 import { configText } from './init/config-text.ts';
 import { guess } from './init/guess.ts';
@@ -83,9 +85,13 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
     return EXIT.usage;
   }
   const { listeners, runtime } = given.config.service;
+  const isFree = name !== undefined || !isTaken(guessed.name, given.config, folder);
+  const { path: program, args } = runtime;
   const text = configText({
     ...guessed,
-    name: runtime.name ?? guessed.name,
+    name: isFree
+      ? (runtime.name ?? guessed.name)
+      : defaultName({ path: program, args, directory: folder }, { file, folder }),
     directory: folder,
     preload: loadsModule(started) ? registerToken() : null,
     path: runtime.path,
@@ -108,6 +114,16 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
     `${path.relative(folder, file)} is written: read it, then start zero\n${changes.join('')}`,
   );
   return EXIT.done;
+}
+
+/** Without a home directory there is no history to look at: zero says so when it is started. */
+function isTaken(name: string, config: Config, folder: string): boolean {
+  try {
+    return isUsedElsewhere(name, config, folder);
+  } catch (error) {
+    if (error instanceof InstanceError) return false;
+    throw error;
+  }
 }
 
 function printUnit(file: string, { folder, out, err, zero }: InitContext): number {

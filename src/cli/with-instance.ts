@@ -1,5 +1,6 @@
 import { type ControlClient, controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
+import { InstanceError } from '../supervisor/instance.ts';
 import { CommandError } from './command-error.ts';
 import { commandErrorOf, type ErrorDocument, errorText } from './error-document.ts';
 import { EXIT } from './exit-code.ts';
@@ -121,6 +122,8 @@ function failureOf(
     const { message, handover } = error;
     return { code: 'gone', message, ...(handover !== null && { handover }), exitCode: EXIT.failed };
   }
+  if (error instanceof InstanceError)
+    return { code: 'failed', message: safe(error.message), exitCode: EXIT.failed };
   if (interrupted.aborted)
     return { code: 'interrupted', message: 'interrupted before zero answered', exitCode: EXIT.failed };
   if (!(error instanceof ClientError)) throw error;

@@ -41,6 +41,18 @@ export function chooseInstance(config: Config, origin: Origin): Chosen {
   };
 }
 
+/**
+ * Whether the history of a name is that of services in other directories alone. Throws InstanceError where the default
+ * data directory is not known.
+ */
+export function isUsedElsewhere(name: string, config: Config, directory: string): boolean {
+  const instance = instanceNamed(name, config);
+  const releases = hasHistory(instance) ? releasesOf(instance) : [];
+  return (
+    releases.length > 0 && !releases.some((release) => realPath(release.directory) === realPath(directory))
+  );
+}
+
 function hasHistory({ dataDirectory }: Instance): boolean {
   return fs.existsSync(path.join(dataDirectory, 'history.jsonl'));
 }

@@ -23,6 +23,9 @@ interface Listed {
   readonly runtime_directory: string;
   readonly config_file: string | null;
   readonly problem: string | null;
+  readonly cpu_percent: number | null;
+  readonly memory_bytes: number | null;
+  readonly uptime_ms: number | null;
 }
 
 /** Instances below a folder: others run on this machine as well. */
@@ -77,6 +80,10 @@ describe('zero list', () => {
           [c.name, 'up', c.zero.pid, 1, 1, null],
         ],
       );
+    }
+    for (const { memory_bytes, cpu_percent, uptime_ms } of await listed(t, me, folder)) {
+      assert.ok(memory_bytes !== null && memory_bytes > 2 ** 20);
+      assert.ok(cpu_percent !== null && uptime_ms !== null && uptime_ms > 0);
     }
     const text = await runIn(t, me, folder, 'list');
     assert.match(

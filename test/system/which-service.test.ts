@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { linkSync, renameSync, symlinkSync } from 'node:fs';
+import { linkSync, readFileSync, renameSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { ordinaryUser, runIn, startIn, writeService, writeUnnamedConfig } from '../support/operators.ts';
@@ -148,3 +148,23 @@ describe('zero run without a name in two directories', () => {
     );
   });
 });
+
+it(
+  'zero init writes another name where one is that of a service in another directory',
+  DEADLINE,
+  async (t) => {
+    const { me, folder } = ordinaryUser(t);
+    const [a, b] = [join(folder, 'a'), join(folder, 'b')];
+    for (const directory of [a, b]) writeService(me, directory, 'worker.js');
+    const init = ['init', '--', process.execPath, 'worker.js'];
+    assert.equal((await runIn(t, me, a, ...init)).code, 0);
+    const nameIn = (directory: string) =>
+      /^ {4}name: (.*)$/m.exec(readFileSync(join(directory, 'zero.yaml'), 'utf8'))?.[1] ?? '';
+    assert.equal(nameIn(a), 'worker');
+    const { zero } = await startIn(t, me, a, 'run', '--name', 'worker', '--', process.execPath, 'worker.js');
+    zero.signal('SIGTERM');
+    await zero.exited;
+    assert.equal((await runIn(t, me, b, ...init)).code, 0);
+    assert.match(nameIn(b), /^worker-[0-9a-f]{8}$/);
+  },
+);
