@@ -142,12 +142,15 @@ describe('service.output writes to files', () => {
   });
 
   it('and keeps as many as the config says', DEADLINE, async (t) => {
-    const { incumbent, directory, logs } = await startWriting(t, { size: '64KiB', keep: 2 });
+    const { zero, incumbent, directory, logs } = await startWriting(t, { size: '64KiB', keep: 2 });
     const lines = new NumberedLines();
     for (let count = 0; count < 16; count += 1) await incumbent.write(1, lines.next(64 * KIB));
     await incumbent.write(1, 'END\n');
-    const following = logs('-n', '1');
-    assert.equal(await following, 'END\n');
+    // Files are written behind the reading of the pipe.
+    const following = startCommand(t, zero, ['logs', '--raw', '-f', '-n', '1']);
+    await following.shown('END\n');
+    following.signal('SIGINT');
+    assert.equal(await logs('-n', '1'), 'END\n');
     assert.deepEqual(readdirSync(directory).sort(), ['test.log', 'test.log.1', 'test.log.2']);
     const written = textIn(directory);
     lines.missingFrom(written.subarray(0, -4));
