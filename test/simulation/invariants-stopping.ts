@@ -76,8 +76,8 @@ export function toldToStopInTime(
     );
     const promoted = effects.some(({ type }) => type === 'promoted');
     if (isLeaving(world.state, effect)) {
-      // Where nothing is steered, the others accept from the same sockets.
-      if (was?.settings.handover.steered === true)
+      // Where nothing is steered, or not any more, the others accept from the same sockets.
+      if (was && steers(world, was))
         finishedFirst(world, event, process, was, world.network.awaySince(process.lane));
       continue;
     }
