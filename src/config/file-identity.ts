@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { type BigIntStats, fstatSync, statSync } from 'node:fs';
 
 /**
  * One regular file on this machine. Numbers are decimal text: an inode can be larger than the integers that JSON
@@ -13,13 +13,13 @@ export interface FileIdentity {
 
 /** The file behind a descriptor; null where it is not a regular file. */
 export function identityOf(fd: number): FileIdentity | null {
-  return identity(fs.fstatSync(fd, { bigint: true }));
+  return identity(fstatSync(fd, { bigint: true }));
 }
 
 /** The file that a path leads to now; null where this user finds no regular file there. */
 export function identityAt(file: string): FileIdentity | null {
   try {
-    return identity(fs.statSync(file, { bigint: true }));
+    return identity(statSync(file, { bigint: true }));
   } catch {
     return null;
   }
@@ -35,7 +35,7 @@ export function isSameFile(one: FileIdentity, other: FileIdentity): boolean {
   return isSameInode(one, other) && one.birth_ns === other.birth_ns && one.birth_ns !== '0';
 }
 
-function identity(stats: fs.BigIntStats): FileIdentity | null {
+function identity(stats: BigIntStats): FileIdentity | null {
   if (!stats.isFile()) return null;
   const { dev, ino, birthtimeNs } = stats;
   return { device: String(dev), inode: String(ino), birth_ns: String(birthtimeNs) };

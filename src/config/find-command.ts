@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { accessSync, constants, statSync } from 'node:fs';
 import path from 'node:path';
 
 /**
@@ -13,8 +13,8 @@ export function findCommand(
   for (const directory of searchPath.split(':')) {
     const file = path.resolve(here, directory, command);
     try {
-      fs.accessSync(file, fs.constants.X_OK);
-      if (fs.statSync(file).isFile()) return file;
+      accessSync(file, constants.X_OK);
+      if (statSync(file).isFile()) return file;
     } catch {
       // Not here, or not ours to execute: execvp(3) goes on, too.
     }

@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { type FileIdentity, identityOf } from './file-identity.ts';
 import { type LocatedConfig, parseConfig } from './parse.ts';
 import type { Problem } from './problem.ts';
@@ -44,20 +44,20 @@ const PART = 16_384;
 
 // Not readFile: the name may be a pipe or a device without an end.
 function readBounded(file: string): { bytes: Buffer; identity: FileIdentity | null } {
-  const fd = fs.openSync(file, 'r');
+  const fd = openSync(file, 'r');
   try {
     const parts: Buffer[] = [];
     // One byte more than the largest says that it is too large.
     for (let room = LARGEST_FILE + 1; room > 0; ) {
       const part = Buffer.allocUnsafe(Math.min(PART, room));
-      const count = fs.readSync(fd, part);
+      const count = readSync(fd, part);
       if (count === 0) break;
       parts.push(part.subarray(0, count));
       room -= count;
     }
     return { bytes: Buffer.concat(parts), identity: identityOf(fd) };
   } finally {
-    fs.closeSync(fd);
+    closeSync(fd);
   }
 }
 

@@ -1,4 +1,13 @@
-import fs from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  constants,
+  fstatSync,
+  fsync,
+  ftruncateSync,
+  readSync,
+  renameSync,
+} from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { makeOwnDirectory, openOwnFile, readOwnFile } from '../linux/own-files.ts';
@@ -21,7 +30,7 @@ const TAIL = 64 * 1024;
 
 const NEWLINE = 10;
 
-const sync = promisify(fs.fsync);
+const sync = promisify(fsync);
 
 export interface HistoryFileOptions {
   /** Milliseconds of the wall clock. */
@@ -142,25 +151,25 @@ export class HistoryFile {
   #write(text: string): void {
     makeOwnDirectory(path.dirname(this.file), 0o711);
     if ((statsOf(this.file)?.size ?? 0) > (this.#options.limit ?? LARGEST))
-      fs.renameSync(this.file, `${this.file}.1`);
+      renameSync(this.file, `${this.file}.1`);
     appendWhole(this.#open(), text);
   }
 
   /** The file of that name, which may be another than the last time. */
   #open(): number {
     if (this.#fd !== null) {
-      const [own, there] = [fs.fstatSync(this.#fd), statsOf(this.file)];
+      const [own, there] = [fstatSync(this.#fd), statsOf(this.file)];
       if (own.ino === there?.ino && own.dev === there.dev) return this.#fd;
       this.#close(this.#fd);
     }
-    const { O_RDWR, O_APPEND, O_CREAT } = fs.constants;
+    const { O_RDWR, O_APPEND, O_CREAT } = constants;
     this.#fd = openOwnFile(this.file, O_RDWR | O_APPEND | O_CREAT);
     return this.#fd;
   }
 
   #close(fd: number): void {
     this.#fd = null;
-    this.#synced = this.#synced.then(() => fs.closeSync(fd));
+    this.#synced = this.#synced.then(() => closeSync(fd));
   }
 
   /** Nothing waits for the disk, which may be slow; a line that a power failure takes is torn or missing, and known for that. */
@@ -175,13 +184,13 @@ export class HistoryFile {
 
 /** Appends all of it or nothing, on a line of its own: a full disk takes the beginning of a line, a crash leaves one. */
 function appendWhole(fd: number, text: string): void {
-  const { size } = fs.fstatSync(fd);
+  const { size } = fstatSync(fd);
   const last = Buffer.alloc(1, NEWLINE);
-  if (size > 0) fs.readSync(fd, last, 0, 1, size - 1);
+  if (size > 0) readSync(fd, last, 0, 1, size - 1);
   try {
-    fs.appendFileSync(fd, last[0] === NEWLINE ? text : `\n${text}`);
+    appendFileSync(fd, last[0] === NEWLINE ? text : `\n${text}`);
   } catch (error) {
-    fs.ftruncateSync(fd, size);
+    ftruncateSync(fd, size);
     throw error;
   }
 }
@@ -189,18 +198,18 @@ function appendWhole(fd: number, text: string): void {
 function readTail(file: string): string {
   let fd: number;
   try {
-    fd = openOwnFile(file, fs.constants.O_RDONLY);
+    fd = openOwnFile(file, constants.O_RDONLY);
   } catch {
     return '';
   }
   try {
-    const { size } = fs.fstatSync(fd);
+    const { size } = fstatSync(fd);
     const start = Math.max(0, size - TAIL);
     const bytes = Buffer.alloc(size - start);
-    return bytes.toString('latin1', 0, fs.readSync(fd, bytes, 0, bytes.length, start));
+    return bytes.toString('latin1', 0, readSync(fd, bytes, 0, bytes.length, start));
   } catch {
     return '';
   } finally {
-    fs.closeSync(fd);
+    closeSync(fd);
   }
 }

@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
 
 /**
@@ -7,15 +7,15 @@ import path from 'node:path';
  */
 export function makeDirectory(directory: string, mode: number): void {
   try {
-    fs.mkdirSync(directory, { recursive: true, mode });
+    mkdirSync(directory, { recursive: true, mode });
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      fs.mkdirSync(firstMissing(directory));
+      mkdirSync(firstMissing(directory));
     throw error;
   }
 }
 
 function firstMissing(directory: string): string {
   const parent = path.dirname(directory);
-  return parent === directory || fs.existsSync(parent) ? directory : firstMissing(parent);
+  return parent === directory || existsSync(parent) ? directory : firstMissing(parent);
 }

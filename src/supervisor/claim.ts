@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { closeSync, constants, ftruncateSync, readFileSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { tryLock } from '../linux/locks.ts';
 import {
@@ -44,20 +44,20 @@ export function claimInstance(instance: Instance, nameOption: 'runtime.name' | '
     // Others may pass through to their worker's notify socket; what is in it has its own modes.
     makeOwnDirectory(runtimeDirectory, 0o755);
     makeOwnDirectory(path.join(runtimeDirectory, 'notify'), 0o755);
-    fd = openOwnFile(lockPath, fs.constants.O_RDWR | fs.constants.O_CREAT);
+    fd = openOwnFile(lockPath, constants.O_RDWR | constants.O_CREAT);
   } catch (error) {
     throw directoryError(runtimeDirectory, error);
   }
   if (!tryLock(fd)) {
-    const holder = fs.readFileSync(fd, 'utf8').trim();
-    fs.closeSync(fd);
+    const holder = readFileSync(fd, 'utf8').trim();
+    closeSync(fd);
     throw new InstanceError(
       `another zero (pid ${holder || 'unknown'}) runs as "${name}" with the runtime directory ${runtimeDirectory}: stop it, or give this one another ${nameOption}`,
     );
   }
   try {
-    fs.ftruncateSync(fd);
-    fs.writeSync(fd, `${process.pid}\n`, 0);
+    ftruncateSync(fd);
+    writeSync(fd, `${process.pid}\n`, 0);
   } catch (error) {
     throw directoryError(runtimeDirectory, error);
   }

@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import type { Config } from '../config/index.ts';
 import { instanceNameFrom } from '../config/values/names.ts';
@@ -54,7 +54,7 @@ export function isUsedElsewhere(name: string, config: Config, directory: string)
 }
 
 function hasHistory({ dataDirectory }: Instance): boolean {
-  return fs.existsSync(path.join(dataDirectory, 'history.jsonl'));
+  return existsSync(path.join(dataDirectory, 'history.jsonl'));
 }
 
 function releasesOf({ dataDirectory }: Instance): ReleaseRecord[] {
@@ -91,7 +91,7 @@ function isSameService(one: ServiceCommand, other: ServiceCommand): boolean {
 
 function realPath(file: string): string {
   try {
-    return fs.realpathSync.native(file);
+    return realpathSync.native(file);
   } catch {
     return file;
   }

@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import type { HistoryDocument } from '../control/documents.ts';
 import { chooseEarlier } from '../history/choose.ts';
 import { foldHistory, type History, knownRelease, lastExecutables } from '../history/entries.ts';
@@ -117,7 +117,7 @@ export class HistoryKeeper {
       notKept = messageOf(error);
       this.#warn(`the executable of generation ${generation} is not kept for a rollback: ${notKept}`);
     }
-    if (fd !== null) fs.closeSync(fd);
+    if (fd !== null) closeSync(fd);
     this.#file.append([{ event: 'executable', generation, sha256, notKept }]);
     if (sha256 !== null && notKept === null) {
       this.#noteCopy(generation, sha256, record);
@@ -269,7 +269,7 @@ function messageOf(error: unknown): string {
 
 function openAgain(fd: number): number | null {
   try {
-    return fs.openSync(`/proc/self/fd/${fd}`, 'r');
+    return openSync(`/proc/self/fd/${fd}`, 'r');
   } catch {
     return null;
   }

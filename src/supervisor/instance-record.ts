@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { writeOwnFile } from '../linux/own-files.ts';
 import type { ConfigFile } from './config-source.ts';
@@ -55,7 +55,7 @@ export class InstanceRecord {
     try {
       // Next to it and renamed over it, so that a reader finds a whole record. Members of the control group read it, too.
       writeOwnFile(temporary, text, 0o644);
-      fs.renameSync(temporary, this.#file);
+      renameSync(temporary, this.#file);
       this.#written = text;
     } catch (error) {
       this.#failed(`write ${this.#file}`, error);
@@ -66,7 +66,7 @@ export class InstanceRecord {
   close(): void {
     try {
       this.#unlink();
-      fs.rmSync(this.#file, { force: true });
+      rmSync(this.#file, { force: true });
     } catch {
       // The disk has become read-only.
     }

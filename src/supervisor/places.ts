@@ -1,6 +1,16 @@
-import fs from 'node:fs';
+import {
+  existsSync,
+  lstatSync,
+  readdirSync,
+  readlinkSync,
+  type Stats,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+} from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
+import { isSystemFailure } from '../linux/errors.ts';
 import { makeOwnDirectory } from '../linux/own-files.ts';
 
 /*
@@ -72,9 +82,17 @@ export function linkInstance(runtimeDirectory: string, { uid }: Owner): () => vo
   makeOwnDirectory(links, 0o755);
   removeDeadLinks(links);
   const link = path.join(links, linkName(runtimeDirectory));
-  fs.rmSync(link, { force: true });
-  fs.symlinkSync(runtimeDirectory, link);
-  return () => fs.rmSync(link, { force: true });
+  removeLink(link);
+  symlinkSync(runtimeDirectory, link);
+  return () => removeLink(link);
+}
+
+function removeLink(link: string): void {
+  try {
+    unlinkSync(link);
+  } catch (error) {
+    if (!isSystemFailure(error) || error.code !== 'ENOENT') throw error;
+  }
 }
 
 /** One for each directory. At most 255 bytes (NAME_MAX), because the path is short enough for sockets (claim.ts). */
@@ -86,7 +104,7 @@ function linkName(runtimeDirectory: string): string {
 function removeDeadLinks(links: string): void {
   for (const name of namesIn(links)) {
     const link = path.join(links, name);
-    if (!fs.existsSync(link)) fs.rmSync(link, { force: true });
+    if (!existsSync(link)) removeLink(link);
   }
 }
 
@@ -123,7 +141,7 @@ function placesOfUsers(): Place[] {
 
 function namesIn(directory: string): string[] {
   try {
-    return fs.readdirSync(directory).sort();
+    return readdirSync(directory).sort();
   } catch {
     return [];
   }
@@ -131,7 +149,7 @@ function namesIn(directory: string): string[] {
 
 function targetOf(link: string): string[] {
   try {
-    const target = fs.readlinkSync(link);
+    const target = readlinkSync(link);
     return path.isAbsolute(target) ? [target] : [];
   } catch {
     return [];
@@ -141,16 +159,16 @@ function targetOf(link: string): string[] {
 /** A directory of this user or of root, and no symlink, behind which could be any other. */
 function isOwnDirectory(directory: string, uid: number): boolean {
   try {
-    const stats = fs.lstatSync(directory);
+    const stats = lstatSync(directory);
     return stats.isDirectory() && (stats.uid === uid || stats.uid === 0);
   } catch {
     return false;
   }
 }
 
-function statOf(file: string): fs.Stats | undefined {
+function statOf(file: string): Stats | undefined {
   try {
-    return fs.statSync(file);
+    return statSync(file);
   } catch {
     return undefined;
   }

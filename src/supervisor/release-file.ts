@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import type { FileRecord, ReleaseRecord } from '../history/release-record.ts';
 import { statsOf } from '../history/stats.ts';
 import { kindOfExecutable } from '../workers/interpreter.ts';
@@ -51,7 +51,7 @@ export function openExecutable(
   return {
     fd,
     close() {
-      if (fd !== null && !closed) fs.closeSync(fd);
+      if (fd !== null && !closed) closeSync(fd);
       closed = true;
     },
   };
@@ -59,7 +59,7 @@ export function openExecutable(
 
 function open(file: string): number | null {
   try {
-    return fs.openSync(file, 'r');
+    return openSync(file, 'r');
   } catch {
     // Executing needs no permission to read; without one there is no copy.
     return null;

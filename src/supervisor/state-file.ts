@@ -1,4 +1,4 @@
-import fs from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { writeOwnFile } from '../linux/own-files.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
@@ -81,7 +81,7 @@ export class StateFile {
     try {
       const text = JSON.stringify(stateDocument(this.#supervisor, newest));
       withSpare(() => writeOwnFile(temporary, text));
-      fs.renameSync(temporary, this.file);
+      renameSync(temporary, this.file);
     } catch (error) {
       removeFile(temporary);
       throw error;
@@ -92,7 +92,7 @@ export class StateFile {
 /** What cannot be removed (EROFS) is known for stale by its boot id and process. */
 function removeFile(file: string): void {
   try {
-    fs.rmSync(file, { force: true });
+    rmSync(file, { force: true });
   } catch {
     // The disk has become read-only.
   }

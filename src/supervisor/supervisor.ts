@@ -90,6 +90,9 @@ const STDERR = 2;
 /** How long what was written by the services and by zero may take to reach its reader when zero leaves. */
 const FLUSH_TIME = 1_000;
 
+/** How long the control socket and the rest of the supervisor wait at most for the start of the service. */
+const SERVICE_FIRST = 100;
+
 /** The shell around the core: it owns one of everything, and connects them. */
 export class Supervisor {
   /** Resolves to the exit code when there is nothing left to do. */
@@ -126,6 +129,7 @@ export class Supervisor {
   #reporter: Reporter | null = null;
   #signals: Signals | null = null;
   #isLeaving = false;
+  #isOpen = false;
   #finish: (code: number) => void = () => {};
 
   constructor(options: SupervisorOptions) {
@@ -281,7 +285,9 @@ export class Supervisor {
       settled: (state, happened) => {
         const { generations } = this.#runner;
         this.#recorder.settled(state, generations);
-        if (generations.processes().length > 0 && !state.exit) this.#footprint.disturbed(happened);
+        if (generations.processes().length === 0 || state.exit) return;
+        this.#open();
+        this.#footprint.disturbed(happened);
       },
     });
     this.#connections = new ConnectionCounter(this.#runner.generations, this.#listeners, now);
@@ -331,16 +337,22 @@ export class Supervisor {
       config: file,
     });
     for (const fact of known) this.#report(fact);
-    this.#record.open();
     this.#lanes.start();
     this.#runner.engine.post({ ...RELOAD, by: 'start' });
     this.#configureSignals(config);
-    // After the service: nobody can have asked for anything yet.
-    setImmediate(() => {
-      void this.#openControl();
-      this.#admin.configure(config.application.admin);
-      void this.#watch.configure(config);
-    });
+    // Hooks and gates of a first start may take long.
+    setTimeout(() => this.#open(), SERVICE_FIRST);
+  }
+
+  /** Opens what others look at this instance through and act on it. Idempotent. */
+  #open(): void {
+    if (this.#isOpen || this.#isLeaving) return;
+    this.#isOpen = true;
+    this.#record.open();
+    const { config } = this.#options;
+    void this.#openControl();
+    this.#admin.configure(config.application.admin);
+    void this.#watch.configure(config);
   }
 
   /**
