@@ -151,7 +151,6 @@ describe('--json prints exactly one document, and the exit code stays, when', ()
       ['wait', '1', '2'],
       ['no-such-command'],
       ['promote'],
-      ['logs', '-f'],
     ]) {
       const what = `zero ${args.join(' ')}`;
       const finished = await command(t, null, ...args, '--json');

@@ -114,7 +114,9 @@ describe('a process of root in the session of a worker of an ordinary user', () 
     chownSync(folder, nobody.uid, nobody.gid);
     const environment = { PATH: `${folderOfSudo(t)}:${process.env.PATH}` };
     const command = [...asAccount(nobody), ...installZero(t).command] as const;
-    const service = await startServing(t, { handover: STEERED, environment }, { command, folder });
+    // A process that outlives its worker has the rest of this time.
+    const options = { shutdown_timeout: '2s' };
+    const service = await startServing(t, { options, handover: STEERED, environment }, { command, folder });
     const { zero, incumbent } = service;
     const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
     let old = incumbent;
