@@ -165,7 +165,7 @@ describe('history.jsonl', () => {
 
     const second = startZero(t, { config, folder });
     await nextReady(puppets);
-    await second.fact('handover_finished', { handover: 1 });
+    await second.fact('handover_finished', { handover: 3 });
     const lines = readFileSync(join(folder, 'data', 'history.jsonl'), 'utf8')
       .trim()
       .split('\n');
