@@ -1,4 +1,3 @@
-import { queryObjects, setFlagsFromString } from 'node:v8';
 import { releaseFreedMemory } from '../linux/memory.ts';
 import type { Timers } from '../readiness/index.ts';
 
@@ -19,6 +18,9 @@ const FLAGS = [
 /** Longer than V8 takes to notice that nothing happens any more: then there is something to give back. */
 const QUIET = 20_000;
 
+/** node:v8, which takes 2 ms to load: not before the service has started. */
+const v8 = () => process.getBuiltinModule('node:v8');
+
 /** Keeps the supervisor small while it rests. */
 export class Footprint {
   readonly #timers: Timers;
@@ -26,6 +28,11 @@ export class Footprint {
 
   constructor(timers: Timers) {
     this.#timers = timers;
+  }
+
+  /** Sets V8's flags. Call it once the service runs: before its first instruction, speed matters more. */
+  begin(): void {
+    const { setFlagsFromString } = v8();
     for (const flag of FLAGS) setFlagsFromString(flag);
   }
 
@@ -61,7 +68,7 @@ function giveBack(): void {
   // queryObjects prints to standard error that it is experimental (Node 20.13). An operator cannot act on that.
   process.emitWarning = () => {};
   try {
-    queryObjects(Nothing, { format: 'count' });
+    v8().queryObjects(Nothing, { format: 'count' });
   } finally {
     process.emitWarning = emitWarning;
   }

@@ -349,6 +349,7 @@ export class Supervisor {
     if (this.#isOpen || this.#isLeaving) return;
     this.#isOpen = true;
     this.#record.open();
+    this.#footprint.begin();
     const { config } = this.#options;
     void this.#openControl();
     this.#admin.configure(config.application.admin);

@@ -1,4 +1,3 @@
-import { deserialize, serialize } from 'node:v8';
 import type { RuntimeConfig } from '../config/schema.ts';
 import type { TargetUser } from './target-user.ts';
 
@@ -27,11 +26,14 @@ export interface CompleteOrder extends LaunchOrder {
   readonly descriptors: readonly number[];
 }
 
+/** node:v8, which takes 2 ms to load: few services need it. */
+const v8 = () => process.getBuiltinModule('node:v8');
+
 /** As bytes that the same or a later Node reads. */
 export function encodeOrder(order: CompleteOrder): Buffer {
-  return serialize(order);
+  return v8().serialize(order);
 }
 
 export function decodeOrder(bytes: Buffer): CompleteOrder {
-  return deserialize(bytes);
+  return v8().deserialize(bytes);
 }
