@@ -214,6 +214,7 @@ export function onDrainReport(context: Context, event: Of<'drain_report'>): void
   if (!found) return;
   const { generation, worker } = found;
   noteQueue(state, worker.lane, event.queued);
+  noteReach(state, generation, worker);
   const times = leaveTimes(generation, worker);
   if (times === null || state.now < times.settleAt) return;
   const finished = event.queued === 0 && (event.busy === 0 || state.now >= times.drainAt);
@@ -229,12 +230,22 @@ export function tickLeaving(context: Context, generation: Generation): void {
     const { leave, life } = worker;
     if (leave === null) continue;
     if (life.name === 'backoff') worker.life = { name: 'ended', exit: null };
-    if (leave.since === null && !mayReceive(state, generation, worker)) leave.since = state.now;
+    noteReach(state, generation, worker);
     const times = leaveTimes(generation, worker);
     if (life.name === 'up' && times !== null && state.now >= latest(life, times))
       askToStop(context, generation, worker);
   }
   stopWhenAllLeft(generation);
+}
+
+/**
+ * When new connections stopped reaching a worker that leaves. They can come again: a rescue worker whose lane had a
+ * worker of its own again, which then died, is needed once more.
+ */
+function noteReach(state: State, generation: Generation, worker: Worker): void {
+  const { leave } = worker;
+  if (leave === null) return;
+  leave.since = mayReceive(state, generation, worker) ? null : (leave.since ?? state.now);
 }
 
 /**
