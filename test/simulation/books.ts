@@ -166,7 +166,8 @@ export class Books {
         if (effect.relief) this.reliefs.add(nameOf(effect));
         return;
       case 'signal':
-        this.asked.set(nameOf(effect), at);
+        // A signal that fails is sent again; the time of the worker runs from the first attempt.
+        if (!this.asked.has(nameOf(effect))) this.asked.set(nameOf(effect), at);
         return;
       case 'kill':
         this.killed.add(nameOf(effect));
