@@ -45,7 +45,9 @@ describe('a command and a supervisor of versions that are too far apart', () => 
     await startFakeSupervisor(t, path, answerText(answer, newer));
     for (const args of [['status'], ['status', '--json'], ['reload'], ['history'], ['logs'], ['stop']]) {
       const { code, stdout, stderr } = await command(t, { config }, ...args);
-      assert.deepEqual([code, stdout], [1, '']);
+      assert.equal(code, 1);
+      if (args.includes('--json')) assert.equal(JSON.parse(stdout).error.code, 'incompatible');
+      else assert.equal(stdout, '');
       assert.match(
         stderr,
         new RegExp(
@@ -86,14 +88,8 @@ describe('a supervisor', () => {
     await nextReady(puppets);
     const verdict = documentsOf(await reloading.answer).at(-1);
     assert.equal((verdict as { verdict: { outcome: string } }).verdict.outcome, 'promoted');
-    for (const name of [
-      'status-serving',
-      'history',
-      'logs',
-      'signal',
-      'error-wrong-state',
-      'error-unknown-field',
-    ]) {
+    // The field of `error-unknown-field` is known by now.
+    for (const name of ['status-serving', 'history', 'logs', 'signal', 'error-wrong-state']) {
       const { request, answer } = recorded(name);
       const text = await (await rawControl(t, zero, requestText(request))).answer;
       assert.ok(text.startsWith(`HTTP/1.1 ${answer.status} `), `${name}: ${text}`);
