@@ -1,7 +1,7 @@
 import type { StatusDocument } from '../control/documents.ts';
 import type { WorkerUsage } from '../control/sights.ts';
 
-/** CPU time and memory of a worker: a collector computes shares by itself. */
+/** CPU time and memory of a worker: a collector computes the shares. */
 export type WorkerReading = Omit<WorkerUsage, 'cpuShare' | 'intervalMs'>;
 
 /** What waits at a listener, over all of its sockets; null where the kernel does not tell. */

@@ -25,7 +25,7 @@ export function errorText(error: ErrorDocument['error'], exitCode: number): stri
   return `${JSON.stringify(document)}\n`;
 }
 
-/** The error of a command that ended by itself. */
+/** The error of a command that did not reach a supervisor. */
 export function commandErrorOf({ message, exitCode, code }: CommandError): ErrorDocument['error'] {
   return { code: code ?? CODES.get(exitCode) ?? 'failed', message };
 }

@@ -146,7 +146,7 @@ class Shown {
         this.#printer.print({ ...source, time, bytes });
       }
       this.#printer.flush();
-      // Whoever reads this at its own pace is followed at that pace: what it does not take waits in the supervisor, which has a bound.
+      // A slow reader sets the pace: lines that it has not read yet wait in the supervisor, in a bounded buffer.
       if (!(await terminal.taken())) return null;
     }
     return null;

@@ -40,7 +40,7 @@ export async function readHistory(specified: Specified): Promise<RecordedHistory
   // Nothing is kept or checked here, so nothing is hashed.
   const hash = () => Promise.reject(new Error('not available without a supervisor'));
   const executables = new Executables(directory, hash);
-  // Whoever runs the service looks at the permissions, and at the bytes of a copy.
+  // Only the user who runs the service can check the permissions and the bytes of a copy.
   const targets = { executables, mayRun: () => null };
   const view = { lines, targets, isIntact: () => Promise.resolve(true) };
   return { file: file.file, document: await historyDocument({ ...view, serving: null, now: Date.now() }) };

@@ -109,7 +109,7 @@ function tellError(
   err(`zero ${command}: ${error.message}\n`);
 }
 
-/** What the operator is told of an error, and the exit code. Throws a defect of zero again. */
+/** The message of an error for the operator, and the exit code. Throws a defect of zero again. */
 function failureOf(
   error: unknown,
   interrupted: AbortSignal,

@@ -84,7 +84,7 @@ const workerStatus = z.object({
   restarts: z.int(),
   /** Until it is started again. Only in state `backoff`; not sent by earlier releases. */
   retry_in_ms: z.exactOptional(milliseconds),
-  /** Left out where it never ended by itself. */
+  /** Left out where it has never exited unexpectedly. */
   last_exit: z.exactOptional(z.object(lastExit)),
   /** Connections wait for it, and it accepts none. Left out where it is not hung. */
   hung: z.exactOptional(z.boolean()),

@@ -10,9 +10,9 @@
  *   `timed_out`: the handover, or the place in the queue, is given up then. A signal and `watch` are callers without a
  *   deadline.
  *
- * A request has the number of its handover from the beginning, also while it waits. Whoever only wants to know how a
- * handover ends (`zero wait`) is no caller: it neither keeps a handover nor ends one. It is told by the effect
- * `concluded`, which every number gets exactly once.
+ * A request has the number of its handover from the beginning, also while it waits. `zero wait`
+ * only watches: it neither keeps a handover nor ends one. Its answer is the effect `concluded`, which every number gets
+ * exactly once.
  */
 import { type Context, emit, report } from './context.ts';
 import { isSame } from './copy.ts';

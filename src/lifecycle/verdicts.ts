@@ -52,8 +52,8 @@ export function answerCallers(context: Context, callers: readonly Caller[], verd
 }
 
 /**
- * A handover, or the request for one, has ended for good: its callers are answered, and so is whoever asks for this
- * number from now on.
+ * A handover, or the request for one, has ended for good. Its callers are answered, and later questions for its number
+ * get the same answer.
  */
 export function conclude(
   context: Context,

@@ -16,8 +16,8 @@ export interface Trust {
 
 /**
  * Why somebody other than root and the user could change what `directory` leads to, in words for an error message; null
- * where nobody can. The rule is in docs/reference/security.md. What does not exist yet is no reason: whoever makes it
- * asks again. Throws the file system's error for a path that cannot be looked at.
+ * where nobody can. The rule is in docs/reference/security.md. A directory that does not exist yet is no reason: the caller
+ * that creates it checks again. Throws the file system's error for a path that cannot be looked at.
  */
 export function distrust(
   directory: string,
@@ -49,7 +49,7 @@ function ownUid(): number {
   return process.geteuid?.() ?? 0;
 }
 
-/** Uid 0, or whoever `/` belongs to: in a user namespace without root that is the number for users it does not know. */
+/** Uid 0, or the owner of `/`: in a user namespace without root that is the number for unknown users. */
 function isRoot(uid: number): boolean {
   return uid === 0 || uid === lstatSync('/').uid;
 }

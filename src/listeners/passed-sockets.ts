@@ -16,7 +16,7 @@ const NAMELESS = 'unknown';
 interface PassedSocket {
   readonly fd: number;
   readonly name: string;
-  /** What the socket is; null for a descriptor that is no socket that zero can listen on, with the reason. */
+  /** What the socket is; null, with the reason, for a descriptor that zero cannot listen on. */
   readonly socket: {
     readonly address: Address;
     readonly bound: SocketAddress;

@@ -51,7 +51,7 @@ export async function getOnce(
   if (stop.aborted) return 'stopped';
   const { path, timeout } = config;
   const socket = await connectTo(config, open);
-  // A listener's own probe ends with FIN by itself.
+  // The probe of a listener sends its own FIN.
   const connection = config.listener === undefined ? endingWithFin(socket) : socket;
   if (stop.aborted) {
     connection.destroy();

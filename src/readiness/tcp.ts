@@ -11,7 +11,7 @@ const LOOK_PAUSE = 20;
 
 /**
  * Passes as soon as a connection is established, to a listener: as soon as the worker has accepted it, for there the kernel completes
- * every handshake by itself. It is ended at once, without a byte.
+ * every handshake. The connection is ended at once, without a byte.
  * @param open required where the config names a listener
  */
 export function startTcpGate(

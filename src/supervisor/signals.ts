@@ -66,7 +66,7 @@ export class Signals {
     const handler = () => {
       const cause = name === 'SIGHUP' ? this.terminal.hangup() : 'sent';
       if (cause === 'sent') this.received(name);
-      // Started with nohup(1): whoever did that wants it to continue.
+      // Started with nohup(1): the user wants it to continue.
       else if (cause === 'closed') this.terminalClosed();
     };
     process.on(name, handler);

@@ -63,7 +63,7 @@ export class WorkerAddresses {
     this.#context = context;
   }
 
-  /** Which socket the worker has opened on a steered address by itself, or why that is unknown; null for none. */
+  /** The socket of its own that the worker has opened on a steered address, or why that is unknown; null for none. */
   foreignSocket(): string | null {
     return attempt('whether it listens on a socket of its own cannot be told', () => {
       const foreign = this.#context.listeners.foreignSockets();

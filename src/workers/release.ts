@@ -74,7 +74,7 @@ export function resolveRelease(
 }
 
 /**
- * Everything that keeps the service from being started now, each part looked at by itself. What can only be known with a
+ * Everything that keeps the service from being started now, each part checked separately. What can only be known with a
  * part that is missing is left out.
  */
 export function releaseProblems(runtime: RuntimeConfig, user: TargetUser | null): ReleaseError[] {

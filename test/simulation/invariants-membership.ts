@@ -70,7 +70,7 @@ function isAtRest({ handover, stop }: State, { stage }: Generation): boolean {
   return handover === null && stop === null && stage.name === 'serving';
 }
 
-/** Whoever asked for another number of workers has an answer in time. */
+/** A request for another number of workers is answered in time. */
 function scalesAreAnswered({ state, books, clock }: World): void {
   const { join, scales } = state;
   const waiting = new Set([

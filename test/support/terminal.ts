@@ -20,7 +20,7 @@ export interface TerminalSession {
   /** Types: `\u0003` is Ctrl-C. */
   type(text: string): void;
   resize(size: Size): void;
-  /** Closes the terminal under the program, as whoever closes its window does. */
+  /** Closes the terminal under the program, like closing its window. */
   hangUp(): void;
   readonly finished: Promise<Exit>;
 }

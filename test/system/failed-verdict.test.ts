@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { closeSync, constants, openSync, writeSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { command, startCommand } from '../support/command.ts';
 import { assertUntouched, startServing } from '../support/puppet-service.ts';
-import type { Scope } from '../support/temporary.ts';
+import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
 const QUICK = { settle: '200ms', drain_timeout: '1s' };
@@ -89,11 +92,18 @@ describe('zero abort of a candidate that is not ready', () => {
 
 describe('a verdict that waits for a hook', () => {
   it('still has what the candidate wrote, although it is gone by then', DEADLINE, async (t) => {
-    const hooks = { after_rollback: { run: ['sleep', '1'] } };
+    const gate = join(temporaryFolder(t), 'gate');
+    execFileSync('mkfifo', [gate]);
+    // Open both ways: for writing alone open(2) would wait for the hook (fifo(7)).
+    const gateFd = openSync(gate, constants.O_RDWR);
+    t.after(() => closeSync(gateFd));
+    const hooks = { after_rollback: { run: ['sh', '-c', 'read line < "$1"', 'hook', gate] } };
     const { zero, puppets } = await startServing(t, { handover: QUICK, hooks });
     const reloading = startCommand(t, zero, ['reload', '--timeout', '1s', '--json']);
     const candidate = await puppets.next();
     await candidate.write(1, 'waiting for a lock\n');
+    await zero.fact('generation_gone', { generation: 2 });
+    writeSync(gateFd, 'go\n');
     const { code, stdout } = await reloading.finished;
     const { failure } = JSON.parse(stdout);
     assert.deepEqual([code, failure.output], [11, ['waiting for a lock']]);

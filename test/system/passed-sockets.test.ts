@@ -132,7 +132,7 @@ describe('a socket that was passed to zero', () => {
     assert.match(missing, /^take systemd web: no socket was passed to zero \(LISTEN_FDS\)\. Start zero with/);
   });
 
-  it('is not taken when it does not listen, or is no socket', DEADLINE, async (t) => {
+  it('is not taken when it does not listen, or is another kind of file', DEADLINE, async (t) => {
     const client = openSocket('inet', 'stream');
     const file = openSync('/dev/null', 'r');
     t.after(() => [client, file].forEach(closeFd));

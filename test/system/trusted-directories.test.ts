@@ -214,10 +214,10 @@ describe('zero for a user without a home directory', () => {
     const uid = 54321;
     chownSync(folder, uid, uid);
     const { command } = installZero(t);
-    const stranger = { name: 'stranger', uid, gid: uid, groups: [uid] };
+    const other = { name: 'other', uid, gid: uid, groups: [uid] };
     const options = {
       folder,
-      command: [...asAccount(stranger), ...command] as [string, ...string[]],
+      command: [...asAccount(other), ...command] as [string, ...string[]],
       args: ['run', '--listen', '127.0.0.1:0', '--name', 'app', '--', '/bin/sleep', '60'],
       environment: { HOME: undefined, XDG_STATE_HOME: undefined, XDG_RUNTIME_DIR: folder },
     };

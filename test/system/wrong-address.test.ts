@@ -119,7 +119,7 @@ describe('a second port that is no listener', () => {
 });
 
 describe('a service that binds the address of a listener itself', () => {
-  it('is told of its descriptor at the first start, and at every restart', DEADLINE, async (t) => {
+  it('gets the number of its descriptor at the first start, and at every restart', DEADLINE, async (t) => {
     const http = await freeAddress();
     const zero = start(t, { addresses: [http], listeners: [http], environment: { NODE_OPTIONS: '' } });
     const { reason } = await failureOf(zero, 1);
@@ -131,7 +131,7 @@ describe('a service that binds the address of a listener itself', () => {
     assert.ok(again.reason?.startsWith(held));
   });
 
-  it('is told of every listener where its output has no address', DEADLINE, async (t) => {
+  it('gets the list of listeners where its output has no address', DEADLINE, async (t) => {
     const http = await freeAddress();
     const environment = { NODE_OPTIONS: '', REPORT: 'OSError: [Errno 98] Address already in use' };
     const zero = start(t, { addresses: [http], listeners: [http], environment });

@@ -49,7 +49,7 @@ const MAX_BYTES = 4 * 1024 * 1024;
 /**
  * The instance of a runtime directory; null where there is none, or where its record belongs neither to `uid` nor to
  * root. A supervisor from before the records is known by its state and its control socket.
- * @param uid null: whoever it belongs to
+ * @param uid null: any owner
  */
 export function readInstance(runtimeDirectory: string, uid: number | null): Instance | null {
   const isTrusted = (owner: number) => uid === null || owner === uid || owner === 0;

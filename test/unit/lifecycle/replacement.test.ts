@@ -303,7 +303,7 @@ describe('another number of workers', () => {
     ]);
   });
 
-  it('a stop answers whoever waits', () => {
+  it('a stop answers every caller that waits', () => {
     const story = serving({ workers: 2 });
     scale(story, 1);
     story.tell({ type: 'stop', by: 'SIGTERM', now: false });

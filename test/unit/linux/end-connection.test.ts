@@ -63,8 +63,7 @@ for (const family of ['inet', 'unix'] as const) {
       const serve: Serve = (socket) => {
         socket.write('220 hi\r\n');
         socket.on('end', () => {
-          socket.write('421 bye\r\n');
-          setTimeout(() => socket.end('closing\r\n'), 50);
+          socket.write('421 bye\r\n', () => socket.end('closing\r\n'));
         });
       };
       assert.deepEqual(await seen(t, family, serve), ['end', 'close']);

@@ -52,7 +52,7 @@ describe('the instances of a user are', () => {
     assert.deepEqual(directoriesOf({ uid: USER, environment }), ['/nowhere/zero', ...always]);
   });
 
-  it('found by root in the places of all users, each once, and in no place of a stranger', (t) => {
+  it('found by root in the places of all users, each once, and in no place of another user', (t) => {
     const folder = temporary(t);
     for (const name of [`zero-${UID}`, 'zero-1', 'zero-x', 'zero-']) mkdirSync(join(folder, name));
     symlinkSync(folder, join(folder, 'zero-2'));
