@@ -1,6 +1,5 @@
 import { existsSync, statSync } from 'node:fs';
 import path from 'node:path';
-import { loadConfig } from '../config/index.ts';
 import { parseInstanceName } from '../config/values/names.ts';
 import { controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
@@ -105,7 +104,7 @@ async function instanceOfFile(file: string, surroundings: Surroundings): Promise
   const running = byFile.length === 0 ? byPath : await runningOnes(byPath);
   const matching = running.length > 0 ? running : [...byFile, ...byPath];
   if (matching.length > 0) return chooseFrom(matching, file, surroundings);
-  const configured = instanceConfiguredIn(wanted);
+  const configured = await instanceConfiguredIn(wanted);
   if (configured !== null) return configured;
   const missing = wanted.identity === null ? ` (no such file)` : '';
   throw noInstance(`no instance that was started from ${wanted.paths[0]}${missing} is running`, surroundings);
@@ -115,7 +114,9 @@ async function instanceOfFile(file: string, surroundings: Surroundings): Promise
  * The instance whose runtime directory or control socket the file names: where its supervisor could not be made known,
  * or is from before supervisors recorded their config file. Null where that is not known to be this file's.
  */
-function instanceConfiguredIn(wanted: WantedFile): Instance | null {
+async function instanceConfiguredIn(wanted: WantedFile): Promise<Instance | null> {
+  // Loaded only here: the parser of configs takes longer to load than the rest of the command.
+  const { loadConfig } = await import('../config/load.ts');
   const loaded = loadConfig(wanted.paths[0] ?? '');
   if ('problems' in loaded) return null;
   const { application, service } = loaded.config;

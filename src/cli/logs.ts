@@ -1,7 +1,6 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import path from 'node:path';
-import { loadConfig } from '../config/index.ts';
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { isSystemFailure } from '../linux/errors.ts';
@@ -113,7 +112,7 @@ class Shown {
 
   /** From the files of a service that does not run. Resolves to false where its config has none. */
   async ofStopped(config: string, wanted: Wanted): Promise<boolean> {
-    const file = fileOfConfig(config);
+    const file = await fileOfConfig(config);
     if (file === null) return false;
     this.#context.terminal.err(`zero: no running instance. This is ${file}\n`);
     await this.#file(file, wanted, wanted.follow ? () => new Promise<void>(() => {}) : null);
@@ -205,7 +204,8 @@ async function goneOf(client: ControlClient, generation: number | null, signal: 
 }
 
 /** The output file of a service that does not run, as its config has it; null where there is none. */
-function fileOfConfig(file: string): string | null {
+async function fileOfConfig(file: string): Promise<string | null> {
+  const { loadConfig } = await import('../config/load.ts');
   const loaded = loadConfig(file);
   if ('problems' in loaded) return null;
   const { output } = loaded.config.service;

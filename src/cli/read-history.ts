@@ -1,6 +1,5 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
-import { loadConfig } from '../config/index.ts';
 import type { HistoryDocument } from '../control/protocol.ts';
 import { Executables } from '../history/executables.ts';
 import { HistoryFile } from '../history/file.ts';
@@ -27,7 +26,7 @@ export interface RecordedHistory {
  * instance. Throws CommandError where the file cannot be read.
  */
 export async function readHistory(specified: Specified): Promise<RecordedHistory | null> {
-  const directory = dataDirectoryOf(specified);
+  const directory = await dataDirectoryOf(specified);
   if (directory === null) return null;
   const file = new HistoryFile(directory, {
     clock: Date.now,
@@ -62,10 +61,12 @@ function unreadable(error: unknown, file: string): never {
 }
 
 /** A config file that cannot be read specifies no instance. */
-function dataDirectoryOf({ name, file }: Specified): string | null {
+async function dataDirectoryOf({ name, file }: Specified): Promise<string | null> {
   if (name !== undefined) return defaultDataDirectory(name);
-  const loaded = file === null ? null : loadConfig(file);
-  if (file === null || loaded === null || 'problems' in loaded) return null;
+  if (file === null) return null;
+  const { loadConfig } = await import('../config/load.ts');
+  const loaded = loadConfig(file);
+  if ('problems' in loaded) return null;
   const folder = directoryAsGiven();
   return chooseInstance(loaded.config, { file: path.resolve(folder, file), folder }).instance.dataDirectory;
 }

@@ -1,5 +1,5 @@
 import path from 'node:path';
-import { type FileIdentity, identityAt, isSameFile, isSameInode } from '../../config/index.ts';
+import { type FileIdentity, identityAt, isSameFile, isSameInode } from '../../config/file-identity.ts';
 import { type Place, runtimeDirectoriesIn } from '../../supervisor/places.ts';
 import { type Instance, type RecordedFile, readInstance } from './record.ts';
 
