@@ -18,10 +18,10 @@ export function acceptQueue(fd: number): number {
 }
 
 /**
- * How a connection looks from here, nothing of it is consumed but a pending error: `open`, `ended` when the other end closed it,
- * `failed` when it was reset or refused. Throws SystemError.
+ * How a connection looks from here; nothing of it is consumed but a pending error. `readable`: the other end has sent data. `ended`: it closed
+ * the connection. `failed`: it was reset or refused. `silent`: nothing of that. Throws SystemError.
  */
-export function peekConnection(fd: number): 'open' | 'ended' | 'failed' {
+export function peekConnection(fd: number): 'silent' | 'readable' | 'ended' | 'failed' {
   const failures = [
     'ECONNRESET',
     'ECONNREFUSED',
@@ -32,8 +32,8 @@ export function peekConnection(fd: number): 'open' | 'ended' | 'failed' {
   ] as const;
   const expected = ['EAGAIN', 'ENOTCONN', ...failures] as const;
   const result = tryCall(expected, 'recv', fd, Buffer.alloc(1), 1, MSG_PEEK | MSG_DONTWAIT);
-  if (result === 0) return 'ended';
+  if (typeof result === 'number') return result === 0 ? 'ended' : 'readable';
   // ENOTCONN: the handshake is not complete.
-  if (typeof result === 'number' || result === 'EAGAIN' || result === 'ENOTCONN') return 'open';
+  if (result === 'EAGAIN' || result === 'ENOTCONN') return 'silent';
   return 'failed';
 }

@@ -62,12 +62,14 @@ export function probeState(
 
 function withoutPeer(fd: number, laneIsSound: () => boolean): ConnectionState {
   switch (peekConnection(fd)) {
+    // Only a process that accepted it can have sent or closed something.
+    case 'readable':
     case 'ended':
       return 'accepted';
     case 'failed':
       // A queue that is still there resets nothing: whoever did had accepted the connection.
       return laneIsSound() && !resetsOnOverflow() ? 'accepted' : 'gone';
-    case 'open':
+    case 'silent':
       return isConnected(fd) ? 'gone' : 'connecting';
   }
 }

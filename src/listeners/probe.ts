@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net';
 import type { SocketAddress } from '../linux/sockaddr.ts';
-import { duplicateAbove } from '../linux/sockets.ts';
+import { duplicateAbove, shutdownSending } from '../linux/sockets.ts';
 
 /** `waiting`: nobody has accepted it yet. `gone`: there is no such connection (any more), and nobody can be said to have accepted it. */
 export type ProbeState = 'waiting' | 'accepted' | 'gone';
@@ -19,7 +19,10 @@ export interface Probe {
   readonly fd: number;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
-  /** Asks the kernel; takes microseconds. */
+  /**
+   * Asks the kernel; takes microseconds. The first time at which the connection is found in the accept queue also sends
+   * FIN: a service that serves one connection after the other would otherwise wait for a request that never comes.
+   */
   accepted(): ProbeState;
   /** The same connection as a Node socket, on a descriptor of its own; destroy it before or after `close`. */
   socket(): Promise<Socket>;
@@ -41,6 +44,7 @@ interface ProbeParts {
 export function makeProbe({ listener, lane, fd, local, remote, look, close }: ProbeParts): Probe {
   let state: ProbeState | null = null;
   let open = true;
+  let sending = true;
   return {
     listener,
     lane,
@@ -51,6 +55,11 @@ export function makeProbe({ listener, lane, fd, local, remote, look, close }: Pr
       // What was accepted once stays so, whatever the service does with the connection then.
       if (state === 'accepted' || !open) return state ?? 'gone';
       const found = look();
+      // Not before the handshake is complete: shutdown(2) would break it off (inet_shutdown, net/ipv4/af_inet.c).
+      if (found === 'queued' && sending) {
+        shutdownSending(fd);
+        sending = false;
+      }
       state = found === 'connecting' || found === 'queued' ? 'waiting' : found;
       return state;
     },

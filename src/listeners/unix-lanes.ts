@@ -239,8 +239,9 @@ export class UnixLanes implements Lanes {
 function unixProbeState(fd: number): ConnectionState {
   if ((unixSocket(inodeOf(fd))?.peer ?? 0) !== 0) return 'accepted';
   switch (peekConnection(fd)) {
-    case 'open':
+    case 'silent':
       return 'queued';
+    case 'readable':
     case 'ended':
       return 'accepted';
     // unix_release_sock: a connection that is dropped with its listener, or was accepted and closed with something unread.

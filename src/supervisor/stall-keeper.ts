@@ -146,7 +146,11 @@ export class StallKeeper {
     const steered = acquired?.listeners.filter((listener) => listener.steered) ?? [];
     return steered.flatMap(({ name }) => {
       try {
-        return acquired ? [listeners.openProbe(acquired, name, lane)] : [];
+        if (!acquired) return [];
+        const probe = listeners.openProbe(acquired, name, lane);
+        // Asked at once, so that the worker is not kept waiting for a request until the next look.
+        probe.accepted();
+        return [probe];
       } catch (error) {
         if (!isRefusal(error)) throw error;
         return [];

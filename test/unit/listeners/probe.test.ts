@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import { tcpSocket } from '../../../src/linux/sock_diag.ts';
 import { acceptQueue } from '../../../src/linux/socket-state.ts';
@@ -41,6 +42,18 @@ for (const [name, address] of [
     assert.deepEqual(tally(http, [0], 20, { host }), [20]);
   });
 }
+
+test('a probe that was asked about keeps no service waiting for a request', async (t) => {
+  const { set, acquired, http } = await steered(t);
+  const probe = set.openProbe(acquired, 'http', 1);
+  t.after(() => probe.close());
+  assert.equal(probe.accepted(), 'waiting');
+  const accepted = acceptSocket(http.fdOf(1));
+  assert.ok(accepted);
+  t.after(() => closeFd(accepted.fd));
+  assert.equal(readSync(accepted.fd, Buffer.alloc(1)), 0, 'the end of the connection');
+  assert.equal(probe.accepted(), 'accepted');
+});
 
 test('accepted, whatever became of the connection when somebody looks', async (t) => {
   const { set, acquired, http } = await steered(t);
