@@ -1,5 +1,5 @@
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,8 +10,8 @@ import type { Scope } from '../../test/support/temporary.ts';
 import { environmentList } from '../../test/support/zero-config.ts';
 import { pause } from '../clock.ts';
 import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
-import { compareInPairs, HOW, type Side } from '../side-by-side.ts';
-import { portOf, supervise } from '../supervised.ts';
+import { compareInPairs, HOW, PINNED, type Side } from '../side-by-side.ts';
+import { sideOf, supervise } from '../supervised.ts';
 
 const AT_LEAST = 0.95;
 
@@ -19,11 +19,13 @@ interface Program {
   readonly name: string;
   readonly path: string;
   readonly args: readonly string[];
+  /** One process accepts and answers. */
+  readonly isAlone: boolean;
 }
 
 export const blocking: Measure = {
   name: 'blocking',
-  about: `Requests a second on short connections of programs that wait in accept(2) under zero, against the same programs under start_server (Server::Starter): a loop in Perl, and Starman with four workers. ${HOW}`,
+  about: `Requests a second on short connections of programs that wait in accept(2) under zero, against the same programs under start_server (Server::Starter): loops in C and in Perl, and Starman with four workers. ${HOW} ${PINNED} That does not hold for Starman.`,
   measure: async (run) => {
     const folder = mkdtempSync(join(tmpdir(), 'zero-bench-'));
     try {
@@ -32,8 +34,14 @@ export const blocking: Measure = {
         "sub { [200, ['Content-Type' => 'text/plain', 'Content-Length' => 6], [\"hello\\n\"]] };\n",
       );
       const programs: Program[] = [
-        { name: 'a loop in Perl', path: '/usr/bin/perl', args: [fixture('accept-loop.pl')] },
-        { name: 'Starman', path: required('starman'), args: ['--workers', '4', join(folder, 'app.psgi')] },
+        { name: 'a loop in C', path: compiled(folder), args: [], isAlone: true },
+        { name: 'a loop in Perl', path: '/usr/bin/perl', args: [fixture('accept-loop.pl')], isAlone: true },
+        {
+          name: 'Starman',
+          path: required('starman'),
+          args: ['--workers', '4', join(folder, 'app.psgi')],
+          isAlone: false,
+        },
       ];
       const figures: Figure[] = [];
       for (const program of programs) figures.push(await compare(run, program));
@@ -51,11 +59,16 @@ function required(name: string): string {
   return found;
 }
 
-async function compare(run: Run, { name, path, args }: Program): Promise<Figure> {
-  const underZero = async (scope: Scope): Promise<Side> => ({
-    port: await portOf(await supervise(scope, { path, args })),
-  });
-  const underStarter = (scope: Scope): Promise<Side> => start(scope, [path, ...args]);
+function compiled(folder: string): string {
+  const program = join(folder, 'accept-loop');
+  execFileSync('gcc', ['-O1', '-o', program, fixture('accept-loop.c')]);
+  return program;
+}
+
+async function compare(run: Run, { name, path, args, isAlone }: Program): Promise<Figure> {
+  const side = ({ port, pid }: Required<Side>): Side => (isAlone ? { port, pid } : { port });
+  const underZero = async (scope: Scope) => side(await sideOf(await supervise(scope, { path, args })));
+  const underStarter = async (scope: Scope) => side(await start(scope, [...AS_DESCRIPTOR_3, path, ...args]));
   const [supervised, started] = await compareInPairs(run, underZero, underStarter, 'short');
   return {
     name: `requests a second of ${name}, short connections`,
@@ -66,7 +79,10 @@ async function compare(run: Run, { name, path, args }: Program): Promise<Figure>
   };
 }
 
-async function start(scope: Scope, command: readonly string[]): Promise<Side> {
+/** start_server names the descriptor in SERVER_STARTER_PORT (`host:port=fd`); the loop in C knows only the first one. */
+const AS_DESCRIPTOR_3 = ['sh', '-c', 'fd=${SERVER_STARTER_PORT##*=}; exec "$0" "$@" 3<&"$fd"'];
+
+async function start(scope: Scope, command: readonly string[]): Promise<Required<Side>> {
   const address = await freeAddress();
   const port = Number(address.split(':').at(-1));
   const environment = Object.fromEntries(environmentList({}).map(({ key, value }) => [key, value]));
@@ -81,7 +97,8 @@ async function start(scope: Scope, command: readonly string[]): Promise<Side> {
   // The socket listens before the program is there; then the program has to start, as it does under zero.
   while (!(await listens(port))) await pause(20);
   await pause(1_000);
-  return { port };
+  const pid = Number(readFileSync(`/proc/${starter.pid}/task/${starter.pid}/children`, 'utf8').trim());
+  return { port, pid };
 }
 
 function listens(port: number): Promise<boolean> {
