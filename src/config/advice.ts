@@ -16,7 +16,7 @@ export function adviceOn({ service }: Config): Finding[] {
   ];
 }
 
-/** The name stands for 127.0.0.1 nearly everywhere. */
+/** The name stands for 127.0.0.1 (RFC 6761); bind(2) refuses the second one when zero starts. */
 function localhostAdvice({ listeners }: Config['service']): Finding[] {
   const hosts = listeners.map(({ address }) =>
     address.kind === 'inet' && address.port !== 0
@@ -29,7 +29,7 @@ function localhostAdvice({ listeners }: Config['service']): Finding[] {
       (other) => other?.host === '127.0.0.1' && other.port === one.port && other.network === one.network,
     );
     if (twin < 0) return [];
-    const problem = `localhost is 127.0.0.1 on most machines, the address of service.listeners[${twin}]`;
+    const problem = `localhost is 127.0.0.1, the address of service.listeners[${twin}]`;
     return [wrongValue(['service', 'listeners', index, 'address'], problem)];
   });
 }

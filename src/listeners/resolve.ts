@@ -1,4 +1,4 @@
-import { lookup as lookupHost } from 'node:dns/promises';
+import { promisify } from 'node:util';
 import type { InetAddress } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { parseInet4 } from '../linux/inet4.ts';
@@ -13,19 +13,23 @@ export interface InetTarget {
   readonly ipv6Only: boolean;
 }
 
+/** RFC 6761, section 6.3: these names are the loopback address, whatever a resolver says or fails to say. */
+const LOCALHOST = /(^|\.)localhost\.?$/i;
+
 /** Host name -> its addresses in the resolver's order; rejects with a `code` such as ENOTFOUND. */
 export type Lookup = (host: string) => Promise<readonly { address: string; family: number }[]>;
 
 /**
  * The socket address that a TCP or UDP listener binds, chosen as Go's net.Listen does (src/net/ipsock_posix.go, favoriteAddrFamily):
  * no host (which 0.0.0.0 and :: mean as well) is every address of both families on one dual-stack socket where the machine has IPv6;
- * the 4 and 6 of `tcp4`, `tcp6` force the family; a host name is its first IPv4 address, else its first IPv6 address.
+ * the 4 and 6 of `tcp4`, `tcp6` force the family; localhost is 127.0.0.1, or ::1 where the family says so; any other host name is its first
+ * IPv4 address, else its first IPv6 address.
  * The option ipv6_only overrules the IPV6_V6ONLY that follows from that. Rejects with ListenerError.
  */
 export async function resolveTarget(
   config: ListenerConfig,
   address: InetAddress,
-  lookup: Lookup = (host) => lookupHost(host, { all: true, verbatim: true }),
+  lookup: Lookup = lookupHost,
 ): Promise<InetTarget> {
   const target = literalTarget(config, address) ?? (await namedTarget(config, address, lookup));
   if (target.address.family === 'inet' && config.options.ipv6_only === true) {
@@ -34,10 +38,18 @@ export async function resolveTarget(
   return target;
 }
 
+/** node:dns reads resolv.conf when it is loaded, which an address needs not wait for. */
+async function lookupHost(host: string): ReturnType<Lookup> {
+  const { lookup } = await import('node:dns');
+  return promisify(lookup)(host, { all: true, verbatim: true });
+}
+
 function literalTarget(config: ListenerConfig, address: InetAddress): InetTarget | null {
   const { host, port, network } = address;
   const force = forcedFamily(network);
   if (host === '') return wildcardTarget(config, address, force);
+  if (LOCALHOST.test(host))
+    return force === 'inet6' ? inet6(config, network, '::1', port) : inet('127.0.0.1', port);
   const ipv4 = parseInet4(host) ? host : /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(host)?.[1];
   if (ipv4 !== undefined) {
     if (force === 'inet6') throw refusal(config, `${host} is not an IPv6 address`);

@@ -1,5 +1,5 @@
-import { constants, type Stats } from 'node:fs';
-import { type FileHandle, open, readdir, rename, rm } from 'node:fs/promises';
+import { constants, promises, type Stats } from 'node:fs';
+import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Place, WriteDone } from './place.ts';
 
@@ -94,7 +94,7 @@ export class RotatingFile implements Place {
 
   async #open(): Promise<FileHandle> {
     const { path } = this.#options;
-    const file = await open(path, FLAGS, MODE);
+    const file = await promises.open(path, FLAGS, MODE);
     try {
       const stats = await file.stat();
       if (!stats.isFile()) throw notRegular(path);
@@ -121,11 +121,11 @@ export class RotatingFile implements Place {
     const { size, keep } = this.#limits;
     try {
       for (const number of await rotatedFiles(path)) {
-        if (number >= keep) await rm(`${path}.${number}`, { force: true });
-        else await rename(`${path}.${number}`, `${path}.${number + 1}`);
+        if (number >= keep) await promises.rm(`${path}.${number}`, { force: true });
+        else await promises.rename(`${path}.${number}`, `${path}.${number + 1}`);
       }
-      if (keep === 0) await rm(path, { force: true });
-      else await rename(path, `${path}.1`);
+      if (keep === 0) await promises.rm(path, { force: true });
+      else await promises.rename(path, `${path}.1`);
     } catch (error) {
       // Gone already: somebody else has moved it, and a new one is made.
       if (isMissing(error)) {
@@ -150,7 +150,7 @@ export class RotatingFile implements Place {
 /** The numbers of the files that were rotated, the largest (oldest) first. */
 export async function rotatedFiles(path: string): Promise<number[]> {
   const prefix = `${basename(path)}.`;
-  const names = await readdir(dirname(path));
+  const names = await promises.readdir(dirname(path));
   return names
     .filter((name) => name.startsWith(prefix) && /^[1-9]\d{0,8}$/.test(name.slice(prefix.length)))
     .map((name) => Number(name.slice(prefix.length)))

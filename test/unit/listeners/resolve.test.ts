@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { lookup } from 'node:dns/promises';
+import { hostname } from 'node:os';
 import { test } from 'node:test';
 import type { ListenerConfig } from '../../../src/config/schema.ts';
 import { errnoNumber } from '../../../src/linux/errors.ts';
@@ -46,9 +48,32 @@ test('a host name without IPv4 address binds its first IPv6 address', async () =
   assert.equal(target.address.host, '2001:db8::2');
 });
 
-test('localhost is found by the system', async () => {
-  const target = await resolve(listener('http', 'localhost:80'));
-  assert.equal(target.address.host, '127.0.0.1');
+for (const [address, host] of [
+  ['localhost:80', '127.0.0.1'],
+  ['LOCALHOST.:80', '127.0.0.1'],
+  ['app.localhost:80', '127.0.0.1'],
+  ['tcp4:localhost:80', '127.0.0.1'],
+  ['tcp6:localhost:80', '::1'],
+  ['udp:localhost:80', '127.0.0.1'],
+] as const) {
+  test(`${address} is ${host}, and nobody is asked (RFC 6761)`, async () => {
+    const lookup: Lookup = () => assert.fail('a resolver was asked');
+    const target = await resolve(listener('http', address), lookup);
+    assert.equal(target.address.host, host);
+  });
+}
+
+test('a name that is no localhost is asked for', async () => {
+  const target = await resolve(listener('http', 'notlocalhost:80'), both);
+  assert.equal(target.address.host, '192.0.2.1');
+});
+
+test('a host name is found by the system', async () => {
+  const name = hostname();
+  const expected = await lookup(name, { family: 4 }).catch(() => null);
+  const target = resolve(listener('http', `tcp4:${name}:80`));
+  if (expected === null) await assert.rejects(target);
+  else assert.equal((await target).address.host, expected.address);
 });
 
 test('without IPv6 in the kernel no host is 0.0.0.0', async (t) => {
