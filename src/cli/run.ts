@@ -61,8 +61,9 @@ function preloaded(line: CommandLine): CommandLine & Pick<RunArguments, 'environ
 
 function commandLineConfig(line: RunArguments): ConfigSource {
   // A relative entry of PATH begins where the user is, too.
-  const find = (name: string) => findCommand(name, process.env.PATH, directoryAsGiven());
+  const directory = directoryAsGiven();
+  const find = (name: string) => findCommand(name, process.env.PATH, directory);
   const result = configFromArguments(line, find);
   if ('problems' in result) throw new ConfigError(result.problems.map(formatProblem));
-  return fixedConfig(result.config);
+  return fixedConfig(result.config, { kind: 'arguments', arguments: line, directory });
 }

@@ -12,6 +12,23 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
   supervisor_started: ({ name, pid, version, config }) => ({ name, pid, version, config }),
+  supervisor_recovered: ({ previous, by, adopted, gone, generations, socketsFrom, duration }) => ({
+    previous_pid: previous,
+    by,
+    adopted,
+    gone,
+    generations,
+    sockets_from: socketsFrom,
+    duration_ms: rounded(duration),
+  }),
+  supervisor_upgrading: ({ from, to, path, node }) => ({ from, to, path, node }),
+  supervisor_upgraded: ({ from, to, duration }) => ({ from, to, duration_ms: rounded(duration) }),
+  keeper_started: ({ pid, sockets }) => ({ pid, sockets }),
+  keeper_lost: ({ reason }) => ({ reason }),
+  state_set_aside: ({ file, reason, damaged }) => ({ file, reason, damaged }),
+  worker_adopted: ({ generation, worker, pid }) => ({ generation, worker, pid }),
+  output_lost: ({ generation, worker, stream, reason }) => ({ generation, worker, stream, reason }),
+  notify_lost: ({ generation, worker, pid }) => ({ generation, worker, pid }),
   listener_bound: ({ listener, address, fd }) => ({ listener, address, fd }),
   listener_closed: ({ listener, address }) => ({ listener, address }),
   service_starting: ({ generation, path, directory, workers }) => ({ generation, path, directory, workers }),

@@ -33,6 +33,8 @@ export interface Demands {
   readonly verify: number | null;
   /** Lanes that are made ready, so that the next handover need not wait for it. */
   readonly prepare: readonly number[];
+  /** The version of the set of sockets that the keeper process holds; null: there is nothing to hold. */
+  readonly keeper: number | null;
 }
 
 /** The steering change that was asked for last. Its number tells its answer from that of an earlier one. */
@@ -58,6 +60,7 @@ const NAMES: readonly (keyof Demands)[] = [
   'liveness',
   'verify',
   'prepare',
+  'keeper',
 ];
 
 /** Asks the shell for what has changed of what it must keep doing, and for what failed and is due again. */
@@ -74,11 +77,12 @@ export function demand(context: Context): void {
     // Its answer decides what follows; without one the attempt counts as failed.
     else state.retries[name] = { ...failed, retry: retryAfter(state.now, failed.retry) };
     if (name === 'steering') steer(context);
-    else emit(context, effectOf(name, wanted));
+    else if (name !== 'keeper') emit(context, effectOf(name, wanted));
+    else if (wanted.keeper !== null) emit(context, { type: 'keep_sockets', version: wanted.keeper });
   }
 }
 
-function effectOf(name: Exclude<keyof Demands, 'steering'>, demands: Demands): Effect {
+function effectOf(name: Exclude<keyof Demands, 'steering' | 'keeper'>, demands: Demands): Effect {
   switch (name) {
     case 'attend':
       return { type: 'attend', lanes: demands.attend };
@@ -126,6 +130,20 @@ export function onSteered(context: Context, { change, steering }: Extract<Effect
   delete state.retries.steering;
 }
 
+/** The keeper process holds the sockets of this version of the set. */
+export function onKept({ state }: Context, version: number): void {
+  if (version === state.sockets) delete state.retries.keeper;
+}
+
+/** There is no keeper process for this version of the set of sockets, or not any more. It is started again. */
+export function onKeeperLost(context: Context, version: number, failure: Failure): void {
+  const { state } = context;
+  if (version !== state.sockets) return;
+  const { keeper } = state.retries;
+  if (keeper === undefined) report(context, { event: 'keeper_lost', reason: failure.reason });
+  state.retries.keeper = { failure, retry: keeper?.retry ?? retryAfter(state.now, null) };
+}
+
 /** The kernel steers exactly as the state wants it. */
 export function isInstalled(state: State): boolean {
   return state.change.status === 'installed' && isSame(steeringOf(state), state.demands.steering);
@@ -144,6 +162,8 @@ export function demandOf(type: Effect['type']): keyof Demands | null {
       return 'liveness';
     case 'prepare_lanes':
       return 'prepare';
+    case 'keep_sockets':
+      return 'keeper';
     case 'attend':
     case 'drain':
     case 'verify':
@@ -193,6 +213,7 @@ function demandsOf(state: State): Demands {
     ),
     verify: verified(state),
     prepare: lanesAhead(state),
+    keeper: state.sockets === 0 ? null : state.sockets,
   };
 }
 

@@ -69,6 +69,8 @@ export type Effect =
    * given.
    */
   | { readonly type: 'prepare_lanes'; readonly lanes: readonly number[] }
+  /** The keeper process holds the sockets of this version of the set from now on. */
+  | { readonly type: 'keep_sockets'; readonly version: number }
   /** Start a hook of the config; answered by `hook_finished`, also after `kill_hook`. */
   | RunHook
   /** SIGKILL to a hook and all of its session. */

@@ -77,6 +77,9 @@ export type Event = { readonly at: number } & (
   | { readonly type: 'failed'; readonly effect: AnsweredEffect; readonly failure: Failure }
   /** A file could not be written, outside of the effect `write`. */
   | { readonly type: 'write_failed'; readonly file: StoredFile; readonly failure: Failure }
+  | Continued
+  /** The set of listening sockets is another one. Each set has a number of its own. */
+  | { readonly type: 'sockets_changed'; readonly version: number }
   /** A deadline of the state may have been reached. */
   | { readonly type: 'tick' }
 );
@@ -129,6 +132,33 @@ export interface Liveness {
 /** Which earlier release: that of a generation, or, with null, the one that served before the one that serves. */
 export interface Rollback {
   readonly to: number | null;
+}
+
+/**
+ * A worker of the state that a supervisor continues from, as the shell has found it. `leftovers`: how many processes of
+ * its session remain.
+ */
+export type FoundWorker = WorkerKey &
+  (
+    | { readonly found: 'running'; readonly pid: number }
+    | { readonly found: 'gone'; readonly exit: ExitStatus; readonly leftovers: number }
+  );
+
+/**
+ * The supervisor of this state has died, or its process was upgraded in place, and this one continues from the state.
+ * It is the first event. Every worker of the state that has a process, or was being given one, is in `workers`.
+ */
+export interface Continued {
+  readonly type: 'continued';
+  readonly workers: readonly FoundWorker[];
+  /** Hooks that were running and whose processes are watched. */
+  readonly hooks: readonly number[];
+  /** Signals that may not have been sent although the state says so. `signal` null: SIGKILL to the session. */
+  readonly unsent: readonly (WorkerKey & { readonly signal: string | null })[];
+  /** The pid of the dead supervisor. */
+  readonly previous: number;
+  /** An upgrade in place: nothing was lost, and no candidate is rolled back. */
+  readonly planned: boolean;
 }
 
 /** `exit` null: it could not be started, and `reason` says why. `output`: the last lines it wrote. */

@@ -50,6 +50,12 @@ export interface OpenGate {
   readonly reason: string | null;
 }
 
+/** Who started a supervisor that continues the service of another one. */
+export type RecoveredBy = 'manual' | 'keeper' | 'service_manager' | 'upgrade';
+
+/** From where a recovering supervisor has its sockets. */
+export type SocketSource = 'inherited' | 'service_manager' | 'keeper' | 'sender' | 'workers';
+
 /** The hooks that a config can have. */
 export type HookName = 'before_reload' | 'after_promote' | 'after_rollback' | 'on_replace';
 
@@ -85,6 +91,68 @@ export type Fact =
       readonly pid: number;
       readonly version: string;
       readonly config: string | null;
+    }
+  /**
+   * A supervisor continues the service of one that has died, or of its own process after an upgrade in place.
+   * `previous`: the pid of the dead supervisor. `adopted` and `gone` count workers.
+   */
+  | {
+      readonly event: 'supervisor_recovered';
+      readonly previous: number;
+      readonly by: RecoveredBy;
+      readonly adopted: number;
+      readonly gone: number;
+      readonly generations: readonly number[];
+      readonly socketsFrom: readonly SocketSource[];
+      readonly duration: number;
+    }
+  /** The process becomes the zero of this file, which passed its dry run. */
+  | {
+      readonly event: 'supervisor_upgrading';
+      readonly from: string;
+      readonly to: string;
+      readonly path: string;
+      readonly node: string;
+    }
+  | {
+      readonly event: 'supervisor_upgraded';
+      readonly from: string;
+      readonly to: string;
+      readonly duration: number;
+    }
+  /** A process holds all of these sockets, so that none closes when the supervisor dies. */
+  | { readonly event: 'keeper_started'; readonly pid: number; readonly sockets: number }
+  /** There is no such process, or it does not hold the newest sockets. It is started again. */
+  | { readonly event: 'keeper_lost'; readonly reason: string }
+  /** The recorded state of an earlier supervisor is of no use: its file has another name now. */
+  | {
+      readonly event: 'state_set_aside';
+      readonly file: string;
+      readonly reason: string;
+      /** The file is damaged; false: the machine or the service was started anew. */
+      readonly damaged: boolean;
+    }
+  /** A worker of a dead supervisor belongs to this one. */
+  | {
+      readonly event: 'worker_adopted';
+      readonly generation: number;
+      readonly worker: number;
+      readonly pid: number;
+    }
+  /** The output of an adopted worker cannot be read any more. */
+  | {
+      readonly event: 'output_lost';
+      readonly generation: number;
+      readonly worker: number;
+      readonly stream: 'stdout' | 'stderr';
+      readonly reason: string;
+    }
+  /** An adopted worker did not report that it is ready. It may have done so while no supervisor ran. */
+  | {
+      readonly event: 'notify_lost';
+      readonly generation: number;
+      readonly worker: number;
+      readonly pid: number;
     }
   | {
       readonly event: 'listener_bound';

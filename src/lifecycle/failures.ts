@@ -1,6 +1,6 @@
 /* What a failure of a worker, a gate, a check or a step of the shell means for its generation. */
 import { type Context, emit, report, reportFailure } from './context.ts';
-import { demandOf, onDemandFailed } from './demands.ts';
+import { demandOf, onDemandFailed, onKeeperLost } from './demands.ts';
 import type { Effect } from './effects.ts';
 import type { Of } from './events.ts';
 import type { Failure } from './facts.ts';
@@ -129,6 +129,9 @@ export function onEffectFailed(context: Context, { effect, failure }: Of<'failed
       return;
     case 'listen_again':
       listenFailed(context, effect, failure);
+      return;
+    case 'keep_sockets':
+      onKeeperLost(context, effect.version, failure);
       return;
     case 'write':
       onWriteFailed(context, effect.file, failure);

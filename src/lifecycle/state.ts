@@ -47,6 +47,8 @@ export interface State {
    * so far.
    */
   handshakeTime: number;
+  /** The version of the set of listening sockets; 0: there is none to keep. */
+  sockets: number;
   demands: Demands;
   /** The steering change that was asked for last. */
   change: Change;
@@ -81,6 +83,7 @@ export function initialState(now: number, firstGeneration: number = 1, firstHand
     stop: null,
     lanes: [],
     handshakeTime: 0,
+    sockets: 0,
     demands: {
       steering: null,
       attend: [],
@@ -90,6 +93,7 @@ export function initialState(now: number, firstGeneration: number = 1, firstHand
       prepare: [],
       memory: [],
       liveness: [],
+      keeper: null,
     },
     change: { number: 0, status: 'installed' },
     retries: {},

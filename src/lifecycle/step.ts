@@ -1,6 +1,6 @@
 import { type Context, emit, report } from './context.ts';
 import { copy } from './copy.ts';
-import { demand, demandOf, demandsDeadline, onSteered } from './demands.ts';
+import { demand, demandOf, demandsDeadline, onKept, onSteered } from './demands.ts';
 import type { AnsweredEffect, Effect } from './effects.ts';
 import type { Event, Of } from './events.ts';
 import {
@@ -33,6 +33,7 @@ import { onLiveness, onMemoryExceeded } from './health.ts';
 import { hooksDeadline, onHookFinished, startHook, tickHooks } from './hooks.ts';
 import { advanceJoin, joinDeadline, onScale, tickJoin } from './join.ts';
 import { noteQueue, quietAt } from './lane.ts';
+import { onContinued } from './recover.ts';
 import { onLaneQueued } from './relief.ts';
 import { onLeftoversGone, onLeftoversKilled, tickRemains } from './remains.ts';
 import { nextRequest, onReload, requestsDeadline, tickRequests } from './requests.ts';
@@ -82,6 +83,10 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
   done: (context, { effect }) => onDone(context, effect),
   failed: onEffectFailed,
   write_failed: (context, { file, failure }) => onWriteFailed(context, file, failure),
+  continued: onContinued,
+  sockets_changed: ({ state }, { version }) => {
+    state.sockets = version;
+  },
   tick: () => {},
 };
 
@@ -95,6 +100,7 @@ function onDone(context: Context, effect: AnsweredEffect): void {
   else if (effect.type === 'kill_leftovers') onLeftoversKilled(context, effect);
   else if (effect.type === 'listen_again') onListening(context, effect.generation);
   else if (effect.type === 'write') onWritten(context, effect.file);
+  else if (effect.type === 'keep_sockets') onKept(context, effect.version);
   else if (name) delete context.state.retries[name];
 }
 

@@ -1,5 +1,12 @@
 import path from 'node:path';
-import { type Config, type FileIdentity, formatProblem, loadConfig, parseConfig } from '../config/index.ts';
+import {
+  type Config,
+  type FileIdentity,
+  formatProblem,
+  loadConfig,
+  parseConfig,
+  type RunArguments,
+} from '../config/index.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 
 /** The config file that an instance was started from. */
@@ -8,12 +15,21 @@ export interface ConfigFile extends FileIdentity {
   readonly path: string;
 }
 
+/** What a config was made from, so that another supervisor can make the same one. */
+export type ConfigSnapshot =
+  /** The text of a file. `path` is absolute. */
+  | { readonly kind: 'file'; readonly path: string; readonly text: string }
+  /** `directory`: where a relative entry of PATH begins. */
+  | { readonly kind: 'arguments'; readonly arguments: RunArguments; readonly directory: string };
+
 /** Where the config comes from, each time it is wanted: a file that is read again, or arguments that stay as they are. */
 export interface ConfigSource {
   /** The file's path; null for a service given as arguments. */
   readonly file: string | null;
   /** The file that was read last; null before, and for arguments and files that are not regular, such as a pipe. */
   readonly read: ConfigFile | null;
+  /** What the config was made from that was loaded last; null before the first one. */
+  readonly snapshot: ConfigSnapshot | null;
   /** @throws ConfigError with every problem */
   load(): Config;
 }
@@ -33,13 +49,21 @@ export class ConfigError extends Error {
  * @param directory where a relative name begins
  */
 export function configFile(file: string, directory: string = directoryAsGiven()): ConfigSource {
-  const parse = rememberingParse();
+  let text: string | null = null;
+  const remembering = rememberingParse();
+  const parse: typeof parseConfig = (content, name) => {
+    text = content;
+    return remembering(content, name);
+  };
   const absolute = path.resolve(directory, file);
   let read: ConfigFile | null = null;
   return {
     file,
     get read() {
       return read;
+    },
+    get snapshot() {
+      return text === null ? null : ({ kind: 'file', path: absolute, text } as const);
     },
     load() {
       const result = loadConfig(file, parse, absolute);
@@ -60,6 +84,9 @@ function rememberingParse(): typeof parseConfig {
 }
 
 /** A config that was given as arguments. */
-export function fixedConfig(config: Config): ConfigSource {
-  return { file: null, read: null, load: () => config };
+export function fixedConfig(
+  config: Config,
+  snapshot: Extract<ConfigSnapshot, { kind: 'arguments' }>,
+): ConfigSource {
+  return { file: null, read: null, snapshot, load: () => config };
 }

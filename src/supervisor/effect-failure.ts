@@ -23,6 +23,7 @@ const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {
   check_liveness: 'check the liveness of workers',
   verify: 'verify',
   prepare_lanes: 'prepare lanes',
+  keep_sockets: 'keep sockets',
   kill_hook: 'kill hook',
   write: 'write',
 };

@@ -15,6 +15,10 @@ export interface EngineOptions {
   /** The numbers of the first generation and of the first handover. */
   readonly firstGeneration: number;
   readonly firstHandover: number;
+  /** The state to continue from; left out: nothing has happened yet. */
+  readonly initial?: State;
+  /** Called with the effects of a step before the first of them is performed. */
+  readonly before?: (effects: readonly Effect[]) => void;
   /** Does what the core asks. What comes of it is posted as an event, at once or later. */
   readonly perform: (effect: Effect) => void;
   /**
@@ -49,7 +53,8 @@ export class Engine {
 
   constructor(options: EngineOptions) {
     this.options = options;
-    this.state = initialState(options.now(), options.firstGeneration, options.firstHandover);
+    const { initial, now, firstGeneration, firstHandover } = options;
+    this.state = initial ?? initialState(now(), firstGeneration, firstHandover);
   }
 
   /** Tells the core that something happened. */
@@ -69,7 +74,9 @@ export class Engine {
     let happened = false;
     for (let next = this.queue.shift(); next; next = this.queue.shift()) {
       if (next.type !== 'tick') happened = true;
-      for (const effect of this.step(next)) this.perform(effect);
+      const effects = this.step(next);
+      if (effects.length > 0) this.options.before?.(effects);
+      for (const effect of effects) this.perform(effect);
     }
     this.draining = false;
     this.arm();

@@ -38,6 +38,11 @@ export interface PerformerContext {
   readonly runHook: (hook: RunHook, config: Config | undefined) => void;
   readonly killHook: (hook: number) => void;
   readonly keepers: Keepers;
+  /**
+   * Has the keeper process hold the sockets of this version of the set. Answers on its own, later: it posts `done` of
+   * the effect, or `failed`, also when that process ends afterwards.
+   */
+  readonly keepSockets: (version: number) => void;
   readonly inspectLanes: () => void;
   readonly write: (file: StoredFile) => void;
   readonly answer: (ticket: string, refusal: string | null) => void;
@@ -48,10 +53,12 @@ export interface PerformerContext {
   readonly exit: (exit: ExitStatus) => void;
 }
 
-type Answered<T extends AnsweredEffect['type']> = Extract<AnsweredEffect, { readonly type: T }>;
+/** An effect that is answered at once. The keeper process is started in the background. */
+type Immediate = Exclude<AnsweredEffect, { readonly type: 'keep_sockets' }>;
+type Answered<T extends Immediate['type']> = Extract<Immediate, { readonly type: T }>;
 
-/** The exhaustive table of what each effect does. */
-type Handlers = { readonly [T in AnsweredEffect['type']]: (effect: Answered<T>) => void };
+/** The exhaustive table of what each of them does. */
+type Handlers = { readonly [T in Immediate['type']]: (effect: Answered<T>) => void };
 
 /** Throws SignalError for a signal that was refused. */
 function requireAll(signal: string, delivery: Delivery | undefined): void {
@@ -141,13 +148,16 @@ export class Performer {
       case 'exit':
         exit(effect.exit);
         return;
+      case 'keep_sockets':
+        this.#keepSockets(effect);
+        return;
       default:
         this.#answered(effect);
     }
   }
 
   /** Performs an effect, and answers with how that went. */
-  #answered<T extends AnsweredEffect['type']>(effect: Answered<T>): void {
+  #answered<T extends Immediate['type']>(effect: Answered<T>): void {
     const { post } = this.#context;
     try {
       this.#handlers[effect.type as T](effect);
@@ -156,6 +166,15 @@ export class Performer {
       return;
     }
     post({ type: 'done', effect });
+  }
+
+  #keepSockets(effect: Extract<Effect, { type: 'keep_sockets' }>): void {
+    const { keepSockets, post } = this.#context;
+    try {
+      keepSockets(effect.version);
+    } catch (error) {
+      post({ type: 'failed', effect, failure: failureOf(effect, error) });
+    }
   }
 
   /**

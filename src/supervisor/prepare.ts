@@ -10,7 +10,7 @@ import type { Acquired } from '../listeners/listeners.ts';
 import { type Release, resolveRelease } from '../workers/release.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { resolveUser, type TargetUser } from '../workers/target-user.ts';
-import { ConfigError, type ConfigSource } from './config-source.ts';
+import { ConfigError, type ConfigSnapshot, type ConfigSource } from './config-source.ts';
 import { type Earlier, RollbackError } from './earlier.ts';
 import { hookProblem } from './hook-runner.ts';
 import { outputProblem } from './output-directory.ts';
@@ -32,6 +32,10 @@ export interface Prepared {
   readonly label: string | null;
   /** A descriptor of the executable, for the copy that is kept when it has served; null where it cannot be read or need not be kept. */
   readonly source: number | null;
+  /** What the config was made from; null for what a supervisor continues from without it. */
+  readonly snapshot: ConfigSnapshot | null;
+  /** The earlier release that it runs; null for what the config says. */
+  readonly earlier: Earlier | null;
   /** Lets go of what is held for it; harmless twice. */
   readonly close: () => void;
 }
@@ -50,12 +54,13 @@ export interface PrepareContext {
  * @param running null at the start
  */
 export async function prepare(
-  source: Pick<ConfigSource, 'load'>,
+  source: Pick<ConfigSource, 'load' | 'snapshot'>,
   running: Running | null,
   context: PrepareContext,
 ): Promise<Prepared | Failure> {
   try {
     const today = source.load();
+    const { snapshot } = source;
     const fixed = running ? restartNeeded(running, today) : [];
     if (fixed.length > 0) return { step: 'config', reason: fixed.join('; ') };
     const hook = hookProblem(today, context.environment, context.startDirectory);
@@ -86,7 +91,7 @@ export async function prepare(
     const rollbackTo = earlier?.generation ?? null;
     const label = earlier?.label ?? null;
     const files = { record, rollbackTo, label, source: executable.fd };
-    return { config, settings, release, user, acquired, ...files, close };
+    return { config, settings, release, user, acquired, ...files, snapshot, earlier, close };
   } catch (error) {
     if (error instanceof ConfigError) return { step: 'config', reason: error.problems.join('; ') };
     if (error instanceof RollbackError) return { step: 'rollback', reason: error.message };

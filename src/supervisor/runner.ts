@@ -1,3 +1,4 @@
+import type { Effect } from '../lifecycle/effects.ts';
 import type { State } from '../lifecycle/state.ts';
 import type { step } from '../lifecycle/step.ts';
 import type { Kernel } from '../linux/kernel.ts';
@@ -43,6 +44,9 @@ export interface RunnerContext
   readonly firstHandover: number;
   /** Called after a batch of events; see Engine. */
   readonly settled: (state: State, happened: boolean) => void;
+  /** See EngineOptions. */
+  readonly initial?: State;
+  readonly before?: (effects: readonly Effect[]) => void;
   /** The core; another one in tests. */
   readonly behaviour?: typeof step;
 }
@@ -54,7 +58,7 @@ export class Runner {
   readonly #keepers: PerformerContext['keepers'];
 
   constructor(context: RunnerContext) {
-    const { listeners, timers, now, boundary, kernel, runCommand, behaviour } = context;
+    const { listeners, timers, now, boundary, kernel, runCommand, behaviour, initial, before } = context;
     const post: Engine['post'] = (happening) => this.engine.post(happening);
     const generations = new Generations({ ...context, post }, context.releases);
     const shared = { generations, listeners, timers, post };
@@ -90,6 +94,8 @@ export class Runner {
       failed: (step, error) => boundary.caught(step, error),
       settled: (state, happened) => boundary.run('record the state', () => context.settled(state, happened)),
       ...(behaviour && { behaviour }),
+      ...(initial && { initial }),
+      ...(before && { before }),
     });
   }
 

@@ -275,6 +275,8 @@ export class Supervisor {
       concluded: (verdict) => this.#desk.conclude(verdict),
       runHook: (hook, config) => hooks.run(hook, config),
       killHook: (hook) => hooks.kill(hook),
+      // No socket set is reported yet, so no keeper is asked for.
+      keepSockets: () => {},
       exit: (exit) => {
         const code = exitCodeOf(exit);
         this.#leave(code).catch((error: unknown) => {
@@ -467,7 +469,7 @@ export class Supervisor {
     const { source, config, instance } = this.#options;
     const first = this.#state.handover?.id === this.#firstHandover;
     const result = await prepare(
-      first ? { load: () => config } : source,
+      first ? { load: () => config, snapshot: source.snapshot } : source,
       first ? null : { config, name: instance.name },
       {
         listeners: this.#listeners,

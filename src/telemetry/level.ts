@@ -16,8 +16,13 @@ export function levelOf(fact: Fact): Level {
     case 'worker_signalled':
     case 'steering_changed':
     case 'executable_kept':
+    case 'keeper_started':
       return 'debug';
     case 'supervisor_started':
+    case 'supervisor_recovered':
+    case 'supervisor_upgrading':
+    case 'supervisor_upgraded':
+    case 'worker_adopted':
     case 'listener_bound':
     case 'listener_closed':
     case 'service_starting':
@@ -57,7 +62,12 @@ export function levelOf(fact: Fact): Level {
     case 'worker_not_stoppable':
     case 'lane_relieved':
     case 'generation_rolled_back':
+    case 'keeper_lost':
+    case 'output_lost':
+    case 'notify_lost':
       return 'warn';
+    case 'state_set_aside':
+      return fact.damaged ? 'warn' : 'info';
     case 'executable_changed':
       return fact.runs === 'copy' ? 'info' : 'warn';
     case 'worker_exited':

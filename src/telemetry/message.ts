@@ -5,6 +5,26 @@ export function messageOf(fact: Fact): string {
   switch (fact.event) {
     case 'supervisor_started':
       return 'zero started';
+    case 'supervisor_recovered':
+      return fact.by === 'upgrade'
+        ? 'zero continues after the upgrade'
+        : `zero continues the service of the supervisor that died (pid ${fact.previous})`;
+    case 'supervisor_upgrading':
+      return `upgrading zero from ${fact.from} to ${fact.to}`;
+    case 'supervisor_upgraded':
+      return `zero was upgraded from ${fact.from} to ${fact.to}`;
+    case 'keeper_started':
+      return `keeper ${fact.pid} holds ${fact.sockets} sockets`;
+    case 'keeper_lost':
+      return `no keeper holds the sockets: ${fact.reason}. zero starts it again`;
+    case 'state_set_aside':
+      return `recorded state is not used: ${fact.reason}. It was moved to ${fact.file}`;
+    case 'worker_adopted':
+      return 'worker adopted';
+    case 'output_lost':
+      return `${fact.stream} of a running worker cannot be read any more: ${fact.reason}`;
+    case 'notify_lost':
+      return 'worker has not reported that it is ready since zero was restarted: the report may be lost, so the worker is restarted';
     case 'listener_bound':
       return 'listening';
     case 'listener_closed':

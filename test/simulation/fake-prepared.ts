@@ -42,6 +42,8 @@ export function preparedOf(config: Config, settings: Settings, acquired: Acquire
     rollbackTo: null,
     label: null,
     source: null,
+    snapshot: null,
+    earlier: null,
     close: () => acquired.release(),
   };
 }

@@ -25,13 +25,15 @@ function documentOf(state: State): Document {
 }
 
 /**
- * What the document leaves out: a supervisor that recovers retires the workers that were to join. Demands follow from the rest of the state, and are sent again by a supervisor that
- * recovers. The output of workers and the stack of an exception are in the log. `down` is found when the verdict is
- * delivered. A state with `exit` is not written.
+ * What the document leaves out: a supervisor that recovers retires the workers that were to join, and counts its sets
+ * of sockets anew. Demands follow from the rest of the state, and are sent again by a supervisor that recovers. The
+ * output of workers and the stack of an exception are in the log. `down` is found when the verdict is delivered. A state
+ * with `exit` is not written.
  */
 const LEFT_OUT = [
-  /^demands\.(attend|drain|stalls|memory|liveness|verify|prepare)\b/,
-  /^retries\.(attend|drain|stalls|memory|liveness|verify|prepare)\b/,
+  /^demands\.(attend|drain|stalls|memory|liveness|verify|prepare|keeper)\b/,
+  /^retries\.(attend|drain|stalls|memory|liveness|verify|prepare|keeper)\b/,
+  /^sockets\b/,
   /^(join|scales)\b/,
   /\.(output(\[\])?|stack)$/,
   /^owed\[\]\.verdict\.down\b/,

@@ -188,6 +188,7 @@ export class World {
       inspectLanes: () => faults.check('inspectLanes', 'listeners'),
       runHook: (hook) => this.#runHook(hook),
       killHook: (hook) => this.hooks.kill(hook),
+      keepSockets: () => {},
       write: () => faults.check('writeState', 'state.json'),
       scaled: (ticket, result) => {
         if (this.books.scaled.has(ticket)) violated(`scale request ${ticket} is answered once`);

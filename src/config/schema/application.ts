@@ -76,6 +76,10 @@ export const application = z.strictObject({
   ),
   control: key('The socket that commands reach the running zero by.', z.prefault(control, {})),
   logging: key("zero's own log.", z.prefault(logging, {})),
+  restart_supervisor: key(
+    'Whether the keeper process starts zero again after zero was killed. `auto`: only where no service manager (systemd, runit, s6, supervisord) has started zero.',
+    z.prefault(z.enum(['auto', 'always', 'never']), 'auto'),
+  ),
   runtime_directory: key(
     'Lock, sockets and state of the running instance. Left out: `/run/zero/NAME` for root, else `$XDG_RUNTIME_DIR/zero/NAME`, or `/tmp/zero-UID/NAME` where that variable is not set.',
     z.exactOptional(path),

@@ -9,6 +9,7 @@ application:
   sentry_dsn: https://s3cret:s3cret@sentry.example:9000/path/1
   logging: { format: json, level: debug, file: /var/log/zero.log }
   control: { path: /run/c.sock, mode: 0660, group: ops }
+  restart_supervisor: always
   runtime_directory: /run/x
   data_directory: /var/lib/x
 service:

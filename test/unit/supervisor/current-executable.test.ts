@@ -50,6 +50,8 @@ function prepared(executable: string, args: readonly string[], rollbackTo: numbe
     config: {} as Config,
     settings: {} as Prepared['settings'],
     acquired: {} as Prepared['acquired'],
+    snapshot: null,
+    earlier: null,
   };
   return { ...unused, release, user: null, record, rollbackTo, label: null, source, close };
 }
