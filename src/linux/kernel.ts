@@ -1,11 +1,19 @@
 import { readFileSync, unlinkSync } from 'node:fs';
 import { createDatagramSocket, type Datagram, receiveDatagram } from './datagrams.ts';
 import { openMemoryFile } from './memory-file.ts';
-import { openOutputPipe, openPipe, type PipeEvents, type PipeReader, readNow, readPipe } from './pipes.ts';
+import {
+  openOutputPipe,
+  openPipeOf,
+  openReadyPipe,
+  type PipeEvents,
+  type PipeReader,
+  readNow,
+  readPipe,
+} from './pipes.ts';
 import { pidfdOpen, pidfdSignal, type Reaped, reapOne } from './processes.ts';
 import { listProcesses, type ProcessStat, processStat, splitAtNul } from './procfs.ts';
 import { reactor, type Watch } from './reactor.ts';
-import { closeFd, makeBlocking } from './sockets.ts';
+import { closeFd, inodeOf, makeBlocking } from './sockets.ts';
 import { withSpare } from './spare.ts';
 import { type SpawnRequest, spawnProcess } from './spawn.ts';
 
@@ -42,8 +50,12 @@ export interface DescriptorCalls {
   makeBlocking(fd: number): void;
   /** Calls back while a descriptor is readable. Throws SystemError (ENOMEM, ENOSPC), see Reactor.watch(). */
   watch(fd: number, onReadable: () => void): Watch;
-  /** A close-on-exec pipe with two blocking ends. Throws SystemError. */
+  /** A pipe for a process that is to report something, see openReadyPipe(). Throws SystemError. */
   openPipe(): { read: number; write: number };
+  /** The read end of a pipe that another process holds, see openPipeOf(); null where the process does not have it. */
+  openPipeOf(pid: number, fd: number, inode: number | null): number | null;
+  /** The inode of an open descriptor. Throws the file system's error. */
+  inodeOf(fd: number): number;
   /** A pipe for the output of a process, see openOutputPipe(). Throws SystemError or the file system's error. */
   openOutputPipe(owner: { readonly uid: number; readonly gid: number } | null): {
     read: number;
@@ -101,7 +113,9 @@ export const linux: Kernel = {
   closeFd,
   makeBlocking,
   watch: (fd, onReadable) => reactor.watch(fd, onReadable),
-  openPipe,
+  openPipe: openReadyPipe,
+  openPipeOf,
+  inodeOf,
   openMemoryFile,
   openOutputPipe,
   readPipe,

@@ -1,4 +1,15 @@
-import { constants, fchownSync, openSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fchownSync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  readSync,
+  type Stats,
+  statSync,
+} from 'node:fs';
 import { Socket } from 'node:net';
 import { SystemError } from './errors.ts';
 import { call, callAbout } from './libc.ts';
@@ -25,6 +36,72 @@ export function openPipe(): { read: number; write: number } {
  */
 export function openReadWrite(fd: number): number {
   return openSync(`/proc/self/fd/${fd}`, constants.O_RDWR);
+}
+
+/**
+ * A pipe whose write end is also open for reading, so that a process that writes to it after the supervisor has exited
+ * gets no SIGPIPE. Close-on-exec; throws SystemError or the file system's error; nothing stays open then.
+ */
+export function openReadyPipe(): { read: number; write: number } {
+  const { read, write } = openPipe();
+  try {
+    return { read, write: openReadWrite(write) };
+  } catch (error) {
+    closeFd(read);
+    throw error;
+  } finally {
+    closeFd(write);
+  }
+}
+
+/** Descriptors of a process above this number are not searched: services open thousands of others. */
+const MAX_SEARCHED = 64;
+
+/** Both bits of a link in /proc/PID/fd: the descriptor is open for reading and for writing (proc_pid_fd(5)). */
+const READ_WRITE = 0o600;
+
+/**
+ * Opens the read end of a pipe that a process holds, through /proc/PID/fd (proc(5)), non-blocking and close-on-exec.
+ * null: the process does not hold this pipe, or this user may not look into the process.
+ * @param fd where the process was given it; its other descriptors are searched when it has another file there
+ * @param inode the pipe's, which names the pipe as long as somebody holds it; null where it was not recorded: the pipe
+ * at `fd` is taken if it is open both ways, as only zero's are
+ */
+export function openPipeOf(pid: number, fd: number, inode: number | null): number | null {
+  const first = openIfPipe(pid, String(fd), inode);
+  if (first !== null || inode === null) return first;
+  for (const name of descriptorsOf(pid)) {
+    const found = Number(name) > MAX_SEARCHED ? null : openIfPipe(pid, name, inode);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+function descriptorsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`);
+  } catch {
+    // The process has exited, or belongs to another user.
+    return [];
+  }
+}
+
+function openIfPipe(pid: number, name: string, inode: number | null): number | null {
+  const path = `/proc/${pid}/fd/${name}`;
+  const isMeant = (stats: Stats) => stats.isFIFO() && (inode === null || stats.ino === inode);
+  let fd: number;
+  try {
+    // Before the open, which could have an effect on another file: a device, a terminal.
+    if (!isMeant(statSync(path))) return null;
+    if (inode === null && (lstatSync(path).mode & READ_WRITE) !== READ_WRITE) return null;
+    fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+  } catch {
+    return null;
+  }
+  // The process may have opened another file under the same number meanwhile.
+  if (isMeant(fstatSync(fd))) return fd;
+  closeSync(fd);
+  return null;
 }
 
 /** Sets a pipe's capacity and returns what the kernel made of it. Throws SystemError EPERM above /proc/sys/fs/pipe-max-size. */

@@ -26,6 +26,8 @@ export function guardedKernel(kernel: Kernel, boundary: Boundary): Kernel {
     makeBlocking: (fd) => kernel.makeBlocking(fd),
     openMemoryFile: (name, content) => kernel.openMemoryFile(name, content),
     openPipe: () => kernel.openPipe(),
+    openPipeOf: (pid, fd, inode) => kernel.openPipeOf(pid, fd, inode),
+    inodeOf: (fd) => kernel.inodeOf(fd),
     openOutputPipe: (owner) => kernel.openOutputPipe(owner),
     readNow: (fd, chunk) => kernel.readNow(fd, chunk),
     withSpare: (act) => kernel.withSpare(act),

@@ -19,6 +19,7 @@ export type FakeCall = Exclude<
   | 'onChildSignal'
   | 'closeFd'
   | 'makeBlocking'
+  | 'inodeOf'
   | 'readNow'
   | 'readPipe'
   | 'withSpare'
@@ -238,6 +239,20 @@ export class FakeKernel implements Kernel {
   openPipe(): { read: number; write: number } {
     this.#check('openPipe', '', 'pipe2');
     return this.#pipe();
+  }
+
+  openPipeOf(pid: number, fd: number, inode: number | null): number | null {
+    if (this.#refusal('openPipeOf', pid) !== null) return null;
+    const pipe = this.processes.get(pid)?.pipes.get(fd);
+    if (!pipe || (inode !== null && pipe.inode !== inode)) return null;
+    pipe.readers += 1;
+    return this.#open({ kind: 'read', pipe });
+  }
+
+  inodeOf(fd: number): number {
+    const descriptor = this.#descriptors.get(fd);
+    if (descriptor?.kind === 'read' || descriptor?.kind === 'write') return descriptor.pipe.inode;
+    throw failure('fstat', 'EBADF', fd);
   }
 
   openMemoryFile(name: string): number {

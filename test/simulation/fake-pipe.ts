@@ -1,7 +1,10 @@
 import type { PipeEvents } from '../../src/linux/pipes.ts';
 
+let lastInode = 0;
+
 /** A pipe of the fake kernel: bytes, and how many hold an end of it. */
 export class FakePipe {
+  readonly inode = ++lastInode;
   /** Ends that can write, in all processes. */
   writers = 0;
   /** Ends that can read, in the supervisor. */

@@ -4,8 +4,16 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOpen, setCloseOnExec } from '../../../src/linux/exec.ts';
 import { tryLock } from '../../../src/linux/locks.ts';
-import { openPipe, openReadWrite, setPipeSize } from '../../../src/linux/pipes.ts';
-import { closeFd } from '../../../src/linux/sockets.ts';
+import {
+  openOutputPipe,
+  openPipe,
+  openPipeOf,
+  openReadWrite,
+  openReadyPipe,
+  readNow,
+  setPipeSize,
+} from '../../../src/linux/pipes.ts';
+import { closeFd, inodeOf } from '../../../src/linux/sockets.ts';
 import { setNonBlocking } from '../../support/sockets.ts';
 import { ended, readAll, startShell, temporaryFolder } from './support.ts';
 
@@ -34,6 +42,40 @@ test('a plain pipe kills it', async () => {
   const pid = startShell('echo into the void', new Map([[1, write]]));
   assert.deepEqual(await ended(pid), { kind: 'signaled', signal: 'SIGPIPE', coreDumped: false });
   closeFd(write);
+});
+
+test('the writer of a ready pipe survives the reader, and its close is seen', async () => {
+  const { read, write } = openReadyPipe();
+  const pid = startShell('echo ready >&3; exec 3>&-', new Map([[3, write]]));
+  closeFd(write);
+  assert.equal((await readAll(read)).toString(), 'ready\n');
+  assert.deepEqual(await ended(pid), { kind: 'exited', code: 0 });
+  const lost = openReadyPipe();
+  closeFd(lost.read);
+  const writer = startShell('echo ready >&3', new Map([[3, lost.write]]));
+  assert.deepEqual(await ended(writer), { kind: 'exited', code: 0 });
+  closeFd(lost.write);
+});
+
+test('a pipe is opened in another process by its inode', () => {
+  const { read, childEnd } = openOutputPipe(null);
+  const plain = openPipe();
+  const inode = inodeOf(read);
+  const pid = process.pid;
+  const found = [
+    openPipeOf(pid, childEnd, inode),
+    openPipeOf(pid, plain.read, inode),
+    openPipeOf(pid, childEnd, null),
+  ];
+  writeSync(childEnd, 'a');
+  for (const fd of found) assert.equal(typeof fd, 'number');
+  assert.equal(readNow(found[1] ?? -1, Buffer.alloc(9)), 1);
+  assert.equal(readNow(found[0] ?? -1, Buffer.alloc(9)), 0);
+  assert.equal(openPipeOf(pid, childEnd, inode + 1), null);
+  // Not recorded, and open for writing only: a pipe of the service's own.
+  assert.equal(openPipeOf(pid, plain.write, null), null);
+  assert.equal(openPipeOf(pid, 9999, null), null);
+  for (const fd of [read, childEnd, plain.read, plain.write, ...found]) if (fd !== null) closeFd(fd);
 });
 
 test('blocking is chosen for each end', () => {
