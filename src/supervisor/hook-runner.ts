@@ -1,12 +1,14 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import type { Config } from '../config/index.ts';
-import type { Failure, HookName } from '../lifecycle/facts.ts';
+import type { ExitStatus, Failure, HookName } from '../lifecycle/facts.ts';
 import type { RunHook } from '../lifecycle/hook.ts';
 import { type CommandSystem, findExecutable, runCommand } from '../workers/command.ts';
 import { buildEnvironment, type Environment } from '../workers/environment.ts';
 import { codeOf, ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
+import { killProcess } from '../workers/stopper.ts';
 import type { Happening } from './engine.ts';
+import type { ProcessIdentity } from './process-identity.ts';
 
 const NAMES: readonly HookName[] = ['before_reload', 'after_promote', 'after_rollback', 'on_replace'];
 
@@ -27,11 +29,16 @@ export interface HookContext {
   readonly post: (happening: Happening) => void;
 }
 
+interface Running {
+  readonly pid: number;
+  kill(): void;
+}
+
 /** Runs hooks as zero's own user, in the directory where zero was started. */
 export class HookRunner {
   readonly #context: HookContext;
   readonly #environment: Environment;
-  readonly #running = new Map<number, { kill(): void }>();
+  readonly #running = new Map<number, Running>();
 
   constructor(context: HookContext) {
     this.#context = context;
@@ -65,9 +72,34 @@ export class HookRunner {
     }
   }
 
+  /**
+   * Watches a hook that another supervisor started: its end is reported, and its exit status is unknown. Returns false
+   * where its process has exited, or its pid means another process by now.
+   */
+  adopt(hook: number, { pid, startTime }: ProcessIdentity): boolean {
+    const { kernel, table, refused } = this.#context.system;
+    const kill = () => {
+      const delivery = killProcess(kernel, table, { pid, session: pid });
+      if (delivery.refused.length > 0) refused(delivery.refused);
+    };
+    const ended = (status: ExitStatus) => {
+      // A hook leaves nothing behind.
+      kill();
+      this.#ended(hook, status, null, []);
+    };
+    if (!table.adoptForeign(pid, startTime, ended)) return false;
+    this.#running.set(hook, { pid, kill });
+    return true;
+  }
+
   /** SIGKILL to it and its session; that it has ended is told all the same. */
   kill(hook: number): void {
     this.#running.get(hook)?.kill();
+  }
+
+  /** The processes of the hooks that run, by the number of the hook. */
+  processes(): Map<number, number> {
+    return new Map([...this.#running].map(([hook, { pid }]) => [hook, pid]));
   }
 
   #ended(

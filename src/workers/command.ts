@@ -51,10 +51,10 @@ export function runCommand(
   { kernel, table, refused }: CommandSystem,
   { after }: CommandTimer,
   onDone: (result: CommandResult) => void,
-): { kill(): void; close(): void } {
+): { readonly pid: number; kill(): void; close(): void } {
   const executable = findExecutable(request);
   const { user, environment, directory } = request;
-  const output = new WorkerOutput(kernel, { stdout: null, stderr: null, owner: user });
+  const output = WorkerOutput.open(kernel, { stdout: null, stderr: null, owner: user });
   let pid: number;
   try {
     const { stdout, stderr } = output.childEnds;
@@ -93,6 +93,7 @@ export function runCommand(
     onDone({ status, timedOut, output: output.lines() });
   });
   return {
+    pid,
     // Its pid is somebody else's once it was waited for.
     kill: () => {
       if (state !== 'done') kill();

@@ -16,6 +16,12 @@ export interface OutputOptions {
   readonly tailLines?: number;
 }
 
+/** A pipe as it is opened; `childEnd` is null for the pipe of a process that runs already. */
+interface OpenPipe {
+  readonly read: number;
+  readonly childEnd: number | null;
+}
+
 /**
  * The output of one process: two pipes whose far ends the process gets as 1 and 2. Those ends are open for reading too, so that a
  * service that outlives the supervisor can go on writing (no SIGPIPE as long as there is a reader, fifo(7)). End-of-file therefore
@@ -25,8 +31,15 @@ export class WorkerOutput {
   readonly #tail: Tail;
   readonly #streams: Stream[] = [];
 
-  /** Throws SystemError or the file system's error (EMFILE, ENFILE); nothing stays open then. */
-  constructor(kernel: DescriptorCalls, options: OutputOptions) {
+  /**
+   * Throws SystemError or the file system's error (EMFILE, ENFILE); nothing stays open then.
+   * @param open opens the pipe of a stream; null: the stream has none. Default: a new pipe
+   */
+  private constructor(
+    kernel: DescriptorCalls,
+    options: OutputOptions,
+    open: (name: 'stdout' | 'stderr') => OpenPipe | null,
+  ) {
     this.#tail = new Tail(options.tailLines);
     const record = options.record ?? (() => {});
     const keep = (name: 'stdout' | 'stderr') => (bytes: Buffer, complete: boolean) => {
@@ -34,12 +47,40 @@ export class WorkerOutput {
       record(name, bytes);
     };
     try {
-      this.#streams.push(new Stream(kernel, options.stdout, keep('stdout'), options.owner));
-      this.#streams.push(new Stream(kernel, options.stderr, keep('stderr'), options.owner));
+      for (const name of ['stdout', 'stderr'] as const)
+        this.#streams.push(new Stream(kernel, options[name], keep(name), open(name)));
     } catch (error) {
       this.close();
       throw error;
     }
+  }
+
+  /** Opens both pipes. Throws SystemError or the file system's error (EMFILE, ENFILE); nothing stays open then. */
+  static open(kernel: DescriptorCalls, options: OutputOptions): WorkerOutput {
+    return new WorkerOutput(kernel, options, () => kernel.openOutputPipe(options.owner));
+  }
+
+  /**
+   * Reads on the output of a process that another supervisor started.
+   * @param pipes the read ends of its pipes, which this object owns from now on; null: not known, that stream is lost
+   */
+  static reopen(
+    kernel: DescriptorCalls,
+    options: OutputOptions,
+    pipes: { readonly stdout: number | null; readonly stderr: number | null },
+  ): WorkerOutput {
+    const output = new WorkerOutput(kernel, options, (name) => {
+      const read = pipes[name];
+      return read === null ? null : { read, childEnd: null };
+    });
+    for (const stream of output.#streams) stream.read();
+    return output;
+  }
+
+  /** The inodes of the pipes, by which another supervisor finds them in the process; null for a stream without one. */
+  get inodes(): { stdout: number | null; stderr: number | null } {
+    const [stdout, stderr] = this.#streams;
+    return { stdout: stdout?.inode ?? null, stderr: stderr?.inode ?? null };
   }
 
   /** What the process gets as 1 and 2. */
@@ -83,22 +124,29 @@ class Stream {
   #reader: PipeReader | null = null;
   readonly #fd: number;
   #childEnd: number | null;
-  ended = false;
+  #inode: number | null = null;
+  ended: boolean;
 
   constructor(
     kernel: DescriptorCalls,
     forwarder: LineReceiver | null,
     keep: (bytes: Buffer, complete: boolean) => void,
-    owner: OutputOptions['owner'],
+    pipe: OpenPipe | null,
   ) {
     this.#splitter = new LineSplitter((bytes, complete) => {
       keep(bytes, complete);
       forwarder?.add(bytes, complete);
     });
     this.#kernel = kernel;
-    const pipe = kernel.openOutputPipe(owner);
-    this.#fd = pipe.read;
-    this.#childEnd = pipe.childEnd;
+    this.#fd = pipe?.read ?? -1;
+    this.#childEnd = pipe?.childEnd ?? null;
+    this.ended = pipe === null;
+  }
+
+  /** Looked up when it is first wanted, so that a start need not wait for it. */
+  get inode(): number | null {
+    if (!this.ended) this.#inode ??= this.#kernel.inodeOf(this.#fd);
+    return this.#inode;
   }
 
   get childEnd(): number {
@@ -106,7 +154,11 @@ class Stream {
   }
 
   handedOver(): void {
-    if (!this.#closeChildEnd()) return;
+    if (this.#closeChildEnd()) this.read();
+  }
+
+  read(): void {
+    if (this.ended) return;
     this.#reader = this.#kernel.readPipe(this.#fd, {
       data: (chunk) => this.#splitter.push(chunk),
       end: () => this.#finish(),

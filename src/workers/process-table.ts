@@ -1,7 +1,9 @@
 import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
+import { SystemError } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { Watch } from '../linux/reactor.ts';
 import { type Delivery, NOBODY, signalOnce, signalThrough } from './delivery.ts';
+import { isAlive } from './descendants.ts';
 import { exitStatusOf, usageOf } from './wait-status.ts';
 
 /** Called once, when the process has exited. `usage` is null when the process was not a child. */
@@ -85,6 +87,31 @@ export class ProcessTable {
       if (watches.size === 0 && this.#foreign.get(pid) === watches) this.#foreign.delete(pid);
     };
     return { close };
+  }
+
+  /**
+   * Reports the exit of a process that another supervisor started, and signals it through the pidfd that is opened
+   * here. Its exit status is unknown, unless the process is a child of this supervisor. Returns false where the number
+   * means another process by now, or the process has exited. Throws SystemError, see watchForeign().
+   * @param startTime of the process, in clock ticks since boot: it and the pid together name one process
+   */
+  adoptForeign(pid: number, startTime: number, onExit: OnExit): boolean {
+    const isMeant = () => {
+      const stat = this.#kernel.processStat(pid);
+      return stat !== null && stat.startTime === startTime && isAlive(stat);
+    };
+    if (!isMeant()) return false;
+    let watch: { close(): void };
+    try {
+      watch = this.watchForeign(pid, onExit, true);
+    } catch (error) {
+      if (error instanceof SystemError && error.code === 'ESRCH') return false;
+      throw error;
+    }
+    // The pidfd fixes which process it is: only now the comparison holds.
+    if (isMeant()) return true;
+    watch.close();
+    return false;
   }
 
   /**

@@ -13,6 +13,11 @@ export interface Departed {
   readonly since: number;
   readonly generation: number;
   readonly worker: number;
+  /**
+   * The path of its notify socket, of a worker that another supervisor started: the kernel gives the orphans of such a
+   * worker to init, so they are known by their environment alone. Else this supervisor is the parent of its orphans.
+   */
+  readonly notifyPath?: string | null;
 }
 
 /** What outlived a worker's main process, zombies left out. */
@@ -114,21 +119,27 @@ function isForeign(kernel: Kernel, { pid, session }: ProcessStat, own: number): 
 }
 
 function isOrphanOf(kernel: Kernel, candidate: ProcessStat, departed: Departed): boolean {
-  if (candidate.ppid !== kernel.pid || candidate.session === departed.session) return false;
-  return candidate.startTime >= departed.since && !namesAnother(kernel, candidate.pid, departed);
+  const { pid, ppid, session, startTime } = candidate;
+  if (session === departed.session || startTime < departed.since) return false;
+  if (ppid === kernel.pid) return !namesAnother(kernel, pid, departed);
+  const { notifyPath } = departed;
+  return typeof notifyPath === 'string' && variables(kernel, pid)?.get('NOTIFY_SOCKET') === notifyPath;
 }
 
 // Every worker was given ZERO_GENERATION and ZERO_WORKER, and its descendants have them unless they cleaned their environment.
 function namesAnother(kernel: Kernel, pid: number, { generation, worker }: Departed): boolean {
+  const found = variables(kernel, pid);
+  const differs = (name: string, wanted: number) => (found?.get(name) ?? String(wanted)) !== String(wanted);
+  return differs('ZERO_GENERATION', generation) || differs('ZERO_WORKER', worker);
+}
+
+/** The environment that a process was started with; null where this user may not read it, or the process has exited. */
+function variables(kernel: Kernel, pid: number): ReadonlyMap<string, string> | null {
   try {
-    const entries = kernel.environmentOf(pid).map((entry) => entry.toString('latin1'));
-    const found = (name: string) =>
-      entries.find((entry) => entry.startsWith(`${name}=`))?.slice(name.length + 1);
-    const wanted = [String(generation), String(worker)];
-    return ['ZERO_GENERATION', 'ZERO_WORKER'].some(
-      (name, index) => (found(name) ?? wanted[index]) !== wanted[index],
-    );
+    const entries = kernel.environmentOf(pid).map((entry) => entry.toString('latin1').split('='));
+    // The first of two equal names counts (getenv(3)).
+    return new Map(entries.reverse().map(([name = '', ...value]) => [name, value.join('=')]));
   } catch {
-    return false;
+    return null;
   }
 }

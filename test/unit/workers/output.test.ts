@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { closeSync, fstatSync, readdirSync } from 'node:fs';
+import { closeSync, fstatSync, readdirSync, readSync } from 'node:fs';
 import { test } from 'node:test';
 import { linux } from '../../../src/linux/kernel.ts';
 import { openReadWrite } from '../../../src/linux/pipes.ts';
@@ -52,7 +52,7 @@ function start(text: string, output: WorkerOutput) {
 
 test('what a process wrote is there when its exit is known', async () => {
   const [out, err] = [collecting(), collecting()];
-  const output = new WorkerOutput(linux, {
+  const output = WorkerOutput.open(linux, {
     stdout: new LineForwarder(out.sink),
     stderr: new LineForwarder(err.sink),
     owner: null,
@@ -84,7 +84,7 @@ test('100 MB without a newline pass through, and the report stays short', async 
       after: () => () => {},
     },
   });
-  const output = new WorkerOutput(linux, {
+  const output = WorkerOutput.open(linux, {
     stdout: new LineForwarder(sink),
     stderr: new LineForwarder(sink),
     owner: null,
@@ -100,7 +100,7 @@ test('100 MB without a newline pass through, and the report stays short', async 
 
 test('a service can go on writing when the supervisor has gone', async () => {
   const out = collecting();
-  const output = new WorkerOutput(linux, { stdout: new LineForwarder(out.sink), stderr: null, owner: null });
+  const output = WorkerOutput.open(linux, { stdout: new LineForwarder(out.sink), stderr: null, owner: null });
   const text = `trap 'echo still here || exit 1; echo still here >&2 || exit 2; exit 7' USR1
     echo ready
     sleep 1000 & wait`;
@@ -113,7 +113,7 @@ test('a service can go on writing when the supervisor has gone', async () => {
 
 test('what inherited the output is read for as long as it lives, and no longer than wanted', async () => {
   const out = collecting();
-  const output = new WorkerOutput(linux, {
+  const output = WorkerOutput.open(linux, {
     stdout: new LineForwarder(out.sink),
     stderr: new LineForwarder(out.sink),
     owner: null,
@@ -133,9 +133,63 @@ test('what inherited the output is read for as long as it lives, and no longer t
 test('the pipes belong to the target user, and are a mebibyte', {
   skip: process.getuid?.() !== 0 && 'needs root',
 }, () => {
-  const output = new WorkerOutput(linux, { stdout: null, stderr: null, owner: { uid: 65534, gid: 12 } });
+  const output = WorkerOutput.open(linux, { stdout: null, stderr: null, owner: { uid: 65534, gid: 12 } });
   const { uid, gid } = fstatSync(output.childEnds.stdout);
   assert.deepEqual({ uid, gid }, { uid: 65534, gid: 12 });
   closeSync(openReadWrite(output.childEnds.stdout));
+  output.close();
+});
+
+test('another supervisor reads on what a process writes', async () => {
+  const pipes = { stdout: linux.openOutputPipe(null), stderr: linux.openOutputPipe(null) };
+  const inodes = { stdout: linux.inodeOf(pipes.stdout.read), stderr: linux.inodeOf(pipes.stderr.read) };
+  const pid = spawnProcess({
+    path: '/bin/sh',
+    // 3 is its standard output from the beginning; 1 is another file by the time of the second supervisor.
+    argv: [
+      'sh',
+      '-c',
+      'exec 3>&1 >/dev/null; seq 2000 >&3; trap "echo last >&3; exit" USR1; sleep 1000 & wait',
+    ],
+    environment: ['PATH=/usr/bin:/bin'],
+    descriptors: new Map([
+      [1, pipes.stdout.childEnd],
+      [2, pipes.stderr.childEnd],
+    ]),
+  });
+  const exit = ended(pid);
+  for (const { childEnd } of Object.values(pipes)) linux.closeFd(childEnd);
+  const chunk = Buffer.alloc(9);
+  readSync(pipes.stdout.read, chunk);
+  for (const { read } of Object.values(pipes)) linux.closeFd(read);
+  const out = collecting();
+  const output = WorkerOutput.reopen(
+    linux,
+    { stdout: new LineForwarder(out.sink), stderr: null, owner: null },
+    {
+      stdout: linux.openPipeOf(pid, 1, inodes.stdout),
+      stderr: linux.openPipeOf(pid, 2, inodes.stderr),
+    },
+  );
+  assert.deepEqual(output.inodes, inodes);
+  await out.first;
+  sendSignal(pid, 'SIGUSR1');
+  await exit;
+  output.close();
+  await out.sink.flush(0);
+  const expected = Array.from({ length: 2000 }, (_, index) => `${index + 1}\n`).join('');
+  assert.equal(`${chunk.toString()}${out.text()}`, `${expected}last\n`);
+  assert.equal(linux.openPipeOf(pid, 1, inodes.stdout), null);
+});
+
+test('an output whose pipe cannot be found has ended', () => {
+  const output = WorkerOutput.reopen(
+    linux,
+    { stdout: null, stderr: null, owner: null },
+    { stdout: null, stderr: null },
+  );
+  assert.equal(output.ended, true);
+  assert.deepEqual(output.inodes, { stdout: null, stderr: null });
+  output.drain();
   output.close();
 });

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import type { ExitStatus } from '../../../src/lifecycle/facts.ts';
 import { errnoNumber, SystemError } from '../../../src/linux/errors.ts';
@@ -11,7 +12,7 @@ import { ProcessTable } from '../../../src/workers/process-table.ts';
 import { killLeftovers, killSession, leftovers } from '../../../src/workers/stopper.ts';
 import { NO_USAGE, sessionMembers } from '../../support/processes.ts';
 import { sendSignal } from '../../support/send-signal.ts';
-import { script, table } from './support.ts';
+import { folder, script, table } from './support.ts';
 
 becomeSubreaper();
 
@@ -93,6 +94,64 @@ test('a stranger is known when it was claimed', async () => {
   sendSignal(grandchild, 'SIGKILL');
   assert.deepEqual(await Promise.all([watched, claimed]), [{ kind: 'unknown' }, { kind: 'unknown' }]);
   assert.equal(table.known().has(grandchild), false);
+  await exit;
+});
+
+test('a process that another supervisor started is adopted by its pid and start time', async () => {
+  const { exit, line } = script('sleep 1000 & echo $!; wait');
+  const pid = Number(await line());
+  const startTime = processStat(pid)?.startTime ?? 0;
+  const never = () => assert.fail('not adopted');
+  assert.equal(table.adoptForeign(pid, startTime + 1, never), false);
+  assert.equal(table.known().has(pid), false);
+  const gone = new Promise((resolve) => assert.equal(table.adoptForeign(pid, startTime, resolve), true));
+  assert.equal(table.known().has(pid), true);
+  assert.deepEqual(table.signal(pid, 'SIGKILL'), { signalled: [pid], refused: [] });
+  assert.deepEqual(await gone, { kind: 'unknown' });
+  assert.equal(table.known().has(pid), false);
+  assert.equal(table.adoptForeign(pid, startTime, never), false);
+  await exit;
+});
+
+test('a pid that is used again between the look and the pidfd is not adopted', () => {
+  const stat = processStat(process.pid);
+  assert.ok(stat);
+  const looks = [stat, { ...stat, startTime: stat.startTime + 1 }];
+  const open = new Set<number>();
+  const own = new ProcessTable({
+    ...linux,
+    openPidfd: (pid) => {
+      const fd = linux.openPidfd(pid);
+      open.add(fd);
+      return fd;
+    },
+    closeFd: (fd) => {
+      open.delete(fd);
+      linux.closeFd(fd);
+    },
+    processStat: () => looks.shift() ?? null,
+  });
+  assert.equal(
+    own.adoptForeign(process.pid, stat.startTime, () => assert.fail('not adopted')),
+    false,
+  );
+  assert.equal(own.known().size, 0);
+  assert.equal(open.size, 0);
+});
+
+test('orphans of an adopted worker are known by its notify socket', async () => {
+  const path = join(folder, '1.0.1');
+  const { pid, exit, line } = script("setsid sh -c 'echo $$; exec sleep 1000' & wait", [
+    `NOTIFY_SOCKET=${path}`,
+  ]);
+  const outside = Number(await line());
+  const departed = { session: pid, since: processStat(pid)?.startTime ?? 0, generation: 1, worker: 0 };
+  const kernel = { ...linux, pid: 1 };
+  assert.deepEqual(leftovers(kernel, departed, table.known()).orphans, []);
+  assert.deepEqual(leftovers(kernel, { ...departed, notifyPath: path }, table.known()).orphans, [outside]);
+  const other = { ...departed, notifyPath: `${path}1` };
+  assert.deepEqual(leftovers(kernel, other, table.known()).orphans, []);
+  sendSignal(outside, 'SIGKILL');
   await exit;
 });
 

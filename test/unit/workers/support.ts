@@ -75,7 +75,7 @@ export function outputFile(): { fd: number; read: () => Buffer } {
  */
 export function script(text: string, environment: readonly string[] = []) {
   const lines = new Lines();
-  const output = new WorkerOutput(linux, {
+  const output = WorkerOutput.open(linux, {
     stdout: new LineForwarder(lines.sink),
     stderr: new LineForwarder(lines.sink),
     owner: null,
