@@ -1,5 +1,6 @@
-import { closeSync, constants, ftruncateSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { tryLock } from '../linux/locks.ts';
 import {
   makeOwnDirectory,
@@ -7,6 +8,8 @@ import {
   requireTrusted,
   UntrustedDirectoryError,
 } from '../linux/own-files.ts';
+import { processStat } from '../linux/procfs.ts';
+import { isAlive } from '../workers/descendants.ts';
 import { type Instance, InstanceError } from './instance.ts';
 
 /** A socket address holds 108 bytes, the last of them NUL (unix(7)); the longest name below the runtime directory needs these. */
@@ -24,13 +27,23 @@ const ADVICE: Readonly<Record<string, string>> = {
   EMFILE: 'zero has no descriptor left: raise its nofile limit',
 };
 
+/** Milliseconds that the lock of a supervisor that has died is waited for: its descriptors are closed one by one. */
+const PATIENCE = 1_000;
+
+/** Milliseconds between two attempts. */
+const PAUSE = 10;
+
 /**
- * Makes the runtime directory and takes its lock, which lasts as long as the process (flock(2)).
+ * Makes the runtime directory and takes its lock, which lasts as long as the process (flock(2)). Resolves to the lock's
+ * descriptor, with which another program in the same process keeps the lock.
  * @param nameOption what gives an instance another name
  * @throws InstanceError when it cannot be made, when another user could change it or the data directory, or when another
  * zero holds it
  */
-export function claimInstance(instance: Instance, nameOption: 'runtime.name' | '--name'): void {
+export async function claimInstance(
+  instance: Instance,
+  nameOption: 'runtime.name' | '--name',
+): Promise<number> {
   const { runtimeDirectory, name } = instance;
   if (Buffer.byteLength(runtimeDirectory) + LONGEST_SOCKET_NAME > LONGEST_SOCKET_PATH) {
     throw new InstanceError(
@@ -48,11 +61,11 @@ export function claimInstance(instance: Instance, nameOption: 'runtime.name' | '
   } catch (error) {
     throw directoryError(runtimeDirectory, error);
   }
-  if (!tryLock(fd)) {
-    const holder = readFileSync(fd, 'utf8').trim();
+  if (!tryLock(fd) && !(await lockOfDead(fd))) {
+    const holder = holderOf(fd);
     closeSync(fd);
     throw new InstanceError(
-      `another zero (pid ${holder || 'unknown'}) runs as "${name}" with the runtime directory ${runtimeDirectory}: stop it, or give this one another ${nameOption}`,
+      `another zero (pid ${holder ?? 'unknown'}) runs as "${name}" with the runtime directory ${runtimeDirectory}: stop it, or give this one another ${nameOption}`,
     );
   }
   try {
@@ -61,6 +74,27 @@ export function claimInstance(instance: Instance, nameOption: 'runtime.name' | '
   } catch (error) {
     throw directoryError(runtimeDirectory, error);
   }
+  return fd;
+}
+
+/** The pid of the supervisor that took the lock last. */
+function holderOf(lock: number): number | null {
+  // From the beginning, however often the file was read.
+  const text = Buffer.alloc(32);
+  const length = readSync(lock, text, 0, text.length, 0);
+  return Number.parseInt(text.toString('latin1', 0, length), 10) || null;
+}
+
+/** Waits for the lock of a supervisor that has died and still has it. False where the supervisor lives. */
+async function lockOfDead(lock: number): Promise<boolean> {
+  for (let waited = 0; waited < PATIENCE; waited += PAUSE) {
+    const holder = holderOf(lock);
+    const stat = holder === null ? null : processStat(holder);
+    if (stat !== null && isAlive(stat) && !stat.exiting) return false;
+    await setTimeout(PAUSE);
+    if (tryLock(lock)) return true;
+  }
+  return false;
 }
 
 function directoryError(directory: string, error: unknown): InstanceError {

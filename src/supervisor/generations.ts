@@ -8,7 +8,8 @@ import type { WorkerListener } from '../workers/worker-listener.ts';
 import type { CurrentExecutable } from './current-executable.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedReleases } from './prepared-releases.ts';
-import { type Post, type WorkerContext, WorkerProcess } from './worker-process.ts';
+import type { Post, WorkerContext } from './worker-parts.ts';
+import { WorkerProcess } from './worker-process.ts';
 
 interface Held {
   readonly processes: Map<string, WorkerProcess>;
@@ -71,7 +72,7 @@ export class Generations {
     const { executable } = current;
     try {
       const sockets = this.#socketsFor(prepared, lane, post.first);
-      const process = new WorkerProcess(key, { ...post, executable, sockets }, prepared, this.#context);
+      const process = WorkerProcess.spawn(key, { ...post, executable, sockets }, prepared, this.#context);
       forgetEarlier(held.processes, key);
       held.processes.set(nameOf(key), process);
       return process.pid;

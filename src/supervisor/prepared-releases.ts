@@ -44,6 +44,11 @@ export class PreparedReleases {
     return prepared;
   }
 
+  /** What another supervisor prepared for a generation. */
+  restore(generation: number, prepared: Prepared): void {
+    this.#ofGeneration.set(generation, prepared);
+  }
+
   /**
    * What a process of this generation that is started now would execute: ask before each start of one, and before a
    * worker that runs is replaced (which `changed, no copy` forbids). Synchronous, some microseconds. Throws Error for a

@@ -55,7 +55,7 @@ async function run({ source, version }: SuperviseOptions): Promise<number> {
     const config = source.load();
     const folder = directoryAsGiven();
     const { instance, message } = chooseInstance(config, { file: source.read?.path ?? null, folder });
-    claimInstance(instance, source.file === null ? '--name' : 'runtime.name');
+    await claimInstance(instance, source.file === null ? '--name' : 'runtime.name');
     const known: (Fact | null)[] = [
       message === null ? null : { event: 'warning', about: 'name', message },
       await leftBehind(instance),

@@ -1,73 +1,32 @@
-import path from 'node:path';
-import type { ReadinessConfig } from '../config/index.ts';
-import type { WorkerKey } from '../lifecycle/events.ts';
-import type { ExitStatus, Fact, Usage } from '../lifecycle/facts.ts';
+import type { FoundWorker, WorkerKey } from '../lifecycle/events.ts';
+import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import type { Listeners } from '../listeners/listeners.ts';
-import {
-  type GateReason,
-  type Gates,
-  NotifySocket,
-  type RunCommand,
-  startGates,
-  type Timers,
-} from '../readiness/index.ts';
+import { type GateReason, type Gates, type NotifySocket, startGates } from '../readiness/index.ts';
 import { type Delivery, NOBODY } from '../workers/delivery.ts';
 import { belongsTo, isRunning } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
-import { LineForwarder } from '../workers/line-forwarder.ts';
-import { WorkerOutput } from '../workers/output.ts';
-import type { OutputFiles } from '../workers/output-files.ts';
-import type { OutputLog } from '../workers/output-log.ts';
-import type { ProcessTable } from '../workers/process-table.ts';
-import type { Sink } from '../workers/sink.ts';
-import { SpawnError, spawnWorker } from '../workers/spawner.ts';
+import type { WorkerOutput } from '../workers/output.ts';
+import { SpawnError } from '../workers/spawner.ts';
 import { killProcess } from '../workers/stopper.ts';
-import type { WorkerListener } from '../workers/worker-listener.ts';
 import type { Boundary } from './boundary.ts';
-import type { Happening } from './engine.ts';
 import type { Prepared } from './prepare.ts';
 import { Remains } from './remains.ts';
-import { type AddressContext, EXAMINED_LINES, givenTo, WorkerAddresses } from './worker-addresses.ts';
-
-export interface WorkerContext {
-  readonly kernel: Kernel;
-  readonly boundary: Boundary;
-  readonly runtimeDirectory: string;
-  readonly table: ProcessTable;
-  readonly stdout: Sink;
-  readonly stderr: Sink;
-  readonly output: OutputLog;
-  readonly files: OutputFiles;
-  readonly timers: Timers;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
-  readonly runCommand: (prepared: Prepared) => RunCommand;
-  readonly listeners: Listeners;
-  readonly workers: AddressContext['workers'];
-  readonly post: (happening: Happening) => void;
-  readonly report: (fact: Fact) => void;
-}
+import { EXAMINED_LINES, givenTo, WorkerAddresses } from './worker-addresses.ts';
+import {
+  adoptParts,
+  type Pipes,
+  type Post,
+  type RecoveredProcess,
+  spawnParts,
+  type WorkerContext,
+  type WorkerParts,
+} from './worker-parts.ts';
 
 const REPORTED_LINES = 20;
 
 /** Where the remaining processes cannot be listed there may be one: SIGKILL follows when their time is over. */
 const UNKNOWN_REMAINS = 1;
-
-const NO_GATES: ReadinessConfig = { notify: false, accept: false, timeout: 0 };
-
-/** Where a process has its place: its lane, and whether it is there only for what waits in it. */
-export interface Post {
-  readonly lane: number;
-  readonly relief: boolean;
-  /** The first lane of its generation; undefined for a relief. */
-  readonly first: number | undefined;
-  /** The listening sockets that it gets. */
-  readonly sockets: readonly WorkerListener[];
-  /** What it executes: the file of its release, or the copy that is kept of it. */
-  readonly executable: string;
-}
 
 /** One process in one place of a generation, with all that is held for it: pipes, notify socket, gates, watches. */
 export class WorkerProcess {
@@ -94,89 +53,118 @@ export class WorkerProcess {
   watchdogAt: number | null = null;
   readonly #remains: Remains;
   #follow: { close(): void } | null = null;
-  #life: 'starting' | 'running' | 'remains' | 'ended' = 'starting';
+  #life: 'running' | 'remains' | 'ended' = 'running';
+  readonly #ready: Pipes['ready'];
 
-  /** Spawns it. Throws SpawnError, ReleaseError or ListenerError; nothing stays open then. */
-  constructor(key: WorkerKey, post: Post, prepared: Prepared, context: WorkerContext) {
+  private constructor(
+    key: WorkerKey,
+    post: Post,
+    prepared: Prepared,
+    context: WorkerContext,
+    parts: WorkerParts,
+  ) {
+    const { kernel } = context;
+    const { acquired, release } = prepared;
     this.key = key;
     this.post = post;
     this.#context = context;
-    this.startedAt = context.now();
-    const { kernel } = context;
-    const { config, settings, release, user, acquired } = prepared;
-    const { readiness, runtime } = config.service;
-    const { shutdownSignal: signal, shutdownTimeout: timeout } = settings;
+    this.session = parts.session;
+    this.pid = parts.pid;
+    this.startTime = parts.startTime;
+    this.startedAt = parts.startedAt;
+    this.#notify = parts.notify;
+    this.#output = parts.output;
+    const { ready } = parts;
+    this.#ready = ready && { fd: ready.target, inode: kernel.inodeOf(ready.read) };
+    const notifyPath = parts.isForeign ? parts.notify.path : null;
+    this.#remains = new Remains(context, {
+      session: this.session,
+      since: this.startTime,
+      ...key,
+      notifyPath,
+    });
+    this.#notify.subscribe((message) => {
+      if (message.kind === 'main_pid') this.#mainPid(message.pid);
+      else if (message.kind === 'watchdog') this.watchdogAt = context.now();
+      else if (message.kind === 'drains')
+        this.#context.post({ type: 'drains', drains: message.drains, ...this.key });
+    });
+    this.#addresses = new WorkerAddresses(this, givenTo(acquired.listeners, release.environment), context);
+    const steered = acquired.listeners.filter((listener) => listener.steered).map(({ name }) => name);
+    const { readiness } = parts;
+    // Read on without a gate, too: a full pipe would block the process.
+    if (ready && readiness.ready_fd === undefined) readPast(kernel, ready.read);
+    this.#gates = startGates(readiness, {
+      kernel,
+      openProbe: (listener) => context.listeners.openProbe(acquired, listener, post.lane),
+      steered: readiness.accept === false ? [] : steered,
+      notify: this.#notify,
+      readyPipe: ready?.read ?? null,
+      runCommand: context.runCommand(prepared),
+      timers: context.timers,
+      passed: (gate) => this.#gatePassed(gate),
+      failed: (gate, reason) => this.#gateFailed(gate, reason),
+    });
+  }
+
+  /** Spawns a process. Throws SpawnError, ReleaseError or ListenerError; nothing stays open then. */
+  static spawn(key: WorkerKey, post: Post, prepared: Prepared, context: WorkerContext): WorkerProcess {
+    return WorkerProcess.#make(key, post, prepared, context, (request) => spawnParts(request, post));
+  }
+
+  /**
+   * Takes over a process that another supervisor started, or what remains of the process. Its output is read on from
+   * where that one stopped, and its notify socket is bound again. Throws SpawnError; the process is as before then.
+   */
+  static adopt(
+    recovered: RecoveredProcess,
+    post: Post,
+    prepared: Prepared,
+    context: WorkerContext,
+  ): { readonly worker: WorkerProcess; readonly found: FoundWorker } {
+    const { key } = recovered;
+    let isAlive = true;
+    const worker = WorkerProcess.#make(key, post, prepared, context, (request) => {
+      const parts = adoptParts(request, recovered);
+      isAlive = parts.isAlive;
+      return parts;
+    });
+    if (isAlive) return { worker, found: { ...key, found: 'running', pid: worker.pid } };
+    const leftovers = worker.#awaitRemains();
+    // The core may wait for processes that remained when they were recorded.
+    if (leftovers === 0) context.kernel.defer(() => context.post({ type: 'leftovers_gone', ...key }));
+    return { worker, found: { ...key, found: 'gone', exit: { kind: 'unknown' }, leftovers } };
+  }
+
+  static #make(
+    key: WorkerKey,
+    post: Post,
+    prepared: Prepared,
+    context: WorkerContext,
+    open: (request: Parameters<typeof spawnParts>[0]) => WorkerParts,
+  ): WorkerProcess {
     const undo: (() => void)[] = [];
+    let worker: WorkerProcess | null = null;
+    let pid = 0;
+    // Of a start that failed half-way nobody wants to know the end.
+    const onExit = (exit: ExitStatus, usage: Usage | null) => {
+      if (worker !== null) worker.#left(pid, exit, usage);
+    };
     try {
-      const name = `${key.generation}.${key.worker}.${key.incarnation}`;
-      const notifyPath = path.join(context.runtimeDirectory, 'notify', name);
-      const owner = user ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
-      const warn = (message: string) => context.report({ event: 'warning', about: 'notify', message });
-      this.#notify = new NotifySocket({ kernel, path: notifyPath, owner, warn });
-      undo.push(() => this.#notify.close());
-      const { generation, worker } = key;
-      const receiver = (stream: 'stdout' | 'stderr') =>
-        context.files.receiverOf({ generation, worker, stream }) ?? new LineForwarder(context[stream]);
-      const record = (stream: 'stdout' | 'stderr', bytes: Buffer) =>
-        context.output.add({ generation, worker, stream }, bytes);
-      this.#output = new WorkerOutput(kernel, {
-        stdout: receiver('stdout'),
-        stderr: receiver('stderr'),
-        record,
-        owner: user,
-      });
-      undo.push(() => this.#output.close());
-      const readyPipe = readiness.ready_fd === undefined ? null : kernel.openPipe();
-      if (readyPipe) undo.push(() => kernel.closeFd(readyPipe.read));
-      try {
-        const { pid } = spawnWorker(kernel, {
-          generation: key.generation,
-          worker: key.worker,
-          runtime,
-          release: { ...release, executable: post.executable },
-          user,
-          listeners: post.sockets,
-          notifyPath,
-          watchdog: config.service.liveness?.watchdog ?? null,
-          shutdown: { signal, timeout },
-          readyFd: readyPipe && { target: readiness.ready_fd ?? -1, fd: readyPipe.write },
-          output: this.#output.childEnds,
-        });
-        this.session = pid;
-        this.pid = pid;
-        context.table.adopt(pid, (exit, usage) => this.#left(pid, exit, usage));
-        undo.push(() => this.kill());
-      } finally {
-        if (readyPipe) kernel.closeFd(readyPipe.write);
-      }
-      this.#output.closeChildEnds();
-      this.startTime = kernel.processStat(this.pid)?.startTime ?? 0;
-      this.#remains = new Remains(context, { session: this.session, since: this.startTime, ...key });
-      this.#notify.subscribe((message) => {
-        if (message.kind === 'main_pid') this.#mainPid(message.pid);
-        else if (message.kind === 'watchdog') this.watchdogAt = context.now();
-        else if (message.kind === 'drains')
-          this.#context.post({ type: 'drains', drains: message.drains, ...this.key });
-      });
-      this.#addresses = new WorkerAddresses(this, givenTo(acquired.listeners, release.environment), context);
-      const steered = acquired.listeners.filter((listener) => listener.steered).map(({ name }) => name);
-      // A relief is there for what waits already; nobody asks whether it is ready.
-      this.#gates = startGates(post.relief ? NO_GATES : readiness, {
-        kernel,
-        openProbe: (listener) => context.listeners.openProbe(acquired, listener, post.lane),
-        steered: post.relief ? [] : steered,
-        notify: this.#notify,
-        readyPipe: readyPipe?.read ?? null,
-        runCommand: context.runCommand(prepared),
-        timers: context.timers,
-        passed: (gate) => this.#gatePassed(gate),
-        failed: (gate, reason) => this.#gateFailed(gate, reason),
-      });
-      this.#life = 'running';
+      const parts = open({ key, prepared, context, onExit, undo });
+      pid = parts.pid;
+      worker = new WorkerProcess(key, post, prepared, context, parts);
+      return worker;
     } catch (error) {
+      worker = null;
       for (const step of undo.reverse()) attempt(context.boundary, step);
       throw isSystemFailure(error) ? new SpawnError(error, post.executable) : error;
     }
+  }
+
+  /** The pipes of the process, as a state records them. */
+  get pipes(): Pipes {
+    return { ...this.#output.inodes, ready: this.#ready };
   }
 
   /** Why it is not ready yet, as far as its gates know. */
@@ -276,8 +264,8 @@ export class WorkerProcess {
 
   /** A process that was the main process of this worker has exited. */
   #left(pid: number, exit: ExitStatus, usage: Usage | null): void {
-    // The start failed half-way and was undone, or the service announced another main process before.
-    if (this.#life === 'starting' || pid !== this.pid) return;
+    // The service announced another main process before.
+    if (pid !== this.pid) return;
     const { key } = this;
     const { boundary } = this.#context;
     // It may also have done so right before the exit.
@@ -351,6 +339,11 @@ export class WorkerProcess {
     this.startTime = this.#context.kernel.processStat(pid)?.startTime ?? 0;
     this.#context.post({ type: 'pid_changed', ...key, pid });
   }
+}
+
+/** Reads a pipe until its end, and keeps nothing of it. */
+function readPast(kernel: Kernel, fd: number): void {
+  kernel.readPipe(fd, { data: () => {}, end: () => {} }).unref();
 }
 
 /** Undoes one step of a start that failed. The failure of the start is the one to report. */
