@@ -12,12 +12,13 @@ type Fields = Readonly<Record<string, unknown>>;
 
 const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
   supervisor_started: ({ name, pid, version, config }) => ({ name, pid, version, config }),
-  supervisor_recovered: ({ previous, by, adopted, gone, generations, socketsFrom, duration }) => ({
+  supervisor_recovered: ({ previous, by, adopted, gone, generations, incumbent, socketsFrom, duration }) => ({
     previous_pid: previous,
     by,
     adopted,
     gone,
     generations,
+    incumbent,
     sockets_from: socketsFrom,
     duration_ms: rounded(duration),
   }),

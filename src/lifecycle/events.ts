@@ -1,6 +1,7 @@
 import type { AnsweredEffect, StoredFile } from './effects.ts';
 import type { ExitStatus, Failure, LabelSource, Usage } from './facts.ts';
 import type { Settings } from './settings.ts';
+import type { Verdict } from './verdicts.ts';
 
 /** One process of one generation: `incarnation` tells apart those that had the same place one after another. */
 export interface WorkerKey {
@@ -155,6 +156,8 @@ export interface Continued {
   readonly hooks: readonly number[];
   /** Signals that may not have been sent although the state says so. `signal` null: SIGKILL to the session. */
   readonly unsent: readonly (WorkerKey & { readonly signal: string | null })[];
+  /** Last words on handovers that may not have been heard although the state says so. */
+  readonly concluded: readonly Verdict[];
   /** The pid of the dead supervisor. */
   readonly previous: number;
   /** An upgrade in place: nothing was lost, and no candidate is rolled back. */

@@ -103,6 +103,8 @@ export type Fact =
       readonly adopted: number;
       readonly gone: number;
       readonly generations: readonly number[];
+      /** The generation that serves; null: none does. */
+      readonly incumbent: number | null;
       readonly socketsFrom: readonly SocketSource[];
       readonly duration: number;
     }

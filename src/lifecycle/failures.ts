@@ -46,7 +46,7 @@ export function generationFailed(context: Context, id: number, failure: Failure)
 /**
  * Rescue workers, and workers that join or leave on their own, are none of those by which their generation is judged.
  */
-function workerFailed(
+export function workerFailed(
   context: Context,
   { generation, worker }: { readonly generation: number; readonly worker: number },
   failure: Failure | undefined,

@@ -1,5 +1,132 @@
-import type { Context } from './context.ts';
-import type { Of } from './events.ts';
+/*
+ * How a supervisor continues from the state of one that has died. Everything that the state has deadlines for proceeds:
+ * soak, retirement, backoff, callers, hooks, a stop. What cannot proceed:
+ *
+ * - workers that have exited meanwhile are handled as any exit, and workers whose start was ordered and that are not
+ *   there are started
+ * - workers that were to join leave again
+ * - a handover without a candidate has failed; a candidate that was not promoted is rolled back, except where nothing
+ *   else serves
+ *
+ * Steering and every other demand are sent again. An upgrade in place (`planned`) loses nothing, so its candidate stays.
+ */
+import { type Context, emit, report } from './context.ts';
+import type { Continued, FoundWorker, Of } from './events.ts';
+import type { Failure } from './facts.ts';
+import { workerFailed } from './failures.ts';
+import { isReady, ownWorkers } from './generation.ts';
+import { endHandover } from './handover.ts';
+import { onHookFinished } from './hooks.ts';
+import { retireWorker } from './membership.ts';
+import { candidateOf, generationOf, initialState, mayRestart, type State, workerOf } from './state.ts';
+import { conclude } from './verdicts.ts';
+import { onExited, onSpawned, spawnWorker } from './worker.ts';
 
-/** A supervisor continues from this state. */
-export function onContinued(_context: Context, _event: Of<'continued'>): void {}
+/** The first event of a supervisor that continues from its state. */
+export function onContinued(context: Context, event: Of<'continued'>): void {
+  const { state } = context;
+  const failed = event.workers.map((found) => ({ found, failure: noteFound(context, found) }));
+  for (const generation of state.generations)
+    for (const worker of generation.workers)
+      if (worker.membership === 'joining') retireWorker(context, generation, worker);
+  continueHandover(context, event);
+  for (const { found, failure } of failed) workerFailed(context, found, failure);
+  continueHooks(context, event);
+  signalAgain(context, event);
+  for (const verdict of event.concluded)
+    if (verdict.handover !== null) conclude(context, verdict.handover, [], verdict);
+  demandAgain(state);
+}
+
+/** Returns why a worker that has exited is a failure of its generation; undefined where it is none. */
+function noteFound(context: Context, found: FoundWorker): Failure | undefined {
+  const { state } = context;
+  const { generation, worker } = workerOf(state, found) ?? {};
+  if (!generation || !worker) return undefined;
+  const isSpawning = worker.life.name === 'spawning';
+  const key = { generation: generation.id, worker: worker.index, incarnation: worker.incarnation };
+  if (found.found === 'running') {
+    report(context, {
+      event: 'worker_adopted',
+      generation: key.generation,
+      worker: key.worker,
+      pid: found.pid,
+    });
+    if (isSpawning) onSpawned(context, { type: 'spawned', at: state.now, ...key, pid: found.pid });
+    return undefined;
+  }
+  if (isSpawning) {
+    // It was not started, or has exited before anybody knew of it.
+    worker.life = { name: 'ended', exit: null };
+    if (mayRestart(state, generation, worker)) spawnWorker(context, generation, worker);
+    return undefined;
+  }
+  const { exit, leftovers } = found;
+  const unknown = { usage: null, output: [], explained: null };
+  return onExited(context, { type: 'exited', at: state.now, ...key, exit, leftovers, ...unknown });
+}
+
+function continueHandover(context: Context, { previous, planned }: Continued): void {
+  const { state } = context;
+  const { handover } = state;
+  if (!handover) return;
+  const candidate = generationOf(state, candidateOf(handover));
+  if (!candidate) {
+    const reason = `zero (pid ${previous}) was restarted before the handover had a candidate: nothing was changed`;
+    endHandover(context, 'failed', { step: 'supervisor', reason });
+    return;
+  }
+  const incumbent = generationOf(state, handover.incumbent);
+  // A first start has nothing to roll back to, and what soaks is promoted.
+  if (planned || handover.incumbent === null || handover.step.name === 'soak') return;
+  const isAlive = ownWorkers(incumbent).some(({ life }) => life.name === 'up');
+  if (!isAlive && isReady(candidate)) return;
+  const reason = `zero (pid ${previous}) was restarted before generation ${candidate.id} was promoted`;
+  endHandover(context, 'rolled_back', { step: 'supervisor', reason });
+}
+
+/** A hook is never run twice: of one whose process is not known, the end is not known either. */
+function continueHooks(context: Context, { hooks, previous }: Continued): void {
+  const [first] = context.state.hooks;
+  if (!first?.running) return;
+  const { hook } = first.run;
+  if (!hooks.includes(hook)) {
+    const reason = `zero (pid ${previous}) was restarted while it ran: how it ended is not known`;
+    onHookFinished(context, {
+      type: 'hook_finished',
+      at: context.state.now,
+      hook,
+      exit: null,
+      reason,
+      output: [],
+    });
+  } else if (first.running.killed) {
+    emit(context, { type: 'kill_hook', hook });
+  }
+}
+
+/** A signal that is recorded as sent is not sent again, because a second one means "now" to some programs. */
+function signalAgain(context: Context, { unsent }: Continued): void {
+  for (const { signal, ...key } of unsent) {
+    const life = workerOf(context.state, key)?.worker.life;
+    if (life?.name !== 'stopping' && life?.name !== 'up') continue;
+    const { pid, killed } = life;
+    if (signal === null && killed) emit(context, { type: 'kill', ...key, pid });
+    if (signal !== null && life.name === 'stopping' && !killed)
+      emit(context, { type: 'signal', ...key, pid, signal });
+  }
+}
+
+/** The shell has no demand yet, and nothing counts as installed before the kernel confirms it. */
+function demandAgain(state: State): void {
+  const { steering } = state.demands;
+  const { demands } = initialState(state.now);
+  delete state.retries.steering;
+  // Without an incumbent the steering follows from nothing but itself.
+  const kept = generationOf(state, state.incumbent) ? null : steering;
+  state.demands = { ...demands, steering: kept };
+  state.change = { number: state.change.number, status: 'failed' };
+  if (kept === null) return;
+  const failure = { step: 'steer', reason: 'zero was restarted' };
+  state.retries.steering = { failure, retry: { at: state.now, attempts: 1 } };
+}

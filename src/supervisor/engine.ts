@@ -17,8 +17,8 @@ export interface EngineOptions {
   readonly firstHandover: number;
   /** The state to continue from; left out: nothing has happened yet. */
   readonly initial?: State;
-  /** Called with the effects of a step before the first of them is performed. */
-  readonly before?: (effects: readonly Effect[]) => void;
+  /** Called after a step with effects, before the first of them is performed. Must not throw. */
+  readonly before?: (state: State, effects: readonly Effect[]) => void;
   /** Does what the core asks. What comes of it is posted as an event, at once or later. */
   readonly perform: (effect: Effect) => void;
   /**
@@ -75,7 +75,7 @@ export class Engine {
     for (let next = this.queue.shift(); next; next = this.queue.shift()) {
       if (next.type !== 'tick') happened = true;
       const effects = this.step(next);
-      if (effects.length > 0) this.options.before?.(effects);
+      if (effects.length > 0) this.options.before?.(this.state, effects);
       for (const effect of effects) this.perform(effect);
     }
     this.draining = false;

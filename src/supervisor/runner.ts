@@ -46,7 +46,7 @@ export interface RunnerContext
   readonly settled: (state: State, happened: boolean) => void;
   /** See EngineOptions. */
   readonly initial?: State;
-  readonly before?: (effects: readonly Effect[]) => void;
+  readonly before?: (state: State, effects: readonly Effect[]) => void;
   /** The core; another one in tests. */
   readonly behaviour?: typeof step;
 }

@@ -3,8 +3,19 @@ import path from 'node:path';
 import { writeOwnFile } from '../linux/own-files.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
 import { withSpare } from '../linux/spare.ts';
+import { now } from './clock.ts';
 import type { Instance } from './instance.ts';
+import type { Vault } from './keeper/vault.ts';
 import { type Situation, type Supervisor, stateDocument } from './state-format/write.ts';
+
+/** What a supervisor that continues a service counts on from. */
+export interface Before {
+  readonly sequence: number;
+  readonly restarts: number;
+  readonly upgrades: number;
+  /** Monotonic milliseconds. */
+  readonly firstStarted: number;
+}
 
 export interface StateFileOptions {
   readonly instance: Instance;
@@ -12,6 +23,10 @@ export interface StateFileOptions {
   readonly version: string;
   /** The absolute path of the config file; null for a service that was given as arguments. */
   readonly configFile: string | null;
+  /** What the supervisor before this one has recorded; null: there was none. */
+  readonly before: Before | null;
+  /** Memory that outlives this process; null as long as there is none. */
+  readonly vault: () => Vault | null;
   /** Called once when the file cannot be written; the next state is the next attempt, or `retry`. */
   readonly failed: (error: unknown) => void;
   /** Called when a state could be written again. */
@@ -23,11 +38,15 @@ export class StateFile {
   readonly file: string;
   readonly #failed: (error: unknown) => void;
   readonly #recovered: () => void;
+  readonly #vault: StateFileOptions['vault'];
   readonly #supervisor: Supervisor;
+  #sequence: number;
   #newest: Situation | null = null;
   #broken = false;
 
-  constructor({ instance, version, configFile, failed, recovered }: StateFileOptions) {
+  constructor({ instance, version, configFile, before, vault, failed, recovered }: StateFileOptions) {
+    this.#vault = vault;
+    this.#sequence = before?.sequence ?? 0;
     this.#recovered = recovered;
     this.file = path.join(instance.runtimeDirectory, 'state.json');
     this.#failed = failed;
@@ -38,7 +57,30 @@ export class StateFile {
       bootId: bootId(),
       pid: process.pid,
       startTime: processStat(process.pid)?.startTime ?? 0,
+      restarts: before?.restarts ?? 0,
+      upgrades: before?.upgrades ?? 0,
+      firstStarted: before?.firstStarted ?? now(),
     };
+  }
+
+  /** How often the service got another supervisor, and since when there is one. */
+  get supervisor(): Pick<Supervisor, 'restarts' | 'upgrades' | 'firstStarted'> {
+    return this.#supervisor;
+  }
+
+  /**
+   * Keeps a situation whose effects are going to be performed where it outlives this process, and only there: a disk
+   * is too slow. A failure shows when the situation is saved.
+   */
+  ahead(situation: () => Situation): void {
+    const vault = this.#vault();
+    if (vault === null || this.#broken) return;
+    try {
+      this.#sequence += 1;
+      vault.writeState(this.#textOf(situation()), this.#sequence);
+    } catch {
+      // The state is saved when the effects have been performed.
+    }
   }
 
   /** Writes the situation if its state is another than before. A failure does not affect the service. */
@@ -73,13 +115,19 @@ export class StateFile {
     removeFile(this.file);
   }
 
+  #textOf(situation: Situation): string {
+    return JSON.stringify(stateDocument(this.#supervisor, { ...situation, sequence: this.#sequence }));
+  }
+
   /** Beside its file and renamed over it: a reader finds the old state or the new one, never half of one. */
   #write(): void {
     const newest = this.#newest;
     if (newest === null) return;
     const temporary = `${this.file}.new`;
     try {
-      const text = JSON.stringify(stateDocument(this.#supervisor, newest));
+      this.#sequence += 1;
+      const text = this.#textOf(newest);
+      this.#vault()?.writeState(text, this.#sequence);
       withSpare(() => writeOwnFile(temporary, text));
       renameSync(temporary, this.file);
     } catch (error) {

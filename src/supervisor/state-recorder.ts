@@ -1,20 +1,35 @@
+import type { Effect } from '../lifecycle/effects.ts';
 import type { State } from '../lifecycle/state.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
 import type { Generations } from './generations.ts';
 import type { ListenerLog } from './listener-log.ts';
 import type { StateFile } from './state-file.ts';
+import type { Situation } from './state-format/write.ts';
+
+export interface StateRecorderContext {
+  readonly listeners: ListenerSet;
+  readonly log: ListenerLog;
+  readonly file: StateFile;
+  /** What the supervisor has besides the service. */
+  readonly others: () => Pick<Situation, 'keeper' | 'commands' | 'hooks'>;
+}
 
 /** Says after each batch of events which sockets there are, and writes the state down. */
 export class StateRecorder {
-  readonly #listeners: ListenerSet;
-  readonly #log: ListenerLog;
-  readonly #file: StateFile;
+  readonly #context: StateRecorderContext;
   #later: NodeJS.Immediate | null = null;
 
-  constructor(listeners: ListenerSet, log: ListenerLog, file: StateFile) {
-    this.#listeners = listeners;
-    this.#log = log;
-    this.#file = file;
+  constructor(context: StateRecorderContext) {
+    this.#context = context;
+  }
+
+  /**
+   * The effects of a step are going to be performed. Where one of them cannot be performed twice, another supervisor
+   * must find the state that follows from it.
+   */
+  ahead(state: State, effects: readonly Effect[], generations: Generations): void {
+    if (!effects.some(isOnlyOnce)) return;
+    this.#context.file.ahead(() => ({ ...this.#situation(state, generations), inProgress: effects }));
   }
 
   /** The events are done, and everything that they asked for. */
@@ -28,29 +43,54 @@ export class StateRecorder {
 
   /** Sockets may have come between two batches. */
   look(): void {
-    this.#log.look(this.#listeners.snapshot());
+    const { log, listeners } = this.#context;
+    log.look(listeners.snapshot());
   }
 
   /** Writes the newest state, after a failure. Throws what fs does. */
   retry(): void {
-    this.#file.retry();
+    this.#context.file.retry();
   }
 
   /** Nothing is left that another supervisor could take over. */
   remove(): void {
     this.#cancel();
-    this.#file.remove();
+    this.#context.file.remove();
   }
 
   #record(state: State, generations: Generations): void {
-    const sockets = this.#listeners.snapshot();
-    this.#log.look(sockets);
+    const situation = this.#situation(state, generations);
+    this.#context.log.look(situation.listeners);
+    this.#context.file.save(situation);
+  }
+
+  #situation(state: State, generations: Generations): Situation {
+    const { listeners, others } = this.#context;
     const verifyOf = (generation: number) => generations.prepared(generation)?.config.service.handover.verify;
-    this.#file.save({ state, processes: generations.processes(), listeners: sockets, verifyOf });
+    const processes = generations.processes();
+    return { state, processes, listeners: listeners.snapshot(), verifyOf, ...others() };
   }
 
   #cancel(): void {
     if (this.#later !== null) clearImmediate(this.#later);
     this.#later = null;
+  }
+}
+
+/**
+ * An effect that starts, signals or steers something, or that a client hears of. To perform any other one twice, or not
+ * at all, changes nothing that a supervisor could not find out.
+ */
+export function isOnlyOnce({ type }: Effect): boolean {
+  switch (type) {
+    case 'spawn':
+    case 'signal':
+    case 'kill':
+    case 'run_hook':
+    case 'steer':
+    case 'concluded':
+      return true;
+    default:
+      return false;
   }
 }

@@ -227,13 +227,20 @@ export class Supervisor {
       instance: options.instance,
       version: options.version,
       configFile: options.source.file && path.resolve(options.folder, options.source.file),
+      before: null,
+      vault: () => null,
       failed: (error) => {
         const failure = writeFailure('write state', file.file, error);
         post({ type: 'write_failed', file: 'state', failure });
       },
       recovered: written('state'),
     });
-    this.#recorder = new StateRecorder(this.#listeners, new ListenerLog(report), file);
+    this.#recorder = new StateRecorder({
+      listeners: this.#listeners,
+      log: new ListenerLog(report),
+      file,
+      others: () => ({}),
+    });
     this.#runner = new Runner({
       kernel,
       listeners: this.#listeners,
@@ -284,6 +291,7 @@ export class Supervisor {
           this.#finish(code);
         });
       },
+      before: (state, effects) => this.#recorder.ahead(state, effects, this.#runner.generations),
       settled: (state, happened) => {
         const { generations } = this.#runner;
         this.#recorder.settled(state, generations);

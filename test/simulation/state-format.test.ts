@@ -17,6 +17,9 @@ const SUPERVISOR = {
   bootId: 'boot',
   pid: 10,
   startTime: 1000,
+  restarts: 0,
+  upgrades: 0,
+  firstStarted: 5,
 };
 
 function documentOf(state: State): Document {

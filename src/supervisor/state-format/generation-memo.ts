@@ -2,11 +2,14 @@ import type { ReleaseRecord } from '../../history/release-record.ts';
 import type { Release } from '../../workers/release.ts';
 import type { ConfigSnapshot } from '../config-source.ts';
 import type { Earlier } from '../earlier.ts';
+import type { Prepared } from '../prepare.ts';
 
 /*
  * What a recovering supervisor needs of a generation besides the state, and what may not reach a disk: the text of its
  * config and its environment. It is kept in the vault (../keeper/vault.ts).
  */
+
+const VERSION = 1;
 
 /** What a generation was made of. */
 export interface GenerationMemo {
@@ -32,4 +35,67 @@ export interface SupervisorMemo {
 export interface Memos {
   readonly supervisor: SupervisorMemo;
   readonly generations: readonly GenerationMemo[];
+}
+
+/** What was prepared for a generation, as a memo; null where it is not known what its config was made from. */
+export function memoOf(
+  generation: number,
+  { snapshot: source, earlier, release, record, rollbackTo, label }: Prepared,
+): GenerationMemo | null {
+  return source && { generation, source, earlier, release, record, rollbackTo, label };
+}
+
+export function encodeMemos({ supervisor, generations }: Memos): Buffer {
+  const document = {
+    version: VERSION,
+    supervisor: { ...supervisor, environment: supervisor.environment.map(toBase64) },
+    generations: generations.map(({ release, ...memo }) => ({
+      ...memo,
+      release: {
+        ...release,
+        environment: [...release.environment].map(([name, value]) => [name, toBase64(value)]),
+      },
+    })),
+  };
+  return Buffer.from(JSON.stringify(document));
+}
+
+/** The memos in these bytes, or why they cannot be used. Never throws. */
+export function decodeMemos(bytes: Buffer): Memos | { readonly problem: string } {
+  try {
+    const { version, supervisor, generations }: MemosDocument = JSON.parse(bytes.toString());
+    if (version !== VERSION)
+      return { problem: `memos have version ${version}, and this zero reads ${VERSION}` };
+    return {
+      supervisor: { ...supervisor, environment: supervisor.environment.map(fromBase64) },
+      generations: generations.map(({ release, ...memo }) => ({
+        ...memo,
+        release: {
+          ...release,
+          environment: new Map(release.environment.map(([name, value]) => [name, fromBase64(value)])),
+        },
+      })),
+    };
+  } catch (error) {
+    return { problem: `memos are damaged: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+/** Bytes are base64: names of variables are latin1 (environment.ts), and their values have no encoding (environ(7)). */
+interface MemosDocument {
+  readonly version: number;
+  readonly supervisor: Omit<SupervisorMemo, 'environment'> & { readonly environment: readonly string[] };
+  readonly generations: readonly (Omit<GenerationMemo, 'release'> & {
+    readonly release: Omit<Release, 'environment'> & {
+      readonly environment: readonly (readonly [name: string, value: string])[];
+    };
+  })[];
+}
+
+function toBase64(bytes: Buffer): string {
+  return bytes.toString('base64');
+}
+
+function fromBase64(text: string): Buffer {
+  return Buffer.from(text, 'base64');
 }

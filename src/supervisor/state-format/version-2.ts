@@ -28,6 +28,14 @@ import { failure, generation, retry, settings } from './version-2-generation.ts'
 
 export const VERSION = 2;
 
+/** A pid and its start time together name one process. */
+const process = () => ({ pid: number(), start_time_ticks: index() });
+
+const optionalProcess = () => ({
+  pid: z.exactOptional(number()),
+  start_time_ticks: z.exactOptional(index()),
+});
+
 const callers = () =>
   list(
     z.object({
@@ -121,7 +129,13 @@ const hook = () =>
     timeout_ms: duration(),
     /** null: it waits for the hook before it. */
     running: orNull(
-      z.object({ since_monotonic_ms: monotonic(), until_monotonic_ms: monotonic(), sigkill_sent: flag() }),
+      z.object({
+        since_monotonic_ms: monotonic(),
+        until_monotonic_ms: monotonic(),
+        sigkill_sent: flag(),
+        /** Its process. Left out: not known. */
+        ...optionalProcess(),
+      }),
     ),
   });
 
@@ -155,6 +169,19 @@ const steering = () =>
 const writeFailure = () =>
   orNull(z.object({ failure: failure(), since_monotonic_ms: monotonic(), retry: retry() }));
 
+/**
+ * An effect of the last step that may not have been performed when the supervisor died. Only in the copy of the document
+ * that the keeper process holds.
+ */
+const inProgress = () =>
+  z.discriminatedUnion('effect', [
+    z.object({ effect: z.literal('spawn'), ...workerKey() }),
+    z.object({ effect: z.literal('signal'), ...workerKey(), signal: text() }),
+    z.object({ effect: z.literal('kill'), ...workerKey() }),
+    z.object({ effect: z.literal('run_hook'), hook: number() }),
+    z.object({ effect: z.literal('conclude'), verdict: owedVerdict() }),
+  ]);
+
 const socket = () => ({ fd: index(), inode: number() });
 
 const socketAddress = () =>
@@ -177,7 +204,20 @@ export function schema() {
     /** null: the service was given as arguments (`zero run`). */
     config_file: orNull(path()),
     boot_id: bootId(),
-    supervisor: z.object({ pid: number(), start_time_ticks: index() }),
+    /** Counts the documents that this service has written. The one with the highest number is the newest. */
+    sequence: z.exactOptional(number()),
+    /** Inode of /proc/self/ns/pid: in another namespace a pid names another process. */
+    pid_namespace: z.exactOptional(number()),
+    supervisor: z.object({
+      ...process(),
+      /** How often the service got another supervisor after a crash, and by an upgrade in place. */
+      restarts: z.exactOptional(index()),
+      upgrades: z.exactOptional(index()),
+      /** When the first of them was started. */
+      first_started_monotonic_ms: z.exactOptional(monotonic()),
+    }),
+    /** The process that holds the sockets; null or left out: there is none. */
+    keeper: z.exactOptional(orNull(z.object({ ...process(), fifo: path() }))),
     recorded_monotonic_ms: monotonic(),
     next_numbers: z.object({ generation: number(), handover: number(), hook: number() }),
     /** The first generation of this supervisor. */
@@ -198,8 +238,20 @@ export function schema() {
     write_failures: z.object({ state: writeFailure(), history: writeFailure() }),
     /** Every process that zero has started and that has not ended. `session` is the pid with which it was started. */
     processes: list(
-      z.object({ ...workerKey(), pid: number(), start_time_ticks: index(), session: number() }),
+      z.object({
+        ...workerKey(),
+        ...process(),
+        session: number(),
+        /** Inodes of the pipes that its output was given. Left out: not known. */
+        stdout_inode: z.exactOptional(number()),
+        stderr_inode: z.exactOptional(number()),
+        /** The pipe of the gate `ready_fd`: its descriptor in the worker. Left out: there is none. */
+        ready: z.exactOptional(z.object({ fd: index(), inode: number() })),
+      }),
     ),
+    /** Processes of zero's own commands: gates, `verify`, hashes. Left out: not known. */
+    commands: z.exactOptional(list(z.object(process()))),
+    in_progress: z.exactOptional(list(inProgress())),
     listeners: list(
       z.object({
         name: text(),
@@ -210,6 +262,10 @@ export function schema() {
         ...socket(),
         /** The sockets of a steered listener by lane, and one more at the end of a TCP listener. */
         lanes: list(z.object(socket())),
+        /** The lanes in the order of the kernel's index; null: a socket of somebody else. Left out: not known. */
+        order: z.exactOptional(list(orNull(index()))),
+        /** The name of a socket that was passed to zero. */
+        passed_name: z.exactOptional(text()),
       }),
     ),
   });

@@ -2,8 +2,9 @@ import type { Handover, HandoverStep } from '../../lifecycle/handover.ts';
 import type { Hook } from '../../lifecycle/hooks.ts';
 import type { Caller, Request } from '../../lifecycle/requests.ts';
 import type { OwedVerdict } from '../../lifecycle/verdicts.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
 import type { Document, HandoverDocument } from './version-2.ts';
-import { failureDocument, orNull } from './write-parts.ts';
+import { failureDocument, orNull, processDocument } from './write-parts.ts';
 import { settingsDocument } from './write-settings.ts';
 
 export function handoverDocument({ id, since, incumbent, step, request }: Handover): HandoverDocument {
@@ -76,7 +77,11 @@ export function owedDocument({
   };
 }
 
-export function hookDocument({ run, timeout, running }: Hook): Document['hooks'][number] {
+/** @param process of the hook, where it runs */
+export function hookDocument(
+  { run, timeout, running }: Hook,
+  process: ProcessIdentity | undefined,
+): Document['hooks'][number] {
   const { hook, name, of, handover, generation, path, incumbent, outcome, replacement } = run;
   return {
     hook,
@@ -96,6 +101,7 @@ export function hookDocument({ run, timeout, running }: Hook): Document['hooks']
       since_monotonic_ms: since,
       until_monotonic_ms: until,
       sigkill_sent: killed,
+      ...(process && processDocument(process)),
     })),
   };
 }

@@ -1,5 +1,6 @@
 import type { ExitStatus, Failure } from '../../lifecycle/facts.ts';
 import type { Retry } from '../../lifecycle/retry.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
 
 export function exitDocument(exit: ExitStatus) {
   switch (exit.kind) {
@@ -31,6 +32,10 @@ export function failureDocument(failure: Failure) {
 
 export function retryDocument({ at, attempts }: Retry) {
   return { at_monotonic_ms: at, attempts };
+}
+
+export function processDocument({ pid, startTime: start_time_ticks }: ProcessIdentity) {
+  return { pid, start_time_ticks };
 }
 
 /** Maps a value that may be absent. */

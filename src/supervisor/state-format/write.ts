@@ -1,15 +1,18 @@
 import type { VerifyConfig } from '../../config/index.ts';
+import type { Effect } from '../../lifecycle/effects.ts';
+import type { WorkerKey } from '../../lifecycle/events.ts';
 import type { Lane } from '../../lifecycle/lane.ts';
 import type { State } from '../../lifecycle/state.ts';
 import type { Unwritten } from '../../lifecycle/storage.ts';
 import type { ListenerSnapshot } from '../../listeners/listeners.ts';
+import type { KeeperIdentity, ProcessIdentity } from '../process-identity.ts';
 import type { Document } from './version-2.ts';
 import { generationDocument } from './write-generation.ts';
 import { handoverDocument, hookDocument, owedDocument, requestDocument } from './write-handover.ts';
-import { failureDocument, orNull, retryDocument } from './write-parts.ts';
+import { failureDocument, orNull, processDocument, retryDocument } from './write-parts.ts';
 
 /** A supervisor, as long as it runs. */
-export interface Supervisor {
+export interface Supervisor extends ProcessIdentity {
   /** The release of zero. */
   readonly version: string;
   readonly instance: string;
@@ -17,27 +20,51 @@ export interface Supervisor {
   readonly configFile: string | null;
   /** Pids and times are valid only within this boot. */
   readonly bootId: string;
-  readonly pid: number;
-  /** Clock ticks since boot (proc(5)). A pid and its start time together name one process. */
-  readonly startTime: number;
+  /** Inode of /proc/self/ns/pid; left out where it is not known. */
+  readonly pidNamespace?: number;
+  /** How often the service got another supervisor after a crash, and by an upgrade in place. */
+  readonly restarts: number;
+  readonly upgrades: number;
+  /** When the first of them was started, in monotonic milliseconds. */
+  readonly firstStarted: number;
 }
 
-/** A process that zero has started. */
-export interface Process {
-  readonly key: { readonly generation: number; readonly worker: number; readonly incarnation: number };
-  readonly pid: number;
-  /** Of `pid`, in clock ticks since boot. */
-  readonly startTime: number;
+/** The pipes that a worker was given, by their inodes. */
+export interface WorkerPipes {
+  readonly stdout: number | null;
+  readonly stderr: number | null;
+  /** Of the gate `ready_fd`: the descriptor's number in the worker. */
+  readonly ready: { readonly fd: number; readonly inode: number } | null;
+}
+
+/** A process that zero has started. `pipes` is left out where they are not known. */
+export interface Process extends ProcessIdentity {
+  readonly key: WorkerKey;
   readonly session: number;
+  readonly pipes?: WorkerPipes;
 }
 
-/** What a supervisor has at one time. */
+// `order` and `passedName` become part of ListenerSnapshot.
+type SavedSocket = ListenerSnapshot & {
+  readonly order?: readonly (number | null)[] | null;
+  readonly passedName?: string | null;
+};
+
+/** What a supervisor has at one time. Left out: not known. */
 export interface Situation {
   readonly state: State;
   readonly processes: readonly Process[];
-  readonly listeners: readonly ListenerSnapshot[];
+  readonly listeners: readonly SavedSocket[];
   /** The health check of a generation; undefined for none. */
   readonly verifyOf: (generation: number) => VerifyConfig | undefined;
+  readonly sequence?: number;
+  readonly keeper?: KeeperIdentity | null;
+  /** Processes of zero's own commands. */
+  readonly commands?: readonly ProcessIdentity[];
+  /** Processes of hooks, by the number of the hook. */
+  readonly hooks?: ReadonlyMap<number, ProcessIdentity>;
+  /** Effects that are going to be performed: see version-2.ts. */
+  readonly inProgress?: readonly Effect[];
 }
 
 /**
@@ -46,8 +73,8 @@ export interface Situation {
  * workers, values of variables).
  */
 export function stateDocument(supervisor: Supervisor, situation: Situation): Document {
-  const { state, processes, listeners, verifyOf } = situation;
-  const { pid, startTime: start_time_ticks } = supervisor;
+  const { state, processes, listeners, verifyOf, sequence, keeper, commands, hooks, inProgress } = situation;
+  const { pidNamespace, restarts, upgrades, firstStarted } = supervisor;
   const { handover, pending, stop, storage } = state;
   return {
     version: 2,
@@ -55,7 +82,17 @@ export function stateDocument(supervisor: Supervisor, situation: Situation): Doc
     instance: supervisor.instance,
     config_file: supervisor.configFile,
     boot_id: supervisor.bootId,
-    supervisor: { pid, start_time_ticks },
+    ...(sequence !== undefined && { sequence }),
+    ...(pidNamespace !== undefined && { pid_namespace: pidNamespace }),
+    supervisor: {
+      ...processDocument(supervisor),
+      restarts,
+      upgrades,
+      first_started_monotonic_ms: firstStarted,
+    },
+    ...(keeper !== undefined && {
+      keeper: orNull(keeper, ({ fifo, ...process }) => ({ ...processDocument(process), fifo })),
+    }),
     recorded_monotonic_ms: state.now,
     next_numbers: {
       generation: state.nextGeneration,
@@ -70,7 +107,7 @@ export function stateDocument(supervisor: Supervisor, situation: Situation): Doc
     handover: orNull(handover, handoverDocument),
     pending_request: orNull(pending, requestDocument),
     owed_verdicts: state.owed.map(owedDocument),
-    hooks: state.hooks.map(hookDocument),
+    hooks: state.hooks.map((hook) => hookDocument(hook, hooks?.get(hook.run.hook))),
     stop: orNull(stop, ({ since, now }) => ({ since_monotonic_ms: since, sigkill_sent: now })),
     handshake_ms: state.handshakeTime,
     lanes: state.lanes.map(laneDocument),
@@ -79,7 +116,9 @@ export function stateDocument(supervisor: Supervisor, situation: Situation): Doc
       state: orNull(storage.state, writeFailureDocument),
       history: orNull(storage.history, writeFailureDocument),
     },
-    processes: processes.map(processDocument),
+    processes: processes.map(workerDocument),
+    ...(commands && { commands: commands.map(processDocument) }),
+    ...(inProgress && { in_progress: inProgress.flatMap(effectDocument) }),
     listeners: listeners.map(listenerDocument),
   };
 }
@@ -115,13 +154,43 @@ function writeFailureDocument({ failure, since, retry }: Unwritten) {
   };
 }
 
-function processDocument({ key, pid, startTime, session }: Process): Document['processes'][number] {
-  const { generation, worker, incarnation } = key;
-  return { generation, worker, incarnation, pid, start_time_ticks: startTime, session };
+function workerDocument({ key, session, pipes, ...process }: Process): Document['processes'][number] {
+  const { stdout = null, stderr = null, ready = null } = pipes ?? {};
+  return {
+    ...keyDocument(key),
+    ...processDocument(process),
+    session,
+    ...(stdout !== null && { stdout_inode: stdout }),
+    ...(stderr !== null && { stderr_inode: stderr }),
+    ...(ready !== null && { ready: { fd: ready.fd, inode: ready.inode } }),
+  };
 }
 
-function listenerDocument(listener: ListenerSnapshot): Document['listeners'][number] {
-  const { name, text, address, fd, inode, lanes } = listener;
+function keyDocument({ generation, worker, incarnation }: WorkerKey) {
+  return { generation, worker, incarnation };
+}
+
+/** Those that a recovering supervisor must know of: to perform any other one twice changes nothing. */
+function effectDocument(effect: Effect): NonNullable<Document['in_progress']> {
+  switch (effect.type) {
+    case 'spawn':
+    case 'kill':
+      return [{ effect: effect.type, ...keyDocument(effect) }];
+    case 'signal':
+      return [{ effect: 'signal', ...keyDocument(effect), signal: effect.signal }];
+    case 'run_hook':
+      return [{ effect: 'run_hook', hook: effect.hook }];
+    case 'concluded': {
+      const verdict = owedDocument({ callers: [], verdict: effect.verdict, hook: null, retiring: null });
+      return [{ effect: 'conclude', verdict }];
+    }
+    default:
+      return [];
+  }
+}
+
+function listenerDocument(listener: SavedSocket): Document['listeners'][number] {
+  const { name, text, address, fd, inode, lanes, order = null, passedName = null } = listener;
   return {
     name,
     config_address: text,
@@ -129,6 +198,8 @@ function listenerDocument(listener: ListenerSnapshot): Document['listeners'][num
     fd,
     inode,
     lanes: lanes.map((lane) => ({ fd: lane.fd, inode: lane.inode })),
+    ...(order !== null && { order }),
+    ...(passedName !== null && { passed_name: passedName }),
   };
 }
 

@@ -150,6 +150,7 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
     adopted: 4,
     gone: 1,
     generations: [2, 3],
+    incumbent: 3,
     socketsFrom: ['keeper'],
     duration: 123.4,
   },

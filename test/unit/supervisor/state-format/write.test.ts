@@ -132,6 +132,9 @@ function documentOf(parts: Partial<State>, situation: Partial<Situation> = {}) {
     bootId: 'boot',
     pid: 10,
     startTime: 11,
+    restarts: 1,
+    upgrades: 2,
+    firstStarted: 3.5,
   };
   const state = { ...initialState(1_000.5, 3), ...parts };
   const document = stateDocument(supervisor, { ...NOTHING, state, ...situation });
@@ -151,7 +154,13 @@ test('a supervisor at its start', () => {
     instance: 'example',
     config_file: '/etc/zero.yaml',
     boot_id: 'boot',
-    supervisor: { pid: 10, start_time_ticks: 11 },
+    supervisor: {
+      pid: 10,
+      start_time_ticks: 11,
+      restarts: 1,
+      upgrades: 2,
+      first_started_monotonic_ms: 3.5,
+    },
     recorded_monotonic_ms: 1_000.5,
     next_numbers: { generation: 3, handover: 1, hook: 1 },
     first_generation: 3,
@@ -179,6 +188,9 @@ test('a service that was given as arguments has no config file', () => {
     bootId: 'boot',
     pid: 1,
     startTime: 2,
+    restarts: 0,
+    upgrades: 0,
+    firstStarted: 3,
   };
   assert.equal(stateDocument(supervisor, { ...NOTHING, state: initialState(0) }).config_file, null);
 });

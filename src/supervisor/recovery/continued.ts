@@ -1,0 +1,25 @@
+import type { Continued, FoundWorker } from '../../lifecycle/events.ts';
+import type { SavedState } from '../state-format/read.ts';
+import { owedOf } from '../state-format/restore-handover.ts';
+
+/** What a recovering supervisor has found of the processes of a state. */
+export interface Found {
+  /** Every worker of the state that is `spawning`, `up` or `stopping`. */
+  readonly workers: readonly FoundWorker[];
+  /** Hooks that run and whose process is watched. */
+  readonly hooks: readonly number[];
+  readonly planned: boolean;
+}
+
+/** The first event of a supervisor that continues from this state. */
+export function continuedFrom({ supervisor, in_progress = [] }: SavedState, found: Found): Continued {
+  const unsent = in_progress.flatMap((one) => {
+    if (one.effect !== 'signal' && one.effect !== 'kill') return [];
+    const { generation, worker, incarnation } = one;
+    return [{ generation, worker, incarnation, signal: one.effect === 'signal' ? one.signal : null }];
+  });
+  const concluded = in_progress.flatMap((one) =>
+    one.effect === 'conclude' ? [owedOf(one.verdict).verdict] : [],
+  );
+  return { type: 'continued', ...found, unsent, concluded, previous: supervisor.pid };
+}
