@@ -6,6 +6,7 @@ import type { State } from '../../lifecycle/state.ts';
 import type { Unwritten } from '../../lifecycle/storage.ts';
 import type { ListenerSnapshot } from '../../listeners/listeners.ts';
 import type { KeeperIdentity, ProcessIdentity } from '../process-identity.ts';
+import type { Pipes } from '../worker-parts.ts';
 import type { Document } from './version-2.ts';
 import { generationDocument } from './write-generation.ts';
 import { handoverDocument, hookDocument, owedDocument, requestDocument } from './write-handover.ts';
@@ -29,19 +30,11 @@ export interface Supervisor extends ProcessIdentity {
   readonly firstStarted: number;
 }
 
-/** The pipes that a worker was given, by their inodes. */
-export interface WorkerPipes {
-  readonly stdout: number | null;
-  readonly stderr: number | null;
-  /** Of the gate `ready_fd`: the descriptor's number in the worker. */
-  readonly ready: { readonly fd: number; readonly inode: number } | null;
-}
-
 /** A process that zero has started. `pipes` is left out where they are not known. */
 export interface Process extends ProcessIdentity {
   readonly key: WorkerKey;
   readonly session: number;
-  readonly pipes?: WorkerPipes;
+  readonly pipes?: Pipes;
 }
 
 // `order` and `passedName` become part of ListenerSnapshot.
