@@ -1,6 +1,7 @@
 import type { Config } from '../config/index.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/dispatch.ts';
+import { ServiceManager, watchdogInterval } from '../telemetry/service-manager.ts';
 import type { Timers } from '../telemetry/timers.ts';
 import type { Writer } from '../telemetry/writer.ts';
 import { now } from './clock.ts';
@@ -17,22 +18,29 @@ export interface TelemetryContext {
   readonly timers: Timers;
 }
 
-/** The log, statsd and Sentry, as the config of the generation that serves wants them. */
+/**
+ * The log, statsd and Sentry, as the config of the generation that serves wants them, and the service manager that
+ * started zero.
+ */
 export class TelemetryDesk {
   readonly #context: TelemetryContext;
   #telemetry: Telemetry;
   #config: Config;
+  /** Not part of #telemetry, because it keeps what it has reported over a change of the config. */
+  readonly #manager: ServiceManager | null;
 
   /** Throws Error where `logging.file` cannot be opened. */
   constructor(config: Config, context: TelemetryContext) {
     this.#context = context;
     this.#config = config;
     this.#telemetry = this.#open(config);
+    this.#manager = this.#openManager();
   }
 
   /** Never throws, never waits. */
   report(fact: Fact): void {
     this.#telemetry.report(fact);
+    this.#manager?.report(fact);
   }
 
   /** Opens `logging.file` again. */
@@ -54,7 +62,21 @@ export class TelemetryDesk {
 
   /** Writes and sends what waits, for at most so many milliseconds. */
   close(deadline: number): Promise<void> {
+    this.#manager?.close();
     return this.#telemetry.close(deadline);
+  }
+
+  #openManager(): ServiceManager | null {
+    const { NOTIFY_SOCKET: socket } = process.env;
+    if (!socket) return null;
+    return new ServiceManager({
+      socket,
+      pid: process.pid,
+      watchdog: watchdogInterval(process.env, process.pid),
+      now,
+      timers: this.#context.timers,
+      warn: (message) => this.#telemetry.report({ event: 'warning', about: 'service_manager', message }),
+    });
   }
 
   #open({ application, service }: Config): Telemetry {
@@ -65,7 +87,6 @@ export class TelemetryDesk {
       application,
       service: { name, path, directory },
       journalStream: process.env.JOURNAL_STREAM,
-      notifySocket: process.env.NOTIFY_SOCKET,
       colour: !process.env.NO_COLOR,
       now,
       clock: Date.now,

@@ -2,7 +2,6 @@ import type { ApplicationConfig } from '../config/schema.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { createLog } from './log.ts';
 import { createSentry } from './sentry.ts';
-import { ServiceManager } from './service-manager.ts';
 import { createStatsd } from './statsd.ts';
 import type { Timers } from './timers.ts';
 import type { Writer } from './writer.ts';
@@ -17,8 +16,6 @@ export interface TelemetryOptions {
   readonly writer?: Writer;
   /** `$JOURNAL_STREAM`, see LogOptions. */
   readonly journalStream?: string | undefined;
-  /** `$NOTIFY_SOCKET` of zero itself; empty is none. */
-  readonly notifySocket?: string | undefined;
   /** False with NO_COLOR; colour is on a terminal only. */
   readonly colour: boolean;
   /** Values that Sentry must not see; asked for at each report. */
@@ -91,16 +88,12 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
 
 /** Costs little: node:dgram, node:net and the SDK are loaded with the first thing to send. */
 function receiversOf(
-  { application, service, version, notifySocket, secrets, now, timers }: TelemetryOptions,
+  { application, service, version, secrets, now, timers }: TelemetryOptions,
   warn: (about: string, message: string) => void,
 ): Receiver[] {
   const { metrics, sentry_dsn: dsn } = application;
   const { name, path, directory } = service;
   const receivers: Receiver[] = [];
-  if (notifySocket) {
-    const warnOf = (message: string): void => warn('service_manager', message);
-    receivers.push(new ServiceManager({ socket: notifySocket, warn: warnOf }));
-  }
   if (metrics) {
     const warnOf = (message: string): void => warn('metrics', message);
     receivers.push(createStatsd({ config: metrics, name, path, version, now, timers, warn: warnOf }));

@@ -4,10 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { createDatagramSocket, receiveDatagram } from '../../src/linux/datagrams.ts';
+import { reactor } from '../../src/linux/reactor.ts';
 import { closeFd } from '../../src/linux/sockets.ts';
 import { requireProgram } from '../support/debian.ts';
 import { freeAddress } from '../support/free-address.ts';
-import { ZERO_COMMAND } from '../support/paths.ts';
+import { ROOT, ZERO_COMMAND } from '../support/paths.ts';
 import { nextReady, startPuppetService, whoAnswers } from '../support/puppet-service.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
@@ -31,10 +32,42 @@ function init(folder: string, ...args: string[]): string {
   });
 }
 
+/**
+ * What systemd-analyze prints about a unit. All of it goes to standard error, a warning included, after which it exits
+ * with 0.
+ */
+function verify(analyze: string, manager: string, unit: string): string {
+  const command = ['-c', 'exec "$0" "$1" verify --man=no "$2" 2>&1', analyze, manager, unit];
+  return execFileSync('sh', command, { encoding: 'utf8' });
+}
+
+/** The lines of the section [Service]. */
+function settingsOf(unit: string): string[] {
+  const [, section = ''] = unit.split(/^\[(?:Service|Install)\]$/m);
+  return section.split('\n').filter((line) => /^\w+=/.test(line));
+}
+
+const EXTEND = 'EXTEND_TIMEOUT_USEC=30000000';
+
+function monotonicMicroseconds(): number {
+  return Number(process.hrtime.bigint() / 1000n);
+}
+
 /** Every message so far. */
 function received(fd: number): string[] {
   const message = receiveDatagram(fd);
   return message === null ? [] : [message.data.toString(), ...received(fd)];
+}
+
+/** Waits for at least one message. */
+async function nextMessages(fd: number): Promise<string[]> {
+  await new Promise<void>((resolve) => {
+    const watch = reactor.watch(fd, () => {
+      watch.close();
+      resolve();
+    });
+  });
+  return received(fd);
 }
 
 function notifySocket(scope: Scope): { path: string; fd: number } {
@@ -67,35 +100,96 @@ describe('zero init', () => {
     const folder = temporaryFolder(t);
     const unit = join(folder, 'api.service');
     writeFileSync(unit, init(folder, '--systemd', '--', 'node', 'api.mjs'));
-    // Everything that it says goes to standard error, a warning included, for which it exits with 0.
-    const said = execFileSync('sh', ['-c', 'exec "$0" verify --man=no "$1" 2>&1', analyze, unit], {
-      encoding: 'utf8',
-    });
-    assert.equal(said, '');
+    assert.equal(verify(analyze, '--system', unit), '');
   });
 });
 
 describe('the service manager that started zero', () => {
   it(
-    'is told when the first generation serves, and when zero stops; the service is not',
+    'receives the start, each step of a reload and the stop; the service does not reach it',
     DEADLINE,
     async (t) => {
       const { path, fd } = notifySocket(t);
       const { zero, puppets } = await startPuppetService(t, {}, { environment: { NOTIFY_SOCKET: path } });
       const waiting = await puppets.next();
-      assert.deepEqual(received(fd), []);
+      assert.deepEqual(received(fd), [`${EXTEND}\nSTATUS=handover 1: starting`]);
       await waiting.listen({ name: 'http' });
       await waiting.write(10, 'ready\n');
       await zero.fact('handover_finished', { outcome: 'promoted' });
       assert.deepEqual(received(fd), ['READY=1\nSTATUS=generation 1 serves']);
       await waiting.notify('STATUS=of the service');
+      const sentAt = monotonicMicroseconds();
       zero.signal('SIGHUP');
       await nextReady(puppets);
       await zero.fact('generation_gone', { generation: 1 });
-      assert.deepEqual(received(fd), ['READY=1\nSTATUS=generation 2 serves']);
+      const [begun = '', ...steps] = received(fd);
+      const [, startedAt] =
+        /^RELOADING=1\nMONOTONIC_USEC=(\d+)\nEXTEND_TIMEOUT_USEC=30000000\nSTATUS=generation 1 serves; handover 2: resolving$/.exec(
+          begun,
+        ) ?? [];
+      // systemd takes only a time after its own signal for an answer to it (systemd.service(5), notify-reload).
+      assert.ok(Number(startedAt) >= sentAt && Number(startedAt) <= monotonicMicroseconds(), begun);
+      assert.deepEqual(steps, [
+        'STATUS=generation 1 serves; handover 2: starting',
+        'READY=1\nSTATUS=generation 2 serves',
+      ]);
       zero.signal('SIGTERM');
       await zero.exited;
       assert.deepEqual(received(fd), ['STOPPING=1\nSTATUS=stopping']);
     },
   );
+
+  it('gets READY=1 again when a reload is rolled back', DEADLINE, async (t) => {
+    const { path, fd } = notifySocket(t);
+    const { zero, puppets } = await startPuppetService(t, {}, { environment: { NOTIFY_SOCKET: path } });
+    await nextReady(puppets);
+    await zero.fact('handover_finished', { outcome: 'promoted' });
+    zero.signal('SIGHUP');
+    const candidate = await puppets.next();
+    await candidate.exit(1);
+    await zero.fact('handover_finished', { handover: 2 });
+    assert.equal(received(fd).at(-1), 'READY=1\nSTATUS=generation 1 serves; handover 2: rolled back');
+  });
+
+  it('gets WATCHDOG=1 as long as zero runs', DEADLINE, async (t) => {
+    const { path, fd } = notifySocket(t);
+    const environment = { NOTIFY_SOCKET: path, WATCHDOG_USEC: '200000' };
+    const { zero, puppets } = await startPuppetService(t, {}, { environment });
+    await nextReady(puppets);
+    await zero.fact('handover_finished', { outcome: 'promoted' });
+    for (let seen = 0; seen < 3; ) {
+      seen += (await nextMessages(fd)).filter((message) => message === 'WATCHDOG=1').length;
+    }
+  });
+});
+
+describe('the units of examples/systemd', () => {
+  const UNITS = [
+    ['zero@.service', '--system'],
+    ['user/zero@.service', '--user'],
+  ] as const;
+  for (const [name, manager] of UNITS) {
+    const source = readFileSync(join(ROOT, 'examples', 'systemd', name), 'utf8');
+
+    it(`${name} has nothing that systemd finds wrong`, DEADLINE, (t) => {
+      const analyze = requireProgram(t, 'systemd-analyze', 'systemd');
+      if (analyze === null) return;
+      const folder = temporaryFolder(t);
+      // systemd-analyze wants an executable, and zero is not installed here.
+      const unit = source.replaceAll('/usr/local/bin/zero', process.execPath);
+      writeFileSync(join(folder, 'zero@.service'), unit);
+      assert.equal(verify(analyze, manager, join(folder, 'zero@web.service')), '');
+    });
+
+    it(`${name} has the settings of the unit that zero init prints`, (t) => {
+      const printed = settingsOf(init(temporaryFolder(t), '--systemd', '--', 'node', 'api.mjs'));
+      const settings = settingsOf(source);
+      for (const setting of settings) {
+        const isOwn = /^(Exec|Timeout|RuntimeDirectory=|StateDirectory=)/.test(setting);
+        if (!isOwn) assert.ok(printed.includes(setting), setting);
+      }
+      for (const needed of ['Type=notify', 'KillMode=process', 'Restart=on-failure', 'OOMPolicy=continue'])
+        assert.ok(settings.includes(needed), needed);
+    });
+  }
 });

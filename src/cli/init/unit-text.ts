@@ -15,15 +15,19 @@ export interface UnitFacts {
 }
 
 /**
- * A unit for the system's manager. Type=notify: zero says READY=1 when the first generation serves. KillMode=mixed: zero stops its service
- * itself; what it leaves behind, or leaves when it is killed, is killed before it starts again.
+ * A unit for the system's manager, of systemd 249 and newer. Type=notify: zero sends READY=1 when the first generation
+ * serves. KillMode=process: systemd ends only zero, which stops its service itself. A service whose zero was killed
+ * keeps serving until zero is started again and continues with it.
  */
 export function unitText(facts: UnitFacts): string {
   const { name, zero, config, stopTimeout, startTimeout, ownRuntimeDirectory, ownDataDirectory } = facts;
   const command = [...zero, '--config', config].map(argument).join(' ');
   const reload = [...zero, 'reload', '--config', config].map(argument).join(' ');
   const runtime = ownRuntimeDirectory
-    ? `# zero's own default directories.\nRuntimeDirectory=zero/${specifier(name)}\n`
+    ? `# zero's own default directories. The state of a zero that was killed must survive until the next start.
+RuntimeDirectory=zero/${specifier(name)}
+RuntimeDirectoryPreserve=yes
+`
     : '';
   const state = ownDataDirectory ? `StateDirectory=zero/${specifier(name)}\nStateDirectoryMode=0750\n` : '';
   return `# /etc/systemd/system/${name}.service
@@ -36,16 +40,25 @@ After=network-online.target
 Wants=network-online.target
 
 [Service]
+# systemd 253 and newer also have Type=notify-reload. Remove ExecReload= then. "systemctl reload" does not fail with it
+# when a reload is rolled back.
 Type=notify
 ExecStart=${command}
 ExecReload=${reload}
-# For the first version to serve, and for a reload to end; a handover goes on when the reload is given up.
+# For the first version to serve, and for a reload to end. zero extends both while a handover is in progress.
 TimeoutStartSec=${seconds(startTimeout)}
-# zero stops its service by itself; what is left then is killed.
-KillMode=mixed
+# systemd ends only zero. zero stops its service itself, and a service whose zero was killed keeps serving.
+KillMode=process
 TimeoutStopSec=${stopTimeout === null ? 'infinity' : seconds(stopTimeout)}
+# A zero that is started again continues with the service that it left behind.
 Restart=on-failure
-RestartSec=1s
+RestartSec=100ms
+# Signals end Node while it starts. systemd takes these for a normal exit.
+RestartForceExitStatus=SIGHUP SIGINT SIGTERM SIGPIPE
+# The kernel killed a worker: zero starts it again.
+OOMPolicy=continue
+# systemd keeps the sockets, too, while zero is started again.
+FileDescriptorStoreMax=1024
 ${runtime}${state}
 # zero is root here to bind low ports and to change to runtime.user, which the service should have.
 # Nothing of these is in the way of zero or of most services.
