@@ -12,3 +12,9 @@ export const timers = {
   set: (ms: number, run: () => void): unknown => setTimeout(run, ms),
   clear: (handle: unknown): void => clearTimeout(handle as NodeJS.Timeout),
 };
+
+/** Calls back once after `ms` milliseconds; the result cancels it. */
+export function after(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+}

@@ -1,5 +1,6 @@
 import type { CommandResult, RunCommand } from '../readiness/index.ts';
 import { type CommandSystem, runCommand } from '../workers/command.ts';
+import { after } from './clock.ts';
 import type { Prepared } from './prepare.ts';
 
 /** Runs a gate's command as the service would: its user, its directory, its environment. */
@@ -8,10 +9,6 @@ export function gateCommand(prepared: Prepared, system: CommandSystem): RunComma
   const { directory, environment } = release;
   return ({ run, timeout, variables = {}, stop }) =>
     new Promise<CommandResult>((resolve) => {
-      const after = (ms: number, callback: () => void) => {
-        const timer = setTimeout(callback, ms);
-        return () => clearTimeout(timer);
-      };
       try {
         const added = Object.entries(variables).map(([name, value]) => [name, Buffer.from(value)] as const);
         const own = new Map([...environment, ...added]);

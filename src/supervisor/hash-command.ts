@@ -1,15 +1,11 @@
 import type { Hash } from '../history/executables.ts';
 import { type CommandSystem, runCommand } from '../workers/command.ts';
+import { after } from './clock.ts';
 
 const PATH = Buffer.from('/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin');
 
 /** An executable that takes longer is on a disk that does not answer. */
 const TIMEOUT = 600_000;
-
-const after = (ms: number, callback: () => void) => {
-  const timer = setTimeout(callback, ms);
-  return () => clearTimeout(timer);
-};
 
 /**
  * SHA-256 by sha256sum(1) of coreutils: a process of its own takes no time of the main thread and needs the same memory for every size,

@@ -61,6 +61,7 @@ import { StateFile } from './state-file.ts';
 import { StateRecorder } from './state-recorder.ts';
 import { statusOf } from './status.ts';
 import { TelemetryDesk } from './telemetry-desk.ts';
+import { checkUnit } from './unit-check.ts';
 import { placesOf } from './unix-names.ts';
 import { UsageReader } from './usage-reader.ts';
 import { WatchDesk } from './watch-desk.ts';
@@ -125,6 +126,7 @@ export class Supervisor {
   readonly #passed = new PassedSockets(process.env, process.pid);
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact), this.#passed);
   readonly #record: InstanceRecord;
+  readonly #checkUnit: () => Promise<void>;
   // The history first: a recipient of a fact may read it there.
   #reporter: Reporter | null = null;
   #signals: Signals | null = null;
@@ -178,6 +180,7 @@ export class Supervisor {
           report({ event: 'error', step: 'signal', message: describeRefusal('SIGKILL', refusal) });
       },
     };
+    this.#checkUnit = () => checkUnit(commands, report);
     const warn = (message: string) => report({ event: 'warning', about: 'listener', message });
     this.#listeners = new ListenerSet({ warn, passed: this.#passed });
     this.#lanes = new LaneLog(this.#listeners, report);
@@ -364,6 +367,7 @@ export class Supervisor {
     void this.#openControl();
     this.#admin.configure(config.application.admin);
     void this.#watch.configure(config);
+    void this.#checkUnit();
   }
 
   /**
