@@ -1,0 +1,27 @@
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
+import { directoryAsGiven } from '../service/as-given.ts';
+
+/** How a zero was started. */
+export interface OwnCommand {
+  /** The program, as its caller named it: a path, or a name that was found on PATH. */
+  readonly node: string;
+  /** Options of Node in front of the script. */
+  readonly options: readonly string[];
+  /** Absolute path of zero's script, through the symbolic links by which it was started. */
+  readonly script: string;
+  /** Arguments of zero. */
+  readonly args: readonly string[];
+}
+
+/** What starts this zero once more, also after another release was installed under the same path. */
+export function ownCommand(): OwnCommand {
+  // Node has resolved the links of process.argv[1]; the kernel keeps the arguments as they were (proc_pid_cmdline(5)).
+  const words = readFileSync('/proc/self/cmdline', 'utf8').split('\0').slice(0, -1);
+  const [execPath, real = '', ...args] = process.argv;
+  const at = words.length - args.length - 1;
+  // Something has overwritten the arguments, as process.title does.
+  if (at < 1) return { node: execPath ?? '', options: process.execArgv, script: real, args };
+  const script = path.resolve(directoryAsGiven(), words[at] ?? real);
+  return { node: words[0] ?? '', options: words.slice(1, at), script, args };
+}
