@@ -7,6 +7,7 @@ import { drain } from './measures/drain.ts';
 import { library } from './measures/library.ts';
 import { listeners } from './measures/listeners.ts';
 import { operator } from './measures/operator.ts';
+import { recovery } from './measures/recovery.ts';
 import { reloads } from './measures/reload.ts';
 import { rest } from './measures/rest.ts';
 import { rollback } from './measures/rollback.ts';
@@ -28,6 +29,7 @@ const MEASURES: readonly Measure[] = [
   operator,
   library,
   listeners,
+  recovery,
   rest,
   thousand,
   blocking,
