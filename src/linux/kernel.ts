@@ -11,7 +11,7 @@ import {
   readPipe,
 } from './pipes.ts';
 import { pidfdOpen, pidfdSignal, type Reaped, reapOne } from './processes.ts';
-import { listProcesses, type ProcessStat, processStat, splitAtNul } from './procfs.ts';
+import { argumentsOf, listProcesses, type ProcessStat, processStat, splitAtNul } from './procfs.ts';
 import { reactor, type Watch } from './reactor.ts';
 import { closeFd, inodeOf, makeBlocking } from './sockets.ts';
 import { withSpare } from './spare.ts';
@@ -40,6 +40,8 @@ export interface ProcessCalls {
   listProcesses(): ProcessStat[];
   /** The environment that a process was started with, as `NAME=value` entries. Throws the file system's error. */
   environmentOf(pid: number): Buffer[];
+  /** The arguments of a process; none when the process does not exist, or is a zombie. */
+  argumentsOf(pid: number): string[];
 }
 
 /** Opens, reads, watches and closes descriptors. */
@@ -110,6 +112,7 @@ export const linux: Kernel = {
   processStat,
   listProcesses,
   environmentOf: (pid) => withSpare(() => splitAtNul(readFileSync(`/proc/${pid}/environ`))),
+  argumentsOf,
   closeFd,
   makeBlocking,
   watch: (fd, onReadable) => reactor.watch(fd, onReadable),

@@ -68,6 +68,7 @@ const declarations = {
   listen: declare<[fd: number, backlog: number]>('int listen(int, int)'),
   malloc_trim: declare<[keep: number]>('int malloc_trim(size_t)'),
   memfd_create: declare<[name: string, flags: number]>('int memfd_create(const char*, uint32_t)'),
+  mkfifo: declare<[path: string, mode: number]>('int mkfifo(const char*, uint32_t)'),
   pipe2: declare<[descriptors: Pointer, flags: number]>('int pipe2(void*, int)'),
   poll: declare<[descriptors: Pointer, count: number, timeout: number]>('int poll(void*, ulong, int)'),
   posix_spawn: declare<
@@ -118,6 +119,7 @@ const declarations = {
     'int setsockopt(int, int, int, const void*, uint32_t)',
   ),
   setrlimit: declare<[resource: number, limit: Pointer]>('int setrlimit(int, const void*)'),
+  setsid: declare<[]>('int setsid(void)'),
   shutdown: declare<[fd: number, direction: number]>('int shutdown(int, int)'),
   signal: declare<[signal: number, handler: number]>('long signal(int, long)'),
   socket: declare<[domain: number, type: number, protocol: number]>('int socket(int, int, int)'),

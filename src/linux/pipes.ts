@@ -104,6 +104,11 @@ function openIfPipe(pid: number, name: string, inode: number | null): number | n
   return null;
 }
 
+/** Makes a FIFO with these permission bits, less the umask. Throws SystemError (EEXIST, EROFS, ENOSPC...). */
+export function makeFifo(path: string, mode: number): void {
+  callAbout(path, 'mkfifo', path, mode);
+}
+
 /** Sets a pipe's capacity and returns what the kernel made of it. Throws SystemError EPERM above /proc/sys/fs/pipe-max-size. */
 export function setPipeSize(fd: number, bytes: number): number {
   return callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETPIPE_SZ, bytes);

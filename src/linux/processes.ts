@@ -29,6 +29,7 @@ const RUSAGE_SIZE = 144;
 // Same numbers on every architecture: they are newer than the unified table (syscalls(2)).
 const SYS_PIDFD_SEND_SIGNAL = 424;
 const SYS_PIDFD_OPEN = 434;
+const SYS_PIDFD_GETFD = 438;
 const PR_SET_CHILD_SUBREAPER = 36;
 
 /**
@@ -69,6 +70,23 @@ export function pidfdOpen(pid: number): number {
 export function pidfdSignal(pidfd: number, signal: string): boolean {
   const number = signalNumber(signal);
   return tryCall(['ESRCH'], 'syscall', SYS_PIDFD_SEND_SIGNAL, pidfd, number, 0, 0) !== 'ESRCH';
+}
+
+/**
+ * A close-on-exec duplicate of a descriptor of another process (pidfd_getfd(2)). Takes the right to trace that process:
+ * root has it, and the same user where Yama does not restrict ptrace(2). Throws SystemError: EPERM without that right,
+ * EBADF where the process has no such descriptor, ESRCH when it has exited.
+ */
+export function pidfdGetfd(pidfd: number, fd: number): number {
+  return callAbout(`descriptor ${fd} of another process`, 'syscall', SYS_PIDFD_GETFD, pidfd, fd, 0, 0);
+}
+
+/**
+ * Makes this process the leader of a new session without a terminal (setsid(2)). False where it leads a process group
+ * already.
+ */
+export function startSession(): boolean {
+  return tryCall(['EPERM'], 'setsid') !== 'EPERM';
 }
 
 /** Makes this process the parent of its orphaned descendants (prctl(2), PR_SET_CHILD_SUBREAPER). Throws SystemError. */

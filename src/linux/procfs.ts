@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { withSpare } from './spare.ts';
 
 /** Fields of /proc/PID/stat (proc(5)). `startTime` is in clock ticks since boot and tells a reused pid apart. */
@@ -77,6 +77,22 @@ export function membersOfSessions(sessions: readonly number[]): Map<number, numb
 /** The kernel's random id of this boot: process numbers and start times mean nothing in another one. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+}
+
+/** The inode of this process's pid namespace: a process number means nothing in another one (pid_namespaces(7)). */
+export function pidNamespace(): number {
+  return statSync('/proc/self/ns/pid').ino;
+}
+
+/** A process's arguments; none when the process does not exist, or has none, as a kernel thread or a zombie. */
+export function argumentsOf(pid: number): string[] {
+  const bytes = readOrNull(`/proc/${pid}/cmdline`);
+  return bytes === null ? [] : splitAtNul(bytes).map((argument) => argument.toString());
+}
+
+/** The uid of a process's effective user; null when the process does not exist. Root's for one that may not be dumped. */
+export function ownerOf(pid: number): number | null {
+  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? null;
 }
 
 /** A process's arguments joined by spaces, its name in brackets when it has none (as ps(1) does), or '' when it is gone. */

@@ -19,7 +19,7 @@ export {
   type TcpState,
 } from './inet-diag.ts';
 export { holderOf } from './socket-holder.ts';
-export { unixSocket, unixSocketsAt } from './unix-diag.ts';
+export { isBoundTo, unixSocket, unixSocketsAt } from './unix-diag.ts';
 
 /** A socket that listens on a TCP port. */
 export interface TcpListener {
@@ -31,6 +31,11 @@ export interface TcpListener {
 /** The sockets that listen on a TCP port, on any address of IPv4 and IPv6. Throws SystemError. */
 export function listenersOn(port: number): TcpListener[] {
   return listenSockets(port).map(({ inode, uid, local }) => ({ inode, uid, address: local }));
+}
+
+/** How many connections wait to be accepted from a socket that listens on a TCP port; 0 when there is none. Throws SystemError. */
+export function listenQueue(port: number, inode: number): number {
+  return listenSockets(port).find((socket) => socket.inode === inode)?.rqueue ?? 0;
 }
 
 /** The sockets that listen on any TCP port of this network namespace. Throws SystemError. */

@@ -16,20 +16,30 @@ export function holderOf(inode: number): { pid: number; command: string } | null
 
 /** The inode numbers of the sockets that a process has open; none of one that this user may not look into. */
 export function socketsOf(pid: number): number[] {
-  return linksOf(pid).flatMap((link) => {
-    const inode = /^socket:\[(\d+)\]$/.exec(link ?? '')?.[1];
-    return inode === undefined ? [] : [Number(inode)];
-  });
+  return descriptorsOf(pid).flatMap(({ link }) => socketInode(link) ?? []);
+}
+
+/** The inode number in the link of a socket, `socket:[4711]`; null in any other. */
+export function socketInode(link: string | null): number | null {
+  const inode = /^socket:\[(\d+)\]$/.exec(link ?? '')?.[1];
+  return inode === undefined ? null : Number(inode);
 }
 
 function hasLink(pid: number, link: string): boolean {
-  return linksOf(pid).includes(link);
+  return descriptorsOf(pid).some((descriptor) => descriptor.link === link);
 }
 
-function linksOf(pid: number): (string | null)[] {
+/**
+ * The open descriptors of a process, with what each is in the words of proc_pid_fd(5) (`socket:[4711]`, a path); null
+ * for one that was closed meanwhile. None of a process that this user may not look into.
+ */
+export function descriptorsOf(pid: number | 'self'): { fd: number; link: string | null }[] {
   const directory = `/proc/${pid}/fd`;
   try {
-    return withSpare(() => readdirSync(directory)).map((fd) => linkOf(`${directory}/${fd}`));
+    return withSpare(() => readdirSync(directory)).map((fd) => ({
+      fd: Number(fd),
+      link: linkOf(`${directory}/${fd}`),
+    }));
   } catch {
     // Another user's process, or one that ended meanwhile.
     return [];

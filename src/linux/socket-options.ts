@@ -17,6 +17,7 @@ const OPTIONS = {
   reuse_port: [SOL_SOCKET, 15],
   passcred: [SOL_SOCKET, 16],
   bind_to_device: [SOL_SOCKET, 25],
+  detach_filter: [SOL_SOCKET, 27],
   accept_connections: [SOL_SOCKET, 30],
   mark: [SOL_SOCKET, 36],
   protocol: [SOL_SOCKET, 38],

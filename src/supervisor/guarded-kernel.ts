@@ -22,6 +22,7 @@ export function guardedKernel(kernel: Kernel, boundary: Boundary): Kernel {
     processStat: (pid) => kernel.processStat(pid),
     listProcesses: () => kernel.listProcesses(),
     environmentOf: (pid) => kernel.environmentOf(pid),
+    argumentsOf: (pid) => kernel.argumentsOf(pid),
     closeFd: (fd) => kernel.closeFd(fd),
     makeBlocking: (fd) => kernel.makeBlocking(fd),
     openMemoryFile: (name, content) => kernel.openMemoryFile(name, content),

@@ -20,6 +20,7 @@ export type FakeCall = Exclude<
   | 'closeFd'
   | 'makeBlocking'
   | 'inodeOf'
+  | 'argumentsOf'
   | 'readNow'
   | 'readPipe'
   | 'withSpare'
@@ -206,6 +207,11 @@ export class FakeKernel implements Kernel {
     const process = this.processes.get(pid);
     if (!process) throw failure('open', 'ENOENT', pid);
     return process.hasExited ? [] : [...process.environment];
+  }
+
+  argumentsOf(pid: number): string[] {
+    const process = this.processes.get(pid);
+    return process === undefined || process.hasExited ? [] : [...(process.request?.argv ?? [])];
   }
 
   closeFd(fd: number): void {
