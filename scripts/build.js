@@ -61,6 +61,8 @@ rmSync(outdir, { recursive: true, force: true });
 await bundle({ ...options, entryPoints: { zero: 'src/cli/main.ts' } });
 // A program of its own, started by its path: see src/workers/commands.ts.
 await bundle({ ...options, entryPoints: { 'node-launcher': 'src/workers/node-launcher.ts' } });
+// Another one: see src/supervisor/keeper/sender-order.ts.
+await bundle({ ...options, entryPoints: { 'lane-sender': 'src/supervisor/keeper/lane-sender.ts' } });
 for (const built = new Set(); built.size < chunks.size; ) {
   for (const [name, file] of chunks) {
     if (built.has(name)) continue;

@@ -4,7 +4,10 @@ import { dirname, join } from 'node:path/posix';
 const ENTRY_POINTS: readonly string[] = ['src/cli/main.ts'];
 
 /** Where the other programs begin that the package consists of. */
-export const PROGRAM_ENTRY_POINTS: readonly string[] = ['src/workers/node-launcher.ts'];
+export const PROGRAM_ENTRY_POINTS: readonly string[] = [
+  'src/workers/node-launcher.ts',
+  'src/supervisor/keeper/lane-sender.ts',
+];
 
 /** What the package exports: the library that runs in services. */
 export const LIBRARY_ENTRY_POINTS: readonly string[] = [

@@ -1,0 +1,34 @@
+import { setCloseOnExec } from '../../linux/exec.ts';
+import { type Kernel, linux } from '../../linux/kernel.ts';
+import { writeOwnFile } from '../../linux/own-files.ts';
+import { pidfdGetfd } from '../../linux/processes.ts';
+import { ownerOf } from '../../linux/procfs.ts';
+import { descriptorsOf, socketInode } from '../../linux/socket-holder.ts';
+
+/**
+ * The system calls that finding keepers and taking sockets back takes. That code is a chunk of its own, which gets them
+ * as an argument: an import would load the C library a second time.
+ */
+export interface KeeperSystem {
+  readonly kernel: Kernel;
+  /** The effective user of this process. */
+  readonly uid: number;
+  readonly ownerOf: typeof ownerOf;
+  readonly descriptorsOf: typeof descriptorsOf;
+  readonly socketInode: typeof socketInode;
+  readonly pidfdGetfd: typeof pidfdGetfd;
+  readonly setCloseOnExec: typeof setCloseOnExec;
+  readonly writeOwnFile: typeof writeOwnFile;
+}
+
+/** The running Linux kernel. */
+export const keeperSystem: KeeperSystem = {
+  kernel: linux,
+  uid: process.geteuid?.() ?? 0,
+  ownerOf,
+  descriptorsOf,
+  socketInode,
+  pidfdGetfd,
+  setCloseOnExec,
+  writeOwnFile,
+};

@@ -1,0 +1,33 @@
+// A program of its own, which a keeper starts: it sends the descriptors that the keeper has to the Unix socket of its
+// argument. See sender-order.ts.
+import { sendDatagram } from '../../linux/datagrams.ts';
+import { isSystemFailure } from '../../linux/errors.ts';
+import { descriptorsOf, socketInode } from '../../linux/socket-holder.ts';
+import { VAULT_FD } from './keeper-script.ts';
+import { LAST } from './sender-order.ts';
+import { isVaultLink } from './vault.ts';
+
+/** unix(7): SCM_MAX_FD is 253. */
+const MAX_BATCH = 250;
+/** The receiver's queue has 10 places (net.unix.max_dgram_qlen): a full one is tried again. */
+const PAUSE = 5;
+const MAX_ATTEMPTS = 400;
+
+const [, , receiver = ''] = process.argv;
+const kept = descriptorsOf('self')
+  .filter(({ fd, link }) => fd >= VAULT_FD && (socketInode(link) !== null || isVaultLink(link)))
+  .map(({ fd }) => fd);
+for (let at = 0; at < kept.length; at += MAX_BATCH) send('sockets', kept.slice(at, at + MAX_BATCH));
+send(LAST, []);
+
+function send(text: string, fds: readonly number[]): void {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      sendDatagram(receiver, text, fds);
+      return;
+    } catch (error) {
+      if (!(isSystemFailure(error) && error.code === 'EAGAIN') || attempt >= MAX_ATTEMPTS) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE);
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import { constants, openSync, rmSync, writeSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { ProcessIdentity } from '../process-identity.ts';
+import { FIFO_FD } from './keeper-script.ts';
+import type { KeeperSystem } from './keeper-system.ts';
+
+/** Next to this module, and built in the same way: a file of the same folder and with the same ending. */
+const SENDER = fileURLToPath(new URL(`lane-sender${path.extname(import.meta.url)}`, import.meta.url));
+
+/** What the sender's last datagram contains; the others have descriptors. */
+export const LAST = 'end';
+
+/** How long the sender may take, in milliseconds. */
+const TIMEOUT = 2000;
+
+/**
+ * Orders a keeper to start the program that sends its descriptors, and receives them: a child of the keeper has the
+ * sockets without any right to trace the keeper. Returns the writing end of the keeper's FIFO, which stays open until
+ * the keeper has ended; null where the keeper could not be given the order. Never rejects.
+ * @param receive called with the descriptors of each datagram, which belong to the callee
+ */
+export async function askSender(
+  { pid }: ProcessIdentity,
+  runtimeDirectory: string,
+  system: KeeperSystem,
+  receive: (fds: readonly number[]) => void,
+): Promise<number | null> {
+  const { kernel, writeOwnFile, uid } = system;
+  const socketPath = path.join(runtimeDirectory, 'take.sock');
+  const script = path.join(runtimeDirectory, 'sender.sh');
+  let socket: number | null = null;
+  let orders: number | null = null;
+  try {
+    const gid = process.getegid?.() ?? 0;
+    socket = kernel.createDatagramSocket(socketPath, { uid, gid, mode: 0o600 });
+    const command = [process.execPath, SENDER, socketPath].map(quote).join(' ');
+    // NODE_OPTIONS of the service is not meant for this program.
+    writeOwnFile(script, `unset NODE_OPTIONS\nexec ${command}\n`);
+    // The keeper has a reading end, so that this open does not wait (fifo(7)); the name of the FIFO may be gone.
+    orders = openSync(`/proc/${pid}/fd/${FIFO_FD}`, constants.O_WRONLY | constants.O_NONBLOCK);
+    writeSync(orders, `run ${script}\n`);
+    await receiveAll(socket, system, receive);
+  } catch {
+    // What is missing is taken from the workers, or opened again.
+  } finally {
+    if (socket !== null) kernel.closeFd(socket);
+    for (const file of [socketPath, script]) removeFile(file);
+  }
+  return orders;
+}
+
+function receiveAll(
+  socket: number,
+  { kernel, uid }: KeeperSystem,
+  receive: (fds: readonly number[]) => void,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const stop = () => {
+      clearTimeout(timer);
+      watch.close();
+    };
+    const timer = setTimeout(() => {
+      stop();
+      reject(new Error('the sender did not answer'));
+    }, TIMEOUT);
+    const watch = kernel.watch(socket, () => {
+      try {
+        for (
+          let next = kernel.receiveDatagram(socket);
+          next !== null;
+          next = kernel.receiveDatagram(socket)
+        ) {
+          // The mode of the socket lets in root and this user only.
+          if (next.sender?.uid !== uid) continue;
+          receive(next.fds);
+          if (next.data.toString() !== LAST) continue;
+          stop();
+          resolve();
+          return;
+        }
+      } catch (error) {
+        stop();
+        reject(error);
+      }
+    });
+  });
+}
+
+/** As one word of a shell. */
+function quote(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`;
+}
+
+function removeFile(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // The disk has become read-only.
+  }
+}

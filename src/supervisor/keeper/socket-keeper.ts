@@ -1,0 +1,262 @@
+import { constants, openSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import path from 'node:path';
+import type { ExitStatus } from '../../lifecycle/facts.ts';
+import type { Kernel } from '../../linux/kernel.ts';
+import { openOwnFile } from '../../linux/own-files.ts';
+import { makeFifo } from '../../linux/pipes.ts';
+import { tools } from '../../workers/commands.ts';
+import { signalOnce } from '../../workers/delivery.ts';
+import type { ProcessTable } from '../../workers/process-table.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
+import { FIFO_FD, FIRST_SOCKET_FD, isKeeper, KEEPER_NAME, keeperProgram, VAULT_FD } from './keeper-script.ts';
+
+/** A keeper of an earlier supervisor. */
+export interface PreviousKeeper extends ProcessIdentity {
+  /**
+   * A writing end of its FIFO, through which it got an order; null for a keeper that got none. To close the descriptor
+   * before the keeper has ended would be another death to the keeper.
+   */
+  readonly orders: number | null;
+}
+
+export interface SocketKeeperOptions {
+  readonly kernel: Kernel;
+  readonly table: ProcessTable;
+  readonly runtimeDirectory: string;
+  /** The name of the instance. */
+  readonly instance: string;
+  /** The environment of the keeper and of a supervisor that it starts, as `NAME=value`. */
+  readonly environment: readonly Buffer[];
+  /** The program and the arguments that start this supervisor again. */
+  readonly command: () => readonly string[];
+  /** Whether the keeper starts the supervisor again when it has died. */
+  readonly restart: () => boolean;
+  /** How often the supervisor was started again by a keeper without having run for long. */
+  readonly tries: () => number;
+  /** The descriptor of the vault; null without one. */
+  readonly vault: () => number | null;
+  /** The descriptors of the sockets to keep. */
+  readonly sockets: () => readonly number[];
+  /** A keeper holds the sockets now. */
+  readonly done: (version: number, keeper: ProcessIdentity) => void;
+  /** No keeper could be started. One that was there before is still there. */
+  readonly failed: (version: number, error: unknown) => void;
+  /** The keeper exited although nobody ended it. */
+  readonly lost: (version: number, keeper: ProcessIdentity, exit: ExitStatus) => void;
+  readonly warn: (message: string) => void;
+}
+
+interface Current {
+  readonly identity: ProcessIdentity;
+  readonly version: number;
+  readonly sockets: number;
+}
+
+/** In the runtime directory: what the keeper waits for. */
+export const FIFO = 'keeper.fifo';
+
+/** How long end() waits for the keeper's exit, in milliseconds. */
+const END_TIMEOUT = 200;
+
+/**
+ * Starts, replaces and ends the keeper: a process that holds every socket of the service, so that none closes when the
+ * supervisor dies. A change of the sockets takes a new keeper, which has all of them before the old one is ended.
+ */
+export class SocketKeeper {
+  readonly #options: SocketKeeperOptions;
+  readonly #fifo: string;
+  /** The name by which the keeper's shell is executed. */
+  readonly #link: string;
+  #fifoFd: number | null = null;
+  #current: Current | null = null;
+  #previous: readonly PreviousKeeper[] = [];
+  #wanted: number | null = null;
+  #ended = false;
+  #onExit: (() => void) | null = null;
+
+  constructor(options: SocketKeeperOptions) {
+    this.#options = options;
+    this.#fifo = path.join(options.runtimeDirectory, FIFO);
+    this.#link = path.join(options.runtimeDirectory, KEEPER_NAME);
+  }
+
+  /** The keeper that runs; null before the first one, and after it was lost. */
+  get identity(): ProcessIdentity | null {
+    return this.#current?.identity ?? null;
+  }
+
+  /** How many sockets it holds. */
+  get sockets(): number {
+    return this.#current?.sockets ?? 0;
+  }
+
+  /** The supervisor's end of the FIFO, whose closing tells the keeper that the supervisor has died. */
+  get fifoFd(): number | null {
+    return this.#fifoFd;
+  }
+
+  /** Keepers of an earlier supervisor, which are ended as soon as there is a new one. */
+  adoptPrevious(keepers: readonly PreviousKeeper[]): void {
+    this.#previous = keepers;
+  }
+
+  /**
+   * Replaces the keeper by one that holds the sockets of now, after the current turn of the event loop. Answered by
+   * `done` or `failed`; of several calls in one turn the last one.
+   */
+  keep(version: number): void {
+    const isScheduled = this.#wanted !== null;
+    this.#wanted = version;
+    if (!isScheduled) this.#options.kernel.defer(() => this.#renew());
+  }
+
+  /** Ends the keeper and its files, and waits up to 200 ms for its exit. Never rejects. */
+  async end(): Promise<void> {
+    this.#ended = true;
+    const current = this.#current;
+    this.#endPrevious();
+    if (current !== null) {
+      const exited = new Promise<void>((resolve) => {
+        this.#onExit = resolve;
+        setTimeout(resolve, END_TIMEOUT).unref();
+      });
+      this.#options.table.signal(current.identity.pid, 'SIGKILL');
+      await exited;
+    }
+    if (this.#fifoFd !== null) this.#options.kernel.closeFd(this.#fifoFd);
+    this.#fifoFd = null;
+    for (const file of [this.#fifo, this.#link]) removeFile(file);
+  }
+
+  #renew(): void {
+    const version = this.#wanted;
+    this.#wanted = null;
+    if (version === null || this.#ended) return;
+    const before = this.#current;
+    try {
+      this.#current = this.#start(version);
+    } catch (error) {
+      this.#options.failed(version, error);
+      return;
+    }
+    const { identity } = this.#current;
+    if (before !== null) this.#options.table.signal(before.identity.pid, 'SIGKILL');
+    this.#endPrevious();
+    this.#options.done(version, identity);
+  }
+
+  #start(version: number): Current {
+    const { kernel, table, vault, sockets } = this.#options;
+    this.#fifoFd ??= openFifo(this.#fifo);
+    const kept = sockets();
+    // For reading only: a keeper that could write would be the writer whose end it waits for. Its open description is
+    // the keeper's alone.
+    const reading = openSync(`/proc/self/fd/${this.#fifoFd}`, constants.O_RDONLY);
+    const nothing = vault() === null ? openSync('/dev/null', constants.O_RDONLY) : null;
+    try {
+      const descriptors = new Map([
+        [1, 1],
+        [2, 2],
+        [FIFO_FD, reading],
+        [VAULT_FD, nothing ?? vault() ?? reading],
+        ...kept.map((fd, index) => [FIRST_SOCKET_FD + index, fd] as const),
+      ]);
+      const pid = this.#spawn(descriptors);
+      const startTime = kernel.processStat(pid)?.startTime ?? 0;
+      const current = { identity: { pid, startTime }, version, sockets: kept.length };
+      table.adopt(pid, (exit) => this.#exited(current, exit));
+      return current;
+    } finally {
+      kernel.closeFd(reading);
+      if (nothing !== null) kernel.closeFd(nothing);
+    }
+  }
+
+  /** posix_spawn(3) returns when the new program has the descriptors. */
+  #spawn(descriptors: ReadonlyMap<number, number>): number {
+    const { kernel, runtimeDirectory, environment, command, restart, tries } = this.#options;
+    const shell = tools.find('sh');
+    const start = (file: string, name: string) => {
+      const options = { shell: name, runtimeDirectory, environment, restart: restart(), tries: tries() };
+      return kernel.spawn({ path: file, ...keeperProgram({ ...options, command: command() }), descriptors });
+    };
+    // busybox does what the name says by which it is called.
+    if (path.basename(realpathSync.native(shell)) !== 'busybox') {
+      try {
+        // The name of the file is the name in ps(1) and top(1) (begin_new_exec, fs/exec.c).
+        return start(this.#linkTo(shell), KEEPER_NAME);
+      } catch {
+        // A directory that cannot be written to, or whose file system allows no links: the name is only a help.
+      }
+    }
+    return start(shell, 'sh');
+  }
+
+  #linkTo(shell: string): string {
+    if (linkOf(this.#link) !== shell) {
+      rmSync(this.#link, { force: true });
+      symlinkSync(shell, this.#link);
+    }
+    return this.#link;
+  }
+
+  #exited(current: Current, exit: ExitStatus): void {
+    if (this.#current !== current) return;
+    this.#current = null;
+    this.#onExit?.();
+    if (!this.#ended) this.#options.lost(current.version, current.identity, exit);
+  }
+
+  #endPrevious(): void {
+    const { kernel, runtimeDirectory, warn } = this.#options;
+    const previous = this.#previous;
+    this.#previous = [];
+    for (const keeper of previous) {
+      try {
+        endKeeper(kernel, keeper, runtimeDirectory);
+      } catch (error) {
+        warn(`end keeper ${keeper.pid}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+      if (keeper.orders !== null) kernel.closeFd(keeper.orders);
+    }
+  }
+}
+
+/**
+ * Kills a keeper of an earlier supervisor if the process is still that keeper, with the programs that it has started
+ * except this one: they have the sockets, too. Throws what listing /proc does.
+ */
+export function endKeeper(kernel: Kernel, keeper: ProcessIdentity, runtimeDirectory: string): void {
+  const isStill =
+    kernel.processStat(keeper.pid)?.startTime === keeper.startTime &&
+    isKeeper(kernel.argumentsOf(keeper.pid), runtimeDirectory);
+  if (!isStill) return;
+  for (const { pid, session, startTime } of kernel.listProcesses()) {
+    if (session !== keeper.pid || pid === kernel.pid) continue;
+    signalOnce(kernel, pid, 'SIGKILL', () => kernel.processStat(pid)?.startTime === startTime);
+  }
+}
+
+/** Open both ways: to open a FIFO for writing only would wait for a reader (fifo(7)). */
+function openFifo(file: string): number {
+  rmSync(file, { force: true });
+  makeFifo(file, 0o600);
+  return openOwnFile(file, constants.O_RDWR);
+}
+
+function linkOf(file: string): string | null {
+  try {
+    return readlinkSync(file);
+  } catch {
+    return null;
+  }
+}
+
+/** What cannot be removed, because the disk has become read-only, is known for stale by its process. */
+function removeFile(file: string): void {
+  try {
+    rmSync(file, { force: true });
+  } catch {
+    // EROFS, EACCES.
+  }
+}

@@ -1,0 +1,147 @@
+import type { ProcessIdentity } from '../process-identity.ts';
+import { FIRST_SOCKET_FD, VAULT_FD } from './keeper-script.ts';
+import type { KeeperSystem } from './keeper-system.ts';
+import { askSender } from './sender-order.ts';
+import type { PreviousKeeper } from './socket-keeper.ts';
+import { isVaultLink } from './vault.ts';
+
+/** Where a socket was taken from. */
+export type SocketSource = 'inherited' | 'keeper' | 'sender' | 'workers';
+
+/** Where sockets of a dead supervisor can be. */
+export interface KeptSources {
+  /** Descriptors of this process that may be sockets, or the vault, of the dead supervisor. */
+  readonly inherited: readonly number[];
+  readonly keepers: readonly ProcessIdentity[];
+}
+
+/** The sockets of a dead supervisor that this process has now, each of them once. All are close-on-exec. */
+export class TakenSockets {
+  readonly #system: KeeperSystem;
+  readonly #byInode = new Map<number, number>();
+  readonly #from = new Set<SocketSource>();
+  #vault: number | null = null;
+
+  constructor(system: KeeperSystem) {
+    this.#system = system;
+  }
+
+  /** Inode of the socket -> descriptor. */
+  get byInode(): ReadonlyMap<number, number> {
+    return this.#byInode;
+  }
+
+  /** The memory file that the supervisor kept its state in; null where none was found. */
+  get vault(): number | null {
+    return this.#vault;
+  }
+
+  /** Where the sockets came from. */
+  get from(): readonly SocketSource[] {
+    return [...this.#from];
+  }
+
+  /** Takes over descriptors of this process: those that are neither a new socket nor the vault are closed. */
+  own(fds: readonly number[], from: SocketSource): void {
+    const links = new Map(this.#system.descriptorsOf('self').map(({ fd, link }) => [fd, link]));
+    for (const fd of fds) {
+      this.#system.setCloseOnExec(fd, true);
+      if (!this.#keep(fd, links.get(fd) ?? null, from)) this.#system.kernel.closeFd(fd);
+    }
+  }
+
+  /**
+   * Takes the sockets that another process has and that are missing; `wanted`: only those. False where that takes a
+   * right that this process does not have.
+   */
+  takeFrom(holder: ProcessIdentity, from: SocketSource, wanted: ReadonlySet<number> | null = null): boolean {
+    const { kernel, pidfdGetfd } = this.#system;
+    const missing = this.#missing(holder, wanted);
+    if (missing.length === 0) return true;
+    try {
+      const pidfd = kernel.openPidfd(holder.pid);
+      try {
+        if (kernel.processStat(holder.pid)?.startTime !== holder.startTime) return true;
+        for (const { fd, link } of missing) this.#keep(pidfdGetfd(pidfd, fd), link, from);
+        return true;
+      } finally {
+        kernel.closeFd(pidfd);
+      }
+    } catch {
+      // EPERM, ENOSYS in a sandbox; ESRCH, EBADF: the process exits.
+      return this.#missing(holder, wanted).length === 0;
+    }
+  }
+
+  /** Closes the sockets that nobody wants, and forgets them. */
+  closeUnused(wanted: ReadonlySet<number>): void {
+    for (const [inode, fd] of this.#byInode) {
+      if (wanted.has(inode)) continue;
+      this.#byInode.delete(inode);
+      this.#system.kernel.closeFd(fd);
+    }
+  }
+
+  /** Closes everything. Not for a descriptor that somebody else owns by now. */
+  close(): void {
+    this.closeUnused(new Set());
+    if (this.#vault !== null) this.#system.kernel.closeFd(this.#vault);
+    this.#vault = null;
+  }
+
+  #missing(
+    { pid }: ProcessIdentity,
+    wanted: ReadonlySet<number> | null,
+  ): { readonly fd: number; readonly link: string | null }[] {
+    const { descriptorsOf, socketInode } = this.#system;
+    const seen = new Set<number>();
+    return descriptorsOf(pid).filter(({ fd, link }) => {
+      if (wanted === null && isVaultLink(link)) return this.#vault === null;
+      const inode = socketInode(link);
+      if (inode === null || seen.has(inode) || this.#byInode.has(inode)) return false;
+      seen.add(inode);
+      return wanted === null ? fd >= FIRST_SOCKET_FD : wanted.has(inode);
+    });
+  }
+
+  #keep(fd: number, link: string | null, from: SocketSource): boolean {
+    const inode = this.#system.socketInode(link);
+    if (inode !== null && !this.#byInode.has(inode)) {
+      this.#byInode.set(inode, fd);
+      this.#from.add(from);
+      return true;
+    }
+    if (this.#vault !== null || !isVaultLink(link)) return false;
+    this.#vault = fd;
+    return true;
+  }
+}
+
+/**
+ * Takes what the keepers have: by the right to trace them, else through a program that a keeper starts and that sends
+ * the descriptors. Never rejects: what cannot be taken is missing in the result.
+ */
+export async function takeKept(
+  { inherited, keepers }: KeptSources,
+  runtimeDirectory: string,
+  system: KeeperSystem,
+): Promise<{ readonly taken: TakenSockets; readonly keepers: readonly PreviousKeeper[] }> {
+  const taken = new TakenSockets(system);
+  taken.own(inherited, 'inherited');
+  const previous: PreviousKeeper[] = [];
+  for (const keeper of keepers) {
+    const orders = taken.takeFrom(keeper, 'keeper')
+      ? null
+      : await askSender(keeper, runtimeDirectory, system, (fds) => taken.own(fds, 'sender'));
+    previous.push({ ...keeper, orders });
+  }
+  return { taken, keepers: previous };
+}
+
+/** The descriptors that a keeper gave to this supervisor, which it has started: the vault and what follows it. */
+export function inheritedFromKeeper({ descriptorsOf, socketInode }: KeeperSystem): number[] {
+  const links = new Map(descriptorsOf('self').map(({ fd, link }) => [fd, link]));
+  const found = [VAULT_FD];
+  for (let fd = FIRST_SOCKET_FD; socketInode(links.get(fd) ?? null) !== null; fd += 1) found.push(fd);
+  return found;
+}
