@@ -1,12 +1,14 @@
 import type { Address } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
+import { listenersOn } from '../linux/sock_diag.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
-import { closeFd, inodeOf, listenSocket, localAddress } from '../linux/sockets.ts';
+import { closeFd, getOption, inodeOf, listenSocket, localAddress } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
 import type { OwnSockets } from './holders.ts';
 import { KeptName } from './kept-name.ts';
 import { LaneGroup } from './lane-group.ts';
-import type { LaneFault, LaneSocket, Lanes } from './lanes.ts';
+import type { LaneFault, LanePlan, LaneSocket, Lanes } from './lanes.ts';
+import type { SavedListener } from './listeners.ts';
 import { changeLiveOptions } from './options.ts';
 import type { PassedSockets } from './passed-sockets.ts';
 import type { InetTarget } from './resolve.ts';
@@ -15,8 +17,9 @@ import { openTcp } from './tcp.ts';
 import { CannotSteerError } from './tcp-lane.ts';
 import { openUdp } from './udp.ts';
 import { openUnix } from './unix.ts';
-import { applyPermissions, permissionsOf, type UnixFile, unlinkIfOurs } from './unix-file.ts';
+import { applyPermissions, boundFileAt, permissionsOf, type UnixFile, unlinkIfOurs } from './unix-file.ts';
 import { UnixLanes } from './unix-lanes.ts';
+import { laneNames } from './unix-name.ts';
 
 /** One listening descriptor, and what is known about it. */
 export interface BoundListener {
@@ -58,12 +61,12 @@ export function bindSteered(
   const { address } = config;
   const { own, warn, onFault } = options;
   if (address.kind === 'unix') {
-    const lanes = new UnixLanes(config, address, own, onFault);
+    const lanes = UnixLanes.bind(config, address, own, onFault);
     return steered(lanes, { family: 'unix', path: address.path }, null);
   }
   try {
     if (target === null) throw new TypeError(`${address.text} was not resolved`);
-    const lanes = new LaneGroup(config, target, own);
+    const lanes = LaneGroup.bind(config, target, own);
     return steered(lanes, lanes.target.address, target);
   } catch (error) {
     if (!(error instanceof CannotSteerError && mayBeShared(config))) throw error;
@@ -72,12 +75,64 @@ export function bindSteered(
   }
 }
 
+/**
+ * Continues with the sockets of a dead supervisor, whose descriptors belong to the listener from now on. Null where
+ * there is none. Throws ListenerError.
+ * @param plan where connections go
+ */
+export function recoverListener(
+  saved: SavedListener,
+  plan: LanePlan,
+  options: BindOptions,
+): BoundListener | null {
+  const { config, lanes, fd, inode, order, passedName } = saved;
+  const { own, onFault, passed } = options;
+  const { address } = config;
+  const target = recoveredTarget(saved);
+  if (lanes.length > 0 && target !== null) {
+    const isLeft = lanes.some((lane) => lane.fd !== null) || hasListener(target, lanes);
+    if (!isLeft) return null;
+    const group = LaneGroup.recover(config, { target, lanes, order, plan }, own);
+    return steered(group, target.address, target);
+  }
+  if (lanes.length > 0 && address.kind === 'unix') {
+    const main = plan.main[0] ?? 0;
+    return steered(UnixLanes.recover(config, address, { lanes, main }, own, onFault), saved.address, null);
+  }
+  if (fd === null) return null;
+  if (passedName !== null) {
+    passed.adopt(passedName, fd);
+    const taken = passed.take(config, passedName);
+    return { ...NOTHING, fd: taken.fd, inode, address: taken.bound, passed: taken.address };
+  }
+  if (address.kind !== 'unix' || address.path.startsWith('@'))
+    return { ...NOTHING, fd, inode, address: saved.address, target };
+  const { kept } = laneNames(address.path, 0);
+  const file = boundFileAt(inode, [address.path, kept], address.path);
+  const name = file && new KeptName(config, file, options);
+  return { ...NOTHING, fd, inode, address: saved.address, file, name };
+}
+
+/** What was asked of bind(2), as far as the socket shows it; null for a Unix socket and a passed one. */
+function recoveredTarget({ config, address, fd, lanes, passedName }: SavedListener): InetTarget | null {
+  if (address.family === 'unix' || passedName !== null) return null;
+  const socket = lanes.find((lane) => lane.fd !== null)?.fd ?? fd;
+  const asked = config.options.ipv6_only ?? config.address.network.endsWith('6');
+  const ipv6Only = socket === null ? asked : getOption(socket, 'ipv6_only') === 1;
+  return { address, ipv6Only: address.family === 'inet6' && ipv6Only };
+}
+
+function hasListener({ address }: InetTarget, lanes: readonly LaneSocket[]): boolean {
+  const inodes = new Set(lanes.map(({ inode }) => inode));
+  return listenersOn(address.port).some(({ inode }) => inodes.has(inode));
+}
+
 function steered(lanes: Lanes, address: SocketAddress, target: InetTarget | null): BoundListener {
   const first = () => lanes.sockets[0] ?? { fd: -1, inode: 0 };
   return {
     // A lane that was shut down may have been replaced.
     get fd() {
-      return first().fd;
+      return first().fd ?? -1;
     },
     get inode() {
       return first().inode;
@@ -163,7 +218,7 @@ export function changeListener(
   try {
     // What a lane defers is set when its worker is ready.
     const without = bound.lanes === null ? [] : (['defer_accept'] as const);
-    for (const { fd } of socketsOf(bound)) changeLiveOptions(fd, from, to, without);
+    for (const { fd } of socketsOf(bound)) if (fd !== null) changeLiveOptions(fd, from, to, without);
     if (from.backlog !== to.backlog) listenAgain(socketsOf(bound), bound, to, own);
     bound.lanes?.configure(to);
     if (bound.file !== null && permissionsChanged) applyPermissions(to, bound.file, permissionsOf(to));
@@ -186,7 +241,7 @@ export function listenAgain(
 ): void {
   if (!isStream(bound.passed ?? config.address)) return;
   try {
-    for (const { fd } of sockets) listenSocket(fd, config.backlog);
+    for (const { fd } of sockets) if (fd !== null) listenSocket(fd, config.backlog);
   } catch (error) {
     throw explainFailure(config, error, bound.address, own);
   }

@@ -4,7 +4,15 @@
  * (reuseport_detach_sock). Lanes are numbers; null stands for a socket of somebody else.
  */
 export class GroupOrder {
-  readonly #members: (number | null)[] = [];
+  readonly #members: (number | null)[];
+
+  constructor(members: readonly (number | null)[] = []) {
+    this.#members = [...members];
+  }
+
+  get members(): readonly (number | null)[] {
+    return this.#members;
+  }
 
   /** How many sockets are in the group, as far as is known. */
   get size(): number {
@@ -25,6 +33,12 @@ export class GroupOrder {
     if (index === -1) return;
     const last = this.#members.pop();
     if (index < this.#members.length && last !== undefined) this.#members[index] = last;
+  }
+
+  /** A lane's socket is a foreign one from now on. */
+  disown(lane: number): void {
+    const index = this.#members.indexOf(lane);
+    if (index !== -1) this.#members[index] = null;
   }
 
   /** Null for a lane that is not in the group. */

@@ -37,8 +37,10 @@ export class KeptName {
     this.#config = config;
     this.#file = file;
     const { kept } = laneNames(file.path, 0);
-    clearStalePath(config, kept, own);
-    this.#kept = this.#link(kept, warn);
+    // An earlier supervisor may have made it.
+    const isThere = isFile(kept, file);
+    if (!isThere) clearStalePath(config, kept, own);
+    this.#kept = isThere ? kept : this.#link(kept, warn);
     this.#watch = watchNames(file.path, () => {
       try {
         this.#look();

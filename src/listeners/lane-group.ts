@@ -1,13 +1,14 @@
 import type { ListenerConfig } from '../config/schema.ts';
-import { attachReuseport, lockFilter } from '../linux/bpf.ts';
-import { acceptQueue } from '../linux/socket-state.ts';
-import { closeFd, connectSocket, getOption, inodeOf, listenSocket, setOption } from '../linux/sockets.ts';
+import { admitPackets, attachReuseport, lockFilter } from '../linux/bpf.ts';
+import { listenersOn } from '../linux/sock_diag.ts';
+import { closeFd, connectSocket, getOption, listenSocket, setOption } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
 import { countForeignSockets, foreignTcpSockets, nameForeignSockets } from './foreign-sockets.ts';
+import { type GroupLane, openedLane, type RecoveredGroup, recoveredLane } from './group-lane.ts';
 import { GroupOrder } from './group-order.ts';
 import type { OwnSockets } from './holders.ts';
+import { lanesOf, narrowedPlan } from './lane-plan.ts';
 import { findIndex, type ProofTarget } from './lane-proof.ts';
-import { LaneQueue } from './lane-queue.ts';
 import type { ForeignSocket, LaneFault, LanePlan, Lanes, LaneWithQueue } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 import { makeProbe, type Probe } from './probe.ts';
@@ -16,16 +17,7 @@ import { openProbeSocket, probeState } from './probe-socket.ts';
 import type { InetTarget } from './resolve.ts';
 import { parseSourceRange } from './source-range.ts';
 import { type ProbeRoute, steeringProgram } from './steering-program.ts';
-import { isSealed, openLane, reservePort, setSeal } from './tcp-lane.ts';
-
-interface Lane extends LaneWithQueue {
-  /** A worker has it, so that its filter is locked. */
-  given: boolean;
-  /** Connections of clients may be in its queue. */
-  used: boolean;
-  /** It was seen at the index that it is thought to have. */
-  proven: boolean;
-}
+import { isListening, isSealed, isSound, type LaneKind, openLane, reservePort, setSeal } from './tcp-lane.ts';
 
 /**
  * The lanes of one TCP listener: a reuseport group, whose program tells the kernel which socket a new connection goes to. There is one
@@ -36,26 +28,39 @@ export class LaneGroup implements Lanes {
   #config: ListenerConfig;
   readonly #own: OwnSockets;
   readonly #host: ProbeHost;
-  readonly #lanes: Lane[] = [];
-  readonly #order = new GroupOrder();
+  readonly #lanes: GroupLane[] = [];
+  #order = new GroupOrder();
   readonly #probes = new Map<number, { local: InetSocketAddress; lane: number }>();
   #plan: LanePlan = { main: [0], canary: null, preview: null };
 
-  /** Binds the first lane, and one more. Throws ListenerError, CannotSteerError where only sharing is possible. */
-  constructor(config: ListenerConfig, target: InetTarget, own: OwnSockets) {
+  private constructor(config: ListenerConfig, target: InetTarget, own: OwnSockets) {
     this.#config = config;
     this.#own = own;
+    this.target = target;
+    this.#host = probeHost(config, target.address);
+  }
+
+  /** Binds the first lane, and one more. Throws ListenerError, CannotSteerError where only sharing is possible. */
+  static bind(config: ListenerConfig, target: InetTarget, own: OwnSockets): LaneGroup {
     const reserved = reservePort(config, target, own);
     try {
-      this.target = reserved.target;
-      this.#host = probeHost(config, this.target.address);
-      this.ensure(1);
-    } catch (error) {
-      this.close();
-      throw error;
+      const group = new LaneGroup(config, reserved.target, own);
+      group.#openAll(() => group.ensure(1));
+      return group;
     } finally {
       closeFd(reserved.fd);
     }
+  }
+
+  /**
+   * Continues with the lanes of a dead supervisor. Nothing changes for clients where a keeper held all of them. Where
+   * lanes have closed, others have taken their places among the sockets of the address, and new ones are opened.
+   * Throws ListenerError.
+   */
+  static recover(config: ListenerConfig, recovered: RecoveredGroup, own: OwnSockets): LaneGroup {
+    const group = new LaneGroup(config, recovered.target, own);
+    group.#openAll(() => group.#recover(recovered));
+    return group;
   }
 
   get sockets(): readonly LaneWithQueue[] {
@@ -69,30 +74,22 @@ export class LaneGroup implements Lanes {
   ensure(count: number): void {
     if (this.#lanes.length > count) return;
     this.#countForeignSockets();
-    while (this.#lanes.length <= count) {
-      const fd = openLane(this.#config, this.target, this.#own, this.#lanes.length === 0);
-      this.#order.join(this.#lanes.length);
-      // Connections come in by the first lane as soon as it listens. It is alone then: nothing is to be proved.
-      const isFirst = this.#lanes.length === 0;
-      this.#lanes.push({
-        fd,
-        inode: inodeOf(fd),
-        given: false,
-        used: isFirst,
-        proven: isFirst,
-        queue: new LaneQueue(() => acceptQueue(fd)),
-      });
-    }
+    while (this.#lanes.length <= count) this.#open(this.#lanes.length);
   }
 
   give(lane: number): number {
-    const found = this.#lane(lane);
     // As long as nobody else accepts from it, what the proof leaves in its queue can be taken out again.
-    this.#prove(lane);
-    if (!found.given) lockFilter(found.fd);
+    this.prepare(lane);
+    const found = this.#lane(lane);
+    const fd = this.#fdOf(lane);
+    if (!found.given) lockFilter(fd);
     found.given = true;
     found.used = true;
-    return found.fd;
+    return fd;
+  }
+
+  regain(lane: number): number | null {
+    return this.#lane(lane).fd;
   }
 
   steer(plan: LanePlan): void {
@@ -120,12 +117,14 @@ export class LaneGroup implements Lanes {
   }
 
   prepare(lane: number): void {
+    if (this.#lane(lane).fd === null) this.#open(lane);
     this.#prove(lane);
   }
 
   openProbe(lane: number): Probe {
     const found = this.#lane(lane);
-    const { fd: laneFd, queue } = found;
+    const { queue } = found;
+    const laneFd = this.#fdOf(lane);
     const { host, remote } = this.#reachable();
     this.#prove(lane);
     found.used = true;
@@ -157,14 +156,14 @@ export class LaneGroup implements Lanes {
 
   faults(): LaneFault[] {
     this.#countForeignSockets();
-    const faults = this.#lanes.flatMap((found, lane): LaneFault[] => {
-      if (!isListening(found.fd)) return [{ lane, kind: 'shut_down' }];
-      return isSealed(found.fd) ? [] : [{ lane, kind: 'listened_again' }];
+    const faults = this.#lanes.flatMap(({ fd }, lane): (LaneFault & { fd: number })[] => {
+      if (fd === null) return [];
+      if (!isListening(fd)) return [{ lane, fd, kind: 'shut_down' }];
+      return isSealed(fd) ? [] : [{ lane, fd, kind: 'listened_again' }];
     });
     if (faults.length === 0) return [];
     for (const { lane } of faults) this.#order.leave(lane);
-    for (const { lane, kind } of faults) {
-      const { fd } = this.#lane(lane);
+    for (const { lane, fd, kind } of faults) {
       setSeal(fd);
       if (kind === 'shut_down') listenSocket(fd, this.#config.backlog);
       this.#order.join(lane);
@@ -172,18 +171,65 @@ export class LaneGroup implements Lanes {
     // Nobody saw in which order they left, and the last ones have taken their places.
     for (const lane of this.#lanes) lane.proven = false;
     this.#settle();
-    return faults;
+    return faults.map(({ lane, kind }) => ({ lane, kind }));
   }
 
   foreignSockets(own: OwnSockets): ForeignSocket[] {
     return nameForeignSockets(foreignTcpSockets(this.target, own));
   }
 
+  order(): readonly (number | null)[] {
+    return this.#order.members;
+  }
+
   close(): void {
     for (const { fd, queue } of this.#lanes.splice(0)) {
       queue.close();
-      closeFd(fd);
+      if (fd !== null) closeFd(fd);
     }
+  }
+
+  /** Closes what was opened when the rest cannot be. */
+  #openAll(open: () => void): void {
+    try {
+      open();
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #recover({ lanes, order, plan }: RecoveredGroup): void {
+    const listening = new Set(listenersOn(this.target.address.port).map(({ inode }) => inode));
+    const closed: number[] = [];
+    this.#order = new GroupOrder(order ?? lanes.map((_, lane) => lane));
+    for (const [lane, { fd, inode }] of lanes.entries()) {
+      this.#lanes.push(recoveredLane(fd, inode, this.target));
+      if (fd !== null || listening.has(inode)) continue;
+      closed.push(lane);
+      // A process that ends closes its descriptors in ascending order. Proofs find where that was not so.
+      this.#order.leave(lane);
+    }
+    const left = [...lanes.keys()].filter((lane) => !closed.includes(lane));
+    this.#plan = narrowedPlan(plan, left);
+    const control = this.#lanes.at(-1);
+    if (control === undefined || control.fd === null || control.given) {
+      // No packet reaches it before there is a program that leaves it out.
+      const fd = this.#open(closed.includes(lanes.length - 1) ? lanes.length - 1 : lanes.length, 'closed');
+      this.#attach();
+      admitPackets(fd);
+    } else if (closed.length > 0) this.#attach();
+    for (const lane of closed) if (this.#lane(lane).fd === null) this.#open(lane);
+  }
+
+  #open(lane: number, as: LaneKind = this.#lanes.length === 0 ? 'first' : 'later'): number {
+    const fd = openLane(this.#config, this.target, this.#own, as);
+    // Another socket that had this number is a foreign one from now on, if it is in the group.
+    this.#order.disown(lane);
+    this.#lanes[lane]?.queue.close();
+    this.#order.join(lane);
+    this.#lanes[lane] = openedLane(fd, as);
+    return fd;
   }
 
   /** Proves what connections are to be steered to, then steers them there. */
@@ -196,7 +242,7 @@ export class LaneGroup implements Lanes {
 
   #attach(routes: readonly ProbeRoute[] = []): void {
     const control = this.#lanes.at(-1);
-    if (control === undefined) return;
+    if (typeof control?.fd !== 'number') return;
     const { main, canary, preview } = this.#plan;
     const probes = [...this.#probes.values()].flatMap(({ local: { family, host, port }, lane }) => {
       const index = this.#order.indexOf(lane);
@@ -225,7 +271,8 @@ export class LaneGroup implements Lanes {
 
   #prove(lane: number): void {
     const found = this.#lane(lane);
-    if (found.proven) return;
+    const { fd: laneFd, inode } = found;
+    if (found.proven || laneFd === null) return;
     if ('impossible' in this.#host) {
       found.proven = true;
       return;
@@ -234,11 +281,13 @@ export class LaneGroup implements Lanes {
     const proof: ProofTarget = {
       host,
       remote,
-      lane: found,
-      free: this.#lanes.filter(({ used }) => !used),
+      lane: { fd: laneFd, inode },
+      free: this.#lanes.flatMap((one) =>
+        one.used || one.fd === null ? [] : [{ fd: one.fd, inode: one.inode }],
+      ),
       steer: (route) => this.#attach(route === null ? [] : [route]),
       retire: (fd, local) => {
-        found.queue.add(fd, () => probeState(fd, local, remote, () => isSound(found.fd)));
+        found.queue.add(fd, () => probeState(fd, local, remote, () => isSound(laneFd)));
         found.queue.retire(fd);
       },
     };
@@ -269,25 +318,33 @@ export class LaneGroup implements Lanes {
     const before = this.#order.foreignSockets;
     for (let count = before; count < now; count += 1) this.#order.join(null);
     for (let count = before; count > now; count -= 1) this.#order.leave(null);
-    if (now < before) for (const lane of this.#lanes) lane.proven = false;
-    if (now < before) this.#settle();
+    const closed = this.#closedOutOfReach();
+    for (const lane of closed) this.#order.leave(lane);
+    if (now >= before && closed.length === 0) return;
+    for (const lane of this.#lanes) lane.proven = false;
+    this.#settle();
   }
 
-  #lane(lane: number): Lane {
+  /** Lanes of a dead supervisor that only a worker had, and that have closed with it. */
+  #closedOutOfReach(): number[] {
+    const lost = [...this.#lanes.entries()].filter(
+      ([lane, { fd }]) => fd === null && this.#order.indexOf(lane) !== null,
+    );
+    if (lost.length === 0) return [];
+    const listening = new Set(listenersOn(this.target.address.port).map(({ inode }) => inode));
+    return lost.flatMap(([lane, { inode }]) => (listening.has(inode) ? [] : [lane]));
+  }
+
+  #fdOf(lane: number): number {
+    const { fd } = this.#lane(lane);
+    if (fd !== null) return fd;
+    const message = `probe ${nameAddress(this.#config)}: the socket of lane ${lane} could not be taken back from its worker`;
+    throw new ListenerError(this.#config.name, message);
+  }
+
+  #lane(lane: number): GroupLane {
     const found = this.#lanes[lane];
     if (found === undefined) throw new RangeError(`listener ${this.#config.name} has no lane ${lane}`);
     return found;
   }
-}
-
-function lanesOf({ main, canary, preview }: LanePlan): number[] {
-  return [...main, ...(canary?.lanes ?? []), ...(preview?.lanes ?? [])];
-}
-
-function isSound(fd: number): boolean {
-  return isListening(fd) && isSealed(fd);
-}
-
-function isListening(fd: number): boolean {
-  return getOption(fd, 'accept_connections') === 1;
 }

@@ -30,3 +30,29 @@ export function planFor(
         : null,
   };
 }
+
+/** Every lane that new connections can go to. */
+export function lanesOf({ main, canary, preview }: LanePlan): number[] {
+  return [...main, ...(canary?.lanes ?? []), ...(preview?.lanes ?? [])];
+}
+
+/**
+ * The plan with only the lanes that are left of a group.
+ * @param left all of them, for a plan that loses each of its main lanes
+ */
+export function narrowedPlan(plan: LanePlan, left: readonly number[]): LanePlan {
+  const main = plan.main.filter((lane) => left.includes(lane));
+  const canary = plan.canary && {
+    ...plan.canary,
+    lanes: plan.canary.lanes.filter((lane) => left.includes(lane)),
+  };
+  const preview = plan.preview && {
+    ...plan.preview,
+    lanes: plan.preview.lanes.filter((lane) => left.includes(lane)),
+  };
+  return {
+    main: main.length > 0 ? main : left,
+    canary: canary !== null && canary.lanes.length > 0 ? canary : null,
+    preview: preview !== null && preview.lanes.length > 0 ? preview : null,
+  };
+}

@@ -9,17 +9,21 @@ import {
   setOption,
   shutdownSending,
 } from '../linux/sockets.ts';
-import type { LaneSocket } from './lanes.ts';
 import type { InetSocketAddress } from './probe-host.ts';
 import { isConnected, openProbeSocket } from './probe-socket.ts';
 import type { ProbeRoute } from './steering-program.ts';
 
+interface OpenLane {
+  readonly fd: number;
+  readonly inode: number;
+}
+
 export interface ProofTarget {
   readonly host: InetSocketAddress;
   readonly remote: InetSocketAddress;
-  readonly lane: LaneSocket;
+  readonly lane: OpenLane;
   /** Lanes that were never steered to, nor given away: what the proof leaves in their queues is taken out again. */
-  readonly free: readonly LaneSocket[];
+  readonly free: readonly OpenLane[];
   /** Attaches the program with one more route; null: without. */
   readonly steer: (route: ProbeRoute | null) => void;
   /** Takes over a connection that reached the lane, in whose queue it may stay. */
@@ -81,7 +85,7 @@ function reaches({ host, remote, lane, free, steer, retire }: ProofTarget, index
 }
 
 /** Nothing else is steered to a free lane, so that a queue of one is the probe's. */
-function takeOut(lane: LaneSocket, port: number): void {
+function takeOut(lane: OpenLane, port: number): void {
   if (acceptQueue(lane.fd) !== 1) return;
   const accepted = acceptSocket(lane.fd);
   if (accepted === null) return;

@@ -9,24 +9,34 @@ export interface SteeredListener {
   readonly isHeldBy: (holder: object) => boolean;
 }
 
-const AT_FIRST: Steering = { main: [0], canary: null, preview: null, previewFrom: [] };
+/** Where connections go before anybody says so. */
+export const AT_FIRST: Steering = { main: [0], canary: null, preview: null, previewFrom: [] };
 
 /** Keeps every steered listener as the newest steering wants it, as listeners and generations come and go. */
 export class LaneSteerer {
   readonly #owners = new Map<number, object>();
   readonly #plans = new WeakMap<Lanes, LanePlan>();
   #wanted: Steering = AT_FIRST;
+  /** The kernel still has the programs of another supervisor. */
+  #assumed = false;
+
+  /** Connections go there already. Nothing is steered until the next `steer`. */
+  assume(wanted: Steering): void {
+    this.#wanted = wanted;
+    this.#assumed = true;
+  }
 
   /** Throws ListenerError; listeners before the one that failed are steered then. */
   steer(wanted: Steering, listeners: Iterable<SteeredListener>): void {
     this.#wanted = wanted;
+    this.#assumed = false;
     // Also where nothing changes: somebody else in the group may have attached a program of its own.
     for (const listener of listeners) this.#apply(listener, true);
   }
 
   /** Steers one listener, if it is not as it should be. Throws ListenerError. */
   apply(listener: SteeredListener): void {
-    this.#apply(listener, false);
+    if (!this.#assumed) this.#apply(listener, false);
   }
 
   /** A lane is a generation's from now on. Returns whether it was not before. */

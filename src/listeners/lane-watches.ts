@@ -69,10 +69,12 @@ export class LaneWatches {
     const requests = [...this.#requests].filter((request) => request.lane === lane);
     if (requests.length === 0 && this.#onHangup === null) return;
     const { fd } = socket;
+    // Out of reach: the queue can be counted and not be watched.
+    if (fd === null) return;
     const known = watched.get(lane);
     const same = known?.fd === fd;
     if (known !== undefined && !same) this.#close(known.watch);
-    const watch = known !== undefined && same ? known.watch : this.#open(lanes, lane, socket);
+    const watch = known !== undefined && same ? known.watch : this.#open(lanes, lane, fd, socket);
     watched.set(lane, { fd, watch });
     for (const { what, call, active } of requests) {
       if (!active.has(watch))
@@ -80,7 +82,7 @@ export class LaneWatches {
     }
   }
 
-  #open(lanes: Lanes, lane: number, { fd, queue }: LaneWithQueue): LaneWatch {
+  #open(lanes: Lanes, lane: number, fd: number, { queue }: LaneWithQueue): LaneWatch {
     const isListening = () => getOption(fd, 'accept_connections') === 1;
     const source = { fd, isListening, hasClients: () => queue.clients() > 0 };
     if (this.#onHangup === null) return new LaneWatch(source, null);

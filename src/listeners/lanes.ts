@@ -36,13 +36,17 @@ export interface LaneFault {
 
 /** One listening socket of a steered listener. */
 export interface LaneSocket {
-  readonly fd: number;
+  /** Null for the lane of an earlier supervisor that a worker has, and whose socket could not be taken back. */
+  readonly fd: number | null;
   readonly inode: number;
 }
 
 export interface LaneWithQueue extends LaneSocket {
   readonly queue: LaneQueue;
 }
+
+/** A lane of an earlier supervisor. */
+export type RecoveredLane = LaneSocket;
 
 /** The lanes of one listener, numbered from 0. They stay until the listener is closed: none is ever taken away. */
 export interface Lanes {
@@ -58,6 +62,11 @@ export interface Lanes {
    * takes every other of its lanes for this one from now on; left out: whatever it was before
    */
   give(lane: number, first?: number): number;
+  /**
+   * Notes that a worker which another supervisor started has the lane, and returns its descriptor; null where that could
+   * not be taken back. Nothing of the lane changes.
+   */
+  regain(lane: number, first?: number): number | null;
   /** Throws ListenerError. */
   steer(plan: LanePlan): void;
   /** The number of clients' connections in a lane's accept queue: zero's own do not count. Throws SystemError. */
@@ -73,6 +82,11 @@ export interface Lanes {
   /** Finds what services did to the lanes since the last look, and mends it. Throws ListenerError. */
   faults(): LaneFault[];
   foreignSockets(own: OwnSockets): ForeignSocket[];
+  /**
+   * The lanes in the order in which the kernel counts their sockets, null for a foreign socket; null where there is no
+   * order.
+   */
+  order(): readonly (number | null)[] | null;
   /** Closes every socket. */
   close(): void;
 }

@@ -1,8 +1,9 @@
 import type { ListenerConfig } from '../config/schema.ts';
-import { type BoundListener, bindShared, bindSteered, socketsOf } from './bound-listener.ts';
+import { type BoundListener, bindShared, bindSteered, recoverListener, socketsOf } from './bound-listener.ts';
 import type { OwnSockets } from './holders.ts';
-import type { Lanes } from './lanes.ts';
+import type { LanePlan, Lanes } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
+import type { SavedListener } from './listeners.ts';
 import type { PassedSockets } from './passed-sockets.ts';
 import { type InetTarget, type Lookup, resolveTarget } from './resolve.ts';
 import { type Reference, SharedListener } from './shared-listener.ts';
@@ -64,6 +65,19 @@ export class ListenerPool {
       this.release(holds);
       throw error;
     }
+  }
+
+  /**
+   * Takes a reference on a listener of a dead supervisor, whose sockets belong to the pool from now on; null where no
+   * socket is left. Throws ListenerError.
+   */
+  recover(saved: SavedListener, plan: LanePlan): Hold | null {
+    const bound = recoverListener(saved, plan, { own: this.nameOf, ...this.#options });
+    if (bound === null) return null;
+    const steered = saved.lanes.length > 0 || wantsLanes(saved.config);
+    const socket = new SharedListener(bound, saved.config, steered);
+    this.#sockets.add(socket);
+    return { socket, reference: socket.refer(saved.config, steered) };
   }
 
   /** The name of the listener that a socket belongs to. */

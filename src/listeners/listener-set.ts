@@ -3,7 +3,8 @@ import type { Steering } from '../lifecycle/steering.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { type BoundListener, faultsOf, listenAgain, socketsOf } from './bound-listener.ts';
 import { type BoundSocket, boundSockets } from './holders.ts';
-import { LaneSteerer, type SteeredListener } from './lane-steerer.ts';
+import { planFor } from './lane-plan.ts';
+import { AT_FIRST, LaneSteerer, type SteeredListener } from './lane-steerer.ts';
 import { LaneWatches } from './lane-watches.ts';
 import type { Lanes } from './lanes.ts';
 import { ListenerError } from './listener-error.ts';
@@ -11,10 +12,12 @@ import { type Hold, ListenerPool } from './listener-pool.ts';
 import type {
   Acquired,
   AcquiredListener,
+  KeptSocket,
   ListenerSnapshot,
   Listeners,
   NamedFault,
   NamedForeignSocket,
+  SavedListener,
 } from './listeners.ts';
 import { deferAccept } from './options.ts';
 import { PassedSockets } from './passed-sockets.ts';
@@ -83,7 +86,7 @@ export class ListenerSet implements Listeners {
       const sockets = bound.lanes === null ? all : lanes.flatMap((lane) => all[lane] ?? []);
       listenAgain(sockets, bound, reference.config, this.#pool.nameOf);
       if (bound.lanes !== null && bound.target !== null) {
-        for (const { fd } of sockets) deferAccept(fd, reference.config);
+        for (const { fd } of sockets) if (fd !== null) deferAccept(fd, reference.config);
       }
     }
   }
@@ -182,9 +185,42 @@ export class ListenerSet implements Listeners {
       name: config.name,
       address: bound.address,
       inode: bound.inode,
-      fd: bound.fd,
-      lanes: bound.lanes?.sockets.map(({ fd, inode }) => ({ fd, inode })) ?? [],
+      fd: Math.max(0, bound.fd),
+      lanes: bound.lanes?.sockets.map(({ fd, inode }) => ({ fd: fd ?? 0, inode })) ?? [],
+      order: bound.lanes?.order() ?? null,
+      passedName: config.address.kind === 'passed' ? config.address.name : null,
     }));
+  }
+
+  kept(): KeptSocket[] {
+    const found = new Map<number, number>();
+    for (const { bound } of this.#pool.sockets)
+      for (const { fd, inode } of socketsOf(bound)) if (fd !== null) found.set(inode, fd);
+    return [...found].map(([inode, fd]) => ({ fd, inode }));
+  }
+
+  /**
+   * Continues with the listeners of a dead supervisor, before anything is acquired; the descriptors belong to this set
+   * from now on. Each is held until `finish`, by when the generations that still have it have acquired it: `acquire`
+   * then finds it by its address, and neither resolves a name nor changes where connections go. The next `steer` does.
+   * Throws ListenerError.
+   * @param steering where connections go; null where the dead supervisor had not steered yet
+   */
+  recover(
+    saved: readonly SavedListener[],
+    steering: Steering | null,
+  ): {
+    /** Names of the listeners that no socket is left of. */
+    readonly missing: readonly string[];
+    finish(): void;
+  } {
+    if (steering !== null) this.#steerer.assume(steering);
+    const plan = planFor(steering ?? AT_FIRST, null, () => null, []);
+    const found = saved.map((one) => ({ name: one.name, hold: this.#pool.recover(one, plan) }));
+    return {
+      missing: found.flatMap(({ name, hold }) => (hold === null ? [name] : [])),
+      finish: () => this.#pool.release(found.flatMap(({ hold }) => hold ?? [])),
+    };
   }
 
   #acquired(holds: readonly Hold[]): Acquired {
@@ -198,6 +234,11 @@ export class ListenerSet implements Listeners {
         steered: bound.lanes !== null,
         fdOf: (lane, first) =>
           bound.lanes === null ? bound.fd : this.#give(acquired, bound.lanes, lane, first),
+        regain: (lane, first) => {
+          if (bound.lanes === null) return bound.fd;
+          this.#steerer.give(lane, acquired);
+          return bound.lanes.regain(lane, first);
+        },
         target: config.socket_fd,
         address: bound.address,
         text: formatAddress(bound.address),

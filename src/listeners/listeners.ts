@@ -21,6 +21,11 @@ export interface AcquiredListener {
    * one; left out for a worker that is there for what another generation left
    */
   fdOf(lane: number, first?: number): number;
+  /**
+   * Notes that a worker of another supervisor has this lane, and returns its descriptor; null for a socket that could
+   * not be taken back. Nothing of the lane changes.
+   */
+  regain(lane: number, first?: number): number | null;
   /** The descriptor's number in the service: socket_fd of the config. */
   readonly target: number;
   /** As bound, with the port that the kernel chose. */
@@ -48,12 +53,38 @@ export interface ListenerSnapshot {
   readonly name: string;
   readonly address: SocketAddress;
   readonly inode: number;
+  /** 0 for a socket that could not be taken back from a worker. */
   readonly fd: number;
   /**
    * The sockets of a steered listener in the order of their lanes, and one more at the end of a TCP one; empty for a
    * shared one.
    */
+  readonly lanes: readonly { readonly fd: number; readonly inode: number }[];
+  /** The lanes of a TCP one in the kernel's order, null for a foreign socket; null for any other listener. */
+  readonly order: readonly (number | null)[] | null;
+  /** The name of a socket that was passed to zero. */
+  readonly passedName: string | null;
+}
+
+/** A listener of a supervisor that has died, with the sockets that could be taken back. */
+export interface SavedListener {
+  readonly name: string;
+  /** As the newest generation has it that was started with this listener. */
+  readonly config: ListenerConfig;
+  readonly address: SocketAddress;
+  /** Of a shared listener; null for a socket that could not be taken back. */
+  readonly fd: number | null;
+  readonly inode: number;
+  /** As in ListenerSnapshot; empty for a shared listener. */
   readonly lanes: readonly LaneSocket[];
+  readonly order: readonly (number | null)[] | null;
+  readonly passedName: string | null;
+}
+
+/** One socket that somebody has to hold for the supervisor. */
+export interface KeptSocket {
+  readonly fd: number;
+  readonly inode: number;
 }
 
 export type NamedForeignSocket = ForeignSocket & { readonly listener: string };
@@ -120,4 +151,7 @@ export interface Listeners {
 
   /** Every socket that is held now. */
   snapshot(): ListenerSnapshot[];
+
+  /** The sockets that have to stay open when the supervisor dies, each of them once. */
+  kept(): KeptSocket[];
 }

@@ -2,7 +2,7 @@ import type { Address } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { setCloseOnExec } from '../linux/exec.ts';
 import { formatAddress, type SocketAddress } from '../linux/sockaddr.ts';
-import { duplicateAbove, getOption, inodeOf, localAddress } from '../linux/sockets.ts';
+import { closeFd, duplicateAbove, getOption, inodeOf, localAddress } from '../linux/sockets.ts';
 import { overlap } from './holders.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 import type { InetTarget } from './resolve.ts';
@@ -40,7 +40,7 @@ export interface TakenSocket {
  * activation, sd_listen_fds(3)). zero keeps all of them open as long as it runs, also those that no listener uses.
  */
 export class PassedSockets {
-  readonly #sockets: readonly PassedSocket[];
+  readonly #sockets: PassedSocket[];
   /** Why none can be taken. */
   readonly #none: string;
 
@@ -60,6 +60,16 @@ export class PassedSockets {
     this.#sockets = Array.from({ length: isOurs ? count : 0 }, (_, index) =>
       describe(FIRST + index, names[index] || NAMELESS),
     );
+  }
+
+  /** Takes over a socket that was passed to another supervisor under this name. */
+  adopt(name: string, fd: number): void {
+    const adopted = describe(fd, name);
+    const index = this.#sockets.findIndex((one) => one.name === name);
+    const known = this.#sockets[index];
+    // The service manager has passed the same socket to this process as well.
+    if (known?.socket && known.socket.inode === adopted.socket?.inode) closeFd(fd);
+    else this.#sockets.splice(index === -1 ? this.#sockets.length : index, 1, adopted);
   }
 
   /** Names of the sockets that no listener of `used` takes, with what they are. */

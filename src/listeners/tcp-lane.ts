@@ -1,5 +1,5 @@
 import type { ListenerConfig } from '../config/schema.ts';
-import { assemble, attachReuseport, ret } from '../linux/bpf.ts';
+import { assemble, attachReuseport, refusePackets, ret } from '../linux/bpf.ts';
 import { canDiagnoseTcp } from '../linux/sock_diag.ts';
 import { bindSocket, closeFd, getOption, listenSocket, localAddress, setOption } from '../linux/sockets.ts';
 import type { OwnSockets } from './holders.ts';
@@ -35,20 +35,22 @@ export function reservePort(
 }
 
 /**
+ * How a lane joins its group. `first`: there is no group yet. `closed`: to a group whose program may send connections to
+ * it, so that it takes no packet; a program that is attached before listen(2) would be refused (reuseport_add_sock).
+ */
+export type LaneKind = 'first' | 'later' | 'closed';
+
+/**
  * A listening socket of the group, the last of it (reuseport_add_sock, net/core/sock_reuseport.c). The first one has a program before it
  * listens, which the others find there: no connection strays. Throws ListenerError, CannotSteerError for a first one.
  */
-export function openLane(
-  config: ListenerConfig,
-  target: InetTarget,
-  own: OwnSockets,
-  isFirst: boolean,
-): number {
+export function openLane(config: ListenerConfig, target: InetTarget, own: OwnSockets, as: LaneKind): number {
   return openListener(config, target.address, 'stream', own, (fd) => {
     prepare(fd, config, target);
     setOption(fd, 'reuse_port', 1);
     bindSocket(fd, target.address);
-    if (isFirst) attachFirst(fd, config);
+    if (as === 'first') attachFirst(fd, config);
+    if (as === 'closed') refusePackets(fd);
     setSeal(fd);
     listenSocket(fd, config.backlog);
   });
@@ -87,4 +89,13 @@ export function setSeal(fd: number): void {
 
 export function isSealed(fd: number): boolean {
   return getOption(fd, 'window_clamp') === SEAL;
+}
+
+/** Whether the lane can be given a connection, and nobody has shut it down. */
+export function isSound(fd: number): boolean {
+  return isListening(fd) && isSealed(fd);
+}
+
+export function isListening(fd: number): boolean {
+  return getOption(fd, 'accept_connections') === 1;
 }

@@ -1,6 +1,7 @@
-import { readFileSync, unlinkSync } from 'node:fs';
+import { lstatSync, readFileSync, unlinkSync } from 'node:fs';
 import type { ListenerConfig } from '../config/schema.ts';
 import { boundFile, type FileIdentity, isFile, ReplacedFileError, setAccess } from '../linux/bound-file.ts';
+import { isBoundTo } from '../linux/sock_diag.ts';
 import { lookupGroup, lookupUser } from '../linux/users.ts';
 import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
 
@@ -37,6 +38,21 @@ export function readUnixFile(config: ListenerConfig, socket: number, path: strin
     const advice = 'use a directory that only root and this user may write to';
     throw new ListenerError(config.name, `bind ${nameAddress(config)}: ${error.message}: ${advice}`, error);
   }
+}
+
+/**
+ * The file of a socket that another supervisor of this user bound, found by the names that it may have; null where none
+ * of them leads to it.
+ * @param path the name under which it was bound
+ */
+export function boundFileAt(socketInode: number, names: readonly string[], path: string): UnixFile | null {
+  for (const name of names) {
+    const found = lstatSync(name, { throwIfNoEntry: false });
+    if (!found?.isSocket() || !isBoundTo(socketInode, found.ino)) continue;
+    const uid = process.geteuid?.() ?? found.uid;
+    return { path, device: found.dev, inode: found.ino, uid, gid: process.getegid?.() ?? found.gid };
+  }
+  return null;
 }
 
 /** Gives the file its owner and group, then its mode, if the path is still ours. Throws ListenerError. */

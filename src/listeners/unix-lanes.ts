@@ -8,12 +8,12 @@ import { closeFd, connectSocket, inodeOf, openSocket } from '../linux/sockets.ts
 import { explainFailure } from './explain.ts';
 import type { OwnSockets } from './holders.ts';
 import { LaneQueue } from './lane-queue.ts';
-import type { ForeignSocket, LaneFault, LanePlan, Lanes, LaneWithQueue } from './lanes.ts';
+import type { ForeignSocket, LaneFault, LanePlan, Lanes, LaneWithQueue, RecoveredLane } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 import { type ConnectionState, makeProbe, type Probe } from './probe.ts';
 import { clearStalePath } from './stale-path.ts';
 import { openUnixAt } from './unix.ts';
-import { applyPermissions, permissionsOf, type UnixFile } from './unix-file.ts';
+import { applyPermissions, boundFileAt, permissionsOf, type UnixFile } from './unix-file.ts';
 import { type LaneNames, laneNames, publish, removeNames, restoreNames } from './unix-name.ts';
 import { type NameWatch, watchNames } from './unix-name-watch.ts';
 
@@ -41,31 +41,55 @@ export class UnixLanes implements Lanes {
   #published = 0;
   #watch: NameWatch | null = null;
 
+  private constructor(config: ListenerConfig, path: string, own: OwnSockets) {
+    this.#config = config;
+    this.#own = own;
+    this.path = path;
+  }
+
   /**
    * Binds the first lane and publishes it. Throws ListenerError.
    * @param onFault told when there is something for `faults` to find
    */
-  constructor(config: ListenerConfig, address: UnixAddress, own: OwnSockets, onFault: () => void) {
-    this.#config = config;
-    this.#own = own;
-    this.path = address.path;
-    if (address.path.startsWith('@'))
+  static bind(
+    config: ListenerConfig,
+    { path }: UnixAddress,
+    own: OwnSockets,
+    onFault: () => void,
+  ): UnixLanes {
+    if (path.startsWith('@'))
       throw new ListenerError(
         config.name,
         `steer ${nameAddress(config)}: an abstract name cannot be moved to another socket`,
       );
-    clearStalePath(config, this.path, own);
-    try {
-      this.ensure(1);
-      this.#publish(0);
-      this.#watch = watchNames(this.path, () => {
-        this.#restore();
-        if (this.#taken.length > 0) onFault();
-      });
-    } catch (error) {
-      this.close();
-      throw error;
-    }
+    clearStalePath(config, path, own);
+    const lanes = new UnixLanes(config, path, own);
+    lanes.#begin(onFault, () => {
+      lanes.ensure(1);
+      lanes.#publish(0);
+    });
+    return lanes;
+  }
+
+  /**
+   * Continues with the lanes of a dead supervisor; the public name stays with the lane that has it. A lane whose socket
+   * is closed, or that no name leads to, is opened again. Throws ListenerError.
+   * @param main the lane that new connections go to, where the public name leads to none
+   */
+  static recover(
+    config: ListenerConfig,
+    { path }: UnixAddress,
+    { lanes: saved, main }: { readonly lanes: readonly RecoveredLane[]; readonly main: number },
+    own: OwnSockets,
+    onFault: () => void,
+  ): UnixLanes {
+    const lanes = new UnixLanes(config, path, own);
+    lanes.#begin(onFault, () => {
+      for (const [lane, { fd, inode }] of saved.entries()) lanes.#recover(lane, fd, inode);
+      const published = lanes.#lanes.findIndex(({ file }) => isFile(path, file));
+      lanes.#published = published === -1 ? main : published;
+    });
+    return lanes;
   }
 
   get sockets(): readonly LaneWithQueue[] {
@@ -85,6 +109,13 @@ export class UnixLanes implements Lanes {
   }
 
   give(lane: number, first?: number): number {
+    if (first !== undefined) this.#firsts.set(lane, first);
+    const own = this.#standsFor(lane);
+    const { fd } = this.#lane(own);
+    return fd ?? this.#replace(own);
+  }
+
+  regain(lane: number, first?: number): number | null {
     if (first !== undefined) this.#firsts.set(lane, first);
     return this.#lane(this.#standsFor(lane)).fd;
   }
@@ -162,11 +193,40 @@ export class UnixLanes implements Lanes {
     for (const { fd, file, names, queue } of this.#lanes.splice(0)) {
       queue.close();
       removeNames(file, [this.path, names.bound, names.kept]);
-      closeFd(fd);
+      if (fd !== null) closeFd(fd);
     }
   }
 
-  #open(lane: number): Lane {
+  order(): null {
+    return null;
+  }
+
+  #begin(onFault: () => void, open: () => void): void {
+    try {
+      open();
+      this.#watch = watchNames(this.path, () => {
+        this.#restore();
+        if (this.#taken.length > 0) onFault();
+      });
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #recover(lane: number, fd: number | null, inode: number): void {
+    const names = laneNames(this.path, lane);
+    const file = boundFileAt(inode, [names.kept, names.bound, this.path], names.bound);
+    if (file === null) {
+      if (fd !== null) closeFd(fd);
+      this.#lanes[lane] = this.#open(lane);
+      return;
+    }
+    restoreNames(file, [names.kept, names.bound]);
+    this.#lanes[lane] = { fd, inode, names, file, queue: queueOf(inode) };
+  }
+
+  #open(lane: number): Lane & { readonly fd: number } {
     const names = laneNames(this.path, lane);
     clearStalePath(this.#config, names.kept, this.#own);
     const { fd, file } = openUnixAt(this.#config, names.bound, this.#own);
@@ -178,17 +238,18 @@ export class UnixLanes implements Lanes {
       throw this.#failure(`link ${names.kept}`, error);
     }
     const inode = inodeOf(fd);
-    const queue = new LaneQueue(() => unixSocket(inode)?.rqueue ?? 0);
-    return { fd, inode, queue, file, names };
+    return { fd, inode, queue: queueOf(inode), file, names };
   }
 
-  #replace(lane: number): void {
+  #replace(lane: number): number {
     const { fd, file, names, queue } = this.#lane(lane);
     queue.close();
     removeNames(file, [names.bound, names.kept]);
-    this.#lanes[lane] = this.#open(lane);
+    const opened = this.#open(lane);
+    this.#lanes[lane] = opened;
     if (lane === this.#published) this.#publish(lane);
-    closeFd(fd);
+    if (fd !== null) closeFd(fd);
+    return opened.fd;
   }
 
   #publish(lane: number): void {
@@ -233,6 +294,10 @@ export class UnixLanes implements Lanes {
     const why = error instanceof Error ? error.message : String(error);
     return new ListenerError(this.#config.name, `${step}: ${why}`, error);
   }
+}
+
+function queueOf(inode: number): LaneQueue {
+  return new LaneQueue(() => unixSocket(inode)?.rqueue ?? 0);
 }
 
 /** UNIX_DIAG_PEER of the client's end: 0 until the connection is accepted, and again when the other end is closed. */

@@ -5,6 +5,7 @@ import type { SocketAddress } from '../../src/linux/sockaddr.ts';
 import type { BoundSocket } from '../../src/listeners/holders.ts';
 import type {
   Acquired,
+  KeptSocket,
   ListenerSnapshot,
   Listeners,
   NamedForeignSocket,
@@ -84,6 +85,7 @@ export class FakeListeners implements Listeners {
             this.#faults?.checkListener('fdOf', config.name);
             return first + lane;
           },
+          regain: (lane) => first + lane,
           target: config.socket_fd,
           address: ADDRESS,
           text: '127.0.0.1:80',
@@ -217,6 +219,10 @@ export class FakeListeners implements Listeners {
   }
 
   snapshot(): ListenerSnapshot[] {
+    return [];
+  }
+
+  kept(): KeptSocket[] {
     return [];
   }
 }

@@ -38,16 +38,11 @@ export interface Process extends ProcessIdentity {
 }
 
 // `order` and `passedName` become part of ListenerSnapshot.
-type SavedSocket = ListenerSnapshot & {
-  readonly order?: readonly (number | null)[] | null;
-  readonly passedName?: string | null;
-};
-
 /** What a supervisor has at one time. Left out: not known. */
 export interface Situation {
   readonly state: State;
   readonly processes: readonly Process[];
-  readonly listeners: readonly SavedSocket[];
+  readonly listeners: readonly ListenerSnapshot[];
   /** The health check of a generation; undefined for none. */
   readonly verifyOf: (generation: number) => VerifyConfig | undefined;
   readonly sequence?: number;
@@ -182,8 +177,8 @@ function effectDocument(effect: Effect): NonNullable<Document['in_progress']> {
   }
 }
 
-function listenerDocument(listener: SavedSocket): Document['listeners'][number] {
-  const { name, text, address, fd, inode, lanes, order = null, passedName = null } = listener;
+function listenerDocument(listener: ListenerSnapshot): Document['listeners'][number] {
+  const { name, text, address, fd, inode, lanes, order, passedName } = listener;
   return {
     name,
     config_address: text,

@@ -613,6 +613,8 @@ test('processes and listeners', () => {
           fd: 30,
           inode: 31,
           lanes: [{ fd: 30, inode: 31 }],
+          order: null,
+          passedName: null,
         },
         {
           text: 'unix:/run/app.sock',
@@ -621,6 +623,8 @@ test('processes and listeners', () => {
           fd: 32,
           inode: 33,
           lanes: [],
+          order: null,
+          passedName: null,
         },
       ],
     },
