@@ -42,7 +42,8 @@ export function onContinued(context: Context, event: Of<'continued'>): void {
 function noteFound(context: Context, found: FoundWorker): Failure | undefined {
   const { state } = context;
   const { generation, worker } = workerOf(state, found) ?? {};
-  if (!generation || !worker) return undefined;
+  // zero may have stopped waiting for a process that no signal ends.
+  if (!generation || !worker || worker.life.name === 'ended') return undefined;
   const isSpawning = worker.life.name === 'spawning';
   const key = { generation: generation.id, worker: worker.index, incarnation: worker.incarnation };
   if (found.found === 'running') {

@@ -1,5 +1,5 @@
 import { isSame } from '../lifecycle/copy.ts';
-import type { WorkerKey } from '../lifecycle/events.ts';
+import type { FoundWorker, WorkerKey } from '../lifecycle/events.ts';
 import type { Failure } from '../lifecycle/facts.ts';
 import { ListenerError } from '../listeners/listener-error.ts';
 import { ReleaseError } from '../workers/release-error.ts';
@@ -8,7 +8,7 @@ import type { WorkerListener } from '../workers/worker-listener.ts';
 import type { CurrentExecutable } from './current-executable.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedReleases } from './prepared-releases.ts';
-import type { Post, WorkerContext } from './worker-parts.ts';
+import type { Post, RecoveredProcess, WorkerContext } from './worker-parts.ts';
 import { WorkerProcess } from './worker-process.ts';
 
 interface Held {
@@ -85,6 +85,23 @@ export class Generations {
       }
       throw error;
     }
+  }
+
+  /** Takes over a process that another supervisor started, or what remains of the process. Throws SpawnError. */
+  adopt(recovered: RecoveredProcess): FoundWorker {
+    const { key, lane, relief, first } = recovered;
+    const held = this.#held.get(key.generation);
+    const prepared = this.prepared(key.generation);
+    if (!held || !prepared) throw new Error(`generation ${key.generation} is not held`);
+    held.firstLane ??= first ?? null;
+    const sockets = prepared.acquired.listeners.map((listener) => ({
+      ...listener,
+      fd: listener.fdOf(lane, first),
+    }));
+    const post = { lane, relief, first, sockets, executable: prepared.release.executable };
+    const { worker, found } = WorkerProcess.adopt(recovered, post, prepared, this.#context);
+    held.processes.set(nameOf(key), worker);
+    return found;
   }
 
   find(key: WorkerKey): WorkerProcess | undefined {

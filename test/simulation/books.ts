@@ -24,6 +24,8 @@ export interface Executed extends WorkerKey {
   readonly isRelease: boolean;
 }
 
+const NOTHING: ReadonlySet<number | null> = new Set();
+
 /** How many of the last steps are told when one fails. */
 const TOLD = 40;
 
@@ -57,7 +59,12 @@ export class Books {
   /** Until when each request for another number of workers must have its answer; null: whenever it comes. */
   readonly scales = new Map<string, number | null>();
   readonly scaled = new Map<string, ScaleResult>();
-  readonly tickets: string[] = [];
+  tickets: string[] = [];
+  lastTicket = 0;
+  /** The number of the handover that each ticket was accepted for. */
+  readonly accepted = new Map<string, number>();
+  /** Tickets of a supervisor that died before they were answered. Their callers may ask again. */
+  readonly unsure = new Set<string>();
   readonly verdicts = new Map<string, Verdict>();
   /** How often each handover, by its number, got its last word. */
   readonly conclusions = new Map<number, number>();
@@ -82,6 +89,8 @@ export class Books {
   readonly #last: Step[] = [];
   /** The last effect of each name. */
   readonly #ordered = new Map<string, Effect>();
+  /** Handovers whose last word may not have been heard, and comes again in this step. */
+  #repeated: ReadonlySet<number | null> = new Set();
   /** The worker that the event of this step says is refused. */
   #refusedNow: string | null = null;
 
@@ -91,8 +100,31 @@ export class Books {
     this.#last.push(step);
     if (this.#last.length > TOLD) this.#last.shift();
     this.#refusedNow = null;
+    this.#repeated = NOTHING;
     this.#observeEvent(step.event);
     for (const effect of step.effects) this.#observeEffect(effect, step.at);
+  }
+
+  /** The last word on a handover. Callers that lost their supervisor ask for it. */
+  conclude(verdict: Verdict): void {
+    for (const ticket of this.unsure) {
+      const isIts = this.accepted.get(ticket) === verdict.handover && !this.verdicts.has(ticket);
+      if (isIts) this.verdicts.set(ticket, verdict);
+    }
+  }
+
+  /** The supervisor has died. Another one continues after `downtime`, from a state in which these callers wait. */
+  crash(downtime: number, callers: ReadonlySet<string>, concluded: ReadonlySet<number | null>): void {
+    const isLost = (ticket: string) => {
+      if (this.verdicts.has(ticket) || callers.has(ticket)) return false;
+      return !concluded.has(this.accepted.get(ticket) ?? null);
+    };
+    for (const ticket of this.tickets) if (!this.verdicts.has(ticket)) this.unsure.add(ticket);
+    for (const ticket of this.tickets.filter(isLost)) this.requests.delete(ticket);
+    this.tickets = this.tickets.filter((ticket) => !isLost(ticket));
+    for (const ticket of [...this.scales.keys()]) if (!this.scaled.has(ticket)) this.scales.delete(ticket);
+    this.failing.clear();
+    for (const [name, since] of this.stopping) this.stopping.set(name, since + downtime);
   }
 
   /** The last steps, for the message of a failure. */
@@ -118,6 +150,13 @@ export class Books {
         return;
       case 'exited':
         this.exited.set(nameOf(event), event.at);
+        return;
+      case 'continued':
+        for (const found of event.workers) {
+          if (found.found === 'running') this.spawned.add(nameOf(found));
+          else this.exited.set(nameOf(found), event.at);
+        }
+        this.#repeated = new Set(event.concluded.map(({ handover }) => handover));
         return;
       case 'verify_checked':
         this.checks.set(event.generation, { passed: event.passed, at: event.at });
@@ -177,7 +216,8 @@ export class Books {
         return;
       case 'concluded': {
         const { handover } = effect.verdict;
-        if (handover !== null) this.conclusions.set(handover, (this.conclusions.get(handover) ?? 0) + 1);
+        if (handover === null || this.#repeated.has(handover)) return;
+        this.conclusions.set(handover, (this.conclusions.get(handover) ?? 0) + 1);
         return;
       }
       default:

@@ -8,10 +8,12 @@ const SIGKILL: ExitStatus = { kind: 'signaled', signal: 'SIGKILL', coreDumped: f
 
 /** The process of a hook: it exits on its own, on SIGKILL, or, in state D, never. */
 interface RunningHook {
-  readonly since: number;
+  since: number;
   readonly timeout: number;
   readonly stuck: boolean;
   killed: boolean;
+  /** A supervisor that has died since has started it. */
+  isForeign: boolean;
 }
 
 export interface HooksContext {
@@ -45,7 +47,13 @@ export class FakeHooks {
     const takes = random.pick([0, 50, 350, 20_000, Number.POSITIVE_INFINITY]);
     const exit: ExitStatus = { kind: 'exited', code: random.pick([0, 0, 0, 1]) };
     const stuck = random.chance(0.1);
-    this.running.set(hook, { since: timers.now, timeout: timeout ?? 0, stuck, killed: false });
+    this.running.set(hook, {
+      since: timers.now,
+      timeout: timeout ?? 0,
+      stuck,
+      killed: false,
+      isForeign: false,
+    });
     if (random.chance(0.05)) this.#end(hook, 0, null, null);
     else this.#end(hook, takes, exit, name === 'before_reload' ? handover : null);
   }
@@ -55,9 +63,17 @@ export class FakeHooks {
     const running = this.running.get(hook);
     // It has exited, and the supervisor does not know.
     if (!running) return;
-    if (running.killed) violated(`hook ${hook} is killed once`);
+    if (running.killed && !running.isForeign) violated(`hook ${hook} is killed once`);
     running.killed = true;
     if (!running.stuck) this.#end(hook, random.between(0, 20), SIGKILL, null);
+  }
+
+  /** Another supervisor continues: nobody looked at its hooks for so long, and their exit status is unknown. */
+  crash(downtime: number): void {
+    for (const running of this.running.values()) {
+      running.isForeign = true;
+      running.since += downtime;
+    }
   }
 
   #end(hook: number, delay: number, exit: ExitStatus | null, allows: number | null): void {
@@ -70,7 +86,8 @@ export class FakeHooks {
       const passed = exit?.kind === 'exited' && exit.code === 0 && !running.killed;
       if (allows !== null && passed) this.allowed.add(allows);
       const reason = exit === null ? 'ENOENT' : null;
-      post({ type: 'hook_finished', hook, exit, reason, output: [] });
+      const known: ExitStatus | null = exit && running.isForeign ? { kind: 'unknown' } : exit;
+      post({ type: 'hook_finished', hook, exit: known, reason, output: [] });
     });
   }
 }

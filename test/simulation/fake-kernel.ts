@@ -59,7 +59,6 @@ const MAX_DATAGRAMS = 10;
  * signals and ends processes, and delivers what the supervisor is to notice.
  */
 export class FakeKernel implements Kernel {
-  readonly pid: number;
   readonly #options: FakeKernelOptions;
   /** Every process, zombies included. */
   readonly processes: FakeProcesses;
@@ -74,10 +73,29 @@ export class FakeKernel implements Kernel {
   constructor(options: FakeKernelOptions = {}) {
     this.#options = options;
     this.processes = new FakeProcesses(options.maxPid);
-    this.pid = this.processes.supervisor.pid;
+  }
+
+  get pid(): number {
+    return this.processes.supervisor.pid;
   }
 
   // What the world does.
+
+  /** SIGKILL to the supervisor: everything that it had is closed, and its children are init's. Another one follows. */
+  crash(): void {
+    for (const descriptor of this.#descriptors.values()) {
+      if (descriptor.kind === 'write') descriptor.pipe.writers -= 1;
+      if (descriptor.kind !== 'read') continue;
+      descriptor.pipe.readers -= 1;
+      descriptor.pipe.reader = null;
+    }
+    this.#descriptors.clear();
+    this.#sockets.clear();
+    this.#watches.clear();
+    this.#signalListeners.clear();
+    this.#deferred = [];
+    this.processes.replaceSupervisor();
+  }
 
   /** Open descriptors of the supervisor. */
   get openDescriptors(): number[] {

@@ -99,6 +99,18 @@ export class FakeListeners implements Listeners {
     };
   }
 
+  /** The supervisor has died: the sockets stay, and nobody watches them. */
+  crash(): void {
+    this.held = 0;
+    this.probes = 0;
+    // What the last change was is not known until the next one.
+    this.isSteered = false;
+    this.#watches.clear();
+    this.#arrivals.clear();
+    this.unwatched.clear();
+    this.unread.clear();
+  }
+
   /** Lanes whose queues are watched. */
   watched(): Set<number> {
     return new Set([...this.#watches].map(({ lane }) => lane));

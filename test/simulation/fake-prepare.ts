@@ -1,12 +1,12 @@
 import type { Config } from '../../src/config/index.ts';
 import type { Failure } from '../../src/lifecycle/facts.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
+import type { Timers } from '../../src/readiness/index.ts';
 import type { Prepared } from '../../src/supervisor/prepare.ts';
 import type { FakeFiles } from './fake-files.ts';
 import type { FakeListeners } from './fake-listeners.ts';
 import { configOf, PATH, preparedOf } from './fake-prepared.ts';
 import { READY_FD } from './fake-service.ts';
-import type { FakeTimers } from './fake-timers.ts';
 import type { Faults } from './faults.ts';
 import { LISTENERS } from './network.ts';
 import type { Random } from './random.ts';
@@ -14,7 +14,7 @@ import type { Random } from './random.ts';
 export interface PrepareContext {
   readonly random: Random;
   readonly faults: Faults;
-  readonly timers: FakeTimers;
+  readonly timers: Timers;
   readonly listeners: FakeListeners;
   readonly files: FakeFiles;
   /** Promises have something to do. */

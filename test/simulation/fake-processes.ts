@@ -8,6 +8,7 @@ type Program = Pick<FakeProcess, 'comm' | 'environment' | 'pipes'>;
 /** How a process ends. */
 export type FakeExit = { readonly code: number } | { readonly signal: string };
 
+const INIT = 1;
 const SUPERVISOR = 2;
 const MAX_PID = 4_194_304;
 
@@ -15,7 +16,7 @@ const MAX_PID = 4_194_304;
  * The processes of the fake kernel. The world forks and ends them; the supervisor is one of them, and the subreaper.
  */
 export class FakeProcesses {
-  readonly supervisor: FakeProcess;
+  supervisor: FakeProcess;
   /** A SIGCHLD is pending. One stands for any number of exits (signal(7)). */
   hasChildSignal = false;
   /** How often a number was given to another process than the one that had it before. */
@@ -32,8 +33,18 @@ export class FakeProcesses {
   /** @param maxPid the highest number; with a small one, numbers are soon used again */
   constructor(maxPid = MAX_PID) {
     this.#maxPid = maxPid;
-    const program = { comm: 'zero', environment: [], pipes: new Map() };
-    this.supervisor = this.#add({ pid: SUPERVISOR, ppid: 1, session: SUPERVISOR }, program, null);
+    this.supervisor = this.#addSupervisor(SUPERVISOR);
+  }
+
+  /** The supervisor has died, and another one is there. Init reaps the children of the dead one. */
+  replaceSupervisor(): void {
+    const { pid } = this.supervisor;
+    for (const process of this.#byPid.values()) if (process.ppid === pid) process.ppid = INIT;
+    for (const zombie of this.#zombies) this.#reap(zombie);
+    this.#zombies = [];
+    this.hasChildSignal = false;
+    this.#reap(this.supervisor);
+    this.supervisor = this.#addSupervisor(this.#nextPid());
   }
 
   /** Zombies included. */
@@ -53,7 +64,7 @@ export class FakeProcesses {
   /** A child of the supervisor in a session of its own. */
   spawn(program: Program, request: SpawnRequest): FakeProcess {
     const pid = this.#nextPid();
-    return this.#add({ pid, ppid: SUPERVISOR, session: pid }, program, request);
+    return this.#add({ pid, ppid: this.supervisor.pid, session: pid }, program, request);
   }
 
   /** A child of a process, with the same program and descriptors. */
@@ -67,16 +78,18 @@ export class FakeProcesses {
   }
 
   /**
-   * Ends a process, and gives its children to the supervisor. Other parents than the supervisor reap their children at
-   * once.
+   * Ends a process. Its children are the supervisor's, which is the subreaper of its descendants (prctl(2)), else
+   * init's. Other parents than the supervisor reap their children at once.
    */
   end(process: FakeProcess, how: FakeExit): void {
     if (process.hasExited) return;
     process.state = 'Z';
     process.status = 'code' in how ? how.code << 8 : signalNumber(how.signal);
     for (const pipe of process.pipes.values()) pipe.writers -= 1;
-    for (const child of this.#byPid.values()) if (child.ppid === process.pid) child.ppid = SUPERVISOR;
-    if (process.ppid === SUPERVISOR) {
+    const { pid } = this.supervisor;
+    const reaper = this.#isDescendant(process) ? pid : INIT;
+    for (const child of this.#byPid.values()) if (child.ppid === process.pid) child.ppid = reaper;
+    if (process.ppid === pid) {
       this.hasChildSignal = true;
       this.#zombies.push(process);
     } else {
@@ -107,6 +120,17 @@ export class FakeProcesses {
     if (!zombie) return null;
     this.#reap(zombie);
     return zombie;
+  }
+
+  #isDescendant(process: FakeProcess): boolean {
+    for (let one: FakeProcess | undefined = process; one; one = this.#byPid.get(one.ppid))
+      if (one.ppid === this.supervisor.pid) return true;
+    return false;
+  }
+
+  #addSupervisor(pid: number): FakeProcess {
+    const program = { comm: 'zero', environment: [], pipes: new Map() };
+    return this.#add({ pid, ppid: INIT, session: pid }, program, null);
   }
 
   #add(

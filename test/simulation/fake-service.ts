@@ -62,6 +62,8 @@ export class FakeService implements Acceptor {
   /** Listeners that it has accepted a test connection on. */
   readonly accepted = new Set<string>();
   signalled = false;
+  /** The supervisor died while it sent the shutdown signal. */
+  mayGetSignalAgain = false;
   readonly #context: ServiceContext;
 
   constructor(process: FakeProcess, behaviour: Behaviour, relief: boolean, context: ServiceContext) {
@@ -197,7 +199,8 @@ export class FakeService implements Acceptor {
   #onSignal(signal: string): void {
     const { random, violated } = this.#context;
     if (signal !== 'SIGTERM') return;
-    if (this.signalled) violated('a worker gets its shutdown signal once');
+    if (this.signalled && !this.mayGetSignalAgain) violated('a worker gets its shutdown signal once');
+    if (this.signalled) return;
     this.signalled = true;
     if (this.behaviour.ignoresSignal || this.hung) return;
     // Without a graceful stop it dies at once, with everything it has accepted.

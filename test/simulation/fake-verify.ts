@@ -1,12 +1,11 @@
-import type { RunCommand } from '../../src/readiness/index.ts';
+import type { RunCommand, Timers } from '../../src/readiness/index.ts';
 import type { Behaviour } from './draw.ts';
 import { LIVENESS } from './fake-prepare.ts';
-import type { FakeTimers } from './fake-timers.ts';
 import type { Random } from './random.ts';
 
 export interface VerifyContext {
   readonly random: Random;
-  readonly timers: FakeTimers;
+  readonly timers: Timers;
   /** Promises have something to do. */
   readonly wake: () => void;
   /** Whether the worker that these variables specify passes its liveness check. */

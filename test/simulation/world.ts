@@ -1,36 +1,29 @@
 import assert from 'node:assert/strict';
 import type { Reload, WorkerKey } from '../../src/lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../../src/lifecycle/facts.ts';
-import type { RunHook } from '../../src/lifecycle/hook.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
 import { generationOf, type State, workerOf } from '../../src/lifecycle/state.ts';
-import { nextDeadline, step as realStep } from '../../src/lifecycle/step.ts';
-import { Boundary, guardedTimers } from '../../src/supervisor/boundary.ts';
-import { writeFailure } from '../../src/supervisor/effect-failure.ts';
+import type { step as realStep } from '../../src/lifecycle/step.ts';
+import type { Boundary } from '../../src/supervisor/boundary.ts';
 import type { Happening } from '../../src/supervisor/engine.ts';
-import { guardedKernel } from '../../src/supervisor/guarded-kernel.ts';
-import { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
-import { Runner } from '../../src/supervisor/runner.ts';
-import { OutputFiles } from '../../src/workers/output-files.ts';
-import { OutputLog } from '../../src/workers/output-log.ts';
-import { ProcessTable } from '../../src/workers/process-table.ts';
+import type { Prepared } from '../../src/supervisor/prepare.ts';
+import type { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
 import { Books, nameOf, type Step } from './books.ts';
-import { type Behaviour, drawBehaviour, drawSettings } from './draw.ts';
-import { FakeConnections } from './fake-connections.ts';
+import { Crashes } from './crashes.ts';
+import type { Behaviour } from './draw.ts';
 import { FakeFiles } from './fake-files.ts';
 import { FakeHooks } from './fake-hooks.ts';
+import { FakeKeeper } from './fake-keeper.ts';
 import { FakeKernel } from './fake-kernel.ts';
 import { FakeListeners } from './fake-listeners.ts';
-import { fakeMemory } from './fake-memory.ts';
-import { fakePrepare } from './fake-prepare.ts';
 import type { FakeProcess } from './fake-process.ts';
 import { FakeService, placeOf } from './fake-service.ts';
-import { nowhere } from './fake-sink.ts';
 import { FakeTimers } from './fake-timers.ts';
-import { FakeVerify } from './fake-verify.ts';
 import { Faults } from './faults.ts';
+import { Life } from './life.ts';
 import { Network } from './network.ts';
 import { Random } from './random.ts';
+import { Recovery } from './recovery.ts';
 
 export type Core = typeof realStep;
 
@@ -60,8 +53,9 @@ const LATENESS = 20;
 const MICROTASKS = 12;
 
 /**
- * The real supervisor, from its core to its worker processes, on a machine in memory. The world invents services,
- * clients and faults, chooses the order of everything that may come in any order, and keeps its own books.
+ * The machine that the real supervisor runs on, in memory. The world invents services, clients and faults, chooses the
+ * order of everything that may come in any order, kills the supervisor and starts the next one, and keeps its own
+ * books.
  */
 export class World {
   readonly random: Random;
@@ -72,48 +66,50 @@ export class World {
   /** For labels of releases. */
   readonly names: Random;
   readonly faults: Faults;
+  readonly scenario: Scenario | null;
+  /** The probability of a service without a fault. */
+  readonly soundness: number;
   readonly timers = new FakeTimers();
   readonly kernel: FakeKernel;
   readonly network: Network;
   readonly listeners: FakeListeners;
   readonly hooks: FakeHooks;
   readonly files: FakeFiles;
+  readonly keeper: FakeKeeper;
+  readonly crashes: Crashes;
   readonly books = new Books();
   /** Every worker there ever was. */
   readonly services: FakeService[] = [];
   readonly behaviours = new Map<number, Behaviour>();
+  /** What each generation was made of. */
+  readonly prepared = new Map<number, Prepared>();
   exit: ExitStatus | null = null;
   /** The promise that was broken first. */
   violation: unknown = null;
   readonly #check: Check;
-  readonly #runner: Runner;
+  readonly #mutation: Mutation;
+  /** The supervisor, also when it is dead and no other one has been started yet. */
+  #life: Life;
+  /** It has just died. */
+  #isDying = false;
+  /** What the next supervisor is to be told. */
+  #waiting: Happening[] = [];
   /** Of the workers that were started: the pid of a main process is the number of its session. */
   readonly #sessions = new Set<number>();
-  readonly #table: ProcessTable;
   #last: Step | null = null;
   #microtasks = 0;
 
-  constructor(
-    seed: number,
-    check: Check,
-    {
-      step = realStep,
-      boundary: AnyBoundary = Boundary,
-      releases: AnyReleases = PreparedReleases,
-    }: Mutation = {},
-    scenario: Scenario | null = null,
-  ) {
+  constructor(seed: number, check: Check, mutation: Mutation = {}, scenario: Scenario | null = null) {
     this.random = new Random(seed);
     this.extras = new Random(seed + 1_000_000_000);
     this.changes = new Random(seed + 4_000_000_000);
     this.names = new Random(seed + 5_000_000_000);
     this.faults = scenario?.faults ?? new Faults(new Random(seed + 2_000_000_000));
+    this.scenario = scenario;
     this.#check = check;
-    const { random, extras, changes, faults, timers } = this;
-    const violated = (message: string) => this.#violate(new Error(message));
-    const wake = () => {
-      this.#microtasks = MICROTASKS;
-    };
+    this.#mutation = mutation;
+    const { random, extras, faults, timers } = this;
+    const violated = (message: string) => this.violated(message);
     this.network = new Network(random, timers);
     this.listeners = new FakeListeners(this.network, faults);
     this.kernel = new FakeKernel({
@@ -127,97 +123,14 @@ export class World {
       },
     });
     this.files = new FakeFiles(new Random(seed + 3_000_000_000));
-    this.hooks = new FakeHooks({
-      random: extras,
-      timers,
-      post: (happening) => this.post(happening),
-      violated,
-    });
-    const soundness = faults.random.pick([0.1, 0.3, 0.6]);
-    const boundary = new AnyBoundary((fact) => this.#report(fact));
-    const kernel = guardedKernel(this.kernel, boundary);
-    this.#table = new ProcessTable(kernel);
-    const verify = new FakeVerify({
-      random,
-      timers,
-      wake,
-      isAlive: ({ ZERO_PID }) => this.services.some(({ pid, isIll }) => `${pid}` === ZERO_PID && !isIll),
-      behaviours: this.behaviours,
-    });
-    this.#runner = new Runner({
-      kernel,
-      boundary,
-      timers: guardedTimers(timers, boundary),
-      now: () => timers.now,
-      table: this.#table,
-      listeners: this.listeners,
-      connections: new FakeConnections({ faults, wake, busy: (key) => this.find(key)?.open.size ?? 0 }),
-      memory: fakeMemory({ faults, wake, services: this.services }),
-      runCommand: () => (request) => verify.run(request),
-      runtimeDirectory: '/run/zero/simulated',
-      stdout: nowhere(),
-      stderr: nowhere(),
-      output: new OutputLog(),
-      files: new OutputFiles({ instance: 'simulated', onDropped: () => {}, onFailed: () => {} }),
-      firstGeneration: 1,
-      firstHandover: 1,
-      releases: new AnyReleases(this.files),
-      prepare: () => {
-        // Nothing serves when the first start fails.
-        const failing = scenario ? 0 : this.state.generations.length === 0 ? 0.03 : 0.15;
-        const settings = () => scenario?.settings ?? drawSettings(random, extras, changes);
-        const { listeners, files } = this;
-        return fakePrepare({ random, faults, timers, listeners, files, wake, failing, settings });
-      },
-      report: (fact) => {
-        faults.raise('report');
-        this.#report(fact);
-      },
-      adopted: (_handover, generation) => {
-        const drawn = scenario?.behaviour ?? drawBehaviour(random, faults.random, changes, soundness);
-        this.behaviours.set(generation, drawn);
-        this.files.adopted(generation);
-        this.#findLabel(generation);
-        verify.watch(generation);
-        faults.check('adopted', `generation ${generation}`);
-      },
-      promoted: (generation) => {
-        this.files.promoted(generation);
-        faults.check('promoted', `generation ${generation}`);
-      },
-      inspectLanes: () => faults.check('inspectLanes', 'listeners'),
-      runHook: (hook) => this.#runHook(hook),
-      killHook: (hook) => this.hooks.kill(hook),
-      keepSockets: () => {},
-      write: () => faults.check('writeState', 'state.json'),
-      scaled: (ticket, result) => {
-        if (this.books.scaled.has(ticket)) violated(`scale request ${ticket} is answered once`);
-        this.books.scaled.set(ticket, result);
-      },
-      answer: (_ticket, refusal) => void this.books.answers.push(refusal ?? 'done'),
-      accepted: () => {},
-      concluded: () => {},
-      verdict: (tickets, verdict) => {
-        for (const ticket of tickets) {
-          if (this.books.verdicts.has(ticket)) violated(`ticket ${ticket} is answered once`);
-          this.books.verdicts.set(ticket, verdict);
-        }
-      },
-      exit: (exit) => {
-        this.exit = exit;
-      },
-      settled: (state) => this.#settled(state),
-      behaviour: (state, event) => {
-        this.#checkLast();
-        const result = step(state, event);
-        if (event.type === 'spawned') this.#sessions.add(event.pid);
-        this.#last = { at: timers.now, before: state, event, effects: result.effects };
-        this.books.observe(this.#last);
-        scenario?.observe(this.#last);
-        return result;
-      },
-    });
-    this.#table.start();
+    const post = (happening: Happening) => this.post(happening);
+    this.hooks = new FakeHooks({ random: extras, timers, post, violated });
+    this.soundness = faults.random.pick([0.1, 0.3, 0.6]);
+    this.keeper = new FakeKeeper(new Random(seed + 7_000_000_000), timers);
+    this.crashes = new Crashes(new Random(seed + 6_000_000_000), scenario === null);
+    for (const time of this.crashes.times) this.after(time, () => this.#life.die());
+    this.#life = new Life(this, mutation, null);
+    this.#life.start(null);
   }
 
   get clock(): number {
@@ -225,12 +138,19 @@ export class World {
   }
 
   get state(): State {
-    return this.#runner.engine.state;
+    return this.#life.runner.engine.state;
   }
 
-  /** Tells the core that something happened. */
+  /** Promises have something to do. */
+  readonly wake = (): void => {
+    this.#microtasks = MICROTASKS;
+  };
+
+  /** Tells the core that something happened. Nobody hears of it while no supervisor runs. */
   post(happening: Happening): void {
-    this.#runner.engine.post(happening);
+    // The service manager waits for the next supervisor.
+    if (happening.type === 'stop' && !this.#life.isAlive) this.#waiting.push(happening);
+    else this.#life.post(happening);
   }
 
   after(delay: number, run: () => void): void {
@@ -243,7 +163,8 @@ export class World {
     options: Partial<Pick<Reload, 'preview' | 'replace' | 'timeout' | 'rollback' | 'label'>> = {},
   ): void {
     const { books } = this;
-    const ticket = `t${books.tickets.length}`;
+    if (!this.#life.isAlive) return;
+    const ticket = `t${books.lastTicket++}`;
     books.tickets.push(ticket);
     const { preview = false, replace = false, timeout = null, rollback = null, label = null } = options;
     this.post({ type: 'reload', by, ticket, preview, replace, timeout, rollback, label });
@@ -252,7 +173,8 @@ export class World {
   /** Somebody wants another number of workers. */
   scale(workers: number, timeout: number | null): void {
     const { books, clock } = this;
-    const ticket = `s${books.scales.size}`;
+    if (!this.#life.isAlive) return;
+    const ticket = `s${books.lastTicket++}`;
     books.scales.set(ticket, timeout === null ? null : clock + timeout);
     this.post({ type: 'scale', by: 'operator', ticket, workers, timeout });
   }
@@ -266,14 +188,14 @@ export class World {
       const proceeds = this.#turn(until);
       for (; this.#microtasks > 0; this.#microtasks -= 1) await null;
       if (this.violation !== null) throw this.violation;
+      if (this.#isDying) this.#bury();
       if (!proceeds) return;
     }
   }
 
   /** Ends the supervisor's watches, as its end does. */
   close(): void {
-    this.#runner.close();
-    this.#table.close();
+    this.#life.close();
   }
 
   /** The worker that an event or effect speaks of. */
@@ -288,6 +210,48 @@ export class World {
   serving(): number | null {
     const incumbent = generationOf(this.state, this.state.incumbent);
     return incumbent?.stage.name === 'serving' ? incumbent.id : null;
+  }
+
+  /** A generation of a dead supervisor that had not been given what was prepared for it. */
+  adoptedLate(generation: number, prepared: Prepared): void {
+    this.prepared.set(generation, prepared);
+    this.#life.drawBehaviour(generation);
+  }
+
+  violated(message: string): void {
+    this.#violate(new Error(message));
+  }
+
+  /** Called when the supervisor is killed. */
+  died(): void {
+    this.#isDying = true;
+    this.#last = null;
+  }
+
+  /** A step of the core, before its effects are performed. */
+  note(step: Step): void {
+    const { event } = step;
+    if (event.type === 'spawned') this.#sessions.add(event.pid);
+    this.#last = step;
+    this.books.observe(step);
+    this.scenario?.observe(step);
+  }
+
+  /** Not everything that the last step asked for is performed. */
+  forgetLast(): void {
+    this.#last = null;
+  }
+
+  /** Checks the last step when everything that it asked for was performed. */
+  checkLast(): void {
+    const step = this.#last;
+    this.#last = null;
+    if (step === null || this.violation !== null) return;
+    try {
+      this.#check(this, step);
+    } catch (error) {
+      this.#violate(error);
+    }
   }
 
   /** One thing happens. Returns false when nothing does before `until`. */
@@ -315,6 +279,35 @@ export class World {
     return true;
   }
 
+  /** The kernel closes what the dead supervisor had. Another one is started some time later. */
+  #bury(): void {
+    this.#isDying = false;
+    const downtime = this.crashes.downtime();
+    this.kernel.crash();
+    this.listeners.crash();
+    // What it had not reported yet went with it.
+    this.books.reasons.push(...this.faults.exceptions);
+    this.after(downtime, () => this.#revive(downtime));
+  }
+
+  #revive(downtime: number): void {
+    const { written } = this.crashes;
+    const recovery = written && new Recovery(this, this.#life, written);
+    recovery?.allowAgain();
+    this.hooks.crash(downtime);
+    this.books.crash(downtime, recovery?.callers() ?? new Set(), recovery?.concluded() ?? new Set());
+    const { isCalm } = this.faults;
+    // A supervisor that cannot take over exits, and is started again.
+    this.faults.isCalm = true;
+    this.#life = new Life(this, this.#mutation, recovery);
+    this.#life.start(recovery);
+    this.faults.isCalm = isCalm;
+    if (recovery === null) this.request('start');
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const happening of waiting) this.post(happening);
+  }
+
   #start(process: FakeProcess): void {
     const place = placeOf(process);
     const behaviour = this.behaviours.get(place.generation);
@@ -327,7 +320,7 @@ export class World {
       isRelease: this.files.hasRelease(place.generation),
     });
     const { kernel, network, timers, random, changes } = this;
-    const violated = (message: string) => this.#violate(new Error(message));
+    const violated = (message: string) => this.violated(message);
     const relief = this.books.reliefs.has(nameOf(place));
     const service = new FakeService(process, behaviour, relief, {
       kernel,
@@ -344,57 +337,6 @@ export class World {
       ...this.listeners.foreign,
       { listener: 'a', inode: process.pid, uid: 0, holder },
     ];
-  }
-
-  /** A name of the release is found some time later, in most cases. */
-  #findLabel(generation: number): void {
-    if (this.names.chance(0.3)) return;
-    const found = { generation, label: this.names.pick(['v1', 'v2']), from: 'git' } as const;
-    this.after(this.names.pick([0, 10, 5_000]), () => this.post({ type: 'labelled', ...found }));
-  }
-
-  #runHook(hook: RunHook): void {
-    this.faults.check('runHook', `hook ${hook.name}`);
-    const { of, name } = hook;
-    const settings =
-      'handover' in of ? this.books.prepared.get(of.handover) : this.books.settings.get(of.generation);
-    const timeouts = {
-      before_reload: settings?.hooks.beforeReload,
-      after_promote: settings?.hooks.afterPromote,
-      after_rollback: settings?.hooks.afterRollback,
-      on_replace: settings?.hooks.onReplace,
-    };
-    this.hooks.run(hook, timeouts[name] ?? null);
-  }
-
-  #report(fact: Fact): void {
-    this.books.facts.push(fact);
-  }
-
-  /** Writes the state, as the supervisor does after each batch of events. */
-  #settled(state: State): void {
-    this.#checkLast();
-    const deadline = nextDeadline(state);
-    if (deadline <= this.clock) this.#violate(new Error('a deadline that has passed would tick for ever'));
-    try {
-      if (state.storage.state === null) this.faults.check('writeState', 'state.json');
-    } catch (error) {
-      const failure = writeFailure('write state', 'state.json', error);
-      this.post({ type: 'write_failed', file: 'state', failure });
-    }
-    this.faults.raise('settled');
-  }
-
-  /** Checks the last step when everything that it asked for was performed. */
-  #checkLast(): void {
-    const step = this.#last;
-    this.#last = null;
-    if (step === null || this.violation !== null) return;
-    try {
-      this.#check(this, step);
-    } catch (error) {
-      this.#violate(error);
-    }
   }
 
   #violate(error: unknown): void {

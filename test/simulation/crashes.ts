@@ -1,0 +1,85 @@
+import type { Effect } from '../../src/lifecycle/effects.ts';
+import type { State } from '../../src/lifecycle/state.ts';
+import type { Runner } from '../../src/supervisor/runner.ts';
+import type { Process } from '../../src/supervisor/state-format/write.ts';
+import { isOnlyOnce } from '../../src/supervisor/state-recorder.ts';
+import type { Random } from './random.ts';
+
+/** How the supervisor dies in a step. */
+export interface Death {
+  /** The state after the step has been written. */
+  readonly isWritten: boolean;
+  /** How many of the effects are performed. */
+  readonly performed: number;
+}
+
+/** What outlives a supervisor: the state that it wrote last. */
+export interface Written {
+  readonly state: State;
+  readonly processes: readonly Process[];
+  /** Effects of the last step that may not have been performed. */
+  readonly inProgress: readonly Effect[];
+}
+
+/** When the supervisor is killed, by the seed, and what it had written by then. */
+export class Crashes {
+  /** The newest state; null before the first one. */
+  written: Written | null = null;
+  /** How often it died in a step, and between two. */
+  readonly counts = { inStep: 0, atRest: 0 };
+  readonly #random: Random;
+  /** Times at which it dies while nothing happens. */
+  readonly times: readonly number[];
+  /** The steps in which it dies: so many with an effect that cannot be performed twice come before. */
+  readonly #steps: number[];
+
+  constructor(random: Random, isWanted: boolean) {
+    this.#random = random;
+    const count = () => (isWanted && random.chance(0.3) ? random.pick([1, 1, 2, 4]) : 0);
+    const all = <T>(draw: () => T) => Array.from({ length: count() }, draw);
+    this.times = all(() => random.pick([0, 20, 1_000, 5_000, 30_000, 90_000]) + random.between(0, 5_000));
+    this.#steps = all(() => random.between(0, 8));
+  }
+
+  /** Whether it can still die: only then it matters what is written. */
+  get isPossible(): boolean {
+    return this.times.length > 0 || this.#steps.length > 0;
+  }
+
+  /** How long the next supervisor is waited for. */
+  downtime(): number {
+    return this.#random.pick([0, 20, 300, 300, 2_000, 30_000]);
+  }
+
+  /** Whether it dies in a step with these effects. */
+  deathIn(effects: readonly Effect[]): Death | null {
+    const [left] = this.#steps;
+    if (left === undefined || !effects.some(isOnlyOnce)) return null;
+    if (left > 0) {
+      this.#steps[0] = left - 1;
+      return null;
+    }
+    this.#steps.shift();
+    this.counts.inStep += 1;
+    const isWritten = this.#random.chance(0.8);
+    return { isWritten, performed: isWritten ? this.#random.between(0, effects.length) : 0 };
+  }
+
+  /** The state after a step whose effects are going to be performed. */
+  ahead(state: State, effects: readonly Effect[], runner: Runner): void {
+    if (effects.some(isOnlyOnce)) this.#write(state, runner, effects);
+  }
+
+  /** The state after a batch of events whose effects have been performed. */
+  settled(state: State, runner: Runner): void {
+    if (state !== this.written?.state || this.written.inProgress.length > 0) this.#write(state, runner, []);
+  }
+
+  #write(state: State, runner: Runner, inProgress: readonly Effect[]): void {
+    if (!this.isPossible) return;
+    const processes = runner.generations
+      .processes()
+      .map(({ key, pid, startTime, session, pipes }) => ({ key, pid, startTime, session, pipes }));
+    this.written = { state, processes, inProgress };
+  }
+}

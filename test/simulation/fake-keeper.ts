@@ -1,0 +1,38 @@
+import type { Happening } from '../../src/supervisor/engine.ts';
+import type { FakeTimers } from './fake-timers.ts';
+import type { Random } from './random.ts';
+
+/** The keeper process: it is started a moment later, if it can be, and somebody kills it now and then. */
+export class FakeKeeper {
+  /** The version of the set of sockets that it holds; null: there is no such process. */
+  version: number | null = null;
+  readonly #random: Random;
+  readonly #timers: FakeTimers;
+
+  constructor(random: Random, timers: FakeTimers) {
+    this.#random = random;
+    this.#timers = timers;
+  }
+
+  keep(version: number, post: (happening: Happening) => void): void {
+    const random = this.#random;
+    const effect = { type: 'keep_sockets', version } as const;
+    const failed = (reason: string) => {
+      this.version = null;
+      post({ type: 'failed', effect, failure: { step: 'keep sockets', reason } });
+    };
+    if (random.chance(0.02)) throw new Error('no descriptor for the keeper');
+    this.#timers.set(random.between(0, 20), () => {
+      if (random.chance(0.05)) {
+        failed('fork: EAGAIN');
+        return;
+      }
+      this.version = version;
+      post({ type: 'done', effect });
+      if (random.chance(0.05))
+        this.#timers.set(random.pick([0, 500, 40_000]), () => {
+          if (this.version === version) failed('killed by SIGKILL');
+        });
+    });
+  }
+}

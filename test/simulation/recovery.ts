@@ -1,0 +1,155 @@
+import assert from 'node:assert/strict';
+import type { Continued, FoundWorker, WorkerKey } from '../../src/lifecycle/events.ts';
+import { generationOf, type State } from '../../src/lifecycle/state.ts';
+import type { Generations } from '../../src/supervisor/generations.ts';
+import type { Prepared } from '../../src/supervisor/prepare.ts';
+import type { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
+import { continuedFrom } from '../../src/supervisor/recovery/continued.ts';
+import { judge } from '../../src/supervisor/recovery/judge.ts';
+import type { SavedState } from '../../src/supervisor/state-format/read.ts';
+import { stateOf } from '../../src/supervisor/state-format/restore.ts';
+import { type Process, stateDocument } from '../../src/supervisor/state-format/write.ts';
+import type { RecoveredProcess } from '../../src/supervisor/worker-parts.ts';
+import { nameOf } from './books.ts';
+import type { Written } from './crashes.ts';
+import { READY_FD } from './fake-service.ts';
+import type { Life } from './life.ts';
+import type { World } from './world.ts';
+
+const SUPERVISOR = {
+  version: '0.1.0',
+  instance: 'simulated',
+  configFile: null,
+  bootId: 'boot',
+  pid: 2,
+  startTime: 1,
+  restarts: 0,
+  upgrades: 0,
+  firstStarted: 0,
+};
+const KEEPER = { pid: 1, startTime: 0, fifo: '/run/zero/simulated/keeper.2.fifo' };
+
+/** What a supervisor finds that continues from what a dead one has written. */
+export class Recovery {
+  readonly state: State;
+  readonly #saved: SavedState;
+  readonly #world: World;
+  readonly #dead: Life;
+  readonly #processes: readonly Process[];
+
+  constructor(world: World, dead: Life, { state, processes, inProgress }: Written) {
+    const situation = { state, processes, listeners: [], verifyOf: () => undefined, inProgress };
+    const saved: SavedState = JSON.parse(JSON.stringify(stateDocument(SUPERVISOR, situation)));
+    const isAlive = () => 'alive' as const;
+    const facts = { pidNamespace: 1, isAlive, keeper: KEEPER, survivors: () => [] };
+    const judgement = judge({ state: saved }, null, facts);
+    assert.equal(judgement.verdict, 'recover');
+    this.#world = world;
+    this.#dead = dead;
+    this.#saved = saved;
+    this.#processes = processes;
+    this.state = stateOf(saved);
+  }
+
+  /** Takes over every generation, with the processes that there are. */
+  adopt(generations: Generations, releases: PreparedReleases): FoundWorker[] {
+    for (const { id } of this.state.generations) {
+      releases.restore(id, this.#prepared(id));
+      generations.add(id);
+    }
+    const recorded = this.#processes.flatMap((process) => this.#recovered(process) ?? []);
+    const found = [...recorded, ...this.#strays(recorded)].map((process) => generations.adopt(process));
+    const names = new Set(found.map(nameOf));
+    const missing = this.#spawning().filter((key) => !names.has(nameOf(key)));
+    const exit = { kind: 'unknown' } as const;
+    return [...found, ...missing.map((key) => ({ ...key, found: 'gone', exit, leftovers: 0 }) as const)];
+  }
+
+  continued(workers: readonly FoundWorker[]): Continued {
+    const hooks = [...this.#world.hooks.running.keys()];
+    return continuedFrom(this.#saved, { workers, hooks, planned: false });
+  }
+
+  /** What a generation was made of. The supervisor may have died before the generation had it. */
+  #prepared(id: number): Prepared {
+    const { prepared, listeners, books } = this.#world;
+    const { handover } = this.state;
+    const made = prepared.get(id) ?? this.#dead.releases.ofHandover(handover?.id ?? -1);
+    assert.ok(made, `generation ${id} was prepared`);
+    if (!prepared.has(id)) this.#world.adoptedLate(id, made);
+    const settings = books.settings.get(id);
+    const acquired = listeners.acquire(made.config.service.listeners, settings?.handover.steered);
+    return { ...made, acquired, close: () => acquired.release() };
+  }
+
+  #recovered({ key, pipes, ...process }: Process): RecoveredProcess | null {
+    const generation = generationOf(this.state, key.generation);
+    const worker = generation?.workers[key.worker];
+    if (!generation || !worker || !pipes) return null;
+    const { lane, relief, life } = worker;
+    const isThis = worker.incarnation === key.incarnation;
+    const waiting =
+      isThis && life.name === 'up'
+        ? life.waiting
+        : isThis && life.name === 'spawning'
+          ? generation.settings.gates
+          : [];
+    const since = isThis && 'since' in life ? life.since : this.#world.clock;
+    const first = relief ? undefined : generation.firstLane;
+    return { key, ...process, pipes, lane, relief, first, since, waiting };
+  }
+
+  /** Workers whose start was ordered. */
+  #spawning(): WorkerKey[] {
+    return this.state.generations.flatMap(({ id: generation, workers }) =>
+      workers.flatMap(({ index: worker, incarnation, life }) =>
+        life.name === 'spawning' ? [{ generation, worker, incarnation }] : [],
+      ),
+    );
+  }
+
+  /** Workers that were started, and nobody has written it down. */
+  #strays(known: readonly RecoveredProcess[]): RecoveredProcess[] {
+    const names = new Set(known.map(({ key }) => nameOf(key)));
+    return this.#spawning().flatMap((key) => {
+      if (names.has(nameOf(key))) return [];
+      const service = this.#world.find(key);
+      const { process } = service ?? {};
+      if (!service?.alive || !process) return [];
+      const ready = process.pipes.get(READY_FD) ?? null;
+      const pipes = {
+        stdout: process.pipes.get(1)?.inode ?? null,
+        stderr: process.pipes.get(2)?.inode ?? null,
+        ready: ready && { fd: READY_FD, inode: ready.inode },
+      };
+      const { pid, startTime } = process;
+      const found = this.#recovered({ key, pid, startTime, session: service.spawnedPid, pipes });
+      return found ? [found] : [];
+    });
+  }
+
+  /** Callers that wait in the state. */
+  callers(): Set<string> {
+    const { handover, pending, owed } = this.state;
+    const callers = [handover?.request, pending, ...owed].flatMap((one) => one?.callers ?? []);
+    return new Set(callers.flatMap(({ ticket }) => ticket ?? []));
+  }
+
+  /** Handovers whose last word may not have been heard. */
+  concluded(): Set<number | null> {
+    return new Set(
+      (this.#saved.in_progress ?? []).flatMap((one) =>
+        one.effect === 'conclude' ? [one.verdict.handover] : [],
+      ),
+    );
+  }
+
+  /** The dead supervisor may have sent these signals. */
+  allowAgain(): void {
+    for (const one of this.#saved.in_progress ?? []) {
+      if (one.effect !== 'signal') continue;
+      const service = this.#world.find(one);
+      if (service) service.mayGetSignalAgain = true;
+    }
+  }
+}

@@ -1,0 +1,271 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Continued, FoundWorker } from '../../../src/lifecycle/events.ts';
+import { candidateOf, generationOf } from '../../../src/lifecycle/state.ts';
+import { type Changes, OK, Story, serving } from './story.ts';
+
+const UNKNOWN = { kind: 'unknown' } as const;
+
+/** The supervisor is killed, and another one continues. `gone`: generations whose workers have exited meanwhile. */
+function restart(story: Story, gone: readonly number[] = [], changes: Partial<Continued> = {}): void {
+  const workers = story.state.generations.flatMap(({ id: generation, workers: all }) =>
+    all.flatMap(({ index: worker, incarnation, life }): FoundWorker[] => {
+      const key = { generation, worker, incarnation };
+      if (life.name === 'ended' || life.name === 'backoff') return [];
+      if (life.name === 'spawning' || gone.includes(generation))
+        return [{ ...key, found: 'gone', exit: UNKNOWN, leftovers: 0 }];
+      return [{ ...key, found: 'running', pid: life.pid }];
+    }),
+  );
+  story.effects = [];
+  const nothing = { hooks: [], unsent: [], concluded: [], planned: false };
+  story.tell({ type: 'continued', workers, previous: 7, ...nothing, ...changes });
+}
+
+const main = (story: Story) => story.state.demands.steering?.main;
+const steerings = (story: Story) => story.take('steer').map(({ steering }) => steering.main);
+
+/** A candidate in the step that these settings lead to. */
+function handingOver(changes: Changes, how: { readonly preview?: boolean } = {}): Story {
+  const story = serving(changes);
+  story.reload('t', how);
+  story.spawned();
+  return story;
+}
+
+const CANARY: Changes = { handover: { canary: [{ percent: 10, for: 5_000 }] } };
+
+describe('a supervisor that continues', () => {
+  it('steers again, and starts nothing, where every worker runs', () => {
+    const story = serving({ workers: 2 });
+    restart(story);
+    assert.deepEqual(steerings(story), [[0, 1]]);
+    assert.deepEqual(story.take('spawn'), []);
+    assert.deepEqual(story.take('signal'), []);
+    assert.deepEqual(
+      story.facts('worker_adopted').map(({ pid }) => pid),
+      [100, 101],
+    );
+    assert.equal(story.state.change.status, 'installed');
+  });
+
+  it('handles the exit of a worker like any other, and restarts it', () => {
+    const story = serving();
+    restart(story, [1]);
+    assert.deepEqual(
+      story.facts('worker_exited').map(({ exit, expected }) => ({ exit, expected })),
+      [{ exit: UNKNOWN, expected: false }],
+    );
+    story.wait();
+    assert.deepEqual(
+      story.take('spawn').map(({ incarnation, lane }) => ({ incarnation, lane })),
+      [{ incarnation: 2, lane: 0 }],
+    );
+  });
+
+  it('starts a worker whose start was ordered and that is not there, and adopts one that is', () => {
+    const story = serving();
+    story.exited(1);
+    story.wait();
+    assert.equal(generationOf(story.state, 1)?.workers[0]?.life.name, 'spawning');
+    restart(story);
+    assert.deepEqual(
+      story.take('spawn').map(({ incarnation }) => incarnation),
+      [3],
+    );
+    story.effects = [];
+    const found: FoundWorker = { generation: 1, worker: 0, incarnation: 3, found: 'running', pid: 300 };
+    restart(story, [], { workers: [found] });
+    const life = generationOf(story.state, 1)?.workers[0]?.life;
+    assert.ok(life?.name === 'up');
+    assert.equal(life.pid, 300);
+    assert.deepEqual(story.take('spawn'), []);
+  });
+
+  it('keeps the backoff of a worker that crashed', () => {
+    const story = serving();
+    story.exited(1);
+    const life = generationOf(story.state, 1)?.workers[0]?.life;
+    restart(story);
+    assert.deepEqual(generationOf(story.state, 1)?.workers[0]?.life, life);
+  });
+
+  for (const [step, story] of Object.entries({
+    starting: () => handingOver({ gates: ['http'] }),
+    preview: () => handingOver({}, { preview: true }),
+    canary: () => handingOver(CANARY),
+  })) {
+    it(`rolls back a candidate in step ${step}`, () => {
+      const told = story();
+      assert.equal(told.state.handover?.step.name, step);
+      restart(told);
+      const { outcome, failure } = told.verdict('t') ?? {};
+      assert.equal(outcome, 'rolled_back');
+      assert.equal(failure?.step, 'supervisor');
+      assert.equal(failure?.reason, 'zero (pid 7) was restarted before generation 2 was promoted');
+      assert.equal(told.stage(1), 'serving');
+      assert.deepEqual(main(told), [0]);
+      told.pass(10_000);
+      assert.deepEqual(
+        told.take('signal').map(({ generation }) => generation),
+        [2],
+      );
+    });
+  }
+
+  it('rolls back a candidate that is being promoted, before the kernel has confirmed it', () => {
+    const story = handingOver({}, { preview: true });
+    const { handover } = story.state;
+    assert.ok(handover);
+    handover.step = { name: 'promoting', candidate: 2 };
+    restart(story);
+    assert.equal(story.verdict('t')?.outcome, 'rolled_back');
+    assert.deepEqual(steerings(story), [[0]]);
+  });
+
+  it('promotes a candidate that passed its gates where the incumbent is dead', () => {
+    const story = handingOver({}, { preview: true });
+    restart(story, [1]);
+    assert.equal(story.stage(2), 'serving');
+    assert.deepEqual(main(story), [1]);
+    assert.equal(story.verdict('t')?.outcome, 'promoted');
+  });
+
+  it('continues a soak until its time is over', () => {
+    const story = handingOver({ handover: { soak: 5_000 } });
+    const { step } = story.state.handover ?? {};
+    story.pass(2_000);
+    restart(story);
+    assert.deepEqual(story.state.handover?.step, step);
+    story.pass(4_000);
+    assert.equal(story.state.handover, null);
+    assert.equal(story.stage(1), 'retiring');
+  });
+
+  it('rolls back a soaking candidate that has exited meanwhile', () => {
+    const story = handingOver({ handover: { soak: 5_000 } });
+    restart(story, [2]);
+    assert.equal(story.verdict('t')?.outcome, 'rolled_back');
+    assert.equal(story.stage(1), 'serving');
+  });
+
+  it('continues a first start', () => {
+    const story = new Story({ gates: ['http'] });
+    story.request('start');
+    story.resolved();
+    story.spawned();
+    restart(story);
+    assert.equal(story.verdict('start'), undefined);
+    story.tell({ type: 'gate_passed', generation: 1, worker: 0, incarnation: 1, gate: 'http' });
+    assert.equal(story.stage(1), 'serving');
+    assert.equal(story.verdict('start')?.outcome, 'promoted');
+  });
+
+  it('ends a handover that has no candidate, and begins the one that waits', () => {
+    const story = serving();
+    story.request('one');
+    story.request('two', { preview: true });
+    restart(story);
+    const { outcome, failure } = story.verdict('one') ?? {};
+    assert.equal(outcome, 'failed');
+    assert.match(failure?.reason ?? '', /nothing was changed/);
+    assert.equal(story.state.handover?.request.callers[0]?.ticket, 'two');
+    assert.equal(story.state.handover?.step.name, 'resolving');
+    assert.deepEqual(
+      story.take('resolve').map(({ handover }) => handover),
+      [3],
+    );
+  });
+
+  it('does not roll back after an upgrade in place', () => {
+    const story = handingOver(CANARY);
+    restart(story, [], { planned: true });
+    assert.equal(candidateOf(story.state.handover), 2);
+    assert.equal(story.state.handover?.step.name, 'canary');
+  });
+
+  it('asks a worker to stop once, except where the signal may not have been sent', () => {
+    const story = serving();
+    story.tell({ type: 'stop', by: 'operator', now: false });
+    assert.deepEqual(
+      story.take('signal').map(({ pid }) => pid),
+      [100],
+    );
+    restart(story);
+    assert.deepEqual(story.take('signal'), []);
+    const key = { generation: 1, worker: 0, incarnation: 1 };
+    restart(story, [], { unsent: [{ ...key, signal: 'SIGTERM' }] });
+    assert.deepEqual(
+      story.take('signal').map(({ pid, signal }) => ({ pid, signal })),
+      [{ pid: 100, signal: 'SIGTERM' }],
+    );
+    restart(story, [], { unsent: [{ ...key, signal: null }] });
+    assert.deepEqual(story.take('kill'), [], 'SIGKILL was never ordered');
+  });
+
+  it('continues a stop', () => {
+    const story = serving();
+    story.tell({ type: 'stop', by: 'operator', now: false });
+    restart(story, [1]);
+    assert.deepEqual(story.take('exit'), [{ type: 'exit', exit: UNKNOWN }]);
+  });
+
+  it('waits for a hook whose process is known, and ends one whose process is not', () => {
+    const hooked = () => handingOver({ hooks: { afterPromote: 5_000 } });
+    const known = hooked();
+    const hook = known.state.hooks[0]?.run.hook ?? 0;
+    restart(known, [], { hooks: [hook] });
+    assert.equal(known.state.hooks.length, 1);
+    assert.deepEqual(known.take('run_hook'), []);
+    known.tell({ type: 'hook_finished', hook, exit: OK, reason: null, output: [] });
+    assert.equal(known.state.hooks.length, 0);
+    const unknown = hooked();
+    restart(unknown);
+    assert.equal(unknown.state.hooks.length, 0);
+    assert.match(unknown.facts('hook_finished')[0]?.failure?.reason ?? '', /how it ended is not known/);
+    assert.deepEqual(unknown.take('run_hook'), []);
+  });
+
+  it('repeats a last word that may not have been heard', () => {
+    const story = handingOver({}, { preview: true });
+    story.tell({ type: 'abort', by: 'operator', ticket: null });
+    const [verdict] = story.take('concluded').map((effect) => effect.verdict);
+    assert.ok(verdict);
+    restart(story, [], { concluded: [verdict] });
+    assert.deepEqual(
+      story.take('concluded').map(({ verdict: { handover, outcome } }) => ({ handover, outcome })),
+      [{ handover: 2, outcome: 'aborted' }],
+    );
+  });
+
+  it('lets workers that were to join leave again', () => {
+    const story = serving();
+    story.tell({ type: 'scale', by: 'operator', ticket: 's', workers: 2, timeout: null });
+    story.tell({ type: 'spawned', generation: 1, worker: 1, incarnation: 1, pid: 201 });
+    story.state.join = null;
+    const joining = generationOf(story.state, 1)?.workers[1];
+    if (joining) Object.assign(joining, { membership: 'joining' });
+    restart(story);
+    assert.equal(generationOf(story.state, 1)?.workers[1]?.membership, 'leaving');
+    assert.deepEqual(main(story), [0]);
+  });
+});
+
+describe('the keeper', () => {
+  it('is asked for when the set of sockets changes, and again when it is lost', () => {
+    const story = serving();
+    story.refuses = ({ type }) => (type === 'keep_sockets' ? 'EAGAIN' : null);
+    story.tell({ type: 'sockets_changed', version: 3 });
+    assert.deepEqual(story.take('keep_sockets'), [{ type: 'keep_sockets', version: 3 }]);
+    assert.equal(story.facts('keeper_lost').length, 1);
+    story.wait();
+    assert.equal(story.take('keep_sockets').length, 1);
+    assert.equal(story.facts('keeper_lost').length, 1, 'reported once');
+    story.refuses = () => null;
+    story.wait();
+    assert.equal(story.state.retries.keeper, undefined);
+    const effect = { type: 'keep_sockets', version: 2 } as const;
+    story.tell({ type: 'failed', effect, failure: { step: 'keep sockets', reason: 'of an earlier set' } });
+    assert.equal(story.state.retries.keeper, undefined);
+  });
+});
