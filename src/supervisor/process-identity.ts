@@ -4,9 +4,3 @@ export interface ProcessIdentity {
   /** Clock ticks since boot (proc(5)). */
   readonly startTime: number;
 }
-
-/** The process that holds the listening sockets. */
-export interface KeeperIdentity extends ProcessIdentity {
-  /** Path of the FIFO through which it notices the death of the supervisor. */
-  readonly fifo: string;
-}

@@ -27,7 +27,7 @@ const SUPERVISOR = {
   upgrades: 0,
   firstStarted: 0,
 };
-const KEEPER = { pid: 1, startTime: 0, fifo: '/run/zero/simulated/keeper.2.fifo' };
+const KEEPER = { pid: 1, startTime: 0 };
 
 /** What a supervisor finds that continues from what a dead one has written. */
 export class Recovery {

@@ -1,5 +1,5 @@
 import type { Fact } from '../../lifecycle/facts.ts';
-import type { KeeperIdentity, ProcessIdentity } from '../process-identity.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
 import type { ReadState, SavedState, StateProblem } from '../state-format/read.ts';
 
 /* What a supervisor that starts makes of the state that an earlier one left behind. */
@@ -11,7 +11,7 @@ export interface RecoveryFacts {
   /** `other`: the pid belongs to another process now. A zombie is gone. */
   readonly isAlive: (process: ProcessIdentity) => 'alive' | 'gone' | 'other';
   /** The keeper process of this instance that still runs. */
-  readonly keeper: KeeperIdentity | null;
+  readonly keeper: ProcessIdentity | null;
   /** Pids of processes that a supervisor of this instance has started, found without a state. */
   readonly survivors: () => readonly number[];
 }

@@ -217,7 +217,7 @@ export function schema() {
       first_started_monotonic_ms: z.exactOptional(monotonic()),
     }),
     /** The process that holds the sockets; null or left out: there is none. */
-    keeper: z.exactOptional(orNull(z.object({ ...process(), fifo: path() }))),
+    keeper: z.exactOptional(orNull(z.object(process()))),
     recorded_monotonic_ms: monotonic(),
     next_numbers: z.object({ generation: number(), handover: number(), hook: number() }),
     /** The first generation of this supervisor. */

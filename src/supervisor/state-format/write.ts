@@ -5,7 +5,7 @@ import type { Lane } from '../../lifecycle/lane.ts';
 import type { State } from '../../lifecycle/state.ts';
 import type { Unwritten } from '../../lifecycle/storage.ts';
 import type { ListenerSnapshot } from '../../listeners/listeners.ts';
-import type { KeeperIdentity, ProcessIdentity } from '../process-identity.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
 import type { Pipes } from '../worker-parts.ts';
 import type { Document } from './version-2.ts';
 import { generationDocument } from './write-generation.ts';
@@ -46,7 +46,7 @@ export interface Situation {
   /** The health check of a generation; undefined for none. */
   readonly verifyOf: (generation: number) => VerifyConfig | undefined;
   readonly sequence?: number;
-  readonly keeper?: KeeperIdentity | null;
+  readonly keeper?: ProcessIdentity | null;
   /** Processes of zero's own commands. */
   readonly commands?: readonly ProcessIdentity[];
   /** Processes of hooks, by the number of the hook. */
@@ -79,7 +79,7 @@ export function stateDocument(supervisor: Supervisor, situation: Situation): Doc
       first_started_monotonic_ms: firstStarted,
     },
     ...(keeper !== undefined && {
-      keeper: orNull(keeper, ({ fifo, ...process }) => ({ ...processDocument(process), fifo })),
+      keeper: orNull(keeper, processDocument),
     }),
     recorded_monotonic_ms: state.now,
     next_numbers: {

@@ -4,7 +4,7 @@ import { judge, type RecoveryFacts } from '../../../../src/supervisor/recovery/j
 import { type ReadState, readState } from '../../../../src/supervisor/state-format/read.ts';
 import { RECORDED, sample } from '../state-format/support.ts';
 
-const KEEPER = { pid: 2801, startTime: 418150, fifo: '/run/zero/example/keeper.2796.fifo' };
+const KEEPER = { pid: 2801, startTime: 418150 };
 const TEXT = sample('2-keeper');
 const NAMESPACE = 4026531836;
 
