@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
 import { createDatagramSocket, receiveDatagram } from '../../src/linux/datagrams.ts';
 import { reactor } from '../../src/linux/reactor.ts';
@@ -38,7 +38,8 @@ function init(folder: string, ...args: string[]): string {
  */
 function verify(analyze: string, manager: string, unit: string): string {
   const command = ['-c', 'exec "$0" "$1" verify --man=no "$2" 2>&1', analyze, manager, unit];
-  return execFileSync('sh', command, { encoding: 'utf8' });
+  const environment = { ...process.env, XDG_RUNTIME_DIR: dirname(unit) };
+  return execFileSync('sh', command, { encoding: 'utf8', env: environment });
 }
 
 /** The lines of the section [Service]. */

@@ -115,7 +115,9 @@ describe('zero init', () => {
     const command = '/usr/bin/node /opt/zero/bin/zero.js';
     assert.ok(unit.includes(`\nExecStart=${command} --config ${folder}/zero.yaml\n`));
     assert.ok(unit.includes(`\nExecReload=${command} reload --config ${folder}/zero.yaml\n`));
-    assert.ok(unit.includes('\nRuntimeDirectory=zero/web\nStateDirectory=zero/web\n'));
+    assert.ok(
+      unit.includes('\nRuntimeDirectory=zero/web\nRuntimeDirectoryPreserve=yes\nStateDirectory=zero/web\n'),
+    );
     assert.match(unit, /\nTimeoutStopSec=35s\n/);
     assert.equal(run({ systemd: true }), 0);
     assert.deepEqual(said, { out: unit, err: '' });
