@@ -5,6 +5,7 @@ import { controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { controlSocketIn } from '../supervisor/instance.ts';
+import type { leftBehindIn } from '../supervisor/left-behind.ts';
 import { type Place, placesFor, processOwner } from '../supervisor/places.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
@@ -78,8 +79,17 @@ export function specifiedFile(
 }
 
 /** Why a command ended whose instance does not run. */
-export function notRunning({ name, configFile, controlSocket }: Instance): CommandError {
+export function notRunning(
+  { name, configFile, controlSocket }: Instance,
+  left: Awaited<ReturnType<typeof leftBehindIn>> = null,
+): CommandError {
   const start = configFile == null ? '' : ` Start it with: zero --config ${configFile.path}`;
+  if (left !== null && 'running' in left) {
+    const pids = left.running.join(' ');
+    const why = `zero (pid ${left.pid}) has died, and its service still runs (pids ${pids}).`;
+    const stop = `Stop the service with: zero stop --name ${name}`;
+    return new CommandError(EXIT.noInstance, `instance ${name} is not running: ${why}${start} ${stop}`);
+  }
   const why = `no zero listens on ${controlSocket}`;
   return new CommandError(EXIT.noInstance, `instance ${name} is not running: ${why}.${start}`);
 }

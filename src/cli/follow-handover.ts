@@ -5,6 +5,7 @@ import { PROTOCOL } from '../control/version.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT, exitCodeOf } from './exit-code.ts';
 import { type InstanceOptions, instanceArguments } from './find-instance.ts';
+import { isAway, Patience } from './reconnect.ts';
 import { painter } from './render/style.ts';
 import { renderVerdict } from './render/verdict.ts';
 import { showWaiting } from './waiting.ts';
@@ -28,15 +29,19 @@ interface Unfinished {
   readonly duration: number;
 }
 
+type Lines = AsyncIterable<AnswerOf<'reload'> | AnswerOf<'wait'>>;
+
 /**
  * Shows a handover that was requested until its verdict, or until the command stops waiting. Resolves to the exit code.
+ * @param again asks another supervisor of the instance for the verdict, when the one that took the request has died
  */
 export async function followHandover(
-  lines: AsyncIterable<AnswerOf<'reload'> | AnswerOf<'wait'>>,
+  lines: Lines,
+  again: (handover: number) => Lines,
   options: FollowOptions,
   context: CommandContext,
 ): Promise<number> {
-  const end = await follow(lines, options.wait, context);
+  const end = await follow(lines, again, options.wait, context);
   return 'outcome' in end ? tellVerdict(end, options.json, context) : tellUnfinished(end, options, context);
 }
 
@@ -50,31 +55,49 @@ export function timeoutOf(text: string | undefined): number | null {
 }
 
 async function follow(
-  lines: AsyncIterable<AnswerOf<'reload'> | AnswerOf<'wait'>>,
+  first: Lines,
+  again: (handover: number) => Lines,
   wait: boolean,
-  { terminal, clock, interrupted }: CommandContext,
+  context: CommandContext,
 ): Promise<VerdictDocument | Unfinished> {
+  const { terminal, clock, interrupted } = context;
   const waiting = showWaiting(terminal, clock);
+  const patience = new Patience(context);
   const since = clock.now();
-  let accepted: { readonly handover?: number } | null = null;
-  const unfinished = (): Unfinished => ({
-    handover: accepted?.handover ?? null,
-    duration: Math.round(clock.now() - since),
-  });
+  let handover: number | null = null;
+  let accepted = false;
+  let restarts = false;
+  const unfinished = () => ({ handover, duration: Math.round(clock.now() - since) });
   try {
-    for await (const line of lines) {
-      if ('accepted' in line) accepted = line.accepted;
-      else if ('fact' in line) waiting.tell(line.fact);
-      else return line.verdict;
+    for (let lines = first; ; ) {
+      try {
+        for await (const line of lines) {
+          if ('verdict' in line) return line.verdict;
+          patience.answered();
+          if ('fact' in line) {
+            waiting.tell(line.fact);
+            // The same process is another program soon.
+            if (line.fact.event === 'supervisor_upgrading') restarts = true;
+          } else {
+            accepted = true;
+            ({ handover = null, restarts = false } = line.accepted);
+          }
+        }
+      } catch (error) {
+        if (accepted && interrupted.aborted) return unfinished();
+        if (!(accepted && error instanceof ClientError)) throw error;
+        if (!isAway(error))
+          throw new LostHandover(handover, error.problem === 'refused' ? error.message : null);
+      }
+      if (accepted && !wait) return unfinished();
+      const isLost = handover === null || !restarts || !(await patience.next());
+      if (accepted && interrupted.aborted) return unfinished();
+      if (isLost || handover === null) throw new LostHandover(handover);
+      lines = again(handover);
     }
-  } catch (error) {
-    if (accepted && interrupted.aborted) return unfinished();
-    if (!(accepted && error instanceof ClientError)) throw error;
   } finally {
     waiting.end();
   }
-  if (accepted && !wait) return unfinished();
-  throw new LostHandover(accepted?.handover ?? null);
 }
 
 function tellUnfinished(

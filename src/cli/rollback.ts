@@ -20,7 +20,9 @@ export function rollback(
   const { to, timeout, wait, json, ...instance } = options;
   return withInstance({ command: 'rollback', instance, guess: true, json }, context, async (client) => {
     const request = { to: generationOf(to), timeout_ms: timeoutOf(timeout), wait };
-    return followHandover(client.rollback(request, context.interrupted), { wait, json, instance }, context);
+    const again = (handover: number) => client.wait({ handover }, context.interrupted);
+    const lines = client.rollback(request, context.interrupted);
+    return followHandover(lines, again, { wait, json, instance }, context);
   });
 }
 

@@ -7,8 +7,10 @@ import {
 } from '../config/index.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { withToken } from '../service/register/node-options.ts';
+import { InstanceHeldError } from '../supervisor/claim.ts';
 import { ConfigError, type ConfigSource, configFile, fixedConfig } from '../supervisor/config-source.ts';
 import { supervise } from '../supervisor/supervise.ts';
+import type { Instance } from './instances/record.ts';
 import { loadsModule, refusalOf, registerToken, whatStarts } from './node-command.ts';
 import { version } from './version.ts';
 
@@ -18,6 +20,30 @@ const USAGE = 2;
 export function runFile(file: string | undefined): Promise<number> {
   return supervise({ source: configFile(locateConfig(file), directoryAsGiven()), version });
 }
+
+/**
+ * Stops the service of a supervisor that has died. Resolves to the exit code; null where its keeper has started the
+ * supervisor again meanwhile.
+ */
+export async function stopLeftBehind(instance: Instance, now: boolean): Promise<number | null> {
+  const { name, runtimeDirectory, configFile: file } = instance;
+  const source = file == null ? NO_CONFIG : configFile(file.path);
+  try {
+    return await supervise({ source, version, left: { instance: { name, runtimeDirectory }, now } });
+  } catch (error) {
+    if (error instanceof InstanceHeldError) return null;
+    throw error;
+  }
+}
+
+const NO_CONFIG: ConfigSource = {
+  file: null,
+  read: null,
+  snapshot: null,
+  load() {
+    throw new ConfigError(['the service was given as arguments']);
+  },
+};
 
 export interface CommandLine {
   readonly listen: readonly string[];

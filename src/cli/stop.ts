@@ -1,7 +1,14 @@
-import type { ControlClient } from '../control/client.ts';
+import { existsSync } from 'node:fs';
+import path from 'node:path';
+import { type ControlClient, controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
+import { FIFO } from '../supervisor/keeper/keeper-script.ts';
+import { leftBehindIn } from '../supervisor/left-behind.ts';
 import { EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
+import type { Instance } from './instances/record.ts';
+import { isAway, Patience } from './reconnect.ts';
+import { version } from './version.ts';
 import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 
@@ -14,32 +21,58 @@ export function stop(
   { now, ...instance }: StopOptions,
   context: CommandContext = processContext(),
 ): Promise<number> {
-  return withInstance({ command: 'stop', instance, guess: false }, context, async (client) => {
-    const end = await follow(client, now, context);
-    if (end === 'stopped') return EXIT.done;
-    if (end === 'gone') {
-      throw new ClientError(
-        'gone',
-        'zero went away before it said that the service had stopped: see its log',
-      );
+  const dead = (found: Instance) => stopDead(found, now, context);
+  return withInstance({ command: 'stop', instance, guess: false, dead }, context, (client) =>
+    stopLiving(client, now, context),
+  );
+}
+
+async function stopLiving(client: ControlClient, now: boolean, context: CommandContext): Promise<number> {
+  const end = await follow(client, now, context);
+  if (end === 'stopped') return EXIT.done;
+  if (end === 'gone') {
+    throw new ClientError('gone', 'zero went away before it said that the service had stopped: see its log');
+  }
+  context.terminal.err('it goes on stopping: follow it with "zero status"\n');
+  return EXIT.inProgress;
+}
+
+/** Stops the service of a supervisor that has died, as that one would have done; null where nothing of it runs. */
+async function stopDead(instance: Instance, now: boolean, context: CommandContext): Promise<number | null> {
+  const keeper = path.join(instance.runtimeDirectory, FIFO);
+  if ((await leftBehindIn(instance)) === null && !existsSync(keeper)) return null;
+  const { stopLeftBehind } = await import('./run.ts');
+  const code = await stopLeftBehind(instance, now);
+  if (code !== null) return code;
+  // Its keeper, or a service manager, has started the supervisor again.
+  const { controlSocket, uid: owner } = instance;
+  const client = controlClient({ path: controlSocket, owner, version });
+  for (const patience = new Patience(context); await patience.next(); ) {
+    try {
+      return await stopLiving(client, now, context);
+    } catch (error) {
+      if (!isAway(error)) throw error;
     }
-    context.terminal.err('it goes on stopping: follow it with "zero status"\n');
-    return EXIT.inProgress;
-  });
+  }
+  return null;
 }
 
 async function follow(
   client: ControlClient,
   now: boolean,
-  { terminal, clock, interrupted }: CommandContext,
+  context: CommandContext,
 ): Promise<'stopped' | 'gone' | 'interrupted'> {
+  const { terminal, clock, interrupted } = context;
   const waiting = showWaiting(terminal, clock);
   let taken = false;
   let stopped = false;
+  let restarts = false;
   try {
     for await (const line of client.stop({ now }, interrupted)) {
-      if ('accepted' in line) taken = true;
-      else if ('fact' in line) waiting.tell(line.fact);
+      if ('accepted' in line) {
+        taken = true;
+        restarts = line.accepted.restarts ?? false;
+      } else if ('fact' in line) waiting.tell(line.fact);
       else stopped = true;
     }
   } catch (error) {
@@ -49,5 +82,33 @@ async function follow(
   } finally {
     waiting.end();
   }
-  return stopped ? 'stopped' : 'gone';
+  if (stopped) return 'stopped';
+  return restarts ? outlast(client, context) : 'gone';
+}
+
+/**
+ * Waits until a supervisor has stopped the service that was started again meanwhile. It is not asked to stop once more:
+ * a second request would mean SIGKILL to the service.
+ */
+async function outlast(
+  client: ControlClient,
+  context: CommandContext,
+): Promise<'stopped' | 'gone' | 'interrupted'> {
+  const { interrupted } = context;
+  const patience = new Patience(context);
+  while (await patience.next()) {
+    try {
+      const { mode } = await client.status(interrupted);
+      if (mode !== 'stopping')
+        throw new ClientError(
+          'refused',
+          'zero was killed and started again before it stopped the service. Repeat: zero stop',
+        );
+      for await (const _ of client.events(interrupted)) patience.answered();
+      return 'stopped';
+    } catch (error) {
+      if (!interrupted.aborted && !isAway(error)) throw error;
+    }
+  }
+  return interrupted.aborted ? 'interrupted' : 'gone';
 }

@@ -26,6 +26,7 @@ export function wait(options: WaitOptions, context: CommandContext = processCont
         : AbortSignal.any([context.interrupted, AbortSignal.timeout(limit)]);
     return followHandover(
       client.wait(request, stop),
+      (number) => client.wait({ handover: number }, stop),
       { wait: true, json, instance, ...(timeout !== undefined && { timeout }) },
       { ...context, interrupted: stop },
     );

@@ -1,6 +1,7 @@
 import { type ControlClient, controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { InstanceError } from '../supervisor/instance.ts';
+import { leftBehindIn } from '../supervisor/left-behind.ts';
 import { CommandError } from './command-error.ts';
 import { commandErrorOf, type ErrorDocument, errorText } from './error-document.ts';
 import { EXIT } from './exit-code.ts';
@@ -11,6 +12,7 @@ import {
   type Surroundings,
   specifiedFile,
 } from './find-instance.ts';
+import type { Instance } from './instances/record.ts';
 import { processTerminal, safe, type Terminal } from './render/style.ts';
 import { version } from './version.ts';
 import { type Clock, processClock } from './waiting.ts';
@@ -36,14 +38,21 @@ export interface Target {
    * Resolves to the exit code; null where nothing can be done without it.
    */
   readonly stopped?: (file: string | null) => Promise<number | null>;
+  /** Called where no supervisor of the instance answers. Resolves as `stopped` does. */
+  readonly dead?: (instance: Instance) => Promise<number | null>;
 }
 
 /** zero exited while a command waited for the verdict of a handover. */
 export class LostHandover extends Error {
   readonly handover: number | null;
 
-  constructor(handover: number | null) {
-    super('zero exited before it reported the result. Check its log.');
+  /** @param reason why the supervisor that runs now does not know the result; null: none runs */
+  constructor(handover: number | null, reason: string | null = null) {
+    super(
+      reason === null
+        ? 'zero exited before it reported the result. Check its log.'
+        : `zero was started again and does not know the result: ${reason}`,
+    );
     this.handover = handover;
   }
 }
@@ -82,7 +91,7 @@ export async function withInstance(
 }
 
 async function runOn(
-  { instance, guess }: Target,
+  { instance, guess, dead }: Target,
   { surroundings }: CommandContext,
   run: (client: ControlClient) => Promise<number>,
 ): Promise<number> {
@@ -90,7 +99,10 @@ async function runOn(
   try {
     return await run(controlClient({ path: found.controlSocket, owner: found.uid, version }));
   } catch (error) {
-    throw isNoInstance(error) ? notRunning(found) : error;
+    if (!isNoInstance(error)) throw error;
+    const code = (await dead?.(found)) ?? null;
+    if (code === null) throw notRunning(found, await leftBehindIn(found));
+    return code;
   }
 }
 

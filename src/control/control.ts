@@ -55,6 +55,8 @@ export interface Awaited {
 export interface Control {
   /** Everything as it is now: plain data. */
   status(): StatusDocument;
+  /** Whether the supervisor is started again when it is killed. */
+  restarts(): boolean;
   /** Asks for a handover. `onVerdict` is called once, at the earliest while this runs. */
   reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): Accepted;
   /** The same, to an earlier release. */

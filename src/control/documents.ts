@@ -163,6 +163,13 @@ const statusDocument = z.object({
   config_file: z.exactOptional(orNull(z.object({ path: z.string(), device: z.string(), inode: z.string() }))),
   /** `running`, `stopping`. */
   mode: z.string(),
+  /**
+   * How often the service got another supervisor: after a crash, and by an upgrade in place. `started_by`: `manual`,
+   * `keeper`, `service_manager`, `upgrade`. Not sent by earlier releases.
+   */
+  supervisor: z.exactOptional(z.object({ restarts: z.int(), upgrades: z.int(), started_by: z.string() })),
+  /** The process that holds the sockets while no supervisor runs; null: none runs. Not sent by earlier releases. */
+  keeper: z.exactOptional(orNull(z.object({ pid: z.int(), sockets: z.int() }))),
   /** Not sent by earlier releases. */
   service: z.exactOptional(serviceStatus),
   incumbent: orNull(z.int()),
@@ -255,16 +262,22 @@ const verdictDocument = z.object({
 /** What happened, with the fields of the JSON log. */
 const factDocument = z.looseObject({ event: z.string() });
 
+/**
+ * The supervisor is started again when it is killed: a command whose connection breaks asks the next supervisor for the
+ * verdict. Left out: it is not.
+ */
+const restarts = z.exactOptional(z.literal(true));
+
 /** In this order: one `accepted`, any number of `fact`, and one `verdict` unless nobody waits for it. */
 const reloadLine = z.union([
-  z.object({ accepted: z.object({ ticket: z.string(), handover: z.exactOptional(z.int()) }) }),
+  z.object({ accepted: z.object({ ticket: z.string(), handover: z.exactOptional(z.int()), restarts }) }),
   z.object({ fact: factDocument }),
   z.object({ verdict: verdictDocument }),
 ]);
 
 /** In this order: one `accepted`, any number of `fact`, and one `verdict`. */
 const waitLine = z.union([
-  z.object({ accepted: z.object({ handover: z.int() }) }),
+  z.object({ accepted: z.object({ handover: z.int(), restarts }) }),
   z.object({ fact: factDocument }),
   z.object({ verdict: verdictDocument }),
 ]);
@@ -292,7 +305,7 @@ const scaleLine = z.union([
 
 /** In this order: one `accepted`, any number of `fact`, one `stopped`; the connection ends with the supervisor's process. */
 const stopLine = z.union([
-  z.object({ accepted: z.object({ pid: z.int() }) }),
+  z.object({ accepted: z.object({ pid: z.int(), restarts }) }),
   z.object({ fact: factDocument }),
   z.object({ stopped: z.literal(true) }),
 ]);

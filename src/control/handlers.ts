@@ -86,7 +86,7 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
       farewells.add(lines);
       const unsubscribe = control.onFact((fact) => lines.tell({ fact: factDocument(fact) }));
       control.stop(now);
-      lines.begin({ accepted: { pid: process.pid } });
+      lines.begin({ accepted: { pid: process.pid, ...restartsOf(control) } });
     },
     signal: ({ signal: given }, response) => {
       const signal = signalOf(given);
@@ -148,7 +148,7 @@ function followHandover(
     lines.write({ verdict: verdictDocument(verdict) });
     lines.end();
   });
-  lines.begin({ accepted: { ticket, ...(handover !== null && { handover }) } });
+  lines.begin({ accepted: { ticket, ...(handover !== null && { handover }), ...restartsOf(control) } });
   if (!wait) lines.end();
 }
 
@@ -167,7 +167,11 @@ function awaitHandover(control: Control, response: ServerResponse, wanted: numbe
     awaited.cancel,
     control.onFact((fact) => lines.tell({ fact: factDocument(fact) })),
   );
-  lines.begin({ accepted: { handover: awaited.handover } });
+  lines.begin({ accepted: { handover: awaited.handover, ...restartsOf(control) } });
+}
+
+function restartsOf(control: Control): { readonly restarts?: true } {
+  return control.restarts() ? { restarts: true } : {};
 }
 
 function sendAnswer(response: ServerResponse, answer: Answer): void {

@@ -20,10 +20,13 @@ import type { Happening } from './engine.ts';
 export interface ControlDeskContext {
   readonly post: (happening: Happening) => void;
   readonly status: () => StatusDocument;
+  readonly restarts: Control['restarts'];
   readonly signal: Control['signal'];
   readonly history: Control['history'];
   /** The numbers of the handovers whose verdict is still to come, oldest first, and of the one in progress. */
   readonly handovers: () => { readonly open: readonly number[]; readonly current: number | null };
+  /** The first ticket: those of a dead supervisor are not used again. */
+  readonly firstTicket: number;
   /** The handovers that have ended, as far as the history has them, oldest first. */
   readonly recorded: () => readonly RecordedHandover[];
 }
@@ -40,14 +43,19 @@ export class ControlDesk implements Control {
   readonly #ended = new EndedHandovers();
   /** Who waits for a handover without having asked for it. */
   readonly #waiting = new Map<number, Set<(verdict: Verdict) => void>>();
-  #next = 1;
+  #next: number;
 
   constructor(context: ControlDeskContext) {
     this.#context = context;
+    this.#next = context.firstTicket;
   }
 
   status(): StatusDocument {
     return this.#context.status();
+  }
+
+  restarts(): boolean {
+    return this.#context.restarts();
   }
 
   reload(options: ReloadOptions, onVerdict: (verdict: Verdict) => void): Accepted {

@@ -21,6 +21,7 @@ export function renderStatus(status: StatusDocument, paint: Paint): string {
     heading(status, paint),
     ...(status.service ? serviceLines(status.service, paint) : []),
     ...(status.usage && status.usage.interval_ms > 0 ? [usageLine(status.usage)] : []),
+    ...supervisorLines(status),
     ...(status.handover ? handoverLines(status.handover, status.service, paint) : []),
     ...(status.pending ? [paint('yellow', pendingLine(status))] : []),
     '',
@@ -38,6 +39,20 @@ function heading({ name, pid, zero, uptime_ms, mode }: StatusDocument, paint: Pa
   const state = mode === 'running' ? `up ${duration(uptime_ms)}` : 'stopping';
   const rest = `  zero ${zero}, pid ${pid}, ${state}`;
   return paint('bold', clipped(safe(name), WIDTH - rest.length)) + rest;
+}
+
+/** The keeper process, and how often the supervisor was started again. */
+function supervisorLines({ keeper, supervisor }: StatusDocument): string[] {
+  const parts = [
+    ...(keeper ? [`keeper ${keeper.pid} holds ${counted(keeper.sockets, 'socket')}`] : []),
+    ...(supervisor?.restarts ? [`zero was restarted ${counted(supervisor.restarts, 'time')}`] : []),
+    ...(supervisor?.upgrades ? [`upgraded ${counted(supervisor.upgrades, 'time')}`] : []),
+  ];
+  return parts.length === 0 ? [] : fold(parts.join(', '), WIDTH, '  ');
+}
+
+function counted(count: number, what: string): string {
+  return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
 /** Nothing where everything serves: the generations say that. */

@@ -141,6 +141,8 @@ export class FakeControl implements Control {
   answer: Answer = { ok: true };
   /** Throws instead of answering. */
   broken = false;
+  /** A supervisor that is killed is started again. */
+  isRestarted = false;
   readonly calls: string[] = [];
   /** How often for its status. */
   asked = 0;
@@ -158,6 +160,10 @@ export class FakeControl implements Control {
     this.#changed();
     if (this.broken) throw new Error('status is broken');
     return this.document;
+  }
+
+  restarts(): boolean {
+    return this.isRestarted;
   }
 
   reload(options: ReloadOptions, verdict: (verdict: Verdict) => void): Accepted {
