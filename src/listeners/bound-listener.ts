@@ -116,10 +116,11 @@ export function recoverListener(
 /** What was asked of bind(2), as far as the socket shows it; null for a Unix socket and a passed one. */
 function recoveredTarget({ config, address, fd, lanes, passedName }: SavedListener): InetTarget | null {
   if (address.family === 'unix' || passedName !== null) return null;
+  if (address.family === 'inet') return { address, ipv6Only: false };
   const socket = lanes.find((lane) => lane.fd !== null)?.fd ?? fd;
   const asked = config.options.ipv6_only ?? config.address.network.endsWith('6');
   const ipv6Only = socket === null ? asked : getOption(socket, 'ipv6_only') === 1;
-  return { address, ipv6Only: address.family === 'inet6' && ipv6Only };
+  return { address, ipv6Only };
 }
 
 function hasListener({ address }: InetTarget, lanes: readonly LaneSocket[]): boolean {

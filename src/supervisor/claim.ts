@@ -27,6 +27,9 @@ const ADVICE: Readonly<Record<string, string>> = {
   EMFILE: 'zero has no descriptor left: raise its nofile limit',
 };
 
+/** Another supervisor has the lock. */
+export class InstanceHeldError extends InstanceError {}
+
 /** Milliseconds that the lock of a supervisor that has died is waited for: its descriptors are closed one by one. */
 const PATIENCE = 1_000;
 
@@ -64,7 +67,7 @@ export async function claimInstance(
   if (!tryLock(fd) && !(await lockOfDead(fd))) {
     const holder = holderOf(fd);
     closeSync(fd);
-    throw new InstanceError(
+    throw new InstanceHeldError(
       `another zero (pid ${holder ?? 'unknown'}) runs as "${name}" with the runtime directory ${runtimeDirectory}: stop it, or give this one another ${nameOption}`,
     );
   }

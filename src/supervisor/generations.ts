@@ -87,18 +87,22 @@ export class Generations {
     }
   }
 
-  /** Takes over a process that another supervisor started, or what remains of the process. Throws SpawnError. */
+  /**
+   * Takes over a process that another supervisor started. The generation has to be added before. Throws SpawnError or
+   * ListenerError; the process is as before then.
+   */
   adopt(recovered: RecoveredProcess): FoundWorker {
     const { key, lane, relief, first } = recovered;
     const held = this.#held.get(key.generation);
     const prepared = this.prepared(key.generation);
     if (!held || !prepared) throw new Error(`generation ${key.generation} is not held`);
     held.firstLane ??= first ?? null;
-    const sockets = prepared.acquired.listeners.map((listener) => ({
-      ...listener,
-      fd: listener.fdOf(lane, first),
-    }));
-    const post = { lane, relief, first, sockets, executable: prepared.release.executable };
+    const sockets = prepared.acquired.listeners.flatMap((listener) => {
+      const fd = listener.regain(lane, first);
+      return fd === null ? [] : [{ ...listener, fd }];
+    });
+    const { executable } = prepared.release;
+    const post = { lane, relief, first, sockets, executable };
     const { worker, found } = WorkerProcess.adopt(recovered, post, prepared, this.#context);
     held.processes.set(nameOf(key), worker);
     return found;

@@ -72,6 +72,28 @@ export class HistoryKeeper {
     return this.#file.highestHandover() + 1;
   }
 
+  /** The release of a generation; null where its line is lost. */
+  recordOf(generation: number): ReleaseRecord | null {
+    return this.#read().entries.find((entry) => entry.generation === generation)?.release ?? null;
+  }
+
+  /** Continues the history of a dead supervisor: `generations` are those that still run. */
+  restore(
+    generations: readonly { readonly generation: number; readonly record: ReleaseRecord }[],
+    serving: number | null,
+  ): void {
+    const { entries, serves } = this.#read();
+    for (const { generation, record } of generations) {
+      const sha256 = entries.find((entry) => entry.generation === generation)?.sha256 ?? null;
+      if (sha256 !== null) this.#noteCopy(generation, sha256, record);
+    }
+    this.#recorded = serves.at(-1) ?? null;
+    // The supervisor died before it could write down who serves.
+    if (serving === null || serving === this.#recorded) return;
+    this.#recorded = serving;
+    this.#file.append([{ event: 'serves', generation: serving }]);
+  }
+
   adopted(handover: number, generation: number, { record, rollbackTo }: Prepared): void {
     // Behind the spawn, which need not wait for the disk.
     const line = { event: 'generation', generation, rollbackTo, handover, release: record } as const;

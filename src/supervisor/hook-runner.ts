@@ -30,7 +30,7 @@ export interface HookContext {
 }
 
 interface Running {
-  readonly pid: number;
+  readonly process: ProcessIdentity;
   kill(): void;
 }
 
@@ -65,7 +65,9 @@ export class HookRunner {
       const running = runCommand(request, system, NO_TIMER, ({ status, output }) =>
         this.#ended(hook.hook, status, null, output.slice(-REPORTED_LINES)),
       );
-      this.#running.set(hook.hook, running);
+      const { pid, kill } = running;
+      const startTime = system.kernel.processStat(pid)?.startTime ?? 0;
+      this.#running.set(hook.hook, { process: { pid, startTime }, kill });
     } catch (error) {
       if (!(error instanceof ReleaseError || error instanceof SpawnError)) throw error;
       setImmediate(() => failed(error.message));
@@ -88,7 +90,7 @@ export class HookRunner {
       this.#ended(hook, status, null, []);
     };
     if (!table.adoptForeign(pid, startTime, ended)) return false;
-    this.#running.set(hook, { pid, kill });
+    this.#running.set(hook, { process: { pid, startTime }, kill });
     return true;
   }
 
@@ -98,8 +100,8 @@ export class HookRunner {
   }
 
   /** The processes of the hooks that run, by the number of the hook. */
-  processes(): Map<number, number> {
-    return new Map([...this.#running].map(([hook, { pid }]) => [hook, pid]));
+  processes(): Map<number, ProcessIdentity> {
+    return new Map([...this.#running].map(([hook, { process }]) => [hook, process]));
   }
 
   #ended(

@@ -1,5 +1,4 @@
 import path from 'node:path';
-import type { Fact } from '../lifecycle/facts.ts';
 import { readOwnFile } from '../linux/own-files.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
 import type { Instance } from './instance.ts';
@@ -46,21 +45,4 @@ export async function leftBehindIn({
 function isRunning(pid: number, startTime: number): boolean {
   const stat = processStat(pid);
   return stat !== null && stat.startTime === startTime && stat.state !== 'Z';
-}
-
-/**
- * The same as a warning: its workers hold the listening sockets, so that this supervisor cannot bind their addresses.
- */
-export async function leftBehind(instance: Instance): Promise<Fact | null> {
-  const left = await leftBehindIn(instance);
-  if (left === null) return null;
-  if ('problem' in left) return warning(`${left.problem}. zero starts without it.`);
-  const pids = left.running.join(' ');
-  return warning(
-    `zero (pid ${left.pid}) ended without stopping its service. Processes that still run and hold the addresses: ${pids}. Stop them with: kill ${pids}`,
-  );
-}
-
-function warning(message: string): Fact {
-  return { event: 'warning', about: 'state', message };
 }

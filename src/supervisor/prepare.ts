@@ -1,4 +1,4 @@
-import type { Config } from '../config/index.ts';
+import type { Config, ListenerConfig } from '../config/index.ts';
 import { isSteered } from '../config/steering.ts';
 import type { ReleaseRecord } from '../history/release-record.ts';
 import type { Failure } from '../lifecycle/facts.ts';
@@ -73,16 +73,9 @@ export async function prepare(
     const { environment: base, startDirectory } = context;
     const release = resolveRelease(today.service.runtime, { user, base, startDirectory, earlier });
     const config = earlier ? withRelease(today, earlier) : today;
-    const { runtime, listeners } = config.service;
     const settings = settingsOf(config, release);
-    const { steered, maxRetiring } = settings.handover;
-    const lanes = steered ? lanesNeeded(settings.workers, maxRetiring) : 0;
-    // What the service as a whole rules out, such as nginx under a Unix socket's other name, the listener alone cannot know.
-    const settled = listeners.map((listener) =>
-      isSteered(listener, config.service) ? listener : { ...listener, steer: false as const },
-    );
-    const acquired = await context.listeners.acquire(settled, lanes);
-    const record = earlier?.record ?? recordOf(release, runtime.args);
+    const acquired = await acquireFor(config, settings, context.listeners);
+    const record = earlier?.record ?? recordOf(release, config.service.runtime.args);
     const executable = openExecutable(release, record);
     const close = () => {
       acquired.release();
@@ -101,8 +94,26 @@ export async function prepare(
   }
 }
 
-/** Today's config with what an earlier generation ran. */
-function withRelease(config: Config, { executable, directory, record }: Earlier): Config {
+/** The listeners as a config is given them. */
+export function listenersOf({ service }: Config): readonly ListenerConfig[] {
+  // What the service as a whole rules out, such as nginx under a Unix socket's other name, the listener alone cannot know.
+  return service.listeners.map((listener) =>
+    isSteered(listener, service) ? listener : { ...listener, steer: false as const },
+  );
+}
+
+/** Binds the listeners of a config, or takes a reference on those that are bound. Rejects with ListenerError. */
+export function acquireFor(config: Config, settings: Settings, listeners: ListenerSet): Promise<Acquired> {
+  const { steered, maxRetiring } = settings.handover;
+  const lanes = steered ? lanesNeeded(settings.workers, maxRetiring) : 0;
+  return listeners.acquire(listenersOf(config), lanes);
+}
+
+/** A config with what an earlier generation ran. */
+export function withRelease(
+  config: Config,
+  { executable, directory, record }: Pick<Earlier, 'executable' | 'directory' | 'record'>,
+): Config {
   const { service } = config;
   const runtime = { ...service.runtime, path: executable, args: [...record.args], directory };
   return { ...config, service: { ...service, runtime } };

@@ -49,6 +49,11 @@ export class PreparedReleases {
     this.#ofGeneration.set(generation, prepared);
   }
 
+  /** What was prepared for each generation that exists. */
+  get generations(): ReadonlyMap<number, Prepared> {
+    return this.#ofGeneration;
+  }
+
   /**
    * What a process of this generation that is started now would execute: ask before each start of one, and before a
    * worker that runs is replaced (which `changed, no copy` forbids). Synchronous, some microseconds. Throws Error for a

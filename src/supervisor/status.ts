@@ -20,6 +20,8 @@ export interface StatusSources {
   readonly configFile: ConfigFile | null;
   readonly version: string;
   readonly startedAt: number;
+  readonly supervisor: StatusDocument['supervisor'];
+  readonly keeper: StatusDocument['keeper'];
   /** Milliseconds of the clock that the state is in. */
   readonly now: number;
   readonly state: State;
@@ -30,7 +32,8 @@ export interface StatusSources {
 
 /** What `zero status` shows. */
 export function statusOf(sources: StatusSources): StatusDocument {
-  const { name, configFile, version, startedAt, now, state, listeners, deviationOf } = sources;
+  const { name, configFile, version, startedAt, supervisor, keeper, now, state, listeners, deviationOf } =
+    sources;
   const { steering } = state.demands;
   const steered = state.generations.some(({ settings }) => settings.handover.steered);
   return {
@@ -41,6 +44,8 @@ export function statusOf(sources: StatusSources): StatusDocument {
     zero: version,
     config_file: configFile && fileDocument(configFile),
     mode: state.stop ? 'stopping' : 'running',
+    ...(supervisor && { supervisor }),
+    ...(keeper !== undefined && { keeper }),
     service: serviceDocument(healthOf(state), now),
     incumbent: state.incumbent,
     handover: state.handover && handoverStatus(state, state.handover, now),

@@ -1,20 +1,24 @@
-import type { Fact } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
-import { exitNow } from '../linux/processes.ts';
+import { exitNow, startSession } from '../linux/processes.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { LogFileError } from '../telemetry/log.ts';
-import { claimInstance } from './claim.ts';
+import { begin, type KnownInstance } from './begin.ts';
+import { InstanceHeldError } from './claim.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
-import { chooseInstance } from './earlier-name.ts';
 import { InstanceError } from './instance.ts';
-import { leftBehind } from './left-behind.ts';
+import { RecoveryError } from './recovery/take-over.ts';
+import { takeRestarted } from './restarted.ts';
 import { Signals } from './signals.ts';
 import { Supervisor } from './supervisor.ts';
 
 export interface SuperviseOptions {
   readonly source: ConfigSource;
   readonly version: string;
+  /** The service of a dead supervisor that is to be stopped. */
+  readonly left?: { readonly instance: KnownInstance; readonly now: boolean };
 }
+
+const DONE = 0;
 
 const COULD_NOT_START = 1;
 
@@ -23,7 +27,7 @@ const LINGER = 500;
 
 /**
  * Runs a supervisor until it has nothing left to do. Resolves to its exit code (docs/reference/commands.md), with which
- * the process ends soon.
+ * the process ends soon. Rejects with InstanceHeldError where a service is to be stopped that has a supervisor again.
  */
 export async function supervise(options: SuperviseOptions): Promise<number> {
   const code = await run(options);
@@ -32,7 +36,7 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
   return code;
 }
 
-async function run({ source, version }: SuperviseOptions): Promise<number> {
+async function run({ source, version, left }: SuperviseOptions): Promise<number> {
   let supervisor: Supervisor | null = null;
   const signals = new Signals({
     reload: (signal) => supervisor?.reload(signal),
@@ -52,21 +56,20 @@ async function run({ source, version }: SuperviseOptions): Promise<number> {
   process.on('uncaughtException', uncaught);
   process.on('unhandledRejection', unhandled);
   try {
-    const config = source.load();
+    const restarted = takeRestarted(process.env);
+    // The session of the keeper that has started this process is killed with the keeper.
+    if (restarted !== null) startSession();
     const folder = directoryAsGiven();
-    const { instance, message } = chooseInstance(config, { file: source.read?.path ?? null, folder });
-    await claimInstance(instance, source.file === null ? '--name' : 'runtime.name');
-    const known: (Fact | null)[] = [
-      message === null ? null : { event: 'warning', about: 'name', message },
-      await leftBehind(instance),
-    ];
-    supervisor = new Supervisor({ source, version, config, instance, folder });
-    supervisor.start(
-      signals,
-      known.filter((fact) => fact !== null),
-    );
+    const { notes, ...beginning } = await begin(source, { restarted, known: left?.instance ?? null, folder });
+    const { recovered } = beginning;
+    if (left && recovered === null) return DONE;
+    supervisor = new Supervisor({ source, version, restarted, ...beginning });
+    if (recovered === null) supervisor.start(signals, notes);
+    else await supervisor.resume(signals, recovered, notes);
+    if (left) supervisor.stop('zero stop', left.now);
     return await supervisor.finished;
   } catch (error) {
+    if (left && error instanceof InstanceHeldError) throw error;
     // What the operator can mend is one line; anything else is a defect and says where.
     if (!isExpected(error)) throw error;
     process.stderr.write(`${error instanceof ConfigError ? error.message : `zero: ${error.message}`}\n`);
@@ -83,6 +86,7 @@ function isExpected(error: unknown): error is Error {
     error instanceof ConfigError ||
     error instanceof InstanceError ||
     error instanceof LogFileError ||
+    error instanceof RecoveryError ||
     isSystemFailure(error)
   );
 }

@@ -10,7 +10,6 @@ import { openHandovers } from '../lifecycle/requests.ts';
 import { type State, servingGeneration } from '../lifecycle/state.ts';
 import { linux } from '../linux/kernel.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
-import { rawEnvironment } from '../linux/procfs.ts';
 import { sessionMemory } from '../linux/session-usage.ts';
 import { keepSpare } from '../linux/spare.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
@@ -44,6 +43,7 @@ import { HistoryKeeper } from './history-keeper.ts';
 import { HookRunner } from './hook-runner.ts';
 import { controlSocketOf, type Instance } from './instance.ts';
 import { InstanceRecord } from './instance-record.ts';
+import { type Vault, VaultFile } from './keeper/vault.ts';
 import { LaneLog } from './lane-log.ts';
 import { ListenerLog } from './listener-log.ts';
 import { logWriter } from './log-writer.ts';
@@ -51,13 +51,18 @@ import { Meter } from './meter.ts';
 import { outputFileFailure } from './output-directory.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { PreparedReleases } from './prepared-releases.ts';
+import type { Recovered } from './recovery/recovered.ts';
+import { takeOver } from './recovery/take-over.ts';
 import { labelOf } from './release-label.ts';
 import { Reporter } from './reporter.ts';
+import { isManaged, type Restarted } from './restarted.ts';
 import { Runner } from './runner.ts';
 import { signalWorkers } from './signal-workers.ts';
 import type { Signals } from './signals.ts';
+import { SocketKeeping } from './socket-keeping.ts';
 import { StartAdvice } from './start-advice.ts';
 import { StateFile } from './state-file.ts';
+import { encodeMemos, memoOf } from './state-format/generation-memo.ts';
 import { StateRecorder } from './state-recorder.ts';
 import { statusOf } from './status.ts';
 import { TelemetryDesk } from './telemetry-desk.ts';
@@ -81,8 +86,14 @@ export interface SupervisorOptions {
   readonly version: string;
   readonly config: Config;
   readonly instance: Instance;
+  /** zero's own environment. */
+  readonly environment: readonly Buffer[];
   /** The working directory as the user sees it. */
   readonly folder: string;
+  /** The service of a dead supervisor that is continued; null: a new one is started. */
+  readonly recovered: Recovered | null;
+  /** The keeper that started this process; null: something else did. */
+  readonly restarted: Restarted | null;
 }
 
 const STDOUT = 1;
@@ -99,7 +110,7 @@ export class Supervisor {
   /** Resolves to the exit code when there is nothing left to do. */
   readonly finished: Promise<number>;
   readonly #options: SupervisorOptions;
-  readonly #environment = rawEnvironment();
+  readonly #environment: readonly Buffer[];
   readonly #table: ProcessTable;
   readonly #stdout: Sink;
   readonly #stderr: Sink;
@@ -112,7 +123,7 @@ export class Supervisor {
   readonly #history: HistoryKeeper;
   readonly #firstHandover: number;
   readonly #watch: WatchDesk;
-  readonly #startedAt = now();
+  readonly #startedAt: number;
   readonly #events = new EventLog(Date.now);
   readonly #output = new OutputLog();
   readonly #files: OutputFiles;
@@ -122,6 +133,11 @@ export class Supervisor {
   readonly #usage: UsageReader;
   readonly #recorder: StateRecorder;
   readonly #footprint = new Footprint(systemTimers);
+  readonly #hooks: HookRunner;
+  readonly #keeping: SocketKeeping;
+  #vault: Vault | null = null;
+  /** The generations whose memos the vault has. */
+  #memos = '';
   readonly #telemetry: TelemetryDesk;
   readonly #passed = new PassedSockets(process.env, process.pid);
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact), this.#passed);
@@ -136,6 +152,9 @@ export class Supervisor {
 
   constructor(options: SupervisorOptions) {
     this.#options = options;
+    const { recovered, restarted } = options;
+    this.#startedAt = recovered?.before.firstStarted ?? now();
+    this.#environment = options.environment;
     this.#stdout = this.#openSink(STDOUT, 'stdout');
     // Two who write to one pipe would get into each other's lines.
     this.#stderr = isSamePlace(STDOUT, STDERR) ? this.#stdout : this.#openSink(STDERR, 'stderr');
@@ -198,10 +217,13 @@ export class Supervisor {
       },
       recovered: () => post({ type: 'done', effect: { type: 'write', file: 'history' } }),
     });
-    this.#firstHandover = this.#history.firstHandover();
+    // Of a service that is continued every handover reads the config again.
+    this.#firstHandover = recovered === null ? this.#history.firstHandover() : 0;
     this.#desk = new ControlDesk({
       post,
       status: () => this.#status(),
+      restarts: () => this.#keeping.restarts,
+      firstTicket: recovered === null ? 1 : ticketAfter(recovered.state),
       history: () => this.#history.document(),
       signal: (signal) => signalWorkers(signal, this.#state.incumbent, this.#runner.generations, report),
       handovers: () => ({
@@ -217,6 +239,19 @@ export class Supervisor {
       startDirectory: this.#options.folder,
       post,
     });
+    this.#hooks = hooks;
+    this.#keeping = new SocketKeeping({
+      kernel,
+      table: this.#table,
+      instance: options.instance,
+      environment: this.#environment,
+      listeners: this.#listeners,
+      post,
+      report,
+      policy: () => this.#servingConfig().application.restart_supervisor,
+      restarted,
+      vault: () => this.#vault,
+    });
     this.#watch = new WatchDesk({
       timers,
       startDirectory: this.#options.folder,
@@ -230,8 +265,8 @@ export class Supervisor {
       instance: options.instance,
       version: options.version,
       configFile: options.source.file && path.resolve(options.folder, options.source.file),
-      before: null,
-      vault: () => null,
+      before: recovered?.before ?? null,
+      vault: () => this.#vault,
       failed: (error) => {
         const failure = writeFailure('write state', file.file, error);
         post({ type: 'write_failed', file: 'state', failure });
@@ -242,7 +277,7 @@ export class Supervisor {
       listeners: this.#listeners,
       log: new ListenerLog(report),
       file,
-      others: () => ({}),
+      others: () => ({ keeper: this.#keeping.identity, hooks: this.#hooks.processes() }),
     });
     this.#runner = new Runner({
       kernel,
@@ -262,6 +297,7 @@ export class Supervisor {
       files: this.#files,
       firstGeneration: this.#history.firstGeneration(),
       firstHandover: this.#firstHandover,
+      ...(recovered && { initial: recovered.state }),
       inspectLanes: () => this.#lanes.lookSoon(),
       write: (stored) => (stored === 'state' ? this.#recorder : this.#history).retry(),
       answer: (ticket, refusal) => this.#desk.answer(ticket, refusal),
@@ -285,8 +321,7 @@ export class Supervisor {
       concluded: (verdict) => this.#desk.conclude(verdict),
       runHook: (hook, config) => hooks.run(hook, config),
       killHook: (hook) => hooks.kill(hook),
-      // No socket set is reported yet, so no keeper is asked for.
-      keepSockets: () => {},
+      keepSockets: (version) => this.#keeping.keep(version),
       exit: (exit) => {
         const code = exitCodeOf(exit);
         this.#leave(code).catch((error: unknown) => {
@@ -298,6 +333,8 @@ export class Supervisor {
       settled: (state, happened) => {
         const { generations } = this.#runner;
         this.#recorder.settled(state, generations);
+        this.#remember();
+        this.#keeping.look();
         if (generations.processes().length === 0 || state.exit) return;
         this.#open();
         this.#footprint.disturbed(happened);
@@ -336,31 +373,75 @@ export class Supervisor {
 
   /** Starts the service. `known`: what was found out before. */
   start(signals: Signals, known: readonly Fact[]): void {
-    const { config, source, version, instance } = this.#options;
+    this.#begin(signals, known);
+    this.#table.start();
+    this.#lanes.start();
+    this.#runner.engine.post({ ...RELOAD, by: 'start' });
+    this.#configureSignals(this.#options.config);
+    // Hooks and gates of a first start may take long.
+    setTimeout(() => this.#open(), SERVICE_FIRST);
+  }
+
+  /**
+   * Continues the service of a dead supervisor. Rejects with what takeOver() does: the service is as before then.
+   * @param known what was found out before
+   */
+  async resume(signals: Signals, recovered: Recovered, known: readonly Fact[]): Promise<void> {
+    const { config, folder: startDirectory } = this.#options;
+    this.#begin(signals, known);
+    const event = await takeOver(recovered, {
+      listeners: this.#listeners,
+      releases: this.#releases,
+      generations: this.#runner.generations,
+      hooks: this.#hooks,
+      history: this.#history,
+      config,
+      environment: this.#environment,
+      startDirectory,
+      report: (fact) => this.#report(fact),
+    });
+    this.#table.start();
+    this.#lanes.start();
+    this.#openVault();
+    this.#runner.engine.post(event);
+    this.#configureSignals(config);
+    const { workers } = event;
+    const adopted = workers.filter(({ found }) => found === 'running').length;
+    this.#report({
+      event: 'supervisor_recovered',
+      previous: event.previous,
+      by: recovered.by,
+      adopted,
+      gone: workers.length - adopted,
+      generations: recovered.state.generations.map(({ id }) => id),
+      incumbent: servingGeneration(this.#state),
+      socketsFrom: recovered.socketsFrom,
+      duration: now() - recovered.since,
+    });
+    this.#open();
+  }
+
+  #begin(signals: Signals, known: readonly Fact[]): void {
+    const { source, version, instance } = this.#options;
     this.#signals = signals;
     becomeSubreaper();
     keepSpare();
-    this.#table.start();
-    const file = source.file;
     this.#report({
       event: 'supervisor_started',
       name: instance.name,
       pid: process.pid,
       version,
-      config: file,
+      config: source.file,
     });
     for (const fact of known) this.#report(fact);
-    this.#lanes.start();
-    this.#runner.engine.post({ ...RELOAD, by: 'start' });
-    this.#configureSignals(config);
-    // Hooks and gates of a first start may take long.
-    setTimeout(() => this.#open(), SERVICE_FIRST);
   }
 
   /** Opens what others look at this instance through and act on it. Idempotent. */
   #open(): void {
     if (this.#isOpen || this.#isLeaving) return;
     this.#isOpen = true;
+    this.#openVault();
+    this.#keeping.open(this.#state.sockets, this.#options.recovered?.keepers ?? []);
     this.#record.open();
     this.#footprint.begin();
     const { config } = this.#options;
@@ -368,6 +449,45 @@ export class Supervisor {
     this.#admin.configure(config.application.admin);
     void this.#watch.configure(config);
     void this.#checkUnit();
+  }
+
+  /** From now on the state outlives this process in memory, which the keeper holds. Idempotent. */
+  #openVault(): void {
+    if (this.#vault !== null) return;
+    const fd = this.#options.recovered?.vault ?? null;
+    try {
+      this.#vault = fd === null ? VaultFile.create(linux) : VaultFile.resume(fd, linux);
+    } catch (error) {
+      this.#error('create memory for the state', error);
+    }
+    this.#remember();
+  }
+
+  /** What each generation was made of must outlive this process, and must not reach a disk. */
+  #remember(): void {
+    if (this.#vault === null) return;
+    const { generations } = this.#releases;
+    const wanted = [...generations.keys()].join(' ');
+    if (wanted === this.#memos) return;
+    this.#memos = wanted;
+    const memos = [...generations].flatMap(([id, prepared]) => memoOf(id, prepared) ?? []);
+    const supervisor = {
+      environment: this.#environment,
+      commandLine: process.argv,
+      directory: this.#options.folder,
+    };
+    try {
+      this.#vault.writeGenerations(encodeMemos({ supervisor, generations: memos }));
+    } catch (error) {
+      this.#error('keep configs in memory', error);
+    }
+  }
+
+  /** The config of the generation that serves; before one does, that of the start. */
+  #servingConfig(): Config {
+    const serving = servingGeneration(this.#state);
+    const prepared = serving === null ? undefined : this.#releases.ofGeneration(serving);
+    return prepared?.config ?? this.#options.config;
   }
 
   /**
@@ -422,14 +542,21 @@ export class Supervisor {
   }
 
   #status(): StatusDocument {
-    const { instance, source, version } = this.#options;
+    const { instance, source, version, recovered } = this.#options;
     const state = this.#state;
+    const keeper = this.#keeping.identity;
     const listeners = this.#listeners;
     return statusOf({
       name: instance.name,
       configFile: source.read,
       version,
       startedAt: this.#startedAt,
+      supervisor: {
+        restarts: recovered?.before.restarts ?? 0,
+        upgrades: recovered?.before.upgrades ?? 0,
+        started_by: recovered?.by ?? (isManaged(process.env) ? 'service_manager' : 'manual'),
+      },
+      keeper: keeper && { pid: keeper.pid, sockets: this.#keeping.sockets },
       now: now(),
       state,
       listeners,
@@ -527,6 +654,8 @@ export class Supervisor {
   async #leave(code: number): Promise<void> {
     this.#isLeaving = true;
     this.#runner.close();
+    // It would start another supervisor, and clients would wait in the queues of its sockets.
+    await this.#keeping.end();
     this.#lanes.close();
     this.#watch.close();
     this.#footprint.close();
@@ -550,6 +679,16 @@ export class Supervisor {
     await this.#control?.close();
     this.#finish(code);
   }
+}
+
+/** A number above those of all tickets that commands of a dead supervisor have. */
+function ticketAfter({ handover, pending, owed }: State): number {
+  const callers = [
+    ...(handover?.request.callers ?? []),
+    ...(pending?.callers ?? []),
+    ...owed.flatMap((verdict) => verdict.callers),
+  ];
+  return Math.max(0, ...callers.map(({ ticket }) => Number(ticket ?? 0))) + 1;
 }
 
 /** What the supervisor exits with, as the service did: 128 + the number of the signal that ended it. */

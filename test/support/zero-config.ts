@@ -12,8 +12,8 @@ export interface RawConfig {
 }
 
 /**
- * Writes the config for a supervisor that touches nothing outside the folder and logs every fact as JSON. What the config says itself
- * wins. Old and new generations share their sockets unless it says otherwise: what most tests are about is the same either way, and
+ * Writes the config for a supervisor that touches nothing outside the folder and logs every fact as JSON. It is not started again when
+ * it is killed. What the config says itself wins. Old and new generations share their sockets unless it says otherwise: what most tests are about is the same either way, and
  * steering has tests of its own. The file is JSON, which YAML 1.2 includes. Returns its path.
  */
 export function writeConfig(folder: string, config: RawConfig): string {
@@ -22,6 +22,7 @@ export function writeConfig(folder: string, config: RawConfig): string {
   const whole = {
     application: {
       logging: { format: 'json', level: 'debug', ...(logging as object | undefined) },
+      restart_supervisor: 'never',
       runtime_directory: join(folder, 'run'),
       data_directory: join(folder, 'data'),
       ...application,

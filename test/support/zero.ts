@@ -31,6 +31,8 @@ export interface ZeroOptions {
   readonly descriptors?: readonly number[];
   /** Where it is started; default: the folder. */
   readonly directory?: string;
+  /** Its keeper starts it again: its log goes on when it has died. */
+  readonly survives?: boolean;
   /** Another folder than a new one: for a supervisor that takes over what an earlier one left. */
   readonly folder?: string;
 }
@@ -96,10 +98,17 @@ function pidOf(child: ChildProcess): number {
   return child.pid;
 }
 
-/** The service outlives its supervisor, so every worker that a fact tells of is remembered for the end of the test. */
-function ownWorkers(log: FactLog, guard: Guard): void {
+/** They outlive the supervisor, so everything that a fact tells of is remembered for the end of the test. */
+const PROCESSES: ReadonlySet<FactName> = new Set([
+  'worker_spawned',
+  'worker_pid_changed',
+  'keeper_started',
+  'supervisor_started',
+]);
+
+function ownProcesses(log: FactLog, guard: Guard): void {
   log.onFact((fact) => {
-    if (fact.event === 'worker_spawned' || fact.event === 'worker_pid_changed') guard.own(fact.pid);
+    if (PROCESSES.has(fact.event) && 'pid' in fact && typeof fact.pid === 'number') guard.own(fact.pid);
   });
 }
 
@@ -120,7 +129,7 @@ export function startZero(scope: Scope, options: ZeroOptions): Zero {
   const pid = pidOf(child);
   guard.own(pid);
   const log = new FactLog();
-  ownWorkers(log, guard);
+  ownProcesses(log, guard);
   const read = Promise.all([readLines(child.stdout, log), readLines(child.stderr, log)]);
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (code, signal) => {
@@ -134,7 +143,9 @@ export function startZero(scope: Scope, options: ZeroOptions): Zero {
       });
     });
   });
-  const closeLog = ({ code, signal }: Exit): void => log.close(`zero exited with ${signal ?? code}`);
+  const closeLog = ({ code, signal }: Exit): void => {
+    if (!options.survives) log.close(`zero exited with ${signal ?? code}`);
+  };
 
   return {
     pid,

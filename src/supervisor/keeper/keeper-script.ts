@@ -1,3 +1,6 @@
+/** In a runtime directory: through it the keeper notices that the supervisor has died. A stop of the service removes it. */
+export const FIFO = 'keeper.fifo';
+
 /** Where the keeper has the FIFO, the vault, and the first of the sockets. */
 export const FIFO_FD = 3;
 export const VAULT_FD = 10;

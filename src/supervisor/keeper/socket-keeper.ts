@@ -8,7 +8,15 @@ import { tools } from '../../workers/commands.ts';
 import { signalOnce } from '../../workers/delivery.ts';
 import type { ProcessTable } from '../../workers/process-table.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
-import { FIFO_FD, FIRST_SOCKET_FD, isKeeper, KEEPER_NAME, keeperProgram, VAULT_FD } from './keeper-script.ts';
+import {
+  FIFO,
+  FIFO_FD,
+  FIRST_SOCKET_FD,
+  isKeeper,
+  KEEPER_NAME,
+  keeperProgram,
+  VAULT_FD,
+} from './keeper-script.ts';
 
 /** A keeper of an earlier supervisor. */
 export interface PreviousKeeper extends ProcessIdentity {
@@ -51,9 +59,6 @@ interface Current {
   readonly version: number;
   readonly sockets: number;
 }
-
-/** In the runtime directory: what the keeper waits for. */
-export const FIFO = 'keeper.fifo';
 
 /** How long end() waits for the keeper's exit, in milliseconds. */
 const END_TIMEOUT = 200;

@@ -67,6 +67,7 @@ test(
     assert.deepEqual(JSON.parse(readFileSync(zero.config ?? '', 'utf8')), {
       application: {
         logging: { format: 'json', level: 'warn' },
+        restart_supervisor: 'never',
         runtime_directory: `${zero.folder}/run`,
         data_directory: `${zero.folder}/data`,
       },

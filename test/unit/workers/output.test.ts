@@ -149,7 +149,7 @@ test('another supervisor reads on what a process writes', async () => {
     argv: [
       'sh',
       '-c',
-      'exec 3>&1 >/dev/null; seq 2000 >&3; trap "echo last >&3; exit" USR1; sleep 1000 & wait',
+      'exec 3>&1 >/dev/null; trap "echo last >&3; exit" USR1; seq 2000 >&3; sleep 1000 & wait',
     ],
     environment: ['PATH=/usr/bin:/bin'],
     descriptors: new Map([

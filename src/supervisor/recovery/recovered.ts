@@ -1,0 +1,41 @@
+import type { WorkerKey } from '../../lifecycle/events.ts';
+import type { Fact, RecoveredBy, SocketSource } from '../../lifecycle/facts.ts';
+import type { State } from '../../lifecycle/state.ts';
+import type { PreviousKeeper } from '../keeper/socket-keeper.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
+import type { Before } from '../state-file.ts';
+import type { Memos } from '../state-format/generation-memo.ts';
+import type { SavedState } from '../state-format/read.ts';
+import type { RecoveredProcess } from '../worker-parts.ts';
+
+/** What a supervisor finds that continues the service of a dead one. */
+export interface Recovered {
+  readonly saved: SavedState;
+  readonly state: State;
+  /** What the generations and the dead supervisor were made of; null: not known. */
+  readonly memos: Memos | null;
+  /** Recorded processes, and those of workers that were being started. */
+  readonly processes: readonly RecoveredProcess[];
+  /** Workers that were being started, or are recorded as running, and have no process. */
+  readonly missing: readonly WorkerKey[];
+  readonly hooks: readonly { readonly hook: number; readonly process: ProcessIdentity }[];
+  /** Sockets by inode. */
+  readonly sockets: ReadonlyMap<number, number>;
+  readonly socketsFrom: readonly SocketSource[];
+  /** The descriptor of the dead supervisor's vault; null: there is none. */
+  readonly vault: number | null;
+  readonly keepers: readonly PreviousKeeper[];
+  readonly before: Before;
+  readonly by: RecoveredBy;
+  /** Monotonic milliseconds at which the recovery began. */
+  readonly since: number;
+  readonly notes: readonly Fact[];
+}
+
+/** What becomes of what an earlier supervisor left behind. */
+export type Found =
+  | { readonly recovered: Recovered }
+  /** The service starts as if there had been none. */
+  | { readonly notes: readonly Fact[] }
+  /** The service must not be touched: why, and what to do. */
+  | { readonly refusal: string };

@@ -1,0 +1,128 @@
+import {
+  type Config,
+  configFromArguments,
+  findCommand,
+  formatProblem,
+  parseConfig,
+} from '../../config/index.ts';
+import type { ReleaseRecord } from '../../history/release-record.ts';
+import type { Settings } from '../../lifecycle/settings.ts';
+import type { ListenerSet } from '../../listeners/listener-set.ts';
+import type { Environment } from '../../workers/environment.ts';
+import { type Release, resolveRelease } from '../../workers/release.ts';
+import { ReleaseError } from '../../workers/release-error.ts';
+import { resolveUser, type TargetUser } from '../../workers/target-user.ts';
+import { ConfigError, type ConfigSnapshot } from '../config-source.ts';
+import type { Earlier } from '../earlier.ts';
+import { acquireFor, type Prepared, withRelease } from '../prepare.ts';
+import { openExecutable, recordOf } from '../release-file.ts';
+import type { GenerationMemo } from '../state-format/generation-memo.ts';
+
+/** What a generation of a dead supervisor was made of, as far as it is known, before its listeners are acquired. */
+export interface Origin {
+  readonly config: Config;
+  readonly release: Release;
+  readonly record: ReleaseRecord;
+  readonly rollbackTo: number | null;
+  readonly label: string | null;
+  readonly snapshot: ConfigSnapshot | null;
+  readonly earlier: Earlier | null;
+}
+
+/** The config that was made from this. Throws ConfigError. */
+export function configOf(snapshot: ConfigSnapshot): Config {
+  const result =
+    snapshot.kind === 'file'
+      ? parseConfig(snapshot.text, snapshot.path)
+      : configFromArguments(snapshot.arguments, (name) =>
+          findCommand(name, process.env.PATH, snapshot.directory),
+        );
+  if ('problems' in result) throw new ConfigError(result.problems.map(formatProblem));
+  return result.config;
+}
+
+/** A generation as its supervisor had it. Throws ConfigError where this zero cannot read its config. */
+export function originOf({ source, earlier, ...memo }: GenerationMemo): Origin {
+  const config = configOf(source);
+  const { release, record, rollbackTo, label } = memo;
+  return {
+    config: earlier ? withRelease(config, earlier) : config,
+    release,
+    record,
+    rollbackTo,
+    label,
+    snapshot: source,
+    earlier,
+  };
+}
+
+/**
+ * A generation whose memo is lost: its release is that of the history, everything else is that of today's config.
+ * @param base zero's own environment
+ */
+export function originWithoutMemo(
+  today: Config,
+  settings: Settings,
+  known: ReleaseRecord | null,
+  { base, startDirectory }: { readonly base: readonly Buffer[]; readonly startDirectory: string },
+): Origin {
+  const { runtime } = today.service;
+  const executable = known?.path ?? settings.path;
+  const directory = known?.directory ?? settings.directory;
+  const user = userOf(today);
+  const found = attempt(() =>
+    resolveRelease(runtime, { user, base, startDirectory, earlier: { executable, directory } }),
+  );
+  const environment: Environment = found?.environment ?? new Map();
+  const identity = known === null ? found?.identity : identityOf(known);
+  const release: Release = {
+    path: settings.path,
+    executable,
+    directory,
+    identity: identity ?? { device: 0, inode: 0, size: 0, mtimeMs: 0 },
+    environment,
+    environmentNames: found?.environmentNames ?? [],
+  };
+  const record = known ?? recordOf(release, runtime.args);
+  const earlier = { executable, directory, record };
+  const config = withRelease(today, earlier);
+  return { config, release, record, rollbackTo: null, label: null, snapshot: null, earlier: null };
+}
+
+function identityOf({ device, inode, size, mtime_ms: mtimeMs }: ReleaseRecord): Release['identity'] {
+  return { device: device ?? 0, inode, size, mtimeMs };
+}
+
+/**
+ * The same with its listeners, which have been recovered. Rejects with ListenerError, or ReleaseError for a user that
+ * does not exist any more.
+ */
+export async function restorePrepared(
+  origin: Origin,
+  settings: Settings,
+  listeners: ListenerSet,
+): Promise<Prepared> {
+  const { config, release, record } = origin;
+  const user = userOf(config);
+  const acquired = await acquireFor(config, settings, listeners);
+  const executable = openExecutable(release, record);
+  const close = () => {
+    acquired.release();
+    executable.close();
+  };
+  return { ...origin, settings, user, acquired, source: executable.fd, close };
+}
+
+function userOf({ service }: Config): TargetUser | null {
+  const { user, group } = service.runtime;
+  return resolveUser(user, group);
+}
+
+function attempt<Result>(act: () => Result): Result | null {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof ReleaseError) return null;
+    throw error;
+  }
+}

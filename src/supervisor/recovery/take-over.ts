@@ -1,0 +1,166 @@
+import type { Config, ListenerConfig } from '../../config/index.ts';
+import type { Continued } from '../../lifecycle/events.ts';
+import type { Fact } from '../../lifecycle/facts.ts';
+import { servingGeneration } from '../../lifecycle/state.ts';
+import { isSystemFailure } from '../../linux/errors.ts';
+import { ListenerError } from '../../listeners/listener-error.ts';
+import type { ListenerSet } from '../../listeners/listener-set.ts';
+import type { SavedListener } from '../../listeners/listeners.ts';
+import { ReleaseError } from '../../workers/release-error.ts';
+import { SpawnError } from '../../workers/spawner.ts';
+import { ConfigError } from '../config-source.ts';
+import type { Generations } from '../generations.ts';
+import type { HistoryKeeper } from '../history-keeper.ts';
+import type { HookRunner } from '../hook-runner.ts';
+import { listenersOf } from '../prepare.ts';
+import type { PreparedReleases } from '../prepared-releases.ts';
+import { continuedFrom } from './continued.ts';
+import type { Recovered } from './recovered.ts';
+import { type Origin, originOf, originWithoutMemo, restorePrepared } from './restore-prepared.ts';
+
+export interface TakeOverContext {
+  readonly listeners: ListenerSet;
+  readonly releases: PreparedReleases;
+  readonly generations: Generations;
+  readonly hooks: HookRunner;
+  readonly history: HistoryKeeper;
+  /** Today's config, which stands in for what is not known of a generation. */
+  readonly config: Config;
+  /** zero's own environment. */
+  readonly environment: readonly Buffer[];
+  /** The working directory as the user sees it. */
+  readonly startDirectory: string;
+  readonly report: (fact: Fact) => void;
+}
+
+/** The service of a dead supervisor cannot be continued: why. It runs as before. */
+export class RecoveryError extends Error {}
+
+/**
+ * Takes over the service of a dead supervisor: its listeners, its generations, and then all of its processes in one
+ * turn, at whose end the caller posts the event. Rejects with RecoveryError. No process was signalled then, and every
+ * socket is as it was.
+ */
+export async function takeOver(recovered: Recovered, context: TakeOverContext): Promise<Continued> {
+  try {
+    return await attempt(recovered, context);
+  } catch (error) {
+    const isExpected =
+      error instanceof ListenerError || error instanceof ReleaseError || error instanceof SpawnError;
+    if (!isExpected && !isSystemFailure(error)) throw error;
+    const { pid } = recovered.saved.supervisor;
+    throw new RecoveryError(
+      `cannot continue the service of zero (pid ${pid}), which still runs: ${error.message}`,
+    );
+  }
+}
+
+async function attempt(recovered: Recovered, context: TakeOverContext): Promise<Continued> {
+  const { state, saved, processes, missing } = recovered;
+  const { listeners, releases, generations, hooks, history, report } = context;
+  const origins = originsOf(recovered, context);
+  const { missing: lost, finish } = listeners.recover(
+    savedListeners(recovered, origins),
+    state.demands.steering,
+  );
+  for (const name of lost) {
+    const message = `listener ${name}: no process holds a socket of it any more, so connections in its queue are lost. zero binds it again.`;
+    report({ event: 'warning', about: 'state', message });
+  }
+  for (const { id, settings } of state.generations) {
+    const origin = origins.get(id);
+    if (origin === undefined) continue;
+    releases.restore(id, await restorePrepared(origin, settings, listeners));
+    generations.add(id);
+  }
+  finish();
+  history.restore(
+    [...origins].map(([generation, { record }]) => ({ generation, record })),
+    servingGeneration(state),
+  );
+  const workers = [
+    ...processes.map((process) => generations.adopt(process)),
+    ...missing.map((key) => ({ ...key, found: 'gone', exit: { kind: 'unknown' }, leftovers: 0 }) as const),
+  ];
+  const watched = recovered.hooks.filter(({ hook, process }) => hooks.adopt(hook, process));
+  return continuedFrom(saved, {
+    workers,
+    hooks: watched.map(({ hook }) => hook),
+    planned: recovered.by === 'upgrade',
+  });
+}
+
+function originsOf({ state, memos }: Recovered, context: TakeOverContext): ReadonlyMap<number, Origin> {
+  const { config, environment: base, startDirectory, history, report } = context;
+  const guessed: number[] = [];
+  const origins = new Map(
+    state.generations.map(({ id, settings }) => {
+      const memo = memos?.generations.find(({ generation }) => generation === id);
+      try {
+        if (memo) return [id, originOf(memo)];
+      } catch (error) {
+        // Another zero, which reads configs in another way.
+        if (!(error instanceof ConfigError)) throw error;
+      }
+      guessed.push(id);
+      return [id, originWithoutMemo(config, settings, history.recordOf(id), { base, startDirectory })];
+    }),
+  );
+  if (guessed.length > 0) {
+    const message = `generation ${guessed.join(', ')}: its config is not known any more, because no keeper held it. A worker of it that is started again gets the arguments, the environment and the gates of today's config.`;
+    report({ event: 'warning', about: 'state', message });
+  }
+  return origins;
+}
+
+/** What is not in any config is of no use to a generation, and is not held. */
+function savedListeners(
+  { saved, sockets, state }: Recovered,
+  origins: ReadonlyMap<number, Origin>,
+): SavedListener[] {
+  const fdOf = (inode: number) => sockets.get(inode) ?? null;
+  const configs = [...state.generations].reverse().flatMap(({ id }) => {
+    const origin = origins.get(id);
+    return origin ? listenersOf(origin.config) : [];
+  });
+  return saved.listeners.flatMap((listener) => {
+    const {
+      name,
+      config_address: text,
+      address,
+      inode,
+      order = null,
+      passed_name: passedName = null,
+    } = listener;
+    const config = configOf(configs, name, text);
+    if (config === undefined) return [];
+    return [
+      {
+        name,
+        config,
+        address: addressOf(address),
+        fd: fdOf(inode),
+        inode,
+        lanes: listener.lanes.map((lane) => ({ fd: fdOf(lane.inode), inode: lane.inode })),
+        order,
+        passedName,
+      },
+    ];
+  });
+}
+
+/** Of the newest generation that has the listener. Two listeners on port 0 have the same address. */
+function configOf(
+  configs: readonly ListenerConfig[],
+  name: string,
+  text: string,
+): ListenerConfig | undefined {
+  const same = configs.filter(({ address }) => address.text === text);
+  return same.find((config) => config.name === name) ?? same[0];
+}
+
+function addressOf(address: Recovered['saved']['listeners'][number]['address']): SavedListener['address'] {
+  if (address.family === 'unix') return address;
+  const { scope_id: scopeId, ...rest } = address;
+  return scopeId === undefined ? rest : { ...rest, scopeId };
+}

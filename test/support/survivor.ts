@@ -1,0 +1,112 @@
+import { chownSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FactOf } from './fact-log.ts';
+import { installZero } from './installed.ts';
+import { startLoad } from './load.ts';
+import { fixture } from './paths.ts';
+import { type Account, asAccount, sharedFolder } from './privileges.ts';
+import { type PuppetSections, type PuppetService, startServing } from './puppet-service.ts';
+import { seededRandom } from './random.ts';
+import type { Scope } from './temporary.ts';
+import { startZero, type Zero } from './zero.ts';
+
+type Serving = Awaited<ReturnType<typeof startServing>>;
+
+/** Serves on a steered listener, and its keeper starts it again when it is killed. */
+export function startSurvivor(scope: Scope, sections: PuppetSections = {}): Promise<Serving> {
+  const application = { restart_supervisor: 'always', ...sections.application };
+  const handover = { settle: '100ms', drain_timeout: '1s', ...sections.handover };
+  return startServing(scope, { ...sections, application, handover }, { survives: true });
+}
+
+/** The supervisor that was started last. */
+export function supervisorPid({ log }: Zero): number {
+  return log.all('supervisor_started').at(-1)?.pid ?? 0;
+}
+
+/** Kills the supervisor, and waits until the next one, which its keeper starts, has taken over. */
+export async function killSupervisor({
+  zero,
+}: Pick<PuppetService, 'zero'>): Promise<FactOf<'supervisor_recovered'>> {
+  const { cursor } = zero;
+  process.kill(supervisorPid(zero), 'SIGKILL');
+  return zero.fact('supervisor_recovered', {}, cursor);
+}
+
+/** The keeper that runs now. */
+export async function keeperPid({ log }: Zero): Promise<number> {
+  await log.fact('keeper_started');
+  return log.all('keeper_started').at(-1)?.pid ?? 0;
+}
+
+interface KillOptions {
+  readonly kills: number;
+  readonly as?: Account | null;
+  readonly seed?: number;
+  readonly keepers?: boolean;
+}
+
+export interface Killed {
+  readonly sent: number;
+  readonly failed: number;
+  /** What the first lost requests failed with. */
+  readonly losses: readonly string[];
+}
+
+/**
+ * Kills the supervisor of a service of two workers again and again, every third time during a handover, starts the next
+ * one each time, and counts the requests that clients with short and with keep-alive connections lose meanwhile.
+ * @param options `as`: the user who runs zero; `seed` chooses the moments; `keepers`: the keeper is killed, too
+ */
+export async function killUnderLoad(
+  scope: Scope,
+  { kills, as = null, seed = 1, keepers = false }: KillOptions,
+): Promise<Killed> {
+  const random = seededRandom(seed);
+  const command = as && [...asAccount(as), ...installZero(scope).command];
+  const options = { ...(command && { command: command as [string, ...string[]] }) };
+  let zero = startZero(scope, {
+    ...options,
+    ...(as && { folder: ownFolder(scope, as) }),
+    config: {
+      service: {
+        listeners: [{ name: 'http', address: '127.0.0.1:0' }],
+        runtime: { path: process.execPath, args: [fixture('graceful.js')], workers: 2 },
+        handover: { settle: '100ms', drain_timeout: '1s' },
+      },
+    },
+  });
+  await zero.fact('generation_promoted', { generation: 1 });
+  const target = await zero.address('http');
+  const { folder, config } = zero;
+  const loads = (['short', 'keep-alive'] as const).map((connections) =>
+    startLoad(scope, { target, clients: 2, connections, think: { from: 1, to: 5 } }),
+  );
+  for (let kill = 1; kill <= kills; kill += 1) {
+    const keeper = await keeperPid(zero);
+    if (kill % 3 === 0) zero.signal('SIGHUP');
+    await new Promise((resolve) => setTimeout(resolve, random() * 300));
+    if (keepers) process.kill(keeper, 'SIGSTOP');
+    zero.signal('SIGKILL');
+    if (keepers) process.kill(keeper, 'SIGKILL');
+    zero = startZero(scope, { ...options, folder, args: ['--config', `${config}`] });
+    await zero.fact('supervisor_recovered');
+  }
+  const results = await Promise.all(loads.map((load) => load.stop()));
+  zero.signal('SIGQUIT');
+  await zero.exited;
+  return {
+    sent: results.reduce((sum, { sent }) => sum + sent, 0),
+    failed: results.reduce((sum, { failed }) => sum + failed, 0),
+    losses: results.flatMap(({ losses }) => losses.slice(0, 5).map((loss) => JSON.stringify(loss))),
+  };
+}
+
+function ownFolder(scope: Scope, { uid, gid }: Account): string {
+  const folder = sharedFolder(scope);
+  for (const directory of [folder, join(folder, 'xdg-run')]) {
+    mkdirSync(directory, { recursive: true });
+    chownSync(directory, uid, gid);
+  }
+  return folder;
+}

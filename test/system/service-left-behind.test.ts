@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { command } from '../support/command.ts';
+import { startLoad } from '../support/load.ts';
+import { identify, isRunning } from '../support/processes.ts';
+import { nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
+import { keeperPid } from '../support/survivor.ts';
+import type { Scope } from '../support/temporary.ts';
+import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
+
+type Service = Awaited<ReturnType<typeof startServing>>;
+
+/** A service whose supervisor was killed and that nothing starts again; the keeper lives. */
+async function leave(scope: Scope, signal: 'supervisor' | 'both' = 'supervisor'): Promise<Service> {
+  const service = await startServing(scope, { handover: { settle: '100ms', drain_timeout: '1s' } });
+  const { zero } = service;
+  const keeper = await keeperPid(zero);
+  // The keeper first: it must not see the death of the supervisor.
+  if (signal === 'both') process.kill(keeper, 'SIGSTOP');
+  zero.signal('SIGKILL');
+  if (signal === 'both') process.kill(keeper, 'SIGKILL');
+  await zero.exited;
+  return service;
+}
+
+/** Another zero with the same config and directories. */
+function next(scope: Scope, { folder, config }: Zero): Zero {
+  assert.ok(config);
+  return startZero(scope, { folder, args: ['--config', config] });
+}
+
+const statePath = ({ folder }: Zero): string => join(folder, 'run', 'state.json');
+
+describe('the service of a supervisor that was killed', () => {
+  it('is continued by the next zero, also where the keeper was killed, too', DEADLINE, async (t) => {
+    for (const signal of ['supervisor', 'both'] as const) {
+      const { zero: dead, incumbent, puppets } = await leave(t, signal);
+      const load = startLoad(t, { target: await dead.address('http'), clients: 2 });
+      await load.whenPhaseHas(10);
+      const zero = next(t, dead);
+      const recovered = await zero.fact('supervisor_recovered');
+      assert.deepEqual([recovered.by, recovered.adopted], ['manual', 1]);
+      load.phase('reload');
+      zero.signal('SIGHUP');
+      const candidate = await nextReady(puppets);
+      await incumbent.gone;
+      await load.whenPhaseHas(10);
+      assert.equal((await load.stop()).failed, 0);
+      zero.signal('SIGTERM');
+      await candidate.gone;
+      assert.deepEqual(await zero.exited, { code: 0, signal: null });
+    }
+  });
+
+  it('is stopped by zero stop', DEADLINE, async (t) => {
+    const { zero, incumbent } = await leave(t);
+    const keeper = identify(await keeperPid(zero));
+    assert.ok(keeper);
+    const stop = await command(t, zero, 'stop');
+    assert.equal(stop.code, 0, stop.stderr);
+    await incumbent.gone;
+    assert.equal(isRunning(keeper), false);
+    const again = await command(t, zero, 'stop');
+    assert.equal(again.code, 3, again.stderr);
+  });
+
+  it('is continued by one of two that are started at once', DEADLINE, async (t) => {
+    const { zero: dead, incumbent } = await leave(t);
+    const both = [next(t, dead), next(t, dead)];
+    const ends = await Promise.race(both.map((zero) => zero.exited.then(({ code }) => ({ zero, code }))));
+    assert.equal(ends.code, 1);
+    const winner = both.find((zero) => zero !== ends.zero);
+    await winner?.fact('supervisor_recovered');
+    const { generation, pid } = incumbent;
+    assert.deepEqual(await whoAnswers(await dead.address('http')), { generation, pid });
+  });
+
+  it('is continued with its own config after the file has changed or broken', DEADLINE, async (t) => {
+    const { zero: dead, incumbent, rewrite, puppets } = await leave(t);
+    rewrite({ handover: { settle: '100ms' }, environment: { RELEASE: 'b' } });
+    const zero = next(t, dead);
+    await zero.fact('supervisor_recovered');
+    assert.deepEqual(zero.log.all('worker_exited'), []);
+    zero.signal('SIGHUP');
+    const candidate = await nextReady(puppets);
+    assert.ok(candidate.environment.map(String).includes('RELEASE=b'));
+    await incumbent.gone;
+  });
+
+  it('is left alone where its state cannot be used', DEADLINE, async (t) => {
+    const { zero: dead, incumbent } = await leave(t, 'both');
+    const { config, folder } = dead;
+    assert.ok(config);
+    const whole = readFileSync(statePath(dead), 'utf8');
+    const damage: readonly [text: string, message: RegExp][] = [
+      ['{"version":2,"inst', /incomplete or damaged: .* Processes of its service still run: \d+/],
+      ['', /the file is empty\. Processes of its service still run: \d+/],
+      [whole.replace('"version":2', '"version":99'), /the file has version 99/],
+      [whole.replace('"instance":"test"', '"instance":"other"'), /the file belongs to instance other/],
+    ];
+    for (const [text, message] of damage) {
+      writeFileSync(statePath(dead), text);
+      const { code, stderr } = await runZero(t, { folder, args: ['--config', config] });
+      assert.equal(code, 1);
+      assert.match(stderr, message);
+      assert.equal(readFileSync(statePath(dead), 'utf8'), text);
+    }
+    const { generation, pid } = incumbent;
+    assert.deepEqual(await whoAnswers(await dead.address('http')), { generation, pid });
+  });
+
+  it('is continued from memory where the file is damaged', DEADLINE, async (t) => {
+    const { zero: dead, incumbent } = await leave(t);
+    writeFileSync(statePath(dead), '{"version":2,"inst');
+    const zero = next(t, dead);
+    const { message } = await zero.fact('warning', { about: 'state' });
+    assert.match(message, /incomplete or damaged: .* zero continues from the copy in memory\.$/);
+    await zero.fact('supervisor_recovered', { adopted: 1 });
+    const { generation, pid } = incumbent;
+    assert.deepEqual(await whoAnswers(await dead.address('http')), { generation, pid });
+  });
+});

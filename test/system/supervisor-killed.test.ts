@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { command, startCommand } from '../support/command.ts';
+import { startLoad } from '../support/load.ts';
+import { identify, isRunning } from '../support/processes.ts';
+import { becomeReady, nextReady, whoAnswers } from '../support/puppet-service.ts';
+import {
+  keeperPid,
+  killSupervisor,
+  killUnderLoad,
+  startSurvivor,
+  supervisorPid,
+} from '../support/survivor.ts';
+import { DEADLINE } from '../support/zero.ts';
+
+describe('a supervisor that is killed', () => {
+  it('is started again by its keeper, adopts its worker, reloads and stops', DEADLINE, async (t) => {
+    const service = await startSurvivor(t);
+    const { zero, puppets, incumbent } = service;
+    await keeperPid(zero);
+    const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
+    await load.whenPhaseHas(20);
+    const recovered = await killSupervisor(service);
+    assert.deepEqual(
+      [recovered.by, recovered.adopted, recovered.gone, recovered.incumbent],
+      ['keeper', 1, 0, 1],
+    );
+    await zero.fact('worker_adopted', { generation: 1, worker: 0, pid: incumbent.pid });
+    load.phase('after');
+    await load.whenPhaseHas(20);
+    const reload = command(t, zero, 'reload');
+    const candidate = await nextReady(puppets);
+    assert.equal(candidate.generation, 2);
+    const { code, stderr } = await reload;
+    assert.equal(code, 0, stderr);
+    await incumbent.gone;
+    const { failed, byGeneration } = await load.stop();
+    assert.equal(failed, 0);
+    assert.deepEqual(Object.keys(byGeneration).sort(), ['1', '2']);
+    const last = identify(supervisorPid(zero));
+    assert.ok(last);
+    const stop = await command(t, zero, 'stop');
+    assert.equal(stop.code, 0, stop.stderr);
+    await candidate.gone;
+    assert.equal(isRunning(last), false);
+  });
+
+  it('30 times loses no request of short and keep-alive connections', DEADLINE, async (t) => {
+    const { sent, failed, losses } = await killUnderLoad(t, { kills: 30 });
+    assert.ok(sent > 500);
+    assert.equal(failed, 0, losses.join('\n'));
+  });
+
+  it(
+    'in a handover rolls the candidate back, and the waiting command gets that verdict',
+    DEADLINE,
+    async (t) => {
+      const service = await startSurvivor(t);
+      const { zero, puppets, incumbent } = service;
+      await keeperPid(zero);
+      const { cursor } = zero;
+      const reload = startCommand(t, zero, ['reload', '--json']);
+      const candidate = await puppets.next();
+      await zero.fact('worker_spawned', { generation: 2 }, cursor);
+      await killSupervisor(service);
+      const { code, stdout, stderr } = await reload.finished;
+      assert.equal(code, 10, stderr);
+      const verdict = JSON.parse(stdout);
+      assert.equal(verdict.outcome, 'rolled_back');
+      assert.equal(verdict.failure.step, 'supervisor');
+      assert.match(verdict.failure.reason, /was restarted before generation 2 was promoted/);
+      await candidate.gone;
+      const { generation, pid } = incumbent;
+      assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
+    },
+  );
+
+  it('in the soak continues it', DEADLINE, async (t) => {
+    const service = await startSurvivor(t, { handover: { soak: '3s' } });
+    const { zero, puppets, incumbent } = service;
+    await keeperPid(zero);
+    const reload = startCommand(t, zero, ['reload']);
+    const candidate = await nextReady(puppets);
+    await zero.fact('handover_step', { handover: 2, step: 'soak' });
+    await killSupervisor(service);
+    const { code, stderr } = await reload.finished;
+    assert.equal(code, 0, stderr);
+    await incumbent.gone;
+    const { generation, pid } = candidate;
+    assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
+  });
+
+  it('while its service starts tests the gates again', DEADLINE, async (t) => {
+    const service = await startSurvivor(t);
+    const { zero, puppets, incumbent } = service;
+    await keeperPid(zero);
+    await incumbent.exit(1);
+    const second = await puppets.next();
+    await zero.fact('worker_spawned', { generation: 1, worker: 0, pid: second.pid });
+    process.kill(supervisorPid(zero), 'SIGKILL');
+    // Nobody reads the descriptor at this moment.
+    await second.listen({ name: 'http' });
+    await becomeReady(second);
+    await zero.fact('supervisor_recovered');
+    await zero.fact('worker_ready', { generation: 1, worker: 0 }, 0);
+    const { generation, pid } = second;
+    assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
+  });
+});
