@@ -30,12 +30,10 @@ export interface HookContext {
 /** Runs hooks as zero's own user, in the directory where zero was started. */
 export class HookRunner {
   readonly #context: HookContext;
-  readonly #environment: Environment;
   readonly #running = new Map<number, { kill(): void }>();
 
   constructor(context: HookContext) {
     this.#context = context;
-    this.#environment = environmentOfHooks(context.environment);
   }
 
   /** @param config whose hook it is; undefined when the generation is gone by now */
@@ -49,7 +47,7 @@ export class HookRunner {
     const request = {
       run: command.run,
       directory: this.#context.startDirectory,
-      environment: new Map([...this.#environment, ...this.#variables(hook)]),
+      environment: new Map([...environmentOfHooks(this.#context.environment), ...this.#variables(hook)]),
       user: null,
       timeout: 0,
     };

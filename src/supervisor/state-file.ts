@@ -23,7 +23,8 @@ export class StateFile {
   readonly file: string;
   readonly #failed: (error: unknown) => void;
   readonly #recovered: () => void;
-  readonly #supervisor: Supervisor;
+  readonly #identity: Pick<Supervisor, 'version' | 'instance' | 'configFile'>;
+  #supervisor: Supervisor | null = null;
   #newest: Situation | null = null;
   #broken = false;
 
@@ -31,14 +32,7 @@ export class StateFile {
     this.#recovered = recovered;
     this.file = path.join(instance.runtimeDirectory, 'state.json');
     this.#failed = failed;
-    this.#supervisor = {
-      version,
-      instance: instance.name,
-      configFile,
-      bootId: bootId(),
-      pid: process.pid,
-      startTime: processStat(process.pid)?.startTime ?? 0,
-    };
+    this.#identity = { version, instance: instance.name, configFile };
   }
 
   /** Writes the situation if its state is another than before. A failure does not affect the service. */
@@ -79,6 +73,13 @@ export class StateFile {
     if (newest === null) return;
     const temporary = `${this.file}.new`;
     try {
+      // Read after the first worker was spawned, which need not wait for /proc.
+      this.#supervisor ??= {
+        ...this.#identity,
+        bootId: bootId(),
+        pid: process.pid,
+        startTime: processStat(process.pid)?.startTime ?? 0,
+      };
       const text = JSON.stringify(stateDocument(this.#supervisor, newest));
       withSpare(() => writeOwnFile(temporary, text));
       renameSync(temporary, this.file);

@@ -195,7 +195,8 @@ export class Supervisor {
       },
       recovered: () => post({ type: 'done', effect: { type: 'write', file: 'history' } }),
     });
-    this.#firstHandover = this.#history.firstHandover();
+    const first = this.#history.firstNumbers();
+    this.#firstHandover = first.handover;
     this.#desk = new ControlDesk({
       post,
       status: () => this.#status(),
@@ -250,7 +251,7 @@ export class Supervisor {
       stderr: this.#stderr,
       output: this.#output,
       files: this.#files,
-      firstGeneration: this.#history.firstGeneration(),
+      firstGeneration: first.generation,
       firstHandover: this.#firstHandover,
       inspectLanes: () => this.#lanes.lookSoon(),
       write: (stored) => (stored === 'state' ? this.#recorder : this.#history).retry(),
