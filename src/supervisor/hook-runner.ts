@@ -107,8 +107,8 @@ export function hookProblem(
 ): Failure | null {
   for (const name of NAMES) {
     const hook = service.hooks[name];
-    const environment = environmentOfHooks(base);
-    const reason = hook === undefined ? null : commandProblem(hook.run, environment, startDirectory);
+    if (hook === undefined) continue;
+    const reason = commandProblem(hook.run, environmentOfHooks(base), startDirectory);
     if (reason !== null) return { step: `hook.${name}`, reason };
   }
   return null;

@@ -338,7 +338,6 @@ export class Supervisor {
       config: file,
     });
     for (const fact of known) this.#report(fact);
-    this.#lanes.start();
     this.#runner.engine.post({ ...RELOAD, by: 'start' });
     this.#configureSignals(config);
     // Hooks and gates of a first start may take long.
@@ -349,6 +348,8 @@ export class Supervisor {
   #open(): void {
     if (this.#isOpen || this.#isLeaving) return;
     this.#isOpen = true;
+    // No earlier: only a worker can shut down a lane.
+    this.#lanes.start();
     this.#record.open();
     this.#footprint.begin();
     const { config } = this.#options;
