@@ -41,15 +41,18 @@ export class LaneGroup implements Lanes {
   readonly #probes = new Map<number, { local: InetSocketAddress; lane: number }>();
   #plan: LanePlan = { main: [0], canary: null, preview: null };
 
-  /** Binds the first lane, and one more. Throws ListenerError, CannotSteerError where only sharing is possible. */
-  constructor(config: ListenerConfig, target: InetTarget, own: OwnSockets) {
+  /**
+   * Binds so many lanes, and one socket more. Throws ListenerError, CannotSteerError where only sharing is possible.
+   * Foreign sockets are not looked for in between: the port was free immediately before.
+   */
+  constructor(config: ListenerConfig, target: InetTarget, count: number, own: OwnSockets) {
     this.#config = config;
     this.#own = own;
     const reserved = reservePort(config, target, own);
     try {
       this.target = reserved.target;
       this.#host = probeHost(config, this.target.address);
-      this.ensure(1);
+      this.ensure(count);
     } catch (error) {
       this.close();
       throw error;
