@@ -7,6 +7,7 @@ import { drain } from './measures/drain.ts';
 import { library } from './measures/library.ts';
 import { listeners } from './measures/listeners.ts';
 import { operator } from './measures/operator.ts';
+import { phpFpm } from './measures/php-fpm.ts';
 import { recovery } from './measures/recovery.ts';
 import { reloads } from './measures/reload.ts';
 import { rest } from './measures/rest.ts';
@@ -33,6 +34,7 @@ const MEASURES: readonly Measure[] = [
   rest,
   thousand,
   blocking,
+  phpFpm,
 ];
 
 const { positionals, values } = parseArgs({

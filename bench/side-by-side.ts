@@ -19,6 +19,13 @@ export type Connections = LoadOptions['connections'];
 export interface Side {
   readonly port: number;
   readonly pid?: number;
+  /** The PHP file to ask for by FastCGI; HTTP where it is left out. */
+  readonly script?: string;
+}
+
+/** One whose process is alone. */
+export interface LoneSide extends Side {
+  readonly pid: number;
 }
 
 /** How the comparison is made, for the descriptions of measures. */
@@ -75,8 +82,14 @@ async function compareRates(
   sides: readonly [one: Side, other: Side],
   connections: Connections,
 ): Promise<[one: number, other: number]> {
-  const side = ({ port }: Side) => ({
-    options: { ports: [port], clients: CLIENTS, connections, think: 0 },
+  const side = ({ port, script }: Side) => ({
+    options: {
+      ports: [port],
+      clients: CLIENTS,
+      connections,
+      think: 0,
+      ...(script !== undefined && { script }),
+    },
     rates: [] as number[],
   });
   const one = side(sides[0]);

@@ -37,11 +37,26 @@ function testFiles(group, only) {
     .map((name) => join(ROOT, 'build', 'test', group, name.replace(/\.ts$/, '.js')));
 }
 
-/** The groups one after the other as one stream of events, with one closing summary that counts them all. */
+const runGroup = ({ group, files }) => run({ files, ...SETTINGS[group] });
+
+/**
+ * One stream of events for each group, to be read one after the other. The simulation begins at once where there are system tests, which wait
+ * most of the time: it lets them go first (test/simulation/lifecycle.test.ts), and its events are kept until the others have ended.
+ */
+function* streamsOf(plan) {
+  const isOnce = new Set(plan.map(({ group }) => group)).size === plan.length;
+  const isBeside = ({ group }) =>
+    isOnce && group === 'simulation' && plan.some((part) => part.group === 'system');
+  const kept = plan.filter(isBeside).map((part) => runGroup(part).toArray());
+  for (const part of plan) if (!isBeside(part)) yield runGroup(part);
+  yield* kept;
+}
+
+/** The groups as one stream of events, with one closing summary that counts them all. */
 async function* runGroups(plan) {
   const totals = new Map();
-  for (const { group, files } of plan) {
-    for await (const event of run({ files, ...SETTINGS[group] })) {
+  for (const events of streamsOf(plan)) {
+    for await (const event of await events) {
       const [, name, value] =
         event.type === 'test:diagnostic' ? (COUNTED.exec(event.data.message) ?? []) : [];
       if (name !== undefined && event.data.nesting === 0) {

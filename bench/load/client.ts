@@ -1,5 +1,6 @@
 // A process of its own that asks as fast as it is answered: test/support's load keeps books, this one keeps out of the way.
 import { connect, type Socket } from 'node:net';
+import { runScript } from '../../test/support/fastcgi.ts';
 import type { LoadOptions, Order, Taken } from './protocol.ts';
 
 const KEEP_ALIVE = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
@@ -77,6 +78,19 @@ class Client {
   }
 }
 
+/** One client of FastCGI: a request on a connection of its own, its answer, the next request. */
+async function askScripts(options: LoadOptions, script: string): Promise<void> {
+  while (options === current) {
+    const begin = performance.now();
+    try {
+      await runScript(`127.0.0.1:${options.ports[0]}`, script);
+      latencies.push(performance.now() - begin);
+    } catch {
+      failed += 1;
+    }
+  }
+}
+
 function take(): Taken {
   const now = performance.now();
   const taken = { seconds: (now - since) / 1_000, answered: latencies.length, failed, latencies };
@@ -92,6 +106,10 @@ process.on('message', (order: Order) => {
     return;
   }
   current = order.options;
-  for (let count = 0; count < current.clients; count += 1) new Client(current);
+  const { clients, script } = current;
+  for (let count = 0; count < clients; count += 1) {
+    if (script === undefined) new Client(current);
+    else void askScripts(current, script);
+  }
 });
 process.on('disconnect', () => process.exit());

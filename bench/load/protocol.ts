@@ -7,6 +7,8 @@ export interface LoadOptions {
   readonly connections: 'short' | 'keep-alive';
   /** Milliseconds between an answer and the client's next request. */
   readonly think: number;
+  /** The PHP file to ask for by FastCGI, on short connections; HTTP where it is left out. */
+  readonly script?: string;
 }
 
 export type Order = { readonly type: 'start'; readonly options: LoadOptions } | { readonly type: 'take' };

@@ -1,6 +1,5 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram } from '../../test/support/debian.ts';
@@ -10,7 +9,8 @@ import type { Scope } from '../../test/support/temporary.ts';
 import { environmentList } from '../../test/support/zero-config.ts';
 import { pause } from '../clock.ts';
 import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
-import { compareInPairs, HOW, PINNED, type Side } from '../side-by-side.ts';
+import { listens } from '../listens.ts';
+import { compareInPairs, HOW, type LoneSide, PINNED, type Side } from '../side-by-side.ts';
 import { sideOf, supervise } from '../supervised.ts';
 
 const AT_LEAST = 0.95;
@@ -66,7 +66,7 @@ function compiled(folder: string): string {
 }
 
 async function compare(run: Run, { name, path, args, isAlone }: Program): Promise<Figure> {
-  const side = ({ port, pid }: Required<Side>): Side => (isAlone ? { port, pid } : { port });
+  const side = ({ port, pid }: LoneSide): Side => (isAlone ? { port, pid } : { port });
   const underZero = async (scope: Scope) => side(await sideOf(await supervise(scope, { path, args })));
   const underStarter = async (scope: Scope) => side(await start(scope, [...AS_DESCRIPTOR_3, path, ...args]));
   const [supervised, started] = await compareInPairs(run, underZero, underStarter, 'short');
@@ -82,7 +82,7 @@ async function compare(run: Run, { name, path, args, isAlone }: Program): Promis
 /** start_server names the descriptor in SERVER_STARTER_PORT (`host:port=fd`); the loop in C knows only the first one. */
 const AS_DESCRIPTOR_3 = ['sh', '-c', 'fd=${SERVER_STARTER_PORT##*=}; exec "$0" "$@" 3<&"$fd"'];
 
-async function start(scope: Scope, command: readonly string[]): Promise<Required<Side>> {
+async function start(scope: Scope, command: readonly string[]): Promise<LoneSide> {
   const address = await freeAddress();
   const port = Number(address.split(':').at(-1));
   const environment = Object.fromEntries(environmentList({}).map(({ key, value }) => [key, value]));
@@ -99,15 +99,4 @@ async function start(scope: Scope, command: readonly string[]): Promise<Required
   await pause(1_000);
   const pid = Number(readFileSync(`/proc/${starter.pid}/task/${starter.pid}/children`, 'utf8').trim());
   return { port, pid };
-}
-
-function listens(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.on('connect', () => {
-      socket.end();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
 }

@@ -8,7 +8,7 @@ import { now, pause } from '../clock.ts';
 import { type Figure, type Measure, type Run, ratios } from '../figures.ts';
 import { privateDirty } from '../process-state.ts';
 import { withScope } from '../scope.ts';
-import { compareInPairs, HOW, PINNED, type Side } from '../side-by-side.ts';
+import { compareInPairs, HOW, type LoneSide, PINNED } from '../side-by-side.ts';
 
 const SERVICE = join(ROOT, 'bench', 'library-service.js');
 /** After which a service that has started is at rest. */
@@ -23,7 +23,7 @@ export const library: Measure = {
   measure: async (run) => [...(await measureStart(run)), await measureRequests(run)],
 };
 
-interface Start extends Required<Side> {
+interface Start extends LoneSide {
   readonly ms: number;
   readonly mb: number;
 }

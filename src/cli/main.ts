@@ -1,3 +1,4 @@
+import { parseArguments } from './arguments.ts';
 import { errorText, wantsJson } from './error-document.ts';
 
 /** Anything that nobody has foreseen. */
@@ -5,12 +6,7 @@ const FAILED = 1;
 
 const argv = process.argv.slice(2);
 
-async function start(): Promise<number> {
-  const { parseArguments } = await import('./arguments.ts');
-  return parseArguments(argv);
-}
-
-start().then(
+parseArguments(argv).then(
   (code) => {
     process.exitCode = code;
   },

@@ -121,22 +121,15 @@ export class HistoryFile {
   }
 
   /**
-   * The highest generation that is named near the end of the file; 0 for none. Lines that are torn or of a newer
-   * version count as well: in every version a line names its generations in the fields `generation` and `incumbent`.
+   * The highest numbers near the end of the file; 0 for none. Lines that are torn or of a newer version count as well: in
+   * every version a line names its generations in the fields `generation` and `incumbent`, and its handover in `handover`.
    */
-  highestGeneration(): number {
-    return this.#highest(/"(?:generation|incumbent)":(\d{1,9})\b/g);
-  }
-
-  /** The same for handovers. */
-  highestHandover(): number {
-    return this.#highest(/"handover":(\d{1,9})\b/g);
-  }
-
-  #highest(number: RegExp): number {
-    const texts = [readTail(`${this.file}.1`), readTail(this.file)];
-    const found = texts.flatMap((text) => [...text.matchAll(number)]);
-    return found.reduce((highest, [, digits]) => Math.max(highest, Number(digits)), 0);
+  highest(): { readonly generation: number; readonly handover: number } {
+    const text = `${readTail(`${this.file}.1`)}\n${readTail(this.file)}`;
+    return {
+      generation: highestNumber(text, /"(?:generation|incumbent)":(\d{1,9})\b/g),
+      handover: highestNumber(text, /"handover":(\d{1,9})\b/g),
+    };
   }
 
   #readWhole(file: string): string {
@@ -193,6 +186,12 @@ function appendWhole(fd: number, text: string): void {
     ftruncateSync(fd, size);
     throw error;
   }
+}
+
+function highestNumber(text: string, number: RegExp): number {
+  let highest = 0;
+  for (const [, digits] of text.matchAll(number)) highest = Math.max(highest, Number(digits));
+  return highest;
 }
 
 function readTail(file: string): string {

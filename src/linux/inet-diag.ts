@@ -182,8 +182,9 @@ export function* dumpTcp(
   port: number,
   states: number,
   withInfo: boolean,
+  families: readonly number[] = [AF_INET, AF_INET6],
 ): Generator<TcpConnection[], void, void> {
-  for (const family of [AF_INET, AF_INET6]) {
+  for (const family of families) {
     for (const payloads of diagDump(encodeRequest({ family, states, local: { port }, withInfo }))) {
       yield payloads.map(decodeConnection);
     }

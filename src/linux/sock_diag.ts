@@ -8,6 +8,7 @@ import {
   type TcpSocket,
   type TcpState,
 } from './inet-diag.ts';
+import { AF_INET } from './sockaddr.ts';
 import { withSpare } from './spare.ts';
 
 export {
@@ -67,10 +68,13 @@ export function tcpConnectionsOn(
   return dumpTcp(port, stateMask(...states), true);
 }
 
-/** Whether this kernel answers about TCP sockets (CONFIG_INET_DIAG, and a namespace that lets it load). */
+/**
+ * Whether this kernel answers about TCP sockets (CONFIG_INET_DIAG, and a namespace that lets it load). One handler answers
+ * for both families (inet_diag_register, net/ipv4/inet_diag.c).
+ */
 export function canDiagnoseTcp(): boolean {
   try {
-    listenersOn(1);
+    withSpare(() => [...dumpTcp(1, stateMask('LISTEN'), false, [AF_INET])]);
     return true;
   } catch {
     return false;

@@ -50,12 +50,14 @@ export interface BindOptions {
 }
 
 /**
- * Binds the first lane; the address as a shared one where steering is left to zero and cannot be. `target` is null for a Unix address.
- * Throws ListenerError.
+ * Binds the lanes; the address as a shared one where steering is left to zero and cannot be. Throws ListenerError.
+ * @param target null for a Unix address
+ * @param count how many lanes are needed; a Unix address begins with one
  */
 export function bindSteered(
   config: ListenerConfig,
   target: InetTarget | null,
+  count: number,
   options: BindOptions,
 ): BoundListener {
   const { address } = config;
@@ -66,7 +68,7 @@ export function bindSteered(
   }
   try {
     if (target === null) throw new TypeError(`${address.text} was not resolved`);
-    const lanes = LaneGroup.bind(config, target, own);
+    const lanes = LaneGroup.bind(config, target, count, own);
     return steered(lanes, lanes.target.address, target);
   } catch (error) {
     if (!(error instanceof CannotSteerError && mayBeShared(config))) throw error;

@@ -40,12 +40,15 @@ export class LaneGroup implements Lanes {
     this.#host = probeHost(config, target.address);
   }
 
-  /** Binds the first lane, and one more. Throws ListenerError, CannotSteerError where only sharing is possible. */
-  static bind(config: ListenerConfig, target: InetTarget, own: OwnSockets): LaneGroup {
+  /**
+   * Binds so many lanes, and one socket more. Throws ListenerError, CannotSteerError where only sharing is possible.
+   * Foreign sockets are not looked for in between: the port was free immediately before.
+   */
+  static bind(config: ListenerConfig, target: InetTarget, count: number, own: OwnSockets): LaneGroup {
     const reserved = reservePort(config, target, own);
     try {
       const group = new LaneGroup(config, reserved.target, own);
-      group.#openAll(() => group.ensure(1));
+      group.#openAll(() => group.ensure(count));
       return group;
     } finally {
       closeFd(reserved.fd);

@@ -122,15 +122,15 @@ export class ListenerPool {
 
   #holdNew(config: ListenerConfig, target: InetTarget | null, lanes: number, holds: Hold[]): Hold {
     const steered = lanes > 0 && wantsLanes(config);
-    const socket = new SharedListener(this.#bind(config, target, steered), config, steered);
+    const socket = new SharedListener(this.#bind(config, target, steered ? lanes : 0), config, steered);
     this.#sockets.add(socket);
     return hold(socket, config, lanes, holds);
   }
 
-  #bind(config: ListenerConfig, target: InetTarget | null, steered: boolean): BoundListener {
+  #bind(config: ListenerConfig, target: InetTarget | null, lanes: number): BoundListener {
     const options = { own: this.nameOf, ...this.#options };
     try {
-      return steered ? bindSteered(config, target, options) : bindShared(config, target, options);
+      return lanes > 0 ? bindSteered(config, target, lanes, options) : bindShared(config, target, options);
     } catch (error) {
       throw this.#options.passed.explain(error, config, target);
     }

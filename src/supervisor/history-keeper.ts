@@ -62,14 +62,10 @@ export class HistoryKeeper {
     this.#targets = { executables: this.#executables, mayRun: context.mayRun };
   }
 
-  /** Behind all that earlier supervisors had: a number is never used again. */
-  firstGeneration(): number {
-    return this.#file.highestGeneration() + 1;
-  }
-
-  /** The same for handovers. */
-  firstHandover(): number {
-    return this.#file.highestHandover() + 1;
+  /** The first numbers after those of all earlier supervisors: a number is never used again. */
+  firstNumbers(): { readonly generation: number; readonly handover: number } {
+    const { generation, handover } = this.#file.highest();
+    return { generation: generation + 1, handover: handover + 1 };
   }
 
   /** The release of a generation; null where its line is lost. */

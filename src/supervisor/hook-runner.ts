@@ -37,12 +37,10 @@ interface Running {
 /** Runs hooks as zero's own user, in the directory where zero was started. */
 export class HookRunner {
   readonly #context: HookContext;
-  readonly #environment: Environment;
   readonly #running = new Map<number, Running>();
 
   constructor(context: HookContext) {
     this.#context = context;
-    this.#environment = environmentOfHooks(context.environment);
   }
 
   /** @param config whose hook it is; undefined when the generation is gone by now */
@@ -56,7 +54,7 @@ export class HookRunner {
     const request = {
       run: command.run,
       directory: this.#context.startDirectory,
-      environment: new Map([...this.#environment, ...this.#variables(hook)]),
+      environment: new Map([...environmentOfHooks(this.#context.environment), ...this.#variables(hook)]),
       user: null,
       timeout: 0,
     };
@@ -143,8 +141,8 @@ export function hookProblem(
 ): Failure | null {
   for (const name of NAMES) {
     const hook = service.hooks[name];
-    const environment = environmentOfHooks(base);
-    const reason = hook === undefined ? null : commandProblem(hook.run, environment, startDirectory);
+    if (hook === undefined) continue;
+    const reason = commandProblem(hook.run, environmentOfHooks(base), startDirectory);
     if (reason !== null) return { step: `hook.${name}`, reason };
   }
   return null;

@@ -39,7 +39,10 @@ export class StateFile {
   readonly #failed: (error: unknown) => void;
   readonly #recovered: () => void;
   readonly #vault: StateFileOptions['vault'];
-  readonly #supervisor: Supervisor;
+  /** How often the service got another supervisor, and since when there is one. */
+  readonly supervisor: Pick<Supervisor, 'restarts' | 'upgrades' | 'firstStarted'>;
+  readonly #identity: Pick<Supervisor, 'version' | 'instance' | 'configFile'>;
+  #process: Pick<Supervisor, 'bootId' | 'pid' | 'startTime'> | null = null;
   #sequence: number;
   #newest: Situation | null = null;
   #broken = false;
@@ -50,22 +53,12 @@ export class StateFile {
     this.#recovered = recovered;
     this.file = path.join(instance.runtimeDirectory, 'state.json');
     this.#failed = failed;
-    this.#supervisor = {
-      version,
-      instance: instance.name,
-      configFile,
-      bootId: bootId(),
-      pid: process.pid,
-      startTime: processStat(process.pid)?.startTime ?? 0,
+    this.#identity = { version, instance: instance.name, configFile };
+    this.supervisor = {
       restarts: before?.restarts ?? 0,
       upgrades: before?.upgrades ?? 0,
       firstStarted: before?.firstStarted ?? now(),
     };
-  }
-
-  /** How often the service got another supervisor, and since when there is one. */
-  get supervisor(): Pick<Supervisor, 'restarts' | 'upgrades' | 'firstStarted'> {
-    return this.#supervisor;
   }
 
   /**
@@ -116,7 +109,14 @@ export class StateFile {
   }
 
   #textOf(situation: Situation): string {
-    return JSON.stringify(stateDocument(this.#supervisor, { ...situation, sequence: this.#sequence }));
+    // Read after the first worker was spawned, which need not wait for /proc.
+    this.#process ??= {
+      bootId: bootId(),
+      pid: process.pid,
+      startTime: processStat(process.pid)?.startTime ?? 0,
+    };
+    const supervisor = { ...this.#identity, ...this.supervisor, ...this.#process };
+    return JSON.stringify(stateDocument(supervisor, { ...situation, sequence: this.#sequence }));
   }
 
   /** Beside its file and renamed over it: a reader finds the old state or the new one, never half of one. */

@@ -217,8 +217,9 @@ export class Supervisor {
       },
       recovered: () => post({ type: 'done', effect: { type: 'write', file: 'history' } }),
     });
+    const first = this.#history.firstNumbers();
     // Of a service that is continued every handover reads the config again.
-    this.#firstHandover = recovered === null ? this.#history.firstHandover() : 0;
+    this.#firstHandover = recovered === null ? first.handover : 0;
     this.#desk = new ControlDesk({
       post,
       status: () => this.#status(),
@@ -295,7 +296,7 @@ export class Supervisor {
       stderr: this.#stderr,
       output: this.#output,
       files: this.#files,
-      firstGeneration: this.#history.firstGeneration(),
+      firstGeneration: first.generation,
       firstHandover: this.#firstHandover,
       ...(recovered && { initial: recovered.state }),
       inspectLanes: () => this.#lanes.lookSoon(),
@@ -375,7 +376,6 @@ export class Supervisor {
   start(signals: Signals, known: readonly Fact[]): void {
     this.#begin(signals, known);
     this.#table.start();
-    this.#lanes.start();
     this.#runner.engine.post({ ...RELOAD, by: 'start' });
     this.#configureSignals(this.#options.config);
     // Hooks and gates of a first start may take long.
@@ -401,7 +401,6 @@ export class Supervisor {
       report: (fact) => this.#report(fact),
     });
     this.#table.start();
-    this.#lanes.start();
     this.#openVault();
     this.#runner.engine.post(event);
     this.#configureSignals(config);
@@ -440,6 +439,8 @@ export class Supervisor {
   #open(): void {
     if (this.#isOpen || this.#isLeaving) return;
     this.#isOpen = true;
+    // No earlier: only a worker can shut down a lane.
+    this.#lanes.start();
     this.#openVault();
     this.#keeping.open(this.#state.sockets, this.#options.recovered?.keepers ?? []);
     this.#record.open();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { availableParallelism } from 'node:os';
+import { availableParallelism, constants, setPriority } from 'node:os';
 import { describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { simulate, type Tally } from './history.ts';
@@ -48,6 +48,9 @@ async function simulateAll(): Promise<Tally[]> {
     for (const { thread } of threads) await thread.terminate();
   }
 }
+
+// The threads inherit it. Where system tests run at the same time, their processes go first (scripts/test.js).
+setPriority(constants.priority.PRIORITY_LOW);
 
 describe('random histories', () => {
   it(`keep every promise (${HISTORIES} histories from SEED=${FIRST_SEED})`, async () => {

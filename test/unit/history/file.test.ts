@@ -33,12 +33,12 @@ const generations = (history: HistoryFile): unknown[] =>
 test('lines are appended and read again, by another supervisor as well', (t) => {
   const { folder, history, file } = start(t);
   assert.deepEqual(history.read(), { lines: [], torn: 0, newer: [] });
-  assert.equal(history.highestGeneration(), 0);
+  assert.equal(history.highest().generation, 0);
   history.append(served(1));
   history.append([{ event: 'serves', generation: 2 }]);
   const later = start(t, folder).history;
   assert.deepEqual(generations(later), [1, 1, 1, 2]);
-  assert.equal(later.highestGeneration(), 2);
+  assert.equal(later.highest().generation, 2);
   assert.equal(statSync(file).mode & 0o777, 0o600);
   assert.equal(statSync(folder).mode & 0o777, 0o711);
 });
@@ -47,7 +47,7 @@ test('a torn last line is left out, and the next one is a line of its own', (t) 
   const { history, file } = start(t);
   history.append(served(1));
   appendFileSync(file, '{"at":"2026-11-24T12:00:00.000Z","event":"serves","generation":7,"in');
-  assert.equal(history.highestGeneration(), 7);
+  assert.equal(history.highest().generation, 7);
   history.append([{ event: 'serves', generation: 8 }]);
   assert.deepEqual(generations(history), [1, 1, 1, 8]);
   assert.equal(history.read().torn, 1);
@@ -78,7 +78,7 @@ test('lines of a newer zero are counted, stay in the file, and keep their number
   assert.deepEqual([torn, versions], [0, [9]]);
   assert.ok(readFileSync(file, 'utf8').includes(newer));
   appendFileSync(file, newer.replace('7', '12'));
-  assert.equal(history.highestGeneration(), 12);
+  assert.equal(history.highest().generation, 12);
 });
 
 test('a data directory that cannot be written to is said once, and nothing is lost', (t) => {
@@ -109,5 +109,5 @@ test('the file is put aside when it is large, and both are read', (t) => {
     kept,
     [...kept].sort((a, b) => Number(a) - Number(b)),
   );
-  assert.equal(history.highestGeneration(), 12);
+  assert.equal(history.highest().generation, 12);
 });
