@@ -152,7 +152,7 @@ export type FoundWorker = WorkerKey &
 export interface Continued {
   readonly type: 'continued';
   readonly workers: readonly FoundWorker[];
-  /** Hooks that were running and whose processes are watched. */
+  /** Hooks whose processes run and are watched. One that is not in the state was going to be killed. */
   readonly hooks: readonly number[];
   /** Signals that may not have been sent although the state says so. `signal` null: SIGKILL to the session. */
   readonly unsent: readonly (WorkerKey & { readonly signal: string | null })[];

@@ -28,7 +28,7 @@ import { type Remains, remainsDeadline } from './remains.ts';
 import type { Retry } from './retry.ts';
 import type { Settings } from './settings.ts';
 import { type State, workerOf } from './state.ts';
-import { killHung, stopWorker } from './stopping.ts';
+import { killRunning, stopWorker } from './stopping.ts';
 import { type Worker, type WorkerLife, workersDeadline } from './worker.ts';
 
 export interface Generation {
@@ -292,7 +292,7 @@ export function endHung(context: Context, generation: Generation, worker: Worker
   const { stage, settings } = generation;
   // What a worker that leaves has accepted is not answered by a worker in its place.
   const isRestarted = stage.name === 'serving' && worker.membership !== 'leaving' && settings.restart.onStall;
-  if (worker.relief || isRestarted) killHung(context, generation, worker);
+  if (worker.relief || isRestarted) killRunning(context, generation, worker, 'it is hung');
 }
 
 /** The earliest time at which a generation wants a `tick`; Infinity for none. */

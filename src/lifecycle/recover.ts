@@ -18,7 +18,9 @@ import { isReady, ownWorkers } from './generation.ts';
 import { endHandover } from './handover.ts';
 import { onHookFinished } from './hooks.ts';
 import { retireWorker } from './membership.ts';
+import { keepRemains } from './remains.ts';
 import { candidateOf, generationOf, initialState, mayRestart, type State, workerOf } from './state.ts';
+import { noteUnheard } from './unheard.ts';
 import { conclude } from './verdicts.ts';
 import { onExited, onSpawned, spawnWorker } from './worker.ts';
 
@@ -32,10 +34,14 @@ export function onContinued(context: Context, event: Of<'continued'>): void {
   continueHandover(context, event);
   for (const { found, failure } of failed) workerFailed(context, found, failure);
   continueHooks(context, event);
+  // Nobody waits for them any more.
+  for (const hook of event.hooks)
+    if (!state.hooks.some(({ run }) => run.hook === hook)) emit(context, { type: 'kill_hook', hook });
   signalAgain(context, event);
   for (const verdict of event.concluded)
     if (verdict.handover !== null) conclude(context, verdict.handover, [], verdict);
   demandAgain(state);
+  if (!event.planned) noteUnheard(state);
 }
 
 /** Returns why a worker that has exited is a failure of its generation; undefined where it is none. */
@@ -58,6 +64,7 @@ function noteFound(context: Context, found: FoundWorker): Failure | undefined {
   }
   if (isSpawning) {
     // It was not started, or has exited before anybody knew of it.
+    if (found.leftovers > 0) keepRemains(context, generation, key, null);
     worker.life = { name: 'ended', exit: null };
     if (mayRestart(state, generation, worker)) spawnWorker(context, generation, worker);
     return undefined;

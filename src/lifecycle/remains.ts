@@ -36,12 +36,12 @@ const ANSWER_TIME = 10_000;
 
 type KillLeftovers = Extract<Effect, { type: 'kill_leftovers' }>;
 
-/** @param life that of the worker when its main process exited */
+/** @param life that of the worker when its main process exited; null: nobody knew of that process */
 export function keepRemains(
   context: Context,
   generation: Generation,
   key: WorkerKey,
-  life: Extract<WorkerLife, { name: 'up' | 'stopping' }>,
+  life: Extract<WorkerLife, { name: 'up' | 'stopping' }> | null,
 ): void {
   const { worker, incarnation } = key;
   const { now, stop } = context.state;
@@ -49,9 +49,9 @@ export function keepRemains(
   generation.remains.push({ worker, incarnation, until, retry: null });
 }
 
-function endOfTime(life: Extract<WorkerLife, { name: 'up' | 'stopping' }>, now: number): number {
+function endOfTime(life: Extract<WorkerLife, { name: 'up' | 'stopping' }> | null, now: number): number {
   // SIGKILL went to the whole session, and a worker that no signal reaches has no deadline.
-  if (life.name === 'up' || life.killed || life.refused !== null) return now + LEFTOVER_TIME;
+  if (life === null || life.name === 'up' || life.killed || life.refused !== null) return now + LEFTOVER_TIME;
   return life.killAt ?? NO_END;
 }
 

@@ -9,6 +9,7 @@ import type { Lane } from './lane.ts';
 import type { Request } from './requests.ts';
 import type { OwedScale } from './scale.ts';
 import type { Storage } from './storage.ts';
+import type { Unheard } from './unheard.ts';
 import type { OwedVerdict } from './verdicts.ts';
 import type { Worker } from './worker.ts';
 
@@ -39,6 +40,8 @@ export interface State {
   scales: OwedScale[];
   /** They run one after the other; the first one does so now. */
   hooks: Hook[];
+  /** Workers whose report that they are ready may have been lost with a supervisor. */
+  unheard: Unheard[];
   stop: Stop | null;
   /** Every lane there is; its number is its place. */
   lanes: Lane[];
@@ -80,6 +83,7 @@ export function initialState(now: number, firstGeneration: number = 1, firstHand
     join: null,
     scales: [],
     hooks: [],
+    unheard: [],
     stop: null,
     lanes: [],
     handshakeTime: 0,

@@ -42,6 +42,7 @@ import { generationOf, type State } from './state.ts';
 import { exitWhenEnded, exitWhenStopped, onStop } from './stop.ts';
 import { onSignalled } from './stopping.ts';
 import { onWriteFailed, onWritten, storageDeadline, tickStorage } from './storage.ts';
+import { tickUnheard, unheardDeadline } from './unheard.ts';
 import { deliverVerdicts } from './verdicts.ts';
 import { handoverDeadline, onVerifyChecked } from './verify.ts';
 import { onDrains, onGatePassed, onPidChanged, onSpawned, tickWorkers } from './worker.ts';
@@ -112,6 +113,8 @@ function matters(state: State, effect: AnsweredEffect): boolean {
     case 'kill':
     case 'kill_leftovers':
     case 'write':
+    // Its answer comes by itself, and a deadline may have come before it.
+    case 'keep_sockets':
       return true;
     case 'listen_again':
       return (generationOf(state, effect.generation)?.relisten ?? null) !== null;
@@ -157,6 +160,7 @@ export function nextDeadline(state: State): number {
     demandsDeadline(state),
     joinDeadline(state),
     scalesDeadline(state),
+    unheardDeadline(state),
     ...state.generations.map((generation) => generationDeadline(state, generation)),
     ...demands.attend.map((lane) => quietAt(state, lane)),
   );
@@ -174,6 +178,7 @@ function passDeadlines(context: Context): void {
   }
   tickJoin(context);
   tickScales(context);
+  tickUnheard(context);
   tickRelisten(context);
   tickStorage(context);
 }

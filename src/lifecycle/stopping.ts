@@ -44,12 +44,12 @@ export function killWorker(context: Context, generation: Generation, worker: Wor
   kill(context, generation, worker, life.pid, reason);
 }
 
-/** SIGKILL to a worker that is hung; its end is a crash like any other. */
-export function killHung(context: Context, generation: Generation, worker: Worker): void {
+/** SIGKILL to a worker that was not asked to stop; its end is a crash like any other. */
+export function killRunning(context: Context, generation: Generation, worker: Worker, reason: string): void {
   const { life } = worker;
   if (life.name !== 'up' || life.killed) return;
   life.killed = true;
-  kill(context, generation, worker, life.pid, 'it is hung');
+  kill(context, generation, worker, life.pid, reason);
 }
 
 function kill(context: Context, generation: Generation, worker: Worker, pid: number, reason: string): void {

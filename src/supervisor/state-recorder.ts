@@ -87,6 +87,7 @@ export function isOnlyOnce({ type }: Effect): boolean {
     case 'signal':
     case 'kill':
     case 'run_hook':
+    case 'kill_hook':
     case 'steer':
     case 'concluded':
       return true;

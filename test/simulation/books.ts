@@ -154,7 +154,7 @@ export class Books {
       case 'continued':
         for (const found of event.workers) {
           if (found.found === 'running') this.spawned.add(nameOf(found));
-          else this.exited.set(nameOf(found), event.at);
+          else if (!this.exited.has(nameOf(found))) this.exited.set(nameOf(found), event.at);
         }
         this.#repeated = new Set(event.concluded.map(({ handover }) => handover));
         return;

@@ -32,6 +32,8 @@ export class Crashes {
   readonly times: readonly number[];
   /** The steps in which it dies: so many with an effect that cannot be performed twice come before. */
   readonly #steps: number[];
+  /** Else it does not matter what is written. */
+  readonly #isPossible: boolean;
 
   constructor(random: Random, isWanted: boolean) {
     this.#random = random;
@@ -39,11 +41,7 @@ export class Crashes {
     const all = <T>(draw: () => T) => Array.from({ length: count() }, draw);
     this.times = all(() => random.pick([0, 20, 1_000, 5_000, 30_000, 90_000]) + random.between(0, 5_000));
     this.#steps = all(() => random.between(0, 8));
-  }
-
-  /** Whether it can still die: only then it matters what is written. */
-  get isPossible(): boolean {
-    return this.times.length > 0 || this.#steps.length > 0;
+    this.#isPossible = this.times.length > 0 || this.#steps.length > 0;
   }
 
   /** How long the next supervisor is waited for. */
@@ -54,7 +52,8 @@ export class Crashes {
   /** Whether it dies in a step with these effects. */
   deathIn(effects: readonly Effect[]): Death | null {
     const [left] = this.#steps;
-    if (left === undefined || !effects.some(isOnlyOnce)) return null;
+    const isEnd = effects.some(({ type }) => type === 'exit');
+    if (left === undefined || isEnd || !effects.some(isOnlyOnce)) return null;
     if (left > 0) {
       this.#steps[0] = left - 1;
       return null;
@@ -76,7 +75,7 @@ export class Crashes {
   }
 
   #write(state: State, runner: Runner, inProgress: readonly Effect[]): void {
-    if (!this.isPossible) return;
+    if (!this.#isPossible) return;
     const processes = runner.generations
       .processes()
       .map(({ key, pid, startTime, session, pipes }) => ({ key, pid, startTime, session, pipes }));

@@ -108,6 +108,8 @@ export interface Tally {
   readonly served: number;
   /** Faults that happened, by name. */
   readonly faults: Readonly<Record<string, number>>;
+  /** Supervisors that were killed, in a step and between two. */
+  readonly died: { readonly inStep: number; readonly atRest: number };
 }
 
 /** Runs the histories of `count` seeds. */
@@ -123,6 +125,7 @@ export async function simulateMany(firstSeed: number, count: number): Promise<Ta
   let notReplaced = 0;
   let relieved = 0;
   let served = 0;
+  const died = { inStep: 0, atRest: 0 };
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
     const world = await simulate(seed);
     for (const { outcome } of world.books.verdicts.values()) add(outcomes, outcome);
@@ -133,11 +136,13 @@ export async function simulateMany(firstSeed: number, count: number): Promise<Ta
       if (event === 'worker_replaced') replaced += 1;
       if (event === 'worker_replacement_failed') notReplaced += 1;
     }
+    died.inStep += world.crashes.counts.inStep;
+    died.atRest += world.crashes.counts.atRest;
     for (const name of world.hooks.names) add(hooked, name);
     for (const [name, number] of Object.entries(world.faults.counts)) add(faults, name, number);
     add(faults, 'half a steering change', world.listeners.halfSteered);
     add(faults, 'a pid that is used again', world.kernel.processes.reused);
     add(faults, 'a signal that is refused', world.books.refused.size);
   }
-  return { outcomes, relieved, replaced, notReplaced, scaled, hooked, served, faults };
+  return { outcomes, relieved, replaced, notReplaced, scaled, hooked, served, faults, died };
 }

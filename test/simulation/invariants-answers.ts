@@ -17,6 +17,8 @@ export function answersAreTrue(world: World, step: Step): void {
   for (const effect of step.effects) {
     if (effect.type !== 'verdict') continue;
     onlyTheSameIsMerged(world, effect);
+    // Callers whose time ended while no supervisor ran are answered as if it had ended just before the rest.
+    if (step.event.type === 'continued') continue;
     // The end of the supervisor answers everybody, and whatever is still to come does not.
     if (world.state.stop || world.state.exit) continue;
     outcomeIsTrue(world, step, effect);

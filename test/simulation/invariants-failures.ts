@@ -61,6 +61,8 @@ function isWanted({ state, books }: World, effect: Effect): boolean {
     case 'prepare_lanes':
     case 'write':
       return true;
+    case 'keep_sockets':
+      return effect.version === state.sockets;
     default:
       // What is done once, e.g. the release of a generation, is reported.
       return false;

@@ -7,6 +7,7 @@ import { answersAreTrue } from './invariants-answers.ts';
 import { failuresAreHandled } from './invariants-failures.ts';
 import { handoversAreConcluded } from './invariants-handovers.ts';
 import { workersComeAndGoUnnoticed } from './invariants-membership.ts';
+import { recoveriesAreUnnoticed } from './invariants-recovery.ts';
 import { nobodyWaitsForNothing, oneHandoverAtATime, pendingRequestsAreKept } from './invariants-requests.ts';
 import {
   failedCanaryIsUnsteered,
@@ -50,6 +51,7 @@ export function checkInvariants(world: World, step: Step): void {
   workersComeAndGoUnnoticed(world, step);
   handoversAreConcluded(world, step);
   failuresAreHandled(world, step);
+  recoveriesAreUnnoticed(world, step);
   sameReleaseIsRun(world);
   hooksEnd(world);
   hooksAllowTheStart(world, before, effects);

@@ -192,6 +192,8 @@ export class Life {
     const death = world.crashes.deathIn(result.effects);
     if (death && !death.isWritten) {
       this.die();
+      // Whoever stops the service asks the next supervisor.
+      if (event.type === 'stop') world.post(event);
       return { state, effects: [] };
     }
     world.note({ at: world.timers.now, before: state, event, effects: result.effects });

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { simulate, type Tally } from './history.ts';
 import { type Mutant, mutants } from './mutants.ts';
+import { recoveryMutants } from './mutants-recovery.ts';
 
 /** `npm test` runs 100,000. */
 const HISTORIES = Number(process.env.HISTORIES ?? 1_000);
@@ -83,6 +84,10 @@ describe('random histories', () => {
       const happened = sum(({ faults }) => faults[fault] ?? 0);
       assert.ok(happened > HISTORIES * share, `only ${happened} times: ${fault}`);
     }
+    const inStep = sum(({ died }) => died.inStep);
+    const atRest = sum(({ died }) => died.atRest);
+    assert.ok(inStep > HISTORIES / 10, `only ${inStep} supervisors died in a step`);
+    assert.ok(atRest > HISTORIES / 10, `only ${atRest} supervisors died between two steps`);
     const served = sum((tally) => tally.served);
     assert.ok(served > HISTORIES, `only ${served} connections were served`);
   });
@@ -105,7 +110,7 @@ async function isNoticed(mutant: Mutant): Promise<boolean> {
 }
 
 describe('the invariants notice a supervisor that', () => {
-  for (const [name, mutant] of Object.entries(mutants)) {
+  for (const [name, mutant] of Object.entries({ ...mutants, ...recoveryMutants })) {
     it(name, async () => assert.ok(await isNoticed(mutant)));
   }
 });

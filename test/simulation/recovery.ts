@@ -36,6 +36,8 @@ export class Recovery {
   readonly #world: World;
   readonly #dead: Life;
   readonly #processes: readonly Process[];
+  /** Generations that were made in the last step, and the handover that each was prepared for. */
+  readonly #adopting: ReadonlyMap<number, number>;
 
   constructor(world: World, dead: Life, { state, processes, inProgress }: Written) {
     const situation = { state, processes, listeners: [], verifyOf: () => undefined, inProgress };
@@ -48,6 +50,11 @@ export class Recovery {
     this.#dead = dead;
     this.#saved = saved;
     this.#processes = processes;
+    this.#adopting = new Map(
+      inProgress.flatMap((effect) =>
+        effect.type === 'adopt' ? [[effect.generation, effect.handover] as const] : [],
+      ),
+    );
     this.state = stateOf(saved);
   }
 
@@ -73,8 +80,7 @@ export class Recovery {
   /** What a generation was made of. The supervisor may have died before the generation had it. */
   #prepared(id: number): Prepared {
     const { prepared, listeners, books } = this.#world;
-    const { handover } = this.state;
-    const made = prepared.get(id) ?? this.#dead.releases.ofHandover(handover?.id ?? -1);
+    const made = prepared.get(id) ?? this.#dead.releases.ofHandover(this.#adopting.get(id) ?? -1);
     assert.ok(made, `generation ${id} was prepared`);
     if (!prepared.has(id)) this.#world.adoptedLate(id, made);
     const settings = books.settings.get(id);

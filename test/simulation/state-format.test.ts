@@ -38,7 +38,7 @@ const LEFT_OUT = [
   /^demands\.(attend|drain|stalls|memory|liveness|verify|prepare|keeper)\b/,
   /^retries\.(attend|drain|stalls|memory|liveness|verify|prepare|keeper)\b/,
   /^sockets\b/,
-  /^(join|scales)\b/,
+  /^(join|scales|unheard)\b/,
   /\.(output(\[\])?|stack)$/,
   /^owed\[\]\.verdict\.down\b/,
   /^hooks\[\]\.run\([a-z_]+\)\.type$/,
@@ -50,7 +50,7 @@ function withoutLeftOut(state: State): State {
   const plain: State = JSON.parse(
     JSON.stringify(state, (key, value) => (key === 'output' || key === 'stack' ? undefined : value)),
   );
-  const { demands, join, scales, sockets } = initialState(0);
+  const { demands, join, scales, unheard, sockets } = initialState(0);
   const { steering } = plain.retries;
   return {
     ...plain,
@@ -58,6 +58,7 @@ function withoutLeftOut(state: State): State {
     retries: steering ? { steering } : {},
     join,
     scales,
+    unheard,
     sockets,
     owed: plain.owed.map((owed) => ({ ...owed, verdict: { ...owed.verdict, down: null } })),
   };

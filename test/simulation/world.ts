@@ -128,7 +128,7 @@ export class World {
     this.soundness = faults.random.pick([0.1, 0.3, 0.6]);
     this.keeper = new FakeKeeper(new Random(seed + 7_000_000_000), timers);
     this.crashes = new Crashes(new Random(seed + 6_000_000_000), scenario === null);
-    for (const time of this.crashes.times) this.after(time, () => this.#life.die());
+    for (const time of this.crashes.times) this.after(time, () => this.#killAtRest());
     this.#life = new Life(this, mutation, null);
     this.#life.start(null);
   }
@@ -277,6 +277,12 @@ export class World {
       this.#violate(new Error(`an exception escaped the supervisor: ${error}`, { cause: error }));
     }
     return true;
+  }
+
+  #killAtRest(): void {
+    if (!this.#life.isAlive) return;
+    this.crashes.counts.atRest += 1;
+    this.#life.die();
   }
 
   /** The kernel closes what the dead supervisor had. Another one is started some time later. */

@@ -1,4 +1,5 @@
 import type { Continued, FoundWorker } from '../../lifecycle/events.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
 import type { SavedState } from '../state-format/read.ts';
 import { owedOf } from '../state-format/restore-handover.ts';
 
@@ -22,4 +23,21 @@ export function continuedFrom({ supervisor, in_progress = [] }: SavedState, foun
     one.effect === 'conclude' ? [owedOf(one.verdict).verdict] : [],
   );
   return { type: 'continued', ...found, unsent, concluded, previous: supervisor.pid };
+}
+
+/**
+ * The processes of hooks that a dead supervisor may have left running: those of the state, and one that it was going to
+ * kill.
+ */
+export function hooksIn({ hooks, in_progress = [] }: SavedState): {
+  readonly hook: number;
+  readonly process: ProcessIdentity;
+}[] {
+  const running = hooks.map(({ hook, running: process }) => ({ hook, ...process }));
+  const killed = in_progress.filter(({ effect }) => effect === 'kill_hook');
+  return [...running, ...killed].flatMap((one) => {
+    if (!('hook' in one) || !('pid' in one) || one.pid === undefined) return [];
+    const { hook, pid, start_time_ticks: startTime = 0 } = one;
+    return [{ hook, process: { pid, startTime } }];
+  });
 }

@@ -179,6 +179,7 @@ const inProgress = () =>
     z.object({ effect: z.literal('signal'), ...workerKey(), signal: text() }),
     z.object({ effect: z.literal('kill'), ...workerKey() }),
     z.object({ effect: z.literal('run_hook'), hook: number() }),
+    z.object({ effect: z.literal('kill_hook'), hook: number(), ...optionalProcess() }),
     z.object({ effect: z.literal('conclude'), verdict: owedVerdict() }),
   ]);
 

@@ -106,7 +106,7 @@ export function stateDocument(supervisor: Supervisor, situation: Situation): Doc
     },
     processes: processes.map(workerDocument),
     ...(commands && { commands: commands.map(processDocument) }),
-    ...(inProgress && { in_progress: inProgress.flatMap(effectDocument) }),
+    ...(inProgress && { in_progress: inProgress.flatMap((effect) => effectDocument(effect, hooks)) }),
     listeners: listeners.map(listenerDocument),
   };
 }
@@ -159,7 +159,7 @@ function keyDocument({ generation, worker, incarnation }: WorkerKey) {
 }
 
 /** Those that a recovering supervisor must know of: to perform any other one twice changes nothing. */
-function effectDocument(effect: Effect): NonNullable<Document['in_progress']> {
+function effectDocument(effect: Effect, hooks: Situation['hooks']): NonNullable<Document['in_progress']> {
   switch (effect.type) {
     case 'spawn':
     case 'kill':
@@ -168,6 +168,10 @@ function effectDocument(effect: Effect): NonNullable<Document['in_progress']> {
       return [{ effect: 'signal', ...keyDocument(effect), signal: effect.signal }];
     case 'run_hook':
       return [{ effect: 'run_hook', hook: effect.hook }];
+    case 'kill_hook': {
+      const process = hooks?.get(effect.hook);
+      return [{ effect: 'kill_hook', hook: effect.hook, ...(process && processDocument(process)) }];
+    }
     case 'concluded': {
       const verdict = owedDocument({ callers: [], verdict: effect.verdict, hook: null, retiring: null });
       return [{ effect: 'conclude', verdict }];
