@@ -113,8 +113,6 @@ function matters(state: State, effect: AnsweredEffect): boolean {
     case 'kill':
     case 'kill_leftovers':
     case 'write':
-    // Its answer comes by itself, and a deadline may have come before it.
-    case 'keep_sockets':
       return true;
     case 'listen_again':
       return (generationOf(state, effect.generation)?.relisten ?? null) !== null;

@@ -37,7 +37,7 @@ export class Crashes {
 
   constructor(random: Random, isWanted: boolean) {
     this.#random = random;
-    const count = () => (isWanted && random.chance(0.3) ? random.pick([1, 1, 2, 4]) : 0);
+    const count = () => (isWanted && random.chance(0.15) ? random.pick([1, 1, 2, 4]) : 0);
     const all = <T>(draw: () => T) => Array.from({ length: count() }, draw);
     this.times = all(() => random.pick([0, 20, 1_000, 5_000, 30_000, 90_000]) + random.between(0, 5_000));
     this.#steps = all(() => random.between(0, 8));

@@ -6,11 +6,14 @@ import type { Random } from './random.ts';
 export class FakeKeeper {
   /** The version of the set of sockets that it holds; null: there is no such process. */
   version: number | null = null;
+  /** As PID 1 zero has none. */
+  readonly isWanted: boolean;
   readonly #random: Random;
   readonly #timers: FakeTimers;
 
   constructor(random: Random, timers: FakeTimers) {
     this.#random = random;
+    this.isWanted = random.chance(0.3);
     this.#timers = timers;
   }
 
