@@ -22,6 +22,7 @@ test("the first system's example means the same", () => {
       metrics: { address: [{ network: 'udp', host: 'localhost', port: 8125 }], prefix: 'zero' },
       control: {},
       logging: { format: 'auto', level: 'info' },
+      restart_supervisor: 'auto',
     },
     service: {
       listeners: [
@@ -80,7 +81,8 @@ test("the first system's example means the same", () => {
 
 test('every default', () => {
   const { application, service: defaults } = configOf('service: { runtime: { path: bin/app } }');
-  assert.deepEqual(application, { control: {}, logging: { format: 'auto', level: 'info' } });
+  const logging = { format: 'auto', level: 'info' };
+  assert.deepEqual(application, { control: {}, logging, restart_supervisor: 'auto' });
   assert.deepEqual(defaults.listeners, []);
   assert.equal(defaults.runtime.name, undefined);
   assert.equal(defaults.runtime.directory, '');
