@@ -5,6 +5,7 @@ import { installZero } from './installed.ts';
 import { startLoad } from './load.ts';
 import { fixture } from './paths.ts';
 import { type Account, asAccount, sharedFolder } from './privileges.ts';
+import { childrenOf } from './processes.ts';
 import { type PuppetSections, type PuppetService, startServing } from './puppet-service.ts';
 import { seededRandom } from './random.ts';
 import type { Scope } from './temporary.ts';
@@ -44,6 +45,16 @@ interface KillOptions {
   readonly as?: Account | null;
   readonly seed?: number;
   readonly keepers?: boolean;
+}
+
+/** Kills the supervisor and its keeper: nothing starts it again, and nothing holds its sockets but its workers. */
+export async function killWithKeeper({ pid, process: child, exited }: Zero): Promise<void> {
+  const keepers = childrenOf(pid, 'zero-keeper');
+  // A keeper that runs would see the death of the supervisor.
+  for (const keeper of keepers) process.kill(keeper, 'SIGSTOP');
+  child.kill('SIGKILL');
+  await exited;
+  for (const keeper of keepers) process.kill(keeper, 'SIGKILL');
 }
 
 export interface Killed {

@@ -15,6 +15,7 @@ import {
   startServing,
   whoAnswers,
 } from '../support/puppet-service.ts';
+import { killWithKeeper } from '../support/survivor.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
 
@@ -182,8 +183,7 @@ describe('what is in the way of a listener', () => {
     const killed = await startPuppetService(t, { listeners });
     const puppet = await nextReady(killed.puppets);
     await killed.zero.fact('generation_promoted');
-    killed.zero.process.kill('SIGKILL');
-    await killed.zero.exited;
+    await killWithKeeper(killed.zero);
     puppet.hangUp();
     await puppet.gone;
     chmodSync(path, 0o600);

@@ -11,6 +11,7 @@ import {
   writeUnnamedConfig,
 } from '../support/operators.ts';
 import { whenEnded } from '../support/process-end.ts';
+import { killWithKeeper } from '../support/survivor.ts';
 import type { Scope } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
 
@@ -114,12 +115,10 @@ describe('zero list', () => {
       ];
       halted.zero.signal('SIGSTOP');
       t.after(() => void halted.zero.process.kill('SIGCONT'));
-      killed.zero.signal('SIGKILL');
-      await killed.zero.exited;
+      await killWithKeeper(killed.zero);
       const { pid } = await killed.zero.fact('worker_spawned');
       // Killed with its service: nothing is left of it but its directory.
-      gone.zero.signal('SIGKILL');
-      await gone.zero.exited;
+      await killWithKeeper(gone.zero);
       const worker = await gone.zero.fact('worker_spawned');
       process.kill(worker.pid, 'SIGKILL');
       await whenEnded(worker.pid);
@@ -142,7 +141,10 @@ describe('zero list', () => {
       );
       const { code, stderr } = await runIn(t, me, folder, 'reload', '--name', 'killed');
       assert.equal(code, 3);
-      assert.match(stderr, /^zero reload: instance killed is not running: no zero listens on /);
+      assert.match(
+        stderr,
+        /^zero reload: instance killed is not running: zero \(pid \d+\) has died, and its service still runs /,
+      );
       // The only one that answers, although others have directories.
       assert.equal((await runIn(t, me, folder, 'stop', '--name', 'up')).code, 0);
       await up.zero.exited;

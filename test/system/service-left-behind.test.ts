@@ -6,7 +6,7 @@ import { command } from '../support/command.ts';
 import { startLoad } from '../support/load.ts';
 import { identify, isRunning } from '../support/processes.ts';
 import { nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
-import { keeperPid } from '../support/survivor.ts';
+import { keeperPid, killWithKeeper } from '../support/survivor.ts';
 import type { Scope } from '../support/temporary.ts';
 import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 
@@ -16,11 +16,9 @@ type Service = Awaited<ReturnType<typeof startServing>>;
 async function leave(scope: Scope, signal: 'supervisor' | 'both' = 'supervisor'): Promise<Service> {
   const service = await startServing(scope, { handover: { settle: '100ms', drain_timeout: '1s' } });
   const { zero } = service;
-  const keeper = await keeperPid(zero);
-  // The keeper first: it must not see the death of the supervisor.
-  if (signal === 'both') process.kill(keeper, 'SIGSTOP');
-  zero.signal('SIGKILL');
-  if (signal === 'both') process.kill(keeper, 'SIGKILL');
+  await keeperPid(zero);
+  if (signal === 'both') await killWithKeeper(zero);
+  else zero.signal('SIGKILL');
   await zero.exited;
   return service;
 }

@@ -23,6 +23,7 @@ import { decodeMemos, type Memos } from '../state-format/generation-memo.ts';
 import { type ReadState, readState, type SavedState } from '../state-format/read.ts';
 import { stateOf } from '../state-format/restore.ts';
 import type { RecoveredProcess } from '../worker-parts.ts';
+import { hooksIn } from './continued.ts';
 import { judge } from './judge.ts';
 import type { Found } from './recovered.ts';
 
@@ -95,10 +96,7 @@ export async function recoverInstance(
       memos: 'problem' in memos ? null : memos.memos,
       processes: [...processes, ...strays],
       missing: missingOf(state, [...processes, ...strays]),
-      hooks: saved.hooks.flatMap(({ hook, running }) => {
-        const { pid, start_time_ticks: startTime } = running ?? {};
-        return pid === undefined || startTime === undefined ? [] : [{ hook, process: { pid, startTime } }];
-      }),
+      hooks: hooksIn(saved),
       sockets: taken.byInode,
       socketsFrom: taken.from,
       vault: taken.vault,
