@@ -1,0 +1,165 @@
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { FactName } from '../../src/lifecycle/facts.ts';
+import type { FactOf, Match } from '../../test/support/fact-log.ts';
+import { startLoad } from '../../test/support/load.ts';
+import type { LoadResult } from '../../test/support/load-book.ts';
+import { fixture } from '../../test/support/paths.ts';
+import { type Scope, temporaryFolder } from '../../test/support/temporary.ts';
+import { startZero, type Zero } from '../../test/support/zero.ts';
+import type { RawConfig } from '../../test/support/zero-config.ts';
+
+/** No fault takes longer to be survived. */
+const DEADLINE = 30_000;
+const WORKERS = 2;
+/** After this time a keeper starts zero without a pause again, in ms. */
+const RESET = 60_000;
+
+/** A service of two workers under load, whose zero is started again by its keeper. */
+export class Subject {
+  readonly folder: string;
+  readonly #scope: Scope;
+  #zero: Zero;
+  #loads: { stop(): Promise<LoadResult> }[] = [];
+  #began = 0;
+  #restartedAt = Number.NEGATIVE_INFINITY;
+
+  private constructor(scope: Scope, folder: string) {
+    this.#scope = scope;
+    this.folder = folder;
+    this.#zero = this.#start();
+  }
+
+  static async start(scope: Scope): Promise<Subject> {
+    const subject = new Subject(scope, temporaryFolder(scope));
+    await subject.fact('generation_promoted', {}, 0);
+    await subject.fact('keeper_started', {}, 0);
+    return subject;
+  }
+
+  /** Begins the load. */
+  async load(): Promise<void> {
+    const target = await this.#zero.address('http');
+    this.#began = performance.now();
+    this.#loads = (['short', 'keep-alive'] as const).map((connections) =>
+      startLoad(this.#scope, { target, clients: 4, connections, think: { from: 1, to: 5 } }),
+    );
+  }
+
+  /** Milliseconds since the load began. */
+  get time(): number {
+    return performance.now() - this.#began;
+  }
+
+  get cursor(): number {
+    return this.#zero.cursor;
+  }
+
+  /** A fact at or behind the position; rejects when it does not come in time. */
+  fact<N extends FactName>(event: N, match: Match<N>, from: number): Promise<FactOf<N>> {
+    return this.#inTime(event, this.#zero.fact(event, match, from));
+  }
+
+  get supervisor(): number {
+    return this.#zero.log.all('supervisor_started').at(-1)?.pid ?? this.#zero.pid;
+  }
+
+  get keeper(): number {
+    return this.#zero.log.all('keeper_started').at(-1)?.pid ?? 0;
+  }
+
+  /** The workers of the generation that serves. */
+  workers(): { readonly generation: number; readonly worker: number; readonly pid: number }[] {
+    const { generations, incumbent } = JSON.parse(
+      readFileSync(join(this.folder, 'run', 'state.json'), 'utf8'),
+    );
+    const serving = generations.find(({ generation }: { generation: number }) => generation === incumbent);
+    return serving.workers.flatMap(({ worker, state }: { worker: number; state: { pid?: number } }) =>
+      state.pid === undefined ? [] : [{ generation: incumbent, worker, pid: state.pid }],
+    );
+  }
+
+  /**
+   * The supervisor was killed: waits until another one has taken over, which its keeper starts. It is started by hand as well where the
+   * keeper waits longer, because it had to do the same shortly before; one of both gives up then.
+   */
+  async recovered(from: number, noKeeper = false): Promise<void> {
+    const byHand = noKeeper || performance.now() - this.#restartedAt < RESET;
+    this.#restartedAt = performance.now();
+    const starts = [{ zero: this.#zero, from }, ...(byHand ? [{ zero: this.#start(), from: 0 }] : [])];
+    const recoveries = starts.map(async (start) => {
+      await start.zero.fact('supervisor_recovered', {}, start.from);
+      return start;
+    });
+    const first = await this.#inTime('supervisor_recovered', Promise.any(recoveries));
+    this.#zero = first.zero;
+    await this.fact('keeper_started', {}, first.from);
+  }
+
+  /** The next release is one that exits at once, or a good one. */
+  release(kind: 'good' | 'broken'): void {
+    this.#zero.rewrite(this.#config(kind));
+  }
+
+  signal(name: NodeJS.Signals): void {
+    process.kill(this.supervisor, name);
+  }
+
+  /** The soft limit of descriptors of the supervisor; those that it has stay open. */
+  limitDescriptors(limit: number): void {
+    execFileSync('prlimit', [`--pid=${this.supervisor}`, `--nofile=${limit}:`]);
+  }
+
+  /** What a client says of it. */
+  async stop(): Promise<LoadResult[]> {
+    const results = await Promise.all(this.#loads.map((load) => load.stop()));
+    const from = this.cursor;
+    this.signal('SIGTERM');
+    await this.fact('supervisor_stopped', {}, from);
+    return results;
+  }
+
+  async #inTime<Result>(what: string, promise: Promise<Result>): Promise<Result> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        const lines = this.#zero.log.text.split('\n').slice(-20).join('\n');
+        reject(
+          new Error(`${what} did not come within ${DEADLINE / 1_000} s; the last lines of zero:\n${lines}`),
+        );
+      }, DEADLINE).unref();
+    });
+    try {
+      return await Promise.race([promise, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #start(): Zero {
+    mkdirSync(this.folder, { recursive: true });
+    return startZero(this.#scope, { folder: this.folder, config: this.#config('good'), survives: true });
+  }
+
+  #config(release: 'good' | 'broken'): RawConfig {
+    const broken = join(this.folder, 'broken.js');
+    writeFileSync(broken, 'process.exit(3);\n');
+    const script = release === 'good' ? fixture('graceful.js') : broken;
+    const { folder } = this;
+    return {
+      application: {
+        restart_supervisor: 'always',
+        runtime_directory: join(folder, 'run'),
+        data_directory: join(folder, 'data'),
+      },
+      service: {
+        listeners: [{ name: 'http', address: '127.0.0.1:0' }],
+        runtime: { path: process.execPath, args: [script], workers: WORKERS },
+        options: { reload_uptime: '0s' },
+        handover: { settle: '100ms', drain_timeout: '1s' },
+        restart: { backoff: { initial: '10ms', factor: 1 } },
+      },
+    };
+  }
+}
