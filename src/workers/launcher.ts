@@ -154,9 +154,10 @@ function dashScript(request: LaunchRequest, carried: readonly string[]): string 
   ].join('; ');
 }
 
-/** Other shells add variables that only env(1) can take away again. */
+/** Other shells add variables that only env(1) can take away again; busybox also exports a PATH where there was none. */
 function envScript(request: LaunchRequest, tools: Tools): string {
-  const unset = ['PWD', 'OLDPWD', 'SHLVL', '_'].map((name) => `-u ${name}`).join(' ');
+  const added = ['PWD', 'OLDPWD', 'SHLVL', '_', ...(request.environment.has('PATH') ? [] : ['PATH'])];
+  const unset = added.map((name) => `-u ${name}`).join(' ');
   const exec = `${pidVariables(request)}exec ${quote(tools.find('env'))} ${unset} -- "$@"`;
   return [...umaskCommand(request), exec].join('; ');
 }
