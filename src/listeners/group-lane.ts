@@ -1,4 +1,4 @@
-import { listenQueue } from '../linux/sock_diag.ts';
+import { listenersOn, listenQueue } from '../linux/sock_diag.ts';
 import { acceptQueue } from '../linux/socket-state.ts';
 import { getOption, inodeOf } from '../linux/sockets.ts';
 import { LaneQueue } from './lane-queue.ts';
@@ -35,8 +35,23 @@ export function openedLane(fd: number, as: LaneKind): GroupLane {
   return { fd, inode: inodeOf(fd), given: false, used: isFirst, proven: isFirst, queue };
 }
 
-/** A lane that another supervisor opened. */
-export function recoveredLane(fd: number | null, inode: number, { address }: InetTarget): GroupLane {
+/** The numbers of the lanes that are out of reach, and whose sockets have closed. Throws SystemError. */
+export function closedLanes(lanes: readonly RecoveredLane[], { address }: InetTarget): number[] {
+  const suspects = [...lanes.entries()].filter(([, { fd }]) => fd === null);
+  if (suspects.length === 0) return [];
+  const listening = new Set(listenersOn(address.port).map(({ inode }) => inode));
+  return suspects.flatMap(([lane, { inode }]) => (listening.has(inode) ? [] : [lane]));
+}
+
+/**
+ * A lane that another supervisor opened.
+ * @param reached whether connections of clients may have gone there
+ */
+export function recoveredLane(
+  { fd, inode }: RecoveredLane,
+  { address }: InetTarget,
+  reached: boolean,
+): GroupLane {
   if (fd === null) {
     const queue = new LaneQueue(() => listenQueue(address.port, inode));
     // No probe can recognise a socket that is out of reach: the index that it is thought to have must do.
@@ -44,5 +59,6 @@ export function recoveredLane(fd: number | null, inode: number, { address }: Ine
   }
   // Workers get only lanes whose filter is locked.
   const given = getOption(fd, 'lock_filter') === 1;
-  return { fd, inode, given, used: true, proven: false, queue: new LaneQueue(() => acceptQueue(fd)) };
+  const used = reached || acceptQueue(fd) > 0;
+  return { fd, inode, given, used, proven: false, queue: new LaneQueue(() => acceptQueue(fd)) };
 }

@@ -1,10 +1,9 @@
 import type { ListenerConfig } from '../config/schema.ts';
 import { admitPackets, attachReuseport, lockFilter } from '../linux/bpf.ts';
-import { listenersOn } from '../linux/sock_diag.ts';
 import { closeFd, connectSocket, getOption, listenSocket, setOption } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
 import { countForeignSockets, foreignTcpSockets, nameForeignSockets } from './foreign-sockets.ts';
-import { type GroupLane, openedLane, type RecoveredGroup, recoveredLane } from './group-lane.ts';
+import { closedLanes, type GroupLane, openedLane, type RecoveredGroup, recoveredLane } from './group-lane.ts';
 import { GroupOrder } from './group-order.ts';
 import type { OwnSockets } from './holders.ts';
 import { lanesOf, narrowedPlan } from './lane-plan.ts';
@@ -92,7 +91,9 @@ export class LaneGroup implements Lanes {
   }
 
   regain(lane: number): number | null {
-    return this.#lane(lane).fd;
+    const found = this.#lane(lane);
+    found.used = true;
+    return found.fd;
   }
 
   steer(plan: LanePlan): void {
@@ -203,18 +204,15 @@ export class LaneGroup implements Lanes {
   }
 
   #recover({ lanes, order, plan }: RecoveredGroup): void {
-    const listening = new Set(listenersOn(this.target.address.port).map(({ inode }) => inode));
-    const closed: number[] = [];
+    const closed = closedLanes(lanes, this.target);
     this.#order = new GroupOrder(order ?? lanes.map((_, lane) => lane));
-    for (const [lane, { fd, inode }] of lanes.entries()) {
-      this.#lanes.push(recoveredLane(fd, inode, this.target));
-      if (fd !== null || listening.has(inode)) continue;
-      closed.push(lane);
-      // A process that ends closes its descriptors in ascending order. Proofs find where that was not so.
-      this.#order.leave(lane);
-    }
+    // A process that ends closes its descriptors in ascending order. Proofs find where that was not so.
+    for (const lane of closed) this.#order.leave(lane);
     const left = [...lanes.keys()].filter((lane) => !closed.includes(lane));
     this.#plan = narrowedPlan(plan, left);
+    const reached = closed.length > 0 ? left : lanesOf(this.#plan);
+    for (const [lane, saved] of lanes.entries())
+      this.#lanes.push(recoveredLane(saved, this.target, reached.includes(lane)));
     const control = this.#lanes.at(-1);
     if (control === undefined || control.fd === null || control.given) {
       // No packet reaches it before there is a program that leaves it out.
@@ -321,21 +319,12 @@ export class LaneGroup implements Lanes {
     const before = this.#order.foreignSockets;
     for (let count = before; count < now; count += 1) this.#order.join(null);
     for (let count = before; count > now; count -= 1) this.#order.leave(null);
-    const closed = this.#closedOutOfReach();
+    // Lanes of a dead supervisor that only a worker had, and that have closed with it.
+    const closed = closedLanes(this.#lanes, this.target).filter((lane) => this.#order.indexOf(lane) !== null);
     for (const lane of closed) this.#order.leave(lane);
     if (now >= before && closed.length === 0) return;
     for (const lane of this.#lanes) lane.proven = false;
     this.#settle();
-  }
-
-  /** Lanes of a dead supervisor that only a worker had, and that have closed with it. */
-  #closedOutOfReach(): number[] {
-    const lost = [...this.#lanes.entries()].filter(
-      ([lane, { fd }]) => fd === null && this.#order.indexOf(lane) !== null,
-    );
-    if (lost.length === 0) return [];
-    const listening = new Set(listenersOn(this.target.address.port).map(({ inode }) => inode));
-    return lost.flatMap(([lane, { inode }]) => (listening.has(inode) ? [] : [lane]));
   }
 
   #fdOf(lane: number): number {

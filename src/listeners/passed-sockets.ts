@@ -13,6 +13,37 @@ const FIRST = 3;
 /** What LISTEN_FDNAMES says of a socket without a name (sd_listen_fds_with_names(3)). */
 const NAMELESS = 'unknown';
 
+/** The names of what zero itself has stored with the service manager, and gets back: descriptor-store.ts. */
+const STORED = /^zero-(vault-)?\d+$/;
+
+/** A descriptor that was passed to this process. */
+interface Passed {
+  readonly fd: number;
+  readonly name: string;
+}
+
+/** What an earlier supervisor has stored with the service manager, and this process got back. */
+export function storedDescriptors(
+  environment: Readonly<Record<string, string | undefined>>,
+  pid: number,
+): readonly Passed[] {
+  return (passedTo(environment, pid) ?? []).filter(({ name }) => STORED.test(name));
+}
+
+/** The descriptors that the variables name; null where they were passed to another process. */
+function passedTo(
+  { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: Readonly<Record<string, string | undefined>>,
+  pid: number,
+): readonly Passed[] | null {
+  const count = /^\d+$/.test(LISTEN_FDS ?? '') ? Number(LISTEN_FDS) : 0;
+  if (count > 0 && LISTEN_PID !== String(pid)) return null;
+  const names = LISTEN_FDNAMES?.split(':') ?? [];
+  return Array.from({ length: count }, (_, index) => ({
+    fd: FIRST + index,
+    name: names[index] || NAMELESS,
+  }));
+}
+
 interface PassedSocket {
   readonly fd: number;
   readonly name: string;
@@ -49,17 +80,15 @@ export class PassedSockets {
    * @param pid the process whose environment it is
    */
   constructor(environment: Readonly<Record<string, string | undefined>>, pid: number) {
-    const { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES } = environment;
-    const count = /^\d+$/.test(LISTEN_FDS ?? '') ? Number(LISTEN_FDS) : 0;
-    const isOurs = LISTEN_PID === String(pid);
+    const { LISTEN_PID } = environment;
+    const passed = passedTo(environment, pid);
     this.#none =
-      count > 0 && !isOurs
+      passed === null
         ? `the sockets were passed to process ${LISTEN_PID ?? '(LISTEN_PID is not set)'}, and zero is process ${pid}. Start zero itself as the service, without a program in between that keeps running (npx, a shell without exec)`
         : 'no socket was passed to zero (LISTEN_FDS). Start zero with a .socket unit, or with systemd-socket-activate';
-    const names = LISTEN_FDNAMES?.split(':') ?? [];
-    this.#sockets = Array.from({ length: isOurs ? count : 0 }, (_, index) =>
-      describe(FIRST + index, names[index] || NAMELESS),
-    );
+    this.#sockets = (passed ?? [])
+      .filter(({ name }) => !STORED.test(name))
+      .map(({ fd, name }) => describe(fd, name));
   }
 
   /** Takes over a socket that was passed to another supervisor under this name. */

@@ -224,6 +224,8 @@ test('the snapshot is plain data', async (t) => {
       inode: inodeOf(http.fd),
       fd: http.fd,
       lanes: [],
+      order: null,
+      passedName: null,
     },
     {
       text: `unix:${path}`,
@@ -232,6 +234,8 @@ test('the snapshot is plain data', async (t) => {
       inode: inodeOf(app.fd),
       fd: app.fd,
       lanes: [],
+      order: null,
+      passedName: null,
     },
   ]);
 });
