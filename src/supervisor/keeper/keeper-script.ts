@@ -15,42 +15,40 @@ const SCRIPT_VARIABLE = 'ZERO_KEEPER';
 /**
  * What the keeper does, for dash, bash and busybox: `sh -c SCRIPT zero-keeper DIRECTORY POLICY TRIES COMMAND...`.
  *
- * - It waits in open(2) and read(2) of the FIFO, which is open for writing in the supervisor alone. End-of-file means
- *   that the supervisor has died. The first wait reads what the supervisor has opened: it may have died before the
- *   keeper ran. For each later one the FIFO is opened again through /proc, because that open waits for a writer, and
- *   works when the directory was deleted.
+ * - It waits in read(2) of the FIFO, which is open for writing in the supervisor alone. End-of-file means that the
+ *   supervisor has died, also one that died before the shell began. For the next wait the FIFO is opened again, which
+ *   waits for a writer (fifo(7)), through /proc, which works when the directory was deleted.
  * - `run FILE` starts a shell script as a child, which has the sockets.
  * - With the policy `restart` it starts COMMAND as a child, after 0, 1, 2, 5, then always 30 seconds. The shell in
- *   between waits for COMMAND. If that exits, the shell opens the FIFO for writing, which wakes the keeper for the next
- *   attempt. A supervisor that is back ends the keeper, and with it this shell.
+ *   between waits for COMMAND and has the FIFO open for writing from before it is started. So its end is the next
+ *   end-of-file, and the next attempt. A supervisor that is back ends the keeper, and with it this shell.
  * - SIGCHLD interrupts open(2) in dash, and a failed redirection of `exec` ends a shell, with it the sockets: `command`
  *   in front of `exec` prevents that (POSIX, 2.8.1). An interrupted read is not taken for end-of-file: read is repeated.
  */
 const SCRIPT = `unset ${SCRIPT_VARIABLE}
-dir=$1 policy=$2 tries=$3 failures=0 waited=no
+dir=$1 policy=$2 tries=$3 failures=0
 shift 3
 start() {
+  until { command exec 5>/proc/self/fd/${FIFO_FD}; } 2>/dev/null; do sleep 1; done
   case $tries in 0) pause=0 ;; 1) pause=1 ;; 2) pause=2 ;; 3) pause=5 ;; *) pause=30 ;; esac
   (
     [ $pause = 0 ] || sleep $pause
-    ZERO_RESTARTED_BY=$$ ZERO_RESTART_TRIES=$tries ZERO_RUNTIME=$dir "$@" ${FIFO_FD}<&-
-    { : >/proc/$$/fd/${FIFO_FD}; } 2>/dev/null
+    ZERO_RESTARTED_BY=$$ ZERO_RESTART_TRIES=$tries ZERO_RUNTIME=$dir "$@" ${FIFO_FD}<&- 4<&- 5>&-
+    : # A shell executes its last command in its own place.
   ) &
+  exec 5>&-
   tries=$((tries + 1))
 }
 exec 4<&${FIFO_FD}
 while :; do
-  [ $waited = no ] || { command exec 4</proc/self/fd/${FIFO_FD}; } 2>/dev/null || {
-    failures=$((failures + 1))
-    [ $failures -lt 9 ] || sleep 1
-    continue
-  }
-  failures=0 waited=yes
   while read -r verb rest <&4 || read -r verb rest <&4; do
     case $verb in run) sh "$rest" ${FIFO_FD}<&- 4<&- & ;; esac
   done
-  exec 4<&-
   [ "$policy" = restart ] && start "$@"
+  until { command exec 4</proc/self/fd/${FIFO_FD}; } 2>/dev/null; do
+    failures=$((failures + 1))
+    [ $failures -lt 9 ] || sleep 1
+  done
 done
 `;
 

@@ -5,8 +5,9 @@ import type { Kernel } from '../../linux/kernel.ts';
 import { openOwnFile } from '../../linux/own-files.ts';
 import { makeFifo } from '../../linux/pipes.ts';
 import { tools } from '../../workers/commands.ts';
-import { signalOnce } from '../../workers/delivery.ts';
+import { type Delivery, describeRefusal, NOBODY } from '../../workers/delivery.ts';
 import type { ProcessTable } from '../../workers/process-table.ts';
+import { killSession } from '../../workers/stopper.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
 import {
   FIFO,
@@ -31,8 +32,6 @@ export interface SocketKeeperOptions {
   readonly kernel: Kernel;
   readonly table: ProcessTable;
   readonly runtimeDirectory: string;
-  /** The name of the instance. */
-  readonly instance: string;
   /** The environment of the keeper and of a supervisor that it starts, as `NAME=value`. */
   readonly environment: readonly Buffer[];
   /** The program and the arguments that start this supervisor again. */
@@ -217,11 +216,8 @@ export class SocketKeeper {
     const previous = this.#previous;
     this.#previous = [];
     for (const keeper of previous) {
-      try {
-        endKeeper(kernel, keeper, runtimeDirectory);
-      } catch (error) {
-        warn(`end keeper ${keeper.pid}: ${error instanceof Error ? error.message : String(error)}`);
-      }
+      const { refused } = endKeeper(kernel, keeper, runtimeDirectory);
+      for (const refusal of refused) warn(describeRefusal('SIGKILL', refusal));
       if (keeper.orders !== null) kernel.closeFd(keeper.orders);
     }
   }
@@ -229,17 +225,14 @@ export class SocketKeeper {
 
 /**
  * Kills a keeper of an earlier supervisor if the process is still that keeper, with the programs that it has started
- * except this one: they have the sockets, too. Throws what listing /proc does.
+ * except this one: they have the sockets, too. Never throws.
  */
-export function endKeeper(kernel: Kernel, keeper: ProcessIdentity, runtimeDirectory: string): void {
+export function endKeeper(kernel: Kernel, keeper: ProcessIdentity, runtimeDirectory: string): Delivery {
   const isStill =
     kernel.processStat(keeper.pid)?.startTime === keeper.startTime &&
     isKeeper(kernel.argumentsOf(keeper.pid), runtimeDirectory);
-  if (!isStill) return;
-  for (const { pid, session, startTime } of kernel.listProcesses()) {
-    if (session !== keeper.pid || pid === kernel.pid) continue;
-    signalOnce(kernel, pid, 'SIGKILL', () => kernel.processStat(pid)?.startTime === startTime);
-  }
+  if (!isStill) return NOBODY;
+  return killSession(kernel, keeper.pid, new Set([kernel.pid]));
 }
 
 /** Open both ways: to open a FIFO for writing only would wait for a reader (fifo(7)). */

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { openSync, readSync, writeSync } from 'node:fs';
+import { lstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOpen, setCloseOnExec } from '../../../src/linux/exec.ts';
 import { tryLock } from '../../../src/linux/locks.ts';
 import {
+  makeFifo,
   openOutputPipe,
   openPipe,
   openPipeOf,
@@ -118,4 +119,12 @@ test('close-on-exec of a number that is not open', () => {
   closeFd(fd);
   assert.throws(() => setCloseOnExec(fd, true), { code: 'EBADF' });
   assert.equal(isOpen(fd), false);
+});
+
+test('a FIFO', () => {
+  const path = join(folder, 'fifo');
+  makeFifo(path, 0o600);
+  assert.ok(lstatSync(path).isFIFO());
+  assert.equal(lstatSync(path).mode & 0o777, 0o600);
+  assert.throws(() => makeFifo(path, 0o600), { code: 'EEXIST', message: /fifo/ });
 });

@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { errnoNumber } from '../../../src/linux/errors.ts';
+import { useLibc } from '../../../src/linux/libc.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import {
   becomeSubreaper,
+  pidfdGetfd,
   pidfdOpen,
   pidfdSignal,
   reapOne,
   signalNumber,
+  startSession,
 } from '../../../src/linux/processes.ts';
 import { processStat } from '../../../src/linux/procfs.ts';
 import { signalName } from '../../../src/linux/signals.ts';
+import { descriptorsOf } from '../../../src/linux/socket-holder.ts';
 import { closeFd } from '../../../src/linux/sockets.ts';
 import { sessionMembers } from '../../support/processes.ts';
 import { ended, readAll, readable, start, startShell } from './support.ts';
@@ -59,6 +64,30 @@ test('a signal through a pidfd', async () => {
   assert.equal(pidfdSignal(pidfd, 'USR2'), false);
   closeFd(pidfd);
   release();
+});
+
+test('a descriptor of another process', async () => {
+  const { pid, release } = puppet();
+  const pidfd = pidfdOpen(pid);
+  const taken = pidfdGetfd(pidfd, 0);
+  const link = descriptorsOf(pid).find(({ fd }) => fd === 0)?.link;
+  assert.equal(descriptorsOf('self').find(({ fd }) => fd === taken)?.link, link);
+  assert.throws(() => pidfdGetfd(pidfd, 99), { code: 'EBADF', message: /descriptor 99 of another process/ });
+  closeFd(taken);
+  release();
+  await ended(pid);
+  assert.throws(() => pidfdGetfd(pidfd, 0), { code: 'ESRCH' });
+  assert.deepEqual(descriptorsOf(pid), []);
+  closeFd(pidfd);
+});
+
+test('a session of its own, once', () => {
+  const restore = useLibc({ setsid: () => 4711 });
+  assert.equal(startSession(), true);
+  restore();
+  const refuse = useLibc({ setsid: () => -1, errno: () => errnoNumber('EPERM') });
+  assert.equal(startSession(), false);
+  refuse();
 });
 
 test('signal names', () => {

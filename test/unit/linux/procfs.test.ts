@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict';
+import { statSync } from 'node:fs';
 import { test } from 'node:test';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import {
+  argumentsOf,
   bootId,
   commandLine,
   listProcesses,
+  ownerOf,
   parseStat,
+  pidNamespace,
   processStat,
   rawEnvironment,
   splitAtNul,
 } from '../../../src/linux/procfs.ts';
 import { closeFd } from '../../../src/linux/sockets.ts';
-import { ended, startShell } from './support.ts';
+import { ended, start, startShell } from './support.ts';
 
 const fields = 'S 1 42 43 0 -1 4194560 1 2 3 4 5 6 7 8 20 0 11 0 98765 1000 200';
 
@@ -59,6 +63,23 @@ test('a real process with a wicked name', async () => {
 test('command lines', () => {
   assert.match(commandLine(process.pid), /node/);
   assert.ok(!commandLine(process.pid).includes('\0'));
+});
+
+test('arguments as they were given, and the owner', async () => {
+  const hold = openPipe();
+  const argv = ['sh', '-c', 'cat; :', 'a b', '', '-'];
+  const pid = start({ path: '/bin/sh', argv, descriptors: new Map([[0, hold.read]]) });
+  closeFd(hold.read);
+  assert.deepEqual(argumentsOf(pid), argv);
+  assert.equal(ownerOf(pid), process.geteuid?.());
+  closeFd(hold.write);
+  await ended(pid);
+  assert.deepEqual(argumentsOf(pid), []);
+  assert.equal(ownerOf(pid), null);
+});
+
+test('the pid namespace is the one of the children', () => {
+  assert.equal(pidNamespace(), statSync(`/proc/${process.ppid}/ns/pid`).ino);
 });
 
 test('the environment at the start, byte for byte', () => {

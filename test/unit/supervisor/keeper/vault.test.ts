@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict';
+import { fstatSync, writeSync } from 'node:fs';
+import { type TestContext, test } from 'node:test';
+import { linux } from '../../../../src/linux/kernel.ts';
+import { openPipe } from '../../../../src/linux/pipes.ts';
+import { descriptorsOf } from '../../../../src/linux/socket-holder.ts';
+import { closeFd, duplicateAbove } from '../../../../src/linux/sockets.ts';
+import { isVaultLink, VaultFile } from '../../../../src/supervisor/keeper/vault.ts';
+
+function vaultOf(t: TestContext): VaultFile {
+  const vault = VaultFile.create(linux);
+  t.after(() => vault.close());
+  return vault;
+}
+
+/** What another process finds in the vault, which has a descriptor of its own. */
+function found(t: TestContext, vault: VaultFile) {
+  const other = VaultFile.resume(duplicateAbove(vault.fd, 3), linux);
+  t.after(() => other.close());
+  return other.read();
+}
+
+test('a new vault is empty', (t) => {
+  assert.deepEqual(found(t, vaultOf(t)), { state: null, generations: null });
+});
+
+test('the newest of each record is found by another process', (t) => {
+  const vault = vaultOf(t);
+  vault.writeState('a long first state', 1);
+  vault.writeGenerations(Buffer.from([0, 255]));
+  vault.writeState('ü', 2);
+  assert.deepEqual(found(t, vault), {
+    state: { text: 'ü', sequence: 2 },
+    generations: Buffer.from([0, 255]),
+  });
+  vault.writeState('third', 3);
+  vault.writeGenerations(Buffer.alloc(0));
+  assert.deepEqual(found(t, vault), {
+    state: { text: 'third', sequence: 3 },
+    generations: Buffer.alloc(0),
+  });
+});
+
+test('another supervisor continues it', (t) => {
+  const vault = vaultOf(t);
+  vault.writeState('old', 7);
+  const other = VaultFile.resume(duplicateAbove(vault.fd, 3), linux);
+  t.after(() => other.close());
+  other.writeState('new', 8);
+  assert.deepEqual(vault.read().state, { text: 'new', sequence: 8 });
+});
+
+test('a record that was written in part leaves the one before', (t) => {
+  const vault = vaultOf(t);
+  vault.writeState('whole', 1);
+  // The other slot of `state`, whose entry was not written yet.
+  writeSync(vault.fd, 'half a st', 16 * 1024 * 1024);
+  assert.deepEqual(found(t, vault).state, { text: 'whole', sequence: 1 });
+});
+
+test('a record that is too large is refused, and the one before stays', (t) => {
+  const vault = vaultOf(t);
+  vault.writeState('small', 1);
+  assert.throws(() => vault.writeState('x'.repeat(8 * 1024 * 1024 + 1), 2), RangeError);
+  assert.deepEqual(vault.read().state, { text: 'small', sequence: 1 });
+  vault.writeState('x'.repeat(8 * 1024 * 1024), 3);
+  vault.writeGenerations(Buffer.from('not overwritten'));
+  vault.writeState('y'.repeat(8 * 1024 * 1024), 4);
+  assert.equal(found(t, vault).generations?.toString(), 'not overwritten');
+});
+
+test('takes the memory of what is in it', (t) => {
+  const vault = vaultOf(t);
+  for (let sequence = 1; sequence <= 100; sequence += 1) vault.writeState('z'.repeat(10_000), sequence);
+  assert.ok(fstatSync(vault.fd).blocks * 512 <= 64 * 1024);
+});
+
+test('is recognised by its link, and nothing else is a vault', (t) => {
+  const vault = vaultOf(t);
+  const link = descriptorsOf('self').find(({ fd }) => fd === vault.fd)?.link ?? null;
+  assert.ok(isVaultLink(link), link ?? 'no link');
+  assert.ok(!isVaultLink(null));
+  const { read, write } = openPipe();
+  const other = linux.openMemoryFile('other', Buffer.from('something else'));
+  for (const fd of [read, write, other]) t.after(() => closeFd(fd));
+  assert.ok(descriptorsOf('self').every(({ fd, link: one }) => fd === vault.fd || !isVaultLink(one)));
+  assert.throws(() => VaultFile.resume(other, linux), /is not a vault/);
+});
