@@ -8,6 +8,7 @@ import type { ProcessTable } from '../workers/process-table.ts';
 import { failureOf } from './effect-failure.ts';
 import type { Happening } from './engine.ts';
 import type { Instance } from './instance.ts';
+import { DescriptorStore } from './keeper/descriptor-store.ts';
 import { type PreviousKeeper, SocketKeeper } from './keeper/socket-keeper.ts';
 import type { Vault } from './keeper/vault.ts';
 import { ownCommand } from './own-command.ts';
@@ -28,6 +29,8 @@ export interface SocketKeepingContext {
   /** The keeper that started this supervisor; null: something else did. */
   readonly restarted: Restarted | null;
   readonly vault: () => Vault | null;
+  /** Names of what the service manager has stored for an earlier supervisor. */
+  readonly stored: readonly string[];
 }
 
 /** A supervisor that has run this many milliseconds is not in a loop of crashes. */
@@ -37,6 +40,7 @@ const LONG = 60_000;
 export class SocketKeeping {
   readonly #context: SocketKeepingContext;
   readonly #keeper: SocketKeeper;
+  readonly #store: DescriptorStore | null;
   #tries: number;
   #version = 0;
   /** What the keeper of this version has: inodes, and whether it starts zero again. */
@@ -48,11 +52,13 @@ export class SocketKeeping {
     this.#context = context;
     const { kernel, table, instance, environment, listeners, post, report, vault } = context;
     this.#tries = context.restarted === null ? 0 : context.restarted.tries + 1;
+    const warn = (message: string) => report({ event: 'warning', about: 'keeper', message });
+    const { NOTIFY_SOCKET: manager } = process.env;
+    this.#store = manager ? new DescriptorStore(manager, context.stored, warn) : null;
     this.#keeper = new SocketKeeper({
       kernel,
       table,
       runtimeDirectory: instance.runtimeDirectory,
-      instance: instance.name,
       environment,
       command: commandOfThis,
       restart: () => this.#restarts(),
@@ -61,6 +67,7 @@ export class SocketKeeping {
       sockets: () => listeners.kept().map(({ fd }) => fd),
       done: (version, { pid }) => {
         report({ event: 'keeper_started', pid, sockets: this.#keeper.sockets });
+        this.#store?.keep(listeners.kept(), vault()?.fd ?? null);
         post({ type: 'done', effect: effectOf(version) });
       },
       failed: (version, error) => {
@@ -68,7 +75,7 @@ export class SocketKeeping {
         post({ type: 'failed', effect, failure: failureOf(effect, error) });
       },
       lost: (version, { pid }, exit) => this.#lost(version, pid, exit),
-      warn: (message) => report({ event: 'warning', about: 'keeper', message }),
+      warn,
     });
   }
 

@@ -13,7 +13,7 @@ import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
 import { sessionMemory } from '../linux/session-usage.ts';
 import { keepSpare } from '../linux/spare.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
-import { PassedSockets } from '../listeners/passed-sockets.ts';
+import { PassedSockets, storedDescriptors } from '../listeners/passed-sockets.ts';
 import type { CommandSystem } from '../workers/command.ts';
 import { WorkerConnections } from '../workers/connections.ts';
 import { describeRefusal } from '../workers/delivery.ts';
@@ -252,6 +252,7 @@ export class Supervisor {
       policy: () => this.#servingConfig().application.restart_supervisor,
       restarted,
       vault: () => this.#vault,
+      stored: storedDescriptors(process.env, process.pid).map(({ name }) => name),
     });
     this.#watch = new WatchDesk({
       timers,

@@ -6,12 +6,14 @@ import type { PreviousKeeper } from './socket-keeper.ts';
 import { isVaultLink } from './vault.ts';
 
 /** Where a socket was taken from. */
-export type SocketSource = 'inherited' | 'keeper' | 'sender' | 'workers';
+export type SocketSource = 'inherited' | 'service_manager' | 'keeper' | 'sender' | 'workers';
 
 /** Where sockets of a dead supervisor can be. */
 export interface KeptSources {
   /** Descriptors of this process that may be sockets, or the vault, of the dead supervisor. */
   readonly inherited: readonly number[];
+  /** The same, given back by the service manager. */
+  readonly stored: readonly number[];
   readonly keepers: readonly ProcessIdentity[];
 }
 
@@ -122,12 +124,13 @@ export class TakenSockets {
  * the descriptors. Never rejects: what cannot be taken is missing in the result.
  */
 export async function takeKept(
-  { inherited, keepers }: KeptSources,
+  { inherited, stored, keepers }: KeptSources,
   runtimeDirectory: string,
   system: KeeperSystem,
 ): Promise<{ readonly taken: TakenSockets; readonly keepers: readonly PreviousKeeper[] }> {
   const taken = new TakenSockets(system);
   taken.own(inherited, 'inherited');
+  taken.own(stored, 'service_manager');
   const previous: PreviousKeeper[] = [];
   for (const keeper of keepers) {
     const orders = taken.takeFrom(keeper, 'keeper')
@@ -141,6 +144,8 @@ export async function takeKept(
 /** The descriptors that a keeper gave to this supervisor, which it has started: the vault and what follows it. */
 export function inheritedFromKeeper({ descriptorsOf, socketInode }: KeeperSystem): number[] {
   const links = new Map(descriptorsOf('self').map(({ fd, link }) => [fd, link]));
+  const first = links.get(VAULT_FD) ?? null;
+  if (!isVaultLink(first) && first !== '/dev/null') return [];
   const found = [VAULT_FD];
   for (let fd = FIRST_SOCKET_FD; socketInode(links.get(fd) ?? null) !== null; fd += 1) found.push(fd);
   return found;

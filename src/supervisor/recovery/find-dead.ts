@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { bootId, pidNamespace } from '../../linux/procfs.ts';
+import { storedDescriptors } from '../../listeners/passed-sockets.ts';
 import { now } from '../clock.ts';
 import type { Instance } from '../instance.ts';
 import { FIFO } from '../keeper/keeper-script.ts';
@@ -18,11 +19,12 @@ export async function findDead(
 ): Promise<Found> {
   const { runtimeDirectory } = instance;
   const exists = (name: string) => existsSync(path.join(runtimeDirectory, name));
-  if (!exists('state.json') && !exists(FIFO)) return { notes: [] };
+  const stored = storedDescriptors(process.env, process.pid).map(({ fd }) => fd);
+  if (!exists('state.json') && !exists(FIFO) && stored.length === 0) return { notes: [] };
   const { recoverInstance } = await import('./recover-instance.ts');
   const by = restarted !== null ? 'keeper' : isManaged(process.env) ? 'service_manager' : 'manual';
   return recoverInstance(
-    { instance, by },
+    { instance, by, stored },
     { ...keeperSystem, bootId: bootId(), pidNamespace: pidNamespace(), now },
   );
 }

@@ -40,6 +40,8 @@ type DeadInstance = Pick<Instance, 'name' | 'runtimeDirectory'>;
 export interface RecoveryOptions {
   readonly instance: DeadInstance;
   readonly by: RecoveredBy;
+  /** Descriptors that the service manager has given back. */
+  readonly stored: readonly number[];
 }
 
 /** Copies of state files that were set aside. */
@@ -52,7 +54,7 @@ const STATE = 'state.json';
  * be held. Changes nothing of the service.
  */
 export async function recoverInstance(
-  { instance, by }: RecoveryOptions,
+  { instance, by, stored }: RecoveryOptions,
   system: RecoverySystem,
 ): Promise<Found> {
   const since = system.now();
@@ -64,7 +66,11 @@ export async function recoverInstance(
   const onDisk = text && readState(text.text, expected);
   const running = findKeepers(runtimeDirectory, system);
   const inherited = by === 'keeper' ? inheritedFromKeeper(system) : [];
-  const { taken, keepers } = await takeKept({ inherited, keepers: running }, runtimeDirectory, system);
+  const { taken, keepers } = await takeKept(
+    { inherited, stored, keepers: running },
+    runtimeDirectory,
+    system,
+  );
   const vault = contentOf(taken, system);
   const inMemory: ReadState | null = vault?.state ? readState(vault.state.text, expected) : null;
   const judgement = judge(onDisk, inMemory, {
