@@ -67,7 +67,7 @@ export class StateFile {
    */
   ahead(situation: () => Situation): void {
     const vault = this.#vault();
-    if (vault === null || this.#broken) return;
+    if (vault === null) return;
     try {
       this.#sequence += 1;
       vault.writeState(this.#textOf(situation()), this.#sequence);

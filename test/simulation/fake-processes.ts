@@ -44,7 +44,7 @@ export class FakeProcesses {
     this.#zombies = [];
     this.hasChildSignal = false;
     this.#reap(this.supervisor);
-    this.supervisor = this.#addSupervisor(this.#nextPid());
+    this.supervisor = this.#addSupervisor(this.#freePid() ?? pid);
   }
 
   /** Zombies included. */
@@ -156,13 +156,19 @@ export class FakeProcesses {
     else this.#sessions.set(process.session, left);
   }
 
-  /** Numbers come in turn. One that a process or a session has is left out. */
   #nextPid(): number {
+    const pid = this.#freePid();
+    // fork(2): pid_max is reached.
+    if (pid === null) throw new SystemError('fork', errnoNumber('EAGAIN'));
+    return pid;
+  }
+
+  /** Numbers come in turn. One that a process or a session has is left out. */
+  #freePid(): number | null {
     for (let tries = SUPERVISOR; tries < this.#maxPid; tries += 1) {
       this.#lastPid = this.#lastPid >= this.#maxPid ? SUPERVISOR + 1 : this.#lastPid + 1;
       if (!this.#byPid.has(this.#lastPid) && !this.#sessions.has(this.#lastPid)) return this.#lastPid;
     }
-    // fork(2): pid_max is reached.
-    throw new SystemError('fork', errnoNumber('EAGAIN'));
+    return null;
   }
 }
