@@ -14,6 +14,7 @@ import { rest } from './measures/rest.ts';
 import { rollback } from './measures/rollback.ts';
 import { start } from './measures/start.ts';
 import { steered } from './measures/steered.ts';
+import { survive } from './measures/survive.ts';
 import { thousand } from './measures/thousand.ts';
 import { throughput } from './measures/throughput.ts';
 import { workers } from './measures/workers.ts';
@@ -31,6 +32,7 @@ const MEASURES: readonly Measure[] = [
   library,
   listeners,
   recovery,
+  survive,
   rest,
   thousand,
   blocking,

@@ -49,8 +49,9 @@ interface KillOptions {
 
 /** Kills the supervisor and its keeper: nothing starts it again, and nothing holds its sockets but its workers. */
 export async function killWithKeeper({ pid, process: child, exited }: Zero): Promise<void> {
+  // Stopped, so that the keeper is not replaced, and cannot see the death of the supervisor.
+  child.kill('SIGSTOP');
   const keepers = childrenOf(pid, 'zero-keeper');
-  // A keeper that runs would see the death of the supervisor.
   for (const keeper of keepers) process.kill(keeper, 'SIGSTOP');
   child.kill('SIGKILL');
   await exited;
@@ -94,12 +95,11 @@ export async function killUnderLoad(
     startLoad(scope, { target, clients: 2, connections, think: { from: 1, to: 5 } }),
   );
   for (let kill = 1; kill <= kills; kill += 1) {
-    const keeper = await keeperPid(zero);
+    await keeperPid(zero);
     if (kill % 3 === 0) zero.signal('SIGHUP');
-    await new Promise((resolve) => setTimeout(resolve, random() * 300));
-    if (keepers) process.kill(keeper, 'SIGSTOP');
-    zero.signal('SIGKILL');
-    if (keepers) process.kill(keeper, 'SIGKILL');
+    await new Promise((resolve) => setTimeout(resolve, random() * 200));
+    if (keepers) await killWithKeeper(zero);
+    else zero.signal('SIGKILL');
     zero = startZero(scope, { ...options, folder, args: ['--config', `${config}`] });
     await zero.fact('supervisor_recovered');
   }

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { command } from '../support/command.ts';
 import { startLoad } from '../support/load.ts';
+import { ZERO_COMMAND } from '../support/paths.ts';
+import { withoutTracing } from '../support/privileges.ts';
 import { identify, isRunning } from '../support/processes.ts';
 import { nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
 import { keeperPid, killWithKeeper } from '../support/survivor.ts';
@@ -24,9 +26,13 @@ async function leave(scope: Scope, signal: 'supervisor' | 'both' = 'supervisor')
 }
 
 /** Another zero with the same config and directories. */
-function next(scope: Scope, { folder, config }: Zero): Zero {
+function next(
+  scope: Scope,
+  { folder, config }: Zero,
+  command: [string, ...string[]] = [...ZERO_COMMAND],
+): Zero {
   assert.ok(config);
-  return startZero(scope, { folder, args: ['--config', config] });
+  return startZero(scope, { folder, args: ['--config', config], command });
 }
 
 const statePath = ({ folder }: Zero): string => join(folder, 'run', 'state.json');
@@ -50,6 +56,18 @@ describe('the service of a supervisor that was killed', () => {
       await candidate.gone;
       assert.deepEqual(await zero.exited, { code: 0, signal: null });
     }
+  });
+
+  it('is continued where zero may not take the sockets of the keeper', DEADLINE, async (t) => {
+    const { zero: dead, incumbent } = await leave(t);
+    const load = startLoad(t, { target: await dead.address('http'), clients: 2 });
+    const zero = next(t, dead, [...withoutTracing(), ...ZERO_COMMAND]);
+    const { socketsFrom } = await zero.fact('supervisor_recovered');
+    assert.deepEqual(socketsFrom, ['sender']);
+    await load.whenPhaseHas(10);
+    assert.equal((await load.stop()).failed, 0);
+    zero.signal('SIGTERM');
+    await incumbent.gone;
   });
 
   it('is stopped by zero stop', DEADLINE, async (t) => {
