@@ -8,6 +8,7 @@ import type { ReloadOptions } from './reload.ts';
 import type { RollbackOptions } from './rollback.ts';
 import type { ScaleOptions } from './scale.ts';
 import type { StatusOptions } from './status.ts';
+import type { UpgradeOptions } from './upgrade.ts';
 import type { WaitOptions } from './wait.ts';
 
 export interface ConfigOption {
@@ -179,6 +180,25 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
       const { signal: send } = await import('./signal.ts');
       done(await send({ ...instanceOf(options), signal }));
     });
+
+  instanceCommand('upgrade', 'replace a running zero by the one that is installed now; the service stays')
+    .argument('[path]', 'another zero (default: the path by which the running one was started)')
+    .option('--timeout <duration>', 'how long to wait for a handover or a hook in progress (default: 60s)')
+    .addOption(program.createOption('--check', 'used by a running zero').hideHelp())
+    .action(
+      async (
+        path: string | undefined,
+        { check, ...options }: Omit<UpgradeOptions, 'path'> & { readonly check?: boolean },
+      ) => {
+        if (check) {
+          const { upgradeCheck } = await import('./upgrade-check.ts');
+          done(upgradeCheck());
+          return;
+        }
+        const { upgrade } = await import('./upgrade.ts');
+        done(await upgrade({ ...options, ...instanceOf(options), ...(path !== undefined && { path }) }));
+      },
+    );
 
   instanceCommand('stop', 'stop the service and zero, and wait for that')
     .option('--now', 'kill it', false)

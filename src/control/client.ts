@@ -30,6 +30,7 @@ export interface ControlClient {
   promote(signal?: AbortSignal): Promise<void>;
   abort(signal?: AbortSignal): Promise<void>;
   stop(request: RequestOf<'stop'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'stop'>>;
+  upgrade(request: RequestOf<'upgrade'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'upgrade'>>;
   signal(request: RequestOf<'signal'>, signal?: AbortSignal): Promise<AnswerOf<'signal'>>;
   logs(request: RequestOf<'logs'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'logs'>>;
   /** Everything that happens from now on. Ends where the supervisor says that it leaves. */
@@ -83,6 +84,7 @@ export function controlClient(options: ClientOptions): ControlClient {
     promote: async (signal) => void (await ask('promote', {}, signal)),
     abort: async (signal) => void (await ask('abort', {}, signal)),
     stop: (request, signal) => follow('stop', request, signal),
+    upgrade: (request, signal) => follow('upgrade', request, signal),
     signal: (request, signal) => ask('signal', request, signal),
     logs: (request, signal) => follow('logs', request, signal),
     events: (signal) => follow('events', {}, signal),

@@ -34,6 +34,19 @@ export interface ScaleOptions {
   readonly timeoutMs: number | null;
 }
 
+export interface UpgradeOptions {
+  /** Absolute path of the zero that is wanted; null for the path by which the running one was started. */
+  readonly path: string | null;
+  /** The node that the caller runs; null where it is not known. */
+  readonly node: string | null;
+  readonly timeoutMs: number | null;
+}
+
+/** The new program has passed its dry run and replaces this one next; or why not. */
+export type UpgradeAnswer =
+  | { readonly ok: true; readonly to: string; readonly node: string }
+  | { readonly ok: false; readonly message: string };
+
 /** Whether it was done, or why not. */
 export type Answer = { readonly ok: true } | { readonly ok: false; readonly message: string };
 
@@ -79,6 +92,8 @@ export interface Control {
   promote(): Promise<Answer>;
   abort(): Promise<Answer>;
   stop(now: boolean): void;
+  /** Replaces the program of this process by another zero. `onAnswer` is called once, before that happens. */
+  upgrade(options: UpgradeOptions, onAnswer: (answer: UpgradeAnswer) => void): void;
   /** Sends a signal to the workers of the generation that serves; or says why there is nobody. */
   signal(signal: string): Signalled | { readonly refusal: string };
   /** Tells everything that happens from now on, until the function that is returned is called. */

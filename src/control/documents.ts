@@ -310,6 +310,16 @@ const stopLine = z.union([
   z.object({ stopped: z.literal(true) }),
 ]);
 
+/** In this order: one `accepted`, any number of `fact`, and one of the others. */
+const upgradeLine = z.union([
+  z.object({ accepted: z.object({ pid: z.int(), zero: z.string() }) }),
+  z.object({ fact: factDocument }),
+  /** The new program passed its dry run and replaces the old one next: ask again on a new connection. */
+  z.object({ upgrading: z.object({ zero: z.string(), node: z.string() }) }),
+  /** The old program stays. */
+  z.object({ refused: z.object({ message: z.string() }) }),
+]);
+
 const signalDocument = z.object({
   generation: z.int(),
   signal: z.string(),
@@ -361,6 +371,7 @@ export const answers = {
   promote: z.object({}),
   abort: z.object({}),
   stop: stopLine,
+  upgrade: upgradeLine,
   signal: signalDocument,
   events: eventData,
   logs: outputLine,

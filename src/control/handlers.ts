@@ -88,6 +88,16 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
       control.stop(now);
       lines.begin({ accepted: { pid: process.pid, ...restartsOf(control) } });
     },
+    upgrade: ({ path = null, node = null, timeout_ms = null }, response) => {
+      const lines = new LineStream<AnswerOf<'upgrade'>>(response, () => unsubscribe());
+      const unsubscribe = control.onFact((fact) => lines.tell({ fact: factDocument(fact) }));
+      control.upgrade({ path, node, timeoutMs: timeout_ms }, (answer) => {
+        if (answer.ok) lines.write({ upgrading: { zero: answer.to, node: answer.node } });
+        else lines.write({ refused: { message: answer.message } });
+        lines.end();
+      });
+      lines.begin({ accepted: { pid: process.pid, zero: control.status().zero } });
+    },
     signal: ({ signal: given }, response) => {
       const signal = signalOf(given);
       const signalled = control.signal(signal);

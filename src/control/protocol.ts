@@ -59,6 +59,15 @@ const scaleRequest = z.strictObject({
   timeout_ms: z.exactOptional(z.nullable(z.number().check(z.positive()))),
 });
 
+const upgradeRequest = z.strictObject({
+  /** Absolute path of the zero that is wanted. Left out: the path by which the running one was started. */
+  path: z.exactOptional(z.string()),
+  /** The node that the command runs, in case that the supervisor finds no other. */
+  node: z.exactOptional(z.string()),
+  /** How long the upgrade may wait for a handover or a hook. Left out or null: without end. */
+  timeout_ms: z.exactOptional(z.nullable(z.number().check(z.positive()))),
+});
+
 const waitRequest = z.strictObject({
   /** The handover whose verdict is wanted. Left out: the one in progress, otherwise the one that ended last. */
   handover: z.exactOptional(z.int().check(z.positive())),
@@ -83,6 +92,7 @@ export const routes = {
     request: z.strictObject({ now: z.exactOptional(z.boolean()) }),
     lines: true,
   },
+  upgrade: { method: 'POST', path: '/v1/upgrade', request: upgradeRequest, lines: true },
   signal: {
     method: 'POST',
     path: '/v1/signal',

@@ -12,6 +12,7 @@ import { findDead } from './recovery/find-dead.ts';
 import type { Recovered } from './recovery/recovered.ts';
 import { configOf } from './recovery/restore-prepared.ts';
 import { type Restarted, withoutRestart } from './restarted.ts';
+import { type Handed, withoutHanded } from './upgrade/handed.ts';
 
 /** What a supervisor begins with. */
 export interface Beginning {
@@ -42,25 +43,30 @@ export async function begin(
   source: ConfigSource,
   {
     restarted,
+    handed,
     known,
     folder,
   }: {
     readonly restarted: Restarted | null;
+    /** What the program before this one handed over; null: this process was started anew. */
+    readonly handed: Handed | null;
     readonly known: KnownInstance | null;
     readonly folder: string;
   },
 ): Promise<Beginning> {
-  const continued = known ?? (restarted && instanceIn(restarted.runtimeDirectory));
+  const before = handed ?? restarted;
+  const continued = known ?? (before && instanceIn(before.runtimeDirectory));
   const today = configToday(source);
   const chosen =
     today instanceof ConfigError ? null : chooseInstance(today, { file: source.read?.path ?? null, folder });
   if (continued && chosen?.instance.runtimeDirectory !== continued.runtimeDirectory)
-    return continueKnown(continued, today, restarted, folder);
+    return continueKnown(continued, today, { restarted, handed, folder });
   if (today instanceof ConfigError) throw today;
   if (chosen === null) throw new TypeError('a config without an instance');
   const { instance, message } = chosen;
-  const lock = await claimInstance(instance, source.file === null ? '--name' : 'runtime.name');
-  const found = await findDead(instance, restarted);
+  const lock =
+    handed?.lock ?? (await claimInstance(instance, source.file === null ? '--name' : 'runtime.name'));
+  const found = await findDead(instance, restarted, handed);
   if ('refusal' in found) throw new InstanceError(found.refusal);
   const recovered = 'recovered' in found ? found.recovered : null;
   const named: readonly Fact[] = message === null ? [] : [{ event: 'warning', about: 'name', message }];
@@ -80,12 +86,20 @@ export async function begin(
 async function continueKnown(
   known: KnownInstance,
   today: Config | ConfigError,
-  restarted: Restarted | null,
-  folder: string,
+  {
+    restarted,
+    handed,
+    folder,
+  }: {
+    readonly restarted: Restarted | null;
+    readonly handed: Handed | null;
+    readonly folder: string;
+  },
 ): Promise<Beginning> {
   // The data directory is that of the config, which is not known yet.
-  const lock = await claimInstance({ ...known, dataDirectory: known.runtimeDirectory }, 'runtime.name');
-  const found = await findDead(known, restarted);
+  const unknown = { ...known, dataDirectory: known.runtimeDirectory };
+  const lock = handed?.lock ?? (await claimInstance(unknown, 'runtime.name'));
+  const found = await findDead(known, restarted, handed);
   if ('refusal' in found) throw new InstanceError(found.refusal);
   const because =
     today instanceof ConfigError
@@ -157,7 +171,7 @@ function environmentOf(
   restarted: Restarted | null,
   known: KnownInstance | null,
 ): readonly Buffer[] {
-  const own = rawEnvironment();
+  const own = withoutHanded(rawEnvironment());
   if (restarted === null && known === null) return own;
   return recovered?.memos?.supervisor.environment ?? withoutRestart(own);
 }

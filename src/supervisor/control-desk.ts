@@ -7,6 +7,8 @@ import type {
   RollbackOptions,
   ScaleOptions,
   Signalled,
+  UpgradeAnswer,
+  UpgradeOptions,
 } from '../control/control.ts';
 import type { HistoryDocument, StatusDocument } from '../control/documents.ts';
 import type { RecordedHandover } from '../history/handovers.ts';
@@ -22,6 +24,7 @@ export interface ControlDeskContext {
   readonly status: () => StatusDocument;
   readonly restarts: Control['restarts'];
   readonly signal: Control['signal'];
+  readonly upgrade: Control['upgrade'];
   readonly history: Control['history'];
   /** The numbers of the handovers whose verdict is still to come, oldest first, and of the one in progress. */
   readonly handovers: () => { readonly open: readonly number[]; readonly current: number | null };
@@ -103,6 +106,10 @@ export class ControlDesk implements Control {
 
   stop(now: boolean): void {
     this.#context.post({ type: 'stop', by: 'zero stop', now });
+  }
+
+  upgrade(options: UpgradeOptions, onAnswer: (answer: UpgradeAnswer) => void): void {
+    this.#context.upgrade(options, onAnswer);
   }
 
   signal(signal: string): Signalled | { readonly refusal: string } {

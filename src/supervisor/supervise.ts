@@ -1,15 +1,19 @@
+import type { Fact } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
+import { setCloseOnExec } from '../linux/exec.ts';
 import { exitNow, startSession } from '../linux/processes.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { LogFileError } from '../telemetry/log.ts';
 import { begin, type KnownInstance } from './begin.ts';
 import { InstanceHeldError } from './claim.ts';
+import { now } from './clock.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
 import { InstanceError } from './instance.ts';
 import { RecoveryError } from './recovery/take-over.ts';
 import { takeRestarted } from './restarted.ts';
 import { Signals } from './signals.ts';
 import { Supervisor } from './supervisor.ts';
+import { type Handed, takeHanded } from './upgrade/handed.ts';
 
 export interface SuperviseOptions {
   readonly source: ConfigSource;
@@ -42,7 +46,7 @@ async function run({ source, version, left }: SuperviseOptions): Promise<number>
     reload: (signal) => supervisor?.reload(signal),
     stop: (signal, now) => supervisor?.stop(signal, now),
     reopenLogs: () => supervisor?.reopenLogs(),
-    upgrade: (signal) => supervisor?.upgrade(signal),
+    upgrade: () => supervisor?.upgrade(),
     forward: (signal) => supervisor?.forward(signal),
   });
   // The last line of the error boundary: what no callback, effect or step has caught.
@@ -59,13 +63,20 @@ async function run({ source, version, left }: SuperviseOptions): Promise<number>
     const restarted = takeRestarted(process.env);
     // The session of the keeper that has started this process is killed with the keeper.
     if (restarted !== null) startSession();
+    const handed = takeHanded(process.env);
+    if (handed !== null) setCloseOnExec(handed.lock, true);
     const folder = directoryAsGiven();
-    const { notes, ...beginning } = await begin(source, { restarted, known: left?.instance ?? null, folder });
+    const { notes, ...beginning } = await begin(source, {
+      restarted,
+      handed,
+      known: left?.instance ?? null,
+      folder,
+    });
     const { recovered } = beginning;
     if (left && recovered === null) return DONE;
     supervisor = new Supervisor({ source, version, restarted, ...beginning });
     if (recovered === null) supervisor.start(signals, notes);
-    else await supervisor.resume(signals, recovered, notes);
+    else await supervisor.resume(signals, recovered, [...notes, ...upgraded(handed, version)]);
     if (left) supervisor.stop('zero stop', left.now);
     return await supervisor.finished;
   } catch (error) {
@@ -79,6 +90,12 @@ async function run({ source, version, left }: SuperviseOptions): Promise<number>
     process.off('uncaughtException', uncaught);
     process.off('unhandledRejection', unhandled);
   }
+}
+
+function upgraded(handed: Handed | null, to: string): Fact[] {
+  if (handed === null) return [];
+  const { from, since } = handed;
+  return [{ event: 'supervisor_upgraded', from, to, duration: now() - since }];
 }
 
 function isExpected(error: unknown): error is Error {

@@ -49,6 +49,7 @@ import { ListenerLog } from './listener-log.ts';
 import { logWriter } from './log-writer.ts';
 import { Meter } from './meter.ts';
 import { outputFileFailure } from './output-directory.ts';
+import { ownCommand } from './own-command.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { PreparedReleases } from './prepared-releases.ts';
 import type { Recovered } from './recovery/recovered.ts';
@@ -68,6 +69,9 @@ import { statusOf } from './status.ts';
 import { TelemetryDesk } from './telemetry-desk.ts';
 import { checkUnit } from './unit-check.ts';
 import { placesOf } from './unix-names.ts';
+import type { Program } from './upgrade/programs.ts';
+import { replaceProgram } from './upgrade/replace.ts';
+import { SelfUpgrade } from './upgrade/self-upgrade.ts';
 import { UsageReader } from './usage-reader.ts';
 import { WatchDesk } from './watch-desk.ts';
 
@@ -86,6 +90,8 @@ export interface SupervisorOptions {
   readonly version: string;
   readonly config: Config;
   readonly instance: Instance;
+  /** The descriptor of its lock. */
+  readonly lock: number;
   /** zero's own environment. */
   readonly environment: readonly Buffer[];
   /** The working directory as the user sees it. */
@@ -135,6 +141,7 @@ export class Supervisor {
   readonly #footprint = new Footprint(systemTimers);
   readonly #hooks: HookRunner;
   readonly #keeping: SocketKeeping;
+  readonly #upgrade: SelfUpgrade;
   #vault: Vault | null = null;
   /** The generations whose memos the vault has. */
   #memos = '';
@@ -200,6 +207,17 @@ export class Supervisor {
       },
     };
     this.#checkUnit = () => checkUnit(commands, report);
+    this.#upgrade = new SelfUpgrade({
+      version: options.version,
+      command: ownCommand,
+      system: commands,
+      environment: options.environment,
+      directory: options.folder,
+      state: () => this.#state,
+      vault: () => this.#vault?.fd ?? null,
+      report,
+      execute: (program) => this.#replace(program),
+    });
     const warn = (message: string) => report({ event: 'warning', about: 'listener', message });
     this.#listeners = new ListenerSet({ warn, passed: this.#passed });
     this.#lanes = new LaneLog(this.#listeners, report);
@@ -224,6 +242,8 @@ export class Supervisor {
       post,
       status: () => this.#status(),
       restarts: () => this.#keeping.restarts,
+      upgrade: ({ path: script, node, timeoutMs: timeout }, onAnswer) =>
+        void this.#upgrade.request({ script, node, timeout }, onAnswer),
       firstTicket: recovered === null ? 1 : ticketAfter(recovered.state),
       history: () => this.#history.document(),
       signal: (signal) => signalWorkers(signal, this.#state.incumbent, this.#runner.generations, report),
@@ -526,10 +546,40 @@ export class Supervisor {
     }
   }
 
-  /** SIGUSR2. */
-  upgrade(signal: string): void {
-    const message = `${signal} means "replace this supervisor", which this version cannot do yet: nothing was done`;
-    this.#report({ event: 'warning', about: 'signal', message });
+  /** Replaces the program of this process by the zero that is installed now, once nothing is in progress. */
+  upgrade(): void {
+    void this.#upgrade.request({ script: null, node: null, timeout: null }, () => {});
+  }
+
+  /** Replaces the program of this process. Rejects where that fails: zero continues as before. */
+  async #replace(program: Program): Promise<never> {
+    const { version, instance, lock } = this.#options;
+    const vault = this.#vault;
+    if (vault === null) throw new Error('zero has no memory that outlives its program');
+    await this.#control?.close();
+    this.#control = null;
+    for (const process of this.#runner.generations.processes()) process.drainOutput();
+    // The log may go to standard error, too.
+    await this.#telemetry.flush(FLUSH_TIME);
+    await Promise.all([
+      this.#stdout.flush(FLUSH_TIME),
+      this.#stderr.flush(FLUSH_TIME),
+      this.#files.flush(FLUSH_TIME),
+    ]);
+    try {
+      return replaceProgram(program, this.#environment, {
+        from: version,
+        since: now(),
+        lock,
+        fifo: this.#keeping.fifoFd,
+        vault: vault.fd,
+        sockets: this.#listeners.kept().map(({ fd }) => fd),
+        runtimeDirectory: instance.runtimeDirectory,
+      });
+    } catch (error) {
+      await this.#openControl();
+      throw error;
+    }
   }
 
   #openSink(fd: number, stream: 'stdout' | 'stderr'): Sink {

@@ -60,6 +60,11 @@ export class TelemetryDesk {
     void old.close(deadline);
   }
 
+  /** Waits until the log is written, for at most so many milliseconds. */
+  flush(deadline: number): Promise<void> {
+    return this.#telemetry.flush(deadline);
+  }
+
   /** Writes and sends what waits, for at most so many milliseconds. */
   close(deadline: number): Promise<void> {
     this.#manager?.close();

@@ -167,6 +167,11 @@ export class WorkerProcess {
     return { ...this.#output.inodes, ready: this.#ready };
   }
 
+  /** Reads what is in its output pipes now, and ends an open line. */
+  drainOutput(): void {
+    this.#output.drain();
+  }
+
   /** Why it is not ready yet, as far as its gates know. */
   reasons(): readonly string[] {
     return this.#openGates().map(({ gate, reason }) => (gate === null ? reason : `${gate}: ${reason}`));

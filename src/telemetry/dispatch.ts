@@ -32,6 +32,8 @@ export interface Telemetry {
   report(fact: Fact): void;
   /** Opens `logging.file` again; what goes wrong is reported on `fd`, where the log goes from then on. */
   reopen(): void;
+  /** Waits until the log is written, for at most so many milliseconds. */
+  flush(deadline: number): Promise<void>;
   /** Writes and sends what waits, for at most so many milliseconds. */
   close(deadline: number): Promise<void>;
 }
@@ -57,7 +59,17 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   process.on('exit', onExit);
   const receivers = receiversOf(options, (about, message) => log.write({ event: 'warning', about, message }));
 
+  const flush = async (deadline: number): Promise<void> => {
+    let timer: unknown = null;
+    const late = new Promise<void>((resolve) => {
+      timer = timers.set(deadline, resolve);
+    });
+    await Promise.race([log.drained(), late]);
+    timers.clear(timer);
+  };
+
   return {
+    flush,
     report(fact) {
       log.write(fact);
       for (const receiver of receivers) receiver.report(fact);
@@ -73,12 +85,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
     },
     async close(deadline) {
       await Promise.all(receivers.map((receiver) => receiver.close(deadline)));
-      let timer: unknown = null;
-      const late = new Promise<void>((resolve) => {
-        timer = timers.set(deadline, resolve);
-      });
-      await Promise.race([log.drained(), late]);
-      timers.clear(timer);
+      await flush(deadline);
       process.off('exit', onExit);
       log.flushNow();
       log.close();

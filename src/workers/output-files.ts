@@ -86,10 +86,14 @@ export class OutputFiles {
 
   /** Waits until everything is written, `deadline` milliseconds at most, and closes the files. */
   async end(deadline: number): Promise<void> {
-    const sinks = [...this.#files.values()].map(({ sink }) => sink);
-    await Promise.all(sinks.map((sink) => sink.flush(deadline)));
-    for (const sink of sinks) sink.close();
+    await this.flush(deadline);
+    for (const { sink } of this.#files.values()) sink.close();
     await Promise.all(this.#closing);
+  }
+
+  /** Waits until everything is written, `deadline` milliseconds at most. */
+  async flush(deadline: number): Promise<void> {
+    await Promise.all([...this.#files.values()].map(({ sink }) => sink.flush(deadline)));
   }
 
   #of(generation: number): OpenFile | undefined {

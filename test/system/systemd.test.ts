@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { command } from '../support/command.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { startLoad } from '../support/load.ts';
 import { ROOT, ZERO_COMMAND } from '../support/paths.ts';
@@ -55,7 +56,7 @@ async function start(t: TestContext) {
   const address = await install(systemd, folder);
   const { code, stderr } = await systemd.systemctl('start', UNIT);
   assert.equal(code, 0, stderr);
-  return { ...systemd, folder, address };
+  return { ...systemd, folder, address, config: join(systemd.units, '../../zero/web.yaml') };
 }
 
 describe('a real systemd', () => {
@@ -65,9 +66,14 @@ describe('a real systemd', () => {
     async (t) => {
       const systemd = await start(t);
       if (systemd === null) return;
-      const { systemctl, show, folder, address } = systemd;
+      const { systemctl, show, folder, address, config } = systemd;
       assert.equal(await show(UNIT, 'StatusText'), 'generation 1 serves');
       assert.equal((await systemctl('reload', UNIT)).code, 0);
+      assert.equal(await show(UNIT, 'StatusText'), 'generation 2 serves');
+      const pid = await show(UNIT, 'MainPID');
+      const upgrade = await command(t, { config }, 'upgrade');
+      assert.equal(upgrade.code, 0, upgrade.stderr);
+      assert.equal(await show(UNIT, 'MainPID'), pid);
       assert.equal(await show(UNIT, 'StatusText'), 'generation 2 serves');
       writeFileSync(join(folder, 'broken'), '');
       assert.notEqual((await systemctl('reload', UNIT)).code, 0);

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import type { RecoveredBy } from '../../lifecycle/facts.ts';
 import { bootId, pidNamespace } from '../../linux/procfs.ts';
 import { storedDescriptors } from '../../listeners/passed-sockets.ts';
 import { now } from '../clock.ts';
@@ -7,6 +8,7 @@ import type { Instance } from '../instance.ts';
 import { FIFO } from '../keeper/keeper-script.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
 import { isManaged, type Restarted } from '../restarted.ts';
+import type { Handed } from '../upgrade/handed.ts';
 import type { Found } from './recovered.ts';
 
 /**
@@ -16,15 +18,22 @@ import type { Found } from './recovered.ts';
 export async function findDead(
   instance: Pick<Instance, 'name' | 'runtimeDirectory'>,
   restarted: Restarted | null,
+  handed: Handed | null,
 ): Promise<Found> {
   const { runtimeDirectory } = instance;
   const exists = (name: string) => existsSync(path.join(runtimeDirectory, name));
-  const stored = storedDescriptors(process.env, process.pid).map(({ fd }) => fd);
+  // The program before an upgrade has taken them.
+  const stored = handed === null ? storedDescriptors(process.env, process.pid).map(({ fd }) => fd) : [];
   if (!exists('state.json') && !exists(FIFO) && stored.length === 0) return { notes: [] };
   const { recoverInstance } = await import('./recover-instance.ts');
-  const by = restarted !== null ? 'keeper' : isManaged(process.env) ? 'service_manager' : 'manual';
   return recoverInstance(
-    { instance, by, stored },
+    { instance, by: startedBy(restarted, handed), stored, handed },
     { ...keeperSystem, bootId: bootId(), pidNamespace: pidNamespace(), now },
   );
+}
+
+function startedBy(restarted: Restarted | null, handed: Handed | null): RecoveredBy {
+  if (handed !== null) return 'upgrade';
+  if (restarted !== null) return 'keeper';
+  return isManaged(process.env) ? 'service_manager' : 'manual';
 }

@@ -16,12 +16,14 @@ import type { ProcessStat } from '../../linux/procfs.ts';
 import type { Instance } from '../instance.ts';
 import { findKeepers } from '../keeper/find-keepers.ts';
 import type { KeeperSystem } from '../keeper/keeper-system.ts';
+import type { PreviousKeeper } from '../keeper/socket-keeper.ts';
 import { inheritedFromKeeper, type TakenSockets, takeKept } from '../keeper/take-sockets.ts';
 import { type VaultContent, VaultFile } from '../keeper/vault.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
 import { decodeMemos, type Memos } from '../state-format/generation-memo.ts';
 import { type ReadState, readState, type SavedState } from '../state-format/read.ts';
 import { stateOf } from '../state-format/restore.ts';
+import type { Handed } from '../upgrade/handed.ts';
 import type { RecoveredProcess } from '../worker-parts.ts';
 import { hooksIn } from './continued.ts';
 import { judge } from './judge.ts';
@@ -42,6 +44,8 @@ export interface RecoveryOptions {
   readonly by: RecoveredBy;
   /** Descriptors that the service manager has given back. */
   readonly stored: readonly number[];
+  /** Of an upgrade in place; null: the earlier supervisor has died. */
+  readonly handed: Handed | null;
 }
 
 /** Copies of state files that were set aside. */
@@ -54,7 +58,7 @@ const STATE = 'state.json';
  * be held. Changes nothing of the service.
  */
 export async function recoverInstance(
-  { instance, by, stored }: RecoveryOptions,
+  { instance, by, stored, handed }: RecoveryOptions,
   system: RecoverySystem,
 ): Promise<Found> {
   const since = system.now();
@@ -65,12 +69,9 @@ export async function recoverInstance(
   if (text !== null && 'refusal' in text) return text;
   const onDisk = text && readState(text.text, expected);
   const running = findKeepers(runtimeDirectory, system);
-  const inherited = by === 'keeper' ? inheritedFromKeeper(system) : [];
-  const { taken, keepers } = await takeKept(
-    { inherited, stored, keepers: running },
-    runtimeDirectory,
-    system,
-  );
+  const inherited = inheritedBy(by, handed, system);
+  const sources = { inherited, stored, keepers: running };
+  const { taken, keepers } = await takeKept(sources, runtimeDirectory, system);
   const vault = contentOf(taken, system);
   const inMemory: ReadState | null = vault?.state ? readState(vault.state.text, expected) : null;
   const judgement = judge(onDisk, inMemory, {
@@ -106,13 +107,30 @@ export async function recoverInstance(
       sockets: taken.byInode,
       socketsFrom: taken.from,
       vault: taken.vault,
-      keepers,
+      keepers: handed === null ? keepers : keepFifo(keepers, handed, system),
       before: beforeOf(saved, by),
       by,
       since,
       notes: 'problem' in memos ? [...notes, warning(memos.problem)] : notes,
     },
   };
+}
+
+function inheritedBy(by: RecoveredBy, handed: Handed | null, system: RecoverySystem): readonly number[] {
+  if (handed !== null) return [handed.vault, ...handed.sockets];
+  return by === 'keeper' ? inheritedFromKeeper(system) : [];
+}
+
+/** A keeper whose FIFO were closed before it is ended would start another supervisor. */
+function keepFifo(
+  keepers: readonly PreviousKeeper[],
+  { fifo }: Handed,
+  { kernel, setCloseOnExec }: RecoverySystem,
+): readonly PreviousKeeper[] {
+  if (fifo === null) return keepers;
+  if (keepers.length === 0) kernel.closeFd(fifo);
+  else setCloseOnExec(fifo, true);
+  return keepers.map((keeper, index) => (index === 0 ? { ...keeper, orders: fifo } : keeper));
 }
 
 /** The text of a file of this user or root; null where there is none. */

@@ -7,6 +7,8 @@ import type {
   RollbackOptions,
   ScaleOptions,
   Signalled,
+  UpgradeAnswer,
+  UpgradeOptions,
 } from '../../../src/control/control.ts';
 import { EventLog } from '../../../src/control/event-log.ts';
 import type { HistoryDocument, StatusDocument } from '../../../src/control/protocol.ts';
@@ -149,6 +151,7 @@ export class FakeControl implements Control {
   readonly reloads: { options: ReloadOptions; verdict: (verdict: Verdict) => void }[] = [];
   readonly rollbacks: { options: RollbackOptions; verdict: (verdict: Verdict) => void }[] = [];
   readonly scales: { options: ScaleOptions; result: (result: ScaleResult) => void }[] = [];
+  readonly upgrades: { options: UpgradeOptions; answer: (answer: UpgradeAnswer) => void }[] = [];
   readonly waits: { handover: number | null; verdict: (verdict: Verdict) => void }[] = [];
   /** What reload and rollback do before they return. */
   onReload: () => void = () => {};
@@ -210,6 +213,11 @@ export class FakeControl implements Control {
 
   stop(now: boolean): void {
     this.#note(now ? 'stop now' : 'stop');
+  }
+
+  upgrade(options: UpgradeOptions, answer: (answer: UpgradeAnswer) => void): void {
+    this.upgrades.push({ options, answer });
+    this.#note('upgrade');
   }
 
   signal(signal: string): Signalled {

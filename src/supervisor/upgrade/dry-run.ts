@@ -1,0 +1,78 @@
+import { type CommandSystem, runCommand } from '../../workers/command.ts';
+import { after } from '../clock.ts';
+import type { Program } from './programs.ts';
+
+/** Milliseconds for a new zero to start, load the kernel's interface and read the state. */
+const TIMEOUT = 10_000;
+
+/** What `zero upgrade --check` prints, in one line. */
+export interface CheckResult {
+  /** Its release. */
+  readonly zero: string;
+  /** Of its Node. */
+  readonly node: string;
+  /** Why it cannot continue this service; null: it can. */
+  readonly problem: string | null;
+}
+
+export interface DryRun {
+  readonly directory: string;
+  /** `NAME=VALUE` each. */
+  readonly environment: readonly Buffer[];
+  /** The descriptor of the vault. */
+  readonly vault: number;
+}
+
+/** Starts the new zero with a copy of nothing but the state: it touches no file and no process. Never rejects. */
+export function dryRun(
+  { node, options, script }: Program,
+  { directory, environment, vault }: DryRun,
+  system: CommandSystem,
+): Promise<CheckResult | { readonly problem: string }> {
+  const run = [node, ...options, script, 'upgrade', '--check'];
+  return new Promise((resolve) => {
+    const failed = (reason: string) => resolve({ problem: `${node} ${script}: ${reason}` });
+    try {
+      const request = {
+        run,
+        directory,
+        environment: mapOf(environment),
+        user: null,
+        timeout: TIMEOUT,
+        input: vault,
+      };
+      runCommand(request, system, { after }, ({ status, timedOut, output }) => {
+        const result = output.map(parseResult).find((parsed) => parsed !== null);
+        const reason = output.find((line) => /Error\b/.test(line)) ?? output.at(-1);
+        const said = reason === undefined ? '' : `: ${reason.trim()}`;
+        if (timedOut) failed(`it did not answer within ${TIMEOUT / 1000} s`);
+        else if (result?.problem) failed(result.problem);
+        else if (result && status.kind === 'exited' && status.code === 0) resolve(result);
+        else if (status.kind === 'exited') failed(`its check exited with ${status.code}${said}`);
+        else failed(`its check was ended by a signal${said}`);
+      });
+    } catch (error) {
+      failed(error instanceof Error ? error.message : String(error));
+    }
+  });
+}
+
+function parseResult(line: string): CheckResult | null {
+  if (!line.startsWith('{')) return null;
+  try {
+    const { zero, node, problem }: Partial<CheckResult> = JSON.parse(line);
+    if (typeof zero !== 'string' || typeof node !== 'string' || problem === undefined) return null;
+    return { zero, node, problem };
+  } catch {
+    return null;
+  }
+}
+
+function mapOf(entries: readonly Buffer[]): ReadonlyMap<string, Buffer> {
+  return new Map(
+    entries.map((entry) => {
+      const at = entry.indexOf('=');
+      return [entry.toString('latin1', 0, at), entry.subarray(at + 1)];
+    }),
+  );
+}

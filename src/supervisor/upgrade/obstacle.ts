@@ -1,0 +1,20 @@
+import type { State } from '../../lifecycle/state.ts';
+
+/**
+ * What an upgrade in place waits for, in words; null where it may happen now. It waits for what the new program cannot
+ * continue, and for workers that may report on their notify socket that they are ready while nobody reads it.
+ */
+export function obstacleTo(state: State): string | null {
+  const { handover, hooks, join, generations } = state;
+  if (hooks.length > 0) return `the hook ${hooks[0]?.run.name} runs`;
+  if (join)
+    return `the number of workers of generation ${join.generation} is being changed, or one is replaced`;
+  if (handover && !('candidate' in handover.step)) return `handover ${handover.id} has no candidate yet`;
+  for (const { id, workers } of generations) {
+    const starting = workers.find(
+      ({ life }) => life.name === 'spawning' || (life.name === 'up' && life.readyAt === null),
+    );
+    if (starting) return `worker ${starting.index} of generation ${id} is not ready`;
+  }
+  return null;
+}

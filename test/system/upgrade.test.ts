@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { command } from '../support/command.ts';
+import { startLoad } from '../support/load.ts';
+import { ROOT } from '../support/paths.ts';
+import { nextReady, startPuppetService } from '../support/puppet-service.ts';
+import { keeperPid, startSurvivor } from '../support/survivor.ts';
+import { type Scope, temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
+
+const UPGRADES = 5;
+
+/** examples/hello with two workers behind one steered listener. */
+async function startHello(t: TestContext): Promise<Zero> {
+  const zero = startZero(t, {
+    config: {
+      service: {
+        listeners: [{ name: 'http', address: '127.0.0.1:0' }],
+        runtime: { directory: join(ROOT, 'examples', 'hello'), path: 'server.mjs', workers: 2 },
+        options: { reload_uptime: '10ms' },
+        handover: { mode: 'auto' },
+        restart: { backoff: { initial: '10ms', factor: 1 } },
+      },
+    },
+  });
+  await zero.fact('handover_finished', { outcome: 'promoted' });
+  return zero;
+}
+
+function upgrade(t: Scope, zero: Zero, ...args: string[]) {
+  return command(t, zero, 'upgrade', ...args);
+}
+
+/** A folder with a program in the place of zero. */
+function installation(t: Scope, text: string): string {
+  const bin = join(temporaryFolder(t), 'bin');
+  mkdirSync(bin);
+  writeFileSync(join(bin, 'zero.js'), text);
+  return join(bin, 'zero.js');
+}
+
+describe('zero upgrade', () => {
+  it('keeps the pid, the workers, the sockets and the log, without a failed request', DEADLINE, async (t) => {
+    const zero = await startHello(t);
+    const workers = zero.log.all('worker_spawned').map(({ pid }) => pid);
+    const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
+    for (let done = 1; done <= UPGRADES; done += 1) {
+      load.phase(`upgrade ${done}`);
+      const { cursor } = zero;
+      const { code, stdout, stderr } = await upgrade(t, zero);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /^zero (\S+) was replaced by zero \1; the service was not touched\n$/);
+      const { by, gone } = await zero.fact('supervisor_recovered', {}, cursor);
+      assert.deepEqual({ by, gone }, { by: 'upgrade', gone: 0 });
+      await load.whenPhaseHas(50);
+    }
+    assert.deepEqual((await load.stop()).failures, {});
+    assert.equal(zero.log.all('supervisor_upgrading').length, UPGRADES);
+    assert.deepEqual(
+      zero.log.all('worker_spawned').map(({ pid }) => pid),
+      workers,
+    );
+    // The workers are children of the same process: how they exit is known.
+    const { cursor } = zero;
+    process.kill(workers[0] ?? 0, 'SIGKILL');
+    const { exit } = await zero.fact('worker_exited', {}, cursor);
+    assert.deepEqual(exit, { kind: 'signaled', signal: 'SIGKILL', coreDumped: false });
+    await zero.fact('worker_spawned', {}, cursor);
+    zero.signal('SIGTERM');
+    assert.deepEqual(await zero.exited, { code: 0, signal: null });
+  });
+
+  it('happens on SIGUSR2, and a reload follows as before', DEADLINE, async (t) => {
+    const zero = await startHello(t);
+    const load = startLoad(t, { target: await zero.address('http'), clients: 2 });
+    await load.whenPhaseHas(50);
+    const { cursor } = zero;
+    zero.signal('SIGUSR2');
+    await zero.fact('supervisor_recovered', { by: 'upgrade' }, cursor);
+    load.phase('reload');
+    zero.signal('SIGHUP');
+    await zero.fact('generation_gone', { generation: 1 });
+    await load.whenPhaseHas(50);
+    assert.deepEqual((await load.stop()).failures, {});
+  });
+
+  it('waits for a worker that is not ready, and continues with the handover', DEADLINE, async (t) => {
+    const { zero, puppets, reload } = await startPuppetService(t);
+    await nextReady(puppets);
+    await zero.fact('handover_finished', { outcome: 'promoted' });
+    reload();
+    const candidate = await puppets.next();
+    const refused = await upgrade(t, zero, '--timeout', '300ms');
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /--timeout expired: worker 0 of generation 2 is not ready/);
+    const { cursor } = zero;
+    zero.signal('SIGUSR2');
+    await candidate.listen({ name: 'http' });
+    await candidate.write(10, 'ready\n');
+    await zero.fact('supervisor_recovered', { by: 'upgrade' }, cursor);
+    await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+  });
+
+  for (const signal of ['SIGHUP', 'SIGTERM'] as const) {
+    it(`whose new program is ended by ${signal} while Node starts costs no request`, DEADLINE, async (t) => {
+      const { zero } = await startSurvivor(t);
+      await keeperPid(zero);
+      const load = startLoad(t, { target: await zero.address('http'), clients: 4 });
+      await load.whenPhaseHas(20);
+      const { cursor } = zero;
+      zero.signal('SIGUSR2');
+      await zero.fact('supervisor_upgrading', {}, cursor);
+      const died = zero.exited.then((exit) => exit.signal);
+      let ended: string | null = null;
+      void died.then((by) => {
+        ended = by;
+      });
+      // Of the new program no handler is there yet. A signal before the exec is a reload or a stop, so none is sent.
+      while (!readFileSync(`/proc/${zero.pid}/environ`, 'latin1').includes('ZERO_UPGRADE='))
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      while (ended === null) {
+        zero.process.kill(signal);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+      }
+      assert.equal(await died, signal);
+      const { by, gone } = await zero.fact('supervisor_recovered', {}, cursor);
+      assert.deepEqual({ by, gone }, { by: 'keeper', gone: 0 });
+      await load.whenPhaseHas(40);
+      assert.equal((await load.stop()).failed, 0);
+    });
+  }
+
+  const BROKEN: readonly [string, string, RegExp][] = [
+    ['a syntax error', 'this is no program', /its check exited with 1: .*SyntaxError/],
+    ['a program that exits', 'process.exit(0)', /its check exited with 0/],
+    ['an older zero', 'console.error("unknown command upgrade"); process.exit(2)', /exited with 2: unknown/],
+    [
+      'a zero that cannot read the state',
+      'console.log(JSON.stringify({ zero: "9.9.9", node: "v1", problem: "the state has version 3" }));',
+      /the state has version 3/,
+    ],
+  ];
+  it('is refused for a broken installation, and the service is not touched', DEADLINE, async (t) => {
+    const zero = await startHello(t);
+    const { cursor } = zero;
+    for (const [name, text, message] of BROKEN) {
+      const { code, stderr } = await upgrade(t, zero, installation(t, text));
+      assert.equal(code, 1, name);
+      assert.match(stderr, message);
+    }
+    const missing = await upgrade(t, zero, '/nonexistent/zero.js');
+    assert.deepEqual(
+      [missing.code, missing.stderr],
+      [1, 'zero upgrade: /nonexistent/zero.js does not exist.\n'],
+    );
+    assert.equal(zero.log.all('error', { step: 'upgrade' }, cursor).length, BROKEN.length + 1);
+    zero.signal('SIGHUP');
+    await zero.fact('generation_gone', { generation: 1 });
+  });
+});
