@@ -25,8 +25,8 @@ export interface Written {
 export class Crashes {
   /** The newest state; null before the first one. */
   written: Written | null = null;
-  /** How often it died in a step, and between two. */
-  readonly counts = { inStep: 0, atRest: 0 };
+  /** How often it died in a step, and between two, and how often it was upgraded in place. */
+  readonly counts = { inStep: 0, atRest: 0, upgrades: 0 };
   readonly #random: Random;
   /** Times at which it dies while nothing happens. */
   readonly times: readonly number[];
@@ -44,8 +44,14 @@ export class Crashes {
     this.#isPossible = this.times.length > 0 || this.#steps.length > 0;
   }
 
+  /** Whether the process becomes another program instead of dying. */
+  isUpgrade(): boolean {
+    return this.#random.chance(0.5);
+  }
+
   /** How long the next supervisor is waited for. */
-  downtime(): number {
+  downtime(isUpgrade: boolean): number {
+    if (isUpgrade) return this.#random.pick([0, 20, 300]);
     return this.#random.pick([0, 20, 300, 300, 2_000, 30_000]);
   }
 

@@ -81,8 +81,11 @@ export class FakeKernel implements Kernel {
 
   // What the world does.
 
-  /** SIGKILL to the supervisor: everything that it had is closed, and its children are init's. Another one follows. */
-  crash(): void {
+  /**
+   * SIGKILL to the supervisor: everything that it had is closed, and its children are init's. Another one follows.
+   * @param isUpgrade execve(2) instead: the process and its children stay, and what is pending for it
+   */
+  crash(isUpgrade = false): void {
     for (const descriptor of this.#descriptors.values()) {
       if (descriptor.kind === 'write') descriptor.pipe.writers -= 1;
       if (descriptor.kind !== 'read') continue;
@@ -94,7 +97,9 @@ export class FakeKernel implements Kernel {
     this.#watches.clear();
     this.#signalListeners.clear();
     this.#deferred = [];
-    this.processes.replaceSupervisor();
+    // A SIGCHLD that comes during the exec is lost.
+    if (isUpgrade) this.processes.hasChildSignal = false;
+    else this.processes.replaceSupervisor();
   }
 
   /** Open descriptors of the supervisor. */

@@ -110,6 +110,8 @@ export interface Tally {
   readonly faults: Readonly<Record<string, number>>;
   /** Supervisors that were killed, in a step and between two. */
   readonly died: { readonly inStep: number; readonly atRest: number };
+  /** Supervisors that were upgraded in place. */
+  readonly upgraded: number;
 }
 
 /** Runs the histories of `count` seeds. */
@@ -126,6 +128,7 @@ export async function simulateMany(firstSeed: number, count: number): Promise<Ta
   let relieved = 0;
   let served = 0;
   const died = { inStep: 0, atRest: 0 };
+  let upgraded = 0;
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
     const world = await simulate(seed);
     for (const { outcome } of world.books.verdicts.values()) add(outcomes, outcome);
@@ -138,11 +141,12 @@ export async function simulateMany(firstSeed: number, count: number): Promise<Ta
     }
     died.inStep += world.crashes.counts.inStep;
     died.atRest += world.crashes.counts.atRest;
+    upgraded += world.crashes.counts.upgrades;
     for (const name of world.hooks.names) add(hooked, name);
     for (const [name, number] of Object.entries(world.faults.counts)) add(faults, name, number);
     add(faults, 'half a steering change', world.listeners.halfSteered);
     add(faults, 'a pid that is used again', world.kernel.processes.reused);
     add(faults, 'a signal that is refused', world.books.refused.size);
   }
-  return { outcomes, relieved, replaced, notReplaced, scaled, hooked, served, faults, died };
+  return { outcomes, relieved, replaced, notReplaced, scaled, hooked, served, faults, died, upgraded };
 }

@@ -43,6 +43,7 @@ function candidatesAreRolledBack({ state }: World, { before, event }: Step): voi
   const { handover } = before;
   const candidate = candidateOf(handover);
   if (!handover || candidate === null || handover.incumbent === null || event.type !== 'continued') return;
+  // An upgrade waits for the end of a handover, or for its soak.
   if (handover.step.name === 'soak') return;
   const incumbent = generationOf(state, handover.incumbent);
   const isAlive = incumbent && ownWorkers(incumbent).some(({ life }) => life.name === 'up');

@@ -87,7 +87,9 @@ describe('random histories', () => {
     const inStep = sum(({ died }) => died.inStep);
     const atRest = sum(({ died }) => died.atRest);
     assert.ok(inStep > HISTORIES / 10, `only ${inStep} supervisors died in a step`);
-    assert.ok(atRest > HISTORIES / 10, `only ${atRest} supervisors died between two steps`);
+    const upgraded = sum((tally) => tally.upgraded);
+    assert.ok(upgraded > HISTORIES / 50, `only ${upgraded} supervisors were upgraded in place`);
+    assert.ok(atRest > HISTORIES / 20, `only ${atRest} supervisors died between two steps`);
     const served = sum((tally) => tally.served);
     assert.ok(served > HISTORIES, `only ${served} connections were served`);
   });

@@ -36,20 +36,22 @@ export class Recovery {
   readonly #world: World;
   readonly #dead: Life;
   readonly #processes: readonly Process[];
+  readonly #isUpgrade: boolean;
   /** Generations that were made in the last step, and the handover that each was prepared for. */
   readonly #adopting: ReadonlyMap<number, number>;
 
-  constructor(world: World, dead: Life, { state, processes, inProgress }: Written) {
+  constructor(world: World, dead: Life, { state, processes, inProgress }: Written, isUpgrade: boolean) {
     const situation = { state, processes, listeners: [], verifyOf: () => undefined, inProgress };
     const saved: SavedState = JSON.parse(JSON.stringify(stateDocument(SUPERVISOR, situation)));
     const isAlive = () => 'alive' as const;
-    const facts = { pidNamespace: 1, isAlive, keeper: KEEPER, survivors: () => [] };
+    const facts = { pidNamespace: 1, isAlive, keeper: KEEPER, isUpgrade, survivors: () => [] };
     const judgement = judge({ state: saved }, null, facts);
     assert.equal(judgement.verdict, 'recover');
     this.#world = world;
     this.#dead = dead;
     this.#saved = saved;
     this.#processes = processes;
+    this.#isUpgrade = isUpgrade;
     this.#adopting = new Map(
       inProgress.flatMap((effect) =>
         effect.type === 'adopt' ? [[effect.generation, effect.handover] as const] : [],
@@ -74,7 +76,7 @@ export class Recovery {
 
   continued(workers: readonly FoundWorker[]): Continued {
     const hooks = [...this.#world.hooks.running.keys()];
-    return continuedFrom(this.#saved, { workers, hooks, planned: false });
+    return continuedFrom(this.#saved, { workers, hooks, planned: this.#isUpgrade });
   }
 
   /** What a generation was made of. The supervisor may have died before the generation had it. */

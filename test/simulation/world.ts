@@ -90,8 +90,9 @@ export class World {
   readonly #mutation: Mutation;
   /** The supervisor, also when it is dead and no other one has been started yet. */
   #life: Life;
-  /** It has just died. */
+  /** It has just died, or was upgraded in place. */
   #isDying = false;
+  #isUpgrade = false;
   /** What the next supervisor is to be told. */
   #waiting: Happening[] = [];
   /** Of the workers that were started: the pid of a main process is the number of its session. */
@@ -279,26 +280,33 @@ export class World {
     return true;
   }
 
+  /** SIGKILL, or an upgrade in place, which waits until nothing is in progress that it would lose. */
   #killAtRest(): void {
     if (!this.#life.isAlive) return;
-    this.crashes.counts.atRest += 1;
+    const { handover, pending, hooks, join, scales } = this.state;
+    const isSettled = handover === null || handover.step.name === 'soak';
+    const isFree = isSettled && !pending && hooks.length === 0 && !join && scales.length === 0;
+    this.#isUpgrade = isFree && this.crashes.written !== null && this.crashes.isUpgrade();
+    this.crashes.counts[this.#isUpgrade ? 'upgrades' : 'atRest'] += 1;
     this.#life.die();
   }
 
   /** The kernel closes what the dead supervisor had. Another one is started some time later. */
   #bury(): void {
     this.#isDying = false;
-    const downtime = this.crashes.downtime();
-    this.kernel.crash();
+    const isUpgrade = this.#isUpgrade;
+    this.#isUpgrade = false;
+    const downtime = this.crashes.downtime(isUpgrade);
+    this.kernel.crash(isUpgrade);
     this.listeners.crash();
     // What it had not reported yet went with it.
     this.books.reasons.push(...this.faults.exceptions);
-    this.after(downtime, () => this.#revive(downtime));
+    this.after(downtime, () => this.#revive(downtime, isUpgrade));
   }
 
-  #revive(downtime: number): void {
+  #revive(downtime: number, isUpgrade: boolean): void {
     const { written } = this.crashes;
-    const recovery = written && new Recovery(this, this.#life, written);
+    const recovery = written && new Recovery(this, this.#life, written, isUpgrade);
     recovery?.allowAgain();
     this.hooks.crash(downtime);
     this.books.crash(downtime, recovery?.callers() ?? new Set(), recovery?.concluded() ?? new Set());

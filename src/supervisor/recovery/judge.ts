@@ -12,6 +12,8 @@ export interface RecoveryFacts {
   readonly isAlive: (process: ProcessIdentity) => 'alive' | 'gone' | 'other';
   /** The keeper process of this instance that still runs. */
   readonly keeper: ProcessIdentity | null;
+  /** This process was upgraded in place: the service is its own, also where no process runs at the moment. */
+  readonly isUpgrade: boolean;
   /** Pids of processes that a supervisor of this instance has started, found without a state. */
   readonly survivors: () => readonly number[];
 }
@@ -46,7 +48,7 @@ export function judge(file: ReadState | null, vault: ReadState | null, facts: Re
     is: facts.isAlive({ pid, startTime }),
   }));
   const reused = found.filter(({ is }) => is === 'other').map(({ pid }) => pid);
-  if (facts.keeper === null && found.every(({ is }) => is !== 'alive')) {
+  if (!facts.isUpgrade && facts.keeper === null && found.every(({ is }) => is !== 'alive')) {
     const others = reused.length === 0 ? '' : ` (other processes have the pids ${reused.join(', ')} now)`;
     return setAside(`none of its processes runs any more${others}`);
   }

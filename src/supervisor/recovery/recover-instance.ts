@@ -78,6 +78,7 @@ export async function recoverInstance(
     pidNamespace: system.pidNamespace,
     isAlive: (process) => isAlive(process, system),
     keeper: running[0] ?? null,
+    isUpgrade: by === 'upgrade',
     survivors: () => survivorsOf(instance, system),
   });
   if (judgement.verdict !== 'recover') {

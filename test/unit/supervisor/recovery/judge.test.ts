@@ -12,6 +12,7 @@ const DEAD: RecoveryFacts = {
   pidNamespace: NAMESPACE,
   isAlive: () => 'gone',
   keeper: null,
+  isUpgrade: false,
   survivors: () => [],
 };
 const ALIVE: RecoveryFacts = { ...DEAD, isAlive: () => 'alive', keeper: KEEPER };
@@ -50,6 +51,10 @@ describe('a supervisor that starts', () => {
   it('continues where only the keeper runs, and where only a worker does', () => {
     recovered(good, null, { ...DEAD, keeper: KEEPER });
     recovered(good, null, { ...DEAD, isAlive: ({ pid }) => (pid === 2931 ? 'alive' : 'gone') });
+  });
+
+  it('continues after an upgrade in place also where no process runs at the moment', () => {
+    recovered(good, null, { ...DEAD, isUpgrade: true });
   });
 
   it('takes the newer one of the file and the copy in memory', () => {
