@@ -21,6 +21,8 @@ export class Subject {
   readonly folder: string;
   readonly #scope: Scope;
   #zero: Zero;
+  /** Whose log a failure shows. */
+  #newest: readonly Zero[] = [];
   #loads: { stop(): Promise<LoadResult> }[] = [];
   #began = 0;
   #restartedAt = Number.NEGATIVE_INFINITY;
@@ -124,7 +126,9 @@ export class Subject {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => {
-        const lines = this.#zero.log.text.split('\n').slice(-20).join('\n');
+        const lines = this.#newest
+          .map(({ log }) => log.text.split('\n').slice(-15).join('\n'))
+          .join('\n--\n');
         reject(
           new Error(`${what} did not come within ${DEADLINE / 1_000} s; the last lines of zero:\n${lines}`),
         );
@@ -139,7 +143,13 @@ export class Subject {
 
   #start(): Zero {
     mkdirSync(this.folder, { recursive: true });
-    return startZero(this.#scope, { folder: this.folder, config: this.#config('good'), survives: true });
+    const zero = startZero(this.#scope, {
+      folder: this.folder,
+      config: this.#config('good'),
+      survives: true,
+    });
+    this.#newest = [...this.#newest.slice(-1), zero];
+    return zero;
   }
 
   #config(release: 'good' | 'broken'): RawConfig {
