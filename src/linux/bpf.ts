@@ -147,17 +147,6 @@ export function attachReuseport(fd: number, program: readonly Instruction[]): vo
   attach(fd, SO_ATTACH_REUSEPORT_CBPF, 'reuseport program', program);
 }
 
-/** Lets no packet into a socket, until `admitPackets` (SO_ATTACH_FILTER, socket(7)). Throws SystemError. */
-export function refusePackets(fd: number): void {
-  const SO_ATTACH_FILTER = 26;
-  attach(fd, SO_ATTACH_FILTER, 'socket filter', assemble([ret(0)]));
-}
-
-/** Removes the filter of `refusePackets`. Throws SystemError. */
-export function admitPackets(fd: number): void {
-  setOption(fd, 'detach_filter', 0);
-}
-
 function attach(fd: number, option: number, subject: string, program: readonly Instruction[]): void {
   const SOL_SOCKET = 1;
   const filters = encodeProgram(program);

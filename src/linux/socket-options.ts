@@ -17,7 +17,6 @@ const OPTIONS = {
   reuse_port: [SOL_SOCKET, 15],
   passcred: [SOL_SOCKET, 16],
   bind_to_device: [SOL_SOCKET, 25],
-  detach_filter: [SOL_SOCKET, 27],
   accept_connections: [SOL_SOCKET, 30],
   mark: [SOL_SOCKET, 36],
   protocol: [SOL_SOCKET, 38],
@@ -26,6 +25,7 @@ const OPTIONS = {
   // The IPv4 level works on IPv6 sockets too: both set the same bit of the socket (net/ipv4/ip_sockglue.c).
   free_bind: [IPPROTO_IP, 15],
   transparent: [IPPROTO_IP, 19],
+  min_ttl: [IPPROTO_IP, 21],
   bind_address_no_port: [IPPROTO_IP, 24],
   no_delay: [IPPROTO_TCP, 1],
   keep_alive_idle: [IPPROTO_TCP, 4],
@@ -36,6 +36,7 @@ const OPTIONS = {
   user_timeout: [IPPROTO_TCP, 18],
   fast_open: [IPPROTO_TCP, 23],
   ipv6_only: [IPPROTO_IPV6, 26],
+  min_hop_count: [IPPROTO_IPV6, 73],
 } as const satisfies Record<string, readonly [level: number, option: number]>;
 
 export type SocketOption = keyof typeof OPTIONS;

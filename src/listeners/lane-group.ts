@@ -1,5 +1,5 @@
 import type { ListenerConfig } from '../config/schema.ts';
-import { admitPackets, attachReuseport, lockFilter } from '../linux/bpf.ts';
+import { attachReuseport, lockFilter } from '../linux/bpf.ts';
 import { closeFd, connectSocket, getOption, listenSocket, setOption } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
 import { countForeignSockets, foreignTcpSockets, nameForeignSockets } from './foreign-sockets.ts';
@@ -16,7 +16,16 @@ import { openProbeSocket, probeState } from './probe-socket.ts';
 import type { InetTarget } from './resolve.ts';
 import { parseSourceRange } from './source-range.ts';
 import { type ProbeRoute, steeringProgram } from './steering-program.ts';
-import { isListening, isSealed, isSound, type LaneKind, openLane, reservePort, setSeal } from './tcp-lane.ts';
+import {
+  admitPackets,
+  isListening,
+  isSealed,
+  isSound,
+  type LaneKind,
+  openLane,
+  reservePort,
+  setSeal,
+} from './tcp-lane.ts';
 
 /**
  * The lanes of one TCP listener: a reuseport group, whose program tells the kernel which socket a new connection goes to. There is one
@@ -218,7 +227,7 @@ export class LaneGroup implements Lanes {
       // No packet reaches it before there is a program that leaves it out.
       const fd = this.#open(closed.includes(lanes.length - 1) ? lanes.length - 1 : lanes.length, 'closed');
       this.#attach();
-      admitPackets(fd);
+      admitPackets(fd, this.target, true);
     } else if (closed.length > 0) this.#attach();
     for (const lane of closed) if (this.#lane(lane).fd === null) this.#open(lane);
   }

@@ -1,5 +1,5 @@
 import type { ListenerConfig } from '../config/schema.ts';
-import { assemble, attachReuseport, refusePackets, ret } from '../linux/bpf.ts';
+import { assemble, attachReuseport, ret } from '../linux/bpf.ts';
 import { canDiagnoseTcp } from '../linux/sock_diag.ts';
 import { bindSocket, closeFd, getOption, listenSocket, localAddress, setOption } from '../linux/sockets.ts';
 import type { OwnSockets } from './holders.ts';
@@ -50,10 +50,21 @@ export function openLane(config: ListenerConfig, target: InetTarget, own: OwnSoc
     setOption(fd, 'reuse_port', 1);
     bindSocket(fd, target.address);
     if (as === 'first') attachFirst(fd, config);
-    if (as === 'closed') refusePackets(fd);
+    if (as === 'closed') admitPackets(fd, target, false);
     setSeal(fd);
     listenSocket(fd, config.backlog);
   });
+}
+
+/**
+ * Whether a listening socket takes packets. While it does not, the kernel drops a client's SYN, which the client sends again after a second.
+ * By the smallest TTL that it takes (IP_MINTTL, ip(7); IPV6_MINHOPCOUNT, ipv6(7)): senders begin with 64 or 128, and never with more than
+ * 255. A socket filter would need CAP_NET_ADMIN on some machines.
+ */
+export function admitPackets(fd: number, { address }: InetTarget, admit: boolean): void {
+  const least = admit ? 0 : 255;
+  setOption(fd, 'min_ttl', least);
+  if (address.family === 'inet6') setOption(fd, 'min_hop_count', least);
 }
 
 function prepare(fd: number, config: ListenerConfig, target: InetTarget): void {

@@ -160,23 +160,3 @@ test('what the kernel refuses', () => {
   assert.throws(() => attachReuseport(fd, [{ code: 0x99, jt: 0, jf: 0, k: 0 }]), { code: 'EINVAL' });
   closeFd(fd);
 });
-
-test('a socket that refuses packets joins the group without taking any', () => {
-  const { lanes, port } = openLanes('inet', '127.0.0.1', false);
-  const late = openSocket('inet', 'stream');
-  setOption(late, 'reuse_port', 1);
-  bindSocket(late, { family: 'inet', host: '127.0.0.1', port });
-  bpf.refusePackets(late);
-  attachReuseport(lanes[0], assemble([ret(2)]));
-  listenSocket(late, 16);
-  const lost = openSocket('inet', 'stream');
-  connectSocket(lost, { family: 'inet', host: '127.0.0.1', port });
-  attachReuseport(late, assemble([ret(1)]));
-  bpf.admitPackets(late);
-  const client = openSocket('inet', 'stream');
-  connectSocket(client, { family: 'inet', host: '127.0.0.1', port });
-  assert.equal(acceptSocket(late), null);
-  const accepted = acceptSocket(lanes[1]);
-  assert.ok(accepted);
-  for (const fd of [...lanes, late, lost, client, accepted.fd]) closeFd(fd);
-});
