@@ -114,7 +114,11 @@ async function continueKnown(
     instance: { ...instanceNamed(known.name, config), ...known },
     lock,
     recovered,
-    notes: [{ event: 'warning', about: 'config', message }, ...recovered.notes],
+    // Who stops the service needs no config.
+    notes: [
+      ...(restarted ? [{ event: 'warning', about: 'config', message } as const] : []),
+      ...recovered.notes,
+    ],
     environment: environmentOf(recovered, restarted, known),
     folder: folderOf(recovered, known, folder),
   };

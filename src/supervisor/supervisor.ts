@@ -420,6 +420,8 @@ export class Supervisor {
       environment: this.#environment,
       startDirectory,
       report: (fact) => this.#report(fact),
+      kernel: linux,
+      timers: systemTimers,
     });
     this.#table.start();
     this.#openVault();

@@ -102,6 +102,7 @@ function pidOf(child: ChildProcess): number {
 const PROCESSES: ReadonlySet<FactName> = new Set([
   'worker_spawned',
   'worker_pid_changed',
+  'worker_adopted',
   'keeper_started',
   'supervisor_started',
 ]);

@@ -93,16 +93,21 @@ export async function recoverInstance(
   for (const { pid, start_time_ticks: startTime } of saved.processes)
     taken.takeFrom({ pid, startTime }, 'workers', wanted);
   taken.closeUnused(wanted);
-  const state = stateOf(saved);
+  const recorded = stateOf(saved);
   const memos = memosOf(vault);
-  const processes = recordedProcesses(saved, state);
-  const strays = straysOf(instance, state, processes, system);
+  const processes = recordedProcesses(saved, recorded);
+  const strays = straysOf(instance, recorded, processes, system);
+  // The copy in memory is written before a process is started, the file afterwards.
+  const isComplete = inMemory !== null && 'state' in inMemory && inMemory.state === saved;
+  const unknown = isComplete ? [] : unknownOf(instance, recorded, system);
+  const state = behind(recorded, unknown);
   return {
     recovered: {
       saved,
       state,
       memos: 'problem' in memos ? null : memos.memos,
       processes: [...processes, ...strays],
+      unknown,
       missing: missingOf(state, [...processes, ...strays]),
       hooks: hooksIn(saved),
       sockets: taken.byInode,
@@ -274,6 +279,43 @@ function straysOf(
     const place = key && placeOf(state, key);
     return place ? [{ key, pid, startTime, session: pid, ...place, pipes: NO_PIPES }] : [];
   });
+}
+
+interface Unknown extends ProcessIdentity {
+  readonly generation: number;
+}
+
+/**
+ * Processes of workers that were started after the state had been written. Their children may have sessions of their
+ * own, and so may those of a worker that the state knows.
+ */
+function unknownOf(instance: DeadInstance, state: State, system: RecoverySystem): Unknown[] {
+  return sessionLeaders(system).flatMap(({ pid, startTime }) => {
+    const key = keyIn(notifyOf(pid, system), instance);
+    return key !== null && isNewer(key, state) ? [{ pid, startTime, generation: key.generation }] : [];
+  });
+}
+
+function isNewer({ generation, worker, incarnation }: WorkerKey, state: State): boolean {
+  const known = state.generations.find(({ id }) => id === generation);
+  if (known === undefined) return generation >= state.nextGeneration;
+  return incarnation > (known.workers[worker]?.incarnation ?? 0);
+}
+
+/** The inverse of notifyPath(); null for another path. */
+function keyIn(notify: string | null, instance: DeadInstance): WorkerKey | null {
+  const [generation = 0, worker = 0, incarnation = 0] = path
+    .basename(notify ?? '')
+    .split('.')
+    .map(Number);
+  const key = { generation, worker, incarnation };
+  return notify === notifyPath(instance, key) ? key : null;
+}
+
+/** A number of a generation is never used twice. */
+function behind(state: State, unknown: readonly Unknown[]): State {
+  const next = Math.max(state.nextGeneration, ...unknown.map(({ generation }) => generation + 1));
+  return { ...state, nextGeneration: next };
 }
 
 /** Every process that a supervisor of this instance has started, as far as this user may look into it. */

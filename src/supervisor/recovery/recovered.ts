@@ -16,6 +16,8 @@ export interface Recovered {
   readonly memos: Memos | null;
   /** Recorded processes, and those of workers that were being started. */
   readonly processes: readonly RecoveredProcess[];
+  /** Processes of workers that the state does not know: they were started after it was written. */
+  readonly unknown: readonly ProcessIdentity[];
   /** Workers that were being started, or are recorded as running, and have no process. */
   readonly missing: readonly WorkerKey[];
   readonly hooks: readonly { readonly hook: number; readonly process: ProcessIdentity }[];

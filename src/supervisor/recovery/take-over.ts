@@ -3,17 +3,22 @@ import type { Continued } from '../../lifecycle/events.ts';
 import type { Fact } from '../../lifecycle/facts.ts';
 import { servingGeneration } from '../../lifecycle/state.ts';
 import { isSystemFailure } from '../../linux/errors.ts';
+import type { Kernel } from '../../linux/kernel.ts';
 import { ListenerError } from '../../listeners/listener-error.ts';
 import type { ListenerSet } from '../../listeners/listener-set.ts';
 import type { SavedListener } from '../../listeners/listeners.ts';
+import type { Timers } from '../../readiness/index.ts';
+import { signalOnce } from '../../workers/delivery.ts';
 import { ReleaseError } from '../../workers/release-error.ts';
 import { SpawnError } from '../../workers/spawner.ts';
+import { killSession } from '../../workers/stopper.ts';
 import { ConfigError } from '../config-source.ts';
 import type { Generations } from '../generations.ts';
 import type { HistoryKeeper } from '../history-keeper.ts';
 import type { HookRunner } from '../hook-runner.ts';
 import { listenersOf } from '../prepare.ts';
 import type { PreparedReleases } from '../prepared-releases.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
 import { continuedFrom } from './continued.ts';
 import type { Recovered } from './recovered.ts';
 import { type Origin, originOf, originWithoutMemo, restorePrepared } from './restore-prepared.ts';
@@ -31,6 +36,8 @@ export interface TakeOverContext {
   /** The working directory as the user sees it. */
   readonly startDirectory: string;
   readonly report: (fact: Fact) => void;
+  readonly kernel: Kernel;
+  readonly timers: Timers;
 }
 
 /** The service of a dead supervisor cannot be continued: why. It runs as before. */
@@ -82,11 +89,26 @@ async function attempt(recovered: Recovered, context: TakeOverContext): Promise<
     ...processes.map((process) => generations.adopt(process)),
     ...missing.map((key) => ({ ...key, found: 'gone', exit: { kind: 'unknown' }, leftovers: 0 }) as const),
   ];
+  for (const process of recovered.unknown) endUnknown(process, context);
   const watched = recovered.hooks.filter(({ hook, process }) => hooks.adopt(hook, process));
   return continuedFrom(saved, {
     workers,
     hooks: watched.map(({ hook }) => hook),
     planned: recovered.by === 'upgrade',
+  });
+}
+
+/** Milliseconds that a process may take to exit after SIGTERM. */
+const EXIT_TIME = 2_000;
+
+/** Ends a worker that nothing is known of but that the dead supervisor has started it. */
+function endUnknown({ pid, startTime }: ProcessIdentity, { kernel, timers, report }: TakeOverContext): void {
+  const isMeant = () => kernel.processStat(pid)?.startTime === startTime;
+  const message = `process ${pid} was started by the dead supervisor after its state had been recorded, and is stopped`;
+  report({ event: 'warning', about: 'state', message });
+  signalOnce(kernel, pid, 'SIGTERM', isMeant);
+  timers.set(EXIT_TIME, () => {
+    if (isMeant()) killSession(kernel, pid);
   });
 }
 
