@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -69,6 +71,31 @@ describe('the service of a supervisor that was killed', () => {
     zero.signal('SIGTERM');
     await incumbent.gone;
   });
+
+  it(
+    'is continued without a process that was started after the state had been recorded',
+    DEADLINE,
+    async (t) => {
+      const { zero: dead, incumbent } = await leave(t, 'both');
+      // As the worker of a generation that the state does not know.
+      const stray = spawn('sleep', ['1000'], {
+        detached: true,
+        stdio: 'ignore',
+        env: { ...process.env, NOTIFY_SOCKET: join(dead.folder, 'run', 'notify', '2.0.1') },
+      });
+      t.after(() => void stray.kill('SIGKILL'));
+      const exited = once(stray, 'exit');
+      const zero = next(t, dead);
+      await zero.fact('warning', ({ message }) =>
+        message.startsWith(`process ${stray.pid} was started by the dead`),
+      );
+      await exited;
+      zero.signal('SIGHUP');
+      const { generation } = await zero.fact('worker_spawned');
+      assert.equal(generation, 3);
+      assert.deepEqual(zero.log.all('worker_exited', { pid: incumbent.pid }), []);
+    },
+  );
 
   it('is stopped by zero stop', DEADLINE, async (t) => {
     const { zero, incumbent } = await leave(t);
