@@ -143,18 +143,14 @@ export function encodeProgram(program: readonly Instruction[]): Buffer {
  * a socket without SO_REUSEPORT, EPERM for a locked one.
  */
 export function attachReuseport(fd: number, program: readonly Instruction[]): void {
-  const SO_ATTACH_REUSEPORT_CBPF = 51;
-  attach(fd, SO_ATTACH_REUSEPORT_CBPF, 'reuseport program', program);
-}
-
-function attach(fd: number, option: number, subject: string, program: readonly Instruction[]): void {
   const SOL_SOCKET = 1;
+  const SO_ATTACH_REUSEPORT_CBPF = 51;
   const filters = encodeProgram(program);
   const block = Buffer.alloc(16 + filters.length);
   block.writeUInt16LE(program.length, 0);
   block.writeBigUInt64LE(addressOf(block) + 16n, 8);
   filters.copy(block, 16);
-  callAbout(subject, 'setsockopt', fd, SOL_SOCKET, option, block, 16);
+  callAbout('reuseport program', 'setsockopt', fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, block, 16);
 }
 
 /** Keeps whoever has the socket from changing its program (SO_LOCK_FILTER, socket(7)); cannot be undone. */

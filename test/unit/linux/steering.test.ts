@@ -160,3 +160,39 @@ test('what the kernel refuses', () => {
   assert.throws(() => attachReuseport(fd, [{ code: 0x99, jt: 0, jf: 0, k: 0 }]), { code: 'EINVAL' });
   closeFd(fd);
 });
+
+for (const [family, host] of [
+  ['inet', '127.0.0.1'],
+  ['inet6', '::1'],
+] as const) {
+  test(`${family}: a socket that takes only near packets joins the group without a connection`, () => {
+    const { lanes, port } = openLanes(family, host, false);
+    const late = openSocket(family, 'stream');
+    setOption(late, 'reuse_port', 1);
+    if (family === 'inet6') setOption(late, 'ipv6_only', 1);
+    bindSocket(late, { family, host, port });
+    const limit = (least: number) => {
+      setOption(late, 'min_ttl', least);
+      if (family === 'inet6') setOption(late, 'min_hop_count', least);
+    };
+    limit(255);
+    attachReuseport(lanes[0], assemble([ret(2)]));
+    listenSocket(late, 16);
+    const connect = () => {
+      const client = openSocket(family, 'stream');
+      connectSocket(client, { family, host, port });
+      return client;
+    };
+    const clients = [connect()];
+    attachReuseport(late, assemble([ret(1)]));
+    limit(0);
+    clients.push(connect());
+    assert.equal(acceptSocket(late), null);
+    const accepted = [acceptSocket(lanes[1])];
+    attachReuseport(late, assemble([ret(2)]));
+    clients.push(connect());
+    accepted.push(acceptSocket(late));
+    assert.ok(accepted.every((one) => one !== null));
+    for (const fd of [...lanes, late, ...clients, ...accepted.map((one) => one?.fd ?? -1)]) closeFd(fd);
+  });
+}
