@@ -4,7 +4,7 @@ import type { FactOf } from './fact-log.ts';
 import { installZero } from './installed.ts';
 import { startLoad } from './load.ts';
 import { fixture } from './paths.ts';
-import { type Account, asAccount, sharedFolder } from './privileges.ts';
+import { type Account, asAccount, sharedFolder, withoutTracing } from './privileges.ts';
 import { childrenOf } from './processes.ts';
 import { type PuppetSections, type PuppetService, startServing } from './puppet-service.ts';
 import { seededRandom } from './random.ts';
@@ -45,6 +45,7 @@ interface KillOptions {
   readonly as?: Account | null;
   readonly seed?: number;
   readonly keepers?: boolean;
+  readonly restricted?: boolean;
 }
 
 /** Kills the supervisor and its keeper: nothing starts it again, and nothing holds its sockets but its workers. */
@@ -68,14 +69,18 @@ export interface Killed {
 /**
  * Kills the supervisor of a service of two workers again and again, every third time during a handover, starts the next
  * one each time, and counts the requests that clients with short and with keep-alive connections lose meanwhile.
- * @param options `as`: the user who runs zero; `seed` chooses the moments; `keepers`: the keeper is killed, too
+ * @param options `as`: the user who runs zero; `seed` chooses the moments; `keepers`: the keeper is killed, too;
+ * `restricted`: zero may not take descriptors of another process
  */
 export async function killUnderLoad(
   scope: Scope,
-  { kills, as = null, seed = 1, keepers = false }: KillOptions,
+  { kills, as = null, seed = 1, keepers = false, restricted = false }: KillOptions,
 ): Promise<Killed> {
   const random = seededRandom(seed);
-  const command = as && [...asAccount(as), ...installZero(scope).command];
+  const command =
+    as || restricted
+      ? [...(as ? asAccount(as) : []), ...(restricted ? withoutTracing() : []), ...installZero(scope).command]
+      : null;
   const options = { ...(command && { command: command as [string, ...string[]] }) };
   let zero = startZero(scope, {
     ...options,

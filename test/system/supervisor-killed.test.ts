@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { command, startCommand } from '../support/command.ts';
+import { requireProgram } from '../support/debian.ts';
 import { startLoad } from '../support/load.ts';
 import { account, IS_ROOT } from '../support/privileges.ts';
 import { identify, isRunning } from '../support/processes.ts';
@@ -57,6 +58,23 @@ describe('a supervisor that is killed', () => {
       assert.ok(sent > 100);
       assert.equal(failed, 0, losses.join('\n'));
     }
+  });
+
+  it('loses no request where it may not take sockets from other processes', DEADLINE, async (t) => {
+    if (requireProgram(t, 'perl', 'perl') === null) return;
+    const as = IS_ROOT ? account('nobody') : null;
+    const { sent, failed, losses } = await killUnderLoad(t, { kills: 6, as, restricted: true });
+    assert.ok(sent > 100);
+    assert.equal(failed, 0, losses.join('\n'));
+  });
+
+  it('together with its keeper loses no request where it may not do that', DEADLINE, async (t) => {
+    if (requireProgram(t, 'perl', 'perl') === null) return;
+    const as = IS_ROOT ? account('nobody') : null;
+    const options = { kills: 6, as, restricted: true, keepers: true };
+    const { sent, failed, losses } = await killUnderLoad(t, options);
+    assert.ok(sent > 100);
+    assert.equal(failed, 0, losses.join('\n'));
   });
 
   for (const step of ['starting', 'preview', 'canary'] as const) {
