@@ -328,7 +328,6 @@ export class LaneGroup implements Lanes {
     const before = this.#order.foreignSockets;
     for (let count = before; count < now; count += 1) this.#order.join(null);
     for (let count = before; count > now; count -= 1) this.#order.leave(null);
-    // Lanes of a dead supervisor that only a worker had, and that have closed with it.
     const closed = closedLanes(this.#lanes, this.target).filter((lane) => this.#order.indexOf(lane) !== null);
     for (const lane of closed) this.#order.leave(lane);
     if (now >= before && closed.length === 0) return;
