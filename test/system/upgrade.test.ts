@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { command } from '../support/command.ts';
 import { startLoad } from '../support/load.ts';
+import { NODE_MAJORS, requireNode } from '../support/nodes.ts';
 import { ROOT } from '../support/paths.ts';
 import { nextReady, startPuppetService } from '../support/puppet-service.ts';
 import { keeperPid, startSurvivor } from '../support/survivor.ts';
@@ -13,8 +14,9 @@ import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 const UPGRADES = 5;
 
 /** examples/hello with two workers behind one steered listener. */
-async function startHello(t: TestContext): Promise<Zero> {
+async function startHello(t: TestContext, command?: [string, string]): Promise<Zero> {
   const zero = startZero(t, {
+    ...(command && { command }),
     config: {
       service: {
         listeners: [{ name: 'http', address: '127.0.0.1:0' }],
@@ -131,6 +133,39 @@ describe('zero upgrade', () => {
       assert.equal((await load.stop()).failed, 0);
     });
   }
+
+  it('goes on another Node, after the files of the old installation were removed', DEADLINE, async (t) => {
+    const nodes = NODE_MAJORS.map((major) => requireNode(t, major));
+    if (nodes.includes(null)) return;
+    const folder = temporaryFolder(t);
+    // As nvm has it: each version of Node with its own packages.
+    const installations = nodes.map((node, index) => {
+      const prefix = join(folder, `v${NODE_MAJORS[index]}`);
+      mkdirSync(join(prefix, 'bin'), { recursive: true });
+      symlinkSync(`${node}`, join(prefix, 'bin/node'));
+      for (const part of ['bin', 'dist', 'package.json'])
+        cpSync(join(ROOT, part), join(prefix, 'lib/node_modules/zerodown', part), { recursive: true });
+      symlinkSync(join(ROOT, 'node_modules'), join(prefix, 'lib/node_modules/zerodown/node_modules'));
+      symlinkSync('../lib/node_modules/zerodown/bin/zero.js', join(prefix, 'bin/zero'));
+      return prefix;
+    });
+    const [first = '', ...others] = installations;
+    const zero = await startHello(t, [join(first, 'bin/node'), join(first, 'bin/zero')]);
+    const load = startLoad(t, { target: await zero.address('http'), clients: 2 });
+    let old = first;
+    for (const prefix of others) {
+      rmSync(old, { recursive: true });
+      const { code, stderr } = await upgrade(t, zero, join(prefix, 'bin/zero'));
+      assert.equal(code, 0, stderr);
+      const node = realpathSync(`/proc/${zero.pid}/exe`);
+      assert.equal(node, realpathSync(join(prefix, 'bin/node')));
+      old = prefix;
+    }
+    await load.whenPhaseHas(50);
+    assert.equal((await load.stop()).failed, 0);
+    zero.signal('SIGTERM');
+    assert.deepEqual(await zero.exited, { code: 0, signal: null });
+  });
 
   const BROKEN: readonly [string, string, RegExp][] = [
     ['a syntax error', 'this is no program', /its check exited with 1: .*SyntaxError/],
