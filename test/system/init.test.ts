@@ -54,10 +54,16 @@ function monotonicMicroseconds(): number {
   return Number(process.hrtime.bigint() / 1000n);
 }
 
-/** Every message so far. */
+/** Every message so far, without those that store a descriptor. */
 function received(fd: number): string[] {
-  const message = receiveDatagram(fd);
-  return message === null ? [] : [message.data.toString(), ...received(fd)];
+  const messages: string[] = [];
+  for (let next = receiveDatagram(fd); next !== null; next = receiveDatagram(fd)) {
+    for (const stored of next.fds) closeFd(stored);
+    messages.push(next.data.toString());
+  }
+  const isStore = (text: string) => /^FDSTORE(REMOVE)?=1\n/.test(text);
+  for (const text of messages.filter(isStore)) assert.match(text, /\nFDNAME=zero-/);
+  return messages.filter((text) => !isStore(text));
 }
 
 /** Waits for at least one message. */
