@@ -17,6 +17,7 @@ import { steered } from './measures/steered.ts';
 import { survive } from './measures/survive.ts';
 import { thousand } from './measures/thousand.ts';
 import { throughput } from './measures/throughput.ts';
+import { upgrades } from './measures/upgrades.ts';
 import { workers } from './measures/workers.ts';
 import { summary, writeResult, writeTable } from './report.ts';
 
@@ -33,6 +34,7 @@ const MEASURES: readonly Measure[] = [
   listeners,
   recovery,
   survive,
+  upgrades,
   rest,
   thousand,
   blocking,
