@@ -7,6 +7,7 @@ import { freeAddress } from '../support/free-address.ts';
 import { startLoad } from '../support/load.ts';
 import { ROOT, ZERO_COMMAND } from '../support/paths.ts';
 import { whoAnswers } from '../support/puppet-service.ts';
+import { listenQueues } from '../support/sockets.ts';
 import { type Systemd, startSystemd } from '../support/systemd.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE } from '../support/zero.ts';
@@ -110,4 +111,37 @@ describe('a real systemd', () => {
     await assert.rejects(whoAnswers(address), /ECONNREFUSED/);
     assert.throws(() => process.kill(worker, 0), { code: 'ESRCH' });
   });
+
+  it('keeps the sockets where the keeper is killed together with zero', DEADLINE, async (t) => {
+    const systemd = await start(t);
+    if (systemd === null) return;
+    const { systemctl, show, address, config } = systemd;
+    const port = Number(address.split(':').at(-1));
+    const inodes = () => listenQueues(port).map(({ inode }) => inode);
+    const sockets = inodes();
+    // The vault is one more.
+    await until(async () => Number(await show(UNIT, 'NFileDescriptorStore')) === sockets.length + 1);
+    const status = await command(t, { config }, 'status', '--json');
+    const { keeper } = JSON.parse(status.stdout);
+    const load = startLoad(t, { target: address, clients: 4 });
+    await load.whenPhaseHas(100);
+    const killed = Number(await show(UNIT, 'MainPID'));
+    for (const pid of [killed, keeper.pid]) process.kill(pid, 'SIGSTOP');
+    for (const pid of [killed, keeper.pid]) process.kill(pid, 'SIGKILL');
+    await until(async () => (await show(UNIT, 'NRestarts')) === '1');
+    await until(async () => (await show(UNIT, 'StatusText')) === 'generation 1 serves');
+    assert.deepEqual(inodes(), sockets);
+    load.phase('after');
+    await load.whenPhaseHas(100);
+    assert.deepEqual((await load.stop()).failures, {});
+    assert.equal((await systemctl('reload', UNIT)).code, 0);
+    assert.equal((await whoAnswers(address)).generation, 2);
+    assert.equal((await systemctl('stop', UNIT)).code, 0);
+    assert.equal(await show(UNIT, 'NFileDescriptorStore'), '0');
+  });
 });
+
+/** Each look is a command, which takes its time. */
+async function until(holds: () => Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 30_000; !(await holds()); ) assert.ok(Date.now() < deadline);
+}
