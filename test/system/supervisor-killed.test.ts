@@ -126,6 +126,36 @@ describe('a supervisor that is killed', () => {
     assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
   });
 
+  it('while it stops its service completes that, and zero stop waits for it', DEADLINE, async (t) => {
+    const service = await startSurvivor(t, { options: { shutdown_timeout: '1m' } });
+    const { zero, incumbent } = service;
+    await keeperPid(zero);
+    await incumbent.onSignal('SIGTERM', 'report');
+    const stop = startCommand(t, zero, ['stop']);
+    await zero.fact('worker_signalled', { signal: 'SIGTERM' });
+    await killSupervisor(service);
+    await incumbent.exit(0);
+    const { code, stderr } = await stop.finished;
+    assert.equal(code, 0, stderr);
+    // Its shutdown signal is not repeated: a second one means "now" to some programs.
+    assert.deepEqual(zero.log.all('worker_signalled').length, 1);
+  });
+
+  it('reads what its worker wrote and was told meanwhile', DEADLINE, async (t) => {
+    const service = await startSurvivor(t);
+    const { zero, incumbent } = service;
+    await keeperPid(zero);
+    process.kill(supervisorPid(zero), 'SIGKILL');
+    await incumbent.write(1, 'nobody reads\n');
+    await zero.fact('supervisor_recovered');
+    await incumbent.write(1, 'the next one reads\n');
+    // Its notify socket is there again.
+    await incumbent.ready();
+    const { stdout } = await command(t, zero, 'logs', '--raw');
+    assert.equal(stdout, 'nobody reads\nthe next one reads\n');
+    assert.deepEqual(zero.log.all('output_lost'), []);
+  });
+
   it('while its service starts tests the gates again', DEADLINE, async (t) => {
     const service = await startSurvivor(t);
     const { zero, puppets, incumbent } = service;
