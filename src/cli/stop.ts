@@ -22,13 +22,18 @@ export function stop(
   context: CommandContext = processContext(),
 ): Promise<number> {
   const dead = (found: Instance) => stopDead(found, now, context);
-  return withInstance({ command: 'stop', instance, guess: false, dead }, context, (client) =>
-    stopLiving(client, now, context),
+  return withInstance({ command: 'stop', instance, guess: false, dead }, context, (client, found) =>
+    stopLiving(client, found, now, context),
   );
 }
 
-async function stopLiving(client: ControlClient, now: boolean, context: CommandContext): Promise<number> {
-  const end = await follow(client, now, context);
+async function stopLiving(
+  client: ControlClient,
+  instance: Instance,
+  now: boolean,
+  context: CommandContext,
+): Promise<number> {
+  const end = await follow(client, instance, now, context);
   if (end === 'stopped') return EXIT.done;
   if (end === 'gone') {
     throw new ClientError('gone', 'zero went away before it said that the service had stopped: see its log');
@@ -39,8 +44,7 @@ async function stopLiving(client: ControlClient, now: boolean, context: CommandC
 
 /** Stops the service of a supervisor that has died, as that one would have done; null where nothing of it runs. */
 async function stopDead(instance: Instance, now: boolean, context: CommandContext): Promise<number | null> {
-  const keeper = path.join(instance.runtimeDirectory, FIFO);
-  if ((await leftBehindIn(instance)) === null && !existsSync(keeper)) return null;
+  if ((await leftBehindIn(instance)) === null && !hasFile(instance, FIFO)) return null;
   const { stopLeftBehind } = await import('./run.ts');
   const code = await stopLeftBehind(instance, now);
   if (code !== null) return code;
@@ -49,7 +53,7 @@ async function stopDead(instance: Instance, now: boolean, context: CommandContex
   const client = controlClient({ path: controlSocket, owner, version });
   for (const patience = new Patience(context); await patience.next(); ) {
     try {
-      return await stopLiving(client, now, context);
+      return await stopLiving(client, instance, now, context);
     } catch (error) {
       if (!isAway(error)) throw error;
     }
@@ -57,8 +61,18 @@ async function stopDead(instance: Instance, now: boolean, context: CommandContex
   return null;
 }
 
+/** A supervisor that has stopped its service leaves neither of its files. */
+function isLeft(instance: Instance): boolean {
+  return hasFile(instance, 'state.json') || hasFile(instance, FIFO);
+}
+
+function hasFile({ runtimeDirectory }: Instance, name: string): boolean {
+  return existsSync(path.join(runtimeDirectory, name));
+}
+
 async function follow(
   client: ControlClient,
+  instance: Instance,
   now: boolean,
   context: CommandContext,
 ): Promise<'stopped' | 'gone' | 'interrupted'> {
@@ -83,7 +97,7 @@ async function follow(
     waiting.end();
   }
   if (stopped) return 'stopped';
-  return restarts ? outlast(client, context) : 'gone';
+  return restarts ? outlast(client, instance, context) : 'gone';
 }
 
 /**
@@ -92,6 +106,7 @@ async function follow(
  */
 async function outlast(
   client: ControlClient,
+  instance: Instance,
   context: CommandContext,
 ): Promise<'stopped' | 'gone' | 'interrupted'> {
   const { interrupted } = context;
@@ -108,6 +123,7 @@ async function outlast(
       return 'stopped';
     } catch (error) {
       if (!interrupted.aborted && !isAway(error)) throw error;
+      if (!isLeft(instance)) return 'stopped';
     }
   }
   return interrupted.aborted ? 'interrupted' : 'gone';

@@ -71,7 +71,7 @@ export function processContext(): CommandContext {
 export async function withInstance(
   target: Target,
   context: CommandContext,
-  run: (client: ControlClient) => Promise<number>,
+  run: (client: ControlClient, instance: Instance) => Promise<number>,
 ): Promise<number> {
   const { instance, stopped } = target;
   const { terminal, interrupted, surroundings } = context;
@@ -93,11 +93,11 @@ export async function withInstance(
 async function runOn(
   { instance, guess, dead }: Target,
   { surroundings }: CommandContext,
-  run: (client: ControlClient) => Promise<number>,
+  run: (client: ControlClient, instance: Instance) => Promise<number>,
 ): Promise<number> {
   const found = await findInstance(instance, guess, surroundings);
   try {
-    return await run(controlClient({ path: found.controlSocket, owner: found.uid, version }));
+    return await run(controlClient({ path: found.controlSocket, owner: found.uid, version }), found);
   } catch (error) {
     if (!isNoInstance(error)) throw error;
     const code = (await dead?.(found)) ?? null;

@@ -133,6 +133,8 @@ describe('a supervisor that is killed', () => {
     await incumbent.onSignal('SIGTERM', 'report');
     const stop = startCommand(t, zero, ['stop']);
     await zero.fact('worker_signalled', { signal: 'SIGTERM' });
+    // Its state is recorded when it answers: a signal that may not have been sent would be sent again.
+    await command(t, zero, 'status');
     await killSupervisor(service);
     await incumbent.exit(0);
     const { code, stderr } = await stop.finished;
