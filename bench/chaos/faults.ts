@@ -1,12 +1,13 @@
 import { readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pause } from '../clock.ts';
+import type { MayLose } from './judge.ts';
 import type { Subject } from './subject.ts';
 
 /** Something that goes wrong, or that an operator does. Resolves when the service is as it was before, or as it was deployed. */
 export interface Fault {
-  /** Requests that a process has accepted are lost with it. */
-  readonly mayLose?: true;
+  /** Nothing where it is left out. */
+  readonly mayLose?: MayLose;
   cause(subject: Subject, random: () => number): Promise<void>;
 }
 
@@ -88,6 +89,7 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     },
   },
   'supervisor and keeper killed': {
+    mayLose: 'connecting',
     async cause(subject) {
       const { keeper, supervisor, cursor } = subject;
       process.kill(keeper, 'SIGSTOP');
@@ -103,6 +105,14 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       await subject.fact('keeper_started', {}, from);
     },
   },
+  'zero upgraded': {
+    async cause(subject) {
+      const from = subject.cursor;
+      subject.signal('SIGUSR2');
+      await subject.fact('supervisor_upgraded', {}, from);
+      await subject.fact('keeper_started', {}, from);
+    },
+  },
   'supervisor stopped and continued': {
     cause: (subject, random) => stopAndContinue(subject.supervisor, random() * LONGEST),
   },
@@ -110,16 +120,13 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     cause: (subject, random) => stopAndContinue(anyWorker(subject, random).pid, random() * LONGEST),
   },
   'a worker killed': {
-    mayLose: true,
+    mayLose: 'requests',
     async cause(subject, random) {
       const from = subject.cursor;
-      const { pid, generation, worker } = anyWorker(subject, random);
+      const { pid } = anyWorker(subject, random);
       process.kill(pid, 'SIGKILL');
-      // The generation before it serves again where it is still there.
-      await Promise.race([
-        subject.fact('worker_spawned', { generation, worker }, from),
-        subject.fact('generation_rolled_back', { generation }, from),
-      ]);
+      // It is started again, unless its generation is retiring by now, or is rolled back because of this.
+      await subject.fact('worker_exited', { pid }, from);
     },
   },
   'no descriptor left': {

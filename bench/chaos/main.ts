@@ -46,7 +46,7 @@ await withScope(async (scope) => {
       return;
     }
     const to = subject.time;
-    survived.push({ name, from, to, mayLose: FAULTS[name]?.mayLose === true });
+    survived.push({ name, from, to, mayLose: FAULTS[name]?.mayLose ?? 'nothing' });
     console.log(`${seconds(from).padStart(8)}  ${name}: survived after ${seconds(to - from)}`);
   }
   const results = await subject.stop();

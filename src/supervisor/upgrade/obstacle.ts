@@ -11,8 +11,10 @@ export function obstacleTo(state: State): string | null {
     return `the number of workers of generation ${join.generation} is being changed, or one is replaced`;
   if (handover && !('candidate' in handover.step)) return `handover ${handover.id} has no candidate yet`;
   for (const { id, workers } of generations) {
+    // One that only serves what waits in a lane is never ready.
     const starting = workers.find(
-      ({ life }) => life.name === 'spawning' || (life.name === 'up' && life.readyAt === null),
+      ({ life, relief }) =>
+        life.name === 'spawning' || (life.name === 'up' && life.readyAt === null && !relief),
     );
     if (starting) return `worker ${starting.index} of generation ${id} is not ready`;
   }
