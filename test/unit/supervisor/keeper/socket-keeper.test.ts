@@ -7,7 +7,12 @@ import { processStat } from '../../../../src/linux/procfs.ts';
 import { descriptorsOf, socketInode } from '../../../../src/linux/socket-holder.ts';
 import { bindSocket, closeFd, inodeOf, listenSocket, openSocket } from '../../../../src/linux/sockets.ts';
 import { findKeepers } from '../../../../src/supervisor/keeper/find-keepers.ts';
-import { FIFO, FIRST_SOCKET_FD, VAULT_FD } from '../../../../src/supervisor/keeper/keeper-script.ts';
+import {
+  FIFO,
+  FIRST_SOCKET_FD,
+  isKeeper,
+  VAULT_FD,
+} from '../../../../src/supervisor/keeper/keeper-script.ts';
 import { keeperSystem } from '../../../../src/supervisor/keeper/keeper-system.ts';
 import {
   endKeeper,
@@ -69,6 +74,7 @@ function keeperOf(t: TestContext, sockets: number[], options: Partial<SocketKeep
     await keeper.end();
     vault.close();
   });
+  const keptIn = options.runtimeDirectory ?? runtimeDirectory;
   const next = async () => {
     if (answers.length === 0) await new Promise<void>((resolve) => (answered = resolve));
     return answers.shift();
@@ -77,6 +83,9 @@ function keeperOf(t: TestContext, sockets: number[], options: Partial<SocketKeep
     keeper.keep(version);
     assert.equal(await next(), `done ${version}`);
     assert.ok(keeper.identity);
+    const { pid } = keeper.identity;
+    // posix_spawn(3) returns a moment before the new program has its arguments.
+    while (!isKeeper(linux.argumentsOf(pid), keptIn)) await new Promise((resolve) => setImmediate(resolve));
     return keeper.identity;
   };
   return { keeper, runtimeDirectory, vault, next, kept };
