@@ -57,9 +57,9 @@ export function openLane(config: ListenerConfig, target: InetTarget, own: OwnSoc
 }
 
 /**
- * Whether a listening socket takes packets. While it does not, the kernel drops a client's SYN, which the client sends again after a second.
- * By the smallest TTL that it takes (IP_MINTTL, ip(7); IPV6_MINHOPCOUNT, ipv6(7)): senders begin with 64 or 128, and never with more than
- * 255. A socket filter would need CAP_NET_ADMIN on some machines.
+ * Whether a listening socket takes packets. While it does not, the kernel drops the SYN of a client, which sends it again
+ * after a second. It does so by the TTL (IP_MINTTL in ip(7), IPV6_MINHOPCOUNT): senders begin with 64 or 128, and this
+ * wants 255. A socket filter would need CAP_NET_ADMIN on some machines.
  */
 export function admitPackets(fd: number, { address }: InetTarget, admit: boolean): void {
   const least = admit ? 0 : 255;
