@@ -13,7 +13,7 @@ const MINUTE = 60_000;
 // System tests start real programs and keep the machine busy under load: one file at a time. The time limit is for a whole file.
 const SETTINGS = {
   unit: { concurrency: Math.min(availableParallelism(), 4), timeout: 5 * MINUTE },
-  simulation: { concurrency: Math.min(availableParallelism(), 4), timeout: 20 * MINUTE },
+  simulation: { concurrency: Math.min(availableParallelism(), 4), timeout: 30 * MINUTE },
   system: { concurrency: 1, timeout: 20 * MINUTE },
 };
 const COUNTED = /^(tests|suites|pass|fail|cancelled|skipped|todo|duration_ms) ([\d.]+)$/;
