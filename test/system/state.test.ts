@@ -99,7 +99,11 @@ describe('state.json', () => {
     assert.equal(state.instance, 'test');
     assert.equal(state.config_file, zero.config);
     assert.equal(state.boot_id, BOOT_ID);
-    assert.deepEqual(state.supervisor, { pid: zero.pid, start_time_ticks: startTimeOf(zero.pid) });
+    const { first_started_monotonic_ms: started, ...supervisor } = state.supervisor;
+    const identity = { pid: zero.pid, start_time_ticks: startTimeOf(zero.pid) };
+    assert.deepEqual(supervisor, { ...identity, restarts: 0, upgrades: 0 });
+    assert.ok(started !== undefined && started > 0);
+    const pipe = (fd: number): number => statSync(`/proc/${again.pid}/fd/${fd}`).ino;
     // Those that live: the crashed one is not among them.
     assert.deepEqual(state.processes, [
       {
@@ -109,6 +113,9 @@ describe('state.json', () => {
         pid: again.pid,
         start_time_ticks: startTimeOf(again.pid),
         session: again.pid,
+        stdout_inode: pipe(1),
+        stderr_inode: pipe(2),
+        ready: { fd: 10, inode: pipe(10) },
       },
     ]);
     const [listener, ...others] = state.listeners;

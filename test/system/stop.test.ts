@@ -104,7 +104,8 @@ describe('stop', () => {
     service.reload();
     // The answer to the signal behind it: both have been taken.
     zero.signal('SIGUSR2');
-    await zero.fact('warning', { about: 'signal' });
+    const { message } = await zero.fact('error', { step: 'upgrade' });
+    assert.match(message, /the supervisor is stopping$/);
     assert.equal(zero.log.all('handover_started').length, 1);
     await incumbent.exit(0);
     assert.deepEqual(await zero.exited, STOPPED);
