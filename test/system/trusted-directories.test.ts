@@ -8,6 +8,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   symlinkSync,
   writeFileSync,
@@ -147,14 +148,12 @@ describe('a symbolic link in the place of a file of zero', () => {
     return { folder, target };
   };
 
-  it('state.json, is reported and replaced; what it leads to stays', DEADLINE, async (t) => {
+  it('state.json, is reported and set aside; what it leads to stays', DEADLINE, async (t) => {
     const { folder, target } = linked(t, 'run/state.json');
     const { zero } = await startServing(t, {}, { folder });
-    const { message } = await zero.fact('warning', { about: 'state' });
-    assert.match(
-      message,
-      /state\.json is a symbolic link, which zero does not follow: remove it\. zero starts/,
-    );
+    const { file, reason } = await zero.fact('state_set_aside');
+    assert.equal(reason, 'it is a symbolic link, which zero does not follow');
+    assert.equal(readlinkSync(file), target);
     assert.equal(readFileSync(target, 'utf8'), CONTENT);
     assert.equal(lstatSync(join(folder, 'run/state.json')).isFile(), true);
   });

@@ -67,7 +67,7 @@ export async function recoverInstance(
   const expected = { instance: instance.name, bootId: system.bootId };
   const text = readOwned(file, system.uid);
   if (text !== null && 'refusal' in text) return text;
-  const onDisk = text && readState(text.text, expected);
+  const onDisk = text && ('problem' in text ? text : readState(text.text, expected));
   const running = findKeepers(runtimeDirectory, system);
   const inherited = inheritedBy(by, handed, system);
   const sources = { inherited, stored, keepers: running };
@@ -139,16 +139,22 @@ function keepFifo(
   return keepers.map((keeper, index) => (index === 0 ? { ...keeper, orders: fifo } : keeper));
 }
 
-/** The text of a file of this user or root; null where there is none. */
+/** The text of a file of this user or root; null where there is none. A link in its place is not followed. */
 function readOwned(
   file: string,
   uid: number,
-): { readonly text: string } | { readonly refusal: string } | null {
+):
+  | { readonly text: string }
+  | Extract<ReadState, { problem: unknown }>
+  | { readonly refusal: string }
+  | null {
   let fd: number;
   try {
     fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'ELOOP')
+      return { problem: { kind: 'invalid', message: 'it is a symbolic link, which zero does not follow' } };
     return code === 'ENOENT' ? null : { refusal: `${file}: ${message}. Remove it, or correct its owner.` };
   }
   try {
