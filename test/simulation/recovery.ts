@@ -12,6 +12,7 @@ import { type Process, stateDocument } from '../../src/supervisor/state-format/w
 import type { RecoveredProcess } from '../../src/supervisor/worker-parts.ts';
 import { nameOf } from './books.ts';
 import type { Written } from './crashes.ts';
+import { preparedOf } from './fake-prepared.ts';
 import { READY_FD } from './fake-service.ts';
 import type { Life } from './life.ts';
 import type { World } from './world.ts';
@@ -82,12 +83,20 @@ export class Recovery {
   /** What a generation was made of. The supervisor may have died before the generation had it. */
   #prepared(id: number): Prepared {
     const { prepared, listeners, books } = this.#world;
-    const made = prepared.get(id) ?? this.#dead.releases.ofHandover(this.#adopting.get(id) ?? -1);
-    assert.ok(made, `generation ${id} was prepared`);
-    if (!prepared.has(id)) this.#world.adoptedLate(id, made);
+    const made = prepared.get(id) ?? this.#preparedLate(id);
     const settings = books.settings.get(id);
     const acquired = listeners.acquire(made.config.service.listeners, settings?.handover.steered);
     return { ...made, acquired, close: () => acquired.release() };
+  }
+
+  /** It is made of the files that are there now, like every generation at its adoption. */
+  #preparedLate(id: number): Prepared {
+    const found = this.#dead.releases.ofHandover(this.#adopting.get(id) ?? -1);
+    assert.ok(found, `generation ${id} was prepared`);
+    const { config, settings, acquired } = found;
+    const made = preparedOf(config, settings, acquired, this.#world.files.inode);
+    this.#world.adoptedLate(id, made);
+    return made;
   }
 
   #recovered({ key, pipes, ...process }: Process): RecoveredProcess | null {
