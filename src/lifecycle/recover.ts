@@ -17,9 +17,11 @@ import { workerFailed } from './failures.ts';
 import { isReady, ownWorkers } from './generation.ts';
 import { endHandover } from './handover.ts';
 import { onHookFinished } from './hooks.ts';
+import { attendants, noteQueue } from './lane.ts';
 import { retireWorker } from './membership.ts';
 import { keepRemains } from './remains.ts';
 import { candidateOf, generationOf, initialState, mayRestart, type State, workerOf } from './state.ts';
+import { sendAgain } from './stopping.ts';
 import { noteUnheard } from './unheard.ts';
 import { conclude } from './verdicts.ts';
 import { onExited, onSpawned, spawnWorker } from './worker.ts';
@@ -41,6 +43,7 @@ export function onContinued(context: Context, event: Of<'continued'>): void {
   for (const verdict of event.concluded)
     if (verdict.handover !== null) conclude(context, verdict.handover, [], verdict);
   demandAgain(state);
+  noteUnread(state);
   if (!event.planned) noteUnheard(state);
 }
 
@@ -116,13 +119,15 @@ function continueHooks(context: Context, { hooks, previous }: Continued): void {
 /** A signal that is recorded as sent is not sent again, because a second one means "now" to some programs. */
 function signalAgain(context: Context, { unsent }: Continued): void {
   for (const { signal, ...key } of unsent) {
-    const life = workerOf(context.state, key)?.worker.life;
-    if (life?.name !== 'stopping' && life?.name !== 'up') continue;
-    const { pid, killed } = life;
-    if (signal === null && killed) emit(context, { type: 'kill', ...key, pid });
-    if (signal !== null && life.name === 'stopping' && !killed)
-      emit(context, { type: 'signal', ...key, pid, signal });
+    const found = workerOf(context.state, key);
+    if (found) sendAgain(context, found.generation, found.worker, signal);
   }
+}
+
+/** Nobody has watched the queues that no worker accepts from. A late handshake may have completed into one. */
+function noteUnread(state: State): void {
+  for (const [lane, { state: of }] of state.lanes.entries())
+    if (of.name === 'away' && attendants(state, lane).length === 0) noteQueue(state, lane, 1);
 }
 
 /** The shell has no demand yet, and nothing counts as installed before the kernel confirms it. */

@@ -52,6 +52,28 @@ export function killRunning(context: Context, generation: Generation, worker: Wo
   kill(context, generation, worker, life.pid, reason);
 }
 
+/**
+ * A signal that may not have been sent before the supervisor died. The worker gets its whole time once more.
+ * @param signal null: SIGKILL
+ */
+export function sendAgain(
+  context: Context,
+  generation: Generation,
+  worker: Worker,
+  signal: string | null,
+): void {
+  const { life } = worker;
+  const { now } = context.state;
+  const key = keyOf(generation, worker);
+  if (signal === null && (life.name === 'stopping' || life.name === 'up') && life.killed) {
+    if (life.name === 'stopping') life.killAt = now + KILL_TIME;
+    emit(context, { type: 'kill', ...key, pid: life.pid });
+  } else if (signal !== null && life.name === 'stopping' && !life.killed) {
+    if (life.killAt !== null) life.killAt = now + generation.settings.shutdownTimeout;
+    emit(context, { type: 'signal', ...key, pid: life.pid, signal });
+  }
+}
+
 function kill(context: Context, generation: Generation, worker: Worker, pid: number, reason: string): void {
   const key = keyOf(generation, worker);
   emit(context, { type: 'kill', ...key, pid });

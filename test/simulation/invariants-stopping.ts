@@ -33,6 +33,8 @@ export function failedCandidateLeavesIncumbent(
       (effect.type === 'signal' || effect.type === 'kill') &&
       effect.generation === incumbent &&
       !isLeaving(after, effect) &&
+      // The time of a rescue worker may have come while no supervisor ran.
+      !(event.type === 'continued' && workerOf(after, effect)?.worker.relief) &&
       !(event.type === 'stalled' && nameOf(event) === nameOf(effect)) &&
       !(event.type === 'continued' && event.unsent.some((one) => nameOf(one) === nameOf(effect))),
   );

@@ -203,6 +203,39 @@ describe('a supervisor that continues', () => {
     assert.deepEqual(story.take('kill'), [], 'SIGKILL was never ordered');
   });
 
+  it('gives a worker its whole time again where SIGKILL may not have been sent', () => {
+    const story = serving();
+    story.tell({ type: 'stop', by: 'operator', now: true });
+    const key = { generation: 1, worker: 0, incarnation: 1 };
+    story.clock += 30_000;
+    restart(story, [], { unsent: [{ ...key, signal: null }] });
+    assert.deepEqual(
+      story.take('kill').map(({ pid }) => pid),
+      [100],
+    );
+    assert.deepEqual(story.facts('error'), []);
+    story.wait();
+    assert.match(story.facts('error')[0]?.message ?? '', /still running 10 s after SIGKILL/);
+  });
+
+  it('looks at the queue of a lane that a late handshake may have reached meanwhile', () => {
+    const story = serving();
+    story.state.lanes[1] = { state: { name: 'away', since: story.clock }, waiting: false };
+    // The time for late handshakes ends while no supervisor runs.
+    story.clock += 100_000;
+    restart(story);
+    assert.deepEqual(
+      story.take('attend').map(({ lanes }) => lanes),
+      [[1]],
+    );
+    story.effects = [];
+    story.tell({ type: 'lane_empty', lane: 1 });
+    assert.deepEqual(
+      story.take('attend').map(({ lanes }) => lanes),
+      [[]],
+    );
+  });
+
   it('continues a stop', () => {
     const story = serving();
     story.tell({ type: 'stop', by: 'operator', now: false });
