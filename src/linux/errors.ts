@@ -38,6 +38,21 @@ export function isSystemFailure(error: unknown): error is Error & { code: string
   );
 }
 
+const OUT_OF_REACH: readonly string[] = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];
+
+/**
+ * Whether a look at a file of /proc/PID failed because the process has exited, or because this user may not look (proc(5)). Any other failure,
+ * such as EMFILE, says nothing about the process.
+ */
+export function isOutOfReach(error: unknown): boolean {
+  return isSystemFailure(error) && OUT_OF_REACH.includes(error.code);
+}
+
+/** Whether no descriptor is free, in this process (EMFILE) or on the machine (ENFILE). */
+export function isOutOfDescriptors(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE');
+}
+
 /** The positive errno of a name such as 'EACCES'. Throws RangeError for a name that Linux does not have. */
 export function errnoNumber(name: string): number {
   const errno = numberByName.get(name);

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { isOutOfDescriptors } from './errors.ts';
 
 // A signal to a process takes a pidfd, and meanwhile a descriptor that reads /proc/PID/stat.
 const SPARES = 2;
@@ -23,7 +24,7 @@ export function withSpare<Result>(act: () => Result): Result {
   try {
     return act();
   } catch (error) {
-    const spare = isExhausted(error) ? spares.pop() : undefined;
+    const spare = isOutOfDescriptors(error) ? spares.pop() : undefined;
     if (spare === undefined) throw error;
     closeSync(spare);
     try {
@@ -32,8 +33,4 @@ export function withSpare<Result>(act: () => Result): Result {
       keepSpare();
     }
   }
-}
-
-function isExhausted(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE');
 }

@@ -1,4 +1,4 @@
-import { isSystemFailure } from '../linux/errors.ts';
+import { isOutOfReach, isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { ProcessStat } from '../linux/procfs.ts';
 import { type Delivery, joinDeliveries, type Refusal, signalOnce } from './delivery.ts';
@@ -80,6 +80,15 @@ function killUntilGone(kernel: Kernel, session: number, wanted: (process: Proces
   const own = kernel.processStat(kernel.pid)?.session ?? 0;
   const isWanted = (process: ProcessStat) =>
     isAlive(process) && !tried.has(process.pid) && wanted(process) && isForeign(kernel, process, own);
+  const isStillWanted = (process: ProcessStat) => {
+    try {
+      return isWanted(process);
+    } catch (error) {
+      // It was a moment ago, and its start time is the same.
+      if (isSystemFailure(error)) return true;
+      throw error;
+    }
+  };
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
     // A killed process can be seen alive for a moment more; only a process that was not tried yet asks for another
     // round.
@@ -90,7 +99,7 @@ function killUntilGone(kernel: Kernel, session: number, wanted: (process: Proces
       // The number may mean another process by now, and the process may have left the session by setsid(2).
       const isMeant = () => {
         const now = kernel.processStat(pid);
-        return now !== null && now.startTime === startTime && isWanted(now);
+        return now !== null && now.startTime === startTime && isStillWanted(now);
       };
       deliveries.push(signalOnce(kernel, pid, 'SIGKILL', isMeant));
       tried.add(pid);
@@ -133,13 +142,17 @@ function namesAnother(kernel: Kernel, pid: number, { generation, worker }: Depar
   return differs('ZERO_GENERATION', generation) || differs('ZERO_WORKER', worker);
 }
 
-/** The environment that a process was started with; null where this user may not read it, or the process has exited. */
+/**
+ * The environment that a process was started with; null where this user may not read it, or the process has exited.
+ * Throws any other failure: a process must not be left behind because zero had no descriptor for a moment.
+ */
 function variables(kernel: Kernel, pid: number): ReadonlyMap<string, string> | null {
   try {
     const entries = kernel.environmentOf(pid).map((entry) => entry.toString('latin1').split('='));
     // The first of two equal names counts (getenv(3)).
     return new Map(entries.reverse().map(([name = '', ...value]) => [name, value.join('=')]));
-  } catch {
-    return null;
+  } catch (error) {
+    if (isOutOfReach(error)) return null;
+    throw error;
   }
 }

@@ -1,3 +1,4 @@
+import { isOutOfDescriptors } from '../../linux/errors.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
 import { FIRST_SOCKET_FD, VAULT_FD } from './keeper-script.ts';
 import type { KeeperSystem } from './keeper-system.ts';
@@ -54,7 +55,8 @@ export class TakenSockets {
 
   /**
    * Takes the sockets that another process has and that are missing; `wanted`: only those. False where that takes a
-   * right that this process does not have.
+   * right that this process does not have. Throws where no descriptor is free: a socket that is there must not count as
+   * lost.
    */
   takeFrom(holder: ProcessIdentity, from: SocketSource, wanted: ReadonlySet<number> | null = null): boolean {
     const { kernel, pidfdGetfd } = this.#system;
@@ -69,7 +71,8 @@ export class TakenSockets {
       } finally {
         kernel.closeFd(pidfd);
       }
-    } catch {
+    } catch (error) {
+      if (isOutOfDescriptors(error)) throw error;
       // EPERM, ENOSYS in a sandbox; ESRCH, EBADF: the process exits.
       return this.#missing(holder, wanted).length === 0;
     }
@@ -121,7 +124,7 @@ export class TakenSockets {
 
 /**
  * Takes what the keepers have: by the right to trace them, else through a program that a keeper starts and that sends
- * the descriptors. Never rejects: what cannot be taken is missing in the result.
+ * the descriptors. What cannot be taken is missing in the result. Rejects as takeFrom() throws.
  */
 export async function takeKept(
   { inherited, stored, keepers }: KeptSources,

@@ -151,6 +151,22 @@ test('orphans of an adopted worker are known by its notify socket', async () => 
   assert.deepEqual(leftovers(kernel, { ...departed, notifyPath: path }, table.known()).orphans, [outside]);
   const other = { ...departed, notifyPath: `${path}1` };
   assert.deepEqual(leftovers(kernel, other, table.known()).orphans, []);
+  // An environment that cannot be read now says nothing; one that this user may not read belongs to somebody else.
+  const failing = (code: string) => ({
+    ...kernel,
+    environmentOf: () => {
+      throw Object.assign(new Error(code), { code, syscall: 'open' });
+    },
+  });
+  const meant = { ...departed, notifyPath: path };
+  assert.deepEqual(leftovers(failing('EACCES'), meant, table.known()).orphans, []);
+  assert.throws(() => leftovers(failing('EMFILE'), meant, table.known()), { code: 'EMFILE' });
+  const { signalled, refused } = killLeftovers(failing('EMFILE'), meant, table.known());
+  assert.deepEqual(signalled, []);
+  assert.deepEqual(
+    refused.map(({ errno }) => errno),
+    ['EMFILE'],
+  );
   sendSignal(outside, 'SIGKILL');
   await exit;
 });

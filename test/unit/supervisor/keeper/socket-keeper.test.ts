@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
+import { errnoNumber, SystemError } from '../../../../src/linux/errors.ts';
 import { linux } from '../../../../src/linux/kernel.ts';
 import { processStat } from '../../../../src/linux/procfs.ts';
 import { descriptorsOf, socketInode } from '../../../../src/linux/socket-holder.ts';
@@ -255,6 +256,20 @@ test('sockets that workers have are taken from them, only those that are wanted'
   assert.deepEqual([...taken.byInode.keys()], [wanted]);
   assert.equal(taken.vault, null);
   assert.ok(!new TakenSockets(restricted).takeFrom(worker, 'workers', new Set([wanted])));
+});
+
+test('a socket that is there does not count as lost because no descriptor is free', async (t) => {
+  const sockets = [listening(t)];
+  const { kept } = keeperOf(t, sockets);
+  const worker = await kept(1);
+  const full = {
+    ...keeperSystem,
+    pidfdGetfd: () => {
+      throw new SystemError('pidfd_getfd', errnoNumber('EMFILE'));
+    },
+  };
+  const wanted = new Set([inodeOf(sockets[0] ?? 0)]);
+  assert.throws(() => new TakenSockets(full).takeFrom(worker, 'workers', wanted), { code: 'EMFILE' });
 });
 
 /** A system in which nobody may trace another process. */
