@@ -1,32 +1,28 @@
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-} from 'node:fs';
 import path from 'node:path';
-import type { WorkerKey } from '../../lifecycle/events.ts';
-import type { Fact, RecoveredBy } from '../../lifecycle/facts.ts';
-import type { State } from '../../lifecycle/state.ts';
-import type { ProcessStat } from '../../linux/procfs.ts';
-import type { Instance } from '../instance.ts';
+import type { RecoveredBy } from '../../lifecycle/facts.ts';
+import { isOutOfDescriptors } from '../../linux/errors.ts';
 import { findKeepers } from '../keeper/find-keepers.ts';
 import type { KeeperSystem } from '../keeper/keeper-system.ts';
 import type { PreviousKeeper } from '../keeper/socket-keeper.ts';
 import { inheritedFromKeeper, type TakenSockets, takeKept } from '../keeper/take-sockets.ts';
 import { type VaultContent, VaultFile } from '../keeper/vault.ts';
-import type { ProcessIdentity } from '../process-identity.ts';
 import { decodeMemos, type Memos } from '../state-format/generation-memo.ts';
 import { type ReadState, readState, type SavedState } from '../state-format/read.ts';
 import { stateOf } from '../state-format/restore.ts';
 import type { Handed } from '../upgrade/handed.ts';
-import type { RecoveredProcess } from '../worker-parts.ts';
 import { hooksIn } from './continued.ts';
+import {
+  behind,
+  type DeadInstance,
+  isAlive,
+  missingOf,
+  recordedProcesses,
+  straysOf,
+  survivorsOf,
+  unknownOf,
+} from './find-processes.ts';
 import { judge } from './judge.ts';
+import { readOwned, STATE, setAside, warning } from './recorded-file.ts';
 import type { Found } from './recovered.ts';
 
 /** What is asked of the kernel. This module is a chunk of its own: an import would load the C library once more. */
@@ -37,8 +33,6 @@ export interface RecoverySystem extends KeeperSystem {
   readonly now: () => number;
 }
 
-type DeadInstance = Pick<Instance, 'name' | 'runtimeDirectory'>;
-
 export interface RecoveryOptions {
   readonly instance: DeadInstance;
   readonly by: RecoveredBy;
@@ -48,16 +42,23 @@ export interface RecoveryOptions {
   readonly handed: Handed | null;
 }
 
-/** Copies of state files that were set aside. */
-const KEPT = 3;
-
-const STATE = 'state.json';
-
 /**
  * Reads what an earlier supervisor of this instance left behind, and takes its sockets. The lock of the instance has to
  * be held. Changes nothing of the service.
  */
-export async function recoverInstance(
+export async function recoverInstance(options: RecoveryOptions, system: RecoverySystem): Promise<Found> {
+  try {
+    return await recover(options, system);
+  } catch (error) {
+    if (!isOutOfDescriptors(error)) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    return {
+      refusal: `cannot take over the service that a dead zero left running: ${why}. Raise the limit of open files (ulimit -n), and start zero again.`,
+    };
+  }
+}
+
+async function recover(
   { instance, by, stored, handed }: RecoveryOptions,
   system: RecoverySystem,
 ): Promise<Found> {
@@ -139,37 +140,6 @@ function keepFifo(
   return keepers.map((keeper, index) => (index === 0 ? { ...keeper, orders: fifo } : keeper));
 }
 
-/** The text of a file of this user or root; null where there is none. A link in its place is not followed. */
-function readOwned(
-  file: string,
-  uid: number,
-):
-  | { readonly text: string }
-  | Extract<ReadState, { problem: unknown }>
-  | { readonly refusal: string }
-  | null {
-  let fd: number;
-  try {
-    fd = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'ELOOP')
-      return { problem: { kind: 'invalid', message: 'it is a symbolic link, which zero does not follow' } };
-    return code === 'ENOENT' ? null : { refusal: `${file}: ${message}. Remove it, or correct its owner.` };
-  }
-  try {
-    const stats = fstatSync(fd);
-    if (!stats.isFile()) return { refusal: `${file} is not a regular file. Remove it.` };
-    if (stats.uid !== uid && stats.uid !== 0)
-      return {
-        refusal: `${file} belongs to uid ${stats.uid}, and zero runs as uid ${uid}. Run zero as that user, or remove the file.`,
-      };
-    return { text: readFileSync(fd, 'utf8') };
-  } finally {
-    closeSync(fd);
-  }
-}
-
 function contentOf(taken: TakenSockets, { kernel }: RecoverySystem): VaultContent | null {
   if (taken.vault === null) return null;
   try {
@@ -188,37 +158,6 @@ function memosOf(
   return 'problem' in memos ? memos : { memos };
 }
 
-function isAlive(
-  { pid, startTime }: ProcessIdentity,
-  { kernel }: RecoverySystem,
-): 'alive' | 'gone' | 'other' {
-  const stat = kernel.processStat(pid);
-  if (stat === null) return 'gone';
-  if (stat.startTime !== startTime) return 'other';
-  return stat.state === 'Z' || stat.state === 'X' ? 'gone' : 'alive';
-}
-
-/** Gives the file another name, of which the newest are kept. */
-function setAside(
-  file: string,
-  { reason, damaged }: { readonly reason: string; readonly damaged: boolean },
-): Fact[] {
-  const folder = path.dirname(file);
-  const prefix = `${STATE}.old-`;
-  const aside = `${file}.old-${Date.now()}`;
-  try {
-    renameSync(file, aside);
-    const old = readdirSync(folder)
-      .filter((name) => name.startsWith(prefix))
-      .sort();
-    for (const name of old.slice(0, -KEPT)) rmSync(path.join(folder, name), { force: true });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    return [warning(`${file}: ${reason}. It cannot be set aside: ${(error as Error).message}`)];
-  }
-  return [{ event: 'state_set_aside', file: aside, reason, damaged }];
-}
-
 function beforeOf(
   { sequence = 0, supervisor, recorded_monotonic_ms: recorded }: SavedState,
   by: RecoveredBy,
@@ -231,148 +170,4 @@ function beforeOf(
     upgrades: upgrades + (isUpgrade ? 1 : 0),
     firstStarted,
   };
-}
-
-function recordedProcesses(saved: SavedState, state: State): RecoveredProcess[] {
-  return saved.processes.flatMap((recorded) => {
-    const { generation, worker, incarnation, pid, start_time_ticks: startTime, session } = recorded;
-    const key = { generation, worker, incarnation };
-    const place = placeOf(state, key);
-    if (place === null) return [];
-    const { stdout_inode: stdout = null, stderr_inode: stderr = null, ready = null } = recorded;
-    return [{ key, pid, startTime, session, ...place, pipes: { stdout, stderr, ready } }];
-  });
-}
-
-function placeOf(
-  state: State,
-  { generation: id, worker: index }: WorkerKey,
-): Pick<RecoveredProcess, 'lane' | 'relief' | 'first' | 'since' | 'waiting'> | null {
-  const generation = state.generations.find((one) => one.id === id);
-  const worker = generation?.workers[index];
-  if (!generation || !worker) return null;
-  const { life, lane, relief } = worker;
-  return {
-    lane,
-    relief,
-    first: relief ? undefined : generation.firstLane,
-    since: life.name === 'up' || life.name === 'stopping' ? life.since : state.now,
-    waiting: life.name === 'up' ? life.waiting : generation.settings.gates,
-  };
-}
-
-const NO_PIPES = { stdout: null, stderr: null, ready: null };
-
-/**
- * Processes of workers that were being started when the supervisor died: they are known by the notify socket that no
- * other process was given.
- */
-function straysOf(
-  instance: DeadInstance,
-  state: State,
-  known: readonly RecoveredProcess[],
-  system: RecoverySystem,
-): RecoveredProcess[] {
-  const wanted = new Map(
-    workersOf(state)
-      .filter(({ life }) => life.name === 'spawning')
-      .map(({ key }) => [notifyPath(instance, key), key]),
-  );
-  if (wanted.size === 0) return [];
-  const isKnown = new Set(known.map(({ pid }) => pid));
-  return sessionLeaders(system).flatMap(({ pid, startTime }) => {
-    const key = isKnown.has(pid) ? undefined : wanted.get(notifyOf(pid, system) ?? '');
-    const place = key && placeOf(state, key);
-    return place ? [{ key, pid, startTime, session: pid, ...place, pipes: NO_PIPES }] : [];
-  });
-}
-
-interface Unknown extends ProcessIdentity {
-  readonly generation: number;
-}
-
-/**
- * Processes of workers that were started after the state had been written. Their children may have sessions of their
- * own, and so may those of a worker that the state knows.
- */
-function unknownOf(instance: DeadInstance, state: State, system: RecoverySystem): Unknown[] {
-  return sessionLeaders(system).flatMap(({ pid, startTime }) => {
-    const key = keyIn(notifyOf(pid, system), instance);
-    return key !== null && isNewer(key, state) ? [{ pid, startTime, generation: key.generation }] : [];
-  });
-}
-
-function isNewer({ generation, worker, incarnation }: WorkerKey, state: State): boolean {
-  const known = state.generations.find(({ id }) => id === generation);
-  if (known === undefined) return generation >= state.nextGeneration;
-  return incarnation > (known.workers[worker]?.incarnation ?? 0);
-}
-
-/** The inverse of notifyPath(); null for another path. */
-function keyIn(notify: string | null, instance: DeadInstance): WorkerKey | null {
-  const [generation = 0, worker = 0, incarnation = 0] = path
-    .basename(notify ?? '')
-    .split('.')
-    .map(Number);
-  const key = { generation, worker, incarnation };
-  return notify === notifyPath(instance, key) ? key : null;
-}
-
-/** A number of a generation is never used twice. */
-function behind(state: State, unknown: readonly Unknown[]): State {
-  const next = Math.max(state.nextGeneration, ...unknown.map(({ generation }) => generation + 1));
-  return { ...state, nextGeneration: next };
-}
-
-/** Every process that a supervisor of this instance has started, as far as this user may look into it. */
-function survivorsOf(instance: DeadInstance, system: RecoverySystem): number[] {
-  const folder = `${path.join(instance.runtimeDirectory, 'notify')}/`;
-  return sessionLeaders(system)
-    .filter(({ pid }) => notifyOf(pid, system)?.startsWith(folder))
-    .map(({ pid }) => pid);
-}
-
-function sessionLeaders({ kernel }: RecoverySystem): ProcessStat[] {
-  return kernel.listProcesses().filter(({ pid, session, state }) => pid === session && state !== 'Z');
-}
-
-function notifyPath(
-  { runtimeDirectory }: DeadInstance,
-  { generation, worker, incarnation }: WorkerKey,
-): string {
-  return path.join(runtimeDirectory, 'notify', `${generation}.${worker}.${incarnation}`);
-}
-
-function notifyOf(pid: number, { kernel }: RecoverySystem): string | null {
-  const name = 'NOTIFY_SOCKET=';
-  try {
-    const entry = kernel.environmentOf(pid).find((one) => one.toString('latin1').startsWith(name));
-    return entry?.toString().slice(name.length) ?? null;
-  } catch {
-    // It has exited, or belongs to another user.
-    return null;
-  }
-}
-
-function missingOf(state: State, found: readonly RecoveredProcess[]): WorkerKey[] {
-  const isFound = ({ generation, worker, incarnation }: WorkerKey) =>
-    found.some(
-      ({ key }) => key.generation === generation && key.worker === worker && key.incarnation === incarnation,
-    );
-  return workersOf(state)
-    .filter(({ key, life }) => ['spawning', 'up', 'stopping'].includes(life.name) && !isFound(key))
-    .map(({ key }) => key);
-}
-
-function workersOf({ generations }: State) {
-  return generations.flatMap(({ id, workers }) =>
-    workers.map(({ index, incarnation, life }) => ({
-      key: { generation: id, worker: index, incarnation },
-      life,
-    })),
-  );
-}
-
-function warning(message: string): Fact {
-  return { event: 'warning', about: 'state', message };
 }

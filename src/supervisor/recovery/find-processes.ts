@@ -1,0 +1,167 @@
+import path from 'node:path';
+import type { WorkerKey } from '../../lifecycle/events.ts';
+import type { State } from '../../lifecycle/state.ts';
+import { isOutOfReach } from '../../linux/errors.ts';
+import type { ProcessStat } from '../../linux/procfs.ts';
+import type { Instance } from '../instance.ts';
+import type { KeeperSystem } from '../keeper/keeper-system.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
+import type { SavedState } from '../state-format/read.ts';
+import type { RecoveredProcess } from '../worker-parts.ts';
+
+/* The processes of a dead supervisor: those that its state names, and those that it does not name any more or yet. */
+
+export type DeadInstance = Pick<Instance, 'name' | 'runtimeDirectory'>;
+
+/** What is asked of the kernel. */
+export type ProcessSystem = Pick<KeeperSystem, 'kernel'>;
+
+export function isAlive(
+  { pid, startTime }: ProcessIdentity,
+  { kernel }: ProcessSystem,
+): 'alive' | 'gone' | 'other' {
+  const stat = kernel.processStat(pid);
+  if (stat === null) return 'gone';
+  if (stat.startTime !== startTime) return 'other';
+  return stat.state === 'Z' || stat.state === 'X' ? 'gone' : 'alive';
+}
+
+export function recordedProcesses(saved: SavedState, state: State): RecoveredProcess[] {
+  return saved.processes.flatMap((recorded) => {
+    const { generation, worker, incarnation, pid, start_time_ticks: startTime, session } = recorded;
+    const key = { generation, worker, incarnation };
+    const place = placeOf(state, key);
+    if (place === null) return [];
+    const { stdout_inode: stdout = null, stderr_inode: stderr = null, ready = null } = recorded;
+    return [{ key, pid, startTime, session, ...place, pipes: { stdout, stderr, ready } }];
+  });
+}
+
+function placeOf(
+  state: State,
+  { generation: id, worker: index }: WorkerKey,
+): Pick<RecoveredProcess, 'lane' | 'relief' | 'first' | 'since' | 'waiting'> | null {
+  const generation = state.generations.find((one) => one.id === id);
+  const worker = generation?.workers[index];
+  if (!generation || !worker) return null;
+  const { life, lane, relief } = worker;
+  return {
+    lane,
+    relief,
+    first: relief ? undefined : generation.firstLane,
+    since: life.name === 'up' || life.name === 'stopping' ? life.since : state.now,
+    waiting: life.name === 'up' ? life.waiting : generation.settings.gates,
+  };
+}
+
+const NO_PIPES = { stdout: null, stderr: null, ready: null };
+
+/**
+ * Processes of workers that were being started when the supervisor died: they are known by the notify socket that no
+ * other process was given.
+ */
+export function straysOf(
+  instance: DeadInstance,
+  state: State,
+  known: readonly RecoveredProcess[],
+  system: ProcessSystem,
+): RecoveredProcess[] {
+  const wanted = new Map(
+    workersOf(state)
+      .filter(({ life }) => life.name === 'spawning')
+      .map(({ key }) => [notifyPath(instance, key), key]),
+  );
+  if (wanted.size === 0) return [];
+  const isKnown = new Set(known.map(({ pid }) => pid));
+  return sessionLeaders(system).flatMap(({ pid, startTime }) => {
+    const key = isKnown.has(pid) ? undefined : wanted.get(notifyOf(pid, system) ?? '');
+    const place = key && placeOf(state, key);
+    return place ? [{ key, pid, startTime, session: pid, ...place, pipes: NO_PIPES }] : [];
+  });
+}
+
+export interface Unknown extends ProcessIdentity {
+  readonly generation: number;
+}
+
+/**
+ * Processes of workers that were started after the state had been written. Their children may have sessions of their
+ * own, and so may those of a worker that the state knows.
+ */
+export function unknownOf(instance: DeadInstance, state: State, system: ProcessSystem): Unknown[] {
+  return sessionLeaders(system).flatMap(({ pid, startTime }) => {
+    const key = keyIn(notifyOf(pid, system), instance);
+    return key !== null && isNewer(key, state) ? [{ pid, startTime, generation: key.generation }] : [];
+  });
+}
+
+function isNewer({ generation, worker, incarnation }: WorkerKey, state: State): boolean {
+  const known = state.generations.find(({ id }) => id === generation);
+  if (known === undefined) return generation >= state.nextGeneration;
+  return incarnation > (known.workers[worker]?.incarnation ?? 0);
+}
+
+/** The inverse of notifyPath(); null for another path. */
+function keyIn(notify: string | null, instance: DeadInstance): WorkerKey | null {
+  const [generation = 0, worker = 0, incarnation = 0] = path
+    .basename(notify ?? '')
+    .split('.')
+    .map(Number);
+  const key = { generation, worker, incarnation };
+  return notify === notifyPath(instance, key) ? key : null;
+}
+
+/** A number of a generation is never used twice. */
+export function behind(state: State, unknown: readonly Unknown[]): State {
+  const next = Math.max(state.nextGeneration, ...unknown.map(({ generation }) => generation + 1));
+  return { ...state, nextGeneration: next };
+}
+
+/** Every process that a supervisor of this instance has started, as far as this user may look into it. */
+export function survivorsOf(instance: DeadInstance, system: ProcessSystem): number[] {
+  const folder = `${path.join(instance.runtimeDirectory, 'notify')}/`;
+  return sessionLeaders(system)
+    .filter(({ pid }) => notifyOf(pid, system)?.startsWith(folder))
+    .map(({ pid }) => pid);
+}
+
+function sessionLeaders({ kernel }: ProcessSystem): ProcessStat[] {
+  return kernel.listProcesses().filter(({ pid, session, state }) => pid === session && state !== 'Z');
+}
+
+function notifyPath(
+  { runtimeDirectory }: DeadInstance,
+  { generation, worker, incarnation }: WorkerKey,
+): string {
+  return path.join(runtimeDirectory, 'notify', `${generation}.${worker}.${incarnation}`);
+}
+
+function notifyOf(pid: number, { kernel }: ProcessSystem): string | null {
+  const name = 'NOTIFY_SOCKET=';
+  try {
+    const entry = kernel.environmentOf(pid).find((one) => one.toString('latin1').startsWith(name));
+    return entry?.toString().slice(name.length) ?? null;
+  } catch (error) {
+    if (isOutOfReach(error)) return null;
+    throw error;
+  }
+}
+
+export function missingOf(state: State, found: readonly RecoveredProcess[]): WorkerKey[] {
+  const isFound = ({ generation, worker, incarnation }: WorkerKey) =>
+    found.some(
+      ({ key }) => key.generation === generation && key.worker === worker && key.incarnation === incarnation,
+    );
+  return workersOf(state)
+    .filter(({ key, life }) => ['spawning', 'up', 'stopping'].includes(life.name) && !isFound(key))
+    .map(({ key }) => key);
+}
+
+function workersOf({ generations }: State) {
+  return generations.flatMap(({ id, workers }) =>
+    workers.map(({ index, incarnation, life }) => ({
+      key: { generation: id, worker: index, incarnation },
+      life,
+    })),
+  );
+}
