@@ -1,8 +1,8 @@
-import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { type Config, configFromArguments } from '../config/index.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { servingGeneration } from '../lifecycle/state.ts';
+import { readOwnFile } from '../linux/own-files.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
 import { claimInstance } from './claim.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
@@ -141,7 +141,7 @@ function configToday(source: ConfigSource): Config | ConfigError {
 /** The instance whose supervisor wrote the state there; null where that cannot be read. */
 function instanceIn(runtimeDirectory: string): KnownInstance | null {
   try {
-    const { instance } = JSON.parse(readFileSync(path.join(runtimeDirectory, 'state.json'), 'utf8'));
+    const { instance } = JSON.parse(readOwnFile(path.join(runtimeDirectory, 'state.json')));
     return typeof instance === 'string' ? { name: instance, runtimeDirectory } : null;
   } catch {
     return null;
