@@ -17,7 +17,10 @@ export interface EngineOptions {
   readonly firstHandover: number;
   /** The state to continue from; left out: nothing has happened yet. */
   readonly initial?: State;
-  /** Called after a step with effects, before the first of them is performed. Must not throw. */
+  /**
+   * Called after a step with effects, before the first of them is performed. Must not throw.
+   * @param effects those of the step, and those of earlier ones that have failed without the core knowing it yet
+   */
   readonly before?: (state: State, effects: readonly Effect[]) => void;
   /** Does what the core asks. What comes of it is posted as an event, at once or later. */
   readonly perform: (effect: Effect) => void;
@@ -75,12 +78,17 @@ export class Engine {
     for (let next = this.queue.shift(); next; next = this.queue.shift()) {
       if (next.type !== 'tick') happened = true;
       const effects = this.step(next);
-      if (effects.length > 0) this.options.before?.(this.state, effects);
+      if (effects.length > 0) this.options.before?.(this.state, [...this.failedEffects(), ...effects]);
       for (const effect of effects) this.perform(effect);
     }
     this.draining = false;
     this.arm();
     this.options.settled(this.state, happened);
+  }
+
+  /** Effects that have failed, which the core does not know yet: the state counts them as performed. */
+  private failedEffects(): Effect[] {
+    return this.queue.flatMap((waiting) => (waiting.type === 'failed' ? [waiting.effect] : []));
   }
 
   private perform(effect: Effect): void {
