@@ -1,29 +1,16 @@
+import type { ExitDocument, FailureDocument } from '../../facts/parts.ts';
 import type { ExitStatus, Failure } from '../../lifecycle/facts.ts';
 import type { Retry } from '../../lifecycle/retry.ts';
 import type { GenerationDocument } from './version-2.ts';
 
 /* The inverse of write-parts.ts. */
 
-type ExitDocument = NonNullable<
-  Extract<GenerationDocument['workers'][number]['state'], { name: 'ended' }>['exit']
->;
 type RetryDocument = NonNullable<GenerationDocument['backlog_retry']>;
 
 export function exitOf(document: ExitDocument): ExitStatus {
   if (document.kind !== 'signaled') return document;
   const { kind, signal, core_dumped: coreDumped } = document;
   return { kind, signal, coreDumped };
-}
-
-export interface FailureDocument {
-  readonly step: string;
-  readonly reason: string;
-  readonly subject?: string;
-  readonly errno?: string;
-  readonly generation?: number;
-  readonly worker?: number;
-  readonly exit?: ExitDocument;
-  readonly gates?: NonNullable<Failure['gates']>;
 }
 
 export function failureOf({ exit, ...failure }: FailureDocument): Failure {
