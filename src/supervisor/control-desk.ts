@@ -15,6 +15,7 @@ import type { RecordedHandover } from '../history/handovers.ts';
 import type { Reload } from '../lifecycle/events.ts';
 import type { Fact, Outcome } from '../lifecycle/facts.ts';
 import type { ScaleResult } from '../lifecycle/scale.ts';
+import type { State } from '../lifecycle/state.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
 import { EndedHandovers } from './ended-handovers.ts';
 import type { Happening } from './engine.ts';
@@ -205,6 +206,16 @@ export class ControlDesk implements Control {
       this.#context.post({ type, by: `zero ${type}`, ticket });
     });
   }
+}
+
+/** A number above those of all tickets that commands of a dead supervisor have. */
+export function ticketAfter({ handover, pending, owed }: State): number {
+  const callers = [
+    ...(handover?.request.callers ?? []),
+    ...(pending?.callers ?? []),
+    ...owed.flatMap((verdict) => verdict.callers),
+  ];
+  return Math.max(0, ...callers.map(({ ticket }) => Number(ticket ?? 0))) + 1;
 }
 
 /** A verdict without what only the supervisor of that time knew. */

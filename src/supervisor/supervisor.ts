@@ -17,13 +17,10 @@ import { PassedSockets, storedDescriptors } from '../listeners/passed-sockets.ts
 import type { CommandSystem } from '../workers/command.ts';
 import { WorkerConnections } from '../workers/connections.ts';
 import { describeRefusal } from '../workers/delivery.ts';
-import { OutputFiles } from '../workers/output-files.ts';
 import { OutputLog } from '../workers/output-log.ts';
-import { isSamePlace } from '../workers/place.ts';
 import { ProcessTable } from '../workers/process-table.ts';
 import { earlierProblem } from '../workers/release.ts';
 import { ReleaseError } from '../workers/release-error.ts';
-import { Sink } from '../workers/sink.ts';
 import { resolveUser, type TargetUser } from '../workers/target-user.ts';
 import { AdminDesk } from './admin-desk.ts';
 import { Boundary, guardedTimers } from './boundary.ts';
@@ -31,7 +28,7 @@ import { now, timers as systemTimers } from './clock.ts';
 import { ConfigRemarks } from './config-remarks.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
 import { ConnectionCounter } from './connection-counter.ts';
-import { ControlDesk } from './control-desk.ts';
+import { ControlDesk, ticketAfter } from './control-desk.ts';
 import { releaseFiles } from './current-executable.ts';
 import { writeFailure } from './effect-failure.ts';
 import type { Engine } from './engine.ts';
@@ -43,12 +40,11 @@ import { HistoryKeeper } from './history-keeper.ts';
 import { HookRunner } from './hook-runner.ts';
 import { controlSocketOf, type Instance } from './instance.ts';
 import { InstanceRecord } from './instance-record.ts';
-import { type Vault, VaultFile } from './keeper/vault.ts';
 import { LaneLog } from './lane-log.ts';
 import { ListenerLog } from './listener-log.ts';
 import { logWriter } from './log-writer.ts';
 import { Meter } from './meter.ts';
-import { outputFileFailure } from './output-directory.ts';
+import { Outlets } from './outlets.ts';
 import { ownCommand } from './own-command.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import { PreparedReleases } from './prepared-releases.ts';
@@ -63,7 +59,6 @@ import type { Signals } from './signals.ts';
 import { SocketKeeping } from './socket-keeping.ts';
 import { StartAdvice } from './start-advice.ts';
 import { StateFile } from './state-file.ts';
-import { encodeMemos, memoOf } from './state-format/generation-memo.ts';
 import { StateRecorder } from './state-recorder.ts';
 import { statusOf } from './status.ts';
 import { TelemetryDesk } from './telemetry-desk.ts';
@@ -73,6 +68,7 @@ import type { Program } from './upgrade/programs.ts';
 import { replaceProgram } from './upgrade/replace.ts';
 import { SelfUpgrade } from './upgrade/self-upgrade.ts';
 import { UsageReader } from './usage-reader.ts';
+import { VaultKeeping } from './vault-keeping.ts';
 import { WatchDesk } from './watch-desk.ts';
 
 const RELOAD = {
@@ -102,7 +98,6 @@ export interface SupervisorOptions {
   readonly restarted: Restarted | null;
 }
 
-const STDOUT = 1;
 const STDERR = 2;
 
 /** How long what was written by the services and by zero may take to reach its reader when zero leaves. */
@@ -118,8 +113,7 @@ export class Supervisor {
   readonly #options: SupervisorOptions;
   readonly #environment: readonly Buffer[];
   readonly #table: ProcessTable;
-  readonly #stdout: Sink;
-  readonly #stderr: Sink;
+  readonly #outlets: Outlets;
   readonly #listeners: ListenerSet;
   readonly #releases = new PreparedReleases(releaseFiles((generation) => this.#history.copyOf(generation)));
   readonly #runner: Runner;
@@ -132,7 +126,6 @@ export class Supervisor {
   readonly #startedAt: number;
   readonly #events = new EventLog(Date.now);
   readonly #output = new OutputLog();
-  readonly #files: OutputFiles;
   #control: ControlServer | null = null;
   readonly #admin: AdminDesk;
   readonly #connections: ConnectionCounter;
@@ -142,9 +135,7 @@ export class Supervisor {
   readonly #hooks: HookRunner;
   readonly #keeping: SocketKeeping;
   readonly #upgrade: SelfUpgrade;
-  #vault: Vault | null = null;
-  /** The generations whose memos the vault has. */
-  #memos = '';
+  readonly #memory: VaultKeeping;
   readonly #telemetry: TelemetryDesk;
   readonly #passed = new PassedSockets(process.env, process.pid);
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact), this.#passed);
@@ -162,27 +153,26 @@ export class Supervisor {
     const { recovered, restarted } = options;
     this.#startedAt = recovered?.before.firstStarted ?? now();
     this.#environment = options.environment;
-    this.#stdout = this.#openSink(STDOUT, 'stdout');
-    // Two who write to one pipe would get into each other's lines.
-    this.#stderr = isSamePlace(STDOUT, STDERR) ? this.#stdout : this.#openSink(STDERR, 'stderr');
+    this.#outlets = new Outlets(options.instance.name, (fact) => this.#report(fact));
     this.#telemetry = new TelemetryDesk(options.config, {
       name: options.instance.name,
       version: options.version,
       fd: STDERR,
-      writer: logWriter(this.#stderr, STDERR),
+      writer: logWriter(this.#outlets.stderr, STDERR),
       secrets: () => this.#releases.secrets(),
       timers: systemTimers,
-    });
-    this.#files = new OutputFiles({
-      instance: options.instance.name,
-      onDropped: (lines, bytes) => this.#report({ event: 'output_dropped', stream: 'file', lines, bytes }),
-      onFailed: (step, path, code) => this.#report(outputFileFailure(step, path, code)),
     });
     this.finished = new Promise((resolve) => {
       this.#finish = resolve;
     });
     const report = (fact: Fact) => this.#report(fact);
     const { source, config, instance } = options;
+    this.#memory = new VaultKeeping({
+      releases: this.#releases,
+      environment: options.environment,
+      directory: options.folder,
+      failed: (step, error) => this.#error(step, error),
+    });
     this.#record = new InstanceRecord(
       {
         instance,
@@ -214,7 +204,7 @@ export class Supervisor {
       environment: options.environment,
       directory: options.folder,
       state: () => this.#state,
-      vault: () => this.#vault?.fd ?? null,
+      vault: () => this.#memory.vault?.fd ?? null,
       report,
       execute: (program) => this.#replace(program),
     });
@@ -271,7 +261,7 @@ export class Supervisor {
       report,
       policy: () => this.#servingConfig().application.restart_supervisor,
       restarted,
-      vault: () => this.#vault,
+      vault: () => this.#memory.vault,
       stored: storedDescriptors(process.env, process.pid).map(({ name }) => name),
     });
     this.#watch = new WatchDesk({
@@ -288,7 +278,7 @@ export class Supervisor {
       version: options.version,
       configFile: options.source.file && path.resolve(options.folder, options.source.file),
       before: recovered?.before ?? null,
-      vault: () => this.#vault,
+      vault: () => this.#memory.vault,
       failed: (error) => {
         const failure = writeFailure('write state', file.file, error);
         post({ type: 'write_failed', file: 'state', failure });
@@ -313,10 +303,10 @@ export class Supervisor {
       memory: sessionMemory,
       runCommand: (prepared) => gateCommand(prepared, commands),
       runtimeDirectory: options.instance.runtimeDirectory,
-      stdout: this.#stdout,
-      stderr: this.#stderr,
+      stdout: this.#outlets.stdout,
+      stderr: this.#outlets.stderr,
       output: this.#output,
-      files: this.#files,
+      files: this.#outlets.files,
       firstGeneration: first.generation,
       firstHandover: this.#firstHandover,
       ...(recovered && { initial: recovered.state }),
@@ -355,7 +345,7 @@ export class Supervisor {
       settled: (state, happened) => {
         const { generations } = this.#runner;
         this.#recorder.settled(state, generations);
-        this.#remember();
+        this.#memory.look();
         this.#keeping.look();
         if (generations.processes().length === 0 || state.exit) return;
         this.#open();
@@ -424,7 +414,7 @@ export class Supervisor {
       timers: systemTimers,
     });
     this.#table.start();
-    this.#openVault();
+    this.#memory.open(this.#options.recovered?.vault ?? null);
     this.#runner.engine.post(event);
     this.#configureSignals(config);
     const { workers } = event;
@@ -464,7 +454,7 @@ export class Supervisor {
     this.#isOpen = true;
     // No earlier: only a worker can shut down a lane.
     this.#lanes.start();
-    this.#openVault();
+    this.#memory.open(this.#options.recovered?.vault ?? null);
     this.#keeping.open(this.#state.sockets, this.#options.recovered?.keepers ?? []);
     this.#record.open();
     this.#footprint.begin();
@@ -473,38 +463,6 @@ export class Supervisor {
     this.#admin.configure(config.application.admin);
     void this.#watch.configure(config);
     void this.#checkUnit();
-  }
-
-  /** From now on the state outlives this process in memory, which the keeper holds. Idempotent. */
-  #openVault(): void {
-    if (this.#vault !== null) return;
-    const fd = this.#options.recovered?.vault ?? null;
-    try {
-      this.#vault = fd === null ? VaultFile.create(linux) : VaultFile.resume(fd, linux);
-    } catch (error) {
-      this.#error('create memory for the state', error);
-    }
-    this.#remember();
-  }
-
-  /** What each generation was made of must outlive this process, and must not reach a disk. */
-  #remember(): void {
-    if (this.#vault === null) return;
-    const { generations } = this.#releases;
-    const wanted = [...generations.keys()].join(' ');
-    if (wanted === this.#memos) return;
-    this.#memos = wanted;
-    const memos = [...generations].flatMap(([id, prepared]) => memoOf(id, prepared) ?? []);
-    const supervisor = {
-      environment: this.#environment,
-      commandLine: process.argv,
-      directory: this.#options.folder,
-    };
-    try {
-      this.#vault.writeGenerations(encodeMemos({ supervisor, generations: memos }));
-    } catch (error) {
-      this.#error('keep configs in memory', error);
-    }
   }
 
   /** The config of the generation that serves; before one does, that of the start. */
@@ -537,7 +495,7 @@ export class Supervisor {
   /** Opens zero's own files again. */
   reopenLogs(): void {
     this.#telemetry.reopen();
-    this.#files.reopen();
+    this.#outlets.files.reopen();
   }
 
   /** Passes a signal on to every worker. */
@@ -556,18 +514,14 @@ export class Supervisor {
   /** Replaces the program of this process. Rejects where that fails: zero continues as before. */
   async #replace(program: Program): Promise<never> {
     const { version, instance, lock } = this.#options;
-    const vault = this.#vault;
+    const { vault } = this.#memory;
     if (vault === null) throw new Error('zero has no memory that outlives its program');
     await this.#control?.close();
     this.#control = null;
     for (const process of this.#runner.generations.processes()) process.drainOutput();
     // The log may go to standard error, too.
     await this.#telemetry.flush(FLUSH_TIME);
-    await Promise.all([
-      this.#stdout.flush(FLUSH_TIME),
-      this.#stderr.flush(FLUSH_TIME),
-      this.#files.flush(FLUSH_TIME),
-    ]);
+    await this.#outlets.flush(FLUSH_TIME);
     try {
       return replaceProgram(program, this.#environment, {
         from: version,
@@ -582,17 +536,6 @@ export class Supervisor {
       await this.#openControl();
       throw error;
     }
-  }
-
-  #openSink(fd: number, stream: 'stdout' | 'stderr'): Sink {
-    return new Sink({
-      fd,
-      onDropped: (lines, bytes) => this.#report({ event: 'output_dropped', stream, lines, bytes }),
-      onFailed: (code, final) => {
-        const then = final ? 'nobody reads it any more, what services write is dropped' : 'trying again';
-        this.#error(`write ${stream}`, `${code}: ${then}`);
-      },
-    });
   }
 
   #status(): StatusDocument {
@@ -622,7 +565,7 @@ export class Supervisor {
   #outputFile(): string | null {
     const { incumbent, generations } = this.#state;
     const generation = incumbent ?? generations.at(-1)?.id;
-    return generation === undefined ? null : this.#files.pathOf(generation);
+    return generation === undefined ? null : this.#outlets.files.pathOf(generation);
   }
 
   async #openControl(): Promise<void> {
@@ -715,9 +658,7 @@ export class Supervisor {
     this.#footprint.close();
     this.#recorder.remove();
     this.#record.close();
-    const sinks = [this.#stdout, this.#stderr];
-    await Promise.all([...sinks.map((sink) => sink.flush(FLUSH_TIME)), this.#files.end(FLUSH_TIME)]);
-    if (this.#stdout !== this.#stderr) this.#stdout.close();
+    await this.#outlets.endService(FLUSH_TIME);
     this.#admin.close();
     const { stop } = this.#state;
     const duration = stop ? now() - stop.since : 0;
@@ -726,23 +667,12 @@ export class Supervisor {
     await Promise.race([this.#history.close(), new Promise((resolve) => setTimeout(resolve, FLUSH_TIME))]);
     await this.#telemetry.close(FLUSH_TIME);
     // The log may go there, too.
-    await this.#stderr.flush(FLUSH_TIME);
-    this.#stderr.close();
+    await this.#outlets.end(FLUSH_TIME);
     this.#table.close();
     this.#signals?.close();
     await this.#control?.close();
     this.#finish(code);
   }
-}
-
-/** A number above those of all tickets that commands of a dead supervisor have. */
-function ticketAfter({ handover, pending, owed }: State): number {
-  const callers = [
-    ...(handover?.request.callers ?? []),
-    ...(pending?.callers ?? []),
-    ...owed.flatMap((verdict) => verdict.callers),
-  ];
-  return Math.max(0, ...callers.map(({ ticket }) => Number(ticket ?? 0))) + 1;
 }
 
 /** What the supervisor exits with, as the service did: 128 + the number of the signal that ended it. */

@@ -1,0 +1,61 @@
+import { linux } from '../linux/kernel.ts';
+import { type Vault, VaultFile } from './keeper/vault.ts';
+import type { PreparedReleases } from './prepared-releases.ts';
+import { encodeMemos, memoOf } from './state-format/generation-memo.ts';
+
+export interface VaultKeepingContext {
+  readonly releases: PreparedReleases;
+  /** zero's own environment. */
+  readonly environment: readonly Buffer[];
+  /** The working directory as the user sees it. */
+  readonly directory: string;
+  readonly failed: (step: string, error: unknown) => void;
+}
+
+/** Keeps what must outlive this process, and must not reach a disk: what each generation was made of. */
+export class VaultKeeping {
+  readonly #context: VaultKeepingContext;
+  #vault: Vault | null = null;
+  /** The generations that it has. */
+  #kept = '';
+
+  constructor(context: VaultKeepingContext) {
+    this.#context = context;
+  }
+
+  /** The memory that the keeper process holds as well; null before it is open, and where it cannot be made. */
+  get vault(): Vault | null {
+    return this.#vault;
+  }
+
+  /**
+   * Idempotent.
+   * @param fd that of the dead supervisor; null: a new one is made
+   */
+  open(fd: number | null): void {
+    if (this.#vault !== null) return;
+    try {
+      this.#vault = fd === null ? VaultFile.create(linux) : VaultFile.resume(fd, linux);
+    } catch (error) {
+      this.#context.failed('create memory for the state', error);
+    }
+    this.look();
+  }
+
+  /** Writes down generations that have come, and forgets those that are gone. */
+  look(): void {
+    if (this.#vault === null) return;
+    const { releases, environment, directory, failed } = this.#context;
+    const { generations } = releases;
+    const wanted = [...generations.keys()].join(' ');
+    if (wanted === this.#kept) return;
+    this.#kept = wanted;
+    const memos = [...generations].flatMap(([id, prepared]) => memoOf(id, prepared) ?? []);
+    const supervisor = { environment, commandLine: process.argv, directory };
+    try {
+      this.#vault.writeGenerations(encodeMemos({ supervisor, generations: memos }));
+    } catch (error) {
+      failed('keep configs in memory', error);
+    }
+  }
+}
