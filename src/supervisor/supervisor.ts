@@ -595,10 +595,9 @@ export class Supervisor {
     (this.#reporter ?? this.#telemetry).report(fact);
   }
 
-  #error(step: string, error: unknown, subject?: string): void {
-    const what = subject === undefined ? step : `${step} ${subject}`;
+  #error(step: string, error: unknown): void {
     const why = error instanceof Error ? error.message : String(error);
-    this.#report({ event: 'error', step, message: `${what}: ${why}` });
+    this.#report({ event: 'error', step, message: `${step}: ${why}` });
   }
 
   async #prepare(rollback: Rollback | null, claim: (executable: string) => void) {

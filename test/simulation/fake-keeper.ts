@@ -4,7 +4,7 @@ import type { Random } from './random.ts';
 
 /** The keeper process: it is started a moment later, if it can be, and somebody kills it now and then. */
 export class FakeKeeper {
-  /** The version of the set of sockets that it holds; null: there is no such process. */
+  /** The version of the set of sockets that it holds; null: no keeper runs. */
   version: number | null = null;
   /** As PID 1 zero has none. */
   readonly isWanted: boolean;

@@ -102,6 +102,7 @@ export async function killUnderLoad(
   for (let kill = 1; kill <= kills; kill += 1) {
     await keeperPid(zero);
     if (kill % 3 === 0) zero.signal('SIGHUP');
+    // At any moment of the handover, or of the beginning of the supervisor.
     await new Promise((resolve) => setTimeout(resolve, random() * 200));
     if (keepers) await killWithKeeper(zero);
     else zero.signal('SIGKILL');

@@ -121,7 +121,7 @@ describe('zero upgrade', () => {
       });
       // Of the new program no handler is there yet. A signal before the exec is a reload or a stop, so none is sent.
       while (!readFileSync(`/proc/${zero.pid}/environ`, 'latin1').includes('ZERO_UPGRADE='))
-        await new Promise((resolve) => setTimeout(resolve, 1));
+        await new Promise((resolve) => setImmediate(resolve));
       while (ended === null) {
         zero.process.kill(signal);
         await new Promise((resolve) => setTimeout(resolve, 2));
