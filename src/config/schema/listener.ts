@@ -44,7 +44,7 @@ export const listener = z.strictObject({
     scalar({ kind: 'text', json: ['string', 'number'] }, parseListenerName, (value) => value),
   ),
   address: key(
-    '`host:port`, `:port` for every interface, or with a network in front: `tcp:` `tcp4:` `tcp6:` `udp:` `udp4:` `udp6:` `unix:` `unixgram:`; bare is tcp. `unix:@name` is abstract. Port 0 lets the kernel choose. `systemd:NAME` is the socket of that name that was passed to zero itself (socket activation).',
+    '`host:port`, `:port` for every interface, or with a network in front: `tcp:` `tcp4:` `tcp6:` `udp:` `udp4:` `udp6:` `unix:` `unixgram:`; bare is tcp. `unix:@name` is abstract. `localhost` is 127.0.0.1, or ::1 with `tcp6:` and `udp6:`. Port 0 lets the kernel choose. `systemd:NAME` is the socket of that name that was passed to zero itself (socket activation).',
     listenerAddress,
   ),
   socket_fd: key(
