@@ -23,6 +23,7 @@ const F_GETFL = 3;
 const F_SETFL = 4;
 const F_DUPFD_CLOEXEC = 1030;
 const SHUT_WR = 1;
+const SHUT_RDWR = 2;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
 
@@ -82,6 +83,14 @@ export function acceptSocket(fd: number): { fd: number; peer: SocketAddress } | 
  */
 export function shutdownSending(fd: number): void {
   tryCall(['ENOTCONN'], 'shutdown', fd, SHUT_WR);
+}
+
+/**
+ * Ends listening for every process that has the socket: connect(2) is refused from now on, and what waits in the queue
+ * is reset. Does nothing to a datagram socket. Throws SystemError.
+ */
+export function stopListening(fd: number): void {
+  tryCall(['ENOTCONN'], 'shutdown', fd, SHUT_RDWR);
 }
 
 /** The address the socket is bound to, with the port the kernel chose. Throws SystemError. */

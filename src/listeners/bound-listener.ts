@@ -2,7 +2,7 @@ import type { Address } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { listenersOn } from '../linux/sock_diag.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
-import { closeFd, getOption, inodeOf, listenSocket, localAddress } from '../linux/sockets.ts';
+import { closeFd, getOption, inodeOf, listenSocket, localAddress, stopListening } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
 import type { OwnSockets } from './holders.ts';
 import { KeptName } from './kept-name.ts';
@@ -199,8 +199,12 @@ export function faultsOf({ lanes, name }: BoundListener): LaneFault[] {
   return lanes?.faults() ?? name?.faults() ?? [];
 }
 
-/** Closes the socket; its path goes only if it is still ours. */
+/** Closes the socket; its path goes only if it is still ours. A socket that was passed to zero stays open elsewhere. */
 export function closeListener(bound: BoundListener): void {
+  if (bound.passed === null) {
+    // The keeper has the sockets until it is renewed, and nobody would accept what came meanwhile.
+    for (const { fd } of socketsOf(bound)) if (fd !== null) stopListening(fd);
+  }
   if (bound.lanes !== null) {
     bound.lanes.close();
     return;

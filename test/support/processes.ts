@@ -63,11 +63,15 @@ export function isRunning(known: KnownProcess): boolean {
 
 /** Sends SIGKILL to exactly that process; false when it is gone. */
 export function killKnown(known: KnownProcess): boolean {
+  return signalKnown(known, 'SIGKILL');
+}
+
+function signalKnown(known: KnownProcess, signal: NodeJS.Signals): boolean {
   if (!isRunning(known)) return false;
   try {
-    process.kill(known.pid, 'SIGKILL');
-    return true;
+    return process.kill(known.pid, signal);
   } catch {
+    // It ended after the look.
     return false;
   }
 }
@@ -108,9 +112,8 @@ function killMembers(leader: KnownProcess): void {
  */
 export function killFamily(head: KnownProcess): void {
   const family = [head];
-  if (isRunning(head)) {
-    // A stopped process starts no child between the look and the kill.
-    process.kill(head.pid, 'SIGSTOP');
+  // A stopped process starts no child between the look and the kill.
+  if (signalKnown(head, 'SIGSTOP')) {
     family.push(...everyProcess().filter((stat) => stat.parent === head.pid));
   }
   for (const known of family) {

@@ -1,6 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { getOption, inodeOf } from '../../../src/linux/sockets.ts';
+import { SystemError } from '../../../src/linux/errors.ts';
+import type { SocketAddress } from '../../../src/linux/sockaddr.ts';
+import {
+  closeFd,
+  connectSocket,
+  duplicateAbove,
+  getOption,
+  inodeOf,
+  makeBlocking,
+  openSocket,
+} from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import type { Lookup } from '../../../src/listeners/resolve.ts';
 import { listenQueues } from '../../support/sockets.ts';
@@ -248,4 +258,38 @@ test('no listeners at all', async () => {
 
 function names(set: ListenerSet): string[] {
   return set.snapshot().map(({ name }) => name);
+}
+
+for (const [kind, addressIn, lanes, refusal] of [
+  ['steered', () => '127.0.0.1:0', 2, 'ECONNREFUSED'],
+  ['shared', () => '127.0.0.1:0', 0, 'ECONNREFUSED'],
+  ['abstract Unix', (folder: string) => `unix:@${folder}`, 2, 'ECONNREFUSED'],
+  ['Unix', (folder: string) => `unix:${folder}/sock`, 2, 'ENOENT'],
+] as const) {
+  test(`a ${kind} listener that nobody holds refuses, whoever still has its sockets`, async (t) => {
+    const set = new ListenerSet();
+    const acquired = await set.acquire([listener('http', addressIn(temporaryFolder(t)))], lanes);
+    const { address } = only(acquired);
+    for (const { fd } of set.kept()) {
+      const kept = duplicateAbove(fd, 3);
+      t.after(() => closeFd(kept));
+    }
+    assert.equal(refusalBy(address), null);
+    acquired.release();
+    assert.equal(refusalBy(address), refusal);
+  });
+}
+
+/** What connect(2) fails with; null when it does not. */
+function refusalBy(address: SocketAddress): string | null {
+  const fd = openSocket(address.family, 'stream');
+  try {
+    makeBlocking(fd);
+    connectSocket(fd, address);
+    return null;
+  } catch (error) {
+    return error instanceof SystemError ? error.code : String(error);
+  } finally {
+    closeFd(fd);
+  }
 }
