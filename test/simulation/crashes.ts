@@ -21,11 +21,6 @@ export interface Written {
   readonly inProgress: readonly Effect[];
 }
 
-/**
- * The seeds whose histories have deaths of the supervisor. Later ones (28077, 71365) still break a promise: first those are to be mended.
- */
-export const LAST_SEED_WITH_DEATHS = 10_000;
-
 /** When the supervisor is killed, by the seed, and what it had written by then. */
 export class Crashes {
   /** The newest state; null before the first one. */

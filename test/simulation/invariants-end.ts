@@ -32,14 +32,12 @@ export function checkQuiet(world: World): void {
 export function checkEnd(world: World): void {
   exceptionsAreReported(world);
   if (world.exit === null) {
-    // The refusal of a signal can be lost with the supervisor that sent it.
-    const isRefused = ({ process }: FakeService) => process.isProtected && world.crashes.counts.inStep > 0;
     const isIgnored = ({ signalled, behaviour, hung, process }: FakeService) =>
       signalled && (behaviour.ignoresSignal || hung || process.state === 'D');
     const endless = world.services.some(
       (service) =>
         service.alive &&
-        (isIgnored(service) || isRefused(service)) &&
+        isIgnored(service) &&
         world.books.settings.get(service.generation)?.shutdownTimeout === 0,
     );
     const outlived = world.state.generations.some(

@@ -3,7 +3,6 @@ import { once } from 'node:events';
 import { availableParallelism, constants, setPriority } from 'node:os';
 import { describe, it } from 'node:test';
 import { Worker } from 'node:worker_threads';
-import { LAST_SEED_WITH_DEATHS } from './crashes.ts';
 import { simulate, type Tally } from './history.ts';
 import { type Mutant, mutants } from './mutants.ts';
 import { recoveryMutants } from './mutants-recovery.ts';
@@ -87,11 +86,10 @@ describe('random histories', () => {
     }
     const inStep = sum(({ died }) => died.inStep);
     const atRest = sum(({ died }) => died.atRest);
-    const withDeaths = Math.min(HISTORIES, LAST_SEED_WITH_DEATHS);
-    assert.ok(inStep > withDeaths / 10, `only ${inStep} supervisors died in a step`);
+    assert.ok(inStep > HISTORIES / 10, `only ${inStep} supervisors died in a step`);
     const upgraded = sum((tally) => tally.upgraded);
-    assert.ok(upgraded > withDeaths / 50, `only ${upgraded} supervisors were upgraded in place`);
-    assert.ok(atRest > withDeaths / 20, `only ${atRest} supervisors died between two steps`);
+    assert.ok(upgraded > HISTORIES / 50, `only ${upgraded} supervisors were upgraded in place`);
+    assert.ok(atRest > HISTORIES / 20, `only ${atRest} supervisors died between two steps`);
     const served = sum((tally) => tally.served);
     assert.ok(served > HISTORIES, `only ${served} connections were served`);
   });

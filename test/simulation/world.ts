@@ -9,7 +9,7 @@ import type { Happening } from '../../src/supervisor/engine.ts';
 import type { Prepared } from '../../src/supervisor/prepare.ts';
 import type { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
 import { Books, nameOf, type Step } from './books.ts';
-import { Crashes, LAST_SEED_WITH_DEATHS } from './crashes.ts';
+import { Crashes } from './crashes.ts';
 import type { Behaviour } from './draw.ts';
 import { FakeFiles } from './fake-files.ts';
 import { FakeHooks } from './fake-hooks.ts';
@@ -128,10 +128,7 @@ export class World {
     this.hooks = new FakeHooks({ random: extras, timers, post, violated });
     this.soundness = faults.random.pick([0.1, 0.3, 0.6]);
     this.keeper = new FakeKeeper(new Random(seed + 7_000_000_000), timers);
-    this.crashes = new Crashes(
-      new Random(seed + 6_000_000_000),
-      scenario === null && seed <= LAST_SEED_WITH_DEATHS,
-    );
+    this.crashes = new Crashes(new Random(seed + 6_000_000_000), scenario === null);
     for (const time of this.crashes.times) this.after(time, () => this.#killAtRest());
     this.#life = new Life(this, mutation, null);
     this.#life.start(null);
