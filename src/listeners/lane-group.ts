@@ -3,7 +3,16 @@ import { attachReuseport, lockFilter } from '../linux/bpf.ts';
 import { closeFd, connectSocket, getOption, listenSocket, setOption } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
 import { countForeignSockets, foreignTcpSockets, nameForeignSockets } from './foreign-sockets.ts';
-import { closedLanes, type GroupLane, openedLane, type RecoveredGroup, recoveredLane } from './group-lane.ts';
+import {
+  closedLanes,
+  type GroupLane,
+  openedLane,
+  proveRefusing,
+  type RecoveredGroup,
+  reach,
+  recoveredLane,
+  refuse,
+} from './group-lane.ts';
 import { GroupOrder } from './group-order.ts';
 import type { OwnSockets } from './holders.ts';
 import { lanesOf, narrowedPlan } from './lane-plan.ts';
@@ -11,21 +20,12 @@ import { findIndex, type ProofTarget } from './lane-proof.ts';
 import type { ForeignSocket, LaneFault, LanePlan, Lanes, LaneWithQueue } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 import { makeProbe, type Probe } from './probe.ts';
-import { type InetSocketAddress, type ProbeHost, probeHost } from './probe-host.ts';
+import { type InetSocketAddress, type ProbeHost, probeHost, probeTarget } from './probe-host.ts';
 import { openProbeSocket, probeState } from './probe-socket.ts';
 import type { InetTarget } from './resolve.ts';
 import { parseSourceRange } from './source-range.ts';
 import { type ProbeRoute, steeringProgram } from './steering-program.ts';
-import {
-  admitPackets,
-  isListening,
-  isSealed,
-  isSound,
-  type LaneKind,
-  openLane,
-  reservePort,
-  setSeal,
-} from './tcp-lane.ts';
+import { isListening, isSealed, isSound, openLane, reservePort, setSeal } from './tcp-lane.ts';
 
 /**
  * The lanes of one TCP listener: a reuseport group, whose program tells the kernel which socket a new connection goes to. There is one
@@ -90,12 +90,12 @@ export class LaneGroup implements Lanes {
 
   give(lane: number): number {
     // As long as nobody else accepts from it, what the proof leaves in its queue can be taken out again.
-    this.prepare(lane);
+    this.#ready(lane);
     const found = this.#lane(lane);
     const fd = this.#fdOf(lane);
     if (!found.given) lockFilter(fd);
+    reach(found, this.target);
     found.given = true;
-    found.used = true;
     return fd;
   }
 
@@ -130,17 +130,17 @@ export class LaneGroup implements Lanes {
   }
 
   prepare(lane: number): void {
-    if (this.#lane(lane).fd === null) this.#open(lane);
-    this.#prove(lane);
+    this.#ready(lane);
+    if (!lanesOf(this.#plan).includes(lane)) refuse(this.#lane(lane), this.target);
   }
 
   openProbe(lane: number): Probe {
     const found = this.#lane(lane);
     const { queue } = found;
     const laneFd = this.#fdOf(lane);
-    const { host, remote } = this.#reachable();
+    const { host, remote } = probeTarget(this.#config, this.#host, this.target.address.port);
     this.#prove(lane);
-    found.used = true;
+    reach(found, this.target);
     // A connection without data stays away from a lane that defers it; `relisten` sets the option again.
     if (getOption(laneFd, 'defer_accept') !== 0) setOption(laneFd, 'defer_accept', 0);
     try {
@@ -223,30 +223,33 @@ export class LaneGroup implements Lanes {
     for (const [lane, saved] of lanes.entries())
       this.#lanes.push(recoveredLane(saved, this.target, reached.includes(lane)));
     const control = this.#lanes.at(-1);
-    if (control === undefined || control.fd === null || control.given) {
-      // No packet reaches it before there is a program that leaves it out.
-      const fd = this.#open(closed.includes(lanes.length - 1) ? lanes.length - 1 : lanes.length, 'closed');
-      this.#attach();
-      admitPackets(fd, this.target, true);
-    } else if (closed.length > 0) this.#attach();
+    const isControlled = control !== undefined && control.fd !== null && !control.given;
+    // It refuses connections, so that none reaches it before there is a program that leaves it out.
+    if (!isControlled) this.#open(closed.includes(lanes.length - 1) ? lanes.length - 1 : lanes.length);
+    if (!isControlled || closed.length > 0) this.#attach();
     for (const lane of closed) if (this.#lane(lane).fd === null) this.#open(lane);
   }
 
-  #open(lane: number, as: LaneKind = this.#lanes.length === 0 ? 'first' : 'later'): number {
+  #open(lane: number): void {
+    const as = this.#lanes.length === 0 ? 'first' : 'later';
     const fd = openLane(this.#config, this.target, this.#own, as);
     // Another socket that had this number is a foreign one from now on, if it is in the group.
     this.#order.disown(lane);
     this.#lanes[lane]?.queue.close();
     this.#order.join(lane);
     this.#lanes[lane] = openedLane(fd, as);
-    return fd;
+  }
+
+  #ready(lane: number): void {
+    if (this.#lane(lane).fd === null) this.#open(lane);
+    this.#prove(lane);
   }
 
   /** Proves what connections are to be steered to, then steers them there. */
   #settle(): void {
     const lanes = lanesOf(this.#plan);
     for (const lane of lanes) this.#prove(lane);
-    for (const lane of lanes) this.#lane(lane).used = true;
+    for (const lane of lanes) reach(this.#lane(lane), this.target);
     this.#attach();
   }
 
@@ -287,7 +290,7 @@ export class LaneGroup implements Lanes {
       found.proven = true;
       return;
     }
-    const { host, remote } = this.#reachable();
+    const { host, remote } = probeTarget(this.#config, this.#host, this.target.address.port);
     const proof: ProofTarget = {
       host,
       remote,
@@ -301,7 +304,9 @@ export class LaneGroup implements Lanes {
         found.queue.retire(fd);
       },
     };
-    const index = findIndex(proof, this.#order.indexOf(lane), this.#order.size);
+    const index = proveRefusing(found, this.#lanes, this.target, () =>
+      findIndex(proof, this.#order.indexOf(lane), this.#order.size),
+    );
     if (index === null) {
       const message = `steer ${nameAddress(this.#config)}: no connection reaches lane ${lane}: its socket is not where it was among those of the address`;
       throw new ListenerError(this.#config.name, message);
@@ -310,15 +315,6 @@ export class LaneGroup implements Lanes {
     if (index === 'unknown' || index === this.#order.indexOf(lane)) return;
     this.#order.place(lane, index);
     this.#attach();
-  }
-
-  #reachable(): { host: InetSocketAddress; remote: InetSocketAddress } {
-    if ('host' in this.#host) {
-      const { host } = this.#host;
-      return { host, remote: { ...host, port: this.target.address.port } };
-    }
-    const message = `probe ${nameAddress(this.#config)}: ${this.#host.impossible}`;
-    throw new ListenerError(this.#config.name, message);
   }
 
   /** Sockets of others that joined the group have an index too, and leave a gap that the last one fills. */

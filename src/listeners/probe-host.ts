@@ -3,6 +3,7 @@ import { networkInterfaces } from 'node:os';
 import type { ListenerConfig } from '../config/schema.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
 import { bindSocket, closeFd, openSocket } from '../linux/sockets.ts';
+import { ListenerError, nameAddress } from './listener-error.ts';
 
 export type InetSocketAddress = Extract<SocketAddress, { family: 'inet' | 'inet6' }>;
 
@@ -24,6 +25,16 @@ export function probeHost(config: ListenerConfig, bound: InetSocketAddress): Pro
   return host === undefined
     ? { impossible: `this machine does not have the address ${bound.host}` }
     : { host };
+}
+
+/** From where, and to which address of the listener, a probe connects. Throws ListenerError where there can be none. */
+export function probeTarget(
+  config: ListenerConfig,
+  found: ProbeHost,
+  port: number,
+): { readonly host: InetSocketAddress; readonly remote: InetSocketAddress } {
+  if ('host' in found) return { host: found.host, remote: { ...found.host, port } };
+  throw new ListenerError(config.name, `probe ${nameAddress(config)}: ${found.impossible}`);
 }
 
 function hostsOf(config: ListenerConfig, bound: InetSocketAddress): InetSocketAddress[] {

@@ -35,10 +35,10 @@ export function reservePort(
 }
 
 /**
- * How a lane joins its group. `first`: there is no group yet. `closed`: to a group whose program may send connections to
+ * How a lane joins its group. `first`: there is no group yet. `later`: to a group whose program may send connections to
  * it, so that it takes no packet; a program that is attached before listen(2) would be refused (reuseport_add_sock).
  */
-export type LaneKind = 'first' | 'later' | 'closed';
+export type LaneKind = 'first' | 'later';
 
 /**
  * A listening socket of the group, the last of it (reuseport_add_sock, net/core/sock_reuseport.c). The first one has a program before it
@@ -50,7 +50,7 @@ export function openLane(config: ListenerConfig, target: InetTarget, own: OwnSoc
     setOption(fd, 'reuse_port', 1);
     bindSocket(fd, target.address);
     if (as === 'first') attachFirst(fd, config);
-    if (as === 'closed') admitPackets(fd, target, false);
+    if (as === 'later') admitPackets(fd, target, false);
     setSeal(fd);
     listenSocket(fd, config.backlog);
   });
@@ -58,7 +58,8 @@ export function openLane(config: ListenerConfig, target: InetTarget, own: OwnSoc
 
 /**
  * Whether a listening socket takes packets. While it does not, the kernel drops the SYN of a client, which sends it again
- * after a second. It does so by the TTL (IP_MINTTL in ip(7), IPV6_MINHOPCOUNT): senders begin with 64 or 128, and this
+ * after a second. The last packet of a handshake in progress is not dropped (tcp_v4_rcv, net/ipv4/tcp_ipv4.c), but its
+ * connection has the option, too. It does so by the TTL (IP_MINTTL in ip(7), IPV6_MINHOPCOUNT): senders begin with 64 or 128, and this
  * wants 255. A socket filter would need CAP_NET_ADMIN on some machines.
  */
 export function admitPackets(fd: number, { address }: InetTarget, admit: boolean): void {

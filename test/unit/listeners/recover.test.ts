@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { setImmediate } from 'node:timers/promises';
 import type { ListenerConfig } from '../../../src/config/schema.ts';
 import type { SocketAddress } from '../../../src/linux/sockaddr.ts';
 import {
@@ -110,6 +114,24 @@ test('lanes that closed with the keeper are opened behind those that workers hav
   }
   assert.deepEqual(set.laneFaults(), []);
   assert.deepEqual(set.foreignSockets(), []);
+});
+
+test('a client that connects while the sockets of a dead supervisor close reaches a worker', async (t) => {
+  const dead = await died(t, listener('http', '127.0.0.1:0'), { steering: to([3]), given: [3] });
+  const port = portOf(dead);
+  const [worker = -1, ...others] = fdsOf(dead, [3, 0, 1, 2, 4]);
+  const server = createServer((socket) => socket.end('served')).listen({ fd: worker });
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const served: Promise<string>[] = [];
+  // The program leads to another socket after each of them: the last one of the group takes the place of a closed one.
+  for (const fd of others) {
+    closeFd(fd);
+    const clients = Array.from({ length: 10 }, () => connect(port, '127.0.0.1'));
+    served.push(...clients.map((client) => text(client)));
+    await setImmediate();
+  }
+  assert.deepEqual([...new Set(await Promise.all(served))], ['served']);
 });
 
 test('a generation that has lost every lane leaves the connections to the others', async (t) => {

@@ -23,7 +23,7 @@ for (const [address, family, host] of [
     const config = listener('http', address);
     if (config.address.kind !== 'inet') assert.fail('an address of TCP');
     const { fd: reserved, target } = reservePort(config, await resolveTarget(config, config.address), own);
-    const lane = openLane(config, target, own, 'closed');
+    const lane = openLane(config, target, own, 'later');
     t.after(() => [reserved, lane].forEach(closeFd));
     const remote = { family, host, port: target.address.port };
     const connect = () => {
