@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
 import { Connections, type Limits, type Timers } from '../http/connections.ts';
@@ -11,7 +12,7 @@ import type { ErrorCode } from './protocol.ts';
 import { refuse } from './raw-answer.ts';
 import { answer } from './router.ts';
 import type { Sights } from './sights.ts';
-import { bindSocketFile } from './socket-file.ts';
+import { bindSocketFile, type SocketFile } from './socket-file.ts';
 import { answerHeaders, type Identity } from './version.ts';
 
 export interface ControlServerOptions {
@@ -31,6 +32,11 @@ export interface ControlServerOptions {
 }
 
 export interface ControlServer {
+  /**
+   * Binds the socket again where its file was removed. Connections that are open stay. Rejects with ControlError: it is
+   * as before then.
+   */
+  restore(): Promise<void>;
   /**
    * The last act of a supervisor that leaves: takes no more requests, removes the socket, and tells who waits for it. Their connections
    * stay until the process is gone, which is what they wait for; nothing here keeps it.
@@ -86,7 +92,7 @@ export async function createControlServer(options: ControlServerOptions): Promis
   let parser: Promise<Server> | null = null;
 
   // Nothing is read of a connection before the parser is there.
-  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+  const accept = (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
     // A peer that is gone is no error of ours; without a listener it would end the process.
@@ -103,8 +109,35 @@ export async function createControlServer(options: ControlServerOptions): Promis
       there.emit('connection', socket);
       socket.resume();
     });
-  });
-  const file = bindSocketFile(path, options.mode, gid);
+  };
+  const listen = () => listenOn(bindSocketFile(path, options.mode, gid), path, { accept, warn });
+  let listening = await listen();
+
+  return {
+    async restore() {
+      if (existsSync(path)) return;
+      const before = listening;
+      listening = await listen();
+      before.close();
+    },
+    async close() {
+      listening.close();
+      for (const follower of followers) follower.leave();
+      const waiting = new Set<Socket | null>();
+      for (const lines of farewells) waiting.add(lines.leave({ stopped: true }));
+      // What was written still goes out; a peer that does not read it keeps nobody.
+      for (const socket of sockets) if (!waiting.has(socket)) socket.unref().destroySoon();
+    },
+  };
+}
+
+/** Rejects with ControlError. */
+async function listenOn(
+  file: SocketFile,
+  path: string,
+  { accept, warn }: { accept: (socket: Socket) => void; warn: (message: string) => void },
+): Promise<{ close(): void }> {
+  const server = net.createServer({ allowHalfOpen: true, pauseOnConnect: true }, accept);
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => {
       file.remove();
@@ -115,16 +148,10 @@ export async function createControlServer(options: ControlServerOptions): Promis
   server.removeAllListeners('error');
   // An accept that failed (EMFILE): the client's connection is lost, nothing else.
   server.on('error', (error) => warn(`control socket ${path}: ${error.message}`));
-
   return {
-    async close() {
+    close() {
       file.remove();
       server.close();
-      for (const follower of followers) follower.leave();
-      const waiting = new Set<Socket | null>();
-      for (const lines of farewells) waiting.add(lines.leave({ stopped: true }));
-      // What was written still goes out; a peer that does not read it keeps nobody.
-      for (const socket of sockets) if (!waiting.has(socket)) socket.unref().destroySoon();
     },
   };
 }

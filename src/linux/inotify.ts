@@ -21,6 +21,7 @@ const IN_NONBLOCK = 0o4000;
 const IN_CLOEXEC = 0o2000000;
 
 const NAMES = IN_MOVED_FROM | IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
+const REMOVALS = IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF;
 const CONTENT = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE;
 
 const HEADER_SIZE = 16;
@@ -57,6 +58,29 @@ export function watchDirectories(happened: (events: readonly DirectoryEvent[]) =
       callAbout(directory, 'inotify_add_watch', fd, directory, NAMES | IN_ONLYDIR | (content ? CONTENT : 0)),
     // EINVAL: its directory is gone, and the watch with it.
     remove: (number) => void tryCall(['EINVAL'], 'inotify_rm_watch', fd, number),
+    close() {
+      watch.close();
+      closeFd(fd);
+    },
+  };
+}
+
+/**
+ * Calls back when a directory, or an entry of it, was deleted, or the directory was moved; once for all that happened
+ * since the last turn of the event loop. Throws as watchDirectories() and DirectoryWatches.add().
+ */
+export function watchRemovals(directory: string, removed: () => void): { close(): void } {
+  const fd = call('inotify_init1', IN_NONBLOCK | IN_CLOEXEC);
+  try {
+    callAbout(directory, 'inotify_add_watch', fd, directory, REMOVALS | IN_ONLYDIR);
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+  const watch = reactor.watch(fd, () => {
+    if (readEvents(fd).length > 0) removed();
+  });
+  return {
     close() {
       watch.close();
       closeFd(fd);

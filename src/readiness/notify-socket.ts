@@ -42,8 +42,9 @@ const FOREIGN_USERS = 8;
 export class NotifySocket implements NotifySource {
   readonly path: string;
   readonly #kernel: NotifyCalls;
-  readonly #fd: number;
-  readonly #watch: { close(): void };
+  readonly #owner: NotifySocketOptions['owner'];
+  #fd: number;
+  #watch: { close(): void };
   readonly #allowed: ReadonlySet<number>;
   readonly #warn: (message: string) => void;
   readonly #listeners = new Set<(message: NotifyMessage, sender: Sender) => void>();
@@ -58,14 +59,10 @@ export class NotifySocket implements NotifySource {
     this.path = path;
     this.#warn = warn;
     this.#allowed = new Set([owner.uid, 0, process.getuid?.() ?? owner.uid]);
-    this.#fd = kernel.createDatagramSocket(path, { ...owner, mode: 0o600 });
-    try {
-      this.#watch = kernel.watch(this.#fd, () => this.#receive(DATAGRAMS_PER_TURN));
-    } catch (error) {
-      kernel.closeFd(this.#fd);
-      this.#removeName();
-      throw error;
-    }
+    this.#owner = owner;
+    const { fd, watch } = this.#bind();
+    this.#fd = fd;
+    this.#watch = watch;
   }
 
   get ready(): boolean {
@@ -90,6 +87,17 @@ export class NotifySocket implements NotifySource {
     this.#receive(DATAGRAMS_PER_DRAIN);
   }
 
+  /** Binds another socket under the same name, which somebody has removed. Throws SystemError: it is as before then. */
+  rebind(): void {
+    if (!this.#open) return;
+    const { fd, watch } = this.#bind();
+    this.drain();
+    this.#watch.close();
+    this.#kernel.closeFd(this.#fd);
+    this.#fd = fd;
+    this.#watch = watch;
+  }
+
   close(): void {
     if (!this.#open) return;
     this.#open = false;
@@ -97,6 +105,17 @@ export class NotifySocket implements NotifySource {
     this.#watch.close();
     this.#kernel.closeFd(this.#fd);
     this.#removeName();
+  }
+
+  #bind(): { readonly fd: number; readonly watch: { close(): void } } {
+    const fd = this.#kernel.createDatagramSocket(this.path, { ...this.#owner, mode: 0o600 });
+    try {
+      return { fd, watch: this.#kernel.watch(fd, () => this.#receive(DATAGRAMS_PER_TURN)) };
+    } catch (error) {
+      this.#kernel.closeFd(fd);
+      this.#removeName();
+      throw error;
+    }
   }
 
   #removeName(): void {

@@ -59,7 +59,7 @@ export async function claimInstance(
   try {
     // Others may pass through to their worker's notify socket; what is in it has its own modes.
     makeOwnDirectory(runtimeDirectory, 0o755);
-    makeOwnDirectory(path.join(runtimeDirectory, 'notify'), 0o755);
+    makeNotifyDirectory(runtimeDirectory);
     fd = openOwnFile(lockPath, constants.O_RDWR | constants.O_CREAT);
   } catch (error) {
     throw directoryError(runtimeDirectory, error);
@@ -78,6 +78,11 @@ export async function claimInstance(
     throw directoryError(runtimeDirectory, error);
   }
   return fd;
+}
+
+/** Makes the directory of the workers' notify sockets. Throws as makeOwnDirectory(). */
+export function makeNotifyDirectory(runtimeDirectory: string): void {
+  makeOwnDirectory(path.join(runtimeDirectory, 'notify'), 0o755);
 }
 
 /** The pid of the supervisor that took the lock last. */

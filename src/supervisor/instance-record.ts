@@ -28,18 +28,20 @@ export class InstanceRecord {
   readonly #facts: InstanceFacts;
   readonly #file: string;
   readonly #warn: (message: string) => void;
+  #configFile: ConfigFile | null;
   #written: string | null = null;
   #unlink: () => void = () => {};
 
   constructor(facts: InstanceFacts, warn: (message: string) => void) {
     this.#facts = facts;
+    this.#configFile = facts.configFile;
     this.#file = path.join(facts.instance.runtimeDirectory, RECORD);
     this.#warn = warn;
   }
 
   /** Writes the record. */
   open(): void {
-    this.update(this.#facts.configFile);
+    this.update(this.#configFile);
     try {
       this.#unlink = linkInstance(this.#facts.instance.runtimeDirectory, processOwner());
     } catch (error) {
@@ -49,6 +51,7 @@ export class InstanceRecord {
 
   /** The config was read again, maybe from another file at the same path. */
   update(configFile: ConfigFile | null): void {
+    this.#configFile = configFile;
     const text = `${JSON.stringify(this.#document(configFile))}\n`;
     if (text === this.#written) return;
     const temporary = `${this.#file}.new`;
@@ -60,6 +63,12 @@ export class InstanceRecord {
     } catch (error) {
       this.#failed(`write ${this.#file}`, error);
     }
+  }
+
+  /** Writes it again, where somebody has removed it. */
+  restore(): void {
+    this.#written = null;
+    this.open();
   }
 
   /** The instance ends. Never throws: the control socket of what stays does not answer. */

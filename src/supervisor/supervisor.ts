@@ -54,6 +54,7 @@ import { labelOf } from './release-label.ts';
 import { Reporter } from './reporter.ts';
 import { isManaged, type Restarted } from './restarted.ts';
 import { Runner } from './runner.ts';
+import { RuntimeDirectory } from './runtime-directory.ts';
 import { signalWorkers } from './signal-workers.ts';
 import type { Signals } from './signals.ts';
 import { SocketKeeping } from './socket-keeping.ts';
@@ -140,6 +141,7 @@ export class Supervisor {
   readonly #passed = new PassedSockets(process.env, process.pid);
   readonly #remarks = new ConfigRemarks((fact) => this.#report(fact), this.#passed);
   readonly #record: InstanceRecord;
+  readonly #directory: RuntimeDirectory;
   readonly #checkUnit: () => Promise<void>;
   // The history first: a recipient of a fact may read it there.
   #reporter: Reporter | null = null;
@@ -183,6 +185,15 @@ export class Supervisor {
       },
       (message) => report({ event: 'warning', about: 'instance', message }),
     );
+    this.#directory = new RuntimeDirectory({
+      instance,
+      nameOption: source.file === null ? '--name' : 'runtime.name',
+      lock: options.lock,
+      timers: systemTimers,
+      controlSocket: () => this.#control && controlSocketOf(config, instance).path,
+      restore: () => this.#restoreFiles(),
+      report,
+    });
     const post: Engine['post'] = (happening) => this.#runner.engine.post(happening);
     const boundary = this.#boundary;
     const kernel = guardedKernel(linux, boundary);
@@ -281,6 +292,7 @@ export class Supervisor {
       vault: () => this.#memory.vault,
       failed: (error) => {
         const failure = writeFailure('write state', file.file, error);
+        this.#directory.look();
         post({ type: 'write_failed', file: 'state', failure });
       },
       recovered: written('state'),
@@ -457,6 +469,7 @@ export class Supervisor {
     this.#memory.open(this.#options.recovered?.vault ?? null);
     this.#keeping.open(this.#state.sockets, this.#options.recovered?.keepers ?? []);
     this.#record.open();
+    this.#directory.open();
     this.#footprint.begin();
     const { config } = this.#options;
     void this.#openControl();
@@ -513,7 +526,7 @@ export class Supervisor {
 
   /** Replaces the program of this process. Rejects where that fails: zero continues as before. */
   async #replace(program: Program): Promise<never> {
-    const { version, instance, lock } = this.#options;
+    const { version, instance } = this.#options;
     const { vault } = this.#memory;
     if (vault === null) throw new Error('zero has no memory that outlives its program');
     await this.#control?.close();
@@ -526,7 +539,7 @@ export class Supervisor {
       return replaceProgram(program, this.#environment, {
         from: version,
         since: now(),
-        lock,
+        lock: this.#directory.lock,
         fifo: this.#keeping.fifoFd,
         vault: vault.fd,
         sockets: this.#listeners.kept().map(({ fd }) => fd),
@@ -591,6 +604,14 @@ export class Supervisor {
     }
   }
 
+  /** The runtime directory was deleted and is there again. */
+  async #restoreFiles(): Promise<void> {
+    for (const process of this.#runner.generations.processes()) process.bindNotifyAgain();
+    this.#record.restore();
+    await this.#control?.restore();
+    this.#recorder.retry();
+  }
+
   #report(fact: Fact): void {
     (this.#reporter ?? this.#telemetry).report(fact);
   }
@@ -652,6 +673,7 @@ export class Supervisor {
     this.#runner.close();
     // It would start another supervisor, and clients would wait in the queues of its sockets.
     await this.#keeping.end();
+    this.#directory.close();
     this.#lanes.close();
     this.#watch.close();
     this.#footprint.close();

@@ -241,6 +241,11 @@ export class WorkerProcess {
     return delivery;
   }
 
+  /** The name of its notify socket was removed with the runtime directory. Throws SystemError. */
+  bindNotifyAgain(): void {
+    this.#notify.rebind();
+  }
+
   /** Lets go of everything; the process itself goes on, if it is there. */
   close(): void {
     this.#gates.close();

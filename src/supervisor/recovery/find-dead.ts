@@ -24,7 +24,9 @@ export async function findDead(
   const exists = (name: string) => existsSync(path.join(runtimeDirectory, name));
   // The program before an upgrade has taken them.
   const stored = handed === null ? storedDescriptors(process.env, process.pid).map(({ fd }) => fd) : [];
-  if (!exists('state.json') && !exists(FIFO) && stored.length === 0) return { notes: [] };
+  // The keeper that has started this process has the vault, also where the directory was deleted.
+  const isLeft = restarted !== null || exists('state.json') || exists(FIFO) || stored.length > 0;
+  if (!isLeft) return { notes: [] };
   const { recoverInstance } = await import('./recover-instance.ts');
   return recoverInstance(
     { instance, by: startedBy(restarted, handed), stored, handed },

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { command } from '../support/command.ts';
+import { complaints } from '../support/complaints.ts';
+import { startLoad } from '../support/load.ts';
+import { nextReady, type PuppetSections, startServing, whoAnswers } from '../support/puppet-service.ts';
+import { startSurvivor, supervisorPid } from '../support/survivor.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE, runZero, type Zero } from '../support/zero.ts';
+
+/** A runtime directory that the test may delete. */
+function placed(folder: string): PuppetSections & { readonly directory: string } {
+  const directory = join(folder, 'runtime', 'web');
+  const application = { runtime_directory: directory, data_directory: join(folder, 'data') };
+  return { directory, application };
+}
+
+/** Waits until the directory has been made again. */
+async function restored(zero: Zero, from: number): Promise<void> {
+  const { message } = await zero.fact('warning', { about: 'runtime' }, from);
+  assert.match(message, /was deleted while zero ran/);
+}
+
+describe('a runtime directory that is deleted while zero runs', () => {
+  it('is made again: one warning, and commands, deploys and a crash work as before', DEADLINE, async (t) => {
+    const { directory, ...sections } = placed(temporaryFolder(t));
+    const service = await startSurvivor(t, sections);
+    const { zero, puppets, incumbent } = service;
+    const load = startLoad(t, { target: await zero.address('http'), clients: 2 });
+    await zero.fact('keeper_started');
+    const { cursor } = zero;
+    rmSync(directory, { recursive: true });
+    await restored(zero, cursor);
+
+    // Its notify socket is bound again under the same name.
+    await incumbent.notify('STATUS=still here');
+    const status = await command(t, zero, 'status', '--json');
+    assert.equal(status.code, 0, status.stderr);
+    assert.equal(JSON.parse(status.stdout).incumbent, 1);
+    const record = JSON.parse(readFileSync(join(directory, 'instance.json'), 'utf8'));
+    assert.equal(record.pid, supervisorPid(zero));
+
+    const reload = command(t, zero, 'reload');
+    await nextReady(puppets);
+    const { code, stderr } = await reload;
+    assert.equal(code, 0, stderr);
+    assert.equal(complaints(zero, ['warn', 'error'], cursor).length, 1);
+
+    const { cursor: before } = zero;
+    process.kill(supervisorPid(zero), 'SIGKILL');
+    const { incumbent: serving } = await zero.fact('supervisor_recovered', {}, before);
+    assert.equal(serving, 2);
+    const { failures } = await load.stop();
+    assert.deepEqual(failures, {});
+  });
+
+  it('still belongs to this zero: a second one is refused', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const { directory, ...sections } = placed(folder);
+    const { zero, incumbent } = await startServing(t, sections);
+    const { cursor } = zero;
+    rmSync(directory, { recursive: true });
+    await restored(zero, cursor);
+    const second = await runZero(t, { folder, args: ['--config', `${zero.config}`] });
+    assert.equal(second.code, 1);
+    assert.match(second.stderr, new RegExp(`another zero \\(pid ${zero.pid}\\)`));
+    const { generation, pid } = incumbent;
+    assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
+  });
+
+  it('is made again as often as it is deleted or moved', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const { directory, ...sections } = placed(folder);
+    const { zero } = await startServing(t, sections);
+    for (const remove of [
+      () => rmSync(directory, { recursive: true }),
+      () => renameSync(directory, join(folder, 'elsewhere')),
+      () => rmSync(join(folder, 'runtime'), { recursive: true }),
+      () => rmSync(join(directory, 'control.sock')),
+    ]) {
+      const { cursor } = zero;
+      remove();
+      await restored(zero, cursor);
+      const { code, stderr } = await command(t, zero, 'status');
+      assert.equal(code, 0, stderr);
+    }
+    assert.equal(complaints(zero).length, 4);
+  });
+
+  it('and cannot be made: one error, and the next attempt succeeds when it can', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const { directory, ...sections } = placed(folder);
+    const { zero, puppets, incumbent } = await startServing(t, sections);
+    const parent = join(folder, 'runtime');
+    const { cursor } = zero;
+    renameSync(parent, join(folder, 'elsewhere'));
+    writeFileSync(parent, 'in its place\n');
+    // The parent was moved, which nothing notices that watches the directory.
+    const failed = zero.fact('error', { step: 'restore runtime directory' }, cursor);
+    rmSync(join(folder, 'elsewhere'), { recursive: true });
+    const { message } = await failed;
+    assert.match(message, /ENOTDIR|not a directory/);
+    const { generation, pid } = incumbent;
+    assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
+    rmSync(parent);
+    mkdirSync(parent);
+    await restored(zero, cursor);
+    assert.ok(existsSync(join(directory, 'control.sock')));
+    const from = zero.cursor;
+    zero.signal('SIGHUP');
+    await nextReady(puppets);
+    await zero.fact('handover_finished', { outcome: 'promoted' }, from);
+  });
+});
