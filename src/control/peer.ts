@@ -32,7 +32,7 @@ export function refusedPeer(socket: Socket, permitted: Permitted): string | null
 /**
  * Null when a command may trust the process that listens on a control socket, else why not. It must run as root, as the
  * user of the command, or as the owner of the socket's directory, which nobody but that owner and root can change
- * (docs/reference/security.md). In a directory such as /tmp anybody can make the directory of somebody else: only root
+ * (docs/security.md). In a directory such as /tmp anybody can make the directory of somebody else: only root
  * follows an owner there.
  * @param owner of the instance whose record has the path; null where no record has it
  */

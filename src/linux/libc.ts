@@ -22,6 +22,7 @@ const declarations = {
     'int accept4(int, void*, void*, int)',
   ),
   bind: declare<[fd: number, address: Pointer, length: number]>('int bind(int, const void*, uint32_t)'),
+  capset: declare<[header: Pointer, data: Pointer]>('int capset(void*, const void*)'),
   close: declare<[fd: number]>('int close(int)'),
   connect: declare<[fd: number, address: Pointer, length: number]>('int connect(int, const void*, uint32_t)'),
   epoll_create1: declare<[flags: number]>('int epoll_create1(int)'),

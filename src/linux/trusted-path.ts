@@ -16,7 +16,7 @@ export interface Trust {
 
 /**
  * Why somebody other than root and the user could change what `directory` leads to, in words for an error message; null
- * where nobody can. The rule is in docs/reference/security.md. A directory that does not exist yet is no reason: the caller
+ * where nobody can. The rule is in docs/security.md. A directory that does not exist yet is no reason: the caller
  * that creates it checks again. Throws the file system's error for a path that cannot be looked at.
  */
 export function distrust(

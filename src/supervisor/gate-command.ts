@@ -3,16 +3,23 @@ import { type CommandSystem, runCommand } from '../workers/command.ts';
 import { after } from './clock.ts';
 import type { Prepared } from './prepare.ts';
 
-/** Runs a gate's command as the service would: its user, its directory, its environment. */
+/** Runs a gate's command as the service would: its user and privileges, its directory, its environment. */
 export function gateCommand(prepared: Prepared, system: CommandSystem): RunCommand {
-  const { user, release } = prepared;
+  const { user, release, config } = prepared;
   const { directory, environment } = release;
   return ({ run, timeout, variables = {}, stop }) =>
     new Promise<CommandResult>((resolve) => {
       try {
         const added = Object.entries(variables).map(([name, value]) => [name, Buffer.from(value)] as const);
         const own = new Map([...environment, ...added]);
-        const request = { run, directory, environment: own, user, timeout };
+        const request = {
+          run,
+          directory,
+          environment: own,
+          user,
+          privileges: config.service.runtime,
+          timeout,
+        };
         const command = runCommand(request, system, { after }, ({ status, timedOut }) => {
           if (timedOut) resolve({ kind: 'timed_out' });
           else if (status.kind === 'unknown')

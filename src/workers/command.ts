@@ -3,6 +3,7 @@ import type { Kernel } from '../linux/kernel.ts';
 import { lookUpCommand } from './commands.ts';
 import type { Refusal } from './delivery.ts';
 import type { Environment } from './environment.ts';
+import type { Privileges } from './launcher.ts';
 import { WorkerOutput } from './output.ts';
 import type { ProcessTable } from './process-table.ts';
 import { ReleaseError } from './release-error.ts';
@@ -16,6 +17,8 @@ export interface CommandRequest {
   readonly directory: string;
   readonly environment: Environment;
   readonly user: TargetUser | null;
+  /** Left out: those that follow from the user. */
+  readonly privileges?: Privileges;
   /** Milliseconds until it is killed with its session; 0 = never. */
   readonly timeout: number;
   /** A descriptor that it gets as standard input, which stays open here; /dev/null where it is left out. */
@@ -53,7 +56,7 @@ export function runCommand(
   onDone: (result: CommandResult) => void,
 ): { readonly pid: number; kill(): void; close(): void } {
   const executable = findExecutable(request);
-  const { user, environment, directory } = request;
+  const { user, environment, directory, privileges } = request;
   const output = WorkerOutput.open(kernel, { stdout: null, stderr: null, owner: user });
   let pid: number;
   try {
@@ -62,7 +65,16 @@ export function runCommand(
     const input = request.input === undefined ? [] : ([[0, request.input]] as const);
     pid = spawn(
       kernel,
-      { executable, args, environment, user, limits: {}, umask: undefined, listenPid: false },
+      {
+        executable,
+        args,
+        environment,
+        user,
+        ...(privileges && { privileges }),
+        limits: {},
+        umask: undefined,
+        listenPid: false,
+      },
       { directory, descriptors: new Map([...input, [1, stdout], [2, stderr]]) },
     );
   } catch (error) {

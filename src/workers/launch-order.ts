@@ -16,6 +16,10 @@ export interface LaunchOrder {
   /** Add WATCHDOG_PID. */
   readonly watchdogPid?: boolean;
   readonly user: Pick<TargetUser, 'uid' | 'gid' | 'groups'> | null;
+  /** Nothing that is executed gains privileges. */
+  readonly noNewPrivileges?: boolean;
+  /** Numbers of the only capabilities; left out: those that follow from the user. */
+  readonly capabilities?: readonly number[];
   readonly limits: RuntimeConfig['limits'];
   /** Permission bits; undefined keeps those of the launcher. */
   readonly umask: number | undefined;

@@ -4,12 +4,17 @@ import { type Environment, toEntries, toEntry } from './environment.ts';
 import type { LaunchOrder } from './launch-order.ts';
 import type { TargetUser } from './target-user.ts';
 
+/** What a process may do beyond its user, and what it can become. */
+export type Privileges = Pick<RuntimeConfig, 'no_new_privs' | 'capabilities'>;
+
 export interface LaunchRequest {
   /** Absolute. */
   readonly executable: string;
   readonly args: readonly string[];
   readonly environment: Environment;
   readonly user: Pick<TargetUser, 'uid' | 'gid' | 'groups' | 'switches'> | null;
+  /** Left out: those that follow from the user. */
+  readonly privileges?: Privileges;
   readonly limits: RuntimeConfig['limits'];
   /** Permission bits; undefined keeps the supervisor's. */
   readonly umask: number | undefined;
@@ -44,7 +49,7 @@ export interface Launch {
  */
 export function launchChain(request: LaunchRequest, tools: Tools): Launch {
   const { executable, args, environment } = request;
-  const prefix = [...limitArguments(request.limits, tools), ...userArguments(request.user, tools)];
+  const prefix = [...limitArguments(request.limits, tools), ...userArguments(request, tools)];
   const names = [...environment.keys()];
   const loaderNames = names.filter((name) => LOADER.test(name));
   const command = [executable, ...args];
@@ -74,7 +79,7 @@ function chain(argv: readonly string[], environment: readonly Buffer[]): Launch 
 
 /** Without an environment: what is meant for the service, such as NODE_OPTIONS, must not have a say in it. */
 function ownLauncher(request: LaunchRequest, tools: Tools): Launch {
-  const { executable, args, environment, user, limits, umask } = request;
+  const { executable, args, environment, user, privileges, limits, umask } = request;
   const argv = tools.ownLauncher();
   const order: LaunchOrder = {
     executable,
@@ -83,6 +88,10 @@ function ownLauncher(request: LaunchRequest, tools: Tools): Launch {
     listenPid: wantsListenPid(request),
     ...(wantsWatchdogPid(request) && { watchdogPid: true }),
     user: user?.switches ? { uid: user.uid, gid: user.gid, groups: user.groups } : null,
+    ...(privileges?.no_new_privs && { noNewPrivileges: true }),
+    ...(privileges?.capabilities.length && {
+      capabilities: privileges.capabilities.map(({ number }) => number),
+    }),
     limits,
     umask,
   };
@@ -96,10 +105,18 @@ function limitArguments(limits: RuntimeConfig['limits'], tools: Tools): string[]
   return options.length === 0 ? [] : [tools.find('prlimit'), ...options, '--'];
 }
 
-function userArguments(user: LaunchRequest['user'], tools: Tools): string[] {
-  if (!user?.switches) return [];
-  const groups = user.groups.length === 0 ? '--clear-groups' : `--groups=${user.groups.join(',')}`;
-  return [tools.find('setpriv'), `--reuid=${user.uid}`, `--regid=${user.gid}`, groups, '--'];
+/** setpriv(1) changes the user before the capabilities, which it keeps until then (PR_SET_KEEPCAPS). */
+function userArguments({ user, privileges }: LaunchRequest, tools: Tools): string[] {
+  const groups = user?.groups.length ? `--groups=${user.groups.join(',')}` : '--clear-groups';
+  const capabilities = (privileges?.capabilities ?? []).map(({ name }) => `+${name.slice(4).toLowerCase()}`);
+  const only = ['-all', ...capabilities].join(',');
+  const options = [
+    ...(user?.switches ? [`--reuid=${user.uid}`, `--regid=${user.gid}`, groups] : []),
+    ...(privileges?.no_new_privs ? ['--no-new-privs'] : []),
+    // The ambient set is a subset of the inheritable one (capabilities(7)).
+    ...(capabilities.length > 0 ? [`--inh-caps=${only}`, `--ambient-caps=${only}`] : []),
+  ];
+  return options.length === 0 ? [] : [tools.find('setpriv'), ...options, '--'];
 }
 
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;

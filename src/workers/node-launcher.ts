@@ -1,4 +1,10 @@
 import { closeSync, readFileSync, writeSync } from 'node:fs';
+import {
+  forbidNewPrivileges,
+  keepCapabilities,
+  prepareCapabilities,
+  setCapabilities,
+} from '../linux/capabilities.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import { prepareExec, restoreIgnoredSignals, setCloseOnExec } from '../linux/exec.ts';
 import { type ResourceName, setLimit } from '../linux/limits.ts';
@@ -24,6 +30,8 @@ function launch({ executable, argv, environment, listenPid, watchdogPid, ...orde
   for (const fd of order.descriptors) setCloseOnExec(fd, false);
   restoreIgnoredSignals();
   if (order.umask !== undefined) process.umask(order.umask);
+  const { capabilities, noNewPrivileges = false } = order;
+  if (capabilities !== undefined || noNewPrivileges) prepareCapabilities();
   if (order.user !== null) {
     process.setgroups?.([...order.user.groups]);
     process.setgid?.(order.user.gid);
@@ -32,7 +40,14 @@ function launch({ executable, argv, environment, listenPid, watchdogPid, ...orde
   for (const [name, limit] of Object.entries(order.limits)) {
     if (limit !== undefined) setLimit(name as ResourceName, limit);
   }
-  if (order.user !== null) process.setuid?.(order.user.uid);
+  if (order.user !== null) {
+    // Otherwise the change from root to another user takes all capabilities (capabilities(7)).
+    if (capabilities !== undefined) keepCapabilities();
+    process.setuid?.(order.user.uid);
+  }
+  // These are of this thread, which is the one that executes the service.
+  if (capabilities !== undefined) setCapabilities(capabilities);
+  if (noNewPrivileges) forbidNewPrivileges();
   return execute();
 }
 

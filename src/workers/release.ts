@@ -5,7 +5,8 @@ import { mayExecute, maySearch } from '../linux/users.ts';
 import { tools } from './commands.ts';
 import { buildEnvironment, type Environment, environmentNames } from './environment.ts';
 import { EnvironmentFileError, parseEnvironmentFile } from './environment-file.ts';
-import { codeOf, ReleaseError } from './release-error.ts';
+import { requireCapabilities } from './privileges.ts';
+import { codeOf, ReleaseError, type ReleaseStep } from './release-error.ts';
 import { scriptProblem } from './script.ts';
 import type { TargetUser } from './target-user.ts';
 
@@ -61,7 +62,7 @@ export function resolveRelease(
   const path = earlier?.executable ?? absolute(runtime.path, written);
   const executable = resolveExecutable(path, directory, user);
   if (Object.keys(runtime.limits).length > 0) requireTool('prlimit', 'limits');
-  if (user?.switches) requireTool('setpriv', 'user');
+  requirePrivileges(runtime, user);
   const environment = buildEnvironment({ runtime, base, user, file: readEnvironmentFile(runtime, written) });
   return {
     path,
@@ -96,6 +97,8 @@ export function releaseProblems(runtime: RuntimeConfig, user: TargetUser | null)
   if (directory !== null || !isBelow(runtime.environment_file))
     collect(() => readEnvironmentFile(runtime, written));
   if (Object.keys(runtime.limits).length > 0) collect(() => requireTool('prlimit', 'limits'));
+  // Of a user that does not exist nothing more is known.
+  if (user !== null || runtime.user === undefined) collect(() => requirePrivileges(runtime, user));
   return problems;
 }
 
@@ -170,7 +173,15 @@ function identityOf(stats: Stats): ReleaseIdentity {
   return { device: stats.dev, inode: stats.ino, size: stats.size, mtimeMs: stats.mtimeMs };
 }
 
-function requireTool(name: 'setpriv' | 'prlimit', step: 'user' | 'limits'): void {
+/** User, capabilities and no_new_privs can be set. */
+function requirePrivileges(runtime: RuntimeConfig, user: TargetUser | null): void {
+  if (user?.switches) requireTool('setpriv', 'user');
+  if (runtime.no_new_privs) requireTool('setpriv', 'no_new_privs');
+  requireCapabilities(runtime, user);
+  if (runtime.capabilities.length > 0) requireTool('setpriv', 'capabilities');
+}
+
+function requireTool(name: 'setpriv' | 'prlimit', step: ReleaseStep): void {
   try {
     tools.find(name);
   } catch (error) {

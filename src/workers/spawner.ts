@@ -46,6 +46,7 @@ export function spawnWorker(kernel: SpawnCalls, spec: WorkerSpec): { pid: number
     args: runtime.args.map((argument) => substitute(argument, spec)),
     environment: withConventions(release.environment, variables),
     user,
+    privileges: runtime,
     limits: runtime.limits,
     umask: runtime.umask,
     listenPid,

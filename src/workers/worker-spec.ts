@@ -1,4 +1,5 @@
 import type { RuntimeConfig } from '../config/schema.ts';
+import type { Privileges } from './launcher.ts';
 import type { Release } from './release.ts';
 import type { TargetUser } from './target-user.ts';
 import type { WorkerListener } from './worker-listener.ts';
@@ -9,7 +10,7 @@ export interface WorkerSpec {
   readonly generation: number;
   /** Place in the generation, from 0. */
   readonly worker: number;
-  readonly runtime: Pick<RuntimeConfig, 'args' | 'umask' | 'limits' | 'protocols'>;
+  readonly runtime: Privileges & Pick<RuntimeConfig, 'args' | 'umask' | 'limits' | 'protocols'>;
   readonly release: Release;
   /** null: the supervisor's own user. */
   readonly user: TargetUser | null;

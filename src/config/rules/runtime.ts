@@ -1,4 +1,4 @@
-import { type Finding, wrongValue } from '../path.ts';
+import { type Finding, wrongKey, wrongValue } from '../path.ts';
 import type { ConfigParts } from '../valid-parts.ts';
 import { formatDuration } from '../values/duration.ts';
 import { quoted } from '../values/parsed.ts';
@@ -6,9 +6,10 @@ import { duplicates } from './duplicates.ts';
 
 const RUNTIME = ['service', 'runtime'];
 
-/** Variables, protocols and signals once each. */
+/** Variables, protocols, signals and capabilities once each. */
 export function runtimeRules(config: ConfigParts): Finding[] {
-  const { environment = [], protocols = [], forward_signals = [] } = config.service?.runtime ?? {};
+  const { environment = [], protocols = [], forward_signals = [], ...rest } = config.service?.runtime ?? {};
+  const { capabilities = [], user } = rest;
   return [
     ...duplicates(
       environment.map((variable, index) => ({
@@ -25,8 +26,19 @@ export function runtimeRules(config: ConfigParts): Finding[] {
       forward_signals.map((value, index) => ({ path: [...RUNTIME, 'forward_signals', index], value })),
       (name) => `${name} is in the list already`,
     ),
+    ...duplicates(
+      capabilities.map((value, index) => ({ path: [...RUNTIME, 'capabilities', index], value: value?.name })),
+      (name) => `${name} is in the list already`,
+    ),
+    ...rootRules(user, capabilities.length),
     ...forwardRules(config, forward_signals),
   ];
+}
+
+/** execve(2) gives root every capability of its bounding set (capabilities(7)), so a list would be without effect. */
+function rootRules(user: string | undefined, count: number): Finding[] {
+  if (count === 0 || (user !== 'root' && user !== '0')) return [];
+  return [wrongKey([...RUNTIME, 'capabilities'], 'is without effect for root: set user to another user')];
 }
 
 function forwardRules(config: ConfigParts, signals: readonly (string | undefined)[]): Finding[] {

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { parseCapability } from '../values/capability.ts';
 import { formatLimit, LIMIT_NAMES, parseLimit } from '../values/limit.ts';
 import { parseInstanceName, parseVariableName } from '../values/names.ts';
 import { forwardSignalProblem } from '../values/signal.ts';
@@ -11,6 +12,8 @@ const PROTOCOLS = ['systemd', 'server_starter', 'einhorn', 'nginx', 'fpm'] as co
 const limit = z.exactOptional(
   scalar({ kind: 'limit', json: ['string', 'integer'] }, parseLimit, formatLimit),
 );
+
+const capability = scalar({ kind: 'capability', json: ['string'] }, parseCapability, ({ name }) => name);
 
 const variable = z.strictObject({
   key: key(
@@ -74,6 +77,14 @@ export const runtime = z.strictObject({
   limits: key(
     'Resource limits, getrlimit(2): a number, `soft:hard`, or `unlimited`. Left out: those of zero. The soft limit of `nofile` is then the hard one, because Node raises it when zero starts; `zero check --print` shows it.',
     z.prefault(limits, {}),
+  ),
+  no_new_privs: key(
+    'Nothing that the service executes gains privileges: setuid programs and file capabilities have no effect, prctl(2) PR_SET_NO_NEW_PRIVS. Applies to the commands of gates and health checks as well. See docs/security.md.',
+    z.prefault(boolean, false),
+  ),
+  capabilities: key(
+    'Capabilities that a service with `user` has without being root, by name, such as `CAP_NET_BIND_SERVICE`: its permitted, effective, inheritable and ambient set, capabilities(7). zero must have them itself. Applies to the commands of gates and health checks as well. Left out: none with `user`, otherwise those of zero. See docs/security.md.',
+    z.prefault(z.array(capability), []),
   ),
   workers: key(
     'Processes of one generation, at most 256; `auto` is one per core.',

@@ -46,6 +46,8 @@ test("the first system's example means the same", () => {
         ],
         inherit_environment: false,
         limits: {},
+        no_new_privs: false,
+        capabilities: [],
         workers: 1,
         protocols: ['systemd', 'server_starter', 'einhorn'],
         forward_signals: [],
@@ -202,7 +204,7 @@ test('numbers may be quoted, modes are octal however they are written', () => {
 test('limits, umask, signals and protocols', () => {
   const config = configOf(
     runtime(
-      'umask: 027, limits: { nofile: 65536, core: 0:unlimited }, protocols: [nginx], forward_signals: [winch, SIGCONT]',
+      'umask: 027, limits: { nofile: 65536, core: 0:unlimited }, protocols: [nginx], forward_signals: [winch, SIGCONT], no_new_privs: true, capabilities: [CAP_NET_BIND_SERVICE, sys_nice]',
     ),
   ).service.runtime;
   assert.equal(config.umask, 0o27);
@@ -212,6 +214,11 @@ test('limits, umask, signals and protocols', () => {
   });
   assert.deepEqual(config.protocols, ['nginx']);
   assert.deepEqual(config.forward_signals, ['SIGWINCH', 'SIGCONT']);
+  assert.equal(config.no_new_privs, true);
+  assert.deepEqual(config.capabilities, [
+    { name: 'CAP_NET_BIND_SERVICE', number: 10 },
+    { name: 'CAP_SYS_NICE', number: 23 },
+  ]);
 });
 
 test('an inherited environment can be asked for', () => {

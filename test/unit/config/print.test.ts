@@ -32,6 +32,8 @@ service:
     workers: auto
     protocols: [systemd]
     forward_signals: [WINCH]
+    no_new_privs: true
+    capabilities: [net_bind_service]
   options: { reload_signal: USR1, reload_uptime: 0, shutdown_signal: RTMIN+3, shutdown_timeout: 1h1.5s }
   readiness:
     accept: [a, b]

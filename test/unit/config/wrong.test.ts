@@ -143,6 +143,21 @@ for (const [name, text, problems] of [
     ],
   ],
   [
+    'capabilities',
+    runtime('capabilities: [CAP_NET_BIND_SERVIC, NET_RAW, cap_net_raw, 10], no_new_privs: 1'),
+    [
+      '1:62: service.runtime.capabilities[0]: "CAP_NET_BIND_SERVIC" is not a capability: did you mean "CAP_NET_BIND_SERVICE"?',
+      '1:92: service.runtime.capabilities[2]: CAP_NET_RAW is in the list already',
+      '1:105: service.runtime.capabilities[3]: "10" is not a capability: write a name such as CAP_NET_BIND_SERVICE, see capabilities(7)',
+      '1:124: service.runtime.no_new_privs: must be true or false, not "1"',
+    ],
+  ],
+  [
+    'capabilities of root',
+    runtime('user: root, capabilities: [CAP_NET_RAW]'),
+    ['1:59: service.runtime.capabilities: is without effect for root: set user to another user'],
+  ],
+  [
     'forwarded signals',
     runtime('forward_signals: [HUP, TERM, winch, SIGWINCH]'),
     [

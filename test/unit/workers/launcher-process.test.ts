@@ -168,6 +168,39 @@ for (const { name, machine, variables, own } of ways) {
       assert.match(text, /^Max data size +1000000000 +unlimited /m);
     });
 
+    test('the capabilities of the config, and no others', { skip: root }, async () => {
+      const args = ['-E', '^(Uid|Cap|NoNewPrivs)', '/proc/self/status'];
+      const user = { uid: nobody.uid, gid: 12, groups: [], switches: true };
+      // One of each block of 32.
+      const capabilities = [
+        { name: 'CAP_NET_BIND_SERVICE', number: 10 },
+        { name: 'CAP_WAKE_ALARM', number: 35 },
+      ];
+      const status = async (changes: Partial<LaunchRequest>): Promise<Record<string, string>> => {
+        const { stdout, stderr } = await through({ executable: '/bin/grep', args, ...changes });
+        assert.equal(stderr, '');
+        return Object.fromEntries(
+          stdout
+            .toString()
+            .split('\n')
+            .map((line) => line.split(':\t', 2)),
+        );
+      };
+      const both = await status({ user, privileges: { no_new_privs: true, capabilities } });
+      const mask = '0000000800000400';
+      for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb']) assert.equal(both[set], mask, set);
+      assert.equal(both.NoNewPrivs, '1');
+      assert.equal(both.Uid, `${nobody.uid}\t`.repeat(4).trim());
+      const before = await status({ user });
+      assert.equal(both.CapBnd, before.CapBnd);
+      for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapAmb'])
+        assert.match(before[set] ?? '', /^0+$/, set);
+      assert.equal(before.NoNewPrivs, '0');
+      // Without a user, which takes another branch.
+      const own = await status({ privileges: { no_new_privs: true, capabilities: [] } });
+      assert.deepEqual([own.NoNewPrivs, own.CapAmb], ['1', '0000000000000000']);
+    });
+
     test('limits that are far below what the launcher itself has', { skip: root }, async () => {
       const { stdout, stderr } = await through({
         args: ['/proc/self/limits'],

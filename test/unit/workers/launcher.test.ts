@@ -70,6 +70,32 @@ test('a user without groups, and one that zero already is', () => {
   assert.deepEqual(launchChain({ ...request, user: { ...www, switches: false } }, tools).argv[0], '/srv/app');
 });
 
+test('capabilities and no_new_privs are set with the user, or without one', () => {
+  const capabilities = [
+    { name: 'CAP_NET_BIND_SERVICE', number: 10 },
+    { name: 'CAP_SYS_NICE', number: 23 },
+  ];
+  const setpriv = (changes: Partial<LaunchRequest>) => launchChain({ ...request, ...changes }, tools).argv;
+  assert.deepEqual(setpriv({ user: www, privileges: { no_new_privs: true, capabilities } }), [
+    '/usr/bin/setpriv',
+    '--reuid=33',
+    '--regid=34',
+    '--groups=34,50',
+    '--no-new-privs',
+    '--inh-caps=-all,+net_bind_service,+sys_nice',
+    '--ambient-caps=-all,+net_bind_service,+sys_nice',
+    '--',
+    '/srv/app',
+    '--x',
+    'a b',
+  ]);
+  const { argv } = launchChain({ ...request, privileges: { no_new_privs: true, capabilities: [] } }, tools);
+  assert.deepEqual(argv.slice(0, 4), ['/usr/bin/setpriv', '--no-new-privs', '--', '/srv/app']);
+  const none = { no_new_privs: false, capabilities: [] };
+  assert.deepEqual(setpriv({ privileges: none }), setpriv({}));
+  assert.deepEqual(setpriv({ user: www, privileges: none }), setpriv({ user: www }));
+});
+
 test('what dash changes, and what steers the dynamic linker of programs that run as root, has another name in between', () => {
   const environment = environmentOf({ A: '1', PWD: '/p', LD_PRELOAD: '/x.so', LC_ALL: 'C' });
   const { argv, environment: carried } = launchChain({ ...request, environment, user: www }, withDash);

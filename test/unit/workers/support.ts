@@ -172,6 +172,8 @@ export function runtimeConfig(changes: Partial<RuntimeConfig> & { path: string }
     environment: [],
     inherit_environment: false,
     limits: {},
+    no_new_privs: false,
+    capabilities: [],
     workers: 1,
     protocols: ['systemd', 'server_starter', 'einhorn'],
     forward_signals: [],
