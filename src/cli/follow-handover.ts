@@ -62,7 +62,7 @@ async function follow(
 ): Promise<VerdictDocument | Unfinished> {
   const { terminal, clock, interrupted } = context;
   const waiting = showWaiting(terminal, clock);
-  const patience = new Patience(context);
+  const patience = new Patience(context, (text) => waiting.note(text));
   const since = clock.now();
   let handover: number | null = null;
   let accepted = false;

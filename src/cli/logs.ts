@@ -11,6 +11,16 @@ import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import { OutputFile, type OutputFilter } from './output-file.ts';
+import {
+  type EventsEnd,
+  type Followed,
+  followEvents,
+  followedOf,
+  isAway,
+  type Lost,
+  nextSupervisor,
+  withoutWord,
+} from './reconnect.ts';
 import { type OutputPrinter, TextPrinter } from './render/output.ts';
 import { JsonPrinter } from './render/output-json.ts';
 import { parseSince } from './since.ts';
@@ -32,6 +42,9 @@ interface Wanted {
   readonly follow: boolean;
   readonly filter: OutputFilter;
 }
+
+/** The current output file, which has the rest; or why nothing more comes. */
+type Kept = { readonly path: string } | 'over' | 'upgraded';
 
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'Run the command as root or as a user who may read the file.',
@@ -76,9 +89,8 @@ export function logs(
         printer.end();
         // One document is enough, unless each line is one.
         target.json = json && follow;
+        if (!follow && isAway(error)) throw withoutWord();
       }
-      if (error instanceof ClientError && error.problem === 'gone' && printer.begun)
-        throw new ClientError('gone', 'zero went away without a word: see its log');
       throw error;
     }
     if (!hasShown) return null;
@@ -104,10 +116,47 @@ class Shown {
   }
 
   async ofRunning(client: ControlClient, wanted: Wanted): Promise<true> {
-    const file = await this.#kept(client, wanted);
-    if (file !== null)
-      await this.#file(file, wanted, wanted.follow ? () => this.#end(client, wanted.filter) : null);
+    if (wanted.follow) await this.#follow(client, wanted);
+    else await this.#once(client, wanted, null);
     return true;
+  }
+
+  /** Follows one supervisor after another. */
+  async #follow(client: ControlClient, wanted: Wanted): Promise<void> {
+    const context = this.#context;
+    const { interrupted, terminal } = context;
+    // The next supervisor has only what it has read itself.
+    const rest = { follow: true, filter: { ...wanted.filter, lines: null, since: null } };
+    let followed: Followed | null = followedOf(await client.status(interrupted));
+    for (let isFirst = true; followed !== null; isFirst = false) {
+      const end = await this.#once(client, isFirst ? wanted : rest, followed).catch((error: unknown) => {
+        if (isFirst || !isUnknownGeneration(error)) throw error;
+        // It has ended meanwhile.
+        return 'over' as const;
+      });
+      if (end === 'over') return;
+      // On a terminal the line that has begun would go on behind the next message.
+      if (terminal.size() !== null) this.#printer.end();
+      const next = await nextSupervisor(client, followed, end, context);
+      // It has only ended the connection, as it does with a reader that is too slow.
+      if (next?.identity === followed.identity) throw withoutWord();
+      followed = next;
+    }
+  }
+
+  /** @param followed null: nothing is followed */
+  async #once(client: ControlClient, wanted: Wanted, followed: Followed | null): Promise<'over' | Lost> {
+    let kept: Kept;
+    try {
+      kept = await this.#kept(client, wanted);
+    } catch (error) {
+      if (followed === null || this.#context.interrupted.aborted || !isAway(error)) throw error;
+      return 'died';
+    }
+    if (typeof kept === 'string') return kept;
+    const end = followed && (() => this.#end(client, wanted.filter, followed));
+    await this.#file(kept.path, wanted, end);
+    return 'over';
   }
 
   /** From the files of a service that does not run. Resolves to false where its config has none. */
@@ -119,11 +168,8 @@ class Shown {
     return true;
   }
 
-  /**
-   * Shows what the supervisor keeps in memory. Where the output is in files, nothing is shown.
-   * @returns the path of the current file, or null
-   */
-  async #kept(client: ControlClient, { follow, filter }: Wanted): Promise<string | null> {
+  /** Shows what the supervisor keeps in memory. Where the output is in files, nothing is shown. */
+  async #kept(client: ControlClient, { follow, filter }: Wanted): Promise<Kept> {
     const { interrupted, terminal } = this.#context;
     const { lines, since, generation, worker } = filter;
     const request = {
@@ -135,8 +181,10 @@ class Shown {
     };
     for await (const line of client.logs(request, interrupted)) {
       if ('file' in line) {
-        if (await canRead(line.file.path)) return line.file.path;
+        if (await canRead(line.file.path)) return line.file;
         terminal.err(`zero: cannot read ${line.file.path}. This is what zero keeps in memory\n`);
+      } else if ('upgrading' in line) {
+        return 'upgraded';
       } else if ('gap' in line) {
         this.#printer.tellGap(line.gap.bytes);
       } else {
@@ -146,9 +194,9 @@ class Shown {
       }
       this.#printer.flush();
       // A slow reader sets the pace: lines that it has not read yet wait in the supervisor, in a bounded buffer.
-      if (!(await terminal.taken())) return null;
+      if (!(await terminal.taken())) return 'over';
     }
-    return null;
+    return 'over';
   }
 
   /** @param end resolves when nothing more comes; null does not follow */
@@ -178,29 +226,52 @@ class Shown {
     }
   }
 
-  /** Resolves when zero leaves, or when the generation that was asked for is gone. */
-  async #end(client: ControlClient, { generation }: OutputFilter): Promise<void> {
-    const { interrupted, clock } = this.#context;
+  /**
+   * Resolves when zero leaves, or when the generation that was asked for is gone. Rejects with ClientError where the
+   * supervisor dies and no other one follows.
+   */
+  async #end(client: ControlClient, { generation }: OutputFilter, first: Followed): Promise<void> {
+    const { clock } = this.#context;
+    for (let followed: Followed | null = first; followed !== null; ) {
+      const end = await this.#endOf(client, generation);
+      if (end === 'upgraded' || end === 'died') {
+        followed = await nextSupervisor(client, followed, end, this.#context);
+        continue;
+      }
+      if (end === 'enough') await new Promise<void>((resolve) => clock.after(LAST_LINES, resolve));
+      return;
+    }
+  }
+
+  /** How one supervisor ends; `enough`: the generation is gone. */
+  async #endOf(client: ControlClient, generation: number | null): Promise<EventsEnd> {
+    const { interrupted } = this.#context;
     const over = new AbortController();
     const signal = AbortSignal.any([interrupted, over.signal]);
     // Events are subscribed to before the status is read, so that an end in between is noticed.
-    const gone = goneOf(client, generation, signal);
-    if (generation === null) return gone;
+    const end = followEvents(
+      client,
+      signal,
+      (fact) => 'event' in fact && fact.event === 'generation_gone' && fact.generation === generation,
+    );
+    if (generation === null) return end;
     // Awaited below, unless the generation is gone already.
-    gone.catch(() => {});
-    const { generations } = await client.status(interrupted);
-    if (generations.some(({ id }) => id === generation)) await gone;
-    over.abort();
-    await new Promise<void>((resolve) => clock.after(LAST_LINES, resolve));
+    end.catch(() => {});
+    try {
+      const { generations } = await client.status(interrupted);
+      if (generations.some(({ id }) => id === generation)) return await end;
+    } catch (error) {
+      if (interrupted.aborted || !isAway(error)) throw error;
+      return await end;
+    } finally {
+      over.abort();
+    }
+    return 'enough';
   }
 }
 
-/** Resolves when this generation is gone, or when zero leaves. */
-async function goneOf(client: ControlClient, generation: number | null, signal: AbortSignal): Promise<void> {
-  for await (const fact of client.events(signal)) {
-    const isEnd = 'event' in fact && fact.event === 'generation_gone';
-    if (isEnd && fact.generation === generation) return;
-  }
+function isUnknownGeneration(error: unknown): boolean {
+  return error instanceof ClientError && error.code === 'unknown_generation';
 }
 
 /** The output file of a service that does not run, as its config has it; null where there is none. */

@@ -1,4 +1,6 @@
+import type { ControlClient } from '../control/client.ts';
 import { ClientError, type ClientProblem } from '../control/client-error.ts';
+import type { AnswerOf, StatusDocument } from '../control/protocol.ts';
 import type { CommandContext } from './with-instance.ts';
 
 /** Milliseconds that a supervisor which is started again may take: its keeper waits up to 30 s after repeated crashes. */
@@ -18,23 +20,109 @@ export function isAway(error: unknown): boolean {
 /** The time that a command gives a supervisor to come back. It begins anew with each loss of the connection. */
 export class Patience {
   readonly #context: Pick<CommandContext, 'clock' | 'interrupted'>;
+  readonly #tell: (text: string) => void;
   #until: number | null = null;
 
-  constructor(context: Pick<CommandContext, 'clock' | 'interrupted'>) {
+  /** @param tell takes one line when the supervisor is lost, and one when it is back */
+  constructor(
+    context: Pick<CommandContext, 'clock' | 'interrupted'>,
+    tell: (text: string) => void = () => {},
+  ) {
     this.#context = context;
+    this.#tell = tell;
   }
 
   /** The supervisor has answered. */
   answered(): void {
+    if (this.#until !== null) this.#tell('the supervisor is running again');
     this.#until = null;
   }
 
   /** Waits a moment before the next attempt. Resolves to false when the supervisor has been away for too long. */
   async next(): Promise<boolean> {
     const { clock, interrupted } = this.#context;
-    this.#until ??= clock.now() + PATIENCE;
+    if (this.#until === null) {
+      this.#until = clock.now() + PATIENCE;
+      this.#tell(`connection lost. Waiting up to ${PATIENCE / 1000} s for the supervisor to run again`);
+    }
     if (interrupted.aborted || clock.now() >= this.#until) return false;
     await new Promise<void>((resolve) => clock.after(PAUSE, resolve));
     return !interrupted.aborted;
   }
+}
+
+/** The supervisor that a command follows. */
+export interface Followed {
+  /** Differs between any two supervisors of an instance. */
+  readonly identity: string;
+  /** Something starts another one when it is killed. */
+  readonly isRestarted: boolean;
+}
+
+export function followedOf({ pid, supervisor }: StatusDocument): Followed {
+  const { restarts = 0, upgrades = 0, restarted_when_killed: isRestarted = false } = supervisor ?? {};
+  return { identity: `${pid}.${restarts}.${upgrades}`, isRestarted };
+}
+
+/** How the events of a supervisor ended. `enough`: the caller needs no more; `stopped`: zero has stopped its service. */
+export type EventsEnd = 'enough' | 'stopped' | Lost;
+
+/** `upgraded`: another zero runs in the same process; `died`: the connection broke. */
+export type Lost = 'upgraded' | 'died';
+
+/**
+ * Follows the events of a supervisor to their end. Rejects with the reason of `signal`, and with ClientError where the
+ * supervisor answers something else.
+ * @param isEnough called with each event
+ */
+export async function followEvents(
+  client: ControlClient,
+  signal: AbortSignal,
+  isEnough: (fact: AnswerOf<'events'>) => boolean,
+): Promise<EventsEnd> {
+  let isUpgrade = false;
+  try {
+    for await (const fact of client.events(signal)) {
+      // An upgrade that failed is followed by an error.
+      if ('event' in fact) {
+        if (fact.event === 'supervisor_upgrading') isUpgrade = true;
+        else if (fact.event === 'error' && fact.step === 'upgrade') isUpgrade = false;
+      }
+      if (isEnough(fact)) return 'enough';
+    }
+  } catch (error) {
+    if (signal.aborted || !isAway(error)) throw error;
+    return isUpgrade ? 'upgraded' : 'died';
+  }
+  return isUpgrade ? 'upgraded' : 'stopped';
+}
+
+/**
+ * Waits for the supervisor after the one that a command has lost. Resolves to null where Ctrl-C ended the wait. Rejects
+ * with ClientError where none comes: nothing starts it, or it stays away for too long.
+ */
+export async function nextSupervisor(
+  client: ControlClient,
+  { isRestarted }: Followed,
+  lost: Lost,
+  context: Pick<CommandContext, 'clock' | 'interrupted' | 'terminal'>,
+): Promise<Followed | null> {
+  const { interrupted, terminal } = context;
+  if (!isRestarted && lost !== 'upgraded') throw withoutWord();
+  const patience = new Patience(context, (text) => terminal.err(`zero: ${text}\n`));
+  while (await patience.next()) {
+    const status = await client.status(interrupted).catch((error: unknown) => {
+      if (interrupted.aborted || isAway(error)) return null;
+      throw error;
+    });
+    if (status === null) continue;
+    patience.answered();
+    return followedOf(status);
+  }
+  if (interrupted.aborted) return null;
+  throw new ClientError('gone', 'zero exited and was not started again in time. Check its log.');
+}
+
+export function withoutWord(): ClientError {
+  return new ClientError('gone', 'zero went away without a word: see its log');
 }

@@ -109,8 +109,8 @@ async function outlast(
   instance: Instance,
   context: CommandContext,
 ): Promise<'stopped' | 'gone' | 'interrupted'> {
-  const { interrupted } = context;
-  const patience = new Patience(context);
+  const { interrupted, terminal } = context;
+  const patience = new Patience(context, (text) => terminal.err(`zero: ${text}\n`));
   while (await patience.next()) {
     try {
       const { mode } = await client.status(interrupted);

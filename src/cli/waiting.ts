@@ -22,6 +22,8 @@ export const processClock: Clock = {
 
 export interface Waiting {
   tell(fact: FactDocument): void;
+  /** Shows a line that is no event. */
+  note(text: string): void;
   end(): void;
 }
 
@@ -33,7 +35,7 @@ const MARGIN = 8;
 
 /** Shows on a terminal what happens while a command waits, and in its last line what goes on and for how long it has; elsewhere nothing. */
 export function showWaiting(terminal: Terminal, clock: Clock): Waiting {
-  if (!terminal.interactive) return { tell: () => {}, end: () => {} };
+  if (!terminal.interactive) return { tell: () => {}, note: () => {}, end: () => {} };
   const paint = painter(terminal.errColour);
   const progress = new HandoverProgress();
   const since = clock.now();
@@ -41,18 +43,20 @@ export function showWaiting(terminal: Terminal, clock: Clock): Waiting {
   // One column is left free: a terminal may go to the next line as soon as the last one is written.
   const current = () => `${elapsed()}${progress.current(clock.now())}`.slice(0, WIDTH - 1);
   const draw = () => terminal.err(`${ERASE}${paint('faint', current())}`);
+  const show = (text: string) => {
+    const [first = '', ...rest] = fold(text, WIDTH - MARGIN, '');
+    const lines = [`${paint('faint', elapsed())}${first}`, ...rest.map((line) => ' '.repeat(MARGIN) + line)];
+    terminal.err(`${ERASE}${lines.join('\n')}\n`);
+  };
   const stop = clock.every(1000, draw);
   return {
     tell(fact) {
       const text = progress.tell(fact, clock.now());
-      if (text !== null) {
-        const [first = '', ...rest] = fold(text, WIDTH - MARGIN, '');
-        const lines = [
-          `${paint('faint', elapsed())}${first}`,
-          ...rest.map((line) => ' '.repeat(MARGIN) + line),
-        ];
-        terminal.err(`${ERASE}${lines.join('\n')}\n`);
-      }
+      if (text !== null) show(text);
+      draw();
+    },
+    note(text) {
+      show(text);
       draw();
     },
     end() {

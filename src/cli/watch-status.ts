@@ -1,68 +1,87 @@
 import type { ControlClient } from '../control/client.ts';
-import { ClientError } from '../control/client-error.ts';
 import type { StatusDocument } from '../control/protocol.ts';
 import { EXIT } from './exit-code.ts';
+import { type Followed, followEvents, followedOf, isAway, type Lost, nextSupervisor } from './reconnect.ts';
 import { Redraw } from './render/redraw.ts';
 import { renderStatus } from './render/status.ts';
 import { painter } from './render/style.ts';
 import { documentPrinter, requireTerminal, Wake } from './watching.ts';
 import type { CommandContext } from './with-instance.ts';
 
+/** Shows each status of the supervisors that follow one another. */
+interface View {
+  show(status: StatusDocument): void;
+  /** Other lines are written next. */
+  leave(): void;
+}
+
 /**
- * `zero status --watch`: draws the status again, in place, whenever something happens and each second; with `json` a document in one line for each
- * change. Ends with Ctrl-C or when zero says that it leaves, and neither is a failure.
+ * `zero status --watch`: draws the status again, in place, whenever something happens and each second; with `json` a
+ * document in one line for each change. Follows a supervisor that is started again or upgraded. Ends with Ctrl-C or when
+ * zero says that it leaves, and neither is a failure.
  */
 export async function watchStatus(
   client: ControlClient,
   json: boolean,
-  { terminal, clock, interrupted }: CommandContext,
+  context: CommandContext,
 ): Promise<number> {
+  const { terminal } = context;
   requireTerminal(json, terminal);
-  const show = json ? documentPrinter(terminal.out, VOLATILE) : drawer(terminal);
-  const wake = new Wake(clock);
-  const followed = follow(client, wake, interrupted);
-  let shown = false;
-  try {
-    while (!wake.over || !shown) {
-      show(await client.status(interrupted, { connections: true }));
-      shown = true;
-      if (!(await terminal.taken())) return EXIT.done;
-      await wake.next();
-    }
-  } catch (error) {
-    // It can be gone while its last word is not read yet: that says how it left.
-    if (!shown || !(interrupted.aborted || isGone(error))) throw error;
-  } finally {
-    wake.end();
+  const print = documentPrinter(terminal.out, VOLATILE);
+  const view = json ? { show: print, leave: () => {} } : drawer(terminal);
+  for (;;) {
+    const end = await watchOne(client, view, context);
+    if (end === 'enough') return EXIT.done;
+    view.leave();
+    if (end === 'stopped') break;
+    if ((await nextSupervisor(client, end.followed, end.lost, context)) === null) return EXIT.done;
   }
-  if (interrupted.aborted) return EXIT.done;
-  const end = await followed;
-  if (isGone(end)) throw new ClientError('gone', 'zero went away without a word: see its log');
-  if (end !== null) throw end;
   terminal.err('zero has stopped\n');
   return EXIT.done;
 }
 
-function isGone(error: unknown): boolean {
-  return error instanceof ClientError && (error.problem === 'gone' || error.problem === 'no_instance');
-}
-
-/** Wakes whoever waits with every event. Resolves to null when zero says that it leaves, else to what went wrong. */
-async function follow(client: ControlClient, wake: Wake, interrupted: AbortSignal): Promise<unknown> {
+/**
+ * Shows the status of one supervisor. `enough`: nobody reads that any more, or Ctrl-C; `stopped`: zero has stopped its
+ * service. Rejects with ClientError where no status was shown.
+ */
+async function watchOne(
+  client: ControlClient,
+  view: View,
+  { terminal, clock, interrupted }: CommandContext,
+): Promise<'enough' | 'stopped' | { readonly followed: Followed; readonly lost: Lost }> {
+  const wake = new Wake(clock);
+  const following = followEvents(client, interrupted, () => {
+    wake.up();
+    return false;
+  }).finally(() => wake.finish());
+  // Awaited below.
+  following.catch(() => {});
+  let last: StatusDocument | null = null;
   try {
-    for await (const _ of client.events(interrupted)) wake.up();
-    return null;
+    while (!wake.over || last === null) {
+      last = await client.status(interrupted, { connections: true });
+      view.show(last);
+      if (!(await terminal.taken())) return 'enough';
+      await wake.next();
+    }
   } catch (error) {
-    return error;
+    // It can be gone while its last word is not read yet: that says how it left.
+    if (last === null || !(interrupted.aborted || isAway(error))) throw error;
   } finally {
-    wake.finish();
+    wake.end();
   }
+  if (interrupted.aborted) return 'enough';
+  const end = await following;
+  return end === 'upgraded' || end === 'died' ? { followed: followedOf(last), lost: end } : end;
 }
 
-function drawer(terminal: CommandContext['terminal']): (status: StatusDocument) => void {
+function drawer(terminal: CommandContext['terminal']): View {
   const redraw = new Redraw(terminal, 'zero status');
   const paint = painter(terminal.outColour);
-  return (status) => redraw.draw(renderStatus(status, paint).trimEnd().split('\n'));
+  return {
+    show: (status) => redraw.draw(renderStatus(status, paint).trimEnd().split('\n')),
+    leave: () => redraw.leave(),
+  };
 }
 
 /** What grows with time alone is no change. */

@@ -167,7 +167,15 @@ const statusDocument = z.object({
    * How often the service got another supervisor: after a crash, and by an upgrade in place. `started_by`: `manual`,
    * `keeper`, `service_manager`, `upgrade`. Not sent by earlier releases.
    */
-  supervisor: z.exactOptional(z.object({ restarts: z.int(), upgrades: z.int(), started_by: z.string() })),
+  supervisor: z.exactOptional(
+    z.object({
+      restarts: z.int(),
+      upgrades: z.int(),
+      started_by: z.string(),
+      /** Its keeper or a service manager starts it again. Not sent by earlier releases. */
+      restarted_when_killed: z.exactOptional(z.boolean()),
+    }),
+  ),
   /** The process that holds the sockets while no supervisor runs; null: none runs. Not sent by earlier releases. */
   keeper: z.exactOptional(orNull(z.object({ pid: z.int(), sockets: z.int() }))),
   /** Not sent by earlier releases. */
@@ -349,6 +357,8 @@ const outputLine = z.union([
   z.object({ gap: z.object({ bytes: z.int() }) }),
   /** The first line where the output is in files: the path of the current one. */
   z.object({ file: z.object({ path: z.string() }) }),
+  /** The last line where the supervisor is replaced by another zero, in its own process: ask that one for the rest. */
+  z.object({ upgrading: z.literal(true) }),
 ]);
 
 export const errorDocument = z.object({

@@ -7,6 +7,8 @@ export interface Feed {
   next(): string | null;
   /** Calls whenever `next` may have more, until the function that is returned is called. */
   onMore(run: () => void): () => void;
+  /** What is written last where the supervisor is replaced by another zero. */
+  readonly upgrading?: string;
 }
 
 export interface FollowerOptions {
@@ -50,9 +52,12 @@ export class Follower {
   }
 
   /** Writes what there is and ends the answer: the supervisor leaves. */
-  leave(): void {
+  leave(isUpgrade = false): void {
     if (this.#over) return;
     if (this.#blocked === null) this.#write();
+    if (this.#over) return;
+    const { response, feed } = this.#options;
+    if (isUpgrade && feed.upgrading !== undefined && !response.destroyed) response.write(feed.upgrading);
     this.#end();
   }
 

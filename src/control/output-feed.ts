@@ -77,6 +77,7 @@ export function outputFeed(output: Output, request: OutputRequest): Feed {
       return follow && output.isOpen(view) ? '' : null;
     },
     onMore: (run) => output.onMore(run),
+    ...(follow && { upgrading: text({ upgrading: true }) }),
   };
 }
 

@@ -40,8 +40,9 @@ export interface ControlServer {
   /**
    * The last act of a supervisor that leaves: takes no more requests, removes the socket, and tells who waits for it. Their connections
    * stay until the process is gone, which is what they wait for; nothing here keeps it.
+   * @param options `isUpgrade`: another zero takes over in this process
    */
-  close(): Promise<void>;
+  close(options?: { readonly isUpgrade: boolean }): Promise<void>;
 }
 
 const LIMITS: Limits = { connections: 64, patience: 10_000 };
@@ -120,9 +121,9 @@ export async function createControlServer(options: ControlServerOptions): Promis
       listening = await listen();
       before.close();
     },
-    async close() {
+    async close({ isUpgrade } = { isUpgrade: false }) {
       listening.close();
-      for (const follower of followers) follower.leave();
+      for (const follower of followers) follower.leave(isUpgrade);
       const waiting = new Set<Socket | null>();
       for (const lines of farewells) waiting.add(lines.leave({ stopped: true }));
       // What was written still goes out; a peer that does not read it keeps nobody.

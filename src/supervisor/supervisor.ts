@@ -529,7 +529,10 @@ export class Supervisor {
     const { version, instance } = this.#options;
     const { vault } = this.#memory;
     if (vault === null) throw new Error('zero has no memory that outlives its program');
-    await this.#control?.close();
+    // Most of what waits: then little is read between the end of the control socket and that of the program.
+    await this.#telemetry.flush(FLUSH_TIME);
+    await this.#outlets.flush(FLUSH_TIME);
+    await this.#control?.close({ isUpgrade: true });
     this.#control = null;
     for (const process of this.#runner.generations.processes()) process.drainOutput();
     // The log may go to standard error, too.
@@ -565,6 +568,7 @@ export class Supervisor {
         restarts: recovered?.before.restarts ?? 0,
         upgrades: recovered?.before.upgrades ?? 0,
         started_by: recovered?.by ?? (isManaged(process.env) ? 'service_manager' : 'manual'),
+        restarted_when_killed: this.#keeping.restarts,
       },
       keeper: keeper && { pid: keeper.pid, sockets: this.#keeping.sockets },
       now: now(),

@@ -24,6 +24,11 @@ export class Redraw {
     this.#command = command;
   }
 
+  /** What was drawn stays: the next lines are drawn below what was written since. */
+  leave(): void {
+    this.#drawn = 0;
+  }
+
   /** As much of it as the terminal has room for. */
   draw(lines: readonly string[]): void {
     const size = this.#terminal.size() ?? { columns: 80, rows: 24 };

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict';
-import { type TestContext, test } from 'node:test';
+import { describe, it, type TestContext, test } from 'node:test';
+import { logs } from '../../../src/cli/logs.ts';
 import { type ReloadOptions, reload } from '../../../src/cli/reload.ts';
+import { status } from '../../../src/cli/status.ts';
 import { wait } from '../../../src/cli/wait.ts';
-import { PROMOTED } from '../control/fake-control.ts';
+import { PROMOTED, STATUS } from '../control/fake-control.ts';
 import { type Desk, desk } from './fixture.ts';
+
+const LOST = 'zero: connection lost. Waiting up to 60 s for the supervisor to run again\n';
+const BACK = 'zero: the supervisor is running again\n';
 
 const RELOAD: ReloadOptions = { preview: false, replace: false, wait: true, json: false };
 
@@ -85,4 +90,92 @@ test('a verdict that the next supervisor does not know is 1, with its reason', a
     at.err(),
     /^zero reload: zero was started again and does not know the result: unknown handover 3: known handovers are 1 to 2\n$/,
   );
+});
+
+describe('a supervisor that is upgraded in place', () => {
+  const UPGRADED = { restarts: 0, upgrades: 1, started_by: 'upgrade' };
+  const OUTPUT = { generation: 3, worker: 0, stream: 'stdout' } as const;
+  const LOGS = { follow: true, json: false, raw: true };
+
+  it('is followed by zero logs -f, without a line twice', async (t) => {
+    const at = desk(t);
+    const { sights, server } = await at.run('example');
+    sights.output.add(OUTPUT, Buffer.from('one\ntwo\n'));
+    const code = logs({ ...LOGS, lines: '1', since: '1h' }, at.context);
+    await at.printed('two\n');
+    sights.output.add(OUTPUT, Buffer.from('three\n'));
+    await server.close({ isUpgrade: true });
+    await at.shown(LOST);
+    const next = await at.run('example');
+    next.control.document = { ...STATUS, supervisor: UPGRADED };
+    next.sights.output.add(OUTPUT, Buffer.from('four\nfive\n'));
+    await at.printed('five\n');
+    at.interrupt();
+    assert.deepEqual([await code, at.out()], [0, 'two\nthree\nfour\nfive\n']);
+    assert.equal(at.err(), `${LOST}${BACK}`);
+  });
+
+  it('is followed by zero logs -f of one generation, until that has ended', async (t) => {
+    const at = desk(t);
+    const { sights, server } = await at.run('example');
+    sights.output.add(OUTPUT, Buffer.from('one\n'));
+    const code = logs({ ...LOGS, generation: '3' }, at.context);
+    await at.printed('one\n');
+    await server.close({ isUpgrade: true });
+    const { control } = await at.run('example');
+    control.document = { ...STATUS, supervisor: UPGRADED };
+    assert.deepEqual([await code, at.out()], [0, 'one\n']);
+  });
+
+  it('is followed by zero status --watch, with documents only on standard output', async (t) => {
+    const at = desk(t);
+    const { sights, server } = await at.run('example');
+    const code = status({ json: true, watch: true }, at.context);
+    await at.printed('"pid":4242');
+    sights.events.report({ event: 'supervisor_upgrading', from: '1', to: '2', path: '/z', node: '/n' });
+    sights.events.report({ event: 'warning', about: 'x', message: 'y' });
+    await server.close({ isUpgrade: true });
+    await at.shown(LOST);
+    const { control } = await at.run('example');
+    control.document = { ...STATUS, supervisor: UPGRADED };
+    await at.printed('"upgrades":1');
+    at.interrupt();
+    assert.deepEqual([await code, at.err()], [0, `${LOST}${BACK}`]);
+    const documents = at
+      .out()
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).supervisor?.upgrades);
+    assert.deepEqual(documents, [undefined, 1]);
+  });
+
+  it('ends zero status --watch where the new program does not answer within a minute', async (t) => {
+    const at = desk(t);
+    const { sights, server } = await at.run('example');
+    const code = status({ json: true, watch: true }, at.context);
+    await at.printed('"pid":4242');
+    sights.events.report({ event: 'supervisor_upgrading', from: '1', to: '2', path: '/z', node: '/n' });
+    await server.close({ isUpgrade: true });
+    await at.shown(LOST);
+    const ticking = setInterval(() => at.tick(), 1);
+    t.after(() => clearInterval(ticking));
+    assert.equal(await code, 1);
+    const message = 'zero exited and was not started again in time. Check its log.';
+    assert.equal(at.err(), `${LOST}zero status: ${message}\n`);
+    const { error, exit_code } = JSON.parse(at.out().trimEnd().split('\n').at(-1) ?? '');
+    assert.deepEqual([error, exit_code], [{ code: 'gone', message }, 1]);
+  });
+
+  it('that keeps its program does not let zero logs -f print lines twice', async (t) => {
+    const at = desk(t);
+    const { sights, server } = await at.run('example');
+    sights.output.add(OUTPUT, Buffer.from('one\n'));
+    const code = logs(LOGS, at.context);
+    await at.printed('one\n');
+    await server.close({ isUpgrade: true });
+    const next = await at.run('example');
+    next.sights.output.add(OUTPUT, Buffer.from('one\n'));
+    assert.deepEqual([await code, at.out()], [1, 'one\n']);
+    assert.match(at.err(), /zero logs: zero went away without a word: see its log\n$/);
+  });
 });

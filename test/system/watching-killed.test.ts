@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { command, startCommand } from '../support/command.ts';
+import { keeperPid, killSupervisor, startSurvivor, supervisorPid } from '../support/survivor.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { zeroOnTerminal } from '../support/terminal.ts';
+import { DEADLINE } from '../support/zero.ts';
+
+const MESSAGES =
+  'zero: connection lost. Waiting up to 60 s for the supervisor to run again\n' +
+  'zero: the supervisor is running again\n';
+
+describe('a command that follows a supervisor which is killed', () => {
+  it('zero status --watch --json prints the status of the next one', DEADLINE, async (t) => {
+    const service = await startSurvivor(t);
+    const { zero } = service;
+    await keeperPid(zero);
+    const watching = startCommand(t, zero, ['status', '--watch', '--json']);
+    await watching.shown('"restarted_when_killed":true');
+    const first = supervisorPid(zero);
+    await killSupervisor(service);
+    await watching.shown('"restarts":1');
+    watching.signal('SIGINT');
+    const { code, stdout, stderr } = await watching.finished;
+    assert.deepEqual([code, stderr], [0, MESSAGES]);
+    const documents = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    assert.deepEqual(
+      [documents[0].pid, documents.at(-1).pid, documents.at(-1).supervisor.started_by],
+      [first, supervisorPid(zero), 'keeper'],
+    );
+  });
+
+  it('zero status --watch draws the status of the next one below', DEADLINE, async (t) => {
+    const service = await startSurvivor(t);
+    const { zero } = service;
+    await keeperPid(zero);
+    const watching = zeroOnTerminal(t, zero, ['status', '--watch']);
+    await watching.until(({ text }) => /generation 1 {2}serving/.test(text));
+    await killSupervisor(service);
+    await watching.until(({ text }) =>
+      /is running again\n.*zero was restarted 1 time.*generation 1 {2}serving/s.test(text),
+    );
+    watching.type('\u0003');
+    assert.deepEqual(await watching.finished, { code: 0, signal: null });
+    const { text, wrapped } = watching.screen;
+    // The last status before, the two messages, and the first status after them.
+    assert.equal(text.match(/generation 1 {2}serving/g)?.length, 2, text);
+    assert.equal(text.match(/^zero: /gm)?.length, 2, text);
+    assert.deepEqual(wrapped, []);
+  });
+
+  it('zero logs -f prints every line once, also those of the time between', DEADLINE, async (t) => {
+    const service = await startSurvivor(t);
+    const { zero, incumbent } = service;
+    await keeperPid(zero);
+    await incumbent.write(1, 'before\none\n');
+    const following = startCommand(t, zero, ['logs', '--raw', '-f', '-n', '1']);
+    const documents = startCommand(t, zero, ['logs', '--json', '-f', '--generation', '1']);
+    await following.shown('one\n');
+    await documents.shown('"one"');
+    for (const [name, restarts] of [
+      ['two', 1],
+      ['three', 2],
+    ] as const) {
+      const { cursor } = zero;
+      process.kill(supervisorPid(zero), 'SIGKILL');
+      await incumbent.write(1, `${name}\n`);
+      await zero.fact('supervisor_recovered', {}, cursor);
+      await incumbent.write(1, `${name} again\n`);
+      await following.shown(`${name} again\n`);
+      await documents.shown(`"${name} again"`);
+      const { stdout } = await command(t, zero, 'status', '--json');
+      assert.equal(JSON.parse(stdout).supervisor.restarts, restarts);
+    }
+    for (const one of [following, documents]) one.signal('SIGINT');
+    const lines = ['one', 'two', 'two again', 'three', 'three again'];
+    const raw = await following.finished;
+    assert.deepEqual([raw.code, raw.stdout], [0, `${lines.join('\n')}\n`]);
+    assert.equal(raw.stderr, MESSAGES.repeat(2));
+    const json = await documents.finished;
+    const texts = json.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line).text);
+    assert.deepEqual([json.code, texts, json.stderr], [0, ['before', ...lines], MESSAGES.repeat(2)]);
+  });
+
+  it('zero logs -f goes on reading the output files', DEADLINE, async (t) => {
+    const directory = join(temporaryFolder(t), 'output');
+    mkdirSync(directory);
+    const service = await startSurvivor(t, { output: { directory } });
+    const { zero, incumbent } = service;
+    await keeperPid(zero);
+    await incumbent.write(1, 'one\n');
+    const following = startCommand(t, zero, ['logs', '--raw', '-f']);
+    await following.shown('one\n');
+    await killSupervisor(service);
+    await incumbent.write(1, 'two\n');
+    await following.shown('two\n');
+    const stop = await command(t, zero, 'stop');
+    assert.equal(stop.code, 0, stop.stderr);
+    const { code, stdout, stderr } = await following.finished;
+    assert.deepEqual([code, stdout, stderr], [0, 'one\ntwo\n', MESSAGES]);
+  });
+
+  it('zero logs -f and zero status --watch survive an upgrade, too', DEADLINE, async (t) => {
+    const { zero, incumbent } = await startSurvivor(t);
+    await keeperPid(zero);
+    await incumbent.write(1, 'one\n');
+    const following = startCommand(t, zero, ['logs', '--raw', '-f']);
+    const watching = startCommand(t, zero, ['status', '--watch', '--json']);
+    await following.shown('one\n');
+    await watching.shown('"upgrades":0');
+    const upgrade = await command(t, zero, 'upgrade');
+    assert.equal(upgrade.code, 0, upgrade.stderr);
+    await incumbent.write(1, 'two\n');
+    await following.shown('two\n');
+    await watching.shown('"upgrades":1');
+    for (const one of [following, watching]) one.signal('SIGINT');
+    const { code, stdout, stderr } = await following.finished;
+    assert.deepEqual([code, stdout, stderr], [0, 'one\ntwo\n', MESSAGES]);
+    const watched = await watching.finished;
+    assert.deepEqual([watched.code, watched.stderr], [0, MESSAGES]);
+  });
+});
