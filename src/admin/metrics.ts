@@ -157,6 +157,14 @@ export class Metrics {
     'Connections and datagrams that the kernel turned away, mostly because the queue or buffer was full, since the sockets were made.',
     ['listener'],
   );
+  readonly #supervisorRestarts = this.#counter(
+    'zero_supervisor_restarts_total',
+    'Times the service got another supervisor because one was killed; upgrades in place do not count.',
+  );
+  readonly #keeper = this.#gauge(
+    'zero_keeper_up',
+    '1 where a keeper process holds the listening sockets, so that they outlive the supervisor.',
+  );
   readonly #ownCpu = this.#counter(
     'process_cpu_seconds_total',
     'User and system time of the supervisor itself.',
@@ -244,6 +252,9 @@ export class Metrics {
     for (const state of SERVICE_STATES) this.#service.set({ state }, status.service?.state === state ? 1 : 0);
     this.#ready.set(unready(status) === null ? 1 : 0);
     this.#incumbent.set(status.incumbent ?? 0);
+    this.#supervisorRestarts.reset();
+    this.#supervisorRestarts.inc(status.supervisor?.restarts ?? 0);
+    this.#keeper.set(status.keeper ? 1 : 0);
     for (const stage of STAGES) {
       this.#generations.set({ stage }, status.generations.filter((one) => one.stage === stage).length);
     }

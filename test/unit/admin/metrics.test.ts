@@ -64,6 +64,22 @@ describe('metrics', () => {
     assert.deepEqual(await samples('zero_handover_duration_seconds_sum'), [['rolled_back', 5]]);
   });
 
+  it('show how often the supervisor was restarted, and whether a keeper runs', async () => {
+    const { source, samples } = metricsOf();
+    // An earlier release says neither.
+    source.now = statusWith();
+    assert.deepEqual(await samples('zero_supervisor_restarts_total'), [['', 0]]);
+    assert.deepEqual(await samples('zero_keeper_up'), [['', 0]]);
+    const supervisor = { restarts: 2, upgrades: 1, started_by: 'keeper', restarted_when_killed: true };
+    source.now = statusWith({ supervisor, keeper: { pid: 9, sockets: 4 } });
+    for (const _ of [1, 2]) {
+      assert.deepEqual(await samples('zero_supervisor_restarts_total'), [['', 2]]);
+      assert.deepEqual(await samples('zero_keeper_up'), [['', 1]]);
+    }
+    source.now = statusWith({ supervisor, keeper: null });
+    assert.deepEqual(await samples('zero_keeper_up'), [['', 0]]);
+  });
+
   it('show what there is now, and nothing that is gone', async () => {
     const { source, samples } = metricsOf();
     source.now = CANARY;
