@@ -10,6 +10,7 @@ import { ReleaseError } from '../workers/release-error.ts';
 import { resolveUser, type TargetUser } from '../workers/target-user.ts';
 import type { Origin } from './default-name.ts';
 import { controlSocketOf, instanceName, runtimeDirectoryOf } from './instance.ts';
+import { configAsFile, type OpenFile, obeyedFiles, openFiles, serviceOpenFiles } from './trusted-files.ts';
 
 /** What `zero check` finds beyond the rules of the file, on the machine where it runs. */
 export interface Findings {
@@ -25,12 +26,14 @@ const NOTIFY_SOCKET = { first: 'notify/1.0.1', later: 'notify/9999.99.999' };
 /** Looks at everything that a valid config from there names. Changes nothing. */
 export function checkMachine(config: Config, origin: Origin): Findings {
   const { errors, warnings } = socketPaths(config, instanceName(config, origin));
+  const open = openFindings(config, origin);
   return {
-    errors: [...errors, ...sameFiles(config)],
+    errors: [...errors, ...sameFiles(config), ...open.errors],
     warnings: [
       ...adviceOn(config),
       ...warnings,
       ...releaseFindings(config),
+      ...open.warnings,
       ...commandFindings(config),
       ...listenerFindings(config),
       ...applicationFindings(config),
@@ -95,6 +98,29 @@ function releaseFindings({ service: { runtime } }: Config): Finding[] {
   ];
 }
 
+/** Who can write to the config, and to what it executes. */
+function openFindings(config: Config, { file }: Origin): Findings {
+  const { runtime } = config.service;
+  const places = {
+    startDirectory: process.cwd(),
+    ownPath: process.env.PATH,
+    servicePath: servicePathOf(config),
+  };
+  const files = [...(file === null ? [] : [configAsFile(file)]), ...obeyedFiles(config, places)];
+  const finding = ({ key, message }: OpenFile): Finding =>
+    key === null ? { path: [], about: 'value', message, named: false } : wrongValue(key, message);
+  const user = targetUser(runtime);
+  return {
+    errors: openFiles(files).map(finding),
+    warnings: 'problem' in user ? [] : serviceOpenFiles(files, user.user).map(finding),
+  };
+}
+
+function servicePathOf({ service: { runtime } }: Config): string | undefined {
+  const listed = runtime.environment.find(({ key }) => key === 'PATH')?.value;
+  return listed || (runtime.inherit_environment || listed === '' ? process.env.PATH : undefined);
+}
+
 function targetUser({
   user,
   group,
@@ -112,11 +138,11 @@ function targetUser({
  * The programs of gates, health checks and hooks. Those of the service start in its directory, hooks where zero was
  * started.
  */
-function commandFindings({ service }: Config): Finding[] {
+function commandFindings(config: Config): Finding[] {
+  const { service } = config;
   const { runtime, readiness, handover, liveness, hooks } = service;
   const directory = path.resolve(runtime.directory);
-  const listed = runtime.environment.find(({ key }) => key === 'PATH')?.value;
-  const inherited = runtime.inherit_environment || listed === '' ? process.env.PATH : undefined;
+  const servicePath = servicePathOf(config);
   const checks: readonly (readonly [Path, readonly string[] | undefined])[] = [
     [['readiness', 'command'], readiness.command?.run],
     [['handover', 'verify', 'command'], handover.verify?.command?.run],
@@ -124,7 +150,7 @@ function commandFindings({ service }: Config): Finding[] {
   ];
   return [
     ...checks.flatMap(([about, run]) =>
-      commandFinding(['service', ...about, 'run'], run, directory, listed || inherited),
+      commandFinding(['service', ...about, 'run'], run, directory, servicePath),
     ),
     ...Object.entries(hooks).flatMap(([name, hook]) =>
       commandFinding(['service', 'hooks', name, 'run'], hook?.run, process.cwd(), process.env.PATH),

@@ -3,6 +3,7 @@ import { steeringMode } from '../config/steering.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import type { PassedSockets } from '../listeners/passed-sockets.ts';
 import { listenFdsWarning } from '../workers/conventions/index.ts';
+import type { OpenFile } from './trusted-files.ts';
 
 /** Says what is good to know of a config that is used, once, and again when it changes. */
 export class ConfigRemarks {
@@ -11,6 +12,7 @@ export class ConfigRemarks {
   #unused: string | null = null;
   #gaps: string | null = null;
   #shared: string | null = null;
+  #open: ReadonlySet<string> = new Set();
 
   constructor(report: (fact: Fact) => void, passed: PassedSockets) {
     this.#report = report;
@@ -21,6 +23,14 @@ export class ConfigRemarks {
     this.#warnOfGaps(config);
     this.#warnOfUnused(config);
     this.#sayWhyShared(config);
+  }
+
+  /** Files that the user of the service could change: not refused, because it may be its own deploy user. */
+  lookAtFiles(files: readonly OpenFile[]): void {
+    const messages = new Set(files.map(({ message }) => message));
+    for (const message of messages)
+      if (!this.#open.has(message)) this.#report({ event: 'warning', about: 'permissions', message });
+    this.#open = messages;
   }
 
   /** Numbers that systemd's convention cannot say. */

@@ -8,6 +8,7 @@ import {
   type RunArguments,
 } from '../config/index.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
+import { configAsFile, openFiles } from './trusted-files.ts';
 
 /** The config file that an instance was started from. */
 export interface ConfigFile extends FileIdentity {
@@ -34,7 +35,7 @@ export interface ConfigSource {
   load(): Config;
 }
 
-/** A config that cannot be used: one line for each problem, `file:line:column: message`. */
+/** A config that cannot be used: one line for each problem, `file:line:column: message` where it has a place. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
 
@@ -68,6 +69,9 @@ export function configFile(file: string, directory: string = directoryAsGiven())
     load() {
       const result = loadConfig(file, parse, absolute);
       if ('problems' in result) throw new ConfigError(result.problems.map(formatProblem));
+      // A pipe has no name that somebody could write to.
+      const open = result.identity === null ? [] : openFiles([configAsFile(absolute)]);
+      if (open.length > 0) throw new ConfigError(open.map(({ message }) => message));
       read = result.identity && { path: absolute, ...result.identity };
       return result.config;
     },

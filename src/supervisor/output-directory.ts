@@ -2,11 +2,10 @@ import { type Stats, statSync } from 'node:fs';
 import type { Config } from '../config/index.ts';
 import type { Fact, Failure } from '../lifecycle/facts.ts';
 import { makeDirectory } from '../linux/directory.ts';
+import { openToEverybody } from '../linux/writable-path.ts';
 import { codeOf } from '../workers/release-error.ts';
 
 const MODE = 0o750;
-const OTHERS_WRITE = 0o002;
-const STICKY = 0o1000;
 
 const ADVICE: Readonly<Record<string, string>> = {
   EACCES: 'Give zero the right to write there, or set service.output.directory to another directory.',
@@ -36,12 +35,12 @@ export function outputProblem({ service }: Config): Failure | null {
 }
 
 /** In a directory of another user, that user could replace a file by a link to one of zero's. */
-function unsafe(directory: string, { uid, mode }: Stats): string | null {
+function unsafe(directory: string, { uid }: Stats): string | null {
   const own = process.geteuid?.() ?? 0;
   if (uid !== own && uid !== 0)
     return `directory ${directory} belongs to uid ${uid}. Make it belong to root or to the user of zero (uid ${own}).`;
-  const isOpen = (mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0;
-  return isOpen ? `every user may write to directory ${directory}. Run: chmod o-w ${directory}` : null;
+  const opening = openToEverybody(directory);
+  return opening && `every user may write to directory ${opening.path}. Run: chmod o-w ${opening.path}`;
 }
 
 /** An output file cannot be written or rotated. */

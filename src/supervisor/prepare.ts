@@ -16,6 +16,14 @@ import { hookProblem } from './hook-runner.ts';
 import { outputProblem } from './output-directory.ts';
 import { openExecutable, recordOf } from './release-file.ts';
 import { type Running, restartNeeded, settingsOf } from './settings.ts';
+import {
+  configAsFile,
+  type ObeyedFile,
+  type OpenFile,
+  obeyedFiles,
+  openFileFailure,
+  serviceOpenFiles,
+} from './trusted-files.ts';
 
 /** Everything that a new generation needs, found and bound before its first process is started. */
 export interface Prepared {
@@ -47,6 +55,8 @@ export interface PrepareContext {
   readonly startDirectory: string;
   /** Finds the earlier release that this is a handover to; null for what the config says. Throws RollbackError. */
   readonly earlier: () => Promise<Earlier | null>;
+  /** Gets the files that the user of the service could change, each time; none where there are none. */
+  readonly remark: (files: readonly OpenFile[]) => void;
 }
 
 /**
@@ -54,7 +64,7 @@ export interface PrepareContext {
  * @param running null at the start
  */
 export async function prepare(
-  source: Pick<ConfigSource, 'load' | 'snapshot'>,
+  source: Pick<ConfigSource, 'load' | 'snapshot' | 'read'>,
   running: Running | null,
   context: PrepareContext,
 ): Promise<Prepared | Failure> {
@@ -73,6 +83,11 @@ export async function prepare(
     const { environment: base, startDirectory } = context;
     const release = resolveRelease(today.service.runtime, { user, base, startDirectory, earlier });
     const config = earlier ? withRelease(today, earlier) : today;
+    const files = filesOf(config, release, context);
+    const open = openFileFailure(files);
+    if (open) return open;
+    const { read } = source;
+    context.remark(serviceOpenFiles([...(read ? [configAsFile(read.path)] : []), ...files], user));
     const settings = settingsOf(config, release);
     const acquired = await acquireFor(config, settings, context.listeners);
     const record = earlier?.record ?? recordOf(release, config.service.runtime.args);
@@ -83,8 +98,8 @@ export async function prepare(
     };
     const rollbackTo = earlier?.generation ?? null;
     const label = earlier?.label ?? null;
-    const files = { record, rollbackTo, label, source: executable.fd };
-    return { config, settings, release, user, acquired, ...files, snapshot, earlier, close };
+    const origin = { record, rollbackTo, label, source: executable.fd };
+    return { config, settings, release, user, acquired, ...origin, snapshot, earlier, close };
   } catch (error) {
     if (error instanceof ConfigError) return { step: 'config', reason: error.problems.join('; ') };
     if (error instanceof RollbackError) return { step: 'rollback', reason: error.message };
@@ -92,6 +107,18 @@ export async function prepare(
     if (error instanceof ListenerError) return { step: `listener.${error.listener}`, reason: error.message };
     throw error;
   }
+}
+
+/** What the generation would execute, and the settings that it reads. */
+function filesOf(
+  config: Config,
+  { path, environment }: Release,
+  { environment: base, startDirectory }: PrepareContext,
+): ObeyedFile[] {
+  const entry = base.find((one) => one.toString('latin1').startsWith('PATH='));
+  const ownPath = entry?.toString().slice('PATH='.length);
+  const servicePath = environment.get('PATH')?.toString();
+  return obeyedFiles(config, { startDirectory, ownPath, servicePath, executable: path });
 }
 
 /** The listeners as a config is given them. */

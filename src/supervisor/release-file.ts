@@ -18,8 +18,13 @@ export function recordOf(release: Release, args: readonly string[]): ReleaseReco
     size: identity.size,
     mtime_ms: identity.mtimeMs,
     environment: environmentNames,
-    ...(kind === 'interpreter' && { scripts: scriptsOf(args, directory) }),
+    ...(kind === 'interpreter' && { scripts: filesIn(args, directory) }),
   };
+}
+
+/** The files that an executable runs because its arguments name them; none for a program of its own. */
+export function scriptsOf(executable: string, args: readonly string[], directory: string): FileRecord[] {
+  return kindOfExecutable(executable, args) === 'interpreter' ? filesIn(args, directory) : [];
 }
 
 /** More arguments than that are not looked at. */
@@ -31,7 +36,7 @@ const PROGRAM_TEXT = /\.(?:[cm]?[jt]sx?|py[cz]?|rb|p[lm]|php|phar|jar|war|dll|sh
  * The files that an interpreter runs: the arguments that name a file with the ending of program text, else the first
  * one that names a file. Other arguments may be data that changes while the program runs.
  */
-function scriptsOf(args: readonly string[], directory: string): FileRecord[] {
+function filesIn(args: readonly string[], directory: string): FileRecord[] {
   const files = args.slice(0, MAX_ARGUMENTS).flatMap((argument) => {
     const path = argument.startsWith('/') ? argument : `${directory}/${argument}`;
     const stats = argument === '' || argument.startsWith('-') ? null : statsOf(path);

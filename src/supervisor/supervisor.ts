@@ -629,13 +629,14 @@ export class Supervisor {
     const { source, config, instance } = this.#options;
     const first = this.#state.handover?.id === this.#firstHandover;
     const result = await prepare(
-      first ? { load: () => config, snapshot: source.snapshot } : source,
+      first ? { load: () => config, snapshot: source.snapshot, read: source.read } : source,
       first ? null : { config, name: instance.name },
       {
         listeners: this.#listeners,
         environment: this.#environment,
         startDirectory: this.#options.folder,
         earlier: async () => rollback && this.#history.earlier(rollback, this.#state.incumbent, claim),
+        remark: (files) => this.#remarks.lookAtFiles(files),
       },
     );
     this.#recorder.look();
