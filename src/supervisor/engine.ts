@@ -15,10 +15,13 @@ export interface EngineOptions {
   /** The numbers of the first generation and of the first handover. */
   readonly firstGeneration: number;
   readonly firstHandover: number;
-  /** The state to continue from; left out: nothing has happened yet. */
+  /**
+   * The state of another supervisor to continue from: `continued` is then the first event, and what is posted before it
+   * comes after it. Left out: nothing has happened yet.
+   */
   readonly initial?: State;
   /**
-   * Called after a step with effects, before the first of them is performed. Must not throw.
+   * Called after a step, before its first effect is performed, where there is one to name. Must not throw.
    * @param effects those of the step, and those of earlier ones that have failed without the core knowing it yet
    */
   readonly before?: (state: State, effects: readonly Effect[]) => void;
@@ -51,19 +54,24 @@ export class Engine {
   private readonly options: EngineOptions;
   private readonly queue: Happening[] = [];
   private draining = false;
+  private isContinued: boolean;
   private pausedUntil = 0;
   private timer: unknown = null;
 
   constructor(options: EngineOptions) {
     this.options = options;
     const { initial, now, firstGeneration, firstHandover } = options;
+    this.isContinued = initial === undefined;
     this.state = initial ?? initialState(now(), firstGeneration, firstHandover);
   }
 
   /** Tells the core that something happened. */
   post(happening: Happening): void {
-    this.queue.push(happening);
-    if (!this.draining) this.drain();
+    if (happening.type === 'continued' && !this.isContinued) {
+      this.isContinued = true;
+      this.queue.unshift(happening);
+    } else this.queue.push(happening);
+    if (this.isContinued && !this.draining) this.drain();
   }
 
   /** Stops the clock; nothing happens any more unless it is posted. */
@@ -78,7 +86,8 @@ export class Engine {
     for (let next = this.queue.shift(); next; next = this.queue.shift()) {
       if (next.type !== 'tick') happened = true;
       const effects = this.step(next);
-      if (effects.length > 0) this.options.before?.(this.state, [...this.failedEffects(), ...effects]);
+      const unanswered = [...this.failedEffects(), ...effects];
+      if (unanswered.length > 0) this.options.before?.(this.state, unanswered);
       for (const effect of effects) this.perform(effect);
     }
     this.draining = false;

@@ -35,6 +35,8 @@ export class Life {
   readonly #verify: FakeVerify;
   /** It dies before its next step. */
   #isDying = false;
+  /** Effects of the step in which it dies. */
+  #neverPerformed: readonly Effect[] = [];
   #settledState: State | null = null;
   /** The version of the set of sockets, and what it was. */
   #sockets = { version: 0, of: '' };
@@ -90,7 +92,7 @@ export class Life {
       keepSockets: (version) => world.keeper.keep(version, (happening) => this.post(happening)),
       write: () => faults.check('writeState', 'state.json'),
       before: (state, effects) => {
-        if (!this.#isDying) world.crashes.ahead(state, effects, this.runner);
+        if (this.isAlive) world.crashes.ahead(state, [...effects, ...this.#neverPerformed], this.runner);
       },
       settled: (state) => this.#settled(state),
       behaviour: (state, event) => this.#behave(state, event),
@@ -203,6 +205,8 @@ export class Life {
 
   /** Only some of the effects are performed before it dies. */
   #half({ state, effects }: { state: State; effects: Effect[] }, { performed }: Death) {
+    this.#neverPerformed = effects.slice(performed);
+    // The engine does it where there is something to perform.
     this.#world.crashes.ahead(state, effects, this.runner);
     this.#world.forgetLast();
     this.#isDying = true;

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Effect } from '../../../src/lifecycle/effects.ts';
+import { initialState } from '../../../src/lifecycle/state.ts';
+import type { step } from '../../../src/lifecycle/step.ts';
+import { Engine, type EngineOptions, type Happening } from '../../../src/supervisor/engine.ts';
+
+const EXITED = { type: 'leftovers_gone', generation: 1, worker: 0, incarnation: 1 } as const;
+const CONTINUED: Happening = {
+  type: 'continued',
+  workers: [],
+  hooks: [],
+  planned: false,
+  unsent: [],
+  concluded: [],
+  previous: 1,
+};
+
+/** An engine whose core only notes the events, and asks for the effects that `effectsOf` says. */
+function engineThat(effectsOf: (type: string) => readonly Effect[], options: Partial<EngineOptions> = {}) {
+  const events: string[] = [];
+  const behaviour: typeof step = (state, event) => {
+    events.push(event.type);
+    return { state, effects: [...effectsOf(event.type)] };
+  };
+  const engine = new Engine({
+    now: () => 0,
+    timers: { set: () => null, clear: () => {} },
+    behaviour,
+    firstGeneration: 1,
+    firstHandover: 1,
+    perform: () => {},
+    failed: (_, error) => assert.fail(error instanceof Error ? error : String(error)),
+    settled: () => {},
+    ...options,
+  });
+  return { engine, events };
+}
+
+test('what happens while the service of a dead supervisor is taken over comes after it is continued', () => {
+  const { engine, events } = engineThat(() => [], { initial: initialState(0, 1, 1) });
+  engine.post(EXITED);
+  assert.deepEqual(events, []);
+  engine.post(CONTINUED);
+  engine.post(EXITED);
+  assert.deepEqual(events, ['continued', 'leftovers_gone', 'leftovers_gone']);
+});
+
+test('an effect that has failed is named before the next step, although that has none', () => {
+  const signal: Effect = { type: 'release', generation: 1 };
+  const named: (readonly Effect[])[] = [];
+  const { engine } = engineThat((type) => (type === 'leftovers_gone' ? [signal, signal] : []), {
+    before: (_, effects) => named.push(effects),
+    perform: (effect) =>
+      engine.post({ type: 'failed', effect: effect as typeof signal, failure: { step: 'a', reason: 'b' } }),
+  });
+  engine.post(EXITED);
+  assert.deepEqual(
+    named.map(({ length }) => length),
+    [2, 1],
+  );
+});
