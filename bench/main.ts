@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { type Measure, passes } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { blocking } from './measures/blocking.ts';
+import { crashes } from './measures/crashes.ts';
 import { drain } from './measures/drain.ts';
 import { library } from './measures/library.ts';
 import { listeners } from './measures/listeners.ts';
@@ -34,6 +35,7 @@ const MEASURES: readonly Measure[] = [
   listeners,
   recovery,
   survive,
+  crashes,
   upgrades,
   rest,
   thousand,

@@ -1,36 +1,41 @@
-import { readdirSync, writeFileSync } from 'node:fs';
+import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { CONNECTION_STATES, dumpTcp, stateMask } from '../../src/linux/inet-diag.ts';
+import { socketsOf } from '../../src/linux/socket-holder.ts';
+import { freeze } from '../../test/support/freeze.ts';
+import { whenEnded } from '../../test/support/process-end.ts';
 import { pause } from '../clock.ts';
 import type { MayLose } from './judge.ts';
 import type { Subject } from './subject.ts';
 
-/** Something that goes wrong, or that an operator does. Resolves when the service is as it was before, or as it was deployed. */
-export interface Fault {
-  /** Nothing where it is left out. */
-  readonly mayLose?: MayLose;
-  cause(subject: Subject, random: () => number): Promise<void>;
-}
+/**
+ * Something that goes wrong, or that an operator does. Resolves when the service is as it was before, or as it was
+ * deployed, to what clients may have lost by it; to nothing where they may lose nothing.
+ */
+export type Fault = (subject: Subject, random: () => number) => Promise<MayLose | undefined>;
 
 /** How long a stopped process stays so at most, and how long after the beginning of a handover a fault happens at most, in ms. */
 const LONGEST = 400;
+/** How long a worker is stopped before it is killed, in ms. */
+const NOTICE = 20;
 const SIGNALS = 100;
 /** Enough for what is open, too few for a handover. */
 const FEW_DESCRIPTORS = 8;
 const ENOUGH_DESCRIPTORS = 4_096;
 
-async function deploy(subject: Subject, outcome: 'promoted' | 'rolled_back'): Promise<void> {
+async function deploy(subject: Subject, outcome: 'promoted' | 'rolled_back'): Promise<undefined> {
   const from = subject.cursor;
   subject.signal('SIGHUP');
   await subject.fact('handover_finished', { outcome }, from);
 }
 
-async function killSupervisor(subject: Subject): Promise<void> {
+async function killSupervisor(subject: Subject): Promise<undefined> {
   const { cursor } = subject;
   subject.signal('SIGKILL');
   await subject.recovered(cursor);
 }
 
-async function stopAndContinue(pid: number, ms: number): Promise<void> {
+async function stopAndContinue(pid: number, ms: number): Promise<undefined> {
   process.kill(pid, 'SIGSTOP');
   try {
     await pause(ms);
@@ -46,99 +51,125 @@ function anyWorker(subject: Subject, random: () => number) {
   return chosen;
 }
 
+/** As often as somebody writes into the directory meanwhile. */
+function remove(directory: string): void {
+  rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
+}
+
+/** What is deleted is there again. */
+async function deleteDirectory(subject: Subject): Promise<undefined> {
+  const from = subject.cursor;
+  remove(subject.runtimeDirectory);
+  await subject.fact('warning', { about: 'runtime' }, from);
+}
+
 export const FAULTS: Readonly<Record<string, Fault>> = {
-  'a deploy': { cause: (subject) => deploy(subject, 'promoted') },
-  'a deploy of a broken release': {
-    async cause(subject) {
-      subject.release('broken');
-      try {
-        await deploy(subject, 'rolled_back');
-      } finally {
-        subject.release('good');
-      }
-    },
+  'a deploy': (subject) => deploy(subject, 'promoted'),
+  async 'a deploy of a broken release'(subject) {
+    subject.release('broken');
+    try {
+      await deploy(subject, 'rolled_back');
+    } finally {
+      subject.release('good');
+    }
   },
-  'many reload signals': {
-    async cause(subject) {
-      for (let sent = 1; sent < SIGNALS; sent += 1) {
-        subject.signal('SIGHUP');
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      await pause(LONGEST);
-      await deploy(subject, 'promoted');
-    },
-  },
-  'supervisor killed': { cause: killSupervisor },
-  'supervisor killed in a handover': {
-    async cause(subject, random) {
+  async 'many reload signals'(subject) {
+    for (let sent = 1; sent < SIGNALS; sent += 1) {
       subject.signal('SIGHUP');
-      await pause(random() * LONGEST);
-      await killSupervisor(subject);
-      await deploy(subject, 'promoted');
-    },
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await pause(LONGEST);
+    await deploy(subject, 'promoted');
   },
-  'supervisor killed, and its state damaged': {
-    async cause(subject) {
-      const { keeper, cursor } = subject;
-      // Until the file is damaged nobody is started.
-      process.kill(keeper, 'SIGSTOP');
-      subject.signal('SIGKILL');
-      writeFileSync(join(subject.folder, 'run', 'state.json'), '{"version":');
-      process.kill(keeper, 'SIGCONT');
-      await subject.recovered(cursor);
-    },
+  'supervisor killed': killSupervisor,
+  async 'supervisor killed in a handover'(subject, random) {
+    subject.signal('SIGHUP');
+    await pause(random() * LONGEST);
+    await killSupervisor(subject);
+    await deploy(subject, 'promoted');
   },
-  'supervisor and keeper killed': {
-    mayLose: 'connecting',
-    async cause(subject) {
-      const { keeper, supervisor, cursor } = subject;
-      process.kill(keeper, 'SIGSTOP');
-      process.kill(supervisor, 'SIGKILL');
-      process.kill(keeper, 'SIGKILL');
-      await subject.recovered(cursor, true);
-    },
+  async 'supervisor killed, and its state damaged'(subject) {
+    const { keeper, cursor } = subject;
+    // Until the file is damaged nobody is started.
+    process.kill(keeper, 'SIGSTOP');
+    subject.signal('SIGKILL');
+    writeFileSync(join(subject.runtimeDirectory, 'state.json'), '{"version":');
+    process.kill(keeper, 'SIGCONT');
+    await subject.recovered(cursor);
   },
-  'keeper killed': {
-    async cause(subject) {
-      const from = subject.cursor;
-      process.kill(subject.keeper, 'SIGKILL');
-      await subject.fact('keeper_started', {}, from);
-    },
+  async 'supervisor killed, and its runtime directory deleted'(subject) {
+    const { keeper, cursor } = subject;
+    process.kill(keeper, 'SIGSTOP');
+    subject.signal('SIGKILL');
+    remove(subject.runtimeDirectory);
+    process.kill(keeper, 'SIGCONT');
+    await subject.recovered(cursor);
   },
-  'zero upgraded': {
-    async cause(subject) {
-      const from = subject.cursor;
-      subject.signal('SIGUSR2');
-      await subject.fact('supervisor_upgraded', {}, from);
-      await subject.fact('keeper_started', {}, from);
-    },
+  async 'supervisor and keeper killed'(subject) {
+    const { keeper, supervisor, cursor } = subject;
+    const isExposed = subject.hasLeftLanes();
+    const ended = [keeper, supervisor].map(whenEnded);
+    process.kill(keeper, 'SIGSTOP');
+    const from = subject.time;
+    process.kill(supervisor, 'SIGKILL');
+    process.kill(keeper, 'SIGKILL');
+    await Promise.all(ended);
+    const to = subject.time;
+    await subject.recovered(cursor, true);
+    if (isExposed) return { kind: 'connecting', from, to };
   },
-  'supervisor stopped and continued': {
-    cause: (subject, random) => stopAndContinue(subject.supervisor, random() * LONGEST),
+  async 'keeper killed'(subject) {
+    const from = subject.cursor;
+    process.kill(subject.keeper, 'SIGKILL');
+    await subject.fact('keeper_started', {}, from);
   },
-  'a worker stopped and continued': {
-    cause: (subject, random) => stopAndContinue(anyWorker(subject, random).pid, random() * LONGEST),
+  async 'zero upgraded'(subject) {
+    const from = subject.cursor;
+    subject.signal('SIGUSR2');
+    await subject.fact('supervisor_upgraded', {}, from);
+    await subject.fact('keeper_started', {}, from);
   },
-  'a worker killed': {
-    mayLose: 'requests',
-    async cause(subject, random) {
-      const from = subject.cursor;
-      const { pid } = anyWorker(subject, random);
-      process.kill(pid, 'SIGKILL');
-      // It is started again, unless its generation is retiring by now, or is rolled back because of this.
-      await subject.fact('worker_exited', { pid }, from);
-    },
+  async 'runtime directory deleted'(subject) {
+    await deleteDirectory(subject);
+    await deploy(subject, 'promoted');
   },
-  'no descriptor left': {
-    async cause(subject) {
-      const { supervisor } = subject;
-      const open = Math.max(...readdirSync(`/proc/${supervisor}/fd`).map(Number));
-      subject.limitDescriptors(open + 1 + FEW_DESCRIPTORS);
-      const from = subject.cursor;
-      subject.signal('SIGHUP');
-      await subject.fact('handover_finished', {}, from);
-      subject.limitDescriptors(ENOUGH_DESCRIPTORS);
-      await deploy(subject, 'promoted');
-    },
+  async 'data directory deleted'(subject) {
+    remove(subject.dataDirectory);
+    await deploy(subject, 'promoted');
+  },
+  'supervisor stopped and continued': (subject, random) =>
+    stopAndContinue(subject.supervisor, random() * LONGEST),
+  'a worker stopped and continued': (subject, random) =>
+    stopAndContinue(anyWorker(subject, random).pid, random() * LONGEST),
+  async 'a worker killed'(subject, random) {
+    const from = subject.cursor;
+    const { pid } = anyWorker(subject, random);
+    // What it has accepted by now is lost with it, and nothing else. It is stopped, so that it accepts no more, for as
+    // long as clients need to notice that they are connected.
+    await freeze({ pid });
+    const ports = clientPorts(pid, subject.port);
+    await pause(NOTICE);
+    const at = subject.time;
+    process.kill(pid, 'SIGKILL');
+    // It is started again, unless its generation is retiring by now, or is rolled back because of this.
+    await subject.fact('worker_exited', { pid }, from);
+    return { kind: 'connections', pid, at, ports };
+  },
+  async 'no descriptor left'(subject) {
+    const { supervisor } = subject;
+    const open = Math.max(...readdirSync(`/proc/${supervisor}/fd`).map(Number));
+    subject.limitDescriptors(open + 1 + FEW_DESCRIPTORS);
+    const from = subject.cursor;
+    subject.signal('SIGHUP');
+    await subject.fact('handover_finished', {}, from);
+    subject.limitDescriptors(ENOUGH_DESCRIPTORS);
+    await deploy(subject, 'promoted');
   },
 };
+
+/** The ports of the clients whose connections a process has accepted on a port. */
+function clientPorts(pid: number, port: number): Set<number> {
+  const inodes = new Set(socketsOf(pid));
+  const connections = [...dumpTcp(port, stateMask(...CONNECTION_STATES), false)].flat();
+  return new Set(connections.filter(({ inode }) => inodes.has(inode)).map(({ remote }) => remote.port));
+}

@@ -1,31 +1,53 @@
 import type { Loss } from '../../test/support/load-book.ts';
 
 /**
- * What clients may lose by a fault. `requests`: those that a process had accepted are lost with it. `connecting`: while the kernel closes
- * lanes one after the other, a connection can still come into one that is closed next.
+ * What clients may lose by a fault, because nothing can prevent it.
+ * `connections`: a worker was killed, and with it the connections that it had accepted: those of these clients' ports.
+ * `connecting`: the kernel closed lanes that no worker had, one after the other. A connection can still have come into a
+ * lane of a generation that had exited shortly before.
  */
-export type MayLose = 'nothing' | 'connecting' | 'requests';
+export type MayLose =
+  | {
+      readonly kind: 'connections';
+      readonly pid: number;
+      readonly at: number;
+      readonly ports: ReadonlySet<number>;
+    }
+  | { readonly kind: 'connecting'; readonly from: number; readonly to: number };
 
 /** A fault that was caused, in milliseconds since the load began. */
 export interface Caused {
   readonly name: string;
   readonly from: number;
   readonly to: number;
-  readonly mayLose: MayLose;
+  /** Null: nothing. */
+  readonly mayLose: MayLose | null;
 }
 
-/** How long after the end of a fault a client may notice what it lost by it. */
-const LATER = 1_000;
+/** How long after its end a client may notice the reset of a connection that was being established. */
+const LATER = 100;
 
-/** The fault that explains a lost request; null where none does. The newest one where there are several. */
-export function causeOf(
-  { at, detail }: Pick<Loss, 'at' | 'detail'>,
-  faults: readonly Caused[],
-): Caused | null {
-  const isConnecting = detail.startsWith('connect ');
-  const explains = ({ mayLose, from, to }: Caused): boolean =>
-    from <= at && at <= to + LATER && (mayLose === 'requests' || (mayLose === 'connecting' && isConnecting));
-  return faults.findLast(explains) ?? null;
+type Lost = Pick<Loss, 'at' | 'openedAt' | 'port' | 'reused'>;
+
+/** The fault that explains a lost request; null where none does. */
+export function causeOf(loss: Lost, faults: readonly Caused[]): Caused | null {
+  return faults.findLast(({ mayLose }) => mayLose !== null && explains(mayLose, loss)) ?? null;
+}
+
+function explains(mayLose: MayLose, { at, openedAt, port, reused }: Lost): boolean {
+  if (mayLose.kind === 'connections')
+    return openedAt <= mayLose.at && mayLose.at <= at && port !== null && mayLose.ports.has(port);
+  return !reused && openedAt <= mayLose.to && mayLose.from <= at && at <= mayLose.to + LATER;
+}
+
+/** The cause of a lost request, for a reader. */
+export function describeCause({ name, from, mayLose }: Caused): string {
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  const detail =
+    mayLose?.kind === 'connections'
+      ? `pid ${mayLose.pid} had accepted its connection and was killed at ${seconds(mayLose.at)}`
+      : 'the kernel closed the lane of a generation that had exited less than 65 s before';
+  return `${name} at ${seconds(from)}: ${detail}`;
 }
 
 /** How often each fault was survived, in the order of the names. */

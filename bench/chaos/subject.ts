@@ -25,6 +25,7 @@ export class Subject {
   #newest: readonly Zero[] = [];
   #loads: { stop(): Promise<LoadResult> }[] = [];
   #began = 0;
+  #port = 0;
   #restartedAt = Number.NEGATIVE_INFINITY;
 
   private constructor(scope: Scope, folder: string) {
@@ -40,9 +41,23 @@ export class Subject {
     return subject;
   }
 
+  get runtimeDirectory(): string {
+    return join(this.folder, 'run');
+  }
+
+  get dataDirectory(): string {
+    return join(this.folder, 'data');
+  }
+
+  /** The port that clients connect to. */
+  get port(): number {
+    return this.#port;
+  }
+
   /** Begins the load. */
   async load(): Promise<void> {
     const target = await this.#zero.address('http');
+    this.#port = Number(target.slice(target.lastIndexOf(':') + 1));
     this.#loads = (['short', 'keep-alive'] as const).map((connections) =>
       startLoad(this.#scope, { target, clients: 4, connections, think: { from: 1, to: 5 } }),
     );
@@ -72,11 +87,14 @@ export class Subject {
     return this.#zero.log.all('keeper_started').at(-1)?.pid ?? 0;
   }
 
+  /** Whether connections may still come into a lane that new ones do not go to any more. */
+  hasLeftLanes(): boolean {
+    return this.#state().lanes.some(({ state }: { state: string }) => state === 'away');
+  }
+
   /** The workers of the generation that serves. */
   workers(): { readonly generation: number; readonly worker: number; readonly pid: number }[] {
-    const { generations, incumbent } = JSON.parse(
-      readFileSync(join(this.folder, 'run', 'state.json'), 'utf8'),
-    );
+    const { generations, incumbent } = this.#state();
     const serving = generations.find(({ generation }: { generation: number }) => generation === incumbent);
     return serving.workers.flatMap(({ worker, state }: { worker: number; state: { pid?: number } }) =>
       state.pid === undefined ? [] : [{ generation: incumbent, worker, pid: state.pid }],
@@ -90,13 +108,17 @@ export class Subject {
   async recovered(from: number, noKeeper = false): Promise<void> {
     const byHand = noKeeper || performance.now() - this.#restartedAt < RESET;
     this.#restartedAt = performance.now();
-    const starts = [{ zero: this.#zero, from }, ...(byHand ? [{ zero: this.#start(), from: 0 }] : [])];
+    const started = byHand ? this.#start() : null;
+    const starts = [{ zero: this.#zero, from }, ...(started ? [{ zero: started, from: 0 }] : [])];
     const recoveries = starts.map(async (start) => {
       await start.zero.fact('supervisor_recovered', {}, start.from);
       return start;
     });
     const first = await this.#inTime('supervisor_recovered', Promise.any(recoveries));
     this.#zero = first.zero;
+    // Another one that is still starting would take over when the next fault kills this one.
+    if (started !== null && started !== first.zero)
+      await this.#inTime('exit of the second zero', started.exited);
     await this.fact('keeper_started', {}, first.from);
   }
 
@@ -121,6 +143,12 @@ export class Subject {
     this.signal('SIGTERM');
     await this.fact('supervisor_stopped', {}, from);
     return results;
+  }
+
+  /** What zero has recorded last, as docs/reference/formats.md describes it. */
+  // biome-ignore lint/suspicious/noExplicitAny: the document of a file.
+  #state(): any {
+    return JSON.parse(readFileSync(join(this.runtimeDirectory, 'state.json'), 'utf8'));
   }
 
   async #inTime<Result>(what: string, promise: Promise<Result>): Promise<Result> {
@@ -157,12 +185,11 @@ export class Subject {
     const broken = join(this.folder, 'broken.js');
     writeFileSync(broken, 'process.exit(3);\n');
     const script = release === 'good' ? fixture('graceful.js') : broken;
-    const { folder } = this;
     return {
       application: {
         restart_supervisor: 'always',
-        runtime_directory: join(folder, 'run'),
-        data_directory: join(folder, 'data'),
+        runtime_directory: this.runtimeDirectory,
+        data_directory: this.dataDirectory,
       },
       service: {
         listeners: [{ name: 'http', address: '127.0.0.1:0' }],

@@ -64,9 +64,11 @@ export async function begin(
   if (today instanceof ConfigError) throw today;
   if (chosen === null) throw new TypeError('a config without an instance');
   const { instance, message } = chosen;
-  const lock =
-    handed?.lock ?? (await claimInstance(instance, source.file === null ? '--name' : 'runtime.name'));
-  const found = await findDead(instance, restarted, handed);
+  const { lock, isNew } =
+    handed === null
+      ? await claimInstance(instance, source.file === null ? '--name' : 'runtime.name')
+      : { ...handed, isNew: false };
+  const found = await findDead(instance, { restarted, handed, isNew });
   if ('refusal' in found) throw new InstanceError(found.refusal);
   const recovered = 'recovered' in found ? found.recovered : null;
   const named: readonly Fact[] = message === null ? [] : [{ event: 'warning', about: 'name', message }];
@@ -98,8 +100,9 @@ async function continueKnown(
 ): Promise<Beginning> {
   // The data directory is that of the config, which is not known yet.
   const unknown = { ...known, dataDirectory: known.runtimeDirectory };
-  const lock = handed?.lock ?? (await claimInstance(unknown, 'runtime.name'));
-  const found = await findDead(known, restarted, handed);
+  const { lock, isNew } =
+    handed === null ? await claimInstance(unknown, 'runtime.name') : { ...handed, isNew: false };
+  const found = await findDead(known, { restarted, handed, isNew });
   if ('refusal' in found) throw new InstanceError(found.refusal);
   const because =
     today instanceof ConfigError

@@ -36,9 +36,15 @@ const PATIENCE = 1_000;
 /** Milliseconds between two attempts. */
 const PAUSE = 10;
 
+export interface Claim {
+  /** The descriptor of the lock, with which another program in the same process keeps it. */
+  readonly lock: number;
+  /** No supervisor has had the lock before, or the directory was deleted since. */
+  readonly isNew: boolean;
+}
+
 /**
- * Makes the runtime directory and takes its lock, which lasts as long as the process (flock(2)). Resolves to the lock's
- * descriptor, with which another program in the same process keeps the lock.
+ * Makes the runtime directory and takes its lock, which lasts as long as the process (flock(2)).
  * @param nameOption what gives an instance another name
  * @throws InstanceError when it cannot be made, when another user could change it or the data directory, or when another
  * zero holds it
@@ -46,7 +52,7 @@ const PAUSE = 10;
 export async function claimInstance(
   instance: Instance,
   nameOption: 'runtime.name' | '--name',
-): Promise<number> {
+): Promise<Claim> {
   const { runtimeDirectory, name } = instance;
   if (Buffer.byteLength(runtimeDirectory) + LONGEST_SOCKET_NAME > LONGEST_SOCKET_PATH) {
     throw new InstanceError(
@@ -71,13 +77,14 @@ export async function claimInstance(
       `another zero (pid ${holder ?? 'unknown'}) runs as "${name}" with the runtime directory ${runtimeDirectory}: stop it, or give this one another ${nameOption}`,
     );
   }
+  const isNew = holderOf(fd) === null;
   try {
     ftruncateSync(fd);
     writeSync(fd, `${process.pid}\n`, 0);
   } catch (error) {
     throw directoryError(runtimeDirectory, error);
   }
-  return fd;
+  return { lock: fd, isNew };
 }
 
 /** Makes the directory of the workers' notify sockets. Throws as makeOwnDirectory(). */

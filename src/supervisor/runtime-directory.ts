@@ -128,7 +128,8 @@ export class RuntimeDirectory {
       makeNotifyDirectory(this.#context.instance.runtimeDirectory);
       return;
     }
-    this.#lock = await claimInstance(this.#context.instance, nameOption);
+    const { lock } = await claimInstance(this.#context.instance, nameOption);
+    this.#lock = lock;
     closeSync(before);
   }
 }

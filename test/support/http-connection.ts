@@ -38,12 +38,17 @@ export class HttpConnection {
   #pending: Pending | null = null;
   /** Requests made on it so far. */
   exchanges = 0;
+  /** As performance.now() has it. */
+  readonly openedAt = performance.now();
+  /** The client's own port; null before it is connected, and without one. */
+  localPort: number | null = null;
 
   constructor(target: Target) {
     this.#socket = connect({ ...target });
     this.#socket.setNoDelay(true);
     this.#socket.on('connect', () => {
       this.#connected = true;
+      this.localPort = this.#socket.localPort ?? null;
     });
     this.#socket.on('data', (chunk) => this.#received(chunk));
     this.#socket.on('end', () => this.#ended());

@@ -10,7 +10,7 @@ export interface PhaseBook {
   readonly byGeneration: Record<string, number>;
 }
 
-/** One lost request; `reused`: not the first one on its connection. `at`: ms since the load began. */
+/** One lost request; `reused`: not the first one on its connection. `at` and `openedAt`: ms since the load began. */
 export interface Loss {
   readonly id: string;
   readonly name: FailureName;
@@ -18,6 +18,10 @@ export interface Loss {
   readonly phase: string;
   readonly reused: boolean;
   readonly at: number;
+  /** When its connection was opened. */
+  readonly openedAt: number;
+  /** The client's port; null where it was not connected. */
+  readonly port: number | null;
 }
 
 /** The whole book of a load that is over. */

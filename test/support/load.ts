@@ -171,7 +171,9 @@ class Generator implements Load {
     detail: string,
   ): void {
     const at = performance.now() - this.#began;
-    this.#book.lose(book, { id, name, detail, reused: connection.exchanges > 1, at });
+    const { exchanges, localPort: port } = connection;
+    const openedAt = connection.openedAt - this.#began;
+    this.#book.lose(book, { id, name, detail, reused: exchanges > 1, at, openedAt, port });
   }
 
   #think(random: () => number): Promise<void> | undefined {

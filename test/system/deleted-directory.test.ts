@@ -8,13 +8,18 @@ import { startLoad } from '../support/load.ts';
 import { nextReady, type PuppetSections, startServing, whoAnswers } from '../support/puppet-service.ts';
 import { startSurvivor, supervisorPid } from '../support/survivor.ts';
 import { temporaryFolder } from '../support/temporary.ts';
-import { DEADLINE, runZero, type Zero } from '../support/zero.ts';
+import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 
 /** A runtime directory that the test may delete. */
 function placed(folder: string): PuppetSections & { readonly directory: string } {
   const directory = join(folder, 'runtime', 'web');
   const application = { runtime_directory: directory, data_directory: join(folder, 'data') };
   return { directory, application };
+}
+
+/** Also where somebody writes into it meanwhile. */
+function remove(directory: string): void {
+  rmSync(directory, { recursive: true, maxRetries: 10 });
 }
 
 /** Waits until the directory has been made again. */
@@ -31,7 +36,7 @@ describe('a runtime directory that is deleted while zero runs', () => {
     const load = startLoad(t, { target: await zero.address('http'), clients: 2 });
     await zero.fact('keeper_started');
     const { cursor } = zero;
-    rmSync(directory, { recursive: true });
+    remove(directory);
     await restored(zero, cursor);
 
     // Its notify socket is bound again under the same name.
@@ -61,7 +66,7 @@ describe('a runtime directory that is deleted while zero runs', () => {
     const { directory, ...sections } = placed(folder);
     const { zero, incumbent } = await startServing(t, sections);
     const { cursor } = zero;
-    rmSync(directory, { recursive: true });
+    remove(directory);
     await restored(zero, cursor);
     const second = await runZero(t, { folder, args: ['--config', `${zero.config}`] });
     assert.equal(second.code, 1);
@@ -74,14 +79,14 @@ describe('a runtime directory that is deleted while zero runs', () => {
     const folder = temporaryFolder(t);
     const { directory, ...sections } = placed(folder);
     const { zero } = await startServing(t, sections);
-    for (const remove of [
-      () => rmSync(directory, { recursive: true }),
+    for (const act of [
+      () => remove(directory),
       () => renameSync(directory, join(folder, 'elsewhere')),
-      () => rmSync(join(folder, 'runtime'), { recursive: true }),
+      () => remove(join(folder, 'runtime')),
       () => rmSync(join(directory, 'control.sock')),
     ]) {
       const { cursor } = zero;
-      remove();
+      act();
       await restored(zero, cursor);
       const { code, stderr } = await command(t, zero, 'status');
       assert.equal(code, 0, stderr);
@@ -99,7 +104,7 @@ describe('a runtime directory that is deleted while zero runs', () => {
     writeFileSync(parent, 'in its place\n');
     // The parent was moved, which nothing notices that watches the directory.
     const failed = zero.fact('error', { step: 'restore runtime directory' }, cursor);
-    rmSync(join(folder, 'elsewhere'), { recursive: true });
+    remove(join(folder, 'elsewhere'));
     const { message } = await failed;
     assert.match(message, /ENOTDIR|not a directory/);
     const { generation, pid } = incumbent;
@@ -112,5 +117,24 @@ describe('a runtime directory that is deleted while zero runs', () => {
     zero.signal('SIGHUP');
     await nextReady(puppets);
     await zero.fact('handover_finished', { outcome: 'promoted' }, from);
+  });
+
+  it('together with a crash: a zero that is started by hand finds the service', DEADLINE, async (t) => {
+    const folder = temporaryFolder(t);
+    const { directory, application, ...sections } = placed(folder);
+    const service = { ...sections, application: { ...application, restart_supervisor: 'never' } };
+    const { zero, incumbent } = await startServing(t, service, { survives: true });
+    await zero.fact('keeper_started');
+    const address = await zero.address('http');
+    zero.signal('SIGKILL');
+    await zero.exited;
+    remove(directory);
+    const next = startZero(t, { folder: zero.folder, args: ['--config', `${zero.config}`] });
+    const { adopted } = await next.fact('supervisor_recovered');
+    assert.equal(adopted, 1);
+    const { generation, pid } = incumbent;
+    assert.deepEqual(await whoAnswers(address), { generation, pid });
+    const { code, stderr } = await command(t, zero, 'stop');
+    assert.equal(code, 0, stderr);
   });
 });

@@ -5,11 +5,19 @@ import { bootId, pidNamespace } from '../../linux/procfs.ts';
 import { storedDescriptors } from '../../listeners/passed-sockets.ts';
 import { now } from '../clock.ts';
 import type { Instance } from '../instance.ts';
+import { findKeepers } from '../keeper/find-keepers.ts';
 import { FIFO } from '../keeper/keeper-script.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
 import { isManaged, type Restarted } from '../restarted.ts';
 import type { Handed } from '../upgrade/handed.ts';
 import type { Found } from './recovered.ts';
+
+export interface Start {
+  readonly restarted: Restarted | null;
+  readonly handed: Handed | null;
+  /** The runtime directory is new, so that no file can tell of a dead supervisor. */
+  readonly isNew: boolean;
+}
 
 /**
  * Looks for the service of a dead supervisor of this instance, whose lock is held. Takes two calls where there is none:
@@ -17,15 +25,16 @@ import type { Found } from './recovered.ts';
  */
 export async function findDead(
   instance: Pick<Instance, 'name' | 'runtimeDirectory'>,
-  restarted: Restarted | null,
-  handed: Handed | null,
+  { restarted, handed, isNew }: Start,
 ): Promise<Found> {
   const { runtimeDirectory } = instance;
   const exists = (name: string) => existsSync(path.join(runtimeDirectory, name));
   // The program before an upgrade has taken them.
   const stored = handed === null ? storedDescriptors(process.env, process.pid).map(({ fd }) => fd) : [];
-  // The keeper that has started this process has the vault, also where the directory was deleted.
-  const isLeft = restarted !== null || exists('state.json') || exists(FIFO) || stored.length > 0;
+  // A keeper has the state in memory, also where the directory was deleted together with its files.
+  const isKept = () =>
+    restarted !== null || (isNew && findKeepers(runtimeDirectory, keeperSystem).length > 0);
+  const isLeft = exists('state.json') || exists(FIFO) || stored.length > 0 || isKept();
   if (!isLeft) return { notes: [] };
   const { recoverInstance } = await import('./recover-instance.ts');
   return recoverInstance(

@@ -1,42 +1,78 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Caused, causeOf, countFaults, type MayLose } from '../../../bench/chaos/judge.ts';
+import { drawFaults } from '../../../bench/chaos/draw.ts';
+import {
+  type Caused,
+  causeOf,
+  countFaults,
+  describeCause,
+  type MayLose,
+} from '../../../bench/chaos/judge.ts';
 
-const RESET = 'read ECONNRESET';
-
-function fault(name: string, from: number, to: number, mayLose: MayLose = 'requests'): Caused {
+function fault(name: string, from: number, to: number, mayLose: MayLose | null): Caused {
   return { name, from, to, mayLose };
 }
 
-test('a lost request has the newest fault as its cause that may lose one', () => {
+const killed = (pid: number, at: number, ...ports: number[]): MayLose => ({
+  kind: 'connections',
+  pid,
+  at,
+  ports: new Set(ports),
+});
+
+test('a killed worker explains the loss of the connections that it had accepted, and of no other', () => {
   const faults = [
-    fault('one', 0, 100),
-    fault('other', 500, 600),
-    fault('harmless', 650, 700, 'nothing'),
-    fault('third', 5_000, 5_100),
+    fault('one', 0, 200, killed(7, 100, 4001, 4002)),
+    fault('harmless', 300, 400, null),
+    fault('other', 500, 700, killed(8, 600, 4001)),
   ];
-  const causeAt = (at: number) => causeOf({ at, detail: RESET }, faults)?.name ?? null;
-  assert.equal(causeAt(50), 'one');
-  assert.equal(causeAt(499), 'one', 'the client notices it later');
-  assert.equal(causeAt(500), 'other');
-  assert.equal(causeAt(680), 'other');
-  assert.equal(causeAt(1_600), 'other');
-  assert.equal(causeAt(1_601), null);
-  assert.equal(causeAt(4_999), null);
+  const cause = (openedAt: number, at: number, port: number | null) =>
+    causeOf({ openedAt, at, port, reused: true }, faults)?.name ?? null;
+  assert.equal(cause(50, 101, 4001), 'one');
+  assert.equal(cause(50, 9_000, 4002), 'one', 'the client noticed it with its next request');
+  assert.equal(cause(500, 601, 4001), 'other', 'the same port once more');
+  assert.equal(cause(50, 99, 4001), null, 'lost before');
+  assert.equal(cause(101, 102, 4001), null, 'connected after it');
+  assert.equal(cause(50, 101, 4003), null, 'the connection of another process');
+  assert.equal(cause(50, 101, null), null, 'not connected');
 });
 
-test('what may lose nothing explains nothing', () => {
-  assert.equal(causeOf({ at: 50, detail: RESET }, [fault('harmless', 0, 100, 'nothing')]), null);
+test('lanes that close explain only the first request of who connects meanwhile', () => {
+  const faults = [fault('lanes closed', 0, 900, { kind: 'connecting', from: 100, to: 200 })];
+  const cause = (openedAt: number, at: number, reused = false) =>
+    causeOf({ openedAt, at, port: null, reused }, faults)?.name ?? null;
+  assert.equal(cause(150, 160), 'lanes closed');
+  assert.equal(cause(50, 110), 'lanes closed');
+  assert.equal(cause(150, 160, true), null);
+  assert.equal(cause(50, 90), null);
+  assert.equal(cause(201, 210), null);
+  assert.equal(cause(150, 400), null);
 });
 
-test('what may only lose who is connecting explains no request that was sent', () => {
-  const faults = [fault('lanes closed', 0, 100, 'connecting')];
-  assert.equal(causeOf({ at: 50, detail: RESET }, faults), null);
-  assert.equal(causeOf({ at: 50, detail: 'connect ECONNRESET 127.0.0.1:80' }, faults)?.name, 'lanes closed');
+test('a cause names the process and the time', () => {
+  assert.equal(
+    describeCause(fault('a worker killed', 1_000, 1_200, killed(7, 1_100))),
+    'a worker killed at 1.0 s: pid 7 had accepted its connection and was killed at 1.1 s',
+  );
+});
+
+test('a seed draws the same faults again, whatever each of them draws', () => {
+  const names = ['a', 'b', 'c', 'd'];
+  const take = (seed: number, draws: number) => {
+    const faults = drawFaults(seed, names);
+    return Array.from({ length: 50 }, () => {
+      const { name, pause, random } = faults.next().value;
+      const drawn = Array.from({ length: draws }, random);
+      return { name, pause, first: drawn[0] };
+    });
+  };
+  assert.deepEqual(take(7, 1), take(7, 5));
+  assert.notDeepEqual(take(7, 1), take(8, 1));
+  assert.deepEqual([...new Set(take(7, 1).map(({ name }) => name))].sort(), names);
 });
 
 test('faults are counted by name', () => {
-  const faults = [fault('b', 0, 1), fault('a', 1, 2), fault('b', 2, 3)];
+  const faults = [fault('b', 0, 1, null), fault('a', 1, 2, null), fault('b', 2, 3, null)];
   assert.deepEqual(countFaults(faults), [
     ['a', 1],
     ['b', 2],

@@ -3,7 +3,8 @@ import { test } from 'node:test';
 import { assertBalanced, balance } from '../../support/books.ts';
 import { LoadBook, percentile } from '../../support/load-book.ts';
 
-const loss = (id: string) => ({ id, name: 'refused', detail: '', reused: false, at: 0 }) as const;
+const loss = (id: string) =>
+  ({ id, name: 'refused', detail: '', reused: false, at: 0, openedAt: 0, port: null }) as const;
 
 test('a request belongs to the phase it was sent in', () => {
   const book = new LoadBook();

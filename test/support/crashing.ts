@@ -1,0 +1,55 @@
+import { rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fixture } from './paths.ts';
+import { type Scope, temporaryFolder } from './temporary.ts';
+import { startZero, type Zero } from './zero.ts';
+import { environmentList } from './zero-config.ts';
+
+/** A service that serves, and that exits at once each time that it is started while it is broken. */
+export interface Crashing {
+  readonly zero: Zero;
+  readonly address: string;
+  readonly dataDirectory: string;
+  /** Kills the worker, which exits so many times in a row from then on, and then serves again. Resolves when it does. */
+  crash(times: number): Promise<void>;
+}
+
+/** Starts it, with a pause of 1 ms between two starts. */
+export async function startCrashing(scope: Scope): Promise<Crashing> {
+  const folder = temporaryFolder(scope);
+  const [good, dataDirectory] = [join(folder, 'good'), join(folder, 'data')];
+  writeFileSync(good, '');
+  const program = `[ -e ${good} ] && exec ${process.execPath} ${fixture('abrupt.js')}; exit 3`;
+  const zero = startZero(scope, {
+    folder,
+    config: {
+      application: { data_directory: dataDirectory },
+      service: {
+        listeners: [{ name: 'http', address: '127.0.0.1:0' }],
+        runtime: { path: '/bin/sh', args: ['-c', program], environment: environmentList({}) },
+        options: { reload_uptime: '0s' },
+        restart: { backoff: { initial: '1ms', factor: 1 } },
+      },
+    },
+  });
+  await zero.fact('generation_promoted', { generation: 1 });
+  const running = (): number => zero.log.all('worker_spawned').at(-1)?.pid ?? 0;
+  return {
+    zero,
+    address: await zero.address('http'),
+    dataDirectory,
+    async crash(times) {
+      rmSync(good);
+      const from = zero.cursor;
+      process.kill(running(), 'SIGKILL');
+      // The one that was killed is the first.
+      for (let exits = 0, at = from; exits < times; exits += 1) {
+        const exited = await zero.fact('worker_exited', {}, at);
+        at = zero.log.facts.indexOf(exited, at) + 1;
+      }
+      writeFileSync(good, '');
+      const { cursor } = zero;
+      await zero.fact('worker_ready', {}, cursor);
+    },
+  };
+}
