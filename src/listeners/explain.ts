@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import type { ListenerConfig } from '../config/schema.ts';
 import { SystemError } from '../linux/errors.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
-import { describeHolder, nameHolder, type OwnSockets, portHolder } from './holders.ts';
+import { describeHolder, type Holder, nameHolder, type OwnSockets, portHolder } from './holders.ts';
 import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
 
 type InetSocketAddress = Exclude<SocketAddress, { family: 'unix' }>;
@@ -22,12 +22,21 @@ export function explainFailure(
   const code = errnoName(error);
   if (code === null)
     return new ListenerError(config.name, `${step} ${nameAddress(config)}: ${String(error)}`, error);
-  const advice = adviceFor(config, code, address, own);
+  const holder = code === 'EADDRINUSE' ? holderOf(address, config.address.network) : null;
+  const advice = adviceFor(code, address, () => describeHolder(holder, own));
   const message = `${step} ${nameAddress(config)}: ${code}${advice === '' ? '' : `: ${advice}`}`;
-  return new ListenerError(config.name, message, error);
+  const isForeign = holder !== null && own(holder.inode) === null;
+  return new ListenerError(config.name, message, error, isForeign ? holder : null);
 }
 
-function adviceFor(config: ListenerConfig, code: string, address: SocketAddress, own: OwnSockets): string {
+/** The socket that has the address; null where none can be found. */
+function holderOf(address: SocketAddress, network: Network): Holder | null {
+  if (address.family !== 'unix') return portHolder(network.startsWith('udp') ? 'udp' : 'tcp', address);
+  return address.path.startsWith('@') ? nameHolder(address.path) : null;
+}
+
+/** @param held how a message names the process that has the address */
+function adviceFor(code: string, address: SocketAddress, held: () => string): string {
   switch (code) {
     case 'EMFILE':
       return 'this process has no descriptor left: raise its limit (ulimit -n, LimitNOFILE= in a systemd unit)';
@@ -37,16 +46,16 @@ function adviceFor(config: ListenerConfig, code: string, address: SocketAddress,
       return 'this machine has no IPv6: use an IPv4 address, or tcp4: and udp4:';
     default:
       return address.family === 'unix'
-        ? unixAdvice(address.path, code, own)
-        : inetAdvice(address, config.address.network, code, own);
+        ? unixAdvice(address.path, code, held)
+        : inetAdvice(address, code, held);
   }
 }
 
-function inetAdvice(address: InetSocketAddress, network: Network, code: string, own: OwnSockets): string {
+function inetAdvice(address: InetSocketAddress, code: string, held: () => string): string {
   const { port, host } = address;
   switch (code) {
     case 'EADDRINUSE':
-      return `the port is held ${describeHolder(portHolder(network.startsWith('udp') ? 'udp' : 'tcp', address), own)}`;
+      return `the port is held ${held()}`;
     case 'EACCES':
       return lowPortAdvice(port);
     case 'EADDRNOTAVAIL':
@@ -73,11 +82,11 @@ function lowPortAdvice(port: number): string {
   );
 }
 
-function unixAdvice(path: string, code: string, own: OwnSockets): string {
+function unixAdvice(path: string, code: string, held: () => string): string {
   switch (code) {
     case 'EADDRINUSE':
       return path.startsWith('@')
-        ? `the name is held ${describeHolder(nameHolder(path), own)}`
+        ? `the name is held ${held()}`
         : 'something else has just been created at this path';
     case 'ENOENT':
       return `the directory ${dirname(path)} does not exist: create it (RuntimeDirectory= in a systemd unit)`;

@@ -1,5 +1,6 @@
 import type { ListenerConfig } from '../config/schema.ts';
 import { isSystemFailure, SystemError } from '../linux/errors.ts';
+import type { Holder } from './holders.ts';
 
 /**
  * A listener could not be had, or not be changed. The message names the step, the address, the errno and what to do about it, e.g.
@@ -11,10 +12,13 @@ export class ListenerError extends Error {
   readonly listener: string;
   /** The errno name behind it (`EADDRINUSE`), or null where zero itself refused. */
   readonly code: string | null;
+  /** The foreign socket that is in the way; null where there is none, or none is known. */
+  readonly holder: Holder | null;
 
-  constructor(listener: string, message: string, cause?: unknown) {
+  constructor(listener: string, message: string, cause?: unknown, holder: Holder | null = null) {
     super(message, { cause });
     this.listener = listener;
+    this.holder = holder;
     this.code = errnoName(cause);
   }
 }

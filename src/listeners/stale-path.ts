@@ -1,7 +1,7 @@
 import { lstatSync, type Stats, unlinkSync } from 'node:fs';
 import type { ListenerConfig } from '../config/schema.ts';
 import { closeFd, connectSocket, openSocket } from '../linux/sockets.ts';
-import { describeHolder, type OwnSockets, pathHolder } from './holders.ts';
+import { describeHolder, type Holder, type OwnSockets, pathHolder } from './holders.ts';
 import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
 
 /**
@@ -14,8 +14,12 @@ export function clearStalePath(config: ListenerConfig, path: string, own: OwnSoc
   try {
     if (!found.isSocket())
       throw refusal(config, `there is a ${kindOf(found)}: remove it or choose another path`);
-    if (isHeld(path))
-      throw refusal(config, `the path is held ${describeHolder(pathHolder(path, found), own)}`);
+    if (isHeld(path)) {
+      const holder = pathHolder(path, found);
+      const isForeign = own(holder.inode) === null;
+      const why = `the path is held ${describeHolder(holder, own)}`;
+      throw refusal(config, why, undefined, isForeign ? holder : null);
+    }
     unlinkSync(path);
   } catch (error) {
     if (error instanceof ListenerError) throw error;
@@ -51,6 +55,11 @@ function kindOf(stats: Stats): string {
   return stats.isSymbolicLink() ? 'symbolic link' : 'file that is not a socket';
 }
 
-function refusal(config: ListenerConfig, why: string, cause?: unknown): ListenerError {
-  return new ListenerError(config.name, `bind ${nameAddress(config)}: ${why}`, cause);
+function refusal(
+  config: ListenerConfig,
+  why: string,
+  cause?: unknown,
+  holder: Holder | null = null,
+): ListenerError {
+  return new ListenerError(config.name, `bind ${nameAddress(config)}: ${why}`, cause, holder);
 }

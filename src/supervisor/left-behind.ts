@@ -42,7 +42,7 @@ export async function leftBehindIn({
 }
 
 /** A zombie holds no address any more, and init may be late to reap it. */
-function isRunning(pid: number, startTime: number): boolean {
+export function isRunning(pid: number, startTime: number): boolean {
   const stat = processStat(pid);
   return stat !== null && stat.startTime === startTime && stat.state !== 'Z';
 }

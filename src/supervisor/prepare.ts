@@ -12,6 +12,7 @@ import { ReleaseError } from '../workers/release-error.ts';
 import { resolveUser, type TargetUser } from '../workers/target-user.ts';
 import { ConfigError, type ConfigSnapshot, type ConfigSource } from './config-source.ts';
 import { type Earlier, RollbackError } from './earlier.ts';
+import { explainListenerError } from './holding-instance.ts';
 import { hookProblem } from './hook-runner.ts';
 import { outputProblem } from './output-directory.ts';
 import { openExecutable, recordOf } from './release-file.ts';
@@ -104,7 +105,8 @@ export async function prepare(
     if (error instanceof ConfigError) return { step: 'config', reason: error.problems.join('; ') };
     if (error instanceof RollbackError) return { step: 'rollback', reason: error.message };
     if (error instanceof ReleaseError) return { step: `release.${error.step}`, reason: error.message };
-    if (error instanceof ListenerError) return { step: `listener.${error.listener}`, reason: error.message };
+    if (error instanceof ListenerError)
+      return { step: `listener.${error.listener}`, reason: explainListenerError(error) };
     throw error;
   }
 }

@@ -10,6 +10,7 @@ import type { AcquiredListener, Listeners } from '../listeners/listeners.ts';
 import { addressesInUse, type RefusedAddress } from '../workers/address-in-use.ts';
 import { sessionMembers } from '../workers/descendants.ts';
 import type { Environment } from '../workers/environment.ts';
+import { describeInstanceHolding } from './holding-instance.ts';
 
 /** A process of a generation, as far as its addresses are concerned. */
 export interface AddressedWorker {
@@ -131,8 +132,11 @@ export class WorkerAddresses {
     const pid = Number(/^by pid (\d+)/.exec(holder)?.[1] ?? 0);
     if (pid === kernel.pid) return `${address} is held by zero itself (pid ${pid}). Choose another address.`;
     const worker = this.#workerOf(pid);
-    if (worker === undefined)
-      return `${address} is held ${holder}. Stop that process, or let the service listen on another address.`;
+    if (worker === undefined) {
+      const instance = describeInstanceHolding({ inode: socket.inode, uid: socket.uid, pid });
+      const advice = instance ?? 'Stop that process, or let the service listen on another address';
+      return `${address} is held ${holder}. ${advice}.`;
+    }
     const { generation, worker: index } = worker.key;
     const isOwn = generation === this.#worker.key.generation;
     if (isOwn && index === this.#worker.key.worker)

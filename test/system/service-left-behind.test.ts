@@ -11,7 +11,7 @@ import { withoutTracing } from '../support/privileges.ts';
 import { identify, isRunning } from '../support/processes.ts';
 import { nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
 import { keeperPid, killWithKeeper } from '../support/survivor.ts';
-import type { Scope } from '../support/temporary.ts';
+import { reversed, type Scope } from '../support/temporary.ts';
 import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 
 type Service = Awaited<ReturnType<typeof startServing>>;
@@ -96,6 +96,34 @@ describe('the service of a supervisor that was killed', () => {
       assert.deepEqual(zero.log.all('worker_exited', { pid: incumbent.pid }), []);
     },
   );
+
+  it('is named to a zero of another name that wants its address', DEADLINE, async (test) => {
+    const t = reversed(test);
+    const { zero: dead, incumbent } = await leave(t);
+    const address = await dead.address('http');
+    for (const mode of ['shared', 'auto']) {
+      const service = {
+        listeners: [{ name: 'web', address }],
+        runtime: { name: 'another', path: '/bin/true' },
+        handover: { mode },
+      };
+      // Where an ordinary user's instances are found.
+      const environment = { TMPDIR: dead.folder };
+      const other = startZero(t, { config: { service }, environment });
+      const { failure } = await other.fact('handover_finished', { outcome: 'failed' });
+      assert.match(
+        failure?.reason ?? '',
+        new RegExp(
+          `EADDRINUSE: the port is held by pid \\d+ \\(.*\\)\\. That is the service of instance test, whose zero ` +
+            `\\(pid ${dead.pid}\\) has died\\. Continue it with: zero --config ${dead.config}\\. ` +
+            'Or stop it with: zero stop --name test$',
+        ),
+      );
+      assert.equal((await other.exited).code, 1);
+    }
+    const { generation, pid } = incumbent;
+    assert.deepEqual(await whoAnswers(address), { generation, pid });
+  });
 
   it('is stopped by zero stop', DEADLINE, async (t) => {
     const { zero, incumbent } = await leave(t);
