@@ -1,54 +1,14 @@
-// Bundles the command and the library. The command is CommonJS, because Node 20 starts it 10 ms faster than the same bundle as ES modules; everything that a config
-// does not ask for is a chunk of its own, loaded when it is asked for.
+// Bundles the command and the library.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { builtinModules } from 'node:module';
-import { basename, dirname, join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { build } from 'esbuild';
+import { bundleCommand } from './command-bundle.js';
 import { licensesOf, packagesOf } from './licenses.js';
 
 const target = 'dist';
 /** Beside it, and in its place when it is whole: what runs meanwhile still loads chunks from there. */
 const outdir = 'dist.new';
-const chunks = new Map();
-
-/** Makes each dynamic import of a relative module a bundle of its own beside the main one. */
-const lazyChunks = {
-  name: 'lazy-chunks',
-  setup({ onResolve }) {
-    onResolve({ filter: /^\.{1,2}\// }, ({ kind, path, importer }) => {
-      if (kind !== 'dynamic-import') return undefined;
-      const file = resolve(dirname(importer), path);
-      const name = basename(file, '.ts');
-      chunks.set(name, file);
-      return { path: `./${name}.cjs`, external: true };
-    });
-  },
-};
-
-const options = {
-  bundle: true,
-  // Not 'node', for which yaml exports CommonJS: from ES modules esbuild drops what zero does not use.
-  platform: 'neutral',
-  mainFields: ['module', 'main'],
-  format: 'cjs',
-  target: 'node20.19',
-  // Node parses the bundle at every start. The source map explains the stack of a crash.
-  minify: true,
-  lineLimit: 160,
-  sourcemap: 'external',
-  // Chunks are loaded by require: import() would send CommonJS through the lexer of the ES module loader, 20 ms for the command.
-  supported: { 'dynamic-import': false },
-  legalComments: 'none',
-  outdir,
-  outExtension: { '.js': '.cjs' },
-  // The prebuilt native part of koffi stays a package of its own.
-  external: ['@koromix/*', 'node:*', ...builtinModules],
-  define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
-  banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
-  plugins: [lazyChunks],
-  logLevel: 'warning',
-};
 
 const packages = [];
 
@@ -58,18 +18,7 @@ async function bundle(wanted) {
 }
 
 rmSync(outdir, { recursive: true, force: true });
-await bundle({ ...options, entryPoints: { zero: 'src/cli/main.ts' } });
-// A program of its own, started by its path: see src/workers/commands.ts.
-await bundle({ ...options, entryPoints: { 'node-launcher': 'src/workers/node-launcher.ts' } });
-// Another one: see src/supervisor/keeper/sender-order.ts.
-await bundle({ ...options, entryPoints: { 'lane-sender': 'src/supervisor/keeper/lane-sender.ts' } });
-for (const built = new Set(); built.size < chunks.size; ) {
-  for (const [name, file] of chunks) {
-    if (built.has(name)) continue;
-    built.add(name);
-    await bundle({ ...options, entryPoints: { [name]: file } });
-  }
-}
+for (const metafile of await bundleCommand(outdir)) packages.push(...packagesOf(metafile));
 
 // The library, as ES modules; a dynamic import stays one, so that a service loads only what it uses. koffi is bundled
 // here as well: the package koffi has an install script, of which npm 11 would warn everybody who installs zerodown.

@@ -1,6 +1,7 @@
 import { fstatSync } from 'node:fs';
 import { bootId } from '../linux/procfs.ts';
 import { VaultFile } from '../supervisor/keeper/vault.ts';
+import { NEWEST } from '../supervisor/state-format/formats.ts';
 import { decodeMemos } from '../supervisor/state-format/generation-memo.ts';
 import { readState } from '../supervisor/state-format/read.ts';
 import { stateOf } from '../supervisor/state-format/restore.ts';
@@ -17,7 +18,7 @@ const VAULT_FD = 0;
  */
 export function upgradeCheck(write: (text: string) => void = (text) => process.stdout.write(text)): number {
   const problem = problemOf(VAULT_FD);
-  const result: CheckResult = { zero: version, node: process.version, problem };
+  const result: CheckResult = { zero: version, node: process.version, problem, reads: NEWEST };
   write(`${JSON.stringify(result)}\n`);
   return problem === null ? EXIT.done : EXIT.failed;
 }

@@ -103,6 +103,21 @@ export class StateFile {
     this.#broken = false;
   }
 
+  /**
+   * Replaces the file by the text of a document: beside it and renamed over it, so that a reader finds the old state or
+   * the new one, never half of one. Throws what fs does.
+   */
+  replace(text: string): void {
+    const temporary = `${this.file}.new`;
+    try {
+      withSpare(() => writeOwnFile(temporary, text));
+      renameSync(temporary, this.file);
+    } catch (error) {
+      removeFile(temporary);
+      throw error;
+    }
+  }
+
   /** Nothing is left that another supervisor could take over. */
   remove(): void {
     removeFile(this.file);
@@ -119,21 +134,13 @@ export class StateFile {
     return JSON.stringify(stateDocument(supervisor, { ...situation, sequence: this.#sequence }));
   }
 
-  /** Beside its file and renamed over it: a reader finds the old state or the new one, never half of one. */
   #write(): void {
     const newest = this.#newest;
     if (newest === null) return;
-    const temporary = `${this.file}.new`;
-    try {
-      this.#sequence += 1;
-      const text = this.#textOf(newest);
-      this.#vault()?.writeState(text, this.#sequence);
-      withSpare(() => writeOwnFile(temporary, text));
-      renameSync(temporary, this.file);
-    } catch (error) {
-      removeFile(temporary);
-      throw error;
-    }
+    this.#sequence += 1;
+    const text = this.#textOf(newest);
+    this.#vault()?.writeState(text, this.#sequence);
+    this.replace(text);
   }
 }
 

@@ -52,6 +52,11 @@ export class StateRecorder {
     this.#context.file.retry();
   }
 
+  /** Replaces the file by a document for the program that is executed next. Throws what fs does. */
+  replace(text: string): void {
+    this.#context.file.replace(text);
+  }
+
   /** Nothing is left that another supervisor could take over. */
   remove(): void {
     this.#cancel();

@@ -60,6 +60,7 @@ import type { Signals } from './signals.ts';
 import { SocketKeeping } from './socket-keeping.ts';
 import { StartAdvice } from './start-advice.ts';
 import { StateFile } from './state-file.ts';
+import type { Reads } from './state-format/formats.ts';
 import { StateRecorder } from './state-recorder.ts';
 import { statusOf } from './status.ts';
 import { TelemetryDesk } from './telemetry-desk.ts';
@@ -215,9 +216,9 @@ export class Supervisor {
       environment: options.environment,
       directory: options.folder,
       state: () => this.#state,
-      vault: () => this.#memory.vault?.fd ?? null,
+      vault: () => this.#memory.vault,
       report,
-      execute: (program) => this.#replace(program),
+      execute: (program, older) => this.#replace(program, older),
     });
     const warn = (message: string) => report({ event: 'warning', about: 'listener', message });
     this.#listeners = new ListenerSet({ warn, passed: this.#passed });
@@ -524,8 +525,11 @@ export class Supervisor {
     void this.#upgrade.request({ script: null, node: null, timeout: null }, () => {});
   }
 
-  /** Replaces the program of this process. Rejects where that fails: zero continues as before. */
-  async #replace(program: Program): Promise<never> {
+  /**
+   * Replaces the program of this process. Rejects where that fails: zero continues as before.
+   * @param older the versions in which the new program reads the state and the configs; null: the newest
+   */
+  async #replace(program: Program, older: Reads | null): Promise<never> {
     const { version, instance } = this.#options;
     const { vault } = this.#memory;
     if (vault === null) throw new Error('zero has no memory that outlives its program');
@@ -539,6 +543,8 @@ export class Supervisor {
     await this.#telemetry.flush(FLUSH_TIME);
     await this.#outlets.flush(FLUSH_TIME);
     try {
+      // Last: nothing may change what is written before the new program reads it.
+      if (older !== null) this.#recorder.replace(this.#memory.writeFor(older));
       return replaceProgram(program, this.#environment, {
         from: version,
         since: now(),
@@ -549,8 +555,19 @@ export class Supervisor {
         runtimeDirectory: instance.runtimeDirectory,
       });
     } catch (error) {
+      if (older !== null) this.#rewrite();
       await this.#openControl();
       throw error;
+    }
+  }
+
+  /** Writes down again in the newest versions what was written for another program, which was not executed. */
+  #rewrite(): void {
+    this.#memory.rewrite();
+    try {
+      this.#recorder.retry();
+    } catch (error) {
+      this.#error('write state', error);
     }
   }
 

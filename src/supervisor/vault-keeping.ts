@@ -1,7 +1,9 @@
 import { linux } from '../linux/kernel.ts';
 import { type Vault, VaultFile } from './keeper/vault.ts';
 import type { PreparedReleases } from './prepared-releases.ts';
+import type { Reads } from './state-format/formats.ts';
 import { encodeMemos, memoOf } from './state-format/generation-memo.ts';
+import { contentFor } from './upgrade/older-content.ts';
 
 export interface VaultKeepingContext {
   readonly releases: PreparedReleases;
@@ -39,6 +41,24 @@ export class VaultKeeping {
     } catch (error) {
       this.#context.failed('create memory for the state', error);
     }
+    this.look();
+  }
+
+  /**
+   * Writes everything in the versions that another zero reads, which is executed next. Returns the text of the state.
+   * Throws Error where the vault has no state, and as `contentFor` and the vault do.
+   */
+  writeFor(reads: Reads): string {
+    if (this.#vault === null) throw new Error('zero has no memory that outlives its program');
+    const content = contentFor(this.#vault.read(), reads);
+    if (content.state === null) throw new Error('the vault has no state');
+    this.#vault.write(content);
+    return content.state.text;
+  }
+
+  /** Writes every generation again, in the newest version. */
+  rewrite(): void {
+    this.#kept = '';
     this.look();
   }
 

@@ -11,6 +11,10 @@ export interface Vault {
   writeState(text: string, sequence: number): void;
   /** Throws Node's error, RangeError for more than 8 MiB. */
   writeGenerations(bytes: Buffer): void;
+  /** Writes what there is of both. Throws as they do. */
+  write(content: VaultContent): void;
+  /** Throws Node's error. */
+  read(): VaultContent;
   close(): void;
 }
 
@@ -80,7 +84,11 @@ export class VaultFile implements Vault {
     this.#write('generations', bytes, 0);
   }
 
-  /** Throws Node's error. */
+  write({ state, generations }: VaultContent): void {
+    if (state !== null) this.writeState(state.text, state.sequence);
+    if (generations !== null) this.writeGenerations(generations);
+  }
+
   read(): VaultContent {
     const state = this.#read('state');
     return {

@@ -9,7 +9,7 @@ import type { Prepared } from '../prepare.ts';
  * config and its environment. It is kept in the vault (../keeper/vault.ts).
  */
 
-const VERSION = 1;
+export const VERSION = 1;
 
 /** What a generation was made of. */
 export interface GenerationMemo {

@@ -83,10 +83,16 @@ function readDocument(object: Record<string, unknown>): ReadState {
     case version2.VERSION:
       return validate(version2.schema(), object, (document) => document);
     default: {
-      const message = `the file has version ${version}, and this zero reads versions 1 to ${version2.VERSION}. Use the zero that wrote the file.`;
-      return problem('newer', message);
+      const message = `the file has version ${version}, and this zero reads versions 1 to ${version2.VERSION}`;
+      return problem('newer', `${message}. ${writerAdvice(object)}`);
     }
   }
+}
+
+/** Version 2 has this field, and every later one. */
+function writerAdvice({ zero_version: writer }: Record<string, unknown>): string {
+  const isKnown = typeof writer === 'string' && /^[\w.+-]{1,40}$/.test(writer);
+  return `Use the zero that wrote the file${isKnown ? `, version ${writer}` : ''}.`;
 }
 
 function validate<Document>(

@@ -1,5 +1,6 @@
 import { type CommandSystem, runCommand } from '../../workers/command.ts';
 import { after } from '../clock.ts';
+import type { Reads } from '../state-format/formats.ts';
 import type { Program } from './programs.ts';
 
 /** Milliseconds for a new zero to start, load the kernel's interface and read the state. */
@@ -13,7 +14,14 @@ export interface CheckResult {
   readonly node: string;
   /** Why it cannot continue this service; null: it can. */
   readonly problem: string | null;
+  /** The formats that it reads. Left out by a release that does not report them. */
+  readonly reads?: Reads;
 }
+
+/** `result` of a failure: what the new zero has answered, if it has. */
+export type DryRunResult =
+  | { readonly passed: CheckResult }
+  | { readonly problem: string; readonly result: CheckResult | null };
 
 export interface DryRun {
   readonly directory: string;
@@ -28,10 +36,11 @@ export function dryRun(
   { node, options, script }: Program,
   { directory, environment, vault }: DryRun,
   system: CommandSystem,
-): Promise<CheckResult | { readonly problem: string }> {
+): Promise<DryRunResult> {
   const run = [node, ...options, script, 'upgrade', '--check'];
   return new Promise((resolve) => {
-    const failed = (reason: string) => resolve({ problem: `${node} ${script}: ${reason}` });
+    const failed = (reason: string, result: CheckResult | null = null) =>
+      resolve({ problem: `${node} ${script}: ${reason}`, result });
     try {
       const request = {
         run,
@@ -46,8 +55,8 @@ export function dryRun(
         const reason = output.find((line) => /Error\b/.test(line)) ?? output.at(-1);
         const said = reason === undefined ? '' : `: ${reason.trim()}`;
         if (timedOut) failed(`it did not answer within ${TIMEOUT / 1000} s`);
-        else if (result?.problem) failed(result.problem);
-        else if (result && status.kind === 'exited' && status.code === 0) resolve(result);
+        else if (result?.problem) failed(result.problem, result);
+        else if (result && status.kind === 'exited' && status.code === 0) resolve({ passed: result });
         else if (status.kind === 'exited') failed(`its check exited with ${status.code}${said}`);
         else failed(`its check was ended by a signal${said}`);
       });
@@ -60,9 +69,10 @@ export function dryRun(
 function parseResult(line: string): CheckResult | null {
   if (!line.startsWith('{')) return null;
   try {
-    const { zero, node, problem }: Partial<CheckResult> = JSON.parse(line);
+    const { zero, node, problem, reads }: Partial<CheckResult> = JSON.parse(line);
     if (typeof zero !== 'string' || typeof node !== 'string' || problem === undefined) return null;
-    return { zero, node, problem };
+    const isKnown = Number.isSafeInteger(reads?.state) && Number.isSafeInteger(reads?.configs);
+    return { zero, node, problem, ...(isKnown && reads && { reads }) };
   } catch {
     return null;
   }

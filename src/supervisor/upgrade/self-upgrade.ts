@@ -3,9 +3,12 @@ import type { Fact } from '../../lifecycle/facts.ts';
 import type { State } from '../../lifecycle/state.ts';
 import type { CommandSystem } from '../../workers/command.ts';
 import { after, now } from '../clock.ts';
+import { type Vault, VaultFile } from '../keeper/vault.ts';
 import type { OwnCommand } from '../own-command.ts';
-import { type CheckResult, dryRun } from './dry-run.ts';
+import type { Reads } from '../state-format/formats.ts';
+import { type CheckResult, type DryRunResult, dryRun } from './dry-run.ts';
 import { obstacleTo } from './obstacle.ts';
+import { contentFor, readsOlder } from './older-content.ts';
 import { type Program, type Programs, programsFor } from './programs.ts';
 
 export interface UpgradeRequest extends Programs {
@@ -21,11 +24,22 @@ export interface UpgradeContext {
   readonly environment: readonly Buffer[];
   readonly directory: string;
   readonly state: () => State;
-  /** The descriptor of the vault; null: this supervisor has none. */
-  readonly vault: () => number | null;
+  /** null: this supervisor has none. */
+  readonly vault: () => Vault | null;
   readonly report: (fact: Fact) => void;
-  /** Replaces the program; returns only by rejecting, with everything as it was. */
-  readonly execute: (program: Program) => Promise<never>;
+  /**
+   * Replaces the program; returns only by rejecting, with everything as it was.
+   * @param older the versions in which the service is handed over; null: the newest
+   */
+  readonly execute: (program: Program, older: Reads | null) => Promise<never>;
+}
+
+/** A program that has passed its dry run. */
+interface Tested {
+  readonly program: Program;
+  readonly result: CheckResult;
+  /** See `execute`. */
+  readonly older: Reads | null;
 }
 
 /** Milliseconds between two looks at what is in progress. */
@@ -48,13 +62,13 @@ export class SelfUpgrade {
     if (this.#isRunning) return answered({ ok: false, message: 'another upgrade is in progress' });
     this.#isRunning = true;
     try {
-      const { program, result } = await this.#find(request);
+      const { program, result, older } = await this.#find(request);
       await this.#wait(request.timeout);
       const { version: from, report, execute } = this.#context;
       const { zero: to, node } = result;
       report({ event: 'supervisor_upgrading', from, to, path: program.script, node: program.node });
       answered({ ok: true, to, node });
-      await execute(program);
+      await execute(program, older);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       this.#context.report({ event: 'error', step: 'upgrade', message: `zero was not upgraded: ${message}` });
@@ -64,17 +78,42 @@ export class SelfUpgrade {
     }
   }
 
-  async #find(wanted: Programs): Promise<{ readonly program: Program; readonly result: CheckResult }> {
-    const { command, system, environment, directory, vault: vaultOf } = this.#context;
+  async #find(wanted: Programs): Promise<Tested> {
+    const { command, vault: vaultOf } = this.#context;
     const vault = vaultOf();
     if (vault === null) throw new Error('zero has no memory that outlives its program. Restart it instead.');
     const problems: string[] = [];
     for (const program of programsFor(command(), wanted, process.env.PATH ?? '')) {
-      const result = await dryRun(program, { environment, directory, vault }, system);
-      if ('zero' in result) return { program, result };
-      problems.push(result.problem);
+      const tested = await this.#test(program, vault);
+      if ('result' in tested) return tested;
+      problems.push(tested.problem);
     }
     throw new Error(problems.join('; '));
+  }
+
+  async #test(program: Program, vault: Vault): Promise<Tested | { readonly problem: string }> {
+    const first = await this.#dryRun(program, vault);
+    if ('passed' in first) return { program, result: first.passed, older: null };
+    const { problem, result } = first;
+    const older = result?.reads;
+    if (older === undefined || !readsOlder(older)) return { problem };
+    let copy: Vault | null = null;
+    try {
+      copy = VaultFile.create(this.#context.system.kernel);
+      copy.write(contentFor(vault.read(), older));
+      const second = await this.#dryRun(program, copy);
+      return 'passed' in second ? { program, result: second.passed, older } : { problem: second.problem };
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      return { problem: `${program.node} ${program.script} (zero ${result?.zero}): ${why}` };
+    } finally {
+      copy?.close();
+    }
+  }
+
+  #dryRun(program: Program, vault: Vault): Promise<DryRunResult> {
+    const { system, environment, directory } = this.#context;
+    return dryRun(program, { environment, directory, vault: vault.fd }, system);
   }
 
   async #wait(timeout: number | null): Promise<void> {

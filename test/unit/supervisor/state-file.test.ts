@@ -91,3 +91,15 @@ test('the vault has the newest state while the file cannot be written', (t) => {
   file.retry();
   assert.equal(JSON.parse(readFileSync(file.file, 'utf8')).recorded_monotonic_ms, 2);
 });
+
+test('the text for another program replaces the file, and the newest state can be written again', (t) => {
+  const { file, kept, failures, written, folder } = open(t);
+  file.save(situation(1));
+  file.replace('{"version":1}');
+  assert.deepEqual(written(), { version: 1 });
+  file.retry();
+  assert.deepEqual([written().version, written().sequence, kept.length], [2, 42, 2]);
+  rmSync(folder, { recursive: true });
+  assert.throws(() => file.replace('{}'), { code: 'ENOENT' });
+  assert.deepEqual(failures, []);
+});
