@@ -27,6 +27,10 @@ export interface HookContext {
   /** The directory where zero was started: where hooks run. */
   readonly startDirectory: string;
   readonly post: (happening: Happening) => void;
+  /** A variable by which the process of a hook is found: name and value. */
+  readonly mark: (hook: number) => readonly [string, string];
+  /** Called when a hook was started: its process has to be written where it outlives this supervisor. */
+  readonly started: () => void;
 }
 
 interface Running {
@@ -66,6 +70,7 @@ export class HookRunner {
       const { pid, kill } = running;
       const startTime = system.kernel.processStat(pid)?.startTime ?? 0;
       this.#running.set(hook.hook, { process: { pid, startTime }, kill });
+      this.#context.started();
     } catch (error) {
       if (!(error instanceof ReleaseError || error instanceof SpawnError)) throw error;
       setImmediate(() => failed(error.message));
@@ -129,7 +134,8 @@ export class HookRunner {
         ZERO_REASON: replacement.reason,
       }),
     };
-    return Object.entries(values).map(([key, value]) => [key, Buffer.from(String(value))]);
+    const entries = [...Object.entries(values), this.#context.mark(hook.hook)] as const;
+    return entries.map(([key, value]) => [key, Buffer.from(String(value))]);
   }
 }
 

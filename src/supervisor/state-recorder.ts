@@ -18,6 +18,8 @@ export interface StateRecorderContext {
 export class StateRecorder {
   readonly #context: StateRecorderContext;
   #later: NodeJS.Immediate | null = null;
+  /** Effects that are being performed. */
+  #inProgress: readonly Effect[] = [];
 
   constructor(context: StateRecorderContext) {
     this.#context = context;
@@ -29,12 +31,23 @@ export class StateRecorder {
    */
   ahead(state: State, effects: readonly Effect[], generations: Generations): void {
     if (!effects.some(isOnlyOnce)) return;
-    this.#context.file.ahead(() => ({ ...this.#situation(state, generations), inProgress: effects }));
+    this.#inProgress = effects;
+    this.note(state, generations);
+  }
+
+  /**
+   * A command or hook was started, or effects are going to be performed: another supervisor must find this in memory
+   * that outlives this process. A disk would be too slow.
+   */
+  note(state: State, generations: Generations): void {
+    const inProgress = this.#inProgress;
+    this.#context.file.ahead(() => ({ ...this.#situation(state, generations), inProgress }));
   }
 
   /** The events are done, and everything that they asked for. */
   settled(state: State, generations: Generations): void {
     this.#cancel();
+    this.#inProgress = [];
     // What is resolved follows within the same turn of the event loop, mostly: the candidate need not wait for the disk.
     if (state.handover?.step.name === 'resolving')
       this.#later = setImmediate(() => this.#record(state, generations));

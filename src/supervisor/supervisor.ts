@@ -54,6 +54,7 @@ import { labelOf } from './release-label.ts';
 import { Reporter } from './reporter.ts';
 import { isManaged, type Restarted } from './restarted.ts';
 import { Runner } from './runner.ts';
+import { markOfHook, RunningCommands } from './running-commands.ts';
 import { RuntimeDirectory } from './runtime-directory.ts';
 import { signalWorkers } from './signal-workers.ts';
 import type { Signals } from './signals.ts';
@@ -134,6 +135,7 @@ export class Supervisor {
   readonly #usage: UsageReader;
   readonly #recorder: StateRecorder;
   readonly #footprint = new Footprint(systemTimers);
+  readonly #commands: RunningCommands;
   readonly #hooks: HookRunner;
   readonly #keeping: SocketKeeping;
   readonly #upgrade: SelfUpgrade;
@@ -200,7 +202,11 @@ export class Supervisor {
     const kernel = guardedKernel(linux, boundary);
     const timers = guardedTimers(systemTimers, boundary);
     this.#table = new ProcessTable(kernel);
-    const commands: CommandSystem = {
+    const started = () => this.#recorder.note(this.#state, this.#runner.generations);
+    const { runtimeDirectory } = options.instance;
+    const next = recovered?.saved.next_numbers.command ?? 1;
+    this.#commands = new RunningCommands({ kernel, runtimeDirectory, next, recorded: started });
+    const ofHooks: CommandSystem = {
       kernel,
       table: this.#table,
       refused: (refusals) => {
@@ -208,6 +214,7 @@ export class Supervisor {
           report({ event: 'error', step: 'signal', message: describeRefusal('SIGKILL', refusal) });
       },
     };
+    const commands: CommandSystem = { ...ofHooks, register: () => this.#commands.register() };
     this.#checkUnit = () => checkUnit(commands, report);
     this.#upgrade = new SelfUpgrade({
       version: options.version,
@@ -256,7 +263,9 @@ export class Supervisor {
       recorded: () => this.#history.handovers(),
     });
     const hooks = new HookRunner({
-      system: commands,
+      system: ofHooks,
+      mark: (hook) => markOfHook(runtimeDirectory, hook),
+      started,
       instance: options.instance.name,
       environment: this.#environment,
       startDirectory: this.#options.folder,
@@ -302,7 +311,11 @@ export class Supervisor {
       listeners: this.#listeners,
       log: new ListenerLog(report),
       file,
-      others: () => ({ keeper: this.#keeping.identity, hooks: this.#hooks.processes() }),
+      others: () => ({
+        keeper: this.#keeping.identity,
+        commands: this.#commands.situation(),
+        hooks: this.#hooks.processes(),
+      }),
     });
     this.#runner = new Runner({
       kernel,

@@ -30,6 +30,15 @@ export interface CommandSystem {
   readonly table: ProcessTable;
   /** Called when processes of a command could not be killed; never with an empty list. */
   readonly refused: (refusals: readonly Refusal[]) => void;
+  /** Called before each command. Left out: the commands are not registered. */
+  readonly register?: () => RegisteredCommand;
+}
+
+export interface RegisteredCommand {
+  /** A variable that is added to its environment: name and value. */
+  readonly mark: readonly [string, string];
+  started(pid: number): void;
+  ended(pid: number): void;
 }
 
 export interface CommandTimer {
@@ -51,12 +60,14 @@ export interface CommandResult {
  */
 export function runCommand(
   request: CommandRequest,
-  { kernel, table, refused }: CommandSystem,
+  { kernel, table, refused, register }: CommandSystem,
   { after }: CommandTimer,
   onDone: (result: CommandResult) => void,
 ): { readonly pid: number; kill(): void; close(): void } {
   const executable = findExecutable(request);
-  const { user, environment, directory, privileges } = request;
+  const { user, directory, privileges } = request;
+  const registered = register?.();
+  const environment = marked(request.environment, registered?.mark);
   const output = WorkerOutput.open(kernel, { stdout: null, stderr: null, owner: user });
   let pid: number;
   try {
@@ -94,8 +105,10 @@ export function runCommand(
           state = 'timed out';
           kill();
         });
+  registered?.started(pid);
   table.adopt(pid, (status) => {
     cancel();
+    registered?.ended(pid);
     // A command leaves nothing behind.
     kill();
     output.close();
@@ -117,6 +130,10 @@ export function runCommand(
       kill();
     },
   };
+}
+
+function marked(environment: Environment, mark: RegisteredCommand['mark'] | undefined): Environment {
+  return mark === undefined ? environment : new Map([...environment, [mark[0], Buffer.from(mark[1])]]);
 }
 
 /** The program that a command names. Throws ReleaseError where there is none. */

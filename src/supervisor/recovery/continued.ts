@@ -41,3 +41,8 @@ export function hooksIn({ hooks, in_progress = [] }: SavedState): {
     return [{ hook, process: { pid, startTime } }];
   });
 }
+
+/** The processes of gates and other commands that a dead supervisor may have left running. */
+export function commandsIn({ commands = [] }: SavedState): ProcessIdentity[] {
+  return commands.map(({ pid, start_time_ticks: startTime }) => ({ pid, startTime }));
+}

@@ -6,6 +6,7 @@ import type { ProcessStat } from '../../linux/procfs.ts';
 import type { Instance } from '../instance.ts';
 import type { KeeperSystem } from '../keeper/keeper-system.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
+import { commandIn, hookIn } from '../running-commands.ts';
 import type { SavedState } from '../state-format/read.ts';
 import type { RecoveredProcess } from '../worker-parts.ts';
 
@@ -125,6 +126,32 @@ export function survivorsOf(instance: DeadInstance, system: ProcessSystem): numb
     .map(({ pid }) => pid);
 }
 
+/**
+ * Commands and hooks that the dead supervisor started right before its end and that it could not record any more: they
+ * are known by their environment.
+ */
+export function strayCommandsOf(
+  { runtimeDirectory }: DeadInstance,
+  { next_numbers: { command: next = Number.POSITIVE_INFINITY }, hooks }: SavedState,
+  system: ProcessSystem,
+): {
+  readonly commands: ProcessIdentity[];
+  readonly hooks: { readonly hook: number; readonly process: ProcessIdentity }[];
+} {
+  const unknown = new Set(
+    hooks.filter(({ running }) => running && running.pid === undefined).map(({ hook }) => hook),
+  );
+  const commands: ProcessIdentity[] = [];
+  const found: { hook: number; process: ProcessIdentity }[] = [];
+  for (const { pid, startTime } of sessionLeaders(system)) {
+    const environment = environmentOf(pid, system);
+    const hook = hookIn(environment, runtimeDirectory);
+    if (hook !== null && unknown.has(hook)) found.push({ hook, process: { pid, startTime } });
+    if ((commandIn(environment, runtimeDirectory) ?? 0) >= next) commands.push({ pid, startTime });
+  }
+  return { commands, hooks: found };
+}
+
 function sessionLeaders({ kernel }: ProcessSystem): ProcessStat[] {
   return kernel.listProcesses().filter(({ pid, session, state }) => pid === session && state !== 'Z');
 }
@@ -136,13 +163,18 @@ function notifyPath(
   return path.join(runtimeDirectory, 'notify', `${generation}.${worker}.${incarnation}`);
 }
 
-function notifyOf(pid: number, { kernel }: ProcessSystem): string | null {
+function notifyOf(pid: number, system: ProcessSystem): string | null {
   const name = 'NOTIFY_SOCKET=';
+  const entry = environmentOf(pid, system).find((one) => one.toString('latin1').startsWith(name));
+  return entry?.toString().slice(name.length) ?? null;
+}
+
+/** Empty where this user may not read it. */
+function environmentOf(pid: number, { kernel }: ProcessSystem): readonly Buffer[] {
   try {
-    const entry = kernel.environmentOf(pid).find((one) => one.toString('latin1').startsWith(name));
-    return entry?.toString().slice(name.length) ?? null;
+    return kernel.environmentOf(pid);
   } catch (error) {
-    if (isOutOfReach(error)) return null;
+    if (isOutOfReach(error)) return [];
     throw error;
   }
 }

@@ -10,13 +10,14 @@ import { decodeMemos, type Memos } from '../state-format/generation-memo.ts';
 import { type ReadState, readState, type SavedState } from '../state-format/read.ts';
 import { stateOf } from '../state-format/restore.ts';
 import type { Handed } from '../upgrade/handed.ts';
-import { hooksIn } from './continued.ts';
+import { commandsIn, hooksIn } from './continued.ts';
 import {
   behind,
   type DeadInstance,
   isAlive,
   missingOf,
   recordedProcesses,
+  strayCommandsOf,
   straysOf,
   survivorsOf,
   unknownOf,
@@ -102,6 +103,7 @@ async function recover(
   const isComplete = inMemory !== null && 'state' in inMemory && inMemory.state === saved;
   const unknown = isComplete ? [] : unknownOf(instance, recorded, system);
   const state = behind(recorded, unknown);
+  const stray = strayCommandsOf(instance, saved, system);
   return {
     recovered: {
       saved,
@@ -110,7 +112,8 @@ async function recover(
       processes: [...processes, ...strays],
       unknown,
       missing: missingOf(state, [...processes, ...strays]),
-      hooks: hooksIn(saved),
+      hooks: [...hooksIn(saved), ...stray.hooks],
+      commands: [...commandsIn(saved), ...stray.commands],
       sockets: taken.byInode,
       socketsFrom: taken.from,
       vault: taken.vault,

@@ -21,6 +21,8 @@ export interface Recovered {
   /** Workers that were being started, or are recorded as running, and have no process. */
   readonly missing: readonly WorkerKey[];
   readonly hooks: readonly { readonly hook: number; readonly process: ProcessIdentity }[];
+  /** Processes of commands whose results nobody waits for any more. */
+  readonly commands: readonly ProcessIdentity[];
   /** Sockets by inode. */
   readonly sockets: ReadonlyMap<number, number>;
   readonly socketsFrom: readonly SocketSource[];

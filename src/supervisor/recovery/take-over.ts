@@ -8,7 +8,7 @@ import { ListenerError } from '../../listeners/listener-error.ts';
 import type { ListenerSet } from '../../listeners/listener-set.ts';
 import type { SavedListener } from '../../listeners/listeners.ts';
 import type { Timers } from '../../readiness/index.ts';
-import { signalOnce } from '../../workers/delivery.ts';
+import { describeRefusal, signalOnce } from '../../workers/delivery.ts';
 import { ReleaseError } from '../../workers/release-error.ts';
 import { SpawnError } from '../../workers/spawner.ts';
 import { killSession } from '../../workers/stopper.ts';
@@ -19,6 +19,7 @@ import type { HookRunner } from '../hook-runner.ts';
 import { listenersOf } from '../prepare.ts';
 import type { PreparedReleases } from '../prepared-releases.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
+import { endCommand } from '../running-commands.ts';
 import { continuedFrom } from './continued.ts';
 import type { Recovered } from './recovered.ts';
 import { type Origin, originOf, originWithoutMemo, restorePrepared } from './restore-prepared.ts';
@@ -90,6 +91,11 @@ async function attempt(recovered: Recovered, context: TakeOverContext): Promise<
     ...missing.map((key) => ({ ...key, found: 'gone', exit: { kind: 'unknown' }, leftovers: 0 }) as const),
   ];
   for (const process of recovered.unknown) endUnknown(process, context);
+  // Gates and checks are started anew.
+  for (const process of recovered.commands) {
+    for (const refusal of endCommand(context.kernel, process).refused)
+      report({ event: 'error', step: 'signal', message: describeRefusal('SIGKILL', refusal) });
+  }
   const watched = recovered.hooks.filter(({ hook, process }) => hooks.adopt(hook, process));
   return continuedFrom(saved, {
     workers,

@@ -220,7 +220,13 @@ export function schema() {
     /** The process that holds the sockets; null or left out: there is none. */
     keeper: z.exactOptional(orNull(z.object(process()))),
     recorded_monotonic_ms: monotonic(),
-    next_numbers: z.object({ generation: number(), handover: number(), hook: number() }),
+    next_numbers: z.object({
+      generation: number(),
+      handover: number(),
+      hook: number(),
+      /** Of zero's own commands. Left out: not known. */
+      command: z.exactOptional(number()),
+    }),
     /** The first generation of this supervisor. */
     first_generation: number(),
     /** The generation that serves, or, before one has become ready, the one that is to serve. */

@@ -6,6 +6,7 @@ import type { State } from '../../lifecycle/state.ts';
 import type { Unwritten } from '../../lifecycle/storage.ts';
 import type { ListenerSnapshot } from '../../listeners/listeners.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
+import type { CommandSituation } from '../running-commands.ts';
 import type { Pipes } from '../worker-parts.ts';
 import type { Document } from './version-2.ts';
 import { generationDocument } from './write-generation.ts';
@@ -47,8 +48,8 @@ export interface Situation {
   readonly verifyOf: (generation: number) => VerifyConfig | undefined;
   readonly sequence?: number;
   readonly keeper?: ProcessIdentity | null;
-  /** Processes of zero's own commands. */
-  readonly commands?: readonly ProcessIdentity[];
+  /** Zero's own commands. */
+  readonly commands?: CommandSituation;
   /** Processes of hooks, by the number of the hook. */
   readonly hooks?: ReadonlyMap<number, ProcessIdentity>;
   /** Effects that are going to be performed: see version-2.ts. */
@@ -86,6 +87,7 @@ export function stateDocument(supervisor: Supervisor, situation: Situation): Doc
       generation: state.nextGeneration,
       handover: state.nextHandover,
       hook: state.nextHook,
+      ...(commands && { command: commands.next }),
     },
     first_generation: state.firstGeneration,
     incumbent: state.incumbent,
@@ -105,7 +107,7 @@ export function stateDocument(supervisor: Supervisor, situation: Situation): Doc
       history: orNull(storage.history, writeFailureDocument),
     },
     processes: processes.map(workerDocument),
-    ...(commands && { commands: commands.map(processDocument) }),
+    ...(commands && { commands: commands.running.map(processDocument) }),
     ...(inProgress && { in_progress: inProgress.flatMap((effect) => effectDocument(effect, hooks)) }),
     listeners: listeners.map(listenerDocument),
   };
