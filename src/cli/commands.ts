@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { AdoptOptions } from './adopt.ts';
 import type { Shell } from './completion.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import type { InitOptions } from './init.ts';
@@ -56,6 +57,26 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
       const { init } = await import('./init.ts');
       const config = configOf(options);
       done(init({ ...options, ...(config === undefined ? {} : { config }), command }));
+    });
+
+  program
+    .command('adopt')
+    .description('run the supervisor of a service that runs already, without a restart of it')
+    .requiredOption('--pid <pid>', 'the main process of the service')
+    .option('--config <file>', 'the config file (default: $ZERO_CONFIG, else ./zero.yaml)')
+    .option(
+      '--name <name>',
+      'name of the instance, with a command (default: after the script or the directory)',
+    )
+    .argument(
+      '[command...]',
+      'what starts the next version, and its arguments, after --; without a config file',
+    )
+    .passThroughOptions()
+    .action(async (command: string[], options: Omit<AdoptOptions, 'command'>) => {
+      const { adopt } = await import('./adopt.ts');
+      const config = configOf(options);
+      done(await adopt({ ...options, ...(config !== undefined && { config }), command }));
     });
 
   /** A command for an instance that runs: it takes what names one. */

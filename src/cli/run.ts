@@ -59,23 +59,24 @@ export function runCommandLine(line: CommandLine): Promise<number> {
     console.error('zero run: no command given: zero run --listen 8080 -- CMD [ARG...]');
     return Promise.resolve(USAGE);
   }
+  try {
+    const source = commandLineSource(line);
+    if (typeof source !== 'string') return supervise({ source, version });
+    console.error(source);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) console.error(problem);
+  }
+  return Promise.resolve(USAGE);
+}
+
+/** The config of a command line, or why its service would get no socket. Throws ConfigError. */
+export function commandLineSource(line: CommandLine): ConfigSource | string {
   const started = whatStarts(line.command);
   // Without a listener there is no socket to lose.
   const hasSockets = line.listen.length > 0 || started.kind === 'package_manager';
   const refusal = hasSockets ? refusalOf('run', started, line.listen) : null;
-  if (refusal !== null) {
-    console.error(refusal);
-    return Promise.resolve(USAGE);
-  }
-  let source: ConfigSource;
-  try {
-    source = commandLineConfig(loadsModule(started) ? preloaded(line) : line);
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    for (const problem of error.problems) console.error(problem);
-    return Promise.resolve(USAGE);
-  }
-  return supervise({ source, version });
+  return refusal ?? commandLineConfig(loadsModule(started) ? preloaded(line) : line);
 }
 
 /** Node does not know what to do with the sockets, and nobody shall have to change the program: it loads what does first. */

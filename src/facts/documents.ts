@@ -22,6 +22,7 @@ const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
     sockets_from: socketsFrom,
     duration_ms: rounded(duration),
   }),
+  service_adopted: ({ generation, pid, processes, addresses }) => ({ generation, pid, processes, addresses }),
   supervisor_upgrading: ({ from, to, path, node }) => ({ from, to, path, node }),
   supervisor_upgraded: ({ from, to, duration }) => ({ from, to, duration_ms: rounded(duration) }),
   keeper_started: ({ pid, sockets }) => ({ pid, sockets }),

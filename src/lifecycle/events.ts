@@ -79,6 +79,7 @@ export type Event = { readonly at: number } & (
   /** A file could not be written, outside of the effect `write`. */
   | { readonly type: 'write_failed'; readonly file: StoredFile; readonly failure: Failure }
   | Continued
+  | Adopted
   /** The set of listening sockets is another one. Each set has a number of its own. */
   | { readonly type: 'sockets_changed'; readonly version: number }
   /** A deadline of the state may have been reached. */
@@ -162,6 +163,19 @@ export interface Continued {
   readonly previous: number;
   /** An upgrade in place: nothing was lost, and no candidate is rolled back. */
   readonly planned: boolean;
+}
+
+/**
+ * This supervisor takes over a service that something else has started, and that serves already. It is the first event.
+ * The generation is the next one.
+ */
+export interface Adopted {
+  readonly type: 'adopted';
+  /** Of the config that the service has from now on. It has one worker until its first handover. */
+  readonly settings: Settings;
+  /** Its main process, and when that was started in monotonic milliseconds. */
+  readonly pid: number;
+  readonly since: number;
 }
 
 /** `exit` null: it could not be started, and `reason` says why. `output`: the last lines it wrote. */

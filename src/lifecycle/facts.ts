@@ -108,6 +108,17 @@ export type Fact =
       readonly socketsFrom: readonly SocketSource[];
       readonly duration: number;
     }
+  /**
+   * A service that something else has started belongs to zero now. `pid`: its main process. `processes`: that and those
+   * that descend from it. `addresses`: where it listens.
+   */
+  | {
+      readonly event: 'service_adopted';
+      readonly generation: number;
+      readonly pid: number;
+      readonly processes: number;
+      readonly addresses: readonly string[];
+    }
   /** The process becomes the zero of this file, which passed its dry run. */
   | {
       readonly event: 'supervisor_upgrading';

@@ -48,6 +48,8 @@ export interface Generation {
   relisten: Retry | null;
   /** No worker of it is replaced before this time. */
   replacePause: Retry | null;
+  /** Its worker is a process that something else has started, see adopt.ts. Left out: zero has started its workers. */
+  adopted?: boolean;
 }
 
 export type Stage =

@@ -20,6 +20,8 @@ export interface Lane {
   state: LaneState;
   /** A connection was seen in its queue, or its process exited and its queue has not been read since. */
   waiting: boolean;
+  /** A service had it before zero: other processes may accept from it, so no generation gets it (adopt.ts). */
+  taken?: boolean;
 }
 
 export type LaneState =
@@ -65,10 +67,28 @@ export function nextLanes(state: State, count: number): number[] {
       ...workers.filter(holdsLane).map(({ lane }) => lane),
     ]),
   );
-  const isFree = (lane: number) => isQuiet(state, lane) || isOrphaned(state, lane);
+  const isFree = (lane: number) =>
+    state.lanes[lane]?.taken !== true && (isQuiet(state, lane) || isOrphaned(state, lane));
   const free = [...state.lanes.keys()].filter((lane) => !held.has(lane) && isFree(lane));
   const more = Array.from({ length: count }, (_, index) => state.lanes.length + index);
   return [...free, ...more].slice(0, count);
+}
+
+/** The lane that stands for the sockets of an adopted service. */
+export const TAKEN_LANE = 0;
+
+/** Something else than zero has started the process of this worker. */
+export function isAdopted({ adopted }: Generation, { relief, incarnation }: Worker): boolean {
+  return adopted === true && !relief && incarnation === 1;
+}
+
+/** The process of an adopted service has exited: the command that replaces it gets a lane of its own. */
+export function leaveTakenLane(state: State, generation: Generation, worker: Worker): void {
+  if (!isAdopted(generation, worker)) return;
+  delete generation.adopted;
+  if (!generation.settings.handover.steered) return;
+  worker.lane = takeLane(state);
+  generation.firstLane = worker.lane;
 }
 
 /** A worker that has left its generation for good needs neither its lane nor its place any more. */

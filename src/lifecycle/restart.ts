@@ -1,6 +1,7 @@
 import { type Context, report } from './context.ts';
 import type { ExitStatus } from './facts.ts';
 import type { Generation } from './generation.ts';
+import { leaveTakenLane } from './lane.ts';
 import type { RestartSettings } from './settings.ts';
 import { mayRestart } from './state.ts';
 import type { Worker } from './worker.ts';
@@ -62,6 +63,7 @@ export function restartOrEnd(
   const { attempts, delay } = decision;
   worker.attempts = attempts;
   worker.life = { name: 'backoff', until: context.state.now + delay };
+  leaveTakenLane(context.state, generation, worker);
   const place = { generation: generation.id, worker: worker.index };
   report(context, { event: 'worker_restarting', ...place, delay, attempt: attempts });
 }

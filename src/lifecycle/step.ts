@@ -1,3 +1,4 @@
+import { onAdopted } from './adopt.ts';
 import { type Context, emit, report } from './context.ts';
 import { copy } from './copy.ts';
 import { demand, demandOf, demandsDeadline, onKept, onSteered } from './demands.ts';
@@ -85,6 +86,7 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
   failed: onEffectFailed,
   write_failed: (context, { file, failure }) => onWriteFailed(context, file, failure),
   continued: onContinued,
+  adopted: onAdopted,
   sockets_changed: ({ state }, { version }) => {
     state.sockets = version;
   },

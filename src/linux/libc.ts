@@ -120,6 +120,7 @@ const declarations = {
     'int setsockopt(int, int, int, const void*, uint32_t)',
   ),
   setrlimit: declare<[resource: number, limit: Pointer]>('int setrlimit(int, const void*)'),
+  setfsuid: declare<[uid: number]>('int setfsuid(uint32_t)'),
   setsid: declare<[]>('int setsid(void)'),
   shutdown: declare<[fd: number, direction: number]>('int shutdown(int, int)'),
   signal: declare<[signal: number, handler: number]>('long signal(int, long)'),

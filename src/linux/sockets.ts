@@ -38,6 +38,20 @@ export function openSocket(family: SocketFamily, type: SocketType): number {
   );
 }
 
+/**
+ * The same for another user, whom the kernel lets share an address by SO_REUSEPORT: only sockets of one user are in a
+ * group (inet_reuseport_add_sock, net/ipv4/inet_hashtables.c). Takes CAP_SETUID; without it the socket belongs to this
+ * user (setfsuid(2)). Throws SystemError.
+ */
+export function openSocketAs(uid: number, family: SocketFamily, type: SocketType): number {
+  const own = rawCall('setfsuid', uid);
+  try {
+    return openSocket(family, type);
+  } finally {
+    rawCall('setfsuid', own);
+  }
+}
+
 /** bind(2). Throws SystemError (EADDRINUSE, EACCES, EADDRNOTAVAIL, ENAMETOOLONG...). */
 export function bindSocket(fd: number, address: SocketAddress): void {
   const bytes = encodeAddress(address);

@@ -64,12 +64,12 @@ export function bindSteered(
   const { own, warn, onFault } = options;
   if (address.kind === 'unix') {
     const lanes = UnixLanes.bind(config, address, own, onFault);
-    return steered(lanes, { family: 'unix', path: address.path }, null);
+    return steeredListener(lanes, { family: 'unix', path: address.path }, null);
   }
   try {
     if (target === null) throw new TypeError(`${address.text} was not resolved`);
     const lanes = LaneGroup.bind(config, target, count, own);
-    return steered(lanes, lanes.target.address, target);
+    return steeredListener(lanes, lanes.target.address, target);
   } catch (error) {
     if (!(error instanceof CannotSteerError && mayBeShared(config))) throw error;
     warn(`${error.message}: all generations share one socket`);
@@ -95,11 +95,15 @@ export function recoverListener(
     const isLeft = lanes.some((lane) => lane.fd !== null) || hasListener(target, lanes);
     if (!isLeft) return null;
     const group = LaneGroup.recover(config, { target, lanes, order, plan }, own);
-    return steered(group, target.address, target);
+    return steeredListener(group, target.address, target);
   }
   if (lanes.length > 0 && address.kind === 'unix') {
     const main = plan.main[0] ?? 0;
-    return steered(UnixLanes.recover(config, address, { lanes, main }, own, onFault), saved.address, null);
+    return steeredListener(
+      UnixLanes.recover(config, address, { lanes, main }, own, onFault),
+      saved.address,
+      null,
+    );
   }
   if (fd === null) return null;
   if (passedName !== null) {
@@ -130,7 +134,12 @@ function hasListener({ address }: InetTarget, lanes: readonly LaneSocket[]): boo
   return listenersOn(address.port).some(({ inode }) => inodes.has(inode));
 }
 
-function steered(lanes: Lanes, address: SocketAddress, target: InetTarget | null): BoundListener {
+/** A listener whose generations have lanes of their own. */
+export function steeredListener(
+  lanes: Lanes,
+  address: SocketAddress,
+  target: InetTarget | null,
+): BoundListener {
   const first = () => lanes.sockets[0] ?? { fd: -1, inode: 0 };
   return {
     // A lane that was shut down may have been replaced.
@@ -169,7 +178,8 @@ export function bindListener(
   return { ...NOTHING, fd, inode: inodeOf(fd), address: localAddress(fd), target };
 }
 
-const NOTHING = { passed: null, target: null, file: null, name: null, lanes: null } as const;
+/** What a listener of TCP or UDP that is shared does not have. */
+export const NOTHING = { passed: null, target: null, file: null, name: null, lanes: null } as const;
 
 /**
  * The same for a listener that all generations share: its path is kept, and it may be a socket that was passed to zero.

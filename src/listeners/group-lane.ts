@@ -32,6 +32,28 @@ export interface RecoveredGroup {
   readonly plan: LanePlan;
 }
 
+/** A socket that another program has bound and listens on. */
+export interface AdoptedSocket {
+  readonly target: InetTarget;
+  readonly fd: number;
+  readonly inode: number;
+  /** The user of the socket; null: this process's. */
+  readonly uid: number | null;
+}
+
+/** The lane of another program. */
+export function adoptedLane(fd: number, inode: number): GroupLane {
+  const queue = new LaneQueue(() => acceptQueue(fd));
+  return { fd, inode, given: true, used: true, proven: false, admits: true, queue };
+}
+
+/** The user of the lanes of a dead supervisor, which it may have put next to those of a program of another user. */
+export function ownerOfLanes({ lanes, target: { address } }: RecoveredGroup): number | null {
+  const inodes = new Set(lanes.map(({ inode }) => inode));
+  const uid = listenersOn(address.port).find(({ inode }) => inodes.has(inode))?.uid;
+  return uid === undefined || uid === process.geteuid?.() ? null : uid;
+}
+
 /** A lane that was just opened. */
 export function openedLane(fd: number, as: LaneKind): GroupLane {
   // Connections come in by the first lane as soon as it listens. It is alone then: nothing is to be proved.

@@ -4,9 +4,12 @@ import { closeFd, connectSocket, getOption, listenSocket, setOption } from '../l
 import { explainFailure } from './explain.ts';
 import { countForeignSockets, foreignTcpSockets, nameForeignSockets } from './foreign-sockets.ts';
 import {
+  type AdoptedSocket,
+  adoptedLane,
   closedLanes,
   type GroupLane,
   openedLane,
+  ownerOfLanes,
   proveRefusing,
   type RecoveredGroup,
   reach,
@@ -14,17 +17,17 @@ import {
   refuse,
 } from './group-lane.ts';
 import { GroupOrder } from './group-order.ts';
+import { groupProgram, type OpenProbe } from './group-program.ts';
 import type { OwnSockets } from './holders.ts';
 import { lanesOf, narrowedPlan } from './lane-plan.ts';
 import { findIndex, type ProofTarget } from './lane-proof.ts';
 import type { ForeignSocket, LaneFault, LanePlan, Lanes, LaneWithQueue } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 import { makeProbe, type Probe } from './probe.ts';
-import { type InetSocketAddress, type ProbeHost, probeHost, probeTarget } from './probe-host.ts';
+import { type ProbeHost, probeHost, probeTarget } from './probe-host.ts';
 import { openProbeSocket, probeState } from './probe-socket.ts';
 import type { InetTarget } from './resolve.ts';
-import { parseSourceRange } from './source-range.ts';
-import { type ProbeRoute, steeringProgram } from './steering-program.ts';
+import type { ProbeRoute } from './steering-program.ts';
 import { isListening, isSealed, isSound, openLane, reservePort, setSeal } from './tcp-lane.ts';
 
 /**
@@ -35,14 +38,22 @@ export class LaneGroup implements Lanes {
   readonly target: InetTarget;
   #config: ListenerConfig;
   readonly #own: OwnSockets;
+  /** The user of the sockets, which all belong to one; null: this process's. */
+  readonly #owner: number | null;
   readonly #host: ProbeHost;
   readonly #lanes: GroupLane[] = [];
   #order = new GroupOrder();
-  readonly #probes = new Map<number, { local: InetSocketAddress; lane: number }>();
+  readonly #probes = new Map<number, OpenProbe>();
   #plan: LanePlan = { main: [0], canary: null, preview: null };
 
-  private constructor(config: ListenerConfig, target: InetTarget, own: OwnSockets) {
+  private constructor(
+    config: ListenerConfig,
+    target: InetTarget,
+    own: OwnSockets,
+    owner: number | null = null,
+  ) {
     this.#config = config;
+    this.#owner = owner;
     this.#own = own;
     this.target = target;
     this.#host = probeHost(config, target.address);
@@ -69,9 +80,34 @@ export class LaneGroup implements Lanes {
    * Throws ListenerError.
    */
   static recover(config: ListenerConfig, recovered: RecoveredGroup, own: OwnSockets): LaneGroup {
-    const group = new LaneGroup(config, recovered.target, own);
+    const group = new LaneGroup(config, recovered.target, own, ownerOfLanes(recovered));
     group.#openAll(() => group.#recover(recovered));
     return group;
+  }
+
+  /**
+   * Puts lanes next to a socket that another program has bound and listens on. That socket is lane 0, which all
+   * connections go to. Throws ListenerError: the socket is as before then, and stays open.
+   */
+  static adopt(
+    config: ListenerConfig,
+    { target, fd, inode, uid }: AdoptedSocket,
+    own: OwnSockets,
+  ): LaneGroup {
+    const group = new LaneGroup(config, target, own, uid);
+    try {
+      group.#lanes.push(adoptedLane(fd, inode));
+      group.#order.join(0);
+      // The control socket refuses connections until a program leaves it out.
+      group.#open(1);
+      group.#attach();
+      setSeal(fd);
+      return group;
+    } catch (error) {
+      group.#lanes.shift();
+      group.close();
+      throw explainFailure(config, error, target.address, own);
+    }
   }
 
   get sockets(): readonly LaneWithQueue[] {
@@ -102,6 +138,8 @@ export class LaneGroup implements Lanes {
   regain(lane: number): number | null {
     const found = this.#lane(lane);
     found.used = true;
+    // Of an adopted program it is not locked yet.
+    if (found.fd !== null) lockFilter(found.fd);
     return found.fd;
   }
 
@@ -232,7 +270,7 @@ export class LaneGroup implements Lanes {
 
   #open(lane: number): void {
     const as = this.#lanes.length === 0 ? 'first' : 'later';
-    const fd = openLane(this.#config, this.target, this.#own, as);
+    const fd = openLane(this.#config, this.target, this.#own, as, this.#owner);
     // Another socket that had this number is a foreign one from now on, if it is in the group.
     this.#order.disown(lane);
     this.#lanes[lane]?.queue.close();
@@ -256,30 +294,12 @@ export class LaneGroup implements Lanes {
   #attach(routes: readonly ProbeRoute[] = []): void {
     const control = this.#lanes.at(-1);
     if (typeof control?.fd !== 'number') return;
-    const { main, canary, preview } = this.#plan;
-    const probes = [...this.#probes.values()].flatMap(({ local: { family, host, port }, lane }) => {
-      const index = this.#order.indexOf(lane);
-      return index === null ? [] : [{ family, host, port, index }];
-    });
     try {
-      const program = steeringProgram({
-        probes: [...routes, ...probes],
-        preview: preview && {
-          from: preview.from.map(parseSourceRange),
-          indices: this.#indices(preview.lanes),
-        },
-        canary: canary && { ...canary, indices: this.#indices(canary.lanes) },
-        main: this.#indices(main),
-      });
-      attachReuseport(control.fd, program);
+      attachReuseport(control.fd, groupProgram(this.#plan, this.#order, this.#probes.values(), routes));
     } catch (error) {
       const message = `steer ${nameAddress(this.#config)}: ${error instanceof Error ? error.message : String(error)}`;
       throw new ListenerError(this.#config.name, message, error);
     }
-  }
-
-  #indices(lanes: readonly number[]): number[] {
-    return lanes.flatMap((lane) => this.#order.indexOf(lane) ?? []);
   }
 
   #prove(lane: number): void {

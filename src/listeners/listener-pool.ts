@@ -1,4 +1,5 @@
 import type { ListenerConfig } from '../config/schema.ts';
+import { adoptListener, type TakenSocket } from './adopted-listener.ts';
 import { type BoundListener, bindShared, bindSteered, recoverListener, socketsOf } from './bound-listener.ts';
 import type { OwnSockets } from './holders.ts';
 import type { LanePlan, Lanes } from './lanes.ts';
@@ -78,6 +79,26 @@ export class ListenerPool {
     const socket = new SharedListener(bound, saved.config, steered);
     this.#sockets.add(socket);
     return { socket, reference: socket.refer(saved.config, steered) };
+  }
+
+  /**
+   * Takes a reference on a listener of another program, whose socket belongs to the pool from now on. Throws
+   * ListenerError: the socket is as before then, and stays open.
+   */
+  adopt(taken: TakenSocket): Hold & { readonly abandon: () => void } {
+    const { bound, abandon } = adoptListener(taken, { own: this.nameOf, ...this.#options });
+    const steered = wantsLanes(taken.config);
+    const socket = new SharedListener(bound, taken.config, steered);
+    this.#sockets.add(socket);
+    return {
+      socket,
+      reference: socket.refer(taken.config, steered),
+      abandon: () => {
+        this.#sockets.delete(socket);
+        if (bound.lanes !== null) this.#options.onClose(bound.lanes);
+        abandon();
+      },
+    };
   }
 
   /** The name of the listener that a socket belongs to. */

@@ -1,6 +1,8 @@
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
+import { closeFd } from '../linux/sockets.ts';
+import type { TakenSocket } from './adopted-listener.ts';
 import { type BoundListener, faultsOf, listenAgain, socketsOf } from './bound-listener.ts';
 import { type BoundSocket, boundSockets } from './holders.ts';
 import { planFor } from './lane-plan.ts';
@@ -221,6 +223,29 @@ export class ListenerSet implements Listeners {
       missing: found.flatMap(({ name, hold }) => (hold === null ? [name] : [])),
       finish: () => this.#pool.release(found.flatMap(({ hold }) => hold ?? [])),
     };
+  }
+
+  /**
+   * Begins with the sockets of another program, before anything is acquired; the descriptors belong to this set from
+   * now on. Each is held until `finish`, by when the first generation has acquired it, or until `abandon`, which closes
+   * what zero has and leaves the program as it was. Throws ListenerError: every socket is as before then, and closed
+   * here.
+   */
+  adopt(taken: readonly TakenSocket[]): { finish(): void; abandon(): void } {
+    const held: ReturnType<ListenerPool['adopt']>[] = [];
+    const abandon = () => {
+      for (const { abandon: leave } of held.splice(0)) leave();
+    };
+    for (const [index, one] of taken.entries()) {
+      try {
+        held.push(this.#pool.adopt(one));
+      } catch (error) {
+        abandon();
+        for (const { fd } of taken.slice(index)) closeFd(fd);
+        throw error;
+      }
+    }
+    return { finish: () => this.#pool.release(held.splice(0)), abandon };
   }
 
   #acquired(holds: readonly Hold[]): Acquired {

@@ -1,12 +1,13 @@
 import type { ListenerConfig } from '../config/schema.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
-import { closeFd, openSocket, type SocketType } from '../linux/sockets.ts';
+import { closeFd, openSocket, openSocketAs, type SocketType } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
 import type { OwnSockets } from './holders.ts';
 
 /**
  * A new socket (close-on-exec, non-blocking) on which all of `steps` were done; closed again when one fails.
  * Throws ListenerError with the step, the address, the errno and what to do.
+ * @param owner the user that it belongs to; null: this process's
  */
 export function openListener(
   config: ListenerConfig,
@@ -14,10 +15,11 @@ export function openListener(
   type: SocketType,
   own: OwnSockets,
   steps: (fd: number) => void,
+  owner: number | null = null,
 ): number {
   let fd: number | null = null;
   try {
-    fd = openSocket(address.family, type);
+    fd = owner === null ? openSocket(address.family, type) : openSocketAs(owner, address.family, type);
     steps(fd);
     return fd;
   } catch (error) {

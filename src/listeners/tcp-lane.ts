@@ -43,9 +43,16 @@ export type LaneKind = 'first' | 'later';
 /**
  * A listening socket of the group, the last of it (reuseport_add_sock, net/core/sock_reuseport.c). The first one has a program before it
  * listens, which the others find there: no connection strays. Throws ListenerError, CannotSteerError for a first one.
+ * @param owner the user of the group; null: this process's
  */
-export function openLane(config: ListenerConfig, target: InetTarget, own: OwnSockets, as: LaneKind): number {
-  return openListener(config, target.address, 'stream', own, (fd) => {
+export function openLane(
+  config: ListenerConfig,
+  target: InetTarget,
+  own: OwnSockets,
+  as: LaneKind,
+  owner: number | null = null,
+): number {
+  const steps = (fd: number) => {
     prepare(fd, config, target);
     setOption(fd, 'reuse_port', 1);
     bindSocket(fd, target.address);
@@ -53,7 +60,8 @@ export function openLane(config: ListenerConfig, target: InetTarget, own: OwnSoc
     if (as === 'later') admitPackets(fd, target, false);
     setSeal(fd);
     listenSocket(fd, config.backlog);
-  });
+  };
+  return openListener(config, target.address, 'stream', own, steps, owner);
 }
 
 /**

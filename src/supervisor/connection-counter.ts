@@ -68,9 +68,9 @@ export class ConnectionCounter {
     const processes = this.#generations.processes();
     const members = membersOfSessions(processes.map(({ session }) => session));
     const pids = new Map<number, Set<number>>();
-    for (const { key, pid, session } of processes) {
+    for (const { key, pid, session, relatives } of processes) {
       const own = pids.get(key.generation) ?? new Set();
-      for (const member of [pid, ...(members.get(session) ?? [])]) own.add(member);
+      for (const member of [pid, ...(members.get(session) ?? []), ...relatives]) own.add(member);
       pids.set(key.generation, own);
     }
     const sizes = new Map(

@@ -1,9 +1,7 @@
 import type { WorkerKey } from '../lifecycle/events.ts';
-import type { ProcessCalls } from '../linux/kernel.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Timers } from '../readiness/index.ts';
 import type { WorkerConnections } from '../workers/connections.ts';
-import { sessionMembers } from '../workers/descendants.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
 
@@ -14,7 +12,6 @@ const INTERVAL = 100;
 export type ConnectionReader = Pick<WorkerConnections<string>, 'follow' | 'read'>;
 
 export interface DrainContext {
-  readonly kernel: ProcessCalls;
   readonly connections: ConnectionReader;
   readonly generations: Generations;
   readonly listeners: Listeners;
@@ -73,10 +70,7 @@ export class DrainKeeper {
   }
 
   #pidsOf(key: WorkerKey): readonly number[] {
-    const process = this.#context.generations.find(key);
-    return process
-      ? [...new Set([process.pid, ...sessionMembers(this.#context.kernel, process.session)])]
-      : [];
+    return this.#context.generations.find(key)?.members() ?? [];
   }
 }
 

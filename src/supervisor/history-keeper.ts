@@ -90,9 +90,15 @@ export class HistoryKeeper {
     this.#file.append([{ event: 'serves', generation: serving }]);
   }
 
-  adopted(handover: number, generation: number, { record, rollbackTo }: Prepared): void {
+  /** @param handover null: the generation runs already, and another one has started it */
+  adopted(handover: number | null, generation: number, { record, rollbackTo }: Prepared): void {
+    const numbers = { generation, rollbackTo, ...(handover !== null && { handover }) };
+    const line = { event: 'generation', ...numbers, release: record } as const;
+    if (handover === null) {
+      this.#file.append([line]);
+      return;
+    }
     // Behind the spawn, which need not wait for the disk.
-    const line = { event: 'generation', generation, rollbackTo, handover, release: record } as const;
     setImmediate(() => this.#file.append([line]));
   }
 

@@ -14,8 +14,16 @@ export interface OwnCommand {
   readonly args: readonly string[];
 }
 
-/** What starts this zero once more, also after another release was installed under the same path. */
-export function ownCommand(): OwnCommand {
+/**
+ * What starts this zero once more, also after another release was installed under the same path.
+ * @param again the arguments to start it with; null: those of this process
+ */
+export function ownCommand(again: readonly string[] | null = null): OwnCommand {
+  const own = commandOfProcess();
+  return again === null ? own : { ...own, args: again };
+}
+
+function commandOfProcess(): OwnCommand {
   // Node has resolved the links of process.argv[1]; the kernel keeps the arguments as they were (proc_pid_cmdline(5)).
   const words = readFileSync('/proc/self/cmdline', 'utf8').split('\0').slice(0, -1);
   const [execPath, real = '', ...args] = process.argv;

@@ -89,8 +89,9 @@ export async function prepare(
     if (open) return open;
     const { read } = source;
     context.remark(serviceOpenFiles([...(read ? [configAsFile(read.path)] : []), ...files], user));
-    const settings = settingsOf(config, release);
-    const acquired = await acquireFor(config, settings, context.listeners);
+    const wanted = settingsOf(config, release);
+    const acquired = await acquireFor(config, wanted, context.listeners);
+    const settings = asAcquired(wanted, acquired);
     const record = earlier?.record ?? recordOf(release, config.service.runtime.args);
     const executable = openExecutable(release, record);
     const close = () => {
@@ -136,6 +137,13 @@ export function acquireFor(config: Config, settings: Settings, listeners: Listen
   const { steered, maxRetiring } = settings.handover;
   const lanes = steered ? lanesNeeded(settings.workers, maxRetiring) : 0;
   return listeners.acquire(listenersOf(config), lanes);
+}
+
+/** The kernel may refuse to steer where the config leaves that to zero: then all generations share the sockets. */
+function asAcquired(wanted: Settings, { listeners }: Acquired): Settings {
+  if (!wanted.handover.steered || listeners.some(({ steered }) => steered)) return wanted;
+  const gates = wanted.gates.filter((gate) => gate !== 'accept');
+  return { ...wanted, gates, handover: { ...wanted.handover, steered: false } };
 }
 
 /** A config with what an earlier generation ran. */

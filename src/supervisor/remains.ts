@@ -1,26 +1,34 @@
 import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import type { Delivery } from '../workers/delivery.ts';
+import { type Delivery, joinDeliveries } from '../workers/delivery.ts';
 import type { ProcessTable } from '../workers/process-table.ts';
 import { type Departed, killLeftovers, leftovers } from '../workers/stopper.ts';
+import type { Family } from './family.ts';
 
 /** The processes that remain of a worker after its main process has exited. */
 export class Remains {
   readonly #kernel: Kernel;
   readonly #table: ProcessTable;
   readonly #departed: Departed;
+  readonly #family: Family | null;
 
-  constructor({ kernel, table }: { kernel: Kernel; table: ProcessTable }, departed: Departed) {
+  /** @param family of a process that no supervisor has started */
+  constructor(
+    { kernel, table }: { kernel: Kernel; table: ProcessTable },
+    departed: Departed,
+    family: Family | null = null,
+  ) {
     this.#kernel = kernel;
     this.#table = table;
     this.#departed = departed;
+    this.#family = family;
   }
 
   /** Their pids; null when /proc cannot be listed. */
   find(): number[] | null {
     try {
       const { session, orphans } = leftovers(this.#kernel, this.#departed, this.#table.known());
-      return [...session, ...orphans];
+      return [...new Set([...session, ...orphans, ...(this.#family?.pids ?? [])])];
     } catch (error) {
       if (isSystemFailure(error)) return null;
       throw error;
@@ -29,7 +37,8 @@ export class Remains {
 
   /** Sends SIGKILL to all of them. */
   kill(): Delivery {
-    return killLeftovers(this.#kernel, this.#departed, this.#table.known());
+    const delivery = killLeftovers(this.#kernel, this.#departed, this.#table.known());
+    return this.#family === null ? delivery : joinDeliveries([delivery, this.#family.kill()]);
   }
 
   /**

@@ -67,7 +67,6 @@ export class Runner {
       lanes: new LaneKeeper(listeners, post),
       drain: new DrainKeeper({
         ...shared,
-        kernel,
         connections: context.connections,
         failed: failed('read connections'),
       }),

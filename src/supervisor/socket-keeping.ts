@@ -11,7 +11,7 @@ import type { Instance } from './instance.ts';
 import { DescriptorStore } from './keeper/descriptor-store.ts';
 import { type PreviousKeeper, SocketKeeper } from './keeper/socket-keeper.ts';
 import type { Vault } from './keeper/vault.ts';
-import { ownCommand } from './own-command.ts';
+import type { OwnCommand } from './own-command.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 import { isManaged, type Restarted } from './restarted.ts';
 
@@ -31,6 +31,8 @@ export interface SocketKeepingContext {
   readonly vault: () => Vault | null;
   /** Names of what the service manager has stored for an earlier supervisor. */
   readonly stored: readonly string[];
+  /** What starts this supervisor once more. */
+  readonly command: () => OwnCommand;
 }
 
 /** A supervisor that has run this many milliseconds is not in a loop of crashes. */
@@ -60,7 +62,7 @@ export class SocketKeeping {
       table,
       runtimeDirectory: instance.runtimeDirectory,
       environment,
-      command: commandOfThis,
+      command: () => wordsOf(context.command()),
       restart: () => this.#restarts(),
       tries: () => this.#tries,
       vault: () => vault()?.fd ?? null,
@@ -160,8 +162,6 @@ function effectOf(version: number): Extract<Effect, { type: 'keep_sockets' }> {
   return { type: 'keep_sockets', version };
 }
 
-/** What starts this supervisor once more. */
-function commandOfThis(): readonly string[] {
-  const { node, options, script, args } = ownCommand();
+function wordsOf({ node, options, script, args }: OwnCommand): readonly string[] {
   return [node, ...options, script, ...args];
 }

@@ -4,6 +4,8 @@ import { setCloseOnExec } from '../linux/exec.ts';
 import { exitNow, startSession } from '../linux/processes.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { LogFileError } from '../telemetry/log.ts';
+import { AdoptionError } from './adoption/adoption-error.ts';
+import type { TakeService } from './adoption/take-service.ts';
 import { begin, type KnownInstance } from './begin.ts';
 import { InstanceHeldError } from './claim.ts';
 import { now } from './clock.ts';
@@ -20,6 +22,15 @@ export interface SuperviseOptions {
   readonly version: string;
   /** The service of a dead supervisor that is to be stopped. */
   readonly left?: { readonly instance: KnownInstance; readonly now: boolean };
+  /** A running service that is to be adopted. */
+  readonly adopt?: AdoptOptions;
+}
+
+export interface AdoptOptions {
+  readonly pid: number;
+  readonly take: TakeService;
+  /** The arguments with which another zero continues the service. */
+  readonly again: (instance: string) => readonly string[];
 }
 
 const DONE = 0;
@@ -40,7 +51,7 @@ export async function supervise(options: SuperviseOptions): Promise<number> {
   return code;
 }
 
-async function run({ source, version, left }: SuperviseOptions): Promise<number> {
+async function run({ source, version, left, adopt }: SuperviseOptions): Promise<number> {
   let supervisor: Supervisor | null = null;
   const signals = new Signals({
     reload: (signal) => supervisor?.reload(signal),
@@ -74,8 +85,11 @@ async function run({ source, version, left }: SuperviseOptions): Promise<number>
     });
     const { recovered } = beginning;
     if (left && recovered === null) return DONE;
-    supervisor = new Supervisor({ source, version, restarted, ...beginning });
-    if (recovered === null) supervisor.start(signals, notes);
+    const again = adopt?.again(beginning.instance.name) ?? null;
+    if (adopt && recovered !== null) throw new AdoptionError(leftBehind(adopt.pid, beginning.instance.name));
+    supervisor = new Supervisor({ source, version, restarted, again, ...beginning });
+    if (adopt) await supervisor.adopt(signals, adopt.take, notes);
+    else if (recovered === null) supervisor.start(signals, notes);
     else await supervisor.resume(signals, recovered, [...notes, ...upgraded(handed, version)]);
     if (left) supervisor.stop('zero stop', left.now);
     return await supervisor.finished;
@@ -98,8 +112,13 @@ function upgraded(handed: Handed | null, to: string): Fact[] {
   return [{ event: 'supervisor_upgraded', from, to, duration: now() - since }];
 }
 
+function leftBehind(pid: number, instance: string): string {
+  return `cannot adopt process ${pid}: instance ${instance} has a service whose zero has died. Start zero again to continue that service, or stop it with: zero stop --name ${instance}`;
+}
+
 function isExpected(error: unknown): error is Error {
   return (
+    error instanceof AdoptionError ||
     error instanceof ConfigError ||
     error instanceof InstanceError ||
     error instanceof LogFileError ||

@@ -23,6 +23,7 @@ import { earlierProblem } from '../workers/release.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { resolveUser, type TargetUser } from '../workers/target-user.ts';
 import { AdminDesk } from './admin-desk.ts';
+import type { TakeService } from './adoption/take-service.ts';
 import { Boundary, guardedTimers } from './boundary.ts';
 import { now, timers as systemTimers } from './clock.ts';
 import { ConfigRemarks } from './config-remarks.ts';
@@ -99,6 +100,8 @@ export interface SupervisorOptions {
   readonly recovered: Recovered | null;
   /** The keeper that started this process; null: something else did. */
   readonly restarted: Restarted | null;
+  /** The arguments with which another zero continues this one; null: those of this process. */
+  readonly again: readonly string[] | null;
 }
 
 const STDERR = 2;
@@ -215,10 +218,11 @@ export class Supervisor {
       },
     };
     const commands: CommandSystem = { ...ofHooks, register: () => this.#commands.register() };
+    const command = () => ownCommand(options.again);
     this.#checkUnit = () => checkUnit(commands, report);
     this.#upgrade = new SelfUpgrade({
       version: options.version,
-      command: ownCommand,
+      command,
       system: commands,
       environment: options.environment,
       directory: options.folder,
@@ -284,6 +288,7 @@ export class Supervisor {
       restarted,
       vault: () => this.#memory.vault,
       stored: storedDescriptors(process.env, process.pid).map(({ name }) => name),
+      command,
     });
     this.#watch = new WatchDesk({
       timers,
@@ -344,9 +349,7 @@ export class Supervisor {
       prepare: (rollback, claim) => this.#prepare(rollback, claim),
       adopted: (handover, generation, prepared) => {
         this.#history.adopted(handover, generation, prepared);
-        void labelOf(prepared, options.folder).then(
-          (found) => found && post({ type: 'labelled', generation, ...found }),
-        );
+        this.#findLabel(generation, prepared);
       },
       promoted: (generation, prepared) => {
         this.#promoted(generation, prepared);
@@ -456,6 +459,28 @@ export class Supervisor {
       socketsFrom: recovered.socketsFrom,
       duration: now() - recovered.since,
     });
+    this.#open();
+  }
+
+  /**
+   * Begins with a service that something else has started. Rejects with AdoptionError: the service is as before then.
+   * @param known what was found out before
+   */
+  async adopt(signals: Signals, take: TakeService, known: readonly Fact[]): Promise<void> {
+    this.#begin(signals, known);
+    const prepare = () => this.#prepare(null, () => {}, true);
+    const taken = await take({ config: this.#options.config, listeners: this.#listeners, prepare });
+    const { generations, engine } = this.#runner;
+    const generation = engine.state.nextGeneration;
+    const { prepared, pid, processes, addresses, remarks } = taken;
+    this.#releases.restore(generation, prepared);
+    generations.add(generation);
+    this.#history.adopted(null, generation, prepared);
+    this.#table.start();
+    engine.post(taken.adopt(generation, generations));
+    this.#findLabel(generation, prepared);
+    this.#report({ event: 'service_adopted', generation, pid, processes, addresses });
+    for (const message of remarks) this.#report({ event: 'warning', about: 'adopt', message });
     this.#open();
   }
 
@@ -655,9 +680,18 @@ export class Supervisor {
     this.#report({ event: 'error', step, message: `${step}: ${why}` });
   }
 
-  async #prepare(rollback: Rollback | null, claim: (executable: string) => void) {
+  #findLabel(generation: number, prepared: Prepared): void {
+    void labelOf(prepared, this.#options.folder).then(
+      (found) => found && this.#runner.engine.post({ type: 'labelled', generation, ...found }),
+    );
+  }
+
+  async #prepare(
+    rollback: Rollback | null,
+    claim: (executable: string) => void,
+    first = this.#state.handover?.id === this.#firstHandover,
+  ) {
     const { source, config, instance } = this.#options;
-    const first = this.#state.handover?.id === this.#firstHandover;
     const result = await prepare(
       first ? { load: () => config, snapshot: source.snapshot, read: source.read } : source,
       first ? null : { config, name: instance.name },

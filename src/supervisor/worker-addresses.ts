@@ -19,6 +19,8 @@ export interface AddressedWorker {
   readonly pid: number;
   /** The session of the worker, by which its other processes are found. */
   readonly session: number;
+  /** Its other processes, where the session does not tell. */
+  readonly relatives: readonly number[];
 }
 
 export interface AddressContext {
@@ -184,13 +186,15 @@ export class WorkerAddresses {
     return [...new Set(own.map(({ address }) => formatAddress(address)))];
   }
 
-  #members({ pid, session }: AddressedWorker): Set<number> {
-    return new Set([pid, ...sessionMembers(this.#context.kernel, session)]);
+  #members({ pid, session, relatives }: AddressedWorker): Set<number> {
+    return new Set([pid, ...sessionMembers(this.#context.kernel, session), ...relatives]);
   }
 
   #workerOf(pid: number): AddressedWorker | undefined {
     const session = this.#context.kernel.processStat(pid)?.session;
-    return this.#context.workers().find((worker) => worker.pid === pid || worker.session === session);
+    const isMeant = (worker: AddressedWorker) =>
+      worker.pid === pid || worker.session === session || worker.relatives.includes(pid);
+    return this.#context.workers().find(isMeant);
   }
 }
 

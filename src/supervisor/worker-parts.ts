@@ -16,6 +16,7 @@ import { killProcess, leftovers } from '../workers/stopper.ts';
 import type { WorkerListener } from '../workers/worker-listener.ts';
 import type { Boundary } from './boundary.ts';
 import type { Happening } from './engine.ts';
+import { Family } from './family.ts';
 import type { Prepared } from './prepare.ts';
 import type { AddressContext } from './worker-addresses.ts';
 
@@ -74,6 +75,8 @@ export interface RecoveredProcess {
   /** The gates that it has not passed. */
   readonly waiting: readonly string[];
   readonly pipes: Pipes;
+  /** Neither supervisor has started it, see lifecycle/adopt.ts. Its output goes where it always went. */
+  readonly adopted?: boolean;
 }
 
 /** What is held for a process: pipes and its notify socket. */
@@ -93,6 +96,8 @@ export interface WorkerParts {
   readonly isAlive: boolean;
   /** It is no child of this supervisor. */
   readonly isForeign: boolean;
+  /** Of a process that no supervisor has started; null for any other. */
+  readonly family: Family | null;
 }
 
 /** A request for the parts of one process. `undo` gets what undoes each step, for a failure in this one or later. */
@@ -142,7 +147,7 @@ export function spawnParts({ prepared, context, ...request }: PartsRequest, post
   output.closeChildEnds();
   const startTime = kernel.processStat(pid)?.startTime ?? 0;
   const ready = readyPipe && { read: readyPipe.read, target: target ?? -1 };
-  const process = { session: pid, pid, startTime, startedAt, isAlive: true, isForeign: false };
+  const process = { session: pid, pid, startTime, startedAt, isAlive: true, isForeign: false, family: null };
   // A relief is there for what waits already; nobody asks whether it is ready.
   return { ...process, notify, output, ready, readiness: post.relief ? NO_GATES : readiness };
 }
@@ -154,7 +159,7 @@ export function spawnParts({ prepared, context, ...request }: PartsRequest, post
 export function adoptParts(request: PartsRequest, recovered: RecoveredProcess): WorkerParts {
   const { key, prepared, context, onExit, undo } = request;
   const { kernel, table } = context;
-  const { pid, startTime, session, since, waiting, relief } = recovered;
+  const { pid, startTime, session, since, waiting, relief, adopted = false } = recovered;
   const isForeign = kernel.processStat(pid)?.ppid !== kernel.pid;
   const isAlive = isForeign
     ? table.adoptForeign(pid, startTime, onExit)
@@ -170,8 +175,10 @@ export function adoptParts(request: PartsRequest, recovered: RecoveredProcess): 
     return null;
   };
   const { pipes } = recovered;
-  const ends = { stdout: open(1, pipes.stdout), stderr: open(2, pipes.stderr) };
-  if (isAlive) reportLost(key, ends, context);
+  const ends = adopted
+    ? { stdout: null, stderr: null }
+    : { stdout: open(1, pipes.stdout), stderr: open(2, pipes.stderr) };
+  if (isAlive && !adopted) reportLost(key, ends, context);
   const output = WorkerOutput.reopen(kernel, outputOptions(key, prepared, context), ends);
   undo.push(() => output.close());
   const read = pipes.ready === null ? null : open(pipes.ready.fd, pipes.ready.inode);
@@ -180,7 +187,8 @@ export function adoptParts(request: PartsRequest, recovered: RecoveredProcess): 
   const { readiness } = prepared.config.service;
   const isWaiting = (gate: string) =>
     isAlive && !relief && waiting.includes(gate) && (gate !== 'ready_fd' || ready !== null);
-  const process = { session, pid, startTime, startedAt: since, isAlive, isForeign };
+  const family = adopted ? new Family(kernel, { pid, startTime }) : null;
+  const process = { session, pid, startTime, startedAt: since, isAlive, isForeign, family };
   return { ...process, notify, output, ready, readiness: gatesLeft(readiness, isWaiting) };
 }
 

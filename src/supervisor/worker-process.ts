@@ -3,13 +3,14 @@ import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { type GateReason, type Gates, type NotifySocket, startGates } from '../readiness/index.ts';
-import { type Delivery, NOBODY } from '../workers/delivery.ts';
-import { belongsTo, isRunning } from '../workers/descendants.ts';
+import { type Delivery, joinDeliveries, NOBODY } from '../workers/delivery.ts';
+import { belongsTo, isRunning, sessionMembers } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
 import type { WorkerOutput } from '../workers/output.ts';
 import { SpawnError } from '../workers/spawner.ts';
 import { killProcess } from '../workers/stopper.ts';
 import type { Boundary } from './boundary.ts';
+import type { Family } from './family.ts';
 import type { Prepared } from './prepare.ts';
 import { Remains } from './remains.ts';
 import { EXAMINED_LINES, givenTo, WorkerAddresses } from './worker-addresses.ts';
@@ -52,6 +53,7 @@ export class WorkerProcess {
   /** When it last sent WATCHDOG=1; null: never. */
   watchdogAt: number | null = null;
   readonly #remains: Remains;
+  readonly #family: Family | null;
   #follow: { close(): void } | null = null;
   #life: 'running' | 'remains' | 'ended' = 'running';
   readonly #ready: Pipes['ready'];
@@ -77,12 +79,9 @@ export class WorkerProcess {
     const { ready } = parts;
     this.#ready = ready && { fd: ready.target, inode: kernel.inodeOf(ready.read) };
     const notifyPath = parts.isForeign ? parts.notify.path : null;
-    this.#remains = new Remains(context, {
-      session: this.session,
-      since: this.startTime,
-      ...key,
-      notifyPath,
-    });
+    this.#family = parts.family;
+    const departed = { session: this.session, since: this.startTime, ...key, notifyPath };
+    this.#remains = new Remains(context, departed, this.#family);
     this.#notify.subscribe((message) => {
       if (message.kind === 'main_pid') this.#mainPid(message.pid);
       else if (message.kind === 'watchdog') this.watchdogAt = context.now();
@@ -221,13 +220,27 @@ export class WorkerProcess {
    * RangeError for an unknown signal.
    */
   signal(signal: string): Delivery {
+    this.#lookForFamily();
     return this.#life === 'running' ? this.#context.table.signal(this.pid, signal) : NOBODY;
   }
 
   /** Sends SIGKILL to the main process and to every process of the session. */
   kill(): Delivery {
     const { kernel, table } = this.#context;
-    return killProcess(kernel, table, this);
+    this.#lookForFamily();
+    const delivery = killProcess(kernel, table, this);
+    return this.#family === null ? delivery : joinDeliveries([delivery, this.#family.kill()]);
+  }
+
+  /** Of a process that no supervisor has started: those that descend from it. */
+  get relatives(): readonly number[] {
+    return this.#family?.pids ?? [];
+  }
+
+  /** All of its processes. Throws the file system's error when /proc cannot be listed. */
+  members(): readonly number[] {
+    if (this.#life === 'running') this.#family?.look();
+    return [...new Set([this.pid, ...sessionMembers(this.#context.kernel, this.session), ...this.relatives])];
   }
 
   /** Sends SIGKILL to the processes that remain of the worker after its main process has exited. */
@@ -265,6 +278,12 @@ export class WorkerProcess {
   #gateFailed(gate: string, reason: string): void {
     if (this.#context.kernel.processStat(this.pid)?.exiting ?? true) return;
     this.#context.post({ type: 'gate_failed', ...this.key, gate, reason });
+  }
+
+  /** As long as its main process is there: nothing else tells which processes are its descendants. */
+  #lookForFamily(): void {
+    const family = this.#family;
+    if (family !== null) this.#context.boundary.run('find the processes of a service', () => family.look());
   }
 
   #end(): void {

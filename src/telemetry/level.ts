@@ -20,6 +20,7 @@ export function levelOf(fact: Fact): Level {
       return 'debug';
     case 'supervisor_started':
     case 'supervisor_recovered':
+    case 'service_adopted':
     case 'supervisor_upgrading':
     case 'supervisor_upgraded':
     case 'worker_adopted':

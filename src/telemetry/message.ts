@@ -9,6 +9,8 @@ export function messageOf(fact: Fact): string {
       return fact.by === 'upgrade'
         ? 'zero continues after the upgrade'
         : `zero continues the service of the supervisor that died (pid ${fact.previous})`;
+    case 'service_adopted':
+      return `adopted the service of process ${fact.pid}, which keeps running`;
     case 'supervisor_upgrading':
       return `upgrading zero from ${fact.from} to ${fact.to}`;
     case 'supervisor_upgraded':

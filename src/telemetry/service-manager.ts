@@ -31,7 +31,7 @@ interface Progress {
  * Reports the state of the service to the manager that started zero, such as systemd with Type=notify (sd_notify(3)).
  * The service has a notify socket of its own and never sees this one.
  *
- * - `READY=1`: the first generation serves, or a handover has ended. With `MAINPID` after a recovery, see the fact
+ * - `READY=1`: the first generation serves, a running service was adopted, or a handover has ended. With `MAINPID` after a recovery, see the fact
  *   `supervisor_recovered`.
  * - `RELOADING=1` with `MONOTONIC_USEC`: a handover begins next to a generation that serves.
  * - `EXTEND_TIMEOUT_USEC`: a handover is still in progress.
@@ -83,6 +83,10 @@ export class ServiceManager {
       case 'generation_rolled_back':
         this.#serving = fact.incumbent;
         this.#send([]);
+        return;
+      case 'service_adopted':
+        this.#serving = fact.generation;
+        this.#send(['READY=1']);
         return;
       case 'supervisor_recovered':
         this.#serving = fact.incumbent;

@@ -38,6 +38,20 @@ export function sessionMembers(kernel: Pick<ProcessCalls, 'listProcesses'>, sess
     .map(({ pid }) => pid);
 }
 
+/** The processes that descend from a process now. Throws the file system's error when /proc cannot be listed. */
+export function descendantsOf(kernel: Pick<ProcessCalls, 'listProcesses'>, ancestor: number): ProcessStat[] {
+  const all = kernel.listProcesses().filter(isAlive);
+  const found: ProcessStat[] = [];
+  let parents = new Set([ancestor]);
+  while (parents.size > 0) {
+    const children = all.filter(({ pid, ppid }) => parents.has(ppid) && pid !== ancestor);
+    const more = children.filter((child) => !found.includes(child));
+    found.push(...more);
+    parents = new Set(more.map(({ pid }) => pid));
+  }
+  return found;
+}
+
 /** Whether a process exists and has not exited. */
 export function isRunning(kernel: ProcessCalls, pid: number): boolean {
   const stat = kernel.processStat(pid);

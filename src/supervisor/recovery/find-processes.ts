@@ -1,5 +1,6 @@
 import path from 'node:path';
 import type { WorkerKey } from '../../lifecycle/events.ts';
+import { isAdopted } from '../../lifecycle/lane.ts';
 import type { State } from '../../lifecycle/state.ts';
 import { isOutOfReach } from '../../linux/errors.ts';
 import type { ProcessStat } from '../../linux/procfs.ts';
@@ -41,7 +42,7 @@ export function recordedProcesses(saved: SavedState, state: State): RecoveredPro
 function placeOf(
   state: State,
   { generation: id, worker: index }: WorkerKey,
-): Pick<RecoveredProcess, 'lane' | 'relief' | 'first' | 'since' | 'waiting'> | null {
+): Pick<RecoveredProcess, 'lane' | 'relief' | 'first' | 'since' | 'waiting' | 'adopted'> | null {
   const generation = state.generations.find((one) => one.id === id);
   const worker = generation?.workers[index];
   if (!generation || !worker) return null;
@@ -52,6 +53,7 @@ function placeOf(
     first: relief ? undefined : generation.firstLane,
     since: life.name === 'up' || life.name === 'stopping' ? life.since : state.now,
     waiting: life.name === 'up' ? life.waiting : generation.settings.gates,
+    ...(isAdopted(generation, worker) && { adopted: true }),
   };
 }
 

@@ -29,6 +29,7 @@ export function generationOf(document: GenerationDocument): Generation {
     usage: orNull(document.usage, usageOf),
     relisten: orNull(document.backlog_retry, retryOf),
     replacePause: orNull(document.replacement_pause, retryOf),
+    ...(document.adopted && { adopted: true }),
   };
 }
 

@@ -54,7 +54,7 @@ function laneOf(lane: Document['lanes'][number]): Lane {
   const { connections_waiting: waiting } = lane;
   const state =
     lane.state === 'away' ? { name: lane.state, since: lane.since_monotonic_ms } : { name: lane.state };
-  return { state, waiting };
+  return { state, waiting, ...(lane.taken && { taken: true }) };
 }
 
 /** Where new connections go. */

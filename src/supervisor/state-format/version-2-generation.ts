@@ -211,6 +211,8 @@ export const generation = () =>
     workers: list(worker()),
     /** Its workers have the socket of this lane of a Unix listener. Left out: the lane of worker 0. */
     first_lane: z.exactOptional(index()),
+    /** Its worker is a process that something else than zero has started. Left out: false. */
+    adopted: z.exactOptional(flag()),
     /** No worker of it is replaced before this time. */
     replacement_pause: z.exactOptional(orNull(retry())),
     /** Workers that have exited and left processes in their session. */

@@ -142,10 +142,12 @@ const hook = () =>
 const lane = () => {
   /** A connection was seen in its queue, or its process has exited and the queue was not read since. */
   const connections_waiting = flag();
+  /** A service had its sockets before zero. Left out: false. */
+  const taken = z.exactOptional(flag());
   return z.discriminatedUnion('state', [
-    z.object({ state: z.literal('unused'), connections_waiting }),
-    z.object({ state: z.literal('reached'), connections_waiting }),
-    z.object({ state: z.literal('away'), since_monotonic_ms: monotonic(), connections_waiting }),
+    z.object({ state: z.literal('unused'), connections_waiting, taken }),
+    z.object({ state: z.literal('reached'), connections_waiting, taken }),
+    z.object({ state: z.literal('away'), since_monotonic_ms: monotonic(), connections_waiting, taken }),
   ]);
 };
 

@@ -15,6 +15,7 @@ export function generationDocument(
 ): GenerationDocument {
   const { id, since, label, settings, stage, workers, firstLane, remains, usage, relisten, replacePause } =
     generation;
+  const { adopted } = generation;
   const gates = [...settings.gates, 'uptime'];
   return {
     generation: id,
@@ -25,6 +26,7 @@ export function generationDocument(
     verify: orNull(verify, verifyDocument),
     workers: workers.map((worker) => workerDocument(worker, gates)),
     first_lane: firstLane,
+    ...(adopted && { adopted }),
     replacement_pause: orNull(replacePause, retryDocument),
     remaining_processes: remains.map(({ worker, incarnation, until, retry }) => ({
       worker,

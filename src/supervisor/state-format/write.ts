@@ -113,10 +113,11 @@ export function stateDocument(supervisor: Supervisor, situation: Situation): Doc
   };
 }
 
-function laneDocument({ state, waiting: connections_waiting }: Lane): Document['lanes'][number] {
+function laneDocument({ state, waiting: connections_waiting, taken }: Lane): Document['lanes'][number] {
+  const more = { connections_waiting, ...(taken && { taken }) };
   return state.name === 'away'
-    ? { state: state.name, since_monotonic_ms: state.since, connections_waiting }
-    : { state: state.name, connections_waiting };
+    ? { state: state.name, since_monotonic_ms: state.since, ...more }
+    : { state: state.name, ...more };
 }
 
 function steeringDocument({ change, retries, demands }: State): Document['steering'] {

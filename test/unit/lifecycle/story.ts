@@ -16,7 +16,7 @@ export type Changes = Partial<Omit<Settings, 'hooks' | 'handover'>> & {
 };
 
 /** One worker that is ready at once, steered, without canary, soak and hooks. */
-function settingsWith({ hooks, handover, ...changes }: Changes): Settings {
+export function settingsWith({ hooks, handover, ...changes }: Changes): Settings {
   return {
     path: '/bin/service',
     directory: '/',

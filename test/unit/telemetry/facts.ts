@@ -154,6 +154,13 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
     socketsFrom: ['keeper'],
     duration: 123.4,
   },
+  service_adopted: {
+    event: 'service_adopted',
+    generation: 1,
+    pid: 42,
+    processes: 3,
+    addresses: ['127.0.0.1:8080'],
+  },
   supervisor_upgrading: {
     event: 'supervisor_upgrading',
     from: '0.1.0',

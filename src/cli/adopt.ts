@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs';
+import { locateConfig } from '../config/index.ts';
+import { directoryAsGiven } from '../service/as-given.ts';
+import { AdoptionError } from '../supervisor/adoption/adoption-error.ts';
+import { listenArguments, serviceOf } from '../supervisor/adoption/take-service.ts';
+import { ConfigError, configFile } from '../supervisor/config-source.ts';
+import { supervise } from '../supervisor/supervise.ts';
+import { EXIT } from './exit-code.ts';
+import { commandLineSource } from './run.ts';
+import { version } from './version.ts';
+
+export interface AdoptOptions {
+  readonly pid: string;
+  readonly config?: string;
+  readonly name?: string;
+  readonly command: readonly string[];
+}
+
+/**
+ * `zero adopt --pid PID [--config FILE] [-- CMD [ARG...]]`: runs the supervisor of a service that runs already. Resolves
+ * to the exit code of the supervisor.
+ */
+export async function adopt({ pid: given, config, name, command }: AdoptOptions): Promise<number> {
+  if (!/^[1-9]\d{0,9}$/.test(given)) return usage(`--pid ${given}: write the number of a process`);
+  const pid = Number(given);
+  if (config !== undefined && command.length > 0)
+    return usage('--config does not go with a command of its own: put the command into the file');
+  if (config !== undefined && name !== undefined)
+    return usage('--name does not go with --config: set runtime.name in the file');
+  if (command.length > 0) return adoptWithCommand(pid, command, name);
+  const file = locateConfig(config);
+  if (config === undefined && !existsSync(file))
+    return usage(
+      `there is no ${file}. Name the config with --config FILE, or the command that starts the next version: zero adopt --pid ${pid} -- CMD [ARG...]`,
+    );
+  const source = configFile(file, directoryAsGiven());
+  return supervise({
+    source,
+    version,
+    adopt: { pid, take: serviceOf(pid, file), again: () => ['run', '--config', file] },
+  });
+}
+
+/** Its listeners are the sockets that the process has. */
+function adoptWithCommand(
+  pid: number,
+  command: readonly string[],
+  name: string | undefined,
+): Promise<number> {
+  let listen: string[];
+  try {
+    listen = listenArguments(pid);
+  } catch (error) {
+    if (!(error instanceof AdoptionError)) throw error;
+    console.error(`zero: ${error.message}`);
+    return Promise.resolve(EXIT.failed);
+  }
+  try {
+    const source = commandLineSource({ listen, command, ...(name !== undefined && { name }) });
+    if (typeof source === 'string') return Promise.resolve(refuse(source));
+    const again = (instance: string) => [
+      'run',
+      ...listen.flatMap((address) => ['--listen', address]),
+      '--name',
+      instance,
+      '--',
+      ...command,
+    ];
+    return supervise({ source, version, adopt: { pid, take: serviceOf(pid, 'the command line'), again } });
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const problem of error.problems) console.error(problem);
+    return Promise.resolve(EXIT.usage);
+  }
+}
+
+function usage(message: string): number {
+  return refuse(`zero adopt: ${message}`);
+}
+
+function refuse(message: string): number {
+  console.error(message);
+  return EXIT.usage;
+}

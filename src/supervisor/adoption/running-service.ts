@@ -1,0 +1,168 @@
+import { readdirSync, readlinkSync } from 'node:fs';
+import { isOutOfReach } from '../../linux/errors.ts';
+import { commandLine, processStat } from '../../linux/procfs.ts';
+import { allListeners, type TcpListener, unixSocket } from '../../linux/sock_diag.ts';
+import { formatAddress, type SocketAddress } from '../../linux/sockaddr.ts';
+import { descriptorsOf, socketInode } from '../../linux/socket-holder.ts';
+import { descendantsOf, isAlive } from '../../workers/descendants.ts';
+import { keeperSystem } from '../keeper/keeper-system.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
+import { AdoptionError } from './adoption-error.ts';
+import { ancestorsOf, refuseManaged } from './managed.ts';
+import { permissionError } from './permission.ts';
+
+/** A socket on which a service listens, and a process that has it. */
+export interface HeldSocket {
+  readonly inode: number;
+  readonly address: SocketAddress;
+  /** The user of a TCP socket; null: this process's, or of a Unix socket. */
+  readonly uid: number | null;
+  readonly holder: ProcessIdentity & { readonly fd: number };
+}
+
+/** A service that something else has started. */
+export interface RunningService {
+  /** The process from which the others descend. */
+  readonly main: ProcessIdentity;
+  /** Those others. */
+  readonly descendants: readonly ProcessIdentity[];
+  readonly sockets: readonly HeldSocket[];
+  /** The program of the main process, for messages. */
+  readonly command: string;
+}
+
+const { kernel } = keeperSystem;
+
+/**
+ * Finds the service that a process belongs to, and the sockets on which it listens. Nothing is touched. Throws
+ * AdoptionError.
+ */
+export function findService(pid: number): RunningService {
+  const given = identityOf(pid);
+  if (given === null)
+    throw new AdoptionError(`cannot adopt process ${pid}: there is no such process, or it has exited`);
+  refuseManaged(pid);
+  requireAccess(pid);
+  const listening = listeningSockets();
+  const own = new Set(socketsOf(given, listening).map(({ inode }) => inode));
+  if (own.size === 0) throw new AdoptionError(`cannot adopt process ${pid}: ${whyNoSocket(pid, listening)}`);
+  const main = mainOf(given, own, listening);
+  const descendants = descendantsOf(kernel, main.pid).map(({ pid: member, startTime }) => ({
+    pid: member,
+    startTime,
+  }));
+  const found = new Map<number, HeldSocket>();
+  for (const member of [main, ...descendants])
+    for (const socket of socketsOf(member, listening))
+      if (!found.has(socket.inode)) found.set(socket.inode, socket);
+  const sockets = [...found.values()];
+  refuseSeveral(pid, sockets, listening);
+  return { main, descendants, sockets, command: commandLine(main.pid) };
+}
+
+/** The process that has this number now; null where there is none, or it has exited. */
+export function identityOf(pid: number): ProcessIdentity | null {
+  const stat = processStat(pid);
+  return stat !== null && isAlive(stat) ? { pid, startTime: stat.startTime } : null;
+}
+
+/** Whether one of these processes still has the socket. */
+export function isHeld(inode: number, { main, descendants }: RunningService): boolean {
+  return [main, ...descendants].some(({ pid }) =>
+    descriptorsOf(pid).some(({ link }) => socketInode(link) === inode),
+  );
+}
+
+/** Throws AdoptionError where this user may not look into the process, or its network is another one. */
+function requireAccess(pid: number): void {
+  try {
+    // Without the right, the descriptors seem to be none.
+    readdirSync(`/proc/${pid}/fd`);
+    const [its, own] = [pid, 'self'].map((which) => readlinkSync(`/proc/${which}/ns/net`));
+    if (its === own) return;
+  } catch (error) {
+    if (identityOf(pid) === null)
+      throw new AdoptionError(`cannot adopt process ${pid}: it exited while zero looked at it`);
+    if (isOutOfReach(error)) throw permissionError(pid);
+    throw error;
+  }
+  throw new AdoptionError(
+    `cannot adopt process ${pid}: it is in another network namespace, as in a container. Run zero there: nsenter --target ${pid} --net zero adopt --pid ${pid}`,
+  );
+}
+
+type Listening = ReadonlyMap<number, TcpListener>;
+
+function listeningSockets(): Listening {
+  return new Map(allListeners().map((listener) => [listener.inode, listener]));
+}
+
+/** The sockets on which a process listens; none of one that this user may not look into. */
+function socketsOf(holder: ProcessIdentity, listening: Listening): HeldSocket[] {
+  return descriptorsOf(holder.pid).flatMap(({ fd, link }): HeldSocket[] => {
+    const inode = socketInode(link);
+    if (inode === null) return [];
+    const tcp = listening.get(inode);
+    if (tcp !== undefined) {
+      const uid = tcp.uid === keeperSystem.uid ? null : tcp.uid;
+      return [{ inode, address: tcp.address, uid, holder: { ...holder, fd } }];
+    }
+    const unix = unixSocket(inode);
+    if (!unix?.listening || unix.type !== 'stream' || unix.path === '') return [];
+    return [{ inode, address: { family: 'unix', path: unix.path }, uid: null, holder: { ...holder, fd } }];
+  });
+}
+
+/** The oldest process that has one of the sockets and from which this one descends without a gap. */
+function mainOf(given: ProcessIdentity, own: ReadonlySet<number>, listening: Listening): ProcessIdentity {
+  let main = given;
+  for (const pid of ancestorsOf(given.pid)) {
+    const parent = identityOf(pid);
+    if (parent === null || !socketsOf(parent, listening).some(({ inode }) => own.has(inode))) break;
+    main = parent;
+  }
+  return main;
+}
+
+function whyNoSocket(pid: number, listening: Listening): string {
+  const listens = (other: number) => {
+    const identity = identityOf(other);
+    return identity !== null && socketsOf(identity, listening).length > 0;
+  };
+  const name = (other: number) => `process ${other} (${shortCommand(other)})`;
+  const child = descendantsOf(kernel, pid).find((one) => listens(one.pid));
+  if (child)
+    return `it holds no listening socket, but ${name(child.pid)}, which it has started, does. Name that one: --pid ${child.pid}`;
+  const parent = ancestorsOf(pid).find(listens);
+  if (parent !== undefined)
+    return `it holds no listening socket. ${name(parent)} accepts connections for it, as managers with a cluster mode do. Start the service without that mode, then adopt it`;
+  return 'it holds no listening socket of TCP or a Unix stream';
+}
+
+/** A command line may contain secrets: it is cut at the first option. */
+function shortCommand(pid: number): string {
+  return commandLine(pid).replace(/ -.*$/s, '').slice(0, 60);
+}
+
+/** One lane stands for all sockets of an address. */
+function refuseSeveral(pid: number, sockets: readonly HeldSocket[], listening: Listening): void {
+  for (const { address, inode } of sockets) {
+    if (address.family === 'unix') continue;
+    const text = formatAddress(address);
+    const others = [...listening.values()].filter(
+      (one) => one.inode !== inode && formatAddress(one.address) === text,
+    );
+    if (others.length === 0) continue;
+    const isOwn = others.some((one) => sockets.some((socket) => socket.inode === one.inode));
+    const whose = isOwn
+      ? 'it has several sockets with SO_REUSEPORT'
+      : `another process (of ${ownerText(others[0]?.uid)}) listens there too, with SO_REUSEPORT`;
+    throw new AdoptionError(
+      `cannot adopt process ${pid}: on ${text} ${whose}, and zero can take over only one socket for each address. Let the service use one socket (nginx: without "reuseport"; gunicorn: without "--reuse-port"), then adopt it`,
+    );
+  }
+}
+
+function ownerText(uid: number | undefined): string {
+  return uid === undefined ? 'another user' : `uid ${uid}`;
+}

@@ -1,0 +1,261 @@
+import { readFileSync } from 'node:fs';
+import type { Config } from '../../config/index.ts';
+import type { Adopted } from '../../lifecycle/events.ts';
+import type { Failure } from '../../lifecycle/facts.ts';
+import { TAKEN_LANE } from '../../lifecycle/lane.ts';
+import { isSystemFailure } from '../../linux/errors.ts';
+import { pidfdGetfd } from '../../linux/processes.ts';
+import { formatAddress } from '../../linux/sockaddr.ts';
+import { closeFd, getOption, inodeOf } from '../../linux/sockets.ts';
+import type { TakenSocket } from '../../listeners/adopted-listener.ts';
+import { ListenerError } from '../../listeners/listener-error.ts';
+import type { ListenerSet } from '../../listeners/listener-set.ts';
+import { resolveTarget } from '../../listeners/resolve.ts';
+import { now } from '../clock.ts';
+import type { Generations } from '../generations.ts';
+import { keeperSystem } from '../keeper/keeper-system.ts';
+import { listenersOf, type Prepared } from '../prepare.ts';
+import type { ProcessIdentity } from '../process-identity.ts';
+import type { RecoveredProcess } from '../worker-parts.ts';
+import { AdoptionError } from './adoption-error.ts';
+import { addressText, matchListeners, type OfferedSocket, type WantedListener } from './match-listeners.ts';
+import { otherManager } from './other-manager.ts';
+import { permissionError } from './permission.ts';
+import { findService, type HeldSocket, identityOf, isHeld, type RunningService } from './running-service.ts';
+
+export interface TakeContext {
+  readonly config: Config;
+  readonly listeners: ListenerSet;
+  /** Finds the release of the config, and acquires its listeners. */
+  readonly prepare: () => Promise<Prepared | Failure>;
+}
+
+/** Takes the sockets of one running service. Rejects with AdoptionError: the service is as before then. */
+export type TakeService = (context: TakeContext) => Promise<TakenService>;
+
+/** A running service whose sockets are those of the listeners. */
+export interface TakenService {
+  /** What the command of the config is, with the settings of a generation of one process. */
+  readonly prepared: Prepared;
+  /** Its main process. */
+  readonly pid: number;
+  /** How many processes it has. */
+  readonly processes: number;
+  readonly addresses: readonly string[];
+  /** What the operator has to know. */
+  readonly remarks: readonly string[];
+  /**
+   * Takes over the main process as the worker of a generation that is held. Returns the first event of the supervisor.
+   * Throws AdoptionError where the service has changed meanwhile: zero has let it go then.
+   */
+  readonly adopt: (generation: number, generations: Generations) => Adopted;
+}
+
+/**
+ * Puts the lanes of the listeners next to the sockets of a service.
+ * @param where what names the listeners: the path of the config, or the command line
+ */
+export function serviceOf(pid: number, where: string): TakeService {
+  return async ({ config, listeners, prepare }) => {
+    const service = findService(pid);
+    const wanted = await wantedListeners(pid, config);
+    const sockets = takeSockets(pid, service, wanted, where);
+    let held: ReturnType<ListenerSet['adopt']>;
+    try {
+      held = listeners.adopt(sockets);
+    } catch (error) {
+      throw refusalOf(pid, error);
+    }
+    const prepared = await prepare().catch((error: unknown) => {
+      held.abandon();
+      throw refusalOf(pid, error);
+    });
+    if (!('config' in prepared)) {
+      held.abandon();
+      throw new AdoptionError(`cannot adopt process ${pid}: ${prepared.reason}`);
+    }
+    const { main, descendants } = service;
+    const own = { ...prepared, settings: ofOneProcess(prepared) };
+    return {
+      prepared: own,
+      pid: main.pid,
+      processes: 1 + descendants.length,
+      addresses: service.sockets.map(({ address }) => formatAddress(address)),
+      remarks: remarksOn(pid, main.pid),
+      adopt: (generation, generations) => {
+        const since = startOf(main.startTime);
+        const { found } = generations.adopt(workerOf(generation, main, since));
+        // The pidfd of the main process is held now, so that its exit is seen.
+        const loss = found === 'running' ? lossOf(pid, service) : exitedError(pid);
+        if (loss === null) {
+          held.finish();
+          return { type: 'adopted', settings: own.settings, pid: main.pid, since };
+        }
+        generations.release(generation);
+        held.abandon();
+        throw loss;
+      },
+    };
+  };
+}
+
+function workerOf(generation: number, { pid, startTime }: ProcessIdentity, since: number): RecoveredProcess {
+  return {
+    key: { generation, worker: 0, incarnation: 1 },
+    pid,
+    startTime,
+    // No other process is of the session with this number, unless the process leads it.
+    session: pid,
+    lane: TAKEN_LANE,
+    relief: false,
+    first: TAKEN_LANE,
+    since,
+    waiting: [],
+    pipes: { stdout: null, stderr: null, ready: null },
+    adopted: true,
+  };
+}
+
+/** What the operator has to know of a service that is adopted. */
+function remarksOn(given: number, main: number): string[] {
+  const remarks: string[] = [];
+  if (main !== given)
+    remarks.push(
+      `process ${main} is the main process of the service: process ${given} descends from it and has the same socket`,
+    );
+  const manager = otherManager(main);
+  if (manager !== null) {
+    const { name, when, command } = manager;
+    remarks.push(
+      when === 'before'
+        ? `${name} may start the service again when process ${main} exits. Before the first reload, hand the service over to zero: ${command}`
+        : `${name} starts the service again when process ${main} exits. As soon as the first reload is over, hand the service over to zero: ${command}`,
+    );
+  }
+  return remarks;
+}
+
+type OpenedSocket = OfferedSocket & { readonly fd: number };
+
+/** Where the listeners of the config bind. */
+async function wantedListeners(pid: number, config: Config): Promise<WantedListener[]> {
+  try {
+    return await Promise.all(
+      listenersOf(config).map(async (listener) => {
+        const { address } = listener;
+        if (address.kind === 'passed')
+          throw new ListenerError(
+            listener.name,
+            `listener ${listener.name} is a socket that is passed to zero (${address.text}): write the address that the service listens on`,
+          );
+        return {
+          config: listener,
+          target: address.kind === 'inet' ? await resolveTarget(listener, address) : null,
+        };
+      }),
+    );
+  } catch (error) {
+    throw refusalOf(pid, error);
+  }
+}
+
+/** Duplicates of the sockets, one for each listener. Throws AdoptionError; nothing stays open then. */
+function takeSockets(
+  pid: number,
+  service: RunningService,
+  wanted: readonly WantedListener[],
+  where: string,
+): TakenSocket[] {
+  const opened = openSockets(pid, service);
+  try {
+    return matchListeners(wanted, opened, { pid, where }).map(({ config, socket }) => {
+      const { address, inode, uid, fd } = socket;
+      return { config, address, inode, uid, fd };
+    });
+  } catch (error) {
+    for (const { fd } of opened) closeFd(fd);
+    throw error;
+  }
+}
+
+/** A duplicate of each socket. Throws AdoptionError; nothing stays open then. */
+function openSockets(pid: number, service: RunningService): OpenedSocket[] {
+  const opened: OpenedSocket[] = [];
+  try {
+    for (const socket of service.sockets) {
+      const fd = duplicate(pid, socket);
+      const ipv6Only = socket.address.family === 'inet6' && getOption(fd, 'ipv6_only') === 1;
+      opened.push({ ...socket, fd, ipv6Only });
+      if (inodeOf(fd) !== socket.inode) throw closedError(pid, socket);
+    }
+    return opened;
+  } catch (error) {
+    for (const { fd } of opened) closeFd(fd);
+    throw error;
+  }
+}
+
+/** The addresses on which a running service listens, as `--listen` takes them. Throws AdoptionError. */
+export function listenArguments(pid: number): string[] {
+  const opened = openSockets(pid, findService(pid));
+  for (const { fd } of opened) closeFd(fd);
+  return opened.map(addressText);
+}
+
+function duplicate(pid: number, socket: HeldSocket): number {
+  const { kernel } = keeperSystem;
+  const { holder } = socket;
+  try {
+    const pidfd = kernel.openPidfd(holder.pid);
+    try {
+      return pidfdGetfd(pidfd, holder.fd);
+    } finally {
+      kernel.closeFd(pidfd);
+    }
+  } catch (error) {
+    if (!isSystemFailure(error)) throw error;
+    if (error.code === 'EPERM' || error.code === 'EACCES') throw permissionError(holder.pid);
+    if (error.code === 'ESRCH') throw exitedError(pid);
+    if (error.code === 'EBADF') throw closedError(pid, socket);
+    throw new AdoptionError(`cannot adopt process ${pid}: ${error.message}`);
+  }
+}
+
+/** What the service has lost while it was being adopted. */
+function lossOf(pid: number, service: RunningService): AdoptionError | null {
+  const { main, sockets } = service;
+  if (identityOf(main.pid)?.startTime !== main.startTime) return exitedError(pid);
+  const closed = sockets.find(({ inode }) => !isHeld(inode, service));
+  return closed === undefined ? null : closedError(pid, closed);
+}
+
+function exitedError(pid: number): AdoptionError {
+  return new AdoptionError(`cannot adopt process ${pid}: it exited while it was being adopted`);
+}
+
+function closedError(pid: number, { address }: HeldSocket): AdoptionError {
+  const text = formatAddress(address);
+  return new AdoptionError(
+    `cannot adopt process ${pid}: it closed its socket on ${text} while it was being adopted. Try again once it listens`,
+  );
+}
+
+function refusalOf(pid: number, error: unknown): unknown {
+  return error instanceof ListenerError
+    ? new AdoptionError(`cannot adopt process ${pid}: ${error.message}`)
+    : error;
+}
+
+/** A process that does not know zero sends no WATCHDOG=1. */
+function ofOneProcess({ config, settings }: Prepared): Prepared['settings'] {
+  const hasWatchdog = config.service.liveness?.watchdog !== undefined;
+  return { ...settings, workers: 1, ...(hasWatchdog && { liveness: null }) };
+}
+
+/** USER_HZ, the unit of start times in proc_pid_stat(5). Both count from boot, with the time in suspend. */
+const TICKS = 100;
+
+function startOf(startTime: number): number {
+  const uptime = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]);
+  return now() - Math.max(0, uptime - startTime / TICKS) * 1_000;
+}

@@ -1,0 +1,48 @@
+import type { Kernel } from '../linux/kernel.ts';
+import { type Delivery, joinDeliveries, signalOnce } from '../workers/delivery.ts';
+import { descendantsOf, isAlive } from '../workers/descendants.ts';
+import type { ProcessIdentity } from './process-identity.ts';
+
+/**
+ * The processes that descend from the main process of an adopted service. zero did not start that process, so it need
+ * not have a session of its own, and the kernel gives its orphans to init. They are known because they were seen while
+ * the main process was there.
+ */
+export class Family {
+  readonly #kernel: Kernel;
+  readonly #main: ProcessIdentity;
+  #members: readonly ProcessIdentity[] = [];
+
+  constructor(kernel: Kernel, main: ProcessIdentity) {
+    this.#kernel = kernel;
+    this.#main = main;
+    this.look();
+  }
+
+  /** The pids of those that run. */
+  get pids(): readonly number[] {
+    return this.#members.filter((member) => this.#runs(member)).map(({ pid }) => pid);
+  }
+
+  /** Looks for more of them. Throws the file system's error when /proc cannot be listed. */
+  look(): void {
+    const known = this.#members.filter((member) => this.#runs(member));
+    const now = this.#runs(this.#main) ? descendantsOf(this.#kernel, this.#main.pid) : [];
+    const more = now.filter(({ pid }) => !known.some((member) => member.pid === pid));
+    this.#members = [...known, ...more.map(({ pid, startTime }) => ({ pid, startTime }))];
+  }
+
+  /** Sends SIGKILL to all of them. */
+  kill(): Delivery {
+    return joinDeliveries(
+      this.#members.map((member) =>
+        signalOnce(this.#kernel, member.pid, 'SIGKILL', () => this.#runs(member)),
+      ),
+    );
+  }
+
+  #runs({ pid, startTime }: ProcessIdentity): boolean {
+    const stat = this.#kernel.processStat(pid);
+    return stat !== null && stat.startTime === startTime && isAlive(stat);
+  }
+}

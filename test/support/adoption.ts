@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { Skippable } from './debian.ts';
+import { requireProgram } from './debian.ts';
+import { generationInBody, type Load, startLoad } from './load.ts';
+import { fixture, ROOT } from './paths.ts';
+import { readRecipe } from './recipe.ts';
+import { type Scope, temporaryFolder } from './temporary.ts';
+import { startZero, type Zero, type ZeroOptions } from './zero.ts';
+import { environmentList, type RawConfig } from './zero-config.ts';
+
+/** A service that somebody starts by hand, and the config for its next versions. */
+export interface Adoptable {
+  /** Binds the address itself. */
+  readonly command: readonly string[];
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly directory?: string;
+  readonly service: RawConfig['service'];
+  /** Keeps connections open for the next request. */
+  readonly keepsAlive: boolean;
+}
+
+/** Where a service is to listen; null: the test was skipped. */
+type Maker = (test: Skippable & Scope, address: string) => Adoptable | null;
+
+const REGISTER = join(ROOT, 'dist', 'service', 'register.cjs');
+
+/** A Node program that binds its address, and that is given its sockets by the register module later. */
+export const node: Maker = (_, address) => ({
+  command: [process.execPath, fixture('graceful.js')],
+  environment: { LISTEN: address },
+  keepsAlive: true,
+  service: {
+    listeners: [{ name: 'http', address }],
+    runtime: {
+      path: process.execPath,
+      args: [fixture('graceful.js')],
+      environment: environmentList({ LISTEN: address, NODE_OPTIONS: `--require=${REGISTER}` }),
+    },
+  },
+});
+
+/** A loop around accept(2). */
+export const compiled: Maker = (test, address) => {
+  const gcc = requireProgram(test, 'gcc', 'gcc');
+  if (gcc === null) return null;
+  const path = join(temporaryFolder(test), 'accept-loop');
+  execFileSync(gcc, ['-O1', '-o', path, fixture('accept-loop.c')]);
+  const isUnix = address.startsWith('/');
+  return {
+    command: [path, ...(isUnix ? [address] : address.split(':'))],
+    keepsAlive: false,
+    service: {
+      listeners: [{ name: 'http', address: isUnix ? `unix:${address}` : address }],
+      runtime: { path },
+    },
+  };
+};
+
+export const gunicorn: Maker = (test, address) => {
+  const path = requireProgram(test, 'gunicorn', 'gunicorn');
+  if (path === null) return null;
+  const directory = dirname(fixture('app.py'));
+  const { config } = readRecipe('gunicorn', {
+    '/usr/bin/gunicorn': path,
+    '/srv/example': directory,
+    '127.0.0.1:8080': address,
+  });
+  return {
+    command: [path, '--preload', '--workers', '2', '--bind', address, 'app:application'],
+    directory,
+    keepsAlive: false,
+    service: config.service,
+  };
+};
+
+export const nginx: Maker = (test, address) => {
+  const path = requireProgram(test, 'nginx', 'nginx-light');
+  if (path === null) return null;
+  const folder = temporaryFolder(test);
+  const recipe = readRecipe('nginx', {
+    '/usr/sbin/nginx': path,
+    '/srv/example': folder,
+    '/run/': `${folder}/`,
+    '127.0.0.1:8080': address,
+  });
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
+    .map((name) => `${name}_temp_path ${folder}/${name};`)
+    .join('\n');
+  const configFor = (generation: number) =>
+    `worker_processes 2;\n${recipe.block('nginx')}`
+      .replace('access_log off;', `access_log off;\n${temporary}`)
+      .replace('"hello\\n"', `'{"generation":${generation}}'`);
+  writeFileSync(join(folder, 'by-hand.conf'), configFor(0));
+  writeFileSync(join(folder, 'nginx.conf'), configFor(2));
+  return {
+    command: [
+      path,
+      '-e',
+      'stderr',
+      '-c',
+      `${folder}/by-hand.conf`,
+      '-g',
+      `daemon off; pid ${folder}/by-hand.pid;`,
+    ],
+    keepsAlive: true,
+    service: recipe.config.service,
+  };
+};
+
+/** Long enough for every request of a test. */
+const SOAK = '60s';
+
+/** What a config for the next version has: a soak, and no long waits. */
+export function configFor({ service }: Adoptable, more: Partial<RawConfig['service']> = {}): RawConfig {
+  const handover = { mode: 'auto', soak: SOAK, settle: '100ms', drain_timeout: '10s' };
+  const options = { reload_uptime: '200ms', ...(service.options as object) };
+  return { service: { ...service, options, handover, ...more } };
+}
+
+/** Runs `zero adopt`, and waits until the service belongs to it. */
+export async function adopt(
+  scope: Scope,
+  pid: number,
+  config: RawConfig,
+  options: Omit<ZeroOptions, 'config' | 'args'> = {},
+): Promise<Zero> {
+  const zero = startZero(scope, { ...options, config, args: ['adopt', '--pid', String(pid)] });
+  await zero.fact('service_adopted');
+  return zero;
+}
+
+/** Clients with short connections, and others with kept ones where the service keeps any. */
+export interface Clients {
+  /** So many answers more for each of them. */
+  proceed(phase: string): Promise<void>;
+  /** No request was lost. Returns the generations that answered. */
+  end(): Promise<string[]>;
+}
+
+const REQUESTS = 100;
+
+export function startClients(
+  scope: Scope,
+  target: string,
+  { keepsAlive }: Pick<Adoptable, 'keepsAlive'>,
+): Clients {
+  const kinds = keepsAlive ? (['short', 'keep-alive'] as const) : (['short'] as const);
+  const loads = kinds.map(
+    (connections): Load =>
+      startLoad(scope, {
+        target,
+        connections,
+        clients: 4,
+        generationOf: generationInBody,
+        think: { from: 0, to: 10 },
+      }),
+  );
+  return {
+    proceed: async (phase) => {
+      for (const load of loads) load.phase(phase);
+      await Promise.all(loads.map((load) => load.whenPhaseHas(REQUESTS)));
+    },
+    end: async () => {
+      const results = await Promise.all(loads.map((load) => load.stop()));
+      for (const { failed, losses } of results) assert.equal(failed, 0, JSON.stringify(losses.slice(0, 5)));
+      return [...new Set(results.flatMap(({ byGeneration }) => Object.keys(byGeneration)))].sort();
+    },
+  };
+}

@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { describe, it, type TestContext } from 'node:test';
+import { adopt, configFor, node, startClients } from '../support/adoption.ts';
+import { command } from '../support/command.ts';
+import { freeAddress } from '../support/free-address.ts';
+import { whoAnswers } from '../support/puppet-service.ts';
+import { type RunningService, startByHand } from '../support/running-service.ts';
+import { keeperPid, killSupervisor } from '../support/survivor.ts';
+import { connectSilently } from '../support/waiting-request.ts';
+import { DEADLINE, type Zero } from '../support/zero.ts';
+import type { RawConfig } from '../support/zero-config.ts';
+
+const WAITING = 20;
+
+interface Adopted {
+  readonly zero: Zero;
+  readonly address: string;
+  readonly running: RunningService;
+}
+
+describe('an adopted service', () => {
+  it(
+    'that crashes is replaced by the command of the config, which serves what waited',
+    DEADLINE,
+    async (t) => {
+      const { zero, address, running } = await adoptNode(t);
+      running.process.kill('SIGSTOP');
+      const waiting = await connectWaiting(t, address);
+      running.process.kill('SIGKILL');
+      const { pid } = await zero.fact('worker_spawned', { generation: 1, worker: 0 });
+      const answers = await Promise.all(waiting.map(({ answer }) => answer));
+      assert.ok(answers.every(({ generation }) => generation === 1));
+      assert.deepEqual(await whoAnswers(address), { generation: 1, pid });
+      // What waited in the lane of the crashed process was served by another process than that of the new lane.
+      await zero.fact('lane_relieved', { lane: 0 });
+      const { main } = await zero.fact('steering_changed', { main: [1] });
+      assert.deepEqual(main, [1]);
+      await reloads(t, { zero, address });
+    },
+  );
+
+  it('that crashes says so where the command binds the address itself', DEADLINE, async (t) => {
+    const { zero, running, address } = await adoptNode(t, ({ service }, address) => {
+      const [host, port] = address.split(':');
+      const args = ['-e', `require('node:net').createServer().listen(${port}, '${host}')`];
+      return { service: { ...service, runtime: { path: process.execPath, args } } };
+    });
+    running.process.kill('SIGKILL');
+    const { pid } = await zero.fact('worker_spawned', { generation: 1, worker: 0 });
+    const { reason } = await zero.fact('worker_exited', { generation: 1, pid });
+    const holds = `${address} is the address of listener http, which zero holds. The service must accept connections on descriptor 3`;
+    assert.ok(reason?.includes(holds), reason);
+  });
+
+  it('survives the supervisor, which its keeper starts again', DEADLINE, async (t) => {
+    const application = { restart_supervisor: 'always' };
+    const service = await adoptNode(t, (config) => ({ ...config, application }), { survives: true });
+    const { zero, address, running } = service;
+    const clients = startClients(t, address, { keepsAlive: true });
+    await keeperPid(zero);
+    for (let kill = 1; kill <= 3; kill += 1) {
+      await clients.proceed(`adopted ${kill}`);
+      const recovered = await killSupervisor({ zero });
+      assert.deepEqual([recovered.adopted, recovered.gone, recovered.incumbent], [1, 0, 1]);
+      await clients.proceed(`recovered ${kill}`);
+      await keeperPid(zero);
+    }
+    assert.deepEqual(zero.log.all('output_lost'), []);
+    const reload = command(t, zero, 'reload');
+    await zero.fact('handover_step', { step: 'soak' });
+    await clients.proceed('soak');
+    await killSupervisor({ zero });
+    await clients.proceed('recovered in the soak');
+    const back = await command(t, zero, 'abort');
+    assert.equal(back.code, 0, back.stderr);
+    assert.equal((await reload).code, 12);
+    await clients.proceed('rolled back');
+    await reloads(t, service);
+    await running.exited;
+    assert.ok((await clients.end()).includes('0'));
+    await command(t, zero, 'stop');
+  });
+
+  it('survives zero upgrade', DEADLINE, async (t) => {
+    const service = await adoptNode(t);
+    const { zero, address } = service;
+    const clients = startClients(t, address, { keepsAlive: true });
+    await clients.proceed('adopted');
+    const upgrade = await command(t, zero, 'upgrade');
+    assert.equal(upgrade.code, 0, upgrade.stderr);
+    const { by, adopted, gone } = await zero.fact('supervisor_recovered');
+    assert.deepEqual({ by, adopted, gone }, { by: 'upgrade', adopted: 1, gone: 0 });
+    await clients.proceed('upgraded');
+    await reloads(t, service);
+    await clients.proceed('reloaded');
+    assert.ok((await clients.end()).includes('0'));
+  });
+
+  it(
+    'that crashes after the supervisor was restarted is replaced on a lane of its own',
+    DEADLINE,
+    async (t) => {
+      const application = { restart_supervisor: 'always' };
+      const service = await adoptNode(t, (config) => ({ ...config, application }), { survives: true });
+      const { zero, address, running } = service;
+      await keeperPid(zero);
+      await killSupervisor({ zero });
+      running.process.kill('SIGSTOP');
+      const waiting = await connectWaiting(t, address);
+      running.process.kill('SIGKILL');
+      const answers = await Promise.all(waiting.map(({ answer }) => answer));
+      assert.ok(answers.every(({ generation }) => generation === 1));
+      await zero.fact('steering_changed', { main: [1] });
+      await command(t, zero, 'stop');
+    },
+  );
+});
+
+async function adoptNode(
+  t: TestContext,
+  change: (config: RawConfig, address: string) => RawConfig = (config) => config,
+  options: { readonly survives?: boolean } = {},
+): Promise<Adopted> {
+  const address = await freeAddress();
+  const program = node(t, address);
+  assert.ok(program);
+  const running = await startByHand(t, program.command, address, program);
+  const zero = await adopt(t, running.pid, change(configFor(program), address), options);
+  return { zero, address, running };
+}
+
+async function connectWaiting(t: TestContext, address: string) {
+  const clients = await Promise.all(Array.from({ length: WAITING }, () => connectSilently(t, address)));
+  return clients.map((client) => client.send());
+}
+
+/** The next version takes over for good. */
+async function reloads(t: TestContext, { zero, address }: Pick<Adopted, 'zero' | 'address'>): Promise<void> {
+  const { cursor } = zero;
+  const reload = await command(t, zero, 'reload', '--no-wait');
+  assert.equal(reload.code, 13, reload.stderr);
+  const { generation } = await zero.fact('handover_step', { step: 'soak' }, cursor);
+  const promote = await command(t, zero, 'promote');
+  assert.equal(promote.code, 0, promote.stderr);
+  await zero.fact('handover_finished', { outcome: 'promoted' }, cursor);
+  assert.equal((await whoAnswers(address)).generation, generation);
+}

@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { chownSync } from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import { adopt, configFor, node } from '../support/adoption.ts';
+import { command } from '../support/command.ts';
+import { requireProgram } from '../support/debian.ts';
+import { freeAddress } from '../support/free-address.ts';
+import { guardProcesses } from '../support/guard.ts';
+import { installZero } from '../support/installed.ts';
+import { account, asAccount, requireRoot, sharedFolder, withoutTracing } from '../support/privileges.ts';
+import { isRunning } from '../support/processes.ts';
+import { whoAnswers } from '../support/puppet-service.ts';
+import { type RunningService, startByHand } from '../support/running-service.ts';
+import { keeperPid } from '../support/survivor.ts';
+import { DEADLINE, runZero, type ZeroOptions } from '../support/zero.ts';
+import type { RawConfig } from '../support/zero-config.ts';
+
+describe('zero adopt refuses', () => {
+  it('a process that has exited', DEADLINE, async (t) => {
+    const child = spawn('true');
+    await once(child, 'exit');
+    await refuses(t, child.pid, /there is no such process, or it has exited/);
+  });
+
+  it('what is no number of a process', DEADLINE, async (t) => {
+    const { code, stderr } = await runZero(t, { args: ['adopt', '--pid', '-1', '--', 'node', 'x.js'] });
+    assert.equal(code, 2);
+    assert.match(stderr, /--pid -1: write the number of a process/);
+  });
+
+  it('a command line without a config or a command', DEADLINE, async (t) => {
+    const { code, stderr } = await runZero(t, { args: ['adopt', '--pid', '1'] });
+    assert.equal(code, 2);
+    assert.match(stderr, /there is no .*zero\.yaml.*zero adopt --pid 1 -- CMD/);
+  });
+
+  it('zero itself, its keeper, and what another zero has', DEADLINE, async (t) => {
+    const { running, config } = await service(t);
+    const zero = await adopt(t, running.pid, config);
+    const environment = { TMPDIR: zero.folder };
+    // What comes with it: the state and the control socket.
+    const keeper = await keeperPid(zero);
+    const known = await command(t, zero, 'status');
+    assert.equal(known.code, 0, known.stderr);
+    await refuses(t, zero.pid, /it is zero itself \(instance test\)/, { environment });
+    await refuses(t, keeper, /it is zero itself \(instance test\)/, { environment });
+    const managed = /zero manages it already \(instance test\)\. See: zero status --name test/;
+    await refuses(t, running.pid, managed, { environment });
+    assert.ok(isRunning(running.known));
+  });
+
+  it('a process in another network namespace', DEADLINE, async (t) => {
+    if (!requireRoot(t, 'makes a network namespace')) return;
+    const child = sleeping(t, ['unshare', '--net']);
+    await refuses(t, child, /it is in another network namespace.*nsenter --target \d+ --net zero adopt/);
+  });
+
+  it('a process without a listening socket', DEADLINE, async (t) => {
+    await refuses(t, sleeping(t), /it holds no listening socket of TCP or a Unix stream/);
+  });
+
+  it('a process whose child has the socket, and names that child', DEADLINE, async (t) => {
+    const address = await freeAddress();
+    const program = node(t, address);
+    const wrapper = ['sh', '-c', '"$@" & wait', 'sh', ...(program?.command ?? [])];
+    const { pid } = await startByHand(t, wrapper, address, program ?? {});
+    await refuses(t, pid, /it holds no listening socket, but process \d+ \(.*\), which it has started, does/);
+  });
+
+  it("another user's process, for an ordinary user", DEADLINE, async (t) => {
+    if (!requireRoot(t, 'acts as another user')) return;
+    const { running } = await service(t);
+    const nobody = account('nobody');
+    const folder = sharedFolder(t);
+    chownSync(folder, nobody.uid, nobody.gid);
+    const program = [...asAccount(nobody), ...installZero(t).command] as [string, ...string[]];
+    const answer = /this user may not take its sockets\. It belongs to root\. Run "zero adopt" as root/;
+    await refuses(t, running.pid, answer, { command: program, folder });
+    await untouched(running);
+  });
+
+  it('where it may not trace the process, and says how to get the permission', DEADLINE, async (t) => {
+    if (requireProgram(t, 'perl', 'perl') === null) return;
+    const { running } = await service(t);
+    const program = [...withoutTracing(), ...installZero(t).command] as [string, ...string[]];
+    const answer =
+      /this user may not take its sockets\. (root needs the capability CAP_SYS_PTRACE|kernel\.yama|The process is protected)/;
+    await refuses(t, running.pid, answer, { command: program });
+    await untouched(running);
+  });
+
+  it('listeners that the process does not hold', DEADLINE, async (t) => {
+    const { running, config, address } = await service(t);
+    const other = await freeAddress();
+    const listeners = [
+      { name: 'http', address },
+      { name: 'other', address: other },
+    ];
+    const wanted = { service: { ...config.service, listeners } };
+    const answer = new RegExp(`it does not listen on ${other}, which is listener other`);
+    await refuses(t, running.pid, answer, { config: wanted });
+    await untouched(running);
+  });
+
+  it('a listener that means another address of the same port', DEADLINE, async (t) => {
+    const { running, config, address } = await service(t);
+    const port = address.split(':')[1];
+    const listeners = [{ name: 'http', address: `:${port}` }];
+    const answer = new RegExp(`On that port it listens on ${address}: write address: '${address}'`);
+    await refuses(t, running.pid, answer, { config: { service: { ...config.service, listeners } } });
+    await untouched(running);
+  });
+
+  it('sockets that no listener names', DEADLINE, async (t) => {
+    const { running, config, address } = await service(t);
+    const answer = new RegExp(`it listens on ${address} too, which is no listener: add "- { name: port`);
+    await refuses(t, running.pid, answer, {
+      config: { service: { runtime: config.service.runtime, listeners: [] } },
+    });
+    await untouched(running);
+  });
+
+  it('a config whose program does not exist', DEADLINE, async (t) => {
+    const { running, config } = await service(t);
+    const runtime = { path: '/does/not/exist' };
+    const wanted = { service: { ...config.service, runtime } };
+    await refuses(t, running.pid, /cannot adopt process \d+: .*\/does\/not\/exist/, { config: wanted });
+    await untouched(running);
+  });
+
+  it('a second supervisor of the same instance', DEADLINE, async (t) => {
+    const { running, config } = await service(t);
+    const zero = await adopt(t, running.pid, config);
+    const { code, stderr } = await runZero(t, {
+      folder: zero.folder,
+      args: ['adopt', '--pid', String(running.pid)],
+      config,
+    });
+    assert.equal(code, 1, stderr);
+    await untouched(running);
+  });
+});
+
+const UNUSED: RawConfig = { service: { runtime: { path: process.execPath, name: 'unused' } } };
+
+/** One line says why, and the exit code is 1. */
+async function refuses(
+  t: TestContext,
+  pid: number | undefined,
+  answer: RegExp,
+  { config = UNUSED, ...options }: ZeroOptions = {},
+): Promise<void> {
+  const { code, stderr } = await runZero(t, { ...options, config, args: ['adopt', '--pid', String(pid)] });
+  const lines = stderr.split('\n').filter((line) => line.startsWith('zero: '));
+  assert.equal(lines.length, 1, stderr);
+  assert.match(lines[0] ?? '', answer);
+  assert.ok(lines[0]?.startsWith(`zero: cannot adopt process ${pid}: `), stderr);
+  assert.equal(code, 1);
+}
+
+interface Service {
+  readonly running: RunningService;
+  readonly config: RawConfig;
+  readonly address: string;
+}
+
+const ADDRESSES = new WeakMap<RunningService, string>();
+
+async function service(t: TestContext): Promise<Service> {
+  const address = await freeAddress();
+  const program = node(t, address);
+  assert.ok(program);
+  const running = await startByHand(t, program.command, address, program);
+  ADDRESSES.set(running, address);
+  return { running, config: configFor(program), address };
+}
+
+/** It still answers on its own. */
+async function untouched(running: RunningService): Promise<void> {
+  for (let request = 0; request < 20; request += 1) {
+    const { pid } = await whoAnswers(ADDRESSES.get(running) ?? '');
+    assert.equal(pid, running.pid);
+  }
+}
+
+function sleeping(t: TestContext, before: readonly string[] = []): number {
+  const [program = '', ...args] = [...before, 'sleep', '60'];
+  const child = spawn(program, args, { stdio: 'ignore' });
+  assert.ok(child.pid !== undefined);
+  guardProcesses(t).own(child.pid);
+  return child.pid;
+}
