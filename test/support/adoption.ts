@@ -115,7 +115,7 @@ const SOAK = '60s';
 
 /** What a config for the next version has: a soak, and no long waits. */
 export function configFor({ service }: Adoptable, more: Partial<RawConfig['service']> = {}): RawConfig {
-  const handover = { mode: 'auto', soak: SOAK, settle: '100ms', drain_timeout: '10s' };
+  const handover = { mode: 'auto', soak: SOAK, settle: '100ms', drain_timeout: '1s' };
   const options = { reload_uptime: '200ms', ...(service.options as object) };
   return { service: { ...service, options, handover, ...more } };
 }

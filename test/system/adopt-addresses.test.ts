@@ -144,7 +144,7 @@ async function reloadAdopted(
   return zero;
 }
 
-const HANDOVER = { mode: 'auto', settle: '100ms', drain_timeout: '10s' };
+const HANDOVER = { mode: 'auto', settle: '100ms', drain_timeout: '1s' };
 
 async function freePort(host: string): Promise<number> {
   const server = createServer();
