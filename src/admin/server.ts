@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
 import { Connections, type Limits, type Timers } from '../http/connections.ts';
+import { Refusals } from '../http/refusals.ts';
 
 /** What a request is answered with. */
 export interface Answer {
@@ -63,12 +64,19 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
     warned.add(message);
   };
 
+  const refusals = new Refusals(warn);
   const onRequest = async (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     connections.working(socket);
     // A body means nothing here; unread it would make the kernel reset the connection before the answer is taken (tcp(7)).
     request.resume();
     const { status, type, body, headers } = await answerTo(request, options, warnOnce);
+    const attempt = attemptOf(status, request.method);
+    if (attempt !== null)
+      refusals.report(
+        attempt,
+        `admin endpoint: refused ${attempt}, from ${socket.remoteAddress ?? 'a local client'}`,
+      );
     response.writeHead(status, {
       ...ALWAYS,
       'Content-Type': type,
@@ -130,6 +138,12 @@ async function answerTo(
     warn(`admin request ${path}: ${error instanceof Error ? error.message : error}`);
     return textAnswer(500, 'this could not be read: see the log of zero');
   }
+}
+
+/** What a client tried that no reader of the endpoint needs; null for an ordinary request. */
+function attemptOf(status: number, method: string | undefined): string | null {
+  if (status === 405) return `a request with the method ${method}`;
+  return status === 403 ? 'a request with the name of another host' : null;
 }
 
 /** Answers where there is no request to answer, and ends the connection. */

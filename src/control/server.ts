@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
 import { Connections, type Limits, type Timers } from '../http/connections.ts';
+import { Refusals } from '../http/refusals.ts';
 import { lookupGroup } from '../linux/users.ts';
 import type { Control } from './control.ts';
 import { ControlError } from './control-error.ts';
@@ -72,8 +73,7 @@ export async function createControlServer(options: ControlServerOptions): Promis
 
   // Peers that may not control get their answer when they have asked: one that still writes would not read it.
   const refused = new WeakMap<Socket, string>();
-  // Once each: nobody may fill the log.
-  const warned = new Set<string>();
+  const refusals = new Refusals(warn);
 
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
@@ -102,8 +102,7 @@ export async function createControlServer(options: ControlServerOptions): Promis
     const refusal = refusedPeer(socket, permitted);
     if (refusal !== null) {
       refused.set(socket, refusal);
-      if (!warned.has(refusal)) warn(`control socket ${path}: ${refusal} tried to connect and was refused`);
-      warned.add(refusal);
+      refusals.report(refusal, `control socket ${path}: ${refusal} tried to connect and was refused`);
     }
     parser ??= makeParser(onRequest, refuseRaw);
     void parser.then((there) => {

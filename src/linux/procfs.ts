@@ -90,9 +90,16 @@ export function argumentsOf(pid: number): string[] {
   return bytes === null ? [] : splitAtNul(bytes).map((argument) => argument.toString());
 }
 
-/** The uid of a process's effective user; null when the process does not exist. Root's for one that may not be dumped. */
+/**
+ * The user of a process; null when the process does not exist, or when its real, effective, saved and file system uid are
+ * not the same. So a setuid program is nobody's: whoever started it chose its arguments, its environment and its open
+ * descriptors, can stop it before its first instruction (kill(2) goes by the real uid), and is not the user that it runs
+ * as.
+ */
 export function ownerOf(pid: number): number | null {
-  return statSync(`/proc/${pid}`, { throwIfNoEntry: false })?.uid ?? null;
+  const status = readOrNull(`/proc/${pid}/status`)?.toString('latin1');
+  const [, first, ...others] = /^Uid:\t(\d+)\t(\d+)\t(\d+)\t(\d+)$/m.exec(status ?? '') ?? [];
+  return first !== undefined && others.every((uid) => uid === first) ? Number(first) : null;
 }
 
 /** A process's arguments joined by spaces, its name in brackets when it has none (as ps(1) does), or '' when it is gone. */

@@ -46,7 +46,6 @@ const GATE = [
 ];
 
 const config = (script: string, runtime: Record<string, unknown>, gate: readonly string[] = ['true']) => ({
-  application: { restart_supervisor: 'always' },
   service: {
     runtime: { path: '/usr/bin/perl', args: [script, '10'], directory: '/', ...runtime },
     options: { reload_uptime: '0s' },
@@ -70,8 +69,10 @@ describe('a service of another user that binds port 80 itself', () => {
     async (t) => {
       const place = network(t);
       if (place === null) return;
-      const configOf = (more: readonly string[]) =>
-        config(place.script, { ...granted, args: [place.script, '10', ...more] }, GATE);
+      const configOf = (more: readonly string[]) => ({
+        application: { restart_supervisor: 'always' },
+        ...config(place.script, { ...granted, args: [place.script, '10', ...more] }, GATE),
+      });
       const zero = startZero(t, {
         command: [...place.prefix, ...ZERO_COMMAND],
         config: configOf([]),

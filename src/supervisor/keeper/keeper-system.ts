@@ -1,3 +1,4 @@
+import { fstatSync, lstatSync } from 'node:fs';
 import { setCloseOnExec } from '../../linux/exec.ts';
 import { type Kernel, linux } from '../../linux/kernel.ts';
 import { writeOwnFile } from '../../linux/own-files.ts';
@@ -14,6 +15,10 @@ export interface KeeperSystem {
   /** The effective user of this process. */
   readonly uid: number;
   readonly ownerOf: typeof ownerOf;
+  /** The owner of the file that a path leads to; null where there is none. Links are not followed. */
+  readonly ownerOfPath: (path: string) => number | null;
+  /** The owner of an open file. Throws Node's error. */
+  readonly ownerOfFile: (fd: number) => number;
   readonly descriptorsOf: typeof descriptorsOf;
   readonly socketInode: typeof socketInode;
   readonly pidfdGetfd: typeof pidfdGetfd;
@@ -26,6 +31,8 @@ export const keeperSystem: KeeperSystem = {
   kernel: linux,
   uid: process.geteuid?.() ?? 0,
   ownerOf,
+  ownerOfPath: (path) => lstatSync(path, { throwIfNoEntry: false })?.uid ?? null,
+  ownerOfFile: (fd) => fstatSync(fd).uid,
   descriptorsOf,
   socketInode,
   pidfdGetfd,

@@ -109,6 +109,11 @@ export class TakenSockets {
     });
   }
 
+  /** A memory file belongs to the user who made it (memfd_create(2)): nobody else writes what zero executes. */
+  #isOwn(fd: number): boolean {
+    return this.#system.ownerOfFile(fd) === this.#system.uid;
+  }
+
   #keep(fd: number, link: string | null, from: SocketSource): boolean {
     const inode = this.#system.socketInode(link);
     if (inode !== null && !this.#byInode.has(inode)) {
@@ -116,7 +121,7 @@ export class TakenSockets {
       this.#from.add(from);
       return true;
     }
-    if (this.#vault !== null || !isVaultLink(link)) return false;
+    if (this.#vault !== null || !isVaultLink(link) || !this.#isOwn(fd)) return false;
     this.#vault = fd;
     return true;
   }

@@ -33,7 +33,7 @@ export async function findDead(
   const stored = handed === null ? storedDescriptors(process.env, process.pid).map(({ fd }) => fd) : [];
   // A keeper has the state in memory, also where the directory was deleted together with its files.
   const isKept = () =>
-    restarted !== null || (isNew && findKeepers(runtimeDirectory, keeperSystem).length > 0);
+    restarted !== null || (isNew && findKeepers(runtimeDirectory, keeperSystem).keepers.length > 0);
   const isLeft = exists('state.json') || exists(FIFO) || stored.length > 0 || isKept();
   if (!isLeft) return { notes: [] };
   const { recoverInstance } = await import('./recover-instance.ts');

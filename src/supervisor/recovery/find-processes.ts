@@ -16,7 +16,19 @@ import type { RecoveredProcess } from '../worker-parts.ts';
 export type DeadInstance = Pick<Instance, 'name' | 'runtimeDirectory'>;
 
 /** What is asked of the kernel. */
-export type ProcessSystem = Pick<KeeperSystem, 'kernel'>;
+export type ProcessSystem = Pick<
+  KeeperSystem,
+  'kernel' | 'uid' | 'ownerOf' | 'ownerOfPath' | 'descriptorsOf' | 'socketInode'
+>;
+
+/** By what a process is known for a worker. */
+export interface Evidence {
+  readonly runtimeDirectory: string;
+  /** Inodes of the sockets of the instance. */
+  readonly sockets: ReadonlySet<number>;
+  /** Gets the pids of processes that only look like workers. */
+  readonly imitations: Set<number>;
+}
 
 export function isAlive(
   { pid, startTime }: ProcessIdentity,
@@ -67,6 +79,7 @@ export function straysOf(
   instance: DeadInstance,
   state: State,
   known: readonly RecoveredProcess[],
+  evidence: Evidence,
   system: ProcessSystem,
 ): RecoveredProcess[] {
   const wanted = new Map(
@@ -77,7 +90,7 @@ export function straysOf(
   if (wanted.size === 0) return [];
   const isKnown = new Set(known.map(({ pid }) => pid));
   return sessionLeaders(system).flatMap(({ pid, startTime }) => {
-    const key = isKnown.has(pid) ? undefined : wanted.get(notifyOf(pid, system) ?? '');
+    const key = isKnown.has(pid) ? undefined : wanted.get(notifyOf(pid, evidence, system) ?? '');
     const place = key && placeOf(state, key);
     return place ? [{ key, pid, startTime, session: pid, ...place, pipes: NO_PIPES }] : [];
   });
@@ -91,16 +104,25 @@ export interface Unknown extends ProcessIdentity {
  * Processes of workers that were started after the state had been written. Their children may have sessions of their
  * own, and so may those of a worker that the state knows.
  */
-export function unknownOf(instance: DeadInstance, state: State, system: ProcessSystem): Unknown[] {
+export function unknownOf(
+  instance: DeadInstance,
+  state: State,
+  evidence: Evidence,
+  system: ProcessSystem,
+): Unknown[] {
   return sessionLeaders(system).flatMap(({ pid, startTime }) => {
-    const key = keyIn(notifyOf(pid, system), instance);
+    const key = keyIn(notifyOf(pid, evidence, system), instance);
     return key !== null && isNewer(key, state) ? [{ pid, startTime, generation: key.generation }] : [];
   });
 }
 
+/** More generations are not started between two writes of the state; a variable can contain any number. */
+const MAX_UNRECORDED = 1000;
+
 function isNewer({ generation, worker, incarnation }: WorkerKey, state: State): boolean {
   const known = state.generations.find(({ id }) => id === generation);
-  if (known === undefined) return generation >= state.nextGeneration;
+  if (known === undefined)
+    return generation >= state.nextGeneration && generation < state.nextGeneration + MAX_UNRECORDED;
   return incarnation > (known.workers[worker]?.incarnation ?? 0);
 }
 
@@ -123,8 +145,13 @@ export function behind(state: State, unknown: readonly Unknown[]): State {
 /** Every process that a supervisor of this instance has started, as far as this user may look into it. */
 export function survivorsOf(instance: DeadInstance, system: ProcessSystem): number[] {
   const folder = `${path.join(instance.runtimeDirectory, 'notify')}/`;
+  const evidence = {
+    runtimeDirectory: instance.runtimeDirectory,
+    sockets: new Set<number>(),
+    imitations: new Set<number>(),
+  };
   return sessionLeaders(system)
-    .filter(({ pid }) => notifyOf(pid, system)?.startsWith(folder))
+    .filter(({ pid }) => notifyOf(pid, evidence, system)?.startsWith(folder))
     .map(({ pid }) => pid);
 }
 
@@ -148,7 +175,9 @@ export function strayCommandsOf(
   for (const { pid, startTime } of sessionLeaders(system)) {
     const environment = environmentOf(pid, system);
     const hook = hookIn(environment, runtimeDirectory);
-    if (hook !== null && unknown.has(hook)) found.push({ hook, process: { pid, startTime } });
+    // Hooks run as zero's own user. A handover waits for them, so no other user's process may count as one.
+    if (hook !== null && unknown.has(hook) && system.ownerOf(pid) === system.uid)
+      found.push({ hook, process: { pid, startTime } });
     if ((commandIn(environment, runtimeDirectory) ?? 0) >= next) commands.push({ pid, startTime });
   }
   return { commands, hooks: found };
@@ -165,10 +194,17 @@ function notifyPath(
   return path.join(runtimeDirectory, 'notify', `${generation}.${worker}.${incarnation}`);
 }
 
-function notifyOf(pid: number, system: ProcessSystem): string | null {
+/** The NOTIFY_SOCKET of a process that can be a worker of this instance; null for any other. */
+function notifyOf(pid: number, evidence: Evidence, system: ProcessSystem): string | null {
   const name = 'NOTIFY_SOCKET=';
-  const entry = environmentOf(pid, system).find((one) => one.toString('latin1').startsWith(name));
-  return entry?.toString().slice(name.length) ?? null;
+  const entry = environmentOf(pid, system)
+    .find((one) => one.toString('latin1').startsWith(name))
+    ?.toString()
+    .slice(name.length);
+  if (!entry?.startsWith(`${evidence.runtimeDirectory}/`)) return null;
+  if (isTrusted(pid, entry, evidence, system)) return entry;
+  evidence.imitations.add(pid);
+  return null;
 }
 
 /** Empty where this user may not read it. */
@@ -179,6 +215,21 @@ function environmentOf(pid: number, { kernel }: ProcessSystem): readonly Buffer[
     if (isOutOfReach(error)) return [];
     throw error;
   }
+}
+
+/**
+ * Every user can start a process with such a variable. A worker runs as zero's own user, or as the one to whom zero gave
+ * the notify socket; one that has changed its user since has a socket of the instance.
+ */
+function isTrusted(
+  pid: number,
+  notify: string,
+  { sockets }: Evidence,
+  { uid, ownerOf, ownerOfPath, descriptorsOf, socketInode }: ProcessSystem,
+): boolean {
+  const user = ownerOf(pid);
+  if (user !== null && (user === uid || user === ownerOfPath(notify))) return true;
+  return sockets.size > 0 && descriptorsOf(pid).some(({ link }) => sockets.has(socketInode(link) ?? -1));
 }
 
 export function missingOf(state: State, found: readonly RecoveredProcess[]): WorkerKey[] {

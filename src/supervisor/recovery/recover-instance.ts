@@ -1,5 +1,5 @@
 import path from 'node:path';
-import type { RecoveredBy } from '../../lifecycle/facts.ts';
+import type { Fact, RecoveredBy } from '../../lifecycle/facts.ts';
 import { isOutOfDescriptors } from '../../linux/errors.ts';
 import { findKeepers } from '../keeper/find-keepers.ts';
 import type { KeeperSystem } from '../keeper/keeper-system.ts';
@@ -70,7 +70,8 @@ async function recover(
   const text = readOwned(file, system.uid);
   if (text !== null && 'refusal' in text) return text;
   const onDisk = text && ('problem' in text ? text : readState(text.text, expected));
-  const running = findKeepers(runtimeDirectory, system);
+  const { keepers: running, imitations } = findKeepers(runtimeDirectory, system);
+  const ignored = new Set(imitations);
   const inherited = inheritedBy(by, handed, system);
   const sources = { inherited, stored, keepers: running };
   const { taken, keepers } = await takeKept(sources, runtimeDirectory, system);
@@ -86,7 +87,9 @@ async function recover(
   if (judgement.verdict !== 'recover') {
     taken.close();
     if (judgement.verdict === 'refuse') return { refusal: `${file}: ${judgement.message}` };
-    return { notes: judgement.aside === null ? [] : setAside(file, judgement.aside) };
+    return {
+      notes: [...(judgement.aside === null ? [] : setAside(file, judgement.aside)), ...ignoring(ignored)],
+    };
   }
   const { saved, notes } = judgement;
   const wanted = new Set(
@@ -98,10 +101,11 @@ async function recover(
   const recorded = stateOf(saved);
   const memos = memosOf(vault);
   const processes = recordedProcesses(saved, recorded);
-  const strays = straysOf(instance, recorded, processes, system);
+  const evidence = { runtimeDirectory, sockets: wanted, imitations: ignored };
+  const strays = straysOf(instance, recorded, processes, evidence, system);
   // The copy in memory is written before a process is started, the file afterwards.
   const isComplete = inMemory !== null && 'state' in inMemory && inMemory.state === saved;
-  const unknown = isComplete ? [] : unknownOf(instance, recorded, system);
+  const unknown = isComplete ? [] : unknownOf(instance, recorded, evidence, system);
   const state = behind(recorded, unknown);
   const stray = strayCommandsOf(instance, saved, system);
   return {
@@ -121,9 +125,20 @@ async function recover(
       before: beforeOf(saved, by),
       by,
       since,
-      notes: 'problem' in memos ? [...notes, warning(memos.problem)] : notes,
+      notes: [...notes, ...('problem' in memos ? [warning(memos.problem)] : []), ...ignoring(ignored)],
     },
   };
+}
+
+/** Pids in one line of the log. */
+const MAX_NAMED = 8;
+
+function ignoring(imitations: ReadonlySet<number>): Fact[] {
+  if (imitations.size === 0) return [];
+  const pids = [...imitations].slice(0, MAX_NAMED).join(' ');
+  const more = imitations.size > MAX_NAMED ? ` and ${imitations.size - MAX_NAMED} more` : '';
+  const message = `ignored processes that look like the keeper or a worker of this instance and belong to another user: ${pids}${more}`;
+  return [{ event: 'warning', about: 'recovery', message }];
 }
 
 function inheritedBy(by: RecoveredBy, handed: Handed | null, system: RecoverySystem): readonly number[] {

@@ -114,7 +114,7 @@ test('holds the sockets and the vault, and is called zero-keeper', async (t) => 
   assert.deepEqual([...links.keys()].sort((a, b) => a - b).slice(0, 4), [0, 1, 2, 3]);
   assert.ok(isVaultLink(links.get(VAULT_FD) ?? null));
   assert.ok(links.has(FIRST_SOCKET_FD + 1));
-  assert.deepEqual(findKeepers(runtimeDirectory, keeperSystem), [keeper.identity]);
+  assert.deepEqual(findKeepers(runtimeDirectory, keeperSystem).keepers, [keeper.identity]);
 });
 
 test('is replaced by one with the sockets of then, before the old one ends', async (t) => {

@@ -1,0 +1,51 @@
+/** Between two lines about the same client, in milliseconds. */
+const PAUSE = 3_600_000;
+/** More clients than that in one pause are not told apart. */
+const MAX_CLIENTS = 8;
+
+interface Refused {
+  readonly since: number;
+  /** Refusals since the last line. */
+  readonly more: number;
+}
+
+/**
+ * Reports clients that were refused without letting them fill the log: one line for the first time, then at most one an
+ * hour, which has the number of the others. After eight clients in an hour one line stands for all further ones.
+ */
+export class Refusals {
+  readonly #warn: (message: string) => void;
+  readonly #now: () => number;
+  readonly #clients = new Map<string, Refused>();
+
+  /** @param now monotonic milliseconds */
+  constructor(warn: (message: string) => void, now: () => number = () => performance.now()) {
+    this.#warn = warn;
+    this.#now = now;
+  }
+
+  /** @param message a sentence without a period that names the client */
+  report(client: string, message: string): void {
+    const known = this.#clients.get(client);
+    if (known === undefined && this.#isFull()) this.#count('', 'further clients were refused');
+    else this.#count(client, message);
+  }
+
+  #count(client: string, message: string): void {
+    const now = this.#now();
+    const { since, more } = this.#clients.get(client) ?? { since: Number.NEGATIVE_INFINITY, more: 0 };
+    if (now - since < PAUSE) {
+      this.#clients.set(client, { since, more: more + 1 });
+      return;
+    }
+    this.#clients.set(client, { since: now, more: 0 });
+    this.#warn(more === 0 ? message : `${message} (${more} more times since the last report)`);
+  }
+
+  #isFull(): boolean {
+    const now = this.#now();
+    for (const [client, { since }] of this.#clients)
+      if (client !== '' && now - since >= PAUSE) this.#clients.delete(client);
+    return this.#clients.size - (this.#clients.has('') ? 1 : 0) >= MAX_CLIENTS;
+  }
+}
