@@ -48,14 +48,10 @@ export const compiled: Maker = (test, address) => {
   if (gcc === null) return null;
   const path = join(temporaryFolder(test), 'accept-loop');
   execFileSync(gcc, ['-O1', '-o', path, fixture('accept-loop.c')]);
-  const isUnix = address.startsWith('/');
   return {
-    command: [path, ...(isUnix ? [address] : address.split(':'))],
+    command: [path, ...address.split(':')],
     keepsAlive: false,
-    service: {
-      listeners: [{ name: 'http', address: isUnix ? `unix:${address}` : address }],
-      runtime: { path },
-    },
+    service: { listeners: [{ name: 'http', address }], runtime: { path } },
   };
 };
 
@@ -68,11 +64,14 @@ export const gunicorn: Maker = (test, address) => {
     '/srv/example': directory,
     '127.0.0.1:8080': address,
   });
+  const environment = { PYTHONDONTWRITEBYTECODE: '1' };
+  const runtime = { ...config.service.runtime, environment: environmentList(environment) };
   return {
     command: [path, '--preload', '--workers', '2', '--bind', address, 'app:application'],
+    environment,
     directory,
     keepsAlive: false,
-    service: config.service,
+    service: { ...config.service, runtime },
   };
 };
 

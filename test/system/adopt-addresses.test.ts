@@ -13,7 +13,6 @@ import { generationInBody } from '../support/load.ts';
 import { account, asAccount, requireRoot, sharedFolder } from '../support/privileges.ts';
 import { whoAnswers } from '../support/puppet-service.ts';
 import { startByHand, whenAnswering } from '../support/running-service.ts';
-import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
 describe('zero adopt takes over', () => {
@@ -43,10 +42,24 @@ describe('zero adopt takes over', () => {
     });
   }
 
-  it('a service on a Unix socket', DEADLINE, async (t) => {
-    const path = join(temporaryFolder(t), 'socket');
-    const program = compiled(t, path);
-    if (program !== null) await reloadAdopted(t, program, path);
+  it('a service on a Unix socket, whose path it may not remove', DEADLINE, async (t) => {
+    if (!requireRoot(t, 'acts as another user')) return;
+    const folder = sharedFolder(t);
+    const path = join(folder, 'socket');
+    const program = node(t, path);
+    assert.ok(program);
+    const nobody = account('nobody');
+    chownSync(folder, nobody.uid, nobody.gid);
+    const { runtime } = program.service;
+    const service = {
+      ...program.service,
+      listeners: [{ name: 'http', address: `unix:${path}` }],
+      runtime: { ...runtime, user: 'nobody' },
+    };
+    const command = [...asAccount(nobody), ...program.command];
+    // Node removes the path of a server that it closes: all generations share the socket, so that clients would miss it.
+    const closed = () => chownSync(folder, 0, 0);
+    await reloadAdopted(t, { ...program, command, service }, path, { folder: sharedFolder(t) }, closed);
   });
 
   it("another user's service, for root", DEADLINE, async (t) => {
@@ -130,8 +143,10 @@ async function reloadAdopted(
   program: Adoptable,
   address: string,
   options: Parameters<typeof adopt>[3] = {},
+  started: () => void = () => {},
 ): Promise<Zero> {
   const running = await startByHand(t, program.command, address, program);
+  started();
   const clients = startClients(t, address, program);
   await clients.proceed('before');
   const zero = await adopt(t, running.pid, configFor(program, { handover: HANDOVER }), options);

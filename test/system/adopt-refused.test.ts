@@ -3,6 +3,11 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
+import { parseConfig } from '../../src/config/index.ts';
+import { ListenerSet } from '../../src/listeners/listener-set.ts';
+import { serviceOf } from '../../src/supervisor/adoption/take-service.ts';
+import type { Generations } from '../../src/supervisor/generations.ts';
+import type { Prepared } from '../../src/supervisor/prepare.ts';
 import { adopt, configFor, node } from '../support/adoption.ts';
 import { command } from '../support/command.ts';
 import { requireProgram } from '../support/debian.ts';
@@ -12,7 +17,7 @@ import { installZero } from '../support/installed.ts';
 import { account, asAccount, requireRoot, sharedFolder, withoutTracing } from '../support/privileges.ts';
 import { isRunning } from '../support/processes.ts';
 import { whoAnswers } from '../support/puppet-service.ts';
-import { type RunningService, startByHand } from '../support/running-service.ts';
+import { type RunningService, startByHand, whenAnswering } from '../support/running-service.ts';
 import { keeperPid } from '../support/survivor.ts';
 import { DEADLINE, runZero, type ZeroOptions } from '../support/zero.ts';
 import type { RawConfig } from '../support/zero-config.ts';
@@ -191,4 +196,65 @@ function sleeping(t: TestContext, before: readonly string[] = []): number {
   assert.ok(child.pid !== undefined);
   guardProcesses(t).own(child.pid);
   return child.pid;
+}
+
+describe('a service that changes while it is being adopted', () => {
+  it('is refused where the process exits', DEADLINE, async (t) => {
+    const { running, config } = await service(t);
+    await assert.rejects(
+      takeWhile(running, config, async () => {
+        running.process.kill('SIGKILL');
+        await running.exited;
+      }),
+      { name: 'Error', message: `cannot adopt process ${running.pid}: it exited while it was being adopted` },
+    );
+  });
+
+  it('is refused where the process closes its socket, and keeps running', DEADLINE, async (t) => {
+    const address = await freeAddress();
+    const [host, port] = address.split(':');
+    const program = `
+      const { createServer } = require('node:http');
+      const server = createServer((request, response) => response.end('{}')).listen(${port}, '${host}');
+      process.on('SIGUSR2', () => server.close(() => console.log('closed')));
+      setInterval(() => {}, 60_000);`;
+    const child = spawn(process.execPath, ['-e', program], { stdio: ['ignore', 'pipe', 'inherit'] });
+    assert.ok(child.pid !== undefined);
+    const known = guardProcesses(t).own(child.pid);
+    await whenAnswering(address);
+    const { config } = await service(t);
+    const listeners = [{ name: 'http', address }];
+    const wanted = { service: { runtime: config.service.runtime, listeners } };
+    await assert.rejects(
+      takeWhile({ pid: child.pid }, wanted, async () => {
+        child.kill('SIGUSR2');
+        await once(child.stdout, 'data');
+      }),
+      new RegExp(
+        `it closed its socket on ${address} while it was being adopted\\. Try again once it listens`,
+      ),
+    );
+    assert.ok(known !== null && isRunning(known));
+  });
+});
+
+/** Adopts a service up to the last look, before which something happens. What zero opened is closed again. */
+async function takeWhile(
+  { pid }: Pick<RunningService, 'pid'>,
+  raw: RawConfig,
+  happens: () => Promise<void>,
+): Promise<void> {
+  const parsed = parseConfig(JSON.stringify(raw), 'zero.yaml');
+  assert.ok('config' in parsed);
+  const { config } = parsed;
+  const listeners = new ListenerSet();
+  const prepared = { config, settings: {}, close: () => {} } as unknown as Prepared;
+  const taken = await serviceOf(pid, 'zero.yaml')({ config, listeners, prepare: async () => prepared });
+  await happens();
+  const generations = { adopt: () => ({ found: 'running' }), release: () => {} } as unknown as Generations;
+  try {
+    taken.adopt(1, generations);
+  } finally {
+    assert.deepEqual(listeners.snapshot(), []);
+  }
 }
