@@ -32,6 +32,9 @@ export async function answer(
     if (options.refused !== null) {
       throw new RequestError('forbidden', `${options.refused} may not control this zero`);
     }
+    // RFC 9112, section 3.2. Node's own answer has no body.
+    if (request.headers.host === undefined && request.httpVersion === '1.1')
+      throw new RequestError('bad_request', 'the header Host is missing');
     refuseOtherVersions(request, options.identity);
     const name = routeOf(request, options.identity);
     const fields = fieldsOf(request, name, await readBody(request));

@@ -165,9 +165,19 @@ async function makeParser(
   refuseRaw: (socket: Socket, code: ErrorCode, message: string) => void,
 ): Promise<Server> {
   const { createServer } = await import('node:http');
-  const parser = createServer({ maxHeaderSize: HEADER_LIMIT }, onRequest);
+  const answers = new WeakMap<object, ServerResponse>();
+  const take = (request: IncomingMessage, response: ServerResponse) => {
+    answers.set(request.socket, response);
+    onRequest(request, response);
+  };
+  const parser = createServer({ maxHeaderSize: HEADER_LIMIT, requireHostHeader: false }, take);
+  // Node's own answer to an unknown Expect has no body.
+  parser.on('checkExpectation', take);
   parser.maxRequestsPerSocket = 1;
   parser.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    // A connection has one request, and this one has its answer or gets it.
+    const begun = answers.get(socket);
+    if (begun?.headersSent || begun?.req.complete) return;
     const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'bad_request';
     refuseRaw(
       socket as Socket,

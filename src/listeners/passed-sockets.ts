@@ -10,6 +10,9 @@ import type { InetTarget } from './resolve.ts';
 /** sd_listen_fds(3): SD_LISTEN_FDS_START. */
 const FIRST = 3;
 
+/** No manager passes more sockets to one process: LISTEN_FDS with a larger number is a mistake. */
+const MAX_PASSED = 65_536;
+
 /** What LISTEN_FDNAMES says of a socket without a name (sd_listen_fds_with_names(3)). */
 const NAMELESS = 'unknown';
 
@@ -35,7 +38,8 @@ function passedTo(
   { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: Readonly<Record<string, string | undefined>>,
   pid: number,
 ): readonly Passed[] | null {
-  const count = /^\d+$/.test(LISTEN_FDS ?? '') ? Number(LISTEN_FDS) : 0;
+  const given = /^\d{1,5}$/.test(LISTEN_FDS ?? '') ? Number(LISTEN_FDS) : 0;
+  const count = given <= MAX_PASSED ? given : 0;
   if (count > 0 && LISTEN_PID !== String(pid)) return null;
   const names = LISTEN_FDNAMES?.split(':') ?? [];
   return Array.from({ length: count }, (_, index) => ({

@@ -51,9 +51,12 @@ export function outputLines(source: OutputLineSource, bytes: Buffer, complete: b
 export function parseOutputLine(line: Buffer): OutputLine | null {
   const match = HEAD.exec(line.toString('latin1', 0, MAX_HEAD));
   if (match === null) return null;
-  const [head, time = '', stream, tag, generation, worker] = match;
+  const [head, written = '', stream, tag, generation, worker] = match;
+  const time = Date.parse(written);
+  // No such day, hour or minute.
+  if (Number.isNaN(time)) return null;
   return {
-    time: Date.parse(time),
+    time,
     generation: Number(generation),
     worker: Number(worker),
     stream: stream === 'stderr' ? 'stderr' : 'stdout',

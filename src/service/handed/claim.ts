@@ -17,7 +17,19 @@ export interface Self {
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** Descriptors are below this: RLIMIT_NOFILE is at most fs.nr_open (proc_sys_fs(5)). */
+export const MAX_DESCRIPTORS = 1_048_576;
+
+/** No manager hands more sockets to one process. */
+const MAX_SOCKETS = 65_536;
+
 /** A descriptor number that a variable names; null for anything else. */
 export function descriptor(text: string): number | null {
-  return /^\d{1,7}$/.test(text) ? Number(text) : null;
+  return /^\d{1,7}$/.test(text) && Number(text) <= MAX_DESCRIPTORS ? Number(text) : null;
+}
+
+/** A number of sockets that a variable names; null for anything else. */
+export function countOf(text: string): number | null {
+  const count = descriptor(text);
+  return count !== null && count <= MAX_SOCKETS ? count : null;
 }

@@ -1,4 +1,4 @@
-import { type Claim, descriptor, type Environment, type Self } from './claim.ts';
+import { type Claim, countOf, descriptor, type Environment, type Self } from './claim.ts';
 import { HandedError } from './handed-error.ts';
 
 /**
@@ -8,7 +8,7 @@ import { HandedError } from './handed-error.ts';
 export function einhorn(environment: Environment, { ppid }: Self): Claim[] {
   const { EINHORN_FD_COUNT: text, EINHORN_MASTER_PID } = environment;
   if (text === undefined || EINHORN_MASTER_PID !== String(ppid)) return [];
-  const count = descriptor(text);
+  const count = countOf(text);
   if (count === null) throw new HandedError(`EINHORN_FD_COUNT is no number of sockets: ${text}`);
   return Array.from({ length: count }, (_, index) => {
     const name = `EINHORN_FD_${index}`;

@@ -20,7 +20,8 @@ export function readClaims(environment: Environment, self: Self): Claim[] {
     ...serverStarter(environment),
     ...einhorn(environment, self),
   ];
-  return all.filter(({ fd }, index) => all.findIndex((other) => other.fd === fd) === index);
+  const seen = new Set<number>();
+  return all.filter(({ fd }) => seen.size < seen.add(fd).size);
 }
 
 /** What a descriptor really is. */

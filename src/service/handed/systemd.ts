@@ -1,4 +1,4 @@
-import { type Claim, descriptor, type Environment, type Self } from './claim.ts';
+import { type Claim, countOf, type Environment, type Self } from './claim.ts';
 import { HandedError } from './handed-error.ts';
 
 /** sd_listen_fds(3): SD_LISTEN_FDS_START. */
@@ -11,7 +11,7 @@ const FIRST = 3;
  */
 export function systemd({ LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: Environment, { pid }: Self): Claim[] {
   if (LISTEN_FDS === undefined || LISTEN_PID !== String(pid)) return [];
-  const count = descriptor(LISTEN_FDS);
+  const count = countOf(LISTEN_FDS);
   if (count === null) throw new HandedError(`LISTEN_FDS is no number of sockets: ${LISTEN_FDS}`);
   const names = LISTEN_FDNAMES?.split(':') ?? [];
   return Array.from({ length: count }, (_, index) => ({

@@ -1,4 +1,4 @@
-import type { Claim, Environment } from './claim.ts';
+import { type Claim, type Environment, MAX_DESCRIPTORS } from './claim.ts';
 import { HandedError } from './handed-error.ts';
 
 interface Entry {
@@ -29,7 +29,6 @@ function parse(text: string): unknown {
 function isEntry(value: unknown): value is Entry {
   if (typeof value !== 'object' || value === null) return false;
   const { name, fd, address } = value as Partial<Record<keyof Entry, unknown>>;
-  return (
-    typeof name === 'string' && typeof address === 'string' && Number.isSafeInteger(fd) && Number(fd) >= 0
-  );
+  const isDescriptor = Number.isSafeInteger(fd) && Number(fd) >= 0 && Number(fd) <= MAX_DESCRIPTORS;
+  return typeof name === 'string' && typeof address === 'string' && isDescriptor;
 }

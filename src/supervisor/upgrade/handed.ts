@@ -5,6 +5,9 @@
 
 const VARIABLE = 'ZERO_UPGRADE';
 
+/** Descriptors are of type int. */
+const MAX_DESCRIPTOR = 2 ** 31 - 1;
+
 export interface Handed {
   /** The release that hands over. */
   readonly from: string;
@@ -24,11 +27,40 @@ export function handedVariable(handed: Handed): Buffer {
   return Buffer.from(`${VARIABLE}=${JSON.stringify(handed)}`);
 }
 
-/** Reads and removes the variable; null where this process was started in another way. */
+/**
+ * Reads and removes the variable; null where this process was started in another way, also where somebody else has set
+ * the variable to something that no zero writes.
+ */
 export function takeHanded(environment: NodeJS.ProcessEnv): Handed | null {
   const { [VARIABLE]: text } = environment;
   delete environment[VARIABLE];
-  return text === undefined ? null : JSON.parse(text);
+  if (text === undefined) return null;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isHanded(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isHanded(value: unknown): value is Handed {
+  if (typeof value !== 'object' || value === null) return false;
+  const { from, since, lock, fifo, vault, sockets, runtimeDirectory } = value as Record<
+    keyof Handed,
+    unknown
+  >;
+  return (
+    typeof from === 'string' &&
+    typeof since === 'number' &&
+    typeof runtimeDirectory === 'string' &&
+    (fifo === null || isDescriptor(fifo)) &&
+    Array.isArray(sockets) &&
+    [lock, vault, ...sockets].every(isDescriptor)
+  );
+}
+
+function isDescriptor(value: unknown): boolean {
+  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MAX_DESCRIPTOR;
 }
 
 /** An environment without the variable, which services do not get. */

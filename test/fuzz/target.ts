@@ -1,0 +1,31 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from '../support/paths.ts';
+import type { Material } from './mutate.ts';
+
+/** A parser that reads input from outside. */
+export interface Target extends Material {
+  readonly name: string;
+  /**
+   * Has the parser read an input. Throws where the parser does anything but return a valid value or refuse with its own
+   * error. Returns what became of the input, in a few words.
+   */
+  check(input: Buffer): string | Promise<string>;
+  close?(): void | Promise<void>;
+}
+
+const FOLDER = join(ROOT, 'test/fixtures/fuzz');
+
+/** The inputs that are kept for a parser, by the name of their file. */
+export function keptInputs(parser: string): ReadonlyMap<string, Buffer> {
+  const folder = join(FOLDER, parser);
+  return new Map(
+    readdirSync(folder)
+      .sort()
+      .map((name) => [name, readFileSync(join(folder, name))]),
+  );
+}
+
+export function corpusOf(parser: string, others: readonly Buffer[] = []): Buffer[] {
+  return [...keptInputs(parser).values(), ...others];
+}

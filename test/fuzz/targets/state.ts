@@ -1,0 +1,82 @@
+import assert from 'node:assert/strict';
+import { nextDeadline, step } from '../../../src/lifecycle/step.ts';
+import { commandsIn, continuedFrom, hooksIn } from '../../../src/supervisor/recovery/continued.ts';
+import { judge } from '../../../src/supervisor/recovery/judge.ts';
+import { readState, type SavedState } from '../../../src/supervisor/state-format/read.ts';
+import { stateOf } from '../../../src/supervisor/state-format/restore.ts';
+import { stateDocument } from '../../../src/supervisor/state-format/write.ts';
+import { corpusOf, type Target } from '../target.ts';
+import { formatsLike } from './formats.ts';
+
+/** Whom the recorded files belong to. */
+const RECORDED = { instance: 'example', bootId: '0b0a7a3e-5f1c-4d2b-9c53-8a1f0e6d7b42' };
+
+const SUPERVISOR = {
+  version: '0.1.0',
+  instance: RECORDED.instance,
+  bootId: RECORDED.bootId,
+  configFile: null,
+  pid: 10,
+  startTime: 11,
+  restarts: 0,
+  upgrades: 0,
+  firstStarted: 3,
+};
+
+/** The state file of a dead supervisor. */
+export const state: Target = {
+  name: 'state',
+  corpus: corpusOf('state', formatsLike(/^state-.*\.json$/).map(asWritten)),
+  words: [
+    '"generation":',
+    '"lane":',
+    '"handover":',
+    '"state":"up"',
+    '"stage":',
+    '"since_monotonic_ms":',
+    '"version":',
+  ],
+  check(input) {
+    const read = readState(input.toString(), RECORDED);
+    const { verdict } = judge(read, null, {
+      pidNamespace: 1,
+      isAlive: () => 'alive',
+      keeper: null,
+      isUpgrade: false,
+      survivors: () => [],
+    });
+    if ('problem' in read) {
+      assert.ok(read.problem.message.length > 0);
+      return `${read.problem.kind}: ${verdict}`;
+    }
+    assertContinues(read.state);
+    return verdict;
+  },
+};
+
+/** A supervisor can continue from this state, and writes the same one. */
+function assertContinues(saved: SavedState): void {
+  const restored = stateOf(saved);
+  const situation = { state: restored, processes: [], listeners: [], verifyOf: () => undefined };
+  const again = readState(JSON.stringify(stateDocument(SUPERVISOR, situation)), RECORDED);
+  if ('problem' in again) assert.fail(`the written state is refused: ${again.problem.message}`);
+  assert.deepEqual(stateOf(again.state), restored);
+  for (const { pid } of [...commandsIn(saved), ...hooksIn(saved).map(({ process }) => process)])
+    assert.ok(Number.isSafeInteger(pid) && pid > 0);
+  const workers = restored.generations.flatMap(({ id: generation, workers: all }) =>
+    all
+      .filter(({ life }) => ['spawning', 'up', 'stopping'].includes(life.name))
+      .map(({ index: worker, incarnation }) => {
+        const exit = { kind: 'unknown' } as const;
+        return { generation, worker, incarnation, found: 'gone', exit, leftovers: 0 } as const;
+      }),
+  );
+  const event = continuedFrom(saved, { workers, hooks: [], planned: false });
+  const next = step(restored, { ...event, at: restored.now });
+  assert.ok(!Number.isNaN(nextDeadline(next.state)));
+}
+
+/** The formatter has put the files on several lines. */
+function asWritten(file: Buffer): Buffer {
+  return Buffer.from(JSON.stringify(JSON.parse(file.toString())));
+}
