@@ -24,6 +24,7 @@ const FOUND: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'found-second-request.txt': '404',
     'found-unknown-expectation.txt': '200',
   },
+  answers: { 'found-escape-sequence.txt': 'status: shown' },
   handed: {
     'found-many-descriptors.txt': 'refused',
     'found-torn-upgrade.txt': 'none',

@@ -1,6 +1,6 @@
 import type { HistoryDocument } from '../../control/protocol.ts';
 import { columnsOf } from './columns.ts';
-import { clipped, duration, type Paint, safe, table } from './style.ts';
+import { clipped, duration, type Paint, safeDocument, table } from './style.ts';
 
 type Generation = HistoryDocument['generations'][number];
 type Handover = NonNullable<HistoryDocument['handovers']>[number];
@@ -12,7 +12,8 @@ const INDENT = '       ';
 const MAX_LABEL = 32;
 
 /** `zero history` for eyes: no line is longer than 80 characters; what was last is at the end. */
-export function renderHistory({ generations, handovers = [] }: HistoryDocument, paint: Paint): string {
+export function renderHistory(document: HistoryDocument, paint: Paint): string {
+  const { generations, handovers = [] } = safeDocument(document);
   const without = handovers.filter(({ generation }) => generation === null);
   const shown = [...generations, ...without].sort((one, other) => one.at.localeCompare(other.at));
   if (shown.length === 0) return 'no generation yet\n';
@@ -35,23 +36,16 @@ function row(generation: Generation): string[] {
   return [
     String(generation.generation).padStart(3),
     timeOf(at),
-    outcome === null ? '-' : safe(outcome.replaceAll('_', ' ')),
+    outcome === null ? '-' : outcome.replaceAll('_', ' '),
     handoverText(generation.handover ?? null, duration_ms),
     served_ms === null ? '-' : duration(served_ms) + (serving ? ', serves' : ''),
-    rollback.from === null ? 'no' : safe(rollback.from),
+    rollback.from === null ? 'no' : rollback.from,
   ];
 }
 
 /** A handover that ended before there was a generation. */
 function handoverRow({ at, outcome, handover, duration_ms }: Handover): string[] {
-  return [
-    '  -',
-    timeOf(at),
-    safe(outcome.replaceAll('_', ' ')),
-    handoverText(handover, duration_ms),
-    '-',
-    '-',
-  ];
+  return ['  -', timeOf(at), outcome.replaceAll('_', ' '), handoverText(handover, duration_ms), '-', '-'];
 }
 
 function timeOf(at: string): string {
@@ -65,7 +59,7 @@ function handoverText(handover: number | null, ms: number | null): string {
 }
 
 function failureLines({ failure }: Pick<Handover, 'failure'>): string[] {
-  return failure === null ? [] : wrapped(safe(`${failure.step}: ${failure.reason}`));
+  return failure === null ? [] : wrapped(`${failure.step}: ${failure.reason}`);
 }
 
 /** What it ran, why it failed, why it cannot be gone back to. */
@@ -75,7 +69,7 @@ function details({ release, rollback_to, failure, rollback }: Generation, paint:
   // The reason of a failure is not said twice.
   const why = rollback.reason === null || failure !== null ? [] : [`no rollback: ${rollback.reason}`];
   const short = [...command, ...from].map((text) => INDENT + text);
-  const long = [...failureLines({ failure }), ...why.flatMap((text) => wrapped(safe(text)))];
+  const long = [...failureLines({ failure }), ...why.flatMap(wrapped)];
   return [...short, ...long].map((line) => paint('faint', line));
 }
 
@@ -84,11 +78,11 @@ function releaseText(
   { label, path, args, directory }: NonNullable<Generation['release']>,
   width: number,
 ): string {
-  const named = label === undefined ? '' : `${clipped(safe(label), MAX_LABEL)}  `;
+  const named = label === undefined ? '' : `${clipped(label, MAX_LABEL)}  `;
   const words = [path, ...args];
   const below = directory === '/' ? directory : `${directory}/`;
   const isSaid = words.some((word) => word === directory || word.startsWith(below));
-  const command = safe(`${words.join(' ')}${isSaid ? '' : `  in ${directory}`}`);
+  const command = `${words.join(' ')}${isSaid ? '' : `  in ${directory}`}`;
   return named + clipped(command, width - columnsOf(named));
 }
 

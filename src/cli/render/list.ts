@@ -67,7 +67,7 @@ function row(overview: Overview): string[] {
 }
 
 function stateText({ state, handover }: Overview): string {
-  const text = state.replaceAll('_', ' ');
+  const text = safe(state.replaceAll('_', ' '));
   return state === 'up' && handover !== null ? `${text}, ${safe(handover)}` : text;
 }
 

@@ -7,7 +7,7 @@ import type {
 } from '../../control/protocol.ts';
 import { columnsOf } from './columns.ts';
 import { fold } from './fold.ts';
-import { clipped, duration, type Paint, safe, table } from './style.ts';
+import { clipped, duration, type Paint, safeDocument, table } from './style.ts';
 import { bytes, percent, usageLine } from './usage.ts';
 
 const WIDTH = 80;
@@ -16,7 +16,8 @@ const WIDTH = 80;
 const MAX_LABEL = 24;
 
 /** `zero status` for eyes: no line is longer than 80 characters. */
-export function renderStatus(status: StatusDocument, paint: Paint): string {
+export function renderStatus(document: StatusDocument, paint: Paint): string {
+  const status = safeDocument(document);
   const lines = [
     heading(status, paint),
     ...(status.service ? serviceLines(status.service, paint) : []),
@@ -38,7 +39,7 @@ export function renderStatus(status: StatusDocument, paint: Paint): string {
 function heading({ name, pid, zero, uptime_ms, mode }: StatusDocument, paint: Paint): string {
   const state = mode === 'running' ? `up ${duration(uptime_ms)}` : 'stopping';
   const rest = `  zero ${zero}, pid ${pid}, ${state}`;
-  return paint('bold', clipped(safe(name), WIDTH - rest.length)) + rest;
+  return paint('bold', clipped(name, WIDTH - rest.length)) + rest;
 }
 
 /** The keeper process, and how often the supervisor was started again. */
@@ -58,18 +59,16 @@ function counted(count: number, what: string): string {
 /** Nothing where everything serves: the generations say that. */
 function serviceLines({ state, summary, last_exit, retry_in_ms }: ServiceStatus, paint: Paint): string[] {
   if (state === 'up' || state === 'stopping') return [];
-  const word = state === 'down' ? 'DOWN' : safe(state);
+  const word = state === 'down' ? 'DOWN' : state;
   const details = [
     ...(retry_in_ms ? [`next start in ${duration(retry_in_ms)}`] : []),
     ...(last_exit === null
       ? []
-      : [
-          `last exit ${duration(last_exit.ms_ago)} ago: worker ${last_exit.worker} ${safe(last_exit.reason)}`,
-        ]),
+      : [`last exit ${duration(last_exit.ms_ago)} ago: worker ${last_exit.worker} ${last_exit.reason}`]),
   ];
   const colour = state === 'down' ? 'red' : 'yellow';
   return [
-    ...fold(`${word}: ${safe(summary)}`, WIDTH, '  ').map((line) => paint(colour, line)),
+    ...fold(`${word}: ${summary}`, WIDTH, '  ').map((line) => paint(colour, line)),
     ...details.flatMap((line) => fold(`  ${line}`, WIDTH, '    ')),
   ];
 }
@@ -81,7 +80,7 @@ function isDown(service: ServiceStatus | undefined, generation: number | null): 
 function pendingLine({ pending_handover }: StatusDocument): string {
   if (pending_handover === undefined) return 'one more reload waits for the end of this handover';
   const { id, by } = pending_handover;
-  return clipped(safe(`handover ${id} (${by.join(', ')}) waits for the end of this one`), WIDTH);
+  return clipped(`handover ${id} (${by.join(', ')}) waits for the end of this one`, WIDTH);
 }
 
 function handoverLines(handover: HandoverStatus, service: ServiceStatus | undefined, paint: Paint): string[] {
@@ -92,9 +91,9 @@ function handoverLines(handover: HandoverStatus, service: ServiceStatus | undefi
   const who = [
     ...(candidate === null ? [] : [`candidate ${candidate}`]),
     ...(incumbent === null ? [] : [`incumbent ${incumbent}${isDown(service, incumbent) ? ' (down)' : ''}`]),
-    ...(by.length === 0 ? [] : [`requested by ${safe(by.join(', '))}`]),
+    ...(by.length === 0 ? [] : [`requested by ${by.join(', ')}`]),
   ].join(', ');
-  const wait = waiting_for.length > 0 ? wrapped('  waits for ', waiting_for.map(safe)) : [];
+  const wait = waiting_for.length > 0 ? wrapped('  waits for ', waiting_for) : [];
   return [paint('yellow', first), ...(who === '' ? [] : fold(`  ${who}`, WIDTH, '    ')), ...wait];
 }
 
@@ -110,11 +109,11 @@ function generationLines(
   // It was started then, and has not served since.
   const rest = `${down ? `, started ${duration(since_ms_ago)} ago` : ` for ${duration(since_ms_ago)}`}${open}`;
   const { label } = release;
-  const name = `generation ${id}${label === undefined ? '' : ` (${clipped(safe(label), MAX_LABEL)})`}`;
+  const name = `generation ${id}${label === undefined ? '' : ` (${clipped(label, MAX_LABEL)})`}`;
   const head = `${name}  ${word}${rest}`;
   const colour = down ? 'red' : stageColour(stage);
   const painted = `${paint('bold', name)}  ${paint(colour, word)}${rest}`;
-  const path = safe(release.path);
+  const { path } = release;
   // The path goes into the same line where there is room.
   const release_lines =
     head.length + 2 + columnsOf(path) <= WIDTH
@@ -122,7 +121,7 @@ function generationLines(
       : [painted, `  ${clipped(path, WIDTH - 2)}`];
   const directory = path.startsWith(`${release.directory}/`)
     ? []
-    : [`  in ${clipped(safe(release.directory), WIDTH - 5)}`];
+    : [`  in ${clipped(release.directory, WIDTH - 5)}`];
   const changed = executable_changed === undefined ? [] : changeLines(executable_changed, paint);
   return [...release_lines, ...directory, ...changed, ...workerLines(workers)];
 }
@@ -134,7 +133,7 @@ function changeLines(
 ): string[] {
   const what = runs === 'copy' ? `the kept copy ${path}` : `what is on the disk (${path})`;
   const text = `${reason}: restarted workers run ${what}`;
-  return fold(safe(text), WIDTH - 2, '').map((line) => `  ${paint('yellow', line)}`);
+  return fold(text, WIDTH - 2, '').map((line) => `  ${paint('yellow', line)}`);
 }
 
 function stageColour(stage: string): 'green' | 'yellow' | 'faint' {
@@ -144,7 +143,7 @@ function stageColour(stage: string): 'green' | 'yellow' | 'faint' {
 
 function wordOf({ state, role, ready, hung }: WorkerStatus): string {
   if (hung) return 'hung';
-  if (state !== 'up') return safe(state);
+  if (state !== 'up') return state;
   if (!ready) return 'not ready';
   return role === 'leaving' ? 'retiring' : 'up';
 }
@@ -171,17 +170,17 @@ function workerLines(workers: readonly WorkerStatus[]): string[] {
     const past = [
       ...(retry_in_ms === undefined ? [] : [`next start in ${duration(retry_in_ms)}`]),
       ...(restarts === 0 ? [] : [`${restarts} ${restarts === 1 ? 'restart' : 'restarts'}`]),
-      ...(last_exit ? [`last exit ${duration(last_exit.ms_ago)} ago: ${safe(last_exit.reason)}`] : []),
+      ...(last_exit ? [`last exit ${duration(last_exit.ms_ago)} ago: ${last_exit.reason}`] : []),
     ];
     const notes = [
-      ...(unhealthy === undefined ? [] : [`not healthy: ${safe(unhealthy)}`]),
+      ...(unhealthy === undefined ? [] : [`not healthy: ${unhealthy}`]),
       ...(replaced_by === undefined ? [] : [`will be replaced by worker ${replaced_by}`]),
-      ...(problem === undefined ? [] : [safe(problem)]),
+      ...(problem === undefined ? [] : [problem]),
     ];
     return [
       line,
       ...(past.length === 0 ? [] : fold(past.join(', '), WIDTH - 4, '  ').map((text) => `    ${text}`)),
-      ...(waiting.length === 0 ? [] : wrapped('    waits for ', waiting.map(safe))),
+      ...(waiting.length === 0 ? [] : wrapped('    waits for ', waiting)),
       ...notes.flatMap((note) => fold(note, WIDTH - 4, '').map((text) => `    ${text}`)),
     ];
   });
@@ -189,14 +188,14 @@ function workerLines(workers: readonly WorkerStatus[]): string[] {
 
 function problemLines({ problems = [] }: StatusDocument, paint: Paint): string[] {
   return problems.flatMap(({ reason }) =>
-    fold(`${safe(reason)} (attempted again)`, WIDTH, '  ').map((line) => paint('red', line)),
+    fold(`${reason} (attempted again)`, WIDTH, '  ').map((line) => paint('red', line)),
   );
 }
 
 function listenerLines({ listeners }: StatusDocument): string[] {
   const rows = listeners.map(({ name, address, steered, queue, lanes }) => [
-    clipped(safe(name), 16),
-    clipped(safe(address), 36),
+    clipped(name, 16),
+    clipped(address, 36),
     steered ? `${lanes} ${lanes === 1 ? 'lane' : 'lanes'}` : 'shared',
     queue === null ? '' : `${queue} queued`,
   ]);

@@ -68,6 +68,15 @@ export function processTerminal(): Terminal {
 /** What came over the socket, made harmless for a terminal. */
 export const safe = escapeControls;
 
+/** A document that came over the socket, with every text in it made harmless for a terminal. */
+export function safeDocument<T>(document: T): T {
+  if (typeof document === 'string') return safe(document) as T;
+  if (Array.isArray(document)) return document.map(safeDocument) as T;
+  if (typeof document !== 'object' || document === null) return document;
+  const fields = Object.entries(document).map(([name, value]) => [name, safeDocument(value)]);
+  return Object.fromEntries(fields) as T;
+}
+
 /** Milliseconds as `1.2s`. */
 export const duration = durationText;
 
