@@ -30,6 +30,17 @@ export function refusedPeer(socket: Socket, permitted: Permitted): string | null
 }
 
 /**
+ * Null for root and the supervisor's own user, else who it is: a member of the group. The user of zero runs the programs
+ * that they name in a request, which a member may therefore not do.
+ */
+export function memberPeer(socket: Socket, { uid: own }: Permitted): string | null {
+  const fd = descriptorOf(socket);
+  if (fd === null) return 'a process that is gone';
+  const { uid } = peerCredentials(fd);
+  return uid === 0 || uid === own ? null : `uid ${uid}`;
+}
+
+/**
  * Null when a command may trust the process that listens on a control socket, else why not. It must run as root, as the
  * user of the command, or as the owner of the socket's directory, which nobody but that owner and root can change
  * (docs/security.md). In a directory such as /tmp anybody can make the directory of somebody else: only root

@@ -60,7 +60,10 @@ const scaleRequest = z.strictObject({
 });
 
 const upgradeRequest = z.strictObject({
-  /** Absolute path of the zero that is wanted. Left out: the path by which the running one was started. */
+  /**
+   * Absolute path of the zero that is wanted; only from root and the user of zero. Left out: the path by which the
+   * running one was started.
+   */
   path: z.exactOptional(z.string()),
   /** The node that the command runs, in case that the supervisor finds no other. */
   node: z.exactOptional(z.string()),

@@ -16,6 +16,10 @@ export interface RouterOptions {
   readonly identity: Identity;
   /** Who asks and may not; null where it may. */
   readonly refused: string | null;
+  /** The member of the control group who asks; null for root and zero's own user. */
+  readonly member: () => string | null;
+  /** Something that members may not do was tried, in words that follow "tried to". */
+  readonly attempted: (member: string, what: string) => void;
   /** The whole request is here. */
   readonly received: () => void;
   /** One line, for the log. */
@@ -37,7 +41,7 @@ export async function answer(
       throw new RequestError('bad_request', 'the header Host is missing');
     refuseOtherVersions(request, options.identity);
     const name = routeOf(request, options.identity);
-    const fields = fieldsOf(request, name, await readBody(request));
+    const fields = permittedFields(name, fieldsOf(request, name, await readBody(request)), options);
     options.received();
     await dispatch(name, fields, response, options.handlers);
   } catch (error) {
@@ -98,6 +102,24 @@ function fieldsOf(request: IncomingMessage, name: RouteName, body: unknown): unk
   const last = request.headers['last-event-id'];
   // Empty: the reader has had none yet.
   return name === 'events' && last ? { last_event_id: last, ...query } : query;
+}
+
+/**
+ * Which program zero becomes is not for members of the control group to say: it would run as zero's user. Every command
+ * names the node that it runs on, which counts only for the others.
+ */
+function permittedFields(name: RouteName, fields: unknown, { member, attempted }: RouterOptions): unknown {
+  if (name !== 'upgrade' || typeof fields !== 'object' || fields === null) return fields;
+  const who = member();
+  if (who === null) return fields;
+  if ('path' in fields) {
+    attempted(who, 'name the program of an upgrade');
+    throw new RequestError(
+      'forbidden',
+      `${who} may not name the program of an upgrade, only root and the user of zero may. Leave the path out to upgrade to the zero that is installed now`,
+    );
+  }
+  return Object.fromEntries(Object.entries(fields).filter(([field]) => field !== 'node'));
 }
 
 async function dispatch<R extends RouteName>(

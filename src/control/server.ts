@@ -8,7 +8,7 @@ import type { Control } from './control.ts';
 import { ControlError } from './control-error.ts';
 import type { Follower } from './follower.ts';
 import { type Farewells, handlersOf } from './handlers.ts';
-import { refusedPeer } from './peer.ts';
+import { memberPeer, refusedPeer } from './peer.ts';
 import type { ErrorCode } from './protocol.ts';
 import { refuse } from './raw-answer.ts';
 import { answer } from './router.ts';
@@ -88,6 +88,12 @@ export async function createControlServer(options: ControlServerOptions): Promis
       warn,
       received,
       refused: refused.get(socket) ?? null,
+      member: () => memberPeer(socket, permitted),
+      attempted: (member, what) =>
+        refusals.report(
+          `${member} ${what}`,
+          `control socket ${path}: ${member} tried to ${what} and was refused`,
+        ),
     });
   };
   let parser: Promise<Server> | null = null;

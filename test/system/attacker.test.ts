@@ -24,6 +24,7 @@ import { decodeMemos, encodeMemos } from '../../src/supervisor/state-format/gene
 import { command } from '../support/command.ts';
 import { complaints } from '../support/complaints.ts';
 import { requireProgram } from '../support/debian.ts';
+import { installZero } from '../support/installed.ts';
 import { fixture } from '../support/paths.ts';
 import { account, asAccount, requireRoot, sharedFolder } from '../support/privileges.ts';
 import { identify, isRunning } from '../support/processes.ts';
@@ -190,6 +191,37 @@ describe('an ordinary user of the same machine', () => {
     await assertUnharmed(t, service, [
       /^admin endpoint: refused a request with the method POST, from 127\.0\.0\.1$/,
       /^admin endpoint: refused a request with the name of another host, from 127\.0\.0\.1$/,
+    ]);
+  });
+});
+
+describe('a member of the control group', () => {
+  it('cannot make zero execute a program of its own: one line', DEADLINE, async (t) => {
+    if (!canAttack(t)) return;
+    const { gid, uid } = account(ATTACKER);
+    const service = await victim(t, { application: { control: { group: String(gid) } } });
+    const { folder, zero } = service;
+    const traces = join(folder, 'executed');
+    const evil = join(folder, 'evil.js');
+    writeFileSync(evil, `#!/bin/sh\ntouch ${traces}\n`);
+    chmodSync(evil, 0o755);
+    const ask = (...args: readonly string[]) =>
+      runZero(t, {
+        command: [...asAttacker(), ...installZero(t).command],
+        args: [...args, '--config', `${zero.config}`],
+        directory: '/',
+      });
+    const status = await ask('status');
+    assert.equal(status.code, 0, status.stderr);
+    for (let round = 0; round < 3; round += 1) {
+      const { code, stderr } = await ask('upgrade', evil);
+      assert.equal(code, 1);
+      assert.match(stderr, /may not name the program of an upgrade/);
+    }
+    assert.equal(existsSync(traces), false);
+    await zero.fact('warning', { about: 'control' });
+    await assertUnharmed(t, service, [
+      new RegExp(`^control socket .*: uid ${uid} tried to name the program of an upgrade and was refused$`),
     ]);
   });
 });

@@ -6,6 +6,7 @@ import { after, now } from '../clock.ts';
 import { type Vault, VaultFile } from '../keeper/vault.ts';
 import type { OwnCommand } from '../own-command.ts';
 import type { Reads } from '../state-format/formats.ts';
+import { openFiles } from '../trusted-files.ts';
 import { type CheckResult, type DryRunResult, dryRun } from './dry-run.ts';
 import { obstacleTo } from './obstacle.ts';
 import { contentFor, readsOlder } from './older-content.ts';
@@ -84,6 +85,12 @@ export class SelfUpgrade {
     if (vault === null) throw new Error('zero has no memory that outlives its program. Restart it instead.');
     const problems: string[] = [];
     for (const program of programsFor(command(), wanted, process.env.PATH ?? '')) {
+      const open = openFiles([
+        { what: 'program', path: program.script, key: null, step: 'upgrade' },
+        { what: 'program', path: program.node, key: null, step: 'upgrade' },
+      ]);
+      problems.push(...open.map(({ message }) => message));
+      if (open.length > 0) continue;
       const tested = await this.#test(program, vault);
       if ('result' in tested) return tested;
       problems.push(tested.problem);

@@ -9,7 +9,7 @@ import { peerCredentials } from '../../../src/linux/socket-options.ts';
 import { closeFd } from '../../../src/linux/sockets.ts';
 import { lookupGroup, lookupUser } from '../../../src/linux/users.ts';
 import { ended, readAll, start } from '../linux/support.ts';
-import { parseAnswer, request, serve } from './fixture.ts';
+import { parseAnswer, request, serve, talk } from './fixture.ts';
 
 const nobody = lookupUser('nobody');
 const group = lookupGroup('nogroup') ?? lookupGroup('nobody');
@@ -20,15 +20,20 @@ const SCRIPT = `
   const socket = require('node:net').connect(process.argv[1]);
   socket.on('error', (error) => console.log(error.code));
   socket.on('data', (data) => process.stdout.write(data));
-  socket.write('GET /v1/status HTTP/1.1\\r\\nHost: zero\\r\\n\\r\\n');
+  const [, , line = 'GET /v1/status', body = ''] = process.argv;
+  socket.write(line + ' HTTP/1.1\\r\\nHost: zero\\r\\nContent-Length: ' + body.length + '\\r\\nContent-Type: application/json\\r\\n\\r\\n' + body);
 `;
 
 /** What another user gets from the socket. */
-async function asNobody(path: string, groups: readonly string[]): Promise<string> {
+async function asNobody(
+  path: string,
+  groups: readonly string[],
+  ...asked: readonly string[]
+): Promise<string> {
   const pipe = openPipe();
   const pid = start({
     path: '/usr/bin/setpriv',
-    argv: ['setpriv', `--reuid=${nobody?.uid}`, ...groups, process.execPath, '-e', SCRIPT, path],
+    argv: ['setpriv', `--reuid=${nobody?.uid}`, ...groups, process.execPath, '-e', SCRIPT, path, ...asked],
     descriptors: new Map([[1, pipe.write]]),
   });
   closeFd(pipe.write);
@@ -71,6 +76,36 @@ test('members of the group get in, by their first group or another', { skip }, a
     assert.equal(parseAnswer(await asNobody(path, groups)).status, 200);
   }
   assert.equal(await asNobody(path, ['--clear-groups', '--regid=12345']), 'EACCES\n');
+});
+
+test('a member of the group does not choose the program of an upgrade', { skip }, async (t) => {
+  const { path, control, warnings } = await open(t, { mode: 0o660, group: group?.name ?? null });
+  const as = ['--clear-groups', `--regid=${group?.gid}`];
+  const upgrade = (body: object) => asNobody(path, as, 'POST /v1/upgrade', JSON.stringify(body));
+  for (let round = 0; round < 3; round += 1) {
+    const { status, body } = parseAnswer(await upgrade({ path: '/tmp/evil', node: '/tmp/evil' }));
+    assert.equal(status, 403);
+    assert.match(JSON.stringify(body), /may not name the program of an upgrade/);
+  }
+  assert.deepEqual(control.calls, []);
+  assert.deepEqual(warnings, [
+    `control socket ${path}: uid ${nobody?.uid} tried to name the program of an upgrade and was refused`,
+  ]);
+  const answered = async (request: Promise<unknown>) => {
+    const count = control.upgrades.length;
+    await control.until(() => control.upgrades.length > count);
+    const { options, answer } = control.upgrades.at(-1) ?? assert.fail();
+    answer({ ok: false, message: 'not now' });
+    await request;
+    return options;
+  };
+  const member = await answered(upgrade({ node: '/tmp/evil' }));
+  assert.deepEqual([member.path, member.node], [null, null]);
+  // Root is the user of zero here.
+  const body = '{"path":"/opt/zero","node":"/opt/node"}';
+  const head = `POST /v1/upgrade HTTP/1.1\r\nHost: zero\r\nContent-Type: application/json\r\nContent-Length: ${body.length}`;
+  const root = await answered(talk(t, path, `${head}\r\n\r\n${body}`));
+  assert.deepEqual([root.path, root.node], ['/opt/zero', '/opt/node']);
 });
 
 test('a socket without a descriptor is refused', () => {
