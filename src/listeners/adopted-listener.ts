@@ -1,12 +1,13 @@
 import { lstatSync } from 'node:fs';
 import type { ListenerConfig } from '../config/schema.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
-import { closeFd, getOption, setOption } from '../linux/sockets.ts';
+import { closeFd, duplicateAbove, getOption, setOption } from '../linux/sockets.ts';
 import { type BindOptions, type BoundListener, NOTHING, steeredListener } from './bound-listener.ts';
 import { KeptName } from './kept-name.ts';
 import { LaneGroup } from './lane-group.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 import { mayBeShared, wantsLanes } from './steerable.ts';
+import { setSeal } from './tcp-lane.ts';
 import { boundFileAt, type UnixFile } from './unix-file.ts';
 
 /** The socket of a listener that a running program has, and that was taken from it. */
@@ -16,8 +17,6 @@ export interface TakenSocket {
   readonly address: SocketAddress;
   readonly fd: number;
   readonly inode: number;
-  /** The user of a TCP socket; null: this process's. */
-  readonly uid: number | null;
 }
 
 /** A listener on a taken socket. */
@@ -33,26 +32,31 @@ export interface AdoptedListener {
  * shared by all generations. Throws ListenerError: the socket is as before then, and stays open.
  */
 export function adoptListener(taken: TakenSocket, options: BindOptions): AdoptedListener {
-  const { config, address, fd, inode, uid } = taken;
+  const { config, address, fd, inode } = taken;
   if (address.family === 'unix') return adoptUnix(taken, address.path, options);
   const ipv6Only = address.family === 'inet6' && getOption(fd, 'ipv6_only') === 1;
   const target = { address, ipv6Only };
   const shared = { ...NOTHING, fd, inode, address, target };
   if (!wantsLanes(config)) return { bound: shared, abandon: () => closeFd(fd) };
   const before = getOption(fd, 'reuse_port');
+  // Closed where that fails.
+  const lane = duplicateAbove(fd, 0);
+  const plan = { main: [0], canary: null, preview: null };
   try {
     // It has to be in the group before another socket joins (inet_reuseport_add_sock).
     setOption(fd, 'reuse_port', 1);
-    const lanes = LaneGroup.adopt(config, { target, fd, inode, uid }, options.own);
+    const recovered = { target, lanes: [{ fd: lane, inode }], order: [0], plan, isAdopted: true };
+    const lanes = LaneGroup.recover(config, recovered, options.own);
+    setSeal(lane);
+    closeFd(fd);
     const abandon = () => {
-      setOption(fd, 'reuse_port', before);
+      setOption(lane, 'reuse_port', before);
       lanes.close();
     };
     return { bound: steeredListener(lanes, address, target), abandon };
   } catch (error) {
     setOption(fd, 'reuse_port', before);
-    if (!(error instanceof ListenerError)) throw error;
-    if (!mayBeShared(config)) throw error;
+    if (!(error instanceof ListenerError) || !mayBeShared(config)) throw error;
     options.warn(
       `${error.message}. zero cannot put lanes next to the socket of the adopted program: all generations share it`,
     );

@@ -30,21 +30,8 @@ export interface RecoveredGroup {
   readonly order: readonly (number | null)[] | null;
   /** Where connections go. */
   readonly plan: LanePlan;
-}
-
-/** A socket that another program has bound and listens on. */
-export interface AdoptedSocket {
-  readonly target: InetTarget;
-  readonly fd: number;
-  readonly inode: number;
-  /** The user of the socket; null: this process's. */
-  readonly uid: number | null;
-}
-
-/** The lane of another program. */
-export function adoptedLane(fd: number, inode: number): GroupLane {
-  const queue = new LaneQueue(() => acceptQueue(fd));
-  return { fd, inode, given: true, used: true, proven: false, admits: true, queue };
+  /** The only lane is a socket that another program has bound, and accepts from. */
+  readonly isAdopted?: boolean;
 }
 
 /** The user of the lanes of a dead supervisor, which it may have put next to those of a program of another user. */
@@ -118,11 +105,13 @@ export function closedLanes(lanes: readonly RecoveredLane[], { address }: InetTa
 /**
  * A lane that another supervisor opened.
  * @param reached whether connections of clients may have gone there
+ * @param isAdopted a process has it, although its filter is not locked
  */
 export function recoveredLane(
   { fd, inode }: RecoveredLane,
   { address }: InetTarget,
   reached: boolean,
+  isAdopted: boolean,
 ): GroupLane {
   if (fd === null) {
     const queue = new LaneQueue(() => listenQueue(address.port, inode));
@@ -130,7 +119,7 @@ export function recoveredLane(
     return { fd, inode, given: true, used: true, proven: true, admits: true, queue };
   }
   // Workers get only lanes whose filter is locked.
-  const given = getOption(fd, 'lock_filter') === 1;
+  const given = isAdopted || getOption(fd, 'lock_filter') === 1;
   const used = reached || acceptQueue(fd) > 0;
   const admits = getOption(fd, 'min_ttl') === 0;
   return { fd, inode, given, used, proven: false, admits, queue: new LaneQueue(() => acceptQueue(fd)) };

@@ -4,8 +4,6 @@ import { closeFd, connectSocket, getOption, listenSocket, setOption } from '../l
 import { explainFailure } from './explain.ts';
 import { countForeignSockets, foreignTcpSockets, nameForeignSockets } from './foreign-sockets.ts';
 import {
-  type AdoptedSocket,
-  adoptedLane,
   closedLanes,
   type GroupLane,
   openedLane,
@@ -76,38 +74,14 @@ export class LaneGroup implements Lanes {
 
   /**
    * Continues with the lanes of a dead supervisor. Nothing changes for clients where a keeper held all of them. Where
-   * lanes have closed, others have taken their places among the sockets of the address, and new ones are opened.
+   * lanes have closed, others have taken their places among the sockets of the address, and new ones are opened. Lanes
+   * are put next to the one of another program in the same way.
    * Throws ListenerError.
    */
   static recover(config: ListenerConfig, recovered: RecoveredGroup, own: OwnSockets): LaneGroup {
     const group = new LaneGroup(config, recovered.target, own, ownerOfLanes(recovered));
     group.#openAll(() => group.#recover(recovered));
     return group;
-  }
-
-  /**
-   * Puts lanes next to a socket that another program has bound and listens on. That socket is lane 0, which all
-   * connections go to. Throws ListenerError: the socket is as before then, and stays open.
-   */
-  static adopt(
-    config: ListenerConfig,
-    { target, fd, inode, uid }: AdoptedSocket,
-    own: OwnSockets,
-  ): LaneGroup {
-    const group = new LaneGroup(config, target, own, uid);
-    try {
-      group.#lanes.push(adoptedLane(fd, inode));
-      group.#order.join(0);
-      // The control socket refuses connections until a program leaves it out.
-      group.#open(1);
-      group.#attach();
-      setSeal(fd);
-      return group;
-    } catch (error) {
-      group.#lanes.shift();
-      group.close();
-      throw explainFailure(config, error, target.address, own);
-    }
   }
 
   get sockets(): readonly LaneWithQueue[] {
@@ -250,7 +224,7 @@ export class LaneGroup implements Lanes {
     }
   }
 
-  #recover({ lanes, order, plan }: RecoveredGroup): void {
+  #recover({ lanes, order, plan, isAdopted = false }: RecoveredGroup): void {
     const closed = closedLanes(lanes, this.target);
     this.#order = new GroupOrder(order ?? lanes.map((_, lane) => lane));
     // A process that ends closes its descriptors in ascending order. Proofs find where that was not so.
@@ -259,7 +233,7 @@ export class LaneGroup implements Lanes {
     this.#plan = narrowedPlan(plan, left);
     const reached = closed.length > 0 ? left : lanesOf(this.#plan);
     for (const [lane, saved] of lanes.entries())
-      this.#lanes.push(recoveredLane(saved, this.target, reached.includes(lane)));
+      this.#lanes.push(recoveredLane(saved, this.target, reached.includes(lane), isAdopted));
     const control = this.#lanes.at(-1);
     const isControlled = control !== undefined && control.fd !== null && !control.given;
     // It refuses connections, so that none reaches it before there is a program that leaves it out.

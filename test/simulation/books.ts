@@ -148,6 +148,9 @@ export class Books {
       case 'spawned':
         this.spawned.add(nameOf(event));
         return;
+      case 'adopted':
+        this.spawned.add(nameOf({ generation: 1, worker: 0, incarnation: 1 }));
+        return;
       case 'exited':
         this.exited.set(nameOf(event), event.at);
         return;

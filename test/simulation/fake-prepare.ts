@@ -50,7 +50,8 @@ export const LIVENESS = 'live';
 
 const configs = new Map<string, Config>();
 
-function configFor({ gates, handover, liveness }: Settings): Config {
+/** Every shape of a config is parsed once. */
+export function configFor({ gates, handover, liveness }: Settings): Config {
   const shape = [...gates, handover.verify, liveness?.action].join(' ');
   const known = configs.get(shape);
   if (known) return known;

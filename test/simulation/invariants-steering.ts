@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Event } from '../../src/lifecycle/events.ts';
 import { ownWorkers } from '../../src/lifecycle/generation.ts';
+import { isAdopted, TAKEN_LANE } from '../../src/lifecycle/lane.ts';
 import { candidateOf, generationOf, type State } from '../../src/lifecycle/state.ts';
 import { nameOf, type Step } from './books.ts';
 import { LISTENERS } from './network.ts';
@@ -13,6 +14,8 @@ export function onlyReadyIsPromoted(world: World, effects: readonly Effect[]): v
     if (effect.type !== 'promoted') continue;
     const generation = generationOf(world.state, effect.generation);
     assert.ok(generation);
+    // It served before zero.
+    if (generation.adopted) continue;
     for (const worker of ownWorkers(generation))
       passedItsGates(world, effect.generation, worker.index, worker.incarnation);
     // It was steered to until this step, which also asks for the promotion of the next one.
@@ -21,6 +24,22 @@ export function onlyReadyIsPromoted(world: World, effects: readonly Effect[]): v
     const lanes = ownWorkers(generation).map(({ lane }) => lane);
     const isSteered = world.network.steering?.main.every((lane) => lanes.includes(lane));
     assert.ok(isSteered && world.listeners.isSteered, 'promoted before the steering change was installed');
+  }
+}
+
+/** Other processes may accept from the lane of an adopted service: only rescue workers of zero have it, too. */
+export function takenLaneIsNobodys({ adopts, state }: World): void {
+  if (!adopts) return;
+  for (const generation of state.generations) {
+    if (!generation.settings.handover.steered) continue;
+    for (const worker of generation.workers) {
+      const { lane, relief, life, index } = worker;
+      if (lane !== TAKEN_LANE || relief || life.name === 'ended') continue;
+      assert.ok(
+        isAdopted(generation, worker),
+        `the lane of the adopted service was given to worker ${generation.id}.${index}`,
+      );
+    }
   }
 }
 

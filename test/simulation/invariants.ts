@@ -16,6 +16,7 @@ import {
   onlyReadyIsPromoted,
   publicConnectionsGoToWhoMayHaveThem,
   stepsEndAfterACheck,
+  takenLaneIsNobodys,
 } from './invariants-steering.ts';
 import {
   failedCandidateLeavesIncumbent,
@@ -34,6 +35,7 @@ export function checkInvariants(world: World, step: Step): void {
   if (state === before && effects.length === 0) return;
   listenersStayOpen(world, effects);
   onlyReadyIsPromoted(world, effects);
+  takenLaneIsNobodys(world);
   failedCandidateLeavesIncumbent(before, event, state, effects);
   goesBackOnlyToAllOfIt(world, effects);
   toldToStopInTime(world, before, event, effects);

@@ -14,6 +14,7 @@ import { Runner, type RunnerContext } from '../../src/supervisor/runner.ts';
 import { OutputFiles } from '../../src/workers/output-files.ts';
 import { OutputLog } from '../../src/workers/output-log.ts';
 import { ProcessTable } from '../../src/workers/process-table.ts';
+import { adoptFirst } from './adoption.ts';
 import type { Death } from './crashes.ts';
 import { drawBehaviour, drawSettings } from './draw.ts';
 import { FakeConnections } from './fake-connections.ts';
@@ -99,10 +100,17 @@ export class Life {
     });
   }
 
-  /** Continues from what another supervisor has written, if one has. */
-  start(recovery: Recovery | null): void {
+  /**
+   * Continues from what another supervisor has written, if one has.
+   * @param adopting the seed of a service that runs already; null: there is none
+   */
+  start(recovery: Recovery | null, adopting: number | null = null): void {
     const workers = recovery?.adopt(this.runner.generations, this.releases);
     this.#table.start();
+    if (adopting !== null)
+      this.post(
+        adoptFirst(this.#world, adopting, { generations: this.runner.generations, releases: this.releases }),
+      );
     if (!recovery || !workers) return;
     this.#verify.watch(recovery.state.nextGeneration - 1);
     this.post(recovery.continued(workers));
@@ -192,7 +200,8 @@ export class Life {
     if (!this.isAlive) return { state, effects: [] };
     world.checkLast();
     const result = this.#step(state, event);
-    const death = world.crashes.deathIn(result.effects);
+    // Without a state nobody would know of the service.
+    const death = event.type === 'adopted' ? null : world.crashes.deathIn(result.effects);
     if (death && !death.isWritten) {
       this.die();
       // Whoever stops the service asks the next supervisor.

@@ -63,6 +63,22 @@ export const mutants: Record<string, Mutant> = {
       return { ...wrong, effects: [...effects, ...result.effects.filter(isAttend)] };
     },
   },
+  'gives the lane of an adopted service away': {
+    caught: /the lane of the adopted service was given to/,
+    step: before((state) => {
+      for (const lane of state.lanes) delete lane.taken;
+    }),
+  },
+  'starts the command in the lane of an adopted service that has crashed': {
+    caught: /the lane of the adopted service was given to/,
+    step: (state, event) => {
+      const result = step(state, event);
+      const worker = generationOf(result.state, 1)?.workers[0];
+      if (worker && event.type === 'exited' && event.generation === 1 && state.lanes[0]?.taken)
+        worker.lane = 0;
+      return result;
+    },
+  },
   'uses no lane again': {
     caught: /will never be used again/,
     from: 921,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Continued, FoundWorker, WorkerKey } from '../../src/lifecycle/events.ts';
+import { isAdopted } from '../../src/lifecycle/lane.ts';
 import { generationOf, type State } from '../../src/lifecycle/state.ts';
 import type { Generations } from '../../src/supervisor/generations.ts';
 import type { Prepared } from '../../src/supervisor/prepare.ts';
@@ -113,7 +114,8 @@ export class Recovery {
           : [];
     const since = isThis && 'since' in life ? life.since : this.#world.clock;
     const first = relief ? undefined : generation.firstLane;
-    return { key, ...process, pipes, lane, relief, first, since, waiting };
+    const adopted = isThis && isAdopted(generation, worker);
+    return { key, ...process, pipes, lane, relief, first, since, waiting, adopted };
   }
 
   /** Workers whose start was ordered. */

@@ -8,6 +8,7 @@ import type { Boundary } from '../../src/supervisor/boundary.ts';
 import type { Happening } from '../../src/supervisor/engine.ts';
 import type { Prepared } from '../../src/supervisor/prepare.ts';
 import type { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
+import { drawsAdoption } from './adoption.ts';
 import { Books, nameOf, type Step } from './books.ts';
 import { Crashes } from './crashes.ts';
 import type { Behaviour } from './draw.ts';
@@ -67,6 +68,8 @@ export class World {
   readonly names: Random;
   readonly faults: Faults;
   readonly scenario: Scenario | null;
+  /** It begins with a service that something else has started, on lane 0. */
+  readonly adopts: boolean;
   /** The probability of a service without a fault. */
   readonly soundness: number;
   readonly timers = new FakeTimers();
@@ -130,8 +133,9 @@ export class World {
     this.keeper = new FakeKeeper(new Random(seed + 7_000_000_000), timers);
     this.crashes = new Crashes(new Random(seed + 6_000_000_000), scenario === null);
     for (const time of this.crashes.times) this.after(time, () => this.#killAtRest());
+    this.adopts = scenario === null && drawsAdoption(seed);
     this.#life = new Life(this, mutation, null);
-    this.#life.start(null);
+    this.#life.start(null, this.adopts ? seed : null);
   }
 
   get clock(): number {

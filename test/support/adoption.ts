@@ -104,7 +104,8 @@ export const nginx: Maker = (test, address) => {
       '-g',
       `daemon off; pid ${folder}/by-hand.pid;`,
     ],
-    keepsAlive: true,
+    // On its shutdown signal it closes kept connections that are idle, and a request may be on its way.
+    keepsAlive: false,
     service: recipe.config.service,
   };
 };

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, it, type TestContext } from 'node:test';
-import { adopt, configFor, node, startClients } from '../support/adoption.ts';
+import { adopt, configFor, nginx, node, startClients } from '../support/adoption.ts';
 import { command } from '../support/command.ts';
 import { freeAddress } from '../support/free-address.ts';
+import { childrenOf, identify, isRunning } from '../support/processes.ts';
 import { whoAnswers } from '../support/puppet-service.ts';
 import { type RunningService, startByHand } from '../support/running-service.ts';
 import { keeperPid, killSupervisor } from '../support/survivor.ts';
@@ -50,6 +51,28 @@ describe('an adopted service', () => {
     const { reason } = await zero.fact('worker_exited', { generation: 1, pid });
     const holds = `${address} is the address of listener http, which zero holds. The service must accept connections on descriptor 3`;
     assert.ok(reason?.includes(holds), reason);
+  });
+
+  it('that crashes does not leave its other processes behind', DEADLINE, async (t) => {
+    const address = await freeAddress();
+    const program = nginx(t, address);
+    if (program === null) return;
+    const running = await startByHand(t, program.command, address, program);
+    const workers = childrenOf(running.pid, 'nginx').flatMap((pid) => identify(pid) ?? []);
+    assert.equal(workers.length, 2);
+    const options = { ...(program.service.options as object), shutdown_timeout: '500ms' };
+    const zero = await adopt(
+      t,
+      running.pid,
+      configFor({ ...program, service: { ...program.service, options } }),
+    );
+    running.process.kill('SIGKILL');
+    const { pids } = await zero.fact('leftovers_killed', { generation: 1 });
+    assert.deepEqual([...pids].sort(), workers.map(({ pid }) => pid).sort());
+    await zero.fact('worker_ready', { generation: 1 });
+    assert.ok(workers.every((worker) => !isRunning(worker)));
+    const { generation } = await whoAnswers(address);
+    assert.equal(generation, 2, 'the new nginx has the new config');
   });
 
   it('survives the supervisor, which its keeper starts again', DEADLINE, async (t) => {

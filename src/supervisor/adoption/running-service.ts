@@ -15,8 +15,6 @@ import { permissionError } from './permission.ts';
 export interface HeldSocket {
   readonly inode: number;
   readonly address: SocketAddress;
-  /** The user of a TCP socket; null: this process's, or of a Unix socket. */
-  readonly uid: number | null;
   readonly holder: ProcessIdentity & { readonly fd: number };
 }
 
@@ -104,12 +102,11 @@ function socketsOf(holder: ProcessIdentity, listening: Listening): HeldSocket[] 
     if (inode === null) return [];
     const tcp = listening.get(inode);
     if (tcp !== undefined) {
-      const uid = tcp.uid === keeperSystem.uid ? null : tcp.uid;
-      return [{ inode, address: tcp.address, uid, holder: { ...holder, fd } }];
+      return [{ inode, address: tcp.address, holder: { ...holder, fd } }];
     }
     const unix = unixSocket(inode);
     if (!unix?.listening || unix.type !== 'stream' || unix.path === '') return [];
-    return [{ inode, address: { family: 'unix', path: unix.path }, uid: null, holder: { ...holder, fd } }];
+    return [{ inode, address: { family: 'unix', path: unix.path }, holder: { ...holder, fd } }];
   });
 }
 

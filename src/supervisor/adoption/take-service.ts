@@ -169,8 +169,8 @@ function takeSockets(
   const opened = openSockets(pid, service);
   try {
     return matchListeners(wanted, opened, { pid, where }).map(({ config, socket }) => {
-      const { address, inode, uid, fd } = socket;
-      return { config, address, inode, uid, fd };
+      const { address, inode, fd } = socket;
+      return { config, address, inode, fd };
     });
   } catch (error) {
     for (const { fd } of opened) closeFd(fd);

@@ -15,7 +15,7 @@ const WHERE = { pid: 12, where: 'zero.yaml' };
 
 function socket(host: string, port: number, ipv6Only = false): OfferedSocket {
   const family = host.includes(':') ? 'inet6' : 'inet';
-  return { inode: port, address: { family, host, port }, uid: null, holder: HOLDER, ipv6Only };
+  return { inode: port, address: { family, host, port }, holder: HOLDER, ipv6Only };
 }
 
 async function listeners(...addresses: string[]): Promise<WantedListener[]> {
