@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { statSync } from 'node:fs';
+import { readSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import {
@@ -67,9 +67,17 @@ test('command lines', () => {
 
 test('arguments as they were given, and the owner', async () => {
   const hold = openPipe();
-  const argv = ['sh', '-c', 'cat; :', 'a b', '', '-'];
-  const pid = start({ path: '/bin/sh', argv, descriptors: new Map([[0, hold.read]]) });
-  closeFd(hold.read);
+  const said = openPipe();
+  const argv = ['sh', '-c', 'echo; cat; :', 'a b', '', '-'];
+  const descriptors = new Map([
+    [0, hold.read],
+    [1, said.write],
+  ]);
+  const pid = start({ path: '/bin/sh', argv, descriptors });
+  for (const fd of [hold.read, said.write]) closeFd(fd);
+  // posix_spawn(3) returns before the kernel has set the arguments (begin_new_exec, fs/exec.c).
+  assert.equal(readSync(said.read, Buffer.alloc(1)), 1);
+  closeFd(said.read);
   assert.deepEqual(argumentsOf(pid), argv);
   assert.equal(ownerOf(pid), process.geteuid?.());
   closeFd(hold.write);
