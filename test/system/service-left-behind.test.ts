@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { chownSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { command } from '../support/command.ts';
+import { guardProcesses } from '../support/guard.ts';
 import { startLoad } from '../support/load.ts';
 import { ZERO_COMMAND } from '../support/paths.ts';
-import { withoutTracing } from '../support/privileges.ts';
+import { account, IS_ROOT, withoutTracing } from '../support/privileges.ts';
 import { identify, isRunning } from '../support/processes.ts';
 import { nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
 import { keeperPid, killWithKeeper } from '../support/survivor.ts';
@@ -36,6 +37,8 @@ function next(
   assert.ok(config);
   return startZero(scope, { folder, args: ['--config', config], command });
 }
+
+const ONLY_AS_ROOT = { ...DEADLINE, skip: !IS_ROOT && 'only root may give a file to another user' };
 
 const statePath = ({ folder }: Zero): string => join(folder, 'run', 'state.json');
 
@@ -180,6 +183,53 @@ describe('the service of a supervisor that was killed', () => {
     }
     const { generation, pid } = incumbent;
     assert.deepEqual(await whoAnswers(await dead.address('http')), { generation, pid });
+  });
+
+  it('is left alone where its state belongs to another user', ONLY_AS_ROOT, async (t) => {
+    for (const signal of ['supervisor', 'both'] as const) {
+      const { zero: dead, incumbent } = await leave(t, signal);
+      const { config, folder } = dead;
+      assert.ok(config);
+      const { uid, gid } = account('nobody');
+      chownSync(statePath(dead), uid, gid);
+      const { code, stderr } = await runZero(t, { folder, args: ['--config', config] });
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        /state\.json belongs to uid \d+, and zero runs as uid 0\. Run zero as that user, or remove/,
+      );
+      assert.equal(statSync(statePath(dead)).uid, uid);
+      const { generation, pid } = incumbent;
+      assert.deepEqual(await whoAnswers(await dead.address('http')), { generation, pid });
+      // The advice works.
+      chownSync(statePath(dead), 0, 0);
+      await next(t, dead).fact('supervisor_recovered', { adopted: 1 });
+    }
+  });
+
+  it('is continued where another process has the pid of its keeper', DEADLINE, async (t) => {
+    const { zero: dead, incumbent } = await leave(t, 'both');
+    const other = spawn('sleep', ['1000'], { stdio: 'ignore', detached: true });
+    await once(other, 'spawn');
+    const known = identify(other.pid ?? 0);
+    assert.ok(known);
+    guardProcesses(t).own(known.pid);
+    const saved = JSON.parse(readFileSync(statePath(dead), 'utf8'));
+    const keepers = [
+      { pid: known.pid, start_time_ticks: Number(known.startTime) },
+      { pid: known.pid, start_time_ticks: 1 },
+      { pid: 1, start_time_ticks: 0 },
+    ];
+    for (const keeper of keepers) {
+      writeFileSync(statePath(dead), JSON.stringify({ ...saved, keeper }));
+      const zero = next(t, dead);
+      await zero.fact('supervisor_recovered', { adopted: 1 });
+      const { generation, pid } = incumbent;
+      assert.deepEqual(await whoAnswers(await dead.address('http')), { generation, pid });
+      assert.equal(isRunning(known), true);
+      await keeperPid(zero);
+      await killWithKeeper(zero);
+    }
   });
 
   it('is continued from memory where the file is damaged', DEADLINE, async (t) => {
