@@ -4,14 +4,14 @@ import { once } from 'node:events';
 import { chownSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { command } from '../support/command.ts';
+import { command, startCommand } from '../support/command.ts';
 import { guardProcesses } from '../support/guard.ts';
 import { startLoad } from '../support/load.ts';
 import { ZERO_COMMAND } from '../support/paths.ts';
 import { account, IS_ROOT, withoutTracing } from '../support/privileges.ts';
 import { identify, isRunning } from '../support/processes.ts';
-import { nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
-import { keeperPid, killWithKeeper } from '../support/survivor.ts';
+import { becomeReady, nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
+import { keeperPid, killWithKeeper, startSurvivor } from '../support/survivor.ts';
 import { reversed, type Scope } from '../support/temporary.ts';
 import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 
@@ -62,6 +62,47 @@ describe('the service of a supervisor that was killed', () => {
       assert.deepEqual(await zero.exited, { code: 0, signal: null });
     }
   });
+
+  for (const step of ['starting', 'preview', 'canary', 'soak'] as const)
+    it(`is continued from the file alone in the step ${step}`, DEADLINE, async (t) => {
+      const canary = { steps: [{ percent: 50, for: '1h' }] };
+      const {
+        zero: dead,
+        incumbent,
+        puppets,
+      } = await startSurvivor(t, {
+        handover: { soak: '2s', ...(step === 'canary' && { canary }) },
+      });
+      await keeperPid(dead);
+      const { cursor } = dead;
+      const options = step === 'preview' ? ['--preview'] : [];
+      const reload = startCommand(t, dead, ['reload', '--json', ...options]);
+      const candidate = await puppets.next();
+      if (step === 'starting') {
+        await dead.fact('worker_spawned', { generation: 2 }, cursor);
+      } else {
+        await candidate.listen({ name: 'http' });
+        await becomeReady(candidate);
+        await dead.fact('handover_step', { step }, cursor);
+      }
+      // Everything that the step asked for is done, and written.
+      await command(t, dead, 'status');
+      await killWithKeeper(dead);
+      const load = startLoad(t, { target: await dead.address('http'), clients: 2 });
+      const zero = next(t, dead);
+      await zero.fact('supervisor_recovered', { adopted: 2, gone: 0 });
+      await load.whenPhaseHas(20);
+      const { code, stdout, stderr } = await reload.finished;
+      const { outcome, failure } = JSON.parse(stdout);
+      const [serving, gone] = step === 'soak' ? [candidate, incumbent] : [incumbent, candidate];
+      if (step === 'soak') assert.deepEqual([code, outcome], [0, 'promoted'], stderr);
+      else assert.deepEqual([code, outcome, failure.step], [10, 'rolled_back', 'supervisor'], stderr);
+      await gone.gone;
+      const { generation, pid } = serving;
+      assert.deepEqual(await whoAnswers(await dead.address('http')), { generation, pid });
+      const { failed, losses } = await load.stop();
+      assert.equal(failed, 0, JSON.stringify(losses.slice(0, 3)));
+    });
 
   it('is continued where zero may not take the sockets of the keeper', DEADLINE, async (t) => {
     const { zero: dead, incumbent } = await leave(t);
