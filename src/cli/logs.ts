@@ -16,7 +16,7 @@ import {
   type Followed,
   followEvents,
   followedOf,
-  isAway,
+  isGone,
   type Lost,
   nextSupervisor,
   withoutWord,
@@ -89,7 +89,7 @@ export function logs(
         printer.end();
         // One document is enough, unless each line is one.
         target.json = json && follow;
-        if (!follow && isAway(error)) throw withoutWord();
+        if (!follow && isGone(error)) throw withoutWord();
       }
       throw error;
     }
@@ -150,12 +150,18 @@ class Shown {
     try {
       kept = await this.#kept(client, wanted);
     } catch (error) {
-      if (followed === null || this.#context.interrupted.aborted || !isAway(error)) throw error;
+      if (followed === null || this.#context.interrupted.aborted || !isGone(error)) throw error;
       return 'died';
     }
     if (typeof kept === 'string') return kept;
-    const end = followed && (() => this.#end(client, wanted.filter, followed));
-    await this.#file(kept.path, wanted, end);
+    const over = new AbortController();
+    const end = followed && (() => this.#end(client, wanted.filter, followed, over.signal));
+    try {
+      await this.#file(kept.path, wanted, end);
+    } finally {
+      // An open connection would keep this command running.
+      over.abort();
+    }
     return 'over';
   }
 
@@ -230,10 +236,15 @@ class Shown {
    * Resolves when zero leaves, or when the generation that was asked for is gone. Rejects with ClientError where the
    * supervisor dies and no other one follows.
    */
-  async #end(client: ControlClient, { generation }: OutputFilter, first: Followed): Promise<void> {
+  async #end(
+    client: ControlClient,
+    { generation }: OutputFilter,
+    first: Followed,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { clock } = this.#context;
     for (let followed: Followed | null = first; followed !== null; ) {
-      const end = await this.#endOf(client, generation);
+      const end = await this.#endOf(client, generation, signal);
       if (end === 'upgraded' || end === 'died') {
         followed = await nextSupervisor(client, followed, end, this.#context);
         continue;
@@ -244,10 +255,10 @@ class Shown {
   }
 
   /** How one supervisor ends; `enough`: the generation is gone. */
-  async #endOf(client: ControlClient, generation: number | null): Promise<EventsEnd> {
+  async #endOf(client: ControlClient, generation: number | null, enough: AbortSignal): Promise<EventsEnd> {
     const { interrupted } = this.#context;
     const over = new AbortController();
-    const signal = AbortSignal.any([interrupted, over.signal]);
+    const signal = AbortSignal.any([interrupted, enough, over.signal]);
     // Events are subscribed to before the status is read, so that an end in between is noticed.
     const end = followEvents(
       client,
@@ -261,7 +272,7 @@ class Shown {
       const { generations } = await client.status(interrupted);
       if (generations.some(({ id }) => id === generation)) return await end;
     } catch (error) {
-      if (interrupted.aborted || !isAway(error)) throw error;
+      if (interrupted.aborted || !isGone(error)) throw error;
       return await end;
     } finally {
       over.abort();

@@ -17,6 +17,11 @@ export function isAway(error: unknown): boolean {
   return error instanceof ClientError && NOT_YET.has(error.problem);
 }
 
+/** Whether the supervisor has died. One that does not answer may run, and the connections to it stay open. */
+export function isGone(error: unknown): boolean {
+  return error instanceof ClientError && (error.problem === 'gone' || error.problem === 'no_instance');
+}
+
 /** The time that a command gives a supervisor to come back. It begins anew with each loss of the connection. */
 export class Patience {
   readonly #context: Pick<CommandContext, 'clock' | 'interrupted'>;
@@ -91,7 +96,7 @@ export async function followEvents(
       if (isEnough(fact)) return 'enough';
     }
   } catch (error) {
-    if (signal.aborted || !isAway(error)) throw error;
+    if (signal.aborted || !isGone(error)) throw error;
     return isUpgrade ? 'upgraded' : 'died';
   }
   return isUpgrade ? 'upgraded' : 'stopped';

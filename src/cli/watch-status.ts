@@ -1,7 +1,7 @@
 import type { ControlClient } from '../control/client.ts';
 import type { StatusDocument } from '../control/protocol.ts';
 import { EXIT } from './exit-code.ts';
-import { type Followed, followEvents, followedOf, isAway, type Lost, nextSupervisor } from './reconnect.ts';
+import { type Followed, followEvents, followedOf, isGone, type Lost, nextSupervisor } from './reconnect.ts';
 import { Redraw } from './render/redraw.ts';
 import { renderStatus } from './render/status.ts';
 import { painter } from './render/style.ts';
@@ -50,13 +50,15 @@ async function watchOne(
   { terminal, clock, interrupted }: CommandContext,
 ): Promise<'enough' | 'stopped' | { readonly followed: Followed; readonly lost: Lost }> {
   const wake = new Wake(clock);
-  const following = followEvents(client, interrupted, () => {
+  const over = new AbortController();
+  const following = followEvents(client, AbortSignal.any([interrupted, over.signal]), () => {
     wake.up();
     return false;
   }).finally(() => wake.finish());
   // Awaited below.
   following.catch(() => {});
   let last: StatusDocument | null = null;
+  let isOver = false;
   try {
     while (!wake.over || last === null) {
       last = await client.status(interrupted, { connections: true });
@@ -64,15 +66,20 @@ async function watchOne(
       if (!(await terminal.taken())) return 'enough';
       await wake.next();
     }
+    isOver = true;
   } catch (error) {
     // It can be gone while its last word is not read yet: that says how it left.
-    if (last === null || !(interrupted.aborted || isAway(error))) throw error;
+    isOver = last !== null && (interrupted.aborted || isGone(error));
+    if (!isOver) throw error;
   } finally {
     wake.end();
+    // An open connection would keep this command running.
+    if (!isOver) over.abort();
   }
   if (interrupted.aborted) return 'enough';
   const end = await following;
-  return end === 'upgraded' || end === 'died' ? { followed: followedOf(last), lost: end } : end;
+  if (end === 'enough' || end === 'stopped' || last === null) return 'stopped';
+  return { followed: followedOf(last), lost: end };
 }
 
 function drawer(terminal: CommandContext['terminal']): View {

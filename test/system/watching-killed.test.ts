@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { command, startCommand } from '../support/command.ts';
+import { guardProcesses } from '../support/guard.ts';
+import { ZERO_COMMAND } from '../support/paths.ts';
 import { keeperPid, killSupervisor, startSurvivor, supervisorPid } from '../support/survivor.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { zeroOnTerminal } from '../support/terminal.ts';
@@ -108,6 +112,18 @@ describe('a command that follows a supervisor which is killed', () => {
     assert.deepEqual([code, stdout, stderr], [0, 'one\ntwo\n', MESSAGES]);
   });
 
+  it('zero status --watch ends where the supervisor is halted and does not answer', DEADLINE, async (t) => {
+    const { zero } = await startSurvivor(t);
+    await keeperPid(zero);
+    const watching = startCommand(t, zero, ['status', '--watch', '--json']);
+    await watching.shown('"restarted_when_killed":true');
+    zero.signal('SIGSTOP');
+    const { code, stderr } = await watching.finished;
+    zero.signal('SIGCONT');
+    assert.equal(code, 1);
+    assert.match(stderr, /^zero status: zero has not answered within 10 s /);
+  });
+
   it('zero logs -f and zero status --watch survive an upgrade, too', DEADLINE, async (t) => {
     const { zero, incumbent } = await startSurvivor(t);
     await keeperPid(zero);
@@ -126,5 +142,40 @@ describe('a command that follows a supervisor which is killed', () => {
     assert.deepEqual([code, stdout, stderr], [0, 'one\ntwo\n', MESSAGES]);
     const watched = await watching.finished;
     assert.deepEqual([watched.code, watched.stderr], [0, MESSAGES]);
+  });
+});
+
+describe('a command that follows zero ends with its reader', () => {
+  it('zero status --watch --json and zero logs -f', DEADLINE, async (t) => {
+    const directory = join(temporaryFolder(t), 'output');
+    mkdirSync(directory);
+    const { zero, incumbent } = await startSurvivor(t, { output: { directory } });
+    await incumbent.write(1, 'one\n');
+    for (const [args, first] of [
+      ['logs --raw -f', /^one\n$/],
+      ['status --watch --json', /^\{"version":1,.*\n$/],
+    ] as const) {
+      const script = `${ZERO_COMMAND.join(' ')} ${args} --config ${zero.config} | head -n 1`;
+      const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'], detached: true });
+      guardProcesses(t).own(child.pid ?? 0);
+      const closed = once(child, 'close');
+      let text = '';
+      child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        text += chunk;
+      });
+      // head ends with the first line.
+      await once(child.stdout, 'data');
+      let isClosed = false;
+      void closed.then(() => {
+        isClosed = true;
+      });
+      // The kernel reports a missing reader with a write, and the command ends with the one after it.
+      for (let line = 1; !isClosed; line += 1) {
+        await incumbent.write(1, `more ${line}\n`);
+        await command(t, zero, 'abort');
+        if (args.startsWith('status')) await command(t, zero, 'reload', '--no-wait');
+      }
+      assert.match(text, first);
+    }
   });
 });
