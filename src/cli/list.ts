@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { PROTOCOL } from '../control/version.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
@@ -49,6 +50,8 @@ async function look(
 ): Promise<ListDocument> {
   const instances = instancesIn(places);
   found(instances);
+  // Each request listens to it, and Node warns of more than 10.
+  setMaxListeners(0, signal);
   const asked = await Promise.all(instances.map((instance) => overviewOf(instance, signal)));
   const running = asked.filter((overview) => overview !== null);
   return { version: PROTOCOL, uid, instances: running.sort(byName) };
@@ -102,6 +105,7 @@ class Followers {
   constructor(wake: Wake, interrupted: AbortSignal) {
     this.#wake = wake;
     this.#signal = AbortSignal.any([this.#controller.signal, interrupted]);
+    setMaxListeners(0, this.#signal);
   }
 
   follow(instances: readonly Instance[]): void {

@@ -78,6 +78,19 @@ describe('zero list', () => {
     );
   });
 
+  it('makes Node warn of nothing, however many instances there are', async (t) => {
+    const at = desk(t);
+    const names = Array.from({ length: 12 }, (_, index) => `n${index}`);
+    for (const name of names) await at.run(name);
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on('warning', note);
+    t.after(() => process.off('warning', note));
+    assert.equal(await list({ ...ONCE, json: true }, at.context), 0);
+    assert.equal(JSON.parse(at.out()).instances.length, names.length);
+    assert.deepEqual(warnings, []);
+  });
+
   it('says that nothing runs', async (t) => {
     const at = desk(t);
     mkdirSync(join(at.root, 'old'));
