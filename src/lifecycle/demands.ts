@@ -9,7 +9,16 @@ import type { Effect } from './effects.ts';
 import type { StallWatch, WorkerKey } from './events.ts';
 import type { Failure } from './facts.ts';
 import { type Generation, generationBehind, isSpare, leaveTimes, ownWorkers } from './generation.ts';
-import { attendants, isPast, isQuiet, isReached, leaveOtherLanes, nextLanes, reachLanes } from './lane.ts';
+import {
+  attendants,
+  hasSharers,
+  isPast,
+  isQuiet,
+  isReached,
+  leaveOtherLanes,
+  nextLanes,
+  reachLanes,
+} from './lane.ts';
 import { type Retry, retryAfter } from './retry.ts';
 import { candidateOf, generationOf, type State } from './state.ts';
 import type { Steering } from './steering.ts';
@@ -20,7 +29,7 @@ export interface Demands {
   /** Where new connections go; null before there is anywhere. */
   readonly steering: Steering | null;
   /** Lanes whose queues are watched, because no process accepts what comes in. */
-  readonly attend: readonly number[];
+  readonly attend: Attention;
   /** Workers whose queues and open connections are read, because they leave. */
   readonly drain: readonly WorkerKey[];
   /** Workers that are watched for being hung. */
@@ -35,6 +44,13 @@ export interface Demands {
   readonly prepare: readonly number[];
   /** The version of the set of sockets that the keeper process holds; null: there is nothing to hold. */
   readonly keeper: number | null;
+}
+
+/** Which lanes are watched. */
+export interface Attention {
+  readonly lanes: readonly number[];
+  /** Those of them whose sockets other workers of the generation may have, too: a Unix listener has one for all of them. */
+  readonly shared: readonly number[];
 }
 
 /** The steering change that was asked for last. Its number tells its answer from that of an earlier one. */
@@ -85,7 +101,7 @@ export function demand(context: Context): void {
 function effectOf(name: Exclude<keyof Demands, 'steering' | 'keeper'>, demands: Demands): Effect {
   switch (name) {
     case 'attend':
-      return { type: 'attend', lanes: demands.attend };
+      return { type: 'attend', ...demands.attend };
     case 'drain':
       return { type: 'drain', workers: demands.drain };
     case 'stalls':
@@ -199,7 +215,7 @@ function demandsOf(state: State): Demands {
   const steering = steeringOf(state);
   return {
     steering,
-    attend: steering ? lanesToAttend(state, steering) : [],
+    attend: attention(state, steering ? lanesToAttend(state, steering) : []),
     drain: keysWhere(state, (generation, worker) => isRead(state, generation, worker)),
     stalls: state.generations.flatMap((generation) => stallWatches(state, generation)),
     memory: keysWhere(
@@ -263,6 +279,10 @@ export function steeredLanes(steering: Steering | null): Set<number> {
     ...(steering?.canary?.lanes ?? []),
     ...(steering?.preview ?? []),
   ]);
+}
+
+function attention(state: State, lanes: readonly number[]): Attention {
+  return { lanes, shared: lanes.filter((lane) => hasSharers(state, lane)) };
 }
 
 /** Lanes that connections may still come into, or are queued in, while nobody is there who accepts. */

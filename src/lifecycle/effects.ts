@@ -51,9 +51,9 @@ export type Effect =
   | { readonly type: 'steer'; readonly change: number; readonly steering: Steering }
   /**
    * From now on exactly these lanes' queues are watched; a connection in one is a `lane_queued`, none at the beginning
-   * a `lane_empty`.
+   * a `lane_empty`. Of the lanes in `shared` workers of other lanes may have a socket, too, and accept from it.
    */
-  | { readonly type: 'attend'; readonly lanes: readonly number[] }
+  | { readonly type: 'attend'; readonly lanes: readonly number[]; readonly shared: readonly number[] }
   /** From now on exactly these workers are read again and again; each reading is a `drain_report`. */
   | { readonly type: 'drain'; readonly workers: readonly WorkerKey[] }
   /** From now on exactly these workers are watched. One that hangs is `stalled`, and `recovered` when it accepts again. */

@@ -155,7 +155,7 @@ export function noteQueue(state: State, lane: number, queued: number): void {
  */
 export function leaveQueue(state: State, lane: number): void {
   const isAway = state.lanes[lane]?.state.name === 'away';
-  if (isAway && !state.demands.attend.includes(lane)) noteQueue(state, lane, 1);
+  if (isAway && !state.demands.attend.lanes.includes(lane)) noteQueue(state, lane, 1);
 }
 
 /** The workers that are there to accept from a lane, or soon will be. */
@@ -164,6 +164,18 @@ export function attendants(state: State, lane: number): { generation: Generation
     generation.workers
       .filter((worker) => worker.lane === lane && attends(worker))
       .map((worker) => ({ generation, worker })),
+  );
+}
+
+/**
+ * Whether workers of other lanes are there to accept from the sockets of a lane: of a Unix listener all workers of a
+ * generation have the socket of its first lane.
+ */
+export function hasSharers(state: State, lane: number): boolean {
+  return state.generations.some(
+    ({ firstLane, workers }) =>
+      firstLane === lane &&
+      workers.some((worker) => worker.lane !== lane && !worker.relief && attends(worker)),
   );
 }
 

@@ -13,7 +13,12 @@ export function onLaneQueued(context: Context, event: Of<'lane_queued'>): void {
   const { lane } = event;
   noteQueue(state, lane, 1);
   const serving = generationOf(state, state.incumbent);
-  if (!serving || state.stop || !state.demands.attend.includes(lane) || attendants(state, lane).length > 0)
+  if (
+    !serving ||
+    state.stop ||
+    !state.demands.attend.lanes.includes(lane) ||
+    attendants(state, lane).length > 0
+  )
     return;
   const worker = newWorker(serving.workers.length, lane, true);
   serving.workers.push(worker);

@@ -90,7 +90,7 @@ export function initialState(now: number, firstGeneration: number = 1, firstHand
     sockets: 0,
     demands: {
       steering: null,
-      attend: [],
+      attend: { lanes: [], shared: [] },
       drain: [],
       stalls: [],
       verify: null,

@@ -162,7 +162,7 @@ export function nextDeadline(state: State): number {
     scalesDeadline(state),
     unheardDeadline(state),
     ...state.generations.map((generation) => generationDeadline(state, generation)),
-    ...demands.attend.map((lane) => quietAt(state, lane)),
+    ...demands.attend.lanes.map((lane) => quietAt(state, lane)),
   );
 }
 

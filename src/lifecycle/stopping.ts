@@ -127,7 +127,7 @@ export function giveUp(context: Context, generation: Generation, worker: Worker)
       : `process ${life.pid} of generation ${generation.id} keeps running: ${life.refused}`;
   report(context, { event: 'error', step: 'kill', subject: `process ${life.pid}`, message });
   worker.life = { name: 'ended', exit: null };
-  leaveQueue(context.state, worker.lane);
+  for (const lane of [worker.lane, generation.firstLane]) leaveQueue(context.state, lane);
 }
 
 /** SIGKILL when the time of a worker is over, and signals that are due again. */

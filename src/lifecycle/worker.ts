@@ -187,7 +187,7 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
     ...known,
   });
   if (event.leftovers > 0) keepRemains(context, generation, keyOf(generation, worker), life);
-  leaveQueue(context.state, worker.lane);
+  for (const lane of [worker.lane, generation.firstLane]) leaveQueue(context.state, lane);
   emit(context, { type: 'inspect_lanes' });
   if (expected) {
     worker.life = { name: 'ended', exit };

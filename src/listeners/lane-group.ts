@@ -117,6 +117,10 @@ export class LaneGroup implements Lanes {
     return found.fd;
   }
 
+  socketOf(lane: number): number {
+    return lane;
+  }
+
   steer(plan: LanePlan): void {
     this.ensure(Math.max(...lanesOf(plan)) + 1);
     const before = this.#plan;

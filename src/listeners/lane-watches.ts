@@ -1,10 +1,12 @@
 import { getOption } from '../linux/sockets.ts';
 import { LaneWatch } from './lane-watch.ts';
-import type { Lanes, LaneWithQueue } from './lanes.ts';
+import { hasOwnQueue, type Lanes, type LaneWithQueue } from './lanes.ts';
 
 interface Request {
   readonly lane: number;
   readonly what: 'queued' | 'arrival';
+  /** Workers of other lanes accept: see hasOwnQueue(). */
+  readonly isShared: boolean;
   readonly call: () => void;
   /** The watches of this lane, one for each listener. */
   readonly active: Map<LaneWatch, { close(): void }>;
@@ -23,14 +25,17 @@ export class LaneWatches {
     this.sync(all);
   }
 
-  /** Calls back when a client's connection waits in the lane of a listener. */
-  watchQueue(lane: number, onQueued: () => void, all: Iterable<Lanes>): { close(): void } {
-    return this.#watch({ lane, what: 'queued', call: onQueued, active: new Map() }, all);
+  /**
+   * Calls back when a client's connection waits in the lane of a listener.
+   * @param isShared workers of other lanes accept: see hasOwnQueue()
+   */
+  watchQueue(lane: number, onQueued: () => void, isShared: boolean, all: Iterable<Lanes>): { close(): void } {
+    return this.#watch({ lane, what: 'queued', isShared, call: onQueued, active: new Map() }, all);
   }
 
   /** Calls back when a connection has come into the lane of a listener, whether it waits or not. */
   watchArrival(lane: number, onArrival: () => void, all: Iterable<Lanes>): { close(): void } {
-    return this.#watch({ lane, what: 'arrival', call: onArrival, active: new Map() }, all);
+    return this.#watch({ lane, what: 'arrival', isShared: false, call: onArrival, active: new Map() }, all);
   }
 
   #watch(request: Request, all: Iterable<Lanes>): { close(): void } {
@@ -66,7 +71,9 @@ export class LaneWatches {
     socket: LaneWithQueue,
     watched: Map<number, { fd: number; watch: LaneWatch }>,
   ): void {
-    const requests = [...this.#requests].filter((request) => request.lane === lane);
+    const requests = [...this.#requests].filter(
+      (request) => request.lane === lane && isMeant(request, lanes),
+    );
     if (requests.length === 0 && this.#onHangup === null) return;
     const { fd } = socket;
     // Out of reach: the queue can be counted and not be watched.
@@ -96,4 +103,8 @@ export class LaneWatches {
     watch.close();
     for (const request of this.#requests) request.active.delete(watch);
   }
+}
+
+function isMeant({ lane, what, isShared }: Request, lanes: Lanes): boolean {
+  return what === 'arrival' || hasOwnQueue(lanes, lane, isShared);
 }

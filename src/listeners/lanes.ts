@@ -67,6 +67,11 @@ export interface Lanes {
    * not be taken back. Nothing of the lane changes.
    */
   regain(lane: number, first?: number): number | null;
+  /**
+   * The lane whose socket the workers of a lane have: the first of their generation where a listener goes to it as a
+   * whole, else the lane itself.
+   */
+  socketOf(lane: number): number;
   /** Throws ListenerError. */
   steer(plan: LanePlan): void;
   /** The number of clients' connections in a lane's accept queue: zero's own do not count. Throws SystemError. */
@@ -89,4 +94,14 @@ export interface Lanes {
   order(): readonly (number | null)[] | null;
   /** Closes every socket. */
   close(): void;
+}
+
+/**
+ * Whether connections wait in a lane that its own workers alone would accept. Not so in a lane that another one stands
+ * for, and not in one that stands for others while their workers accept.
+ * @param isShared workers of other lanes of its generation accept
+ */
+export function hasOwnQueue(lanes: Lanes, lane: number, isShared: boolean): boolean {
+  if (lanes.socketOf(lane) !== lane) return false;
+  return !isShared || lanes.sockets.every((_, other) => other === lane || lanes.socketOf(other) !== lane);
 }

@@ -8,7 +8,7 @@ import { type BoundSocket, boundSockets } from './holders.ts';
 import { planFor } from './lane-plan.ts';
 import { AT_FIRST, LaneSteerer, type SteeredListener } from './lane-steerer.ts';
 import { LaneWatches } from './lane-watches.ts';
-import type { Lanes } from './lanes.ts';
+import { hasOwnQueue, type Lanes } from './lanes.ts';
 import { ListenerError } from './listener-error.ts';
 import { type Hold, ListenerPool } from './listener-pool.ts';
 import type {
@@ -114,8 +114,8 @@ export class ListenerSet implements Listeners {
     throw new ListenerError(listener, `probe ${listener}: the listener is not steered`);
   }
 
-  watchLane(lane: number, onQueued: () => void): { close(): void } {
-    return this.#watches.watchQueue(lane, onQueued, this.#allLanes());
+  watchLane(lane: number, isShared: boolean, onQueued: () => void): { close(): void } {
+    return this.#watches.watchQueue(lane, onQueued, isShared, this.#allLanes());
   }
 
   watchArrival(lane: number, onArrival: () => void): { close(): void } {
@@ -124,6 +124,13 @@ export class ListenerSet implements Listeners {
 
   queued(lane: number): number {
     const queues = this.#allLanes().map((lanes) => (lane < lanes.sockets.length ? lanes.queued(lane) : 0));
+    return queues.reduce((sum, queue) => sum + queue, 0);
+  }
+
+  unattended(lane: number, isShared: boolean): number {
+    const queues = this.#allLanes()
+      .filter((lanes) => lane < lanes.sockets.length && hasOwnQueue(lanes, lane, isShared))
+      .map((lanes) => lanes.queued(lane));
     return queues.reduce((sum, queue) => sum + queue, 0);
   }
 

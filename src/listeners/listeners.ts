@@ -116,8 +116,13 @@ export interface Listeners {
   /**
    * Calls back once per steered listener when a client's connection waits in the lane's queue, at once if one waits
    * already. A new watch is called back again. Uses epoll; nothing is polled. Throws SystemError (ENOMEM, ENOSPC).
+   * @param isShared workers of other lanes of its generation accept: a Unix listener is left out, because all workers of
+   * a generation have one socket of it
    */
-  watchLane(lane: number, onQueued: () => void): { close(): void };
+  watchLane(lane: number, isShared: boolean, onQueued: () => void): { close(): void };
+
+  /** How many connections of clients wait where `watchLane` looks. Throws SystemError. */
+  unattended(lane: number, isShared: boolean): number;
 
   /**
    * Calls back once per steered listener when a connection comes into the lane, whether the service accepts it at once

@@ -110,24 +110,28 @@ export class UnixLanes implements Lanes {
 
   give(lane: number, first?: number): number {
     if (first !== undefined) this.#firsts.set(lane, first);
-    const own = this.#standsFor(lane);
+    const own = this.socketOf(lane);
     const { fd } = this.#lane(own);
     return fd ?? this.#replace(own);
   }
 
   regain(lane: number, first?: number): number | null {
     if (first !== undefined) this.#firsts.set(lane, first);
-    return this.#lane(this.#standsFor(lane)).fd;
+    return this.#lane(this.socketOf(lane)).fd;
+  }
+
+  socketOf(lane: number): number {
+    return this.#firsts.get(lane) ?? lane;
   }
 
   steer({ main }: LanePlan): void {
-    const lane = this.#standsFor(main[0] ?? 0);
+    const lane = this.socketOf(main[0] ?? 0);
     this.ensure(lane + 1);
     this.#publish(lane);
   }
 
   queued(lane: number): number {
-    return this.#lane(this.#standsFor(lane)).queue.clients();
+    return this.#lane(this.socketOf(lane)).queue.clients();
   }
 
   waiting(): number {
@@ -139,7 +143,7 @@ export class UnixLanes implements Lanes {
   }
 
   openProbe(lane: number): Probe {
-    const { names, queue } = this.#lane(this.#standsFor(lane));
+    const { names, queue } = this.#lane(this.socketOf(lane));
     const remote = { family: 'unix', path: names.kept } as const;
     let fd: number | null = null;
     try {
@@ -278,10 +282,6 @@ export class UnixLanes implements Lanes {
     if (lstatSync(this.path, { throwIfNoEntry: false })?.isSocket() !== true) return;
     for (const { inode } of unixSocketsAt(this.path))
       if (this.#own(inode) === null) this.#foreignSockets.add(inode);
-  }
-
-  #standsFor(lane: number): number {
-    return this.#firsts.get(lane) ?? lane;
   }
 
   #lane(lane: number): Lane {

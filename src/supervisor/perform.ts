@@ -99,7 +99,7 @@ export class Performer {
       kill_leftovers: (effect) => requireAll('SIGKILL', generations.find(effect)?.killLeftovers()),
       release: ({ generation }) => generations.release(generation),
       steer: ({ steering }) => listeners.steer(steering),
-      attend: ({ lanes }) => keepers.lanes.keep(lanes),
+      attend: ({ lanes, shared }) => keepers.lanes.keep(lanes, shared),
       drain: ({ workers }) => keepers.drain.keep(workers),
       watch_stalls: ({ workers }) => keepers.stalls.keep(workers),
       watch_memory: ({ workers }) => keepers.memory.keep(workers),

@@ -102,7 +102,7 @@ export class Runner {
   close(): void {
     const { lanes, drain, stalls, memory, liveness, verify } = this.#keepers;
     this.engine.close();
-    lanes.keep([]);
+    lanes.keep([], []);
     drain.close();
     stalls.close();
     memory.keep([]);

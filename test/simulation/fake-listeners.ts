@@ -180,7 +180,7 @@ export class FakeListeners implements Listeners {
     };
   }
 
-  watchLane(lane: number, onQueued: () => void): { close(): void } {
+  watchLane(lane: number, _isShared: boolean, onQueued: () => void): { close(): void } {
     this.unwatched.add(lane);
     this.#faults?.check('watchLane', `lane ${lane}`);
     this.unwatched.delete(lane);
@@ -207,6 +207,11 @@ export class FakeListeners implements Listeners {
     this.#faults?.check('queued', `lane ${lane}`);
     this.unread.delete(lane);
     return this.#network.queue(lane).length;
+  }
+
+  /** Every listener is a TCP one: each lane has a socket of its own. */
+  unattended(lane: number): number {
+    return this.queued(lane);
   }
 
   waiting(): number {

@@ -85,6 +85,19 @@ describe('a worker above max_memory', () => {
     );
   });
 
+  it('leaves the socket that its generation may share to those who still accept from it', () => {
+    const story = serving({ ...LEAK, workers: 1 });
+    leaked(story, 0);
+    spawned(story, 1);
+    story.pass(1_000);
+    story.tell({ type: 'drain_report', generation: 1, worker: 0, incarnation: 1, queued: 0, busy: 0 });
+    exited(story, 0);
+    assert.deepEqual(story.state.demands.attend, { lanes: [0], shared: [0] });
+    story.tell({ type: 'lane_empty', lane: 0 });
+    exited(story, 1);
+    assert.deepEqual(story.state.demands.attend.shared, []);
+  });
+
   it('is replaced in the same way when it is the only one', () => {
     const story = serving(LEAK);
     leaked(story, 0);

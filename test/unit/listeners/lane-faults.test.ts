@@ -183,7 +183,7 @@ test('the queue of a lane is watched: told at once, once, and again to whoever a
   let calls = 0;
   const queued = () =>
     new Promise<void>((resolve) => {
-      set.watchLane(2, () => {
+      set.watchLane(2, false, () => {
         calls += 1;
         resolve();
       });
@@ -201,7 +201,7 @@ test('the queue of a lane is watched: told at once, once, and again to whoever a
 test('a lane that is made later is watched as well, by one who asked before', async (t) => {
   const { set, http } = await steered(t, 2);
   const queued = new Promise<void>((resolve) => {
-    set.watchLane(5, resolve);
+    set.watchLane(5, false, resolve);
   });
   set.steer(to([5]));
   const client = keepOpen(t, openSocket('inet', 'stream'));

@@ -48,7 +48,7 @@ async function steered(t: TestContext, address: string, settings = {}) {
     length: () => (app.address.family === 'unix' ? unixSocket(inodeOf(fd))?.rqueue : acceptQueue(fd)),
     watch() {
       const calls: string[] = [];
-      const { close } = set.watchLane(1, () => calls.push('queued'));
+      const { close } = set.watchLane(1, false, () => calls.push('queued'));
       t.after(close);
       return calls;
     },

@@ -258,6 +258,15 @@ test('all workers of a generation have its first lane, whichever of theirs is st
   set.steer(to([2]));
   await connect(t, { path });
   assert.deepEqual([set.queued(1), set.queued(2), set.queued(0), set.waiting('app')], [1, 1, 0, 1]);
+  // It waits in the socket of all of them, which is nobody's concern while one accepts.
+  assert.deepEqual(
+    [1, 2].map((lane) => set.unattended(lane, lane === 1)),
+    [0, 0],
+  );
+  assert.deepEqual(
+    [1, 2].map((lane) => set.unattended(lane, false)),
+    [1, 0],
+  );
   // Somebody who is there for what another generation left in that lane.
   assert.equal(inodeOf(app.fdOf(2)), first);
   // A lane that another generation has then is its own.

@@ -24,13 +24,13 @@ async function watched(t: TestContext) {
     posted.push(happening);
     if (posted.length === 2) arrived();
   });
-  t.after(() => keeper.keep([]));
+  t.after(() => keeper.keep([], []));
   return { keeper, posted, next, address: only(acquired).address };
 }
 
 test('a lane that only a probe waits in is empty, until a client comes', async (t) => {
   const { keeper, posted, next, address } = await watched(t);
-  keeper.keep([1]);
+  keeper.keep([1], []);
   assert.deepEqual(posted, [{ type: 'lane_empty', lane: 1 }]);
   const client = openSocket('inet', 'stream');
   t.after(() => closeFd(client));
