@@ -77,9 +77,9 @@ export function nextLanes(state: State, count: number): number[] {
 /** The lane that stands for the sockets of an adopted service. */
 export const TAKEN_LANE = 0;
 
-/** Something else than zero has started the process of this worker. */
-export function isAdopted({ adopted }: Generation, { relief, incarnation }: Worker): boolean {
-  return adopted === true && !relief && incarnation === 1;
+/** Something else than zero has started the process of this worker: it is the first of its generation. */
+export function isAdopted({ adopted }: Generation, { index, incarnation, relief }: Worker): boolean {
+  return adopted === true && index === 0 && incarnation === 1 && !relief;
 }
 
 /** The process of an adopted service has exited: the command that replaces it gets a lane of its own. */

@@ -78,6 +78,27 @@ describe('an adopted service', () => {
     );
   });
 
+  it('keeps its lane when a worker that it was scaled by crashes', () => {
+    const story = adopted();
+    story.tell({ type: 'scale', by: 'operator', ticket: 's', workers: 2, timeout: null });
+    story.take('spawn');
+    const key = { generation: 1, worker: 1, incarnation: 1 };
+    story.tell({ type: 'spawned', ...key, pid: PID + 1 });
+    const before = lanes(story, 1);
+    story.tell({
+      type: 'exited',
+      ...key,
+      exit: { kind: 'exited', code: 1 },
+      usage: null,
+      leftovers: 0,
+      output: [],
+      explained: null,
+    });
+    assert.deepEqual(lanes(story, 1), before);
+    story.exited(1, { kind: 'unknown' });
+    assert.ok(!lanes(story, 1)?.includes(0), 'zero started a worker of its own in the taken lane');
+  });
+
   it('that crashes keeps its place where all generations share the sockets', () => {
     const story = adopted({ handover: { steered: false } });
     story.exited(1, { kind: 'unknown' });
