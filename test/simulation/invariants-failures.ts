@@ -91,10 +91,13 @@ function stopsEnd({ state, clock, books }: World): void {
 const ABSORBED =
   /in (openProbe|openPidfd|environmentOf|unlink|readConnections|readMemory|listProcesses|queued|watchLane|foreignSockets|boundSockets)$/;
 
+/** The processes of an adopted service are looked at with each reading of its connections. */
+const ABSORBED_OF_ADOPTED = /in processStat$/;
+
 const STACK = /\n +at /;
 
 /** Every exception is reported once, with its stack, or is part of the answer to what it made fail. */
-export function exceptionsAreReported({ books, faults }: World): void {
+export function exceptionsAreReported({ adopts, books, faults }: World): void {
   const errors = books.facts.filter((fact) => fact.event === 'error');
   const stacks = [
     ...errors.map(({ stack }) => stack ?? ''),
@@ -110,6 +113,7 @@ export function exceptionsAreReported({ books, faults }: World): void {
     const reports = errors.filter(({ stack }) => stack?.includes(mark));
     assert.ok(reports.length <= 1, `${exception} was reported ${reports.length} times`);
     const isAnswered = reports.length === 1 || books.reasons.some((reason) => reason.includes(mark));
-    assert.ok(isAnswered || ABSORBED.test(exception), `${exception} was not reported`);
+    const isAbsorbed = ABSORBED.test(exception) || (adopts && ABSORBED_OF_ADOPTED.test(exception));
+    assert.ok(isAnswered || isAbsorbed, `${exception} was not reported`);
   }
 }
