@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixture } from './paths.ts';
+import { sendSignal } from './send-signal.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 import { startZero, type Zero } from './zero.ts';
 import { environmentList } from './zero-config.ts';
@@ -41,7 +42,8 @@ export async function startCrashing(scope: Scope): Promise<Crashing> {
     async crash(times) {
       rmSync(good);
       const from = zero.cursor;
-      process.kill(running(), 'SIGKILL');
+      // One that was still broken may count as ready before it exits.
+      while (!sendSignal(running(), 'SIGKILL')) await zero.fact('worker_spawned', {}, zero.cursor);
       // The one that was killed is the first.
       for (let exits = 0, at = from; exits < times; exits += 1) {
         const exited = await zero.fact('worker_exited', {}, at);
