@@ -109,10 +109,13 @@ export function logs(
 class Shown {
   readonly #printer: OutputPrinter;
   readonly #context: CommandContext;
+  /** Resolves at Ctrl-C. */
+  readonly #interruption: Promise<void>;
 
   constructor(printer: OutputPrinter, context: CommandContext) {
     this.#printer = printer;
     this.#context = context;
+    this.#interruption = aborted(context.interrupted);
   }
 
   async ofRunning(client: ControlClient, wanted: Wanted): Promise<true> {
@@ -207,7 +210,7 @@ class Shown {
 
   /** @param end resolves when nothing more comes; null does not follow */
   async #file(path: string, { filter }: Wanted, end: (() => Promise<void>) | null): Promise<void> {
-    const { terminal, interrupted } = this.#context;
+    const { terminal } = this.#context;
     const reader = {
       print: (output: Parameters<OutputPrinter['print']>[0]) => this.#printer.print(output),
       taken: () => {
@@ -220,7 +223,7 @@ class Shown {
     try {
       file = new OutputFile(path, filter, reader, end !== null);
       if (!(await file.show()) || end === null) return;
-      await file.follow(Promise.race([end(), aborted(interrupted)]));
+      await file.follow(Promise.race([end(), this.#interruption]));
     } catch (error) {
       if (!isSystemFailure(error)) throw error;
       throw new CommandError(

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { LivenessConfig } from '../config/schema.ts';
 import { reasonOf } from './attempts.ts';
 import { type RunCommand, runOnce } from './command.ts';
@@ -67,6 +68,8 @@ export function startLiveness(config: LivenessConfig, context: LivenessContext):
   const { http, command, watchdog, interval } = config;
   const { timers } = context;
   const stop = new AbortController();
+  // Every check that runs listens to it, and Node warns of more than 10.
+  setMaxListeners(0, stop.signal);
   const handles = new Map<() => void, unknown>();
   const tracker = new Tracker(config, context);
 

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { VerifyConfig } from '../config/schema.ts';
 import { reasonOf } from './attempts.ts';
 import { type RunCommand, runOnce } from './command.ts';
@@ -30,6 +31,8 @@ export interface Verification {
  */
 export function startVerify(config: VerifyConfig, context: VerifyContext): Verification {
   const stop = new AbortController();
+  // Every check that runs listens to it, and Node warns of more than 10.
+  setMaxListeners(0, stop.signal);
   let timer: unknown = null;
   let reason: string | null = null;
   let misses = 0;

@@ -20,16 +20,18 @@ export function gateCommand(prepared: Prepared, system: CommandSystem): RunComma
           privileges: config.service.runtime,
           timeout,
         };
+        const abort = () => {
+          command.close();
+          resolve({ kind: 'failed', reason: 'nobody waits for it any more' });
+        };
         const command = runCommand(request, system, { after }, ({ status, timedOut }) => {
+          stop.removeEventListener('abort', abort);
           if (timedOut) resolve({ kind: 'timed_out' });
           else if (status.kind === 'unknown')
             resolve({ kind: 'failed', reason: 'how it ended is not known' });
           else resolve(status);
         });
-        stop.addEventListener('abort', () => {
-          command.close();
-          resolve({ kind: 'failed', reason: 'nobody waits for it any more' });
-        });
+        stop.addEventListener('abort', abort);
       } catch (error) {
         resolve({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
       }

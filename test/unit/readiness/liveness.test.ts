@@ -74,6 +74,19 @@ describe('liveness', () => {
     );
   });
 
+  it('makes Node warn of nothing when many workers are checked at the same time', async (t) => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on('warning', note);
+    t.after(() => process.off('warning', note));
+    const { check, requests } = start({ command: COMMAND }, 12);
+    await check();
+    // As the commands of the supervisor do while they run.
+    for (const { stop } of requests) stop.addEventListener('abort', () => {});
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(warnings, []);
+  });
+
   it('a worker fails after so many misses in a row, and one that has missed the last check does not count as passing', async () => {
     const { check, ill } = start({ command: COMMAND }, 3);
     ill.add(0);
