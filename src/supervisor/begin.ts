@@ -6,7 +6,7 @@ import { readOwnFile } from '../linux/own-files.ts';
 import { rawEnvironment } from '../linux/procfs.ts';
 import { claimInstance } from './claim.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
-import { chooseInstance } from './earlier-name.ts';
+import { chooseInstance, hasHistory } from './earlier-name.ts';
 import { type Instance, InstanceError, instanceNamed } from './instance.ts';
 import { findDead } from './recovery/find-dead.ts';
 import type { Recovered } from './recovery/recovered.ts';
@@ -68,7 +68,8 @@ export async function begin(
     handed === null
       ? await claimInstance(instance, source.file === null ? '--name' : 'runtime.name')
       : { ...handed, isNew: false };
-  const found = await findDead(instance, { restarted, handed, isNew });
+  const wasDeleted = isNew && hasHistory(instance);
+  const found = await findDead(instance, { restarted, handed, wasDeleted });
   if ('refusal' in found) throw new InstanceError(found.refusal);
   const recovered = 'recovered' in found ? found.recovered : null;
   const named: readonly Fact[] = message === null ? [] : [{ event: 'warning', about: 'name', message }];
@@ -100,9 +101,8 @@ async function continueKnown(
 ): Promise<Beginning> {
   // The data directory is that of the config, which is not known yet.
   const unknown = { ...known, dataDirectory: known.runtimeDirectory };
-  const { lock, isNew } =
-    handed === null ? await claimInstance(unknown, 'runtime.name') : { ...handed, isNew: false };
-  const found = await findDead(known, { restarted, handed, isNew });
+  const { lock } = handed ?? (await claimInstance(unknown, 'runtime.name'));
+  const found = await findDead(known, { restarted, handed, wasDeleted: false });
   if ('refusal' in found) throw new InstanceError(found.refusal);
   const because =
     today instanceof ConfigError

@@ -53,7 +53,8 @@ export function isUsedElsewhere(name: string, config: Config, directory: string)
   );
 }
 
-function hasHistory({ dataDirectory }: Instance): boolean {
+/** Whether an instance has run before, as far as its data directory tells. */
+export function hasHistory({ dataDirectory }: Instance): boolean {
   return existsSync(path.join(dataDirectory, 'history.jsonl'));
 }
 

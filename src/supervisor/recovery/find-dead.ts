@@ -15,8 +15,11 @@ import type { Found } from './recovered.ts';
 export interface Start {
   readonly restarted: Restarted | null;
   readonly handed: Handed | null;
-  /** The runtime directory is new, so that no file can tell of a dead supervisor. */
-  readonly isNew: boolean;
+  /**
+   * The runtime directory is new, although the instance has run before: it was deleted, at a restart of the machine or
+   * while a service runs, and no file can tell of a dead supervisor.
+   */
+  readonly wasDeleted: boolean;
 }
 
 /**
@@ -25,15 +28,15 @@ export interface Start {
  */
 export async function findDead(
   instance: Pick<Instance, 'name' | 'runtimeDirectory'>,
-  { restarted, handed, isNew }: Start,
+  { restarted, handed, wasDeleted }: Start,
 ): Promise<Found> {
   const { runtimeDirectory } = instance;
   const exists = (name: string) => existsSync(path.join(runtimeDirectory, name));
   // The program before an upgrade has taken them.
   const stored = handed === null ? storedDescriptors(process.env, process.pid).map(({ fd }) => fd) : [];
-  // A keeper has the state in memory, also where the directory was deleted together with its files.
+  // A keeper has the state in memory. Looking for one takes a look at every process of the machine.
   const isKept = () =>
-    restarted !== null || (isNew && findKeepers(runtimeDirectory, keeperSystem).keepers.length > 0);
+    restarted !== null || (wasDeleted && findKeepers(runtimeDirectory, keeperSystem).keepers.length > 0);
   const isLeft = exists('state.json') || exists(FIFO) || stored.length > 0 || isKept();
   if (!isLeft) return { notes: [] };
   const { recoverInstance } = await import('./recover-instance.ts');
