@@ -12,6 +12,7 @@ import {
   type SocketAddress,
   type SocketFamily,
 } from './sockaddr.ts';
+import { getOption, type SocketOption, setOption } from './socket-options.ts';
 
 export type SocketType = 'stream' | 'dgram';
 
@@ -101,10 +102,10 @@ export function shutdownSending(fd: number): void {
 
 /**
  * Ends listening for every process that has the socket: connect(2) is refused from now on, and what waits in the queue
- * is reset. Does nothing to a datagram socket. Throws SystemError.
+ * is reset. Leaves a socket alone that does not listen, such as a datagram socket. Throws SystemError.
  */
 export function stopListening(fd: number): void {
-  tryCall(['ENOTCONN'], 'shutdown', fd, SHUT_RDWR);
+  if (getOption(fd, 'accept_connections') === 1) tryCall(['ENOTCONN'], 'shutdown', fd, SHUT_RDWR);
 }
 
 /** The address the socket is bound to, with the port the kernel chose. Throws SystemError. */
@@ -159,4 +160,4 @@ function intBuffer(value: number): Buffer {
   return buffer;
 }
 
-export { getOption, type SocketOption, setOption } from './socket-options.ts';
+export { getOption, type SocketOption, setOption };
