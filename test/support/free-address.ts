@@ -7,6 +7,11 @@ import { type AddressInfo, createServer } from 'node:net';
  */
 export async function freeAddress(): Promise<string> {
   const host = `127.${randomInt(1, 255)}.${randomInt(255)}.${randomInt(1, 255)}`;
+  return `${host}:${await freePort(host)}`;
+}
+
+/** A TCP port that nobody has on a host at the moment, for a program that takes it soon. */
+export async function freePort(host: string): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -14,5 +19,5 @@ export async function freeAddress(): Promise<string> {
   });
   const { port } = server.address() as AddressInfo;
   await new Promise((resolve) => server.close(resolve));
-  return `${host}:${port}`;
+  return port;
 }

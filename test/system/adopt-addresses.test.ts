@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { chownSync, mkdirSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { type Adoptable, adopt, compiled, configFor, node, startClients } from '../support/adoption.ts';
-import { freeAddress } from '../support/free-address.ts';
+import { freeAddress, freePort } from '../support/free-address.ts';
 import { guardProcesses } from '../support/guard.ts';
 import { holdRequest } from '../support/held-request.ts';
 import { installZero } from '../support/installed.ts';
@@ -160,17 +159,6 @@ async function reloadAdopted(
 }
 
 const HANDOVER = { mode: 'auto', settle: '100ms', drain_timeout: '1s' };
-
-async function freePort(host: string): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, host, resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 /** As pm2 does in fork mode: a daemon with this title starts the service in a session of its own. */
 async function startUnderPm2(t: TestContext, { command: words, environment }: Adoptable, address: string) {

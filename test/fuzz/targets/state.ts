@@ -5,23 +5,9 @@ import { judge } from '../../../src/supervisor/recovery/judge.ts';
 import { readState, type SavedState } from '../../../src/supervisor/state-format/read.ts';
 import { stateOf } from '../../../src/supervisor/state-format/restore.ts';
 import { stateDocument } from '../../../src/supervisor/state-format/write.ts';
+import { RECORDED, SUPERVISOR } from '../../unit/supervisor/state-format/support.ts';
 import { corpusOf, type Target } from '../target.ts';
 import { formatsLike } from './formats.ts';
-
-/** Whom the recorded files belong to. */
-const RECORDED = { instance: 'example', bootId: '0b0a7a3e-5f1c-4d2b-9c53-8a1f0e6d7b42' };
-
-const SUPERVISOR = {
-  version: '0.1.0',
-  instance: RECORDED.instance,
-  bootId: RECORDED.bootId,
-  configFile: null,
-  pid: 10,
-  startTime: 11,
-  restarts: 0,
-  upgrades: 0,
-  firstStarted: 3,
-};
 
 /** The state file of a dead supervisor. */
 export const state: Target = {

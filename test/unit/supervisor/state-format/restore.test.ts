@@ -3,19 +3,7 @@ import { test } from 'node:test';
 import { readState } from '../../../../src/supervisor/state-format/read.ts';
 import { stateOf } from '../../../../src/supervisor/state-format/restore.ts';
 import { type Situation, stateDocument } from '../../../../src/supervisor/state-format/write.ts';
-import { RECORDED, SAMPLES, sample, stateIn } from './support.ts';
-
-const SUPERVISOR = {
-  version: '0.1.0',
-  instance: RECORDED.instance,
-  bootId: RECORDED.bootId,
-  configFile: null,
-  pid: 10,
-  startTime: 11,
-  restarts: 0,
-  upgrades: 0,
-  firstStarted: 3,
-};
+import { RECORDED, SAMPLES, SUPERVISOR, sample, stateIn } from './support.ts';
 
 for (const [name, text] of SAMPLES) {
   test(`${name}: the state that was recorded is written as the same document`, () => {

@@ -11,6 +11,19 @@ import { ROOT } from '../../../support/paths.ts';
 /** Whom the recorded files belong to. */
 export const RECORDED = { instance: 'example', bootId: '0b0a7a3e-5f1c-4d2b-9c53-8a1f0e6d7b42' };
 
+/** The supervisor of that instance. */
+export const SUPERVISOR = {
+  version: '0.1.0',
+  instance: RECORDED.instance,
+  bootId: RECORDED.bootId,
+  configFile: null,
+  pid: 10,
+  startTime: 11,
+  restarts: 0,
+  upgrades: 0,
+  firstStarted: 3,
+};
+
 const FOLDER = join(ROOT, 'test/fixtures/formats');
 
 /** The formatter has put the files on several lines. */
