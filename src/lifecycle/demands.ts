@@ -3,32 +3,23 @@
  * that steering can never lag behind what was decided. A demand is sent when it changes. One that failed is sent again
  * with backoff, until it is performed or changes.
  */
+import { type Attention, attentionOf } from './attention.ts';
 import { type Context, emit, report, reportFailure } from './context.ts';
 import { isSame } from './copy.ts';
 import type { Effect } from './effects.ts';
 import type { StallWatch, WorkerKey } from './events.ts';
 import type { Failure } from './facts.ts';
 import { type Generation, generationBehind, isSpare, leaveTimes, ownWorkers } from './generation.ts';
-import {
-  attendants,
-  hasSharers,
-  isPast,
-  isQuiet,
-  isReached,
-  leaveOtherLanes,
-  nextLanes,
-  reachLanes,
-} from './lane.ts';
+import { isPast, isReached, leaveOtherLanes, nextLanes, reachLanes } from './lane.ts';
 import { type Retry, retryAfter } from './retry.ts';
 import { candidateOf, generationOf, type State } from './state.ts';
-import type { Steering } from './steering.ts';
+import { type Steering, steeredLanes } from './steering.ts';
 import type { Worker } from './worker.ts';
 
 /** What the shell was last asked to keep doing. */
 export interface Demands {
   /** Where new connections go; null before there is anywhere. */
   readonly steering: Steering | null;
-  /** Lanes whose queues are watched, because no process accepts what comes in. */
   readonly attend: Attention;
   /** Workers whose queues and open connections are read, because they leave. */
   readonly drain: readonly WorkerKey[];
@@ -44,13 +35,6 @@ export interface Demands {
   readonly prepare: readonly number[];
   /** The version of the set of sockets that the keeper process holds; null: there is nothing to hold. */
   readonly keeper: number | null;
-}
-
-/** Which lanes are watched. */
-export interface Attention {
-  readonly lanes: readonly number[];
-  /** Those of them whose sockets other workers of the generation may have, too: a Unix listener has one for all of them. */
-  readonly shared: readonly number[];
 }
 
 /** The steering change that was asked for last. Its number tells its answer from that of an earlier one. */
@@ -215,7 +199,7 @@ function demandsOf(state: State): Demands {
   const steering = steeringOf(state);
   return {
     steering,
-    attend: attention(state, steering ? lanesToAttend(state, steering) : []),
+    attend: attentionOf(state, steering),
     drain: keysWhere(state, (generation, worker) => isRead(state, generation, worker)),
     stalls: state.generations.flatMap((generation) => stallWatches(state, generation)),
     memory: keysWhere(
@@ -270,38 +254,6 @@ function lanesOf(generation: Generation): number[] {
   const healthy = ready.filter(({ life }) => life.name === 'up' && !(replaces && life.unhealthy !== null));
   const best = [healthy, ready, up, coming].find((some) => some.length > 0) ?? own;
   return [...new Set(best.map(({ lane }) => lane))];
-}
-
-/** Every lane that the program can choose. */
-export function steeredLanes(steering: Steering | null): Set<number> {
-  return new Set([
-    ...(steering?.main ?? []),
-    ...(steering?.canary?.lanes ?? []),
-    ...(steering?.preview ?? []),
-  ]);
-}
-
-function attention(state: State, lanes: readonly number[]): Attention {
-  return { lanes, shared: lanes.filter((lane) => hasSharers(state, lane)) };
-}
-
-/** Lanes that connections may still come into, or are queued in, while nobody is there who accepts. */
-function lanesToAttend(state: State, steering: Steering): number[] {
-  // A rescue worker is of the generation that serves, or is to.
-  const serving = generationOf(state, state.incumbent);
-  if (state.stop || !serving || serving.stage.name === 'stopping') return [];
-  const steered = steeredLanes(steering);
-  const restarting = ownWorkers(serving)
-    .filter(({ life }) => life.name !== 'ended' && !(life.name === 'up' && life.hung))
-    .map(({ lane }) => lane);
-  const theirs = new Set(restarting);
-  return [...state.lanes.keys()].filter(
-    (lane) =>
-      !steered.has(lane) &&
-      !theirs.has(lane) &&
-      !isQuiet(state, lane) &&
-      attendants(state, lane).length === 0,
-  );
 }
 
 /** Those that the next generation will get. During a handover that is not known yet, and there is other work. */

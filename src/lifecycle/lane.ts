@@ -149,13 +149,16 @@ export function noteQueue(state: State, lane: number, queued: number): void {
 }
 
 /**
- * The process of a lane has exited. Nobody knows what its queue holds. A lane that is still reached is read when the
- * steering leaves it. A lane that was never steered to holds only zero's own probes. A lane that is watched already
- * reports its queue. Any other lane is not quiet before its queue has been read.
+ * The process of a worker has exited. Nobody knows what the queues hold that it accepted from: that of its lane, and of
+ * a Unix listener that of the first lane of its generation. A lane that is still reached is read when the steering
+ * leaves it. A lane that was never steered to holds only zero's own probes. A lane that is watched already reports its
+ * queue. Any other lane is not quiet before its queue has been read.
  */
-export function leaveQueue(state: State, lane: number): void {
-  const isAway = state.lanes[lane]?.state.name === 'away';
-  if (isAway && !state.demands.attend.lanes.includes(lane)) noteQueue(state, lane, 1);
+export function leaveQueues(state: State, { firstLane }: Generation, { lane }: Worker): void {
+  for (const left of [lane, firstLane]) {
+    const isAway = state.lanes[left]?.state.name === 'away';
+    if (isAway && !state.demands.attend.lanes.includes(left)) noteQueue(state, left, 1);
+  }
 }
 
 /** The workers that are there to accept from a lane, or soon will be. */
@@ -167,20 +170,10 @@ export function attendants(state: State, lane: number): { generation: Generation
   );
 }
 
-/**
- * Whether workers of other lanes are there to accept from the sockets of a lane: of a Unix listener all workers of a
- * generation have the socket of its first lane.
- */
-export function hasSharers(state: State, lane: number): boolean {
-  return state.generations.some(
-    ({ firstLane, workers }) =>
-      firstLane === lane &&
-      workers.some((worker) => worker.lane !== lane && !worker.relief && attends(worker)),
-  );
-}
-
-function attends({ life, relief }: Worker): boolean {
-  if (life.name === 'up') return !life.hung;
-  // A rescue worker that failed is started again after its backoff; another one beside it would fail alike.
+/** Whether a worker is there to accept, or soon will be. */
+export function attends({ life, relief }: Worker): boolean {
+  // A rescue worker that hangs was killed and is started again. Another one beside it would hang alike, and so on.
+  if (life.name === 'up') return !life.hung || (relief && life.killed);
+  // The same goes for one that failed.
   return life.name === 'spawning' || (relief && life.name === 'backoff');
 }

@@ -11,3 +11,12 @@ export interface Steering {
   readonly preview: readonly number[] | null;
   readonly previewFrom: readonly string[];
 }
+
+/** Every lane that the program can choose. */
+export function steeredLanes(steering: Steering | null): Set<number> {
+  return new Set([
+    ...(steering?.main ?? []),
+    ...(steering?.canary?.lanes ?? []),
+    ...(steering?.preview ?? []),
+  ]);
+}

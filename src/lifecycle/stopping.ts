@@ -6,7 +6,7 @@ import { type Context, emit, report, reportFailure } from './context.ts';
 import type { Effect } from './effects.ts';
 import type { Failure } from './facts.ts';
 import type { Generation } from './generation.ts';
-import { leaveQueue } from './lane.ts';
+import { leaveQueues } from './lane.ts';
 import { retryAfter } from './retry.ts';
 import { keyOf, workerOf } from './state.ts';
 import type { Worker, WorkerLife } from './worker.ts';
@@ -127,7 +127,7 @@ export function giveUp(context: Context, generation: Generation, worker: Worker)
       : `process ${life.pid} of generation ${generation.id} keeps running: ${life.refused}`;
   report(context, { event: 'error', step: 'kill', subject: `process ${life.pid}`, message });
   worker.life = { name: 'ended', exit: null };
-  for (const lane of [worker.lane, generation.firstLane]) leaveQueue(context.state, lane);
+  leaveQueues(context.state, generation, worker);
 }
 
 /** SIGKILL when the time of a worker is over, and signals that are due again. */

@@ -22,7 +22,7 @@ import type { Of } from './events.ts';
 import { describeExit, type LastExit } from './exit-text.ts';
 import type { ExitStatus, Failure } from './facts.ts';
 import type { Generation } from './generation.ts';
-import { leaveQueue } from './lane.ts';
+import { leaveQueues } from './lane.ts';
 import { keepRemains } from './remains.ts';
 import { restartOrEnd } from './restart.ts';
 import type { Retry } from './retry.ts';
@@ -187,7 +187,7 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
     ...known,
   });
   if (event.leftovers > 0) keepRemains(context, generation, keyOf(generation, worker), life);
-  for (const lane of [worker.lane, generation.firstLane]) leaveQueue(context.state, lane);
+  leaveQueues(context.state, generation, worker);
   emit(context, { type: 'inspect_lanes' });
   if (expected) {
     worker.life = { name: 'ended', exit };

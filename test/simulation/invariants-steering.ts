@@ -133,6 +133,22 @@ export function failedCanaryIsUnsteered(world: World, event: Event): void {
   );
 }
 
+/**
+ * A rescue worker that has ended is started again. Another one beside it, each time that a rescue worker of a release
+ * hangs, would be one more of them each time.
+ */
+export function noSecondRescueWorker({ services, books }: World, effects: readonly Effect[]): void {
+  for (const effect of effects) {
+    if (effect.type !== 'spawn' || !effect.relief || effect.incarnation > 1) continue;
+    const { generation, lane } = effect;
+    const known = services.filter((one) => books.spawned.has(nameOf(one)) && !books.exited.has(nameOf(one)));
+    const ended = known.some(
+      (one) => one.relief && one.generation === generation && one.lane === lane && !one.alive,
+    );
+    assert.ok(!ended, `lane ${lane} gets a second rescue worker`);
+  }
+}
+
 /** No lane with a queue is left without a process that accepts from it, or one that is about to be. */
 export function noQueueWithoutSomebody(world: World): void {
   const { state, network } = world;

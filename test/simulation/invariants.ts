@@ -13,6 +13,7 @@ import {
   failedCanaryIsUnsteered,
   lanesAreUsedAgainInTime,
   noQueueWithoutSomebody,
+  noSecondRescueWorker,
   onlyReadyIsPromoted,
   publicConnectionsGoToWhoMayHaveThem,
   stepsEndAfterACheck,
@@ -46,6 +47,7 @@ export function checkInvariants(world: World, step: Step): void {
   failedCanaryIsUnsteered(world, event);
   stepsEndAfterACheck(world, step);
   noQueueWithoutSomebody(world);
+  noSecondRescueWorker(world, effects);
   lanesAreUsedAgainInTime(world, before, effects);
   pendingRequestsAreKept(before, event, state, effects);
   nobodyWaitsForNothing(state);

@@ -192,6 +192,13 @@ export const mutants: Record<string, Mutant> = {
       effects.map((effect) => (effect.type === 'attend' ? { ...effect, lanes: [] } : effect)),
     ),
   },
+  'starts another rescue worker when one hangs': {
+    caught: /gets a second rescue worker/,
+    step: before((state) => {
+      for (const { workers } of state.generations)
+        for (const { life, relief } of workers) if (relief && life.name === 'up') life.killed = false;
+    }),
+  },
   'never kills': {
     caught: /left processes behind|never left/,
     step: after((effects) => effects.filter(({ type }) => type !== 'kill')),

@@ -1,0 +1,47 @@
+import { ownWorkers } from './generation.ts';
+import { attendants, attends, isQuiet } from './lane.ts';
+import { generationOf, type State } from './state.ts';
+import { type Steering, steeredLanes } from './steering.ts';
+
+/** Lanes whose queues are watched, because no process accepts what comes in. */
+export interface Attention {
+  readonly lanes: readonly number[];
+  /** Those of them whose sockets other workers of the generation may have, too: a Unix listener has one for all of them. */
+  readonly shared: readonly number[];
+}
+
+export function attentionOf(state: State, steering: Steering | null): Attention {
+  const lanes = steering === null ? [] : lanesToAttend(state, steering);
+  return { lanes, shared: lanes.filter((lane) => hasSharers(state, lane)) };
+}
+
+/** Lanes that connections may still come into, or are queued in, while nobody is there who accepts. */
+function lanesToAttend(state: State, steering: Steering): number[] {
+  // A rescue worker is of the generation that serves, or is to.
+  const serving = generationOf(state, state.incumbent);
+  if (state.stop || !serving || serving.stage.name === 'stopping') return [];
+  const steered = steeredLanes(steering);
+  const restarting = ownWorkers(serving)
+    .filter(({ life }) => life.name !== 'ended' && !(life.name === 'up' && life.hung))
+    .map(({ lane }) => lane);
+  const theirs = new Set(restarting);
+  return [...state.lanes.keys()].filter(
+    (lane) =>
+      !steered.has(lane) &&
+      !theirs.has(lane) &&
+      !isQuiet(state, lane) &&
+      attendants(state, lane).length === 0,
+  );
+}
+
+/**
+ * Whether workers of other lanes are there to accept from the sockets of a lane: of a Unix listener all workers of a
+ * generation have the socket of its first lane.
+ */
+function hasSharers(state: State, lane: number): boolean {
+  return state.generations.some(
+    ({ firstLane, workers }) =>
+      firstLane === lane &&
+      workers.some((worker) => worker.lane !== lane && !worker.relief && attends(worker)),
+  );
+}
