@@ -1,14 +1,27 @@
 import type { Kernel } from '../linux/kernel.ts';
-import { type Delivery, joinDeliveries, signalOnce } from '../workers/delivery.ts';
+import { type Delivery, joinDeliveries, NOBODY, signalOnce } from '../workers/delivery.ts';
 import { descendantsOf, isAlive } from '../workers/descendants.ts';
 import type { ProcessIdentity } from './process-identity.ts';
+
+/** Processes that belong to a worker, whatever their session is. */
+export interface Family {
+  /** The pids of those that run. */
+  readonly pids: readonly number[];
+  /** Looks for more of them. Throws the file system's error when /proc cannot be listed. */
+  look(): void;
+  /** Sends SIGKILL to all of them. */
+  kill(): Delivery;
+}
+
+/** Of a process that zero has started: its session has them all. */
+export const NO_FAMILY: Family = { pids: [], look: () => {}, kill: () => NOBODY };
 
 /**
  * The processes that descend from the main process of an adopted service. zero did not start that process, so it need
  * not have a session of its own, and the kernel gives its orphans to init. They are known because they were seen while
  * the main process was there.
  */
-export class Family {
+export class Descendants implements Family {
   readonly #kernel: Kernel;
   readonly #main: ProcessIdentity;
   #members: readonly ProcessIdentity[] = [];
@@ -19,12 +32,10 @@ export class Family {
     this.look();
   }
 
-  /** The pids of those that run. */
   get pids(): readonly number[] {
     return this.#members.filter((member) => this.#runs(member)).map(({ pid }) => pid);
   }
 
-  /** Looks for more of them. Throws the file system's error when /proc cannot be listed. */
   look(): void {
     const known = this.#members.filter((member) => this.#runs(member));
     const now = this.#runs(this.#main) ? descendantsOf(this.#kernel, this.#main.pid) : [];
@@ -32,7 +43,6 @@ export class Family {
     this.#members = [...known, ...more.map(({ pid, startTime }) => ({ pid, startTime }))];
   }
 
-  /** Sends SIGKILL to all of them. */
   kill(): Delivery {
     return joinDeliveries(
       this.#members.map((member) =>

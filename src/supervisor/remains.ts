@@ -10,13 +10,12 @@ export class Remains {
   readonly #kernel: Kernel;
   readonly #table: ProcessTable;
   readonly #departed: Departed;
-  readonly #family: Family | null;
+  readonly #family: Family;
 
-  /** @param family of a process that no supervisor has started */
   constructor(
     { kernel, table }: { kernel: Kernel; table: ProcessTable },
     departed: Departed,
-    family: Family | null = null,
+    family: Family,
   ) {
     this.#kernel = kernel;
     this.#table = table;
@@ -28,7 +27,7 @@ export class Remains {
   find(): number[] | null {
     try {
       const { session, orphans } = leftovers(this.#kernel, this.#departed, this.#table.known());
-      return [...new Set([...session, ...orphans, ...(this.#family?.pids ?? [])])];
+      return [...new Set([...session, ...orphans, ...this.#family.pids])];
     } catch (error) {
       if (isSystemFailure(error)) return null;
       throw error;
@@ -38,7 +37,7 @@ export class Remains {
   /** Sends SIGKILL to all of them. */
   kill(): Delivery {
     const delivery = killLeftovers(this.#kernel, this.#departed, this.#table.known());
-    return this.#family === null ? delivery : joinDeliveries([delivery, this.#family.kill()]);
+    return joinDeliveries([delivery, this.#family.kill()]);
   }
 
   /**

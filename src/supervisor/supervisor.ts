@@ -2,7 +2,6 @@ import path from 'node:path';
 import type { Config } from '../config/index.ts';
 import type { StatusDocument } from '../control/documents.ts';
 import { EventLog } from '../control/event-log.ts';
-import { type ControlServer, createControlServer } from '../control/server.ts';
 import type { StoredFile } from '../lifecycle/effects.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
@@ -29,6 +28,7 @@ import { now, timers as systemTimers } from './clock.ts';
 import { ConfigRemarks } from './config-remarks.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
 import { ConnectionCounter } from './connection-counter.ts';
+import { ControlAccess } from './control-access.ts';
 import { ControlDesk, ticketAfter } from './control-desk.ts';
 import { releaseFiles } from './current-executable.ts';
 import { writeFailure } from './effect-failure.ts';
@@ -62,14 +62,13 @@ import type { Signals } from './signals.ts';
 import { SocketKeeping } from './socket-keeping.ts';
 import { StartAdvice } from './start-advice.ts';
 import { StateFile } from './state-file.ts';
-import type { Reads } from './state-format/formats.ts';
 import { StateRecorder } from './state-recorder.ts';
 import { statusOf } from './status.ts';
 import { TelemetryDesk } from './telemetry-desk.ts';
 import { checkUnit } from './unit-check.ts';
 import { placesOf } from './unix-names.ts';
-import type { Program } from './upgrade/programs.ts';
-import { replaceProgram } from './upgrade/replace.ts';
+import type { Handed } from './upgrade/handed.ts';
+import { handOverTo } from './upgrade/replace.ts';
 import { SelfUpgrade } from './upgrade/self-upgrade.ts';
 import { UsageReader } from './usage-reader.ts';
 import { VaultKeeping } from './vault-keeping.ts';
@@ -132,7 +131,7 @@ export class Supervisor {
   readonly #startedAt: number;
   readonly #events = new EventLog(Date.now);
   readonly #output = new OutputLog();
-  #control: ControlServer | null = null;
+  readonly #control: ControlAccess;
   readonly #admin: AdminDesk;
   readonly #connections: ConnectionCounter;
   readonly #usage: UsageReader;
@@ -196,7 +195,7 @@ export class Supervisor {
       nameOption: source.file === null ? '--name' : 'runtime.name',
       lock: options.lock,
       timers: systemTimers,
-      controlSocket: () => this.#control && controlSocketOf(config, instance).path,
+      controlSocket: () => this.#control.path,
       restore: () => this.#restoreFiles(),
       report,
     });
@@ -229,7 +228,17 @@ export class Supervisor {
       state: () => this.#state,
       vault: () => this.#memory.vault,
       report,
-      execute: (program, older) => this.#replace(program, older),
+      execute: (program, older) =>
+        handOverTo(program, older, {
+          environment: options.environment,
+          control: this.#control,
+          generations: this.#runner.generations,
+          memory: this.#memory,
+          recorder: this.#recorder,
+          flush: () => this.#flush(),
+          handed: () => this.#handed(),
+          failed: (step, error) => this.#error(step, error),
+        }),
     });
     const warn = (message: string) => report({ event: 'warning', about: 'listener', message });
     this.#listeners = new ListenerSet({ warn, passed: this.#passed });
@@ -382,6 +391,21 @@ export class Supervisor {
       },
     });
     this.#connections = new ConnectionCounter(this.#runner.generations, this.#listeners, now);
+    this.#control = new ControlAccess({
+      config,
+      instance,
+      version: options.version,
+      control: this.#desk,
+      sights: {
+        events: this.#events,
+        output: this.#output,
+        outputFile: () => this.#outputFile(),
+        connections: () => this.#connections.count(),
+        usage: () => this.#usage.read(),
+      },
+      report,
+      failed: (step, error) => this.#error(step, error),
+    });
     this.#usage = new UsageReader({ processes: () => this.#runner.generations.processes(), now });
     const meter = new Meter(this.#usage, this.#listeners, this.#connections, now);
     this.#admin = new AdminDesk(options.config.application.admin, {
@@ -511,7 +535,8 @@ export class Supervisor {
     this.#directory.open();
     this.#footprint.begin();
     const { config } = this.#options;
-    void this.#openControl();
+    // Not of a first start that failed at once.
+    if (!this.#state.exit) void this.#control.open();
     this.#admin.configure(config.application.admin);
     void this.#watch.configure(config);
     void this.#checkUnit();
@@ -550,6 +575,11 @@ export class Supervisor {
     this.#outlets.files.reopen();
   }
 
+  async #flush(): Promise<void> {
+    await this.#telemetry.flush(FLUSH_TIME);
+    await this.#outlets.flush(FLUSH_TIME);
+  }
+
   /** Passes a signal on to every worker. */
   forward(signal: string): void {
     for (const process of this.#runner.generations.processes()) {
@@ -563,50 +593,18 @@ export class Supervisor {
     void this.#upgrade.request({ script: null, node: null, timeout: null }, () => {});
   }
 
-  /**
-   * Replaces the program of this process. Rejects where that fails: zero continues as before.
-   * @param older the versions in which the new program reads the state and the configs; null: the newest
-   */
-  async #replace(program: Program, older: Reads | null): Promise<never> {
+  /** What another program in this process needs. Throws Error where there is no memory that outlives this one. */
+  #handed(): Handed {
     const { version, instance } = this.#options;
-    const { vault } = this.#memory;
-    if (vault === null) throw new Error('zero has no memory that outlives its program');
-    // Most of what waits: then little is read between the end of the control socket and that of the program.
-    await this.#telemetry.flush(FLUSH_TIME);
-    await this.#outlets.flush(FLUSH_TIME);
-    await this.#control?.close({ isUpgrade: true });
-    this.#control = null;
-    for (const process of this.#runner.generations.processes()) process.drainOutput();
-    // The log may go to standard error, too.
-    await this.#telemetry.flush(FLUSH_TIME);
-    await this.#outlets.flush(FLUSH_TIME);
-    try {
-      // Last: nothing may change what is written before the new program reads it.
-      if (older !== null) this.#recorder.replace(this.#memory.writeFor(older));
-      return replaceProgram(program, this.#environment, {
-        from: version,
-        since: now(),
-        lock: this.#directory.lock,
-        fifo: this.#keeping.fifoFd,
-        vault: vault.fd,
-        sockets: this.#listeners.kept().map(({ fd }) => fd),
-        runtimeDirectory: instance.runtimeDirectory,
-      });
-    } catch (error) {
-      if (older !== null) this.#rewrite();
-      await this.#openControl();
-      throw error;
-    }
-  }
-
-  /** Writes down again in the newest versions what was written for another program, which was not executed. */
-  #rewrite(): void {
-    this.#memory.rewrite();
-    try {
-      this.#recorder.retry();
-    } catch (error) {
-      this.#error('write state', error);
-    }
+    return {
+      from: version,
+      since: now(),
+      lock: this.#directory.lock,
+      fifo: this.#keeping.fifoFd,
+      vault: this.#memory.require().fd,
+      sockets: this.#listeners.kept().map(({ fd }) => fd),
+      runtimeDirectory: instance.runtimeDirectory,
+    };
   }
 
   #status(): StatusDocument {
@@ -640,34 +638,11 @@ export class Supervisor {
     return generation === undefined ? null : this.#outlets.files.pathOf(generation);
   }
 
-  async #openControl(): Promise<void> {
-    const { config, version, instance } = this.#options;
-    // A first start that failed at once.
-    if (this.#state.exit) return;
-    try {
-      this.#control = await createControlServer({
-        ...controlSocketOf(config, instance),
-        control: this.#desk,
-        sights: {
-          events: this.#events,
-          output: this.#output,
-          outputFile: () => this.#outputFile(),
-          connections: () => this.#connections.count(),
-          usage: () => this.#usage.read(),
-        },
-        identity: { version, name: instance.name, pid: process.pid },
-        warn: (message) => this.#report({ event: 'warning', about: 'control', message }),
-      });
-    } catch (error) {
-      this.#error('open control socket', error);
-    }
-  }
-
   /** The runtime directory was deleted and is there again. */
   async #restoreFiles(): Promise<void> {
     for (const process of this.#runner.generations.processes()) process.bindNotifyAgain();
     this.#record.restore();
-    await this.#control?.restore();
+    await this.#control.restore();
     this.#recorder.retry();
   }
 
@@ -760,7 +735,7 @@ export class Supervisor {
     await this.#outlets.end(FLUSH_TIME);
     this.#table.close();
     this.#signals?.close();
-    await this.#control?.close();
+    await this.#control.close();
     this.#finish(code);
   }
 }

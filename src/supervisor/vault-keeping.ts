@@ -30,6 +30,12 @@ export class VaultKeeping {
     return this.#vault;
   }
 
+  /** The same. Throws Error where there is none. */
+  require(): Vault {
+    if (this.#vault === null) throw new Error('zero has no memory that outlives its program');
+    return this.#vault;
+  }
+
   /**
    * Idempotent.
    * @param fd that of the dead supervisor; null: a new one is made
@@ -49,10 +55,10 @@ export class VaultKeeping {
    * Throws Error where the vault has no state, and as `contentFor` and the vault do.
    */
   writeFor(reads: Reads): string {
-    if (this.#vault === null) throw new Error('zero has no memory that outlives its program');
-    const content = contentFor(this.#vault.read(), reads);
+    const vault = this.require();
+    const content = contentFor(vault.read(), reads);
     if (content.state === null) throw new Error('the vault has no state');
-    this.#vault.write(content);
+    vault.write(content);
     return content.state.text;
   }
 

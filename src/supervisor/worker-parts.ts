@@ -16,7 +16,7 @@ import { killProcess, leftovers } from '../workers/stopper.ts';
 import type { WorkerListener } from '../workers/worker-listener.ts';
 import type { Boundary } from './boundary.ts';
 import type { Happening } from './engine.ts';
-import { Family } from './family.ts';
+import { Descendants, type Family, NO_FAMILY } from './family.ts';
 import type { Prepared } from './prepare.ts';
 import type { AddressContext } from './worker-addresses.ts';
 
@@ -96,8 +96,7 @@ export interface WorkerParts {
   readonly isAlive: boolean;
   /** It is no child of this supervisor. */
   readonly isForeign: boolean;
-  /** Of a process that no supervisor has started; null for any other. */
-  readonly family: Family | null;
+  readonly family: Family;
 }
 
 /** A request for the parts of one process. `undo` gets what undoes each step, for a failure in this one or later. */
@@ -147,7 +146,15 @@ export function spawnParts({ prepared, context, ...request }: PartsRequest, post
   output.closeChildEnds();
   const startTime = kernel.processStat(pid)?.startTime ?? 0;
   const ready = readyPipe && { read: readyPipe.read, target: target ?? -1 };
-  const process = { session: pid, pid, startTime, startedAt, isAlive: true, isForeign: false, family: null };
+  const process = {
+    session: pid,
+    pid,
+    startTime,
+    startedAt,
+    isAlive: true,
+    isForeign: false,
+    family: NO_FAMILY,
+  };
   // A relief is there for what waits already; nobody asks whether it is ready.
   return { ...process, notify, output, ready, readiness: post.relief ? NO_GATES : readiness };
 }
@@ -187,7 +194,7 @@ export function adoptParts(request: PartsRequest, recovered: RecoveredProcess): 
   const { readiness } = prepared.config.service;
   const isWaiting = (gate: string) =>
     isAlive && !relief && waiting.includes(gate) && (gate !== 'ready_fd' || ready !== null);
-  const family = adopted ? new Family(kernel, { pid, startTime }) : null;
+  const family = adopted ? new Descendants(kernel, { pid, startTime }) : NO_FAMILY;
   const process = { session, pid, startTime, startedAt: since, isAlive, isForeign, family };
   return { ...process, notify, output, ready, readiness: gatesLeft(readiness, isWaiting) };
 }

@@ -53,7 +53,7 @@ export class WorkerProcess {
   /** When it last sent WATCHDOG=1; null: never. */
   watchdogAt: number | null = null;
   readonly #remains: Remains;
-  readonly #family: Family | null;
+  readonly #family: Family;
   #follow: { close(): void } | null = null;
   #life: 'running' | 'remains' | 'ended' = 'running';
   readonly #ready: Pipes['ready'];
@@ -229,17 +229,17 @@ export class WorkerProcess {
     const { kernel, table } = this.#context;
     this.#lookForFamily();
     const delivery = killProcess(kernel, table, this);
-    return this.#family === null ? delivery : joinDeliveries([delivery, this.#family.kill()]);
+    return joinDeliveries([delivery, this.#family.kill()]);
   }
 
   /** Of a process that no supervisor has started: those that descend from it. */
   get relatives(): readonly number[] {
-    return this.#family?.pids ?? [];
+    return this.#family.pids;
   }
 
   /** All of its processes. Throws the file system's error when /proc cannot be listed. */
   members(): readonly number[] {
-    if (this.#life === 'running') this.#family?.look();
+    if (this.#life === 'running') this.#family.look();
     return [...new Set([this.pid, ...sessionMembers(this.#context.kernel, this.session), ...this.relatives])];
   }
 
@@ -282,8 +282,7 @@ export class WorkerProcess {
 
   /** As long as its main process is there: nothing else tells which processes are its descendants. */
   #lookForFamily(): void {
-    const family = this.#family;
-    if (family !== null) this.#context.boundary.run('find the processes of a service', () => family.look());
+    this.#context.boundary.run('find the processes of a service', () => this.#family.look());
   }
 
   #end(): void {

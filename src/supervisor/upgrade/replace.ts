@@ -1,6 +1,61 @@
 import { prepareExec, restoreIgnoredSignals, setCloseOnExec } from '../../linux/exec.ts';
+import type { ControlAccess } from '../control-access.ts';
+import type { Generations } from '../generations.ts';
+import type { Reads } from '../state-format/formats.ts';
+import type { StateRecorder } from '../state-recorder.ts';
+import type { VaultKeeping } from '../vault-keeping.ts';
 import { type Handed, handedVariable } from './handed.ts';
 import type { Program } from './programs.ts';
+
+export interface ReplaceContext {
+  /** zero's own. */
+  readonly environment: readonly Buffer[];
+  readonly control: Pick<ControlAccess, 'open' | 'close'>;
+  readonly generations: Pick<Generations, 'processes'>;
+  readonly memory: Pick<VaultKeeping, 'writeFor' | 'rewrite'>;
+  readonly recorder: Pick<StateRecorder, 'replace' | 'retry'>;
+  /** Writes everything out that services and zero have written so far, as far as its readers take it in time. */
+  readonly flush: () => Promise<void>;
+  /** What the new program gets. Throws Error where there is no memory that outlives this one. */
+  readonly handed: () => Handed;
+  readonly failed: (step: string, error: unknown) => void;
+}
+
+/**
+ * Hands the service over to another program in this process. Rejects where that fails: zero continues as before.
+ * @param older the versions in which the new program reads the state and the configs; null: the newest
+ */
+export async function handOverTo(
+  program: Program,
+  older: Reads | null,
+  { environment, control, generations, memory, recorder, flush, handed, failed }: ReplaceContext,
+): Promise<never> {
+  // Most of what waits: then little is read between the end of the control socket and that of the program.
+  await flush();
+  await control.close({ isUpgrade: true });
+  try {
+    for (const process of generations.processes()) process.drainOutput();
+    // The log may go to standard error, too.
+    await flush();
+    // Last: nothing may change what is written before the new program reads it.
+    if (older !== null) recorder.replace(memory.writeFor(older));
+    return replaceProgram(program, environment, handed());
+  } catch (error) {
+    if (older !== null) rewrite({ memory, recorder, failed });
+    await control.open();
+    throw error;
+  }
+}
+
+/** Writes down again in the newest versions what was written for another program, which was not executed. */
+function rewrite({ memory, recorder, failed }: Pick<ReplaceContext, 'memory' | 'recorder' | 'failed'>): void {
+  memory.rewrite();
+  try {
+    recorder.retry();
+  } catch (error) {
+    failed('write state', error);
+  }
+}
 
 /** Standard input, output and error: the log goes on. */
 const STANDARD = [0, 1, 2];
@@ -10,7 +65,7 @@ const STANDARD = [0, 1, 2];
  * was.
  * @param environment zero's own
  */
-export function replaceProgram(program: Program, environment: readonly Buffer[], handed: Handed): never {
+function replaceProgram(program: Program, environment: readonly Buffer[], handed: Handed): never {
   const { name, node, options, script, args } = program;
   const argv = [name, ...options, script, ...args];
   const execute = prepareExec(node, argv, [...environment, handedVariable(handed)]);
