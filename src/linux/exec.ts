@@ -5,6 +5,7 @@ const F_GETFD = 1;
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;
 const SIG_DFL = 0;
+const SIG_IGN = 1;
 const SIGPIPE = 13;
 const SIGXFSZ = 25;
 
@@ -34,6 +35,11 @@ export function prepareExec(
  */
 export function restoreIgnoredSignals(): void {
   for (const signal of [SIGPIPE, SIGXFSZ]) callAbout(`signal ${signal}`, 'signal', signal, SIG_DFL);
+}
+
+/** Undoes restoreIgnoredSignals(), after an execve(2) that failed. Throws SystemError. */
+export function ignoreSignalsAgain(): void {
+  for (const signal of [SIGPIPE, SIGXFSZ]) callAbout(`signal ${signal}`, 'signal', signal, SIG_IGN);
 }
 
 /** Whether the descriptor is closed by exec from now on. Throws SystemError EBADF. */

@@ -1,4 +1,4 @@
-import { prepareExec, restoreIgnoredSignals, setCloseOnExec } from '../../linux/exec.ts';
+import { ignoreSignalsAgain, prepareExec, restoreIgnoredSignals, setCloseOnExec } from '../../linux/exec.ts';
 import type { ControlAccess } from '../control-access.ts';
 import type { Generations } from '../generations.ts';
 import type { Reads } from '../state-format/formats.ts';
@@ -61,11 +61,11 @@ function rewrite({ memory, recorder, failed }: Pick<ReplaceContext, 'memory' | '
 const STANDARD = [0, 1, 2];
 
 /**
- * Replaces the program of this process (execve(2)). Returns only by throwing SystemError, with every descriptor as it
- * was.
+ * Replaces the program of this process (execve(2)). Returns only by throwing SystemError, with every descriptor and
+ * signal as it was.
  * @param environment zero's own
  */
-function replaceProgram(program: Program, environment: readonly Buffer[], handed: Handed): never {
+export function replaceProgram(program: Program, environment: readonly Buffer[], handed: Handed): never {
   const { name, node, options, script, args } = program;
   const argv = [name, ...options, script, ...args];
   const execute = prepareExec(node, argv, [...environment, handedVariable(handed)]);
@@ -76,6 +76,8 @@ function replaceProgram(program: Program, environment: readonly Buffer[], handed
     restoreIgnoredSignals();
     return execute();
   } finally {
+    // A write to a pipe that nobody reads would end this process.
+    ignoreSignalsAgain();
     for (const fd of descriptors) setCloseOnExec(fd, true);
   }
 }
