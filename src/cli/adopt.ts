@@ -5,6 +5,7 @@ import { AdoptionError } from '../supervisor/adoption/adoption-error.ts';
 import { listenArguments, serviceOf } from '../supervisor/adoption/take-service.ts';
 import { ConfigError, configFile } from '../supervisor/config-source.ts';
 import { supervise } from '../supervisor/supervise.ts';
+import { escapeControls } from '../telemetry/escape.ts';
 import { EXIT } from './exit-code.ts';
 import { commandLineSource } from './run.ts';
 import { version } from './version.ts';
@@ -52,7 +53,7 @@ function adoptWithCommand(
     listen = listenArguments(pid);
   } catch (error) {
     if (!(error instanceof AdoptionError)) throw error;
-    console.error(`zero: ${error.message}`);
+    console.error(`zero: ${escapeControls(error.message)}`);
     return Promise.resolve(EXIT.failed);
   }
   try {

@@ -20,6 +20,8 @@ export interface EngineOptions {
    * comes after it. Left out: nothing has happened yet.
    */
   readonly initial?: State;
+  /** The first event: what is posted before it comes after it. Left out: any event may be the first. */
+  readonly first?: 'adopted';
   /**
    * Called after a step, before its first effect is performed, where there is one to name. Must not throw.
    * @param effects those of the step, and those of earlier ones that have failed without the core knowing it yet
@@ -54,24 +56,25 @@ export class Engine {
   private readonly options: EngineOptions;
   private readonly queue: Happening[] = [];
   private draining = false;
-  private isContinued: boolean;
+  /** The event that everything else waits for. */
+  private awaited: Happening['type'] | null;
   private pausedUntil = 0;
   private timer: unknown = null;
 
   constructor(options: EngineOptions) {
     this.options = options;
-    const { initial, now, firstGeneration, firstHandover } = options;
-    this.isContinued = initial === undefined;
+    const { initial, first, now, firstGeneration, firstHandover } = options;
+    this.awaited = initial === undefined ? (first ?? null) : 'continued';
     this.state = initial ?? initialState(now(), firstGeneration, firstHandover);
   }
 
   /** Tells the core that something happened. */
   post(happening: Happening): void {
-    if (happening.type === 'continued' && !this.isContinued) {
-      this.isContinued = true;
+    if (happening.type === this.awaited) {
+      this.awaited = null;
       this.queue.unshift(happening);
     } else this.queue.push(happening);
-    if (this.isContinued && !this.draining) this.drain();
+    if (this.awaited === null && !this.draining) this.drain();
   }
 
   /** Stops the clock; nothing happens any more unless it is posted. */

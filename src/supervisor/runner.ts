@@ -46,6 +46,7 @@ export interface RunnerContext
   readonly settled: (state: State, happened: boolean) => void;
   /** See EngineOptions. */
   readonly initial?: State;
+  readonly first?: 'adopted';
   readonly before?: (state: State, effects: readonly Effect[]) => void;
   /** The core; another one in tests. */
   readonly behaviour?: typeof step;
@@ -58,7 +59,8 @@ export class Runner {
   readonly #keepers: PerformerContext['keepers'];
 
   constructor(context: RunnerContext) {
-    const { listeners, timers, now, boundary, kernel, runCommand, behaviour, initial, before } = context;
+    const { listeners, timers, now, boundary, kernel, runCommand, behaviour, initial, first, before } =
+      context;
     const post: Engine['post'] = (happening) => this.engine.post(happening);
     const generations = new Generations({ ...context, post }, context.releases);
     const shared = { generations, listeners, timers, post };
@@ -94,6 +96,7 @@ export class Runner {
       settled: (state, happened) => boundary.run('record the state', () => context.settled(state, happened)),
       ...(behaviour && { behaviour }),
       ...(initial && { initial }),
+      ...(first && { first }),
       ...(before && { before }),
     });
   }

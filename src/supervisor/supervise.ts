@@ -3,6 +3,7 @@ import { isSystemFailure } from '../linux/errors.ts';
 import { setCloseOnExec } from '../linux/exec.ts';
 import { exitNow, startSession } from '../linux/processes.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
+import { escapeControls } from '../telemetry/escape.ts';
 import { LogFileError } from '../telemetry/log.ts';
 import { AdoptionError } from './adoption/adoption-error.ts';
 import type { TakeService } from './adoption/take-service.ts';
@@ -87,7 +88,14 @@ async function run({ source, version, left, adopt }: SuperviseOptions): Promise<
     if (left && recovered === null) return DONE;
     const again = adopt?.again(beginning.instance.name) ?? null;
     if (adopt && recovered !== null) throw new AdoptionError(leftBehind(adopt.pid, beginning.instance.name));
-    supervisor = new Supervisor({ source, version, restarted, again, ...beginning });
+    supervisor = new Supervisor({
+      source,
+      version,
+      restarted,
+      again,
+      adopts: adopt !== undefined,
+      ...beginning,
+    });
     if (adopt) await supervisor.adopt(signals, adopt.take, notes);
     else if (recovered === null) supervisor.start(signals, notes);
     else await supervisor.resume(signals, recovered, [...notes, ...upgraded(handed, version)]);
@@ -97,7 +105,9 @@ async function run({ source, version, left, adopt }: SuperviseOptions): Promise<
     if (left && error instanceof InstanceHeldError) throw error;
     // What the operator can mend is one line; anything else is a defect and says where.
     if (!isExpected(error)) throw error;
-    process.stderr.write(`${error instanceof ConfigError ? error.message : `zero: ${error.message}`}\n`);
+    // Names of other processes and their sockets may be in it.
+    const message = error instanceof ConfigError ? error.message : `zero: ${escapeControls(error.message)}`;
+    process.stderr.write(`${message}\n`);
     return COULD_NOT_START;
   } finally {
     signals.close();

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Config } from '../config/index.ts';
 import type { StatusDocument } from '../control/documents.ts';
 import { EventLog } from '../control/event-log.ts';
@@ -101,6 +102,8 @@ export interface SupervisorOptions {
   readonly restarted: Restarted | null;
   /** The arguments with which another zero continues this one; null: those of this process. */
   readonly again: readonly string[] | null;
+  /** `adopt` is called next. */
+  readonly adopts: boolean;
 }
 
 const STDERR = 2;
@@ -151,6 +154,8 @@ export class Supervisor {
   // The history first: a recipient of a fact may read it there.
   #reporter: Reporter | null = null;
   #signals: Signals | null = null;
+  /** Ends an adoption that is in progress; null: none is. */
+  #adoption: AbortController | null = null;
   #isLeaving = false;
   #isOpen = false;
   #finish: (code: number) => void = () => {};
@@ -350,6 +355,7 @@ export class Supervisor {
       firstGeneration: first.generation,
       firstHandover: this.#firstHandover,
       ...(recovered && { initial: recovered.state }),
+      ...(options.adopts && { first: 'adopted' }),
       inspectLanes: () => this.#lanes.lookSoon(),
       write: (stored) => (stored === 'state' ? this.#recorder : this.#history).retry(),
       answer: (ticket, refusal) => this.#desk.answer(ticket, refusal),
@@ -491,17 +497,25 @@ export class Supervisor {
    * @param known what was found out before
    */
   async adopt(signals: Signals, take: TakeService, known: readonly Fact[]): Promise<void> {
+    const { config } = this.#options;
     this.#begin(signals, known);
+    const adoption = new AbortController();
+    this.#adoption = adoption;
+    this.#configureSignals(config);
     const prepare = () => this.#prepare(null, () => {}, true);
-    const taken = await take({ config: this.#options.config, listeners: this.#listeners, prepare });
+    const taken = await take({ config, listeners: this.#listeners, prepare, stopped: adoption.signal });
     const { generations, engine } = this.#runner;
     const generation = engine.state.nextGeneration;
     const { prepared, pid, processes, addresses, remarks } = taken;
     this.#releases.restore(generation, prepared);
     generations.add(generation);
-    this.#history.adopted(null, generation, prepared);
     this.#table.start();
-    engine.post(taken.adopt(generation, generations));
+    // A signal that came meanwhile is acted on first.
+    await turn();
+    const adopted = taken.adopt(generation, generations);
+    this.#adoption = null;
+    this.#history.adopted(null, generation, prepared);
+    engine.post(adopted);
     this.#findLabel(generation, prepared);
     this.#report({ event: 'service_adopted', generation, pid, processes, addresses });
     for (const message of remarks) this.#report({ event: 'warning', about: 'adopt', message });
@@ -564,8 +578,12 @@ export class Supervisor {
     this.#runner.engine.post({ ...RELOAD, by });
   }
 
-  /** Stops the service and then the supervisor. */
+  /** Stops the service and then the supervisor. A service that is being adopted does not belong to zero yet. */
   stop(by: string, immediately: boolean): void {
+    if (this.#adoption !== null) {
+      this.#adoption.abort(by);
+      return;
+    }
     this.#runner.engine.post({ type: 'stop', by, now: immediately });
   }
 

@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { chownSync, mkdirSync } from 'node:fs';
+import { chownSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { type Adoptable, adopt, compiled, configFor, node, startClients } from '../support/adoption.ts';
+import { requireProgram } from '../support/debian.ts';
 import { freeAddress, freePort } from '../support/free-address.ts';
 import { guardProcesses } from '../support/guard.ts';
 import { holdRequest } from '../support/held-request.ts';
 import { installZero } from '../support/installed.ts';
 import { generationInBody } from '../support/load.ts';
+import { fixture } from '../support/paths.ts';
 import { account, asAccount, requireRoot, sharedFolder } from '../support/privileges.ts';
+import { isRunning } from '../support/processes.ts';
 import { whoAnswers } from '../support/puppet-service.ts';
 import { startByHand, whenAnswering } from '../support/running-service.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
 describe('zero adopt takes over', () => {
@@ -135,6 +139,40 @@ describe('zero adopt takes over', () => {
     assert.match(message, /^pm2 \(pid \d+\) starts the service again .*: pm2 delete example$/);
   });
 });
+
+it(
+  'a service whose socket belongs to the systemd of a user is adopted without that systemd',
+  DEADLINE,
+  async (t) => {
+    const perl = requireProgram(t, 'perl', 'perl');
+    if (perl === null) return;
+    const address = await freeAddress();
+    const program = node(t, address);
+    assert.ok(program);
+    const systemd = join(temporaryFolder(t), 'systemd');
+    symlinkSync(perl, systemd);
+    const service = `
+    const answer = JSON.stringify({ generation: 0, pid: process.pid });
+    require('node:http').createServer((request, response) => response.end(answer)).listen({ fd: 3 });`;
+    const words = [fixture('socket-manager.pl'), ...address.split(':'), process.execPath, '-e', service];
+    const manager = spawn(systemd, words, { stdio: ['ignore', 'pipe', 'inherit'] });
+    assert.ok(manager.pid !== undefined);
+    const guard = guardProcesses(t);
+    const known = guard.own(manager.pid);
+    const pid = await new Promise<number>((resolve) =>
+      manager.stdout.once('data', (text) => resolve(Number(text))),
+    );
+    guard.own(pid);
+    await whenAnswering(address);
+    const zero = await adopt(t, pid, configFor(program, { handover: HANDOVER }));
+    await zero.fact('worker_adopted', { pid });
+    zero.signal('SIGHUP');
+    await zero.fact('handover_finished', { outcome: 'promoted' });
+    await zero.fact('generation_gone', { generation: 1 });
+    assert.equal((await whoAnswers(address)).generation, 2);
+    assert.ok(known !== null && isRunning(known));
+  },
+);
 
 /** Adopts, reloads and promotes without a lost request. */
 async function reloadAdopted(

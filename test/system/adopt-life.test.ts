@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { adopt, configFor, nginx, node, startClients } from '../support/adoption.ts';
 import { command } from '../support/command.ts';
@@ -7,6 +9,7 @@ import { childrenOf, identify, isRunning } from '../support/processes.ts';
 import { whoAnswers } from '../support/puppet-service.ts';
 import { type RunningService, startByHand } from '../support/running-service.ts';
 import { keeperPid, killSupervisor } from '../support/survivor.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 import { connectSilently } from '../support/waiting-request.ts';
 import { DEADLINE, type Zero } from '../support/zero.ts';
 import type { RawConfig } from '../support/zero-config.ts';
@@ -102,6 +105,18 @@ describe('an adopted service', () => {
     await running.exited;
     assert.ok((await clients.end()).includes('0'));
     await command(t, zero, 'stop');
+  });
+
+  it('belongs to zero although no history can be written', DEADLINE, async (t) => {
+    const service = await adoptNode(t, (config) => {
+      const file = join(temporaryFolder(t), 'file');
+      writeFileSync(file, '');
+      return { ...config, application: { data_directory: join(file, 'data') } };
+    });
+    const { zero, address } = service;
+    await zero.fact('error', { step: 'write history' });
+    await reloads(t, service);
+    assert.equal((await whoAnswers(address)).generation, 2);
   });
 
   it('survives zero upgrade', DEADLINE, async (t) => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chownSync } from 'node:fs';
+import { chownSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { parseConfig } from '../../src/config/index.ts';
 import { ListenerSet } from '../../src/listeners/listener-set.ts';
@@ -14,11 +15,13 @@ import { requireProgram } from '../support/debian.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { guardProcesses } from '../support/guard.ts';
 import { installZero } from '../support/installed.ts';
+import { ZERO_COMMAND } from '../support/paths.ts';
 import { account, asAccount, requireRoot, sharedFolder, withoutTracing } from '../support/privileges.ts';
-import { isRunning } from '../support/processes.ts';
+import { childrenOf, isRunning } from '../support/processes.ts';
 import { whoAnswers } from '../support/puppet-service.ts';
 import { type RunningService, startByHand, whenAnswering } from '../support/running-service.ts';
 import { keeperPid } from '../support/survivor.ts';
+import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, runZero, type ZeroOptions } from '../support/zero.ts';
 import type { RawConfig } from '../support/zero-config.ts';
 
@@ -60,6 +63,38 @@ describe('zero adopt refuses', () => {
     if (!requireRoot(t, 'makes a network namespace')) return;
     const child = sleeping(t, ['unshare', '--net']);
     await refuses(t, child, /it is in another network namespace.*nsenter --target \d+ --net zero adopt/);
+  });
+
+  it('the first process of a container, with which zero would end', DEADLINE, async (t) => {
+    if (!requireRoot(t, 'makes a process namespace')) return;
+    const address = await freeAddress();
+    const program = node(t, address);
+    assert.ok(program);
+    const command = ['unshare', '--pid', '--fork', '--mount-proc', ...program.command];
+    const { pid } = await startByHand(t, command, address, program);
+    const [first = 0] = childrenOf(pid, 'node');
+    const inside = ['nsenter', '--target', String(first), '--pid', '--mount', ...ZERO_COMMAND];
+    await refuses(t, 1, /it is the first process of its container or machine, and zero would end with it/, {
+      command: inside as [string, ...string[]],
+    });
+    assert.equal((await whoAnswers(address)).generation, 0);
+  });
+
+  it('a service that has started zero, with which zero would end', DEADLINE, async (t) => {
+    const address = await freeAddress();
+    const [host, port] = address.split(':');
+    const service = `
+      const [, program, ...args] = process.argv;
+      require('node:http').createServer((_, response) => response.end('{}')).listen(${port}, '${host}', () => {
+        const words = [...args, '--pid', String(process.pid), '--', 'true'];
+        require('node:child_process')
+          .spawn(program, words, { stdio: 'inherit' })
+          .once('exit', (code) => process.exit(code));
+      });`;
+    const command = [process.execPath, '-e', service, ...ZERO_COMMAND] as const;
+    const { code, stderr } = await runZero(t, { command: [...command], args: ['adopt'] });
+    assert.match(stderr, /^zero: cannot adopt process (\d+): zero was started by it \(process \1\)/m);
+    assert.equal(code, 1);
   });
 
   it('a process without a listening socket', DEADLINE, async (t) => {
@@ -132,6 +167,21 @@ describe('zero adopt refuses', () => {
     const runtime = { path: '/does/not/exist' };
     const wanted = { service: { ...config.service, runtime } };
     await refuses(t, running.pid, /cannot adopt process \d+: .*\/does\/not\/exist/, { config: wanted });
+    await untouched(running);
+  });
+
+  it('to go on when it is asked to stop meanwhile, and leaves the service running', DEADLINE, async (t) => {
+    const { running, config } = await service(t);
+    // Ctrl-C as soon as zero has a handler for it.
+    const early = join(temporaryFolder(t), 'early.cjs');
+    writeFileSync(
+      early,
+      `process.on('newListener', (name) => {
+        if (name === 'SIGINT') process.nextTick(() => process.kill(process.pid, 'SIGINT'));
+      });`,
+    );
+    const environment = { NODE_OPTIONS: `--require=${early}` };
+    await refuses(t, running.pid, /zero was stopped \(SIGINT\)$/, { config, environment });
     await untouched(running);
   });
 
@@ -249,7 +299,15 @@ async function takeWhile(
   const { config } = parsed;
   const listeners = new ListenerSet();
   const prepared = { config, settings: {}, close: () => {} } as unknown as Prepared;
-  const taken = await serviceOf(pid, 'zero.yaml')({ config, listeners, prepare: async () => prepared });
+  const taken = await serviceOf(
+    pid,
+    'zero.yaml',
+  )({
+    config,
+    listeners,
+    prepare: async () => prepared,
+    stopped: new AbortController().signal,
+  });
   await happens();
   const generations = { adopt: () => ({ found: 'running' }), release: () => {} } as unknown as Generations;
   try {

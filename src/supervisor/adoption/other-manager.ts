@@ -20,47 +20,67 @@ export interface Origins {
   /** With which it was started. */
   readonly environment: ReadonlyMap<string, string>;
   /** The parent, the parent's parent and so on. */
-  readonly ancestors: readonly {
-    readonly pid: number;
-    readonly name: string;
-    readonly args: readonly string[];
-  }[];
+  readonly ancestors: readonly Ancestor[];
+}
+
+interface Ancestor {
+  readonly pid: number;
+  readonly name: string;
+  readonly args: readonly string[];
 }
 
 /** Finds what manages a process; null where nothing is known to. */
 export function otherManager(pid: number): OtherManager | null {
-  const ancestors = ancestorsOf(pid).map((ancestor) => ({
-    pid: ancestor,
-    name: processStat(ancestor)?.comm ?? '',
-    args: argumentsOf(ancestor),
-  }));
+  const ancestors = ancestorsOf(pid).map(ancestorAt);
   const own = cgroupOf(process.pid);
   // What this zero runs in, too, is the unit of a terminal or of a job, and not of the service.
   const cgroup = cgroupOf(pid).filter((line) => !own.includes(line));
   return managerIn({ cgroup, environment: environmentOf(pid), ancestors });
 }
 
+/**
+ * Whether a process runs services of others, so that it is none itself. It may have their sockets: the manager of a user
+ * those of socket units, supervisord those of an fcgi-program.
+ */
+export function isManager(pid: number): boolean {
+  const { name, args } = ancestorAt(pid);
+  return name === 'systemd' || kindOf({ name, args }) !== null;
+}
+
 /** The nearest one: pm2 may run in a unit of systemd. Pure. */
 export function managerIn({ cgroup, environment, ancestors }: Origins): OtherManager | null {
   for (const { pid, name, args } of ancestors) {
-    const text = args.join(' ');
-    if (/^PM2 v\S+: God Daemon/.test(text)) {
-      const app = environment.get('name') ?? environment.get('pm_id') ?? 'NAME';
-      return { name: `pm2 (pid ${pid})`, when: 'after', command: `pm2 delete ${app}` };
-    }
-    if (name === 'supervisord' || args.some((word) => /(^|\/)supervisord$/.test(word))) {
-      const group = environment.get('SUPERVISOR_GROUP_NAME');
-      const own = environment.get('SUPERVISOR_PROCESS_NAME') ?? 'NAME';
-      const program = group === undefined || group === own ? own : `${group}:${own}`;
-      return { name: `supervisord (pid ${pid})`, when: 'after', command: `supervisorctl stop ${program}` };
-    }
-    if (name === 'runsv' || name === 's6-supervise') {
-      const folder = args.at(-1) ?? 'SERVICE';
-      const command = name === 'runsv' ? `sv once ${folder}` : `s6-svc -O ${folder}`;
-      return { name: `${name} (pid ${pid})`, when: 'before', command };
-    }
+    const kind = kindOf({ name, args });
+    if (kind !== null) return { name: `${kind} (pid ${pid})`, ...releaseBy(kind, environment, args) };
   }
   return systemdUnit(cgroup);
+}
+
+type Kind = 'pm2' | 'supervisord' | 'runsv' | 's6-supervise';
+
+function kindOf({ name, args }: Pick<Ancestor, 'name' | 'args'>): Kind | null {
+  if (/^PM2 v\S+: God Daemon/.test(args.join(' '))) return 'pm2';
+  if (name === 'supervisord' || args.some((word) => /(^|\/)supervisord$/.test(word))) return 'supervisord';
+  return name === 'runsv' || name === 's6-supervise' ? name : null;
+}
+
+function releaseBy(
+  kind: Kind,
+  environment: ReadonlyMap<string, string>,
+  args: readonly string[],
+): Pick<OtherManager, 'when' | 'command'> {
+  if (kind === 'pm2') {
+    const app = environment.get('name') ?? environment.get('pm_id') ?? 'NAME';
+    return { when: 'after', command: `pm2 delete ${shellWord(app)}` };
+  }
+  if (kind === 'supervisord') {
+    const group = environment.get('SUPERVISOR_GROUP_NAME');
+    const own = environment.get('SUPERVISOR_PROCESS_NAME') ?? 'NAME';
+    const program = group === undefined || group === own ? own : `${group}:${own}`;
+    return { when: 'after', command: `supervisorctl stop ${shellWord(program)}` };
+  }
+  const folder = shellWord(args.at(-1) ?? 'SERVICE');
+  return { when: 'before', command: kind === 'runsv' ? `sv once ${folder}` : `s6-svc -O ${folder}` };
 }
 
 /** The unit is the last part of the path of its control group (systemd.unit(5)); sessions and scopes restart nothing. */
@@ -71,12 +91,21 @@ function systemdUnit(cgroup: readonly string[]): OtherManager | null {
   const isUser = path?.includes('/user@') ?? false;
   const systemctl = isUser ? 'systemctl --user' : 'systemctl';
   const folder = isUser ? '$XDG_RUNTIME_DIR/systemd/user' : '/run/systemd/system';
-  const dropIn = `${folder}/${unit}.d`;
+  const dropIn = `${folder}/${shellWord(`${unit}.d`)}`;
   return {
     name: `systemd unit ${unit}`,
     when: 'before',
-    command: `mkdir -p ${dropIn} && printf '[Service]\\nRestart=no\\n' > ${dropIn}/zero.conf && ${systemctl} daemon-reload && ${systemctl} disable ${unit}`,
+    command: `mkdir -p ${dropIn} && printf '[Service]\\nRestart=no\\n' > ${dropIn}/zero.conf && ${systemctl} daemon-reload && ${systemctl} disable ${shellWord(unit)}`,
   };
+}
+
+/** Text as one word of a shell. It comes from the service, and root may run the command. */
+function shellWord(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}
+
+function ancestorAt(pid: number): Ancestor {
+  return { pid, name: processStat(pid)?.comm ?? '', args: argumentsOf(pid) };
 }
 
 function cgroupOf(pid: number): string[] {

@@ -9,6 +9,7 @@ import { keeperSystem } from '../keeper/keeper-system.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
 import { AdoptionError } from './adoption-error.ts';
 import { ancestorsOf, refuseManaged } from './managed.ts';
+import { isManager } from './other-manager.ts';
 import { permissionError } from './permission.ts';
 
 /** A socket on which a service listens, and a process that has it. */
@@ -45,6 +46,7 @@ export function findService(pid: number): RunningService {
   const own = new Set(socketsOf(given, listening).map(({ inode }) => inode));
   if (own.size === 0) throw new AdoptionError(`cannot adopt process ${pid}: ${whyNoSocket(pid, listening)}`);
   const main = mainOf(given, own, listening);
+  refuseAncestor(pid, main.pid);
   const descendants = descendantsOf(kernel, main.pid).map(({ pid: member, startTime }) => ({
     pid: member,
     startTime,
@@ -110,15 +112,28 @@ function socketsOf(holder: ProcessIdentity, listening: Listening): HeldSocket[] 
   });
 }
 
-/** The oldest process that has one of the sockets and from which this one descends without a gap. */
+/** The oldest process that has one of the sockets and from which this one descends without a gap. No manager is one. */
 function mainOf(given: ProcessIdentity, own: ReadonlySet<number>, listening: Listening): ProcessIdentity {
   let main = given;
   for (const pid of ancestorsOf(given.pid)) {
     const parent = identityOf(pid);
-    if (parent === null || !socketsOf(parent, listening).some(({ inode }) => own.has(inode))) break;
+    if (parent === null || isManager(pid)) break;
+    if (!socketsOf(parent, listening).some(({ inode }) => own.has(inode))) break;
     main = parent;
   }
   return main;
+}
+
+/** Zero ends the service at the first reload, with every process that descends from it. It must not be one of those. */
+function refuseAncestor(pid: number, main: number): void {
+  if (main === 1)
+    throw new AdoptionError(
+      `cannot adopt process ${pid}: it is the first process of its container or machine, and zero would end with it. Start the container again with zero as its first process: zero run`,
+    );
+  if (!ancestorsOf(process.pid).includes(main)) return;
+  throw new AdoptionError(
+    `cannot adopt process ${pid}: zero was started by it (process ${main}), and would end with it. Run zero from a terminal that does not belong to the service, or with systemd-run`,
+  );
 }
 
 function whyNoSocket(pid: number, listening: Listening): string {

@@ -11,6 +11,7 @@ import type { TakenSocket } from '../../listeners/adopted-listener.ts';
 import { ListenerError } from '../../listeners/listener-error.ts';
 import type { ListenerSet } from '../../listeners/listener-set.ts';
 import { resolveTarget } from '../../listeners/resolve.ts';
+import { SpawnError } from '../../workers/spawner.ts';
 import { now } from '../clock.ts';
 import type { Generations } from '../generations.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
@@ -28,6 +29,8 @@ export interface TakeContext {
   readonly listeners: ListenerSet;
   /** Finds the release of the config, and acquires its listeners. */
   readonly prepare: () => Promise<Prepared | Failure>;
+  /** Aborted with the reason when the operator changes their mind. */
+  readonly stopped: AbortSignal;
 }
 
 /** Takes the sockets of one running service. Rejects with AdoptionError: the service is as before then. */
@@ -56,7 +59,7 @@ export interface TakenService {
  * @param where what names the listeners: the path of the config, or the command line
  */
 export function serviceOf(pid: number, where: string): TakeService {
-  return async ({ config, listeners, prepare }) => {
+  return async ({ config, listeners, prepare, stopped }) => {
     const service = findService(pid);
     const wanted = await wantedListeners(pid, config);
     const sockets = takeSockets(pid, service, wanted, where);
@@ -84,16 +87,20 @@ export function serviceOf(pid: number, where: string): TakeService {
       remarks: remarksOn(pid, main.pid),
       adopt: (generation, generations) => {
         const since = startOf(main.startTime);
-        const { found } = generations.adopt(workerOf(generation, main, since));
-        // The pidfd of the main process is held now, so that its exit is seen.
-        const loss = found === 'running' ? lossOf(pid, service) : exitedError(pid);
-        if (loss === null) {
-          held.finish();
-          return { type: 'adopted', settings: own.settings, pid: main.pid, since };
+        try {
+          if (stopped.aborted)
+            throw new AdoptionError(`cannot adopt process ${pid}: zero was stopped (${stopped.reason})`);
+          const { found } = generations.adopt(workerOf(generation, main, since));
+          // The pidfd of the main process is held now, so that its exit is seen.
+          const loss = found === 'running' ? lossOf(pid, service) : exitedError(pid);
+          if (loss !== null) throw loss;
+        } catch (error) {
+          generations.release(generation);
+          held.abandon();
+          throw refusalOf(pid, error);
         }
-        generations.release(generation);
-        held.abandon();
-        throw loss;
+        held.finish();
+        return { type: 'adopted', settings: own.settings, pid: main.pid, since };
       },
     };
   };
@@ -241,9 +248,8 @@ function closedError(pid: number, { address }: HeldSocket): AdoptionError {
 }
 
 function refusalOf(pid: number, error: unknown): unknown {
-  return error instanceof ListenerError
-    ? new AdoptionError(`cannot adopt process ${pid}: ${error.message}`)
-    : error;
+  const isExpected = error instanceof ListenerError || error instanceof SpawnError || isSystemFailure(error);
+  return isExpected ? new AdoptionError(`cannot adopt process ${pid}: ${error.message}`) : error;
 }
 
 /** A process that does not know zero sends no WATCHDOG=1. */

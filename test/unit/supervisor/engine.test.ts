@@ -46,6 +46,14 @@ test('what happens while the service of a dead supervisor is taken over comes af
   assert.deepEqual(events, ['continued', 'leftovers_gone', 'leftovers_gone']);
 });
 
+test('what happens while a running service is taken over comes after it is adopted', () => {
+  const { engine, events } = engineThat(() => [], { first: 'adopted' });
+  engine.post({ type: 'write_failed', file: 'history', failure: { step: 'a', reason: 'b' } });
+  assert.deepEqual(events, []);
+  engine.post({ type: 'adopted', pid: 1, since: 0 } as Happening);
+  assert.deepEqual(events, ['adopted', 'write_failed']);
+});
+
 test('an effect that has failed is named before the next step, although that has none', () => {
   const signal: Effect = { type: 'release', generation: 1 };
   const named: (readonly Effect[])[] = [];

@@ -53,6 +53,19 @@ describe('what would start an adopted service again', () => {
     });
   });
 
+  it('is named in a command that runs nothing else, whatever the service has in its environment', () => {
+    const environment = new Map([['name', "x'; reboot; '"]]);
+    const manager = managerIn(origins({ environment, ancestors: [PM2] }));
+    assert.equal(manager?.command, `pm2 delete 'x'\\''; reboot; '\\'''`);
+  });
+
+  it('is a unit whose name systemd has escaped', () => {
+    const cgroup = ['0::/system.slice/srv-my\\x2dapp.service'];
+    const { command = '' } = managerIn(origins({ cgroup })) ?? {};
+    assert.match(command, /^mkdir -p \/run\/systemd\/system\/'srv-my\\x2dapp\.service\.d' &&/);
+    assert.match(command, /systemctl disable 'srv-my\\x2dapp\.service'$/);
+  });
+
   it('is runit', () => {
     const ancestors = [{ pid: 9, name: 'runsv', args: ['runsv', 'web'] }];
     assert.equal(managerIn(origins({ ancestors }))?.command, 'sv once web');
