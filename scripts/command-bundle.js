@@ -15,7 +15,8 @@ const options = {
   minify: true,
   lineLimit: 160,
   sourcemap: 'external',
-  // Chunks are loaded by require: import() would send CommonJS through the lexer of the ES module loader, 20 ms for the command.
+  // Chunks are loaded by require: import() would send CommonJS through the lexer of the ES module loader, which takes
+  // 20 ms.
   supported: { 'dynamic-import': false },
   legalComments: 'none',
   outExtension: { '.js': '.cjs' },

@@ -5,21 +5,20 @@ export interface Drawn {
   readonly name: string;
   /** Milliseconds to wait before it. */
   readonly pause: number;
-  /** For what the fault itself draws. */
+  /** The random numbers of the fault itself. */
   readonly random: () => number;
 }
 
-/** Between two faults, at most, in ms. */
-const LONGEST_PAUSE = 500;
+/** The longest pause between two faults, in ms. */
+const MAX_PAUSE = 500;
 
 /**
- * Faults without end. The same seed gives the same ones, however long each of them takes: no fault can change what
- * comes after it.
+ * An endless list of faults. The same seed gives the same list, regardless of how long each fault takes.
  */
 export function* drawFaults(seed: number, names: readonly string[]): Generator<Drawn, never, void> {
   const random = seededRandom(seed);
   for (;;) {
-    const pause = random() * LONGEST_PAUSE;
+    const pause = random() * MAX_PAUSE;
     const name = names[Math.floor(random() * names.length)] ?? '';
     yield { name, pause, random: seededRandom(Math.floor(random() * 0xffff_ffff)) };
   }

@@ -9,13 +9,13 @@ import type { MayLose } from './judge.ts';
 import type { Subject } from './subject.ts';
 
 /**
- * Something that goes wrong, or that an operator does. Resolves when the service is as it was before, or as it was
- * deployed, to what clients may have lost by it; to nothing where they may lose nothing.
+ * Causes a fault, or acts as an operator. Resolves when the service runs as before or as deployed, to the connections
+ * that clients may have lost; to undefined if they may lose none.
  */
 export type Fault = (subject: Subject, random: () => number) => Promise<MayLose | undefined>;
 
-/** How long a stopped process stays so at most, and how long after the beginning of a handover a fault happens at most, in ms. */
-const LONGEST = 400;
+/** How long a process stays stopped, and how late in a handover a fault happens, at most, in ms. */
+const MAX_WAIT = 400;
 /** How long a worker is stopped before it is killed, in ms. */
 const NOTICE = 20;
 const SIGNALS = 100;
@@ -51,12 +51,12 @@ function anyWorker(subject: Subject, random: () => number) {
   return chosen;
 }
 
-/** As often as somebody writes into the directory meanwhile. */
+/** Retries while another process writes into the directory. */
 function remove(directory: string): void {
   rmSync(directory, { recursive: true, force: true, maxRetries: 10 });
 }
 
-/** What is deleted is there again. */
+/** Resolves when zero has created the directory again. */
 async function deleteDirectory(subject: Subject): Promise<undefined> {
   const from = subject.cursor;
   remove(subject.runtimeDirectory);
@@ -78,19 +78,19 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
       subject.signal('SIGHUP');
       await new Promise((resolve) => setImmediate(resolve));
     }
-    await pause(LONGEST);
+    await pause(MAX_WAIT);
     await deploy(subject, 'promoted');
   },
   'supervisor killed': killSupervisor,
   async 'supervisor killed in a handover'(subject, random) {
     subject.signal('SIGHUP');
-    await pause(random() * LONGEST);
+    await pause(random() * MAX_WAIT);
     await killSupervisor(subject);
     await deploy(subject, 'promoted');
   },
   async 'supervisor killed, and its state damaged'(subject) {
     const { keeper, cursor } = subject;
-    // Until the file is damaged nobody is started.
+    // The keeper must not start a zero before the file is damaged.
     process.kill(keeper, 'SIGSTOP');
     subject.signal('SIGKILL');
     writeFileSync(join(subject.runtimeDirectory, 'state.json'), '{"version":');
@@ -138,20 +138,20 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
     await deploy(subject, 'promoted');
   },
   'supervisor stopped and continued': (subject, random) =>
-    stopAndContinue(subject.supervisor, random() * LONGEST),
+    stopAndContinue(subject.supervisor, random() * MAX_WAIT),
   'a worker stopped and continued': (subject, random) =>
-    stopAndContinue(anyWorker(subject, random).pid, random() * LONGEST),
+    stopAndContinue(anyWorker(subject, random).pid, random() * MAX_WAIT),
   async 'a worker killed'(subject, random) {
     const from = subject.cursor;
     const { pid } = anyWorker(subject, random);
-    // What it has accepted by now is lost with it, and nothing else. It is stopped, so that it accepts no more, for as
-    // long as clients need to notice that they are connected.
+    // Only the connections that the worker has accepted are lost. The worker is stopped before the kill, so that it
+    // accepts no more, for as long as clients need to notice that they are connected.
     await freeze({ pid });
     const ports = clientPorts(pid, subject.port);
     await pause(NOTICE);
     const at = subject.time;
     process.kill(pid, 'SIGKILL');
-    // It is started again, unless its generation is retiring by now, or is rolled back because of this.
+    // The worker is not started again if its generation is retiring, or is rolled back because of this.
     await subject.fact('worker_exited', { pid }, from);
     return { kind: 'connections', pid, at, ports };
   },

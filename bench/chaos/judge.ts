@@ -1,9 +1,10 @@
 import type { Loss } from '../../test/support/load-book.ts';
 
 /**
- * What clients may lose by a fault, because nothing can prevent it.
- * `connections`: a worker was killed, and with it the connections that it had accepted: those of these clients' ports.
- * `connecting`: the kernel closed lanes that no worker had, one after the other. A connection can still have come into a
+ * The connections that clients may lose by a fault, because zero cannot prevent it.
+ * `connections`: a worker was killed together with the connections that it had accepted. `ports` are those of the
+ * clients.
+ * `connecting`: the kernel closed lanes that no worker had, one after the other. A connection may have arrived in a
  * lane of a generation that had exited shortly before.
  */
 export type MayLose =
@@ -24,12 +25,12 @@ export interface Caused {
   readonly mayLose: MayLose | null;
 }
 
-/** How long after its end a client may notice the reset of a connection that was being established. */
+/** Milliseconds after the end of the fault in which a client may notice the reset of a new connection. */
 const LATER = 100;
 
 type Lost = Pick<Loss, 'at' | 'openedAt' | 'port' | 'reused'>;
 
-/** The fault that explains a lost request; null where none does. */
+/** The fault that explains a lost request; null: none. */
 export function causeOf(loss: Lost, faults: readonly Caused[]): Caused | null {
   return faults.findLast(({ mayLose }) => mayLose !== null && explains(mayLose, loss)) ?? null;
 }
@@ -40,7 +41,7 @@ function explains(mayLose: MayLose, { at, openedAt, port, reused }: Lost): boole
   return !reused && openedAt <= mayLose.to && mayLose.from <= at && at <= mayLose.to + LATER;
 }
 
-/** The cause of a lost request, for a reader. */
+/** The cause of a lost request, as text. */
 export function describeCause({ name, from, mayLose }: Caused): string {
   const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
   const detail =

@@ -1,5 +1,6 @@
-// npm run chaos [-- --seed N --minutes M]: a service under load, whose zero and processes meet random faults. Prints every request that was
-// lost, and why. Exits with 0 exactly when zero survived all of them and each lost request has a cause that nothing can prevent.
+// npm run chaos [-- --seed N --minutes M]: runs a service under load and causes random faults in zero and its
+// processes. Prints each lost request with its cause. Exits with 0 exactly when zero survived all faults and every
+// cause is one that zero cannot prevent.
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { pause } from '../clock.ts';

@@ -87,7 +87,7 @@ export class Subject {
     return this.#zero.log.all('keeper_started').at(-1)?.pid ?? 0;
   }
 
-  /** Whether connections may still come into a lane that new ones do not go to any more. */
+  /** Whether late connections may still arrive in a lane that is not steered to any more. */
   hasLeftLanes(): boolean {
     return this.#state().lanes.some(({ state }: { state: string }) => state === 'away');
   }
@@ -116,7 +116,7 @@ export class Subject {
     });
     const first = await this.#inTime('supervisor_recovered', Promise.any(recoveries));
     this.#zero = first.zero;
-    // Another one that is still starting would take over when the next fault kills this one.
+    // A second zero that is still starting would take over when the next fault kills the first one.
     if (started !== null && started !== first.zero)
       await this.#inTime('exit of the second zero', started.exited);
     await this.fact('keeper_started', {}, first.from);
@@ -145,7 +145,7 @@ export class Subject {
     return results;
   }
 
-  /** What zero has recorded last, as docs/reference/formats.md describes it. */
+  /** The state file of zero, see docs/reference/formats.md. */
   // biome-ignore lint/suspicious/noExplicitAny: the document of a file.
   #state(): any {
     return JSON.parse(readFileSync(join(this.runtimeDirectory, 'state.json'), 'utf8'));

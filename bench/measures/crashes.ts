@@ -8,10 +8,10 @@ import { withScope } from '../scope.ts';
 
 /** 10,000 with 20 pairs. */
 const CRASHES = 500;
-/** So many crashes in a row; the memory is read after the first ones and after all. */
+/** Crashes in a row between two readings. The figures compare the first round with the last. */
 const ROUND = 500;
 const SETTLE_MS = 2_000;
-const GROWTH_AT_MOST_MB = 2;
+const MAX_GROWTH_MB = 2;
 
 export const crashes: Measure = {
   name: 'crashes',
@@ -40,7 +40,7 @@ async function measureCrashes(scope: Scope, { pairs, progress }: Run): Promise<F
     {
       name: `private dirty memory after ${count} crashes in a row, beyond that after ${ROUND}`,
       unit: 'MB',
-      target: { atMost: GROWTH_AT_MOST_MB },
+      target: { atMost: MAX_GROWTH_MB },
       values: [after.memory - before.memory],
       samples: { after_all_mb: [after.memory], after_first_mb: [before.memory] },
     },

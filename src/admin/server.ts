@@ -140,7 +140,7 @@ async function answerTo(
   }
 }
 
-/** What a client tried that no reader of the endpoint needs; null for an ordinary request. */
+/** The forbidden attempt of a client, for the log; null: an ordinary request. */
 function attemptOf(status: number, method: string | undefined): string | null {
   if (status === 405) return `a request with the method ${method}`;
   return status === 403 ? 'a request with the name of another host' : null;

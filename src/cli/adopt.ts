@@ -18,21 +18,21 @@ export interface AdoptOptions {
 }
 
 /**
- * `zero adopt --pid PID [--config FILE] [-- CMD [ARG...]]`: runs the supervisor of a service that runs already. Resolves
- * to the exit code of the supervisor.
+ * `zero adopt --pid PID [--config FILE] [-- CMD [ARG...]]`: runs the supervisor of a service that is already running.
+ * Resolves to the exit code of the supervisor.
  */
 export async function adopt({ pid: given, config, name, command }: AdoptOptions): Promise<number> {
-  if (!/^[1-9]\d{0,9}$/.test(given)) return usage(`--pid ${given}: write the number of a process`);
+  if (!/^[1-9]\d{0,9}$/.test(given)) return usage(`--pid ${given}: must be a process id, such as 4711`);
   const pid = Number(given);
   if (config !== undefined && command.length > 0)
-    return usage('--config does not go with a command of its own: put the command into the file');
+    return usage('--config cannot be combined with a command. Write the command into the file');
   if (config !== undefined && name !== undefined)
-    return usage('--name does not go with --config: set runtime.name in the file');
+    return usage('--name requires a command. With a config, set runtime.name in the file');
   if (command.length > 0) return adoptWithCommand(pid, command, name);
   const file = locateConfig(config);
   if (config === undefined && !existsSync(file))
     return usage(
-      `there is no ${file}. Name the config with --config FILE, or the command that starts the next version: zero adopt --pid ${pid} -- CMD [ARG...]`,
+      `${file} does not exist. Pass --config FILE, or the command that starts the next version: zero adopt --pid ${pid} -- CMD [ARG...]`,
     );
   const source = configFile(file, directoryAsGiven());
   return supervise({
@@ -42,7 +42,7 @@ export async function adopt({ pid: given, config, name, command }: AdoptOptions)
   });
 }
 
-/** Its listeners are the sockets that the process has. */
+/** Without a config: the listeners are the sockets of the process. */
 function adoptWithCommand(
   pid: number,
   command: readonly string[],

@@ -61,16 +61,16 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
 
   program
     .command('adopt')
-    .description('run the supervisor of a service that runs already, without a restart of it')
-    .requiredOption('--pid <pid>', 'the main process of the service')
+    .description('take over a service that is already running, without restarting it')
+    .requiredOption('--pid <pid>', 'the main process of the running service')
     .option('--config <file>', 'the config file (default: $ZERO_CONFIG, else ./zero.yaml)')
     .option(
       '--name <name>',
-      'name of the instance, with a command (default: after the script or the directory)',
+      'name of the instance; needs a command (default: after the script or the directory)',
     )
     .argument(
       '[command...]',
-      'what starts the next version, and its arguments, after --; without a config file',
+      'instead of a config file: the command of the next version and its arguments, after --',
     )
     .passThroughOptions()
     .action(async (command: string[], options: Omit<AdoptOptions, 'command'>) => {

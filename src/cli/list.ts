@@ -50,7 +50,7 @@ async function look(
 ): Promise<ListDocument> {
   const instances = instancesIn(places);
   found(instances);
-  // Each request listens to it, and Node warns of more than 10.
+  // Each request adds a listener to the signal, and Node warns about more than 10.
   setMaxListeners(0, signal);
   const asked = await Promise.all(instances.map((instance) => overviewOf(instance, signal)));
   const running = asked.filter((overview) => overview !== null);

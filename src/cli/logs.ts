@@ -19,7 +19,7 @@ import {
   isGone,
   type Lost,
   nextSupervisor,
-  withoutWord,
+  unexpectedEnd,
 } from './reconnect.ts';
 import { type OutputPrinter, TextPrinter } from './render/output.ts';
 import { JsonPrinter } from './render/output-json.ts';
@@ -43,7 +43,7 @@ interface Wanted {
   readonly filter: OutputFilter;
 }
 
-/** The current output file, which has the rest; or why nothing more comes. */
+/** The current output file, which has the rest, or the reason why no more output follows. */
 type Kept = { readonly path: string } | 'over' | 'upgraded';
 
 const ADVICE: Readonly<Record<string, string>> = {
@@ -89,7 +89,7 @@ export function logs(
         printer.end();
         // One document is enough, unless each line is one.
         target.json = json && follow;
-        if (!follow && isGone(error)) throw withoutWord();
+        if (!follow && isGone(error)) throw unexpectedEnd();
       }
       throw error;
     }
@@ -134,15 +134,15 @@ class Shown {
     for (let isFirst = true; followed !== null; isFirst = false) {
       const end = await this.#once(client, isFirst ? wanted : rest, followed).catch((error: unknown) => {
         if (isFirst || !isUnknownGeneration(error)) throw error;
-        // It has ended meanwhile.
+        // The generation has ended meanwhile.
         return 'over' as const;
       });
       if (end === 'over') return;
-      // On a terminal the line that has begun would go on behind the next message.
+      // On a terminal the next message would be appended to an unfinished line.
       if (terminal.size() !== null) this.#printer.end();
       const next = await nextSupervisor(client, followed, end, context);
-      // It has only ended the connection, as it does with a reader that is too slow.
-      if (next?.identity === followed.identity) throw withoutWord();
+      // The same supervisor still runs: it closed the connection, as it does for a reader that is too slow.
+      if (next?.identity === followed.identity) throw unexpectedEnd();
       followed = next;
     }
   }

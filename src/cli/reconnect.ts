@@ -3,7 +3,7 @@ import { ClientError, type ClientProblem } from '../control/client-error.ts';
 import type { AnswerOf, StatusDocument } from '../control/protocol.ts';
 import type { CommandContext } from './with-instance.ts';
 
-/** Milliseconds that a supervisor which is started again may take: its keeper waits up to 30 s after repeated crashes. */
+/** Milliseconds for a supervisor to be started again. Its keeper waits up to 30 s after repeated crashes. */
 const PATIENCE = 60_000;
 
 /** Milliseconds between two attempts. */
@@ -17,7 +17,9 @@ export function isAway(error: unknown): boolean {
   return error instanceof ClientError && NOT_YET.has(error.problem);
 }
 
-/** Whether the supervisor has died. One that does not answer may run, and the connections to it stay open. */
+/**
+ * Whether the supervisor has exited. A supervisor that does not answer may still run, and its connections stay open.
+ */
 export function isGone(error: unknown): boolean {
   return error instanceof ClientError && (error.problem === 'gone' || error.problem === 'no_instance');
 }
@@ -69,7 +71,7 @@ export function followedOf({ pid, supervisor }: StatusDocument): Followed {
   return { identity: `${pid}.${restarts}.${upgrades}`, isRestarted };
 }
 
-/** How the events of a supervisor ended. `enough`: the caller needs no more; `stopped`: zero has stopped its service. */
+/** How the events of a supervisor ended. `enough`: the caller stopped reading; `stopped`: zero stopped its service. */
 export type EventsEnd = 'enough' | 'stopped' | Lost;
 
 /** `upgraded`: another zero runs in the same process; `died`: the connection broke. */
@@ -103,8 +105,8 @@ export async function followEvents(
 }
 
 /**
- * Waits for the supervisor after the one that a command has lost. Resolves to null where Ctrl-C ended the wait. Rejects
- * with ClientError where none comes: nothing starts it, or it stays away for too long.
+ * Waits for the supervisor that follows the lost one. Resolves to null if Ctrl-C ended the wait. Rejects with
+ * ClientError if no supervisor follows: nothing starts it, or it does not run in time.
  */
 export async function nextSupervisor(
   client: ControlClient,
@@ -113,7 +115,7 @@ export async function nextSupervisor(
   context: Pick<CommandContext, 'clock' | 'interrupted' | 'terminal'>,
 ): Promise<Followed | null> {
   const { interrupted, terminal } = context;
-  if (!isRestarted && lost !== 'upgraded') throw withoutWord();
+  if (!isRestarted && lost !== 'upgraded') throw unexpectedEnd();
   const patience = new Patience(context, (text) => terminal.err(`zero: ${text}\n`));
   while (await patience.next()) {
     const status = await client.status(interrupted).catch((error: unknown) => {
@@ -128,6 +130,6 @@ export async function nextSupervisor(
   throw new ClientError('gone', 'zero exited and was not started again in time. Check its log.');
 }
 
-export function withoutWord(): ClientError {
-  return new ClientError('gone', 'zero went away without a word: see its log');
+export function unexpectedEnd(): ClientError {
+  return new ClientError('gone', 'zero exited unexpectedly. Check its log.');
 }

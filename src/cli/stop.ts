@@ -36,7 +36,10 @@ async function stopLiving(
   const end = await follow(client, instance, now, context);
   if (end === 'stopped') return EXIT.done;
   if (end === 'gone') {
-    throw new ClientError('gone', 'zero went away before it said that the service had stopped: see its log');
+    throw new ClientError(
+      'gone',
+      'zero exited before it reported that the service had stopped. Check its log.',
+    );
   }
   context.terminal.err('it goes on stopping: follow it with "zero status"\n');
   return EXIT.inProgress;

@@ -17,8 +17,8 @@ interface View {
 
 /**
  * `zero status --watch`: draws the status again, in place, whenever something happens and each second; with `json` a
- * document in one line for each change. Follows a supervisor that is started again or upgraded. Ends with Ctrl-C or when
- * zero says that it leaves, and neither is a failure.
+ * document in one line for each change. Follows a supervisor that is started again or upgraded. Ends with Ctrl-C, or
+ * when zero reports that it stops. Neither is a failure.
  */
 export async function watchStatus(
   client: ControlClient,
@@ -41,8 +41,8 @@ export async function watchStatus(
 }
 
 /**
- * Shows the status of one supervisor. `enough`: nobody reads that any more, or Ctrl-C; `stopped`: zero has stopped its
- * service. Rejects with ClientError where no status was shown.
+ * Shows the status of one supervisor. `enough`: the output has no reader any more, or Ctrl-C; `stopped`: zero has
+ * stopped its service. Rejects with ClientError where no status was shown.
  */
 async function watchOne(
   client: ControlClient,
@@ -68,7 +68,7 @@ async function watchOne(
     }
     isOver = true;
   } catch (error) {
-    // It can be gone while its last word is not read yet: that says how it left.
+    // The supervisor may have exited before its last event was read, which tells how it ended.
     isOver = last !== null && (interrupted.aborted || isGone(error));
     if (!isOver) throw error;
   } finally {

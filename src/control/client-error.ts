@@ -4,7 +4,7 @@
  * - `denied`: this user may not
  * - `untrusted`: the process that listens there may belong to an attacker, and was sent nothing
  * - `silent`: it listens and does not answer
- * - `gone`: it went away in the middle
+ * - `gone`: it exited before the answer was complete
  * - `refused`: it answered with an error
  * - `incompatible`: its version of the protocol is too far from this one
  * - `strange`: it answered something else than the protocol has
@@ -48,7 +48,7 @@ export function connectionError(path: string, error: NodeJS.ErrnoException): Cli
     case 'EPIPE':
       return new ClientError(
         'gone',
-        `zero went away before it answered (control socket ${path}: ${error.code})`,
+        `zero exited before it answered (control socket ${path}: ${error.code})`,
       );
     default:
       return new ClientError('gone', `control socket ${path}: ${error.code ?? error.message}`);

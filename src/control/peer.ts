@@ -17,7 +17,7 @@ export interface Permitted {
  */
 export function refusedPeer(socket: Socket, permitted: Permitted): string | null {
   const fd = descriptorOf(socket);
-  if (fd === null) return 'a process that is gone';
+  if (fd === null) return 'a process that has exited';
   try {
     const { uid, gid } = peerCredentials(fd);
     if (uid === 0 || uid === permitted.uid) return null;
@@ -30,12 +30,12 @@ export function refusedPeer(socket: Socket, permitted: Permitted): string | null
 }
 
 /**
- * Null for root and the supervisor's own user, else who it is: a member of the group. The user of zero runs the programs
- * that they name in a request, which a member may therefore not do.
+ * Null for root and the supervisor's own user, otherwise the uid of a member of the group. A program that a request
+ * specifies runs as the user of zero, so a member may not specify one.
  */
 export function memberPeer(socket: Socket, { uid: own }: Permitted): string | null {
   const fd = descriptorOf(socket);
-  if (fd === null) return 'a process that is gone';
+  if (fd === null) return 'a process that has exited';
   const { uid } = peerCredentials(fd);
   return uid === 0 || uid === own ? null : `uid ${uid}`;
 }

@@ -18,7 +18,7 @@ export interface RouterOptions {
   readonly refused: string | null;
   /** The member of the control group who asks; null for root and zero's own user. */
   readonly member: () => string | null;
-  /** Something that members may not do was tried, in words that follow "tried to". */
+  /** Reports a forbidden attempt of a member. `what` completes the sentence "MEMBER tried to". */
   readonly attempted: (member: string, what: string) => void;
   /** The whole request is here. */
   readonly received: () => void;
@@ -105,8 +105,8 @@ function fieldsOf(request: IncomingMessage, name: RouteName, body: unknown): unk
 }
 
 /**
- * Which program zero becomes is not for members of the control group to say: it would run as zero's user. Every command
- * names the node that it runs on, which counts only for the others.
+ * A member of the control group may not choose the program of an upgrade, because it runs as zero's user. Every command
+ * sends the path of its own node, which zero uses only if root or zero's user sent it.
  */
 function permittedFields(name: RouteName, fields: unknown, { member, attempted }: RouterOptions): unknown {
   if (name !== 'upgrade' || typeof fields !== 'object' || fields === null) return fields;

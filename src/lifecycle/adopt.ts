@@ -2,8 +2,8 @@
  * A service that something else has started, and that zero takes over while it runs. Its first generation is the main
  * process of that service, on the sockets that this process had already: one lane of each listener, which was `taken`.
  *
- * zero never gives a taken lane to a worker of its own, because other processes may still accept from it. Rescue workers
- * are the exception: they serve what waits in it. A process that crashes before the first handover is therefore
+ * zero never gives a taken lane to a worker of its own, because other processes may still accept from it. Rescue
+ * workers are the exception: they serve what waits in it. A process that crashes before the first handover is therefore
  * replaced by the command of the config on a lane of its own.
  */
 import { type Context, emit, report } from './context.ts';

@@ -77,7 +77,7 @@ export function nextLanes(state: State, count: number): number[] {
 /** The lane that stands for the sockets of an adopted service. */
 export const TAKEN_LANE = 0;
 
-/** Something else than zero has started the process of this worker: it is the first of its generation. */
+/** Whether this is the first worker of an adopted generation, whose process zero did not start. */
 export function isAdopted({ adopted }: Generation, { index, incarnation, relief }: Worker): boolean {
   return adopted === true && index === 0 && incarnation === 1 && !relief;
 }

@@ -41,8 +41,8 @@ export function isSystemFailure(error: unknown): error is Error & { code: string
 const OUT_OF_REACH: readonly string[] = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];
 
 /**
- * Whether a look at a file of /proc/PID failed because the process has exited, or because this user may not look (proc(5)). Any other failure,
- * such as EMFILE, says nothing about the process.
+ * Whether reading a file of /proc/PID failed because the process has exited, or because this user may not read it
+ * (proc(5)). Any other failure, such as EMFILE, says nothing about the process.
  */
 export function isOutOfReach(error: unknown): boolean {
   return isSystemFailure(error) && OUT_OF_REACH.includes(error.code);

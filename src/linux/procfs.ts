@@ -91,10 +91,9 @@ export function argumentsOf(pid: number): string[] {
 }
 
 /**
- * The user of a process; null when the process does not exist, or when its real, effective, saved and file system uid are
- * not the same. So a setuid program is nobody's: whoever started it chose its arguments, its environment and its open
- * descriptors, can stop it before its first instruction (kill(2) goes by the real uid), and is not the user that it runs
- * as.
+ * The user of a process; null when the process does not exist, or when its real, effective, saved and file system uid
+ * differ. A setuid program therefore has no user here: another user than the one it runs as chose its arguments,
+ * environment and open descriptors, and can stop it before its first instruction (kill(2) checks the real uid).
  */
 export function ownerOf(pid: number): number | null {
   const status = readOrNull(`/proc/${pid}/status`)?.toString('latin1');

@@ -2,7 +2,7 @@ import { accessSync, constants, type Stats } from 'node:fs';
 import type { Identity } from './execute-permission.ts';
 import { type PathStep, walkPath } from './path-walk.ts';
 
-/** A place on the path of a file or directory at which somebody can change it, or put another one in its place. */
+/** A place on the path of a file or directory at which a user can change or replace it. */
 export interface Opening {
   readonly path: string;
   /** The file itself, a directory on its path, or a symbolic link in a directory like /tmp. */
@@ -17,15 +17,15 @@ export interface Opening {
 const STICKY = 0o1000;
 
 /**
- * Where every user can change a file or directory, or put another one in its place; null where only certain users can. In a directory
- * with the sticky bit, such as /tmp, an entry can be replaced only by its owner and that of the directory (inode(7)).
- * Access control lists are not looked at. null for what is neither a regular file nor a directory, or does not exist.
+ * The place at which every user can change or replace a file or directory; null: only certain users can. In a directory
+ * with the sticky bit, such as /tmp, only the owner of an entry and of the directory can replace the entry (inode(7)).
+ * Access control lists are ignored. null for other types of files, and for a path that does not exist.
  */
 export function openToEverybody(path: string): Opening | null {
   return firstOpening(path, ({ stats }) => (stats.mode & 0o002) !== 0 && 'others');
 }
 
-/** The same of one user. */
+/** The same for one user. */
 export function openToUser(file: string, { uid, gid, groups }: Identity): Opening | null {
   if (uid === 0) return null;
   return firstOpening(file, ({ stats }) => {
@@ -47,7 +47,7 @@ function firstOpening(file: string, how: (step: PathStep) => Opening['by'] | fal
       if (found !== null) continue;
       const by = how(step);
       const isLink = stats.isSymbolicLink();
-      // What the mode of a link says has no meaning (symlink(7)); its owner can replace it in a directory like /tmp.
+      // The mode of a link has no meaning (symlink(7)). Its owner can replace it in a directory like /tmp.
       const isSticky = stats.isDirectory() && (stats.mode & STICKY) !== 0;
       const counts = isLink ? parentIsSticky && by === 'owner' : !isSticky || by === 'owner';
       if (by && counts && !isReadOnly(path)) {
@@ -57,13 +57,13 @@ function firstOpening(file: string, how: (step: PathStep) => Opening['by'] | fal
       parentIsSticky = isSticky;
     }
   } catch {
-    // It is missing, or a link of /proc that leads to no path: reading or executing it says so.
+    // A missing file, or a link of /proc without a path. Reading or executing it reports the error.
     return null;
   }
   return last?.isFile() || last?.isDirectory() ? found : null;
 }
 
-/** On a file system that is mounted read-only, such as a ConfigMap of Kubernetes with its mode 0777, nobody can write. */
+/** Nobody can write to a file system that is mounted read-only, such as a ConfigMap of Kubernetes (mode 0777). */
 function isReadOnly(path: string): boolean {
   try {
     accessSync(path, constants.W_OK);

@@ -178,7 +178,7 @@ export function bindListener(
   return { ...NOTHING, fd, inode: inodeOf(fd), address: localAddress(fd), target };
 }
 
-/** What a listener of TCP or UDP that is shared does not have. */
+/** The properties that a shared TCP or UDP listener does not have. */
 export const NOTHING = { passed: null, target: null, file: null, name: null, lanes: null } as const;
 
 /**
@@ -212,7 +212,7 @@ export function faultsOf({ lanes, name }: BoundListener): LaneFault[] {
 /** Closes the socket; its path goes only if it is still ours. A socket that was passed to zero stays open elsewhere. */
 export function closeListener(bound: BoundListener): void {
   if (bound.passed === null) {
-    // The keeper has the sockets until it is renewed, and nobody would accept what came meanwhile.
+    // The keeper holds the sockets until it is renewed. Connections that arrived until then would never be accepted.
     for (const { fd } of socketsOf(bound)) if (fd !== null) stopListening(fd);
   }
   if (bound.lanes !== null) {

@@ -116,8 +116,8 @@ export interface Listeners {
   /**
    * Calls back once per steered listener when a client's connection waits in the lane's queue, at once if one waits
    * already. A new watch is called back again. Uses epoll; nothing is polled. Throws SystemError (ENOMEM, ENOSPC).
-   * @param isShared workers of other lanes of its generation accept: a Unix listener is left out, because all workers of
-   * a generation have one socket of it
+   * @param isShared workers of other lanes of its generation accept. Unix listeners are left out then, because all
+   * workers of a generation have the same socket
    */
   watchLane(lane: number, isShared: boolean, onQueued: () => void): { close(): void };
 

@@ -65,10 +65,10 @@ export function openLane(
 }
 
 /**
- * Whether a listening socket takes packets. While it does not, the kernel drops the SYN of a client, which sends it again
- * after a second. The last packet of a handshake in progress is not dropped (tcp_v4_rcv, net/ipv4/tcp_ipv4.c), but its
- * connection has the option, too. It does so by the TTL (IP_MINTTL in ip(7), IPV6_MINHOPCOUNT): senders begin with 64 or 128, and this
- * wants 255. A socket filter would need CAP_NET_ADMIN on some machines.
+ * Whether a listening socket takes packets. While it does not, the kernel drops the SYN of a client, which sends it
+ * again after a second. The last packet of a handshake in progress is not dropped (tcp_v4_rcv, net/ipv4/tcp_ipv4.c),
+ * but its connection has the option, too. The option compares the TTL (IP_MINTTL in ip(7), IPV6_MINHOPCOUNT): senders
+ * begin with 64 or 128, and the socket requires 255. A socket filter would need CAP_NET_ADMIN on some machines.
  */
 export function admitPackets(fd: number, { address }: InetTarget, admit: boolean): void {
   const least = admit ? 0 : 255;

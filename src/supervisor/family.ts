@@ -18,8 +18,7 @@ export const NO_FAMILY: Family = { pids: [], look: () => {}, kill: () => NOBODY 
 
 /**
  * The processes that descend from the main process of an adopted service. zero did not start that process, so it need
- * not have a session of its own, and the kernel gives its orphans to init. They are known because they were seen while
- * the main process was there.
+ * not have a session of its own, and the kernel gives its orphans to init. zero finds them while the main process runs.
  */
 export class Descendants implements Family {
   readonly #kernel: Kernel;

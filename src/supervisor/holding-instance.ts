@@ -16,8 +16,8 @@ export interface InTheWay {
 }
 
 /**
- * A sentence about the instance of zero that a socket or its process belongs to, with the commands that continue or stop
- * its service; null where it belongs to none. Never throws.
+ * A sentence about the instance of zero that a socket or its process belongs to, with the commands that continue or
+ * stop its service; null: no instance. Never throws.
  */
 export function describeInstanceHolding(
   holder: InTheWay,
@@ -60,9 +60,8 @@ function isOf({ listeners, processes }: Document, { inode, pid }: InTheWay): boo
 
 function sentenceAbout({ instance, supervisor, config_file: file }: Document): string {
   const { pid, start_time_ticks: startTime } = supervisor;
-  const stop = `stop it with: zero stop --name ${instance}`;
   if (isRunning(pid, startTime))
-    return `That is the service of instance ${instance} (zero pid ${pid}): ${stop}`;
+    return `The address belongs to the service of instance ${instance} (zero pid ${pid}). Stop that service with: zero stop --name ${instance}`;
   const start = file === null ? 'with the command that started it' : `with: zero --config ${file}`;
-  return `That is the service of instance ${instance}, whose zero (pid ${pid}) has died. Continue it ${start}. Or ${stop}`;
+  return `The address belongs to the service of instance ${instance}, whose zero (pid ${pid}) has died. Continue that service ${start}. Or stop it with: zero stop --name ${instance}`;
 }

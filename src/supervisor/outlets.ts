@@ -15,7 +15,7 @@ export class Outlets {
 
   constructor(instance: string, report: (fact: Fact) => void) {
     this.stdout = openSink(STDOUT, 'stdout', report);
-    // Two who write to one pipe would get into each other's lines.
+    // Two writers to one pipe would mix their lines.
     this.stderr = isSamePlace(STDOUT, STDERR) ? this.stdout : openSink(STDERR, 'stderr', report);
     this.files = new OutputFiles({
       instance,
@@ -29,7 +29,7 @@ export class Outlets {
     await Promise.all([this.stdout.flush(ms), this.stderr.flush(ms), this.files.flush(ms)]);
   }
 
-  /** The service has ended. What zero itself still has to say goes to standard error. */
+  /** The service has ended. The last messages of zero itself go to standard error. */
   async endService(ms: number): Promise<void> {
     await Promise.all([this.stdout.flush(ms), this.stderr.flush(ms), this.files.end(ms)]);
     if (this.stdout !== this.stderr) this.stdout.close();
@@ -47,7 +47,7 @@ function openSink(fd: number, stream: 'stdout' | 'stderr', report: (fact: Fact) 
     fd,
     onDropped: (lines, bytes) => report({ event: 'output_dropped', stream, lines, bytes }),
     onFailed: (code, final) => {
-      const then = final ? 'nobody reads it any more, what services write is dropped' : 'trying again';
+      const then = final ? 'no reader. Further output of the service is dropped' : 'trying again';
       const step = `write ${stream}`;
       report({ event: 'error', step, message: `${step}: ${code}: ${then}` });
     },

@@ -15,20 +15,20 @@ export interface RuntimeDirectoryContext {
   readonly timers: Timers;
   /** The path of the control socket; null while there is none. */
   readonly controlSocket: () => string | null;
-  /** Makes again what was in the directory, except the lock. Idempotent. */
+  /** Creates the content of the directory again, except the lock. Idempotent. */
   readonly restore: () => Promise<void>;
   readonly report: (fact: Fact) => void;
 }
 
-/** The removal of a whole directory is many events: it is looked at this many milliseconds after the first one. */
+/** The removal of a whole directory causes many events. The check starts this many milliseconds after the first one. */
 const PAUSE = 100;
 
 /** Between two attempts, in milliseconds: at first, and at most. */
 const RETRY = { first: 1_000, most: 3_600_000 };
 
 /**
- * Owns the lock of the instance, and makes the runtime directory again when somebody deletes it while zero runs: without
- * it, commands do not find the instance and no worker can be started. Nothing is read while nothing is deleted.
+ * Owns the lock of the instance, and creates the runtime directory again if it is deleted while zero runs. Without the
+ * directory, commands do not find the instance and no worker can be started. Uses inotify(7) instead of polling.
  */
 export class RuntimeDirectory {
   readonly #context: RuntimeDirectoryContext;
@@ -60,7 +60,7 @@ export class RuntimeDirectory {
     }
   }
 
-  /** Something was removed, maybe: looks soon. */
+  /** Something may have been removed: checks the directory soon. */
   look(): void {
     if (this.#timer === null) this.#after(PAUSE);
   }
@@ -104,12 +104,12 @@ export class RuntimeDirectory {
       await this.#claim(nameOption);
       await restore();
       this.open();
-      const message = `runtime directory ${directory}: it, or a part of it, was deleted while zero ran. zero has created it again, with its lock, its sockets and its state. Find out what deletes it: until then no command could reach zero.`;
+      const message = `runtime directory ${directory} or a part of it was deleted while zero was running. zero created it again, with its lock, sockets and state. Find out what deletes it: meanwhile no command can reach zero.`;
       report({ event: 'warning', about: 'runtime', message });
       this.#delay = 0;
     } catch (error) {
       if (this.#delay === 0) {
-        const message = `restore runtime directory: ${error instanceof Error ? error.message : String(error)}. It was deleted while zero ran. The service keeps running, but no command reaches zero. zero tries again.`;
+        const message = `restore runtime directory: ${error instanceof Error ? error.message : String(error)}. The directory was deleted while zero was running. The service keeps running, but no command can reach zero. zero tries again.`;
         report({ event: 'error', step: 'restore runtime directory', message });
       }
       this.#delay = Math.min(RETRY.most, Math.max(RETRY.first, this.#delay * 2));
@@ -121,7 +121,7 @@ export class RuntimeDirectory {
     if (this.#delay === 0 && !this.#isWhole()) this.look();
   }
 
-  /** Takes the lock of the new directory: until then another supervisor could. Makes the directory of notify sockets. */
+  /** Takes the lock of the new directory before another supervisor does. Creates the directory of notify sockets. */
   async #claim(nameOption: RuntimeDirectoryContext['nameOption']): Promise<void> {
     const before = this.#lock;
     if (this.#hasLock()) {

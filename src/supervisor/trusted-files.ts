@@ -6,12 +6,14 @@ import { absolute } from '../workers/release.ts';
 import type { TargetUser } from '../workers/target-user.ts';
 import { scriptsOf } from './release-file.ts';
 
-/* Under root, a file that zero obeys or executes must not be open to every user: who can write to it can become root, or
- * the user of the service. */
+/*
+ * Under root, zero refuses files that it obeys or executes if every user can write to them. A user who can write to
+ * such a file can become root, or the user of the service.
+ */
 
 /** A file that zero obeys or executes. */
 export interface ObeyedFile {
-  /** In a word or two, for messages. */
+  /** For messages, such as `script`. */
   readonly what: string;
   readonly path: string;
   /** The key of the config that it is about; null for the config itself. */
@@ -20,7 +22,7 @@ export interface ObeyedFile {
   readonly step: string;
 }
 
-/** A file and what is wrong with who can write to it, in one line with what to do. */
+/** A file that another user can change, and a line with the reason and the command that corrects it. */
 export interface OpenFile extends ObeyedFile {
   readonly message: string;
 }
@@ -37,7 +39,9 @@ export interface FilePlaces {
   readonly executable?: string;
 }
 
-/** Every file besides itself that a config has zero read as settings or execute, as far as it can be found. */
+/**
+ * Every file that a config makes zero read or execute, except the config itself. Files that are not found are left out.
+ */
 export function obeyedFiles(config: Config, places: FilePlaces): ObeyedFile[] {
   const { runtime, hooks } = config.service;
   const { startDirectory, ownPath, servicePath } = places;
@@ -96,7 +100,7 @@ export function configAsFile(path: string): ObeyedFile {
 
 const isRoot = () => process.geteuid?.() === 0;
 
-/** Those that every user can change or replace. None where zero is not root. */
+/** Files that every user can change or replace. None if zero does not run as root. */
 export function openFiles(files: readonly ObeyedFile[]): OpenFile[] {
   if (!isRoot()) return [];
   return files.flatMap((file) => {
@@ -105,7 +109,7 @@ export function openFiles(files: readonly ObeyedFile[]): OpenFile[] {
   });
 }
 
-/** Those that the user of the service can change or replace. None where zero is not root, or the service is. */
+/** Files that the user of the service can change or replace. None if zero does not run as root, or the service does. */
 export function serviceOpenFiles(
   files: readonly ObeyedFile[],
   user: Pick<TargetUser, 'name' | 'uid' | 'gid' | 'groups'> | null,
@@ -118,7 +122,7 @@ export function serviceOpenFiles(
   });
 }
 
-/** What keeps a handover from starting; null: nothing. */
+/** The failure of a handover with such files; null: none. */
 export function openFileFailure(files: readonly ObeyedFile[]): Failure | null {
   const [first, ...more] = openFiles(files);
   if (first === undefined) return null;

@@ -14,7 +14,7 @@ export interface VaultKeepingContext {
   readonly failed: (step: string, error: unknown) => void;
 }
 
-/** Keeps what must outlive this process, and must not reach a disk: what each generation was made of. */
+/** Keeps the configs and environments of the generations in memory that outlives this process, never on a disk. */
 export class VaultKeeping {
   readonly #context: VaultKeepingContext;
   #vault: Vault | null = null;
@@ -25,7 +25,7 @@ export class VaultKeeping {
     this.#context = context;
   }
 
-  /** The memory that the keeper process holds as well; null before it is open, and where it cannot be made. */
+  /** The memory that the keeper process also holds; null: not open yet, or it could not be created. */
   get vault(): Vault | null {
     return this.#vault;
   }
@@ -68,7 +68,7 @@ export class VaultKeeping {
     this.look();
   }
 
-  /** Writes down generations that have come, and forgets those that are gone. */
+  /** Writes new generations, and removes generations that have ended. */
   look(): void {
     if (this.#vault === null) return;
     const { releases, environment, directory, failed } = this.#context;

@@ -31,8 +31,8 @@ interface Progress {
  * Reports the state of the service to the manager that started zero, such as systemd with Type=notify (sd_notify(3)).
  * The service has a notify socket of its own and never sees this one.
  *
- * - `READY=1`: the first generation serves, a running service was adopted, or a handover has ended. With `MAINPID` after a recovery, see the fact
- *   `supervisor_recovered`.
+ * - `READY=1`: the first generation serves, a running service was adopted, or a handover has ended. With `MAINPID`
+ *   after a recovery, see the fact `supervisor_recovered`.
  * - `RELOADING=1` with `MONOTONIC_USEC`: a handover begins next to a generation that serves.
  * - `EXTEND_TIMEOUT_USEC`: a handover is still in progress.
  * - `STATUS`: the generation that serves, and the step of the handover.

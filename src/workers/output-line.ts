@@ -53,7 +53,7 @@ export function parseOutputLine(line: Buffer): OutputLine | null {
   if (match === null) return null;
   const [head, written = '', stream, tag, generation, worker] = match;
   const time = Date.parse(written);
-  // No such day, hour or minute.
+  // An impossible day, hour or minute, such as 25:00.
   if (Number.isNaN(time)) return null;
   return {
     time,

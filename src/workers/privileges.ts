@@ -4,9 +4,9 @@ import { ReleaseError } from './release-error.ts';
 import type { TargetUser } from './target-user.ts';
 
 /**
- * Throws ReleaseError where zero cannot give the service the capabilities of the config. A process can only give what it
- * is permitted itself and what its bounding or inheritable set contains (capabilities(7)).
- * @param own those of zero; null where they are not known, so that only setpriv(1) can find out
+ * Throws ReleaseError if zero cannot give the service the capabilities of the config. A process can give only those in
+ * its permitted set that its bounding or inheritable set also contains (capabilities(7)).
+ * @param own those of zero; null: not known, so setpriv(1) reports the failure
  */
 export function requireCapabilities(
   { capabilities }: Pick<RuntimeConfig, 'capabilities'>,
@@ -18,7 +18,7 @@ export function requireCapabilities(
   if ((user?.uid ?? ownUid) === 0)
     throw new ReleaseError(
       'capabilities',
-      'capabilities are without effect: the service would run as root, who has all of them. Set runtime.user to another user',
+      'capabilities have no effect: the service would run as root, which already has all of them. Set runtime.user to another user',
     );
   if (own === null) return;
   const available = own.permitted & (own.bounding | own.inheritable);

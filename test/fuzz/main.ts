@@ -1,5 +1,6 @@
-// npm run fuzz [-- --seed N --minutes M --parser NAME]: random inputs for each parser that reads input from outside. Stops at the first input
-// with which a parser does anything but return a valid value or refuse, writes the input to a file, and exits with 1.
+// npm run fuzz [-- --seed N --minutes M --parser NAME]: random inputs for each parser that reads input from outside.
+// Stops at the first input for which a parser neither returns a valid value nor refuses. Writes that input to a file,
+// and exits with 1.
 import { randomInt } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

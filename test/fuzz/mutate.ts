@@ -1,7 +1,7 @@
-/** Inputs grow no further: a parser's limits are below this. */
+/** The longest input. The limits of every parser are below this. */
 const MAX_INPUT = 96 * 1024;
 
-/** What is wrong with text most often, whatever it is. */
+/** Frequent mistakes in text of any format. */
 const WORDS = [
   '0',
   '-1',
@@ -33,7 +33,7 @@ const WORDS = [
   'constructor',
 ];
 
-/** What the inputs are made of. */
+/** The material for the inputs. */
 export interface Material {
   readonly corpus: readonly Buffer[];
   /** Words of the language that the parser reads. */

@@ -6,10 +6,10 @@ import type { Target } from './target.ts';
 /** Milliseconds of CPU time for one input. The slowest valid one takes a tenth. */
 const MAX_CPU = 2_000;
 
-/** Milliseconds for one input, which the machine may be too busy for. */
+/** Milliseconds for one input, large enough for a busy machine. */
 const MAX_TIME = 60_000;
 
-/** An input with which a parser did what it must not do. */
+/** An input for which a parser neither returned a valid value nor refused. */
 export class Found extends Error {
   readonly input: Buffer;
 
@@ -21,7 +21,7 @@ export class Found extends Error {
 }
 
 /**
- * Has a parser read one input. Rejects with Found.
+ * Gives one input to a parser. Rejects with Found.
  * @param maxTime milliseconds
  */
 export async function checkOne(target: Target, input: Buffer, maxTime = MAX_TIME): Promise<string> {
@@ -40,11 +40,11 @@ export async function checkOne(target: Target, input: Buffer, maxTime = MAX_TIME
 
 export interface Tally {
   readonly inputs: number;
-  /** How often each outcome came. */
+  /** The number of inputs by outcome. */
   readonly outcomes: ReadonlyMap<string, number>;
 }
 
-/** Has a parser read random inputs, the same for the same seed, until `isEnough`. Rejects with Found. */
+/** Gives random inputs to a parser until `isEnough`. The same seed gives the same inputs. Rejects with Found. */
 export async function fuzz(
   target: Target,
   seed: number,

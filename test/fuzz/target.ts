@@ -7,8 +7,8 @@ import type { Material } from './mutate.ts';
 export interface Target extends Material {
   readonly name: string;
   /**
-   * Has the parser read an input. Throws where the parser does anything but return a valid value or refuse with its own
-   * error. Returns what became of the input, in a few words.
+   * Gives an input to the parser. Throws if the parser neither returns a valid value nor refuses with its own error.
+   * Returns the outcome in a few words.
    */
   check(input: Buffer): string | Promise<string>;
   close?(): void | Promise<void>;

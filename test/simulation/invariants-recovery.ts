@@ -72,7 +72,7 @@ function everyWorkerIsKnown(world: World): void {
     for (const { index, incarnation, life } of workers) {
       const service = world.find({ generation: id, worker: index, incarnation });
       if (!service?.alive || (life.name !== 'up' && life.name !== 'stopping')) continue;
-      // The exit of the process that is known is an event that waits: another one may have taken its place.
+      // The exit of the known process may still be queued, and another process may have replaced it.
       if (world.kernel.processes.get(life.pid)?.hasExited !== false) continue;
       assert.equal(life.pid, service.pid, `worker ${index} of generation ${id} is another process`);
     }

@@ -102,7 +102,7 @@ export class Life {
 
   /**
    * Continues from what another supervisor has written, if one has.
-   * @param adopting the seed of a service that runs already; null: there is none
+   * @param adopting the seed of a running service that is adopted; null: no service runs
    */
   start(recovery: Recovery | null, adopting: number | null = null): void {
     const workers = recovery?.adopt(this.runner.generations, this.releases);
@@ -200,7 +200,7 @@ export class Life {
     if (!this.isAlive) return { state, effects: [] };
     world.checkLast();
     const result = this.#step(state, event);
-    // Without a state nobody would know of the service.
+    // Without a state no supervisor would find the service.
     const death = event.type === 'adopted' ? null : world.crashes.deathIn(result.effects);
     if (death && !death.isWritten) {
       this.die();

@@ -11,7 +11,7 @@ import { type Scope, temporaryFolder } from './temporary.ts';
 import { startZero, type Zero, type ZeroOptions } from './zero.ts';
 import { environmentList, type RawConfig } from './zero-config.ts';
 
-/** A service that somebody starts by hand, and the config for its next versions. */
+/** A service that is started by hand, and the config for its next versions. */
 export interface Adoptable {
   /** Binds the address itself. */
   readonly command: readonly string[];
@@ -104,7 +104,7 @@ export const nginx: Maker = (test, address) => {
       '-g',
       `daemon off; pid ${folder}/by-hand.pid;`,
     ],
-    // On its shutdown signal it closes kept connections that are idle, and a request may be on its way.
+    // On its shutdown signal it closes idle keep-alive connections. A request that arrives at that moment is lost.
     keepsAlive: false,
     service: recipe.config.service,
   };
@@ -132,9 +132,9 @@ export async function adopt(
   return zero;
 }
 
-/** Clients with short connections, and others with kept ones where the service keeps any. */
+/** Clients with short connections, and others with keep-alive connections if the service supports them. */
 export interface Clients {
-  /** So many answers more for each of them. */
+  /** Waits for more answers for each client. */
   proceed(phase: string): Promise<void>;
   /** No request was lost. Returns the generations that answered. */
   end(): Promise<string[]>;

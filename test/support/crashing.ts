@@ -6,12 +6,12 @@ import { type Scope, temporaryFolder } from './temporary.ts';
 import { startZero, type Zero } from './zero.ts';
 import { environmentList } from './zero-config.ts';
 
-/** A service that serves, and that exits at once each time that it is started while it is broken. */
+/** A service that exits right after each start while it is broken, and serves otherwise. */
 export interface Crashing {
   readonly zero: Zero;
   readonly address: string;
   readonly dataDirectory: string;
-  /** Kills the worker, which exits so many times in a row from then on, and then serves again. Resolves when it does. */
+  /** Kills the worker. It then exits this many times in a row and serves again. Resolves when it serves. */
   crash(times: number): Promise<void>;
 }
 
@@ -42,9 +42,9 @@ export async function startCrashing(scope: Scope): Promise<Crashing> {
     async crash(times) {
       rmSync(good);
       const from = zero.cursor;
-      // One that was still broken may count as ready before it exits.
+      // A broken start may count as ready before it exits.
       while (!sendSignal(running(), 'SIGKILL')) await zero.fact('worker_spawned', {}, zero.cursor);
-      // The one that was killed is the first.
+      // The killed worker counts as the first crash.
       for (let exits = 0, at = from; exits < times; exits += 1) {
         const exited = await zero.fact('worker_exited', {}, at);
         at = zero.log.facts.indexOf(exited, at) + 1;

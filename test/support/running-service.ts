@@ -25,7 +25,7 @@ const LONGEST = 20_000;
 const PAUSE = 25;
 
 /**
- * Starts a service as somebody would by hand, and waits until it answers at the address. It is killed, with what descends
+ * Starts a service as a user would by hand, and waits until it answers at the address. It is killed, with what descends
  * from it, at the end of the test.
  */
 export async function startByHand(
@@ -54,7 +54,7 @@ export async function startByHand(
   return { pid, process: child, known: identify(pid) ?? known, exited };
 }
 
-/** Nothing tells when a program listens that was written by somebody else. */
+/** A foreign program does not report when it listens. */
 export async function whenAnswering(address: string, hasExited: () => boolean = () => false): Promise<void> {
   for (let waited = 0; !(await answers(address)); waited += PAUSE) {
     if (hasExited() || waited > LONGEST) throw new Error(`nothing answers on ${address}`);

@@ -60,7 +60,7 @@ describe('zero adopt takes over', () => {
       runtime: { ...runtime, user: 'nobody' },
     };
     const command = [...asAccount(nobody), ...program.command];
-    // Node removes the path of a server that it closes: all generations share the socket, so that clients would miss it.
+    // Node removes the path when it closes a server. All generations share the socket, so clients would miss the path.
     const closed = () => chownSync(folder, 0, 0);
     await reloadAdopted(t, { ...program, command, service }, path, { folder: sharedFolder(t) }, closed);
   });
@@ -117,7 +117,7 @@ describe('zero adopt takes over', () => {
       const program = compiled(t, address);
       if (program === null) return;
       const { pid, exited } = await startByHand(t, [...program.command, 'without'], address);
-      // As long as there is a connection, the kernel lets nobody bind the address a second time (inet_csk_bind_conflict).
+      // While a connection exists, the kernel refuses a second bind of the address (inet_csk_bind_conflict).
       const held = holdRequest(t, address);
       const zero = await adopt(t, pid, configFor(program, { handover: HANDOVER }));
       const { message } = await zero.fact('warning', { about: 'listener' });
@@ -130,7 +130,7 @@ describe('zero adopt takes over', () => {
     },
   );
 
-  it('a service of pm2, and says how pm2 lets it go', DEADLINE, async (t) => {
+  it('a service of pm2, and reports how pm2 hands it over', DEADLINE, async (t) => {
     const address = await freeAddress();
     const program = node(t, address);
     assert.ok(program);

@@ -35,7 +35,7 @@ describe('an adopted service', () => {
       const answers = await Promise.all(waiting.map(({ answer }) => answer));
       assert.ok(answers.every(({ generation }) => generation === 1));
       assert.deepEqual(await whoAnswers(address), { generation: 1, pid });
-      // What waited in the lane of the crashed process was served by another process than that of the new lane.
+      // A rescue worker served the connections that waited in the lane of the crashed process.
       await zero.fact('lane_relieved', { lane: 0 });
       const { main } = await zero.fact('steering_changed', { main: [1] });
       assert.deepEqual(main, [1]);
@@ -43,7 +43,7 @@ describe('an adopted service', () => {
     },
   );
 
-  it('that crashes says so where the command binds the address itself', DEADLINE, async (t) => {
+  it('that crashes is reported if the command binds the address itself', DEADLINE, async (t) => {
     const { zero, running, address } = await adoptNode(t, ({ service }, address) => {
       const [host, port] = address.split(':');
       const args = ['-e', `require('node:net').createServer().listen(${port}, '${host}')`];
@@ -56,7 +56,7 @@ describe('an adopted service', () => {
     assert.ok(reason?.includes(holds), reason);
   });
 
-  it('that crashes does not leave its other processes behind', DEADLINE, async (t) => {
+  it('that crashes has its remaining processes killed', DEADLINE, async (t) => {
     const address = await freeAddress();
     const program = nginx(t, address);
     if (program === null) return;

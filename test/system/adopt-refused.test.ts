@@ -29,26 +29,30 @@ describe('zero adopt refuses', () => {
   it('a process that has exited', DEADLINE, async (t) => {
     const child = spawn('true');
     await once(child, 'exit');
-    await refuses(t, child.pid, /there is no such process, or it has exited/);
+    await refuses(
+      t,
+      child.pid,
+      /it does not exist or has exited\. Find the process that listens with: ss -tlnp/,
+    );
   });
 
-  it('what is no number of a process', DEADLINE, async (t) => {
+  it('a pid that is not a number', DEADLINE, async (t) => {
     const { code, stderr } = await runZero(t, { args: ['adopt', '--pid', '-1', '--', 'node', 'x.js'] });
     assert.equal(code, 2);
-    assert.match(stderr, /--pid -1: write the number of a process/);
+    assert.match(stderr, /--pid -1: must be a process id, such as 4711/);
   });
 
   it('a command line without a config or a command', DEADLINE, async (t) => {
     const { code, stderr } = await runZero(t, { args: ['adopt', '--pid', '1'] });
     assert.equal(code, 2);
-    assert.match(stderr, /there is no .*zero\.yaml.*zero adopt --pid 1 -- CMD/);
+    assert.match(stderr, /zero\.yaml does not exist\. Pass --config FILE.*zero adopt --pid 1 -- CMD/);
   });
 
-  it('zero itself, its keeper, and what another zero has', DEADLINE, async (t) => {
+  it('zero itself, its keeper, and a process that another zero manages', DEADLINE, async (t) => {
     const { running, config } = await service(t);
     const zero = await adopt(t, running.pid, config);
     const environment = { TMPDIR: zero.folder };
-    // What comes with it: the state and the control socket.
+    // The state and the control socket exist by then.
     const keeper = await keeperPid(zero);
     const known = await command(t, zero, 'status');
     assert.equal(known.code, 0, known.stderr);
@@ -98,15 +102,19 @@ describe('zero adopt refuses', () => {
   });
 
   it('a process without a listening socket', DEADLINE, async (t) => {
-    await refuses(t, sleeping(t), /it holds no listening socket of TCP or a Unix stream/);
+    await refuses(t, sleeping(t), /it has no listening TCP or Unix stream socket/);
   });
 
-  it('a process whose child has the socket, and names that child', DEADLINE, async (t) => {
+  it('a process whose child has the socket, and reports that child', DEADLINE, async (t) => {
     const address = await freeAddress();
     const program = node(t, address);
     const wrapper = ['sh', '-c', '"$@" & wait', 'sh', ...(program?.command ?? [])];
     const { pid } = await startByHand(t, wrapper, address, program ?? {});
-    await refuses(t, pid, /it holds no listening socket, but process \d+ \(.*\), which it has started, does/);
+    await refuses(
+      t,
+      pid,
+      /it has no listening socket, but its child process (\d+) \(.*\) has one\. Pass that pid: --pid \1/,
+    );
   });
 
   it("another user's process, for an ordinary user", DEADLINE, async (t) => {
@@ -139,7 +147,7 @@ describe('zero adopt refuses', () => {
       { name: 'other', address: other },
     ];
     const wanted = { service: { ...config.service, listeners } };
-    const answer = new RegExp(`it does not listen on ${other}, which is listener other`);
+    const answer = new RegExp(`The process does not listen on ${other}, the address of listener other\\.$`);
     await refuses(t, running.pid, answer, { config: wanted });
     await untouched(running);
   });
@@ -148,14 +156,14 @@ describe('zero adopt refuses', () => {
     const { running, config, address } = await service(t);
     const port = address.split(':')[1];
     const listeners = [{ name: 'http', address: `:${port}` }];
-    const answer = new RegExp(`On that port it listens on ${address}: write address: '${address}'`);
+    const answer = new RegExp(`On this port it listens on ${address}: write address: '${address}'`);
     await refuses(t, running.pid, answer, { config: { service: { ...config.service, listeners } } });
     await untouched(running);
   });
 
-  it('sockets that no listener names', DEADLINE, async (t) => {
+  it('sockets without a listener', DEADLINE, async (t) => {
     const { running, config, address } = await service(t);
-    const answer = new RegExp(`it listens on ${address} too, which is no listener: add "- { name: port`);
+    const answer = new RegExp(`The process also listens on ${address}\\. Add the listener "- { name: port`);
     await refuses(t, running.pid, answer, {
       config: { service: { runtime: config.service.runtime, listeners: [] } },
     });
@@ -200,7 +208,7 @@ describe('zero adopt refuses', () => {
 
 const UNUSED: RawConfig = { service: { runtime: { path: process.execPath, name: 'unused' } } };
 
-/** One line says why, and the exit code is 1. */
+/** zero prints one line with the reason and exits with 1. */
 async function refuses(
   t: TestContext,
   pid: number | undefined,
@@ -232,7 +240,7 @@ async function service(t: TestContext): Promise<Service> {
   return { running, config: configFor(program), address };
 }
 
-/** It still answers on its own. */
+/** The service still answers itself. */
 async function untouched(running: RunningService): Promise<void> {
   for (let request = 0; request < 20; request += 1) {
     const { pid } = await whoAnswers(ADDRESSES.get(running) ?? '');
@@ -288,7 +296,7 @@ describe('a service that changes while it is being adopted', () => {
   });
 });
 
-/** Adopts a service up to the last look, before which something happens. What zero opened is closed again. */
+/** Adopts a service up to the last check. `happens` runs right before it. zero closes everything that it opened. */
 async function takeWhile(
   { pid }: Pick<RunningService, 'pid'>,
   raw: RawConfig,

@@ -40,7 +40,7 @@ const VICTIM = 'daemon';
 
 const asAttacker = () => asAccount(account(ATTACKER));
 
-/** False, and the test skipped with a line, where it cannot act as another user. */
+/** False if the test cannot act as another user. It is skipped then, with a line. */
 function canAttack(t: TestContext): boolean {
   return requireRoot(t, 'acts as another user') && requireProgram(t, 'perl', 'perl-base') !== null;
 }
@@ -53,7 +53,7 @@ async function victim(t: TestContext, sections: PuppetSections = {}) {
     { ...sections, runtime: { user: VICTIM, directory: '/', ...sections.runtime } },
     { folder },
   );
-  // What is loaded at the first command is not part of the attack.
+  // Modules are loaded at the first command, which would disturb the attack.
   await command(t, service.zero, 'status');
   return { ...service, folder, runtime: join(folder, 'run') };
 }
@@ -281,7 +281,7 @@ describe('an ordinary user who was there before zero', () => {
     });
   }
 
-  it('cannot pass a process off as the keeper or as a worker when zero comes back', DEADLINE, async (t) => {
+  it('cannot imitate the keeper or a worker when zero is started again', DEADLINE, async (t) => {
     if (!canAttack(t)) return;
     const folder = sharedFolder(t);
     const service = await startServing(t, {}, { folder });

@@ -65,7 +65,7 @@ describe('zero status --watch', () => {
   it('says that zero has stopped, or went away without a word', DEADLINE, async (t) => {
     const ends = [
       { signal: 'SIGTERM', code: 0, says: /\nzero has stopped\n/ },
-      { signal: 'SIGKILL', code: 1, says: /\nzero status: zero went away without a word: see its log\n/ },
+      { signal: 'SIGKILL', code: 1, says: /\nzero status: zero exited unexpectedly\. Check its log\.\n/ },
     ] as const;
     for (const { signal, code, says } of ends) {
       const { zero } = await startServing(t, { handover: QUICK });

@@ -17,7 +17,7 @@ function placed(folder: string): PuppetSections & { readonly directory: string }
   return { directory, application };
 }
 
-/** Also where somebody writes into it meanwhile. */
+/** Retries while another process writes into the directory. */
 function remove(directory: string): void {
   rmSync(directory, { recursive: true, maxRetries: 10 });
 }
@@ -25,41 +25,45 @@ function remove(directory: string): void {
 /** Waits until the directory has been made again. */
 async function restored(zero: Zero, from: number): Promise<void> {
   const { message } = await zero.fact('warning', { about: 'runtime' }, from);
-  assert.match(message, /was deleted while zero ran/);
+  assert.match(message, / or a part of it was deleted while zero was running\./);
 }
 
 describe('a runtime directory that is deleted while zero runs', () => {
-  it('is made again: one warning, and commands, deploys and a crash work as before', DEADLINE, async (t) => {
-    const { directory, ...sections } = placed(temporaryFolder(t));
-    const service = await startSurvivor(t, sections);
-    const { zero, puppets, incumbent } = service;
-    const load = startLoad(t, { target: await zero.address('http'), clients: 2 });
-    await zero.fact('keeper_started');
-    const { cursor } = zero;
-    remove(directory);
-    await restored(zero, cursor);
+  it(
+    'is created again: one warning, and commands, deploys and a crash work as before',
+    DEADLINE,
+    async (t) => {
+      const { directory, ...sections } = placed(temporaryFolder(t));
+      const service = await startSurvivor(t, sections);
+      const { zero, puppets, incumbent } = service;
+      const load = startLoad(t, { target: await zero.address('http'), clients: 2 });
+      await zero.fact('keeper_started');
+      const { cursor } = zero;
+      remove(directory);
+      await restored(zero, cursor);
 
-    // Its notify socket is bound again under the same name.
-    await incumbent.notify('STATUS=still here');
-    const status = await command(t, zero, 'status', '--json');
-    assert.equal(status.code, 0, status.stderr);
-    assert.equal(JSON.parse(status.stdout).incumbent, 1);
-    const record = JSON.parse(readFileSync(join(directory, 'instance.json'), 'utf8'));
-    assert.equal(record.pid, supervisorPid(zero));
+      // Its notify socket is bound again under the same name.
+      await incumbent.notify('STATUS=still here');
+      const status = await command(t, zero, 'status', '--json');
+      assert.equal(status.code, 0, status.stderr);
+      assert.equal(JSON.parse(status.stdout).incumbent, 1);
+      const record = JSON.parse(readFileSync(join(directory, 'instance.json'), 'utf8'));
+      assert.equal(record.pid, supervisorPid(zero));
 
-    const reload = command(t, zero, 'reload');
-    await nextReady(puppets);
-    const { code, stderr } = await reload;
-    assert.equal(code, 0, stderr);
-    assert.equal(complaints(zero, ['warn', 'error'], cursor).length, 1);
+      const reload = command(t, zero, 'reload');
+      await nextReady(puppets);
+      const { code, stderr } = await reload;
+      assert.equal(code, 0, stderr);
+      assert.equal(complaints(zero, ['warn', 'error'], cursor).length, 1);
 
-    const { cursor: before } = zero;
-    process.kill(supervisorPid(zero), 'SIGKILL');
-    const { incumbent: serving } = await zero.fact('supervisor_recovered', {}, before);
-    assert.equal(serving, 2);
-    const { failures } = await load.stop();
-    assert.deepEqual(failures, {});
-  });
+      const { cursor: before } = zero;
+      process.kill(supervisorPid(zero), 'SIGKILL');
+      const { incumbent: serving } = await zero.fact('supervisor_recovered', {}, before);
+      assert.equal(serving, 2);
+      const { failures } = await load.stop();
+      assert.deepEqual(failures, {});
+    },
+  );
 
   it('still belongs to this zero: a second one is refused', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
@@ -75,7 +79,7 @@ describe('a runtime directory that is deleted while zero runs', () => {
     assert.deepEqual(await whoAnswers(await zero.address('http')), { generation, pid });
   });
 
-  it('is made again as often as it is deleted or moved', DEADLINE, async (t) => {
+  it('is created again as often as it is deleted or moved', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const { directory, ...sections } = placed(folder);
     const { zero } = await startServing(t, sections);
@@ -94,7 +98,7 @@ describe('a runtime directory that is deleted while zero runs', () => {
     assert.equal(complaints(zero).length, 4);
   });
 
-  it('and cannot be made: one error, and the next attempt succeeds when it can', DEADLINE, async (t) => {
+  it('and cannot be created: one error, and the next attempt succeeds when it can', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const { directory, ...sections } = placed(folder);
     const { zero, puppets, incumbent } = await startServing(t, sections);
@@ -102,7 +106,7 @@ describe('a runtime directory that is deleted while zero runs', () => {
     const { cursor } = zero;
     renameSync(parent, join(folder, 'elsewhere'));
     writeFileSync(parent, 'in its place\n');
-    // The parent was moved, which nothing notices that watches the directory.
+    // The parent was moved, which a watch on the directory does not report.
     const failed = zero.fact('error', { step: 'restore runtime directory' }, cursor);
     remove(join(folder, 'elsewhere'));
     const { message } = await failed;

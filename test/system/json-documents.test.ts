@@ -252,7 +252,7 @@ describe('zero status --watch --json', () => {
     await watching.shown('"incumbent":1');
     process.kill(zero.pid, 'SIGKILL');
     const { code, stdout, stderr } = await watching.finished;
-    assert.deepEqual([code, stderr], [1, 'zero status: zero went away without a word: see its log\n']);
+    assert.deepEqual([code, stderr], [1, 'zero status: zero exited unexpectedly. Check its log.\n']);
     const documents = stdout
       .trimEnd()
       .split('\n')

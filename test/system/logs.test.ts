@@ -135,7 +135,7 @@ describe('zero logs -f', () => {
     await following.shown('before\n');
     zero.signal('SIGKILL');
     const { code, stderr } = await following.finished;
-    assert.deepEqual([code, stderr], [1, 'zero logs: zero went away without a word: see its log\n']);
+    assert.deepEqual([code, stderr], [1, 'zero logs: zero exited unexpectedly. Check its log.\n']);
   });
 
   it('holds nothing up when nobody reads it: the reader finds a gap', DEADLINE, async (t) => {

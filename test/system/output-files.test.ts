@@ -183,7 +183,7 @@ describe('service.output writes to files', () => {
     const { code, stdout, stderr } = await following.finished;
     assert.deepEqual(
       [code, stdout, stderr],
-      [1, 'one\ntwo\n', 'zero logs: zero went away without a word: see its log\n'],
+      [1, 'one\ntwo\n', 'zero logs: zero exited unexpectedly. Check its log.\n'],
     );
   });
 

@@ -141,7 +141,7 @@ describe('the service of a supervisor that was killed', () => {
     },
   );
 
-  it('is named to a zero of another name that wants its address', DEADLINE, async (test) => {
+  it('is reported to a zero of another name that needs its address', DEADLINE, async (test) => {
     const t = reversed(test);
     const { zero: dead, incumbent } = await leave(t);
     const address = await dead.address('http');
@@ -158,8 +158,8 @@ describe('the service of a supervisor that was killed', () => {
       assert.match(
         failure?.reason ?? '',
         new RegExp(
-          `EADDRINUSE: the port is held by pid \\d+ \\(.*\\)\\. That is the service of instance test, whose zero ` +
-            `\\(pid ${dead.pid}\\) has died\\. Continue it with: zero --config ${dead.config}\\. ` +
+          `EADDRINUSE: the port is held by pid \\d+ \\(.*\\)\\. The address belongs to the service of instance test, whose zero ` +
+            `\\(pid ${dead.pid}\\) has died\\. Continue that service with: zero --config ${dead.config}\\. ` +
             'Or stop it with: zero stop --name test$',
         ),
       );

@@ -29,7 +29,7 @@ function assertPrivileges(pid: number, capabilities: string, noNewPrivs: boolean
   assert.equal(found.NoNewPrivs, noNewPrivs ? '1' : '0');
 }
 
-/** A network of its own, where port 80 is free and needs a capability, and a copy of the service that every user may read. */
+/** A network namespace in which port 80 is free and needs a capability, and a copy of the service for every user. */
 function network(t: TestContext): { readonly prefix: [string, ...string[]]; readonly script: string } | null {
   if (!requireRoot(t, 'a network namespace, and a service of another user')) return null;
   if (!requireProgram(t, 'unshare', 'util-linux') || !requireProgram(t, 'perl', 'perl-base')) return null;
@@ -183,7 +183,7 @@ describe('capabilities that zero does not have itself', () => {
       zero.rewrite(sleeper(wanted));
       const asRoot = await command(t, zero, 'reload');
       assert.equal(asRoot.code, 1);
-      assert.match(asRoot.stderr, /capabilities are without effect: the service would run as root/);
+      assert.match(asRoot.stderr, /capabilities have no effect: the service would run as root/);
     },
   );
 

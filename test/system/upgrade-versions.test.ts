@@ -58,7 +58,7 @@ async function assertRuns(scope: Scope, zero: Zero, expected: typeof THIS, upgra
 }
 
 describe('zero upgrade between releases with different formats', () => {
-  it('goes to the later release and back without a failed request', DEADLINE, async (test) => {
+  it('upgrades to the later release and back without a failed request', DEADLINE, async (test) => {
     const t = reversed(test);
     const installed = new InstallPath(t);
     const releases = [
@@ -165,7 +165,7 @@ describe('the service of a later release that was killed', () => {
   });
 });
 
-/** The fields that releases without a keeper and without `zero upgrade` did not write: see docs/reference/formats.md. */
+/** The fields that releases without a keeper and `zero upgrade` did not write, see docs/reference/formats.md. */
 function asWrittenBefore(state: Record<string, unknown>): Record<string, unknown> {
   const pick = (value: unknown, names: readonly string[]) =>
     Object.fromEntries(Object.entries(value as object).filter(([name]) => names.includes(name)));

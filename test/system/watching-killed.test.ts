@@ -94,7 +94,7 @@ describe('a command that follows a supervisor which is killed', () => {
     assert.deepEqual([json.code, texts, json.stderr], [0, ['before', ...lines], MESSAGES.repeat(2)]);
   });
 
-  it('zero logs -f goes on reading the output files', DEADLINE, async (t) => {
+  it('zero logs -f keeps reading the output files', DEADLINE, async (t) => {
     const directory = join(temporaryFolder(t), 'output');
     mkdirSync(directory);
     const service = await startSurvivor(t, { output: { directory } });

@@ -16,7 +16,7 @@ const INPUTS: Readonly<Record<string, number>> = {
   output: 3_000,
 };
 
-/** What becomes of inputs with which a parser once did something else. */
+/** The right outcomes of inputs that once broke a parser. */
 const FOUND: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   requests: {
     'found-answered-before-its-end.txt': '404',
@@ -34,7 +34,7 @@ const FOUND: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 describe('a parser of input from outside returns a valid value or refuses', () => {
   for (const [name, make] of Object.entries(TARGETS)) {
-    it(`${name}: every input that is kept`, async (t) => {
+    it(`${name}: every kept input`, async (t) => {
       const target = make();
       t.after(() => target.close?.());
       const found = new Set(Object.keys(FOUND[name] ?? {}));

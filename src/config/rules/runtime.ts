@@ -35,10 +35,10 @@ export function runtimeRules(config: ConfigParts): Finding[] {
   ];
 }
 
-/** execve(2) gives root every capability of its bounding set (capabilities(7)), so a list would be without effect. */
+/** execve(2) gives root every capability of its bounding set (capabilities(7)), so a list would have no effect. */
 function rootRules(user: string | undefined, count: number): Finding[] {
   if (count === 0 || (user !== 'root' && user !== '0')) return [];
-  return [wrongKey([...RUNTIME, 'capabilities'], 'is without effect for root: set user to another user')];
+  return [wrongKey([...RUNTIME, 'capabilities'], 'has no effect for root: set user to another user')];
 }
 
 function forwardRules(config: ConfigParts, signals: readonly (string | undefined)[]): Finding[] {

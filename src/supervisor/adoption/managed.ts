@@ -16,7 +16,7 @@ const state = z.object({
 });
 
 /**
- * Refuses a process that is zero itself, or that an instance of zero has already, as far as this user may read the
+ * Refuses a process that is zero itself or that an instance of zero already manages, as far as this user may read the
  * states of instances. Throws AdoptionError.
  */
 export function refuseManaged(pid: number): void {
@@ -31,7 +31,7 @@ export function refuseManaged(pid: number): void {
     // The keeper process and hooks are children of the supervisor.
     if (has(supervisor) || (keeper && has(keeper)))
       throw new AdoptionError(
-        `cannot adopt process ${pid}: it is zero itself (instance ${instance}). Name the main process of a service`,
+        `cannot adopt process ${pid}: it is zero itself (instance ${instance}). Pass the main process of a service`,
       );
   }
 }

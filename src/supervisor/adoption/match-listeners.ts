@@ -19,9 +19,9 @@ export interface MatchedSocket<Socket extends OfferedSocket> {
 }
 
 /**
- * Finds the socket of each listener. Throws AdoptionError where a listener has none, or a socket is none's: the next
- * version of the service gets exactly the sockets of the listeners. Pure.
- * @param where what names the listeners: the path of a config, or the command line
+ * Finds the socket of each listener. Throws AdoptionError for a listener without a socket and for a socket without a
+ * listener: the next version of the service gets exactly the sockets of the listeners. Pure.
+ * @param where what specifies the listeners: the path of a config, or the command line
  */
 export function matchListeners<Socket extends OfferedSocket>(
   wanted: readonly WantedListener[],
@@ -38,12 +38,12 @@ export function matchListeners<Socket extends OfferedSocket>(
   for (const socket of unnamed) {
     const text = addressText(socket);
     problems.push(
-      `it listens on ${formatAddress(socket.address)} too, which is no listener: add "- { name: ${nameFor(socket.address)}, address: '${text}' }", or the next version cannot listen there while this one runs`,
+      `The process also listens on ${formatAddress(socket.address)}. Add the listener "- { name: ${nameFor(socket.address)}, address: '${text}' }". Without it the next version cannot listen there while this one runs.`,
     );
   }
   if (problems.length > 0)
     throw new AdoptionError(
-      `cannot adopt process ${pid}: ${where} does not match its sockets: ${problems.join('; ')}`,
+      `cannot adopt process ${pid}: ${where} does not match its sockets. ${problems.join(' ')}`,
     );
   return found.flatMap(({ listener: { config }, socket }) => (socket ? [{ config, socket }] : []));
 }
@@ -70,14 +70,14 @@ function isMeant({ config, target }: WantedListener, { address, ipv6Only }: Offe
 function missing({ config, target }: WantedListener, offered: readonly OfferedSocket[]): string {
   const { name, address } = config;
   if (address.network.startsWith('udp') || address.network === 'unixgram')
-    return `listener ${name} (${address.text}) has no connections, and zero adopts only sockets that have`;
+    return `Listener ${name} (${address.text}) cannot be adopted: zero adopts only TCP and Unix stream sockets.`;
   const port = target?.address.port;
   const near = offered.find(({ address: other }) => other.family !== 'unix' && other.port === port);
   const wanted = target === null ? address.text : targetText(target);
   const hint = near
-    ? `. On that port it listens on ${formatAddress(near.address)}: write address: '${addressText(near)}'`
+    ? ` On this port it listens on ${formatAddress(near.address)}: write address: '${addressText(near)}'.`
     : '';
-  return `it does not listen on ${wanted}, which is listener ${name}${hint}`;
+  return `The process does not listen on ${wanted}, the address of listener ${name}.${hint}`;
 }
 
 function targetText({ address, ipv6Only }: InetTarget): string {

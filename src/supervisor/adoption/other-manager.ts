@@ -3,7 +3,7 @@ import { argumentsOf, processStat } from '../../linux/procfs.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
 import { ancestorsOf } from './managed.ts';
 
-/** What would start a service again that exits, and how to keep it from that. */
+/** A program that would restart the service when it exits, and the command that prevents this. */
 export interface OtherManager {
   /** `systemd unit app.service`, `pm2 (pid 12)`. */
   readonly name: string;
@@ -13,7 +13,7 @@ export interface OtherManager {
   readonly command: string;
 }
 
-/** What is known of a process and of those from which it descends. */
+/** Facts about a process and its ancestors. */
 export interface Origins {
   /** The lines of /proc/PID/cgroup. */
   readonly cgroup: readonly string[];
@@ -29,11 +29,11 @@ interface Ancestor {
   readonly args: readonly string[];
 }
 
-/** Finds what manages a process; null where nothing is known to. */
+/** Finds the manager of a process; null: none is known. */
 export function otherManager(pid: number): OtherManager | null {
   const ancestors = ancestorsOf(pid).map(ancestorAt);
   const own = cgroupOf(process.pid);
-  // What this zero runs in, too, is the unit of a terminal or of a job, and not of the service.
+  // A control group that this zero is also in belongs to a terminal or a job, not to the service.
   const cgroup = cgroupOf(pid).filter((line) => !own.includes(line));
   return managerIn({ cgroup, environment: environmentOf(pid), ancestors });
 }
@@ -47,7 +47,7 @@ export function isManager(pid: number): boolean {
   return name === 'systemd' || kindOf({ name, args }) !== null;
 }
 
-/** The nearest one: pm2 may run in a unit of systemd. Pure. */
+/** Finds the nearest manager, because pm2 may run in a unit of systemd. Pure. */
 export function managerIn({ cgroup, environment, ancestors }: Origins): OtherManager | null {
   for (const { pid, name, args } of ancestors) {
     const kind = kindOf({ name, args });
@@ -83,7 +83,9 @@ function releaseBy(
   return { when: 'before', command: kind === 'runsv' ? `sv once ${folder}` : `s6-svc -O ${folder}` };
 }
 
-/** The unit is the last part of the path of its control group (systemd.unit(5)); sessions and scopes restart nothing. */
+/**
+ * The unit is the last part of the path of the control group (systemd.unit(5)). Sessions and scopes restart nothing.
+ */
 function systemdUnit(cgroup: readonly string[]): OtherManager | null {
   const path = cgroup.map((line) => /^(?:0:|\d+:name=systemd):(.*)$/.exec(line)?.[1]).find((found) => found);
   const unit = path?.split('/').find((part) => part.endsWith('.service') && !part.startsWith('user@'));

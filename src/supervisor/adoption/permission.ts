@@ -16,22 +16,23 @@ function advice(pid: number): string {
   const scope = ptraceScope();
   if (uid === 0) {
     return scope === 3
-      ? 'kernel.yama.ptrace_scope is 3: no process may do so until the machine is started again.'
-      : 'root needs the capability CAP_SYS_PTRACE. Run zero outside of the container or sandbox that takes it away.';
+      ? 'kernel.yama.ptrace_scope is 3: no process may take sockets of another one until the next reboot.'
+      : 'root needs the capability CAP_SYS_PTRACE. Run zero outside of the container or sandbox that removes it.';
   }
   if (owner !== null && owner !== uid) {
     const name = lookupUser(String(owner))?.name ?? `uid ${owner}`;
     return `It belongs to ${name}. Run "zero adopt" as root, or as that user.`;
   }
   if (scope === 1)
-    return 'kernel.yama.ptrace_scope is 1: a process may do so only to its own children. Run "zero adopt" as root, or set kernel.yama.ptrace_scope=0 with sysctl for as long as the adoption takes.';
-  if (scope === 2) return 'kernel.yama.ptrace_scope is 2: only root may do so. Run "zero adopt" as root.';
+    return 'kernel.yama.ptrace_scope is 1: a process may take sockets only from its own children. Run "zero adopt" as root, or set kernel.yama.ptrace_scope=0 with sysctl for as long as the adoption takes.';
+  if (scope === 2)
+    return 'kernel.yama.ptrace_scope is 2: only root may take sockets of a process. Run "zero adopt" as root.';
   if (scope === 3)
-    return 'kernel.yama.ptrace_scope is 3: no process may do so until the machine is started again.';
+    return 'kernel.yama.ptrace_scope is 3: no process may take sockets of another one until the next reboot.';
   return 'The process is protected: it has more rights than this user (capabilities, setuid), or a sandbox refuses ptrace(2). Run "zero adopt" as root.';
 }
 
-/** null: the kernel has no Yama. */
+/** null: the kernel is built without Yama. */
 function ptraceScope(): number | null {
   try {
     return Number(readFileSync('/proc/sys/kernel/yama/ptrace_scope', 'latin1'));

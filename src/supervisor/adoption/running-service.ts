@@ -21,9 +21,9 @@ export interface HeldSocket {
 
 /** A service that something else has started. */
 export interface RunningService {
-  /** The process from which the others descend. */
+  /** The common ancestor of the other processes. */
   readonly main: ProcessIdentity;
-  /** Those others. */
+  /** The other processes. */
   readonly descendants: readonly ProcessIdentity[];
   readonly sockets: readonly HeldSocket[];
   /** The program of the main process, for messages. */
@@ -39,7 +39,9 @@ const { kernel } = keeperSystem;
 export function findService(pid: number): RunningService {
   const given = identityOf(pid);
   if (given === null)
-    throw new AdoptionError(`cannot adopt process ${pid}: there is no such process, or it has exited`);
+    throw new AdoptionError(
+      `cannot adopt process ${pid}: it does not exist or has exited. Find the process that listens with: ss -tlnp`,
+    );
   refuseManaged(pid);
   requireAccess(pid);
   const listening = listeningSockets();
@@ -60,7 +62,7 @@ export function findService(pid: number): RunningService {
   return { main, descendants, sockets, command: commandLine(main.pid) };
 }
 
-/** The process that has this number now; null where there is none, or it has exited. */
+/** The process with this pid; null: it does not exist or has exited. */
 export function identityOf(pid: number): ProcessIdentity | null {
   const stat = processStat(pid);
   return stat !== null && isAlive(stat) ? { pid, startTime: stat.startTime } : null;
@@ -144,11 +146,11 @@ function whyNoSocket(pid: number, listening: Listening): string {
   const name = (other: number) => `process ${other} (${shortCommand(other)})`;
   const child = descendantsOf(kernel, pid).find((one) => listens(one.pid));
   if (child)
-    return `it holds no listening socket, but ${name(child.pid)}, which it has started, does. Name that one: --pid ${child.pid}`;
+    return `it has no listening socket, but its child ${name(child.pid)} has one. Pass that pid: --pid ${child.pid}`;
   const parent = ancestorsOf(pid).find(listens);
   if (parent !== undefined)
-    return `it holds no listening socket. ${name(parent)} accepts connections for it, as managers with a cluster mode do. Start the service without that mode, then adopt it`;
-  return 'it holds no listening socket of TCP or a Unix stream';
+    return `it has no listening socket. Its parent ${name(parent)} accepts the connections, as in the cluster mode of pm2. Restart the service without that mode, then adopt it`;
+  return 'it has no listening TCP or Unix stream socket';
 }
 
 /** A command line may contain secrets: it is cut at the first option. */
@@ -167,14 +169,14 @@ function refuseSeveral(pid: number, sockets: readonly HeldSocket[], listening: L
     if (others.length === 0) continue;
     const isOwn = others.some((one) => sockets.some((socket) => socket.inode === one.inode));
     const whose = isOwn
-      ? 'it has several sockets with SO_REUSEPORT'
-      : `another process (of ${ownerText(others[0]?.uid)}) listens there too, with SO_REUSEPORT`;
+      ? 'it has several sockets (SO_REUSEPORT)'
+      : `another process (${ownerText(others[0]?.uid)}) also listens (SO_REUSEPORT)`;
     throw new AdoptionError(
-      `cannot adopt process ${pid}: on ${text} ${whose}, and zero can take over only one socket for each address. Let the service use one socket (nginx: without "reuseport"; gunicorn: without "--reuse-port"), then adopt it`,
+      `cannot adopt process ${pid}: on ${text} ${whose}. zero can take over only one socket for each address. Configure the service to use one socket (nginx: remove "reuseport"; gunicorn: remove "--reuse-port"), then adopt it`,
     );
   }
 }
 
 function ownerText(uid: number | undefined): string {
-  return uid === undefined ? 'another user' : `uid ${uid}`;
+  return uid === undefined ? 'of another user' : `of uid ${uid}`;
 }

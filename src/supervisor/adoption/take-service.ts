@@ -38,25 +38,25 @@ export type TakeService = (context: TakeContext) => Promise<TakenService>;
 
 /** A running service whose sockets are those of the listeners. */
 export interface TakenService {
-  /** What the command of the config is, with the settings of a generation of one process. */
+  /** The release of the config, with the settings of a generation with one process. */
   readonly prepared: Prepared;
   /** Its main process. */
   readonly pid: number;
   /** How many processes it has. */
   readonly processes: number;
   readonly addresses: readonly string[];
-  /** What the operator has to know. */
+  /** Warnings for the operator. */
   readonly remarks: readonly string[];
   /**
    * Takes over the main process as the worker of a generation that is held. Returns the first event of the supervisor.
-   * Throws AdoptionError where the service has changed meanwhile: zero has let it go then.
+   * Throws AdoptionError if the service has changed meanwhile. zero has released its sockets then.
    */
   readonly adopt: (generation: number, generations: Generations) => Adopted;
 }
 
 /**
  * Puts the lanes of the listeners next to the sockets of a service.
- * @param where what names the listeners: the path of the config, or the command line
+ * @param where what specifies the listeners: the path of the config, or the command line
  */
 export function serviceOf(pid: number, where: string): TakeService {
   return async ({ config, listeners, prepare, stopped }) => {
@@ -123,12 +123,12 @@ function workerOf(generation: number, { pid, startTime }: ProcessIdentity, since
   };
 }
 
-/** What the operator has to know of a service that is adopted. */
+/** Warnings for the operator about a service that is adopted. */
 function remarksOn(given: number, main: number): string[] {
   const remarks: string[] = [];
   if (main !== given)
     remarks.push(
-      `process ${main} is the main process of the service: process ${given} descends from it and has the same socket`,
+      `process ${main} is the main process of the service. Process ${given} is one of its descendants and has the same socket`,
     );
   const manager = otherManager(main);
   if (manager !== null) {
@@ -153,7 +153,7 @@ async function wantedListeners(pid: number, config: Config): Promise<WantedListe
         if (address.kind === 'passed')
           throw new ListenerError(
             listener.name,
-            `listener ${listener.name} is a socket that is passed to zero (${address.text}): write the address that the service listens on`,
+            `listener ${listener.name} is a socket that is passed to zero (${address.text}). Write the address on which the service listens`,
           );
         return {
           config: listener,
@@ -228,7 +228,7 @@ function duplicate(pid: number, socket: HeldSocket): number {
   }
 }
 
-/** What the service has lost while it was being adopted. */
+/** An error if the service has exited or closed a socket while it was being adopted. */
 function lossOf(pid: number, service: RunningService): AdoptionError | null {
   const { main, sockets } = service;
   if (identityOf(main.pid)?.startTime !== main.startTime) return exitedError(pid);

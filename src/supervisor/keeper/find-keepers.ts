@@ -12,8 +12,8 @@ export interface FoundKeepers {
 
 /**
  * The keepers of a runtime directory. They are recognised by their user and arguments: no file has to be whole, and a
- * process that got the number of a keeper that exited is not taken for the keeper. Another user can choose the arguments
- * of a setuid program, which is therefore no keeper (ownerOf). Throws what listing /proc does.
+ * process that got the number of a keeper that exited is not taken for the keeper. Another user can choose the
+ * arguments of a setuid program, which is therefore no keeper (ownerOf). Throws what listing /proc does.
  */
 export function findKeepers(
   runtimeDirectory: string,

@@ -15,7 +15,7 @@ export interface KeeperSystem {
   /** The effective user of this process. */
   readonly uid: number;
   readonly ownerOf: typeof ownerOf;
-  /** The owner of the file that a path leads to; null where there is none. Links are not followed. */
+  /** The owner of the file at a path; null: it does not exist. Links are not followed. */
   readonly ownerOfPath: (path: string) => number | null;
   /** The owner of an open file. Throws Node's error. */
   readonly ownerOfFile: (fd: number) => number;

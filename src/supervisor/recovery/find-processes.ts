@@ -11,17 +11,17 @@ import { commandIn, hookIn } from '../running-commands.ts';
 import type { SavedState } from '../state-format/read.ts';
 import type { RecoveredProcess } from '../worker-parts.ts';
 
-/* The processes of a dead supervisor: those that its state names, and those that it does not name any more or yet. */
+/* The processes of a dead supervisor: those in its state, and those that its state does not contain. */
 
 export type DeadInstance = Pick<Instance, 'name' | 'runtimeDirectory'>;
 
-/** What is asked of the kernel. */
+/** The kernel calls that are used. */
 export type ProcessSystem = Pick<
   KeeperSystem,
   'kernel' | 'uid' | 'ownerOf' | 'ownerOfPath' | 'descriptorsOf' | 'socketInode'
 >;
 
-/** By what a process is known for a worker. */
+/** Evidence that a process is a worker. */
 export interface Evidence {
   readonly runtimeDirectory: string;
   /** Inodes of the sockets of the instance. */
@@ -218,8 +218,8 @@ function environmentOf(pid: number, { kernel }: ProcessSystem): readonly Buffer[
 }
 
 /**
- * Every user can start a process with such a variable. A worker runs as zero's own user, or as the one to whom zero gave
- * the notify socket; one that has changed its user since has a socket of the instance.
+ * Every user can start a process with such a variable. A worker runs as zero's own user or as the owner of its notify
+ * socket. A worker that has changed its user since has a socket of the instance.
  */
 function isTrusted(
   pid: number,

@@ -19,7 +19,7 @@ const KEPT = 3;
 
 export const STATE = 'state.json';
 
-/** The text of a file of this user or root; null where there is none. A link in its place is not followed. */
+/** The text of a file of this user or root; null: the file does not exist. Symbolic links are not followed. */
 export function readOwned(
   file: string,
   uid: number,

@@ -18,7 +18,7 @@ export interface CheckResult {
   readonly reads?: Reads;
 }
 
-/** `result` of a failure: what the new zero has answered, if it has. */
+/** `result` of a failure: the answer of the new zero, if any. */
 export type DryRunResult =
   | { readonly passed: CheckResult }
   | { readonly problem: string; readonly result: CheckResult | null };

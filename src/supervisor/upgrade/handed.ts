@@ -28,8 +28,8 @@ export function handedVariable(handed: Handed): Buffer {
 }
 
 /**
- * Reads and removes the variable; null where this process was started in another way, also where somebody else has set
- * the variable to something that no zero writes.
+ * Reads and removes the variable; null: this process was started in another way, or the variable has a value that zero
+ * never writes.
  */
 export function takeHanded(environment: NodeJS.ProcessEnv): Handed | null {
   const { [VARIABLE]: text } = environment;

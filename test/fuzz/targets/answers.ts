@@ -44,7 +44,7 @@ const REQUESTS: Readonly<Record<string, (client: ControlClient) => Promise<strin
   events: (client) => all(client.events(), () => null),
 };
 
-/** What a program that is not zero may answer to a command. */
+/** Answers of another program than zero to a command. */
 export function answers(): Target {
   const folder = mkdtempSync(join(tmpdir(), 'zero-fuzz-'));
   const path = join(folder, 'control.sock');
@@ -81,7 +81,7 @@ export function answers(): Target {
       const client = controlClient({ path, version: '1.2.3', patience: 5_000 });
       try {
         const text = (await REQUESTS[name]?.(client)) ?? '';
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: no answer may steer the terminal.
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: no answer may control the terminal.
         assert.ok(!/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/.test(text), JSON.stringify(text));
         return `${name}: shown`;
       } catch (error) {

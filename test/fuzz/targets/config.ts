@@ -8,7 +8,7 @@ import { formatProblem } from '../../../src/config/problem.ts';
 import { ROOT } from '../../support/paths.ts';
 import { corpusOf, type Target } from '../target.ts';
 
-/** Masks are not the values, so that what is compared has none. */
+/** Masked values differ from the secrets, so the comparison leaves secrets out. */
 const WITHOUT_SECRETS = /\*\*\*/;
 
 /** The text of a config file. */
@@ -46,7 +46,7 @@ export const config: Target = {
       for (const problem of parsed.problems) {
         assert.ok(problem.line >= 0 && problem.line <= lines + 1, `line ${problem.line} of ${lines}`);
         assert.ok(problem.message.length > 0);
-        // biome-ignore lint/suspicious/noControlCharactersInRegex: no terminal may be steered by a message.
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: no message may control the terminal.
         assert.ok(!/[\u0000-\u001f]/.test(formatProblem(problem)), 'a control character in a message');
       }
       return 'problems';

@@ -23,7 +23,7 @@ export const notify: Target = {
     const messages = parseNotification(input);
     if (messages === null) return 'no notification';
     for (const message of messages) assertValid(message);
-    // What was understood can be written, and is understood again.
+    // A parsed message can be written and parsed again.
     const text = messages.map(textOf).join('\n');
     assert.deepEqual(messages.length === 0 ? [] : parseNotification(Buffer.from(text)), messages);
     return messages.length === 0 ? 'nothing known' : 'messages';

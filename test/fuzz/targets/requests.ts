@@ -10,7 +10,7 @@ import { FakeControl, FakeSights } from '../../unit/control/fake-control.ts';
 import { corpusOf, type Target } from '../target.ts';
 import { formatsLike } from './formats.ts';
 
-/** Milliseconds after which nothing more is expected of an answer that goes on until something happens. */
+/** Milliseconds to wait for more of an answer that does not end by itself. */
 const ENOUGH = 20;
 
 interface Recorded {
@@ -76,7 +76,7 @@ function requestOf(file: Buffer): Buffer {
   return Buffer.from([`${method} ${path} HTTP/1.1`, ...fields, '', body].join('\r\n'));
 }
 
-/** Sends bytes, ends, and resolves to what comes back until the connection ends or an answer goes on. */
+/** Sends bytes and ends. Resolves to the answer when the connection ends or the answer pauses. */
 function talk(path: string, bytes: Buffer): Promise<string> {
   return new Promise((resolve) => {
     const socket = net.connect({ path, allowHalfOpen: true });

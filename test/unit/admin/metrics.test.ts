@@ -66,7 +66,7 @@ describe('metrics', () => {
 
   it('show how often the supervisor was restarted, and whether a keeper runs', async () => {
     const { source, samples } = metricsOf();
-    // An earlier release says neither.
+    // An earlier release sends neither field.
     source.now = statusWith();
     assert.deepEqual(await samples('zero_supervisor_restarts_total'), [['', 0]]);
     assert.deepEqual(await samples('zero_keeper_up'), [['', 0]]);

@@ -37,7 +37,7 @@ test('a killed worker explains the loss of the connections that it had accepted,
   assert.equal(cause(50, 101, null), null, 'not connected');
 });
 
-test('lanes that close explain only the first request of who connects meanwhile', () => {
+test('closing lanes explain only the first request of a client that connects meanwhile', () => {
   const faults = [fault('lanes closed', 0, 900, { kind: 'connecting', from: 100, to: 200 })];
   const cause = (openedAt: number, at: number, reused = false) =>
     causeOf({ openedAt, at, port: null, reused }, faults)?.name ?? null;
@@ -49,14 +49,14 @@ test('lanes that close explain only the first request of who connects meanwhile'
   assert.equal(cause(150, 400), null);
 });
 
-test('a cause names the process and the time', () => {
+test('a cause has the process and the time', () => {
   assert.equal(
     describeCause(fault('a worker killed', 1_000, 1_200, killed(7, 1_100))),
     'a worker killed at 1.0 s: pid 7 had accepted its connection and was killed at 1.1 s',
   );
 });
 
-test('a seed draws the same faults again, whatever each of them draws', () => {
+test('the same seed draws the same faults, regardless of the numbers that a fault draws', () => {
   const names = ['a', 'b', 'c', 'd'];
   const take = (seed: number, draws: number) => {
     const faults = drawFaults(seed, names);

@@ -455,5 +455,5 @@ test('stop sees the process end', async (t) => {
   const accepted = '{"accepted":{"pid":1}}\n';
   text = `${head}${accepted.length.toString(16)}\r\n${accepted}\r\n`;
   assert.equal(await stop({ now: false, name: 'example' }, at.context), 1);
-  assert.match(at.err(), /zero went away before it said that the service had stopped/);
+  assert.match(at.err(), /zero exited before it reported that the service had stopped/);
 });

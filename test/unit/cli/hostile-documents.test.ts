@@ -48,7 +48,7 @@ const RENDERED = {
   ],
 } satisfies Record<string, [RegExp, (value: unknown) => string]>;
 
-describe('no text in a document of a supervisor drives the terminal', () => {
+describe('text in a document of a supervisor does not control the terminal', () => {
   for (const [what, [name, render]] of Object.entries(RENDERED))
     it(`in the ${what}`, () => {
       const found = documentsIn(name);

@@ -78,7 +78,7 @@ describe('zero list', () => {
     );
   });
 
-  it('makes Node warn of nothing, however many instances there are', async (t) => {
+  it('causes no warning of Node with many instances', async (t) => {
     const at = desk(t);
     const names = Array.from({ length: 12 }, (_, index) => `n${index}`);
     for (const name of names) await at.run(name);

@@ -176,6 +176,6 @@ describe('a supervisor that is upgraded in place', () => {
     const next = await at.run('example');
     next.sights.output.add(OUTPUT, Buffer.from('one\n'));
     assert.deepEqual([await code, at.out()], [1, 'one\n']);
-    assert.match(at.err(), /zero logs: zero went away without a word: see its log\n$/);
+    assert.match(at.err(), /zero logs: zero exited unexpectedly\. Check its log\.\n$/);
   });
 });

@@ -155,7 +155,7 @@ for (const [name, text, problems] of [
   [
     'capabilities of root',
     runtime('user: root, capabilities: [CAP_NET_RAW]'),
-    ['1:59: service.runtime.capabilities: is without effect for root: set user to another user'],
+    ['1:59: service.runtime.capabilities: has no effect for root: set user to another user'],
   ],
   [
     'forwarded signals',

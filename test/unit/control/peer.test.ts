@@ -109,7 +109,7 @@ test('a member of the group does not choose the program of an upgrade', { skip }
 });
 
 test('a socket without a descriptor is refused', () => {
-  assert.equal(refusedPeer(new net.Socket(), { uid: 0, gid: null }), 'a process that is gone');
+  assert.equal(refusedPeer(new net.Socket(), { uid: 0, gid: null }), 'a process that has exited');
 });
 
 test('groups of a peer, more than fit at first', { skip }, async (t) => {

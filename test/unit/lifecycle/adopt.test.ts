@@ -30,7 +30,7 @@ describe('an adopted service', () => {
     );
   });
 
-  it('is handed over from like any other, and its lane is given to nobody else', () => {
+  it('is handed over from like any other, and its lane is given to no other generation', () => {
     const story = adopted();
     for (let generation = 2; generation < 6; generation += 1) {
       story.reload('t');

@@ -85,7 +85,7 @@ describe('a worker above max_memory', () => {
     );
   });
 
-  it('leaves the socket that its generation may share to those who still accept from it', () => {
+  it('leaves a shared socket to the workers that still accept from it', () => {
     const story = serving({ ...LEAK, workers: 1 });
     leaked(story, 0);
     spawned(story, 1);

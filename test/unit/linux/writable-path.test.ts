@@ -43,7 +43,7 @@ const ownGid = process.getegid?.() ?? 0;
 /** Not this user, and in none of its groups. */
 const OTHER = { uid: 54_321, gid: 54_321, groups: [] };
 
-test('a file and directories that nobody else may write to are open to nobody else', (t) => {
+test('a path that only its owner may write to has no opening', (t) => {
   const { outer, file } = tree(t);
   assert.equal(openToEverybody(file), null);
   assert.equal(openToEverybody(outer), null);
@@ -85,7 +85,7 @@ test('directories behind a symbolic link count, and the mode of a link does not'
   chmodSync(outer, 0o777);
   assert.equal(openToEverybody(join(link, 'file'))?.path, outer);
   chmodSync(outer, 0o755);
-  // Whoever may write to the directory of a link leads it elsewhere.
+  // A user who may write to the directory of a link can replace the link.
   chmodSync(other.outer, 0o777);
   assert.equal(openToEverybody(join(link, 'file'))?.path, other.outer);
   assert.equal(openToEverybody(file), null);
@@ -127,7 +127,7 @@ test('a group counts where it may write', (t) => {
   assert.equal(openToUser(file, { uid: 0, gid: 0, groups: [] }), null);
 });
 
-test('what is no file of a directory is no subject', () => {
+test('files of other types are not checked', () => {
   assert.equal(openToEverybody('/dev/null'), null);
   assert.equal(openToEverybody('/proc/self/fd/0/x'), null);
 });

@@ -266,7 +266,7 @@ for (const [kind, addressIn, lanes, refusal] of [
   ['abstract Unix', (folder: string) => `unix:@${folder}`, 2, 'ECONNREFUSED'],
   ['Unix', (folder: string) => `unix:${folder}/sock`, 2, 'ENOENT'],
 ] as const) {
-  test(`a ${kind} listener that nobody holds refuses, whoever still has its sockets`, async (t) => {
+  test(`a released ${kind} listener refuses connections even if another process has its sockets`, async (t) => {
     const set = new ListenerSet();
     const acquired = await set.acquire([listener('http', addressIn(temporaryFolder(t)))], lanes);
     const { address } = only(acquired);

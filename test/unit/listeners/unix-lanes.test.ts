@@ -258,7 +258,7 @@ test('all workers of a generation have its first lane, whichever of theirs is st
   set.steer(to([2]));
   await connect(t, { path });
   assert.deepEqual([set.queued(1), set.queued(2), set.queued(0), set.waiting('app')], [1, 1, 0, 1]);
-  // It waits in the socket of all of them, which is nobody's concern while one accepts.
+  // The connection waits in the shared socket, so no rescue is needed while one worker accepts.
   assert.deepEqual(
     [1, 2].map((lane) => set.unattended(lane, lane === 1)),
     [0, 0],

@@ -16,7 +16,7 @@ const CONTINUED: Happening = {
   previous: 1,
 };
 
-/** An engine whose core only notes the events, and asks for the effects that `effectsOf` says. */
+/** An engine whose core only records the events and requests the effects of `effectsOf`. */
 function engineThat(effectsOf: (type: string) => readonly Effect[], options: Partial<EngineOptions> = {}) {
   const events: string[] = [];
   const behaviour: typeof step = (state, event) => {
@@ -37,7 +37,7 @@ function engineThat(effectsOf: (type: string) => readonly Effect[], options: Par
   return { engine, events };
 }
 
-test('what happens while the service of a dead supervisor is taken over comes after it is continued', () => {
+test('events during the recovery of a service are handled after `continued`', () => {
   const { engine, events } = engineThat(() => [], { initial: initialState(0, 1, 1) });
   engine.post(EXITED);
   assert.deepEqual(events, []);
@@ -54,7 +54,7 @@ test('what happens while a running service is taken over comes after it is adopt
   assert.deepEqual(events, ['adopted', 'write_failed']);
 });
 
-test('an effect that has failed is named before the next step, although that has none', () => {
+test('a failed effect is recorded before the next step, even if that step has no effects', () => {
   const signal: Effect = { type: 'release', generation: 1 };
   const named: (readonly Effect[])[] = [];
   const { engine } = engineThat((type) => (type === 'leftovers_gone' ? [signal, signal] : []), {

@@ -35,7 +35,7 @@ function placesWith(t: TestContext, text: string) {
 
 test('the left-behind service that has the socket is named, with the commands that continue and stop it', (t) => {
   const { places } = placesWith(t, JSON.stringify(STATE));
-  const expected = `That is the service of instance web, whose zero (pid ${process.pid}) has died. Continue it with: zero --config /etc/web.yaml. Or stop it with: zero stop --name web`;
+  const expected = `The address belongs to the service of instance web, whose zero (pid ${process.pid}) has died. Continue that service with: zero --config /etc/web.yaml. Or stop it with: zero stop --name web`;
   for (const inode of [4711, 4713])
     assert.equal(describeInstanceHolding({ inode, uid: UID }, places), expected);
   assert.equal(describeInstanceHolding({ inode: 0, uid: UID, pid: process.pid }, places), expected);
@@ -47,16 +47,16 @@ test('an instance without a config file, and one that runs', (t) => {
   const holder = { inode: 4711, uid: null };
   assert.match(
     `${describeInstanceHolding(holder, places)}`,
-    /Continue it with the command that started it\. Or/,
+    /Continue that service with the command that started it\. Or/,
   );
   writeFileSync(file, JSON.stringify({ ...STATE, supervisor: ALIVE }));
   assert.equal(
     describeInstanceHolding(holder, places),
-    `That is the service of instance web (zero pid ${process.pid}): stop it with: zero stop --name web`,
+    `The address belongs to the service of instance web (zero pid ${process.pid}). Stop that service with: zero stop --name web`,
   );
 });
 
-test('nothing is said where the state cannot be believed', (t) => {
+test('no instance is reported if its state cannot be trusted', (t) => {
   const { file, places } = placesWith(t, '{"version":2,');
   const holder = { inode: 4711, uid: UID };
   const texts = ['{"version":2,', '[]', 'null', '{}', JSON.stringify({ ...STATE, boot_id: 'another' })];

@@ -45,7 +45,7 @@ describe('commands that run', () => {
       assert.deepEqual(found([entry(['ZERO_COMMAND', `${DIRECTORY}:${value}`])]), [null, null], value);
   });
 
-  it('get no signal where the pid means another process by now', () => {
+  it('are not signalled if the pid belongs to another process', () => {
     const stat = linux.processStat(process.pid);
     assert.ok(stat);
     const { signalled } = endCommand(linux, { pid: process.pid, startTime: stat.startTime - 1 });

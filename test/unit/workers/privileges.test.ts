@@ -25,7 +25,7 @@ function refusal(...args: Parameters<typeof requireCapabilities>): string | null
   }
 }
 
-test('what zero has it can give', () => {
+test('zero can give the capabilities that it has', () => {
   const all = sets(bit(bind) | bit(nice));
   assert.equal(refusal({ capabilities: [bind, nice] }, www, all, 0), null);
   assert.equal(refusal({ capabilities: [bind] }, null, all, 1000), null);
@@ -35,7 +35,7 @@ test('what zero has it can give', () => {
   assert.equal(refusal({ capabilities: [bind] }, www, null, 1000), null);
 });
 
-test('what zero does not have is named, with the way to get it', () => {
+test('missing capabilities are reported, with the way to get them', () => {
   assert.equal(
     refusal({ capabilities: [bind, nice] }, www, sets(bit(nice)), 1000),
     'cannot give CAP_NET_BIND_SERVICE to the service: zero (uid 1000) does not have this capability itself. Start zero as root, or with AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit',
@@ -46,10 +46,10 @@ test('what zero does not have is named, with the way to get it', () => {
   );
 });
 
-test('a service of root has all of them', () => {
+test('capabilities are refused for a service that runs as root', () => {
   for (const user of [null, { uid: 0 }])
     assert.match(
       refusal({ capabilities: [bind] }, user, sets(bit(bind)), 0) ?? '',
-      /^capabilities are without effect: .*Set runtime\.user/,
+      /^capabilities have no effect: .*Set runtime\.user/,
     );
 });

@@ -151,7 +151,7 @@ test('orphans of an adopted worker are known by its notify socket', async () => 
   assert.deepEqual(leftovers(kernel, { ...departed, notifyPath: path }, table.known()).orphans, [outside]);
   const other = { ...departed, notifyPath: `${path}1` };
   assert.deepEqual(leftovers(kernel, other, table.known()).orphans, []);
-  // An environment that cannot be read now says nothing; one that this user may not read belongs to somebody else.
+  // EMFILE says nothing about the process. EACCES means that the process belongs to another user.
   const failing = (code: string) => ({
     ...kernel,
     environmentOf: () => {

@@ -64,19 +64,22 @@ describe('the listeners of a config and the sockets of a process', () => {
     assert.equal(matchListeners(await listeners('unix:/run/x'), [unix], WHERE).length, 1);
   });
 
-  it('do not where a listener has no socket, and the message names the near one', async () => {
+  it('do not match if a listener has no socket, and the message has the near one', async () => {
     const message = await refusal([':81'], [socket('0.0.0.0', 81)]);
-    assert.match(message, /^cannot adopt process 12: zero\.yaml does not match its sockets: /);
-    assert.match(message, /it does not listen on \[::\]:81 \(IPv4 and IPv6\), which is listener listener1/);
-    assert.match(message, /On that port it listens on 0\.0\.0\.0:81: write address: 'tcp4:0\.0\.0\.0:81'/);
+    assert.match(message, /^cannot adopt process 12: zero\.yaml does not match its sockets\. /);
+    assert.match(
+      message,
+      /The process does not listen on \[::\]:81 \(IPv4 and IPv6\), the address of listener listener1\./,
+    );
+    assert.match(message, /On this port it listens on 0\.0\.0\.0:81: write address: 'tcp4:0\.0\.0\.0:81'\./);
   });
 
-  it('do not where a socket is no listener, and the message has the line to add', async () => {
+  it('do not match if a socket has no listener, and the message has the line to add', async () => {
     const message = await refusal(['127.0.0.1:80'], [socket('127.0.0.1', 80), socket('127.0.0.1', 9090)]);
-    assert.match(message, /add "- { name: port9090, address: '127\.0\.0\.1:9090' }"/);
+    assert.match(message, /Add the listener "- { name: port9090, address: '127\.0\.0\.1:9090' }"\./);
   });
 
-  it('do not where a listener takes datagrams', async () => {
-    assert.match(await refusal(['udp:127.0.0.1:53'], []), /has no connections/);
+  it('do not match if a listener takes datagrams', async () => {
+    assert.match(await refusal(['udp:127.0.0.1:53'], []), /zero adopts only TCP and Unix stream sockets\./);
   });
 });

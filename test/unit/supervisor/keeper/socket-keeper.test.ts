@@ -258,7 +258,7 @@ test('sockets that workers have are taken from them, only those that are wanted'
   assert.ok(!new TakenSockets(restricted).takeFrom(worker, 'workers', new Set([wanted])));
 });
 
-test('a socket that is there does not count as lost because no descriptor is free', async (t) => {
+test('a socket is not reported as lost when no descriptor is free', async (t) => {
   const sockets = [listening(t)];
   const { kept } = keeperOf(t, sockets);
   const worker = await kept(1);

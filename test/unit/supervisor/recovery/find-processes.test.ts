@@ -73,7 +73,7 @@ test('a worker that has changed its user is known by its sockets', () => {
   assert.deepEqual(pids(unknownOf(INSTANCE, state, evidence([LANE]), system)), [10]);
 });
 
-test('a variable with a number that cannot have been given is not believed', () => {
+test('a variable with an impossible number is not trusted', () => {
   const system = machine({ 10: { user: WWW, notify: notify(2 ** 52) } });
   assert.deepEqual(unknownOf(INSTANCE, state, evidence(), system), []);
 });
