@@ -3,6 +3,10 @@ import type { OwnSockets } from './holders.ts';
 import type { ForeignSocket } from './lanes.ts';
 import type { InetTarget } from './resolve.ts';
 
+/** What to change in a service that opens sockets of its own on the address of a listener. */
+export const REUSEPORT_ADVICE =
+  'Configure the service to use only the descriptor (nginx: remove "reuseport" from "listen"; gunicorn: remove "--reuse-port")';
+
 /** Sockets of others that listen on the address, or on one that shares connections with it. Throws SystemError. */
 export function foreignTcpSockets(target: InetTarget, own: OwnSockets): TcpListener[] {
   return listenersOn(target.address.port).filter(

@@ -1,4 +1,5 @@
 import type { Fact } from '../lifecycle/facts.ts';
+import { REUSEPORT_ADVICE } from '../listeners/foreign-sockets.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
 import type { NamedFault, NamedForeignSocket } from '../listeners/listeners.ts';
 
@@ -73,5 +74,5 @@ const FAULTS: Readonly<Record<NamedFault['kind'], (lane: number) => string>> = {
 
 function describeForeignSocket({ listener, uid, holder }: NamedForeignSocket): string {
   const who = holder ? `pid ${holder.pid} (${holder.command})` : `a process of uid ${uid ?? 'unknown'}`;
-  return `listener ${listener}: ${who} listens on its address with a socket of its own: steering stays right, but what goes there is not steered`;
+  return `listener ${listener}: ${who} listens on its address with a socket of its own. zero steers no connections to that socket. ${REUSEPORT_ADVICE}.`;
 }

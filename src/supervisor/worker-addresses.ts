@@ -5,6 +5,7 @@ import type { ExitStatus } from '../lifecycle/facts.ts';
 import type { ProcessCalls } from '../linux/kernel.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { socketsOf } from '../linux/socket-holder.ts';
+import { REUSEPORT_ADVICE } from '../listeners/foreign-sockets.ts';
 import { type BoundSocket, describeHolder, findHolder } from '../listeners/holders.ts';
 import type { AcquiredListener, Listeners } from '../listeners/listeners.ts';
 import { addressesInUse, type RefusedAddress } from '../workers/address-in-use.ts';
@@ -75,7 +76,7 @@ export class WorkerAddresses {
       const own = foreign.find(({ holder }) => holder !== null && members.has(holder.pid));
       return own === undefined
         ? null
-        : `it opened a socket of its own on the address of listener ${own.listener} instead of taking its descriptor`;
+        : `it opened a socket of its own on the address of listener ${own.listener} instead of taking its descriptor. ${REUSEPORT_ADVICE}`;
     });
   }
 

@@ -201,7 +201,7 @@ describe('a candidate that is not ready never gets a public connection, and is r
   });
 
   const OWN =
-    /^it opened a socket of its own on the address of listener http instead of taking its descriptor$/;
+    /^it opened a socket of its own on the address of listener http instead of taking its descriptor\. Configure the service/;
   const ownSockets = [
     { how: 'beside', step: 'readiness.accept', reason: OWN },
     {

@@ -37,13 +37,11 @@ function headline(verdict: VerdictDocument): string {
 
 function serving(incumbent: number, isNew: boolean, down: VerdictDocument['down']): string {
   if (!down) return isNew ? `generation ${incumbent} serves` : `generation ${incumbent} keeps serving`;
-  const next = nextStart(down.retry_in_ms);
+  const { retry_in_ms: retryIn } = down;
+  // It may run for a long time without passing its gates: a first generation has nothing to roll back to.
+  if (retryIn === 0) return `no worker of generation ${incumbent} has passed its gates`;
+  const next = retryIn === null ? 'is not started again' : `is tried again in ${duration(retryIn)}`;
   return `nothing serves: generation ${incumbent} ${next}`;
-}
-
-function nextStart(ms: number | null): string {
-  if (ms === null) return 'is not started again';
-  return ms === 0 ? 'is being started' : `is tried again in ${duration(ms)}`;
 }
 
 function failureLines(failure: FailureDocument, paint: Paint, width: number | null): string[] {
