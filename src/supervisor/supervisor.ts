@@ -44,6 +44,7 @@ import { controlSocketOf, type Instance } from './instance.ts';
 import { InstanceRecord } from './instance-record.ts';
 import { LaneLog } from './lane-log.ts';
 import { ListenerLog } from './listener-log.ts';
+import { ListeningWatch } from './listening-watch.ts';
 import { logWriter } from './log-writer.ts';
 import { Meter } from './meter.ts';
 import { Outlets } from './outlets.ts';
@@ -138,6 +139,7 @@ export class Supervisor {
   readonly #admin: AdminDesk;
   readonly #connections: ConnectionCounter;
   readonly #usage: UsageReader;
+  readonly #listening: ListeningWatch;
   readonly #recorder: StateRecorder;
   readonly #footprint = new Footprint(systemTimers);
   readonly #commands: RunningCommands;
@@ -393,8 +395,17 @@ export class Supervisor {
         this.#keeping.look();
         if (generations.processes().length === 0 || state.exit) return;
         this.#open();
+        this.#listening.arm();
         this.#footprint.disturbed(happened);
       },
+    });
+    this.#listening = new ListeningWatch({
+      kernel: linux,
+      listeners: this.#listeners,
+      workers: () => this.#runner.generations.processes(),
+      timers,
+      report,
+      failed: (error) => boundary.caught('find addresses of workers', error),
     });
     this.#connections = new ConnectionCounter(this.#runner.generations, this.#listeners, now);
     this.#control = new ControlAccess({
@@ -737,6 +748,7 @@ export class Supervisor {
     await this.#keeping.end();
     this.#directory.close();
     this.#lanes.close();
+    this.#listening.close();
     this.#watch.close();
     this.#footprint.close();
     this.#recorder.remove();

@@ -93,6 +93,18 @@ export class WorkerAddresses {
     });
   }
 
+  /** The report of a worker that listens on these addresses and has not accepted a connection on its descriptors. */
+  describeOwn(addresses: readonly string[]): string {
+    const { generation, worker } = this.#worker.key;
+    const given = this.#given.listeners.map(
+      ({ name, target, text }) => `descriptor ${target} (listener ${name}, ${text})`,
+    );
+    return (
+      `generation ${generation}: worker ${worker} listens on ${addresses.join(', ')}, not on a descriptor of zero. ` +
+      `zero waits until the worker accepts connections on ${given.join(', ')}. See docs/guide/programs.md.`
+    );
+  }
+
   /**
    * Why the worker could not listen on an address that its output reports as in use: who holds the address, and what to
    * write. Null where the output reports none, or nobody holds it any more.

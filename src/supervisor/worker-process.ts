@@ -199,6 +199,16 @@ export class WorkerProcess {
     ];
   }
 
+  /** Its main process runs and has not accepted a test connection on each of its listeners. */
+  get waitsToAccept(): boolean {
+    return this.#life === 'running' && this.#gates.waiting().some(({ gate }) => gate === 'accept');
+  }
+
+  /** The report that it listens on these addresses of its own while zero waits for it to accept. */
+  describeOwnSockets(addresses: readonly string[]): string {
+    return this.#addresses.describeOwn(addresses);
+  }
+
   /** The last lines that were read of what it wrote. */
   lines(): string[] {
     return this.#output.lines(REPORTED_LINES);

@@ -1,6 +1,6 @@
 // What zero reports when a service wants an address that it cannot have, or listens where no listener is.
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
@@ -22,6 +22,7 @@ for (const address of process.argv.slice(2)) {
   const [host, port] = address.split(':');
   const server = createServer(answer).listen(Number(port), host);
   if (reports) server.on('error', () => { console.error(reports); process.exit(1); });
+  if (process.env.LISTENED) server.on('listening', () => require('node:fs').writeFileSync(process.env.LISTENED, String(Date.now())));
 }
 process.on('SIGTERM', () => process.exit(0));
 `;
@@ -148,6 +149,43 @@ describe('a service that binds the address of a listener itself', () => {
     const environment = { NODE_OPTIONS: '', REPORT: `listen tcp ${free}: bind: address already in use` };
     const zero = start(t, { addresses: [http], listeners: [http], environment });
     assert.equal((await failureOf(zero, 1)).reason, 'exited with code 1');
+  });
+});
+
+describe('a service that opens a port of its own instead of using its descriptor', () => {
+  for (const how of ['itself', 'in a child process']) {
+    it(`is reported within a second of listening ${how}`, DEADLINE, async (t) => {
+      const [http, other] = [await freeAddress(), await freeAddress()];
+      const folder = temporaryFolder(t);
+      const listened = join(folder, 'listened');
+      const environment = { NODE_OPTIONS: '', LISTENED: listened };
+      const config = configOf(folder, { addresses: [other], listeners: [http], environment });
+      const { runtime } = config.service;
+      const script = `"${process.execPath}" "${join(folder, 'app.js')}" ${other}; exit`;
+      const shell = { ...runtime, path: '/bin/sh', args: ['-c', script] };
+      const service = { ...config.service, ...(how !== 'itself' && { runtime: shell }) };
+      const zero = startZero(t, { folder, config: { service } });
+      const warning = await zero.fact('warning', { about: 'listener' });
+      assert.equal(
+        warning.message,
+        `generation 1: worker 0 listens on ${other}, not on a descriptor of zero. zero waits until the worker accepts ` +
+          `connections on descriptor 3 (listener http, ${http}). See docs/guide/programs.md.`,
+      );
+      const after = Date.parse(Reflect.get(warning, 'time')) - Number(readFileSync(listened, 'utf8'));
+      assert.ok(after <= 1000, `${after} ms`);
+      assert.deepEqual(zero.log.all('handover_finished'), []);
+    });
+  }
+
+  it('is not reported when it also accepts connections on its descriptor', DEADLINE, async (t) => {
+    const [http, metrics] = [await freeAddress(), await freeAddress()];
+    const zero = start(t, {
+      addresses: [metrics, http],
+      listeners: [http],
+      service: { options: { reload_uptime: '1500ms' } },
+    });
+    await zero.fact('generation_promoted', { generation: 1 });
+    assert.deepEqual(zero.log.all('warning'), []);
   });
 });
 
