@@ -76,7 +76,7 @@ export function levelOf(fact: Fact): Level {
     case 'hook_finished':
       return fact.failure ? 'warn' : 'info';
     case 'handover_finished':
-      return handoverLevel(fact.outcome);
+      return handoverLevel(fact);
     case 'scale_finished':
       return fact.outcome === 'done' ? 'info' : 'warn';
     case 'supervisor_stopped':
@@ -86,12 +86,14 @@ export function levelOf(fact: Fact): Level {
   }
 }
 
-function handoverLevel(outcome: Extract<Fact, { event: 'handover_finished' }>['outcome']): Level {
+function handoverLevel({ outcome, failure }: Extract<Fact, { event: 'handover_finished' }>): Level {
   switch (outcome) {
     case 'promoted':
       return 'info';
-    case 'aborted':
     case 'superseded':
+      // Without a failure a start gives way to a reload that came before the first generation was ready.
+      return failure === null ? 'info' : 'warn';
+    case 'aborted':
       return 'warn';
     case 'rolled_back':
     case 'failed':

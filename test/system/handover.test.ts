@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { complaints } from '../support/complaints.ts';
 import { HttpConnection } from '../support/http-connection.ts';
 import type { Puppet } from '../support/puppet.ts';
 import {
@@ -184,6 +185,19 @@ for (const handover of [{ mode: 'shared' }, { mode: 'steered', settle: '200ms', 
       await first.gone;
       await zero.fact('generation_gone', { generation: 1 });
       await assertServes(service, second);
+    });
+
+    it('reports no warning', DEADLINE, async (t) => {
+      const service = await startPuppetService(t, { handover });
+      const { zero, puppets } = service;
+      await (await puppets.next()).listen({ name: 'http' });
+      service.reload();
+      const second = await puppets.next();
+      await second.listen({ name: 'http' });
+      await becomeReady(second);
+      await zero.fact('handover_finished', { handover: 2, outcome: 'promoted' });
+      await zero.fact('generation_gone', { generation: 1 });
+      assert.deepEqual(complaints(zero), []);
     });
 
     it('keeps that one when the candidate fails too', DEADLINE, async (t) => {

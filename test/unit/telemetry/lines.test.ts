@@ -107,6 +107,8 @@ describe('levels', () => {
   it('follow the outcome', () => {
     assert.equal(levelOf({ ...facts.handover_finished, outcome: 'promoted', failure: null }), 'info');
     assert.equal(levelOf({ ...facts.handover_finished, outcome: 'aborted' }), 'warn');
+    assert.equal(levelOf({ ...facts.handover_finished, outcome: 'superseded' }), 'warn');
+    assert.equal(levelOf({ ...facts.handover_finished, outcome: 'superseded', failure: null }), 'info');
     assert.equal(levelOf({ ...facts.worker_exited, expected: true }), 'info');
     assert.equal(levelOf({ ...facts.supervisor_stopped, code: 1 }), 'error');
   });
