@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import { complaints } from '../support/complaints.ts';
 import { requireProgram } from '../support/debian.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { httpGet } from '../support/http-get.ts';
@@ -26,10 +27,10 @@ function compiled(t: TestContext, folder: string): string | null {
   return program;
 }
 
-function looping(path: string, args: readonly string[] = []): RawConfig {
+function looping(path: string, args: readonly string[] = [], listener = {}): RawConfig {
   return {
     service: {
-      listeners: [{ name: 'http', address: '127.0.0.1:0' }],
+      listeners: [{ name: 'http', address: '127.0.0.1:0', ...listener }],
       runtime: { path, args },
       options: { reload_uptime: '0s' },
       handover: QUICK,
@@ -57,6 +58,8 @@ const SERVICES: Readonly<Record<string, (t: TestContext, folder: string) => Prom
     return program === null ? null : looping(program);
   },
   'a loop around accept in Perl': async () => looping('/usr/bin/perl', [fixture('accept-loop.pl')]),
+  'a loop around accept in Perl on its standard input, as inetd passes it,': async () =>
+    looping('/usr/bin/perl', [fixture('accept-loop.pl')], { socket_fd: 0 }),
   Starman: starman,
 };
 
@@ -81,6 +84,7 @@ describe('a service that waits in accept(2)', () => {
       assert.deepEqual(failures, {}, JSON.stringify(losses));
       assert.equal(Object.keys(byGeneration).length, RELOADS + 1);
       assert.deepEqual(zero.log.all('worker_exited', { expected: false }), []);
+      assert.deepEqual(complaints(zero), []);
       zero.signal('SIGTERM');
       assert.deepEqual(await zero.exited, { code: 0, signal: null });
     });

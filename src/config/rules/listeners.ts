@@ -1,5 +1,5 @@
 import { type Address, isStream, type ListenerAddress } from '../address.ts';
-import { type Finding, type Path, wrongKey } from '../path.ts';
+import { type Finding, type Path, wrongKey, wrongValue } from '../path.ts';
 import type { ListenerConfig } from '../schema.ts';
 import type { ConfigParts, Parts } from '../valid-parts.ts';
 import { quoted } from '../values/parsed.ts';
@@ -36,12 +36,23 @@ export function listenerRules(config: ConfigParts, given: (path: Path) => boolea
       ],
       (fd, first) => `descriptor ${fd} is taken by ${first} already`,
     ),
+    ...each('socket_fd', ({ socket_fd }) => socket_fd).flatMap(({ path, value }) =>
+      descriptorRules(path, value, listeners.length),
+    ),
     ...listeners.flatMap((listener, index) =>
       listener?.address === undefined
         ? []
         : rulesOf(listener, listener.address, ['service', 'listeners', index], given),
     ),
   ];
+}
+
+/** Standard input can be one socket, as inetd(8) passes it. Standard output and error are read by zero. */
+function descriptorRules(path: Path, fd: number | undefined, listeners: number): Finding[] {
+  if (fd === 1 || fd === 2)
+    return [wrongValue(path, `cannot be ${fd}: zero reads the output of the service there. Use 3 or more`)];
+  if (fd !== 0 || listeners === 1) return [];
+  return [wrongValue(path, 'can be 0 only for a service with one listener. Use 3 or more')];
 }
 
 /** Addresses that are one to bind(2); undefined for port 0, which is a new one every time. */

@@ -48,8 +48,8 @@ export const listener = z.strictObject({
     listenerAddress,
   ),
   socket_fd: key(
-    'Number of the descriptor in the service. Left out: the next free one from 3.',
-    z.exactOptional(integer(3, 65535)),
+    'Number of the descriptor in the service. Left out: the next free one from 3. 0, the standard input, is for services of one listener that expect their socket there: inetd-style services, and `System.inheritedChannel()` of Java.',
+    z.exactOptional(integer(0, 65535)),
   ),
   steer: key(
     'Each generation has a socket of its own, and new connections are steered to the one that serves: `true`, `false`, or `auto`, which is true for tcp and false for the others. A Unix socket with a path can be steered too; the service then sees another path than the clients.',

@@ -46,6 +46,8 @@ export function listenFdsWarning(
   targets: readonly { readonly target: number }[],
 ): string | null {
   if (!protocols.includes('systemd') || targets.length === 0 || fitsListenFds(targets)) return null;
+  // The service takes its standard input, and no convention.
+  if (targets.every(({ target }) => target === 0)) return null;
   const numbers = targets.map(({ target }) => target).sort((a, b) => a - b);
   return `LISTEN_FDS is left out: it can only say 3..${targets.length + 2}, and the listeners have the descriptors ${numbers.join(', ')}`;
 }

@@ -96,13 +96,18 @@ for (const [name, text, problems] of [
       '{ name: f, address: ":6", socket_fd: -1 }',
     )}  readiness: { ready_fd: 9 }\n`,
     [
-      '4:44: service.listeners[0].socket_fd: 2 is too small: at least 3',
+      '4:44: service.listeners[0].socket_fd: cannot be 2: zero reads the output of the service there. Use 3 or more',
       '6:44: service.listeners[2].socket_fd: descriptor 9 is taken by service.listeners[1].socket_fd already',
       '7:44: service.listeners[3].socket_fd: must be a whole number, not "0x9"',
       '8:44: service.listeners[4].socket_fd: must be a whole number, not 3.5',
-      '9:44: service.listeners[5].socket_fd: -1 is too small: at least 3',
+      '9:44: service.listeners[5].socket_fd: -1 is too small: at least 0',
       '10:26: service.readiness.ready_fd: descriptor 9 is taken by service.listeners[1].socket_fd already',
     ],
+  ],
+  [
+    'descriptor 0 of a service with several listeners',
+    listeners('{ name: a, address: ":1", socket_fd: 0 }', '{ name: b, address: ":2" }'),
+    ['4:44: service.listeners[0].socket_fd: can be 0 only for a service with one listener. Use 3 or more'],
   ],
   [
     'options where the kernel has none',
