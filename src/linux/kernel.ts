@@ -13,7 +13,7 @@ import {
 import { pidfdOpen, pidfdSignal, type Reaped, reapOne } from './processes.ts';
 import { argumentsOf, listProcesses, type ProcessStat, processStat, splitAtNul } from './procfs.ts';
 import { reactor, type Watch } from './reactor.ts';
-import { closeFd, inodeOf, makeBlocking } from './sockets.ts';
+import { closeFd, inodeOf, setBlocking } from './sockets.ts';
 import { withSpare } from './spare.ts';
 import { type SpawnRequest, spawnProcess } from './spawn.ts';
 
@@ -48,8 +48,8 @@ export interface ProcessCalls {
 export interface DescriptorCalls {
   /** Closes a descriptor. */
   closeFd(fd: number): void;
-  /** Clears O_NONBLOCK, for every process that has the socket. Throws SystemError, see makeBlocking(). */
-  makeBlocking(fd: number): void;
+  /** Clears or sets O_NONBLOCK, for every process that has the socket. Throws SystemError, see setBlocking(). */
+  setBlocking(fd: number, blocking: boolean): void;
   /** Calls back while a descriptor is readable. Throws SystemError (ENOMEM, ENOSPC), see Reactor.watch(). */
   watch(fd: number, onReadable: () => void): Watch;
   /** A pipe for a process that is to report something, see openReadyPipe(). Throws SystemError. */
@@ -114,7 +114,7 @@ export const linux: Kernel = {
   environmentOf: (pid) => withSpare(() => splitAtNul(readFileSync(`/proc/${pid}/environ`))),
   argumentsOf,
   closeFd,
-  makeBlocking,
+  setBlocking,
   watch: (fd, onReadable) => reactor.watch(fd, onReadable),
   openPipe: openReadyPipe,
   openPipeOf,

@@ -133,15 +133,14 @@ export function closeFd(fd: number): void {
 }
 
 /**
- * Makes calls on the socket wait, as service managers pass sockets: a program with a plain accept loop ends at the
- * first EAGAIN. O_NONBLOCK belongs to the open file description (fcntl(2)), so this changes the socket for every
- * process that has it. Throws SystemError.
+ * Whether calls on the socket wait. O_NONBLOCK belongs to the open file description (fcntl(2)), so this changes the
+ * socket for every process that has it. Throws SystemError.
  */
-export function makeBlocking(fd: number): void {
+export function setBlocking(fd: number, blocking: boolean): void {
   const flags = callAbout(`descriptor ${fd}`, 'fcntl', fd, F_GETFL, 0);
-  if ((flags & SOCK_NONBLOCK) === 0) return;
   // SOCK_NONBLOCK is O_NONBLOCK (socket(2)).
-  callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETFL, flags & ~SOCK_NONBLOCK);
+  const wanted = blocking ? flags & ~SOCK_NONBLOCK : flags | SOCK_NONBLOCK;
+  if (wanted !== flags) callAbout(`descriptor ${fd}`, 'fcntl', fd, F_SETFL, wanted);
 }
 
 /** The inode number by which /proc/PID/fd and sock_diag know the socket. */

@@ -2,6 +2,7 @@ import { isSame } from '../lifecycle/copy.ts';
 import type { FoundWorker, WorkerKey } from '../lifecycle/events.ts';
 import type { Failure } from '../lifecycle/facts.ts';
 import { ListenerError } from '../listeners/listener-error.ts';
+import { expectsBlocking } from '../workers/conventions/index.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
 import type { WorkerListener } from '../workers/worker-listener.ts';
@@ -184,15 +185,16 @@ export class Generations {
   }
 
   /**
-   * The listening sockets of a worker. An earlier program may have set O_NONBLOCK (libuv does), which is a flag of the
-   * socket itself. A worker that still has the socket may need it: without the flag, its event loop would wait in
-   * accept(2). Throws ListenerError.
+   * The listening sockets of a worker, in the mode that its program expects. An earlier program may have changed
+   * O_NONBLOCK (libuv sets it), which is a flag of the socket itself. A worker that still has the socket may depend on
+   * the flag: without it, its event loop would wait in accept(2). Throws ListenerError.
    */
-  #socketsFor({ acquired }: Prepared, lane: number, first: number | undefined): WorkerListener[] {
+  #socketsFor({ acquired, config }: Prepared, lane: number, first: number | undefined): WorkerListener[] {
     const held = new Set(this.processes().flatMap(({ post }) => post.sockets.map(({ fd }) => fd)));
+    const blocking = expectsBlocking(config.service.runtime.protocols);
     return acquired.listeners.map((listener) => {
       const fd = listener.fdOf(lane, first);
-      if (!held.has(fd)) this.#context.kernel.makeBlocking(fd);
+      if (!held.has(fd)) this.#context.kernel.setBlocking(fd, blocking);
       return { ...listener, fd };
     });
   }

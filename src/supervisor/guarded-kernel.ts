@@ -24,7 +24,7 @@ export function guardedKernel(kernel: Kernel, boundary: Boundary): Kernel {
     environmentOf: (pid) => kernel.environmentOf(pid),
     argumentsOf: (pid) => kernel.argumentsOf(pid),
     closeFd: (fd) => kernel.closeFd(fd),
-    makeBlocking: (fd) => kernel.makeBlocking(fd),
+    setBlocking: (fd, blocking) => kernel.setBlocking(fd, blocking),
     openMemoryFile: (name, content) => kernel.openMemoryFile(name, content),
     openPipe: () => kernel.openPipe(),
     openPipeOf: (pid, fd, inode) => kernel.openPipeOf(pid, fd, inode),

@@ -18,7 +18,7 @@ export type FakeCall = Exclude<
   | 'reapOne'
   | 'onChildSignal'
   | 'closeFd'
-  | 'makeBlocking'
+  | 'setBlocking'
   | 'inodeOf'
   | 'argumentsOf'
   | 'readNow'
@@ -250,7 +250,8 @@ export class FakeKernel implements Kernel {
     descriptor.pipe.reader = null;
   }
 
-  makeBlocking(fd: number): void {
+  setBlocking(fd: number, blocking: boolean): void {
+    if (!blocking) return;
     for (const process of this.processes.running) {
       const has = [...(process.request?.descriptors.values() ?? [])].includes(fd);
       // One that SIGKILL has reached does not accept any more, also in an uninterruptible sleep.

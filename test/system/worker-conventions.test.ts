@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { existsSync, lstatSync, readFileSync } from 'node:fs';
+import { constants, existsSync, lstatSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { startReporter, variablesOf } from '../support/reporter-service.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, type Zero } from '../support/zero.ts';
 
+const { O_NONBLOCK } = constants;
 const HAS_IPV6 =
   existsSync('/proc/net/if_inet6') && /\blo$/m.test(readFileSync('/proc/net/if_inet6', 'latin1'));
 
@@ -123,6 +124,25 @@ describe('the conventions', () => {
     assert.ok(variables.has('ZERO_LISTENERS') && variables.has('NOTIFY_SOCKET'));
     assert.deepEqual(zero.log.all('warning'), []);
   });
+
+  for (const [protocol, flag] of [
+    ['systemd', 0],
+    ['nginx', O_NONBLOCK],
+  ] as const) {
+    it(
+      `of ${protocol} get a socket ${flag === 0 ? 'that blocks' : 'that does not block'}`,
+      DEADLINE,
+      async (t) => {
+        const { report } = await startReporter(t, {
+          listeners: [{ name: 'http', address: '127.0.0.1:0' }],
+          runtime: { protocols: [protocol] },
+        });
+        const info = readFileSync(`/proc/${report.pid}/fdinfo/3`, 'utf8');
+        const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? '', 8);
+        assert.equal(flags & O_NONBLOCK, flag);
+      },
+    );
+  }
 
   it('are weaker than what the config says itself', DEADLINE, async (t) => {
     const own = { LISTEN_FDNAMES: 'x', ZERO_GENERATION: 'y', NGINX: 'z;' };

@@ -40,6 +40,16 @@ export function conventions(protocols: readonly Protocol[], handed: Handed): Con
   };
 }
 
+/**
+ * Whether the program expects sockets in blocking mode, as service managers pass them: a plain loop around accept(2)
+ * ends at the first EAGAIN. nginx expects them as an earlier nginx left them. It does not set O_NONBLOCK on an inherited
+ * socket (ngx_open_listening_sockets), and its event loop would wait in accept(2) when another worker took the
+ * connection.
+ */
+export function expectsBlocking(protocols: readonly Protocol[]): boolean {
+  return !protocols.includes('nginx');
+}
+
 /** Why LISTEN_FDS is left out although it was asked for, or null. For one warning when a release is resolved. */
 export function listenFdsWarning(
   protocols: readonly Protocol[],

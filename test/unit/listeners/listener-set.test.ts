@@ -8,8 +8,8 @@ import {
   duplicateAbove,
   getOption,
   inodeOf,
-  makeBlocking,
   openSocket,
+  setBlocking,
 } from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import type { Lookup } from '../../../src/listeners/resolve.ts';
@@ -284,7 +284,7 @@ for (const [kind, addressIn, lanes, refusal] of [
 function refusalBy(address: SocketAddress): string | null {
   const fd = openSocket(address.family, 'stream');
   try {
-    makeBlocking(fd);
+    setBlocking(fd, true);
     connectSocket(fd, address);
     return null;
   } catch (error) {

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { conventions, type Handed, listenFdsWarning } from '../../../src/workers/conventions/index.ts';
+import {
+  conventions,
+  expectsBlocking,
+  type Handed,
+  listenFdsWarning,
+} from '../../../src/workers/conventions/index.ts';
 import { listener } from './support.ts';
 
 const tcp = listener('http', 3, { family: 'inet', host: '127.0.0.1', port: 81 });
@@ -33,6 +38,11 @@ test('LISTEN_FDS is left out when the numbers have a gap or do not begin at 3', 
     assert.equal(variables.LISTEN_FDNAMES, undefined);
     assert.equal(listenPid, false);
   }
+});
+
+test('only nginx expects sockets that do not block', () => {
+  assert.equal(expectsBlocking(['systemd', 'server_starter', 'einhorn', 'fpm']), true);
+  assert.equal(expectsBlocking(['nginx']), false);
 });
 
 test('the warning names the numbers, and there is none where nothing is missing', () => {
