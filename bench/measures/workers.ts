@@ -3,16 +3,16 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { installPeer } from '../../test/support/peers.ts';
+import { PM2 } from '../../test/support/pm2.ts';
 import { type Scope, temporaryFolder } from '../../test/support/temporary.ts';
 import { environmentList } from '../../test/support/zero-config.ts';
 import { type Measure, ratios } from '../figures.ts';
-import { installPeer } from '../peers.ts';
 import { compareInPairs, HOW, type Side } from '../side-by-side.ts';
 import { portOf, supervise } from '../supervised.ts';
 
 const AT_LEAST = 1.5;
 const WORKERS = 2;
-const PM2 = '7.0.4';
 const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
 
 export const workers: Measure = {

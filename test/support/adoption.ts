@@ -2,11 +2,14 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { command } from './command.ts';
 import type { Skippable } from './debian.ts';
 import { requireProgram } from './debian.ts';
 import { generationInBody, type Load, startLoad } from './load.ts';
 import { fixture, ROOT } from './paths.ts';
+import { isRunning } from './processes.ts';
 import { readRecipe } from './recipe.ts';
+import type { RunningService } from './running-service.ts';
 import { type Scope, temporaryFolder } from './temporary.ts';
 import { startZero, type Zero, type ZeroOptions } from './zero.ts';
 import { environmentList, type RawConfig } from './zero-config.ts';
@@ -169,4 +172,51 @@ export function startClients(
       return [...new Set(results.flatMap(({ byGeneration }) => Object.keys(byGeneration)))].sort();
     },
   };
+}
+
+/**
+ * Adopts a service, reloads it with a soak, rolls back in the soak, and reloads it for good, while clients send
+ * requests. None is lost.
+ * @param handOver takes the service from its manager, after the first reload that is final
+ */
+export async function adoptUnderLoad(
+  t: Scope,
+  program: Adoptable,
+  running: Pick<RunningService, 'pid' | 'known' | 'exited'>,
+  address: string,
+  {
+    handOver = async () => {},
+    ...options
+  }: Parameters<typeof adopt>[3] & { readonly handOver?: (zero: Zero) => Promise<void> } = {},
+): Promise<Zero> {
+  const clients = startClients(t, address, program);
+  await clients.proceed('before');
+  const zero = await adopt(t, running.pid, configFor(program), options);
+  await clients.proceed('adopted');
+  const reload = async () => {
+    const { cursor } = zero;
+    zero.signal('SIGHUP');
+    const { generation } = await zero.fact('handover_step', { step: 'soak' }, cursor);
+    await clients.proceed(`generation ${generation}`);
+  };
+  await reload();
+  const back = await command(t, zero, 'abort');
+  assert.equal(back.code, 0, back.stderr);
+  await clients.proceed('rolled back');
+  assert.ok(isRunning(running.known), 'the adopted process was stopped by a rollback');
+  await zero.fact('generation_gone', { generation: 2 });
+  await reload();
+  const promote = await command(t, zero, 'promote');
+  assert.equal(promote.code, 0, promote.stderr);
+  await running.exited;
+  await zero.fact('generation_gone', { generation: 1 });
+  await clients.proceed('after');
+  await handOver(zero);
+  await clients.proceed('handed over');
+  const answered = await clients.end();
+  assert.ok(answered.includes('0') && answered.length > 1, `answered: ${answered}`);
+  const stop = await command(t, zero, 'stop');
+  assert.equal(stop.code, 0, stop.stderr);
+  assert.deepEqual(zero.log.all('error'), []);
+  return zero;
 }

@@ -1,21 +1,15 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { chownSync, mkdirSync, symlinkSync } from 'node:fs';
+import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { type Adoptable, adopt, compiled, configFor, node, startClients } from '../support/adoption.ts';
-import { requireProgram } from '../support/debian.ts';
 import { freeAddress, freePort } from '../support/free-address.ts';
-import { guardProcesses } from '../support/guard.ts';
 import { holdRequest } from '../support/held-request.ts';
 import { installZero } from '../support/installed.ts';
 import { generationInBody } from '../support/load.ts';
-import { fixture } from '../support/paths.ts';
 import { account, asAccount, requireRoot, sharedFolder } from '../support/privileges.ts';
-import { isRunning } from '../support/processes.ts';
 import { whoAnswers } from '../support/puppet-service.ts';
-import { startByHand, whenAnswering } from '../support/running-service.ts';
-import { temporaryFolder } from '../support/temporary.ts';
+import { startByHand } from '../support/running-service.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
 describe('zero adopt takes over', () => {
@@ -129,50 +123,7 @@ describe('zero adopt takes over', () => {
       assert.equal((await whoAnswers(address)).generation, 2);
     },
   );
-
-  it('a service of pm2, and reports how pm2 hands it over', DEADLINE, async (t) => {
-    const address = await freeAddress();
-    const program = node(t, address);
-    assert.ok(program);
-    const zero = await adopt(t, await startUnderPm2(t, program, address), configFor(program));
-    const { message } = await zero.fact('warning', { about: 'adopt' });
-    assert.match(message, /^pm2 \(pid \d+\) starts the service again .*: pm2 delete example$/);
-  });
 });
-
-it(
-  'a service whose socket belongs to the systemd of a user is adopted without that systemd',
-  DEADLINE,
-  async (t) => {
-    const perl = requireProgram(t, 'perl', 'perl');
-    if (perl === null) return;
-    const address = await freeAddress();
-    const program = node(t, address);
-    assert.ok(program);
-    const systemd = join(temporaryFolder(t), 'systemd');
-    symlinkSync(perl, systemd);
-    const service = `
-    const answer = JSON.stringify({ generation: 0, pid: process.pid });
-    require('node:http').createServer((request, response) => response.end(answer)).listen({ fd: 3 });`;
-    const words = [fixture('socket-manager.pl'), ...address.split(':'), process.execPath, '-e', service];
-    const manager = spawn(systemd, words, { stdio: ['ignore', 'pipe', 'inherit'] });
-    assert.ok(manager.pid !== undefined);
-    const guard = guardProcesses(t);
-    const known = guard.own(manager.pid);
-    const pid = await new Promise<number>((resolve) =>
-      manager.stdout.once('data', (text) => resolve(Number(text))),
-    );
-    guard.own(pid);
-    await whenAnswering(address);
-    const zero = await adopt(t, pid, configFor(program, { handover: HANDOVER }));
-    await zero.fact('worker_adopted', { pid });
-    zero.signal('SIGHUP');
-    await zero.fact('handover_finished', { outcome: 'promoted' });
-    await zero.fact('generation_gone', { generation: 1 });
-    assert.equal((await whoAnswers(address)).generation, 2);
-    assert.ok(known !== null && isRunning(known));
-  },
-);
 
 /** Adopts, reloads and promotes without a lost request. */
 async function reloadAdopted(
@@ -197,24 +148,3 @@ async function reloadAdopted(
 }
 
 const HANDOVER = { mode: 'auto', settle: '100ms', drain_timeout: '1s' };
-
-/** As pm2 does in fork mode: a daemon with this title starts the service in a session of its own. */
-async function startUnderPm2(t: TestContext, { command: words, environment }: Adoptable, address: string) {
-  const daemon = `
-    process.title = 'PM2 v5.4.2: God Daemon (/root/.pm2)';
-    const [program, ...args] = ${JSON.stringify(words)};
-    const env = { ...${JSON.stringify(environment)}, name: 'example', pm_id: '0' };
-    const child = require('node:child_process').spawn(program, args, { env, detached: true, stdio: 'ignore' });
-    console.log(child.pid);
-    setInterval(() => {}, 60_000);`;
-  const child = spawn(process.execPath, ['-e', daemon], { stdio: ['ignore', 'pipe', 'inherit'] });
-  assert.ok(child.pid !== undefined);
-  const guard = guardProcesses(t);
-  guard.own(child.pid);
-  const pid = await new Promise<number>((resolve) =>
-    child.stdout.once('data', (text) => resolve(Number(text))),
-  );
-  guard.own(pid);
-  await whenAnswering(address);
-  return pid;
-}

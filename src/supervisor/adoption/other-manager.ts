@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import path from 'node:path';
 import { argumentsOf, processStat } from '../../linux/procfs.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
 import { ancestorsOf } from './managed.ts';
@@ -21,6 +23,8 @@ export interface Origins {
   readonly environment: ReadonlyMap<string, string>;
   /** The parent, the parent's parent and so on. */
   readonly ancestors: readonly Ancestor[];
+  /** PM2_HOME of the user who runs zero. */
+  readonly pm2Home: string;
 }
 
 interface Ancestor {
@@ -35,43 +39,50 @@ export function otherManager(pid: number): OtherManager | null {
   const own = cgroupOf(process.pid);
   // A control group that this zero is also in belongs to a terminal or a job, not to the service.
   const cgroup = cgroupOf(pid).filter((line) => !own.includes(line));
-  return managerIn({ cgroup, environment: environmentOf(pid), ancestors });
+  return managerIn({ cgroup, environment: environmentOf(pid), ancestors, pm2Home: defaultPm2Home() });
 }
 
 /**
- * Whether a process runs services of others, so that it is none itself. It may have their sockets: the manager of a user
- * those of socket units, supervisord those of an fcgi-program.
+ * The manager that a process is (`pm2`, `systemd`); null: it is none. A manager is no service, although it may have the
+ * sockets of services: the manager of a user those of socket units, supervisord those of an fcgi-program, pm2 those of
+ * the cluster mode.
  */
-export function isManager(pid: number): boolean {
+export function managerAt(pid: number): string | null {
   const { name, args } = ancestorAt(pid);
-  return name === 'systemd' || kindOf({ name, args }) !== null;
+  return name === 'systemd' ? name : kindOf({ name, args });
 }
 
 /** Finds the nearest manager, because pm2 may run in a unit of systemd. Pure. */
-export function managerIn({ cgroup, environment, ancestors }: Origins): OtherManager | null {
-  for (const { pid, name, args } of ancestors) {
+export function managerIn(origins: Origins): OtherManager | null {
+  for (const { pid, name, args } of origins.ancestors) {
     const kind = kindOf({ name, args });
-    if (kind !== null) return { name: `${kind} (pid ${pid})`, ...releaseBy(kind, environment, args) };
+    if (kind !== null) return { name: `${kind} (pid ${pid})`, ...releaseBy(kind, origins, args) };
   }
-  return systemdUnit(cgroup);
+  return systemdUnit(origins.cgroup);
 }
 
 type Kind = 'pm2' | 'supervisord' | 'runsv' | 's6-supervise';
 
+/** The title of the daemon of pm2. It contains PM2_HOME. */
+const PM2_TITLE = /^PM2 v\S+: God Daemon(?: \((.*)\))?/;
+
 function kindOf({ name, args }: Pick<Ancestor, 'name' | 'args'>): Kind | null {
-  if (/^PM2 v\S+: God Daemon/.test(args.join(' '))) return 'pm2';
+  if (PM2_TITLE.test(args.join(' '))) return 'pm2';
   if (name === 'supervisord' || args.some((word) => /(^|\/)supervisord$/.test(word))) return 'supervisord';
   return name === 'runsv' || name === 's6-supervise' ? name : null;
 }
 
 function releaseBy(
   kind: Kind,
-  environment: ReadonlyMap<string, string>,
+  { environment, pm2Home }: Origins,
   args: readonly string[],
 ): Pick<OtherManager, 'when' | 'command'> {
   if (kind === 'pm2') {
     const app = environment.get('name') ?? environment.get('pm_id') ?? 'NAME';
-    return { when: 'after', command: `pm2 delete ${shellWord(app)}` };
+    const home = environment.get('PM2_HOME') ?? PM2_TITLE.exec(args.join(' '))?.[1];
+    // Without PM2_HOME, pm2 would start a second daemon that does not know the service.
+    const before = home === undefined || home === pm2Home ? '' : `PM2_HOME=${shellWord(home)} `;
+    return { when: 'after', command: `${before}pm2 delete ${shellWord(app)}` };
   }
   if (kind === 'supervisord') {
     const group = environment.get('SUPERVISOR_GROUP_NAME');
@@ -81,6 +92,10 @@ function releaseBy(
   }
   const folder = shellWord(args.at(-1) ?? 'SERVICE');
   return { when: 'before', command: kind === 'runsv' ? `sv once ${folder}` : `s6-svc -O ${folder}` };
+}
+
+function defaultPm2Home(): string {
+  return process.env.PM2_HOME ?? path.join(homedir(), '.pm2');
 }
 
 /**

@@ -9,7 +9,7 @@ import { keeperSystem } from '../keeper/keeper-system.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
 import { AdoptionError } from './adoption-error.ts';
 import { ancestorsOf, refuseManaged } from './managed.ts';
-import { isManager } from './other-manager.ts';
+import { managerAt } from './other-manager.ts';
 import { permissionError } from './permission.ts';
 
 /** A socket on which a service listens, and a process that has it. */
@@ -45,6 +45,7 @@ export function findService(pid: number): RunningService {
   refuseManaged(pid);
   requireAccess(pid);
   const listening = listeningSockets();
+  refuseManager(pid, listening);
   const own = new Set(socketsOf(given, listening).map(({ inode }) => inode));
   if (own.size === 0) throw new AdoptionError(`cannot adopt process ${pid}: ${whyNoSocket(pid, listening)}`);
   const main = mainOf(given, own, listening);
@@ -119,11 +120,25 @@ function mainOf(given: ProcessIdentity, own: ReadonlySet<number>, listening: Lis
   let main = given;
   for (const pid of ancestorsOf(given.pid)) {
     const parent = identityOf(pid);
-    if (parent === null || isManager(pid)) break;
+    if (parent === null || managerAt(pid) !== null) break;
     if (!socketsOf(parent, listening).some(({ inode }) => own.has(inode))) break;
     main = parent;
   }
   return main;
+}
+
+/** A manager would be asked to stop at the first reload, with every service that it runs. */
+function refuseManager(pid: number, listening: Listening): void {
+  const manager = managerAt(pid);
+  if (manager === null) return;
+  const service = descendantsOf(kernel, pid).find((one) => listens(one.pid, listening));
+  const instead =
+    service === undefined
+      ? `None of its processes has a listening socket.${manager === 'pm2' ? ` ${CLUSTER_MODE}` : ''}`
+      : `Pass the pid of the service, for example that of process ${described(service.pid)}: --pid ${service.pid}`;
+  throw new AdoptionError(
+    `cannot adopt process ${pid}: it is ${manager}, which runs services and is none itself. ${instead}`,
+  );
 }
 
 /** Zero ends the service at the first reload, with every process that descends from it. It must not be one of those. */
@@ -139,23 +154,30 @@ function refuseAncestor(pid: number, main: number): void {
 }
 
 function whyNoSocket(pid: number, listening: Listening): string {
-  const listens = (other: number) => {
-    const identity = identityOf(other);
-    return identity !== null && socketsOf(identity, listening).length > 0;
-  };
-  const name = (other: number) => `process ${other} (${shortCommand(other)})`;
-  const child = descendantsOf(kernel, pid).find((one) => listens(one.pid));
+  const child = descendantsOf(kernel, pid).find((one) => listens(one.pid, listening));
   if (child)
-    return `it has no listening socket, but its child ${name(child.pid)} has one. Pass that pid: --pid ${child.pid}`;
-  const parent = ancestorsOf(pid).find(listens);
-  if (parent !== undefined)
-    return `it has no listening socket. Its parent ${name(parent)} accepts the connections, as in the cluster mode of pm2. Restart the service without that mode, then adopt it`;
+    return `it has no listening socket, but its child process ${described(child.pid)} has one. Pass that pid: --pid ${child.pid}`;
+  for (const parent of ancestorsOf(pid)) {
+    const manager = managerAt(parent);
+    if (manager === 'pm2') return `it has no listening socket. ${CLUSTER_MODE}`;
+    if (manager !== null) break;
+    if (listens(parent, listening))
+      return `it has no listening socket, but its parent process ${described(parent)} has one. Pass that pid: --pid ${parent}`;
+  }
   return 'it has no listening TCP or Unix stream socket';
 }
 
+const CLUSTER_MODE =
+  'In the cluster mode of pm2, pm2 itself listens: start the service in fork mode, then adopt it';
+
+function listens(pid: number, listening: Listening): boolean {
+  const identity = identityOf(pid);
+  return identity !== null && socketsOf(identity, listening).length > 0;
+}
+
 /** A command line may contain secrets: it is cut at the first option. */
-function shortCommand(pid: number): string {
-  return commandLine(pid).replace(/ -.*$/s, '').slice(0, 60);
+function described(pid: number): string {
+  return `${pid} (${commandLine(pid).trim().replace(/ -.*$/s, '').slice(0, 60)})`;
 }
 
 /** One lane stands for all sockets of an address. */

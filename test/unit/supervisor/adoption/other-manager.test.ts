@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import { managerIn, type Origins } from '../../../../src/supervisor/adoption/other-manager.ts';
 
 function origins(changes: Partial<Origins>): Origins {
-  return { cgroup: [], environment: new Map(), ancestors: [], ...changes };
+  return { cgroup: [], environment: new Map(), ancestors: [], pm2Home: '/root/.pm2', ...changes };
 }
 
 const PM2 = { pid: 12, name: 'PM2 v5.4.2: God', args: ['PM2 v5.4.2: God Daemon (/root/.pm2)'] };
@@ -37,6 +37,18 @@ describe('what would start an adopted service again', () => {
     const cgroup = ['0::/system.slice/pm2-root.service'];
     const manager = managerIn(origins({ cgroup, environment, ancestors: [PM2] }));
     assert.deepEqual(manager, { name: 'pm2 (pid 12)', when: 'after', command: 'pm2 delete shop' });
+  });
+
+  it('is a pm2 with a folder of its own, without which the command would start another pm2', () => {
+    const environment = new Map([
+      ['name', 'shop'],
+      ['PM2_HOME', '/srv/my pm2'],
+    ]);
+    const { command } = managerIn(origins({ environment, ancestors: [PM2] })) ?? {};
+    assert.equal(command, "PM2_HOME='/srv/my pm2' pm2 delete shop");
+    const pm2Home = '/home/deploy/.pm2';
+    const without = managerIn(origins({ pm2Home, ancestors: [PM2] }));
+    assert.equal(without?.command, 'PM2_HOME=/root/.pm2 pm2 delete NAME');
   });
 
   it('is supervisord', () => {
