@@ -1,22 +1,6 @@
+import { type Exchanges, startExchanges } from './exchanges.ts';
 import { runScript } from './fastcgi.ts';
 import type { Scope } from './temporary.ts';
-
-/** What became of the requests of a FastCGI load. */
-export interface FastCgiResult {
-  readonly sent: number;
-  readonly answered: number;
-  /** Lost requests by the reason. */
-  readonly failures: Readonly<Record<string, number>>;
-  /** Answers by their body. */
-  readonly byBody: Readonly<Record<string, number>>;
-}
-
-export interface FastCgiLoad {
-  /** Resolves once so many more requests were answered. */
-  whenAnswered(more: number): Promise<void>;
-  /** No new requests; those under way finish. */
-  stop(): Promise<FastCgiResult>;
-}
 
 /** One request on a connection of its own. Resolves to the body; rejects with what the client saw. */
 export async function askFastCgi(address: string, script: string): Promise<string> {
@@ -24,53 +8,7 @@ export async function askFastCgi(address: string, script: string): Promise<strin
   return output.split('\r\n\r\n').slice(1).join('\r\n\r\n');
 }
 
-/** Clients that ask again and again, and count every request. Stopped at the end of the test at the latest. */
-export function startFastCgiLoad(
-  scope: Scope,
-  address: string,
-  script: string,
-  clients: number,
-): FastCgiLoad {
-  let stopping = false;
-  let sent = 0;
-  let answered = 0;
-  const failures: Record<string, number> = {};
-  const byBody: Record<string, number> = {};
-  const waiters = new Set<{ readonly at: number; readonly resolve: () => void }>();
-  const count = (counts: Record<string, number>, key: string): void => {
-    counts[key] = (counts[key] ?? 0) + 1;
-  };
-  const client = async (): Promise<void> => {
-    while (!stopping) {
-      sent += 1;
-      try {
-        count(byBody, await askFastCgi(address, script));
-        answered += 1;
-      } catch (error) {
-        count(failures, error instanceof Error && 'code' in error ? String(error.code) : String(error));
-        // A path that is missing for a moment: without a pause this would be a loop without an end.
-        await new Promise((resolve) => setImmediate(resolve));
-      }
-      for (const waiter of waiters) {
-        if (answered < waiter.at) continue;
-        waiters.delete(waiter);
-        waiter.resolve();
-      }
-    }
-  };
-  const running = Promise.all(Array.from({ length: clients }, client));
-  scope.after(() => {
-    stopping = true;
-  });
-  return {
-    whenAnswered: (more) =>
-      new Promise((resolve) => {
-        waiters.add({ at: answered + more, resolve });
-      }),
-    async stop() {
-      stopping = true;
-      await running;
-      return { sent, answered, failures, byBody };
-    },
-  };
+/** Clients that ask for a script again and again, and count every request. */
+export function startFastCgiLoad(scope: Scope, address: string, script: string, clients: number): Exchanges {
+  return startExchanges(scope, () => askFastCgi(address, script), clients);
 }
