@@ -2,12 +2,7 @@ import type { ListenerConfig } from '../config/schema.ts';
 import { attachReuseport, lockFilter } from '../linux/bpf.ts';
 import { closeFd, connectSocket, getOption, listenSocket, setOption } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
-import {
-  countForeignSockets,
-  foreignOnPort,
-  foreignTcpSockets,
-  nameForeignSockets,
-} from './foreign-sockets.ts';
+import { countForeignSockets, foreignTcpSockets, nameForeignSockets } from './foreign-sockets.ts';
 import {
   closedLanes,
   type GroupLane,
@@ -21,7 +16,7 @@ import {
 } from './group-lane.ts';
 import { GroupOrder } from './group-order.ts';
 import { groupProgram, type OpenProbe } from './group-program.ts';
-import type { ForeignListeners, OwnSockets } from './holders.ts';
+import type { OwnSockets } from './holders.ts';
 import { lanesOf, narrowedPlan } from './lane-plan.ts';
 import { findIndex, type ProofTarget } from './lane-proof.ts';
 import type { ForeignSocket, LaneFault, LanePlan, Lanes, LaneWithQueue } from './lanes.ts';
@@ -97,9 +92,9 @@ export class LaneGroup implements Lanes {
     this.#config = config;
   }
 
-  ensure(count: number, foreign = foreignOnPort(this.#own)): void {
+  ensure(count: number): void {
     if (this.#lanes.length > count) return;
-    this.#countForeignSockets(foreign);
+    this.#countForeignSockets();
     while (this.#lanes.length <= count) this.#open(this.#lanes.length);
   }
 
@@ -188,8 +183,8 @@ export class LaneGroup implements Lanes {
     }
   }
 
-  faults(foreign = foreignOnPort(this.#own)): LaneFault[] {
-    this.#countForeignSockets(foreign);
+  faults(): LaneFault[] {
+    this.#countForeignSockets();
     const faults = this.#lanes.flatMap(({ fd }, lane): (LaneFault & { fd: number })[] => {
       if (fd === null) return [];
       if (!isListening(fd)) return [{ lane, fd, kind: 'shut_down' }];
@@ -208,8 +203,8 @@ export class LaneGroup implements Lanes {
     return faults.map(({ lane, kind }) => ({ lane, kind }));
   }
 
-  foreignSockets(foreign = foreignOnPort(this.#own)): ForeignSocket[] {
-    return nameForeignSockets(foreignTcpSockets(this.target, foreign));
+  foreignSockets(own: OwnSockets): ForeignSocket[] {
+    return nameForeignSockets(foreignTcpSockets(this.target, own));
   }
 
   order(): readonly (number | null)[] {
@@ -321,9 +316,9 @@ export class LaneGroup implements Lanes {
   }
 
   /** Sockets of others that joined the group have an index too, and leave a gap that the last one fills. */
-  #countForeignSockets(foreign: ForeignListeners): void {
+  #countForeignSockets(): void {
     if (this.#lanes.length === 0) return;
-    const now = countForeignSockets(this.target, foreign);
+    const now = countForeignSockets(this.target, this.#own);
     const before = this.#order.foreignSockets;
     for (let count = before; count < now; count += 1) this.#order.join(null);
     for (let count = before; count > now; count -= 1) this.#order.leave(null);

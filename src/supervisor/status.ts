@@ -160,12 +160,11 @@ function steeringStatus({ main, canary, preview }: Steering): StatusDocument['st
 }
 
 function listenerStatus(listeners: ListenerSet): StatusDocument['listeners'] {
-  const queues = listeners.queues();
   return listeners.snapshot().map(({ name, address, lanes }) => ({
     name,
     address: formatAddress(address),
     steered: lanes.length > 0,
-    queue: queues.get(name) ?? null,
+    queue: listeners.waiting(name),
     lanes: lanes.length,
   }));
 }

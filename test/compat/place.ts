@@ -1,0 +1,128 @@
+import { execFileSync } from 'node:child_process';
+import {
+  chmodSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { parse } from 'yaml';
+import { findProgram } from '../support/debian.ts';
+import { freeAddress } from '../support/free-address.ts';
+import { ROOT, ZERO_COMMAND } from '../support/paths.ts';
+import { type Scope, temporaryFolder } from '../support/temporary.ts';
+import type { RawConfig } from '../support/zero-config.ts';
+import type { CompatServer, Source } from './server.ts';
+
+/** Has the package.json of the servers from npm. main.ts installs them there on demand. */
+export const PACKAGES: string = join(ROOT, 'test', 'compat', 'packages');
+
+const MODULES = join(PACKAGES, 'node_modules');
+
+export const EXAMPLES: string = join(ROOT, 'examples', 'programs');
+
+/** A copy of the example with the addresses and directories of this run. */
+export interface Place {
+  readonly folder: string;
+  /** As a config has it and as `parseTarget` reads it. */
+  readonly address: string;
+  readonly config: RawConfig;
+}
+
+/** The executable or the package; null where it is not installed. */
+export function findSource(source: Source): string | null {
+  if ('npm' in source) {
+    const folder = join(MODULES, source.npm);
+    return existsSync(folder) ? folder : null;
+  }
+  for (const name of [source.program, ...(source.alternatives ?? [])]) {
+    const found = findProgram(name);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/** Version of what `findSource` found, with the name of its package. */
+export function versionOf(source: Source, found: string): string {
+  if ('npm' in source) {
+    const { version } = JSON.parse(readFileSync(join(found, 'package.json'), 'utf8')) as { version: string };
+    return `npm ${source.npm} ${version}`;
+  }
+  // The upstream version without the epoch and the revision of the package.
+  const format = '--showformat=${Version}';
+  const name =
+    source.alternatives === undefined ? source.debian : `${basename(found).replace(/^php-fpm/, 'php')}-fpm`;
+  const full = execFileSync('dpkg-query', ['--show', format, name], { encoding: 'utf8' });
+  return `Debian ${name} ${full.replace(/^\d+:/, '').replace(/-[^-]*$/, '')}`;
+}
+
+async function addressOf(network: CompatServer['network'], folder: string): Promise<string> {
+  if (network === 'unix') return `unix:${join(folder, 'socket')}`;
+  if (network === 'unixgram') return `unixgram:${join(folder, 'socket')}`;
+  return freeAddress();
+}
+
+function replaceInFiles(folder: string, replacements: readonly (readonly [string, string])[]): void {
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile()) continue;
+    const file = join(entry.parentPath, entry.name);
+    const before = readFileSync(file, 'utf8');
+    let text = before;
+    for (const [from, to] of replacements) text = text.replaceAll(from, to);
+    if (text !== before) writeFileSync(file, text);
+  }
+}
+
+/** The config that `zero init` writes for the command. */
+function initialize(folder: string, address: string, command: readonly string[]): RawConfig {
+  const [program, ...first] = ZERO_COMMAND;
+  execFileSync(program, [...first, 'init', '--listen', address, '--', ...command], {
+    cwd: folder,
+    env: { ...process.env, ZERO_CONFIG: '' },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  return parse(readFileSync(join(folder, 'zero.yaml'), 'utf8')) as RawConfig;
+}
+
+/** Copies the example, adapts it to this run, and builds what has to be built. `backend` answers for 127.0.0.1:9000. */
+export async function preparePlace(
+  scope: Scope,
+  server: CompatServer,
+  found: string,
+  backend: string,
+): Promise<Place> {
+  const folder = join(temporaryFolder(scope), 'example');
+  cpSync(join(EXAMPLES, server.example), folder, { recursive: true });
+  for (const parent of [dirname(folder), folder]) chmodSync(parent, 0o755);
+  mkdirSync(join(folder, 'run'), { mode: 0o755 });
+  for (const [from, to] of server.files ?? []) renameSync(join(folder, from), join(folder, to));
+  const address = await addressOf(server.network, folder);
+  const [host = '', port = ''] = address.split(':');
+  replaceInFiles(folder, [
+    ['127.0.0.1:8080', address],
+    ['127.0.0.1:9000', backend],
+    ['127.0.0.1 8080', `${host} ${port}`],
+    ['/usr/sbin/php-fpm8.2', found],
+    ['/srv/example', folder],
+    [' /run/', ` ${folder}/run/`],
+    [':/run/', `:${folder}/run/`],
+  ]);
+  if ('npm' in server.source) symlinkSync(MODULES, join(folder, 'node_modules'));
+  for (const [program, ...args] of server.build ?? [])
+    execFileSync(program, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], timeout: 180_000 });
+  const config =
+    server.config === undefined
+      ? initialize(
+          folder,
+          address,
+          (server.command ?? []).map((word) => word.replace('ADDRESS', address).replace('PORT', port)),
+        )
+      : (parse(readFileSync(join(folder, server.config), 'utf8')) as RawConfig);
+  const [listener] = config.service.listeners ?? [];
+  return { folder, address: String(listener?.address ?? address), config };
+}

@@ -1,0 +1,150 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startBackend } from '../support/backend.ts';
+import { IS_ROOT } from '../support/privileges.ts';
+import type { Scope } from '../support/temporary.ts';
+import { startZero, type Zero } from '../support/zero.ts';
+import type { RawConfig } from '../support/zero-config.ts';
+import { findSource, type Place, preparePlace, versionOf } from './place.ts';
+import { type CompatServer, type Counts, failed, type Outcome } from './server.ts';
+import { startTraffic } from './traffic.ts';
+
+/** On short connections between two handovers. */
+const REQUESTS = 40;
+const SECOND = 1000;
+/** For the start, and for each handover: JVMs and compilers in the language of the service are slow on a busy machine. */
+const STEP_TIMEOUT = 90 * SECOND;
+
+/** Lines of a server that report a problem. */
+const PROBLEM_LINE =
+  /\b(warn(ing)?|error|err|crit(ical)?|alert|emerg|fatal|panic|exception|traceback|failed)\b/i;
+
+/** The same with the output in a file, and the steering that zero has by default. */
+function withOutput({ service }: RawConfig, folder: string): RawConfig {
+  return {
+    service: {
+      ...service,
+      handover: { mode: 'auto', ...(service.handover as object | undefined) },
+      runtime: { ...service.runtime, name: 'compat' },
+      output: { directory: join(folder, 'output'), size: '10MiB', keep: 1 },
+    },
+  };
+}
+
+async function within<Result>(work: Promise<Result>, what: string): Promise<Result> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new Error(`${what}: not done after ${STEP_TIMEOUT / SECOND} s`)),
+      STEP_TIMEOUT,
+    );
+  });
+  try {
+    return await Promise.race([work, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** The lines in an output file that report a problem, each kind once: lines that differ in numbers only are of one kind. */
+function problemLines(folder: string): string[] {
+  let text = '';
+  try {
+    text = readFileSync(join(folder, 'output', 'compat.log'), 'utf8');
+  } catch {
+    // The server wrote nothing.
+  }
+  const lines = text.split('\n').map((line) => line.replace(/^\S+ (stdout|stderr) \S+ /, ''));
+  const kinds = new Map<string, string>();
+  for (const line of lines) if (PROBLEM_LINE.test(line)) kinds.set(line.replaceAll(/\d+/g, 'N'), line);
+  return [...kinds.values()];
+}
+
+/** Events of zero that report a problem. */
+function problemEvents({ log }: Zero): string[] {
+  const texts: string[] = [];
+  for (const fact of log.facts) {
+    const { event } = fact;
+    if (event === 'warning' || event === 'error') texts.push(`zero: ${fact.message}`);
+    else if (event === 'worker_killed' || event === 'leftovers_killed') texts.push(`zero: ${event}`);
+    else if (event === 'worker_exited' && !fact.expected) texts.push('zero: worker_exited, unexpected');
+  }
+  return [...new Set(texts)];
+}
+
+interface Observed {
+  readonly handovers: number;
+  readonly short: Counts | null;
+  readonly kept: Counts | null;
+  readonly warnings: readonly string[];
+  readonly exit: string | null;
+}
+
+/** Starts the server, hands over under load, and stops it. Rejects when a step fails. */
+async function observe(scope: Scope, server: CompatServer, place: Place, wanted: number): Promise<Observed> {
+  const { folder, config } = place;
+  const zero = startZero(scope, {
+    folder: join(folder, 'zero'),
+    config: withOutput(config, folder),
+    environment: { ...server.environment },
+  });
+  await within(zero.fact('generation_promoted', { generation: 1 }), 'start');
+  const traffic = startTraffic(scope, place, server);
+  let handovers = 0;
+  for (let generation = 1; generation <= wanted; generation += 1) {
+    await within(traffic.whenServed(REQUESTS), `requests to generation ${generation}`);
+    const from = zero.cursor;
+    zero.signal('SIGHUP');
+    const { outcome } = await within(zero.fact('handover_finished', {}, from), `handover ${generation}`);
+    if (outcome !== 'promoted')
+      throw new Error(`handover ${generation}: ${outcome}:\n${zero.log.text.slice(-2000)}`);
+    await within(zero.fact('generation_gone', { generation }), `end of generation ${generation}`);
+    handovers += 1;
+  }
+  await within(traffic.whenServed(REQUESTS), 'requests to the last generation');
+  const counts = await within(traffic.stop(), 'end of the load');
+  zero.signal('SIGTERM');
+  const { code, signal } = await within(zero.exited, 'stop');
+  const warnings = [...problemEvents(zero), ...problemLines(folder)];
+  return { handovers, ...counts, warnings, exit: code === 0 ? null : `zero exited with ${signal ?? code}` };
+}
+
+function judge(server: CompatServer, { short, kept, warnings, exit }: Observed): string[] {
+  const problems: string[] = [];
+  if (short !== null && failed(short) > 0)
+    problems.push(`short connections: ${JSON.stringify(short.failures)} of ${short.sent}`);
+  if (kept !== null && failed(kept) > (server.closesIdle ? kept.idleCloses : 0))
+    problems.push(`keep-alive connections: ${JSON.stringify(kept.failures)} of ${kept.sent}`);
+  if (warnings.length > 0 && server.warnings === undefined)
+    problems.push(`warnings: ${warnings.slice(0, 5).join(' | ').slice(0, 1000)}`);
+  if (exit !== null) problems.push(exit);
+  return problems;
+}
+
+/** Runs one server and hands it over so many times. Never rejects: what failed is in `problems`. */
+export async function runServer(scope: Scope, server: CompatServer, handovers: number): Promise<Outcome> {
+  const { title, source } = server;
+  const nothing = { handovers: 0, short: null, kept: null, warnings: [] };
+  const found = findSource(source);
+  if (found === null) {
+    const what =
+      'npm' in source ? `npm package ${source.npm}` : `${source.program}: apt-get install ${source.debian}`;
+    return { title, version: 'missing', ...nothing, problems: [`missing: ${what}`] };
+  }
+  const version = versionOf(source, found);
+  if (server.root && !IS_ROOT) return { title, version, ...nothing, problems: ['not run: needs root'] };
+  try {
+    const backend = await startBackend(scope);
+    const place = await preparePlace(scope, server, found, backend.address);
+    const observed = await observe(scope, server, place, handovers);
+    return { title, version, ...observed, problems: judge(server, observed) };
+  } catch (error) {
+    const { message, stderr } = error as Error & { stderr?: Buffer };
+    return {
+      title,
+      version,
+      ...nothing,
+      problems: [`${message}${stderr ? `\n${stderr}` : ''}`.slice(0, 3000)],
+    };
+  }
+}
