@@ -170,6 +170,6 @@ export const FAULTS: Readonly<Record<string, Fault>> = {
 /** The ports of the clients whose connections a process has accepted on a port. */
 function clientPorts(pid: number, port: number): Set<number> {
   const inodes = new Set(socketsOf(pid));
-  const connections = [...dumpTcp(port, stateMask(...CONNECTION_STATES), false)].flat();
+  const connections = [...dumpTcp(port, stateMask(...CONNECTION_STATES))].flat();
   return new Set(connections.filter(({ inode }) => inodes.has(inode)).map(({ remote }) => remote.port));
 }

@@ -68,7 +68,9 @@ const INET_DIAG_SKMEMINFO = 7;
 const SK_MEMINFO_DROPS = 8;
 const INET_DIAG_SOCKOPT = 22;
 const REQUEST_SIZE = 56;
+// struct inet_diag_msg: its size, and where its last field is.
 const MESSAGE_SIZE = 72;
+const INODE = 68;
 
 /** The bit of a state in a request. */
 export function stateMask(...states: readonly TcpState[]): number {
@@ -177,16 +179,23 @@ export function lookUpTcpMessage(family: number, id: Buffer): Buffer | null {
   return diagLookup(request);
 }
 
+interface DumpOptions {
+  /** Adds the times of the last bytes. */
+  readonly withInfo?: boolean;
+  readonly families?: readonly number[];
+  /** Whether the socket with this inode is left out, before it is decoded. */
+  readonly leftOut?: (inode: number) => boolean;
+}
+
 /** The sockets on a local port in these states, IPv4 then IPv6, in slices of one receive each. Throws SystemError. */
 export function* dumpTcp(
   port: number,
   states: number,
-  withInfo: boolean,
-  families: readonly number[] = [AF_INET, AF_INET6],
+  { withInfo = false, families = [AF_INET, AF_INET6], leftOut = () => false }: DumpOptions = {},
 ): Generator<TcpConnection[], void, void> {
   for (const family of families) {
     for (const payloads of diagDump(encodeRequest({ family, states, local: { port }, withInfo }))) {
-      yield payloads.map(decodeConnection);
+      yield payloads.filter((bytes) => !leftOut(bytes.readUInt32LE(INODE))).map(decodeConnection);
     }
   }
 }
@@ -200,7 +209,7 @@ export interface Intake {
   readonly drops: number | null;
 }
 
-/** The sockets that listen on a TCP port, or are bound to a UDP port, of IPv4 and IPv6. Throws SystemError. */
+/** The sockets that listen on a TCP port, or are bound to a UDP port, of IPv4 and IPv6; 0: on any port. Throws SystemError. */
 export function intakesOn(network: 'tcp' | 'udp', port: number): Intake[] {
   const found: Intake[] = [];
   // A UDP socket that is not connected is CLOSE (udp_diag_dump, net/ipv4/udp_diag.c).
@@ -218,7 +227,7 @@ function decodeIntake(bytes: Buffer): Intake {
   const memory = attributes(bytes, MESSAGE_SIZE).get(INET_DIAG_SKMEMINFO);
   const at = SK_MEMINFO_DROPS * 4;
   return {
-    inode: bytes.readUInt32LE(68),
+    inode: bytes.readUInt32LE(INODE),
     waiting: bytes.readUInt32LE(56),
     drops: memory !== undefined && memory.length >= at + 4 ? memory.readUInt32LE(at) : null,
   };
@@ -239,7 +248,7 @@ function decodeSocket(bytes: Buffer): TcpSocket {
     rqueue: bytes.readUInt32LE(56),
     wqueue: bytes.readUInt32LE(60),
     uid: bytes.readUInt32LE(64),
-    inode: bytes.readUInt32LE(68),
+    inode: bytes.readUInt32LE(INODE),
   };
 }
 

@@ -14,6 +14,7 @@ import { withSpare } from './spare.ts';
 export {
   hasBindAddressNoPort,
   type InetAddress,
+  type Intake,
   intakesOn,
   type TcpConnection,
   type TcpSocket,
@@ -34,6 +35,15 @@ export function listenersOn(port: number): TcpListener[] {
   return listenSockets(port).map(({ inode, uid, local }) => ({ inode, uid, address: local }));
 }
 
+/**
+ * The sockets that listen on any TCP port, without those that are known: of many sockets, nearly all of which are known,
+ * only the others are decoded. Throws SystemError.
+ */
+export function foreignListeners(isKnown: (inode: number) => boolean): TcpListener[] {
+  const sockets = withSpare(() => [...dumpTcp(0, stateMask('LISTEN'), { leftOut: isKnown })].flat());
+  return sockets.map(({ inode, uid, local }) => ({ inode, uid, address: local }));
+}
+
 /** How many connections wait to be accepted from a socket that listens on a TCP port; 0 when there is none. Throws SystemError. */
 export function listenQueue(port: number, inode: number): number {
   return listenSockets(port).find((socket) => socket.inode === inode)?.rqueue ?? 0;
@@ -47,12 +57,12 @@ export function allListeners(): TcpListener[] {
 
 /** The same in slices that take well under a millisecond each. Throws SystemError. */
 export function* listenerSlices(): Generator<TcpListener[], void, void> {
-  for (const sockets of dumpTcp(0, stateMask('LISTEN'), false))
+  for (const sockets of dumpTcp(0, stateMask('LISTEN')))
     yield sockets.map(({ inode, uid, local }) => ({ inode, uid, address: local }));
 }
 
 function listenSockets(port: number): TcpSocket[] {
-  return withSpare(() => [...dumpTcp(port, stateMask('LISTEN'), false)].flat());
+  return withSpare(() => [...dumpTcp(port, stateMask('LISTEN'))].flat());
 }
 
 /**
@@ -71,7 +81,7 @@ export function tcpConnectionsOn(
   port: number,
   states: readonly TcpState[] = CONNECTION_STATES,
 ): Generator<TcpConnection[], void, void> {
-  return dumpTcp(port, stateMask(...states), true);
+  return dumpTcp(port, stateMask(...states), { withInfo: true });
 }
 
 /**
@@ -80,7 +90,7 @@ export function tcpConnectionsOn(
  */
 export function canDiagnoseTcp(): boolean {
   try {
-    withSpare(() => [...dumpTcp(1, stateMask('LISTEN'), false, [AF_INET])]);
+    withSpare(() => [...dumpTcp(1, stateMask('LISTEN'), { families: [AF_INET] })]);
     return true;
   } catch {
     return false;

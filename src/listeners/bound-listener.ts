@@ -4,7 +4,7 @@ import { listenersOn } from '../linux/sock_diag.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
 import { closeFd, getOption, inodeOf, listenSocket, localAddress, stopListening } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
-import type { OwnSockets } from './holders.ts';
+import type { ForeignListeners, OwnSockets } from './holders.ts';
 import { KeptName } from './kept-name.ts';
 import { LaneGroup } from './lane-group.ts';
 import type { LaneFault, LanePlan, LaneSocket, Lanes } from './lanes.ts';
@@ -205,8 +205,8 @@ export function bindShared(
 }
 
 /** What services did to the sockets of the listener, or to its path, since the last call; see Lanes.faults(). */
-export function faultsOf({ lanes, name }: BoundListener): LaneFault[] {
-  return lanes?.faults() ?? name?.faults() ?? [];
+export function faultsOf({ lanes, name }: BoundListener, foreign: ForeignListeners): LaneFault[] {
+  return lanes?.faults(foreign) ?? name?.faults() ?? [];
 }
 
 /** Closes the socket; its path goes only if it is still ours. A socket that was passed to zero stays open elsewhere. */

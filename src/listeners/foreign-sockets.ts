@@ -1,5 +1,5 @@
-import { holderOf, listenersOn, type TcpListener } from '../linux/sock_diag.ts';
-import type { OwnSockets } from './holders.ts';
+import { foreignListeners, holderOf, listenersOn, type TcpListener } from '../linux/sock_diag.ts';
+import type { ForeignListeners, OwnSockets } from './holders.ts';
 import type { ForeignSocket } from './lanes.ts';
 import type { InetTarget } from './resolve.ts';
 
@@ -7,19 +7,46 @@ import type { InetTarget } from './resolve.ts';
 export const REUSEPORT_ADVICE =
   'Configure the service to use only the descriptor (nginx: remove "reuseport" from "listen"; gunicorn: remove "--reuse-port")';
 
+/** One dump for each question: for a single port. */
+export function foreignOnPort(own: OwnSockets): ForeignListeners {
+  return (port) => listenersOn(port).filter(({ inode }) => own(inode) === null);
+}
+
+/**
+ * One dump for all ports, made when the first port is asked for. The kernel walks through its whole table for each dump,
+ * whatever the port, so that a dump for each of many ports would take time that grows with their square.
+ * @param own what is known of zero's sockets now
+ */
+export function foreignOnAllPorts(own: OwnSockets): ForeignListeners {
+  let byPort: Map<number, TcpListener[]> | null = null;
+  return (port) => {
+    byPort ??= groupByPort(foreignListeners((inode) => own(inode) !== null));
+    return byPort.get(port) ?? [];
+  };
+}
+
+function groupByPort(listeners: readonly TcpListener[]): Map<number, TcpListener[]> {
+  const byPort = new Map<number, TcpListener[]>();
+  for (const listener of listeners) {
+    const { port } = listener.address;
+    const others = byPort.get(port);
+    if (others === undefined) byPort.set(port, [listener]);
+    else others.push(listener);
+  }
+  return byPort;
+}
+
 /** Sockets of others that listen on the address, or on one that shares connections with it. Throws SystemError. */
-export function foreignTcpSockets(target: InetTarget, own: OwnSockets): TcpListener[] {
-  return listenersOn(target.address.port).filter(
-    (listener) => own(listener.inode) === null && meets(target, listener.address),
-  );
+export function foreignTcpSockets(target: InetTarget, foreign: ForeignListeners): TcpListener[] {
+  return foreign(target.address.port).filter(({ address }) => meets(target, address));
 }
 
 /**
  * How many of them are in the reuseport group: only sockets of the very same address are (inet_reuseport_add_sock,
  * inet_hashtables.c).
  */
-export function countForeignSockets(target: InetTarget, own: OwnSockets): number {
-  return foreignTcpSockets(target, own).filter(({ address }) => isSameAddress(target, address)).length;
+export function countForeignSockets(target: InetTarget, foreign: ForeignListeners): number {
+  return foreignTcpSockets(target, foreign).filter(({ address }) => isSameAddress(target, address)).length;
 }
 
 /** With the process that has each open, found by a look through /proc. */

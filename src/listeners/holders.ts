@@ -1,5 +1,12 @@
 import type { Stats } from 'node:fs';
-import { allListeners, holderOf, listenersOn, tcpConnectionsOn, unixSocketsAt } from '../linux/sock_diag.ts';
+import {
+  allListeners,
+  holderOf,
+  listenersOn,
+  type TcpListener,
+  tcpConnectionsOn,
+  unixSocketsAt,
+} from '../linux/sock_diag.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
 import { udpSocketsOn } from './udp-table.ts';
 
@@ -7,6 +14,9 @@ type InetSocketAddress = Exclude<SocketAddress, { family: 'unix' }>;
 
 /** The name of the listener that a socket's inode belongs to, null for a socket of somebody else. */
 export type OwnSockets = (inode: number) => string | null;
+
+/** The sockets of others that listen on a TCP port. Throws SystemError. */
+export type ForeignListeners = (port: number) => readonly TcpListener[];
 
 /** A socket that is in the way; `uid` is null where the kernel does not tell it. */
 export interface Holder {

@@ -2,7 +2,12 @@ import type { ListenerConfig } from '../config/schema.ts';
 import { attachReuseport, lockFilter } from '../linux/bpf.ts';
 import { closeFd, connectSocket, getOption, listenSocket, setOption } from '../linux/sockets.ts';
 import { explainFailure } from './explain.ts';
-import { countForeignSockets, foreignTcpSockets, nameForeignSockets } from './foreign-sockets.ts';
+import {
+  countForeignSockets,
+  foreignOnPort,
+  foreignTcpSockets,
+  nameForeignSockets,
+} from './foreign-sockets.ts';
 import {
   closedLanes,
   type GroupLane,
@@ -16,7 +21,7 @@ import {
 } from './group-lane.ts';
 import { GroupOrder } from './group-order.ts';
 import { groupProgram, type OpenProbe } from './group-program.ts';
-import type { OwnSockets } from './holders.ts';
+import type { ForeignListeners, OwnSockets } from './holders.ts';
 import { lanesOf, narrowedPlan } from './lane-plan.ts';
 import { findIndex, type ProofTarget } from './lane-proof.ts';
 import type { ForeignSocket, LaneFault, LanePlan, Lanes, LaneWithQueue } from './lanes.ts';
@@ -92,9 +97,9 @@ export class LaneGroup implements Lanes {
     this.#config = config;
   }
 
-  ensure(count: number): void {
+  ensure(count: number, foreign = foreignOnPort(this.#own)): void {
     if (this.#lanes.length > count) return;
-    this.#countForeignSockets();
+    this.#countForeignSockets(foreign);
     while (this.#lanes.length <= count) this.#open(this.#lanes.length);
   }
 
@@ -183,8 +188,8 @@ export class LaneGroup implements Lanes {
     }
   }
 
-  faults(): LaneFault[] {
-    this.#countForeignSockets();
+  faults(foreign = foreignOnPort(this.#own)): LaneFault[] {
+    this.#countForeignSockets(foreign);
     const faults = this.#lanes.flatMap(({ fd }, lane): (LaneFault & { fd: number })[] => {
       if (fd === null) return [];
       if (!isListening(fd)) return [{ lane, fd, kind: 'shut_down' }];
@@ -203,8 +208,8 @@ export class LaneGroup implements Lanes {
     return faults.map(({ lane, kind }) => ({ lane, kind }));
   }
 
-  foreignSockets(own: OwnSockets): ForeignSocket[] {
-    return nameForeignSockets(foreignTcpSockets(this.target, own));
+  foreignSockets(foreign = foreignOnPort(this.#own)): ForeignSocket[] {
+    return nameForeignSockets(foreignTcpSockets(this.target, foreign));
   }
 
   order(): readonly (number | null)[] {
@@ -316,9 +321,9 @@ export class LaneGroup implements Lanes {
   }
 
   /** Sockets of others that joined the group have an index too, and leave a gap that the last one fills. */
-  #countForeignSockets(): void {
+  #countForeignSockets(foreign: ForeignListeners): void {
     if (this.#lanes.length === 0) return;
-    const now = countForeignSockets(this.target, this.#own);
+    const now = countForeignSockets(this.target, foreign);
     const before = this.#order.foreignSockets;
     for (let count = before; count < now; count += 1) this.#order.join(null);
     for (let count = before; count > now; count -= 1) this.#order.leave(null);

@@ -35,6 +35,7 @@ export class LaneQueue {
   /** The number of clients' connections that wait to be accepted. Throws SystemError. */
   clients(): number {
     let length = this.#length();
+    if (this.#own.size === 0) return length;
     let own = 0;
     // Two counts that were taken one after the other belong together when nothing changed in between.
     for (let reading = 0; reading < MAX_READINGS; reading += 1) {

@@ -15,7 +15,8 @@ interface Request {
 /** The watches of every lane, kept as listeners and lanes come and go. */
 export class LaneWatches {
   readonly #watches = new Map<Lanes, Map<number, { fd: number; watch: LaneWatch }>>();
-  readonly #requests = new Set<Request>();
+  /** By lane. */
+  readonly #requests = new Map<number, Set<Request>>();
   #onHangup: ((lanes: Lanes, lane: number) => void) | null = null;
 
   /** From now on every lane is watched for hanging up. */
@@ -39,11 +40,17 @@ export class LaneWatches {
   }
 
   #watch(request: Request, all: Iterable<Lanes>): { close(): void } {
-    this.#requests.add(request);
-    this.sync(all);
+    const { lane } = request;
+    const ofLane = this.#requests.get(lane) ?? new Set();
+    this.#requests.set(lane, ofLane.add(request));
+    for (const lanes of all) {
+      const socket = lanes.sockets[lane];
+      if (socket !== undefined) this.#sync(lanes, lane, socket);
+    }
     return {
       close: () => {
-        this.#requests.delete(request);
+        ofLane.delete(request);
+        if (ofLane.size === 0 && this.#requests.get(lane) === ofLane) this.#requests.delete(lane);
         for (const active of request.active.values()) active.close();
         request.active.clear();
       },
@@ -52,35 +59,27 @@ export class LaneWatches {
 
   /** Watches what is new, and sockets that took the place of others. */
   sync(all: Iterable<Lanes>): void {
-    for (const lanes of all) {
-      const watched = this.#watches.get(lanes) ?? new Map();
-      this.#watches.set(lanes, watched);
-      for (const [lane, socket] of lanes.sockets.entries()) this.#sync(lanes, lane, socket, watched);
-    }
+    for (const lanes of all)
+      for (const [lane, socket] of lanes.sockets.entries()) this.#sync(lanes, lane, socket);
   }
 
   /** Before the sockets of a listener are closed. */
   drop(lanes: Lanes): void {
-    for (const { watch } of this.#watches.get(lanes)?.values() ?? []) this.#close(watch);
+    for (const [lane, { watch }] of this.#watches.get(lanes) ?? []) this.#close(watch, lane);
     this.#watches.delete(lanes);
   }
 
-  #sync(
-    lanes: Lanes,
-    lane: number,
-    socket: LaneWithQueue,
-    watched: Map<number, { fd: number; watch: LaneWatch }>,
-  ): void {
-    const requests = [...this.#requests].filter(
-      (request) => request.lane === lane && isMeant(request, lanes),
-    );
+  #sync(lanes: Lanes, lane: number, socket: LaneWithQueue): void {
+    const requests = [...(this.#requests.get(lane) ?? [])].filter((request) => isMeant(request, lanes));
     if (requests.length === 0 && this.#onHangup === null) return;
     const { fd } = socket;
     // Out of reach: the queue can be counted and not be watched.
     if (fd === null) return;
+    const watched = this.#watches.get(lanes) ?? new Map<number, { fd: number; watch: LaneWatch }>();
+    this.#watches.set(lanes, watched);
     const known = watched.get(lane);
     const same = known?.fd === fd;
-    if (known !== undefined && !same) this.#close(known.watch);
+    if (known !== undefined && !same) this.#close(known.watch, lane);
     const watch = known !== undefined && same ? known.watch : this.#open(lanes, lane, fd, socket);
     watched.set(lane, { fd, watch });
     for (const { what, call, active } of requests) {
@@ -99,9 +98,9 @@ export class LaneWatches {
     });
   }
 
-  #close(watch: LaneWatch): void {
+  #close(watch: LaneWatch, lane: number): void {
     watch.close();
-    for (const request of this.#requests) request.active.delete(watch);
+    for (const request of this.#requests.get(lane) ?? []) request.active.delete(watch);
   }
 }
 

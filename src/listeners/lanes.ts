@@ -1,5 +1,5 @@
 import type { ListenerConfig } from '../config/schema.ts';
-import type { OwnSockets } from './holders.ts';
+import type { ForeignListeners } from './holders.ts';
 import type { LaneQueue } from './lane-queue.ts';
 import type { Probe } from './probe.ts';
 
@@ -54,8 +54,11 @@ export interface Lanes {
   configure(config: ListenerConfig): void;
   /** Every socket, also those beyond the lanes that were asked for. */
   readonly sockets: readonly LaneWithQueue[];
-  /** Makes sure that there are at least so many. Throws ListenerError. */
-  ensure(count: number): void;
+  /**
+   * Makes sure that there are at least so many. Throws ListenerError.
+   * @param foreign shared by a look at several listeners; left out: asked for this one
+   */
+  ensure(count: number, foreign?: ForeignListeners): void;
   /**
    * The descriptor to give to a worker. Throws RangeError for a lane that there is not.
    * @param first the first lane of its generation: a listener that goes to a generation as a whole gives this one to all of its workers, and
@@ -84,9 +87,10 @@ export interface Lanes {
   hungUp(lane: number): void;
   /** What `give` does first: makes sure that the lane is where it is thought to be. Throws ListenerError. */
   prepare(lane: number): void;
-  /** Finds what services did to the lanes since the last look, and mends it. Throws ListenerError. */
-  faults(): LaneFault[];
-  foreignSockets(own: OwnSockets): ForeignSocket[];
+  /** Finds what services did to the lanes since the last look, and mends it. `foreign`: see ensure(). Throws ListenerError. */
+  faults(foreign?: ForeignListeners): LaneFault[];
+  /** `foreign`: see ensure(). Throws SystemError. */
+  foreignSockets(foreign?: ForeignListeners): ForeignSocket[];
   /**
    * The lanes in the order in which the kernel counts their sockets, null for a foreign socket; null where there is no
    * order.

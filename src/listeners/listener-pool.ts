@@ -7,7 +7,7 @@ import { ListenerError, nameAddress } from './listener-error.ts';
 import type { SavedListener } from './listeners.ts';
 import type { PassedSockets } from './passed-sockets.ts';
 import { type InetTarget, type Lookup, resolveTarget } from './resolve.ts';
-import { type Reference, SharedListener } from './shared-listener.ts';
+import { KnownListeners, type Reference, SharedListener } from './shared-listener.ts';
 import { wantsLanes } from './steerable.ts';
 
 /** A socket as one acquisition holds it. */
@@ -45,25 +45,28 @@ export class ListenerPool {
    * @param lanes 0: what is bound now is shared
    */
   async hold(spec: readonly ListenerConfig[], lanes: number): Promise<readonly Hold[]> {
-    const holds: Hold[] = [];
+    const holds = new Map<SharedListener, Hold>();
     try {
       // Held before the resolver is waited for, so that none is closed meanwhile.
-      const known = spec.map((config) => this.#holdKnown(config, null, lanes, holds));
+      const before = new KnownListeners(this.#sockets);
+      const known = spec.map((config) => this.#holdKnown(before.find(config, null), config, lanes, holds));
       const targets = await Promise.all(
         spec.map((config, index) => (known[index] ? null : this.#resolve(config))),
       );
+      const now = new KnownListeners(this.#sockets);
       const ordered = spec.map((config, index) => {
         const target = targets[index] ?? null;
-        return (
-          known[index] ??
-          this.#holdKnown(config, target, lanes, holds) ??
-          this.#holdNew(config, target, lanes, holds)
-        );
+        if (known[index]) return known[index];
+        const found = this.#holdKnown(now.find(config, target), config, lanes, holds);
+        if (found !== null) return found;
+        const bound = this.#holdNew(config, target, lanes, holds);
+        now.add(bound.socket);
+        return bound;
       });
       for (const { socket } of ordered) socket.settle(this.nameOf);
       return ordered;
     } catch (error) {
-      this.release(holds);
+      this.release([...holds.values()]);
       throw error;
     }
   }
@@ -102,12 +105,15 @@ export class ListenerPool {
   }
 
   /** The name of the listener that a socket belongs to. */
-  readonly nameOf: OwnSockets = (inode) => {
-    const socket = [...this.#sockets].find(({ bound }) =>
-      socketsOf(bound).some((one) => one.inode === inode),
-    );
-    return socket?.config.name ?? null;
-  };
+  readonly nameOf: OwnSockets = (inode) => this.names()(inode);
+
+  /** The same for many sockets: of what there is now, in constant time for each. */
+  names(): OwnSockets {
+    const names = new Map<number, string>();
+    for (const { bound, config } of this.#sockets)
+      for (const { inode } of socketsOf(bound)) names.set(inode, config.name);
+    return (inode) => names.get(inode) ?? null;
+  }
 
   /** Gives the references back; what nobody holds is closed, the others are set as their newest holder wants. Never throws. */
   release(holds: readonly Hold[]): void {
@@ -129,10 +135,14 @@ export class ListenerPool {
       : null;
   }
 
-  #holdKnown(config: ListenerConfig, target: InetTarget | null, lanes: number, holds: Hold[]): Hold | null {
-    const socket = [...this.#sockets].find((one) => one.isMeantBy(config, target));
-    if (socket === undefined) return null;
-    const twin = holds.find((hold) => hold.socket === socket);
+  #holdKnown(
+    socket: SharedListener | null,
+    config: ListenerConfig,
+    lanes: number,
+    holds: Map<SharedListener, Hold>,
+  ): Hold | null {
+    if (socket === null) return null;
+    const twin = holds.get(socket);
     if (twin !== undefined) {
       const other = twin.reference.config;
       const message = `bind ${nameAddress(config)}: the same address as listener ${other.name} (${nameAddress(other)})`;
@@ -141,7 +151,12 @@ export class ListenerPool {
     return hold(socket, config, lanes, holds);
   }
 
-  #holdNew(config: ListenerConfig, target: InetTarget | null, lanes: number, holds: Hold[]): Hold {
+  #holdNew(
+    config: ListenerConfig,
+    target: InetTarget | null,
+    lanes: number,
+    holds: Map<SharedListener, Hold>,
+  ): Hold {
     const steered = lanes > 0 && wantsLanes(config);
     const socket = new SharedListener(this.#bind(config, target, steered ? lanes : 0), config, steered);
     this.#sockets.add(socket);
@@ -158,8 +173,13 @@ export class ListenerPool {
   }
 }
 
-function hold(socket: SharedListener, config: ListenerConfig, lanes: number, holds: Hold[]): Hold {
+function hold(
+  socket: SharedListener,
+  config: ListenerConfig,
+  lanes: number,
+  holds: Map<SharedListener, Hold>,
+): Hold {
   const taken = { socket, reference: socket.refer(config, lanes > 0 && wantsLanes(config)) };
-  holds.push(taken);
+  holds.set(socket, taken);
   return taken;
 }

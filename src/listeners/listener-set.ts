@@ -4,7 +4,8 @@ import { formatAddress } from '../linux/sockaddr.ts';
 import { closeFd } from '../linux/sockets.ts';
 import type { TakenSocket } from './adopted-listener.ts';
 import { type BoundListener, faultsOf, listenAgain, socketsOf } from './bound-listener.ts';
-import { type BoundSocket, boundSockets } from './holders.ts';
+import { foreignOnAllPorts } from './foreign-sockets.ts';
+import { type BoundSocket, boundSockets, type ForeignListeners } from './holders.ts';
 import { planFor } from './lane-plan.ts';
 import { AT_FIRST, LaneSteerer, type SteeredListener } from './lane-steerer.ts';
 import { LaneWatches } from './lane-watches.ts';
@@ -41,7 +42,7 @@ export interface ListenerSetOptions {
  */
 export class ListenerSet implements Listeners {
   readonly #pool: ListenerPool;
-  readonly #holds = new WeakMap<Acquired, readonly Hold[]>();
+  readonly #holds = new WeakMap<object, Held>();
   readonly #warn: (message: string) => void;
   readonly #steerer = new LaneSteerer();
   readonly #watches = new LaneWatches();
@@ -71,7 +72,7 @@ export class ListenerSet implements Listeners {
     const holds = await this.#pool.hold(spec, lanes);
     try {
       const acquired = this.#acquired(holds);
-      this.#holds.set(acquired, holds);
+      this.#holds.set(acquired, heldBy(holds));
       this.ensureLanes(lanes);
       for (const listener of this.#steered()) this.#steerer.apply(listener);
       return acquired;
@@ -82,7 +83,7 @@ export class ListenerSet implements Listeners {
   }
 
   relisten(acquired: Acquired, lanes: readonly number[] = this.#steerer.lanesOf(acquired)): void {
-    for (const { socket, reference } of this.#holds.get(acquired) ?? []) {
+    for (const { socket, reference } of this.#holds.get(acquired)?.all ?? []) {
       const { bound } = socket;
       const all = socketsOf(bound);
       const sockets = bound.lanes === null ? all : lanes.flatMap((lane) => all[lane] ?? []);
@@ -95,9 +96,12 @@ export class ListenerSet implements Listeners {
 
   /** Makes sure that every steered listener has so many lanes: more join at the end. Throws ListenerError. */
   ensureLanes(count: number): void {
-    this.#laneCount = Math.max(this.#laneCount, count);
-    for (const lanes of this.#allLanes()) lanes.ensure(this.#laneCount);
-    this.#watches.sync(this.#allLanes());
+    const wanted = Math.max(this.#laneCount, count);
+    const foreign = this.#foreign();
+    const all = this.#allLanes();
+    for (const lanes of all) lanes.ensure(wanted, foreign);
+    this.#laneCount = wanted;
+    this.#watches.sync(all);
   }
 
   steer(steering: Steering): void {
@@ -108,8 +112,7 @@ export class ListenerSet implements Listeners {
   }
 
   openProbe(acquired: Acquired, listener: string, lane: number): Probe {
-    const found = this.#holds.get(acquired)?.find(({ reference }) => reference.config.name === listener);
-    const lanes = found?.socket.bound.lanes ?? null;
+    const lanes = this.#holds.get(acquired)?.byName.get(listener)?.socket.bound.lanes ?? null;
     if (lanes !== null) return lanes.openProbe(lane);
     throw new ListenerError(listener, `probe ${listener}: the listener is not steered`);
   }
@@ -134,9 +137,11 @@ export class ListenerSet implements Listeners {
     return queues.reduce((sum, queue) => sum + queue, 0);
   }
 
-  waiting(listener: string): number | null {
-    const found = [...this.#pool.sockets].find(({ config }) => config.name === listener);
-    return found?.bound.lanes?.waiting() ?? null;
+  queues(): ReadonlyMap<string, number> {
+    const queues = new Map<string, number>();
+    for (const { bound, config } of this.#pool.sockets)
+      if (bound.lanes !== null) queues.set(config.name, bound.lanes.waiting());
+    return queues;
   }
 
   *prepareLanes(wanted: readonly number[]): Generator<void, void, void> {
@@ -150,19 +155,21 @@ export class ListenerSet implements Listeners {
   }
 
   foreignSockets(): NamedForeignSocket[] {
+    const foreign = this.#foreign();
     return [...this.#pool.sockets].flatMap(({ bound: { lanes }, config: { name } }) =>
-      (lanes?.foreignSockets(this.#pool.nameOf) ?? []).map((foreign) => ({ listener: name, ...foreign })),
+      (lanes?.foreignSockets(foreign) ?? []).map((socket) => ({ listener: name, ...socket })),
     );
   }
 
   boundSockets(port: number | null): BoundSocket[] {
-    return boundSockets(port, this.#pool.nameOf);
+    return boundSockets(port, this.#pool.names());
   }
 
   /** What services did to their lanes and paths since the last look; it is mended now. Throws ListenerError. */
   laneFaults(): NamedFault[] {
+    const foreign = this.#foreign();
     const faults = [...this.#pool.sockets].flatMap(({ bound, config: { name } }) =>
-      faultsOf(bound).map((fault) => ({ listener: name, ...fault })),
+      faultsOf(bound, foreign).map((fault) => ({ listener: name, ...fault })),
     );
     this.#watches.sync(this.#allLanes());
     return faults;
@@ -280,7 +287,7 @@ export class ListenerSet implements Listeners {
         const held = this.#holds.get(acquired);
         this.#holds.delete(acquired);
         this.#steerer.forget(acquired);
-        if (held !== undefined) this.#pool.release(held);
+        if (held !== undefined) this.#pool.release(held.all);
       },
     };
     return acquired;
@@ -288,7 +295,7 @@ export class ListenerSet implements Listeners {
 
   #give(acquired: Acquired, lanes: Lanes, lane: number, first: number | undefined): number {
     // Where every lane is taken, or may still get a connection, a new generation has one more than there were.
-    this.ensureLanes(lane + 1);
+    if (lane >= this.#laneCount) this.ensureLanes(lane + 1);
     const fd = lanes.give(lane, first);
     if (this.#steerer.give(lane, acquired)) {
       for (const listener of this.#steered()) this.#steerer.apply(listener);
@@ -300,14 +307,18 @@ export class ListenerSet implements Listeners {
     return [...this.#pool.sockets].flatMap((socket) => {
       const { lanes } = socket.bound;
       if (lanes === null) return [];
-      const isHeldBy = (holder: object) =>
-        this.#holds.get(holder as Acquired)?.some((hold) => hold.socket === socket) ?? false;
+      const isHeldBy = (holder: object) => this.#holds.get(holder)?.sockets.has(socket) ?? false;
       return [{ lanes, isHeldBy }];
     });
   }
 
   #allLanes(): Lanes[] {
     return this.#steered().map(({ lanes }) => lanes);
+  }
+
+  /** For a look at every listener. */
+  #foreign(): ForeignListeners {
+    return foreignOnAllPorts(this.#pool.names());
   }
 
   #tellFaults(): void {
@@ -319,6 +330,21 @@ export class ListenerSet implements Listeners {
       this.#warn(error instanceof Error ? error.message : String(error));
     }
   }
+}
+
+/** The listeners of one acquisition. */
+interface Held {
+  readonly all: readonly Hold[];
+  readonly sockets: ReadonlySet<Hold['socket']>;
+  readonly byName: ReadonlyMap<string, Hold>;
+}
+
+function heldBy(all: readonly Hold[]): Held {
+  return {
+    all,
+    sockets: new Set(all.map(({ socket }) => socket)),
+    byName: new Map(all.map((hold) => [hold.reference.config.name, hold])),
+  };
 }
 
 /** A passed socket has the address that it is bound to. */

@@ -136,8 +136,8 @@ export interface Listeners {
    */
   queued(lane: number): number;
 
-  /** The same for one steered listener, over all its lanes; null for a shared one. Throws SystemError. */
-  waiting(listener: string): number | null;
+  /** The same for each steered listener by name, over all of its lanes. Throws SystemError. */
+  queues(): ReadonlyMap<string, number>;
 
   /**
    * Creates lanes ahead of their use and checks each one with a test connection. Each step of the generator handles one

@@ -30,12 +30,11 @@ export class SharedListener {
     return this.#applied;
   }
 
-  /** Whether the config means this socket: the same normalised address, else the same address once resolved. */
-  isMeantBy(config: ListenerConfig, target: InetTarget | null): boolean {
-    if (this.#references.some((reference) => identity(reference.config) === identity(config))) return true;
-    const own = this.bound.target;
-    if (own === null || target === null || target.address.port === 0) return false;
-    return transport(this.#applied) === transport(config) && sameTarget(own, target);
+  /** What configs that mean this socket have in common with those that refer to it: see KnownListeners. */
+  keys(): readonly string[] {
+    const { target } = this.bound;
+    const identities = this.#references.map(({ config }) => identity(config));
+    return target === null ? identities : [...identities, targetKey(this.#applied, target)];
   }
 
   /** Takes a reference; the socket is not changed yet. Throws ListenerError for a config that only a new bind can meet. */
@@ -80,11 +79,27 @@ function transport({ address }: ListenerConfig): string {
   return address.network.slice(0, 3);
 }
 
-function sameTarget(one: InetTarget, other: InetTarget): boolean {
-  return (
-    one.address.family === other.address.family &&
-    one.address.host === other.address.host &&
-    one.address.port === other.address.port &&
-    one.ipv6Only === other.ipv6Only
-  );
+function targetKey(config: ListenerConfig, { address, ipv6Only }: InetTarget): string {
+  const { family, host, port } = address;
+  return `${transport(config)} ${family} ${host} ${port} ${ipv6Only}`;
+}
+
+/** Finds the socket that a config means: the same normalised address, else the same address once resolved. */
+export class KnownListeners {
+  readonly #byKey = new Map<string, SharedListener>();
+
+  constructor(sockets: Iterable<SharedListener>) {
+    for (const socket of sockets) this.add(socket);
+  }
+
+  add(socket: SharedListener): void {
+    for (const key of socket.keys()) if (!this.#byKey.has(key)) this.#byKey.set(key, socket);
+  }
+
+  /** @param target null as long as the address is not resolved */
+  find(config: ListenerConfig, target: InetTarget | null): SharedListener | null {
+    const found = this.#byKey.get(identity(config));
+    if (found !== undefined || target === null || target.address.port === 0) return found ?? null;
+    return this.#byKey.get(targetKey(config, target)) ?? null;
+  }
 }

@@ -183,12 +183,12 @@ export class UnixLanes implements Lanes {
     return faults;
   }
 
-  foreignSockets(own: OwnSockets): ForeignSocket[] {
+  foreignSockets(): ForeignSocket[] {
     this.#restore();
     for (const inode of this.#foreignSockets)
       if (unixSocket(inode)?.listening !== true) this.#foreignSockets.delete(inode);
     return [...this.#foreignSockets]
-      .filter((inode) => own(inode) === null)
+      .filter((inode) => this.#own(inode) === null)
       .map((inode) => ({ inode, uid: null, holder: holderOf(inode) }));
   }
 

@@ -160,11 +160,12 @@ function steeringStatus({ main, canary, preview }: Steering): StatusDocument['st
 }
 
 function listenerStatus(listeners: ListenerSet): StatusDocument['listeners'] {
+  const queues = listeners.queues();
   return listeners.snapshot().map(({ name, address, lanes }) => ({
     name,
     address: formatAddress(address),
     steered: lanes.length > 0,
-    queue: listeners.waiting(name),
+    queue: queues.get(name) ?? null,
     lanes: lanes.length,
   }));
 }

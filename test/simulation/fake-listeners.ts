@@ -214,8 +214,11 @@ export class FakeListeners implements Listeners {
     return this.queued(lane);
   }
 
-  waiting(): number {
-    return this.#network.lanes().reduce((sum, lane) => sum + this.#network.queue(lane).length, 0);
+  queues(): ReadonlyMap<string, number> {
+    const queued = this.#network.lanes().flatMap((lane) => this.#network.queue(lane));
+    return new Map(
+      LISTENERS.map((name) => [name, queued.filter(({ listener }) => listener === name).length]),
+    );
   }
 
   *prepareLanes(): Generator<void, void, void> {

@@ -18,7 +18,7 @@ export interface ListenQueue {
 
 /** The accept queue of each socket that listens on a TCP port. Throws SystemError. */
 export function listenQueues(port: number): ListenQueue[] {
-  return [...dumpTcp(port, stateMask('LISTEN'), false)]
+  return [...dumpTcp(port, stateMask('LISTEN'))]
     .flat()
     .map(({ inode, cookie, local, rqueue, wqueue }) => ({ inode, cookie, address: local, rqueue, wqueue }));
 }

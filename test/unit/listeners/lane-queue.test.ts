@@ -83,11 +83,11 @@ for (const [family, addressOf] of Object.entries(FAMILIES)) {
     test('has no client while only probes wait, open or closed', async (t) => {
       const { set, openProbe, connect, length } = await steered(t, addressOf(t));
       const [first] = [openProbe(), openProbe()];
-      assert.deepEqual([length(), set.queued(1), set.waiting('app')], [2, 0, 0]);
+      assert.deepEqual([length(), set.queued(1), set.queues().get('app')], [2, 0, 0]);
       first.close();
-      assert.deepEqual([length(), set.queued(1), set.waiting('app')], [2, 0, 0]);
+      assert.deepEqual([length(), set.queued(1), set.queues().get('app')], [2, 0, 0]);
       connect();
-      assert.deepEqual([length(), set.queued(1), set.waiting('app')], [3, 1, 1]);
+      assert.deepEqual([length(), set.queued(1), set.queues().get('app')], [3, 1, 1]);
     });
 
     test('counts a client when the probe before it is accepted, and after', async (t) => {

@@ -185,7 +185,7 @@ test('clients in the queue of a socket that is out of reach are counted', async 
   t.after(() => closeFd(client));
   connectSocket(client, { family: 'inet', host: '127.0.0.1', port: portOf(dead) });
   assert.equal(set.queued(0), 1);
-  assert.equal(set.waiting('http'), 1);
+  assert.equal(set.queues().get('http'), 1);
 });
 
 test('a listener that nobody has a socket of is missing, and is bound again', async (t) => {

@@ -257,7 +257,7 @@ test('all workers of a generation have its first lane, whichever of theirs is st
   assert.equal(inodeOf(app.fdOf(2, 1)), first);
   set.steer(to([2]));
   await connect(t, { path });
-  assert.deepEqual([set.queued(1), set.queued(2), set.queued(0), set.waiting('app')], [1, 1, 0, 1]);
+  assert.deepEqual([set.queued(1), set.queued(2), set.queued(0), set.queues().get('app')], [1, 1, 0, 1]);
   // The connection waits in the shared socket, so no rescue is needed while one worker accepts.
   assert.deepEqual(
     [1, 2].map((lane) => set.unattended(lane, lane === 1)),
