@@ -1,12 +1,5 @@
 import { formatInet6, isMappedInet4 } from './inet6.ts';
-import {
-  attributes,
-  diagDump,
-  diagDumpOnPool,
-  diagLookup,
-  diagWalkOnPool,
-  type Received,
-} from './netlink.ts';
+import { attributes, diagDump, diagLookup, diagWalkOnPool, type Received } from './netlink.ts';
 import { AF_INET, AF_INET6, inet4Bytes, inet6Bytes, type SocketAddress } from './sockaddr.ts';
 
 export type InetAddress = Extract<SocketAddress, { family: 'inet' | 'inet6' }>;
@@ -68,8 +61,9 @@ const INET_DIAG_SKMEMINFO = 7;
 const SK_MEMINFO_DROPS = 8;
 const INET_DIAG_SOCKOPT = 22;
 const REQUEST_SIZE = 56;
-// struct inet_diag_msg: its size, and where its last field is.
+// struct inet_diag_msg: its size, and where some of its fields are.
 const MESSAGE_SIZE = 72;
+const LOCAL_PORT = 4;
 const INODE = 68;
 
 /** The bit of a state in a request. */
@@ -139,34 +133,58 @@ function lookUp(local: InetAddress, remote: InetAddress): Buffer | null {
 }
 
 /**
- * What the kernel says about the sockets on a local port in these states, with tcp_info, one array of `inet_diag_msg` per receive, each valid
- * until the next one. Walked over on another thread. Rejects with SystemError.
- */
-export async function* dumpTcpMessages(
-  port: number,
-  states: readonly TcpState[],
-): AsyncGenerator<Buffer[], void, void> {
-  for (const family of [AF_INET, AF_INET6]) {
-    const request = { family, states: stateMask(...states), local: { port }, withInfo: true };
-    yield* diagDumpOnPool(encodeRequest(request));
-  }
-}
-
-/**
- * The connections of one family on a local port in these states, without tcp_info, which is most of the work and of the bytes. Walked over on
- * another thread. Rejects with SystemError.
+ * The connections of one family in these states, from the lowest of the local ports to the highest: those on other
+ * ports in between are among them (localPort()). One walk over the kernel's table for all ports, on another thread.
+ * Rejects with SystemError.
+ * @param withInfo adds tcp_info, which is most of the work and of the bytes
  */
 export function walkTcpSockets(
   family: InetAddress['family'],
-  port: number,
+  ports: ReadonlySet<number>,
   states: readonly TcpState[],
+  withInfo: boolean,
 ): AsyncGenerator<Received, void, void> {
-  const request = {
+  const request = encodeRequest({
     family: family === 'inet' ? AF_INET : AF_INET6,
     states: stateMask(...states),
-    local: { port },
-  };
-  return diagWalkOnPool(encodeRequest(request));
+    local: { port: 0 },
+    withInfo,
+  });
+  return diagWalkOnPool(Buffer.concat([request, portFilter(Math.min(...ports), Math.max(...ports))]));
+}
+
+/** The local port of the `inet_diag_msg` that begins at `start`. */
+export function localPort(bytes: Buffer, start: number): number {
+  return bytes.readUInt16BE(start + LOCAL_PORT);
+}
+
+// enum of linux/inet_diag.h.
+const INET_DIAG_REQ_BYTECODE = 1;
+const INET_DIAG_BC_S_GE = 2;
+const INET_DIAG_BC_S_LE = 3;
+
+/**
+ * An attribute that keeps sockets out of a dump whose local port is not in the range: two comparisons, each of two
+ * struct inet_diag_bc_op, the port in the second one. A comparison that fails jumps behind the end, which means no
+ * (inet_diag_bc_run, net/ipv4/inet_diag.c).
+ */
+function portFilter(min: number, max: number): Buffer {
+  const comparisons = [
+    { code: INET_DIAG_BC_S_GE, port: min },
+    { code: INET_DIAG_BC_S_LE, port: max },
+  ];
+  const size = 8 * comparisons.length;
+  const bytes = Buffer.alloc(4 + size);
+  bytes.writeUInt16LE(bytes.length, 0);
+  bytes.writeUInt16LE(INET_DIAG_REQ_BYTECODE, 2);
+  for (const [index, { code, port }] of comparisons.entries()) {
+    const at = 4 + 8 * index;
+    bytes[at] = code;
+    bytes[at + 1] = 8;
+    bytes.writeUInt16LE(size - 8 * index + 4, at + 2);
+    bytes.writeUInt16LE(port, at + 6);
+  }
+  return bytes;
 }
 
 /**

@@ -1,4 +1,4 @@
-import { CONNECTION_STATES, type InetAddress, walkTcpSockets } from './inet-diag.ts';
+import { CONNECTION_STATES, type InetAddress, localPort, walkTcpSockets } from './inet-diag.ts';
 import { inet4Bytes, inet6Bytes } from './sockaddr.ts';
 
 // struct inet_diag_msg of linux/inet_diag.h: the local address, the inode.
@@ -7,31 +7,44 @@ const INODE = 68;
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '']);
 
 /**
- * The inodes of the connections to a listener's address that were accepted and not closed, in slices of well under a millisecond; the kernel's work
- * is done on another thread. Rejects with SystemError.
+ * The inodes of the connections to the addresses of listeners that were accepted and not closed, in slices of well under a millisecond; the
+ * kernel's work is done on another thread, in one walk for each family. Rejects with SystemError.
  */
-export async function* acceptedTcp({
-  family,
-  host,
-  port,
-}: InetAddress): AsyncGenerator<number[], void, void> {
-  // A dump is filtered by port alone; another program may have the same port on another address.
-  const local = WILDCARDS.has(host) ? null : localBytes(family, host);
+export async function* acceptedTcp(addresses: readonly InetAddress[]): AsyncGenerator<number[], void, void> {
   // A connection is of its listener's family, one by IPv4 to a dual-stack listener as well.
-  for await (const { bytes, payloads } of walkTcpSockets(family, port, CONNECTION_STATES)) {
-    const inodes: number[] = [];
-    for (let index = 0; index < payloads.length; index += 2) {
-      const start = payloads[index] ?? 0;
-      const inode = bytes.readUInt32LE(start + INODE);
-      // Before accept and after close there is no file.
-      if (inode === 0) continue;
-      const isLocal =
-        local === null ||
-        bytes.compare(local, 0, local.length, start + LOCAL, start + LOCAL + local.length) === 0;
-      if (isLocal) inodes.push(inode);
+  for (const family of ['inet', 'inet6'] as const) {
+    const hosts = hostsByPort(addresses.filter((address) => address.family === family));
+    if (hosts.size === 0) continue;
+    const ports = new Set(hosts.keys());
+    for await (const { bytes, payloads } of walkTcpSockets(family, ports, CONNECTION_STATES, false)) {
+      const inodes: number[] = [];
+      for (let index = 0; index < payloads.length; index += 2) {
+        const start = payloads[index] ?? 0;
+        const inode = bytes.readUInt32LE(start + INODE);
+        // Before accept and after close there is no file.
+        if (inode === 0) continue;
+        // Another program may have the same port on another address.
+        const locals = hosts.get(localPort(bytes, start));
+        if (locals === null || locals?.some((local) => isAt(bytes, start + LOCAL, local))) inodes.push(inode);
+      }
+      yield inodes;
     }
-    yield inodes;
   }
+}
+
+/** The addresses that listeners have on each port; null: all. */
+function hostsByPort(addresses: readonly InetAddress[]): Map<number, Buffer[] | null> {
+  const hosts = new Map<number, Buffer[] | null>();
+  for (const { family, host, port } of addresses) {
+    const others = hosts.get(port);
+    if (others === null) continue;
+    hosts.set(port, WILDCARDS.has(host) ? null : [...(others ?? []), localBytes(family, host)]);
+  }
+  return hosts;
+}
+
+function isAt(bytes: Buffer, start: number, local: Buffer): boolean {
+  return bytes.compare(local, 0, local.length, start, start + local.length) === 0;
 }
 
 function localBytes(family: InetAddress['family'], host: string): Buffer {

@@ -1,5 +1,11 @@
 import { SystemError } from './errors.ts';
-import { CONNECTION_STATES, dumpTcpMessages, lookUpTcpMessage } from './inet-diag.ts';
+import {
+  CONNECTION_STATES,
+  type InetAddress,
+  localPort,
+  lookUpTcpMessage,
+  walkTcpSockets,
+} from './inet-diag.ts';
 
 /** An accepted connection, as far as it matters for whether the service may stop. */
 export interface TcpActivity {
@@ -30,24 +36,31 @@ const DATA_SEGS_OUT = 156;
 const INFO_SIZE = 160;
 
 /**
- * The connections on a local TCP port that a process has accepted, tens of thousands of them: the kernel's work is done on another thread, and
- * what comes is read in slices of well under a millisecond. Rejects with SystemError.
+ * The connections on these local TCP ports that a process has accepted, tens of thousands of them: the kernel's work is done on another
+ * thread, and what comes is read in slices of well under a millisecond. Rejects with SystemError.
  * @param wanted whether a connection that is not idle is to be looked up again later
+ * @param families those of the listeners, which their connections have as well
  */
 export async function* tcpActivityOn(
-  port: number,
+  ports: ReadonlySet<number>,
   wanted: (inode: number) => boolean,
+  families: readonly InetAddress['family'][] = ['inet', 'inet6'],
 ): AsyncGenerator<TcpActivity[], void, void> {
-  for await (const messages of dumpTcpMessages(port, CONNECTION_STATES)) {
-    const slice: TcpActivity[] = [];
-    for (const bytes of messages) {
-      const inode = bytes.readUInt32LE(INODE);
-      // Before accept and after close there is no file.
-      if (inode === 0) continue;
-      const idle = isIdle(bytes);
-      slice.push({ inode, idle, isStillBusy: idle || !wanted(inode) ? null : lookAgain(bytes) });
+  if (ports.size === 0) return;
+  for (const family of families) {
+    for await (const { bytes, payloads } of walkTcpSockets(family, ports, CONNECTION_STATES, true)) {
+      const slice: TcpActivity[] = [];
+      for (let index = 0; index < payloads.length; index += 2) {
+        const start = payloads[index] ?? 0;
+        const inode = bytes.readUInt32LE(start + INODE);
+        // Before accept and after close there is no file.
+        if (inode === 0 || !ports.has(localPort(bytes, start))) continue;
+        const message = bytes.subarray(start, payloads[index + 1]);
+        const idle = isIdle(message);
+        slice.push({ inode, idle, isStillBusy: idle || !wanted(inode) ? null : lookAgain(message) });
+      }
+      yield slice;
     }
-    yield slice;
   }
 }
 

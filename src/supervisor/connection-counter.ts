@@ -52,16 +52,14 @@ export class ConnectionCounter {
     const snapshot = this.#listeners.snapshot();
     const names = new Set(unixNames(snapshot));
     const found: number[][] = [];
-    let counted = names.size > 0;
-    for (const { address, text } of snapshot) {
-      if (address.family === 'unix' || text.startsWith('udp')) continue;
-      counted = true;
-      for await (const some of acceptedTcp(address)) found.push(some);
-    }
+    const addresses = snapshot.flatMap(({ address, text }) =>
+      address.family === 'unix' || text.startsWith('udp') ? [] : [address],
+    );
+    for await (const some of acceptedTcp(addresses)) found.push(some);
     if (names.size > 0) {
       for await (const some of unixConnectionsAt(names)) found.push(some.map(({ inode }) => inode));
     }
-    return counted ? found.flat() : null;
+    return names.size > 0 || addresses.length > 0 ? found.flat() : null;
   }
 
   async #divided(inodes: readonly number[]): Promise<ConnectionCounts> {

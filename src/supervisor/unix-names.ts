@@ -20,6 +20,10 @@ function pathOf(fd: number): string[] {
 
 /** The addresses where clients reach these listeners. */
 export function placesOf(listeners: readonly ListenerSnapshot[]): Places {
-  const ports = listeners.flatMap(({ address }) => (address.family === 'unix' ? [] : [address.port]));
-  return { ports, names: unixNames(listeners) };
+  const addresses = listeners.flatMap(({ address }) => (address.family === 'unix' ? [] : [address]));
+  return {
+    ports: addresses.map(({ port }) => port),
+    families: [...new Set(addresses.map(({ family }) => family))],
+    names: unixNames(listeners),
+  };
 }

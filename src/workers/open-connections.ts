@@ -1,9 +1,12 @@
+import type { InetAddress } from '../linux/inet-diag.ts';
 import { type TcpActivity, tcpActivityOn } from '../linux/tcp-activity.ts';
 import { unixConnectionsAt, unixSocket } from '../linux/unix-diag.ts';
 
 /** Where connections come in. */
 export interface Places {
   readonly ports: readonly number[];
+  /** Those of the TCP listeners; left out: both. */
+  readonly families?: readonly InetAddress['family'][];
   /** Unix stream sockets by the name they were bound under, '@name' abstract. */
   readonly names: readonly string[];
 }
@@ -18,12 +21,10 @@ export type OpenConnection = TcpActivity;
  * @param wanted whether the one with this inode, when it is not idle, shall have `isStillBusy`
  */
 export async function* openConnections(
-  { ports, names }: Places,
+  { ports, families, names }: Places,
   wanted: (inode: number) => boolean,
 ): AsyncGenerator<readonly OpenConnection[], void, void> {
-  for (const port of new Set(ports)) {
-    yield* tcpActivityOn(port, wanted);
-  }
+  yield* tcpActivityOn(new Set(ports), wanted, families);
   if (names.length === 0) return;
   for await (const some of unixConnectionsAt(new Set(names))) {
     yield some.map(({ inode }) => ({

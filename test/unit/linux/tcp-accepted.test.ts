@@ -28,11 +28,23 @@ async function connected(
   return port;
 }
 
-async function count(address: InetAddress): Promise<number> {
+async function count(...addresses: InetAddress[]): Promise<number> {
   let total = 0;
-  for await (const inodes of acceptedTcp(address)) total += new Set(inodes).size;
+  for await (const inodes of acceptedTcp(addresses)) total += new Set(inodes).size;
   return total;
 }
+
+test('counts the connections of several listeners, and none of a port between theirs', async (t) => {
+  const ports: number[] = [];
+  for (const from of [['127.0.0.1'], ['127.0.0.1', '127.0.0.1'], ['127.0.0.1']])
+    ports.push(await connected(t, { host: '127.0.0.1', from }));
+  const [low = 0, middle = 0, high = 0] = ports.toSorted((one, other) => one - other);
+  const at = (port: number): InetAddress => ({ family: 'inet', host: '127.0.0.1', port });
+  const [ofLow, ofMiddle, ofHigh] = [await count(at(low)), await count(at(middle)), await count(at(high))];
+  assert.equal(ofLow + ofMiddle + ofHigh, 4);
+  assert.equal(await count(at(low), at(high)), ofLow + ofHigh);
+  assert.equal(await count(at(low), at(middle), at(high), { family: 'inet6', host: '::1', port: middle }), 4);
+});
 
 test('connections that were accepted are counted, and those of another address on the port are not', async (t) => {
   const port = await connected(t, { host: '127.0.0.1', from: ['127.0.0.1', '127.0.0.1', '127.0.0.1'] });

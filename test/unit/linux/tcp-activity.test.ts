@@ -99,7 +99,7 @@ test('without tcp_info nothing is idle', () => {
 
 async function activityOn(port: number, wanted: (inode: number) => boolean): Promise<TcpActivity[]> {
   const all: TcpActivity[] = [];
-  for await (const some of tcpActivityOn(port, wanted)) all.push(...some);
+  for await (const some of tcpActivityOn(new Set([port]), wanted)) all.push(...some);
   return all;
 }
 
