@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { type AddressInfo, createServer } from 'node:net';
+import { createServer } from 'node:net';
 
 /**
  * HOST:PORT for what cannot be told to take port 0. It is on a loopback address of its own (all of 127.0.0.0/8 is local), so that
@@ -10,14 +10,25 @@ export async function freeAddress(): Promise<string> {
   return `${host}:${await freePort(host)}`;
 }
 
-/** A TCP port that nobody has on a host at the moment, for a program that takes it soon. */
-export async function freePort(host: string): Promise<number> {
+/**
+ * A TCP port that nobody has on a host at the moment, for a program that takes it soon. It is below the ports of
+ * outgoing connections (ip_local_port_range, ip(7)): such a connection in TIME_WAIT can keep others from its port.
+ * @param host left out: every address
+ */
+export async function freePort(host?: string): Promise<number> {
+  for (;;) {
+    const port = randomInt(10_000, 32_768);
+    if (await isFree(host, port)) return port;
+  }
+}
+
+/** False where a socket of the host has the port. Rejects for any other failure. */
+function isFree(host: string | undefined, port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, host, resolve);
+  return new Promise((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) =>
+      error.code === 'EADDRINUSE' ? resolve(false) : reject(error),
+    );
+    server.listen(port, host, () => server.close(() => resolve(true)));
   });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
