@@ -1,6 +1,7 @@
 import { isOutOfReach, isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { ProcessStat } from '../linux/procfs.ts';
+import { NOTIFY_VARIABLES } from './conventions/notify.ts';
 import { type Delivery, joinDeliveries, type Refusal, signalOnce } from './delivery.ts';
 import { isAlive } from './descendants.ts';
 import type { ProcessTable } from './process-table.ts';
@@ -132,7 +133,9 @@ function isOrphanOf(kernel: Kernel, candidate: ProcessStat, departed: Departed):
   if (session === departed.session || startTime < departed.since) return false;
   if (ppid === kernel.pid) return !namesAnother(kernel, pid, departed);
   const { notifyPath } = departed;
-  return typeof notifyPath === 'string' && variables(kernel, pid)?.get('NOTIFY_SOCKET') === notifyPath;
+  if (typeof notifyPath !== 'string') return false;
+  const found = variables(kernel, pid);
+  return NOTIFY_VARIABLES.some((name) => found?.get(name) === notifyPath);
 }
 
 // Every worker was given ZERO_GENERATION and ZERO_WORKER, and its descendants have them unless they cleaned their environment.

@@ -120,8 +120,8 @@ describe('the conventions', () => {
     assert.equal(variables.get('FPM_SOCKETS'), `127.0.0.1:${local}=6,0.0.0.0:${wild}=7,${path}=9`);
     const others = [...variables.keys()].filter((name) => /^(LISTEN|SERVER_STARTER|EINHORN)_/.test(name));
     assert.deepEqual(others, []);
-    // zero's own are told to every service.
-    assert.ok(variables.has('ZERO_LISTENERS') && variables.has('NOTIFY_SOCKET'));
+    // Every service gets those of zero.
+    assert.ok(variables.has('ZERO_LISTENERS') && !variables.has('NOTIFY_SOCKET'));
     assert.deepEqual(zero.log.all('warning'), []);
   });
 

@@ -10,6 +10,7 @@ export function readinessRules(config: ConfigParts, listeners: SteeredListeners)
   const { http, tcp } = config.service?.readiness ?? {};
   return [
     ...acceptRules(config, listeners),
+    ...notifyRules(config),
     ...targetRules(config, [...READINESS, 'http'], http, listeners),
     ...targetRules(config, [...READINESS, 'tcp'], tcp, listeners),
     ...targetRules(
@@ -19,6 +20,16 @@ export function readinessRules(config: ConfigParts, listeners: SteeredListeners)
       listeners,
     ),
     ...targetRules(config, ['service', 'liveness', 'http'], config.service?.liveness?.http, listeners),
+  ];
+}
+
+/** Both wait for messages on the socket that NOTIFY_SOCKET names. */
+function notifyRules({ service }: ConfigParts): Finding[] {
+  if (service?.runtime?.protocols?.includes('notify') !== false) return [];
+  const problem = 'needs notify in service.runtime.protocols';
+  return [
+    ...(service.readiness?.notify ? [wrongValue([...READINESS, 'notify'], problem)] : []),
+    ...(service.liveness?.watchdog ? [wrongValue(['service', 'liveness', 'watchdog'], problem)] : []),
   ];
 }
 

@@ -7,7 +7,7 @@ import { parseWorkers } from '../values/workers.ts';
 import { choice, key, scalar } from './key.ts';
 import { boolean, octal, path, signalExcept, text, verbatim } from './scalars.ts';
 
-const PROTOCOLS = ['systemd', 'server_starter', 'einhorn', 'nginx', 'fpm'] as const;
+const PROTOCOLS = ['systemd', 'server_starter', 'einhorn', 'notify', 'nginx', 'fpm'] as const;
 
 const limit = z.exactOptional(
   scalar({ kind: 'limit', json: ['string', 'integer'] }, parseLimit, formatLimit),
@@ -100,8 +100,8 @@ export const runtime = z.strictObject({
     ),
   ),
   protocols: key(
-    'The conventions by which the service is told of its sockets.',
-    z.prefault(z.array(z.enum(PROTOCOLS)), ['systemd', 'server_starter', 'einhorn']),
+    'The conventions by which the service gets its sockets, and `notify`, by which it reports to zero (NOTIFY_SOCKET). Leave `notify` out for a program that reports an error where the variable is set.',
+    z.prefault(z.array(z.enum(PROTOCOLS)), ['systemd', 'server_starter', 'einhorn', 'notify']),
   ),
   forward_signals: key(
     'Signals that zero passes on to the service when it gets them.',

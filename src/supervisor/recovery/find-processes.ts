@@ -4,6 +4,7 @@ import { isAdopted } from '../../lifecycle/lane.ts';
 import type { State } from '../../lifecycle/state.ts';
 import { isOutOfReach } from '../../linux/errors.ts';
 import type { ProcessStat } from '../../linux/procfs.ts';
+import { NOTIFY_VARIABLES } from '../../workers/conventions/notify.ts';
 import type { Instance } from '../instance.ts';
 import type { KeeperSystem } from '../keeper/keeper-system.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
@@ -194,14 +195,15 @@ function notifyPath(
   return path.join(runtimeDirectory, 'notify', `${generation}.${worker}.${incarnation}`);
 }
 
-/** The NOTIFY_SOCKET of a process that can be a worker of this instance; null for any other. */
+/** The notify socket of a process that can be a worker of this instance; null for any other. */
 function notifyOf(pid: number, evidence: Evidence, system: ProcessSystem): string | null {
-  const name = 'NOTIFY_SOCKET=';
+  const folder = `${evidence.runtimeDirectory}/`;
+  const prefixes = NOTIFY_VARIABLES.map((name) => `${name}=`);
   const entry = environmentOf(pid, system)
-    .find((one) => one.toString('latin1').startsWith(name))
-    ?.toString()
-    .slice(name.length);
-  if (!entry?.startsWith(`${evidence.runtimeDirectory}/`)) return null;
+    .map(String)
+    .flatMap((one) => prefixes.filter((name) => one.startsWith(name)).map((name) => one.slice(name.length)))
+    .find((one) => one.startsWith(folder));
+  if (entry === undefined) return null;
   if (isTrusted(pid, entry, evidence, system)) return entry;
   evidence.imitations.add(pid);
   return null;

@@ -3,7 +3,7 @@ import type { Handed, Variables } from './convention.ts';
 import { einhorn } from './einhorn.ts';
 import { fpm } from './fpm.ts';
 import { nginx } from './nginx.ts';
-import { notify } from './notify.ts';
+import { markOf, notify } from './notify.ts';
 import { serverStarter } from './server-starter.ts';
 import { fitsListenFds, systemd } from './systemd.ts';
 import { zero } from './zero.ts';
@@ -17,6 +17,7 @@ const PROTOCOLS: Readonly<Record<Protocol, (handed: Handed) => Variables>> = {
   systemd,
   server_starter: serverStarter,
   einhorn,
+  notify,
   nginx,
   fpm,
 };
@@ -29,14 +30,15 @@ export interface Conventions {
   readonly watchdogPid: boolean;
 }
 
-/** The variables of every convention that was asked for, with zero's own and NOTIFY_SOCKET. */
+/** The variables of every convention that was asked for, with zero's own. */
 export function conventions(protocols: readonly Protocol[], handed: Handed): Conventions {
   const sorted = { ...handed, listeners: [...handed.listeners].sort((a, b) => a.target - b.target) };
   const asked = protocols.map((protocol) => PROTOCOLS[protocol](sorted));
+  const hasNotify = protocols.includes('notify');
   return {
-    variables: Object.assign({}, ...asked, notify(sorted), zero(sorted)) as Variables,
+    variables: Object.assign({}, ...asked, zero(sorted), hasNotify ? {} : markOf(sorted)) as Variables,
     listenPid: protocols.includes('systemd') && fitsListenFds(sorted.listeners),
-    watchdogPid: handed.watchdog !== null && handed.notifyPath !== null,
+    watchdogPid: hasNotify && handed.watchdog !== null && handed.notifyPath !== null,
   };
 }
 

@@ -10,3 +10,14 @@ export function notify({ notifyPath, watchdog }: Handed): Variables {
 function microseconds(ms: number): string {
   return String(Math.max(1, Math.round(ms * 1000)));
 }
+
+/**
+ * The variables of a worker that contain the path of its own notify socket, by which its processes are found. The second
+ * one is for a service that does not get the first.
+ */
+export const NOTIFY_VARIABLES = ['NOTIFY_SOCKET', 'ZERO_NOTIFY_SOCKET'] as const;
+
+/** The variable of a worker that does not get NOTIFY_SOCKET. */
+export function markOf({ notifyPath }: Handed): Variables {
+  return notifyPath === null ? {} : { [NOTIFY_VARIABLES[1]]: notifyPath };
+}

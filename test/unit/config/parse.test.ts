@@ -49,7 +49,7 @@ test("the first system's example means the same", () => {
         no_new_privs: false,
         capabilities: [],
         workers: 1,
-        protocols: ['systemd', 'server_starter', 'einhorn'],
+        protocols: ['systemd', 'server_starter', 'einhorn', 'notify'],
         forward_signals: [],
       },
       options: {

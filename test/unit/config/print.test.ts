@@ -30,7 +30,7 @@ service:
     umask: 027
     limits: { nofile: 1:2, core: unlimited }
     workers: auto
-    protocols: [systemd]
+    protocols: [systemd, notify]
     forward_signals: [WINCH]
     no_new_privs: true
     capabilities: [net_bind_service]

@@ -176,7 +176,15 @@ for (const [name, text, problems] of [
     runtime('protocols: [systemd, systemd, einhorm]'),
     [
       '1:68: service.runtime.protocols[1]: systemd is in the list already',
-      '1:77: service.runtime.protocols[2]: must be systemd, server_starter, einhorn, nginx or fpm, not "einhorm": did you mean "einhorn"?',
+      '1:77: service.runtime.protocols[2]: must be systemd, server_starter, einhorn, notify, nginx or fpm, not "einhorm": did you mean "einhorn"?',
+    ],
+  ],
+  [
+    'messages of a service that does not get NOTIFY_SOCKET',
+    'service: { runtime: { name: x, path: /x, protocols: [systemd] }, readiness: { notify: true }, liveness: { watchdog: 10s } }\n',
+    [
+      '1:87: service.readiness.notify: needs notify in service.runtime.protocols',
+      '1:117: service.liveness.watchdog: needs notify in service.runtime.protocols',
     ],
   ],
   [

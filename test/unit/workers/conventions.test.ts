@@ -22,7 +22,7 @@ const handed: Handed = {
   shutdown: { signal: 'SIGQUIT', timeout: 5_000 },
   supervisorPid: 42,
 };
-const all = ['systemd', 'server_starter', 'einhorn', 'nginx', 'fpm'] as const;
+const all = ['systemd', 'server_starter', 'einhorn', 'notify', 'nginx', 'fpm'] as const;
 
 test('systemd gets every socket, names in the order of the numbers', () => {
   const { variables, listenPid } = conventions(['systemd'], handed);
@@ -104,6 +104,17 @@ test('NOTIFY_SOCKET is given where the worker has one', () => {
   const { variables } = conventions(all, { ...handed, notifyPath: '@zero/x/1' });
   assert.equal(variables.NOTIFY_SOCKET, '@zero/x/1');
   assert.equal(conventions(all, handed).variables.NOTIFY_SOCKET, undefined);
+});
+
+test('without the protocol notify only a variable of zero has the path of the notify socket', () => {
+  const given = { ...handed, notifyPath: '/run/x', watchdog: 1000 };
+  const { variables, watchdogPid } = conventions(['systemd'], given);
+  assert.deepEqual(
+    [variables.NOTIFY_SOCKET, variables.WATCHDOG_USEC, watchdogPid],
+    [undefined, undefined, false],
+  );
+  assert.equal(variables.ZERO_NOTIFY_SOCKET, '/run/x');
+  assert.equal(conventions(all, given).variables.ZERO_NOTIFY_SOCKET, undefined);
 });
 
 test('without listeners there is nothing but the names of zero', () => {

@@ -175,7 +175,7 @@ export function runtimeConfig(changes: Partial<RuntimeConfig> & { path: string }
     no_new_privs: false,
     capabilities: [],
     workers: 1,
-    protocols: ['systemd', 'server_starter', 'einhorn'],
+    protocols: ['systemd', 'server_starter', 'einhorn', 'notify'],
     forward_signals: [],
     ...changes,
   };

@@ -12,6 +12,8 @@ const ATTACKER = 1000;
 interface Fake {
   readonly user: number | null;
   readonly notify: string;
+  /** Default: NOTIFY_SOCKET. */
+  readonly variable?: string;
   readonly sockets?: readonly number[];
 }
 
@@ -25,7 +27,10 @@ function machine(processes: Readonly<Record<number, Fake>>): ProcessSystem {
   }));
   const kernel = {
     listProcesses: () => listed,
-    environmentOf: (pid: number) => [Buffer.from(`NOTIFY_SOCKET=${processes[pid]?.notify}`)],
+    environmentOf: (pid: number) => [
+      Buffer.from('NOTIFY_SOCKET=/run/systemd/notify'),
+      Buffer.from(`${processes[pid]?.variable ?? 'NOTIFY_SOCKET'}=${processes[pid]?.notify}`),
+    ],
   };
   return {
     kernel: kernel as unknown as ProcessSystem['kernel'],
@@ -53,7 +58,7 @@ const pids = (found: readonly { readonly pid: number }[]) => found.map(({ pid })
 test('workers without a recorded state are known by their notify socket and their user', () => {
   const system = machine({
     10: { user: WWW, notify: notify(2) },
-    11: { user: 0, notify: notify(3) },
+    11: { user: 0, notify: notify(3), variable: 'ZERO_NOTIFY_SOCKET' },
     // Any user can set the variable, also for a setuid program.
     12: { user: ATTACKER, notify: notify(4) },
     13: { user: null, notify: notify(5) },
