@@ -7,12 +7,12 @@ import { after, instead } from './tampering.ts';
 export const recoveryMutants: Record<string, Mutant> = {
   'forgets to roll back after a restart': {
     caught: /is a candidate after a restart of the supervisor/,
-    from: 80,
+    from: 84,
     step: instead((event) => (event.type === 'continued' ? { ...event, planned: true } : event)),
   },
   'sends every shutdown signal again after a restart': {
     caught: /gets its shutdown signal once/,
-    from: 95,
+    from: 97,
     step: after((effects, state, event) => {
       if (event.type !== 'continued') return effects;
       const signals = state.generations.flatMap(({ id: generation, workers }) =>

@@ -45,6 +45,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'uses a lane again that still has a queue': {
     caught: /is used again with (a queue|handshakes)/,
+    from: 107,
     step: (state, event) => {
       const result = step(state, event);
       if (result.state.nextGeneration === state.nextGeneration) return result;
@@ -71,6 +72,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'starts the command in the lane of an adopted service that has crashed': {
     caught: /the lane of the adopted service was given to/,
+    from: 52,
     step: (state, event) => {
       const result = step(state, event);
       const worker = generationOf(result.state, 1)?.workers[0];
@@ -81,7 +83,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'uses no lane again': {
     caught: /will never be used again/,
-    from: 921,
+    from: 200,
     step: (state, event) => (event.type === 'lane_empty' ? { state, effects: [] } : step(state, event)),
   },
   'leaves a crashed canary steered': {
@@ -194,6 +196,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'starts another rescue worker when one hangs': {
     caught: /gets a second rescue worker/,
+    from: 77,
     step: before((state) => {
       for (const { workers } of state.generations)
         for (const { life, relief } of workers) if (relief && life.name === 'up') life.killed = false;
@@ -219,7 +222,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'goes back to a generation that it has told to stop': {
     caught: /went back to a generation that was told to stop/,
-    from: 2071,
+    from: 886,
     step: before((state) => {
       for (const { stage } of state.generations) if (stage.name === 'retiring') stage.signalled = false;
     }),
@@ -276,17 +279,19 @@ export const mutants: Record<string, Mutant> = {
   },
   'merges requests with different labels': {
     caught: /requests for different releases got one answer/,
+    from: 40,
     step: instead((event, { pending }) =>
       event.type === 'reload' && pending ? { ...event, label: pending.wants.label } : event,
     ),
   },
   'keeps only the longest deadline': {
     caught: /has no answer at its deadline/,
+    from: 270,
     step: withDeadlines((deadlines) => Math.max(...deadlines)),
   },
   'keeps only the shortest deadline': {
     caught: /timed out before its deadline/,
-    from: 212,
+    from: 43,
     step: withDeadlines((deadlines) => Math.min(...deadlines)),
   },
   'calls a handover superseded that was aborted': {
@@ -341,6 +346,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'stops a worker that leaves before its lane has settled': {
     caught: /told to stop before settle|could not be steered away from/,
+    from: 50,
     step: before((state) => {
       for (const { stage, workers } of state.generations)
         for (const { membership, leave } of workers)
@@ -364,6 +370,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'lets a worker join before it is ready': {
     caught: /promoted before/,
+    from: 77,
     step: before(({ now, generations }) => {
       for (const { life, membership } of generations.flatMap(({ workers }) => workers)) {
         if (membership !== 'joining' || life.name !== 'up' || life.waiting.length !== 1) continue;
@@ -374,6 +381,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'steers to a worker that joins': {
     caught: /is steered to while its worker joins|is steered to and is not the incumbent's/,
+    from: 76,
     step: after((effects, state) => {
       const workers = state.generations.flatMap((generation) => generation.workers);
       const lanes = workers.filter(({ membership }) => membership === 'joining').map(({ lane }) => lane);
@@ -382,6 +390,7 @@ export const mutants: Record<string, Mutant> = {
   },
   'watches no lane of a worker that has left': {
     caught: /has a queue and nobody/,
+    from: 106,
     step: after((effects, state) => {
       const workers = state.generations.flatMap((generation) => generation.workers);
       const left = workers.filter(

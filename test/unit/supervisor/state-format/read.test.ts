@@ -14,6 +14,9 @@ test('every version is recorded', () => {
   }
 });
 
+/** The shapes that were tried in another file of the same version, which has the same schema for them. */
+const tried = new Set<string>();
+
 for (const [name, text] of SAMPLES) {
   test(`${name} is read`, () => {
     const { version, instance, boot_id } = stateIn(text);
@@ -21,12 +24,14 @@ for (const [name, text] of SAMPLES) {
   });
 
   test(`${name}: each beginning of it is torn`, () => {
-    for (let length = 0; length < text.length; length += 1)
+    // Each place in the largest file; the others differ only in which fields they have.
+    const step = name === 'state-2-keeper.json' ? 1 : 17;
+    for (let length = 0; length < text.length; length += step)
       assert.equal(problemIn(text.slice(0, length)).kind, 'torn', `${length} characters`);
   });
 
   test(`${name}: a damaged character never causes an exception`, () => {
-    for (let at = 0; at < text.length; at += 307) {
+    for (let at = 0; at < text.length; at += 1009) {
       for (const other of ['"', '9', '}', '\0', '\ud800'])
         readState(`${text.slice(0, at)}${other}${text.slice(at + 1)}`, RECORDED);
     }
@@ -34,8 +39,12 @@ for (const [name, text] of SAMPLES) {
 
   test(`${name}: a field with a value of another type is reported with its path`, () => {
     const data: object = JSON.parse(text);
+    const version = name.replace(/^state-(\d+)-.*$/, '$1');
     for (const leaf of leavesOf(data)) {
       if (leaf.shape === 'version' || IGNORED.some((one) => one.test(leaf.shape))) continue;
+      const shape = `${version} ${leaf.shape}`;
+      if (tried.has(shape)) continue;
+      tried.add(shape);
       const { kind, message } = problemIn(
         JSON.stringify(withLeaf(data, leaf, typeof leaf.value === 'boolean' ? 'yes' : true)),
       );
