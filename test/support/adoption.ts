@@ -177,7 +177,8 @@ export function startClients(
 /**
  * Adopts a service, reloads it with a soak, rolls back in the soak, and reloads it for good, while clients send
  * requests. None is lost.
- * @param handOver takes the service from its manager, after the first reload that is final
+ * @param adopted runs before the first reload, to hand the service over
+ * @param handOver runs after the first reload that is final, to hand the service over
  */
 export async function adoptUnderLoad(
   t: Scope,
@@ -185,14 +186,17 @@ export async function adoptUnderLoad(
   running: Pick<RunningService, 'pid' | 'known' | 'exited'>,
   address: string,
   {
+    adopted = async () => {},
     handOver = async () => {},
     ...options
-  }: Parameters<typeof adopt>[3] & { readonly handOver?: (zero: Zero) => Promise<void> } = {},
+  }: Parameters<typeof adopt>[3] &
+    Partial<Record<'adopted' | 'handOver', (zero: Zero) => Promise<void>>> = {},
 ): Promise<Zero> {
   const clients = startClients(t, address, program);
   await clients.proceed('before');
   const zero = await adopt(t, running.pid, configFor(program), options);
   await clients.proceed('adopted');
+  await adopted(zero);
   const reload = async () => {
     const { cursor } = zero;
     zero.signal('SIGHUP');

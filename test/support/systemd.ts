@@ -23,6 +23,8 @@ export interface Systemd {
   readonly units: string;
   /** Runs `systemctl --user`; rejects never. */
   systemctl(...args: readonly string[]): Promise<Output>;
+  /** Runs a command line in a shell of the user; rejects never. */
+  run(commandLine: string): Promise<Output>;
   /** One property of a unit. */
   show(unit: string, property: string): Promise<string>;
 }
@@ -40,21 +42,23 @@ export async function startSystemd(scope: Scope & Skippable): Promise<Systemd | 
   }
   const guard = guardProcesses(scope);
   const folder = temporaryFolder(scope);
-  const cgroup = join(controller, `zero-test-${process.pid}`);
+  const own = join(controller, `zero-test-${process.pid}`);
+  // Where the manager of a user is on a machine that systemd has booted.
+  const cgroup = join(own, `user@${process.geteuid?.()}.service`);
   const [runtime, units] = [join(folder, 'run'), join(folder, 'config/systemd/user')];
   for (const directory of [runtime, units]) mkdirSync(directory, { recursive: true, mode: 0o700 });
   try {
-    mkdirSync(cgroup);
+    mkdirSync(cgroup, { recursive: true });
   } catch (error) {
     // In most containers the hierarchy is read-only.
     scope.skip(`cannot make a cgroup: ${error instanceof Error ? error.message : String(error)}`);
     return null;
   }
   // In the hybrid layout systemd makes the same one in its own hierarchy of version 1.
-  const twin = join(CGROUPS, 'systemd', basename(cgroup));
+  const twin = join(CGROUPS, 'systemd', basename(own));
   scope.after(() => {
-    endProcesses(cgroup);
-    for (const path of [cgroup, twin]) if (existsSync(path)) remove(path);
+    endProcesses(own);
+    for (const path of [own, twin]) if (existsSync(path)) remove(path);
   });
   const environment = {
     PATH: process.env.PATH ?? '',
@@ -70,12 +74,13 @@ export async function startSystemd(scope: Scope & Skippable): Promise<Systemd | 
   });
   if (child.pid === undefined) throw new Error('systemd could not be started');
   guard.own(child.pid);
-  const systemctl = (...args: readonly string[]): Promise<Output> =>
+  const execute = (program: string, args: readonly string[]): Promise<Output> =>
     new Promise((resolve) => {
-      execFile('systemctl', ['--user', ...args], { env: environment }, (error, stdout, stderr) =>
+      execFile(program, args, { env: environment }, (error, stdout, stderr) =>
         resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
       );
     });
+  const systemctl = (...args: readonly string[]) => execute('systemctl', ['--user', ...args]);
   // It waits for the manager's socket itself once that is there.
   while (!existsSync(join(runtime, 'systemd/private'))) {
     if (child.exitCode !== null) {
@@ -88,6 +93,7 @@ export async function startSystemd(scope: Scope & Skippable): Promise<Systemd | 
     runtime,
     units,
     systemctl,
+    run: (commandLine) => execute('sh', ['-c', commandLine]),
     show: async (unit, property) =>
       (await systemctl('show', '--value', `--property=${property}`, unit)).stdout.trim(),
   };

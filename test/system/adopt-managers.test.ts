@@ -13,6 +13,7 @@ import { whenEnded } from '../support/process-end.ts';
 import { identify, isRunning } from '../support/processes.ts';
 import { whoAnswers } from '../support/puppet-service.ts';
 import { whenAnswering } from '../support/running-service.ts';
+import { startSystemd } from '../support/systemd.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, runZero } from '../support/zero.ts';
 
@@ -91,6 +92,42 @@ describe('a service of pm2', () => {
       new RegExp(`Pass the pid of the service, for example that of process ${pid} .*: --pid ${pid}$`, 'm'),
     );
     assert.equal(code, 1);
+  });
+});
+
+it('a service of systemd-run is adopted under load, and is not started again', DEADLINE, async (t) => {
+  const systemd = await startSystemd(t);
+  if (systemd === null) return;
+  const address = await freeAddress();
+  const program = node(t, address);
+  assert.ok(program);
+  const words = ['--unit=example', '--property=Restart=always', `--setenv=LISTEN=${address}`];
+  const started = await systemd.run(`systemd-run --user ${[...words, '--', ...program.command].join(' ')}`);
+  assert.equal(started.code, 0, started.stderr);
+  await whenAnswering(address);
+  const first = Number(await systemd.show('example.service', 'MainPID'));
+  process.kill(first, 'SIGKILL');
+  await whenEnded(first);
+  await whenAnswering(address);
+  const { pid } = await whoAnswers(address);
+  assert.equal(Number(await systemd.show('example.service', 'MainPID')), pid, 'systemd restarts the service');
+  const known = identify(pid);
+  assert.ok(known);
+  await adoptUnderLoad(t, program, { pid, known, exited: whenEnded(pid).then(() => null) }, address, {
+    adopted: async (zero) => {
+      const { message } = await zero.fact('warning', { about: 'adopt' });
+      const [, command = ''] =
+        /^systemd unit example\.service may start the service again when process \d+ exits\. Before the first reload, hand the service over to zero: (.*systemctl --user disable example\.service)$/.exec(
+          message,
+        ) ?? [];
+      const { code, stderr } = await systemd.run(command);
+      assert.equal(code, 0, `${message}\n${stderr}`);
+      assert.equal(await systemd.show('example.service', 'MainPID'), String(pid));
+    },
+    handOver: async () => {
+      // After a restart that failed, it would be failed or activating.
+      assert.equal(await systemd.show('example.service', 'ActiveState'), 'inactive');
+    },
   });
 });
 

@@ -3,36 +3,52 @@ import { ownerOf } from '../../linux/procfs.ts';
 import { lookupUser } from '../../linux/users.ts';
 import { AdoptionError } from './adoption-error.ts';
 
-/** Why this user may not take sockets from a process, and how to get the permission. */
-export function permissionError(pid: number): AdoptionError {
-  const what = `cannot adopt process ${pid}: this user may not take its sockets`;
-  return new AdoptionError(`${what}. ${advice(pid)}`);
+/** What was refused: to read the descriptors in /proc (PTRACE_MODE_READ), or to take them (PTRACE_MODE_ATTACH). */
+export type RefusedAccess = 'read' | 'attach';
+
+export interface Refusal {
+  readonly access: RefusedAccess;
+  /** The effective user of zero. */
+  readonly uid: number;
+  /** Of the process: its user id and name; null: it has exited. */
+  readonly owner: { readonly uid: number; readonly name: string } | null;
+  /** kernel.yama.ptrace_scope; null: the kernel is built without Yama. */
+  readonly scope: number | null;
 }
 
-/** The rules are those of ptrace(2), "Ptrace access mode checking", and of Documentation/admin-guide/LSM/Yama.rst. */
-function advice(pid: number): string {
-  const uid = process.geteuid?.() ?? 0;
+/** Why this user may not take sockets from a process, and how to get the permission. */
+export function permissionError(pid: number, access: RefusedAccess): AdoptionError {
   const owner = ownerOf(pid);
-  const scope = ptraceScope();
-  if (uid === 0) {
-    return scope === 3
-      ? 'kernel.yama.ptrace_scope is 3: no process may take sockets of another one until the next reboot.'
-      : 'root needs the capability CAP_SYS_PTRACE. Run zero outside of the container or sandbox that removes it.';
-  }
-  if (owner !== null && owner !== uid) {
-    const name = lookupUser(String(owner))?.name ?? `uid ${owner}`;
-    return `It belongs to ${name}. Run "zero adopt" as root, or as that user.`;
-  }
-  if (scope === 1)
-    return 'kernel.yama.ptrace_scope is 1: a process may take sockets only from its own children. Run "zero adopt" as root, or set kernel.yama.ptrace_scope=0 with sysctl for as long as the adoption takes.';
-  if (scope === 2)
-    return 'kernel.yama.ptrace_scope is 2: only root may take sockets of a process. Run "zero adopt" as root.';
+  const advice = adviceFor({
+    access,
+    uid: process.geteuid?.() ?? 0,
+    owner: owner === null ? null : { uid: owner, name: lookupUser(String(owner))?.name ?? `uid ${owner}` },
+    scope: ptraceScope(),
+  });
+  return new AdoptionError(`cannot adopt process ${pid}: this user may not take its sockets. ${advice}`);
+}
+
+/**
+ * Which permission is missing, and how to get it. The rules are those of ptrace(2), "Ptrace access mode checking", and
+ * of Documentation/admin-guide/LSM/Yama.rst. Yama refuses only to attach. Pure.
+ */
+export function adviceFor({ access, uid, owner, scope }: Refusal): string {
   if (scope === 3)
-    return 'kernel.yama.ptrace_scope is 3: no process may take sockets of another one until the next reboot.';
+    return 'kernel.yama.ptrace_scope is 3: no process may take sockets of another one until the next reboot. Set kernel.yama.ptrace_scope to 2 or less in /etc/sysctl.d, and reboot.';
+  if (uid === 0)
+    return 'root needs the capability CAP_SYS_PTRACE. Run zero outside of the container or sandbox that removes it.';
+  if (owner !== null && owner.uid !== uid) {
+    // With 1 and 2, that user could not take the sockets either.
+    const others = scope === 1 || scope === 2 ? '' : `, or as ${owner.name}`;
+    return `It belongs to ${owner.name}. Run "zero adopt" as root${others}.`;
+  }
+  if (access === 'attach' && scope === 1)
+    return 'kernel.yama.ptrace_scope is 1: a process may take sockets only from its descendants. Run "zero adopt" as root, or set kernel.yama.ptrace_scope=0 with sysctl for as long as the adoption takes.';
+  if (access === 'attach' && scope === 2)
+    return 'kernel.yama.ptrace_scope is 2: only root may take sockets of a process. Run "zero adopt" as root.';
   return 'The process is protected: it has more rights than this user (capabilities, setuid), or a sandbox refuses ptrace(2). Run "zero adopt" as root.';
 }
 
-/** null: the kernel is built without Yama. */
 function ptraceScope(): number | null {
   try {
     return Number(readFileSync('/proc/sys/kernel/yama/ptrace_scope', 'latin1'));

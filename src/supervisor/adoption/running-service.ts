@@ -86,7 +86,7 @@ function requireAccess(pid: number): void {
   } catch (error) {
     if (identityOf(pid) === null)
       throw new AdoptionError(`cannot adopt process ${pid}: it exited while zero looked at it`);
-    if (isOutOfReach(error)) throw permissionError(pid);
+    if (isOutOfReach(error)) throw permissionError(pid, 'read');
     throw error;
   }
   throw new AdoptionError(

@@ -221,7 +221,7 @@ function duplicate(pid: number, socket: HeldSocket): number {
     }
   } catch (error) {
     if (!isSystemFailure(error)) throw error;
-    if (error.code === 'EPERM' || error.code === 'EACCES') throw permissionError(holder.pid);
+    if (error.code === 'EPERM' || error.code === 'EACCES') throw permissionError(holder.pid, 'attach');
     if (error.code === 'ESRCH') throw exitedError(pid);
     if (error.code === 'EBADF') throw closedError(pid, socket);
     throw new AdoptionError(`cannot adopt process ${pid}: ${error.message}`);
