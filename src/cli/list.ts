@@ -4,7 +4,7 @@ import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
 import { here, type Surroundings } from './find-instance.ts';
 import { instancesIn } from './instances/find.ts';
-import { clientOf, type Overview, overviewOf } from './instances/overview.ts';
+import { clientOf, type Overview, overviewsOf } from './instances/overview.ts';
 import type { Instance } from './instances/record.ts';
 import { type ListDocument, renderList } from './render/list.ts';
 import { Redraw } from './render/redraw.ts';
@@ -52,8 +52,7 @@ async function look(
   found(instances);
   // Each request adds a listener to the signal, and Node warns about more than 10.
   setMaxListeners(0, signal);
-  const asked = await Promise.all(instances.map((instance) => overviewOf(instance, signal)));
-  const running = asked.filter((overview) => overview !== null);
+  const running = await overviewsOf(instances, signal);
   return { version: PROTOCOL, uid, instances: running.sort(byName) };
 }
 

@@ -67,13 +67,6 @@ export function processIds(): number[] {
     .map(Number);
 }
 
-/** The processes of each of these sessions, zombies included, found in one look through /proc. */
-export function membersOfSessions(sessions: readonly number[]): Map<number, number[]> {
-  const members = new Map(sessions.map((session) => [session, [] as number[]]));
-  for (const { pid, session } of listProcesses()) members.get(session)?.push(pid);
-  return members;
-}
-
 /** The kernel's random id of this boot: process numbers and start times mean nothing in another one. */
 export function bootId(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();

@@ -1,8 +1,9 @@
 import { statSync } from 'node:fs';
-import { membersOfSessions } from '../linux/procfs.ts';
+import { listProcesses } from '../linux/procfs.ts';
 import { socketInodes } from '../linux/socket-inodes.ts';
 import { acceptedTcp } from '../linux/tcp-accepted.ts';
 import { unixConnectionsAt } from '../linux/unix-diag.ts';
+import { membersOf } from '../linux/worker-processes.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Generations } from './generations.ts';
 import { SharedReading } from './shared-reading.ts';
@@ -63,12 +64,10 @@ export class ConnectionCounter {
   }
 
   async #divided(inodes: readonly number[]): Promise<ConnectionCounts> {
-    const processes = this.#generations.processes();
-    const members = membersOfSessions(processes.map(({ session }) => session));
     const pids = new Map<number, Set<number>>();
-    for (const { key, pid, session, relatives } of processes) {
+    for (const [{ key }, members] of membersOf(listProcesses(), this.#generations.processes())) {
       const own = pids.get(key.generation) ?? new Set();
-      for (const member of [pid, ...(members.get(session) ?? []), ...relatives]) own.add(member);
+      for (const member of members) own.add(member);
       pids.set(key.generation, own);
     }
     const sizes = new Map(

@@ -5,6 +5,7 @@ import { Slices } from '../linux/slices.ts';
 import { listenerSlices } from '../linux/sock_diag.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { socketInodes } from '../linux/socket-inodes.ts';
+import { membersOf, type WorkerProcesses } from '../linux/worker-processes.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Timers } from '../readiness/index.ts';
 
@@ -15,13 +16,8 @@ const INTERVAL = 500;
 const MAX_LOOKUPS = 3;
 
 /** A worker that zero waits for. */
-export interface WaitingWorker {
+export interface WaitingWorker extends WorkerProcesses {
   readonly key: WorkerKey;
-  readonly pid: number;
-  /** The session of the worker, by which its other processes are found. */
-  readonly session: number;
-  /** Its other processes, where the session does not tell. */
-  readonly relatives: readonly number[];
   /** Its gate `accept` has not passed. */
   readonly waitsToAccept: boolean;
   /** The report that it listens on these addresses. */
@@ -122,11 +118,9 @@ export class ListeningWatch {
   async #unknownSockets(slices: Slices): Promise<Map<number, WaitingWorker>> {
     const { kernel, listeners } = this.#context;
     const workers = this.#waiting();
-    const all = kernel.listProcesses();
-    const processes = workers.flatMap((worker) => {
-      const members = all.filter(({ session }) => session === worker.session).map(({ pid }) => pid);
-      return [...new Set([worker.pid, ...members, ...worker.relatives])].map((pid) => ({ worker, pid }));
-    });
+    const processes = [...membersOf(kernel.listProcesses(), workers)].flatMap(([worker, members]) =>
+      [...members].map((pid) => ({ worker, pid })),
+    );
     const inodes = await socketInodes(
       processes.map(({ pid }) => pid),
       slices,

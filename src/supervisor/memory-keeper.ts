@@ -1,4 +1,5 @@
 import type { WorkerKey } from '../lifecycle/events.ts';
+import type { WorkerProcesses } from '../linux/worker-processes.ts';
 import type { Timers } from '../readiness/index.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
@@ -9,11 +10,11 @@ const INTERVAL = 5_000;
 /** A worker is replaced when it has been above its limit for this long. */
 const PATIENCE = 10_000;
 
-/** Reads the memory of sessions, in bytes. `sessionMemory` implements this interface with /proc. */
-export type MemoryReader = (
-  sessions: ReadonlySet<number>,
+/** Reads the memory of workers, in bytes. `processMemory` implements this interface with /proc. */
+export type MemoryReader = <W extends WorkerProcesses>(
+  workers: readonly W[],
   limit: number,
-) => Promise<ReadonlyMap<number, number>>;
+) => Promise<ReadonlyMap<W, number>>;
 
 export interface MemoryContext {
   readonly generations: Generations;
@@ -79,13 +80,15 @@ export class MemoryKeeper {
     const { generations, memory, now, post } = this.#context;
     const watched = [...this.#workers.values()].flatMap((worker) => {
       const limit = generations.prepared(worker.key.generation)?.settings.restart.maxMemory ?? null;
-      const session = generations.find(worker.key)?.session;
-      return limit === null || session === undefined ? [] : [{ worker, limit, session }];
+      const process = generations.find(worker.key);
+      return limit === null || process === undefined ? [] : [{ worker, limit, process }];
     });
-    const sessions = new Set(watched.map(({ session }) => session));
-    const used = await memory(sessions, Math.min(...watched.map(({ limit }) => limit)));
-    for (const { worker, limit, session } of watched) {
-      const bytes = used.get(session) ?? 0;
+    const used = await memory(
+      watched.map(({ process }) => process),
+      Math.min(...watched.map(({ limit }) => limit)),
+    );
+    for (const { worker, limit, process } of watched) {
+      const bytes = used.get(process) ?? 0;
       worker.since = bytes > limit ? (worker.since ?? now()) : null;
       if (worker.since !== null && now() - worker.since >= PATIENCE)
         post({ type: 'memory_exceeded', ...worker.key, bytes });

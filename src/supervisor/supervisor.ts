@@ -9,8 +9,8 @@ import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
 import { openHandovers } from '../lifecycle/requests.ts';
 import { type State, servingGeneration } from '../lifecycle/state.ts';
 import { linux } from '../linux/kernel.ts';
+import { processMemory } from '../linux/process-usage.ts';
 import { becomeSubreaper, signalNumber } from '../linux/processes.ts';
-import { sessionMemory } from '../linux/session-usage.ts';
 import { keepSpare } from '../linux/spare.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
 import { PassedSockets, storedDescriptors } from '../listeners/passed-sockets.ts';
@@ -347,7 +347,7 @@ export class Supervisor {
       boundary,
       report,
       connections: new WorkerConnections(() => placesOf(this.#listeners.snapshot())),
-      memory: sessionMemory,
+      memory: processMemory,
       runCommand: (prepared) => gateCommand(prepared, commands),
       runtimeDirectory: options.instance.runtimeDirectory,
       stdout: this.#outlets.stdout,

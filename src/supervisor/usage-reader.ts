@@ -1,10 +1,10 @@
 import type { WorkerUsage } from '../control/sights.ts';
-import { type SessionUsage, sessionUsage } from '../linux/session-usage.ts';
+import { type ProcessUsage, processUsage } from '../linux/process-usage.ts';
+import type { WorkerProcesses } from '../linux/worker-processes.ts';
 import { SharedReading } from './shared-reading.ts';
 
 /** One process in its place, as far as its usage is concerned. */
-export interface MeasuredProcess {
-  readonly session: number;
+export interface MeasuredProcess extends WorkerProcesses {
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   readonly key: { readonly generation: number; readonly worker: number };
@@ -12,7 +12,9 @@ export interface MeasuredProcess {
 
 export interface UsageSources {
   readonly processes: () => readonly MeasuredProcess[];
-  readonly sessions?: (sessions: ReadonlySet<number>) => Promise<ReadonlyMap<number, SessionUsage>>;
+  readonly usage?: <W extends WorkerProcesses>(
+    workers: readonly W[],
+  ) => Promise<ReadonlyMap<W, ProcessUsage>>;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
@@ -48,18 +50,18 @@ export class UsageReader {
   }
 
   async #read(): Promise<readonly WorkerUsage[]> {
-    const { processes: list, sessions = sessionUsage, now } = this.#sources;
+    const { processes: list, usage: usageOf = processUsage, now } = this.#sources;
     const processes = list();
-    const usages = await sessions(new Set(processes.map(({ session }) => session)));
+    const usages = await usageOf(processes);
     const at = now();
     if (this.#latest !== null && at - this.#latest.at >= MIN_INTERVAL) this.#base = this.#latest;
     this.#latest = {
       at,
-      cpuSeconds: new Map([...usages].map(([session, { cpuSeconds }]) => [session, cpuSeconds])),
+      cpuSeconds: new Map([...usages].map(([{ session }, { cpuSeconds }]) => [session, cpuSeconds])),
     };
     const workers = new Map<string, WorkerUsage>();
     for (const process of processes) {
-      const usage = usages.get(process.session);
+      const usage = usages.get(process);
       if (usage === undefined) continue;
       const { generation, worker } = process.key;
       const name = `${generation}.${worker}`;
@@ -72,12 +74,12 @@ export class UsageReader {
 
   #share(
     { session, startedAt }: MeasuredProcess,
-    { cpuSeconds }: SessionUsage,
+    { cpuSeconds }: ProcessUsage,
     at: number,
   ): { readonly cpuShare: number; readonly intervalMs: number } {
     const before = this.#base.cpuSeconds.get(session);
     const intervalMs = Math.max(1, at - (before === undefined ? startedAt : this.#base.at));
-    // The time of a process that exited is lost where no process of the session waited for it.
+    // The time of a process that exited is lost where no process of the worker waited for it.
     const used = Math.max(0, cpuSeconds - (before ?? 0));
     return { cpuShare: used / (intervalMs / 1000), intervalMs };
   }

@@ -5,23 +5,17 @@ import type { ExitStatus } from '../lifecycle/facts.ts';
 import type { ProcessCalls } from '../linux/kernel.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { socketsOf } from '../linux/socket-holder.ts';
+import { membersOf, WorkerFinder, type WorkerProcesses } from '../linux/worker-processes.ts';
 import { REUSEPORT_ADVICE } from '../listeners/foreign-sockets.ts';
 import { type BoundSocket, describeHolder, findHolder } from '../listeners/holders.ts';
 import type { AcquiredListener, Listeners } from '../listeners/listeners.ts';
 import { addressesInUse, type RefusedAddress } from '../workers/address-in-use.ts';
-import { sessionMembers } from '../workers/descendants.ts';
 import type { Environment } from '../workers/environment.ts';
 import { describeInstanceHolding } from './holding-instance.ts';
 
 /** A process of a generation, as far as its addresses are concerned. */
-export interface AddressedWorker {
+export interface AddressedWorker extends WorkerProcesses {
   readonly key: WorkerKey;
-  /** The pid of its main process. */
-  readonly pid: number;
-  /** The session of the worker, by which its other processes are found. */
-  readonly session: number;
-  /** Its other processes, where the session does not tell. */
-  readonly relatives: readonly number[];
 }
 
 export interface AddressContext {
@@ -199,15 +193,13 @@ export class WorkerAddresses {
     return [...new Set(own.map(({ address }) => formatAddress(address)))];
   }
 
-  #members({ pid, session, relatives }: AddressedWorker): Set<number> {
-    return new Set([pid, ...sessionMembers(this.#context.kernel, session), ...relatives]);
+  #members(worker: AddressedWorker): ReadonlySet<number> {
+    return membersOf(this.#context.kernel.listProcesses(), [worker]).get(worker) ?? new Set();
   }
 
   #workerOf(pid: number): AddressedWorker | undefined {
-    const session = this.#context.kernel.processStat(pid)?.session;
-    const isMeant = (worker: AddressedWorker) =>
-      worker.pid === pid || worker.session === session || worker.relatives.includes(pid);
-    return this.#context.workers().find(isMeant);
+    const { kernel, workers } = this.#context;
+    return new WorkerFinder(workers()).find(pid, kernel.processStat(pid)?.session);
   }
 }
 

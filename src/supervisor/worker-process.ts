@@ -2,9 +2,10 @@ import type { FoundWorker, WorkerKey } from '../lifecycle/events.ts';
 import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
+import { membersOf } from '../linux/worker-processes.ts';
 import { type GateReason, type Gates, type NotifySocket, startGates } from '../readiness/index.ts';
 import { type Delivery, joinDeliveries, NOBODY } from '../workers/delivery.ts';
-import { belongsTo, isRunning, sessionMembers } from '../workers/descendants.ts';
+import { belongsTo, isRunning } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
 import type { WorkerOutput } from '../workers/output.ts';
 import { SpawnError } from '../workers/spawner.ts';
@@ -242,15 +243,15 @@ export class WorkerProcess {
     return joinDeliveries([delivery, this.#family.kill()]);
   }
 
-  /** Of a process that no supervisor has started: those that descend from it. */
+  /** Of a process that no supervisor has started: those that descend from it now, and orphans that are known. */
   get relatives(): readonly number[] {
+    if (this.#life === 'running') this.#lookForFamily();
     return this.#family.pids;
   }
 
   /** All of its processes. Throws the file system's error when /proc cannot be listed. */
   members(): readonly number[] {
-    if (this.#life === 'running') this.#family.look();
-    return [...new Set([this.pid, ...sessionMembers(this.#context.kernel, this.session), ...this.relatives])];
+    return [...(membersOf(this.#context.kernel.listProcesses(), [this]).get(this) ?? [])];
   }
 
   /** Sends SIGKILL to the processes that remain of the worker after its main process has exited. */

@@ -30,14 +30,6 @@ export function belongsTo(
   return pid === worker.pid || stat.session === worker.session || isDescendantOf(kernel, pid, worker.pid);
 }
 
-/** The processes of a session, zombies included. Throws the file system's error when /proc cannot be listed. */
-export function sessionMembers(kernel: Pick<ProcessCalls, 'listProcesses'>, session: number): number[] {
-  return kernel
-    .listProcesses()
-    .filter((process) => process.session === session)
-    .map(({ pid }) => pid);
-}
-
 /** The processes that descend from a process now. Throws the file system's error when /proc cannot be listed. */
 export function descendantsOf(kernel: Pick<ProcessCalls, 'listProcesses'>, ancestor: number): ProcessStat[] {
   const all = kernel.listProcesses().filter(isAlive);

@@ -11,10 +11,14 @@ export interface MemoryContext {
 
 /** Reads what services use: more than the limit, or next to nothing. */
 export function fakeMemory({ faults, wake, services }: MemoryContext): MemoryReader {
-  return async (sessions, limit) => {
+  return async (workers, limit) => {
     wake();
     faults.check('readMemory', '/proc');
-    const watched = services.filter(({ alive, spawnedPid }) => alive && sessions.has(spawnedPid));
-    return new Map(watched.map(({ spawnedPid, leaks }) => [spawnedPid, leaks ? limit + 1 : 1]));
+    return new Map(
+      workers.flatMap((worker) => {
+        const service = services.find(({ alive, spawnedPid }) => alive && spawnedPid === worker.session);
+        return service === undefined ? [] : [[worker, service.leaks ? limit + 1 : 1]];
+      }),
+    );
   };
 }

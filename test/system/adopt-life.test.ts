@@ -1,17 +1,21 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
+import type { StatusDocument } from '../../src/control/protocol.ts';
+import { ownerOf } from '../../src/linux/procfs.ts';
 import { adopt, configFor, nginx, node, startClients } from '../support/adoption.ts';
 import { command } from '../support/command.ts';
 import { freeAddress } from '../support/free-address.ts';
+import { installZero } from '../support/installed.ts';
+import { account, asAccount, requireRoot, sharedFolder } from '../support/privileges.ts';
 import { childrenOf, identify, isRunning } from '../support/processes.ts';
 import { whoAnswers } from '../support/puppet-service.ts';
 import { type RunningService, startByHand } from '../support/running-service.ts';
 import { keeperPid, killSupervisor } from '../support/survivor.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { connectSilently } from '../support/waiting-request.ts';
-import { DEADLINE, type Zero } from '../support/zero.ts';
+import { DEADLINE, runZero, type Zero } from '../support/zero.ts';
 import type { RawConfig } from '../support/zero-config.ts';
 
 const WAITING = 20;
@@ -107,6 +111,85 @@ describe('an adopted service', () => {
     await command(t, zero, 'stop');
   });
 
+  it("of an ordinary user belongs to that user's zero for its whole life", DEADLINE, async (t) => {
+    if (!requireRoot(t, 'acts as another user')) return;
+    const nobody = account('nobody');
+    const folder = sharedFolder(t);
+    for (const directory of [folder, join(folder, 'xdg-run')]) {
+      mkdirSync(directory, { recursive: true });
+      chownSync(directory, nobody.uid, nobody.gid);
+    }
+    const address = await freeAddress();
+    const program = node(t, address);
+    assert.ok(program);
+    const as = asAccount(nobody);
+    const running = await startByHand(t, [...as, ...program.command], address, program);
+    const config = { ...configFor(program), application: { restart_supervisor: 'always' } };
+    const own = [...as, ...installZero(t).command] as [string, ...string[]];
+    const zero = await adopt(t, running.pid, config, { command: own, folder, survives: true });
+    assert.equal(ownerOf(zero.pid), nobody.uid);
+    const run = async (...words: readonly string[]) => {
+      const args = [...words, '--config', zero.config ?? ''];
+      const { code, stderr } = await runZero(t, { command: own, folder, args });
+      assert.equal(code, words.includes('--no-wait') ? 13 : 0, `${words[0]}: ${stderr}`);
+    };
+    const reloaded = async () => {
+      const { cursor } = zero;
+      await run('reload', '--no-wait');
+      await zero.fact('handover_step', { step: 'soak' }, cursor);
+    };
+    const clients = startClients(t, address, { keepsAlive: true });
+    await clients.proceed('adopted');
+    await reloaded();
+    await clients.proceed('soak');
+    await run('abort');
+    await zero.fact('generation_gone', { generation: 2 });
+    await clients.proceed('rolled back');
+    await keeperPid(zero);
+    const recovered = await killSupervisor({ zero });
+    assert.deepEqual([recovered.adopted, recovered.gone, recovered.incumbent], [1, 0, 1]);
+    await clients.proceed('recovered');
+    const { cursor } = zero;
+    await run('upgrade');
+    const upgraded = await zero.fact('supervisor_recovered', {}, cursor);
+    assert.deepEqual([upgraded.by, upgraded.adopted, upgraded.gone], ['upgrade', 1, 0]);
+    await clients.proceed('upgraded');
+    assert.ok(isRunning(running.known), 'the adopted process is not the one that runs');
+    await reloaded();
+    await run('promote');
+    await running.exited;
+    await clients.proceed('promoted');
+    const serving = await whoAnswers(address);
+    assert.equal(ownerOf(serving.pid), nobody.uid);
+    assert.deepEqual((await clients.end()).length, 3);
+    await run('stop');
+    assert.deepEqual(zero.log.all('error'), []);
+  });
+
+  it('shows the CPU time and memory of its processes, which lead no session', DEADLINE, async (t) => {
+    const address = await freeAddress();
+    const program = nginx(t, address);
+    if (program === null) return;
+    const running = await startByHand(t, program.command, address, program);
+    const zero = await adopt(t, running.pid, configFor(program));
+    const members = [running.pid, ...childrenOf(running.pid, 'nginx')];
+    assert.equal(members.length, 3);
+    const resident = members.map(residentBytes).reduce((sum, bytes) => sum + bytes, 0);
+    const list = await runZero(t, { folder: zero.folder, args: ['list', '--json'] });
+    assert.equal(list.code, 0, list.stderr);
+    const { instances } = JSON.parse(list.stdout);
+    const listed = instances.find(({ pid }: { pid: number }) => pid === zero.pid);
+    const status = await command(t, zero, 'status', '--json');
+    assert.equal(status.code, 0, status.stderr);
+    const { usage }: StatusDocument = JSON.parse(status.stdout);
+    for (const shown of [listed, usage]) {
+      // The workers of nginx may have grown meanwhile.
+      const ratio = shown.memory_bytes / resident;
+      assert.ok(ratio > 0.9 && ratio < 1.5, JSON.stringify({ shown, resident }));
+      assert.equal(typeof shown.cpu_percent, 'number');
+    }
+  });
+
   it('belongs to zero although no history can be written', DEADLINE, async (t) => {
     const service = await adoptNode(t, (config) => {
       const file = join(temporaryFolder(t), 'file');
@@ -165,6 +248,11 @@ async function adoptNode(
   const running = await startByHand(t, program.command, address, program);
   const zero = await adopt(t, running.pid, change(configFor(program), address), options);
   return { zero, address, running };
+}
+
+/** VmRSS (proc_pid_status(5)). */
+function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1'))?.[1]) * 1024;
 }
 
 async function connectWaiting(t: TestContext, address: string) {

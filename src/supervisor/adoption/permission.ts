@@ -10,7 +10,7 @@ export interface Refusal {
   readonly access: RefusedAccess;
   /** The effective user of zero. */
   readonly uid: number;
-  /** Of the process: its user id and name; null: it has exited. */
+  /** Of the process: its user id and name; null: it has exited, or runs with several user ids (setuid). */
   readonly owner: { readonly uid: number; readonly name: string } | null;
   /** kernel.yama.ptrace_scope; null: the kernel is built without Yama. */
   readonly scope: number | null;

@@ -1,25 +1,36 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { SessionUsage } from '../../../src/linux/session-usage.ts';
+import type { ProcessUsage } from '../../../src/linux/process-usage.ts';
 import { type MeasuredProcess, UsageReader } from '../../../src/supervisor/usage-reader.ts';
 
 /** Processes, a clock and what /proc shows, to be changed by the test. */
 class Machine {
   now = 10_000;
   processes: MeasuredProcess[] = [];
-  usage = new Map<number, SessionUsage>();
+  usage = new Map<number, ProcessUsage>();
   readings = 0;
   readonly reader = new UsageReader({
     processes: () => this.processes,
-    sessions: async () => {
+    usage: async (workers) => {
       this.readings += 1;
-      return new Map(this.usage);
+      return new Map(
+        workers.flatMap((worker) => {
+          const usage = this.usage.get(worker.session);
+          return usage === undefined ? [] : [[worker, usage]];
+        }),
+      );
     },
     now: () => this.now,
   });
 
   start(session: number, worker = 0): void {
-    this.processes.push({ session, startedAt: this.now, key: { generation: 1, worker } });
+    this.processes.push({
+      pid: session,
+      session,
+      relatives: [],
+      startedAt: this.now,
+      key: { generation: 1, worker },
+    });
   }
 
   set(session: number, cpuSeconds: number, residentBytes = 1000): void {

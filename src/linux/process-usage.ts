@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { processIds } from './procfs.ts';
 import { Slices } from './slices.ts';
+import { WorkerFinder, type WorkerProcesses } from './worker-processes.ts';
 
-/** What the processes of a session use. */
-export interface SessionUsage {
+/** What the processes of a worker use. */
+export interface ProcessUsage {
   /** User and system time of those that are there, and of their children that they have waited for. */
   readonly cpuSeconds: number;
   readonly residentBytes: number;
@@ -19,27 +20,32 @@ interface Sum {
 /** USER_HZ, the unit of proc_pid_stat(5): 100 on every architecture this runs on (include/asm-generic/param.h). */
 const TICKS = 100;
 
-/** Every session among these that has processes, by one look at each process there is, in slices of milliseconds. */
-export async function sessionUsage(
-  sessions: ReadonlySet<number>,
+/** The usage of each of these workers that has processes, by one look at each process there is, in slices of milliseconds. */
+export async function processUsage<W extends WorkerProcesses>(
+  workers: readonly W[],
   slices: Slices = new Slices(),
-): Promise<Map<number, SessionUsage>> {
-  const sums = await readSessions(sessions, slices);
+): Promise<Map<W, ProcessUsage>> {
+  const sums = await readProcesses(workers, slices);
   return new Map(
-    [...sums].map(([session, { cpuSeconds, residentBytes }]) => [session, { cpuSeconds, residentBytes }]),
+    [...sums].map(([worker, { cpuSeconds, residentBytes }]) => [worker, { cpuSeconds, residentBytes }]),
   );
 }
 
-async function readSessions(sessions: ReadonlySet<number>, slices: Slices): Promise<Map<number, Sum>> {
-  const found = new Map<number, Sum>();
+async function readProcesses<W extends WorkerProcesses>(
+  workers: readonly W[],
+  slices: Slices,
+): Promise<Map<W, Sum>> {
+  const finder = new WorkerFinder(workers);
+  const found = new Map<W, Sum>();
   for (const pid of processIds()) {
-    const usage = usageOf(pid, sessions);
-    if (usage !== null) {
-      const sum = found.get(usage.session) ?? { cpuSeconds: 0, residentBytes: 0, pids: [] };
+    const usage = usageOf(pid);
+    const worker = usage === null ? undefined : finder.find(pid, usage.session);
+    if (usage !== null && worker !== undefined) {
+      const sum = found.get(worker) ?? { cpuSeconds: 0, residentBytes: 0, pids: [] };
       sum.cpuSeconds += usage.ticks / TICKS;
       sum.residentBytes += residentBytes(pid);
       sum.pids.push(pid);
-      found.set(usage.session, sum);
+      found.set(worker, sum);
     }
     if (slices.isOver()) await slices.next();
   }
@@ -47,17 +53,17 @@ async function readSessions(sessions: ReadonlySet<number>, slices: Slices): Prom
 }
 
 /**
- * The memory of each of these sessions, in bytes. Resident memory counts pages that processes share for each of them,
+ * The memory of each of these workers, in bytes. Resident memory counts pages that processes share for each of them,
  * so where it is above `limit`, the proportional share (PSS) is read instead, which takes the kernel a walk through
  * all pages. Where PSS may not be read (ptrace(2), "Ptrace access mode checking"), the resident memory counts.
  */
-export async function sessionMemory(
-  sessions: ReadonlySet<number>,
+export async function processMemory<W extends WorkerProcesses>(
+  workers: readonly W[],
   limit: number,
-): Promise<Map<number, number>> {
+): Promise<Map<W, number>> {
   const slices = new Slices();
-  const used = new Map<number, number>();
-  for (const [session, { residentBytes: resident, pids }] of await readSessions(sessions, slices)) {
+  const used = new Map<W, number>();
+  for (const [worker, { residentBytes: resident, pids }] of await readProcesses(workers, slices)) {
     let bytes = resident;
     if (resident > limit) {
       bytes = 0;
@@ -66,7 +72,7 @@ export async function sessionMemory(
         if (slices.isOver()) await slices.next();
       }
     }
-    used.set(session, bytes);
+    used.set(worker, bytes);
   }
   return used;
 }
@@ -77,13 +83,14 @@ function proportionalBytes(pid: number): number | null {
   return kilobytes === undefined ? null : Number(kilobytes) * 1024;
 }
 
-function usageOf(pid: number, sessions: ReadonlySet<number>): { session: number; ticks: number } | null {
+/** null: it has ended. */
+function usageOf(pid: number): { session: number; ticks: number } | null {
   const text = read(pid, 'stat');
+  if (text === '') return null;
   // The name in parentheses may contain anything: it ends at the last one. Behind it: state, ppid, pgrp, session, ... utime, stime, cutime, cstime.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
-  const session = Number(fields[3]);
-  if (!sessions.has(session)) return null;
-  return { session, ticks: fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0) };
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0);
+  return { session: Number(fields[3]), ticks };
 }
 
 /** In kB, and not in pages, whose size differs (proc_pid_status(5)); a process that has ended has none. */

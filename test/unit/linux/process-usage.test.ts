@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { readSync } from 'node:fs';
+import { test } from 'node:test';
+import { openPipe } from '../../../src/linux/pipes.ts';
+import { processUsage } from '../../../src/linux/process-usage.ts';
+import { sessionMembers } from '../../support/processes.ts';
+import { sendSignal } from '../../support/send-signal.ts';
+import { ended, readable, startShell } from './support.ts';
+
+test('what all processes of a session use, children that are gone included', async () => {
+  const { read, write } = openPipe();
+  // The child that is waited for burns two tenths of a second; another one stays.
+  const burn = 'perl -e "1 while times < 0.2"';
+  const pid = startShell(`${burn}; sleep 600 & echo ready >&5; wait`, new Map([[5, write]]));
+  await readable(read);
+  readSync(read, Buffer.alloc(10));
+  const worker = { pid, session: pid, relatives: [] };
+  const found = await processUsage([worker]);
+  assert.deepEqual([...found.keys()], [worker]);
+  const usage = found.get(worker);
+  assert.ok(usage);
+  assert.ok(usage.cpuSeconds >= 0.2 && usage.cpuSeconds < 5, `${usage.cpuSeconds}`);
+  assert.ok(usage.residentBytes > 500_000 && usage.residentBytes < 100_000_000, `${usage.residentBytes}`);
+  for (const one of sessionMembers(pid)) sendSignal(one, 'SIGKILL');
+  await ended(pid);
+});
+
+test('a session that is not there', async () => {
+  const pid = 2 ** 22 + 1;
+  assert.equal((await processUsage([{ pid, session: pid, relatives: [] }])).size, 0);
+  assert.equal((await processUsage([])).size, 0);
+});
+
+test('what a process and its relatives use that lead no session of their own', async () => {
+  const { read, write } = openPipe();
+  const pid = startShell('sleep 600 & echo $! >&5; wait', new Map([[5, write]]));
+  await readable(read);
+  const text = Buffer.alloc(10);
+  const child = Number(text.toString('latin1', 0, readSync(read, text)));
+  // As of an adopted process: nothing has its pid as the session.
+  const session = 2 ** 22 + 1;
+  const [alone, both] = [
+    { pid, session, relatives: [] },
+    { pid, session, relatives: [child] },
+  ];
+  const one = (await processUsage([alone])).get(alone)?.residentBytes ?? 0;
+  const two = (await processUsage([both])).get(both)?.residentBytes ?? 0;
+  assert.ok(one > 100_000 && two > one + 100_000, `${one} ${two}`);
+  for (const member of sessionMembers(pid)) sendSignal(member, 'SIGKILL');
+  await ended(pid);
+});
