@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util';
 import { type Measure, passes } from './figures.ts';
 import { describeMachine } from './machine.ts';
 import { blocking } from './measures/blocking.ts';
+import { closeIdle } from './measures/close-idle.ts';
 import { crashes } from './measures/crashes.ts';
 import { drain } from './measures/drain.ts';
 import { library } from './measures/library.ts';
@@ -30,6 +31,7 @@ const MEASURES: readonly Measure[] = [
   workers,
   rollback,
   drain,
+  closeIdle,
   operator,
   library,
   listeners,

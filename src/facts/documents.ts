@@ -161,6 +161,7 @@ const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
     duration_ms: rounded(duration),
     failure: failure && failureDocument(failure),
   }),
+  idle_connections_ended: ({ generation, worker, connections }) => ({ generation, worker, connections }),
   lane_relieved: ({ generation, worker, lane }) => ({ generation, worker, lane }),
   admin_listening: ({ address }) => ({ address }),
   admin_closed: ({ address }) => ({ address }),

@@ -440,6 +440,12 @@ export type Fact =
       readonly worker: number;
       readonly lane: number;
     }
+  | {
+      readonly event: 'idle_connections_ended';
+      readonly generation: number;
+      readonly worker: number;
+      readonly connections: number;
+    }
   | { readonly event: 'admin_listening'; readonly address: string }
   | { readonly event: 'admin_closed'; readonly address: string }
   | { readonly event: 'stop_requested'; readonly by: string; readonly now: boolean }

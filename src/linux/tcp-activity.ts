@@ -13,6 +13,8 @@ export interface TcpActivity {
   readonly inode: number;
   /** Nothing is queued either way, and the last byte was sent, not received, at least a second ago. */
   readonly idle: boolean;
+  /** Milliseconds since its last byte was sent; 0 where it is not idle. */
+  readonly idleFor: number;
   /** Looks this one up again, in microseconds: whether it is still open and not idle. Null where that was not wanted, or it is idle. */
   readonly isStillBusy: (() => boolean) | null;
 }
@@ -57,7 +59,8 @@ export async function* tcpActivityOn(
         if (inode === 0 || !ports.has(localPort(bytes, start))) continue;
         const message = bytes.subarray(start, payloads[index + 1]);
         const idle = isIdle(message);
-        slice.push({ inode, idle, isStillBusy: idle || !wanted(inode) ? null : lookAgain(message) });
+        const idleFor = idle ? sentAgo(message) : 0;
+        slice.push({ inode, idle, idleFor, isStillBusy: idle || !wanted(inode) ? null : lookAgain(message) });
       }
       yield slice;
     }
@@ -98,6 +101,11 @@ export function isIdle(bytes: Buffer): boolean {
   // A fast answer leaves in the tick of the clock (1 to 10 ms) in which its request came, and a fast client's next request comes in the tick
   // in which the answer before it left. What came after the data tells, an acknowledgement and nothing more; else who sent more often.
   return read(LAST_ACK_RECV) < received || read(DATA_SEGS_IN) <= read(DATA_SEGS_OUT);
+}
+
+function sentAgo(bytes: Buffer): number {
+  const info = infoOffset(bytes);
+  return info === null ? 0 : bytes.readUInt32LE(info + LAST_DATA_SENT);
 }
 
 /** Where struct tcp_info begins; null where the kernel gave none. */

@@ -4,15 +4,17 @@ import type { Timers } from '../readiness/index.ts';
 import type { WorkerConnections } from '../workers/connections.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
+import type { IdleCloser } from './idle-closer.ts';
 
 /** From the end of one reading to the next. */
 const INTERVAL = 100;
 
 /** Reads the open connections of workers. WorkerConnections implements this interface with /proc and sock_diag(7). */
-export type ConnectionReader = Pick<WorkerConnections<string>, 'follow' | 'read'>;
+export type ConnectionReader = Pick<WorkerConnections<string>, 'follow' | 'read' | 'endReceiving'>;
 
 export interface DrainContext {
   readonly connections: ConnectionReader;
+  readonly idle: Pick<IdleCloser, 'limitOf' | 'close'>;
   readonly generations: Generations;
   readonly listeners: Listeners;
   readonly timers: Timers;
@@ -35,8 +37,15 @@ export class DrainKeeper {
   /** Exactly these workers from now on. */
   keep(workers: readonly WorkerKey[]): void {
     this.#keys = new Map(workers.map((key) => [nameOf(key), key]));
-    this.#context.connections.follow(
+    const { connections, idle } = this.#context;
+    connections.follow(
       new Map([...this.#keys].map(([name, key]) => [name, () => this.#pidsOf(key)] as const)),
+      new Map(
+        [...this.#keys].flatMap(([name, key]) => {
+          const limit = idle.limitOf(key);
+          return limit === null ? [] : [[name, limit] as const];
+        }),
+      ),
     );
     if (this.#keys.size > 0 && !this.#reading && this.#timer === null) void this.#read();
   }
@@ -48,16 +57,18 @@ export class DrainKeeper {
   }
 
   async #read(): Promise<void> {
-    const { connections, generations, listeners, timers, post, failed } = this.#context;
+    const { connections, idle, generations, listeners, timers, post, failed } = this.#context;
     this.#timer = null;
     this.#reading = true;
     try {
       const counts = await connections.read();
       this.#broken = false;
-      for (const [name, { busy }] of counts) {
+      for (const [name, count] of counts) {
         const key = this.#keys.get(name);
-        const lane = key && generations.find(key)?.post.lane;
-        if (!key || lane === undefined) continue;
+        if (!key) continue;
+        const busy = idle.limitOf(key) === null ? count.busy : await idle.close(key, name, count);
+        const lane = generations.find(key)?.post.lane;
+        if (lane === undefined || !this.#keys.has(name)) continue;
         post({ type: 'drain_report', ...key, queued: listeners.queued(lane), busy });
       }
     } catch (error) {

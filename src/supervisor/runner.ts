@@ -11,6 +11,7 @@ import type { Sink } from '../workers/sink.ts';
 import { type ConnectionReader, DrainKeeper } from './drain-keeper.ts';
 import { Engine } from './engine.ts';
 import { Generations } from './generations.ts';
+import { IdleCloser } from './idle-closer.ts';
 import { LaneKeeper } from './lane-keeper.ts';
 import { LanePreparer } from './lane-preparer.ts';
 import { LivenessKeeper } from './liveness-keeper.ts';
@@ -70,6 +71,7 @@ export class Runner {
       drain: new DrainKeeper({
         ...shared,
         connections: context.connections,
+        idle: new IdleCloser({ connections: context.connections, generations, report: context.report }),
         failed: failed('read connections'),
       }),
       stalls: new StallKeeper({ ...shared, now, failed: failed('watch for hung workers') }),

@@ -16,6 +16,7 @@ export function levelOf(fact: Fact): Level {
     case 'worker_signalled':
     case 'steering_changed':
     case 'executable_kept':
+    case 'idle_connections_ended':
     case 'keeper_started':
       return 'debug';
     case 'supervisor_started':

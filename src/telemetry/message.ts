@@ -87,6 +87,8 @@ export function messageOf(fact: Fact): string {
       return `changing the number of workers from ${fact.from} to ${fact.to}`;
     case 'scale_finished':
       return scaleText(fact);
+    case 'idle_connections_ended':
+      return 'idle connections ended';
     case 'lane_relieved':
       return 'a connection waits in a lane that nobody accepts from: one more worker serves it';
     case 'generation_rolled_back':

@@ -1,3 +1,4 @@
+import { endReceiving } from '../linux/end-receiving.ts';
 import { Slices } from '../linux/slices.ts';
 import { socketInodes } from '../linux/socket-inodes.ts';
 import { openConnections, type Places } from './open-connections.ts';
@@ -14,10 +15,15 @@ export interface ConnectionCount {
   readonly open: number | null;
   /** Of those, the ones that are not idle. 0: there is none now. More: as of the last walk, and one at least is or may be there now. */
   readonly busy: number;
+  /** The sockets of those that have been idle for as long as was asked, by inode; left out where none was looked for. */
+  readonly expired?: readonly number[];
 }
 
 // Walks take at most about this share of the main thread's time.
 const SHARE = 1 / 4;
+
+/** How soon a connection is found that has become idle for as long as was asked, in milliseconds. */
+const IDLE_INTERVAL = 250;
 
 /**
  * The open connections of workers that are to leave. All lanes of a listener have the same address, so whose a connection is follows from
@@ -29,6 +35,8 @@ export class WorkerConnections<Worker> {
   readonly #slices: () => Slices;
   readonly #now: () => number;
   #workers: ReadonlyMap<Worker, Processes> = new Map();
+  #idleLimits: ReadonlyMap<Worker, number> = new Map();
+  #walkedAt = Number.NEGATIVE_INFINITY;
   #witnesses = new Witnesses<Worker>();
   #counts: ReadonlyMap<Worker, ConnectionCount> = new Map();
   #restUntil = 0;
@@ -47,9 +55,13 @@ export class WorkerConnections<Worker> {
     this.#now = now;
   }
 
-  /** From now on these workers. */
-  follow(workers: ReadonlyMap<Worker, Processes>): void {
+  /**
+   * From now on these workers.
+   * @param idleLimits for each worker whose idle connections are wanted: for how many milliseconds they were idle
+   */
+  follow(workers: ReadonlyMap<Worker, Processes>, idleLimits: ReadonlyMap<Worker, number> = new Map()): void {
     this.#workers = workers;
+    this.#idleLimits = idleLimits;
     this.#counts = new Map([...this.#counts].filter(([worker]) => workers.has(worker)));
     if (workers.size === 0) this.#witnesses = new Witnesses();
   }
@@ -61,14 +73,28 @@ export class WorkerConnections<Worker> {
     const names = [...workers.keys()];
     if (names.every((worker) => this.#counts.has(worker))) {
       const rests = this.#now() < this.#restUntil;
-      if (rests || names.every((worker) => this.#witnesses.isBusy(worker))) return this.#lastCounts(names);
+      if (rests || !this.#mustWalk(names)) return this.#lastCounts(names);
     }
     const start = this.#now();
     const counts = await this.#walk(workers);
     const end = this.#now();
     this.#counts = counts;
+    this.#walkedAt = end;
     this.#restUntil = end + (end - start) / SHARE;
     return counts;
+  }
+
+  /**
+   * Ends the receiving side of these connections of a worker, see linux/end-receiving.ts. Resolves to how many were
+   * ended. Rejects with SystemError, EPERM where this process may not take descriptors of the worker.
+   */
+  endReceiving(worker: Worker, inodes: readonly number[]): Promise<number> {
+    return endReceiving(this.#workers.get(worker)?.() ?? [], new Set(inodes), this.#slices());
+  }
+
+  #mustWalk(workers: readonly Worker[]): boolean {
+    if (!workers.every((worker) => this.#witnesses.isBusy(worker))) return true;
+    return this.#idleLimits.size > 0 && this.#now() - this.#walkedAt >= IDLE_INTERVAL;
   }
 
   /** What was, where it is not known that there is nothing by now. */
@@ -85,18 +111,20 @@ export class WorkerConnections<Worker> {
     const slices = this.#slices();
     const { holders, unreadable } = await this.#look(workers, slices);
     const witnesses = new Witnesses<Worker>();
-    const counts = new Map([...workers.keys()].map((worker) => [worker, { open: 0, busy: 0 }]));
+    const limits = this.#idleLimits;
+    const counts = new Map([...workers.keys()].map((worker) => [worker, newCount(limits.has(worker))]));
     const wanted = (inode: number) => {
       const worker = holders.get(inode);
       return worker !== undefined && witnesses.wants(worker);
     };
     for await (const some of openConnections(this.#places(), wanted)) {
-      for (const { inode, idle, isStillBusy } of some) {
+      for (const { inode, idle, idleFor, isStillBusy } of some) {
         const worker = holders.get(inode);
         const count = worker === undefined ? undefined : counts.get(worker);
         if (worker === undefined || count === undefined) continue;
         count.open += 1;
         if (!idle) count.busy += 1;
+        else if (idleFor >= (limits.get(worker) ?? Number.POSITIVE_INFINITY)) count.expired?.push(inode);
         if (isStillBusy !== null) witnesses.add(worker, isStillBusy);
       }
     }
@@ -125,4 +153,8 @@ export class WorkerConnections<Worker> {
     }
     return { holders, unreadable };
   }
+}
+
+function newCount(withExpired: boolean): { open: number; busy: number; expired?: number[] } {
+  return { open: 0, busy: 0, ...(withExpired && { expired: [] }) };
 }

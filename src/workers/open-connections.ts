@@ -30,6 +30,7 @@ export async function* openConnections(
     yield some.map(({ inode }) => ({
       inode,
       idle: false,
+      idleFor: 0,
       isStillBusy: wanted(inode) ? () => unixSocket(inode) !== null : null,
     }));
   }

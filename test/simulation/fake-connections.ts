@@ -24,6 +24,10 @@ export class FakeConnections implements ConnectionReader {
     this.#workers = workers;
   }
 
+  endReceiving(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
   async read(): Promise<ReadonlyMap<string, { open: number; busy: number }>> {
     const { faults, wake, busy } = this.#context;
     wake();

@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { formatCloseIdle, parseCloseIdle } from '../values/close-idle.ts';
 import { parseSourceAddress } from '../values/source-address.ts';
 import { oneTarget, request, target } from './http-request.ts';
 import { key, noted, scalar } from './key.ts';
@@ -88,6 +89,13 @@ export const handover = z.strictObject({
   drain_timeout: key(
     'How long after `settle` its open connections may take to end or to fall idle.',
     z.prefault(duration, '5s'),
+  ),
+  close_idle: key(
+    'For a service that cannot drain: while its old generation retires, zero ends the receiving side of each TCP connection that has been idle this long, so that the service closes it. `off`, or at least 1s. Wrong for services whose connections are idle while they are in use (server-sent events, WebSocket, database sessions): see docs/guide/steering.md.',
+    z.prefault(
+      scalar({ kind: 'off or a duration', json: ['string'] }, parseCloseIdle, formatCloseIdle),
+      'off',
+    ),
   ),
   max_retiring: key(
     'How many old generations may be leaving when the next handover begins; it waits for one more to go.',

@@ -37,9 +37,22 @@ test('every key of a handover', () => {
     stall: 10_000,
     settle: 1000,
     drain_timeout: 5000,
+    close_idle: 'off',
     max_retiring: 2,
   });
 });
+
+for (const [written, meant] of [
+  ['off', 'off'],
+  ['"off"', 'off'],
+  ['2s', 2000],
+  ['1s', 1000],
+] as const) {
+  test(`close_idle: ${written}`, () => {
+    const config = configOf(service(`handover: { close_idle: ${written} }`));
+    assert.equal(config.service.handover.close_idle, meant);
+  });
+}
 
 for (const [written, meant] of [
   ['true', true],
@@ -130,6 +143,16 @@ for (const [name, text, problems] of [
       '4:162: service.handover.canary.steps[5]: missing key "for"',
       '4:184: service.handover.canary.by: must be connection or address, not "user"',
     ],
+  ],
+  [
+    'idle times',
+    handover(WEB, 'close_idle: 500ms'),
+    ['4:27: service.handover.close_idle: "500ms" is too short: at least 1s'],
+  ],
+  [
+    'an idle time that is none',
+    handover(WEB, 'close_idle: never'),
+    ['4:27: service.handover.close_idle: must be off or a duration such as 2s, not "never"'],
   ],
   [
     'what wants steering, where nothing is steered',

@@ -68,6 +68,7 @@ test("the first system's example means the same", () => {
         stall: 10_000,
         settle: 1000,
         drain_timeout: 5000,
+        close_idle: 'off',
         max_retiring: 2,
       },
       restart: {

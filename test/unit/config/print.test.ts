@@ -58,6 +58,7 @@ service:
     stall: 3s
     settle: 0
     drain_timeout: 1m
+    close_idle: 90s
     max_retiring: 5
   liveness:
     http: { listener: a, path: /alive, timeout: 1s }

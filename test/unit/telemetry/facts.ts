@@ -115,6 +115,7 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
     duration: 1500,
     failure: null,
   },
+  idle_connections_ended: { event: 'idle_connections_ended', generation: 3, worker: 1, connections: 12 },
   lane_relieved: { event: 'lane_relieved', generation: 3, worker: 1, lane: 4 },
   generation_rolled_back: {
     event: 'generation_rolled_back',

@@ -1,0 +1,110 @@
+import { readdirSync, readlinkSync } from 'node:fs';
+import { setTimeout } from 'node:timers/promises';
+import { SystemError } from './errors.ts';
+import { tryCall } from './libc.ts';
+import { pidfdGetfd, pidfdOpen } from './processes.ts';
+import { Slices } from './slices.ts';
+import { socketInode } from './socket-holder.ts';
+import { closeFd, inodeOf } from './sockets.ts';
+
+/**
+ * So many connections are ended at a time, and then others go first for a moment: a service closes a few at once sooner
+ * than hundreds, and until it has closed a connection, its client may send another request.
+ */
+const BATCH = 25;
+const PAUSE = 5;
+
+/** No call takes much longer than a second. */
+const MAX_ENDED = 5_000;
+
+const SHUT_RD = 0;
+const MSG_PEEK = 0x2;
+const MSG_DONTWAIT = 0x40;
+
+/**
+ * Ends the receiving side of connections that other processes have: each of these processes reads end-of-file, as if the
+ * client had closed, while the client still gets what is sent. A connection on which something has arrived is left
+ * alone, and so is what is more than a second takes. Rejects with SystemError: EPERM where this process may not take descriptors of another one.
+ * @param inodes of the sockets
+ * @returns how many connections were ended
+ */
+export async function endReceiving(
+  pids: readonly number[],
+  inodes: ReadonlySet<number>,
+  slices: Slices = new Slices(),
+): Promise<number> {
+  const left = new Set(inodes);
+  let ended = 0;
+  for (const pid of pids) {
+    const pidfd = openProcess(pid);
+    if (pidfd === null) continue;
+    try {
+      for (const number of descriptorNumbers(pid)) {
+        if (left.size === 0 || ended >= MAX_ENDED) return ended;
+        const inode = socketInode(linkOf(pid, number));
+        // Processes can share a connection: it is ended once.
+        if (inode !== null && left.delete(inode) && endOne(pidfd, number, inode)) {
+          ended += 1;
+          if (ended % BATCH === 0) await setTimeout(PAUSE);
+        }
+        if (slices.isOver()) await slices.next();
+      }
+    } finally {
+      closeFd(pidfd);
+    }
+  }
+  return ended;
+}
+
+function endOne(pidfd: number, number: number, inode: number): boolean {
+  const fd = unlessGone(() => pidfdGetfd(pidfd, number));
+  if (fd === null) return false;
+  try {
+    // The number may mean another file by now.
+    if (inodeOf(fd) !== inode) return false;
+    const byte = Buffer.alloc(1);
+    const waiting = tryCall(
+      ['EAGAIN', 'ECONNRESET', 'ENOTCONN'],
+      'recv',
+      fd,
+      byte,
+      1,
+      MSG_PEEK | MSG_DONTWAIT,
+    );
+    // A number: bytes have arrived, or the client has closed.
+    return waiting === 'EAGAIN' && tryCall(['ENOTCONN'], 'shutdown', fd, SHUT_RD) !== 'ENOTCONN';
+  } finally {
+    closeFd(fd);
+  }
+}
+
+function openProcess(pid: number): number | null {
+  return unlessGone(() => pidfdOpen(pid));
+}
+
+/** null where the process has exited or has closed the descriptor meanwhile. */
+function unlessGone(open: () => number): number | null {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof SystemError && (error.code === 'ESRCH' || error.code === 'EBADF')) return null;
+    throw error;
+  }
+}
+
+function descriptorNumbers(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/fd`).map(Number);
+  } catch {
+    // The process has exited.
+    return [];
+  }
+}
+
+function linkOf(pid: number, number: number): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/fd/${number}`);
+  } catch {
+    return null;
+  }
+}
