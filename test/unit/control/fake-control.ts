@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises';
 import type {
   Accepted,
   Answer,
@@ -244,6 +245,8 @@ export class FakeControl implements Control {
   /** Resolves as soon as `condition` holds; it is looked at whenever something here changes. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    // Node sends the beginning of an answer on the next tick.
+    await turn();
   }
 
   #note(call: string): void {

@@ -4,14 +4,23 @@ import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { bindSocket, closeFd, localAddress, openSocket } from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
-import { acquire, failOnce, listener, only, portOf, startProgram, temporaryFolder } from './fixture.ts';
+import {
+  acquire,
+  failOnce,
+  listener,
+  NODE_NAME,
+  only,
+  portOf,
+  startProgram,
+  temporaryFolder,
+} from './fixture.ts';
 
 const listenOnLoopback = `const s = require('net').createServer();
   s.listen(0, '127.0.0.1', () => console.log(s.address().port));`;
 
 test('EADDRINUSE says which process holds the port', async (t) => {
   const holder = await startProgram(t, listenOnLoopback);
-  const held = `EADDRINUSE: the port is held by pid ${holder.pid} (${process.execPath})`;
+  const held = `EADDRINUSE: the port is held by pid ${holder.pid} (${NODE_NAME})`;
   for (const address of [`127.0.0.1:${holder.line}`, `:${holder.line}`]) {
     await assert.rejects(new ListenerSet().acquire([listener('http', address)]), {
       name: 'ListenerError',

@@ -151,3 +151,7 @@ export function failOnce(t: TestContext, name: CalledFunction, code: string, nth
     return -1;
   });
 }
+
+/** How zero names a process that runs this Node without arguments: in at most 60 characters. */
+export const NODE_NAME =
+  process.execPath.length > 60 ? `${process.execPath.slice(0, 57)}...` : process.execPath;

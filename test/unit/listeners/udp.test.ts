@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { test } from 'node:test';
 import { duplicateAbove, getOption } from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
-import { acquire, listener, only, portOf, startProgram } from './fixture.ts';
+import { acquire, listener, NODE_NAME, only, portOf, startProgram } from './fixture.ts';
 
 test('a datagram that comes before anybody reads waits', async (t) => {
   const dns = only(await acquire(t, [listener('dns', 'udp:127.0.0.1:0')]));
@@ -35,7 +35,7 @@ test('a port that is taken is refused by name of its holder', async (t) => {
   );
   await assert.rejects(new ListenerSet().acquire([listener('dns', `udp:127.0.0.1:${holder.line}`)]), {
     listener: 'dns',
-    message: `bind udp 127.0.0.1:${holder.line}: EADDRINUSE: the port is held by pid ${holder.pid} (${process.execPath})`,
+    message: `bind udp 127.0.0.1:${holder.line}: EADDRINUSE: the port is held by pid ${holder.pid} (${NODE_NAME})`,
   });
 });
 

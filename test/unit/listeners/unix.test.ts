@@ -23,6 +23,7 @@ import {
   failOnce,
   intercept,
   listener,
+  NODE_NAME,
   only,
   readAll,
   serve,
@@ -162,7 +163,7 @@ test('a live listener is refused by name of its owner, and sees no connection', 
   const path = join(temporaryFolder(t), 'app.sock');
   const holder = await startProgram(t, listenOn(path));
   await assert.rejects(new ListenerSet().acquire([listener('app', `unix:${path}`)]), {
-    message: `bind unix ${path}: the path is held by pid ${holder.pid} (${process.execPath})`,
+    message: `bind unix ${path}: the path is held by pid ${holder.pid} (${NODE_NAME})`,
   });
   // The first connection that the program reports is this one.
   assert.equal(await readAll(await connect(t, { path })), 'connection 1');

@@ -87,12 +87,12 @@ describe('a service that is ready', () => {
 
   it('tells zero that it drains by itself, where the shutdown signal does not just end it', async (t) => {
     const { path, read } = listenForNotifications(t);
-    surround(t, { NOTIFY_SOCKET: path, ZERO_GENERATION: '1', ZERO_SHUTDOWN_SIGNAL: 'SIGUSR2' });
+    surround(t, { NOTIFY_SOCKET: path, ZERO_GENERATION: '1', ZERO_SHUTDOWN_SIGNAL: 'SIGALRM' });
     await tellManagers();
     assert.equal(read(), 'READY=1');
     const drains = () => {};
-    process.on('SIGUSR2', drains);
-    t.after(() => process.off('SIGUSR2', drains));
+    process.on('SIGALRM', drains);
+    t.after(() => process.off('SIGALRM', drains));
     await tellManagers();
     assert.equal(read(), 'READY=1\nX_ZERO_DRAINS=1');
   });

@@ -4,7 +4,7 @@ import { ShutdownSignals } from '../../../../src/service/register/shutdown-signa
 import type { Scope } from '../../../support/temporary.ts';
 
 // Signals that nothing else in this process uses.
-const [ONE, OTHER] = ['SIGUSR2', 'SIGWINCH'] as const;
+const [ONE, OTHER] = ['SIGALRM', 'SIGWINCH'] as const;
 
 /** Holds both; what happens is noted in order. `finish` ends the hold. */
 function hold(t: Scope, ...handlers: NodeJS.Signals[]) {
