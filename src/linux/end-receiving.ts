@@ -23,8 +23,9 @@ const MSG_DONTWAIT = 0x40;
 
 /**
  * Ends the receiving side of connections that other processes have: each of these processes reads end-of-file, as if the
- * client had closed, while the client still gets what is sent. A connection on which something has arrived is left
- * alone, and so is what is more than a second takes. Rejects with SystemError: EPERM where this process may not take descriptors of another one.
+ * client had closed, while the client still gets what is sent. Leaves a connection alone on which something has arrived,
+ * and ends at most MAX_ENDED in one call. Rejects with SystemError: EPERM where this process may not take descriptors of
+ * another one.
  * @param inodes of the sockets
  * @returns how many connections were ended
  */
