@@ -19,6 +19,8 @@ export interface CheckedWorker extends CheckedKey {
   readonly variables: Readonly<Record<string, string>>;
   /** When it last sent WATCHDOG=1; null: never. */
   readonly watchdogAt: number | null;
+  /** When it reported an internal error with WATCHDOG=trigger (sd_notify(3)); null: never. */
+  readonly watchdogTriggeredAt: number | null;
 }
 
 /** What is known of the workers. One that is in neither list has missed its last check. */
@@ -190,7 +192,7 @@ class Tracker {
     const expired = workers.map(({ expiry }) => expiry).filter((expiry) => expiry <= time);
     const firstExpiry = Math.min(...expired);
     const failing = workers.flatMap(({ worker, health, expiry }) => {
-      const reason = this.#reason(health, expiry <= time);
+      const reason = this.#reason(worker, health, expiry <= time);
       return reason === null ? [] : [{ ...keyOf(worker), reason }];
     });
     const passing = workers.filter(({ worker, health, expiry }) => {
@@ -204,15 +206,19 @@ class Tracker {
   }
 
   /** When the watchdog of a worker expires; Infinity without one. */
-  #expiry({ watchdogAt }: CheckedWorker, { since }: Health): number {
+  #expiry({ watchdogAt, watchdogTriggeredAt }: CheckedWorker, { since }: Health): number {
     const { watchdog } = this.#config;
-    return watchdog === undefined
-      ? Number.POSITIVE_INFINITY
-      : Math.max(since, watchdogAt ?? since) + watchdog;
+    if (watchdog === undefined) return Number.POSITIVE_INFINITY;
+    return watchdogTriggeredAt ?? Math.max(since, watchdogAt ?? since) + watchdog;
   }
 
-  #reason({ misses, reason }: Health, isExpired: boolean): string | null {
+  #reason(
+    { watchdogTriggeredAt }: CheckedWorker,
+    { misses, reason }: Health,
+    isExpired: boolean,
+  ): string | null {
     const { failures, watchdog } = this.#config;
+    if (isExpired && watchdogTriggeredAt !== null) return 'the worker sent WATCHDOG=trigger';
     if (isExpired) return `no WATCHDOG=1 within ${watchdog} ms`;
     if (misses < failures) return null;
     return misses === 1 ? reason : `liveness check failed ${misses} times in a row; last: ${reason}`;

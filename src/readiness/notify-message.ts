@@ -7,6 +7,8 @@ export type NotifyMessage =
   | { readonly kind: 'status'; readonly text: string }
   | { readonly kind: 'errno'; readonly errno: number }
   | { readonly kind: 'watchdog' }
+  /** The service has found an internal error: as if it had sent no `watchdog` in time. */
+  | { readonly kind: 'watchdog_trigger' }
   /** Whether the service, on its shutdown signal, stops accepting and drains its own connections. */
   | { readonly kind: 'drains'; readonly drains: boolean }
   | { readonly kind: 'extend_timeout'; readonly microseconds: number }
@@ -61,7 +63,7 @@ function meaningOf(key: string, value: string): readonly NotifyMessage[] {
     case 'BARRIER':
       return flag(value, 'barrier');
     case 'WATCHDOG':
-      return flag(value, 'watchdog');
+      return value === 'trigger' ? [{ kind: 'watchdog_trigger' }] : flag(value, 'watchdog');
     // X_ is free for such use (sd_notify(3)).
     case 'X_ZERO_DRAINS':
       return value === '1' || value === '0' ? [{ kind: 'drains', drains: value === '1' }] : NONE;

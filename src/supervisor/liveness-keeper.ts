@@ -45,7 +45,7 @@ export class LivenessKeeper {
       this.#keys.flatMap((key) => {
         const process = generations.find(key);
         if (!process) return [];
-        const { pid, watchdogAt, post: place } = process;
+        const { pid, watchdogAt, watchdogTriggeredAt, post: place } = process;
         const { worker, incarnation } = key;
         return [
           {
@@ -58,6 +58,7 @@ export class LivenessKeeper {
               ZERO_PID: String(pid),
             },
             watchdogAt,
+            watchdogTriggeredAt,
           },
         ];
       });

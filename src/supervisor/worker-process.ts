@@ -53,6 +53,8 @@ export class WorkerProcess {
   #reasons: readonly GateReason[] = [];
   /** When it last sent WATCHDOG=1; null: never. */
   watchdogAt: number | null = null;
+  /** When it first sent WATCHDOG=trigger; null: never. */
+  watchdogTriggeredAt: number | null = null;
   readonly #remains: Remains;
   readonly #family: Family;
   #follow: { close(): void } | null = null;
@@ -86,6 +88,7 @@ export class WorkerProcess {
     this.#notify.subscribe((message) => {
       if (message.kind === 'main_pid') this.#mainPid(message.pid);
       else if (message.kind === 'watchdog') this.watchdogAt = context.now();
+      else if (message.kind === 'watchdog_trigger') this.watchdogTriggeredAt ??= context.now();
       else if (message.kind === 'drains')
         this.#context.post({ type: 'drains', drains: message.drains, ...this.key });
     });

@@ -101,6 +101,14 @@ describe('workers that fail their liveness checks', () => {
     assert.deepEqual(zero.log.all('worker_replacing'), []);
   });
 
+  it('one that sends WATCHDOG=trigger: within a quarter of the time', DEADLINE, async (t) => {
+    const liveness = { watchdog: '60s', interval: '200ms', action: 'report' };
+    const { zero, incumbent } = await startServing(t, { liveness });
+    await incumbent.notify('WATCHDOG=trigger');
+    const { reason } = await zero.fact('worker_unhealthy', { worker: 0 });
+    assert.equal(reason, 'the worker sent WATCHDOG=trigger');
+  });
+
   it('by a command, which learns which worker it is for', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const run = [

@@ -14,6 +14,7 @@ function start(config: Partial<LivenessConfig>, count: number) {
   const requests: CommandRequest[] = [];
   const ill = new Set<number>();
   const watchdogAt = new Map<number, number>();
+  const triggeredAt = new Map<number, number>();
   let now = 0;
   let present = Array.from({ length: count }, (_, worker) => worker);
   const liveness = startLiveness(
@@ -26,6 +27,7 @@ function start(config: Partial<LivenessConfig>, count: number) {
           openProbe: () => assert.fail('no listener is checked'),
           variables: { ZERO_WORKER: `${worker}` },
           watchdogAt: watchdogAt.get(worker) ?? null,
+          watchdogTriggeredAt: triggeredAt.get(worker) ?? null,
         })),
       runCommand: async (request) => {
         requests.push(request);
@@ -43,6 +45,7 @@ function start(config: Partial<LivenessConfig>, count: number) {
     liveness,
     timers,
     beat: (worker: number) => watchdogAt.set(worker, now),
+    trigger: (worker: number) => triggeredAt.set(worker, now),
     keep: (workers: number[]) => {
       present = workers;
       liveness.sync();
@@ -131,6 +134,28 @@ describe('liveness', () => {
     const second = await check(1_000);
     assert.deepEqual([failing(second), passing(second)], [[0, 2], [1]]);
     assert.equal(second?.failing[1]?.reason, 'no WATCHDOG=1 within 4000 ms');
+  });
+
+  it('a worker that sends WATCHDOG=trigger fails at the next look, whatever it sends later', async () => {
+    const { check, beat, trigger } = start({ watchdog: 40_000 }, 2);
+    beat(0);
+    beat(1);
+    await check();
+    trigger(0);
+    const first = await check();
+    assert.deepEqual([failing(first), passing(first)], [[0], []]);
+    assert.equal(first?.failing[0]?.reason, 'the worker sent WATCHDOG=trigger');
+    beat(0);
+    beat(1);
+    const second = await check();
+    assert.deepEqual([failing(second), passing(second)], [[0], [1]]);
+  });
+
+  it('WATCHDOG=trigger means nothing where the config has no watchdog', async () => {
+    const { check, trigger, rounds } = start({ command: COMMAND }, 2);
+    trigger(0);
+    await check();
+    assert.deepEqual(rounds, []);
   });
 
   it('is silent when it is closed', async () => {

@@ -17,6 +17,7 @@ describe('a notification', () => {
       { kind: 'watchdog' },
       { kind: 'extend_timeout', microseconds: 5_000_000 },
     ]);
+    assert.deepEqual(parse('WATCHDOG=trigger'), [{ kind: 'watchdog_trigger' }]);
     assert.deepEqual(parse('FDSTORE=1\nFDNAME=x'), [{ kind: 'store_descriptors' }]);
     assert.deepEqual(parse('BARRIER=1'), [{ kind: 'barrier' }]);
     assert.deepEqual(parse('READY=1\nX_ZERO_DRAINS=1'), [
@@ -42,7 +43,8 @@ describe('a notification', () => {
     assert.deepEqual(parse('READY=0'), []);
     assert.deepEqual(parse('READY=yes'), []);
     assert.deepEqual(parse('X_ZERO_DRAINS=2'), []);
-    assert.deepEqual(parse('WATCHDOG=trigger'), []);
+    assert.deepEqual(parse('WATCHDOG=Trigger'), []);
+    assert.deepEqual(parse('WATCHDOG=0'), []);
   });
 
   it('is none without an assignment, or when it is binary', () => {
