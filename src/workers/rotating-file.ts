@@ -12,7 +12,10 @@ export interface RotatingFileLimits {
 
 export interface RotatingFileOptions extends RotatingFileLimits {
   readonly path: string;
-  /** Called when the file could not be rotated: the current one goes on growing, and this is tried again later. */
+  /**
+   * Called when the file could not be rotated, once until it can: the current one keeps growing, and zero tries again
+   * when it has grown by `size`.
+   */
   readonly onNotRotated: (error: unknown) => void;
 }
 
@@ -37,6 +40,8 @@ export class RotatingFile implements Place {
   /** The length at which the file is to be rotated next; beyond `size` where that failed. */
   #limit: number;
   #reopen = false;
+  /** The last rotation failed. */
+  #isNotRotated = false;
 
   constructor(options: RotatingFileOptions) {
     this.#options = options;
@@ -129,13 +134,16 @@ export class RotatingFile implements Place {
     } catch (error) {
       // Gone already: somebody else has moved it, and a new one is made.
       if (isMissing(error)) {
+        this.#isNotRotated = false;
         await this.#closeFile();
         return true;
       }
       this.#limit = this.#length + size;
-      onNotRotated(error);
+      if (!this.#isNotRotated) onNotRotated(error);
+      this.#isNotRotated = true;
       return false;
     }
+    this.#isNotRotated = false;
     await this.#closeFile();
     return true;
   }

@@ -17,7 +17,7 @@ import { parseOutputLine } from '../../src/workers/output-line.ts';
 import { command, startCommand } from '../support/command.ts';
 import { NumberedLines } from '../support/numbered-lines.ts';
 import { ZERO_COMMAND } from '../support/paths.ts';
-import { IS_ROOT } from '../support/privileges.ts';
+import { IS_ROOT, requireRoot } from '../support/privileges.ts';
 import {
   becomeReady,
   nextReady,
@@ -292,6 +292,57 @@ describe('an output directory that cannot be used', () => {
       const lost = zero.log.all('output_dropped').reduce((sum, { lines }) => sum + lines, 0);
       assert.equal(written.length - 2 + lost, (12 * MIB) / KIB);
       assert.equal(zero.log.all('error', { step: 'write output' }).length, 1);
+    },
+  );
+
+  it(
+    'that turns read-only neither stops the service nor loses a line: reported once, recovers',
+    DEADLINE,
+    async (t) => {
+      if (!requireRoot(t, 'mounts a directory in the mount namespace of zero')) return;
+      const folder = temporaryFolder(t);
+      const directory = join(folder, 'log');
+      mkdirSync(directory);
+      const service = await startPuppetService(t, toFiles(directory, { size: '64KiB', keep: 100 }), {
+        folder,
+        command: ['unshare', '--mount', ...ZERO_COMMAND],
+      });
+      const { zero, puppets } = service;
+      const puppet = await puppets.next();
+      await puppet.listen({ name: 'http' });
+      await becomeReady(puppet);
+      await zero.fact('handover_finished', { outcome: 'promoted' });
+      const inside = (script: string) => {
+        const args = ['--target', String(zero.pid), '--mount', 'sh', '-c', script, directory];
+        const { status, stderr } = spawnSync('nsenter', args, { encoding: 'utf8' });
+        assert.equal(status, 0, stderr);
+      };
+      const lines = new NumberedLines();
+      await puppet.write(1, lines.next(32 * KIB));
+      // Another mount of the directory: the kernel refuses to remount one that has a file open for writing (EBUSY).
+      inside('mkdir "$0.ro" && mount --bind "$0" "$0.ro" && mount -o remount,bind,ro "$0.ro"');
+      inside('mount --bind "$0.ro" "$0"');
+      // The open file keeps growing, because it cannot be rotated.
+      for (let count = 0; count < 3; count += 1) await puppet.write(1, lines.next(32 * KIB));
+      const rotated = await zero.fact('error', { step: 'rotate output' });
+      assert.match(rotated.message, /EROFS/);
+      // Opened by its name, it cannot be written either. The lines wait in memory.
+      zero.signal('SIGUSR1');
+      await command(t, zero, 'status');
+      for (let count = 0; count < 3; count += 1) await puppet.write(1, lines.next(32 * KIB));
+      const { message } = await zero.fact('error', { step: 'write output' });
+      assert.match(message, /^cannot write .*\/log\/test\.log: EROFS\./);
+      assert.equal((await whoAnswers(await zero.address('http'))).pid, puppet.pid);
+      inside('umount "$0"');
+      await puppet.write(1, 'END\n');
+      zero.signal('SIGTERM');
+      assert.deepEqual(await zero.exited, { code: 0, signal: null });
+      const written = textIn(directory);
+      assert.deepEqual(lines.missingFrom(written.subarray(0, -4)), { lines: 0, bytes: 0 });
+      assert.equal(written.subarray(-4).toString(), 'END\n');
+      assert.deepEqual(zero.log.all('output_dropped'), []);
+      for (const step of ['rotate output', 'write output'])
+        assert.equal(zero.log.all('error', { step }).length, 1, step);
     },
   );
 });
