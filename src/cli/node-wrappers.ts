@@ -16,6 +16,7 @@ const RESTARTS = 'zero restarts the service itself';
 
 /** Options of these programs that take the next word as their value. */
 const VALUES: Readonly<Record<string, RegExp>> = {
+  node: /^(?:-[rC]|--(?:require|import|loader|experimental-loader|conditions|title|diagnostic-dir))$/,
   tsx: /^--(?:tsconfig|env-file)$/,
   nodemon: /^(?:-[weixdCs]|--(?:watch|ext|ignore|exec|delay|config|signal|cwd))$/,
   'ts-node-dev':
@@ -41,7 +42,9 @@ export function insteadOf([program = '', ...args]: readonly string[], folder: st
     return { name: `${name} --run`, instead: (script ?? 'node server.js').split(/\s+/), hint: null };
   }
   // `node node_modules/.bin/tsx app.ts`, `node node_modules/nodemon/bin/nodemon.js app.js`.
-  const at = args.findIndex((argument) => !argument.startsWith('-'));
+  const at = args.findIndex(
+    (argument, index) => !argument.startsWith('-') && !VALUES.node?.test(args[index - 1] ?? ''),
+  );
   return at < 0 ? null : rewrite(packageOf(args[at] ?? '', folder), args.slice(at + 1));
 }
 

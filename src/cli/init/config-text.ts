@@ -75,8 +75,8 @@ function listenerText(address: string, index: number, sockets: readonly string[]
   return `    - name: ${name}\n      address: ${scalar(address)}\n${comment}      socket_fd: ${3 + index}`;
 }
 
-/** Text in YAML as it is, or in double quotes, where JSON's are YAML's as well. */
+/** Text in YAML as it is, or in double quotes, where JSON's are YAML's as well. No plain text begins with @ (YAML 1.2.2, 5.3). */
 function scalar(text: string): string {
-  const plain = /^[A-Za-z0-9_./@][A-Za-z0-9_./@+=:-]*$/.test(text) && !/:$|^(null|true|false)$/.test(text);
+  const plain = /^[A-Za-z0-9_./][A-Za-z0-9_./@+=:-]*$/.test(text) && !/:$|^(null|true|false)$/.test(text);
   return plain ? text : JSON.stringify(text);
 }

@@ -48,6 +48,7 @@ describe('zero init', () => {
     ['/usr/bin/uvicorn', 'app:app', '--host', '::1', '--port', '8000'],
     ['./bin/my server', '', 'null', 'yes', '-', '"quoted"', 'line\nbreak', '0660', '${worker}', 'a: b', '#'],
     ['/bin/sh', '-c', 'exec ./run'],
+    [process.execPath, '--require', '@scope/package/register', 'app.js'],
   ];
   for (const command of COMMANDS) {
     it(`writes what check accepts, and whose suggestions it accepts too: ${command[0]}`, (t) => {

@@ -176,6 +176,7 @@ describe('a command', () => {
       assert.ok(refused('dash', '-c', text).endsWith(`-- ${instead}`), text);
     // A word that a shell would split is quoted.
     assert.match(refused('tsx', 'a b.ts'), /node --import tsx 'a b\.ts'$/);
-    assert.equal(refusalOf('run', whatStarts(['node', 'app.js'], folder), []), null);
+    for (const command of ['node app.js', 'node --import tsx app.ts', 'node -r tsx/cjs app.ts'])
+      assert.equal(refusalOf('run', whatStarts(command.split(' '), folder), []), null, command);
   });
 });
