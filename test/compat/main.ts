@@ -1,5 +1,6 @@
-// Runs real servers under zero: `npm run compat`, or after a build `node build/test/compat/main.js [--quick] [--only PATTERN]`.
-// The whole run writes docs/compatibility.md. Exit code 1: a server is missing, lost a request, or did something else that it must not do.
+// Runs real servers under zero: `npm run compat`, or after a build `node build/test/compat/main.js`, with --quick or
+// --only PATTERN. The whole run writes docs/compatibility.md. Exit code 1: a server is missing, lost a request, or did
+// something else that it must not do.
 import { execFileSync } from 'node:child_process';
 import { parseArgs } from 'node:util';
 import { describeMachine } from '../../bench/machine.ts';
@@ -10,7 +11,7 @@ import type { CompatServer, Outcome } from './server.ts';
 import { SERVERS, UNSUPPORTED } from './servers/index.ts';
 import { countsText, writeTable } from './table.ts';
 
-const AT_A_TIME = 4;
+const AT_A_TIME = 5;
 
 const { values } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string' } },

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import {
   chmodSync,
   cpSync,
@@ -11,6 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 import { parse } from 'yaml';
 import { findProgram } from '../support/debian.ts';
 import { freeAddress } from '../support/free-address.ts';
@@ -26,16 +27,25 @@ const MODULES = join(PACKAGES, 'node_modules');
 
 export const EXAMPLES: string = join(ROOT, 'examples', 'programs');
 
+/** Other servers are under load meanwhile, so nothing may block. Rejects with what the command wrote to standard error. */
+const run = promisify(execFile);
+
 /** A copy of the example with the addresses and directories of this run. */
 export interface Place {
   readonly folder: string;
   /** As a config has it and as `parseTarget` reads it. */
   readonly address: string;
   readonly config: RawConfig;
+  /** What the shell of the user has. */
+  readonly environment: Readonly<Record<string, string>>;
 }
+
+/** A program of Node, which may need packages. */
+const isNode = ({ source }: CompatServer): boolean => 'node' in source || 'npm' in source;
 
 /** The executable or the package; null where it is not installed. */
 export function findSource(source: Source): string | null {
+  if ('node' in source) return process.execPath;
   if ('npm' in source) {
     const folder = join(MODULES, source.npm);
     return existsSync(folder) ? folder : null;
@@ -49,6 +59,7 @@ export function findSource(source: Source): string | null {
 
 /** Version of what `findSource` found, with the name of its package. */
 export function versionOf(source: Source, found: string): string {
+  if ('node' in source) return `Node ${process.versions.node}`;
   if ('npm' in source) {
     const { version } = JSON.parse(readFileSync(join(found, 'package.json'), 'utf8')) as { version: string };
     return `npm ${source.npm} ${version}`;
@@ -63,7 +74,6 @@ export function versionOf(source: Source, found: string): string {
 
 async function addressOf(network: CompatServer['network'], folder: string): Promise<string> {
   if (network === 'unix') return `unix:${join(folder, 'socket')}`;
-  if (network === 'unixgram') return `unixgram:${join(folder, 'socket')}`;
   return freeAddress();
 }
 
@@ -79,12 +89,11 @@ function replaceInFiles(folder: string, replacements: readonly (readonly [string
 }
 
 /** The config that `zero init` writes for the command. */
-function initialize(folder: string, address: string, command: readonly string[]): RawConfig {
+async function initialize(folder: string, address: string, command: readonly string[]): Promise<RawConfig> {
   const [program, ...first] = ZERO_COMMAND;
-  execFileSync(program, [...first, 'init', '--listen', address, '--', ...command], {
+  await run(program, [...first, 'init', '--listen', address, '--', ...command], {
     cwd: folder,
     env: { ...process.env, ZERO_CONFIG: '' },
-    stdio: ['ignore', 'ignore', 'pipe'],
   });
   return parse(readFileSync(join(folder, 'zero.yaml'), 'utf8')) as RawConfig;
 }
@@ -106,23 +115,27 @@ export async function preparePlace(
   replaceInFiles(folder, [
     ['127.0.0.1:8080', address],
     ['127.0.0.1:9000', backend],
-    ['127.0.0.1 8080', `${host} ${port}`],
+    ['127.0.0.1@8080', `${host}@${port}`],
+    ['/usr/bin/deno', join(MODULES, '@deno', 'linux-x64-glibc', 'deno')],
     ['/usr/sbin/php-fpm8.2', found],
     ['/srv/example', folder],
     [' /run/', ` ${folder}/run/`],
+    ['"/run/', `"${folder}/run/`],
     [':/run/', `:${folder}/run/`],
   ]);
-  if ('npm' in server.source) symlinkSync(MODULES, join(folder, 'node_modules'));
+  if (isNode(server)) symlinkSync(MODULES, join(folder, 'node_modules'));
   for (const [program, ...args] of server.build ?? [])
-    execFileSync(program, args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'], timeout: 180_000 });
+    await run(program, args, { cwd: folder, timeout: 180_000 });
   const config =
     server.config === undefined
-      ? initialize(
+      ? await initialize(
           folder,
           address,
-          (server.command ?? []).map((word) => word.replace('ADDRESS', address).replace('PORT', port)),
+          (server.command ?? []).map((word) => word.replace('HOST', host).replace('PORT', port)),
         )
       : (parse(readFileSync(join(folder, server.config), 'utf8')) as RawConfig);
   const [listener] = config.service.listeners ?? [];
-  return { folder, address: String(listener?.address ?? address), config };
+  // `:8080` in the program of a user takes the socket of any host.
+  const environment = server.command === undefined ? {} : { HOST: host, PORT: port };
+  return { folder, address: String(listener?.address ?? address), config, environment };
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startBackend } from '../support/backend.ts';
+import { ZERO_COMMAND } from '../support/paths.ts';
 import { IS_ROOT } from '../support/privileges.ts';
 import type { Scope } from '../support/temporary.ts';
 import { startZero, type Zero } from '../support/zero.ts';
@@ -12,8 +13,19 @@ import { startTraffic } from './traffic.ts';
 /** On short connections between two handovers. */
 const REQUESTS = 40;
 const SECOND = 1000;
-/** For the start, and for each handover: JVMs and compilers in the language of the service are slow on a busy machine. */
-const STEP_TIMEOUT = 90 * SECOND;
+/** For the start and for each handover. */
+const STEP_TIMEOUT = 60 * SECOND;
+
+/** Starts zero in a mount namespace of its own, with the directory that sd_booted(3) looks for. */
+const BOOTED = [
+  'unshare',
+  '--mount',
+  'sh',
+  '-c',
+  'mount -t tmpfs none /run && mkdir -p /run/systemd/system && exec "$@"',
+  'sh',
+  ...ZERO_COMMAND,
+] as const;
 
 /** Lines of a server that report a problem. */
 const PROBLEM_LINE =
@@ -46,7 +58,7 @@ async function within<Result>(work: Promise<Result>, what: string): Promise<Resu
   }
 }
 
-/** The lines in an output file that report a problem, each kind once: lines that differ in numbers only are of one kind. */
+/** The lines in an output file that report a problem. Of lines that differ in numbers only, one. */
 function problemLines(folder: string): string[] {
   let text = '';
   try {
@@ -84,11 +96,14 @@ interface Observed {
 async function observe(scope: Scope, server: CompatServer, place: Place, wanted: number): Promise<Observed> {
   const { folder, config } = place;
   const zero = startZero(scope, {
+    ...(server.booted && { command: BOOTED }),
     folder: join(folder, 'zero'),
     config: withOutput(config, folder),
-    environment: { ...server.environment },
+    environment: { ...place.environment, ...server.environment },
   });
-  await within(zero.fact('generation_promoted', { generation: 1 }), 'start');
+  await within(zero.fact('generation_promoted', { generation: 1 }), 'start').catch((error: Error) => {
+    throw new Error(`${error.message}:\n${zero.log.text.slice(-1500)}`);
+  });
   const traffic = startTraffic(scope, place, server);
   let handovers = 0;
   for (let generation = 1; generation <= wanted; generation += 1) {
@@ -128,7 +143,7 @@ export async function runServer(scope: Scope, server: CompatServer, handovers: n
   const found = findSource(source);
   if (found === null) {
     const what =
-      'npm' in source ? `npm package ${source.npm}` : `${source.program}: apt-get install ${source.debian}`;
+      'debian' in source ? `${source.program}: apt-get install ${source.debian}` : JSON.stringify(source);
     return { title, version: 'missing', ...nothing, problems: [`missing: ${what}`] };
   }
   const version = versionOf(source, found);
@@ -139,7 +154,7 @@ export async function runServer(scope: Scope, server: CompatServer, handovers: n
     const observed = await observe(scope, server, place, handovers);
     return { title, version, ...observed, problems: judge(server, observed) };
   } catch (error) {
-    const { message, stderr } = error as Error & { stderr?: Buffer };
+    const { message, stderr } = error as Error & { stderr?: string };
     return {
       title,
       version,

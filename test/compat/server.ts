@@ -1,10 +1,11 @@
 /** How the clients talk to a server; see traffic.ts. */
 export type ClientKind = 'http' | 'fastcgi' | 'dns' | 'syslog' | 'ssh' | 'pgbouncer' | 'websocket';
 
-/** Where a server comes from: a Debian package with its executable, or a package in test/compat/packages/package.json. */
+/** Where a server comes from: a package of Debian with its executable, one of test/compat/packages, or Node itself. */
 export type Source =
   | { readonly debian: string; readonly program: string; readonly alternatives?: readonly string[] }
-  | { readonly npm: string };
+  | { readonly npm: string }
+  | { readonly node: true };
 
 /** One server of the table, configured as its users configure it. */
 export interface CompatServer {
@@ -27,14 +28,16 @@ export interface CompatServer {
   /** Path of the requests. Default: `/`. */
   readonly path?: string;
   /** Default: `tcp`. `unix`: the address of the recipe is replaced by the path of a Unix socket. */
-  readonly network?: 'tcp' | 'unix' | 'udp' | 'unixgram';
+  readonly network?: 'tcp' | 'unix';
   /** The config gives the service a user or needs directories of the system. */
   readonly root?: boolean;
+  /** It takes sockets only where systemd runs (sd_booted(3)): the test makes it appear so. */
+  readonly booted?: boolean;
   /** Runs in CI as well. */
   readonly quick?: boolean;
   /** Keep-alive connections at a time. Fewer than 8 where each occupies a process or a thread of the server. */
   readonly keptClients?: number;
-  /** It closes idle keep-alive connections when it stops, so requests may fail in that one way. Without it none may fail. */
+  /** It closes idle connections when it stops, so keep-alive requests may fail in that one way. Without it none may. */
   readonly closesIdle?: boolean;
   /** Why keep-alive requests fail in that way also while no generation stops. */
   readonly keptNote?: string;
@@ -53,7 +56,7 @@ export interface Unsupported {
 export interface Counts {
   readonly sent: number;
   readonly failures: Readonly<Record<string, number>>;
-  /** How many of the failures are requests on a reused connection that the server closed before it answered anything. */
+  /** Failures of requests on a reused connection that the server closed before it answered anything. */
   readonly idleCloses: number;
 }
 

@@ -18,8 +18,8 @@ export interface Exchanges {
 }
 
 /**
- * Clients of any protocol that ask again and again, and count every request. `ask` makes one request, resolves to the answer, and rejects
- * within a bounded time. Stopped at the end of the test at the latest.
+ * Clients of any protocol that ask again and again, and count every request. `ask` makes one request, resolves to the
+ * answer, and rejects within a bounded time. Stopped at the end of the test at the latest.
  */
 export function startExchanges(scope: Scope, ask: () => Promise<string>, clients: number): Exchanges {
   let stopping = false;

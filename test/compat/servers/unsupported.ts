@@ -31,14 +31,13 @@ export const UNSUPPORTED: readonly Unsupported[] = [
   },
   {
     title: 'bun',
-    reason: '`Bun.serve` and `node:net` of bun have no option for an inherited descriptor.',
+    reason: '`Bun.serve` and `node:http` of bun 1.4.5 ignore `fd` and open a socket of their own.',
     alternative: 'Run the program with Node or Deno.',
   },
   {
     title: 'caddy before 2.9',
     reason: 'It opens its sockets itself; version 2.9 has `bind fd/3`.',
-    alternative:
-      '`caddy reload` changes the config without a restart. From 2.9 on use `bind fd/{env.LISTEN_FD}`.',
+    alternative: '`caddy reload` changes the config without a restart. From 2.9 on use `bind fd/3`.',
   },
   {
     title: 'serve (npm)',
