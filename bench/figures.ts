@@ -4,6 +4,8 @@ export type Target = { readonly atMost: number } | { readonly atLeast: number } 
 /** One number of the table, and where it comes from. */
 export interface Figure {
   readonly name: string;
+  /** What it is the figure of, where several things are measured alike: a column of a table of their own. */
+  readonly column?: string;
   readonly unit: string;
   readonly target: Target;
   /** One for each pair, in the order in which they were taken; the figure is their median. */

@@ -9,6 +9,7 @@ import { drain } from './measures/drain.ts';
 import { library } from './measures/library.ts';
 import { listeners } from './measures/listeners.ts';
 import { operator } from './measures/operator.ts';
+import { peers } from './measures/peers.ts';
 import { phpFpm } from './measures/php-fpm.ts';
 import { recovery } from './measures/recovery.ts';
 import { reloads } from './measures/reload.ts';
@@ -41,6 +42,7 @@ const MEASURES: readonly Measure[] = [
   upgrades,
   rest,
   thousand,
+  peers,
   blocking,
   phpFpm,
 ];

@@ -39,8 +39,11 @@ export function writeTable(measures: readonly Measure[]): void {
     '',
     '| figure | target | median | range | pairs | | date |',
     '| --- | --- | --- | --- | --- | --- | --- |',
-    ...results.flatMap(({ figures, machine }) => figures.map((figure) => row(figure, machine.date))),
+    ...results.flatMap(({ figures, machine }) =>
+      figures.filter(({ column }) => column === undefined).map((figure) => row(figure, machine.date)),
+    ),
     '',
+    ...results.flatMap(({ figures }) => comparison(figures)),
     '## What is measured, and where',
     '',
     ...results.flatMap(({ name, about, machine }) =>
@@ -77,6 +80,28 @@ function row(figure: Figure, date: string): string {
     date,
   ];
   return `| ${cells.join(' | ')} |`;
+}
+
+/** A table with a row for each figure, and a column for each thing that it was taken of. */
+export function comparison(all: readonly Figure[]): string[] {
+  const figures = all.filter(({ column }) => column !== undefined);
+  if (figures.length === 0) return [];
+  const columns = [...new Set(figures.map(({ column }) => column ?? ''))];
+  const names = [...new Set(figures.map(({ name, unit }) => (unit === '' ? name : `${name} (${unit})`)))];
+  const cell = (title: string, wanted: string): string => {
+    const found = figures.find(
+      ({ name, unit, column }) => column === wanted && title === (unit === '' ? name : `${name} (${unit})`),
+    );
+    return found === undefined ? '-' : number(median(found.values));
+  };
+  return [
+    '## Side by side',
+    '',
+    `| | ${columns.join(' | ')} |`,
+    `| --- |${' --- |'.repeat(columns.length)}`,
+    ...names.map((title) => `| ${title} | ${columns.map((column) => cell(title, column)).join(' | ')} |`),
+    '',
+  ];
 }
 
 /** The medians of both sides, where the figure is made of two. */

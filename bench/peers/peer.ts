@@ -1,0 +1,91 @@
+import { randomBytes } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { get } from 'node:http';
+import type { Scope } from '../../test/support/temporary.ts';
+import { now, pause } from '../clock.ts';
+
+/** How the service behaves when it is asked to stop: it answers what it has accepted, or it exits at once. */
+export type Behaviour = 'graceful' | 'dies';
+
+/** A service under a manager, which serves. */
+export interface Running {
+  readonly port: number;
+  /** When it first answered a request, in milliseconds of clock.ts. */
+  readonly since: number;
+  /** The process that the operator deals with, and that must not die; null: there is none besides the service. */
+  readonly manager: number | null;
+  /** The processes that accept connections now. */
+  workers(): number[];
+  /** Asks for a new version, which is the same program again. The way that the manager documents. */
+  reload(): Promise<void>;
+}
+
+export interface Peer {
+  readonly name: string;
+  /** What is missing on this machine and how to get it; null: nothing. */
+  missing(): string | null;
+  /** null: it cannot start a new version. Then no `reload` is called. */
+  readonly reloads: boolean;
+  /** The programs that it can run: its own server cannot be made to die. */
+  readonly behaviours: readonly Behaviour[];
+  start(scope: Scope, behaviour: Behaviour): Promise<Running>;
+}
+
+const LONGEST = 20_000;
+
+/** Waits until `holds`. Throws Error after 20 s. */
+export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
+  const end = now() + LONGEST;
+  while (!(await holds())) {
+    if (now() > end) throw new Error(`${what}: not within ${LONGEST} ms`);
+    await pause(5);
+  }
+}
+
+/** Resolves to the time of the first answer of a service on the port. */
+export async function untilAnswering(port: number): Promise<number> {
+  await until(() => answers(port), `a service on port ${port}`);
+  return now();
+}
+
+function answers(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const request = get({ host: '127.0.0.1', port, agent: false }, (response) => {
+      response.resume();
+      response.once('end', () => resolve(response.statusCode === 200));
+    });
+    request.once('error', () => resolve(false));
+  });
+}
+
+/** A word that only the command lines of one service contain. */
+export function newMarker(): string {
+  return `zero-bench-${randomBytes(6).toString('hex')}`;
+}
+
+/** Processes with a word in their command line, by pid. */
+export function processesWith(marker: string): number[] {
+  return allPids().filter((pid) => read(`/proc/${pid}/cmdline`).includes(marker));
+}
+
+export function childrenOf(parent: number): number[] {
+  return allPids().filter((pid) => {
+    const stat = read(`/proc/${pid}/stat`);
+    return Number(stat.slice(stat.lastIndexOf(')') + 4).split(' ')[0]) === parent;
+  });
+}
+
+function allPids(): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+/** Empty where the process has exited. */
+function read(file: string): string {
+  try {
+    return readFileSync(file, 'latin1');
+  } catch {
+    return '';
+  }
+}

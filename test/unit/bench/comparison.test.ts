@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Figure } from '../../../bench/figures.ts';
+import { comparison } from '../../../bench/report.ts';
+
+const figure = (name: string, column: string, values: readonly number[]): Figure => ({
+  name,
+  column,
+  unit: 'ms',
+  target: null,
+  values,
+  samples: {},
+});
+
+test('figures of several things are a table with a column for each of them, and a dash where there is none', () => {
+  const figures = [figure('start', 'a', [3, 1, 2]), figure('start', 'b', [5]), figure('reload', 'b', [7])];
+  assert.deepEqual(comparison(figures), [
+    '## Side by side',
+    '',
+    '| | a | b |',
+    '| --- | --- | --- |',
+    '| start (ms) | 2 | 5 |',
+    '| reload (ms) | - | 7 |',
+    '',
+  ]);
+});
+
+test('figures without a column are in no table of this kind', () => {
+  const { column, ...plain } = figure('start', 'a', [1]);
+  assert.equal(column, 'a');
+  assert.deepEqual(comparison([plain]), []);
+});
