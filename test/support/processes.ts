@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { basename } from 'node:path';
 import type { Reaped } from '../../src/linux/processes.ts';
 
 /** The usage of a process that has used nothing (getrusage(2)). */
@@ -86,8 +87,17 @@ function everyProcess(): Stat[] {
 /** Pids of the children of a process that run this program. */
 export function childrenOf(parent: number, command: string): number[] {
   return everyProcess()
-    .filter((stat) => stat.parent === parent && stat.command === command)
+    .filter((stat) => stat.parent === parent && (stat.command === command || fileOf(stat.pid) === command))
     .map((stat) => stat.pid);
+}
+
+/** The name of the executable. Node 24 and later give their main thread, and so the process, another name. */
+function fileOf(pid: number): string | null {
+  try {
+    return basename(readlinkSync(`/proc/${pid}/exe`));
+  } catch {
+    return null;
+  }
 }
 
 /** Pids whose session this is. */

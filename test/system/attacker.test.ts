@@ -3,7 +3,6 @@ import {
   chmodSync,
   chownSync,
   copyFileSync,
-  cpSync,
   existsSync,
   lchownSync,
   mkdirSync,
@@ -327,7 +326,7 @@ function forgedVault(folder: string, keeper: number, traces: string): string {
   writeFileSync(evil, `#!/bin/sh\nid > ${traces}\n`);
   chmodSync(evil, 0o755);
   const file = join(folder, 'vault');
-  cpSync(`/proc/${keeper}/fd/10`, file, { dereference: true });
+  writeFileSync(file, readFileSync(`/proc/${keeper}/fd/10`));
   const forged = VaultFile.resume(openSync(file, 'r+'), linux);
   const { state, generations } = forged.read();
   assert.ok(state && generations);
