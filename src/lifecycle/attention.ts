@@ -1,5 +1,5 @@
 import { ownWorkers } from './generation.ts';
-import { attendants, attends, isQuiet } from './lane.ts';
+import { attendedLanes, attends, isQuiet } from './lane.ts';
 import { generationOf, type State } from './state.ts';
 import { type Steering, steeredLanes } from './steering.ts';
 
@@ -25,12 +25,9 @@ function lanesToAttend(state: State, steering: Steering): number[] {
     .filter(({ life }) => life.name !== 'ended' && !(life.name === 'up' && life.hung))
     .map(({ lane }) => lane);
   const theirs = new Set(restarting);
+  const attended = attendedLanes(state);
   return [...state.lanes.keys()].filter(
-    (lane) =>
-      !steered.has(lane) &&
-      !theirs.has(lane) &&
-      !isQuiet(state, lane) &&
-      attendants(state, lane).length === 0,
+    (lane) => !steered.has(lane) && !theirs.has(lane) && !attended.has(lane) && !isQuiet(state, lane),
   );
 }
 

@@ -161,13 +161,9 @@ export function leaveQueues(state: State, { firstLane }: Generation, { lane }: W
   }
 }
 
-/** The workers that are there to accept from a lane, or soon will be. */
-export function attendants(state: State, lane: number): { generation: Generation; worker: Worker }[] {
-  return state.generations.flatMap((generation) =>
-    generation.workers
-      .filter((worker) => worker.lane === lane && attends(worker))
-      .map((worker) => ({ generation, worker })),
-  );
+/** The lanes that a worker is there to accept from, or soon will be. */
+export function attendedLanes({ generations }: State): ReadonlySet<number> {
+  return new Set(generations.flatMap(({ workers }) => workers.filter(attends).map(({ lane }) => lane)));
 }
 
 /** Whether a worker is there to accept, or soon will be. */

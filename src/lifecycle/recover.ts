@@ -17,7 +17,7 @@ import { workerFailed } from './failures.ts';
 import { isReady, ownWorkers } from './generation.ts';
 import { endHandover } from './handover.ts';
 import { onHookFinished } from './hooks.ts';
-import { attendants, noteQueue } from './lane.ts';
+import { attendedLanes, noteQueue } from './lane.ts';
 import { retireWorker } from './membership.ts';
 import { keepRemains } from './remains.ts';
 import { candidateOf, generationOf, initialState, mayRestart, type State, workerOf } from './state.ts';
@@ -126,8 +126,9 @@ function signalAgain(context: Context, { unsent }: Continued): void {
 
 /** Nobody has watched the queues that no worker accepts from. A late handshake may have completed into one. */
 function noteUnread(state: State): void {
+  const attended = attendedLanes(state);
   for (const [lane, { state: of }] of state.lanes.entries())
-    if (of.name === 'away' && attendants(state, lane).length === 0) noteQueue(state, lane, 1);
+    if (of.name === 'away' && !attended.has(lane)) noteQueue(state, lane, 1);
 }
 
 /** The shell has no demand yet, and nothing counts as installed before the kernel confirms it. */

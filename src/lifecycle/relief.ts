@@ -1,6 +1,6 @@
 import { type Context, report } from './context.ts';
 import type { Of } from './events.ts';
-import { attendants, noteQueue } from './lane.ts';
+import { attendedLanes, noteQueue } from './lane.ts';
 import { generationOf } from './state.ts';
 import { newWorker, spawnWorker } from './worker.ts';
 
@@ -13,12 +13,7 @@ export function onLaneQueued(context: Context, event: Of<'lane_queued'>): void {
   const { lane } = event;
   noteQueue(state, lane, 1);
   const serving = generationOf(state, state.incumbent);
-  if (
-    !serving ||
-    state.stop ||
-    !state.demands.attend.lanes.includes(lane) ||
-    attendants(state, lane).length > 0
-  )
+  if (!serving || state.stop || !state.demands.attend.lanes.includes(lane) || attendedLanes(state).has(lane))
     return;
   const worker = newWorker(serving.workers.length, lane, true);
   serving.workers.push(worker);

@@ -60,10 +60,18 @@ export function errnoNumber(name: string): number {
   throw new RangeError(`unknown errno name: ${name}`);
 }
 
+// Each call makes another map.
+let systemErrors: ReadonlyMap<number, readonly [name: string, description: string]> | undefined;
+
+function systemError(errno: number): readonly [name: string, description: string] | undefined {
+  systemErrors ??= getSystemErrorMap();
+  return systemErrors.get(-errno);
+}
+
 function errnoName(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[0] ?? nameByErrno.get(errno) ?? `E${errno}`;
+  return systemError(errno)?.[0] ?? nameByErrno.get(errno) ?? `E${errno}`;
 }
 
 function errnoDescription(errno: number): string {
-  return getSystemErrorMap().get(-errno)?.[1] ?? 'see errno(3)';
+  return systemError(errno)?.[1] ?? 'see errno(3)';
 }

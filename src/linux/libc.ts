@@ -219,11 +219,14 @@ export function tryCall<Name extends FunctionName, Expected extends string>(
   name: Name,
   ...args: Arguments<Name>
 ): number | Expected {
-  try {
-    return call(name, ...args);
-  } catch (error) {
-    const code = error instanceof SystemError ? expected.find((known) => known === error.code) : undefined;
-    if (code === undefined) throw error;
+  for (;;) {
+    const result = rawCall(name, ...args);
+    if (result !== -1) return result;
+    const errno = lastErrno();
+    if (errno === EINTR) continue;
+    // Without an exception, which takes longer than most calls: EAGAIN is the result of every look at a silent connection.
+    const code = expected.find((known) => errnoNumber(known) === errno);
+    if (code === undefined) throw new SystemError(name, errno);
     return code;
   }
 }

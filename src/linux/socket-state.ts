@@ -5,13 +5,15 @@ const TCP_INFO = 11;
 const MSG_PEEK = 0x2;
 const MSG_DONTWAIT = 0x40;
 
+// Once for all calls: a supervisor with a thousand listeners asks thousands of times in a second.
+const info = Buffer.alloc(28);
+const length = Buffer.alloc(4);
+
 /**
  * How many connections wait to be accepted from a listening TCP socket, without a dump of the sockets of its port. Of a listening socket
  * tcp_info has the length of the accept queue in tcpi_unacked (tcp_get_info, net/ipv4/tcp.c). Throws SystemError.
  */
 export function acceptQueue(fd: number): number {
-  const info = Buffer.alloc(28);
-  const length = Buffer.alloc(4);
   length.writeUInt32LE(info.length);
   callAbout('tcp_info', 'getsockopt', fd, IPPROTO_TCP, TCP_INFO, info, length);
   return info.readUInt32LE(24);

@@ -1,10 +1,13 @@
 import type { WorkerKey } from '../lifecycle/events.ts';
+import type { Kernel } from '../linux/kernel.ts';
+import { membersOf } from '../linux/worker-processes.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Timers } from '../readiness/index.ts';
 import type { WorkerConnections } from '../workers/connections.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
 import type { IdleCloser } from './idle-closer.ts';
+import type { WorkerProcess } from './worker-process.ts';
 
 /** From the end of one reading to the next. */
 const INTERVAL = 100;
@@ -15,6 +18,7 @@ export type ConnectionReader = Pick<WorkerConnections<string>, 'follow' | 'read'
 export interface DrainContext {
   readonly connections: ConnectionReader;
   readonly idle: Pick<IdleCloser, 'limitOf' | 'close'>;
+  readonly kernel: Pick<Kernel, 'listProcesses'>;
   readonly generations: Generations;
   readonly listeners: Listeners;
   readonly timers: Timers;
@@ -26,6 +30,8 @@ export interface DrainContext {
 export class DrainKeeper {
   readonly #context: DrainContext;
   #keys = new Map<string, WorkerKey>();
+  /** The processes of every worker, by one listing of /proc for all of them in a reading; null: not listed yet. */
+  #members: ReadonlyMap<WorkerProcess, ReadonlySet<number>> | null = null;
   #reading = false;
   #broken = false;
   #timer: unknown = null;
@@ -61,6 +67,7 @@ export class DrainKeeper {
     this.#timer = null;
     this.#reading = true;
     try {
+      this.#members = null;
       const counts = await connections.read();
       this.#broken = false;
       for (const [name, count] of counts) {
@@ -81,7 +88,11 @@ export class DrainKeeper {
   }
 
   #pidsOf(key: WorkerKey): readonly number[] {
-    return this.#context.generations.find(key)?.members() ?? [];
+    const { generations, kernel } = this.#context;
+    const process = generations.find(key);
+    if (process === undefined) return [];
+    this.#members ??= membersOf(kernel.listProcesses(), generations.processes());
+    return [...(this.#members.get(process) ?? [])];
   }
 }
 

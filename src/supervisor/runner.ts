@@ -70,6 +70,7 @@ export class Runner {
       lanes: new LaneKeeper(listeners, post),
       drain: new DrainKeeper({
         ...shared,
+        kernel,
         connections: context.connections,
         idle: new IdleCloser({ connections: context.connections, generations, report: context.report }),
         failed: failed('read connections'),

@@ -337,6 +337,8 @@ export class Supervisor {
         commands: this.#commands.situation(),
         hooks: this.#hooks.processes(),
       }),
+      timers,
+      now,
     });
     this.#runner = new Runner({
       kernel,

@@ -2,7 +2,6 @@ import type { FoundWorker, WorkerKey } from '../lifecycle/events.ts';
 import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import { membersOf } from '../linux/worker-processes.ts';
 import { type GateReason, type Gates, type NotifySocket, startGates } from '../readiness/index.ts';
 import { type Delivery, joinDeliveries, NOBODY } from '../workers/delivery.ts';
 import { belongsTo, isRunning } from '../workers/descendants.ts';
@@ -250,11 +249,6 @@ export class WorkerProcess {
   get relatives(): readonly number[] {
     if (this.#life === 'running') this.#lookForFamily();
     return this.#family.pids;
-  }
-
-  /** All of its processes. Throws the file system's error when /proc cannot be listed. */
-  members(): readonly number[] {
-    return [...(membersOf(this.#context.kernel.listProcesses(), [this]).get(this) ?? [])];
   }
 
   /** Sends SIGKILL to the processes that remain of the worker after its main process has exited. */
