@@ -6,6 +6,7 @@ import { blocking } from './measures/blocking.ts';
 import { closeIdle } from './measures/close-idle.ts';
 import { crashes } from './measures/crashes.ts';
 import { drain } from './measures/drain.ts';
+import { growth } from './measures/growth.ts';
 import { library } from './measures/library.ts';
 import { listeners } from './measures/listeners.ts';
 import { operator } from './measures/operator.ts';
@@ -45,6 +46,7 @@ const MEASURES: readonly Measure[] = [
   peers,
   blocking,
   phpFpm,
+  growth,
 ];
 
 const { positionals, values } = parseArgs({

@@ -17,6 +17,14 @@ export function contextSwitches(pid: number): number {
   return sum;
 }
 
+/** Milliseconds that all threads of a process have had a processor (/proc/PID/schedstat, in nanoseconds). */
+export function processorTime(pid: number): number {
+  return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => {
+    const [nanoseconds = '0'] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ');
+    return sum + Number(nanoseconds) / 1e6;
+  }, 0);
+}
+
 function numberAt(text: string, pattern: RegExp): number {
   const found = pattern.exec(text)?.[1];
   if (found === undefined) throw new Error(`no ${pattern} in:\n${text}`);

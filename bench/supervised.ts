@@ -18,6 +18,8 @@ export interface Supervised {
   readonly workers?: number;
   /** `info` where it is left out. */
   readonly level?: 'debug';
+  /** Of the supervisor, added to that of the bench. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Other keys of `handover`. */
   readonly handover?: Readonly<Record<string, unknown>>;
 }
@@ -43,7 +45,8 @@ export function configOf(service: Supervised): RawConfig {
 
 /** Starts zero with the service and waits until that serves. */
 export async function supervise(scope: Scope, service: Supervised): Promise<Zero> {
-  const zero = startZero(scope, { config: configOf(service) });
+  const { environment = {} } = service;
+  const zero = startZero(scope, { config: configOf(service), environment });
   await zero.fact('handover_finished', { outcome: 'promoted' });
   return zero;
 }

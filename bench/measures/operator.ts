@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,6 +8,7 @@ import type { Scope } from '../../test/support/temporary.ts';
 import type { Zero } from '../../test/support/zero.ts';
 import { now, pause } from '../clock.ts';
 import type { Figure, Measure, Run } from '../figures.ts';
+import { processorTime } from '../process-state.ts';
 import { withScope } from '../scope.ts';
 import { portOf, supervise } from '../supervised.ts';
 
@@ -159,11 +159,4 @@ async function share(pid: number): Promise<number> {
   const before = processorTime(pid);
   await pause(WINDOW_MS);
   return ((processorTime(pid) - before) / (now() - begin)) * 100;
-}
-
-function processorTime(pid: number): number {
-  return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => {
-    const [nanoseconds = '0'] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ');
-    return sum + Number(nanoseconds) / 1e6;
-  }, 0);
 }
