@@ -36,7 +36,7 @@ test('the process reads end-of-file, and what it sends still arrives', async (t)
   assert.equal(await endReceiving([process.pid], new Set(wanted)), 0);
 });
 
-test('a connection on which something has arrived is left alone', async () => {
+test('a connection on which something has arrived is left alone', async (t) => {
   const listener = openSocket('inet', 'stream');
   bindSocket(listener, { family: 'inet', host: '127.0.0.1', port: 0 });
   listenSocket(listener, 16);
@@ -44,8 +44,10 @@ test('a connection on which something has arrived is left alone', async () => {
   client.on('error', () => {});
   await once(client, 'connect');
   const accepted = acceptSocket(listener)?.fd ?? -1;
+  t.after(() => {
+    client.destroy();
+    for (const fd of [accepted, listener]) closeFd(fd);
+  });
   await new Promise((resolve) => client.write('GET', resolve));
   assert.equal(await endReceiving([process.pid], new Set([inodeOf(accepted)])), 0);
-  client.destroy();
-  for (const fd of [accepted, listener]) closeFd(fd);
 });
