@@ -16,6 +16,7 @@ export { type Liveness, startLiveness } from './liveness.ts';
 export { NotifySocket, type NotifySource } from './notify-socket.ts';
 export type { OpenProbe } from './probes.ts';
 export { startVerify } from './verify.ts';
+export { WatchdogReports } from './watchdog-reports.ts';
 
 /** What the gates of one worker need. */
 export interface GatesContext {

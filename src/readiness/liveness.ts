@@ -5,6 +5,7 @@ import { type RunCommand, runOnce } from './command.ts';
 import type { Timers } from './gate.ts';
 import { getOnce } from './http.ts';
 import type { ListenerProbe, OpenProbe } from './probes.ts';
+import type { WatchdogReports } from './watchdog-reports.ts';
 
 /** One process in one place of a generation. */
 export interface CheckedKey {
@@ -17,10 +18,7 @@ export interface CheckedWorker extends CheckedKey {
   readonly openProbe: OpenProbe;
   /** What the command finds in its environment about the worker. */
   readonly variables: Readonly<Record<string, string>>;
-  /** When it last sent WATCHDOG=1; null: never. */
-  readonly watchdogAt: number | null;
-  /** When it reported an internal error with WATCHDOG=trigger (sd_notify(3)); null: never. */
-  readonly watchdogTriggeredAt: number | null;
+  readonly watchdog: WatchdogReports;
 }
 
 /** What is known of the workers. One that is in neither list has missed its last check. */
@@ -62,6 +60,9 @@ interface Health {
 /** How often the watchdog is looked at within its time. */
 const LOOKS = 4;
 
+/** A worker may set a shorter time than the config. */
+const MIN_PAUSE = 100;
+
 /**
  * Checks workers again and again, the first time after `interval`. All workers are checked at the same time: what fails
  * for all of them must not look like the failure of one.
@@ -75,26 +76,35 @@ export function startLiveness(config: LivenessConfig, context: LivenessContext):
   const handles = new Map<() => void, unknown>();
   const tracker = new Tracker(config, context);
 
-  const repeat = (ms: number, round: () => Promise<void>): void => {
+  const repeat = (pause: () => number, round: () => Promise<void>): void => {
     const run = async (): Promise<void> => {
       await round();
-      if (!stop.signal.aborted) handles.set(start, timers.set(ms, start));
+      if (!stop.signal.aborted) handles.set(start, timers.set(pause(), start));
     };
     const start = () => void run();
-    handles.set(start, timers.set(ms, start));
+    handles.set(start, timers.set(pause(), start));
   };
   if (http !== undefined || command !== undefined)
-    repeat(interval, async () => {
-      const workers = context.workers();
-      const looks = workers.map(
-        async (worker) => [worker, await look(config, worker, context, stop.signal)] as const,
-      );
-      const results = await Promise.all(looks);
-      if (stop.signal.aborted) return;
-      for (const [worker, result] of results) tracker.note(worker, result);
-      tracker.tell();
-    });
-  if (watchdog !== undefined) repeat(Math.min(interval, watchdog / LOOKS), async () => tracker.tell());
+    repeat(
+      () => interval,
+      async () => {
+        const workers = context.workers();
+        const looks = workers.map(
+          async (worker) => [worker, await look(config, worker, context, stop.signal)] as const,
+        );
+        const results = await Promise.all(looks);
+        if (stop.signal.aborted) return;
+        for (const [worker, result] of results) tracker.note(worker, result);
+        tracker.tell();
+      },
+    );
+  if (watchdog !== undefined) {
+    const pause = () => {
+      const times = context.workers().map((worker) => worker.watchdog.timeOf(watchdog));
+      return Math.min(interval, watchdog / LOOKS, Math.max(MIN_PAUSE, Math.min(...times) / LOOKS));
+    };
+    repeat(pause, async () => tracker.tell());
+  }
   tracker.sync();
 
   return {
@@ -196,7 +206,7 @@ class Tracker {
       return reason === null ? [] : [{ ...keyOf(worker), reason }];
     });
     const passing = workers.filter(({ worker, health, expiry }) => {
-      const isSeen = expired.length === 0 || (worker.watchdogAt ?? Number.NEGATIVE_INFINITY) >= firstExpiry;
+      const isSeen = expired.length === 0 || (worker.watchdog.at ?? Number.NEGATIVE_INFINITY) >= firstExpiry;
       return expiry > time && this.#hasPassed(health) && isSeen;
     });
     const wasFailing = this.#isFailing;
@@ -206,20 +216,15 @@ class Tracker {
   }
 
   /** When the watchdog of a worker expires; Infinity without one. */
-  #expiry({ watchdogAt, watchdogTriggeredAt }: CheckedWorker, { since }: Health): number {
-    const { watchdog } = this.#config;
-    if (watchdog === undefined) return Number.POSITIVE_INFINITY;
-    return watchdogTriggeredAt ?? Math.max(since, watchdogAt ?? since) + watchdog;
+  #expiry({ watchdog }: CheckedWorker, { since }: Health): number {
+    const time = this.#config.watchdog;
+    return time === undefined ? Number.POSITIVE_INFINITY : watchdog.expiry(since, time);
   }
 
-  #reason(
-    { watchdogTriggeredAt }: CheckedWorker,
-    { misses, reason }: Health,
-    isExpired: boolean,
-  ): string | null {
-    const { failures, watchdog } = this.#config;
-    if (isExpired && watchdogTriggeredAt !== null) return 'the worker sent WATCHDOG=trigger';
-    if (isExpired) return `no WATCHDOG=1 within ${watchdog} ms`;
+  #reason({ watchdog }: CheckedWorker, { misses, reason }: Health, isExpired: boolean): string | null {
+    const { failures, watchdog: time = 0 } = this.#config;
+    if (isExpired && watchdog.triggeredAt !== null) return 'the worker sent WATCHDOG=trigger';
+    if (isExpired) return `no WATCHDOG=1 within ${watchdog.timeOf(time)} ms`;
     if (misses < failures) return null;
     return misses === 1 ? reason : `liveness check failed ${misses} times in a row; last: ${reason}`;
   }

@@ -9,6 +9,8 @@ export type NotifyMessage =
   | { readonly kind: 'watchdog' }
   /** The service has found an internal error: as if it had sent no `watchdog` in time. */
   | { readonly kind: 'watchdog_trigger' }
+  /** Within how many microseconds the service sends `watchdog` from now on; 0: it sends none. */
+  | { readonly kind: 'watchdog_time'; readonly microseconds: number }
   /** Whether the service, on its shutdown signal, stops accepting and drains its own connections. */
   | { readonly kind: 'drains'; readonly drains: boolean }
   | { readonly kind: 'extend_timeout'; readonly microseconds: number }
@@ -64,6 +66,11 @@ function meaningOf(key: string, value: string): readonly NotifyMessage[] {
       return flag(value, 'barrier');
     case 'WATCHDOG':
       return value === 'trigger' ? [{ kind: 'watchdog_trigger' }] : flag(value, 'watchdog');
+    case 'WATCHDOG_USEC':
+      return within(value, 0, Number.MAX_SAFE_INTEGER, (microseconds) => ({
+        kind: 'watchdog_time',
+        microseconds,
+      }));
     // X_ is free for such use (sd_notify(3)).
     case 'X_ZERO_DRAINS':
       return value === '1' || value === '0' ? [{ kind: 'drains', drains: value === '1' }] : NONE;

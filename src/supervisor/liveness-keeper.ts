@@ -45,7 +45,7 @@ export class LivenessKeeper {
       this.#keys.flatMap((key) => {
         const process = generations.find(key);
         if (!process) return [];
-        const { pid, watchdogAt, watchdogTriggeredAt, post: place } = process;
+        const { pid, watchdog, post: place } = process;
         const { worker, incarnation } = key;
         return [
           {
@@ -57,8 +57,7 @@ export class LivenessKeeper {
               ZERO_WORKER: String(worker),
               ZERO_PID: String(pid),
             },
-            watchdogAt,
-            watchdogTriggeredAt,
+            watchdog,
           },
         ];
       });

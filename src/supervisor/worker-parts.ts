@@ -77,6 +77,8 @@ export interface RecoveredProcess {
   readonly pipes: Pipes;
   /** Neither supervisor has started it, see lifecycle/adopt.ts. Its output goes where it always went. */
   readonly adopted?: boolean;
+  /** What it has set with WATCHDOG_USEC, in milliseconds. */
+  readonly watchdogTime?: number | null;
 }
 
 /** What is held for a process: pipes and its notify socket. */

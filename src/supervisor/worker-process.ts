@@ -2,7 +2,13 @@ import type { FoundWorker, WorkerKey } from '../lifecycle/events.ts';
 import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import { type GateReason, type Gates, type NotifySocket, startGates } from '../readiness/index.ts';
+import {
+  type GateReason,
+  type Gates,
+  type NotifySocket,
+  startGates,
+  WatchdogReports,
+} from '../readiness/index.ts';
 import { type Delivery, joinDeliveries, NOBODY } from '../workers/delivery.ts';
 import { belongsTo, isRunning } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
@@ -50,10 +56,7 @@ export class WorkerProcess {
   readonly #addresses: WorkerAddresses;
   /** Of gates that were closed while they waited: a failure is explained after that. */
   #reasons: readonly GateReason[] = [];
-  /** When it last sent WATCHDOG=1; null: never. */
-  watchdogAt: number | null = null;
-  /** When it first sent WATCHDOG=trigger; null: never. */
-  watchdogTriggeredAt: number | null = null;
+  readonly watchdog = new WatchdogReports();
   readonly #remains: Remains;
   readonly #family: Family;
   #follow: { close(): void } | null = null;
@@ -86,8 +89,7 @@ export class WorkerProcess {
     this.#remains = new Remains(context, departed, this.#family);
     this.#notify.subscribe((message) => {
       if (message.kind === 'main_pid') this.#mainPid(message.pid);
-      else if (message.kind === 'watchdog') this.watchdogAt = context.now();
-      else if (message.kind === 'watchdog_trigger') this.watchdogTriggeredAt ??= context.now();
+      else if (message.kind.startsWith('watchdog')) this.watchdog.note(message, context.now());
       else if (message.kind === 'drains')
         this.#context.post({ type: 'drains', drains: message.drains, ...this.key });
     });
@@ -131,6 +133,7 @@ export class WorkerProcess {
       isAlive = parts.isAlive;
       return parts;
     });
+    worker.watchdog.time = recovered.watchdogTime ?? null;
     if (isAlive) return { worker, found: { ...key, found: 'running', pid: worker.pid } };
     const leftovers = worker.#awaitRemains();
     // The core may wait for processes that remained when they were recorded.

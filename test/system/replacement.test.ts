@@ -101,6 +101,25 @@ describe('workers that fail their liveness checks', () => {
     assert.deepEqual(zero.log.all('worker_replacing'), []);
   });
 
+  it('one that sets a shorter time with WATCHDOG_USEC, also after zero was upgraded', DEADLINE, async (t) => {
+    const liveness = { watchdog: '60s', interval: '200ms', action: 'report' };
+    const { zero, incumbent } = await startServing(t, { liveness });
+    await incumbent.notify('WATCHDOG=1\nWATCHDOG_USEC=2000000');
+    const { reason } = await zero.fact('worker_unhealthy', { worker: 0 });
+    assert.equal(reason, 'no WATCHDOG=1 within 2000 ms');
+    const upgrade = await command(t, zero, 'upgrade');
+    assert.equal(upgrade.code, 0, upgrade.stderr);
+    await zero.fact('supervisor_recovered');
+    // This request is answered by the next zero, which has written its state by then.
+    const { code } = await command(t, zero, 'status');
+    assert.equal(code, 0);
+    const { processes } = JSON.parse(readFileSync(join(zero.folder, 'run', 'state.json'), 'utf8'));
+    assert.deepEqual(
+      processes.map(({ watchdog_ms }: { watchdog_ms: number }) => watchdog_ms),
+      [2_000],
+    );
+  });
+
   it('one that sends WATCHDOG=trigger: within a quarter of the time', DEADLINE, async (t) => {
     const liveness = { watchdog: '60s', interval: '200ms', action: 'report' };
     const { zero, incumbent } = await startServing(t, { liveness });

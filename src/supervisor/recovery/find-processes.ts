@@ -48,7 +48,8 @@ export function recordedProcesses(saved: SavedState, state: State): RecoveredPro
     const place = placeOf(state, key);
     if (place === null) return [];
     const { stdout_inode: stdout = null, stderr_inode: stderr = null, ready = null } = recorded;
-    return [{ key, pid, startTime, session, ...place, pipes: { stdout, stderr, ready } }];
+    const { watchdog_ms: watchdogTime = null } = recorded;
+    return [{ key, pid, startTime, session, ...place, watchdogTime, pipes: { stdout, stderr, ready } }];
   });
 }
 

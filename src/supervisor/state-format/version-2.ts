@@ -256,6 +256,8 @@ export function schema() {
         stderr_inode: z.exactOptional(number()),
         /** The pipe of the gate `ready_fd`: its descriptor in the worker. Left out: there is none. */
         ready: z.exactOptional(z.object({ fd: index(), inode: number() })),
+        /** What it has set with WATCHDOG_USEC, 0: no watchdog. Left out: that of the config. */
+        watchdog_ms: z.exactOptional(duration()),
       }),
     ),
     /** Processes of zero's own commands: gates, `verify`, hashes. Left out: not known. */

@@ -36,6 +36,7 @@ export interface Process extends ProcessIdentity {
   readonly key: WorkerKey;
   readonly session: number;
   readonly pipes?: Pipes;
+  readonly watchdog?: { readonly time: number | null };
 }
 
 // `order` and `passedName` become part of ListenerSnapshot.
@@ -145,7 +146,13 @@ function writeFailureDocument({ failure, since, retry }: Unwritten) {
   };
 }
 
-function workerDocument({ key, session, pipes, ...process }: Process): Document['processes'][number] {
+function workerDocument({
+  key,
+  session,
+  pipes,
+  watchdog,
+  ...process
+}: Process): Document['processes'][number] {
   const { stdout = null, stderr = null, ready = null } = pipes ?? {};
   return {
     ...keyDocument(key),
@@ -154,6 +161,7 @@ function workerDocument({ key, session, pipes, ...process }: Process): Document[
     ...(stdout !== null && { stdout_inode: stdout }),
     ...(stderr !== null && { stderr_inode: stderr }),
     ...(ready !== null && { ready: { fd: ready.fd, inode: ready.inode } }),
+    ...(watchdog?.time != null && { watchdog_ms: watchdog.time }),
   };
 }
 

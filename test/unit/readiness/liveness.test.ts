@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import type { LivenessConfig } from '../../../src/config/schema.ts';
 import type { CommandRequest } from '../../../src/readiness/command.ts';
 import { type LivenessRound, startLiveness } from '../../../src/readiness/liveness.ts';
+import { WatchdogReports } from '../../../src/readiness/watchdog-reports.ts';
 import { manualTimers } from './manual-timers.ts';
 
 const COMMAND = { run: ['/bin/check'] };
@@ -13,8 +14,7 @@ function start(config: Partial<LivenessConfig>, count: number) {
   const rounds: LivenessRound[] = [];
   const requests: CommandRequest[] = [];
   const ill = new Set<number>();
-  const watchdogAt = new Map<number, number>();
-  const triggeredAt = new Map<number, number>();
+  const watchdogs = Array.from({ length: count }, () => new WatchdogReports());
   let now = 0;
   let present = Array.from({ length: count }, (_, worker) => worker);
   const liveness = startLiveness(
@@ -26,8 +26,7 @@ function start(config: Partial<LivenessConfig>, count: number) {
           incarnation: 1,
           openProbe: () => assert.fail('no listener is checked'),
           variables: { ZERO_WORKER: `${worker}` },
-          watchdogAt: watchdogAt.get(worker) ?? null,
-          watchdogTriggeredAt: triggeredAt.get(worker) ?? null,
+          watchdog: watchdogs[worker] ?? assert.fail(),
         })),
       runCommand: async (request) => {
         requests.push(request);
@@ -44,19 +43,21 @@ function start(config: Partial<LivenessConfig>, count: number) {
     requests,
     liveness,
     timers,
-    beat: (worker: number) => watchdogAt.set(worker, now),
-    trigger: (worker: number) => triggeredAt.set(worker, now),
+    beat: (worker: number) => watchdogs[worker]?.note({ kind: 'watchdog' }, now),
+    trigger: (worker: number) => watchdogs[worker]?.note({ kind: 'watchdog_trigger' }, now),
+    setTime: (worker: number, microseconds: number) =>
+      watchdogs[worker]?.note({ kind: 'watchdog_time', microseconds }, now),
     keep: (workers: number[]) => {
       present = workers;
       liveness.sync();
     },
-    /** The next check of all workers. */
-    async check(ms = 10_000): Promise<LivenessRound | undefined> {
+    /** The next check of all workers. `next`: the pause after it. */
+    async check(ms = 10_000, next = ms): Promise<LivenessRound | undefined> {
       const before = rounds.length;
       now += ms;
       (await timers.next(ms))();
       // The next timer is set when the round has ended.
-      await timers.next(ms);
+      await timers.next(next);
       return rounds.length > before ? rounds.at(-1) : undefined;
     },
   };
@@ -149,6 +150,28 @@ describe('liveness', () => {
     beat(1);
     const second = await check();
     assert.deepEqual([failing(second), passing(second)], [[0], [1]]);
+  });
+
+  it('a worker sets the time of its watchdog with WATCHDOG_USEC, and ends it with 0', async () => {
+    const { check, setTime } = start({ watchdog: 8_000 }, 3);
+    setTime(0, 30_000_000);
+    setTime(1, 0);
+    for (let second = 2; second < 8; second += 2) assert.equal(await check(2_000), undefined);
+    assert.deepEqual(failing(await check(2_000)), [2]);
+    for (let second = 10; second < 30; second += 2) assert.deepEqual(failing(await check(2_000)), [2]);
+    const last = await check(2_000);
+    assert.deepEqual(failing(last), [0, 2]);
+    assert.equal(last?.failing[0]?.reason, 'no WATCHDOG=1 within 30000 ms');
+  });
+
+  it('a watchdog that is set to less is looked at as often', async () => {
+    const { check, setTime, beat } = start({ watchdog: 40_000 }, 2);
+    setTime(0, 4_000_000);
+    await check(10_000, 1_000);
+    beat(0);
+    beat(1);
+    for (let second = 1; second < 4; second += 1) await check(1_000);
+    assert.deepEqual(failing(await check(1_000)), [0]);
   });
 
   it('WATCHDOG=trigger means nothing where the config has no watchdog', async () => {

@@ -18,6 +18,8 @@ describe('a notification', () => {
       { kind: 'extend_timeout', microseconds: 5_000_000 },
     ]);
     assert.deepEqual(parse('WATCHDOG=trigger'), [{ kind: 'watchdog_trigger' }]);
+    assert.deepEqual(parse('WATCHDOG_USEC=20000000'), [{ kind: 'watchdog_time', microseconds: 20_000_000 }]);
+    assert.deepEqual(parse('WATCHDOG_USEC=0'), [{ kind: 'watchdog_time', microseconds: 0 }]);
     assert.deepEqual(parse('FDSTORE=1\nFDNAME=x'), [{ kind: 'store_descriptors' }]);
     assert.deepEqual(parse('BARRIER=1'), [{ kind: 'barrier' }]);
     assert.deepEqual(parse('READY=1\nX_ZERO_DRAINS=1'), [
@@ -45,6 +47,7 @@ describe('a notification', () => {
     assert.deepEqual(parse('X_ZERO_DRAINS=2'), []);
     assert.deepEqual(parse('WATCHDOG=Trigger'), []);
     assert.deepEqual(parse('WATCHDOG=0'), []);
+    assert.deepEqual(parse('WATCHDOG_USEC=soon'), []);
   });
 
   it('is none without an assignment, or when it is binary', () => {
