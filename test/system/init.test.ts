@@ -34,12 +34,13 @@ function init(folder: string, ...args: string[]): string {
 
 /**
  * What systemd-analyze prints about a unit. All of it goes to standard error, a warning included, after which it exits
- * with 0.
+ * with 0. It reads the units of installed packages as well, and what it prints about those is left out.
  */
 function verify(analyze: string, manager: string, unit: string): string {
   const command = ['-c', 'exec "$0" "$1" verify --man=no "$2" 2>&1', analyze, manager, unit];
   const environment = { ...process.env, XDG_RUNTIME_DIR: dirname(unit) };
-  return execFileSync('sh', command, { encoding: 'utf8', env: environment });
+  const text = execFileSync('sh', command, { encoding: 'utf8', env: environment });
+  return text.replaceAll(/^(?:\/usr)?\/lib\/systemd\/.*\n/gm, '');
 }
 
 /** The lines of the section [Service]. */
