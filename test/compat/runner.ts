@@ -10,7 +10,6 @@ import { findSource, type Place, preparePlace, versionOf } from './place.ts';
 import { type CompatServer, type Counts, failed, type Outcome } from './server.ts';
 import { startTraffic } from './traffic.ts';
 
-/** On short connections between two handovers. */
 const REQUESTS = 40;
 const SECOND = 1000;
 /** For the start and for each handover. */
@@ -104,10 +103,11 @@ async function observe(scope: Scope, server: CompatServer, place: Place, wanted:
   await within(zero.fact('generation_promoted', { generation: 1 }), 'start').catch((error: Error) => {
     throw new Error(`${error.message}:\n${zero.log.text.slice(-1500)}`);
   });
+  const { requests = REQUESTS } = server;
   const traffic = startTraffic(scope, place, server);
   let handovers = 0;
   for (let generation = 1; generation <= wanted; generation += 1) {
-    await within(traffic.whenServed(REQUESTS), `requests to generation ${generation}`);
+    await within(traffic.whenServed(requests), `requests to generation ${generation}`);
     const from = zero.cursor;
     zero.signal('SIGHUP');
     const { outcome } = await within(zero.fact('handover_finished', {}, from), `handover ${generation}`);
@@ -116,7 +116,7 @@ async function observe(scope: Scope, server: CompatServer, place: Place, wanted:
     await within(zero.fact('generation_gone', { generation }), `end of generation ${generation}`);
     handovers += 1;
   }
-  await within(traffic.whenServed(REQUESTS), 'requests to the last generation');
+  await within(traffic.whenServed(requests), 'requests to the last generation');
   const counts = await within(traffic.stop(), 'end of the load');
   zero.signal('SIGTERM');
   const { code, signal } = await within(zero.exited, 'stop');

@@ -27,6 +27,8 @@ export interface CompatServer {
   readonly client?: ClientKind;
   /** Path of the requests. Default: `/`. */
   readonly path?: string;
+  /** On short connections between two handovers. Default: 40. */
+  readonly requests?: number;
   /** Default: `tcp`. `unix`: the address of the recipe is replaced by the path of a Unix socket. */
   readonly network?: 'tcp' | 'unix';
   /** The config gives the service a user or needs directories of the system. */

@@ -1,6 +1,6 @@
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::os::fd::FromRawFd;
+use std::os::unix::io::FromRawFd;
 use std::thread;
 
 fn serve(stream: TcpStream) -> std::io::Result<()> {

@@ -150,6 +150,7 @@ export const DEBIAN_SERVERS: readonly CompatServer[] = [
     example: 'sshd',
     config: 'sshd.yaml',
     client: 'ssh',
+    requests: 15,
     build: [
       ['mkdir', '-p', '/run/sshd'],
       ['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', 'host_key'],

@@ -77,7 +77,12 @@ export const NPM_SERVERS: readonly CompatServer[] = [
   {
     ...node('OpenTelemetry', '@opentelemetry/auto-instrumentations-node', ''),
     command: ['node', '--require', '@opentelemetry/auto-instrumentations-node/register', 'express.cjs'],
-    environment: { OTEL_TRACES_EXPORTER: 'none', OTEL_METRICS_EXPORTER: 'none', OTEL_LOGS_EXPORTER: 'none' },
+    environment: {
+      OTEL_NODE_RESOURCE_DETECTORS: 'env,host,os',
+      OTEL_TRACES_EXPORTER: 'none',
+      OTEL_METRICS_EXPORTER: 'none',
+      OTEL_LOGS_EXPORTER: 'none',
+    },
   },
   {
     ...node('dd-trace', 'dd-trace', ''),
