@@ -125,7 +125,7 @@ export async function preparePlace(
   ]);
   if (isNode(server)) symlinkSync(MODULES, join(folder, 'node_modules'));
   for (const [program, ...args] of server.build ?? [])
-    await run(program, args, { cwd: folder, timeout: 180_000 });
+    await run(program, args, { cwd: folder, timeout: 600_000 });
   const config =
     server.config === undefined
       ? await initialize(

@@ -60,6 +60,8 @@ export const DEBIAN_SERVERS: readonly CompatServer[] = [
     config: 'starman.yaml',
     keptClients: 2,
     closesIdle: true,
+    warnings:
+      'a child serves a keep-alive connection until it is silent for 1 s; zero kills it after shutdown_timeout',
     quick: true,
   },
   {
