@@ -123,12 +123,11 @@ export const pm2 = (count: number): Peer => ({
     const marker = newMarker();
     const port = await freePort(HOST);
     const program = join(installPeer('pm2', PM2), 'bin', 'pm2');
+    let manager: number | null = null;
+    // Before the folder: the processes end first.
+    endAll(scope, marker, () => manager);
     const home = temporaryFolder(scope);
     const env = { PATH: process.env.PATH, HOME: home, PM2_HOME: home };
-    const daemon = () => {
-      const file = join(home, 'pm2.pid');
-      return existsSync(file) ? Number(readFileSync(file, 'utf8')) : null;
-    };
     const command = (args: readonly string[]) =>
       new Promise<void>((resolve, reject) => {
         const child = spawn(process.execPath, [program, ...args], { stdio: 'ignore', env });
@@ -137,15 +136,15 @@ export const pm2 = (count: number): Peer => ({
           code === 0 ? resolve() : reject(new Error(`pm2 ${args[0]} exited with ${code}`)),
         );
       });
-    endAll(scope, marker, daemon);
     const [path = '', ...args] = wordsOf(marker, port, behaviour);
     const mode = count === 1 ? [] : ['-i', String(count)];
     await command(['start', path, '--name', 'app', ...mode, '--', ...args]);
+    manager = Number(readFileSync(join(home, 'pm2.pid'), 'utf8'));
     const since = await untilAnswering(port);
     // In cluster mode the command line of a worker is pm2's own, which has the arguments in its environment only.
     const workers = () => workersOf(home, marker);
     await until(() => workers().length === count, `${count} processes of pm2`);
-    return { port, since, manager: daemon(), workers, reload: () => command(['reload', 'app']) };
+    return { port, since, manager, workers, reload: () => command(['reload', 'app']) };
   },
 });
 
