@@ -1,26 +1,28 @@
 // Writes docs/reference/config.md from the schema: npm run compile && node scripts/config-reference.js
 import fs from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { folded } from './folded.js';
 
 const INTRODUCTION = `# The config file
 
 Generated from the schema by \`scripts/config-reference.js\`: edit the descriptions there, not here.
 
-One YAML file, \`zero.yaml\` in the working directory unless \`--config\` or \`$ZERO_CONFIG\` names another. \`zero check\` prints
-everything that is wrong with it as \`file:line:column: message\`; \`zero check --print\` shows it with every default filled in;
-\`zero schema\` prints its JSON Schema for editors. A commented example is \`config.example.yaml\`.
+One YAML file, \`zero.yaml\` in the working directory unless \`--config\` or \`$ZERO_CONFIG\` names another. \`zero check\`
+prints everything that is wrong with it as \`file:line:column: message\`; \`zero check --print\` shows it with every default
+filled in; \`zero schema\` prints its JSON Schema for editors. A commented example is \`config.example.yaml\`.
 
 - **Text** is taken as it is written: \`args: [--port, 8080, 0660, yes]\` are the four texts you see. In \`args\`, \`run\` and
-  the values of variables \`null\` and \`~\` are text as well; everywhere else they mean that the key is left out, and so does
-  a key with nothing behind it.
-- **Durations** are written as in Go: \`500ms\`, \`30s\`, \`1h15m\`; the units are ns, us, ms, s, m, h. A number without a unit
-  is refused, but for \`0\`.
+  the values of variables \`null\` and \`~\` are text as well; everywhere else they mean that the key is left out, and so
+  does a key with nothing behind it.
+- **Durations** are written as in Go: \`500ms\`, \`30s\`, \`1h15m\`; the units are ns, us, ms, s, m, h. A number without a
+  unit is refused, but for \`0\`.
 - **Signals** are names with or without SIG, real-time signals as \`SIGRTMIN+n\`.
 - **Octal numbers** are permission bits: \`0660\`, \`"0660"\` and \`660\` are the same.
-- **Addresses** are those of Go's net.Listen. A host that is empty or unspecified (\`:80\`, \`0.0.0.0:80\`, \`[::]:80\`) is every
-  address, IPv4 and IPv6 alike; \`tcp4:\` and \`tcp6:\` mean one family only. Ports are numbers. The path of a Unix socket has
-  at most 107 bytes and starts, when relative, where zero was started.
-- Unknown keys, duplicate keys, more than one document and files of more than 1 MiB are refused. Anchors and merge keys work.
+- **Addresses** are those of Go's net.Listen. A host that is empty or unspecified (\`:80\`, \`0.0.0.0:80\`, \`[::]:80\`) is
+  every address, IPv4 and IPv6 alike; \`tcp4:\` and \`tcp6:\` mean one family only. Ports are numbers. The path of a Unix
+  socket has at most 107 bytes and starts, when relative, where zero was started.
+- Unknown keys, duplicate keys, more than one document and files of more than 1 MiB are refused. Anchors and merge keys
+  work.
 `;
 
 const DIFFERENCES = `## Coming from the first zero
@@ -56,7 +58,7 @@ function section(path, described, keys) {
     return `| \`${key.path.slice(key.path.lastIndexOf('.') + 1)}\` | ${key.type} | ${fallback} | ${key.description} |`;
   });
   const head = ['| key | is | default | |', '| --- | --- | --- | --- |'];
-  return `${[`## ${title}`, '', ...(about === '' ? [] : [about, '']), ...head, ...rows].join('\n')}\n`;
+  return `${[`## ${title}`, '', ...(about === '' ? [] : [folded(about), '']), ...head, ...rows].join('\n')}\n`;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

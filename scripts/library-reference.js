@@ -4,12 +4,14 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { folded } from './folded.js';
 
 const ENTRY = 'src/service/index.ts';
 
 const INTRODUCTION = `# The library
 
-Generated from the docstrings by \`scripts/library-reference.js\`: edit them there, not here. How it is used is in [the guide](../guide/library.md).
+Generated from the docstrings by \`scripts/library-reference.js\`: edit them there, not here. The
+[guide](../guide/library.md) shows how to use it.
 
 \`\`\`ts
 import { createUpgrader, drain } from 'zerodown';
@@ -104,7 +106,10 @@ function section({ name, kind, about, base, members, code }) {
   const lines = [`## ${name}`, ''];
   if (code !== undefined) lines.push('```ts', code.replaceAll(/\n {2}/g, '\n  '), '```', '');
   if (base) lines.push(`${kind === 'class' ? 'A class; extends' : 'Extends'} \`${base}\`.`, '');
-  if (about !== '') lines.push(about, '');
+  if (about !== '') {
+    const paragraphs = about.split('\n').map((line) => folded(line, line.startsWith('- ') ? '  ' : ''));
+    lines.push(paragraphs.join('\n'), '');
+  }
   if (members !== undefined && members.length > 0) {
     lines.push('| | is | |', '| --- | --- | --- |');
     for (const member of members) {
