@@ -3,6 +3,7 @@ import net, { type Socket } from 'node:net';
 import { ClientError, connectionError } from './client-error.ts';
 import { errorDocument } from './documents.ts';
 import { refusedServer } from './peer.ts';
+import { ResponseBytes } from './response-bytes.ts';
 import {
   explainDifference,
   explainDistance,
@@ -112,9 +113,11 @@ interface AnswerOptions {
 /** The answer of a supervisor that speaks a version which this command understands. */
 export class Answer {
   readonly #options: AnswerOptions;
+  readonly #bytes: ResponseBytes;
 
   constructor(options: AnswerOptions) {
     this.#options = options;
+    this.#bytes = new ResponseBytes(options.response);
   }
 
   /** The whole body of a plain answer. Throws a refusal as ClientError. */
@@ -152,7 +155,7 @@ export class Answer {
 
   async *#read(): AsyncGenerator<Buffer> {
     try {
-      yield* this.#options.response;
+      yield* this.#bytes.read();
     } catch (error) {
       throw error instanceof Error && !(error instanceof ClientError) && error.name !== 'AbortError'
         ? requestError(this.#options.path, error)
