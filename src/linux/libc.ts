@@ -119,6 +119,7 @@ const declarations = {
   setsockopt: declare<[fd: number, level: number, option: number, value: Pointer, length: number]>(
     'int setsockopt(int, int, int, const void*, uint32_t)',
   ),
+  getrlimit: declare<[resource: number, limit: Pointer]>('int getrlimit(int, void*)'),
   setrlimit: declare<[resource: number, limit: Pointer]>('int setrlimit(int, const void*)'),
   setfsuid: declare<[uid: number]>('int setfsuid(uint32_t)'),
   setsid: declare<[]>('int setsid(void)'),

@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs';
 import { callAbout } from './libc.ts';
 
 // The numbers of getrlimit(2) on x86-64 and AArch64 (asm-generic/resource.h).
@@ -45,21 +44,18 @@ export function setLimit(name: ResourceName, { soft, hard }: ResourceLimit): voi
 
 /**
  * The limit of open descriptors that this process has, and its children inherit. Node raises its soft limit to the hard
- * one when it starts (PlatformInit, src/node.cc). Null where /proc/self/limits (proc(5)) cannot be read.
+ * one when it starts (PlatformInit, src/node.cc). Works also when no descriptor is left. Throws SystemError.
  */
-export function descriptorLimit(): ResourceLimit | null {
-  let text: string;
-  try {
-    text = readFileSync('/proc/self/limits', 'latin1');
-  } catch {
-    return null;
-  }
-  const [, soft, hard] = /^Max open files +(\S+) +(\S+)/m.exec(text) ?? [];
-  if (soft === undefined || hard === undefined) return null;
-  const value = (word: string) => (word === 'unlimited' ? word : Number(word));
-  return { soft: value(soft), hard: value(hard) };
+export function descriptorLimit(): ResourceLimit {
+  const limit = Buffer.alloc(16);
+  callAbout('nofile', 'getrlimit', RESOURCES.nofile, limit);
+  return { soft: decode(limit.readBigUInt64LE(0)), hard: decode(limit.readBigUInt64LE(8)) };
 }
 
 function encode(value: number | 'unlimited'): bigint {
   return value === 'unlimited' ? RLIM64_INFINITY : BigInt(value);
+}
+
+function decode(value: bigint): number | 'unlimited' {
+  return value === RLIM64_INFINITY ? 'unlimited' : Number(value);
 }

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { ListenerConfig } from '../config/schema.ts';
 import { SystemError } from '../linux/errors.ts';
+import { descriptorLimit } from '../linux/limits.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
 import { describeHolder, type Holder, nameHolder, type OwnSockets, portHolder } from './holders.ts';
 import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
@@ -39,7 +40,7 @@ function holderOf(address: SocketAddress, network: Network): Holder | null {
 function adviceFor(code: string, address: SocketAddress, held: () => string): string {
   switch (code) {
     case 'EMFILE':
-      return 'this process has no descriptor left: raise its limit (ulimit -n, LimitNOFILE= in a systemd unit)';
+      return `all ${descriptorLimit().soft} descriptors of this process are in use. A steered listener takes workers x (max_retiring + 2) of them. Raise the hard limit (ulimit -Hn, LimitNOFILE= in a systemd unit); zero check reports how many the config needs`;
     case 'ENFILE':
       return 'the machine has no descriptor left: raise the sysctl fs.file-max';
     case 'EAFNOSUPPORT':

@@ -3,6 +3,9 @@ import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { LONGEST_SOCKET_PATH } from '../config/address.ts';
 import { adviceOn, type Config, type Finding, type Path, wrongValue } from '../config/index.ts';
+import { isSteered } from '../config/steering.ts';
+import { lanesNeeded } from '../lifecycle/lane.ts';
+import { descriptorLimit } from '../linux/limits.ts';
 import { lookupGroup, lookupUser } from '../linux/users.ts';
 import { lookUpCommand } from '../workers/commands.ts';
 import { releaseProblems } from '../workers/release.ts';
@@ -10,6 +13,7 @@ import { ReleaseError } from '../workers/release-error.ts';
 import { resolveUser, type TargetUser } from '../workers/target-user.ts';
 import type { Origin } from './default-name.ts';
 import { controlSocketOf, instanceName, runtimeDirectoryOf } from './instance.ts';
+import { workersOf } from './settings.ts';
 import { configAsFile, type OpenFile, obeyedFiles, openFiles, serviceOpenFiles } from './trusted-files.ts';
 
 /** What `zero check` finds beyond the rules of the file, on the machine where it runs. */
@@ -36,6 +40,7 @@ export function checkMachine(config: Config, origin: Origin): Findings {
       ...open.warnings,
       ...commandFindings(config),
       ...listenerFindings(config),
+      ...descriptorFindings(config),
       ...applicationFindings(config),
     ],
   };
@@ -212,6 +217,28 @@ function listenerFindings({ service }: Config): Finding[] {
       say('options', `bind_to_device: there is no network interface ${device}`);
     return findings;
   });
+}
+
+/** So many descriptors a worker takes of zero: a pidfd, pipes for its output, a notify socket. */
+const PER_WORKER = 6;
+/** zero's own: log, state, control socket and its clients. */
+const OWN = 100;
+
+/** A service unit may give zero another limit than this process has. */
+function descriptorFindings(config: Config): Finding[] {
+  const limit = descriptorLimit().hard;
+  const { service } = config;
+  const { listeners, handover } = service;
+  const lanes = lanesNeeded(workersOf(config), handover.max_retiring);
+  const sockets = listeners.reduce((sum, listener) => sum + (isSteered(listener, service) ? lanes : 1), 0);
+  const needed = sockets + lanes * PER_WORKER + OWN;
+  if (limit === 'unlimited' || needed <= limit) return [];
+  return [
+    wrongValue(
+      ['service', 'listeners'],
+      `${listeners.length} listeners need about ${needed} descriptors, and a process that is started from here may open ${limit}. Raise the hard limit (ulimit -Hn, LimitNOFILE= in a systemd unit)`,
+    ),
+  ];
 }
 
 /** A literal address that no interface has. All of 127.0.0.0/8 is local (lo has its prefix). */

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { ZERO_COMMAND } from '../support/paths.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, runZero } from '../support/zero.ts';
 
@@ -33,6 +34,31 @@ describe('zero check', () => {
   it('says ok, and nothing else, of a config that works here', DEADLINE, async (t) => {
     assert.deepEqual(await check(t, SERVICE), { code: 0, stdout: 'zero.yaml: ok\n', warnings: [] });
   });
+
+  it(
+    'warns of more listeners than there are descriptors, and zero says so when it cannot bind them',
+    DEADLINE,
+    async (t) => {
+      const folder = temporaryFolder(t);
+      const listeners = Array.from({ length: 1_100 }, (_, index) => ({
+        name: `l${index}`,
+        address: '127.0.0.1:0',
+      }));
+      const config = { service: { listeners, runtime: { path: '/bin/true' } } };
+      writeFileSync(join(folder, 'zero.yaml'), JSON.stringify(config));
+      const run = (...args: readonly string[]) =>
+        runZero(t, { folder, command: ['prlimit', '--nofile=1024:1024', ...ZERO_COMMAND], args });
+      const checked = await run('check');
+      assert.equal(checked.code, 0);
+      assert.match(
+        checked.stderr,
+        /warning: service\.listeners: 1100 listeners need about 4524 descriptors, and a process that is started from here may open 1024\. Raise the hard limit \(ulimit -Hn, LimitNOFILE= in a systemd unit\)\n$/,
+      );
+      const started = await run();
+      assert.equal(started.code, 1);
+      assert.match(started.stderr, /EMFILE: all 1024 descriptors of this process are in use\. /);
+    },
+  );
 
   it('warns of everything that is missing and may come later', DEADLINE, async (t) => {
     const { code, stdout, warnings } = await check(
