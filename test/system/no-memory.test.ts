@@ -3,8 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { complaints } from '../support/complaints.ts';
+import { ZERO_COMMAND } from '../support/paths.ts';
 import { assertUntouched, nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
-import { DEADLINE } from '../support/zero.ts';
+import { DEADLINE, type ZeroOptions } from '../support/zero.ts';
 
 /** A process gets no more address space than it has: posix_spawn(3) cannot map a stack for the child. */
 function withholdMemory(pid: number): void {
@@ -16,9 +17,18 @@ function limitMemory(pid: number, soft: string): void {
   execFileSync('prlimit', [`--pid=${pid}`, `--as=${soft}:`]);
 }
 
+/**
+ * V8 gets its memory at the start. When it needs more of it to collect garbage and gets none, it ends the process, and
+ * this is about processes that zero starts.
+ */
+const [NODE, ZERO] = ZERO_COMMAND;
+const ROOMY: ZeroOptions = {
+  command: [NODE, '--min-semi-space-size=64', '--initial-old-space-size=256', '--no-memory-reducer', ZERO],
+};
+
 describe('where the kernel has no memory for one more process (ENOMEM)', () => {
   it('a handover is rolled back with one error, and the next one succeeds', DEADLINE, async (t) => {
-    const service = await startServing(t);
+    const service = await startServing(t, {}, ROOMY);
     const { zero, puppets, incumbent } = service;
     await zero.fact('keeper_started');
     const from = zero.cursor;
@@ -40,7 +50,7 @@ describe('where the kernel has no memory for one more process (ENOMEM)', () => {
   });
 
   it('a worker that crashed is started again once there is memory', DEADLINE, async (t) => {
-    const { zero, puppets, incumbent } = await startServing(t);
+    const { zero, puppets, incumbent } = await startServing(t, {}, ROOMY);
     await zero.fact('keeper_started');
     withholdMemory(zero.pid);
     await incumbent.exit(1);
