@@ -3,7 +3,7 @@ import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Event } from '../../src/lifecycle/events.ts';
 import { ownWorkers } from '../../src/lifecycle/generation.ts';
 import { isAdopted, TAKEN_LANE } from '../../src/lifecycle/lane.ts';
-import { candidateOf, generationOf, type State } from '../../src/lifecycle/state.ts';
+import { candidateOf, generationOf, type State, workerOf } from '../../src/lifecycle/state.ts';
 import { nameOf, type Step } from './books.ts';
 import { LISTENERS } from './network.ts';
 import type { World } from './world.ts';
@@ -134,17 +134,18 @@ export function failedCanaryIsUnsteered(world: World, event: Event): void {
 }
 
 /**
- * A rescue worker that has ended is started again. Another one beside it, each time that a rescue worker of a release
- * hangs, would be one more of them each time.
+ * A rescue worker that has ended is started again, unless it was asked to stop. Another one beside it, each time that a
+ * rescue worker of a release hangs, would be one more of them each time.
  */
-export function noSecondRescueWorker({ services, books }: World, effects: readonly Effect[]): void {
+export function noSecondRescueWorker({ state, services, books }: World, effects: readonly Effect[]): void {
   for (const effect of effects) {
     if (effect.type !== 'spawn' || !effect.relief || effect.incarnation > 1) continue;
     const { generation, lane } = effect;
     const known = services.filter((one) => books.spawned.has(nameOf(one)) && !books.exited.has(nameOf(one)));
-    const ended = known.some(
-      (one) => one.relief && one.generation === generation && one.lane === lane && !one.alive,
-    );
+    const ended = known.some((one) => {
+      const isRescue = one.relief && one.generation === generation && one.lane === lane;
+      return isRescue && !one.alive && workerOf(state, one)?.worker.life.name === 'up';
+    });
     assert.ok(!ended, `lane ${lane} gets a second rescue worker`);
   }
 }
