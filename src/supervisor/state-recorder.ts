@@ -1,44 +1,23 @@
 import type { Effect } from '../lifecycle/effects.ts';
 import type { State } from '../lifecycle/state.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
-import type { Timers } from '../readiness/index.ts';
 import type { Generations } from './generations.ts';
 import type { ListenerLog } from './listener-log.ts';
 import type { StateFile } from './state-file.ts';
 import type { Situation } from './state-format/write.ts';
 
 export interface StateRecorderContext {
-  readonly listeners: Pick<ListenerSet, 'snapshot'>;
-  readonly log: Pick<ListenerLog, 'look'>;
-  readonly file: Pick<StateFile, 'ahead' | 'save' | 'retry' | 'replace' | 'remove'>;
+  readonly listeners: ListenerSet;
+  readonly log: ListenerLog;
+  readonly file: StateFile;
   /** What the supervisor has besides the service. */
   readonly others: () => Pick<Situation, 'keeper' | 'commands' | 'hooks'>;
-  readonly timers: Timers;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
 }
 
-/** After a record nothing is recorded for this many times as long as the record took. */
-const REST = 3;
-
-/** Milliseconds: where the disk is slow, the file is not older than that. */
-export const MAX_REST = 100;
-
-/**
- * Reports which sockets there are, and writes the state down: at once when a handover has reached its next step, else
- * once after all events of a turn of the event loop. A record takes time that grows with the workers, and each worker
- * causes events: so the latter records take at most a quarter of the time. Effects that cannot be performed twice do not
- * depend on that, see `ahead`.
- */
+/** Says after each batch of events which sockets there are, and writes the state down. */
 export class StateRecorder {
   readonly #context: StateRecorderContext;
-  /** What is to be recorded; null: it is recorded. */
-  #unrecorded: { readonly state: State; readonly generations: Generations } | null = null;
-  /** Cancels the record that is planned; null: none is. */
-  #planned: (() => void) | null = null;
-  #restUntil = 0;
-  /** What was recorded last, see stageOf(). */
-  #stage = '';
+  #later: NodeJS.Immediate | null = null;
   /** Effects that are being performed. */
   #inProgress: readonly Effect[] = [];
 
@@ -67,33 +46,12 @@ export class StateRecorder {
 
   /** The events are done, and everything that they asked for. */
   settled(state: State, generations: Generations): void {
-    this.#inProgress = [];
-    this.#unrecorded = { state, generations };
-    if (stageOf(state) !== this.#stage && state.handover?.step.name !== 'resolving') this.flush();
-    else this.#planned ??= this.#plan();
-  }
-
-  #plan(): () => void {
-    const { timers, now } = this.#context;
-    const rest = this.#restUntil - now();
-    if (rest > 0) {
-      const timer = timers.set(rest, () => this.flush());
-      return () => timers.clear(timer);
-    }
-    const immediate = setImmediate(() => this.flush());
-    return () => clearImmediate(immediate);
-  }
-
-  /** Records at once what is still to be recorded. */
-  flush(): void {
-    const { now } = this.#context;
-    if (this.#unrecorded === null) return;
-    const { state, generations } = this.#unrecorded;
     this.#cancel();
-    const start = now();
-    this.#stage = stageOf(state);
-    this.#record(state, generations);
-    this.#restUntil = now() + Math.min(MAX_REST, (now() - start) * REST);
+    this.#inProgress = [];
+    // What is resolved follows within the same turn of the event loop, mostly: the candidate need not wait for the disk.
+    if (state.handover?.step.name === 'resolving')
+      this.#later = setImmediate(() => this.#record(state, generations));
+    else this.#record(state, generations);
   }
 
   /** Sockets may have come between two batches. */
@@ -132,17 +90,9 @@ export class StateRecorder {
   }
 
   #cancel(): void {
-    this.#planned?.();
-    this.#planned = null;
-    this.#unrecorded = null;
+    if (this.#later !== null) clearImmediate(this.#later);
+    this.#later = null;
   }
-}
-
-/** What an operator sees of a handover. It changes a fixed number of times in each, however many workers there are. */
-function stageOf({ handover, incumbent, generations, pending, stop }: State): string {
-  const step =
-    handover && `${handover.id} ${handover.step.name} ${'index' in handover.step && handover.step.index}`;
-  return [step, incumbent, generations.map(({ id }) => id), pending !== null, stop !== null].join(';');
 }
 
 /**

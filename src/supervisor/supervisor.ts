@@ -337,8 +337,6 @@ export class Supervisor {
         commands: this.#commands.situation(),
         hooks: this.#hooks.processes(),
       }),
-      timers,
-      now,
     });
     this.#runner = new Runner({
       kernel,

@@ -2,7 +2,7 @@ import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { State } from '../../src/lifecycle/state.ts';
 import type { Runner } from '../../src/supervisor/runner.ts';
 import type { Process } from '../../src/supervisor/state-format/write.ts';
-import { isOnlyOnce, MAX_REST } from '../../src/supervisor/state-recorder.ts';
+import { isOnlyOnce } from '../../src/supervisor/state-recorder.ts';
 import type { Random } from './random.ts';
 
 /** How the supervisor dies in a step. */
@@ -23,9 +23,8 @@ export interface Written {
 
 /** When the supervisor is killed, by the seed, and what it had written by then. */
 export class Crashes {
-  #written: Written | null = null;
-  /** The state after the newest batch of events, which is recorded a moment later; null: it is recorded. */
-  #late: Written | null = null;
+  /** The newest state; null before the first one. */
+  written: Written | null = null;
   /** How often it died in a step, and between two, and how often it was upgraded in place. */
   readonly counts = { inStep: 0, atRest: 0, upgrades: 0 };
   readonly #random: Random;
@@ -45,11 +44,6 @@ export class Crashes {
     this.#isPossible = this.times.length > 0 || this.#steps.length > 0;
   }
 
-  /** The newest state that outlives the supervisor; null before the first one. */
-  get written(): Written | null {
-    return this.#late ?? this.#written;
-  }
-
   /** Whether the process becomes another program instead of dying. */
   isUpgrade(): boolean {
     return this.#random.chance(0.5);
@@ -62,7 +56,7 @@ export class Crashes {
   }
 
   /** Whether it dies in a step with these effects. */
-  deathIn(effects: readonly Effect[], at: number): Death | null {
+  deathIn(effects: readonly Effect[]): Death | null {
     const [left] = this.#steps;
     const isEnd = effects.some(({ type }) => type === 'exit');
     if (left === undefined || isEnd || !effects.some(isOnlyOnce)) return null;
@@ -73,30 +67,24 @@ export class Crashes {
     this.#steps.shift();
     this.counts.inStep += 1;
     const isWritten = this.#random.chance(0.8);
-    const isRecent = this.#late !== null && at - this.#late.state.now <= MAX_REST;
-    if (!isWritten && isRecent && this.#random.chance(0.5)) this.#late = null;
     return { isWritten, performed: isWritten ? this.#random.between(0, effects.length) : 0 };
   }
 
   /** The state after a step whose effects are going to be performed. */
   ahead(state: State, effects: readonly Effect[], runner: Runner): void {
-    if (!effects.some(isOnlyOnce)) return;
-    this.#written = this.#situation(state, runner, effects) ?? this.#written;
-    this.#late = null;
+    if (effects.some(isOnlyOnce)) this.#write(state, runner, effects);
   }
 
   /** The state after a batch of events whose effects have been performed. */
   settled(state: State, runner: Runner): void {
-    const newest = this.written;
-    if (state === newest?.state && newest.inProgress.length === 0) return;
-    this.#late = this.#situation(state, runner, []) ?? this.#late;
+    if (state !== this.written?.state || this.written.inProgress.length > 0) this.#write(state, runner, []);
   }
 
-  #situation(state: State, runner: Runner, inProgress: readonly Effect[]): Written | null {
-    if (!this.#isPossible) return null;
+  #write(state: State, runner: Runner, inProgress: readonly Effect[]): void {
+    if (!this.#isPossible) return;
     const processes = runner.generations
       .processes()
       .map(({ key, pid, startTime, session, pipes }) => ({ key, pid, startTime, session, pipes }));
-    return { state, processes, inProgress };
+    this.written = { state, processes, inProgress };
   }
 }

@@ -201,7 +201,7 @@ export class Life {
     world.checkLast();
     const result = this.#step(state, event);
     // Without a state no supervisor would find the service.
-    const death = event.type === 'adopted' ? null : world.crashes.deathIn(result.effects, world.timers.now);
+    const death = event.type === 'adopted' ? null : world.crashes.deathIn(result.effects);
     if (death && !death.isWritten) {
       this.die();
       // Whoever stops the service asks the next supervisor.

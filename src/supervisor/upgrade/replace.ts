@@ -13,7 +13,7 @@ export interface ReplaceContext {
   readonly control: Pick<ControlAccess, 'open' | 'close'>;
   readonly generations: Pick<Generations, 'processes'>;
   readonly memory: Pick<VaultKeeping, 'writeFor' | 'rewrite'>;
-  readonly recorder: Pick<StateRecorder, 'flush' | 'replace' | 'retry'>;
+  readonly recorder: Pick<StateRecorder, 'replace' | 'retry'>;
   /** Writes everything out that services and zero have written so far, as far as its readers take it in time. */
   readonly flush: () => Promise<void>;
   /** What the new program gets. Throws Error where there is no memory that outlives this one. */
@@ -38,7 +38,6 @@ export async function handOverTo(
     // The log may go to standard error, too.
     await flush();
     // Last: nothing may change what is written before the new program reads it.
-    recorder.flush();
     if (older !== null) recorder.replace(memory.writeFor(older));
     return replaceProgram(program, environment, handed());
   } catch (error) {
