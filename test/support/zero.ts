@@ -13,6 +13,9 @@ import { type RawConfig, writeConfig } from './zero-config.ts';
 /** For node:test's options: no test of real processes takes longer. */
 export const DEADLINE = { timeout: 120_000 } as const;
 
+/** So long before it, in milliseconds, a zero that still runs shows its log. */
+const LAST_MOMENT = 5_000;
+
 export interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -147,6 +150,12 @@ export function startZero(scope: Scope, options: ZeroOptions): Zero {
   const closeLog = ({ code, signal }: Exit): void => {
     if (!options.survives) log.close(`zero exited with ${signal ?? code}`);
   };
+  // The time limit of a test ends it without the reason.
+  if ('signal' in scope) {
+    const show = () => process.stderr.write(`zero ${pid} has run for long. Its last lines:\n${log.text}\n`);
+    const late = setTimeout(show, DEADLINE.timeout - LAST_MOMENT).unref();
+    child.once('exit', () => clearTimeout(late));
+  }
 
   return {
     pid,
