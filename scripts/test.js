@@ -13,7 +13,7 @@ const MINUTE = 60_000;
 // System tests start real programs and wait for them most of the time: two files at once. More would only make the times of the services
 // longer. The time limit is for a whole file.
 const SETTINGS = {
-  unit: { concurrency: Math.min(availableParallelism(), 4), timeout: 5 * MINUTE },
+  unit: { concurrency: 4, timeout: 5 * MINUTE },
   simulation: { concurrency: Math.min(availableParallelism(), 4), timeout: 30 * MINUTE },
   system: { concurrency: 2, timeout: 20 * MINUTE },
 };
