@@ -16,7 +16,7 @@ const THINK = 5;
 const REST_MS = 5_000;
 const WINDOW_MS = 1_000;
 /** So often is each peer started for its rates and times, in turns. */
-const ROUNDS = 5;
+const ROUNDS = 3;
 
 const PEERS: readonly Peer[] = [
   bare,

@@ -12,6 +12,7 @@ import { childrenOf, type Peer, processesWith, until, untilAnswering } from './p
 
 const HOST = '127.0.0.1';
 const SETTLED_MS = 500;
+const NOTICED_MS = 50;
 const TABLEFLIP = '/usr/share/gocode/src/github.com/cloudflare/tableflip';
 const NGINX = '/usr/sbin/nginx';
 const HAPROXY = '/usr/sbin/haproxy';
@@ -58,6 +59,8 @@ export const tableflip: Peer = {
       const before = current();
       process.kill(before, 'SIGHUP');
       await until(() => current() !== before && !workers().includes(before), 'a new process');
+      // tableflip refuses the next upgrade until it has noticed that the old process has exited.
+      await pause(NOTICED_MS);
     };
     return { port, since, manager: null, workers, reload };
   },

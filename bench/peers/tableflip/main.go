@@ -23,9 +23,10 @@ func main() {
 	upgrader, err := tableflip.New(tableflip.Options{PIDFile: os.Args[1]})
 	check(err)
 	defer upgrader.Stop()
+	// Before it is ready: SIGHUP would end it.
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
 	go func() {
-		signals := make(chan os.Signal, 1)
-		signal.Notify(signals, syscall.SIGHUP)
 		for range signals {
 			if err := upgrader.Upgrade(); err != nil {
 				println(err.Error())
