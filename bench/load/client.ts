@@ -19,6 +19,8 @@ class Client {
   readonly #options: LoadOptions;
   #socket: Socket | null = null;
   #begin = 0;
+  /** A request is under way. */
+  #isWaiting = false;
   #received: Buffer | null = null;
 
   constructor(options: LoadOptions) {
@@ -32,6 +34,7 @@ class Client {
       return;
     }
     this.#begin = performance.now();
+    this.#isWaiting = true;
     this.#socket ??= this.#connect();
     this.#socket.write(this.#options.connections === 'short' ? SHORT : KEEP_ALIVE, 'latin1');
   }
@@ -56,6 +59,7 @@ class Client {
       return;
     }
     this.#received = null;
+    this.#isWaiting = false;
     latencies.push(performance.now() - this.#begin);
     // The server closes what it said it would; this client is already with the next connection.
     if (/connection: close/i.test(text)) this.#socket = null;
@@ -66,9 +70,12 @@ class Client {
 
   #over(socket: Socket): void {
     if (socket !== this.#socket) return;
-    failed += 1;
     this.#received = null;
     this.#socket = null;
+    // A server may end a connection that is idle (RFC 9112, section 9.3.1): the next request gets another one.
+    if (!this.#isWaiting) return;
+    this.#isWaiting = false;
+    failed += 1;
     this.#next();
   }
 

@@ -5,15 +5,26 @@ import { fileURLToPath } from 'node:url';
 import { freePort } from '../../test/support/free-address.ts';
 import { installPeer } from '../../test/support/peers.ts';
 import { PM2 } from '../../test/support/pm2.ts';
-import { type Scope, temporaryFolder } from '../../test/support/temporary.ts';
+import { temporaryFolder } from '../../test/support/temporary.ts';
 import { startZero } from '../../test/support/zero.ts';
 import { environmentList } from '../../test/support/zero-config.ts';
-import { type Behaviour, newMarker, type Peer, processesWith, until, untilAnswering } from './peer.ts';
+import {
+  type Behaviour,
+  HOST,
+  kill,
+  missing,
+  newMarker,
+  type Peer,
+  processesWith,
+  replaceWorkers,
+  startGroup,
+  until,
+  untilAnswering,
+} from './peer.ts';
 
 /* Managers that run the same service in Node. */
 
 const SERVICE = fileURLToPath(new URL('./service.js', import.meta.url));
-const HOST = '127.0.0.1';
 const BOTH = ['graceful', 'dies'] as const;
 const STARTER = '/usr/bin/start_server';
 const ACTIVATE = '/usr/bin/systemd-socket-activate';
@@ -25,55 +36,47 @@ const wordsOf = (marker: string, port: number, behaviour: Behaviour): string[] =
   ...(behaviour === 'dies' ? ['dies'] : []),
 ];
 
-/** Ends every process of a service, and its manager. */
-function endAll(scope: Scope, marker: string, manager: () => number | null): void {
-  scope.after(() => {
-    for (const pid of [manager(), ...processesWith(marker)]) {
-      if (pid !== null) kill(pid);
-    }
-  });
+interface Started {
+  /** The command that starts the service. */
+  readonly command: (port: number, service: readonly string[]) => readonly string[];
+  /** Asks the manager for a new version; null: the command becomes the service itself. */
+  readonly reload: NodeJS.Signals | null;
+  readonly missing?: () => string | null;
 }
 
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL');
-  } catch {
-    // It has exited.
-  }
-}
-
-/** A manager in the foreground. Returns its pid. */
-function run(command: readonly string[], options: { readonly env?: NodeJS.ProcessEnv } = {}): number {
-  const [path = '', ...args] = command;
-  const { pid } = spawn(path, args, { stdio: 'ignore', ...options });
-  if (pid === undefined) throw new Error(`${path} could not be started`);
-  return pid;
-}
-
-/** Resolves when a signal has replaced every process of the service. */
-async function replace(workers: () => number[], ask: () => void | Promise<void>): Promise<void> {
-  const before = new Set(workers());
-  await ask();
-  await until(() => {
-    const after = workers();
-    return after.length > 0 && after.every((pid) => !before.has(pid));
-  }, 'new processes of the service');
-}
-
-export const bare: Peer = {
-  name: 'bare',
-  missing: () => null,
-  reloads: false,
+/** A manager in the foreground, or the service alone. */
+const started = (name: string, { command, reload, missing: lacks = () => null }: Started): Peer => ({
+  name,
+  missing: lacks,
+  reloads: reload !== null,
   behaviours: BOTH,
   async start(scope, behaviour) {
     const marker = newMarker();
     const port = await freePort(HOST);
-    endAll(scope, marker, () => null);
-    run([process.execPath, ...wordsOf(marker, port, behaviour)]);
+    const pid = startGroup(scope, command(port, [process.execPath, ...wordsOf(marker, port, behaviour)]));
     const since = await untilAnswering(port);
-    return { port, since, manager: null, workers: () => processesWith(marker), reload: async () => {} };
+    const manager = reload === null ? null : pid;
+    const workers = () => processesWith(marker).filter((one) => one !== manager);
+    const ask = () => void (reload !== null && process.kill(pid, reload));
+    return { port, since, manager, workers, reload: () => replaceWorkers(workers, ask) };
   },
-};
+});
+
+export const bare = started('bare', { command: (_port, service) => service, reload: null });
+
+/** Its interval is the default: a new process has to run that long before the old one is stopped. */
+export const serverStarter = started('Server::Starter', {
+  command: (port, service) => [STARTER, '--port', `${HOST}:${port}`, '--', ...service],
+  reload: 'SIGHUP',
+  missing: () => missing(STARTER, 'libserver-starter-perl'),
+});
+
+/** systemd's sockets: it becomes the service with the first connection, and starts no second one. */
+export const socketActivate = started('systemd-socket-activate', {
+  command: (port, service) => [ACTIVATE, '--listen', `${HOST}:${port}`, ...service],
+  reload: null,
+  missing: () => missing(ACTIVATE, 'systemd'),
+});
 
 export const zero: Peer = {
   name: 'zero',
@@ -124,8 +127,11 @@ export const pm2 = (count: number): Peer => ({
     const port = await freePort(HOST);
     const program = join(installPeer('pm2', PM2), 'bin', 'pm2');
     let manager: number | null = null;
-    // Before the folder: the processes end first.
-    endAll(scope, marker, () => manager);
+    // Before the folder: the processes end first. pm2 starts each in a session of its own.
+    scope.after(() => {
+      if (manager !== null) kill(manager);
+      for (const pid of processesWith(marker)) kill(pid);
+    });
     const home = temporaryFolder(scope);
     const env = { PATH: process.env.PATH, HOME: home, PM2_HOME: home };
     const command = (args: readonly string[]) =>
@@ -164,49 +170,4 @@ function read(pid: number): string {
   } catch {
     return '';
   }
-}
-
-export const serverStarter: Peer = {
-  name: 'Server::Starter',
-  missing: () => missing(STARTER, 'libserver-starter-perl'),
-  reloads: true,
-  behaviours: BOTH,
-  async start(scope, behaviour) {
-    const marker = newMarker();
-    const port = await freePort(HOST);
-    const service = wordsOf(marker, port, behaviour);
-    const options = ['--port', `${HOST}:${port}`, '--interval', '0', '--', process.execPath];
-    const manager = run([STARTER, ...options, ...service]);
-    endAll(scope, marker, () => manager);
-    const since = await untilAnswering(port);
-    const workers = () => processesWith(marker).filter((pid) => pid !== manager);
-    await until(() => workers().length > 0, 'a service of start_server');
-    return {
-      port,
-      since,
-      manager,
-      workers,
-      reload: () => replace(workers, () => void process.kill(manager, 'SIGHUP')),
-    };
-  },
-};
-
-/** systemd's sockets: systemd-socket-activate becomes the service with the first connection, and starts no second one. */
-export const socketActivate: Peer = {
-  name: 'systemd-socket-activate',
-  missing: () => missing(ACTIVATE, 'systemd'),
-  reloads: false,
-  behaviours: BOTH,
-  async start(scope, behaviour) {
-    const marker = newMarker();
-    const port = await freePort(HOST);
-    endAll(scope, marker, () => null);
-    run([ACTIVATE, '--listen', `${HOST}:${port}`, process.execPath, ...wordsOf(marker, port, behaviour)]);
-    const since = await untilAnswering(port);
-    return { port, since, manager: null, workers: () => processesWith(marker), reload: async () => {} };
-  },
-};
-
-export function missing(path: string, debianPackage: string): string | null {
-  return existsSync(path) ? null : `${path} is missing: apt-get install ${debianPackage}`;
 }

@@ -1,5 +1,6 @@
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import type { Scope } from '../../test/support/temporary.ts';
 import { now, pause } from '../clock.ts';
@@ -16,7 +17,10 @@ export interface Running {
   readonly manager: number | null;
   /** The processes that accept connections now. */
   workers(): number[];
-  /** Asks for a new version, which is the same program again. The way that the manager documents. */
+  /**
+   * Starts a new version, which is the same program again, in the way that the manager documents. Resolves when the old
+   * processes have exited.
+   */
   reload(): Promise<void>;
 }
 
@@ -24,20 +28,22 @@ export interface Peer {
   readonly name: string;
   /** What is missing on this machine and how to get it; null: nothing. */
   missing(): string | null;
-  /** null: it cannot start a new version. Then no `reload` is called. */
+  /** false: it cannot start a new version, and `reload` is not called. */
   readonly reloads: boolean;
   /** The programs that it can run: its own server cannot be made to die. */
   readonly behaviours: readonly Behaviour[];
   start(scope: Scope, behaviour: Behaviour): Promise<Running>;
 }
 
-const LONGEST = 20_000;
+export const HOST = '127.0.0.1';
+
+const MAX_WAIT = 20_000;
 
 /** Waits until `holds`. Throws Error after 20 s. */
 export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = now() + LONGEST;
+  const end = now() + MAX_WAIT;
   while (!(await holds())) {
-    if (now() > end) throw new Error(`${what}: not within ${LONGEST} ms`);
+    if (now() > end) throw new Error(`${what}: not within ${MAX_WAIT} ms`);
     await pause(5);
   }
 }
@@ -56,6 +62,44 @@ function answers(port: number): Promise<boolean> {
     });
     request.once('error', () => resolve(false));
   });
+}
+
+/** Resolves when `ask` has replaced every worker. */
+export async function replaceWorkers(
+  workers: () => readonly number[],
+  ask: () => void | Promise<void>,
+): Promise<void> {
+  const before = new Set(workers());
+  await ask();
+  await until(() => {
+    const after = workers();
+    return after.length > 0 && after.every((pid) => !before.has(pid));
+  }, 'new workers');
+}
+
+/**
+ * Starts a program in a process group of its own, which is killed at the end: the children of a master that was killed
+ * are still in it. Returns the pid.
+ */
+export function startGroup(scope: Scope, [path = '', ...args]: readonly string[]): number {
+  const { pid } = spawn(path, args, { stdio: 'ignore', detached: true });
+  if (pid === undefined) throw new Error(`${path} could not be started`);
+  scope.after(() => kill(-pid));
+  return pid;
+}
+
+/** SIGKILL to a process, or to a process group (negative). Nothing happens if it does not exist. */
+export function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}
+
+/** What is missing, for Peer.missing. */
+export function missing(path: string, debianPackage: string): string | null {
+  return existsSync(path) ? null : `${path} is missing: apt-get install ${debianPackage}`;
 }
 
 /** A word that only the command lines of one service contain. */

@@ -1,38 +1,29 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../test/support/free-address.ts';
 import { ROOT } from '../../test/support/paths.ts';
-import { type Scope, temporaryFolder } from '../../test/support/temporary.ts';
+import { temporaryFolder } from '../../test/support/temporary.ts';
 import { pause } from '../clock.ts';
-import { missing } from './node-peers.ts';
-import { childrenOf, type Peer, processesWith, until, untilAnswering } from './peer.ts';
+import {
+  childrenOf,
+  HOST,
+  missing,
+  type Peer,
+  processesWith,
+  replaceWorkers,
+  startGroup,
+  until,
+  untilAnswering,
+} from './peer.ts';
 
 /* Programs that replace themselves: the library tableflip, and servers with a reload of their own. */
 
-const HOST = '127.0.0.1';
 const SETTLED_MS = 500;
 const NOTICED_MS = 50;
 const TABLEFLIP = '/usr/share/gocode/src/github.com/cloudflare/tableflip';
 const NGINX = '/usr/sbin/nginx';
 const HAPROXY = '/usr/sbin/haproxy';
-
-/** Starts a program whose descendants have a word in their command line, or are its children. Returns its pid. */
-function run(scope: Scope, command: readonly string[], folder: string): number {
-  const [path = '', ...args] = command;
-  const { pid } = spawn(path, args, { stdio: 'ignore' });
-  if (pid === undefined) throw new Error(`${path} could not be started`);
-  scope.after(() => {
-    for (const one of [pid, ...childrenOf(pid), ...processesWith(folder)]) {
-      try {
-        process.kill(one, 'SIGKILL');
-      } catch {
-        // It has exited.
-      }
-    }
-  });
-  return pid;
-}
 
 export const tableflip: Peer = {
   name: 'tableflip',
@@ -50,7 +41,7 @@ export const tableflip: Peer = {
     });
     const pidFile = join(folder, 'pid');
     const dies = behaviour === 'dies' ? ['dies'] : [];
-    run(scope, [program, pidFile, `${HOST}:${port}`, ...dies], folder);
+    startGroup(scope, [program, pidFile, `${HOST}:${port}`, ...dies]);
     const since = await untilAnswering(port);
     const workers = () => processesWith(pidFile);
     const current = () => Number(existsSync(pidFile) ? readFileSync(pidFile, 'utf8') : 0);
@@ -66,67 +57,61 @@ export const tableflip: Peer = {
   },
 };
 
-/** A master and its workers, with a signal to the master that replaces them. */
-async function startServer(
-  scope: Scope,
-  port: number,
-  folder: string,
-  command: readonly string[],
-  signal: NodeJS.Signals,
-): ReturnType<Peer['start']> {
-  const manager = run(scope, command, folder);
-  const since = await untilAnswering(port);
-  const workers = () => childrenOf(manager);
-  await until(() => workers().length > 0, 'a worker');
-  // The master of haproxy executes itself again when its worker is there, and a signal meanwhile is lost.
-  await pause(SETTLED_MS);
-  const reload = async () => {
-    const before = new Set(workers());
-    process.kill(manager, signal);
-    await until(() => {
-      const after = workers();
-      return after.length > 0 && after.every((pid) => !before.has(pid));
-    }, 'new workers');
-  };
-  return { port, since, manager, workers, reload };
+interface Server {
+  readonly name: string;
+  readonly missing: () => string | null;
+  /** The config for a port, with its files in a folder. */
+  readonly config: (folder: string, port: number) => string;
+  /** The command with that config. */
+  readonly command: (file: string) => readonly string[];
+  /** Replaces the workers. */
+  readonly signal: NodeJS.Signals;
 }
 
-export const nginx: Peer = {
-  name: 'nginx reload',
-  missing: () => missing(NGINX, 'nginx-light'),
+/** A server with a master, whose workers are replaced at a signal. */
+const server = ({ name, missing: lacks, config, command, signal }: Server): Peer => ({
+  name,
+  missing: lacks,
   reloads: true,
   behaviours: ['graceful'],
   async start(scope) {
     const folder = temporaryFolder(scope);
     const port = await freePort(HOST);
-    const config = join(folder, 'nginx.conf');
+    const file = join(folder, 'config');
+    writeFileSync(file, config(folder, port));
+    const manager = startGroup(scope, command(file));
+    const since = await untilAnswering(port);
+    const workers = () => childrenOf(manager);
+    await until(() => workers().length > 0, 'a worker');
+    // The master of haproxy executes itself again when its worker is there, and a signal meanwhile is lost.
+    await pause(SETTLED_MS);
+    const ask = () => void process.kill(manager, signal);
+    return { port, since, manager, workers, reload: () => replaceWorkers(workers, ask) };
+  },
+});
+
+export const nginx = server({
+  name: 'nginx reload',
+  missing: () => missing(NGINX, 'nginx-light'),
+  config: (folder, port) => {
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-      (name) => `${name}_temp_path ${folder}/${name};`,
+      (one) => `${one}_temp_path ${folder}/${one};`,
     );
-    writeFileSync(
-      config,
-      `worker_processes 1; daemon off; pid ${folder}/pid; error_log /dev/null;
+    return `worker_processes 1; daemon off; pid ${folder}/pid; error_log /dev/null;
 events { worker_connections 1024; }
 http { access_log off; keepalive_requests 1000000; ${temporary.join(' ')}
   server { listen ${HOST}:${port}; location / { return 200 "hello\\n"; } } }
-`,
-    );
-    return startServer(scope, port, folder, [NGINX, '-e', '/dev/null', '-c', config], 'SIGHUP');
+`;
   },
-};
+  command: (file) => [NGINX, '-e', '/dev/null', '-c', file],
+  signal: 'SIGHUP',
+});
 
-export const haproxy: Peer = {
+export const haproxy = server({
   name: 'haproxy reload',
   missing: () => missing(HAPROXY, 'haproxy'),
-  reloads: true,
-  behaviours: ['graceful'],
-  async start(scope) {
-    const folder = temporaryFolder(scope);
-    const port = await freePort(HOST);
-    const config = join(folder, 'haproxy.cfg');
-    writeFileSync(
-      config,
-      `global
+  // The new worker gets the sockets from the old one by the socket of `stats`.
+  config: (folder, port) => `global
   stats socket ${folder}/admin mode 600 level admin expose-fd listeners
 defaults
   mode http
@@ -137,8 +122,6 @@ frontend http
   bind ${HOST}:${port}
   http-request return status 200 content-type text/plain string "hello\\n"
 `,
-    );
-    // The new worker gets the sockets from the old one by the socket of `stats`.
-    return startServer(scope, port, folder, [HAPROXY, '-Ws', '-f', config], 'SIGUSR2');
-  },
-};
+  command: (file) => [HAPROXY, '-Ws', '-f', file],
+  signal: 'SIGUSR2',
+});
