@@ -16,6 +16,21 @@ export interface Hold {
   readonly reference: Reference;
 }
 
+/** The listeners of one acquisition. */
+export interface Held {
+  readonly all: readonly Hold[];
+  readonly sockets: ReadonlySet<Hold['socket']>;
+  readonly byName: ReadonlyMap<string, Hold>;
+}
+
+export function heldBy(all: readonly Hold[]): Held {
+  return {
+    all,
+    sockets: new Set(all.map(({ socket }) => socket)),
+    byName: new Map(all.map((hold) => [hold.reference.config.name, hold])),
+  };
+}
+
 interface PoolOptions {
   /** Resolves host names; the system's resolver when left out. */
   readonly lookup: Lookup | undefined;

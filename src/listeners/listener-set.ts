@@ -11,7 +11,7 @@ import { AT_FIRST, LaneSteerer, type SteeredListener } from './lane-steerer.ts';
 import { LaneWatches } from './lane-watches.ts';
 import { hasOwnQueue, type Lanes } from './lanes.ts';
 import { ListenerError } from './listener-error.ts';
-import { type Hold, ListenerPool } from './listener-pool.ts';
+import { type Held, type Hold, heldBy, ListenerPool } from './listener-pool.ts';
 import type {
   Acquired,
   AcquiredListener,
@@ -330,21 +330,6 @@ export class ListenerSet implements Listeners {
       this.#warn(error instanceof Error ? error.message : String(error));
     }
   }
-}
-
-/** The listeners of one acquisition. */
-interface Held {
-  readonly all: readonly Hold[];
-  readonly sockets: ReadonlySet<Hold['socket']>;
-  readonly byName: ReadonlyMap<string, Hold>;
-}
-
-function heldBy(all: readonly Hold[]): Held {
-  return {
-    all,
-    sockets: new Set(all.map(({ socket }) => socket)),
-    byName: new Map(all.map((hold) => [hold.reference.config.name, hold])),
-  };
 }
 
 /** A passed socket has the address that it is bound to. */
