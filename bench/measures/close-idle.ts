@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { findProgram } from '../../test/support/debian.ts';
 import { freeAddress } from '../../test/support/free-address.ts';
 import { startLoad } from '../../test/support/load.ts';
+import { nginxBuffers } from '../../test/support/nginx.ts';
 import { fixture } from '../../test/support/paths.ts';
 import { type Scope, temporaryFolder } from '../../test/support/temporary.ts';
 import { startZero } from '../../test/support/zero.ts';
@@ -54,15 +55,12 @@ const SERVERS: readonly Server[] = [
 
 function nginx({ folder, address }: Place): RawConfig['service'] {
   const file = join(folder, 'nginx.conf');
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${folder}/${name};`,
-  );
   writeFileSync(
     file,
     `events { worker_connections 4096; }
 http {
   access_log off;
-  ${temporary.join('\n  ')}
+  ${nginxBuffers(folder)}
   server { listen ${address}; return 200 "hello\\n"; }
 }
 `,

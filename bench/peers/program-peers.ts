@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../../test/support/free-address.ts';
+import { nginxBuffers } from '../../test/support/nginx.ts';
 import { ROOT } from '../../test/support/paths.ts';
 import { temporaryFolder } from '../../test/support/temporary.ts';
 import { pause } from '../clock.ts';
@@ -93,16 +94,11 @@ const server = ({ name, missing: lacks, config, command, signal }: Server): Peer
 export const nginx = server({
   name: 'nginx reload',
   missing: () => missing(NGINX, 'nginx-light'),
-  config: (folder, port) => {
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-      (one) => `${one}_temp_path ${folder}/${one};`,
-    );
-    return `worker_processes 1; daemon off; pid ${folder}/pid; error_log /dev/null;
+  config: (folder, port) => `worker_processes 1; daemon off; pid ${folder}/pid; error_log /dev/null;
 events { worker_connections 1024; }
-http { access_log off; keepalive_requests 1000000; ${temporary.join(' ')}
+http { access_log off; keepalive_requests 1000000; ${nginxBuffers(folder)}
   server { listen ${HOST}:${port}; location / { return 200 "hello\\n"; } } }
-`;
-  },
+`,
   command: (file) => [NGINX, '-e', '/dev/null', '-c', file],
   signal: 'SIGHUP',
 });

@@ -6,6 +6,7 @@ import { command } from './command.ts';
 import type { Skippable } from './debian.ts';
 import { requireProgram } from './debian.ts';
 import { generationInBody, type Load, startLoad } from './load.ts';
+import { nginxRecipe } from './nginx.ts';
 import { fixture, ROOT } from './paths.ts';
 import { isRunning } from './processes.ts';
 import { readRecipe } from './recipe.ts';
@@ -82,21 +83,10 @@ export const nginx: Maker = (test, address) => {
   const path = requireProgram(test, 'nginx', 'nginx-light');
   if (path === null) return null;
   const folder = temporaryFolder(test);
-  const recipe = readRecipe('nginx', {
-    '/usr/sbin/nginx': path,
-    '/srv/example': folder,
-    '/run/': `${folder}/`,
-    '127.0.0.1:8080': address,
-  });
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-    .map((name) => `${name}_temp_path ${folder}/${name};`)
-    .join('\n');
-  const configFor = (generation: number) =>
-    `worker_processes 2;\n${recipe.block('nginx')}`
-      .replace('access_log off;', `access_log off;\n${temporary}`)
-      .replace('"hello\\n"', `'{"generation":${generation}}'`);
-  writeFileSync(join(folder, 'by-hand.conf'), configFor(0));
-  writeFileSync(join(folder, 'nginx.conf'), configFor(2));
+  const { service, conf } = nginxRecipe(path, folder, address);
+  const withTwo = (generation: number) => `worker_processes 2;\n${conf({ generation })}`;
+  writeFileSync(join(folder, 'by-hand.conf'), withTwo(0));
+  writeFileSync(join(folder, 'nginx.conf'), withTwo(2));
   return {
     command: [
       path,
@@ -109,7 +99,7 @@ export const nginx: Maker = (test, address) => {
     ],
     // On its shutdown signal it closes idle keep-alive connections. A request that arrives at that moment is lost.
     keepsAlive: false,
-    service: recipe.config.service,
+    service,
   };
 };
 

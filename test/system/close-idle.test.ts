@@ -9,9 +9,9 @@ import { freeAddress } from '../support/free-address.ts';
 import { holdRequest } from '../support/held-request.ts';
 import { HttpConnection } from '../support/http-connection.ts';
 import { generationInBody } from '../support/load.ts';
+import { nginxRecipe } from '../support/nginx.ts';
 import { ZERO_COMMAND } from '../support/paths.ts';
 import { withoutTracing } from '../support/privileges.ts';
-import { readRecipe } from '../support/recipe.ts';
 import { parseTarget } from '../support/target.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero, type ZeroOptions } from '../support/zero.ts';
@@ -36,25 +36,9 @@ async function startNginx(
   if (program === null) return null;
   const folder = temporaryFolder(t);
   const address = await freeAddress();
-  const recipe = readRecipe('nginx', {
-    '/usr/sbin/nginx': program,
-    '/srv/example': folder,
-    '/run/': `${folder}/`,
-    '127.0.0.1:8080': address,
-  });
-  // A user other than root may not use Debian's directories.
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${folder}/${name};`,
-  );
-  const write = (generation: number): void => {
-    const text = recipe
-      .block('nginx')
-      .replace('access_log off;', `access_log off;\n${temporary.join('\n')}`)
-      .replace('"hello\\n"', `'{"generation":${generation}}'`);
-    writeFileSync(join(folder, 'nginx.conf'), text);
-  };
+  const { service, conf } = nginxRecipe(program, folder, address);
+  const write = (generation: number): void => writeFileSync(join(folder, 'nginx.conf'), conf({ generation }));
   write(1);
-  const { service } = recipe.config;
   const config = {
     service: { ...service, options: { ...(service.options as object), reload_uptime: '100ms' }, handover },
   };

@@ -8,6 +8,7 @@ import { requireProgram } from '../support/debian.ts';
 import { runScript } from '../support/fastcgi.ts';
 import { freeAddress, freePort } from '../support/free-address.ts';
 import { type Load, startLoad } from '../support/load.ts';
+import { nginxBuffers } from '../support/nginx.ts';
 import { ROOT, ZERO_COMMAND } from '../support/paths.ts';
 import { IS_ROOT } from '../support/privileges.ts';
 import { temporaryFolder } from '../support/temporary.ts';
@@ -101,7 +102,6 @@ const nginx: Program = {
   commands: ['nginx'],
   debianPackage: 'nginx-light',
   setUp(_, { folder, address, port }) {
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'];
     mkdirSync(join(folder, 'sites'));
     const user = IS_ROOT ? 'user www-data;\n' : '';
     writeFileSync(
@@ -110,7 +110,7 @@ const nginx: Program = {
 events {}
 http {
   access_log off; # listen 80;
-  ${temporary.map((name) => `${name}_temp_path ${folder}/${name};`).join('\n  ')}
+  ${nginxBuffers(folder)}
   include sites/*;
 }
 `,

@@ -6,7 +6,7 @@ import { describe, it, type TestContext } from 'node:test';
 import { requireProgram } from '../support/debian.ts';
 import { freeAddress } from '../support/free-address.ts';
 import { generationInBody, startLoad } from '../support/load.ts';
-import { readRecipe } from '../support/recipe.ts';
+import { nginxRecipe } from '../support/nginx.ts';
 import { temporaryFolder } from '../support/temporary.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
@@ -27,27 +27,15 @@ async function startNginx(t: TestContext, options: string): Promise<Site | null>
   if (program === null) return null;
   const folder = temporaryFolder(t);
   const address = await freeAddress();
-  const recipe = readRecipe('nginx', {
-    '/usr/sbin/nginx': program,
-    '/srv/example': folder,
-    '/run/': `${folder}/`,
-    '127.0.0.1:8080': address,
-  });
-  // A user other than root may not use Debian's directories.
-  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-    (name) => `${name}_temp_path ${folder}/${name};`,
-  );
+  const { service, conf } = nginxRecipe(program, folder, address);
   const write = (name: string, listenOptions: string): void => {
-    const text = recipe
-      .block('nginx')
-      .replace('events {}', 'worker_processes 2;\nevents {}')
-      .replace('access_log off;', `access_log off;\n${temporary.join('\n')}`)
-      .replace(`listen ${address};`, `listen ${address}${listenOptions};`)
-      .replace('"hello\\n"', `'{"generation":"${name}"}'`);
-    writeFileSync(join(folder, 'nginx.conf'), text);
+    const text = conf({ generation: name }).replace(
+      `listen ${address};`,
+      `listen ${address}${listenOptions};`,
+    );
+    writeFileSync(join(folder, 'nginx.conf'), `worker_processes 2;\n${text}`);
   };
   write('first', options);
-  const { service } = recipe.config;
   const config = { service: { ...service, handover: { mode: 'auto' } } };
   return { zero: startZero(t, { folder, config }), address, write };
 }

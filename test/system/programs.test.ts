@@ -9,6 +9,7 @@ import { freeAddress } from '../support/free-address.ts';
 import { type GateServer, startGateServer } from '../support/gate-server.ts';
 import { holdRequest } from '../support/held-request.ts';
 import { generationInBody, type Load, startLoad } from '../support/load.ts';
+import { nginxRecipe } from '../support/nginx.ts';
 import { fixture } from '../support/paths.ts';
 import { sessionMembers } from '../support/processes.ts';
 import { type Recipe, readRecipe } from '../support/recipe.ts';
@@ -73,19 +74,12 @@ const nginx: Program = {
   setUp(_, place) {
     const { folder } = place;
     const book = join(folder, 'ids');
-    const recipe = recipeFor('nginx', place);
-    // A user other than root may not use Debian's folders for what a request or an answer is buffered in.
-    const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
-      .map((name) => `${name}_temp_path ${folder}/${name};`)
-      .join('\n');
+    const { service, conf } = nginxRecipe(place.program, folder, place.address);
     return {
-      config: recipe.config,
+      config: { service },
       deploy(generation) {
-        const text = recipe
-          .block('nginx')
-          .replace('access_log off;', `log_format id $arg_id;\naccess_log ${book} id;\n${temporary}`)
-          .replace('"hello\\n"', `'{"generation":${generation}}'`);
-        writeFileSync(join(folder, 'nginx.conf'), text);
+        const log = `log_format id $arg_id;\naccess_log ${book} id;`;
+        writeFileSync(join(folder, 'nginx.conf'), conf({ generation }).replace('access_log off;', log));
       },
       generationOf: generationInBody,
       answered: () => idsIn(book),
