@@ -14,6 +14,7 @@ const CLIENTS = 8;
 /** Milliseconds between an answer and the next request of a client. */
 const THINK = 5;
 const REST_MS = 5_000;
+const QUIET_MS = 40_000;
 const WINDOW_MS = 1_000;
 /** So often is each peer started for its rates and times, in turns. */
 const ROUNDS = 3;
@@ -132,12 +133,14 @@ async function timesOf(present: readonly Peer[], { progress }: Run): Promise<Fig
             await rateOf(scope, running, connections),
           );
         }
-        const { manager } = running;
-        if (manager === null || round > 1) return;
-        const before = contextSwitches(manager);
+        if (running.manager === null || round > 1) return;
+        // A manager in JavaScript collects its garbage some time after the last event.
+        await pause(QUIET_MS);
+        const before = contextSwitches(running.manager);
         await pause(REST_MS);
-        note(peer, 'context switches of the manager at rest in 5 s', '', contextSwitches(manager) - before);
-        note(peer, 'private memory of the manager', 'MB', privateDirty(manager));
+        const switches = contextSwitches(running.manager) - before;
+        note(peer, 'context switches of the manager at rest in 5 s', '', switches);
+        note(peer, 'private memory of the manager at rest', 'MB', privateDirty(running.manager));
       });
     }
   }
