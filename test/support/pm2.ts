@@ -10,7 +10,7 @@ import { type Scope, temporaryFolder } from './temporary.ts';
 /** The version that the benchmarks measure, too. */
 export const PM2 = '7.0.4';
 
-const LONGEST = 60_000;
+const MAX_WAIT = 60_000;
 
 /** A daemon of pm2 with a folder of its own. */
 export interface Pm2 {
@@ -41,7 +41,7 @@ export function requirePm2(test: Skippable & Scope): Pm2 | null {
     run: async (commandLine, environment = {}) => {
       const env = { PATH, HOME: home, PM2_HOME: home, ...environment };
       try {
-        return (await promisify(execFile)('sh', ['-c', commandLine], { env, timeout: LONGEST })).stdout;
+        return (await promisify(execFile)('sh', ['-c', commandLine], { env, timeout: MAX_WAIT })).stdout;
       } finally {
         if (existsSync(join(home, 'pm2.pid'))) guard.own(pid());
       }
