@@ -6,6 +6,8 @@ export interface Figure {
   readonly name: string;
   /** What it is the figure of, where several things are measured alike: a column of a table of their own. */
   readonly column?: string;
+  /** Its place in the plots of growth: the horizontal axis (one plot each), the panel in that plot, and the position. */
+  readonly points?: readonly { readonly axis: string; readonly panel: string; readonly x: number }[];
   readonly unit: string;
   readonly target: Target;
   /** One for each pair, in the order in which they were taken; the figure is their median. */

@@ -3,9 +3,11 @@ import { join } from 'node:path';
 import { ROOT } from '../test/support/paths.ts';
 import { type Figure, type Measure, median, passes, type Target } from './figures.ts';
 import { type Machine, machineText } from './machine.ts';
+import { type Panel, svg } from './plot.ts';
 
 const RESULTS = join(ROOT, 'bench', 'results');
 const TABLE = join(ROOT, 'docs', 'benchmarks.md');
+const PLOTS = join(ROOT, 'docs', 'plots');
 
 interface Result {
   readonly name: string;
@@ -25,7 +27,7 @@ export function writeResult({ name, about }: Measure, machine: Machine, figures:
 
 const WIDTH = 120;
 
-/** Writes docs/benchmarks.md from all results that are kept. */
+/** Writes docs/benchmarks.md and its plots from all results that are kept. */
 export function writeTable(measures: readonly Measure[]): void {
   const names = measures
     .map(({ name }) => `${name}.json`)
@@ -44,6 +46,7 @@ export function writeTable(measures: readonly Measure[]): void {
     ),
     '',
     ...results.flatMap(({ figures }) => comparison(figures)),
+    ...writePlots(results.flatMap(({ figures }) => figures)),
     '## What is measured, and where',
     '',
     ...results.flatMap(({ name, about, machine }) =>
@@ -102,6 +105,48 @@ export function comparison(all: readonly Figure[]): string[] {
     ...names.map((title) => `| ${title} | ${columns.map((column) => cell(title, column)).join(' | ')} |`),
     '',
   ];
+}
+
+/** Writes docs/plots/AXIS.svg for each axis. Returns the section that shows them. */
+function writePlots(figures: readonly Figure[]): string[] {
+  const axes = [...new Set(figures.flatMap(({ points }) => points ?? []).map(({ axis }) => axis))];
+  if (axes.length === 0) return [];
+  mkdirSync(PLOTS, { recursive: true });
+  const images = axes.map((axis) => {
+    const file = `${axis.replaceAll(' ', '-')}.svg`;
+    writeFileSync(join(PLOTS, file), svg(axis, panelsOf(figures, axis)));
+    return `![Figures over ${axis}](plots/${file})`;
+  });
+  return [
+    '## Growth',
+    '',
+    'Both axes are linear. The line joins the medians, the area around it is the range, and a red cross is a target.',
+    '',
+    ...images.flatMap((image) => [image, '']),
+  ];
+}
+
+/** The panels of the plot of `axis`, in the order of the figures. */
+export function panelsOf(figures: readonly Figure[], axis: string): Panel[] {
+  const placed = figures.flatMap((figure) =>
+    (figure.points ?? [])
+      .filter((point) => point.axis === axis)
+      .map(({ panel, x }) => ({ panel, x, figure })),
+  );
+  const titles = [...new Set(placed.map(({ panel }) => panel))];
+  return titles.map((title) => {
+    const members = placed.filter(({ panel }) => panel === title);
+    return {
+      title,
+      unit: members[0]?.figure.unit ?? '',
+      points: members
+        .map(({ x, figure: { values } }) => ({ x, values, middle: median(values) }))
+        .sort((one, other) => one.x - other.x),
+      limits: members.flatMap(({ x, figure: { target } }) =>
+        target !== null && 'atMost' in target ? [{ x, atMost: target.atMost }] : [],
+      ),
+    };
+  });
 }
 
 /** The medians of both sides, where the figure is made of two. */

@@ -41,26 +41,38 @@ type Targets = { readonly [Name in keyof Samples]?: number };
 
 /** What a main thread that is not blocked allows, for every size. */
 const RESPONSIVE: Targets = { late: 20, latest: 50 };
-const SIZES: readonly { readonly name: string; readonly size: Size; readonly targets: Targets }[] = [
-  { name: '1 listener, 1 worker', size: ONE, targets: RESPONSIVE },
-  { name: '100 listeners', size: { ...ONE, listeners: 100 }, targets: RESPONSIVE },
+const SIZES: readonly {
+  readonly name: string;
+  readonly size: Size;
+  /** The plots that it is a point of. */
+  readonly axes: readonly (keyof Size)[];
+  readonly targets: Targets;
+}[] = [
+  { name: '1 listener, 1 worker', size: ONE, axes: ['listeners', 'workers'], targets: RESPONSIVE },
+  ...[10, 100, 300].map((listeners) => ({
+    name: `${listeners} listeners`,
+    size: { ...ONE, listeners },
+    axes: ['listeners'] as const,
+    targets: RESPONSIVE,
+  })),
   {
     name: '1,000 listeners',
     size: { ...ONE, listeners: 1_000 },
+    axes: ['listeners'],
     targets: { ...RESPONSIVE, handover: 1_500, answer: 100, memory: 40 },
   },
-  { name: '8 workers', size: { ...ONE, workers: 8 }, targets: { ...RESPONSIVE, cpu: 8 * 8 } },
-  { name: '64 workers', size: { ...ONE, workers: 64 }, targets: { ...RESPONSIVE, cpu: 8 * 64 } },
-  {
-    name: '16 listeners, 5,000 connections',
-    size: { listeners: 16, workers: 4, connections: 5_000 },
-    targets: RESPONSIVE,
-  },
-  {
-    name: '16 listeners, 20,000 connections',
-    size: { listeners: 16, workers: 4, connections: 20_000 },
-    targets: { ...RESPONSIVE, cpu: 150 },
-  },
+  ...[8, 32, 64].map((workers) => ({
+    name: `${workers} workers`,
+    size: { ...ONE, workers },
+    axes: ['workers'] as const,
+    targets: { ...RESPONSIVE, cpu: 8 * workers },
+  })),
+  ...[0, 5_000, 20_000].map((connections) => ({
+    name: `16 listeners, ${connections.toLocaleString('en-US')} connections`,
+    size: { listeners: 16, workers: 4, connections },
+    axes: ['connections'] as const,
+    targets: connections === 20_000 ? { ...RESPONSIVE, cpu: 150 } : RESPONSIVE,
+  })),
 ];
 
 const LOOP_DELAY = new URL('../loop-delay.js', import.meta.url).href;
@@ -104,12 +116,13 @@ export const growth: Measure = {
   about: ABOUT,
   async measure(run) {
     const figures: Figure[] = [];
-    for (const { name, size, targets } of SIZES) {
+    for (const { name, size, axes, targets } of SIZES) {
       const samples = await withScope((scope) => measureSize(scope, size, run, name));
       for (const { of, what, unit } of FIGURES) {
         const [values, atMost] = [samples[of], targets[of]];
         const target = atMost === undefined ? null : { atMost };
-        figures.push({ name: `${name}: ${what}`, unit, target, values, samples: { values } });
+        const points = axes.map((axis) => ({ axis, panel: what, x: size[axis] }));
+        figures.push({ name: `${name}: ${what}`, unit, target, values, samples: { values }, points });
       }
     }
     return figures;
