@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
+import { errorText } from '../common/errors.ts';
 import { Connections, type Limits, type Timers } from '../http/connections.ts';
 import { Refusals } from '../http/refusals.ts';
 
@@ -135,7 +136,7 @@ async function answerTo(
   try {
     return await answer(path, headers.host);
   } catch (error) {
-    warn(`admin request ${path}: ${error instanceof Error ? error.message : error}`);
+    warn(`admin request ${path}: ${errorText(error)}`);
     return textAnswer(500, 'this could not be read: see the log of zero');
   }
 }

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { nearMiss } from '../config/near-miss.ts';
 import { quoted } from '../config/values/parsed.ts';
 import type { ConfigOption } from './commands.ts';
-import { errorText, wantsJson } from './error-document.ts';
+import { errorDocumentText, wantsJson } from './error-document.ts';
 import { version } from './version.ts';
 
 /** The exit code for wrong arguments (docs/reference/commands.md). */
@@ -36,7 +36,7 @@ function unknownCommand(program: Command, argv: readonly string[]): string | nul
 
 function writeUsageError(refusal: string): void {
   const message = refusal.trim().replace(/^error: /, '');
-  process.stdout.write(errorText({ code: 'usage', message }, USAGE));
+  process.stdout.write(errorDocumentText({ code: 'usage', message }, USAGE));
 }
 
 /** The command line: each command's body is loaded when it is asked for. Resolves to the exit code. */

@@ -20,7 +20,7 @@ const CODES: ReadonlyMap<number, string> = new Map([
 ]);
 
 /** The document of an error, in one line. */
-export function errorText(error: ErrorDocument['error'], exitCode: number): string {
+export function errorDocumentText(error: ErrorDocument['error'], exitCode: number): string {
   const document: ErrorDocument = { version: 1, error, exit_code: exitCode };
   return `${JSON.stringify(document)}\n`;
 }

@@ -1,6 +1,7 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import path from 'node:path';
+import { errorCode } from '../common/errors.ts';
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { isSystemFailure } from '../linux/errors.ts';
@@ -306,7 +307,7 @@ async function canRead(path: string): Promise<boolean> {
     return true;
   } catch (error) {
     // It is made with the first line.
-    return (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return errorCode(error) === 'ENOENT';
   }
 }
 

@@ -1,5 +1,6 @@
+import { errorText } from '../common/errors.ts';
 import { parseArguments } from './arguments.ts';
-import { errorText, wantsJson } from './error-document.ts';
+import { errorDocumentText, wantsJson } from './error-document.ts';
 
 /** Anything that nobody has foreseen. */
 const FAILED = 1;
@@ -11,8 +12,8 @@ parseArguments(argv).then(
     process.exitCode = code;
   },
   (error: unknown) => {
-    const message = error instanceof Error ? error.message : String(error);
-    if (wantsJson(argv)) process.stdout.write(errorText({ code: 'internal', message }, FAILED));
+    const message = errorText(error);
+    if (wantsJson(argv)) process.stdout.write(errorDocumentText({ code: 'internal', message }, FAILED));
     console.error(`zero: ${error instanceof Error ? (error.stack ?? message) : message}`);
     process.exitCode = FAILED;
   },

@@ -1,6 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { errorCode } from '../common/errors.ts';
 import { type OutputLine, parseOutputLine } from '../workers/output-line.ts';
 import { rotatedFiles } from '../workers/rotating-file.ts';
 import type { OutputPrinter } from './render/output.ts';
@@ -50,7 +51,7 @@ class OpenFile {
       const handle = await open(path, 'r');
       return new OpenFile(handle, await handle.stat());
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+      if (errorCode(error) === 'ENOENT') return null;
       throw error;
     }
   }
@@ -265,7 +266,7 @@ async function inodeOf(path: string): Promise<number | null> {
   try {
     return (await stat(path)).ino;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    if (errorCode(error) === 'ENOENT') return null;
     throw error;
   }
 }

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import path from 'node:path';
+import { errorText } from '../common/errors.ts';
 import type { HistoryDocument } from '../control/protocol.ts';
 import { Executables } from '../history/executables.ts';
 import { HistoryFile } from '../history/file.ts';
@@ -55,7 +56,7 @@ function isThere(file: string): boolean {
 }
 
 function unreadable(error: unknown, file: string): never {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = errorText(error);
   const advice = 'Run this as the user of that instance or as root.';
   throw new CommandError(EXIT.failed, `cannot read the history ${file}: ${why}. ${advice}`, 'history');
 }

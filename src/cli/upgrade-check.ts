@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs';
+import { errorText } from '../common/errors.ts';
 import { bootId } from '../linux/procfs.ts';
 import { VaultFile } from '../supervisor/keeper/vault.ts';
 import { NEWEST } from '../supervisor/state-format/formats.ts';
@@ -36,6 +37,6 @@ function problemOf(fd: number): string | null {
     const memos = decodeMemos(generations);
     return 'problem' in memos ? memos.problem : null;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return errorText(error);
   }
 }

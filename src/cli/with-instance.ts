@@ -3,7 +3,7 @@ import { ClientError } from '../control/client-error.ts';
 import { InstanceError } from '../supervisor/instance.ts';
 import { leftBehindIn } from '../supervisor/left-behind.ts';
 import { CommandError } from './command-error.ts';
-import { commandErrorOf, type ErrorDocument, errorText } from './error-document.ts';
+import { commandErrorOf, type ErrorDocument, errorDocumentText } from './error-document.ts';
 import { EXIT } from './exit-code.ts';
 import {
   findInstance,
@@ -117,7 +117,7 @@ function tellError(
   exitCode: number,
   { out, err }: Pick<Terminal, 'out' | 'err'>,
 ): void {
-  if (json) out(errorText(error, exitCode));
+  if (json) out(errorDocumentText(error, exitCode));
   err(`zero ${command}: ${error.message}\n`);
 }
 

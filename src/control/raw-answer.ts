@@ -2,7 +2,7 @@ import type { Socket } from 'node:net';
 import { type ErrorCode, errorStatus } from './protocol.ts';
 
 /** The body of an error. */
-export function errorText(code: ErrorCode, message: string, field?: string): string {
+export function errorBody(code: ErrorCode, message: string, field?: string): string {
   return `${JSON.stringify({ error: { code, message, ...(field === undefined ? {} : { field }) } })}\n`;
 }
 
@@ -16,7 +16,7 @@ export function refuse(
   message: string,
   headers: Readonly<Record<string, string>>,
 ): void {
-  const body = errorText(code, message);
+  const body = errorBody(code, message);
   const head = [
     `HTTP/1.1 ${errorStatus[code]} ${code}`,
     'Content-Type: application/json',

@@ -1,9 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import * as z from 'zod/mini';
+import { errorText } from '../common/errors.ts';
 import type { Handlers } from './handlers.ts';
 import { errorStatus, type RequestOf, type RouteName, routes } from './protocol.ts';
 import { queryFields } from './query.ts';
-import { errorText } from './raw-answer.ts';
+import { errorBody } from './raw-answer.ts';
 import { RequestError, readBody } from './request-body.ts';
 import { HEADER, type Identity, isCompatible, PROTOCOL, parseProtocol } from './version.ts';
 
@@ -49,9 +50,7 @@ export async function answer(
     if (response.destroyed) return;
     if (error instanceof RequestError) sendError(response, error);
     else {
-      options.warn(
-        `control request ${request.method} ${request.url}: ${error instanceof Error ? error.message : error}`,
-      );
+      options.warn(`control request ${request.method} ${request.url}: ${errorText(error)}`);
       sendError(response, new RequestError('internal', 'this could not be done: see the log of zero'));
     }
   }
@@ -154,7 +153,7 @@ function sendError(response: ServerResponse, { code, message, field }: RequestEr
     response.destroy();
     return;
   }
-  const body = errorText(code, message, field);
+  const body = errorBody(code, message, field);
   response.writeHead(errorStatus[code], {
     'Content-Type': 'application/json',
     'Content-Length': Buffer.byteLength(body),

@@ -1,4 +1,5 @@
 import { fchmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { reasonOf } from '../common/errors.ts';
 import { boundFile, isFile, ReplacedFileError, setAccess } from '../linux/bound-file.ts';
 import { SystemError } from '../linux/errors.ts';
 import { bindSocket, closeFd, connectSocket, openSocket } from '../linux/sockets.ts';
@@ -92,7 +93,7 @@ function isHeld(path: string): boolean {
 
 function explain(error: unknown): string {
   if (error instanceof ReplacedFileError) return `${error.message}: set application.control.path`;
-  const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  const code = reasonOf(error);
   switch (code) {
     case 'ENOENT':
       return 'ENOENT: its directory does not exist: make it, or set application.control.path';

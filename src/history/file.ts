@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { errorCode } from '../common/errors.ts';
 import { makeOwnDirectory, openOwnFile, readOwnFile } from '../linux/own-files.ts';
 import { withSpare } from '../linux/spare.ts';
 import { lineReader, writeLine } from './format/format.ts';
@@ -136,7 +137,7 @@ export class HistoryFile {
     try {
       return readOwnFile(file);
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') this.#options.warn(error, file);
+      if (errorCode(error) !== 'ENOENT') this.#options.warn(error, file);
       return '';
     }
   }

@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import { type Available, findRelease } from './available.ts';
 import { type HistoryEntry, whyUnproved } from './entries.ts';
 import type { Executables } from './executables.ts';
@@ -34,11 +35,7 @@ export async function rollbackTarget(
   if (problem !== null) return not(problem);
   if (found.from === 'file') return found;
   const { executable, sha256 } = found;
-  const intact = await isIntact(executable, sha256).catch(messageOf);
+  const intact = await isIntact(executable, sha256).catch(errorText);
   if (typeof intact === 'string') return not(`its copy ${executable}: ${intact}`);
   return intact ? found : not(`its copy ${executable} has been changed: its hash is another one`);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

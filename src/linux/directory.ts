@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import path from 'node:path';
+import { errorCode } from '../common/errors.ts';
 
 /**
  * Makes a directory and those above it that are missing. Throws the file system's error: Node's own recursive mkdir says ENOENT where it
@@ -9,8 +10,7 @@ export function makeDirectory(directory: string, mode: number): void {
   try {
     mkdirSync(directory, { recursive: true, mode });
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT')
-      mkdirSync(firstMissing(directory));
+    if (errorCode(error) === 'ENOENT') mkdirSync(firstMissing(directory));
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { readSync } from 'node:fs';
+import { errorCode } from '../common/errors.ts';
 import { call, callAbout, tryCall } from './libc.ts';
 import { reactor } from './reactor.ts';
 import { closeFd } from './sockets.ts';
@@ -94,7 +95,7 @@ function readEvents(fd: number): DirectoryEvent[] {
   try {
     length = readSync(fd, buffer);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return [];
+    if (errorCode(error) === 'EAGAIN') return [];
     throw error;
   }
   return decodeEvents(buffer.subarray(0, length));

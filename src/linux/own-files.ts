@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { errorCode } from '../common/errors.ts';
 import { makeDirectory } from './directory.ts';
 import { distrust } from './trusted-path.ts';
 
@@ -31,7 +32,7 @@ export function openOwnFile(file: string, flags: number, mode = 0o600): number {
   try {
     return openSync(file, flags | constants.O_NOFOLLOW, mode);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ELOOP')) throw error;
+    if (errorCode(error) !== 'ELOOP') throw error;
     const message = `ELOOP: ${file} is a symbolic link, which zero does not follow: remove it`;
     throw Object.assign(new Error(message, { cause: error }), { code: 'ELOOP', syscall: 'open', path: file });
   }

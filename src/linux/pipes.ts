@@ -11,6 +11,7 @@ import {
   statSync,
 } from 'node:fs';
 import { Socket } from 'node:net';
+import { errorCode } from '../common/errors.ts';
 import { SystemError } from './errors.ts';
 import { call, callAbout } from './libc.ts';
 import { closeFd, SOCK_CLOEXEC } from './sockets.ts';
@@ -192,7 +193,7 @@ export function readNow(fd: number, chunk: Buffer): number {
   try {
     return readSync(fd, chunk);
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return 0;
+    if (errorCode(error) === 'EAGAIN') return 0;
     throw error;
   }
 }

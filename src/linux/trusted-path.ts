@@ -1,4 +1,5 @@
 import { lstatSync, type Stats } from 'node:fs';
+import { errorCode } from '../common/errors.ts';
 import { hasAccessList } from './execute-permission.ts';
 import { walkPath } from './path-walk.ts';
 import { groupMembers, lookupGroup, lookupUser } from './users.ts';
@@ -38,7 +39,7 @@ export function distrust(
     }
     return null;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    if (errorCode(error) === 'ENOENT') return null;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { accessSync, constants, type Stats } from 'node:fs';
+import { errorCode } from '../common/errors.ts';
 import type { Identity } from './execute-permission.ts';
 import { type PathStep, walkPath } from './path-walk.ts';
 
@@ -69,6 +70,6 @@ function isReadOnly(path: string): boolean {
     accessSync(path, constants.W_OK);
     return false;
   } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EROFS';
+    return errorCode(error) === 'EROFS';
   }
 }

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { errorCode } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { SystemError } from '../linux/errors.ts';
 import { descriptorLimit } from '../linux/limits.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
 import { describeHolder, type Holder, nameHolder, type OwnSockets, portHolder } from './holders.ts';
-import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
+import { ListenerError, nameAddress } from './listener-error.ts';
 
 type InetSocketAddress = Exclude<SocketAddress, { family: 'unix' }>;
 type Network = ListenerConfig['address']['network'];
@@ -20,7 +21,7 @@ export function explainFailure(
   if (error instanceof ListenerError) return error;
   // An address that cannot be encoded (sockaddr_in6, sockaddr_un) never gets as far as bind(2).
   const step = error instanceof SystemError && !error.syscall.startsWith('sockaddr') ? error.syscall : 'bind';
-  const code = errnoName(error);
+  const code = errorCode(error);
   if (code === null)
     return new ListenerError(config.name, `${step} ${nameAddress(config)}: ${String(error)}`, error);
   const holder = code === 'EADDRINUSE' ? holderOf(address, config.address.network) : null;

@@ -1,4 +1,5 @@
 import { linkSync, lstatSync } from 'node:fs';
+import { errorCode, errorText } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { isFile } from '../linux/bound-file.ts';
 import type { OwnSockets } from './holders.ts';
@@ -45,7 +46,7 @@ export class KeptName {
       try {
         this.#look();
       } catch (error) {
-        warn(error instanceof Error ? error.message : String(error));
+        warn(errorText(error));
       }
       if (this.#faults.length > 0) onFault();
     });
@@ -88,10 +89,10 @@ export class KeptName {
     try {
       restoreNames(this.#file, names);
     } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return;
+      if (errorCode(error) === 'EEXIST') return;
       throw new ListenerError(
         this.#config.name,
-        `restore ${nameAddress(this.#config)}: ${error instanceof Error ? error.message : String(error)}`,
+        `restore ${nameAddress(this.#config)}: ${errorText(error)}`,
         error,
       );
     }
@@ -102,7 +103,7 @@ export class KeptName {
       linkSync(this.#file.path, kept);
       return kept;
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       warn(`${nameAddress(this.#config)} cannot be restored if a service removes it: ${why}`);
       return null;
     }

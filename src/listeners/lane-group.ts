@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { attachReuseport, lockFilter } from '../linux/bpf.ts';
 import { closeFd, connectSocket, getOption, listenSocket, setOption } from '../linux/sockets.ts';
@@ -280,7 +281,7 @@ export class LaneGroup implements Lanes {
     try {
       attachReuseport(control.fd, groupProgram(this.#plan, this.#order, this.#probes.values(), routes));
     } catch (error) {
-      const message = `steer ${nameAddress(this.#config)}: ${error instanceof Error ? error.message : String(error)}`;
+      const message = `steer ${nameAddress(this.#config)}: ${errorText(error)}`;
       throw new ListenerError(this.#config.name, message, error);
     }
   }

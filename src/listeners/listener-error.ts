@@ -1,5 +1,6 @@
+import { errorCode } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
-import { isSystemFailure, SystemError } from '../linux/errors.ts';
+import { isSystemFailure } from '../linux/errors.ts';
 import type { Holder } from './holders.ts';
 
 /**
@@ -19,15 +20,8 @@ export class ListenerError extends Error {
     super(message, { cause });
     this.listener = listener;
     this.holder = holder;
-    this.code = errnoName(cause);
+    this.code = errorCode(cause);
   }
-}
-
-/** The errno name that a failure of the kernel or of node:fs carries, else null. */
-export function errnoName(error: unknown): string | null {
-  if (error instanceof SystemError) return error.code;
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return null;
 }
 
 /** Whether the kernel refused something, or zero itself did. Any other error is a defect. */

@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { adoptListener, type TakenSocket } from './adopted-listener.ts';
 import { type BoundListener, bindShared, bindSteered, recoverListener, socketsOf } from './bound-listener.ts';
@@ -139,7 +140,7 @@ export class ListenerPool {
         if (socket.drop(reference)) this.#sockets.delete(socket);
         else socket.settle(this.nameOf);
       } catch (error) {
-        this.#options.warn(error instanceof Error ? error.message : String(error));
+        this.#options.warn(errorText(error));
       }
     }
   }

@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
@@ -327,7 +328,7 @@ export class ListenerSet implements Listeners {
       const faults = this.laneFaults();
       if (faults.length > 0) this.#onFaults(faults);
     } catch (error) {
-      this.#warn(error instanceof Error ? error.message : String(error));
+      this.#warn(errorText(error));
     }
   }
 }

@@ -1,6 +1,7 @@
+import { errorCode } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { type SocketOption, setOption } from '../linux/sockets.ts';
-import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
+import { ListenerError, nameAddress } from './listener-error.ts';
 
 /** Options that the kernel reads in bind(2), or that decide who can reach the address: they stay as they were bound. */
 const FIXED = ['free_bind', 'transparent', 'bind_to_device'] as const satisfies readonly SocketOption[];
@@ -87,7 +88,7 @@ function applyOption(
   try {
     setOption(fd, option, typeof value === 'boolean' ? Number(value) : value);
   } catch (error) {
-    const code = errnoName(error) ?? String(error);
+    const code = errorCode(error) ?? String(error);
     const message = `set ${option} on ${nameAddress(config)}: ${code}${advice(option, code)}`;
     throw new ListenerError(config.name, message, error);
   }

@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import type { Address } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { setCloseOnExec } from '../linux/exec.ts';
@@ -172,7 +173,7 @@ function describe(fd: number, name: string): PassedSocket {
     };
   } catch (error) {
     // ENOTSOCK, EBADF, and a family that zero does not know (netlink, vsock).
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     return {
       fd,
       name,

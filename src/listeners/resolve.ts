@@ -1,10 +1,11 @@
 import { promisify } from 'node:util';
+import { errorCode } from '../common/errors.ts';
 import type { InetAddress } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { parseInet4 } from '../linux/inet4.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
 import { closeFd, openSocket } from '../linux/sockets.ts';
-import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
+import { ListenerError, nameAddress } from './listener-error.ts';
 
 /** Where a TCP or UDP listener binds. */
 export interface InetTarget {
@@ -78,7 +79,7 @@ async function namedTarget(
 ): Promise<InetTarget> {
   const { host, port, network } = address;
   const found = await lookup(host).catch((error: unknown) => {
-    const why = `${errnoName(error) ?? 'failed'}: the host name does not resolve: look at the name, /etc/hosts and DNS`;
+    const why = `${errorCode(error) ?? 'failed'}: the host name does not resolve: look at the name, /etc/hosts and DNS`;
     throw new ListenerError(config.name, `resolve ${nameAddress(config)}: ${why}`, error);
   });
   const force = forcedFamily(network);
@@ -117,7 +118,7 @@ function hasIpv6(): boolean {
     return true;
   } catch (error) {
     // Any other failure is one that the bind is going to report.
-    return errnoName(error) !== 'EAFNOSUPPORT';
+    return errorCode(error) !== 'EAFNOSUPPORT';
   }
 }
 

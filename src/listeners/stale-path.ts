@@ -1,8 +1,9 @@
 import { lstatSync, type Stats, unlinkSync } from 'node:fs';
+import { errorCode } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { closeFd, connectSocket, openSocket } from '../linux/sockets.ts';
 import { describeHolder, type Holder, type OwnSockets, pathHolder } from './holders.ts';
-import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
+import { ListenerError, nameAddress } from './listener-error.ts';
 
 /**
  * Makes room for a new socket at `path`: removes the file of a socket that nobody holds any more. A socket that somebody holds, and
@@ -23,7 +24,7 @@ export function clearStalePath(config: ListenerConfig, path: string, own: OwnSoc
     unlinkSync(path);
   } catch (error) {
     if (error instanceof ListenerError) throw error;
-    const code = errnoName(error) ?? String(error);
+    const code = errorCode(error) ?? String(error);
     const why = `${code}: cannot tell whether the socket that is there is in use, or not remove it: remove it by hand`;
     throw refusal(config, why, error);
   }
@@ -40,7 +41,7 @@ function isHeld(path: string): boolean {
     connectSocket(probe, { family: 'unix', path });
     return true;
   } catch (error) {
-    const code = errnoName(error);
+    const code = errorCode(error);
     if (code === 'ECONNREFUSED' || code === 'ENOENT') return false;
     // EPERM: a datagram socket that takes messages from its own peer only (unix_may_send).
     if (code === 'EPROTOTYPE' || code === 'EPERM') return true;

@@ -1,9 +1,10 @@
 import { lstatSync, readFileSync, unlinkSync } from 'node:fs';
+import { errorCode } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { boundFile, type FileIdentity, isFile, ReplacedFileError, setAccess } from '../linux/bound-file.ts';
 import { isBoundTo } from '../linux/sock_diag.ts';
 import { lookupGroup, lookupUser } from '../linux/users.ts';
-import { errnoName, ListenerError, nameAddress } from './listener-error.ts';
+import { ListenerError, nameAddress } from './listener-error.ts';
 
 /** The name of a Unix socket on the disk, and the inode behind it that is ours. */
 export interface UnixFile extends FileIdentity {
@@ -61,7 +62,7 @@ export function applyPermissions(config: ListenerConfig, file: UnixFile, permiss
   try {
     setAccess(file.path, file, { mode, uid: uid ?? file.uid, gid: gid ?? file.gid });
   } catch (error) {
-    const code = errnoName(error) ?? String(error);
+    const code = errorCode(error) ?? String(error);
     const why = code === 'EPERM' ? ': only root, or CAP_CHOWN, gives a file to another owner or group' : '';
     throw new ListenerError(config.name, `owner and mode of ${nameAddress(config)}: ${code}${why}`, error);
   }

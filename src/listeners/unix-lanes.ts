@@ -1,4 +1,5 @@
 import { linkSync, lstatSync } from 'node:fs';
+import { errorText } from '../common/errors.ts';
 import type { UnixAddress } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { isFile } from '../linux/bound-file.ts';
@@ -291,7 +292,7 @@ export class UnixLanes implements Lanes {
   }
 
   #failure(step: string, error: unknown): ListenerError {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     return new ListenerError(this.#config.name, `${step}: ${why}`, error);
   }
 }

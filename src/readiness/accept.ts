@@ -1,4 +1,4 @@
-import { reasonOf } from './attempts.ts';
+import { reasonOf } from '../common/errors.ts';
 import { type Gate, type GateCallbacks, once, type Timers } from './gate.ts';
 import type { ListenerProbe, OpenProbe } from './probes.ts';
 

@@ -1,3 +1,4 @@
+import { reasonOf } from '../common/errors.ts';
 import { type Gate, type GateCallbacks, type GateName, once, type Timers } from './gate.ts';
 
 /** A gate that is tried until it passes or is closed. */
@@ -44,12 +45,4 @@ export function startAttempts(attempts: Attempts, callbacks: GateCallbacks): Gat
       if (running) stop.abort();
     },
   };
-}
-
-/** The errno name of a Node error where there is one, else its message. */
-export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  // A name with several addresses fails with one error for all of them, and an empty message.
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
 }

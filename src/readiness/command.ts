@@ -42,11 +42,11 @@ export async function runOnce(
   runCommand: RunCommand,
   stop: AbortSignal,
 ): Promise<string | null> {
-  const reason = reasonOf(await runCommand({ run, timeout, variables, stop }), timeout);
+  const reason = resultProblem(await runCommand({ run, timeout, variables, stop }), timeout);
   return reason === null ? null : `command ${run[0] ?? ''}: ${reason}`;
 }
 
-function reasonOf(result: CommandResult, timeout: number): string | null {
+function resultProblem(result: CommandResult, timeout: number): string | null {
   switch (result.kind) {
     case 'exited':
       return result.code === 0 ? null : `exit code ${result.code}`;

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
+import { reasonOf } from '../common/errors.ts';
 import type { TcpGateConfig } from '../config/schema.ts';
-import { reasonOf, startAttempts } from './attempts.ts';
+import { startAttempts } from './attempts.ts';
 import { endSocket } from './end-socket.ts';
 import type { Gate, GateCallbacks, Timers } from './gate.ts';
 import type { ListenerProbe, OpenProbe } from './probes.ts';

@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
+import { reasonOf } from '../common/errors.ts';
 import type { VerifyConfig } from '../config/schema.ts';
-import { reasonOf } from './attempts.ts';
 import { type RunCommand, runOnce } from './command.ts';
 import type { Timers } from './gate.ts';
 import { getOnce } from './http.ts';

@@ -1,6 +1,7 @@
 import type { Admin } from '../admin/admin.ts';
 import type { AdminServer } from '../admin/server.ts';
 import type { AdminSource } from '../admin/source.ts';
+import { errorText } from '../common/errors.ts';
 import type { ApplicationConfig } from '../config/schema.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import type { OwnSockets } from '../listeners/holders.ts';
@@ -87,7 +88,7 @@ export class AdminDesk {
       if (socket.reach === 'network') report(exposed(socket.text));
     } catch (error) {
       socket?.remove();
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       const meanwhile = this.#open ? `it stays at ${this.#open.socket.text}` : 'there is none';
       report({ event: 'error', step: 'admin', message: `open the admin endpoint: ${why}: ${meanwhile}` });
     }

@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import type { Timers } from '../readiness/index.ts';
 import { causeOf } from './error-cause.ts';
@@ -51,7 +52,7 @@ export class Boundary {
 
 /** An exception as an event: the errno of a refusal; of a defect the stack, which says where it came from. */
 export function errorFact(step: string, error: unknown): ErrorFact {
-  const message = `${step}: ${error instanceof Error ? error.message : String(error)}`;
+  const message = `${step}: ${errorText(error)}`;
   return { event: 'error', step, message, ...causeOf(error) };
 }
 

@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import type { AnsweredEffect } from '../lifecycle/effects.ts';
 import type { Failure } from '../lifecycle/facts.ts';
 import { ListenerError } from '../listeners/listener-error.ts';
@@ -34,7 +35,7 @@ const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {
  */
 export function failureOf(effect: AnsweredEffect, error: unknown): Failure {
   const step = STEPS[effect.type];
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorText(error);
   if (error instanceof SignalError)
     return { step, reason: message, subject: error.subject, errno: error.code };
   const subject = error instanceof ListenerError ? `listener ${error.listener}` : subjectOf(effect);
@@ -44,7 +45,7 @@ export function failureOf(effect: AnsweredEffect, error: unknown): Failure {
 
 /** Why a file could not be written. */
 export function writeFailure(step: string, file: string, error: unknown): Failure {
-  const reason = `${step} ${file}: ${error instanceof Error ? error.message : String(error)}`;
+  const reason = `${step} ${file}: ${errorText(error)}`;
   return { step, reason, subject: file, ...causeOf(error) };
 }
 

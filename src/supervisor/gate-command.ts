@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import type { CommandResult, RunCommand } from '../readiness/index.ts';
 import { type CommandSystem, runCommand } from '../workers/command.ts';
 import { after } from './clock.ts';
@@ -33,7 +34,7 @@ export function gateCommand(prepared: Prepared, system: CommandSystem): RunComma
         });
         stop.addEventListener('abort', abort);
       } catch (error) {
-        resolve({ kind: 'failed', reason: error instanceof Error ? error.message : String(error) });
+        resolve({ kind: 'failed', reason: errorText(error) });
       }
     });
 }

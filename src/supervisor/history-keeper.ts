@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { errorText } from '../common/errors.ts';
 import type { HistoryDocument } from '../control/documents.ts';
 import { chooseEarlier } from '../history/choose.ts';
 import { foldHistory, type History, knownRelease, lastExecutables } from '../history/entries.ts';
@@ -56,7 +57,7 @@ export class HistoryKeeper {
   constructor(context: HistoryContext) {
     this.#context = context;
     const { dataDirectory, clock, hash, failed, recovered } = context;
-    const warn = (error: unknown, file: string) => this.#warn(`history ${file}: ${messageOf(error)}`);
+    const warn = (error: unknown, file: string) => this.#warn(`history ${file}: ${errorText(error)}`);
     this.#file = new HistoryFile(dataDirectory, { clock, failed, recovered, warn });
     this.#executables = new Executables(dataDirectory, hash);
     this.#targets = { executables: this.#executables, mayRun: context.mayRun };
@@ -138,7 +139,7 @@ export class HistoryKeeper {
         await this.#executables.keep(fd, record, sha256);
       }
     } catch (error) {
-      notKept = messageOf(error);
+      notKept = errorText(error);
       this.#warn(`the executable of generation ${generation} is not kept for a rollback: ${notKept}`);
     }
     if (fd !== null) closeSync(fd);
@@ -147,7 +148,7 @@ export class HistoryKeeper {
       this.#noteCopy(generation, sha256, record);
       this.#context.report({ event: 'executable_kept', generation, sha256 });
     }
-    await this.#prune().catch((error) => this.#warn(`remove old executables: ${messageOf(error)}`));
+    await this.#prune().catch((error) => this.#warn(`remove old executables: ${errorText(error)}`));
   }
 
   /** The copy of a generation's executable, if it is still the file that it was; null for none. */
@@ -285,10 +286,6 @@ function unless<T>(limit: AbortSignal, result: Promise<T>, instead: T): Promise<
     if (limit.aborted) resolve(instead);
     else limit.addEventListener('abort', () => resolve(instead), { once: true });
   });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 function openAgain(fd: number): number | null {

@@ -1,10 +1,11 @@
 import { accessSync, constants, statSync } from 'node:fs';
+import { reasonOf } from '../common/errors.ts';
 import type { Config } from '../config/index.ts';
 import type { ExitStatus, Failure, HookName } from '../lifecycle/facts.ts';
 import type { RunHook } from '../lifecycle/hook.ts';
 import { type CommandSystem, findExecutable, runCommand } from '../workers/command.ts';
 import { buildEnvironment, type Environment } from '../workers/environment.ts';
-import { codeOf, ReleaseError } from '../workers/release-error.ts';
+import { ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
 import { killProcess } from '../workers/stopper.ts';
 import type { Happening } from './engine.ts';
@@ -166,6 +167,6 @@ function commandProblem(run: readonly string[], environment: Environment, direct
     accessSync(executable, constants.X_OK);
     return statSync(executable).isFile() ? null : `command ${run[0]}: it is no file`;
   } catch (error) {
-    return error instanceof ReleaseError ? error.message : `command ${run[0]}: ${codeOf(error)}`;
+    return error instanceof ReleaseError ? error.message : `command ${run[0]}: ${reasonOf(error)}`;
   }
 }

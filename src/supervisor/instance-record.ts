@@ -1,5 +1,6 @@
 import { renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { errorText } from '../common/errors.ts';
 import { writeOwnFile } from '../linux/own-files.ts';
 import type { ConfigFile } from './config-source.ts';
 import type { Instance } from './instance.ts';
@@ -96,6 +97,6 @@ export class InstanceRecord {
   }
 
   #failed(what: string, error: unknown): void {
-    this.#warn(`${what}: ${error instanceof Error ? error.message : String(error)}`);
+    this.#warn(`${what}: ${errorText(error)}`);
   }
 }

@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { REUSEPORT_ADVICE } from '../listeners/foreign-sockets.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
@@ -33,7 +34,7 @@ export class LaneLog {
         this.#lookNow();
       } catch (error) {
         // The next exit, or the next worker that is ready, looks again.
-        this.#warn(`lanes cannot be looked at: ${error instanceof Error ? error.message : String(error)}`);
+        this.#warn(`lanes cannot be looked at: ${errorText(error)}`);
       }
     });
   }

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { errorCode } from '../common/errors.ts';
 import { readOwnFile } from '../linux/own-files.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
 import type { Instance } from './instance.ts';
@@ -24,7 +25,7 @@ export async function leftBehindIn({
   try {
     text = readOwnFile(file);
   } catch (error) {
-    const isMissing = error instanceof Error && 'code' in error && error.code === 'ENOENT';
+    const isMissing = errorCode(error) === 'ENOENT';
     return isMissing ? null : { problem: `${file}: ${(error as Error).message}` };
   }
   // The schemas are only needed after a crash.

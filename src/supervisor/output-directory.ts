@@ -1,9 +1,9 @@
 import { type Stats, statSync } from 'node:fs';
+import { reasonOf } from '../common/errors.ts';
 import type { Config } from '../config/index.ts';
 import type { Fact, Failure } from '../lifecycle/facts.ts';
 import { makeDirectory } from '../linux/directory.ts';
 import { openToEverybody } from '../linux/writable-path.ts';
-import { codeOf } from '../workers/release-error.ts';
 
 const MODE = 0o750;
 
@@ -28,7 +28,7 @@ export function outputProblem({ service }: Config): Failure | null {
     const reason = unsafe(directory, statSync(directory));
     return reason === null ? null : { step: 'output.directory', reason };
   } catch (error) {
-    const code = codeOf(error);
+    const code = reasonOf(error);
     const reason = `cannot make directory ${directory}: ${code}. ${ADVICE[code] ?? ''}`.trimEnd();
     return { step: 'output.directory', reason, subject: directory, errno: code };
   }

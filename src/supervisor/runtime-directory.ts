@@ -1,5 +1,6 @@
 import { closeSync, existsSync, fstatSync, statSync } from 'node:fs';
 import path from 'node:path';
+import { errorText } from '../common/errors.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { watchRemovals } from '../linux/inotify.ts';
 import type { Timers } from '../readiness/index.ts';
@@ -109,7 +110,7 @@ export class RuntimeDirectory {
       this.#delay = 0;
     } catch (error) {
       if (this.#delay === 0) {
-        const message = `restore runtime directory: ${error instanceof Error ? error.message : String(error)}. The directory was deleted while zero was running. The service keeps running, but no command can reach zero. zero tries again.`;
+        const message = `restore runtime directory: ${errorText(error)}. The directory was deleted while zero was running. The service keeps running, but no command can reach zero. zero tries again.`;
         report({ event: 'error', step: 'restore runtime directory', message });
       }
       this.#delay = Math.min(RETRY.most, Math.max(RETRY.first, this.#delay * 2));

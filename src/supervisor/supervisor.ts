@@ -1,5 +1,6 @@
 import path from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { errorText } from '../common/errors.ts';
 import type { Config } from '../config/index.ts';
 import type { StatusDocument } from '../control/documents.ts';
 import { EventLog } from '../control/event-log.ts';
@@ -680,7 +681,7 @@ export class Supervisor {
   }
 
   #error(step: string, error: unknown): void {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     this.#report({ event: 'error', step, message: `${step}: ${why}` });
   }
 

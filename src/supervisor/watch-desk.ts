@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import type { Config } from '../config/index.ts';
 import { watchDirectories } from '../linux/inotify.ts';
 import type { Timers } from '../readiness/index.ts';
@@ -46,7 +47,7 @@ export class WatchDesk {
         watching: () => this.#context.watching(paths),
       });
     } catch (error) {
-      this.#context.warn(`watch: ${error instanceof Error ? error.message : error}: deploys are not noticed`);
+      this.#context.warn(`watch: ${errorText(error)}: deploys are not noticed`);
     }
   }
 

@@ -1,4 +1,5 @@
 import { isIPv6 } from 'node:net';
+import { errorText } from '../common/errors.ts';
 import type { WorkerKey } from '../lifecycle/events.ts';
 import { describeExit } from '../lifecycle/exit-text.ts';
 import type { ExitStatus } from '../lifecycle/facts.ts';
@@ -222,6 +223,6 @@ function attempt(failed: string, act: () => string | null): string | null {
   try {
     return act();
   } catch (error) {
-    return `${failed}: ${error instanceof Error ? error.message : String(error)}`;
+    return `${failed}: ${errorText(error)}`;
   }
 }

@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import type { ApplicationConfig } from '../config/schema.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { createLog } from './log.ts';
@@ -78,7 +79,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
       try {
         log.reopen();
       } catch (error) {
-        const message = error instanceof Error ? error.message : String(error);
+        const message = errorText(error);
         const meanwhile = 'the log goes to standard error until SIGUSR1 finds that it can be opened';
         log.write({ event: 'error', step: 'logging', message: `${message}: ${meanwhile}` });
       }

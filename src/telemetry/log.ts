@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs';
+import { reasonOf } from '../common/errors.ts';
 import type { LoggingConfig } from '../config/schema.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { humanLine } from './human.ts';
@@ -132,7 +133,7 @@ function openFile(path: string): Writer {
   try {
     return fileWriter(path);
   } catch (error) {
-    const code = codeOf(error);
+    const code = reasonOf(error);
     const advice = ADVICE[code];
     const why = advice === undefined ? code : `${code}: ${advice}`;
     throw new LogFileError(`open log file ${path}: ${why}`, { cause: error });
@@ -150,16 +151,11 @@ function complain(
   const prefix = journal ? priorityPrefix('error') : '';
   try {
     const writer = writerFor(fd);
-    writer.writeNow(Buffer.from(`${prefix}zero: write log file ${file}: ${codeOf(error)}; trying again\n`));
+    writer.writeNow(Buffer.from(`${prefix}zero: write log file ${file}: ${reasonOf(error)}; trying again\n`));
     writer.close();
   } catch {
     // There is nowhere left to say it.
   }
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.code;
-  return String(error);
 }
 
 /** isatty(3) without node:tty, which would load 300 KB of net. Major number 1 is /dev/null and its like (devices.txt of the kernel). */

@@ -1,5 +1,6 @@
 import { createTransport, type ErrorEvent, Scope } from '@sentry/core';
 import { ServerRuntimeClient } from '@sentry/core/server';
+import { reasonOf } from '../common/errors.ts';
 import { createRedact, redactAll } from './redact.ts';
 import type { SentryOptions } from './sentry-options.ts';
 import type { SentryReport } from './sentry-report.ts';
@@ -34,7 +35,7 @@ export function createSentryClient(options: SentryOptions): SentryClient {
           failing = false;
           return response;
         } catch (error) {
-          if (!failing) warn(`report to Sentry: ${codeOf(error)}`);
+          if (!failing) warn(`report to Sentry: ${reasonOf(error)}`);
           failing = true;
           throw error;
         }
@@ -80,10 +81,4 @@ function scrubbed(event: ErrorEvent, secrets: readonly string[]): ErrorEvent {
       Object.entries(rest.extra ?? {}).map(([key, value]) => [key, redactAll(value, redact)]),
     ),
   };
-}
-
-function codeOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return codeOf(error.errors[0]);
-  if (!(error instanceof Error)) return String(error);
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
 }

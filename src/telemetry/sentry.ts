@@ -1,3 +1,4 @@
+import { errorText } from '../common/errors.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import type { SentryClient } from './sentry-client.ts';
 import type { SentryOptions } from './sentry-options.ts';
@@ -27,7 +28,7 @@ export function createSentry(options: SentryOptions): Sentry {
       client = createSentryClient(options);
       for (const report of waiting) client.capture(report);
     } catch (error) {
-      options.warn(`load the Sentry SDK: ${error instanceof Error ? error.message : String(error)}`);
+      options.warn(`load the Sentry SDK: ${errorText(error)}`);
     }
     waiting = [];
   };

@@ -1,3 +1,4 @@
+import { reasonOf } from '../common/errors.ts';
 import type { MetricsConfig } from '../config/schema.ts';
 import type { MetricsTarget } from '../config/values/metrics-target.ts';
 import type { Fact } from '../lifecycle/facts.ts';
@@ -89,10 +90,4 @@ function opener(target: MetricsTarget, config: MetricsConfig, timers: Timers): O
 
 function targetText(target: MetricsTarget): string {
   return `${target.network}://${'path' in target ? target.path : hostPortText(target)}`;
-}
-
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
-  if (!(error instanceof Error)) return String(error);
-  return 'code' in error && typeof error.code === 'string' ? error.code : error.message;
 }

@@ -1,4 +1,5 @@
 import { writeSync } from 'node:fs';
+import { errorCode } from '../common/errors.ts';
 import { closeFd, connectSocket, openSocket } from '../linux/sockets.ts';
 import type { Peer } from './transport.ts';
 
@@ -24,7 +25,7 @@ export function openUnix(path: string, failed: (error: unknown, gone: boolean) =
         writeSync(fd, line);
       } catch (error) {
         // The receiver's queue is full, and a metric is not worth a wait.
-        if (error instanceof Error && 'code' in error && error.code === 'EAGAIN') return;
+        if (errorCode(error) === 'EAGAIN') return;
         close();
         failed(error, true);
       }

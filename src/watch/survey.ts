@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { reasonOf } from '../common/errors.ts';
 import { Slices } from '../linux/slices.ts';
 import { Fingerprint } from './fingerprint.ts';
 
@@ -123,7 +124,7 @@ function entriesOf(directory: string, unreadable: string[]): string[] {
   try {
     return readdirSync(directory).sort();
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
+    const code = reasonOf(error);
     if (code !== 'ENOENT' && code !== 'ENOTDIR') unreadable.push(`${directory}: ${code}`);
     return [];
   }

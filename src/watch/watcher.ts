@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { errorCode } from '../common/errors.ts';
 import type { DirectoryEvent, DirectoryWatches } from '../linux/inotify.ts';
 import { type Place, type Survey, survey } from './survey.ts';
 
@@ -138,7 +139,7 @@ export class Watcher {
       this.#paths.set(number, directory);
       return true;
     } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+      const code = errorCode(error);
       const advice = code === 'ENOSPC' ? ': raise fs.inotify.max_user_watches' : '';
       if (code !== 'ENOENT' && code !== 'ENOTDIR') this.#warn(`watch: ${String(error)}${advice}`);
       return false;

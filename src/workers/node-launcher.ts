@@ -1,4 +1,5 @@
 import { closeSync, readFileSync, writeSync } from 'node:fs';
+import { errorText } from '../common/errors.ts';
 import {
   forbidNewPrivileges,
   keepCapabilities,
@@ -66,6 +67,6 @@ function readOrder(fd: number): CompleteOrder {
 try {
   launch(readOrder(Number(process.argv[2])));
 } catch (error) {
-  writeSync(2, `${LAUNCHER_NAME}: ${error instanceof Error ? error.message : error}\n`);
+  writeSync(2, `${LAUNCHER_NAME}: ${errorText(error)}\n`);
   process.exit(exitCode(error));
 }

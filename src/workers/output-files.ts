@@ -1,7 +1,7 @@
+import { reasonOf } from '../common/errors.ts';
 import { FileForwarder } from './file-forwarder.ts';
 import type { LineReceiver } from './line-forwarder.ts';
 import type { OutputSource } from './output-log.ts';
-import { codeOf } from './release-error.ts';
 import { outputFileIn, RotatingFile, type RotatingFileLimits } from './rotating-file.ts';
 import { Sink } from './sink.ts';
 
@@ -102,7 +102,7 @@ export class OutputFiles {
 
   #make(path: string, limits: RotatingFileLimits): OpenFile {
     const { onDropped, onFailed } = this.#options;
-    const onNotRotated = (error: unknown) => onFailed('rotate output', path, codeOf(error));
+    const onNotRotated = (error: unknown) => onFailed('rotate output', path, reasonOf(error));
     const file = new RotatingFile({ ...limits, path, onNotRotated });
     const sink = new Sink({
       place: file,

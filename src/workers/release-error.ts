@@ -19,10 +19,3 @@ export class ReleaseError extends Error {
     this.step = step;
   }
 }
-
-/** The errno's name of a failed Node or libc call, `EACCES`. */
-export function codeOf(error: unknown): string {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string'
-    ? error.code
-    : String(error);
-}

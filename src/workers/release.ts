@@ -1,12 +1,13 @@
 import { readFileSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { reasonOf } from '../common/errors.ts';
 import type { RuntimeConfig } from '../config/schema.ts';
 import { mayExecute, maySearch } from '../linux/users.ts';
 import { tools } from './commands.ts';
 import { buildEnvironment, type Environment, environmentNames } from './environment.ts';
 import { EnvironmentFileError, parseEnvironmentFile } from './environment-file.ts';
 import { requireCapabilities } from './privileges.ts';
-import { codeOf, ReleaseError, type ReleaseStep } from './release-error.ts';
+import { ReleaseError, type ReleaseStep } from './release-error.ts';
 import { scriptProblem } from './script.ts';
 import type { TargetUser } from './target-user.ts';
 
@@ -201,7 +202,7 @@ function attempt<Result>(step: ReleaseError['step'], subject: string, act: () =>
   try {
     return act();
   } catch (error) {
-    const code = codeOf(error);
+    const code = reasonOf(error);
     throw new ReleaseError(step, `${subject}: ${code}${WHY[code] === undefined ? '' : `: ${WHY[code]}`}`);
   }
 }

@@ -1,6 +1,7 @@
 import { constants, promises, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
+import { errorCode } from '../common/errors.ts';
 import type { Place, WriteDone } from './place.ts';
 
 export interface RotatingFileLimits {
@@ -187,5 +188,5 @@ function notRegular(path: string): NodeJS.ErrnoException {
 }
 
 function isMissing(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  return errorCode(error) === 'ENOENT';
 }

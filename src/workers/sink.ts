@@ -1,6 +1,6 @@
+import { reasonOf } from '../common/errors.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { type Place, placeOf } from './place.ts';
-import { codeOf } from './release-error.ts';
 
 /** The calls and the clock that a sink uses, replaceable in tests. */
 export interface SinkSystem {
@@ -178,7 +178,7 @@ export class Sink {
       return;
     }
     if (error === null) this.#failing = false;
-    else this.#failed(codeOf(error));
+    else this.#failed(reasonOf(error));
     if (error === null && written < bytes.length) {
       this.#send(bytes.subarray(written));
     } else if (error === null) {
@@ -187,7 +187,7 @@ export class Sink {
       if (this.buffered <= this.#limit / 2) this.#endDropping();
       this.#pump();
       if (this.buffered === 0) this.#wakeIdle();
-    } else if (this.#isFinal(codeOf(error))) {
+    } else if (this.#isFinal(reasonOf(error))) {
       this.#current = null;
       this.#count(bytes);
       this.close();

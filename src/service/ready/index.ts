@@ -1,3 +1,4 @@
+import { errorText } from '../../common/errors.ts';
 import { platform } from '../platform/index.ts';
 import type { SupervisedBy } from '../seams.ts';
 import { acknowledge } from './einhorn.ts';
@@ -54,7 +55,7 @@ async function warnUnless(whom: string, tell: () => Promise<void>, text = 'ready
   try {
     await tell();
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     process.emitWarning(`${whom} was not told ${text.replaceAll('\n', ' ')}: ${why}`, 'ZerodownWarning');
   }
 }

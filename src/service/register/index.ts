@@ -4,7 +4,9 @@
  * the program. So nothing here may wait: modules that only a process with sockets needs are loaded by `require`, when
  * they are needed.
  */
+
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
+import { errorText } from '../../common/errors.ts';
 import { CLUSTER_WORKER } from './cluster-worker-name.ts';
 import { forgetPreload } from './environment.ts';
 import { permissionProblem } from './permission.ts';
@@ -42,7 +44,7 @@ function specificationOrWarning(): Specification | null {
     if (problem !== null) warn(problem);
     return specification;
   } catch (error) {
-    warn(error instanceof Error ? error.message : String(error));
+    warn(errorText(error));
     return null;
   }
 }

@@ -1,6 +1,7 @@
 import cluster from 'node:cluster';
 import type { Server } from 'node:net';
 import { constants } from 'node:os';
+import { errorText } from '../../common/errors.ts';
 import { finishConnections, watchServer } from '../drain/index.ts';
 import type { Claim } from '../handed/claim.ts';
 import { chooseHanded, widerProblem } from '../handed/find-handed.ts';
@@ -147,7 +148,7 @@ export class Servers {
       socket.fd = duplicate(fd);
     } catch (error) {
       this.#sockets.delete(socket);
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       const what = `the socket at ${claim.address} is closed with its server, and cannot be listened on again`;
       process.emitWarning(`${what}: ${why}`, 'ZerodownWarning');
     }

@@ -1,4 +1,5 @@
 import { Socket } from 'node:net';
+import { errorText } from '../../common/errors.ts';
 import { Channel, MAX_MESSAGE } from './channel.ts';
 import type { Inherited } from './descriptor.ts';
 import type { Marker } from './marker.ts';
@@ -67,7 +68,7 @@ export class ParentLink {
   }
 
   failed(error: unknown): void {
-    this.#channel.send({ type: 'failed', message: error instanceof Error ? error.message : String(error) });
+    this.#channel.send({ type: 'failed', message: errorText(error) });
   }
 
   /** Resolves also when it is gone: then there is nobody else. */

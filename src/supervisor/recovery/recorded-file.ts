@@ -9,6 +9,7 @@ import {
   rmSync,
 } from 'node:fs';
 import path from 'node:path';
+import { errorCode } from '../../common/errors.ts';
 import type { Fact } from '../../lifecycle/facts.ts';
 import type { ReadState } from '../state-format/read.ts';
 
@@ -65,7 +66,7 @@ export function setAside(
       .sort();
     for (const name of old.slice(0, -KEPT)) rmSync(path.join(folder, name), { force: true });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if (errorCode(error) === 'ENOENT') return [];
     return [warning(`${file}: ${reason}. It cannot be set aside: ${(error as Error).message}`)];
   }
   return [{ event: 'state_set_aside', file: aside, reason, damaged }];

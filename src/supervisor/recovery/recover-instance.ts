@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { errorText } from '../../common/errors.ts';
 import type { Fact, RecoveredBy } from '../../lifecycle/facts.ts';
 import { isOutOfDescriptors } from '../../linux/errors.ts';
 import { findKeepers } from '../keeper/find-keepers.ts';
@@ -52,7 +53,7 @@ export async function recoverInstance(options: RecoveryOptions, system: Recovery
     return await recover(options, system);
   } catch (error) {
     if (!isOutOfDescriptors(error)) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     return {
       refusal: `cannot take over the service that a dead zero left running: ${why}. Raise the limit of open files (ulimit -n), and start zero again.`,
     };

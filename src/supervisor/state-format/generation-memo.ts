@@ -1,3 +1,4 @@
+import { errorText } from '../../common/errors.ts';
 import type { ReleaseRecord } from '../../history/release-record.ts';
 import type { Release } from '../../workers/release.ts';
 import type { ConfigSnapshot } from '../config-source.ts';
@@ -77,7 +78,7 @@ export function decodeMemos(bytes: Buffer): Memos | { readonly problem: string }
       })),
     };
   } catch (error) {
-    return { problem: `memos are damaged: ${error instanceof Error ? error.message : String(error)}` };
+    return { problem: `memos are damaged: ${errorText(error)}` };
   }
 }
 

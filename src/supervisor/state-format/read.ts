@@ -1,4 +1,5 @@
 import * as z from 'zod/mini';
+import { errorText } from '../../common/errors.ts';
 import { upgrade } from './upgrade-1.ts';
 import * as version1 from './version-1.ts';
 import * as version2 from './version-2.ts';
@@ -61,7 +62,7 @@ function parse(
     value = JSON.parse(text);
   } catch (error) {
     if (text === '') return problem('torn', 'the file is empty');
-    const why = error instanceof Error ? error.message : String(error);
+    const why = errorText(error);
     if (text.startsWith('{')) return problem('torn', `the file is incomplete or damaged: ${why}`);
     return problem('not_json', `the file is not JSON: ${why}`);
   }

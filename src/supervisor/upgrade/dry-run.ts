@@ -1,3 +1,4 @@
+import { errorText } from '../../common/errors.ts';
 import { type CommandSystem, runCommand } from '../../workers/command.ts';
 import { after } from '../clock.ts';
 import type { Reads } from '../state-format/formats.ts';
@@ -61,7 +62,7 @@ export function dryRun(
         else failed(`its check was ended by a signal${said}`);
       });
     } catch (error) {
-      failed(error instanceof Error ? error.message : String(error));
+      failed(errorText(error));
     }
   });
 }

@@ -1,3 +1,4 @@
+import { errorText } from '../../common/errors.ts';
 import type { VaultContent } from '../keeper/vault.ts';
 import { DOWNGRADES, type Format, NEWEST, type Reads } from '../state-format/formats.ts';
 
@@ -43,7 +44,7 @@ function documentFor(
     try {
       document = downgrade(document ?? newest);
     } catch (error) {
-      throw refusal(`: ${error instanceof Error ? error.message : String(error)}`);
+      throw refusal(`: ${errorText(error)}`);
     }
   }
   return document;

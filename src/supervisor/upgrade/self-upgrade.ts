@@ -1,3 +1,4 @@
+import { errorText } from '../../common/errors.ts';
 import type { UpgradeAnswer } from '../../control/control.ts';
 import type { Fact } from '../../lifecycle/facts.ts';
 import type { State } from '../../lifecycle/state.ts';
@@ -71,7 +72,7 @@ export class SelfUpgrade {
       answered({ ok: true, to, node });
       await execute(program, older);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = errorText(error);
       this.#context.report({ event: 'error', step: 'upgrade', message: `zero was not upgraded: ${message}` });
       answered({ ok: false, message });
     } finally {
@@ -111,7 +112,7 @@ export class SelfUpgrade {
       const second = await this.#dryRun(program, copy);
       return 'passed' in second ? { program, result: second.passed, older } : { problem: second.problem };
     } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
+      const why = errorText(error);
       return { problem: `${program.node} ${program.script} (zero ${result?.zero}): ${why}` };
     } finally {
       copy?.close();
