@@ -1,3 +1,4 @@
+import { hostText } from '../common/host-port.ts';
 /**
  * Whether a request's Host header is one of this machine's own names. A page from elsewhere that a browser shows can have its name resolve to
  * 127.0.0.1 and would then read what only this machine may (DNS rebinding); it cannot say another Host than its own name.
@@ -14,7 +15,7 @@ export function isOwnHost(header: string | undefined, own: string): boolean {
     name.endsWith('.localhost') ||
     name === '[::1]' ||
     /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(name) ||
-    (own !== '' && name === (own.includes(':') ? `[${own}]` : own))
+    (own !== '' && name === hostText(own))
   );
 }
 

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
+import { type Timers, unrefTimers } from '../common/clock.ts';
 import { errorText } from '../common/errors.ts';
-import { Connections, type Limits, type Timers } from '../http/connections.ts';
+import { Connections, type Limits } from '../http/connections.ts';
 import { Refusals } from '../http/refusals.ts';
 
 /** What a request is answered with. */
@@ -29,10 +30,6 @@ export interface AdminServer {
 }
 
 const LIMITS: Limits = { connections: 32, patience: 10_000 };
-const TIMERS: Timers = {
-  set: (ms, run) => setTimeout(run, ms).unref(),
-  clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
-};
 const HEADER_LIMIT = 8 * 1024;
 
 const ALWAYS = {
@@ -52,7 +49,7 @@ export function textAnswer(status: number, line: string, headers?: Answer['heade
  * supervisor goes on.
  */
 export async function createAdminServer(options: AdminServerOptions): Promise<AdminServer> {
-  const { warn, limits = LIMITS, timers = TIMERS } = options;
+  const { warn, limits = LIMITS, timers = unrefTimers } = options;
   const { createServer } = await import('node:http');
   const connections = new Connections(limits, timers, (socket, why, message) =>
     refuse(socket, why === 'overloaded' ? 503 : 408, message),

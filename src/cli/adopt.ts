@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs';
+import { escapeControls } from '../common/text.ts';
 import { locateConfig } from '../config/index.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { AdoptionError } from '../supervisor/adoption/adoption-error.ts';
 import { listenArguments, serviceOf } from '../supervisor/adoption/take-service.ts';
 import { ConfigError, configFile } from '../supervisor/config-source.ts';
 import { supervise } from '../supervisor/supervise.ts';
-import { escapeControls } from '../telemetry/escape.ts';
 import { EXIT } from './exit-code.ts';
 import { commandLineSource } from './run.ts';
 import { version } from './version.ts';

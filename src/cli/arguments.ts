@@ -1,6 +1,6 @@
 import { Command, CommanderError } from 'commander';
+import { quoted } from '../common/text.ts';
 import { nearMiss } from '../config/near-miss.ts';
-import { quoted } from '../config/values/parsed.ts';
 import type { ConfigOption } from './commands.ts';
 import { errorDocumentText, wantsJson } from './error-document.ts';
 import { version } from './version.ts';

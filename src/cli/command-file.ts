@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync, realpathSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { findCommand } from '../config/index.ts';
+import { findCommand } from '../common/find-command.ts';
 
 /** The file that a command names, by its path or by PATH; null where there is none. */
 export function fileOf(program: string, folder: string): string | null {

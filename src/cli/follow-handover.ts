@@ -1,4 +1,4 @@
-import { parseDuration } from '../config/values/duration.ts';
+import { parseDuration } from '../common/duration.ts';
 import { ClientError } from '../control/client-error.ts';
 import type { AnswerOf, VerdictDocument } from '../control/protocol.ts';
 import { PROTOCOL } from '../control/version.ts';

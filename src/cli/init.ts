@@ -1,9 +1,9 @@
 import { realpathSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { findCommand } from '../common/find-command.ts';
 import {
   type Config,
   configFromArguments,
-  findCommand,
   formatProblem,
   loadConfig,
   locateConfig,

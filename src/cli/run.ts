@@ -1,10 +1,5 @@
-import {
-  configFromArguments,
-  findCommand,
-  formatProblem,
-  locateConfig,
-  type RunArguments,
-} from '../config/index.ts';
+import { findCommand } from '../common/find-command.ts';
+import { configFromArguments, formatProblem, locateConfig, type RunArguments } from '../config/index.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { withToken } from '../service/register/node-options.ts';
 import { InstanceHeldError } from '../supervisor/claim.ts';

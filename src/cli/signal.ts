@@ -1,4 +1,4 @@
-import { parseSignal } from '../linux/signals.ts';
+import { parseSignal } from '../common/signals.ts';
 import { CommandError } from './command-error.ts';
 import { EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';

@@ -1,4 +1,4 @@
-import { parseDuration } from '../config/values/duration.ts';
+import { parseDuration } from '../common/duration.ts';
 
 // RFC 3339, section 5.6; the blank for the T is its own suggestion (the note below the grammar).
 const DATE_TIME = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;

@@ -1,5 +1,6 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
-import { type Parsed, quoted } from './values/parsed.ts';
+import { formatHostPort } from '../common/host-port.ts';
+import { type Parsed, quoted } from '../common/text.ts';
 
 export type InetNetwork = 'tcp' | 'tcp4' | 'tcp6' | 'udp' | 'udp4' | 'udp6';
 export type UnixNetwork = 'unix' | 'unixgram';
@@ -135,9 +136,14 @@ function inetAddress(network: InetNetwork, rest: string, text: string): Parsed<A
     return { problem: `${quoted(text)} has an IPv${family} address, and ${network} takes IPv${wanted} only` };
   }
   const name = unspecified(network, host.value) ? '' : host.value;
-  const shown = name.includes(':') ? `[${name}]` : name;
   return {
-    value: { kind: 'inet', network, host: name, port: port.value, text: `${network}:${shown}:${port.value}` },
+    value: {
+      kind: 'inet',
+      network,
+      host: name,
+      port: port.value,
+      text: `${network}:${formatHostPort({ host: name, port: port.value })}`,
+    },
   };
 }
 

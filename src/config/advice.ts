@@ -1,8 +1,8 @@
+import { formatDuration } from '../common/duration.ts';
+import { quoted } from '../common/text.ts';
 import { nearMiss } from './near-miss.ts';
 import { type Finding, wrongValue } from './path.ts';
 import type { Config } from './schema.ts';
-import { formatDuration } from './values/duration.ts';
-import { quoted } from './values/parsed.ts';
 
 const RUNTIME = ['service', 'runtime'];
 

@@ -1,5 +1,5 @@
+import { findCommand } from '../common/find-command.ts';
 import { listenArgument } from './address.ts';
-import { findCommand } from './find-command.ts';
 import { checkTree } from './parse.ts';
 import type { Path } from './path.ts';
 import type { Problem } from './problem.ts';

@@ -1,9 +1,9 @@
 import type { $ZodIssue, $ZodType } from 'zod/v4/core';
+import { quoted } from '../common/text.ts';
 import { nearMiss } from './near-miss.ts';
 import { type Finding, formatPath, type Path, valueAt, wrongValue } from './path.ts';
 import { notationOf } from './schema/key.ts';
 import { schemaAt, structureOf } from './schema/structure.ts';
-import { quoted } from './values/parsed.ts';
 
 /** What the schema has against a file, in words. */
 export function findingsOf(issue: $ZodIssue, root: $ZodType, file: unknown): Finding[] {

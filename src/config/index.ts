@@ -1,7 +1,6 @@
 export { adviceOn } from './advice.ts';
 export { configFromArguments, type RunArguments } from './arguments.ts';
 export type { FileIdentity } from './file-identity.ts';
-export { findCommand } from './find-command.ts';
 export { configSchema } from './json-schema.ts';
 export { loadConfig } from './load.ts';
 export { locateConfig } from './locate.ts';

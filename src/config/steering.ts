@@ -1,5 +1,5 @@
+import { quoted } from '../common/text.ts';
 import { isStream, type ListenerAddress } from './address.ts';
-import { quoted } from './values/parsed.ts';
 import type { Steer } from './values/steer.ts';
 
 /** What decides whether a listener is steered: its own keys... */

@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import type { Timers } from '../http/connections.ts';
+import type { Timers } from '../common/clock.ts';
 
 /** Something that goes on and that a reader follows at its own pace. */
 export interface Feed {

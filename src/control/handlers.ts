@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
+import type { Timers } from '../common/clock.ts';
+import { parseSignal } from '../common/signals.ts';
 import { factDocument } from '../facts/documents.ts';
-import type { Timers } from '../http/connections.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
-import { parseSignal } from '../linux/signals.ts';
 import type { Accepted, Answer, Control } from './control.ts';
 import { eventFeed } from './event-feed.ts';
 import { type Feed, Follower } from './follower.ts';

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import net, { type Socket } from 'node:net';
-import { Connections, type Limits, type Timers } from '../http/connections.ts';
+import { type Timers, unrefTimers } from '../common/clock.ts';
+import { Connections, type Limits } from '../http/connections.ts';
 import { Refusals } from '../http/refusals.ts';
 import { lookupGroup } from '../linux/users.ts';
 import type { Control } from './control.ts';
@@ -47,10 +48,6 @@ export interface ControlServer {
 }
 
 const LIMITS: Limits = { connections: 64, patience: 10_000 };
-const TIMERS: Timers = {
-  set: (ms, run) => setTimeout(run, ms).unref(),
-  clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
-};
 const HEADER_LIMIT = 8 * 1024;
 
 /**
@@ -59,7 +56,7 @@ const HEADER_LIMIT = 8 * 1024;
  * @throws ControlError when it cannot be opened
  */
 export async function createControlServer(options: ControlServerOptions): Promise<ControlServer> {
-  const { path, control, sights, identity, warn, limits = LIMITS, timers = TIMERS } = options;
+  const { path, control, sights, identity, warn, limits = LIMITS, timers = unrefTimers } = options;
   const gid = groupOf(path, options.group);
   const permitted = { uid: process.geteuid?.() ?? 0, gid };
   const headers = answerHeaders(identity);

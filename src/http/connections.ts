@@ -1,9 +1,5 @@
 import type { Socket } from 'node:net';
-
-export interface Timers {
-  set(ms: number, run: () => void): unknown;
-  clear(handle: unknown): void;
-}
+import type { Timers } from '../common/clock.ts';
 
 export interface Limits {
   /** Connections at a time. */

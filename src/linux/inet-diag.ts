@@ -1,4 +1,4 @@
-import { formatInet6, isMappedInet4 } from './inet6.ts';
+import { formatInet6, isMappedInet4 } from '../common/inet.ts';
 import { attributes, diagDump, diagLookup, diagWalkOnPool, type Received } from './netlink.ts';
 import { AF_INET, AF_INET6, inet4Bytes, inet6Bytes, type SocketAddress } from './sockaddr.ts';
 

@@ -1,7 +1,5 @@
+import { signalNumber } from '../common/signals.ts';
 import { call, callAbout, rawCall, tryCall } from './libc.ts';
-import { signalNumber } from './signals.ts';
-
-export { signalNumber } from './signals.ts';
 
 /** struct rusage of getrusage(2), without the fields that Linux leaves unused. Times in seconds, `maxrss` in KiB. */
 export interface ResourceUsage {

@@ -1,8 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { endianness } from 'node:os';
+import { formatInet6, parseInet4, parseInet6 } from '../common/inet.ts';
 import { errnoNumber, SystemError } from './errors.ts';
-import { parseInet4 } from './inet4.ts';
-import { formatInet6, parseInet6 } from './inet6.ts';
 
 /**
  * A socket's address. `host` is numeric; '' means every address of the family. `scopeId` is the interface index of a

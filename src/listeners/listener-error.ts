@@ -1,4 +1,5 @@
 import { errorCode } from '../common/errors.ts';
+import { formatHostPort } from '../common/host-port.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import type { Holder } from './holders.ts';
@@ -34,6 +35,5 @@ export function nameAddress(config: ListenerConfig): string {
   const address = config.address;
   if (address.kind === 'passed') return `systemd ${address.name}`;
   if (address.kind === 'unix') return `${address.network} ${address.path}`;
-  const host = address.host.includes(':') ? `[${address.host}]` : address.host;
-  return `${address.network} ${host}:${address.port}`;
+  return `${address.network} ${formatHostPort(address)}`;
 }

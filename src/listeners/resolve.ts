@@ -1,8 +1,8 @@
 import { promisify } from 'node:util';
 import { errorCode } from '../common/errors.ts';
+import { parseInet4 } from '../common/inet.ts';
 import type { InetAddress } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
-import { parseInet4 } from '../linux/inet4.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
 import { closeFd, openSocket } from '../linux/sockets.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';

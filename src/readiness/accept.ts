@@ -1,5 +1,6 @@
+import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
-import { type Gate, type GateCallbacks, once, type Timers } from './gate.ts';
+import { type Gate, type GateCallbacks, once } from './gate.ts';
 import type { ListenerProbe, OpenProbe } from './probes.ts';
 
 /** `readiness.accept` of the config. */

@@ -1,5 +1,6 @@
+import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
-import { type Gate, type GateCallbacks, type GateName, once, type Timers } from './gate.ts';
+import { type Gate, type GateCallbacks, type GateName, once } from './gate.ts';
 
 /** A gate that is tried until it passes or is closed. */
 export interface Attempts {

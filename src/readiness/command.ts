@@ -1,6 +1,7 @@
+import type { Timers } from '../common/clock.ts';
 import type { CommandGateConfig } from '../config/schema.ts';
 import { startAttempts } from './attempts.ts';
-import type { Gate, GateCallbacks, Timers } from './gate.ts';
+import type { Gate, GateCallbacks } from './gate.ts';
 
 /** What became of a command. */
 export type CommandResult =

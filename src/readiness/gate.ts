@@ -22,12 +22,6 @@ export interface GateCallbacks {
   failed(reason: string): void;
 }
 
-/** Timers as an argument, so that no test waits. `set` runs once after so many milliseconds. */
-export interface Timers {
-  set(ms: number, run: () => void): unknown;
-  clear(handle: unknown): void;
-}
-
 /** The same callbacks, of which only the first call gets through; `over()` lets none through any more. */
 export function once(callbacks: GateCallbacks): GateCallbacks & { over(): void; readonly isOver: boolean } {
   let isOver = false;

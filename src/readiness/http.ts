@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
 import type { Address } from '../config/address.ts';
 import type { HttpGateConfig } from '../config/schema.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { startAttempts } from './attempts.ts';
 import { endingWithFin } from './end-socket.ts';
-import type { Gate, GateCallbacks, Timers } from './gate.ts';
+import type { Gate, GateCallbacks } from './gate.ts';
 import type { OpenProbe } from './probes.ts';
 import { connectOptions, connectTo } from './target.ts';
 

@@ -1,8 +1,9 @@
+import type { Timers } from '../common/clock.ts';
 import type { ReadinessConfig } from '../config/schema.ts';
 import type { DescriptorCalls } from '../linux/kernel.ts';
 import { acceptListeners, startAcceptGate } from './accept.ts';
 import { type RunCommand, startCommandGate } from './command.ts';
-import type { Gate, GateCallbacks, GateName, Timers } from './gate.ts';
+import type { Gate, GateCallbacks, GateName } from './gate.ts';
 import { startHttpGate } from './http.ts';
 import { startNotifyGate } from './notify.ts';
 import type { NotifySource } from './notify-socket.ts';
@@ -10,8 +11,9 @@ import type { OpenProbe } from './probes.ts';
 import { startReadyFdGate } from './ready-fd.ts';
 import { startTcpGate } from './tcp.ts';
 
+export type { Timers } from '../common/clock.ts';
 export type { CommandResult, RunCommand } from './command.ts';
-export type { GateName, GateReason, Timers } from './gate.ts';
+export type { GateName, GateReason } from './gate.ts';
 export { type Liveness, startLiveness } from './liveness.ts';
 export { NotifySocket, type NotifySource } from './notify-socket.ts';
 export type { OpenProbe } from './probes.ts';

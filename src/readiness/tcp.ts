@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net';
+import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
 import type { TcpGateConfig } from '../config/schema.ts';
 import { startAttempts } from './attempts.ts';
 import { endSocket } from './end-socket.ts';
-import type { Gate, GateCallbacks, Timers } from './gate.ts';
+import type { Gate, GateCallbacks } from './gate.ts';
 import type { ListenerProbe, OpenProbe } from './probes.ts';
 import { connectTo, nameTarget } from './target.ts';
 

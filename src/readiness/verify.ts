@@ -1,8 +1,8 @@
 import { setMaxListeners } from 'node:events';
+import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
 import type { VerifyConfig } from '../config/schema.ts';
 import { type RunCommand, runOnce } from './command.ts';
-import type { Timers } from './gate.ts';
 import { getOnce } from './http.ts';
 import type { OpenProbe } from './probes.ts';
 

@@ -1,13 +1,13 @@
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
+import { findCommand } from '../common/find-command.ts';
 import { LONGEST_SOCKET_PATH } from '../config/address.ts';
 import { adviceOn, type Config, type Finding, type Path, wrongValue } from '../config/index.ts';
 import { isSteered } from '../config/steering.ts';
 import { lanesNeeded } from '../lifecycle/lane.ts';
 import { descriptorLimit } from '../linux/limits.ts';
 import { lookupGroup, lookupUser } from '../linux/users.ts';
-import { lookUpCommand } from '../workers/commands.ts';
 import { releaseProblems } from '../workers/release.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { resolveUser, type TargetUser } from '../workers/target-user.ts';
@@ -171,7 +171,7 @@ function commandFinding(
 ): Finding[] {
   const [name] = run ?? [];
   if (name === undefined) return [];
-  const found = lookUpCommand(name, searchPath);
+  const found = findCommand(name, searchPath);
   if (found === null) return [wrongValue([...about, 0], `${name} is in no directory of PATH`)];
   const file = path.resolve(directory, found);
   const code = accessProblem(file);

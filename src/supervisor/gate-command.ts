@@ -1,7 +1,7 @@
+import { after } from '../common/clock.ts';
 import { errorText } from '../common/errors.ts';
 import type { CommandResult, RunCommand } from '../readiness/index.ts';
 import { type CommandSystem, runCommand } from '../workers/command.ts';
-import { after } from './clock.ts';
 import type { Prepared } from './prepare.ts';
 
 /** Runs a gate's command as the service would: its user and privileges, its directory, its environment. */

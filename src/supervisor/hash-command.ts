@@ -1,6 +1,6 @@
+import { after } from '../common/clock.ts';
 import type { Hash } from '../history/executables.ts';
 import { type CommandSystem, runCommand } from '../workers/command.ts';
-import { after } from './clock.ts';
 
 const PATH = Buffer.from('/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin');
 

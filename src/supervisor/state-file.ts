@@ -1,9 +1,9 @@
 import { renameSync, rmSync } from 'node:fs';
 import path from 'node:path';
+import { now } from '../common/clock.ts';
 import { writeOwnFile } from '../linux/own-files.ts';
 import { bootId, processStat } from '../linux/procfs.ts';
 import { withSpare } from '../linux/spare.ts';
-import { now } from './clock.ts';
 import type { Instance } from './instance.ts';
 import type { Vault } from './keeper/vault.ts';
 import { type Situation, type Supervisor, stateDocument } from './state-format/write.ts';

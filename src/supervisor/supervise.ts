@@ -1,15 +1,15 @@
+import { now } from '../common/clock.ts';
+import { escapeControls } from '../common/text.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { isSystemFailure } from '../linux/errors.ts';
 import { setCloseOnExec } from '../linux/exec.ts';
 import { exitNow, startSession } from '../linux/processes.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
-import { escapeControls } from '../telemetry/escape.ts';
 import { LogFileError } from '../telemetry/log.ts';
 import { AdoptionError } from './adoption/adoption-error.ts';
 import type { TakeService } from './adoption/take-service.ts';
 import { begin, type KnownInstance } from './begin.ts';
 import { InstanceHeldError } from './claim.ts';
-import { now } from './clock.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
 import { InstanceError } from './instance.ts';
 import { RecoveryError } from './recovery/take-over.ts';

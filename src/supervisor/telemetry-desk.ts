@@ -1,10 +1,9 @@
+import { now, type Timers } from '../common/clock.ts';
 import type { Config } from '../config/index.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/dispatch.ts';
 import { ServiceManager, watchdogInterval } from '../telemetry/service-manager.ts';
-import type { Timers } from '../telemetry/timers.ts';
 import type { Writer } from '../telemetry/writer.ts';
-import { now } from './clock.ts';
 
 export interface TelemetryContext {
   /** Of the instance. */

@@ -1,8 +1,8 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { now } from '../common/clock.ts';
 import { processStat } from '../linux/procfs.ts';
 import { reactor, type Watch } from '../linux/reactor.ts';
-import { now } from './clock.ts';
 
 /**
  * How long after the terminal was closed a SIGHUP counts as caused by that, in milliseconds. The kernel sends one to the

@@ -1,7 +1,7 @@
+import { findCommand } from '../common/find-command.ts';
 import type { Config, Path } from '../config/index.ts';
 import type { Failure } from '../lifecycle/facts.ts';
 import { type Opening, openToEverybody, openToUser } from '../linux/writable-path.ts';
-import { lookUpCommand } from '../workers/commands.ts';
 import { absolute } from '../workers/release.ts';
 import type { TargetUser } from '../workers/target-user.ts';
 import { scriptsOf } from './release-file.ts';
@@ -89,7 +89,7 @@ function checksOf({ service }: Config): [string[], readonly string[]][] {
 }
 
 function commandFile(run: readonly string[], searchPath = '/usr/bin:/bin', directory: string): string | null {
-  const found = lookUpCommand(run[0] ?? '', searchPath);
+  const found = findCommand(run[0] ?? '', searchPath);
   return found && absolute(found, directory);
 }
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
+import { after } from '../common/clock.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { type CommandSystem, runCommand } from '../workers/command.ts';
-import { after } from './clock.ts';
 
 export interface UnitContext {
   readonly system: CommandSystem;

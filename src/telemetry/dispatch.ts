@@ -1,10 +1,10 @@
+import type { Timers } from '../common/clock.ts';
 import { errorText } from '../common/errors.ts';
 import type { ApplicationConfig } from '../config/schema.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { createLog } from './log.ts';
 import { createSentry } from './sentry.ts';
 import { createStatsd } from './statsd.ts';
-import type { Timers } from './timers.ts';
 import type { Writer } from './writer.ts';
 
 export interface TelemetryOptions {

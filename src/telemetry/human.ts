@@ -1,6 +1,6 @@
+import { durationText } from '../common/duration.ts';
+import { escapeControls } from '../common/text.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import { durationText } from './duration.ts';
-import { escapeControls } from './escape.ts';
 import { isDuration, snakeCase } from './fields.ts';
 import { type Level, levelOf } from './level.ts';
 import { exitText, messageOf } from './message.ts';

@@ -1,6 +1,6 @@
+import { safeJson } from '../common/text.ts';
 import { factDocument } from '../facts/documents.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import { safeJson } from './escape.ts';
 import { levelOf } from './level.ts';
 import { messageOf } from './message.ts';
 

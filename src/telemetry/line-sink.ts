@@ -1,4 +1,4 @@
-import type { Timers } from './timers.ts';
+import type { Timers } from '../common/clock.ts';
 import type { Writer, Written } from './writer.ts';
 
 export interface LineSinkOptions {

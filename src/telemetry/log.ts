@@ -1,4 +1,5 @@
 import { fstatSync } from 'node:fs';
+import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
 import type { LoggingConfig } from '../config/schema.ts';
 import type { Fact } from '../lifecycle/facts.ts';
@@ -7,7 +8,6 @@ import { isJournal, priorityPrefix } from './journald.ts';
 import { jsonLine } from './json.ts';
 import { isWanted, levelOf } from './level.ts';
 import { LineSink } from './line-sink.ts';
-import type { Timers } from './timers.ts';
 import { fileWriter, type Writer, writerFor } from './writer.ts';
 
 export interface LogOptions {

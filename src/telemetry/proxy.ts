@@ -1,7 +1,7 @@
 import { isIPv4, isIPv6, type Socket } from 'node:net';
-import type { HostPort } from '../config/values/host-port.ts';
+import { formatHostPort, type HostPort } from '../common/host-port.ts';
+import { parseInet6 } from '../common/inet.ts';
 import type { MetricsProxy } from '../config/values/proxy.ts';
-import { hostPortText } from './host-port-text.ts';
 
 /** Asks the proxy at the other end of a connection to go on to the target. Throws Error with the proxy's answer. */
 export function connectThroughProxy(socket: Socket, proxy: MetricsProxy, target: HostPort): Promise<void> {
@@ -12,7 +12,7 @@ export function connectThroughProxy(socket: Socket, proxy: MetricsProxy, target:
 
 /** CONNECT of RFC 9110, section 9.3.6. */
 async function connectHttp(socket: Socket, user: MetricsProxy['user'], target: HostPort): Promise<void> {
-  const place = hostPortText(target);
+  const place = formatHostPort(target);
   const credentials = user && Buffer.from(`${user.name}:${user.password}`).toString('base64');
   const authorization = credentials === null ? '' : `Proxy-Authorization: Basic ${credentials}\r\n`;
   socket.write(`CONNECT ${place} HTTP/1.1\r\nHost: ${place}\r\n${authorization}\r\n`);
@@ -64,19 +64,8 @@ function socksReplyLength(received: Buffer): number | null {
 
 function socksHost(host: string): Buffer {
   if (isIPv4(host)) return Buffer.of(1, ...host.split('.').map(Number));
-  if (isIPv6(host)) return Buffer.concat([Buffer.of(4), ipv6Bytes(host)]);
+  if (isIPv6(host)) return Buffer.concat([Buffer.of(4), parseInet6(host)]);
   return Buffer.concat([Buffer.of(3), counted(host)]);
-}
-
-function ipv6Bytes(host: string): Buffer {
-  // URL writes the canonical form: groups of hexadecimal digits, one `::` for the zeros.
-  const [head = '', tail] = new URL(`http://[${host}]`).hostname.slice(1, -1).split('::');
-  const groups = (text: string): string[] => (text === '' ? [] : text.split(':'));
-  const front = groups(head);
-  const back = groups(tail ?? '');
-  const zeros = Array.from({ length: 8 - front.length - back.length }, () => '0');
-  const all = [...front, ...zeros, ...back].map((group) => Number.parseInt(group, 16));
-  return Buffer.from(all.flatMap((group) => [group >>> 8, group & 0xff]));
 }
 
 function counted(text: string): Buffer {

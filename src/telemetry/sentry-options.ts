@@ -1,4 +1,4 @@
-import type { Timers } from './timers.ts';
+import type { Timers } from '../common/clock.ts';
 
 export interface SentryOptions {
   /** A secret: its key must not get into a log. */

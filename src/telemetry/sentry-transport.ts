@@ -1,5 +1,5 @@
 import type { ClientRequest, IncomingMessage } from 'node:http';
-import type { Timers } from './timers.ts';
+import type { Timers } from '../common/clock.ts';
 
 export interface SentryRequest {
   /** The ingest endpoint; its query carries the key, so it stands in no message. */

@@ -1,6 +1,6 @@
+import type { Timers } from '../common/clock.ts';
 import type { Fact, HandoverOutcome } from '../lifecycle/facts.ts';
 import { sendDatagram } from '../linux/datagrams.ts';
-import type { Timers } from './timers.ts';
 
 export interface ServiceManagerOptions {
   /** $NOTIFY_SOCKET of zero itself: a path, or `@name` in the abstract namespace. */

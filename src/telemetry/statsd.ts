@@ -1,11 +1,11 @@
+import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
+import { formatHostPort } from '../common/host-port.ts';
 import type { MetricsConfig } from '../config/schema.ts';
 import type { MetricsTarget } from '../config/values/metrics-target.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import { hostPortText } from './host-port-text.ts';
 import { initialMetrics, type Metric, metricsOf, uptimeMetric } from './metrics.ts';
 import { statsdLine } from './statsd-line.ts';
-import type { Timers } from './timers.ts';
 import { createTransport, type OpenPeer, type Transport } from './transport.ts';
 import { openFile } from './transport-file.ts';
 import { openTcp } from './transport-tcp.ts';
@@ -89,5 +89,5 @@ function opener(target: MetricsTarget, config: MetricsConfig, timers: Timers): O
 }
 
 function targetText(target: MetricsTarget): string {
-  return `${target.network}://${'path' in target ? target.path : hostPortText(target)}`;
+  return `${target.network}://${'path' in target ? target.path : formatHostPort(target)}`;
 }

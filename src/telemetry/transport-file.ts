@@ -1,5 +1,5 @@
+import type { Timers } from '../common/clock.ts';
 import { LineSink } from './line-sink.ts';
-import type { Timers } from './timers.ts';
 import type { Peer } from './transport.ts';
 import { fileWriter } from './writer.ts';
 

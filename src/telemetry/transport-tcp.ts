@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import type { HostPort } from '../config/values/host-port.ts';
+import type { Timers } from '../common/clock.ts';
+import type { HostPort } from '../common/host-port.ts';
 import type { MetricsProxy } from '../config/values/proxy.ts';
-import type { Timers } from './timers.ts';
 import type { Peer } from './transport.ts';
 
 const CONNECT_TIMEOUT = 10_000;

@@ -1,4 +1,4 @@
-import type { HostPort } from '../config/values/host-port.ts';
+import type { HostPort } from '../common/host-port.ts';
 import type { Peer } from './transport.ts';
 
 /**

@@ -1,4 +1,4 @@
-import type { Timers } from './timers.ts';
+import type { Timers } from '../common/clock.ts';
 
 /** Somewhere that metrics are sent to. Nothing here throws or waits. */
 export interface Transport {

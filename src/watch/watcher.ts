@@ -1,12 +1,8 @@
 import { join } from 'node:path';
+import type { Timers } from '../common/clock.ts';
 import { errorCode } from '../common/errors.ts';
 import type { DirectoryEvent, DirectoryWatches } from '../linux/inotify.ts';
 import { type Place, type Survey, survey } from './survey.ts';
-
-export interface Timers {
-  readonly set: (ms: number, run: () => void) => unknown;
-  readonly clear: (handle: unknown) => void;
-}
 
 export interface WatcherOptions {
   /** Absolute. */

@@ -1,6 +1,6 @@
+import { findCommand } from '../common/find-command.ts';
 import type { ExitStatus } from '../lifecycle/facts.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import { lookUpCommand } from './commands.ts';
 import type { Refusal } from './delivery.ts';
 import type { Environment } from './environment.ts';
 import type { Privileges } from './launcher.ts';
@@ -143,7 +143,7 @@ export function findExecutable({
   directory,
 }: Pick<CommandRequest, 'run' | 'environment' | 'directory'>): string {
   const [name = ''] = run;
-  const found = lookUpCommand(name, environment.get('PATH')?.toString() ?? '/usr/bin:/bin');
+  const found = findCommand(name, environment.get('PATH')?.toString() ?? '/usr/bin:/bin');
   if (found === null) throw new ReleaseError('path', `command ${name}: ENOENT: it is in no folder of PATH`);
   return found.startsWith('/') ? found : `${directory}/${found}`;
 }

@@ -1,6 +1,7 @@
-import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
-import { basename, extname, resolve } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { basename, extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { findCommand, isExecutable } from '../common/find-command.ts';
 import { ReleaseError } from './release-error.ts';
 
 // What a login has, for tools that zero itself needs: its own PATH may be that of a bare service manager.
@@ -15,19 +16,6 @@ const PACKAGES = {
 
 /** Programs that the launcher puts in front of the service. */
 export type ToolName = keyof typeof PACKAGES;
-
-/**
- * The path of a command as a shell finds it: a name with a slash is taken as it is, another one is looked up in the folders of PATH
- * (an empty one is the current directory, as POSIX has it). null when no folder has an executable file of this name.
- */
-export function lookUpCommand(name: string, searchPath: string): string | null {
-  if (name.includes('/')) return name;
-  for (const folder of searchPath.split(':')) {
-    const candidate = resolve(folder, name);
-    if (name !== '' && isExecutable(candidate)) return candidate;
-  }
-  return null;
-}
 
 /** What the launcher needs of the machine. */
 export interface Tools {
@@ -50,7 +38,7 @@ export const tools: Tools = {
   find(name) {
     const before = found.get(name);
     if (before !== undefined && isExecutable(before)) return before;
-    const path = lookUpCommand(name, `${STANDARD_PATH}:${process.env.PATH ?? STANDARD_PATH}`);
+    const path = findCommand(name, `${STANDARD_PATH}:${process.env.PATH ?? STANDARD_PATH}`);
     if (path === null)
       throw new ReleaseError('launcher', `${name} is not installed: it comes with ${PACKAGES[name]}`);
     found.set(name, path);
@@ -69,12 +57,3 @@ export const tools: Tools = {
     return [process.execPath, '--single-threaded', OWN_LAUNCHER];
   },
 };
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK);
-    return statSync(path).isFile();
-  } catch {
-    return false;
-  }
-}

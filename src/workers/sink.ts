@@ -1,3 +1,4 @@
+import { after } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { type Place, placeOf } from './place.ts';
@@ -11,10 +12,7 @@ export interface SinkSystem {
 
 const SYSTEM: SinkSystem = {
   open: placeOf,
-  after: (ms, callback) => {
-    const timer = setTimeout(callback, ms);
-    return () => clearTimeout(timer);
-  },
+  after,
 };
 
 export type SinkOptions = SinkSettings & ({ readonly fd: number } | { readonly place: Place });

@@ -1,6 +1,6 @@
+import { signalName } from '../common/signals.ts';
 import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
 import type { ResourceUsage } from '../linux/processes.ts';
-import { signalName } from '../linux/signals.ts';
 
 /**
  * Decodes a wait status as the macros of wait(2) do: low 7 bits the signal, bit 7 the core dump, second byte the exit

@@ -1,8 +1,9 @@
+import { signalNumber } from '../../src/common/signals.ts';
 import type { Datagram } from '../../src/linux/datagrams.ts';
 import { errnoNumber, SystemError } from '../../src/linux/errors.ts';
 import type { Kernel } from '../../src/linux/kernel.ts';
 import type { PipeEvents, PipeReader } from '../../src/linux/pipes.ts';
-import { type Reaped, signalNumber } from '../../src/linux/processes.ts';
+import type { Reaped } from '../../src/linux/processes.ts';
 import type { ProcessStat } from '../../src/linux/procfs.ts';
 import type { Watch } from '../../src/linux/reactor.ts';
 import type { SpawnRequest } from '../../src/linux/spawn.ts';

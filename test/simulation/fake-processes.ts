@@ -1,5 +1,5 @@
+import { signalNumber } from '../../src/common/signals.ts';
 import { errnoNumber, SystemError } from '../../src/linux/errors.ts';
-import { signalNumber } from '../../src/linux/processes.ts';
 import type { SpawnRequest } from '../../src/linux/spawn.ts';
 import { FakeProcess } from './fake-process.ts';
 

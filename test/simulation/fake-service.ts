@@ -1,4 +1,4 @@
-import { signalNumber } from '../../src/linux/processes.ts';
+import { signalNumber } from '../../src/common/signals.ts';
 import type { Behaviour } from './draw.ts';
 import type { FakeKernel } from './fake-kernel.ts';
 import { laneOf } from './fake-listeners.ts';

@@ -1,4 +1,5 @@
 import { basename } from 'node:path';
+import { formatHostPort } from '../../common/host-port.ts';
 import { readableName } from '../../supervisor/default-name.ts';
 import { type Command, optionOf, type Program, UNKNOWN } from './program.ts';
 import { haproxy } from './programs/haproxy.ts';
@@ -46,7 +47,7 @@ function addressOf(args: readonly string[]): string | null {
   const port = optionOf(args, '--port', '-p');
   if (port !== null && /^\d+$/.test(port)) {
     const host = optionOf(args, '--host') ?? '';
-    return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+    return formatHostPort({ host, port });
   }
   const whole = optionOf(args, '--bind', '-b', '--listen', '--address', '--addr');
   return whole !== null && /^([^\s:]*|\[[\da-fA-F:]+\]):\d+$|^unix:/.test(whole) ? whole : null;

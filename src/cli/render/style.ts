@@ -1,5 +1,5 @@
-import { durationText } from '../../telemetry/duration.ts';
-import { escapeControls } from '../../telemetry/escape.ts';
+import { durationText } from '../../common/duration.ts';
+import { escapeControls } from '../../common/text.ts';
 import { columnsOf, endOf } from './columns.ts';
 
 /** Where a command writes. Injected, so that what it shows can be tested. */

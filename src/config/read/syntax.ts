@@ -1,6 +1,6 @@
 import { type Document, LineCounter, parseDocument, type YAMLError } from 'yaml';
+import { quoted } from '../../common/text.ts';
 import type { Problem } from '../problem.ts';
-import { quoted } from '../values/parsed.ts';
 
 /** A config with a megabyte is a mistake, and everything is held in memory. */
 export const LARGEST_FILE = 1024 * 1024;

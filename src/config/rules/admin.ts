@@ -1,7 +1,7 @@
+import { quoted } from '../../common/text.ts';
 import { overlaps } from '../address.ts';
 import { type Finding, formatPath, wrongValue } from '../path.ts';
 import type { ConfigParts } from '../valid-parts.ts';
-import { quoted } from '../values/parsed.ts';
 
 /** The admin endpoint has an address of its own. */
 export function adminRules({ application, service }: ConfigParts): Finding[] {

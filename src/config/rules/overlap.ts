@@ -1,8 +1,8 @@
+import { quoted } from '../../common/text.ts';
 import { isStream } from '../address.ts';
 import { type Finding, formatPath, wrongValue } from '../path.ts';
 import type { ListenerConfig } from '../schema.ts';
 import type { ConfigParts, Parts } from '../valid-parts.ts';
-import { quoted } from '../values/parsed.ts';
 
 type ListenerParts = Parts<ListenerConfig>;
 type Family = 4 | 6;

@@ -1,6 +1,6 @@
+import { quoted } from '../../common/text.ts';
 import { nothingSteered, type SteeringTerms, sharedBecause } from '../steering.ts';
 import type { ConfigParts } from '../valid-parts.ts';
-import { quoted } from '../values/parsed.ts';
 
 /** One listener as far as the file has it right. */
 export interface ListenerSteering {

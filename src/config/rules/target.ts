@@ -1,8 +1,8 @@
+import { quoted } from '../../common/text.ts';
 import { type Address, isStream, overlaps } from '../address.ts';
 import { nearMiss } from '../near-miss.ts';
 import { type Finding, formatPath, type Path, wrongValue } from '../path.ts';
 import type { ConfigParts } from '../valid-parts.ts';
-import { quoted } from '../values/parsed.ts';
 import type { SteeredListeners } from './steered-listeners.ts';
 
 /** A probe goes to a steered listener, or to an address where only the new generation answers. */

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { $ZodType } from 'zod/v4/core';
-import type { Parsed } from '../values/parsed.ts';
+import type { Parsed } from '../../common/text.ts';
 
 /** What each key is for: one or two sentences, for the JSON Schema and the reference. */
 export const descriptions = z.registry<{ readonly description: string }>();

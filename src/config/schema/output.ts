@@ -1,6 +1,6 @@
 import { isAbsolute } from 'node:path';
 import * as z from 'zod/mini';
-import { quoted } from '../values/parsed.ts';
+import { quoted } from '../../common/text.ts';
 import { formatSize, parseSize } from '../values/size.ts';
 import { key, scalar } from './key.ts';
 import { integer } from './scalars.ts';

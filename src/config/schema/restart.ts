@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import type { Parsed } from '../values/parsed.ts';
+import type { Parsed } from '../../common/text.ts';
 import { formatSize, parseSize } from '../values/size.ts';
 import { key, noted, scalar } from './key.ts';
 import { boolean, positiveDuration } from './scalars.ts';

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini';
+import { formatDuration, parseDuration } from '../../common/duration.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 import { type Address, type ListenerAddress, parseAddress, parseListenerAddress } from '../address.ts';
-import { formatDuration, parseDuration } from '../values/duration.ts';
 import { formatOctal, parseOctal } from '../values/octal.ts';
-import { type Parsed, quoted } from '../values/parsed.ts';
 import { parseSignal } from '../values/signal.ts';
 import { noted, scalar } from './key.ts';
 

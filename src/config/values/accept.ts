@@ -1,4 +1,4 @@
-import { quoted } from './parsed.ts';
+import { quoted } from '../../common/text.ts';
 
 /** On which listeners a worker must have accepted a probe: `auto` and true are all steered ones, `auto` even where that is none. */
 export type Accept = 'auto' | boolean | readonly string[];

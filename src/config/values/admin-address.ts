@@ -1,5 +1,5 @@
+import { type Parsed, quoted } from '../../common/text.ts';
 import { type Address, parseAddress } from '../address.ts';
-import { type Parsed, quoted } from './parsed.ts';
 
 /** Where the admin endpoint listens: what a TCP or Unix listener takes, and a port alone, which is that of localhost. */
 export function parseAdminAddress(text: string): Parsed<Address> {

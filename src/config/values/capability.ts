@@ -1,5 +1,5 @@
+import { type Parsed, quoted } from '../../common/text.ts';
 import { nearMiss } from '../near-miss.ts';
-import { type Parsed, quoted } from './parsed.ts';
 
 /** The capabilities of capabilities(7), without CAP_: the place in the list is the number (linux/capability.h). */
 const NAMES = [

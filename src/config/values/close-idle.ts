@@ -1,5 +1,5 @@
-import { formatDuration, parseDuration } from './duration.ts';
-import { type Parsed, quoted } from './parsed.ts';
+import { formatDuration, parseDuration } from '../../common/duration.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 
 /** Milliseconds after which an idle connection is ended; `off`: never. */
 export type CloseIdle = 'off' | number;

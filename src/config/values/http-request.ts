@@ -1,4 +1,4 @@
-import { type Parsed, quoted } from './parsed.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 
 /** A request target in origin form (RFC 9112, 3.2.1), which is ASCII without spaces. */
 export function parseRequestPath(text: string): Parsed<string> {

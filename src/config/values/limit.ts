@@ -1,4 +1,4 @@
-import { type Parsed, quoted } from './parsed.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 
 /** The limits of setrlimit(2), in lower case and without RLIMIT_. */
 export const LIMIT_NAMES = [

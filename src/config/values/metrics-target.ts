@@ -1,5 +1,5 @@
-import { formatHostPort, type HostPort, parseHostPort } from './host-port.ts';
-import { type Parsed, quoted } from './parsed.ts';
+import { formatHostPort, type HostPort, parseHostPort } from '../../common/host-port.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 
 /** Where statsd lines go. */
 export type MetricsTarget =

@@ -1,4 +1,4 @@
-import { type Parsed, quoted } from './parsed.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 
 /** A listener's name: sd_listen_fds_with_names(3) wants no colon, no control characters and at most 255 characters. */
 export function parseListenerName(text: string): Parsed<string> {

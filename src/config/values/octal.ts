@@ -1,4 +1,4 @@
-import { type Parsed, quoted } from './parsed.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 
 /** Permission bits as chmod(1) and umask(1) take them: `0660`, `660`, `0o660`. Always octal. */
 export function parseOctal(text: string): Parsed<number> {

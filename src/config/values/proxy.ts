@@ -1,5 +1,5 @@
-import { formatHostPort, type HostPort, parseHostPort } from './host-port.ts';
-import type { Parsed } from './parsed.ts';
+import { formatHostPort, type HostPort, parseHostPort } from '../../common/host-port.ts';
+import type { Parsed } from '../../common/text.ts';
 
 /** A proxy that metrics over TCP go through. `user` is a secret as a whole. */
 export interface MetricsProxy extends HostPort {

@@ -1,4 +1,4 @@
-import type { Parsed } from './parsed.ts';
+import type { Parsed } from '../../common/text.ts';
 
 /** A Sentry DSN, `https://KEY@host/PROJECT`. No message quotes it: the key is a secret. */
 export function parseSentryDsn(text: string): Parsed<string> {

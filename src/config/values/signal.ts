@@ -1,47 +1,14 @@
-import { type Parsed, quoted } from './parsed.ts';
-
-/** signal(7), x86 and ARM: the place in the list is the number. */
-const NAMES = [
-  'HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP',
-  'TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS',
-]
-  .join(' ')
-  .split(' ');
-
-const ALIASES = new Map([
-  ['IOT', 'ABRT'],
-  ['CLD', 'CHLD'],
-  ['POLL', 'IO'],
-  ['UNUSED', 'SYS'],
-]);
-
-// glibc keeps 32 and 33 for its threads, so SIGRTMIN is 34 and SIGRTMAX 64 (signal(7)).
-const REAL_TIME = 30;
+import { parseSignal as signalOf } from '../../common/signals.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 
 /**
  * A signal's name, `USR1` or `SIGUSR1` in any case; real-time signals as `SIGRTMIN+n` or `SIGRTMAX-n`.
  * @returns the canonical name, `SIGUSR1`, `SIGRTMIN+3`
  */
 export function parseSignal(text: string): Parsed<string> {
-  if (/^\d+$/.test(text)) return { problem: byNumber(text) };
-  const bare = text.toUpperCase().replace(/^SIG/, '');
-  const name = ALIASES.get(bare) ?? bare;
-  if (NAMES.includes(name)) return { value: `SIG${name}` };
-  const realTime = /^RT(MIN|MAX)(?:([+-])(\d{1,2}))?$/.exec(bare);
-  if (realTime !== null) {
-    const [, base, sign = '+', digits = '0'] = realTime;
-    const offset = (base === 'MIN' ? 0 : REAL_TIME) + (sign === '+' ? 1 : -1) * Number(digits);
-    if (offset >= 0 && offset <= REAL_TIME)
-      return { value: offset === 0 ? 'SIGRTMIN' : `SIGRTMIN+${offset}` };
-  }
-  return { problem: `${quoted(text)} is no signal: write a name such as SIGHUP` };
-}
-
-function byNumber(text: string): string {
-  const name = NAMES[Number(text) - 1];
-  return name === undefined
-    ? `${quoted(text)} is no signal: write a name such as SIGHUP`
-    : `${text} is a number: write SIG${name}`;
+  const value = signalOf(text);
+  if (value === null) return { problem: `${quoted(text)} is no signal: write a name such as SIGHUP` };
+  return /^\d+$/.test(text) ? { problem: `${text} is a number: write ${value}` } : { value };
 }
 
 // What a handler of the supervisor cannot or must not take, with the reason.

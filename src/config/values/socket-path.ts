@@ -1,5 +1,5 @@
+import { type Parsed, quoted } from '../../common/text.ts';
 import { LONGEST_SOCKET_PATH } from '../address.ts';
-import { type Parsed, quoted } from './parsed.ts';
 
 /** A path that a Unix socket can be bound to. */
 export function parseSocketPath(text: string): Parsed<string> {

@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6, SocketAddress } from 'node:net';
-import { type Parsed, quoted } from './parsed.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 
 /**
  * An address, or a network as `10.0.0.0/8`, that clients come from, in its shortest form. An IPv4 address that is written inside an IPv6 one

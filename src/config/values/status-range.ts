@@ -1,4 +1,4 @@
-import { type Parsed, quoted } from './parsed.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 
 /** HTTP status codes, both ends included. */
 export interface StatusRange {

@@ -1,4 +1,4 @@
-import { type Parsed, quoted } from './parsed.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 
 /** Whether a listener is steered: `auto` leaves it to what the address allows. */
 export type Steer = 'auto' | boolean;

@@ -1,4 +1,4 @@
-import { type Parsed, quoted } from './parsed.ts';
+import { type Parsed, quoted } from '../../common/text.ts';
 
 /** How many workers a generation has; `auto` is one per core of the machine that zero runs on. */
 export type Workers = number | 'auto';

@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
+import { formatHostPort } from '../../common/host-port.ts';
 
 /** Where a socket is: an IP address (or, where somebody wrote it, a host's name) with its port, or a Unix socket. */
 export type Place =
@@ -32,8 +33,7 @@ export function parsePlace(text: string): Place | null {
 /** As `parsePlace` reads it, and a person too. */
 export function formatPlace(place: Place): string {
   if (place.family === 'unix') return place.path;
-  const { host, port } = place;
-  return host.includes(':') ? `[${host}]:${port}` : `${host === '' ? '*' : host}:${port}`;
+  return formatHostPort({ host: place.host || '*', port: place.port });
 }
 
 /**

@@ -1,5 +1,6 @@
-import { accessSync, constants, statSync } from 'node:fs';
-import { delimiter, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { statSync } from 'node:fs';
+import { isAbsolute, relative, resolve, sep } from 'node:path';
+import { findCommand, isExecutable } from '../../common/find-command.ts';
 import { directoryAsGiven } from '../as-given.ts';
 import { platform } from '../platform/index.ts';
 
@@ -89,17 +90,7 @@ export function resolveProgram(origin: Origin, options: ProgramOptions): Program
 }
 
 function find(name: string, directory: string, path: string | undefined): string | null {
-  const places = name.includes('/')
-    ? [resolve(directory, name)]
-    : (path ?? '').split(delimiter).map((folder) => join(resolve(directory, folder), name));
-  return places.find(isExecutable) ?? null;
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK);
-    return statSync(file).isFile();
-  } catch {
-    return false;
-  }
+  if (!name.includes('/')) return findCommand(name, path ?? '', directory);
+  const file = resolve(directory, name);
+  return isExecutable(file) ? file : null;
 }

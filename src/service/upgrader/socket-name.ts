@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { hostText } from '../../common/host-port.ts';
 
 /** An address as a program asked for it. `path` of an abstract name starts with NUL. */
 export type Asked =
@@ -8,17 +9,16 @@ export type Asked =
 /** An address of one network, by which a socket is found again: `tcp:127.0.0.1:8080`, `udp4:*:53`, `unix:/run/app.sock`. */
 export function askedText(asked: Asked): string {
   if (asked.network === 'unix') return `unix:${asked.path.replace(/^\0/, '@')}`;
-  return `${asked.network}:${hostText(asked.host)}:${asked.port}`;
+  return `${asked.network}:${hostOf(asked.host)}:${asked.port}`;
 }
 
 /** The same of the address that the kernel gave: another host and port than the one asked for when those were any. */
 export function boundText(network: 'tcp' | 'udp4' | 'udp6', { address, port }: AddressInfo): string {
-  return `${network}:${hostText(address)}:${port}`;
+  return `${network}:${hostOf(address)}:${port}`;
 }
 
-function hostText(host: string | null): string {
-  if (host === null || host === '') return '*';
-  return host.includes(':') ? `[${host.toLowerCase()}]` : host.toLowerCase();
+function hostOf(host: string | null): string {
+  return host === null || host === '' ? '*' : hostText(host.toLowerCase());
 }
 
 /** Any free port: never the same socket twice. */

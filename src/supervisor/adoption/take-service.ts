@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { now } from '../../common/clock.ts';
 import type { Config } from '../../config/index.ts';
 import type { Adopted } from '../../lifecycle/events.ts';
 import type { Failure } from '../../lifecycle/facts.ts';
@@ -12,7 +13,6 @@ import { ListenerError } from '../../listeners/listener-error.ts';
 import type { ListenerSet } from '../../listeners/listener-set.ts';
 import { resolveTarget } from '../../listeners/resolve.ts';
 import { SpawnError } from '../../workers/spawner.ts';
-import { now } from '../clock.ts';
 import type { Generations } from '../generations.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
 import { listenersOf, type Prepared } from '../prepare.ts';

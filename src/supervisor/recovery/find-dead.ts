@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import path from 'node:path';
+import { now } from '../../common/clock.ts';
 import type { RecoveredBy } from '../../lifecycle/facts.ts';
 import { bootId, pidNamespace } from '../../linux/procfs.ts';
 import { storedDescriptors } from '../../listeners/passed-sockets.ts';
-import { now } from '../clock.ts';
 import type { Instance } from '../instance.ts';
 import { findKeepers } from '../keeper/find-keepers.ts';
 import { FIFO } from '../keeper/keeper-script.ts';

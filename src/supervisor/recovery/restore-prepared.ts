@@ -1,10 +1,5 @@
-import {
-  type Config,
-  configFromArguments,
-  findCommand,
-  formatProblem,
-  parseConfig,
-} from '../../config/index.ts';
+import { findCommand } from '../../common/find-command.ts';
+import { type Config, configFromArguments, formatProblem, parseConfig } from '../../config/index.ts';
 import type { ReleaseRecord } from '../../history/release-record.ts';
 import type { Settings } from '../../lifecycle/settings.ts';
 import type { ListenerSet } from '../../listeners/listener-set.ts';

@@ -1,6 +1,6 @@
+import { after } from '../../common/clock.ts';
 import { errorText } from '../../common/errors.ts';
 import { type CommandSystem, runCommand } from '../../workers/command.ts';
-import { after } from '../clock.ts';
 import type { Reads } from '../state-format/formats.ts';
 import type { Program } from './programs.ts';
 

@@ -1,6 +1,6 @@
 import { existsSync, realpathSync } from 'node:fs';
 import path from 'node:path';
-import { lookUpCommand } from '../../workers/commands.ts';
+import { findCommand } from '../../common/find-command.ts';
 import type { OwnCommand } from '../own-command.ts';
 
 export interface Programs {
@@ -40,7 +40,7 @@ export function programsFor(
   const named = path.isAbsolute(own.node) ? [own.node] : [];
   const [prefix] = real.split(`${path.sep}lib${path.sep}node_modules${path.sep}`);
   const installed = [path.join(path.dirname(script), 'node'), path.join(prefix ?? '', 'bin', 'node')];
-  const onPath = lookUpCommand(path.basename(own.node), searchPath);
+  const onPath = findCommand(path.basename(own.node), searchPath);
   const first = wanted.script === null ? [...named, ...installed] : [...installed, ...named];
   const all = [...first, onPath, running, wanted.node].filter((node) => node !== null);
   return [...new Set(all.filter(existsSync))].map((node) => ({

@@ -1,9 +1,9 @@
+import { after, now } from '../../common/clock.ts';
 import { errorText } from '../../common/errors.ts';
 import type { UpgradeAnswer } from '../../control/control.ts';
 import type { Fact } from '../../lifecycle/facts.ts';
 import type { State } from '../../lifecycle/state.ts';
 import type { CommandSystem } from '../../workers/command.ts';
-import { after, now } from '../clock.ts';
 import { type Vault, VaultFile } from '../keeper/vault.ts';
 import type { OwnCommand } from '../own-command.ts';
 import type { Reads } from '../state-format/formats.ts';

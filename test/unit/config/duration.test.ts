@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { formatDuration, parseDuration } from '../../../src/config/values/duration.ts';
+import { formatDuration, parseDuration } from '../../../src/common/duration.ts';
 
 for (const [text, milliseconds] of [
   ['0', 0],

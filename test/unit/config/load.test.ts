@@ -5,7 +5,7 @@ import path from 'node:path';
 import { after, before, test } from 'node:test';
 import { check } from '../../../src/cli/check.ts';
 import { schema } from '../../../src/cli/schema.ts';
-import { findCommand } from '../../../src/config/find-command.ts';
+import { findCommand } from '../../../src/common/find-command.ts';
 import { formatProblem, loadConfig, locateConfig } from '../../../src/config/index.ts';
 
 let directory = '';

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 import { join } from 'node:path';
+import type { Timers } from '../../../src/common/clock.ts';
 import {
   type ControlServer,
   type ControlServerOptions,
   createControlServer,
 } from '../../../src/control/server.ts';
 import type { Identity } from '../../../src/control/version.ts';
-import type { Timers } from '../../../src/http/connections.ts';
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';
 import { FakeControl, FakeSights } from './fake-control.ts';
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { signalName, signalNumber } from '../../../src/common/signals.ts';
 import { errnoNumber } from '../../../src/linux/errors.ts';
 import { useLibc } from '../../../src/linux/libc.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
@@ -9,11 +10,9 @@ import {
   pidfdOpen,
   pidfdSignal,
   reapOne,
-  signalNumber,
   startSession,
 } from '../../../src/linux/processes.ts';
 import { processStat } from '../../../src/linux/procfs.ts';
-import { signalName } from '../../../src/linux/signals.ts';
 import { descriptorsOf } from '../../../src/linux/socket-holder.ts';
 import { closeFd } from '../../../src/linux/sockets.ts';
 import { sessionMembers } from '../../support/processes.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { networkInterfaces } from 'node:os';
 import { test } from 'node:test';
-import { formatInet6, parseInet6 } from '../../../src/linux/inet6.ts';
+import { formatInet6, parseInet6 } from '../../../src/common/inet.ts';
 import {
   decodeAddress,
   encodeAddress,

@@ -1,4 +1,4 @@
-import type { Timers } from '../../../src/readiness/gate.ts';
+import type { Timers } from '../../../src/common/clock.ts';
 
 /** Timers that run when the test says so. */
 export interface ManualTimers extends Timers {

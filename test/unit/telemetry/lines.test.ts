@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { durationText } from '../../../src/common/duration.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
-import { durationText } from '../../../src/telemetry/duration.ts';
 import { humanLine } from '../../../src/telemetry/human.ts';
 import { jsonLine } from '../../../src/telemetry/json.ts';
 import { isWanted, levelOf } from '../../../src/telemetry/level.ts';

@@ -1,4 +1,4 @@
-import type { Timers } from '../../../src/telemetry/timers.ts';
+import type { Timers } from '../../../src/common/clock.ts';
 
 export interface ManualTimers extends Timers {
   /** Lengths of the timers that are set. */

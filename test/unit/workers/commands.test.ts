@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { lookUpCommand, tools } from '../../../src/workers/commands.ts';
+import { findCommand } from '../../../src/common/find-command.ts';
+import { tools } from '../../../src/workers/commands.ts';
 import { folder } from './support.ts';
 
 test('a name is looked up in the folders of PATH, in their order', () => {
@@ -19,12 +20,12 @@ test('a name is looked up in the folders of PATH, in their order', () => {
     chmodSync(join(directory, name), 0o755);
   }
   const path = `/no/such:${first}:${second}`;
-  assert.equal(lookUpCommand('tool', path), join(first, 'tool'));
-  assert.equal(lookUpCommand('plain', path), join(second, 'plain'));
-  assert.equal(lookUpCommand('folder', path), null);
-  assert.equal(lookUpCommand('missing', path), null);
-  assert.equal(lookUpCommand('', path), null);
-  assert.equal(lookUpCommand('./x/y', path), './x/y');
+  assert.equal(findCommand('tool', path), join(first, 'tool'));
+  assert.equal(findCommand('plain', path), join(second, 'plain'));
+  assert.equal(findCommand('folder', path), null);
+  assert.equal(findCommand('missing', path), null);
+  assert.equal(findCommand('', path), null);
+  assert.equal(findCommand('./x/y', path), './x/y');
 });
 
 test('tools of the launcher are found whatever PATH is', () => {

@@ -1,3 +1,4 @@
+import { formatHostPort } from '../../../common/host-port.ts';
 import { type Command, optionOf, type Program, textOf, UNKNOWN, unique, withoutOptions } from '../program.ts';
 
 const FIRST_FD = 3;
@@ -33,5 +34,5 @@ function addressOf(where: string): string {
   if (/^(unix|abns)@/.test(where)) return where.replace(/^unix@/, 'unix:').replace(/^abns@/, 'unix:@');
   const [, host = '', port = ''] = /^(?:ipv[46]@)?(.*):(\d+)$/.exec(where) ?? [];
   if (host === '' || host === '*') return `tcp4:0.0.0.0:${port}`;
-  return host.includes(':') ? `[${host.replaceAll(/[[\]]/g, '')}]:${port}` : `${host}:${port}`;
+  return formatHostPort({ host: host.replaceAll(/[[\]]/g, ''), port });
 }

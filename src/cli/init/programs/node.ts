@@ -1,3 +1,4 @@
+import { hostText } from '../../../common/host-port.ts';
 import { type Command, optionOf, type Program, textOf, UNKNOWN } from '../program.ts';
 
 /** Frameworks by their package, the most specific first, and the port that their documentation uses. */
@@ -65,6 +66,5 @@ function hostOf(args: readonly string[], text: string, framework: string | undef
     /\.listen\([^)]*?['"](\d+\.\d+\.\d+\.\d+|::1?|localhost)['"]/.exec(text)?.[1] ??
     /\bhost(?:name)?:\s*['"]([^'"]+)['"]/.exec(text)?.[1] ??
     (framework === 'Fastify' ? 'localhost' : '');
-  if (found === '::') return '';
-  return found.includes(':') ? `[${found}]` : found;
+  return found === '::' ? '' : hostText(found);
 }

@@ -1,3 +1,4 @@
+import { formatHostPort } from '../../../common/host-port.ts';
 import { type Command, optionOf, type Program, UNKNOWN } from '../program.ts';
 
 const ADDRESS = /^([^\s:]*|\[[\da-fA-F:]+\]):\d+$|^unix:/;
@@ -21,7 +22,7 @@ export function gunicorn({ args }: Command): Program {
 export function uvicorn({ args }: Command): Program {
   const port = optionOf(args, '--port');
   const host = optionOf(args, '--host') ?? (port === null ? null : '127.0.0.1');
-  const address = host === null ? [] : [`${host.includes(':') ? `[${host}]` : host}:${port ?? 8000}`];
+  const address = host === null ? [] : [formatHostPort({ host, port: port ?? 8000 })];
   return {
     ...UNKNOWN,
     addresses: address,

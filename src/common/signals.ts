@@ -4,7 +4,11 @@ import { constants } from 'node:os';
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 
-const numbers: ReadonlyMap<string, number> = new Map(Object.entries(constants.signals));
+const numbers: ReadonlyMap<string, number> = new Map([
+  ...Object.entries(constants.signals),
+  // An older name of SIGCHLD (signal(7)), which Node does not list.
+  ['SIGCLD', constants.signals.SIGCHLD],
+]);
 
 const names = new Map<number, string>();
 for (const [name, number] of numbers) if (!names.has(number)) names.set(number, name);
@@ -34,9 +38,10 @@ export function parseSignal(text: string): string | null {
   return lookup(name) === number ? name : null;
 }
 
-/** The name of a signal number: 'SIGTERM', 'SIGRTMIN+1', or 'SIG32' for the ones glibc keeps. */
+/** The name of a signal number: 'SIGTERM', 'SIGRTMIN', 'SIGRTMIN+1', or 'SIG32' for the ones glibc keeps. */
 export function signalName(number: number): string {
   const known = names.get(number);
   if (known !== undefined) return known;
-  return number >= SIGRTMIN && number <= SIGRTMAX ? `SIGRTMIN+${number - SIGRTMIN}` : `SIG${number}`;
+  if (number < SIGRTMIN || number > SIGRTMAX) return `SIG${number}`;
+  return number === SIGRTMIN ? 'SIGRTMIN' : `SIGRTMIN+${number - SIGRTMIN}`;
 }

@@ -1,5 +1,3 @@
-import { parseInet4 } from './inet4.ts';
-
 /** The 16 bytes of an IPv6 address as RFC 4291 section 2.2 writes it, without zone. Throws RangeError. */
 export function parseInet6(text: string): Buffer {
   const [head = '', tail, ...more] = text.split('::');
@@ -47,4 +45,12 @@ function longestZeroRun(groups: readonly string[]): { start: number; length: num
     if (length > best.length) best = { start: index - length + 1, length };
   }
   return best;
+}
+
+/** The 4 bytes of an IPv4 address in its one strict form: four decimal numbers without leading zeros. null for anything else. */
+export function parseInet4(text: string): Buffer | null {
+  const numbers = text.split('.');
+  const valid =
+    numbers.length === 4 && numbers.every((one) => /^(?:0|[1-9]\d{0,2})$/.test(one) && +one < 256);
+  return valid ? Buffer.from(numbers.map(Number)) : null;
 }

@@ -1,4 +1,4 @@
-import { type Parsed, quoted } from './parsed.ts';
+import { type Parsed, quoted } from './text.ts';
 
 // The units of Go's time.ParseDuration, in milliseconds. Both micro signs are taken: U+00B5 and the Greek U+03BC.
 const UNITS = new Map([
@@ -77,4 +77,11 @@ export function formatDuration(milliseconds: number): string {
 
 function decimal(value: number): string {
   return value.toFixed(9).replace(/\.?0+$/, '');
+}
+
+/** Milliseconds for people, rounded: `350ms`, `1.2s`, `1m30s`, `2h3m`. */
+export function durationText(ms: number): string {
+  if (ms < 999.5) return `${Math.round(ms)}ms`;
+  const unit = ms < 60_000 ? 100 : ms < 3_600_000 ? 1000 : 60_000;
+  return formatDuration(Math.max(1000, Math.floor(ms / unit) * unit));
 }

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { isIPv4, isIPv6 } from 'node:net';
 import { test } from 'node:test';
-import { parseInet4 } from '../../../src/linux/inet4.ts';
-import { formatInet6, parseInet6 } from '../../../src/linux/inet6.ts';
+import { formatInet6, parseInet4, parseInet6 } from '../../../src/common/inet.ts';
 import { seededRandom } from '../../support/random.ts';
 
 function isInet6(text: string): boolean {

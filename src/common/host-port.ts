@@ -18,6 +18,18 @@ export function parseHostPort(text: string): HostPort | null {
   return { host: (bracketed ?? plain ?? '').toLowerCase(), port };
 }
 
-export function formatHostPort({ host, port }: HostPort): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${port}`;
+/** A host as it stands in front of a port: `localhost`, `[::1]`. */
+export function hostText(host: string): string {
+  return host.includes(':') ? `[${host}]` : host;
+}
+
+/** `localhost:8125`, `[::1]:8125`. */
+export function formatHostPort({
+  host,
+  port,
+}: {
+  readonly host: string;
+  readonly port: number | string;
+}): string {
+  return `${hostText(host)}:${port}`;
 }

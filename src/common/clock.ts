@@ -1,0 +1,32 @@
+/** Timers as an argument, so that no test waits. `set` runs once after so many milliseconds. */
+export interface Timers {
+  readonly set: (ms: number, run: () => void) => unknown;
+  readonly clear: (handle: unknown) => void;
+}
+
+/**
+ * Milliseconds of CLOCK_MONOTONIC. The same clock for every process since boot (clock_gettime(2)), so that times in the
+ * state file keep their meaning for a supervisor that takes over from another.
+ */
+export function now(): number {
+  const [seconds, nanoseconds] = process.hrtime();
+  return seconds * 1_000 + nanoseconds / 1_000_000;
+}
+
+/** Timers that keep the process alive. */
+export const timers: Timers = {
+  set: (ms, run) => setTimeout(run, ms),
+  clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+};
+
+/** Timers that do not keep the process alive. */
+export const unrefTimers: Timers = {
+  set: (ms, run) => setTimeout(run, ms).unref(),
+  clear: (handle) => clearTimeout(handle as NodeJS.Timeout),
+};
+
+/** Calls back once after `ms` milliseconds; the result cancels it. */
+export function after(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => clearTimeout(timer);
+}
