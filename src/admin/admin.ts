@@ -2,9 +2,8 @@ import type { Fact } from '../lifecycle/facts.ts';
 import { dashboardAnswer } from './dashboard.ts';
 import { isOwnHost } from './hosts.ts';
 import { Metrics } from './metrics.ts';
-import { unready } from './readiness.ts';
 import { type AdminServer, type Answer, createAdminServer, textAnswer } from './server.ts';
-import type { AdminSource } from './source.ts';
+import { type AdminSource, unready } from './source.ts';
 
 export interface Place {
   /** A listening socket, which belongs to the server from now on. */

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { GenerationStatus, HandoverStatus, StatusDocument, WorkerStatus } from '../control/documents.ts';
 import { Html, html } from './html.ts';
 import type { Answer } from './server.ts';
-import { shareOf } from './shares.ts';
+import { shareOf } from './source.ts';
 
 const STYLE = `
 :root { color-scheme: light dark; font: 15px/1.5 system-ui, sans-serif; }

@@ -2,9 +2,14 @@ import { Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { StatusDocument } from '../control/documents.ts';
 import type { ExitStatus, Fact, Outcome, ReplacementCause } from '../lifecycle/facts.ts';
 import { PHASES, PhaseClock } from './phases.ts';
-import { unready } from './readiness.ts';
-import { shareOf } from './shares.ts';
-import type { AdminSource, ListenerReading, Readings, WorkerReading } from './source.ts';
+import {
+  type AdminSource,
+  type ListenerReading,
+  type Readings,
+  shareOf,
+  unready,
+  type WorkerReading,
+} from './source.ts';
 
 const OUTCOMES: readonly Outcome[] = [
   'promoted',

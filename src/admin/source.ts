@@ -1,4 +1,4 @@
-import type { StatusDocument } from '../control/documents.ts';
+import type { GenerationStatus, StatusDocument } from '../control/documents.ts';
 import type { WorkerUsage } from '../control/sights.ts';
 
 /** CPU time and memory of a worker: a collector computes the shares. */
@@ -24,4 +24,22 @@ export interface Readings {
 export interface AdminSource {
   status(): StatusDocument;
   readings(): Promise<Readings>;
+}
+
+/** The share of new connections that a generation gets, 0 to 1. */
+export function shareOf(
+  { workers }: GenerationStatus,
+  { main, canary }: NonNullable<StatusDocument['steering']>,
+): number {
+  const has = (lanes: readonly number[]) => workers.some(({ lane }) => lane !== null && lanes.includes(lane));
+  const toCanary = (canary?.percent ?? 0) / 100;
+  if (canary !== null && has(canary.lanes)) return toCanary;
+  return has(main) ? 1 - toCanary : 0;
+}
+
+/** Why a load balancer should send this instance no traffic; null where it may. */
+export function unready({ service }: StatusDocument): string | null {
+  if (service === undefined) return 'the state of the service is unknown';
+  const isServing = service.state === 'up' || service.state === 'degraded';
+  return isServing ? null : service.summary;
 }

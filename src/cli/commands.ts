@@ -177,7 +177,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
 
   instanceCommand('abort', 'end the handover in progress: the version that served goes on').action(
     async (options: InstanceOptions) => {
-      const { abort } = await import('./abort.ts');
+      const { abort } = await import('./promote.ts');
       done(await abort(instanceOf(options)));
     },
   );

@@ -1,5 +1,4 @@
-import type { CommandError } from './command-error.ts';
-import { EXIT } from './exit-code.ts';
+import { type CommandError, EXIT } from './exit-code.ts';
 
 /** What `--json` prints where a command fails without a document of its own. */
 export interface ErrorDocument {

@@ -3,15 +3,14 @@ import path from 'node:path';
 import { parseInstanceName } from '../config/values/names.ts';
 import { controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
+import { userName } from '../linux/users.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { controlSocketIn } from '../supervisor/instance.ts';
 import type { leftBehindIn } from '../supervisor/left-behind.ts';
 import { type Place, placesFor, processOwner } from '../supervisor/places.ts';
-import { CommandError } from './command-error.ts';
-import { EXIT } from './exit-code.ts';
+import { CommandError, EXIT } from './exit-code.ts';
 import { instancesIn, startedFrom, type WantedFile, wantedFile } from './instances/find.ts';
 import { type Instance, readInstance } from './instances/record.ts';
-import { userName } from './instances/users.ts';
 import { version } from './version.ts';
 
 /** How an instance was specified on the command line. */

@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import { PROTOCOL } from '../control/version.ts';
-import { CommandError } from './command-error.ts';
-import { EXIT } from './exit-code.ts';
+import { CommandError, EXIT } from './exit-code.ts';
 import { here, type Surroundings } from './find-instance.ts';
 import { instancesIn } from './instances/find.ts';
 import { clientOf, type Overview, overviewsOf } from './instances/overview.ts';

@@ -1,15 +1,13 @@
 import { constants } from 'node:fs';
 import { access } from 'node:fs/promises';
 import path from 'node:path';
-import { errorCode } from '../common/errors.ts';
+import { errorCode, isSystemFailure } from '../common/errors.ts';
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
-import { isSystemFailure } from '../linux/errors.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { chooseInstance } from '../supervisor/earlier-name.ts';
 import { outputFileIn } from '../workers/rotating-file.ts';
-import { CommandError } from './command-error.ts';
-import { EXIT } from './exit-code.ts';
+import { CommandError, EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import { OutputFile, type OutputFilter } from './output-file.ts';
 import {

@@ -2,13 +2,21 @@ import { EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 
-/** `zero promote`: goes on from the preview, the canary or the soak. Resolves to the exit code. */
-export function promote(
-  instance: InstanceOptions,
-  context: CommandContext = processContext(),
-): Promise<number> {
-  return withInstance({ command: 'promote', instance, guess: true }, context, async (client) => {
-    await client.promote(context.interrupted);
-    return EXIT.done;
-  });
+type EarlyEnd = (instance: InstanceOptions, context?: CommandContext) => Promise<number>;
+
+/**
+ * `zero promote`: proceeds from the preview, the canary or the soak without waiting for its end. Resolves to the exit
+ * code.
+ */
+export const promote: EarlyEnd = endEarly('promote');
+
+/** `zero abort`: ends the handover in progress, and the incumbent keeps serving. Resolves to the exit code. */
+export const abort: EarlyEnd = endEarly('abort');
+
+function endEarly(command: 'promote' | 'abort'): EarlyEnd {
+  return (instance, context = processContext()) =>
+    withInstance({ command, instance, guess: true }, context, async (client) => {
+      await client[command](context.interrupted);
+      return EXIT.done;
+    });
 }

@@ -8,8 +8,7 @@ import { directoryAsGiven } from '../service/as-given.ts';
 import { chooseInstance } from '../supervisor/earlier-name.ts';
 import { historyDocument } from '../supervisor/history-document.ts';
 import { defaultDataDirectory } from '../supervisor/instance.ts';
-import { CommandError } from './command-error.ts';
-import { EXIT } from './exit-code.ts';
+import { CommandError, EXIT } from './exit-code.ts';
 
 /** What specifies an instance: its name, or the config file that it was started from. */
 export interface Specified {

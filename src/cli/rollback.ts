@@ -1,5 +1,4 @@
-import { CommandError } from './command-error.ts';
-import { EXIT } from './exit-code.ts';
+import { CommandError, EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import { followHandover, timeoutOf } from './follow-handover.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';

@@ -1,4 +1,6 @@
-import { configSchema } from '../config/index.ts';
+import * as z from 'zod/mini';
+import { descriptions, notationOf } from '../config/schema/key.ts';
+import { fileSchema } from '../config/schema.ts';
 
 /**
  * `zero schema`: the config's JSON Schema, for editors.
@@ -7,4 +9,20 @@ import { configSchema } from '../config/index.ts';
 export function schema(write: (text: string) => void = (text) => process.stdout.write(text)): number {
   write(`${JSON.stringify(configSchema(), null, 2)}\n`);
   return 0;
+}
+
+/** The JSON Schema (2020-12) of the config file, for editors. Built when asked for. */
+export function configSchema(): object {
+  return z.toJSONSchema(fileSchema, {
+    io: 'input',
+    metadata: descriptions,
+    override: ({ zodSchema, jsonSchema }) => {
+      const json = notationOf(zodSchema)?.json;
+      if (json === undefined) return;
+      if (!Array.isArray(json)) {
+        delete jsonSchema.anyOf;
+        Object.assign(jsonSchema, json);
+      } else Object.assign(jsonSchema, { type: json.length === 1 ? json[0] : json });
+    },
+  });
 }

@@ -1,6 +1,5 @@
 import { parseSignal } from '../common/signals.ts';
-import { CommandError } from './command-error.ts';
-import { EXIT } from './exit-code.ts';
+import { CommandError, EXIT } from './exit-code.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 

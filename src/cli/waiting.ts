@@ -1,5 +1,5 @@
 import type { FactDocument } from '../control/protocol.ts';
-import { fold } from './render/fold.ts';
+import { fold } from './render/columns.ts';
 import { HandoverProgress } from './render/handover-progress.ts';
 import { painter, seconds, type Terminal } from './render/style.ts';
 

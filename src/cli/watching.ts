@@ -1,5 +1,4 @@
-import { CommandError } from './command-error.ts';
-import { EXIT } from './exit-code.ts';
+import { CommandError, EXIT } from './exit-code.ts';
 import type { Terminal } from './render/style.ts';
 import type { Clock } from './waiting.ts';
 

@@ -2,9 +2,8 @@ import { type ControlClient, controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { InstanceError } from '../supervisor/instance.ts';
 import { leftBehindIn } from '../supervisor/left-behind.ts';
-import { CommandError } from './command-error.ts';
 import { commandErrorOf, type ErrorDocument, errorDocumentText } from './error-document.ts';
-import { EXIT } from './exit-code.ts';
+import { CommandError, EXIT } from './exit-code.ts';
 import {
   findInstance,
   type InstanceOptions,

@@ -14,3 +14,29 @@ export function reasonOf(error: unknown): string {
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
   return errorCode(error) ?? errorText(error);
 }
+
+/** True for a failed system call, of this program's own or of Node's: its `code` is the errno's name, its `syscall` the step. */
+export function isSystemFailure(error: unknown): error is Error & { code: string; syscall: string } {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    'syscall' in error &&
+    typeof error.syscall === 'string'
+  );
+}
+
+const OUT_OF_REACH: readonly string[] = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];
+
+/**
+ * Whether reading a file of /proc/PID failed because the process has exited, or because this user may not read it
+ * (proc(5)). Any other failure, such as EMFILE, says nothing about the process.
+ */
+export function isOutOfReach(error: unknown): boolean {
+  return isSystemFailure(error) && OUT_OF_REACH.includes(error.code);
+}
+
+/** Whether no descriptor is free, in this process (EMFILE) or on the machine (ENFILE). */
+export function isOutOfDescriptors(error: unknown): boolean {
+  return ['EMFILE', 'ENFILE'].includes(errorCode(error) ?? '');
+}

@@ -1,9 +1,7 @@
 export { adviceOn } from './advice.ts';
 export { configFromArguments, type RunArguments } from './arguments.ts';
 export type { FileIdentity } from './file-identity.ts';
-export { configSchema } from './json-schema.ts';
-export { loadConfig } from './load.ts';
-export { locateConfig } from './locate.ts';
+export { loadConfig, locateConfig } from './load.ts';
 export { parseConfig } from './parse.ts';
 export { type Finding, type Path, wrongValue } from './path.ts';
 export { printConfig } from './print.ts';

@@ -6,12 +6,11 @@ import { hooks } from './schema/hooks.ts';
 import { key } from './schema/key.ts';
 import { listener } from './schema/listener.ts';
 import { liveness } from './schema/liveness.ts';
-import { options } from './schema/options.ts';
+import { options, watch } from './schema/options.ts';
 import { output } from './schema/output.ts';
 import { readiness } from './schema/readiness.ts';
 import { restart } from './schema/restart.ts';
 import { runtime } from './schema/runtime.ts';
-import { watch } from './schema/watch.ts';
 
 const service = z.strictObject({
   listeners: key('The addresses that zero listens on for the service.', z.prefault(z.array(listener), [])),

@@ -1,6 +1,6 @@
 import { quoted } from '../common/text.ts';
 import { isStream, type ListenerAddress } from './address.ts';
-import type { Steer } from './values/steer.ts';
+import type { Steer } from './values/simple.ts';
 
 /** What decides whether a listener is steered: its own keys... */
 export interface SteerableListener {

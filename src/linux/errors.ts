@@ -27,32 +27,6 @@ export class SystemError extends Error {
   }
 }
 
-/** True for a failed system call, of this program's own or of Node's: its `code` is the errno's name, its `syscall` the step. */
-export function isSystemFailure(error: unknown): error is Error & { code: string; syscall: string } {
-  return (
-    error instanceof Error &&
-    'code' in error &&
-    typeof error.code === 'string' &&
-    'syscall' in error &&
-    typeof error.syscall === 'string'
-  );
-}
-
-const OUT_OF_REACH: readonly string[] = ['ENOENT', 'ESRCH', 'EACCES', 'EPERM'];
-
-/**
- * Whether reading a file of /proc/PID failed because the process has exited, or because this user may not read it
- * (proc(5)). Any other failure, such as EMFILE, says nothing about the process.
- */
-export function isOutOfReach(error: unknown): boolean {
-  return isSystemFailure(error) && OUT_OF_REACH.includes(error.code);
-}
-
-/** Whether no descriptor is free, in this process (EMFILE) or on the machine (ENFILE). */
-export function isOutOfDescriptors(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && (error.code === 'EMFILE' || error.code === 'ENFILE');
-}
-
 /** The positive errno of a name such as 'EACCES'. Throws RangeError for a name that Linux does not have. */
 export function errnoNumber(name: string): number {
   const errno = numberByName.get(name);

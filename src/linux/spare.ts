@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { isOutOfDescriptors } from './errors.ts';
+import { isOutOfDescriptors } from '../common/errors.ts';
 
 // A signal to a process takes a pidfd, and meanwhile a descriptor that reads /proc/PID/stat.
 const SPARES = 2;

@@ -1,7 +1,6 @@
-import { errorCode } from '../common/errors.ts';
+import { errorCode, isSystemFailure } from '../common/errors.ts';
 import { formatHostPort } from '../common/host-port.ts';
 import type { ListenerConfig } from '../config/schema.ts';
-import { isSystemFailure } from '../linux/errors.ts';
 import type { Holder } from './holders.ts';
 
 /**

@@ -1,5 +1,5 @@
+import { isSystemFailure } from '../common/errors.ts';
 import type { Datagram } from '../linux/datagrams.ts';
-import { isSystemFailure } from '../linux/errors.ts';
 import type { DatagramCalls, DescriptorCalls } from '../linux/kernel.ts';
 import { type NotifyMessage, parseNotification } from './notify-message.ts';
 

@@ -1,4 +1,4 @@
-import { isSystemFailure } from '../linux/errors.ts';
+import { isSystemFailure } from '../common/errors.ts';
 import { ListenerError } from '../listeners/listener-error.ts';
 
 /** What a report says of an error besides its message: the errno of a refusal, or the stack of a defect. */

@@ -1,6 +1,6 @@
+import { isSystemFailure } from '../common/errors.ts';
 import type { WorkerKey } from '../lifecycle/events.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import { isSystemFailure } from '../linux/errors.ts';
 import type { ConnectionCount, WorkerConnections } from '../workers/connections.ts';
 import type { Generations } from './generations.ts';
 

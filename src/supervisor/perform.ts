@@ -1,3 +1,4 @@
+import { isSystemFailure } from '../common/errors.ts';
 import type { Config } from '../config/index.ts';
 import { isSame } from '../lifecycle/copy.ts';
 import type { AnsweredEffect, Effect, StoredFile } from '../lifecycle/effects.ts';
@@ -6,7 +7,6 @@ import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
 import type { RunHook } from '../lifecycle/hook.ts';
 import type { ScaleResult } from '../lifecycle/scale.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
-import { isSystemFailure } from '../linux/errors.ts';
 import { isRefusal } from '../listeners/listener-error.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import { type Delivery, SignalError } from '../workers/delivery.ts';

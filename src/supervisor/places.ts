@@ -10,7 +10,7 @@ import {
 } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
-import { isSystemFailure } from '../linux/errors.ts';
+import { isSystemFailure } from '../common/errors.ts';
 import { makeOwnDirectory } from '../linux/own-files.ts';
 
 /*

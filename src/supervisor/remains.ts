@@ -1,4 +1,4 @@
-import { isSystemFailure } from '../linux/errors.ts';
+import { isSystemFailure } from '../common/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { type Delivery, joinDeliveries } from '../workers/delivery.ts';
 import type { ProcessTable } from '../workers/process-table.ts';

@@ -1,7 +1,7 @@
 import { now } from '../common/clock.ts';
+import { isSystemFailure } from '../common/errors.ts';
 import { escapeControls } from '../common/text.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import { isSystemFailure } from '../linux/errors.ts';
 import { setCloseOnExec } from '../linux/exec.ts';
 import { exitNow, startSession } from '../linux/processes.ts';
 import { directoryAsGiven } from '../service/as-given.ts';

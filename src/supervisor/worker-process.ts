@@ -1,6 +1,6 @@
+import { isSystemFailure } from '../common/errors.ts';
 import type { FoundWorker, WorkerKey } from '../lifecycle/events.ts';
 import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
-import { isSystemFailure } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import {
   type GateReason,

@@ -2,7 +2,7 @@ import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
 import { formatHostPort } from '../common/host-port.ts';
 import type { MetricsConfig } from '../config/schema.ts';
-import type { MetricsTarget } from '../config/values/metrics-target.ts';
+import type { MetricsTarget } from '../config/values/endpoints.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { initialMetrics, type Metric, metricsOf, uptimeMetric } from './metrics.ts';
 import { statsdLine } from './statsd-line.ts';

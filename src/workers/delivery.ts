@@ -1,4 +1,4 @@
-import { isSystemFailure } from '../linux/errors.ts';
+import { isSystemFailure } from '../common/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 
 /** A process that did not get a signal, although it exists. */

@@ -1,12 +1,11 @@
 import { closeSync, readFileSync, writeSync } from 'node:fs';
-import { errorText } from '../common/errors.ts';
+import { errorText, isSystemFailure } from '../common/errors.ts';
 import {
   forbidNewPrivileges,
   keepCapabilities,
   prepareCapabilities,
   setCapabilities,
 } from '../linux/capabilities.ts';
-import { isSystemFailure } from '../linux/errors.ts';
 import { prepareExec, restoreIgnoredSignals, setCloseOnExec } from '../linux/exec.ts';
 import { type ResourceName, setLimit } from '../linux/limits.ts';
 import { type CompleteOrder, decodeOrder } from './launch-order.ts';

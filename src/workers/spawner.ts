@@ -1,4 +1,4 @@
-import { isSystemFailure } from '../linux/errors.ts';
+import { isSystemFailure } from '../common/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import { type Tools, tools } from './commands.ts';
 import { conventions } from './conventions/index.ts';

@@ -1,4 +1,4 @@
-import { isOutOfReach, isSystemFailure } from '../linux/errors.ts';
+import { isOutOfReach, isSystemFailure } from '../common/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { ProcessStat } from '../linux/procfs.ts';
 import { NOTIFY_VARIABLES } from './conventions/notify.ts';

@@ -1,5 +1,5 @@
-import type { CommandShape, OptionShape, Shape, Value } from './shape.ts';
-import { GENERATIONS, HANDOVERS, INSTANCES } from './sources.ts';
+import type { CommandShape, OptionShape, Shape, Value } from './parts.ts';
+import { GENERATIONS, HANDOVERS, INSTANCES } from './parts.ts';
 
 /** For bash 4.4 or newer; needs nothing of the package bash-completion. */
 export function bashCompletion(shape: Shape): string {

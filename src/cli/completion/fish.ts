@@ -1,4 +1,4 @@
-import type { CommandShape, OptionShape, Shape, Value } from './shape.ts';
+import type { CommandShape, OptionShape, Shape, Value } from './parts.ts';
 
 /** For fish 3. */
 export function fishCompletion({ commands, options }: Shape): string {

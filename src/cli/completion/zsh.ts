@@ -1,5 +1,5 @@
-import type { CommandShape, OptionShape, Shape, Value } from './shape.ts';
-import { GENERATIONS, HANDOVERS, INSTANCES } from './sources.ts';
+import type { CommandShape, OptionShape, Shape, Value } from './parts.ts';
+import { GENERATIONS, HANDOVERS, INSTANCES } from './parts.ts';
 
 /** For zsh 5, in a file of $fpath or sourced. */
 export function zshCompletion({ commands, options }: Shape): string {

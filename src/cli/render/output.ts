@@ -1,6 +1,5 @@
 import { StringDecoder } from 'node:string_decoder';
 import { painter, safe, type Terminal } from './style.ts';
-import { timeText } from './time.ts';
 
 /** What one process wrote: whole lines, or a piece of one that goes on. */
 export interface OutputBytes {
@@ -119,4 +118,20 @@ function visibleLine(line: string, colour: boolean): string {
     return part.split('\t').map(safe).join('\t');
   });
   return `${shown.join('')}${colour && parts.length > 1 ? RESET : ''}`;
+}
+
+/**
+ * A time as RFC 3339 with milliseconds: `2026-11-26T18:00:00.123+01:00` in the local time zone, or
+ * `2026-11-26T17:00:00.123Z` in UTC. What is not a time stays as it is.
+ */
+function timeText(time: string, local: boolean): string {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return time;
+  if (!local) return date.toISOString();
+  // Minutes by which UTC is ahead of local time.
+  const behind = date.getTimezoneOffset();
+  const shifted = new Date(date.getTime() - behind * 60_000).toISOString().slice(0, -1);
+  const offset = Math.abs(behind);
+  const two = (value: number) => String(value).padStart(2, '0');
+  return `${shifted}${behind > 0 ? '-' : '+'}${two(Math.floor(offset / 60))}:${two(offset % 60)}`;
 }

@@ -5,8 +5,7 @@ import type {
   StatusDocument,
   WorkerStatus,
 } from '../../control/protocol.ts';
-import { columnsOf } from './columns.ts';
-import { fold } from './fold.ts';
+import { columnsOf, fold } from './columns.ts';
 import { clipped, duration, type Paint, safeDocument, table } from './style.ts';
 import { bytes, percent, usageLine } from './usage.ts';
 

@@ -1,5 +1,5 @@
 import type { ExitDocument, FailureDocument, VerdictDocument } from '../../control/protocol.ts';
-import { fold } from './fold.ts';
+import { fold } from './columns.ts';
 import { duration, type Paint, safe } from './style.ts';
 
 /** Green: it serves. Yellow: not decided. Red: everything else, and what only a newer supervisor knows. */

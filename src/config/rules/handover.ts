@@ -1,6 +1,5 @@
-import { type Finding, type Path, wrongKey, wrongValue } from '../path.ts';
+import { duplicates, type Finding, type Path, wrongKey, wrongValue } from '../path.ts';
 import type { ConfigParts } from '../valid-parts.ts';
-import { duplicates } from './duplicates.ts';
 import type { SteeredListeners } from './steered-listeners.ts';
 
 const HANDOVER = ['service', 'handover'];

@@ -1,9 +1,8 @@
 import type { Finding, Path } from '../path.ts';
 import type { ConfigParts } from '../valid-parts.ts';
-import { adminRules } from './admin.ts';
 import { handoverRules } from './handover.ts';
 import { listenerRules } from './listeners.ts';
-import { overlapRules } from './overlap.ts';
+import { adminRules, overlapRules } from './overlap.ts';
 import { readinessRules } from './readiness.ts';
 import { restartRules, runtimeRules } from './runtime.ts';
 import { SteeredListeners } from './steered-listeners.ts';

@@ -1,9 +1,8 @@
 import { quoted } from '../../common/text.ts';
 import { type Address, isStream, type ListenerAddress } from '../address.ts';
-import { type Finding, type Path, wrongKey, wrongValue } from '../path.ts';
+import { duplicates, type Finding, type Path, wrongKey, wrongValue } from '../path.ts';
 import type { ListenerConfig } from '../schema.ts';
 import type { ConfigParts, Parts } from '../valid-parts.ts';
-import { duplicates } from './duplicates.ts';
 
 type ListenerParts = Parts<ListenerConfig>;
 type OptionName = keyof ListenerConfig['options'];

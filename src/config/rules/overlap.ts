@@ -1,5 +1,5 @@
 import { quoted } from '../../common/text.ts';
-import { isStream } from '../address.ts';
+import { isStream, overlaps } from '../address.ts';
 import { type Finding, formatPath, wrongValue } from '../path.ts';
 import type { ListenerConfig } from '../schema.ts';
 import type { ConfigParts, Parts } from '../valid-parts.ts';
@@ -53,4 +53,17 @@ function familiesOf(listener: ListenerParts | undefined): readonly Family[] {
   if (/^[\d.]+$/.test(host)) return [4];
   if (network.endsWith('4')) return [4];
   return network.endsWith('6') || listener?.options?.ipv6_only === true ? [6] : [4, 6];
+}
+
+/** The admin endpoint has an address of its own. */
+export function adminRules({ application, service }: ConfigParts): Finding[] {
+  const address = application?.admin?.address;
+  if (address === undefined) return [];
+  const index = (service?.listeners ?? []).findIndex(
+    (listener) => listener?.address !== undefined && overlaps(listener.address, address),
+  );
+  if (index === -1) return [];
+  const place = formatPath(['service', 'listeners', index]);
+  const problem = `${quoted(address.text)} is ${place}, which belongs to the service: give it an address of its own`;
+  return [wrongValue(['application', 'admin', 'address'], problem)];
 }

@@ -1,8 +1,7 @@
 import { formatDuration } from '../../common/duration.ts';
 import { quoted } from '../../common/text.ts';
-import { type Finding, wrongKey, wrongValue } from '../path.ts';
+import { duplicates, type Finding, wrongKey, wrongValue } from '../path.ts';
 import type { ConfigParts } from '../valid-parts.ts';
-import { duplicates } from './duplicates.ts';
 
 const RUNTIME = ['service', 'runtime'];
 

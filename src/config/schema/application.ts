@@ -1,10 +1,13 @@
 import * as z from 'zod/mini';
 import type { Address } from '../address.ts';
-import { parseAdminAddress } from '../values/admin-address.ts';
-import { formatTargets, parseTargets } from '../values/metrics-target.ts';
+import {
+  formatTargets,
+  parseAdminAddress,
+  parseSentryDsn,
+  parseSocketPath,
+  parseTargets,
+} from '../values/endpoints.ts';
 import { formatProxy, parseProxy } from '../values/proxy.ts';
-import { parseSentryDsn } from '../values/sentry-dsn.ts';
-import { parseSocketPath } from '../values/socket-path.ts';
 import { key, scalar } from './key.ts';
 import { octal, path, text } from './scalars.ts';
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini';
-import { formatCloseIdle, parseCloseIdle } from '../values/close-idle.ts';
+import { formatCloseIdle, parseCloseIdle } from '../values/simple.ts';
 import { parseSourceAddress } from '../values/source-address.ts';
 import { oneTarget, request, target } from './http-request.ts';
 import { key, noted, scalar } from './key.ts';

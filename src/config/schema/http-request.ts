@@ -1,6 +1,10 @@
 import * as z from 'zod/mini';
-import { parseHeaderHost, parseRequestPath } from '../values/http-request.ts';
-import { formatStatusRanges, parseStatusRanges } from '../values/status-range.ts';
+import {
+  formatStatusRanges,
+  parseHeaderHost,
+  parseRequestPath,
+  parseStatusRanges,
+} from '../values/http-request.ts';
 import { key, scalar } from './key.ts';
 import { address, text } from './scalars.ts';
 

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { parseDevice, parseListenerName } from '../values/names.ts';
-import { parseSteer } from '../values/steer.ts';
+import { parseSteer } from '../values/simple.ts';
 import { choice, key, scalar } from './key.ts';
 import { boolean, integer, listenerAddress, octal, text } from './scalars.ts';
 

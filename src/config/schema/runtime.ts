@@ -3,7 +3,7 @@ import { parseCapability } from '../values/capability.ts';
 import { formatLimit, LIMIT_NAMES, parseLimit } from '../values/limit.ts';
 import { parseInstanceName, parseVariableName } from '../values/names.ts';
 import { forwardSignalProblem } from '../values/signal.ts';
-import { parseWorkers } from '../values/workers.ts';
+import { parseWorkers } from '../values/simple.ts';
 import { choice, key, scalar } from './key.ts';
 import { boolean, octal, path, signalExcept, text, verbatim } from './scalars.ts';
 

@@ -2,8 +2,8 @@ import * as z from 'zod/mini';
 import { formatDuration, parseDuration } from '../../common/duration.ts';
 import { type Parsed, quoted } from '../../common/text.ts';
 import { type Address, type ListenerAddress, parseAddress, parseListenerAddress } from '../address.ts';
-import { formatOctal, parseOctal } from '../values/octal.ts';
 import { parseSignal } from '../values/signal.ts';
+import { formatOctal, parseOctal } from '../values/simple.ts';
 import { noted, scalar } from './key.ts';
 
 const ANY_SCALAR = ['string', 'number', 'boolean'];

@@ -1,5 +1,5 @@
 import { readdirSync, readlinkSync } from 'node:fs';
-import { isOutOfReach } from '../../linux/errors.ts';
+import { isOutOfReach } from '../../common/errors.ts';
 import { commandLine, processStat } from '../../linux/procfs.ts';
 import { allListeners, type TcpListener, unixSocket } from '../../linux/sock_diag.ts';
 import { formatAddress, type SocketAddress } from '../../linux/sockaddr.ts';

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { now } from '../../common/clock.ts';
+import { isSystemFailure } from '../../common/errors.ts';
 import type { Config } from '../../config/index.ts';
 import type { Adopted } from '../../lifecycle/events.ts';
 import type { Failure } from '../../lifecycle/facts.ts';
 import { TAKEN_LANE } from '../../lifecycle/lane.ts';
-import { isSystemFailure } from '../../linux/errors.ts';
 import { pidfdGetfd } from '../../linux/processes.ts';
 import { formatAddress } from '../../linux/sockaddr.ts';
 import { closeFd, getOption, inodeOf } from '../../linux/sockets.ts';

@@ -1,7 +1,8 @@
 // A program of its own, which a keeper starts: it sends the descriptors that the keeper has to the Unix socket of its
 // argument. See sender-order.ts.
+
+import { isSystemFailure } from '../../common/errors.ts';
 import { sendDatagram } from '../../linux/datagrams.ts';
-import { isSystemFailure } from '../../linux/errors.ts';
 import { descriptorsOf, socketInode } from '../../linux/socket-holder.ts';
 import { VAULT_FD } from './keeper-script.ts';
 import { LAST } from './sender-order.ts';

@@ -1,4 +1,4 @@
-import { isOutOfDescriptors } from '../../linux/errors.ts';
+import { isOutOfDescriptors } from '../../common/errors.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
 import { FIRST_SOCKET_FD, VAULT_FD } from './keeper-script.ts';
 import type { KeeperSystem } from './keeper-system.ts';

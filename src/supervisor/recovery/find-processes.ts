@@ -1,8 +1,8 @@
 import path from 'node:path';
+import { isOutOfReach } from '../../common/errors.ts';
 import type { WorkerKey } from '../../lifecycle/events.ts';
 import { isAdopted } from '../../lifecycle/lane.ts';
 import type { State } from '../../lifecycle/state.ts';
-import { isOutOfReach } from '../../linux/errors.ts';
 import type { ProcessStat } from '../../linux/procfs.ts';
 import { NOTIFY_VARIABLES } from '../../workers/conventions/notify.ts';
 import type { Instance } from '../instance.ts';

@@ -1,7 +1,6 @@
 import path from 'node:path';
-import { errorText } from '../../common/errors.ts';
+import { errorText, isOutOfDescriptors } from '../../common/errors.ts';
 import type { Fact, RecoveredBy } from '../../lifecycle/facts.ts';
-import { isOutOfDescriptors } from '../../linux/errors.ts';
 import { findKeepers } from '../keeper/find-keepers.ts';
 import type { KeeperSystem } from '../keeper/keeper-system.ts';
 import type { PreviousKeeper } from '../keeper/socket-keeper.ts';

@@ -1,8 +1,8 @@
+import { isSystemFailure } from '../../common/errors.ts';
 import type { Config, ListenerConfig } from '../../config/index.ts';
 import type { Continued } from '../../lifecycle/events.ts';
 import type { Fact } from '../../lifecycle/facts.ts';
 import { servingGeneration } from '../../lifecycle/state.ts';
-import { isSystemFailure } from '../../linux/errors.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import { ListenerError } from '../../listeners/listener-error.ts';
 import type { ListenerSet } from '../../listeners/listener-set.ts';

@@ -1,5 +1,5 @@
 import type { VerifyConfig } from '../../config/index.ts';
-import { formatStatusRanges } from '../../config/values/status-range.ts';
+import { formatStatusRanges } from '../../config/values/http-request.ts';
 import type { Settings } from '../../lifecycle/settings.ts';
 import type { GenerationDocument } from './version-2.ts';
 import { orNull } from './write-parts.ts';

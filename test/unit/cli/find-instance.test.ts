@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { chownSync, linkSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { CommandError } from '../../../src/cli/command-error.ts';
+import { CommandError } from '../../../src/cli/exit-code.ts';
 import { findInstance, type InstanceOptions, notRunning } from '../../../src/cli/find-instance.ts';
 import { loadConfig } from '../../../src/config/index.ts';
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';

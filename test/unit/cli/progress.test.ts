@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fold } from '../../../src/cli/render/fold.ts';
+import { fold } from '../../../src/cli/render/columns.ts';
 import { HandoverProgress } from '../../../src/cli/render/handover-progress.ts';
 import { Redraw } from '../../../src/cli/render/redraw.ts';
 import type { Size, Terminal } from '../../../src/cli/render/style.ts';

@@ -3,8 +3,8 @@ import fs from 'node:fs';
 import path from 'node:path';
 import test from 'node:test';
 import { pathToFileURL } from 'node:url';
+import { configSchema } from '../../../src/cli/schema.ts';
 import { describeKeys } from '../../../src/config/describe.ts';
-import { configSchema } from '../../../src/config/index.ts';
 import { configOf } from './fixture.ts';
 
 test('every key has a description', () => {

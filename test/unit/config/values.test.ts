@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { parseAdminAddress } from '../../../src/config/values/admin-address.ts';
+import {
+  formatTargets,
+  parseAdminAddress,
+  parseSentryDsn,
+  parseTargets,
+} from '../../../src/config/values/endpoints.ts';
+import { formatStatusRanges, parseStatusRanges } from '../../../src/config/values/http-request.ts';
 import { formatLimit, parseLimit } from '../../../src/config/values/limit.ts';
-import { formatTargets, parseTargets } from '../../../src/config/values/metrics-target.ts';
 import { instanceNameFrom, parseInstanceName, parseListenerName } from '../../../src/config/values/names.ts';
-import { formatOctal, parseOctal } from '../../../src/config/values/octal.ts';
 import { formatProxy, parseProxy } from '../../../src/config/values/proxy.ts';
-import { parseSentryDsn } from '../../../src/config/values/sentry-dsn.ts';
-import { formatStatusRanges, parseStatusRanges } from '../../../src/config/values/status-range.ts';
+import { formatOctal, parseOctal } from '../../../src/config/values/simple.ts';
 
 test('limits', () => {
   assert.deepEqual(parseLimit('65536'), { value: { soft: 65536, hard: 65536 } });

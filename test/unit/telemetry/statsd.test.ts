@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, describe, it } from 'node:test';
 import type { MetricsConfig } from '../../../src/config/schema.ts';
-import type { MetricsTarget } from '../../../src/config/values/metrics-target.ts';
+import type { MetricsTarget } from '../../../src/config/values/endpoints.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
 import { createDatagramSocket, receiveDatagram } from '../../../src/linux/datagrams.ts';
 import { createStatsd } from '../../../src/telemetry/statsd.ts';

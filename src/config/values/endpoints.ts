@@ -1,5 +1,6 @@
 import { formatHostPort, type HostPort, parseHostPort } from '../../common/host-port.ts';
 import { type Parsed, quoted } from '../../common/text.ts';
+import { type Address, LONGEST_SOCKET_PATH, parseAddress } from '../address.ts';
 
 /** Where statsd lines go. */
 export type MetricsTarget =
@@ -48,4 +49,37 @@ function formatTarget(target: MetricsTarget): string {
   return 'path' in target
     ? `${target.network}://${target.path}`
     : `${target.network}://${formatHostPort(target)}`;
+}
+
+/** Where the admin endpoint listens: what a TCP or Unix listener takes, and a port alone, which is that of localhost. */
+export function parseAdminAddress(text: string): Parsed<Address> {
+  const parsed = parseAddress(/^\d+$/.test(text) ? `localhost:${text}` : text);
+  if ('problem' in parsed) return parsed;
+  const { network } = parsed.value;
+  if (network.startsWith('tcp') || network === 'unix') return parsed;
+  return { problem: `${quoted(text)} is no place for HTTP: write host:port or unix:/path` };
+}
+
+/** A path that a Unix socket can be bound to. */
+export function parseSocketPath(text: string): Parsed<string> {
+  if (text === '') return { problem: 'is empty: write a path' };
+  if (text.includes('\0')) return { problem: 'has a NUL character' };
+  if (text.startsWith('@'))
+    return { problem: `${quoted(text)} is abstract, and anybody may use such a name` };
+  if (text.endsWith('/')) return { problem: `${quoted(text)} is a directory: name the socket in it` };
+  const bytes = Buffer.byteLength(text);
+  if (bytes <= LONGEST_SOCKET_PATH) return { value: text };
+  return {
+    problem: `${quoted(text)} has ${bytes} bytes: the path of a Unix socket can have ${LONGEST_SOCKET_PATH}`,
+  };
+}
+
+/** A Sentry DSN, `https://KEY@host/PROJECT`. No message quotes it: the key is a secret. */
+export function parseSentryDsn(text: string): Parsed<string> {
+  const problem = 'is no Sentry DSN: copy it from the project settings, https://KEY@host/PROJECT';
+  if (!URL.canParse(text)) return { problem };
+  const url = new URL(text);
+  if (!/^https?:$/.test(url.protocol) || url.username === '' || !/\/\d+$/.test(url.pathname))
+    return { problem };
+  return { value: text };
 }
