@@ -2,7 +2,6 @@ import type * as z from 'zod/mini';
 import { answers } from './documents.ts';
 import { type Answer, exchange, MAX_ANSWER } from './exchange.ts';
 import { type AnswerOf, type RequestOf, type RouteName, routes, type StreamName } from './protocol.ts';
-import { textLines } from './text-lines.ts';
 import { PROTOCOL } from './version.ts';
 
 export interface ClientOptions {
@@ -99,4 +98,24 @@ function dataOf(line: string): string | null {
 function checked<T>(schema: z.ZodMiniType<T>, value: unknown): T | null {
   const parsed = schema.safeParse(value);
   return parsed.success ? parsed.data : null;
+}
+
+/**
+ * The lines of a stream, without their newlines and without empty ones. What comes after the last newline counts as cut off and is left out.
+ * @param limit bytes of the longest line; where one is longer, `tooLong` makes the error
+ */
+async function* textLines(
+  chunks: AsyncIterable<Buffer>,
+  limit: number,
+  tooLong: () => Error,
+): AsyncGenerator<string> {
+  let rest = Buffer.alloc(0);
+  for await (const chunk of chunks) {
+    rest = Buffer.concat([rest, chunk]);
+    for (let end = rest.indexOf(10); end >= 0; end = rest.indexOf(10)) {
+      if (end > 0) yield rest.toString('utf8', 0, end);
+      rest = rest.subarray(end + 1);
+    }
+    if (rest.length > limit) throw tooLong();
+  }
 }

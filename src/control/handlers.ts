@@ -11,9 +11,8 @@ import { type Measurements, measuredStatus } from './measured-status.ts';
 import { type Output, outputFeed } from './output-feed.ts';
 import type { AnswerOf, RequestOf, RouteName } from './protocol.ts';
 import { RequestError } from './request-body.ts';
-import { scaleDocument } from './scale-document.ts';
+import { scaleDocument, verdictDocument } from './result-documents.ts';
 import type { Sights } from './sights.ts';
-import { verdictDocument } from './verdict-document.ts';
 
 /** Does what one route asks and writes its answer. What it throws before anything is written becomes the answer. */
 export type Handlers = {

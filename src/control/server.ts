@@ -6,7 +6,6 @@ import { Connections, type Limits } from '../http/connections.ts';
 import { Refusals } from '../http/refusals.ts';
 import { lookupGroup } from '../linux/users.ts';
 import type { Control } from './control.ts';
-import { ControlError } from './control-error.ts';
 import type { Follower } from './follower.ts';
 import { type Farewells, handlersOf } from './handlers.ts';
 import { memberPeer, refusedPeer } from './peer.ts';
@@ -14,7 +13,7 @@ import type { ErrorCode } from './protocol.ts';
 import { refuse } from './raw-answer.ts';
 import { answer } from './router.ts';
 import type { Sights } from './sights.ts';
-import { bindSocketFile, type SocketFile } from './socket-file.ts';
+import { bindSocketFile, ControlError, type SocketFile } from './socket-file.ts';
 import { answerHeaders, type Identity } from './version.ts';
 
 export interface ControlServerOptions {

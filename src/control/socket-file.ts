@@ -1,9 +1,14 @@
-import { fchmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { fchmodSync, unlinkSync } from 'node:fs';
 import { reasonOf } from '../common/errors.ts';
-import { boundFile, isFile, ReplacedFileError, setAccess } from '../linux/bound-file.ts';
-import { SystemError } from '../linux/errors.ts';
-import { bindSocket, closeFd, connectSocket, openSocket } from '../linux/sockets.ts';
-import { ControlError } from './control-error.ts';
+import { boundFile, clearStale, isFile, ReplacedFileError, setAccess } from '../linux/bound-file.ts';
+import { bindSocket, closeFd, openSocket } from '../linux/sockets.ts';
+
+/** A control socket that cannot be opened. The message says which, why, and what to do. */
+export class ControlError extends Error {
+  constructor(path: string, why: string, cause?: unknown) {
+    super(`control socket ${path}: ${why}`, { cause });
+  }
+}
 
 /** A socket address holds 108 bytes, the last of them NUL (unix(7)). */
 const LONGEST_PATH = 107;
@@ -30,7 +35,7 @@ export function bindSocketFile(path: string, mode: number, gid: number | null): 
   }
   const fd = openSocket('unix', 'stream');
   try {
-    clearStale(path);
+    refuseOccupied(path);
     // bind(2) gives the file this mode (unix_bind_bsd in net/unix/af_unix.c), less the umask.
     fchmodSync(fd, mode & 0o700);
     bindSocket(fd, { family: 'unix', path });
@@ -56,39 +61,13 @@ export function bindSocketFile(path: string, mode: number, gid: number | null): 
   }
 }
 
-function clearStale(path: string): void {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return;
-  if (!found.isSocket())
-    throw new ControlError(
-      path,
-      'there is a file that is not a socket: remove it, or set application.control.path',
-    );
-  if (isHeld(path))
-    throw new ControlError(
-      path,
-      'another process listens there: set application.control.path to another one',
-    );
-  unlinkSync(path);
-}
-
-/**
- * Asked with a datagram socket, so that whoever listens gets no empty connection: ECONNREFUSED only where no socket belongs to the file,
- * EPROTOTYPE where one of another type does (unix_find_bsd, net/unix/af_unix.c).
- */
-function isHeld(path: string): boolean {
-  const probe = openSocket('unix', 'dgram');
-  try {
-    connectSocket(probe, { family: 'unix', path });
-    return true;
-  } catch (error) {
-    if (!(error instanceof SystemError)) throw error;
-    if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') return false;
-    if (error.code === 'EPROTOTYPE' || error.code === 'EPERM') return true;
-    throw error;
-  } finally {
-    closeFd(probe);
-  }
+function refuseOccupied(path: string): void {
+  const occupied = clearStale(path);
+  if (occupied === null) return;
+  const why = occupied.isHeld
+    ? 'another process listens there: set application.control.path to another one'
+    : 'there is a file that is not a socket: remove it, or set application.control.path';
+  throw new ControlError(path, why);
 }
 
 function explain(error: unknown): string {

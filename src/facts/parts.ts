@@ -67,9 +67,15 @@ export function failureDocument(failure: Failure): FailureDocument {
 }
 
 export function usageDocument(usage: Usage): UsageDocument {
+  const { user_seconds, system_seconds, ...counts } = exactUsage(usage);
+  return { user_seconds: rounded(user_seconds), system_seconds: rounded(system_seconds), ...counts };
+}
+
+/** The same with every decimal, as the state file has it. */
+export function exactUsage(usage: Usage): UsageDocument {
   return {
-    user_seconds: rounded(usage.userSeconds),
-    system_seconds: rounded(usage.systemSeconds),
+    user_seconds: usage.userSeconds,
+    system_seconds: usage.systemSeconds,
     max_rss_bytes: usage.maxRssBytes,
     minor_faults: usage.minorFaults,
     major_faults: usage.majorFaults,

@@ -1,7 +1,6 @@
 import type { HistoryEntry } from './entries.ts';
 import type { Executables } from './executables.ts';
-import { isSameFile, type ReleaseRecord } from './release-record.ts';
-import { fileAt, statsOf } from './stats.ts';
+import { fileAt, isSameFile, type ReleaseRecord, statsOf } from './release-record.ts';
 
 /** Where a release can be had from: its own file, or the copy that was kept; else why not. */
 export type Available =

@@ -1,8 +1,7 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import { makeOwnDirectory } from '../linux/own-files.ts';
-import { isSameFile, type ReleaseRecord } from './release-record.ts';
-import { statsOf } from './stats.ts';
+import { isSameFile, type ReleaseRecord, statsOf } from './release-record.ts';
 
 /** How many executables that served are kept. */
 export const KEPT = 3;

@@ -15,7 +15,7 @@ import { makeOwnDirectory, openOwnFile, readOwnFile } from '../linux/own-files.t
 import { withSpare } from '../linux/spare.ts';
 import { lineReader, writeLine } from './format/format.ts';
 import type { HistoryLine, NewLine } from './lines.ts';
-import { statsOf } from './stats.ts';
+import { statsOf } from './release-record.ts';
 
 /**
  * Bytes. The file is renamed at this size, and the one that was renamed before is removed: some three hundred handovers

@@ -1,3 +1,5 @@
+import { type Stats, statSync } from 'node:fs';
+
 /** What a generation ran, as it is written down: enough to run it again, and no value of a variable. */
 export interface ReleaseRecord {
   /** What was executed, the symlinks of its folders followed. */
@@ -58,4 +60,19 @@ function haveSameScripts({ scripts: some }: ReleaseRecord, { scripts: others }: 
   const isAmongOthers = (one: FileRecord) =>
     others.some((other) => other.path === one.path && isSameFile(other, one));
   return some.length === others.length && some.every(isAmongOthers);
+}
+
+/** What a path leads to; null where there is nothing, or it cannot be looked at. */
+export function statsOf(path: string): Stats | null {
+  try {
+    return statSync(path);
+  } catch {
+    return null;
+  }
+}
+
+/** What identifies the file at a path now; null for none. Times in milliseconds. */
+export function fileAt(path: string): (FileIdentity & { readonly device: number }) | null {
+  const stats = statsOf(path);
+  return stats && { device: stats.dev, inode: stats.ino, size: stats.size, mtime_ms: stats.mtimeMs };
 }

@@ -1,6 +1,17 @@
-import { chmodSync, chownSync, closeSync, constants, fstatSync, lstatSync, openSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  type Stats,
+  unlinkSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
-import { inodeOf } from './sockets.ts';
+import { errorCode } from '../common/errors.ts';
+import { closeFd, connectSocket, inodeOf, openSocket } from './sockets.ts';
 import { distrust } from './trusted-path.ts';
 import { isBoundTo } from './unix-diag.ts';
 
@@ -59,6 +70,47 @@ export function setAccess(path: string, file: FileIdentity, { mode, uid, gid }: 
 export function isFile(path: string, { device, inode }: FileIdentity): boolean {
   const found = lstatSync(path, { throwIfNoEntry: false });
   return found !== undefined && found.ino === inode && found.dev === device;
+}
+
+/** What keeps a path from being bound: a socket that a process has open, or a file of another kind. */
+export interface Occupied {
+  readonly stats: Stats;
+  readonly isHeld: boolean;
+}
+
+/**
+ * Removes the file of a Unix socket that no process has open. Returns null where the path is free now. A socket that is
+ * in use and any other kind of file stay. Throws the errors of the file system, and SystemError (EACCES) for a socket
+ * that this user may not write to.
+ */
+export function clearStale(path: string): Occupied | null {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return null;
+  if (!stats.isSocket()) return { stats, isHeld: false };
+  if (isHeld(path)) return { stats, isHeld: true };
+  unlinkSync(path);
+  return null;
+}
+
+/**
+ * Whether a process has the socket open. A datagram socket asks, so that a live stream listener gets no empty
+ * connection: the kernel answers ECONNREFUSED only where no socket belongs to the file, and EPROTOTYPE where one of
+ * another type does, listening or not (unix_find_bsd, net/unix/af_unix.c).
+ */
+function isHeld(path: string): boolean {
+  const probe = openSocket('unix', 'dgram');
+  try {
+    connectSocket(probe, { family: 'unix', path });
+    return true;
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === 'ECONNREFUSED' || code === 'ENOENT') return false;
+    // EPERM: a datagram socket that takes messages from its own peer only (unix_may_send).
+    if (code === 'EPROTOTYPE' || code === 'EPERM') return true;
+    throw error;
+  } finally {
+    closeFd(probe);
+  }
 }
 
 /** Nobody but root and this user can replace an entry of its directory. */

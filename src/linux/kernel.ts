@@ -1,6 +1,6 @@
 import { readFileSync, unlinkSync } from 'node:fs';
 import { createDatagramSocket, type Datagram, receiveDatagram } from './datagrams.ts';
-import { openMemoryFile } from './memory-file.ts';
+import { openMemoryFile } from './memory.ts';
 import {
   openOutputPipe,
   openPipeOf,

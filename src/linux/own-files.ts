@@ -1,6 +1,7 @@
 import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { errorCode } from '../common/errors.ts';
 import { makeDirectory } from './directory.ts';
+import { tryCall } from './libc.ts';
 import { distrust } from './trusted-path.ts';
 
 /** A directory of zero that another user could change: the message says which part of its path, and why. */
@@ -57,4 +58,15 @@ export function writeOwnFile(file: string, text: string, mode = 0o600): void {
   } finally {
     closeSync(fd);
   }
+}
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/**
+ * Takes the exclusive flock(2) of an open file without waiting; false when another open file description has it. The lock
+ * ends with the last descriptor of this one, also after a crash. Throws SystemError.
+ */
+export function tryLock(fd: number): boolean {
+  return tryCall(['EAGAIN'], 'flock', fd, LOCK_EX | LOCK_NB) !== 'EAGAIN';
 }

@@ -1,4 +1,5 @@
 import type { ListenerConfig } from '../config/schema.ts';
+import type { Steering } from '../lifecycle/steering.ts';
 import type { ForeignListeners } from './holders.ts';
 import type { LaneQueue } from './lane-queue.ts';
 import type { Probe } from './probe.ts';
@@ -6,11 +7,7 @@ import type { Probe } from './probe.ts';
 /** Where new connections of one listener go: lanes that somebody who has this listener accepts from. */
 export interface LanePlan {
   readonly main: readonly number[];
-  readonly canary: {
-    readonly percent: number;
-    readonly by: 'connection' | 'address';
-    readonly lanes: readonly number[];
-  } | null;
+  readonly canary: Steering['canary'];
   readonly preview: { readonly lanes: readonly number[]; readonly from: readonly string[] } | null;
 }
 

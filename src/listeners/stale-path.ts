@@ -1,7 +1,7 @@
-import { lstatSync, type Stats, unlinkSync } from 'node:fs';
-import { errorCode } from '../common/errors.ts';
+import type { Stats } from 'node:fs';
+import { errorCode, isSystemFailure } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
-import { closeFd, connectSocket, openSocket } from '../linux/sockets.ts';
+import { clearStale } from '../linux/bound-file.ts';
 import { describeHolder, type Holder, type OwnSockets, pathHolder } from './holders.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 
@@ -10,44 +10,20 @@ import { ListenerError, nameAddress } from './listener-error.ts';
  * any other kind of file, is left alone and refused. Throws ListenerError, and what lstat(2) says of a directory that cannot be entered.
  */
 export function clearStalePath(config: ListenerConfig, path: string, own: OwnSockets): void {
-  const found = lstatSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return;
   try {
-    if (!found.isSocket())
-      throw refusal(config, `there is a ${kindOf(found)}: remove it or choose another path`);
-    if (isHeld(path)) {
-      const holder = pathHolder(path, found);
-      const isForeign = own(holder.inode) === null;
-      const why = `the path is held ${describeHolder(holder, own)}`;
-      throw refusal(config, why, undefined, isForeign ? holder : null);
-    }
-    unlinkSync(path);
+    const occupied = clearStale(path);
+    if (occupied === null) return;
+    const { stats, isHeld } = occupied;
+    if (!isHeld) throw refusal(config, `there is a ${kindOf(stats)}: remove it or choose another path`);
+    const holder = pathHolder(path, stats);
+    const isForeign = own(holder.inode) === null;
+    const why = `the path is held ${describeHolder(holder, own)}`;
+    throw refusal(config, why, undefined, isForeign ? holder : null);
   } catch (error) {
-    if (error instanceof ListenerError) throw error;
+    if (error instanceof ListenerError || (isSystemFailure(error) && error.syscall === 'lstat')) throw error;
     const code = errorCode(error) ?? String(error);
     const why = `${code}: cannot tell whether the socket that is there is in use, or not remove it: remove it by hand`;
     throw refusal(config, why, error);
-  }
-}
-
-/**
- * Whether a process has the socket open. Asked with a datagram socket, so that a live stream listener gets no empty connection: the
- * kernel answers ECONNREFUSED only where no socket belongs to the file, and EPROTOTYPE where one of another type does, listening or
- * not (unix_find_bsd, net/unix/af_unix.c). Throws SystemError, EACCES where the file may not be written to.
- */
-function isHeld(path: string): boolean {
-  const probe = openSocket('unix', 'dgram');
-  try {
-    connectSocket(probe, { family: 'unix', path });
-    return true;
-  } catch (error) {
-    const code = errorCode(error);
-    if (code === 'ECONNREFUSED' || code === 'ENOENT') return false;
-    // EPERM: a datagram socket that takes messages from its own peer only (unix_may_send).
-    if (code === 'EPROTOTYPE' || code === 'EPERM') return true;
-    throw error;
-  } finally {
-    closeFd(probe);
   }
 }
 

@@ -1,4 +1,6 @@
-export { type DrainOptions, type DrainReport, drain } from './drain/index.ts';
+export { drain } from './drain/drain.ts';
+export type { DrainOptions } from './drain/options.ts';
+export type { DrainReport } from './drain/report.ts';
 export { HandedError } from './handed/index.ts';
 export { UpgradeError, type UpgradeErrorCode } from './upgrade-error.ts';
 export { createUpgrader } from './upgrader/create.ts';

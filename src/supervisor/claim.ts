@@ -1,11 +1,11 @@
 import { closeSync, constants, ftruncateSync, readSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout } from 'node:timers/promises';
-import { tryLock } from '../linux/locks.ts';
 import {
   makeOwnDirectory,
   openOwnFile,
   requireTrusted,
+  tryLock,
   UntrustedDirectoryError,
 } from '../linux/own-files.ts';
 import { processStat } from '../linux/procfs.ts';

@@ -1,5 +1,4 @@
-import { type FileIdentity, isSameFile } from '../history/release-record.ts';
-import { fileAt } from '../history/stats.ts';
+import { type FileIdentity, fileAt, isSameFile } from '../history/release-record.ts';
 import { mayExecute } from '../linux/users.ts';
 import type { TargetUser } from '../workers/target-user.ts';
 import type { Prepared } from './prepare.ts';

@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { instanceNameFrom } from '../config/values/names.ts';
-import { Fingerprint } from '../watch/fingerprint.ts';
+import { Fingerprint } from '../watch/survey.ts';
 
 /** What a service is started from. */
 export interface ServiceCommand {

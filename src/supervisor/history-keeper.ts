@@ -10,12 +10,12 @@ import { endedHandovers, type RecordedHandover } from '../history/handovers.ts';
 import { type HistoryLine, linesOf } from '../history/lines.ts';
 import {
   type FileRecord,
+  fileAt,
   isSameFile,
   isSameRelease,
   type KnownRelease,
   type ReleaseRecord,
 } from '../history/release-record.ts';
-import { fileAt } from '../history/stats.ts';
 import { rollbackTarget, type TargetContext } from '../history/target.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { Fact } from '../lifecycle/facts.ts';

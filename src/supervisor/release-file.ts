@@ -1,6 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import type { FileRecord, ReleaseRecord } from '../history/release-record.ts';
-import { statsOf } from '../history/stats.ts';
+import { type FileRecord, type ReleaseRecord, statsOf } from '../history/release-record.ts';
 import { kindOfExecutable } from '../workers/interpreter.ts';
 import type { Release } from '../workers/release.ts';
 

@@ -3,12 +3,28 @@ import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
 import type { LoggingConfig } from '../config/schema.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import { humanLine } from './human.ts';
-import { isJournal, priorityPrefix } from './journald.ts';
-import { jsonLine } from './json.ts';
-import { isWanted, levelOf } from './level.ts';
+import { isWanted, type Level, levelOf } from './level.ts';
 import { LineSink } from './line-sink.ts';
+import { humanLine, jsonLine } from './lines.ts';
 import { fileWriter, type Writer, writerFor } from './writer.ts';
+
+/** The levels of syslog(3) that journald knows a line by (sd-daemon(3)). */
+const PRIORITIES: Record<Level, number> = { debug: 7, info: 6, warn: 4, error: 3 };
+
+/**
+ * True where a descriptor goes to journald: `$JOURNAL_STREAM` is then its device and inode (systemd.exec(5)). The variable alone says nothing,
+ * because it is inherited by those whose output goes elsewhere.
+ */
+function isJournal(fd: number, stream: string | undefined): boolean {
+  if (stream === undefined) return false;
+  const { dev, ino } = fstatSync(fd, { bigint: true });
+  return stream === `${dev}:${ino}`;
+}
+
+/** What journald takes from the front of a line, and keeps as its priority. */
+function priorityPrefix(level: Level): string {
+  return `<${PRIORITIES[level]}>`;
+}
 
 export interface LogOptions {
   readonly config: LoggingConfig;

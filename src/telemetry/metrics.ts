@@ -1,3 +1,4 @@
+import { exactUsage } from '../facts/parts.ts';
 import type { Fact, Usage } from '../lifecycle/facts.ts';
 
 /** One measurement under the name that the first system gave it. `c` counts, `g` is a gauge, `ms` a duration. */
@@ -164,18 +165,8 @@ function workerSpawned(fact: Of<'worker_spawned'>, state: MetricsState, now: num
 }
 
 function usageMetrics(usage: Usage): Metric[] {
-  const values: Record<string, number> = {
-    system_time: usage.systemSeconds,
-    user_time: usage.userSeconds,
-    max_rss: usage.maxRssBytes,
-    minor_faults: usage.minorFaults,
-    major_faults: usage.majorFaults,
-    disk_reads: usage.diskReads,
-    disk_writes: usage.diskWrites,
-    signals: usage.signals,
-    voluntary_context_switches: usage.voluntaryContextSwitches,
-    involuntary_context_switches: usage.involuntaryContextSwitches,
-  };
+  const { user_seconds, system_seconds, max_rss_bytes, ...counts } = exactUsage(usage);
+  const values = { system_time: system_seconds, user_time: user_seconds, max_rss: max_rss_bytes, ...counts };
   return Object.entries(values).map(([name, value]) => gauge(`process.stats.${name}`, value));
 }
 

@@ -1,10 +1,22 @@
 import { createTransport, type ErrorEvent, Scope } from '@sentry/core';
 import { ServerRuntimeClient } from '@sentry/core/server';
+import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
 import { createRedact, redactAll } from './redact.ts';
-import type { SentryOptions } from './sentry-options.ts';
 import type { SentryReport } from './sentry-report.ts';
 import { postEnvelope } from './sentry-transport.ts';
+
+export interface SentryOptions {
+  /** A secret: its key must not get into a log. */
+  readonly dsn: string;
+  readonly release: string;
+  readonly tags: Readonly<Record<string, string>>;
+  /** Values that must not leave the machine, of the environment above all; asked for at each report. */
+  readonly secrets: () => readonly string[];
+  readonly timers: Timers;
+  /** One line, for the log. */
+  readonly warn: (message: string) => void;
+}
 
 /** Sentry's own client, without integrations: nothing reads the environment, the arguments, the modules or the host. */
 export interface SentryClient {

@@ -1,7 +1,6 @@
 import { errorText } from '../common/errors.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import type { SentryClient } from './sentry-client.ts';
-import type { SentryOptions } from './sentry-options.ts';
+import type { SentryClient, SentryOptions } from './sentry-client.ts';
 import { type SentryReport, sentryReportOf } from './sentry-report.ts';
 
 export interface Sentry {

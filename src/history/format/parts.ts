@@ -12,4 +12,23 @@ export const path = () => z.string().check(z.startsWith('/'));
 /** SHA-256 in hex. It names a directory, so it must never be a path. */
 export const hash = () => z.string().check(z.regex(/^[0-9a-f]{64}$/));
 export const reason = () => z.object({ step: z.string(), reason: z.string() });
-export const kind = () => z.enum(['program', 'script', 'interpreter']);
+
+/** What a generation runs. `size` is in bytes. */
+export const executable = () => ({
+  path: path(),
+  args: z.array(z.string()),
+  directory: path(),
+  kind: z.enum(['program', 'script', 'interpreter']),
+  device: z.number(),
+  inode: z.number(),
+  size: z.number(),
+  mtime_ms: z.number(),
+});
+
+/** How a handover ended. */
+export const result = () => ({
+  handover: count(),
+  outcome: z.string(),
+  generation: z.nullable(count()),
+  incumbent: z.nullable(count()),
+});

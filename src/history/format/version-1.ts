@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { HistoryLine } from '../lines.ts';
-import { count, hash, kind, path, reason, time } from './parts.ts';
+import { count, executable, hash, reason, result, time } from './parts.ts';
 
 /*
  * Version 1: lines without a `version`, written before the format had a number. Only read.
@@ -15,14 +15,7 @@ export function schemas() {
       generation: count(),
       rollback_to: z.nullable(count()),
       release: z.object({
-        path: path(),
-        args: z.array(z.string()),
-        directory: path(),
-        kind: kind(),
-        device: z.number(),
-        inode: z.number(),
-        size: z.number(),
-        mtime_ms: z.number(),
+        ...executable(),
         environment: z.array(z.string()),
       }),
     }),
@@ -30,10 +23,7 @@ export function schemas() {
     handover: z.object({
       at,
       event: z.literal('handover'),
-      handover: count(),
-      outcome: z.string(),
-      generation: z.nullable(count()),
-      incumbent: z.nullable(count()),
+      ...result(),
       duration: z.number(),
       failure: z.nullable(reason()),
     }),

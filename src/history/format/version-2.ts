@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import type { HistoryLine } from '../lines.ts';
-import { count, hash, kind, path, reason, time } from './parts.ts';
+import { count, executable, hash, path, reason, result, time } from './parts.ts';
 
 /*
  * Version 2, the one that is written. A later release may add fields and events without a new number: readers ignore
@@ -20,15 +20,7 @@ export function schemas() {
       /** The handover that started it. */
       handover: z.exactOptional(count()),
       release: z.object({
-        path: path(),
-        args: z.array(z.string()),
-        directory: path(),
-        kind: kind(),
-        device: z.number(),
-        inode: z.number(),
-        /** Bytes. */
-        size: z.number(),
-        mtime_ms: z.number(),
+        ...executable(),
         environment_names: z.array(z.string()),
         /** The files that an interpreter runs, as far as its arguments name them. */
         scripts: z.exactOptional(z.array(script())),
@@ -38,10 +30,7 @@ export function schemas() {
     handover_finished: z.object({
       ...head,
       event: z.literal('handover_finished'),
-      handover: count(),
-      outcome: z.string(),
-      generation: z.nullable(count()),
-      incumbent: z.nullable(count()),
+      ...result(),
       duration_ms: z.number(),
       failure: z.nullable(reason()),
     }),

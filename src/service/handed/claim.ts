@@ -1,3 +1,8 @@
+/** A socket that was handed over cannot be what it is said to be: the message names the convention, the descriptor and why. */
+export class HandedError extends Error {
+  override readonly name = 'HandedError';
+}
+
 /** What a convention says: this descriptor is a listening socket. Nothing is proved yet. */
 export interface Claim {
   readonly fd: number;

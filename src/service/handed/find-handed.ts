@@ -1,12 +1,9 @@
 import { platform } from '../platform/index.ts';
 import type { Inspected } from '../platform/platform.ts';
 import type { Handed, Wanted } from '../seams.ts';
-import type { Claim, Environment, Self } from './claim.ts';
-import { einhorn } from './einhorn.ts';
-import { HandedError } from './handed-error.ts';
+import { type Claim, type Environment, HandedError, type Self } from './claim.ts';
+import { einhorn, serverStarter, systemd } from './conventions.ts';
 import { fit, formatPlace, isWider, type Place, parsePlace, placeOf } from './place.ts';
-import { serverStarter } from './server-starter.ts';
-import { systemd } from './systemd.ts';
 import { zero } from './zero.ts';
 
 /**

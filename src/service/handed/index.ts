@@ -18,4 +18,4 @@ export const findHanded: FindHanded = (wanted) => {
   return handed;
 };
 
-export { HandedError } from './handed-error.ts';
+export { HandedError } from './claim.ts';

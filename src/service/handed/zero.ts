@@ -1,5 +1,4 @@
-import { type Claim, type Environment, MAX_DESCRIPTORS } from './claim.ts';
-import { HandedError } from './handed-error.ts';
+import { type Claim, type Environment, HandedError, MAX_DESCRIPTORS } from './claim.ts';
 
 interface Entry {
   readonly name: string;

@@ -1,6 +1,23 @@
+import { fstatSync } from 'node:fs';
 import { LINUX } from './linux.ts';
-import type { Platform } from './platform.ts';
-import { PORTABLE } from './portable.ts';
+import type { Inspected, Platform } from './platform.ts';
+
+/** Plain Node, for every POSIX system. */
+const PORTABLE: Platform = {
+  sendDatagram: () => Promise.reject(new Error('datagrams to Unix sockets need Linux')),
+  inspect,
+  commandLine: () => null,
+  controlGroup: () => '',
+};
+
+function inspect(fd: number): Inspected {
+  try {
+    if (!fstatSync(fd).isSocket()) return { problem: 'is not a socket' };
+  } catch {
+    return { problem: 'is not open in this process' };
+  }
+  return { socket: { type: null, place: null } };
+}
 
 /** The implementation for this system. `ZERODOWN_PLATFORM=portable` selects the portable one on Linux, for tests. */
 export const platform: Platform =

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
-import { inspect } from './descriptors.ts';
-import type { Platform } from './platform.ts';
+import { readFileSync, readlinkSync } from 'node:fs';
+import type { Inspected, Platform } from './platform.ts';
+import { findSocket } from './socket-tables.ts';
 
 /** /proc, and the FFI package for datagrams. */
 export const LINUX: Platform = {
@@ -21,4 +21,20 @@ function read(file: string): string | null {
   } catch {
     return null;
   }
+}
+
+/** Looks at a descriptor of this process in /proc. */
+export function inspect(fd: number): Inspected {
+  let target: string;
+  try {
+    target = readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return { problem: 'is not open in this process' };
+  }
+  const [, inode] = /^socket:\[(\d+)\]$/.exec(target) ?? [];
+  if (inode === undefined) return { problem: `is not a socket but ${target}` };
+  const socket = findSocket(inode);
+  if (socket === null)
+    return { problem: 'is a socket that does not listen, or one of another network namespace' };
+  return { socket };
 }

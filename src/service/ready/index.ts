@@ -1,9 +1,14 @@
 import { errorText } from '../../common/errors.ts';
 import { platform } from '../platform/index.ts';
 import type { SupervisedBy } from '../seams.ts';
-import { acknowledge } from './einhorn.ts';
-import { isUnderEinhorn, isUnderZero, supervisorOf } from './managers.ts';
-import { type Notification, notification } from './notify.ts';
+import {
+  acknowledge,
+  isUnderEinhorn,
+  isUnderZero,
+  type Notification,
+  notification,
+  supervisorOf,
+} from './managers.ts';
 
 /** Who starts new versions of this service, and the command for it; null where nobody does, and it may replace itself. */
 export const supervisedBy: SupervisedBy = () => supervisorOf(surroundings());

@@ -1,4 +1,26 @@
+import { connect } from 'node:net';
 import { platform } from '../platform/index.ts';
+
+/** Whoever does not take a line of 40 bytes in this time never will. */
+const EINHORN_TIMEOUT = 5_000;
+
+/** What is said on NOTIFY_SOCKET (sd_notify(3)). */
+export interface Notification {
+  /** It is ready, or is loading its next version (systemd's Type=notify-reload). */
+  readonly state: 'ready' | 'reloading';
+  /** Where another process is the main one from now on. */
+  readonly mainPid: number | null;
+  /** On its shutdown signal it finishes its connections by itself: zero does not wait for them first. */
+  readonly drains: boolean;
+}
+
+/** @param monotonic nanoseconds of CLOCK_MONOTONIC */
+export function notification({ state, mainPid, drains }: Notification, monotonic: bigint): string {
+  const lines = state === 'ready' ? ['READY=1'] : ['RELOADING=1', `MONOTONIC_USEC=${monotonic / 1_000n}`];
+  if (mainPid !== null) lines.unshift(`MAINPID=${mainPid}`);
+  if (drains) lines.push('X_ZERO_DRAINS=1');
+  return lines.join('\n');
+}
 
 /** The process and its environment, as they decide who started it. */
 export interface Surroundings {
@@ -41,4 +63,17 @@ function systemctl(cgroup: string): string {
   const unit = units.at(-1) ?? 'UNIT';
   const user = units.length > 1 && units[0]?.startsWith('user@') ? ' --user' : '';
   return `systemctl${user} restart ${unit}`;
+}
+
+/** The acknowledgement that Einhorn waits for before it counts a worker as up. Rejects with why it was not sent. */
+export function acknowledge(path: string, pid: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    socket.setTimeout(EINHORN_TIMEOUT, () =>
+      socket.destroy(new Error(`no answer for ${EINHORN_TIMEOUT} ms`)),
+    );
+    socket.once('error', reject);
+    socket.once('close', () => resolve());
+    socket.end(`${JSON.stringify({ command: 'worker:ack', pid })}\n`, () => socket.destroy());
+  });
 }

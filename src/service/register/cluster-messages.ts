@@ -11,3 +11,18 @@ export interface DrainMessage {
   readonly timeoutMs: number;
   readonly idleMs: number;
 }
+
+/** The variable in which a worker of a cluster finds what its primary was told. */
+export const CLUSTER_WORKER = 'ZERO_CLUSTER_WORKER';
+
+/** The longest time that `setTimeout` takes, in ms. */
+const LONGEST = 2 ** 31 - 1;
+
+/** Settles as the promise does, or resolves after this time, in ms. */
+export async function within(ms: number, promise: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const over = new Promise((resolve) => {
+    timer = setTimeout(resolve, Math.min(ms, LONGEST));
+  });
+  await Promise.race([promise, over]).finally(() => clearTimeout(timer));
+}

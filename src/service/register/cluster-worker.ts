@@ -1,12 +1,11 @@
 import type { Server } from 'node:net';
-import { finishConnections, watchServer } from '../drain/index.ts';
+import { finishConnections } from '../drain/drain.ts';
+import { watchServer } from '../drain/watch.ts';
 import { fit, parsePlace, placeOf } from '../handed/place.ts';
-import { DRAIN, DRAINED, type DrainMessage } from './cluster-messages.ts';
-import { readListenCall } from './listen-arguments.ts';
-import { replaceListen } from './replace-listen.ts';
+import { DRAIN, DRAINED, type DrainMessage, within } from './cluster-messages.ts';
+import { readListenCall, replaceListen } from './listen-arguments.ts';
 import { ShutdownSignals } from './shutdown-signals.ts';
 import { limitsOf, type Specification } from './specification.ts';
-import { within } from './within.ts';
 
 /** In a worker of a cluster, whose primary has the socket: it drains the connections that it was given. */
 export function lookAfterClusterWorker(specification: Specification): void {

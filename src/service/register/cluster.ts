@@ -1,10 +1,8 @@
 import cluster, { type Worker } from 'node:cluster';
 import { syncBuiltinESMExports } from 'node:module';
-import { DRAIN, DRAINED, type DrainMessage } from './cluster-messages.ts';
-import { CLUSTER_WORKER } from './cluster-worker-name.ts';
+import { CLUSTER_WORKER, DRAIN, DRAINED, type DrainMessage, within } from './cluster-messages.ts';
 import { requireToken, withToken } from './node-options.ts';
 import type { Limits, Specification } from './specification.ts';
-import { within } from './within.ts';
 
 /** A connection that the primary has accepted reaches its worker within this time, in ms: it goes through a pipe. */
 const ON_THE_WAY = 100;

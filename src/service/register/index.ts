@@ -7,7 +7,7 @@
 
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { errorText } from '../../common/errors.ts';
-import { CLUSTER_WORKER } from './cluster-worker-name.ts';
+import { CLUSTER_WORKER } from './cluster-messages.ts';
 import { forgetPreload } from './environment.ts';
 import { permissionProblem } from './permission.ts';
 import { readSpecification, type Specification } from './specification.ts';
@@ -32,7 +32,7 @@ if (isMainThread && process.env[CLUSTER_WORKER] !== undefined) {
 } else {
   const specification = getEnvironmentData(KEY) as unknown as Specification | undefined;
   if (specification !== undefined) {
-    const { lookAfterThread }: typeof import('./worker-thread.ts') = require('./worker-thread.ts');
+    const { lookAfterThread }: typeof import('./threads.ts') = require('./threads.ts');
     lookAfterThread(specification);
   }
 }

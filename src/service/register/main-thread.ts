@@ -1,11 +1,11 @@
 import { tellManagers, withdrawDrains } from '../ready/index.ts';
 import { drainCluster, endCluster, preloadClusterWorkers } from './cluster.ts';
+import { within } from './cluster-messages.ts';
 import { forgetSockets } from './environment.ts';
 import { Servers } from './servers.ts';
 import { ShutdownSignals } from './shutdown-signals.ts';
 import { limitsOf, type Specification } from './specification.ts';
 import { Threads } from './threads.ts';
-import { within } from './within.ts';
 
 /**
  * Looks after a program that knows nothing of all this. As long as none of its servers takes a socket the program

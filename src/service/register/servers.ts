@@ -2,13 +2,12 @@ import cluster from 'node:cluster';
 import type { Server } from 'node:net';
 import { constants } from 'node:os';
 import { errorText } from '../../common/errors.ts';
-import { finishConnections, watchServer } from '../drain/index.ts';
+import { finishConnections } from '../drain/drain.ts';
+import { watchServer } from '../drain/watch.ts';
 import type { Claim } from '../handed/claim.ts';
 import { chooseHanded, widerProblem } from '../handed/find-handed.ts';
 import type { Wanted } from '../seams.ts';
-import { duplicate } from './duplicate.ts';
-import { type ListenCall, readListenCall } from './listen-arguments.ts';
-import { type Listen, replaceListen } from './replace-listen.ts';
+import { type Listen, type ListenCall, readListenCall, replaceListen } from './listen-arguments.ts';
 import type { Limits } from './specification.ts';
 
 /** What is told to whoever looks after this thread. */
@@ -184,4 +183,16 @@ const hasClusterWorkers = (): boolean => Object.keys(cluster.workers ?? {}).leng
 function nameAddress(server: Server, path: string): void {
   const address = () => (server.listening ? path : null);
   Object.defineProperty(server, 'address', { value: address, configurable: true, writable: true });
+}
+
+/**
+ * Another descriptor of the same open socket, closed in children. Node has no dup(2), so the FFI package is loaded
+ * for this.
+ * @throws Error where the descriptor cannot be duplicated: EMFILE, or the FFI package cannot be loaded here
+ */
+function duplicate(fd: number): number {
+  if (process.platform !== 'linux') throw new Error('descriptors can be duplicated on Linux only');
+  const { duplicateAbove }: typeof import('../../linux/sockets.ts') = require('../../linux/sockets.ts');
+  // Above those of standard input and output.
+  return duplicateAbove(fd, 3);
 }

@@ -1,6 +1,7 @@
 import { BroadcastChannel, threadId } from 'node:worker_threads';
-import type { Limits } from './specification.ts';
-import { within } from './within.ts';
+import { within } from './cluster-messages.ts';
+import { Servers } from './servers.ts';
+import type { Limits, Specification } from './specification.ts';
 
 /** Between the main thread, which gets the signals, and those that have servers. */
 type Message =
@@ -59,7 +60,7 @@ export class Threads {
 }
 
 /** A worker thread's end. */
-export function reachMainThread(drain: (limits: Limits) => Promise<void>): ThreadsOptions {
+function reachMainThread(drain: (limits: Limits) => Promise<void>): ThreadsOptions {
   const channel = open((message) => {
     if (message.type !== 'drain') return;
     void drain(message.limits).finally(() => channel.post({ type: 'drained', thread: threadId }));
@@ -68,4 +69,11 @@ export function reachMainThread(drain: (limits: Limits) => Promise<void>): Threa
     onTaken: () => channel.post({ type: 'taken', thread: threadId }),
     onListening: (fd) => channel.post({ type: 'listening', fd }),
   };
+}
+
+/** The same in a worker thread, which gets no signals: the main thread asks it to drain. */
+export function lookAfterThread({ claims }: Specification): void {
+  const main = reachMainThread((limits) => servers.drain(limits));
+  const servers = new Servers({ claims, ...main });
+  servers.takePart();
 }

@@ -6,7 +6,7 @@ import type { HandedOn } from './descriptor-table.ts';
 import { markedEnvironment } from './marker.ts';
 import { readToParent, type ToChild, type ToParent, VERSION } from './messages.ts';
 import type { Program } from './program.ts';
-import { uniqueName } from './unique-name.ts';
+import { uniqueName } from './unix-path.ts';
 
 /** The first number behind those that every process has. */
 const CHANNEL_FD = 3;

@@ -1,4 +1,4 @@
-import { watchServer } from '../drain/index.ts';
+import { watchServer } from '../drain/watch.ts';
 import { findHanded } from '../handed/index.ts';
 import { supervisedBy, tellManagers, tellReloading } from '../ready/index.ts';
 import type { FindHanded, SupervisedBy, TellManagers, TellReloading, WatchServer } from '../seams.ts';

@@ -1,6 +1,6 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { uniqueName } from './unique-name.ts';
+import { uniqueName } from './unix-path.ts';
 
 /**
  * A file with a process's pid, replaced as a whole: a temporary file beside it, then rename(2), so that a reader finds the one pid or the other. It

@@ -1,4 +1,4 @@
-import type { DrainReport } from '../drain/index.ts';
+import type { DrainReport } from '../drain/report.ts';
 
 /** What an upgrade took, in ms. */
 export interface UpgradeDurations {

@@ -2,7 +2,6 @@ import { lstatSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { isSame, type SocketPath } from './descriptor.ts';
-import { uniqueName } from './unique-name.ts';
 
 /** A path in the file system, not an abstract name. */
 export const isFile = (path: string): boolean => !path.startsWith('\0');
@@ -66,3 +65,6 @@ function answers(path: string): Promise<boolean> {
 function refused(code: string, path: string, why: string): Error {
   return Object.assign(new Error(`listen ${code}: ${path}: ${why}`), { code, address: path });
 }
+
+/** For what must not meet another one of its kind, and is no secret. node:crypto would take 2 ms to load. */
+export const uniqueName = (): string => Math.random().toString(36).slice(2).padEnd(8, '0').slice(0, 8);

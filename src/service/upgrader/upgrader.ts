@@ -1,6 +1,6 @@
 import type { Socket as DatagramSocket } from 'node:dgram';
 import type { Server } from 'node:net';
-import { sumOf } from '../drain/index.ts';
+import { sumOf } from '../drain/report.ts';
 import { UpgradeError } from '../upgrade-error.ts';
 import { DescriptorTable } from './descriptor-table.ts';
 import { Descriptors, type DescriptorsApi } from './descriptors.ts';

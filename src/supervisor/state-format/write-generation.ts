@@ -1,5 +1,5 @@
 import type { VerifyConfig } from '../../config/index.ts';
-import type { Usage } from '../../lifecycle/facts.ts';
+import { exactUsage } from '../../facts/parts.ts';
 import type { Generation, Stage } from '../../lifecycle/generation.ts';
 import type { Worker, WorkerLife } from '../../lifecycle/worker.ts';
 import type { GenerationDocument } from './version-2.ts';
@@ -34,7 +34,7 @@ export function generationDocument(
       sigkill_monotonic_ms: until,
       retry: orNull(retry, retryDocument),
     })),
-    usage: orNull(usage, usageDocument),
+    usage: orNull(usage, exactUsage),
     backlog_retry: orNull(relisten, retryDocument),
   };
 }
@@ -118,19 +118,4 @@ function workerState(life: WorkerLife, gates: readonly string[]): WorkerDocument
     case 'ended':
       return { name, exit: orNull(life.exit, exitDocument) };
   }
-}
-
-function usageDocument(usage: Usage): NonNullable<GenerationDocument['usage']> {
-  return {
-    user_seconds: usage.userSeconds,
-    system_seconds: usage.systemSeconds,
-    max_rss_bytes: usage.maxRssBytes,
-    minor_faults: usage.minorFaults,
-    major_faults: usage.majorFaults,
-    disk_reads: usage.diskReads,
-    disk_writes: usage.diskWrites,
-    signals: usage.signals,
-    voluntary_context_switches: usage.voluntaryContextSwitches,
-    involuntary_context_switches: usage.involuntaryContextSwitches,
-  };
 }

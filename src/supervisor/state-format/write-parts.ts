@@ -1,33 +1,14 @@
-import type { ExitStatus, Failure } from '../../lifecycle/facts.ts';
+import { failureDocument as withOutput } from '../../facts/parts.ts';
+import type { Failure } from '../../lifecycle/facts.ts';
 import type { Retry } from '../../lifecycle/retry.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
 
-export function exitDocument(exit: ExitStatus) {
-  switch (exit.kind) {
-    case 'exited':
-      return { kind: 'exited', code: exit.code } as const;
-    case 'signaled':
-      return { kind: 'signaled', signal: exit.signal, core_dumped: exit.coreDumped } as const;
-    case 'unknown':
-      return { kind: 'unknown' } as const;
-  }
-}
+export { exitDocument } from '../../facts/parts.ts';
 
 /** Without the output of the worker, which may contain values of its environment. */
 export function failureDocument(failure: Failure) {
-  const { step, reason, subject, errno, generation, worker, exit, gates } = failure;
-  return {
-    step,
-    reason,
-    ...(subject !== undefined && { subject }),
-    ...(errno !== undefined && { errno }),
-    ...(generation !== undefined && { generation }),
-    ...(worker !== undefined && { worker }),
-    ...(exit !== undefined && { exit: exitDocument(exit) }),
-    ...(gates !== undefined && {
-      gates: gates.map((open) => ({ worker: open.worker, gate: open.gate, reason: open.reason })),
-    }),
-  };
+  const { output: _, ...document } = withOutput(failure);
+  return document;
 }
 
 export function retryDocument({ at, attempts }: Retry) {

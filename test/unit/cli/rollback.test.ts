@@ -5,7 +5,7 @@ import { renderHistory } from '../../../src/cli/render/history.ts';
 import { painter } from '../../../src/cli/render/style.ts';
 import { renderVerdict } from '../../../src/cli/render/verdict.ts';
 import { type RollbackOptions, rollback } from '../../../src/cli/rollback.ts';
-import { verdictDocument } from '../../../src/control/verdict-document.ts';
+import { verdictDocument } from '../../../src/control/result-documents.ts';
 import { HISTORY, PROMOTED } from '../control/fake-control.ts';
 import { desk } from './fixture.ts';
 

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { errnoNumber } from '../../../src/linux/errors.ts';
 import { useLibc } from '../../../src/linux/libc.ts';
-import { openMemoryFile } from '../../../src/linux/memory-file.ts';
+import { openMemoryFile } from '../../../src/linux/memory.ts';
 
 test('the descriptor is at the beginning of the content, and is closed by exec', () => {
   const content = Buffer.alloc(1 << 20, 'content ');

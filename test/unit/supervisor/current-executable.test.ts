@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeEach, describe, it } from 'node:test';
 import type { Config } from '../../../src/config/index.ts';
-import { fileAt } from '../../../src/history/stats.ts';
+import { fileAt } from '../../../src/history/release-record.ts';
 import {
   type CurrentExecutable,
   currentExecutable,

@@ -2,9 +2,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { durationText } from '../../../src/common/duration.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
-import { humanLine } from '../../../src/telemetry/human.ts';
-import { jsonLine } from '../../../src/telemetry/json.ts';
 import { isWanted, levelOf } from '../../../src/telemetry/level.ts';
+import { humanLine, jsonLine } from '../../../src/telemetry/lines.ts';
 import { facts } from './facts.ts';
 
 const AT = new Date(2024, 0, 2, 12, 34, 56, 789).getTime();

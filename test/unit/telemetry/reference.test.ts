@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { jsonLine } from '../../../src/telemetry/json.ts';
+import { jsonLine } from '../../../src/telemetry/lines.ts';
 import { ROOT } from '../../support/paths.ts';
 import { facts } from './facts.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { HandedError } from '../../../../src/service/handed/claim.ts';
 import { chooseHanded, readClaims } from '../../../../src/service/handed/find-handed.ts';
-import { HandedError } from '../../../../src/service/handed/handed-error.ts';
 import { parsePlace } from '../../../../src/service/handed/place.ts';
 import type { Inspected } from '../../../../src/service/platform/platform.ts';
 import type { Wanted } from '../../../../src/service/seams.ts';

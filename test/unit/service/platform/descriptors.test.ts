@@ -13,7 +13,7 @@ import {
   openSocket,
   type SocketType,
 } from '../../../../src/linux/sockets.ts';
-import { inspect } from '../../../../src/service/platform/descriptors.ts';
+import { inspect } from '../../../../src/service/platform/linux.ts';
 import { type Scope, temporaryFolder } from '../../../support/temporary.ts';
 
 function open(t: Scope, address: SocketAddress, type: SocketType = 'stream'): number {

@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { createDatagramSocket, receiveDatagram } from '../../../../src/linux/datagrams.ts';
 import { closeFd } from '../../../../src/linux/sockets.ts';
 import { tellManagers, tellReloading } from '../../../../src/service/ready/index.ts';
-import { notification } from '../../../../src/service/ready/notify.ts';
+import { notification } from '../../../../src/service/ready/managers.ts';
 import { type Scope, temporaryFolder } from '../../../support/temporary.ts';
 
 const NAMES = [

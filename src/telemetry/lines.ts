@@ -1,12 +1,22 @@
 import { durationText } from '../common/duration.ts';
-import { escapeControls } from '../common/text.ts';
+import { escapeControls, safeJson } from '../common/text.ts';
+import { factDocument } from '../facts/documents.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import { isDuration, snakeCase } from './fields.ts';
 import { type Level, levelOf } from './level.ts';
 import { exitText, messageOf } from './message.ts';
 
 // SGR parameters (ECMA-48): 2 faint, 31 red, 33 yellow.
 const COLOURS: Record<Level, number | null> = { debug: 2, info: null, warn: 33, error: 31 };
+
+/** The fields of facts that are milliseconds. */
+const DURATIONS: ReadonlySet<string> = new Set([
+  'after',
+  'uptime',
+  'delay',
+  'duration',
+  'lasts',
+  'retiredFor',
+]);
 
 /**
  * One line for eyes, without its newline: `12:34:56.789 info  worker ready  generation=3 worker=0 after=1.2s`. `at` is epoch
@@ -28,7 +38,7 @@ function fieldsOf(fact: Fact): (readonly [name: string, value: string])[] {
 }
 
 function valueFields(name: string, value: unknown): (readonly [name: string, value: string])[] {
-  if (typeof value === 'number' && isDuration(name)) return [[snakeCase(name), durationText(value)]];
+  if (typeof value === 'number' && DURATIONS.has(name)) return [[snakeCase(name), durationText(value)]];
   if (Array.isArray(value)) return [[name, value.join(',')]];
   if (typeof value !== 'object' || value === null) return [[snakeCase(name), String(value)]];
   // Usage is for machines, and the last lines of output have been passed on as they came.
@@ -62,4 +72,19 @@ function clock(at: number): string {
 
 function painted(text: string, colour: number | null): string {
   return colour === null ? text : `\u001b[${colour}m${text}\u001b[0m`;
+}
+
+/** `retiredFor` as `retired_for`: names are written in snake_case wherever users see them. */
+function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/**
+ * One JSON document in one line, without its newline: `time` (RFC 3339, UTC), `level`, `event`, `message`, then the fields of the fact in
+ * snake_case; durations end in `_ms`. `at` is epoch milliseconds.
+ */
+export function jsonLine(at: number, fact: Fact): string {
+  const { event, ...fields } = factDocument(fact);
+  const head = { time: new Date(at).toISOString(), level: levelOf(fact), event, message: messageOf(fact) };
+  return safeJson({ ...head, ...fields });
 }

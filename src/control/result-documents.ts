@@ -1,6 +1,7 @@
 import { failureDocument } from '../facts/parts.ts';
+import type { ScaleResult } from '../lifecycle/scale.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
-import type { VerdictDocument } from './protocol.ts';
+import type { ScaleDocument, VerdictDocument } from './protocol.ts';
 import { PROTOCOL } from './version.ts';
 
 /** A verdict as the control socket sends it. */
@@ -17,5 +18,20 @@ export function verdictDocument(verdict: Verdict): VerdictDocument {
     duration_ms: Math.round(duration),
     failure: failure && failureDocument(failure),
     ...(hook && { hook: failureDocument(hook) }),
+  };
+}
+
+/** How a request for another number of workers ended, as the control socket sends it. */
+export function scaleDocument(result: ScaleResult): ScaleDocument {
+  const { outcome, generation, from, to, workers, duration, failure } = result;
+  return {
+    version: PROTOCOL,
+    outcome,
+    generation,
+    from,
+    to,
+    workers,
+    duration_ms: Math.round(duration),
+    failure: failure && failureDocument(failure),
   };
 }
