@@ -1,7 +1,7 @@
 import os from 'node:os';
 import { ControllingTerminal } from './terminal.ts';
 
-/** What the supervisor does when it receives a signal (docs/guide/operating.md). */
+/** What the supervisor does when it receives a signal (docs/guide/signals.md). */
 export interface SignalActions {
   reload(signal: string): void;
   stop(signal: string, now: boolean): void;

@@ -96,7 +96,7 @@ export class WorkerAddresses {
     );
     return (
       `generation ${generation}: worker ${worker} listens on ${addresses.join(', ')}, not on a descriptor of zero. ` +
-      `zero waits until the worker accepts connections on ${given.join(', ')}. See docs/guide/programs.md.`
+      `zero waits until the worker accepts connections on ${given.join(', ')}. See docs/guide/wrong-address.md.`
     );
   }
 
@@ -178,7 +178,7 @@ export class WorkerAddresses {
     const target = this.#given.listeners.find(({ name }) => name === listener)?.target;
     if (target === undefined) return 'Choose another address, or add the listener to the config again.';
     const advice = `The service must accept connections on descriptor ${target} instead of listening on the address.`;
-    if (!isNode) return `${advice} See docs/guide/programs.md.`;
+    if (!isNode) return `${advice} See docs/guide/wrong-address.md.`;
     const { pid } = this.#worker;
     return this.#given.hasNodeModule
       ? `${advice} zerodown/register does this only in the process that zero starts (pid ${pid}). Start node itself, or write "exec node ..." in the script that starts it.`

@@ -1,7 +1,7 @@
 import { readRecipe } from './recipe.ts';
 import type { RawConfig } from './zero-config.ts';
 
-/** The recipe of docs/guide/programs.md for nginx. */
+/** The recipe of docs/guide/programs/nginx.md. */
 export interface NginxRecipe {
   readonly service: RawConfig['service'];
   /** nginx.conf with an answer of JSON. */

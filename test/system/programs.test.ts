@@ -48,10 +48,10 @@ interface Program {
 }
 
 /** The recipe of the guide, for this place. */
-function recipeFor(section: string, { folder, address, program }: Place, more = {}): Recipe {
-  return readRecipe(section, {
-    [`/usr/sbin/${section}`]: program,
-    [`/usr/bin/${section}`]: program,
+function recipeFor(name: string, { folder, address, program }: Place, more = {}): Recipe {
+  return readRecipe(name, {
+    [`/usr/sbin/${name}`]: program,
+    [`/usr/bin/${name}`]: program,
     '/srv/example': folder,
     '/run/': `${folder}/`,
     '127.0.0.1:8080': address,

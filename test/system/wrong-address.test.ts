@@ -140,7 +140,7 @@ describe('a service that binds the address of a listener itself', () => {
     assert.equal(
       reason,
       `exited with code 1: The output does not say which address is in use. zero holds listener http (${http}). ` +
-        'The service must accept connections on descriptor 3 instead of listening on the address. See docs/guide/programs.md.',
+        'The service must accept connections on descriptor 3 instead of listening on the address. See docs/guide/wrong-address.md.',
     );
   });
 
@@ -169,7 +169,7 @@ describe('a service that opens a port of its own instead of using its descriptor
       assert.equal(
         warning.message,
         `generation 1: worker 0 listens on ${other}, not on a descriptor of zero. zero waits until the worker accepts ` +
-          `connections on descriptor 3 (listener http, ${http}). See docs/guide/programs.md.`,
+          `connections on descriptor 3 (listener http, ${http}). See docs/guide/wrong-address.md.`,
       );
       const after = Date.parse(Reflect.get(warning, 'time')) - Number(readFileSync(listened, 'utf8'));
       assert.ok(after <= 1000, `${after} ms`);

@@ -1,10 +1,15 @@
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { ROOT } from '../support/paths.ts';
 
 const WIDTH = 120;
+
+/** The README has fewer lines. */
+const README_LINES = 150;
+
+const read = (name: string): string => readFileSync(join(ROOT, name), 'utf8');
 
 /** The Markdown files of the project, by their path in it. */
 function documents(): string[] {
@@ -35,9 +40,61 @@ const WORDS: readonly (readonly [RegExp, string])[] = [
   [/\bwhoever\b/i, 'who it is'],
 ];
 
+/** The text outside of code blocks and code spans. */
+const prose = (text: string): string => text.replaceAll(/^```.*?^```$/gms, '').replaceAll(/`[^`\n]*`/g, '');
+
+/** The anchors of a document's headings, as GitHub makes them. */
+function anchors(text: string): Set<string> {
+  const headings = text.replaceAll(/^```.*?^```$/gms, '').matchAll(/^#+ (.*)$/gm);
+  return new Set(
+    [...headings].map(([, heading = '']) =>
+      heading
+        .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}_ -]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  );
+}
+
+/** The links of a document to files and headings of the project that do not exist. */
+function deadLinks(name: string): string[] {
+  const links = [...prose(read(name)).matchAll(/\]\(\s*(?!https?:)([^)\s#]*)(?:#([^)\s]*))?\s*\)/g)];
+  return links.flatMap(([, path = '', anchor]) => {
+    const target = path === '' ? name : join(dirname(name), path);
+    if (!existsSync(join(ROOT, target))) return [`${target} does not exist`];
+    const hasAnchor = anchor === undefined || anchors(read(target)).has(anchor);
+    return hasAnchor ? [] : [`${target} has no heading ${anchor}`];
+  });
+}
+
 describe('the documentation', () => {
+  it(`has a README of fewer than ${README_LINES} lines`, () => {
+    assert.ok(read('README.md').split('\n').length - 1 < README_LINES);
+  });
+
+  it('lists every page in docs/README.md', () => {
+    const listed = new Set(
+      [...read('docs/README.md').matchAll(/\]\(([^)#]+)\)/g)].map(([, path = '']) => join('docs', path)),
+    );
+    const pages = documents().filter(
+      (name) => /^docs\/(?!README)/.test(name) && !/^docs\/(decisions|guide\/programs)\//.test(name),
+    );
+    assert.deepEqual(
+      pages.filter((name) => !listed.has(name)),
+      [],
+    );
+    const programs = read('docs/guide/programs.md');
+    for (const name of documents().filter((path) => path.startsWith('docs/guide/programs/')))
+      assert.ok(programs.includes(`(${relative('docs/guide', name)})`), name);
+  });
+
   for (const name of documents()) {
-    const lines = [...proseLines(readFileSync(join(ROOT, name), 'utf8'))];
+    const lines = [...proseLines(read(name))];
+
+    it(`${name} links to files and headings that exist`, () => {
+      assert.deepEqual(deadLinks(name), []);
+    });
 
     it(`${name} has lines of at most ${WIDTH} characters`, () => {
       const long = lines.filter(([, line]) => line.length > WIDTH).map(([number]) => number);

@@ -12,7 +12,7 @@ import (
 )
 
 func main() {
-	// The first descriptor that zero hands over, as in systemd's convention.
+	// The first descriptor that zero passes, as in systemd's convention.
 	listener, err := net.FileListener(os.NewFile(3, "http"))
 	if err != nil {
 		log.Fatal(err)

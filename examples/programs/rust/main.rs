@@ -29,7 +29,7 @@ fn serve(stream: TcpStream) -> std::io::Result<()> {
 }
 
 fn main() {
-    // The first descriptor that zero hands over, as in systemd's convention.
+    // The first descriptor that zero passes, as in systemd's convention.
     let listener = unsafe { TcpListener::from_raw_fd(3) };
     for stream in listener.incoming() {
         match stream {

@@ -91,7 +91,7 @@ export const handover = z.strictObject({
     z.prefault(duration, '5s'),
   ),
   close_idle: key(
-    'For a service that cannot drain: while its old generation retires, zero ends the receiving side of each TCP connection that has been idle this long, so that the service closes it. `off`, or at least 1s. Wrong for services whose connections are idle while they are in use (server-sent events, WebSocket, database sessions): see docs/guide/steering.md.',
+    'For a service that cannot drain: while its old generation retires, zero ends the receiving side of each TCP connection that has been idle this long, so that the service closes it. `off`, or at least 1s. Wrong for services whose connections are idle while they are in use (server-sent events, WebSocket, database sessions): see docs/guide/idle-connections.md.',
     z.prefault(
       scalar({ kind: 'off or a duration', json: ['string'] }, parseCloseIdle, formatCloseIdle),
       'off',

@@ -8,7 +8,7 @@ const PHP: Source = {
   alternatives: ['php-fpm8.4', 'php-fpm8.3', 'php-fpm8.1'],
 };
 
-/** Servers of Debian. The recipes in docs/guide/programs.md have the same configs. */
+/** Servers of Debian. The recipes in docs/guide/programs have the same configs. */
 export const DEBIAN_SERVERS: readonly CompatServer[] = [
   {
     ...NGINX,

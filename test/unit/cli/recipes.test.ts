@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { configText } from '../../../src/cli/init/config-text.ts';
 import { guess } from '../../../src/cli/init/guess.ts';
 import { type Config, formatProblem, parseConfig } from '../../../src/config/index.ts';
-import { ROOT } from '../../support/paths.ts';
 import { readRecipe } from '../../support/recipe.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 
-const GUIDE = readFileSync(join(ROOT, 'docs', 'guide', 'programs.md'), 'utf8');
 const COMMAND = /^`zero init (?:--listen (\S+) )?-- ([^`]+)` writes this config\./m;
 
 function serviceOf(text: string): Config['service'] {
@@ -29,26 +27,21 @@ function essence({ listeners, runtime, options, readiness }: Config['service']) 
   };
 }
 
-for (const section of ['nginx', 'gunicorn', 'uvicorn', 'puma', 'haproxy']) {
-  test(`zero init writes the recipe of ${section}`, (t) => {
+for (const program of ['nginx', 'gunicorn', 'uvicorn', 'puma', 'haproxy']) {
+  test(`zero init writes the recipe of ${program}`, (t) => {
     const folder = temporaryFolder(t);
-    const recipe = readRecipe(section, { '/srv/example': folder });
+    const recipe = readRecipe(program, { '/srv/example': folder });
     for (const [language, file] of [
       ['nginx', 'nginx.conf'],
       ['haproxy', 'haproxy.cfg'],
     ] as const) {
       if (recipe.block(language) !== '') writeFileSync(join(folder, file), recipe.block(language));
     }
-    const text = GUIDE.split(/^## /m).find((part) => part.startsWith(`${section}\n`)) ?? '';
-    const [, address, command = ''] = COMMAND.exec(text) ?? [];
-    const guessed = guess(
-      command.replace('/srv/example', folder).split(' '),
-      folder,
-      address === undefined ? [] : [address],
-    );
+    const [, address, command = ''] = COMMAND.exec(recipe.text) ?? [];
+    const guessed = guess(command.split(' '), folder, address === undefined ? [] : [address]);
     assert.deepEqual(guessed.changes, []);
     const listen = address === undefined ? guessed.addresses : [address];
-    const path = `/usr/bin/${section}`;
+    const path = `/usr/bin/${program}`;
     const written = configText({
       ...guessed,
       directory: folder,

@@ -4,9 +4,12 @@ import { join, relative } from 'node:path';
 import { describe, it } from 'node:test';
 import { EXAMPLES, PACKAGES } from '../../compat/place.ts';
 import { SERVERS } from '../../compat/servers/index.ts';
-import { ROOT } from '../../support/paths.ts';
+import { RECIPES } from '../../support/recipe.ts';
 
-const GUIDE = readFileSync(join(ROOT, 'docs', 'guide', 'programs.md'), 'utf8');
+/** All recipes. */
+const GUIDE = readdirSync(RECIPES)
+  .map((name) => readFileSync(join(RECIPES, name), 'utf8'))
+  .join('');
 
 /** Configs of zero in examples/programs, as DIRECTORY/FILE. */
 const configs = readdirSync(EXAMPLES, { recursive: true, encoding: 'utf8' }).filter((name) =>
@@ -37,7 +40,7 @@ describe('the servers of npm run compat', () => {
   it('have their configs in the guide, as text or as a link', () => {
     for (const name of configs) {
       const path = join(EXAMPLES, name);
-      const link = `../../${relative(ROOT, path)}`;
+      const link = relative(RECIPES, path);
       assert.ok(GUIDE.includes(readFileSync(path, 'utf8')) || GUIDE.includes(`(${link})`), name);
     }
   });
