@@ -16,7 +16,7 @@ import { recovery } from './measures/recovery.ts';
 import { reloads } from './measures/reload.ts';
 import { rest } from './measures/rest.ts';
 import { rollback } from './measures/rollback.ts';
-import { start } from './measures/start.ts';
+import { executableStart, start } from './measures/start.ts';
 import { steered } from './measures/steered.ts';
 import { survive } from './measures/survive.ts';
 import { thousand } from './measures/thousand.ts';
@@ -27,6 +27,7 @@ import { summary, writeResult, writeTable } from './report.ts';
 
 const MEASURES: readonly Measure[] = [
   start,
+  executableStart,
   reloads,
   throughput,
   steered,

@@ -4,7 +4,7 @@ import { builtinModules } from 'node:module';
 import { basename, dirname, resolve } from 'node:path';
 import { build } from 'esbuild';
 
-const options = {
+export const commandOptions = {
   bundle: true,
   // Not 'node', for which yaml exports CommonJS: from ES modules esbuild drops what zero does not use.
   platform: 'neutral',
@@ -48,10 +48,10 @@ const lazyChunks = (chunks) => ({
 export async function bundleCommand(outdir, { plugins = [], define = {}, ...others } = {}) {
   const chunks = new Map();
   const wanted = {
-    ...options,
+    ...commandOptions,
     ...others,
     outdir,
-    define: { ...options.define, ...define },
+    define: { ...commandOptions.define, ...define },
     plugins: [lazyChunks(chunks), ...plugins],
     metafile: true,
   };

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '../../test/support/paths.ts';
 import { type Scope, temporaryFolder } from '../../test/support/temporary.ts';
@@ -9,7 +10,8 @@ import { makeProbe, type Probe } from '../first-instruction.ts';
 import { withScope } from '../scope.ts';
 import { configOf } from '../supervised.ts';
 
-const COMMAND = join(ROOT, 'bin/zero.js');
+const COMMAND = [process.execPath, join(ROOT, 'bin/zero.js')];
+const EXECUTABLE = join(ROOT, 'bin', `zero-linux-${process.arch}`);
 const AT_MOST = 2.2;
 
 export const start: Measure = {
@@ -18,6 +20,45 @@ export const start: Measure = {
     'From the spawn of zero to the first instruction of its service (config read, address bound, launcher passed), against a bare `node -e 0` from its spawn to its end. The service is an executable without libraries whose first instruction reads the clock.',
   measure: (run) => withScope((scope) => measureStart(scope, run)),
 };
+
+/** The same for the single executable, against the npm version. */
+export const executableStart: Measure = {
+  name: 'executable',
+  about:
+    'The same start by the single executable (npm run executable), against the npm version that the Node of this benchmark runs. Then the size of its file.',
+  async measure(run) {
+    if (!existsSync(EXECUTABLE)) throw new Error(`${EXECUTABLE} does not exist: npm run executable`);
+    const size = statSync(EXECUTABLE).size / 1e6;
+    const figures = await withScope((scope) => measureExecutable(scope, run));
+    const name = `size of zero-linux-${process.arch}`;
+    return [...figures, { name, unit: 'MB', target: { atMost: 130 }, values: [size], samples: {} }];
+  },
+};
+
+async function measureExecutable(scope: Scope, { pairs, progress }: Run): Promise<Figure[]> {
+  const probe = makeProbe(scope);
+  const config = configFor(scope, probe, '127.0.0.1:0');
+  const npm: number[] = [];
+  const executable: number[] = [];
+  const sides = [
+    { times: npm, command: COMMAND },
+    { times: executable, command: [EXECUTABLE] },
+  ];
+  for (const { command } of sides) await timeStart(command, config, probe);
+  for (let round = 1; round <= pairs; round += 1) {
+    for (const { times, command } of sides.reverse()) times.push(await timeStart(command, config, probe));
+    progress(`${round} of ${pairs}`);
+  }
+  return [
+    {
+      name: 'start of the executable',
+      unit: 'x npm version',
+      target: { atMost: 1.3 },
+      values: ratios(executable, npm),
+      samples: { executable_ms: executable, npm_version_ms: npm },
+    },
+  ];
+}
 
 async function measureStart(scope: Scope, { pairs, progress }: Run): Promise<Figure[]> {
   const probe = makeProbe(scope);
@@ -29,7 +70,7 @@ async function measureStart(scope: Scope, { pairs, progress }: Run): Promise<Fig
   const taken = variants.map((variant) => ({ ...variant, zero: [] as number[] }));
   const starts = [
     { times: bare, time: timeBareNode },
-    ...taken.map(({ zero, config }) => ({ times: zero, time: () => timeStart(config, probe) })),
+    ...taken.map(({ zero, config }) => ({ times: zero, time: () => timeStart(COMMAND, config, probe) })),
   ];
   // The first round fills the page cache.
   for (const { time } of starts) await time();
@@ -58,15 +99,15 @@ function configFor(scope: Scope, probe: Probe, address: string): string {
 
 async function timeBareNode(): Promise<number> {
   const begin = now();
-  const child = launch(['-e', '0']);
+  const child = launch([process.execPath, '-e', '0']);
   await ended(child);
   return now() - begin;
 }
 
-async function timeStart(config: string, probe: Probe): Promise<number> {
+async function timeStart(command: readonly string[], config: string, probe: Probe): Promise<number> {
   const first = probe.next();
   const begin = now();
-  const child = launch([COMMAND, '--config', config]);
+  const child = launch([...command, '--config', config]);
   const end = ended(child);
   const moment = await Promise.race([
     first,
@@ -79,10 +120,10 @@ async function timeStart(config: string, probe: Probe): Promise<number> {
   return moment - begin;
 }
 
-function launch(args: readonly string[]): ChildProcess {
+function launch([program = '', ...args]: readonly string[]): ChildProcess {
   const environment = { ...process.env };
   delete environment.NODE_OPTIONS;
-  return spawn(process.execPath, args, { stdio: 'ignore', env: environment });
+  return spawn(program, args, { stdio: 'ignore', env: environment });
 }
 
 function ended(child: ChildProcess): Promise<number | string | null> {

@@ -1,6 +1,7 @@
 import { realpathSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { findCommand } from '../common/find-command.ts';
+import { isStandalone } from '../common/own-program.ts';
 import {
   type Config,
   configFromArguments,
@@ -13,6 +14,7 @@ import { directoryAsGiven, pathAsGiven } from '../service/as-given.ts';
 import { defaultName } from '../supervisor/default-name.ts';
 import { isUsedElsewhere } from '../supervisor/earlier-name.ts';
 import { InstanceError, instanceOf } from '../supervisor/instance.ts';
+import { executableAsGiven } from '../supervisor/own-command.ts';
 import { EXIT } from './exit-code.ts';
 import { configText } from './init/config-text.ts';
 import { guess } from './init/guess.ts';
@@ -35,8 +37,9 @@ export interface InitContext {
   readonly zero: readonly string[];
 }
 
-/** The program and script of this zero, as the user called them. */
+/** The program and script of this zero, as the user called them; the executable alone where it contains Node. */
 function zeroAsGiven(): readonly string[] {
+  if (isStandalone) return [executableAsGiven()];
   const { argv0, execPath, argv } = process;
   const script = realpathSync(argv[1] ?? '');
   const node = argv0.includes('/') ? path.resolve(argv0) : execPath;

@@ -1,9 +1,11 @@
 import { basename, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { isStandalone } from '../common/own-program.ts';
 import { pathAsGiven } from '../service/as-given.ts';
 import { requireToken } from '../service/register/node-options.ts';
 import { fileOf, isNode, realName, scriptCommand, shellStartsNode } from './command-file.ts';
 import { behindEnv, behindPrefix, lastCommand, type Prefix } from './command-words.ts';
+import { registerFile } from './executable/register-file.ts';
 import { insteadOf, packageScript, type Wrapper } from './node-wrappers.ts';
 
 /** What a command starts, where that is of interest to somebody who hands sockets over. */
@@ -89,6 +91,7 @@ function behind({ name, command, executes }: Prefix, folder: string, depth: numb
 
 /** The word of NODE_OPTIONS that loads what takes sockets for a program that was never changed. */
 export function registerToken(): string {
+  if (isStandalone) return requireToken(registerFile());
   const real = fileURLToPath(new URL('service/register.cjs', import.meta.url));
   return requireToken(pathAsGiven(real, process.argv[1] ?? real));
 }

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { isStandalone } from '../common/own-program.ts';
 import type { ControlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
@@ -33,7 +34,7 @@ export function upgrade(
   return withInstance({ command: 'upgrade', instance, guess: true }, context, async (client) => {
     const request = {
       ...(wanted !== undefined && { path: path.resolve(directoryAsGiven(), wanted) }),
-      node: process.execPath,
+      ...(!isStandalone && { node: process.execPath }),
       timeout_ms: timeoutOf(timeout) ?? TIMEOUT,
     };
     const { interrupted, terminal } = context;

@@ -11,7 +11,7 @@ import type { Instance } from './instance.ts';
 import { DescriptorStore } from './keeper/descriptor-store.ts';
 import { type PreviousKeeper, SocketKeeper } from './keeper/socket-keeper.ts';
 import type { Vault } from './keeper/vault.ts';
-import type { OwnCommand } from './own-command.ts';
+import { type OwnCommand, wordsOf } from './own-command.ts';
 import type { ProcessIdentity } from './process-identity.ts';
 import { isManaged, type Restarted } from './restarted.ts';
 
@@ -160,8 +160,4 @@ export class SocketKeeping {
 
 function effectOf(version: number): Extract<Effect, { type: 'keep_sockets' }> {
   return { type: 'keep_sockets', version };
-}
-
-function wordsOf({ node, options, script, args }: OwnCommand): readonly string[] {
-  return [node, ...options, script, ...args];
 }

@@ -1,7 +1,7 @@
 import { existsSync, realpathSync } from 'node:fs';
-import { basename, extname } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { basename } from 'node:path';
 import { findCommand, isExecutable } from '../common/find-command.ts';
+import { isStandalone, ownProgram } from '../common/own-program.ts';
 import { ReleaseError } from './release-error.ts';
 
 // What a login has, for tools that zero itself needs: its own PATH may be that of a bare service manager.
@@ -21,14 +21,13 @@ export type ToolName = keyof typeof PACKAGES;
 export interface Tools {
   /** The path of a program. Throws ReleaseError that names the package it comes in. */
   find(name: ToolName): string;
+  /** The path of sh; null where there is none, as in an image that contains nothing but a program. */
+  findShell(): string | null;
   /** Whether a shell is dash, as `sh` is in Debian and Ubuntu. Throws Error where it does not exist. */
   isDash(shell: string): boolean;
   /** The program and first arguments of zero's own launcher. Throws ReleaseError where it is missing. */
   ownLauncher(): readonly string[];
 }
-
-/** Next to this module, and built in the same way: a file of the same folder and with the same ending. */
-const OWN_LAUNCHER = fileURLToPath(new URL(`node-launcher${extname(import.meta.url)}`, import.meta.url));
 
 /** Those that were found; each is looked for again only when it is not there any more. */
 const found = new Map<ToolName, string>();
@@ -36,24 +35,32 @@ const found = new Map<ToolName, string>();
 /** The programs of this machine. */
 export const tools: Tools = {
   find(name) {
-    const before = found.get(name);
-    if (before !== undefined && isExecutable(before)) return before;
-    const path = findCommand(name, `${STANDARD_PATH}:${process.env.PATH ?? STANDARD_PATH}`);
+    const path = findTool(name);
     if (path === null)
       throw new ReleaseError('launcher', `${name} is not installed: it comes with ${PACKAGES[name]}`);
-    found.set(name, path);
     return path;
   },
+  findShell: () => findTool('sh'),
   isDash: (shell) => basename(realpathSync.native(shell)) === 'dash',
   ownLauncher() {
-    if (!existsSync(OWN_LAUNCHER)) {
+    // Fewer threads start sooner, and allocate nothing while a limit on memory is set.
+    const words = ownProgram('node-launcher', import.meta.url, ['--single-threaded']);
+    const file = (isStandalone ? words[0] : words.at(-1)) ?? '';
+    if (!existsSync(file)) {
       const advice = 'Install zero again, and restart it if it was replaced while it ran';
       throw new ReleaseError(
         'launcher',
-        `cannot start the launcher ${OWN_LAUNCHER}: ENOENT: the file is missing. ${advice}`,
+        `cannot start the launcher ${file}: ENOENT: the file is missing. ${advice}`,
       );
     }
-    // Fewer threads start sooner, and allocate nothing while a limit on memory is set.
-    return [process.execPath, '--single-threaded', OWN_LAUNCHER];
+    return words;
   },
 };
+
+function findTool(name: ToolName): string | null {
+  const before = found.get(name);
+  if (before !== undefined && isExecutable(before)) return before;
+  const path = findCommand(name, `${STANDARD_PATH}:${process.env.PATH ?? STANDARD_PATH}`);
+  if (path !== null) found.set(name, path);
+  return path;
+}

@@ -44,7 +44,7 @@ export interface Launch {
  * - `[prlimit] [setpriv] [sh -c 'umask; exec [env]'] service`, each only where it is needed. LISTEN_PID and
  *   WATCHDOG_PID must be the pid of the final process (sd_listen_fds(3), sd_watchdog_enabled(3)), which nobody knows
  *   before it exists: a shell can say `$$`.
- * - Where the variables or the path would not pass that unchanged: zero's own launcher, node-launcher.ts, which does
+ * - Where there is no shell, or the variables or the path would not pass that unchanged: zero's own launcher, node-launcher.ts, which does
  *   all of it in one process and takes 50 ms instead of one.
  */
 export function launchChain(request: LaunchRequest, tools: Tools): Launch {
@@ -59,7 +59,8 @@ export function launchChain(request: LaunchRequest, tools: Tools): Launch {
     (prefix.length === 0 || loaderNames.length === 0)
   )
     return chain([...prefix, ...command], toEntries(environment));
-  const shell = tools.find('sh');
+  const shell = tools.findShell();
+  if (shell === null) return ownLauncher(request, tools);
   if (tools.isDash(shell)) {
     if (names.some((name) => isLostInDash(name))) return ownLauncher(request, tools);
     const carried = [...loaderNames, ...names.filter((name) => CHANGED_BY_DASH.test(name))];

@@ -7,6 +7,9 @@ const ENTRY_POINTS: readonly string[] = ['src/cli/main.ts'];
 export const PROGRAM_ENTRY_POINTS: readonly string[] = [
   'src/workers/node-launcher.ts',
   'src/supervisor/keeper/lane-sender.ts',
+  // All of them in one file: scripts/executable.js.
+  'src/cli/executable/main.ts',
+  'src/cli/executable/native.ts',
 ];
 
 /** What the package exports: the library that runs in services. */

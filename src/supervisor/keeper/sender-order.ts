@@ -1,12 +1,9 @@
 import { constants, openSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { ownProgram } from '../../common/own-program.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
 import { FIFO_FD } from './keeper-script.ts';
 import type { KeeperSystem } from './keeper-system.ts';
-
-/** Next to this module, and built in the same way: a file of the same folder and with the same ending. */
-const SENDER = fileURLToPath(new URL(`lane-sender${path.extname(import.meta.url)}`, import.meta.url));
 
 /** What the sender's last datagram contains; the others have descriptors. */
 export const LAST = 'end';
@@ -34,7 +31,7 @@ export async function askSender(
   try {
     const gid = process.getegid?.() ?? 0;
     socket = kernel.createDatagramSocket(socketPath, { uid, gid, mode: 0o600 });
-    const command = [process.execPath, SENDER, socketPath].map(quote).join(' ');
+    const command = [...ownProgram('lane-sender', import.meta.url), socketPath].map(quote).join(' ');
     // NODE_OPTIONS of the service is not meant for this program.
     writeOwnFile(script, `unset NODE_OPTIONS\nexec ${command}\n`);
     // The keeper has a reading end, so that this open does not wait (fifo(7)); the name of the FIFO may be gone.

@@ -1,8 +1,9 @@
 import { after } from '../../common/clock.ts';
 import { errorText } from '../../common/errors.ts';
 import { type CommandSystem, runCommand } from '../../workers/command.ts';
+import { wordsOf } from '../own-command.ts';
 import type { Reads } from '../state-format/formats.ts';
-import type { Program } from './programs.ts';
+import { type Program, titleOf } from './programs.ts';
 
 /** Milliseconds for a new zero to start, load the kernel's interface and read the state. */
 const TIMEOUT = 10_000;
@@ -34,14 +35,14 @@ export interface DryRun {
 
 /** Starts the new zero with a copy of nothing but the state: it touches no file and no process. Never rejects. */
 export function dryRun(
-  { node, options, script }: Program,
+  program: Program,
   { directory, environment, vault }: DryRun,
   system: CommandSystem,
 ): Promise<DryRunResult> {
-  const run = [node, ...options, script, 'upgrade', '--check'];
+  const run = wordsOf({ ...program, args: ['upgrade', '--check'] });
   return new Promise((resolve) => {
     const failed = (reason: string, result: CheckResult | null = null) =>
-      resolve({ problem: `${node} ${script}: ${reason}`, result });
+      resolve({ problem: `${titleOf(program)}: ${reason}`, result });
     try {
       const request = {
         run,

@@ -1,6 +1,7 @@
-import { existsSync, realpathSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { findCommand } from '../../common/find-command.ts';
+import { isStandalone } from '../../common/own-program.ts';
 import type { OwnCommand } from '../own-command.ts';
 
 export interface Programs {
@@ -14,22 +15,23 @@ export interface Programs {
 export interface Program {
   /** Its first argument, by which the running one was started. */
   readonly name: string;
-  readonly node: string;
+  /** null: `script` is an executable that contains Node. */
+  readonly node: string | null;
   readonly options: readonly string[];
   readonly script: string;
   readonly args: readonly string[];
 }
 
 /**
- * Every node that may run the wanted zero, the most likely one first: the one that was named in the command, those that
- * were installed together with the script, the one that PATH leads to now, the running one, the caller's. Throws Error
- * where the script does not exist.
+ * The wanted zero itself where it is an executable. For a script every node that may run it, the most likely one first:
+ * the one that was named in the command, those that were installed together with the script, the one that PATH leads to
+ * now, the running one, the caller's. Throws Error where the file does not exist.
  */
 export function programsFor(
   own: OwnCommand,
   wanted: Programs,
   searchPath: string,
-  running: string = process.execPath,
+  running: string | null = isStandalone ? null : process.execPath,
 ): readonly Program[] {
   const script = wanted.script ?? own.script;
   const real = realPathOf(script);
@@ -37,19 +39,40 @@ export function programsFor(
     const advice = wanted.script === null ? ' Name the new zero with: zero upgrade PATH' : '';
     throw new Error(`${script} does not exist.${advice}`);
   }
-  const named = path.isAbsolute(own.node) ? [own.node] : [];
+  const { args } = own;
+  if (isElf(real)) return [{ name: script, node: null, options: [], script, args }];
+  const named = own.node !== null && path.isAbsolute(own.node) ? [own.node] : [];
   const [prefix] = real.split(`${path.sep}lib${path.sep}node_modules${path.sep}`);
   const installed = [path.join(path.dirname(script), 'node'), path.join(prefix ?? '', 'bin', 'node')];
-  const onPath = findCommand(path.basename(own.node), searchPath);
+  const onPath = findCommand(path.basename(own.node ?? 'node'), searchPath);
   const first = wanted.script === null ? [...named, ...installed] : [...installed, ...named];
   const all = [...first, onPath, running, wanted.node].filter((node) => node !== null);
   return [...new Set(all.filter(existsSync))].map((node) => ({
-    name: own.node,
+    name: own.node ?? node,
     node,
     options: own.options,
     script,
-    args: own.args,
+    args,
   }));
+}
+
+/** elf(5): the first four bytes. A script has none of them. */
+const ELF_MAGIC = '\x7fELF';
+
+function isElf(file: string): boolean {
+  const first = Buffer.alloc(ELF_MAGIC.length);
+  const fd = openSync(file, 'r');
+  try {
+    readSync(fd, first);
+  } finally {
+    closeSync(fd);
+  }
+  return first.toString('latin1') === ELF_MAGIC;
+}
+
+/** Program and script, for messages. */
+export function titleOf({ node, script }: Program): string {
+  return node === null ? script : `${node} ${script}`;
 }
 
 function realPathOf(file: string): string | null {

@@ -67,8 +67,8 @@ const STANDARD = [0, 1, 2];
  */
 export function replaceProgram(program: Program, environment: readonly Buffer[], handed: Handed): never {
   const { name, node, options, script, args } = program;
-  const argv = [name, ...options, script, ...args];
-  const execute = prepareExec(node, argv, [...environment, handedVariable(handed)]);
+  const argv = node === null ? [name, ...args] : [name, ...options, script, ...args];
+  const execute = prepareExec(node ?? script, argv, [...environment, handedVariable(handed)]);
   const { lock, fifo, vault, sockets } = handed;
   const descriptors = [lock, vault, ...(fifo === null ? [] : [fifo]), ...sockets];
   try {

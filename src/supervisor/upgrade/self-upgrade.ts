@@ -11,7 +11,7 @@ import { openFiles } from '../trusted-files.ts';
 import { type CheckResult, type DryRunResult, dryRun } from './dry-run.ts';
 import { obstacleTo } from './obstacle.ts';
 import { contentFor, readsOlder } from './older-content.ts';
-import { type Program, type Programs, programsFor } from './programs.ts';
+import { type Program, type Programs, programsFor, titleOf } from './programs.ts';
 
 export interface UpgradeRequest extends Programs {
   /** Milliseconds that the upgrade waits for what is in progress; null: without end. */
@@ -68,7 +68,13 @@ export class SelfUpgrade {
       await this.#wait(request.timeout);
       const { version: from, report, execute } = this.#context;
       const { zero: to, node } = result;
-      report({ event: 'supervisor_upgrading', from, to, path: program.script, node: program.node });
+      report({
+        event: 'supervisor_upgrading',
+        from,
+        to,
+        path: program.script,
+        node: program.node ?? program.script,
+      });
       answered({ ok: true, to, node });
       await execute(program, older);
     } catch (error) {
@@ -87,8 +93,12 @@ export class SelfUpgrade {
     const problems: string[] = [];
     for (const program of programsFor(command(), wanted, process.env.PATH ?? '')) {
       const open = openFiles([
-        { what: 'program', path: program.script, key: null, step: 'upgrade' },
-        { what: 'program', path: program.node, key: null, step: 'upgrade' },
+        ...[program.script, program.node ?? []].flat().map((path) => ({
+          what: 'program',
+          path,
+          key: null,
+          step: 'upgrade',
+        })),
       ]);
       problems.push(...open.map(({ message }) => message));
       if (open.length > 0) continue;
@@ -113,7 +123,7 @@ export class SelfUpgrade {
       return 'passed' in second ? { program, result: second.passed, older } : { problem: second.problem };
     } catch (error) {
       const why = errorText(error);
-      return { problem: `${program.node} ${program.script} (zero ${result?.zero}): ${why}` };
+      return { problem: `${titleOf(program)} (zero ${result?.zero}): ${why}` };
     } finally {
       copy?.close();
     }

@@ -78,7 +78,7 @@ async function start(changes: Partial<LaunchRequest>, machine: Tools): Promise<E
 
 const machineWith = (shell: { readonly name: string; readonly path: string }): Tools => ({
   ...tools,
-  find: (name) => (name === 'sh' ? shell.path : tools.find(name)),
+  findShell: () => shell.path,
   isDash: () => shell.name === 'dash',
 });
 const needsOwnLauncher = (changes: Partial<LaunchRequest>, machine: Tools): boolean =>

@@ -16,6 +16,7 @@ const request: LaunchRequest = {
 const www = { uid: 33, gid: 34, groups: [34, 50], switches: true };
 const tools: Tools = {
   find: (name) => `/usr/bin/${name}`,
+  findShell: () => '/usr/bin/sh',
   isDash: () => false,
   ownLauncher: () => ['/usr/bin/node', '/lib/zero/node-launcher.cjs'],
 };
@@ -178,7 +179,7 @@ test('a LISTEN_PID of the config stays', () => {
 });
 
 test('tools with odd paths are quoted', () => {
-  const odd: Tools = { ...tools, find: (name) => `/my "tools'/${name}` };
+  const odd: Tools = { ...tools, find: (name) => `/my "tools'/${name}`, findShell: () => `/my "tools'/sh` };
   const { argv } = launchChain({ ...request, umask: 0 }, odd);
   assert.match(argv[2] ?? '', /exec '\/my "tools'\\''\/env' -u/);
 });

@@ -1,0 +1,20 @@
+// The entry of the executable (npm run executable): all commands of zero, and the programs that it starts, in one file.
+import { writeFileSync } from 'node:fs';
+import { wantedProgram } from '../../common/own-program.ts';
+
+try {
+  // The name in ps(1) and top(1). Node calls its main thread MainThread (proc_pid_comm(5)).
+  writeFileSync('/proc/self/comm', 'zero');
+} catch {
+  // It is only a help.
+}
+
+const program = wantedProgram(process.argv[2]);
+if (program === null) {
+  void import('../main.ts');
+} else {
+  // Each reads its own arguments behind those of Node.
+  process.argv.splice(2, 1);
+  if (program === 'node-launcher') void import('../../workers/node-launcher.ts');
+  if (program === 'lane-sender') void import('../../supervisor/keeper/lane-sender.ts');
+}

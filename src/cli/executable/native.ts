@@ -1,0 +1,85 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { getAsset } from 'node:sea';
+
+/*
+ * In the executable this module stands for the package koffi (scripts/executable.js), whose native part is an asset. dlopen(3) needs a
+ * file on a file system that is not mounted noexec (mount(8)).
+ */
+
+const ASSET = 'koffi.node';
+
+/** Where the file may be written, the first that works is used. The directory of the executable is never noexec. */
+function directories(): readonly string[] {
+  const { XDG_RUNTIME_DIR, XDG_STATE_HOME } = process.env;
+  const own = process.geteuid?.() === 0 ? ['/run', '/var/lib'] : [XDG_STATE_HOME ?? '', homeDirectory()];
+  const all = [
+    XDG_RUNTIME_DIR ?? '',
+    ...own,
+    tmpdir(),
+    '/tmp',
+    '/var/tmp',
+    '/dev/shm',
+    dirname(process.execPath),
+  ];
+  return [...new Set(all.filter((directory) => directory.startsWith('/')))];
+}
+
+/** Empty where the user has none, as in many containers. */
+function homeDirectory(): string {
+  try {
+    return homedir();
+  } catch {
+    return '';
+  }
+}
+
+/** The native part. Without it zero cannot do anything, so this process exits with 1 and a line that says why. */
+export function nativeOrExit(): unknown {
+  try {
+    return loadNative();
+  } catch (error) {
+    process.stderr.write(`zero: ${(error as Error).message}\n`);
+    process.exit(1);
+  }
+}
+
+/**
+ * Loads it from a file in a new directory that only this user can enter, and removes both. Throws Error that names every directory that
+ * was tried.
+ */
+function loadNative(): unknown {
+  const content = Buffer.from(getAsset(ASSET));
+  const tried: string[] = [];
+  for (const parent of directories()) {
+    try {
+      return loadFrom(parent, content);
+    } catch (error) {
+      tried.push(`${parent}: ${reasonOf(error)}`);
+    }
+  }
+  throw new Error(
+    `no directory allows to load a library (${tried.join('; ')}). Mount one of them without noexec, or set TMPDIR to one that is.`,
+  );
+}
+
+function loadFrom(parent: string, content: Buffer): unknown {
+  const directory = mkdtempSync(join(parent, '.zero-'));
+  try {
+    const file = join(directory, ASSET);
+    writeFileSync(file, content, { mode: 0o500 });
+    const loaded = { exports: {} };
+    process.dlopen(loaded, file);
+    return loaded.exports;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code !== 'ERR_DLOPEN_FAILED') return code ?? message;
+  // "FILE: failed to map segment from shared object": mmap(2) with PROT_EXEC is refused with EPERM there.
+  return /failed to map segment/.test(message) ? 'noexec' : message;
+}

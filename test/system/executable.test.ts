@@ -1,0 +1,154 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, copyFileSync, existsSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { command } from '../support/command.ts';
+import { requireProgram } from '../support/debian.ts';
+import { bareRoot, executableFile, inRoot } from '../support/executable.ts';
+import { freeAddress } from '../support/free-address.ts';
+import { startLoad } from '../support/load.ts';
+import { fixture, ZERO_COMMAND } from '../support/paths.ts';
+import { requireRoot } from '../support/privileges.ts';
+import { nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
+import { temporaryFolder } from '../support/temporary.ts';
+import { DEADLINE, runZero, startZero } from '../support/zero.ts';
+
+const HANDOVER = { settle: '100ms', drain_timeout: '1s' };
+
+describe('the executable', () => {
+  it('serves, reloads and rolls back where there is no Node and no shell', DEADLINE, async (t) => {
+    if (!requireRoot(t, 'chroot(2)')) return;
+    const root = bareRoot(t);
+    const release = compileInto(t, root);
+    if (release === null) return;
+    const zero = startZero(t, {
+      folder: root,
+      command: inRoot(root),
+      config: {
+        application: { data_directory: '/var/lib/zero', runtime_directory: '/run/zero' },
+        service: {
+          listeners: [{ name: 'http', address: '127.0.0.1:0' }],
+          runtime: { name: 'hello', path: '/service' },
+          options: { reload_uptime: '100ms' },
+          handover: HANDOVER,
+        },
+      },
+    });
+    await zero.fact('handover_finished', { outcome: 'promoted', handover: 1 });
+    const load = startLoad(t, { target: await zero.address('http') });
+    await load.whenPhaseHas(50);
+
+    release('accept-loop');
+    zero.signal('SIGHUP');
+    await zero.fact('handover_finished', { outcome: 'promoted', handover: 2 });
+    // A new version that exits at once.
+    release('false');
+    zero.signal('SIGHUP');
+    await zero.fact('handover_finished', { outcome: 'rolled_back', handover: 3 });
+
+    const back = await runZero(t, {
+      folder: root,
+      command: inRoot(root),
+      args: ['rollback', '--config', zero.config ?? ''],
+    });
+    assert.match(back.stdout, /handover 4 promoted after .*: generation 4 serves/, back.stderr);
+    load.phase('after');
+    await load.whenPhaseHas(50);
+    const result = await load.stop();
+    assert.equal(result.failed, 0, JSON.stringify(result.losses));
+    for (const path of ['usr/bin/node', 'bin/sh', 'usr/bin/sh']) assert.ok(!existsSync(join(root, path)));
+  });
+
+  it('runs where /run and /tmp are mounted noexec', DEADLINE, async (t) => {
+    if (!requireRoot(t, 'mount(2)')) return;
+    const { code, stdout, stderr } = await runZero(t, {
+      command: mounted('noexec', ['/run', '/tmp', '/dev/shm']),
+      args: ['run', '--listen', '127.0.0.1:0', '--', '/no/such/program'],
+    });
+    assert.equal(code, 1);
+    assert.match(`${stdout}${stderr}`, /\/no\/such\/program/);
+  });
+
+  it('names every directory that it tried where none allows to load a library', DEADLINE, async (t) => {
+    if (!requireRoot(t, 'mount(2)')) return;
+    const { code, stderr } = await runZero(t, {
+      command: mounted('noexec', ['/run', '/tmp', '/dev/shm', '/var/lib', '/var/tmp'], 'ro'),
+      args: ['run', '--listen', '127.0.0.1:0', '--', '/no/such/program'],
+    });
+    assert.equal(code, 1);
+    const lines = stderr.trimEnd().split('\n');
+    assert.equal(lines.length, 1, stderr);
+    for (const place of [
+      '/run: noexec',
+      '/tmp: noexec',
+      '/var/tmp: noexec',
+      `${dirname(executableFile())}: EROFS`,
+    ])
+      assert.ok(stderr.includes(place), stderr);
+  });
+
+  it('gives an unchanged Node program its sockets', DEADLINE, async (t) => {
+    const address = await freeAddress();
+    const [, port] = address.split(':');
+    const program = join(temporaryFolder(t), 'server.js');
+    writeFileSync(
+      program,
+      `require('node:http').createServer((_, response) => response.end('{"generation":"own"}')).listen(${port});`,
+    );
+    const zero = startZero(t, {
+      command: [executableFile()],
+      args: ['run', '--name', `executable-${port}`, '--listen', address, '--', process.execPath, program],
+    });
+    await zero.fact('handover_finished', { outcome: 'promoted' });
+    assert.equal((await whoAnswers(address)).generation, 'own');
+  });
+
+  it('is replaced by the npm version and replaces it, without a failed request', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: HANDOVER }, { command: [executableFile()] });
+    const { zero } = service;
+    const load = startLoad(t, { target: await zero.address('http'), connections: 'keep-alive' });
+    for (const path of [ZERO_COMMAND[1], executableFile(), executableFile()]) {
+      const { code, stdout, stderr } = await command(t, zero, 'upgrade', path);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout, /was replaced by zero/);
+      await load.whenPhaseHas(50);
+      load.phase(path);
+    }
+    const next = nextReady(service.puppets);
+    service.reload();
+    await next;
+    await zero.fact('handover_finished', { outcome: 'promoted' }, zero.cursor - 1);
+    assert.equal((await load.stop()).failed, 0);
+  });
+});
+
+/** Runs the executable where these directories are mounted so, and its own directory with another option. */
+function mounted(option: string, directories: readonly string[], own = 'rw'): [string, ...string[]] {
+  const file = executableFile();
+  const mount = (directory: string, options: string): string =>
+    `mount --bind ${directory} ${directory} && mount -o remount,bind,${options} ${directory}`;
+  const mounts = [...directories.map((directory) => mount(directory, option)), mount(dirname(file), own)];
+  return ['unshare', '--mount', 'sh', '-c', `${mounts.join(' && ')} && exec "$0" "$@"`, file];
+}
+
+/** Compiles services without libraries, and places one of them in the root. Returns what places another one. */
+function compileInto(t: TestContext, root: string): ((name: 'accept-loop' | 'false') => void) | null {
+  const gcc = requireProgram(t, 'gcc', 'gcc libc6-dev');
+  if (gcc === null) return null;
+  const folder = temporaryFolder(t);
+  writeFileSync(join(folder, 'false.c'), 'int main(void) { return 1; }');
+  execFileSync(gcc, ['-static', '-o', join(folder, 'accept-loop'), fixture('accept-loop.c')]);
+  execFileSync(gcc, ['-static', '-o', join(folder, 'false'), join(folder, 'false.c')]);
+  let releases = 0;
+  const release = (name: 'accept-loop' | 'false'): void => {
+    const next = join(root, 'next');
+    copyFileSync(join(folder, name), next);
+    releases += 1;
+    // Another release has another content.
+    appendFileSync(next, `release ${releases}`);
+    renameSync(next, join(root, 'service'));
+  };
+  release('accept-loop');
+  return release;
+}
