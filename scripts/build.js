@@ -19,6 +19,8 @@ async function bundle(wanted) {
 
 rmSync(outdir, { recursive: true, force: true });
 for (const metafile of await bundleCommand(outdir)) packages.push(...packagesOf(metafile));
+// Keeps the code that V8 compiles for the supervisor.
+execFileSync(process.execPath, [join(outdir, 'run-kept.cjs')], { stdio: 'inherit' });
 
 // The library, as ES modules; a dynamic import stays one, so that a service loads only what it uses. koffi is bundled
 // here as well: the package koffi has an install script, of which npm 11 would warn everybody who installs zerodown.

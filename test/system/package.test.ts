@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import { describe, it } from 'node:test';
 import { ROOT } from '../support/paths.ts';
@@ -72,6 +72,7 @@ describe('the package', () => {
     for (const path of [
       'dist/zero.cjs',
       'dist/run.cjs',
+      'dist/run-kept.cjs',
       'dist/node-launcher.cjs',
       'dist/licenses.txt',
       'README.md',
@@ -128,6 +129,47 @@ describe('the package', () => {
       });
     assert.equal(zero('check', '--config', 'config.example.yaml'), 'config.example.yaml: ok\n');
     assert.match(zero('run', '--help'), /^Usage: zero run /);
+  });
+
+  it('starts with the compiled code of its build, and without it where that is missing or damaged', (t) => {
+    const folder = temporaryFolder(t);
+    for (const name of ['bin', 'dist', 'package.json'])
+      cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'));
+    const run = join(folder, 'dist', 'run.cjs');
+    const kept = `${run}.${process.arch}-${process.versions.v8}`;
+    // The build may have been made with another version of Node.
+    execFileSync(process.execPath, [join(folder, 'dist', 'run-kept.cjs')]);
+    const code = readFileSync(kept);
+    // V8 writes how many bytes of compiled code it takes.
+    const args = ['--profile-deserialization', join(folder, 'bin', 'zero.js'), 'run', '--listen', '1'];
+    const takesCode = () => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+      assert.deepEqual([status, /no command given/.test(stderr)], [2, true], stderr);
+      return stdout.includes(`[Deserializing from ${code.length - 4} bytes`);
+    };
+    assert.equal(takesCode(), true);
+    const middle = code.length >> 1;
+    for (const bytes of [
+      Buffer.alloc(0),
+      code.subarray(0, middle),
+      Buffer.concat([code.subarray(0, middle), Buffer.alloc(8), code.subarray(middle + 8)]),
+    ]) {
+      writeFileSync(kept, bytes);
+      assert.equal(takesCode(), false, `${bytes.length} bytes`);
+    }
+    writeFileSync(kept, code);
+    assert.equal(takesCode(), true);
+    const source = readFileSync(run);
+    assert.ok(
+      source.every((byte) => byte < 128),
+      'run-kept.cjs reads it as Latin-1',
+    );
+    // Another release can have the same length.
+    writeFileSync(run, source.toString().replace('command given: zero run', 'command given: ZERO run'));
+    assert.equal(takesCode(), false);
+    rmSync(kept);
+    assert.equal(takesCode(), false);
   });
 
   it('is installed without a warning, and its command is called zerodown as well', (t) => {

@@ -1,0 +1,44 @@
+// Part of the shipped command: evaluates run.cjs with the code that V8 compiled for it at the build. The build runs this
+// file as a program, which keeps that code. See docs/decisions/0026-compiled-code.md.
+const { readFileSync, writeFileSync } = require('node:fs');
+const { join } = require('node:path');
+const { Script } = require('node:vm');
+const { crc32 } = require('node:zlib');
+
+const filename = join(__dirname, 'run.cjs');
+// V8 compares its version, but not the processor.
+const keptFile = `${filename}.${process.arch}-${process.versions.v8}`;
+const source = readFileSync(filename);
+
+/** Four bytes at the end of the kept code. V8 compares only lengths, and crashes on code that is damaged. */
+function sumOf(code) {
+  const sum = Buffer.alloc(4);
+  sum.writeUInt32LE(crc32(code, crc32(source)));
+  return sum;
+}
+
+/** undefined where this Node has none: V8 compiles the source then. */
+function keptCode() {
+  let file;
+  try {
+    file = readFileSync(keptFile);
+  } catch {
+    return undefined;
+  }
+  const code = file.subarray(0, -4);
+  return sumOf(code).equals(file.subarray(-4)) ? code : undefined;
+}
+
+/** @param cachedData compiled code, which V8 ignores where it does not fit */
+function compile(cachedData) {
+  // As Node wraps a module. The bundler writes nothing but ASCII.
+  const wrapped = `(function (exports, require, module, __filename, __dirname) {\n${source.latin1Slice()}\n})`;
+  return new Script(wrapped, { filename, lineOffset: -1, cachedData });
+}
+
+if (require.main === module) {
+  const code = compile().createCachedData();
+  writeFileSync(keptFile, Buffer.concat([code, sumOf(code)]));
+} else {
+  compile(keptCode()).runInThisContext().call(exports, exports, require, module, filename, __dirname);
+}
