@@ -1,5 +1,5 @@
 // Part of the shipped command: evaluates run.cjs with the code that V8 compiled for it at the build. The build runs this
-// file as a program, which keeps that code. See docs/decisions/0026-compiled-code.md.
+// file as a program, which keeps that code. See docs/decisions/0027-compiled-code.md.
 const { readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { Script } = require('node:vm');
