@@ -1,7 +1,4 @@
-/**
- * A deep copy of plain data. The state is copied at every step; structuredClone takes ten times as long for objects
- * this small.
- */
+/** A deep copy of plain data. structuredClone takes ten times as long for objects this small. */
 export function copy<T>(value: T): T {
   if (Array.isArray(value)) return value.map(copy) as T;
   if (typeof value !== 'object' || value === null) return value;

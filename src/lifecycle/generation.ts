@@ -209,6 +209,17 @@ export function leaveTimes({ settings }: Generation, { leave }: Worker): LeaveTi
   return { settleAt, drainAt, stallAt: drainAt + stall };
 }
 
+/** Whether anything follows from a report of what a worker that leaves still has. Most of the time nothing does. */
+export function isDrainNews(state: State, event: Of<'drain_report'>): boolean {
+  const found = workerOf(state, event);
+  if (!found) return false;
+  const { generation, worker } = found;
+  const { leave, lane } = worker;
+  if (state.lanes[lane]?.waiting !== event.queued > 0) return true;
+  if (leave !== null && (leave.since === null) !== mayReceive(state, generation, worker)) return true;
+  return mayFinish(event.at, leaveTimes(generation, worker), event);
+}
+
 /** What a worker that leaves still has to do: when that is nothing, or took too long, it is asked to stop. */
 export function onDrainReport(context: Context, event: Of<'drain_report'>): void {
   const { state } = context;
@@ -217,10 +228,13 @@ export function onDrainReport(context: Context, event: Of<'drain_report'>): void
   const { generation, worker } = found;
   noteQueue(state, worker.lane, event.queued);
   noteReach(state, generation, worker);
-  const times = leaveTimes(generation, worker);
-  if (times === null || state.now < times.settleAt) return;
-  const finished = event.queued === 0 && (event.busy === 0 || state.now >= times.drainAt);
-  if (finished) askToStop(context, generation, worker);
+  if (mayFinish(state.now, leaveTimes(generation, worker), event)) askToStop(context, generation, worker);
+}
+
+/** Nothing is left in its queue, and its connections have ended or need not be waited for any longer. */
+function mayFinish(now: number, times: LeaveTimes | null, { queued, busy }: Of<'drain_report'>): boolean {
+  if (times === null || now < times.settleAt) return false;
+  return queued === 0 && (busy === 0 || now >= times.drainAt);
 }
 
 /** Workers whose time to leave is over, and rescue workers whose lane has become quiet. */

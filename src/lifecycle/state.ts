@@ -1,3 +1,4 @@
+import { copy } from './copy.ts';
 import type { Change, Demands, Retries } from './demands.ts';
 import type { WorkerKey } from './events.ts';
 import type { ExitStatus } from './facts.ts';
@@ -11,7 +12,7 @@ import type { OwedScale } from './scale.ts';
 import type { Storage } from './storage.ts';
 import type { Unheard } from './unheard.ts';
 import type { OwedVerdict } from './verdicts.ts';
-import type { Worker } from './worker.ts';
+import type { Worker, WorkerLife } from './worker.ts';
 
 /**
  * Everything the core knows, as plain data: two equal states behave the same for ever after. Times are milliseconds of
@@ -104,6 +105,63 @@ export function initialState(now: number, firstGeneration: number = 1, firstHand
     storage: { state: null, history: null },
     exit: null,
   };
+}
+
+/**
+ * A copy that a step may change. It is made at every step, so its time must be short with many workers: what is never
+ * changed but only replaced (settings, demands) is not copied.
+ */
+export function copyState(state: State): State {
+  const { demands, generations, lanes, handover, pending, owed, join, scales, hooks, unheard } = state;
+  return {
+    ...state,
+    generations: generations.map(copyGeneration),
+    lanes: lanes.map((lane) => ({ ...lane })),
+    handover: copy(handover),
+    pending: copy(pending),
+    owed: copy(owed),
+    join: copy(join),
+    scales: copy(scales),
+    hooks: copy(hooks),
+    unheard: copy(unheard),
+    stop: copy(state.stop),
+    demands,
+    change: copy(state.change),
+    retries: copy(state.retries),
+    storage: copy(state.storage),
+    exit: copy(state.exit),
+  };
+}
+
+function copyGeneration(generation: Generation): Generation {
+  const { workers, stage, remains, usage, relisten, replacePause } = generation;
+  return {
+    ...generation,
+    workers: workers.map(copyWorker),
+    stage: { ...stage },
+    remains: copy(remains),
+    usage: copy(usage),
+    relisten: copy(relisten),
+    replacePause: copy(replacePause),
+  };
+}
+
+function copyWorker(worker: Worker): Worker {
+  const { life, leave, lastExit } = worker;
+  return { ...worker, life: copyLife(life), leave: leave && { ...leave }, lastExit: copy(lastExit) };
+}
+
+function copyLife(life: WorkerLife): WorkerLife {
+  switch (life.name) {
+    case 'up':
+      return { ...life, waiting: [...life.waiting] };
+    case 'stopping':
+      return { ...life, retry: copy(life.retry) };
+    case 'ended':
+      return { ...life, exit: copy(life.exit) };
+    default:
+      return { ...life };
+  }
 }
 
 /** The generation with this number, if it is still there. */

@@ -1,6 +1,5 @@
 import { onAdopted } from './adopt.ts';
 import { type Context, emit, report } from './context.ts';
-import { copy } from './copy.ts';
 import { demand, demandOf, demandsDeadline, onKept, onSteered } from './demands.ts';
 import type { AnsweredEffect, Effect } from './effects.ts';
 import type { Event, Of } from './events.ts';
@@ -15,7 +14,14 @@ import {
   onWorkerSpawnFailed,
   tickRelisten,
 } from './failures.ts';
-import { generationDeadline, isGone, onDrainReport, onLabelled, tickLeaving } from './generation.ts';
+import {
+  generationDeadline,
+  isDrainNews,
+  isGone,
+  onDrainReport,
+  onLabelled,
+  tickLeaving,
+} from './generation.ts';
 import {
   advanceReady,
   begin,
@@ -39,7 +45,7 @@ import { onLaneQueued } from './relief.ts';
 import { onLeftoversGone, onLeftoversKilled, tickRemains } from './remains.ts';
 import { nextRequest, onReload, requestsDeadline, tickRequests } from './requests.ts';
 import { scalesDeadline, tickScales } from './scale.ts';
-import { generationOf, type State } from './state.ts';
+import { copyState, generationOf, type State } from './state.ts';
 import { exitWhenEnded, exitWhenStopped, onStop } from './stop.ts';
 import { onSignalled } from './stopping.ts';
 import { onWriteFailed, onWritten, storageDeadline, tickStorage } from './storage.ts';
@@ -107,7 +113,13 @@ function onDone(context: Context, effect: AnsweredEffect): void {
   else if (name) delete context.state.retries[name];
 }
 
-/** Whether the state can change because an effect was performed. Most of the time it cannot, and needs no copy. */
+/** Whether the state can change with an event. Where it cannot, it needs no copy. */
+function isNews(state: State, event: Event): boolean {
+  if (event.type === 'done') return matters(state, event.effect);
+  return event.type !== 'drain_report' || isDrainNews(state, event);
+}
+
+/** Whether the state can change because an effect was performed. Most of the time it cannot. */
 function matters(state: State, effect: AnsweredEffect): boolean {
   switch (effect.type) {
     case 'steer':
@@ -130,8 +142,8 @@ function matters(state: State, effect: AnsweredEffect): boolean {
  * randomness, no input but its arguments, and the given state is not changed.
  */
 export function step(state: State, event: Event): { state: State; effects: Effect[] } {
-  if (event.type === 'done' && !matters(state, event.effect)) return { state, effects: [] };
-  const context: Context = { state: copy(state), effects: [] };
+  if (!isNews(state, event)) return { state, effects: [] };
+  const context: Context = { state: copyState(state), effects: [] };
   context.state.now = Math.max(state.now, event.at);
   if (context.state.exit === null) {
     dispatch(context, event);

@@ -23,6 +23,8 @@ export interface DrainContext {
   readonly listeners: Listeners;
   readonly timers: Timers;
   readonly post: (happening: Happening) => void;
+  /** See Engine.batch. */
+  readonly batch: (run: () => void) => void;
   readonly failed: (error: unknown) => void;
 }
 
@@ -63,21 +65,25 @@ export class DrainKeeper {
   }
 
   async #read(): Promise<void> {
-    const { connections, idle, generations, listeners, timers, post, failed } = this.#context;
+    const { connections, idle, generations, listeners, timers, post, batch, failed } = this.#context;
     this.#timer = null;
     this.#reading = true;
     try {
       this.#members = null;
       const counts = await connections.read();
       this.#broken = false;
+      const reports: Happening[] = [];
       for (const [name, count] of counts) {
         const key = this.#keys.get(name);
         if (!key) continue;
         const busy = idle.limitOf(key) === null ? count.busy : await idle.close(key, name, count);
         const lane = generations.find(key)?.post.lane;
         if (lane === undefined || !this.#keys.has(name)) continue;
-        post({ type: 'drain_report', ...key, queued: listeners.queued(lane), busy });
+        reports.push({ type: 'drain_report', ...key, queued: listeners.queued(lane), busy });
       }
+      batch(() => {
+        for (const report of reports) post(report);
+      });
     } catch (error) {
       // What cannot be read is waited for until its time is over; said once.
       if (!this.#broken) failed(error);

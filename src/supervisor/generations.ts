@@ -6,6 +6,7 @@ import { expectsBlocking } from '../workers/conventions/index.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
 import type { WorkerListener } from '../workers/worker-listener.ts';
+import { AcceptLooks, type AcceptLooksContext } from './accept-looks.ts';
 import type { CurrentExecutable } from './current-executable.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedReleases } from './prepared-releases.ts';
@@ -36,8 +37,12 @@ export class Generations {
   readonly #releases: PreparedReleases;
   readonly #held = new Map<number, Held>();
 
-  constructor(context: Omit<WorkerContext, 'workers'>, releases: PreparedReleases) {
-    this.#context = { ...context, workers: () => this.processes() };
+  /** @param context `batch`: see Engine.batch */
+  constructor(
+    context: Omit<WorkerContext, 'workers' | 'accepts'> & AcceptLooksContext,
+    releases: PreparedReleases,
+  ) {
+    this.#context = { ...context, workers: () => this.processes(), accepts: new AcceptLooks(context) };
     this.#releases = releases;
   }
 

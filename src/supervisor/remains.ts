@@ -26,7 +26,8 @@ export class Remains {
   /** Their pids; null when /proc cannot be listed. */
   find(): number[] | null {
     try {
-      const { session, orphans } = leftovers(this.#kernel, this.#departed, this.#table.known());
+      const table = this.#table;
+      const { session, orphans } = leftovers(this.#kernel, this.#departed, table.known(), table.processes());
       return [...new Set([...session, ...orphans, ...this.#family.pids])];
     } catch (error) {
       if (isSystemFailure(error)) return null;

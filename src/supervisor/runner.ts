@@ -63,13 +63,15 @@ export class Runner {
     const { listeners, timers, now, boundary, kernel, runCommand, behaviour, initial, first, before } =
       context;
     const post: Engine['post'] = (happening) => this.engine.post(happening);
-    const generations = new Generations({ ...context, post }, context.releases);
+    const batch: Engine['batch'] = (run) => this.engine.batch(run);
+    const generations = new Generations({ ...context, post, batch }, context.releases);
     const shared = { generations, listeners, timers, post };
     const failed = (step: string) => (error: unknown) => boundary.caught(step, error);
     const keepers = {
       lanes: new LaneKeeper(listeners, post),
       drain: new DrainKeeper({
         ...shared,
+        batch,
         kernel,
         connections: context.connections,
         idle: new IdleCloser({ connections: context.connections, generations, report: context.report }),

@@ -212,7 +212,7 @@ export class Supervisor {
     const boundary = this.#boundary;
     const kernel = guardedKernel(linux, boundary);
     const timers = guardedTimers(systemTimers, boundary);
-    this.#table = new ProcessTable(kernel);
+    this.#table = new ProcessTable(kernel, (run) => this.#runner.engine.batch(run));
     const started = () => this.#recorder.note(this.#state, this.#runner.generations);
     const { runtimeDirectory } = options.instance;
     const next = recovered?.saved.next_numbers.command ?? 1;

@@ -12,6 +12,7 @@ import { type BoundSocket, describeHolder, findHolder } from '../listeners/holde
 import type { AcquiredListener, Listeners } from '../listeners/listeners.ts';
 import { addressesInUse, type RefusedAddress } from '../workers/address-in-use.ts';
 import type { Environment } from '../workers/environment.ts';
+import type { ForeignSockets } from './accept-looks.ts';
 import { describeInstanceHolding } from './holding-instance.ts';
 
 /** A process of a generation, as far as its addresses are concerned. */
@@ -63,9 +64,9 @@ export class WorkerAddresses {
   }
 
   /** The socket of its own that the worker has opened on a steered address, or why that is unknown; null for none. */
-  foreignSocket(): string | null {
+  foreignSocket(sockets: ForeignSockets = () => this.#context.listeners.foreignSockets()): string | null {
     return attempt('whether it listens on a socket of its own cannot be told', () => {
-      const foreign = this.#context.listeners.foreignSockets();
+      const foreign = sockets();
       if (foreign.length === 0) return null;
       const members = this.#members(this.#worker);
       const own = foreign.find(({ holder }) => holder !== null && members.has(holder.pid));

@@ -14,6 +14,7 @@ import type { Sink } from '../workers/sink.ts';
 import { spawnWorker } from '../workers/spawner.ts';
 import { killProcess, leftovers } from '../workers/stopper.ts';
 import type { WorkerListener } from '../workers/worker-listener.ts';
+import type { AcceptLooks } from './accept-looks.ts';
 import type { Boundary } from './boundary.ts';
 import type { Happening } from './engine.ts';
 import { Descendants, type Family, NO_FAMILY } from './family.ts';
@@ -35,6 +36,7 @@ export interface WorkerContext {
   readonly runCommand: (prepared: Prepared) => RunCommand;
   readonly listeners: Listeners;
   readonly workers: AddressContext['workers'];
+  readonly accepts: AcceptLooks;
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
 }

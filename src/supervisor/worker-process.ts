@@ -280,9 +280,13 @@ export class WorkerProcess {
 
   /** A service that accepts, but not only from its descriptor, would get connections that nobody steers. */
   #gatePassed(gate: string): void {
-    const problem = gate === 'accept' ? this.#addresses.foreignSocket() : null;
-    if (problem === null) this.#context.post({ type: 'gate_passed', ...this.key, gate });
-    else this.#context.post({ type: 'gate_failed', ...this.key, gate, reason: problem });
+    const { accepts, post } = this.#context;
+    const decide = (problem: string | null) => {
+      if (problem === null) post({ type: 'gate_passed', ...this.key, gate });
+      else post({ type: 'gate_failed', ...this.key, gate, reason: problem });
+    };
+    if (gate === 'accept') accepts.add((foreign) => decide(this.#addresses.foreignSocket(foreign)));
+    else decide(null);
   }
 
   /** A process that leaves closes its ready descriptor first; how it left, which is known in a moment, says more. */

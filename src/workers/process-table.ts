@@ -1,6 +1,8 @@
 import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
 import { SystemError } from '../linux/errors.ts';
 import type { Kernel } from '../linux/kernel.ts';
+import type { Reaped } from '../linux/processes.ts';
+import type { ProcessStat } from '../linux/procfs.ts';
 import type { Watch } from '../linux/reactor.ts';
 import { type Delivery, NOBODY, signalOnce, signalThrough } from './delivery.ts';
 import { isAlive } from './descendants.ts';
@@ -28,12 +30,18 @@ interface Foreign {
  */
 export class ProcessTable {
   readonly #kernel: Kernel;
+  readonly #batch: (run: () => void) => void;
+  /** Every process that /proc shows, while exits are reported: listed once for all of them. */
+  #listing: readonly ProcessStat[] | null = null;
+  #isReporting = false;
   readonly #children = new Map<number, Child>();
   readonly #foreign = new Map<number, Set<Foreign>>();
   #stop: (() => void) | null = null;
 
-  constructor(kernel: Kernel) {
+  /** @param batch reports exits that are found at the same time, see Engine.batch */
+  constructor(kernel: Kernel, batch: (run: () => void) => void = (run) => run()) {
     this.#kernel = kernel;
+    this.#batch = batch;
   }
 
   /** Begins to reap, first the processes that have exited already: adopt children that you know before. */
@@ -132,13 +140,27 @@ export class ProcessTable {
     return new Set([...this.#children.keys(), ...claimed.map(([pid]) => pid)]);
   }
 
-  /** Reaps every child that has exited. */
+  /**
+   * Every process that /proc shows. While exits are reported that were found at the same time, this is one listing for
+   * all of them, made when all of them had been reaped. Throws the file system's error.
+   */
+  processes(): readonly ProcessStat[] {
+    if (!this.#isReporting) return this.#kernel.listProcesses();
+    this.#listing ??= this.#kernel.listProcesses();
+    return this.#listing;
+  }
+
+  /** Reaps every child that has exited, and then reports the exits. */
   drain(): void {
-    for (;;) {
-      const ended = this.#kernel.reapOne();
-      if (ended === null) return;
-      this.#report(ended.pid, exitStatusOf(ended.status), usageOf(ended.usage));
-    }
+    const ended: Reaped[] = [];
+    for (let next = this.#kernel.reapOne(); next !== null; next = this.#kernel.reapOne()) ended.push(next);
+    if (ended.length === 0) return;
+    this.#batch(() => {
+      this.#isReporting = true;
+      for (const { pid, status, usage } of ended) this.#report(pid, exitStatusOf(status), usageOf(usage));
+      this.#isReporting = false;
+      this.#listing = null;
+    });
   }
 
   #report(pid: number, status: ExitStatus, usage: Usage | null): void {

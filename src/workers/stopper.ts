@@ -34,9 +34,15 @@ const MAX_ROUNDS = 10;
 /**
  * Finds what outlived a worker. A process that left the session and whose parent is gone is this worker's when it was born after the
  * worker, nobody waits for it (`known`), and its environment does not name another worker.
+ * @param processes every process that /proc shows, listed after the main process was reaped
  */
-export function leftovers(kernel: Kernel, departed: Departed, known: ReadonlySet<number>): Leftovers {
-  const alive = kernel.listProcesses().filter((process) => isAlive(process) && !known.has(process.pid));
+export function leftovers(
+  kernel: Kernel,
+  departed: Departed,
+  known: ReadonlySet<number>,
+  processes: readonly ProcessStat[] = kernel.listProcesses(),
+): Leftovers {
+  const alive = processes.filter((process) => isAlive(process) && !known.has(process.pid));
   const session = alive.filter((process) => process.session === departed.session);
   const orphans = alive.filter((process) => isOrphanOf(kernel, process, departed));
   return { session: session.map(({ pid }) => pid), orphans: orphans.map(({ pid }) => pid) };

@@ -48,6 +48,7 @@ export class FakeShell {
       runCommand: () => () => Promise.resolve({ kind: 'exited', code: 0 } as const),
       listeners: this.listeners,
       post: (happening: Happening) => this.posted.push(happening),
+      batch: (run: () => void) => run(),
       report: (fact: Fact) => this.reported.push(fact),
     };
     this.generations = new Generations(context, this.releases);

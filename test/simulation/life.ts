@@ -14,6 +14,7 @@ import { Runner, type RunnerContext } from '../../src/supervisor/runner.ts';
 import { OutputFiles } from '../../src/workers/output-files.ts';
 import { OutputLog } from '../../src/workers/output-log.ts';
 import { ProcessTable } from '../../src/workers/process-table.ts';
+import { frozen } from '../support/frozen.ts';
 import { adoptFirst } from './adoption.ts';
 import type { Death } from './crashes.ts';
 import { drawBehaviour, drawSettings } from './draw.ts';
@@ -57,7 +58,7 @@ export class Life {
       clear: (handle) => world.timers.clear(handle),
     };
     const guarded = guardedKernel(kernel, boundary);
-    this.#table = new ProcessTable(guarded);
+    this.#table = new ProcessTable(guarded, (run) => this.runner.engine.batch(run));
     this.#verify = new FakeVerify({
       random: world.random,
       timers,
@@ -199,7 +200,7 @@ export class Life {
     if (this.#isDying) this.die();
     if (!this.isAlive) return { state, effects: [] };
     world.checkLast();
-    const result = this.#step(state, event);
+    const result = this.#step(frozen(state), event);
     // Without a state no supervisor would find the service.
     const death = event.type === 'adopted' ? null : world.crashes.deathIn(result.effects);
     if (death && !death.isWritten) {

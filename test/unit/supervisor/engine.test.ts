@@ -68,3 +68,28 @@ test('a failed effect is recorded before the next step, even if that step has no
     [2, 1],
   );
 });
+
+test('events of one batch are handled one after the other, and the state is recorded once behind them', () => {
+  const calls: string[] = [];
+  const { engine, events } = engineThat(() => [], { settled: () => calls.push('settled') });
+  engine.batch(() => {
+    engine.post(EXITED);
+    engine.batch(() => engine.post(EXITED));
+    assert.deepEqual(events, []);
+  });
+  assert.deepEqual(events, ['leftovers_gone', 'leftovers_gone']);
+  assert.deepEqual(calls, ['settled']);
+  engine.batch(() => {});
+  assert.deepEqual(calls, ['settled']);
+});
+
+test('events that were posted before a batch throws are handled', () => {
+  const { engine, events } = engineThat(() => []);
+  const defect = new Error('defect');
+  const run = () => {
+    engine.post(EXITED);
+    throw defect;
+  };
+  assert.throws(() => engine.batch(run), defect);
+  assert.deepEqual(events, ['leftovers_gone']);
+});

@@ -61,6 +61,46 @@ test('a child that ended before it was adopted is not lost', async () => {
   own.close();
 });
 
+test('exits that are found at the same time are reported in one batch, with one listing of /proc', () => {
+  const queue: Reaped[] = [7, 8, 9].map((pid) => ({ pid, status: 0, usage: NO_USAGE }));
+  const events: string[] = [];
+  const own = new ProcessTable(
+    {
+      ...linux,
+      openPidfd: (pid) => pid,
+      closeFd: () => {},
+      defer: () => {},
+      reapOne: () => {
+        const next = queue.shift() ?? null;
+        if (next !== null) events.push(`reaped ${next.pid}`);
+        return next;
+      },
+      listProcesses: () => {
+        events.push('listed');
+        return [];
+      },
+      onChildSignal: () => () => {},
+    },
+    (run) => {
+      events.push('batch');
+      run();
+    },
+  );
+  for (const pid of [7, 8, 9]) {
+    own.adopt(pid, () => {
+      own.processes();
+      events.push(`exit ${pid}`);
+    });
+  }
+  own.start();
+  const reaped = ['reaped 7', 'reaped 8', 'reaped 9'];
+  assert.deepEqual(events, [...reaped, 'batch', 'listed', 'exit 7', 'exit 8', 'exit 9']);
+  own.processes();
+  own.processes();
+  assert.deepEqual(events.slice(-2), ['listed', 'listed']);
+  own.close();
+});
+
 test('an orphan is reaped without a word', async () => {
   const { pid, exit, line } = script('sh -c "echo \\$\\$; exec sleep 1000" & wait');
   const orphan = Number(await line());
