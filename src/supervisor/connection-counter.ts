@@ -17,12 +17,12 @@ export type ConnectionCounts = ReadonlyMap<number, number | null>;
  * left when the others are known. Where there is only one, all are its own.
  */
 export class ConnectionCounter {
-  readonly #generations: Generations;
+  readonly #processes: Generations['processes'];
   readonly #listeners: Listeners;
   readonly #shared: SharedReading<ConnectionCounts>;
 
-  constructor(generations: Generations, listeners: Listeners, now: () => number) {
-    this.#generations = generations;
+  constructor(processes: Generations['processes'], listeners: Listeners, now: () => number) {
+    this.#processes = processes;
     this.#listeners = listeners;
     this.#shared = new SharedReading(() => this.#count(), now);
   }
@@ -33,7 +33,7 @@ export class ConnectionCounter {
   }
 
   async #count(): Promise<ConnectionCounts> {
-    const processes = this.#generations.processes();
+    const processes = this.#processes();
     const ids = [...new Set(processes.map(({ key }) => key.generation))];
     const unknown = new Map(ids.map((id) => [id, null]));
     try {
@@ -65,7 +65,7 @@ export class ConnectionCounter {
 
   async #divided(inodes: readonly number[]): Promise<ConnectionCounts> {
     const pids = new Map<number, Set<number>>();
-    for (const [{ key }, members] of membersOf(listProcesses(), this.#generations.processes())) {
+    for (const [{ key }, members] of membersOf(listProcesses(), this.#processes())) {
       const own = pids.get(key.generation) ?? new Set();
       for (const member of members) own.add(member);
       pids.set(key.generation, own);

@@ -1,0 +1,30 @@
+import type { Config } from '../config/index.ts';
+import type { ConfigSource } from './config-source.ts';
+import type { Instance } from './instance.ts';
+import type { Recovered } from './recovery/recovered.ts';
+import type { Restarted } from './restarted.ts';
+
+/** What a supervisor starts with. */
+export interface SupervisorOptions {
+  readonly source: ConfigSource;
+  readonly version: string;
+  readonly config: Config;
+  readonly instance: Instance;
+  /** The descriptor of its lock. */
+  readonly lock: number;
+  /** zero's own environment. */
+  readonly environment: readonly Buffer[];
+  /** The working directory as the user sees it. */
+  readonly folder: string;
+  /** The service of a dead supervisor that is continued; null: a new one is started. */
+  readonly recovered: Recovered | null;
+  /** The keeper that started this process; null: something else did. */
+  readonly restarted: Restarted | null;
+  /** The arguments with which another zero continues this one; null: those of this process. */
+  readonly again: readonly string[] | null;
+  /** `adopt` is called next. */
+  readonly adopts: boolean;
+}
+
+/** Milliseconds that the output of services and of zero may take to reach its reader when zero exits. */
+export const FLUSH_TIME = 1_000;
