@@ -38,11 +38,11 @@ function installPackages(): void {
 }
 
 function print(server: CompatServer, outcome: Outcome, seconds: number): void {
-  const { title, version, handovers, short, kept, warnings, problems } = outcome;
+  const { title, version, handovers, short, kept, sockets, warnings, problems } = outcome;
   const result = problems.length === 0 ? 'ok' : 'FAILED';
   process.stdout.write(
     `${result}  ${title} (${version}): ${handovers} handovers; short ${countsText(short)}; ` +
-      `keep-alive ${countsText(kept)}; ${seconds.toFixed(1)} s\n`,
+      `keep-alive ${countsText(kept)}; socket ${sockets.join(' and ')}; ${seconds.toFixed(1)} s\n`,
   );
   for (const text of problems) process.stdout.write(`    ${text.replaceAll('\n', '\n    ')}\n`);
   if (server.warnings !== undefined)

@@ -9,6 +9,7 @@ import type { RawConfig } from '../support/zero-config.ts';
 import { findSource, type Place, preparePlace, versionOf } from './place.ts';
 import { type CompatServer, type Counts, failed, type Outcome } from './server.ts';
 import { startTraffic } from './traffic.ts';
+import { describeSocket, type PassedSocket, passedSockets } from './waiting.ts';
 
 const REQUESTS = 40;
 const SECOND = 1000;
@@ -88,6 +89,8 @@ interface Observed {
   readonly short: Counts | null;
   readonly kept: Counts | null;
   readonly warnings: readonly string[];
+  /** Those of the first generation while it serves. */
+  readonly sockets: readonly PassedSocket[];
   readonly exit: string | null;
 }
 
@@ -105,6 +108,9 @@ async function observe(scope: Scope, server: CompatServer, place: Place, wanted:
   });
   const { requests = REQUESTS } = server;
   const traffic = startTraffic(scope, place, server);
+  await within(traffic.whenServed(requests), 'first requests');
+  const workers = zero.log.all('worker_spawned').map(({ pid }) => pid);
+  const sockets = passedSockets(place.address, workers);
   let handovers = 0;
   for (let generation = 1; generation <= wanted; generation += 1) {
     await within(traffic.whenServed(requests), `requests to generation ${generation}`);
@@ -121,11 +127,22 @@ async function observe(scope: Scope, server: CompatServer, place: Place, wanted:
   zero.signal('SIGTERM');
   const { code, signal } = await within(zero.exited, 'stop');
   const warnings = [...problemEvents(zero), ...problemLines(folder)];
-  return { handovers, ...counts, warnings, exit: code === 0 ? null : `zero exited with ${signal ?? code}` };
+  return {
+    handovers,
+    ...counts,
+    warnings,
+    sockets,
+    exit: code === 0 ? null : `zero exited with ${signal ?? code}`,
+  };
 }
 
-function judge(server: CompatServer, { short, kept, warnings, exit }: Observed): string[] {
+function judge(server: CompatServer, { short, kept, warnings, sockets, exit }: Observed): string[] {
   const problems: string[] = [];
+  if (sockets.length === 0) problems.push('no process of the server has the socket of zero');
+  if (sockets.some(({ isBlocking, loops }) => isBlocking && loops > 0))
+    problems.push(
+      'an event loop waits for a blocking socket: it stops where another process takes the connection',
+    );
   if (short !== null && failed(short) > 0)
     problems.push(`short connections: ${JSON.stringify(short.failures)} of ${short.sent}`);
   if (kept !== null && failed(kept) > (server.closesIdle ? kept.idleCloses : 0))
@@ -139,7 +156,7 @@ function judge(server: CompatServer, { short, kept, warnings, exit }: Observed):
 /** Runs one server and hands it over so many times. Never rejects: what failed is in `problems`. */
 export async function runServer(scope: Scope, server: CompatServer, handovers: number): Promise<Outcome> {
   const { title, source } = server;
-  const nothing = { handovers: 0, short: null, kept: null, warnings: [] };
+  const nothing = { handovers: 0, short: null, kept: null, sockets: [], warnings: [] };
   const found = findSource(source);
   if (found === null) {
     const what =
@@ -152,7 +169,8 @@ export async function runServer(scope: Scope, server: CompatServer, handovers: n
     const backend = await startBackend(scope);
     const place = await preparePlace(scope, server, found, backend.address);
     const observed = await observe(scope, server, place, handovers);
-    return { title, version, ...observed, problems: judge(server, observed) };
+    const sockets = [...new Set(observed.sockets.map(describeSocket))];
+    return { title, version, ...observed, sockets, problems: judge(server, observed) };
   } catch (error) {
     const { message, stderr } = error as Error & { stderr?: string };
     return {

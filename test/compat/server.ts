@@ -72,6 +72,8 @@ export interface Outcome {
   readonly short: Counts | null;
   /** Many on one connection; null where the protocol or the client has no such connections. */
   readonly kept: Counts | null;
+  /** How the server waits on the sockets of zero, such as `non-blocking, in 2 event loops`. */
+  readonly sockets: readonly string[];
   /** Lines in the log of the server, and events of zero, that report a problem. */
   readonly warnings: readonly string[];
   /** What was not as it has to be; empty: passed. `missing` counts as a problem. */

@@ -30,6 +30,7 @@ const outcome: Outcome = {
   handovers: 5,
   short: counts(10),
   kept: counts(20, { eof_before_response: 1 }, 1),
+  sockets: ['non-blocking'],
   warnings: ['one'],
   problems: [],
 };
