@@ -20,15 +20,16 @@ function lanesToAttend(state: State, steering: Steering): number[] {
   // A rescue worker is of the generation that serves, or is to.
   const serving = generationOf(state, state.incumbent);
   if (state.stop || !serving || serving.stage.name === 'stopping') return [];
+  // Most of the time every lane is quiet, or steered to.
   const steered = steeredLanes(steering);
+  const open = [...state.lanes.keys()].filter((lane) => !isQuiet(state, lane) && !steered.has(lane));
+  if (open.length === 0) return [];
   const restarting = ownWorkers(serving)
     .filter(({ life }) => life.name !== 'ended' && !(life.name === 'up' && life.hung))
     .map(({ lane }) => lane);
   const theirs = new Set(restarting);
   const attended = attendedLanes(state);
-  return [...state.lanes.keys()].filter(
-    (lane) => !steered.has(lane) && !theirs.has(lane) && !attended.has(lane) && !isQuiet(state, lane),
-  );
+  return open.filter((lane) => !theirs.has(lane) && !attended.has(lane));
 }
 
 /**

@@ -9,8 +9,10 @@ export function copy<T>(value: T): T {
 
 /** Whether two pieces of plain data hold the same; properties of one kind of object are always in the same order. */
 export function isSame(one: unknown, other: unknown): boolean {
-  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null)
-    return one === other;
+  if (one === other) return true;
+  if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;
+  if (Array.isArray(one) && Array.isArray(other))
+    return one.length === other.length && one.every((value, index) => isSame(value, other[index]));
   const [values, others] = [Object.values(one), Object.values(other)];
   return values.length === others.length && values.every((value, index) => isSame(value, others[index]));
 }

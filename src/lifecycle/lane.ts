@@ -163,7 +163,10 @@ export function leaveQueues(state: State, { firstLane }: Generation, { lane }: W
 
 /** The lanes that a worker is there to accept from, or soon will be. */
 export function attendedLanes({ generations }: State): ReadonlySet<number> {
-  return new Set(generations.flatMap(({ workers }) => workers.filter(attends).map(({ lane }) => lane)));
+  const lanes = new Set<number>();
+  for (const { workers } of generations)
+    for (const worker of workers) if (attends(worker)) lanes.add(worker.lane);
+  return lanes;
 }
 
 /** Whether a worker is there to accept, or soon will be. */

@@ -47,7 +47,7 @@ import { nextRequest, onReload, requestsDeadline, tickRequests } from './request
 import { scalesDeadline, tickScales } from './scale.ts';
 import { copyState, generationOf, type State } from './state.ts';
 import { exitWhenEnded, exitWhenStopped, onStop } from './stop.ts';
-import { onSignalled } from './stopping.ts';
+import { isRepeated, onSignalled } from './stopping.ts';
 import { onWriteFailed, onWritten, storageDeadline, tickStorage } from './storage.ts';
 import { tickUnheard, unheardDeadline } from './unheard.ts';
 import { deliverVerdicts } from './verdicts.ts';
@@ -122,9 +122,10 @@ function isNews(state: State, event: Event): boolean {
 /** Whether the state can change because an effect was performed. Most of the time it cannot. */
 function matters(state: State, effect: AnsweredEffect): boolean {
   switch (effect.type) {
-    case 'steer':
     case 'signal':
     case 'kill':
+      return isRepeated(state, effect);
+    case 'steer':
     case 'kill_leftovers':
     case 'write':
       return true;

@@ -8,7 +8,7 @@ import type { Failure } from './facts.ts';
 import type { Generation } from './generation.ts';
 import { leaveQueues } from './lane.ts';
 import { retryAfter } from './retry.ts';
-import { keyOf, workerOf } from './state.ts';
+import { keyOf, type State, workerOf } from './state.ts';
 import type { Worker, WorkerLife } from './worker.ts';
 
 /** After SIGKILL a process can only be held up in the kernel (state D); the wait for it ends here. */
@@ -150,6 +150,12 @@ export function tickStopping(
   const key = keyOf(generation, worker);
   if (life.killed) emit(context, { type: 'kill', ...key, pid: life.pid });
   else emit(context, { type: 'signal', ...key, pid: life.pid, signal: generation.settings.shutdownSignal });
+}
+
+/** An earlier attempt to send the signal has failed. */
+export function isRepeated(state: State, effect: Extract<Effect, { type: 'signal' | 'kill' }>): boolean {
+  const life = workerOf(state, effect)?.worker.life;
+  return life?.name === 'stopping' && life.retry !== null;
 }
 
 /** A signal was sent. */

@@ -6,7 +6,8 @@ import { bootId, processStat } from '../linux/procfs.ts';
 import { withSpare } from '../linux/spare.ts';
 import type { Instance } from './instance.ts';
 import type { Vault } from './keeper/vault.ts';
-import { type Situation, type Supervisor, stateDocument } from './state-format/write.ts';
+import type { Situation, Supervisor } from './state-format/write.ts';
+import { StateText } from './state-format/write-text.ts';
 
 /** What a supervisor that continues a service counts on from. */
 export interface Before {
@@ -43,6 +44,7 @@ export class StateFile {
   readonly supervisor: Pick<Supervisor, 'restarts' | 'upgrades' | 'firstStarted'>;
   readonly #identity: Pick<Supervisor, 'version' | 'instance' | 'configFile'>;
   #process: Pick<Supervisor, 'bootId' | 'pid' | 'startTime'> | null = null;
+  readonly #text = new StateText();
   #sequence: number;
   #newest: Situation | null = null;
   #broken = false;
@@ -131,7 +133,7 @@ export class StateFile {
       startTime: processStat(process.pid)?.startTime ?? 0,
     };
     const supervisor = { ...this.#identity, ...this.supervisor, ...this.#process };
-    return JSON.stringify(stateDocument(supervisor, { ...situation, sequence: this.#sequence }));
+    return this.#text.of(supervisor, { ...situation, sequence: this.#sequence });
   }
 
   #write(): void {

@@ -9,7 +9,8 @@ import { continuedFrom } from '../../src/supervisor/recovery/continued.ts';
 import { judge } from '../../src/supervisor/recovery/judge.ts';
 import type { SavedState } from '../../src/supervisor/state-format/read.ts';
 import { stateOf } from '../../src/supervisor/state-format/restore.ts';
-import { type Process, stateDocument } from '../../src/supervisor/state-format/write.ts';
+import type { Process } from '../../src/supervisor/state-format/write.ts';
+import { StateText } from '../../src/supervisor/state-format/write-text.ts';
 import type { RecoveredProcess } from '../../src/supervisor/worker-parts.ts';
 import { nameOf } from './books.ts';
 import type { Written } from './crashes.ts';
@@ -44,7 +45,7 @@ export class Recovery {
 
   constructor(world: World, dead: Life, { state, processes, inProgress }: Written, isUpgrade: boolean) {
     const situation = { state, processes, listeners: [], verifyOf: () => undefined, inProgress };
-    const saved: SavedState = JSON.parse(JSON.stringify(stateDocument(SUPERVISOR, situation)));
+    const saved: SavedState = JSON.parse(new StateText().of(SUPERVISOR, situation));
     const isAlive = () => 'alive' as const;
     const facts = { pidNamespace: 1, isAlive, keeper: KEEPER, isUpgrade, survivors: () => [] };
     const judgement = judge({ state: saved }, null, facts);

@@ -10,7 +10,7 @@ import type { Document } from './version-2.ts';
 import { orNull } from './write-parts.ts';
 
 /**
- * The state that a document was written from: the inverse of `stateDocument`. What the document leaves out is as at the
+ * The state that a document was written from: the inverse of `StateText`. What the document leaves out is as at the
  * start: demands but the steering, their retries, the change of workers in progress, output of workers.
  */
 export function stateOf(saved: SavedState): State {

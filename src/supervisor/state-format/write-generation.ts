@@ -8,15 +8,16 @@ import { settingsDocument, verifyDocument } from './write-settings.ts';
 
 type WorkerDocument = GenerationDocument['workers'][number];
 
-/** @param verify the health check in the config of the generation; undefined for none */
-export function generationDocument(
+/**
+ * The document of a generation without its workers.
+ * @param verify the health check in the config of the generation; undefined for none
+ */
+export function generationFrame(
   generation: Generation,
   verify: VerifyConfig | undefined,
-): GenerationDocument {
-  const { id, since, label, settings, stage, workers, firstLane, remains, usage, relisten, replacePause } =
-    generation;
+): Omit<GenerationDocument, 'workers'> {
+  const { id, since, label, settings, stage, firstLane, remains, usage, relisten, replacePause } = generation;
   const { adopted } = generation;
-  const gates = [...settings.gates, 'uptime'];
   return {
     generation: id,
     since_monotonic_ms: since,
@@ -24,7 +25,6 @@ export function generationDocument(
     stage: stageDocument(stage),
     settings: settingsDocument(settings),
     verify: orNull(verify, verifyDocument),
-    workers: workers.map((worker) => workerDocument(worker, gates)),
     first_lane: firstLane,
     ...(adopted && { adopted }),
     replacement_pause: orNull(replacePause, retryDocument),
@@ -64,7 +64,8 @@ function stageDocument(stage: Stage): GenerationDocument['stage'] {
   }
 }
 
-function workerDocument(worker: Worker, gates: readonly string[]): WorkerDocument {
+/** @param gates of its generation, without `uptime` */
+export function workerDocument(worker: Worker, gates: readonly string[]): WorkerDocument {
   const { index, lane, relief, membership, incarnation, attempts, life, leave, lastExit } = worker;
   return {
     worker: index,
@@ -95,7 +96,7 @@ function workerState(life: WorkerLife, gates: readonly string[]): WorkerDocument
         name,
         pid: life.pid,
         since_monotonic_ms: life.since,
-        gates_passed: gates.filter((gate) => !life.waiting.includes(gate)),
+        gates_passed: [...gates, 'uptime'].filter((gate) => !life.waiting.includes(gate)),
         gates_waiting: life.waiting,
         ready_monotonic_ms: life.readyAt,
         hung: life.hung,

@@ -9,7 +9,6 @@ import type { ProcessIdentity } from '../process-identity.ts';
 import type { CommandSituation } from '../running-commands.ts';
 import type { Pipes } from '../worker-parts.ts';
 import type { Document } from './version-2.ts';
-import { generationDocument } from './write-generation.ts';
 import { handoverDocument, hookDocument, owedDocument, requestDocument } from './write-handover.ts';
 import { failureDocument, orNull, processDocument, retryDocument } from './write-parts.ts';
 
@@ -58,12 +57,15 @@ export interface Situation {
 }
 
 /**
- * The document that another supervisor can continue from. It omits what follows from the rest (every demand but the
- * steering), what a new supervisor does anew (retries of those demands) and what it must not contain (output of
- * workers, values of variables).
+ * The document that another supervisor can continue from, without what it has of each generation, process and listener
+ * (write-text.ts adds those). It omits what follows from the rest (every demand but the steering), what a new supervisor
+ * does anew (retries of those demands) and what it must not contain (output of workers, values of variables).
  */
-export function stateDocument(supervisor: Supervisor, situation: Situation): Document {
-  const { state, processes, listeners, verifyOf, sequence, keeper, commands, hooks, inProgress } = situation;
+export function frameDocument(
+  supervisor: Supervisor,
+  situation: Situation,
+): Omit<Document, 'generations' | 'processes' | 'listeners'> {
+  const { state, sequence, keeper, commands, hooks, inProgress } = situation;
   const { pidNamespace, restarts, upgrades, firstStarted } = supervisor;
   const { handover, pending, stop, storage } = state;
   return {
@@ -92,9 +94,6 @@ export function stateDocument(supervisor: Supervisor, situation: Situation): Doc
     },
     first_generation: state.firstGeneration,
     incumbent: state.incumbent,
-    generations: state.generations.map((generation) =>
-      generationDocument(generation, verifyOf(generation.id)),
-    ),
     handover: orNull(handover, handoverDocument),
     pending_request: orNull(pending, requestDocument),
     owed_verdicts: state.owed.map(owedDocument),
@@ -107,10 +106,8 @@ export function stateDocument(supervisor: Supervisor, situation: Situation): Doc
       state: orNull(storage.state, writeFailureDocument),
       history: orNull(storage.history, writeFailureDocument),
     },
-    processes: processes.map(workerDocument),
     ...(commands && { commands: commands.running.map(processDocument) }),
     ...(inProgress && { in_progress: inProgress.flatMap((effect) => effectDocument(effect, hooks)) }),
-    listeners: listeners.map(listenerDocument),
   };
 }
 
@@ -146,7 +143,7 @@ function writeFailureDocument({ failure, since, retry }: Unwritten) {
   };
 }
 
-function workerDocument({
+export function startedDocument({
   key,
   session,
   pipes,
@@ -192,7 +189,7 @@ function effectDocument(effect: Effect, hooks: Situation['hooks']): NonNullable<
   }
 }
 
-function listenerDocument(listener: ListenerSnapshot): Document['listeners'][number] {
+export function listenerDocument(listener: ListenerSnapshot): Document['listeners'][number] {
   const { name, text, address, fd, inode, lanes, order, passedName } = listener;
   return {
     name,

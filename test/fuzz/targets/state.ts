@@ -4,7 +4,7 @@ import { commandsIn, continuedFrom, hooksIn } from '../../../src/supervisor/reco
 import { judge } from '../../../src/supervisor/recovery/judge.ts';
 import { readState, type SavedState } from '../../../src/supervisor/state-format/read.ts';
 import { stateOf } from '../../../src/supervisor/state-format/restore.ts';
-import { stateDocument } from '../../../src/supervisor/state-format/write.ts';
+import { StateText } from '../../../src/supervisor/state-format/write-text.ts';
 import { RECORDED, SUPERVISOR } from '../../unit/supervisor/state-format/support.ts';
 import { corpusOf, type Target } from '../target.ts';
 import { formatsLike } from './formats.ts';
@@ -44,7 +44,7 @@ export const state: Target = {
 function assertContinues(saved: SavedState): void {
   const restored = stateOf(saved);
   const situation = { state: restored, processes: [], listeners: [], verifyOf: () => undefined };
-  const again = readState(JSON.stringify(stateDocument(SUPERVISOR, situation)), RECORDED);
+  const again = readState(new StateText().of(SUPERVISOR, situation), RECORDED);
   if ('problem' in again) assert.fail(`the written state is refused: ${again.problem.message}`);
   // JSON has no -0.
   assert.equal(JSON.stringify(stateOf(again.state)), JSON.stringify(restored));

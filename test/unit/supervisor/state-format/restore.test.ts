@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { readState } from '../../../../src/supervisor/state-format/read.ts';
 import { stateOf } from '../../../../src/supervisor/state-format/restore.ts';
-import { type Situation, stateDocument } from '../../../../src/supervisor/state-format/write.ts';
+import type { Situation } from '../../../../src/supervisor/state-format/write.ts';
+import { StateText } from '../../../../src/supervisor/state-format/write-text.ts';
 import { RECORDED, SAMPLES, SUPERVISOR, sample, stateIn } from './support.ts';
 
 for (const [name, text] of SAMPLES) {
@@ -14,7 +15,7 @@ for (const [name, text] of SAMPLES) {
       listeners: [],
       verifyOf: () => undefined,
     };
-    const read = readState(JSON.stringify(stateDocument(SUPERVISOR, situation)), RECORDED);
+    const read = readState(new StateText().of(SUPERVISOR, situation), RECORDED);
     if ('problem' in read) assert.fail(read.problem.message);
     const { generations, handover, pending_request, hooks, lanes, steering, owed_verdicts, incumbent } =
       read.state;

@@ -6,9 +6,11 @@ import type { Handover } from '../../../../src/lifecycle/handover.ts';
 import type { Settings } from '../../../../src/lifecycle/settings.ts';
 import { initialState, type State } from '../../../../src/lifecycle/state.ts';
 import type { Worker } from '../../../../src/lifecycle/worker.ts';
+import type { ListenerSnapshot } from '../../../../src/listeners/listeners.ts';
 import { readState } from '../../../../src/supervisor/state-format/read.ts';
 import { VERSION } from '../../../../src/supervisor/state-format/version-2.ts';
-import { type Situation, stateDocument } from '../../../../src/supervisor/state-format/write.ts';
+import type { Situation } from '../../../../src/supervisor/state-format/write.ts';
+import { StateText } from '../../../../src/supervisor/state-format/write-text.ts';
 
 const SETTINGS: Settings = {
   path: '/srv/app/server',
@@ -124,7 +126,11 @@ const HANDOVER: Handover = {
 const NOTHING: Omit<Situation, 'state'> = { processes: [], listeners: [], verifyOf: () => undefined };
 
 /** The document of a state with these parts, after a way through its text and the reader. */
-function documentOf(parts: Partial<State>, situation: Partial<Situation> = {}) {
+function documentOf(
+  parts: Partial<State>,
+  situation: Partial<Situation> = {},
+  writer: StateText = new StateText(),
+) {
   const supervisor = {
     version: '0.2.0',
     instance: 'example',
@@ -137,10 +143,10 @@ function documentOf(parts: Partial<State>, situation: Partial<Situation> = {}) {
     firstStarted: 3.5,
   };
   const state = { ...initialState(1_000.5, 3), ...parts };
-  const document = stateDocument(supervisor, { ...NOTHING, state, ...situation });
-  const read = readState(JSON.stringify(document), { instance: 'example', bootId: 'boot' });
+  const text = writer.of(supervisor, { ...NOTHING, state, ...situation });
+  const read = readState(text, { instance: 'example', bootId: 'boot' });
   if ('problem' in read) assert.fail(read.problem.message);
-  assert.deepEqual(read.state, document);
+  assert.deepEqual(read.state, JSON.parse(text));
   return read.state;
 }
 
@@ -192,7 +198,8 @@ test('a service that was given as arguments has no config file', () => {
     upgrades: 0,
     firstStarted: 3,
   };
-  assert.equal(stateDocument(supervisor, { ...NOTHING, state: initialState(0) }).config_file, null);
+  const text = new StateText().of(supervisor, { ...NOTHING, state: initialState(0) });
+  assert.equal(JSON.parse(text).config_file, null);
 });
 
 test('a generation', () => {
@@ -701,4 +708,32 @@ test('health checks', () => {
       command: { run: ['curl', 'app'], timeout_ms: null },
     },
   );
+});
+
+test('a writer that has written before writes what has changed since then', () => {
+  const writer = new StateText();
+  const process = { key: { generation: 4, worker: 0, incarnation: 1 }, pid: 20, startTime: 21, session: 20 };
+  const watchdog: { time: number | null } = { time: null };
+  const watched = { ...process, watchdog };
+  const listener: ListenerSnapshot = {
+    name: 'http',
+    text: '127.0.0.1:0',
+    address: { family: 'inet', host: '127.0.0.1', port: 80 },
+    fd: 5,
+    inode: 6,
+    lanes: [{ fd: 5, inode: 6 }],
+    order: null,
+    passedName: null,
+  };
+  const write = (listeners: readonly ListenerSnapshot[]) =>
+    documentOf({}, { processes: [watched], listeners }, writer);
+  assert.deepEqual(write([listener]), write([{ ...listener }]));
+  assert.equal(write([listener]).processes[0]?.watchdog_ms, undefined);
+  watchdog.time = 30;
+  assert.equal(write([listener]).processes[0]?.watchdog_ms, 30);
+  watched.pid = 22;
+  assert.equal(write([listener]).processes[0]?.pid, 22);
+  const more = { ...listener, lanes: [...listener.lanes, { fd: 7, inode: 8 }] };
+  assert.deepEqual(write([more]).listeners[0]?.lanes.at(-1), { fd: 7, inode: 8 });
+  assert.deepEqual(write([]).listeners.length + write([more, listener]).listeners.length, 2);
 });
