@@ -4,6 +4,7 @@ import { copyFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build } from 'esbuild';
+import { pageAssets } from './page-assets.js';
 
 export const commandOptions = {
   bundle: true,
@@ -56,7 +57,7 @@ export async function bundleCommand(outdir, { plugins = [], define = {}, ...othe
     ...others,
     outdir,
     define: { ...commandOptions.define, ...define },
-    plugins: [lazyChunks(chunks), ...plugins],
+    plugins: [lazyChunks(chunks), pageAssets, ...plugins],
     metafile: true,
   };
   const metafiles = [];

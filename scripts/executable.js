@@ -18,6 +18,7 @@ import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { inject } from 'postject';
 import { commandOptions } from './command-bundle.js';
+import { pageAssets } from './page-assets.js';
 
 /** The newest line of Node whose binary does not need libatomic, which bare systems do not have. */
 const NODE = '24.21.0';
@@ -68,7 +69,7 @@ async function bundle() {
     sourcemap: false,
     // Without a handler SIGUSR1 would start Node's inspector: see bin/zero.js.
     banner: { js: `process.on('SIGUSR1',()=>{});${commandOptions.banner.js}` },
-    plugins: [nativePart],
+    plugins: [nativePart, pageAssets],
     entryPoints: ['src/cli/executable/main.ts'],
     outfile: file,
   });

@@ -1,8 +1,10 @@
+import { unrefTimers } from '../common/clock.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import { dashboardAnswer } from './dashboard.ts';
+import { LiveDashboard } from './dashboard/live.ts';
+import { instancePage } from './dashboard/page.ts';
 import { isOwnHost } from './hosts.ts';
 import { Metrics } from './metrics.ts';
-import { type AdminServer, type Answer, createAdminServer, textAnswer } from './server.ts';
+import { type AdminServer, type Answer, createAdminServer, type FeedAnswer, textAnswer } from './server.ts';
 import { type AdminSource, unready } from './source.ts';
 
 export interface Place {
@@ -17,11 +19,13 @@ export class Admin {
   readonly #source: AdminSource;
   readonly #warn: (message: string) => void;
   readonly #metrics: Metrics;
+  readonly #dashboard: LiveDashboard;
 
   constructor(source: AdminSource, warn: (message: string) => void) {
     this.#source = source;
     this.#warn = warn;
     this.#metrics = new Metrics(source);
+    this.#dashboard = new LiveDashboard(source.dashboard, unrefTimers);
   }
 
   /** Counts what happened. @param at monotonic milliseconds */
@@ -33,17 +37,19 @@ export class Admin {
     return createAdminServer({
       fd,
       warn: this.#warn,
-      answer: async (path, host) =>
+      answer: async ({ path, host }) =>
         ownHost === null || isOwnHost(host, ownHost)
           ? this.#answer(path)
           : textAnswer(403, `${host} is no name of this machine: ask for localhost`),
     });
   }
 
-  async #answer(path: string): Promise<Answer> {
+  async #answer(path: string): Promise<Answer | FeedAnswer> {
     switch (path) {
       case '/':
-        return dashboardAnswer(this.#source.status());
+        return instancePage(await this.#dashboard.sections(), this.#dashboard.log);
+      case '/events':
+        return { feed: this.#dashboard.feed() };
       case '/healthz':
         return textAnswer(200, 'ok');
       case '/readyz': {
@@ -59,7 +65,7 @@ export class Admin {
       case '/metrics':
         return { status: 200, type: this.#metrics.contentType, body: await this.#metrics.text() };
       default:
-        return textAnswer(404, 'there are /, /healthz, /readyz, /status and /metrics');
+        return textAnswer(404, 'there are /, /events, /healthz, /readyz, /status and /metrics');
     }
   }
 }

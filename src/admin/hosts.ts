@@ -19,6 +19,16 @@ export function isOwnHost(header: string | undefined, own: string): boolean {
   );
 }
 
+/**
+ * Whether a request comes from a page of this endpoint, or from no page at all: a browser sends the header Origin with
+ * every request that a page of another origin makes for its script (Fetch standard, "HTTP network-or-cache fetch").
+ */
+export function isOwnOrigin(origin: string | undefined, host: string | undefined): boolean {
+  if (origin === undefined) return true;
+  const [, authority] = /^https?:\/\/([^/]+)$/.exec(origin.toLowerCase()) ?? [];
+  return authority !== undefined && authority === host?.toLowerCase();
+}
+
 /** Without its port; an IPv6 address in its brackets. */
 function hostOf(header: string): string | null {
   return /^(\[[\da-f:.]+\]|[^\s:@/?#[\]]+)(?::\d{1,5})?$/.exec(header)?.[1] ?? null;

@@ -1,3 +1,5 @@
+import { escapeControls } from '../common/text.ts';
+
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',
   '<': '&lt;',
@@ -17,7 +19,7 @@ export class Html {
 
 type Value = string | number | Html | readonly Html[];
 
-/** HTML with values in it: what is no HTML itself is text, whatever it contains. */
+/** HTML with values in it. A value that is not HTML is text, whatever it contains, and shows control characters as escapes. */
 export function html(parts: TemplateStringsArray, ...values: readonly Value[]): Html {
   return new Html(
     parts.map((part, index) => `${index > 0 ? textOf(values[index - 1]) : ''}${part}`).join(''),
@@ -27,5 +29,5 @@ export function html(parts: TemplateStringsArray, ...values: readonly Value[]): 
 function textOf(value: Value = ''): string {
   if (value instanceof Html) return value.text;
   if (typeof value === 'object') return value.map(({ text }) => text).join('');
-  return String(value).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
+  return escapeControls(String(value)).replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }

@@ -3,7 +3,9 @@ import net, { type Socket } from 'node:net';
 import { type Timers, unrefTimers } from '../common/clock.ts';
 import { errorText } from '../common/errors.ts';
 import { Connections, type Limits } from '../http/connections.ts';
+import { type Feed, Follower } from '../http/follower.ts';
 import { Refusals } from '../http/refusals.ts';
+import { isOwnOrigin } from './hosts.ts';
 
 /** What a request is answered with. */
 export interface Answer {
@@ -13,11 +15,23 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** Server-sent events, until the client or the server leaves. */
+export interface FeedAnswer {
+  readonly feed: Feed;
+}
+
+/** The parts of a request that an answer depends on. */
+export interface Asked {
+  /** Without its query. */
+  readonly path: string;
+  readonly host: string | undefined;
+}
+
 export interface AdminServerOptions {
   /** A listening socket, which belongs to the server from now on. */
   readonly fd: number;
-  /** Rejects only where there is a defect. @param path without its query */
-  readonly answer: (path: string, host: string | undefined) => Promise<Answer>;
+  /** Rejects only where there is a defect. */
+  readonly answer: (asked: Asked) => Promise<Answer | FeedAnswer>;
   /** One line, for the log. */
   readonly warn: (message: string) => void;
   readonly limits?: Limits;
@@ -30,6 +44,8 @@ export interface AdminServer {
 }
 
 const LIMITS: Limits = { connections: 32, patience: 10_000 };
+/** A dashboard keeps its connection for as long as it is open: these many at most, so that there are others for monitors. */
+const MAX_FEEDS = 16;
 const HEADER_LIMIT = 8 * 1024;
 
 const ALWAYS = {
@@ -55,11 +71,21 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
     refuse(socket, why === 'overloaded' ? 503 : 408, message),
   );
   const sockets = new Set<Socket>();
+  const followers = new Set<Follower>();
   // Once each: nobody may fill the log.
   const warned = new Set<string>();
   const warnOnce = (message: string) => {
     if (!warned.has(message)) warn(message);
     warned.add(message);
+  };
+
+  const follow = (response: ServerResponse, feed: Feed) => {
+    const closed = () => followers.delete(follower);
+    const follower = new Follower({ response, feed, contentType: EVENTS, timers, closed });
+    followers.add(follower);
+    for (const [name, value] of Object.entries(ALWAYS)) response.setHeader(name, value);
+    response.setHeader('Connection', 'close');
+    follower.start();
   };
 
   const refusals = new Refusals(warn);
@@ -68,7 +94,12 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
     connections.working(socket);
     // A body means nothing here; unread it would make the kernel reset the connection before the answer is taken (tcp(7)).
     request.resume();
-    const { status, type, body, headers } = await answerTo(request, options, warnOnce);
+    const answer = await answerTo(request, options, warnOnce);
+    if ('feed' in answer && request.method === 'GET' && followers.size < MAX_FEEDS) {
+      follow(response, answer.feed);
+      return;
+    }
+    const { status, type, body, headers } = 'feed' in answer ? unfollowed(request.method) : answer;
     const attempt = attemptOf(status, request.method);
     if (attempt !== null)
       refusals.report(
@@ -116,22 +147,33 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   return {
     close() {
       server.close();
+      for (const follower of followers) follower.leave();
       for (const socket of sockets) socket.unref().destroySoon();
     },
   };
+}
+
+const EVENTS = 'text/event-stream';
+
+function unfollowed(method: string | undefined): Answer {
+  return method === 'HEAD'
+    ? { status: 200, type: EVENTS, body: '' }
+    : textAnswer(503, `${MAX_FEEDS} dashboards are open: close one of them`);
 }
 
 async function answerTo(
   { method, url = '', headers }: IncomingMessage,
   { answer }: AdminServerOptions,
   warn: (message: string) => void,
-): Promise<Answer> {
+): Promise<Answer | FeedAnswer> {
   if (method !== 'GET' && method !== 'HEAD') {
     return textAnswer(405, 'this endpoint only shows: it takes GET and HEAD', { Allow: 'GET, HEAD' });
   }
+  const { host, origin } = headers;
+  if (!isOwnOrigin(origin, host)) return textAnswer(403, 'this request comes from a page of another origin');
   const path = url.replace(/[?#].*$/s, '');
   try {
-    return await answer(path, headers.host);
+    return await answer({ path, host });
   } catch (error) {
     warn(`admin request ${path}: ${errorText(error)}`);
     return textAnswer(500, 'this could not be read: see the log of zero');
@@ -141,7 +183,7 @@ async function answerTo(
 /** The forbidden attempt of a client, for the log; null: an ordinary request. */
 function attemptOf(status: number, method: string | undefined): string | null {
   if (status === 405) return `a request with the method ${method}`;
-  return status === 403 ? 'a request with the name of another host' : null;
+  return status === 403 ? 'a request with the name of another host or from a page of another origin' : null;
 }
 
 /** Answers where there is no request to answer, and ends the connection. */

@@ -1,5 +1,6 @@
 import type { GenerationStatus, StatusDocument } from '../control/documents.ts';
 import type { WorkerUsage } from '../control/sights.ts';
+import type { DashboardSource } from './dashboard/source.ts';
 
 /** CPU time and memory of a worker: a collector computes the shares. */
 export type WorkerReading = Omit<WorkerUsage, 'cpuShare' | 'intervalMs'>;
@@ -24,6 +25,7 @@ export interface Readings {
 export interface AdminSource {
   status(): StatusDocument;
   readings(): Promise<Readings>;
+  readonly dashboard: DashboardSource;
 }
 
 /** The share of new connections that a generation gets, 0 to 1. */

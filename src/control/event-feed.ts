@@ -1,5 +1,5 @@
+import type { Feed } from '../http/follower.ts';
 import type { EventLog } from './event-log.ts';
-import type { Feed } from './follower.ts';
 import { RequestError } from './request-body.ts';
 
 /** Characters that are written at a time. */

@@ -2,12 +2,12 @@ import type { ServerResponse } from 'node:http';
 import type { Timers } from '../common/clock.ts';
 import { parseSignal } from '../common/signals.ts';
 import { factDocument } from '../facts/documents.ts';
+import { type Feed, Follower } from '../http/follower.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
 import type { Accepted, Answer, Control } from './control.ts';
 import { eventFeed } from './event-feed.ts';
-import { type Feed, Follower } from './follower.ts';
 import { LineStream } from './line-stream.ts';
-import { type Measurements, measuredStatus } from './measured-status.ts';
+import { measure, measuredStatus } from './measured-status.ts';
 import { type Output, outputFeed } from './output-feed.ts';
 import type { AnswerOf, RequestOf, RouteName } from './protocol.ts';
 import { RequestError } from './request-body.ts';
@@ -122,11 +122,6 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
       follow(response, feed, 'application/x-ndjson');
     },
   };
-}
-
-async function measure(sights: Sights): Promise<Measurements> {
-  const usage = sights.usage().catch(() => null);
-  return { connections: await sights.connections(), usage: await usage };
 }
 
 function signalOf(given: string): string {

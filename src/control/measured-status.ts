@@ -1,11 +1,17 @@
 import type { StatusDocument, UsageDocument } from './documents.ts';
-import type { WorkerUsage } from './sights.ts';
+import type { Sights, WorkerUsage } from './sights.ts';
 
 export interface Measurements {
   /** Open connections of each generation. */
   readonly connections: ReadonlyMap<number, number | null>;
   /** null where it could not be read. */
   readonly usage: readonly WorkerUsage[] | null;
+}
+
+/** Measures now. Never rejects. */
+export async function measure(sights: Pick<Sights, 'connections' | 'usage'>): Promise<Measurements> {
+  const usage = sights.usage().catch(() => null);
+  return { connections: await sights.connections(), usage: await usage };
 }
 
 /** The status with what had to be measured for it. */

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+import type { Feed } from '../http/follower.ts';
 import type { OutputDocument } from './documents.ts';
-import type { Feed } from './follower.ts';
 
 /** Bytes that one source wrote, see workers/output-log.ts. */
 interface Piece {

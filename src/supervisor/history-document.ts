@@ -1,3 +1,4 @@
+import type { Timeline } from '../admin/dashboard/source.ts';
 import type { HistoryDocument } from '../control/documents.ts';
 import { PROTOCOL } from '../control/version.ts';
 import { foldHistory, type HistoryEntry } from '../history/entries.ts';
@@ -30,6 +31,14 @@ export async function historyDocument(view: HistoryView): Promise<HistoryDocumen
       rollback: await rollbackOf(entry, view),
     });
   return { version: PROTOCOL, generations, handovers: endedHandovers(lines).map(handoverDocument) };
+}
+
+/** The same without what a rollback would run, which takes looks at files. */
+export function timelineOf(lines: readonly HistoryLine[], serving: number | null, now: number): Timeline {
+  return {
+    generations: foldHistory(lines, serving, now).entries.map(entryDocument),
+    handovers: endedHandovers(lines).map(handoverDocument),
+  };
 }
 
 function entryDocument(entry: HistoryEntry): Omit<GenerationDocument, 'serving' | 'rollback'> {

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import type { Timeline } from '../admin/dashboard/source.ts';
 import { errorText } from '../common/errors.ts';
 import type { HistoryDocument } from '../control/documents.ts';
 import { chooseEarlier } from '../history/choose.ts';
@@ -20,7 +21,7 @@ import { rollbackTarget, type TargetContext } from '../history/target.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { type Earlier, RollbackError } from './earlier.ts';
-import { historyDocument } from './history-document.ts';
+import { historyDocument, timelineOf } from './history-document.ts';
 import type { Prepared } from './prepare.ts';
 import type { GoodRelease } from './start-advice.ts';
 
@@ -216,6 +217,11 @@ export class HistoryKeeper {
     const document = await historyDocument({ ...view, serving: serving(), now: clock() });
     clearTimeout(timer);
     return document;
+  }
+
+  /** What the dashboard shows. */
+  timeline(): Timeline {
+    return timelineOf(this.#lines(), this.#context.serving(), this.#context.clock());
   }
 
   /** The handovers that have ended, oldest first. */

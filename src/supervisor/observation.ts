@@ -4,6 +4,8 @@ import type { Config } from '../config/index.ts';
 import type { Control } from '../control/control.ts';
 import type { StatusDocument } from '../control/documents.ts';
 import { EventLog } from '../control/event-log.ts';
+import { measure, measuredStatus } from '../control/measured-status.ts';
+import type { Sights } from '../control/sights.ts';
 import type { Hash } from '../history/executables.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { openHandovers } from '../lifecycle/requests.ts';
@@ -96,24 +98,33 @@ export class Observation {
     const processes = () => context.service().generations.processes();
     const usage = new UsageReader({ processes, now });
     const connections = new ConnectionCounter(processes, context.listeners, now);
+    const sights: Sights = {
+      events,
+      output: this.output,
+      outputFile: () => this.#outputFile(),
+      connections: () => connections.count(),
+      usage: () => usage.read(),
+    };
     this.control = new ControlAccess({
       config,
       instance,
       version,
       control: this.desk,
-      sights: {
-        events,
-        output: this.output,
-        outputFile: () => this.#outputFile(),
-        connections: () => connections.count(),
-        usage: () => usage.read(),
-      },
+      sights,
       report,
       failed: (step, error) => this.failed(step, error),
     });
     const meter = new Meter(usage, context.listeners, connections, now);
     this.#admin = new AdminDesk(config.application.admin, {
-      source: { status: () => this.#status(), readings: () => meter.read() },
+      source: {
+        status: () => this.#status(),
+        readings: () => meter.read(),
+        dashboard: {
+          status: async () => measuredStatus(this.#status(), await measure(sights)),
+          timeline: async () => this.history.timeline(),
+          events,
+        },
+      },
       now,
       report,
       ownSocket: (inode) => context.listeners.nameOf(inode),

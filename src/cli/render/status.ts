@@ -1,3 +1,4 @@
+import { bytes, percent } from '../../common/amounts.ts';
 import type {
   GenerationStatus,
   HandoverStatus,
@@ -7,7 +8,7 @@ import type {
 } from '../../control/protocol.ts';
 import { columnsOf, fold } from './columns.ts';
 import { clipped, duration, type Paint, safeDocument, table } from './style.ts';
-import { bytes, percent, usageLine } from './usage.ts';
+import { usageLine } from './usage.ts';
 
 const WIDTH = 80;
 

@@ -1,8 +1,10 @@
 import { join } from 'node:path';
 import { Admin } from '../../../src/admin/admin.ts';
+import type { DashboardSource, Timeline } from '../../../src/admin/dashboard/source.ts';
 import { type AdminServerOptions, createAdminServer } from '../../../src/admin/server.ts';
 import type { Readings } from '../../../src/admin/source.ts';
 import type { StatusDocument } from '../../../src/control/documents.ts';
+import { EventLog } from '../../../src/control/event-log.ts';
 import { bindSocket, listenSocket, openSocket } from '../../../src/linux/sockets.ts';
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';
 import { talk } from '../control/fixture.ts';
@@ -26,6 +28,19 @@ export class FakeSource {
   status(): StatusDocument {
     return this.now;
   }
+
+  readonly events = new EventLog(() => Date.UTC(2026, 0, 1));
+  past: Timeline = { generations: [], handovers: [] };
+  /** How often the dashboard has read the status. */
+  reads = 0;
+  readonly dashboard: DashboardSource = {
+    status: async () => {
+      this.reads += 1;
+      return this.now;
+    },
+    timeline: async () => this.past,
+    events: this.events,
+  };
 
   async readings(): Promise<Readings> {
     if (this.failure !== null) throw this.failure;

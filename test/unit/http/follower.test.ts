@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { describe, it } from 'node:test';
-import { type Feed, Follower } from '../../../src/control/follower.ts';
-import { ManualTimers } from './fixture.ts';
+import { type Feed, Follower } from '../../../src/http/follower.ts';
+import { ManualTimers } from '../control/fixture.ts';
 
 /** An answer whose reader takes what the test says. */
 class FakeResponse extends EventEmitter {

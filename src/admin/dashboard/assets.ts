@@ -1,0 +1,12 @@
+import { readFileSync } from 'node:fs';
+
+/*
+ * The style and the script of the dashboard. In the bundles this module is replaced by one that holds both texts,
+ * minified (scripts/page-assets.js); in the tests it reads the sources of the checkout.
+ */
+
+/** From build/src/admin/dashboard, where the tests run it. */
+const SOURCES = new URL('../../../../src/admin/page/', import.meta.url);
+
+export const STYLE = readFileSync(new URL('dashboard.css', SOURCES), 'utf8');
+export const SCRIPT = readFileSync(new URL('dashboard.js', SOURCES), 'utf8');

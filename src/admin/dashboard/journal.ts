@@ -1,0 +1,64 @@
+import type { FailureDocument } from '../../control/documents.ts';
+import type { DashboardEvents } from './source.ts';
+
+/** Events that change what the history says. */
+const HISTORIC =
+  /"event":"(?:handover_finished|generation_promoted|generation_rolled_back|release_labelled)"/;
+
+/** A handover that ended without a promotion, with what its candidate wrote last. */
+export interface FailedHandover {
+  readonly handover: number | null;
+  readonly generation: number | null;
+  readonly failure: FailureDocument;
+}
+
+/** Reads the events that came since the last look, for what has to be read anew and for how the last handover failed. */
+export class Journal {
+  readonly #events: DashboardEvents;
+  #epoch: string | null = null;
+  #place = 0;
+  #failure: FailedHandover | null = null;
+
+  constructor(events: DashboardEvents) {
+    this.#events = events;
+  }
+
+  /** How the last handover failed; null: it did not, or nobody knows. */
+  get failure(): FailedHandover | null {
+    return this.#failure;
+  }
+
+  /** True where the history has changed since the last look. */
+  look(): boolean {
+    const { epoch } = this.#events;
+    const isNew = epoch !== this.#epoch;
+    if (isNew) this.#place = 0;
+    this.#epoch = epoch;
+    let isChanged = isNew;
+    for (const { number, text } of this.#events.after(this.#place, Number.POSITIVE_INFINITY)) {
+      this.#place = number;
+      if (!HISTORIC.test(text)) continue;
+      isChanged = true;
+      this.#take(JSON.parse(text));
+    }
+    return isChanged;
+  }
+
+  /** The next look finds everything changed. */
+  forget(): void {
+    this.#epoch = null;
+  }
+
+  #take(event: Record<string, unknown>): void {
+    const { event: name, failure = null } = event;
+    if (name !== 'handover_finished' && name !== 'generation_rolled_back') return;
+    const numbers = { handover: numberOf(event.handover), generation: numberOf(event.generation) };
+    // A failure after the promotion belongs to the handover before.
+    if (name === 'generation_rolled_back') numbers.handover = null;
+    this.#failure = failure === null ? null : { ...numbers, failure: failure as FailureDocument };
+  }
+}
+
+function numberOf(value: unknown): number | null {
+  return typeof value === 'number' ? value : null;
+}

@@ -1,0 +1,59 @@
+import type { LoggedEvent } from '../../control/event-log.ts';
+import { html } from '../html.ts';
+import { icon, type Tone } from './graphics.ts';
+
+/** Characters of one line: a stack or an output is in the log. */
+const MAX_LENGTH = 400;
+
+/** Events that say that something went wrong. Those of handovers and exits depend on their fields. */
+const WRONG = new Set([
+  'worker_not_ready',
+  'worker_spawn_failed',
+  'worker_killed',
+  'leftovers_killed',
+  'output_dropped',
+  'warning',
+  'worker_stalled',
+  'worker_unhealthy',
+  'worker_replacement_failed',
+  'worker_not_stoppable',
+  'generation_rolled_back',
+  'keeper_lost',
+  'output_lost',
+  'notify_lost',
+]);
+
+/** Fields that are too long for a line: the JSON log has them. */
+const LEFT_OUT = new Set(['usage', 'stack']);
+
+/** Each event as an item of a list, newest first. */
+export function logLines(events: readonly LoggedEvent[]): string[] {
+  return events.toReversed().map(({ text }) => {
+    const { time, event, ...fields } = JSON.parse(text) as Record<string, unknown>;
+    const details = Object.entries(fields)
+      .filter(([name, value]) => value !== null && !LEFT_OUT.has(name))
+      .map(([name, value]) => `${name}: ${valueText(value)}`)
+      .join(', ');
+    const clock = String(time);
+    return html`<li>${icon(toneOf(String(event), fields))}<time datetime="${clock}">${clock.slice(11, 19)}</time> <strong>${String(event)}</strong> <span>${shortened(details)}</span></li>`
+      .text;
+  });
+}
+
+function toneOf(event: string, { failure = null, expected, outcome }: Record<string, unknown>): Tone {
+  if (event === 'error') return 'bad';
+  if (event === 'handover_finished') return outcome === 'promoted' ? 'good' : 'bad';
+  if (event === 'generation_promoted') return 'good';
+  return WRONG.has(event) || failure !== null || expected === false ? 'warn' : 'quiet';
+}
+
+function valueText(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return String(value);
+  if ('reason' in value) return String(value.reason);
+  if (Array.isArray(value)) return value.map(valueText).join(' ');
+  return Object.values(value).map(valueText).join(' ');
+}
+
+function shortened(text: string): string {
+  return text.length > MAX_LENGTH ? `${text.slice(0, MAX_LENGTH)}...` : text;
+}

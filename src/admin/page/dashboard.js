@@ -1,0 +1,93 @@
+// Shows what the supervisor sends (server-sent events). The server has rendered every part as HTML, so this script only
+// changes what differs from the page: bars move, and focus, selection and scrolling stay.
+const html = globalThis.trustedTypes?.createPolicy('zero', { createHTML: (text) => text }) ?? {
+  createHTML: (text) => text,
+};
+/** Milliseconds until another attempt where the browser makes none. */
+const AGAIN = 3000;
+/** Lines of the log. */
+const LINES = 200;
+
+const byId = (id) => document.getElementById(id);
+
+/** @returns {DocumentFragment} */
+function parsed(text) {
+  const template = document.createElement('template');
+  template.innerHTML = html.createHTML(text);
+  return template.content;
+}
+
+function syncAttributes(old, next) {
+  for (const { name } of [...old.attributes]) if (!next.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name, value } of next.attributes)
+    if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+}
+
+/** Makes the children of an element like those of another, with as few changes as possible. */
+function morph(old, next) {
+  const wanted = [...next.childNodes];
+  for (const [index, node] of wanted.entries()) {
+    const current = old.childNodes[index];
+    if (current === undefined) old.append(node);
+    else if (current.nodeType !== node.nodeType || current.nodeName !== node.nodeName)
+      current.replaceWith(node);
+    else if (node.nodeType !== Node.ELEMENT_NODE) {
+      if (current.data !== node.data) current.data = node.data;
+    } else if (!current.isEqualNode(node)) {
+      syncAttributes(current, node);
+      morph(current, node);
+    }
+  }
+  while (old.childNodes.length > wanted.length) old.lastChild.remove();
+}
+
+function showSection({ id, html: text }) {
+  const element = byId(id);
+  if (element === null) return;
+  morph(element, parsed(text));
+  if (id === 'output') element.hidden = text === '';
+  if (id === 'announcement' || id === 'name') showTitle();
+}
+
+function showTitle() {
+  const state = byId('announcement')?.textContent;
+  const name = byId('name')?.textContent;
+  if (state && name) document.title = `${state} - ${name} - zero`;
+}
+
+function showLines({ reset, html: text }) {
+  const log = byId('log');
+  if (log === null) return;
+  if (reset) log.replaceChildren();
+  log.prepend(parsed(text));
+  while (log.children.length > LINES) log.lastElementChild.remove();
+}
+
+function showLost(isLost) {
+  const lost = byId('lost');
+  if (lost.hidden !== isLost) return;
+  lost.hidden = !isLost;
+  document.body.classList.toggle('stale', isLost);
+  if (isLost) {
+    lost.textContent = `Connection lost at ${new Date().toLocaleTimeString()}. Showing the last known state. Trying again.`;
+    document.title = `Connection lost - ${byId('name')?.textContent ?? ''} - zero`;
+  } else showTitle();
+}
+
+function connect() {
+  const source = new EventSource('events');
+  const on = (name, show) =>
+    source.addEventListener(name, ({ data }) => {
+      showLost(false);
+      show(JSON.parse(data));
+    });
+  on('section', showSection);
+  on('log', showLines);
+  source.addEventListener('error', () => {
+    showLost(true);
+    // It does not try again after an answer such as 503.
+    if (source.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN);
+  });
+}
+
+connect();
