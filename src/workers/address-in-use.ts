@@ -7,9 +7,10 @@ export interface RefusedAddress {
   readonly port: number;
 }
 
-// errno(3): EADDRINUSE is 98 on Linux. The sentences are those of glibc, Node, Go, Python, Rust, Java, Ruby and .NET.
+// errno(3): EADDRINUSE is 98 on Linux. The sentences are those of glibc, Node, Go, Python, Rust, Java, Ruby, .NET and
+// EventMachine (thin).
 const IN_USE =
-  /EADDRINUSE|AddrInUse|address (?:is )?already in use|\bport \d+ (?:is|was) (?:already )?in use|is port \d+ in use|connection in use/i;
+  /EADDRINUSE|AddrInUse|address (?:is )?already in use|\bport \d+ (?:is|was) (?:already )?in use|is port \d+ in use|connection in use|\bport is in use or/i;
 
 /** Between white space, quotes and brackets. Node writes an IPv6 address without brackets. */
 const HOST_AND_PORT = /(?:^|[\s('"/])([^\s('"/]*):(\d{1,5})(?=$|[\s,;)'"\]]|:\s|[.:]$)/g;

@@ -70,6 +70,8 @@ export function tableText(
     '## Servers that cannot take a descriptor',
     '',
     'zero cannot hand these servers over, because they open their own listening socket.',
+    'Such a server exits because zero holds its address, and the verdict says so. If it listens on another address, zero',
+    'reports this within a second ([Fix an address that is in use](guide/wrong-address.md)).',
     '',
     '| server | reason | alternative |',
     '| --- | --- | --- |',
