@@ -65,6 +65,7 @@ const DOCUMENTS: { readonly [N in FactName]: (fact: FactOf<N>) => Fields } = {
     delay_ms: rounded(delay),
     attempt,
   }),
+  crash_loop: ({ generation, worker, restarts, reason }) => ({ generation, worker, restarts, reason }),
   worker_pid_changed: ({ generation, worker, from, pid }) => ({ generation, worker, from, pid }),
   worker_signalled: ({ generation, worker, pid, signal }) => ({ generation, worker, pid, signal }),
   worker_killed: ({ generation, worker, pid, reason }) => ({ generation, worker, pid, reason }),

@@ -56,8 +56,19 @@ export type RecoveredBy = 'manual' | 'keeper' | 'service_manager' | 'upgrade';
 /** From where a recovering supervisor has its sockets. */
 export type SocketSource = 'inherited' | 'service_manager' | 'keeper' | 'sender' | 'workers';
 
+/** The hooks that run in a handover, or right after it. The handover or its verdict waits for them. */
+export type HandoverHookName = 'before_reload' | 'after_promote' | 'after_rollback';
+
+/** The hooks for what happens without an operator. Nothing waits for them. */
+export type NotificationName =
+  | 'on_replace'
+  | 'on_crash_loop'
+  | 'on_worker_stalled'
+  | 'on_late_rollback'
+  | 'on_recovery';
+
 /** The hooks that a config can have. */
-export type HookName = 'before_reload' | 'after_promote' | 'after_rollback' | 'on_replace';
+export type HookName = HandoverHookName | NotificationName;
 
 /** Why a worker is replaced. */
 export type ReplacementCause = 'memory' | 'liveness';
@@ -232,6 +243,17 @@ export type Fact =
       readonly worker: number;
       readonly delay: number;
       readonly attempt: number;
+    }
+  /**
+   * A worker was restarted several times in a row, and no other worker of its generation was in a crash loop. Once for
+   * each crash loop of a generation. `reason`: how the worker exited last.
+   */
+  | {
+      readonly event: 'crash_loop';
+      readonly generation: number;
+      readonly worker: number;
+      readonly restarts: number;
+      readonly reason: string;
     }
   | {
       readonly event: 'worker_pid_changed';

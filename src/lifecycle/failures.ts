@@ -2,12 +2,13 @@
 import { type Context, emit, report, reportFailure } from './context.ts';
 import { demandOf, onDemandFailed, onKeeperLost } from './demands.ts';
 import type { Effect } from './effects.ts';
-import type { Of } from './events.ts';
+import type { Of, WorkerKey } from './events.ts';
 import type { Failure } from './facts.ts';
 import { endHung, generationBehind, isUp, returnTo, stopGeneration } from './generation.ts';
 import { endHandover } from './handover.ts';
 import { hookAfter } from './hooks.ts';
 import { joinFailed } from './join.ts';
+import { noteLateRollback, noteRestart, noteStall } from './notifications.ts';
 import { onKillLeftoversFailed } from './remains.ts';
 import { retryAfter } from './retry.ts';
 import { candidateOf, generationOf, handoverOf, workerOf } from './state.ts';
@@ -41,12 +42,13 @@ export function generationFailed(context: Context, id: number, failure: Failure)
   amendVerdict(state, id, before.id, failure);
   const ending = { name: 'after_rollback', handover: null, generation, outcome: 'rolled_back' } as const;
   hookAfter(context, before, ending);
+  noteLateRollback(context, before, generation, failure, null);
 }
 
 /**
  * Rescue workers, and workers that join or leave on their own, are none of those by which their generation is judged.
  */
-export function workerFailed(
+function workerFailed(
   context: Context,
   { generation, worker }: { readonly generation: number; readonly worker: number },
   failure: Failure | undefined,
@@ -57,8 +59,15 @@ export function workerFailed(
   generationFailed(context, generation, failure);
 }
 
+/** A worker has exited, or could not be started. `failure`: why that is a failure; undefined where it is none. */
+export function workerEnded(context: Context, key: WorkerKey, failure: Failure | undefined): void {
+  const found = workerOf(context.state, key);
+  if (found && failure) noteRestart(context, found.generation, found.worker);
+  workerFailed(context, key, failure);
+}
+
 export function onWorkerExited(context: Context, event: Of<'exited'>): void {
-  workerFailed(context, event, onExited(context, event));
+  workerEnded(context, event, onExited(context, event));
 }
 
 export function onWorkerSpawnFailed(context: Context, event: Of<'spawn_failed'>): void {
@@ -67,7 +76,7 @@ export function onWorkerSpawnFailed(context: Context, event: Of<'spawn_failed'>)
   const isFirst = event.generation === state.firstGeneration && event.incarnation === 1;
   const firstStart = isFirst && stage?.name === 'starting' && workers[event.worker]?.relief === false;
   const failure = onSpawnFailed(context, event);
-  workerFailed(context, event, failure);
+  workerEnded(context, event, failure);
   const generation = generationOf(state, event.generation);
   const runs = workers.some(({ life }) => life.name === 'up' || life.name === 'spawning');
   // Nothing runs, so the operator who starts the supervisor reads the reason: zero does not retry.
@@ -90,10 +99,11 @@ export function onStalled(context: Context, event: Of<'stalled'>): void {
   const { generation, worker } = found;
   life.hung = true;
   const place = { generation: generation.id, worker: worker.index };
+  const { stall } = generation.settings.handover;
+  const reason = `worker ${worker.index} is hung: connections wait for it and it has accepted none for ${stall} ms`;
   report(context, { event: 'worker_stalled', ...place });
+  noteStall(context, generation, worker.index, reason);
   if (!worker.relief && worker.membership === 'member') {
-    const { stall } = generation.settings.handover;
-    const reason = `worker ${worker.index} is hung: connections wait for it and it has accepted none for ${stall} ms`;
     generationFailed(context, generation.id, { step: 'stall', reason, ...place });
   }
   endHung(context, generation, worker);

@@ -32,6 +32,7 @@ import {
   stopGeneration,
 } from './generation.ts';
 import { dropHook, hookAfter, hookBefore } from './hooks.ts';
+import { noteRolledBack } from './notifications.ts';
 import { notReady } from './open-gates.ts';
 import type { Request } from './requests.ts';
 import type { Settings } from './settings.ts';
@@ -282,6 +283,7 @@ export function finish(
   const label = wants.label ?? generationOf(state, generation)?.label ?? null;
   const verdict = { ...verdictOf(outcome, duration, failure), ...ids, label };
   const hook = hookOf(context, handover, outcome);
+  if (outcome === 'rolled_back' && failure) noteRolledBack(context, handover, failure);
   const retiring = outcome === 'promoted' ? handover.incumbent : null;
   if (hook === null && retiring === null) conclude(context, handover.id, callers, verdict);
   else state.owed.push({ callers, verdict, hook, retiring });

@@ -21,4 +21,16 @@ export interface RunHook {
     readonly cause: ReplacementCause;
     readonly reason: string;
   };
+  /** Of the other notifications. */
+  readonly notice?: Notice;
+}
+
+/** What a notification is about. */
+export interface Notice {
+  /** null: no worker in particular. */
+  readonly worker: number | null;
+  /** The step that failed, such as `verify`; null: none did. */
+  readonly cause: string | null;
+  /** A sentence. */
+  readonly reason: string;
 }

@@ -1,11 +1,11 @@
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';
 import { describeExit } from './exit-text.ts';
-import type { Failure, Outcome } from './facts.ts';
+import type { Failure, NotificationName, Outcome } from './facts.ts';
 import type { Generation } from './generation.ts';
 import type { Handover } from './handover.ts';
 import type { RunHook } from './hook.ts';
-import type { Settings } from './settings.ts';
+import type { HookSettings, Settings } from './settings.ts';
 import type { State } from './state.ts';
 import { KILL_TIME } from './stopping.ts';
 import { noteHookEnd } from './verdicts.ts';
@@ -73,25 +73,35 @@ export function hookAfter(
   });
 }
 
-/** The hook after a worker was replaced, or could not be, of the generation that has it. */
-export function hookOnReplace(
+/**
+ * A hook that nothing waits for. It is not run where the config does not have it, or zero stops.
+ * @param whose the generation whose config has the command
+ */
+export function addNotification(
   { state }: Context,
-  { id, settings }: Generation,
-  { outcome, ...replacement }: NonNullable<RunHook['replacement']> & { readonly outcome: RunHook['outcome'] },
+  name: NotificationName,
+  whose: Generation,
+  run: Pick<RunHook, 'handover' | 'generation' | 'path' | 'outcome' | 'replacement' | 'notice'>,
 ): void {
-  const timeout = settings.hooks.onReplace;
+  const timeout = whose.settings.hooks[NOTIFICATIONS[name]];
   if (timeout === null || state.stop) return;
-  add(state, timeout, {
-    name: 'on_replace',
-    of: { generation: id },
-    handover: null,
-    generation: id,
-    path: settings.path,
-    incumbent: state.incumbent,
-    outcome,
-    replacement,
+  const { id } = whose;
+  const hook = state.nextHook++;
+  const { incumbent } = state;
+  state.notifications.push({
+    run: { type: 'run_hook', hook, name, of: { generation: id }, incumbent, ...run },
+    timeout,
+    running: null,
   });
 }
+
+const NOTIFICATIONS = {
+  on_replace: 'onReplace',
+  on_crash_loop: 'onCrashLoop',
+  on_worker_stalled: 'onWorkerStalled',
+  on_late_rollback: 'onLateRollback',
+  on_recovery: 'onRecovery',
+} as const satisfies Record<NotificationName, keyof HookSettings>;
 
 function add(state: State, timeout: number, run: Omit<RunHook, 'type' | 'hook'>): number {
   const hook = state.nextHook++;
@@ -99,15 +109,35 @@ function add(state: State, timeout: number, run: Omit<RunHook, 'type' | 'hook'>)
   return hook;
 }
 
-/** The first one that waits is started when none runs. */
-export function startHook(context: Context): void {
+/** Those of handovers first. */
+function allHooks({ hooks, notifications }: State): Hook[] {
+  return [...hooks, ...notifications];
+}
+
+/** The first one of each queue: it runs, or is to. */
+export function firstHooks({ hooks, notifications }: State): Hook[] {
+  return [...hooks.slice(0, 1), ...notifications.slice(0, 1)];
+}
+
+function hookWith(state: State, id: number): Hook | undefined {
+  return allHooks(state).find(({ run }) => run.hook === id);
+}
+
+/** It runs, or waits. */
+export function isKnownHook(state: State, id: number): boolean {
+  return hookWith(state, id) !== undefined;
+}
+
+/** The first one of each queue that waits is started when none of that queue runs. */
+export function startHooks(context: Context): void {
   const { state } = context;
-  const [hook] = state.hooks;
-  if (!hook || hook.running) return;
-  hook.running = { since: state.now, until: state.now + hook.timeout, killed: false };
-  const { name, generation } = hook.run;
-  report(context, { event: 'hook_started', hook: name, generation });
-  emit(context, hook.run);
+  for (const hook of firstHooks(state)) {
+    if (hook.running) continue;
+    hook.running = { since: state.now, until: state.now + hook.timeout, killed: false };
+    const { name, generation } = hook.run;
+    report(context, { event: 'hook_started', hook: name, generation });
+    emit(context, hook.run);
+  }
 }
 
 /** Returns the handover that it was the hook of, and why it failed; null when that goes on without it. */
@@ -115,7 +145,7 @@ export function onHookFinished(
   context: Context,
   event: Of<'hook_finished'>,
 ): { before: Handover; failure: Failure | null } | null {
-  const hook = context.state.hooks.find(({ run }) => run.hook === event.hook);
+  const hook = hookWith(context.state, event.hook);
   if (!hook?.running) return null;
   return end(context, hook, failureOf(hook, event), event.output);
 }
@@ -131,24 +161,31 @@ function failureOf(hook: Hook, { exit, reason, output }: Of<'hook_finished'>): F
 
 const overdue = ({ timeout }: Hook): string => `it was not done after ${timeout} ms`;
 
-/** One that takes too long is killed; one that does not even leave then is not waited for. */
+/**
+ * One that takes too long is killed; one that does not even exit then is not waited for. Returns the handover that
+ * waited for it, and why it failed.
+ */
 export function tickHooks(context: Context): { before: Handover; failure: Failure | null } | null {
-  const { state } = context;
-  const [hook] = state.hooks;
-  if (!hook?.running || state.now < hook.running.until) return null;
+  const ended = firstHooks(context.state).map((hook) => tickHook(context, hook));
+  return ended.find((one) => one !== null) ?? null;
+}
+
+function tickHook(context: Context, hook: Hook): ReturnType<typeof end> {
+  const { now } = context.state;
+  if (!hook.running || now < hook.running.until) return null;
   if (hook.running.killed) {
     const reason = `${overdue(hook)}, and SIGKILL did not end it`;
     return end(context, hook, { step: `hook.${hook.run.name}`, reason }, []);
   }
   emit(context, { type: 'kill_hook', hook: hook.run.hook });
   hook.running.killed = true;
-  hook.running.until = state.now + KILL_TIME;
+  hook.running.until = now + KILL_TIME;
   return null;
 }
 
-/** When the one that runs wants a `tick`; Infinity for never. */
-export function hooksDeadline({ hooks }: State): number {
-  return hooks[0]?.running?.until ?? NEVER;
+/** When one that runs wants a `tick`; Infinity for never. */
+export function hooksDeadline(state: State): number {
+  return Math.min(NEVER, ...firstHooks(state).map(({ running }) => running?.until ?? NEVER));
 }
 
 function end(
@@ -159,6 +196,7 @@ function end(
 ): { before: Handover; failure: Failure | null } | null {
   const { state } = context;
   state.hooks = state.hooks.filter((other) => other !== hook);
+  state.notifications = state.notifications.filter((other) => other !== hook);
   const { name, generation, hook: id } = hook.run;
   const duration = state.now - (hook.running?.since ?? state.now);
   report(context, { event: 'hook_finished', hook: name, generation, duration, failure, output });
@@ -171,7 +209,7 @@ function end(
 
 /** Nobody wants it any more. */
 export function dropHook(context: Context, id: number, reason: string): void {
-  const hook = context.state.hooks.find(({ run }) => run.hook === id);
+  const hook = hookWith(context.state, id);
   if (!hook) return;
   if (hook.running && !hook.running.killed) emit(context, { type: 'kill_hook', hook: id });
   end(context, hook, { step: `hook.${hook.run.name}`, reason }, []);
@@ -179,5 +217,5 @@ export function dropHook(context: Context, id: number, reason: string): void {
 
 /** The supervisor exits: no hook is waited for. */
 export function dropHooks(context: Context, reason: string): void {
-  for (const { run } of [...context.state.hooks]) dropHook(context, run.hook, reason);
+  for (const { run } of allHooks(context.state)) dropHook(context, run.hook, reason);
 }

@@ -13,12 +13,13 @@
 import { type Context, emit, report } from './context.ts';
 import type { Continued, FoundWorker, Of } from './events.ts';
 import type { Failure } from './facts.ts';
-import { workerFailed } from './failures.ts';
+import { workerEnded } from './failures.ts';
 import { isReady, ownWorkers } from './generation.ts';
 import { endHandover } from './handover.ts';
-import { onHookFinished } from './hooks.ts';
+import { firstHooks, isKnownHook, onHookFinished } from './hooks.ts';
 import { attendedLanes, noteQueue } from './lane.ts';
 import { retireWorker } from './membership.ts';
+import { noteRecovery } from './notifications.ts';
 import { keepRemains } from './remains.ts';
 import { candidateOf, generationOf, initialState, mayRestart, type State, workerOf } from './state.ts';
 import { sendAgain } from './stopping.ts';
@@ -34,17 +35,18 @@ export function onContinued(context: Context, event: Of<'continued'>): void {
     for (const worker of generation.workers)
       if (worker.membership === 'joining') retireWorker(context, generation, worker);
   continueHandover(context, event);
-  for (const { found, failure } of failed) workerFailed(context, found, failure);
+  for (const { found, failure } of failed) workerEnded(context, found, failure);
   continueHooks(context, event);
   // Nobody waits for them any more.
-  for (const hook of event.hooks)
-    if (!state.hooks.some(({ run }) => run.hook === hook)) emit(context, { type: 'kill_hook', hook });
+  for (const hook of event.hooks) if (!isKnownHook(state, hook)) emit(context, { type: 'kill_hook', hook });
   signalAgain(context, event);
   for (const verdict of event.concluded)
     if (verdict.handover !== null) conclude(context, verdict.handover, [], verdict);
   demandAgain(state);
   noteUnread(state);
-  if (!event.planned) noteUnheard(state);
+  if (event.planned) return;
+  noteUnheard(state);
+  noteRecovery(context, event.previous);
 }
 
 /** Returns why a worker that has exited is a failure of its generation; undefined where it is none. */
@@ -98,21 +100,22 @@ function continueHandover(context: Context, { previous, planned }: Continued): v
 
 /** A hook is never run twice: of one whose process is not known, the end is not known either. */
 function continueHooks(context: Context, { hooks, previous }: Continued): void {
-  const [first] = context.state.hooks;
-  if (!first?.running) return;
-  const { hook } = first.run;
-  if (!hooks.includes(hook)) {
-    const reason = `zero (pid ${previous}) was restarted while it ran: how it ended is not known`;
-    onHookFinished(context, {
-      type: 'hook_finished',
-      at: context.state.now,
-      hook,
-      exit: null,
-      reason,
-      output: [],
-    });
-  } else if (first.running.killed) {
-    emit(context, { type: 'kill_hook', hook });
+  for (const { run, running } of firstHooks(context.state)) {
+    if (!running) continue;
+    const { hook } = run;
+    if (!hooks.includes(hook)) {
+      const reason = `zero (pid ${previous}) was restarted while it ran: how it ended is not known`;
+      onHookFinished(context, {
+        type: 'hook_finished',
+        at: context.state.now,
+        hook,
+        exit: null,
+        reason,
+        output: [],
+      });
+    } else if (running.killed) {
+      emit(context, { type: 'kill_hook', hook });
+    }
   }
 }
 

@@ -8,8 +8,8 @@
 import { type Context, report } from './context.ts';
 import type { Failure, ReplacementCause } from './facts.ts';
 import type { Generation } from './generation.ts';
-import { hookOnReplace } from './hooks.ts';
 import { retireWorker } from './membership.ts';
+import { noteReplacement } from './notifications.ts';
 import { backoffDelay } from './restart.ts';
 import type { Retry } from './retry.ts';
 import type { State } from './state.ts';
@@ -54,7 +54,7 @@ export function completeReplacement(
   retireWorker(context, generation, old);
   const place = { generation: generation.id, worker, replacement, cause };
   report(context, { event: 'worker_replaced', ...place, after });
-  hookOnReplace(context, generation, { worker, replacement, cause, reason, outcome: 'replaced' });
+  noteReplacement(context, generation, { worker, replacement, cause, reason, outcome: 'replaced' });
 }
 
 /**
@@ -72,7 +72,7 @@ export function replacementFailed(
   const place = { generation: generation.id, worker, cause };
   const retryIn = Math.max(0, (generation.replacePause?.at ?? 0) - now);
   report(context, { event: 'worker_replacement_failed', ...place, retryIn, failure });
-  if (counts) hookOnReplace(context, generation, { worker, replacement, cause, reason, outcome: 'failed' });
+  if (counts) noteReplacement(context, generation, { worker, replacement, cause, reason, outcome: 'failed' });
 }
 
 function pauseAfter(now: number, before: Retry | null): Retry {

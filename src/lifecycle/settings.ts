@@ -30,6 +30,10 @@ export interface HookSettings {
   readonly afterPromote: number | null;
   readonly afterRollback: number | null;
   readonly onReplace: number | null;
+  readonly onCrashLoop: number | null;
+  readonly onWorkerStalled: number | null;
+  readonly onLateRollback: number | null;
+  readonly onRecovery: number | null;
 }
 
 export interface LivenessSettings {

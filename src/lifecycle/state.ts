@@ -39,8 +39,10 @@ export interface State {
   join: Join | null;
   /** Requests for fewer workers, whose workers are still leaving. */
   scales: OwedScale[];
-  /** They run one after the other; the first one does so now. */
+  /** The hooks of handovers. They run one after the other; the first one does so now. */
   hooks: Hook[];
+  /** The hooks that nothing waits for. They run one after the other, next to those of handovers. */
+  notifications: Hook[];
   /** Workers whose report that they are ready may have been lost with a supervisor. */
   unheard: Unheard[];
   stop: Stop | null;
@@ -84,6 +86,7 @@ export function initialState(now: number, firstGeneration: number = 1, firstHand
     join: null,
     scales: [],
     hooks: [],
+    notifications: [],
     unheard: [],
     stop: null,
     lanes: [],

@@ -37,7 +37,7 @@ import {
   tickReadiness,
 } from './handover.ts';
 import { onLiveness, onMemoryExceeded } from './health.ts';
-import { hooksDeadline, onHookFinished, startHook, tickHooks } from './hooks.ts';
+import { hooksDeadline, onHookFinished, startHooks, tickHooks } from './hooks.ts';
 import { advanceJoin, joinDeadline, onScale, tickJoin } from './join.ts';
 import { noteQueue, quietAt } from './lane.ts';
 import { onContinued } from './recover.ts';
@@ -217,7 +217,7 @@ function advance(context: Context): void {
   const request = nextRequest(context);
   if (request) begin(context, request);
   startWhenPossible(context);
-  startHook(context);
+  startHooks(context);
   deliverVerdicts(context);
   exitWhenEnded(context);
 }

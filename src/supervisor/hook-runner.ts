@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs';
 import { reasonOf } from '../common/errors.ts';
 import type { Config } from '../config/index.ts';
-import type { ExitStatus, Failure, HookName } from '../lifecycle/facts.ts';
+import type { ExitStatus, Failure } from '../lifecycle/facts.ts';
 import type { RunHook } from '../lifecycle/hook.ts';
 import { type CommandSystem, findExecutable, runCommand } from '../workers/command.ts';
 import { buildEnvironment, type Environment } from '../workers/environment.ts';
@@ -9,9 +9,8 @@ import { ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
 import { killProcess } from '../workers/stopper.ts';
 import type { Happening } from './engine.ts';
+import { hookVariables } from './hook-variables.ts';
 import type { ProcessIdentity } from './process-identity.ts';
-
-const NAMES: readonly HookName[] = ['before_reload', 'after_promote', 'after_rollback', 'on_replace'];
 
 /** As many as a verdict shows. */
 const REPORTED_LINES = 20;
@@ -56,14 +55,18 @@ export class HookRunner {
       setImmediate(() => failed('the generation whose hook it is is gone'));
       return;
     }
+    const { system, instance, environment } = this.#context;
+    const variables = [...hookVariables(hook, instance, new Date()), this.#context.mark(hook.hook)];
     const request = {
       run: command.run,
       directory: this.#context.startDirectory,
-      environment: new Map([...environmentOfHooks(this.#context.environment), ...this.#variables(hook)]),
+      environment: new Map([
+        ...environmentOfHooks(environment),
+        ...variables.map(([key, value]) => [key, Buffer.from(value)] as const),
+      ]),
       user: null,
       timeout: 0,
     };
-    const { system } = this.#context;
     try {
       const running = runCommand(request, system, NO_TIMER, ({ status, output }) =>
         this.#ended(hook.hook, status, null, output.slice(-REPORTED_LINES)),
@@ -117,27 +120,6 @@ export class HookRunner {
     this.#running.delete(hook);
     this.#context.post({ type: 'hook_finished', hook, exit, reason, output });
   }
-
-  #variables(hook: RunHook): [string, Buffer][] {
-    const { name, handover, generation, path, incumbent, outcome, replacement } = hook;
-    const values = {
-      ZERO_EVENT: name,
-      ZERO_NAME: this.#context.instance,
-      ZERO_HANDOVER: handover ?? '',
-      ZERO_GENERATION: generation,
-      ZERO_RELEASE: path,
-      ZERO_INCUMBENT: incumbent ?? '',
-      ZERO_OUTCOME: outcome ?? '',
-      ...(replacement && {
-        ZERO_WORKER: replacement.worker,
-        ZERO_REPLACEMENT: replacement.replacement,
-        ZERO_CAUSE: replacement.cause,
-        ZERO_REASON: replacement.reason,
-      }),
-    };
-    const entries = [...Object.entries(values), this.#context.mark(hook.hook)] as const;
-    return entries.map(([key, value]) => [key, Buffer.from(String(value))]);
-  }
 }
 
 /** A hook that cannot be started, before anything is touched; null where all can. */
@@ -146,8 +128,7 @@ export function hookProblem(
   base: readonly Buffer[],
   startDirectory: string,
 ): Failure | null {
-  for (const name of NAMES) {
-    const hook = service.hooks[name];
+  for (const [name, hook] of Object.entries(service.hooks)) {
     if (hook === undefined) continue;
     const reason = commandProblem(hook.run, environmentOfHooks(base), startDirectory);
     if (reason !== null) return { step: `hook.${name}`, reason };

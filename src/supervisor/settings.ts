@@ -40,6 +40,10 @@ export function settingsOf(
       afterPromote: hooks.after_promote?.timeout ?? null,
       afterRollback: hooks.after_rollback?.timeout ?? null,
       onReplace: hooks.on_replace?.timeout ?? null,
+      onCrashLoop: hooks.on_crash_loop?.timeout ?? null,
+      onWorkerStalled: hooks.on_worker_stalled?.timeout ?? null,
+      onLateRollback: hooks.on_late_rollback?.timeout ?? null,
+      onRecovery: hooks.on_recovery?.timeout ?? null,
     },
   };
 }

@@ -57,6 +57,7 @@ export function levelOf(fact: Fact): Level {
     case 'leftovers_killed':
     case 'output_dropped':
     case 'warning':
+    case 'crash_loop':
     case 'worker_stalled':
     case 'worker_unhealthy':
     case 'worker_replacing':

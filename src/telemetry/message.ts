@@ -47,6 +47,8 @@ export function messageOf(fact: Fact): string {
       return fact.expected ? 'worker exited' : 'worker exited unexpectedly';
     case 'worker_restarting':
       return 'worker will be restarted';
+    case 'crash_loop':
+      return `worker ${fact.worker} is in a crash loop: ${fact.reason}`;
     case 'worker_pid_changed':
       return 'worker has a new main process';
     case 'worker_signalled':

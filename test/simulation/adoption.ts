@@ -33,7 +33,7 @@ export function adoptFirst(
   const behaviour = { ...drawn, crashAfter, replaceAfter: NEVER, drains: false, speaks: false, leftovers: 0 };
   behaviours.set(GENERATION, { ...behaviour, protectedFrom: false });
   files.adopted(GENERATION);
-  const settings = { ...drawSettings(random, random, random), workers: 1 };
+  const settings = { ...drawSettings(random, random, random, world.notices), workers: 1 };
   const config = configFor(settings);
   const acquired = listeners.acquire(config.service.listeners, settings.handover.steered);
   const made = preparedOf(config, settings, acquired, files.inode);

@@ -4,7 +4,7 @@ import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { Fact } from '../../src/lifecycle/facts.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
 import type { Step } from './books.ts';
-import { type Behaviour, drawBehaviour, drawSettings, soundOf } from './draw.ts';
+import { type Behaviour, drawBehaviour, drawSettings, NO_HOOKS, soundOf } from './draw.ts';
 import { Faults, type FaultyCall } from './faults.ts';
 import { checkInvariants } from './invariants.ts';
 import { Random } from './random.ts';
@@ -43,7 +43,7 @@ const CASES: readonly Case[] = [
     effect: 'run_hook',
     call: 'runHook',
     subject: /after_promote/,
-    settings: { hooks: { beforeReload: null, afterPromote: 400, afterRollback: null, onReplace: null } },
+    settings: { hooks: { ...NO_HOOKS, afterPromote: 400 } },
   },
   { effect: 'signal', call: 'sendSignal', subject: /process \d+ \(app\)/ },
   {
@@ -93,7 +93,7 @@ class ScriptedFaults extends Faults {
 }
 
 const SETTINGS: Settings = {
-  ...drawSettings(new Random(1), new Random(1), new Random(1)),
+  ...drawSettings(new Random(1), new Random(1), new Random(1), new Random(1)),
   workers: 1,
   gates: ['accept'],
   reloadUptime: 0,
@@ -122,7 +122,7 @@ const SETTINGS: Settings = {
     maxRetiring: 2,
     handshake: 65_000,
   },
-  hooks: { beforeReload: null, afterPromote: null, afterRollback: null, onReplace: null },
+  hooks: NO_HOOKS,
   liveness: null,
 };
 

@@ -48,6 +48,8 @@ export class Books {
   readonly spawned = new Set<string>();
   /** Workers whose exit the core knows, and since when. */
   readonly exited = new Map<string, number>();
+  /** Workers whose crash loop was reported, `generation.worker`. */
+  readonly crashLoops = new Set<string>();
   /** Workers that SIGKILL was ordered for. */
   readonly killed = new Set<string>();
   /** Workers that the core knows to drain by themselves. */
@@ -115,6 +117,8 @@ export class Books {
 
   /** The supervisor has died. Another one continues after `downtime`, from a state in which these callers wait. */
   crash(downtime: number, callers: ReadonlySet<string>, concluded: ReadonlySet<number | null>): void {
+    // The step in which a worker was stable may have been the last one.
+    this.crashLoops.clear();
     const isLost = (ticket: string) => {
       if (this.verdicts.has(ticket) || callers.has(ticket)) return false;
       return !concluded.has(this.accepted.get(ticket) ?? null);

@@ -1,4 +1,4 @@
-import type { CanaryStep, Settings } from '../../src/lifecycle/settings.ts';
+import type { CanaryStep, HookSettings, Settings } from '../../src/lifecycle/settings.ts';
 import { PATH } from './fake-prepared.ts';
 import type { FakeExit } from './fake-processes.ts';
 import type { Random } from './random.ts';
@@ -119,8 +119,22 @@ export function isSound(behaviour: Behaviour): boolean {
   );
 }
 
-/** `extras` and `changes`: draws of their own, so that a history with hooks, or replacements, is else the one without. */
-export function drawSettings(random: Random, extras: Random, changes: Random): Settings {
+export const NO_HOOKS: HookSettings = {
+  beforeReload: null,
+  afterPromote: null,
+  afterRollback: null,
+  onReplace: null,
+  onCrashLoop: null,
+  onWorkerStalled: null,
+  onLateRollback: null,
+  onRecovery: null,
+};
+
+/**
+ * `extras`, `changes` and `notices`: draws of their own, so that a history with hooks, replacements, or notifications,
+ * is else the one without.
+ */
+export function drawSettings(random: Random, extras: Random, changes: Random, notices: Random): Settings {
   const canaries: [CanaryStep[], ...CanaryStep[][]] = [
     [],
     [],
@@ -176,6 +190,10 @@ export function drawSettings(random: Random, extras: Random, changes: Random): S
       afterPromote: extras.pick([null, null, null, null, 400, 5_000]),
       afterRollback: extras.pick([null, null, null, 400]),
       onReplace: changes.pick([null, null, null, 400]),
+      onCrashLoop: notices.pick([null, 400, 5_000]),
+      onWorkerStalled: notices.pick([null, 400, 5_000]),
+      onLateRollback: notices.pick([null, 400, 5_000]),
+      onRecovery: notices.pick([null, 400, 5_000]),
     },
   };
 }

@@ -1,4 +1,4 @@
-import type { ExitStatus } from '../../src/lifecycle/facts.ts';
+import type { ExitStatus, HookName } from '../../src/lifecycle/facts.ts';
 import type { RunHook } from '../../src/lifecycle/hook.ts';
 import type { Happening } from '../../src/supervisor/engine.ts';
 import type { FakeTimers } from './fake-timers.ts';
@@ -8,6 +8,8 @@ const SIGKILL: ExitStatus = { kind: 'signaled', signal: 'SIGKILL', coreDumped: f
 
 /** The process of a hook: it exits on its own, on SIGKILL, or, in state D, never. */
 interface RunningHook {
+  readonly name: HookName;
+  readonly generation: number;
   since: number;
   readonly timeout: number;
   readonly stuck: boolean;
@@ -18,6 +20,8 @@ interface RunningHook {
 
 export interface HooksContext {
   readonly random: Random;
+  /** For hooks that nothing waits for. */
+  readonly notices: Random;
   readonly timers: FakeTimers;
   readonly post: (happening: Happening) => void;
   readonly violated: (message: string) => void;
@@ -38,16 +42,20 @@ export class FakeHooks {
   }
 
   /** @param timeout of the config; null where the config has no such hook */
-  run({ hook, name, handover }: RunHook, timeout: number | null): void {
-    const { random, timers, violated } = this.#context;
-    for (const [other, { killed }] of this.running)
-      if (!killed) violated(`hook ${hook} was started while ${other} runs`);
+  run({ hook, name, handover, generation }: RunHook, timeout: number | null): void {
+    const { timers, violated } = this.#context;
+    const random = isNotification(name) ? this.#context.notices : this.#context.random;
+    for (const [other, { name: running, killed }] of this.running)
+      if (!killed && isNotification(running) === isNotification(name))
+        violated(`hook ${hook} was started while ${other} runs`);
     if (timeout === null) violated('a hook is run that the config does not have');
     this.names.push(name);
     const takes = random.pick([0, 50, 350, 20_000, Number.POSITIVE_INFINITY]);
     const exit: ExitStatus = { kind: 'exited', code: random.pick([0, 0, 0, 1]) };
     const stuck = random.chance(0.1);
     this.running.set(hook, {
+      name,
+      generation,
       since: timers.now,
       timeout: timeout ?? 0,
       stuck,
@@ -59,10 +67,11 @@ export class FakeHooks {
   }
 
   kill(hook: number): void {
-    const { random, violated } = this.#context;
+    const { violated } = this.#context;
     const running = this.running.get(hook);
     // It has exited, and the supervisor does not know.
     if (!running) return;
+    const random = isNotification(running.name) ? this.#context.notices : this.#context.random;
     if (running.killed && !running.isForeign) violated(`hook ${hook} is killed once`);
     running.killed = true;
     if (!running.stuck) this.#end(hook, random.between(0, 20), SIGKILL, null);
@@ -90,4 +99,9 @@ export class FakeHooks {
       post({ type: 'hook_finished', hook, exit: known, reason, output: [] });
     });
   }
+}
+
+/** A hook that no handover waits for. */
+export function isNotification(name: HookName): boolean {
+  return name.startsWith('on_');
 }

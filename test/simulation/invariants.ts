@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Effect } from '../../src/lifecycle/effects.ts';
+import { isKnownHook } from '../../src/lifecycle/hooks.ts';
 import type { State } from '../../src/lifecycle/state.ts';
 import { KILL_TIME } from '../../src/lifecycle/stopping.ts';
 import { nameOf, type Step } from './books.ts';
@@ -7,6 +8,7 @@ import { answersAreTrue } from './invariants-answers.ts';
 import { failuresAreHandled } from './invariants-failures.ts';
 import { handoversAreConcluded } from './invariants-handovers.ts';
 import { workersComeAndGoUnnoticed } from './invariants-membership.ts';
+import { notificationsAreSentOnce } from './invariants-notifications.ts';
 import { recoveriesAreUnnoticed } from './invariants-recovery.ts';
 import { nobodyWaitsForNothing, oneHandoverAtATime, pendingRequestsAreKept } from './invariants-requests.ts';
 import {
@@ -57,6 +59,7 @@ export function checkInvariants(world: World, step: Step): void {
   failuresAreHandled(world, step);
   recoveriesAreUnnoticed(world, step);
   sameReleaseIsRun(world);
+  notificationsAreSentOnce(world, step);
   hooksEnd(world);
   hooksAllowTheStart(world, before, effects);
   const live = state.generations.filter(({ stage }) =>
@@ -95,7 +98,7 @@ function hooksEnd(world: World): void {
   for (const [hook, { since, timeout, killed }] of world.hooks.running) {
     const age = world.clock - since;
     assert.ok(killed || age <= timeout, `hook ${hook} runs for ${age} ms and may take ${timeout}`);
-    const waited = world.state.hooks.some(({ run }) => run.hook === hook);
+    const waited = isKnownHook(world.state, hook);
     assert.ok(!waited || age <= timeout + KILL_TIME, `hook ${hook} is still waited for`);
   }
 }

@@ -188,10 +188,10 @@ export class Life {
   }
 
   #prepare(timers: Timers): ReturnType<RunnerContext['prepare']> {
-    const { random, extras, changes, faults, listeners, files, wake, scenario } = this.#world;
+    const { random, extras, changes, notices, faults, listeners, files, wake, scenario } = this.#world;
     // Nothing serves when the first start fails.
     const failing = scenario ? 0 : this.runner.engine.state.generations.length === 0 ? 0.03 : 0.15;
-    const settings = () => scenario?.settings ?? drawSettings(random, extras, changes);
+    const settings = () => scenario?.settings ?? drawSettings(random, extras, changes, notices);
     return fakePrepare({ random, faults, timers, listeners, files, wake, failing, settings });
   }
 
@@ -241,6 +241,10 @@ export class Life {
       after_promote: settings?.hooks.afterPromote,
       after_rollback: settings?.hooks.afterRollback,
       on_replace: settings?.hooks.onReplace,
+      on_crash_loop: settings?.hooks.onCrashLoop,
+      on_worker_stalled: settings?.hooks.onWorkerStalled,
+      on_late_rollback: settings?.hooks.onLateRollback,
+      on_recovery: settings?.hooks.onRecovery,
     };
     hooks.run(hook, timeouts[name] ?? null);
   }

@@ -80,6 +80,10 @@ describe('random histories', () => {
       const ran = sum(({ hooked }) => hooked[name] ?? 0);
       assert.ok(ran > HISTORIES / 20, `only ${ran} hooks ${name} ran`);
     }
+    for (const name of ['on_crash_loop', 'on_worker_stalled', 'on_late_rollback', 'on_recovery']) {
+      const ran = sum(({ hooked }) => hooked[name] ?? 0);
+      assert.ok(ran > HISTORIES / 100, `only ${ran} hooks ${name} ran`);
+    }
     for (const [fault, share] of Object.entries(FAULTS)) {
       const happened = sum(({ faults }) => faults[fault] ?? 0);
       assert.ok(happened > HISTORIES * share, `only ${happened} times: ${fault}`);

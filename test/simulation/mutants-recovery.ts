@@ -1,5 +1,6 @@
 import type { FoundWorker } from '../../src/lifecycle/events.ts';
 import { workerOf } from '../../src/lifecycle/state.ts';
+import { step } from '../../src/lifecycle/step.ts';
 import type { Mutant } from './mutants.ts';
 import { after, instead } from './tampering.ts';
 
@@ -30,6 +31,14 @@ export const recoveryMutants: Record<string, Mutant> = {
     step: after((effects, _, event) =>
       event.type === 'continued' ? effects.filter(({ type }) => type !== 'steer') : effects,
     ),
+  },
+  'does not report a recovery': {
+    caught: /a recovery runs its hook/,
+    step: (state, event) => {
+      const result = step(state, event);
+      if (event.type !== 'continued') return result;
+      return { ...result, state: { ...result.state, notifications: [] } };
+    },
   },
   'starts workers that run': {
     caught: /is started beside another one in its place/,

@@ -182,10 +182,47 @@ export const mutants: Record<string, Mutant> = {
       if (state.hooks.length > 1) state.hooks.shift();
     }),
   },
+  'runs the next notification beside one that runs': {
+    caught: /was started while \d+ runs/,
+    step: before((state) => {
+      if (state.notifications.length > 1) state.notifications.shift();
+    }),
+  },
+  'sends a notification for each crash in a crash loop': {
+    caught: /runs more than once a loop/,
+    step: before((state) => {
+      for (const { workers } of state.generations)
+        for (const worker of workers)
+          if (worker.attempts >= 5 && worker.life.name === 'up') worker.attempts = 4;
+    }),
+  },
+  'lets handovers wait for notifications': {
+    caught: /is in the queue of the hooks of handovers/,
+    step: before((state) => {
+      state.hooks.push(...state.notifications.splice(0));
+    }),
+  },
+  'sends a notification again that waits': {
+    caught: /the same notification waits twice/,
+    step: (state, event) => {
+      const result = step(state, event);
+      const [first] = result.state.notifications;
+      if (!first || result.state === state || result.state.notifications.length > 1) return result;
+      const next = copy(result.state);
+      next.notifications.push({
+        ...first,
+        run: { ...first.run, hook: next.nextHook },
+        running: null,
+      });
+      next.nextHook += 1;
+      return { ...result, state: next };
+    },
+  },
   'waits for ever for a hook': {
     caught: /ms and may take/,
     step: before((state) => {
-      for (const { running } of state.hooks) if (running) running.until = state.now + 1_000_000;
+      for (const { running } of [...state.hooks, ...state.notifications])
+        if (running) running.until = state.now + 1_000_000;
     }),
   },
   'watches no lane': {

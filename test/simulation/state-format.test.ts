@@ -41,7 +41,7 @@ const LEFT_OUT = [
   /^(join|scales|unheard)\b/,
   /\.(output(\[\])?|stack)$/,
   /^owed\[\]\.verdict\.down\b/,
-  /^hooks\[\]\.run\([a-z_]+\)\.type$/,
+  /^(hooks|notifications)\[\]\.run\([a-z_]+\)\.type$/,
   /^exit\b/,
 ];
 

@@ -64,6 +64,8 @@ export class World {
   readonly extras: Random;
   /** For replacements of workers and other numbers of workers. */
   readonly changes: Random;
+  /** For notifications. */
+  readonly notices: Random;
   /** For labels of releases. */
   readonly names: Random;
   readonly faults: Faults;
@@ -107,12 +109,13 @@ export class World {
     this.random = new Random(seed);
     this.extras = new Random(seed + 1_000_000_000);
     this.changes = new Random(seed + 4_000_000_000);
+    this.notices = new Random(seed + 8_000_000_000);
     this.names = new Random(seed + 5_000_000_000);
     this.faults = scenario?.faults ?? new Faults(new Random(seed + 2_000_000_000));
     this.scenario = scenario;
     this.#check = check;
     this.#mutation = mutation;
-    const { random, extras, faults, timers } = this;
+    const { random, extras, notices, faults, timers } = this;
     const violated = (message: string) => this.violated(message);
     this.network = new Network(random, timers);
     this.listeners = new FakeListeners(this.network, faults);
@@ -128,7 +131,7 @@ export class World {
     });
     this.files = new FakeFiles(new Random(seed + 3_000_000_000));
     const post = (happening: Happening) => this.post(happening);
-    this.hooks = new FakeHooks({ random: extras, timers, post, violated });
+    this.hooks = new FakeHooks({ random: extras, notices, timers, post, violated });
     this.soundness = faults.random.pick([0.1, 0.3, 0.6]);
     this.keeper = new FakeKeeper(new Random(seed + 7_000_000_000), timers);
     this.crashes = new Crashes(new Random(seed + 6_000_000_000), scenario === null);
@@ -287,9 +290,10 @@ export class World {
   /** SIGKILL, or an upgrade in place, which waits until nothing is in progress that it would lose. */
   #killAtRest(): void {
     if (!this.#life.isAlive) return;
-    const { handover, pending, hooks, join, scales } = this.state;
+    const { handover, pending, hooks, notifications, join, scales } = this.state;
     const isSettled = handover === null || handover.step.name === 'soak';
-    const isFree = isSettled && !pending && hooks.length === 0 && !join && scales.length === 0;
+    const isQuiet = hooks.length === 0 && notifications.length === 0;
+    const isFree = isSettled && !pending && isQuiet && !join && scales.length === 0;
     this.#isUpgrade = isFree && this.crashes.written !== null && this.crashes.isUpgrade();
     this.crashes.counts[this.#isUpgrade ? 'upgrades' : 'atRest'] += 1;
     this.#life.die();

@@ -16,7 +16,10 @@ export interface Crashing {
 }
 
 /** Starts it, with a pause of 1 ms between two starts. */
-export async function startCrashing(scope: Scope): Promise<Crashing> {
+export async function startCrashing(
+  scope: Scope,
+  hooks: Readonly<Record<string, unknown>> = {},
+): Promise<Crashing> {
   const folder = temporaryFolder(scope);
   const [good, dataDirectory] = [join(folder, 'good'), join(folder, 'data')];
   writeFileSync(good, '');
@@ -30,6 +33,7 @@ export async function startCrashing(scope: Scope): Promise<Crashing> {
         runtime: { path: '/bin/sh', args: ['-c', program], environment: environmentList({}) },
         options: { reload_uptime: '0s' },
         restart: { backoff: { initial: '1ms', factor: 1 } },
+        hooks,
       },
     },
   });

@@ -149,6 +149,7 @@ describe('root with a program that every user can write to', () => {
       ['release.path', config({ path: join(folder, 'current', 'app') }), () => chmodSync(directory, 0o777)],
       ['release.environment_file', config({ path: app, environment_file: variables }), null],
       ['hook.after_promote', config({ path: app }, { hooks: { after_promote: run } }), null],
+      ['hook.on_crash_loop', config({ path: app }, { hooks: { on_crash_loop: run } }), null],
       ['readiness.command', config({ path: app }, { readiness: { command: run } }), null],
       ['liveness.command', config({ path: app }, { liveness: { command: run } }), null],
     ];

@@ -24,4 +24,20 @@ export const hooks = z.strictObject({
     'After a worker was replaced (`restart.max_memory`, `liveness`), or could not be replaced. Nothing waits for it.',
     z.exactOptional(hook),
   ),
+  on_crash_loop: key(
+    'When a worker was restarted 5 times in a row, once for each crash loop. Nothing waits for it.',
+    z.exactOptional(hook),
+  ),
+  on_worker_stalled: key(
+    'When a worker has become hung (`service.handover.stall`). Nothing waits for it.',
+    z.exactOptional(hook),
+  ),
+  on_late_rollback: key(
+    'After a generation was rolled back that had been promoted already. Nothing waits for it.',
+    z.exactOptional(hook),
+  ),
+  on_recovery: key(
+    'When a supervisor continues the service of one that died. Nothing waits for it.',
+    z.exactOptional(hook),
+  ),
 });

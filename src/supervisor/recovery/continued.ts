@@ -29,11 +29,11 @@ export function continuedFrom({ supervisor, in_progress = [] }: SavedState, foun
  * The processes of hooks that a dead supervisor may have left running: those of the state, and one that it was going to
  * kill.
  */
-export function hooksIn({ hooks, in_progress = [] }: SavedState): {
+export function hooksIn({ hooks, notifications = [], in_progress = [] }: SavedState): {
   readonly hook: number;
   readonly process: ProcessIdentity;
 }[] {
-  const running = hooks.map(({ hook, running: process }) => ({ hook, ...process }));
+  const running = [...hooks, ...notifications].map(({ hook, running: process }) => ({ hook, ...process }));
   const killed = in_progress.filter(({ effect }) => effect === 'kill_hook');
   return [...running, ...killed].flatMap((one) => {
     if (!('hook' in one) || !('pid' in one) || one.pid === undefined) return [];

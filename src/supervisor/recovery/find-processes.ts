@@ -163,14 +163,16 @@ export function survivorsOf(instance: DeadInstance, system: ProcessSystem): numb
  */
 export function strayCommandsOf(
   { runtimeDirectory }: DeadInstance,
-  { next_numbers: { command: next = Number.POSITIVE_INFINITY }, hooks }: SavedState,
+  { next_numbers: { command: next = Number.POSITIVE_INFINITY }, hooks, notifications = [] }: SavedState,
   system: ProcessSystem,
 ): {
   readonly commands: ProcessIdentity[];
   readonly hooks: { readonly hook: number; readonly process: ProcessIdentity }[];
 } {
   const unknown = new Set(
-    hooks.filter(({ running }) => running && running.pid === undefined).map(({ hook }) => hook),
+    [...hooks, ...notifications]
+      .filter(({ running }) => running && running.pid === undefined)
+      .map(({ hook }) => hook),
   );
   const commands: ProcessIdentity[] = [];
   const found: { hook: number; process: ProcessIdentity }[] = [];

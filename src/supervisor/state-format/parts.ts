@@ -27,6 +27,16 @@ export const workerKey = () => ({ generation: number(), worker: index(), incarna
 
 export const canaryBy = () => z.enum(['connection', 'address']);
 export const restartPolicy = () => z.enum(['always', 'on-failure', 'never']);
-export const hookName = () => z.enum(['before_reload', 'after_promote', 'after_rollback', 'on_replace']);
+export const hookName = () =>
+  z.enum([
+    'before_reload',
+    'after_promote',
+    'after_rollback',
+    'on_replace',
+    'on_crash_loop',
+    'on_worker_stalled',
+    'on_late_rollback',
+    'on_recovery',
+  ]);
 export const outcome = () =>
   z.enum(['promoted', 'rolled_back', 'failed', 'aborted', 'timed_out', 'superseded', 'in_progress']);

@@ -168,6 +168,10 @@ export function settingsOf(document: GenerationDocument['settings']): Settings {
       afterPromote: hooks.after_promote_timeout_ms,
       afterRollback: hooks.after_rollback_timeout_ms,
       onReplace: hooks.on_replace_timeout_ms ?? null,
+      onCrashLoop: hooks.on_crash_loop_timeout_ms ?? null,
+      onWorkerStalled: hooks.on_worker_stalled_timeout_ms ?? null,
+      onLateRollback: hooks.on_late_rollback_timeout_ms ?? null,
+      onRecovery: hooks.on_recovery_timeout_ms ?? null,
     },
   };
 }

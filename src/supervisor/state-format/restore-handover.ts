@@ -69,7 +69,8 @@ export function owedOf(document: OwedDocument): OwedVerdict {
 }
 
 export function hookOf(document: Document['hooks'][number]): Hook {
-  const { hook, name, config, handover, generation, path, incumbent, outcome, replacement } = document;
+  const { hook, name, config, handover, generation, path, incumbent, outcome, replacement, notice } =
+    document;
   const of = config.of === 'generation' ? { generation: config.generation } : { handover: config.handover };
   return {
     run: {
@@ -85,6 +86,7 @@ export function hookOf(document: Document['hooks'][number]): Hook {
       ...(replacement && {
         replacement: { ...replacement, cause: replacement.cause === 'memory' ? 'memory' : 'liveness' },
       }),
+      ...(notice && { notice }),
     },
     timeout: document.timeout_ms,
     running: orNull(document.running, ({ since_monotonic_ms, until_monotonic_ms, sigkill_sent }) => ({

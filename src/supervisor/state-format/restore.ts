@@ -32,6 +32,7 @@ export function stateOf(saved: SavedState): State {
     pending: orNull(pending, (request) => requestOf(request, next_numbers.handover)),
     owed: saved.owed_verdicts.map(owedOf),
     hooks: saved.hooks.map(hookOf),
+    notifications: (saved.notifications ?? []).map(hookOf),
     stop: orNull(stop, ({ since_monotonic_ms: since, sigkill_sent: now }) => ({ since, now })),
     lanes: saved.lanes.map(laneOf),
     handshakeTime: saved.handshake_ms,

@@ -83,6 +83,10 @@ export const settings = () =>
       after_promote_timeout_ms: orNull(duration()),
       after_rollback_timeout_ms: orNull(duration()),
       on_replace_timeout_ms: z.exactOptional(orNull(duration())),
+      on_crash_loop_timeout_ms: z.exactOptional(orNull(duration())),
+      on_worker_stalled_timeout_ms: z.exactOptional(orNull(duration())),
+      on_late_rollback_timeout_ms: z.exactOptional(orNull(duration())),
+      on_recovery_timeout_ms: z.exactOptional(orNull(duration())),
     }),
   });
 

@@ -126,6 +126,8 @@ const hook = () =>
     replacement: z.exactOptional(
       z.object({ worker: index(), replacement: index(), cause: text(), reason: text() }),
     ),
+    /** Of the other notifications. */
+    notice: z.exactOptional(z.object({ worker: orNull(index()), cause: orNull(text()), reason: text() })),
     timeout_ms: duration(),
     /** null: it waits for the hook before it. */
     running: orNull(
@@ -238,6 +240,8 @@ export function schema() {
     pending_request: orNull(request()),
     owed_verdicts: list(owedVerdict()),
     hooks: list(hook()),
+    /** Hooks that nothing waits for. Left out: none. */
+    notifications: z.exactOptional(list(hook())),
     stop: orNull(z.object({ since_monotonic_ms: monotonic(), sigkill_sent: flag() })),
     /** A handshake that was answered before a steering change can complete this much later. */
     handshake_ms: duration(),

@@ -82,7 +82,7 @@ export function hookDocument(
   { run, timeout, running }: Hook,
   process: ProcessIdentity | undefined,
 ): Document['hooks'][number] {
-  const { hook, name, of, handover, generation, path, incumbent, outcome, replacement } = run;
+  const { hook, name, of, handover, generation, path, incumbent, outcome, replacement, notice } = run;
   return {
     hook,
     name,
@@ -96,6 +96,7 @@ export function hookDocument(
     incumbent,
     outcome,
     ...(replacement && { replacement }),
+    ...(notice && { notice }),
     timeout_ms: timeout,
     running: orNull(running, ({ since, until, killed }) => ({
       since_monotonic_ms: since,

@@ -44,6 +44,10 @@ export function settingsDocument(settings: Settings): GenerationDocument['settin
       after_promote_timeout_ms: hooks.afterPromote,
       after_rollback_timeout_ms: hooks.afterRollback,
       on_replace_timeout_ms: hooks.onReplace,
+      on_crash_loop_timeout_ms: hooks.onCrashLoop,
+      on_worker_stalled_timeout_ms: hooks.onWorkerStalled,
+      on_late_rollback_timeout_ms: hooks.onLateRollback,
+      on_recovery_timeout_ms: hooks.onRecovery,
     },
   };
 }

@@ -98,6 +98,9 @@ export function frameDocument(
     pending_request: orNull(pending, requestDocument),
     owed_verdicts: state.owed.map(owedDocument),
     hooks: state.hooks.map((hook) => hookDocument(hook, hooks?.get(hook.run.hook))),
+    ...(state.notifications.length > 0 && {
+      notifications: state.notifications.map((hook) => hookDocument(hook, hooks?.get(hook.run.hook))),
+    }),
     stop: orNull(stop, ({ since, now }) => ({ since_monotonic_ms: since, sigkill_sent: now })),
     handshake_ms: state.handshakeTime,
     lanes: state.lanes.map(laneDocument),

@@ -5,8 +5,9 @@ import type { State } from '../../lifecycle/state.ts';
  * continue, and for workers that may report on their notify socket that they are ready while nobody reads it.
  */
 export function obstacleTo(state: State): string | null {
-  const { handover, hooks, join, generations } = state;
-  if (hooks.length > 0) return `the hook ${hooks[0]?.run.name} runs`;
+  const { handover, hooks, notifications, join, generations } = state;
+  const [hook] = [...hooks, ...notifications];
+  if (hook) return `the hook ${hook.run.name} runs`;
   if (join)
     return `the number of workers of generation ${join.generation} is being changed, or one is replaced`;
   if (handover && !('candidate' in handover.step)) return `handover ${handover.id} has no candidate yet`;

@@ -5,6 +5,7 @@ import type { HandoverSettings, HookSettings, Settings } from '../../../src/life
 import { initialState } from '../../../src/lifecycle/state.ts';
 import { nextDeadline, step } from '../../../src/lifecycle/step.ts';
 import type { Verdict } from '../../../src/lifecycle/verdicts.ts';
+import { NO_HOOKS } from '../../simulation/draw.ts';
 
 export type Happening = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never;
 
@@ -37,7 +38,7 @@ export function settingsWith({ hooks, handover, ...changes }: Changes): Settings
     },
     liveness: null,
     ...changes,
-    hooks: { beforeReload: null, afterPromote: null, afterRollback: null, onReplace: null, ...hooks },
+    hooks: { ...NO_HOOKS, ...hooks },
     handover: {
       steered: true,
       previewFrom: [],

@@ -48,6 +48,7 @@ export const facts: { readonly [Name in FactName]: Extract<Fact, { event: Name }
     usage,
     uptime: 90_000,
   },
+  crash_loop: { event: 'crash_loop', generation: 3, worker: 0, restarts: 5, reason: 'exited with code 1' },
   worker_restarting: { event: 'worker_restarting', ...key, delay: 100, attempt: 1 },
   worker_pid_changed: { event: 'worker_pid_changed', ...key, from: 42, pid: 43 },
   worker_signalled: { event: 'worker_signalled', ...key, pid: 42, signal: 'SIGTERM' },

@@ -45,7 +45,16 @@ const SETTINGS: Settings = {
     maxRetiring: 15,
     handshake: 16,
   },
-  hooks: { beforeReload: 17, afterPromote: null, afterRollback: 18, onReplace: 20 },
+  hooks: {
+    beforeReload: 17,
+    afterPromote: null,
+    afterRollback: 18,
+    onReplace: 20,
+    onCrashLoop: 21,
+    onWorkerStalled: 22,
+    onLateRollback: null,
+    onRecovery: 23,
+  },
 };
 
 const SETTINGS_DOCUMENT = {
@@ -86,6 +95,10 @@ const SETTINGS_DOCUMENT = {
     after_promote_timeout_ms: null,
     after_rollback_timeout_ms: 18,
     on_replace_timeout_ms: 20,
+    on_crash_loop_timeout_ms: 21,
+    on_worker_stalled_timeout_ms: 22,
+    on_late_rollback_timeout_ms: null,
+    on_recovery_timeout_ms: 23,
   },
 };
 
@@ -507,11 +520,17 @@ test('hooks', () => {
     replacement,
   } as const;
   const before = { ...run, hook: 2, name: 'before_reload', of: { handover: 5 }, outcome: null } as const;
-  const { hooks } = documentOf({
+  const notice = { worker: 1, cause: null, reason: 'it crashes' } as const;
+  const crashLoop = { ...onReplace, hook: 4, name: 'on_crash_loop', outcome: null, notice } as const;
+  const { replacement: _, ...onCrashLoop } = crashLoop;
+  const { hooks, notifications } = documentOf({
     hooks: [
       { run, timeout: 10, running: { since: 1, until: 11, killed: true } },
       { run: before, timeout: 20, running: null },
-      { run: onReplace, timeout: 30, running: null },
+    ],
+    notifications: [
+      { run: onReplace, timeout: 30, running: { since: 2, until: 32, killed: false } },
+      { run: onCrashLoop, timeout: 40, running: null },
     ],
   });
   const about = { handover: 5, generation: 6, path: '/srv/app/server', incumbent: 4 };
@@ -534,6 +553,8 @@ test('hooks', () => {
       timeout_ms: 20,
       running: null,
     },
+  ]);
+  assert.deepEqual(notifications, [
     {
       hook: 3,
       name: 'on_replace',
@@ -543,6 +564,17 @@ test('hooks', () => {
       outcome: 'replaced',
       replacement,
       timeout_ms: 30,
+      running: { since_monotonic_ms: 2, until_monotonic_ms: 32, sigkill_sent: false },
+    },
+    {
+      hook: 4,
+      name: 'on_crash_loop',
+      config: { of: 'generation', generation: 4 },
+      ...about,
+      handover: null,
+      outcome: null,
+      notice,
+      timeout_ms: 40,
       running: null,
     },
   ]);

@@ -1,0 +1,108 @@
+/*
+ * The hooks for what happens without an operator: a crash loop, a hung worker, a rollback after the promotion, the
+ * recovery of the supervisor, the replacement of a worker. Each runs with the config of the generation that serves.
+ *
+ * As long as a hook runs or waits, the same event of the same generation starts no other one. So a service that crashes
+ * all the time never fills the queue.
+ */
+import { type Context, report } from './context.ts';
+import type { Failure, NotificationName } from './facts.ts';
+import type { Generation } from './generation.ts';
+import type { Handover } from './handover.ts';
+import type { Notice, RunHook } from './hook.ts';
+import { addNotification } from './hooks.ts';
+import { generationOf, type State } from './state.ts';
+import type { Worker } from './worker.ts';
+
+/**
+ * A worker that was started again this often in a row is in a crash loop. The number is that of systemd
+ * (StartLimitBurst= in systemd.unit(5)).
+ */
+const CRASH_LOOP = 5;
+
+/** A worker has exited unexpectedly. The first worker of a generation that is in a crash loop is reported. */
+export function noteRestart(context: Context, generation: Generation, worker: Worker): void {
+  const { state } = context;
+  const { attempts: restarts, relief, index, life, lastExit } = worker;
+  if (relief || life.name !== 'backoff' || restarts !== CRASH_LOOP) return;
+  const others = generation.workers.filter((other) => other !== worker);
+  if (others.some((other) => isLooping(state, generation, other))) return;
+  const last = lastExit?.reason ?? 'the reason is not known';
+  report(context, { event: 'crash_loop', generation: generation.id, worker: index, restarts, reason: last });
+  const reason = `worker ${index} was restarted ${restarts} times in a row: ${last}`;
+  notify(context, 'on_crash_loop', generation, { worker: index, cause: null, reason });
+}
+
+/** Neither stable again, nor on its way out. */
+function isLooping({ now }: State, { settings }: Generation, { relief, attempts, life }: Worker): boolean {
+  if (relief || attempts < CRASH_LOOP) return false;
+  if (life.name === 'up') return now < life.since + settings.restart.resetAfter;
+  return life.name === 'backoff' || life.name === 'spawning';
+}
+
+/** A worker has become hung. */
+export function noteStall(context: Context, generation: Generation, worker: number, reason: string): void {
+  notify(context, 'on_worker_stalled', generation, { worker, cause: null, reason });
+}
+
+/**
+ * A generation has failed after its promotion.
+ * @param serving the generation that serves again
+ * @param handover its number, where it was still in progress (soak)
+ */
+export function noteLateRollback(
+  context: Context,
+  serving: Generation,
+  generation: Generation,
+  { step: cause, reason, worker }: Failure,
+  handover: number | null,
+): void {
+  const more = { handover, outcome: 'rolled_back' } as const;
+  notify(context, 'on_late_rollback', generation, { worker: worker ?? null, cause, reason }, more, serving);
+}
+
+/** A handover has ended with a rollback. In its soak the candidate was promoted already. */
+export function noteRolledBack(
+  context: Context,
+  { id, step, incumbent }: Pick<Handover, 'id' | 'step' | 'incumbent'>,
+  failure: Failure,
+): void {
+  if (step.name !== 'soak') return;
+  const candidate = generationOf(context.state, step.candidate);
+  const serving = generationOf(context.state, incumbent);
+  if (candidate && serving) noteLateRollback(context, serving, candidate, failure, id);
+}
+
+/** This supervisor continues the service of one that died. */
+export function noteRecovery(context: Context, previous: number): void {
+  const { generations, incumbent } = context.state;
+  const generation = generationOf(context.state, incumbent) ?? generations.at(-1);
+  const reason = `the supervisor (pid ${previous}) died, and another one continues its service`;
+  if (generation) notify(context, 'on_recovery', generation, { worker: null, cause: null, reason });
+}
+
+/** The hook after a worker was replaced, or could not be. Each replacement has its own. */
+export function noteReplacement(
+  context: Context,
+  generation: Generation,
+  { outcome, ...replacement }: NonNullable<RunHook['replacement']> & Pick<RunHook, 'outcome'>,
+): void {
+  const { id, settings } = generation;
+  const run = { handover: null, generation: id, path: settings.path, outcome, replacement };
+  addNotification(context, 'on_replace', generation, run);
+}
+
+function notify(
+  context: Context,
+  name: NotificationName,
+  { id, settings }: Generation,
+  notice: Notice,
+  more: Pick<RunHook, 'handover' | 'outcome'> = { handover: null, outcome: null },
+  serving: Generation | undefined = generationOf(context.state, context.state.incumbent),
+): void {
+  const { state } = context;
+  const isSame = ({ run }: State['notifications'][number]) => run.name === name && run.generation === id;
+  const whose = serving ?? generationOf(state, id);
+  if (!whose || state.notifications.some(isSame)) return;
+  addNotification(context, name, whose, { generation: id, path: settings.path, notice, ...more });
+}
