@@ -115,7 +115,19 @@ export function initialState(now: number, firstGeneration: number = 1, firstHand
  * changed but only replaced (settings, demands) is not copied.
  */
 export function copyState(state: State): State {
-  const { demands, generations, lanes, handover, pending, owed, join, scales, hooks, unheard } = state;
+  const {
+    demands,
+    generations,
+    lanes,
+    handover,
+    pending,
+    owed,
+    join,
+    scales,
+    hooks,
+    notifications,
+    unheard,
+  } = state;
   return {
     ...state,
     generations: generations.map(copyGeneration),
@@ -126,6 +138,7 @@ export function copyState(state: State): State {
     join: copy(join),
     scales: copy(scales),
     hooks: copy(hooks),
+    notifications: copy(notifications),
     unheard: copy(unheard),
     stop: copy(state.stop),
     demands,
