@@ -48,6 +48,8 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
     .description('Deploy a new version of a network service without anyone noticing.')
     .version(version, '--version')
     .exitOverride()
+    // Defaults that a user may want to know are in the descriptions.
+    .configureHelp({ optionDescription: ({ description }) => description })
     .configureOutput({
       writeErr: (text) => {
         refusals.push(text);

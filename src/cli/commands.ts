@@ -205,6 +205,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
   instanceCommand('upgrade', 'replace a running zero by the one that is installed now; the service stays')
     .argument('[path]', 'another zero (default: the path by which the running one was started)')
     .option('--timeout <duration>', 'how long to wait for a handover or a hook in progress (default: 60s)')
+    .option('--all', 'every instance that was started by the path of this zero', false)
     .addOption(program.createOption('--check', 'used by a running zero').hideHelp())
     .action(
       async (
@@ -216,8 +217,9 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
           done(upgradeCheck());
           return;
         }
-        const { upgrade } = await import('./upgrade.ts');
-        done(await upgrade({ ...options, ...instanceOf(options), ...(path !== undefined && { path }) }));
+        const { upgrade, upgradeAll } = await import('./upgrade.ts');
+        if (options.all) done(await upgradeAll({ ...options, ...(path !== undefined && { path }) }));
+        else done(await upgrade({ ...options, ...instanceOf(options), ...(path !== undefined && { path }) }));
       },
     );
 

@@ -1,16 +1,21 @@
+import { existsSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import path from 'node:path';
 import { isStandalone } from '../common/own-program.ts';
-import type { ControlClient } from '../control/client.ts';
+import { type ControlClient, controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { CommandError, EXIT } from './exit-code.ts';
-import type { InstanceOptions } from './find-instance.ts';
+import { here, type InstanceOptions } from './find-instance.ts';
 import { timeoutOf } from './follow-handover.ts';
+import { instancesIn } from './instances/find.ts';
 import { safe } from './render/style.ts';
+import { version } from './version.ts';
 import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 
 export interface UpgradeOptions extends InstanceOptions {
+  /** Every instance that the program at the path of this zero runs. */
+  readonly all: boolean;
   /** The zero that is wanted, as written. */
   readonly path?: string;
   /** As written. */
@@ -28,22 +33,80 @@ const PAUSE = 100;
  * answers. Resolves to the exit code.
  */
 export function upgrade(
-  { path: wanted, timeout, ...instance }: UpgradeOptions,
+  { path: wanted, timeout, ...instance }: Omit<UpgradeOptions, 'all'>,
   context: CommandContext = processContext(),
 ): Promise<number> {
   return withInstance({ command: 'upgrade', instance, guess: true }, context, async (client) => {
-    const request = {
-      ...(wanted !== undefined && { path: path.resolve(directoryAsGiven(), wanted) }),
-      ...(!isStandalone && { node: process.execPath }),
-      timeout_ms: timeoutOf(timeout) ?? TIMEOUT,
-    };
-    const { interrupted, terminal } = context;
-    const before = (await client.status(interrupted)).supervisor?.upgrades ?? 0;
-    const from = await start(client.upgrade(request, interrupted), context);
-    const to = await newProgram(client, before, context);
-    terminal.out(`zero ${safe(from)} was replaced by zero ${safe(to)}; the service was not touched\n`);
+    const result = await upgradeOne(client, { path: wanted, timeout }, context);
+    context.terminal.out(`${result}\n`);
     return EXIT.done;
   });
+}
+
+/**
+ * `zero upgrade --all`: the same for every instance that was started by the path of this zero, one after the other. An
+ * instance that cannot be upgraded is reported and keeps its program. Resolves to the exit code.
+ */
+export async function upgradeAll(
+  { path: wanted, timeout, config, name }: UpgradeOptions,
+  context: CommandContext = processContext(),
+): Promise<number> {
+  const { terminal, interrupted, surroundings } = context;
+  if (config !== undefined || name !== undefined) {
+    terminal.err('zero upgrade: --all does not go with --config or --name\n');
+    return EXIT.usage;
+  }
+  let code: number = EXIT.done;
+  for (const { controlSocket, uid } of instancesIn((surroundings ?? here()).places)) {
+    const client = controlClient({ path: controlSocket, owner: uid, version });
+    const status = await client.status(interrupted).catch(() => null);
+    // One that does not answer is not known to be of this program.
+    if (status === null || !runsThisProgram(status.pid)) continue;
+    try {
+      terminal.out(`${safe(status.name)}: ${await upgradeOne(client, { path: wanted, timeout }, context)}\n`);
+    } catch (error) {
+      if (interrupted.aborted || !(error instanceof CommandError || error instanceof ClientError))
+        throw error;
+      terminal.err(`zero upgrade: ${safe(status.name)}: ${safe(error.message)}\n`);
+      code = EXIT.failed;
+    }
+  }
+  return code;
+}
+
+/** Whether a process was started by the path of this program, which may lead to another file by now. */
+function runsThisProgram(pid: number): boolean {
+  try {
+    // The kernel marks the link of a file that was replaced (proc_pid_exe(5)).
+    const program = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
+    if (isStandalone) return program === process.execPath;
+    const own = realpathSync(process.argv[1] ?? '');
+    const directory = readlinkSync(`/proc/${pid}/cwd`);
+    const words = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return words
+      .map((word) => path.resolve(directory, word))
+      .some((file) => existsSync(file) && realpathSync(file) === own);
+  } catch {
+    // It has ended, or belongs to another user.
+    return false;
+  }
+}
+
+/** Resolves to what happened, as a sentence. */
+async function upgradeOne(
+  client: ControlClient,
+  { path: wanted, timeout }: { readonly path: string | undefined; readonly timeout: string | undefined },
+  context: CommandContext,
+): Promise<string> {
+  const request = {
+    ...(wanted !== undefined && { path: path.resolve(directoryAsGiven(), wanted) }),
+    ...(!isStandalone && { node: process.execPath }),
+    timeout_ms: timeoutOf(timeout) ?? TIMEOUT,
+  };
+  const before = (await client.status(context.interrupted)).supervisor?.upgrades ?? 0;
+  const from = await start(client.upgrade(request, context.interrupted), context);
+  const to = await newProgram(client, before, context);
+  return `zero ${safe(from)} was replaced by zero ${safe(to)}; the service was not touched`;
 }
 
 /** The release of the old program, once the new one has passed its dry run. */
