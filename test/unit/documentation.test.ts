@@ -99,6 +99,16 @@ describe('the documentation', () => {
       assert.ok(programs.includes(`(${relative('docs/guide', name)})`), name);
   });
 
+  it('has decisions that are numbered without gaps', () => {
+    const names = readdirSync(join(ROOT, 'docs', 'decisions')).sort();
+    assert.deepEqual(
+      names.map((name) => Number(name.slice(0, 4))),
+      names.map((_, index) => index + 1),
+    );
+    for (const name of names)
+      assert.ok(read(join('docs', 'decisions', name)).startsWith(`# ${name.slice(0, 4)}: `), name);
+  });
+
   for (const name of documents()) {
     const lines = [...proseLines(read(name))];
 
