@@ -37,7 +37,7 @@ export function parseDuration(text: string): Parsed<number> {
   while (PART.lastIndex < unsigned.length) {
     const part = PART.exec(unsigned);
     if (part === null)
-      return { problem: `${quoted(text)} is no duration: write it as in 500ms, 30s or 1h30m` };
+      return { problem: `${quoted(text)} is not a duration: write it as in 500ms, 30s or 1h30m` };
     const [, amount = '', unit = ''] = part;
     if (unit === '') return { problem: `${quoted(text)} has no unit: write ${suggestion(unsigned)}` };
     const factor = UNITS.get(unit);

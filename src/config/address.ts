@@ -110,7 +110,8 @@ function unixAddress(network: UnixNetwork, rest: string): Parsed<Address> {
   const path = rest.replace(/^\/\//, '');
   if (path === '' || path === '@') return { problem: `${quoted(`${network}:${rest}`)} has no path` };
   if (path.includes('\0')) return { problem: 'has a NUL character in its path' };
-  if (path.endsWith('/')) return { problem: `${quoted(path)} is a directory: name the socket in it` };
+  if (path.endsWith('/'))
+    return { problem: `${quoted(path)} is a directory: write the path of the socket in it` };
   const bytes = Buffer.byteLength(path);
   if (bytes > LONGEST_SOCKET_PATH) {
     return {
@@ -159,7 +160,7 @@ function malformed(rest: string, text: string): string {
     return `${quoted(text)} has no port: write ${quoted(`${rest}:8080`)}`;
   if (isIPv6(rest.replace(/:\d+$/, '')))
     return `${quoted(text)} needs brackets around its IPv6 address: write [::1]:80`;
-  return `${quoted(text)} is no address: write host:port, :port, [ipv6]:port or unix:/path`;
+  return `${quoted(text)} is not an address: write host:port, :port, [ipv6]:port or unix:/path`;
 }
 
 function parsePort(port: string, text: string): Parsed<number> {
@@ -176,17 +177,17 @@ function parseHost(host: string, text: string): Parsed<string> {
   if (host === '*')
     return { problem: `${quoted(text)}: leave the host out for every interface, as in ":80"` };
   if (/^[\d.]+$/.test(host) && !isIPv4(host))
-    return { problem: `${quoted(text)}: ${quoted(host)} is no IPv4 address` };
+    return { problem: `${quoted(text)}: ${quoted(host)} is not an IPv4 address` };
   // RFC 1123 names, and the underscore that container networks use.
   if (!/^[a-z0-9._-]*$/i.test(host) || host.length > 253)
-    return { problem: `${quoted(text)}: ${quoted(host)} is no host name` };
+    return { problem: `${quoted(text)}: ${quoted(host)} is not a host name` };
   return { value: host.toLowerCase() };
 }
 
 function parseBracketed(host: string, text: string): Parsed<string> {
   const [, address = '', zone = ''] = /^([^%]*)(%.+)?$/s.exec(host) ?? [];
   if (!isIPv6(address) || /[\s/]/.test(zone))
-    return { problem: `${quoted(text)}: ${quoted(host)} is no IPv6 address` };
+    return { problem: `${quoted(text)}: ${quoted(host)} is not an IPv6 address` };
   // SocketAddress has the shortest form (RFC 5952).
   return { value: new SocketAddress({ address, family: 'ipv6' }).address + zone };
 }

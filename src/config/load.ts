@@ -34,7 +34,7 @@ export function loadConfig(
     return read(new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes));
   } catch (error) {
     if (error instanceof TypeError && 'code' in error && error.code === 'ERR_ENCODING_INVALID_ENCODED_DATA') {
-      return failed(1, 'is no text in UTF-8');
+      return failed(1, 'is not UTF-8 text');
     }
     throw error;
   }
@@ -65,7 +65,7 @@ function unreadable(error: unknown): string {
   const code = (error as NodeJS.ErrnoException).code ?? String(error);
   switch (code) {
     case 'ENOENT':
-      return 'read config: ENOENT: there is no such file: name another with --config';
+      return 'read config: ENOENT: the file does not exist. Specify another one with --config';
     case 'EACCES':
       return 'read config: EACCES: this user may not read it';
     case 'EMFILE':

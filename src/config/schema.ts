@@ -14,14 +14,14 @@ import { runtime } from './schema/runtime.ts';
 
 const service = z.strictObject({
   listeners: key('The addresses that zero listens on for the service.', z.prefault(z.array(listener), [])),
-  runtime: key('What is started.', runtime),
-  options: key('Reloading and stopping.', z.prefault(options, {})),
+  runtime: key('The program that is started.', runtime),
+  options: key('How the service is reloaded and stopped.', z.prefault(options, {})),
   readiness: key(
-    'What makes a new generation ready: every gate that is given must pass.',
+    'The gates of a new generation. It is ready when every gate has passed.',
     z.prefault(readiness, {}),
   ),
   handover: key('How a new generation takes over from the one that serves.', z.prefault(handover, {})),
-  restart: key('What happens when the service exits by itself.', z.prefault(restart, {})),
+  restart: key('What happens when the service exits unexpectedly.', z.prefault(restart, {})),
   output: key(
     "Write the service's output to rotated files. Left out: to zero's stdout and stderr. See docs/guide/output.md.",
     z.exactOptional(output),
@@ -31,7 +31,7 @@ const service = z.strictObject({
     z.exactOptional(liveness),
   ),
   watch: key(
-    'A deploy is a change of files: hand over when one is complete. Left out: nothing is watched. See docs/guide/watch.md.',
+    'Hand over when files have changed. Left out: no file is watched. See docs/guide/watch.md.',
     z.exactOptional(watch),
   ),
   hooks: key(

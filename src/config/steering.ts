@@ -32,10 +32,10 @@ export function sharedBecause(
   if (steer === false) return 'its steer is false';
   if (!isStream(address)) return `${address.network} has no connections`;
   if (address.kind === 'inet') return null;
-  if (address.path.startsWith('@')) return 'an abstract name cannot pass from one socket to another';
+  if (address.path.startsWith('@')) return 'an abstract name cannot be moved from one socket to another';
   if (steer === 'auto') return 'a Unix socket needs steer: true';
   // nginx looks up the inherited socket by the path it is bound to, which is not the configured one for a lane.
-  return runtime.protocols.includes('nginx') ? 'nginx wants a Unix socket under its own path' : null;
+  return runtime.protocols.includes('nginx') ? 'nginx needs a Unix socket under its own path' : null;
 }
 
 /** True where each generation has a lane of its own on this listener. */
@@ -60,5 +60,7 @@ export function steeringMode(config: {
 
 /** One phrase from the reasons of all listeners, each with its name in front. */
 export function nothingSteered(reasons: readonly string[]): string {
-  return reasons.length === 0 ? 'there is no listener' : `no listener can be steered (${reasons.join('; ')})`;
+  return reasons.length === 0
+    ? 'the config has no listener'
+    : `no listener can be steered (${reasons.join('; ')})`;
 }

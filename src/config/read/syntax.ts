@@ -16,7 +16,7 @@ export interface Source {
 /** Text to YAML; an error of syntax ends it, since what follows one is guesswork. */
 export function readSyntax(text: string, file: string): Source | { readonly problem: Problem } {
   const whole = (message: string) => ({ problem: { file, line: 1, column: 1, message } });
-  if (text.length > LARGEST_FILE) return whole('is larger than 1 MiB: this is no config of zero');
+  if (text.length > LARGEST_FILE) return whole('is larger than 1 MiB: it is not a config of zero');
   // A byte order mark takes no column.
   const body = text.startsWith('\uFEFF') ? text.slice(1) : text;
   const lines = new LineCounter();
@@ -30,7 +30,7 @@ export function readSyntax(text: string, file: string): Source | { readonly prob
     prettyErrors: false,
     logLevel: 'error',
   });
-  if (control !== -1) return { problem: at(control, 'is no text: it has a control character here') };
+  if (control !== -1) return { problem: at(control, 'is not text: it has a control character here') };
   const fatal = document.errors.find(({ code }) => code !== 'DUPLICATE_KEY');
   if (fatal !== undefined) return { problem: at(fatal.pos[0], syntaxMessage(fatal)) };
   if (document.contents === null) return whole('is empty: it must describe a service');
@@ -53,7 +53,7 @@ function findControl(text: string): number {
 function syntaxMessage({ code, message }: YAMLError): string {
   switch (code) {
     case 'TAB_AS_INDENT':
-      return 'a tab indents this line: YAML wants spaces';
+      return 'a tab indents this line: YAML needs spaces';
     case 'MULTIPLE_DOCS':
       return 'a second document begins here: a config is one document';
     case 'TAG_RESOLVE_FAILED':

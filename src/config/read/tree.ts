@@ -101,7 +101,7 @@ class TreeReader {
       const key = this.#target(pair.key as Node | null, path);
       const value = pair.value as Node | null;
       if (!isScalar(key)) {
-        this.findings.push(wrongValue(path, 'a key is no plain word'));
+        this.findings.push(wrongValue(path, 'a key must be a plain word'));
       } else if (key.source === '<<' && key.type === 'PLAIN') {
         if (value !== null) merged.push(value);
       } else {

@@ -17,7 +17,7 @@ export function handoverRules(config: ConfigParts, listeners: SteeredListeners):
         path: [...HANDOVER, 'preview_from', index],
         value,
       })),
-      (address) => `${address} is in the list already`,
+      (address) => `duplicate ${address}`,
     ),
   ];
 }
@@ -57,8 +57,7 @@ function needRules(config: ConfigParts, listeners: SteeredListeners): Finding[] 
 function verifyRules({ service }: ConfigParts): Finding[] {
   const { canary, soak = 0, verify } = service?.handover ?? {};
   if (verify === undefined || (canary?.steps ?? []).length > 0 || soak > 0) return [];
-  const problem =
-    'would never look: it does so from the first canary step to the end of the soak, and there is neither';
+  const problem = 'has no effect without a canary or a soak: add one of them';
   return [wrongKey([...HANDOVER, 'verify'], problem)];
 }
 

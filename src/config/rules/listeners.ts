@@ -22,18 +22,18 @@ export function listenerRules(config: ConfigParts, given: (path: Path) => boolea
   return [
     ...duplicates(
       each('name', ({ name }) => name),
-      (name, first) => `${quoted(name)} is the name at ${first} already`,
+      (name, first) => `duplicate name ${quoted(name)}: ${first} has it too`,
     ),
     ...duplicates(
       each('address', ({ address }) => (address === undefined ? undefined : identity(address))),
-      (address, first) => `${quoted(address)} is the address at ${first} already`,
+      (address, first) => `duplicate address ${quoted(address)}: ${first} has it too`,
     ),
     ...duplicates(
       [
         ...each('socket_fd', ({ socket_fd }) => socket_fd),
         { path: ['service', 'readiness', 'ready_fd'], value: config.service?.readiness?.ready_fd },
       ],
-      (fd, first) => `descriptor ${fd} is taken by ${first} already`,
+      (fd, first) => `duplicate descriptor ${fd}: ${first} has it too`,
     ),
     ...each('socket_fd', ({ socket_fd }) => socket_fd).flatMap(({ path, value }) =>
       descriptorRules(path, value, listeners.length),

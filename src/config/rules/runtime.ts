@@ -15,19 +15,19 @@ export function runtimeRules(config: ConfigParts): Finding[] {
         path: [...RUNTIME, 'environment', index, 'key'],
         value: variable?.key,
       })),
-      (name, first) => `${quoted(name)} is the variable at ${first} already`,
+      (name, first) => `duplicate variable ${quoted(name)}: ${first} has it too`,
     ),
     ...duplicates(
       protocols.map((value, index) => ({ path: [...RUNTIME, 'protocols', index], value })),
-      (name) => `${name} is in the list already`,
+      (name) => `duplicate ${name}`,
     ),
     ...duplicates(
       forward_signals.map((value, index) => ({ path: [...RUNTIME, 'forward_signals', index], value })),
-      (name) => `${name} is in the list already`,
+      (name) => `duplicate ${name}`,
     ),
     ...duplicates(
       capabilities.map((value, index) => ({ path: [...RUNTIME, 'capabilities', index], value: value?.name })),
-      (name) => `${name} is in the list already`,
+      (name) => `duplicate ${name}`,
     ),
     ...rootRules(user, capabilities.length),
     ...forwardRules(config, forward_signals),

@@ -27,9 +27,9 @@ export function listenerProblem(name: string, { all, complete }: SteeredListener
   if (!complete) return null;
   const names = all.map((listener) => listener.name ?? '');
   const meant = nearMiss(name, names);
-  if (meant !== undefined) return `${quoted(name)} is no listener: did you mean ${quoted(meant)}?`;
-  if (names.length === 0) return `${quoted(name)} is no listener: there is none`;
-  return `${quoted(name)} is no listener: there ${names.length === 1 ? 'is' : 'are'} ${names.map(quoted).join(', ')}`;
+  if (meant !== undefined) return `unknown listener ${quoted(name)}: did you mean ${quoted(meant)}?`;
+  if (names.length === 0) return `unknown listener ${quoted(name)}: the config has no listener`;
+  return `unknown listener ${quoted(name)}: the config has ${names.map(quoted).join(', ')}`;
 }
 
 function addressRules(
@@ -39,10 +39,9 @@ function addressRules(
   { all }: SteeredListeners,
 ): Finding[] {
   const text = quoted(address.text);
-  if (!isStream(address))
-    return [wrongValue(path, `${text} takes no connections: write a tcp or unix address`)];
+  if (!isStream(address)) return [wrongValue(path, `${text} is for datagrams: write a tcp or unix address`)];
   if (address.kind === 'inet' && address.port === 0)
-    return [wrongValue(path, `${text}: nobody can connect to port 0`)];
+    return [wrongValue(path, `${text}: no client can connect to port 0`)];
   const index = (config.service?.listeners ?? []).findIndex(
     (listener) => listener?.address !== undefined && overlaps(listener.address, address),
   );
@@ -53,5 +52,5 @@ function addressRules(
     shared === null && name !== undefined
       ? `write "listener: ${name}" instead`
       : 'give the service an address of its own for this';
-  return [wrongValue(path, `${text} is ${place}, where the old generation answers as well: ${advice}`)];
+  return [wrongValue(path, `${text} is ${place}, where the old generation also answers: ${advice}`)];
 }

@@ -13,10 +13,10 @@ import { octal, path, text } from './scalars.ts';
 
 const metrics = z.strictObject({
   address: key(
-    'Where statsd metrics go, several with commas between: `udp://host:port`, `tcp://host:port`, `unix:///path`, `file:///path`.',
+    'The addresses that statsd metrics are sent to, with commas between: `udp://host:port`, `tcp://host:port`, `unix:///path`, `file:///path`.',
     scalar({ kind: 'addresses' }, parseTargets, formatTargets),
   ),
-  prefix: key('What every metric name begins with, a dot between. Left out: nothing.', z.exactOptional(text)),
+  prefix: key('The prefix of every metric name; zero adds a dot. Left out: none.', z.exactOptional(text)),
   proxy: key(
     'A proxy for the `tcp://` addresses: `http://host:port` (CONNECT) or `socks5://host:port` (also written `tcp://host:port`), with `user:password@` where it asks for one.',
     z.exactOptional(scalar({ kind: 'URL' }, parseProxy, formatProxy)),
@@ -25,7 +25,7 @@ const metrics = z.strictObject({
 
 const admin = z.strictObject({
   address: key(
-    'Where it listens: `host:port`, a port alone for that of localhost, `unix:/path`. `:port` and any other address that is not loopback is open to whoever reaches it, and warned about.',
+    'Where it listens: `host:port`, a port alone for that of localhost, `unix:/path`. `:port` and any other address that is not loopback is open to every client that reaches it, and zero warns about it.',
     z.prefault(
       scalar(
         { kind: 'address', json: ['string', 'integer'] },
@@ -54,11 +54,11 @@ const control = z.strictObject({
 
 const logging = z.strictObject({
   format: key(
-    '`human` is for eyes, `json` is one JSON document a line; `auto` is human on a terminal and json elsewhere.',
+    '`human` is for reading, `json` is one JSON document a line. `auto` is human on a terminal and json elsewhere.',
     z.prefault(z.enum(['auto', 'human', 'json']), 'auto'),
   ),
   level: key(
-    'The least important level that is written.',
+    'The lowest level that is written.',
     z.prefault(z.enum(['debug', 'info', 'warn', 'error']), 'info'),
   ),
   file: key('Write the log to this file instead of standard error.', z.exactOptional(path)),
@@ -74,10 +74,10 @@ export const application = z.strictObject({
     z.exactOptional(scalar({ kind: 'URL' }, parseSentryDsn, (value) => value)),
   ),
   admin: key(
-    'HTTP for people, monitors and Prometheus, read-only: a dashboard, `/metrics`, `/healthz`, `/readyz`, `/status`. Left out: there is none.',
+    'A read-only HTTP endpoint: a dashboard, `/metrics`, `/healthz`, `/readyz`, `/status`. Left out: there is none.',
     z.exactOptional(admin),
   ),
-  control: key('The socket that commands reach the running zero by.', z.prefault(control, {})),
+  control: key('The socket through which commands reach the running zero.', z.prefault(control, {})),
   logging: key("zero's own log.", z.prefault(logging, {})),
   restart_supervisor: key(
     'Whether the keeper process starts zero again after zero was killed. `auto`: only where no service manager (systemd, runit, s6, supervisord) has started zero.',
@@ -88,7 +88,7 @@ export const application = z.strictObject({
     z.exactOptional(path),
   ),
   data_directory: key(
-    'What outlives a boot. Left out: `/var/lib/zero/NAME` for root, else `$XDG_STATE_HOME/zero/NAME`.',
+    'Data that outlives a restart of the machine: history and kept executables. Left out: `/var/lib/zero/NAME` for root, else `$XDG_STATE_HOME/zero/NAME`.',
     z.exactOptional(path),
   ),
 });

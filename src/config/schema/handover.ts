@@ -12,16 +12,16 @@ const step = z.strictObject({
     'Share of the new connections that the new generation gets, more than 0 and at most 100.',
     percent,
   ),
-  for: key('How long.', positiveDuration),
+  for: key('How long the step lasts.', positiveDuration),
 });
 
 const canary = z.strictObject({
   steps: key(
-    'Shares that rise from step to step; after the last one the new generation gets everything.',
+    'Shares that rise from step to step. After the last step the new generation gets all new connections.',
     z.prefault(z.array(step), []),
   ),
   by: key(
-    'What the share is of: with `address` all connections of one client address go to one side.',
+    'How the share is chosen: `connection` at random, `address` by client address, so that all connections of an address go to one side.',
     z.prefault(z.enum(['connection', 'address']), 'connection'),
   ),
 });
@@ -46,10 +46,10 @@ const verify = z
         }),
       ),
     ),
-    interval: key('The pause between two looks.', z.prefault(positiveDuration, '5s')),
-    timeout: key('How long one look may take.', z.prefault(positiveDuration, '2s')),
+    interval: key('The pause between two checks.', z.prefault(positiveDuration, '5s')),
+    timeout: key('How long one check may take.', z.prefault(positiveDuration, '2s')),
     failures: key(
-      'After so many misses in a row the new generation has failed.',
+      'After this many failed checks in a row the new generation has failed.',
       z.prefault(integer(1, 1000), 3),
     ),
   })
@@ -61,17 +61,23 @@ const verify = z
 
 export const handover = z.strictObject({
   mode: key(
-    '`steered`: each generation has sockets of its own, and the kernel is told which of them new connections go to. `shared`: both accept from the same socket. `auto`: steered where a listener can be.',
+    '`steered`: each generation has sockets of its own, and the kernel chooses one of them for each new connection. `shared`: both generations accept from the same socket. `auto`: steered if a listener can be steered.',
     z.prefault(z.enum(['auto', 'steered', 'shared']), 'auto'),
   ),
   preview_from: key(
     'Client addresses, IPv4 or IPv6, or networks as `10.0.0.0/8`, that reach the new generation as soon as it is ready.',
     z.prefault(z.array(scalar({ kind: 'address' }, parseSourceAddress, (value) => value)), []),
   ),
-  preview_timeout: key('A preview that nobody ended after this long is.', z.prefault(positiveDuration, '1h')),
-  canary: key('Shares of the new connections that come first.', z.prefault(canary, {})),
+  preview_timeout: key(
+    'zero aborts a preview that was not ended within this time.',
+    z.prefault(positiveDuration, '1h'),
+  ),
+  canary: key(
+    'Shares of the new connections that the new generation gets before it is promoted.',
+    z.prefault(canary, {}),
+  ),
   soak: key(
-    'How long the old generation stands by after the new one was promoted, ready to serve again.',
+    'How long the old generation stands by after the promotion, ready to serve again.',
     z.prefault(duration, '0s'),
   ),
   verify: key(
@@ -83,11 +89,11 @@ export const handover = z.strictObject({
     z.prefault(positiveDuration, '10s'),
   ),
   settle: key(
-    "The least time between the last steering change and the old generation's shutdown_signal.",
+    'The minimum time between the last steering change and the shutdown_signal of the old generation.',
     z.prefault(duration, '1s'),
   ),
   drain_timeout: key(
-    'How long after `settle` its open connections may take to end or to fall idle.',
+    'How long after `settle` zero waits for open connections to end or become idle.',
     z.prefault(duration, '5s'),
   ),
   close_idle: key(
@@ -98,7 +104,7 @@ export const handover = z.strictObject({
     ),
   ),
   max_retiring: key(
-    'How many old generations may be leaving when the next handover begins; it waits for one more to go.',
+    'How many old generations may retire at the same time. With more, the next handover waits.',
     z.prefault(integer(1, 64), 2),
   ),
 });

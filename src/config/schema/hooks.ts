@@ -4,20 +4,23 @@ import { positiveDuration, verbatim } from './scalars.ts';
 
 const hook = z.strictObject({
   run: key('The program and its arguments.', z.array(verbatim).check(z.minLength(1))),
-  timeout: key('When it takes longer it is killed, and has failed.', z.prefault(positiveDuration, '30s')),
+  timeout: key(
+    'zero kills a hook that takes longer. The hook has failed then.',
+    z.prefault(positiveDuration, '30s'),
+  ),
 });
 
 export const hooks = z.strictObject({
   before_reload: key(
-    'Before a new generation is started beside one that is there; when it fails, nothing is started.',
+    'Before a new generation is started next to a running one. If the hook fails, nothing is started.',
     z.exactOptional(hook),
   ),
   after_promote: key(
-    'After a generation was promoted and its soak is over, the first one included. When it fails the verdict says so, and nothing else happens.',
+    'After a generation was promoted and its soak has ended, also the first one. If the hook fails, the verdict reports it, and nothing else happens.',
     z.exactOptional(hook),
   ),
   after_rollback: key(
-    'After a new generation was given up and the old one goes on. When it fails the verdict says so, and nothing else happens.',
+    'After a handover was rolled back or aborted and the old generation keeps serving. If the hook fails, the verdict reports it, and nothing else happens.',
     z.exactOptional(hook),
   ),
   on_replace: key(

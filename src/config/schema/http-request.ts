@@ -11,7 +11,7 @@ import { address, text } from './scalars.ts';
 /** Where a probe goes: to a listener or to an address. */
 export const target = {
   listener: key(
-    'Name of the steered listener that is asked; the connection reaches exactly the worker in question.',
+    'Name of the steered listener that zero connects to. The connection reaches exactly the worker in question.',
     z.exactOptional(text),
   ),
   address: key(
@@ -39,14 +39,14 @@ export const oneTarget = [
 /** What is asked and what counts as a good answer. */
 export const request = {
   path: key(
-    'What is requested.',
+    'The path of the request.',
     z.prefault(
       scalar({ kind: 'text' }, parseRequestPath, (value) => value),
       '/',
     ),
   ),
   status: key(
-    'The answers that count: a status, a range, or several with commas between, `200-299,304`.',
+    'The statuses that count as good: a status, a range, or several with commas between, `200-299,304`.',
     z.prefault(
       scalar({ kind: 'statuses', json: ['string', 'integer'] }, parseStatusRanges, formatStatusRanges),
       '200-299',

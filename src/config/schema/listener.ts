@@ -19,11 +19,11 @@ const options = z.strictObject({
     z.exactOptional(boolean),
   ),
   defer_accept: key(
-    'TCP only: hand a connection over when its first bytes are there, or after so many seconds (TCP_DEFER_ACCEPT).',
+    'TCP only: the service gets a connection when its first bytes have arrived, or after this many seconds (TCP_DEFER_ACCEPT).',
     z.exactOptional(integer(1, 3600)),
   ),
   fast_open: key(
-    'TCP only: accept data in the first packet, for so many connections at once that are not yet proven (TCP_FASTOPEN).',
+    'TCP only: accept data in the first packet, for at most this many connections whose handshake is not complete (TCP_FASTOPEN).',
     z.exactOptional(integer(1, INT_MAX)),
   ),
   receive_buffer: key('Bytes of the receive buffer (SO_RCVBUF).', z.exactOptional(BYTES)),
@@ -33,14 +33,14 @@ const options = z.strictObject({
     z.exactOptional(integer(0, 2 ** 32 - 1)),
   ),
   bind_to_device: key(
-    'Name of the one network interface that is listened on (SO_BINDTODEVICE).',
+    'Name of the only network interface that receives connections (SO_BINDTODEVICE).',
     z.exactOptional(scalar({ kind: 'text' }, parseDevice, (value) => value)),
   ),
 });
 
 export const listener = z.strictObject({
   name: key(
-    'The name that the service and the command line know it by; every listener has its own.',
+    'The name of the listener, for the service and the command line. No two listeners have the same name.',
     scalar({ kind: 'text', json: ['string', 'number'] }, parseListenerName, (value) => value),
   ),
   address: key(
@@ -59,14 +59,14 @@ export const listener = z.strictObject({
     ),
   ),
   backlog: key(
-    'Connections that may wait to be accepted; the kernel cuts it to net.core.somaxconn. It stays so although services listen again with their own.',
+    'How many connections may wait to be accepted. The kernel limits it to net.core.somaxconn. It stays as it is when a service calls listen(2) with another number.',
     z.prefault(integer(1, INT_MAX), 4096),
   ),
   mode: key(
-    'Permission bits of a Unix socket. Left out: what the umask of zero leaves.',
+    'Permission bits of a Unix socket. Left out: those that the umask of zero allows.',
     z.exactOptional(octal),
   ),
   owner: key('User, by name or number, that a Unix socket belongs to.', z.exactOptional(text)),
   group: key('Group, by name or number, that a Unix socket belongs to.', z.exactOptional(text)),
-  options: key('Options of the socket. Left out: as the kernel has them.', z.prefault(options, {})),
+  options: key('Options of the socket. Left out: the defaults of the kernel.', z.prefault(options, {})),
 });

@@ -9,26 +9,26 @@ export const options = z.strictObject({
     z.prefault(signalExcept(reloadSignalProblem), 'SIGHUP'),
   ),
   reload_uptime: key(
-    'A new generation must have stayed up this long before the old one is let go.',
+    'A new generation must have stayed up this long before it takes over.',
     z.prefault(duration, '1s'),
   ),
   shutdown_signal: key(
-    'The signal that asks the service to leave.',
+    'The signal that asks the service to stop.',
     z.prefault(signalExcept(shutdownSignalProblem), 'SIGTERM'),
   ),
   shutdown_timeout: key(
-    'How long after that it is killed; 0 is never. Processes that outlive its main process get the rest of this time.',
+    'How long after that zero kills the service. 0 is never. Processes that outlive the main process get the rest of this time.',
     z.prefault(duration, '30s'),
   ),
 });
 
 export const watch = z.strictObject({
   paths: key(
-    'Files and directories, these with everything below them; a relative path starts at `directory`. Symlinks on the way to them are followed, and watched.',
+    'Files, and directories with everything below them. A relative path starts at `directory`. Symlinks on the way to them are followed, and watched.',
     z.array(path).check(z.minLength(1)),
   ),
   quiet: key(
-    'How long nothing may have changed before what is there counts as complete.',
+    'How long the files must be unchanged before zero hands over.',
     z.prefault(positiveDuration, '1s'),
   ),
 });

@@ -29,11 +29,11 @@ const accept = choiceOrList(
 
 export const readiness = z.strictObject({
   accept: key(
-    'Every worker has accepted a connection of zero on each steered listener (`true`) or on those that are named. `auto`: true where a listener is steered.',
+    'Every worker has accepted a test connection of zero on each steered listener (`true`) or on the listed ones. `auto`: true if a listener is steered.',
     z.prefault(accept, 'auto'),
   ),
   notify: key(
-    'The service says READY=1 on $NOTIFY_SOCKET, as sd_notify(3) does.',
+    'The service sends READY=1 to $NOTIFY_SOCKET, as sd_notify(3) does.',
     z.prefault(boolean, false),
   ),
   ready_fd: key(
@@ -44,7 +44,7 @@ export const readiness = z.strictObject({
   tcp: key('A connection is accepted.', z.exactOptional(tcp)),
   command: key('A command exits with code 0.', z.exactOptional(command)),
   timeout: key(
-    'When not all gates have passed after this long, the new generation has failed.',
+    'If a gate has not passed within this time, the new generation has failed.',
     z.prefault(positiveDuration, '60s'),
   ),
 });

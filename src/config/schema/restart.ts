@@ -15,17 +15,17 @@ const sizeOrNone = scalar<number | null>(
 
 const backoff = z.strictObject({
   initial: key('The pause before the first restart.', z.prefault(positiveDuration, '100ms')),
-  factor: key('How many times longer every further pause is.', z.prefault(factor, 2)),
+  factor: key('The factor by which each further pause is longer.', z.prefault(factor, 2)),
   max: key('The longest pause.', z.prefault(positiveDuration, '30s')),
   reset_after: key(
-    'After staying up this long a worker is restarted at once, and the pauses begin anew.',
+    'A worker that was up this long is restarted at once, and the pauses begin with `initial` again.',
     z.prefault(positiveDuration, '1m'),
   ),
 });
 
 export const restart = z.strictObject({
   policy: key(
-    'Whether a worker that exits by itself is started again: `always`, `on-failure` (not after exit code 0), `never`.',
+    'Whether a worker that exits unexpectedly is started again: `always`, `on-failure` (not after exit code 0), `never`.',
     z.prefault(z.enum(['always', 'on-failure', 'never']), 'always'),
   ),
   on_stall: key(

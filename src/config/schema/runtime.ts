@@ -21,7 +21,7 @@ const variable = z.strictObject({
     scalar({ kind: 'text', json: ['string'] }, parseVariableName, (value) => value),
   ),
   value: key(
-    "Its value. Left out or empty: the value that zero's own variable of this name has.",
+    'Its value. Left out or empty: the value of this variable in the environment of zero.',
     z.prefault(verbatim, ''),
   ),
 });
@@ -41,7 +41,7 @@ export const runtime = z.strictObject({
     ),
   ),
   directory: key(
-    'Working directory of the service, looked up anew for every generation. A relative one starts, and an empty one is, where zero was started.',
+    'Working directory of the service, resolved again for every generation. A relative path starts at the directory in which zero was started. Left out or empty: that directory.',
     z.prefault(
       scalar(
         { kind: 'path' },
@@ -57,15 +57,15 @@ export const runtime = z.strictObject({
     z.prefault(z.array(verbatim), []),
   ),
   environment: key(
-    'Variables of the service. A list that is not empty is its whole environment, unless inherit_environment is true.',
+    'Variables of the service. A list that is not empty is the whole environment, unless inherit_environment is true.',
     z.prefault(z.array(variable), []),
   ),
   environment_file: key(
-    'A file of KEY=VALUE lines, read again for every generation; `environment` wins.',
+    'A file of KEY=VALUE lines, read again for every generation. `environment` overrides it.',
     z.exactOptional(path),
   ),
   inherit_environment: key(
-    "Start from zero's own environment. Left out: true where `environment` is empty, else false.",
+    'The service also gets the environment of zero. Left out: true if `environment` is empty, otherwise false.',
     z.exactOptional(boolean),
   ),
   user: key(
@@ -104,7 +104,7 @@ export const runtime = z.strictObject({
     z.prefault(z.array(z.enum(PROTOCOLS)), ['systemd', 'server_starter', 'einhorn', 'notify']),
   ),
   forward_signals: key(
-    'Signals that zero passes on to the service when it gets them.',
+    'Signals that zero passes on to the service.',
     z.prefault(z.array(signalExcept(forwardSignalProblem)), []),
   ),
 });

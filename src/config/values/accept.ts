@@ -32,8 +32,7 @@ function parseNames(written: readonly unknown[]) {
   const names: string[] = [];
   for (const [index, name] of written.entries()) {
     if (typeof name !== 'string') problems.push({ index, problem: 'must be the name of a listener' });
-    else if (names.includes(name))
-      problems.push({ index, problem: `${quoted(name)} is in the list already` });
+    else if (names.includes(name)) problems.push({ index, problem: `duplicate ${quoted(name)}` });
     else names.push(name);
   }
   return problems.length > 0 ? { problems } : { value: names };

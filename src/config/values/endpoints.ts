@@ -36,7 +36,7 @@ function parseTarget(text: string): Parsed<MetricsTarget> {
       return { value: { network, path: rest } };
     default:
       return {
-        problem: `${quoted(text)} is no metrics address: it begins with udp://, tcp://, unix:// or file://`,
+        problem: `${quoted(text)} is not a metrics address: it must begin with udp://, tcp://, unix:// or file://`,
       };
   }
 }
@@ -57,7 +57,7 @@ export function parseAdminAddress(text: string): Parsed<Address> {
   if ('problem' in parsed) return parsed;
   const { network } = parsed.value;
   if (network.startsWith('tcp') || network === 'unix') return parsed;
-  return { problem: `${quoted(text)} is no place for HTTP: write host:port or unix:/path` };
+  return { problem: `${quoted(text)} is not an HTTP address: write host:port or unix:/path` };
 }
 
 /** A path that a Unix socket can be bound to. */
@@ -65,8 +65,9 @@ export function parseSocketPath(text: string): Parsed<string> {
   if (text === '') return { problem: 'is empty: write a path' };
   if (text.includes('\0')) return { problem: 'has a NUL character' };
   if (text.startsWith('@'))
-    return { problem: `${quoted(text)} is abstract, and anybody may use such a name` };
-  if (text.endsWith('/')) return { problem: `${quoted(text)} is a directory: name the socket in it` };
+    return { problem: `${quoted(text)} is abstract, and any process may use such a name` };
+  if (text.endsWith('/'))
+    return { problem: `${quoted(text)} is a directory: write the path of the socket in it` };
   const bytes = Buffer.byteLength(text);
   if (bytes <= LONGEST_SOCKET_PATH) return { value: text };
   return {
@@ -76,7 +77,7 @@ export function parseSocketPath(text: string): Parsed<string> {
 
 /** A Sentry DSN, `https://KEY@host/PROJECT`. No message quotes it: the key is a secret. */
 export function parseSentryDsn(text: string): Parsed<string> {
-  const problem = 'is no Sentry DSN: copy it from the project settings, https://KEY@host/PROJECT';
+  const problem = 'is not a Sentry DSN: copy it from the project settings, https://KEY@host/PROJECT';
   if (!URL.canParse(text)) return { problem };
   const url = new URL(text);
   if (!/^https?:$/.test(url.protocol) || url.username === '' || !/\/\d+$/.test(url.pathname))

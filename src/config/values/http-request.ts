@@ -13,7 +13,7 @@ export function parseRequestPath(text: string): Parsed<string> {
 export function parseHeaderHost(text: string): Parsed<string> {
   return /^[a-z0-9._~!$&'()*+,;=:[\]%-]+$/i.test(text)
     ? { value: text }
-    : { problem: `${quoted(text)} is no host` };
+    : { problem: `${quoted(text)} is not a host` };
 }
 
 /** HTTP status codes, both ends included. */
@@ -27,7 +27,7 @@ export function parseStatusRanges(text: string): Parsed<readonly StatusRange[]> 
   const ranges: StatusRange[] = [];
   for (const part of text.split(',')) {
     const match = /^\s*([1-5]\d\d)(?:\s*-\s*([1-5]\d\d))?\s*$/.exec(part);
-    if (match === null) return { problem: `${quoted(text)} is no status: write 200, 200-299 or 200,204` };
+    if (match === null) return { problem: `${quoted(text)} is not a status: write 200, 200-299 or 200,204` };
     const from = Number(match[1]);
     const to = Number(match[2] ?? match[1]);
     if (to < from) return { problem: `${quoted(text)}: the range ${from}-${to} is empty` };

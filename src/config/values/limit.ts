@@ -32,7 +32,7 @@ export interface Limit {
 export function parseLimit(text: string): Parsed<Limit> {
   const match = /^(\d+|unlimited)(?::(\d+|unlimited))?$/.exec(text);
   if (match === null)
-    return { problem: `${quoted(text)} is no limit: write a number, soft:hard, or unlimited` };
+    return { problem: `${quoted(text)} is not a limit: write a number, soft:hard, or unlimited` };
   const soft = value(match[1] ?? '');
   const hard = match[2] === undefined ? soft : value(match[2]);
   if (rank(soft) > rank(hard)) return { problem: `${quoted(text)}: the soft limit is above the hard one` };

@@ -23,7 +23,7 @@ export function parseInstanceName(text: string): Parsed<string> {
   }
   if (!INSTANCE.test(text)) {
     return {
-      problem: `${quoted(text)} cannot name a directory: use letters, digits and . _ - + @ :, a letter or digit first`,
+      problem: `${quoted(text)} cannot be the name of a directory: use letters, digits and . _ - + @ :, a letter or digit first`,
     };
   }
   return { value: text };
@@ -37,7 +37,7 @@ export function instanceNameFrom(file: string): string {
 
 /** A variable's name: anything without `=` and NUL (environ(7)). */
 export function parseVariableName(text: string): Parsed<string> {
-  if (text === '') return { problem: 'is empty: name the variable' };
+  if (text === '') return { problem: 'is empty: write the name of the variable' };
   if (text.includes('='))
     return { problem: `${quoted(text)} has a "=": the part behind it belongs in value` };
   return text.includes('\0') ? { problem: 'has a NUL character' } : { value: text };
@@ -46,7 +46,7 @@ export function parseVariableName(text: string): Parsed<string> {
 /** A network interface's name: at most 15 bytes, no slash and no space (IFNAMSIZ, linux/if.h). */
 export function parseDevice(text: string): Parsed<string> {
   if (!/^[^\s/:\0]+$/.test(text) || Buffer.byteLength(text) > 15) {
-    return { problem: `${quoted(text)} is no network interface: write a name such as eth0` };
+    return { problem: `${quoted(text)} is not the name of a network interface: write a name such as eth0` };
   }
   return { value: text };
 }

@@ -16,7 +16,7 @@ export function parseProxy(text: string): Parsed<MetricsProxy> {
   const match = /^(http|socks5|tcp):\/\/(?:([^@]*)@)?([^/]+)\/?$/.exec(text);
   const place = parseHostPort(match?.[3] ?? '');
   if (match === null || place === null)
-    return { problem: 'is no proxy: write http://host:port or socks5://host:port' };
+    return { problem: 'is not a proxy: write http://host:port or socks5://host:port' };
   const [, protocol, credentials] = match;
   const user = credentials === undefined ? null : parseUser(credentials);
   if (user === undefined) return { problem: 'has a user or password with a wrong %XX in it' };

@@ -7,7 +7,7 @@ import { type Parsed, quoted } from '../../common/text.ts';
  */
 export function parseSignal(text: string): Parsed<string> {
   const value = signalOf(text);
-  if (value === null) return { problem: `${quoted(text)} is no signal: write a name such as SIGHUP` };
+  if (value === null) return { problem: `${quoted(text)} is not a signal: write a name such as SIGHUP` };
   return /^\d+$/.test(text) ? { problem: `${text} is a number: write ${value}` } : { value };
 }
 
@@ -16,7 +16,7 @@ const UNTAKEABLE = new Map([
   ['SIGKILL', 'no process can catch it'],
   ['SIGSTOP', 'no process can catch it'],
   ['SIGCHLD', 'the kernel sends it to zero when a process exits'],
-  ['SIGPIPE', 'the kernel sends it to zero when a log reader goes away'],
+  ['SIGPIPE', 'the kernel sends it to zero when a log reader exits'],
   ...['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV', 'SIGSYS', 'SIGSTKFLT'].map(
     (name): [string, string] => [name, 'it means that a program has crashed'],
   ),
@@ -49,7 +49,7 @@ export function reloadSignalProblem(name: string): string | null {
 
 /** Why zero cannot pass this signal on; null when it can. */
 export function forwardSignalProblem(name: string): string | null {
-  if (name === 'SIGUSR2') return 'it is kept for the upgrade of zero itself';
+  if (name === 'SIGUSR2') return 'it is reserved for the upgrade of zero itself';
   return STOPPING.get(name) ?? uncatchable(name);
 }
 

@@ -25,7 +25,7 @@ const VAGUE = new Map([
 export function parseSize(text: string): Parsed<number> {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)\s*([A-Za-z]*)$/.exec(text) ?? [];
   if (amount === undefined || unit === undefined)
-    return { problem: `${quoted(text)} is no size: write it as in 512MiB or 2GiB` };
+    return { problem: `${quoted(text)} is not a size: write it as in 512MiB or 2GiB` };
   const factor = UNITS.get(unit);
   if (factor === undefined) {
     const meant = VAGUE.get(unit.toUpperCase()) ?? 'MiB';

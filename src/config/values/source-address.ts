@@ -8,15 +8,16 @@ import { type Parsed, quoted } from '../../common/text.ts';
 export function parseSourceAddress(text: string): Parsed<string> {
   const [host = '', prefix, ...more] = text.split('/');
   if (host.startsWith('[')) return { problem: `${quoted(text)}: leave the brackets out` };
-  if (host.includes('%')) return { problem: `${quoted(text)}: leave the zone out, "%" and what follows` };
+  if (host.includes('%'))
+    return { problem: `${quoted(text)}: leave out the zone ("%" and the text after it)` };
   const address = isIPv6(host) ? new SocketAddress({ address: host, family: 'ipv6' }).address : host;
   const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/.exec(address)?.[1];
   if (!isIPv4(address) && !isIPv6(address))
-    return { problem: `${quoted(text)} is no IPv4 or IPv6 address: write one such as 127.77.0.1` };
+    return { problem: `${quoted(text)} is not an IPv4 or IPv6 address: write one such as 127.77.0.1` };
   if (prefix === undefined) return { value: mapped ?? address };
   const [least, most] = [mapped === undefined ? 0 : 96, isIPv4(address) ? 32 : 128];
   const length = /^\d{1,3}$/.test(prefix) ? Number(prefix) : -1;
   if (length < least || length > most || more.length > 0)
-    return { problem: `${quoted(text)}: what follows the slash is a number from ${least} to ${most}` };
+    return { problem: `${quoted(text)}: the part after the slash must be a number from ${least} to ${most}` };
   return { value: `${mapped ?? address}/${length - least}` };
 }

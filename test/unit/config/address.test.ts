@@ -62,22 +62,22 @@ for (const [text, problem] of [
   ['localhost:-1', '"localhost:-1" has the port "-1": write its number'],
   ['localhost:65536', '"localhost:65536" has the port 65536: the largest is 65535'],
   ['*:80', '"*:80": leave the host out for every interface, as in ":80"'],
-  ['1.2.3:80', '"1.2.3:80": "1.2.3" is no IPv4 address'],
-  ['1.2.3.256:80', '"1.2.3.256:80": "1.2.3.256" is no IPv4 address'],
-  ['a b:80', '"a b:80": "a b" is no host name'],
-  ['[::g]:80', '"[::g]:80": "::g" is no IPv6 address'],
+  ['1.2.3:80', '"1.2.3:80": "1.2.3" is not an IPv4 address'],
+  ['1.2.3.256:80', '"1.2.3.256:80": "1.2.3.256" is not an IPv4 address'],
+  ['a b:80', '"a b:80": "a b" is not a host name'],
+  ['[::g]:80', '"[::g]:80": "::g" is not an IPv6 address'],
   ['tcp4:[::1]:80', '"tcp4:[::1]:80" has an IPv6 address, and tcp4 takes IPv4 only'],
   ['udp6:127.0.0.1:80', '"udp6:127.0.0.1:80" has an IPv4 address, and udp6 takes IPv6 only'],
   ['unix:', '"unix:" has no path'],
   ['unix:@', '"unix:@" has no path'],
-  ['unix:/run/', '"/run/" is a directory: name the socket in it'],
+  ['unix:/run/', '"/run/" is a directory: write the path of the socket in it'],
   ['unix:/a\0b', 'has a NUL character in its path'],
   ['/run/x.sock', '"/run/x.sock" looks like a Unix socket: write "unix:/run/x.sock"'],
   [
     'systemd:web',
     '"systemd:web" has the unknown network "systemd": the networks are tcp, tcp4, tcp6, udp, udp4, udp6, unix, unixgram',
   ],
-  ['a:b:80', '"a:b:80" is no address: write host:port, :port, [ipv6]:port or unix:/path'],
+  ['a:b:80', '"a:b:80" is not an address: write host:port, :port, [ipv6]:port or unix:/path'],
 ] as const) {
   test(`no address: ${JSON.stringify(text)}`, () => assert.deepEqual(parseAddress(text), { problem }));
 }

@@ -31,9 +31,9 @@ for (const [text, problem] of [
   ['1d', '"1d" has the unknown unit "d": write hours, 1d is 24h'],
   ['2 s', '"2 s" has no unit: write one after every number, as in 1m30s'],
   ['5S', '"5S" has the unknown unit "S": the units are ns, us, ms, s, m and h'],
-  ['soon', '"soon" is no duration: write it as in 500ms, 30s or 1h30m'],
-  ['--5s', '"--5s" is no duration: write it as in 500ms, 30s or 1h30m'],
-  ['.s', '".s" is no duration: write it as in 500ms, 30s or 1h30m'],
+  ['soon', '"soon" is not a duration: write it as in 500ms, 30s or 1h30m'],
+  ['--5s', '"--5s" is not a duration: write it as in 500ms, 30s or 1h30m'],
+  ['.s', '".s" is not a duration: write it as in 500ms, 30s or 1h30m'],
   ['3000000h', '"3000000h" is longer than the 292 years a duration can hold'],
 ] as const) {
   test(`no duration: ${JSON.stringify(text)}`, () => assert.deepEqual(parseDuration(text), { problem }));

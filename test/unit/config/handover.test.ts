@@ -111,17 +111,17 @@ test('source addresses', () => {
     assert.deepEqual(parseSourceAddress(text), { value }, text);
   }
   for (const [text, problem] of [
-    ['', '"" is no IPv4 or IPv6 address: write one such as 127.77.0.1'],
-    ['localhost', '"localhost" is no IPv4 or IPv6 address: write one such as 127.77.0.1'],
-    ['1.2.3', '"1.2.3" is no IPv4 or IPv6 address: write one such as 127.77.0.1'],
-    ['1.2.3.4:80', '"1.2.3.4:80" is no IPv4 or IPv6 address: write one such as 127.77.0.1'],
+    ['', '"" is not an IPv4 or IPv6 address: write one such as 127.77.0.1'],
+    ['localhost', '"localhost" is not an IPv4 or IPv6 address: write one such as 127.77.0.1'],
+    ['1.2.3', '"1.2.3" is not an IPv4 or IPv6 address: write one such as 127.77.0.1'],
+    ['1.2.3.4:80', '"1.2.3.4:80" is not an IPv4 or IPv6 address: write one such as 127.77.0.1'],
     ['[::1]', '"[::1]": leave the brackets out'],
-    ['fe80::1%eth0', '"fe80::1%eth0": leave the zone out, "%" and what follows'],
-    ['1.2.3.4/33', '"1.2.3.4/33": what follows the slash is a number from 0 to 32'],
-    ['1.2.3.4/8/8', '"1.2.3.4/8/8": what follows the slash is a number from 0 to 32'],
-    ['::1/129', '"::1/129": what follows the slash is a number from 0 to 128'],
-    ['::1/', '"::1/": what follows the slash is a number from 0 to 128'],
-    ['::ffff:1.2.3.4/24', '"::ffff:1.2.3.4/24": what follows the slash is a number from 96 to 128'],
+    ['fe80::1%eth0', '"fe80::1%eth0": leave out the zone ("%" and the text after it)'],
+    ['1.2.3.4/33', '"1.2.3.4/33": the part after the slash must be a number from 0 to 32'],
+    ['1.2.3.4/8/8', '"1.2.3.4/8/8": the part after the slash must be a number from 0 to 32'],
+    ['::1/129', '"::1/129": the part after the slash must be a number from 0 to 128'],
+    ['::1/', '"::1/": the part after the slash must be a number from 0 to 128'],
+    ['::ffff:1.2.3.4/24', '"::ffff:1.2.3.4/24": the part after the slash must be a number from 96 to 128'],
   ] as const) {
     assert.deepEqual(parseSourceAddress(text), { problem }, text);
   }
@@ -203,7 +203,7 @@ for (const [name, text, problems] of [
     [
       '4:44: service.listeners[0].steer: true is not possible: udp has no connections',
       '5:49: service.listeners[1].steer: true is not possible: unixgram has no connections',
-      '6:45: service.listeners[2].steer: true is not possible: an abstract name cannot pass from one socket to another',
+      '6:45: service.listeners[2].steer: true is not possible: an abstract name cannot be moved from one socket to another',
       '7:40: service.listeners[3].steer: must be auto, true or false, not "yes"',
       '8:40: service.listeners[4].steer: must be auto, true or false, not a list',
     ],
@@ -211,15 +211,15 @@ for (const [name, text, problems] of [
   [
     'mode steered without a listener',
     service('handover: { mode: steered }'),
-    ['3:21: service.handover.mode: steered is not possible: there is no listener'],
+    ['3:21: service.handover.mode: steered is not possible: the config has no listener'],
   ],
   [
     'preview addresses',
     handover(WEB, "preview_from: [host, '::1', '0::1', 1.2.3.4/99]"),
     [
-      '4:30: service.handover.preview_from[0]: "host" is no IPv4 or IPv6 address: write one such as 127.77.0.1',
-      '4:43: service.handover.preview_from[2]: ::1 is in the list already',
-      '4:51: service.handover.preview_from[3]: "1.2.3.4/99": what follows the slash is a number from 0 to 32',
+      '4:30: service.handover.preview_from[0]: "host" is not an IPv4 or IPv6 address: write one such as 127.77.0.1',
+      '4:43: service.handover.preview_from[2]: duplicate ::1',
+      '4:51: service.handover.preview_from[3]: "1.2.3.4/99": the part after the slash must be a number from 0 to 32',
     ],
   ],
   [
@@ -229,7 +229,7 @@ for (const [name, text, problems] of [
       'verify: { http: { listener: wen, path: x }, command: {}, failures: 0, interval: 0 }, soak: 1s',
     ),
     [
-      '4:43: service.handover.verify.http.listener: "wen" is no listener: did you mean "web"?',
+      '4:43: service.handover.verify.http.listener: unknown listener "wen": did you mean "web"?',
       '4:54: service.handover.verify.http.path: "x" does not begin with a slash',
       '4:68: service.handover.verify.command: missing key "run"',
       '4:82: service.handover.verify.failures: 0 is too small: at least 1',
@@ -239,9 +239,7 @@ for (const [name, text, problems] of [
   [
     'verify without a time in which it looks',
     handover(WEB, 'verify: { http: { listener: web } }'),
-    [
-      '4:15: service.handover.verify: would never look: it does so from the first canary step to the end of the soak, and there is neither',
-    ],
+    ['4:15: service.handover.verify: has no effect without a canary or a soak: add one of them'],
   ],
   [
     'verify of nothing',
@@ -252,7 +250,7 @@ for (const [name, text, problems] of [
     'verify of the public address',
     handover(WEB, 'verify: { http: { address: localhost:80 } }, soak: 1s'),
     [
-      '4:42: service.handover.verify.http.address: "tcp:localhost:80" is service.listeners[0], where the old generation answers as well: write "listener: web" instead',
+      '4:42: service.handover.verify.http.address: "tcp:localhost:80" is service.listeners[0], where the old generation also answers: write "listener: web" instead',
     ],
   ],
   [
@@ -266,7 +264,7 @@ for (const [name, text, problems] of [
   [
     'a gate on a listener that is not there',
     service('readiness: { tcp: { listener: web } }'),
-    ['3:33: service.readiness.tcp.listener: "web" is no listener: there is none'],
+    ['3:33: service.readiness.tcp.listener: unknown listener "web": the config has no listener'],
   ],
   [
     'a gate on a listener that is shared',
@@ -276,7 +274,7 @@ for (const [name, text, problems] of [
     ),
     [
       '4:33: service.readiness.tcp.listener: "web" is not steered: its steer is false',
-      '4:57: service.readiness.http.address: "tcp::80" is service.listeners[0], where the old generation answers as well: give the service an address of its own for this',
+      '4:57: service.readiness.http.address: "tcp::80" is service.listeners[0], where the old generation also answers: give the service an address of its own for this',
     ],
   ],
   [
@@ -285,7 +283,7 @@ for (const [name, text, problems] of [
       "listeners: [{ name: web, address: ':80' }, { name: dns, address: 'udp::53' }]",
       'readiness: { accept: [web, xyz, dns, web] }',
     ),
-    ['4:40: service.readiness.accept[3]: "web" is in the list already'],
+    ['4:40: service.readiness.accept[3]: duplicate "web"'],
   ],
   [
     'accept on listeners that have no gate',
@@ -294,7 +292,7 @@ for (const [name, text, problems] of [
       'readiness: { accept: [web, xyz, dns] }',
     ),
     [
-      '4:30: service.readiness.accept[1]: "xyz" is no listener: there are "web", "dns"',
+      '4:30: service.readiness.accept[1]: unknown listener "xyz": the config has "web", "dns"',
       '4:35: service.readiness.accept[2]: "dns" is not steered: udp has no connections',
     ],
   ],
@@ -343,8 +341,8 @@ for (const [name, text, problems] of [
     'the control socket',
     `application: { control: { path: '@zero', mode: 999, groop: x } }\n${service()}`,
     [
-      '1:33: application.control.path: "@zero" is abstract, and anybody may use such a name',
-      '1:48: application.control.mode: "999" is no octal number: write permission bits such as "0660"',
+      '1:33: application.control.path: "@zero" is abstract, and any process may use such a name',
+      '1:48: application.control.mode: "999" is not an octal number: write permission bits such as "0660"',
       '1:53: unknown key "groop": did you mean "group"?',
     ],
   ],
@@ -363,7 +361,7 @@ for (const [name, text, problems] of [
       'handover: { mode: steered, preview_from: [::1] }',
     ),
     [
-      '3:37: service.listeners[0].address: "::::" is no address: write host:port, :port, [ipv6]:port or unix:/path',
+      '3:37: service.listeners[0].address: "::::" is not an address: write host:port, :port, [ipv6]:port or unix:/path',
     ],
   ],
 ] as const) {

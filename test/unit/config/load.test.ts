@@ -43,28 +43,30 @@ test('which file is the config', () => {
 
 test('files that cannot be read are one problem each', () => {
   assert.deepEqual(problems(path.join(directory, 'none.yaml')), [
-    'none.yaml: read config: ENOENT: there is no such file: name another with --config',
+    'none.yaml: read config: ENOENT: the file does not exist. Specify another one with --config',
   ]);
   fs.mkdirSync(path.join(directory, 'folder'));
   assert.deepEqual(problems(path.join(directory, 'folder')), [
     'folder: read config: EISDIR: it is a directory',
   ]);
   assert.deepEqual(problems(path.join(directory, 'folder\n/none')), [
-    'folder\\u000a/none: read config: ENOENT: there is no such file: name another with --config',
+    'folder\\u000a/none: read config: ENOENT: the file does not exist. Specify another one with --config',
   ]);
 });
 
 test('files that are no text', () => {
   assert.deepEqual(problems(write('latin1.yaml', Buffer.from('service: \xe9\n', 'latin1'))), [
-    'latin1.yaml:1:1: is no text in UTF-8',
+    'latin1.yaml:1:1: is not UTF-8 text',
   ]);
   assert.deepEqual(problems(write('utf16.yaml', Buffer.from('\ufeffservice: {}\n', 'utf16le'))), [
-    'utf16.yaml:1:1: is no text in UTF-8',
+    'utf16.yaml:1:1: is not UTF-8 text',
   ]);
   assert.deepEqual(problems(write('huge.yaml', Buffer.alloc(2 * 1024 * 1024, '\u00e9'))), [
-    'huge.yaml:1:1: is larger than 1 MiB: this is no config of zero',
+    'huge.yaml:1:1: is larger than 1 MiB: it is not a config of zero',
   ]);
-  assert.deepEqual(problems('/dev/zero'), ['/dev/zero:1:1: is larger than 1 MiB: this is no config of zero']);
+  assert.deepEqual(problems('/dev/zero'), [
+    '/dev/zero:1:1: is larger than 1 MiB: it is not a config of zero',
+  ]);
 });
 
 test('a file with a byte order mark', () => {

@@ -21,7 +21,7 @@ test('every key has a description', () => {
     type: 'duration',
     required: false,
     default: '1s',
-    description: 'A new generation must have stayed up this long before the old one is let go.',
+    description: 'A new generation must have stayed up this long before it takes over.',
   });
   assert.equal(byPath.get('service.runtime.path')?.required, true);
   assert.equal(byPath.get('service.listeners[].address')?.type, 'address');

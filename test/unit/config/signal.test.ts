@@ -23,13 +23,13 @@ for (const [text, name] of [
 }
 
 for (const [text, problem] of [
-  ['SIGFOO', '"SIGFOO" is no signal: write a name such as SIGHUP'],
-  ['', '"" is no signal: write a name such as SIGHUP'],
+  ['SIGFOO', '"SIGFOO" is not a signal: write a name such as SIGHUP'],
+  ['', '"" is not a signal: write a name such as SIGHUP'],
   ['10', '10 is a number: write SIGUSR1'],
-  ['99', '"99" is no signal: write a name such as SIGHUP'],
-  ['SIGRTMIN+31', '"SIGRTMIN+31" is no signal: write a name such as SIGHUP'],
-  ['SIGRTMIN-1', '"SIGRTMIN-1" is no signal: write a name such as SIGHUP'],
-  ['SIGHUP+1', '"SIGHUP+1" is no signal: write a name such as SIGHUP'],
+  ['99', '"99" is not a signal: write a name such as SIGHUP'],
+  ['SIGRTMIN+31', '"SIGRTMIN+31" is not a signal: write a name such as SIGHUP'],
+  ['SIGRTMIN-1', '"SIGRTMIN-1" is not a signal: write a name such as SIGHUP'],
+  ['SIGHUP+1', '"SIGHUP+1" is not a signal: write a name such as SIGHUP'],
 ] as const) {
   test(`no signal: ${JSON.stringify(text)}`, () => assert.deepEqual(parseSignal(text), { problem }));
 }

@@ -23,7 +23,7 @@ test('each listener is steered, or there is a reason', () => {
     dns: 'udp has no connections',
     app: null,
     old: 'a Unix socket needs steer: true',
-    dark: 'an abstract name cannot pass from one socket to another',
+    dark: 'an abstract name cannot be moved from one socket to another',
     log: 'unixgram has no connections',
   });
   assert.deepEqual(
@@ -38,13 +38,13 @@ test('nginx keeps a Unix listener shared, and nothing else', () => {
   const only = service("listeners: [{ name: app, address: 'unix:/x', steer: true }]");
   assert.deepEqual(steeringMode(configOf(only.replace('/bin/app', '/bin/app, protocols: [nginx]'))), {
     mode: 'shared',
-    reason: 'no listener can be steered ("app": nginx wants a Unix socket under its own path)',
+    reason: 'no listener can be steered ("app": nginx needs a Unix socket under its own path)',
     steered: [],
   });
 });
 
 for (const [name, text, reason] of [
-  ['no listener', service(), 'there is no listener'],
+  ['no listener', service(), 'the config has no listener'],
   [
     'none that can be steered',
     service("listeners: [{ name: dns, address: 'udp::53' }, { name: app, address: 'unix:/x' }]"),

@@ -8,7 +8,7 @@ for (const [name, text, problems] of [
   ['a list', '- a\n', ['1:1: the file is a list, and must be a mapping']],
   ['a word', 'hello\n', ['1:1: the file is "hello", and must be a mapping']],
   ['null', '~\n', ['1:1: the file is nothing, and must be a mapping']],
-  ['a tab', 'service:\n\truntime: 1\n', ['2:1: a tab indents this line: YAML wants spaces']],
+  ['a tab', 'service:\n\truntime: 1\n', ['2:1: a tab indents this line: YAML needs spaces']],
   ['an open quote', 'service: "x\n', ['2:1: YAML: Missing closing "quote']],
   ['two values', 'service: a: b\n', ['1:10: YAML: Nested mappings are not allowed in compact mappings']],
   [
@@ -16,12 +16,12 @@ for (const [name, text, problems] of [
     'service: {}\n---\nservice: {}\n',
     ['2:1: a second document begins here: a config is one document'],
   ],
-  ['binary', '\x7fELF\x02\x01\0\0', ['1:5: is no text: it has a control character here']],
-  ['a NUL further down', 'service:\n  run\0time: 1\n', ['2:6: is no text: it has a control character here']],
+  ['binary', '\x7fELF\x02\x01\0\0', ['1:5: is not text: it has a control character here']],
+  ['a NUL further down', 'service:\n  run\0time: 1\n', ['2:6: is not text: it has a control character here']],
   [
     'larger than 1 MiB',
     '#'.repeat(1024 * 1024 + 1),
-    ['1:1: is larger than 1 MiB: this is no config of zero'],
+    ['1:1: is larger than 1 MiB: it is not a config of zero'],
   ],
   [
     'an unknown anchor',
@@ -36,7 +36,7 @@ for (const [name, text, problems] of [
   [
     'a mapping for a key',
     'service: { runtime: { path: /x, ? [a] : b } }\n',
-    ['1:21: service.runtime: a key is no plain word'],
+    ['1:21: service.runtime: a key must be a plain word'],
   ],
   [
     'a merge key without a mapping',

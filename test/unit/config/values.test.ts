@@ -131,7 +131,7 @@ test('admin addresses', () => {
     assert.equal(parsed.value.text, meant);
   }
   assert.deepEqual(parseAdminAddress('udp::80'), {
-    problem: '"udp::80" is no place for HTTP: write host:port or unix:/path',
+    problem: '"udp::80" is not an HTTP address: write host:port or unix:/path',
   });
   for (const text of ['unixgram:/x', '70000', 'localhost', ''])
     assert.ok('problem' in parseAdminAddress(text), text);

@@ -79,10 +79,10 @@ for (const [name, text, problems] of [
       '{ name: e, address: "unixgram:/x" }',
     ),
     [
-      '5:15: service.listeners[1].name: "a" is the name at service.listeners[0].name already',
-      '5:27: service.listeners[1].address: "tcp:localhost:80" is the address at service.listeners[0].address already',
-      '7:27: service.listeners[3].address: "tcp:127.0.0.1:81" is the address at service.listeners[2].address already',
-      '9:27: service.listeners[5].address: "unix:/x" is the address at service.listeners[4].address already',
+      '5:15: service.listeners[1].name: duplicate name "a": service.listeners[0].name has it too',
+      '5:27: service.listeners[1].address: duplicate address "tcp:localhost:80": service.listeners[0].address has it too',
+      '7:27: service.listeners[3].address: duplicate address "tcp:127.0.0.1:81": service.listeners[2].address has it too',
+      '9:27: service.listeners[5].address: duplicate address "unix:/x": service.listeners[4].address has it too',
     ],
   ],
   [
@@ -97,11 +97,11 @@ for (const [name, text, problems] of [
     )}  readiness: { ready_fd: 9 }\n`,
     [
       '4:44: service.listeners[0].socket_fd: cannot be 2: zero reads the output of the service there. Use 3 or more',
-      '6:44: service.listeners[2].socket_fd: descriptor 9 is taken by service.listeners[1].socket_fd already',
+      '6:44: service.listeners[2].socket_fd: duplicate descriptor 9: service.listeners[1].socket_fd has it too',
       '7:44: service.listeners[3].socket_fd: must be a whole number, not "0x9"',
       '8:44: service.listeners[4].socket_fd: must be a whole number, not 3.5',
       '9:44: service.listeners[5].socket_fd: -1 is too small: at least 0',
-      '10:26: service.readiness.ready_fd: descriptor 9 is taken by service.listeners[1].socket_fd already',
+      '10:26: service.readiness.ready_fd: duplicate descriptor 9: service.listeners[1].socket_fd has it too',
     ],
   ],
   [
@@ -152,7 +152,7 @@ for (const [name, text, problems] of [
     runtime('capabilities: [CAP_NET_BIND_SERVIC, NET_RAW, cap_net_raw, 10], no_new_privs: 1'),
     [
       '1:62: service.runtime.capabilities[0]: "CAP_NET_BIND_SERVIC" is not a capability: did you mean "CAP_NET_BIND_SERVICE"?',
-      '1:92: service.runtime.capabilities[2]: CAP_NET_RAW is in the list already',
+      '1:92: service.runtime.capabilities[2]: duplicate CAP_NET_RAW',
       '1:105: service.runtime.capabilities[3]: "10" is not a capability: write a name such as CAP_NET_BIND_SERVICE, see capabilities(7)',
       '1:124: service.runtime.no_new_privs: must be true or false, not "1"',
     ],
@@ -168,14 +168,14 @@ for (const [name, text, problems] of [
     [
       '1:65: service.runtime.forward_signals[0]: cannot be SIGHUP: it is the reload_signal',
       '1:70: service.runtime.forward_signals[1]: cannot be SIGTERM: it stops zero',
-      '1:83: service.runtime.forward_signals[3]: SIGWINCH is in the list already',
+      '1:83: service.runtime.forward_signals[3]: duplicate SIGWINCH',
     ],
   ],
   [
     'protocols',
     runtime('protocols: [systemd, systemd, einhorm]'),
     [
-      '1:68: service.runtime.protocols[1]: systemd is in the list already',
+      '1:68: service.runtime.protocols[1]: duplicate systemd',
       '1:77: service.runtime.protocols[2]: must be systemd, server_starter, einhorn, notify, nginx or fpm, not "einhorm": did you mean "einhorn"?',
     ],
   ],
@@ -192,7 +192,7 @@ for (const [name, text, problems] of [
     runtime('environment: [{key: A=b}, {key: B}, {key: B}, {value: 1}, {key: "C\\0"}, "D=1"]'),
     [
       '1:67: service.runtime.environment[0].key: "A=b" has a "=": the part behind it belongs in value',
-      '1:89: service.runtime.environment[2].key: "B" is the variable at service.runtime.environment[1].key already',
+      '1:89: service.runtime.environment[2].key: duplicate variable "B": service.runtime.environment[1].key has it too',
       '1:93: service.runtime.environment[3]: missing key "key"',
       '1:111: service.runtime.environment[4].key: has a NUL character',
       '1:119: service.runtime.environment[5]: must be a mapping, not "D=1"',
@@ -204,14 +204,14 @@ for (const [name, text, problems] of [
     [
       '1:57: unknown key "nofil": did you mean "nofile"?',
       '1:73: service.runtime.limits.core: "2:1": the soft limit is above the hard one',
-      '1:87: service.runtime.umask: "099" is no octal number: write permission bits such as "0660"',
+      '1:87: service.runtime.umask: "099" is not an octal number: write permission bits such as "0660"',
     ],
   ],
   [
     'a name that is a path',
     runtime('name: ../x'),
     [
-      '1:53: service.runtime.name: "../x" cannot name a directory: use letters, digits and . _ - + @ :, a letter or digit first',
+      '1:53: service.runtime.name: "../x" cannot be the name of a directory: use letters, digits and . _ - + @ :, a letter or digit first',
     ],
   ],
   [
@@ -223,11 +223,11 @@ for (const [name, text, problems] of [
     timeout: 60
 `,
     [
-      '6:22: service.readiness.http.address: "tcp:localhost:80" is service.listeners[0], where the old generation answers as well: write "listener: a" instead',
+      '6:22: service.readiness.http.address: "tcp:localhost:80" is service.listeners[0], where the old generation also answers: write "listener: a" instead',
       '6:42: service.readiness.http.path: "health" does not begin with a slash',
-      '6:58: service.readiness.http.status: "2xx" is no status: write 200, 200-299 or 200,204',
+      '6:58: service.readiness.http.status: "2xx" is not a status: write 200, 200-299 or 200,204',
       '6:73: service.readiness.http.interval: "0" must be longer than 0',
-      '7:21: service.readiness.tcp.address: "udp::1" takes no connections: write a tcp or unix address',
+      '7:21: service.readiness.tcp.address: "udp::1" is for datagrams: write a tcp or unix address',
       '8:21: service.readiness.command.run: is an empty list',
       '9:14: service.readiness.timeout: "60" has no unit: write 60s',
     ],
@@ -236,8 +236,8 @@ for (const [name, text, problems] of [
     'a gate at port 0',
     service('readiness: { tcp: { address: ":0" }, accept: true }'),
     [
-      '3:32: service.readiness.tcp.address: "tcp::0": nobody can connect to port 0',
-      '3:48: service.readiness.accept: true is not possible: there is no listener',
+      '3:32: service.readiness.tcp.address: "tcp::0": no client can connect to port 0',
+      '3:48: service.readiness.accept: true is not possible: the config has no listener',
     ],
   ],
   [
@@ -253,10 +253,10 @@ for (const [name, text, problems] of [
     'application',
     `application: { metrics: { address: localhost:1, proxy: x }, logging: { level: loud }, sentry_dsn: s3cret }\n${service()}`,
     [
-      '1:36: application.metrics.address: "localhost:1" is no metrics address: it begins with udp://, tcp://, unix:// or file://',
-      '1:56: application.metrics.proxy: is no proxy: write http://host:port or socks5://host:port',
+      '1:36: application.metrics.address: "localhost:1" is not a metrics address: it must begin with udp://, tcp://, unix:// or file://',
+      '1:56: application.metrics.proxy: is not a proxy: write http://host:port or socks5://host:port',
       '1:79: application.logging.level: must be debug, info, warn or error, not "loud"',
-      '1:99: application.sentry_dsn: is no Sentry DSN: copy it from the project settings, https://KEY@host/PROJECT',
+      '1:99: application.sentry_dsn: is not a Sentry DSN: copy it from the project settings, https://KEY@host/PROJECT',
     ],
   ],
   [
