@@ -40,7 +40,7 @@ export class Admin {
       answer: async ({ path, host }) =>
         ownHost === null || isOwnHost(host, ownHost)
           ? this.#answer(path)
-          : textAnswer(403, `${host} is no name of this machine: ask for localhost`),
+          : textAnswer(403, `${host} is not a name of this machine: use localhost`),
     });
   }
 
@@ -65,7 +65,7 @@ export class Admin {
       case '/metrics':
         return { status: 200, type: this.#metrics.contentType, body: await this.#metrics.text() };
       default:
-        return textAnswer(404, 'there are /, /events, /healthz, /readyz, /status and /metrics');
+        return textAnswer(404, 'unknown path: use /, /events, /healthz, /readyz, /status or /metrics');
     }
   }
 }

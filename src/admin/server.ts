@@ -125,7 +125,9 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   parser.maxRequestsPerSocket = 1;
   parser.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     const tooLarge = error.code === 'HPE_HEADER_OVERFLOW';
-    const why = tooLarge ? `the headers are larger than ${HEADER_LIMIT} bytes` : 'this is no HTTP request';
+    const why = tooLarge
+      ? `the headers are larger than ${HEADER_LIMIT} bytes`
+      : 'this is not an HTTP request';
     refuse(socket as Socket, tooLarge ? 431 : 400, why);
   });
 
@@ -167,7 +169,7 @@ async function answerTo(
   warn: (message: string) => void,
 ): Promise<Answer | FeedAnswer> {
   if (method !== 'GET' && method !== 'HEAD') {
-    return textAnswer(405, 'this endpoint only shows: it takes GET and HEAD', { Allow: 'GET, HEAD' });
+    return textAnswer(405, 'this endpoint is read-only: use GET or HEAD', { Allow: 'GET, HEAD' });
   }
   const { host, origin } = headers;
   if (!isOwnOrigin(origin, host)) return textAnswer(403, 'this request comes from a page of another origin');
@@ -176,7 +178,7 @@ async function answerTo(
     return await answer({ path, host });
   } catch (error) {
     warn(`admin request ${path}: ${errorText(error)}`);
-    return textAnswer(500, 'this could not be read: see the log of zero');
+    return textAnswer(500, 'the request failed: see the log of zero');
   }
 }
 

@@ -74,7 +74,7 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
       '--name <name>',
       'name of the instance (default: after the script or the directory, with 8 digits)',
     )
-    .option('--workers <count>', 'that many processes of the command, or auto for one per core')
+    .option('--workers <count>', 'number of processes, or auto for one per core')
     .argument('[command...]', 'the service and its arguments, after --')
     .passThroughOptions()
     .action(async (command: string[], options: RunOptions) => {
@@ -85,7 +85,7 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
         code = await runFile(config);
       } else if (config !== undefined) {
         console.error(
-          'zero run: --config does not go with a command of its own: put the listeners into the file',
+          'zero run: --config cannot be combined with a command. Write the command and the listeners into the file',
         );
         code = USAGE;
       } else {

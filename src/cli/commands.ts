@@ -50,7 +50,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     .option('--config <file>', 'the config file to write (default: $ZERO_CONFIG, else ./zero.yaml)')
     .option('--listen <address>', 'the service listens on this address, or bare port', collect, [])
     .option('--name <name>', 'name of the instance (default: after the command)')
-    .option('--systemd', 'print the unit; without a command for the config that is there', false)
+    .option('--systemd', 'print the systemd unit; without a command, that of the existing config', false)
     .argument('[command...]', 'the service and its arguments, after --')
     .passThroughOptions()
     .action(async (command: string[], options: Omit<InitOptions, 'command'>) => {
@@ -93,11 +93,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
 
   instanceCommand('status', 'show the generations, workers and listeners, and the handover in progress')
     .option('--json', 'print the document of the control socket', false)
-    .option(
-      '--watch',
-      'draw it again when something happens; with --json print a document for each change',
-      false,
-    )
+    .option('--watch', 'keep updating; with --json print a document for each change', false)
     .action(async (options: StatusOptions) => {
       const { status } = await import('./status.ts');
       done(await status({ ...options, ...instanceOf(options) }));
@@ -107,20 +103,16 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     .command('list')
     .description('list every instance on this machine that this user may see; root sees all')
     .option('--json', 'print one document', false)
-    .option(
-      '--watch',
-      'draw it again when something happens; with --json print a document for each change',
-      false,
-    )
+    .option('--watch', 'keep updating; with --json print a document for each change', false)
     .action(async (options: ListOptions) => {
       const { list } = await import('./list.ts');
       done(await list(options));
     });
 
-  instanceCommand('reload', 'hand over to what the config says now, and wait for the verdict')
+  instanceCommand('reload', 'deploy the version on the disk, and wait for the verdict')
     .option('--preview', 'stop when the new version is ready, until promote or abort', false)
     .option('--replace', 'abort the handover in progress first', false)
-    .option('--timeout <duration>', 'abort the handover when it takes longer, such as 90s')
+    .option('--timeout <duration>', 'abort the handover if it takes longer, such as 90s')
     .option('--label <label>', 'name the release, such as v1.2.3, in status, history, verdict and metrics')
     .option('--no-wait', 'do not wait for the verdict')
     .option('--json', 'print the verdict as a document', false)
@@ -132,9 +124,9 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
   instanceCommand('rollback', 'hand over to an earlier release, and wait for the verdict')
     .option(
       '--to <generation>',
-      'the generation whose release is meant (default: the one that served before)',
+      'the generation whose release is wanted (default: the one that served before)',
     )
-    .option('--timeout <duration>', 'abort the handover when it takes longer, such as 90s')
+    .option('--timeout <duration>', 'abort the handover if it takes longer, such as 90s')
     .option('--no-wait', 'do not wait for the verdict')
     .option('--json', 'print the verdict as a document', false)
     .action(async (options: RollbackOptions) => {
@@ -142,7 +134,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
       done(await rollback({ ...options, ...instanceOf(options) }));
     });
 
-  instanceCommand('scale', 'change the number of workers of the generation that serves, and wait for that')
+  instanceCommand('scale', 'change the number of workers, and wait for the result')
     .argument('<workers>', 'how many workers, until the next reload takes the number in the config')
     .option('--timeout <duration>', 'stop waiting after this time, such as 90s')
     .option('--json', 'print the result as a document', false)
@@ -161,28 +153,28 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
       done(await wait({ ...options, ...instanceOf(options), ...which }));
     });
 
-  instanceCommand('history', 'show the generations that there were, and which can be gone back to')
+  instanceCommand('history', 'show the generations, and which releases can be rolled back to')
     .option('--json', 'print the document of the control socket', false)
     .action(async (options: InstanceOptions & { readonly json: boolean }) => {
       const { history } = await import('./history.ts');
       done(await history({ ...instanceOf(options), json: options.json }));
     });
 
-  instanceCommand('promote', 'go on from the preview, the canary or the soak').action(
+  instanceCommand('promote', 'end the preview, the canary or the soak in favour of the new version').action(
     async (options: InstanceOptions) => {
       const { promote } = await import('./promote.ts');
       done(await promote(instanceOf(options)));
     },
   );
 
-  instanceCommand('abort', 'end the handover in progress: the version that served goes on').action(
+  instanceCommand('abort', 'end the handover in progress and keep the old version').action(
     async (options: InstanceOptions) => {
       const { abort } = await import('./promote.ts');
       done(await abort(instanceOf(options)));
     },
   );
 
-  instanceCommand('logs', 'show what the service wrote, of all generations that are kept')
+  instanceCommand('logs', 'show the output of the service')
     .option('-f, --follow', 'keep showing what the service writes from now on', false)
     .option('-n, --lines <count>', 'only the last lines')
     .option('--since <time>', 'only from this time on: 5m, 17:00, 2026-11-26T17:00:00Z')
@@ -202,7 +194,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
       done(await send({ ...instanceOf(options), signal }));
     });
 
-  instanceCommand('upgrade', 'replace a running zero by the one that is installed now; the service stays')
+  instanceCommand('upgrade', 'replace a running zero by the installed one; the service keeps running')
     .argument('[path]', 'another zero (default: the path by which the running one was started)')
     .option('--timeout <duration>', 'how long to wait for a handover or a hook in progress (default: 60s)')
     .option('--all', 'every instance that was started by the path of this zero', false)
@@ -223,8 +215,8 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
       },
     );
 
-  instanceCommand('stop', 'stop the service and zero, and wait for that')
-    .option('--now', 'kill it', false)
+  instanceCommand('stop', 'stop the service and zero')
+    .option('--now', 'kill immediately instead of stopping gracefully', false)
     .action(async (options: InstanceOptions & { readonly now: boolean }) => {
       const { stop } = await import('./stop.ts');
       done(await stop({ ...instanceOf(options), now: options.now }));
@@ -232,7 +224,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
 
   program
     .command('completion')
-    .description('print what completes this command line in bash, zsh or fish')
+    .description('print a completion script for bash, zsh or fish')
     .addArgument(program.createArgument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
     .action(async (shell: Shell) => {
       const { completion } = await import('./completion.ts');

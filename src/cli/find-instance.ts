@@ -89,7 +89,7 @@ export function notRunning(
     const stop = `Stop the service with: zero stop --name ${name}`;
     return new CommandError(EXIT.noInstance, `instance ${name} is not running: ${why}${start} ${stop}`);
   }
-  const why = `no zero listens on ${controlSocket}`;
+  const why = `no zero is listening on ${controlSocket}`;
   return new CommandError(EXIT.noInstance, `instance ${name} is not running: ${why}.${start}`);
 }
 

@@ -108,13 +108,13 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
     if (code !== 'EEXIST') rmSync(file, { force: true });
-    const exists = `${file} is there already, and is left as it is: remove it, or name another with --config`;
+    const exists = `${file} already exists. Remove it, or choose another file with --config`;
     err(`zero init: ${code === 'EEXIST' ? exists : `write ${file}: ${message}`}\n`);
     return EXIT.failed;
   }
-  const changes = guessed.changes.map((change) => `before you start it: ${change}\n`);
+  const changes = guessed.changes.map((change) => `Before you start it: ${change}\n`);
   (systemd ? err : out)(
-    `${path.relative(folder, file)} is written: read it, then start zero\n${changes.join('')}`,
+    `Wrote ${path.relative(folder, file)}. Review it, then run: zero\n${changes.join('')}`,
   );
   return EXIT.done;
 }

@@ -130,7 +130,7 @@ export function refusalOf(
   const lost = lostSockets(started);
   if (lost === null) return null;
   const options = listen.map((address) => `--listen ${address} `).join('');
-  const advice = started.kind === 'wrapper' ? 'Start node itself' : 'Name the node command itself';
+  const advice = started.kind === 'wrapper' ? 'Start node itself' : 'Specify the node command itself';
   const hint = lost.hint === null ? '' : `. ${lost.hint}`;
   return `zero ${command}: ${lost.why}. ${advice}: zero ${command} ${options}-- ${lost.instead}${hint}`;
 }

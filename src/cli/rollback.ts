@@ -28,6 +28,9 @@ export function rollback(
 function generationOf(text: string | undefined): number | null {
   if (text === undefined) return null;
   if (!/^[1-9]\d{0,8}$/.test(text))
-    throw new CommandError(EXIT.usage, `--to ${text}: write the number of a generation: see "zero history"`);
+    throw new CommandError(
+      EXIT.usage,
+      `--to ${text}: must be the number of a generation: see "zero history"`,
+    );
   return Number(text);
 }

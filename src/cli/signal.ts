@@ -16,7 +16,7 @@ export function signal(
   const { terminal, interrupted } = context;
   return withInstance({ command: 'signal', instance, guess: true }, context, async (client) => {
     const name = parseSignal(given);
-    if (name === null) throw new CommandError(EXIT.usage, `there is no signal ${JSON.stringify(given)}`);
+    if (name === null) throw new CommandError(EXIT.usage, `unknown signal ${JSON.stringify(given)}`);
     const { generation, workers } = await client.signal({ signal: name }, interrupted);
     const pids = workers.map(({ pid }) => pid).join(', ');
     terminal.out(`${name} sent to generation ${generation}: pid ${pids}\n`);

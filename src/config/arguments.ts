@@ -31,7 +31,7 @@ export function configFromArguments(
       problems: [problem('zero run', 'has no command: write it after "--", as in -- node server.js')],
     };
   const path = program.includes('/') ? program : find(program);
-  if (path === null) return { problems: [problem(`-- ${program}`, 'is in no directory of PATH')] };
+  if (path === null) return { problems: [problem(`-- ${program}`, 'was not found in PATH')] };
   const listeners = given.listen.map((text, index) => ({
     name: `listener${index + 1}`,
     address: listenArgument(text),

@@ -37,12 +37,12 @@ export function connectionError(path: string, error: NodeJS.ErrnoException): Cli
     case 'ENOENT':
     case 'ECONNREFUSED':
     case 'ENOTDIR':
-      return new ClientError('no_instance', `no zero listens on ${path}`);
+      return new ClientError('no_instance', `no zero is listening on ${path}`);
     case 'EACCES':
     case 'EPERM':
       return new ClientError(
         'denied',
-        `control socket ${path}: permission denied: run this as the user of that zero or as root, or let a group in with application.control.group`,
+        `control socket ${path}: permission denied: run this command as the user of that zero or as root, or allow a group with application.control.group`,
       );
     case 'ECONNRESET':
     case 'EPIPE':

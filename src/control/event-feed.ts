@@ -46,10 +46,10 @@ function idOf({ epoch }: EventLog, number: number): string {
 /** The number in an id; null where the id is another supervisor's. */
 function placeOf(log: EventLog, id: string): number | null {
   const [, epoch, digits] = /^([0-9a-z]{1,16}-[0-9a-z]{1,8})\.(\d{1,15})$/.exec(id) ?? [];
-  if (epoch === undefined) throw new RequestError('bad_request', `${FIELD}: is no id of an event`, FIELD);
+  if (epoch === undefined)
+    throw new RequestError('bad_request', `${FIELD}: must be the id of an event`, FIELD);
   if (epoch !== log.epoch) return null;
   const number = Number(digits);
-  if (number > log.newest)
-    throw new RequestError('bad_request', `${FIELD}: there is no such event yet`, FIELD);
+  if (number > log.newest) throw new RequestError('bad_request', `${FIELD}: no event has this id yet`, FIELD);
   return number;
 }

@@ -55,7 +55,7 @@ export function exchange(options: Exchange): Promise<Answer> {
       ...(signal ? { signal } : {}),
     });
     const timer = setTimeout(() => {
-      const why = `zero has not answered within ${patience / 1000} s (control socket ${path}): is it stopped or very busy?`;
+      const why = `zero has not answered within ${patience / 1000} s (control socket ${path}): is it halted or very busy?`;
       request.destroy(new ClientError('silent', why));
     }, patience);
     const settled = () => clearTimeout(timer);

@@ -43,7 +43,7 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
   };
   const refuseTooMany = (): void => {
     if (followers.size >= MOST_FOLLOWERS)
-      throw new RequestError('overloaded', `${MOST_FOLLOWERS} follow already: end one of them`);
+      throw new RequestError('overloaded', `${MOST_FOLLOWERS} clients already follow: end one of them`);
   };
 
   return {
@@ -126,15 +126,15 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
 
 function signalOf(given: string): string {
   const name = parseSignal(given);
-  if (name === null) throw new RequestError('bad_request', `signal: there is no signal ${given}`, 'signal');
+  if (name === null) throw new RequestError('bad_request', `signal: unknown signal ${given}`, 'signal');
   return name;
 }
 
 function viewOf({ generations }: Output, generation: number | undefined): number | 'all' {
   if (generation === undefined) return 'all';
   if (generations.includes(generation)) return generation;
-  const kept = generations.length === 0 ? 'of none' : `of ${generations.join(', ')}`;
-  const problem = `no output of generation ${generation} is kept, only ${kept}`;
+  const kept = generations.length === 0 ? 'none' : generations.join(', ');
+  const problem = `no output of generation ${generation} is kept; kept generations: ${kept}`;
   throw new RequestError('unknown_generation', problem, 'generation');
 }
 

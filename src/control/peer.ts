@@ -25,7 +25,7 @@ export function refusedPeer(socket: Socket, permitted: Permitted): string | null
     if (wanted !== null && (gid === wanted || peerGroups(fd).includes(wanted))) return null;
     return `uid ${uid}`;
   } catch {
-    return 'a process that the kernel does not name';
+    return 'an unknown process';
   }
 }
 
@@ -62,7 +62,7 @@ export function refusedServer(socket: Socket, path: string, owner: number | null
     if (statSync(directory).uid === uid && distrust(directory, { uid, sticky }) === null) return null;
     return `uid ${uid} listens there, which is not root, this user (uid ${own}) or the owner of that directory`;
   } catch {
-    return 'the kernel does not tell which user listens there';
+    return 'the kernel does not report which user listens there';
   }
 }
 

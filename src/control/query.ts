@@ -11,7 +11,7 @@ export function queryFields({ url = '' }: IncomingMessage): Record<string, unkno
   const fields = new Map<string, unknown>();
   if (at < 0) return {};
   for (const [name, text] of new URLSearchParams(url.slice(at))) {
-    if (fields.has(name)) throw new RequestError('bad_request', `${name}: is there twice`, name);
+    if (fields.has(name)) throw new RequestError('bad_request', `${name}: duplicate field`, name);
     fields.set(name, parsed(text));
   }
   return Object.fromEntries(fields);

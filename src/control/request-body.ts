@@ -40,6 +40,6 @@ export async function readBody(request: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(Buffer.concat(chunks).toString());
   } catch {
-    throw new RequestError('bad_request', 'the body is no JSON');
+    throw new RequestError('bad_request', 'the body is not JSON');
   }
 }

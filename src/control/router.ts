@@ -51,7 +51,7 @@ export async function answer(
     if (error instanceof RequestError) sendError(response, error);
     else {
       options.warn(`control request ${request.method} ${request.url}: ${errorText(error)}`);
-      sendError(response, new RequestError('internal', 'this could not be done: see the log of zero'));
+      sendError(response, new RequestError('internal', 'the request failed: see the log of zero'));
     }
   }
 }
@@ -71,7 +71,7 @@ function refuseOtherVersions({ headers }: IncomingMessage, { version, name, pid 
       `the header ${HEADER.protocol} must be a whole number of 1 or greater`,
     );
   if (isCompatible(protocol, PROTOCOL)) return;
-  const own = `zero ${version} (${name}, pid ${pid}) speaks version ${PROTOCOL} of the control protocol and the versions next to it`;
+  const own = `zero ${version} (${name}, pid ${pid}) supports version ${PROTOCOL} of the control protocol and the versions next to it`;
   throw new RequestError('unsupported_protocol', `${own}, the request has version ${protocol}`);
 }
 
@@ -80,10 +80,10 @@ function routeOf({ url = '', method }: IncomingMessage, { version }: Identity): 
   const name = NAMES.find((candidate) => routes[candidate].path === path);
   if (name === undefined) {
     const known = NAMES.map((candidate) => routes[candidate].path).join(', ');
-    throw new RequestError('not_found', `zero ${version} has no such path; it has ${known}`);
+    throw new RequestError('not_found', `unknown path. zero ${version} has ${known}`);
   }
   if (method !== routes[name].method) {
-    throw new RequestError('method_not_allowed', `${path} takes ${routes[name].method}`);
+    throw new RequestError('method_not_allowed', `use ${routes[name].method} for ${path}`);
   }
   return name;
 }
@@ -112,10 +112,10 @@ function permittedFields(name: RouteName, fields: unknown, { member, attempted }
   const who = member();
   if (who === null) return fields;
   if ('path' in fields) {
-    attempted(who, 'name the program of an upgrade');
+    attempted(who, 'specify the program of an upgrade');
     throw new RequestError(
       'forbidden',
-      `${who} may not name the program of an upgrade, only root and the user of zero may. Leave the path out to upgrade to the zero that is installed now`,
+      `${who} may not specify the program of an upgrade. Only root and the user of zero may. Leave the path out to upgrade to the installed zero`,
     );
   }
   return Object.fromEntries(Object.entries(fields).filter(([field]) => field !== 'node'));
@@ -134,10 +134,10 @@ async function dispatch<R extends RouteName>(
 
 function wrongRequest(error: z.core.$ZodError): RequestError {
   const [issue] = error.issues;
-  if (issue === undefined) return new RequestError('bad_request', 'the request is wrong');
+  if (issue === undefined) return new RequestError('bad_request', 'invalid request');
   const unknown = issue.code === 'unrecognized_keys' ? issue.keys[0] : undefined;
   const field = [...issue.path, ...(unknown === undefined ? [] : [unknown])].join('.');
-  if (field === '') return new RequestError('bad_request', 'the body is no JSON object');
+  if (field === '') return new RequestError('bad_request', 'the body is not a JSON object');
   const problem = unknown === undefined ? `${field}: ${explain(issue)}` : `${field}: unknown field`;
   return new RequestError('bad_request', problem, field);
 }

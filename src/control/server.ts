@@ -185,7 +185,7 @@ async function makeParser(
       socket as Socket,
       code,
       code === 'bad_request'
-        ? 'this is no HTTP request'
+        ? 'this is not an HTTP request'
         : `the headers are larger than ${HEADER_LIMIT} bytes`,
     );
   });
@@ -196,6 +196,9 @@ function groupOf(path: string, group: string | null): number | null {
   if (group === null) return null;
   const found = lookupGroup(group);
   if (found === null)
-    throw new ControlError(path, `there is no group ${group}: name another in application.control.group`);
+    throw new ControlError(
+      path,
+      `group ${group} does not exist: set application.control.group to another one`,
+    );
   return found.gid;
 }

@@ -75,11 +75,11 @@ function explain(error: unknown): string {
   const code = reasonOf(error);
   switch (code) {
     case 'ENOENT':
-      return 'ENOENT: its directory does not exist: make it, or set application.control.path';
+      return 'ENOENT: its directory does not exist: create it, or set application.control.path';
     case 'EACCES':
-      return 'EACCES: this user may not make it: set application.control.path to a directory that it may write';
+      return 'EACCES: this user may not create it: set application.control.path to a directory that this user may write to';
     case 'EPERM':
-      return 'EPERM: this user may not give it to that group: name one of its own in application.control.group';
+      return 'EPERM: this user may not give the socket to that group: set application.control.group to a group of this user';
     default:
       return code;
   }

@@ -19,9 +19,9 @@ export function findRelease(
   executables: Pick<Executables, 'find'>,
 ): Available {
   const not = (reason: string): Available => ({ from: null, reason });
-  if (!release) return not('what it ran is not in the history any more');
+  if (!release) return not('its release is not in the history any more');
   const { path, directory, kind } = release;
-  if (!statsOf(directory)?.isDirectory()) return not(`its directory ${directory} is gone`);
+  if (!statsOf(directory)?.isDirectory()) return not(`its directory ${directory} does not exist any more`);
   const file = fileAt(path);
   if (file && isSameFile(file, release)) {
     const lost = lostScript(release);

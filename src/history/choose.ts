@@ -19,8 +19,8 @@ function named({ entries }: History, to: number): HistoryEntry | string {
   const entry = entries.find(({ generation }) => generation === to);
   const [first, last] = [entries[0]?.generation, entries.at(-1)?.generation];
   if (!entry) {
-    if (first === undefined) return `there is no generation ${to}: the history is empty`;
-    return `there is no generation ${to} in the history, which goes from ${first} to ${last}: ${HINT}`;
+    if (first === undefined) return `unknown generation ${to}: the history is empty`;
+    return `unknown generation ${to}: the history has ${first} to ${last}: ${HINT}`;
   }
   const problem = whyUnproved(entry);
   return problem === null ? entry : `generation ${to} ${problem}: ${HINT}`;

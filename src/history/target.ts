@@ -37,5 +37,5 @@ export async function rollbackTarget(
   const { executable, sha256 } = found;
   const intact = await isIntact(executable, sha256).catch(errorText);
   if (typeof intact === 'string') return not(`its copy ${executable}: ${intact}`);
-  return intact ? found : not(`its copy ${executable} has been changed: its hash is another one`);
+  return intact ? found : not(`its copy ${executable} has been changed: the hash differs`);
 }

@@ -36,11 +36,11 @@ export class Connections {
     const { connections, patience } = this.#limits;
     socket.once('close', () => this.#forget(socket));
     if (this.#open.size >= connections && !this.#makeRoom()) {
-      this.#refuse(socket, 'overloaded', `${connections} requests are being worked on: try again later`);
+      this.#refuse(socket, 'overloaded', `${connections} requests are in progress: try again later`);
       return false;
     }
     const late = () =>
-      this.#refuse(socket, 'request_timeout', `no whole request within ${patience / 1000} s`);
+      this.#refuse(socket, 'request_timeout', `no complete request within ${patience / 1000} s`);
     this.#open.set(socket, { name: 'requesting', timer: this.#timers.set(patience, late) });
     return true;
   }
@@ -63,7 +63,8 @@ export class Connections {
       // Forgotten at once: its close event comes later, and the next connection may be accepted before.
       this.#forget(socket);
       if (name === 'answered') socket.destroy();
-      else this.#refuse(socket, 'overloaded', 'too many connections without a request: this was the oldest');
+      else
+        this.#refuse(socket, 'overloaded', 'too many connections without a request: zero closed the oldest');
       return true;
     }
     return false;

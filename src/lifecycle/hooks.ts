@@ -159,7 +159,7 @@ function failureOf(hook: Hook, { exit, reason, output }: Of<'hook_finished'>): F
     : { step, reason: describeExit(exit), exit, output };
 }
 
-const overdue = ({ timeout }: Hook): string => `it was not done after ${timeout} ms`;
+const overdue = ({ timeout }: Hook): string => `it was not finished after ${timeout} ms`;
 
 /**
  * One that takes too long is killed; one that does not even exit then is not waited for. Returns the handover that

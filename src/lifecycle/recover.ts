@@ -104,7 +104,7 @@ function continueHooks(context: Context, { hooks, previous }: Continued): void {
     if (!running) continue;
     const { hook } = run;
     if (!hooks.includes(hook)) {
-      const reason = `zero (pid ${previous}) was restarted while it ran: how it ended is not known`;
+      const reason = `zero (pid ${previous}) was restarted while it ran: its exit status is unknown`;
       onHookFinished(context, {
         type: 'hook_finished',
         at: context.state.now,

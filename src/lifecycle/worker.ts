@@ -196,7 +196,7 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
   if (life.hung) report(context, { event: 'worker_stall_ended', ...place, how: 'exited' });
   const daemonised = event.leftovers > 0 && exit.kind === 'exited' && exit.code === 0;
   const reason = daemonised
-    ? 'its main process exited and left a daemon behind: run it in the foreground'
+    ? 'its main process exited and left a daemon running: run the service in the foreground'
     : (explained ?? describeExit(exit));
   worker.lastExit = { at: context.state.now, exit, reason };
   restartOrEnd(context, generation, worker, exit, uptime, daemonised);

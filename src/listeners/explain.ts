@@ -61,9 +61,9 @@ function inetAdvice(address: InetSocketAddress, code: string, held: () => string
     case 'EACCES':
       return lowPortAdvice(port);
     case 'EADDRNOTAVAIL':
-      return 'this machine does not have the address: look at "ip address", or set the option free_bind to listen on it before it comes';
+      return 'this machine does not have the address: see "ip address", or set the option free_bind to listen before the address exists';
     case 'ENODEV':
-      return `there is no network interface ${host.split('%')[1] ?? ''}`;
+      return `network interface ${host.split('%')[1] ?? ''} does not exist`;
     case 'EINVAL':
       return host.startsWith('fe80:') && !host.includes('%')
         ? `a link-local address needs its interface: [${host}%eth0]:${port}`
@@ -89,7 +89,7 @@ function unixAdvice(path: string, code: string, held: () => string): string {
     case 'EADDRINUSE':
       return path.startsWith('@')
         ? `the name is held ${held()}`
-        : 'something else has just been created at this path';
+        : 'another file has just been created at this path';
     case 'ENOENT':
       return `the directory ${dirname(path)} does not exist: create it (RuntimeDirectory= in a systemd unit)`;
     case 'ENOTDIR':

@@ -80,7 +80,7 @@ export function nameHolder(name: string): Holder {
 
 /** The end of "the port is held ...": `by pid 123 (nginx: master process)`. */
 export function describeHolder(holder: Holder | null, own: OwnSockets): string {
-  if (holder === null) return 'by a socket that does not listen, or is gone by now';
+  if (holder === null) return 'by a socket that does not listen, or has been closed';
   const listener = own(holder.inode);
   if (listener !== null) {
     return `by zero's own listener ${listener}: an address that overlaps with one in use needs a restart`;
@@ -88,7 +88,7 @@ export function describeHolder(holder: Holder | null, own: OwnSockets): string {
   const found = holder.inode === 0 ? null : holderOf(holder.inode);
   if (found !== null) return `by pid ${found.pid} (${shortCommand(found.command)})`;
   return holder.uid === null
-    ? 'by a process that this user may not look into'
+    ? 'by a process that this user may not inspect'
     : `by a process of uid ${holder.uid}`;
 }
 

@@ -312,7 +312,7 @@ export class LaneGroup implements Lanes {
       findIndex(proof, this.#order.indexOf(lane), this.#order.size),
     );
     if (index === null) {
-      const message = `steer ${nameAddress(this.#config)}: no connection reaches lane ${lane}: its socket is not where it was among those of the address`;
+      const message = `steer ${nameAddress(this.#config)}: no connection reaches lane ${lane}: the order of the sockets of the address has changed`;
       throw new ListenerError(this.#config.name, message);
     }
     found.proven = true;

@@ -101,7 +101,7 @@ function advice(option: OptionName, code: string): string {
       ? ': needs root or CAP_NET_RAW'
       : ': needs root or CAP_NET_ADMIN (AmbientCapabilities= in a systemd unit)';
   }
-  if (code === 'ENODEV') return ': there is no such network interface';
-  if (code === 'ENOPROTOOPT' || code === 'EOPNOTSUPP') return ': this kind of socket does not have it';
+  if (code === 'ENODEV') return ': the network interface does not exist';
+  if (code === 'ENOPROTOOPT' || code === 'EOPNOTSUPP') return ': this kind of socket does not support it';
   return '';
 }

@@ -79,7 +79,7 @@ async function namedTarget(
 ): Promise<InetTarget> {
   const { host, port, network } = address;
   const found = await lookup(host).catch((error: unknown) => {
-    const why = `${errorCode(error) ?? 'failed'}: the host name does not resolve: look at the name, /etc/hosts and DNS`;
+    const why = `${errorCode(error) ?? 'failed'}: the host name does not resolve: check the name, /etc/hosts and DNS`;
     throw new ListenerError(config.name, `resolve ${nameAddress(config)}: ${why}`, error);
   });
   const force = forcedFamily(network);

@@ -86,7 +86,7 @@ function prepare(fd: number, config: ListenerConfig, target: InetTarget): void {
 
 function attachFirst(fd: number, config: ListenerConfig): void {
   if (!canDiagnoseTcp()) {
-    const message = `steer ${nameAddress(config)}: this kernel, or what sandboxes it, does not answer about sockets (sock_diag)`;
+    const message = `steer ${nameAddress(config)}: this kernel, or a sandbox, does not report sockets (sock_diag)`;
     throw new CannotSteerError(config.name, message);
   }
   try {

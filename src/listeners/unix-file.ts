@@ -90,12 +90,12 @@ function userId(config: ListenerConfig, owner: string): number {
   const found = lookupUser(owner);
   if (found !== null) return found.uid;
   if (/^\d+$/.test(owner)) return Number(owner);
-  throw new ListenerError(config.name, `owner of ${nameAddress(config)}: there is no user ${owner}`);
+  throw new ListenerError(config.name, `owner of ${nameAddress(config)}: user ${owner} does not exist`);
 }
 
 function groupId(config: ListenerConfig, group: string): number {
   const found = lookupGroup(group);
   if (found !== null) return found.gid;
   if (/^\d+$/.test(group)) return Number(group);
-  throw new ListenerError(config.name, `group of ${nameAddress(config)}: there is no group ${group}`);
+  throw new ListenerError(config.name, `group of ${nameAddress(config)}: group ${group} does not exist`);
 }

@@ -69,12 +69,12 @@ function attempt(listener: string, probes: Map<string, ListenerProbe>, open: Ope
     const probe = probes.get(listener) ?? open(listener);
     probes.set(listener, probe);
     const state = probe.accepted();
-    if (state === 'waiting') return `has not accepted a connection on listener ${listener}`;
+    if (state === 'waiting') return `has not accepted a test connection on listener ${listener}`;
     probe.close();
     probes.delete(listener);
     return state === 'accepted'
       ? null
-      : `a connection on listener ${listener} was dropped before it was accepted`;
+      : `a test connection on listener ${listener} was dropped before it was accepted`;
   } catch (error) {
     return `listener ${listener}: ${reasonOf(error)}`;
   }

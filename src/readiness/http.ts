@@ -74,19 +74,19 @@ export async function getOnce(
       },
       signal: stop,
     });
-    const end = (reason: string | null): void => {
-      resolve(reason === null ? null : `GET ${path}: ${reason}`);
-    };
+    const end = (reason: string | null): void => resolve(reason === null ? null : `GET ${path}${reason}`);
     const timer = timers.set(timeout, () => outgoing.destroy(new Error(`no answer within ${timeout} ms`)));
     outgoing.on('close', () => timers.clear(timer));
     outgoing.on('error', (error) => {
       timers.clear(timer);
-      end(reasonOf(error));
+      end(`: ${reasonOf(error)}`);
     });
     outgoing.on('response', (response) => {
       discard(response);
       const status = response.statusCode ?? 0;
-      end(config.status.some(({ from, to }) => status >= from && status <= to) ? null : `${status}`);
+      end(
+        config.status.some(({ from, to }) => status >= from && status <= to) ? null : ` returned ${status}`,
+      );
     });
     outgoing.end();
   });

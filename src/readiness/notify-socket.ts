@@ -157,8 +157,10 @@ export class NotifySocket implements NotifySource {
     if (messages === null) {
       this.#ignored += 1;
       if (this.#ignored === 1) {
-        const what = truncated ? 'a message of more than 4096 bytes' : 'a message that is no KEY=VALUE';
-        this.#warn(`notify socket ${this.path}: ignored ${what} from pid ${sender.pid}, and will any other`);
+        const what = truncated ? 'a message of more than 4096 bytes' : 'a message that is not KEY=VALUE';
+        this.#warn(
+          `notify socket ${this.path}: ignored ${what} from pid ${sender.pid}. Further ones are ignored without a report`,
+        );
       }
       return;
     }
@@ -174,7 +176,7 @@ export class NotifySocket implements NotifySource {
     this.#foreign.add(uid);
     const who = sender === null ? 'an unknown sender' : `uid ${sender.uid} (pid ${sender.pid})`;
     this.#warn(
-      `notify socket ${this.path}: refused a message from ${who}: only the worker's user may speak here`,
+      `notify socket ${this.path}: refused a message from ${who}: only the user of the worker may send messages`,
     );
   }
 }

@@ -15,7 +15,7 @@ export function startNotifyGate(source: NotifySource, callbacks: GateCallbacks):
 
   return {
     name: 'notify',
-    lastReason: () => (status === null ? 'no READY=1 on NOTIFY_SOCKET' : `no READY=1: ${status}`),
+    lastReason: () => (status === null ? 'no READY=1 received on NOTIFY_SOCKET' : `no READY=1: ${status}`),
     close() {
       verdict.over();
       unsubscribe();

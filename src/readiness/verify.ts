@@ -49,7 +49,7 @@ export function startVerify(config: VerifyConfig, context: VerifyContext): Verif
       return;
     }
     stop.abort();
-    context.failed(misses === 1 ? `${seen}` : `${misses} misses in a row, the last one: ${seen}`);
+    context.failed(misses === 1 ? `${seen}` : `verify failed ${misses} times in a row; last: ${seen}`);
   };
   void look();
 
@@ -83,12 +83,12 @@ function httpLooks(
   const request = { timeout, ...http };
   if (http.listener === undefined) return [getOnce(request, null, context.timers, stop)];
   const workers = context.workers();
-  if (workers.length === 0) return [Promise.resolve(`GET ${http.path}: no worker is there to answer`)];
+  if (workers.length === 0) return [Promise.resolve(`GET ${http.path}: no worker can answer`)];
   return workers.map(async ({ worker, openProbe }) => {
     const miss = await getOnce(request, openProbe, context.timers, stop).catch(
       (error: unknown) => `GET ${http.path}: ${reasonOf(error)}`,
     );
-    return miss === null ? null : `worker ${worker}: ${miss}`;
+    return miss === null ? null : `worker ${worker}, ${miss}`;
   });
 }
 

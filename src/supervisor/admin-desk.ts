@@ -89,7 +89,7 @@ export class AdminDesk {
     } catch (error) {
       socket?.remove();
       const why = errorText(error);
-      const meanwhile = this.#open ? `it stays at ${this.#open.socket.text}` : 'there is none';
+      const meanwhile = this.#open ? `it is still open at ${this.#open.socket.text}` : 'there is none';
       report({ event: 'error', step: 'admin', message: `open the admin endpoint: ${why}: ${meanwhile}` });
     }
   }
@@ -116,6 +116,6 @@ export class AdminDesk {
 }
 
 function exposed(address: string): Fact {
-  const message = `the admin endpoint at ${address} can be reached from other machines, and asks nobody who they are: bind it to localhost, or let a firewall choose`;
+  const message = `the admin endpoint at ${address} is open to other machines, without authentication: bind it to localhost, or restrict access with a firewall`;
   return { event: 'warning', about: 'admin', message };
 }

@@ -172,7 +172,7 @@ function commandFinding(
   const [name] = run ?? [];
   if (name === undefined) return [];
   const found = findCommand(name, searchPath);
-  if (found === null) return [wrongValue([...about, 0], `${name} is in no directory of PATH`)];
+  if (found === null) return [wrongValue([...about, 0], `${name} was not found in PATH`)];
   const file = path.resolve(directory, found);
   const code = accessProblem(file);
   return code === null ? [] : [wrongValue([...about, 0], `${file}: ${code}`)];
@@ -214,7 +214,7 @@ function listenerFindings({ service }: Config): Finding[] {
     if (group !== undefined) say('group', groupProblem(group));
     const device = options.bind_to_device;
     if (device !== undefined && !existsSync(`/sys/class/net/${device}`))
-      say('options', `bind_to_device: there is no network interface ${device}`);
+      say('options', `bind_to_device: network interface ${device} does not exist`);
     return findings;
   });
 }

@@ -23,13 +23,13 @@ export function gateCommand(prepared: Prepared, system: CommandSystem): RunComma
         };
         const abort = () => {
           command.close();
-          resolve({ kind: 'failed', reason: 'nobody waits for it any more' });
+          resolve({ kind: 'failed', reason: 'it was cancelled' });
         };
         const command = runCommand(request, system, { after }, ({ status, timedOut }) => {
           stop.removeEventListener('abort', abort);
           if (timedOut) resolve({ kind: 'timed_out' });
           else if (status.kind === 'unknown')
-            resolve({ kind: 'failed', reason: 'how it ended is not known' });
+            resolve({ kind: 'failed', reason: 'its exit status is unknown' });
           else resolve(status);
         });
         stop.addEventListener('abort', abort);

@@ -52,7 +52,7 @@ export class HookRunner {
     const command = config?.service.hooks[hook.name];
     const failed = (reason: string) => this.#ended(hook.hook, null, reason, []);
     if (!command) {
-      setImmediate(() => failed('the generation whose hook it is is gone'));
+      setImmediate(() => failed('the generation of the hook has ended'));
       return;
     }
     const { system, instance, environment } = this.#context;
@@ -146,7 +146,7 @@ function commandProblem(run: readonly string[], environment: Environment, direct
   try {
     const executable = findExecutable({ run, environment, directory });
     accessSync(executable, constants.X_OK);
-    return statSync(executable).isFile() ? null : `command ${run[0]}: it is no file`;
+    return statSync(executable).isFile() ? null : `command ${run[0]}: it is not a file`;
   } catch (error) {
     return error instanceof ReleaseError ? error.message : `command ${run[0]}: ${reasonOf(error)}`;
   }

@@ -34,7 +34,7 @@ export class LaneLog {
         this.#lookNow();
       } catch (error) {
         // The next exit, or the next worker that is ready, looks again.
-        this.#warn(`lanes cannot be looked at: ${errorText(error)}`);
+        this.#warn(`lanes cannot be inspected: ${errorText(error)}`);
       }
     });
   }
@@ -63,9 +63,9 @@ function describeFault({ listener, lane, kind }: NamedFault): string {
 
 const FAULTS: Readonly<Record<NamedFault['kind'], (lane: number) => string>> = {
   shut_down: (lane) =>
-    `lane ${lane} was shut down by the service; it works again, what waited in its queue is lost`,
+    `lane ${lane} was shut down by the service; it works again, the connections in its queue are lost`,
   listened_again: (lane) =>
-    `lane ${lane} was shut down and listened to again by the service; it works again, what waited in its queue is lost`,
+    `lane ${lane} was shut down and listened to again by the service; it works again, the connections in its queue are lost`,
   name_taken: () => 'its path was removed or replaced; zero has restored it',
   name_replaced: () =>
     'its path leads to another file now, so new connections do not reach this listener. Let the service use the descriptor instead of a socket of its own, or remove that file: zero then restores the path.',

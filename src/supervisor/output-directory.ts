@@ -16,7 +16,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   EDQUOT: 'Free space, or raise the quota of the user.',
   EMFILE: "Raise zero's nofile limit.",
   ELOOP: 'It is a symlink: remove it.',
-  ENOENT: 'The directory is missing: make it again.',
+  ENOENT: 'The directory is missing: create it again.',
 };
 
 /** Makes `output.directory` where it is missing. Returns why it cannot be used; null where it can, or there is none. */
@@ -29,7 +29,7 @@ export function outputProblem({ service }: Config): Failure | null {
     return reason === null ? null : { step: 'output.directory', reason };
   } catch (error) {
     const code = reasonOf(error);
-    const reason = `cannot make directory ${directory}: ${code}. ${ADVICE[code] ?? ''}`.trimEnd();
+    const reason = `cannot create directory ${directory}: ${code}. ${ADVICE[code] ?? ''}`.trimEnd();
     return { step: 'output.directory', reason, subject: directory, errno: code };
   }
 }

@@ -10,7 +10,7 @@ export function signalWorkers(
   generations: Generations,
   report: (fact: Fact) => void,
 ): Signalled | { readonly refusal: string } {
-  if (generation === null) return { refusal: 'no generation serves: there is nobody to signal' };
+  if (generation === null) return { refusal: 'no generation serves, so there is no worker to signal' };
   const processes = generations
     .processes()
     .filter(({ key, post }) => key.generation === generation && !post.relief);

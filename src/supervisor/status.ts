@@ -97,7 +97,7 @@ function waitingFor(
   candidate: Generation | undefined,
 ): { waiting_for?: string[] } {
   if (step.name === 'waiting') {
-    return { waiting_for: retiringGenerations(state).map(({ id }) => `generation ${id} to be gone`) };
+    return { waiting_for: retiringGenerations(state).map(({ id }) => `generation ${id} to end`) };
   }
   if (step.name !== 'starting' || !candidate) return {};
   const gates = candidate.workers.flatMap(({ life }) => (life.name === 'up' ? life.waiting : []));

@@ -32,7 +32,7 @@ export class VaultKeeping {
 
   /** The same. Throws Error where there is none. */
   require(): Vault {
-    if (this.#vault === null) throw new Error('zero has no memory that outlives its program');
+    if (this.#vault === null) throw new Error('zero has no memory that survives the change of its program');
     return this.#vault;
   }
 

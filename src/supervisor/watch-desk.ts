@@ -47,7 +47,7 @@ export class WatchDesk {
         watching: () => this.#context.watching(paths),
       });
     } catch (error) {
-      this.#context.warn(`watch: ${errorText(error)}: deploys are not noticed`);
+      this.#context.warn(`watch: ${errorText(error)}: zero does not notice deploys`);
     }
   }
 

@@ -65,14 +65,14 @@ export class WorkerAddresses {
 
   /** The socket of its own that the worker has opened on a steered address, or why that is unknown; null for none. */
   foreignSocket(sockets: ForeignSockets = () => this.#context.listeners.foreignSockets()): string | null {
-    return attempt('whether it listens on a socket of its own cannot be told', () => {
+    return attempt('cannot determine whether it listens on a socket of its own', () => {
       const foreign = sockets();
       if (foreign.length === 0) return null;
       const members = this.#members(this.#worker);
       const own = foreign.find(({ holder }) => holder !== null && members.has(holder.pid));
       return own === undefined
         ? null
-        : `it opened a socket of its own on the address of listener ${own.listener} instead of taking its descriptor. ${REUSEPORT_ADVICE}`;
+        : `it opened a socket of its own on the address of listener ${own.listener} instead of using its descriptor. ${REUSEPORT_ADVICE}`;
     });
   }
 
@@ -82,7 +82,7 @@ export class WorkerAddresses {
       address.family === 'unix' ? [] : [`listener ${name} is ${text}`],
     );
     if (expected.length === 0) return null;
-    return attempt('where it listens cannot be told', () => {
+    return attempt('cannot determine where it listens', () => {
       const own = this.#ownListening(this.#worker);
       if (own.length === 0) return null;
       return `it listens on ${own.join(', ')} with a socket of its own, and ${expected.join(', ')}`;
@@ -114,7 +114,7 @@ export class WorkerAddresses {
     const wanted = addressesInUse(output);
     if (wanted === null) return null;
     const isNode = output.some((line) => line.includes('listen EADDRINUSE'));
-    return attempt('which process holds the address in use cannot be told', () => {
+    return attempt('cannot determine which process holds the address in use', () => {
       const found = wanted.flatMap((address) => this.#holder(address, isNode) ?? []);
       if (wanted.length === 0) found.push(...this.#everyHolder(isNode));
       return found.length === 0 ? null : found.join(' ');

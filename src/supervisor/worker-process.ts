@@ -364,7 +364,7 @@ export class WorkerProcess {
     const { key } = this;
     const { table, report } = this.#context;
     if (!this.#owns(pid)) {
-      const message = `generation ${key.generation}: MAINPID=${pid} is none of this service's processes: ignored`;
+      const message = `generation ${key.generation}: MAINPID=${pid} is not a process of this service: ignored`;
       report({ event: 'warning', about: 'notify', message });
       return;
     }

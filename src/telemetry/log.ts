@@ -68,10 +68,10 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOENT: 'its directory does not exist',
   ENOTDIR: 'a part of the path is not a directory',
   EISDIR: 'it is a directory',
-  EACCES: 'this user may not write it, or make it in its directory',
+  EACCES: 'this user may not write to it or create it',
   ELOOP: 'it is a symbolic link in a directory that other users may write to',
   EROFS: 'its file system is read-only',
-  ENXIO: 'it is a pipe that nobody reads',
+  ENXIO: 'it is a pipe without a reader',
 };
 
 /** Throws LogFileError `open log file PATH: EACCES` where `logging.file` cannot be opened. */
@@ -94,7 +94,7 @@ export function createLog(options: LogOptions): Log {
       lineOf(clock(), {
         event: 'warning',
         about: 'log',
-        message: `${lines} lines of this log were dropped: nobody reads it fast enough`,
+        message: `${lines} lines of this log were dropped: its reader is too slow`,
       }),
   });
 

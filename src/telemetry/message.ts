@@ -18,7 +18,7 @@ export function messageOf(fact: Fact): string {
     case 'keeper_started':
       return `keeper ${fact.pid} holds ${fact.sockets} sockets`;
     case 'keeper_lost':
-      return `no keeper holds the sockets: ${fact.reason}. zero starts it again`;
+      return `no keeper holds the sockets: ${fact.reason}. zero starts a new keeper`;
     case 'state_set_aside':
       return `recorded state is not used: ${fact.reason}. It was moved to ${fact.file}`;
     case 'worker_adopted':
@@ -58,11 +58,11 @@ export function messageOf(fact: Fact): string {
     case 'worker_not_stoppable':
       return `process ${fact.pid} keeps running: ${fact.reason}`;
     case 'leftovers_killed':
-      return 'processes that outlived their worker killed';
+      return 'remaining processes of a worker killed';
     case 'output_dropped':
       return fact.stream === 'file'
         ? 'output of workers dropped: it cannot be written to its file'
-        : 'output of a worker dropped: nobody reads it fast enough';
+        : 'output of a worker dropped: its reader is too slow';
     case 'reload_requested':
       return fact.merged ? 'reload requested, waits for the handover in progress' : 'reload requested';
     case 'handover_mode':
@@ -84,7 +84,7 @@ export function messageOf(fact: Fact): string {
     case 'worker_replaced':
       return `worker ${fact.replacement} has replaced worker ${fact.worker}, which retires`;
     case 'worker_replacement_failed':
-      return `worker ${fact.worker} could not be replaced and keeps its place: ${fact.failure.reason}`;
+      return `worker ${fact.worker} could not be replaced and keeps running: ${fact.failure.reason}`;
     case 'scale_started':
       return `changing the number of workers from ${fact.from} to ${fact.to}`;
     case 'scale_finished':
@@ -92,15 +92,15 @@ export function messageOf(fact: Fact): string {
     case 'idle_connections_ended':
       return 'idle connections ended';
     case 'lane_relieved':
-      return 'a connection waits in a lane that nobody accepts from: one more worker serves it';
+      return 'a connection waits in a lane without a worker: zero starts a rescue worker';
     case 'generation_rolled_back':
-      return 'generation failed after its promotion: the one before it serves again';
+      return 'generation failed after its promotion: the previous generation serves again';
     case 'executable_kept':
       return 'executable kept for a rollback';
     case 'executable_changed':
       return fact.runs === 'copy'
         ? `${fact.reason}: the worker runs the kept copy of its release`
-        : `${fact.reason}, and there is no copy of it: the worker runs what is on the disk`;
+        : `${fact.reason}, and there is no copy of it: the worker runs the file on the disk`;
     case 'release_labelled':
       return 'the release has a label';
     case 'watching':
@@ -120,7 +120,7 @@ export function messageOf(fact: Fact): string {
     case 'generation_retiring':
       return 'generation retiring';
     case 'generation_gone':
-      return 'generation gone';
+      return 'generation ended';
     case 'admin_listening':
       return 'the admin endpoint listens';
     case 'admin_closed':

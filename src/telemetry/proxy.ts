@@ -18,7 +18,7 @@ async function connectHttp(socket: Socket, user: MetricsProxy['user'], target: H
   socket.write(`CONNECT ${place} HTTP/1.1\r\nHost: ${place}\r\n${authorization}\r\n`);
   const head = await answer(socket, (received) => (received.includes('\r\n\r\n') ? received.length : null));
   const [, status] = /^HTTP\/1\.[01] (\d{3})/.exec(head.toString('latin1')) ?? [];
-  if (status === undefined) throw new Error('the proxy does not speak HTTP');
+  if (status === undefined) throw new Error('the proxy does not use HTTP');
   if (!status.startsWith('2')) throw new Error(`the proxy answered CONNECT with ${status}`);
 }
 
@@ -38,13 +38,15 @@ const SOCKS_ERRORS: readonly string[] = [
 async function connectSocks(socket: Socket, user: MetricsProxy['user'], target: HostPort): Promise<void> {
   socket.write(user === null ? Buffer.of(5, 1, 0) : Buffer.of(5, 2, 0, 2));
   const method = await answer(socket, () => 2);
-  if (method[0] !== 5) throw new Error('the proxy does not speak SOCKS5');
+  if (method[0] !== 5) throw new Error('the proxy does not use SOCKS5');
   if (method[1] === 2 && user !== null) {
     socket.write(Buffer.concat([Buffer.of(1), counted(user.name), counted(user.password)]));
     const verdict = await answer(socket, () => 2);
-    if (verdict[1] !== 0) throw new Error('the proxy refused name and password');
+    if (verdict[1] !== 0) throw new Error('the proxy refused the name and the password');
   } else if (method[1] !== 0) {
-    throw new Error(user === null ? 'the proxy wants name and password' : 'the proxy takes no password');
+    throw new Error(
+      user === null ? 'the proxy requires a name and a password' : 'the proxy accepts no password',
+    );
   }
   const port = Buffer.alloc(2);
   port.writeUInt16BE(target.port);

@@ -19,7 +19,7 @@ export function createSentry(options: SentryOptions): Sentry {
   let loading: Promise<void> | null = null;
   let waiting: SentryReport[] = [];
   const usable = DSN.test(options.dsn);
-  if (!usable) options.warn('sentry_dsn is not one that Sentry understands: nothing is reported');
+  if (!usable) options.warn('sentry_dsn is not a valid Sentry DSN: zero reports nothing to Sentry');
 
   const load = async (): Promise<void> => {
     try {

@@ -185,7 +185,7 @@ export class ServiceManager {
       sendDatagram(socket, text);
     } catch (error) {
       // A manager that is missing now will be missing at the next message, too.
-      if (!this.#hasWarned) warn(`tell the service manager at ${socket}: ${(error as Error).message}`);
+      if (!this.#hasWarned) warn(`notify the service manager at ${socket}: ${(error as Error).message}`);
       this.#hasWarned = true;
     }
   }

@@ -106,7 +106,7 @@ export class Watcher {
   #judge({ fingerprint, missing }: Survey): void {
     const [absent] = missing;
     const [open] = this.#open;
-    if (absent !== undefined) this.#warn(`watch: nothing is at ${absent}: waiting for it to come`);
+    if (absent !== undefined) this.#warn(`watch: ${absent} does not exist: waiting for it`);
     // Its end is an event.
     else if (open !== undefined) this.#warn(`watch: ${open} is being written to: waiting until it is closed`);
     else if (fingerprint !== this.#deployed) {

@@ -144,6 +144,6 @@ export function findExecutable({
 }: Pick<CommandRequest, 'run' | 'environment' | 'directory'>): string {
   const [name = ''] = run;
   const found = findCommand(name, environment.get('PATH')?.toString() ?? '/usr/bin:/bin');
-  if (found === null) throw new ReleaseError('path', `command ${name}: ENOENT: it is in no folder of PATH`);
+  if (found === null) throw new ReleaseError('path', `command ${name}: ENOENT: it was not found in PATH`);
   return found.startsWith('/') ? found : `${directory}/${found}`;
 }

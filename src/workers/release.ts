@@ -194,8 +194,8 @@ function requireTool(name: 'setpriv' | 'prlimit', step: ReleaseStep): void {
 const WHY: Readonly<Record<string, string>> = {
   ENOENT: 'it does not exist',
   ENOTDIR: 'a part of the path is not a directory',
-  EACCES: 'zero may not look at it',
-  ELOOP: 'its symlinks go round in a circle',
+  EACCES: 'zero may not read it',
+  ELOOP: 'its symbolic links form a loop',
 };
 
 function attempt<Result>(step: ReleaseError['step'], subject: string, act: () => Result): Result {

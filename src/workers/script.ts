@@ -18,7 +18,7 @@ export function scriptProblem(executable: string, directory: string): string | n
   const [, interpreter] = /^#![ \t]*([^ \t]+)/.exec(firstLine) ?? [];
   if (interpreter !== undefined)
     return interpreterProblem(Buffer.from(interpreter, 'latin1').toString(), directory);
-  if (firstLine.startsWith('#!')) return 'its #! line names no interpreter';
+  if (firstLine.startsWith('#!')) return 'its #! line has no interpreter';
   // A binary has NUL bytes near its start; it may be of any format that binfmt_misc knows.
   return head.includes(0) ? machineProblem(head) : 'it is neither a program nor a script that begins with #!';
 }

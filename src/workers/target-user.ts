@@ -34,14 +34,14 @@ export function resolveUser(
   if (found === null) {
     throw new ReleaseError(
       'user',
-      `user ${user} does not exist: neither /etc/passwd nor the name service (NSS) knows it`,
+      `user ${user} does not exist: it is neither in /etc/passwd nor in the name service (NSS)`,
     );
   }
   const foundGroup = group === undefined ? null : (lookupGroup(group) ?? numeric(group));
   if (group !== undefined && foundGroup === null) {
     throw new ReleaseError(
       'user',
-      `group ${group} does not exist: neither /etc/group nor the name service (NSS) knows it`,
+      `group ${group} does not exist: it is neither in /etc/group nor in the name service (NSS)`,
     );
   }
   const gid = foundGroup?.gid ?? found.gid;

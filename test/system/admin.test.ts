@@ -91,7 +91,7 @@ describe('the admin endpoint', () => {
     service.rewrite(adminAt(held.address));
     const failed = await handOver(service);
     const { message } = await zero.fact('error', { step: 'admin' }, failed);
-    assert.ok(message.endsWith(`: it stays at ${first}`), message);
+    assert.ok(message.endsWith(`: it is still open at ${first}`), message);
     assert.equal((await httpGet(first, '/healthz')).status, 200);
 
     const path = join(temporaryFolder(t), 'admin.sock');
@@ -114,7 +114,7 @@ describe('the admin endpoint', () => {
     const { zero } = await startServing(t, adminAt(':0'));
     const { address } = await zero.fact('admin_listening');
     const { message } = await zero.fact('warning', { about: 'admin' });
-    assert.ok(message.includes(address) && message.includes('from other machines'), message);
+    assert.ok(message.includes(address) && message.includes('open to other machines'), message);
     const port = address.slice(address.lastIndexOf(':') + 1);
     assert.equal((await httpGet(`127.0.0.1:${port}`, '/healthz')).status, 200);
   });

@@ -68,7 +68,7 @@ describe('a service of pm2', () => {
     const daemon = await runZero(t, { config, args: ['adopt', '--pid', String(pm2.pid())] });
     assert.match(
       daemon.stderr,
-      /^zero: cannot adopt process \d+: it is pm2, which runs services and is none itself\. None of its processes has a listening socket\. In the cluster mode of pm2, pm2 itself listens/m,
+      /^zero: cannot adopt process \d+: it is pm2, which runs services and is not a service itself\. None of its processes has a listening socket\. In the cluster mode of pm2, pm2 itself listens/m,
     );
     assert.equal(daemon.code, 1);
     const known = identify(pid);

@@ -215,12 +215,14 @@ describe('a member of the control group', () => {
     for (let round = 0; round < 3; round += 1) {
       const { code, stderr } = await ask('upgrade', evil);
       assert.equal(code, 1);
-      assert.match(stderr, /may not name the program of an upgrade/);
+      assert.match(stderr, /may not specify the program of an upgrade/);
     }
     assert.equal(existsSync(traces), false);
     await zero.fact('warning', { about: 'control' });
     await assertUnharmed(t, service, [
-      new RegExp(`^control socket .*: uid ${uid} tried to name the program of an upgrade and was refused$`),
+      new RegExp(
+        `^control socket .*: uid ${uid} tried to specify the program of an upgrade and was refused$`,
+      ),
     ]);
   });
 });

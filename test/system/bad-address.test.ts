@@ -73,7 +73,8 @@ const CONFLICTS: readonly Conflict[] = [
       writeFileSync(join(folder, 'file'), 'precious');
       return `unix:${join(folder, 'file')}`;
     },
-    reason: /^bind unix \/.*\/file: there is a file that is not a socket: remove it or choose another path$/,
+    reason:
+      /^bind unix \/.*\/file: a file that is not a socket exists there: remove it or choose another path$/,
   },
   {
     what: 'a path in a directory that does not exist',

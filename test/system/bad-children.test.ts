@@ -12,7 +12,7 @@ import {
 } from '../support/puppet-service.ts';
 import { DEADLINE, type Zero } from '../support/zero.ts';
 
-const FOREGROUND = 'its main process exited and left a daemon behind: run it in the foreground';
+const FOREGROUND = 'its main process exited and left a daemon running: run the service in the foreground';
 
 /** Those killed because they outlived their worker, and how long that took in ms, by the clock of the log. */
 async function killedLeftovers(

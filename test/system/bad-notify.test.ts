@@ -84,7 +84,7 @@ describe('rubbish on NOTIFY_SOCKET', () => {
       const [warning, ...more] = warnings(service.zero);
       assert.match(
         warning ?? '',
-        /^notify socket .*: ignored a message that is no KEY=VALUE from pid \d+, and will any other$/,
+        /^notify socket .*: ignored a message that is not KEY=VALUE from pid \d+\. Further ones are ignored without a report$/,
       );
       assert.deepEqual(more, []);
       assert.equal(complaints(service.zero).length, 1);
@@ -110,7 +110,7 @@ describe('a message on NOTIFY_SOCKET from another user', () => {
       assert.match(
         warning ?? '',
         new RegExp(
-          `: refused a message from uid ${uid} \\(pid ${pids[0]}\\): only the worker's user may speak here$`,
+          `: refused a message from uid ${uid} \\(pid ${pids[0]}\\): only the user of the worker may send messages$`,
         ),
       );
       assert.deepEqual(more, []);
@@ -216,7 +216,7 @@ describe('MAINPID', () => {
     await assertBecomesReady(service, puppet);
     assert.deepEqual(
       warnings(zero),
-      foreign.map((pid) => `generation 2: MAINPID=${pid} is none of this service's processes: ignored`),
+      foreign.map((pid) => `generation 2: MAINPID=${pid} is not a process of this service: ignored`),
     );
     assert.deepEqual(zero.log.all('worker_pid_changed'), []);
     assert.equal(puppets.all.length, 2);

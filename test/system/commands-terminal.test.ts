@@ -81,7 +81,7 @@ describe('zero status --watch', () => {
     const { zero, puppets } = await startServing(t, { handover: QUICK });
     const plain = await command(t, zero, 'status', '--watch');
     assert.equal(plain.code, 2);
-    assert.match(plain.stderr, /^zero status: --watch draws on a terminal/);
+    assert.match(plain.stderr, /^zero status: --watch needs a terminal/);
     const watching = startCommand(t, zero, ['status', '--watch', '--json']);
     await watching.shown('"incumbent":1');
     const reloading = startCommand(t, zero, ['reload']);

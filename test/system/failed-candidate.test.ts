@@ -158,7 +158,7 @@ describe('a handover ends before anything is started, and the incumbent is left 
     await assertRefused(
       service,
       'config',
-      /zero\.yaml:\d+:\d+: .*"soon" is no duration.*; .*zero\.yaml:\d+:\d+: .*shutdown_timeout/,
+      /zero\.yaml:\d+:\d+: .*"soon" is not a duration.*; .*zero\.yaml:\d+:\d+: .*shutdown_timeout/,
     );
     service.rewrite({});
     service.reload();

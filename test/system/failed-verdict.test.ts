@@ -43,10 +43,13 @@ describe('zero reload --timeout shows why the candidate was not ready:', () => {
         /^handover 2 timed out after 3.*: generation 1 keeps serving\n {2}step {4}timeout\n/,
       );
       assert.match(stderr, /^ {2}reason {2}--timeout 3s expired in step starting: worker 0 waits for /m);
-      assert.match(stderr, /^ {2}gate {4}worker 0, accept: has not accepted a connection on listener http/m);
+      assert.match(
+        stderr,
+        /^ {2}gate {4}worker 0, accept: has not accepted a test connection on listener http/m,
+      );
       for (const worker of [0, 1]) {
         assert.match(stderr, new RegExp(`worker ${worker}, ready_fd: no line on descriptor 10$`, 'm'));
-        assert.match(stderr, new RegExp(`worker ${worker}, http: GET /healthz: 503$`, 'm'));
+        assert.match(stderr, new RegExp(`worker ${worker}, http: GET /healthz returned 503$`, 'm'));
       }
       const shown = [...stderr.matchAll(/^ {4}\| connecting to the database, attempt (\d+)$/gm)].map(
         ([, n]) => n,

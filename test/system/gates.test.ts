@@ -130,7 +130,7 @@ describe('the gate http', () => {
     const http = { address: gate.address, path: '/healthz', interval: '10ms' };
     const service = await startReloaded(t, only({ http, timeout: '1s' }));
     const reason = await assertNotPassed(service, 'http', service.incumbent);
-    assert.match(reason, /GET \/healthz: 503/);
+    assert.match(reason, /GET \/healthz returned 503/);
   });
 
   it('passes with the status that is asked for', DEADLINE, async (t) => {

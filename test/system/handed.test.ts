@@ -72,7 +72,7 @@ describe('a service that uses the library', () => {
       [connected, listeners(3), 'descriptor 3 (web), handed over by zero, is a socket that does not listen'],
       [socket.fd, listeners(900), 'descriptor 900 (web), handed over by zero, is not open in this process'],
       [other.fd, listeners(3), `listens on ${other.address}, not on ${socket.address}`],
-      [socket.fd, '{', 'ZERO_LISTENERS is no JSON array of {"name", "fd", "address"}: {'],
+      [socket.fd, '{', 'ZERO_LISTENERS is not a JSON array of {"name", "fd", "address"}: {'],
     ];
     for (const [fd, ZERO_LISTENERS, message] of wrong) {
       const options = { host: '127.0.0.1', port: Number(socket.where) };

@@ -144,7 +144,7 @@ backend app
     writeFileSync(join(folder, 'haproxy.changed'), text('fd@3'));
     return ['-f', 'haproxy.cfg'];
   },
-  changes: /^before you start it: haproxy\.cfg: write "bind fd@3" instead of "bind 127[\d.]+:\d+"\.$/m,
+  changes: /^Before you start it: haproxy\.cfg: write "bind fd@3" instead of "bind 127[\d.]+:\d+"\.$/m,
 };
 
 const gunicorn: Program = {
@@ -198,7 +198,7 @@ for (const program of [nginx, haproxy, gunicorn, uvicorn, puma]) {
       const place = await placeOf(t);
       const { folder, address } = place;
       const said = init(folder, [command, ...(await program.setUp(t, place))]);
-      assert.match(said, program.changes ?? /^zero\.yaml is written: read it, then start zero\n$/);
+      assert.match(said, program.changes ?? /^Wrote zero\.yaml\. Review it, then run: zero\n$/);
       if (program.changes) {
         const file = join(folder, `${program.name}.cfg`);
         writeFileSync(file, readFileSync(join(folder, `${program.name}.changed`)));
@@ -236,7 +236,7 @@ describe('zero init -- php-fpm', () => {
     const said = init(folder, [fpm, '-y', join(folder, 'php-fpm.conf')]);
     assert.match(
       said,
-      /^before you start it: .*php-fpm\.conf: set process_control_timeout = 25s under \[global\]\.$/m,
+      /^Before you start it: .*php-fpm\.conf: set process_control_timeout = 25s under \[global\]\.$/m,
     );
     main('process_control_timeout = 25s\n');
     const zero = start(t, folder);

@@ -90,7 +90,7 @@ describe('zero init', () => {
     const folder = temporaryFolder(t);
     const address = await freeAddress();
     const said = init(folder, '--listen', address, '--', 'node', 'api.mjs', address);
-    assert.match(said, /^zero\.yaml is written/);
+    assert.match(said, /^Wrote zero\.yaml\./);
     const directories = `application: { runtime_directory: ${folder}/run, data_directory: ${folder}/data }\n`;
     writeFileSync(join(folder, 'own.yaml'), directories + readFileSync(join(folder, 'zero.yaml'), 'utf8'));
     const zero = startZero(t, { folder, args: ['--config', 'own.yaml'] });

@@ -85,7 +85,7 @@ describe('a log file that was rotated and cannot be opened again', () => {
     chownSync(folder, 0, 0);
     await reopen();
     const { message } = await zero.fact('error', { step: 'logging' });
-    assert.ok(message.startsWith(`open log file ${file}: EACCES: this user may not write it, `), message);
+    assert.ok(message.startsWith(`open log file ${file}: EACCES: this user may not write to it`), message);
     zero.signal('SIGTERM');
     await zero.fact('supervisor_stopped');
   });

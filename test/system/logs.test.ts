@@ -100,7 +100,7 @@ describe('zero logs', () => {
     const unknown = await command(t, zero, 'logs', '--generation', '7');
     assert.deepEqual(
       [unknown.code, unknown.stdout, unknown.stderr],
-      [1, '', 'zero logs: no output of generation 7 is kept, only of 1\n'],
+      [1, '', 'zero logs: no output of generation 7 is kept; kept generations: 1\n'],
     );
     for (const wrong of [['-n', '-1'], ['-n', 'all'], ['--generation', 'x'], ['--nonsense']]) {
       assert.equal((await command(t, zero, 'logs', ...wrong)).code, 2, wrong.join(' '));
@@ -207,7 +207,7 @@ describe('zero signal', () => {
     const { zero, incumbent } = service;
     for (const wrong of [['SIGNOTHING'], ['0'], ['99'], ['']]) {
       const { code, stderr } = await command(t, zero, 'signal', ...wrong);
-      assert.deepEqual([code, stderr], [2, `zero signal: there is no signal "${wrong[0]}"\n`]);
+      assert.deepEqual([code, stderr], [2, `zero signal: unknown signal "${wrong[0]}"\n`]);
     }
     assert.equal((await command(t, zero, 'signal')).code, 2);
     await assertUntouched(service, incumbent);

@@ -12,7 +12,7 @@ import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
 
 const DEPLOYS = 5;
 const REASON =
-  /^it opened a socket of its own on the address of listener http instead of taking its descriptor\. .*nginx: remove "reuseport" from "listen"/;
+  /^it opened a socket of its own on the address of listener http instead of using its descriptor\. .*nginx: remove "reuseport" from "listen"/;
 
 interface Site {
   readonly zero: Zero;

@@ -230,7 +230,7 @@ describe('an output directory that cannot be used', () => {
     service.rewrite(toFiles(blocked));
     const { code, stderr } = await command(t, zero, 'reload');
     assert.equal(code, 1);
-    assert.match(stderr, /step {4}output\.directory\n {2}reason {2}cannot make directory .*: ENOTDIR/);
+    assert.match(stderr, /step {4}output\.directory\n {2}reason {2}cannot create directory .*: ENOTDIR/);
     assert.equal((await whoAnswers(await zero.address('http'))).pid, incumbent.pid);
   });
 

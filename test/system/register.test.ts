@@ -300,7 +300,7 @@ describe('a program is left alone', () => {
   it('that goes on without its NOTIFY_SOCKET, with a warning', DEADLINE, async (t) => {
     const program = start(t, 'http', { environment: { NOTIFY_SOCKET: '/nowhere/notify' } });
     await assertServes(program);
-    await program.line('NOTIFY_SOCKET /nowhere/notify was not told READY=1');
+    await program.line('NOTIFY_SOCKET /nowhere/notify was not notified of READY=1');
     await assertServes(program);
   });
 });

@@ -81,7 +81,7 @@ describe('workers that fail their liveness checks', () => {
     await goOn('after');
     const { generations } = await statusOf(t, zero);
     for (const { unhealthy } of generations[0]?.workers ?? [])
-      assert.match(unhealthy ?? '', /GET \/healthz: 500/);
+      assert.match(unhealthy ?? '', /GET \/healthz returned 500/);
     await assertNothingLost();
     assert.deepEqual(zero.log.all('worker_replaced'), []);
   });
@@ -92,7 +92,7 @@ describe('workers that fail their liveness checks', () => {
     await goOn('before');
     process.kill(pidOf(0), 'SIGUSR2');
     const { reason, all } = await zero.fact('worker_unhealthy', { worker: 0 });
-    assert.match(reason, /liveness check failed 2 times in a row; last: GET \/healthz: 500/);
+    assert.match(reason, /liveness check failed 2 times in a row; last: GET \/healthz returned 500/);
     assert.equal(all, false);
     await goOn('after');
     const { steering } = await statusOf(t, zero);

@@ -50,8 +50,8 @@ describe('zero run with a command', () => {
       [['--listen', '8080'], /^zero run: no command given: zero run --listen 8080 -- CMD/],
       [['--listen', 'x', '--', '/bin/true'], /^--listen x: "x" has no port: write "x:8080"\n$/],
       [['--workers', 'x', '--', '/bin/true'], /^--workers x: must be a whole number or auto, not "x"\n$/],
-      [['--', 'no-such-command'], /^-- no-such-command: is in no directory of PATH\n$/],
-      [['--config', 'zero.yaml', '--', '/bin/true'], /^zero run: --config does not go with a command/],
+      [['--', 'no-such-command'], /^-- no-such-command: was not found in PATH\n$/],
+      [['--config', 'zero.yaml', '--', '/bin/true'], /^zero run: --config cannot be combined with a command/],
     ] as const) {
       const { code, stdout, stderr } = await command(t, null, 'run', ...args);
       assert.deepEqual([code, stdout], [2, '']);

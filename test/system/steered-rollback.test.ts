@@ -107,7 +107,7 @@ describe('a candidate is rolled back, and what waits for it is served, when it',
     await service.candidate.behave({ status: 500 });
     const failure = await rolledBack(service);
     assert.equal(failure.step, 'verify');
-    assert.match(failure.reason, /GET \/health: 500/);
+    assert.match(failure.reason, /GET \/health returned 500/);
     await service.candidate.gone;
     await assertUntouched(service, service.incumbent);
   });
@@ -128,7 +128,7 @@ describe('a candidate is rolled back, and what waits for it is served, when it',
     await becomeReady(candidate);
     const failure = await rolledBack(service);
     assert.equal(failure.step, 'verify');
-    assert.match(failure.reason, /^3 misses in a row, .*GET \/health: 500/);
+    assert.match(failure.reason, /^verify failed 3 times in a row; last: .*GET \/health returned 500/);
     assert.deepEqual(service.zero.log.all('generation_promoted', { generation: 2 }), []);
     await candidate.gone;
     await assertUntouched(service, service.incumbent);
@@ -192,7 +192,7 @@ describe('a candidate that is not ready never gets a public connection, and is r
     assert.equal(failure.step, 'readiness.timeout');
     assert.match(
       failure.reason,
-      /still waiting for accept \(accept: has not accepted a connection on listener http\)/,
+      /still waiting for accept \(accept: has not accepted a test connection on listener http\)/,
     );
     await candidate.gone;
     const { failed, byGeneration } = await load.stop();
@@ -201,7 +201,7 @@ describe('a candidate that is not ready never gets a public connection, and is r
   });
 
   const OWN =
-    /^it opened a socket of its own on the address of listener http instead of taking its descriptor\. Configure the service/;
+    /^it opened a socket of its own on the address of listener http instead of using its descriptor\. Configure the service/;
   const ownSockets = [
     { how: 'beside', step: 'readiness.accept', reason: OWN },
     {

@@ -296,7 +296,10 @@ describe("tableflip's tests", () => {
     await assert.rejects(createUpgraderIn(one), /started this one for an upgrade: not a message: "rubbish"/);
     // And one that is gone before it wrote anything.
     const other = await startProgram(t, { asChild: '' });
-    await assert.rejects(createUpgraderIn(await other.next()), /started this one for an upgrade: it is gone/);
+    await assert.rejects(
+      createUpgraderIn(await other.next()),
+      /started this one for an upgrade: it has exited/,
+    );
   });
 
   it('FilesAreNonblocking', DEADLINE, async (t) => {
@@ -594,7 +597,7 @@ describe("tableflip's tests", () => {
     assert.match(address, /^127\.0\.0\.1:\d+$/);
     await assert.rejects(
       upgradeIn(first),
-      failsWith('NOT_SUPPORTED', /it needs a POSIX system, and this is Windows/),
+      failsWith('NOT_SUPPORTED', /needs a POSIX system, and this is Windows/),
     );
   });
 });

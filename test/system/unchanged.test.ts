@@ -172,7 +172,7 @@ describe('a program that was never changed', () => {
     assert.equal(
       stderr,
       'zero run: npm does not pass listening sockets on to what it starts. ' +
-        'Name the node command itself: zero run --listen 127.0.0.1:0 -- node server.js\n',
+        'Specify the node command itself: zero run --listen 127.0.0.1:0 -- node server.js\n',
     );
   });
 });

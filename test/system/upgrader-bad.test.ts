@@ -73,9 +73,9 @@ describe('bad input of the upgrader', () => {
     for (const [options, message] of [
       [
         { pidfile: 'a' },
-        'createUpgrader: there is no option pidfile; there are pidFile, upgradeTimeoutMs, probationMs',
+        'createUpgrader: unknown option pidfile; known options: pidFile, upgradeTimeoutMs, probationMs',
       ],
-      [{ pidFile: 1 }, 'createUpgrader: pidFile is 1, not a text'],
+      [{ pidFile: 1 }, 'createUpgrader: pidFile is 1, not a string'],
       [{ pidFile: '' }, 'createUpgrader: pidFile is empty'],
       [
         { upgradeTimeoutMs: '60' },
@@ -90,7 +90,7 @@ describe('bad input of the upgrader', () => {
     const address = await serveIn(first);
     await assert.rejects(
       first.run(({ upgrader }) => upgrader.upgrade({ arguments: [] } as never)),
-      /TypeError|upgrade: there is no option arguments; there are timeoutMs/,
+      /TypeError|upgrade: unknown option arguments; known options: timeoutMs/,
     );
     await assert.rejects(
       first.run(({ upgrader }) => upgrader.upgrade({ args: 'a' } as never)),
@@ -160,14 +160,14 @@ describe('bad input of the upgrader', () => {
     for (const [wrong, message] of [
       ['no server', /^TypeError: listen: not a server of node:net/],
       ['no place', /^TypeError: listen: port or path is missing/],
-      ['two places', /^TypeError: listen: path does not go with/],
+      ['two places', /^TypeError: listen: path cannot be combined with/],
       ['a port that is none', /^TypeError: listen: port is 65536, not a whole number from 0 to 65535/],
       ['listening already', /^Error: listen: this server listens already/],
       ['listening otherwise', /^Error: listen: this server listens already/],
       ['two servers', /EADDRINUSE: tcp:127\.0\.0\.1:\d+: another server of this process has that socket/],
-      ['a name twice', /EADDRINUSE: a: this process has a descriptor of that name/],
+      ['a name twice', /EADDRINUSE: a: this process already has a descriptor of that name/],
       ['a file', /EADDRINUSE: .*\/file: it is not a socket/],
-      ['no folder', /^Error: listen ENOENT: .*\/none\/a: there is no folder/],
+      ['no folder', /^Error: listen ENOENT: .*\/none\/a: directory .* does not exist/],
       ['no datagrams', /^TypeError: bind: not a socket of node:dgram/],
       ['no port', /^TypeError: bind: port is missing/],
       ['bound already', /^Error: bind: this socket is bound already/],
@@ -189,7 +189,7 @@ describe('bad input of the upgrader', () => {
         kept.other = modules.net.createServer();
         return upgrader.listen(kept.other, { path: given });
       }, where);
-    await assert.rejects(listen(path), failsWith('EADDRINUSE', /living: somebody listens there/));
+    await assert.rejects(listen(path), failsWith('EADDRINUSE', /living: another process listens there/));
     // A killed process leaves its path behind.
     const dead = await startProgram(t);
     const killed = await dead.next();
@@ -223,7 +223,7 @@ describe('bad input of the upgrader', () => {
     const open = () =>
       first.run(({ upgrader, modules }) => upgrader.listen(modules.net.createServer(), { port: 0 }));
     const { upgraded, second } = await replace(program, first, { pidFile });
-    await assert.rejects(open(), failsWith('IN_PROGRESS', /^listen: an upgrade is under way/));
+    await assert.rejects(open(), failsWith('IN_PROGRESS', /^listen: an upgrade is in progress/));
     await serveIn(second);
     await upgraded;
     await assert.rejects(open(), failsWith('ALREADY_UPGRADED'));
@@ -233,9 +233,9 @@ describe('bad input of the upgrader', () => {
     const state = await serving(t);
     const gone = join(state.program.folder, 'gone');
     for (const [options, message] of [
-      [{ executable: gone }, /upgrade: executable .*\/gone: it is not there/],
-      [{ executable: 'no-such-program' }, /upgrade: executable no-such-program: it is not there/],
-      [{ directory: gone }, /upgrade: directory .*\/gone: it is not there/],
+      [{ executable: gone }, /upgrade: executable .*\/gone: it does not exist/],
+      [{ executable: 'no-such-program' }, /upgrade: executable no-such-program: it does not exist/],
+      [{ directory: gone }, /upgrade: directory .*\/gone: it does not exist/],
       // It is there, and what it names is not (execve(2): ENOENT of the interpreter).
       [{ executable: '/bin/sh', args: ['-c', `exec ${gone}`] }, /ended with code 127/],
     ] as const)
@@ -332,12 +332,12 @@ describe('bad input of the upgrader', () => {
   it('a new process that writes rubbish, or nothing that is meant', DEADLINE, async (t) => {
     const state = await serving(t);
     for (const [script, message] of [
-      ['echo rubbish >&3; exec sleep 1000', /wrote what this library never writes/],
+      ['echo rubbish >&3; exec sleep 1000', /sent an invalid message/],
       // Its end may be known before what it wrote was read.
-      ['printf rubbish >&3', /wrote what this library never writes|ended with code 0/],
-      ['head -c 5000000 /dev/zero >&3; exec sleep 1000', /wrote what this library never writes/],
-      [`echo '{"type":"inherit"}' >&3; exec sleep 1000`, /wrote what this library never writes/],
-      [`echo '{"type":"hello","version":99,"pid":1}' >&3; exec sleep 1000`, /speaks version 99, this one 1/],
+      ['printf rubbish >&3', /sent an invalid message|ended with code 0/],
+      ['head -c 5000000 /dev/zero >&3; exec sleep 1000', /sent an invalid message/],
+      [`echo '{"type":"inherit"}' >&3; exec sleep 1000`, /sent an invalid message/],
+      [`echo '{"type":"hello","version":99,"pid":1}' >&3; exec sleep 1000`, /uses version 99, this one 1/],
       // It lives on without the channel: nobody would ever hear of it again.
       ['exec 3>&-; exec sleep 1000', /ended with SIGKILL/],
     ] as const)

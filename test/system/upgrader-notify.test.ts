@@ -47,7 +47,7 @@ describe('an upgrade', () => {
     const { upgraded, second } = await replace(program, first);
     await becomeReady(second);
     await upgraded;
-    const warning = `NOTIFY_SOCKET ${path} was not told READY=1: datagrams to Unix sockets need Linux`;
+    const warning = `NOTIFY_SOCKET ${path} was not notified of READY=1: datagrams to Unix sockets need Linux`;
     assert.ok(program.output().includes(warning), program.output());
   });
 });

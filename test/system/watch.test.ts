@@ -110,7 +110,10 @@ describe('watch', () => {
       put(server, 'neither a program nor a script');
       await zero.fact('handover_finished', { handover: 2, outcome: 'failed' });
       rmSync(server);
-      await zero.fact('warning', ({ about, message }) => about === 'watch' && /nothing is at/.test(message));
+      await zero.fact(
+        'warning',
+        ({ about, message }) => about === 'watch' && /does not exist: waiting/.test(message),
+      );
       assert.equal(zero.log.all('reload_requested').length, 1);
       await assertUntouched({ ...service, rewrite() {}, reload: () => 0 }, incumbent);
       put(server, program(puppets, 'back'));

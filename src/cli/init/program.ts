@@ -33,7 +33,7 @@ export interface Command {
 /** A program of which nothing is known. */
 export const UNKNOWN: Omit<Program, 'args'> = {
   addresses: [],
-  sockets: ['It finds its socket as descriptor 3, LISTEN_FDS tells it so.'],
+  sockets: ['The service finds its socket as descriptor 3 (LISTEN_FDS).'],
   protocols: null,
   notifies: false,
   reloadUptime: '1s',

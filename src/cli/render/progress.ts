@@ -34,7 +34,8 @@ const SENTENCES = new Map<string, (fields: Fields) => string>(
     handover_step: ({ step, percent, lasts_ms }) => {
       const share = typeof percent === 'number' ? ` ${percent} %` : '';
       const time = typeof lasts_ms === 'number' ? ` for ${duration(lasts_ms)}` : '';
-      const advice = step === 'preview' ? ' at most: go on with "zero promote", back with "zero abort"' : '';
+      const advice =
+        step === 'preview' ? ' at most: continue with "zero promote", return with "zero abort"' : '';
       return `${text(step)}${share}${time}${advice}`;
     },
     service_starting: ({ generation, path }) => `generation ${number(generation)} starts: ${text(path)}`,
@@ -44,7 +45,7 @@ const SENTENCES = new Map<string, (fields: Fields) => string>(
     scale_started: ({ from, to }) => `changing the number of workers from ${number(from)} to ${number(to)}`,
     generation_promoted: ({ generation }) => `generation ${number(generation)} promoted`,
     generation_retiring: ({ generation }) => `generation ${number(generation)} retires`,
-    generation_gone: ({ generation }) => `generation ${number(generation)} gone`,
+    generation_gone: ({ generation }) => `generation ${number(generation)} ended`,
     stop_requested: ({ now }) => (now === true ? 'stopping now' : 'stopping'),
     warning: ({ message }) => `warning: ${text(message)}`,
     error: ({ message }) => `error: ${text(message)}`,

@@ -49,7 +49,7 @@ export function planOf(options: unknown): DrainPlan {
     throw new TypeError(`drain: options must be an object, not ${shown(options)}`);
   const unknown = Object.keys(options).filter((name) => !KNOWN.includes(name));
   if (unknown.length > 0)
-    throw new TypeError(`drain: there is no option ${unknown.join(', ')}; there are ${KNOWN.join(', ')}`);
+    throw new TypeError(`drain: unknown option ${unknown.join(', ')}; known options: ${KNOWN.join(', ')}`);
   const { timeoutMs = DEFAULT_TIMEOUT, idleMs, signal } = options as DrainOptions;
   const timeout = milliseconds('timeoutMs', timeoutMs);
   const idle =

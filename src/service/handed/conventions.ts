@@ -11,7 +11,7 @@ const FIRST = 3;
 export function systemd({ LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: Environment, { pid }: Self): Claim[] {
   if (LISTEN_FDS === undefined || LISTEN_PID !== String(pid)) return [];
   const count = countOf(LISTEN_FDS);
-  if (count === null) throw new HandedError(`LISTEN_FDS is no number of sockets: ${LISTEN_FDS}`);
+  if (count === null) throw new HandedError(`LISTEN_FDS is not a number of sockets: ${LISTEN_FDS}`);
   const names = LISTEN_FDNAMES?.split(':') ?? [];
   return Array.from({ length: count }, (_, index) => ({
     fd: FIRST + index,
@@ -29,12 +29,12 @@ export function einhorn(environment: Environment, { ppid }: Self): Claim[] {
   const { EINHORN_FD_COUNT: text, EINHORN_MASTER_PID } = environment;
   if (text === undefined || EINHORN_MASTER_PID !== String(ppid)) return [];
   const count = countOf(text);
-  if (count === null) throw new HandedError(`EINHORN_FD_COUNT is no number of sockets: ${text}`);
+  if (count === null) throw new HandedError(`EINHORN_FD_COUNT is not a number of sockets: ${text}`);
   return Array.from({ length: count }, (_, index) => {
     const name = `EINHORN_FD_${index}`;
     const fd = descriptor(environment[name] ?? '');
     if (fd === null)
-      throw new HandedError(`${name} is no descriptor number, and EINHORN_FD_COUNT is ${count}`);
+      throw new HandedError(`${name} is not a descriptor number, and EINHORN_FD_COUNT is ${count}`);
     return { fd, name: null, address: null, from: 'Einhorn' };
   });
 }
@@ -47,7 +47,7 @@ export function serverStarter({ SERVER_STARTER_PORT: text }: Environment): Claim
     const at = entry.lastIndexOf('=');
     const fd = descriptor(entry.slice(at + 1));
     if (at <= 0 || fd === null)
-      throw new HandedError(`SERVER_STARTER_PORT is no list of ADDRESS=DESCRIPTOR: ${text.slice(0, 200)}`);
+      throw new HandedError(`SERVER_STARTER_PORT is not a list of ADDRESS=DESCRIPTOR: ${text.slice(0, 200)}`);
     return { fd, name: null, address: entry.slice(0, at), from: 'Server::Starter' };
   });
 }

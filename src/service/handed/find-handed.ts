@@ -105,7 +105,7 @@ function verify(claim: Claim, { type }: Wanted, place: Place | null, seen: Inspe
   if ('problem' in seen) throw refusal(claim, seen.problem);
   const { socket } = seen;
   if ((socket.type ?? type) !== type)
-    throw refusal(claim, `is a ${socket.type} socket, and a ${type} socket is wanted`);
+    throw refusal(claim, `is a ${socket.type} socket, and a ${type} socket is needed`);
   const stated = claim.address === null ? null : parsePlace(claim.address);
   // The file of a Unix socket may have other names than the one it was bound under.
   const actual = socket.place?.family === 'unix' && stated?.family === 'unix' ? stated : socket.place;

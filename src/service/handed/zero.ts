@@ -12,7 +12,7 @@ export function zero({ ZERO_LISTENERS: text }: Environment): Claim[] {
   const list = parse(text);
   if (!Array.isArray(list) || !list.every(isEntry))
     throw new HandedError(
-      `ZERO_LISTENERS is no JSON array of {"name", "fd", "address"}: ${text.slice(0, 200)}`,
+      `ZERO_LISTENERS is not a JSON array of {"name", "fd", "address"}: ${text.slice(0, 200)}`,
     );
   return list.map(({ name, fd, address }) => ({ name, fd, address, from: 'zero' }));
 }

@@ -61,7 +61,10 @@ async function warnUnless(whom: string, tell: () => Promise<void>, text = 'ready
     await tell();
   } catch (error) {
     const why = errorText(error);
-    process.emitWarning(`${whom} was not told ${text.replaceAll('\n', ' ')}: ${why}`, 'ZerodownWarning');
+    process.emitWarning(
+      `${whom} was not notified of ${text.replaceAll('\n', ' ')}: ${why}`,
+      'ZerodownWarning',
+    );
   }
 }
 

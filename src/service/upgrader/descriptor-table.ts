@@ -46,7 +46,7 @@ export class DescriptorTable {
     for (const found of descriptors) {
       if (!isSameFile(found.fd, found.identity))
         throw new Error(
-          `descriptor ${found.fd}, handed over as ${found.name}, is not what it was said to be`,
+          `descriptor ${found.fd}, handed over as ${found.name}, does not match its description`,
         );
       this.#inherited.add(found);
     }
@@ -98,7 +98,7 @@ export class DescriptorTable {
 
   assertNameUnused(name: string): void {
     for (const used of this.#used.keys()) {
-      if (used.name === name) throw inUse(name, 'this process has a descriptor of that name');
+      if (used.name === name) throw inUse(name, 'this process already has a descriptor of that name');
     }
   }
 

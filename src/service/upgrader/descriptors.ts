@@ -33,7 +33,7 @@ export class Descriptors implements DescriptorsApi {
   }
 
   add(name: string, what: Descriptor): void {
-    if (typeof name !== 'string' || name === '') throw new TypeError('fds.add: the name is not a text');
+    if (typeof name !== 'string' || name === '') throw new TypeError('fds.add: the name is not a string');
     this.#assertMayOpen();
     const fd = reader(what);
     const now = fd();

@@ -145,15 +145,14 @@ export class NewProcess {
     if (message.type === 'hello') {
       this.#pid = message.pid;
       if (message.version !== VERSION)
-        this.#failed(`the new process speaks version ${message.version}, this one ${VERSION}`);
+        this.#failed(`the new process uses version ${message.version}, this one ${VERSION}`);
     }
     this.#heard.add(message.type);
     this.#waiting.get(message.type)?.();
   }
 
   #closed(error: Error | null): void {
-    if (error !== null)
-      this.#failed(`the new process (pid ${this.#pid}) wrote what this library never writes`, error);
+    if (error !== null) this.#failed(`the new process (pid ${this.#pid}) sent an invalid message`, error);
     // Its end follows and says how; one that closed the channel and lives is none of ours.
     else this.#kill('SIGKILL');
   }

@@ -66,21 +66,21 @@ export interface BindOptions {
   readonly open?: (socket: Socket) => void | Promise<void>;
 }
 
-type Kind = 'any' | 'text' | 'number' | 'function' | 'list of texts' | 'object' | 'boolean';
+type Kind = 'any' | 'string' | 'number' | 'function' | 'list of strings' | 'object' | 'boolean';
 
 const KINDS: Readonly<Record<string, Kind>> = {
-  pidFile: 'text',
+  pidFile: 'string',
   upgradeTimeoutMs: 'number',
   probationMs: 'number',
   timeoutMs: 'number',
-  executable: 'text',
-  args: 'list of texts',
+  executable: 'string',
+  args: 'list of strings',
   environment: 'object',
-  directory: 'text',
+  directory: 'string',
   state: 'any',
-  name: 'text',
-  host: 'text',
-  path: 'text',
+  name: 'string',
+  host: 'string',
+  path: 'string',
   port: 'number',
   backlog: 'number',
   ipv6Only: 'boolean',
@@ -111,7 +111,7 @@ export function checkListenOptions(options: unknown): void {
   const { port, path, host } = options as ListenOptions;
   if (path === undefined && port === undefined) throw new TypeError('listen: port or path is missing');
   if (path !== undefined && (port !== undefined || host !== undefined))
-    throw new TypeError('listen: path does not go with host and port');
+    throw new TypeError('listen: path cannot be combined with host and port');
   if (path === '') throw new TypeError('listen: path is empty');
 }
 
@@ -121,7 +121,7 @@ function check(call: string, known: readonly string[], options: unknown): void {
   for (const [key, value] of Object.entries(options)) {
     const kind = KINDS[key];
     if (kind === undefined || !known.includes(key))
-      throw new TypeError(`${call}: there is no option ${key}; there are ${known.join(', ')}`);
+      throw new TypeError(`${call}: unknown option ${key}; known options: ${known.join(', ')}`);
     if (value === undefined) continue;
     const wrong = complain(key, kind, value);
     if (wrong !== null) throw new TypeError(`${call}: ${key} ${wrong}`);
@@ -136,11 +136,10 @@ function complain(key: string, kind: Kind, value: unknown): string | null {
     const isCount = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most;
     return isCount ? null : `is ${shown}, not a whole number from 0 to ${most}`;
   }
-  if (kind === 'list of texts') {
+  if (kind === 'list of strings') {
     const isList = Array.isArray(value) && value.every((one) => typeof one === 'string');
-    return isList ? null : `is not a list of texts`;
+    return isList ? null : `is not a list of strings`;
   }
-  const wanted = kind === 'text' ? 'string' : kind;
-  if (typeof value !== wanted || value === null) return `is ${shown}, not a ${kind}`;
+  if (typeof value !== kind || value === null) return `is ${shown}, not a ${kind}`;
   return value === '' && key !== 'host' ? 'is empty' : null;
 }

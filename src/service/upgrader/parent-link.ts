@@ -116,10 +116,9 @@ export class ParentLink {
 }
 
 function verified(first: Inherit | Error | null, token: string): Inherit {
-  if (first === null) throw new Error('it is gone');
+  if (first === null) throw new Error('it has exited');
   if (first instanceof Error) throw first;
-  if (first.version !== VERSION)
-    throw new Error(`it speaks version ${first.version}, this process ${VERSION}`);
-  if (first.token !== token) throw new Error('it is not the one that the environment says');
+  if (first.version !== VERSION) throw new Error(`it uses version ${first.version}, this process ${VERSION}`);
+  if (first.token !== token) throw new Error('it is not the process that the environment specifies');
   return first;
 }

@@ -77,14 +77,14 @@ export function resolveProgram(origin: Origin, options: ProgramOptions): Program
   const { environment = process.env, args = origin.args } = options;
   const directory = resolve(origin.directory, options.directory ?? '.');
   if (!statSync(directory, { throwIfNoEntry: false })?.isDirectory())
-    throw new Error(`directory ${directory}: it is not there`);
+    throw new Error(`directory ${directory}: it does not exist`);
   const name = options.executable ?? origin.argv0;
   const found = find(name, directory, environment.PATH);
   // A program may have been started under a name that is no file's.
   const file = found ?? (options.executable === undefined ? find(origin.execPath, directory, '') : null);
   if (file === null)
     throw new Error(
-      `executable ${options.executable ?? origin.execPath}: it is not there, or may not be executed`,
+      `executable ${options.executable ?? origin.execPath}: it does not exist, or may not be executed`,
     );
   return { file, argv0: name, args, environment, directory };
 }

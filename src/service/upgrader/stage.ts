@@ -16,14 +16,14 @@ export type Stage =
 export function refuseUpgrade(stage: Stage): UpgradeError | null {
   switch (stage.is) {
     case 'starting':
-      return new UpgradeError('NOT_READY', 'upgrade: this process has not said ready() yet');
+      return new UpgradeError('NOT_READY', 'upgrade: this process has not called ready() yet');
     case 'on_probation':
       return new UpgradeError(
         'PARENT_ALIVE',
-        'upgrade: the process that this one replaces has not let go yet: it may still carry on alone',
+        'upgrade: the process that this one replaces has not released the sockets yet: it may still continue alone',
       );
     case 'upgrading':
-      return new UpgradeError('IN_PROGRESS', 'upgrade: another one is under way');
+      return new UpgradeError('IN_PROGRESS', 'upgrade: another upgrade is in progress');
     case 'superseded':
       return new UpgradeError(
         'ALREADY_UPGRADED',
@@ -42,7 +42,7 @@ export function refuseSocket(call: string, stage: Stage): UpgradeError | null {
     case 'upgrading':
       return new UpgradeError(
         'IN_PROGRESS',
-        `${call}: an upgrade is under way, and the new process was given all sockets`,
+        `${call}: an upgrade is in progress, and the new process has received all sockets`,
       );
     case 'superseded':
       return new UpgradeError(

@@ -6,8 +6,8 @@ import { listeningServers } from './handle.ts';
 export function refuseForever(platform: NodeJS.Platform = process.platform): UpgradeError | null {
   // libuv passes no descriptors on to a child there.
   if (platform === 'win32')
-    return new UpgradeError('NOT_SUPPORTED', 'upgrade: it needs a POSIX system, and this is Windows');
-  if (!isMainThread) return new UpgradeError('NOT_SUPPORTED', 'upgrade: it is for the main thread');
+    return new UpgradeError('NOT_SUPPORTED', 'upgrade: needs a POSIX system, and this is Windows');
+  if (!isMainThread) return new UpgradeError('NOT_SUPPORTED', 'upgrade: works only in the main thread');
   return null;
 }
 
@@ -17,7 +17,7 @@ export async function refuseWorker(): Promise<UpgradeError | null> {
   if (!cluster.isWorker) return null;
   return new UpgradeError(
     'NOT_SUPPORTED',
-    'upgrade: it is for the primary of node:cluster, which has the sockets',
+    'upgrade: works only in the primary of node:cluster, which has the sockets',
   );
 }
 
@@ -31,6 +31,6 @@ export function refuseForeignServers(known: ReadonlySet<object>): UpgradeError |
   const addresses = foreign.map(({ address }) => address).join(', ');
   return new UpgradeError(
     'NOT_SUPPORTED',
-    `upgrade: ${addresses} was not opened by upgrader.listen(), so that the new process would find it taken: open it that way, or close it first`,
+    `upgrade: ${addresses} was not opened by upgrader.listen(), so the address would be in use for the new process: open it that way, or close it first`,
   );
 }

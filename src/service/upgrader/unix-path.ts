@@ -37,11 +37,12 @@ export function removePath({ path, ...identity }: SocketPath): void {
  * which libuv would say EACCES (uv_pipe_bind2).
  */
 export async function assertFree(path: string): Promise<void> {
-  if (look(dirname(path)) === null) throw refused('ENOENT', path, `there is no folder ${dirname(path)}`);
+  if (look(dirname(path)) === null)
+    throw refused('ENOENT', path, `directory ${dirname(path)} does not exist`);
   const found = look(path);
   if (found === null) return;
   if (!found.isSocket()) throw refused('EADDRINUSE', path, 'it is not a socket');
-  if (await answers(path)) throw refused('EADDRINUSE', path, 'somebody listens there');
+  if (await answers(path)) throw refused('EADDRINUSE', path, 'another process listens there');
 }
 
 function look(path: string): Stats | null {

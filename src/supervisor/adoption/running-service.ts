@@ -85,7 +85,7 @@ function requireAccess(pid: number): void {
     if (its === own) return;
   } catch (error) {
     if (identityOf(pid) === null)
-      throw new AdoptionError(`cannot adopt process ${pid}: it exited while zero looked at it`);
+      throw new AdoptionError(`cannot adopt process ${pid}: it exited while zero inspected it`);
     if (isOutOfReach(error)) throw permissionError(pid, 'read');
     throw error;
   }
@@ -137,7 +137,7 @@ function refuseManager(pid: number, listening: Listening): void {
       ? `None of its processes has a listening socket.${manager === 'pm2' ? ` ${CLUSTER_MODE}` : ''}`
       : `Pass the pid of the service, for example that of process ${described(service.pid)}: --pid ${service.pid}`;
   throw new AdoptionError(
-    `cannot adopt process ${pid}: it is ${manager}, which runs services and is none itself. ${instead}`,
+    `cannot adopt process ${pid}: it is ${manager}, which runs services and is not a service itself. ${instead}`,
   );
 }
 

@@ -36,7 +36,7 @@ export function programsFor(
   const script = wanted.script ?? own.script;
   const real = realPathOf(script);
   if (real === null) {
-    const advice = wanted.script === null ? ' Name the new zero with: zero upgrade PATH' : '';
+    const advice = wanted.script === null ? ' Specify the new zero with: zero upgrade PATH' : '';
     throw new Error(`${script} does not exist.${advice}`);
   }
   const { args } = own;

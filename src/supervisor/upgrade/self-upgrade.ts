@@ -89,7 +89,8 @@ export class SelfUpgrade {
   async #find(wanted: Programs): Promise<Tested> {
     const { command, vault: vaultOf } = this.#context;
     const vault = vaultOf();
-    if (vault === null) throw new Error('zero has no memory that outlives its program. Restart it instead.');
+    if (vault === null)
+      throw new Error('zero has no memory that survives the change of its program. Restart it instead.');
     const problems: string[] = [];
     for (const program of programsFor(command(), wanted, process.env.PATH ?? '')) {
       const open = openFiles([

@@ -61,5 +61,5 @@ export function listenFdsWarning(
   // The service takes its standard input, and no convention.
   if (targets.every(({ target }) => target === 0)) return null;
   const numbers = targets.map(({ target }) => target).sort((a, b) => a - b);
-  return `LISTEN_FDS is left out: it can only say 3..${targets.length + 2}, and the listeners have the descriptors ${numbers.join(', ')}`;
+  return `LISTEN_FDS is left out: it can only describe 3..${targets.length + 2}, and the listeners have the descriptors ${numbers.join(', ')}`;
 }

@@ -64,7 +64,7 @@ test('signal says who got it; a name that is none is 2 and asks for nothing', as
   assert.equal(await signal({ signal: 'usr1' }, at.context), 0);
   assert.equal(at.out(), 'SIGUSR1 sent to generation 3: pid 4300\n');
   assert.equal(await signal({ signal: 'usr3' }, at.context), 2);
-  assert.equal(at.err(), 'zero signal: there is no signal "usr3"\n');
+  assert.equal(at.err(), 'zero signal: unknown signal "usr3"\n');
   assert.deepEqual(control.calls, ['signal SIGUSR1']);
 });
 
@@ -97,7 +97,7 @@ test('logs -n and --generation choose', async (t) => {
   assert.equal(await logs({ ...LOGS, generation: '3', lines: '1' }, at.context), 0);
   assert.equal(at.out(), 'two\nthree\ntwo\n');
   assert.equal(await logs({ ...LOGS, generation: '9' }, at.context), 1);
-  assert.equal(at.err(), 'zero logs: no output of generation 9 is kept, only of 3, 4\n');
+  assert.equal(at.err(), 'zero logs: no output of generation 9 is kept; kept generations: 3, 4\n');
   for (const wrong of [{ lines: 'x' }, { lines: '-1' }, { generation: '0' }, { generation: '1.5' }]) {
     assert.equal(await logs({ ...LOGS, ...wrong }, at.context), 2);
   }
@@ -417,7 +417,7 @@ test('stop waits for the end of the process, not only for its word; Ctrl-C is 13
   await at.shown('stopping now');
   at.interrupt();
   assert.equal(await code, 13);
-  assert.match(at.err(), /it goes on stopping: follow it with "zero status"\n$/);
+  assert.match(at.err(), /zero is still stopping: follow it with "zero status"\n$/);
 });
 
 test('permission denied is said so', {
@@ -435,7 +435,7 @@ test('permission denied is said so', {
   } finally {
     process.seteuid?.(uid);
   }
-  assert.match(at.err(), /control\.sock: permission denied: run this as the user of that zero/);
+  assert.match(at.err(), /control\.sock: permission denied: run this command as the user of that zero/);
 });
 
 test('stop sees the process end', async (t) => {

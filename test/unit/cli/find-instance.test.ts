@@ -168,7 +168,7 @@ describe('--name finds', () => {
   it('the instance of that name, whether it answers or not', async (t) => {
     const { at } = two(t);
     assert.equal(await found(at, { name: 'b' }, false), 'b');
-    assert.match(await refused(at, { name: '../b' }), /^2 --name ".*cannot name a directory/);
+    assert.match(await refused(at, { name: '../b' }), /^2 --name ".*cannot be the name of a directory/);
     assert.match(await refused(at, { name: 'c' }), /^3 no instance with the name c is running\. Looked in /);
   });
 
@@ -263,6 +263,6 @@ it('an instance that does not run is started from its file', async (t) => {
   assert.equal(exitCode, 3);
   assert.equal(
     message,
-    `instance a is not running: no zero listens on ${at.root}/a/control.sock. Start it with: zero --config ${a}`,
+    `instance a is not running: no zero is listening on ${at.root}/a/control.sock. Start it with: zero --config ${a}`,
   );
 });

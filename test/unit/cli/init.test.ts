@@ -54,7 +54,7 @@ describe('zero init', () => {
     it(`writes what check accepts, and whose suggestions it accepts too: ${command[0]}`, (t) => {
       const { folder, run, said, text } = setUp(t);
       assert.equal(run({ command }), 0, said.err);
-      assert.deepEqual(said, { out: 'zero.yaml is written: read it, then start zero\n', err: '' });
+      assert.deepEqual(said, { out: 'Wrote zero.yaml. Review it, then run: zero\n', err: '' });
       const { runtime } = serviceOf(text());
       assert.equal(runtime.path, command[0]);
       assert.deepEqual(runtime.args.slice(0, command.length - 1), command.slice(1));
@@ -84,7 +84,7 @@ describe('zero init', () => {
     const { folder, run, said, text } = setUp(t);
     writeFileSync(join(folder, 'zero.yaml'), 'precious');
     assert.equal(run({ command: ['/bin/cat'] }), 1);
-    assert.match(said.err, /^zero init: .*zero\.yaml is there already, and is left as it is: /);
+    assert.match(said.err, /^zero init: .*zero\.yaml already exists\. Remove it, /);
     assert.equal(text(), 'precious');
   });
 
@@ -92,9 +92,9 @@ describe('zero init', () => {
     const { folder, run, said } = setUp(t);
     for (const [options, message] of [
       [{}, /^zero init: no command given: /],
-      [{ command: ['no-such-command'] }, /^-- no-such-command: is in no directory of PATH\n$/],
+      [{ command: ['no-such-command'] }, /^-- no-such-command: was not found in PATH\n$/],
       [{ command: ['/bin/cat'], listen: ['x'] }, /^--listen x: "x" has no port: write "x:8080"\n$/],
-      [{ command: ['/bin/cat'], name: 'a/b' }, /^--name a\/b: "a\/b" cannot name a directory/],
+      [{ command: ['/bin/cat'], name: 'a/b' }, /^--name a\/b: "a\/b" cannot be the name of a directory/],
       [
         { command: ['npm', 'start'] },
         /^zero init: npm does not pass listening sockets on .* -- node server\.js\n$/,
@@ -111,7 +111,7 @@ describe('zero init', () => {
   it('--systemd prints the unit of the config that it writes, or that is there', (t) => {
     const { folder, run, said } = setUp(t);
     assert.equal(run({ command: ['/bin/cat'], name: 'web', systemd: true }), 0);
-    assert.match(said.err, /^zero\.yaml is written/);
+    assert.match(said.err, /^Wrote zero\.yaml\./);
     const unit = said.out;
     const command = '/usr/bin/node /opt/zero/bin/zero.js';
     assert.ok(unit.includes(`\nExecStart=${command} --config ${folder}/zero.yaml\n`));

@@ -184,7 +184,7 @@ describe('zero list --watch', () => {
   it('is refused without a terminal, with what to do', async (t) => {
     const at = desk(t);
     assert.equal(await list(WATCH, at.context), 2);
-    assert.match(at.err(), /^zero list: --watch draws on a terminal: without one add --json/);
+    assert.match(at.err(), /^zero list: --watch needs a terminal: without one add --json/);
   });
 
   it('with --json prints a line for each change, and time alone is none', async (t) => {

@@ -98,7 +98,7 @@ describe('the progress of a handover', () => {
     const step = { event: 'handover_step', step: 'preview', percent: null, lasts_ms: 3_600_000 };
     assert.equal(
       new HandoverProgress().tell(step, 0),
-      'preview for 1h at most: go on with "zero promote", back with "zero abort"',
+      'preview for 1h at most: continue with "zero promote", return with "zero abort"',
     );
   });
 });

@@ -36,7 +36,7 @@ for (const to of ['0', '-1', 'last', '1.5', '99999999999']) {
     assert.equal(await rollback({ ...ROLLBACK, to }, at.context), 2);
     assert.match(
       at.err(),
-      /^zero rollback: --to .*: write the number of a generation: see "zero history"\n$/,
+      /^zero rollback: --to .*: must be the number of a generation: see "zero history"\n$/,
     );
     assert.equal(control.rollbacks.length, 0);
   });
@@ -62,7 +62,7 @@ test('the history for eyes is 80 columns wide and harmless', async (t) => {
     '       /srv/app/releases/42/server --fast',
     '  3  2026-11-24 10:00:30  rolled back  5s        -           no',
     '       release of generation 1',
-    '       readiness.http: GET /healthz: 503\\u001b[2J',
+    '       readiness.http: GET /healthz returned 503\\u001b[2J',
     '',
   ]);
 });

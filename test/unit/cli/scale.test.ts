@@ -73,5 +73,5 @@ test('Ctrl-C is 13: the change goes on', async (t) => {
   await at.shown('changing the number of workers from 1 to 4');
   at.interrupt();
   assert.equal(await code, 13);
-  assert.match(at.err(), /keeps changing the number of workers/);
+  assert.match(at.err(), /still changing the number of workers/);
 });

@@ -39,7 +39,7 @@ test('without a terminal it is refused, with what to do', async (t) => {
   const at = desk(t);
   await at.run('example');
   assert.equal(await status(WATCH, at.context), 2);
-  assert.match(at.err(), /^zero status: --watch draws on a terminal: without one add --json/);
+  assert.match(at.err(), /^zero status: --watch needs a terminal: without one add --json/);
 });
 
 test('with --json it is a line for each change, and time alone is none', async (t) => {

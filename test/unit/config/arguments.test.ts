@@ -63,9 +63,7 @@ test('the place of a problem is its argument', () => {
       '--listen x: "x" has no port: write "x:8080"',
     ].sort((one, other) => Number(other.startsWith('--listen')) - Number(one.startsWith('--listen'))),
   );
-  assert.deepEqual(problems({ listen: [], command: ['nope'] }, find), [
-    '-- nope: is in no directory of PATH',
-  ]);
+  assert.deepEqual(problems({ listen: [], command: ['nope'] }, find), ['-- nope: was not found in PATH']);
   assert.deepEqual(problems({ listen: [], command: [] }, find), [
     'zero run: has no command: write it after "--", as in -- node server.js',
   ]);

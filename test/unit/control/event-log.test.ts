@@ -104,6 +104,6 @@ describe('the stream of events', () => {
 
   it('refuses the id of an event that has not been', () => {
     const log = logOf(1);
-    assert.throws(() => eventFeed(log, idOf(log, 2)), /there is no such event yet/);
+    assert.throws(() => eventFeed(log, idOf(log, 2)), /no event has this id yet/);
   });
 });

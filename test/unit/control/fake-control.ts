@@ -129,11 +129,11 @@ export const HISTORY: HistoryDocument = {
       serving: false,
       rollback_to: 1,
       outcome: 'rolled_back',
-      failure: { step: 'readiness.http', reason: 'GET /healthz: 503\u001b[2J' },
+      failure: { step: 'readiness.http', reason: 'GET /healthz returned 503\u001b[2J' },
       duration_ms: 5000,
       served_ms: null,
       release: null,
-      rollback: { from: null, reason: 'it was rolled back: GET /healthz: 503' },
+      rollback: { from: null, reason: 'it was rolled back: GET /healthz returned 503' },
     },
   ],
 };

@@ -85,11 +85,11 @@ test('a member of the group does not choose the program of an upgrade', { skip }
   for (let round = 0; round < 3; round += 1) {
     const { status, body } = parseAnswer(await upgrade({ path: '/tmp/evil', node: '/tmp/evil' }));
     assert.equal(status, 403);
-    assert.match(JSON.stringify(body), /may not name the program of an upgrade/);
+    assert.match(JSON.stringify(body), /may not specify the program of an upgrade/);
   }
   assert.deepEqual(control.calls, []);
   assert.deepEqual(warnings, [
-    `control socket ${path}: uid ${nobody?.uid} tried to name the program of an upgrade and was refused`,
+    `control socket ${path}: uid ${nobody?.uid} tried to specify the program of an upgrade and was refused`,
   ]);
   const answered = async (request: Promise<unknown>) => {
     const count = control.upgrades.length;

@@ -176,7 +176,7 @@ test('a supervisor takes requests of the versions next to its own, and of nobody
     error: {
       code: 'unsupported_protocol',
       message:
-        'zero 1.2.3 (example, pid 4242) speaks version 1 of the control protocol and the versions next to it, the request has version 3',
+        'zero 1.2.3 (example, pid 4242) supports version 1 of the control protocol and the versions next to it, the request has version 3',
     },
   });
   assert.match(headers, /Zero-Protocol: 1\r\nZero-Version: 1\.2\.3\r\nZero-Name: example\r\nZero-Pid: 4242/);

@@ -48,7 +48,7 @@ test('one that served when zero was killed has no end, one that was stopped has'
 });
 
 test('facts become lines', () => {
-  const failure = { step: 'verify', reason: 'GET /: 500', output: ['secret'] };
+  const failure = { step: 'verify', reason: 'GET / returned 500', output: ['secret'] };
   const finished: Fact = {
     event: 'handover_finished',
     handover: 3,
@@ -65,7 +65,7 @@ test('facts become lines', () => {
     generation: 3,
     incumbent: 2,
     duration: 13,
-    failure: { step: 'verify', reason: 'GET /: 500' },
+    failure: { step: 'verify', reason: 'GET / returned 500' },
   };
   assert.deepEqual(linesOf(finished, 2), [line]);
   // In the soak it served already, and the incumbent serves again.
@@ -96,7 +96,7 @@ test('arguments and directory are of the release', () => {
 });
 
 test('a candidate that served in its soak and was taken back is nothing to go back to', () => {
-  const failure = { step: 'verify', reason: 'GET /: 500' };
+  const failure = { step: 'verify', reason: 'GET / returned 500' };
   const history = historyOf([
     ...served(1),
     { event: 'generation', generation: 2, rollbackTo: null, release: { ...RELEASE, inode: 12 } },
@@ -113,17 +113,17 @@ test('a candidate that served in its soak and was taken back is nothing to go ba
     { event: 'serves', generation: 1 },
   ]);
   assert.match(String(chosen(history, null, current(11))), /nothing to roll back to: every generation/);
-  assert.match(String(chosen(history, 2, current(11))), /^generation 2 was rolled back: GET \/: 500/);
+  assert.match(String(chosen(history, 2, current(11))), /^generation 2 was rolled back: GET \/ returned 500/);
 });
 
 test('a generation that is not there, or never served, is refused', () => {
   assert.match(String(chosen(historyOf([]), null, null)), /no generation has served yet/);
-  assert.match(String(chosen(historyOf([]), 4, null)), /no generation 4: the history is empty/);
+  assert.match(String(chosen(historyOf([]), 4, null)), /unknown generation 4: the history is empty/);
   const history = historyOf([
     ...served(2),
     { event: 'generation', generation: 3, rollbackTo: null, release: RELEASE },
   ]);
-  assert.match(String(chosen(history, 7, null)), /no generation 7 .* from 2 to 3: see "zero history"/);
+  assert.match(String(chosen(history, 7, null)), /unknown generation 7: the history has 2 to 3: see "zero history"/);
   assert.match(String(chosen(history, 3, null)), /generation 3 never served/);
   assert.equal(chosen(history, 2, current(12)), 2);
 });

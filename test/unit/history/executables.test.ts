@@ -144,7 +144,7 @@ test('a release is found in its own file, then in its copy, or nowhere, with the
   );
   assert.match(
     reason({ release: { ...release, directory: '/no/such' } }),
-    /its directory \/no\/such is gone/,
+    /its directory \/no\/such does not exist any more/,
   );
   assert.match(reason({ release: null }), /not in the history any more/);
 });

@@ -91,7 +91,7 @@ test('a hook that hangs is killed at its timeout, and one that stays is not wait
   assert.equal(story.wait(), 1000 + KILL_TIME);
   assert.match(
     story.verdict('t')?.failure?.reason ?? '',
-    /not done after 1000 ms, and SIGKILL did not end it/,
+    /not finished after 1000 ms, and SIGKILL did not end it/,
   );
   // What comes of it later is nobody's.
   story.hookEnded(1);

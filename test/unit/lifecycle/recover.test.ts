@@ -254,7 +254,7 @@ describe('a supervisor that continues', () => {
     const unknown = hooked();
     restart(unknown);
     assert.notEqual(unknown.state.hooks[0]?.run.hook, hook);
-    assert.match(unknown.facts('hook_finished')[0]?.failure?.reason ?? '', /how it ended is not known/);
+    assert.match(unknown.facts('hook_finished')[0]?.failure?.reason ?? '', /its exit status is unknown/);
     assert.ok(unknown.take('run_hook').every((run) => run.hook !== hook));
   });
 

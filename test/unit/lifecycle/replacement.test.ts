@@ -49,7 +49,7 @@ function round(story: Story, failing: readonly number[], passing: readonly numbe
   const keyOf = (worker: number) => ({ worker, incarnation: 1 });
   const event: Omit<Liveness, 'type'> = {
     generation: 1,
-    failing: failing.map((worker) => ({ ...keyOf(worker), reason: 'GET /: 500' })),
+    failing: failing.map((worker) => ({ ...keyOf(worker), reason: 'GET / returned 500' })),
     passing: passing.map(keyOf),
   };
   story.tell({ type: 'liveness', ...event });

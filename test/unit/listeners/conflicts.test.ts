@@ -38,7 +38,7 @@ test('EADDRINUSE by a socket that does not listen', async (t) => {
   const address = localAddress(fd);
   assert.ok(address.family === 'inet');
   await assert.rejects(new ListenerSet().acquire([listener('http', `127.0.0.1:${address.port}`)]), {
-    message: /EADDRINUSE: the port is held by a socket that does not listen, or is gone by now$/,
+    message: /EADDRINUSE: the port is held by a socket that does not listen, or has been closed$/,
   });
 });
 
@@ -73,17 +73,17 @@ test('EACCES on a low port says what to do', async (t) => {
 test('EADDRNOTAVAIL says that the address is not there', async () => {
   await assert.rejects(new ListenerSet().acquire([listener('http', '192.0.2.77:0')]), {
     message:
-      'bind tcp 192.0.2.77:0: EADDRNOTAVAIL: this machine does not have the address: look at "ip address", or set the option free_bind to listen on it before it comes',
+      'bind tcp 192.0.2.77:0: EADDRNOTAVAIL: this machine does not have the address: see "ip address", or set the option free_bind to listen before the address exists',
   });
 });
 
 test('an interface that does not exist', async () => {
   await assert.rejects(new ListenerSet().acquire([listener('http', '[fe80::1%nope0]:0')]), {
-    message: 'bind tcp [fe80::1%nope0]:0: ENODEV: there is no network interface nope0',
+    message: 'bind tcp [fe80::1%nope0]:0: ENODEV: network interface nope0 does not exist',
   });
   const onDevice = listener('http', '127.0.0.1:0', { options: { bind_to_device: 'nope0' } });
   await assert.rejects(new ListenerSet().acquire([onDevice]), {
-    message: 'set bind_to_device on tcp 127.0.0.1:0: ENODEV: there is no such network interface',
+    message: 'set bind_to_device on tcp 127.0.0.1:0: ENODEV: the network interface does not exist',
   });
 });
 

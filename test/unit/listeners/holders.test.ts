@@ -42,7 +42,7 @@ test('the UDP socket with the very address is named', async (t) => {
 
 test('a process that may not be looked into is named by its user', () => {
   assert.equal(describeHolder({ inode: 0, uid: 1234 }, nobodys), 'by a process of uid 1234');
-  const unknown = 'by a process that this user may not look into';
+  const unknown = 'by a process that this user may not inspect';
   assert.equal(describeHolder({ inode: 0, uid: null }, nobodys), unknown);
 });
 

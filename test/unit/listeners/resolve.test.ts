@@ -112,7 +112,7 @@ test('a host that does not resolve is a clear error', async () => {
     listener: 'http',
     code: 'ENOTFOUND',
     message:
-      'resolve tcp nowhere.test:80: ENOTFOUND: the host name does not resolve: look at the name, /etc/hosts and DNS',
+      'resolve tcp nowhere.test:80: ENOTFOUND: the host name does not resolve: check the name, /etc/hosts and DNS',
   });
 });
 

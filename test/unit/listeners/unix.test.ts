@@ -122,13 +122,13 @@ test('a user or group that does not exist is refused, and nothing is left behind
   await assert.rejects(
     new ListenerSet().acquire([listener('app', `unix:${path}`, { owner: 'no-such-user' })]),
     {
-      message: `owner of unix ${path}: there is no user no-such-user`,
+      message: `owner of unix ${path}: user no-such-user does not exist`,
     },
   );
   await assert.rejects(
     new ListenerSet().acquire([listener('app', `unix:${path}`, { group: 'no-such-group' })]),
     {
-      message: `group of unix ${path}: there is no group no-such-group`,
+      message: `group of unix ${path}: group no-such-group does not exist`,
     },
   );
   assert.equal(existsSync(path), false);
@@ -174,7 +174,7 @@ test('a socket that may not be asked is left alone', async (t) => {
   leaveStale(path, 'stream');
   failOnce(t, 'connect', 'EACCES');
   await assert.rejects(new ListenerSet().acquire([listener('app', `unix:${path}`)]), {
-    message: `bind unix ${path}: EACCES: cannot tell whether the socket that is there is in use, or not remove it: remove it by hand`,
+    message: `bind unix ${path}: EACCES: cannot check or remove the existing socket: remove it by hand`,
   });
   assert.ok(existsSync(path));
 });
@@ -190,7 +190,7 @@ test('what is not a socket is refused and never deleted', async (t) => {
   for (const [name, kind] of Object.entries(kinds)) {
     const path = join(folder, name);
     await assert.rejects(new ListenerSet().acquire([listener('app', `unix:${path}`)]), {
-      message: `bind unix ${path}: there is a ${kind}: remove it or choose another path`,
+      message: `bind unix ${path}: a ${kind} exists there: remove it or choose another path`,
     });
     assert.ok(lstatSync(path));
   }

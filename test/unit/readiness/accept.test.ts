@@ -99,7 +99,7 @@ describe('the accept gate', () => {
     }
     assert.deepEqual(calls, []);
     assert.equal(pause, 100);
-    assert.equal(gate.lastReason(), 'has not accepted a connection on listener http');
+    assert.equal(gate.lastReason(), 'has not accepted a test connection on listener http');
     assert.equal(acceptQueue(fdOf(acquired, 1)), 1);
     gate.close();
     assert.deepEqual(timers.pending(), []);
@@ -144,7 +144,7 @@ describe('the accept gate', () => {
     (await timers.next(0))();
     assert.equal(gate.lastReason(), 'listener b: EAGAIN');
     (await timers.next(5))();
-    assert.equal(gate.lastReason(), 'a connection on listener a was dropped before it was accepted');
+    assert.equal(gate.lastReason(), 'a test connection on listener a was dropped before it was accepted');
     assert.deepEqual(calls, []);
     (await timers.next(6.5))();
     assert.deepEqual(calls, ['passed']);
@@ -183,7 +183,7 @@ describe('the gates by listener', () => {
     const timers = manualTimers();
     const gate = startHttpGate(config, open(2), timers, bad.callbacks);
     await timers.next(250);
-    assert.equal(gate.lastReason(), 'GET /healthz: 503');
+    assert.equal(gate.lastReason(), 'GET /healthz returned 503');
     gate.close();
     assert.deepEqual(hosts, [acquired.listeners[0]?.text, acquired.listeners[0]?.text]);
   });

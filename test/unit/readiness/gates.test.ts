@@ -53,7 +53,7 @@ describe('the gates of a worker', () => {
     await next();
     assert.deepEqual(passed, ['command']);
     assert.deepEqual(gates.waiting(), [
-      { gate: 'notify', reason: 'no READY=1 on NOTIFY_SOCKET' },
+      { gate: 'notify', reason: 'no READY=1 received on NOTIFY_SOCKET' },
       { gate: 'ready_fd', reason: 'no line on descriptor 10' },
     ]);
     const line = next();

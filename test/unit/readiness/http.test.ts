@@ -54,7 +54,7 @@ describe('the http gate', () => {
     const { timers, verdict, gate, calls } = start(address);
     (await timers.next(250))();
     (await timers.next(250))();
-    assert.equal(gate.lastReason(), 'GET /healthz?full: 500');
+    assert.equal(gate.lastReason(), 'GET /healthz?full returned 500');
     assert.equal(await verdict, 'passed');
     assert.deepEqual(seen, Array(3).fill('GET /healthz?full close'));
     gate.close();

@@ -82,7 +82,7 @@ describe('a notify socket', () => {
     await settled();
     assert.equal(socket.ignored, 3);
     assert.equal(warnings.length, 1);
-    assert.match(warnings[0] ?? '', /ignored a message that is no KEY=VALUE from pid \d+/);
+    assert.match(warnings[0] ?? '', /ignored a message that is not KEY=VALUE from pid \d+/);
   });
 
   it('reads on through a flood', async () => {
@@ -167,7 +167,7 @@ describe('a notify socket', () => {
     await settled();
     assert.equal(socket.ready, false);
     assert.deepEqual(warnings, [
-      `notify socket ${name}: refused a message from uid 54321 (pid ${foreign}): only the worker's user may speak here`,
+      `notify socket ${name}: refused a message from uid 54321 (pid ${foreign}): only the user of the worker may send messages`,
     ]);
     await send(12345);
     await settled();
@@ -177,7 +177,7 @@ describe('a notify socket', () => {
   it('feeds the gate', async () => {
     const { callbacks, verdict, calls } = verdictOf();
     const gate = startNotifyGate(socket, callbacks);
-    assert.equal(gate.lastReason(), 'no READY=1 on NOTIFY_SOCKET');
+    assert.equal(gate.lastReason(), 'no READY=1 received on NOTIFY_SOCKET');
     sendDatagram(path, 'STATUS=loading the index');
     await settled();
     sendDatagram(path, 'STATUS=loading the index');

@@ -83,12 +83,15 @@ describe('verify', () => {
       await next();
     }
     assert.deepEqual(reasons, [
-      'worker 0: GET /healthz: 500',
+      'worker 0, GET /healthz returned 500',
       null,
-      'worker 0: GET /healthz: 500',
-      'worker 0: GET /healthz: 503',
+      'worker 0, GET /healthz returned 500',
+      'worker 0, GET /healthz returned 503',
     ]);
-    assert.equal(await verdict, 'failed: 3 misses in a row, the last one: worker 0: GET /healthz: 500');
+    assert.equal(
+      await verdict,
+      'failed: verify failed 3 times in a row; last: worker 0, GET /healthz returned 500',
+    );
     assert.ok(!timers.pending().includes(5000));
     assert.deepEqual(checks, [false, true, false, false, false]);
   });
@@ -96,20 +99,20 @@ describe('verify', () => {
   it('asks every worker', async () => {
     const [good, bad] = [await worker(200), await worker(500)];
     const { verdict } = start({ http: HTTP, failures: 1 }, [good.openProbe, bad.openProbe, good.openProbe]);
-    assert.equal(await verdict, 'failed: worker 1: GET /healthz: 500');
+    assert.equal(await verdict, 'failed: worker 1, GET /healthz returned 500');
   });
 
   it('is a miss when nobody is there to answer, or cannot be reached', async () => {
     assert.equal(
       await start({ http: HTTP, failures: 1 }).verdict,
-      'failed: GET /healthz: no worker is there to answer',
+      'failed: GET /healthz: no worker can answer',
     );
     const broken: OpenProbe = () => {
       throw new Error('the listener is not steered');
     };
     assert.equal(
       await start({ http: HTTP, failures: 1 }, [broken]).verdict,
-      'failed: worker 0: GET /healthz: the listener is not steered',
+      'failed: worker 0, GET /healthz: the listener is not steered',
     );
   });
 
@@ -119,17 +122,17 @@ describe('verify', () => {
     const { listener: _, ...http } = HTTP;
     const { next, verdict } = start({ http: { ...http, address }, failures: 1 });
     await next();
-    assert.equal(await verdict, 'failed: GET /healthz: 404');
+    assert.equal(await verdict, 'failed: GET /healthz returned 404');
   });
 
   it('gives a look up after its timeout, which the request may have of its own', async () => {
     const { openProbe } = await worker(null);
     const general = start({ http: HTTP, failures: 1 }, [openProbe]);
     (await general.timers.next(2000))();
-    assert.equal(await general.verdict, 'failed: worker 0: GET /healthz: no answer within 2000 ms');
+    assert.equal(await general.verdict, 'failed: worker 0, GET /healthz: no answer within 2000 ms');
     const own = start({ http: { ...HTTP, timeout: 300 }, failures: 1 }, [openProbe]);
     (await own.timers.next(300))();
-    assert.equal(await own.verdict, 'failed: worker 0: GET /healthz: no answer within 300 ms');
+    assert.equal(await own.verdict, 'failed: worker 0, GET /healthz: no answer within 300 ms');
   });
 
   it('runs the command with its timeout', async () => {
@@ -145,7 +148,7 @@ describe('verify', () => {
       ],
     );
     for (let look = 0; look < 4; look += 1) await next();
-    assert.equal(await verdict, 'failed: 2 misses in a row, the last one: no more processes');
+    assert.equal(await verdict, 'failed: verify failed 2 times in a row; last: no more processes');
     assert.deepEqual(requests[0]?.run, ['/bin/check']);
     assert.equal(requests[0]?.timeout, 2000);
     assert.equal(requests.length, 5);

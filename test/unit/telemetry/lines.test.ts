@@ -26,7 +26,7 @@ describe('a line for eyes', () => {
     );
     assert.equal(
       human(facts.generation_gone),
-      '12:34:56.789 info  generation gone  generation=2 retired_for=1h2m',
+      '12:34:56.789 info  generation ended  generation=2 retired_for=1h2m',
     );
     assert.match(human(facts.worker_not_ready), / waiting=http,tcp after=1m$/);
   });

@@ -146,7 +146,7 @@ describe('reports to Sentry', () => {
     const { sentry, warnings } = sentryTo('https://not-a-key!@example.org/x');
     sentry.report(facts.error);
     await sentry.close(10_000);
-    assert.deepEqual(warnings, ['sentry_dsn is not one that Sentry understands: nothing is reported']);
+    assert.deepEqual(warnings, ['sentry_dsn is not a valid Sentry DSN: zero reports nothing to Sentry']);
     assert.deepEqual(printed, []);
   });
 });

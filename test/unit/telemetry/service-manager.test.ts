@@ -162,5 +162,5 @@ test('a manager that is missing is reported once', () => {
   manager.report(facts.generation_promoted);
   manager.report(facts.stop_requested);
   assert.equal(warnings.length, 1);
-  assert.match(warnings[0] ?? '', /^tell the service manager at \/no\/such\/socket: .*ENOENT/);
+  assert.match(warnings[0] ?? '', /^notify the service manager at \/no\/such\/socket: .*ENOENT/);
 });

@@ -156,7 +156,7 @@ test('a path that vanishes is waited for, with the directories that lead to it',
   const { quiet, warnings } = await start(t, [file]);
   rmSync(join(folder, 'app'), { recursive: true });
   assert.equal(await quiet(), 0);
-  assert.deepEqual(warnings, [`watch: nothing is at ${file}: waiting for it to come`]);
+  assert.deepEqual(warnings, [`watch: ${file} does not exist: waiting for it`]);
   mkdirSync(directory, { recursive: true });
   writeFileSync(file, 'second');
   assert.equal(await quiet(), 1);

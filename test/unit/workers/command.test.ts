@@ -86,7 +86,7 @@ test('paths start at the directory, names are looked up on the PATH of its envir
   assert.deepEqual(named.output, [folder]);
   assert.throws(
     () => runCommand({ ...request, run: ['hook'] }, system, { after: () => () => {} }, () => {}),
-    /^ReleaseError: command hook: ENOENT: it is in no folder of PATH$/,
+    /^ReleaseError: command hook: ENOENT: it was not found in PATH$/,
   );
 });
 

@@ -48,7 +48,7 @@ test('only nginx expects sockets that do not block', () => {
 test('the warning names the numbers, and there is none where nothing is missing', () => {
   assert.equal(
     listenFdsWarning(['systemd'], [{ target: 9 }, { target: 3 }]),
-    'LISTEN_FDS is left out: it can only say 3..4, and the listeners have the descriptors 3, 9',
+    'LISTEN_FDS is left out: it can only describe 3..4, and the listeners have the descriptors 3, 9',
   );
   assert.equal(listenFdsWarning(['systemd'], [{ target: 4 }, { target: 3 }]), null);
   assert.equal(listenFdsWarning(['systemd'], []), null);

@@ -119,7 +119,7 @@ test('scripts and their interpreters', () => {
   file('empty', '');
   refused({ path: 'empty' }, 'path', /the file is empty/);
   file('bare', '#!\n');
-  refused({ path: 'bare' }, 'path', /names no interpreter/);
+  refused({ path: 'bare' }, 'path', /has no interpreter/);
   file('fine', '#!/bin/sh -e\n');
   resolveRelease(runtimeConfig({ directory: here, path: 'fine' }), context);
 });

@@ -10,7 +10,7 @@ export function gunicorn({ args }: Command): Program {
     addresses: bind !== null && ADDRESS.test(bind) ? [bind] : [],
     args,
     sockets: [
-      'gunicorn takes it from LISTEN_FDS; its --bind has no effect. Without --preload it says that it is ready before it has',
+      'gunicorn takes it from LISTEN_FDS; its --bind has no effect. Without --preload it reports that it is ready before it has',
       'imported the application.',
     ],
     notifies: true,

@@ -18,7 +18,7 @@ const WRONG: readonly [unknown, RegExp][] = [
   [{ timeoutMs: -1 }, /not -1/],
   [{ timeoutMs: Number.NaN }, /not NaN/],
   [{ idleMs: null }, /idleMs must be .*, not null/],
-  [{ timeout: 1 }, /there is no option timeout; there are timeoutMs, idleMs, signal/],
+  [{ timeout: 1 }, /unknown option timeout; known options: timeoutMs, idleMs, signal/],
   [{ signal: {} }, /signal must be an AbortSignal, not Object/],
   [null, /options must be an object, not null/],
 ];

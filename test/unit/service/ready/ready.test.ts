@@ -127,8 +127,10 @@ describe('a service that is ready', () => {
     });
     const warnings = await warningsOf(() => tellManagers());
     assert.equal(warnings.length, 2, warnings.join('\n'));
-    assert.ok(warnings.some((text) => /^ZerodownWarning: Einhorn was not told ready: .*ENOENT/.test(text)));
-    const expected = `ZerodownWarning: NOTIFY_SOCKET ${notify} was not told READY=1: `;
+    assert.ok(
+      warnings.some((text) => /^ZerodownWarning: Einhorn was not notified of ready: .*ENOENT/.test(text)),
+    );
+    const expected = `ZerodownWarning: NOTIFY_SOCKET ${notify} was not notified of READY=1: `;
     assert.ok(warnings.some((text) => text.startsWith(expected) && text.includes('ENOENT')));
   });
 });

@@ -35,15 +35,15 @@ test('what is asked for is not replaced by something else', (t) => {
   for (const executable of ['no-such-program', 'data', './data', folder])
     assert.throws(
       () => resolveProgram(origin, { executable }),
-      /^Error: executable .*: it is not there, or may not/,
+      /^Error: executable .*: it does not exist, or may not/,
     );
   assert.throws(
     () => resolveProgram(origin, { directory: 'none' }),
-    /^Error: directory .*\/none: it is not there/,
+    /^Error: directory .*\/none: it does not exist/,
   );
   assert.throws(
     () => resolveProgram({ ...origin, argv0: 'x', execPath: '/none' }, {}),
-    /executable \/none: it is not/,
+    /executable \/none: it does not exist/,
   );
 });
 

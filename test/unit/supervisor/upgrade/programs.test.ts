@@ -45,6 +45,6 @@ test('after an nvm switch the node beside the new zero is found, then that on PA
   const nodes = programsFor(own, wanted, path('usr/bin'), path('v20/bin/node')).map(({ node }) => node);
   assert.deepEqual(nodes, ['v22/bin/node', 'usr/bin/node', 'caller/node'].map(path));
   assert.throws(() => programsFor(own, NOTHING, '', root), {
-    message: `${path(old)} does not exist. Name the new zero with: zero upgrade PATH`,
+    message: `${path(old)} does not exist. Specify the new zero with: zero upgrade PATH`,
   });
 });
