@@ -282,7 +282,7 @@ describe('a program is left alone', () => {
       ['LISTEN_FDS', 'many'],
     ] as const) {
       const program = start(t, 'http', { environment: { [name]: value } });
-      await program.line(`ZerodownWarning: no socket is taken over: ${name} is no `);
+      await program.line(`ZerodownWarning: no socket is taken over: ${name} is not a`);
       assert.equal((await program.exited).code, 1);
     }
   });

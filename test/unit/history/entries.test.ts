@@ -123,7 +123,10 @@ test('a generation that is not there, or never served, is refused', () => {
     ...served(2),
     { event: 'generation', generation: 3, rollbackTo: null, release: RELEASE },
   ]);
-  assert.match(String(chosen(history, 7, null)), /unknown generation 7: the history has 2 to 3: see "zero history"/);
+  assert.match(
+    String(chosen(history, 7, null)),
+    /unknown generation 7: the history has 2 to 3: see "zero history"/,
+  );
   assert.match(String(chosen(history, 3, null)), /generation 3 never served/);
   assert.equal(chosen(history, 2, current(12)), 2);
 });

@@ -189,6 +189,6 @@ test('a notification that takes too long is killed, and its failure changes noth
   assert.deepEqual(story.take('kill_hook'), [{ type: 'kill_hook', hook: 1 }]);
   hookEnded(story, 1);
   const [finished] = story.facts('hook_finished');
-  assert.equal(finished?.failure?.reason, 'it was not done after 1000 ms and was killed');
+  assert.equal(finished?.failure?.reason, 'it was not finished after 1000 ms and was killed');
   assert.equal(story.stage(1), 'serving');
 });
