@@ -7,10 +7,8 @@ import { type Handed, isStream, type Variables } from './convention.ts';
 export function einhorn({ listeners, supervisorPid }: Handed): Variables {
   const streams = listeners.filter(isStream);
   if (streams.length === 0) return {};
-  const numbers = streams.map(({ target }, index) => [`EINHORN_FD_${index}`, String(target)]);
-  return {
-    EINHORN_FD_COUNT: String(streams.length),
-    ...Object.fromEntries(numbers),
-    EINHORN_MASTER_PID: String(supervisorPid),
-  };
+  const variables: Record<string, string> = { EINHORN_FD_COUNT: String(streams.length) };
+  for (const [index, { target }] of streams.entries()) variables[`EINHORN_FD_${index}`] = String(target);
+  variables.EINHORN_MASTER_PID = String(supervisorPid);
+  return variables;
 }

@@ -12,10 +12,12 @@ export function serverStarter({ generation, listeners }: Handed): Variables {
   const streams = listeners.filter((listener) => isStream(listener) && !listener.text.includes(';'));
   if (streams.length === 0) return {};
   const keys = streams.map(shortKey);
+  const seen = new Set<string>();
+  const doubled = new Set<string>();
+  for (const key of keys) (seen.has(key) ? doubled : seen).add(key);
   const entries = streams.map((listener, index) => {
     const key = keys[index] ?? '';
-    const alone = keys.indexOf(key) === keys.lastIndexOf(key);
-    return `${alone ? key : listener.text}=${listener.target}`;
+    return `${doubled.has(key) ? listener.text : key}=${listener.target}`;
   });
   return { SERVER_STARTER_PORT: entries.join(';'), SERVER_STARTER_GENERATION: String(generation) };
 }
