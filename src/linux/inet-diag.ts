@@ -197,24 +197,32 @@ export function lookUpTcpMessage(family: number, id: Buffer): Buffer | null {
   return diagLookup(request);
 }
 
+export interface PortRange {
+  readonly min: number;
+  readonly max: number;
+}
+
 interface DumpOptions {
   /** Adds the times of the last bytes. */
   readonly withInfo?: boolean;
   readonly families?: readonly number[];
   /** Whether the socket with this inode is left out, before it is decoded. */
   readonly leftOut?: (inode: number) => boolean;
+  /** Only sockets on these local ports, from the first to the last. */
+  readonly ports?: PortRange;
 }
 
 /** The sockets on a local port in these states, IPv4 then IPv6, in slices of one receive each. Throws SystemError. */
 export function* dumpTcp(
   port: number,
   states: number,
-  { withInfo = false, families = [AF_INET, AF_INET6], leftOut = () => false }: DumpOptions = {},
+  { withInfo = false, families = [AF_INET, AF_INET6], leftOut = () => false, ports }: DumpOptions = {},
 ): Generator<TcpConnection[], void, void> {
   for (const family of families) {
-    for (const payloads of diagDump(encodeRequest({ family, states, local: { port }, withInfo }))) {
-      yield payloads.filter((bytes) => !leftOut(bytes.readUInt32LE(INODE))).map(decodeConnection);
-    }
+    const asked = encodeRequest({ family, states, local: { port }, withInfo });
+    const request = ports ? Buffer.concat([asked, portFilter(ports.min, ports.max)]) : asked;
+    for (const payloads of diagDump(request, (bytes, start) => leftOut(bytes.readUInt32LE(start + INODE))))
+      yield payloads.map(decodeConnection);
   }
 }
 

@@ -37,13 +37,17 @@ function lookUp(request: Buffer): Buffer | null {
 /**
  * Every answer to a question to sock_diag(7), one array per receive. What a payload refers to is overwritten by the next
  * receive. Throws SystemError.
+ * @param leftOut whether the payload that begins at `start` is left out
  */
-export function* diagDump(request: Buffer): Generator<Buffer[], void, void> {
+export function* diagDump(
+  request: Buffer,
+  leftOut: (bytes: Buffer, start: number) => boolean = () => false,
+): Generator<Buffer[], void, void> {
   const socket = openDiag();
   try {
     sendRequest(socket, request, NLM_F_REQUEST | NLM_F_DUMP);
     for (;;) {
-      const { payloads, errno, done } = parse(receive(socket));
+      const { payloads, errno, done } = parse(receive(socket), leftOut);
       if (errno !== 0) throw new SystemError('sock_diag', errno);
       if (payloads.length > 0) yield payloads;
       if (done) return;
@@ -140,9 +144,14 @@ async function transferOnPool(name: 'send' | 'recv', socket: number, buffer: Buf
 }
 
 /** Splits what one receive brought. `errno` is 0 without an error message. */
-export function parse(bytes: Buffer): { payloads: Buffer[]; errno: number; done: boolean } {
+export function parse(
+  bytes: Buffer,
+  leftOut: (bytes: Buffer, start: number) => boolean = () => false,
+): { payloads: Buffer[]; errno: number; done: boolean } {
   const payloads: Buffer[] = [];
-  const { errno, done } = walk(bytes, (start, end) => payloads.push(bytes.subarray(start, end)));
+  const { errno, done } = walk(bytes, (start, end) => {
+    if (!leftOut(bytes, start)) payloads.push(bytes.subarray(start, end));
+  });
   return { payloads, errno, done };
 }
 

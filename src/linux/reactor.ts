@@ -7,8 +7,15 @@ export interface Watch {
   close(): void;
 }
 
+/** A watch of the reactor. */
+export interface ReactorWatch extends Watch {
+  /** Watches for something else from now on, or for the same as if it were new: see Reactor.watch(). Throws SystemError. */
+  change(what: keyof typeof EVENTS): void;
+}
+
 const EPOLL_CTL_ADD = 1;
 const EPOLL_CTL_DEL = 2;
+const EPOLL_CTL_MOD = 3;
 const EPOLLIN = 1;
 const EPOLLET = 0x8000_0000;
 const POLLIN = 1;
@@ -57,7 +64,7 @@ export class Reactor {
    *
    * Throws SystemError (EBADF, EPERM, EEXIST).
    */
-  watch(fd: number, onReadable: () => void, what: keyof typeof EVENTS = 'readable'): Watch {
+  watch(fd: number, onReadable: () => void, what: keyof typeof EVENTS = 'readable'): ReactorWatch {
     this.#instance ??= this.#open();
     const token = this.#nextToken++;
     try {
@@ -68,12 +75,18 @@ export class Reactor {
     }
     this.#watches.set(token, { fd, onReadable, failures: 0 });
     this.#proceed();
-    return { close: () => this.#unwatch(token) };
+    return { close: () => this.#unwatch(token), change: (next) => this.#change(token, next) };
   }
 
   /** Ends every watch. The reactor can be used again. */
   close(): void {
     for (const token of [...this.#watches.keys()]) this.#unwatch(token);
+  }
+
+  #change(token: bigint, what: keyof typeof EVENTS): void {
+    const watch = this.#watches.get(token);
+    if (!watch || !this.#instance) return;
+    call('epoll_ctl', this.#instance.epoll, EPOLL_CTL_MOD, watch.fd, event(token, EVENTS[what]));
   }
 
   #unwatch(token: bigint): void {

@@ -3,6 +3,7 @@ import {
   dumpTcp,
   findTcpSocket,
   type InetAddress,
+  type PortRange,
   stateMask,
   type TcpConnection,
   type TcpSocket,
@@ -16,6 +17,7 @@ export {
   type InetAddress,
   type Intake,
   intakesOn,
+  type PortRange,
   type TcpConnection,
   type TcpSocket,
   type TcpState,
@@ -36,11 +38,12 @@ export function listenersOn(port: number): TcpListener[] {
 }
 
 /**
- * The sockets that listen on any TCP port, without those that are known: of many sockets, nearly all of which are known,
- * only the others are decoded. Throws SystemError.
+ * The sockets that listen on a TCP port of a range, without those that are known: of many sockets, nearly all of which are
+ * known, only the others are decoded. Throws SystemError.
  */
-export function foreignListeners(isKnown: (inode: number) => boolean): TcpListener[] {
-  const sockets = withSpare(() => [...dumpTcp(0, stateMask('LISTEN'), { leftOut: isKnown })].flat());
+export function foreignListeners(isKnown: (inode: number) => boolean, ports: PortRange): TcpListener[] {
+  const options = { leftOut: isKnown, ports };
+  const sockets = withSpare(() => [...dumpTcp(0, stateMask('LISTEN'), options)].flat());
   return sockets.map(({ inode, uid, local }) => ({ inode, uid, address: local }));
 }
 

@@ -148,6 +148,11 @@ export function inodeOf(fd: number): number {
   return fstatSync(fd).ino;
 }
 
+/** The user that the socket belongs to. */
+export function ownerOf(fd: number): number {
+  return fstatSync(fd).uid;
+}
+
 /** A close-on-exec duplicate numbered `lowest` or above. Throws SystemError (EMFILE, EINVAL above RLIMIT_NOFILE). */
 export function duplicateAbove(fd: number, lowest: number): number {
   return callAbout(`descriptor ${fd}`, 'fcntl', fd, F_DUPFD_CLOEXEC, lowest);

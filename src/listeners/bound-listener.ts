@@ -267,3 +267,13 @@ export function listenAgain(
 function isStream({ network }: { readonly network: string }): boolean {
   return network.startsWith('tcp') || network === 'unix';
 }
+
+/** A passed socket has the address that it is bound to. */
+export function asBound(
+  config: ListenerConfig,
+  { passed }: BoundListener,
+): ListenerConfig & { readonly address: Address } {
+  const address = passed ?? config.address;
+  if (address.kind === 'passed') throw new TypeError(`${address.text} was not taken`);
+  return { ...config, address };
+}

@@ -1,4 +1,10 @@
-import { foreignListeners, holderOf, listenersOn, type TcpListener } from '../linux/sock_diag.ts';
+import {
+  foreignListeners,
+  holderOf,
+  listenersOn,
+  type PortRange,
+  type TcpListener,
+} from '../linux/sock_diag.ts';
 import type { ForeignListeners, OwnSockets } from './holders.ts';
 import type { ForeignSocket } from './lanes.ts';
 import type { InetTarget } from './resolve.ts';
@@ -15,12 +21,16 @@ export function foreignOnPort(own: OwnSockets): ForeignListeners {
 /**
  * One dump for all ports, made when the first port is asked for. The kernel walks through its whole table for each dump,
  * whatever the port, so that a dump for each of many ports would take time that grows with their square.
- * @param own what is known of zero's sockets now
+ * @param known tells at the time of the dump what zero's sockets are, and the range of their ports
  */
-export function foreignOnAllPorts(own: OwnSockets): ForeignListeners {
+export function foreignOnAllPorts(known: () => { own: OwnSockets; ports: PortRange }): ForeignListeners {
   let byPort: Map<number, TcpListener[]> | null = null;
+  const dump = () => {
+    const { own, ports } = known();
+    return groupByPort(foreignListeners((inode) => own(inode) !== null, ports));
+  };
   return (port) => {
-    byPort ??= groupByPort(foreignListeners((inode) => own(inode) !== null));
+    byPort ??= dump();
     return byPort.get(port) ?? [];
   };
 }

@@ -1,6 +1,6 @@
 import { listenersOn, listenQueue } from '../linux/sock_diag.ts';
 import { acceptQueue } from '../linux/socket-state.ts';
-import { getOption, inodeOf } from '../linux/sockets.ts';
+import { getOption, inodeOf, ownerOf } from '../linux/sockets.ts';
 import { LaneQueue } from './lane-queue.ts';
 import type { LanePlan, LaneWithQueue, RecoveredLane } from './lanes.ts';
 import type { InetTarget } from './resolve.ts';
@@ -36,8 +36,11 @@ export interface RecoveredGroup {
 
 /** The user of the lanes of a dead supervisor, which it may have put next to those of a program of another user. */
 export function ownerOfLanes({ lanes, target: { address } }: RecoveredGroup): number | null {
+  const fd = lanes.find((lane) => lane.fd !== null)?.fd ?? null;
   const inodes = new Set(lanes.map(({ inode }) => inode));
-  const uid = listenersOn(address.port).find(({ inode }) => inodes.has(inode))?.uid;
+  // The kernel compares the owner of the file (sk_uid, net/ipv4/inet_hashtables.c): fstat(2) shows it without a dump.
+  const uid =
+    fd === null ? listenersOn(address.port).find(({ inode }) => inodes.has(inode))?.uid : ownerOf(fd);
   return uid === undefined || uid === process.geteuid?.() ? null : uid;
 }
 

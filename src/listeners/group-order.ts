@@ -5,6 +5,7 @@
  */
 export class GroupOrder {
   readonly #members: (number | null)[];
+  #revision = 0;
 
   constructor(members: readonly (number | null)[] = []) {
     this.#members = [...members];
@@ -12,6 +13,11 @@ export class GroupOrder {
 
   get members(): readonly (number | null)[] {
     return this.#members;
+  }
+
+  /** Another number after each change. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** How many sockets are in the group, as far as is known. */
@@ -24,6 +30,7 @@ export class GroupOrder {
   }
 
   join(member: number | null): void {
+    this.#revision += 1;
     this.#members.push(member);
   }
 
@@ -31,6 +38,7 @@ export class GroupOrder {
   leave(member: number | null): void {
     const index = this.#members.lastIndexOf(member);
     if (index === -1) return;
+    this.#revision += 1;
     const last = this.#members.pop();
     if (index < this.#members.length && last !== undefined) this.#members[index] = last;
   }
@@ -38,7 +46,9 @@ export class GroupOrder {
   /** A lane's socket is a foreign one from now on. */
   disown(lane: number): void {
     const index = this.#members.indexOf(lane);
-    if (index !== -1) this.#members[index] = null;
+    if (index === -1) return;
+    this.#revision += 1;
+    this.#members[index] = null;
   }
 
   /** Null for a lane that is not in the group. */
@@ -49,6 +59,7 @@ export class GroupOrder {
 
   /** Writes down where a lane was found; whoever was thought to be there is where that lane was thought to be. */
   place(lane: number, index: number): void {
+    this.#revision += 1;
     const thought = this.#members.indexOf(lane);
     while (this.#members.length <= index) this.#members.push(null);
     if (thought !== -1) this.#members[thought] = this.#members[index] ?? null;

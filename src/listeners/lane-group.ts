@@ -71,8 +71,7 @@ export class LaneGroup implements Lanes {
     const reserved = reservePort(config, target, own);
     try {
       const group = new LaneGroup(config, reserved.target, own);
-      group.#openAll(() => group.ensure(count));
-      return group;
+      return group.#openAll(() => group.ensure(count));
     } finally {
       closeFd(reserved.fd);
     }
@@ -81,17 +80,19 @@ export class LaneGroup implements Lanes {
   /**
    * Continues with the lanes of a dead supervisor. Nothing changes for clients where a keeper held all of them. Where
    * lanes have closed, others have taken their places among the sockets of the address, and new ones are opened. Lanes
-   * are put next to the one of another program in the same way.
-   * Throws ListenerError.
+   * are put next to the one of another program in the same way. Throws ListenerError.
    */
   static recover(config: ListenerConfig, recovered: RecoveredGroup, own: OwnSockets): LaneGroup {
     const group = new LaneGroup(config, recovered.target, own, ownerOfLanes(recovered));
-    group.#openAll(() => group.#recover(recovered));
-    return group;
+    return group.#openAll(() => group.#recover(recovered));
   }
 
   get sockets(): readonly LaneWithQueue[] {
     return this.#lanes;
+  }
+
+  get revision(): number {
+    return this.#order.revision;
   }
 
   configure(config: ListenerConfig): void {
@@ -147,9 +148,8 @@ export class LaneGroup implements Lanes {
     return this.#lanes.reduce((sum, { queue }) => sum + queue.clients(), 0);
   }
 
-  hungUp(): void {
-    // Every look finds it.
-  }
+  // Every look finds it.
+  hungUp(): void {}
 
   prepare(lane: number): void {
     this.#ready(lane);
@@ -173,8 +173,7 @@ export class LaneGroup implements Lanes {
         this.#attach();
       };
       this.#probes.set(fd, { local, lane });
-      const look = () => probeState(fd, local, remote, () => isSound(laneFd));
-      queue.add(fd, look);
+      const look = queue.add(fd, () => probeState(fd, local, remote, () => isSound(laneFd)));
       const probe = makeProbe({ listener: this.#config.name, lane, fd, local, remote, look, close });
       try {
         this.#attach();
@@ -192,9 +191,9 @@ export class LaneGroup implements Lanes {
   faults(foreign = foreignOnPort(this.#own)): LaneFault[] {
     this.#countForeignSockets(foreign);
     const faults = this.#lanes.flatMap(({ fd }, lane): (LaneFault & { fd: number })[] => {
-      if (fd === null) return [];
-      if (!isListening(fd)) return [{ lane, fd, kind: 'shut_down' }];
-      return isSealed(fd) ? [] : [{ lane, fd, kind: 'listened_again' }];
+      // shutdown(2) takes the seal away.
+      if (fd === null || isSealed(fd)) return [];
+      return [{ lane, fd, kind: isListening(fd) ? 'listened_again' : 'shut_down' }];
     });
     if (faults.length === 0) return [];
     for (const { lane } of faults) this.#order.leave(lane);
@@ -225,9 +224,10 @@ export class LaneGroup implements Lanes {
   }
 
   /** Closes what was opened when the rest cannot be. */
-  #openAll(open: () => void): void {
+  #openAll(open: () => void): this {
     try {
       open();
+      return this;
     } catch (error) {
       this.close();
       throw error;

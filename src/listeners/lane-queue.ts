@@ -47,9 +47,19 @@ export class LaneQueue {
     return Math.max(0, length - own);
   }
 
-  /** A connection of zero's own that is not counted from now on. The caller owns `fd` until `retire`. */
-  add(fd: number, look: () => ConnectionState): void {
-    this.#own.set(fd, { look, retired: false, watch: null });
+  /**
+   * A connection of zero's own that is not counted from now on. The caller owns `fd` until `retire`. A look by the
+   * function that is returned spares that one look.
+   */
+  add(fd: number, look: () => ConnectionState): () => ConnectionState {
+    const own: OwnConnection = { look, retired: false, watch: null };
+    this.#own.set(fd, own);
+    return () => {
+      const state = look();
+      const hasLeft = state === 'accepted' || state === 'gone';
+      if (hasLeft && !own.retired && this.#own.get(fd) === own) this.#own.delete(fd);
+      return state;
+    };
   }
 
   /**

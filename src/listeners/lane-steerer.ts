@@ -26,12 +26,15 @@ export class LaneSteerer {
     this.#assumed = true;
   }
 
-  /** Throws ListenerError; listeners before the one that failed are steered then. */
-  steer(wanted: Steering, listeners: Iterable<SteeredListener>): void {
+  /** Each step is one listener. Throws ListenerError; listeners before the one that failed are steered then. */
+  *steer(wanted: Steering, listeners: Iterable<SteeredListener>): Generator<void, void, void> {
     this.#wanted = wanted;
     this.#assumed = false;
-    // Also where nothing changes: somebody else in the group may have attached a program of its own.
-    for (const listener of listeners) this.#apply(listener, true);
+    for (const listener of listeners) {
+      // Also where nothing changes: somebody else in the group may have attached a program of its own.
+      this.#apply(listener, true);
+      yield;
+    }
   }
 
   /** Steers one listener, if it is not as it should be. Throws ListenerError. */
@@ -56,6 +59,8 @@ export class LaneSteerer {
   }
 
   #apply({ lanes, isHeldBy }: SteeredListener, always: boolean): void {
+    // Another event may have closed it between two steps.
+    if (lanes.sockets.length === 0) return;
     const has = (lane: number) => {
       const owner = this.#owners.get(lane);
       return owner === undefined ? null : isHeldBy(owner);

@@ -1,4 +1,4 @@
-import { reactor, type Watch } from '../linux/reactor.ts';
+import { type ReactorWatch, reactor } from '../linux/reactor.ts';
 
 /** The socket of a lane, and what the kernel says of it. */
 interface WatchedSocket {
@@ -17,7 +17,7 @@ export class LaneWatch {
   readonly #onHangup: (() => boolean) | null;
   readonly #waiting = new Set<() => void>();
   readonly #arrivals = new Set<() => void>();
-  #watch: Watch | null = null;
+  #watch: ReactorWatch | null = null;
   #closed = false;
   #mode: 'arrival' | 'hangup' | null = null;
 
@@ -42,7 +42,8 @@ export class LaneWatch {
    */
   onArrival(call: () => void): { close(): void } {
     // A watch that is there already reports only what comes from now on.
-    if (this.#mode === 'arrival') this.#unwatch();
+    // What waits already is reported once more.
+    if (this.#mode === 'arrival') this.#watch?.change('arrival');
     return this.#add(this.#arrivals, call);
   }
 
@@ -81,9 +82,10 @@ export class LaneWatch {
     const isAsked = this.#waiting.size > 0 || this.#arrivals.size > 0;
     const mode = isAsked ? 'arrival' : this.#onHangup === null ? null : 'hangup';
     if (mode === this.#mode) return;
-    this.#watch?.close();
+    if (mode === null) this.#unwatch();
+    else if (this.#watch !== null) this.#watch.change(mode);
+    else this.#watch = reactor.watch(this.#socket.fd, () => this.#happened(), mode);
     this.#mode = mode;
-    this.#watch = mode === null ? null : reactor.watch(this.#socket.fd, () => this.#happened(), mode);
   }
 
   #happened(): void {

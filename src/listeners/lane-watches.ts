@@ -1,3 +1,4 @@
+import { eventLoop, inSlices } from '../linux/slices.ts';
 import { getOption } from '../linux/sockets.ts';
 import { LaneWatch } from './lane-watch.ts';
 import { hasOwnQueue, type Lanes, type LaneWithQueue } from './lanes.ts';
@@ -23,7 +24,7 @@ export class LaneWatches {
   watchHangups(onHangup: ((lanes: Lanes, lane: number) => void) | null, all: Iterable<Lanes>): void {
     this.#onHangup = onHangup;
     for (const lanes of [...this.#watches.keys()]) this.drop(lanes);
-    this.sync(all);
+    for (const lanes of all) this.sync(lanes);
   }
 
   /**
@@ -34,33 +35,91 @@ export class LaneWatches {
     return this.#watch({ lane, what: 'queued', isShared, call: onQueued, active: new Map() }, all);
   }
 
-  /** Calls back when a connection has come into the lane of a listener, whether it waits or not. */
+  /**
+   * Calls back when a connection has come into the lane of a listener, whether it waits or not, and when a later one of
+   * many listeners cannot be watched. Of many listeners the later ones are watched a little later, in slices.
+   */
   watchArrival(lane: number, onArrival: () => void, all: Iterable<Lanes>): { close(): void } {
-    return this.#watch({ lane, what: 'arrival', isShared: false, call: onArrival, active: new Map() }, all);
+    let isClosed = false;
+    const call = () => {
+      if (!isClosed) onArrival();
+    };
+    const request: Request = { lane, what: 'arrival', isShared: false, call, active: new Map() };
+    this.#add(request);
+    const end = () => {
+      isClosed = true;
+      this.#forget(request);
+      const active = [...request.active.values()];
+      request.active.clear();
+      inSlices(closeAll(active), eventLoop, rethrow);
+    };
+    let isBegun = false;
+    const watching = inSlices(this.#beginAll(request, all), eventLoop, (failure) => {
+      if (failure === null) return;
+      if (isBegun) call();
+      else {
+        end();
+        rethrow(failure);
+      }
+    });
+    isBegun = true;
+    return {
+      close: () => {
+        watching.cancel();
+        end();
+      },
+    };
+  }
+
+  *#beginAll(request: Request, all: Iterable<Lanes>): Generator<void, void, void> {
+    for (const lanes of all) {
+      this.#begin(request, lanes);
+      yield;
+    }
   }
 
   #watch(request: Request, all: Iterable<Lanes>): { close(): void } {
-    const { lane } = request;
-    const ofLane = this.#requests.get(lane) ?? new Set();
-    this.#requests.set(lane, ofLane.add(request));
-    for (const lanes of all) {
-      const socket = lanes.sockets[lane];
-      if (socket !== undefined) this.#sync(lanes, lane, socket);
-    }
+    this.#add(request);
+    for (const lanes of all) this.#begin(request, lanes);
     return {
       close: () => {
-        ofLane.delete(request);
-        if (ofLane.size === 0 && this.#requests.get(lane) === ofLane) this.#requests.delete(lane);
+        this.#forget(request);
         for (const active of request.active.values()) active.close();
         request.active.clear();
       },
     };
   }
 
+  #add(request: Request): void {
+    const { lane } = request;
+    const ofLane = this.#requests.get(lane) ?? new Set();
+    this.#requests.set(lane, ofLane.add(request));
+  }
+
+  #forget(request: Request): void {
+    const { lane } = request;
+    const ofLane = this.#requests.get(lane);
+    ofLane?.delete(request);
+    if (ofLane?.size === 0) this.#requests.delete(lane);
+  }
+
+  #begin({ lane }: Request, lanes: Lanes): void {
+    const socket = lanes.sockets[lane];
+    if (socket !== undefined) this.#sync(lanes, lane, socket);
+  }
+
   /** Watches what is new, and sockets that took the place of others. */
-  sync(all: Iterable<Lanes>): void {
-    for (const lanes of all)
-      for (const [lane, socket] of lanes.sockets.entries()) this.#sync(lanes, lane, socket);
+  sync(lanes: Lanes): void {
+    for (const [lane, socket] of lanes.sockets.entries()) this.#sync(lanes, lane, socket);
+  }
+
+  /** Watches the sockets that `act` opens. */
+  during<Result>(lanes: Lanes, act: () => Result): Result {
+    const { revision } = lanes;
+    const result = act();
+    const isWatched = this.#watches.has(lanes) || (this.#onHangup === null && this.#requests.size === 0);
+    if (lanes.revision !== revision || !isWatched) this.sync(lanes);
+    return result;
   }
 
   /** Before the sockets of a listener are closed. */
@@ -101,6 +160,17 @@ export class LaneWatches {
   #close(watch: LaneWatch, lane: number): void {
     watch.close();
     for (const request of this.#requests.get(lane) ?? []) request.active.delete(watch);
+  }
+}
+
+function rethrow(failure: { readonly error: unknown } | null): void {
+  if (failure !== null) throw failure.error;
+}
+
+function* closeAll(watches: readonly { close(): void }[]): Generator<void, void, void> {
+  for (const watch of watches) {
+    watch.close();
+    yield;
   }
 }
 

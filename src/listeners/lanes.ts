@@ -49,8 +49,10 @@ export type RecoveredLane = LaneSocket;
 export interface Lanes {
   /** What later lanes are made like. */
   configure(config: ListenerConfig): void;
-  /** Every socket, also those beyond the lanes that were asked for. */
+  /** Every socket, also those beyond the lanes that were asked for; none once it is closed. */
   readonly sockets: readonly LaneWithQueue[];
+  /** Another number after each change of `sockets` and `order`. */
+  readonly revision: number;
   /**
    * Makes sure that there are at least so many. Throws ListenerError.
    * @param foreign shared by a look at several listeners; left out: asked for this one

@@ -1,7 +1,8 @@
 import { errorText } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
+import type { PortRange } from '../linux/sock_diag.ts';
 import { adoptListener, type TakenSocket } from './adopted-listener.ts';
-import { type BoundListener, bindShared, bindSteered, recoverListener, socketsOf } from './bound-listener.ts';
+import { type BoundListener, bindShared, bindSteered, recoverListener } from './bound-listener.ts';
 import type { OwnSockets } from './holders.ts';
 import type { LanePlan, Lanes } from './lanes.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
@@ -9,6 +10,7 @@ import type { SavedListener } from './listeners.ts';
 import type { PassedSockets } from './passed-sockets.ts';
 import { type InetTarget, type Lookup, resolveTarget } from './resolve.ts';
 import { KnownListeners, type Reference, SharedListener } from './shared-listener.ts';
+import { type SocketData, SocketSnapshots } from './socket-snapshots.ts';
 import { wantsLanes } from './steerable.ts';
 
 /** A socket as one acquisition holds it. */
@@ -46,6 +48,7 @@ interface PoolOptions {
 /** Every listening socket, bound when it is first asked for and closed when nobody holds it any more. */
 export class ListenerPool {
   readonly #sockets = new Set<SharedListener>();
+  readonly #snapshots = new SocketSnapshots();
   readonly #options: PoolOptions;
 
   constructor(options: PoolOptions) {
@@ -54,6 +57,11 @@ export class ListenerPool {
 
   get sockets(): ReadonlySet<SharedListener> {
     return this.#sockets;
+  }
+
+  /** The sockets as plain data, as long as nothing changes the same objects. */
+  get data(): SocketData {
+    return this.#snapshots.of(this.#sockets);
   }
 
   /**
@@ -123,12 +131,15 @@ export class ListenerPool {
   /** The name of the listener that a socket belongs to. */
   readonly nameOf: OwnSockets = (inode) => this.names()(inode);
 
-  /** The same for many sockets: of what there is now, in constant time for each. */
+  /** The same for many sockets: of what there is now. */
   names(): OwnSockets {
-    const names = new Map<number, string>();
-    for (const { bound, config } of this.#sockets)
-      for (const { inode } of socketsOf(bound)) names.set(inode, config.name);
+    const { names } = this.data;
     return (inode) => names.get(inode) ?? null;
+  }
+
+  /** For a dump of the sockets of others. */
+  known(): { own: OwnSockets; ports: PortRange } {
+    return { own: this.names(), ports: this.data.ports };
   }
 
   /** Gives the references back; what nobody holds is closed, the others are set as their newest holder wants. Never throws. */

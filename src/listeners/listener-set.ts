@@ -1,12 +1,14 @@
 import { errorText } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
+import { Slices } from '../linux/slices.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { closeFd } from '../linux/sockets.ts';
 import type { TakenSocket } from './adopted-listener.ts';
-import { type BoundListener, faultsOf, listenAgain, socketsOf } from './bound-listener.ts';
+import { asBound, listenAgain, socketsOf } from './bound-listener.ts';
 import { foreignOnAllPorts } from './foreign-sockets.ts';
-import { type BoundSocket, boundSockets, type ForeignListeners } from './holders.ts';
+import { type BoundSocket, boundSockets } from './holders.ts';
+import { type Inspection, LaneInspector } from './lane-inspector.ts';
 import { planFor } from './lane-plan.ts';
 import { AT_FIRST, LaneSteerer, type SteeredListener } from './lane-steerer.ts';
 import { LaneWatches } from './lane-watches.ts';
@@ -15,7 +17,6 @@ import { ListenerError } from './listener-error.ts';
 import { type Held, type Hold, heldBy, ListenerPool } from './listener-pool.ts';
 import type {
   Acquired,
-  AcquiredListener,
   KeptSocket,
   ListenerSnapshot,
   Listeners,
@@ -47,6 +48,7 @@ export class ListenerSet implements Listeners {
   readonly #warn: (message: string) => void;
   readonly #steerer = new LaneSteerer();
   readonly #watches = new LaneWatches();
+  readonly #inspector: LaneInspector;
   #onFaults: ((faults: readonly NamedFault[]) => void) | null = null;
   #laneCount = 0;
 
@@ -59,6 +61,7 @@ export class ListenerSet implements Listeners {
       onFault: () => this.#tellFaults(),
       onClose: (lanes) => this.#watches.drop(lanes),
     });
+    this.#inspector = new LaneInspector(this.#pool, this.#watches);
   }
 
   /**
@@ -74,8 +77,12 @@ export class ListenerSet implements Listeners {
     try {
       const acquired = this.#acquired(holds);
       this.#holds.set(acquired, heldBy(holds));
-      this.ensureLanes(lanes);
-      for (const listener of this.#steered()) this.#steerer.apply(listener);
+      const slices = new Slices();
+      for (const _ of this.#ensure(lanes)) if (slices.isOver()) await slices.next();
+      for (const listener of this.#steered()) {
+        this.#steerer.apply(listener);
+        if (slices.isOver()) await slices.next();
+      }
       return acquired;
     } catch (error) {
       this.#pool.release(holds);
@@ -83,8 +90,17 @@ export class ListenerSet implements Listeners {
     }
   }
 
-  relisten(acquired: Acquired, lanes: readonly number[] = this.#steerer.lanesOf(acquired)): void {
+  relisten(acquired: Acquired, lanes?: readonly number[]): void {
+    perform(this.relistenInSteps(acquired, lanes));
+  }
+
+  *relistenInSteps(
+    acquired: Acquired,
+    lanes: readonly number[] = this.#steerer.lanesOf(acquired),
+  ): Generator<void, void, void> {
     for (const { socket, reference } of this.#holds.get(acquired)?.all ?? []) {
+      // It may be released between two steps.
+      if (!this.#holds.has(acquired)) return;
       const { bound } = socket;
       const all = socketsOf(bound);
       const sockets = bound.lanes === null ? all : lanes.flatMap((lane) => all[lane] ?? []);
@@ -92,24 +108,23 @@ export class ListenerSet implements Listeners {
       if (bound.lanes !== null && bound.target !== null) {
         for (const { fd } of sockets) if (fd !== null) deferAccept(fd, reference.config);
       }
+      yield;
     }
   }
 
   /** Makes sure that every steered listener has so many lanes: more join at the end. Throws ListenerError. */
   ensureLanes(count: number): void {
-    const wanted = Math.max(this.#laneCount, count);
-    const foreign = this.#foreign();
-    const all = this.#allLanes();
-    for (const lanes of all) lanes.ensure(wanted, foreign);
-    this.#laneCount = wanted;
-    this.#watches.sync(all);
+    perform(this.#ensure(count));
   }
 
   steer(steering: Steering): void {
-    this.ensureLanes(
-      Math.max(0, ...steering.main, ...(steering.canary?.lanes ?? []), ...(steering.preview ?? [])) + 1,
-    );
-    this.#steerer.steer(steering, this.#steered());
+    perform(this.steerInSteps(steering));
+  }
+
+  *steerInSteps(steering: Steering): Generator<void, void, void> {
+    const { main, canary, preview } = steering;
+    this.ensureLanes(Math.max(0, ...main, ...(canary?.lanes ?? []), ...(preview ?? [])) + 1);
+    yield* this.#steerer.steer(steering, this.#steered());
   }
 
   openProbe(acquired: Acquired, listener: string, lane: number): Probe {
@@ -146,8 +161,7 @@ export class ListenerSet implements Listeners {
   }
 
   *prepareLanes(wanted: readonly number[]): Generator<void, void, void> {
-    this.ensureLanes(Math.max(...wanted) + 1);
-    yield;
+    yield* this.#ensure(Math.max(...wanted) + 1);
     for (const lanes of this.#allLanes()) {
       // A listener may be closed meanwhile.
       for (const lane of wanted) if (lane < lanes.sockets.length) lanes.prepare(lane);
@@ -156,10 +170,7 @@ export class ListenerSet implements Listeners {
   }
 
   foreignSockets(): NamedForeignSocket[] {
-    const foreign = this.#foreign();
-    return [...this.#pool.sockets].flatMap(({ bound: { lanes }, config: { name } }) =>
-      (lanes?.foreignSockets(foreign) ?? []).map((socket) => ({ listener: name, ...socket })),
-    );
+    return this.#inspector.foreignSockets();
   }
 
   boundSockets(port: number | null): BoundSocket[] {
@@ -168,12 +179,12 @@ export class ListenerSet implements Listeners {
 
   /** What services did to their lanes and paths since the last look; it is mended now. Throws ListenerError. */
   laneFaults(): NamedFault[] {
-    const foreign = this.#foreign();
-    const faults = [...this.#pool.sockets].flatMap(({ bound, config: { name } }) =>
-      faultsOf(bound, foreign).map((fault) => ({ listener: name, ...fault })),
-    );
-    this.#watches.sync(this.#allLanes());
-    return faults;
+    return this.#inspector.faults();
+  }
+
+  /** The same, and the foreign sockets, each step of one listener. Throws ListenerError. */
+  inspect(): Generator<Inspection, void, void> {
+    return this.#inspector.inspect();
   }
 
   /** Tells of a lane that is shut down, and of a public name that is taken away, as soon as it happens. One at a time. */
@@ -196,24 +207,12 @@ export class ListenerSet implements Listeners {
     return this.#pool.nameOf(inode);
   }
 
-  snapshot(): ListenerSnapshot[] {
-    return [...this.#pool.sockets].map(({ bound, config }) => ({
-      text: config.address.text,
-      name: config.name,
-      address: bound.address,
-      inode: bound.inode,
-      fd: Math.max(0, bound.fd),
-      lanes: bound.lanes?.sockets.map(({ fd, inode }) => ({ fd: fd ?? 0, inode })) ?? [],
-      order: bound.lanes?.order() ?? null,
-      passedName: config.address.kind === 'passed' ? config.address.name : null,
-    }));
+  snapshot(): readonly ListenerSnapshot[] {
+    return this.#pool.data.snapshot;
   }
 
-  kept(): KeptSocket[] {
-    const found = new Map<number, number>();
-    for (const { bound } of this.#pool.sockets)
-      for (const { fd, inode } of socketsOf(bound)) if (fd !== null) found.set(inode, fd);
-    return [...found].map(([inode, fd]) => ({ fd, inode }));
+  kept(): readonly KeptSocket[] {
+    return this.#pool.data.kept;
   }
 
   /**
@@ -297,7 +296,7 @@ export class ListenerSet implements Listeners {
   #give(acquired: Acquired, lanes: Lanes, lane: number, first: number | undefined): number {
     // Where every lane is taken, or may still get a connection, a new generation has one more than there were.
     if (lane >= this.#laneCount) this.ensureLanes(lane + 1);
-    const fd = lanes.give(lane, first);
+    const fd = this.#watches.during(lanes, () => lanes.give(lane, first));
     if (this.#steerer.give(lane, acquired)) {
       for (const listener of this.#steered()) this.#steerer.apply(listener);
     }
@@ -317,9 +316,19 @@ export class ListenerSet implements Listeners {
     return this.#steered().map(({ lanes }) => lanes);
   }
 
-  /** For a look at every listener. */
-  #foreign(): ForeignListeners {
-    return foreignOnAllPorts(this.#pool.names());
+  /** Each step is one listener. */
+  *#ensure(count: number): Generator<void, void, void> {
+    const wanted = Math.max(this.#laneCount, count);
+    const foreign = foreignOnAllPorts(() => this.#pool.known());
+    for (const lanes of this.#allLanes()) {
+      // A listener may be closed between two steps.
+      if (lanes.sockets.length > wanted || lanes.sockets.length === 0) continue;
+      this.#watches.during(lanes, () => lanes.ensure(wanted, foreign));
+      yield;
+    }
+    // Others may have been bound meanwhile.
+    for (const lanes of this.#allLanes()) this.#watches.during(lanes, () => lanes.ensure(wanted, foreign));
+    this.#laneCount = Math.max(this.#laneCount, wanted);
   }
 
   #tellFaults(): void {
@@ -333,9 +342,6 @@ export class ListenerSet implements Listeners {
   }
 }
 
-/** A passed socket has the address that it is bound to. */
-function asBound(config: ListenerConfig, { passed }: BoundListener): AcquiredListener['config'] {
-  const address = passed ?? config.address;
-  if (address.kind === 'passed') throw new TypeError(`${address.text} was not taken`);
-  return { ...config, address };
+function perform(steps: Iterable<void>): void {
+  for (const _ of steps);
 }

@@ -95,17 +95,17 @@ export interface Listeners {
   /**
    * Calls listen(2) again with the configured backlog, and sets TCP_DEFER_ACCEPT where the config asks for it: a
    * service that calls listen(2) changes the backlog of the socket, which it shares with the supervisor. Does nothing
-   * once `acquired` is released. Throws ListenerError.
+   * once `acquired` is released. Each step is one listener. Throws ListenerError.
    * @param lanes of a steered listener: the lanes whose workers are ready; default: all lanes of this acquisition
    */
-  relisten(acquired: Acquired, lanes?: readonly number[]): void;
+  relistenInSteps(acquired: Acquired, lanes?: readonly number[]): Generator<void, void, void>;
 
   /**
    * From now on the new connections of every steered listener go to these lanes. A Unix listener uses the first main
-   * lane. A lane whose generation does not have a listener is left out for that listener (lane-plan.ts). Throws
-   * ListenerError.
+   * lane. A lane whose generation does not have a listener is left out for that listener (lane-plan.ts). Each
+   * step is one listener. Throws ListenerError.
    */
-  steer(steering: Steering): void;
+  steerInSteps(steering: Steering): Generator<void, void, void>;
 
   /**
    * Opens a test connection to one lane of a steered listener; other connections are not affected. The service sees an
@@ -154,9 +154,9 @@ export interface Listeners {
    */
   boundSockets(port: number | null): BoundSocket[];
 
-  /** Every socket that is held now. */
-  snapshot(): ListenerSnapshot[];
+  /** Every socket that is held now. The same object as long as nothing has changed. */
+  snapshot(): readonly ListenerSnapshot[];
 
-  /** The sockets that have to stay open when the supervisor dies, each of them once. */
-  kept(): KeptSocket[];
+  /** The sockets that have to stay open when the supervisor dies, each once. The same object as long as nothing has changed. */
+  kept(): readonly KeptSocket[];
 }

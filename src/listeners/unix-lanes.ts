@@ -40,6 +40,7 @@ export class UnixLanes implements Lanes {
   /** Which lane stands for which: those of one generation for its first. */
   readonly #firsts = new Map<number, number>();
   #published = 0;
+  #opened = 0;
   #watch: NameWatch | null = null;
 
   private constructor(config: ListenerConfig, path: string, own: OwnSockets) {
@@ -95,6 +96,10 @@ export class UnixLanes implements Lanes {
 
   get sockets(): readonly LaneWithQueue[] {
     return this.#lanes;
+  }
+
+  get revision(): number {
+    return this.#opened;
   }
 
   /** Throws ListenerError for an owner or group that there is not. */
@@ -155,8 +160,7 @@ export class UnixLanes implements Lanes {
       throw explainFailure(this.#config, error, remote, this.#own);
     }
     const client = fd;
-    const look = () => unixProbeState(client);
-    queue.add(client, look);
+    const look = queue.add(client, () => unixProbeState(client));
     return makeProbe({
       listener: this.#config.name,
       lane,
@@ -242,6 +246,7 @@ export class UnixLanes implements Lanes {
       closeFd(fd);
       throw this.#failure(`link ${names.kept}`, error);
     }
+    this.#opened += 1;
     const inode = inodeOf(fd);
     return { fd, inode, queue: queueOf(inode), file, names };
   }

@@ -1,5 +1,6 @@
 import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
+import { inSlices, type Turns } from '../linux/slices.ts';
 import { type Gate, type GateCallbacks, once } from './gate.ts';
 import type { ListenerProbe, OpenProbe } from './probes.ts';
 
@@ -20,11 +21,12 @@ const GROWTH = 1.3;
 /**
  * Passes when the worker has accepted a connection on each of the listeners. That it listens proves nothing: the socket listens since
  * before it was started, and the kernel completes handshakes by itself. Each probe stays open until it is accepted, and no byte is sent.
+ * A thousand listeners are looked at in slices.
  */
 export function startAcceptGate(
   listeners: readonly string[],
   open: OpenProbe,
-  timers: Timers,
+  { timers, turns }: { readonly timers: Timers; readonly turns: Turns },
   callbacks: GateCallbacks,
 ): Gate {
   const verdict = once(callbacks);
@@ -33,22 +35,39 @@ export function startAcceptGate(
   let reason: string | null = null;
   let pause = FIRST_PAUSE;
   let timer: unknown = null;
+  let work: { cancel(): void } | null = null;
 
-  const look = (): void => {
-    timer = null;
+  function* steps(): Generator<void, void, void> {
+    let failed: string | null = null;
+    // All are opened first: at the time of the first look, a quick service has accepted most of many.
     for (const listener of waiting) {
-      const miss = attempt(listener, probes, open);
+      if (probes.has(listener)) continue;
+      failed = openProbe(listener, probes, open) ?? failed;
+      yield;
+    }
+    for (const [listener, probe] of probes) {
+      const miss = look(listener, probe, probes);
       if (miss === null) waiting.delete(listener);
       else reason = miss;
+      yield;
     }
-    if (waiting.size === 0) {
-      verdict.passed();
-      return;
-    }
-    timer = timers.set(pause, look);
-    pause = Math.min(pause * GROWTH, LONGEST_PAUSE);
+    reason = failed ?? reason;
+  }
+
+  const begin = (): void => {
+    timer = null;
+    work = inSlices(steps(), turns, (failure) => {
+      work = null;
+      if (failure !== null) throw failure.error;
+      if (waiting.size === 0) {
+        verdict.passed();
+        return;
+      }
+      timer = timers.set(pause, begin);
+      pause = Math.min(pause * GROWTH, LONGEST_PAUSE);
+    });
   };
-  timer = timers.set(0, look);
+  timer = timers.set(0, begin);
 
   return {
     name: 'accept',
@@ -57,17 +76,36 @@ export function startAcceptGate(
       verdict.over();
       if (timer !== null) timers.clear(timer);
       timer = null;
-      for (const probe of probes.values()) probe.close();
+      work?.cancel();
+      const left = [...probes.values()];
       probes.clear();
+      inSlices(closeAll(left), turns, (failure) => {
+        if (failure !== null) throw failure.error;
+      });
     },
   };
 }
 
-/** Opens the listener's probe if there is none, and looks after it; null once it was accepted, else why not. */
-function attempt(listener: string, probes: Map<string, ListenerProbe>, open: OpenProbe): string | null {
+function* closeAll(probes: readonly ListenerProbe[]): Generator<void, void, void> {
+  for (const probe of probes) {
+    probe.close();
+    yield;
+  }
+}
+
+/** Null, or why there is no probe. */
+function openProbe(listener: string, probes: Map<string, ListenerProbe>, open: OpenProbe): string | null {
   try {
-    const probe = probes.get(listener) ?? open(listener);
-    probes.set(listener, probe);
+    probes.set(listener, open(listener));
+    return null;
+  } catch (error) {
+    return `listener ${listener}: ${reasonOf(error)}`;
+  }
+}
+
+/** Null once the probe was accepted, else why not. */
+function look(listener: string, probe: ListenerProbe, probes: Map<string, ListenerProbe>): string | null {
+  try {
     const state = probe.accepted();
     if (state === 'waiting') return `has not accepted a test connection on listener ${listener}`;
     probe.close();

@@ -1,6 +1,7 @@
 import type { Timers } from '../common/clock.ts';
 import type { ReadinessConfig } from '../config/schema.ts';
 import type { DescriptorCalls } from '../linux/kernel.ts';
+import type { Turns } from '../linux/slices.ts';
 import { acceptListeners, startAcceptGate } from './accept.ts';
 import { type RunCommand, startCommandGate } from './command.ts';
 import type { Gate, GateCallbacks, GateName } from './gate.ts';
@@ -33,6 +34,7 @@ export interface GatesContext {
   /** Names of the steered listeners. */
   readonly steered: readonly string[];
   readonly timers: Timers;
+  readonly turns: Turns;
   passed(gate: GateName): void;
   failed(gate: GateName, reason: string): void;
 }
@@ -89,11 +91,16 @@ function startGate(
   context: GatesContext,
   callbacks: GateCallbacks,
 ): Gate | null {
-  const { kernel, notify, readyPipe, runCommand, openProbe, steered, timers } = context;
+  const { kernel, notify, readyPipe, runCommand, openProbe, steered, timers, turns } = context;
   switch (name) {
     case 'accept':
       if (openProbe === null) throw new TypeError('the accept gate needs a steered listener');
-      return startAcceptGate(acceptListeners(config.accept, steered), openProbe, timers, callbacks);
+      return startAcceptGate(
+        acceptListeners(config.accept, steered),
+        openProbe,
+        { timers, turns },
+        callbacks,
+      );
     case 'notify':
       if (notify === null) throw new TypeError('the notify gate needs a notify socket');
       return startNotifyGate(notify, callbacks);

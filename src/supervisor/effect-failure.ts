@@ -29,6 +29,11 @@ const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {
   write: 'write',
 };
 
+/** The word for the step of an effect. */
+export function stepOf({ type }: AnsweredEffect): string {
+  return STEPS[type];
+}
+
 /**
  * Why an effect could not be performed: its step, on what, and the errno. An error that no step foresees carries its
  * stack.

@@ -1,8 +1,12 @@
 import { errorText } from '../common/errors.ts';
 import type { Fact } from '../lifecycle/facts.ts';
+import { eventLoop, inSlices } from '../linux/slices.ts';
 import { REUSEPORT_ADVICE } from '../listeners/foreign-sockets.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
 import type { NamedFault, NamedForeignSocket } from '../listeners/listeners.ts';
+
+/** The next look begins at the earliest after this many times as long as the last one took. */
+const REST = 3;
 
 /** Says what services do to the lanes, and who else listens on a steered address: each once. */
 export class LaneLog {
@@ -10,7 +14,12 @@ export class LaneLog {
   readonly #report: (fact: Fact) => void;
   readonly #known = new Set<number>();
   #watch: { close(): void } | null = null;
-  #look: NodeJS.Immediate | null = null;
+  #look: NodeJS.Timeout | null = null;
+  #restUntil = 0;
+  #isLooking = false;
+  #work: { cancel(): void } | null = null;
+  /** A look was asked for during a look. */
+  #isAsked = false;
 
   constructor(listeners: ListenerSet, report: (fact: Fact) => void) {
     this.#listeners = listeners;
@@ -23,29 +32,54 @@ export class LaneLog {
 
   close(): void {
     this.#watch?.close();
-    if (this.#look) clearImmediate(this.#look);
+    this.#work?.cancel();
+    if (this.#look) clearTimeout(this.#look);
   }
 
-  /** Looks for sockets of others, and for lanes that listen anew, when the current work is done: a millisecond where there are none. */
+  /**
+   * Looks for sockets of others, and for lanes that listen anew, when the current work is done: a millisecond for a few
+   * listeners, in slices for many.
+   */
   lookSoon(): void {
-    this.#look ??= setImmediate(() => {
-      this.#look = null;
-      try {
-        this.#lookNow();
-      } catch (error) {
-        // The next exit, or the next worker that is ready, looks again.
-        this.#warn(`lanes cannot be inspected: ${errorText(error)}`);
-      }
+    if (this.#look !== null) {
+      this.#isAsked = this.#isLooking;
+      return;
+    }
+    const wait = Math.ceil(this.#restUntil - performance.now());
+    this.#look = setTimeout(() => this.#begin(), Math.max(0, wait));
+  }
+
+  #begin(): void {
+    const start = performance.now();
+    this.#isLooking = true;
+    this.#work = inSlices(this.#steps(), eventLoop, (failure) => {
+      const end = performance.now();
+      this.#restUntil = end + (end - start) * REST;
+      this.#looked(failure);
     });
   }
 
-  #lookNow(): void {
-    this.#say(this.#listeners.laneFaults());
-    for (const foreign of this.#listeners.foreignSockets()) {
-      if (this.#known.has(foreign.inode)) continue;
-      this.#known.add(foreign.inode);
-      this.#warn(describeForeignSocket(foreign));
+  *#steps(): Generator<void, void, void> {
+    for (const { faults, foreign } of this.#listeners.inspect()) {
+      this.#say(faults);
+      for (const socket of foreign) {
+        if (this.#known.has(socket.inode)) continue;
+        this.#known.add(socket.inode);
+        this.#warn(describeForeignSocket(socket));
+      }
+      yield;
     }
+  }
+
+  #looked(failure: { readonly error: unknown } | null): void {
+    this.#look = null;
+    this.#work = null;
+    this.#isLooking = false;
+    // The next exit, or the next worker that is ready, looks again.
+    if (failure !== null) this.#warn(`lanes cannot be inspected: ${errorText(failure.error)}`);
+    // What was asked for meanwhile may be about listeners that were looked at before.
+    if (this.#isAsked) this.lookSoon();
+    this.#isAsked = false;
   }
 
   #say(faults: readonly NamedFault[]): void {

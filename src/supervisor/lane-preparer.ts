@@ -1,41 +1,38 @@
+import { inSlices, type Turns } from '../linux/slices.ts';
 import { isRefusal } from '../listeners/listener-error.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 
-/** Makes lanes ready while nothing else happens, one listener at a time: half a millisecond of a handover for each of them. */
+/** Makes lanes ready while nothing else happens, in slices: half a millisecond of a handover for each listener. */
 export class LanePreparer {
   readonly #listeners: Pick<Listeners, 'prepareLanes'>;
-  readonly #defer: (run: () => void) => void;
-  #work: Iterator<void> | null = null;
-  #scheduled = false;
+  readonly #turns: Turns;
+  #lanes: readonly number[] = [];
+  #work: { cancel(): void } | null = null;
+  #isScheduled = false;
 
-  /** @param defer runs a function after the current turn of the event loop */
-  constructor(listeners: Pick<Listeners, 'prepareLanes'>, defer: (run: () => void) => void) {
+  constructor(listeners: Pick<Listeners, 'prepareLanes'>, turns: Turns) {
     this.#listeners = listeners;
-    this.#defer = defer;
+    this.#turns = turns;
   }
 
   /** These from now on, and none of what is left of the last ones. */
   keep(lanes: readonly number[]): void {
-    this.#work = lanes.length === 0 ? null : this.#listeners.prepareLanes(lanes);
-    if (this.#work !== null && !this.#scheduled) this.#later();
-  }
-
-  #later(): void {
-    this.#scheduled = true;
-    this.#defer(() => {
-      this.#scheduled = false;
-      if (this.#work === null || this.#isDone(this.#work)) this.#work = null;
-      else this.#later();
+    this.#work?.cancel();
+    this.#work = null;
+    this.#lanes = lanes;
+    if (lanes.length === 0 || this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#turns.defer(() => {
+      this.#isScheduled = false;
+      if (this.#lanes.length > 0) this.#prepare();
     });
   }
 
-  #isDone(work: Iterator<void>): boolean {
-    try {
-      return work.next().done === true;
-    } catch (error) {
-      if (!isRefusal(error)) throw error;
+  #prepare(): void {
+    this.#work = inSlices(this.#listeners.prepareLanes(this.#lanes), this.#turns, (failure) => {
+      this.#work = null;
       // A lane that cannot be had is tried again when it is given, and what fails then is told.
-      return true;
-    }
+      if (failure !== null && !isRefusal(failure.error)) throw failure.error;
+    });
   }
 }

@@ -5,6 +5,7 @@ import type { ListenerSnapshot } from '../listeners/listeners.ts';
 /** Says once of every listening socket that it is there, and that it is gone. */
 export class ListenerLog {
   readonly #report: (fact: Fact) => void;
+  #last: readonly ListenerSnapshot[] | null = null;
   #known = new Map<number, { listener: string; address: string }>();
 
   constructor(report: (fact: Fact) => void) {
@@ -13,6 +14,8 @@ export class ListenerLog {
 
   /** Compares the sockets of now with those of the last look. */
   look(sockets: readonly ListenerSnapshot[]): void {
+    if (sockets === this.#last) return;
+    this.#last = sockets;
     const now = new Map(
       sockets.map(({ inode, name, address }) => [inode, { listener: name, address: formatAddress(address) }]),
     );

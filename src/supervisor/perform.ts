@@ -7,6 +7,7 @@ import type { ExitStatus, Fact, Failure } from '../lifecycle/facts.ts';
 import type { RunHook } from '../lifecycle/hook.ts';
 import type { ScaleResult } from '../lifecycle/scale.ts';
 import type { Verdict } from '../lifecycle/verdicts.ts';
+import type { Turns } from '../linux/slices.ts';
 import { isRefusal } from '../listeners/listener-error.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import { type Delivery, SignalError } from '../workers/delivery.ts';
@@ -17,12 +18,14 @@ import type { Generations } from './generations.ts';
 import type { Keepers } from './keepers.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedReleases } from './prepared-releases.ts';
+import { SlicedEffects } from './sliced-effects.ts';
 
 /** What the performer works on. */
 export interface PerformerContext {
   readonly boundary: Boundary;
   readonly generations: Generations;
   readonly listeners: Listeners;
+  readonly turns: Turns;
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
   readonly releases: PreparedReleases;
@@ -54,7 +57,7 @@ export interface PerformerContext {
 }
 
 /** An effect that is answered at once. The keeper process is started in the background. */
-type Immediate = Exclude<AnsweredEffect, { readonly type: 'keep_sockets' }>;
+type Immediate = Exclude<AnsweredEffect, { readonly type: 'keep_sockets' | 'steer' | 'listen_again' }>;
 type Answered<T extends Immediate['type']> = Extract<Immediate, { readonly type: T }>;
 
 /** The exhaustive table of what each of them does. */
@@ -73,18 +76,16 @@ export class Performer {
   readonly #context: PerformerContext;
   readonly #handlers: Handlers;
   /** Failures of handovers that have ended and are not concluded, as the core and as the operator knows them. */
+  readonly #sliced: SlicedEffects;
   readonly #explanations = new Map<number | null, { readonly of: Failure; readonly failure: Failure }>();
 
   constructor(context: PerformerContext) {
     this.#context = context;
-    const { generations, releases, listeners, keepers, inspectLanes, promoted, killHook, write } = context;
+    this.#sliced = new SlicedEffects(context.turns, context.post);
+    const { generations, releases, keepers, inspectLanes, promoted, killHook, write } = context;
     this.#handlers = {
       adopt: ({ handover, generation }) => this.#adopt(handover, generation),
       discard: ({ handover }) => releases.discard(handover),
-      listen_again: ({ generation }) => {
-        const prepared = generations.prepared(generation);
-        if (prepared) listeners.relisten(prepared.acquired);
-      },
       inspect_lanes: () => inspectLanes(),
       promoted: ({ generation }) => {
         const prepared = generations.prepared(generation);
@@ -98,7 +99,6 @@ export class Performer {
       kill: (effect) => this.#kill(effect),
       kill_leftovers: (effect) => requireAll('SIGKILL', generations.find(effect)?.killLeftovers()),
       release: ({ generation }) => generations.release(generation),
-      steer: ({ steering }) => listeners.steer(steering),
       attend: ({ lanes, shared }) => keepers.lanes.keep(lanes, shared),
       drain: ({ workers }) => keepers.drain.keep(workers),
       watch_stalls: ({ workers }) => keepers.stalls.keep(workers),
@@ -148,12 +148,23 @@ export class Performer {
       case 'exit':
         exit(effect.exit);
         return;
+      case 'steer':
+        this.#sliced.perform(effect, this.#context.listeners.steerInSteps(effect.steering));
+        return;
+      case 'listen_again':
+        this.#sliced.perform(effect, this.#listenAgain(effect.generation));
+        return;
       case 'keep_sockets':
         this.#keepSockets(effect);
         return;
       default:
         this.#answered(effect);
     }
+  }
+
+  /** What is in progress ends without an answer. */
+  close(): void {
+    this.#sliced.close();
   }
 
   /** Performs an effect, and answers with how that went. */
@@ -166,6 +177,12 @@ export class Performer {
       return;
     }
     post({ type: 'done', effect });
+  }
+
+  *#listenAgain(generation: number): Generator<void, void, void> {
+    const { generations, listeners } = this.#context;
+    const prepared = generations.prepared(generation);
+    if (prepared) yield* listeners.relistenInSteps(prepared.acquired);
   }
 
   #keepSockets(effect: Extract<Effect, { type: 'keep_sockets' }>): void {

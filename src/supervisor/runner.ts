@@ -2,6 +2,7 @@ import type { Effect } from '../lifecycle/effects.ts';
 import type { State } from '../lifecycle/state.ts';
 import type { step } from '../lifecycle/step.ts';
 import type { Kernel } from '../linux/kernel.ts';
+import type { Turns } from '../linux/slices.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { RunCommand, Timers } from '../readiness/index.ts';
 import type { OutputFiles } from '../workers/output-files.ts';
@@ -26,7 +27,7 @@ import { VerifyKeeper } from './verify-keeper.ts';
  * memory.
  */
 export interface RunnerContext
-  extends Omit<PerformerContext, 'generations' | 'listeners' | 'keepers' | 'post'> {
+  extends Omit<PerformerContext, 'generations' | 'listeners' | 'keepers' | 'post' | 'turns'> {
   readonly kernel: Kernel;
   readonly listeners: Listeners;
   readonly timers: Timers;
@@ -35,6 +36,8 @@ export interface RunnerContext
   readonly table: ProcessTable;
   readonly connections: ConnectionReader;
   readonly memory: MemoryReader;
+  /** How work on every listener is cut; left out: by the clock. */
+  readonly turns?: Turns;
   readonly runCommand: (prepared: Prepared) => RunCommand;
   readonly runtimeDirectory: string;
   readonly stdout: Sink;
@@ -58,13 +61,15 @@ export class Runner {
   readonly engine: Engine;
   readonly generations: Generations;
   readonly #keepers: PerformerContext['keepers'];
+  readonly #performer: Performer;
 
   constructor(context: RunnerContext) {
     const { listeners, timers, now, boundary, kernel, runCommand, behaviour, initial, first, before } =
       context;
     const post: Engine['post'] = (happening) => this.engine.post(happening);
     const batch: Engine['batch'] = (run) => this.engine.batch(run);
-    const generations = new Generations({ ...context, post, batch }, context.releases);
+    const turns: Turns = context.turns ?? { now, defer: (run) => kernel.defer(run) };
+    const generations = new Generations({ ...context, post, batch, turns }, context.releases);
     const shared = { generations, listeners, timers, post };
     const failed = (step: string) => (error: unknown) => boundary.caught(step, error);
     const keepers = {
@@ -86,9 +91,10 @@ export class Runner {
       }),
       liveness: new LivenessKeeper({ ...shared, now, runCommand }),
       verify: new VerifyKeeper({ ...shared, runCommand }),
-      preparer: new LanePreparer(listeners, (run) => kernel.defer(run)),
+      preparer: new LanePreparer(listeners, turns),
     };
-    const performer = new Performer({ ...context, generations, keepers, post });
+    const performer = new Performer({ ...context, generations, keepers, post, turns });
+    this.#performer = performer;
     this.generations = generations;
     this.#keepers = keepers;
     this.engine = new Engine({
@@ -110,6 +116,7 @@ export class Runner {
   close(): void {
     const { lanes, drain, stalls, memory, liveness, verify } = this.#keepers;
     this.engine.close();
+    this.#performer.close();
     lanes.keep([], []);
     drain.close();
     stalls.close();

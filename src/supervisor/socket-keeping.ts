@@ -3,7 +3,7 @@ import type { Effect } from '../lifecycle/effects.ts';
 import { describeExit } from '../lifecycle/exit-text.ts';
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
 import type { Kernel } from '../linux/kernel.ts';
-import type { Listeners } from '../listeners/listeners.ts';
+import type { KeptSocket, Listeners } from '../listeners/listeners.ts';
 import type { ProcessTable } from '../workers/process-table.ts';
 import { failureOf } from './effect-failure.ts';
 import type { Happening } from './engine.ts';
@@ -47,6 +47,8 @@ export class SocketKeeping {
   #version = 0;
   /** What the keeper of this version has: inodes, and whether it starts zero again. */
   #kept = '';
+  /** At the last look. */
+  #seen: { readonly sockets: readonly KeptSocket[]; readonly how: string } | null = null;
   #isOpen = false;
   #timer: NodeJS.Timeout | null = null;
 
@@ -117,8 +119,11 @@ export class SocketKeeping {
   /** Compares the sockets with those that are kept. */
   look(): void {
     if (!this.#isOpen) return;
-    const inodes = this.#context.listeners.kept().map(({ inode }) => inode);
-    const wanted = `${inodes.join(' ')} ${this.#restarts()} ${this.#tries}`;
+    const sockets = this.#context.listeners.kept();
+    const how = `${this.#restarts()} ${this.#tries}`;
+    if (sockets === this.#seen?.sockets && how === this.#seen.how) return;
+    this.#seen = { sockets, how };
+    const wanted = `${sockets.map(({ inode }) => inode).join(' ')} ${how}`;
     if (wanted === this.#kept) return;
     this.#kept = wanted;
     this.#version += 1;

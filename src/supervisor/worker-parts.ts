@@ -3,6 +3,7 @@ import type { ReadinessConfig } from '../config/index.ts';
 import type { WorkerKey } from '../lifecycle/events.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import type { Kernel } from '../linux/kernel.ts';
+import type { Turns } from '../linux/slices.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import { NotifySocket, type RunCommand, type Timers } from '../readiness/index.ts';
 import { LineForwarder } from '../workers/line-forwarder.ts';
@@ -33,6 +34,7 @@ export interface WorkerContext {
   readonly timers: Timers;
   /** Monotonic milliseconds. */
   readonly now: () => number;
+  readonly turns: Turns;
   readonly runCommand: (prepared: Prepared) => RunCommand;
   readonly listeners: Listeners;
   readonly workers: AddressContext['workers'];

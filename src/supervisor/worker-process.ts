@@ -106,6 +106,7 @@ export class WorkerProcess {
       readyPipe: ready?.read ?? null,
       runCommand: context.runCommand(prepared),
       timers: context.timers,
+      turns: context.turns,
       passed: (gate) => this.#gatePassed(gate),
       failed: (gate, reason) => this.#gateFailed(gate, reason),
     });

@@ -138,12 +138,13 @@ export class FakeListeners implements Listeners {
     return [...arrivals, ...queues];
   }
 
-  relisten(): void {
+  *relistenInSteps(): Generator<void, void, void> {
     this.#faults?.checkListener('relisten', LISTENERS[0]);
+    yield;
   }
 
   /** Changes one listener after the other. A change that fails leaves the listeners before it changed. */
-  steer(steering: Steering): void {
+  *steerInSteps(steering: Steering): Generator<void, void, void> {
     const wasSteered = this.isSteered;
     this.isSteered = false;
     const errno = this.#faults?.refuse('steer') ?? null;
@@ -155,6 +156,7 @@ export class FakeListeners implements Listeners {
         throw listenerError('steer', errno, listener);
       }
       this.#network.steer(listener, steering);
+      yield;
     }
     this.isSteered = true;
     if (!wasSteered) this.repairedAt = this.#network.now;

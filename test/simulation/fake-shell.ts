@@ -45,6 +45,7 @@ export class FakeShell {
       files: new OutputFiles({ instance: 'simulated', onDropped: () => {}, onFailed: () => {} }),
       timers: this.timers,
       now: () => this.timers.now,
+      turns: { now: () => this.timers.now, defer: (run: () => void) => this.kernel.defer(run) },
       runCommand: () => () => Promise.resolve({ kind: 'exited', code: 0 } as const),
       listeners: this.listeners,
       post: (happening: Happening) => this.posted.push(happening),

@@ -73,6 +73,7 @@ export class Life {
       boundary,
       timers: guardedTimers(timers, boundary),
       now: () => world.timers.now,
+      turns: { now: () => world.sliceTime(), defer: (run) => guarded.defer(run) },
       table: this.#table,
       listeners: world.listeners,
       connections: new FakeConnections({ faults, wake, busy: (key) => world.find(key)?.open.size ?? 0 }),

@@ -102,6 +102,9 @@ export class World {
   #waiting: Happening[] = [];
   /** Of the workers that were started: the pid of a main process is the number of its session. */
   readonly #sessions = new Set<number>();
+  readonly #slices: Random;
+  readonly #slowness: number;
+  #sliceTime = 0;
   #last: Step | null = null;
   #microtasks = 0;
 
@@ -133,12 +136,20 @@ export class World {
     const post = (happening: Happening) => this.post(happening);
     this.hooks = new FakeHooks({ random: extras, notices, timers, post, violated });
     this.soundness = faults.random.pick([0.1, 0.3, 0.6]);
+    this.#slices = new Random(seed + 8_000_000_000);
+    this.#slowness = scenario === null ? this.#slices.pick([0, 0, 0.1, 0.5]) : 0;
     this.keeper = new FakeKeeper(new Random(seed + 7_000_000_000), timers);
     this.crashes = new Crashes(new Random(seed + 6_000_000_000), scenario === null);
     for (const time of this.crashes.times) this.after(time, () => this.#killAtRest());
     this.adopts = scenario === null && drawsAdoption(seed);
     this.#life = new Life(this, mutation, null);
     this.#life.start(null, this.adopts ? seed : null);
+  }
+
+  /** A clock by which work on every listener is cut at random, in half of the worlds. */
+  sliceTime(): number {
+    if (this.#slices.chance(this.#slowness)) this.#sliceTime += 10;
+    return this.#sliceTime;
   }
 
   get clock(): number {

@@ -24,7 +24,8 @@ test('finds the sockets of others on every port with a single dump', (t) => {
   const own = listen(t);
   const other = listen(t);
   const names = (inode: number) => (inode === own.inode ? 'http' : null);
-  const foreign = foreignOnAllPorts(names);
+  const known = () => ({ own: names, ports: { min: 1, max: 65_535 } });
+  const foreign = foreignOnAllPorts(known);
   const inodesOn = (port: number, find = foreign) => find(port).map(({ inode }) => inode);
   assert.deepEqual(inodesOn(own.port), []);
   assert.deepEqual(inodesOn(other.port), [other.inode]);
@@ -32,5 +33,5 @@ test('finds the sockets of others on every port with a single dump', (t) => {
   const late = listen(t);
   assert.deepEqual(inodesOn(late.port), []);
   assert.deepEqual(inodesOn(late.port, foreignOnPort(names)), [late.inode]);
-  assert.deepEqual(inodesOn(late.port, foreignOnAllPorts(names)), [late.inode]);
+  assert.deepEqual(inodesOn(late.port, foreignOnAllPorts(known)), [late.inode]);
 });

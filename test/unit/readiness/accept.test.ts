@@ -13,7 +13,7 @@ import { acceptListeners, startAcceptGate } from '../../../src/readiness/accept.
 import { startHttpGate } from '../../../src/readiness/http.ts';
 import type { ListenerProbe, OpenProbe } from '../../../src/readiness/probes.ts';
 import { startTcpGate } from '../../../src/readiness/tcp.ts';
-import { manualTimers, verdictOf } from './manual-timers.ts';
+import { manualTimers, oneSlice, verdictOf } from './manual-timers.ts';
 
 const STEERING = { canary: null, preview: null, previewFrom: [] };
 
@@ -75,7 +75,7 @@ describe('the accept gate', () => {
     const { set, acquired, open } = await steered(t);
     start(t, fdOf(acquired, 1), 'require("net").createServer(() => {}).listen({ fd: 3 })');
     const { callbacks, verdict } = verdictOf();
-    const gate = startAcceptGate(['http'], open(1), eager, callbacks);
+    const gate = startAcceptGate(['http'], open(1), { timers: eager, turns: oneSlice }, callbacks);
     t.after(() => gate.close());
     assert.equal(await verdict, 'passed');
     assert.equal(set.queued(0), 0);
@@ -91,7 +91,7 @@ describe('the accept gate', () => {
     await once(child.stdout, 'data');
     const timers = manualTimers();
     const { callbacks, calls } = verdictOf();
-    const gate = startAcceptGate(['http'], open(1), timers, callbacks);
+    const gate = startAcceptGate(['http'], open(1), { timers, turns: oneSlice }, callbacks);
     let pause = 0;
     for (let look = 0; look < 300; look += 1) {
       (await timers.next(pause))();
@@ -112,7 +112,7 @@ describe('the accept gate', () => {
     const { acquired, open } = await steered(t, `unix:${folder}/app.sock`);
     start(t, fdOf(acquired, 2), 'require("net").createServer((c) => c.end()).listen({ fd: 3 })');
     const { callbacks, verdict } = verdictOf();
-    const gate = startAcceptGate(['http'], open(2), eager, callbacks);
+    const gate = startAcceptGate(['http'], open(2), { timers: eager, turns: oneSlice }, callbacks);
     t.after(() => gate.close());
     assert.equal(await verdict, 'passed');
   });
@@ -139,7 +139,7 @@ describe('the accept gate', () => {
     };
     const timers = manualTimers();
     const { callbacks, calls } = verdictOf();
-    const gate = startAcceptGate(['a', 'b'], openProbe, timers, callbacks);
+    const gate = startAcceptGate(['a', 'b'], openProbe, { timers, turns: oneSlice }, callbacks);
     assert.deepEqual(calls, [], 'a callback never comes before this returns');
     (await timers.next(0))();
     assert.equal(gate.lastReason(), 'listener b: EAGAIN');

@@ -5,7 +5,7 @@ import { linux } from '../../../src/linux/kernel.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { gateNames, startGates } from '../../../src/readiness/index.ts';
 import type { NotifyMessage } from '../../../src/readiness/notify-message.ts';
-import { manualTimers } from './manual-timers.ts';
+import { manualTimers, oneSlice } from './manual-timers.ts';
 
 const command = { run: ['/bin/true'], timeout: 1000 };
 
@@ -42,6 +42,7 @@ describe('the gates of a worker', () => {
         readyPipe: read,
         runCommand: async () => ({ kind: 'exited', code: 0 }),
         timers: manualTimers(),
+        turns: oneSlice,
         passed(gate) {
           passed.push(gate);
           tell();
@@ -80,6 +81,7 @@ describe('the gates of a worker', () => {
           readyPipe: read,
           runCommand: async () => ({ kind: 'timed_out' }),
           timers: manualTimers(),
+          turns: oneSlice,
           passed: (gate) => resolve(`passed ${gate}`),
           failed: (gate, reason) => resolve(`${gate}: ${reason}`),
         },

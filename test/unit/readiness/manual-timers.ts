@@ -1,4 +1,5 @@
 import type { Timers } from '../../../src/common/clock.ts';
+import type { Turns } from '../../../src/linux/slices.ts';
 
 /** Timers that run when the test says so. */
 export interface ManualTimers extends Timers {
@@ -36,6 +37,9 @@ export function manualTimers(): ManualTimers {
     },
   };
 }
+
+/** Turns of the event loop in which no time passes: no work is cut. */
+export const oneSlice: Turns = { now: () => 0, defer: setImmediate };
 
 /** Callbacks that can be awaited. */
 export function verdictOf(): {

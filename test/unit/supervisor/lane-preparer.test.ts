@@ -4,6 +4,16 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { ListenerError } from '../../../src/listeners/listener-error.ts';
 import { LanePreparer } from '../../../src/supervisor/lane-preparer.ts';
 
+/** Each step takes 5 ms, so that each has a turn of its own. */
+let time = 0;
+const slow = {
+  now: () => {
+    time += 5;
+    return time;
+  },
+  defer: setImmediate,
+};
+
 /** Lanes whose listeners are made ready in so many steps; at `failing` it fails. */
 function lanes(steps: number, failing?: number) {
   const done: string[] = [];
@@ -16,7 +26,7 @@ function lanes(steps: number, failing?: number) {
       }
     },
   };
-  const preparer = new LanePreparer(listeners, setImmediate);
+  const preparer = new LanePreparer(listeners, slow);
   return { preparer, done };
 }
 
