@@ -11,7 +11,7 @@ import type { StallWatch, WorkerKey } from './events.ts';
 import type { Failure } from './facts.ts';
 import { type Generation, generationBehind, isSpare, leaveTimes, ownWorkers } from './generation.ts';
 import { isPast, isReached, leaveOtherLanes, nextLanes, reachLanes } from './lane.ts';
-import { type Retry, retryAfter } from './retry.ts';
+import { type Retry, retryAfter } from './restart.ts';
 import { candidateOf, generationOf, type State } from './state.ts';
 import { type Steering, steeredLanes } from './steering.ts';
 import type { Worker } from './worker.ts';

@@ -1,3 +1,5 @@
+import type { SupervisorFact } from './supervisor-facts.ts';
+import type { WorkerFact } from './worker-facts.ts';
 /**
  * What the project says about itself: one fact, one log line, one stable event name. Facts are plain data so that the
  * log, statsd and Sentry read the same thing. They carry names of variables, never their values.
@@ -95,211 +97,17 @@ export type Outcome = HandoverOutcome | 'in_progress';
  */
 export type LabelSource = 'request' | 'rollback' | 'link' | 'version_file' | 'git';
 
-export type Fact =
-  | {
-      readonly event: 'supervisor_started';
-      readonly name: string;
-      readonly pid: number;
-      readonly version: string;
-      readonly config: string | null;
-    }
-  /**
-   * A supervisor continues the service of one that has died, or of its own process after an upgrade in place.
-   * `previous`: the pid of the dead supervisor. `adopted` and `gone` count workers.
-   */
-  | {
-      readonly event: 'supervisor_recovered';
-      readonly previous: number;
-      readonly by: RecoveredBy;
-      readonly adopted: number;
-      readonly gone: number;
-      readonly generations: readonly number[];
-      /** The generation that serves; null: none does. */
-      readonly incumbent: number | null;
-      readonly socketsFrom: readonly SocketSource[];
-      readonly duration: number;
-    }
-  /**
-   * A service that something else has started belongs to zero now. `pid`: its main process. `processes`: that and those
-   * that descend from it. `addresses`: where it listens.
-   */
-  | {
-      readonly event: 'service_adopted';
-      readonly generation: number;
-      readonly pid: number;
-      readonly processes: number;
-      readonly addresses: readonly string[];
-    }
-  /** The process becomes the zero of this file, which passed its dry run. */
-  | {
-      readonly event: 'supervisor_upgrading';
-      readonly from: string;
-      readonly to: string;
-      readonly path: string;
-      readonly node: string;
-    }
-  | {
-      readonly event: 'supervisor_upgraded';
-      readonly from: string;
-      readonly to: string;
-      readonly duration: number;
-    }
-  /** A process holds all of these sockets, so that none closes when the supervisor dies. */
-  | { readonly event: 'keeper_started'; readonly pid: number; readonly sockets: number }
-  /** There is no such process, or it does not hold the newest sockets. It is started again. */
-  | { readonly event: 'keeper_lost'; readonly reason: string }
-  /** The recorded state of an earlier supervisor is of no use: its file has another name now. */
-  | {
-      readonly event: 'state_set_aside';
-      readonly file: string;
-      readonly reason: string;
-      /** The file is damaged; false: the machine or the service was started anew. */
-      readonly damaged: boolean;
-    }
-  /** A worker of a dead supervisor belongs to this one. */
-  | {
-      readonly event: 'worker_adopted';
-      readonly generation: number;
-      readonly worker: number;
-      readonly pid: number;
-    }
-  /** The output of an adopted worker cannot be read any more. */
-  | {
-      readonly event: 'output_lost';
-      readonly generation: number;
-      readonly worker: number;
-      readonly stream: 'stdout' | 'stderr';
-      readonly reason: string;
-    }
-  /** An adopted worker did not report that it is ready. It may have done so while no supervisor ran. */
-  | {
-      readonly event: 'notify_lost';
-      readonly generation: number;
-      readonly worker: number;
-      readonly pid: number;
-    }
-  | {
-      readonly event: 'listener_bound';
-      readonly listener: string;
-      readonly address: string;
-      readonly fd: number;
-    }
-  | { readonly event: 'listener_closed'; readonly listener: string; readonly address: string }
+/** What happened. Nothing acts on a fact: the log, the history, the metrics and the control socket read it. */
+export type Fact = SupervisorFact | WorkerFact | HandoverFact;
+
+/** What happened in a handover, and to a generation as a whole. */
+type HandoverFact =
   | {
       readonly event: 'service_starting';
       readonly generation: number;
       readonly path: string;
       readonly directory: string;
       readonly workers: number;
-    }
-  | {
-      readonly event: 'worker_spawned';
-      readonly generation: number;
-      readonly worker: number;
-      readonly pid: number;
-    }
-  | {
-      readonly event: 'worker_spawn_failed';
-      readonly generation: number;
-      readonly worker: number;
-      readonly step: string;
-      readonly reason: string;
-    }
-  | {
-      readonly event: 'gate_passed';
-      readonly generation: number;
-      readonly worker: number;
-      readonly gate: string;
-      readonly after: number;
-    }
-  | {
-      readonly event: 'worker_ready';
-      readonly generation: number;
-      readonly worker: number;
-      readonly after: number;
-    }
-  | {
-      readonly event: 'worker_not_ready';
-      readonly generation: number;
-      readonly worker: number;
-      readonly waiting: readonly string[];
-      readonly after: number;
-    }
-  | {
-      readonly event: 'worker_exited';
-      readonly generation: number;
-      readonly worker: number;
-      readonly pid: number;
-      readonly exit: ExitStatus;
-      readonly expected: boolean;
-      readonly usage: Usage | null;
-      readonly uptime: number;
-      /** Why, where more is known than how it exited: an address that another process holds. */
-      readonly reason?: string;
-    }
-  | {
-      readonly event: 'worker_restarting';
-      readonly generation: number;
-      readonly worker: number;
-      readonly delay: number;
-      readonly attempt: number;
-    }
-  /**
-   * A worker was restarted several times in a row, and no other worker of its generation was in a crash loop. Once for
-   * each crash loop of a generation. `reason`: how the worker exited last.
-   */
-  | {
-      readonly event: 'crash_loop';
-      readonly generation: number;
-      readonly worker: number;
-      readonly restarts: number;
-      readonly reason: string;
-    }
-  | {
-      readonly event: 'worker_pid_changed';
-      readonly generation: number;
-      readonly worker: number;
-      readonly from: number;
-      readonly pid: number;
-    }
-  | {
-      readonly event: 'worker_signalled';
-      readonly generation: number;
-      readonly worker: number;
-      readonly pid: number;
-      readonly signal: string;
-    }
-  | {
-      readonly event: 'worker_killed';
-      readonly generation: number;
-      readonly worker: number;
-      readonly pid: number;
-      readonly reason: string;
-    }
-  /**
-   * The kernel refused a signal, and will refuse the next one too: the process keeps running until it exits without
-   * one.
-   */
-  | {
-      readonly event: 'worker_not_stoppable';
-      readonly generation: number;
-      readonly worker: number;
-      readonly pid: number;
-      readonly signal: string;
-      readonly reason: string;
-    }
-  | {
-      readonly event: 'leftovers_killed';
-      readonly generation: number;
-      readonly worker: number;
-      readonly pids: readonly number[];
-    }
-  | {
-      readonly event: 'output_dropped';
-      /** `file`: an output file of the service. */
-      readonly stream: 'stdout' | 'stderr' | 'file';
-      readonly lines: number;
-      readonly bytes: number;
     }
   /** `handover`: the number of the handover that will answer it, also while it waits. */
   | {
@@ -382,8 +190,6 @@ export type Fact =
       readonly from: 'file' | 'copy';
       readonly path: string;
     }
-  /** A change of these files is a deploy from now on. */
-  | { readonly event: 'watching'; readonly paths: readonly string[] }
   | { readonly event: 'hook_started'; readonly hook: HookName; readonly generation: number }
   | {
       readonly event: 'hook_finished';
@@ -395,51 +201,6 @@ export type Fact =
       readonly output: readonly string[];
     }
   | { readonly event: 'handover_mode'; readonly mode: 'steered' | 'shared'; readonly reason: string }
-  | { readonly event: 'worker_stalled'; readonly generation: number; readonly worker: number }
-  /** A hung worker accepts again, was asked to stop, or has exited. */
-  | {
-      readonly event: 'worker_stall_ended';
-      readonly generation: number;
-      readonly worker: number;
-      readonly how: 'recovered' | 'stopping' | 'exited';
-    }
-  /** Its liveness check fails. `all`: that of no other worker is known to pass, so zero only reports. */
-  | {
-      readonly event: 'worker_unhealthy';
-      readonly generation: number;
-      readonly worker: number;
-      readonly reason: string;
-      readonly all: boolean;
-    }
-  | { readonly event: 'worker_healthy'; readonly generation: number; readonly worker: number }
-  /** A new worker is started in its place; until that one is ready, it keeps its connections. */
-  | {
-      readonly event: 'worker_replacing';
-      readonly generation: number;
-      readonly worker: number;
-      readonly replacement: number;
-      readonly cause: ReplacementCause;
-      readonly reason: string;
-    }
-  /** The new worker is ready and has its place; the old one retires. */
-  | {
-      readonly event: 'worker_replaced';
-      readonly generation: number;
-      readonly worker: number;
-      readonly replacement: number;
-      readonly cause: ReplacementCause;
-      readonly after: number;
-    }
-  /** The new worker failed: the old one stays. */
-  | {
-      readonly event: 'worker_replacement_failed';
-      readonly generation: number;
-      readonly worker: number;
-      readonly cause: ReplacementCause;
-      /** Milliseconds until zero may attempt it again. */
-      readonly retryIn: number;
-      readonly failure: Failure;
-    }
   | {
       readonly event: 'scale_started';
       readonly generation: number;
@@ -455,37 +216,21 @@ export type Fact =
       readonly outcome: ScaleOutcome;
       readonly duration: number;
       readonly failure: Failure | null;
-    }
-  | {
-      readonly event: 'lane_relieved';
-      readonly generation: number;
-      readonly worker: number;
-      readonly lane: number;
-    }
-  | {
-      readonly event: 'idle_connections_ended';
-      readonly generation: number;
-      readonly worker: number;
-      readonly connections: number;
-    }
-  | { readonly event: 'admin_listening'; readonly address: string }
-  | { readonly event: 'admin_closed'; readonly address: string }
-  | { readonly event: 'stop_requested'; readonly by: string; readonly now: boolean }
-  | {
-      readonly event: 'supervisor_stopped';
-      readonly code: number;
-      readonly reason: string;
-      readonly duration: number;
-    }
-  | { readonly event: 'warning'; readonly about: string; readonly message: string }
-  /** A step failed, or an exception was caught. `stack` only for a defect of zero itself. */
-  | {
-      readonly event: 'error';
-      readonly step: string;
-      readonly message: string;
-      readonly subject?: string;
-      readonly errno?: string;
-      readonly stack?: string;
     };
 
 export type FactName = Fact['event'];
+/** How a worker ended without having been asked to. */
+export interface LastExit {
+  at: number;
+  /** null: it could not be started. */
+  exit: ExitStatus | null;
+  reason: string;
+}
+
+/** `exited with code 3`, `was killed by SIGSEGV (core dumped)`. */
+export function describeExit(exit: ExitStatus): string {
+  if (exit.kind === 'exited') return `exited with code ${exit.code}`;
+  if (exit.kind === 'signaled')
+    return `was killed by ${exit.signal}${exit.coreDumped ? ' (core dumped)' : ''}`;
+  return 'exited; exit status unknown (not a child of this supervisor)';
+}

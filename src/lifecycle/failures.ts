@@ -10,7 +10,7 @@ import { hookAfter } from './hooks.ts';
 import { joinFailed } from './join.ts';
 import { noteLateRollback, noteRestart, noteStall } from './notifications.ts';
 import { onKillLeftoversFailed } from './remains.ts';
-import { retryAfter } from './retry.ts';
+import { retryAfter } from './restart.ts';
 import { candidateOf, generationOf, handoverOf, workerOf } from './state.ts';
 import { onSignalFailed } from './stopping.ts';
 import { onWriteFailed } from './storage.ts';

@@ -25,7 +25,7 @@ import type { Of } from './events.ts';
 import type { Usage } from './facts.ts';
 import { isQuiet, isReached, noteQueue, quietAt } from './lane.ts';
 import { type Remains, remainsDeadline } from './remains.ts';
-import type { Retry } from './retry.ts';
+import type { Retry } from './restart.ts';
 import type { Settings } from './settings.ts';
 import { type State, workerOf } from './state.ts';
 import { killRunning, stopWorker } from './stopping.ts';

@@ -17,7 +17,7 @@
  * Deadlines: `until` of preview, canary and soak; readiness.timeout of the candidate (starting). Deadlines of callers:
  * requests.ts.
  */
-import { startCandidate } from './candidate.ts';
+import { notReady, startCandidate } from './candidate.ts';
 import { type Context, emit, report } from './context.ts';
 import { isInstalled } from './demands.ts';
 import type { Of } from './events.ts';
@@ -31,9 +31,8 @@ import {
   returnTo,
   stopGeneration,
 } from './generation.ts';
-import { dropHook, hookAfter, hookBefore } from './hooks.ts';
+import { dropHook, hookAfter, hookAtEnd, hookBefore } from './hooks.ts';
 import { noteRolledBack } from './notifications.ts';
-import { notReady } from './open-gates.ts';
 import type { Request } from './requests.ts';
 import type { Settings } from './settings.ts';
 import { candidateOf, generationOf, handoverOf } from './state.ts';
@@ -282,22 +281,11 @@ export function finish(
   const { callers, wants } = handover.request;
   const label = wants.label ?? generationOf(state, generation)?.label ?? null;
   const verdict = { ...verdictOf(outcome, duration, failure), ...ids, label };
-  const hook = hookOf(context, handover, outcome);
+  const hook = hookAtEnd(context, handover, outcome);
   if (outcome === 'rolled_back' && failure) noteRolledBack(context, handover, failure);
   const retiring = outcome === 'promoted' ? handover.incumbent : null;
   if (hook === null && retiring === null) conclude(context, handover.id, callers, verdict);
   else state.owed.push({ callers, verdict, hook, retiring });
-}
-
-/** A candidate that was started has come to its end as one: it serves, or the incumbent keeps serving without it. */
-function hookOf(context: Context, handover: Handover, outcome: HandoverOutcome): number | null {
-  const candidate = generationOf(context.state, candidateOf(handover));
-  if (!candidate || outcome === 'failed') return null;
-  const promoted = outcome === 'promoted';
-  const serving = promoted ? candidate : generationOf(context.state, handover.incumbent);
-  const name = promoted ? 'after_promote' : 'after_rollback';
-  const ending = { name, handover: handover.id, generation: candidate, outcome } as const;
-  return serving ? hookAfter(context, serving, ending) : null;
 }
 
 /** The incumbent has no worker left that serves, and a candidate that passed its gates is there: it takes over. */

@@ -1,12 +1,17 @@
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';
-import { describeExit } from './exit-text.ts';
-import type { Failure, NotificationName, Outcome } from './facts.ts';
+import {
+  describeExit,
+  type Failure,
+  type HandoverOutcome,
+  type NotificationName,
+  type Outcome,
+} from './facts.ts';
 import type { Generation } from './generation.ts';
 import type { Handover } from './handover.ts';
 import type { RunHook } from './hook.ts';
 import type { HookSettings, Settings } from './settings.ts';
-import type { State } from './state.ts';
+import { candidateOf, generationOf, type State } from './state.ts';
 import { KILL_TIME } from './stopping.ts';
 import { noteHookEnd } from './verdicts.ts';
 
@@ -218,4 +223,15 @@ export function dropHook(context: Context, id: number, reason: string): void {
 /** The supervisor exits: no hook is waited for. */
 export function dropHooks(context: Context, reason: string): void {
   for (const { run } of allHooks(context.state)) dropHook(context, run.hook, reason);
+}
+
+/** A candidate that was started has come to its end as one: it serves, or the incumbent keeps serving without it. */
+export function hookAtEnd(context: Context, handover: Handover, outcome: HandoverOutcome): number | null {
+  const candidate = generationOf(context.state, candidateOf(handover));
+  if (!candidate || outcome === 'failed') return null;
+  const promoted = outcome === 'promoted';
+  const serving = promoted ? candidate : generationOf(context.state, handover.incumbent);
+  const name = promoted ? 'after_promote' : 'after_rollback';
+  const ending = { name, handover: handover.id, generation: candidate, outcome } as const;
+  return serving ? hookAfter(context, serving, ending) : null;
 }

@@ -9,7 +9,7 @@ import type { Effect } from './effects.ts';
 import type { Of, WorkerKey } from './events.ts';
 import type { Failure } from './facts.ts';
 import type { Generation } from './generation.ts';
-import { type Retry, retryAfter } from './retry.ts';
+import { type Retry, retryAfter } from './restart.ts';
 import { generationOf } from './state.ts';
 import type { WorkerLife } from './worker.ts';
 

@@ -10,8 +10,7 @@ import type { Failure, ReplacementCause } from './facts.ts';
 import type { Generation } from './generation.ts';
 import { retireWorker } from './membership.ts';
 import { noteReplacement } from './notifications.ts';
-import { backoffDelay } from './restart.ts';
-import type { Retry } from './retry.ts';
+import { backoffDelay, type Retry } from './restart.ts';
 import type { State } from './state.ts';
 import type { Worker } from './worker.ts';
 

@@ -14,12 +14,13 @@
  * only watches: it neither keeps a handover nor ends one. Its answer is the effect `concluded`, which every number gets
  * exactly once.
  */
+
+import { notReady } from './candidate.ts';
 import { type Context, emit, report } from './context.ts';
 import { isSame } from './copy.ts';
 import type { Of, Rollback } from './events.ts';
 import type { Failure } from './facts.ts';
 import { endHandover, finish, type Handover } from './handover.ts';
-import { notReady } from './open-gates.ts';
 import { candidateOf, generationOf, type State } from './state.ts';
 import { answerCallers, conclude, isDecided, type Verdict, verdictOf } from './verdicts.ts';
 

@@ -2,7 +2,7 @@
  * Whether the service is up. It follows from the rest of the state, in one place, so that every view (status, dashboard,
  * readiness, metrics, verdicts) says the same.
  */
-import type { LastExit } from './exit-text.ts';
+import type { LastExit } from './facts.ts';
 import { ownWorkers } from './generation.ts';
 import { generationOf, type State } from './state.ts';
 import type { Worker } from './worker.ts';

@@ -7,7 +7,7 @@ import type { Effect } from './effects.ts';
 import type { Failure } from './facts.ts';
 import type { Generation } from './generation.ts';
 import { leaveQueues } from './lane.ts';
-import { retryAfter } from './retry.ts';
+import { retryAfter } from './restart.ts';
 import { keyOf, type State, workerOf } from './state.ts';
 import type { Worker, WorkerLife } from './worker.ts';
 

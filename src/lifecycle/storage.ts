@@ -5,7 +5,7 @@
 import { type Context, emit, reportFailure } from './context.ts';
 import type { StoredFile } from './effects.ts';
 import type { Failure } from './facts.ts';
-import { type Retry, retryAfter } from './retry.ts';
+import { type Retry, retryAfter } from './restart.ts';
 import type { State } from './state.ts';
 
 /** A file that could not be written, and when it is written again. */

@@ -19,13 +19,11 @@
  */
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';
-import { describeExit, type LastExit } from './exit-text.ts';
-import type { ExitStatus, Failure } from './facts.ts';
+import { describeExit, type ExitStatus, type Failure, type LastExit } from './facts.ts';
 import type { Generation } from './generation.ts';
 import { leaveQueues } from './lane.ts';
 import { keepRemains } from './remains.ts';
-import { restartOrEnd } from './restart.ts';
-import type { Retry } from './retry.ts';
+import { type Retry, restartOrEnd } from './restart.ts';
 import { keyOf, workerOf } from './state.ts';
 import { stopWorker, tickStopping } from './stopping.ts';
 

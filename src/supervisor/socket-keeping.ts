@@ -1,7 +1,6 @@
 import type { Config } from '../config/index.ts';
 import type { Effect } from '../lifecycle/effects.ts';
-import { describeExit } from '../lifecycle/exit-text.ts';
-import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
+import { describeExit, type ExitStatus, type Fact } from '../lifecycle/facts.ts';
 import type { Kernel } from '../linux/kernel.ts';
 import type { KeptSocket, Listeners } from '../listeners/listeners.ts';
 import type { ProcessTable } from '../workers/process-table.ts';

@@ -1,8 +1,7 @@
 import { isIPv6 } from 'node:net';
 import { errorText } from '../common/errors.ts';
 import type { WorkerKey } from '../lifecycle/events.ts';
-import { describeExit } from '../lifecycle/exit-text.ts';
-import type { ExitStatus } from '../lifecycle/facts.ts';
+import { describeExit, type ExitStatus } from '../lifecycle/facts.ts';
 import type { ProcessCalls } from '../linux/kernel.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { socketsOf } from '../linux/socket-holder.ts';

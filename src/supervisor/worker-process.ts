@@ -1,14 +1,7 @@
 import { isSystemFailure } from '../common/errors.ts';
 import type { FoundWorker, WorkerKey } from '../lifecycle/events.ts';
 import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
-import type { Kernel } from '../linux/kernel.ts';
-import {
-  type GateReason,
-  type Gates,
-  type NotifySocket,
-  startGates,
-  WatchdogReports,
-} from '../readiness/index.ts';
+import { type NotifySocket, WatchdogReports } from '../readiness/index.ts';
 import { type Delivery, joinDeliveries, NOBODY } from '../workers/delivery.ts';
 import { belongsTo, isRunning } from '../workers/descendants.ts';
 import { launcherFailure } from '../workers/launcher-exit.ts';
@@ -20,6 +13,7 @@ import type { Family } from './family.ts';
 import type { Prepared } from './prepare.ts';
 import { Remains } from './remains.ts';
 import { EXAMINED_LINES, givenTo, WorkerAddresses } from './worker-addresses.ts';
+import { WorkerGates } from './worker-gates.ts';
 import {
   adoptParts,
   type Pipes,
@@ -52,10 +46,8 @@ export class WorkerProcess {
   readonly #context: WorkerContext;
   readonly #output: WorkerOutput;
   readonly #notify: NotifySocket;
-  readonly #gates: Gates;
+  readonly #gates: WorkerGates;
   readonly #addresses: WorkerAddresses;
-  /** Of gates that were closed while they waited: a failure is explained after that. */
-  #reasons: readonly GateReason[] = [];
   readonly watchdog = new WatchdogReports();
   readonly #remains: Remains;
   readonly #family: Family;
@@ -94,21 +86,15 @@ export class WorkerProcess {
         this.#context.post({ type: 'drains', drains: message.drains, ...this.key });
     });
     this.#addresses = new WorkerAddresses(this, givenTo(acquired.listeners, release.environment), context);
-    const steered = acquired.listeners.filter((listener) => listener.steered).map(({ name }) => name);
-    const { readiness } = parts;
-    // Read on without a gate, too: a full pipe would block the process.
-    if (ready && readiness.ready_fd === undefined) readPast(kernel, ready.read);
-    this.#gates = startGates(readiness, {
-      kernel,
-      openProbe: (listener) => context.listeners.openProbe(acquired, listener, post.lane),
-      steered: readiness.accept === false ? [] : steered,
+    this.#gates = new WorkerGates(context, {
+      worker: this,
+      lane: post.lane,
+      prepared,
+      readiness: parts.readiness,
       notify: this.#notify,
       readyPipe: ready?.read ?? null,
-      runCommand: context.runCommand(prepared),
-      timers: context.timers,
-      turns: context.turns,
-      passed: (gate) => this.#gatePassed(gate),
-      failed: (gate, reason) => this.#gateFailed(gate, reason),
+      addresses: this.#addresses,
+      lastLines: () => this.#output.lines(EXAMINED_LINES),
     });
   }
 
@@ -180,35 +166,17 @@ export class WorkerProcess {
 
   /** Why it is not ready yet, as far as its gates know. */
   reasons(): readonly string[] {
-    return this.#openGates().map(({ gate, reason }) => (gate === null ? reason : `${gate}: ${reason}`));
+    return this.#gates.reasons();
   }
 
   /** The last failure of a gate that is open; null where none is known. */
   gateReason(name: string): string | null {
-    // Sockets of its own are why it accepts nothing from its descriptors.
-    const known = this.#openGates().filter(
-      ({ gate }) => gate === name || (gate === null && name === 'accept'),
-    );
-    return known.length === 0 ? null : known.map(({ reason }) => reason).join('; ');
-  }
-
-  #openGates(): readonly GateReason[] {
-    const waiting = this.#gates.waiting();
-    if (waiting.length === 0) return this.#reasons;
-    const addresses = this.#addresses;
-    const known = [
-      addresses.inUse(this.#output.lines(EXAMINED_LINES)),
-      addresses.foreignSocket() ?? addresses.elsewhere(),
-    ];
-    return [
-      ...waiting.flatMap(({ gate, reason }) => (reason ? [{ gate, reason }] : [])),
-      ...known.flatMap((reason) => (reason === null ? [] : [{ gate: null, reason }])),
-    ];
+    return this.#gates.reasonOf(name);
   }
 
   /** Its main process runs and has not accepted a test connection on each of its listeners. */
   get waitsToAccept(): boolean {
-    return this.#life === 'running' && this.#gates.waiting().some(({ gate }) => gate === 'accept');
+    return this.#life === 'running' && this.#gates.waitsFor('accept');
   }
 
   /** The report that it listens on these addresses of its own while zero waits for it to accept. */
@@ -223,8 +191,7 @@ export class WorkerProcess {
 
   /** Nothing is asked of it any more. */
   closeGates(): void {
-    this.#reasons = this.#openGates();
-    this.#gates.close();
+    this.#gates.closeEarly();
   }
 
   /** True when neither the process nor anything that outlived it is there any more. */
@@ -279,23 +246,6 @@ export class WorkerProcess {
     this.#output.close();
   }
 
-  /** A service that accepts, but not only from its descriptor, would get connections that nobody steers. */
-  #gatePassed(gate: string): void {
-    const { accepts, post } = this.#context;
-    const decide = (problem: string | null) => {
-      if (problem === null) post({ type: 'gate_passed', ...this.key, gate });
-      else post({ type: 'gate_failed', ...this.key, gate, reason: problem });
-    };
-    if (gate === 'accept') accepts.add((foreign) => decide(this.#addresses.foreignSocket(foreign)));
-    else decide(null);
-  }
-
-  /** A process that leaves closes its ready descriptor first; how it left, which is known in a moment, says more. */
-  #gateFailed(gate: string, reason: string): void {
-    if (this.#context.kernel.processStat(this.pid)?.exiting ?? true) return;
-    this.#context.post({ type: 'gate_failed', ...this.key, gate, reason });
-  }
-
   /** As long as its main process is there: nothing else tells which processes are its descendants. */
   #lookForFamily(): void {
     this.#context.boundary.run('find the processes of a service', () => this.#family.look());
@@ -315,7 +265,7 @@ export class WorkerProcess {
     // It may also have done so right before the exit.
     boundary.run('read the last notifications', () => this.#notify.drain());
     if (pid !== this.pid) return;
-    if (this.#gates.waiting().length === 0) this.lasted = this.#context.now() - this.startedAt;
+    if (this.#gates.allPassed) this.lasted = this.#context.now() - this.startedAt;
     // The exit is reported whatever cannot be read of the process: without the report it would be waited for without
     // end.
     boundary.run('read the last output', () => {
@@ -383,11 +333,6 @@ export class WorkerProcess {
     this.startTime = this.#context.kernel.processStat(pid)?.startTime ?? 0;
     this.#context.post({ type: 'pid_changed', ...key, pid });
   }
-}
-
-/** Reads a pipe until its end, and keeps nothing of it. */
-function readPast(kernel: Kernel, fd: number): void {
-  kernel.readPipe(fd, { data: () => {}, end: () => {} }).unref();
 }
 
 /** Undoes one step of a start that failed. The failure of the start is the one to report. */

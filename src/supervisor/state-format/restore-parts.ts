@@ -1,6 +1,6 @@
 import type { ExitDocument, FailureDocument } from '../../facts/parts.ts';
 import type { ExitStatus, Failure } from '../../lifecycle/facts.ts';
-import type { Retry } from '../../lifecycle/retry.ts';
+import type { Retry } from '../../lifecycle/restart.ts';
 import type { GenerationDocument } from './version-2.ts';
 
 /* The inverse of write-parts.ts. */

@@ -1,6 +1,6 @@
 import { failureDocument as withOutput } from '../../facts/parts.ts';
 import type { Failure } from '../../lifecycle/facts.ts';
-import type { Retry } from '../../lifecycle/retry.ts';
+import type { Retry } from '../../lifecycle/restart.ts';
 import type { ProcessIdentity } from '../process-identity.ts';
 
 export { exitDocument } from '../../facts/parts.ts';
