@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { escapeControls } from '../common/text.ts';
 import { locateConfig } from '../config/index.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
-import { AdoptionError } from '../supervisor/adoption/adoption-error.ts';
+import { AdoptionError } from '../supervisor/adoption/permission.ts';
 import { listenArguments, serviceOf } from '../supervisor/adoption/take-service.ts';
 import { ConfigError, configFile } from '../supervisor/config-source.ts';
 import { supervise } from '../supervisor/supervise.ts';

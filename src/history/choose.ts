@@ -1,5 +1,20 @@
 import { type History, type HistoryEntry, knownRelease, whyUnproved } from './entries.ts';
-import { isSameRelease, type KnownRelease } from './release-record.ts';
+import { isSameRelease, type KnownRelease, type ReleaseRecord } from './release-record.ts';
+
+/** An earlier release, found and checked. */
+export interface Earlier {
+  /** The generation that ran it. */
+  readonly generation: number;
+  readonly record: ReleaseRecord;
+  /** Its name; null where it had none. */
+  readonly label: string | null;
+  /** What is executed: the file of then, or its copy. */
+  readonly executable: string;
+  readonly directory: string;
+}
+
+/** Why nothing can be handed over to: the message says it all. */
+export class RollbackError extends Error {}
 
 const HINT = 'see "zero history"';
 

@@ -1,6 +1,13 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { withSpare } from './spare.ts';
 
+/** One process: a pid is used again after its process has exited, and the pair of pid and start time is not. */
+export interface ProcessIdentity {
+  readonly pid: number;
+  /** Clock ticks since boot (proc(5)). */
+  readonly startTime: number;
+}
+
 /** Fields of /proc/PID/stat (proc(5)). `startTime` is in clock ticks since boot and tells a reused pid apart. */
 export interface ProcessStat {
   pid: number;

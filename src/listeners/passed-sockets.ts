@@ -1,4 +1,5 @@
 import { errorText } from '../common/errors.ts';
+import { FIRST_LISTEN_FD, listenDescriptors } from '../common/socket-variables.ts';
 import type { Address } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import { setCloseOnExec } from '../linux/exec.ts';
@@ -7,9 +8,6 @@ import { closeFd, duplicateAbove, getOption, inodeOf, localAddress } from '../li
 import { overlap } from './holders.ts';
 import { ListenerError, nameAddress } from './listener-error.ts';
 import type { InetTarget } from './resolve.ts';
-
-/** sd_listen_fds(3): SD_LISTEN_FDS_START. */
-const FIRST = 3;
 
 /** No manager passes more sockets to one process: LISTEN_FDS with a larger number is a mistake. */
 const MAX_PASSED = 65_536;
@@ -42,11 +40,7 @@ function passedTo(
   const given = /^\d{1,5}$/.test(LISTEN_FDS ?? '') ? Number(LISTEN_FDS) : 0;
   const count = given <= MAX_PASSED ? given : 0;
   if (count > 0 && LISTEN_PID !== String(pid)) return null;
-  const names = LISTEN_FDNAMES?.split(':') ?? [];
-  return Array.from({ length: count }, (_, index) => ({
-    fd: FIRST + index,
-    name: names[index] || NAMELESS,
-  }));
+  return listenDescriptors(count, LISTEN_FDNAMES).map(({ fd, name }) => ({ fd, name: name ?? NAMELESS }));
 }
 
 interface PassedSocket {
@@ -131,7 +125,7 @@ export class PassedSockets {
     }
     if (found.socket === null) throw this.#refusal(config, found.problem);
     const { address, bound, inode } = found.socket;
-    return { fd: duplicateAbove(found.fd, FIRST), inode, address, bound };
+    return { fd: duplicateAbove(found.fd, FIRST_LISTEN_FD), inode, address, bound };
   }
 
   /** The failure of a bind to an address that a passed socket has, with what to write instead; any other as it is. */

@@ -1,7 +1,7 @@
 import { errorText } from '../common/errors.ts';
 import type { Fact } from '../lifecycle/facts.ts';
+import { causeOf } from '../listeners/listener-error.ts';
 import type { Timers } from '../readiness/index.ts';
-import { causeOf } from './error-cause.ts';
 
 type ErrorFact = Extract<Fact, { event: 'error' }>;
 

@@ -1,9 +1,8 @@
 import { errorText } from '../common/errors.ts';
 import type { AnsweredEffect } from '../lifecycle/effects.ts';
 import type { Failure } from '../lifecycle/facts.ts';
-import { ListenerError } from '../listeners/listener-error.ts';
+import { causeOf, ListenerError } from '../listeners/listener-error.ts';
 import { SignalError } from '../workers/delivery.ts';
-import { causeOf } from './error-cause.ts';
 
 /** The word for each step, as errors and verdicts have it. */
 const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {

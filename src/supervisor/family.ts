@@ -1,7 +1,7 @@
 import type { Kernel } from '../linux/kernel.ts';
+import type { ProcessIdentity } from '../linux/procfs.ts';
 import { type Delivery, joinDeliveries, NOBODY, signalOnce } from '../workers/delivery.ts';
 import { descendantsOf, isAlive } from '../workers/descendants.ts';
-import type { ProcessIdentity } from './process-identity.ts';
 
 /** Processes that belong to a worker, whatever their session is. */
 export interface Family {

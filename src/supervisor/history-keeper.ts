@@ -2,7 +2,7 @@ import { closeSync, openSync } from 'node:fs';
 import type { Timeline } from '../admin/dashboard/source.ts';
 import { errorText } from '../common/errors.ts';
 import type { HistoryDocument } from '../control/documents.ts';
-import { chooseEarlier } from '../history/choose.ts';
+import { chooseEarlier, type Earlier, RollbackError } from '../history/choose.ts';
 import { foldHistory, type History, knownRelease, lastExecutables } from '../history/entries.ts';
 import { ExecutableError, Executables, type Hash, KEPT } from '../history/executables.ts';
 import { HistoryFile } from '../history/file.ts';
@@ -20,8 +20,9 @@ import {
 import { rollbackTarget, type TargetContext } from '../history/target.ts';
 import type { Rollback } from '../lifecycle/events.ts';
 import type { Fact } from '../lifecycle/facts.ts';
-import { type Earlier, RollbackError } from './earlier.ts';
+
 import { historyDocument, timelineOf } from './history-document.ts';
+
 import type { Prepared } from './prepare.ts';
 import type { GoodRelease } from './start-advice.ts';
 

@@ -3,14 +3,15 @@ import { reasonOf } from '../common/errors.ts';
 import type { Config } from '../config/index.ts';
 import type { ExitStatus, Failure } from '../lifecycle/facts.ts';
 import type { RunHook } from '../lifecycle/hook.ts';
+import type { ProcessIdentity } from '../linux/procfs.ts';
 import { type CommandSystem, findExecutable, runCommand } from '../workers/command.ts';
 import { buildEnvironment, type Environment } from '../workers/environment.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { SpawnError } from '../workers/spawner.ts';
 import { killProcess } from '../workers/stopper.ts';
 import type { Happening } from './engine.ts';
+
 import { hookVariables } from './hook-variables.ts';
-import type { ProcessIdentity } from './process-identity.ts';
 
 /** As many as a verdict shows. */
 const REPORTED_LINES = 20;

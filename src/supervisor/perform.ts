@@ -12,13 +12,30 @@ import { isRefusal } from '../listeners/listener-error.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import { type Delivery, SignalError } from '../workers/delivery.ts';
 import type { Boundary } from './boundary.ts';
+import type { DrainKeeper } from './drain-keeper.ts';
 import { failureOf } from './effect-failure.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
-import type { Keepers } from './keepers.ts';
+import type { LaneKeeper } from './lane-keeper.ts';
+import type { LanePreparer } from './lane-preparer.ts';
+import type { LivenessKeeper } from './liveness-keeper.ts';
+import type { MemoryKeeper } from './memory-keeper.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedReleases } from './prepared-releases.ts';
 import { SlicedEffects } from './sliced-effects.ts';
+import type { StallKeeper } from './stall-keeper.ts';
+import type { VerifyKeeper } from './verify-keeper.ts';
+
+/** The watches that the core has asked for, until it asks for others. */
+interface Keepers {
+  readonly lanes: LaneKeeper;
+  readonly drain: DrainKeeper;
+  readonly stalls: StallKeeper;
+  readonly memory: MemoryKeeper;
+  readonly liveness: LivenessKeeper;
+  readonly verify: VerifyKeeper;
+  readonly preparer: LanePreparer;
+}
 
 /** What the performer works on. */
 export interface PerformerContext {

@@ -1,5 +1,6 @@
 import type { Config, ListenerConfig } from '../config/index.ts';
 import { isSteered } from '../config/steering.ts';
+import { type Earlier, RollbackError } from '../history/choose.ts';
 import type { ReleaseRecord } from '../history/release-record.ts';
 import type { Failure } from '../lifecycle/facts.ts';
 import { lanesNeeded } from '../lifecycle/lane.ts';
@@ -11,7 +12,6 @@ import { type Release, resolveRelease } from '../workers/release.ts';
 import { ReleaseError } from '../workers/release-error.ts';
 import { resolveUser, type TargetUser } from '../workers/target-user.ts';
 import { ConfigError, type ConfigSnapshot, type ConfigSource } from './config-source.ts';
-import { type Earlier, RollbackError } from './earlier.ts';
 import { explainListenerError } from './holding-instance.ts';
 import { hookProblem } from './hook-runner.ts';
 import { outputProblem } from './output-directory.ts';

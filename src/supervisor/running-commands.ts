@@ -1,8 +1,8 @@
 import type { Kernel } from '../linux/kernel.ts';
+import type { ProcessIdentity } from '../linux/procfs.ts';
 import type { RegisteredCommand } from '../workers/command.ts';
 import { type Delivery, joinDeliveries, NOBODY, signalOnce } from '../workers/delivery.ts';
 import { killSession } from '../workers/stopper.ts';
-import type { ProcessIdentity } from './process-identity.ts';
 
 /**
  * A variable of every command and hook. A supervisor that was killed before it had recorded the pid of a command leaves

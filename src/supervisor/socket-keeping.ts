@@ -2,6 +2,7 @@ import type { Config } from '../config/index.ts';
 import type { Effect } from '../lifecycle/effects.ts';
 import { describeExit, type ExitStatus, type Fact } from '../lifecycle/facts.ts';
 import type { Kernel } from '../linux/kernel.ts';
+import type { ProcessIdentity } from '../linux/procfs.ts';
 import type { KeptSocket, Listeners } from '../listeners/listeners.ts';
 import type { ProcessTable } from '../workers/process-table.ts';
 import { failureOf } from './effect-failure.ts';
@@ -11,7 +12,6 @@ import { DescriptorStore } from './keeper/descriptor-store.ts';
 import { type PreviousKeeper, SocketKeeper } from './keeper/socket-keeper.ts';
 import type { Vault } from './keeper/vault.ts';
 import { type OwnCommand, wordsOf } from './own-command.ts';
-import type { ProcessIdentity } from './process-identity.ts';
 import { isManaged, type Restarted } from './restarted.ts';
 
 export interface SocketKeepingContext {

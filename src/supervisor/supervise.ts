@@ -6,7 +6,7 @@ import { setCloseOnExec } from '../linux/exec.ts';
 import { exitNow, startSession } from '../linux/processes.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { LogFileError } from '../telemetry/log.ts';
-import { AdoptionError } from './adoption/adoption-error.ts';
+import { AdoptionError } from './adoption/permission.ts';
 import type { TakeService } from './adoption/take-service.ts';
 import { begin, type KnownInstance } from './begin.ts';
 import { InstanceHeldError } from './claim.ts';

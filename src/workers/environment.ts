@@ -1,5 +1,6 @@
+import { isConventionName } from '../common/socket-variables.ts';
 import type { RuntimeConfig } from '../config/schema.ts';
-import { isConventionName, type Variables } from './conventions/index.ts';
+import type { Variables } from './conventions/index.ts';
 import type { TargetUser } from './target-user.ts';
 
 /**

@@ -5,7 +5,6 @@ import { conventions } from './conventions/index.ts';
 import { withConventions } from './environment.ts';
 import { encodeOrder, type LaunchOrder } from './launch-order.ts';
 import { type Launch, type LaunchRequest, launchChain } from './launcher.ts';
-import { substitute } from './substitute.ts';
 import type { WorkerSpec } from './worker-spec.ts';
 
 /** The calls that starting a process takes. */
@@ -115,4 +114,24 @@ const ADVICE: Readonly<Record<string, string>> = {
 function advice(code: string): string {
   const text = ADVICE[code];
   return text === undefined ? '' : `: ${text}`;
+}
+
+/** What the placeholders of `args` stand for. */
+interface Placeholders {
+  readonly generation: number;
+  readonly worker: number;
+  readonly listeners: readonly { readonly name: string; readonly target: number }[];
+}
+
+/** Replaces `${fd.NAME}`, `${generation}` and `${worker}`; any other `${...}` stays as it is, for the service's own use. */
+export function substitute(text: string, placeholders: Placeholders): string {
+  return text.replace(
+    /\$\{(?:(generation|worker)|fd\.([^{}]+))\}/g,
+    (whole, word?: string, name?: string) => {
+      if (word === 'generation') return String(placeholders.generation);
+      if (word === 'worker') return String(placeholders.worker);
+      const listener = placeholders.listeners.find((one) => one.name === name);
+      return listener === undefined ? whole : String(listener.target);
+    },
+  );
 }

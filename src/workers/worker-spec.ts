@@ -1,8 +1,8 @@
 import type { RuntimeConfig } from '../config/schema.ts';
+import type { WorkerListener } from './conventions/convention.ts';
 import type { Privileges } from './launcher.ts';
 import type { Release } from './release.ts';
 import type { TargetUser } from './target-user.ts';
-import type { WorkerListener } from './worker-listener.ts';
 
 /** Everything that one worker process is started with. The descriptors stay the caller's, who closes them. */
 export interface WorkerSpec {

@@ -1,7 +1,5 @@
+import { listenDescriptors } from '../../common/socket-variables.ts';
 import { type Claim, countOf, descriptor, type Environment, HandedError, type Self } from './claim.ts';
-
-/** sd_listen_fds(3): SD_LISTEN_FDS_START. */
-const FIRST = 3;
 
 /**
  * systemd's LISTEN_FDS: the descriptors 3 to n+2, with the names of LISTEN_FDNAMES. It is meant for the process whose pid LISTEN_PID is and
@@ -12,10 +10,8 @@ export function systemd({ LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: Environment,
   if (LISTEN_FDS === undefined || LISTEN_PID !== String(pid)) return [];
   const count = countOf(LISTEN_FDS);
   if (count === null) throw new HandedError(`LISTEN_FDS is not a number of sockets: ${LISTEN_FDS}`);
-  const names = LISTEN_FDNAMES?.split(':') ?? [];
-  return Array.from({ length: count }, (_, index) => ({
-    fd: FIRST + index,
-    name: names[index] || null,
+  return listenDescriptors(count, LISTEN_FDNAMES).map((found) => ({
+    ...found,
     address: null,
     from: 'systemd',
   }));

@@ -8,7 +8,7 @@
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { errorText } from '../../common/errors.ts';
 import { CLUSTER_WORKER } from './cluster-messages.ts';
-import { forgetPreload } from './environment.ts';
+import { forgetPreload } from './node-options.ts';
 import { permissionProblem } from './permission.ts';
 import { readSpecification, type Specification } from './specification.ts';
 

@@ -1,7 +1,7 @@
 import { tellManagers, withdrawDrains } from '../ready/index.ts';
 import { drainCluster, endCluster, preloadClusterWorkers } from './cluster.ts';
 import { within } from './cluster-messages.ts';
-import { forgetSockets } from './environment.ts';
+import { forgetSockets } from './node-options.ts';
 import { Servers } from './servers.ts';
 import { ShutdownSignals } from './shutdown-signals.ts';
 import { limitsOf, type Specification } from './specification.ts';

@@ -1,3 +1,7 @@
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { isHandedSocket } from '../../common/socket-variables.ts';
+
 /**
  * The one token of NODE_OPTIONS that loads a CommonJS module first. Two tokens would break children when one of them
  * is removed. `--require`, because any `--import` makes Node 20 load the program itself through the ES module loader,
@@ -27,4 +31,20 @@ export function withoutToken(options: string, token: string): string {
   const after = options.slice(at + token.length);
   // One of the two spaces next to the token is removed with it.
   return before === '' ? after.trimStart() : before.slice(0, -1) + after;
+}
+
+/** The children of this process are not asked to load this module first. @param path of this module */
+export function forgetPreload(environment: NodeJS.ProcessEnv, path: string): void {
+  const { NODE_OPTIONS } = environment;
+  if (NODE_OPTIONS === undefined) return;
+  // `--import` of register.js, as configs name it, loads this module as well.
+  const urls = [path, join(dirname(path), 'register.js')].map((file) => pathToFileURL(file).href);
+  const rest = [requireToken(path), ...urls.map(importToken)].reduce(withoutToken, NODE_OPTIONS);
+  if (rest === '') delete environment.NODE_OPTIONS;
+  else environment.NODE_OPTIONS = rest;
+}
+
+/** The sockets are taken: code that reads the variables later, here or in a child, can no longer use them. */
+export function forgetSockets(environment: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(environment)) if (isHandedSocket(name)) delete environment[name];
 }

@@ -3,7 +3,7 @@ import path from 'node:path';
 import * as z from 'zod/mini';
 import { processStat } from '../../linux/procfs.ts';
 import { placesFor, processOwner, runtimeDirectoriesIn } from '../places.ts';
-import { AdoptionError } from './adoption-error.ts';
+import { AdoptionError } from './permission.ts';
 
 const identity = z.object({ pid: z.int(), start_time_ticks: z.number() });
 

@@ -1,7 +1,7 @@
 import type { ListenerConfig } from '../../config/index.ts';
 import { formatAddress, type SocketAddress } from '../../linux/sockaddr.ts';
 import type { InetTarget } from '../../listeners/resolve.ts';
-import { AdoptionError } from './adoption-error.ts';
+import { AdoptionError } from './permission.ts';
 import type { HeldSocket } from './running-service.ts';
 
 /** A listener of the config, and where it binds; null: a Unix socket. */

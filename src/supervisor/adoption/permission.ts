@@ -1,7 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { ownerOf } from '../../linux/procfs.ts';
 import { lookupUser } from '../../linux/users.ts';
-import { AdoptionError } from './adoption-error.ts';
+
+/** A running service cannot be adopted: what, why, and what to do. The service is as before. */
+export class AdoptionError extends Error {}
 
 /** What was refused: to read the descriptors in /proc (PTRACE_MODE_READ), or to take them (PTRACE_MODE_ATTACH). */
 export type RefusedAccess = 'read' | 'attach';

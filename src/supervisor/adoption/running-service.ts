@@ -1,16 +1,14 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { isOutOfReach } from '../../common/errors.ts';
-import { commandLine, processStat } from '../../linux/procfs.ts';
+import { commandLine, type ProcessIdentity, processStat } from '../../linux/procfs.ts';
 import { allListeners, type TcpListener, unixSocket } from '../../linux/sock_diag.ts';
 import { formatAddress, type SocketAddress } from '../../linux/sockaddr.ts';
 import { descriptorsOf, socketInode } from '../../linux/socket-holder.ts';
 import { descendantsOf, isAlive } from '../../workers/descendants.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
-import type { ProcessIdentity } from '../process-identity.ts';
-import { AdoptionError } from './adoption-error.ts';
 import { ancestorsOf, refuseManaged } from './managed.ts';
 import { managerAt } from './other-manager.ts';
-import { permissionError } from './permission.ts';
+import { AdoptionError, permissionError } from './permission.ts';
 
 /** A socket on which a service listens, and a process that has it. */
 export interface HeldSocket {

@@ -6,6 +6,7 @@ import type { Adopted } from '../../lifecycle/events.ts';
 import type { Failure } from '../../lifecycle/facts.ts';
 import { TAKEN_LANE } from '../../lifecycle/lane.ts';
 import { pidfdGetfd } from '../../linux/processes.ts';
+import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { formatAddress } from '../../linux/sockaddr.ts';
 import { closeFd, getOption, inodeOf } from '../../linux/sockets.ts';
 import type { TakenSocket } from '../../listeners/adopted-listener.ts';
@@ -16,12 +17,10 @@ import { SpawnError } from '../../workers/spawner.ts';
 import type { Generations } from '../generations.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
 import { listenersOf, type Prepared } from '../prepare.ts';
-import type { ProcessIdentity } from '../process-identity.ts';
 import type { RecoveredProcess } from '../worker-parts.ts';
-import { AdoptionError } from './adoption-error.ts';
 import { addressText, matchListeners, type OfferedSocket, type WantedListener } from './match-listeners.ts';
 import { otherManager } from './other-manager.ts';
-import { permissionError } from './permission.ts';
+import { AdoptionError, permissionError } from './permission.ts';
 import { findService, type HeldSocket, identityOf, isHeld, type RunningService } from './running-service.ts';
 
 export interface TakeContext {

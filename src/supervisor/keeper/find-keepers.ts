@@ -1,4 +1,4 @@
-import type { ProcessIdentity } from '../process-identity.ts';
+import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { isKeeper } from './keeper-script.ts';
 import type { KeeperSystem } from './keeper-system.ts';
 

@@ -1,7 +1,7 @@
 import { constants, openSync, rmSync, writeSync } from 'node:fs';
 import path from 'node:path';
 import { ownProgram } from '../../common/own-program.ts';
-import type { ProcessIdentity } from '../process-identity.ts';
+import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { FIFO_FD } from './keeper-script.ts';
 import type { KeeperSystem } from './keeper-system.ts';
 

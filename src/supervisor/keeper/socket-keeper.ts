@@ -4,11 +4,11 @@ import type { ExitStatus } from '../../lifecycle/facts.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import { openOwnFile } from '../../linux/own-files.ts';
 import { makeFifo } from '../../linux/pipes.ts';
+import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { tools } from '../../workers/commands.ts';
 import { type Delivery, describeRefusal, NOBODY } from '../../workers/delivery.ts';
 import type { ProcessTable } from '../../workers/process-table.ts';
 import { killSession } from '../../workers/stopper.ts';
-import type { ProcessIdentity } from '../process-identity.ts';
 import {
   FIFO,
   FIFO_FD,

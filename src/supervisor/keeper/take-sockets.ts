@@ -1,5 +1,5 @@
 import { isOutOfDescriptors } from '../../common/errors.ts';
-import type { ProcessIdentity } from '../process-identity.ts';
+import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { FIRST_SOCKET_FD, VAULT_FD } from './keeper-script.ts';
 import type { KeeperSystem } from './keeper-system.ts';
 import { askSender } from './sender-order.ts';

@@ -1,5 +1,5 @@
 import type { Continued, FoundWorker } from '../../lifecycle/events.ts';
-import type { ProcessIdentity } from '../process-identity.ts';
+import type { ProcessIdentity } from '../../linux/procfs.ts';
 import type { SavedState } from '../state-format/read.ts';
 import { owedOf } from '../state-format/restore-handover.ts';
 

@@ -1,5 +1,5 @@
 import type { Fact } from '../../lifecycle/facts.ts';
-import type { ProcessIdentity } from '../process-identity.ts';
+import type { ProcessIdentity } from '../../linux/procfs.ts';
 import type { ReadState, SavedState, StateProblem } from '../state-format/read.ts';
 
 /* What a supervisor that starts makes of the state that an earlier one left behind. */

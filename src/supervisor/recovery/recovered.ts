@@ -1,8 +1,8 @@
 import type { WorkerKey } from '../../lifecycle/events.ts';
 import type { Fact, RecoveredBy, SocketSource } from '../../lifecycle/facts.ts';
 import type { State } from '../../lifecycle/state.ts';
+import type { ProcessIdentity } from '../../linux/procfs.ts';
 import type { PreviousKeeper } from '../keeper/socket-keeper.ts';
-import type { ProcessIdentity } from '../process-identity.ts';
 import type { Before } from '../state-file.ts';
 import type { Memos } from '../state-format/generation-memo.ts';
 import type { SavedState } from '../state-format/read.ts';

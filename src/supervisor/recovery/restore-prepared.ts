@@ -1,5 +1,6 @@
 import { findCommand } from '../../common/find-command.ts';
 import { type Config, configFromArguments, formatProblem, parseConfig } from '../../config/index.ts';
+import type { Earlier } from '../../history/choose.ts';
 import type { ReleaseRecord } from '../../history/release-record.ts';
 import type { Settings } from '../../lifecycle/settings.ts';
 import type { ListenerSet } from '../../listeners/listener-set.ts';
@@ -8,7 +9,6 @@ import { type Release, resolveRelease } from '../../workers/release.ts';
 import { ReleaseError } from '../../workers/release-error.ts';
 import { resolveUser, type TargetUser } from '../../workers/target-user.ts';
 import { ConfigError, type ConfigSnapshot } from '../config-source.ts';
-import type { Earlier } from '../earlier.ts';
 import { acquireFor, type Prepared, withRelease } from '../prepare.ts';
 import { openExecutable, recordOf } from '../release-file.ts';
 import type { GenerationMemo } from '../state-format/generation-memo.ts';

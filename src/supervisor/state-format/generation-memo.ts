@@ -1,8 +1,8 @@
 import { errorText } from '../../common/errors.ts';
+import type { Earlier } from '../../history/choose.ts';
 import type { ReleaseRecord } from '../../history/release-record.ts';
 import type { Release } from '../../workers/release.ts';
 import type { ConfigSnapshot } from '../config-source.ts';
-import type { Earlier } from '../earlier.ts';
 import type { Prepared } from '../prepare.ts';
 
 /*

@@ -2,7 +2,7 @@ import type { Handover, HandoverStep } from '../../lifecycle/handover.ts';
 import type { Hook } from '../../lifecycle/hooks.ts';
 import type { Caller, Request } from '../../lifecycle/requests.ts';
 import type { OwedVerdict } from '../../lifecycle/verdicts.ts';
-import type { ProcessIdentity } from '../process-identity.ts';
+import type { ProcessIdentity } from '../../linux/procfs.ts';
 import type { Document, HandoverDocument } from './version-2.ts';
 import { failureDocument, orNull, processDocument } from './write-parts.ts';
 import { settingsDocument } from './write-settings.ts';

@@ -1,7 +1,7 @@
 import { failureDocument as withOutput } from '../../facts/parts.ts';
 import type { Failure } from '../../lifecycle/facts.ts';
 import type { Retry } from '../../lifecycle/restart.ts';
-import type { ProcessIdentity } from '../process-identity.ts';
+import type { ProcessIdentity } from '../../linux/procfs.ts';
 
 export { exitDocument } from '../../facts/parts.ts';
 

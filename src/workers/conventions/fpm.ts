@@ -1,5 +1,4 @@
-import type { WorkerListener } from '../worker-listener.ts';
-import { type Handed, isStream, type Variables } from './convention.ts';
+import { type Handed, isStream, type Variables, type WorkerListener } from './convention.ts';
 
 /**
  * php-fpm's fpm_sockets_init_main(): `FPM_SOCKETS="addr:port=fd,/path=fd"`, keys as fpm_sockets_hash_op() makes them: inet_ntop(3) and

@@ -9,7 +9,6 @@ import { fitsListenFds, systemd } from './systemd.ts';
 import { zero } from './zero.ts';
 
 export type { Handed, Variables } from './convention.ts';
-export { isConventionName } from './own-names.ts';
 
 type Protocol = RuntimeConfig['protocols'][number];
 

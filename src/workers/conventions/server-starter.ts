@@ -1,5 +1,4 @@
-import type { WorkerListener } from '../worker-listener.ts';
-import { type Handed, isStream, type Variables } from './convention.ts';
+import { type Handed, isStream, type Variables, type WorkerListener } from './convention.ts';
 
 const WILDCARDS = new Set(['0.0.0.0', '::']);
 

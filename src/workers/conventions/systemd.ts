@@ -1,12 +1,10 @@
+import { FIRST_LISTEN_FD } from '../../common/socket-variables.ts';
 import type { Handed, Variables } from './convention.ts';
-
-/** sd_listen_fds(3): SD_LISTEN_FDS_START. */
-const FIRST = 3;
 
 /** True when the sockets are exactly the descriptors 3..n+2, which is all that LISTEN_FDS can say. */
 export function fitsListenFds(listeners: readonly { readonly target: number }[]): boolean {
   const targets = listeners.map(({ target }) => target).sort((a, b) => a - b);
-  return targets.length > 0 && targets.every((target, index) => target === FIRST + index);
+  return targets.length > 0 && targets.every((target, index) => target === FIRST_LISTEN_FD + index);
 }
 
 /**

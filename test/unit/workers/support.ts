@@ -17,12 +17,12 @@ import type { ExitStatus, Usage } from '../../../src/lifecycle/facts.ts';
 import { linux } from '../../../src/linux/kernel.ts';
 import type { SocketAddress } from '../../../src/linux/sockaddr.ts';
 import { spawnProcess } from '../../../src/linux/spawn.ts';
+import type { WorkerListener } from '../../../src/workers/conventions/convention.ts';
 import { LineForwarder } from '../../../src/workers/line-forwarder.ts';
 import { WorkerOutput } from '../../../src/workers/output.ts';
 import { ProcessTable } from '../../../src/workers/process-table.ts';
 import { Sink } from '../../../src/workers/sink.ts';
 import { killSession } from '../../../src/workers/stopper.ts';
-import type { WorkerListener } from '../../../src/workers/worker-listener.ts';
 
 /** A folder of this test file, removed at its end. */
 export const folder = mkdtempSync(join(tmpdir(), 'zero-workers-'));

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { configFromArguments } from '../../../../src/config/index.ts';
 import { resolveTarget } from '../../../../src/listeners/resolve.ts';
-import { AdoptionError } from '../../../../src/supervisor/adoption/adoption-error.ts';
 import {
   addressText,
   matchListeners,
   type OfferedSocket,
   type WantedListener,
 } from '../../../../src/supervisor/adoption/match-listeners.ts';
+import { AdoptionError } from '../../../../src/supervisor/adoption/permission.ts';
 
 const HOLDER = { pid: 12, startTime: 1, fd: 18 };
 const WHERE = { pid: 12, where: 'zero.yaml' };

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { after, type TestContext, test } from 'node:test';
 import { errnoNumber, SystemError } from '../../../../src/linux/errors.ts';
 import { linux } from '../../../../src/linux/kernel.ts';
-import { processStat } from '../../../../src/linux/procfs.ts';
+import { type ProcessIdentity, processStat } from '../../../../src/linux/procfs.ts';
 import { descriptorsOf, socketInode } from '../../../../src/linux/socket-holder.ts';
 import { bindSocket, closeFd, inodeOf, listenSocket, openSocket } from '../../../../src/linux/sockets.ts';
 import { findKeepers } from '../../../../src/supervisor/keeper/find-keepers.ts';
@@ -22,7 +22,6 @@ import {
 } from '../../../../src/supervisor/keeper/socket-keeper.ts';
 import { TakenSockets, takeKept } from '../../../../src/supervisor/keeper/take-sockets.ts';
 import { isVaultLink, VaultFile } from '../../../../src/supervisor/keeper/vault.ts';
-import type { ProcessIdentity } from '../../../../src/supervisor/process-identity.ts';
 import { ProcessTable } from '../../../../src/workers/process-table.ts';
 import { sendSignal } from '../../../support/send-signal.ts';
 import { temporaryFolder } from '../../../support/temporary.ts';

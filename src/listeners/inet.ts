@@ -23,3 +23,15 @@ export function openTcp(config: ListenerConfig, target: InetTarget, own: OwnSock
     listenSocket(fd, config.backlog);
   });
 }
+
+/**
+ * A bound UDP socket. Returns its descriptor; throws ListenerError.
+ * Neither SO_REUSEADDR nor SO_REUSEPORT: either would let another program take part of the datagrams (socket(7)).
+ */
+export function openUdp(config: ListenerConfig, target: InetTarget, own: OwnSockets): number {
+  return openListener(config, target.address, 'dgram', own, (fd) => {
+    if (target.address.family === 'inet6') setOption(fd, 'ipv6_only', Number(target.ipv6Only));
+    applyOptions(fd, config);
+    bindSocket(fd, target.address);
+  });
+}
