@@ -1,5 +1,5 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client';
-import type { StatusDocument } from '../control/documents.ts';
+import type { StatusDocument } from '../control/status-document.ts';
 import type { ExitStatus, Fact, Outcome, ReplacementCause } from '../lifecycle/facts.ts';
 import { PHASES, PhaseClock } from './phases.ts';
 import {

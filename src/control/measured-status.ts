@@ -1,5 +1,5 @@
-import type { StatusDocument, UsageDocument } from './documents.ts';
 import type { Sights, WorkerUsage } from './sights.ts';
+import type { StatusDocument, UsageDocument } from './status-document.ts';
 
 export interface Measurements {
   /** Open connections of each generation. */

@@ -10,6 +10,7 @@ import { parseLabel } from './label.ts';
  */
 
 export type * from './documents.ts';
+export type * from './status-document.ts';
 
 const nothing = z.strictObject({});
 

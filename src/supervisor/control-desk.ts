@@ -10,7 +10,8 @@ import type {
   UpgradeAnswer,
   UpgradeOptions,
 } from '../control/control.ts';
-import type { HistoryDocument, StatusDocument } from '../control/documents.ts';
+import type { HistoryDocument } from '../control/documents.ts';
+import type { StatusDocument } from '../control/status-document.ts';
 import type { RecordedHandover } from '../history/handovers.ts';
 import type { Reload } from '../lifecycle/events.ts';
 import type { Fact, Outcome } from '../lifecycle/facts.ts';

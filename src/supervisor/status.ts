@@ -1,4 +1,4 @@
-import type { StatusDocument } from '../control/documents.ts';
+import type { StatusDocument } from '../control/status-document.ts';
 import { PROTOCOL } from '../control/version.ts';
 import { type FailureDocument, failureDocument } from '../facts/parts.ts';
 import { lastExitDocument, serviceDocument } from '../facts/service.ts';

@@ -1,6 +1,6 @@
 import type { Timers } from '../../common/clock.ts';
 import { errorText } from '../../common/errors.ts';
-import type { StatusDocument } from '../../control/documents.ts';
+import type { StatusDocument } from '../../control/status-document.ts';
 import type { Feed } from '../../http/follower.ts';
 import { Journal } from './journal.ts';
 import { logLines } from './log.ts';

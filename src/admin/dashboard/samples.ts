@@ -1,4 +1,4 @@
-import type { StatusDocument } from '../../control/documents.ts';
+import type { StatusDocument } from '../../control/status-document.ts';
 
 /** One measurement of one thing. */
 export interface Point {

@@ -1,4 +1,4 @@
-import type { StatusDocument } from '../../control/documents.ts';
+import type { StatusDocument } from '../../control/status-document.ts';
 import { html } from '../html.ts';
 import type { FailedHandover } from './journal.ts';
 import { listenersPart, workersPart } from './machinery.ts';

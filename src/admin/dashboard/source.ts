@@ -1,4 +1,5 @@
-import type { HistoryDocument, StatusDocument } from '../../control/documents.ts';
+import type { HistoryDocument } from '../../control/documents.ts';
+import type { StatusDocument } from '../../control/status-document.ts';
 import type { LoggedEvent } from '../../control/event-log.ts';
 
 /** Generations and handovers that there were, oldest first. */

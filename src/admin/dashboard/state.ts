@@ -1,5 +1,5 @@
 import { bytes, percent, twoUnits } from '../../common/amounts.ts';
-import type { HandoverStatus, StatusDocument } from '../../control/documents.ts';
+import type { HandoverStatus, StatusDocument } from '../../control/status-document.ts';
 import { type Html, html } from '../html.ts';
 import { icon, sparkline, type Tone } from './graphics.ts';
 import type { Samples } from './samples.ts';

@@ -1,4 +1,4 @@
-import type { GenerationStatus, StatusDocument } from '../../control/documents.ts';
+import type { GenerationStatus, StatusDocument } from '../../control/status-document.ts';
 import { type Html, html } from '../html.ts';
 import { shareOf } from '../source.ts';
 import { bar, sparkline } from './graphics.ts';

@@ -1,4 +1,4 @@
-import type { ServiceStatus, StatusDocument, WorkerStatus } from '../../../src/control/documents.ts';
+import type { ServiceStatus, StatusDocument, WorkerStatus } from '../../../src/control/status-document.ts';
 
 export function worker(changes: Partial<WorkerStatus> = {}): WorkerStatus {
   return {
