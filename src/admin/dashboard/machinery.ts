@@ -1,5 +1,5 @@
 import { bytes, percent, twoUnits } from '../../common/amounts.ts';
-import type { WorkerStatus, GenerationStatus, StatusDocument } from '../../control/status-document.ts';
+import type { GenerationStatus, StatusDocument, WorkerStatus } from '../../control/status-document.ts';
 import { type Html, html } from '../html.ts';
 import { icon, sparkline, type Tone } from './graphics.ts';
 import type { Samples } from './samples.ts';

@@ -1,6 +1,6 @@
 import type { HistoryDocument } from '../../control/documents.ts';
-import type { StatusDocument } from '../../control/status-document.ts';
 import type { LoggedEvent } from '../../control/event-log.ts';
+import type { StatusDocument } from '../../control/status-document.ts';
 
 /** Generations and handovers that there were, oldest first. */
 export interface Timeline {

@@ -4,11 +4,11 @@ import type {
   HandoverStatus,
   ServiceStatus,
   StatusDocument,
+  UsageDocument,
   WorkerStatus,
 } from '../../control/protocol.ts';
 import { columnsOf, fold } from './columns.ts';
 import { clipped, duration, type Paint, safeDocument, table } from './style.ts';
-import { usageLine } from './usage.ts';
 
 const WIDTH = 80;
 
@@ -232,4 +232,11 @@ function wrapped(head: string, items: readonly string[]): string[] {
     empty = false;
   }
   return [...lines, line];
+}
+
+/** What all workers use together, in one line. */
+function usageLine({ cpu_percent, cpu_seconds, memory_bytes, interval_ms }: UsageDocument): string {
+  const total = `${duration(cpu_seconds * 1000)} in total`;
+  const cpu = `CPU ${percent(cpu_percent)} over the last ${duration(interval_ms)} (${total})`;
+  return `${cpu}, memory ${bytes(memory_bytes)}`;
 }
