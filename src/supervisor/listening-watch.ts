@@ -5,6 +5,7 @@ import { Slices } from '../linux/slices.ts';
 import { listenerSlices } from '../linux/sock_diag.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { socketInodes } from '../linux/socket-inodes.ts';
+import { type SocketUse, socketUse } from '../linux/socket-use.ts';
 import { membersOf, type WorkerProcesses } from '../linux/worker-processes.ts';
 import type { Listeners } from '../listeners/listeners.ts';
 import type { Timers } from '../readiness/index.ts';
@@ -20,8 +21,16 @@ export interface WaitingWorker extends WorkerProcesses {
   readonly key: WorkerKey;
   /** Its gate `accept` has not passed. */
   readonly waitsToAccept: boolean;
-  /** The report that it listens on these addresses. */
-  describeOwnSockets(addresses: readonly string[]): string;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+  /** No process of it runs any more. */
+  readonly ended: boolean;
+  readonly addresses: {
+    /** It has no gate `accept`. */
+    readonly isUntested: boolean;
+    /** The report that it listens on these addresses. */
+    describeOwn(addresses: readonly string[]): string;
+  };
 }
 
 export interface ListeningContext {
@@ -29,20 +38,38 @@ export interface ListeningContext {
   readonly listeners: Pick<Listeners, 'kept'>;
   readonly workers: () => readonly WaitingWorker[];
   readonly timers: Timers;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
   readonly report: (fact: Fact) => void;
   readonly failed: (error: unknown) => void;
 }
 
-/** What is known of a worker: how often each of its sockets was looked up. */
+/**
+ * A program may open another port before it uses its descriptor. Without a test connection, so many looks must find an
+ * own address of the worker, and no process of the worker that waits for a descriptor.
+ */
+const UNUSED_LOOKS = 2;
+
+/** How long a worker without a test connection is looked at, from its start, in milliseconds. */
+const UNTESTED_TIME = 30_000;
+
+/** What is known of a worker. */
 interface Seen {
+  /** How often each of its sockets was looked up. */
   readonly lookups: Map<number, number>;
-  isReported: boolean;
+  /** What its processes do with its descriptors; of a worker without a test connection. */
+  use: SocketUse;
+  /** Looks that have found an own address, and its descriptors unused. */
+  unusedLooks: number;
+  /** It was reported, or it uses its descriptors. */
+  isSettled: boolean;
 }
 
 /**
- * Reports a worker that listens on a socket of its own while zero waits for the worker to accept on its descriptors.
- * Without the report an operator would learn the reason only after `readiness.timeout`. The sockets of the machine are
- * listed only when the worker has opened new ones, and nothing is read while no worker is waited for.
+ * Reports a worker that listens on a socket of its own while zero waits for the worker to accept on its descriptors, or
+ * while no process of the worker waits for these descriptors. Without the report an operator would learn the reason only
+ * after `readiness.timeout`, or never. The sockets of the machine are listed only when the worker has opened new ones,
+ * and nothing is read while no worker is waited for.
  */
 export class ListeningWatch {
   readonly #context: ListeningContext;
@@ -74,7 +101,12 @@ export class ListeningWatch {
   #waiting(): WaitingWorker[] {
     return this.#context
       .workers()
-      .filter((worker) => worker.waitsToAccept && !this.#seen.get(worker)?.isReported);
+      .filter((worker) => this.#isWatched(worker) && !this.#seen.get(worker)?.isSettled);
+  }
+
+  #isWatched({ waitsToAccept, addresses, startedAt, ended }: WaitingWorker): boolean {
+    const isNew = !ended && this.#context.now() - startedAt < UNTESTED_TIME;
+    return waitsToAccept || (addresses.isUntested && isNew);
   }
 
   async #lookSafely(): Promise<void> {
@@ -93,7 +125,13 @@ export class ListeningWatch {
 
   async #look(): Promise<void> {
     const slices = new Slices();
-    const owners = await this.#unknownSockets(slices);
+    const members = membersOf(this.#context.kernel.listProcesses(), this.#waiting());
+    const own = new Set(this.#context.listeners.kept().map(({ inode }) => inode));
+    for (const [worker, pids] of members) {
+      if (worker.addresses.isUntested) this.#noteUse(worker, pids, own);
+      if (slices.isOver()) await slices.next();
+    }
+    const owners = await this.#unknownSockets(members, own, slices);
     if (owners.size === 0) return;
     const addresses = new Map<WaitingWorker, Set<string>>();
     for (const listeners of listenerSlices()) {
@@ -105,27 +143,38 @@ export class ListeningWatch {
       }
       if (slices.isOver()) await slices.next();
     }
-    for (const [worker, own] of addresses) {
+    for (const [worker, texts] of addresses) {
+      const seen = this.#seenOf(worker);
+      if (seen.use === 'unused') seen.unusedLooks += 1;
+      const mayUse = worker.addresses.isUntested && seen.unusedLooks < UNUSED_LOOKS;
       // It may have accepted, or exited, meanwhile.
-      if (!worker.waitsToAccept) continue;
-      this.#seenOf(worker).isReported = true;
-      const message = worker.describeOwnSockets([...own]);
+      if (mayUse || !this.#isWatched(worker)) continue;
+      seen.isSettled = true;
+      const message = worker.addresses.describeOwn([...texts]);
       this.#context.report({ event: 'warning', about: 'listener', message });
     }
   }
 
-  /** The sockets of waiting workers, by inode, that are none of zero's and were not looked up often enough. */
-  async #unknownSockets(slices: Slices): Promise<Map<number, WaitingWorker>> {
-    const { kernel, listeners } = this.#context;
-    const workers = this.#waiting();
-    const processes = [...membersOf(kernel.listProcesses(), workers)].flatMap(([worker, members]) =>
-      [...members].map((pid) => ({ worker, pid })),
-    );
+  /** Whether a process of the worker waits for a descriptor of zero, by their inodes. */
+  #noteUse(worker: WaitingWorker, pids: Iterable<number>, own: ReadonlySet<number>): void {
+    const seen = this.#seenOf(worker);
+    seen.use = socketUse(pids, own);
+    seen.isSettled ||= seen.use === 'used';
+  }
+
+  /** The sockets of these workers, by inode, that are none of zero's and were not looked up often enough. */
+  async #unknownSockets(
+    members: ReadonlyMap<WaitingWorker, ReadonlySet<number>>,
+    own: ReadonlySet<number>,
+    slices: Slices,
+  ): Promise<Map<number, WaitingWorker>> {
+    const processes = [...members]
+      .filter(([worker]) => !this.#seenOf(worker).isSettled)
+      .flatMap(([worker, pids]) => [...pids].map((pid) => ({ worker, pid })));
     const inodes = await socketInodes(
       processes.map(({ pid }) => pid),
       slices,
     );
-    const own = new Set(listeners.kept().map(({ inode }) => inode));
     const unknown = new Map<number, WaitingWorker>();
     for (const [index, { worker }] of processes.entries()) {
       const { lookups } = this.#seenOf(worker);
@@ -140,7 +189,12 @@ export class ListeningWatch {
   }
 
   #seenOf(worker: WaitingWorker): Seen {
-    const known = this.#seen.get(worker) ?? { lookups: new Map(), isReported: false };
+    const known = this.#seen.get(worker) ?? {
+      lookups: new Map(),
+      use: 'unknown' as const,
+      unusedLooks: 0,
+      isSettled: false,
+    };
     this.#seen.set(worker, known);
     return known;
   }

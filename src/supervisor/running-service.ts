@@ -243,6 +243,7 @@ export class RunningService {
         listeners,
         workers: () => this.generations.processes(),
         timers,
+        now,
         report,
         failed: (error) => boundary.caught('find addresses of workers', error),
       }),

@@ -9,10 +9,11 @@ import { membersOf, WorkerFinder, type WorkerProcesses } from '../linux/worker-p
 import { REUSEPORT_ADVICE } from '../listeners/foreign-sockets.ts';
 import { type BoundSocket, describeHolder, findHolder } from '../listeners/holders.ts';
 import type { AcquiredListener, Listeners } from '../listeners/listeners.ts';
+import { acceptListeners } from '../readiness/index.ts';
 import { addressesInUse, type RefusedAddress } from '../workers/address-in-use.ts';
-import type { Environment } from '../workers/environment.ts';
 import type { ForeignSockets } from './accept-looks.ts';
 import { describeInstanceHolding } from './holding-instance.ts';
+import type { Prepared } from './prepare.ts';
 
 /** A process of a generation, as far as its addresses are concerned. */
 export interface AddressedWorker extends WorkerProcesses {
@@ -31,6 +32,8 @@ export interface Given {
   readonly listeners: readonly AcquiredListener[];
   /** Its environment loads the module that lets an unchanged Node program take its sockets. */
   readonly hasNodeModule: boolean;
+  /** It has to accept a test connection before it is ready. */
+  readonly isTested: boolean;
 }
 
 /** The line with an address in use comes before a stack and the properties of the error, about 25 lines in Node. */
@@ -40,8 +43,17 @@ export const EXAMINED_LINES = 60;
 const NODE_MODULE = /zerodown\/register|service\/register\.c?js/;
 
 /** What the workers of a generation are given. */
-export function givenTo(listeners: readonly AcquiredListener[], environment: Environment): Given {
-  return { listeners, hasNodeModule: NODE_MODULE.test(String(environment.get('NODE_OPTIONS'))) };
+export function givenTo({
+  acquired: { listeners },
+  release: { environment },
+  config: { service },
+}: Pick<Prepared, 'acquired' | 'release' | 'config'>): Given {
+  const steered = listeners.filter((listener) => listener.steered).map(({ name }) => name);
+  return {
+    listeners,
+    hasNodeModule: NODE_MODULE.test(String(environment.get('NODE_OPTIONS'))),
+    isTested: acceptListeners(service.readiness.accept, steered).length > 0,
+  };
 }
 
 /** The module's own words for a socket that the program must not have (src/service/handed). */
@@ -88,15 +100,23 @@ export class WorkerAddresses {
     });
   }
 
-  /** The report of a worker that listens on these addresses and has not accepted a connection on its descriptors. */
+  /** It has listeners, and zero does not test whether it accepts connections on them. */
+  get isUntested(): boolean {
+    return !this.#given.isTested && this.#given.listeners.length > 0;
+  }
+
+  /** The report of a worker that listens on these addresses and does not accept connections on its descriptors. */
   describeOwn(addresses: readonly string[]): string {
     const { generation, worker } = this.#worker.key;
-    const given = this.#given.listeners.map(
-      ({ name, target, text }) => `descriptor ${target} (listener ${name}, ${text})`,
-    );
+    const given = this.#given.listeners
+      .map(({ name, target, text }) => `descriptor ${target} (listener ${name}, ${text})`)
+      .join(', ');
+    const lack = this.isUntested
+      ? `No process of the worker waits for connections on ${given}.`
+      : `zero waits until the worker accepts connections on ${given}.`;
     return (
       `generation ${generation}: worker ${worker} listens on ${addresses.join(', ')}, not on a descriptor of zero. ` +
-      `zero waits until the worker accepts connections on ${given.join(', ')}. See docs/guide/wrong-address.md.`
+      `${lack} See docs/guide/wrong-address.md.`
     );
   }
 

@@ -47,7 +47,7 @@ export class WorkerProcess {
   readonly #output: WorkerOutput;
   readonly #notify: NotifySocket;
   readonly #gates: WorkerGates;
-  readonly #addresses: WorkerAddresses;
+  readonly addresses: WorkerAddresses;
   readonly watchdog = new WatchdogReports();
   readonly #remains: Remains;
   readonly #family: Family;
@@ -63,7 +63,6 @@ export class WorkerProcess {
     parts: WorkerParts,
   ) {
     const { kernel } = context;
-    const { acquired, release } = prepared;
     this.key = key;
     this.post = post;
     this.#context = context;
@@ -85,7 +84,7 @@ export class WorkerProcess {
       else if (message.kind === 'drains')
         this.#context.post({ type: 'drains', drains: message.drains, ...this.key });
     });
-    this.#addresses = new WorkerAddresses(this, givenTo(acquired.listeners, release.environment), context);
+    this.addresses = new WorkerAddresses(this, givenTo(prepared), context);
     this.#gates = new WorkerGates(context, {
       worker: this,
       lane: post.lane,
@@ -93,7 +92,7 @@ export class WorkerProcess {
       readiness: parts.readiness,
       notify: this.#notify,
       readyPipe: ready?.read ?? null,
-      addresses: this.#addresses,
+      addresses: this.addresses,
       lastLines: () => this.#output.lines(EXAMINED_LINES),
     });
   }
@@ -177,11 +176,6 @@ export class WorkerProcess {
   /** Its main process runs and has not accepted a test connection on each of its listeners. */
   get waitsToAccept(): boolean {
     return this.#life === 'running' && this.#gates.waitsFor('accept');
-  }
-
-  /** The report that it listens on these addresses of its own while zero waits for it to accept. */
-  describeOwnSockets(addresses: readonly string[]): string {
-    return this.#addresses.describeOwn(addresses);
   }
 
   /** The last lines that were read of what it wrote. */
@@ -277,7 +271,7 @@ export class WorkerProcess {
     const failed = launcherFailure(exit, output);
     const examined = this.#output.lines(EXAMINED_LINES);
     const explained =
-      failed === null ? this.#addresses.explainExit(exit, examined) : `could not be started: ${failed}`;
+      failed === null ? this.addresses.explainExit(exit, examined) : `could not be started: ${failed}`;
     const leftovers = boundary.run('find remaining processes', () => this.#awaitRemains()) ?? UNKNOWN_REMAINS;
     this.#context.post({ type: 'exited', ...key, exit, usage, leftovers, output, explained });
   }

@@ -177,6 +177,35 @@ describe('a service that opens a port of its own instead of using its descriptor
     });
   }
 
+  it('is reported where zero does not test whether it accepts connections', DEADLINE, async (t) => {
+    const [http, other] = [await freeAddress(), await freeAddress()];
+    const folder = temporaryFolder(t);
+    const listened = join(folder, 'listened');
+    const environment = { NODE_OPTIONS: '', LISTENED: listened };
+    const handover = { mode: 'shared' };
+    const wanted = { addresses: [other], listeners: [http], environment, service: { handover } };
+    const zero = startZero(t, { folder, config: configOf(folder, wanted) });
+    const warning = await zero.fact('warning', { about: 'listener' });
+    assert.equal(
+      warning.message,
+      `generation 1: worker 0 listens on ${other}, not on a descriptor of zero. No process of the worker waits for ` +
+        `connections on descriptor 3 (listener http, ${http}). See docs/guide/wrong-address.md.`,
+    );
+    const after = Date.parse(Reflect.get(warning, 'time')) - Number(readFileSync(listened, 'utf8'));
+    assert.ok(after <= 2000, `${after} ms`);
+  });
+
+  it('is not reported when it waits for a descriptor that zero does not test', DEADLINE, async (t) => {
+    const [http, metrics] = [await freeAddress(), await freeAddress()];
+    const zero = start(t, {
+      addresses: [metrics, http],
+      listeners: [http],
+      service: { options: { reload_uptime: '2500ms' }, handover: { mode: 'shared' } },
+    });
+    await zero.fact('generation_promoted', { generation: 1 });
+    assert.deepEqual(zero.log.all('warning'), []);
+  });
+
   it('is not reported when it also accepts connections on its descriptor', DEADLINE, async (t) => {
     const [http, metrics] = [await freeAddress(), await freeAddress()];
     const zero = start(t, {

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createServer, type Server } from 'node:net';
+import { describe, it, type TestContext } from 'node:test';
+import { setTimeout as delay } from 'node:timers/promises';
+import { socketsOf } from '../../../src/linux/socket-holder.ts';
+import { socketUse } from '../../../src/linux/socket-use.ts';
+
+/** A server of this process with its inode. */
+async function listen(t: TestContext): Promise<{ server: Server; inode: number }> {
+  const before = new Set(socketsOf(process.pid));
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  t.after(() => void server.close());
+  const [inode = 0] = socketsOf(process.pid).filter((one) => !before.has(one));
+  return { server, inode };
+}
+
+/** Runs a program that has the socket as descriptor 3, until it does what it is for. */
+async function start(t: TestContext, server: Server, [path = '', ...args]: string[]): Promise<ChildProcess> {
+  const { fd } = Reflect.get(server, '_handle') as { fd: number };
+  const child = spawn(path, args, { stdio: ['ignore', 'pipe', 'inherit', fd] });
+  t.after(() => void child.kill('SIGKILL'));
+  await new Promise((resolve) => child.stdout?.once('data', resolve));
+  return child;
+}
+
+const PERL = ['/usr/bin/perl', '-e'];
+// The socket does not block, because Node has it: perl makes it block first.
+const OPEN = '$| = 1; open(my $s, "+<&=", 3); use Fcntl; fcntl($s, F_SETFL, 0); print "x";';
+const WAITS: readonly (readonly [string, string[], string])[] = [
+  ['waits in accept(2)', [...PERL, `${OPEN} accept(my $c, $s); sleep 60`], 'used'],
+  [
+    'has it in an epoll instance',
+    [process.execPath, '-e', `require('node:net').createServer().listen({ fd: 3 }, () => console.log('x'))`],
+    'used',
+  ],
+  [
+    'waits in select(2)',
+    [...PERL, `${OPEN} vec(my $r, 3, 1) = 1; select($r, undef, undef, undef)`],
+    'unknown',
+  ],
+  ['only has it', [...PERL, `${OPEN} sleep 60`], 'unused'],
+];
+
+describe('the use of a socket by a process that', () => {
+  for (const [what, program, expected] of WAITS)
+    it(`${what} is ${expected}`, async (t) => {
+      const { server, inode } = await listen(t);
+      const { pid = 0 } = await start(t, server, program);
+      // From its last output to its system call.
+      for (let look = 0; look < 50 && socketUse([pid], new Set([inode])) !== expected; look += 1)
+        await delay(20);
+      assert.equal(socketUse([pid], new Set([inode])), expected);
+      assert.equal(socketUse([pid], new Set([inode + 1_000_000])), 'unused');
+    });
+
+  it('has exited is unknown', () => {
+    assert.equal(socketUse([2 ** 22 + 1], new Set([1])), 'unknown');
+  });
+});
