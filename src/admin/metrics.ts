@@ -39,7 +39,7 @@ export class Metrics {
   readonly #phases = new PhaseClock();
   readonly #fixed = [this.#registry];
 
-  readonly #info = this.#gauge('zero_info', 'Which zero this is, of which instance. Always 1.', [
+  readonly #info = this.#gauge('zero_info', 'Version of zero and name of the instance. Always 1.', [
     'name',
     'version',
   ]);
@@ -49,7 +49,7 @@ export class Metrics {
   readonly #ready = this.#gauge('zero_ready', '1 where /readyz answers 200: at least one worker serves.');
   readonly #incumbent = this.#gauge(
     'zero_incumbent_generation',
-    'Number of the generation that serves, or that is to while none does yet; 0 before there is one.',
+    'Number of the generation that serves, or of the first one while it starts; 0 before that.',
   );
   readonly #generations = this.#gauge('zero_generations', 'Generations that have processes, by stage.', [
     'stage',
@@ -93,7 +93,7 @@ export class Metrics {
   );
   readonly #phaseDuration = new Histogram({
     name: 'zero_handover_phase_duration_seconds',
-    help: 'How long each phase of a handover took, and of what follows it.',
+    help: 'Duration of each phase of a handover, and of the phases after it.',
     labelNames: ['phase'],
     buckets: SECONDS,
     registers: this.#fixed,
@@ -107,17 +107,17 @@ export class Metrics {
   });
   readonly #lateRollbacks = this.#counter(
     'zero_late_rollbacks_total',
-    'Generations that failed after their handover was over, and gave way to the one before.',
+    'Generations that failed after their handover and were rolled back.',
   );
   readonly #restarts = this.#counter('zero_worker_restarts_total', 'Times a worker was started again.');
   readonly #crashes = this.#counter(
     'zero_worker_unexpected_exits_total',
-    'Workers that left without having been told to.',
+    'Workers that exited unexpectedly.',
     ['kind'],
   );
   readonly #stalls = this.#counter(
     'zero_worker_stalls_total',
-    'Workers that hung: connections waited for them and they accepted none.',
+    'Workers that were hung: connections waited for them and they accepted none.',
   );
   readonly #unhealthy = this.#counter(
     'zero_worker_liveness_failures_total',
@@ -130,11 +130,11 @@ export class Metrics {
   );
   readonly #reliefs = this.#counter(
     'zero_lane_reliefs_total',
-    'Lanes whose connections one more worker was started for.',
+    'Rescue workers that were started for a lane.',
   );
   readonly #dropped = this.#counter(
     'zero_output_dropped_lines_total',
-    'Lines of services that were dropped because they could not be written fast enough.',
+    'Lines of services that were dropped because their reader was too slow.',
     ['stream'],
   );
   readonly #memory = this.#gauge(
@@ -154,12 +154,12 @@ export class Metrics {
   );
   readonly #queue = this.#gauge(
     'zero_listener_accept_queue_connections',
-    'Connections that nobody has accepted yet, over all lanes.',
+    'Connections that wait to be accepted, over all lanes.',
     ['listener'],
   );
   readonly #drops = this.#counter(
     'zero_listener_drops_total',
-    'Connections and datagrams that the kernel turned away, mostly because the queue or buffer was full, since the sockets were made.',
+    'Connections and datagrams that the kernel dropped since the sockets were created, usually because a queue or buffer was full.',
     ['listener'],
   );
   readonly #supervisorRestarts = this.#counter(

@@ -27,7 +27,7 @@ export function findRelease(
     const lost = lostScript(release);
     return lost === null ? { from: 'file', executable: path, release } : not(lost);
   }
-  const lost = `${path} ${file ? 'is another file now' : 'is gone'}`;
+  const lost = `${path} ${file ? 'was replaced' : 'does not exist any more'}`;
   if (kind === 'interpreter')
     return not(`${lost}, and a copy of an interpreter would not be enough: it runs other files`);
   const copy = sha256 === null ? null : executables.find(sha256, path, release.size);
@@ -39,7 +39,7 @@ export function findRelease(
 function lostScript({ scripts = [] }: ReleaseRecord): string | null {
   for (const script of scripts) {
     const file = fileAt(script.path);
-    const change = file === null ? 'is gone' : isSameFile(file, script) ? null : 'is another file now';
+    const change = file === null ? 'does not exist any more' : isSameFile(file, script) ? null : 'was replaced';
     if (change !== null)
       return `${script.path} ${change}, and zero keeps no copies of the files of an interpreter`;
   }

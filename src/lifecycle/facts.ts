@@ -172,7 +172,7 @@ type HandoverFact =
   /** Its executable can be run again, whatever becomes of the file. */
   | { readonly event: 'executable_kept'; readonly generation: number; readonly sha256: string }
   /**
-   * The executable of a generation, or a script that its arguments name, is another file now, and a worker is started
+   * The executable of a generation, or a script that its arguments name, was replaced, and a worker is started
    * again: from the kept `copy`, or where there is none from the `file` that is there now.
    */
   | {

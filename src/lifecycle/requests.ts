@@ -122,7 +122,7 @@ function describe({ preview, rollback, label }: Wants): string {
 /** "The release before" would be another one before and after the end of the handover in progress. */
 function releaseBefore({ handover }: State): string {
   const serving = handover?.incumbent ?? null;
-  return `handover ${handover?.id} is in progress (step ${handover?.step.name}). "zero abort" returns to generation ${serving} at once; --to names another generation.`;
+  return `handover ${handover?.id} is in progress (step ${handover?.step.name}). "zero abort" returns to generation ${serving} at once; --to specifies another generation.`;
 }
 
 /** Why a request is answered at once; null where it is taken. */

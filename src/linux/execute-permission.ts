@@ -105,5 +105,5 @@ function describe(error: unknown, path: string): string {
   if (code === 'ENOENT') return `ENOENT: no such file: ${where}`;
   if (code === 'ENOTDIR') return `ENOTDIR: not a directory: ${where}`;
   if (code === 'ELOOP') return `ELOOP: too many symbolic links: ${path}`;
-  return `${code ?? String(errnoNumber('EIO'))}: cannot look at ${where}`;
+  return `${code ?? String(errnoNumber('EIO'))}: cannot inspect ${where}`;
 }

@@ -100,7 +100,7 @@ function firstChange(
 
 function changeOf(path: string, known: Known, { fileAt }: ReleaseFiles): string | null {
   const now = fileAt(path);
-  if (now === null) return `${path} is gone`;
+  if (now === null) return `${path} does not exist any more`;
   const isSame = isSameFile(now, known) && (known.device === undefined || now.device === known.device);
-  return isSame ? null : `${path} is another file now`;
+  return isSame ? null : `${path} was replaced`;
 }

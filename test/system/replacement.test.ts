@@ -176,7 +176,7 @@ describe('a worker that is replaced', () => {
       const { failure } = await zero.fact('worker_replacement_failed', { worker: 0 });
       assert.match(
         failure.reason,
-        /main\.mjs is another file now\. zero deploys another release only by a handover/,
+        /main\.mjs was replaced\. zero deploys another release only by a handover/,
       );
       await zero.fact('hook_finished', { hook: 'on_replace' });
       assert.equal(readFileSync(join(folder, 'hook'), 'utf8'), 'failed 0 liveness\n');

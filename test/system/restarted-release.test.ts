@@ -44,10 +44,10 @@ describe('a worker that crashes after its file was overwritten', () => {
     );
     const [event, ...others] = zero.log.all('executable_changed');
     assert.deepEqual([event?.generation, event?.runs, others], [1, 'copy', []]);
-    assert.equal(event?.reason, `${script} is another file now`);
+    assert.equal(event?.reason, `${script} was replaced`);
     assert.equal((await changeInStatus(t, zero))?.runs, 'copy');
     const { stdout } = await command(t, zero, 'status');
-    assert.match(stdout.replaceAll(/\n +/g, ' '), /is another file now: restarted workers run the kept copy/);
+    assert.match(stdout.replaceAll(/\n +/g, ' '), /was replaced: restarted workers run the kept copy/);
 
     zero.signal('SIGHUP');
     const second = await nextReady(service.puppets);
@@ -83,7 +83,7 @@ describe('a worker that crashes after its file was overwritten', () => {
     assert.equal(variable(again, 'VERSION'), '2');
     const { runs, reason } = await service.zero.fact('executable_changed');
     assert.equal(runs, 'file');
-    assert.match(reason, /is another file now, and its copy .* cannot be used: .*EACCES/);
+    assert.match(reason, /was replaced, and its copy .* cannot be used: .*EACCES/);
   });
 
   it('runs what is on the disk where the copy lacks a file beside the script', DEADLINE, async (test) => {
@@ -114,7 +114,7 @@ describe('a worker that crashes after its file was overwritten', () => {
       ['copy', 'file'],
     );
     const { reason } = await zero.fact('executable_changed', { runs: 'file' });
-    assert.match(reason, /is another file now, and its copy .* did not become ready/);
+    assert.match(reason, /was replaced, and its copy .* did not become ready/);
   });
 });
 
@@ -131,7 +131,7 @@ it(
     await crash({ puppets }, again);
     assert.deepEqual(
       zero.log.all('executable_changed').map(({ generation, runs, reason }) => [generation, runs, reason]),
-      [[1, 'file', `${script} is another file now`]],
+      [[1, 'file', `${script} was replaced`]],
     );
     assert.deepEqual((await changeInStatus(t, zero))?.runs, 'file');
   },

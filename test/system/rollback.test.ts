@@ -242,7 +242,7 @@ describe('the history', () => {
     );
     assert.match(
       generations[0]?.rollback.reason ?? '',
-      /is another file now, and there is no copy: .*(ENOTDIR|EEXIST)/,
+      /was replaced, and there is no copy: .*(ENOTDIR|EEXIST)/,
     );
     assert.equal(second.cursor, 0);
   });

@@ -51,7 +51,7 @@ function workerState({
   if (unhealthy !== undefined) return { tone: 'warn', text: `unhealthy: ${unhealthy}` };
   if (state === 'up' && role === 'leaving') return { tone: 'quiet', text: 'leaving' };
   if (state === 'up' && ready) return { tone: 'good', text: 'up' };
-  if (state === 'up') return { tone: 'busy', text: `waits for ${waiting.join(', ') || 'its time'}` };
+  if (state === 'up') return { tone: 'busy', text: `waits for ${waiting.join(', ') || 'reload_uptime'}` };
   if (state === 'backoff')
     return { tone: 'bad', text: `exited, next start in ${twoUnits(retry_in_ms ?? 0)}` };
   return { tone: 'quiet', text: state };

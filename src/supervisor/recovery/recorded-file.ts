@@ -67,7 +67,7 @@ export function setAside(
     for (const name of old.slice(0, -KEPT)) rmSync(path.join(folder, name), { force: true });
   } catch (error) {
     if (errorCode(error) === 'ENOENT') return [];
-    return [warning(`${file}: ${reason}. It cannot be set aside: ${(error as Error).message}`)];
+    return [warning(`${file}: ${reason}. It cannot be moved away: ${(error as Error).message}`)];
   }
   return [{ event: 'state_set_aside', file: aside, reason, damaged }];
 }

@@ -72,7 +72,7 @@ async function attempt(recovered: Recovered, context: TakeOverContext): Promise<
     state.demands.steering,
   );
   for (const name of lost) {
-    const message = `listener ${name}: no process holds a socket of it any more, so connections in its queue are lost. zero binds it again.`;
+    const message = `listener ${name}: no process holds its socket any more, so the connections in its queue are lost. zero binds it again.`;
     report({ event: 'warning', about: 'state', message });
   }
   for (const { id, settings } of state.generations) {
@@ -135,7 +135,7 @@ function originsOf({ state, memos }: Recovered, context: TakeOverContext): Reado
     }),
   );
   if (guessed.length > 0) {
-    const message = `generation ${guessed.join(', ')}: its config is not known any more, because no keeper held it. A worker of it that is started again gets the arguments, the environment and the gates of today's config.`;
+    const message = `generation ${guessed.join(', ')}: its config is unknown, because no keeper held it. A worker of this generation that is started again gets the arguments, the environment and the gates of today's config.`;
     report({ event: 'warning', about: 'state', message });
   }
   return origins;

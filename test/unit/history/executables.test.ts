@@ -135,12 +135,12 @@ test('a release is found in its own file, then in its copy, or nowhere, with the
     release,
     sha256: HASH('a'),
   });
-  assert.match(reason({ sha256: HASH('b') }), /is another file now, and there is no copy: only the last 3/);
+  assert.match(reason({ sha256: HASH('b') }), /was replaced, and there is no copy: only the last 3/);
   assert.match(reason({ sha256: null, notKept: 'ENOSPC' }), /there is no copy: ENOSPC/);
   assert.match(reason({ release: { ...release, kind: 'interpreter' } }), /a copy of an interpreter/);
   assert.match(
     reason({ release: { ...release, path: '/no/such', kind: 'interpreter' } }),
-    /\/no\/such is gone/,
+    /\/no\/such does not exist any more/,
   );
   assert.match(
     reason({ release: { ...release, directory: '/no/such' } }),

@@ -94,7 +94,7 @@ describe('a worker that is started again executes', () => {
     const server = write('server', 'one');
     const found = prepared(server, []);
     write('server', 'two');
-    const reason = `${server} is another file now`;
+    const reason = `${server} was replaced`;
     assert.deepEqual(current(found), { answer: 'changed, no copy', executable: server, reason });
   });
 
@@ -104,7 +104,7 @@ describe('a worker that is started again executes', () => {
     rmSync(server);
     const result = current(found, COPY, 'EACCES');
     assert.equal(result.answer, 'changed, no copy');
-    assert.match('reason' in result ? result.reason : '', /is gone, and its copy .* cannot be used: EACCES/);
+    assert.match('reason' in result ? result.reason : '', /does not exist any more, and its copy .* cannot be used: EACCES/);
   });
 
   it('no copy of a copy: one that was written to since the rollback is not trusted', () => {
@@ -121,7 +121,7 @@ describe('of an interpreted program', () => {
     const found = prepared(process.execPath, ['--enable-source-maps', 'app.js', 'data.json']);
     assert.equal(current(found, COPY).answer, 'same');
     write('app.js', 'two');
-    const reason = `${script} is another file now`;
+    const reason = `${script} was replaced`;
     assert.deepEqual(current(found, COPY), {
       answer: 'changed, no copy',
       executable: process.execPath,
