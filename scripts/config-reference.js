@@ -7,15 +7,15 @@ const INTRODUCTION = `# The config file
 
 Generated from the schema by \`scripts/config-reference.js\`: edit the descriptions there, not here.
 
-One YAML file, \`zero.yaml\` in the working directory unless \`--config\` or \`$ZERO_CONFIG\` names another. \`zero check\`
-prints everything that is wrong with it as \`file:line:column: message\`; \`zero check --print\` shows it with every default
-filled in; \`zero schema\` prints its JSON Schema for editors. A commented example is \`config.example.yaml\`.
+The config is one YAML file: \`zero.yaml\` in the working directory, unless \`--config\` or \`$ZERO_CONFIG\` specifies
+another. \`zero check\` prints every problem as \`file:line:column: message\`. \`zero check --print\` shows the config with
+every default filled in. \`zero schema\` prints the JSON Schema for editors. \`config.example.yaml\` is a commented example.
 
-- **Text** is taken as it is written: \`args: [--port, 8080, 0660, yes]\` are the four texts you see. In \`args\`, \`run\` and
-  the values of variables \`null\` and \`~\` are text as well; everywhere else they mean that the key is left out, and so
-  does a key with nothing behind it.
-- **Durations** are written as in Go: \`500ms\`, \`30s\`, \`1h15m\`; the units are ns, us, ms, s, m, h. A number without a
-  unit is refused, but for \`0\`.
+- **Text** keeps its source text: \`args: [--port, 8080, 0660, yes]\` are four texts. In \`args\`, \`run\` and the values of
+  variables \`null\` and \`~\` are text as well. Everywhere else they mean that the key is left out, as does a key without
+  a value.
+- **Durations** are written as in Go: \`500ms\`, \`30s\`, \`1h15m\`; the units are ns, us, ms, s, m, h. zero refuses a
+  number without a unit, except \`0\`.
 - **Signals** are names with or without SIG, real-time signals as \`SIGRTMIN+n\`.
 - **Octal numbers** are permission bits: \`0660\`, \`"0660"\` and \`660\` are the same.
 - **Addresses** are those of Go's net.Listen. A host that is empty or unspecified (\`:80\`, \`0.0.0.0:80\`, \`[::]:80\`) is
@@ -27,18 +27,18 @@ filled in; \`zero schema\` prints its JSON Schema for editors. A commented examp
 
 const DIFFERENCES = `## Coming from the first zero
 
-Its configs mean here what they meant there. What is different:
+A config of the first zero has the same meaning here, with these differences:
 
-| there | here |
+| first zero | this zero |
 | --- | --- |
 | the service ends with the manager | the service outlives a supervisor that is killed |
-| stdin is the manager's | stdin is /dev/null |
+| stdin is that of the manager | stdin is /dev/null |
 | \`reload_signal\`, \`shutdown_signal\` must be given | SIGHUP and SIGTERM when left out |
 | \`reload_uptime\` left out is 0 | 1s |
-| \`shutdown_timeout\` left out is for ever | 30s; \`0\` is for ever |
+| \`shutdown_timeout\` left out is no limit | 30s; \`0\` is no limit |
 `;
 
-/** The reference as Markdown, from what \`describeKeys\` of the compiled config room returns. */
+/** The reference as Markdown, from what \`describeKeys\` of the compiled config module returns. */
 export function configReference(keys) {
   const sections = new Map();
   for (const key of keys) {
@@ -57,7 +57,7 @@ function section(path, described, keys) {
     const fallback = key.required ? 'required' : key.default === null ? '' : `\`${key.default}\``;
     return `| \`${key.path.slice(key.path.lastIndexOf('.') + 1)}\` | ${key.type} | ${fallback} | ${key.description} |`;
   });
-  const head = ['| key | is | default | |', '| --- | --- | --- | --- |'];
+  const head = ['| key | type | default | |', '| --- | --- | --- | --- |'];
   return `${[`## ${title}`, '', ...(about === '' ? [] : [folded(about), '']), ...head, ...rows].join('\n')}\n`;
 }
 

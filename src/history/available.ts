@@ -39,7 +39,8 @@ export function findRelease(
 function lostScript({ scripts = [] }: ReleaseRecord): string | null {
   for (const script of scripts) {
     const file = fileAt(script.path);
-    const change = file === null ? 'does not exist any more' : isSameFile(file, script) ? null : 'was replaced';
+    const change =
+      file === null ? 'does not exist any more' : isSameFile(file, script) ? null : 'was replaced';
     if (change !== null)
       return `${script.path} ${change}, and zero keeps no copies of the files of an interpreter`;
   }

@@ -29,15 +29,35 @@ function* proseLines(text: string): Generator<readonly [number: number, line: st
   }
 }
 
-/** Words that this project does not use, each with those that it uses instead. */
-const WORDS: readonly (readonly [RegExp, string])[] = [
+type Words = readonly (readonly [RegExp, string])[];
+
+/** Words that this project does not use in documents, each with those that it uses instead. */
+const WORDS: Words = [
   [/\bwithout a word\b/, 'unexpectedly'],
   [/\bthere is no such\b/, '"unknown", "does not exist"'],
   [/\bis no (listener|number|socket|file|duration|signal|address)\b/, '"unknown ...", "must be ..."'],
-  [/\blet(s)? go of\b/, 'release'],
+  [/\blets? go of\b/, 'release'],
   [/\brelief worker|\brelieves a lane\b/, 'rescue worker'],
   [/\bgoes on serving\b/, 'keeps serving'],
+  [/\bcarr(y|ies) on\b/, 'continue'],
+  [/\bis there twice\b/, 'duplicate'],
+  [/\bstrangers?\b/, 'foreign sockets'],
   [/\bwhoever\b/i, 'who it is'],
+];
+
+/** The same for messages of zero: texts of commands, errors, events and help. */
+const MESSAGE_WORDS: Words = [
+  ...WORDS,
+  [/(?<!there )\bis no (?!longer|other)\w/, '"is not a ...", "unknown ...", "must be ..."'],
+  [/\bnobody\b/, 'who it is'],
+  [/\btold\b/, 'asked, notified'],
+  [/\bgo(es)? on\b/, 'continue, keep'],
+  [/\bgo(es)? back to\b/, 'roll back to, return to'],
+  [/\blets? go\b/, 'release, stop'],
+  [/\bhangs\b/, 'is hung'],
+  [/\b(is|are|has) (gone|left)\b(?! out)/, 'exits, has exited, does not exist any more'],
+  [/\bspeaks?\b/, 'uses'],
+  [/\bfolders?\b/, 'directory'],
 ];
 
 /** The text outside of code blocks and code spans. */
@@ -76,6 +96,25 @@ function deadPaths(name: string): string[] {
       (/^(src|test|scripts|bench)\//.test(path) || /^[a-z-]+\/.*\.ts$/.test(path)) && !path.includes('NAME'),
   );
   return paths.filter((path) => ![path, join('src', path)].some((known) => existsSync(join(ROOT, known))));
+}
+
+/** The words on the left that some lines have, with their numbers. */
+function wrongWords(words: Words, lines: Iterable<readonly [number, string]>): string[] {
+  return [...lines].flatMap(([number, line]) =>
+    words.filter(([word]) => word.test(line)).map(([word, better]) => `${number}: ${word}, write ${better}`),
+  );
+}
+
+/** The texts in quotes of a source file, with the numbers of their lines. Comments and names of modules are left out. */
+function* messages(text: string): Generator<readonly [number: number, message: string]> {
+  const code = text.replaceAll(/\/\*.*?\*\//gs, (comment) => comment.replaceAll(/[^\n]/g, ' '));
+  for (const [index, line] of code.split('\n').entries()) {
+    if (/^\s*(\/\/|import\b|export .* from )/.test(line)) continue;
+    for (const [literal] of line
+      .replace(/\s\/\/ .*$/, '')
+      .matchAll(/'[^'\n]*'|"[^"\n]*"|`[^`\n]*`|(?<=\s)# .*/g))
+      yield [index + 1, literal.replaceAll(/\$\{[^}]*\}/g, '${}')];
+  }
 }
 
 describe('the documentation', () => {
@@ -129,12 +168,18 @@ describe('the documentation', () => {
     });
 
     it(`${name} uses the words of the project`, () => {
-      const found = lines.flatMap(([number, line]) =>
-        WORDS.filter(([word]) => word.test(line)).map(
-          ([word, better]) => `${number}: ${word}, write ${better}`,
-        ),
-      );
-      assert.deepEqual(found, []);
+      assert.deepEqual(wrongWords(WORDS, lines), []);
     });
   }
+});
+
+it('the messages of zero use the words of the project', () => {
+  const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' });
+  const found = sources
+    .filter((name) => /\.c?ts$/.test(name))
+    .flatMap((name) => {
+      const path = join('src', name);
+      return wrongWords(MESSAGE_WORDS, messages(read(path))).map((problem) => `${path}:${problem}`);
+    });
+  assert.deepEqual(found, []);
 });

@@ -17,54 +17,54 @@ export function configText(written: Written): string {
   const { protocols, reloadUptime, shutdownSignal, shutdownTimeout, changes } = written;
   return `# ${name} under zero: it owns the sockets, and replaces the service without a lost request.
 #
-#   zero --config ${file}            starts it
-#   zero reload --config ${file}     replaces it by what is on the disk now, and tells how that went
-#   zero check --config ${file}      reads this file; --print shows it with every default filled in
+#   zero --config ${file}            start it
+#   zero reload --config ${file}     deploy the version on the disk, and print the result
+#   zero check --config ${file}      check this file; --print shows it with every default filled in
 #
 # Every key is in docs/reference/config.md; \`zero schema\` prints the JSON Schema for editors.
 ${changes.map((change) => `# Before you start it: ${change}\n`).join('')}
 service:
-  # What clients connect to. zero listens before the service exists, and never stops while it runs.
+  # The addresses for clients. zero listens before the service exists, and as long as zero runs.
   listeners:
 ${listen.map((address, index) => listenerText(address, index, sockets)).join('\n')}
 
-  # What is started, and started again from what is on the disk at every reload.
+  # The program. Every reload starts the version that is on the disk then.
   runtime:
     name: ${scalar(name)}
     directory: ${scalar(directory)}
     path: ${scalar(path)}
     args: [${args.map(scalar).join(', ')}]
-${protocols === null ? '' : `    # How it finds its sockets.\n    protocols: [${protocols.join(', ')}]\n`}    # workers: auto
+${protocols === null ? '' : `    # The conventions by which the program finds its sockets.\n    protocols: [${protocols.join(', ')}]\n`}    # workers: auto
     # Needs zero to be root. The groups are those of a login.
     # user: www-data
 ${environmentText(written.preload)}    # environment_file: .env
 
   options:
-    # A new version must stay up this long before the old one is let go...
+    # A new version must stay up this long before it takes over.
     reload_uptime: ${reloadUptime}
-    # ... which is then asked to leave, and killed if it has not left in time.
+    # Then the old version gets this signal, and SIGKILL if it has not exited in time.
     shutdown_signal: ${shutdownSignal}
     shutdown_timeout: ${shutdownTimeout}
 
-  # What else must be true before a new version gets the first connection.
+  # Conditions that a new version must meet before it gets the first connection.
   readiness:
     ${notifies ? '' : '# '}notify: true
     # http: { listener: http, path: /healthz }
     timeout: 60s
 
-  # A deploy that is watched: a share of the connections first, and the old version stands by for a minute.
+  # Send the new version a share of the connections first, and let the old version stand by for a minute.
   # handover: { canary: { steps: [{ percent: 5, for: 30s }] }, soak: 1m }
 `;
 }
 
 function environmentText(preload: string | null): string {
   if (preload !== null)
-    return `    # What NODE_OPTIONS loads takes the sockets for a program that was never changed, says when it is ready, and drains. Leave it out
-    # where the program does so by itself.
+    return `    # The module in NODE_OPTIONS takes the sockets for an unmodified program, reports when it is ready, and drains. Leave
+    # it out if the program does this itself.
     inherit_environment: true
     environment: [{ key: NODE_OPTIONS, value: ${scalar(preload)} }]
 `;
-  return `    # Left out, the service has zero's environment; a list is all that it has. An empty value copies zero's own.
+  return `    # Left out: the service has zero's environment. A list is the whole environment. An empty value copies zero's value.
     # environment: [{ key: PATH }, { key: LANG, value: C.UTF-8 }]
 `;
 }

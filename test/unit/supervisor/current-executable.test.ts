@@ -104,7 +104,10 @@ describe('a worker that is started again executes', () => {
     rmSync(server);
     const result = current(found, COPY, 'EACCES');
     assert.equal(result.answer, 'changed, no copy');
-    assert.match('reason' in result ? result.reason : '', /does not exist any more, and its copy .* cannot be used: EACCES/);
+    assert.match(
+      'reason' in result ? result.reason : '',
+      /does not exist any more, and its copy .* cannot be used: EACCES/,
+    );
   });
 
   it('no copy of a copy: one that was written to since the rollback is not trusted', () => {
