@@ -79,6 +79,7 @@ export class Life {
       connections: new FakeConnections({ faults, wake, busy: (key) => world.find(key)?.open.size ?? 0 }),
       memory: fakeMemory({ faults, wake, services: world.services }),
       runCommand: () => (request) => this.#verify.run(request),
+      slice: () => world.slice,
       runtimeDirectory: '/run/zero/simulated',
       stdout: nowhere(),
       stderr: nowhere(),
@@ -127,6 +128,8 @@ export class Life {
   die(): void {
     if (!this.isAlive) return;
     this.isAlive = false;
+    const { exceptions, unreported } = this.#world.faults;
+    if (this.runner.engine.isPaused) for (const exception of exceptions) unreported.add(exception);
     this.#world.died();
   }
 
@@ -260,10 +263,11 @@ export class Life {
     if (this.#isDying) this.die();
     if (!this.isAlive) return;
     world.checkLast();
-    // An answer that changes nothing may come at the time of a deadline.
+    // Time may have passed since the last event that changed something: an answer that changes nothing came at the time of a deadline, or the
+    // supervisor was interrupted.
     const isNew = state !== this.#settledState;
     this.#settledState = state;
-    if (isNew && nextDeadline(state) <= world.clock)
+    if (isNew && nextDeadline(state) <= state.now)
       world.violated('a deadline that has passed would tick for ever');
     world.crashes.settled(state, this.runner);
     try {

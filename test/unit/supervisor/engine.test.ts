@@ -93,3 +93,45 @@ test('events that were posted before a batch throws are handled', () => {
   assert.throws(() => engine.batch(run), defect);
   assert.deepEqual(events, ['leftovers_gone']);
 });
+
+/** An engine that is interrupted after each effect and each step. `turns`: what it does in later turns of the event loop. */
+function interrupted(options: Partial<EngineOptions> = {}) {
+  const turns: (() => void)[] = [];
+  const done: string[] = [];
+  const release: Effect = { type: 'release', generation: 1 };
+  const { engine, events } = engineThat((type) => (type === 'leftovers_gone' ? [release, release] : []), {
+    slice: () => ({ isOver: () => true }),
+    defer: (run) => void turns.push(run),
+    perform: (effect) => void done.push(effect.type),
+    settled: () => void done.push('settled'),
+    ...options,
+  });
+  const turn = () => turns.shift()?.();
+  return { engine, events, turns, turn, done };
+}
+
+test('work that takes longer than a slice proceeds in later turns, in the same order', () => {
+  const { engine, events, turns, turn, done } = interrupted();
+  engine.post(EXITED);
+  assert.deepEqual([events, done, turns.length], [['leftovers_gone'], [], 1]);
+  turn();
+  engine.post({ type: 'tick' });
+  assert.deepEqual([events, done], [['leftovers_gone'], ['release']]);
+  turn();
+  assert.deepEqual([events, done], [['leftovers_gone'], ['release', 'release']]);
+  turn();
+  assert.deepEqual(events, ['leftovers_gone', 'tick']);
+  assert.deepEqual([done, turns.length], [['release', 'release', 'settled'], 0]);
+});
+
+test('work that was interrupted is finished at once where the program is replaced', () => {
+  const { engine, events, turns, turn, done } = interrupted();
+  engine.post(EXITED);
+  engine.post({ type: 'tick' });
+  engine.finish();
+  assert.deepEqual(events, ['leftovers_gone', 'tick']);
+  assert.deepEqual(done, ['release', 'release', 'settled']);
+  turn();
+  engine.finish();
+  assert.deepEqual([done.length, turns.length], [3, 0]);
+});
