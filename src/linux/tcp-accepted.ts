@@ -1,5 +1,6 @@
 import { CONNECTION_STATES, type InetAddress, localPort, walkTcpSockets } from './inet-diag.ts';
 import { inet4Bytes, inet6Bytes } from './sockaddr.ts';
+import { isIdle } from './tcp-activity.ts';
 
 // struct inet_diag_msg of linux/inet_diag.h: the local address, the inode.
 const LOCAL = 8;
@@ -11,23 +12,52 @@ const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::', '']);
  * kernel's work is done on another thread, in one walk for each family. Rejects with SystemError.
  */
 export async function* acceptedTcp(addresses: readonly InetAddress[]): AsyncGenerator<number[], void, void> {
+  for await (const { bytes, messages } of walkAccepted(addresses, false))
+    yield messages.map(({ start }) => bytes.readUInt32LE(start + INODE));
+}
+
+/**
+ * Looks at the same connections until one is found that is not idle. Without one, `open` is how many there are: of tens of
+ * thousands of idle ones nothing else is read. Rejects with SystemError.
+ */
+export async function findBusyTcp(
+  addresses: readonly InetAddress[],
+): Promise<{ readonly isBusy: boolean; readonly open: number }> {
+  let open = 0;
+  for await (const { bytes, messages } of walkAccepted(addresses, true)) {
+    open += messages.length;
+    if (messages.some(({ start, end }) => !isIdle(bytes, start, end))) return { isBusy: true, open };
+  }
+  return { isBusy: false, open };
+}
+
+interface Slice {
+  readonly bytes: Buffer;
+  /** Where each `inet_diag_msg` begins and ends. */
+  readonly messages: readonly { readonly start: number; readonly end: number }[];
+}
+
+async function* walkAccepted(
+  addresses: readonly InetAddress[],
+  withInfo: boolean,
+): AsyncGenerator<Slice, void, void> {
   // A connection is of its listener's family, one by IPv4 to a dual-stack listener as well.
   for (const family of ['inet', 'inet6'] as const) {
     const hosts = hostsByPort(addresses.filter((address) => address.family === family));
     if (hosts.size === 0) continue;
     const ports = new Set(hosts.keys());
-    for await (const { bytes, payloads } of walkTcpSockets(family, ports, CONNECTION_STATES, false)) {
-      const inodes: number[] = [];
+    for await (const { bytes, payloads } of walkTcpSockets(family, ports, CONNECTION_STATES, withInfo)) {
+      const messages: { start: number; end: number }[] = [];
       for (let index = 0; index < payloads.length; index += 2) {
         const start = payloads[index] ?? 0;
-        const inode = bytes.readUInt32LE(start + INODE);
         // Before accept and after close there is no file.
-        if (inode === 0) continue;
+        if (bytes.readUInt32LE(start + INODE) === 0) continue;
         // Another program may have the same port on another address.
         const locals = hosts.get(localPort(bytes, start));
-        if (locals === null || locals?.some((local) => isAt(bytes, start + LOCAL, local))) inodes.push(inode);
+        if (locals === null || locals?.some((local) => isAt(bytes, start + LOCAL, local)))
+          messages.push({ start, end: payloads[index + 1] ?? start });
       }
-      yield inodes;
+      yield { bytes, messages };
     }
   }
 }

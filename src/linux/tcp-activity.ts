@@ -22,6 +22,7 @@ export interface TcpActivity {
 const QUIET = 1000;
 // struct inet_diag_msg of linux/inet_diag.h, and in it struct inet_diag_sockid, which ends with the cookie,
 // a number that no other socket has.
+const STATE = 1;
 const ID = 4;
 const EXPIRES = 52;
 const RQUEUE = 56;
@@ -29,6 +30,8 @@ const WQUEUE = 60;
 const INODE = 68;
 const MESSAGE_SIZE = 72;
 const INET_DIAG_INFO = 2;
+// enum of include/net/tcp_states.h.
+const CLOSE_WAIT = 8;
 // struct tcp_info of linux/tcp.h; the times are milliseconds ago.
 const LAST_DATA_SENT = 44;
 const LAST_DATA_RECV = 52;
@@ -87,10 +90,12 @@ function lookUpExactly(family: number, id: Buffer): Buffer | null {
   }
 }
 
-/** Whether an `inet_diag_msg` with tcp_info is that of an idle connection. */
-export function isIdle(bytes: Buffer): boolean {
-  if (bytes.readUInt32LE(RQUEUE) > 0 || bytes.readUInt32LE(WQUEUE) > 0) return false;
-  const info = infoOffset(bytes);
+/** Whether the `inet_diag_msg` with tcp_info from `start` to `end` is that of an idle connection. */
+export function isIdle(bytes: Buffer, start = 0, end: number = bytes.length): boolean {
+  // The FIN of a client that the service has not read counts as one byte (tcp_diag_get_info, net/ipv4/tcp_diag.c).
+  const unread = bytes.readUInt32LE(start + RQUEUE) - (bytes[start + STATE] === CLOSE_WAIT ? 1 : 0);
+  if (unread > 0 || bytes.readUInt32LE(start + WQUEUE) > 0) return false;
+  const info = infoOffset(bytes, start, end);
   if (info === null) return false;
   const read = (offset: number) => bytes.readUInt32LE(info + offset);
   const sent = read(LAST_DATA_SENT);
@@ -104,18 +109,18 @@ export function isIdle(bytes: Buffer): boolean {
 }
 
 function sentAgo(bytes: Buffer): number {
-  const info = infoOffset(bytes);
+  const info = infoOffset(bytes, 0, bytes.length);
   return info === null ? 0 : bytes.readUInt32LE(info + LAST_DATA_SENT);
 }
 
 /** Where struct tcp_info begins; null where the kernel gave none. */
-function infoOffset(bytes: Buffer): number | null {
-  let at = MESSAGE_SIZE;
-  while (at + 4 <= bytes.length) {
+function infoOffset(bytes: Buffer, start: number, end: number): number | null {
+  let at = start + MESSAGE_SIZE;
+  while (at + 4 <= end) {
     const length = bytes.readUInt16LE(at);
     if (length < 4) return null;
     if (bytes.readUInt16LE(at + 2) === INET_DIAG_INFO)
-      return length >= 4 + INFO_SIZE && at + length <= bytes.length ? at + 4 : null;
+      return length >= 4 + INFO_SIZE && at + length <= end ? at + 4 : null;
     at += (length + 3) & ~3;
   }
   return null;

@@ -37,7 +37,7 @@ export class IdleCloser {
   async close(
     key: WorkerKey,
     worker: string,
-    { open, busy, expired = [] }: ConnectionCount,
+    { open = null, busy, expired = [] }: ConnectionCount,
   ): Promise<number> {
     if (this.limitOf(key) === null) return busy;
     const { connections, report } = this.#context;

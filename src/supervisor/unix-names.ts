@@ -23,6 +23,7 @@ export function placesOf(listeners: readonly ListenerSnapshot[]): Places {
   const addresses = listeners.flatMap(({ address }) => (address.family === 'unix' ? [] : [address]));
   return {
     ports: addresses.map(({ port }) => port),
+    addresses,
     families: [...new Set(addresses.map(({ family }) => family))],
     names: unixNames(listeners),
   };

@@ -1,7 +1,7 @@
 import { endReceiving } from '../linux/end-receiving.ts';
 import { Slices } from '../linux/slices.ts';
 import { socketInodes } from '../linux/socket-inodes.ts';
-import { openConnections, type Places } from './open-connections.ts';
+import { findBusy, openConnections, type Places } from './open-connections.ts';
 import { Witnesses } from './witnesses.ts';
 
 export type { Places } from './open-connections.ts';
@@ -11,8 +11,11 @@ export type Processes = () => readonly number[];
 
 /** What a worker has. */
 export interface ConnectionCount {
-  /** Accepted and not closed, as of the last walk. Null where nobody may look into the process. */
-  readonly open: number | null;
+  /**
+   * Accepted and not closed, as of the last walk. Null where nobody may look into the process. Left out where no
+   * connection of any worker was busy and no idle ones were asked for: whose they are was not read then.
+   */
+  readonly open?: number | null;
   /** Of those, the ones that are not idle. 0: there is none now. More: as of the last walk, and one at least is or may be there now. */
   readonly busy: number;
   /** The sockets of those that have been idle for as long as was asked, by inode; left out where none was looked for. */
@@ -28,7 +31,8 @@ const IDLE_INTERVAL = 250;
 /**
  * The open connections of workers that are to leave. All lanes of a listener have the same address, so whose a connection is follows from
  * the descriptors of the processes alone: a walk looks at these, and then at all sockets of the places. As long as one of a few connections
- * that were busy still is, a look at that one is enough.
+ * that were busy still is, a look at that one is enough. Where all connections are idle, the descriptors are not read: it takes long, and
+ * the kernel then takes long to remove the processes from /proc.
  */
 export class WorkerConnections<Worker> {
   readonly #places: () => Places;
@@ -101,13 +105,20 @@ export class WorkerConnections<Worker> {
   #lastCounts(workers: readonly Worker[]): Map<Worker, ConnectionCount> {
     return new Map(
       workers.map((worker) => {
-        const { open = null, busy = 1 } = this.#counts.get(worker) ?? {};
-        return [worker, { open, busy: Math.max(1, busy) }];
+        const { open, busy = 1 } = this.#counts.get(worker) ?? { open: null };
+        return [worker, { ...(open !== undefined && { open }), busy: Math.max(1, busy) }];
       }),
     );
   }
 
   async #walk(workers: ReadonlyMap<Worker, Processes>): Promise<Map<Worker, ConnectionCount>> {
+    const places = this.#places();
+    if (this.#idleLimits.size === 0) {
+      const { isBusy, open } = await findBusy(places);
+      this.#witnesses = new Witnesses();
+      const nothing: ConnectionCount = open === 0 ? { open, busy: 0 } : { busy: 0 };
+      if (!isBusy) return new Map([...workers.keys()].map((worker) => [worker, nothing]));
+    }
     const slices = this.#slices();
     const { holders, unreadable } = await this.#look(workers, slices);
     const witnesses = new Witnesses<Worker>();
@@ -117,7 +128,7 @@ export class WorkerConnections<Worker> {
       const worker = holders.get(inode);
       return worker !== undefined && witnesses.wants(worker);
     };
-    for await (const some of openConnections(this.#places(), wanted)) {
+    for await (const some of openConnections(places, wanted)) {
       for (const { inode, idle, idleFor, isStillBusy } of some) {
         const worker = holders.get(inode);
         const count = worker === undefined ? undefined : counts.get(worker);

@@ -1,4 +1,5 @@
 import type { InetAddress } from '../linux/inet-diag.ts';
+import { findBusyTcp } from '../linux/tcp-accepted.ts';
 import { type TcpActivity, tcpActivityOn } from '../linux/tcp-activity.ts';
 import { unixConnectionsAt, unixSocket } from '../linux/unix-diag.ts';
 
@@ -7,6 +8,8 @@ export interface Places {
   readonly ports: readonly number[];
   /** Those of the TCP listeners; left out: both. */
   readonly families?: readonly InetAddress['family'][];
+  /** Of those listeners; left out: every address of the ports. */
+  readonly addresses?: readonly InetAddress[];
   /** Unix stream sockets by the name they were bound under, '@name' abstract. */
   readonly names: readonly string[];
 }
@@ -34,4 +37,23 @@ export async function* openConnections(
       isStillBusy: wanted(inode) ? () => unixSocket(inode) !== null : null,
     }));
   }
+}
+
+/**
+ * Whether one of these connections is not idle, whoever has it. Without one, `open` is how many there are. Rejects with
+ * SystemError.
+ */
+export async function findBusy({
+  names,
+  ...places
+}: Places): Promise<{ readonly isBusy: boolean; readonly open: number }> {
+  if (names.length > 0) {
+    for await (const some of unixConnectionsAt(new Set(names)))
+      if (some.length > 0) return { isBusy: true, open: some.length };
+  }
+  return findBusyTcp(places.addresses ?? everyAddressOf(places));
+}
+
+function everyAddressOf({ ports, families = ['inet', 'inet6'] }: Pick<Places, 'ports' | 'families'>) {
+  return families.flatMap((family) => ports.map((port) => ({ family, host: '', port })));
 }

@@ -15,6 +15,7 @@ import {
 import { isIdle, type TcpActivity, tcpActivityOn } from '../../../src/linux/tcp-activity.ts';
 
 interface Shown {
+  readonly state?: number;
   readonly rqueue?: number;
   readonly wqueue?: number;
   readonly sent: number;
@@ -27,6 +28,7 @@ interface Shown {
 /** An inet_diag_msg with an attribute before its tcp_info, as the kernel sends it. */
 function message(shown: Shown): Buffer {
   const bytes = Buffer.alloc(72 + 8 + 4 + 160);
+  bytes[1] = shown.state ?? 1;
   bytes.writeUInt32LE(shown.rqueue ?? 0, 56);
   bytes.writeUInt32LE(shown.wqueue ?? 0, 60);
   bytes.writeUInt16LE(5, 72);
@@ -78,6 +80,21 @@ for (const [what, idle, shown] of [
     'answered, and something unread',
     false,
     { rqueue: 1, sent: 1504, received: 1812, acknowledged: 1460, in: 1, out: 1 },
+  ],
+  [
+    'answered, and closed by the client (CLOSE_WAIT), whose FIN is unread',
+    true,
+    { state: 8, rqueue: 1, sent: 1504, received: 1812, acknowledged: 1460, in: 1, out: 1 },
+  ],
+  [
+    'answered, and closed by the client after something unread',
+    false,
+    { state: 8, rqueue: 2, sent: 1504, received: 1812, acknowledged: 1460, in: 1, out: 1 },
+  ],
+  [
+    'asked, and closed for sending',
+    false,
+    { state: 8, rqueue: 1, sent: 1812, received: 1808, acknowledged: 1808, in: 1, out: 0 },
   ],
   [
     'answered, and something unsent',

@@ -185,6 +185,28 @@ test('a connection that came after the last walk is not missed', async () => {
   assert.deepEqual(await reader.read(), new Map([['here', { open: 0, busy: 0 }]]));
 });
 
+test('where no connection is busy, nobody reads the descriptors of processes', async () => {
+  const { port } = listen();
+  const reader = new WorkerConnections<string>(tcp(port));
+  reader.follow(new Map([['here', () => assert.fail('asked for its processes')]]));
+  assert.deepEqual(await reader.read(), new Map([['here', { open: 0, busy: 0 }]]));
+});
+
+test('a client whose own port is that of a listener is not a connection of the listener', async () => {
+  const first = listen();
+  const other = listen();
+  const client = keep(openSocket('inet', 'stream'));
+  bindSocket(client, { family: 'inet', host: '127.0.0.2', port: first.port });
+  connectSocket(client, { family: 'inet', host: '127.0.0.1', port: other.port });
+  const accepted = other.accept();
+  const addresses = [{ family: 'inet', host: '127.0.0.1', port: first.port }] as const;
+  const reader = new WorkerConnections<string>(() => ({ ports: [first.port], addresses, names: [] }));
+  reader.follow(new Map([['here', here]]));
+  assert.deepEqual(await reader.read(), new Map([['here', { open: 0, busy: 0 }]]));
+  close(accepted);
+  close(client);
+});
+
 test('walks that take long are rare, and what is not known is not said to be nothing', async () => {
   const { port, connect, accept } = listen();
   connect();
