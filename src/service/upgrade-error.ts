@@ -1,14 +1,14 @@
 /**
- * What went wrong with an upgrade, for programs:
- * - `NOT_READY`: this process has not said `ready()` yet
- * - `PARENT_ALIVE`: the process that this one replaces has not let go yet
- * - `IN_PROGRESS`: another upgrade is under way
+ * The reason of a failed upgrade, for programs:
+ * - `NOT_READY`: this process has not called `ready()` yet
+ * - `PARENT_ALIVE`: the process that this one replaces has not released its sockets yet
+ * - `IN_PROGRESS`: another upgrade is in progress
  * - `STOPPED`: `stop()` was called
- * - `SUPERVISED`: a manager starts new versions here; the message names its command
+ * - `SUPERVISED`: a manager starts new versions here; the message has its command
  * - `ALREADY_UPGRADED`: another process has taken over from this one
- * - `CHILD_EXITED`: the new process could not be started, ended before it had taken over, or did not speak this library's language
+ * - `CHILD_EXITED`: the new process could not be started, exited before it had taken over, or sent invalid messages
  * - `TIMED_OUT`: the new process was not ready in time
- * - `INVALID_STATE`: the `state` is no structured-cloneable value, or has more than 16 MiB
+ * - `INVALID_STATE`: the `state` is not a structured-cloneable value, or has more than 16 MiB
  * - `NOT_SUPPORTED`: not on this platform, not in this thread, not with this listener
  */
 export type UpgradeErrorCode =
@@ -23,7 +23,7 @@ export type UpgradeErrorCode =
   | 'INVALID_STATE'
   | 'NOT_SUPPORTED';
 
-/** An upgrade that did not happen. This process serves on; `cause` is what lies behind it, where something does. */
+/** An upgrade that failed. This process keeps serving. `cause` is the underlying error, if there is one. */
 export class UpgradeError extends Error {
   override readonly name = 'UpgradeError';
   readonly code: UpgradeErrorCode;

@@ -63,7 +63,7 @@ function sentenceOf({ name, generation, incumbent, outcome, replacement, notice 
     case 'after_promote':
       return `generation ${generation} was promoted`;
     case 'after_rollback':
-      return `generation ${generation} was given up (${outcome?.replaceAll('_', ' ')}); generation ${incumbent} serves`;
+      return `generation ${generation} was stopped (${outcome?.replaceAll('_', ' ')}), and generation ${incumbent} serves`;
     case 'on_replace':
       return outcome === 'replaced'
         ? `worker ${replacement?.worker} of generation ${generation} was replaced by worker ${replacement?.replacement}`

@@ -331,9 +331,10 @@ export class Supervisor {
     this.#continuity.recorder.remove();
     this.#record.close();
     await this.#observation.endService();
-    const { stop } = this.#service.state;
+    const { stop, generations } = this.#service.state;
     const duration = stop ? now() - stop.since : 0;
-    const reason = stop ? 'it was asked to stop' : 'the service has ended';
+    const ended = generations.length === 0 ? 'the service could not be started' : 'the service has exited';
+    const reason = stop ? 'it was asked to stop' : ended;
     this.#report({ event: 'supervisor_stopped', code, reason, duration });
     await this.#observation.end();
     this.#service.table.close();

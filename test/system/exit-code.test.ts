@@ -35,7 +35,7 @@ describe('under the restart policy', () => {
       await incumbent.exit(code);
       assert.deepEqual(await zero.exited, { code, signal: null });
       const { reason } = await zero.fact('supervisor_stopped', { code });
-      assert.equal(reason, 'the service has ended');
+      assert.equal(reason, 'the service has exited');
       assert.deepEqual(zero.log.all('worker_restarting'), []);
     });
   }
@@ -119,6 +119,7 @@ describe('zero ends with 1 and one reason when it cannot start', () => {
     assert.deepEqual(await zero.exited, { code: 1, signal: null });
     assert.deepEqual(zero.log.all('worker_spawned'), []);
     const { failure } = await zero.fact('handover_finished', { outcome: 'failed' });
+    await zero.fact('supervisor_stopped', { reason: 'the service could not be started' });
     return `${failure?.step}: ${failure?.reason}`;
   }
 

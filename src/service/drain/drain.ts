@@ -20,12 +20,15 @@ function drainOne(server: Server, plan: DrainPlan): Promise<DrainReport> {
 }
 
 /**
- * Ends a server, or several at once, without losing a request: it accepts nothing more, tells clients to close (`Connection: close` on every answer, GOAWAY,
- * WebSocket close code 1012), waits for what is under way and for idle connections to be used once more, closes those that were not, and cuts off what is
- * open at the deadline. Works for servers of net, tls, http, https and http2; best for those that `watchServer` was called for before they listened.
+ * Ends a server, or several at once, without losing a request: the server accepts nothing more, asks clients to close
+ * (`Connection: close` on every answer, GOAWAY, WebSocket close code 1012), waits for requests in progress and for one
+ * more request on idle connections, closes those that get none, and cuts connections that are open at the deadline.
+ * Works for servers of net, tls, http, https and http2, best for those for which `watchServer` was called before they
+ * listened.
  *
- * Resolves to what became of the connections. A server that does not listen, or was closed already, has its connections drained all the same. A second
- * drain of a server joins the first: the earlier deadline counts. Rejects with a TypeError for wrong options and for what is no server.
+ * Resolves to the report about the connections. Connections of a server that does not listen, or was closed already,
+ * are drained as well. A second drain of a server joins the first one, and the earlier deadline counts. Rejects with a
+ * TypeError for wrong options and for a value that is not a server.
  */
 export async function drain(
   server: Server | readonly Server[],

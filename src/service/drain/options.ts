@@ -1,14 +1,18 @@
 import { Server } from 'node:net';
 
 export interface DrainOptions {
-  /** How long the drain may take, in ms: what is still open then is cut. Default 25,000, less than the 30 s after which managers kill. */
+  /**
+   * How long the drain may take, in ms. Connections that are open then are cut. Default 25,000, less than the 30 s
+   * after which managers kill.
+   */
   readonly timeoutMs?: number;
   /**
-   * How long a connection that is idle is left open for its next request, in ms from the beginning of the drain. Default: all but the last second
-   * (of a short drain: the last tenth) of `timeoutMs`, in which clients can be seen to have sent one at that very moment.
+   * How long an idle connection stays open for its next request, in ms from the beginning of the drain. Default:
+   * `timeoutMs` without its last second (of a short drain: its last tenth), in which the drain sees requests that
+   * clients sent at that moment.
    */
   readonly idleMs?: number;
-  /** Ends the drain early: what is open when it aborts is cut. */
+  /** Ends the drain early: connections that are open when it aborts are cut. */
   readonly signal?: AbortSignal;
 }
 

@@ -1,20 +1,26 @@
 /** How a drain ended. Every connection is in exactly one of `finished`, `closedIdle` and `cut`. */
 export interface DrainReport {
-  /** `drained`: nothing had to be cut; `timed out`: something was open at the deadline; `aborted`: something was open at the abort. */
+  /**
+   * `drained`: no connection was cut; `timed out`: a connection was open at the deadline; `aborted`: a connection was
+   * open at the abort.
+   */
   readonly outcome: 'drained' | 'timed out' | 'aborted';
   /** Open when the drain began, or accepted from the queue since. */
   readonly connections: number;
-  /** Ended by themselves, or after they were told to. */
+  /** Ended by the client, or after a request to close. */
   readonly finished: number;
-  /** Had no request under way for as long as `idleMs` or the server's own keepAliveTimeout allows, and were closed. */
+  /** Had no request in progress for `idleMs` or the server's own keepAliveTimeout, and were closed. */
   readonly closedIdle: number;
-  /** Still busy at the deadline or the abort, and cut off. */
+  /** Busy at the deadline or the abort, and cut. */
   readonly cut: number;
-  /** Were told to close: an answer with `Connection: close`, GOAWAY, close code 1012. Each is also in one of the three above. */
+  /**
+   * Got a request to close: an answer with `Connection: close`, GOAWAY, close code 1012. Each is also in one of the
+   * three above.
+   */
   readonly toldToClose: number;
   /**
-   * Of `closedIdle`: the client had sent something before it could know. HTTP/1.1's own race; that request reached no handler, so
-   * that it is safe to send it again.
+   * Of `closedIdle`: the client had sent a request before it could know of the close (the race of HTTP/1.1). That
+   * request reached no handler, so the client can safely send it again.
    */
   readonly raced: number;
   /** From the beginning to when nothing more was accepted, in ms. */

@@ -1,4 +1,7 @@
-/** A socket that was handed over cannot be what it is said to be: the message names the convention, the descriptor and why. */
+/**
+ * A socket that was passed on does not match its description. The message has the convention, the descriptor and the
+ * reason.
+ */
 export class HandedError extends Error {
   override readonly name = 'HandedError';
 }

@@ -11,8 +11,9 @@ const origin = originOfThisProcess();
 let created = false;
 
 /**
- * The sockets of this process, and how it replaces itself. Once in a process.
- * @throws TypeError for wrong options; an error where the process that started this one for an upgrade is gone, or writes what this library does not
+ * Creates the upgrader: it has the sockets of this process and replaces the process. Call it once in a process.
+ * @throws TypeError for wrong options; an error if the process that started this one for an upgrade has exited or sends
+ * invalid messages
  */
 export async function createUpgrader(options: UpgraderOptions = {}): Promise<Upgrader> {
   checkUpgraderOptions(options);

@@ -25,14 +25,14 @@ export interface HandedOn {
 
 /** What `list` shows. */
 export interface ListedDescriptor {
-  /** As it was given, or the address that was asked for, e.g. `tcp:127.0.0.1:8080`, `udp4:*:53`, `unix:/run/app.sock`. */
+  /** The given name, or the requested address, for example `tcp:127.0.0.1:8080`, `udp4:*:53`, `unix:/run/app.sock`. */
   readonly name: string;
   readonly kind: DescriptorKind;
   /** Its number in this process. */
   readonly fd: number;
   /** Handed over by the parent. */
   readonly inherited: boolean;
-  /** Used by this process; what is inherited and not used is closed by `ready`. */
+  /** Used by this process. `ready` closes inherited descriptors that are not used. */
   readonly used: boolean;
 }
 

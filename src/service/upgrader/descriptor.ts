@@ -20,7 +20,7 @@ export interface SocketPath extends Identity {
   readonly path: string;
 }
 
-/** `listener` and `datagram` are sockets of `listen` and `bind`; `other` is what was added by hand. */
+/** `listener` and `datagram` are sockets of `listen` and `bind`; `other` was added with `add`. */
 export type DescriptorKind = 'listener' | 'datagram' | 'other';
 
 /** What two processes have to know about a descriptor that one gives the other. */

@@ -4,22 +4,26 @@ import { type Identity, identify } from './descriptor.ts';
 import type { DescriptorTable, ListedDescriptor } from './descriptor-table.ts';
 import { descriptorOf } from './handle.ts';
 
-/** What can be handed on beside servers: a number, or who has one (a connection, a socket of node:dgram, a FileHandle). */
+/**
+ * What can be passed on besides servers: a number, or an object that has one (a connection, a socket of node:dgram, a
+ * FileHandle).
+ */
 export type Descriptor = number | Socket | DatagramSocket | { readonly fd: number };
 
-/** Anything that is to be handed on to the new process, by name. */
+/** Descriptors that are passed on to the new process, by name. */
 export interface DescriptorsApi {
   /**
-   * Hands a descriptor on at every upgrade as long as it is open. It stays whose it is: it is not closed here, nor is anything about it changed.
-   * @throws TypeError where it is none; EADDRINUSE where the name is taken; an UpgradeError while an upgrade is under way and after it
+   * Passes a descriptor on at every upgrade as long as it is open. The library does not close or change it.
+   * @throws TypeError if it is not a descriptor; EADDRINUSE if the name is in use; an UpgradeError while an upgrade is
+   * in progress and after it
    */
   add(name: string, what: Descriptor): void;
   /**
-   * Takes the descriptor that the process before this one handed over under that name; null where it did not. It is the caller's from now on, and
-   * handed on in turn as long as it is open.
+   * Takes the descriptor that the previous process passed on under that name; null if it passed none. The caller owns
+   * the descriptor from now on. It is passed on in turn as long as it is open.
    */
   get(name: string): number | null;
-  /** All that is handed on, and before `ready()` what was handed over and not taken. */
+  /** All descriptors that are passed on, and before `ready()` those that were received and not taken. */
   list(): ListedDescriptor[];
 }
 

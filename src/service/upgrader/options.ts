@@ -2,13 +2,13 @@ import type { Socket } from 'node:dgram';
 import type { Server } from 'node:net';
 import type { ProgramOptions } from './program.ts';
 
-/** How one upgrade is done. */
+/** Options of one upgrade. */
 export interface UpgradeOptions extends ProgramOptions {
-  /** The new process has to be ready within this time, in ms. Default: `upgradeTimeoutMs` of the upgrader. */
+  /** The new process must be ready within this time, in ms. Default: `upgradeTimeoutMs` of the upgrader. */
   readonly timeoutMs?: number;
   /**
-   * Both processes serve this long, in ms, once the new one is ready; if the new one ends within it, the upgrade has failed and the old one goes
-   * on. Default: `probationMs` of the upgrader.
+   * Both processes serve this long, in ms, once the new one is ready; if the new one exits within this time, the
+   * upgrade has failed and the old one continues. Default: `probationMs` of the upgrader.
    */
   readonly probationMs?: number;
   /**
@@ -20,16 +20,17 @@ export interface UpgradeOptions extends ProgramOptions {
 
 export interface UpgraderOptions {
   /**
-   * Names the process that is in charge: written by `ready()`, by a new process when it takes over. Replaced as a whole. Default: none.
+   * The file with the pid of the process in charge. `ready()` writes it, and a new process when it takes over. The file
+   * is replaced as a whole. Default: none.
    */
   readonly pidFile?: string;
-  /** A new process has to be ready within this time, in ms. Default 60,000. */
+  /** A new process must be ready within this time, in ms. Default 60,000. */
   readonly upgradeTimeoutMs?: number;
-  /** Both processes serve this long, in ms, before the old one lets go. Default 0. */
+  /** Both processes serve this long, in ms, before the old one releases its sockets. Default 0. */
   readonly probationMs?: number;
 }
 
-/** Where a server listens: `port`, and `host` if not everywhere, or `path`. The rest is for a socket that is bound afresh. */
+/** Where a server listens: `port`, and `host` if not everywhere, or `path`. The other options are for a new socket. */
 export interface ListenOptions {
   /** Default: every address, IPv4 and IPv6. */
   readonly host?: string;
@@ -45,11 +46,11 @@ export interface ListenOptions {
   readonly readableAll?: boolean;
   /** Of `server.listen`: the Unix socket is writable by all. */
   readonly writableAll?: boolean;
-  /** By which the next process, or a manager, knows the socket. Default: the address. */
+  /** The name of the socket for the next process, or for a manager. Default: the address. */
   readonly name?: string;
   /**
-   * Binds the server in the program's own way, when nobody handed a socket over: it is called instead of `server.listen`, and the server has to be
-   * listening when it returns or when its promise resolves.
+   * Binds the server in the program's own way, if no socket was passed on. It is called instead of `server.listen`. The
+   * server must listen when it returns or when its promise resolves.
    */
   readonly open?: (server: Server) => void | Promise<void>;
 }

@@ -51,15 +51,18 @@ function isIntact([program, ...given]: readonly string[], argv0: string, rest: r
   return program === argv0 && given[0] !== '' && rest.every((argument, index) => argument === tail[index]);
 }
 
-/** What an upgrade may run instead of what runs now. */
+/** What an upgrade runs, if not the same program again. */
 export interface ProgramOptions {
-  /** Looked up on $PATH when it has no slash, else meant from `directory`. Default: as this process was called, looked up again. */
+  /**
+   * Looked up in $PATH if it has no slash, otherwise relative to `directory`. Default: that of this process, looked up
+   * again.
+   */
   readonly executable?: string;
   /** All arguments, those for Node included. Default: those of this process. */
   readonly args?: readonly string[];
   /** The whole environment. Default: that of this process as it is now. */
   readonly environment?: Readonly<NodeJS.ProcessEnv>;
-  /** Default: where this process was started, looked up again. */
+  /** Default: the directory in which this process was started, looked up again. */
   readonly directory?: string;
 }
 

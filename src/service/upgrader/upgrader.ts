@@ -27,38 +27,43 @@ import { refuseForeignServers, refuseForever, refuseWorker } from './support.ts'
 /** `superseded`: a new process has taken over. `stopped`: `stop()` was called. */
 export type ExitReason = 'superseded' | 'stopped';
 
-/** The sockets of a process, and how it is replaced by a new one without closing them. */
+/** Has the sockets of a process, and replaces the process by a new one without closing them. */
 export interface Upgrader {
   /** True in a process that an upgrade has started. */
   readonly hasParent: boolean;
-  /** The `state` that the process before this one passed to `upgrade()`; undefined where it passed none. */
+  /** The `state` that the previous process passed to `upgrade()`. Undefined if it passed none. */
   readonly state: unknown;
-  /** Resolves when this process should finish what it has and leave. Never rejects. */
+  /** Resolves when this process should finish its work and exit. Never rejects. */
   readonly exit: Promise<ExitReason>;
-  /** Anything else that is to be handed on. */
+  /** Other descriptors that are passed on. */
   readonly fds: DescriptorsApi;
   /**
-   * Makes a server listen: on the socket of that name or address which the process before this one, or a manager, handed over, else on one bound
-   * afresh. It accepts connections at once, so it comes when the program can serve.
-   * @throws TypeError for wrong options; EADDRINUSE where another server of this process has that address, and what else Node says when the address cannot be bound
+   * Makes a server listen: on the socket of that name or address that the previous process, or a manager, passed on,
+   * otherwise on a new one. The server accepts connections at once, so call this when the program can serve.
+   * @throws TypeError for wrong options; EADDRINUSE where another server of this process has that address, and what
+   * else Node says when the address cannot be bound
    */
   listen(server: Server, options: ListenOptions): Promise<void>;
   /** The same for a socket of node:dgram. */
   bind(socket: DatagramSocket, options: BindOptions): Promise<void>;
   /**
-   * Says that this process serves. What was handed over and is not used is closed. Resolves when this process is in charge: in a new process that is
-   * when the old one lets go, after its probation time. Then the pid file names it, and managers know.
+   * Reports that this process serves. Closes sockets that were passed on and are not used. Resolves when this process
+   * is in charge: in a new process when the old one releases its sockets, after the probation time. Then the pid file
+   * has its pid, and managers are notified.
    * @throws when the pid file cannot be written; an UpgradeError STOPPED after `stop()`
    */
   ready(): Promise<void>;
   /**
-   * Starts a new process of this program with all sockets, and resolves when it has taken over. When it does not, it is ended, this process goes on
-   * as if nothing had been, and the promise rejects with an UpgradeError.
+   * Starts a new process of this program with all sockets, and resolves when the new process has taken over. If it does
+   * not take over, it is ended, this process continues unchanged, and the promise rejects with an UpgradeError.
    */
   upgrade(options?: UpgradeOptions): Promise<UpgradeReport>;
-  /** Resolves when the process that this one replaces is gone; at once where there was none. Rejects with the signal's reason. */
+  /**
+   * Resolves when the process that this one replaces has exited, or at once if there was none. Rejects with the
+   * signal's reason.
+   */
   waitForParent(signal?: AbortSignal): Promise<void>;
-  /** Resolves `exit`. An upgrade under way fails, and every later one. */
+  /** Resolves `exit`. An upgrade in progress fails, and so does every later one. */
   stop(): void;
 }
 

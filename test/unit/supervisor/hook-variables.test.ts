@@ -23,7 +23,7 @@ function variables(run: Partial<RunHook> = {}): Readonly<Record<string, string>>
 
 test('a hook of a handover has its numbers, a sentence and a document', () => {
   const { ZERO_JSON = '', ...rest } = variables();
-  const message = 'shop: generation 2 was given up (timed out); generation 1 serves';
+  const message = 'shop: generation 2 was stopped (timed out), and generation 1 serves';
   assert.deepEqual(rest, {
     ZERO_EVENT: 'after_rollback',
     ZERO_NAME: 'shop',
