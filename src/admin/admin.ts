@@ -2,7 +2,6 @@ import { unrefTimers } from '../common/clock.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 import { LiveDashboard } from './dashboard/live.ts';
 import { instancePage } from './dashboard/page.ts';
-import { isOwnHost } from './hosts.ts';
 import { Metrics } from './metrics.ts';
 import { type AdminServer, type Answer, createAdminServer, type FeedAnswer, textAnswer } from './server.ts';
 import { type AdminSource, unready } from './source.ts';
@@ -34,14 +33,7 @@ export class Admin {
   }
 
   serve({ fd, ownHost }: Place): Promise<AdminServer> {
-    return createAdminServer({
-      fd,
-      warn: this.#warn,
-      answer: async ({ path, host }) =>
-        ownHost === null || isOwnHost(host, ownHost)
-          ? this.#answer(path)
-          : textAnswer(403, `${host} is not a name of this machine: use localhost`),
-    });
+    return createAdminServer({ fd, ownHost, warn: this.#warn, answer: (path) => this.#answer(path) });
   }
 
   async #answer(path: string): Promise<Answer | FeedAnswer> {

@@ -5,7 +5,7 @@ import { errorText } from '../common/errors.ts';
 import { Connections, type Limits } from '../http/connections.ts';
 import { type Feed, Follower } from '../http/follower.ts';
 import { Refusals } from '../http/refusals.ts';
-import { isOwnOrigin } from './hosts.ts';
+import { isOwnHost, isOwnOrigin } from './hosts.ts';
 
 /** What a request is answered with. */
 export interface Answer {
@@ -20,18 +20,13 @@ export interface FeedAnswer {
   readonly feed: Feed;
 }
 
-/** The parts of a request that an answer depends on. */
-export interface Asked {
-  /** Without its query. */
-  readonly path: string;
-  readonly host: string | undefined;
-}
-
 export interface AdminServerOptions {
   /** A listening socket, which belongs to the server from now on. */
   readonly fd: number;
-  /** Rejects only where there is a defect. */
-  readonly answer: (asked: Asked) => Promise<Answer | FeedAnswer>;
+  /** Where only this machine's own names are answered: the name in the config; null for everywhere else. */
+  readonly ownHost: string | null;
+  /** Rejects only where there is a defect. @param path without its query */
+  readonly answer: (path: string) => Promise<Answer | FeedAnswer>;
   /** One line, for the log. */
   readonly warn: (message: string) => void;
   readonly limits?: Limits;
@@ -165,17 +160,19 @@ function unfollowed(method: string | undefined): Answer {
 
 async function answerTo(
   { method, url = '', headers }: IncomingMessage,
-  { answer }: AdminServerOptions,
+  { answer, ownHost }: AdminServerOptions,
   warn: (message: string) => void,
 ): Promise<Answer | FeedAnswer> {
   if (method !== 'GET' && method !== 'HEAD') {
     return textAnswer(405, 'this endpoint is read-only: use GET or HEAD', { Allow: 'GET, HEAD' });
   }
   const { host, origin } = headers;
+  if (ownHost !== null && !isOwnHost(host, ownHost))
+    return textAnswer(403, `${host} is not a name of this machine: use localhost`);
   if (!isOwnOrigin(origin, host)) return textAnswer(403, 'this request comes from a page of another origin');
   const path = url.replace(/[?#].*$/s, '');
   try {
-    return await answer({ path, host });
+    return await answer(path);
   } catch (error) {
     warn(`admin request ${path}: ${errorText(error)}`);
     return textAnswer(500, 'the request failed: see the log of zero');

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { AdoptOptions } from './adopt.ts';
 import type { Shell } from './completion.ts';
+import type { DashboardOptions } from './dashboard.ts';
 import type { InstanceOptions } from './find-instance.ts';
 import type { InitOptions } from './init.ts';
 import type { ListOptions } from './list.ts';
@@ -107,6 +108,15 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
     .action(async (options: ListOptions) => {
       const { list } = await import('./list.ts');
       done(await list(options));
+    });
+
+  program
+    .command('dashboard')
+    .description('serve a web page over every instance that this user may control, until Ctrl-C')
+    .option('--listen <address>', 'where the page is served', '127.0.0.1:9640')
+    .action(async (options: DashboardOptions) => {
+      const { dashboard } = await import('./dashboard.ts');
+      done(await dashboard(options));
     });
 
   instanceCommand('reload', 'deploy the version on the disk, and wait for the verdict')

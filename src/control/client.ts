@@ -32,11 +32,17 @@ export interface ControlClient {
   upgrade(request: RequestOf<'upgrade'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'upgrade'>>;
   signal(request: RequestOf<'signal'>, signal?: AbortSignal): Promise<AnswerOf<'signal'>>;
   logs(request: RequestOf<'logs'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'logs'>>;
-  /** Everything that happens from now on. Ends where the supervisor says that it leaves. */
-  events(signal?: AbortSignal): AsyncIterable<AnswerOf<'events'>>;
+  /**
+   * Everything that happens from now on, or after the event in the request, as far as it is kept. Ends where the
+   * supervisor reports that it leaves.
+   */
+  events(signal?: AbortSignal, request?: RequestOf<'events'>): AsyncIterable<AnswerOf<'events'>>;
+  /** The id of the newest event. */
+  newestEvent(signal?: AbortSignal): Promise<string>;
 }
 
 const PATIENCE = 10_000;
+const ID = 'id: ';
 
 const ANSWERS: { readonly [R in RouteName]: z.ZodMiniType<AnswerOf<R>> } = answers;
 
@@ -86,7 +92,20 @@ export function controlClient(options: ClientOptions): ControlClient {
     upgrade: (request, signal) => follow('upgrade', request, signal),
     signal: (request, signal) => ask('signal', request, signal),
     logs: (request, signal) => follow('logs', request, signal),
-    events: (signal) => follow('events', {}, signal),
+    events: (signal, request = {}) => follow('events', request, signal),
+    async newestEvent(signal) {
+      const done = new AbortController();
+      const either = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
+      const answer = await send('events', {}, either);
+      try {
+        // The answer begins with it.
+        for await (const line of textLines(answer.chunks(), MAX_ANSWER, () => answer.strange()))
+          if (line.startsWith(ID)) return line.slice(ID.length);
+        throw answer.strange();
+      } finally {
+        done.abort();
+      }
+    },
   };
 }
 

@@ -11,6 +11,7 @@ import type { Fact } from '../lifecycle/facts.ts';
 import { openHandovers } from '../lifecycle/requests.ts';
 import { type State, servingGeneration } from '../lifecycle/state.ts';
 import type { ListenerSet } from '../listeners/listener-set.ts';
+import { createRedact } from '../telemetry/redact.ts';
 import { OutputLog } from '../workers/output-log.ts';
 import { earlierProblem } from '../workers/release.ts';
 import { ReleaseError } from '../workers/release-error.ts';
@@ -123,6 +124,7 @@ export class Observation {
           status: async () => measuredStatus(this.#status(), await measure(sights)),
           timeline: async () => this.history.timeline(),
           events,
+          redactor: () => createRedact(context.releases.secrets()),
         },
       },
       now,

@@ -17,15 +17,16 @@ export interface Command {
   signal(name: NodeJS.Signals): void;
 }
 
-/** Starts `zero ARGS`; with `zero` given, `--config` names that instance. */
+/** Starts `zero ARGS`; with `zero` given, `--config` names that instance. `more`: variables of its environment. */
 export function startCommand(
   scope: Scope,
   zero: Pick<Zero, 'config'> | null,
   args: readonly string[],
+  more: Readonly<Record<string, string>> = {},
 ): Command {
   const [program, ...first] = ZERO_COMMAND;
   const instance = zero?.config ? ['--config', zero.config] : [];
-  const environment = { ...process.env, ZERO_CONFIG: '', NO_COLOR: '1' };
+  const environment = { ...process.env, ZERO_CONFIG: '', NO_COLOR: '1', ...more };
   const child = spawn(program, [...first, ...args, ...instance], {
     env: environment,
     stdio: ['ignore', 'pipe', 'pipe'],

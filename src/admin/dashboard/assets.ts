@@ -8,5 +8,7 @@ import { readFileSync } from 'node:fs';
 /** From build/src/admin/dashboard, where the tests run it. */
 const SOURCES = new URL('../../../../src/admin/page/', import.meta.url);
 
-export const STYLE = readFileSync(new URL('dashboard.css', SOURCES), 'utf8');
-export const SCRIPT = readFileSync(new URL('dashboard.js', SOURCES), 'utf8');
+const textOf = (name: string) => readFileSync(new URL(name, SOURCES), 'utf8');
+
+export const STYLE = `${textOf('layout.css')}${textOf('parts.css')}`;
+export const SCRIPT = textOf('dashboard.js');

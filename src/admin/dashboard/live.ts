@@ -1,5 +1,6 @@
 import type { Timers } from '../../common/clock.ts';
 import { errorText } from '../../common/errors.ts';
+import type { FailureDocument } from '../../control/documents.ts';
 import type { StatusDocument } from '../../control/status-document.ts';
 import type { Feed } from '../../http/follower.ts';
 import { Journal } from './journal.ts';
@@ -7,19 +8,30 @@ import { logLines } from './log.ts';
 import { Samples } from './samples.ts';
 import { sectionsOf } from './sections.ts';
 import type { DashboardSource, Sections, Timeline } from './source.ts';
+import { type Headline, headlineOf } from './state.ts';
 
 /** Milliseconds between two readings: at rest, and while something happens. */
 const REST = 2_000;
 const BUSY = 1_000;
+/** After a reading, an event causes the next one after this many milliseconds at the earliest. */
+const GAP = 300;
 /** What happens within this many milliseconds is shown together. */
 const GATHER = 100;
-/** A reading may cost this share of one core at most, at rest and while something happens: then it is made less often. */
-const REST_SHARE = 0.005;
-const BUSY_SHARE = 0.015;
+/** Readings may take these shares of one core at most, at rest and while something happens: then they are made less often. */
+export interface Shares {
+  readonly rest: number;
+  readonly busy: number;
+}
+const SHARES: Shares = { rest: 0.005, busy: 0.015 };
+/** The cheapest of so many readings counts: others include what the process did besides. */
+const COMPARED = 3;
 const MAX_PAUSE = 30_000;
 /** Characters of events that are written at a time, and events that a page begins with. */
 const PORTION = 16 * 1024;
 export const LOG_LINES = 100;
+
+/** A page whose connection was lost tries again after this many milliseconds. */
+const RETRY = 'retry: 1000\n\n';
 
 /**
  * One instance as its dashboards show it. All of them share one reading. Nothing is read or computed while no dashboard
@@ -28,6 +40,7 @@ export const LOG_LINES = 100;
 export class LiveDashboard {
   readonly #source: DashboardSource;
   readonly #timers: Timers;
+  readonly #shares: Shares;
   readonly #viewers = new Set<() => void>();
   readonly #samples = new Samples();
   readonly #journal: Journal;
@@ -42,16 +55,24 @@ export class LiveDashboard {
   #due = 0;
   #notBefore = 0;
   #close: () => void = () => {};
+  /** Milliseconds of processor time that the last readings took. */
+  #costs: number[] = [];
 
-  constructor(source: DashboardSource, timers: Timers) {
+  constructor(source: DashboardSource, timers: Timers, shares: Shares = SHARES) {
     this.#source = source;
     this.#timers = timers;
+    this.#shares = shares;
     this.#journal = new Journal(source.events);
   }
 
   /** The newest status; null before the first one. */
   get status(): StatusDocument | null {
     return this.#status;
+  }
+
+  /** The state in one line; null before the first status. */
+  get headline(): Headline | null {
+    return this.#status && headlineOf(this.#status, this.#timeline, this.#problem);
   }
 
   get problem(): string | null {
@@ -71,7 +92,8 @@ export class LiveDashboard {
   /** The newest lines of the log, newest first. */
   get log(): string {
     const { events } = this.#source;
-    return logLines(events.after(events.newest - LOG_LINES, Number.POSITIVE_INFINITY)).join('');
+    const last = events.after(events.newest - LOG_LINES, Number.POSITIVE_INFINITY);
+    return logLines(last, this.#source.redactor()).join('');
   }
 
   /** Server-sent events: what is shown, whole at first, and then what has changed. */
@@ -87,14 +109,15 @@ export class LiveDashboard {
       const found = events.after(place, PORTION);
       if (found.length === 0 && !isNew) return '';
       place = found.at(-1)?.number ?? place;
-      return message('log', { reset: isNew, html: logLines(found).join('') });
+      return message('log', { reset: isNew, html: logLines(found, this.#source.redactor()).join('') });
     };
     return {
       next: () => {
         if (this.#sections.size === 0) return '';
+        const begin = epoch === null ? RETRY : '';
         const changed = [...this.#sections].filter(([id, text]) => sent.get(id) !== text);
         for (const [id, text] of changed) sent.set(id, text);
-        return `${changed.map(([id, text]) => message('section', { id, html: text })).join('')}${newLines()}`;
+        return `${begin}${changed.map(([id, text]) => message('section', { id, html: text })).join('')}${newLines()}`;
       },
       onMore: (run) => this.watch(run),
     };
@@ -169,7 +192,7 @@ export class LiveDashboard {
       this.#sections = sectionsOf({
         status,
         timeline,
-        failure,
+        failure: failure && { ...failure, failure: redacted(failure.failure, this.#source.redactor()) },
         samples: this.#samples,
         problem: this.#problem,
       });
@@ -179,11 +202,20 @@ export class LiveDashboard {
 
   /** @param cost milliseconds of processor time that the last reading took */
   #next(cost: number): void {
+    this.#costs = [...this.#costs, cost].slice(-COMPARED);
+    const usual = this.#costs.length < COMPARED ? 0 : Math.min(...this.#costs);
+    const { rest, busy } = this.#shares;
     const isBusy = this.#status?.handover !== null || this.#status.service?.state !== 'up';
-    const pause = Math.max(isBusy ? BUSY : REST, cost / (isBusy ? BUSY_SHARE : REST_SHARE));
-    this.#notBefore = performance.now() + Math.min(MAX_PAUSE, cost / BUSY_SHARE);
+    const pause = isBusy ? Math.max(BUSY, usual / busy) : Math.max(REST, usual / rest);
+    this.#notBefore = performance.now() + Math.min(MAX_PAUSE, Math.max(GAP, usual / busy));
     if (this.#viewers.size > 0) this.#schedule(Math.min(MAX_PAUSE, pause));
   }
+}
+
+/** Only what is shown of a failure. */
+function redacted(failure: FailureDocument, redact: (text: string) => string): FailureDocument {
+  const { step, reason, output = [] } = failure;
+  return { step, reason: redact(reason), output: output.map(redact) };
 }
 
 /** A server-sent event (https://html.spec.whatwg.org/multipage/server-sent-events.html). JSON has no newline. */

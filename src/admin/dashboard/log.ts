@@ -26,8 +26,8 @@ const WRONG = new Set([
 /** Fields that are too long for a line: the JSON log has them. */
 const LEFT_OUT = new Set(['usage', 'stack']);
 
-/** Each event as an item of a list, newest first. */
-export function logLines(events: readonly LoggedEvent[]): string[] {
+/** Each event as an item of a list, newest first. @param redact hides secrets */
+export function logLines(events: readonly LoggedEvent[], redact: (text: string) => string): string[] {
   return events.toReversed().map(({ text }) => {
     const { time, event, ...fields } = JSON.parse(text) as Record<string, unknown>;
     const details = Object.entries(fields)
@@ -35,7 +35,7 @@ export function logLines(events: readonly LoggedEvent[]): string[] {
       .map(([name, value]) => `${name}: ${valueText(value)}`)
       .join(', ');
     const clock = String(time);
-    return html`<li>${icon(toneOf(String(event), fields))}<time datetime="${clock}">${clock.slice(11, 19)}</time> <strong>${String(event)}</strong> <span>${shortened(details)}</span></li>`
+    return html`<li>${icon(toneOf(String(event), fields))}<time datetime="${clock}">${clock.slice(11, 19)}</time> <strong>${String(event)}</strong> <span>${shortened(redact(details))}</span></li>`
       .text;
   });
 }

@@ -81,7 +81,7 @@ function more(count: number, what: string, command: string): Html {
   return count > 0 ? html`<p class="note">${count} more ${what}: <code>${command}</code></p>` : html``;
 }
 
-/** On a narrow screen each row becomes a card (dashboard.css), so the roles are explicit: display takes them away. */
+/** On a narrow screen each row becomes a card (parts.css), so the roles are explicit: display takes them away. */
 function table(head: readonly string[], rows: readonly (readonly Html[])[]): Html {
   const cells = (row: readonly Html[]) =>
     row.map(

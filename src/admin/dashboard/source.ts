@@ -25,6 +25,8 @@ export interface DashboardSource {
   status(): Promise<StatusDocument>;
   timeline(): Promise<Timeline>;
   readonly events: DashboardEvents;
+  /** Makes what hides the secrets in a text: everybody who may connect reads the events and the output. */
+  redactor(): (text: string) => string;
   /** Follows the events while somebody looks, until the function that is returned is called. */
   readonly open?: () => () => void;
 }

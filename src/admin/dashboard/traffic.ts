@@ -61,7 +61,8 @@ function countedShares(generations: readonly GenerationStatus[], samples: Sample
       .reduce((total, { value }) => total + value, 0),
   );
   const total = sums.reduce((all, one) => all + one, 0);
-  return total === 0 ? null : sums.map((one) => (one / total) * 100);
+  const isOpen = generations.some(({ connections }) => connections);
+  return total === 0 || !isOpen ? null : sums.map((one) => (one / total) * 100);
 }
 
 function share(value: number): string {

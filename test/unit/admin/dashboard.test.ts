@@ -20,7 +20,7 @@ const FAILED: Fact = {
   handover: 4,
   outcome: 'rolled_back',
   generation: 3,
-  failure: { step: 'exit', reason: 'exited with code 1', output: ['cannot read settings', EVIL] },
+  failure: { step: 'exit', reason: 'exited with code 1', output: ['cannot read settings of hunter2', EVIL] },
 };
 
 /** The messages of a text of server-sent events. */
@@ -113,7 +113,7 @@ describe('a dashboard', () => {
     const output = (await dashboard.sections()).get('output') ?? '';
     assert.match(output, /Last output of generation 3/);
     assert.match(output, /exited with code 1/);
-    assert.ok(output.includes('cannot read settings'));
+    assert.ok(output.includes('cannot read settings of [redacted]'), output);
     assert.ok(output.includes(EVIL_AS_TEXT), output);
     source.events.report({ ...FAILED, handover: 5, outcome: 'promoted', failure: null });
     assert.equal((await dashboard.sections()).get('output'), '');
@@ -122,10 +122,10 @@ describe('a dashboard', () => {
   it('shows markup and control characters of events and names as text', async () => {
     const { source, dashboard } = live();
     source.now = statusWith({ name: EVIL });
-    source.events.report({ event: 'warning', about: 'admin', message: EVIL });
+    source.events.report({ event: 'warning', about: 'admin', message: `hunter2 ${EVIL}` });
     const sections = await dashboard.sections();
     assert.equal(sections.get('name'), EVIL_AS_TEXT);
-    assert.ok(dashboard.log.includes(EVIL_AS_TEXT), dashboard.log);
+    assert.ok(dashboard.log.includes(`[redacted] ${EVIL_AS_TEXT}`), dashboard.log);
     assert.doesNotMatch([...sections.values(), dashboard.log].join(''), /<img|[\p{Cc}\u202e]/u);
   });
 

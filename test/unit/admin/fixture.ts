@@ -40,6 +40,7 @@ export class FakeSource {
     },
     timeline: async () => this.past,
     events: this.events,
+    redactor: () => (text) => text.replaceAll('hunter2', '[redacted]'),
   };
 
   async readings(): Promise<Readings> {
@@ -60,9 +61,12 @@ export async function serveAdmin(scope: Scope, ownHost: string | null = null) {
 }
 
 /** The same with an answer of the test's own. */
-export async function serveAnswer(scope: Scope, options: Omit<AdminServerOptions, 'fd' | 'warn'>) {
+export async function serveAnswer(
+  scope: Scope,
+  options: Omit<AdminServerOptions, 'fd' | 'warn' | 'ownHost'>,
+) {
   const { fd, path } = listening(scope);
-  const server = await createAdminServer({ ...options, fd, warn: () => {} });
+  const server = await createAdminServer({ ...options, fd, ownHost: null, warn: () => {} });
   scope.after(() => server.close());
   return { path, server };
 }

@@ -1,0 +1,136 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { DashboardEvents, DashboardSource } from '../../admin/dashboard/source.ts';
+import type { ControlClient } from '../../control/client.ts';
+import type { LoggedEvent } from '../../control/event-log.ts';
+import { createRedact } from '../../telemetry/redact.ts';
+
+/** Events that are kept, as many as a supervisor keeps. */
+const MAX_EVENTS = 1024;
+/** Milliseconds that a page waits for the events before it opened. */
+const PATIENCE = 1_000;
+/** Milliseconds until another attempt to follow the events. */
+const AGAIN = 1_000;
+
+/** The events of a supervisor, read over its control socket while somebody looks. */
+class RemoteEvents implements DashboardEvents {
+  readonly #client: ControlClient;
+  readonly #listeners = new Set<() => void>();
+  #events: LoggedEvent[] = [];
+  #connections = 0;
+  #newest = 0;
+  #loaded: Promise<void> = Promise.resolve();
+
+  constructor(client: ControlClient) {
+    this.#client = client;
+  }
+
+  get epoch(): string {
+    return `${this.#connections}`;
+  }
+
+  get newest(): number {
+    return this.#newest;
+  }
+
+  after(number: number): readonly LoggedEvent[] {
+    return this.#events.filter((event) => event.number > number);
+  }
+
+  onAppend(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Resolves when the events that the supervisor kept are there, or after a second. */
+  loaded(): Promise<unknown> {
+    return Promise.race([this.#loaded, pause(PATIENCE, undefined, { ref: false })]);
+  }
+
+  /** Reads what is kept, once. */
+  async load(): Promise<void> {
+    const over = new AbortController();
+    this.#loaded = new Promise((resolve) => {
+      void this.#read(over.signal, resolve).catch(resolve);
+    });
+    await this.loaded();
+    over.abort();
+  }
+
+  /** Reads until the function that is returned is called. */
+  follow(): () => void {
+    const over = new AbortController();
+    this.#loaded = new Promise((resolve) => void this.#keepReading(over.signal, resolve));
+    return () => over.abort();
+  }
+
+  async #keepReading(signal: AbortSignal, loaded: () => void): Promise<void> {
+    while (!signal.aborted) {
+      // A supervisor that does not answer is shown by its status.
+      await this.#read(signal, loaded).catch(() => {});
+      loaded();
+      await pause(AGAIN, undefined, { ref: false, signal }).catch(() => {});
+    }
+  }
+
+  async #read(signal: AbortSignal, loaded: () => void): Promise<void> {
+    const [epoch = '', last = '0'] = (await this.#client.newestEvent(signal)).split('.');
+    let number = 0;
+    let isBegun = false;
+    for await (const document of this.#client.events(signal, { last_event_id: `${epoch}.0` })) {
+      if (!isBegun) this.#begin();
+      isBegun = true;
+      if (!('time' in document)) {
+        number += document.missed ?? 0;
+        continue;
+      }
+      number += 1;
+      this.#append({ number, text: JSON.stringify(document) });
+      if (number >= Number(last)) loaded();
+    }
+  }
+
+  /** A connection begins with everything that is kept: the events of the one before are replaced. */
+  #begin(): void {
+    this.#connections += 1;
+    this.#events = [];
+    this.#newest = 0;
+  }
+
+  #append(event: LoggedEvent): void {
+    this.#events.push(event);
+    if (this.#events.length > MAX_EVENTS) this.#events.shift();
+    this.#newest = event.number;
+    for (const tell of this.#listeners) tell();
+  }
+}
+
+/** What a dashboard shows of an instance, read over its control socket. */
+export function remoteSource(client: ControlClient): DashboardSource {
+  const events = new RemoteEvents(client);
+  let viewers = 0;
+  return {
+    events,
+    status: async () => {
+      if (viewers === 0) await events.load();
+      else await events.loaded();
+      return client.status(undefined, { connections: true });
+    },
+    timeline: async () => {
+      const { generations, handovers = [] } = await client.history();
+      return {
+        generations: generations.map(({ handover = null, ...one }) => ({ ...one, handover })),
+        handovers,
+      };
+    },
+    // The values of the service's variables are not known here.
+    redactor: () => createRedact([]),
+    open: () => {
+      viewers += 1;
+      const end = events.follow();
+      return () => {
+        viewers -= 1;
+        end();
+      };
+    },
+  };
+}

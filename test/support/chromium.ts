@@ -1,0 +1,218 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import { type Scope, temporaryFolder } from './temporary.ts';
+
+/** What a page is opened with. */
+export interface PageOptions {
+  readonly width?: number;
+  readonly height?: number;
+  /** prefers-color-scheme: dark. */
+  readonly dark?: boolean;
+  /** false: the browser runs no script. */
+  readonly script?: boolean;
+}
+
+/** A tab of a browser. */
+export interface Page {
+  /** What a person reads. */
+  text(): Promise<string>;
+  /** Waits until the text matches, at most 20 s. Resolves to the text. */
+  shows(pattern: RegExp): Promise<string>;
+  /** The accessibility tree, each node that is not ignored as `role: name`. */
+  accessibility(): Promise<string[]>;
+  /** The value of an expression, as JSON has it. */
+  evaluate(expression: string): Promise<unknown>;
+  /** A PNG of the whole page, or of its upper part. */
+  screenshot(maxHeight?: number): Promise<Buffer>;
+  /** What the browser complained about: errors of scripts, requests that were refused. */
+  readonly complaints: readonly string[];
+  /** Every address that was asked for. */
+  readonly requests: readonly string[];
+  close(): Promise<void>;
+}
+
+export interface Browser {
+  open(url: string, options?: PageOptions): Promise<Page>;
+}
+
+type Fields = Record<string, unknown>;
+type Send = (method: string, params?: Fields) => Promise<Fields>;
+
+const PATIENCE = 20_000;
+
+/** Headless, with a profile of its own, ended at the end of the test. It is driven over pipes (Chrome DevTools Protocol). */
+export async function startChromium(scope: Scope, program: string): Promise<Browser> {
+  const profile = temporaryFolder(scope);
+  const flags = [
+    '--headless=new',
+    '--remote-debugging-pipe',
+    // As root Chromium has no sandbox. It opens pages of these tests alone.
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-dev-shm-usage',
+    '--hide-scrollbars',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-extensions',
+    '--disable-sync',
+    `--user-data-dir=${profile}`,
+  ];
+  const child = spawn(program, [...flags, 'about:blank'], {
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'],
+    env: { ...process.env, HOME: profile, XDG_CONFIG_HOME: join(profile, 'config') },
+    detached: true,
+  });
+  scope.after(() => end(child));
+  const connection = connect(child.stdio[3] as Writable, child.stdio[4] as Readable);
+  return {
+    async open(url, options = {}) {
+      const { targetId } = await connection.send(null, 'Target.createTarget', { url: 'about:blank' });
+      const { sessionId } = await connection.send(null, 'Target.attachToTarget', { targetId, flatten: true });
+      const session = String(sessionId);
+      const send: Send = (method, params) => connection.send(session, method, params);
+      const close = async () => void (await connection.send(null, 'Target.closeTarget', { targetId }));
+      return openPage(url, options, send, (listener) => connection.on(session, listener), close);
+    },
+  };
+}
+
+/** Its helpers are in its process group. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, 'exit');
+  process.kill(-child.pid, 'SIGKILL');
+  await exited;
+}
+
+type Listener = (method: string, params: Fields) => void;
+
+/** One JSON message after the other, each ended by NUL. */
+function connect(input: Writable, output: Readable) {
+  const waiting = new Map<number, { resolve(result: Fields): void; reject(error: Error): void }>();
+  const listeners = new Map<string, Listener>();
+  let last = 0;
+  let rest = '';
+  const take = (text: string) => {
+    const { id, method, params, result, error, sessionId } = JSON.parse(text);
+    if (id === undefined) {
+      listeners.get(sessionId)?.(method, params);
+      return;
+    }
+    const caller = waiting.get(id);
+    waiting.delete(id);
+    if (error) caller?.reject(new Error(error.message));
+    else caller?.resolve(result);
+  };
+  output.setEncoding('utf8').on('data', (text: string) => {
+    const parts = (rest + text).split('\0');
+    rest = parts.pop() ?? '';
+    for (const part of parts) take(part);
+  });
+  output.on('close', () => {
+    for (const { reject } of waiting.values()) reject(new Error('Chromium has exited'));
+  });
+  input.on('error', () => {});
+  return {
+    on: (session: string, listener: Listener) => void listeners.set(session, listener),
+    send(sessionId: string | null, method: string, params: Fields = {}): Promise<Fields> {
+      last += 1;
+      const id = last;
+      return new Promise((resolve, reject) => {
+        waiting.set(id, { resolve, reject });
+        input.write(`${JSON.stringify({ id, method, params, ...(sessionId !== null && { sessionId }) })}\0`);
+      });
+    },
+  };
+}
+
+async function openPage(
+  url: string,
+  { width = 1280, height = 900, dark = false, script = true }: PageOptions,
+  send: Send,
+  listen: (listener: Listener) => void,
+  close: () => Promise<void>,
+): Promise<Page> {
+  const complaints: string[] = [];
+  const requests: string[] = [];
+  let loaded = () => {};
+  const whenLoaded = new Promise<void>((resolve) => {
+    loaded = resolve;
+  });
+  listen((method, params) => {
+    if (method === 'Page.loadEventFired') loaded();
+    else if (method === 'Network.requestWillBeSent') requests.push((params.request as { url: string }).url);
+    else if (method === 'Log.entryAdded') complaints.push((params.entry as { text: string }).text);
+    else if (method === 'Runtime.exceptionThrown')
+      complaints.push(JSON.stringify((params.exceptionDetails as Fields).exception));
+  });
+  const metrics = { width, height, deviceScaleFactor: 1, mobile: width < 600 };
+  await Promise.all([
+    ...['Page', 'Network', 'Runtime', 'Log', 'Accessibility'].map((domain) => send(`${domain}.enable`)),
+    send('Emulation.setDeviceMetricsOverride', metrics),
+    send('Emulation.setEmulatedMedia', {
+      features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }],
+    }),
+    send('Emulation.setScriptExecutionDisabled', { value: !script }),
+  ]);
+  await send('Page.navigate', { url });
+  await whenLoaded;
+
+  const evaluate = async (expression: string): Promise<unknown> => {
+    const { result, exceptionDetails } = await send('Runtime.evaluate', {
+      expression,
+      returnByValue: true,
+      awaitPromise: true,
+    });
+    if (exceptionDetails) throw new Error(JSON.stringify(exceptionDetails));
+    return (result as { value?: unknown }).value;
+  };
+  const text = async () => String(await evaluate('document.body.innerText'));
+
+  return {
+    complaints,
+    requests,
+    close,
+    evaluate,
+    text,
+    async shows(pattern) {
+      for (const limit = performance.now() + PATIENCE; ; ) {
+        const found = await text();
+        if (pattern.test(found)) return found;
+        if (performance.now() > limit) throw new Error(`the page does not show ${pattern}:\n${found}`);
+        // The next change of the page, or a moment: what is waited for may be an attribute.
+        await evaluate(CHANGED);
+      }
+    },
+    async accessibility() {
+      const { nodes } = (await send('Accessibility.getFullAXTree')) as { nodes: AccessibleNode[] };
+      return nodes
+        .filter(({ ignored }) => !ignored)
+        .map(({ role, name }) => `${role?.value ?? ''}: ${name?.value ?? ''}`);
+    },
+    async screenshot(maxHeight = Number.POSITIVE_INFINITY) {
+      const full = Number(await evaluate('document.documentElement.scrollHeight'));
+      const clip = { x: 0, y: 0, width, height: Math.min(full, maxHeight), scale: 1 };
+      const { data } = await send('Page.captureScreenshot', {
+        format: 'png',
+        clip,
+        captureBeyondViewport: true,
+      });
+      return Buffer.from(String(data), 'base64');
+    },
+  };
+}
+
+interface AccessibleNode {
+  readonly ignored: boolean;
+  readonly role?: { readonly value: string };
+  readonly name?: { readonly value: string };
+}
+
+const CHANGED = `new Promise((resolve) => {
+  const observer = new MutationObserver(() => { observer.disconnect(); resolve(); });
+  observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+  setTimeout(() => { observer.disconnect(); resolve(); }, 250);
+})`;
