@@ -148,6 +148,15 @@ export function inodeOf(fd: number): number {
   return fstatSync(fd).ino;
 }
 
+/** close(2) will send a reset instead of FIN, and keep nothing of the connection (SO_LINGER with 0 s, socket(7)). Throws SystemError. */
+export function resetOnClose(fd: number): void {
+  const SOL_SOCKET = 1;
+  const SO_LINGER = 13;
+  const linger = Buffer.alloc(8);
+  linger.writeInt32LE(1);
+  callAbout(`descriptor ${fd}`, 'setsockopt', fd, SOL_SOCKET, SO_LINGER, linger, linger.length);
+}
+
 /** The user that the socket belongs to. */
 export function ownerOf(fd: number): number {
   return fstatSync(fd).uid;

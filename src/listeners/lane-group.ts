@@ -145,7 +145,7 @@ export class LaneGroup implements Lanes {
   }
 
   waiting(): number {
-    return this.#lanes.reduce((sum, { queue }) => sum + queue.clients(), 0);
+    return this.#lanes.reduce((sum, { queue, used }) => (used ? sum + queue.clients() : sum), 0);
   }
 
   // Every look finds it.

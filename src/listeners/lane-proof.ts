@@ -6,6 +6,7 @@ import {
   closeFd,
   connectSocket,
   getOption,
+  resetOnClose,
   setOption,
   shutdownSending,
 } from '../linux/sockets.ts';
@@ -71,26 +72,34 @@ function reaches({ host, remote, lane, free, steer, retire }: ProofTarget, index
     if (isConnected(fd)) reached = hasBindAddressNoPort(remote, local);
     return reached;
   } finally {
-    // The side that closes first keeps the connection in TIME_WAIT: not the port of the service.
-    shutdownSending(fd);
+    let isTaken = false;
     try {
       const places = reached === true ? free.filter(({ inode }) => inode === lane.inode) : free;
-      for (const place of places) takeOut(place, local.port);
+      for (const place of places) isTaken = takeOut(place, local.port) || isTaken;
     } finally {
-      // Which lane another connection reached is not known, so it counts as a client's until it is accepted.
-      if (reached === true) retire(fd, local);
-      else endConnection(fd);
+      if (isTaken) closeFd(fd);
+      else {
+        // The side that closes first keeps the connection in TIME_WAIT: not the port of the service.
+        shutdownSending(fd);
+        // Which lane another connection reached is not known, so it counts as a client's until it is accepted.
+        if (reached === true) retire(fd, local);
+        else endConnection(fd);
+      }
     }
   }
 }
 
-/** Nothing else is steered to a free lane, so that a queue of one is the probe's. */
-function takeOut(lane: OpenLane, port: number): void {
-  if (acceptQueue(lane.fd) !== 1) return;
+/**
+ * Nothing else is steered to a free lane, so that a queue of one is the probe's. Returns whether it was, and is reset: of
+ * a connection within this process no end needs TIME_WAIT, which would keep a port for a minute.
+ */
+function takeOut(lane: OpenLane, port: number): boolean {
+  if (acceptQueue(lane.fd) !== 1) return false;
   const accepted = acceptSocket(lane.fd);
-  if (accepted === null) return;
+  if (accepted === null) return false;
+  const isForeign = accepted.peer.family !== 'unix' && accepted.peer.port !== port;
+  if (!isForeign) resetOnClose(accepted.fd);
   closeFd(accepted.fd);
-  if (accepted.peer.family !== 'unix' && accepted.peer.port !== port) {
-    throw new Error(`a connection from port ${accepted.peer.port} was in a lane that nothing is steered to`);
-  }
+  if (!isForeign) return true;
+  throw new Error('a connection of a client was in a lane that nothing is steered to');
 }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { tcpConnectionsOn } from '../../../src/linux/sock_diag.ts';
 import {
   bindSocket,
   closeFd,
@@ -93,6 +94,14 @@ test('preparing detects an index that is wrong', async (t) => {
     set.steer(to([lane]));
     assert.deepEqual(tally(http, [lane], 20), [20], `lane ${lane}`);
   }
+});
+
+test('preparing a lane leaves no connection in TIME_WAIT', async (t) => {
+  const { set, http } = await steered(t, 6);
+  Array.from(set.prepareLanes([1, 2, 3, 4, 5]));
+  const left = [...tcpConnectionsOn(0, ['TIME_WAIT', 'FIN_WAIT1', 'FIN_WAIT2'])].flat();
+  const ours = left.filter(({ local, remote }) => [local.port, remote.port].includes(portOf(http)));
+  assert.deepEqual(ours, []);
 });
 
 test('a lane that is in use, and has a worker, is proved too', async (t) => {
