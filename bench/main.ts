@@ -5,6 +5,7 @@ import { describeMachine } from './machine.ts';
 import { blocking } from './measures/blocking.ts';
 import { closeIdle } from './measures/close-idle.ts';
 import { crashes } from './measures/crashes.ts';
+import { dashboard } from './measures/dashboard.ts';
 import { drain } from './measures/drain.ts';
 import { growth } from './measures/growth.ts';
 import { library } from './measures/library.ts';
@@ -43,6 +44,7 @@ const MEASURES: readonly Measure[] = [
   crashes,
   upgrades,
   rest,
+  dashboard,
   thousand,
   peers,
   blocking,
