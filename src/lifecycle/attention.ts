@@ -21,8 +21,7 @@ function lanesToAttend(state: State, steering: Steering): number[] {
   const serving = generationOf(state, state.incumbent);
   if (state.stop || !serving || serving.stage.name === 'stopping') return [];
   // Most of the time every lane is quiet, or steered to.
-  const steered = steeredLanes(steering);
-  const open = [...state.lanes.keys()].filter((lane) => !isQuiet(state, lane) && !steered.has(lane));
+  const open = openLanes(state, steeredLanes(steering));
   if (open.length === 0) return [];
   const restarting = ownWorkers(serving)
     .filter(({ life }) => life.name !== 'ended' && !(life.name === 'up' && life.hung))
@@ -30,6 +29,15 @@ function lanesToAttend(state: State, steering: Steering): number[] {
   const theirs = new Set(restarting);
   const attended = attendedLanes(state);
   return open.filter((lane) => !theirs.has(lane) && !attended.has(lane));
+}
+
+/** Lanes that are neither quiet nor steered to. Called at every step, with several lanes for each worker. */
+function openLanes(state: State, steered: ReadonlySet<number>): number[] {
+  const open: number[] = [];
+  for (let lane = 0; lane < state.lanes.length; lane += 1) {
+    if (!steered.has(lane) && !isQuiet(state, lane)) open.push(lane);
+  }
+  return open;
 }
 
 /**
