@@ -12,6 +12,7 @@ import type { Failure } from './facts.ts';
 import { type Generation, generationBehind, isSpare, leaveTimes, ownWorkers } from './generation.ts';
 import { isPast, isReached, leaveOtherLanes, nextLanes, reachLanes } from './lane.ts';
 import { type Retry, retryAfter } from './restart.ts';
+import type { Settings } from './settings.ts';
 import { candidateOf, generationOf, type State } from './state.ts';
 import { type Steering, steeredLanes } from './steering.ts';
 import type { Worker } from './worker.ts';
@@ -202,15 +203,8 @@ function demandsOf(state: State): Demands {
     attend: attentionOf(state, steering),
     drain: keysWhere(state, (generation, worker) => isRead(state, generation, worker)),
     stalls: state.generations.flatMap((generation) => stallWatches(state, generation)),
-    memory: keysWhere(
-      state,
-      (generation, worker) =>
-        generation.settings.restart.maxMemory !== null && isChecked(state, generation, worker),
-    ),
-    liveness: keysWhere(
-      state,
-      (generation, worker) => generation.settings.liveness !== null && isChecked(state, generation, worker),
-    ),
+    memory: checkedWhere(state, ({ restart }) => restart.maxMemory !== null),
+    liveness: checkedWhere(state, ({ liveness }) => liveness !== null),
     verify: verified(state),
     prepare: lanesAhead(state),
     keeper: state.sockets === 0 ? null : state.sockets,
@@ -297,6 +291,15 @@ function isWatched(
   const isReady = life.name === 'up' && life.readyAt !== null;
   // One that starts may need long until it accepts.
   return isReady || soaks || settings.restart.onStall || generationBehind(state, id) !== undefined;
+}
+
+function checkedWhere(state: State, wanted: (settings: Settings) => boolean): WorkerKey[] {
+  // Most configs check nothing, and this is called at every step.
+  if (!state.generations.some(({ settings }) => wanted(settings))) return [];
+  return keysWhere(
+    state,
+    (generation, worker) => wanted(generation.settings) && isChecked(state, generation, worker),
+  );
 }
 
 /** A worker of the generation that serves, from the time when it is ready. */

@@ -69,9 +69,11 @@ export function nextLanes(state: State, count: number): number[] {
   );
   const isFree = (lane: number) =>
     state.lanes[lane]?.taken !== true && (isQuiet(state, lane) || isOrphaned(state, lane));
-  const free = [...state.lanes.keys()].filter((lane) => !held.has(lane) && isFree(lane));
-  const more = Array.from({ length: count }, (_, index) => state.lanes.length + index);
-  return [...free, ...more].slice(0, count);
+  const next: number[] = [];
+  for (let lane = 0; next.length < count; lane += 1) {
+    if (lane >= state.lanes.length || (!held.has(lane) && isFree(lane))) next.push(lane);
+  }
+  return next;
 }
 
 /** The lane that stands for the sockets of an adopted service. */
