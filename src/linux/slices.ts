@@ -74,3 +74,8 @@ export function inSlices(
     },
   };
 }
+
+/** Does every step at once. */
+export function runAll(steps: Iterable<void>): void {
+  for (const _ of steps);
+}

@@ -10,7 +10,7 @@ import { KeptName } from './kept-name.ts';
 import { LaneGroup } from './lane-group.ts';
 import type { LaneFault, LanePlan, LaneSocket, Lanes } from './lanes.ts';
 import type { SavedListener } from './listeners.ts';
-import { changeLiveOptions } from './options.ts';
+import { changeLiveOptions, deferAccept } from './options.ts';
 import type { PassedSockets } from './passed-sockets.ts';
 import type { InetTarget } from './resolve.ts';
 import { mayBeShared } from './steerable.ts';
@@ -248,8 +248,25 @@ export function socketsOf(bound: BoundListener): readonly LaneSocket[] {
   return bound.lanes?.sockets ?? [bound];
 }
 
+/**
+ * Makes lanes listen again as the config has it: the backlog, and TCP_DEFER_ACCEPT. Of a listener without lanes, its
+ * socket. Throws ListenerError.
+ */
+export function restoreListening(
+  bound: BoundListener,
+  lanes: readonly number[],
+  config: ListenerConfig,
+  own: OwnSockets,
+): void {
+  const all = socketsOf(bound);
+  const sockets = bound.lanes === null ? all : lanes.flatMap((lane) => all[lane] ?? []);
+  listenAgain(sockets, bound, config, own);
+  if (bound.lanes === null || bound.target === null) return;
+  for (const { fd } of sockets) if (fd !== null) deferAccept(fd, config);
+}
+
 /** listen(2) once more, which only changes the backlog. Datagram sockets have none. Throws ListenerError. */
-export function listenAgain(
+function listenAgain(
   sockets: readonly LaneSocket[],
   bound: BoundListener,
   config: ListenerConfig,

@@ -1,16 +1,16 @@
 import { errorText } from '../common/errors.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
-import { Slices } from '../linux/slices.ts';
+import { runAll, Slices } from '../linux/slices.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { closeFd } from '../linux/sockets.ts';
 import type { TakenSocket } from './adopted-listener.ts';
-import { asBound, listenAgain, socketsOf } from './bound-listener.ts';
+import { asBound, restoreListening } from './bound-listener.ts';
 import { foreignOnAllPorts } from './foreign-sockets.ts';
 import { type BoundSocket, boundSockets } from './holders.ts';
 import { type Inspection, LaneInspector } from './lane-inspector.ts';
 import { planFor } from './lane-plan.ts';
-import { AT_FIRST, LaneSteerer, type SteeredListener } from './lane-steerer.ts';
+import { AT_FIRST, LanePlans, type SteeredListener } from './lane-plans.ts';
 import { LaneWatches } from './lane-watches.ts';
 import { hasOwnQueue, type Lanes } from './lanes.ts';
 import { ListenerError } from './listener-error.ts';
@@ -24,7 +24,6 @@ import type {
   NamedForeignSocket,
   SavedListener,
 } from './listeners.ts';
-import { deferAccept } from './options.ts';
 import { PassedSockets } from './passed-sockets.ts';
 import type { Probe } from './probe.ts';
 import type { Lookup } from './resolve.ts';
@@ -46,7 +45,7 @@ export class ListenerSet implements Listeners {
   readonly #pool: ListenerPool;
   readonly #holds = new WeakMap<object, Held>();
   readonly #warn: (message: string) => void;
-  readonly #steerer = new LaneSteerer();
+  readonly #plans = new LanePlans();
   readonly #watches = new LaneWatches();
   readonly #inspector: LaneInspector;
   #onFaults: ((faults: readonly NamedFault[]) => void) | null = null;
@@ -80,7 +79,7 @@ export class ListenerSet implements Listeners {
       const slices = new Slices();
       for (const _ of this.#ensure(lanes)) if (slices.isOver()) await slices.next();
       for (const listener of this.#steered()) {
-        this.#steerer.apply(listener);
+        this.#steer(listener, false);
         if (slices.isOver()) await slices.next();
       }
       return acquired;
@@ -91,40 +90,38 @@ export class ListenerSet implements Listeners {
   }
 
   relisten(acquired: Acquired, lanes?: readonly number[]): void {
-    perform(this.relistenInSteps(acquired, lanes));
+    runAll(this.relistenInSteps(acquired, lanes));
   }
 
   *relistenInSteps(
     acquired: Acquired,
-    lanes: readonly number[] = this.#steerer.lanesOf(acquired),
+    lanes: readonly number[] = this.#plans.lanesOf(acquired),
   ): Generator<void, void, void> {
     for (const { socket, reference } of this.#holds.get(acquired)?.all ?? []) {
       // It may be released between two steps.
       if (!this.#holds.has(acquired)) return;
-      const { bound } = socket;
-      const all = socketsOf(bound);
-      const sockets = bound.lanes === null ? all : lanes.flatMap((lane) => all[lane] ?? []);
-      listenAgain(sockets, bound, reference.config, this.#pool.nameOf);
-      if (bound.lanes !== null && bound.target !== null) {
-        for (const { fd } of sockets) if (fd !== null) deferAccept(fd, reference.config);
-      }
+      restoreListening(socket.bound, lanes, reference.config, this.#pool.nameOf);
       yield;
     }
   }
 
   /** Makes sure that every steered listener has so many lanes: more join at the end. Throws ListenerError. */
   ensureLanes(count: number): void {
-    perform(this.#ensure(count));
+    runAll(this.#ensure(count));
   }
 
   steer(steering: Steering): void {
-    perform(this.steerInSteps(steering));
+    runAll(this.steerInSteps(steering));
   }
 
   *steerInSteps(steering: Steering): Generator<void, void, void> {
     const { main, canary, preview } = steering;
     this.ensureLanes(Math.max(0, ...main, ...(canary?.lanes ?? []), ...(preview ?? [])) + 1);
-    yield* this.#steerer.steer(steering, this.#steered());
+    this.#plans.want(steering);
+    for (const listener of this.#steered()) {
+      this.#steer(listener, true);
+      yield;
+    }
   }
 
   openProbe(acquired: Acquired, listener: string, lane: number): Probe {
@@ -230,7 +227,7 @@ export class ListenerSet implements Listeners {
     readonly missing: readonly string[];
     finish(): void;
   } {
-    if (steering !== null) this.#steerer.assume(steering);
+    if (steering !== null) this.#plans.assume(steering);
     const plan = planFor(steering ?? AT_FIRST, null, () => null, []);
     const found = saved.map((one) => ({ name: one.name, hold: this.#pool.recover(one, plan) }));
     return {
@@ -275,7 +272,7 @@ export class ListenerSet implements Listeners {
           bound.lanes === null ? bound.fd : this.#give(acquired, bound.lanes, lane, first),
         regain: (lane, first) => {
           if (bound.lanes === null) return bound.fd;
-          this.#steerer.give(lane, acquired);
+          this.#plans.give(lane, acquired);
           return bound.lanes.regain(lane, first);
         },
         target: config.socket_fd,
@@ -286,7 +283,7 @@ export class ListenerSet implements Listeners {
       release: () => {
         const held = this.#holds.get(acquired);
         this.#holds.delete(acquired);
-        this.#steerer.forget(acquired);
+        this.#plans.forget(acquired);
         if (held !== undefined) this.#pool.release(held.all);
       },
     };
@@ -297,10 +294,17 @@ export class ListenerSet implements Listeners {
     // Where every lane is taken, or may still get a connection, a new generation has one more than there were.
     if (lane >= this.#laneCount) this.ensureLanes(lane + 1);
     const fd = this.#watches.during(lanes, () => lanes.give(lane, first));
-    if (this.#steerer.give(lane, acquired)) {
-      for (const listener of this.#steered()) this.#steerer.apply(listener);
+    if (this.#plans.give(lane, acquired)) {
+      for (const listener of this.#steered()) this.#steer(listener, false);
     }
     return fd;
+  }
+
+  #steer(listener: SteeredListener, always: boolean): void {
+    const plan = this.#plans.planOf(listener, always);
+    if (plan === null) return;
+    listener.lanes.steer(plan);
+    this.#plans.installed(listener.lanes, plan);
   }
 
   #steered(): SteeredListener[] {
@@ -340,8 +344,4 @@ export class ListenerSet implements Listeners {
       this.#warn(errorText(error));
     }
   }
-}
-
-function perform(steps: Iterable<void>): void {
-  for (const _ of steps);
 }

@@ -2,7 +2,7 @@ import type { Steering } from '../lifecycle/steering.ts';
 import { planFor } from './lane-plan.ts';
 import type { LanePlan, Lanes } from './lanes.ts';
 
-/** One steered listener, as the steerer sees it. */
+/** One steered listener, with what its plan depends on. */
 export interface SteeredListener {
   readonly lanes: Lanes;
   /** Whether the generation that holds this acquisition has the listener. */
@@ -12,8 +12,8 @@ export interface SteeredListener {
 /** Where connections go before anybody says so. */
 export const AT_FIRST: Steering = { main: [0], canary: null, preview: null, previewFrom: [] };
 
-/** Keeps every steered listener as the newest steering wants it, as listeners and generations come and go. */
-export class LaneSteerer {
+/** Knows where every steered listener is to be steered, as listeners and generations come and go. */
+export class LanePlans {
   readonly #owners = new Map<number, object>();
   readonly #plans = new WeakMap<Lanes, LanePlan>();
   #wanted: Steering = AT_FIRST;
@@ -26,20 +26,31 @@ export class LaneSteerer {
     this.#assumed = true;
   }
 
-  /** Each step is one listener. Throws ListenerError; listeners before the one that failed are steered then. */
-  *steer(wanted: Steering, listeners: Iterable<SteeredListener>): Generator<void, void, void> {
+  /** From now on new connections are wanted there. */
+  want(wanted: Steering): void {
     this.#wanted = wanted;
     this.#assumed = false;
-    for (const listener of listeners) {
-      // Also where nothing changes: somebody else in the group may have attached a program of its own.
-      this.#apply(listener, true);
-      yield;
-    }
   }
 
-  /** Steers one listener, if it is not as it should be. Throws ListenerError. */
-  apply(listener: SteeredListener): void {
-    if (!this.#assumed) this.#apply(listener, false);
+  /**
+   * What a listener is to be steered to; null: as it is.
+   * @param always also the plan that it has: another program of its group may have attached one of its own
+   */
+  planOf({ lanes, isHeldBy }: SteeredListener, always: boolean): LanePlan | null {
+    // Another event may have closed it between two steps.
+    if (lanes.sockets.length === 0 || (this.#assumed && !always)) return null;
+    const has = (lane: number) => {
+      const owner = this.#owners.get(lane);
+      return owner === undefined ? null : isHeldBy(owner);
+    };
+    const before = this.#plans.get(lanes) ?? null;
+    const plan = planFor(this.#wanted, before, has, [...this.#owners.keys()]);
+    return always || JSON.stringify(plan) !== JSON.stringify(before) ? plan : null;
+  }
+
+  /** The kernel has the plan. */
+  installed(lanes: Lanes, plan: LanePlan): void {
+    this.#plans.set(lanes, plan);
   }
 
   /** A lane is a generation's from now on. Returns whether it was not before. */
@@ -56,19 +67,5 @@ export class LaneSteerer {
 
   lanesOf(owner: object): number[] {
     return [...this.#owners].flatMap(([lane, held]) => (held === owner ? [lane] : []));
-  }
-
-  #apply({ lanes, isHeldBy }: SteeredListener, always: boolean): void {
-    // Another event may have closed it between two steps.
-    if (lanes.sockets.length === 0) return;
-    const has = (lane: number) => {
-      const owner = this.#owners.get(lane);
-      return owner === undefined ? null : isHeldBy(owner);
-    };
-    const before = this.#plans.get(lanes) ?? null;
-    const plan = planFor(this.#wanted, before, has, [...this.#owners.keys()]);
-    if (!always && JSON.stringify(plan) === JSON.stringify(before)) return;
-    lanes.steer(plan);
-    this.#plans.set(lanes, plan);
   }
 }
