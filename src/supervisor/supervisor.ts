@@ -1,14 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { now, timers } from '../common/clock.ts';
-import { signalNumber } from '../common/signals.ts';
 import type { Config } from '../config/index.ts';
-import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
+import type { Fact } from '../lifecycle/facts.ts';
 import { type State, servingGeneration } from '../lifecycle/state.ts';
 import { linux } from '../linux/kernel.ts';
 import { becomeSubreaper } from '../linux/processes.ts';
 import { keepSpare } from '../linux/spare.ts';
 import { ListenerSet } from '../listeners/listener-set.ts';
 import { PassedSockets } from '../listeners/passed-sockets.ts';
+import { exitCodeOf } from '../workers/wait-status.ts';
 import type { TakeService } from './adoption/take-service.ts';
 import { Boundary } from './boundary.ts';
 import { Continuity } from './continuity.ts';
@@ -342,10 +342,4 @@ export class Supervisor {
     await this.#observation.control.close();
     this.#finish(code);
   }
-}
-
-/** What the supervisor exits with, as the service did: 128 + the number of the signal that ended it. */
-function exitCodeOf(exit: ExitStatus): number {
-  if (exit.kind === 'signaled') return 128 + signalNumber(exit.signal);
-  return exit.kind === 'exited' ? exit.code : 1;
 }

@@ -1,4 +1,4 @@
-import { signalName } from '../common/signals.ts';
+import { signalName, signalNumber } from '../common/signals.ts';
 import type { ExitStatus, Usage } from '../lifecycle/facts.ts';
 import type { ResourceUsage } from '../linux/processes.ts';
 
@@ -28,4 +28,10 @@ export function usageOf(usage: ResourceUsage): Usage {
     voluntaryContextSwitches: usage.nvcsw,
     involuntaryContextSwitches: usage.nivcsw,
   };
+}
+
+/** What the supervisor exits with, as the service did: 128 + the number of the signal that ended it. */
+export function exitCodeOf(exit: ExitStatus): number {
+  if (exit.kind === 'signaled') return 128 + signalNumber(exit.signal);
+  return exit.kind === 'exited' ? exit.code : 1;
 }
