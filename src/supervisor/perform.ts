@@ -277,7 +277,7 @@ export class Performer {
   }
 
   async #resolve(handover: number, rollback: Rollback | null): Promise<void> {
-    const { prepare, post, releases } = this.#context;
+    const { prepare, post, releases, keepers } = this.#context;
     const claim = (executable: string) => releases.claim(handover, executable);
     const result = await prepare(rollback, claim).catch((error: unknown): Failure => {
       // A step that no part of it has a word for; anything but a system call is a defect, and the reason says where.
@@ -290,6 +290,7 @@ export class Performer {
       post({ type: 'resolve_failed', handover, failure: result });
       return;
     }
-    post({ type: 'resolved', handover, settings: result.settings });
+    const { settings } = result;
+    keepers.preparer.whenFinished(() => post({ type: 'resolved', handover, settings }));
   }
 }

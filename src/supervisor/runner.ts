@@ -120,7 +120,7 @@ export class Runner {
 
   /** Ends every watch: nothing happens any more unless it is posted. */
   close(): void {
-    const { lanes, drain, stalls, memory, liveness, verify } = this.#keepers;
+    const { lanes, drain, stalls, memory, liveness, verify, preparer } = this.#keepers;
     this.engine.close();
     this.#performer.close();
     lanes.keep([], []);
@@ -129,5 +129,6 @@ export class Runner {
     memory.keep([]);
     liveness.keep([]);
     verify.keep(null);
+    preparer.close();
   }
 }

@@ -63,3 +63,28 @@ test('a failure ends it, and the next ones are tried', async () => {
   await turns(3);
   assert.deepEqual(done, ['1 1', '2 1']);
 });
+
+test('what has begun is finished when nothing else is wanted, and a handover waits for that', async () => {
+  const { preparer, done } = lanes(3);
+  let isFinished = false;
+  preparer.keep([1]);
+  await turn();
+  preparer.keep([]);
+  preparer.whenFinished(() => (isFinished = true));
+  assert.deepEqual([done, isFinished], [['1 1'], false]);
+  await turns(5);
+  assert.deepEqual([done, isFinished], [['1 1', '1 2', '1 3'], true]);
+  let isCalled = false;
+  preparer.whenFinished(() => (isCalled = true));
+  assert.equal(isCalled, true, 'nothing is under way');
+});
+
+test('nothing is done after close', async () => {
+  const { preparer, done } = lanes(3);
+  preparer.keep([1]);
+  await turn();
+  preparer.whenFinished(() => assert.fail('it was closed'));
+  preparer.close();
+  await turns(5);
+  assert.deepEqual(done, ['1 1']);
+});
