@@ -36,9 +36,22 @@ function compile(cachedData) {
   return new Script(wrapped, { filename, lineOffset: -1, cachedData });
 }
 
+function evaluate(script) {
+  script.runInThisContext().call(exports, exports, require, module, filename, __dirname);
+}
+
 if (require.main === module) {
-  const code = compile().createCachedData();
+  const script = compile();
+  try {
+    // V8 keeps the code of a function that has run.
+    evaluate(script);
+  } catch (error) {
+    console.error(
+      `only a part of the compiled code is kept, because ${filename} does not load here: ${error}`,
+    );
+  }
+  const code = script.createCachedData();
   writeFileSync(keptFile, Buffer.concat([code, sumOf(code)]));
 } else {
-  compile(keptCode()).runInThisContext().call(exports, exports, require, module, filename, __dirname);
+  evaluate(compile(keptCode()));
 }
