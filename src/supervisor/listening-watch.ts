@@ -50,8 +50,11 @@ export interface ListeningContext {
  */
 const UNUSED_LOOKS = 2;
 
-/** How long a worker without a test connection is looked at, from its start, in milliseconds. */
-const UNTESTED_TIME = 30_000;
+/**
+ * How long a worker without a test connection is looked at, from its start, in milliseconds. Shorter than the pause after
+ * which memory is given back (footprint.ts).
+ */
+const UNTESTED_TIME = 10_000;
 
 /** What is known of a worker. */
 interface Seen {
