@@ -1,7 +1,7 @@
 // drain-reader PORT PID...: a process that reads the open connections of these workers once, as the supervisor does when they are to leave,
 // and says what that cost its main thread. Milliseconds of processor time: what others on the machine do does not count.
 import koffi from 'koffi';
-import { WorkerConnections } from '../src/workers/connections.ts';
+import { WorkerConnections } from '../src/workers/processes/connections.ts';
 
 /** What one reader says. */
 export interface DrainReading {

@@ -63,8 +63,8 @@ export async function bundleCommand(outdir, { plugins = [], define = {}, ...othe
   const metafiles = [];
   let next = {
     zero: 'src/cli/main.ts',
-    // A program of its own, started by its path: see src/workers/commands.ts.
-    'node-launcher': 'src/workers/node-launcher.ts',
+    // A program of its own, started by its path: see src/workers/spawning/commands.ts.
+    'node-launcher': 'src/workers/spawning/node-launcher.ts',
     // Another one: see src/supervisor/keeper/sender-order.ts.
     'lane-sender': 'src/supervisor/keeper/lane-sender.ts',
   };

@@ -1,5 +1,5 @@
-import type { WorkerUsage } from '../control/sights.ts';
 import type { GenerationStatus, StatusDocument } from '../control/status-document.ts';
+import type { WorkerUsage } from '../control/views.ts';
 import type { DashboardSource } from './dashboard/source.ts';
 
 /** CPU time and memory of a worker: a collector computes the shares. */

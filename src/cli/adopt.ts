@@ -4,7 +4,7 @@ import { locateConfig } from '../config/index.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { AdoptionError } from '../supervisor/adoption/permission.ts';
 import { listenArguments, serviceOf } from '../supervisor/adoption/take-service.ts';
-import { ConfigError, configFile } from '../supervisor/config-source.ts';
+import { ConfigError, configFile } from '../supervisor/start/config-source.ts';
 import { supervise } from '../supervisor/supervise.ts';
 import { EXIT } from './exit-code.ts';
 import { commandLineSource } from './run.ts';

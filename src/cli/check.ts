@@ -10,9 +10,9 @@ import {
 } from '../config/index.ts';
 import { descriptorLimit } from '../linux/limits.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
-import { checkMachine } from '../supervisor/config-check.ts';
-import type { Origin } from '../supervisor/default-name.ts';
-import { InstanceError, instanceOf } from '../supervisor/instance.ts';
+import type { Origin } from '../supervisor/instance/default-name.ts';
+import { InstanceError, instanceOf } from '../supervisor/instance/instance.ts';
+import { checkMachine } from '../supervisor/start/config-check.ts';
 import { lostSockets, whatStarts } from './node-command.ts';
 
 /**

@@ -3,7 +3,7 @@ import { createAdminServer } from '../admin/server.ts';
 import { unrefTimers } from '../common/clock.ts';
 import { parseAdminAddress } from '../config/values/endpoints.ts';
 import { ListenerError } from '../listeners/listener-error.ts';
-import { openAdminSocket } from '../supervisor/admin-socket.ts';
+import { openAdminSocket } from '../supervisor/observe/admin-socket.ts';
 import { Fleet } from './dashboard/fleet.ts';
 import { CommandError, EXIT } from './exit-code.ts';
 import { here } from './find-instance.ts';

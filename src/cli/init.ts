@@ -11,10 +11,10 @@ import {
   parseConfig,
 } from '../config/index.ts';
 import { directoryAsGiven, pathAsGiven } from '../service/as-given.ts';
-import { defaultName } from '../supervisor/default-name.ts';
-import { isUsedElsewhere } from '../supervisor/earlier-name.ts';
-import { InstanceError, instanceOf } from '../supervisor/instance.ts';
-import { executableAsGiven } from '../supervisor/own-command.ts';
+import { defaultName } from '../supervisor/instance/default-name.ts';
+import { isUsedElsewhere } from '../supervisor/instance/earlier-name.ts';
+import { InstanceError, instanceOf } from '../supervisor/instance/instance.ts';
+import { executableAsGiven } from '../supervisor/start/own-command.ts';
 import { EXIT } from './exit-code.ts';
 import { configText } from './init/config-text.ts';
 import { guess } from './init/guess.ts';

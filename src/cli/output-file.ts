@@ -2,8 +2,8 @@ import { type FSWatcher, watch } from 'node:fs';
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errorCode } from '../common/errors.ts';
-import { type OutputLine, parseOutputLine } from '../workers/output-line.ts';
-import { rotatedFiles } from '../workers/rotating-file.ts';
+import { type OutputLine, parseOutputLine } from '../workers/output/output-line.ts';
+import { rotatedFiles } from '../workers/output/rotating-file.ts';
 import type { OutputPrinter } from './render/output.ts';
 
 /** Which lines are shown; null: all. */

@@ -5,9 +5,9 @@ import type { HistoryDocument } from '../control/protocol.ts';
 import { Executables } from '../history/executables.ts';
 import { HistoryFile } from '../history/file.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
-import { chooseInstance } from '../supervisor/earlier-name.ts';
-import { historyDocument } from '../supervisor/history-document.ts';
-import { defaultDataDirectory } from '../supervisor/instance.ts';
+import { chooseInstance } from '../supervisor/instance/earlier-name.ts';
+import { defaultDataDirectory } from '../supervisor/instance/instance.ts';
+import { historyDocument } from '../supervisor/observe/history-document.ts';
 import { CommandError, EXIT } from './exit-code.ts';
 
 /** What specifies an instance: its name, or the config file that it was started from. */

@@ -2,8 +2,13 @@ import { findCommand } from '../common/find-command.ts';
 import { configFromArguments, formatProblem, locateConfig, type RunArguments } from '../config/index.ts';
 import { directoryAsGiven } from '../service/as-given.ts';
 import { withToken } from '../service/register/node-options.ts';
-import { InstanceHeldError } from '../supervisor/claim.ts';
-import { ConfigError, type ConfigSource, configFile, fixedConfig } from '../supervisor/config-source.ts';
+import { InstanceHeldError } from '../supervisor/instance/claim.ts';
+import {
+  ConfigError,
+  type ConfigSource,
+  configFile,
+  fixedConfig,
+} from '../supervisor/start/config-source.ts';
 import { supervise } from '../supervisor/supervise.ts';
 import type { Instance } from './instances/record.ts';
 import { loadsModule, refusalOf, registerToken, whatStarts } from './node-command.ts';

@@ -1,7 +1,7 @@
 import { type ControlClient, controlClient } from '../control/client.ts';
 import { ClientError } from '../control/client-error.ts';
-import { InstanceError } from '../supervisor/instance.ts';
-import { leftBehindIn } from '../supervisor/left-behind.ts';
+import { InstanceError } from '../supervisor/instance/instance.ts';
+import { leftBehindIn } from '../supervisor/instance/left-behind.ts';
 import { commandErrorOf, type ErrorDocument, errorDocumentText } from './error-document.ts';
 import { CommandError, EXIT } from './exit-code.ts';
 import {

@@ -51,7 +51,7 @@ export type FileConfig = z.output<typeof fileSchema>;
 
 /**
  * Fills in what depends on other keys: descriptor numbers, whether the environment is inherited. The name depends on
- * the place of the file (src/supervisor/default-name.ts).
+ * the place of the file (src/supervisor/instance/default-name.ts).
  */
 export function completeConfig(file: FileConfig) {
   const listeners = assignDescriptors(file.service.listeners, file.service.readiness.ready_fd);

@@ -12,7 +12,7 @@ import { type Output, outputFeed } from './output-feed.ts';
 import type { AnswerOf, RequestOf, RouteName } from './protocol.ts';
 import { RequestError } from './request-body.ts';
 import { scaleDocument, verdictDocument } from './result-documents.ts';
-import type { Sights } from './sights.ts';
+import type { Sights } from './views.ts';
 
 /** Does what one route asks and writes its answer. What it throws before anything is written becomes the answer. */
 export type Handlers = {

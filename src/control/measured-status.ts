@@ -1,5 +1,5 @@
-import type { Sights, WorkerUsage } from './sights.ts';
 import type { StatusDocument, UsageDocument } from './status-document.ts';
+import type { Sights, WorkerUsage } from './views.ts';
 
 export interface Measurements {
   /** Open connections of each generation. */

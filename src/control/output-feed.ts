@@ -2,7 +2,7 @@ import { isUtf8 } from 'node:buffer';
 import type { Feed } from '../http/follower.ts';
 import type { OutputDocument } from './documents.ts';
 
-/** Bytes that one source wrote, see workers/output-log.ts. */
+/** Bytes that one source wrote, see workers/output/output-log.ts. */
 interface Piece {
   readonly at: number;
   /** Milliseconds since 1970. */

@@ -1,9 +1,9 @@
 import { statSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { dirname } from 'node:path';
+import { distrust } from '../linux/files/trusted-path.ts';
 import { peerGroups } from '../linux/peer-groups.ts';
 import { peerCredentials } from '../linux/socket-options.ts';
-import { distrust } from '../linux/trusted-path.ts';
 
 /** Who may control: the supervisor's own user, root, and the members of a group where one was named. */
 export interface Permitted {

@@ -12,9 +12,9 @@ import { memberPeer, refusedPeer } from './peer.ts';
 import type { ErrorCode } from './protocol.ts';
 import { refuse } from './raw-answer.ts';
 import { answer } from './router.ts';
-import type { Sights } from './sights.ts';
 import { bindSocketFile, ControlError, type SocketFile } from './socket-file.ts';
 import { answerHeaders, type Identity } from './version.ts';
+import type { Sights } from './views.ts';
 
 export interface ControlServerOptions {
   readonly path: string;

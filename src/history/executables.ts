@@ -1,6 +1,6 @@
 import fs from 'node:fs';
 import path from 'node:path';
-import { makeOwnDirectory } from '../linux/own-files.ts';
+import { makeOwnDirectory } from '../linux/files/own-files.ts';
 import { isSameFile, type ReleaseRecord, statsOf } from './release-record.ts';
 
 /** How many executables that served are kept. */

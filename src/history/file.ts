@@ -11,7 +11,7 @@ import {
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { errorCode } from '../common/errors.ts';
-import { makeOwnDirectory, openOwnFile, readOwnFile } from '../linux/own-files.ts';
+import { makeOwnDirectory, openOwnFile, readOwnFile } from '../linux/files/own-files.ts';
 import { withSpare } from '../linux/spare.ts';
 import { lineReader, writeLine } from './format/format.ts';
 import type { HistoryLine, NewLine } from './lines.ts';

@@ -11,8 +11,8 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { errorCode } from '../common/errors.ts';
+import { distrust } from './files/trusted-path.ts';
 import { closeFd, connectSocket, inodeOf, openSocket } from './sockets.ts';
-import { distrust } from './trusted-path.ts';
 import { isBoundTo } from './unix-diag.ts';
 
 /** A file as the file system knows it, whatever its name. */

@@ -1,9 +1,9 @@
 import { readdirSync, readlinkSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
+import { Slices } from '../common/slices.ts';
 import { SystemError } from './errors.ts';
 import { tryCall } from './libc.ts';
 import { pidfdGetfd, pidfdOpen } from './processes.ts';
-import { Slices } from './slices.ts';
 import { socketInode } from './socket-holder.ts';
 import { closeFd, inodeOf } from './sockets.ts';
 

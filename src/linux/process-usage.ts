@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
+import { Slices } from '../common/slices.ts';
 import { processIds } from './procfs.ts';
-import { Slices } from './slices.ts';
 import { WorkerFinder, type WorkerProcesses } from './worker-processes.ts';
 
 /** What the processes of a worker use. */

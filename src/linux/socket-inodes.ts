@@ -1,6 +1,6 @@
 import { type Dir, opendirSync, readlinkSync, statSync } from 'node:fs';
+import { Slices } from '../common/slices.ts';
 import { processStat } from './procfs.ts';
-import { Slices } from './slices.ts';
 
 /** Inode numbers of the sockets that a process has open, none where it is gone; null where nobody may look. */
 export type SocketInodes = ArrayLike<number> | null;

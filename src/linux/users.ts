@@ -147,7 +147,7 @@ function groupsOf(name: string, gid: number): number[] {
   }
 }
 
-export { mayExecute, maySearch } from './execute-permission.ts';
+export { mayExecute, maySearch } from './files/execute-permission.ts';
 
 /** A user's name, or the number where it has none. */
 export function userName(uid: number): string {

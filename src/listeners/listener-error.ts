@@ -1,7 +1,7 @@
 import { errorCode, isSystemFailure } from '../common/errors.ts';
 import { formatHostPort } from '../common/host-port.ts';
 import type { ListenerConfig } from '../config/schema.ts';
-import type { Holder } from './holders.ts';
+import type { Holder } from './diagnosis/holders.ts';
 
 /**
  * A listener could not be had, or not be changed. The message names the step, the address, the errno and what to do about it, e.g.

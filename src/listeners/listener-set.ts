@@ -1,20 +1,23 @@
 import { errorText } from '../common/errors.ts';
+import { runAll, Slices } from '../common/slices.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
-import { runAll, Slices } from '../linux/slices.ts';
 import { formatAddress } from '../linux/sockaddr.ts';
 import { closeFd } from '../linux/sockets.ts';
-import type { TakenSocket } from './adopted-listener.ts';
-import { asBound, restoreListening } from './bound-listener.ts';
-import { foreignOnAllPorts } from './foreign-sockets.ts';
-import { type BoundSocket, boundSockets } from './holders.ts';
-import { type Inspection, LaneInspector } from './lane-inspector.ts';
-import { planFor } from './lane-plan.ts';
-import { AT_FIRST, LanePlans, type SteeredListener } from './lane-plans.ts';
-import { LaneWatches } from './lane-watches.ts';
-import { hasOwnQueue, type Lanes } from './lanes.ts';
+import type { TakenSocket } from './binding/adopted-listener.ts';
+import { asBound, restoreListening } from './binding/bound-listener.ts';
+import { type Held, type Hold, heldBy, ListenerPool } from './binding/listener-pool.ts';
+import { PassedSockets } from './binding/passed-sockets.ts';
+import type { Lookup } from './binding/resolve.ts';
+import { foreignOnAllPorts } from './diagnosis/foreign-sockets.ts';
+import { type BoundSocket, boundSockets } from './diagnosis/holders.ts';
+import type { Probe } from './diagnosis/probe.ts';
+import { type Inspection, LaneInspector } from './lanes/lane-inspector.ts';
+import { planFor } from './lanes/lane-plan.ts';
+import { AT_FIRST, LanePlans, type SteeredListener } from './lanes/lane-plans.ts';
+import { LaneWatches } from './lanes/lane-watches.ts';
+import { hasOwnQueue, type Lanes } from './lanes/lanes.ts';
 import { ListenerError } from './listener-error.ts';
-import { type Held, type Hold, heldBy, ListenerPool } from './listener-pool.ts';
 import type {
   Acquired,
   KeptSocket,
@@ -24,9 +27,6 @@ import type {
   NamedForeignSocket,
   SavedListener,
 } from './listeners.ts';
-import { PassedSockets } from './passed-sockets.ts';
-import type { Probe } from './probe.ts';
-import type { Lookup } from './resolve.ts';
 
 export interface ListenerSetOptions {
   /** Resolves host names; the system's resolver when left out. */

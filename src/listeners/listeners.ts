@@ -2,9 +2,9 @@ import type { Address } from '../config/address.ts';
 import type { ListenerConfig } from '../config/schema.ts';
 import type { Steering } from '../lifecycle/steering.ts';
 import type { SocketAddress } from '../linux/sockaddr.ts';
-import type { BoundSocket } from './holders.ts';
-import type { ForeignSocket, LaneFault, LaneSocket } from './lanes.ts';
-import type { Probe } from './probe.ts';
+import type { BoundSocket } from './diagnosis/holders.ts';
+import type { Probe } from './diagnosis/probe.ts';
+import type { ForeignSocket, LaneFault, LaneSocket } from './lanes/lanes.ts';
 
 /** One listener as a generation is given it. */
 export interface AcquiredListener {

@@ -1,8 +1,8 @@
 import type { ListenerConfig } from '../config/schema.ts';
 import type { PortRange } from '../linux/sock_diag.ts';
-import { socketsOf } from './bound-listener.ts';
+import { socketsOf } from './binding/bound-listener.ts';
+import type { SharedListener } from './binding/shared-listener.ts';
 import type { KeptSocket, ListenerSnapshot } from './listeners.ts';
-import type { SharedListener } from './shared-listener.ts';
 
 export interface SocketData {
   readonly snapshot: readonly ListenerSnapshot[];

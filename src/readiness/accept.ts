@@ -1,6 +1,6 @@
 import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
-import { inSlices, type Turns } from '../linux/slices.ts';
+import { inSlices, type Turns } from '../common/slices.ts';
 import { type Gate, type GateCallbacks, once } from './gate.ts';
 import type { ListenerProbe, OpenProbe } from './probes.ts';
 

@@ -1,7 +1,7 @@
 import type { Timers } from '../common/clock.ts';
+import type { Turns } from '../common/slices.ts';
 import type { ReadinessConfig } from '../config/schema.ts';
 import type { DescriptorCalls } from '../linux/kernel.ts';
-import type { Turns } from '../linux/slices.ts';
 import { acceptListeners, startAcceptGate } from './accept.ts';
 import { type RunCommand, startCommandGate } from './command.ts';
 import type { Gate, GateCallbacks, GateName } from './gate.ts';

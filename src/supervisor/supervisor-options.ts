@@ -1,8 +1,8 @@
 import type { Config } from '../config/index.ts';
-import type { ConfigSource } from './config-source.ts';
-import type { Instance } from './instance.ts';
+import type { Instance } from './instance/instance.ts';
 import type { Recovered } from './recovery/recovered.ts';
-import type { Restarted } from './restarted.ts';
+import type { ConfigSource } from './start/config-source.ts';
+import type { Restarted } from './start/restarted.ts';
 
 /** What a supervisor starts with. */
 export interface SupervisorOptions {

@@ -1,8 +1,8 @@
 import { closeSync, constants, fstatSync, openSync, write, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { dirname } from 'node:path';
+import { distrust } from '../linux/files/trusted-path.ts';
 import { duplicateAbove } from '../linux/sockets.ts';
-import { distrust } from '../linux/trusted-path.ts';
 
 /** How far a write got, perhaps not to the end of the chunk. */
 export type Written = { readonly bytes: number } | { readonly error: NodeJS.ErrnoException };

@@ -1,7 +1,7 @@
 import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { reasonOf } from '../common/errors.ts';
-import { Slices } from '../linux/slices.ts';
+import { Slices } from '../common/slices.ts';
 
 /** What is to be watched of a directory: these names, or, with null, all of them; their content, or only whether they are there. */
 export interface Place {

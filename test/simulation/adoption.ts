@@ -1,5 +1,5 @@
-import type { Generations } from '../../src/supervisor/generations.ts';
-import type { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
+import type { Generations } from '../../src/supervisor/run/generations.ts';
+import type { PreparedReleases } from '../../src/supervisor/run/prepared-releases.ts';
 import { drawBehaviour, drawSettings, soundOf } from './draw.ts';
 import { configFor } from './fake-prepare.ts';
 import { PATH, preparedOf } from './fake-prepared.ts';

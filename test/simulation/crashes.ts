@@ -1,8 +1,8 @@
 import type { Effect } from '../../src/lifecycle/effects.ts';
 import type { State } from '../../src/lifecycle/state.ts';
-import type { Runner } from '../../src/supervisor/runner.ts';
+import { isOnlyOnce } from '../../src/supervisor/continuity/state-recorder.ts';
+import type { Runner } from '../../src/supervisor/run/runner.ts';
 import type { Process } from '../../src/supervisor/state-format/write.ts';
-import { isOnlyOnce } from '../../src/supervisor/state-recorder.ts';
 import type { Random } from './random.ts';
 
 /** How the supervisor dies in a step. */

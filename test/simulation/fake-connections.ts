@@ -1,5 +1,5 @@
 import type { WorkerKey } from '../../src/lifecycle/events.ts';
-import type { ConnectionReader } from '../../src/supervisor/drain-keeper.ts';
+import type { ConnectionReader } from '../../src/supervisor/run/drain-watcher.ts';
 import type { Faults } from './faults.ts';
 
 export interface ConnectionsContext {

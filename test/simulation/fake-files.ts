@@ -1,4 +1,4 @@
-import type { ReleaseFiles } from '../../src/supervisor/current-executable.ts';
+import type { ReleaseFiles } from '../../src/supervisor/run/current-executable.ts';
 import { PATH } from './fake-prepared.ts';
 import type { Random } from './random.ts';
 

@@ -1,6 +1,6 @@
 import type { ExitStatus, HookName } from '../../src/lifecycle/facts.ts';
 import type { RunHook } from '../../src/lifecycle/hook.ts';
-import type { Happening } from '../../src/supervisor/engine.ts';
+import type { Happening } from '../../src/supervisor/run/engine.ts';
 import type { FakeTimers } from './fake-timers.ts';
 import type { Random } from './random.ts';
 

@@ -1,4 +1,4 @@
-import type { Happening } from '../../src/supervisor/engine.ts';
+import type { Happening } from '../../src/supervisor/run/engine.ts';
 import type { FakeTimers } from './fake-timers.ts';
 import type { Random } from './random.ts';
 

@@ -2,7 +2,8 @@ import type { Address } from '../../src/config/address.ts';
 import type { ListenerConfig } from '../../src/config/index.ts';
 import type { Steering } from '../../src/lifecycle/steering.ts';
 import type { SocketAddress } from '../../src/linux/sockaddr.ts';
-import type { BoundSocket } from '../../src/listeners/holders.ts';
+import type { BoundSocket } from '../../src/listeners/diagnosis/holders.ts';
+import type { Probe } from '../../src/listeners/diagnosis/probe.ts';
 import type {
   Acquired,
   KeptSocket,
@@ -10,7 +11,6 @@ import type {
   Listeners,
   NamedForeignSocket,
 } from '../../src/listeners/listeners.ts';
-import type { Probe } from '../../src/listeners/probe.ts';
 import { type Faults, listenerError } from './faults.ts';
 import { LISTENERS, type Network } from './network.ts';
 

@@ -1,4 +1,4 @@
-import type { MemoryReader } from '../../src/supervisor/memory-keeper.ts';
+import type { MemoryReader } from '../../src/supervisor/run/memory-watcher.ts';
 import type { FakeService } from './fake-service.ts';
 import type { Faults } from './faults.ts';
 

@@ -2,7 +2,7 @@ import type { Config } from '../../src/config/index.ts';
 import type { Failure } from '../../src/lifecycle/facts.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
 import type { Timers } from '../../src/readiness/index.ts';
-import type { Prepared } from '../../src/supervisor/prepare.ts';
+import type { Prepared } from '../../src/supervisor/run/prepare.ts';
 import type { FakeFiles } from './fake-files.ts';
 import type { FakeListeners } from './fake-listeners.ts';
 import { configOf, PATH, preparedOf } from './fake-prepared.ts';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type Config, parseConfig } from '../../src/config/index.ts';
 import type { Settings } from '../../src/lifecycle/settings.ts';
 import type { Acquired } from '../../src/listeners/listeners.ts';
-import type { Prepared } from '../../src/supervisor/prepare.ts';
+import type { Prepared } from '../../src/supervisor/run/prepare.ts';
 
 export const PATH = '/srv/app';
 

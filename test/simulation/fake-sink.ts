@@ -1,4 +1,4 @@
-import { Sink } from '../../src/workers/sink.ts';
+import { Sink } from '../../src/workers/output/sink.ts';
 
 /** Where output goes that nobody reads. */
 export function nowhere(): Sink {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { WorkerKey } from '../../src/lifecycle/events.ts';
-import type { WorkerProcess } from '../../src/supervisor/worker-process.ts';
-import { ProcessTable } from '../../src/workers/process-table.ts';
+import type { WorkerProcess } from '../../src/supervisor/run/worker-process.ts';
+import { ProcessTable } from '../../src/workers/processes/process-table.ts';
 import { type FakeCall, FakeKernel } from './fake-kernel.ts';
 import type { FakeProcess } from './fake-process.ts';
 import { FakeShell } from './fake-shell.ts';

@@ -5,9 +5,9 @@ import type { Failure } from '../../src/lifecycle/facts.ts';
 import type { State } from '../../src/lifecycle/state.ts';
 import type { Steering } from '../../src/lifecycle/steering.ts';
 import { step } from '../../src/lifecycle/step.ts';
-import { Boundary } from '../../src/supervisor/boundary.ts';
-import type { CurrentExecutable } from '../../src/supervisor/current-executable.ts';
-import { PreparedReleases } from '../../src/supervisor/prepared-releases.ts';
+import { Boundary } from '../../src/supervisor/run/boundary.ts';
+import type { CurrentExecutable } from '../../src/supervisor/run/current-executable.ts';
+import { PreparedReleases } from '../../src/supervisor/run/prepared-releases.ts';
 import type { Core } from './world.ts';
 
 /**

@@ -5,7 +5,7 @@ const ENTRY_POINTS: readonly string[] = ['src/cli/main.ts'];
 
 /** Where the other programs begin that the package consists of. */
 export const PROGRAM_ENTRY_POINTS: readonly string[] = [
-  'src/workers/node-launcher.ts',
+  'src/workers/spawning/node-launcher.ts',
   'src/supervisor/keeper/lane-sender.ts',
   // All of them in one file: scripts/executable.js.
   'src/cli/executable/main.ts',

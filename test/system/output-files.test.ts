@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { parseOutputLine } from '../../src/workers/output-line.ts';
+import { parseOutputLine } from '../../src/workers/output/output-line.ts';
 import { command, startCommand } from '../support/command.ts';
 import { NumberedLines } from '../support/numbered-lines.ts';
 import { ZERO_COMMAND } from '../support/paths.ts';

@@ -38,7 +38,7 @@ export interface Shape {
 }
 
 /**
- * In the language that bash and zsh share: the names in the places of src/supervisor/places.ts, from the records there.
+ * In the language that bash and zsh share: the names in the places of src/supervisor/instance/places.ts, from the records there.
  * Without starting zero.
  */
 export const INSTANCES = `local place record

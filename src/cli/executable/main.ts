@@ -15,6 +15,6 @@ if (program === null) {
 } else {
   // Each reads its own arguments behind those of Node.
   process.argv.splice(2, 1);
-  if (program === 'node-launcher') void import('../../workers/node-launcher.ts');
+  if (program === 'node-launcher') void import('../../workers/spawning/node-launcher.ts');
   if (program === 'lane-sender') void import('../../supervisor/keeper/lane-sender.ts');
 }

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { getAsset } from 'node:sea';
-import { defaultDataDirectory } from '../../supervisor/instance.ts';
+import { defaultDataDirectory } from '../../supervisor/instance/instance.ts';
 
 /*
  * What Node loads in front of a program that was never changed (docs/guide/node.md) has to be a file. The executable contains it together

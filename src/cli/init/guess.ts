@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { formatHostPort } from '../../common/host-port.ts';
-import { readableName } from '../../supervisor/default-name.ts';
+import { readableName } from '../../supervisor/instance/default-name.ts';
 import { type Command, optionOf, type Program, UNKNOWN } from './program.ts';
 import { haproxy } from './programs/haproxy.ts';
 import { nginx } from './programs/nginx.ts';

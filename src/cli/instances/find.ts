@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { type FileIdentity, identityAt, isSameFile, isSameInode } from '../../config/file-identity.ts';
-import { type Place, runtimeDirectoriesIn } from '../../supervisor/places.ts';
+import { type Place, runtimeDirectoriesIn } from '../../supervisor/instance/places.ts';
 import { type Instance, type RecordedFile, readInstance } from './record.ts';
 
 /** Every instance in these places, running or not, in their order and by name. */

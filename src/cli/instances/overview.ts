@@ -2,7 +2,7 @@ import { type ControlClient, controlClient } from '../../control/client.ts';
 import { ClientError } from '../../control/client-error.ts';
 import type { GenerationStatus, StatusDocument } from '../../control/protocol.ts';
 import { userName } from '../../linux/users.ts';
-import { leftBehindIn } from '../../supervisor/left-behind.ts';
+import { leftBehindIn } from '../../supervisor/instance/left-behind.ts';
 import { version } from '../version.ts';
 import type { Instance } from './record.ts';
 

@@ -1,8 +1,8 @@
 import fs from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
-import { controlSocketIn } from '../../supervisor/instance.ts';
-import { RECORD } from '../../supervisor/instance-record.ts';
+import { controlSocketIn } from '../../supervisor/instance/instance.ts';
+import { RECORD } from '../../supervisor/instance/instance-record.ts';
 
 /** The config file that an instance was started from. Supervisors without a record have only its path. */
 export interface RecordedFile {

@@ -1,5 +1,5 @@
 import { bytes, percent } from '../../common/amounts.ts';
-import { isInterpreter } from '../../supervisor/default-name.ts';
+import { isInterpreter } from '../../supervisor/instance/default-name.ts';
 import type { InstanceState, Overview } from '../instances/overview.ts';
 import { columnsOf, startOf } from './columns.ts';
 import { type Colour, duration, type Paint, safe, table } from './style.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import * as z from 'zod/mini';
 import { processStat } from '../../linux/procfs.ts';
-import { placesFor, processOwner, runtimeDirectoriesIn } from '../places.ts';
+import { placesFor, processOwner, runtimeDirectoriesIn } from '../instance/places.ts';
 import { AdoptionError } from './permission.ts';
 
 const identity = z.object({ pid: z.int(), start_time_ticks: z.number() });

@@ -1,6 +1,6 @@
 import type { ListenerConfig } from '../../config/index.ts';
 import { formatAddress, type SocketAddress } from '../../linux/sockaddr.ts';
-import type { InetTarget } from '../../listeners/resolve.ts';
+import type { InetTarget } from '../../listeners/binding/resolve.ts';
 import { AdoptionError } from './permission.ts';
 import type { HeldSocket } from './running-service.ts';
 

@@ -4,7 +4,7 @@ import { commandLine, type ProcessIdentity, processStat } from '../../linux/proc
 import { allListeners, type TcpListener, unixSocket } from '../../linux/sock_diag.ts';
 import { formatAddress, type SocketAddress } from '../../linux/sockaddr.ts';
 import { descriptorsOf, socketInode } from '../../linux/socket-holder.ts';
-import { descendantsOf, isAlive } from '../../workers/descendants.ts';
+import { descendantsOf, isAlive } from '../../workers/processes/descendants.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
 import { ancestorsOf, refuseManaged } from './managed.ts';
 import { managerAt } from './other-manager.ts';

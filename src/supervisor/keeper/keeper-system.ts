@@ -1,7 +1,7 @@
 import { fstatSync, lstatSync } from 'node:fs';
 import { setCloseOnExec } from '../../linux/exec.ts';
+import { writeOwnFile } from '../../linux/files/own-files.ts';
 import { type Kernel, linux } from '../../linux/kernel.ts';
-import { writeOwnFile } from '../../linux/own-files.ts';
 import { pidfdGetfd } from '../../linux/processes.ts';
 import { ownerOf } from '../../linux/procfs.ts';
 import { descriptorsOf, socketInode } from '../../linux/socket-holder.ts';

@@ -1,14 +1,14 @@
 import { constants, openSync, readlinkSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
 import path from 'node:path';
 import type { ExitStatus } from '../../lifecycle/facts.ts';
+import { openOwnFile } from '../../linux/files/own-files.ts';
 import type { Kernel } from '../../linux/kernel.ts';
-import { openOwnFile } from '../../linux/own-files.ts';
 import { makeFifo } from '../../linux/pipes.ts';
 import type { ProcessIdentity } from '../../linux/procfs.ts';
-import { tools } from '../../workers/commands.ts';
-import { type Delivery, describeRefusal, NOBODY } from '../../workers/delivery.ts';
-import type { ProcessTable } from '../../workers/process-table.ts';
-import { killSession } from '../../workers/stopper.ts';
+import { type Delivery, describeRefusal, NOBODY } from '../../workers/processes/delivery.ts';
+import type { ProcessTable } from '../../workers/processes/process-table.ts';
+import { killSession } from '../../workers/processes/stopper.ts';
+import { tools } from '../../workers/spawning/commands.ts';
 import {
   FIFO,
   FIFO_FD,

@@ -3,12 +3,12 @@ import path from 'node:path';
 import { now } from '../../common/clock.ts';
 import type { RecoveredBy } from '../../lifecycle/facts.ts';
 import { bootId, pidNamespace } from '../../linux/procfs.ts';
-import { storedDescriptors } from '../../listeners/passed-sockets.ts';
-import type { Instance } from '../instance.ts';
+import { storedDescriptors } from '../../listeners/binding/passed-sockets.ts';
+import type { Instance } from '../instance/instance.ts';
 import { findKeepers } from '../keeper/find-keepers.ts';
 import { FIFO } from '../keeper/keeper-script.ts';
 import { keeperSystem } from '../keeper/keeper-system.ts';
-import { isManaged, type Restarted } from '../restarted.ts';
+import { isManaged, type Restarted } from '../start/restarted.ts';
 import type { Handed } from '../upgrade/handed.ts';
 import type { Found } from './recovered.ts';
 

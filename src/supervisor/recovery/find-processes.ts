@@ -5,11 +5,11 @@ import { isAdopted } from '../../lifecycle/lane.ts';
 import type { State } from '../../lifecycle/state.ts';
 import type { ProcessIdentity, ProcessStat } from '../../linux/procfs.ts';
 import { NOTIFY_VARIABLES } from '../../workers/conventions/notify.ts';
-import type { Instance } from '../instance.ts';
+import type { Instance } from '../instance/instance.ts';
 import type { KeeperSystem } from '../keeper/keeper-system.ts';
-import { commandIn, hookIn } from '../running-commands.ts';
+import { commandIn, hookIn } from '../run/running-commands.ts';
+import type { RecoveredProcess } from '../run/worker-parts.ts';
 import type { SavedState } from '../state-format/read.ts';
-import type { RecoveredProcess } from '../worker-parts.ts';
 
 /* The processes of a dead supervisor: those in its state, and those that its state does not contain. */
 

@@ -2,11 +2,11 @@ import type { WorkerKey } from '../../lifecycle/events.ts';
 import type { Fact, RecoveredBy, SocketSource } from '../../lifecycle/facts.ts';
 import type { State } from '../../lifecycle/state.ts';
 import type { ProcessIdentity } from '../../linux/procfs.ts';
+import type { Before } from '../continuity/state-file.ts';
 import type { PreviousKeeper } from '../keeper/socket-keeper.ts';
-import type { Before } from '../state-file.ts';
+import type { RecoveredProcess } from '../run/worker-parts.ts';
 import type { Memos } from '../state-format/generation-memo.ts';
 import type { SavedState } from '../state-format/read.ts';
-import type { RecoveredProcess } from '../worker-parts.ts';
 
 /** What a supervisor finds that continues the service of a dead one. */
 export interface Recovered {

@@ -4,13 +4,13 @@ import type { Earlier } from '../../history/choose.ts';
 import type { ReleaseRecord } from '../../history/release-record.ts';
 import type { Settings } from '../../lifecycle/settings.ts';
 import type { ListenerSet } from '../../listeners/listener-set.ts';
-import type { Environment } from '../../workers/environment.ts';
-import { type Release, resolveRelease } from '../../workers/release.ts';
-import { ReleaseError } from '../../workers/release-error.ts';
-import { resolveUser, type TargetUser } from '../../workers/target-user.ts';
-import { ConfigError, type ConfigSnapshot } from '../config-source.ts';
-import { acquireFor, type Prepared, withRelease } from '../prepare.ts';
-import { openExecutable, recordOf } from '../release-file.ts';
+import type { Environment } from '../../workers/spawning/environment.ts';
+import { type Release, resolveRelease } from '../../workers/spawning/release.ts';
+import { ReleaseError } from '../../workers/spawning/release-error.ts';
+import { resolveUser, type TargetUser } from '../../workers/spawning/target-user.ts';
+import { acquireFor, type Prepared, withRelease } from '../run/prepare.ts';
+import { openExecutable, recordOf } from '../run/release-file.ts';
+import { ConfigError, type ConfigSnapshot } from '../start/config-source.ts';
 import type { GenerationMemo } from '../state-format/generation-memo.ts';
 
 /** What a generation of a dead supervisor was made of, as far as it is known, before its listeners are acquired. */

@@ -1,9 +1,9 @@
 import { errorText } from '../../common/errors.ts';
 import type { Earlier } from '../../history/choose.ts';
 import type { ReleaseRecord } from '../../history/release-record.ts';
-import type { Release } from '../../workers/release.ts';
-import type { ConfigSnapshot } from '../config-source.ts';
-import type { Prepared } from '../prepare.ts';
+import type { Release } from '../../workers/spawning/release.ts';
+import type { Prepared } from '../run/prepare.ts';
+import type { ConfigSnapshot } from '../start/config-source.ts';
 
 /*
  * What a recovering supervisor needs of a generation besides the state, and what may not reach a disk: the text of its

@@ -1,7 +1,7 @@
 import { after } from '../../common/clock.ts';
 import { errorText } from '../../common/errors.ts';
-import { type CommandSystem, runCommand } from '../../workers/command.ts';
-import { wordsOf } from '../own-command.ts';
+import { type CommandSystem, runCommand } from '../../workers/spawning/command.ts';
+import { wordsOf } from '../start/own-command.ts';
 import type { Reads } from '../state-format/formats.ts';
 import { type Program, titleOf } from './programs.ts';
 

@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readSync, realpathSync } from 'node:fs
 import path from 'node:path';
 import { findCommand } from '../../common/find-command.ts';
 import { isStandalone } from '../../common/own-program.ts';
-import type { OwnCommand } from '../own-command.ts';
+import type { OwnCommand } from '../start/own-command.ts';
 
 export interface Programs {
   /** Absolute path of the zero that is wanted; null: that by which this one was started. */

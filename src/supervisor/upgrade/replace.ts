@@ -1,9 +1,9 @@
 import { ignoreSignalsAgain, prepareExec, restoreIgnoredSignals, setCloseOnExec } from '../../linux/exec.ts';
-import type { ControlAccess } from '../control-access.ts';
-import type { Generations } from '../generations.ts';
+import type { StateRecorder } from '../continuity/state-recorder.ts';
+import type { VaultKeeping } from '../continuity/vault-keeping.ts';
+import type { ControlAccess } from '../observe/control-socket.ts';
+import type { Generations } from '../run/generations.ts';
 import type { Reads } from '../state-format/formats.ts';
-import type { StateRecorder } from '../state-recorder.ts';
-import type { VaultKeeping } from '../vault-keeping.ts';
 import { type Handed, handedVariable } from './handed.ts';
 import type { Program } from './programs.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { storedDescriptors } from '../../../src/listeners/passed-sockets.ts';
+import { storedDescriptors } from '../../../src/listeners/binding/passed-sockets.ts';
 import { readClaims } from '../../../src/service/handed/find-handed.ts';
 import { HandedError } from '../../../src/service/handed/index.ts';
-import { takeRestarted } from '../../../src/supervisor/restarted.ts';
+import { takeRestarted } from '../../../src/supervisor/start/restarted.ts';
 import { takeHanded } from '../../../src/supervisor/upgrade/handed.ts';
 import { corpusOf, type Target } from '../target.ts';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { outputLines, parseOutputLine } from '../../../src/workers/output-line.ts';
+import { outputLines, parseOutputLine } from '../../../src/workers/output/output-line.ts';
 import { corpusOf, type Target } from '../target.ts';
 
 /** Lines of the output files, which `zero logs` reads. */

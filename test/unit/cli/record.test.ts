@@ -3,7 +3,7 @@ import { copyFileSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { it } from 'node:test';
 import { readInstance } from '../../../src/cli/instances/record.ts';
-import { InstanceRecord } from '../../../src/supervisor/instance-record.ts';
+import { InstanceRecord } from '../../../src/supervisor/instance/instance-record.ts';
 import { fixture } from '../../support/paths.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 

@@ -13,11 +13,11 @@ import type {
 } from '../../../src/control/control.ts';
 import { EventLog } from '../../../src/control/event-log.ts';
 import type { HistoryDocument, StatusDocument } from '../../../src/control/protocol.ts';
-import type { Sights, WorkerUsage } from '../../../src/control/sights.ts';
+import type { Sights, WorkerUsage } from '../../../src/control/views.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
 import type { ScaleResult } from '../../../src/lifecycle/scale.ts';
 import type { Verdict } from '../../../src/lifecycle/verdicts.ts';
-import { OutputLog } from '../../../src/workers/output-log.ts';
+import { OutputLog } from '../../../src/workers/output/output-log.ts';
 
 /** A supervisor with one generation. */
 export const STATUS: StatusDocument = {

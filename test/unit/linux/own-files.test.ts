@@ -17,7 +17,7 @@ import {
   readOwnFile,
   UntrustedDirectoryError,
   writeOwnFile,
-} from '../../../src/linux/own-files.ts';
+} from '../../../src/linux/files/own-files.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 
 test('a text is written with mode 0600, over the one before, and read again', (t) => {

@@ -3,7 +3,7 @@ import { lstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { isOpen, setCloseOnExec } from '../../../src/linux/exec.ts';
-import { tryLock } from '../../../src/linux/own-files.ts';
+import { tryLock } from '../../../src/linux/files/own-files.ts';
 import {
   makeFifo,
   openOutputPipe,

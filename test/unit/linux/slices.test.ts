@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { inSlices } from '../../../src/linux/slices.ts';
+import { inSlices } from '../../../src/common/slices.ts';
 
 /** Turns of an event loop by hand. */
 function turns() {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { Slices } from '../../../src/common/slices.ts';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { pidfdOpen, reapOne } from '../../../src/linux/processes.ts';
-import { Slices } from '../../../src/linux/slices.ts';
 import { socketInodes } from '../../../src/linux/socket-inodes.ts';
 import { closeFd, inodeOf, openSocket } from '../../../src/linux/sockets.ts';
 import { sendSignal } from '../../support/send-signal.ts';

@@ -7,7 +7,7 @@ import { pidfdOpen, reapOne } from '../../../src/linux/processes.ts';
 import { reactor } from '../../../src/linux/reactor.ts';
 import { closeFd } from '../../../src/linux/sockets.ts';
 import { type SpawnRequest, spawnProcess } from '../../../src/linux/spawn.ts';
-import { exitStatusOf } from '../../../src/workers/wait-status.ts';
+import { exitStatusOf } from '../../../src/workers/processes/wait-status.ts';
 import { sendSignal } from '../../support/send-signal.ts';
 
 /** A folder that is gone after the tests of this file. */

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { chmodSync, chownSync, lchownSync, mkdirSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { distrust } from '../../../src/linux/trusted-path.ts';
+import { distrust } from '../../../src/linux/files/trusted-path.ts';
 import { lookupGroup, lookupUser } from '../../../src/linux/users.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 

@@ -13,7 +13,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { openToEverybody, openToUser } from '../../../src/linux/writable-path.ts';
+import { openToEverybody, openToUser } from '../../../src/linux/files/writable-path.ts';
 
 interface Tree {
   readonly outer: string;

@@ -8,7 +8,7 @@ import {
   localAddress,
   openSocket,
 } from '../../../src/linux/sockets.ts';
-import { foreignOnAllPorts, foreignOnPort } from '../../../src/listeners/foreign-sockets.ts';
+import { foreignOnAllPorts, foreignOnPort } from '../../../src/listeners/diagnosis/foreign-sockets.ts';
 
 function listen(t: TestContext): { readonly inode: number; readonly port: number } {
   const fd = openSocket('inet', 'stream');

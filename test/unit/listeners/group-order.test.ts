@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { GroupOrder } from '../../../src/listeners/group-order.ts';
+import { GroupOrder } from '../../../src/listeners/lanes/group-order.ts';
 
 function groupOf(...members: (number | null)[]): GroupOrder {
   const order = new GroupOrder();

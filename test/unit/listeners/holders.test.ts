@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { errnoNumber } from '../../../src/linux/errors.ts';
 import { useLibc } from '../../../src/linux/libc.ts';
 import { inodeOf } from '../../../src/linux/sockets.ts';
-import { describeHolder, portHolder } from '../../../src/listeners/holders.ts';
+import { describeHolder, portHolder } from '../../../src/listeners/diagnosis/holders.ts';
 import { acquire, listener, only, portOf, startProgram } from './fixture.ts';
 
 const nobodys = (): null => null;

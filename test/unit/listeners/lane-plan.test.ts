@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { planFor } from '../../../src/listeners/lane-plan.ts';
+import { planFor } from '../../../src/listeners/lanes/lane-plan.ts';
 import { to } from './lane-support.ts';
 
 const NOBODY = () => null;

@@ -13,7 +13,7 @@ import {
   inodeOf,
   openSocket,
 } from '../../../src/linux/sockets.ts';
-import { LaneWatch } from '../../../src/listeners/lane-watch.ts';
+import { LaneWatch } from '../../../src/listeners/lanes/lane-watch.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import { listener, only, temporaryFolder } from './fixture.ts';
 import { emptied, keepOpen, to } from './lane-support.ts';

@@ -11,8 +11,8 @@ import {
   openSocket,
   setBlocking,
 } from '../../../src/linux/sockets.ts';
+import type { Lookup } from '../../../src/listeners/binding/resolve.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
-import type { Lookup } from '../../../src/listeners/resolve.ts';
 import { listenQueues } from '../../support/sockets.ts';
 import { acquire, connect, listener, only, portOf, readAll, serve, temporaryFolder } from './fixture.ts';
 

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import type { ListenerConfig } from '../../../src/config/schema.ts';
 import { errnoNumber } from '../../../src/linux/errors.ts';
 import { rawCall, useLibc } from '../../../src/linux/libc.ts';
-import { type InetTarget, type Lookup, resolveTarget } from '../../../src/listeners/resolve.ts';
+import { type InetTarget, type Lookup, resolveTarget } from '../../../src/listeners/binding/resolve.ts';
 import { listener } from './fixture.ts';
 
 const both: Lookup = async () => [

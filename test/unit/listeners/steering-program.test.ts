@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { parseSourceRange } from '../../../src/listeners/source-range.ts';
-import { type GroupPlan, steeringProgram } from '../../../src/listeners/steering-program.ts';
+import { parseSourceRange } from '../../../src/listeners/lanes/source-range.ts';
+import { type GroupPlan, steeringProgram } from '../../../src/listeners/lanes/steering-program.ts';
 import { run } from '../../support/bpf-interpreter.ts';
 
 const NOTHING: GroupPlan = { probes: [], preview: null, canary: null, main: [0] };

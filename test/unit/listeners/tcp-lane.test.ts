@@ -7,8 +7,8 @@ import {
   localAddress,
   openSocket,
 } from '../../../src/linux/sockets.ts';
-import { resolveTarget } from '../../../src/listeners/resolve.ts';
-import { admitPackets, openLane, reservePort } from '../../../src/listeners/tcp-lane.ts';
+import { resolveTarget } from '../../../src/listeners/binding/resolve.ts';
+import { admitPackets, openLane, reservePort } from '../../../src/listeners/lanes/tcp-lane.ts';
 import { listener } from './fixture.ts';
 
 const own = () => null;

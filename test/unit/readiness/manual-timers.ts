@@ -1,5 +1,5 @@
 import type { Timers } from '../../../src/common/clock.ts';
-import type { Turns } from '../../../src/linux/slices.ts';
+import type { Turns } from '../../../src/common/slices.ts';
 
 /** Timers that run when the test says so. */
 export interface ManualTimers extends Timers {

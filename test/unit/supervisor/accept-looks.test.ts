@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { AcceptLooks, type ForeignSockets } from '../../../src/supervisor/accept-looks.ts';
+import { AcceptLooks, type ForeignSockets } from '../../../src/supervisor/run/accept-looks.ts';
 
 /** Looks that take `duration` milliseconds on a clock that stands still otherwise. */
 function looksThatTake(duration: number, foreignSockets: ForeignSockets = () => []) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ConfigError, configFile } from '../../../src/supervisor/config-source.ts';
+import { ConfigError, configFile } from '../../../src/supervisor/start/config-source.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 
 const service = (path: string): string => `service: { runtime: { path: ${path} } }\n`;

@@ -11,10 +11,10 @@ import {
   type ReleaseFiles,
   releaseFiles,
   withCurrentFiles,
-} from '../../../src/supervisor/current-executable.ts';
-import type { Prepared } from '../../../src/supervisor/prepare.ts';
-import { openExecutable, recordOf } from '../../../src/supervisor/release-file.ts';
-import type { Release } from '../../../src/workers/release.ts';
+} from '../../../src/supervisor/run/current-executable.ts';
+import type { Prepared } from '../../../src/supervisor/run/prepare.ts';
+import { openExecutable, recordOf } from '../../../src/supervisor/run/release-file.ts';
+import type { Release } from '../../../src/workers/spawning/release.ts';
 
 const COPY = '/var/lib/zero/x/executables/hash/server';
 let folder = '';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { parseInstanceName } from '../../../src/config/values/names.ts';
-import { defaultName, type Origin, readableName } from '../../../src/supervisor/default-name.ts';
+import { defaultName, type Origin, readableName } from '../../../src/supervisor/instance/default-name.ts';
 
 const command = (text: string, directory = '') => {
   const [path = '', ...args] = text.split(' ');

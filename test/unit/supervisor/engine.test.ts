@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Effect } from '../../../src/lifecycle/effects.ts';
 import { initialState } from '../../../src/lifecycle/state.ts';
 import type { step } from '../../../src/lifecycle/step.ts';
-import { Engine, type EngineOptions, type Happening } from '../../../src/supervisor/engine.ts';
+import { Engine, type EngineOptions, type Happening } from '../../../src/supervisor/run/engine.ts';
 
 const EXITED = { type: 'leftovers_gone', generation: 1, worker: 0, incarnation: 1 } as const;
 const CONTINUED: Happening = {

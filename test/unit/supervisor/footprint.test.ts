@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate } from 'node:timers/promises';
 import { useLibc } from '../../../src/linux/libc.ts';
-import { Footprint } from '../../../src/supervisor/footprint.ts';
+import { Footprint } from '../../../src/supervisor/run/footprint.ts';
 
 test('memory is given back once, when it has been quiet for a while, and nothing is said of it', async (t) => {
   const said: string[] = [];

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { getEventListeners } from 'node:events';
 import { test } from 'node:test';
 import { linux } from '../../../src/linux/kernel.ts';
-import { gateCommand } from '../../../src/supervisor/gate-command.ts';
-import type { Prepared } from '../../../src/supervisor/prepare.ts';
+import { gateCommand } from '../../../src/supervisor/run/gate-command.ts';
+import type { Prepared } from '../../../src/supervisor/run/prepare.ts';
 import { environmentOf, folder, table } from '../workers/support.ts';
 
 const prepared = {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { bootId, processStat } from '../../../src/linux/procfs.ts';
-import { describeInstanceHolding } from '../../../src/supervisor/holding-instance.ts';
+import { describeInstanceHolding } from '../../../src/supervisor/instance/holding-instance.ts';
 
 const UID = process.geteuid?.() ?? 0;
 const STARTED = processStat(process.pid)?.startTime ?? 0;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { RunHook } from '../../../src/lifecycle/hook.ts';
-import { hookVariables } from '../../../src/supervisor/hook-variables.ts';
+import { hookVariables } from '../../../src/supervisor/run/hook-variables.ts';
 
 const TIME = new Date('2026-11-27T08:00:00Z');
 

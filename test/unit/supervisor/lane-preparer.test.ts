@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { ListenerError } from '../../../src/listeners/listener-error.ts';
-import { LanePreparer } from '../../../src/supervisor/lane-preparer.ts';
+import { LanePreparer } from '../../../src/supervisor/run/lane-preparer.ts';
 
 /** Each step takes 5 ms, so that each has a turn of its own. */
 let time = 0;

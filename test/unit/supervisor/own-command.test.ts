@@ -6,7 +6,7 @@ import { it } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { temporaryFolder } from '../../support/temporary.ts';
 
-const MODULE = new URL('../../../src/supervisor/own-command.js', import.meta.url).href;
+const MODULE = new URL('../../../src/supervisor/start/own-command.js', import.meta.url).href;
 
 /** What a program finds that was started with these words in the folder. */
 function found(folder: string, ...words: string[]) {

@@ -8,7 +8,7 @@ import {
   type Owner,
   placesFor,
   runtimeDirectoriesIn,
-} from '../../../src/supervisor/places.ts';
+} from '../../../src/supervisor/instance/places.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 
 const UID = process.geteuid?.() ?? 0;

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { type FoundLabel, findLabel } from '../../../src/supervisor/release-label.ts';
+import { type FoundLabel, findLabel } from '../../../src/supervisor/run/release-label.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 
 const COMMIT = '0123456789abcdef0123456789abcdef01234567';

@@ -7,7 +7,7 @@ import {
   hookIn,
   markOfHook,
   RunningCommands,
-} from '../../../src/supervisor/running-commands.ts';
+} from '../../../src/supervisor/run/running-commands.ts';
 
 const DIRECTORY = '/run/zero/example';
 const entry = ([name, value]: readonly [string, string]) => Buffer.from(`${name}=${value}`);

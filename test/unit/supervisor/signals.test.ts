@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { type SignalSettings, Signals } from '../../../src/supervisor/signals.ts';
-import type { Hangup } from '../../../src/supervisor/terminal.ts';
+import { type SignalSettings, Signals } from '../../../src/supervisor/start/signals.ts';
+import type { Hangup } from '../../../src/supervisor/start/terminal.ts';
 
 const SETTINGS: SignalSettings = { reload: 'SIGHUP', forward: [] };
 

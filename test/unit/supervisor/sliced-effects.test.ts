@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ListenerError } from '../../../src/listeners/listener-error.ts';
-import type { Happening } from '../../../src/supervisor/engine.ts';
-import { SlicedEffects } from '../../../src/supervisor/sliced-effects.ts';
+import type { Happening } from '../../../src/supervisor/run/engine.ts';
+import { SlicedEffects } from '../../../src/supervisor/run/sliced-effects.ts';
 
 /** Each step takes 5 ms, so that each has a turn of its own. */
 function slow() {

@@ -5,10 +5,10 @@ import path from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { Effect } from '../../../src/lifecycle/effects.ts';
 import { initialState } from '../../../src/lifecycle/state.ts';
+import { StateFile } from '../../../src/supervisor/continuity/state-file.ts';
+import { isOnlyOnce } from '../../../src/supervisor/continuity/state-recorder.ts';
 import type { Vault } from '../../../src/supervisor/keeper/vault.ts';
-import { StateFile } from '../../../src/supervisor/state-file.ts';
 import type { Situation } from '../../../src/supervisor/state-format/write.ts';
-import { isOnlyOnce } from '../../../src/supervisor/state-recorder.ts';
 
 const KEY = { generation: 1, worker: 0, incarnation: 1 };
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
-import { ControllingTerminal } from '../../../src/supervisor/terminal.ts';
+import { ControllingTerminal } from '../../../src/supervisor/start/terminal.ts';
 
 function terminalOf(t: TestContext, state: { device: number | null; isUsed: boolean; now: number }) {
   const terminal = new ControllingTerminal({

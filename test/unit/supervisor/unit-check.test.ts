@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { linux } from '../../../src/linux/kernel.ts';
-import { unitOf, unitWarning } from '../../../src/supervisor/unit-check.ts';
+import { unitOf, unitWarning } from '../../../src/supervisor/start/unit-check.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 import { table } from '../workers/support.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { ProcessUsage } from '../../../src/linux/process-usage.ts';
-import { type MeasuredProcess, UsageReader } from '../../../src/supervisor/usage-reader.ts';
+import { type MeasuredProcess, UsageReader } from '../../../src/supervisor/observe/usage-reader.ts';
 
 /** Processes, a clock and what /proc shows, to be changed by the test. */
 class Machine {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { addressesInUse } from '../../../src/workers/address-in-use.ts';
+import { addressesInUse } from '../../../src/workers/processes/address-in-use.ts';
 
 const LINES: readonly [program: string, line: string, ...addresses: (string | null)[]][] = [
   ['Node', 'Error: listen EADDRINUSE: address already in use 127.0.0.1:21231', '127.0.0.1 21231'],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { ByteQueue } from '../../../src/workers/byte-queue.ts';
+import { ByteQueue } from '../../../src/workers/output/byte-queue.ts';
 
 test('what goes in comes out, in its order, whatever the sizes', () => {
   const queue = new ByteQueue();

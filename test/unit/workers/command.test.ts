@@ -9,7 +9,7 @@ import {
   type CommandResult,
   type CommandSystem,
   runCommand,
-} from '../../../src/workers/command.ts';
+} from '../../../src/workers/spawning/command.ts';
 import { environmentOf, folder, table } from './support.ts';
 
 const request: CommandRequest = {

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { findCommand } from '../../../src/common/find-command.ts';
-import { tools } from '../../../src/workers/commands.ts';
+import { tools } from '../../../src/workers/spawning/commands.ts';
 import { folder } from './support.ts';
 
 test('a name is looked up in the folders of PATH, in their order', () => {

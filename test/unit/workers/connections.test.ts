@@ -13,7 +13,7 @@ import {
   localAddress,
   openSocket,
 } from '../../../src/linux/sockets.ts';
-import { type Processes, WorkerConnections } from '../../../src/workers/connections.ts';
+import { type Processes, WorkerConnections } from '../../../src/workers/processes/connections.ts';
 import { ended, start, temporaryFolder } from '../linux/support.ts';
 
 const open = new Set<number>();

@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { errnoNumber, SystemError } from '../../../src/linux/errors.ts';
 import { type Kernel, linux } from '../../../src/linux/kernel.ts';
 import { keepSpare, withSpare } from '../../../src/linux/spare.ts';
-import { describeRefusal, NOBODY, signalOnce } from '../../../src/workers/delivery.ts';
-import { ProcessTable } from '../../../src/workers/process-table.ts';
-import { killProcess, killSession } from '../../../src/workers/stopper.ts';
+import { describeRefusal, NOBODY, signalOnce } from '../../../src/workers/processes/delivery.ts';
+import { ProcessTable } from '../../../src/workers/processes/process-table.ts';
+import { killProcess, killSession } from '../../../src/workers/processes/stopper.ts';
 import { script, table } from './support.ts';
 
 function failure(code: string): SystemError {

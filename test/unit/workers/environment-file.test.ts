@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EnvironmentFileError, parseEnvironmentFile } from '../../../src/workers/environment-file.ts';
+import {
+  EnvironmentFileError,
+  parseEnvironmentFile,
+} from '../../../src/workers/spawning/environment-file.ts';
 
 function read(text: string): Record<string, string> {
   const parsed = parseEnvironmentFile(Buffer.from(text, 'latin1'));

@@ -5,7 +5,7 @@ import {
   environmentNames,
   toEntries,
   withConventions,
-} from '../../../src/workers/environment.ts';
+} from '../../../src/workers/spawning/environment.ts';
 import { environmentOf } from './support.ts';
 
 const base = [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { kindOfExecutable } from '../../../src/workers/interpreter.ts';
+import { kindOfExecutable } from '../../../src/workers/spawning/interpreter.ts';
 import { folder } from './support.ts';
 
 test('a program, a script, and an interpreter of other files are told apart', () => {

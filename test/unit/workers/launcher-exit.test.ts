@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { launcherFailure } from '../../../src/workers/launcher-exit.ts';
+import { launcherFailure } from '../../../src/workers/spawning/launcher-exit.ts';
 
 test('what a program of the launcher said last is the reason', () => {
   const said = ['before', "/usr/bin/env: '/srv/app': Permission denied"];

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { linux } from '../../../src/linux/kernel.ts';
 import { lookupUser } from '../../../src/linux/users.ts';
-import { type Tools, tools } from '../../../src/workers/commands.ts';
-import { type LaunchRequest, launchChain } from '../../../src/workers/launcher.ts';
-import { launcherFailure } from '../../../src/workers/launcher-exit.ts';
-import { spawn } from '../../../src/workers/spawner.ts';
+import { type Tools, tools } from '../../../src/workers/spawning/commands.ts';
+import { type LaunchRequest, launchChain } from '../../../src/workers/spawning/launcher.ts';
+import { launcherFailure } from '../../../src/workers/spawning/launcher-exit.ts';
+import { spawn } from '../../../src/workers/spawning/spawner.ts';
 import { type Ended, ended, entries, environmentOf, folder, outputFile, shells } from './support.ts';
 
 const root = process.getuid?.() === 0 ? false : 'changing the user needs root';

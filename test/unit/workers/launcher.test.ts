@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Tools } from '../../../src/workers/commands.ts';
-import { type LaunchRequest, launchChain } from '../../../src/workers/launcher.ts';
+import type { Tools } from '../../../src/workers/spawning/commands.ts';
+import { type LaunchRequest, launchChain } from '../../../src/workers/spawning/launcher.ts';
 import { environmentOf } from './support.ts';
 
 const request: LaunchRequest = {

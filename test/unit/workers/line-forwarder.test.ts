@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LineForwarder } from '../../../src/workers/line-forwarder.ts';
+import { LineForwarder } from '../../../src/workers/output/line-forwarder.ts';
 
 /** Takes the writes whose number is in `taken`, and notes everything. */
 function forwarder(taken: readonly number[]) {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LineSplitter, MAX_PIECE } from '../../../src/workers/line-splitter.ts';
+import { LineSplitter, MAX_PIECE } from '../../../src/workers/output/line-splitter.ts';
 
 function collect() {
   const emitted: [string, boolean][] = [];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { machineProblem } from '../../../src/workers/machine.ts';
+import { machineProblem } from '../../../src/workers/spawning/machine.ts';
 import { folder } from './support.ts';
 
 /** The first bytes of a program for that machine (elf(5)). */

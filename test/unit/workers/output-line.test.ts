@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { FileForwarder } from '../../../src/workers/file-forwarder.ts';
-import { type OutputLineSource, outputLines, parseOutputLine } from '../../../src/workers/output-line.ts';
+import { FileForwarder } from '../../../src/workers/output/file-forwarder.ts';
+import {
+  type OutputLineSource,
+  outputLines,
+  parseOutputLine,
+} from '../../../src/workers/output/output-line.ts';
 
 const SOURCE: OutputLineSource = {
   time: Date.UTC(2026, 10, 26, 17, 0, 0, 123),

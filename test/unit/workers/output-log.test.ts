@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { OutputLog, type OutputSource, type OutputView } from '../../../src/workers/output-log.ts';
+import { OutputLog, type OutputSource, type OutputView } from '../../../src/workers/output/output-log.ts';
 
 const source = (generation: number, worker = 0, stream: 'stdout' | 'stderr' = 'stdout'): OutputSource => ({
   generation,

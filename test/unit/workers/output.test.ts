@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import { linux } from '../../../src/linux/kernel.ts';
 import { openReadWrite } from '../../../src/linux/pipes.ts';
 import { spawnProcess } from '../../../src/linux/spawn.ts';
-import { LineForwarder } from '../../../src/workers/line-forwarder.ts';
-import { WorkerOutput } from '../../../src/workers/output.ts';
-import { Sink } from '../../../src/workers/sink.ts';
+import { LineForwarder } from '../../../src/workers/output/line-forwarder.ts';
+import { WorkerOutput } from '../../../src/workers/output/output.ts';
+import { Sink } from '../../../src/workers/output/sink.ts';
 import { sendSignal } from '../../support/send-signal.ts';
 import { ended } from './support.ts';
 

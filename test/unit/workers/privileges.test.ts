@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import type { CapabilitySets } from '../../../src/linux/capabilities.ts';
-import { requireCapabilities } from '../../../src/workers/privileges.ts';
-import { ReleaseError } from '../../../src/workers/release-error.ts';
+import { requireCapabilities } from '../../../src/workers/spawning/privileges.ts';
+import { ReleaseError } from '../../../src/workers/spawning/release-error.ts';
 
 const bind = { name: 'CAP_NET_BIND_SERVICE', number: 10 };
 const nice = { name: 'CAP_SYS_NICE', number: 23 };

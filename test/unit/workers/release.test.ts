@@ -12,9 +12,9 @@ import {
 import { join } from 'node:path';
 import { beforeEach, test } from 'node:test';
 import type { RuntimeConfig } from '../../../src/config/schema.ts';
-import { resolveRelease } from '../../../src/workers/release.ts';
-import { ReleaseError, type ReleaseStep } from '../../../src/workers/release-error.ts';
-import { resolveUser } from '../../../src/workers/target-user.ts';
+import { resolveRelease } from '../../../src/workers/spawning/release.ts';
+import { ReleaseError, type ReleaseStep } from '../../../src/workers/spawning/release-error.ts';
+import { resolveUser } from '../../../src/workers/spawning/target-user.ts';
 import { folder, runtimeConfig } from './support.ts';
 
 const root = process.getuid?.() === 0 ? false : 'looking as another user needs root';

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { RotatingFile, type RotatingFileLimits } from '../../../src/workers/rotating-file.ts';
+import { RotatingFile, type RotatingFileLimits } from '../../../src/workers/output/rotating-file.ts';
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';
 
 /** A file in a folder of its own. `write` writes everything, as a sink does; rejects with the first error. */

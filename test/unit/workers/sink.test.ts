@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { openPipe } from '../../../src/linux/pipes.ts';
 import { connectSocket, openSocket } from '../../../src/linux/sockets.ts';
-import { Sink, type SinkOptions } from '../../../src/workers/sink.ts';
+import { Sink, type SinkOptions } from '../../../src/workers/output/sink.ts';
 import { setNonBlocking } from '../../support/sockets.ts';
 import { folder } from './support.ts';
 

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { linux } from '../../../src/linux/kernel.ts';
 import { processStat } from '../../../src/linux/procfs.ts';
-import type { LaunchRequest } from '../../../src/workers/launcher.ts';
-import { resolveRelease } from '../../../src/workers/release.ts';
-import { SpawnError, spawn, spawnWorker } from '../../../src/workers/spawner.ts';
-import { resolveUser } from '../../../src/workers/target-user.ts';
-import type { WorkerSpec } from '../../../src/workers/worker-spec.ts';
+import type { LaunchRequest } from '../../../src/workers/spawning/launcher.ts';
+import { resolveRelease } from '../../../src/workers/spawning/release.ts';
+import { SpawnError, spawn, spawnWorker } from '../../../src/workers/spawning/spawner.ts';
+import { resolveUser } from '../../../src/workers/spawning/target-user.ts';
+import type { WorkerSpec } from '../../../src/workers/spawning/worker-spec.ts';
 import { ended, folder, listener, outputFile, runtimeConfig } from './support.ts';
 
 // What a process can say about itself: the descriptors that it passes on, its folder, its signals. The shell reads these itself: it blocks

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { substitute } from '../../../src/workers/spawner.ts';
+import { substitute } from '../../../src/workers/spawning/spawner.ts';
 
 const placeholders = {
   generation: 3,

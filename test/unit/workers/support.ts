@@ -18,11 +18,11 @@ import { linux } from '../../../src/linux/kernel.ts';
 import type { SocketAddress } from '../../../src/linux/sockaddr.ts';
 import { spawnProcess } from '../../../src/linux/spawn.ts';
 import type { WorkerListener } from '../../../src/workers/conventions/convention.ts';
-import { LineForwarder } from '../../../src/workers/line-forwarder.ts';
-import { WorkerOutput } from '../../../src/workers/output.ts';
-import { ProcessTable } from '../../../src/workers/process-table.ts';
-import { Sink } from '../../../src/workers/sink.ts';
-import { killSession } from '../../../src/workers/stopper.ts';
+import { LineForwarder } from '../../../src/workers/output/line-forwarder.ts';
+import { WorkerOutput } from '../../../src/workers/output/output.ts';
+import { Sink } from '../../../src/workers/output/sink.ts';
+import { ProcessTable } from '../../../src/workers/processes/process-table.ts';
+import { killSession } from '../../../src/workers/processes/stopper.ts';
 
 /** A folder of this test file, removed at its end. */
 export const folder = mkdtempSync(join(tmpdir(), 'zero-workers-'));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { MAX_TAIL_LINE, Tail } from '../../../src/workers/tail.ts';
+import { MAX_TAIL_LINE, Tail } from '../../../src/workers/output/tail.ts';
 
 test('the last lines, oldest first', () => {
   const tail = new Tail(3);

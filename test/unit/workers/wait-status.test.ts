@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { exitStatusOf, usageOf } from '../../../src/workers/wait-status.ts';
+import { exitStatusOf, usageOf } from '../../../src/workers/processes/wait-status.ts';
 
 test('a wait status is an exit code, or a signal with or without a core dump', () => {
   assert.deepEqual(exitStatusOf(0), { kind: 'exited', code: 0 });

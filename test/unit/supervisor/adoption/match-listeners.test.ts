@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { configFromArguments } from '../../../../src/config/index.ts';
-import { resolveTarget } from '../../../../src/listeners/resolve.ts';
+import { resolveTarget } from '../../../../src/listeners/binding/resolve.ts';
 import {
   addressText,
   matchListeners,

@@ -22,7 +22,7 @@ import {
 } from '../../../../src/supervisor/keeper/socket-keeper.ts';
 import { TakenSockets, takeKept } from '../../../../src/supervisor/keeper/take-sockets.ts';
 import { isVaultLink, VaultFile } from '../../../../src/supervisor/keeper/vault.ts';
-import { ProcessTable } from '../../../../src/workers/process-table.ts';
+import { ProcessTable } from '../../../../src/workers/processes/process-table.ts';
 import { sendSignal } from '../../../support/send-signal.ts';
 import { temporaryFolder } from '../../../support/temporary.ts';
 

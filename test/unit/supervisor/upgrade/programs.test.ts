@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
-import type { OwnCommand } from '../../../../src/supervisor/own-command.ts';
+import type { OwnCommand } from '../../../../src/supervisor/start/own-command.ts';
 import { programsFor } from '../../../../src/supervisor/upgrade/programs.ts';
 import { type Scope, temporaryFolder } from '../../../support/temporary.ts';
 

@@ -1,0 +1,72 @@
+import { closeSync, constants, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { errorCode } from '../../common/errors.ts';
+import { tryCall } from '../libc.ts';
+import { makeDirectory } from './directory.ts';
+import { distrust } from './trusted-path.ts';
+
+/** A directory of zero that another user could change: the message says which part of its path, and why. */
+export class UntrustedDirectoryError extends Error {}
+
+/** Throws UntrustedDirectoryError where another user could change what is in a directory, or where its path leads. */
+export function requireTrusted(directory: string): void {
+  const reason = distrust(directory);
+  if (reason !== null) throw new UntrustedDirectoryError(reason);
+}
+
+/**
+ * Makes a directory for zero's own files, and those above it that are missing. Throws UntrustedDirectoryError, or the
+ * file system's error.
+ */
+export function makeOwnDirectory(directory: string, mode: number): void {
+  // Nothing is made in a place of others. Another user may have made one that was missing, so the check comes again.
+  requireTrusted(directory);
+  makeDirectory(directory, mode);
+  requireTrusted(directory);
+}
+
+/**
+ * Opens one of zero's own files, and does not follow a symbolic link in its place (open(2), O_NOFOLLOW). Throws the file
+ * system's error, ELOOP for a link.
+ * @param flags of open(2); O_CLOEXEC is always set
+ */
+export function openOwnFile(file: string, flags: number, mode = 0o600): number {
+  try {
+    return openSync(file, flags | constants.O_NOFOLLOW, mode);
+  } catch (error) {
+    if (errorCode(error) !== 'ELOOP') throw error;
+    const message = `ELOOP: ${file} is a symbolic link, which zero does not follow: remove it`;
+    throw Object.assign(new Error(message, { cause: error }), { code: 'ELOOP', syscall: 'open', path: file });
+  }
+}
+
+/** The text of one of zero's own files. Throws what `openOwnFile` does. */
+export function readOwnFile(file: string): string {
+  // Not waiting for the writer of a pipe that is in its place.
+  const fd = openOwnFile(file, constants.O_RDONLY | constants.O_NONBLOCK);
+  try {
+    return readFileSync(fd, 'utf8');
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Writes the text over one of zero's own files, or into a new one of this mode. Throws what `openOwnFile` does. */
+export function writeOwnFile(file: string, text: string, mode = 0o600): void {
+  const fd = openOwnFile(file, constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC, mode);
+  try {
+    writeFileSync(fd, text);
+  } finally {
+    closeSync(fd);
+  }
+}
+
+const LOCK_EX = 2;
+const LOCK_NB = 4;
+
+/**
+ * Takes the exclusive flock(2) of an open file without waiting; false when another open file description has it. The lock
+ * ends with the last descriptor of this one, also after a crash. Throws SystemError.
+ */
+export function tryLock(fd: number): boolean {
+  return tryCall(['EAGAIN'], 'flock', fd, LOCK_EX | LOCK_NB) !== 'EAGAIN';
+}

@@ -1,0 +1,302 @@
+import type { Address } from '../../config/address.ts';
+import type { ListenerConfig } from '../../config/schema.ts';
+import { listenersOn } from '../../linux/sock_diag.ts';
+import type { SocketAddress } from '../../linux/sockaddr.ts';
+import {
+  closeFd,
+  getOption,
+  inodeOf,
+  listenSocket,
+  localAddress,
+  stopListening,
+} from '../../linux/sockets.ts';
+import { explainFailure } from '../diagnosis/explain.ts';
+import type { ForeignListeners, OwnSockets } from '../diagnosis/holders.ts';
+import { LaneGroup } from '../lanes/lane-group.ts';
+import type { LaneFault, LanePlan, LaneSocket, Lanes } from '../lanes/lanes.ts';
+import { mayBeShared } from '../lanes/steerable.ts';
+import { CannotSteerError } from '../lanes/tcp-lane.ts';
+import { UnixLanes } from '../lanes/unix-lanes.ts';
+import type { SavedListener } from '../listeners.ts';
+import { openTcp, openUdp } from './inet.ts';
+import { KeptName } from './kept-name.ts';
+import { changeLiveOptions, deferAccept } from './options.ts';
+import type { PassedSockets } from './passed-sockets.ts';
+import type { InetTarget } from './resolve.ts';
+import { openUnix } from './unix.ts';
+import { applyPermissions, boundFileAt, permissionsOf, type UnixFile, unlinkIfOurs } from './unix-file.ts';
+import { laneNames } from './unix-name.ts';
+
+/** One listening descriptor, and what is known about it. */
+export interface BoundListener {
+  readonly fd: number;
+  /** The socket's own inode, by which sock_diag and /proc/PID/fd know it. */
+  readonly inode: number;
+  /** As bound, with the port that the kernel chose. */
+  readonly address: SocketAddress;
+  /** What a socket is that was passed to zero, as a config would have it; null for one that zero has bound. */
+  readonly passed: Address | null;
+  /** What was asked of bind(2); null for a Unix socket, and for one that was passed to zero. */
+  readonly target: InetTarget | null;
+  /** The name on the disk; null for TCP, UDP and abstract names. */
+  readonly file: UnixFile | null;
+  /** What restores that name of a shared listener; null where there is none. */
+  readonly name: KeptName | null;
+  /** Its sockets where it is steered, `fd` is the first; null for a shared one. */
+  readonly lanes: Lanes | null;
+}
+
+/** How a listener is bound. */
+export interface BindOptions {
+  readonly own: OwnSockets;
+  readonly warn: (message: string) => void;
+  /** Something is there for `faults` to find. */
+  readonly onFault: () => void;
+  readonly passed: PassedSockets;
+}
+
+/**
+ * Binds the lanes; the address as a shared one where steering is left to zero and cannot be. Throws ListenerError.
+ * @param target null for a Unix address
+ * @param count how many lanes are needed; a Unix address begins with one
+ */
+export function bindSteered(
+  config: ListenerConfig,
+  target: InetTarget | null,
+  count: number,
+  options: BindOptions,
+): BoundListener {
+  const { address } = config;
+  const { own, warn, onFault } = options;
+  if (address.kind === 'unix') {
+    const lanes = UnixLanes.bind(config, address, own, onFault);
+    return steeredListener(lanes, { family: 'unix', path: address.path }, null);
+  }
+  try {
+    if (target === null) throw new TypeError(`${address.text} was not resolved`);
+    const lanes = LaneGroup.bind(config, target, count, own);
+    return steeredListener(lanes, lanes.target.address, target);
+  } catch (error) {
+    if (!(error instanceof CannotSteerError && mayBeShared(config))) throw error;
+    warn(`${error.message}: all generations share one socket`);
+    return bindShared(config, target, options);
+  }
+}
+
+/**
+ * Continues with the sockets of a dead supervisor, whose descriptors belong to the listener from now on. Null where
+ * there is none. Throws ListenerError.
+ * @param plan where connections go
+ */
+export function recoverListener(
+  saved: SavedListener,
+  plan: LanePlan,
+  options: BindOptions,
+): BoundListener | null {
+  const { config, lanes, fd, inode, order, passedName } = saved;
+  const { own, onFault, passed } = options;
+  const { address } = config;
+  const target = recoveredTarget(saved);
+  if (lanes.length > 0 && target !== null) {
+    const isLeft = lanes.some((lane) => lane.fd !== null) || hasListener(target, lanes);
+    if (!isLeft) return null;
+    const group = LaneGroup.recover(config, { target, lanes, order, plan }, own);
+    return steeredListener(group, target.address, target);
+  }
+  if (lanes.length > 0 && address.kind === 'unix') {
+    const main = plan.main[0] ?? 0;
+    return steeredListener(
+      UnixLanes.recover(config, address, { lanes, main }, own, onFault),
+      saved.address,
+      null,
+    );
+  }
+  if (fd === null) return null;
+  if (passedName !== null) {
+    passed.adopt(passedName, fd);
+    const taken = passed.take(config, passedName);
+    return { ...NOTHING, fd: taken.fd, inode, address: taken.bound, passed: taken.address };
+  }
+  if (address.kind !== 'unix' || address.path.startsWith('@'))
+    return { ...NOTHING, fd, inode, address: saved.address, target };
+  const { kept } = laneNames(address.path, 0);
+  const file = boundFileAt(inode, [address.path, kept], address.path);
+  const name = file && new KeptName(config, file, options);
+  return { ...NOTHING, fd, inode, address: saved.address, file, name };
+}
+
+/** What was asked of bind(2), as far as the socket shows it; null for a Unix socket and a passed one. */
+function recoveredTarget({ config, address, fd, lanes, passedName }: SavedListener): InetTarget | null {
+  if (address.family === 'unix' || passedName !== null) return null;
+  if (address.family === 'inet') return { address, ipv6Only: false };
+  const socket = lanes.find((lane) => lane.fd !== null)?.fd ?? fd;
+  const asked = config.options.ipv6_only ?? config.address.network.endsWith('6');
+  const ipv6Only = socket === null ? asked : getOption(socket, 'ipv6_only') === 1;
+  return { address, ipv6Only };
+}
+
+function hasListener({ address }: InetTarget, lanes: readonly LaneSocket[]): boolean {
+  const inodes = new Set(lanes.map(({ inode }) => inode));
+  return listenersOn(address.port).some(({ inode }) => inodes.has(inode));
+}
+
+/** A listener whose generations have lanes of their own. */
+export function steeredListener(
+  lanes: Lanes,
+  address: SocketAddress,
+  target: InetTarget | null,
+): BoundListener {
+  const first = () => lanes.sockets[0] ?? { fd: -1, inode: 0 };
+  return {
+    // A lane that was shut down may have been replaced.
+    get fd() {
+      return first().fd ?? -1;
+    },
+    get inode() {
+      return first().inode;
+    },
+    address,
+    passed: null,
+    target,
+    file: null,
+    name: null,
+    lanes,
+  };
+}
+
+/**
+ * Binds the address and listens, with every option of the config. `target` is null for a Unix address. Throws
+ * ListenerError.
+ */
+export function bindListener(
+  config: ListenerConfig,
+  target: InetTarget | null,
+  own: OwnSockets,
+): BoundListener {
+  const { address } = config;
+  if (address.kind === 'unix') {
+    const { fd, file } = openUnix(config, address, own);
+    return { ...NOTHING, fd, inode: inodeOf(fd), address: localAddress(fd), file };
+  }
+  if (target === null) throw new TypeError(`${address.text} was not resolved`);
+  const open = address.network.startsWith('udp') ? openUdp : openTcp;
+  const fd = open(config, target, own);
+  return { ...NOTHING, fd, inode: inodeOf(fd), address: localAddress(fd), target };
+}
+
+/** The properties that a shared TCP or UDP listener does not have. */
+export const NOTHING = { passed: null, target: null, file: null, name: null, lanes: null } as const;
+
+/**
+ * The same for a listener that all generations share: its path is kept, and it may be a socket that was passed to zero.
+ * Throws ListenerError.
+ */
+export function bindShared(
+  config: ListenerConfig,
+  target: InetTarget | null,
+  options: BindOptions,
+): BoundListener {
+  if (config.address.kind === 'passed') {
+    const { fd, inode, address: passed, bound: address } = options.passed.take(config, config.address.name);
+    return { ...NOTHING, fd, inode, address, passed };
+  }
+  const bound = bindListener(config, target, options.own);
+  if (bound.file === null) return bound;
+  try {
+    return { ...bound, name: new KeptName(config, bound.file, options) };
+  } catch (error) {
+    closeListener(bound);
+    throw error;
+  }
+}
+
+/** What services did to the sockets of the listener, or to its path, since the last call; see Lanes.faults(). */
+export function faultsOf({ lanes, name }: BoundListener, foreign: ForeignListeners): LaneFault[] {
+  return lanes?.faults(foreign) ?? name?.faults() ?? [];
+}
+
+/** Closes the socket; its path goes only if it is still ours. A socket that was passed to zero stays open elsewhere. */
+export function closeListener(bound: BoundListener): void {
+  if (bound.passed === null) {
+    // The keeper holds the sockets until it is renewed. Connections that arrived until then would never be accepted.
+    for (const { fd } of socketsOf(bound)) if (fd !== null) stopListening(fd);
+  }
+  if (bound.lanes !== null) {
+    bound.lanes.close();
+    return;
+  }
+  bound.name?.close();
+  if (bound.file !== null) unlinkIfOurs(bound.file);
+  closeFd(bound.fd);
+}
+
+/** Brings what can be changed of a listening socket from one config to another. Throws ListenerError. */
+export function changeListener(
+  bound: BoundListener,
+  from: ListenerConfig,
+  to: ListenerConfig,
+  own: OwnSockets,
+): void {
+  const permissionsChanged = from.mode !== to.mode || from.owner !== to.owner || from.group !== to.group;
+  try {
+    // What a lane defers is set when its worker is ready.
+    const without = bound.lanes === null ? [] : (['defer_accept'] as const);
+    for (const { fd } of socketsOf(bound)) if (fd !== null) changeLiveOptions(fd, from, to, without);
+    if (from.backlog !== to.backlog) listenAgain(socketsOf(bound), bound, to, own);
+    bound.lanes?.configure(to);
+    if (bound.file !== null && permissionsChanged) applyPermissions(to, bound.file, permissionsOf(to));
+  } catch (error) {
+    throw explainFailure(to, error, bound.address, own);
+  }
+}
+
+/** Every socket of the listener. */
+export function socketsOf(bound: BoundListener): readonly LaneSocket[] {
+  return bound.lanes?.sockets ?? [bound];
+}
+
+/**
+ * Makes lanes listen again as the config has it: the backlog, and TCP_DEFER_ACCEPT. Of a listener without lanes, its
+ * socket. Throws ListenerError.
+ */
+export function restoreListening(
+  bound: BoundListener,
+  lanes: readonly number[],
+  config: ListenerConfig,
+  own: OwnSockets,
+): void {
+  const all = socketsOf(bound);
+  const sockets = bound.lanes === null ? all : lanes.flatMap((lane) => all[lane] ?? []);
+  listenAgain(sockets, bound, config, own);
+  if (bound.lanes === null || bound.target === null) return;
+  for (const { fd } of sockets) if (fd !== null) deferAccept(fd, config);
+}
+
+/** listen(2) once more, which only changes the backlog. Datagram sockets have none. Throws ListenerError. */
+function listenAgain(
+  sockets: readonly LaneSocket[],
+  bound: BoundListener,
+  config: ListenerConfig,
+  own: OwnSockets,
+): void {
+  if (!isStream(bound.passed ?? config.address)) return;
+  try {
+    for (const { fd } of sockets) if (fd !== null) listenSocket(fd, config.backlog);
+  } catch (error) {
+    throw explainFailure(config, error, bound.address, own);
+  }
+}
+
+function isStream({ network }: { readonly network: string }): boolean {
+  return network.startsWith('tcp') || network === 'unix';
+}
+
+/** A passed socket has the address that it is bound to. */
+export function asBound(
+  config: ListenerConfig,
+  { passed }: BoundListener,
+): ListenerConfig & { readonly address: Address } {
+  const address = passed ?? config.address;
+  if (address.kind === 'passed') throw new TypeError(`${address.text} was not taken`);
+  return { ...config, address };
+}

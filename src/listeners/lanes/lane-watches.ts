@@ -1,0 +1,179 @@
+import { eventLoop, inSlices } from '../../common/slices.ts';
+import { getOption } from '../../linux/sockets.ts';
+import { LaneWatch } from './lane-watch.ts';
+import { hasOwnQueue, type Lanes, type LaneWithQueue } from './lanes.ts';
+
+interface Request {
+  readonly lane: number;
+  readonly what: 'queued' | 'arrival';
+  /** Workers of other lanes accept: see hasOwnQueue(). */
+  readonly isShared: boolean;
+  readonly call: () => void;
+  /** The watches of this lane, one for each listener. */
+  readonly active: Map<LaneWatch, { close(): void }>;
+}
+
+/** The watches of every lane, kept as listeners and lanes come and go. */
+export class LaneWatches {
+  readonly #watches = new Map<Lanes, Map<number, { fd: number; watch: LaneWatch }>>();
+  /** By lane. */
+  readonly #requests = new Map<number, Set<Request>>();
+  #onHangup: ((lanes: Lanes, lane: number) => void) | null = null;
+
+  /** From now on every lane is watched for hanging up. */
+  watchHangups(onHangup: ((lanes: Lanes, lane: number) => void) | null, all: Iterable<Lanes>): void {
+    this.#onHangup = onHangup;
+    for (const lanes of [...this.#watches.keys()]) this.drop(lanes);
+    for (const lanes of all) this.sync(lanes);
+  }
+
+  /**
+   * Calls back when a client's connection waits in the lane of a listener.
+   * @param isShared workers of other lanes accept: see hasOwnQueue()
+   */
+  watchQueue(lane: number, onQueued: () => void, isShared: boolean, all: Iterable<Lanes>): { close(): void } {
+    return this.#watch({ lane, what: 'queued', isShared, call: onQueued, active: new Map() }, all);
+  }
+
+  /**
+   * Calls back when a connection has come into the lane of a listener, whether it waits or not, and when a later one of
+   * many listeners cannot be watched. Of many listeners the later ones are watched a little later, in slices.
+   */
+  watchArrival(lane: number, onArrival: () => void, all: Iterable<Lanes>): { close(): void } {
+    let isClosed = false;
+    const call = () => {
+      if (!isClosed) onArrival();
+    };
+    const request: Request = { lane, what: 'arrival', isShared: false, call, active: new Map() };
+    this.#add(request);
+    const end = () => {
+      isClosed = true;
+      this.#forget(request);
+      const active = [...request.active.values()];
+      request.active.clear();
+      inSlices(closeAll(active), eventLoop, rethrow);
+    };
+    let isBegun = false;
+    const watching = inSlices(this.#beginAll(request, all), eventLoop, (failure) => {
+      if (failure === null) return;
+      if (isBegun) call();
+      else {
+        end();
+        rethrow(failure);
+      }
+    });
+    isBegun = true;
+    return {
+      close: () => {
+        watching.cancel();
+        end();
+      },
+    };
+  }
+
+  *#beginAll(request: Request, all: Iterable<Lanes>): Generator<void, void, void> {
+    for (const lanes of all) {
+      this.#begin(request, lanes);
+      yield;
+    }
+  }
+
+  #watch(request: Request, all: Iterable<Lanes>): { close(): void } {
+    this.#add(request);
+    for (const lanes of all) this.#begin(request, lanes);
+    return {
+      close: () => {
+        this.#forget(request);
+        for (const active of request.active.values()) active.close();
+        request.active.clear();
+      },
+    };
+  }
+
+  #add(request: Request): void {
+    const { lane } = request;
+    const ofLane = this.#requests.get(lane) ?? new Set();
+    this.#requests.set(lane, ofLane.add(request));
+  }
+
+  #forget(request: Request): void {
+    const { lane } = request;
+    const ofLane = this.#requests.get(lane);
+    ofLane?.delete(request);
+    if (ofLane?.size === 0) this.#requests.delete(lane);
+  }
+
+  #begin({ lane }: Request, lanes: Lanes): void {
+    const socket = lanes.sockets[lane];
+    if (socket !== undefined) this.#sync(lanes, lane, socket);
+  }
+
+  /** Watches what is new, and sockets that took the place of others. */
+  sync(lanes: Lanes): void {
+    for (const [lane, socket] of lanes.sockets.entries()) this.#sync(lanes, lane, socket);
+  }
+
+  /** Watches the sockets that `act` opens. */
+  during<Result>(lanes: Lanes, act: () => Result): Result {
+    const { revision } = lanes;
+    const result = act();
+    const isWatched = this.#watches.has(lanes) || (this.#onHangup === null && this.#requests.size === 0);
+    if (lanes.revision !== revision || !isWatched) this.sync(lanes);
+    return result;
+  }
+
+  /** Before the sockets of a listener are closed. */
+  drop(lanes: Lanes): void {
+    for (const [lane, { watch }] of this.#watches.get(lanes) ?? []) this.#close(watch, lane);
+    this.#watches.delete(lanes);
+  }
+
+  #sync(lanes: Lanes, lane: number, socket: LaneWithQueue): void {
+    const requests = [...(this.#requests.get(lane) ?? [])].filter((request) => isMeant(request, lanes));
+    if (requests.length === 0 && this.#onHangup === null) return;
+    const { fd } = socket;
+    // Out of reach: the queue can be counted and not be watched.
+    if (fd === null) return;
+    const watched = this.#watches.get(lanes) ?? new Map<number, { fd: number; watch: LaneWatch }>();
+    this.#watches.set(lanes, watched);
+    const known = watched.get(lane);
+    const same = known?.fd === fd;
+    if (known !== undefined && !same) this.#close(known.watch, lane);
+    const watch = known !== undefined && same ? known.watch : this.#open(lanes, lane, fd, socket);
+    watched.set(lane, { fd, watch });
+    for (const { what, call, active } of requests) {
+      if (!active.has(watch))
+        active.set(watch, what === 'queued' ? watch.onQueued(call) : watch.onArrival(call));
+    }
+  }
+
+  #open(lanes: Lanes, lane: number, fd: number, { queue }: LaneWithQueue): LaneWatch {
+    const isListening = () => getOption(fd, 'accept_connections') === 1;
+    const source = { fd, isListening, hasClients: () => queue.clients() > 0 };
+    if (this.#onHangup === null) return new LaneWatch(source, null);
+    return new LaneWatch(source, () => {
+      this.#onHangup?.(lanes, lane);
+      return lanes.sockets[lane]?.fd === fd && isListening();
+    });
+  }
+
+  #close(watch: LaneWatch, lane: number): void {
+    watch.close();
+    for (const request of this.#requests.get(lane) ?? []) request.active.delete(watch);
+  }
+}
+
+function rethrow(failure: { readonly error: unknown } | null): void {
+  if (failure !== null) throw failure.error;
+}
+
+function* closeAll(watches: readonly { close(): void }[]): Generator<void, void, void> {
+  for (const watch of watches) {
+    watch.close();
+    yield;
+  }
+}
+
+function isMeant({ lane, what, isShared }: Request, lanes: Lanes): boolean {
+  return what === 'arrival' || hasOwnQueue(lanes, lane, isShared);
+}

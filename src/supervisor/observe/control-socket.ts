@@ -1,0 +1,59 @@
+import type { Config } from '../../config/index.ts';
+import type { Control } from '../../control/control.ts';
+import { type ControlServer, createControlServer } from '../../control/server.ts';
+import type { Sights } from '../../control/views.ts';
+import type { Fact } from '../../lifecycle/facts.ts';
+import { controlSocketOf, type Instance } from '../instance/instance.ts';
+
+export interface ControlAccessContext {
+  readonly config: Config;
+  readonly instance: Instance;
+  readonly version: string;
+  readonly control: Control;
+  readonly sights: Sights;
+  readonly report: (fact: Fact) => void;
+  readonly failed: (step: string, error: unknown) => void;
+}
+
+/** The control socket of this supervisor. */
+export class ControlAccess {
+  readonly #context: ControlAccessContext;
+  #server: ControlServer | null = null;
+
+  constructor(context: ControlAccessContext) {
+    this.#context = context;
+  }
+
+  /** The path of the socket; null while it is not open. */
+  get path(): string | null {
+    const { config, instance } = this.#context;
+    return this.#server && controlSocketOf(config, instance).path;
+  }
+
+  /** Never rejects: the service runs without it. */
+  async open(): Promise<void> {
+    const { config, instance, version, control, sights, report, failed } = this.#context;
+    try {
+      this.#server = await createControlServer({
+        ...controlSocketOf(config, instance),
+        control,
+        sights,
+        identity: { version, name: instance.name, pid: process.pid },
+        warn: (message) => report({ event: 'warning', about: 'control', message }),
+      });
+    } catch (error) {
+      failed('open control socket', error);
+    }
+  }
+
+  /** The file of the socket was removed, maybe. Rejects with ControlError where it cannot be bound again. */
+  async restore(): Promise<void> {
+    await this.#server?.restore();
+  }
+
+  /** @param options `isUpgrade`: another zero takes over in this process */
+  async close(options?: { readonly isUpgrade: boolean }): Promise<void> {
+    await this.#server?.close(options);
+    this.#server = null;
+  }
+}

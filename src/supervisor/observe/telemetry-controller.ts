@@ -1,0 +1,104 @@
+import { now, type Timers } from '../../common/clock.ts';
+import type { Config } from '../../config/index.ts';
+import type { Fact } from '../../lifecycle/facts.ts';
+import { createTelemetry, type Telemetry } from '../../telemetry/dispatch.ts';
+import { ServiceManager, watchdogInterval } from '../../telemetry/service-manager.ts';
+import type { Writer } from '../../telemetry/writer.ts';
+
+export interface TelemetryContext {
+  /** Of the instance. */
+  readonly name: string;
+  readonly version: string;
+  /** Where the log goes without `logging.file`. */
+  readonly fd: number;
+  readonly writer: Writer;
+  /** Values that no report may have; asked for at each. */
+  readonly secrets: () => readonly string[];
+  readonly timers: Timers;
+}
+
+/**
+ * The log, statsd and Sentry, as the config of the generation that serves wants them, and the service manager that
+ * started zero.
+ */
+export class TelemetryDesk {
+  readonly #context: TelemetryContext;
+  #telemetry: Telemetry;
+  #config: Config;
+  /** Not part of #telemetry, because it keeps what it has reported over a change of the config. */
+  readonly #manager: ServiceManager | null;
+
+  /** Throws Error where `logging.file` cannot be opened. */
+  constructor(config: Config, context: TelemetryContext) {
+    this.#context = context;
+    this.#config = config;
+    this.#telemetry = this.#open(config);
+    this.#manager = this.#openManager();
+  }
+
+  /** Never throws, never waits. */
+  report(fact: Fact): void {
+    this.#telemetry.report(fact);
+    this.#manager?.report(fact);
+  }
+
+  /** Opens `logging.file` again. */
+  reopen(): void {
+    this.#telemetry.reopen();
+  }
+
+  /**
+   * From now on as this config has it; what was to be written and sent before has `deadline` milliseconds. Throws Error where that cannot be had:
+   * everything stays as it was.
+   */
+  configure(config: Config, deadline: number): void {
+    if (partOf(config) === partOf(this.#config)) return;
+    const old = this.#telemetry;
+    this.#telemetry = this.#open(config);
+    this.#config = config;
+    void old.close(deadline);
+  }
+
+  /** Waits until the log is written, for at most so many milliseconds. */
+  flush(deadline: number): Promise<void> {
+    return this.#telemetry.flush(deadline);
+  }
+
+  /** Writes and sends what waits, for at most so many milliseconds. */
+  close(deadline: number): Promise<void> {
+    this.#manager?.close();
+    return this.#telemetry.close(deadline);
+  }
+
+  #openManager(): ServiceManager | null {
+    const { NOTIFY_SOCKET: socket } = process.env;
+    if (!socket) return null;
+    return new ServiceManager({
+      socket,
+      pid: process.pid,
+      watchdog: watchdogInterval(process.env, process.pid),
+      now,
+      timers: this.#context.timers,
+      warn: (message) => this.#telemetry.report({ event: 'warning', about: 'service_manager', message }),
+    });
+  }
+
+  #open({ application, service }: Config): Telemetry {
+    const { path, directory } = service.runtime;
+    const { name, ...context } = this.#context;
+    return createTelemetry({
+      ...context,
+      application,
+      service: { name, path, directory },
+      journalStream: process.env.JOURNAL_STREAM,
+      colour: !process.env.NO_COLOR,
+      now,
+      clock: Date.now,
+    });
+  }
+}
+
+/** What of a config it is made from, to compare. */
+function partOf({ application: { logging, metrics, sentry_dsn } }: Config): string {
+  return JSON.stringify({ logging, metrics, sentry_dsn });
+}

@@ -1,0 +1,76 @@
+import { releaseFreedMemory } from '../../linux/memory.ts';
+import type { Timers } from '../../readiness/index.ts';
+
+/**
+ * V8 saves memory instead of time. Private dirty memory at rest after 20 reloads is 11.7 MB with all flags and 15.5
+ * MB with none. A line of output costs 15 microseconds instead of 5.
+ */
+const FLAGS = [
+  // Without this flag V8's collector wakes up once or twice in 10 s, a minute after the last event.
+  '--optimize-for-size',
+  // V8 keeps bytecode and no machine code: 12.9 MB without the first flag, 15.9 MB without both.
+  '--no-sparkplug',
+  '--no-opt',
+  // 1,000 reloads add 13 % to the memory at rest without this flag, and 5 % with it.
+  '--compact-on-every-full-gc',
+];
+
+/** Longer than V8 takes to notice that nothing happens any more: then there is something to give back. */
+const QUIET = 20_000;
+
+/** node:v8, which takes 2 ms to load: not before the service has started. */
+const v8 = () => process.getBuiltinModule('node:v8');
+
+/** Keeps the supervisor small while it rests. */
+export class Footprint {
+  readonly #timers: Timers;
+  #timer: unknown = null;
+
+  constructor(timers: Timers) {
+    this.#timers = timers;
+  }
+
+  /** Sets V8's flags. Call it once the service runs: before its first instruction, speed matters more. */
+  begin(): void {
+    const { setFlagsFromString } = v8();
+    for (const flag of FLAGS) setFlagsFromString(flag);
+  }
+
+  /**
+   * Memory is given back when it has been quiet for a while.
+   * @param happened false where nothing but time went by: the lanes of earlier handovers become free one after the other, for more than a minute
+   */
+  disturbed(happened: boolean): void {
+    if (this.#timer !== null && !happened) return;
+    this.#timers.clear(this.#timer);
+    this.#timer = this.#timers.set(QUIET, () => {
+      this.#timer = null;
+      giveBack();
+    });
+  }
+
+  close(): void {
+    this.#timers.clear(this.#timer);
+  }
+}
+
+/** A class without objects, for a search that finds nothing. */
+class Nothing {}
+
+/**
+ * Collects garbage and returns the free memory to the system; takes about 30 ms. V8 collects the garbage of a heap at
+ * rest only after a full collection has shown growth (MemoryReducer in src/heap/memory-reducer.h), which small
+ * reloads do not cause: memory at rest is 14 to 17 MB then. v8.queryObjects begins with a full collection, and Node
+ * has no other public function for that.
+ */
+function giveBack(): void {
+  const { emitWarning } = process;
+  // queryObjects prints to standard error that it is experimental (Node 20.13). An operator cannot act on that.
+  process.emitWarning = () => {};
+  try {
+    v8().queryObjects(Nothing, { format: 'count' });
+  } finally {
+    process.emitWarning = emitWarning;
+  }
+  releaseFreedMemory();
+}

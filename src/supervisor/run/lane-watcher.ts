@@ -1,0 +1,49 @@
+import type { Listeners } from '../../listeners/listeners.ts';
+import type { Happening } from './engine.ts';
+
+/**
+ * Watches the queues of lanes that no process accepts from. By epoll: nothing is polled, and at rest nothing wakes up.
+ */
+export class LaneKeeper {
+  readonly #listeners: Listeners;
+  readonly #post: (happening: Happening) => void;
+  readonly #watches = new Map<number, { readonly isShared: boolean; close(): void }>();
+
+  constructor(listeners: Listeners, post: (happening: Happening) => void) {
+    this.#listeners = listeners;
+    this.#post = post;
+  }
+
+  /**
+   * Exactly these lanes from now on. Throws the first failure, when every lane that can be watched is.
+   * @param shared those of them with generations of which workers of other lanes accept
+   */
+  keep(lanes: readonly number[], shared: readonly number[]): void {
+    for (const [lane, watch] of this.#watches) {
+      if (lanes.includes(lane) && watch.isShared === shared.includes(lane)) continue;
+      watch.close();
+      this.#watches.delete(lane);
+    }
+    const failures: unknown[] = [];
+    for (const lane of lanes) {
+      try {
+        if (!this.#watches.has(lane)) this.#watch(lane, shared.includes(lane));
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    if (failures.length > 0) throw failures[0];
+  }
+
+  #watch(lane: number, isShared: boolean): void {
+    const watch = this.#listeners.watchLane(lane, isShared, () => this.#post({ type: 'lane_queued', lane }));
+    try {
+      if (this.#listeners.unattended(lane, isShared) === 0) this.#post({ type: 'lane_empty', lane });
+    } catch (error) {
+      // Without a look at its queue the lane would never count as quiet.
+      watch.close();
+      throw error;
+    }
+    this.#watches.set(lane, { isShared, close: () => watch.close() });
+  }
+}

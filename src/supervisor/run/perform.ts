@@ -1,0 +1,296 @@
+import { isSystemFailure } from '../../common/errors.ts';
+import type { Turns } from '../../common/slices.ts';
+import type { Config } from '../../config/index.ts';
+import { isSame } from '../../lifecycle/copy.ts';
+import type { AnsweredEffect, Effect, StoredFile } from '../../lifecycle/effects.ts';
+import type { Rollback } from '../../lifecycle/events.ts';
+import type { ExitStatus, Fact, Failure } from '../../lifecycle/facts.ts';
+import type { RunHook } from '../../lifecycle/hook.ts';
+import type { ScaleResult } from '../../lifecycle/scale.ts';
+import type { Verdict } from '../../lifecycle/verdicts.ts';
+import { isRefusal } from '../../listeners/listener-error.ts';
+import type { Listeners } from '../../listeners/listeners.ts';
+import { type Delivery, SignalError } from '../../workers/processes/delivery.ts';
+import type { Boundary } from './boundary.ts';
+import type { DrainKeeper } from './drain-watcher.ts';
+import { failureOf } from './effect-failure.ts';
+import type { Happening } from './engine.ts';
+import type { Generations } from './generations.ts';
+import type { LanePreparer } from './lane-preparer.ts';
+import type { LaneKeeper } from './lane-watcher.ts';
+import type { LivenessKeeper } from './liveness-watcher.ts';
+import type { MemoryKeeper } from './memory-watcher.ts';
+import type { Prepared } from './prepare.ts';
+import type { PreparedReleases } from './prepared-releases.ts';
+import { SlicedEffects } from './sliced-effects.ts';
+import type { StallKeeper } from './stall-watcher.ts';
+import type { VerifyKeeper } from './verify-watcher.ts';
+
+/** The watches that the core has asked for, until it asks for others. */
+interface Keepers {
+  readonly lanes: LaneKeeper;
+  readonly drain: DrainKeeper;
+  readonly stalls: StallKeeper;
+  readonly memory: MemoryKeeper;
+  readonly liveness: LivenessKeeper;
+  readonly verify: VerifyKeeper;
+  readonly preparer: LanePreparer;
+}
+
+/** What the performer works on. */
+export interface PerformerContext {
+  readonly boundary: Boundary;
+  readonly generations: Generations;
+  readonly listeners: Listeners;
+  readonly turns: Turns;
+  readonly post: (happening: Happening) => void;
+  readonly report: (fact: Fact) => void;
+  readonly releases: PreparedReleases;
+  /** @param claim called with the executable as soon as it is known, so that its file is kept meanwhile */
+  readonly prepare: (
+    rollback: Rollback | null,
+    claim: (executable: string) => void,
+  ) => Promise<Prepared | Failure>;
+  /** A generation was made of what was prepared. */
+  readonly adopted: (handover: number, generation: number, prepared: Prepared) => void;
+  /** A generation serves now: what the supervisor itself takes from a config is that of this one. */
+  readonly promoted: (generation: number, prepared: Prepared) => void;
+  readonly runHook: (hook: RunHook, config: Config | undefined) => void;
+  readonly killHook: (hook: number) => void;
+  readonly keepers: Keepers;
+  /**
+   * Has the keeper process hold the sockets of this version of the set. Answers on its own, later: it posts `done` of
+   * the effect, or `failed`, also when that process ends afterwards.
+   */
+  readonly keepSockets: (version: number) => void;
+  readonly inspectLanes: () => void;
+  readonly write: (file: StoredFile) => void;
+  readonly answer: (ticket: string, refusal: string | null) => void;
+  readonly scaled: (ticket: string, result: ScaleResult) => void;
+  readonly accepted: (ticket: string, handover: number) => void;
+  readonly verdict: (tickets: readonly string[], verdict: Verdict) => void;
+  readonly concluded: (verdict: Verdict) => void;
+  readonly exit: (exit: ExitStatus) => void;
+}
+
+/** An effect that is answered at once. The keeper process is started in the background. */
+type Immediate = Exclude<AnsweredEffect, { readonly type: 'keep_sockets' | 'steer' | 'listen_again' }>;
+type Answered<T extends Immediate['type']> = Extract<Immediate, { readonly type: T }>;
+
+/** The exhaustive table of what each of them does. */
+type Handlers = { readonly [T in Immediate['type']]: (effect: Answered<T>) => void };
+
+/** Throws SignalError for a signal that was refused. */
+function requireAll(signal: string, delivery: Delivery | undefined): void {
+  if (delivery && delivery.refused.length > 0) throw new SignalError(signal, delivery.refused);
+}
+
+/**
+ * Does what the core asks for. Nothing is decided here: every effect that touches the kernel or a disk is answered by
+ * an event, `done` or `failed`, and the core decides what follows.
+ */
+export class Performer {
+  readonly #context: PerformerContext;
+  readonly #handlers: Handlers;
+  /** Failures of handovers that have ended and are not concluded, as the core and as the operator knows them. */
+  readonly #sliced: SlicedEffects;
+  readonly #explanations = new Map<number | null, { readonly of: Failure; readonly failure: Failure }>();
+
+  constructor(context: PerformerContext) {
+    this.#context = context;
+    this.#sliced = new SlicedEffects(context.turns, context.post);
+    const { generations, releases, keepers, inspectLanes, promoted, killHook, write } = context;
+    this.#handlers = {
+      adopt: ({ handover, generation }) => this.#adopt(handover, generation),
+      discard: ({ handover }) => releases.discard(handover),
+      inspect_lanes: () => inspectLanes(),
+      promoted: ({ generation }) => {
+        const prepared = generations.prepared(generation);
+        if (prepared) promoted(generation, prepared);
+      },
+      signal: (effect) => {
+        const process = generations.find(effect);
+        process?.closeGates();
+        requireAll(effect.signal, process?.signal(effect.signal));
+      },
+      kill: (effect) => this.#kill(effect),
+      kill_leftovers: (effect) => requireAll('SIGKILL', generations.find(effect)?.killLeftovers()),
+      release: ({ generation }) => generations.release(generation),
+      attend: ({ lanes, shared }) => keepers.lanes.keep(lanes, shared),
+      drain: ({ workers }) => keepers.drain.keep(workers),
+      watch_stalls: ({ workers }) => keepers.stalls.keep(workers),
+      watch_memory: ({ workers }) => keepers.memory.keep(workers),
+      check_liveness: ({ workers }) => keepers.liveness.keep(workers),
+      verify: ({ generation }) => keepers.verify.keep(generation),
+      prepare_lanes: ({ lanes }) => keepers.preparer.keep(lanes),
+      kill_hook: ({ hook }) => killHook(hook),
+      write: ({ file }) => write(file),
+    };
+  }
+
+  /** Never throws. */
+  perform(effect: Effect): void {
+    const { boundary, report, answer, accepted, verdict, concluded, scaled, exit } = this.#context;
+    switch (effect.type) {
+      case 'resolve':
+        void this.#resolve(effect.handover, effect.rollback);
+        return;
+      case 'spawn':
+        this.#spawn(effect);
+        return;
+      case 'run_hook':
+        this.#runHook(effect);
+        return;
+      case 'report':
+        boundary.run('report', () => report(this.#explained(effect.fact)));
+        return;
+      case 'answer':
+        boundary.run('answer', () => answer(effect.ticket, effect.refusal));
+        return;
+      case 'accepted':
+        boundary.run('accept', () => accepted(effect.ticket, effect.handover));
+        return;
+      case 'concluded':
+        boundary.run('conclude', () => {
+          concluded(this.#explainedVerdict(effect.verdict));
+          this.#explanations.delete(effect.verdict.handover);
+        });
+        return;
+      case 'verdict':
+        boundary.run('verdict', () => verdict(effect.tickets, this.#explainedVerdict(effect.verdict)));
+        return;
+      case 'scaled':
+        boundary.run('answer', () => scaled(effect.ticket, effect.result));
+        return;
+      case 'exit':
+        exit(effect.exit);
+        return;
+      case 'steer':
+        this.#sliced.perform(effect, this.#context.listeners.steerInSteps(effect.steering));
+        return;
+      case 'listen_again':
+        this.#sliced.perform(effect, this.#listenAgain(effect.generation));
+        return;
+      case 'keep_sockets':
+        this.#keepSockets(effect);
+        return;
+      default:
+        this.#answered(effect);
+    }
+  }
+
+  /** What is in progress ends without an answer. */
+  close(): void {
+    this.#sliced.close();
+  }
+
+  /** Performs an effect, and answers with how that went. */
+  #answered<T extends Immediate['type']>(effect: Answered<T>): void {
+    const { post } = this.#context;
+    try {
+      this.#handlers[effect.type as T](effect);
+    } catch (error) {
+      post({ type: 'failed', effect, failure: failureOf(effect, error) });
+      return;
+    }
+    post({ type: 'done', effect });
+  }
+
+  *#listenAgain(generation: number): Generator<void, void, void> {
+    const { generations, listeners } = this.#context;
+    const prepared = generations.prepared(generation);
+    if (prepared) yield* listeners.relistenInSteps(prepared.acquired);
+  }
+
+  #keepSockets(effect: Extract<Effect, { type: 'keep_sockets' }>): void {
+    const { keepSockets, post } = this.#context;
+    try {
+      keepSockets(effect.version);
+    } catch (error) {
+      post({ type: 'failed', effect, failure: failureOf(effect, error) });
+    }
+  }
+
+  /**
+   * What remains of the session is found again when the main process has exited: only that one decides whether it is
+   * done.
+   */
+  #kill(effect: Answered<'kill'>): void {
+    const process = this.#context.generations.find(effect);
+    if (!process) return;
+    const { signalled, refused } = process.kill();
+    requireAll('SIGKILL', { signalled, refused: refused.filter(({ pid }) => pid === process.pid) });
+  }
+
+  #adopt(handover: number, generation: number): void {
+    const { releases, generations, adopted } = this.#context;
+    const prepared = releases.adopt(handover, generation);
+    generations.add(generation);
+    adopted(handover, generation, prepared);
+  }
+
+  #spawn({ generation, worker, incarnation, lane, relief, joins }: Extract<Effect, { type: 'spawn' }>): void {
+    const { generations, post, boundary } = this.#context;
+    const key = { generation, worker, incarnation };
+    let result: number | Failure;
+    try {
+      result = generations.spawn(key, { lane, relief }, joins);
+    } catch (error) {
+      if (!isRefusal(error)) boundary.caught('spawn', error);
+      result = { step: 'spawn', reason: String(error), generation, worker };
+    }
+    if (typeof result === 'number') post({ type: 'spawned', ...key, pid: result });
+    else post({ type: 'spawn_failed', ...key, failure: result });
+  }
+
+  #runHook(hook: RunHook): void {
+    const { runHook, post, boundary } = this.#context;
+    try {
+      runHook(hook, this.#configOf(hook));
+    } catch (error) {
+      if (!isRefusal(error)) boundary.caught(`hook ${hook.name}`, error);
+      post({ type: 'hook_finished', hook: hook.hook, exit: null, reason: String(error), output: [] });
+    }
+  }
+
+  #configOf({ of }: RunHook): Config | undefined {
+    const { releases } = this.#context;
+    const prepared =
+      'handover' in of ? releases.ofHandover(of.handover) : releases.ofGeneration(of.generation);
+    return prepared?.config;
+  }
+
+  #explained(fact: Fact): Fact {
+    if (fact.event !== 'handover_finished' || fact.failure === null) return fact;
+    const failure = this.#context.generations.explain(fact.failure);
+    this.#explanations.set(fact.handover, { of: fact.failure, failure });
+    return { ...fact, failure };
+  }
+
+  /** A verdict may be given when the candidate and what it wrote have been released. */
+  #explainedVerdict(verdict: Verdict): Verdict {
+    const { failure, handover } = verdict;
+    if (failure === null) return verdict;
+    const known = this.#explanations.get(handover);
+    if (known && isSame(known.of, failure)) return { ...verdict, failure: known.failure };
+    return { ...verdict, failure: this.#context.generations.explain(failure) };
+  }
+
+  async #resolve(handover: number, rollback: Rollback | null): Promise<void> {
+    const { prepare, post, releases, keepers } = this.#context;
+    const claim = (executable: string) => releases.claim(handover, executable);
+    const result = await prepare(rollback, claim).catch((error: unknown): Failure => {
+      // A step that no part of it has a word for; anything but a system call is a defect, and the reason says where.
+      const reason =
+        isSystemFailure(error) || !(error instanceof Error) ? String(error) : String(error.stack);
+      return { step: 'prepare', reason };
+    });
+    releases.settle(handover, 'config' in result ? result : null);
+    if (!('config' in result)) {
+      post({ type: 'resolve_failed', handover, failure: result });
+      return;
+    }
+    const { settings } = result;
+    keepers.preparer.whenFinished(() => post({ type: 'resolved', handover, settings }));
+  }
+}

@@ -1,0 +1,59 @@
+import { errorText } from '../../common/errors.ts';
+import type { Config } from '../../config/index.ts';
+import { watchDirectories } from '../../linux/inotify.ts';
+import type { Timers } from '../../readiness/index.ts';
+import type { Watcher } from '../../watch/watcher.ts';
+import { absolute } from '../../workers/spawning/release.ts';
+
+export interface WatchContext {
+  readonly timers: Timers;
+  /** The directory where zero was started. */
+  readonly startDirectory: string;
+  readonly watching: (paths: readonly string[]) => void;
+  /** A deploy has arrived. */
+  readonly changed: () => void;
+  readonly warn: (message: string) => void;
+}
+
+/** Keeps the watch that the config asks for; without one nothing of it is loaded. */
+export class WatchDesk {
+  readonly #context: WatchContext;
+  #wanted = '';
+  #watcher: Watcher | null = null;
+
+  constructor(context: WatchContext) {
+    this.#context = context;
+  }
+
+  async configure({ service }: Config): Promise<void> {
+    const { watch, runtime } = service;
+    const directory = absolute(runtime.directory, this.#context.startDirectory);
+    const paths = watch?.paths.map((path) => absolute(path, directory));
+    const wanted = JSON.stringify([paths, watch?.quiet]);
+    if (wanted === this.#wanted) return;
+    this.#wanted = wanted;
+    this.#watcher?.close();
+    this.#watcher = null;
+    if (!paths || !watch) return;
+    const { Watcher } = await import('../../watch/watcher.ts');
+    // Another one may be wanted by now, or none.
+    if (this.#wanted !== wanted) return;
+    try {
+      this.#watcher = new Watcher({
+        ...this.#context,
+        paths,
+        quiet: watch.quiet,
+        watchDirectories,
+        watching: () => this.#context.watching(paths),
+      });
+    } catch (error) {
+      this.#context.warn(`watch: ${errorText(error)}: zero does not notice deploys`);
+    }
+  }
+
+  close(): void {
+    this.#wanted = 'nothing';
+    this.#watcher?.close();
+    this.#watcher = null;
+  }
+}

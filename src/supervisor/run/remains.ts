@@ -1,0 +1,74 @@
+import { isSystemFailure } from '../../common/errors.ts';
+import type { Kernel } from '../../linux/kernel.ts';
+import { type Delivery, joinDeliveries } from '../../workers/processes/delivery.ts';
+import type { ProcessTable } from '../../workers/processes/process-table.ts';
+import { type Departed, killLeftovers, leftovers } from '../../workers/processes/stopper.ts';
+import type { Family } from './family.ts';
+
+/** The processes that remain of a worker after its main process has exited. */
+export class Remains {
+  readonly #kernel: Kernel;
+  readonly #table: ProcessTable;
+  readonly #departed: Departed;
+  readonly #family: Family;
+
+  constructor(
+    { kernel, table }: { kernel: Kernel; table: ProcessTable },
+    departed: Departed,
+    family: Family,
+  ) {
+    this.#kernel = kernel;
+    this.#table = table;
+    this.#departed = departed;
+    this.#family = family;
+  }
+
+  /**
+   * Their pids; null when /proc cannot be listed.
+   * @param isChild what has exited is the process that this supervisor started: then each process that remains is an
+   * orphan, or descends from one, and without an orphan nothing remains
+   */
+  find(isChild = false): number[] | null {
+    const table = this.#table;
+    if (isChild && !table.mayHaveOrphans()) return [...this.#family.pids];
+    try {
+      const { session, orphans } = leftovers(this.#kernel, this.#departed, table.known(), table.processes());
+      return [...new Set([...session, ...orphans, ...this.#family.pids])];
+    } catch (error) {
+      if (isSystemFailure(error)) return null;
+      throw error;
+    }
+  }
+
+  /** Sends SIGKILL to all of them. */
+  kill(): Delivery {
+    const delivery = killLeftovers(this.#kernel, this.#departed, this.#table.known());
+    return joinDeliveries([delivery, this.#family.kill()]);
+  }
+
+  /**
+   * Calls back when these processes, and others that they started, have exited. Never calls back in the same turn,
+   * and not at all when a process cannot be watched (EMFILE) or /proc cannot be listed: the deadline for remaining
+   * processes covers that.
+   */
+  whenGone(pids: readonly number[], done: () => void): void {
+    const waiting = new Set(pids);
+    for (const pid of pids) {
+      const gone = () => {
+        waiting.delete(pid);
+        if (waiting.size > 0) return;
+        const more = this.find();
+        if (more === null) return;
+        if (more.length > 0) this.whenGone(more, done);
+        else done();
+      };
+      try {
+        this.#table.watchForeign(pid, gone);
+      } catch (error) {
+        if (!isSystemFailure(error)) throw error;
+        // It exited between the look and the watch.
+        if (error.code === 'ESRCH') this.#kernel.defer(gone);
+      }
+    }
+  }
+}

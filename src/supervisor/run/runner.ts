@@ -1,0 +1,134 @@
+import { Slices, type Turns } from '../../common/slices.ts';
+import type { Effect } from '../../lifecycle/effects.ts';
+import type { State } from '../../lifecycle/state.ts';
+import type { step } from '../../lifecycle/step.ts';
+import type { Kernel } from '../../linux/kernel.ts';
+import type { Listeners } from '../../listeners/listeners.ts';
+import type { RunCommand, Timers } from '../../readiness/index.ts';
+import type { OutputFiles } from '../../workers/output/output-files.ts';
+import type { OutputLog } from '../../workers/output/output-log.ts';
+import type { Sink } from '../../workers/output/sink.ts';
+import type { ProcessTable } from '../../workers/processes/process-table.ts';
+import { type ConnectionReader, DrainKeeper } from './drain-watcher.ts';
+import { Engine, type Slice } from './engine.ts';
+import { Generations } from './generations.ts';
+import { IdleCloser } from './idle-closer.ts';
+import { LanePreparer } from './lane-preparer.ts';
+import { LaneKeeper } from './lane-watcher.ts';
+import { LivenessKeeper } from './liveness-watcher.ts';
+import { MemoryKeeper, type MemoryReader } from './memory-watcher.ts';
+import { Performer, type PerformerContext } from './perform.ts';
+import type { Prepared } from './prepare.ts';
+import { StallKeeper } from './stall-watcher.ts';
+import { VerifyKeeper } from './verify-watcher.ts';
+
+/**
+ * What running a service takes of the machine and of the rest of the supervisor. The simulation gives it a machine in
+ * memory.
+ */
+export interface RunnerContext
+  extends Omit<PerformerContext, 'generations' | 'listeners' | 'keepers' | 'post' | 'turns'> {
+  readonly kernel: Kernel;
+  readonly listeners: Listeners;
+  readonly timers: Timers;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly table: ProcessTable;
+  readonly connections: ConnectionReader;
+  readonly memory: MemoryReader;
+  /** How work on every listener is cut; left out: by the clock. */
+  readonly turns?: Turns;
+  readonly runCommand: (prepared: Prepared) => RunCommand;
+  readonly runtimeDirectory: string;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly output: OutputLog;
+  readonly files: OutputFiles;
+  readonly firstGeneration: number;
+  readonly firstHandover: number;
+  /** Called after a batch of events; see Engine. */
+  readonly settled: (state: State, happened: boolean) => void;
+  /** See EngineOptions. */
+  readonly initial?: State;
+  readonly first?: 'adopted';
+  readonly before?: (state: State, effects: readonly Effect[]) => void;
+  /** See EngineOptions. */
+  readonly slice?: () => Slice;
+  readonly paused?: (state: State, effects: readonly Effect[]) => void;
+  /** The core; another one in tests. */
+  readonly behaviour?: typeof step;
+}
+
+/** Runs a service: the core, and everything that performs what the core decides. */
+export class Runner {
+  readonly engine: Engine;
+  readonly generations: Generations;
+  readonly #keepers: PerformerContext['keepers'];
+  readonly #performer: Performer;
+
+  constructor(context: RunnerContext) {
+    const { listeners, timers, now, boundary, kernel, runCommand } = context;
+    const { behaviour, initial, first, before, slice = () => new Slices(now) } = context;
+    const post: Engine['post'] = (happening) => this.engine.post(happening);
+    const batch: Engine['batch'] = (run) => this.engine.batch(run);
+    const turns: Turns = context.turns ?? { now, defer: (run) => kernel.defer(run) };
+    const generations = new Generations({ ...context, post, batch, turns }, context.releases);
+    const shared = { generations, listeners, timers, post };
+    const failed = (step: string) => (error: unknown) => boundary.caught(step, error);
+    const keepers = {
+      lanes: new LaneKeeper(listeners, post),
+      drain: new DrainKeeper({
+        ...shared,
+        batch,
+        kernel,
+        connections: context.connections,
+        idle: new IdleCloser({ connections: context.connections, generations, report: context.report }),
+        failed: failed('read connections'),
+      }),
+      stalls: new StallKeeper({ ...shared, now, failed: failed('watch for hung workers') }),
+      memory: new MemoryKeeper({
+        ...shared,
+        now,
+        memory: context.memory,
+        failed: failed('read memory'),
+      }),
+      liveness: new LivenessKeeper({ ...shared, now, runCommand }),
+      verify: new VerifyKeeper({ ...shared, runCommand }),
+      preparer: new LanePreparer(listeners, turns),
+    };
+    const performer = new Performer({ ...context, generations, keepers, post, turns });
+    this.#performer = performer;
+    this.generations = generations;
+    this.#keepers = keepers;
+    this.engine = new Engine({
+      now,
+      timers,
+      firstGeneration: context.firstGeneration,
+      firstHandover: context.firstHandover,
+      slice,
+      defer: (run) => kernel.defer(run),
+      paused: (state, effects) => boundary.run('record the state', () => context.paused?.(state, effects)),
+      perform: (effect) => performer.perform(effect),
+      failed: (step, error) => boundary.caught(step, error),
+      settled: (state, happened) => boundary.run('record the state', () => context.settled(state, happened)),
+      ...(behaviour && { behaviour }),
+      ...(initial && { initial }),
+      ...(first && { first }),
+      ...(before && { before }),
+    });
+  }
+
+  /** Ends every watch: nothing happens any more unless it is posted. */
+  close(): void {
+    const { lanes, drain, stalls, memory, liveness, verify, preparer } = this.#keepers;
+    this.engine.close();
+    this.#performer.close();
+    lanes.keep([], []);
+    drain.close();
+    stalls.close();
+    memory.keep([]);
+    liveness.keep([]);
+    verify.keep(null);
+    preparer.close();
+  }
+}

@@ -1,0 +1,104 @@
+import { availableParallelism } from 'node:os';
+import type { Config } from '../../config/index.ts';
+import { steeringMode } from '../../config/steering.ts';
+import type { HandoverSettings, Settings } from '../../lifecycle/settings.ts';
+import { handshakeTime, synAckRetries } from '../../linux/handshake.ts';
+import { gateNames } from '../../readiness/index.ts';
+import type { Release } from '../../workers/spawning/release.ts';
+
+/**
+ * The settings of a generation that runs `release` under `config`. Its paths are absolute: another supervisor may
+ * have another working directory.
+ */
+export function settingsOf(
+  config: Config,
+  { path, directory }: Pick<Release, 'path' | 'directory'>,
+): Settings {
+  const { options, readiness, restart, liveness, hooks } = config.service;
+  return {
+    path,
+    directory,
+    workers: workersOf(config),
+    gates: gateNames(readiness, steeringMode(config).steered),
+    reloadUptime: options.reload_uptime,
+    readinessTimeout: readiness.timeout,
+    shutdownSignal: options.shutdown_signal,
+    shutdownTimeout: options.shutdown_timeout,
+    restart: {
+      policy: restart.policy,
+      initial: restart.backoff.initial,
+      factor: restart.backoff.factor,
+      max: restart.backoff.max,
+      resetAfter: restart.backoff.reset_after,
+      onStall: restart.on_stall,
+      maxMemory: restart.max_memory,
+    },
+    liveness: liveness === undefined ? null : { action: liveness.action },
+    handover: handoverOf(config),
+    hooks: {
+      beforeReload: hooks.before_reload?.timeout ?? null,
+      afterPromote: hooks.after_promote?.timeout ?? null,
+      afterRollback: hooks.after_rollback?.timeout ?? null,
+      onReplace: hooks.on_replace?.timeout ?? null,
+      onCrashLoop: hooks.on_crash_loop?.timeout ?? null,
+      onWorkerStalled: hooks.on_worker_stalled?.timeout ?? null,
+      onLateRollback: hooks.on_late_rollback?.timeout ?? null,
+      onRecovery: hooks.on_recovery?.timeout ?? null,
+    },
+  };
+}
+
+/** How many workers a generation of this config has. */
+export function workersOf({ service }: Config): number {
+  return service.runtime.workers === 'auto' ? availableParallelism() : service.runtime.workers;
+}
+
+function handoverOf(config: Config): HandoverSettings {
+  const { handover } = config.service;
+  return {
+    steered: steeringMode(config).mode === 'steered',
+    previewFrom: handover.preview_from,
+    previewTimeout: handover.preview_timeout,
+    canary: handover.canary.steps,
+    canaryBy: handover.canary.by,
+    soak: handover.soak,
+    verify: handover.verify !== undefined,
+    stall: handover.stall,
+    settle: handover.settle,
+    drainTimeout: handover.drain_timeout,
+    maxRetiring: handover.max_retiring,
+    handshake: handshakeTime(synAckRetries(), longestDefer(config)),
+  };
+}
+
+/** Seconds for which the kernel may keep a connection without data to itself. */
+function longestDefer({ service }: Config): number {
+  return Math.max(0, ...service.listeners.map(({ options }) => options.defer_accept ?? 0));
+}
+
+/** A supervisor that runs. */
+export interface Running {
+  /** As it was started. */
+  readonly config: Config;
+  /** The name of its instance, which the config may not have. */
+  readonly name: string;
+}
+
+/** What a running supervisor cannot change, as problems; empty when the new config can be taken. */
+export function restartNeeded({ config: running, name }: Running, wanted: Config): string[] {
+  // A name that says what is the case anyway.
+  const isSameName = wanted.service.runtime.name === name;
+  const fixed = (config: Config): Record<string, string | undefined> => ({
+    'service.runtime.name': isSameName ? name : config.service.runtime.name,
+    'application.runtime_directory': config.application.runtime_directory,
+    'application.data_directory': config.application.data_directory,
+    'application.control': config.application.control && JSON.stringify(config.application.control),
+  });
+  const before = fixed(running);
+  return Object.entries(fixed(wanted))
+    .filter(([key, value]) => value !== before[key])
+    .map(
+      ([key, value]) =>
+        `${key}: cannot change from ${before[key] ?? 'its default'} to ${value ?? 'its default'} while zero runs: it needs a restart`,
+    );
+}

@@ -1,0 +1,168 @@
+import type { StallWatch, WorkerKey } from '../../lifecycle/events.ts';
+import type { Probe } from '../../listeners/diagnosis/probe.ts';
+import { isRefusal } from '../../listeners/listener-error.ts';
+import type { Listeners } from '../../listeners/listeners.ts';
+import type { Timers } from '../../readiness/index.ts';
+import type { Happening } from './engine.ts';
+import type { Generations } from './generations.ts';
+
+/** How often a queue is looked at in which connections were seen, in milliseconds. */
+const INTERVAL = 1_000;
+
+export interface StallContext {
+  readonly generations: Generations;
+  readonly listeners: Listeners;
+  readonly timers: Timers;
+  readonly now: () => number;
+  readonly post: (happening: Happening) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** A worker that connections may wait for. */
+interface Suspicion {
+  readonly key: WorkerKey;
+  /** Since when connections wait, or since the last report that it is hung; null: none waited at the last look. */
+  since: number | null;
+  /**
+   * One on each steered listener. Queues are first in, first out: when it is accepted, so was everything that waited
+   * when it came.
+   */
+  probes: Probe[];
+  /** It was reported, and has not accepted its probes since. */
+  hung: boolean;
+  /** Calls back when a connection comes into the lane; null while the queue is looked at instead. */
+  arrival: { close(): void } | null;
+}
+
+/**
+ * Notices workers that are hung, and that accept again. A queue that is not empty says little: a busy service has one,
+ * too. So a connection of zero's own is put behind what waits, and the worker is hung when that one is not accepted in
+ * time. Queues are looked at only after a connection has come: a supervisor whose service is idle does not wake up.
+ */
+export class StallKeeper {
+  readonly #context: StallContext;
+  #suspicions = new Map<string, Suspicion>();
+  #timer: unknown = null;
+  #broken = false;
+
+  constructor(context: StallContext) {
+    this.#context = context;
+  }
+
+  /** Exactly these workers from now on. */
+  keep(workers: readonly StallWatch[]): void {
+    const before = this.#suspicions;
+    this.#suspicions = new Map(
+      workers.map(({ hung, ...key }) => {
+        const name = `${key.generation}.${key.worker}.${key.incarnation}`;
+        return [name, before.get(name) ?? { key, since: null, probes: [], hung, arrival: null }];
+      }),
+    );
+    for (const [name, suspicion] of before) if (!this.#suspicions.has(name)) clear(suspicion);
+    for (const [name, suspicion] of this.#suspicions) if (!before.has(name)) this.#rest(suspicion);
+    this.#arm();
+  }
+
+  close(): void {
+    this.keep([]);
+  }
+
+  #arm(): void {
+    const { timers } = this.#context;
+    if ([...this.#suspicions.values()].some(({ arrival }) => arrival === null)) {
+      this.#timer ??= timers.set(INTERVAL, () => {
+        this.#timer = null;
+        for (const suspicion of [...this.#suspicions.values()]) {
+          if (suspicion.arrival === null) this.#lookSafely(suspicion);
+        }
+        this.#arm();
+      });
+    } else if (this.#timer !== null) {
+      timers.clear(this.#timer);
+      this.#timer = null;
+    }
+  }
+
+  /** Nothing waits: the next look comes after the next connection. */
+  #rest(suspicion: Suspicion): void {
+    const { generations, listeners, now } = this.#context;
+    clear(suspicion);
+    const lane = generations.find(suspicion.key)?.post.lane;
+    if (lane === undefined || suspicion.hung) return;
+    try {
+      suspicion.arrival = listeners.watchArrival(lane, () => {
+        suspicion.arrival?.close();
+        suspicion.arrival = null;
+        suspicion.since = now();
+        this.#arm();
+      });
+    } catch (error) {
+      // Without a watch (ENOSPC, ENOMEM) the queue is looked at each second.
+      if (!isRefusal(error)) throw error;
+    }
+  }
+
+  #lookSafely(suspicion: Suspicion): void {
+    try {
+      this.#look(suspicion);
+      this.#broken = false;
+    } catch (error) {
+      // A reading that failed is no proof that a worker is hung. Reported once, until a reading succeeds.
+      if (!suspicion.hung) clear(suspicion);
+      if (!this.#broken) this.#context.failed(error);
+      this.#broken = true;
+    }
+  }
+
+  #look(suspicion: Suspicion): void {
+    const { generations, listeners, now, post } = this.#context;
+    const { key } = suspicion;
+    const lane = generations.find(key)?.post.lane;
+    const stall = generations.prepared(key.generation)?.settings.handover.stall;
+    if (lane === undefined || stall === undefined) return;
+    if (suspicion.since === null && !suspicion.hung) {
+      if (listeners.queued(lane) > 0) suspicion.since = now();
+      else this.#rest(suspicion);
+    } else if (suspicion.probes.length === 0) {
+      // The queue was not empty a second ago either.
+      if (suspicion.hung || listeners.queued(lane) > 0) suspicion.probes = this.#openProbes(key, lane);
+      else this.#rest(suspicion);
+    } else if (suspicion.probes.every((probe) => probe.accepted() !== 'waiting')) {
+      if (suspicion.hung) post({ type: 'recovered', ...key });
+      suspicion.hung = false;
+      this.#rest(suspicion);
+    } else if (now() - (suspicion.since ?? 0) >= stall) {
+      // Reported again as long as it is hung: a signal that could not be sent is sent again.
+      suspicion.hung = true;
+      suspicion.since = now();
+      post({ type: 'stalled', ...key });
+    }
+  }
+
+  /** On every listener where one can be had: an address that this machine does not have takes none. */
+  #openProbes(key: WorkerKey, lane: number): Probe[] {
+    const { generations, listeners } = this.#context;
+    const acquired = generations.prepared(key.generation)?.acquired;
+    const steered = acquired?.listeners.filter((listener) => listener.steered) ?? [];
+    return steered.flatMap(({ name }) => {
+      try {
+        if (!acquired) return [];
+        const probe = listeners.openProbe(acquired, name, lane);
+        // Asked at once, so that the worker is not kept waiting for a request until the next look.
+        probe.accepted();
+        return [probe];
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        return [];
+      }
+    });
+  }
+}
+
+function clear(suspicion: Suspicion): void {
+  for (const probe of suspicion.probes) probe.close();
+  suspicion.arrival?.close();
+  suspicion.arrival = null;
+  suspicion.probes = [];
+  suspicion.since = null;
+}

@@ -1,0 +1,146 @@
+import { findCommand } from '../../common/find-command.ts';
+import type { Config, Path } from '../../config/index.ts';
+import type { Failure } from '../../lifecycle/facts.ts';
+import { type Opening, openToEverybody, openToUser } from '../../linux/files/writable-path.ts';
+import { absolute } from '../../workers/spawning/release.ts';
+import type { TargetUser } from '../../workers/spawning/target-user.ts';
+import { scriptsOf } from './release-file.ts';
+
+/*
+ * Under root, zero refuses files that it obeys or executes if every user can write to them. A user who can write to
+ * such a file can become root, or the user of the service.
+ */
+
+/** A file that zero obeys or executes. */
+export interface ObeyedFile {
+  /** For messages, such as `script`. */
+  readonly what: string;
+  readonly path: string;
+  /** The key of the config that it is about; null for the config itself. */
+  readonly key: Path | null;
+  /** The step of a handover that fails. */
+  readonly step: string;
+}
+
+/** A file that another user can change, and a line with the reason and the command that corrects it. */
+export interface OpenFile extends ObeyedFile {
+  readonly message: string;
+}
+
+/** Where a config leads to files. */
+export interface FilePlaces {
+  /** Where zero was started. */
+  readonly startDirectory: string;
+  /** PATH of zero, with which hooks are found. */
+  readonly ownPath: string | undefined;
+  /** PATH of the service, with which the commands of gates are found. */
+  readonly servicePath: string | undefined;
+  /** What an earlier generation ran, instead of the executable of the config. Absolute. */
+  readonly executable?: string;
+}
+
+/**
+ * Every file that a config makes zero read or execute, except the config itself. Files that are not found are left out.
+ */
+export function obeyedFiles(config: Config, places: FilePlaces): ObeyedFile[] {
+  const { runtime, hooks } = config.service;
+  const { startDirectory, ownPath, servicePath } = places;
+  const directory = absolute(runtime.directory, startDirectory);
+  const executable = places.executable ?? absolute(runtime.path, directory);
+  const inRuntime = (key: string): Path => ['service', 'runtime', key];
+  const path = { key: inRuntime('path'), step: 'release.path' };
+  const files: ObeyedFile[] = [
+    { what: 'executable', path: executable, ...path },
+    ...scriptsOf(executable, runtime.args, directory).map((script) => ({
+      what: 'script',
+      path: script.path,
+      key: inRuntime('args'),
+      step: 'release.path',
+    })),
+  ];
+  if (runtime.environment_file !== undefined)
+    files.push({
+      what: 'environment_file',
+      path: absolute(runtime.environment_file, directory),
+      key: inRuntime('environment_file'),
+      step: 'release.environment_file',
+    });
+  for (const [name, hook] of Object.entries(hooks)) {
+    const found = hook && commandFile(hook.run, ownPath, startDirectory);
+    const key = ['service', 'hooks', name, 'run'];
+    if (found) files.push({ what: 'hook', path: found, key, step: `hook.${name}` });
+  }
+  for (const [key, run] of checksOf(config)) {
+    const found = commandFile(run, servicePath, directory);
+    if (found)
+      files.push({ what: 'command', path: found, key: ['service', ...key, 'run'], step: key.join('.') });
+  }
+  return files;
+}
+
+function checksOf({ service }: Config): [string[], readonly string[]][] {
+  const { readiness, handover, liveness } = service;
+  const all: [string[], readonly string[] | undefined][] = [
+    [['readiness', 'command'], readiness.command?.run],
+    [['handover', 'verify', 'command'], handover.verify?.command?.run],
+    [['liveness', 'command'], liveness?.command?.run],
+  ];
+  return all.flatMap(([key, run]) => (run === undefined ? [] : [[key, run]]));
+}
+
+function commandFile(run: readonly string[], searchPath = '/usr/bin:/bin', directory: string): string | null {
+  const found = findCommand(run[0] ?? '', searchPath);
+  return found && absolute(found, directory);
+}
+
+/** The config file itself. */
+export function configAsFile(path: string): ObeyedFile {
+  return { what: 'config', path, key: null, step: 'config' };
+}
+
+const isRoot = () => process.geteuid?.() === 0;
+
+/** Files that every user can change or replace. None if zero does not run as root. */
+export function openFiles(files: readonly ObeyedFile[]): OpenFile[] {
+  if (!isRoot()) return [];
+  return files.flatMap((file) => {
+    const opening = openToEverybody(file.path);
+    return opening === null ? [] : [{ ...file, message: messageOf(file, opening, 'every user') }];
+  });
+}
+
+/** Files that the user of the service can change or replace. None if zero does not run as root, or the service does. */
+export function serviceOpenFiles(
+  files: readonly ObeyedFile[],
+  user: Pick<TargetUser, 'name' | 'uid' | 'gid' | 'groups'> | null,
+): OpenFile[] {
+  if (!isRoot() || user === null) return [];
+  return files.flatMap((file) => {
+    const opening = openToUser(file.path, user);
+    const who = `${user.name}, the user of the service,`;
+    return opening === null ? [] : [{ ...file, message: messageOf(file, opening, who) }];
+  });
+}
+
+/** The failure of a handover with such files; null: none. */
+export function openFileFailure(files: readonly ObeyedFile[]): Failure | null {
+  const [first, ...more] = openFiles(files);
+  if (first === undefined) return null;
+  const { step, path } = first;
+  return { step, subject: path, reason: [first, ...more].map(({ message }) => message).join('; ') };
+}
+
+function messageOf({ what, path }: ObeyedFile, opening: Opening, who: string): string {
+  const { kind, by, uid, mode } = opening;
+  const bits = mode.toString(8);
+  const right = by === 'owner' ? `owner uid ${uid}` : `mode ${bits}`;
+  const advice =
+    by === 'owner'
+      ? `chown${kind === 'link' ? ' -h' : ''} root ${opening.path}`
+      : `chmod ${by === 'group' ? 'g' : 'o'}-w ${opening.path}`;
+  const how =
+    kind === 'file'
+      ? `${who} can write to it (${right})`
+      : `${who} can replace it through the ${kind === 'link' ? 'symbolic link' : 'directory'} ${opening.path} (${right})`;
+  return `${what} ${path}: ${how}. Run: ${advice}`;
+}

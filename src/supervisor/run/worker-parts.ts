@@ -1,0 +1,280 @@
+import path from 'node:path';
+import type { Turns } from '../../common/slices.ts';
+import type { ReadinessConfig } from '../../config/index.ts';
+import type { WorkerKey } from '../../lifecycle/events.ts';
+import type { Fact } from '../../lifecycle/facts.ts';
+import type { Kernel } from '../../linux/kernel.ts';
+import type { Listeners } from '../../listeners/listeners.ts';
+import { NotifySocket, type RunCommand, type Timers } from '../../readiness/index.ts';
+import type { WorkerListener } from '../../workers/conventions/convention.ts';
+import { LineForwarder } from '../../workers/output/line-forwarder.ts';
+import { type OutputOptions, WorkerOutput } from '../../workers/output/output.ts';
+import type { OutputFiles } from '../../workers/output/output-files.ts';
+import type { OutputLog } from '../../workers/output/output-log.ts';
+import type { Sink } from '../../workers/output/sink.ts';
+import type { OnExit, ProcessTable } from '../../workers/processes/process-table.ts';
+import { killProcess, leftovers } from '../../workers/processes/stopper.ts';
+import { spawnWorker } from '../../workers/spawning/spawner.ts';
+import type { AcceptLooks } from './accept-looks.ts';
+import type { Boundary } from './boundary.ts';
+import type { Happening } from './engine.ts';
+import { Descendants, type Family, NO_FAMILY } from './family.ts';
+import type { Prepared } from './prepare.ts';
+import type { AddressContext } from './worker-addresses.ts';
+
+export interface WorkerContext {
+  readonly kernel: Kernel;
+  readonly boundary: Boundary;
+  readonly runtimeDirectory: string;
+  readonly table: ProcessTable;
+  readonly stdout: Sink;
+  readonly stderr: Sink;
+  readonly output: OutputLog;
+  readonly files: OutputFiles;
+  readonly timers: Timers;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
+  readonly turns: Turns;
+  readonly runCommand: (prepared: Prepared) => RunCommand;
+  readonly listeners: Listeners;
+  readonly workers: AddressContext['workers'];
+  readonly accepts: AcceptLooks;
+  readonly post: (happening: Happening) => void;
+  readonly report: (fact: Fact) => void;
+}
+
+/** Where a process has its place: its lane, and whether it is there only for what waits in it. */
+export interface Post {
+  readonly lane: number;
+  readonly relief: boolean;
+  /** The first lane of its generation; undefined for a relief. */
+  readonly first: number | undefined;
+  /** The listening sockets that it gets. */
+  readonly sockets: readonly WorkerListener[];
+  /** What it executes: the file of its release, or the copy that is kept of it. */
+  readonly executable: string;
+}
+
+/** The pipes of a process by their inodes, by which another supervisor finds them in the process; null: not known. */
+export interface Pipes {
+  readonly stdout: number | null;
+  readonly stderr: number | null;
+  /** The descriptor that the process has it as; null without `ready_fd`. */
+  readonly ready: { readonly fd: number; readonly inode: number } | null;
+}
+
+/** A process that another supervisor started, as that one recorded it. */
+export interface RecoveredProcess {
+  readonly key: WorkerKey;
+  /** Its main process; the start time is in clock ticks since boot. */
+  readonly pid: number;
+  readonly startTime: number;
+  /** The pid it was spawned with. */
+  readonly session: number;
+  readonly lane: number;
+  readonly relief: boolean;
+  readonly first: number | undefined;
+  /** When it was started, in monotonic milliseconds. */
+  readonly since: number;
+  /** The gates that it has not passed. */
+  readonly waiting: readonly string[];
+  readonly pipes: Pipes;
+  /** Neither supervisor has started it, see lifecycle/adopt.ts. Its output goes where it always went. */
+  readonly adopted?: boolean;
+  /** What it has set with WATCHDOG_USEC, in milliseconds. */
+  readonly watchdogTime?: number | null;
+}
+
+/** What is held for a process: pipes and its notify socket. */
+export interface WorkerParts {
+  readonly session: number;
+  readonly pid: number;
+  readonly startTime: number;
+  /** Monotonic milliseconds. */
+  readonly startedAt: number;
+  readonly notify: NotifySocket;
+  readonly output: WorkerOutput;
+  /** The read end of its ready pipe, and the number of the other end in the process. */
+  readonly ready: { readonly read: number; readonly target: number } | null;
+  /** The gates that it has to pass. */
+  readonly readiness: ReadinessConfig;
+  /** False when its main process has exited. */
+  readonly isAlive: boolean;
+  /** It is no child of this supervisor. */
+  readonly isForeign: boolean;
+  readonly family: Family;
+}
+
+/** A request for the parts of one process. `undo` gets what undoes each step, for a failure in this one or later. */
+interface PartsRequest {
+  readonly key: WorkerKey;
+  readonly prepared: Prepared;
+  readonly context: WorkerContext;
+  readonly onExit: OnExit;
+  readonly undo: (() => void)[];
+}
+
+/** Spawns a process. Throws SystemError, ReleaseError or ListenerError. */
+export function spawnParts({ prepared, context, ...request }: PartsRequest, post: Post): WorkerParts {
+  const { key, onExit, undo } = request;
+  const { kernel, table } = context;
+  const { config, settings, release, user } = prepared;
+  const { readiness, runtime, liveness } = config.service;
+  const startedAt = context.now();
+  const notify = openNotify(key, prepared, context);
+  undo.push(() => notify.close());
+  const output = WorkerOutput.open(kernel, outputOptions(key, prepared, context));
+  undo.push(() => output.close());
+  const target = readiness.ready_fd;
+  const readyPipe = target === undefined ? null : kernel.openPipe();
+  if (readyPipe) undo.push(() => kernel.closeFd(readyPipe.read));
+  let pid: number;
+  try {
+    const { shutdownSignal: signal, shutdownTimeout: timeout } = settings;
+    pid = spawnWorker(kernel, {
+      generation: key.generation,
+      worker: key.worker,
+      runtime,
+      release: { ...release, executable: post.executable },
+      user,
+      listeners: post.sockets,
+      notifyPath: notify.path,
+      watchdog: liveness?.watchdog ?? null,
+      shutdown: { signal, timeout },
+      readyFd: readyPipe && { target: target ?? -1, fd: readyPipe.write },
+      output: output.childEnds,
+    }).pid;
+    table.adopt(pid, onExit);
+    undo.push(() => killProcess(kernel, table, { pid, session: pid }));
+  } finally {
+    if (readyPipe) kernel.closeFd(readyPipe.write);
+  }
+  output.closeChildEnds();
+  const startTime = kernel.processStat(pid)?.startTime ?? 0;
+  const ready = readyPipe && { read: readyPipe.read, target: target ?? -1 };
+  const process = {
+    session: pid,
+    pid,
+    startTime,
+    startedAt,
+    isAlive: true,
+    isForeign: false,
+    family: NO_FAMILY,
+  };
+  // A relief is there for what waits already; nobody asks whether it is ready.
+  return { ...process, notify, output, ready, readiness: post.relief ? NO_GATES : readiness };
+}
+
+/**
+ * Takes over a process that another supervisor started, or what remains of the process. Throws SystemError; the process
+ * is as before then.
+ */
+export function adoptParts(request: PartsRequest, recovered: RecoveredProcess): WorkerParts {
+  const { key, prepared, context, onExit, undo } = request;
+  const { kernel, table } = context;
+  const { pid, startTime, session, since, waiting, relief, adopted = false } = recovered;
+  const isForeign = kernel.processStat(pid)?.ppid !== kernel.pid;
+  const isAlive = isForeign
+    ? table.adoptForeign(pid, startTime, onExit)
+    : adoptChild(recovered, context, onExit);
+  const notify = openNotify(key, prepared, context);
+  undo.push(() => notify.close());
+  const holders = isAlive ? [pid] : remaining(recovered, notify.path, context);
+  const open = (fd: number, inode: number | null): number | null => {
+    for (const holder of holders) {
+      const found = kernel.openPipeOf(holder, fd, inode);
+      if (found !== null) return found;
+    }
+    return null;
+  };
+  const { pipes } = recovered;
+  const ends = adopted
+    ? { stdout: null, stderr: null }
+    : { stdout: open(1, pipes.stdout), stderr: open(2, pipes.stderr) };
+  if (isAlive && !adopted) reportLost(key, ends, context);
+  const output = WorkerOutput.reopen(kernel, outputOptions(key, prepared, context), ends);
+  undo.push(() => output.close());
+  const read = pipes.ready === null ? null : open(pipes.ready.fd, pipes.ready.inode);
+  if (read !== null) undo.push(() => kernel.closeFd(read));
+  const ready = pipes.ready === null || read === null ? null : { read, target: pipes.ready.fd };
+  const { readiness } = prepared.config.service;
+  const isWaiting = (gate: string) =>
+    isAlive && !relief && waiting.includes(gate) && (gate !== 'ready_fd' || ready !== null);
+  const family = adopted ? new Descendants(kernel, { pid, startTime }) : NO_FAMILY;
+  const process = { session, pid, startTime, startedAt: since, isAlive, isForeign, family };
+  return { ...process, notify, output, ready, readiness: gatesLeft(readiness, isWaiting) };
+}
+
+export const NO_GATES: ReadinessConfig = { notify: false, accept: false, timeout: 0 };
+
+function gatesLeft(all: ReadinessConfig, isWaiting: (gate: string) => boolean): ReadinessConfig {
+  const { accept, notify, ready_fd, http, tcp, command, timeout } = all;
+  return {
+    accept: isWaiting('accept') && accept,
+    notify: isWaiting('notify') && notify,
+    ...(ready_fd !== undefined && isWaiting('ready_fd') && { ready_fd }),
+    ...(http !== undefined && isWaiting('http') && { http }),
+    ...(tcp !== undefined && isWaiting('tcp') && { tcp }),
+    ...(command !== undefined && isWaiting('command') && { command }),
+    timeout,
+  };
+}
+
+function reportLost(
+  { generation, worker }: WorkerKey,
+  ends: { readonly stdout: number | null; readonly stderr: number | null },
+  { report }: WorkerContext,
+): void {
+  for (const name of ['stdout', 'stderr'] as const) {
+    if (ends[name] !== null) continue;
+    const reason = 'the process has redirected it, or belongs to another user';
+    report({ event: 'output_lost', generation, worker, stream: name, reason });
+  }
+}
+
+/** A child of this supervisor: after an exec of another program, in the same process. */
+function adoptChild(
+  { pid, startTime }: RecoveredProcess,
+  { kernel, table }: WorkerContext,
+  onExit: OnExit,
+): boolean {
+  if (kernel.processStat(pid)?.startTime !== startTime) return false;
+  table.adopt(pid, onExit);
+  return true;
+}
+
+function remaining(
+  { key, session, startTime }: RecoveredProcess,
+  notifyPath: string,
+  { kernel, table }: WorkerContext,
+): readonly number[] {
+  const departed = { session, since: startTime, ...key, notifyPath };
+  const found = leftovers(kernel, departed, table.known());
+  return [...found.session, ...found.orphans];
+}
+
+function openNotify(
+  { generation, worker, incarnation }: WorkerKey,
+  { user }: Prepared,
+  { kernel, runtimeDirectory, report }: WorkerContext,
+): NotifySocket {
+  const name = `${generation}.${worker}.${incarnation}`;
+  const owner = user ?? { uid: process.geteuid?.() ?? 0, gid: process.getegid?.() ?? 0 };
+  const warn = (message: string) => report({ event: 'warning', about: 'notify', message });
+  return new NotifySocket({ kernel, path: path.join(runtimeDirectory, 'notify', name), owner, warn });
+}
+
+function outputOptions(
+  { generation, worker }: WorkerKey,
+  { user }: Prepared,
+  context: WorkerContext,
+): OutputOptions {
+  const receiver = (stream: 'stdout' | 'stderr') =>
+    context.files.receiverOf({ generation, worker, stream }) ?? new LineForwarder(context[stream]);
+  return {
+    stdout: receiver('stdout'),
+    stderr: receiver('stderr'),
+    record: (stream, bytes) => context.output.add({ generation, worker, stream }, bytes),
+    owner: user,
+  };
+}

@@ -1,0 +1,221 @@
+import type { ExitStatus, Usage } from '../../lifecycle/facts.ts';
+import { SystemError } from '../../linux/errors.ts';
+import type { Kernel } from '../../linux/kernel.ts';
+import type { Reaped } from '../../linux/processes.ts';
+import type { ProcessStat } from '../../linux/procfs.ts';
+import type { Watch } from '../../linux/reactor.ts';
+import { type Delivery, NOBODY, signalOnce, signalThrough } from './delivery.ts';
+import { isAlive } from './descendants.ts';
+import { exitStatusOf, usageOf } from './wait-status.ts';
+
+/** Called once, when the process has exited. `usage` is null when the process was not a child. */
+export type OnExit = (status: ExitStatus, usage: Usage | null) => void;
+
+interface Child {
+  readonly onExit: OnExit;
+  /** Held until the child was reaped; null when the kernel had none to give (EMFILE). */
+  readonly pidfd: number | null;
+}
+
+interface Foreign {
+  readonly onExit: OnExit;
+  readonly claimed: boolean;
+  readonly pidfd: number;
+  readonly stop: () => void;
+}
+
+/**
+ * The one owner of child pids: nothing else may wait for a process. A child that was not adopted is an orphan that the
+ * kernel gave to this subreaper (prctl(2)). The table reaps it without a report, so that no zombie stays.
+ */
+export class ProcessTable {
+  readonly #kernel: Kernel;
+  readonly #batch: (run: () => void) => void;
+  /** Every process that /proc shows, while exits are reported: listed once for all of them. */
+  #listing: readonly ProcessStat[] | null = null;
+  #isReporting = false;
+  readonly #children = new Map<number, Child>();
+  readonly #foreign = new Map<number, Set<Foreign>>();
+  #stop: (() => void) | null = null;
+
+  /** @param batch reports exits that are found at the same time, see Engine.batch */
+  constructor(kernel: Kernel, batch: (run: () => void) => void = (run) => run()) {
+    this.#kernel = kernel;
+    this.#batch = batch;
+  }
+
+  /** Begins to reap, first the processes that have exited already: adopt children that you know before. */
+  start(): void {
+    this.#stop ??= this.#kernel.onChildSignal(() => this.drain());
+    this.drain();
+  }
+
+  /** Ends the reaping; nothing is reported any more. */
+  close(): void {
+    this.#stop?.();
+    this.#stop = null;
+    for (const { pidfd } of this.#children.values()) if (pidfd !== null) this.#kernel.closeFd(pidfd);
+    this.#children.clear();
+    for (const watches of this.#foreign.values()) for (const { stop } of watches) stop();
+    this.#foreign.clear();
+  }
+
+  /**
+   * Reports the exit of a child, and holds a pidfd of the child until then. Call adopt() in the turn in which the child
+   * was spawned: a later drain() would take the child for an orphan. Never throws for a pidfd that cannot be had.
+   */
+  adopt(pid: number, onExit: OnExit): void {
+    this.#children.set(pid, { onExit, pidfd: this.#pidfdOrNull(pid) });
+    // One SIGCHLD stands for any number of exits (signal(7)) and may have been the one before this child.
+    if (this.#stop !== null) this.#kernel.defer(() => this.#stop !== null && this.drain());
+  }
+
+  /**
+   * Reports the exit of a process that is not a child, through its pidfd. The status is unknown unless the process
+   * became a child meanwhile, as orphans of descendants do. `claimed` is for a main process that a service announced,
+   * which is then not a remaining process of a worker, see known(). Throws SystemError: ESRCH when the process does not
+   * exist, EMFILE, ENFILE, ENOMEM, ENOSPC.
+   */
+  watchForeign(pid: number, onExit: OnExit, claimed = false): { close(): void } {
+    const kernel = this.#kernel;
+    const pidfd = kernel.openPidfd(pid);
+    let watch: Watch | null = this.#watchOrClose(pidfd, () => this.#foreignEnded(pid));
+    const stop = () => {
+      if (watch === null) return;
+      watch.close();
+      kernel.closeFd(pidfd);
+      watch = null;
+    };
+    const foreign = { onExit, claimed, pidfd, stop };
+    const watches = this.#foreign.get(pid) ?? new Set();
+    this.#foreign.set(pid, watches.add(foreign));
+    const close = () => {
+      stop();
+      watches.delete(foreign);
+      if (watches.size === 0 && this.#foreign.get(pid) === watches) this.#foreign.delete(pid);
+    };
+    return { close };
+  }
+
+  /**
+   * Reports the exit of a process that another supervisor started, and signals it through the pidfd that is opened
+   * here. Its exit status is unknown, unless the process is a child of this supervisor. Returns false where the number
+   * means another process by now, or the process has exited. Throws SystemError, see watchForeign().
+   * @param startTime of the process, in clock ticks since boot: it and the pid together name one process
+   */
+  adoptForeign(pid: number, startTime: number, onExit: OnExit): boolean {
+    const isMeant = () => {
+      const stat = this.#kernel.processStat(pid);
+      return stat !== null && stat.startTime === startTime && isAlive(stat);
+    };
+    if (!isMeant()) return false;
+    let watch: { close(): void };
+    try {
+      watch = this.watchForeign(pid, onExit, true);
+    } catch (error) {
+      if (error instanceof SystemError && error.code === 'ESRCH') return false;
+      throw error;
+    }
+    // The pidfd fixes which process it is: only now the comparison holds.
+    if (isMeant()) return true;
+    watch.close();
+    return false;
+  }
+
+  /**
+   * Sends a signal to an adopted child, or to a process that is watched. A process that has exited, or that is neither,
+   * gets none. Throws RangeError for an unknown signal.
+   */
+  signal(pid: number, signal: string): Delivery {
+    const child = this.#children.get(pid);
+    const pidfd = child ? child.pidfd : ([...(this.#foreign.get(pid) ?? [])][0]?.pidfd ?? null);
+    if (pidfd !== null) return signalThrough(this.#kernel, pidfd, pid, signal);
+    // The number of a child means that child until this table reaps it.
+    return child ? signalOnce(this.#kernel, pid, signal, () => true) : NOBODY;
+  }
+
+  /** The pids that have an owner: adopted children and claimed foreign processes. */
+  known(): ReadonlySet<number> {
+    const claimed = [...this.#foreign].filter(([, watches]) => [...watches].some((watch) => watch.claimed));
+    return new Set([...this.#children.keys(), ...claimed.map(([pid]) => pid)]);
+  }
+
+  /** Whether this supervisor may have a child that nobody waits for: an orphan that the kernel gave to the subreaper. */
+  mayHaveOrphans(): boolean {
+    const known = this.known();
+    return this.#kernel.childProcesses()?.some((pid) => !known.has(pid)) ?? true;
+  }
+
+  /**
+   * Every process that /proc shows. While exits are reported that were found at the same time, this is one listing for
+   * all of them, made when all of them had been reaped. Throws the file system's error.
+   */
+  processes(): readonly ProcessStat[] {
+    if (!this.#isReporting) return this.#kernel.listProcesses();
+    this.#listing ??= this.#kernel.listProcesses();
+    return this.#listing;
+  }
+
+  /** Reaps every child that has exited, and then reports the exits. */
+  drain(): void {
+    const ended: Reaped[] = [];
+    for (let next = this.#kernel.reapOne(); next !== null; next = this.#kernel.reapOne()) ended.push(next);
+    if (ended.length === 0) return;
+    this.#batch(() => {
+      this.#isReporting = true;
+      for (const { pid, status, usage } of ended) this.#report(pid, exitStatusOf(status), usageOf(usage));
+      this.#isReporting = false;
+      this.#listing = null;
+    });
+  }
+
+  #report(pid: number, status: ExitStatus, usage: Usage | null): void {
+    const child = this.#children.get(pid);
+    const foreign = [...(this.#foreign.get(pid) ?? [])];
+    this.#children.delete(pid);
+    this.#foreign.delete(pid);
+    if (typeof child?.pidfd === 'number') this.#kernel.closeFd(child.pidfd);
+    for (const { stop } of foreign) stop();
+    if (child) this.#call(child.onExit, status, usage);
+    for (const { onExit } of foreign) this.#call(onExit, status, usage);
+  }
+
+  /**
+   * The kernel reports an exit once: an exception in one callback must not keep the others, and later exits, from being
+   * reported.
+   */
+  #call(onExit: OnExit, status: ExitStatus, usage: Usage | null): void {
+    try {
+      onExit(status, usage);
+    } catch (error) {
+      this.#kernel.defer(() => {
+        throw error;
+      });
+    }
+  }
+
+  #foreignEnded(pid: number): void {
+    this.drain();
+    // A child by now, and already a zombie, but the drain came too early: its SIGCHLD follows.
+    if (this.#stop !== null && this.#kernel.processStat(pid)?.ppid === this.#kernel.pid) return;
+    this.#report(pid, { kind: 'unknown' }, null);
+  }
+
+  #pidfdOrNull(pid: number): number | null {
+    try {
+      return this.#kernel.openPidfd(pid);
+    } catch {
+      // The child can be signalled all the same, see signal().
+      return null;
+    }
+  }
+
+  #watchOrClose(pidfd: number, onReadable: () => void): Watch {
+    try {
+      return this.#kernel.watch(pidfd, onReadable);
+    } catch (error) {
+      this.#kernel.closeFd(pidfd);
+      throw error;
+    }
+  }
+}
