@@ -12,7 +12,7 @@ import { type Output, outputFeed } from './output-feed.ts';
 import type { AnswerOf, RequestOf, RouteName } from './protocol.ts';
 import { RequestError } from './request-body.ts';
 import { scaleDocument, verdictDocument } from './result-documents.ts';
-import type { Sights } from './views.ts';
+import type { Views } from './views.ts';
 
 /** Does what one route asks and writes its answer. What it throws before anything is written becomes the answer. */
 export type Handlers = {
@@ -27,14 +27,14 @@ const MOST_FOLLOWERS = 32;
 
 export interface HandlerContext {
   readonly control: Control;
-  readonly sights: Sights;
+  readonly views: Views;
   readonly farewells: Farewells;
   readonly followers: Set<Follower>;
   readonly timers: Timers;
 }
 
 /** Connects the routes with the supervisor. */
-export function handlersOf({ control, sights, farewells, followers, timers }: HandlerContext): Handlers {
+export function handlersOf({ control, views, farewells, followers, timers }: HandlerContext): Handlers {
   const follow = (response: ServerResponse, feed: Feed, contentType: string): void => {
     const closed = () => followers.delete(follower);
     const follower = new Follower({ response, feed, contentType, timers, closed });
@@ -48,7 +48,7 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
 
   return {
     status: async ({ connections = false }, response) => {
-      const measured = connections && (await measure(sights));
+      const measured = connections && (await measure(views));
       const document = control.status();
       sendJson(response, measured ? measuredStatus(document, measured) : document);
     },
@@ -105,20 +105,20 @@ export function handlersOf({ control, sights, farewells, followers, timers }: Ha
     },
     events: ({ last_event_id }, response) => {
       refuseTooMany();
-      follow(response, eventFeed(sights.events, last_event_id), 'text/event-stream');
+      follow(response, eventFeed(views.events, last_event_id), 'text/event-stream');
     },
     logs: (request, response) => {
       const { follow: goOn = false, lines = null, worker = null, since_unix_ms: since = null } = request;
       refuseTooMany();
-      const file = sights.outputFile();
+      const file = views.outputFile();
       // The files may have what memory has not.
       const isKept =
-        request.generation === undefined || sights.output.generations.includes(request.generation);
+        request.generation === undefined || views.output.generations.includes(request.generation);
       const asked =
         file === null || isKept
-          ? { view: viewOf(sights.output, request.generation), lines, follow: goOn }
+          ? { view: viewOf(views.output, request.generation), lines, follow: goOn }
           : { view: 'all' as const, lines: 0, follow: false };
-      const feed = outputFeed(sights.output, { ...asked, since, worker, file });
+      const feed = outputFeed(views.output, { ...asked, since, worker, file });
       follow(response, feed, 'application/x-ndjson');
     },
   };

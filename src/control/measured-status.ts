@@ -1,5 +1,5 @@
 import type { StatusDocument, UsageDocument } from './status-document.ts';
-import type { Sights, WorkerUsage } from './views.ts';
+import type { Views, WorkerUsage } from './views.ts';
 
 export interface Measurements {
   /** Open connections of each generation. */
@@ -9,9 +9,9 @@ export interface Measurements {
 }
 
 /** Measures now. Never rejects. */
-export async function measure(sights: Pick<Sights, 'connections' | 'usage'>): Promise<Measurements> {
-  const usage = sights.usage().catch(() => null);
-  return { connections: await sights.connections(), usage: await usage };
+export async function measure(views: Pick<Views, 'connections' | 'usage'>): Promise<Measurements> {
+  const usage = views.usage().catch(() => null);
+  return { connections: await views.connections(), usage: await usage };
 }
 
 /** The status with what had to be measured for it. */

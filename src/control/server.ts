@@ -14,7 +14,7 @@ import { refuse } from './raw-answer.ts';
 import { answer } from './router.ts';
 import { bindSocketFile, ControlError, type SocketFile } from './socket-file.ts';
 import { answerHeaders, type Identity } from './version.ts';
-import type { Sights } from './views.ts';
+import type { Views } from './views.ts';
 
 export interface ControlServerOptions {
   readonly path: string;
@@ -23,7 +23,7 @@ export interface ControlServerOptions {
   /** The socket's group, by name or number, whose members may control as well; null for none. */
   readonly group: string | null;
   readonly control: Control;
-  readonly sights: Sights;
+  readonly views: Views;
   /** This supervisor, for the headers of each answer. */
   readonly identity: Identity;
   /** One line, for the log. */
@@ -55,7 +55,7 @@ const HEADER_LIMIT = 8 * 1024;
  * @throws ControlError when it cannot be opened
  */
 export async function createControlServer(options: ControlServerOptions): Promise<ControlServer> {
-  const { path, control, sights, identity, warn, limits = LIMITS, timers = unrefTimers } = options;
+  const { path, control, views, identity, warn, limits = LIMITS, timers = unrefTimers } = options;
   const gid = groupOf(path, options.group);
   const permitted = { uid: process.geteuid?.() ?? 0, gid };
   const headers = answerHeaders(identity);
@@ -64,7 +64,7 @@ export async function createControlServer(options: ControlServerOptions): Promis
   const connections = new Connections(limits, timers, refuseRaw);
   const farewells: Farewells = new Set();
   const followers = new Set<Follower>();
-  const handlers = handlersOf({ control, sights, farewells, followers, timers });
+  const handlers = handlersOf({ control, views, farewells, followers, timers });
   const sockets = new Set<Socket>();
 
   // Peers that may not control get their answer when they have asked: one that still writes would not read it.

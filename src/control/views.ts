@@ -15,7 +15,7 @@ export interface WorkerUsage {
 }
 
 /** What can be looked at in a supervisor, beside its status. */
-export interface Sights {
+export interface Views {
   readonly events: EventLog;
   readonly output: Output;
   /** The current file of the service's output; null where it is in no file. */

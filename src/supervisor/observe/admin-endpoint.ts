@@ -28,7 +28,7 @@ interface Open {
  * Opens, moves and closes the admin endpoint as configs want it. It is for looking only, so nothing of it keeps the service from running: an
  * address that cannot be had is an error in the log, and the endpoint stays where it was.
  */
-export class AdminDesk {
+export class AdminEndpoint {
   readonly #context: AdminContext;
   /** What happened before there was somebody to count it; null where nobody is going to. */
   #early: { fact: Fact; at: number }[] | null;

@@ -21,7 +21,7 @@ import type { Verdict } from '../../lifecycle/verdicts.ts';
 import type { Happening } from '../run/engine.ts';
 import { EndedHandovers } from './ended-handovers.ts';
 
-export interface ControlDeskContext {
+export interface ControlEndpointContext {
   readonly post: (happening: Happening) => void;
   readonly status: () => StatusDocument;
   readonly restarts: Control['restarts'];
@@ -37,8 +37,8 @@ export interface ControlDeskContext {
 }
 
 /** Takes the operator's requests to the core, and its answers back to who asked. */
-export class ControlDesk implements Control {
-  readonly #context: ControlDeskContext;
+export class ControlEndpoint implements Control {
+  readonly #context: ControlEndpointContext;
   readonly #verdicts = new Map<string, (verdict: Verdict) => void>();
   readonly #scales = new Map<string, (result: ScaleResult) => void>();
   readonly #answers = new Map<string, (answer: Answer) => void>();
@@ -50,7 +50,7 @@ export class ControlDesk implements Control {
   readonly #waiting = new Map<number, Set<(verdict: Verdict) => void>>();
   #next: number;
 
-  constructor(context: ControlDeskContext) {
+  constructor(context: ControlEndpointContext) {
     this.#context = context;
     this.#next = context.firstTicket;
   }

@@ -1,26 +1,26 @@
 import type { Config } from '../../config/index.ts';
 import type { Control } from '../../control/control.ts';
 import { type ControlServer, createControlServer } from '../../control/server.ts';
-import type { Sights } from '../../control/views.ts';
+import type { Views } from '../../control/views.ts';
 import type { Fact } from '../../lifecycle/facts.ts';
 import { controlSocketOf, type Instance } from '../instance/instance.ts';
 
-export interface ControlAccessContext {
+export interface ControlSocketContext {
   readonly config: Config;
   readonly instance: Instance;
   readonly version: string;
   readonly control: Control;
-  readonly sights: Sights;
+  readonly views: Views;
   readonly report: (fact: Fact) => void;
   readonly failed: (step: string, error: unknown) => void;
 }
 
 /** The control socket of this supervisor. */
-export class ControlAccess {
-  readonly #context: ControlAccessContext;
+export class ControlSocket {
+  readonly #context: ControlSocketContext;
   #server: ControlServer | null = null;
 
-  constructor(context: ControlAccessContext) {
+  constructor(context: ControlSocketContext) {
     this.#context = context;
   }
 
@@ -32,12 +32,12 @@ export class ControlAccess {
 
   /** Never rejects: the service runs without it. */
   async open(): Promise<void> {
-    const { config, instance, version, control, sights, report, failed } = this.#context;
+    const { config, instance, version, control, views, report, failed } = this.#context;
     try {
       this.#server = await createControlServer({
         ...controlSocketOf(config, instance),
         control,
-        sights,
+        views,
         identity: { version, name: instance.name, pid: process.pid },
         warn: (message) => report({ event: 'warning', about: 'control', message }),
       });

@@ -43,7 +43,7 @@ export interface HistoryContext {
 }
 
 /** Writes down what served, keeps its executables, and finds what can be gone back to. Nothing of it touches the service. */
-export class HistoryKeeper {
+export class HistoryRecorder {
   readonly #context: HistoryContext;
   readonly #file: HistoryFile;
   readonly #executables: Executables;

@@ -5,7 +5,7 @@ import type { Control } from '../../control/control.ts';
 import { EventLog } from '../../control/event-log.ts';
 import { measure, measuredStatus } from '../../control/measured-status.ts';
 import type { StatusDocument } from '../../control/status-document.ts';
-import type { Sights } from '../../control/views.ts';
+import type { Views } from '../../control/views.ts';
 import type { Hash } from '../../history/executables.ts';
 import type { Fact } from '../../lifecycle/facts.ts';
 import { openHandovers } from '../../lifecycle/requests.ts';
@@ -23,11 +23,11 @@ import type { PreparedReleases } from '../run/prepared-releases.ts';
 import { ConfigError } from '../start/config-source.ts';
 import { isManaged } from '../start/restarted.ts';
 import { FLUSH_TIME, type SupervisorOptions } from '../supervisor-options.ts';
-import { AdminDesk } from './admin-endpoint.ts';
+import { AdminEndpoint } from './admin-endpoint.ts';
 import { ConnectionCounter } from './connection-counter.ts';
-import { ControlDesk, ticketAfter } from './control-endpoint.ts';
-import { ControlAccess } from './control-socket.ts';
-import { HistoryKeeper } from './history-recorder.ts';
+import { ControlEndpoint, ticketAfter } from './control-endpoint.ts';
+import { ControlSocket } from './control-socket.ts';
+import { HistoryRecorder } from './history-recorder.ts';
 import { logWriter } from './log-writer.ts';
 import { Meter } from './meter.ts';
 import { Outlets } from './outlets.ts';
@@ -35,7 +35,7 @@ import { Reporter } from './reporter.ts';
 import { signalWorkers } from './signal-workers.ts';
 import { StartAdvice } from './start-advice.ts';
 import { statusOf } from './status.ts';
-import { TelemetryDesk } from './telemetry-controller.ts';
+import { TelemetryController } from './telemetry-controller.ts';
 import { UsageReader } from './usage-reader.ts';
 
 /** The service, as those who look at it and control it see it. */
@@ -66,14 +66,14 @@ const STDERR = 2;
  */
 export class Observation {
   readonly outlets: Outlets;
-  readonly history: HistoryKeeper;
-  readonly desk: ControlDesk;
-  readonly control: ControlAccess;
+  readonly history: HistoryRecorder;
+  readonly endpoint: ControlEndpoint;
+  readonly control: ControlSocket;
   readonly output = new OutputLog();
   readonly #options: SupervisorOptions;
   readonly #context: ObservationContext;
-  readonly #telemetry: TelemetryDesk;
-  readonly #admin: AdminDesk;
+  readonly #telemetry: TelemetryController;
+  readonly #admin: AdminEndpoint;
   readonly #startedAt: number;
   /** null while the other recipients are made. */
   #reporter: Reporter | null = null;
@@ -85,7 +85,7 @@ export class Observation {
     this.#startedAt = recovered?.before.firstStarted ?? now();
     const report = (fact: Fact) => this.report(fact);
     this.outlets = new Outlets(instance.name, report);
-    this.#telemetry = new TelemetryDesk(config, {
+    this.#telemetry = new TelemetryController(config, {
       name: instance.name,
       version,
       fd: STDERR,
@@ -94,34 +94,34 @@ export class Observation {
       timers,
     });
     this.history = this.#makeHistory();
-    this.desk = this.#makeDesk();
+    this.endpoint = this.#makeEndpoint();
     const events = new EventLog(Date.now);
     const processes = () => context.service().generations.processes();
     const usage = new UsageReader({ processes, now });
     const connections = new ConnectionCounter(processes, context.listeners, now);
-    const sights: Sights = {
+    const views: Views = {
       events,
       output: this.output,
       outputFile: () => this.#outputFile(),
       connections: () => connections.count(),
       usage: () => usage.read(),
     };
-    this.control = new ControlAccess({
+    this.control = new ControlSocket({
       config,
       instance,
       version,
-      control: this.desk,
-      sights,
+      control: this.endpoint,
+      views,
       report,
       failed: (step, error) => this.failed(step, error),
     });
     const meter = new Meter(usage, context.listeners, connections, now);
-    this.#admin = new AdminDesk(config.application.admin, {
+    this.#admin = new AdminEndpoint(config.application.admin, {
       source: {
         status: () => this.#status(),
         readings: () => meter.read(),
         dashboard: {
-          status: async () => measuredStatus(this.#status(), await measure(sights)),
+          status: async () => measuredStatus(this.#status(), await measure(views)),
           timeline: async () => this.history.timeline(),
           events,
           redactor: () => createRedact(context.releases.secrets()),
@@ -136,7 +136,7 @@ export class Observation {
       this.history,
       this.#telemetry,
       events,
-      this.desk,
+      this.endpoint,
       this.#admin,
       this.#makeAdvice(),
     ]);
@@ -196,9 +196,9 @@ export class Observation {
     await this.outlets.end(FLUSH_TIME);
   }
 
-  #makeHistory(): HistoryKeeper {
+  #makeHistory(): HistoryRecorder {
     const { releases, service } = this.#context;
-    return new HistoryKeeper({
+    return new HistoryRecorder({
       dataDirectory: this.#options.instance.dataDirectory,
       clock: Date.now,
       hash: (...request) => service().hash(...request),
@@ -214,10 +214,10 @@ export class Observation {
     });
   }
 
-  #makeDesk(): ControlDesk {
+  #makeEndpoint(): ControlEndpoint {
     const { service } = this.#context;
     const { recovered } = this.#options;
-    return new ControlDesk({
+    return new ControlEndpoint({
       post: (happening) => service().post(happening),
       status: () => this.#status(),
       restarts: () => service().restarts,

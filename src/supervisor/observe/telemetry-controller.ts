@@ -21,7 +21,7 @@ export interface TelemetryContext {
  * The log, statsd and Sentry, as the config of the generation that serves wants them, and the service manager that
  * started zero.
  */
-export class TelemetryDesk {
+export class TelemetryController {
   readonly #context: TelemetryContext;
   #telemetry: Telemetry;
   #config: Config;

@@ -13,7 +13,7 @@ import { describeRefusal, signalOnce } from '../../workers/processes/delivery.ts
 import { killSession } from '../../workers/processes/stopper.ts';
 import { ReleaseError } from '../../workers/spawning/release-error.ts';
 import { SpawnError } from '../../workers/spawning/spawner.ts';
-import type { HistoryKeeper } from '../observe/history-recorder.ts';
+import type { HistoryRecorder } from '../observe/history-recorder.ts';
 import type { Generations } from '../run/generations.ts';
 import type { HookRunner } from '../run/hook-runner.ts';
 import { listenersOf } from '../run/prepare.ts';
@@ -29,7 +29,7 @@ export interface TakeOverContext {
   readonly releases: PreparedReleases;
   readonly generations: Generations;
   readonly hooks: HookRunner;
-  readonly history: HistoryKeeper;
+  readonly history: HistoryRecorder;
   /** Today's config, which stands in for what is not known of a generation. */
   readonly config: Config;
   /** zero's own environment. */

@@ -29,7 +29,7 @@ export interface DrainContext {
 }
 
 /** Reads what workers that are to leave still have: connections in their queues, and open ones. Nothing is read when nobody leaves. */
-export class DrainKeeper {
+export class DrainWatcher {
   readonly #context: DrainContext;
   #keys = new Map<string, WorkerKey>();
   /** The processes of every worker, by one listing of /proc for all of them in a reading; null: not listed yet. */

@@ -4,7 +4,7 @@ import type { Happening } from './engine.ts';
 /**
  * Watches the queues of lanes that no process accepts from. By epoll: nothing is polled, and at rest nothing wakes up.
  */
-export class LaneKeeper {
+export class LaneWatcher {
   readonly #listeners: Listeners;
   readonly #post: (happening: Happening) => void;
   readonly #watches = new Map<number, { readonly isShared: boolean; close(): void }>();

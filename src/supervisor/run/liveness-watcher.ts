@@ -15,7 +15,7 @@ export interface LivenessKeeperContext {
 }
 
 /** Checks the liveness of the workers that the core names: each one through its own lane. */
-export class LivenessKeeper {
+export class LivenessWatcher {
   readonly #context: LivenessKeeperContext;
   #keys: readonly WorkerKey[] = [];
   #running: { readonly generation: number; readonly check: Liveness } | null = null;

@@ -26,7 +26,7 @@ export interface MemoryContext {
 }
 
 /** Reads what the processes of workers use. A worker that stays above `max_memory` is reported to the core. */
-export class MemoryKeeper {
+export class MemoryWatcher {
   readonly #context: MemoryContext;
   /** Since when each worker is above its limit; null: it is not. */
   #workers = new Map<string, { readonly key: WorkerKey; since: number | null }>();

@@ -12,28 +12,28 @@ import { isRefusal } from '../../listeners/listener-error.ts';
 import type { Listeners } from '../../listeners/listeners.ts';
 import { type Delivery, SignalError } from '../../workers/processes/delivery.ts';
 import type { Boundary } from './boundary.ts';
-import type { DrainKeeper } from './drain-watcher.ts';
+import type { DrainWatcher } from './drain-watcher.ts';
 import { failureOf } from './effect-failure.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
 import type { LanePreparer } from './lane-preparer.ts';
-import type { LaneKeeper } from './lane-watcher.ts';
-import type { LivenessKeeper } from './liveness-watcher.ts';
-import type { MemoryKeeper } from './memory-watcher.ts';
+import type { LaneWatcher } from './lane-watcher.ts';
+import type { LivenessWatcher } from './liveness-watcher.ts';
+import type { MemoryWatcher } from './memory-watcher.ts';
 import type { Prepared } from './prepare.ts';
 import type { PreparedReleases } from './prepared-releases.ts';
 import { SlicedEffects } from './sliced-effects.ts';
-import type { StallKeeper } from './stall-watcher.ts';
-import type { VerifyKeeper } from './verify-watcher.ts';
+import type { StallWatcher } from './stall-watcher.ts';
+import type { VerifyWatcher } from './verify-watcher.ts';
 
 /** The watches that the core has asked for, until it asks for others. */
-interface Keepers {
-  readonly lanes: LaneKeeper;
-  readonly drain: DrainKeeper;
-  readonly stalls: StallKeeper;
-  readonly memory: MemoryKeeper;
-  readonly liveness: LivenessKeeper;
-  readonly verify: VerifyKeeper;
+interface Watchers {
+  readonly lanes: LaneWatcher;
+  readonly drain: DrainWatcher;
+  readonly stalls: StallWatcher;
+  readonly memory: MemoryWatcher;
+  readonly liveness: LivenessWatcher;
+  readonly verify: VerifyWatcher;
   readonly preparer: LanePreparer;
 }
 
@@ -57,7 +57,7 @@ export interface PerformerContext {
   readonly promoted: (generation: number, prepared: Prepared) => void;
   readonly runHook: (hook: RunHook, config: Config | undefined) => void;
   readonly killHook: (hook: number) => void;
-  readonly keepers: Keepers;
+  readonly watchers: Watchers;
   /**
    * Has the keeper process hold the sockets of this version of the set. Answers on its own, later: it posts `done` of
    * the effect, or `failed`, also when that process ends afterwards.
@@ -99,7 +99,7 @@ export class Performer {
   constructor(context: PerformerContext) {
     this.#context = context;
     this.#sliced = new SlicedEffects(context.turns, context.post);
-    const { generations, releases, keepers, inspectLanes, promoted, killHook, write } = context;
+    const { generations, releases, watchers, inspectLanes, promoted, killHook, write } = context;
     this.#handlers = {
       adopt: ({ handover, generation }) => this.#adopt(handover, generation),
       discard: ({ handover }) => releases.discard(handover),
@@ -116,13 +116,13 @@ export class Performer {
       kill: (effect) => this.#kill(effect),
       kill_leftovers: (effect) => requireAll('SIGKILL', generations.find(effect)?.killLeftovers()),
       release: ({ generation }) => generations.release(generation),
-      attend: ({ lanes, shared }) => keepers.lanes.keep(lanes, shared),
-      drain: ({ workers }) => keepers.drain.keep(workers),
-      watch_stalls: ({ workers }) => keepers.stalls.keep(workers),
-      watch_memory: ({ workers }) => keepers.memory.keep(workers),
-      check_liveness: ({ workers }) => keepers.liveness.keep(workers),
-      verify: ({ generation }) => keepers.verify.keep(generation),
-      prepare_lanes: ({ lanes }) => keepers.preparer.keep(lanes),
+      attend: ({ lanes, shared }) => watchers.lanes.keep(lanes, shared),
+      drain: ({ workers }) => watchers.drain.keep(workers),
+      watch_stalls: ({ workers }) => watchers.stalls.keep(workers),
+      watch_memory: ({ workers }) => watchers.memory.keep(workers),
+      check_liveness: ({ workers }) => watchers.liveness.keep(workers),
+      verify: ({ generation }) => watchers.verify.keep(generation),
+      prepare_lanes: ({ lanes }) => watchers.preparer.keep(lanes),
       kill_hook: ({ hook }) => killHook(hook),
       write: ({ file }) => write(file),
     };
@@ -277,7 +277,7 @@ export class Performer {
   }
 
   async #resolve(handover: number, rollback: Rollback | null): Promise<void> {
-    const { prepare, post, releases, keepers } = this.#context;
+    const { prepare, post, releases, watchers } = this.#context;
     const claim = (executable: string) => releases.claim(handover, executable);
     const result = await prepare(rollback, claim).catch((error: unknown): Failure => {
       // A step that no part of it has a word for; anything but a system call is a defect, and the reason says where.
@@ -291,6 +291,6 @@ export class Performer {
       return;
     }
     const { settings } = result;
-    keepers.preparer.whenFinished(() => post({ type: 'resolved', handover, settings }));
+    watchers.preparer.whenFinished(() => post({ type: 'resolved', handover, settings }));
   }
 }

@@ -16,7 +16,7 @@ export interface WatchContext {
 }
 
 /** Keeps the watch that the config asks for; without one nothing of it is loaded. */
-export class WatchDesk {
+export class ReleaseWatcher {
   readonly #context: WatchContext;
   #wanted = '';
   #watcher: Watcher | null = null;

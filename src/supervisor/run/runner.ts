@@ -9,25 +9,25 @@ import type { OutputFiles } from '../../workers/output/output-files.ts';
 import type { OutputLog } from '../../workers/output/output-log.ts';
 import type { Sink } from '../../workers/output/sink.ts';
 import type { ProcessTable } from '../../workers/processes/process-table.ts';
-import { type ConnectionReader, DrainKeeper } from './drain-watcher.ts';
+import { type ConnectionReader, DrainWatcher } from './drain-watcher.ts';
 import { Engine, type Slice } from './engine.ts';
 import { Generations } from './generations.ts';
 import { IdleCloser } from './idle-closer.ts';
 import { LanePreparer } from './lane-preparer.ts';
-import { LaneKeeper } from './lane-watcher.ts';
-import { LivenessKeeper } from './liveness-watcher.ts';
-import { MemoryKeeper, type MemoryReader } from './memory-watcher.ts';
+import { LaneWatcher } from './lane-watcher.ts';
+import { LivenessWatcher } from './liveness-watcher.ts';
+import { type MemoryReader, MemoryWatcher } from './memory-watcher.ts';
 import { Performer, type PerformerContext } from './perform.ts';
 import type { Prepared } from './prepare.ts';
-import { StallKeeper } from './stall-watcher.ts';
-import { VerifyKeeper } from './verify-watcher.ts';
+import { StallWatcher } from './stall-watcher.ts';
+import { VerifyWatcher } from './verify-watcher.ts';
 
 /**
  * What running a service takes of the machine and of the rest of the supervisor. The simulation gives it a machine in
  * memory.
  */
 export interface RunnerContext
-  extends Omit<PerformerContext, 'generations' | 'listeners' | 'keepers' | 'post' | 'turns'> {
+  extends Omit<PerformerContext, 'generations' | 'listeners' | 'watchers' | 'post' | 'turns'> {
   readonly kernel: Kernel;
   readonly listeners: Listeners;
   readonly timers: Timers;
@@ -63,7 +63,7 @@ export interface RunnerContext
 export class Runner {
   readonly engine: Engine;
   readonly generations: Generations;
-  readonly #keepers: PerformerContext['keepers'];
+  readonly #watchers: PerformerContext['watchers'];
   readonly #performer: Performer;
 
   constructor(context: RunnerContext) {
@@ -75,9 +75,9 @@ export class Runner {
     const generations = new Generations({ ...context, post, batch, turns }, context.releases);
     const shared = { generations, listeners, timers, post };
     const failed = (step: string) => (error: unknown) => boundary.caught(step, error);
-    const keepers = {
-      lanes: new LaneKeeper(listeners, post),
-      drain: new DrainKeeper({
+    const watchers = {
+      lanes: new LaneWatcher(listeners, post),
+      drain: new DrainWatcher({
         ...shared,
         batch,
         kernel,
@@ -85,21 +85,21 @@ export class Runner {
         idle: new IdleCloser({ connections: context.connections, generations, report: context.report }),
         failed: failed('read connections'),
       }),
-      stalls: new StallKeeper({ ...shared, now, failed: failed('watch for hung workers') }),
-      memory: new MemoryKeeper({
+      stalls: new StallWatcher({ ...shared, now, failed: failed('watch for hung workers') }),
+      memory: new MemoryWatcher({
         ...shared,
         now,
         memory: context.memory,
         failed: failed('read memory'),
       }),
-      liveness: new LivenessKeeper({ ...shared, now, runCommand }),
-      verify: new VerifyKeeper({ ...shared, runCommand }),
+      liveness: new LivenessWatcher({ ...shared, now, runCommand }),
+      verify: new VerifyWatcher({ ...shared, runCommand }),
       preparer: new LanePreparer(listeners, turns),
     };
-    const performer = new Performer({ ...context, generations, keepers, post, turns });
+    const performer = new Performer({ ...context, generations, watchers, post, turns });
     this.#performer = performer;
     this.generations = generations;
-    this.#keepers = keepers;
+    this.#watchers = watchers;
     this.engine = new Engine({
       now,
       timers,
@@ -120,7 +120,7 @@ export class Runner {
 
   /** Ends every watch: nothing happens any more unless it is posted. */
   close(): void {
-    const { lanes, drain, stalls, memory, liveness, verify, preparer } = this.#keepers;
+    const { lanes, drain, stalls, memory, liveness, verify, preparer } = this.#watchers;
     this.engine.close();
     this.#performer.close();
     lanes.keep([], []);

@@ -31,7 +31,7 @@ import { ListeningWatch } from './listening-watch.ts';
 import { type Prepared, prepare } from './prepare.ts';
 import type { PreparedReleases } from './prepared-releases.ts';
 import { labelOf } from './release-label.ts';
-import { WatchDesk } from './release-watcher.ts';
+import { ReleaseWatcher } from './release-watcher.ts';
 import { Runner } from './runner.ts';
 import { markOfHook, RunningCommands } from './running-commands.ts';
 import { placesOf } from './unix-names.ts';
@@ -70,7 +70,7 @@ interface Watches {
   /** Where workers listen. */
   readonly listening: ListeningWatch;
   /** The files of `service.watch`. */
-  readonly files: WatchDesk;
+  readonly files: ReleaseWatcher;
   /** The memory of zero itself. */
   readonly footprint: Footprint;
 }
@@ -247,7 +247,7 @@ export class RunningService {
         report,
         failed: (error) => boundary.caught('find addresses of workers', error),
       }),
-      files: new WatchDesk({
+      files: new ReleaseWatcher({
         timers,
         startDirectory: this.#options.folder,
         watching: (paths) => report({ event: 'watching', paths }),
@@ -261,7 +261,7 @@ export class RunningService {
   #makeRunner(firstGeneration: number): Runner {
     const { recovered, adopts, instance } = this.#options;
     const { boundary, listeners, releases, observation, continuity, settled, exit } = this.#context;
-    const { outlets, output, history, desk } = observation;
+    const { outlets, output, history, endpoint } = observation;
     return new Runner({
       kernel: this.kernel,
       listeners,
@@ -284,8 +284,8 @@ export class RunningService {
       ...(adopts && { first: 'adopted' }),
       inspectLanes: () => this.#watches.lanes.lookSoon(),
       write: (stored) => (stored === 'state' ? continuity().recorder : history).retry(),
-      answer: (ticket, refusal) => desk.answer(ticket, refusal),
-      scaled: (ticket, result) => desk.scaled(ticket, result),
+      answer: (ticket, refusal) => endpoint.answer(ticket, refusal),
+      scaled: (ticket, result) => endpoint.scaled(ticket, result),
       releases,
       prepare: (rollback, claim) => this.prepare(rollback, claim),
       adopted: (handover, generation, prepared) => {
@@ -293,9 +293,9 @@ export class RunningService {
         this.findLabel(generation, prepared);
       },
       promoted: (generation, prepared) => this.#promoted(generation, prepared),
-      accepted: (ticket, handover) => desk.accept(ticket, handover),
-      verdict: (tickets, verdict) => desk.tell(tickets, verdict),
-      concluded: (verdict) => desk.conclude(verdict),
+      accepted: (ticket, handover) => endpoint.accept(ticket, handover),
+      verdict: (tickets, verdict) => endpoint.tell(tickets, verdict),
+      concluded: (verdict) => endpoint.conclude(verdict),
       runHook: (hook, config) => this.hooks.run(hook, config),
       killHook: (hook) => this.hooks.kill(hook),
       keepSockets: (version) => continuity().sockets.keep(version),

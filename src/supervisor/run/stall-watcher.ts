@@ -39,7 +39,7 @@ interface Suspicion {
  * too. So a connection of zero's own is put behind what waits, and the worker is hung when that one is not accepted in
  * time. Queues are looked at only after a connection has come: a supervisor whose service is idle does not wake up.
  */
-export class StallKeeper {
+export class StallWatcher {
   readonly #context: StallContext;
   #suspicions = new Map<string, Suspicion>();
   #timer: unknown = null;

@@ -13,7 +13,7 @@ export interface VerifyContext {
 }
 
 /** Runs `verify` of one generation, through its own lane where it names a listener. */
-export class VerifyKeeper {
+export class VerifyWatcher {
   readonly #context: VerifyContext;
   #running: { readonly generation: number; close(): void } | null = null;
 

@@ -1,7 +1,7 @@
 import { ignoreSignalsAgain, prepareExec, restoreIgnoredSignals, setCloseOnExec } from '../../linux/exec.ts';
 import type { StateRecorder } from '../continuity/state-recorder.ts';
 import type { VaultKeeping } from '../continuity/vault-keeping.ts';
-import type { ControlAccess } from '../observe/control-socket.ts';
+import type { ControlSocket } from '../observe/control-socket.ts';
 import type { Generations } from '../run/generations.ts';
 import type { Reads } from '../state-format/formats.ts';
 import { type Handed, handedVariable } from './handed.ts';
@@ -10,7 +10,7 @@ import type { Program } from './programs.ts';
 export interface ReplaceContext {
   /** zero's own. */
   readonly environment: readonly Buffer[];
-  readonly control: Pick<ControlAccess, 'open' | 'close'>;
+  readonly control: Pick<ControlSocket, 'open' | 'close'>;
   readonly generations: Pick<Generations, 'processes'>;
   readonly memory: Pick<VaultKeeping, 'writeFor' | 'rewrite'>;
   readonly recorder: Pick<StateRecorder, 'replace' | 'retry'>;

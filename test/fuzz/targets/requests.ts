@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { errorDocument } from '../../../src/control/documents.ts';
 import { errorStatus } from '../../../src/control/protocol.ts';
 import { type ControlServer, createControlServer } from '../../../src/control/server.ts';
-import { FakeControl, FakeSights } from '../../unit/control/fake-control.ts';
+import { FakeControl, FakeViews } from '../../unit/control/fake-control.ts';
 import { corpusOf, type Target } from '../target.ts';
 import { formatsLike } from './formats.ts';
 
@@ -54,7 +54,7 @@ export function requests(): Target {
         mode: 0o600,
         group: null,
         control: new FakeControl(),
-        sights: new FakeSights(),
+        views: new FakeViews(),
         identity: { version: '1.2.3', name: 'example', pid: 4242 },
         warn: (message) => warnings.push(message),
       });

@@ -73,26 +73,26 @@ const FROM_3 = { generation: 3, worker: 0, stream: 'stdout' } as const;
 
 test('logs --raw prints what is kept, byte for byte, and ends a line before another process goes on', async (t) => {
   const at = desk(t);
-  const { sights } = await at.run('example');
-  sights.output.add(FROM_3, Buffer.from('one\ntwo'));
-  sights.output.add({ ...FROM_3, worker: 1 }, Buffer.from([0xff, 0x00, 0x1b, 10]));
+  const { views } = await at.run('example');
+  views.output.add(FROM_3, Buffer.from('one\ntwo'));
+  views.output.add({ ...FROM_3, worker: 1 }, Buffer.from([0xff, 0x00, 0x1b, 10]));
   assert.equal(await logs(LOGS, at.context), 0);
   assert.deepEqual([at.out(), at.err()], ['one\ntwo\n\u00ff\u0000\u001b\n', '']);
 });
 
 test('logs shows on a terminal what would act on it, apart from colours where those are wanted', async (t) => {
   const at = desk(t, { size: { columns: 80, rows: 24 } });
-  const { sights } = await at.run('example');
-  sights.output.add(FROM_3, Buffer.from('\u001b[31mred\u001b[0m\ttab \u001b[2J\u0007\r\n'));
+  const { views } = await at.run('example');
+  views.output.add(FROM_3, Buffer.from('\u001b[31mred\u001b[0m\ttab \u001b[2J\u0007\r\n'));
   assert.equal(await logs(LOGS, at.context), 0);
   assert.equal(at.out(), 'red\ttab \\u001b[2J\\u0007\n');
 });
 
 test('logs -n and --generation choose', async (t) => {
   const at = desk(t);
-  const { sights } = await at.run('example');
-  sights.output.add(FROM_3, Buffer.from('one\ntwo\n'));
-  sights.output.add({ ...FROM_3, generation: 4 }, Buffer.from('three\n'));
+  const { views } = await at.run('example');
+  views.output.add(FROM_3, Buffer.from('one\ntwo\n'));
+  views.output.add({ ...FROM_3, generation: 4 }, Buffer.from('three\n'));
   assert.equal(await logs({ ...LOGS, lines: '2' }, at.context), 0);
   assert.equal(await logs({ ...LOGS, generation: '3', lines: '1' }, at.context), 0);
   assert.equal(at.out(), 'two\nthree\ntwo\n');
@@ -105,9 +105,9 @@ test('logs -n and --generation choose', async (t) => {
 
 test('logs says how much is not kept', async (t) => {
   const at = desk(t);
-  const { sights } = await at.run('example');
+  const { views } = await at.run('example');
   const line = Buffer.from(`${'x'.repeat(999)}\n`);
-  for (let count = 0; count < 1000; count += 1) sights.output.add(FROM_3, line);
+  for (let count = 0; count < 1000; count += 1) views.output.add(FROM_3, line);
   assert.equal(await logs(LOGS, at.context), 0);
   const [, missing] = /^zero: (\d+) bytes before this are not kept\n$/.exec(at.err()) ?? [];
   assert.equal(Number(missing) + at.out().length, 1_000_000);
@@ -115,10 +115,10 @@ test('logs says how much is not kept', async (t) => {
 
 test('logs prints each line with its time and its worker', async (t) => {
   const at = desk(t);
-  const { sights } = await at.run('example');
-  sights.output.add(FROM_3, Buffer.from('one\ntwo'));
-  sights.output.add({ ...FROM_3, worker: 1 }, Buffer.from([0xff, 10]));
-  sights.output.add(FROM_3, Buffer.from(' goes on\n'));
+  const { views } = await at.run('example');
+  views.output.add(FROM_3, Buffer.from('one\ntwo'));
+  views.output.add({ ...FROM_3, worker: 1 }, Buffer.from([0xff, 10]));
+  views.output.add(FROM_3, Buffer.from(' goes on\n'));
   assert.equal(await logs({ ...LOGS, raw: false }, at.context), 0);
   const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z /gm;
   assert.equal(at.out().match(time)?.length, 4);
@@ -127,8 +127,8 @@ test('logs prints each line with its time and its worker', async (t) => {
 
 test('logs has local times with their offset on a terminal', async (t) => {
   const at = desk(t, { size: { columns: 80, rows: 24 } });
-  const { sights } = await at.run('example');
-  sights.output.add(FROM_3, Buffer.from('one\n'));
+  const { views } = await at.run('example');
+  views.output.add(FROM_3, Buffer.from('one\n'));
   assert.equal(await logs({ ...LOGS, raw: false }, at.context), 0);
   const [, time = ''] = /^(\S+[+-]\d\d:\d\d) g3\.w0 one\n$/.exec(at.out()) ?? [];
   assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000, at.out());
@@ -136,10 +136,10 @@ test('logs has local times with their offset on a terminal', async (t) => {
 
 test('logs --since and --worker choose', async (t) => {
   const at = desk(t);
-  const { sights } = await at.run('example');
-  sights.output.add(FROM_3, Buffer.from('one\n'));
-  sights.output.add({ ...FROM_3, worker: 1 }, Buffer.from('two\nthree\n'));
-  sights.output.add(FROM_3, Buffer.from('four\n'));
+  const { views } = await at.run('example');
+  views.output.add(FROM_3, Buffer.from('one\n'));
+  views.output.add({ ...FROM_3, worker: 1 }, Buffer.from('two\nthree\n'));
+  views.output.add(FROM_3, Buffer.from('four\n'));
   assert.equal(await logs({ ...LOGS, worker: '1' }, at.context), 0);
   assert.equal(await logs({ ...LOGS, worker: '0', lines: '1' }, at.context), 0);
   assert.equal(await logs({ ...LOGS, since: '1h', worker: '1', lines: '1' }, at.context), 0);
@@ -164,13 +164,13 @@ test('logs --since and --worker choose', async (t) => {
 
 test('logs --json prints one document, and with -f one document a line', async (t) => {
   const at = desk(t);
-  const { sights } = await at.run('example');
+  const { views } = await at.run('example');
   const json = { ...LOGS, json: true, raw: false };
   assert.equal(await logs(json, at.context), 0);
   assert.deepEqual(JSON.parse(at.out()), { version: 1, lines: [], missing_bytes: 0 });
-  sights.output.add(FROM_3, Buffer.from('one\ntwo'));
-  sights.output.add({ ...FROM_3, stream: 'stderr' }, Buffer.from([0xff, 10]));
-  sights.output.add(FROM_3, Buffer.from(' goes on\n'));
+  views.output.add(FROM_3, Buffer.from('one\ntwo'));
+  views.output.add({ ...FROM_3, stream: 'stderr' }, Buffer.from([0xff, 10]));
+  views.output.add(FROM_3, Buffer.from(' goes on\n'));
   const before = at.out().length;
   assert.equal(await logs(json, at.context), 0);
   const { lines, ...rest } = JSON.parse(at.out().slice(before));
@@ -195,11 +195,11 @@ test('logs --json prints one document, and with -f one document a line', async (
 
 test('logs -f goes on until Ctrl-C, which is no failure', async (t) => {
   const at = desk(t);
-  const { sights } = await at.run('example');
-  sights.output.add(FROM_3, Buffer.from('before\n'));
+  const { views } = await at.run('example');
+  views.output.add(FROM_3, Buffer.from('before\n'));
   const code = logs({ ...LOGS, follow: true }, at.context);
   await at.printed('before\n');
-  sights.output.add(FROM_3, Buffer.from('after\n'));
+  views.output.add(FROM_3, Buffer.from('after\n'));
   await at.printed('after\n');
   at.interrupt();
   assert.equal(await code, 0);
@@ -207,18 +207,18 @@ test('logs -f goes on until Ctrl-C, which is no failure', async (t) => {
 
 test('logs -f --generation ends with the generation', async (t) => {
   const at = desk(t);
-  const { sights } = await at.run('example');
-  sights.output.add(FROM_3, Buffer.from('before\n'));
+  const { views } = await at.run('example');
+  views.output.add(FROM_3, Buffer.from('before\n'));
   const code = logs({ ...LOGS, follow: true, generation: '3' }, at.context);
   await at.printed('before\n');
-  sights.output.close(3);
+  views.output.close(3);
   assert.equal(await code, 0);
 });
 
 test('logs -f ends when zero says that it leaves', async (t) => {
   const at = desk(t);
-  const { sights, server } = await at.run('example');
-  sights.output.add(FROM_3, Buffer.from('before\n'));
+  const { views, server } = await at.run('example');
+  views.output.add(FROM_3, Buffer.from('before\n'));
   const code = logs({ ...LOGS, follow: true }, at.context);
   await at.printed('before\n');
   await server.close();

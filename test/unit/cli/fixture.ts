@@ -4,7 +4,7 @@ import type { Size } from '../../../src/cli/render/style.ts';
 import type { CommandContext } from '../../../src/cli/with-instance.ts';
 import { type ControlServer, createControlServer } from '../../../src/control/server.ts';
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';
-import { FakeControl, FakeSights } from '../control/fake-control.ts';
+import { FakeControl, FakeViews } from '../control/fake-control.ts';
 
 export interface Desk {
   readonly root: string;
@@ -20,9 +20,7 @@ export interface Desk {
   /** Calls what was asked for each second. */
   readonly tick: () => void;
   /** A supervisor of this name. */
-  run(
-    name: string,
-  ): Promise<{ control: FakeControl; sights: FakeSights; server: ControlServer; path: string }>;
+  run(name: string): Promise<{ control: FakeControl; views: FakeViews; server: ControlServer; path: string }>;
 }
 
 /** A machine with nothing but a folder for instances, and somebody at a terminal or not. */
@@ -91,7 +89,7 @@ export function desk(
     },
     async run(name) {
       const control = new FakeControl();
-      const sights = new FakeSights();
+      const views = new FakeViews();
       mkdirSync(join(root, name), { recursive: true });
       const path = join(root, name, 'control.sock');
       const server = await createControlServer({
@@ -99,12 +97,12 @@ export function desk(
         mode: 0o600,
         group: null,
         control,
-        sights,
+        views,
         identity: { version: '1', name, pid: 4242 },
         warn: () => {},
       });
       scope.after(() => server.close());
-      return { control, sights, server, path };
+      return { control, views, server, path };
     },
   };
 }

@@ -161,11 +161,11 @@ describe('zero list', () => {
 describe('zero list --watch', () => {
   it('draws again when something happens in an instance, and when one comes or goes', async (t) => {
     const at = desk(t, { size: SIZE });
-    const { control, sights } = await at.run('web');
+    const { control, views } = await at.run('web');
     const code = list(WATCH, at.context);
     await at.printed('example');
     control.document = { ...STATUS, name: 'renamed' };
-    sights.events.report({ event: 'warning', about: 'x', message: 'y' });
+    views.events.report({ event: 'warning', about: 'x', message: 'y' });
     await at.printed('renamed');
     const second = await at.run('zzz');
     second.control.document = { ...STATUS, name: 'second' };

@@ -99,16 +99,16 @@ describe('a supervisor that is upgraded in place', () => {
 
   it('is followed by zero logs -f, without a line twice', async (t) => {
     const at = desk(t);
-    const { sights, server } = await at.run('example');
-    sights.output.add(OUTPUT, Buffer.from('one\ntwo\n'));
+    const { views, server } = await at.run('example');
+    views.output.add(OUTPUT, Buffer.from('one\ntwo\n'));
     const code = logs({ ...LOGS, lines: '1', since: '1h' }, at.context);
     await at.printed('two\n');
-    sights.output.add(OUTPUT, Buffer.from('three\n'));
+    views.output.add(OUTPUT, Buffer.from('three\n'));
     await server.close({ isUpgrade: true });
     await at.shown(LOST);
     const next = await at.run('example');
     next.control.document = { ...STATUS, supervisor: UPGRADED };
-    next.sights.output.add(OUTPUT, Buffer.from('four\nfive\n'));
+    next.views.output.add(OUTPUT, Buffer.from('four\nfive\n'));
     await at.printed('five\n');
     at.interrupt();
     assert.deepEqual([await code, at.out()], [0, 'two\nthree\nfour\nfive\n']);
@@ -117,8 +117,8 @@ describe('a supervisor that is upgraded in place', () => {
 
   it('is followed by zero logs -f of one generation, until that has ended', async (t) => {
     const at = desk(t);
-    const { sights, server } = await at.run('example');
-    sights.output.add(OUTPUT, Buffer.from('one\n'));
+    const { views, server } = await at.run('example');
+    views.output.add(OUTPUT, Buffer.from('one\n'));
     const code = logs({ ...LOGS, generation: '3' }, at.context);
     await at.printed('one\n');
     await server.close({ isUpgrade: true });
@@ -129,11 +129,11 @@ describe('a supervisor that is upgraded in place', () => {
 
   it('is followed by zero status --watch, with documents only on standard output', async (t) => {
     const at = desk(t);
-    const { sights, server } = await at.run('example');
+    const { views, server } = await at.run('example');
     const code = status({ json: true, watch: true }, at.context);
     await at.printed('"pid":4242');
-    sights.events.report({ event: 'supervisor_upgrading', from: '1', to: '2', path: '/z', node: '/n' });
-    sights.events.report({ event: 'warning', about: 'x', message: 'y' });
+    views.events.report({ event: 'supervisor_upgrading', from: '1', to: '2', path: '/z', node: '/n' });
+    views.events.report({ event: 'warning', about: 'x', message: 'y' });
     await server.close({ isUpgrade: true });
     await at.shown(LOST);
     const { control } = await at.run('example');
@@ -151,10 +151,10 @@ describe('a supervisor that is upgraded in place', () => {
 
   it('ends zero status --watch where the new program does not answer within a minute', async (t) => {
     const at = desk(t);
-    const { sights, server } = await at.run('example');
+    const { views, server } = await at.run('example');
     const code = status({ json: true, watch: true }, at.context);
     await at.printed('"pid":4242');
-    sights.events.report({ event: 'supervisor_upgrading', from: '1', to: '2', path: '/z', node: '/n' });
+    views.events.report({ event: 'supervisor_upgrading', from: '1', to: '2', path: '/z', node: '/n' });
     await server.close({ isUpgrade: true });
     await at.shown(LOST);
     const ticking = setInterval(() => at.tick(), 1);
@@ -168,13 +168,13 @@ describe('a supervisor that is upgraded in place', () => {
 
   it('that keeps its program does not let zero logs -f print lines twice', async (t) => {
     const at = desk(t);
-    const { sights, server } = await at.run('example');
-    sights.output.add(OUTPUT, Buffer.from('one\n'));
+    const { views, server } = await at.run('example');
+    views.output.add(OUTPUT, Buffer.from('one\n'));
     const code = logs(LOGS, at.context);
     await at.printed('one\n');
     await server.close({ isUpgrade: true });
     const next = await at.run('example');
-    next.sights.output.add(OUTPUT, Buffer.from('one\n'));
+    next.views.output.add(OUTPUT, Buffer.from('one\n'));
     assert.deepEqual([await code, at.out()], [1, 'one\n']);
     assert.match(at.err(), /zero logs: zero exited unexpectedly\. Check its log\.\n$/);
   });

@@ -10,7 +10,7 @@ const WATCH = { json: false, watch: true };
 
 test('status --watch draws again when something happens, and each second', async (t) => {
   const at = desk(t, { size: SIZE });
-  const { control, sights } = await at.run('example');
+  const { control, views } = await at.run('example');
   const code = status(WATCH, at.context);
   await at.printed('generation 3  serving');
   const [generation] = STATUS.generations;
@@ -18,7 +18,7 @@ test('status --watch draws again when something happens, and each second', async
     ...STATUS,
     generations: generation ? [generation, { ...generation, id: 4, stage: 'starting' }] : [],
   };
-  sights.events.report({ event: 'handover_started', handover: 2, incumbent: 3, by: 'SIGHUP' });
+  views.events.report({ event: 'handover_started', handover: 2, incumbent: 3, by: 'SIGHUP' });
   await at.printed('generation 4  starting');
   control.document = { ...STATUS, uptime_ms: 99_000 };
   at.tick();
@@ -44,15 +44,15 @@ test('without a terminal it is refused, with what to do', async (t) => {
 
 test('with --json it is a line for each change, and time alone is none', async (t) => {
   const at = desk(t);
-  const { control, sights } = await at.run('example');
+  const { control, views } = await at.run('example');
   const code = status({ json: true, watch: true }, at.context);
   await at.printed('"incumbent":3');
   control.document = { ...STATUS, uptime_ms: 99_000 };
-  sights.events.report({ event: 'warning', about: 'x', message: 'y' });
+  views.events.report({ event: 'warning', about: 'x', message: 'y' });
   const { asked } = control;
   await control.until(() => control.asked > asked);
   control.document = { ...STATUS, incumbent: 4 };
-  sights.events.report({ event: 'generation_promoted', generation: 4, previous: 3 });
+  views.events.report({ event: 'generation_promoted', generation: 4, previous: 3 });
   await at.printed('"incumbent":4');
   at.interrupt();
   assert.equal(await code, 0);

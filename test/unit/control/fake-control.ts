@@ -13,7 +13,7 @@ import type {
 } from '../../../src/control/control.ts';
 import { EventLog } from '../../../src/control/event-log.ts';
 import type { HistoryDocument, StatusDocument } from '../../../src/control/protocol.ts';
-import type { Sights, WorkerUsage } from '../../../src/control/views.ts';
+import type { Views, WorkerUsage } from '../../../src/control/views.ts';
 import type { Fact } from '../../../src/lifecycle/facts.ts';
 import type { ScaleResult } from '../../../src/lifecycle/scale.ts';
 import type { Verdict } from '../../../src/lifecycle/verdicts.ts';
@@ -67,7 +67,7 @@ export const PROMOTED: Verdict = {
 };
 
 /** What can be looked at in it. */
-export class FakeSights implements Sights {
+export class FakeViews implements Views {
   readonly events = new EventLog(() => 0);
   readonly output = new OutputLog();
   file: string | null = null;

@@ -9,7 +9,7 @@ import {
 } from '../../../src/control/server.ts';
 import type { Identity } from '../../../src/control/version.ts';
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';
-import { FakeControl, FakeSights } from './fake-control.ts';
+import { FakeControl, FakeViews } from './fake-control.ts';
 
 /** The supervisor whose control server is tested. */
 export const IDENTITY: Identity = { version: '1.2.3', name: 'example', pid: 4242 };
@@ -18,7 +18,7 @@ export interface Served {
   readonly path: string;
   readonly folder: string;
   readonly control: FakeControl;
-  readonly sights: FakeSights;
+  readonly views: FakeViews;
   readonly server: ControlServer;
   readonly warnings: string[];
 }
@@ -28,20 +28,20 @@ export async function serve(scope: Scope, options: Partial<ControlServerOptions>
   const folder = temporaryFolder(scope);
   const { path = join(folder, 'control.sock') } = options;
   const control = new FakeControl();
-  const sights = new FakeSights();
+  const views = new FakeViews();
   const warnings: string[] = [];
   const server = await createControlServer({
     path,
     mode: 0o600,
     group: null,
     control,
-    sights,
+    views,
     identity: IDENTITY,
     warn: (message) => warnings.push(message),
     ...options,
   });
   scope.after(() => server.close());
-  return { path, folder, control, sights, server, warnings };
+  return { path, folder, control, views, server, warnings };
 }
 
 /** A connection of its own, ended at the end of the test. */

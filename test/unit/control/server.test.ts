@@ -8,7 +8,7 @@ import { ControlError } from '../../../src/control/socket-file.ts';
 import type { StatusDocument } from '../../../src/control/status-document.ts';
 import { lookupGroup } from '../../../src/linux/users.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
-import { FakeControl, FakeSights, PROMOTED, STATUS } from './fake-control.ts';
+import { FakeControl, FakeViews, PROMOTED, STATUS } from './fake-control.ts';
 import { connect, IDENTITY, parseAnswer, received, request, serve, talk } from './fixture.ts';
 
 test('status is the document, and the connection ends with it', async (t) => {
@@ -28,7 +28,7 @@ test('connections are counted where that is asked for', async (t) => {
 });
 
 test('CPU time and memory are read where connections are counted', async (t) => {
-  const { path, sights } = await serve(t);
+  const { path, views } = await serve(t);
   const of = (generation: number, worker: number, cpuShare: number) => ({
     generation,
     worker,
@@ -37,7 +37,7 @@ test('CPU time and memory are read where connections are counted', async (t) => 
     cpuShare,
     intervalMs: 1000.4,
   });
-  sights.used = [of(3, 0, 0.0512), of(2, 0, 1)];
+  views.used = [of(3, 0, 0.0512), of(2, 0, 1)];
   const { body } = await request(t, path, 'GET /v1/status?connections=true');
   const { generations, usage } = body as StatusDocument;
   assert.deepEqual(generations[0]?.workers[0]?.usage, {
@@ -235,7 +235,7 @@ const refusedPath = async (path: string, group: string | null = null): Promise<s
     mode: 0o600,
     group,
     control: new FakeControl(),
-    sights: new FakeSights(),
+    views: new FakeViews(),
     identity: IDENTITY,
     warn: () => {},
   });

@@ -106,8 +106,8 @@ for (const exchange of RECORDED) {
   });
 
   test(`a recorded request is answered as it was then: ${exchange.name}`, async (t) => {
-    const { path, control, sights } = await serve(t);
-    sights.output.open(13);
+    const { path, control, views } = await serve(t);
+    views.output.open(13);
     if (exchange.answer.status === 409)
       control.answer = { ok: false, message: 'there is nothing to promote' };
     const socket = await connect(t, path);

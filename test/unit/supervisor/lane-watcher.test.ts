@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test';
 import { closeFd, connectSocket, openSocket } from '../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import type { Happening } from '../../../src/supervisor/run/engine.ts';
-import { LaneKeeper } from '../../../src/supervisor/run/lane-watcher.ts';
+import { LaneWatcher } from '../../../src/supervisor/run/lane-watcher.ts';
 import { listener, only } from '../listeners/fixture.ts';
 import { to } from '../listeners/lane-support.ts';
 
@@ -20,7 +20,7 @@ async function watched(t: TestContext) {
   const next = new Promise<void>((resolve) => {
     arrived = resolve;
   });
-  const keeper = new LaneKeeper(set, (happening) => {
+  const keeper = new LaneWatcher(set, (happening) => {
     posted.push(happening);
     if (posted.length === 2) arrived();
   });
