@@ -65,10 +65,18 @@ async function* walkAccepted(
 /** The addresses that listeners have on each port; null: all. */
 function hostsByPort(addresses: readonly InetAddress[]): Map<number, Buffer[] | null> {
   const hosts = new Map<number, Buffer[] | null>();
+  // A thousand listeners mostly have one address.
+  const known = new Map<string, Buffer>();
   for (const { family, host, port } of addresses) {
     const others = hosts.get(port);
     if (others === null) continue;
-    hosts.set(port, WILDCARDS.has(host) ? null : [...(others ?? []), localBytes(family, host)]);
+    if (WILDCARDS.has(host)) {
+      hosts.set(port, null);
+      continue;
+    }
+    const bytes = known.get(host) ?? localBytes(family, host);
+    known.set(host, bytes);
+    hosts.set(port, others === undefined ? [bytes] : [...others, bytes]);
   }
   return hosts;
 }
