@@ -71,8 +71,11 @@ describe('zero status of a service that crashed and waits for its restart', () =
       const [worker] = status.generations[0]?.workers ?? [];
       assert.deepEqual([worker?.state, worker?.last_exit?.exit], ['backoff', exit]);
 
-      assert.match(page, /<strong class="bad">DOWN<\/strong>: nothing serves: generation 1 waits/);
-      assert.match(page, new RegExp(`last exit .* ago: worker 0 ${reason}`));
+      assert.match(
+        page,
+        /<span>Down<\/span><\/h2><p>Nothing serves: generation 1 waits for its next start\./,
+      );
+      assert.match(page, new RegExp(`Last exit .* ago: worker 0 ${reason}`));
       assert.deepEqual(ready, {
         status: 503,
         body: 'nothing serves: generation 1 waits for its next start\n',
