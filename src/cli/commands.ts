@@ -185,11 +185,11 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
   );
 
   instanceCommand('logs', 'show the output of the service')
-    .option('-f, --follow', 'keep showing what the service writes from now on', false)
+    .option('-f, --follow', 'keep showing new output', false)
     .option('-n, --lines <count>', 'only the last lines')
     .option('--since <time>', 'only from this time on: 5m, 17:00, 2026-11-26T17:00:00Z')
-    .option('--generation <number>', 'only what this generation wrote')
-    .option('--worker <number>', 'only what this worker wrote')
+    .option('--generation <number>', 'only the output of this generation')
+    .option('--worker <number>', 'only the output of this worker')
     .option('--raw', 'print the bytes without time and worker', false)
     .option('--json', 'print one document; with --follow one document a line', false)
     .action(async (options: LogsOptions) => {

@@ -66,7 +66,7 @@ export function logs(
   const show = async (
     everything: (shown: Shown, wanted: Wanted) => Promise<boolean>,
   ): Promise<number | null> => {
-    if (json && raw) throw new CommandError(EXIT.usage, '--json and --raw exclude each other');
+    if (json && raw) throw new CommandError(EXIT.usage, '--json and --raw cannot be combined');
     const filter: OutputFilter = {
       lines: lines === undefined ? null : countOf('-n', lines, 0),
       since: since === undefined ? null : timeOf(since),
@@ -171,7 +171,7 @@ class Shown {
   async ofStopped(config: string, wanted: Wanted): Promise<boolean> {
     const file = await fileOfConfig(config);
     if (file === null) return false;
-    this.#context.terminal.err(`zero: no running instance. This is ${file}\n`);
+    this.#context.terminal.err(`zero: no running instance. Showing ${file}\n`);
     await this.#file(file, wanted, wanted.follow ? () => new Promise<void>(() => {}) : null);
     return true;
   }
@@ -190,7 +190,7 @@ class Shown {
     for await (const line of client.logs(request, interrupted)) {
       if ('file' in line) {
         if (await canRead(line.file.path)) return line.file;
-        terminal.err(`zero: cannot read ${line.file.path}. This is what zero keeps in memory\n`);
+        terminal.err(`zero: cannot read ${line.file.path}. Showing the output that zero keeps in memory\n`);
       } else if ('upgrading' in line) {
         return 'upgraded';
       } else if ('gap' in line) {

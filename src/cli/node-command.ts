@@ -112,7 +112,7 @@ export interface LostSockets {
 /** Why the sockets would be lost on the way to the service; null where nothing is known to lose them. */
 export function lostSockets(started: Started): LostSockets | null {
   if (started.kind === 'package_manager') {
-    const why = `${started.name} does not pass listening sockets on to what it starts`;
+    const why = `${started.name} does not pass listening sockets on to its child processes`;
     return { why, instead: started.instead ?? 'node server.js', hint: null };
   }
   if (started.kind !== 'wrapper') return null;

@@ -76,7 +76,7 @@ function render({ outcome, generation, from, to, workers, duration_ms, failure }
   const after = `after ${duration(duration_ms)}`;
   if (outcome === 'done') return `${now} now (before: ${from}), ${after}`;
   if (outcome === 'in_progress')
-    return `--timeout expired ${after}. ${now} now. Workers that were one too many are still finishing their connections.`;
+    return `--timeout expired ${after}. ${now} now. Workers that are no longer needed are still finishing their connections.`;
   const state = generation === null ? 'no generation serves' : `${now}, as before`;
   const why = failure === null ? '' : `: ${safe(failure.reason)}`;
   const output = (failure?.output ?? []).map((line) => `\n    | ${safe(line)}`);

@@ -97,7 +97,10 @@ describe('zero status of a service that crashed and waits for its restart', () =
     await candidate.exit(3);
     const { code, stderr } = await reloading.finished;
     assert.equal(code, 10);
-    assert.match(stderr, /^handover 2 rolled back after .*: nothing serves: generation 1 is tried again in /);
+    assert.match(
+      stderr,
+      /^handover 2 rolled back after .*: nothing serves: generation 1 is started again in /,
+    );
   });
 });
 

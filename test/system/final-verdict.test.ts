@@ -87,7 +87,7 @@ describe('a verdict where nothing serves', () => {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /^handover 2 failed after .*: nothing serves: generation 2 is tried again in (1h|59m\S+)\n/,
+      /^handover 2 failed after .*: nothing serves: generation 2 is started again in (1h|59m\S+)\n/,
     );
   });
 
@@ -101,7 +101,7 @@ describe('a verdict where nothing serves', () => {
     assert.equal(code, 10);
     assert.match(
       stderr,
-      /^handover 2 rolled back after .*: nothing serves: generation 1 is tried again in (1h|59m\S+)\n/,
+      /^handover 2 rolled back after .*: nothing serves: generation 1 is started again in (1h|59m\S+)\n/,
     );
   });
 });

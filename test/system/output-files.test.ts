@@ -218,7 +218,7 @@ describe('service.output writes to files', () => {
     await incumbent.write(1, 'one\ntwo\n');
     assert.equal((await command(t, zero, 'stop')).code, 0);
     const { code, stdout, stderr } = await command(t, zero, 'logs', '--raw', '-n', '1');
-    assert.deepEqual([code, stdout, stderr], [0, 'two\n', `zero: no running instance. This is ${file}\n`]);
+    assert.deepEqual([code, stdout, stderr], [0, 'two\n', `zero: no running instance. Showing ${file}\n`]);
   });
 });
 

@@ -171,7 +171,7 @@ describe('a program that was never changed', () => {
     assert.equal(code, 2);
     assert.equal(
       stderr,
-      'zero run: npm does not pass listening sockets on to what it starts. ' +
+      'zero run: npm does not pass listening sockets on to its child processes. ' +
         'Specify the node command itself: zero run --listen 127.0.0.1:0 -- node server.js\n',
     );
   });

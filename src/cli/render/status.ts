@@ -131,7 +131,7 @@ function changeLines(
   { runs, path, reason }: NonNullable<GenerationStatus['executable_changed']>,
   paint: Paint,
 ): string[] {
-  const what = runs === 'copy' ? `the kept copy ${path}` : `what is on the disk (${path})`;
+  const what = runs === 'copy' ? `the kept copy ${path}` : `the file on the disk (${path})`;
   const text = `${reason}: restarted workers run ${what}`;
   return fold(text, WIDTH - 2, '').map((line) => `  ${paint('yellow', line)}`);
 }

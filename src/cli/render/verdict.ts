@@ -40,7 +40,7 @@ function serving(incumbent: number, isNew: boolean, down: VerdictDocument['down'
   const { retry_in_ms: retryIn } = down;
   // It may run for a long time without passing its gates: a first generation has nothing to roll back to.
   if (retryIn === 0) return `no worker of generation ${incumbent} has passed its gates`;
-  const next = retryIn === null ? 'is not started again' : `is tried again in ${duration(retryIn)}`;
+  const next = retryIn === null ? 'is not started again' : `is started again in ${duration(retryIn)}`;
   return `nothing serves: generation ${incumbent} ${next}`;
 }
 
