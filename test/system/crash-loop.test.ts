@@ -141,6 +141,6 @@ describe('zero status of a service with one of two workers in backoff', () => {
     assert.match(text, /^degraded: 1 of 2 workers of generation 2 serve\n {2}next start in /m);
     assert.match(text, /^generation 2 {2}serving for /m);
     assert.deepEqual([status.service?.workers_serving, ready.status, states], [1, 200, ['degraded']]);
-    assert.match(page, /degraded<\/strong>: 1 of 2 workers of generation 2 serve/);
+    assert.match(page, /<span>Degraded<\/span><\/h2><p>1 of 2 workers of generation 2 serve/);
   });
 });
