@@ -2,12 +2,14 @@ import { setMaxListeners } from 'node:events';
 import { PROTOCOL } from '../control/version.ts';
 import { CommandError, EXIT } from './exit-code.ts';
 import { here, type Surroundings } from './find-instance.ts';
+import { Board } from './instances/board.ts';
 import { instancesIn } from './instances/find.ts';
 import { clientOf, type Overview, overviewsOf } from './instances/overview.ts';
 import type { Instance } from './instances/record.ts';
 import { type ListDocument, renderList } from './render/list.ts';
 import { Redraw } from './render/redraw.ts';
 import { painter, type Terminal } from './render/style.ts';
+import { renderWatchedList } from './render/watched-list.ts';
 import { documentPrinter, requireTerminal, Wake } from './watching.ts';
 import { type CommandContext, processContext } from './with-instance.ts';
 
@@ -42,17 +44,14 @@ export async function list(
 }
 
 /** Asks all instances at once. */
-async function look(
-  { places, uid }: Surroundings,
-  signal: AbortSignal,
-  found: (instances: readonly Instance[]) => void = () => {},
-): Promise<ListDocument> {
-  const instances = instancesIn(places);
-  found(instances);
+async function look({ places, uid }: Surroundings, signal: AbortSignal): Promise<ListDocument> {
   // Each request adds a listener to the signal, and Node warns about more than 10.
   setMaxListeners(0, signal);
-  const running = await overviewsOf(instances, signal);
-  return { version: PROTOCOL, uid, instances: running.sort(byName) };
+  return documentOf(uid, await overviewsOf(instancesIn(places), signal));
+}
+
+function documentOf(uid: number, instances: readonly Overview[]): ListDocument {
+  return { version: PROTOCOL, uid, instances: instances.toSorted(byName) };
 }
 
 function byName(one: Overview, other: Overview): number {
@@ -64,13 +63,18 @@ async function watchInstances(json: boolean, context: CommandContext): Promise<n
   const { terminal, clock, interrupted } = context;
   requireTerminal(json, terminal);
   const show = json ? documentPrinter(terminal.out, VOLATILE) : drawer(terminal);
-  const wake = new Wake(clock);
+  const wake = new Wake(clock, terminal);
   const followers = new Followers(wake, interrupted);
+  const board = new Board(interrupted, clock, () => wake.up());
   interrupted.addEventListener('abort', () => wake.finish(), { once: true });
   try {
     while (!wake.over) {
       // Anew each time: instances come and go, and so do users.
-      show(await look(context.surroundings ?? here(), interrupted, (found) => followers.follow(found)));
+      const { places, uid } = context.surroundings ?? here();
+      const instances = instancesIn(places);
+      followers.follow(instances);
+      const known = await board.look(instances);
+      if (known !== null) show(documentOf(uid, known));
       if (!(await terminal.taken())) break;
       await wake.next();
     }
@@ -81,15 +85,21 @@ async function watchInstances(json: boolean, context: CommandContext): Promise<n
   }
 }
 
-/** Fields that change with time alone. */
-const VOLATILE: ReadonlySet<string> = new Set(['uptime_ms', 'cpu_percent', 'memory_bytes']);
+/** Fields that change with time alone, or with each connection. */
+const VOLATILE: ReadonlySet<string> = new Set([
+  'uptime_ms',
+  'cpu_percent',
+  'memory_bytes',
+  'queue',
+  'last_event',
+]);
 
 function drawer(terminal: Terminal): (document: ListDocument) => void {
   const redraw = new Redraw(terminal, 'zero list');
   const paint = painter(terminal.outColour);
   return (document) => {
-    const width = terminal.size()?.columns ?? null;
-    redraw.draw(renderList(document, { paint, width }).trimEnd().split('\n'));
+    const width = terminal.size()?.columns ?? 80;
+    redraw.draw(renderWatchedList(document, { paint, width }));
   };
 }
 

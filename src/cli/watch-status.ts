@@ -49,7 +49,7 @@ async function watchOne(
   view: View,
   { terminal, clock, interrupted }: CommandContext,
 ): Promise<'enough' | 'stopped' | { readonly followed: Followed; readonly lost: Lost }> {
-  const wake = new Wake(clock);
+  const wake = new Wake(clock, terminal);
   const over = new AbortController();
   const following = followEvents(client, AbortSignal.any([interrupted, over.signal]), () => {
     wake.up();
@@ -101,4 +101,5 @@ const VOLATILE: ReadonlySet<string> = new Set([
   'connections',
   'queue',
   'usage',
+  'last_event',
 ]);

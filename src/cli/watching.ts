@@ -41,9 +41,12 @@ export class Wake {
   #resume: () => void = () => {};
   over = false;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, terminal: Terminal) {
     this.#clock = clock;
-    this.#stop = clock.every(REFRESH, () => this.up());
+    const ends = [clock.every(REFRESH, () => this.up()), terminal.resized(() => this.up())];
+    this.#stop = () => {
+      for (const end of ends) end();
+    };
   }
 
   up(): void {

@@ -141,6 +141,10 @@ export const statusDocument = z.object({
   /** Steps that failed and are attempted again. Not sent by supervisors from before the header Zero-Protocol. */
   problems: z.exactOptional(z.array(failure)),
   retiring: z.array(z.int()),
+  /** The newest event that is not of the level `debug`. Not sent by earlier releases. */
+  last_event: z.exactOptional(
+    z.object({ event: z.string(), level: z.string(), message: z.string(), ms_ago: milliseconds }),
+  ),
 });
 
 export type StatusDocument = DeepReadonly<z.output<typeof statusDocument>>;

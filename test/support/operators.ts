@@ -18,7 +18,8 @@ export interface Operator {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-function program({ account, zero }: Operator): [string, ...string[]] {
+/** argv of zero, as that operator. */
+export function zeroAs({ account, zero }: Operator): [string, ...string[]] {
   return account === null ? [...zero] : [...asAccount(account), ...zero];
 }
 
@@ -69,7 +70,7 @@ export async function startIn(
   ...args: readonly string[]
 ): Promise<{ readonly zero: Zero; readonly name: string }> {
   const { environment } = operator;
-  const zero = startZero(scope, { folder, command: program(operator), args, environment });
+  const zero = startZero(scope, { folder, command: zeroAs(operator), args, environment });
   const { name } = await zero.fact('supervisor_started');
   await zero.fact('generation_promoted');
   return { zero, name };
@@ -82,7 +83,7 @@ export async function runIn(
   cwd: string,
   ...args: readonly string[]
 ): Promise<Finished> {
-  const [first, ...rest] = program(operator);
+  const [first, ...rest] = zeroAs(operator);
   const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: '1', ...operator.environment };
   for (const name of ['ZERO_CONFIG', 'NODE_OPTIONS', 'NODE_TEST_CONTEXT']) delete env[name];
   for (const [name, value] of Object.entries(env)) if (value === undefined) delete env[name];

@@ -40,6 +40,8 @@ export interface Overview {
   readonly problem: string | null;
   /** The step of the handover in progress. */
   readonly handover: string | null;
+  /** The candidate of a canary step, and its share of new connections in percent. */
+  readonly canary: { readonly generation: number; readonly percent: number } | null;
   /** Of the supervisor. */
   readonly pid: number | null;
   /** Version of the supervisor. */
@@ -48,6 +50,8 @@ export interface Overview {
   readonly generation: number | null;
   readonly release: { readonly path: string; readonly directory: string } | null;
   readonly listeners: readonly { readonly name: string; readonly address: string }[];
+  /** Connections that no worker has accepted yet, over all listeners. */
+  readonly queue: number | null;
   /** Of the generation that serves; of a killed supervisor the processes that still run. */
   readonly workers: { readonly up: number; readonly total: number } | null;
   /** Of its workers. */
@@ -55,6 +59,7 @@ export interface Overview {
   readonly cpu_percent: number | null;
   readonly memory_bytes: number | null;
   readonly uptime_ms: number | null;
+  readonly last_event: StatusDocument['last_event'] | null;
   readonly config_file: string | null;
   readonly runtime_directory: string;
   readonly control_socket: string;
@@ -80,6 +85,11 @@ export async function overviewsOf(instances: readonly Instance[], signal: AbortS
   return overviews.filter((overview) => overview !== null);
 }
 
+/** Asks one instance, 2 seconds at most. null: nothing of it runs. */
+export async function overviewOf(instance: Instance, signal: AbortSignal): Promise<Overview | null> {
+  return (await ask(instance, signal)) ?? (await ofKilled(instance));
+}
+
 /** null: no supervisor runs. */
 async function ask(instance: Instance, signal: AbortSignal): Promise<Overview | null> {
   try {
@@ -97,17 +107,33 @@ function ofStatus(instance: Instance, status: StatusDocument): Overview {
     name: status.name,
     state: stateOf(status, serving),
     handover: status.handover?.step ?? null,
+    canary: canaryOf(status),
     pid: status.pid,
     zero: status.zero,
     generation: serving?.id ?? null,
     release: serving && { path: serving.release.path, directory: serving.release.directory },
     listeners: status.listeners.map(({ name, address }) => ({ name, address })),
+    queue: queueOf(status),
     workers: workersOf(status, serving),
     restarts: serving?.workers.reduce((sum, { restarts }) => sum + restarts, 0) ?? null,
     cpu_percent: status.usage?.cpu_percent ?? null,
     memory_bytes: status.usage?.memory_bytes ?? null,
     uptime_ms: status.uptime_ms,
+    last_event: status.last_event ?? null,
   };
+}
+
+function canaryOf({ handover }: StatusDocument): Overview['canary'] {
+  const { canary, candidate } = handover ?? {};
+  return canary === undefined || candidate == null
+    ? null
+    : { generation: candidate, percent: canary.percent };
+}
+
+/** null where it is not known of any listener. */
+function queueOf({ listeners }: StatusDocument): number | null {
+  const known = listeners.flatMap(({ queue }) => (queue === null ? [] : [queue]));
+  return known.length === 0 ? null : known.reduce((sum, queue) => sum + queue, 0);
 }
 
 /** What the supervisor says; one from before it says so is judged by its workers. */
@@ -157,16 +183,19 @@ function unknown({ name, uid, pid, configFile, runtimeDirectory, controlSocket }
     state: 'not_answering',
     problem: null,
     handover: null,
+    canary: null,
     pid,
     zero: null,
     generation: null,
     release: null,
     listeners: [],
+    queue: null,
     workers: null,
     restarts: null,
     cpu_percent: null,
     memory_bytes: null,
     uptime_ms: null,
+    last_event: null,
     config_file: configFile?.path ?? null,
     runtime_directory: runtimeDirectory,
     control_socket: controlSocket,

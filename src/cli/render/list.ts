@@ -66,7 +66,7 @@ function row(overview: Overview): string[] {
   ];
 }
 
-function stateText({ state, handover }: Overview): string {
+export function stateText({ state, handover }: Overview): string {
   const text = safe(state.replaceAll('_', ' '));
   return state === 'up' && handover !== null ? `${text}, ${safe(handover)}` : text;
 }
@@ -77,7 +77,7 @@ function releaseText({ release, problem }: Overview): string {
   return isInterpreter(release.path) ? release.directory : release.path;
 }
 
-function colourOf(state: InstanceState): Colour {
+export function colourOf(state: InstanceState): Colour {
   if (state === 'up') return 'green';
   return state === 'starting' || state === 'stopping' || state === 'degraded' ? 'yellow' : 'red';
 }

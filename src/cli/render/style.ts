@@ -10,6 +10,8 @@ export interface Terminal {
   readonly taken: () => Promise<boolean>;
   /** Of the terminal that `out` is; null where it is none. */
   readonly size: () => Size | null;
+  /** Calls when it gets another size, until the function that is returned is called. */
+  readonly resized: (listener: () => void) => () => void;
   /** Errors, and progress. */
   readonly err: (text: string) => void;
   /** Somebody looks at `err`: progress is shown. */
@@ -58,6 +60,10 @@ export function processTerminal(): Terminal {
       return !gone;
     },
     size: () => (stdout.isTTY ? { columns: stdout.columns, rows: stdout.rows } : null),
+    resized: (listener) => {
+      stdout.on('resize', listener);
+      return () => void stdout.off('resize', listener);
+    },
     err: (text) => void process.stderr.write(text),
     interactive: process.stderr.isTTY === true,
     outColour: colour && process.stdout.isTTY === true,

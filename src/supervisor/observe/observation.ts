@@ -28,6 +28,7 @@ import { ConnectionCounter } from './connection-counter.ts';
 import { ControlEndpoint, ticketAfter } from './control-endpoint.ts';
 import { ControlSocket } from './control-socket.ts';
 import { HistoryRecorder } from './history-recorder.ts';
+import { LastEvent } from './last-event.ts';
 import { logWriter } from './log-writer.ts';
 import { Meter } from './meter.ts';
 import { Outlets } from './outlets.ts';
@@ -74,6 +75,7 @@ export class Observation {
   readonly #context: ObservationContext;
   readonly #telemetry: TelemetryController;
   readonly #admin: AdminEndpoint;
+  readonly #lastEvent = new LastEvent(now);
   readonly #startedAt: number;
   /** null while the other recipients are made. */
   #reporter: Reporter | null = null;
@@ -137,6 +139,7 @@ export class Observation {
       this.#telemetry,
       events,
       this.endpoint,
+      this.#lastEvent,
       this.#admin,
       this.#makeAdvice(),
     ]);
@@ -266,6 +269,7 @@ export class Observation {
       state,
       listeners: this.#context.listeners,
       deviationOf: (generation) => generations.deviationOf(generation),
+      lastEvent: this.#lastEvent.document(),
     });
   }
 

@@ -28,12 +28,14 @@ export interface StatusSources {
   readonly listeners: ListenerSet;
   /** What workers of a generation that were started again run instead of its executable. */
   readonly deviationOf: (generation: number) => Deviation | null;
+  readonly lastEvent: StatusDocument['last_event'] | null;
 }
 
 /** What `zero status` shows. */
 export function statusOf(sources: StatusSources): StatusDocument {
   const { name, configFile, version, startedAt, supervisor, keeper, now, state, listeners, deviationOf } =
     sources;
+  const { lastEvent } = sources;
   const { steering } = state.demands;
   const steered = state.generations.some(({ settings }) => settings.handover.steered);
   return {
@@ -58,6 +60,7 @@ export function statusOf(sources: StatusSources): StatusDocument {
     problems: problemsOf(state),
     steering: steering && steered ? steeringStatus(steering) : null,
     retiring: retiringGenerations(state).map(({ id }) => id),
+    ...(lastEvent && { last_event: lastEvent }),
   };
 }
 

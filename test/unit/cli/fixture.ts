@@ -78,6 +78,7 @@ export function desk(
         },
         taken: async () => true,
         size: () => options.size ?? null,
+        resized: () => () => {},
         err: (text) => {
           written.err += text;
           look();

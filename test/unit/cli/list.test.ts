@@ -181,6 +181,54 @@ describe('zero list --watch', () => {
     assert.match(screen.window[1] ?? '', /^renamed +up/);
   });
 
+  it('writes each frame at once, over the one before it', async (t) => {
+    const at = desk(t, { size: SIZE });
+    const { control } = await at.run('web');
+    const { context } = at;
+    const writes: string[] = [];
+    const out = (text: string | Uint8Array) => {
+      writes.push(String(text));
+      context.terminal.out(text);
+    };
+    const code = list(WATCH, { ...context, terminal: { ...context.terminal, out } });
+    await at.printed('example');
+    control.document = { ...STATUS, name: 'renamed' };
+    at.tick();
+    await at.printed('renamed');
+    at.interrupt();
+    assert.equal(await code, 0);
+    const ERASE_LINE = '\u001b[K';
+    const ERASE_BELOW = '\u001b[J';
+    for (const text of writes) {
+      assert.equal(text.indexOf(ERASE_BELOW), text.length - ERASE_BELOW.length, 'erases before it draws');
+      assert.match(text.replaceAll('\u001b', 'ESC'), /^\r(ESC\[2A)?NAME/);
+      assert.equal(text.split('\n').length, text.split(ERASE_LINE).length);
+    }
+  });
+
+  it('does not wait for an instance that does not answer', async (t) => {
+    const at = desk(t, { size: SIZE });
+    await silent(t, at, 'halted');
+    const { control, views } = await at.run('web');
+    const started = performance.now();
+    const code = list(WATCH, at.context);
+    await at.printed('example');
+    for (const name of ['one', 'two', 'three']) {
+      control.document = { ...STATUS, name };
+      views.events.report({ event: 'warning', about: 'x', message: 'y' });
+      await at.printed(name);
+    }
+    // It has 2 s to answer. Nothing is drawn of it until then.
+    assert.ok(performance.now() - started < 2000, 'the others waited');
+    assert.doesNotMatch(at.out(), /halted/);
+    await at.printed('not answering');
+    control.document = { ...STATUS, name: 'four' };
+    at.tick();
+    await at.printed('four');
+    at.interrupt();
+    assert.equal(await code, 0);
+  });
+
   it('is refused without a terminal, with what to do', async (t) => {
     const at = desk(t);
     assert.equal(await list(WATCH, at.context), 2);
