@@ -2,26 +2,33 @@
  * What a supervisor hands to the program that replaces it in the same process, by a variable of the environment. The
  * descriptors stay open over execve(2).
  */
+import * as z from 'zod/mini';
 
 const VARIABLE = 'ZERO_UPGRADE';
 
 /** Descriptors are of type int. */
 const MAX_DESCRIPTOR = 2 ** 31 - 1;
 
-export interface Handed {
-  /** The release that hands over. */
-  readonly from: string;
-  /** CLOCK_MONOTONIC in milliseconds. */
-  readonly since: number;
-  /** The lock of the instance, which is never free meanwhile. */
-  readonly lock: number;
-  /** By the open end of this FIFO the keeper knows that a supervisor lives; null: there is no keeper. */
-  readonly fifo: number | null;
-  readonly vault: number;
-  /** Every listening socket. */
-  readonly sockets: readonly number[];
-  readonly runtimeDirectory: string;
+/** A schema takes memory, so it is made for one reading. */
+function schema() {
+  const descriptor = z.int().check(z.minimum(0), z.maximum(MAX_DESCRIPTOR));
+  return z.object({
+    /** The release that hands over. */
+    from: z.string(),
+    /** CLOCK_MONOTONIC in milliseconds. */
+    since: z.number(),
+    /** The lock of the instance, which is never free meanwhile. */
+    lock: descriptor,
+    /** By the open end of this FIFO the keeper knows that a supervisor lives; null: there is no keeper. */
+    fifo: z.nullable(descriptor),
+    vault: descriptor,
+    /** Every listening socket. */
+    sockets: z.readonly(z.array(descriptor)),
+    runtimeDirectory: z.string(),
+  });
 }
+
+export type Handed = Readonly<z.output<ReturnType<typeof schema>>>;
 
 export function handedVariable(handed: Handed): Buffer {
   return Buffer.from(`${VARIABLE}=${JSON.stringify(handed)}`);
@@ -36,31 +43,10 @@ export function takeHanded(environment: NodeJS.ProcessEnv): Handed | null {
   delete environment[VARIABLE];
   if (text === undefined) return null;
   try {
-    const value: unknown = JSON.parse(text);
-    return isHanded(value) ? value : null;
+    return schema().safeParse(JSON.parse(text)).data ?? null;
   } catch {
     return null;
   }
-}
-
-function isHanded(value: unknown): value is Handed {
-  if (typeof value !== 'object' || value === null) return false;
-  const { from, since, lock, fifo, vault, sockets, runtimeDirectory } = value as Record<
-    keyof Handed,
-    unknown
-  >;
-  return (
-    typeof from === 'string' &&
-    typeof since === 'number' &&
-    typeof runtimeDirectory === 'string' &&
-    (fifo === null || isDescriptor(fifo)) &&
-    Array.isArray(sockets) &&
-    [lock, vault, ...sockets].every(isDescriptor)
-  );
-}
-
-function isDescriptor(value: unknown): boolean {
-  return Number.isInteger(value) && Number(value) >= 0 && Number(value) <= MAX_DESCRIPTOR;
 }
 
 /** An environment without the variable, which services do not get. */
