@@ -1,5 +1,5 @@
-// --import this module into a process: it measures how long the main thread is blocked and answers each connection to the Unix socket
-// ZERO_BENCH_LOOP with the delays since the last one, as a LoopDelay.
+// --import this module into a process: it measures how long the main thread is blocked, from one connection to the Unix socket
+// ZERO_BENCH_LOOP until the next one, which it answers with a LoopDelay. Between the second and the third it measures nothing.
 import { createServer } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
@@ -12,10 +12,13 @@ export interface LoopDelay {
 const RESOLUTION_MS = 1;
 
 const histogram = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
-histogram.enable();
+let isMeasuring = false;
 const server = createServer((socket) => {
   const late = (nanoseconds: number) => Math.max(0, nanoseconds / 1e6 - RESOLUTION_MS);
   const delay: LoopDelay = { p999: late(histogram.percentile(99.9)), max: late(histogram.max) };
+  isMeasuring = !isMeasuring;
+  if (isMeasuring) histogram.enable();
+  else histogram.disable();
   histogram.reset();
   socket.end(JSON.stringify(delay));
 });

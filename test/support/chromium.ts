@@ -153,7 +153,11 @@ async function openPage(
     ...['Page', 'Network', 'Runtime', 'Log', 'Accessibility'].map((domain) => send(`${domain}.enable`)),
     send('Emulation.setDeviceMetricsOverride', metrics),
     send('Emulation.setEmulatedMedia', {
-      features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }],
+      features: [
+        { name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' },
+        // A picture shows the value, and not the way to it.
+        { name: 'prefers-reduced-motion', value: 'reduce' },
+      ],
     }),
     send('Emulation.setScriptExecutionDisabled', { value: !script }),
   ]);
