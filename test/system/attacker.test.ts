@@ -189,7 +189,7 @@ describe('an ordinary user of the same machine', () => {
     await service.zero.fact('warning', ({ message }) => message.includes('another host'));
     await assertUnharmed(t, service, [
       /^admin endpoint: refused a request with the method POST, from 127\.0\.0\.1$/,
-      /^admin endpoint: refused a request with the name of another host, from 127\.0\.0\.1$/,
+      /^admin endpoint: refused a request with the name of another host or from a page of another origin, from 127\.0\.0\.1$/,
     ]);
   });
 });
