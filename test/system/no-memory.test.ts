@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { complaints } from '../support/complaints.ts';
-import { ZERO_COMMAND } from '../support/paths.ts';
+import { fixture, ZERO_COMMAND } from '../support/paths.ts';
 import { assertUntouched, nextReady, startServing, whoAnswers } from '../support/puppet-service.ts';
 import { DEADLINE, type ZeroOptions } from '../support/zero.ts';
 
@@ -18,12 +18,21 @@ function limitMemory(pid: number, soft: string): void {
 }
 
 /**
- * V8 gets its memory at the start. When it needs more of it to collect garbage and gets none, it ends the process, and
- * this is about processes that zero starts.
+ * V8 gets its memory at the start: when it needs more and gets none, it ends the process, and this is about processes that
+ * zero starts. What V8 compiles with comes from malloc(3) (mallopt(3)).
  */
 const [NODE, ZERO] = ZERO_COMMAND;
 const ROOMY: ZeroOptions = {
-  command: [NODE, '--min-semi-space-size=64', '--initial-old-space-size=256', '--no-memory-reducer', ZERO],
+  command: [
+    NODE,
+    '--min-semi-space-size=64',
+    '--initial-old-space-size=256',
+    '--no-memory-reducer',
+    '--expose-gc',
+    `--require=${fixture('room-in-heap.cjs')}`,
+    ZERO,
+  ],
+  environment: { MALLOC_TOP_PAD_: String(64 << 20), MALLOC_MMAP_THRESHOLD_: String(32 << 20) },
 };
 
 describe('where the kernel has no memory for one more process (ENOMEM)', () => {
