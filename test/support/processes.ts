@@ -121,12 +121,11 @@ function killMembers(leader: KnownProcess): void {
  * has a member (setsid(2)), so the members are its own unless its leader's pid already belongs to somebody else.
  */
 export function killFamily(head: KnownProcess): void {
-  const family = [head];
   // A stopped process starts no child between the look and the kill.
-  if (signalKnown(head, 'SIGSTOP')) {
-    family.push(...everyProcess().filter((stat) => stat.parent === head.pid));
-  }
-  for (const known of family) {
+  const isStopped = signalKnown(head, 'SIGSTOP');
+  const children = isStopped ? everyProcess().filter((stat) => stat.parent === head.pid) : [];
+  // It goes last: one of them is the keeper, which would start a supervisor again that has died.
+  for (const known of [...children, head]) {
     killKnown(known);
     killMembers(known);
   }
