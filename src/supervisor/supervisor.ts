@@ -117,7 +117,6 @@ export class Supervisor {
     table.start();
     this.#continuity.openVault();
     this.#service.post(event);
-    this.#service.finish();
     this.#configureSignals(config);
     const { workers } = event;
     const adopted = workers.filter(({ found }) => found === 'running').length;
@@ -209,7 +208,6 @@ export class Supervisor {
         state: this.#service.state,
         generations: this.#service.generations,
         post: this.#service.post,
-        finish: this.#service.finish,
         hash: this.#service.hash,
         keeper: this.#continuity.keeper,
         restarts: this.#continuity.sockets.restarts,
@@ -252,7 +250,7 @@ export class Supervisor {
       commands: service.commands,
       processes: () => service.processes(),
       state: () => service.state,
-      finish: service.finish,
+      finish: () => service.runner.engine.finish(),
       generations: () => service.generations,
       config: () => service.config(),
       post: service.post,

@@ -44,8 +44,6 @@ export interface ObservedService {
   readonly state: State;
   readonly generations: Generations;
   readonly post: (happening: Happening) => void;
-  /** See Engine.finish. */
-  readonly finish: () => void;
   /** Hashes executables. */
   readonly hash: Hash;
   readonly keeper: NonNullable<StatusDocument['keeper']> | null;
@@ -223,11 +221,7 @@ export class Observation {
     const { service } = this.#context;
     const { recovered } = this.#options;
     return new ControlEndpoint({
-      post: (happening) => {
-        service().post(happening);
-        // The number of a handover is an effect, and the caller gets it with the first line of the answer.
-        service().finish();
-      },
+      post: (happening) => service().post(happening),
       status: () => this.#status(),
       restarts: () => service().restarts,
       upgrade: (options, onAnswer) => service().upgrade(options, onAnswer),
@@ -238,8 +232,6 @@ export class Observation {
         return signalWorkers(signal, state.incumbent, generations, (fact) => this.report(fact));
       },
       handovers: () => {
-        // A handover that has ended is in the history only when its effects have been performed.
-        service().finish();
         const { state } = service();
         return { open: openHandovers(state), current: state.handover?.id ?? null };
       },

@@ -120,10 +120,7 @@ export class Engine {
     }
   }
 
-  /**
-   * Does at once what waits for the next turn of the event loop. Call it before the process becomes another program, and
-   * where the state must not be ahead of what its effects have recorded.
-   */
+  /** Does at once what waits for the next turn of the event loop. Call it before the process becomes another program. */
   finish(): void {
     if (this.isPaused) this.proceed(UNLIMITED);
   }

@@ -140,7 +140,6 @@ export class RunningService {
   }
 
   readonly post: Engine['post'] = (happening) => this.runner.engine.post(happening);
-  readonly finish: Engine['finish'] = () => this.runner.engine.finish();
 
   /** Asks for a handover to what the config says now. */
   reload(by: string): void {
