@@ -75,11 +75,6 @@ export class Crashes {
     if (effects.some(isOnlyOnce)) this.#write(state, runner, effects);
   }
 
-  /** The state when the supervisor is interrupted, with the effects that are still to be performed. */
-  paused(state: State, effects: readonly Effect[], runner: Runner): void {
-    this.#write(state, runner, effects);
-  }
-
   /** The state after a batch of events whose effects have been performed. */
   settled(state: State, runner: Runner): void {
     if (state !== this.written?.state || this.written.inProgress.length > 0) this.#write(state, runner, []);

@@ -98,9 +98,6 @@ export class Life {
       before: (state, effects) => {
         if (this.isAlive) world.crashes.ahead(state, [...effects, ...this.#neverPerformed], this.runner);
       },
-      paused: (state, effects) => {
-        if (this.isAlive) world.crashes.paused(state, [...effects, ...this.#neverPerformed], this.runner);
-      },
       settled: (state) => this.#settled(state),
       behaviour: (state, event) => this.#behave(state, event),
     });

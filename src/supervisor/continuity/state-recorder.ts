@@ -35,12 +35,6 @@ export class StateRecorder {
     this.note(state, generations);
   }
 
-  /** The main thread does other work before the rest of these effects is performed. */
-  paused(state: State, effects: readonly Effect[], generations: Generations): void {
-    this.#inProgress = effects;
-    this.note(state, generations);
-  }
-
   /**
    * A command or hook was started, or effects are going to be performed: another supervisor must find this in memory
    * that outlives this process. A disk would be too slow.

@@ -39,11 +39,6 @@ export interface EngineOptions {
    */
   readonly slice?: () => Slice;
   readonly defer?: (run: () => void) => void;
-  /**
-   * Called when a slice is over: the state must be recorded, because callers may have been answered.
-   * @param effects those that are still to be performed, and those that have failed without the core knowing it yet
-   */
-  readonly paused?: (state: State, effects: readonly Effect[]) => void;
   /** Does what the core asks. What comes of it is posted as an event, at once or later. */
   readonly perform: (effect: Effect) => void;
   /**
@@ -145,7 +140,6 @@ export class Engine {
     while (this.next()) {
       if (!slice.isOver() || !this.hasMore()) continue;
       this.isPaused = true;
-      this.options.paused?.(this.state, [...this.failedEffects(), ...this.effects]);
       this.options.defer?.(() => {
         if (this.isPaused) this.proceed(this.options.slice?.() ?? UNLIMITED);
       });

@@ -54,7 +54,6 @@ export interface RunnerContext
   readonly before?: (state: State, effects: readonly Effect[]) => void;
   /** See EngineOptions. */
   readonly slice?: () => Slice;
-  readonly paused?: (state: State, effects: readonly Effect[]) => void;
   /** The core; another one in tests. */
   readonly behaviour?: typeof step;
 }
@@ -107,7 +106,6 @@ export class Runner {
       firstHandover: context.firstHandover,
       slice,
       defer: (run) => kernel.defer(run),
-      paused: (state, effects) => boundary.run('record the state', () => context.paused?.(state, effects)),
       perform: (effect) => performer.perform(effect),
       failed: (step, error) => boundary.caught(step, error),
       settled: (state, happened) => boundary.run('record the state', () => context.settled(state, happened)),

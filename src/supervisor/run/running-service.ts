@@ -301,7 +301,6 @@ export class RunningService {
       keepSockets: (version) => continuity().sockets.keep(version),
       exit,
       before: (state, effects) => continuity().recorder.ahead(state, effects, this.generations),
-      paused: (state, effects) => continuity().recorder.paused(state, effects, this.generations),
       settled,
     });
   }

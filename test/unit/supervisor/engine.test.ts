@@ -135,12 +135,3 @@ test('work that was interrupted is finished at once where the program is replace
   engine.finish();
   assert.deepEqual([done.length, turns.length], [3, 0]);
 });
-
-test('the state is recorded at each interruption, with the effects that are still to be performed', () => {
-  const left: number[] = [];
-  const { engine, turn } = interrupted({ paused: (_, effects) => left.push(effects.length) });
-  engine.post(EXITED);
-  turn();
-  turn();
-  assert.deepEqual(left, [2, 1]);
-});
