@@ -11,14 +11,7 @@ import {
   readPipe,
 } from './pipes.ts';
 import { pidfdOpen, pidfdSignal, type Reaped, reapOne } from './processes.ts';
-import {
-  argumentsOf,
-  childProcesses,
-  listProcesses,
-  type ProcessStat,
-  processStat,
-  splitAtNul,
-} from './procfs.ts';
+import { argumentsOf, listProcesses, type ProcessStat, processStat, splitAtNul } from './procfs.ts';
 import { reactor, type Watch } from './reactor.ts';
 import { closeFd, inodeOf, setBlocking } from './sockets.ts';
 import { withSpare } from './spare.ts';
@@ -45,8 +38,6 @@ export interface ProcessCalls {
   processStat(pid: number): ProcessStat | null;
   /** The state of every process, zombies included. Throws the file system's error when /proc cannot be listed. */
   listProcesses(): ProcessStat[];
-  /** The children of the supervisor, zombies included; null where the kernel does not list them. */
-  childProcesses(): number[] | null;
   /** The environment that a process was started with, as `NAME=value` entries. Throws the file system's error. */
   environmentOf(pid: number): Buffer[];
   /** The arguments of a process; none when the process does not exist, or is a zombie. */
@@ -120,7 +111,6 @@ export const linux: Kernel = {
   sendSignal: pidfdSignal,
   processStat,
   listProcesses,
-  childProcesses,
   environmentOf: (pid) => withSpare(() => splitAtNul(readFileSync(`/proc/${pid}/environ`))),
   argumentsOf,
   closeFd,

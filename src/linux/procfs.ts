@@ -67,22 +67,6 @@ export function listProcesses(): ProcessStat[] {
   return found;
 }
 
-/**
- * The children of this process, zombies included; null where the kernel does not list them (CONFIG_PROC_CHILDREN). The
- * list may lack children while one of them is reaped (proc_pid_children(5)), which only this process does.
- */
-export function childProcesses(): number[] | null {
-  try {
-    return withSpare(() =>
-      readdirSync('/proc/self/task').flatMap((task) =>
-        readFileSync(`/proc/self/task/${task}/children`, 'latin1').split(' ').filter(Boolean).map(Number),
-      ),
-    );
-  } catch {
-    return null;
-  }
-}
-
 /** Every process number that /proc shows. */
 export function processIds(): number[] {
   return withSpare(() => readdirSync('/proc'))

@@ -250,7 +250,6 @@ export class Supervisor {
       commands: service.commands,
       processes: () => service.processes(),
       state: () => service.state,
-      finish: () => service.runner.engine.finish(),
       generations: () => service.generations,
       config: () => service.config(),
       post: service.post,

@@ -31,8 +31,6 @@ export type FakeCall = Exclude<
 export interface FakeKernelOptions {
   /** Decides about each call, before it has any effect: the errno's name with which it fails, or null. */
   readonly refuse?: (call: FakeCall, subject: string | number) => string | null;
-  /** Whether the kernel lists children now. */
-  readonly listsChildren?: () => boolean;
   /** The highest pid. With a small one, numbers are soon used again. */
   readonly maxPid?: number;
   /** Called when a process was spawned, before the supervisor knows its number. */
@@ -221,11 +219,6 @@ export class FakeKernel implements Kernel {
   processStat(pid: number): ProcessStat | null {
     if (this.#refusal('processStat', pid) !== null) return null;
     return this.processes.get(pid)?.stat ?? null;
-  }
-
-  childProcesses(): number[] | null {
-    if (this.#options.listsChildren?.() === false) return null;
-    return this.processes.all.filter(({ ppid }) => ppid === this.pid).map(({ pid }) => pid);
   }
 
   listProcesses(): ProcessStat[] {

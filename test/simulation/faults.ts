@@ -73,8 +73,6 @@ export class Faults {
   isCalm = false;
   /** The messages of the exceptions so far. Each has its number. */
   readonly exceptions: string[] = [];
-  /** Those that a supervisor was killed with before it could report them. */
-  readonly unreported = new Set<string>();
   readonly random: Random;
   readonly #level: number;
   readonly #exceptionLevel: number;

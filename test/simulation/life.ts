@@ -79,7 +79,6 @@ export class Life {
       connections: new FakeConnections({ faults, wake, busy: (key) => world.find(key)?.open.size ?? 0 }),
       memory: fakeMemory({ faults, wake, services: world.services }),
       runCommand: () => (request) => this.#verify.run(request),
-      slice: () => world.slice,
       runtimeDirectory: '/run/zero/simulated',
       stdout: nowhere(),
       stderr: nowhere(),
@@ -128,8 +127,6 @@ export class Life {
   die(): void {
     if (!this.isAlive) return;
     this.isAlive = false;
-    const { exceptions, unreported } = this.#world.faults;
-    if (this.runner.engine.isPaused) for (const exception of exceptions) unreported.add(exception);
     this.#world.died();
   }
 
@@ -263,11 +260,10 @@ export class Life {
     if (this.#isDying) this.die();
     if (!this.isAlive) return;
     world.checkLast();
-    // Time may have passed since the last event that changed something: an answer that changes nothing came at the time of a deadline, or the
-    // supervisor was interrupted.
+    // An answer that changes nothing may come at the time of a deadline.
     const isNew = state !== this.#settledState;
     this.#settledState = state;
-    if (isNew && nextDeadline(state) <= state.now)
+    if (isNew && nextDeadline(state) <= world.clock)
       world.violated('a deadline that has passed would tick for ever');
     world.crashes.settled(state, this.runner);
     try {

@@ -206,8 +206,6 @@ describe('a defect', () => {
           if (call === broken) throw new TypeError('a defect');
           return null;
         },
-        // Else /proc is listed only where there is an orphan.
-        listsChildren: () => false,
       });
       const { process } = start(SERVICE, shell);
       shell.kernel.processes.end(process, { code: 3 });

@@ -5,7 +5,7 @@ import type { Settings } from '../../src/lifecycle/settings.ts';
 import { generationOf, type State, workerOf } from '../../src/lifecycle/state.ts';
 import type { step as realStep } from '../../src/lifecycle/step.ts';
 import type { Boundary } from '../../src/supervisor/run/boundary.ts';
-import type { Happening, Slice } from '../../src/supervisor/run/engine.ts';
+import type { Happening } from '../../src/supervisor/run/engine.ts';
 import type { Prepared } from '../../src/supervisor/run/prepare.ts';
 import type { PreparedReleases } from '../../src/supervisor/run/prepared-releases.ts';
 import { drawsAdoption } from './adoption.ts';
@@ -50,12 +50,6 @@ type Check = (world: World, step: Step) => void;
 const LATE = 0.1;
 const LATENESS = 20;
 
-/** Half of the histories never interrupt the supervisor. */
-function drawSlice(random: Random, isWanted: boolean): Slice {
-  const chance = isWanted ? random.pick([0, 0, 0.02, 0.3]) : 0;
-  return { isOver: () => random.chance(chance) };
-}
-
 /** A promise of the shell is settled after fewer turns of the microtask queue. */
 const MICROTASKS = 12;
 
@@ -89,8 +83,6 @@ export class World {
   readonly keeper: FakeKeeper;
   readonly crashes: Crashes;
   readonly books = new Books();
-  /** Of the supervisor's work, between two effects or events: whether it is interrupted there. */
-  readonly slice: Slice;
   /** Every worker there ever was. */
   readonly services: FakeService[] = [];
   readonly behaviours = new Map<number, Behaviour>();
@@ -124,7 +116,6 @@ export class World {
     this.names = new Random(seed + 5_000_000_000);
     this.faults = scenario?.faults ?? new Faults(new Random(seed + 2_000_000_000));
     this.scenario = scenario;
-    this.slice = drawSlice(new Random(seed + 10_000_000_000), scenario === null);
     this.#check = check;
     this.#mutation = mutation;
     const { random, extras, notices, faults, timers } = this;
@@ -133,7 +124,6 @@ export class World {
     this.listeners = new FakeListeners(this.network, faults);
     this.kernel = new FakeKernel({
       refuse: (call, subject) => faults.refuse(call, subject),
-      listsChildren: () => this.slice.isOver() === false,
       maxPid: faults.random.pick([40, 4_000_000]),
       onSpawn: (process) => this.#start(process),
       // A start that failed can leave a process behind that zero could not kill: no worker stands for it.
@@ -316,7 +306,6 @@ export class World {
     const isQuiet = hooks.length === 0 && notifications.length === 0;
     const isFree = isSettled && !pending && isQuiet && !join && scales.length === 0;
     this.#isUpgrade = isFree && this.crashes.written !== null && this.crashes.isUpgrade();
-    if (this.#isUpgrade) this.#life.runner.engine.finish();
     this.crashes.counts[this.#isUpgrade ? 'upgrades' : 'atRest'] += 1;
     this.#life.die();
   }

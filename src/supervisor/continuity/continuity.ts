@@ -37,8 +37,6 @@ export interface ContinuityContext {
   /** The processes of commands and hooks that run now. */
   readonly processes: () => Pick<Situation, 'commands' | 'hooks'>;
   readonly state: () => State;
-  /** See Engine.finish. */
-  readonly finish: () => void;
   readonly generations: () => Generations;
   /** The config of the generation that serves. */
   readonly config: () => Config;
@@ -144,7 +142,7 @@ export class Continuity {
   }
 
   #makeUpgrade(): SelfUpgrade {
-    const { observation, commands, state, finish, generations } = this.#context;
+    const { observation, commands, state, generations } = this.#context;
     const { version, environment, folder, again } = this.#options;
     return new SelfUpgrade({
       version,
@@ -155,9 +153,8 @@ export class Continuity {
       state,
       vault: () => this.vault.vault,
       report: (fact) => observation.report(fact),
-      execute: (program, older) => {
-        finish();
-        return handOverTo(program, older, {
+      execute: (program, older) =>
+        handOverTo(program, older, {
           environment,
           control: observation.control,
           generations: generations(),
@@ -166,8 +163,7 @@ export class Continuity {
           flush: () => observation.flush(),
           handed: () => this.#handed(),
           failed: (step, error) => observation.failed(step, error),
-        });
-      },
+        }),
     });
   }
 

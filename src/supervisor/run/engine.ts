@@ -1,14 +1,8 @@
-import type { Slices } from '../../common/slices.ts';
 import type { Effect } from '../../lifecycle/effects.ts';
 import type { Event } from '../../lifecycle/events.ts';
 import { initialState, type State } from '../../lifecycle/state.ts';
 import { nextDeadline, step } from '../../lifecycle/step.ts';
 import type { Timers } from '../../readiness/index.ts';
-
-/** A slice of time on the main thread. */
-export type Slice = Pick<Slices, 'isOver'>;
-
-const UNLIMITED: Slice = { isOver: () => false };
 
 /** An event as the shell knows it; the engine says when. */
 export type Happening = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never;
@@ -33,12 +27,6 @@ export interface EngineOptions {
    * @param effects those of the step, and those of earlier ones that have failed without the core knowing it yet
    */
   readonly before?: (state: State, effects: readonly Effect[]) => void;
-  /**
-   * Begins a slice: what is left when it is over is done in a later turn of the event loop, through `defer`. Left out:
-   * everything is done at once.
-   */
-  readonly slice?: () => Slice;
-  readonly defer?: (run: () => void) => void;
   /** Does what the core asks. What comes of it is posted as an event, at once or later. */
   readonly perform: (effect: Effect) => void;
   /**
@@ -61,21 +49,13 @@ const PAUSE_AFTER_FAILURE = 1_000;
 
 /**
  * Queue -> step -> perform: the one place where the core and the shell meet. One event is done, effects included,
- * before the next. With many workers one event has many effects, and many events come at a time: they are done in
- * slices, so that the main thread also does other work.
+ * before the next.
  */
 export class Engine {
   state: State;
   private readonly options: EngineOptions;
   private readonly queue: Happening[] = [];
-  /** Effects of the last step that are still to be performed. */
-  private effects: Effect[] = [];
-  /** Events are being handled, at once or in the next turn of the event loop. */
-  private isBusy = false;
-  /** The rest is done in a later turn of the event loop. */
-  isPaused = false;
-  /** More than time has gone by since the state was settled. */
-  private happened = false;
+  private draining = false;
   /** The event that everything else waits for. */
   private awaited: Happening['type'] | null;
   private pausedUntil = 0;
@@ -94,7 +74,7 @@ export class Engine {
       this.awaited = null;
       this.queue.unshift(happening);
     } else this.queue.push(happening);
-    if (this.awaited === null && !this.isBusy) this.drain();
+    if (this.awaited === null && !this.draining) this.drain();
   }
 
   /**
@@ -102,22 +82,17 @@ export class Engine {
    * events at a time. Throws what `run` does, behind the events that were posted before.
    */
   batch(run: () => void): void {
-    if (this.isBusy) {
+    if (this.draining) {
       run();
       return;
     }
-    this.isBusy = true;
+    this.draining = true;
     try {
       run();
     } finally {
-      this.isBusy = false;
+      this.draining = false;
       if (this.awaited === null && this.queue.length > 0) this.drain();
     }
-  }
-
-  /** Does at once what waits for the next turn of the event loop. Call it before the process becomes another program. */
-  finish(): void {
-    if (this.isPaused) this.proceed(UNLIMITED);
   }
 
   /** Stops the clock; nothing happens any more unless it is posted. */
@@ -127,49 +102,18 @@ export class Engine {
   }
 
   private drain(): void {
-    this.isBusy = true;
-    this.proceed(this.options.slice?.() ?? UNLIMITED);
-  }
-
-  /**
-   * Effects and events in their order, as long as the slice of time lasts. Whatever comes meanwhile waits behind them.
-   * The state that `before` recorded names the effects that are still to be performed.
-   */
-  private proceed(slice: Slice): void {
-    this.isPaused = false;
-    while (this.next()) {
-      if (!slice.isOver() || !this.hasMore()) continue;
-      this.isPaused = true;
-      this.options.defer?.(() => {
-        if (this.isPaused) this.proceed(this.options.slice?.() ?? UNLIMITED);
-      });
-      return;
+    this.draining = true;
+    let happened = false;
+    for (let next = this.queue.shift(); next; next = this.queue.shift()) {
+      if (next.type !== 'tick') happened = true;
+      const effects = this.step(next);
+      const unanswered = [...this.failedEffects(), ...effects];
+      if (unanswered.length > 0) this.options.before?.(this.state, unanswered);
+      for (const effect of effects) this.perform(effect);
     }
-    this.isBusy = false;
-    const { happened } = this;
-    this.happened = false;
+    this.draining = false;
     this.arm();
     this.options.settled(this.state, happened);
-  }
-
-  private hasMore(): boolean {
-    return this.effects.length > 0 || this.queue.length > 0;
-  }
-
-  /** Performs one effect, or steps once. Returns false where there is nothing to do. */
-  private next(): boolean {
-    const effect = this.effects.shift();
-    if (effect !== undefined) {
-      this.perform(effect);
-      return true;
-    }
-    const next = this.queue.shift();
-    if (next === undefined) return false;
-    if (next.type !== 'tick') this.happened = true;
-    this.effects = [...this.step(next)];
-    const unanswered = [...this.failedEffects(), ...this.effects];
-    if (unanswered.length > 0) this.options.before?.(this.state, unanswered);
-    return true;
   }
 
   /** Effects that have failed, which the core does not know yet: the state counts them as performed. */

@@ -21,7 +21,6 @@ export function guardedKernel(kernel: Kernel, boundary: Boundary): Kernel {
     sendSignal: (pidfd, signal) => kernel.sendSignal(pidfd, signal),
     processStat: (pid) => kernel.processStat(pid),
     listProcesses: () => kernel.listProcesses(),
-    childProcesses: () => kernel.childProcesses(),
     environmentOf: (pid) => kernel.environmentOf(pid),
     argumentsOf: (pid) => kernel.argumentsOf(pid),
     closeFd: (fd) => kernel.closeFd(fd),

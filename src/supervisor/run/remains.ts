@@ -23,15 +23,10 @@ export class Remains {
     this.#family = family;
   }
 
-  /**
-   * Their pids; null when /proc cannot be listed.
-   * @param isChild what has exited is the process that this supervisor started: then each process that remains is an
-   * orphan, or descends from one, and without an orphan nothing remains
-   */
-  find(isChild = false): number[] | null {
-    const table = this.#table;
-    if (isChild && !table.mayHaveOrphans()) return [...this.#family.pids];
+  /** Their pids; null when /proc cannot be listed. */
+  find(): number[] | null {
     try {
+      const table = this.#table;
       const { session, orphans } = leftovers(this.#kernel, this.#departed, table.known(), table.processes());
       return [...new Set([...session, ...orphans, ...this.#family.pids])];
     } catch (error) {

@@ -1,4 +1,4 @@
-import { Slices, type Turns } from '../../common/slices.ts';
+import type { Turns } from '../../common/slices.ts';
 import type { Effect } from '../../lifecycle/effects.ts';
 import type { State } from '../../lifecycle/state.ts';
 import type { step } from '../../lifecycle/step.ts';
@@ -10,7 +10,7 @@ import type { OutputLog } from '../../workers/output/output-log.ts';
 import type { Sink } from '../../workers/output/sink.ts';
 import type { ProcessTable } from '../../workers/processes/process-table.ts';
 import { type ConnectionReader, DrainWatcher } from './drain-watcher.ts';
-import { Engine, type Slice } from './engine.ts';
+import { Engine } from './engine.ts';
 import { Generations } from './generations.ts';
 import { IdleCloser } from './idle-closer.ts';
 import { LanePreparer } from './lane-preparer.ts';
@@ -52,8 +52,6 @@ export interface RunnerContext
   readonly initial?: State;
   readonly first?: 'adopted';
   readonly before?: (state: State, effects: readonly Effect[]) => void;
-  /** See EngineOptions. */
-  readonly slice?: () => Slice;
   /** The core; another one in tests. */
   readonly behaviour?: typeof step;
 }
@@ -66,8 +64,8 @@ export class Runner {
   readonly #performer: Performer;
 
   constructor(context: RunnerContext) {
-    const { listeners, timers, now, boundary, kernel, runCommand } = context;
-    const { behaviour, initial, first, before, slice = () => new Slices(now) } = context;
+    const { listeners, timers, now, boundary, kernel, runCommand, behaviour, initial, first, before } =
+      context;
     const post: Engine['post'] = (happening) => this.engine.post(happening);
     const batch: Engine['batch'] = (run) => this.engine.batch(run);
     const turns: Turns = context.turns ?? { now, defer: (run) => kernel.defer(run) };
@@ -104,8 +102,6 @@ export class Runner {
       timers,
       firstGeneration: context.firstGeneration,
       firstHandover: context.firstHandover,
-      slice,
-      defer: (run) => kernel.defer(run),
       perform: (effect) => performer.perform(effect),
       failed: (step, error) => boundary.caught(step, error),
       settled: (state, happened) => boundary.run('record the state', () => context.settled(state, happened)),

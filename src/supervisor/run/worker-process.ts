@@ -50,7 +50,6 @@ export class WorkerProcess {
   readonly addresses: WorkerAddresses;
   readonly watchdog = new WatchdogReports();
   readonly #remains: Remains;
-  readonly #isForeign: boolean;
   readonly #family: Family;
   #follow: { close(): void } | null = null;
   #life: 'running' | 'remains' | 'ended' = 'running';
@@ -75,7 +74,6 @@ export class WorkerProcess {
     this.#output = parts.output;
     const { ready } = parts;
     this.#ready = ready && { fd: ready.target, inode: kernel.inodeOf(ready.read) };
-    this.#isForeign = parts.isForeign;
     const notifyPath = parts.isForeign ? parts.notify.path : null;
     this.#family = parts.family;
     const departed = { session: this.session, since: this.startTime, ...key, notifyPath };
@@ -281,7 +279,7 @@ export class WorkerProcess {
   /** Returns how many processes remain. */
   #awaitRemains(): number {
     this.#life = 'remains';
-    const pids = this.#remains.find(this.pid === this.session && !this.#isForeign);
+    const pids = this.#remains.find();
     if (pids === null) {
       const message = 'cannot list /proc to find the remaining processes of a worker that has exited';
       this.#context.report({ event: 'error', step: 'exit', message });

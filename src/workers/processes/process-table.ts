@@ -140,12 +140,6 @@ export class ProcessTable {
     return new Set([...this.#children.keys(), ...claimed.map(([pid]) => pid)]);
   }
 
-  /** Whether this supervisor may have a child that nobody waits for: an orphan that the kernel gave to the subreaper. */
-  mayHaveOrphans(): boolean {
-    const known = this.known();
-    return this.#kernel.childProcesses()?.some((pid) => !known.has(pid)) ?? true;
-  }
-
   /**
    * Every process that /proc shows. While exits are reported that were found at the same time, this is one listing for
    * all of them, made when all of them had been reaped. Throws the file system's error.
