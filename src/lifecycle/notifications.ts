@@ -101,7 +101,9 @@ function notify(
   serving: Generation | undefined = generationOf(context.state, context.state.incumbent),
 ): void {
   const { state } = context;
-  const isSame = ({ run }: State['notifications'][number]) => run.name === name && run.generation === id;
+  // One whose time is over is being ended.
+  const isSame = ({ run, running }: State['notifications'][number]) =>
+    run.name === name && run.generation === id && (running === null || state.now < running.until);
   const whose = serving ?? generationOf(state, id);
   if (!whose || state.notifications.some(isSame)) return;
   addNotification(context, name, whose, { generation: id, path: settings.path, notice, ...more });

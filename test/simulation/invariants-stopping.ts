@@ -36,6 +36,8 @@ export function failedCandidateLeavesIncumbent(
       // The time of a rescue worker may have come while no supervisor ran.
       !(event.type === 'continued' && workerOf(after, effect)?.worker.relief) &&
       !(event.type === 'stalled' && nameOf(event) === nameOf(effect)) &&
+      // A worker whose READY=1 was lost with a supervisor is started again when its own time is over.
+      !hasLostReady(effects, effect) &&
       !(event.type === 'continued' && event.unsent.some((one) => nameOf(one) === nameOf(effect))),
   );
   assert.equal(touched.length, 0, 'the incumbent was touched by a failure of its candidate');
@@ -181,5 +183,15 @@ function successorSteers(world: World, effects: readonly Effect[]): boolean {
   const promoted = effects.find((effect) => effect.type === 'promoted');
   return (
     promoted?.type === 'promoted' && world.books.settings.get(promoted.generation)?.handover.steered === true
+  );
+}
+
+function hasLostReady(effects: readonly Effect[], key: WorkerKey): boolean {
+  return effects.some(
+    (effect) =>
+      effect.type === 'report' &&
+      effect.fact.event === 'notify_lost' &&
+      effect.fact.generation === key.generation &&
+      effect.fact.worker === key.worker,
   );
 }
