@@ -103,7 +103,9 @@ function notify(
   const { state } = context;
   // One whose time is over is being ended.
   const isSame = ({ run, running }: State['notifications'][number]) =>
-    run.name === name && run.generation === id && (running === null || state.now < running.until);
+    run.name === name &&
+    run.generation === id &&
+    (running === null || (!running.killed && state.now < running.until));
   const whose = serving ?? generationOf(state, id);
   if (!whose || state.notifications.some(isSame)) return;
   addNotification(context, name, whose, { generation: id, path: settings.path, notice, ...more });

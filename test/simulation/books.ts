@@ -44,6 +44,8 @@ export class Books {
   readonly reliefs = new Set<string>();
   /** Workers that a shutdown signal was ordered for, and when. */
   readonly asked = new Map<string, number>();
+  /** When the last steering change was confirmed, which reaches the listeners one after the other. */
+  steeredAt = 0;
   /** Workers that the core knows to run, or to have run. */
   readonly spawned = new Set<string>();
   /** Workers whose exit the core knows, and since when. */
@@ -148,6 +150,9 @@ export class Books {
       }
       case 'resolved':
         this.prepared.set(event.handover, event.settings);
+        return;
+      case 'done':
+        if (event.effect.type === 'steer') this.steeredAt = event.at;
         return;
       case 'spawned':
         this.spawned.add(nameOf(event));

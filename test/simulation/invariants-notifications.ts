@@ -9,11 +9,16 @@ import type { World } from './world.ts';
 export function notificationsAreSentOnce(world: World, step: Step): void {
   const { state } = world;
   nothingWaitsForThem(state);
-  const waiting = state.notifications.filter(({ run }) => run.name !== 'on_replace');
+  const waiting = inTime(world).filter(({ run }) => run.name !== 'on_replace');
   const happenings = waiting.map(({ run }) => `${run.name} of generation ${run.generation}`);
   assert.deepEqual(happenings, [...new Set(happenings)], 'the same notification waits twice');
   crashLoopsAreReportedOnce(world, step);
   recoveriesAreReported(world, step);
+}
+
+/** One that is past its time limit is being ended, and another one may wait behind it. */
+function inTime({ state, clock }: World): State['notifications'] {
+  return state.notifications.filter(({ running }) => !running || (!running.killed && clock < running.until));
 }
 
 function nothingWaitsForThem({ hooks, owed, handover }: State): void {
@@ -43,12 +48,11 @@ function crashLoopsAreReportedOnce({ books, state }: World, { before, effects }:
 }
 
 /** A supervisor that continues the service of a dead one runs the hook of the generation that serves. */
-function recoveriesAreReported({ state }: World, { before, event }: Step): void {
+function recoveriesAreReported(world: World, { before, event }: Step): void {
+  const { state } = world;
   if (event.type !== 'continued' || event.planned || state.stop || state.exit) return;
   const serving = generationOf(state, state.incumbent);
   if (before.incumbent !== state.incumbent || !serving || serving.settings.hooks.onRecovery === null) return;
-  const sent = state.notifications.filter(
-    ({ run }) => run.name === 'on_recovery' && run.generation === serving.id,
-  );
+  const sent = inTime(world).filter(({ run }) => run.name === 'on_recovery' && run.generation === serving.id);
   assert.equal(sent.length, 1, 'a recovery runs its hook');
 }

@@ -152,7 +152,12 @@ export function nobodyWaitsForWhoDrains(world: World): void {
     const settled = (lane: number) =>
       world.listeners.isSteered &&
       world.clock >=
-        Math.max(stage.since, world.network.awaySince(lane), world.listeners.repairedAt) +
+        Math.max(
+          stage.since,
+          world.network.awaySince(lane),
+          world.listeners.repairedAt,
+          world.books.steeredAt,
+        ) +
           settings.handover.settle;
     const waiting = world.services.find(
       (process) =>
