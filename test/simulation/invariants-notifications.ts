@@ -39,6 +39,10 @@ function crashLoopsAreReportedOnce({ books, state }: World, { before, effects }:
     const { resetAfter = 0 } = books.settings.get(generation)?.restart ?? {};
     if (uptime >= resetAfter) books.crashLoops.delete(`${generation}.${worker}`);
   }
+  // A worker that takes the place of one that was up for long begins anew.
+  for (const { id, workers } of before.generations) {
+    for (const { index, attempts } of workers) if (attempts === 0) books.crashLoops.delete(`${id}.${index}`);
+  }
   for (const { run } of state.notifications) {
     if (run.name !== 'on_crash_loop' || run.hook < before.nextHook) continue;
     const worker = `${run.generation}.${run.notice?.worker}`;

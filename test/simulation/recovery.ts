@@ -3,6 +3,7 @@ import type { Continued, FoundWorker, WorkerKey } from '../../src/lifecycle/even
 import { isAdopted } from '../../src/lifecycle/lane.ts';
 import { generationOf, type State } from '../../src/lifecycle/state.ts';
 import { continuedFrom } from '../../src/supervisor/recovery/continued.ts';
+import { missingOf } from '../../src/supervisor/recovery/find-processes.ts';
 import { judge } from '../../src/supervisor/recovery/judge.ts';
 import type { Generations } from '../../src/supervisor/run/generations.ts';
 import type { Prepared } from '../../src/supervisor/run/prepare.ts';
@@ -70,9 +71,10 @@ export class Recovery {
       generations.add(id);
     }
     const recorded = this.#processes.flatMap((process) => this.#recovered(process) ?? []);
-    const found = [...recorded, ...this.#strays(recorded)].map((process) => generations.adopt(process));
-    const names = new Set(found.map(nameOf));
-    const missing = this.#spawning().filter((key) => !names.has(nameOf(key)));
+    const processes = [...recorded, ...this.#strays(recorded)];
+    const found = processes.map((process) => generations.adopt(process));
+    // A batch of exits is recorded one by one, and the processes of all of them are gone by then.
+    const missing = missingOf(this.state, processes);
     const exit = { kind: 'unknown' } as const;
     return [...found, ...missing.map((key) => ({ ...key, found: 'gone', exit, leftovers: 0 }) as const)];
   }
