@@ -182,13 +182,7 @@ async function openPage(
     evaluate,
     text,
     async shows(pattern) {
-      for (const limit = performance.now() + PATIENCE; ; ) {
-        const found = await text();
-        if (pattern.test(found)) return found;
-        if (performance.now() > limit) throw new Error(`the page does not show ${pattern}:\n${found}`);
-        // The next change of the page, or a moment: what is waited for may be an attribute.
-        await evaluate(CHANGED);
-      }
+      return String(await evaluate(whenShown(pattern)));
     },
     async accessibility() {
       const { nodes } = (await send('Accessibility.getFullAXTree')) as { nodes: AccessibleNode[] };
@@ -215,8 +209,18 @@ interface AccessibleNode {
   readonly name?: { readonly value: string };
 }
 
-const CHANGED = `new Promise((resolve) => {
-  const observer = new MutationObserver(() => { observer.disconnect(); resolve(); });
+/** Looks at the text again after each change of the page; rejects with the text when it takes too long. */
+const whenShown = ({ source, flags }: RegExp): string => `new Promise((resolve, reject) => {
+  const pattern = new RegExp(${JSON.stringify(source)}, ${JSON.stringify(flags)});
+  const look = () => {
+    const text = document.body.innerText;
+    if (!pattern.test(text)) return;
+    observer.disconnect();
+    resolve(text);
+  };
+  const observer = new MutationObserver(look);
   observer.observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
-  setTimeout(() => { observer.disconnect(); resolve(); }, 250);
+  const late = () => reject(new Error('the page does not show ' + pattern + ': ' + document.body.innerText));
+  setTimeout(late, ${PATIENCE});
+  look();
 })`;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { describe, it, type TestContext } from 'node:test';
-import { setTimeout as delay } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { socketsOf } from '../../../src/linux/socket-holder.ts';
 import { socketUse } from '../../../src/linux/socket-use.ts';
 
@@ -45,13 +45,11 @@ const WAITS: readonly (readonly [string, string[], string])[] = [
 
 describe('the use of a socket by a process that', () => {
   for (const [what, program, expected] of WAITS)
-    it(`${what} is ${expected}`, async (t) => {
+    it(`${what} is ${expected}`, { timeout: 20_000 }, async (t) => {
       const { server, inode } = await listen(t);
       const { pid = 0 } = await start(t, server, program);
       // From its last output to its system call.
-      for (let look = 0; look < 50 && socketUse([pid], new Set([inode])) !== expected; look += 1)
-        await delay(20);
-      assert.equal(socketUse([pid], new Set([inode])), expected);
+      while (socketUse([pid], new Set([inode])) !== expected) await turn();
       assert.equal(socketUse([pid], new Set([inode + 1_000_000])), 'unused');
     });
 
