@@ -97,6 +97,9 @@ describe('the executable', () => {
     });
     await zero.fact('handover_finished', { outcome: 'promoted' });
     assert.equal((await whoAnswers(address)).generation, 'own');
+    // Its directory is one of this machine, where `zero list` would find it.
+    zero.signal('SIGTERM');
+    assert.deepEqual(await zero.exited, { code: 0, signal: null });
   });
 
   it('is replaced by the npm version and replaces it, without a failed request', DEADLINE, async (t) => {
