@@ -75,7 +75,7 @@ async function measureStart(scope: Scope, { pairs, progress }: Run): Promise<Fig
   // The first round fills the page cache.
   for (const { time } of starts) await time();
   for (let round = 1; round <= pairs; round += 1) {
-    // Whoever ended just before is still being cleaned up: each comes after each other one.
+    // The process that ended just before is still being cleaned up: each comes after each other one.
     starts.push(...starts.splice(0, 1));
     for (const { times, time } of round % 2 === 0 ? starts : starts.toReversed()) times.push(await time());
     progress(`${round} of ${pairs}`);

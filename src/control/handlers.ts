@@ -22,7 +22,7 @@ export type Handlers = {
 /** Who waits for the end of the supervisor. */
 export type Farewells = Set<LineStream<AnswerOf<'stop'>>>;
 
-/** Whoever follows keeps a connection for as long as it likes: these many at most, so that there are others for commands. */
+/** A follower keeps a connection for as long as it likes: at most this many, so that others are left for commands. */
 const MOST_FOLLOWERS = 32;
 
 export interface HandlerContext {

@@ -88,7 +88,7 @@ function routeOf({ url = '', method }: IncomingMessage, { version }: Identity): 
   return name;
 }
 
-/** Of a GET they are in the query, of a POST in the body: whoever puts them elsewhere would be answered as if they were not there. */
+/** Of a GET they are in the query, of a POST in the body: a caller that puts them elsewhere would be answered as if they were not there. */
 function fieldsOf(request: IncomingMessage, name: RouteName, body: unknown): unknown {
   const query = queryFields(request);
   const isGet = request.method === 'GET';

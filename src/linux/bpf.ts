@@ -153,7 +153,7 @@ export function attachReuseport(fd: number, program: readonly Instruction[]): vo
   callAbout('reuseport program', 'setsockopt', fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, block, 16);
 }
 
-/** Keeps whoever has the socket from changing its program (SO_LOCK_FILTER, socket(7)); cannot be undone. */
+/** Forbids every holder of the socket to change its program (SO_LOCK_FILTER, socket(7)). This cannot be undone. */
 export function lockFilter(fd: number): void {
   setOption(fd, 'lock_filter', 1);
 }

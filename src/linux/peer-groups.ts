@@ -5,7 +5,7 @@ const SOL_SOCKET = 1;
 const SO_PEERGROUPS = 59;
 
 /**
- * SO_PEERGROUPS: the supplementary groups of whoever was at the other end of a Unix stream when it connected (include/uapi/asm-generic/socket.h,
+ * SO_PEERGROUPS: the supplementary groups of the peer of a Unix stream when it connected (include/uapi/asm-generic/socket.h,
  * Linux 4.13). The primary group is not among them for certain: see `peerCredentials`. Throws SystemError.
  */
 export function peerGroups(fd: number): number[] {

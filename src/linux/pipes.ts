@@ -32,7 +32,7 @@ export function openPipe(): { read: number; write: number } {
 }
 
 /**
- * A close-on-exec descriptor of the same pipe, open both ways: whoever writes to it is a reader too, and gets no SIGPIPE
+ * A close-on-exec descriptor of the same pipe, open both ways: a process that writes to it is a reader too, and gets no SIGPIPE
  * when the real reader is gone (fifo(7)). Throws the file system's error.
  */
 export function openReadWrite(fd: number): number {

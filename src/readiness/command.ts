@@ -13,7 +13,7 @@ export type CommandResult =
 
 export interface CommandRequest {
   readonly run: readonly string[];
-  /** Milliseconds; whoever runs it kills it then. */
+  /** Milliseconds. The runner kills the command then. */
   readonly timeout: number;
   /** Added to the environment. */
   readonly variables?: Readonly<Record<string, string>>;

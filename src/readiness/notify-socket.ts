@@ -8,7 +8,7 @@ export interface Sender {
   readonly uid: number;
 }
 
-/** Where a gate, and whoever follows MAINPID, hear what a worker says. */
+/** Where gates, and what follows MAINPID, receive the messages of a worker. */
 export interface NotifySource {
   /** True once READY=1 was heard, also before anybody listened. */
   readonly ready: boolean;

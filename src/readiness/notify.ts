@@ -1,7 +1,7 @@
 import { type Gate, type GateCallbacks, once } from './gate.ts';
 import type { NotifySource } from './notify-socket.ts';
 
-/** Passes on READY=1, whoever of the worker's processes says it. */
+/** Passes on READY=1 of every process of the worker. */
 export function startNotifyGate(source: NotifySource, callbacks: GateCallbacks): Gate {
   const verdict = once(callbacks);
   let status: string | null = null;

@@ -4,7 +4,7 @@ import type { Socket } from 'node:net';
 export interface ListenerProbe {
   /** `gone`: there is no such connection any more, and nobody can be said to have accepted it. */
   accepted(): 'waiting' | 'accepted' | 'gone';
-  /** The same connection for talking; destroyed by whoever asked for it, who closes the probe too. */
+  /** The same connection for talking. The caller destroys it, and closes the probe too. */
   socket(): Promise<Socket>;
   close(): void;
 }

@@ -48,7 +48,7 @@ export interface Log {
   /** Costs next to nothing: the line is made and written at the end of this turn of the event loop. */
   write(fact: Fact): void;
   /**
-   * Opens `logging.file` again, for whoever rotated it. Throws LogFileError; then lines go to `fd` until it succeeds: the old file may be
+   * Opens `logging.file` again after a rotation. Throws LogFileError; then lines go to `fd` until it succeeds: the old file may be
    * compressed or gone by now.
    */
   reopen(): void;

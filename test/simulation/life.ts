@@ -206,7 +206,7 @@ export class Life {
     const death = event.type === 'adopted' ? null : world.crashes.deathIn(result.effects);
     if (death && !death.isWritten) {
       this.die();
-      // Whoever stops the service asks the next supervisor.
+      // The operator asks the next supervisor to stop the service.
       if (event.type === 'stop') world.post(event);
       return { state, effects: [] };
     }

@@ -7,7 +7,7 @@ import type { Scope } from './temporary.ts';
 const TIMEOUT = 60_000;
 
 /**
- * A request whose head is not complete: whoever accepted the connection has work under way until the test lets it finish, and must not
+ * A request whose head is not complete: the process that accepted the connection has work in progress until the test lets it finish, and must not
  * leave before.
  */
 export interface HeldRequest {

@@ -37,7 +37,7 @@ export class Journal<T> {
     return new Promise((resolve, reject) => this.#waiters.add({ test, resolve, reject }));
   }
 
-  /** Nothing more will come: whoever waits is rejected with what `reason` makes. */
+  /** Nothing more will come: every waiting caller is rejected with what `reason` makes. */
   close(reason: () => Error): void {
     if (this.#closed !== null) return;
     this.#closed = reason;

@@ -16,7 +16,7 @@ export interface PipeReader {
   until(text: string): Promise<void>;
   /** Resolves once so many bytes have been read in all; call it before they can be. */
   untilSize(bytes: number): Promise<void>;
-  /** Closes the reading end: whoever writes gets EPIPE. */
+  /** Closes the reading end: a writer gets EPIPE. */
   close(): void;
 }
 

@@ -8,7 +8,7 @@ export interface Size {
 
 /** Both ends of a pseudo-terminal (pty(7)). */
 export interface Pty {
-  /** The end of whoever looks at it: reads fail with EIO once nobody has the other end open any more. */
+  /** The end of the terminal: reads fail with EIO once nobody has the other end open any more. */
   readonly master: number;
   /** The terminal. To be closed when the program that it is for has it. */
   readonly slave: number;

@@ -54,7 +54,7 @@ export function startOnTerminal(
     child.once('close', (code, signal) => resolve({ code, signal })),
   );
   const closed = new Promise<void>((resolve) => stream.once('close', resolve));
-  // Before the stream is let go of: whoever still has the terminal open keeps it from ending.
+  // Before the stream is released: a process that still has the terminal open keeps it from ending.
   scope.after(() => void stream.destroy());
   if (child.pid !== undefined) guardProcesses(scope).own(child.pid);
 

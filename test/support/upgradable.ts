@@ -102,7 +102,7 @@ export class Upgradable {
     process.kill(this.pid, signal);
   }
 
-  /** For whoever reads the socket. */
+  /** For the reader of the socket. */
   receive(message: { n: number; ok: boolean; result: never; error: never }): void {
     const reply = this.#replies.get(message.n);
     this.#replies.delete(message.n);

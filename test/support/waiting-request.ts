@@ -8,7 +8,7 @@ export interface Answerer {
   readonly pid: number;
 }
 
-/** A request whose connection the kernel has taken, whoever accepts it and whenever. */
+/** A request whose connection the kernel has taken, and that any process may accept at any time. */
 export interface WaitingRequest {
   /** Rejects when the connection ends without an answer. */
   readonly answer: Promise<Answerer>;
@@ -41,7 +41,7 @@ export async function connectSilently(scope: Scope, address: string, from?: stri
       else resolve(JSON.parse(body));
     });
   });
-  // Whoever looks at it is told; until then it is nobody's unhandled rejection.
+  // A test that awaits it gets the error; until then it is no unhandled rejection.
   answer.catch(() => undefined);
   await new Promise<void>((resolve, reject) => {
     socket.once('connect', resolve);

@@ -48,38 +48,34 @@ describe('the stream of events', () => {
     },
   );
 
-  it(
-    'keeps room for commands, whoever follows, and however many connect and say nothing',
-    DEADLINE,
-    async (t) => {
-      const service = await startServing(t, { handover: QUICK });
-      const { zero, incumbent, puppets } = service;
-      await command(t, zero, 'status');
-      const followers = [];
-      for (let count = 0; count < 32; count += 1) {
-        const follower = await rawControl(
-          t,
-          zero,
-          get(count % 2 === 0 ? '/v1/events' : '/v1/logs?follow=true'),
-        );
-        await follower.until(/200 OK/);
-        // It never reads again.
-        follower.socket.pause();
-        followers.push(follower);
-      }
-      const { answer } = await rawControl(t, zero, get('/v1/events'));
-      assert.match(await answer, /^HTTP\/1\.1 503 .*"overloaded"/s);
-      for (let count = 0; count < 1000; count += 1)
-        await rawControl(t, zero, count % 2 === 0 ? '' : 'GET /v1/');
-      for (let count = 0; count < 200; count += 1) await incumbent.write(1, `${'z'.repeat(1000)}\n`);
-      const reloading = startCommand(t, zero, ['reload']);
-      const second = await nextReady(puppets);
-      assert.equal((await reloading.finished).code, 0);
-      assert.equal((await command(t, zero, 'status')).code, 0);
-      followers[0]?.socket.destroy();
-      await assertUntouched(service, second);
-    },
-  );
+  it('keeps room for commands, however many follow, or connect and say nothing', DEADLINE, async (t) => {
+    const service = await startServing(t, { handover: QUICK });
+    const { zero, incumbent, puppets } = service;
+    await command(t, zero, 'status');
+    const followers = [];
+    for (let count = 0; count < 32; count += 1) {
+      const follower = await rawControl(
+        t,
+        zero,
+        get(count % 2 === 0 ? '/v1/events' : '/v1/logs?follow=true'),
+      );
+      await follower.until(/200 OK/);
+      // It never reads again.
+      follower.socket.pause();
+      followers.push(follower);
+    }
+    const { answer } = await rawControl(t, zero, get('/v1/events'));
+    assert.match(await answer, /^HTTP\/1\.1 503 .*"overloaded"/s);
+    for (let count = 0; count < 1000; count += 1)
+      await rawControl(t, zero, count % 2 === 0 ? '' : 'GET /v1/');
+    for (let count = 0; count < 200; count += 1) await incumbent.write(1, `${'z'.repeat(1000)}\n`);
+    const reloading = startCommand(t, zero, ['reload']);
+    const second = await nextReady(puppets);
+    assert.equal((await reloading.finished).code, 0);
+    assert.equal((await command(t, zero, 'status')).code, 0);
+    followers[0]?.socket.destroy();
+    await assertUntouched(service, second);
+  });
 });
 
 describe('open connections', () => {

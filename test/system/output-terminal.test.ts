@@ -72,7 +72,7 @@ describe('a terminal', () => {
 });
 
 describe('standard streams of zero that are no use', () => {
-  it('were closed by whoever started it: the service gets its own all the same', DEADLINE, async (t) => {
+  it('were closed by its parent: the service gets its own all the same', DEADLINE, async (t) => {
     const folder = temporaryFolder(t);
     const log = openLogPipe(t, join(folder, 'log'));
     const { zero, puppets } = await startPuppetService(

@@ -270,7 +270,7 @@ describe('bad input of the upgrader', () => {
   it('a pid file that the new process cannot write', DEADLINE, async (t) => {
     const state = await serving(t);
     const { program, first, pidFile } = state;
-    // A folder in its place cannot be replaced by a file, whoever asks.
+    // A folder in its place cannot be replaced by a file, not even by root.
     const wrong = join(program.folder, 'a-folder');
     mkdirSync(join(wrong, 'not-empty'), { recursive: true });
     const { upgraded, second } = await replace(program, first, { pidFile: wrong });

@@ -42,7 +42,7 @@ export function processTerminal(): Terminal {
   const colour = !process.env.NO_COLOR;
   const { stdout } = process;
   let gone = false;
-  // EPIPE: whoever read it has gone. Without a listener that would be a crash.
+  // EPIPE: the reader has gone. Without a listener that would be a crash.
   stdout.on('error', () => {
     gone = true;
   });

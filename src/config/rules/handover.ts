@@ -53,7 +53,7 @@ function needRules(config: ConfigParts, listeners: SteeredListeners): Finding[] 
   ];
 }
 
-/** Whoever asks for `verify` relies on it, so one that would never look is refused. */
+/** The author of the config relies on `verify`, so one that would never look is refused. */
 function verifyRules({ service }: ConfigParts): Finding[] {
   const { canary, soak = 0, verify } = service?.handover ?? {};
   if (verify === undefined || (canary?.steps ?? []).length > 0 || soak > 0) return [];

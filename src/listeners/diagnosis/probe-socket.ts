@@ -67,7 +67,7 @@ function withoutPeer(fd: number, laneIsSound: () => boolean): ConnectionState {
     case 'ended':
       return 'accepted';
     case 'failed':
-      // A queue that is still there resets nothing: whoever did had accepted the connection.
+      // A queue that is still there resets nothing: the process that did had accepted the connection.
       return laneIsSound() && !resetsOnOverflow() ? 'accepted' : 'gone';
     case 'silent':
       return isConnected(fd) ? 'gone' : 'connecting';

@@ -57,7 +57,7 @@ export class GroupOrder {
     return index === -1 ? null : index;
   }
 
-  /** Writes down where a lane was found; whoever was thought to be there is where that lane was thought to be. */
+  /** Writes down where a lane was found; the lane that was expected there is where this lane was expected. */
   place(lane: number, index: number): void {
     this.#revision += 1;
     const thought = this.#members.indexOf(lane);

@@ -4,7 +4,7 @@ import type { LanePlan } from './lanes.ts';
 /**
  * What the steering means for one listener. Not every generation has every listener: a reload adds some and removes others. Lanes of a
  * generation that has not got this one are left out, as nobody accepts from them here; where that leaves no main lane it is what it was
- * before (a listener that was removed goes on with its last generation), else the lanes of whoever has it (one that was added).
+ * before (a listener that was removed goes on with its last generation), else the lanes of the generation that has it (one that was added).
  *
  * @param has whether the generation that the lane was last given to has the listener; null for a lane that was given to none
  * @param given every lane that was given to a generation

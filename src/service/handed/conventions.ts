@@ -4,7 +4,7 @@ import { type Claim, countOf, descriptor, type Environment, HandedError, type Se
 /**
  * systemd's LISTEN_FDS: the descriptors 3 to n+2, with the names of LISTEN_FDNAMES. It is meant for the process whose pid LISTEN_PID is and
  * for nobody else, as sd_listen_fds(3) has it: its children inherit the variables and not the sockets. Throws HandedError where
- * LISTEN_FDS is no number.
+ * LISTEN_FDS is not a number.
  */
 export function systemd({ LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: Environment, { pid }: Self): Claim[] {
   if (LISTEN_FDS === undefined || LISTEN_PID !== String(pid)) return [];

@@ -37,8 +37,8 @@ export function formatPlace(place: Place): string {
 }
 
 /**
- * How well a socket at `actual` is what `wanted` asks for; 0: not at all. Whoever wants every address, or a host by a name that only a
- * resolver knows, gets any socket of that port; whoever wants one address gets a socket of exactly that, else one of every address.
+ * How well a socket at `actual` is what `wanted` asks for; 0: not at all. A caller that wants every address, or a host by a name that only a
+ * resolver knows, gets any socket of that port; one that wants a single address gets a socket of exactly that, else one of every address.
  */
 export function fit(wanted: Place, actual: Place): number {
   if (wanted.family === 'unix') return actual.family === 'unix' && wanted.path === actual.path ? 4 : 0;

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 import { platform } from '../platform/index.ts';
 
-/** Whoever does not take a line of 40 bytes in this time never will. */
+/** A manager that does not take a line of 40 bytes in this time never will. */
 const EINHORN_TIMEOUT = 5_000;
 
 /** What is said on NOTIFY_SOCKET (sd_notify(3)). */

@@ -10,7 +10,7 @@ import type { Wanted } from '../seams.ts';
 import { type Listen, type ListenCall, readListenCall, replaceListen } from './listen-arguments.ts';
 import type { Limits } from './specification.ts';
 
-/** What is told to whoever looks after this thread. */
+/** What the owner of this thread is told. */
 export interface ServersOptions {
   readonly claims: readonly Claim[];
   /** The program takes a socket without knowing of it. */

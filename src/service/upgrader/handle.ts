@@ -20,7 +20,7 @@ function datagramHandle(socket: DatagramSocket): Handle | null {
   return (socket as unknown as Record<symbol, { readonly handle: Handle | null }>)[key]?.handle ?? null;
 }
 
-/** Whoever owns a handle. */
+/** The owner of a handle. */
 export type Owner = Server | Socket | DatagramSocket;
 
 export const isDatagramSocket = (owner: object): owner is DatagramSocket =>

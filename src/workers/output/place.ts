@@ -12,7 +12,7 @@ export interface Place {
 }
 
 /**
- * The way to write to a descriptor that zero shares with whoever started it. O_NONBLOCK would be theirs too (it lives in the open file
+ * The way to write to a descriptor that zero shares with its parent. O_NONBLOCK would be set for the parent, too (it lives in the open file
  * description, open(2)), and a write that blocks in libuv's pool keeps the process from exiting. So a pipe or a terminal is opened again,
  * through /proc, for a description of its own; to a socket, which cannot be opened, is sent with MSG_DONTWAIT. A file would lose its place
  * and O_APPEND by that and never blocks for long: it is written to as it is, like a pipe of another user, which may not be opened.

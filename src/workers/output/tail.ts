@@ -48,7 +48,7 @@ function lastLines(block: Buffer, limit: number): Buffer[] {
   return found.reverse();
 }
 
-// Escape sequences of a service would act on the terminal of whoever reads a report.
+// Escape sequences of a service would act on the terminal of the reader of a report.
 function toText(line: Buffer): string {
   const text = line.toString().replace(/\r?\n?$/, '');
   return text.replace(/\t/g, '  ').replace(/\p{Cc}/gu, '');

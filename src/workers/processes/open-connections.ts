@@ -14,7 +14,7 @@ export interface Places {
   readonly names: readonly string[];
 }
 
-/** An accepted connection, whoever has it. */
+/** An accepted connection of any process. */
 export type OpenConnection = TcpActivity;
 
 /**
@@ -40,7 +40,7 @@ export async function* openConnections(
 }
 
 /**
- * Whether one of these connections is not idle, whoever has it. Without one, `open` is how many there are. Rejects with
+ * Whether one of these connections is not idle, in any process. Without one, `open` is how many there are. Rejects with
  * SystemError.
  */
 export async function findBusy({

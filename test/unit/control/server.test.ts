@@ -266,7 +266,7 @@ test('what cannot be opened is refused with the reason, and nothing is taken awa
   assert.equal(existsSync(join(folder, 'g.sock')), false);
 });
 
-test('close leaves the file of whoever listens there by now', async (t) => {
+test('close leaves the file of another server that listens there by now', async (t) => {
   const first = await serve(t);
   const { rmSync } = await import('node:fs');
   rmSync(first.path);

@@ -194,7 +194,7 @@ test('a foreign socket on the wildcard or on the other family of a dual-stack li
   );
 });
 
-test('the queue of a lane is watched: told at once, once, and again to whoever asks again', async (t) => {
+test('the queue of a lane is watched: reported at once, once, and again to a caller that asks again', async (t) => {
   const { set, http } = await steered(t);
   set.steer(to([2]));
   const client = keepOpen(t, openSocket('inet', 'stream'));

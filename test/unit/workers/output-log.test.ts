@@ -103,7 +103,7 @@ describe('what services wrote', () => {
     assert.deepEqual([log.isOpen(1), textOf(log, 1)], [false, 'last words\n']);
   });
 
-  it('tells whoever waits, for more and for the end', () => {
+  it('tells every caller that waits, for more and for the end', () => {
     const log = new OutputLog();
     let told = 0;
     const end = log.onMore(() => {

@@ -27,7 +27,7 @@ describe('a place', () => {
     assert.equal(placeOf({ host: 'localhost' }), null);
   });
 
-  it('is a socket of that port for whoever wants every address', () => {
+  it('is a socket of that port for a caller that wants every address', () => {
     for (const host of [undefined, '', '::', '0.0.0.0']) {
       const wanted = { port: 80, ...(host !== undefined && { host }) };
       assert.ok(fits(wanted, '0.0.0.0:80') > fits(wanted, '127.0.0.1:80'));
@@ -37,7 +37,7 @@ describe('a place', () => {
     }
   });
 
-  it('is exactly that for whoever wants one address, or a socket of all', () => {
+  it('is exactly that for a caller that wants one address, or a socket of all', () => {
     const wanted = { host: '10.0.0.1', port: 80 };
     assert.ok(fits(wanted, '10.0.0.1:80') > fits(wanted, '0.0.0.0:80'));
     assert.ok(fits(wanted, '[::]:80') > 0);

@@ -9,7 +9,7 @@ function command(environment: Record<string, string>, cgroup = ''): string | nul
 
 const SOCKETS = { LISTEN_PID: '100', LISTEN_FDS: '1' };
 
-describe('whoever starts new versions', () => {
+describe('a manager that starts new versions', () => {
   it('is named with the command for it', () => {
     assert.equal(command({ ZERO_GENERATION: '1' }), 'zero: zero reload');
     assert.equal(command({ EINHORN_MASTER_PID: '99' }), 'Einhorn: einhornsh --execute upgrade');

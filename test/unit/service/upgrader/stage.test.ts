@@ -18,6 +18,6 @@ for (const [stage, upgrade, socket] of STAGES) {
   });
 }
 
-test('whoever has taken over is named', () => {
+test('the process that has taken over is named', () => {
   assert.match(refuseUpgrade({ is: 'superseded', by: 7 })?.message ?? '', /process 7 has taken over/);
 });
