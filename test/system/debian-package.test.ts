@@ -32,6 +32,14 @@ describe('the Debian package', () => {
       writeFileSync(broken, '#!/bin/sh\necho "zero: cannot start" >&2\nexit 1\n', { mode: 0o755 });
       const third = buildPackage(SCRIPT, folder, '--version', '0.3.0', '--executable', broken);
 
+      const lintian = requireProgram(t, 'lintian', 'lintian');
+      // Only this test leaves the package uncompressed, for speed.
+      const uncompressed = ['control', 'data']
+        .map((part) => `uses-no-compression-for-${part}-tarball`)
+        .join();
+      const checks = ['--fail-on', 'error,warning', '--suppress-tags', uncompressed, first];
+      if (lintian !== null) assert.equal(execFileSync(lintian, checks, { encoding: 'utf8' }), '');
+
       const inside = async (...command: readonly string[]): Promise<string> => {
         const { status, output } = await root.run(...command);
         assert.equal(status, 0, output);

@@ -3,20 +3,26 @@ import { cpSync, mkdirSync, readFileSync, realpathSync, rmSync, symlinkSync, wri
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { command } from '../support/command.ts';
+import { installZero } from '../support/installed.ts';
 import { startLoad } from '../support/load.ts';
 import { NODE_MAJORS, requireNode } from '../support/nodes.ts';
 import { ROOT } from '../support/paths.ts';
 import { nextReady, startPuppetService } from '../support/puppet-service.ts';
 import { keeperPid, startSurvivor } from '../support/survivor.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
-import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
+import { DEADLINE, runZero, startZero, type Zero } from '../support/zero.ts';
 
 const UPGRADES = 5;
 
 /** examples/hello with two workers behind one steered listener. */
-async function startHello(t: TestContext, command?: [string, string]): Promise<Zero> {
+async function startHello(
+  t: TestContext,
+  command?: readonly [string, string],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Zero> {
   const zero = startZero(t, {
     ...(command && { command }),
+    environment,
     config: {
       service: {
         listeners: [{ name: 'http', address: '127.0.0.1:0' }],
@@ -42,6 +48,45 @@ function installation(t: Scope, text: string): string {
   writeFileSync(join(bin, 'zero.js'), text);
   return join(bin, 'zero.js');
 }
+
+describe('zero upgrade --all', () => {
+  it('upgrades the instances that its own program runs, and no other one', DEADLINE, async (t) => {
+    const { command: own } = installZero(t);
+    // Where an ordinary user's instances are found.
+    const environment = { XDG_RUNTIME_DIR: temporaryFolder(t) };
+    const start = (command?: readonly [string, string]) => startHello(t, command, environment);
+    const [one, other, another] = await Promise.all([start(own), start(own), start()]);
+    const { code, stdout, stderr } = await runZero(t, {
+      command: own,
+      args: ['upgrade', '--all'],
+      environment,
+    });
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.equal(
+      stdout.match(/: zero \S+ was replaced by zero \S+; the service was not touched\n/g)?.length,
+      2,
+    );
+    for (const zero of [one, other]) await zero.fact('supervisor_recovered', { by: 'upgrade' });
+    assert.deepEqual(another.log.all('supervisor_recovered'), []);
+  });
+
+  it('reports an instance that cannot be upgraded, which keeps its program', DEADLINE, async (t) => {
+    const { command: own, folder } = installZero(t);
+    const environment = { XDG_RUNTIME_DIR: temporaryFolder(t) };
+    const zero = await startHello(t, own, environment);
+    // The bundle of the supervisor. The command itself is another one.
+    writeFileSync(join(folder, 'dist', 'upgrade-check.cjs'), 'throw new Error("broken")');
+    const { code, stderr } = await runZero(t, { command: own, args: ['upgrade', '--all'], environment });
+    assert.equal(code, 1);
+    assert.match(stderr, /^zero upgrade: \S+: .*Error: broken/);
+    assert.ok((await command(t, zero, 'reload')).stdout.includes('promoted'));
+  });
+
+  it('does not go with an instance', async (t) => {
+    const { code, stderr } = await runZero(t, { args: ['upgrade', '--all', '--name', 'hello'] });
+    assert.deepEqual([code, stderr], [2, 'zero upgrade: --all does not go with --config or --name\n']);
+  });
+});
 
 describe('zero upgrade', () => {
   it('keeps the pid, the workers, the sockets and the log, without a failed request', DEADLINE, async (t) => {
