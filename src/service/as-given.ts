@@ -2,13 +2,13 @@ import { realpathSync, type Stats, statSync } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 
 /*
- * Paths as the user wrote them. Node and getcwd(3) follow symbolic links: a process that was started in
- * `/srv/app/current` sees `/srv/app/releases/41`, where the next release will not be.
+ * Paths as the user wrote them. Node and getcwd(3) resolve symbolic links: a process that was started in
+ * `/srv/app/current` sees `/srv/app/releases/41`, but the next release will be in another folder.
  */
 
 /**
- * The working directory with its symbolic links: $PWD where that is this very directory (POSIX sh, "cd"), else
- * getcwd(3). Throws the file system's error where the directory was removed.
+ * The working directory with its symbolic links: $PWD if it names the working directory (POSIX sh, "cd"), otherwise the
+ * result of getcwd(3). Throws the file system's error if the directory was removed.
  */
 export function directoryAsGiven(): string {
   const here = process.cwd();
@@ -19,8 +19,8 @@ export function directoryAsGiven(): string {
 }
 
 /**
- * A file that belongs to this program, by a path that leads to the same place of a later release: through the symbolic
- * links of `given`.
+ * The path of a file of this program through the symbolic links of `given`, so that the path finds the same file in a
+ * later release.
  * @param real the file's path without symbolic links
  * @param given the absolute path by which the program was started
  */

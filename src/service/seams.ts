@@ -3,50 +3,50 @@ import type { DrainReport } from './drain/report.ts';
 
 export type { DrainReport };
 
-/** What is looked for among the sockets that a manager handed over: by name where it has one, else by address. */
+/** The description of the wanted socket: its name if it has one, otherwise its address. */
 export interface Wanted {
   readonly name?: string;
-  /** Left out: every address. */
+  /** Default: every address. */
   readonly host?: string;
   readonly port?: number;
-  /** Of a Unix socket; a leading `@` or NUL is an abstract name. */
+  /** Path of a Unix socket; a leading `@` or NUL is an abstract name. */
   readonly path?: string;
-  /** `datagram` is looked for by `bind`, `stream` by `listen`. */
+  /** `bind` asks for `datagram`, `listen` for `stream`. */
   readonly type: 'stream' | 'datagram';
 }
 
-/** A socket that a manager handed over, verified to be what was wanted. */
+/** A socket that a manager passed on, verified to match the wanted one. */
 export interface Handed {
   readonly fd: number;
-  /** As the manager calls it; null where it has no name. */
+  /** The name that the manager gave it; null if it has none. */
   readonly name: string | null;
   /** The convention, e.g. `systemd`. */
   readonly from: string;
 }
 
 /**
- * Looks in the environment for a socket that zero, systemd, Server::Starter or Einhorn handed over. Null where nobody handed one over for that
- * name or address. Throws where one is there and is no listening socket, or another address than the one wanted.
+ * Finds a socket that zero, systemd, Server::Starter or Einhorn passed on. Null if there is none with that name or
+ * address. Throws if the socket is not a listening socket or has another address than the wanted one.
  */
 export type FindHanded = (wanted: Wanted) => Handed | null;
 
 /**
- * Tells all managers that apply that this process is ready. Who could not be told is named in a warning.
- * @param mainPid where another process is the service's main one from now on
+ * Reports to all managers that this process is ready. A manager that cannot be reached is named in a warning.
+ * @param mainPid the service's new main process, if it is another process
  */
 export type TellManagers = (mainPid?: number) => Promise<void>;
 
-/** Tells them that an upgrade begins; `TellManagers` ends that, however it went. */
+/** Reports to the managers that an upgrade begins. `TellManagers` ends this state after success and failure. */
 export type TellReloading = () => Promise<void>;
 
-/** Who starts new versions of this service, and the command that makes it do so, e.g. `zero reload`; null where nobody does. */
+/** The manager that starts new versions of this service, and its command, e.g. `zero reload`; null if there is none. */
 export type SupervisedBy = () => { readonly manager: string; readonly command: string } | null;
 
-/** What is noted about a server from the moment it listens, so that a drain knows every connection. */
+/** Records the connections of a server from the moment it listens, so that a drain finds all of them. */
 export interface Watch {
   /** Resolves when a drain of this server is over. */
   readonly drained: Promise<DrainReport>;
 }
 
-/** Begins to watch a server that does not accept yet; of several calls for one server each returns the same. */
+/** Begins to watch a server that does not accept yet. Idempotent: returns the same watch for the same server. */
 export type WatchServer = (server: Server) => Watch;

@@ -1,14 +1,15 @@
 import { Server } from 'node:net';
 import { closeListeningSocket } from './node-internals.ts';
 
-/** No longer than this: new connections may come for as long as it is open. In ms. */
+/** Limit for emptying the accept queue, in ms: new connections can arrive as long as the socket is open. */
 const LONGEST_EMPTYING = 1000;
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
- * Takes what waits in the accept queue, then closes the listening socket in this process. Connections that are still in the queue of a socket are reset
- * when its last holder closes it: one that nobody else holds has to be emptied first. Takes at most `timeoutMs`.
+ * Accepts the connections in the accept queue, then closes the listening socket in this process. The kernel resets the
+ * connections in a socket's queue when the last holder closes the socket, so the queue is emptied first if no other
+ * process holds the socket. Takes at most `timeoutMs`.
  * @param closes whether the server is closed too, so that it emits `close` when its last connection has ended
  */
 export async function stopAccepting(server: Server, timeoutMs: number, closes: boolean): Promise<void> {
@@ -19,22 +20,25 @@ export async function stopAccepting(server: Server, timeoutMs: number, closes: b
   };
   server.on('connection', note);
   const end = performance.now() + Math.min(timeoutMs, LONGEST_EMPTYING);
-  // To the check phase of the event loop; from one to the next there is a poll, which accepts one of those that wait.
+  // Waits for the check phase of the event loop. Between two check phases is one poll phase, which accepts a waiting
+  // connection.
   await turn();
   while (accepted && server.listening && performance.now() < end) {
     accepted = false;
     await turn();
   }
   server.removeListener('connection', note);
-  // Not the server's own close(): that of http closes idle connections at once, and so races with their next request.
+  // Not the server's own close(): the close() of http ends idle connections at once, which races with their next
+  // request.
   if (!server.listening) return;
   if (closes) Server.prototype.close.call(server);
   else closeListeningSocket(server);
 }
 
 /**
- * While a server is drained, its own `close()` joins the drain instead of ending idle connections in its middle, and calls back, without an error, when the
- * drain is over; so does a framework's sweep of idle ones. Returns what ends this.
+ * During the drain of a server, its own `close()` joins the drain: it ends no idle connection, and calls back without
+ * an error when the drain has ended. `closeIdleConnections()`, which frameworks call, has no effect. Returns a function
+ * that restores the methods.
  */
 export function joinClose(server: Server, over: Promise<unknown>): () => void {
   return shadow(server, {
@@ -46,14 +50,17 @@ export function joinClose(server: Server, over: Promise<unknown>): () => void {
 }
 
 /**
- * While a server is drained that its owner closes, its `close()` is that of net: it ends no idle connection, and
- * calls back when the last one has ended. Returns what ends this.
+ * During the drain of a server that its owner closes, `close()` is the method of net: it ends no idle connection and
+ * calls back when the last connection has ended. Returns a function that restores the methods.
  */
 export function withoutSweep(server: Server): () => void {
   return shadow(server, { close: Server.prototype.close });
 }
 
-/** Gives the server these methods, and no sweep of idle connections. Returns what takes them away again. */
+/**
+ * Replaces these methods of the server, and disables its sweep of idle connections. Returns a function that restores
+ * them.
+ */
 function shadow(server: Server, methods: Readonly<Record<string, unknown>>): () => void {
   const shadows: Record<string, unknown> = { ...methods };
   if ('closeIdleConnections' in server) shadows.closeIdleConnections = () => undefined;

@@ -3,23 +3,27 @@ import { closing, connectionIn, type Headers, withConnection } from './close-hea
 import { type Connection, connectionOf } from './connection.ts';
 import { newestRequest } from './node-internals.ts';
 
-/** Makes the head's text of the status line and the headers; where some were set before, it is given those (lib/_http_outgoing.js). */
+/**
+ * Writes the status line and the headers into the head of the response. Receives the headers that were set before, if
+ * any (lib/_http_outgoing.js).
+ */
 type StoreHeader = (this: ServerResponse, statusLine: string, headers: Headers | undefined) => void;
 
-/** Decides, when the head of an answer is written, whether it tells the client to close. */
+/** Decides, when the head of a response is written, whether the response asks the client to close. */
 export type TellToClose = (connection: Connection) => boolean;
 
 const deciders = new Set<TellToClose>();
 let original: StoreHeader | null = null;
 
-/** Of http, loaded only when a server that speaks it is drained. */
+/** The prototype of http, loaded only when a server that speaks HTTP is drained. */
 const prototypeOf = (): { _storeHeader: StoreHeader } =>
   process.getBuiltinModule('node:http').ServerResponse.prototype as unknown as { _storeHeader: StoreHeader };
 
 /**
- * From now on answers on the connections that `decide` names say `Connection: close`, whatever their handlers set. Every head passes here, explicit or
- * implicit, of an answer that was begun before or that waits behind another, also of one whose `writeHead` somebody has wrapped before (compression,
- * on-headers). Returns what ends it.
+ * Adds `Connection: close` to every response on the connections that `decide` selects, whatever their handlers set.
+ * Every head passes through this function: explicit and implicit ones, responses that began earlier or wait behind
+ * another one, and responses whose `writeHead` was wrapped earlier (compression, on-headers). Returns a function that
+ * ends this.
  */
 export function tellAnswersToClose(decide: TellToClose): () => void {
   deciders.add(decide);
@@ -30,9 +34,9 @@ export function tellAnswersToClose(decide: TellToClose): () => void {
   }
   return () => {
     deciders.delete(decide);
-    // Where somebody has put a wrapper of his own around it, it stays: without a decider it changes nothing.
+    // A wrapper that other code installed around this one stays: without a decider it changes nothing.
     if (deciders.size > 0 || prototype._storeHeader !== storeClosingHeader || original === null) return;
-    // It is inherited from http.OutgoingMessage.
+    // The method is inherited from http.OutgoingMessage.
     Reflect.deleteProperty(prototype, '_storeHeader');
     if (prototype._storeHeader !== original) prototype._storeHeader = original;
     original = null;
@@ -56,13 +60,14 @@ function storeClosingHeader(this: ServerResponse, statusLine: string, headers: H
   if (!this.req.complete) closeBehindBody(this);
 }
 
-/** Null where the answer may not, or need not, say that this is the last one. */
+/** The connection that this response should close; null if the response may not or need not announce the close. */
 function connectionToClose(response: ServerResponse): Connection | null {
-  // 1xx is not the answer yet, and 101 leaves HTTP (RFC 9110, 15.2).
+  // A 1xx response is not final, and 101 switches to another protocol (RFC 9110, 15.2).
   if (response.statusCode < 200) return null;
   const connection = connectionOf(response.req.socket);
   if (connection === undefined) return null;
-  // A request that is behind this one on the same connection has reached its handler: its answer is the one that says it.
+  // A later request on the same connection has already reached its handler, so the response to that one announces the
+  // close.
   const newest = newestRequest(connection.socket);
   if (newest !== null && newest !== response.req) return null;
   for (const decide of deciders) if (decide(connection)) return connection;
@@ -70,8 +75,9 @@ function connectionToClose(response: ServerResponse): Connection | null {
 }
 
 /**
- * Node destroys the socket when an answer that said close is written. While the rest of the request's body still arrives the kernel would answer it with
- * a reset, and the client could lose the answer (RFC 9112, 9.6): close this side only, and all of it behind the body.
+ * Node destroys the socket after a response with `Connection: close`. If the rest of the request's body is still
+ * arriving, the kernel would send a reset, and the client could lose the response (RFC 9112, 9.6). So only the write
+ * side is closed now, and the whole socket after the body.
  */
 function closeBehindBody({ req }: ServerResponse): void {
   const { socket } = req;

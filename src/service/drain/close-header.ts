@@ -1,4 +1,7 @@
-/** What writeHead of an http.ServerResponse takes: an object, a flat list of names and values, or a list of pairs. */
+/**
+ * The headers that writeHead of an http.ServerResponse accepts: an object, a flat list of names and values, or a list
+ * of pairs.
+ */
 export type Headers = Readonly<Record<string, unknown>> | readonly unknown[];
 
 const isPairs = (list: readonly unknown[]): boolean => Array.isArray(list[0]);
@@ -14,14 +17,14 @@ function entriesOf(headers: Headers): [string, unknown][] {
 
 const nameIs = (name: unknown, wanted: string): boolean => String(name).toLowerCase() === wanted;
 
-/** The value of Connection in these headers; undefined where there is none. */
+/** The value of Connection in these headers; undefined if the header is missing. */
 export function connectionIn(headers: Headers): unknown {
   return entriesOf(headers).findLast(([name]) => nameIs(name, 'connection'))?.[1];
 }
 
 /**
- * The header Connection that says close whatever it said before. Other names in it stay: they say which headers are only for the next
- * hop (RFC 9110, 7.6.1).
+ * The value of the header Connection with `close` added. Other names in it are kept: they list the headers that apply
+ * only to the next hop (RFC 9110, 7.6.1).
  */
 export function closing(value: unknown): string {
   const told = (Array.isArray(value) ? value : [value ?? '']).join(',').split(',');
@@ -29,9 +32,12 @@ export function closing(value: unknown): string {
   return [...others, 'close'].join(', ');
 }
 
-/** The headers with that Connection in place of their own, and without Keep-Alive, which means nothing then (RFC 2068, 19.7.1.1). Same shape. */
+/**
+ * The headers with this value of Connection instead of their own, and without Keep-Alive, which is meaningless with
+ * `close` (RFC 2068, 19.7.1.1). Keeps the shape of the headers.
+ */
 export function withConnection(headers: Headers, value: string): Headers {
-  // A name without a value is the caller's mistake, which writeHead names.
+  // A name without a value is an error of the caller. writeHead reports it.
   if (Array.isArray(headers) && !isPairs(headers) && headers.length % 2 !== 0) return headers;
   const kept = entriesOf(headers).filter(
     ([name]) => !nameIs(name, 'connection') && !nameIs(name, 'keep-alive'),

@@ -4,18 +4,20 @@ import type { TLSSocket } from 'node:tls';
 import { rawOf } from './node-internals.ts';
 import type { WebSocketConnection } from './websocket.ts';
 
-/** What was done to a connection that did not end by itself. */
+/** How the drain closed a connection that did not end by itself. */
 export type Fate = 'closed idle' | 'cut';
 
 const KEY = Symbol('zerodown.connection');
 type Keyed = { [KEY]?: Connection };
 
-/** One connection that a server accepted, and what has become of it: TLS, an HTTP/2 session, another protocol after an upgrade. */
+/**
+ * One connection that a server accepted, with its layers: TLS, an HTTP/2 session, another protocol after an upgrade.
+ */
 export class Connection {
   readonly raw: Socket;
   secure: TLSSocket | null = null;
   session: ServerHttp2Session | null = null;
-  /** No HTTP any more: a WebSocket, or something that only the service knows. */
+  /** The connection no longer speaks HTTP: it is a WebSocket, or a protocol that only the service knows. */
   upgraded: WebSocketConnection | 'unknown' | null = null;
   toldToClose = false;
   raced = false;
@@ -31,7 +33,7 @@ export class Connection {
     (socket as Keyed)[KEY] = this;
   }
 
-  /** What the service reads and writes. */
+  /** The stream that the service reads and writes. */
   get socket(): Socket {
     return this.secure ?? this.raw;
   }
@@ -42,5 +44,5 @@ export function connectionOf(socket: object | null | undefined): Connection | un
   return (socket as Keyed | null | undefined)?.[KEY];
 }
 
-/** The same for a TLS socket whose handshake has just ended. */
+/** The connection below a TLS socket whose handshake has just ended. */
 export const connectionBelow = (socket: TLSSocket): Connection | undefined => connectionOf(rawOf(socket));

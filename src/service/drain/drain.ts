@@ -38,9 +38,9 @@ export async function drain(
 }
 
 /**
- * The same for servers of a program that closes them itself, and later. Nothing more is accepted, and the connections
- * end; the servers stay open until the program calls `close()`, which does not end an idle connection of a drain that
- * is still under way.
+ * Finishes the connections of servers that the program closes later itself. The servers accept no more connections, and
+ * their connections end. The servers stay open until the program calls `close()`, which ends no idle connection while
+ * the drain is in progress.
  */
 export async function finishConnections(
   servers: readonly Server[],

@@ -3,23 +3,26 @@ import type { Socket } from 'node:net';
 import type { Connection } from './connection.ts';
 import { answerUnderWay, isParsed, newestRequest } from './node-internals.ts';
 
-/** Whether HTTP/1.1 is spoken on it, or will be when the client says something. */
+/** Whether the connection speaks HTTP/1.1, or will speak it when the client sends its first bytes. */
 export const speaksHttp1 = ({ session, upgraded, socket }: Connection): boolean =>
   session === null && upgraded === null && isParsed(socket);
 
-/** Whether it is open and no request is under way. Of one whose head has come only in part Node itself has to be asked. */
+/**
+ * Whether the connection is open without a request in progress. Only Node knows about a request whose head has arrived
+ * in part.
+ */
 export const isBetweenRequests = ({ socket }: Connection): boolean =>
   !socket.writableEnded && answerUnderWay(socket) === null && newestRequest(socket)?.complete !== false;
 
-/** Whether nothing was ever said on it. */
+/** Whether the client has sent nothing yet. */
 export const isSilent = ({ socket }: Connection): boolean => socket.bytesRead === 0;
 
 /** How long a client may take to close its side, in ms. */
 const LONGEST_LINGER = 1000;
 
 /**
- * Closes this side of an idle HTTP/1.1 connection and waits for the client to close its own. What it sends meanwhile was on its way already; it is noted, and
- * kept from the service, which could not answer it any more.
+ * Closes the write side of an idle HTTP/1.1 connection and waits for the client to close its side. Data that arrives
+ * meanwhile was already on its way. It is recorded, but not passed to the service, which could no longer answer.
  */
 export function closeIdle(connection: Connection): void {
   const { socket } = connection;
@@ -39,8 +42,8 @@ const listens = (emitter: Socket | IncomingMessage | NodeJS.EventEmitter | null)
   emitter !== null && emitter.listenerCount('timeout') > 0;
 
 /**
- * What is due on a socket of the server that has said nothing for as long as keepAliveTimeout or `server.timeout` allows: what Node would do by itself if
- * nobody listened for the server's `timeout`, except that the close of an idle connection is seen through.
+ * Handles the timeout of a socket that was silent for keepAliveTimeout or `server.timeout`. Does what Node does if
+ * nobody listens for the server's `timeout` event, but closes an idle connection gracefully.
  */
 export function onServerTimeout(connection: Connection): void {
   const { socket, fate } = connection;
@@ -49,7 +52,8 @@ export function onServerTimeout(connection: Connection): void {
     return;
   }
   const request = newestRequest(socket);
-  // A listener on the request or the answer makes the timeout the service's own affair (lib/_http_server.js, socketOnTimeout).
+  // With a listener for `timeout` on the request or the response, the service handles the timeout itself
+  // (lib/_http_server.js, socketOnTimeout).
   if (listens(answerUnderWay(socket)) || (request?.complete === false && listens(request))) return;
   socket.destroy();
 }

@@ -1,6 +1,6 @@
 /**
- * What Node does not say in public, in one place: each of these is there in Node 20, 22, 24 and 26 (the tests run on all four), and each is only
- * read, so that a Node without it makes a drain less exact and breaks nothing.
+ * All undocumented properties of Node that the library uses. Each of them exists in Node 20, 22, 24 and 26 (the tests
+ * run on all four). They are only read, so a Node version without one makes a drain less exact and breaks nothing.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { ServerHttp2Session, ServerHttp2Stream } from 'node:http2';
@@ -9,7 +9,7 @@ import type { TLSSocket } from 'node:tls';
 
 interface Parser {
   readonly socket: Socket;
-  /** The newest request whose head was read; null when its answer is finished. */
+  /** The newest request whose head was read; null after its response is finished. */
   readonly incoming: IncomingMessage | null;
 }
 
@@ -27,7 +27,7 @@ interface ConnectionsList {
 const listOf = (server: Server): ConnectionsList | undefined =>
   symbolValue(server, 'http.server.connections') as ConnectionsList | undefined;
 
-/** Sockets that speak HTTP/1.1 with this server; on https they are TLS sockets. */
+/** Sockets that speak HTTP/1.1 with this server; TLS sockets for https. */
 export function http1Sockets(server: Server): Socket[] {
   return (
     listOf(server)
@@ -36,28 +36,37 @@ export function http1Sockets(server: Server): Socket[] {
   );
 }
 
-/** Those of them of which no part of a request was read since the last one was complete; null where this Node does not tell. */
+/**
+ * The sockets that have received no part of a request since the last complete one; null if this Node version does not
+ * provide the list.
+ */
 export function socketsBetweenRequests(server: Server): Set<Socket> | null {
   const list = listOf(server);
   return list === undefined ? null : new Set(list.idle().map(({ socket }) => socket));
 }
 
-/** Ends the check for slow requests that http's own `close()` ends; it holds the server in memory otherwise. */
+/**
+ * Stops the timer that checks for slow requests, as http's own `close()` does. Otherwise the timer keeps the server in
+ * memory.
+ */
 export function endRequestChecks(server: Server): void {
   clearInterval(symbolValue(server, 'http.server.connectionsCheckingInterval') as NodeJS.Timeout | undefined);
 }
 
-/** HTTP/2 sessions of a server. Node keeps this list from version 24 on; before, only sessions that began under a watch are known. */
+/**
+ * HTTP/2 sessions of a server. Node keeps this list since version 24. In older versions only sessions that began during
+ * a watch are known.
+ */
 export function http2Sessions(server: Server): ServerHttp2Session[] {
   return [...((symbolValue(server, 'sessions') as Iterable<ServerHttp2Session> | undefined) ?? [])];
 }
 
-/** What a session reads and writes; `session.socket` is a proxy. */
+/** The stream that a session reads and writes; `session.socket` is a proxy. */
 export function socketOfSession(session: ServerHttp2Session): Socket | undefined {
   return symbolValue(session, 'socket') as Socket | undefined;
 }
 
-/** The streams of a session that are not closed, by identifier; null where this Node does not tell. */
+/** The open streams of a session by identifier; null if this Node version does not provide them. */
 export function openStreams(session: ServerHttp2Session): ReadonlyMap<number, ServerHttp2Stream> | null {
   const state = symbolValue(session, 'state') as
     | { streams?: ReadonlyMap<number, ServerHttp2Stream> }
@@ -65,7 +74,7 @@ export function openStreams(session: ServerHttp2Session): ReadonlyMap<number, Se
   return state?.streams ?? null;
 }
 
-/** The sockets that a server accepted and that are still open; those that were unref()ed are missing. */
+/** The open sockets that a server accepted, except those that were unref()ed. */
 export function acceptedSockets(server: Server): Socket[] {
   const { _getActiveHandles: handles } = process as unknown as { _getActiveHandles?: () => unknown[] };
   return (handles?.call(process) ?? []).filter(
@@ -79,12 +88,12 @@ export function rawOf(socket: TLSSocket): Socket | undefined {
   return (socket as unknown as { _parent?: Socket })._parent;
 }
 
-/** The answer that is written or waited for on this socket; null between requests. */
+/** The response that is being written or waited for on this socket; null between requests. */
 export function answerUnderWay(socket: Socket): ServerResponse | null {
   return (socket as unknown as { _httpMessage?: ServerResponse | null })._httpMessage ?? null;
 }
 
-/** The newest request on this socket that is not answered completely. */
+/** The newest request on this socket whose response is not complete. */
 export function newestRequest(socket: Socket): IncomingMessage | null {
   return (socket as unknown as { parser?: Parser | null }).parser?.incoming ?? null;
 }
@@ -99,16 +108,16 @@ export interface WsLibrarySocket {
   close(code: number, reason: string): void;
 }
 
-/** The library keeps it there under a symbol of its own (ws, lib/websocket.js). */
+/** The library stores the WebSocket in the stream under its own symbol (ws, lib/websocket.js). */
 export function wsLibrarySocket(stream: object): WsLibrarySocket | null {
   const found = symbolValue(stream, 'websocket') as Partial<WsLibrarySocket> | undefined;
   return typeof found?.close === 'function' ? (found as WsLibrarySocket) : null;
 }
 
 /**
- * Closes the listening socket of a server, which does not notice: it stays open for its owner, has the address that
- * it had, and emits no `close`. Its own `close()` works as ever, because a handle may be closed twice
- * (HandleWrap::Close, src/handle_wrap.cc).
+ * Closes the listening socket of a server without notifying the server. The server counts as open, keeps its address,
+ * and emits no `close`. Its own `close()` still works, because a handle can be closed twice (HandleWrap::Close,
+ * src/handle_wrap.cc).
  */
 export function closeListeningSocket(server: Server): void {
   const bound: AddressInfo | string | null = server.address();

@@ -16,7 +16,7 @@ export interface DrainOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Options that were checked and filled in. */
+/** Checked options with their defaults. */
 export interface DrainPlan {
   readonly timeoutMs: number;
   readonly idleMs: number;
@@ -29,11 +29,11 @@ export interface DrainPlan {
 }
 
 const DEFAULT_TIMEOUT = 25_000;
-/** The longest that a timer of Node takes; it would fire at once for more. */
+/** The maximum of a Node timer in ms; a longer timer would fire at once. */
 const LONGEST = 2_147_483_647;
 const KNOWN: readonly string[] = ['timeoutMs', 'idleMs', 'signal'];
 
-/** What stands for a value in an error: its text where that helps, else its type. */
+/** How an error message shows a value: as text if that is useful, otherwise by its type. */
 function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'object' && value !== null) return value.constructor?.name ?? 'an object';
@@ -47,7 +47,7 @@ function milliseconds(name: string, value: unknown): number {
   );
 }
 
-/** Throws a TypeError that names the option and what is wrong with it. */
+/** Throws a TypeError with the option and the reason. */
 export function planOf(options: unknown): DrainPlan {
   if (typeof options !== 'object' || options === null)
     throw new TypeError(`drain: options must be an object, not ${shown(options)}`);
@@ -63,7 +63,7 @@ export function planOf(options: unknown): DrainPlan {
   return { timeoutMs: timeout, idleMs: Math.min(idle, timeout), signal: signal ?? null, closes: true };
 }
 
-/** Throws a TypeError for what is no server of net, tls, http, https or http2. */
+/** Throws a TypeError for anything but a server of net, tls, http, https or http2. */
 export function serversOf(given: unknown): Server[] {
   const servers: unknown[] = Array.isArray(given) ? given : [given];
   return servers.map((server) => {

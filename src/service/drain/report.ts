@@ -29,10 +29,10 @@ export interface DrainReport {
   readonly durationMs: number;
 }
 
-/** The worst that happened to one of several servers. */
+/** Outcomes in increasing severity: the sum of several reports has the most severe one. */
 const SEVERITY = ['drained', 'timed out', 'aborted'] as const;
 
-/** One report for servers that were drained together: counts are added, the longest duration counts. */
+/** One report for servers that were drained together, with the sum of all counts and the longest duration. */
 export function sumOf(reports: readonly DrainReport[]): DrainReport {
   const add = (count: (report: DrainReport) => number): number =>
     reports.reduce((total, report) => total + count(report), 0);

@@ -9,10 +9,10 @@ import type { DrainPlan } from './options.ts';
 import type { DrainReport } from './report.ts';
 import type { Listener, ServerWatch } from './watch.ts';
 
-/** A connection of a protocol that only the service knows is idle when this long nothing has come or gone, in ms. */
+/** A connection with an unknown protocol counts as idle after this long without traffic, in ms. */
 const QUIET = 1000;
 
-/** An HTTP/2 session gets its GOAWAY behind a stream, or when it has had none for this long, in ms. */
+/** An HTTP/2 session receives its GOAWAY after a stream, or after this long without a stream, in ms. */
 const SESSION_IDLE = 1000;
 
 /** The drain of one server, from its beginning to its report. */
@@ -29,7 +29,7 @@ export class ServerDrain implements Listener {
   #deadline = Number.POSITIVE_INFINITY;
   #stoppedAcceptingMs: number | null = null;
   #outcome: DrainReport['outcome'] = 'drained';
-  /** The deadline has passed, or somebody aborted: what still comes is cut as well. */
+  /** The deadline has passed or the drain was aborted: later connections are cut as well. */
   #over: 'timed out' | 'aborted' | null = null;
   #ended = false;
 
@@ -54,7 +54,7 @@ export class ServerDrain implements Listener {
     return this.#ended;
   }
 
-  /** The earlier deadline counts, and every signal. */
+  /** The earlier deadline and every abort signal apply. */
   join({ timeoutMs, idleMs, signal }: DrainPlan): void {
     if (this.#ended) return;
     const deadline = performance.now() + timeoutMs;
@@ -129,7 +129,7 @@ export class ServerDrain implements Listener {
     for (const connection of this.#watch.connections) this.#traffic.set(connection, traffic(connection));
   }
 
-  /** The GOAWAY names the last stream that was taken up: what comes behind it reached no handler (RFC 9113, 8.7). */
+  /** The GOAWAY contains the last stream that was processed. Later streams reached no handler (RFC 9113, 8.7). */
   #closeSessions(): void {
     setImmediate(() => {
       for (const connection of this.#watch.connections) {
@@ -140,7 +140,7 @@ export class ServerDrain implements Listener {
     });
   }
 
-  /** In the phase behind the poll: what has come until now was read. */
+  /** Runs after the poll phase, when everything that has arrived was read. */
   #closeIdle(): void {
     setImmediate(() => {
       const between = socketsBetweenRequests(this.#watch.server);
@@ -166,7 +166,7 @@ export class ServerDrain implements Listener {
     }
   }
 
-  /** An answer whose head had promised to keep the connection leaves it idle; others close it by themselves. */
+  /** A response whose head promised keep-alive leaves the connection idle. Other responses end the connection. */
   #closeBehindAnswer(connection: Connection): void {
     answerUnderWay(connection.socket)?.once('close', () =>
       setImmediate(() => {
@@ -208,7 +208,10 @@ export class ServerDrain implements Listener {
 
 const traffic = ({ raw }: Connection): number => raw.bytesRead + raw.bytesWritten;
 
-/** An answer that is under way is reset: without that, one whose length only the end of the connection tells would look complete. */
+/**
+ * A response in progress is reset. Otherwise a response whose length is defined only by the end of the connection would
+ * look complete.
+ */
 function cutOff({ raw, session, socket }: Connection): void {
   session?.destroy();
   if (
@@ -222,12 +225,13 @@ function cutOff({ raw, session, socket }: Connection): void {
 }
 
 /**
- * Says GOAWAY while a stream is open: now, or behind the next one that the client begins. One that is told while it is idle may be sending a request at that moment,
- * and one that has just opened its session is about to. `close()` lets open streams end and closes the session behind the last. `onTold` is
- * called when it was said.
+ * Sends GOAWAY while a stream is open: now, or after the client begins its next stream. An idle client may be sending a
+ * request at this moment, and a client that has just opened its session is about to send one. `close()` lets open
+ * streams end and closes the session after the last one. `onTold` is called after the GOAWAY was sent.
  *
- * The graceful pair of RFC 9113, 6.8 (a GOAWAY for any stream, then the final one) cannot be had from Node: nghttp2 ignores new streams behind every GOAWAY but its own
- * shutdown notice (session_allow_incoming_new_stream), and Node offers none. What is refused reached no handler, and the client is told so.
+ * Node cannot send the graceful pair of RFC 9113, 6.8 (a GOAWAY for any stream, then the final one): nghttp2 ignores
+ * new streams after every GOAWAY except its own shutdown notice (session_allow_incoming_new_stream), and Node does not
+ * offer that notice. Refused streams reached no handler, and the client receives the last processed stream.
  */
 function sayGoawayBehindStream(session: ServerHttp2Session, onTold: () => void): void {
   const tell = (): void => {

@@ -8,7 +8,7 @@ import { acceptedSockets, http1Sockets, http2Sessions, rawOf, socketOfSession } 
 import type { DrainReport } from './report.ts';
 import { asksForWebSocket, WebSocketConnection } from './websocket.ts';
 
-/** What a drain wants to hear of while it is under way. */
+/** Receives the events of a watched server during a drain. */
 export interface Listener {
   accepted(connection: Connection): void;
   sessionBegan(connection: Connection, session: ServerHttp2Session): void;
@@ -16,7 +16,7 @@ export interface Listener {
   closed(connection: Connection): void;
 }
 
-/** What is noted about a server. It costs something for each connection, and nothing for each request. */
+/** Records the connections of a server. The cost is per connection, not per request. */
 export class ServerWatch {
   readonly server: Server;
   readonly connections = new Set<Connection>();
@@ -24,7 +24,10 @@ export class ServerWatch {
   readonly drained: Promise<DrainReport>;
   listener: Listener | null = null;
   #resolveDrained!: (report: DrainReport) => void;
-  /** An HTTP/2 session is made, and told of, while its socket is; its own socket is a proxy that says nothing. */
+  /**
+   * Node creates an HTTP/2 session, and emits its event, together with its socket. The session's own socket is a proxy
+   * that does not identify the connection.
+   */
   #newest: Connection | null = null;
 
   constructor(server: Server) {
@@ -32,7 +35,7 @@ export class ServerWatch {
     this.drained = new Promise((resolve) => {
       this.#resolveDrained = resolve;
     });
-    // In front of the server's own listeners, which make sessions of connections.
+    // Runs before the server's own listeners, which create sessions for connections.
     server.prependListener('connection', (socket: Socket) => this.#accept(socket));
     server.prependListener('secureConnection', (socket: TLSSocket) => this.#secure(socket));
     server.prependListener('session', (session: ServerHttp2Session) => this.#begin(session));
@@ -71,8 +74,8 @@ export class ServerWatch {
   }
 
   /**
-   * A server without a listener for `upgrade` answers such requests as any other (and destroys CONNECTs without one), so that the watch may listen only
-   * while somebody else does.
+   * A server without a listener for `upgrade` handles such requests like any other (and destroys CONNECT requests
+   * without a listener for `connect`). So the watch listens only while the program listens.
    */
   #followUpgrades(): void {
     const { server } = this;
@@ -105,7 +108,7 @@ export class ServerWatch {
     if (connection !== undefined) connection.upgraded = 'unknown';
   }
 
-  /** What was accepted before the watch began, as far as Node tells. */
+  /** Finds connections that were accepted before the watch began, as far as Node lists them. */
   #findOlder(): void {
     const { server } = this;
     const sessions = new Map(http2Sessions(server).map((session) => [socketOfSession(session), session]));
@@ -127,7 +130,7 @@ export class ServerWatch {
       server.prependListener('stream', (stream: ServerHttp2Stream) => this.#sessionOf(stream));
   }
 
-  /** A session of which Node did not tell shows itself by its next stream. */
+  /** A session that Node does not list is found by its next stream. */
   #sessionOf(stream: ServerHttp2Stream): void {
     const session = stream.session as ServerHttp2Session | undefined;
     const connection = session && connectionOf(socketOfSession(session));
@@ -140,8 +143,9 @@ export class ServerWatch {
 const watches = new WeakMap<Server, ServerWatch>();
 
 /**
- * Begins to note the connections of a server, so that a later drain knows each of them. Call it before the server listens: what was accepted before is
- * found as far as Node tells. Of several calls for one server each returns the same.
+ * Begins to record the connections of a server, so that a later drain finds all of them. Call it before the server
+ * listens: earlier connections are found only as far as Node lists them. Idempotent: returns the same watch for the
+ * same server.
  */
 export function watchServer(server: Server): ServerWatch {
   let watch = watches.get(server);

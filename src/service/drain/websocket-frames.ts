@@ -1,15 +1,16 @@
-/** Where in what a server sends on an upgraded connection its next byte falls. */
+/** Position of the next byte in the server's output on an upgraded connection. */
 export type Position = 'head' | 'between frames' | 'in a frame' | 'closed' | 'refused';
 
 const HEAD_END = '\r\n\r\n';
 const ACCEPTED = /^HTTP\/1\.1 101 /;
-/** More than any sensible answer to an upgrade. */
+/** Limit for the head of a response to an upgrade, in bytes. Real heads are much smaller. */
 const LONGEST_HEAD = 64 * 1024;
 const CLOSE = 0x8;
 
 /**
- * Follows the bytes that a server writes after an upgrade to WebSocket: the head of its answer, then frames (RFC 6455, 5.2). What is written between
- * two frames corrupts none, whatever library wrote them and in however many pieces.
+ * Follows the bytes that a server writes after an upgrade to WebSocket: the head of the response, then frames (RFC
+ * 6455, 5.2). It finds the boundaries between frames for any library and any division into writes, so that a frame can
+ * be inserted safely.
  */
 export class FrameFollower {
   position: Position = 'head';
@@ -25,7 +26,7 @@ export class FrameFollower {
     }
   }
 
-  /** Returns where the frames begin. */
+  /** Returns the offset of the first frame. */
   #readHead(bytes: Uint8Array): number {
     const before = this.#head.length;
     this.#head += Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');

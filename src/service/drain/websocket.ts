@@ -7,13 +7,14 @@ import { closeFrame, FrameFollower } from './websocket-frames.ts';
 const SERVICE_RESTART = 1012;
 const REASON = 'service restart';
 
-/** Whether this upgrade is one to WebSocket (RFC 6455, 4.2.1), and not to a protocol that has no close frame. */
+/** Whether the request upgrades to WebSocket (RFC 6455, 4.2.1). Other protocols have no close frame. */
 export const asksForWebSocket = ({ headers }: IncomingMessage): boolean =>
   headers.upgrade?.toLowerCase() === 'websocket' && headers['sec-websocket-key'] !== undefined;
 
 /**
- * One connection that was upgraded to WebSocket. What the service writes is followed from the first byte on, so that a close frame can be put
- * between two frames of whatever library it uses. `ws` is asked to close by itself: it may have messages that it compresses and has not written.
+ * One connection that was upgraded to WebSocket. It follows the service's output from the first byte on, so that it can
+ * insert a close frame between two frames of any library. It asks `ws` to close by itself, because `ws` may hold
+ * messages that it compresses and has not written yet.
  */
 export class WebSocketConnection {
   readonly #stream: Duplex;
@@ -31,7 +32,7 @@ export class WebSocketConnection {
     } as Duplex['write'];
   }
 
-  /** Sends close code 1012 as soon as no frame is under way; `onTold` is called when it was sent. */
+  /** Sends close code 1012 as soon as no frame is in progress. `onTold` is called after it was sent. */
   sayGoodbye(onTold: () => void): void {
     this.#onTold = onTold;
     this.#schedule();
@@ -46,7 +47,7 @@ export class WebSocketConnection {
     if (this.#onTold !== null) this.#schedule();
   }
 
-  /** In a turn of its own: a library writes the pieces of a frame, and notes what it wrote, in one. */
+  /** Waits for the next turn: a library writes all pieces of a frame, and records what it wrote, within one turn. */
   #schedule(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;

@@ -2,9 +2,9 @@ import { listenDescriptors } from '../../common/socket-variables.ts';
 import { type Claim, countOf, descriptor, type Environment, HandedError, type Self } from './claim.ts';
 
 /**
- * systemd's LISTEN_FDS: the descriptors 3 to n+2, with the names of LISTEN_FDNAMES. It is meant for the process whose pid LISTEN_PID is and
- * for nobody else, as sd_listen_fds(3) has it: its children inherit the variables and not the sockets. Throws HandedError where
- * LISTEN_FDS is not a number.
+ * systemd's LISTEN_FDS: the descriptors 3 to n+2, with the names of LISTEN_FDNAMES. They belong only to the process
+ * with the pid LISTEN_PID (sd_listen_fds(3)): its children inherit the variables, but not the sockets. Throws
+ * HandedError if LISTEN_FDS is not a number.
  */
 export function systemd({ LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: Environment, { pid }: Self): Claim[] {
   if (LISTEN_FDS === undefined || LISTEN_PID !== String(pid)) return [];
@@ -18,8 +18,8 @@ export function systemd({ LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: Environment,
 }
 
 /**
- * Einhorn's EINHORN_FD_COUNT and EINHORN_FD_0 and so on. They are meant for its own children: EINHORN_MASTER_PID is then getppid(2). Throws
- * HandedError where a number is missing.
+ * Einhorn's EINHORN_FD_COUNT, EINHORN_FD_0 and so on. They belong only to Einhorn's own children, whose getppid(2)
+ * equals EINHORN_MASTER_PID. Throws HandedError if a number is missing.
  */
 export function einhorn(environment: Environment, { ppid }: Self): Claim[] {
   const { EINHORN_FD_COUNT: text, EINHORN_MASTER_PID } = environment;
@@ -35,11 +35,11 @@ export function einhorn(environment: Environment, { ppid }: Self): Claim[] {
   });
 }
 
-/** `8080=3;127.0.0.1:81=4;[::1]:82=5;/path.sock=6` of Server::Starter. Throws HandedError where it is anything else. */
+/** Server::Starter's `8080=3;127.0.0.1:81=4;[::1]:82=5;/path.sock=6`. Throws HandedError for another format. */
 export function serverStarter({ SERVER_STARTER_PORT: text }: Environment): Claim[] {
   if (text === undefined || text === '') return [];
   return text.split(';').map((entry) => {
-    // A path may have a "=" of its own; the number has none.
+    // A path may contain "="; the number does not.
     const at = entry.lastIndexOf('=');
     const fd = descriptor(entry.slice(at + 1));
     if (at <= 0 || fd === null)

@@ -7,8 +7,8 @@ import { fit, formatPlace, isWider, type Place, parsePlace, placeOf } from './pl
 import { zero } from './zero.ts';
 
 /**
- * Everything that this process was handed, as its environment says: each descriptor once, by the convention that says the most. Throws
- * HandedError where a variable is malformed.
+ * All sockets that this process received, according to its environment. Each descriptor appears once, from the
+ * convention that has the most details. Throws HandedError if a variable is malformed.
  */
 export function readClaims(environment: Environment, self: Self): Claim[] {
   const all = [
@@ -21,12 +21,12 @@ export function readClaims(environment: Environment, self: Self): Claim[] {
   return all.filter(({ fd }) => seen.size < seen.add(fd).size);
 }
 
-/** What a descriptor really is. */
+/** Inspects what a descriptor really is. */
 type Look = (fd: number) => Inspected;
 
 /**
- * The one among the claims that is wanted: by its name, else by its address. Null where none is. Throws HandedError where it is not what
- * it is said to be.
+ * The claim that matches the wanted socket by name, otherwise by address; null if none matches. Throws HandedError if
+ * the descriptor is not what its claim says.
  */
 export function chooseHanded(
   claims: readonly Claim[],
@@ -41,8 +41,8 @@ export function chooseHanded(
 }
 
 /**
- * Why a program must not have this socket, which fits: it takes clients from every address, and the program asks for
- * one, so that a service for this machine only would be open to the network. Null where the socket is no wider.
+ * Why a matching socket must not be used: it accepts clients on every address, but the program asks for one, so a
+ * service for this machine only would be open to the network. Null if the socket is no wider.
  */
 export function widerProblem(
   claim: Claim,
@@ -63,7 +63,7 @@ export function widerProblem(
   );
 }
 
-/** Of several with one name the one at the address wanted. */
+/** Of several claims with one name, the one at the wanted address. */
 function byName(claims: readonly Claim[], { name }: Wanted, place: Place | null, look: Look): Claim | null {
   const named = name === undefined ? [] : claims.filter((claim) => claim.name === name);
   const fits = (claim: Claim) => {
@@ -74,9 +74,9 @@ function byName(claims: readonly Claim[], { name }: Wanted, place: Place | null,
 }
 
 /**
- * The one that fits best. Where none does, one that is not a socket and has no address: it may be the one that is
- * wanted, and is refused with the reason. A socket whose address this platform does not tell is found by its name
- * only.
+ * The claim that fits best. If none fits, a claim without an address whose descriptor is not a socket: it may be the
+ * wanted one, and is refused with the reason. Where the platform does not report a socket's address, the socket is
+ * found by name only.
  */
 function byPlace(claims: readonly Claim[], { type }: Wanted, place: Place | null, look: Look): Claim | null {
   if (place === null) return null;
@@ -87,7 +87,7 @@ function byPlace(claims: readonly Claim[], { type }: Wanted, place: Place | null
     const seen = look(claim.fd);
     const at = placeOfClaim(claim, seen);
     const fits = at === null ? 0 : fit(place, at);
-    // A TCP and a UDP socket may well have the same port.
+    // A TCP and a UDP socket can have the same port.
     const other = 'socket' in seen && (seen.socket.type ?? type) !== type;
     if (at === null && 'problem' in seen) unseen ??= claim;
     else if (fits > bestFit && !other) [best, bestFit] = [claim, fits];
@@ -95,7 +95,7 @@ function byPlace(claims: readonly Claim[], { type }: Wanted, place: Place | null
   return best ?? unseen;
 }
 
-/** What the convention says, else what the kernel says. */
+/** The address of the convention, otherwise the address that the kernel reports. */
 function placeOfClaim({ address }: Claim, seen: Inspected): Place | null {
   if (address !== null) return parsePlace(address);
   return 'socket' in seen ? seen.socket.place : null;
@@ -107,7 +107,7 @@ function verify(claim: Claim, { type }: Wanted, place: Place | null, seen: Inspe
   if ((socket.type ?? type) !== type)
     throw refusal(claim, `is a ${socket.type} socket, and a ${type} socket is needed`);
   const stated = claim.address === null ? null : parsePlace(claim.address);
-  // The file of a Unix socket may have other names than the one it was bound under.
+  // The file of a Unix socket may have other names than the one that was bound.
   const actual = socket.place?.family === 'unix' && stated?.family === 'unix' ? stated : socket.place;
   if (actual === null) return;
   for (const expected of [stated, place])

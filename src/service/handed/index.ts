@@ -2,13 +2,13 @@ import type { FindHanded } from '../seams.ts';
 import { chooseHanded, readClaims, widerProblem } from './find-handed.ts';
 
 /**
- * Looks in the environment for a socket that zero, systemd, Server::Starter or Einhorn handed over, by its name, else
- * by its address (`localhost`, wildcards and the ways to write an IP address count as what they mean). Null where nobody
- * handed one over for that; throws HandedError where one is there and is not open, no listening socket, at another
- * address than it is said to be, or open to more addresses than the one that is wanted.
+ * Finds a socket that zero, systemd, Server::Starter or Einhorn passed on, by name, otherwise by address. `localhost`,
+ * wildcards and different spellings of one IP address match by their meaning. Null if no such socket was passed on.
+ * Throws HandedError if the socket is not open, is not a listening socket, has another address than declared, or is
+ * open to more addresses than the wanted one.
  */
 export const findHanded: FindHanded = (wanted) => {
-  // No manager of Windows passes sockets on.
+  // No manager on Windows passes sockets on.
   if (process.platform === 'win32') return null;
   const claims = readClaims(process.env, process);
   const handed = chooseHanded(claims, wanted);

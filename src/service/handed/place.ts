@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { formatHostPort } from '../../common/host-port.ts';
 
-/** Where a socket is: an IP address (or, where somebody wrote it, a host's name) with its port, or a Unix socket. */
+/** The address of a socket: an IP address (or a host name, where the text has one) with its port, or a Unix socket. */
 export type Place =
   | { readonly family: 'ip'; readonly host: string; readonly port: number }
   /** `@name` is abstract. */
@@ -11,7 +11,9 @@ export type Place =
 const EVERY_ADDRESS = new Set(['', '*', '0.0.0.0', '::']);
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '::1']);
 
-/** The place that `listen` is asked for; null where it names none, and for port 0, which is no place yet. */
+/**
+ * The place that a call of `listen` asks for; null if the call names none, and for port 0, which is not an address yet.
+ */
 export function placeOf(wanted: {
   readonly host?: string | undefined;
   readonly port?: number | undefined;
@@ -30,15 +32,16 @@ export function parsePlace(text: string): Place | null {
   return { family: 'ip', host: canonicalHost(inner ?? plain ?? ''), port: Number(port) };
 }
 
-/** As `parsePlace` reads it, and a person too. */
+/** The inverse of `parsePlace`. */
 export function formatPlace(place: Place): string {
   if (place.family === 'unix') return place.path;
   return formatHostPort({ host: place.host || '*', port: place.port });
 }
 
 /**
- * How well a socket at `actual` is what `wanted` asks for; 0: not at all. A caller that wants every address, or a host by a name that only a
- * resolver knows, gets any socket of that port; one that wants a single address gets a socket of exactly that, else one of every address.
+ * How well a socket at `actual` matches `wanted`; 0: not at all. A caller that wants every address, or a host name that
+ * only a resolver knows, matches any socket with that port. A caller that wants one address matches a socket at exactly
+ * this address, otherwise one at every address.
  */
 export function fit(wanted: Place, actual: Place): number {
   if (wanted.family === 'unix') return actual.family === 'unix' && wanted.path === actual.path ? 4 : 0;
@@ -52,21 +55,21 @@ export function fit(wanted: Place, actual: Place): number {
 }
 
 /**
- * Whether a socket at `actual` takes clients from more addresses than `wanted` asks for: every address instead of one,
- * which a host's name stands for as well.
+ * Whether a socket at `actual` accepts clients on more addresses than `wanted`: on every address instead of one. A host
+ * name counts as one address.
  */
 export function isWider(wanted: Place, actual: Place): boolean {
   if (wanted.family === 'unix' || actual.family === 'unix') return false;
   return EVERY_ADDRESS.has(actual.host) && !EVERY_ADDRESS.has(wanted.host);
 }
 
-/** The IPv6 wildcard takes IPv4 as well, unless it was told not to, which nobody can see. */
+/** The IPv6 wildcard accepts IPv4 as well unless IPV6_V6ONLY is set (ipv6(7)), which this process cannot see. */
 function covers(every: string, host: string): boolean {
   if (every === '0.0.0.0') return isIP(host) !== 6;
   return EVERY_ADDRESS.has(every);
 }
 
-/** One way of writing each address: without zone, IPv6 as URLs have it, IPv4 in IPv6 as IPv4, names in lower case. */
+/** The canonical form of an address: without zone, IPv6 as in URLs, IPv4-mapped IPv6 as IPv4, names in lower case. */
 export function canonicalHost(text: string): string {
   const host = text.toLowerCase().replace(/%.*$/, '');
   if (isIP(host) !== 6) return host;
@@ -77,7 +80,7 @@ export function canonicalHost(text: string): string {
   return `${a >> 8}.${a & 255}.${b >> 8}.${b & 255}`;
 }
 
-/** Absolute; Node writes abstract names with a leading NUL, tables with `@`. */
+/** Makes the path absolute. Node writes abstract names with a leading NUL, tables with `@`. */
 function unixPath(path: string): string {
   return path.startsWith('\0') || path.startsWith('@') ? `@${path.slice(1)}` : resolve(path);
 }

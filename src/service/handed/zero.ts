@@ -6,7 +6,7 @@ interface Entry {
   readonly address: string;
 }
 
-/** zero's ZERO_LISTENERS, a JSON array of {name, fd, address}. Throws HandedError where it is anything else. */
+/** zero's ZERO_LISTENERS, a JSON array of {name, fd, address}. Throws HandedError for another format. */
 export function zero({ ZERO_LISTENERS: text }: Environment): Claim[] {
   if (text === undefined) return [];
   const list = parse(text);

@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs';
 import { LINUX } from './linux.ts';
 import type { Inspected, Platform } from './platform.ts';
 
-/** Plain Node, for every POSIX system. */
+/** Plain Node, for all POSIX systems. */
 const PORTABLE: Platform = {
   sendDatagram: () => Promise.reject(new Error('datagrams to Unix sockets need Linux')),
   inspect,

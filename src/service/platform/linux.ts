@@ -2,10 +2,10 @@ import { readFileSync, readlinkSync } from 'node:fs';
 import type { Inspected, Platform } from './platform.ts';
 import { findSocket } from './socket-tables.ts';
 
-/** /proc, and the FFI package for datagrams. */
+/** Uses /proc, and the FFI package for datagrams. */
 export const LINUX: Platform = {
   async sendDatagram(path, text) {
-    // Node has no Unix datagram sockets. Nothing else in a service that does not listen twice loads the FFI package.
+    // Node has no Unix datagram sockets. In a service that does not listen twice, only this call loads the FFI package.
     const { sendDatagram } = await import('../../linux/datagrams.ts');
     sendDatagram(path, text);
   },
@@ -14,7 +14,7 @@ export const LINUX: Platform = {
   controlGroup: () => read('/proc/self/cgroup') ?? '',
 };
 
-/** Null where /proc is not mounted, or may not be read. */
+/** Null if /proc is not mounted or not readable. */
 function read(file: string): string | null {
   try {
     return readFileSync(file, 'utf8');
@@ -23,7 +23,7 @@ function read(file: string): string | null {
   }
 }
 
-/** Looks at a descriptor of this process in /proc. */
+/** Inspects a descriptor of this process in /proc. */
 export function inspect(fd: number): Inspected {
   let target: string;
   try {

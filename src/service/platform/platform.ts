@@ -2,23 +2,25 @@ import type { Place } from '../handed/place.ts';
 
 /** A listening or datagram socket of this process. */
 export interface InspectedSocket {
-  /** Null where this platform does not tell. */
+  /** Null if this platform does not report it. */
   readonly type: 'stream' | 'datagram' | null;
-  /** Where it is bound; null where this platform does not tell. */
+  /** The address that it is bound to; null if this platform does not report it. */
   readonly place: Place | null;
 }
 
-/** A descriptor, as far as a listening or datagram socket is looked for: the socket, or why it is none. */
+/** A descriptor: the listening or datagram socket, or the reason why the descriptor is none. */
 export type Inspected = { readonly socket: InspectedSocket } | { readonly problem: string };
 
-/** The parts of the library that plain Node has no portable way for. */
+/** The parts of the library for which plain Node has no portable implementation. */
 export interface Platform {
   /** Sends one datagram to a Unix socket. Rejects with the reason why it was not sent. */
   sendDatagram(path: string, text: string): Promise<void>;
-  /** Looks at a descriptor of this process. */
+  /** Inspects a descriptor of this process. */
   inspect(fd: number): Inspected;
-  /** The arguments with which this process was executed, the program first; null where this platform does not tell. */
+  /**
+   * The arguments with which this process was executed, the program first; null if this platform does not report them.
+   */
   commandLine(): readonly string[] | null;
-  /** The control group of this process, which names its systemd unit; empty where there is none. */
+  /** The control group of this process, which contains the name of its systemd unit; empty if there is none. */
   controlGroup(): string;
 }

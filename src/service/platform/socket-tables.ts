@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { canonicalHost, type Place } from '../handed/place.ts';
 
-/** A socket as the kernel's tables know it. */
+/** A socket as the kernel's tables describe it. */
 export interface TableSocket {
   readonly type: 'stream' | 'datagram';
   readonly place: Place;
@@ -13,9 +13,9 @@ const LISTEN = '0A';
 const ACCEPTS = 0x10000;
 
 /**
- * The listening or datagram socket with this inode, from the tables of this process's network namespace
- * (proc_net(5)); null where none of them has it. TCP's tables list listening sockets first (tcp_seq_start,
- * net/ipv4/tcp_ipv4.c) and are read no further, however many connections there are.
+ * The listening or datagram socket with this inode, from the tables of this process's network namespace (proc_net(5));
+ * null if no table lists it. TCP's tables list listening sockets first (tcp_seq_start, net/ipv4/tcp_ipv4.c), so reading
+ * stops there, however many connections follow.
  */
 export function findSocket(inode: string): TableSocket | null {
   return (
@@ -37,7 +37,10 @@ function fromInternet(table: string, inode: string, type: TableSocket['type']): 
   return null;
 }
 
-/** `0100007F:1F90`: words of the address in the machine's order, little-endian on every machine that zero runs on. */
+/**
+ * `0100007F:1F90`: 32-bit words of the address in the machine's byte order, which is little-endian on every supported
+ * machine.
+ */
 function internetPlace(text: string): Place {
   const [address = '', port = ''] = text.split(':');
   const bytes = Buffer.from(address, 'hex');
@@ -59,15 +62,13 @@ function fromUnix(inode: string): TableSocket | null {
   return null;
 }
 
-/**
- * The lines of a table without its heading, read as far as somebody wants them. No lines if the table does not exist.
- */
+/** The lines of a table without its heading, read lazily. No lines if the table does not exist. */
 function* linesOf(table: string): Generator<string, void, void> {
   let fd: number;
   try {
     fd = openSync(`/proc/self/net/${table}`, 'r');
   } catch {
-    // Without IPv6 in the kernel there are no tables of it.
+    // A kernel without IPv6 has no IPv6 tables.
     return;
   }
   try {

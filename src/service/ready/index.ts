@@ -10,14 +10,18 @@ import {
   supervisorOf,
 } from './managers.ts';
 
-/** Who starts new versions of this service, and the command for it; null where nobody does, and it may replace itself. */
+/**
+ * The manager that starts new versions of this service, and its command; null if there is none and the service may
+ * replace itself.
+ */
 export const supervisedBy: SupervisedBy = () => supervisorOf(surroundings());
 
 /**
- * Tells everybody who waits for it that this process is ready: NOTIFY_SOCKET (zero, systemd), Einhorn, and a parent with an IPC channel
- * (pm2). Who cannot be told is named in a warning: a service that works goes on.
- * @param mainPid where another process is the main one from now on
- * @param drains zero need not wait for its connections before it asks it to leave; left out: where the shutdown signal does not just end it
+ * Reports to all managers that this process is ready: NOTIFY_SOCKET (zero, systemd), Einhorn, and a parent with an IPC
+ * channel (pm2). A manager that cannot be reached is named in a warning, and the service keeps running.
+ * @param mainPid the new main process, if it is another process
+ * @param drains zero need not wait for the connections before it sends the shutdown signal. Default: true if the
+ * shutdown signal does not simply end the process
  */
 export async function tellManagers(mainPid?: number, drains = hearsShutdown()): Promise<void> {
   const around = surroundings();
@@ -31,12 +35,12 @@ export async function tellManagers(mainPid?: number, drains = hearsShutdown()): 
   ]);
 }
 
-/** Tells zero that this process no longer promises to drain its own connections. */
+/** Reports to zero that this process no longer promises to drain its own connections. */
 export async function withdrawDrains(): Promise<void> {
   if (isUnderZero(surroundings())) await tell('X_ZERO_DRAINS=0');
 }
 
-/** Tells systemd that a new version is being loaded (Type=notify-reload); `tellManagers` ends that. */
+/** Reports to systemd that a new version is being loaded (Type=notify-reload). `tellManagers` ends this state. */
 export function tellReloading(): Promise<void> {
   return notify({ state: 'reloading', mainPid: null, drains: false });
 }
@@ -49,7 +53,7 @@ async function tell(text: string): Promise<void> {
   await warnUnless(`NOTIFY_SOCKET ${NOTIFY_SOCKET}`, () => platform.sendDatagram(NOTIFY_SOCKET, text), text);
 }
 
-/** pm2 takes this word (`wait_ready`). */
+/** pm2 expects this message (`wait_ready`). */
 function sendReady(): Promise<void> {
   return new Promise((resolve, reject) => {
     process.send?.('ready', undefined, undefined, (error) => (error ? reject(error) : resolve()));
@@ -68,7 +72,10 @@ async function warnUnless(whom: string, tell: () => Promise<void>, text = 'ready
   }
 }
 
-/** By default the signal ends the process at once, with all of its connections. */
+/**
+ * Whether the process handles its shutdown signal. By default the signal ends the process and all of its connections at
+ * once.
+ */
 function hearsShutdown(): boolean {
   return process.listenerCount(process.env.ZERO_SHUTDOWN_SIGNAL ?? 'SIGTERM') > 0;
 }

@@ -1,16 +1,16 @@
 import { connect } from 'node:net';
 import { platform } from '../platform/index.ts';
 
-/** A manager that does not take a line of 40 bytes in this time never will. */
+/** How long the manager may take to accept a line of 40 bytes, in ms. */
 const EINHORN_TIMEOUT = 5_000;
 
-/** What is said on NOTIFY_SOCKET (sd_notify(3)). */
+/** A notification on NOTIFY_SOCKET (sd_notify(3)). */
 export interface Notification {
-  /** It is ready, or is loading its next version (systemd's Type=notify-reload). */
+  /** The process is ready, or is loading its next version (systemd's Type=notify-reload). */
   readonly state: 'ready' | 'reloading';
-  /** Where another process is the main one from now on. */
+  /** The new main process; null if the main process stays the same. */
   readonly mainPid: number | null;
-  /** On its shutdown signal it finishes its connections by itself: zero does not wait for them first. */
+  /** The process finishes its connections itself on its shutdown signal, so zero does not wait for them first. */
   readonly drains: boolean;
 }
 
@@ -22,7 +22,7 @@ export function notification({ state, mainPid, drains }: Notification, monotonic
   return lines.join('\n');
 }
 
-/** The process and its environment, as they decide who started it. */
+/** The process and its environment, which identify the program that started it. */
 export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly pid: number;
@@ -33,14 +33,14 @@ export function isUnderZero({ environment }: Surroundings): boolean {
   return environment.ZERO_GENERATION !== undefined;
 }
 
-/** Einhorn names itself, so that its grandchildren know that it does not speak to them. */
+/** Einhorn publishes its pid, so that its grandchildren recognise that the variables are not for them. */
 export function isUnderEinhorn({ environment, ppid }: Surroundings): boolean {
   return environment.EINHORN_MASTER_PID === String(ppid);
 }
 
 /**
- * Who starts new versions of this process, and the command that makes it do so. systemd does where it holds the sockets: what it only
- * started may replace itself, and says MAINPID=. Null where nobody does.
+ * The manager that starts new versions of this process, and its command. This is systemd if systemd holds the sockets:
+ * a service that systemd only started may replace itself and send MAINPID=. Null if there is no manager.
  * @param cgroup text of /proc/self/cgroup
  */
 export function supervisorOf(
@@ -57,7 +57,10 @@ export function supervisorOf(
   return null;
 }
 
-/** A service's control group is named after its unit (systemd.slice(5)); those of a user's manager are below `user@1000.service`. */
+/**
+ * A service's control group has the name of its unit (systemd.slice(5)). Units of a user's manager are below
+ * `user@1000.service`.
+ */
 function systemctl(cgroup: string): string {
   const units = cgroup.match(/[^/\n]+\.service(?=[/\n]|$)/g) ?? [];
   const unit = units.at(-1) ?? 'UNIT';
@@ -65,7 +68,10 @@ function systemctl(cgroup: string): string {
   return `systemctl${user} restart ${unit}`;
 }
 
-/** The acknowledgement that Einhorn waits for before it counts a worker as up. Rejects with why it was not sent. */
+/**
+ * Sends the acknowledgement that Einhorn waits for before it counts a worker as up. Rejects with the reason if that
+ * fails.
+ */
 export function acknowledge(path: string, pid: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect(path);

@@ -1,7 +1,6 @@
 /**
- * What the primary of a cluster and its workers say to each other. Messages with a `cmd` that starts with NODE_ are
- * events of their own (`internalMessage`), and do not reach the program's handlers of `message` (child_process,
- * `subprocess.send`).
+ * Messages between the primary of a cluster and its workers. Messages with a `cmd` that starts with NODE_ are separate
+ * events (`internalMessage`) and do not reach the program's handlers of `message` (child_process, `subprocess.send`).
  */
 export const DRAIN = 'NODE_ZERODOWN_DRAIN';
 export const DRAINED = 'NODE_ZERODOWN_DRAINED';
@@ -12,10 +11,10 @@ export interface DrainMessage {
   readonly idleMs: number;
 }
 
-/** The variable in which a worker of a cluster finds what its primary was told. */
+/** The variable with which the primary passes its specification to a worker of the cluster. */
 export const CLUSTER_WORKER = 'ZERO_CLUSTER_WORKER';
 
-/** The longest time that `setTimeout` takes, in ms. */
+/** The maximum for `setTimeout`, in ms. */
 const LONGEST = 2 ** 31 - 1;
 
 /** Settles as the promise does, or resolves after this time, in ms. */

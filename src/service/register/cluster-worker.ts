@@ -7,7 +7,10 @@ import { readListenCall, replaceListen } from './listen-arguments.ts';
 import { ShutdownSignals } from './shutdown-signals.ts';
 import { limitsOf, type Specification } from './specification.ts';
 
-/** In a worker of a cluster, whose primary has the socket: it drains the connections that it was given. */
+/**
+ * In a worker of a cluster, whose primary has the socket: drains the connections that the primary passed to this
+ * worker.
+ */
 export function lookAfterClusterWorker(specification: Specification): void {
   const { claims, signals } = specification;
   const shutdown = new ShutdownSignals(signals);
@@ -23,7 +26,7 @@ export function lookAfterClusterWorker(specification: Specification): void {
   let draining = false;
   replaceListen((server, args, listen) => {
     if (isHanded(args)) {
-      // The primary has closed the socket. This worker has only just started, and is about to be asked to exit.
+      // The primary has closed the socket. This worker has only just started and will be asked to exit.
       if (draining) return server;
       watchServer(server);
       servers.add(server);

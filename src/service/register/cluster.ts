@@ -4,13 +4,16 @@ import { CLUSTER_WORKER, DRAIN, DRAINED, type DrainMessage, within } from './clu
 import { requireToken, withToken } from './node-options.ts';
 import type { Limits, Specification } from './specification.ts';
 
-/** A connection that the primary has accepted reaches its worker within this time, in ms: it goes through a pipe. */
+/** A connection that the primary has accepted reaches its worker through a pipe within this time, in ms. */
 const ON_THE_WAY = 100;
 
-/** For workers that have drained and have to exit, in ms. */
+/** Minimum time for drained workers to exit, in ms. */
 const LEAST = 500;
 
-/** The primary accepts, its workers have the connections: each of them loads this module too, and drains for itself. */
+/**
+ * Prepares the workers of a cluster. The primary accepts and its workers have the connections, so each worker loads
+ * this module too and drains for itself.
+ */
 export function preloadClusterWorkers(specification: Specification, path: string): void {
   const { fork } = cluster;
   cluster.fork = (environment?: Readonly<Record<string, string>>) => {
@@ -21,7 +24,7 @@ export function preloadClusterWorkers(specification: Specification, path: string
       [CLUSTER_WORKER]: JSON.stringify(specification),
     });
   };
-  // For programs that import { fork }.
+  // Needed for programs that use `import { fork }`.
   syncBuiltinESMExports();
 }
 
@@ -31,8 +34,9 @@ const workersOf = (): Worker[] =>
   ) as Worker[];
 
 /**
- * Asks the workers of the cluster to finish their connections; they stay. Resolves when all have, or the time is over.
- * @param stopAccepting ends what the primary accepts for them
+ * Asks the workers of the cluster to finish their connections without exiting. Resolves when all have finished or the
+ * time has expired.
+ * @param stopAccepting stops accepting in the primary
  */
 export async function drainCluster(limits: Limits, stopAccepting: () => void): Promise<void> {
   if (workersOf().length === 0) return;
@@ -50,20 +54,20 @@ function drainWorker(worker: Worker, { timeoutMs, idleMs }: Limits): Promise<voi
     });
     const message: DrainMessage = { cmd: DRAIN, timeoutMs, idleMs };
     child.send(message, (error) => {
-      // Its channel is closed: it disconnected, and has no connection of the cluster any more.
+      // The worker's channel is closed: it has disconnected and has no more connections of the cluster.
       if (error !== null) resolve();
     });
   });
 }
 
 /**
- * Asks the workers of the cluster to exit by the signal that this process was sent. Resolves when all have, or after
- * `timeoutMs`.
+ * Asks the workers of the cluster to exit by the signal that this process received. Resolves when all have exited, or
+ * after `timeoutMs`.
  */
 export async function endCluster(signal: string, timeoutMs: number): Promise<void> {
   const ends = workersOf().map((worker) => {
     const exited = new Promise<void>((resolve) => void worker.once('exit', () => resolve()));
-    // A program that starts a new worker for each that dies is told that this one was meant to.
+    // A program that replaces each dead worker sees that this exit was intended.
     worker.exitedAfterDisconnect = true;
     worker.process.kill(signal as NodeJS.Signals);
     return exited;

@@ -1,8 +1,8 @@
 /**
- * `node --require zerodown/register app.js`, or `--import`: a program that was never changed takes the sockets that
- * its process was handed. The build makes one CommonJS file of this module, because it must not change how Node loads
- * the program. So nothing here may wait: modules that only a process with sockets needs are loaded by `require`, when
- * they are needed.
+ * `node --require zerodown/register app.js`, or `--import`: lets an unchanged program use the sockets that its process
+ * received. The build makes one CommonJS file of this module, because the module must not change how Node loads the
+ * program. So nothing here may be asynchronous. Modules that only a process with sockets needs are loaded by `require`
+ * on demand.
  */
 
 import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
@@ -24,7 +24,7 @@ if (isMainThread && process.env[CLUSTER_WORKER] !== undefined) {
   const specification = specificationOrWarning();
   if (specification !== null) {
     forgetPreload(process.env, import.meta.filename);
-    // A worker thread starts with the environment of that moment, which no longer names the sockets.
+    // A worker thread starts with the current environment, which no longer names the sockets.
     setEnvironmentData(KEY, specification);
     const { lookAfterProgram }: typeof import('./main-thread.ts') = require('./main-thread.ts');
     lookAfterProgram(specification, import.meta.filename);

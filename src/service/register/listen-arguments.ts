@@ -1,10 +1,10 @@
 import { Server } from 'node:net';
 import type { Wanted } from '../seams.ts';
 
-/** The method as it was. */
+/** The original method. */
 export type Listen = (this: Server, ...args: unknown[]) => Server;
 
-/** From now on `listen` decides about every server of this thread: http, https, http2 and tls listen by the method of net. */
+/** Makes every `listen` of this thread call `decide`: servers of http, https, http2 and tls use the method of net. */
 export function replaceListen(decide: (server: Server, args: unknown[], listen: Listen) => Server): void {
   const listen = Server.prototype.listen as Listen;
   Server.prototype.listen = function (this: Server, ...args: unknown[]) {
@@ -12,11 +12,11 @@ export function replaceListen(decide: (server: Server, args: unknown[], listen: 
   } as Server['listen'];
 }
 
-/** What a call of `net.Server.listen` asks for. */
+/** The arguments of a call of `net.Server.listen`. */
 export interface ListenCall {
-  /** Null where it names no address: another handle, a descriptor, nothing. */
+  /** Null if the call names no address: another handle, a descriptor, nothing. */
   readonly wanted: Wanted | null;
-  /** A descriptor that the program names itself; null for none. */
+  /** The descriptor that the program passes; null if it passes none. */
   readonly fd: number | null;
   readonly backlog: number | undefined;
   readonly signal: AbortSignal | undefined;
@@ -24,8 +24,8 @@ export interface ListenCall {
 }
 
 /**
- * Reads the arguments as Node does (normalizeArgs and Server.prototype.listen, lib/net.js): `(options)`, `(port, host, backlog)`, `(path,
- * backlog)`, each with a callback at the end.
+ * Reads the arguments as Node does (normalizeArgs and Server.prototype.listen, lib/net.js): `(options)`, `(port, host,
+ * backlog)`, `(path, backlog)`, each with an optional callback at the end.
  */
 export function readListenCall(args: readonly unknown[]): ListenCall {
   const [first, second, third] = args;
@@ -55,7 +55,7 @@ function wantedBy(port: unknown, host: unknown, path: unknown, fd: unknown): Wan
   return typeof path === 'string' ? { type: 'stream', path } : null;
 }
 
-/** A port may be a number or its digits. */
+/** A port may be a number or a string of digits. */
 function numberOf(value: unknown): number | undefined {
   if (typeof value === 'string' && value.trim() === '') return undefined;
   if (typeof value !== 'string' && typeof value !== 'number') return undefined;

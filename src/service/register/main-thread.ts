@@ -8,9 +8,9 @@ import { limitsOf, type Specification } from './specification.ts';
 import { Threads } from './threads.ts';
 
 /**
- * Looks after a program that knows nothing of all this. As long as none of its servers takes a socket the program
- * runs as in a process that loaded no such module, its signals included.
- * @param path of the module that the workers of a cluster have to load first
+ * Prepares an unchanged program. As long as none of its servers takes a passed socket, the program runs as without this
+ * module, including its signals.
+ * @param path of the module that the workers of a cluster must load first
  */
 export function lookAfterProgram(specification: Specification, path: string): void {
   const { claims, signals } = specification;
@@ -33,7 +33,8 @@ export function lookAfterProgram(specification: Specification, path: string): vo
     announced = tellManagers(undefined, drains);
   };
 
-  // Whether such a program waits for its connections is unknown: zero waits for them before it sends the signal.
+  // It is unknown whether this program finishes its connections on the signal, so zero waits for them before it sends
+  // the signal.
   const onHandler = () => {
     const before = announced;
     if (before !== null) announced = before.then(withdrawDrains);

@@ -7,9 +7,9 @@ interface Permission {
 }
 
 /**
- * Why the permission model (`--permission`, `--experimental-permission` on Node 20) keeps this module from looking at
- * the sockets, and the flags that allow it. Null where the model is off, allows it, or no socket was handed over.
- * Throws HandedError where a variable is malformed.
+ * Why Node's permission model (`--permission`, `--experimental-permission` on Node 20) prevents this module from
+ * inspecting the sockets, with the flags that allow it. Null if the model is off, allows the access, or no socket was
+ * passed on. Throws HandedError if a variable is malformed.
  */
 export function permissionProblem(
   environment: Environment,

@@ -10,30 +10,30 @@ import type { Wanted } from '../seams.ts';
 import { type Listen, type ListenCall, readListenCall, replaceListen } from './listen-arguments.ts';
 import type { Limits } from './specification.ts';
 
-/** What the owner of this thread is told. */
+/** Callbacks for the owner of this thread. */
 export interface ServersOptions {
   readonly claims: readonly Claim[];
-  /** The program takes a socket without knowing of it. */
+  /** The program listens on a passed socket, without its knowledge. */
   readonly onTaken: () => void;
-  /** A server listens on the socket that was handed over at this descriptor; the program or this module chose it. */
+  /** A server listens on the passed socket with this descriptor. The program or this module chose the socket. */
   readonly onListening: (fd: number) => void;
 }
 
-/** Node's own handle of a listening socket, which the primary of a cluster takes away from its server. */
+/** Node's own handle of a listening socket. The primary of a cluster removes it from its server. */
 interface Handle {
   close(callback?: () => void): void;
 }
 
-/** A socket that was handed over. */
+/** A socket that was passed on. */
 interface Socket {
   readonly claim: Claim;
-  /** Its number now: closing a server closes the descriptor, and a duplicate takes its place. */
+  /** The current descriptor. Closing a server closes its descriptor, and a duplicate replaces it. */
   fd: number;
-  /** While a server has it. */
+  /** Set while a server uses the socket. */
   handle: Handle | null;
 }
 
-/** The servers of this thread that listen on a socket which was handed over, and do not know. */
+/** The servers of this thread that listen on a passed socket without knowing it. */
 export class Servers {
   readonly #options: ServersOptions;
   readonly #sockets: Set<Socket>;
@@ -45,28 +45,28 @@ export class Servers {
     this.#sockets = new Set(options.claims.map((claim) => ({ claim, fd: claim.fd, handle: null })));
   }
 
-  /** From now on a server that wants the address of such a socket gets that socket. */
+  /** From now on a server that asks for the address of a passed socket gets that socket. */
   takePart(): void {
     replaceListen((server, args, listen) => this.#listen(server, args, listen));
   }
 
   /**
-   * Finishes their connections; the program closes the servers. Resolves when no connection is left, or the time is
-   * over.
+   * Finishes the connections of the servers. The program closes the servers. Resolves when no connection remains or the
+   * time has expired.
    */
   async drain(limits: Limits): Promise<void> {
     this.#draining = true;
     await finishConnections([...this.#servers], limits);
   }
 
-  /** Where they are the servers of a cluster's primary: nothing more is accepted for its workers. */
+  /** For the servers of a cluster's primary: stops accepting connections for its workers. */
   stopDistributing(): void {
     for (const { handle } of this.#sockets) handle?.close();
   }
 
   #listen(server: Server, args: unknown[], original: Listen): Server {
     const call = readListenCall(args);
-    // A program that names a descriptor looks after it.
+    // A program that passes a descriptor handles its socket itself.
     if (this.#options.claims.some(({ fd }) => fd === call.fd))
       this.#tellWhenListening(server, call.fd, () => server.listening);
     if (call.wanted === null) return original.apply(server, args);
@@ -80,7 +80,7 @@ export class Servers {
     if (found === null) return original.apply(server, args);
     const wider = widerProblem({ ...found.claim, fd: found.fd }, call.wanted);
     if (wider !== null && hasClusterWorkers()) {
-      // The primary listens for a worker, and keeps the socket. The worker gets the number of the error only.
+      // The primary listens for a worker and keeps the socket. The worker receives only the error number.
       process.emitWarning(wider.message, 'ZerodownWarning');
       process.nextTick(() => server.emit('error', refusal(wider)));
       return server;
@@ -91,9 +91,9 @@ export class Servers {
   }
 
   /**
-   * A program that looks for a free port listens on addresses of this machine one after another, and closes each server
-   * at once. So the server is refused only when it keeps the socket; no connection is accepted before that: promises and
-   * ticks come before the event loop looks at its descriptors again.
+   * A program that looks for a free port listens on several local addresses in turn and closes each server at once. So
+   * the server is refused only if it keeps the socket. No connection is accepted before that, because promises and
+   * ticks run before the event loop polls its descriptors again.
    */
   #refuseWhenKept(server: Server, socket: Socket, error: Error): void {
     const { handle } = socket;
@@ -106,7 +106,7 @@ export class Servers {
     server.once('listening', () => queueMicrotask(() => process.nextTick(refuse)));
   }
 
-  /** Two servers cannot have one address: to the second one Node says EADDRINUSE, as it always does. */
+  /** Two servers cannot share one address: for the second one Node reports EADDRINUSE as usual. */
   #find(wanted: Wanted): Socket | null {
     const free = [...this.#sockets].filter(({ handle }) => handle === null);
     const claims = free.map(({ claim, fd }) => ({ ...claim, fd }));
@@ -130,7 +130,7 @@ export class Servers {
     this.#tellWhenListening(server, socket.claim.fd, () => socket.handle === handle);
   }
 
-  /** A program may close a server and listen at the address again, as those that look for a free port do. */
+  /** A program may close a server and listen on the address again, as programs that look for a free port do. */
   #keepWhenClosed(socket: Socket, handle: Handle): void {
     const { close } = handle;
     handle.close = (callback) => {
@@ -153,7 +153,7 @@ export class Servers {
     }
   }
 
-  /** In the next turn: a program that looks for a free port closes its server as soon as it listens. */
+  /** Waits for the next turn: a program that looks for a free port closes its server right after it listens. */
   #tellWhenListening(server: Server, fd: number | null, stillListens: () => boolean): void {
     if (fd === null) return;
     const tell = () => {
@@ -164,14 +164,17 @@ export class Servers {
 }
 
 /**
- * As Node reports what bind(2) returns. The primary of a cluster takes an error without a number for success, and stops
- * when its worker leaves (RoundRobinHandle, lib/internal/cluster/round_robin_handle.js).
+ * An error of the form in which Node reports a failed bind(2). The primary of a cluster treats an error without a
+ * number as success, and crashes when its worker exits (RoundRobinHandle, lib/internal/cluster/round_robin_handle.js).
  */
 function named(error: Error, code: 'EADDRINUSE' | 'EADDRNOTAVAIL'): Error {
   return Object.assign(error, { code, errno: -constants.errno[code] });
 }
 
-/** Not EADDRINUSE, on which many programs try the next port. Without a stack, before which the reason would be cut off. */
+/**
+ * Not EADDRINUSE, because many programs then try the next port. Without a stack, because the reason would be cut off
+ * before it.
+ */
 function refusal(error: Error): Error {
   error.stack = `${error.name}: ${error.message}`;
   return named(error, 'EADDRNOTAVAIL');
@@ -179,20 +182,23 @@ function refusal(error: Error): Error {
 
 const hasClusterWorkers = (): boolean => Object.keys(cluster.workers ?? {}).length > 0;
 
-/** Of a Unix socket that it was given by its descriptor Node knows no address (Server.prototype.address, lib/net.js). */
+/**
+ * Node does not know the address of a Unix socket that was passed by its descriptor (Server.prototype.address,
+ * lib/net.js).
+ */
 function nameAddress(server: Server, path: string): void {
   const address = () => (server.listening ? path : null);
   Object.defineProperty(server, 'address', { value: address, configurable: true, writable: true });
 }
 
 /**
- * Another descriptor of the same open socket, closed in children. Node has no dup(2), so the FFI package is loaded
- * for this.
- * @throws Error where the descriptor cannot be duplicated: EMFILE, or the FFI package cannot be loaded here
+ * Another descriptor of the same open socket, with close-on-exec set. Node has no dup(2), so this loads the FFI
+ * package.
+ * @throws Error if the descriptor cannot be duplicated: EMFILE, or the FFI package cannot be loaded here
  */
 function duplicate(fd: number): number {
   if (process.platform !== 'linux') throw new Error('descriptors can be duplicated on Linux only');
   const { duplicateAbove }: typeof import('../../linux/sockets.ts') = require('../../linux/sockets.ts');
-  // Above those of standard input and output.
+  // Above the descriptors of standard input, output and error.
   return duplicateAbove(fd, 3);
 }

@@ -1,24 +1,24 @@
-/** Nobody can listen for these (signal(7)), and Node says EINVAL. */
+/** A process cannot handle these (signal(7)); Node reports EINVAL. */
 const DEADLY = new Set(['SIGKILL', 'SIGSTOP']);
 
 type Emit = (name: string | symbol, ...args: unknown[]) => boolean;
 
 export interface Held {
   /**
-   * Called for the first signal. The program's own handlers run when the promise settles; where there are none the
+   * Called for the first signal. The program's own handlers run when the promise settles. Without such handlers the
    * process exits then.
    * @param programStops whether the program has a handler of its own
    */
   finish(signal: string, programStops: boolean): Promise<void>;
-  /** The program has added a handler of its own, before any signal came. */
+  /** The program has added a handler before any signal arrived. */
   onHandler(): void;
 }
 
 /**
- * The signals on which a process has to stop. Once they are held, a signal that comes reaches the program's own
- * handlers only when its connections are done: whatever these handlers close or end then loses no request. As of
- * blocked signals (signal(7)), several of one kind are one. Create it before the program adds a handler: Node calls
- * the `emit` that `process` had when the first one was added.
+ * The signals that stop a process. While they are held, a signal reaches the program's own handlers only after its
+ * connections have finished, so a handler that closes or exits loses no request. As for blocked signals (signal(7)),
+ * several signals of one kind count as one. Create this object before the program adds a handler: Node calls the `emit`
+ * that `process` had when the first handler was added.
  */
 export class ShutdownSignals {
   readonly #signals: readonly NodeJS.Signals[];
@@ -38,17 +38,17 @@ export class ShutdownSignals {
     for (const signal of this.#signals) addAgain(signal);
   }
 
-  /** Whether the program has handlers of its own for all of the signals, or for some. */
+  /** Whether the program has handlers for all of the signals, or for some. */
   get programStops(): boolean {
     return this.#signals.some((signal) => this.#isHeard(signal));
   }
 
-  /** From now on the signals are held. */
+  /** Holds the signals from now on. */
   hold(held: Held): void {
     if (this.#held !== null) return;
     this.#held = held;
     process.on('newListener', this.#noteHandler);
-    // By default the signal would end the process at once.
+    // Without a handler the signal would end the process at once.
     for (const signal of this.#signals) process.on(signal, this.#own);
   }
 
@@ -64,7 +64,7 @@ export class ShutdownSignals {
     const first = this.#pending.size === 0;
     this.#pending.set(signal, args);
     process.off('newListener', this.#noteHandler);
-    // An error that a handler throws is the program's, not that of a promise.
+    // An error in a handler counts as an error of the program, not of a promise.
     if (first)
       void this.#held
         ?.finish(signal, this.#isHeard(signal))
@@ -72,7 +72,9 @@ export class ShutdownSignals {
     return true;
   }
 
-  /** As if the signals came now, and nobody had held them: libraries such as signal-exit count the handlers. */
+  /**
+   * Delivers the signals as if they arrived now and were never held. Libraries such as signal-exit count the handlers.
+   */
   #release(): void {
     const heard = [...this.#pending].filter(([signal]) => this.#isHeard(signal));
     if (heard.length === 0) process.exit();
@@ -83,7 +85,7 @@ export class ShutdownSignals {
 }
 
 /**
- * Handlers that were added before, by a module loaded earlier: Node calls its own copy of `emit` for them until the
+ * Re-adds handlers that a module added before this one was loaded: Node calls its own copy of `emit` for them until the
  * last one is removed.
  */
 function addAgain(signal: NodeJS.Signals): void {

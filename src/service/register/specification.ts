@@ -4,36 +4,36 @@ import { formatPlace } from '../handed/place.ts';
 import { platform } from '../platform/index.ts';
 import type { Inspected } from '../platform/platform.ts';
 
-/** What a program that knows nothing of it was handed, and how it is to leave. */
+/** The sockets that an unchanged program received, and how it should stop. */
 export interface Specification {
   /** Listening sockets, all of them open in this process. */
   readonly claims: readonly Claim[];
-  /** On which of these it has to drain. */
+  /** The signals on which the program must drain. */
   readonly signals: readonly string[];
-  /** For its open connections, in ms. */
+  /** Time for its open connections, in ms. */
   readonly drainTimeout: number;
 }
 
-/** How long the connections of a process that stops may take, in ms. */
+/** Time limits for the connections of a stopping process, in ms. */
 export interface Limits {
-  /** Connections that are open then are cut. */
+  /** Connections that are still open after this time are cut. */
   readonly timeoutMs: number;
-  /** Connections that are idle then are closed. */
+  /** Connections that are idle after this time are closed. */
   readonly idleMs: number;
-  /** The program's own handler of the signal runs after this time at the latest. */
+  /** The program's own handler of the signal runs at the latest after this time. */
   readonly holdMs: number;
 }
 
-/** Where nobody says how long a service may take: less than systemd's and most others' limits. */
+/** Default if no shutdown timeout is known: shorter than systemd's limit and most others. */
 const DRAIN_TIMEOUT = 25_000;
-/** `setTimeout` takes no more. */
+/** The maximum for `setTimeout`. */
 const FOR_EVER = 2 ** 31 - 1;
-/** The rest of an idle connection's time, in which a request that crosses its close can be seen, in ms. */
+/** Reserved from the time of an idle connection, to see a request that crosses its close, in ms. */
 const CLOSING = 1_000;
 
 /**
- * Null where this process was handed nothing: it is the child of one that was, or the variables are about sockets that are not there. Throws
- * HandedError where a variable is malformed.
+ * Null if this process received no sockets: it is a child of the process that received them, or the variables name
+ * descriptors that are not open. Throws HandedError if a variable is malformed.
  */
 export function readSpecification(
   environment: Environment,
@@ -45,7 +45,7 @@ export function readSpecification(
     if ('problem' in seen || (seen.socket.type ?? 'stream') !== 'stream') return [];
     const { place } = seen.socket;
     const address = claim.address ?? (place === null ? null : formatPlace(place));
-    // A socket without an address could be taken by any server.
+    // A socket without an address would match any server.
     return address === null ? [] : [{ ...claim, address }];
   });
   if (claims.length === 0) return null;
@@ -60,11 +60,11 @@ export function claimsFor(environment: Environment, self: Self): readonly Claim[
 
 function signalsOf({ ZERO_SHUTDOWN_SIGNAL }: Environment, claims: readonly Claim[]): string[] {
   if (ZERO_SHUTDOWN_SIGNAL !== undefined) return [ZERO_SHUTDOWN_SIGNAL];
-  // Einhorn asks its workers to leave by USR2, and kills them by TERM.
+  // Einhorn asks its workers to stop by USR2 and kills them by TERM.
   return claims.some(({ from }) => from === 'Einhorn') ? ['SIGUSR2', 'SIGTERM'] : ['SIGTERM'];
 }
 
-/** A little less than what is left until SIGKILL: what is cut then is cut in order. */
+/** Slightly less than the time until SIGKILL, so that the remaining connections are cut in order. */
 function drainTimeoutOf({ ZERO_SHUTDOWN_TIMEOUT_MS: text }: Environment): number {
   if (text === undefined || !/^\d{1,10}$/.test(text)) return DRAIN_TIMEOUT;
   const timeout = Number(text);
@@ -72,8 +72,8 @@ function drainTimeoutOf({ ZERO_SHUTDOWN_TIMEOUT_MS: text }: Environment): number
 }
 
 /**
- * A program with its own handler of the signal gets half of the time for itself, and more where the shutdown timeout
- * is long or has no end.
+ * A program with its own handler of the signal gets half of the time for that handler, and more if the shutdown timeout
+ * is long or unlimited.
  * @param programStops whether the program has such a handler
  */
 export function limitsOf({ drainTimeout }: Specification, programStops: boolean): Limits {

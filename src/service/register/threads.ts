@@ -3,7 +3,7 @@ import { within } from './cluster-messages.ts';
 import { Servers } from './servers.ts';
 import type { Limits, Specification } from './specification.ts';
 
-/** Between the main thread, which gets the signals, and those that have servers. */
+/** Between the main thread, which receives the signals, and the threads with servers. */
 type Message =
   | { readonly type: 'taken'; readonly thread: number }
   | { readonly type: 'listening'; readonly fd: number }
@@ -12,13 +12,13 @@ type Message =
 
 const CHANNEL = 'zerodown/register';
 
-/** For the answers of threads, once their time is over. */
+/** Time for the answers of threads after their limit has expired, in ms. */
 const GRACE = 500;
 
 function open(receive: (message: Message) => void): { post(message: Message): void } {
   const channel = new BroadcastChannel(CHANNEL);
   channel.onmessage = (event: unknown) => receive((event as { readonly data: Message }).data);
-  // Nobody stays for it.
+  // The channel must not keep the process alive.
   channel.unref();
   return { post: (message) => channel.postMessage(message) };
 }
@@ -28,7 +28,7 @@ export interface ThreadsOptions {
   readonly onListening: (fd: number) => void;
 }
 
-/** The main thread's end. */
+/** The main thread's side. */
 export class Threads {
   readonly #channel: ReturnType<typeof open>;
   readonly #serving = new Set<number>();
@@ -48,7 +48,10 @@ export class Threads {
     });
   }
 
-  /** Resolves when every thread has finished what its servers have, or the time is over: a thread may have ended before. */
+  /**
+   * Resolves when every thread has finished the connections of its servers, or the time has expired: a thread may have
+   * ended without an answer.
+   */
   async drain(limits: Limits): Promise<void> {
     if (this.#serving.size === 0) return;
     const drained = new Promise<void>((resolve) => {
@@ -59,7 +62,7 @@ export class Threads {
   }
 }
 
-/** A worker thread's end. */
+/** A worker thread's side. */
 function reachMainThread(drain: (limits: Limits) => Promise<void>): ThreadsOptions {
   const channel = open((message) => {
     if (message.type !== 'drain') return;
@@ -71,7 +74,7 @@ function reachMainThread(drain: (limits: Limits) => Promise<void>): ThreadsOptio
   };
 }
 
-/** The same in a worker thread, which gets no signals: the main thread asks it to drain. */
+/** Prepares a worker thread. It receives no signals, so the main thread asks it to drain. */
 export function lookAfterThread({ claims }: Specification): void {
   const main = reachMainThread((limits) => servers.drain(limits));
   const servers = new Servers({ claims, ...main });

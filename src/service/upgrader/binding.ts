@@ -19,7 +19,7 @@ export const askedOfDatagrams = (socket: Socket, { host, port }: BindOptions): A
   port,
 });
 
-/** Reads from a socket that somebody handed over. */
+/** Reads from a socket that a manager or the previous process passed on. */
 export async function bindTo(socket: Socket, { fd }: Inherited | Handed): Promise<void> {
   const listening = once(socket, 'listening');
   socket.bind({ fd });
@@ -37,7 +37,7 @@ export async function bindAfresh(socket: Socket, { host, port, open }: BindOptio
   await listening;
 }
 
-/** `address()` throws for a socket that is not bound (EBADF), or is closed. */
+/** `address()` throws for a socket that is not bound (EBADF) or is closed. */
 function isBound(socket: Socket): boolean {
   if (descriptorOf(socket) === null) return false;
   try {

@@ -1,26 +1,29 @@
 import type { Socket } from 'node:net';
 
-/** Longer than any message without a state, in characters: thousands of descriptors. */
+/** Limit for a message without a state, in characters: enough for thousands of descriptors. */
 export const MAX_MESSAGE = 4 * 1024 * 1024;
 
 export interface Listener<In> {
   message(message: In): void;
-  /** The other side is gone, or wrote what is no message: then with the error. Called once, and nothing comes after it. */
+  /** The other side has exited, or sent an invalid message: then with the error. Called once, as the last call. */
   closed(error: Error | null): void;
 }
 
-/** One JSON document a line over a socket pair. The other process holds the only other end, so its end of file is that process's end. */
+/**
+ * One JSON document per line over a socket pair. The other process holds the only other end, so end of file means that
+ * the process has exited.
+ */
 export class Channel<In, Out extends object> {
   readonly #socket: Socket;
   readonly #read: (value: unknown) => In | null;
   readonly #listener: Listener<In>;
   readonly #longest: number;
-  /** Pieces of a line without its end: put together once, when the end has come. */
+  /** Pieces of a line without its end; joined once the end has arrived. */
   #pieces: string[] = [];
   #length = 0;
   #closed = false;
 
-  /** `read` returns null for what is no message. `longest`: a longer line is none, in characters. */
+  /** `read` returns null for an invalid message. `longest`: limit for a line, in characters. */
   constructor(
     socket: Socket,
     read: (value: unknown) => In | null,
@@ -33,7 +36,7 @@ export class Channel<In, Out extends object> {
     this.#listener = listener;
     socket.setEncoding('utf8');
     socket.on('data', (chunk: string) => this.#receive(chunk));
-    // EPIPE, ECONNRESET: the other side is gone, which `close` says as well.
+    // EPIPE, ECONNRESET: the other side has exited, which `close` reports as well.
     socket.on('error', () => undefined);
     socket.on('end', () => this.#close(null));
     socket.on('close', () => this.#close(null));
@@ -43,13 +46,13 @@ export class Channel<In, Out extends object> {
     if (!this.#closed) this.#socket.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** Whether it keeps this process alive. */
+  /** Sets whether the channel keeps this process alive. */
   hold(alive: boolean): void {
     if (alive) this.#socket.ref();
     else this.#socket.unref();
   }
 
-  /** The listener hears nothing more. */
+  /** The listener receives no more calls. */
   destroy(): void {
     this.#closed = true;
     this.#socket.destroy();
@@ -99,7 +102,7 @@ export class Channel<In, Out extends object> {
     this.#listener.closed(error ?? this.#leftOver());
   }
 
-  /** Bytes without the end of their line: the other side was not one of ours, or was killed while it wrote. */
+  /** An incomplete line at the end: the other side does not use this library, or was killed while it wrote. */
   #leftOver(): Error | null {
     if (this.#length === 0) return null;
     return new Error(`not a message: ${JSON.stringify(this.#pieces.join('').slice(0, 80))}`);

@@ -5,7 +5,7 @@ import { PARTS } from './parts.ts';
 import { originOfThisProcess } from './program.ts';
 import { ServiceUpgrader, type Upgrader } from './upgrader.ts';
 
-// When the library is loaded: before the program starts children or goes to another directory.
+// Taken when the library is loaded: before the program starts child processes or changes its directory.
 const marker = takeMarker();
 const origin = originOfThisProcess();
 let created = false;

@@ -10,38 +10,38 @@ import {
 } from './descriptor.ts';
 import { type Asked, askedText, isAnyPort } from './socket-name.ts';
 
-/** One that this process uses. `fd` is null once its owner has closed it. */
+/** A descriptor that this process uses. `fd` is null after its owner has closed it. */
 export interface InUse extends Described {
   fd(): number | null;
-  /** The server or socket whose it is; null for a bare descriptor. */
+  /** The server or socket that owns it; null for a bare descriptor. */
   readonly owner: object | null;
 }
 
-/** A descriptor of this process with what the new one has to know about it. */
+/** A descriptor of this process with its description for the new process. */
 export interface HandedOn {
   readonly fd: number;
   readonly described: Described;
 }
 
-/** What `list` shows. */
+/** One entry of `list`. */
 export interface ListedDescriptor {
   /** The given name, or the requested address, for example `tcp:127.0.0.1:8080`, `udp4:*:53`, `unix:/run/app.sock`. */
   readonly name: string;
   readonly kind: DescriptorKind;
   /** Its number in this process. */
   readonly fd: number;
-  /** Handed over by the parent. */
+  /** Passed on by the previous process. */
   readonly inherited: boolean;
   /** Used by this process. `ready` closes inherited descriptors that are not used. */
   readonly used: boolean;
 }
 
-/** The descriptors of one process: those that its parent handed over, and those that it will hand on. */
+/** The descriptors of one process: those that it inherited, and those that it will pass on. */
 export class DescriptorTable {
   readonly #inherited = new Set<Inherited>();
   readonly #used = new Map<InUse, { readonly inherited: boolean }>();
 
-  /** Throws when a descriptor is not the file that the parent said. */
+  /** Throws if a descriptor is not the file that the parent described. */
   inherit(descriptors: readonly Inherited[]): void {
     for (const found of descriptors) {
       if (!isSameFile(found.fd, found.identity))
@@ -53,8 +53,9 @@ export class DescriptorTable {
   }
 
   /**
-   * Takes an inherited socket for what a program asks for: by name, else by the address that was asked for then, else by the address that it is
-   * bound to. Null where there is none. Of several that asked for any port the oldest comes first.
+   * Takes the inherited socket that a program asks for: by name, otherwise by the address that was requested when it
+   * was opened, otherwise by the address that it is bound to. Null if there is none. Of several sockets that were
+   * opened on any port, the oldest comes first.
    */
   take(kind: DescriptorKind, asked: Asked, name?: string): Inherited | null {
     const text = askedText(asked);
@@ -68,14 +69,14 @@ export class DescriptorTable {
     return found;
   }
 
-  /** Takes any inherited one by its name. */
+  /** Takes any inherited descriptor by its name. */
   takeNamed(name: string): Inherited | null {
     const found = this.#find((one) => one.name === name);
     if (found !== null) this.#inherited.delete(found);
     return found;
   }
 
-  /** An inherited socket that nobody took, with that port: why it cannot be bound again. */
+  /** Why a port cannot be bound again: an inherited socket, which was not taken, has this port. */
   holderOf(port: number): string | null {
     return this.#find(({ bound }) => bound?.endsWith(`:${port}`) ?? false)?.name ?? null;
   }
@@ -85,7 +86,7 @@ export class DescriptorTable {
     return null;
   }
 
-  /** Throws when this process uses one of that name already; nothing is reserved. */
+  /** Throws if this process already uses a descriptor with that name. Reserves nothing. */
   assertUnused(asked: Asked, name?: string): void {
     const text = askedText(asked);
     if (name !== undefined) this.assertNameUnused(name);
@@ -102,12 +103,12 @@ export class DescriptorTable {
     }
   }
 
-  /** From now on it is handed on. */
+  /** Passes the descriptor on from now on. */
   use(descriptor: InUse, inherited: boolean): void {
     this.#used.set(descriptor, { inherited });
   }
 
-  /** The number of an inherited one that was taken before; null where there is none. */
+  /** The number of an inherited descriptor that was taken before; null if there is none. */
   inheritedInUse(name: string): number | null {
     for (const [used, { inherited }] of this.#used) if (inherited && used.name === name) return used.fd();
     return null;
@@ -117,12 +118,12 @@ export class DescriptorTable {
     this.#used.delete(descriptor);
   }
 
-  /** Those that belong to a server or socket of `listen` or `bind`. */
+  /** The descriptors that belong to a server or socket of `listen` or `bind`. */
   get sockets(): InUse[] {
     return [...this.#used.keys()].filter(({ kind, owner }) => kind !== 'other' && owner !== null);
   }
 
-  /** What a new process is given: all that is still open, and still the same file. */
+  /** The descriptors for a new process: all that are still open and still the same file. */
   toHandOn(): HandedOn[] {
     return [...this.#used.keys()].flatMap((used) => {
       const { name, kind, asked, bound, path, identity } = used;
@@ -133,8 +134,8 @@ export class DescriptorTable {
   }
 
   /**
-   * Closes what was inherited and not taken. Returns the paths of those in the file system: they are the parent's as long as that one may
-   * serve on.
+   * Closes the inherited descriptors that were not taken. Returns their paths in the file system: they belong to the
+   * parent as long as the parent may keep serving.
    */
   closeUnused(): SocketPath[] {
     const unused = [...this.#inherited];

@@ -1,6 +1,9 @@
 import { fstatSync } from 'node:fs';
 
-/** The open file behind a descriptor: a number is given to another file once it was closed, these two are not while it is open. */
+/**
+ * Identifies the open file behind a descriptor. A closed descriptor's number is reused for another file, but device and
+ * inode stay the same while the file is open.
+ */
 export interface Identity {
   readonly dev: number;
   readonly ino: number;
@@ -23,20 +26,20 @@ export interface SocketPath extends Identity {
 /** `listener` and `datagram` are sockets of `listen` and `bind`; `other` was added with `add`. */
 export type DescriptorKind = 'listener' | 'datagram' | 'other';
 
-/** What two processes have to know about a descriptor that one gives the other. */
+/** The description of a descriptor that one process passes to another. */
 export interface Described {
   readonly name: string;
   readonly kind: DescriptorKind;
-  /** As the program asked for it, see `askedText`; null for what was added by hand. */
+  /** The address that the program requested, see `askedText`; null for a descriptor that was added with `add`. */
   readonly asked: string | null;
-  /** As the kernel bound it, see `boundText`; null where it has no host and port. */
+  /** The address that the kernel bound, see `boundText`; null if it has no host and port. */
   readonly bound: string | null;
-  /** Of a Unix socket that has one: its last owner removes it. */
+  /** For a Unix socket with a path, which its last owner removes. */
   readonly path: SocketPath | null;
   readonly identity: Identity;
 }
 
-/** One that the parent handed over: at `fd` in this process. */
+/** A descriptor that the parent passed on, with its number in this process. */
 export interface Inherited extends Described {
   readonly fd: number;
 }

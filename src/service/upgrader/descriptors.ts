@@ -5,8 +5,8 @@ import type { DescriptorTable, ListedDescriptor } from './descriptor-table.ts';
 import { descriptorOf } from './handle.ts';
 
 /**
- * What can be passed on besides servers: a number, or an object that has one (a connection, a socket of node:dgram, a
- * FileHandle).
+ * What can be passed on besides servers: a number, or an object with a descriptor (a connection, a socket of
+ * node:dgram, a FileHandle).
  */
 export type Descriptor = number | Socket | DatagramSocket | { readonly fd: number };
 
@@ -71,7 +71,7 @@ function identityOf(name: string, fd: number): Identity {
 
 function reader(what: Descriptor): () => number | null {
   if (typeof what === 'number') return () => what;
-  // A FileHandle's is -1 once it was closed.
+  // A closed FileHandle has the descriptor -1.
   if ('fd' in what && typeof what.fd === 'number') return () => (what.fd < 0 ? null : what.fd);
   return () => descriptorOf(what as Socket | DatagramSocket);
 }

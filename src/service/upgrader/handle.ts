@@ -2,8 +2,9 @@ import type { Socket as DatagramSocket } from 'node:dgram';
 import { Server, type Socket } from 'node:net';
 
 /**
- * What Node keeps to itself. There is no public way to a server's descriptor; `_handle.fd` is what child_process itself uses to pass one on,
- * and has been there since Node 0.12. A worker of node:cluster has a handle without a descriptor: its socket is the primary's.
+ * Node's undocumented handle. There is no public way to a server's descriptor. child_process itself uses `_handle.fd`
+ * to pass one on, and it has existed since Node 0.12. A worker of node:cluster has a handle without a descriptor: its
+ * socket belongs to the primary.
  */
 interface Handle {
   readonly fd?: number;
@@ -13,7 +14,10 @@ interface Handle {
 const handleOf = (owner: Server | Socket): Handle | null =>
   (owner as unknown as { readonly _handle: Handle | null })._handle;
 
-/** The handle of a datagram socket: its `_handle` is deprecated with a warning, so from the state behind it. */
+/**
+ * The handle of a datagram socket. Its `_handle` is deprecated with a warning, so this reads the internal state behind
+ * it.
+ */
 function datagramHandle(socket: DatagramSocket): Handle | null {
   const key = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'state symbol');
   if (key === undefined) return null;
@@ -26,7 +30,7 @@ export type Owner = Server | Socket | DatagramSocket;
 export const isDatagramSocket = (owner: object): owner is DatagramSocket =>
   'type' in owner && (owner.type === 'udp4' || owner.type === 'udp6') && 'bind' in owner;
 
-/** The descriptor; null while it is closed, or where there is none. */
+/** The descriptor; null if it is closed or does not exist. */
 export function descriptorOf(owner: Owner): number | null {
   const handle = isDatagramSocket(owner) ? datagramHandle(owner) : handleOf(owner);
   const fd = handle?.fd;
@@ -34,8 +38,8 @@ export function descriptorOf(owner: Owner): number | null {
 }
 
 /**
- * Calls once, in the moment in which the descriptor is closed, by whatever way: `close()`, a drain, `Symbol.asyncDispose`. The event `close` of a
- * server comes only when its last connection has ended.
+ * Calls `then` once, at the moment when the descriptor is closed by any way: `close()`, a drain, `Symbol.asyncDispose`.
+ * The event `close` of a server is emitted later, when its last connection has ended.
  */
 export function whenHandleCloses(owner: Server | DatagramSocket, then: () => void): void {
   const handle = isDatagramSocket(owner) ? datagramHandle(owner) : handleOf(owner);
@@ -51,20 +55,23 @@ export function whenHandleCloses(owner: Server | DatagramSocket, then: () => voi
   };
 }
 
-/** `server.address()` of a Unix listener is what `listen` was told, which is not the path when it was a descriptor or another name. */
+/**
+ * `server.address()` of a Unix listener returns the argument of `listen`, which is not the path after a listen on a
+ * descriptor or another name.
+ */
 export function showPath(server: Server, path: string): void {
   (server as unknown as { _pipeName: string })._pipeName = path;
 }
 
-/** A server that listens, and the address that it was told to listen on. */
+/** A listening server and the address that it was asked to listen on. */
 export interface Listening {
   readonly server: Server;
   readonly address: string;
-  /** It asked for any free port. */
+  /** Whether it asked for any free port. */
   readonly anyPort: boolean;
 }
 
-/** All servers of this process that listen and keep it alive. */
+/** All listening servers that keep this process alive. */
 export function listeningServers(): Listening[] {
   const { _getActiveHandles: activeHandles } = process as unknown as { _getActiveHandles(): unknown[] };
   return activeHandles.call(process).flatMap((owner) => {

@@ -7,7 +7,7 @@ import type { ListenOptions } from './options.ts';
 import type { Asked } from './socket-name.ts';
 import { assertFree, isFile, moveToPath, temporaryPath } from './unix-path.ts';
 
-/** Throws unless it is a server that can still be told where to listen. */
+/** Throws unless it is a server that does not listen yet. */
 export function assertServer(server: unknown): asserts server is Server {
   if (!(server instanceof Server))
     throw new TypeError(
@@ -24,7 +24,7 @@ export function askedOf({ host, port, path }: ListenOptions): Asked {
   return { network: 'tcp', host: host === undefined || host === '' ? null : host, port: port ?? 0 };
 }
 
-/** Listens on a socket that somebody handed over. */
+/** Listens on a socket that a manager or the previous process passed on. */
 export async function listenOn(
   server: Server,
   { fd }: Inherited | Handed,
@@ -61,7 +61,7 @@ export async function listenAfresh(server: Server, options: ListenOptions): Prom
   return moveToPath(temporary, path);
 }
 
-/** Rejects with the error of Node. */
+/** Rejects with Node's error. */
 async function whenListening(server: Server): Promise<void> {
   await once(server, 'listening');
 }

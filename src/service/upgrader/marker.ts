@@ -4,7 +4,10 @@ import { isMainThread } from 'node:worker_threads';
 const NAME = 'ZERODOWN_UPGRADE';
 const CHANNEL = /^(\d+):(\w+)$/;
 
-/** How a process is told that it replaces another: the descriptor of the channel to that one, and what the other will say on it. */
+/**
+ * Marks a process that replaces another one: the descriptor of the channel to that process, and the token that it will
+ * send.
+ */
 export interface Marker {
   readonly channel: number;
   readonly token: string;
@@ -18,8 +21,9 @@ export function markedEnvironment(
 }
 
 /**
- * Reads the marker and takes it out of the environment, so that no child of this process believes it is meant. One that came here through a program
- * in between, without the channel, means nothing. Threads have a copy of the environment, and are no processes.
+ * Reads the marker and removes it from the environment, so that no child process mistakes it for its own. A marker that
+ * passed through an intermediate program without the channel is ignored. So are markers in threads, which have a copy
+ * of the environment and are not processes.
  */
 export function takeMarker(): Marker | null {
   if (!isMainThread) return null;

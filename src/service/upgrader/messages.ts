@@ -1,9 +1,9 @@
 import type { Described, Inherited } from './descriptor.ts';
 
-/** Changes when an older process could not understand a newer one; more fields are no such change. */
+/** Increased when an older process could not understand a newer one. Additional fields need no increase. */
 export const VERSION = 1;
 
-/** From the process that upgrades to the new one. */
+/** From the upgrading process to the new one. */
 export type ToChild =
   | {
       readonly type: 'inherit';
@@ -11,20 +11,20 @@ export type ToChild =
       readonly token: string;
       readonly pid: number;
       readonly descriptors: readonly Inherited[];
-      /** See `encodeState`; left out where there is none. */
+      /** See `encodeState`; omitted if there is none. */
       readonly state?: string;
     }
-  /** The new one is in charge from now on, once it has said `took_over`. */
+  /** The new process is in charge from now on, after it has sent `took_over`. */
   | { readonly type: 'take_over' }
-  /** The old one accepts nothing any more. */
+  /** The old process accepts no more connections. */
   | { readonly type: 'let_go' };
 
-/** From the new process. */
+/** From the new process to the upgrading one. */
 export type ToParent =
   | { readonly type: 'hello'; readonly version: number; readonly pid: number }
   | { readonly type: 'ready' }
   | { readonly type: 'took_over' }
-  /** It could not take over. */
+  /** The new process could not take over. */
   | { readonly type: 'failed'; readonly message: string };
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -50,7 +50,7 @@ function isDescribed(value: unknown): value is Described {
 const isInherited = (value: unknown): value is Inherited =>
   isDescribed(value) && 'fd' in value && isNumber(value.fd);
 
-/** Null for what is no message. */
+/** Null for an invalid message. */
 export function readToChild(value: unknown): ToChild | null {
   if (!isObject(value)) return null;
   if (value.type === 'take_over' || value.type === 'let_go') return { type: value.type };
@@ -63,7 +63,7 @@ export function readToChild(value: unknown): ToChild | null {
   return state === undefined ? message : { ...message, state };
 }
 
-/** Null for what is no message. */
+/** Null for an invalid message. */
 export function readToParent(value: unknown): ToParent | null {
   if (!isObject(value)) return null;
   if (value.type === 'ready' || value.type === 'took_over') return { type: value.type };

@@ -1,4 +1,4 @@
-/** Something that happens once, to be waited for and to be looked at. */
+/** An event that happens once. Its value can be awaited or read. */
 export class Moment<Value> {
   readonly promise: Promise<Value>;
   #reached = false;

@@ -8,10 +8,10 @@ import { readToParent, type ToChild, type ToParent, VERSION } from './messages.t
 import type { Program } from './program.ts';
 import { uniqueName } from './unix-path.ts';
 
-/** The first number behind those that every process has. */
+/** The first number after standard input, output and error. */
 const CHANNEL_FD = 3;
 
-/** What is started, and what it gets. */
+/** The program to start, with its state and descriptors. */
 export interface Prepared {
   readonly program: Program;
   readonly descriptors: readonly HandedOn[];
@@ -21,7 +21,7 @@ export interface Prepared {
 
 type Step = ToParent['type'];
 
-/** The process that is to take over, as the one that started it sees it. */
+/** The new process during an upgrade, as seen by the process that started it. */
 export class NewProcess {
   readonly #child: ChildProcess;
   readonly #channel: Channel<ToParent, ToChild>;
@@ -29,9 +29,12 @@ export class NewProcess {
   readonly #waiting = new Map<Step, () => void>();
   readonly #ended: Promise<void>;
   #fail: (error: UpgradeError) => void = () => undefined;
-  /** Rejects as soon as this process cannot take over any more. */
+  /** Rejects as soon as the new process can no longer take over. */
   readonly failure: Promise<never>;
-  /** Its own pid: where a program in between does not exec, not that of the child. */
+  /**
+   * The pid that the new process reports. It differs from the pid of the child if an intermediate program does not
+   * exec.
+   */
   #pid: number;
 
   private constructor(child: ChildProcess, pid: number) {
@@ -40,7 +43,7 @@ export class NewProcess {
     this.failure = new Promise((_, reject) => {
       this.#fail = reject;
     });
-    // It may fail while nobody waits for it.
+    // The failure may come while nothing awaits it.
     this.failure.catch(() => undefined);
     this.#ended = new Promise((resolve) => {
       child.once('exit', (code, signal) => {
@@ -59,14 +62,14 @@ export class NewProcess {
   }
 
   /**
-   * Starts it with the state and the descriptors, behind one another from 4. Rejects with CHILD_EXITED when it cannot
-   * be started.
+   * Starts the process with the state and the descriptors, which are numbered from 4 on. Rejects with CHILD_EXITED if
+   * the process cannot be started.
    */
   static async start({ program, descriptors, state }: Prepared): Promise<NewProcess> {
-    // Not loaded in a service that never upgrades.
+    // Loaded on demand: most services never upgrade.
     const { spawn } = await import('node:child_process');
     const token = uniqueName();
-    // A number in stdio is duplicated for the child and stays what it is here.
+    // A number in stdio is duplicated for the child and keeps its number here.
     const stdio: StdioOptions = ['inherit', 'inherit', 'inherit', 'pipe', ...descriptors.map(({ fd }) => fd)];
     const { file, argv0, args, directory, environment } = program;
     const env = markedEnvironment(environment, { channel: CHANNEL_FD, token });
@@ -94,7 +97,7 @@ export class NewProcess {
     return this.#pid;
   }
 
-  /** Resolves once it has said so; `failure` is for when it does not. */
+  /** Resolves after the process has reported this step; `failure` rejects if it does not. */
   said(step: Step): Promise<void> {
     if (this.#heard.has(step)) return Promise.resolve();
     return new Promise((resolve) => void this.#waiting.set(step, resolve));
@@ -104,20 +107,20 @@ export class NewProcess {
     this.#channel.send({ type: 'take_over' });
   }
 
-  /** This process accepts nothing any more. */
+  /** Reports that this process accepts no more connections. */
   letGo(): void {
     this.#channel.send({ type: 'let_go' });
   }
 
-  /** It goes its own way: this process does not wait for it. */
+  /** Detaches the process: this process no longer waits for it. */
   leave(): void {
     this.#child.unref();
     this.#channel.hold(false);
   }
 
   /**
-   * Ends it and resolves when it is gone. One that serves already is asked first, because clients may have connections to it: SIGKILL after
-   * `patienceMs`; 0 is at once.
+   * Ends the process and resolves when it has exited. A process that already serves is asked first, because clients may
+   * have connections to it: SIGKILL follows after `patienceMs`, or at once for 0.
    */
   async end(patienceMs: number): Promise<void> {
     this.#kill(patienceMs > 0 ? 'SIGTERM' : 'SIGKILL');
@@ -133,7 +136,7 @@ export class NewProcess {
     try {
       process.kill(this.#pid, signal);
     } catch {
-      // ESRCH: it is gone.
+      // ESRCH: the process has exited.
     }
   }
 
@@ -153,7 +156,7 @@ export class NewProcess {
 
   #closed(error: Error | null): void {
     if (error !== null) this.#failed(`the new process (pid ${this.#pid}) sent an invalid message`, error);
-    // Its end follows and says how; one that closed the channel and lives is none of ours.
+    // The exit event follows and has the reason. A running process that closed the channel does not use this library.
     else this.#kill('SIGKILL');
   }
 

@@ -30,7 +30,10 @@ export interface UpgraderOptions {
   readonly probationMs?: number;
 }
 
-/** Where a server listens: `port`, and `host` if not everywhere, or `path`. The other options are for a new socket. */
+/**
+ * Where a server listens: `port`, and `host` unless on every address, or `path`. The other options apply to a new
+ * socket.
+ */
 export interface ListenOptions {
   /** Default: every address, IPv4 and IPv6. */
   readonly host?: string;
@@ -90,7 +93,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
   open: 'function',
 };
 
-/** The longest time that setTimeout takes, in ms. */
+/** The maximum for setTimeout, in ms. */
 const LONGEST = 2 ** 31 - 1;
 
 const UPGRADER = ['pidFile', 'upgradeTimeoutMs', 'probationMs'];
@@ -98,7 +101,7 @@ const UPGRADE = ['timeoutMs', 'probationMs', 'state', 'executable', 'args', 'env
 const BIND = ['name', 'host', 'port', 'open'];
 const LISTEN = [...BIND, 'path', 'backlog', 'ipv6Only', 'readableAll', 'writableAll'];
 
-/** These throw a TypeError that names the option; undefined is as if it were left out. */
+/** Throws a TypeError that names the option. Undefined counts as omitted. */
 export const checkUpgraderOptions = (options: unknown): void => check('createUpgrader', UPGRADER, options);
 export const checkUpgradeOptions = (options: unknown): void => check('upgrade', UPGRADE, options);
 

@@ -7,19 +7,19 @@ import { readToChild, type ToChild, type ToParent, VERSION } from './messages.ts
 import { Moment } from './moment.ts';
 import { decodeState, MAX_STATE } from './state.ts';
 
-/** The first message has the state, in base64, and the descriptors, in characters. */
+/** Limit for the first message, in characters: the state in base64, and the descriptors. */
 const LONGEST = Math.ceil(MAX_STATE / 3) * 4 + MAX_MESSAGE;
 
 type Inherit = Extract<ToChild, { readonly type: 'inherit' }>;
 
-/** What a process has from the one before it. */
+/** What a process receives from the previous one. */
 export interface Parent {
   readonly link: ParentLink;
   readonly inherited: readonly Inherited[];
   readonly state: unknown;
 }
 
-/** The process that this one replaces, as this one sees it. */
+/** The process that this one replaces, as seen by this one. */
 export class ParentLink {
   readonly #channel: Channel<ToChild, ToParent>;
   readonly #inherit = new Moment<Inherit>();
@@ -37,7 +37,7 @@ export class ParentLink {
     this.#channel = new Channel(socket, readToChild, listener, LONGEST);
   }
 
-  /** Rejects when what it writes is not what this library writes, or when it is gone before it has written. */
+  /** Rejects if the parent sends invalid messages, or exits before it has sent the first one. */
   static async open({ channel, token }: Marker): Promise<Parent> {
     const link = new ParentLink(channel);
     link.#channel.send({ type: 'hello', version: VERSION, pid: process.pid });
@@ -54,7 +54,7 @@ export class ParentLink {
     }
   }
 
-  /** It accepts nothing any more. */
+  /** Whether the parent accepts no more connections. */
   get hasLetGo(): boolean {
     return this.#letGo.reached;
   }
@@ -71,7 +71,7 @@ export class ParentLink {
     this.#channel.send({ type: 'failed', message: errorText(error) });
   }
 
-  /** Resolves also when it is gone: then there is nobody else. */
+  /** Resolves also when the parent has exited: then this process is the only one. */
   whenToldToTakeOver(): Promise<void> {
     return this.#alive(this.#takeOver.promise);
   }
@@ -84,7 +84,7 @@ export class ParentLink {
     return this.#alive(this.#gone.promise, signal);
   }
 
-  /** The channel keeps this process alive as long as somebody waits for it. Rejects with the signal's reason. */
+  /** The channel keeps this process alive while something awaits the moment. Rejects with the signal's reason. */
   async #alive(moment: Promise<unknown>, signal?: AbortSignal): Promise<void> {
     let abort: (() => void) | undefined;
     const aborted = new Promise<never>((_, reject) => {

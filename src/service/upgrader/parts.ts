@@ -3,7 +3,7 @@ import { findHanded } from '../handed/index.ts';
 import { supervisedBy, tellManagers, tellReloading } from '../ready/index.ts';
 import type { FindHanded, SupervisedBy, TellManagers, TellReloading, WatchServer } from '../seams.ts';
 
-/** The rooms beside this one, as the upgrader asks them. */
+/** The functions of the library's other modules that the upgrader needs. */
 export interface Parts {
   readonly findHanded: FindHanded;
   readonly tellManagers: TellManagers;

@@ -3,19 +3,20 @@ import { resolve } from 'node:path';
 import { uniqueName } from './unix-path.ts';
 
 /**
- * A file with a process's pid, replaced as a whole: a temporary file beside it, then rename(2), so that a reader finds the one pid or the other. It
- * is written in two steps, because what can fail should fail before the old process lets go.
+ * A file with the pid of a process, replaced as a whole: a temporary file next to it, then rename(2), so that a reader
+ * finds either the old or the new pid. Writing takes two steps, so that an error occurs before the old process releases
+ * its sockets.
  */
 export class PidFile {
   readonly #path: string;
   #temporary: string | null = null;
 
-  /** A relative path is meant from where the process is now. */
+  /** A relative path is resolved against the current directory. */
   constructor(path: string) {
     this.#path = resolve(path);
   }
 
-  /** Throws when there cannot be such a file. */
+  /** Writes the temporary file. Throws if the file cannot be created. */
   prepare(): void {
     const temporary = `${this.#path}.${uniqueName()}`;
     try {
@@ -27,7 +28,7 @@ export class PidFile {
     this.#temporary = temporary;
   }
 
-  /** Puts in place what was prepared. */
+  /** Replaces the file with the prepared one. */
   commit(): void {
     if (this.#temporary === null) return;
     try {
@@ -44,14 +45,14 @@ export class PidFile {
     this.#temporary = null;
   }
 
-  /** Writes the own pid again if the file names that process, which did not take over after all. */
+  /** Writes this process's pid again if the file has the pid of `other`, which did not take over. */
   restore(other: number): void {
     if (this.#read() !== other) return;
     this.prepare();
     this.commit();
   }
 
-  /** Removes the file if it names this process: the next one has another. */
+  /** Removes the file if it still has this process's pid. The next process writes its own. */
   leave(): void {
     if (this.#read() === process.pid) rmSync(this.#path, { force: true });
   }

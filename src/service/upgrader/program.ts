@@ -21,7 +21,7 @@ export function originOfThisProcess(): Origin {
   };
 }
 
-/** Of `process`: Node makes the script's path in `argv` absolute, without the symbolic links of the directory. */
+/** From `process`. Node makes the script's path in `argv` absolute and resolves the symbolic links of the directory. */
 interface Arguments {
   readonly argv0: string;
   readonly execArgv: readonly string[];
@@ -29,9 +29,9 @@ interface Arguments {
 }
 
 /**
- * The arguments with the script as it was given, so that a later process looks it up again: it may be in a release
- * folder that has been replaced. Where the command line is not known, or was overwritten (`process.title`), a script
- * below the working directory is relative to it.
+ * The arguments with the script's path as it was given, so that a later process resolves the path again: a release
+ * folder may have been replaced. If the command line is unknown or was overwritten (`process.title`), a script below
+ * the working directory becomes relative to that directory.
  */
 export function argumentsAsGiven(
   { argv0, execArgv, argv }: Arguments,
@@ -66,7 +66,7 @@ export interface ProgramOptions {
   readonly directory?: string;
 }
 
-/** What is started. */
+/** The program to start. */
 export interface Program {
   readonly file: string;
   readonly argv0: string;
@@ -75,7 +75,7 @@ export interface Program {
   readonly directory: string;
 }
 
-/** Throws with the name of what is gone. */
+/** Throws with the path that does not exist. */
 export function resolveProgram(origin: Origin, options: ProgramOptions): Program {
   const { environment = process.env, args = origin.args } = options;
   const directory = resolve(origin.directory, options.directory ?? '.');
@@ -83,7 +83,7 @@ export function resolveProgram(origin: Origin, options: ProgramOptions): Program
     throw new Error(`directory ${directory}: it does not exist`);
   const name = options.executable ?? origin.argv0;
   const found = find(name, directory, environment.PATH);
-  // A program may have been started under a name that is no file's.
+  // A program may have been started under a name that is not the name of a file.
   const file = found ?? (options.executable === undefined ? find(origin.execPath, directory, '') : null);
   if (file === null)
     throw new Error(

@@ -6,11 +6,13 @@ import type { UpgradeDurations } from './report.ts';
 export interface ReplacementOptions {
   readonly timeoutMs: number;
   readonly probationMs: number;
-  /** The process that this one has replaced, which has to have let go first: no more than two accept. */
+  /**
+   * The process that this one replaced. It must have released its sockets first, so that at most two processes accept.
+   */
   readonly parent: ParentLink | null;
-  /** Rejects when the upgrade is not wanted any more. */
+  /** Rejects when the upgrade is cancelled. */
   readonly stopped: Promise<never>;
-  /** What is started, and what it gets; looked at as late as possible. Throws what is wrong. */
+  /** Prepares the program, its state and its descriptors as late as possible. Throws the reason if that fails. */
   prepare(): Promise<Prepared>;
 }
 
@@ -20,10 +22,10 @@ export interface Replaced {
   readonly durations: UpgradeDurations;
 }
 
-/** The new process did not take over, and is gone. */
+/** The new process did not take over and has exited. */
 export class ReplacementFailed extends Error {
   readonly reason: unknown;
-  /** Its pid when it had been told to take over, and may have done a part of that. */
+  /** The pid of the new process if it was asked to take over, and may have done so in part; otherwise null. */
   readonly toldToTakeOver: number | null;
 
   constructor(reason: unknown, toldToTakeOver: number | null) {
@@ -33,7 +35,10 @@ export class ReplacementFailed extends Error {
   }
 }
 
-/** Starts the new process, waits until it is ready, watches its probation and lets it take over. Rejects with ReplacementFailed. */
+/**
+ * Starts the new process, waits until it is ready, watches its probation and lets it take over. Rejects with
+ * ReplacementFailed.
+ */
 export async function replace(options: ReplacementOptions): Promise<Replaced> {
   const watch = new Stopwatch();
   let process: NewProcess | null = null;
@@ -68,13 +73,15 @@ export async function replace(options: ReplacementOptions): Promise<Replaced> {
     const durations = { waitedMs, startMs, readyMs, probationMs: lastedMs, totalMs: watch.total };
     return { process: started, durations };
   } catch (error) {
-    // One that serves may have connections.
+    // A process that serves may have connections.
     await process?.end(step === 'starting' ? 0 : timeoutMs);
     throw new ReplacementFailed(error, step === 'taking over' ? (process?.pid ?? null) : null);
   }
 }
 
-/** Settles as the first of them; after that time it rejects with the error, or without one resolves. */
+/**
+ * Settles as the first promise that settles. After the time it rejects with the error, or resolves if there is none.
+ */
 async function within(
   ms: number,
   error: (() => UpgradeError) | null,
@@ -104,7 +111,7 @@ class Stopwatch {
   readonly #begin = performance.now();
   #last = this.#begin;
 
-  /** Since the last one. */
+  /** Time since the last call, in ms. */
   lap(): number {
     const now = performance.now();
     const time = now - this.#last;

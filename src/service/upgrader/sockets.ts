@@ -18,10 +18,10 @@ export class Sockets {
   readonly #onClosed: () => void;
   readonly #watches = new Map<object, Watch>();
   readonly #opening = new Set<Promise<void>>();
-  /** Of those that were closed, and of what was inherited for nothing. */
+  /** Paths of closed sockets, and of inherited sockets that were not used. */
   #paths: SocketPath[] = [];
 
-  /** `onClosed`: one of them accepts nothing any more, and `removePaths` would remove its path. */
+  /** `onClosed`: a socket no longer accepts, and `removePaths` would remove its path. */
   constructor(
     table: DescriptorTable,
     parts: Pick<Parts, 'findHanded' | 'watchServer'>,
@@ -32,7 +32,7 @@ export class Sockets {
     this.#onClosed = onClosed;
   }
 
-  /** `assertMayOpen` throws when this is not the time. */
+  /** `assertMayOpen` throws if the upgrader's stage does not allow a new socket. */
   listen(server: Server, options: ListenOptions, assertMayOpen: () => void): Promise<void> {
     return this.#open(async () => {
       checkListenOptions(options);
@@ -51,33 +51,33 @@ export class Sockets {
     });
   }
 
-  /** Resolves when nothing is being opened. */
+  /** Resolves when no socket is being opened. */
   async settled(): Promise<void> {
     await Promise.all(this.#opening);
   }
 
-  /** All that are open. */
+  /** All open servers and sockets. */
   get open(): readonly object[] {
     return this.#table.sockets.flatMap(({ owner }) => (owner === null ? [] : [owner]));
   }
 
-  /** What a drain will tell of the servers that are open. */
+  /** The watches of the open servers, whose drains will be reported. */
   get watches(): readonly Watch[] {
     return this.open.flatMap((owner) => this.#watches.get(owner) ?? []);
   }
 
-  /** Closes what was inherited and is not used. */
+  /** Closes inherited sockets that are not used. */
   closeUnused(): void {
     this.#paths.push(...this.#table.closeUnused());
   }
 
-  /** Removes the paths of what was closed: nobody else needs them. */
+  /** Removes the paths of closed sockets: no other process needs them. */
   removePaths(): void {
     for (const path of this.#paths) removePath(path);
     this.#paths = [];
   }
 
-  /** Another process owns the paths from now on. */
+  /** From now on another process owns the paths. */
   leavePaths(): void {
     this.#paths = [];
   }
@@ -125,7 +125,7 @@ export class Sockets {
     return this.#parts.findHanded(Object.fromEntries(given) as unknown as Wanted);
   }
 
-  /** An address is taken, and by what the process before this one handed over under another name. */
+  /** Explains EADDRINUSE: the previous process passed on a socket with this port under another name. */
   #explain(port: number | undefined): (error: NodeJS.ErrnoException) => never {
     return (error) => {
       const holder = error.code === 'EADDRINUSE' && port !== undefined ? this.#table.holderOf(port) : null;
@@ -141,7 +141,7 @@ export class Sockets {
     inherited: Inherited | null,
   ): void {
     const fd = descriptorOf(owner);
-    // A worker of node:cluster: the socket is the primary's.
+    // In a worker of node:cluster the socket belongs to the primary.
     if (fd === null) return;
     const used: InUse = { ...described, identity: identify(fd), fd: () => descriptorOf(owner), owner };
     this.#table.use(used, inherited !== null);

@@ -1,13 +1,19 @@
 import { UpgradeError } from '../upgrade-error.ts';
 
-/** Where a process is on its way; each stage is followed by one further down, but for `upgrading`, which goes back when it fails. */
+/**
+ * The stages of a process. Each stage is followed by one further down, except for `upgrading`, which returns to
+ * `in_charge` after a failure.
+ */
 export type Stage =
-  /** It has not said `ready()`. */
+  /** The process has not called `ready()`. */
   | { readonly is: 'starting' }
-  /** It has, and the process that it replaces has not let go yet: that one may still carry on alone. */
+  /**
+   * It has called `ready()`, but the process that it replaces has not released its sockets yet and may still continue
+   * alone.
+   */
   | { readonly is: 'on_probation' }
   | { readonly is: 'serving' }
-  /** A new process is started, waited for, or on probation. */
+  /** A new process is being started, awaited, or on probation. */
   | { readonly is: 'upgrading' }
   | { readonly is: 'superseded'; readonly by: number }
   | { readonly is: 'stopped' };

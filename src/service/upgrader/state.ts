@@ -1,11 +1,11 @@
 import { deserialize, serialize } from 'node:v8';
 import { UpgradeError } from '../upgrade-error.ts';
 
-/** The longest state, in bytes as the structured clone algorithm writes it. */
+/** Limit for the state, in bytes after structured cloning. */
 export const MAX_STATE = 16 * 1024 * 1024;
 
 /**
- * The state as a message carries it; undefined where there is none. Throws INVALID_STATE for what cannot be passed
+ * The state as a message carries it; undefined if there is none. Throws INVALID_STATE for a state that cannot be passed
  * on.
  */
 export function encodeState(state: unknown): string | undefined {
@@ -16,7 +16,7 @@ export function encodeState(state: unknown): string | undefined {
   return bytes.toString('base64');
 }
 
-/** Throws where another version of Node wrote what this one cannot read. */
+/** Throws if another version of Node wrote a state that this one cannot read. */
 export function decodeState(text: string | undefined): unknown {
   if (text === undefined) return undefined;
   try {

@@ -11,7 +11,10 @@ export function refuseForever(platform: NodeJS.Platform = process.platform): Upg
   return null;
 }
 
-/** The same for a worker of node:cluster. Its module is not loaded in a service that never upgrades. */
+/**
+ * Why this worker of node:cluster can never replace itself; null when it can. node:cluster is not loaded in a service
+ * that never upgrades.
+ */
 export async function refuseWorker(): Promise<UpgradeError | null> {
   const { default: cluster } = await import('node:cluster');
   if (!cluster.isWorker) return null;
@@ -22,8 +25,8 @@ export async function refuseWorker(): Promise<UpgradeError | null> {
 }
 
 /**
- * A server that was opened behind the library's back: the new process would find its address taken. Null where there is none. One that asked for
- * any free port is in nobody's way. The answer is as good as what Node knows: a server that was unref'ed is not seen.
+ * A server that was opened without the library: the new process would find its address in use. Null if there is none. A
+ * server on any free port causes no conflict. Node lists only servers that were not unref()ed.
  */
 export function refuseForeignServers(known: ReadonlySet<object>): UpgradeError | null {
   const foreign = listeningServers().filter(({ server, anyPort }) => !anyPort && !known.has(server));

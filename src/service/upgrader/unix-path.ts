@@ -7,14 +7,17 @@ import { isSame, type SocketPath } from './descriptor.ts';
 export const isFile = (path: string): boolean => !path.startsWith('\0');
 
 /**
- * libuv removes the path of a Unix socket in the process that bound it, when that one closes it, although another one may still listen
- * (uv__pipe_close). So a socket is bound under a name that is good for nothing else, and moved to its path: rename(2) leaves the socket as it is.
+ * When the process that bound a Unix socket closes it, libuv removes the socket's path, although another process may
+ * still listen (uv__pipe_close). So a socket is bound under a temporary name and moved to its path: rename(2) does not
+ * affect the socket.
  */
 export function temporaryPath(path: string): string {
   return join(dirname(path), `.${uniqueName()}`);
 }
 
-/** Puts the socket at its path, in place of one that nobody listens on. Returns what is needed to remove it again. */
+/**
+ * Moves the socket to its path and replaces a socket without a listener. Returns the data for removing the path later.
+ */
 export function moveToPath(from: string, path: string): SocketPath {
   try {
     renameSync(from, path);
@@ -26,15 +29,15 @@ export function moveToPath(from: string, path: string): SocketPath {
   return { path, dev, ino };
 }
 
-/** Removes the path if it still is that socket's. */
+/** Removes the path if it still belongs to that socket. */
 export function removePath({ path, ...identity }: SocketPath): void {
   const found = look(path);
   if (found !== null && isSame(found, identity)) rmSync(path, { force: true });
 }
 
 /**
- * Rejects with EADDRINUSE where somebody listens, or where the path is something else than a socket; with ENOENT where its folder is not there, for
- * which libuv would say EACCES (uv_pipe_bind2).
+ * Rejects with EADDRINUSE if a process listens there, or if the path is not a socket; with ENOENT if its folder does
+ * not exist, for which libuv would report EACCES (uv_pipe_bind2).
  */
 export async function assertFree(path: string): Promise<void> {
   if (look(dirname(path)) === null)
@@ -49,7 +52,10 @@ function look(path: string): Stats | null {
   return lstatSync(path, { throwIfNoEntry: false }) ?? null;
 }
 
-/** ECONNREFUSED is a socket whose process is gone; ENOENT: its path is gone by now; all else (EAGAIN: the queue is full) is a living one. */
+/**
+ * Whether a process listens. ECONNREFUSED: the socket's process has exited. ENOENT: the path was removed meanwhile. Any
+ * other result (EAGAIN: the queue is full) means a listening process.
+ */
 function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
@@ -67,5 +73,5 @@ function refused(code: string, path: string, why: string): Error {
   return Object.assign(new Error(`listen ${code}: ${path}: ${why}`), { code, address: path });
 }
 
-/** For what must not meet another one of its kind, and is no secret. node:crypto would take 2 ms to load. */
+/** A name that is unique but not secret. Loading node:crypto would take 2 ms. */
 export const uniqueName = (): string => Math.random().toString(36).slice(2).padEnd(8, '0').slice(0, 8);

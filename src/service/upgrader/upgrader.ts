@@ -27,7 +27,7 @@ import { refuseForeignServers, refuseForever, refuseWorker } from './support.ts'
 /** `superseded`: a new process has taken over. `stopped`: `stop()` was called. */
 export type ExitReason = 'superseded' | 'stopped';
 
-/** Has the sockets of a process, and replaces the process by a new one without closing them. */
+/** Holds the sockets of a process, and replaces the process by a new one without closing them. */
 export interface Upgrader {
   /** True in a process that an upgrade has started. */
   readonly hasParent: boolean;
@@ -69,7 +69,7 @@ export interface Upgrader {
 
 const DEFAULT_TIMEOUT_MS = 60_000;
 
-/** What the upgrader is made of: the shell around the stages. */
+/** The upgrader's imperative shell around its stages. */
 export class ServiceUpgrader implements Upgrader {
   readonly state: unknown;
   readonly exit: Promise<ExitReason>;
@@ -84,7 +84,7 @@ export class ServiceUpgrader implements Upgrader {
   readonly #exit = new Moment<ExitReason>();
   readonly #stop = new Moment<void>();
   #stage: Stage = { is: 'starting' };
-  /** No process before this one carries on any more. */
+  /** No previous process continues any more. */
   #inCharge: boolean;
   #successor: NewProcess | null = null;
   #becomingReady: Promise<void> | null = null;
@@ -117,7 +117,7 @@ export class ServiceUpgrader implements Upgrader {
 
   ready(): Promise<void> {
     this.#becomingReady ??= this.#becomeReady().catch((error: unknown) => {
-      // It may be tried again.
+      // `ready()` may be called again.
       this.#becomingReady = null;
       if (this.#is('on_probation')) this.#stage = { is: 'starting' };
       throw error;
@@ -169,7 +169,7 @@ export class ServiceUpgrader implements Upgrader {
     const rejected = this.#stop.promise.then(() => {
       throw stopped(call);
     });
-    // It is raced against, and may come when the race is over.
+    // The promise is raced against others, and may reject after the race has ended.
     rejected.catch(() => undefined);
     return rejected;
   }
@@ -244,20 +244,20 @@ export class ServiceUpgrader implements Upgrader {
     this.#pidFile?.leave();
     process.leave();
     this.#letGoWhenClosed();
-    // From this process, whom managers believe.
+    // Sent by this process, because managers accept notifications only from the current main process.
     await this.#parts.tellManagers(process.pid);
     this.#exit.reach('superseded');
     return { pid: process.pid, durations, drained: Promise.all(drains).then(sumOf) };
   }
 
-  /** Makes it as it was before the upgrade. */
+  /** Restores the state from before the upgrade. */
   async #carryOn({ toldToTakeOver }: ReplacementFailed): Promise<void> {
     this.#sockets.removePaths();
     try {
-      // The new process may have written its own already.
+      // The new process may have written its pid already.
       if (toldToTakeOver !== null) this.#pidFile?.restore(toldToTakeOver);
     } catch {
-      // The directory is gone by now; the next upgrade says so.
+      // The directory was removed. The next upgrade reports this.
     }
     await this.#parts.tellManagers();
     if (this.#is('upgrading')) this.#stage = { is: 'serving' };
