@@ -2,10 +2,10 @@ import type { Timers } from '../../common/clock.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 import type { Listeners, NamedForeignSocket } from '../../listeners/listeners.ts';
 
-/** The next look is made at the earliest after this many times as long as the last one took. */
+/** The pause before the next search, as a multiple of the time that the last search took. */
 const REST = 3;
 
-/** The foreign sockets that listen on a steered address. Throws SystemError. */
+/** Finds the foreign sockets that listen on a steered address. Throws SystemError. */
 export type ForeignSockets = () => readonly NamedForeignSocket[];
 
 export interface AcceptLooksContext {
@@ -19,9 +19,9 @@ export interface AcceptLooksContext {
 }
 
 /**
- * One look for foreign sockets for all workers that have accepted their test connections meanwhile. The kernel walks
- * through every listening socket of the machine for each look. One look per worker would take time that grows with the
- * square of the number of workers, because each worker has a lane of its own.
+ * One search for foreign sockets serves all workers that accepted their test connections in the meantime. The kernel
+ * walks through every listening socket of the machine for each search. With one search per worker, the time would grow
+ * with the square of the number of workers, because each worker has a lane of its own.
  */
 export class AcceptLooks {
   readonly #context: AcceptLooksContext;
@@ -33,7 +33,7 @@ export class AcceptLooks {
     this.#context = context;
   }
 
-  /** Calls back with the next look, never in the same turn of the event loop. */
+  /** Calls `decide` with the next search, never in the same turn of the event loop. */
   add(decide: (foreign: ForeignSockets) => void): void {
     this.#waiting.push(decide);
     if (this.#isDue) return;
@@ -59,7 +59,7 @@ export class AcceptLooks {
   }
 }
 
-/** The first result, or the first error, for every call. */
+/** Every call returns the first result or throws the first error. */
 function once<T>(run: () => T): () => T {
   let again: (() => T) | null = null;
   return () => {

@@ -6,8 +6,8 @@ import type { Timers } from '../../readiness/index.ts';
 type ErrorFact = Extract<Fact, { event: 'error' }>;
 
 /**
- * The one error boundary of the supervisor: an exception in a callback, an effect or a step becomes one `error` event
- * with its stack. It never ends the process while a worker runs.
+ * The error boundary of the supervisor. An exception in a callback, an effect or a step becomes one `error` event with
+ * its stack. An exception never ends the supervisor while a worker runs.
  */
 export class Boundary {
   readonly #report: (fact: ErrorFact) => void;
@@ -17,7 +17,7 @@ export class Boundary {
     this.#report = report;
   }
 
-  /** Runs `work`. Returns undefined where it has thrown. */
+  /** Runs `work`. Returns undefined if `work` threw. */
   run<T>(step: string, work: () => T): T | undefined {
     try {
       return work();
@@ -27,7 +27,7 @@ export class Boundary {
     }
   }
 
-  /** Runs `work`. Returns false where it has thrown. */
+  /** Runs `work`. Returns false if `work` threw. */
   succeeds(step: string, work: () => void): boolean {
     return (
       this.run(step, () => {
@@ -37,20 +37,20 @@ export class Boundary {
     );
   }
 
-  /** The same callback, which throws nothing. */
+  /** Wraps a callback so that it never throws. */
   guard<A extends unknown[]>(step: string, callback: (...args: A) => void): (...args: A) => void {
     return (...args) => {
       this.run(step, () => callback(...args));
     };
   }
 
-  /** Reports what somebody else has caught. */
+  /** Reports an exception that the caller has caught. */
   caught(step: string, error: unknown): void {
     this.#report(errorFact(step, error));
   }
 }
 
-/** An exception as an event: the errno of a refusal; of a defect the stack, which says where it came from. */
+/** An exception as an event. A system failure has its errno; a defect has its stack, which shows the origin. */
 export function errorFact(step: string, error: unknown): ErrorFact {
   const message = `${step}: ${errorText(error)}`;
   return { event: 'error', step, message, ...causeOf(error) };

@@ -5,7 +5,7 @@ import type { PassedSockets } from '../../listeners/binding/passed-sockets.ts';
 import { listenFdsWarning } from '../../workers/conventions/index.ts';
 import type { OpenFile } from './trusted-files.ts';
 
-/** Says what is good to know of a config that is used, once, and again when it changes. */
+/** Reports advice on the config in use, once, and again after each change. */
 export class ConfigRemarks {
   readonly #report: (fact: Fact) => void;
   readonly #passed: PassedSockets;
@@ -25,7 +25,10 @@ export class ConfigRemarks {
     this.#sayWhyShared(config);
   }
 
-  /** Files that the user of the service could change: not refused, because it may be its own deploy user. */
+  /**
+   * Reports files that the user of the service could change. zero does not refuse such files: the user may be the
+   * service's own deploy user.
+   */
   lookAtFiles(files: readonly OpenFile[]): void {
     const messages = new Set(files.map(({ message }) => message));
     for (const message of messages)
@@ -33,7 +36,7 @@ export class ConfigRemarks {
     this.#open = messages;
   }
 
-  /** Numbers that systemd's convention cannot say. */
+  /** Warns about descriptor numbers that systemd's convention cannot express. */
   #warnOfGaps({ service }: Config): void {
     const message = listenFdsWarning(
       service.runtime.protocols,
@@ -44,7 +47,7 @@ export class ConfigRemarks {
     this.#report({ event: 'warning', about: 'systemd', message });
   }
 
-  /** Connections to a passed socket that no listener uses wait for ever. */
+  /** Connections to a passed socket that no listener uses wait forever. */
   #warnOfUnused({ service }: Config): void {
     const used = service.listeners.flatMap(({ address }) =>
       address.kind === 'passed' ? [address.name] : [],
@@ -58,7 +61,7 @@ export class ConfigRemarks {
     }
   }
 
-  /** Where nothing is steered, one line says why. */
+  /** Reports the reason in one line if no listener is steered. */
   #sayWhyShared(config: Config): void {
     const { mode, reason } = steeringMode(config);
     if (reason === this.#shared) return;

@@ -5,32 +5,33 @@ import type { Prepared } from './prepare.ts';
 import { openExecutable, recordOf } from './release-file.ts';
 
 /**
- * What a process of a generation that is started now would execute, compared with the release of that generation.
+ * Compares what a process of a generation would execute now with the release of that generation.
  *
- * - `same`: its executable, and the scripts that its arguments name, are the files that the generation was started with.
- * - `kept copy`: the executable was replaced or removed. `executable` is the copy that zero keeps of it.
- * - `changed, no copy`: the executable or a script was replaced or removed, and there is no copy. `executable` is the
- *   path of the release: whatever is there now, which may be another release or nothing.
+ * - `same`: its executable, and the scripts that its arguments name, are the files that the generation was started
+ *   with.
+ * - `kept copy`: the executable was replaced or removed. `executable` is the copy that zero keeps.
+ * - `changed, no copy`: the executable or a script was replaced or removed, and zero has no copy. `executable` is the
+ *   path of the release. The file at this path may belong to another release or be missing.
  *
- * A worker that has crashed is started in all three cases, because nothing else serves its connections. A worker that
- * runs must not be replaced in the last case: that would deploy a release that nobody asked for.
+ * zero restarts a crashed worker in all three cases, because no other process serves its connections. In the last case
+ * zero must not replace a running worker: that would deploy a release that the user did not request.
  */
 export type CurrentExecutable =
   | { readonly answer: 'same'; readonly executable: string }
   | {
       readonly answer: 'kept copy' | 'changed, no copy';
       readonly executable: string;
-      /** A sentence without its period: which file has changed. */
+      /** Reports which file has changed: a sentence without its period. */
       readonly reason: string;
     };
 
 /** The files that releases are made of. The simulation has a disk in memory. */
 export interface ReleaseFiles {
-  /** The file at a path now; null for none. */
+  /** The file at a path now; null if none exists. */
   readonly fileAt: (path: string) => (FileIdentity & { readonly device: number }) | null;
-  /** The copy that is kept of a generation's executable, unchanged since it was made; null for none. */
+  /** The copy that zero keeps of a generation's executable, unchanged since it was made; null without such a copy. */
   readonly copyOf: (generation: number) => string | null;
-  /** Why a user could not execute a file; null: nothing speaks against it. */
+  /** Why a user could not execute a file; null if zero finds no reason. */
   readonly mayExecute: (path: string, user: TargetUser | null) => string | null;
 }
 
@@ -39,7 +40,7 @@ export function releaseFiles(copyOf: ReleaseFiles['copyOf']): ReleaseFiles {
   return { fileAt, copyOf, mayExecute };
 }
 
-/** Compares a generation's release with the files that are there now. Takes a stat(2) for each file. */
+/** Compares a generation's release with the files on disk now. Calls stat(2) once per file. */
 export function currentExecutable(
   generation: number,
   { release, record, user }: Prepared,
@@ -49,7 +50,7 @@ export function currentExecutable(
   const changed = changeOf(executable, fileOf(release), files);
   const other = changed ?? firstChange(record.scripts ?? [], files);
   if (other === null) return { answer: 'same', executable };
-  // A copy of the interpreter does not bring back the script.
+  // A copy of the interpreter does not restore the script.
   const copy = changed === null ? null : files.copyOf(generation);
   if (copy === null || copy === executable) return { answer: 'changed, no copy', executable, reason: other };
   const forbidden = files.mayExecute(copy, user);
@@ -59,8 +60,8 @@ export function currentExecutable(
 }
 
 /**
- * What was prepared, with the executable as it is now: a hook may have built it since, or older generations were waited
- * for. For a generation that is about to be made.
+ * A prepared release with its executable as it is now, for a new generation. A hook may have built the executable after
+ * the preparation, or the handover may have waited for older generations.
  */
 export function withCurrentFiles(prepared: Prepared, files: ReleaseFiles): Prepared {
   const { release, record, rollbackTo } = prepared;

@@ -9,7 +9,7 @@ import type { Generations } from './generations.ts';
 import type { IdleCloser } from './idle-closer.ts';
 import type { WorkerProcess } from './worker-process.ts';
 
-/** From the end of one reading to the next. */
+/** Milliseconds from the end of one reading to the next. */
 const INTERVAL = 100;
 
 /** Reads the open connections of workers. WorkerConnections implements this interface with /proc and sock_diag(7). */
@@ -28,11 +28,14 @@ export interface DrainContext {
   readonly failed: (error: unknown) => void;
 }
 
-/** Reads what workers that are to leave still have: connections in their queues, and open ones. Nothing is read when nobody leaves. */
+/**
+ * Reads the connections of retiring workers: those in their queues, and the open ones. Reads nothing while no worker
+ * retires.
+ */
 export class DrainWatcher {
   readonly #context: DrainContext;
   #keys = new Map<string, WorkerKey>();
-  /** The processes of every worker, by one listing of /proc for all of them in a reading; null: not listed yet. */
+  /** The processes of every worker. One listing of /proc serves all workers of a reading. null: not listed yet. */
   #members: ReadonlyMap<WorkerProcess, ReadonlySet<number>> | null = null;
   #reading = false;
   #broken = false;
@@ -42,7 +45,7 @@ export class DrainWatcher {
     this.#context = context;
   }
 
-  /** Exactly these workers from now on. */
+  /** Watches exactly these workers from now on. */
   keep(workers: readonly WorkerKey[]): void {
     this.#keys = new Map(workers.map((key) => [nameOf(key), key]));
     const { connections, idle } = this.#context;
@@ -85,7 +88,7 @@ export class DrainWatcher {
         for (const report of reports) post(report);
       });
     } catch (error) {
-      // What cannot be read is waited for until its time is over; said once.
+      // If the connections cannot be read, zero waits until the time of the worker has expired. Reported once.
       if (!this.#broken) failed(error);
       this.#broken = true;
     }

@@ -4,7 +4,7 @@ import type { Failure } from '../../lifecycle/facts.ts';
 import { causeOf, ListenerError } from '../../listeners/listener-error.ts';
 import { SignalError } from '../../workers/processes/delivery.ts';
 
-/** The word for each step, as errors and verdicts have it. */
+/** The name of each step in errors and verdicts. */
 const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {
   adopt: 'prepare',
   discard: 'discard',
@@ -28,15 +28,12 @@ const STEPS: Readonly<Record<AnsweredEffect['type'], string>> = {
   write: 'write',
 };
 
-/** The word for the step of an effect. */
+/** The name of the step of an effect. */
 export function stepOf({ type }: AnsweredEffect): string {
   return STEPS[type];
 }
 
-/**
- * Why an effect could not be performed: its step, on what, and the errno. An error that no step foresees carries its
- * stack.
- */
+/** Why an effect failed: its step, its target and the errno. An unexpected error carries its stack. */
 export function failureOf(effect: AnsweredEffect, error: unknown): Failure {
   const step = STEPS[effect.type];
   const message = errorText(error);
@@ -47,7 +44,7 @@ export function failureOf(effect: AnsweredEffect, error: unknown): Failure {
   return { step, reason, ...(subject !== undefined && { subject }), ...causeOf(error) };
 }
 
-/** Why a file could not be written. */
+/** Why a write to a file failed. */
 export function writeFailure(step: string, file: string, error: unknown): Failure {
   const reason = `${step} ${file}: ${errorText(error)}`;
   return { step, reason, subject: file, ...causeOf(error) };

@@ -4,59 +4,61 @@ import { initialState, type State } from '../../lifecycle/state.ts';
 import { nextDeadline, step } from '../../lifecycle/step.ts';
 import type { Timers } from '../../readiness/index.ts';
 
-/** An event as the shell knows it; the engine says when. */
+/** An event of the shell. The engine adds the time. */
 export type Happening = Event extends infer E ? (E extends Event ? Omit<E, 'at'> : never) : never;
 
 export interface EngineOptions {
   readonly now: () => number;
   readonly timers: Timers;
-  /** The core; another one in tests. */
+  /** The core. Tests pass another one. */
   readonly behaviour?: typeof step;
   /** The numbers of the first generation and of the first handover. */
   readonly firstGeneration: number;
   readonly firstHandover: number;
   /**
-   * The state of another supervisor to continue from: `continued` is then the first event, and what is posted before it
-   * comes after it. Left out: nothing has happened yet.
+   * The state of another supervisor to continue from. `continued` is then the first event; events that were posted
+   * before it follow. If omitted, the state is empty.
    */
   readonly initial?: State;
-  /** The first event: what is posted before it comes after it. Left out: any event may be the first. */
+  /** The first event; events that were posted before it follow. If omitted, any event may be the first. */
   readonly first?: 'adopted';
   /**
-   * Called after a step, before its first effect is performed, where there is one to name. Must not throw.
-   * @param effects those of the step, and those of earlier ones that have failed without the core knowing it yet
+   * Called after a step that returned effects, before the first of them is performed. Must not throw.
+   * @param effects the effects of the step, and earlier effects whose failure the core has not processed yet
    */
   readonly before?: (state: State, effects: readonly Effect[]) => void;
-  /** Does what the core asks. What comes of it is posted as an event, at once or later. */
+  /** Performs an effect of the core. Posts its result as an event, at once or later. */
   readonly perform: (effect: Effect) => void;
   /**
-   * An exception in a step or an effect. An event whose step failed has not happened: the state stays the last
-   * consistent one. Must not throw.
+   * Called with an exception in a step or an effect. If a step throws, its event has no effect: the state stays the
+   * last consistent one. Must not throw.
    */
   readonly failed: (step: string, error: unknown) => void;
   /**
    * Called after a batch of events, when the state may have changed and every effect was performed.
-   * @param happened false where nothing but time went by
+   * @param happened false if only time has passed
    */
   readonly settled: (state: State, happened: boolean) => void;
 }
 
-/** setTimeout takes a signed 32-bit number of milliseconds; a later deadline is looked at again then. */
+/**
+ * setTimeout takes a signed 32-bit number of milliseconds. When this timer fires, a later deadline is checked again.
+ */
 const MAX_TIMER = 2 ** 31 - 1;
 
-/** After an exception in a step its deadline is still there; without a pause it would be reached again at once. */
+/** After an exception in a step its deadline remains. Without a pause the timer would fire again at once. */
 const PAUSE_AFTER_FAILURE = 1_000;
 
 /**
- * Queue -> step -> perform: the one place where the core and the shell meet. One event is done, effects included,
- * before the next.
+ * Queue -> step -> perform. Here alone the core and the shell meet. The engine finishes one event with its effects
+ * before it takes the next one.
  */
 export class Engine {
   state: State;
   private readonly options: EngineOptions;
   private readonly queue: Happening[] = [];
   private draining = false;
-  /** The event that everything else waits for. */
+  /** The event that must come first. */
   private awaited: Happening['type'] | null;
   private pausedUntil = 0;
   private timer: unknown = null;
@@ -68,7 +70,7 @@ export class Engine {
     this.state = initial ?? initialState(now(), firstGeneration, firstHandover);
   }
 
-  /** Tells the core that something happened. */
+  /** Passes an event to the core. */
   post(happening: Happening): void {
     if (happening.type === this.awaited) {
       this.awaited = null;
@@ -78,8 +80,8 @@ export class Engine {
   }
 
   /**
-   * What is posted while `run` runs is one batch: `settled` is called once behind it. Use it where the shell finds many
-   * events at a time. Throws what `run` does, behind the events that were posted before.
+   * Treats all events that `run` posts as one batch: `settled` is called once, after the batch. Use this when the shell
+   * finds many events at a time. Throws what `run` throws, after the posted events were processed.
    */
   batch(run: () => void): void {
     if (this.draining) {
@@ -95,7 +97,7 @@ export class Engine {
     }
   }
 
-  /** Stops the clock; nothing happens any more unless it is posted. */
+  /** Stops the clock. Afterwards only posted events reach the core. */
   close(): void {
     if (this.timer !== null) this.options.timers.clear(this.timer);
     this.timer = null;
@@ -116,7 +118,7 @@ export class Engine {
     this.options.settled(this.state, happened);
   }
 
-  /** Effects that have failed, which the core does not know yet: the state counts them as performed. */
+  /** Failed effects that the core does not know yet: the state counts them as performed. */
   private failedEffects(): Effect[] {
     return this.queue.flatMap((waiting) => (waiting.type === 'failed' ? [waiting.effect] : []));
   }
@@ -125,7 +127,7 @@ export class Engine {
     try {
       this.options.perform(effect);
     } catch (error) {
-      // Whatever it is, the events behind it are still to come.
+      // The remaining events must be processed after any exception.
       this.options.failed(`perform ${effect.type}`, error);
     }
   }
@@ -148,7 +150,7 @@ export class Engine {
     const { timers } = this.options;
     const deadline = nextDeadline(this.state);
     if (deadline === Number.POSITIVE_INFINITY) return;
-    // Rounded up: a timer that fires a fraction of a millisecond early would find nothing to do and be armed again.
+    // Rounded up. A timer that fires a fraction of a millisecond early would find no due deadline and be armed again.
     const wait = Math.max(deadline, this.pausedUntil) - this.options.now();
     const delay = Math.min(MAX_TIMER, Math.max(0, Math.ceil(wait)));
     this.timer = timers.set(delay, () => this.post({ type: 'tick' }));

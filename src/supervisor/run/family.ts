@@ -3,22 +3,23 @@ import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { type Delivery, joinDeliveries, NOBODY, signalOnce } from '../../workers/processes/delivery.ts';
 import { descendantsOf, isAlive } from '../../workers/processes/descendants.ts';
 
-/** Processes that belong to a worker, whatever their session is. */
+/** Processes that belong to a worker, in any session. */
 export interface Family {
-  /** The pids of those that run. */
+  /** The pids of the running processes. */
   readonly pids: readonly number[];
-  /** Looks for more of them. Throws the file system's error when /proc cannot be listed. */
+  /** Searches for further processes. Throws the file system's error when /proc cannot be listed. */
   look(): void;
   /** Sends SIGKILL to all of them. */
   kill(): Delivery;
 }
 
-/** Of a process that zero has started: its session has them all. */
+/** For a process that zero has started: its session contains all its descendants. */
 export const NO_FAMILY: Family = { pids: [], look: () => {}, kill: () => NOBODY };
 
 /**
- * The processes that descend from the main process of an adopted service. zero did not start that process, so it need
- * not have a session of its own, and the kernel gives its orphans to init. zero finds them while the main process runs.
+ * The processes that descend from the main process of an adopted service. zero did not start that process, so the
+ * process may share a session with others, and the kernel reparents its orphans to init. zero finds the descendants
+ * while the main process runs.
  */
 export class Descendants implements Family {
   readonly #kernel: Kernel;

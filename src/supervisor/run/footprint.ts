@@ -2,7 +2,7 @@ import { releaseFreedMemory } from '../../linux/memory.ts';
 import type { Timers } from '../../readiness/index.ts';
 
 /**
- * V8 saves memory instead of time. Private dirty memory at rest after 20 reloads is 11.7 MB with all flags and 15.5
+ * V8 saves memory at the cost of time. Private dirty memory at rest after 20 reloads is 11.7 MB with all flags and 15.5
  * MB with none. A line of output costs 15 microseconds instead of 5.
  */
 const FLAGS = [
@@ -15,10 +15,10 @@ const FLAGS = [
   '--compact-on-every-full-gc',
 ];
 
-/** Longer than V8 takes to notice that nothing happens any more: then there is something to give back. */
+/** Longer than V8 takes to detect an idle process. After that, memory can be returned. */
 const QUIET = 20_000;
 
-/** node:v8, which takes 2 ms to load: not before the service has started. */
+/** node:v8 takes 2 ms to load, so it is loaded after the service has started. */
 const v8 = () => process.getBuiltinModule('node:v8');
 
 /** Keeps the supervisor small while it rests. */
@@ -30,15 +30,16 @@ export class Footprint {
     this.#timers = timers;
   }
 
-  /** Sets V8's flags. Call it once the service runs: before its first instruction, speed matters more. */
+  /** Sets V8's flags. Call this once the service runs: until then, speed matters more. */
   begin(): void {
     const { setFlagsFromString } = v8();
     for (const flag of FLAGS) setFlagsFromString(flag);
   }
 
   /**
-   * Memory is given back when it has been quiet for a while.
-   * @param happened false where nothing but time went by: the lanes of earlier handovers become free one after the other, for more than a minute
+   * Returns memory after a quiet period.
+   * @param happened false if only time has passed: the lanes of earlier handovers become free one after the other, for
+   * more than a minute
    */
   disturbed(happened: boolean): void {
     if (this.#timer !== null && !happened) return;
@@ -54,18 +55,18 @@ export class Footprint {
   }
 }
 
-/** A class without objects, for a search that finds nothing. */
+/** A class without objects, for a search without results. */
 class Nothing {}
 
 /**
- * Collects garbage and returns the free memory to the system; takes about 30 ms. V8 collects the garbage of a heap at
- * rest only after a full collection has shown growth (MemoryReducer in src/heap/memory-reducer.h), which small
- * reloads do not cause: memory at rest is 14 to 17 MB then. v8.queryObjects begins with a full collection, and Node
- * has no other public function for that.
+ * Collects garbage and returns the free memory to the system. Takes about 30 ms. V8 collects the garbage of an idle
+ * heap only after a full collection has shown growth (MemoryReducer in src/heap/memory-reducer.h). Small reloads do not
+ * cause that: memory at rest is 14 to 17 MB then. v8.queryObjects begins with a full collection, and Node has no other
+ * public function that does.
  */
 function giveBack(): void {
   const { emitWarning } = process;
-  // queryObjects prints to standard error that it is experimental (Node 20.13). An operator cannot act on that.
+  // queryObjects prints to standard error that it is experimental (Node 20.13). An operator cannot act on that warning.
   process.emitWarning = () => {};
   try {
     v8().queryObjects(Nothing, { format: 'count' });

@@ -4,7 +4,7 @@ import type { CommandResult, RunCommand } from '../../readiness/index.ts';
 import { type CommandSystem, runCommand } from '../../workers/spawning/command.ts';
 import type { Prepared } from './prepare.ts';
 
-/** Runs a gate's command as the service would: its user and privileges, its directory, its environment. */
+/** Runs a gate's command with the user, privileges, directory and environment of the service. */
 export function gateCommand(prepared: Prepared, system: CommandSystem): RunCommand {
   const { user, release, config } = prepared;
   const { directory, environment } = release;

@@ -15,17 +15,17 @@ import { WorkerProcess } from './worker-process.ts';
 
 interface Held {
   readonly processes: Map<string, WorkerProcess>;
-  /** Of the worker that was started first. */
+  /** The lane of the worker that was started first. */
   firstLane: number | null;
-  /** What was reported last of an executable that is not the one of the release. */
+  /** The last reported executable that differs from the one of the release. */
   deviation: Deviation | null;
   /** False when a process that was started from the kept copy of a script did not become ready. */
   isCopyEnough: boolean;
 }
 
-/** Workers that are started again run something else than the file that their generation was started with. */
+/** Restarted workers execute another file than the one that their generation was started with. */
 export interface Deviation {
-  /** `copy`: the kept copy of that file. `file`: what is on the disk now, because there is no copy. */
+  /** `copy`: the kept copy of that file. `file`: the file on disk now, because zero has no copy. */
   readonly runs: 'copy' | 'file';
   readonly path: string;
   readonly reason: string;
@@ -62,8 +62,8 @@ export class Generations {
   }
 
   /**
-   * Starts one process; its pid, or why there is none.
-   * @param joins it is added to workers that run: another executable than that of the generation is refused
+   * Starts one process. Returns its pid or the failure.
+   * @param joins the process joins running workers: another executable than that of the generation is refused
    */
   spawn(key: WorkerKey, { lane, relief }: Pick<Post, 'lane' | 'relief'>, joins = false): number | Failure {
     const held = this.#held.get(key.generation);
@@ -94,8 +94,8 @@ export class Generations {
   }
 
   /**
-   * Takes over a process that another supervisor started. The generation has to be added before. Throws SpawnError or
-   * ListenerError; the process is as before then.
+   * Takes over a process that another supervisor started. Add the generation first. Throws SpawnError or ListenerError;
+   * the process is unchanged then.
    */
   adopt(recovered: RecoveredProcess): FoundWorker {
     const { key, lane, relief, first } = recovered;
@@ -118,12 +118,12 @@ export class Generations {
     return this.#held.get(key.generation)?.processes.get(nameOf(key));
   }
 
-  /** Every process that is there, or has left something behind; oldest generation first. */
+  /** Every worker with a running or remaining process, oldest generation first. */
   processes(): WorkerProcess[] {
     return this.#all().filter(({ ended }) => !ended);
   }
 
-  /** A failure of a candidate, with what its process and its gates know of it. */
+  /** A failure of a candidate, with the reasons that its process and its gates know. */
   explain(failure: Failure): Failure {
     const { generation, worker = 0, output, step } = failure;
     if (generation === undefined) return failure;
@@ -144,7 +144,7 @@ export class Generations {
     };
   }
 
-  /** Releases everything of a generation, its listeners included. */
+  /** Releases every resource of a generation, including its listeners. */
   release(generation: number): void {
     const held = this.#held.get(generation);
     this.#held.delete(generation);
@@ -154,14 +154,14 @@ export class Generations {
     this.#context.files.close(generation);
   }
 
-  /** What workers of a generation that were started again run instead of its executable; null for nothing else. */
+  /** The other executable that restarted workers of a generation run; null if there is none. */
   deviationOf(generation: number): Deviation | null {
     return this.#held.get(generation)?.deviation ?? null;
   }
 
   /**
-   * A script may need files beside itself, which its copy does not have. A copy that did not become ready is therefore
-   * not used again.
+   * A script may need files next to it, which its copy does not have. zero therefore does not use a copy again that did
+   * not become ready.
    */
   #executableFor(
     { generation, worker }: WorkerKey,
@@ -179,7 +179,7 @@ export class Generations {
     return { answer: 'changed, no copy', executable: release.executable, reason };
   }
 
-  /** Once for each change. */
+  /** Reports once per change. */
   #reportDeviation({ generation, worker }: WorkerKey, held: Held, current: CurrentExecutable): void {
     const before = held.deviation;
     held.deviation = deviationFrom(current);
@@ -192,7 +192,7 @@ export class Generations {
   /**
    * The listening sockets of a worker, in the mode that its program expects. An earlier program may have changed
    * O_NONBLOCK (libuv sets it), which is a flag of the socket itself. A worker that still has the socket may depend on
-   * the flag: without it, its event loop would wait in accept(2). Throws ListenerError.
+   * the flag: without the flag, its event loop would block in accept(2). Throws ListenerError.
    */
   #socketsFor({ acquired, config }: Prepared, lane: number, first: number | undefined): WorkerListener[] {
     const held = new Set(this.processes().flatMap(({ post }) => post.sockets.map(({ fd }) => fd)));
@@ -209,7 +209,10 @@ export class Generations {
   }
 }
 
-/** A rollback names a release. One that changed after it was found must not serve in its place. */
+/**
+ * A rollback specifies a release. If that release changed after it was found, the other one must not serve in its
+ * place.
+ */
 function refuseOther(
   { generation, worker, incarnation }: WorkerKey,
   { rollbackTo }: Prepared,
@@ -221,7 +224,7 @@ function refuseOther(
   return { step: 'spawn', reason, generation, worker };
 }
 
-/** A worker that joins workers that run must not deploy a release that nobody asked for. */
+/** A worker that joins running workers must not deploy a release that the user did not request. */
 function refuseToDeploy({ generation, worker }: WorkerKey, current: CurrentExecutable): Failure | null {
   if (current.answer !== 'changed, no copy') return null;
   const reason = `${current.reason}. zero deploys another release only by a handover: run "zero reload"`;
@@ -234,7 +237,7 @@ function deviationFrom(current: CurrentExecutable): Deviation | null {
   return { runs: answer === 'kept copy' ? 'copy' : 'file', path, reason };
 }
 
-/** The last one in each place is kept after its end, for what it wrote. */
+/** Keeps the last ended process of each place, for its output. */
 function forgetEarlier(processes: Map<string, WorkerProcess>, { worker }: WorkerKey): void {
   for (const [name, process] of processes)
     if (process.key.worker === worker && process.ended) processes.delete(name);

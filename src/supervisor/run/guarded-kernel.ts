@@ -3,14 +3,14 @@ import type { Watch } from '../../linux/reactor.ts';
 import type { Boundary } from './boundary.ts';
 
 /**
- * A watch whose callback fails this often in a row is closed: its descriptor stays readable, and it would fail for
- * ever.
+ * A watch whose callback fails this often in a row is closed. Its descriptor stays readable, so the callback would fail
+ * forever.
  */
 const MAX_FAILURES = 10;
 
 /**
- * The kernel, whose callbacks run inside the error boundary: an exception in one of them ends neither the others nor
- * the process.
+ * The kernel with callbacks that run inside the error boundary. An exception in one callback stops neither the others
+ * nor the process.
  */
 export function guardedKernel(kernel: Kernel, boundary: Boundary): Kernel {
   return {

@@ -6,12 +6,13 @@ import { type CommandSystem, runCommand } from '../../workers/spawning/command.t
 
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
-/** An executable that takes longer is on a disk that does not answer. */
+/** Milliseconds. If hashing takes longer, the disk does not respond. */
 const TIMEOUT = 600_000;
 
 /**
- * SHA-256 by sha256sum(1) of coreutils: a process of its own takes no time of the main thread and needs the same memory for every size,
- * while Node's hash works on the main thread. That is used where the program is not installed, as in an image without coreutils.
+ * SHA-256 by sha256sum(1) of coreutils. A separate process takes no time of the main thread and needs the same memory
+ * for every file size. Node's hash works on the main thread; zero uses it where the program is not installed, as in an
+ * image without coreutils.
  */
 export function hashCommand(system: CommandSystem, searchPath: string = PATH): Hash {
   const isInstalled = ['nice', 'sha256sum'].every((name) => findCommand(name, searchPath) !== null);
@@ -30,9 +31,9 @@ export function hashCommand(system: CommandSystem, searchPath: string = PATH): H
     });
 }
 
-/** A piece of 64 KiB takes the main thread a fraction of a millisecond. */
+/** Hashing 64 KiB takes a fraction of a millisecond of the main thread. */
 async function hashInPieces(fd: number): Promise<string> {
-  // It takes 5 ms and a megabyte to load, and few machines need it.
+  // Loading node:crypto takes 5 ms and a megabyte, and few machines need it.
   const hash = process.getBuiltinModule('node:crypto').createHash('sha256');
   for await (const piece of createReadStream('', { fd, autoClose: false, start: 0 })) hash.update(piece);
   return hash.digest('hex');

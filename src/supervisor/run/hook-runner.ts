@@ -13,10 +13,10 @@ import type { Happening } from './engine.ts';
 
 import { hookVariables } from './hook-variables.ts';
 
-/** As many as a verdict shows. */
+/** As many lines as a verdict shows. */
 const REPORTED_LINES = 20;
 
-/** The core has the deadlines: it says when a hook is to be killed. */
+/** The core has the deadlines and decides when zero kills a hook. */
 const NO_TIMER = { after: () => () => {} };
 
 export interface HookContext {
@@ -25,12 +25,12 @@ export interface HookContext {
   readonly instance: string;
   /** zero's own environment, from its start. */
   readonly environment: readonly Buffer[];
-  /** The directory where zero was started: where hooks run. */
+  /** The directory where zero was started. Hooks run there. */
   readonly startDirectory: string;
   readonly post: (happening: Happening) => void;
-  /** A variable by which the process of a hook is found: name and value. */
+  /** The variable that marks the process of a hook: name and value. */
   readonly mark: (hook: number) => readonly [string, string];
-  /** Called when a hook was started: its process has to be written where it outlives this supervisor. */
+  /** Called when a hook was started, so that the caller records its process, which may outlive this supervisor. */
   readonly started: () => void;
 }
 
@@ -48,7 +48,7 @@ export class HookRunner {
     this.#context = context;
   }
 
-  /** @param config whose hook it is; undefined when the generation is gone by now */
+  /** @param config the config with the hook; undefined if the generation has ended meanwhile */
   run(hook: RunHook, config: Config | undefined): void {
     const command = config?.service.hooks[hook.name];
     const failed = (reason: string) => this.#ended(hook.hook, null, reason, []);
@@ -83,8 +83,8 @@ export class HookRunner {
   }
 
   /**
-   * Watches a hook that another supervisor started: its end is reported, and its exit status is unknown. Returns false
-   * where its process has exited, or its pid means another process by now.
+   * Watches a hook that another supervisor started. Its end is reported with an unknown exit status. Returns false if
+   * its process has exited, or its pid now belongs to another process.
    */
   adopt(hook: number, { pid, startTime }: ProcessIdentity): boolean {
     const { kernel, table, refused } = this.#context.system;
@@ -93,7 +93,7 @@ export class HookRunner {
       if (delivery.refused.length > 0) refused(delivery.refused);
     };
     const ended = (status: ExitStatus) => {
-      // A hook leaves nothing behind.
+      // No process of a hook may remain.
       kill();
       this.#ended(hook, status, null, []);
     };
@@ -102,12 +102,12 @@ export class HookRunner {
     return true;
   }
 
-  /** SIGKILL to it and its session; that it has ended is told all the same. */
+  /** Sends SIGKILL to the hook and its session. The end of the hook is still reported. */
   kill(hook: number): void {
     this.#running.get(hook)?.kill();
   }
 
-  /** The processes of the hooks that run, by the number of the hook. */
+  /** The processes of the running hooks, by the number of the hook. */
   processes(): Map<number, ProcessIdentity> {
     return new Map([...this.#running].map(([hook, { process }]) => [hook, process]));
   }
@@ -123,7 +123,7 @@ export class HookRunner {
   }
 }
 
-/** A hook that cannot be started, before anything is touched; null where all can. */
+/** The first hook that cannot be started, checked before anything changes; null if all can be started. */
 export function hookProblem(
   { service }: Config,
   base: readonly Buffer[],
@@ -137,7 +137,7 @@ export function hookProblem(
   return null;
 }
 
-/** zero's own, to which each hook's variables are added. */
+/** zero's own environment. Each hook adds its variables. */
 function environmentOfHooks(base: readonly Buffer[]): Environment {
   const runtime = { environment: [], inherit_environment: true };
   return buildEnvironment({ runtime, base, file: null, user: null });

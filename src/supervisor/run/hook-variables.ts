@@ -3,14 +3,14 @@ import { escapeControls } from '../../common/text.ts';
 import type { RunHook } from '../../lifecycle/hook.ts';
 
 /**
- * Characters of a reason. The kernel refuses a string of the environment above 128 KiB (MAX_ARG_STRLEN, execve(2)), and
- * a reason is in two of them.
+ * Maximum length of a reason, in characters. The kernel refuses a string of the environment above 128 KiB
+ * (MAX_ARG_STRLEN, execve(2)), and two variables contain the reason.
  */
 const MAX_REASON = 4000;
 
 /**
- * The variables of a hook by name. Those of `ZERO_MESSAGE` and `ZERO_REASON` are one line without control characters,
- * so that a script can put them into a mail or a document.
+ * The variables of a hook by name. `ZERO_MESSAGE` and `ZERO_REASON` are one line without control characters, so that a
+ * script can put them into a mail or a document.
  */
 export function hookVariables(hook: RunHook, instance: string, time: Date): [string, string][] {
   const { name, handover, generation, path, incumbent, outcome, replacement, notice } = hook;
@@ -55,7 +55,7 @@ function oneLine(text: string): string {
   return escapeControls(text).slice(0, MAX_REASON);
 }
 
-/** What has happened, without the reason. */
+/** Describes the event without its reason. */
 function sentenceOf({ name, generation, incumbent, outcome, replacement, notice }: RunHook): string {
   switch (name) {
     case 'before_reload':

@@ -11,27 +11,27 @@ export interface IdleCloserContext {
 }
 
 /**
- * Ends idle connections of workers that retire, where `handover.close_idle` asks for it: their service cannot drain, and
- * would cut the connections when it is asked to stop.
+ * Closes idle connections of retiring workers where `handover.close_idle` asks for it. Such a service cannot drain and
+ * would cut the connections on its stop signal.
  */
 export class IdleCloser {
   readonly #context: IdleCloserContext;
-  /** Generations whose descriptors zero may not take. */
+  /** Generations whose descriptors zero has no permission to take. */
   readonly #refused = new Set<number>();
 
   constructor(context: IdleCloserContext) {
     this.#context = context;
   }
 
-  /** For how many milliseconds a connection of this worker has to be idle; null: none is ended. */
+  /** Milliseconds that a connection of this worker must be idle before zero closes it; null: never. */
   limitOf({ generation }: WorkerKey): number | null {
     const limit = this.#context.generations.prepared(generation)?.config.service.handover.close_idle;
     return limit === undefined || limit === 'off' || this.#refused.has(generation) ? null : limit;
   }
 
   /**
-   * Ends what has been idle long enough. Returns how many connections the worker has to be waited for: an idle one as
-   * well, because it is ended soon. Rejects with SystemError.
+   * Closes connections that have been idle long enough. Returns the number of connections that zero waits for. It
+   * includes idle ones, because zero closes them soon. Rejects with SystemError.
    * @param worker its name in `connections`
    */
   async close(

@@ -2,7 +2,8 @@ import type { Listeners } from '../../listeners/listeners.ts';
 import type { Happening } from './engine.ts';
 
 /**
- * Watches the queues of lanes that no process accepts from. By epoll: nothing is polled, and at rest nothing wakes up.
+ * Watches the queues of lanes that no process accepts from. Uses epoll instead of polling, so an idle zero does not
+ * wake up.
  */
 export class LaneWatcher {
   readonly #listeners: Listeners;
@@ -15,8 +16,8 @@ export class LaneWatcher {
   }
 
   /**
-   * Exactly these lanes from now on. Throws the first failure, when every lane that can be watched is.
-   * @param shared those of them with generations of which workers of other lanes accept
+   * Watches exactly these lanes from now on. Starts every watch that it can, then throws the first failure.
+   * @param shared the lanes that belong to generations whose workers on other lanes accept connections
    */
   keep(lanes: readonly number[], shared: readonly number[]): void {
     for (const [lane, watch] of this.#watches) {
@@ -40,7 +41,7 @@ export class LaneWatcher {
     try {
       if (this.#listeners.unattended(lane, isShared) === 0) this.#post({ type: 'lane_empty', lane });
     } catch (error) {
-      // Without a look at its queue the lane would never count as quiet.
+      // An unread queue would never count as empty, so the lane must not stay watched.
       watch.close();
       throw error;
     }

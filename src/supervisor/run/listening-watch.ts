@@ -10,25 +10,25 @@ import { membersOf, type WorkerProcesses } from '../../linux/worker-processes.ts
 import type { Listeners } from '../../listeners/listeners.ts';
 import type { Timers } from '../../readiness/index.ts';
 
-/** From the end of one look to the next, in milliseconds. A worker is reported within a second. */
+/** Milliseconds from the end of one check to the next. A worker is reported within a second. */
 const INTERVAL = 500;
 
-/** A socket listens within a moment of its creation, or it is a connection: so often is it looked up. */
+/** Maximum number of lookups per socket. A socket that does not listen a moment after its creation is a connection. */
 const MAX_LOOKUPS = 3;
 
-/** A worker that zero waits for. */
+/** A worker that zero waits for, or whose start is recent. */
 export interface WaitingWorker extends WorkerProcesses {
   readonly key: WorkerKey;
   /** Its gate `accept` has not passed. */
   readonly waitsToAccept: boolean;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
-  /** No process of it runs any more. */
+  /** No process of the worker runs. */
   readonly ended: boolean;
   readonly addresses: {
-    /** It has no gate `accept`. */
+    /** The worker has no gate `accept`. */
     readonly isUntested: boolean;
-    /** The report that it listens on these addresses. */
+    /** The report that the worker listens on these addresses. */
     describeOwn(addresses: readonly string[]): string;
   };
 }
@@ -45,34 +45,34 @@ export interface ListeningContext {
 }
 
 /**
- * A program may open another port before it uses its descriptor. Without a test connection, so many looks must find an
- * own address of the worker, and no process of the worker that waits for a descriptor.
+ * A program may open another port before it uses its descriptor. Without a test connection, this number of checks must
+ * find an own address of the worker, and no process of the worker that waits for a descriptor.
  */
 const UNUSED_LOOKS = 2;
 
 /**
- * How long a worker without a test connection is looked at, from its start, in milliseconds. Shorter than the pause after
- * which memory is given back (footprint.ts).
+ * How long zero checks a worker without a test connection, in milliseconds from its start. Shorter than the pause after
+ * which memory is returned (footprint.ts).
  */
 const UNTESTED_TIME = 10_000;
 
-/** What is known of a worker. */
+/** The findings about one worker. */
 interface Seen {
   /** How often each of its sockets was looked up. */
   readonly lookups: Map<number, number>;
-  /** What its processes do with its descriptors; of a worker without a test connection. */
+  /** How the processes of a worker without a test connection use its descriptors. */
   use: SocketUse;
-  /** Looks that have found an own address, and its descriptors unused. */
+  /** The number of checks that found an own address and unused descriptors. */
   unusedLooks: number;
-  /** It was reported, or it uses its descriptors. */
+  /** The worker was reported, or it uses its descriptors. */
   isSettled: boolean;
 }
 
 /**
  * Reports a worker that listens on a socket of its own while zero waits for the worker to accept on its descriptors, or
- * while no process of the worker waits for these descriptors. Without the report an operator would learn the reason only
- * after `readiness.timeout`, or never. The sockets of the machine are listed only when the worker has opened new ones,
- * and nothing is read while no worker is waited for.
+ * while no process of the worker waits for these descriptors. Without the report an operator would learn the reason
+ * only after `readiness.timeout`, or never. zero lists the sockets of the machine only when the worker has opened new
+ * ones, and reads nothing while it waits for no worker.
  */
 export class ListeningWatch {
   readonly #context: ListeningContext;
@@ -86,7 +86,7 @@ export class ListeningWatch {
     this.#context = context;
   }
 
-  /** Looks soon if a worker is waited for. */
+  /** Schedules a check if zero waits for a worker. */
   arm(): void {
     if (this.#isClosed || this.#isLooking || this.#timer !== null || this.#waiting().length === 0) return;
     this.#timer = this.#context.timers.set(INTERVAL, () => {
@@ -118,7 +118,8 @@ export class ListeningWatch {
       await this.#look();
       this.#isBroken = false;
     } catch (error) {
-      // It is a report for the operator, and no decision depends on it. Said once until a look succeeds.
+      // The report is for the operator only; no decision depends on it. A failure is reported once, until a check
+      // succeeds.
       if (!this.#isBroken) this.#context.failed(error);
       this.#isBroken = true;
     }
@@ -150,7 +151,7 @@ export class ListeningWatch {
       const seen = this.#seenOf(worker);
       if (seen.use === 'unused') seen.unusedLooks += 1;
       const mayUse = worker.addresses.isUntested && seen.unusedLooks < UNUSED_LOOKS;
-      // It may have accepted, or exited, meanwhile.
+      // Meanwhile the worker may have accepted a connection, or exited.
       if (mayUse || !this.#isWatched(worker)) continue;
       seen.isSettled = true;
       const message = worker.addresses.describeOwn([...texts]);
@@ -158,14 +159,16 @@ export class ListeningWatch {
     }
   }
 
-  /** Whether a process of the worker waits for a descriptor of zero, by their inodes. */
+  /**
+   * Notes whether a process of the worker waits for a descriptor of zero. Descriptors are identified by their inodes.
+   */
   #noteUse(worker: WaitingWorker, pids: Iterable<number>, own: ReadonlySet<number>): void {
     const seen = this.#seenOf(worker);
     seen.use = socketUse(pids, own);
     seen.isSettled ||= seen.use === 'used';
   }
 
-  /** The sockets of these workers, by inode, that are none of zero's and were not looked up often enough. */
+  /** The sockets of these workers, by inode. Excludes zero's own sockets, and those with enough lookups. */
   async #unknownSockets(
     members: ReadonlyMap<WaitingWorker, ReadonlySet<number>>,
     own: ReadonlySet<number>,

@@ -14,7 +14,7 @@ export interface LivenessKeeperContext {
   readonly post: (happening: Happening) => void;
 }
 
-/** Checks the liveness of the workers that the core names: each one through its own lane. */
+/** Checks the liveness of the workers that the core names, each through its own lane. */
 export class LivenessWatcher {
   readonly #context: LivenessKeeperContext;
   #keys: readonly WorkerKey[] = [];
@@ -24,7 +24,7 @@ export class LivenessWatcher {
     this.#context = context;
   }
 
-  /** Exactly these workers from now on, all of one generation. */
+  /** Checks exactly these workers from now on, all of one generation. */
   keep(workers: readonly WorkerKey[]): void {
     this.#keys = workers;
     const generation = workers[0]?.generation;

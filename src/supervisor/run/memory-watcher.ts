@@ -4,10 +4,10 @@ import type { Timers } from '../../readiness/index.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
 
-/** From the end of one reading to the next. */
+/** Milliseconds from the end of one reading to the next. */
 const INTERVAL = 5_000;
 
-/** A worker is replaced when it has been above its limit for this long. */
+/** Milliseconds above its limit after which a worker is replaced. */
 const PATIENCE = 10_000;
 
 /** Reads the memory of workers, in bytes. `processMemory` implements this interface with /proc. */
@@ -25,10 +25,10 @@ export interface MemoryContext {
   readonly failed: (error: unknown) => void;
 }
 
-/** Reads what the processes of workers use. A worker that stays above `max_memory` is reported to the core. */
+/** Reads the memory of workers' processes. Reports a worker that stays above `max_memory` to the core. */
 export class MemoryWatcher {
   readonly #context: MemoryContext;
-  /** Since when each worker is above its limit; null: it is not. */
+  /** Since when each worker has been above its limit; null: it is below. */
   #workers = new Map<string, { readonly key: WorkerKey; since: number | null }>();
   #timer: unknown = null;
   #reading = false;
@@ -38,7 +38,7 @@ export class MemoryWatcher {
     this.#context = context;
   }
 
-  /** Exactly these workers from now on. */
+  /** Watches exactly these workers from now on. */
   keep(workers: readonly WorkerKey[]): void {
     const before = this.#workers;
     this.#workers = new Map(
@@ -67,7 +67,7 @@ export class MemoryWatcher {
       await this.#look();
       this.#broken = false;
     } catch (error) {
-      // A reading that failed says nothing about the workers. Reported once, until a reading succeeds.
+      // A failed reading proves nothing about the workers. Reported once, until a reading succeeds.
       for (const worker of this.#workers.values()) worker.since = null;
       if (!this.#broken) this.#context.failed(error);
       this.#broken = true;

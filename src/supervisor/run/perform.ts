@@ -26,7 +26,7 @@ import { SlicedEffects } from './sliced-effects.ts';
 import type { StallWatcher } from './stall-watcher.ts';
 import type { VerifyWatcher } from './verify-watcher.ts';
 
-/** The watches that the core has asked for, until it asks for others. */
+/** The watches that the core has requested, until it requests others. */
 interface Watchers {
   readonly lanes: LaneWatcher;
   readonly drain: DrainWatcher;
@@ -37,7 +37,7 @@ interface Watchers {
   readonly preparer: LanePreparer;
 }
 
-/** What the performer works on. */
+/** The objects that the performer works on. */
 export interface PerformerContext {
   readonly boundary: Boundary;
   readonly generations: Generations;
@@ -46,21 +46,21 @@ export interface PerformerContext {
   readonly post: (happening: Happening) => void;
   readonly report: (fact: Fact) => void;
   readonly releases: PreparedReleases;
-  /** @param claim called with the executable as soon as it is known, so that its file is kept meanwhile */
+  /** @param claim called with the executable as soon as it is known, so that no cleanup removes its file */
   readonly prepare: (
     rollback: Rollback | null,
     claim: (executable: string) => void,
   ) => Promise<Prepared | Failure>;
-  /** A generation was made of what was prepared. */
+  /** Called when a handover has created its generation. */
   readonly adopted: (handover: number, generation: number, prepared: Prepared) => void;
-  /** A generation serves now: what the supervisor itself takes from a config is that of this one. */
+  /** Called when a generation was promoted. The supervisor's own settings then come from its config. */
   readonly promoted: (generation: number, prepared: Prepared) => void;
   readonly runHook: (hook: RunHook, config: Config | undefined) => void;
   readonly killHook: (hook: number) => void;
   readonly watchers: Watchers;
   /**
-   * Has the keeper process hold the sockets of this version of the set. Answers on its own, later: it posts `done` of
-   * the effect, or `failed`, also when that process ends afterwards.
+   * Makes the keeper process hold the sockets of this version of the set. Posts `done` or `failed` of the effect later;
+   * `failed` also if that process ends afterwards.
    */
   readonly keepSockets: (version: number) => void;
   readonly inspectLanes: () => void;
@@ -73,26 +73,26 @@ export interface PerformerContext {
   readonly exit: (exit: ExitStatus) => void;
 }
 
-/** An effect that is answered at once. The keeper process is started in the background. */
+/** An effect with an immediate answer. The keeper process starts in the background. */
 type Immediate = Exclude<AnsweredEffect, { readonly type: 'keep_sockets' | 'steer' | 'listen_again' }>;
 type Answered<T extends Immediate['type']> = Extract<Immediate, { readonly type: T }>;
 
-/** The exhaustive table of what each of them does. */
+/** One handler for each type of effect; the type makes the table exhaustive. */
 type Handlers = { readonly [T in Immediate['type']]: (effect: Answered<T>) => void };
 
-/** Throws SignalError for a signal that was refused. */
+/** Throws SignalError if a process refused the signal. */
 function requireAll(signal: string, delivery: Delivery | undefined): void {
   if (delivery && delivery.refused.length > 0) throw new SignalError(signal, delivery.refused);
 }
 
 /**
- * Does what the core asks for. Nothing is decided here: every effect that touches the kernel or a disk is answered by
- * an event, `done` or `failed`, and the core decides what follows.
+ * Performs the effects of the core and decides nothing. Every effect that touches the kernel or a disk ends in an event
+ * `done` or `failed`, and the core decides the next step.
  */
 export class Performer {
   readonly #context: PerformerContext;
   readonly #handlers: Handlers;
-  /** Failures of handovers that have ended and are not concluded, as the core and as the operator knows them. */
+  /** Failures of ended handovers without a conclusion, in the core's text and in the operator's text. */
   readonly #sliced: SlicedEffects;
   readonly #explanations = new Map<number | null, { readonly of: Failure; readonly failure: Failure }>();
 
@@ -179,12 +179,12 @@ export class Performer {
     }
   }
 
-  /** What is in progress ends without an answer. */
+  /** Cancels effects in progress, without an answer. */
   close(): void {
     this.#sliced.close();
   }
 
-  /** Performs an effect, and answers with how that went. */
+  /** Performs an effect and posts its result. */
   #answered<T extends Immediate['type']>(effect: Answered<T>): void {
     const { post } = this.#context;
     try {
@@ -212,8 +212,8 @@ export class Performer {
   }
 
   /**
-   * What remains of the session is found again when the main process has exited: only that one decides whether it is
-   * done.
+   * After the main process has exited, zero searches for the remaining processes of the session again. Only that search
+   * decides whether the kill is complete.
    */
   #kill(effect: Answered<'kill'>): void {
     const process = this.#context.generations.find(effect);
@@ -267,7 +267,7 @@ export class Performer {
     return { ...fact, failure };
   }
 
-  /** A verdict may be given when the candidate and what it wrote have been released. */
+  /** A verdict may follow after the candidate and its output have been released. */
   #explainedVerdict(verdict: Verdict): Verdict {
     const { failure, handover } = verdict;
     if (failure === null) return verdict;
@@ -280,7 +280,8 @@ export class Performer {
     const { prepare, post, releases, watchers } = this.#context;
     const claim = (executable: string) => releases.claim(handover, executable);
     const result = await prepare(rollback, claim).catch((error: unknown): Failure => {
-      // A step that no part of it has a word for; anything but a system call is a defect, and the reason says where.
+      // The failure of a step without a text of its own. Anything except a failed system call is a defect, and its
+      // stack shows the origin.
       const reason =
         isSystemFailure(error) || !(error instanceof Error) ? String(error) : String(error.stack);
       return { step: 'prepare', reason };

@@ -26,26 +26,29 @@ import {
   serviceOpenFiles,
 } from './trusted-files.ts';
 
-/** Everything that a new generation needs, found and bound before its first process is started. */
+/** Everything that a new generation needs, found and bound before zero starts its first process. */
 export interface Prepared {
   readonly config: Config;
   readonly settings: Settings;
   readonly release: Release;
   readonly user: TargetUser | null;
   readonly acquired: Acquired;
-  /** What it runs, as the history has it: of an earlier release as that was. */
+  /** The release as the history records it. An earlier release keeps its record. */
   readonly record: ReleaseRecord;
-  /** The generation whose release it is; null for what the config says. */
+  /** The generation whose release this is; null for the release of the config. */
   readonly rollbackTo: number | null;
-  /** The name that the release had then; null for what the config says, and where it had none. */
+  /** The earlier label of the release; null for the release of the config, and for a release without a label. */
   readonly label: string | null;
-  /** A descriptor of the executable, for the copy that is kept when it has served; null where it cannot be read or need not be kept. */
+  /**
+   * A descriptor of the executable. zero copies the executable from it after promotion. null if the file cannot be read
+   * or needs no copy.
+   */
   readonly source: number | null;
-  /** What the config was made from; null for what a supervisor continues from without it. */
+  /** The source of the config; null when a supervisor continues without it. */
   readonly snapshot: ConfigSnapshot | null;
-  /** The earlier release that it runs; null for what the config says. */
+  /** The earlier release to run; null for the release of the config. */
   readonly earlier: Earlier | null;
-  /** Lets go of what is held for it; harmless twice. */
+  /** Releases the resources. Idempotent. */
   readonly close: () => void;
 }
 
@@ -54,14 +57,15 @@ export interface PrepareContext {
   /** zero's own environment, from its start. */
   readonly environment: readonly Buffer[];
   readonly startDirectory: string;
-  /** Finds the earlier release that this is a handover to; null for what the config says. Throws RollbackError. */
+  /** Finds the earlier release that the handover targets; null for the release of the config. Throws RollbackError. */
   readonly earlier: () => Promise<Earlier | null>;
-  /** Gets the files that the user of the service could change, each time; none where there are none. */
+  /** Called each time with the files that the user of the service could change; an empty list if there are none. */
   readonly remark: (files: readonly OpenFile[]) => void;
 }
 
 /**
- * Reads the config, finds the release and binds the listeners: what can be known to fail fails here, and nothing has changed then.
+ * Reads the config, finds the release and binds the listeners. Every predictable failure happens here, before zero has
+ * changed anything.
  * @param running null at the start
  */
 export async function prepare(
@@ -112,7 +116,7 @@ export async function prepare(
   }
 }
 
-/** What the generation would execute, and the settings that it reads. */
+/** The files that the generation would execute, and the settings files that it reads. */
 function filesOf(
   config: Config,
   { path, environment }: Release,
@@ -124,29 +128,30 @@ function filesOf(
   return obeyedFiles(config, { startDirectory, ownPath, servicePath, executable: path });
 }
 
-/** The listeners as a config is given them. */
+/** The listeners of a config, as the listener set takes them. */
 export function listenersOf({ service }: Config): readonly ListenerConfig[] {
-  // What the service as a whole rules out, such as nginx under a Unix socket's other name, the listener alone cannot know.
+  // A listener alone cannot determine whether the service rules out steering, as nginx does under another name of a
+  // Unix socket.
   return service.listeners.map((listener) =>
     isSteered(listener, service) ? listener : { ...listener, steer: false as const },
   );
 }
 
-/** Binds the listeners of a config, or takes a reference on those that are bound. Rejects with ListenerError. */
+/** Binds the listeners of a config, or takes a reference on bound ones. Rejects with ListenerError. */
 export function acquireFor(config: Config, settings: Settings, listeners: ListenerSet): Promise<Acquired> {
   const { steered, maxRetiring } = settings.handover;
   const lanes = steered ? lanesNeeded(settings.workers, maxRetiring) : 0;
   return listeners.acquire(listenersOf(config), lanes);
 }
 
-/** The kernel may refuse to steer where the config leaves that to zero: then all generations share the sockets. */
+/** The kernel may refuse to steer. If the config leaves the choice to zero, all generations then share the sockets. */
 function asAcquired(wanted: Settings, { listeners }: Acquired): Settings {
   if (!wanted.handover.steered || listeners.some(({ steered }) => steered)) return wanted;
   const gates = wanted.gates.filter((gate) => gate !== 'accept');
   return { ...wanted, gates, handover: { ...wanted.handover, steered: false } };
 }
 
-/** A config with what an earlier generation ran. */
+/** A config with the release of an earlier generation. */
 export function withRelease(
   config: Config,
   { executable, directory, record }: Pick<Earlier, 'executable' | 'directory' | 'record'>,

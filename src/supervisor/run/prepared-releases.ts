@@ -7,13 +7,13 @@ import {
 import type { Prepared } from './prepare.ts';
 
 /**
- * The one owner of what was prepared: for a handover first, then for the generation that was made of it. Code that
- * removes files asks here what is still in use.
+ * The one owner of prepared releases: first for a handover, then for its generation. Code that removes files asks here
+ * which files are in use.
  */
 export class PreparedReleases {
   readonly #ofHandover = new Map<number, Prepared>();
   readonly #ofGeneration = new Map<number, Prepared>();
-  /** Executables of handovers that are being prepared, from the moment when they were found. */
+  /** The executables of handovers in preparation, from the moment when they were found. */
   readonly #claimed = new Map<number, string>();
   /** Copies that processes of a generation were started from. */
   readonly #copies = new Map<number, string>();
@@ -23,18 +23,18 @@ export class PreparedReleases {
     this.#files = files;
   }
 
-  /** The handover is going to run this file; nothing else of it is known yet. */
+  /** Marks the file that the handover will run. The rest of the release is not known yet. */
   claim(handover: number, executable: string): void {
     this.#claimed.set(handover, executable);
   }
 
-  /** The preparation of a handover has ended; null: without a release. */
+  /** Ends the preparation of a handover; null: without a release. */
   settle(handover: number, prepared: Prepared | null): void {
     this.#claimed.delete(handover);
     if (prepared) this.#ofHandover.set(handover, prepared);
   }
 
-  /** What was prepared for the handover belongs to this generation from now on. Throws Error where nothing was. */
+  /** Moves the prepared release from the handover to its generation. Throws Error if the handover has none. */
   adopt(handover: number, generation: number): Prepared {
     const found = this.#ofHandover.get(handover);
     if (!found) throw new Error(`nothing was prepared for handover ${handover}`);
@@ -44,20 +44,20 @@ export class PreparedReleases {
     return prepared;
   }
 
-  /** What another supervisor prepared for a generation. */
+  /** Restores a release that another supervisor prepared for a generation. */
   restore(generation: number, prepared: Prepared): void {
     this.#ofGeneration.set(generation, prepared);
   }
 
-  /** What was prepared for each generation that exists. */
+  /** The prepared release of each existing generation. */
   get generations(): ReadonlyMap<number, Prepared> {
     return this.#ofGeneration;
   }
 
   /**
-   * What a process of this generation that is started now would execute: ask before each start of one, and before a
-   * worker that runs is replaced (which `changed, no copy` forbids). Synchronous, some microseconds. Throws Error for a
-   * generation that does not exist.
+   * What a process of this generation would execute now. Call this before each start of a process, and before a running
+   * worker is replaced (`changed, no copy` forbids that). Synchronous; takes some microseconds. Throws Error for an
+   * unknown generation.
    */
   executableOf(generation: number): CurrentExecutable {
     const prepared = this.#ofGeneration.get(generation);
@@ -75,14 +75,14 @@ export class PreparedReleases {
     return this.#ofGeneration.get(generation);
   }
 
-  /** Releases what was prepared for a handover that makes no generation. Idempotent. */
+  /** Releases the prepared release of a handover that creates no generation. Idempotent. */
   discard(handover: number): void {
     const prepared = this.#ofHandover.get(handover);
     this.#ofHandover.delete(handover);
     prepared?.close();
   }
 
-  /** Releases what a generation held. Idempotent. */
+  /** Releases the prepared release of a generation. Idempotent. */
   release(generation: number): void {
     const prepared = this.#ofGeneration.get(generation);
     this.#ofGeneration.delete(generation);
@@ -90,18 +90,18 @@ export class PreparedReleases {
     prepared?.close();
   }
 
-  /** Everything that is prepared, of handovers and of generations. */
+  /** Every prepared release, of handovers and of generations. */
   all(): Prepared[] {
     return [...this.#ofHandover.values(), ...this.#ofGeneration.values()];
   }
 
-  /** The paths of all executables that run, or are going to. */
+  /** The paths of all executables that run or will run. */
   executables(): string[] {
     const released = this.all().map(({ release }) => release.executable);
     return [...this.#claimed.values(), ...this.#copies.values(), ...released];
   }
 
-  /** Values of the environments that are given to services, for those who must not repeat them. */
+  /** The values of the services' environments, for code that must not repeat them. */
   secrets(): string[] {
     return this.all().flatMap(({ release }) =>
       [...release.environment.values()].map((value) => value.toString()),

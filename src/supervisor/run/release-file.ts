@@ -3,7 +3,7 @@ import { type FileRecord, type ReleaseRecord, statsOf } from '../../history/rele
 import { kindOfExecutable } from '../../workers/spawning/interpreter.ts';
 import type { Release } from '../../workers/spawning/release.ts';
 
-/** What the history keeps of a release. */
+/** The record of a release in the history. */
 export function recordOf(release: Release, args: readonly string[]): ReleaseRecord {
   const { executable, directory, identity, environmentNames } = release;
   const kind = kindOfExecutable(executable, args);
@@ -21,19 +21,19 @@ export function recordOf(release: Release, args: readonly string[]): ReleaseReco
   };
 }
 
-/** The files that an executable runs because its arguments name them; none for a program of its own. */
+/** The files that an executable runs because its arguments name them. Empty for a program that is no interpreter. */
 export function scriptsOf(executable: string, args: readonly string[], directory: string): FileRecord[] {
   return kindOfExecutable(executable, args) === 'interpreter' ? filesIn(args, directory) : [];
 }
 
-/** More arguments than that are not looked at. */
+/** The maximum number of arguments that zero checks. */
 const MAX_ARGUMENTS = 64;
 
 const PROGRAM_TEXT = /\.(?:[cm]?[jt]sx?|py[cz]?|rb|p[lm]|php|phar|jar|war|dll|sh|lua|exs?|tcl|scm|R)$/;
 
 /**
- * The files that an interpreter runs: the arguments that name a file with the ending of program text, else the first
- * one that names a file. Other arguments may be data that changes while the program runs.
+ * The files that an interpreter runs: the arguments that name a file with a source-code extension, else the first
+ * argument that names a file. Other arguments may be data that changes while the program runs.
  */
 function filesIn(args: readonly string[], directory: string): FileRecord[] {
   const files = args.slice(0, MAX_ARGUMENTS).flatMap((argument) => {
@@ -45,7 +45,10 @@ function filesIn(args: readonly string[], directory: string): FileRecord[] {
   return programs.length > 0 ? programs : files.slice(0, 1);
 }
 
-/** A descriptor that means these bytes also when the path is another file later. None for an interpreter, or what cannot be read. */
+/**
+ * Opens the executable. The descriptor keeps these bytes even when the path later names another file. null for an
+ * interpreter, or an unreadable file.
+ */
 export function openExecutable(
   { executable }: Release,
   { kind }: ReleaseRecord,
@@ -65,7 +68,7 @@ function open(file: string): number | null {
   try {
     return openSync(file, 'r');
   } catch {
-    // Executing needs no permission to read; without one there is no copy.
+    // Executing a file needs no read permission. Without that permission zero keeps no copy.
     return null;
   }
 }

@@ -5,17 +5,17 @@ import type { LabelSource } from '../../lifecycle/facts.ts';
 import { absolute } from '../../workers/spawning/release.ts';
 import type { Prepared } from './prepare.ts';
 
-/** Where a release is. */
+/** The location of a release. */
 export interface ReleasePlace {
-  /** Absolute, with the symlinks that the user wrote: directories of its files, and its working directory. */
+  /** Absolute paths with the symlinks that the user wrote: the directories of its files, and its working directory. */
   readonly written: readonly string[];
-  /** The same directories as they were found when the release was prepared. */
+  /** The same directories, resolved when the release was prepared. */
   readonly found: readonly string[];
 }
 
 /**
- * The name of the release of a new generation, in another turn of the event loop: a spawn need not wait for it. Of an
- * earlier release that is the name that it had then. null where there is none. Never rejects.
+ * Finds the label of the release of a new generation, in another turn of the event loop so that a spawn need not wait.
+ * An earlier release keeps its label. Resolves to null without a label. Never rejects.
  */
 export async function labelOf(prepared: Prepared, startDirectory: string): Promise<FoundLabel | null> {
   await new Promise((resolve) => setImmediate(resolve));
@@ -24,7 +24,10 @@ export async function labelOf(prepared: Prepared, startDirectory: string): Promi
   return findLabel(placeOf(prepared, startDirectory));
 }
 
-/** Where the release of a generation is. @param startDirectory where relative paths of the config begin */
+/**
+ * The location of the release of a generation.
+ * @param startDirectory the base of relative paths in the config
+ */
 export function placeOf({ config, release, record }: Prepared, startDirectory: string): ReleasePlace {
   const { runtime } = config.service;
   const directory = absolute(runtime.directory, startDirectory);
@@ -35,7 +38,7 @@ export function placeOf({ config, release, record }: Prepared, startDirectory: s
     : found.map((file) =>
         isIn(file, release.directory) ? directory + file.slice(release.directory.length) : file,
       );
-  // The directory where zero was started says nothing of a program elsewhere.
+  // The directory where zero was started does not identify a program that is elsewhere.
   const isItsOwn =
     runtime.directory !== '' || found.length === 0 || found.some((file) => isIn(file, release.directory));
   return {
@@ -44,7 +47,7 @@ export function placeOf({ config, release, record }: Prepared, startDirectory: s
   };
 }
 
-/** Whether a path is a directory, or below it. */
+/** Whether a path is a directory or below it. */
 function isIn(file: string, directory: string): boolean {
   return file === directory || file.startsWith(directory === '/' ? '/' : `${directory}/`);
 }
@@ -55,10 +58,10 @@ export interface FoundLabel {
 }
 
 /**
- * Finds a name for a release that was given none: the name of the symlink's target (`current -> releases/2024-01-02`),
- * the first line of a file VERSION, or the first 12 digits of the commit that is checked out. null where there is none.
- * Never rejects: what cannot be read, or is no label, is passed over. Reads at most a few KiB of each file, and 4 MiB of
- * a repository's packed refs, in libuv's pool.
+ * Finds a label for a release without one: the name of the symlink's target (`current -> releases/2024-01-02`), the
+ * first line of a file VERSION, or the first 12 digits of the commit that is checked out. Resolves to null if none is
+ * found. Never rejects; skips unreadable files and invalid labels. Reads at most a few KiB of each file, and 4 MiB of a
+ * repository's packed refs, in libuv's pool.
  */
 export async function findLabel({ written, found }: ReleasePlace): Promise<FoundLabel | null> {
   const directories = new Set(found);
@@ -83,16 +86,19 @@ function labelIn(text: string): string | null {
   return 'label' in parsed ? parsed.label : null;
 }
 
-/** The name of what the last symlink of a path leads to. @param found where the release was found behind the links */
+/**
+ * The name of the target of the last symlink in a path.
+ * @param found the resolved directories of the release
+ */
 async function linkTarget(written: string, found: readonly string[]): Promise<string | null> {
   for (let at = path.resolve(written); at !== path.dirname(at); at = path.dirname(at)) {
     const target = await promises.readlink(at).catch(() => null);
     const real = target === null ? null : await promises.realpath(at).catch(() => null);
-    // The link may lead to the next release by now.
+    // Meanwhile the link may lead to the next release.
     if (target === null || real === null || !found.some((directory) => isIn(directory, real))) continue;
     const name = path.basename(target);
     const label = labelIn(name === '.' || name === '..' ? path.basename(real) : name);
-    // Links such as /bin -> usr/bin move a directory, and name no release.
+    // Links such as /bin -> usr/bin move a directory and do not identify a release.
     if (label !== null && label !== path.basename(at)) return label;
   }
   return null;
@@ -103,8 +109,8 @@ const COMMIT = /^[0-9a-f]{40}(?:[0-9a-f]{24})?$/;
 const REF = /^ref: (refs\/[^\s~^:?*[\\]+)$/;
 
 /**
- * The commit that is checked out in a working tree of git: gitrepository-layout(5). null where the directory is none, or
- * keeps its refs in another way (reftable).
+ * The commit that is checked out in a working tree of git: gitrepository-layout(5). null if the directory is no working
+ * tree, or stores its refs in another way (reftable).
  */
 async function checkedOut(directory: string): Promise<string | null> {
   const place = await gitDirectory(path.join(directory, '.git'));
@@ -127,7 +133,10 @@ async function checkedOut(directory: string): Promise<string | null> {
   return COMMIT.test(commit) ? commit : null;
 }
 
-/** A file in its place names the directory: of a linked working tree, or a submodule. */
+/**
+ * The git directory of a working tree. A linked working tree or a submodule has a file in its place that names the
+ * directory.
+ */
 async function gitDirectory(place: string): Promise<string | null> {
   const stats = await promises.stat(place).catch(() => null);
   if (stats?.isDirectory()) return place;
@@ -142,11 +151,14 @@ function firstLine(text: string | null): string | null {
 const MAX_SMALL = 4096;
 const MAX_PACKED_REFS = 4 * 1024 * 1024;
 
-/** A regular file of at most `max` bytes as text; null for any other. Never waits for another process, as a pipe would. */
+/**
+ * The text of a regular file of at most `max` bytes; null otherwise. Never waits for another process, as reading a pipe
+ * could.
+ */
 async function readSmall(file: string, max: number = MAX_SMALL): Promise<string | null> {
   const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = constants;
   try {
-    // Before it is opened: of a device that alone may do something.
+    // Checked before the open, because opening a device can have a side effect.
     if (!(await promises.stat(file)).isFile()) return null;
     const handle = await promises.open(file, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     try {

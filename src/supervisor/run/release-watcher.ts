@@ -10,12 +10,12 @@ export interface WatchContext {
   /** The directory where zero was started. */
   readonly startDirectory: string;
   readonly watching: (paths: readonly string[]) => void;
-  /** A deploy has arrived. */
+  /** Called when a deploy has arrived. */
   readonly changed: () => void;
   readonly warn: (message: string) => void;
 }
 
-/** Keeps the watch that the config asks for; without one nothing of it is loaded. */
+/** Runs the watch that the config asks for. Without a watch, its modules are not loaded. */
 export class ReleaseWatcher {
   readonly #context: WatchContext;
   #wanted = '';
@@ -36,7 +36,7 @@ export class ReleaseWatcher {
     this.#watcher = null;
     if (!paths || !watch) return;
     const { Watcher } = await import('../../watch/watcher.ts');
-    // Another one may be wanted by now, or none.
+    // Meanwhile the config may ask for another watch, or none.
     if (this.#wanted !== wanted) return;
     try {
       this.#watcher = new Watcher({

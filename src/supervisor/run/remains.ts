@@ -23,7 +23,7 @@ export class Remains {
     this.#family = family;
   }
 
-  /** Their pids; null when /proc cannot be listed. */
+  /** The pids of the remaining processes; null when /proc cannot be listed. */
   find(): number[] | null {
     try {
       const table = this.#table;
@@ -35,16 +35,16 @@ export class Remains {
     }
   }
 
-  /** Sends SIGKILL to all of them. */
+  /** Sends SIGKILL to all remaining processes. */
   kill(): Delivery {
     const delivery = killLeftovers(this.#kernel, this.#departed, this.#table.known());
     return joinDeliveries([delivery, this.#family.kill()]);
   }
 
   /**
-   * Calls back when these processes, and others that they started, have exited. Never calls back in the same turn,
-   * and not at all when a process cannot be watched (EMFILE) or /proc cannot be listed: the deadline for remaining
-   * processes covers that.
+   * Calls back when these processes, and others that they started, have exited. Never calls back in the same turn. Does
+   * not call back when a process cannot be watched (EMFILE) or /proc cannot be listed: the deadline for remaining
+   * processes covers that case.
    */
   whenGone(pids: readonly number[], done: () => void): void {
     const waiting = new Set(pids);
@@ -61,7 +61,7 @@ export class Remains {
         this.#table.watchForeign(pid, gone);
       } catch (error) {
         if (!isSystemFailure(error)) throw error;
-        // It exited between the look and the watch.
+        // The process exited between the search and the watch.
         if (error.code === 'ESRCH') this.#kernel.defer(gone);
       }
     }

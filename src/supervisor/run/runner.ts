@@ -23,7 +23,7 @@ import { StallWatcher } from './stall-watcher.ts';
 import { VerifyWatcher } from './verify-watcher.ts';
 
 /**
- * What running a service takes of the machine and of the rest of the supervisor. The simulation gives it a machine in
+ * The parts of the machine and of the supervisor that a running service needs. The simulation passes a machine in
  * memory.
  */
 export interface RunnerContext
@@ -36,7 +36,7 @@ export interface RunnerContext
   readonly table: ProcessTable;
   readonly connections: ConnectionReader;
   readonly memory: MemoryReader;
-  /** How work on every listener is cut; left out: by the clock. */
+  /** Cuts work on every listener into slices; by the clock if omitted. */
   readonly turns?: Turns;
   readonly runCommand: (prepared: Prepared) => RunCommand;
   readonly runtimeDirectory: string;
@@ -52,11 +52,11 @@ export interface RunnerContext
   readonly initial?: State;
   readonly first?: 'adopted';
   readonly before?: (state: State, effects: readonly Effect[]) => void;
-  /** The core; another one in tests. */
+  /** The core. Tests pass another one. */
   readonly behaviour?: typeof step;
 }
 
-/** Runs a service: the core, and everything that performs what the core decides. */
+/** Runs a service: the core, and the parts that perform its decisions. */
 export class Runner {
   readonly engine: Engine;
   readonly generations: Generations;
@@ -112,7 +112,7 @@ export class Runner {
     });
   }
 
-  /** Ends every watch: nothing happens any more unless it is posted. */
+  /** Ends every watch. Afterwards only posted events reach the core. */
   close(): void {
     const { lanes, drain, stalls, memory, liveness, verify, preparer } = this.#watchers;
     this.engine.close();

@@ -5,15 +5,15 @@ import { killSession } from '../../workers/processes/stopper.ts';
 import type { RegisteredCommand } from '../../workers/spawning/command.ts';
 
 /**
- * A variable of every command and hook. A supervisor that was killed before it had recorded the pid of a command leaves
- * this for the next one, which finds the process by it.
+ * A variable of every command and hook. A supervisor may be killed before it has recorded the pid of a command. The
+ * next supervisor then finds the process by this variable.
  */
 const VARIABLE = 'ZERO_COMMAND';
 
-/** What is recorded of commands. */
+/** The record of the commands. */
 export interface CommandSituation {
   readonly running: readonly ProcessIdentity[];
-  /** The number of the next command: processes with it or a higher one are not recorded. */
+  /** The number of the next command. Processes with this or a higher number are not recorded. */
   readonly next: number;
 }
 
@@ -22,13 +22,13 @@ export interface RunningCommandsOptions {
   readonly runtimeDirectory: string;
   /** The number of the first command. */
   readonly next: number;
-  /** Called when a command was started, which has to be written where it outlives this supervisor. */
+  /** Called when a command was started, so that the caller records it: the command may outlive this supervisor. */
   readonly recorded: () => void;
 }
 
 /**
- * The processes of zero's own commands that run now: gates, `verify`, `liveness`, hashes. They are recorded, so that
- * another supervisor can end those of a dead one, whose results nobody waits for any more.
+ * The running processes of zero's own commands: gates, `verify`, `liveness`, hashes. They are recorded, so that another
+ * supervisor can end the commands of a dead one, whose results are no longer needed.
  */
 export class RunningCommands {
   readonly #options: RunningCommandsOptions;
@@ -40,7 +40,7 @@ export class RunningCommands {
     this.#next = options.next;
   }
 
-  /** A command is going to be started. */
+  /** Registers a command before its start. */
   register(): RegisteredCommand {
     const { kernel, runtimeDirectory, recorded } = this.#options;
     const number = this.#next;
@@ -84,8 +84,8 @@ function markIn(environment: readonly Buffer[], runtimeDirectory: string): strin
 }
 
 /**
- * Sends SIGKILL to a command of a dead supervisor and to its session, as the end of a command does. A pid that means
- * another process by now gets nothing.
+ * Sends SIGKILL to a command of a dead supervisor and to its session, as the end of a command does. Sends nothing if
+ * the pid now belongs to another process.
  */
 export function endCommand(kernel: Kernel, { pid, startTime }: ProcessIdentity): Delivery {
   const isMeant = () => kernel.processStat(pid)?.startTime === startTime;

@@ -42,14 +42,14 @@ export interface ServiceContext {
   readonly passed: PassedSockets;
   readonly releases: PreparedReleases;
   readonly observation: Observation;
-  /** Called only after the constructor. */
+  /** Must not be called before the constructor has returned. */
   readonly continuity: () => Continuity;
-  /** A generation serves now: what the supervisor takes from a config is that of this one. */
+  /** Called when a generation was promoted. The supervisor's own settings then come from its config. */
   readonly promoted: (generation: number, prepared: Prepared) => void;
   /** Called after a batch of events; see Engine. */
   readonly settled: (state: State, happened: boolean) => void;
   readonly exit: (exit: ExitStatus) => void;
-  /** The watched files have changed. */
+  /** Called when the watched files have changed. */
   readonly changed: () => void;
 }
 
@@ -63,27 +63,27 @@ const RELOAD = {
   label: null,
 } as const;
 
-/** What is watched besides what the core asks for. */
+/** Watches that the core does not request. */
 interface Watches {
-  /** What services do to their lanes. */
+  /** Watches for shutdown(2) of lanes by services. */
   readonly lanes: LaneLog;
-  /** Where workers listen. */
+  /** Watches where workers listen. */
   readonly listening: ListeningWatch;
-  /** The files of `service.watch`. */
+  /** Watches the files of `service.watch`. */
   readonly files: ReleaseWatcher;
-  /** The memory of zero itself. */
+  /** Watches the memory of zero itself. */
   readonly footprint: Footprint;
 }
 
 /**
- * Everything that runs the service: the engine with its effects, generations and workers, the commands and hooks, and
- * the watches that the core does not ask for.
+ * The parts that run the service: the engine with its effects, generations and workers, the commands and hooks, and the
+ * watches that the core does not request.
  */
 export class RunningService {
   readonly kernel: Kernel;
   readonly table: ProcessTable;
   readonly runner: Runner;
-  /** Commands of zero that are registered. */
+  /** The system with registered commands of zero. */
   readonly commands: CommandSystem;
   readonly hooks: HookRunner;
   readonly #options: SupervisorOptions;
@@ -125,7 +125,7 @@ export class RunningService {
     });
     this.#remarks = new ConfigRemarks(report, context.passed);
     const first = observation.history.firstNumbers();
-    // Of a service that is continued every handover reads the config again.
+    // After a recovery, every handover reads the config again.
     this.#firstHandover = recovered === null ? first.handover : 0;
     this.#watches = this.#makeWatches();
     this.runner = this.#makeRunner(first.generation);
@@ -141,7 +141,7 @@ export class RunningService {
 
   readonly post: Engine['post'] = (happening) => this.runner.engine.post(happening);
 
-  /** Asks for a handover to what the config says now. */
+  /** Requests a handover to the current config. */
   reload(by: string): void {
     this.post({ ...RELOAD, by });
   }
@@ -151,35 +151,35 @@ export class RunningService {
     return hashCommand(this.commands);
   }
 
-  /** The processes of commands and hooks that run now. */
+  /** The running processes of commands and hooks. */
   processes(): Pick<Situation, 'commands' | 'hooks'> {
     return { commands: this.#running.situation(), hooks: this.hooks.processes() };
   }
 
-  /** The config of the generation that serves; before one does, that of the start. */
+  /** The config of the generation that serves; until then, that of the start. */
   config(): Config {
     const serving = servingGeneration(this.state);
     const prepared = serving === null ? undefined : this.#context.releases.ofGeneration(serving);
     return prepared?.config ?? this.#options.config;
   }
 
-  /** There are workers now: what they do to their sockets, and the watched files, are looked at. */
+  /** Starts the watches that need workers: the state of their lanes, and the watched files. */
   open(): void {
     const { lanes, footprint, files } = this.#watches;
-    // No earlier: only a worker can shut down a lane.
+    // Not earlier: only a worker can shut down a lane.
     lanes.start();
     footprint.begin();
     void files.configure(this.#options.config);
     void checkUnit(this.commands, (fact) => this.#context.observation.report(fact));
   }
 
-  /** A batch of events is done while there are workers. */
+  /** Called after each batch of events while workers exist. */
   settled(happened: boolean): void {
     this.#watches.listening.arm();
     this.#watches.footprint.disturbed(happened);
   }
 
-  /** Passes a signal on to every worker. */
+  /** Sends a signal to every worker. */
   forward(signal: string): void {
     for (const process of this.generations.processes()) {
       for (const refusal of process.signal(signal).refused)
@@ -191,7 +191,7 @@ export class RunningService {
     }
   }
 
-  /** Reads the config and prepares what it wants. `isFirst`: with the config that zero was started with. */
+  /** Reads the config and prepares its release. `isFirst`: uses the config that zero was started with. */
   async prepare(
     rollback: Rollback | null,
     claim: (executable: string) => void,
@@ -215,14 +215,14 @@ export class RunningService {
     return result;
   }
 
-  /** Finds the name of the release of a generation. */
+  /** Finds the label of the release of a generation. */
   findLabel(generation: number, prepared: Prepared): void {
     void labelOf(prepared, this.#options.folder).then(
       (found) => found && this.post({ type: 'labelled', generation, ...found }),
     );
   }
 
-  /** Nothing happens any more. */
+  /** Stops the engine: no further events or effects. */
   stopRunning(): void {
     this.runner.close();
   }
@@ -309,7 +309,7 @@ export class RunningService {
     const { observation, promoted } = this.#context;
     promoted(generation, prepared);
     observation.history.promoted(generation, prepared);
-    // Of a rollback the directory is that of then.
+    // After a rollback the directory is that of the earlier release.
     if (prepared.rollbackTo === null) void this.#watches.files.configure(prepared.config);
   }
 }

@@ -7,8 +7,8 @@ import { gateNames } from '../../readiness/index.ts';
 import type { Release } from '../../workers/spawning/release.ts';
 
 /**
- * The settings of a generation that runs `release` under `config`. Its paths are absolute: another supervisor may
- * have another working directory.
+ * The settings of a generation that runs `release` under `config`. Its paths are absolute, because another supervisor
+ * may have another working directory.
  */
 export function settingsOf(
   config: Config,
@@ -48,7 +48,7 @@ export function settingsOf(
   };
 }
 
-/** How many workers a generation of this config has. */
+/** The number of workers of a generation with this config. */
 export function workersOf({ service }: Config): number {
   return service.runtime.workers === 'auto' ? availableParallelism() : service.runtime.workers;
 }
@@ -71,22 +71,22 @@ function handoverOf(config: Config): HandoverSettings {
   };
 }
 
-/** Seconds for which the kernel may keep a connection without data to itself. */
+/** Seconds that the kernel may hold back a connection without data (TCP_DEFER_ACCEPT, tcp(7)). */
 function longestDefer({ service }: Config): number {
   return Math.max(0, ...service.listeners.map(({ options }) => options.defer_accept ?? 0));
 }
 
-/** A supervisor that runs. */
+/** The running supervisor. */
 export interface Running {
-  /** As it was started. */
+  /** The config that the supervisor was started with. */
   readonly config: Config;
-  /** The name of its instance, which the config may not have. */
+  /** The name of its instance, which the config may omit. */
   readonly name: string;
 }
 
-/** What a running supervisor cannot change, as problems; empty when the new config can be taken. */
+/** Changes that a running supervisor cannot make, as problems; empty if the new config is acceptable. */
 export function restartNeeded({ config: running, name }: Running, wanted: Config): string[] {
-  // A name that says what is the case anyway.
+  // The config sets the name that the instance already has.
   const isSameName = wanted.service.runtime.name === name;
   const fixed = (config: Config): Record<string, string | undefined> => ({
     'service.runtime.name': isSameName ? name : config.service.runtime.name,

@@ -3,7 +3,7 @@ import type { Effect } from '../../lifecycle/effects.ts';
 import { failureOf, stepOf } from './effect-failure.ts';
 import type { Happening } from './engine.ts';
 
-/** Effects on every listener. */
+/** Effects that change every listener. */
 export type SlicedEffect = Extract<Effect, { type: 'steer' | 'listen_again' }>;
 
 interface Current {
@@ -12,9 +12,9 @@ interface Current {
 }
 
 /**
- * Performs effects one listener after the other: at once for a few listeners, in slices for many. The answer `done` or
- * `failed` comes when the last listener is done. A newer effect of the same kind ends one that is in progress, which has
- * failed then: not every listener has it. The newer one changes all of them again.
+ * Performs effects one listener after the other: at once for a few listeners, in slices for many. Answers `done` or
+ * `failed` after the last listener. A newer effect of the same kind cancels the one in progress, which then fails
+ * because some listeners lack it. The newer one changes all listeners again.
  */
 export class SlicedEffects {
   readonly #turns: Turns;
@@ -26,7 +26,7 @@ export class SlicedEffects {
     this.#post = post;
   }
 
-  /** @param steps each is one listener */
+  /** @param steps one step per listener */
   perform(effect: SlicedEffect, steps: Iterator<unknown>): void {
     const kind = kindOf(effect);
     const before = this.#current.get(kind);
@@ -46,7 +46,7 @@ export class SlicedEffects {
     if (!isOver) this.#current.set(kind, { effect, work });
   }
 
-  /** Ends what is in progress, without an answer. */
+  /** Cancels effects in progress, without an answer. */
   close(): void {
     for (const { work } of this.#current.values()) work.cancel();
     this.#current.clear();

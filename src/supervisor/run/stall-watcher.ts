@@ -6,7 +6,7 @@ import type { Timers } from '../../readiness/index.ts';
 import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
 
-/** How often a queue is looked at in which connections were seen, in milliseconds. */
+/** Milliseconds between checks of a queue in which connections were seen. */
 const INTERVAL = 1_000;
 
 export interface StallContext {
@@ -18,26 +18,29 @@ export interface StallContext {
   readonly failed: (error: unknown) => void;
 }
 
-/** A worker that connections may wait for. */
+/** A worker with possibly waiting connections. */
 interface Suspicion {
   readonly key: WorkerKey;
-  /** Since when connections wait, or since the last report that it is hung; null: none waited at the last look. */
+  /**
+   * Since when connections wait, or since the last report that the worker is hung; null: none waited at the last check.
+   */
   since: number | null;
   /**
-   * One on each steered listener. Queues are first in, first out: when it is accepted, so was everything that waited
-   * when it came.
+   * One probe per steered listener. Queues are first in, first out: when the worker accepts the probe, it has accepted
+   * every connection that came before.
    */
   probes: Probe[];
-  /** It was reported, and has not accepted its probes since. */
+  /** The worker was reported as hung and has not accepted its probes since. */
   hung: boolean;
-  /** Calls back when a connection comes into the lane; null while the queue is looked at instead. */
+  /** Calls back when a connection arrives in the lane; null while the queue is checked at intervals instead. */
   arrival: { close(): void } | null;
 }
 
 /**
- * Notices workers that are hung, and that accept again. A queue that is not empty says little: a busy service has one,
- * too. So a connection of zero's own is put behind what waits, and the worker is hung when that one is not accepted in
- * time. Queues are looked at only after a connection has come: a supervisor whose service is idle does not wake up.
+ * Detects hung workers, and their recovery. A queue that is not empty proves little: a busy service has one, too. zero
+ * therefore queues a connection of its own behind the waiting ones. The worker is hung when it does not accept this
+ * probe in time. zero checks a queue only after a connection has arrived, so the supervisor of an idle service does not
+ * wake up.
  */
 export class StallWatcher {
   readonly #context: StallContext;
@@ -49,7 +52,7 @@ export class StallWatcher {
     this.#context = context;
   }
 
-  /** Exactly these workers from now on. */
+  /** Watches exactly these workers from now on. */
   keep(workers: readonly StallWatch[]): void {
     const before = this.#suspicions;
     this.#suspicions = new Map(
@@ -83,7 +86,7 @@ export class StallWatcher {
     }
   }
 
-  /** Nothing waits: the next look comes after the next connection. */
+  /** No connection waits: the next check follows the next connection. */
   #rest(suspicion: Suspicion): void {
     const { generations, listeners, now } = this.#context;
     clear(suspicion);
@@ -97,7 +100,7 @@ export class StallWatcher {
         this.#arm();
       });
     } catch (error) {
-      // Without a watch (ENOSPC, ENOMEM) the queue is looked at each second.
+      // Without a watch (ENOSPC, ENOMEM) the queue is checked each second.
       if (!isRefusal(error)) throw error;
     }
   }
@@ -107,7 +110,7 @@ export class StallWatcher {
       this.#look(suspicion);
       this.#broken = false;
     } catch (error) {
-      // A reading that failed is no proof that a worker is hung. Reported once, until a reading succeeds.
+      // A failed reading does not prove that a worker is hung. Reported once, until a reading succeeds.
       if (!suspicion.hung) clear(suspicion);
       if (!this.#broken) this.#context.failed(error);
       this.#broken = true;
@@ -132,14 +135,14 @@ export class StallWatcher {
       suspicion.hung = false;
       this.#rest(suspicion);
     } else if (now() - (suspicion.since ?? 0) >= stall) {
-      // Reported again as long as it is hung: a signal that could not be sent is sent again.
+      // Reported again while the worker is hung, so that zero sends a failed signal again.
       suspicion.hung = true;
       suspicion.since = now();
       post({ type: 'stalled', ...key });
     }
   }
 
-  /** On every listener where one can be had: an address that this machine does not have takes none. */
+  /** Opens a probe on every possible listener. An address that this machine does not have accepts none. */
   #openProbes(key: WorkerKey, lane: number): Probe[] {
     const { generations, listeners } = this.#context;
     const acquired = generations.prepared(key.generation)?.acquired;
@@ -148,7 +151,7 @@ export class StallWatcher {
       try {
         if (!acquired) return [];
         const probe = listeners.openProbe(acquired, name, lane);
-        // Asked at once, so that the worker is not kept waiting for a request until the next look.
+        // Answered at once, so that the worker does not wait for a request until the next check.
         probe.accepted();
         return [probe];
       } catch (error) {

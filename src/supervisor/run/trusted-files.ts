@@ -7,8 +7,8 @@ import type { TargetUser } from '../../workers/spawning/target-user.ts';
 import { scriptsOf } from './release-file.ts';
 
 /*
- * Under root, zero refuses files that it obeys or executes if every user can write to them. A user who can write to
- * such a file can become root, or the user of the service.
+ * As root, zero refuses files that it obeys or executes if every user can write to them. A user who can write to such a
+ * file can become root, or the user of the service.
  */
 
 /** A file that zero obeys or executes. */
@@ -16,32 +16,30 @@ export interface ObeyedFile {
   /** For messages, such as `script`. */
   readonly what: string;
   readonly path: string;
-  /** The key of the config that it is about; null for the config itself. */
+  /** The key of the config that refers to the file; null for the config itself. */
   readonly key: Path | null;
-  /** The step of a handover that fails. */
+  /** The step of the handover that fails because of the file. */
   readonly step: string;
 }
 
-/** A file that another user can change, and a line with the reason and the command that corrects it. */
+/** A file that another user can change. `message` is one line with the reason and the command that corrects it. */
 export interface OpenFile extends ObeyedFile {
   readonly message: string;
 }
 
-/** Where a config leads to files. */
+/** The directories and search paths that a config refers to. */
 export interface FilePlaces {
   /** Where zero was started. */
   readonly startDirectory: string;
-  /** PATH of zero, with which hooks are found. */
+  /** PATH of zero. zero finds hooks in it. */
   readonly ownPath: string | undefined;
-  /** PATH of the service, with which the commands of gates are found. */
+  /** PATH of the service. zero finds the commands of gates in it. */
   readonly servicePath: string | undefined;
-  /** What an earlier generation ran, instead of the executable of the config. Absolute. */
+  /** The executable of an earlier generation, instead of that of the config. Absolute. */
   readonly executable?: string;
 }
 
-/**
- * Every file that a config makes zero read or execute, except the config itself. Files that are not found are left out.
- */
+/** Every file that a config makes zero read or execute, except the config itself. Skips files that are not found. */
 export function obeyedFiles(config: Config, places: FilePlaces): ObeyedFile[] {
   const { runtime, hooks } = config.service;
   const { startDirectory, ownPath, servicePath } = places;
@@ -100,7 +98,7 @@ export function configAsFile(path: string): ObeyedFile {
 
 const isRoot = () => process.geteuid?.() === 0;
 
-/** Files that every user can change or replace. None if zero does not run as root. */
+/** Files that every user can change or replace. Empty if zero does not run as root. */
 export function openFiles(files: readonly ObeyedFile[]): OpenFile[] {
   if (!isRoot()) return [];
   return files.flatMap((file) => {
@@ -109,7 +107,10 @@ export function openFiles(files: readonly ObeyedFile[]): OpenFile[] {
   });
 }
 
-/** Files that the user of the service can change or replace. None if zero does not run as root, or the service does. */
+/**
+ * Files that the user of the service can change or replace. Empty if zero does not run as root, or the service runs as
+ * root.
+ */
 export function serviceOpenFiles(
   files: readonly ObeyedFile[],
   user: Pick<TargetUser, 'name' | 'uid' | 'gid' | 'groups'> | null,
@@ -122,7 +123,7 @@ export function serviceOpenFiles(
   });
 }
 
-/** The failure of a handover with such files; null: none. */
+/** The failure of a handover because of such files; null without one. */
 export function openFileFailure(files: readonly ObeyedFile[]): Failure | null {
   const [first, ...more] = openFiles(files);
   if (first === undefined) return null;

@@ -3,8 +3,8 @@ import type { ListenerSnapshot } from '../../listeners/listeners.ts';
 import type { Places } from '../../workers/processes/connections.ts';
 
 /**
- * The names that connections to Unix listeners have: that of the socket they came in by, and a lane's is the one it was bound under
- * (unix_stream_connect, net/unix/af_unix.c).
+ * The socket names that connections to Unix listeners have. A connection takes the name of the socket that accepted it,
+ * and a lane has the name that it was bound under (unix_stream_connect, net/unix/af_unix.c).
  */
 export function unixNames(listeners: readonly ListenerSnapshot[]): string[] {
   return listeners.flatMap(({ address, lanes }) => {

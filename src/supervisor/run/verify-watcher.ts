@@ -12,7 +12,7 @@ export interface VerifyContext {
   readonly post: (happening: Happening) => void;
 }
 
-/** Runs `verify` of one generation, through its own lane where it names a listener. */
+/** Runs `verify` of one generation, through its own lane if the check names a listener. */
 export class VerifyWatcher {
   readonly #context: VerifyContext;
   #running: { readonly generation: number; close(): void } | null = null;
@@ -21,7 +21,7 @@ export class VerifyWatcher {
     this.#context = context;
   }
 
-  /** This generation from now on; null for none. */
+  /** Checks this generation from now on; null for none. */
   keep(generation: number | null): void {
     if (this.#running?.generation === generation) return;
     this.#running?.close();

@@ -15,7 +15,7 @@ import { describeInstanceHolding } from '../instance/holding-instance.ts';
 import type { ForeignSockets } from './accept-looks.ts';
 import type { Prepared } from './prepare.ts';
 
-/** A process of a generation, as far as its addresses are concerned. */
+/** A process of a generation, as the address checks need it. */
 export interface AddressedWorker extends WorkerProcesses {
   readonly key: WorkerKey;
 }
@@ -23,26 +23,26 @@ export interface AddressedWorker extends WorkerProcesses {
 export interface AddressContext {
   readonly kernel: Pick<ProcessCalls, 'pid' | 'processStat' | 'listProcesses'>;
   readonly listeners: Pick<Listeners, 'boundSockets' | 'foreignSockets'>;
-  /** Every worker of every generation that has a process. */
+  /** Every worker of every generation with a running or remaining process. */
   readonly workers: () => readonly AddressedWorker[];
 }
 
-/** What a worker has been given to listen on. */
+/** The listeners that a worker received. */
 export interface Given {
   readonly listeners: readonly AcquiredListener[];
-  /** Its environment loads the module that lets an unchanged Node program take its sockets. */
+  /** Its environment loads the module that gives an unchanged Node program its sockets. */
   readonly hasNodeModule: boolean;
-  /** It has to accept a test connection before it is ready. */
+  /** The worker must accept a test connection before it is ready. */
   readonly isTested: boolean;
 }
 
-/** The line with an address in use comes before a stack and the properties of the error, about 25 lines in Node. */
+/** The line about the address in use precedes a stack and the properties of the error, about 25 lines in Node. */
 export const EXAMINED_LINES = 60;
 
 /** `zerodown/register`, or the file itself. */
 const NODE_MODULE = /zerodown\/register|service\/register\.c?js/;
 
-/** What the workers of a generation are given. */
+/** The listeners that the workers of a generation receive. */
 export function givenTo({
   acquired: { listeners },
   release: { environment },
@@ -56,12 +56,12 @@ export function givenTo({
   };
 }
 
-/** The module's own words for a socket that the program must not have (src/service/handed). */
+/** The module's message about a socket that the program must not use (src/service/handed). */
 const REFUSED_BY_MODULE = /\b(descriptor \d+\b.*, handed over by zero, .+)$/;
 
 /**
- * Compares the addresses that a worker uses, or wants, with the listeners that it was given. Everything that it reports
- * was read from the kernel when it was asked: which socket is bound to the address, and which process has the socket.
+ * Compares the addresses that a worker uses, or tries to use, with its listeners. Each report uses current data of the
+ * kernel: which socket is bound to the address, and which process has the socket.
  */
 export class WorkerAddresses {
   readonly #worker: AddressedWorker;
@@ -74,7 +74,7 @@ export class WorkerAddresses {
     this.#context = context;
   }
 
-  /** The socket of its own that the worker has opened on a steered address, or why that is unknown; null for none. */
+  /** The worker's own socket on a steered address, or why that is unknown; null if there is none. */
   foreignSocket(sockets: ForeignSockets = () => this.#context.listeners.foreignSockets()): string | null {
     return attempt('cannot determine whether it listens on a socket of its own', () => {
       const foreign = sockets();
@@ -87,7 +87,7 @@ export class WorkerAddresses {
     });
   }
 
-  /** Where the worker listens with sockets of its own, and where its listeners are; null where it has none. */
+  /** Where the worker listens with sockets of its own, and where its listeners are; null if it has no own socket. */
   elsewhere(): string | null {
     const expected = this.#given.listeners.flatMap(({ name, text, address }) =>
       address.family === 'unix' ? [] : [`listener ${name} is ${text}`],
@@ -100,7 +100,7 @@ export class WorkerAddresses {
     });
   }
 
-  /** It has listeners, and zero does not test whether it accepts connections on them. */
+  /** The worker has listeners, and zero does not test whether it accepts connections on them. */
   get isUntested(): boolean {
     return !this.#given.isTested && this.#given.listeners.length > 0;
   }
@@ -121,8 +121,8 @@ export class WorkerAddresses {
   }
 
   /**
-   * Why the worker could not listen on an address that its output reports as in use: who holds the address, and what to
-   * write. Null where the output reports none, or nobody holds it any more.
+   * Why the worker could not listen on an address that its output reports as in use: which process holds the address,
+   * and what to write. null if the output reports none, or no process holds it any more.
    * @param output its last lines, oldest first
    */
   inUse(output: readonly string[]): string | null {
@@ -140,7 +140,7 @@ export class WorkerAddresses {
     });
   }
 
-  /** How it exited, with inUse(); null where that is nothing. */
+  /** The exit status with the reason of inUse(); null without a reason. */
   explainExit(exit: ExitStatus, output: readonly string[]): string | null {
     const problem = this.inUse(output);
     return problem === null ? null : `${describeExit(exit)}: ${problem}`;
@@ -155,7 +155,7 @@ export class WorkerAddresses {
       : `${address} is the address of listener ${socket.listener}, which zero holds. ${this.#useDescriptor(socket.listener, isNode)}`;
   }
 
-  /** Who holds an address that is none of zero's listeners, and what to do about that. */
+  /** Which process holds an address that belongs to no listener of zero, and what to do about it. */
   #holderOf(address: string, socket: BoundSocket): string {
     const { kernel } = this.#context;
     const holder = describeHolder(socket, () => null);
@@ -177,7 +177,7 @@ export class WorkerAddresses {
     return `${why} ${makeListener(address)}`;
   }
 
-  /** The output does not say which address: everything that may be in the way. */
+  /** The output does not name the address: lists every possible holder. */
   #everyHolder(isNode: boolean): string[] {
     const { key } = this.#worker;
     const own = this.#given.listeners.map(
@@ -205,7 +205,7 @@ export class WorkerAddresses {
       : `${advice} A Node program does this unchanged with NODE_OPTIONS=--require=zerodown/register, which "zero run -- node ..." sets. See docs/guide/node.md.`;
   }
 
-  /** The TCP addresses on which a worker listens with sockets that are none of zero's. */
+  /** The TCP addresses on which a worker listens with sockets that are not zero's. */
   #ownListening(worker: AddressedWorker): string[] {
     const foreign = this.#context.listeners.boundSockets(null).filter(({ listener }) => listener === null);
     if (foreign.length === 0) return [];
@@ -229,7 +229,9 @@ function written({ host, port }: RefusedAddress): string {
   return `${isIPv6(host) ? `[${host}]` : host}:${port}`;
 }
 
-/** Both generations run during a handover, so an address that only one process can have needs a socket of zero's. */
+/**
+ * Both generations run during a handover, so an address that only one process can have must become a listener of zero.
+ */
 function makeListener(address: string): string {
   const port = address.slice(address.lastIndexOf(':') + 1);
   return (

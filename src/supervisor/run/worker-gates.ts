@@ -6,27 +6,27 @@ import type { Prepared } from './prepare.ts';
 import type { WorkerAddresses } from './worker-addresses.ts';
 import type { WorkerContext } from './worker-parts.ts';
 
-/** The worker whose gates they are, and what the gates look at. */
+/** The worker of the gates, and the objects that the gates check. */
 export interface GatedWorker {
-  /** `pid`: of its main process now. */
+  /** `pid`: the current main process. */
   readonly worker: { readonly key: WorkerKey; readonly pid: number };
   readonly lane: number;
   readonly prepared: Prepared;
   readonly readiness: ReadinessConfig;
   readonly notify: NotifySocket;
-  /** The descriptor that `ready_fd` is read from; null: there is none. */
+  /** The descriptor that `ready_fd` is read from; null without one. */
   readonly readyPipe: number | null;
   readonly addresses: WorkerAddresses;
-  /** The last lines that it wrote. */
+  /** Its last lines of output. */
   readonly lastLines: () => string[];
 }
 
-/** The gates of one worker: starts them, reports how they end, and says why they are open. */
+/** The gates of one worker. Starts them, reports their results, and explains open gates. */
 export class WorkerGates {
   readonly #context: WorkerContext;
   readonly #of: GatedWorker;
   readonly #gates: Gates;
-  /** Of gates that were closed while they waited: a failure is explained after that. */
+  /** The reasons of gates that were closed while open: a failure is explained after that. */
   #reasons: readonly GateReason[] = [];
 
   constructor(context: WorkerContext, of: GatedWorker) {
@@ -35,7 +35,7 @@ export class WorkerGates {
     const { prepared, readiness, notify, readyPipe, lane } = of;
     const { acquired } = prepared;
     const steered = acquired.listeners.filter((listener) => listener.steered).map(({ name }) => name);
-    // Read on without a gate, too: a full pipe would block the process.
+    // Read without a gate, too: a full pipe would block the process.
     if (readyPipe !== null && readiness.ready_fd === undefined) readPast(context.kernel, readyPipe);
     this.#gates = startGates(readiness, {
       kernel: context.kernel,
@@ -64,9 +64,9 @@ export class WorkerGates {
     return this.#open().map(({ gate, reason }) => (gate === null ? reason : `${gate}: ${reason}`));
   }
 
-  /** The last failure of a gate that is open; null where none is known. */
+  /** The last failure of an open gate; null without one. */
   reasonOf(name: string): string | null {
-    // Sockets of its own are why it accepts nothing from its descriptors.
+    // The worker's own sockets explain why it accepts no connection from its descriptors.
     const known = this.#open().filter(({ gate }) => gate === name || (gate === null && name === 'accept'));
     return known.length === 0 ? null : known.map(({ reason }) => reason).join('; ');
   }
@@ -75,7 +75,7 @@ export class WorkerGates {
     this.#gates.close();
   }
 
-  /** Closes gates that may wait. Their reasons stay known. */
+  /** Closes the gates early. Their reasons remain available. */
   closeEarly(): void {
     this.#reasons = this.#open();
     this.#gates.close();
@@ -92,7 +92,10 @@ export class WorkerGates {
     ];
   }
 
-  /** A service that accepts, but not only from its descriptor, would get connections that nobody steers. */
+  /**
+   * A service that accepts on its descriptor and on a socket of its own would receive connections that zero does not
+   * steer.
+   */
   #passed(gate: string): void {
     const { accepts, post } = this.#context;
     const { worker, addresses } = this.#of;
@@ -104,7 +107,7 @@ export class WorkerGates {
     else decide(null);
   }
 
-  /** A process that exits closes its ready descriptor first. Its exit status, which follows, says more. */
+  /** An exiting process closes its ready descriptor first. Its exit status follows and is the better reason. */
   #failed(gate: string, reason: string): void {
     const { worker } = this.#of;
     if (this.#context.kernel.processStat(worker.pid)?.exiting ?? true) return;
@@ -112,7 +115,7 @@ export class WorkerGates {
   }
 }
 
-/** Reads a pipe until its end, and keeps nothing of it. */
+/** Reads a pipe until its end and discards the data. */
 function readPast(kernel: Kernel, fd: number): void {
   kernel.readPipe(fd, { data: () => {}, end: () => {} }).unref();
 }

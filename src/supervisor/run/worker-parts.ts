@@ -43,30 +43,30 @@ export interface WorkerContext {
   readonly report: (fact: Fact) => void;
 }
 
-/** Where a process has its place: its lane, and whether it is there only for what waits in it. */
+/** The place of a process: its lane, and whether it only rescues the connections that wait there. */
 export interface Post {
   readonly lane: number;
   readonly relief: boolean;
-  /** The first lane of its generation; undefined for a relief. */
+  /** The first lane of its generation; undefined for a rescue worker. */
   readonly first: number | undefined;
-  /** The listening sockets that it gets. */
+  /** The listening sockets of the process. */
   readonly sockets: readonly WorkerListener[];
-  /** What it executes: the file of its release, or the copy that is kept of it. */
+  /** The file to execute: that of its release, or zero's copy. */
   readonly executable: string;
 }
 
-/** The pipes of a process by their inodes, by which another supervisor finds them in the process; null: not known. */
+/** The pipes of a process by their inodes. Another supervisor finds them in the process by the inode. null: unknown. */
 export interface Pipes {
   readonly stdout: number | null;
   readonly stderr: number | null;
-  /** The descriptor that the process has it as; null without `ready_fd`. */
+  /** The number of the descriptor in the process; null without `ready_fd`. */
   readonly ready: { readonly fd: number; readonly inode: number } | null;
 }
 
-/** A process that another supervisor started, as that one recorded it. */
+/** A process that another supervisor started, as recorded by that supervisor. */
 export interface RecoveredProcess {
   readonly key: WorkerKey;
-  /** Its main process; the start time is in clock ticks since boot. */
+  /** The main process. The start time is in clock ticks since boot. */
   readonly pid: number;
   readonly startTime: number;
   /** The pid it was spawned with. */
@@ -74,18 +74,18 @@ export interface RecoveredProcess {
   readonly lane: number;
   readonly relief: boolean;
   readonly first: number | undefined;
-  /** When it was started, in monotonic milliseconds. */
+  /** When the process was started, in monotonic milliseconds. */
   readonly since: number;
-  /** The gates that it has not passed. */
+  /** The gates that the process has not passed. */
   readonly waiting: readonly string[];
   readonly pipes: Pipes;
-  /** Neither supervisor has started it, see lifecycle/adopt.ts. Its output goes where it always went. */
+  /** No supervisor started the process, see lifecycle/adopt.ts. Its output keeps its destination. */
   readonly adopted?: boolean;
-  /** What it has set with WATCHDOG_USEC, in milliseconds. */
+  /** The service's WATCHDOG_USEC, in milliseconds. */
   readonly watchdogTime?: number | null;
 }
 
-/** What is held for a process: pipes and its notify socket. */
+/** The resources that zero holds for a process: its pipes and its notify socket. */
 export interface WorkerParts {
   readonly session: number;
   readonly pid: number;
@@ -94,18 +94,21 @@ export interface WorkerParts {
   readonly startedAt: number;
   readonly notify: NotifySocket;
   readonly output: WorkerOutput;
-  /** The read end of its ready pipe, and the number of the other end in the process. */
+  /** The read end of its ready pipe, and the number of the write end in the process. */
   readonly ready: { readonly read: number; readonly target: number } | null;
-  /** The gates that it has to pass. */
+  /** The gates that the process must pass. */
   readonly readiness: ReadinessConfig;
-  /** False when its main process has exited. */
+  /** False if the main process has exited. */
   readonly isAlive: boolean;
-  /** It is no child of this supervisor. */
+  /** The process is not a child of this supervisor. */
   readonly isForeign: boolean;
   readonly family: Family;
 }
 
-/** A request for the parts of one process. `undo` gets what undoes each step, for a failure in this one or later. */
+/**
+ * A request for the resources of one process. `undo` receives a function for each step that reverts the step after a
+ * later failure.
+ */
 interface PartsRequest {
   readonly key: WorkerKey;
   readonly prepared: Prepared;
@@ -161,13 +164,13 @@ export function spawnParts({ prepared, context, ...request }: PartsRequest, post
     isForeign: false,
     family: NO_FAMILY,
   };
-  // A relief is there for what waits already; nobody asks whether it is ready.
+  // A rescue worker serves waiting connections and needs no readiness check.
   return { ...process, notify, output, ready, readiness: post.relief ? NO_GATES : readiness };
 }
 
 /**
- * Takes over a process that another supervisor started, or what remains of the process. Throws SystemError; the process
- * is as before then.
+ * Takes over a process that another supervisor started, or the remaining processes of a worker. Throws SystemError; the
+ * process is unchanged then.
  */
 export function adoptParts(request: PartsRequest, recovered: RecoveredProcess): WorkerParts {
   const { key, prepared, context, onExit, undo } = request;
@@ -232,7 +235,7 @@ function reportLost(
   }
 }
 
-/** A child of this supervisor: after an exec of another program, in the same process. */
+/** Adopts a child of this supervisor. After an exec of another program, the supervisor is the same process. */
 function adoptChild(
   { pid, startTime }: RecoveredProcess,
   { kernel, table }: WorkerContext,

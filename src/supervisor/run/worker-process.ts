@@ -26,18 +26,18 @@ import {
 
 const REPORTED_LINES = 20;
 
-/** Where the remaining processes cannot be listed there may be one: SIGKILL follows when their time is over. */
+/** If the remaining processes cannot be listed, zero assumes one. SIGKILL follows when its time has expired. */
 const UNKNOWN_REMAINS = 1;
 
-/** One process in one place of a generation, with all that is held for it: pipes, notify socket, gates, watches. */
+/** One process in one place of a generation, with its resources: pipes, notify socket, gates, watches. */
 export class WorkerProcess {
   readonly key: WorkerKey;
   readonly post: Post;
-  /** The pid it was spawned with, which is also its session. */
+  /** The pid at its start, which is also its session. */
   readonly session: number;
   /** The pid of its main process, which MAINPID= may have changed. */
   pid: number;
-  /** Milliseconds that its main process was up; null: it has not exited, or a gate had not passed by then. */
+  /** Milliseconds that its main process ran; null if it has not exited, or exited before it had passed every gate. */
   lasted: number | null = null;
   /** The start time of the main process, in clock ticks since boot. */
   startTime: number;
@@ -97,14 +97,14 @@ export class WorkerProcess {
     });
   }
 
-  /** Spawns a process. Throws SpawnError, ReleaseError or ListenerError; nothing stays open then. */
+  /** Spawns a process. Throws SpawnError, ReleaseError or ListenerError, and leaves nothing open then. */
   static spawn(key: WorkerKey, post: Post, prepared: Prepared, context: WorkerContext): WorkerProcess {
     return WorkerProcess.#make(key, post, prepared, context, (request) => spawnParts(request, post));
   }
 
   /**
-   * Takes over a process that another supervisor started, or what remains of the process. Its output is read on from
-   * where that one stopped, and its notify socket is bound again. Throws SpawnError; the process is as before then.
+   * Takes over a process that another supervisor started, or the remaining processes of a worker. Reads its output from
+   * where that supervisor stopped, and binds its notify socket again. Throws SpawnError; the process is unchanged then.
    */
   static adopt(
     recovered: RecoveredProcess,
@@ -122,7 +122,7 @@ export class WorkerProcess {
     worker.watchdog.time = recovered.watchdogTime ?? null;
     if (isAlive) return { worker, found: { ...key, found: 'running', pid: worker.pid } };
     const leftovers = worker.#awaitRemains();
-    // The core may wait for processes that remained when they were recorded.
+    // The core may still wait for remaining processes in the recorded state.
     if (leftovers === 0) context.kernel.defer(() => context.post({ type: 'leftovers_gone', ...key }));
     return { worker, found: { ...key, found: 'gone', exit: { kind: 'unknown' }, leftovers } };
   }
@@ -137,7 +137,7 @@ export class WorkerProcess {
     const undo: (() => void)[] = [];
     let worker: WorkerProcess | null = null;
     let pid = 0;
-    // Of a start that failed half-way nobody wants to know the end.
+    // A start that failed half-way reports no exit.
     const onExit = (exit: ExitStatus, usage: Usage | null) => {
       if (worker !== null) worker.#left(pid, exit, usage);
     };
@@ -153,22 +153,22 @@ export class WorkerProcess {
     }
   }
 
-  /** The pipes of the process, as a state records them. */
+  /** The pipes of the process, as the state file records them. */
   get pipes(): Pipes {
     return { ...this.#output.inodes, ready: this.#ready };
   }
 
-  /** Reads what is in its output pipes now, and ends an open line. */
+  /** Reads the pending output from its pipes, and terminates an incomplete line. */
   drainOutput(): void {
     this.#output.drain();
   }
 
-  /** Why it is not ready yet, as far as its gates know. */
+  /** Why the worker is not ready yet, according to its gates. */
   reasons(): readonly string[] {
     return this.#gates.reasons();
   }
 
-  /** The last failure of a gate that is open; null where none is known. */
+  /** The last failure of an open gate; null without one. */
   gateReason(name: string): string | null {
     return this.#gates.reasonOf(name);
   }
@@ -178,24 +178,24 @@ export class WorkerProcess {
     return this.#life === 'running' && this.#gates.waitsFor('accept');
   }
 
-  /** The last lines that were read of what it wrote. */
+  /** The last lines of its output. */
   lines(): string[] {
     return this.#output.lines(REPORTED_LINES);
   }
 
-  /** Nothing is asked of it any more. */
+  /** Stops its gates: no result matters any more. */
   closeGates(): void {
     this.#gates.closeEarly();
   }
 
-  /** True when neither the process nor anything that outlived it is there any more. */
+  /** True when the main process and all remaining processes have exited. */
   get ended(): boolean {
     return this.#life === 'ended';
   }
 
   /**
-   * Sends a signal to the main process. Once that has exited nothing happens: its pid may mean another process. Throws
-   * RangeError for an unknown signal.
+   * Sends a signal to the main process. Does nothing after that process has exited, because its pid may belong to
+   * another process. Throws RangeError for an unknown signal.
    */
   signal(signal: string): Delivery {
     this.#lookForFamily();
@@ -210,29 +210,29 @@ export class WorkerProcess {
     return joinDeliveries([delivery, this.#family.kill()]);
   }
 
-  /** Of a process that no supervisor has started: those that descend from it now, and orphans that are known. */
+  /** For a process that no supervisor has started: its current descendants, and its known orphans. */
   get relatives(): readonly number[] {
     if (this.#life === 'running') this.#lookForFamily();
     return this.#family.pids;
   }
 
-  /** Sends SIGKILL to the processes that remain of the worker after its main process has exited. */
+  /** Sends SIGKILL to the remaining processes of the worker, after its main process has exited. */
   killLeftovers(): Delivery {
     const delivery = this.#remains.kill();
     const { generation, worker } = this.key;
     const pids = [...delivery.signalled];
     if (pids.length > 0) this.#context.report({ event: 'leftovers_killed', generation, worker, pids });
-    // Those that did not get the signal may get the next one.
+    // If a process did not receive the signal, a later call can send it again.
     if (delivery.refused.length === 0) this.#end();
     return delivery;
   }
 
-  /** The name of its notify socket was removed with the runtime directory. Throws SystemError. */
+  /** Binds the notify socket again after its name was removed with the runtime directory. Throws SystemError. */
   bindNotifyAgain(): void {
     this.#notify.rebind();
   }
 
-  /** Lets go of everything; the process itself goes on, if it is there. */
+  /** Releases every descriptor and timer. The process keeps running. */
   close(): void {
     this.#gates.close();
     this.#notify.close();
@@ -240,7 +240,7 @@ export class WorkerProcess {
     this.#output.close();
   }
 
-  /** As long as its main process is there: nothing else tells which processes are its descendants. */
+  /** Only the running main process identifies its descendants. */
   #lookForFamily(): void {
     this.#context.boundary.run('find the processes of a service', () => this.#family.look());
   }
@@ -250,18 +250,17 @@ export class WorkerProcess {
     this.close();
   }
 
-  /** A process that was the main process of this worker has exited. */
+  /** A main process of this worker has exited. */
   #left(pid: number, exit: ExitStatus, usage: Usage | null): void {
-    // The service announced another main process before.
+    // The service had announced another main process.
     if (pid !== this.pid) return;
     const { key } = this;
     const { boundary } = this.#context;
-    // It may also have done so right before the exit.
+    // The announcement may have come right before the exit.
     boundary.run('read the last notifications', () => this.#notify.drain());
     if (pid !== this.pid) return;
     if (this.#gates.allPassed) this.lasted = this.#context.now() - this.startedAt;
-    // The exit is reported whatever cannot be read of the process: without the report it would be waited for without
-    // end.
+    // The exit must be reported even if reading fails: without the report zero would wait forever.
     boundary.run('read the last output', () => {
       this.#gates.close();
       this.#notify.close();
@@ -276,7 +275,7 @@ export class WorkerProcess {
     this.#context.post({ type: 'exited', ...key, exit, usage, leftovers, output, explained });
   }
 
-  /** Returns how many processes remain. */
+  /** Returns the number of remaining processes. */
   #awaitRemains(): number {
     this.#life = 'remains';
     const pids = this.#remains.find();
@@ -295,8 +294,8 @@ export class WorkerProcess {
   }
 
   /**
-   * Whether a process belongs to this worker. The kernel gives the children of a main process that has exited to the
-   * supervisor, also before the main process is reaped; they are found as remaining processes.
+   * Whether a process belongs to this worker. The kernel reparents the children of an exited main process to the
+   * supervisor, even before the main process is reaped. They are found as remaining processes.
    */
   #owns(pid: number): boolean {
     const { pid: main, session } = this;
@@ -329,7 +328,7 @@ export class WorkerProcess {
   }
 }
 
-/** Undoes one step of a start that failed. The failure of the start is the one to report. */
+/** Reverts one step of a failed start. The failure of the start is the one to report. */
 function attempt(boundary: Boundary, step: () => void): void {
   try {
     step();
