@@ -4,16 +4,16 @@ import type { ListenerConfig } from '../config/schema.ts';
 import type { Holder } from './diagnosis/holders.ts';
 
 /**
- * A listener could not be had, or not be changed. The message names the step, the address, the errno and what to do about it, e.g.
+ * A listener could not be opened or changed. The message contains the step, the address, the errno and advice, e.g.
  * `bind tcp 127.0.0.1:80: EACCES: ports below 1024 need root or CAP_NET_BIND_SERVICE ...`.
  */
 export class ListenerError extends Error {
   override readonly name = 'ListenerError';
   /** The listener's name in the config. */
   readonly listener: string;
-  /** The errno name behind it (`EADDRINUSE`), or null where zero itself refused. */
+  /** The errno name (`EADDRINUSE`), or null where zero itself refused. */
   readonly code: string | null;
-  /** The foreign socket that is in the way; null where there is none, or none is known. */
+  /** The foreign socket that is in the way. Null where none is known. */
   readonly holder: Holder | null;
 
   constructor(listener: string, message: string, cause?: unknown, holder: Holder | null = null) {
@@ -24,12 +24,15 @@ export class ListenerError extends Error {
   }
 }
 
-/** Whether the kernel refused something, or zero itself did. Any other error is a defect. */
+/** Whether the kernel or zero refused an operation. Any other error is a bug. */
 export function isRefusal(error: unknown): boolean {
   return error instanceof ListenerError || isSystemFailure(error);
 }
 
-/** How an error message names the address of a listener, as it was written: `tcp 127.0.0.1:80`, `unix /run/app.sock`. */
+/**
+ * The address of a listener as error messages name it, as written in the config: `tcp 127.0.0.1:80`, `unix
+ * /run/app.sock`.
+ */
 export function nameAddress(config: ListenerConfig): string {
   const address = config.address;
   if (address.kind === 'passed') return `systemd ${address.name}`;
@@ -37,7 +40,7 @@ export function nameAddress(config: ListenerConfig): string {
   return `${address.network} ${formatHostPort(address)}`;
 }
 
-/** What a report says of an error besides its message: the errno of a refusal, or the stack of a defect. */
+/** What a report adds to an error's message: the errno of a refusal, or the stack of a bug. */
 export function causeOf(error: unknown): { errno?: string; stack?: string } {
   const errno = error instanceof ListenerError ? error.code : isSystemFailure(error) ? error.code : null;
   if (errno !== null) return { errno };

@@ -29,17 +29,17 @@ import type {
 } from './listeners.ts';
 
 export interface ListenerSetOptions {
-  /** Resolves host names; the system's resolver when left out. */
+  /** Resolves host names. Default: the system's resolver. */
   readonly lookup?: Lookup;
-  /** The sockets that were passed to zero; none when left out. */
+  /** The sockets that were passed to zero. Default: none. */
   readonly passed?: PassedSockets;
-  /** Told what went wrong in a release: a setting that could not be put back. */
+  /** Called with what failed in a release: a setting that could not be restored. */
   readonly warn?: (message: string) => void;
 }
 
 /**
- * The one owner of every listening descriptor of the supervisor. The sockets listen from the moment they are bound, before any service
- * exists: a client that comes early waits in the queue.
+ * The only owner of the supervisor's listening descriptors. The sockets listen from the bind on, before any service
+ * runs, so early clients wait in the queue.
  */
 export class ListenerSet implements Listeners {
   readonly #pool: ListenerPool;
@@ -64,12 +64,12 @@ export class ListenerSet implements Listeners {
   }
 
   /**
-   * Takes one reference on each listener of `spec`, binding those that are not there yet. A listener is the same as before when its
-   * normalised address is (port 0: its name, too), or what that resolves to; its other settings are changed to those of `spec`, and
-   * go back when this acquisition is released before an older one.
+   * Takes one reference on each listener of `spec` and binds the missing ones. A listener counts as the same if its
+   * normalised address is equal (with port 0: its name, too), or if both resolve to the same address. Its other
+   * settings change to those of `spec`. They revert when this acquisition is released before an older one.
    *
-   * All or nothing: on failure what this call bound is closed, what it changed is put back, and the promise rejects with ListenerError.
-   * @param lanes how many lanes every steered listener has at least when it resolves; 0: what is bound now is shared by all generations
+   * All or nothing: a failure closes new sockets and reverts settings. The promise then rejects with ListenerError.
+   * @param lanes minimum number of lanes of every steered listener; 0: all generations share newly bound listeners
    */
   async acquire(spec: readonly ListenerConfig[], lanes = 0): Promise<Acquired> {
     const holds = await this.#pool.hold(spec, lanes);
@@ -105,7 +105,7 @@ export class ListenerSet implements Listeners {
     }
   }
 
-  /** Makes sure that every steered listener has so many lanes: more join at the end. Throws ListenerError. */
+  /** Adds lanes to every steered listener until it has `count`. Throws ListenerError. */
   ensureLanes(count: number): void {
     runAll(this.#ensure(count));
   }
@@ -174,17 +174,20 @@ export class ListenerSet implements Listeners {
     return boundSockets(port, this.#pool.names());
   }
 
-  /** What services did to their lanes and paths since the last look; it is mended now. Throws ListenerError. */
+  /**
+   * Faults that services caused to their lanes and paths since the last check. They are repaired now. Throws
+   * ListenerError.
+   */
   laneFaults(): NamedFault[] {
     return this.#inspector.faults();
   }
 
-  /** The same, and the foreign sockets, each step of one listener. Throws ListenerError. */
+  /** The same faults and the foreign sockets, one listener per step. Throws ListenerError. */
   inspect(): Generator<Inspection, void, void> {
     return this.#inspector.inspect();
   }
 
-  /** Tells of a lane that is shut down, and of a public name that is taken away, as soon as it happens. One at a time. */
+  /** Calls back as soon as a lane is shut down or a public name is removed. Only one watch at a time. */
   watchFaults(onFaults: (faults: readonly NamedFault[]) => void): { close(): void } {
     this.#onFaults = onFaults;
     this.#watches.watchHangups((lanes, lane) => {
@@ -199,7 +202,7 @@ export class ListenerSet implements Listeners {
     };
   }
 
-  /** The name of the listener that a socket belongs to; null for a socket of somebody else. */
+  /** The name of the listener that owns a socket. Null for a foreign socket. */
   nameOf(inode: number): string | null {
     return this.#pool.nameOf(inode);
   }
@@ -213,17 +216,16 @@ export class ListenerSet implements Listeners {
   }
 
   /**
-   * Continues with the listeners of a dead supervisor, before anything is acquired; the descriptors belong to this set
-   * from now on. Each is held until `finish`, by when the generations that still have it have acquired it: `acquire`
-   * then finds it by its address, and neither resolves a name nor changes where connections go. The next `steer` does.
-   * Throws ListenerError.
-   * @param steering where connections go; null where the dead supervisor had not steered yet
+   * Continues with the listeners of a supervisor that died, before any acquisition. The descriptors belong to this set
+   * from now on. Each is held until `finish`, by when its generations have acquired it: `acquire` finds it by address,
+   * resolves no name and does not change where connections go. The next `steer` does. Throws ListenerError.
+   * @param steering where connections go; null if the dead supervisor had not steered yet
    */
   recover(
     saved: readonly SavedListener[],
     steering: Steering | null,
   ): {
-    /** Names of the listeners that no socket is left of. */
+    /** Names of the listeners whose sockets are all lost. */
     readonly missing: readonly string[];
     finish(): void;
   } {
@@ -237,10 +239,9 @@ export class ListenerSet implements Listeners {
   }
 
   /**
-   * Begins with the sockets of another program, before anything is acquired; the descriptors belong to this set from
-   * now on. Each is held until `finish`, by when the first generation has acquired it, or until `abandon`, which closes
-   * what zero has and leaves the program as it was. Throws ListenerError: every socket is as before then, and closed
-   * here.
+   * Starts with the sockets of another program, before any acquisition. The descriptors belong to this set from now on.
+   * Each is held until `finish`, by when the first generation has acquired it, or `abandon`. `abandon` closes zero's
+   * descriptors and does not change the program. Throws ListenerError: sockets are then unchanged, and closed here.
    */
   adopt(taken: readonly TakenSocket[]): { finish(): void; abandon(): void } {
     const held: ReturnType<ListenerPool['adopt']>[] = [];
@@ -291,7 +292,7 @@ export class ListenerSet implements Listeners {
   }
 
   #give(acquired: Acquired, lanes: Lanes, lane: number, first: number | undefined): number {
-    // Where every lane is taken, or may still get a connection, a new generation has one more than there were.
+    // If every lane is in use, or may still get a connection, a new generation needs one more lane.
     if (lane >= this.#laneCount) this.ensureLanes(lane + 1);
     const fd = this.#watches.during(lanes, () => lanes.give(lane, first));
     if (this.#plans.give(lane, acquired)) {
@@ -320,7 +321,7 @@ export class ListenerSet implements Listeners {
     return this.#steered().map(({ lanes }) => lanes);
   }
 
-  /** Each step is one listener. */
+  /** Each step handles one listener. */
   *#ensure(count: number): Generator<void, void, void> {
     const wanted = Math.max(this.#laneCount, count);
     const foreign = foreignOnAllPorts(() => this.#pool.known());
@@ -330,7 +331,7 @@ export class ListenerSet implements Listeners {
       this.#watches.during(lanes, () => lanes.ensure(wanted, foreign));
       yield;
     }
-    // Others may have been bound meanwhile.
+    // Other listeners may have been bound meanwhile.
     for (const lanes of this.#allLanes()) this.#watches.during(lanes, () => lanes.ensure(wanted, foreign));
     this.#laneCount = Math.max(this.#laneCount, wanted);
   }

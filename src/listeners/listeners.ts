@@ -6,43 +6,41 @@ import type { BoundSocket } from './diagnosis/holders.ts';
 import type { Probe } from './diagnosis/probe.ts';
 import type { ForeignSocket, LaneFault, LaneSocket } from './lanes/lanes.ts';
 
-/** One listener as a generation is given it. */
+/** One listener as a generation receives it. */
 export interface AcquiredListener {
   readonly name: string;
-  /** The descriptor in the supervisor; of a steered listener its first lane. */
+  /** The descriptor in the supervisor. For a steered listener, the descriptor of its first lane. */
   readonly fd: number;
-  /** Whether each generation has lanes of its own, and is steered to. */
+  /** Whether each generation has its own lanes and connections are steered to them. */
   readonly steered: boolean;
   /**
-   * The descriptor to give to a worker on this lane; of a shared listener always the same. The lane is this
-   * acquisition's from now on, and a holder of the descriptor cannot change where connections go. Throws
+   * The descriptor for a worker on this lane; the same for every lane of a shared listener. The lane belongs to this
+   * acquisition from now on. A process that has the descriptor cannot change where connections go. Throws
    * ListenerError.
-   * @param first the first lane of its generation, whose socket all of its workers have where the listener is a Unix
-   * one; left out for a worker that is there for what another generation left
+   * @param first the first lane of the worker's generation; all of its workers share that lane's socket on a Unix
+   *   listener.
+   *   Left out for a rescue worker, which serves the queue of another generation
    */
   fdOf(lane: number, first?: number): number;
   /**
-   * Notes that a worker of another supervisor has this lane, and returns its descriptor; null for a socket that could
-   * not be taken back. Nothing of the lane changes.
+   * Records that a worker of another supervisor has this lane, and returns its descriptor. Null for a socket that could
+   * not be recovered. The lane does not change.
    */
   regain(lane: number, first?: number): number | null;
-  /** The descriptor's number in the service: socket_fd of the config. */
+  /** The descriptor number in the service: socket_fd of the config. */
   readonly target: number;
-  /** As bound, with the port that the kernel chose. */
+  /** The bound address, with the port that the kernel chose. */
   readonly address: SocketAddress;
   /** `127.0.0.1:8080`, `[::]:8080`, `/run/app.sock`. */
   readonly text: string;
-  /** Of a socket that was passed to zero, with the address that the socket has. */
+  /** The config. For a passed socket, with the address of that socket. */
   readonly config: ListenerConfig & { readonly address: Address };
 }
 
 /** The listeners of one config, held until `release`. */
 export interface Acquired {
   readonly listeners: readonly AcquiredListener[];
-  /**
-   * Lets go of the listeners: those that nobody else has acquired are closed. A second call does nothing. Never
-   * throws.
-   */
+  /** Releases the listeners. Closes those without another acquisition. Idempotent. Never throws. */
   release(): void;
 }
 
@@ -53,26 +51,26 @@ export interface ListenerSnapshot {
   readonly name: string;
   readonly address: SocketAddress;
   readonly inode: number;
-  /** 0 for a socket that could not be taken back from a worker. */
+  /** 0 for a socket that could not be recovered from a worker. */
   readonly fd: number;
   /**
-   * The sockets of a steered listener in the order of their lanes, and one more at the end of a TCP one; empty for a
-   * shared one.
+   * The sockets of a steered listener in the order of their lanes; a TCP listener has one more at the end. Empty for a
+   * shared listener.
    */
   readonly lanes: readonly { readonly fd: number; readonly inode: number }[];
-  /** The lanes of a TCP one in the kernel's order, null for a foreign socket; null for any other listener. */
+  /** The lanes of a TCP listener in the kernel's order, null for a foreign socket. Null for any other listener. */
   readonly order: readonly (number | null)[] | null;
-  /** The name of a socket that was passed to zero. */
+  /** The name of a passed socket. */
   readonly passedName: string | null;
 }
 
-/** A listener of a supervisor that has died, with the sockets that could be taken back. */
+/** A listener of a supervisor that died, with the recovered sockets. */
 export interface SavedListener {
   readonly name: string;
-  /** As the newest generation has it that was started with this listener. */
+  /** The config in the newest generation that was started with this listener. */
   readonly config: ListenerConfig;
   readonly address: SocketAddress;
-  /** Of a shared listener; null for a socket that could not be taken back. */
+  /** The socket of a shared listener. Null for a socket that could not be recovered. */
   readonly fd: number | null;
   readonly inode: number;
   /** As in ListenerSnapshot; empty for a shared listener. */
@@ -81,7 +79,7 @@ export interface SavedListener {
   readonly passedName: string | null;
 }
 
-/** One socket that somebody has to hold for the supervisor. */
+/** One socket that another process must hold for the supervisor. */
 export interface KeptSocket {
   readonly fd: number;
   readonly inode: number;
@@ -101,9 +99,9 @@ export interface Listeners {
   relistenInSteps(acquired: Acquired, lanes?: readonly number[]): Generator<void, void, void>;
 
   /**
-   * From now on the new connections of every steered listener go to these lanes. A Unix listener uses the first main
-   * lane. A lane whose generation does not have a listener is left out for that listener (lane-plan.ts). Each
-   * step is one listener. Throws ListenerError.
+   * Sends new connections of every steered listener to these lanes from now on. A Unix listener uses the first main
+   * lane. A lane whose generation does not have a listener is left out for that listener (lane-plan.ts). Each step
+   * handles one listener. Throws ListenerError.
    */
   steerInSteps(steering: Steering): Generator<void, void, void>;
 
@@ -121,18 +119,18 @@ export interface Listeners {
    */
   watchLane(lane: number, isShared: boolean, onQueued: () => void): { close(): void };
 
-  /** How many connections of clients wait where `watchLane` looks. Throws SystemError. */
+  /** Number of clients' connections that wait where `watchLane` watches. Throws SystemError. */
   unattended(lane: number, isShared: boolean): number;
 
   /**
-   * Calls back once per steered listener when a connection comes into the lane, whether the service accepts it at once
-   * or not, and soon if one waits already. Uses epoll; nothing is polled. Throws SystemError (ENOMEM, ENOSPC).
+   * Calls back once per steered listener when a connection arrives in the lane, even if the service accepts it at once.
+   * If a connection already waits, calls back soon. Uses epoll; nothing is polled. Throws SystemError (ENOMEM, ENOSPC).
    */
   watchArrival(lane: number, onArrival: () => void): { close(): void };
 
   /**
-   * The number of clients' connections that wait in the queues of a lane, over all steered listeners. Test
-   * connections of `openProbe` do not count, open or closed. Throws SystemError.
+   * Number of clients' connections in the queues of a lane, over all steered listeners. Test connections of `openProbe`
+   * do not count, open or closed. Throws SystemError.
    */
   queued(lane: number): number;
 
@@ -149,14 +147,17 @@ export interface Listeners {
   foreignSockets(): NamedForeignSocket[];
 
   /**
-   * The sockets of any process that listen on a TCP port or are bound to a UDP port; null: that listen on any TCP port.
-   * Throws SystemError, or the file system's error.
+   * The sockets of any process that listen on a TCP port or are bound to a UDP port. With null, those that listen on
+   * any TCP port. Throws SystemError, or the file system's error.
    */
   boundSockets(port: number | null): BoundSocket[];
 
-  /** Every socket that is held now. The same object as long as nothing has changed. */
+  /** Every held socket. Returns the same object as long as nothing changes. */
   snapshot(): readonly ListenerSnapshot[];
 
-  /** The sockets that have to stay open when the supervisor dies, each once. The same object as long as nothing has changed. */
+  /**
+   * The sockets that must stay open when the supervisor dies, each once. Returns the same object as long as nothing
+   * changes.
+   */
   kept(): readonly KeptSocket[];
 }

@@ -9,20 +9,20 @@ export interface SocketData {
   readonly kept: readonly KeptSocket[];
   /** The name of the listener of each socket, by inode. */
   readonly names: ReadonlyMap<number, string>;
-  /** From the lowest port of a TCP or UDP listener to the highest. */
+  /** The lowest and the highest port of the TCP and UDP listeners. */
   readonly ports: PortRange;
 }
 
 interface Taken {
   readonly config: ListenerConfig;
-  /** Of its lanes. */
+  /** The revision of its lanes at that time. */
   readonly revision: number;
   readonly snapshot: ListenerSnapshot;
 }
 
 /**
- * All listening sockets as plain data. They are asked for after every event and change a few times in a handover. So the
- * same objects are returned as long as nothing has changed: of each listener, and of all.
+ * All listening sockets as plain data. Callers ask after every event, but the sockets change only a few times in a
+ * handover. So the same objects are returned, per listener and in total, as long as nothing changes.
  */
 export class SocketSnapshots {
   readonly #taken = new WeakMap<SharedListener, Taken>();

@@ -10,10 +10,10 @@ import { type BindOptions, type BoundListener, NOTHING, steeredListener } from '
 import { KeptName } from './kept-name.ts';
 import { boundFileAt, type UnixFile } from './unix-file.ts';
 
-/** The socket of a listener that a running program has, and that was taken from it. */
+/** The socket of a listener, taken from a running program. */
 export interface TakenSocket {
   readonly config: ListenerConfig;
-  /** As it is bound. */
+  /** The address that the socket is bound to. */
   readonly address: SocketAddress;
   readonly fd: number;
   readonly inode: number;
@@ -22,14 +22,14 @@ export interface TakenSocket {
 /** A listener on a taken socket. */
 export interface AdoptedListener {
   readonly bound: BoundListener;
-  /** Closes zero's sockets: the program keeps its own, as it was. */
+  /** Closes zero's sockets. The program keeps its own socket unchanged. */
   readonly abandon: () => void;
 }
 
 /**
- * Makes a listener of a socket that another program listens on; the descriptor belongs to the listener from then on.
- * A TCP listener has lanes next to it. Where the kernel refuses those, and the config leaves it to zero, the socket is
- * shared by all generations. Throws ListenerError: the socket is as before then, and stays open.
+ * Makes a listener of a socket that another program listens on. The descriptor belongs to the listener from then on. A
+ * TCP listener gets lanes next to that socket. Where the kernel refuses them and the config has `steer: auto`, all
+ * generations share the socket. Throws ListenerError: the socket is then unchanged and stays open.
  */
 export function adoptListener(taken: TakenSocket, options: BindOptions): AdoptedListener {
   const { config, address, fd, inode } = taken;
@@ -39,11 +39,11 @@ export function adoptListener(taken: TakenSocket, options: BindOptions): Adopted
   const shared = { ...NOTHING, fd, inode, address, target };
   if (!wantsLanes(config)) return { bound: shared, abandon: () => closeFd(fd) };
   const before = getOption(fd, 'reuse_port');
-  // Closed where that fails.
+  // This duplicate is closed if the next steps fail.
   const lane = duplicateAbove(fd, 0);
   const plan = { main: [0], canary: null, preview: null };
   try {
-    // It has to be in the group before another socket joins (inet_reuseport_add_sock).
+    // The socket must be in the group before another socket joins (inet_reuseport_add_sock).
     setOption(fd, 'reuse_port', 1);
     const recovered = { target, lanes: [{ fd: lane, inode }], order: [0], plan, isAdopted: true };
     const lanes = LaneGroup.recover(config, recovered, options.own);
@@ -83,7 +83,7 @@ function adoptUnix(
   return { bound, abandon };
 }
 
-/** As the program made it. */
+/** The socket file as the program made it. */
 function unixFile(inode: number, path: string): UnixFile | null {
   const file = boundFileAt(inode, [path], path);
   const found = lstatSync(path, { throwIfNoEntry: false });

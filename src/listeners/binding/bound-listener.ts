@@ -27,38 +27,39 @@ import { openUnix } from './unix.ts';
 import { applyPermissions, boundFileAt, permissionsOf, type UnixFile, unlinkIfOurs } from './unix-file.ts';
 import { laneNames } from './unix-name.ts';
 
-/** One listening descriptor, and what is known about it. */
+/** One listening descriptor and its properties. */
 export interface BoundListener {
   readonly fd: number;
-  /** The socket's own inode, by which sock_diag and /proc/PID/fd know it. */
+  /** The socket's inode, which identifies the socket in sock_diag and /proc/PID/fd. */
   readonly inode: number;
-  /** As bound, with the port that the kernel chose. */
+  /** The bound address, with the port that the kernel chose. */
   readonly address: SocketAddress;
-  /** What a socket is that was passed to zero, as a config would have it; null for one that zero has bound. */
+  /** The address of a passed socket, as a config would write it. Null for a socket that zero has bound. */
   readonly passed: Address | null;
-  /** What was asked of bind(2); null for a Unix socket, and for one that was passed to zero. */
+  /** The address given to bind(2). Null for a Unix socket and for a passed socket. */
   readonly target: InetTarget | null;
-  /** The name on the disk; null for TCP, UDP and abstract names. */
+  /** The name on disk. Null for TCP, UDP and abstract names. */
   readonly file: UnixFile | null;
-  /** What restores that name of a shared listener; null where there is none. */
+  /** Restores that name of a shared listener. Null where there is none. */
   readonly name: KeptName | null;
-  /** Its sockets where it is steered, `fd` is the first; null for a shared one. */
+  /** The sockets of a steered listener; `fd` is the first. Null for a shared listener. */
   readonly lanes: Lanes | null;
 }
 
-/** How a listener is bound. */
+/** Settings that every bind uses. */
 export interface BindOptions {
   readonly own: OwnSockets;
   readonly warn: (message: string) => void;
-  /** Something is there for `faults` to find. */
+  /** Called when `faults` has something to return. */
   readonly onFault: () => void;
   readonly passed: PassedSockets;
 }
 
 /**
- * Binds the lanes; the address as a shared one where steering is left to zero and cannot be. Throws ListenerError.
+ * Binds the lanes. Binds one shared socket instead where the config has `steer: auto` and steering is impossible.
+ * Throws ListenerError.
  * @param target null for a Unix address
- * @param count how many lanes are needed; a Unix address begins with one
+ * @param count number of lanes needed; a Unix address begins with one
  */
 export function bindSteered(
   config: ListenerConfig,
@@ -84,8 +85,8 @@ export function bindSteered(
 }
 
 /**
- * Continues with the sockets of a dead supervisor, whose descriptors belong to the listener from now on. Null where
- * there is none. Throws ListenerError.
+ * Continues with the sockets of a supervisor that died. Their descriptors belong to the listener from now on. Null
+ * where no socket is left. Throws ListenerError.
  * @param plan where connections go
  */
 export function recoverListener(
@@ -125,7 +126,7 @@ export function recoverListener(
   return { ...NOTHING, fd, inode, address: saved.address, file, name };
 }
 
-/** What was asked of bind(2), as far as the socket shows it; null for a Unix socket and a passed one. */
+/** The address given to bind(2), as far as the socket shows it. Null for a Unix socket and a passed socket. */
 function recoveredTarget({ config, address, fd, lanes, passedName }: SavedListener): InetTarget | null {
   if (address.family === 'unix' || passedName !== null) return null;
   if (address.family === 'inet') return { address, ipv6Only: false };
@@ -188,8 +189,7 @@ export function bindListener(
 export const NOTHING = { passed: null, target: null, file: null, name: null, lanes: null } as const;
 
 /**
- * The same for a listener that all generations share: its path is kept, and it may be a socket that was passed to zero.
- * Throws ListenerError.
+ * Binds a listener that all generations share. Its path is kept, and it may be a passed socket. Throws ListenerError.
  */
 export function bindShared(
   config: ListenerConfig,
@@ -210,15 +210,18 @@ export function bindShared(
   }
 }
 
-/** What services did to the sockets of the listener, or to its path, since the last call; see Lanes.faults(). */
+/** Faults that services caused to the listener's sockets or path since the last call. See Lanes.faults(). */
 export function faultsOf({ lanes, name }: BoundListener, foreign: ForeignListeners): LaneFault[] {
   return lanes?.faults(foreign) ?? name?.faults() ?? [];
 }
 
-/** Closes the socket; its path goes only if it is still ours. A socket that was passed to zero stays open elsewhere. */
+/**
+ * Closes the socket. Removes its path only if the path still leads to this socket. A passed socket stays open
+ * elsewhere.
+ */
 export function closeListener(bound: BoundListener): void {
   if (bound.passed === null) {
-    // The keeper holds the sockets until it is renewed. Connections that arrived until then would never be accepted.
+    // The keeper holds the sockets until its list is renewed. Nobody would accept connections that arrive until then.
     for (const { fd } of socketsOf(bound)) if (fd !== null) stopListening(fd);
   }
   if (bound.lanes !== null) {
@@ -230,7 +233,7 @@ export function closeListener(bound: BoundListener): void {
   closeFd(bound.fd);
 }
 
-/** Brings what can be changed of a listening socket from one config to another. Throws ListenerError. */
+/** Changes the changeable settings of a listening socket from one config to another. Throws ListenerError. */
 export function changeListener(
   bound: BoundListener,
   from: ListenerConfig,
@@ -239,7 +242,7 @@ export function changeListener(
 ): void {
   const permissionsChanged = from.mode !== to.mode || from.owner !== to.owner || from.group !== to.group;
   try {
-    // What a lane defers is set when its worker is ready.
+    // A lane gets defer_accept when its worker is ready.
     const without = bound.lanes === null ? [] : (['defer_accept'] as const);
     for (const { fd } of socketsOf(bound)) if (fd !== null) changeLiveOptions(fd, from, to, without);
     if (from.backlog !== to.backlog) listenAgain(socketsOf(bound), bound, to, own);
@@ -256,7 +259,7 @@ export function socketsOf(bound: BoundListener): readonly LaneSocket[] {
 }
 
 /**
- * Makes lanes listen again as the config has it: the backlog, and TCP_DEFER_ACCEPT. Of a listener without lanes, its
+ * Makes lanes listen again with the configured backlog and TCP_DEFER_ACCEPT. Without lanes, does so for the listener's
  * socket. Throws ListenerError.
  */
 export function restoreListening(
@@ -272,7 +275,7 @@ export function restoreListening(
   for (const { fd } of sockets) if (fd !== null) deferAccept(fd, config);
 }
 
-/** listen(2) once more, which only changes the backlog. Datagram sockets have none. Throws ListenerError. */
+/** Calls listen(2) again, which only changes the backlog. Datagram sockets have none. Throws ListenerError. */
 function listenAgain(
   sockets: readonly LaneSocket[],
   bound: BoundListener,
@@ -291,7 +294,7 @@ function isStream({ network }: { readonly network: string }): boolean {
   return network.startsWith('tcp') || network === 'unix';
 }
 
-/** A passed socket has the address that it is bound to. */
+/** The config of a passed socket gets the address that the socket is bound to. */
 export function asBound(
   config: ListenerConfig,
   { passed }: BoundListener,

@@ -6,15 +6,15 @@ import { applyOptions } from './options.ts';
 import type { InetTarget } from './resolve.ts';
 
 /**
- * The first lane of a TCP listener, listening. Returns its descriptor; throws ListenerError.
+ * Opens a listening socket on a TCP address. Returns its descriptor. Throws ListenerError.
  *
- * It is bound without SO_REUSEPORT, so that a port that anybody else holds, sharing it or not, is EADDRINUSE instead of a silent
- * partner. SO_REUSEPORT is set between bind(2) and listen(2), where the socket joins or founds its group (inet_hash,
- * net/ipv4/inet_hashtables.c): sockets of the same user that set it before their bind can then join.
+ * The socket is bound without SO_REUSEPORT. So a port that another program holds fails with EADDRINUSE, even if that
+ * program shares the port. SO_REUSEPORT is set between bind(2) and listen(2), where the socket joins or founds its
+ * group (inet_hash, net/ipv4/inet_hashtables.c). Sockets of the same user that set it before their bind can then join.
  */
 export function openTcp(config: ListenerConfig, target: InetTarget, own: OwnSockets): number {
   return openListener(config, target.address, 'stream', own, (fd) => {
-    // Connections of an earlier run that are in TIME_WAIT must not keep the port (socket(7)).
+    // Connections of an earlier run in TIME_WAIT must not block the port (socket(7)).
     setOption(fd, 'reuse_address', 1);
     if (target.address.family === 'inet6') setOption(fd, 'ipv6_only', Number(target.ipv6Only));
     applyOptions(fd, config);
@@ -25,8 +25,8 @@ export function openTcp(config: ListenerConfig, target: InetTarget, own: OwnSock
 }
 
 /**
- * A bound UDP socket. Returns its descriptor; throws ListenerError.
- * Neither SO_REUSEADDR nor SO_REUSEPORT: either would let another program take part of the datagrams (socket(7)).
+ * Opens a bound UDP socket. Returns its descriptor. Throws ListenerError. Sets neither SO_REUSEADDR nor SO_REUSEPORT:
+ * either would let another program receive part of the datagrams (socket(7)).
  */
 export function openUdp(config: ListenerConfig, target: InetTarget, own: OwnSockets): number {
   return openListener(config, target.address, 'dgram', own, (fd) => {

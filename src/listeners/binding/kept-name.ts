@@ -18,27 +18,27 @@ interface KeptNameOptions {
 }
 
 /**
- * The path of a shared Unix listener. Some programs remove the path of a socket when they exit, although the next
- * generation accepts from the same socket. A hard link of zero's own keeps the file, and the path is linked to the file
- * again. A path that leads to something else by now is reported and left alone: a service that replaced the socket by
- * one of its own accepts from that one only.
+ * Keeps the path of a shared Unix listener. Some programs remove the path of a socket when they exit, although the next
+ * generation accepts from the same socket. zero keeps the file with a hard link and links the path to the file again.
+ * If the path leads to another file, zero reports this and changes nothing: a service that replaced the socket by its
+ * own accepts only from that one.
  */
 export class KeptName {
   readonly #config: ListenerConfig;
   readonly #file: UnixFile;
-  /** The hard link; null where the file system has none. */
+  /** The hard link. Null where the file system supports none. */
   readonly #kept: string | null;
   readonly #watch: NameWatch | null;
   #faults: LaneFault[] = [];
-  /** The state of the path at the last look. */
+  /** The state of the path at the last check. */
   #state: 'there' | 'replaced' | 'lost' = 'there';
 
-  /** Throws ListenerError where another process holds a socket at the path of the hard link. */
+  /** Throws ListenerError if another process holds a socket at the path of the hard link. */
   constructor(config: ListenerConfig, file: UnixFile, { own, warn, onFault }: KeptNameOptions) {
     this.#config = config;
     this.#file = file;
     const { kept } = laneNames(file.path, 0);
-    // An earlier supervisor may have made it.
+    // An earlier supervisor may have created it.
     const isThere = isFile(kept, file);
     if (!isThere) clearStalePath(config, kept, own);
     this.#kept = isThere ? kept : this.#link(kept, warn);
@@ -52,13 +52,13 @@ export class KeptName {
     });
   }
 
-  /** What happened to the path since the last call. A path that was removed is there again. */
+  /** Faults of the path since the last call. A removed path has been restored. */
   faults(): LaneFault[] {
     this.#look();
     return this.#faults.splice(0);
   }
 
-  /** Removes the hard link. Call this before the socket is closed. */
+  /** Removes the hard link. Call this before closing the socket. */
   close(): void {
     this.#watch?.close();
     if (this.#kept !== null) removeNames(this.#file, [this.#kept]);
@@ -84,7 +84,7 @@ export class KeptName {
     this.#state = isKept ? 'there' : 'lost';
   }
 
-  /** A name that somebody else created meanwhile stays; the next look reports it. */
+  /** A name that another program has created meanwhile stays. The next check reports it. */
   #restore(names: readonly string[]): void {
     try {
       restoreNames(this.#file, names);

@@ -13,7 +13,7 @@ import type { PassedSockets } from './passed-sockets.ts';
 import { type InetTarget, type Lookup, resolveTarget } from './resolve.ts';
 import { KnownListeners, type Reference, SharedListener } from './shared-listener.ts';
 
-/** A socket as one acquisition holds it. */
+/** A socket held by one acquisition. */
 export interface Hold {
   readonly socket: SharedListener;
   readonly reference: Reference;
@@ -35,17 +35,17 @@ export function heldBy(all: readonly Hold[]): Held {
 }
 
 interface PoolOptions {
-  /** Resolves host names; the system's resolver when left out. */
+  /** Resolves host names. Default: the system's resolver. */
   readonly lookup: Lookup | undefined;
   readonly passed: PassedSockets;
   readonly warn: (message: string) => void;
-  /** A listener has something for `faults` to find. */
+  /** Called when a listener's `faults` has something to return. */
   readonly onFault: () => void;
-  /** These lanes are going to be closed. */
+  /** Called before these lanes are closed. */
   readonly onClose: (lanes: Lanes) => void;
 }
 
-/** Every listening socket, bound when it is first asked for and closed when nobody holds it any more. */
+/** Every listening socket. A socket is bound on first use and closed when its last holder releases it. */
 export class ListenerPool {
   readonly #sockets = new Set<SharedListener>();
   readonly #snapshots = new SocketSnapshots();
@@ -59,19 +59,19 @@ export class ListenerPool {
     return this.#sockets;
   }
 
-  /** The sockets as plain data, as long as nothing changes the same objects. */
+  /** The sockets as plain data. Returns the same objects as long as nothing changes. */
   get data(): SocketData {
     return this.#snapshots.of(this.#sockets);
   }
 
   /**
-   * Takes a reference on each listener, and sets it as its config wants; all or nothing. Rejects with ListenerError.
-   * @param lanes 0: what is bound now is shared
+   * Takes a reference on each listener and applies its config, all or nothing. Rejects with ListenerError.
+   * @param lanes number of lanes to bind; 0: newly bound listeners are shared
    */
   async hold(spec: readonly ListenerConfig[], lanes: number): Promise<readonly Hold[]> {
     const holds = new Map<SharedListener, Hold>();
     try {
-      // Held before the resolver is waited for, so that none is closed meanwhile.
+      // Held before the resolver's answer is awaited, so that none is closed meanwhile.
       const before = new KnownListeners(this.#sockets);
       const known = spec.map((config) => this.#holdKnown(before.find(config, null), config, lanes, holds));
       const targets = await Promise.all(
@@ -96,8 +96,8 @@ export class ListenerPool {
   }
 
   /**
-   * Takes a reference on a listener of a dead supervisor, whose sockets belong to the pool from now on; null where no
-   * socket is left. Throws ListenerError.
+   * Takes a reference on a listener of a supervisor that died. Its sockets belong to the pool from now on. Null where
+   * no socket is left. Throws ListenerError.
    */
   recover(saved: SavedListener, plan: LanePlan): Hold | null {
     const bound = recoverListener(saved, plan, { own: this.nameOf, ...this.#options });
@@ -109,8 +109,8 @@ export class ListenerPool {
   }
 
   /**
-   * Takes a reference on a listener of another program, whose socket belongs to the pool from now on. Throws
-   * ListenerError: the socket is as before then, and stays open.
+   * Takes a reference on a listener of another program. Its socket belongs to the pool from now on. Throws
+   * ListenerError: the socket is then unchanged and stays open.
    */
   adopt(taken: TakenSocket): Hold & { readonly abandon: () => void } {
     const { bound, abandon } = adoptListener(taken, { own: this.nameOf, ...this.#options });
@@ -128,21 +128,24 @@ export class ListenerPool {
     };
   }
 
-  /** The name of the listener that a socket belongs to. */
+  /** The name of the listener that owns a socket. */
   readonly nameOf: OwnSockets = (inode) => this.names()(inode);
 
-  /** The same for many sockets: of what there is now. */
+  /** The same for many sockets, from one snapshot of the current sockets. */
   names(): OwnSockets {
     const { names } = this.data;
     return (inode) => names.get(inode) ?? null;
   }
 
-  /** For a dump of the sockets of others. */
+  /** zero's own sockets and ports, for a dump of foreign sockets. */
   known(): { own: OwnSockets; ports: PortRange } {
     return { own: this.names(), ports: this.data.ports };
   }
 
-  /** Gives the references back; what nobody holds is closed, the others are set as their newest holder wants. Never throws. */
+  /**
+   * Releases the references. Closes sockets without a holder and gives the others the settings of their newest holder.
+   * Never throws.
+   */
   release(holds: readonly Hold[]): void {
     for (const { socket, reference } of holds) {
       try {

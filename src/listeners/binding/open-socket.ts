@@ -5,9 +5,9 @@ import { explainFailure } from '../diagnosis/explain.ts';
 import type { OwnSockets } from '../diagnosis/holders.ts';
 
 /**
- * A new socket (close-on-exec, non-blocking) on which all of `steps` were done; closed again when one fails.
- * Throws ListenerError with the step, the address, the errno and what to do.
- * @param owner the user that it belongs to; null: this process's
+ * Opens a socket (close-on-exec, non-blocking) and runs `steps` on it. Closes the socket if a step fails. Throws
+ * ListenerError with the step, the address, the errno and advice.
+ * @param owner the user that the socket belongs to; null: this process's user
  */
 export function openListener(
   config: ListenerConfig,

@@ -3,10 +3,12 @@ import type { ListenerConfig } from '../../config/schema.ts';
 import { type SocketOption, setOption } from '../../linux/sockets.ts';
 import { ListenerError, nameAddress } from '../listener-error.ts';
 
-/** Options that the kernel reads in bind(2), or that decide who can reach the address: they stay as they were bound. */
+/**
+ * Options that the kernel reads in bind(2), or that decide who can reach the address. They cannot change after bind.
+ */
 const FIXED = ['free_bind', 'transparent', 'bind_to_device'] as const satisfies readonly SocketOption[];
 
-/** Options that a listening socket takes at any time; each is followed by every connection it accepts from then on. */
+/** Options that can be set on a listening socket at any time. Connections accepted from then on inherit them. */
 const LIVE = [
   'receive_buffer',
   'send_buffer',
@@ -19,10 +21,10 @@ type LiveOption = (typeof LIVE)[number];
 type OptionName = (typeof FIXED)[number] | LiveOption;
 
 /**
- * Sets the options that the config gives, on a socket that is not bound yet: free_bind, transparent and bind_to_device count in
- * bind(2), and the buffer sizes must be known before listen(2) to be used for the TCP window scale (tcp(7)).
+ * Sets the configured options on a socket that is not bound yet. The kernel reads free_bind, transparent and
+ * bind_to_device in bind(2). It needs the buffer sizes before listen(2) to use them for the TCP window scale (tcp(7)).
  * Throws ListenerError.
- * @param without options that are left as the kernel has them
+ * @param without options that keep the kernel's value
  */
 export function applyOptions(fd: number, config: ListenerConfig, without: readonly OptionName[] = []): void {
   for (const option of [...FIXED, ...LIVE]) {
@@ -31,12 +33,12 @@ export function applyOptions(fd: number, config: ListenerConfig, without: readon
   }
 }
 
-/** Sets defer_accept of a lane whose worker is ready, to 0 where the config has none. Throws ListenerError. */
+/** Sets defer_accept of a lane whose worker is ready; 0 where the config has none. Throws ListenerError. */
 export function deferAccept(fd: number, config: ListenerConfig): void {
   applyOption(fd, config, 'defer_accept', config.options.defer_accept ?? 0);
 }
 
-/** Brings the live options of a listening socket from those of `from` to those of `to`. Throws ListenerError. */
+/** Changes the live options of a listening socket from those of `from` to those of `to`. Throws ListenerError. */
 export function changeLiveOptions(
   fd: number,
   from: ListenerConfig,
@@ -52,7 +54,7 @@ export function changeLiveOptions(
   }
 }
 
-/** Throws ListenerError where `to` wants of the socket that is as `from` says what only a new bind can give. */
+/** Throws ListenerError if changing the socket from `from` to `to` requires a new bind. */
 export function refuseFixedChanges(from: ListenerConfig, to: ListenerConfig): void {
   for (const option of FIXED) {
     if ((from.options[option] ?? false) !== (to.options[option] ?? false)) throw needsRestart(to, option);
@@ -64,7 +66,7 @@ export function refuseFixedChanges(from: ListenerConfig, to: ListenerConfig): vo
   }
 }
 
-/** socket(7): a size that was set ends the kernel's own tuning of that buffer, and there is no way back. */
+/** socket(7): setting a size ends the kernel's automatic tuning of that buffer, and this cannot be undone. */
 function isBuffer(option: LiveOption): boolean {
   return option === 'receive_buffer' || option === 'send_buffer';
 }
@@ -73,7 +75,7 @@ function ipv6Only(config: ListenerConfig): boolean {
   return config.options.ipv6_only ?? config.address.network.endsWith('6');
 }
 
-/** The refusal of a change that only a new bind could make. */
+/** The error for a change that requires a new bind. */
 export function needsRestart(config: ListenerConfig, option: string): ListenerError {
   const message = `${nameAddress(config)}: cannot change ${option} of a bound listener: needs a restart`;
   return new ListenerError(config.name, message);

@@ -9,13 +9,13 @@ import { overlap } from '../diagnosis/holders.ts';
 import { ListenerError, nameAddress } from '../listener-error.ts';
 import type { InetTarget } from './resolve.ts';
 
-/** No manager passes more sockets to one process: LISTEN_FDS with a larger number is a mistake. */
+/** No service manager passes more sockets to one process. A larger number in LISTEN_FDS is a mistake. */
 const MAX_PASSED = 65_536;
 
-/** What LISTEN_FDNAMES says of a socket without a name (sd_listen_fds_with_names(3)). */
+/** The value in LISTEN_FDNAMES for a socket without a name (sd_listen_fds_with_names(3)). */
 const NAMELESS = 'unknown';
 
-/** The names of what zero itself has stored with the service manager, and gets back: descriptor-store.ts. */
+/** Names of the descriptors that zero itself stores with the service manager: descriptor-store.ts. */
 const STORED = /^zero-(vault-)?\d+$/;
 
 /** A descriptor that was passed to this process. */
@@ -24,7 +24,7 @@ interface Passed {
   readonly name: string;
 }
 
-/** What an earlier supervisor has stored with the service manager, and this process got back. */
+/** Descriptors that an earlier supervisor stored with the service manager and that this process received. */
 export function storedDescriptors(
   environment: Readonly<Record<string, string | undefined>>,
   pid: number,
@@ -32,7 +32,7 @@ export function storedDescriptors(
   return (passedTo(environment, pid) ?? []).filter(({ name }) => STORED.test(name));
 }
 
-/** The descriptors that the variables name; null where they were passed to another process. */
+/** The descriptors that the variables name. Null where they were passed to another process. */
 function passedTo(
   { LISTEN_PID, LISTEN_FDS, LISTEN_FDNAMES }: Readonly<Record<string, string | undefined>>,
   pid: number,
@@ -46,7 +46,7 @@ function passedTo(
 interface PassedSocket {
   readonly fd: number;
   readonly name: string;
-  /** What the socket is; null, with the reason, for a descriptor that zero cannot listen on. */
+  /** The socket. Null, with `problem`, for a descriptor that zero cannot listen on. */
   readonly socket: {
     readonly address: Address;
     readonly bound: SocketAddress;
@@ -55,28 +55,28 @@ interface PassedSocket {
   readonly problem: string;
 }
 
-/** One passed socket as a listener holds it. */
+/** One passed socket, held by a listener. */
 export interface TakenSocket {
-  /** A descriptor of its own for the same socket. */
+  /** The listener's own descriptor of the socket. */
   readonly fd: number;
   readonly inode: number;
-  /** What the socket is bound to, as a config would have it. */
+  /** The bound address, as a config would write it. */
   readonly address: Address;
   readonly bound: SocketAddress;
 }
 
 /**
- * The sockets that were passed to this process by systemd or another program of the same convention (socket
- * activation, sd_listen_fds(3)). zero keeps all of them open as long as it runs, also those that no listener uses.
+ * The sockets that systemd, or another program with the same convention, passed to this process (socket activation,
+ * sd_listen_fds(3)). zero keeps all of them open until it exits, also those that no listener uses.
  */
 export class PassedSockets {
   readonly #sockets: PassedSocket[];
-  /** Why none can be taken. */
+  /** Why no socket can be taken. */
   readonly #none: string;
 
   /**
-   * Takes over the descriptors that the variables name: no child process inherits them any more.
-   * @param pid the process whose environment it is
+   * Takes over the descriptors that the variables name and sets close-on-exec on them.
+   * @param pid the process that `environment` belongs to
    */
   constructor(environment: Readonly<Record<string, string | undefined>>, pid: number) {
     const { LISTEN_PID } = environment;
@@ -95,17 +95,17 @@ export class PassedSockets {
     const adopted = describe(fd, name);
     const index = this.#sockets.findIndex((one) => one.name === name);
     const known = this.#sockets[index];
-    // The service manager has passed the same socket to this process as well.
+    // The service manager has passed the same socket to this process, too.
     if (known?.socket && known.socket.inode === adopted.socket?.inode) closeFd(fd);
     else this.#sockets.splice(index === -1 ? this.#sockets.length : index, 1, adopted);
   }
 
-  /** Names of the sockets that no listener of `used` takes, with what they are. */
+  /** Names and descriptions of the sockets that no listener in `used` takes. */
   unused(used: readonly string[]): string[] {
     return this.#sockets.filter(({ name }) => !used.includes(name)).map(textOf);
   }
 
-  /** The socket of this listener. Throws ListenerError, which names what was passed. */
+  /** The socket of this listener. Throws ListenerError, which lists the passed sockets. */
   take(config: ListenerConfig, name: string): TakenSocket {
     const [found, ...others] = this.#sockets.filter((socket) => socket.name === name);
     if (this.#sockets.length === 0) throw this.#refusal(config, this.#none);
@@ -128,7 +128,10 @@ export class PassedSockets {
     return { fd: duplicateAbove(found.fd, FIRST_LISTEN_FD), inode, address, bound };
   }
 
-  /** The failure of a bind to an address that a passed socket has, with what to write instead; any other as it is. */
+  /**
+   * Explains a failed bind to the address of a passed socket and says what to write instead. Returns any other error as
+   * is.
+   */
   explain(error: unknown, config: ListenerConfig, target: InetTarget | null): unknown {
     const isTaken =
       error instanceof ListenerError && (config.address.kind === 'unix' || error.code === 'EADDRINUSE');
@@ -166,7 +169,7 @@ function describe(fd: number, name: string): PassedSocket {
       problem: '',
     };
   } catch (error) {
-    // ENOTSOCK, EBADF, and a family that zero does not know (netlink, vsock).
+    // ENOTSOCK, EBADF, or an address family that zero does not support (netlink, vsock).
     const why = errorText(error);
     return {
       fd,

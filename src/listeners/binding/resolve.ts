@@ -7,25 +7,29 @@ import type { SocketAddress } from '../../linux/sockaddr.ts';
 import { closeFd, openSocket } from '../../linux/sockets.ts';
 import { ListenerError, nameAddress } from '../listener-error.ts';
 
-/** Where a TCP or UDP listener binds. */
+/** The address that a TCP or UDP listener binds. */
 export interface InetTarget {
   readonly address: Extract<SocketAddress, { family: 'inet' | 'inet6' }>;
-  /** IPV6_V6ONLY for an inet6 address: false = IPv4 clients reach it as well. */
+  /** IPV6_V6ONLY for an inet6 address. With false, IPv4 clients can connect, too. */
   readonly ipv6Only: boolean;
 }
 
-/** RFC 6761, section 6.3: these names are the loopback address, whatever a resolver says or fails to say. */
+/** RFC 6761, section 6.3: these names are the loopback address, regardless of the resolver. */
 const LOCALHOST = /(^|\.)localhost\.?$/i;
 
 /** Host name -> its addresses in the resolver's order; rejects with a `code` such as ENOTFOUND. */
 export type Lookup = (host: string) => Promise<readonly { address: string; family: number }[]>;
 
 /**
- * The socket address that a TCP or UDP listener binds, chosen as Go's net.Listen does (src/net/ipsock_posix.go, favoriteAddrFamily):
- * no host (which 0.0.0.0 and :: mean as well) is every address of both families on one dual-stack socket where the machine has IPv6;
- * the 4 and 6 of `tcp4`, `tcp6` force the family; localhost is 127.0.0.1, or ::1 where the family says so; any other host name is its first
- * IPv4 address, else its first IPv6 address.
- * The option ipv6_only overrules the IPV6_V6ONLY that follows from that. Rejects with ListenerError.
+ * Resolves the socket address of a TCP or UDP listener. It is chosen as Go's net.Listen does (src/net/ipsock_posix.go,
+ * favoriteAddrFamily):
+ * - No host (0.0.0.0 and :: mean the same): every address of both families, on one dual-stack socket where the machine
+ *   has IPv6.
+ * - `tcp4` and `tcp6` force the family.
+ * - localhost is 127.0.0.1, or ::1 where the family is forced to IPv6.
+ * - Any other host name is its first IPv4 address, else its first IPv6 address.
+ *
+ * The option ipv6_only overrides the resulting IPV6_V6ONLY. Rejects with ListenerError.
  */
 export async function resolveTarget(
   config: ListenerConfig,
@@ -39,7 +43,7 @@ export async function resolveTarget(
   return target;
 }
 
-/** node:dns reads resolv.conf when it is loaded, which an address needs not wait for. */
+/** node:dns reads resolv.conf on load. Numeric addresses do not have to wait for that. */
 async function lookupHost(host: string): ReturnType<Lookup> {
   const { lookup } = await import('node:dns');
   return promisify(lookup)(host, { all: true, verbatim: true });
@@ -56,7 +60,7 @@ function literalTarget(config: ListenerConfig, address: InetAddress): InetTarget
     if (force === 'inet6') throw refusal(config, `${host} is not an IPv6 address`);
     return inet(ipv4, port);
   }
-  // A config's host with a colon is an IPv6 address: no name has one.
+  // A host with a colon is an IPv6 address, because no host name contains one.
   if (!host.includes(':')) return null;
   if (force === 'inet') throw refusal(config, `${host} is not an IPv4 address`);
   return inet6(config, network, host, port);
@@ -100,7 +104,7 @@ function inet(host: string, port: number): InetTarget {
   return { address: { family: 'inet', host, port }, ipv6Only: false };
 }
 
-/** A `%zone` stays in the host: the address's encoder turns it into the scope id. */
+/** A `%zone` stays in the host. The address encoder converts it to the scope id. */
 function inet6(
   config: ListenerConfig,
   network: InetAddress['network'],
@@ -111,13 +115,13 @@ function inet6(
   return { address: { family: 'inet6', host, port }, ipv6Only };
 }
 
-/** False where the kernel was started with ipv6.disable=1 or has no IPv6: socket(2) says EAFNOSUPPORT. */
+/** False where the kernel was started with ipv6.disable=1 or has no IPv6: socket(2) fails with EAFNOSUPPORT. */
 function hasIpv6(): boolean {
   try {
     closeFd(openSocket('inet6', 'stream'));
     return true;
   } catch (error) {
-    // Any other failure is one that the bind is going to report.
+    // bind reports any other failure.
     return errorCode(error) !== 'EAFNOSUPPORT';
   }
 }

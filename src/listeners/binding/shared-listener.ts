@@ -4,40 +4,40 @@ import { type BoundListener, changeListener, closeListener } from './bound-liste
 import { needsRestart, refuseFixedChanges } from './options.ts';
 import type { InetTarget } from './resolve.ts';
 
-/** One reference on a listening socket: the config of one generation. */
+/** One reference on a listening socket, with the config of one generation. */
 export interface Reference {
   readonly config: ListenerConfig;
 }
 
-/** A listening socket and those who refer to it, the oldest first. The newest decides how it is set. */
+/** A listening socket and its references, oldest first. The newest reference decides the settings. */
 export class SharedListener {
   readonly bound: BoundListener;
   readonly #references: Reference[] = [];
   #applied: ListenerConfig;
 
-  /** Whether lanes were asked for when it was bound. */
+  /** Whether the bind asked for lanes. */
   readonly #wantedLanes: boolean;
 
-  /** `config` is what the socket was bound for. */
+  /** @param config the config that the socket was bound with */
   constructor(bound: BoundListener, config: ListenerConfig, wantedLanes: boolean) {
     this.bound = bound;
     this.#wantedLanes = wantedLanes;
     this.#applied = config;
   }
 
-  /** How the socket is set now. */
+  /** The settings that are applied now. */
   get config(): ListenerConfig {
     return this.#applied;
   }
 
-  /** What configs that mean this socket have in common with those that refer to it: see KnownListeners. */
+  /** Keys that configs of this socket share with its references: see KnownListeners. */
   keys(): readonly string[] {
     const { target } = this.bound;
     const identities = this.#references.map(({ config }) => identity(config));
     return target === null ? identities : [...identities, targetKey(this.#applied, target)];
   }
 
-  /** Takes a reference; the socket is not changed yet. Throws ListenerError for a config that only a new bind can meet. */
+  /** Takes a reference without changing the socket. Throws ListenerError for a config that requires a new bind. */
   refer(config: ListenerConfig, wantsLanes: boolean): Reference {
     refuseFixedChanges(this.#applied, config);
     if (wantsLanes !== this.#wantedLanes) throw needsRestart(config, 'steer');
@@ -46,21 +46,21 @@ export class SharedListener {
     return reference;
   }
 
-  /** Sets the socket as its newest reference wants it. Throws ListenerError. */
+  /** Applies the settings of the newest reference. Throws ListenerError. */
   settle(own: OwnSockets): void {
     const from = this.#applied;
     const to = this.#references.at(-1)?.config ?? from;
-    // Noted before the attempt: when it fails half-way, settling again undoes the half that was done.
+    // Set before the attempt: if it fails halfway, the next call undoes the part that was applied.
     this.#applied = to;
     if (from !== to) changeListener(this.bound, from, to, own);
   }
 
-  /** Whether the socket is going to be closed with this reference. */
+  /** Whether releasing this reference closes the socket. */
   isLastOf(reference: Reference): boolean {
     return this.#references.every((one) => one === reference);
   }
 
-  /** Takes a reference back; the socket is closed with its last one. Returns whether it is closed now. */
+  /** Releases a reference. Closes the socket with its last one. Returns whether the socket is now closed. */
   drop(reference: Reference): boolean {
     const index = this.#references.indexOf(reference);
     if (index !== -1) this.#references.splice(index, 1);
@@ -70,7 +70,7 @@ export class SharedListener {
   }
 }
 
-/** Two listeners on port 0 are two sockets: their names tell them apart. */
+/** Two listeners on port 0 are two sockets: their names distinguish them. */
 function identity({ address, name }: ListenerConfig): string {
   return address.kind === 'inet' && address.port === 0 ? `${address.text} ${name}` : address.text;
 }
@@ -84,7 +84,7 @@ function targetKey(config: ListenerConfig, { address, ipv6Only }: InetTarget): s
   return `${transport(config)} ${family} ${host} ${port} ${ipv6Only}`;
 }
 
-/** Finds the socket that a config means: the same normalised address, else the same address once resolved. */
+/** Finds the existing socket for a config: first by the same normalised address, then by the same resolved address. */
 export class KnownListeners {
   readonly #byKey = new Map<string, SharedListener>();
 
@@ -96,7 +96,7 @@ export class KnownListeners {
     for (const key of socket.keys()) if (!this.#byKey.has(key)) this.#byKey.set(key, socket);
   }
 
-  /** @param target null as long as the address is not resolved */
+  /** @param target null until the address is resolved */
   find(config: ListenerConfig, target: InetTarget | null): SharedListener | null {
     const found = this.#byKey.get(identity(config));
     if (found !== undefined || target === null || target.address.port === 0) return found ?? null;

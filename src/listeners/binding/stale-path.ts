@@ -6,8 +6,9 @@ import { describeHolder, type Holder, type OwnSockets, pathHolder } from '../dia
 import { ListenerError, nameAddress } from '../listener-error.ts';
 
 /**
- * Makes room for a new socket at `path`: removes the file of a socket that nobody holds any more. A socket that somebody holds, and
- * any other kind of file, is left alone and refused. Throws ListenerError, and what lstat(2) says of a directory that cannot be entered.
+ * Frees `path` for a new socket: removes the file of a socket that no process holds. Refuses a socket that a process
+ * holds, and any other kind of file. Throws ListenerError, and the error of lstat(2) for a directory that cannot be
+ * searched.
  */
 export function clearStalePath(config: ListenerConfig, path: string, own: OwnSockets): void {
   try {

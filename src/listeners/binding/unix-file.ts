@@ -12,22 +12,22 @@ import { isBoundTo } from '../../linux/sock_diag.ts';
 import { lookupGroup, lookupUser } from '../../linux/users.ts';
 import { ListenerError, nameAddress } from '../listener-error.ts';
 
-/** The name of a Unix socket on the disk, and the inode behind it that is ours. */
+/** The name of a Unix socket on disk, and the inode of zero's socket file. */
 export interface UnixFile extends FileIdentity {
   readonly path: string;
-  /** Who the file belonged to when bind(2) made it: what a config without owner and group means. */
+  /** The owner that bind(2) gave the file. It applies where the config sets no owner or group. */
   readonly uid: number;
   readonly gid: number;
 }
 
-/** Who may connect: the permission bits, and null where the config names no owner or group. */
+/** Who may connect: the permission bits, the owner and the group. Null where the config names no owner or group. */
 export interface Permissions {
   readonly mode: number;
   readonly uid: number | null;
   readonly gid: number | null;
 }
 
-/** What mode, owner and group of the config mean on this machine. Throws ListenerError for a user or group that does not exist. */
+/** Resolves mode, owner and group of the config on this machine. Throws ListenerError for an unknown user or group. */
 export function permissionsOf(config: ListenerConfig): Permissions {
   return {
     mode: config.mode ?? 0o777 & ~currentUmask(),
@@ -36,7 +36,9 @@ export function permissionsOf(config: ListenerConfig): Permissions {
   };
 }
 
-/** The file that bind(2) has just made for a socket. Throws ListenerError where another process has replaced it. */
+/**
+ * Reads the file that bind(2) has just created for a socket. Throws ListenerError if another process has replaced it.
+ */
 export function readUnixFile(config: ListenerConfig, socket: number, path: string): UnixFile {
   try {
     return { path, ...boundFile(socket, path) };
@@ -48,8 +50,8 @@ export function readUnixFile(config: ListenerConfig, socket: number, path: strin
 }
 
 /**
- * The file of a socket that another supervisor of this user bound, found by the names that it may have; null where none
- * of them leads to it.
+ * Finds the file of a socket that another supervisor of this user bound, under the names that it may have. Null if none
+ * of them leads to the socket.
  * @param path the name under which it was bound
  */
 export function boundFileAt(socketInode: number, names: readonly string[], path: string): UnixFile | null {
@@ -62,7 +64,7 @@ export function boundFileAt(socketInode: number, names: readonly string[], path:
   return null;
 }
 
-/** Gives the file its owner and group, then its mode, if the path is still ours. Throws ListenerError. */
+/** Sets owner and group of the file, then its mode, if the path still leads to our socket. Throws ListenerError. */
 export function applyPermissions(config: ListenerConfig, file: UnixFile, permissions: Permissions): void {
   const { mode, uid, gid } = permissions;
   try {
@@ -75,18 +77,18 @@ export function applyPermissions(config: ListenerConfig, file: UnixFile, permiss
 }
 
 /**
- * Takes the name away unless it has become somebody else's. Call it before the socket is closed: as long as the socket lives the kernel
- * keeps its inode, so that the number cannot have been given to another file.
+ * Removes the name unless it leads to another file by now. Call this before closing the socket: as long as the socket
+ * exists, the kernel keeps its inode, so no other file can have the same number.
  */
 export function unlinkIfOurs(file: UnixFile): void {
   try {
     if (isFile(file.path, file)) unlinkSync(file.path);
   } catch {
-    // A directory that has become read-only: the next start replaces the stale socket.
+    // The directory has become read-only. The next start replaces the stale socket.
   }
 }
 
-/** proc(5), Umask: process.umask() could only read it by changing it, for the other threads too. */
+/** From proc(5), Umask: process.umask() reads the umask only by changing it, for the other threads too. */
 function currentUmask(): number {
   const line = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'));
   return Number.parseInt(line?.[1] ?? '22', 8);

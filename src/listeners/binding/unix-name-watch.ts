@@ -6,8 +6,8 @@ export interface NameWatch {
 }
 
 /**
- * Calls back when something has happened to a name in the directory of `path` that is `path` itself or one of its lanes'. Null where the
- * kernel grants no more watches (inotify(7): ENOSPC, EMFILE): names are then looked after only when somebody asks.
+ * Calls back when `path` or the name of one of its lanes changes in the directory. Null where the kernel grants no more
+ * watches (inotify(7): ENOSPC, EMFILE): the names are then only checked on request.
  */
 export function watchNames(path: string, onChange: () => void): NameWatch | null {
   const name = basename(path);

@@ -2,11 +2,11 @@ import { linkSync, lstatSync, renameSync, rmSync, unlinkSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { type FileIdentity, isFile } from '../../linux/bound-file.ts';
 
-/** The names that a lane of a steered Unix listener has, beside the public one while it is published. */
+/** The names of a lane of a steered Unix listener. While it is published, it has the public name, too. */
 export interface LaneNames {
-  /** Under which it was bound: what getsockname(2) says in the service, which may unlink it. */
+  /** The name given to bind(2). getsockname(2) returns it in the service, which may unlink it. */
   readonly bound: string;
-  /** A hard link of our own, which nobody else knows. */
+  /** zero's own hard link, which no other program knows. */
   readonly kept: string;
 }
 
@@ -17,8 +17,8 @@ export function laneNames(path: string, lane: number): LaneNames {
 }
 
 /**
- * Makes `path` a name of the file that `names` lead to, in one step: somebody who connects meanwhile finds the one before or this one.
- * Throws what link(2) and rename(2) say: ENOENT where none of the names is left.
+ * Atomically makes `path` a name of the file that `names` lead to. A client that connects meanwhile reaches the
+ * previous socket or this one. Throws the errors of link(2) and rename(2): ENOENT if none of the names is left.
  */
 export function publish(path: string, file: FileIdentity, names: readonly string[]): void {
   if (isFile(path, file)) return;
@@ -27,11 +27,11 @@ export function publish(path: string, file: FileIdentity, names: readonly string
   rmSync(temporary, { force: true });
   linkSync(source, temporary);
   renameSync(temporary, path);
-  // rename(2) does nothing where both are links of one file already, and leaves the temporary name.
+  // rename(2) does nothing if both names already are links of one file, and keeps the temporary name.
   rmSync(temporary, { force: true });
 }
 
-/** Gives the file back those of its names that are gone; a name that is somebody else's now is left alone. */
+/** Restores the missing names of the file. A name that leads to another file is left alone. */
 export function restoreNames(file: FileIdentity, names: readonly string[]): void {
   const source = names.find((name) => isFile(name, file));
   if (source === undefined) return;
@@ -40,13 +40,13 @@ export function restoreNames(file: FileIdentity, names: readonly string[]): void
   }
 }
 
-/** Takes away those of the names that are still the file's. */
+/** Removes the names that still lead to the file. */
 export function removeNames(file: FileIdentity, names: readonly string[]): void {
   for (const name of names) {
     try {
       if (isFile(name, file)) unlinkSync(name);
     } catch {
-      // A directory that has become read-only: the next start replaces the stale socket.
+      // The directory has become read-only. The next start replaces the stale socket.
     }
   }
 }

@@ -9,8 +9,8 @@ import { clearStalePath } from './stale-path.ts';
 import { applyPermissions, permissionsOf, readUnixFile, type UnixFile, unlinkIfOurs } from './unix-file.ts';
 
 /**
- * A bound Unix socket, listening if it is a stream, and its file on the disk (null for an abstract name). The file of a dead owner is
- * replaced. Throws ListenerError; no file of ours is left behind then.
+ * Opens a bound Unix socket, listening if it is a stream, and its file (null for an abstract name). Replaces the file
+ * of an owner that died. Throws ListenerError and leaves no file behind.
  */
 export function openUnix(
   config: ListenerConfig,
@@ -35,7 +35,10 @@ export function openUnix(
   return { fd, file };
 }
 
-/** A listening stream socket and its file, at a path that is not the one of the config. Throws ListenerError, as `openUnix`. */
+/**
+ * Opens a listening stream socket and its file at a path other than the configured one. Throws ListenerError, as
+ * `openUnix`.
+ */
 export function openUnixAt(
   config: ListenerConfig,
   path: string,
@@ -52,8 +55,8 @@ export function openUnixAt(
 function bindPath(fd: number, config: ListenerConfig, path: string, own: OwnSockets): UnixFile {
   const permissions = permissionsOf(config);
   clearStalePath(config, path, own);
-  // bind(2) gives the file the mode of the socket's own inode (unix_bind_bsd, net/unix/af_unix.c). Unlike a umask around it this
-  // touches no other thread, and nobody but the owner gets in before the group is the right one.
+  // bind(2) gives the file the mode of the socket's own inode (unix_bind_bsd, net/unix/af_unix.c). Unlike a umask
+  // around the call, this affects no other thread. Only the owner can connect until the group is set.
   fchmodSync(fd, permissions.mode & 0o700);
   bindSocket(fd, { family: 'unix', path });
   const file = readUnixFile(config, fd, path);

@@ -11,7 +11,7 @@ import { describeHolder, type Holder, nameHolder, type OwnSockets, portHolder } 
 type InetSocketAddress = Exclude<SocketAddress, { family: 'unix' }>;
 type Network = ListenerConfig['address']['network'];
 
-/** The failure of a step on the way to a listening socket, with who is in the way or what to do about it. */
+/** Explains the failure of a step on the way to a listening socket: which process is in the way, or what to do. */
 export function explainFailure(
   config: ListenerConfig,
   error: unknown,
@@ -19,7 +19,7 @@ export function explainFailure(
   own: OwnSockets,
 ): ListenerError {
   if (error instanceof ListenerError) return error;
-  // An address that cannot be encoded (sockaddr_in6, sockaddr_un) never gets as far as bind(2).
+  // An address that cannot be encoded (sockaddr_in6, sockaddr_un) never reaches bind(2).
   const step = error instanceof SystemError && !error.syscall.startsWith('sockaddr') ? error.syscall : 'bind';
   const code = errorCode(error);
   if (code === null)
@@ -31,7 +31,7 @@ export function explainFailure(
   return new ListenerError(config.name, message, error, isForeign ? holder : null);
 }
 
-/** The socket that has the address; null where none can be found. */
+/** The socket that has the address. Null if none is found. */
 function holderOf(address: SocketAddress, network: Network): Holder | null {
   if (address.family !== 'unix') return portHolder(network.startsWith('udp') ? 'udp' : 'tcp', address);
   return address.path.startsWith('@') ? nameHolder(address.path) : null;
@@ -43,7 +43,7 @@ function adviceFor(code: string, address: SocketAddress, held: () => string): st
     case 'EMFILE':
       return `all ${descriptorLimit().soft} descriptors of this process are in use. A steered listener takes workers x (max_retiring + 2) of them. Raise the hard limit (ulimit -Hn, LimitNOFILE= in a systemd unit); zero check reports how many the config needs`;
     case 'ENFILE':
-      return 'the machine has no descriptor left: raise the sysctl fs.file-max';
+      return 'no file descriptors are left on this machine. Raise the sysctl fs.file-max';
     case 'EAFNOSUPPORT':
       return 'this machine has no IPv6: use an IPv4 address, or tcp4: and udp4:';
     default:
@@ -73,7 +73,7 @@ function inetAdvice(address: InetSocketAddress, code: string, held: () => string
   }
 }
 
-/** Ports from net.ipv4.ip_unprivileged_port_start up are free for all, IPv6 too (ip(7)). */
+/** Ports from net.ipv4.ip_unprivileged_port_start up are open to all users, for IPv6 too (ip(7)). */
 function lowPortAdvice(port: number): string {
   const first = Number(readFileSync('/proc/sys/net/ipv4/ip_unprivileged_port_start', 'latin1'));
   if (port >= first) return 'a security module (SELinux, AppArmor) refuses it: see its log';
@@ -99,7 +99,7 @@ function unixAdvice(path: string, code: string, held: () => string): string {
     case 'EROFS':
       return 'the file system is read-only';
     case 'ENAMETOOLONG':
-      return 'the path of a Unix socket can have 107 bytes';
+      return 'the path of a Unix socket is limited to 107 bytes. Choose a shorter path';
     default:
       return '';
   }

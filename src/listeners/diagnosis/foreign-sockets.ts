@@ -9,19 +9,19 @@ import type { InetTarget } from '../binding/resolve.ts';
 import type { ForeignSocket } from '../lanes/lanes.ts';
 import type { ForeignListeners, OwnSockets } from './holders.ts';
 
-/** What to change in a service that opens sockets of its own on the address of a listener. */
+/** Advice for a service that opens sockets of its own on the address of a listener. */
 export const REUSEPORT_ADVICE =
   'Configure the service to use only the descriptor (nginx: remove "reuseport" from "listen"; gunicorn: remove "--reuse-port")';
 
-/** One dump for each question: for a single port. */
+/** One dump for each call. Use this for a single port. */
 export function foreignOnPort(own: OwnSockets): ForeignListeners {
   return (port) => listenersOn(port).filter(({ inode }) => own(inode) === null);
 }
 
 /**
- * One dump for all ports, made when the first port is asked for. The kernel walks through its whole table for each dump,
- * whatever the port, so that a dump for each of many ports would take time that grows with their square.
- * @param known tells at the time of the dump what zero's sockets are, and the range of their ports
+ * One dump for all ports, made when the first port is asked for. Each dump walks the kernel's whole table, whatever the
+ * port, so one dump per port would take quadratic time.
+ * @param known returns zero's sockets at the time of the dump, and the range of their ports
  */
 export function foreignOnAllPorts(known: () => { own: OwnSockets; ports: PortRange }): ForeignListeners {
   let byPort: Map<number, TcpListener[]> | null = null;
@@ -46,20 +46,20 @@ function groupByPort(listeners: readonly TcpListener[]): Map<number, TcpListener
   return byPort;
 }
 
-/** Sockets of others that listen on the address, or on one that shares connections with it. Throws SystemError. */
+/** Foreign sockets that listen on the address, or on one that shares connections with it. Throws SystemError. */
 export function foreignTcpSockets(target: InetTarget, foreign: ForeignListeners): TcpListener[] {
   return foreign(target.address.port).filter(({ address }) => meets(target, address));
 }
 
 /**
- * How many of them are in the reuseport group: only sockets of the very same address are (inet_reuseport_add_sock,
- * inet_hashtables.c).
+ * Number of foreign sockets in the reuseport group. Only sockets of exactly the same address join it
+ * (inet_reuseport_add_sock, inet_hashtables.c).
  */
 export function countForeignSockets(target: InetTarget, foreign: ForeignListeners): number {
   return foreignTcpSockets(target, foreign).filter(({ address }) => isSameAddress(target, address)).length;
 }
 
-/** With the process that has each open, found by a look through /proc. */
+/** Adds the process that holds each socket, found by a search through /proc. */
 export function nameForeignSockets(
   sockets: readonly { inode: number; uid: number | null }[],
 ): ForeignSocket[] {
@@ -71,8 +71,8 @@ function isSameAddress({ address }: InetTarget, other: TcpListener['address']): 
 }
 
 /**
- * Of a dual-stack listener, IPv4 clients go to a socket of IPv4 on the same port if there is one (compute_score in
- * inet_hashtables.c); the other way round a socket of IPv6 takes nothing from one of IPv4.
+ * IPv4 clients of a dual-stack listener reach an IPv4 socket on the same port if there is one (compute_score in
+ * inet_hashtables.c). An IPv6 socket takes no connections from an IPv4 listener.
  */
 function meets(target: InetTarget, other: TcpListener['address']): boolean {
   const { address, ipv6Only } = target;

@@ -12,13 +12,13 @@ import { udpSocketsOn } from './udp-table.ts';
 
 type InetSocketAddress = Exclude<SocketAddress, { family: 'unix' }>;
 
-/** The name of the listener that a socket's inode belongs to, null for a socket of somebody else. */
+/** Returns the name of the listener that owns a socket's inode. Null for a foreign socket. */
 export type OwnSockets = (inode: number) => string | null;
 
-/** The sockets of others that listen on a TCP port. Throws SystemError. */
+/** The foreign sockets that listen on a TCP port. Throws SystemError. */
 export type ForeignListeners = (port: number) => readonly TcpListener[];
 
-/** A socket that is in the way; `uid` is null where the kernel does not tell it. */
+/** A socket that is in the way. `uid` is null where the kernel does not report it. */
 export interface Holder {
   readonly inode: number;
   readonly uid: number | null;
@@ -28,13 +28,13 @@ export interface Holder {
 export interface BoundSocket extends Holder {
   readonly protocol: 'tcp' | 'udp';
   readonly address: InetSocketAddress;
-  /** The listener that it belongs to, of which a steered one has several; null for a foreign socket. */
+  /** The listener that owns the socket; a steered listener has several. Null for a foreign socket. */
   readonly listener: string | null;
 }
 
 /**
- * The TCP sockets that listen on a port and the UDP sockets that are bound to it; null: the TCP sockets that listen on
- * any port. Throws SystemError, or the file system's error where /proc cannot be read.
+ * The TCP sockets that listen on a port and the UDP sockets that are bound to it. With null, the TCP sockets that
+ * listen on any port. Throws SystemError, or the file system's error if /proc cannot be read.
  */
 export function boundSockets(port: number | null, own: OwnSockets): BoundSocket[] {
   const tcp = port === null ? allListeners() : listenersOn(port);
@@ -47,8 +47,8 @@ export function boundSockets(port: number | null, own: OwnSockets): BoundSocket[
 }
 
 /**
- * The one of these sockets of a port that keeps others from an address; null where there is none.
- * @param host of the address; null: every address
+ * The one of these sockets that blocks a bind to an address on their port. Null where there is none.
+ * @param host host of the address; null: every address
  */
 export function findHolder(sockets: readonly BoundSocket[], host: string | null): BoundSocket | null {
   const wanted = host === null ? '::' : host === 'localhost' ? '127.0.0.1' : host;
@@ -57,23 +57,23 @@ export function findHolder(sockets: readonly BoundSocket[], host: string | null)
   return sockets.find(({ address }) => address.host === wanted) ?? sockets.find(isNear) ?? null;
 }
 
-/** The socket that keeps TCP or UDP from binding the address; null when none can be found. Never throws. */
+/** The socket that blocks a TCP or UDP bind to the address. Null if none is found. Never throws. */
 export function portHolder(protocol: 'tcp' | 'udp', address: InetSocketAddress): Holder | null {
   try {
     const sockets = protocol === 'udp' ? udpSocketsOn(address.port) : tcpSocketsOn(address.port);
     return sockets.find((socket) => overlap(socket.address, address)) ?? sockets[0] ?? null;
   } catch {
-    // A kernel or sandbox without sock_diag(7): the failure of bind is reported without a name.
+    // This kernel or sandbox has no sock_diag(7). The failure of bind is reported without a process.
     return null;
   }
 }
 
-/** The socket that is bound to a file, which `stats` are of. Never throws. */
+/** The socket that is bound to a file with these `stats`. Never throws. */
 export function pathHolder(path: string, stats: Stats): Holder {
   return { inode: unixInode(path), uid: stats.uid };
 }
 
-/** The socket that has an abstract name, '@name'. Never throws. */
+/** The socket that is bound to an abstract name, '@name'. Never throws. */
 export function nameHolder(name: string): Holder {
   return { inode: unixInode(name), uid: null };
 }
@@ -95,12 +95,12 @@ export function describeHolder(holder: Holder | null, own: OwnSockets): string {
 function tcpSocketsOn(port: number): (Holder & { address: InetSocketAddress })[] {
   const listening = listenersOn(port);
   if (listening.length > 0) return listening;
-  // An outgoing connection keeps its port too when it was bound to it without SO_REUSEADDR.
+  // An outgoing connection blocks its port, too, if it was bound to it without SO_REUSEADDR.
   const connections = [...tcpConnectionsOn(port)].flat().filter((connection) => connection.inode !== 0);
   return connections.map(({ inode, uid, local }) => ({ inode, uid, address: local }));
 }
 
-/** Whether a new connection to the one address could reach a socket that is bound to the other. */
+/** Whether a new connection to one address could reach a socket that is bound to the other. */
 export function overlap(one: InetSocketAddress, other: InetSocketAddress): boolean {
   return one.host === other.host || isWildcard(one.host) || isWildcard(other.host);
 }
@@ -117,7 +117,7 @@ function unixInode(path: string): number {
   }
 }
 
-/** A command line may contain secrets: it is cut at the first option. */
+/** A command line may contain secrets, so it is cut at the first option. */
 function shortCommand(command: string): string {
   const words = command.replace(/ -.*$/s, '').replace(/[^\x20-\x7e]/g, '?');
   return words.length > 60 ? `${words.slice(0, 57)}...` : words;

@@ -7,13 +7,13 @@ import { ListenerError, nameAddress } from '../listener-error.ts';
 
 export type InetSocketAddress = Extract<SocketAddress, { family: 'inet' | 'inet6' }>;
 
-/** From where, and to where, a probe of a listener connects; or why there can be none. */
+/** The source and destination host of a probe of a listener, or why a probe is impossible. */
 export type ProbeHost = { readonly host: InetSocketAddress } | { readonly impossible: string };
 
 /**
- * The listener's own address, or the loopback address for every address. A probe never leaves the machine: an address that this machine
- * does not have (free_bind, transparent) has none, and with bind_to_device no connection of this machine reaches the listener, because
- * those come in by the device lo.
+ * The listener's own address, or the loopback address for a wildcard. A probe never leaves the machine. So an address
+ * that this machine does not have (free_bind, transparent) cannot be probed. With bind_to_device, no local connection
+ * reaches the listener, because local connections arrive on the device lo.
  */
 export function probeHost(config: ListenerConfig, bound: InetSocketAddress): ProbeHost {
   const { bind_to_device: device } = config.options;
@@ -27,7 +27,10 @@ export function probeHost(config: ListenerConfig, bound: InetSocketAddress): Pro
     : { host };
 }
 
-/** From where, and to which address of the listener, a probe connects. Throws ListenerError where there can be none. */
+/**
+ * The source host of a probe and the listener's address that it connects to. Throws ListenerError where a probe is
+ * impossible.
+ */
 export function probeTarget(
   config: ListenerConfig,
   found: ProbeHost,
@@ -43,11 +46,11 @@ function hostsOf(config: ListenerConfig, bound: InetSocketAddress): InetSocketAd
   if (bound.host === '0.0.0.0') return [ipv4];
   if (bound.host !== '::') return [{ ...bound, port: 0 }];
   const ipv6Only = config.options.ipv6_only ?? config.address.network.endsWith('6');
-  // Containers may have an IPv6 stack and no address of it, not even ::1.
+  // Containers may have an IPv6 stack without any IPv6 address, not even ::1.
   return ipv6Only ? [ipv6] : [ipv6, ipv4];
 }
 
-/** bind(2) takes only local addresses, unless the machine is told otherwise (ip_nonlocal_bind, Documentation/networking/ip-sysctl.rst). */
+/** bind(2) accepts only local addresses, unless ip_nonlocal_bind is set (Documentation/networking/ip-sysctl.rst). */
 function isLocal(address: InetSocketAddress): boolean {
   try {
     const fd = openSocket(address.family, 'stream');
@@ -67,7 +70,7 @@ function takesForeignAddresses(family: 'inet' | 'inet6'): boolean {
   try {
     return readFileSync(`/proc/sys/net/${protocol}/ip_nonlocal_bind`, 'latin1').trim() !== '0';
   } catch {
-    // A kernel without the setting, or a sandbox that hides it.
+    // This kernel does not have the setting, or a sandbox hides it.
     return false;
   }
 }

@@ -5,7 +5,7 @@ import { bindSocket, closeFd, localAddress, openSocket, peerAddress } from '../.
 import type { ConnectionState } from './probe.ts';
 import type { InetSocketAddress } from './probe-host.ts';
 
-/** A socket with an address and a port of its own, so that it can be steered before it connects. Throws SystemError. */
+/** Opens a socket with its own address and port, so that it can be steered before it connects. Throws SystemError. */
 export function openProbeSocket(host: InetSocketAddress): { fd: number; local: InetSocketAddress } {
   const fd = openSocket(host.family, 'stream');
   try {
@@ -19,7 +19,10 @@ export function openProbeSocket(host: InetSocketAddress): { fd: number; local: I
   }
 }
 
-/** Over loopback the handshake is complete when connect(2) returns, unless the accept queue is full or a firewall drops it. */
+/**
+ * Over loopback, the handshake is complete when connect(2) returns, unless the accept queue is full or a firewall drops
+ * packets.
+ */
 export function isConnected(fd: number): boolean {
   try {
     peerAddress(fd);
@@ -30,8 +33,9 @@ export function isConnected(fd: number): boolean {
 }
 
 /**
- * Where the probe is: whether the service has accepted it, by the state of the service's end (`remote` to `local`).
- * connect(2) proves nothing, and the length of the accept queue does not tell whose connection is in it.
+ * State of the probe: whether the service has accepted it, derived from the state of the service's end (`remote` to
+ * `local`). A successful connect(2) proves nothing, and the length of the accept queue does not show whose connections
+ * are in it.
  * @param laneIsSound whether the lane is still the one that the probe was sent to
  */
 export function probeState(
@@ -45,7 +49,7 @@ export function probeState(
     case 'SYN_RECV':
     case 'NEW_SYN_RECV':
       return 'connecting';
-    // The service's end is being closed while ours is open: a process accepted it and closed it.
+    // The service's end is closing while ours is open: a process accepted the probe and closed it.
     case 'FIN_WAIT1':
     case 'FIN_WAIT2':
     case 'CLOSING':
@@ -62,19 +66,19 @@ export function probeState(
 
 function withoutPeer(fd: number, laneIsSound: () => boolean): ConnectionState {
   switch (peekConnection(fd)) {
-    // Only a process that accepted it can have sent or closed something.
+    // Only a process that accepted the probe can have sent data or closed it.
     case 'readable':
     case 'ended':
       return 'accepted';
     case 'failed':
-      // A queue that is still there resets nothing: the process that did had accepted the connection.
+      // A queue that still exists resets nothing: the process that reset the probe had accepted it.
       return laneIsSound() && !resetsOnOverflow() ? 'accepted' : 'gone';
     case 'silent':
       return isConnected(fd) ? 'gone' : 'connecting';
   }
 }
 
-/** tcp(7): tcp_abort_on_overflow makes the kernel reset what finds the accept queue full. */
+/** tcp(7): with tcp_abort_on_overflow the kernel resets connections that find the accept queue full. */
 function resetsOnOverflow(): boolean {
   try {
     return readFileSync('/proc/sys/net/ipv4/tcp_abort_on_overflow', 'latin1').trim() !== '0';

@@ -2,31 +2,33 @@ import type { Socket } from 'node:net';
 import type { SocketAddress } from '../../linux/sockaddr.ts';
 import { duplicateAbove, shutdownSending } from '../../linux/sockets.ts';
 
-/** `waiting`: nobody has accepted it yet. `gone`: there is no such connection (any more), and nobody can be said to have accepted it. */
+/**
+ * `waiting`: not accepted yet. `gone`: no such connection exists (any more), and whether it was accepted is unknown.
+ */
 export type ProbeState = 'waiting' | 'accepted' | 'gone';
 
 /**
- * The same in the kernel's terms. `connecting`: not in the accept queue yet, because the handshake is not complete or
+ * The state in the kernel's terms. `connecting`: not in the accept queue yet, because the handshake is incomplete or
  * the queue is full. `queued`: in the accept queue.
  */
 export type ConnectionState = 'connecting' | 'queued' | 'accepted' | 'gone';
 
-/** A connection of our own to one lane of a listener. */
+/** A test connection to one lane of a listener. */
 export interface Probe {
   readonly listener: string;
   readonly lane: number;
-  /** The client's end, of this process. */
+  /** The client's end, in this process. */
   readonly fd: number;
   readonly local: SocketAddress;
   readonly remote: SocketAddress;
   /**
-   * Asks the kernel; takes microseconds. The first time at which the connection is found in the accept queue also sends
-   * FIN: a service that serves one connection after the other would otherwise wait for a request that never comes.
+   * Asks the kernel, which takes microseconds. The first call that finds the connection in the accept queue also sends
+   * FIN: otherwise a service that serves one connection at a time would wait for a request that never comes.
    */
   accepted(): ProbeState;
-  /** The same connection as a Node socket, on a descriptor of its own; destroy it before or after `close`. */
+  /** The same connection as a Node socket, on its own descriptor. Destroy it before or after `close`. */
   socket(): Promise<Socket>;
-  /** Ends the connection with FIN, whatever the service has sent. Idempotent. */
+  /** Ends the connection with FIN, even if the service has sent data. Idempotent. */
   close(): void;
 }
 
@@ -52,10 +54,10 @@ export function makeProbe({ listener, lane, fd, local, remote, look, close }: Pr
     local,
     remote,
     accepted() {
-      // What was accepted once stays so, whatever the service does with the connection then.
+      // An accepted probe stays accepted, whatever the service does with the connection later.
       if (state === 'accepted' || !open) return state ?? 'gone';
       const found = look();
-      // Not before the handshake is complete: shutdown(2) would break it off (inet_shutdown, net/ipv4/af_inet.c).
+      // Only after the handshake is complete: shutdown(2) would abort it (inet_shutdown, net/ipv4/af_inet.c).
       if (found === 'queued' && sending) {
         shutdownSending(fd);
         sending = false;
@@ -64,7 +66,7 @@ export function makeProbe({ listener, lane, fd, local, remote, look, close }: Pr
       return state;
     },
     async socket() {
-      // Loaded here: a service without this kind of gate does not pay for it.
+      // Loaded here, so that a service without this kind of gate does not pay for it.
       const { Socket } = await import('node:net');
       if (!open) throw new Error('the probe is closed');
       return new Socket({ fd: duplicateAbove(fd, 3), readable: true, writable: true });

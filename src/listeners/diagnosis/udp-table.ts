@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import type { SocketAddress } from '../../linux/sockaddr.ts';
 
-/** A bound UDP socket; `host` is '' for a particular IPv6 address. */
+/** A bound UDP socket. `host` is '' for a specific IPv6 address. */
 export interface UdpSocket {
   readonly inode: number;
   readonly uid: number;
@@ -37,7 +37,10 @@ function parse(family: 'inet' | 'inet6', wildcard: string, table: string, port: 
   });
 }
 
-/** An IPv4 address is printed as one number in the machine's byte order, which is little-endian where this program runs. */
+/**
+ * An IPv4 address is printed as one number in the machine's byte order, which is little-endian on every supported
+ * platform.
+ */
 function dotted(hex: string): string {
   return hex.length === 8 ? Buffer.from(hex, 'hex').reverse().join('.') : '';
 }

@@ -8,67 +8,68 @@ import { admitPackets, type LaneKind } from './tcp-lane.ts';
 
 /** One lane of a TCP listener. */
 export interface GroupLane extends LaneWithQueue {
-  /** A worker has it, so that its filter is locked. */
+  /** A worker has the lane, so its filter is locked. */
   given: boolean;
   /** Connections of clients may be in its queue. */
   used: boolean;
-  /** It was seen at the index that it is thought to have. */
+  /** A probe has confirmed the lane's index. */
   proven: boolean;
   /**
-   * New connections can come in. A lane that no worker has refuses them: when the last processes that hold the sockets
-   * are killed, the kernel closes those one by one, and the program leads to other sockets until all have closed.
+   * The lane accepts new connections. A lane without a worker refuses them: when the last processes that hold the
+   * sockets are killed, the kernel closes the sockets one by one. Until all are closed, the program selects other
+   * sockets.
    */
   admits: boolean;
 }
 
-/** The lanes of a supervisor that has died. */
+/** The lanes of a supervisor that died. */
 export interface RecoveredGroup {
   readonly target: InetTarget;
-  /** By number, the control socket at the end. */
+  /** By number; the control socket comes last. */
   readonly lanes: readonly RecoveredLane[];
-  /** What `order` returned at last; null where that is not known. */
+  /** The last result of `order`. Null where that is unknown. */
   readonly order: readonly (number | null)[] | null;
   /** Where connections go. */
   readonly plan: LanePlan;
-  /** The only lane is a socket that another program has bound, and accepts from. */
+  /** The only lane is a socket that another program has bound and accepts from. */
   readonly isAdopted?: boolean;
 }
 
-/** The user of the lanes of a dead supervisor, which it may have put next to those of a program of another user. */
+/** The user that owns the lanes of a supervisor that died. Those may be next to the lanes of another user's program. */
 export function ownerOfLanes({ lanes, target: { address } }: RecoveredGroup): number | null {
   const fd = lanes.find((lane) => lane.fd !== null)?.fd ?? null;
   const inodes = new Set(lanes.map(({ inode }) => inode));
-  // The kernel compares the owner of the file (sk_uid, net/ipv4/inet_hashtables.c): fstat(2) shows it without a dump.
+  // The kernel compares the owner of the file (sk_uid, net/ipv4/inet_hashtables.c). fstat(2) returns it without a dump.
   const uid =
     fd === null ? listenersOn(address.port).find(({ inode }) => inodes.has(inode))?.uid : ownerOf(fd);
   return uid === undefined || uid === process.geteuid?.() ? null : uid;
 }
 
-/** A lane that was just opened. */
+/** A newly opened lane. */
 export function openedLane(fd: number, as: LaneKind): GroupLane {
-  // Connections come in by the first lane as soon as it listens. It is alone then: nothing is to be proved.
+  // Connections come in through the first lane as soon as it listens. It is alone then, so its index needs no check.
   const isFirst = as === 'first';
   const queue = new LaneQueue(() => acceptQueue(fd));
   return { fd, inode: inodeOf(fd), given: false, used: isFirst, proven: isFirst, admits: isFirst, queue };
 }
 
-/** New connections can come into the lane from now on. Throws SystemError. */
+/** Makes the lane accept new connections. Throws SystemError. */
 export function reach(lane: GroupLane, target: InetTarget): void {
   admit(lane, target, true);
   lane.used = true;
 }
 
 /**
- * The lane refuses new connections. The connection of a handshake in progress would inherit that, so this is only for a
- * lane that no handshake can complete into. Throws SystemError.
+ * Makes the lane refuse new connections. The connection of a handshake in progress would inherit the refusal. So use
+ * this only on a lane into which no handshake can complete. Throws SystemError.
  */
 export function refuse(lane: GroupLane, target: InetTarget): void {
   admit(lane, target, false);
 }
 
 /**
- * Finds the index of a lane with connections of our own, also where lanes refuse connections.
- * @param find what findIndex() does: a number, null, or `unknown` where its connection did not come through
+ * Finds the index of a lane with test connections, also where lanes refuse connections.
+ * @param find as findIndex(): returns a number, null, or `unknown` where its connection failed
  */
 export function proveRefusing<Index>(
   lane: GroupLane,
@@ -78,7 +79,7 @@ export function proveRefusing<Index>(
 ): Index | 'unknown' {
   const refusing = lanes.filter(({ admits }) => !admits);
   const index = whileOpen(refusing.includes(lane) ? [lane] : [], target, find);
-  // Another lane that refuses is at the index where this one is thought to be.
+  // Another refusing lane is at the index where this lane was expected.
   return index === 'unknown' && refusing.length > 0 ? whileOpen(refusing, target, find) : index;
 }
 
@@ -97,7 +98,7 @@ function admit(lane: GroupLane, target: InetTarget, admits: boolean): void {
   lane.admits = admits;
 }
 
-/** The numbers of the lanes that are out of reach, and whose sockets have closed. Throws SystemError. */
+/** The numbers of the unreachable lanes whose sockets have closed. Throws SystemError. */
 export function closedLanes(lanes: readonly RecoveredLane[], { address }: InetTarget): number[] {
   const suspects = [...lanes.entries()].filter(([, { fd }]) => fd === null);
   if (suspects.length === 0) return [];
@@ -108,7 +109,7 @@ export function closedLanes(lanes: readonly RecoveredLane[], { address }: InetTa
 /**
  * A lane that another supervisor opened.
  * @param reached whether connections of clients may have gone there
- * @param isAdopted a process has it, although its filter is not locked
+ * @param isAdopted a process has the lane, although its filter is not locked
  */
 export function recoveredLane(
   { fd, inode }: RecoveredLane,
@@ -118,10 +119,10 @@ export function recoveredLane(
 ): GroupLane {
   if (fd === null) {
     const queue = new LaneQueue(() => listenQueue(address.port, inode));
-    // No probe can recognise a socket that is out of reach: the index that it is thought to have must do.
+    // No probe can identify an unreachable socket, so its expected index is used.
     return { fd, inode, given: true, used: true, proven: true, admits: true, queue };
   }
-  // Workers get only lanes whose filter is locked.
+  // Workers only get lanes with a locked filter.
   const given = isAdopted || getOption(fd, 'lock_filter') === 1;
   const used = reached || acceptQueue(fd) > 0;
   const admits = getOption(fd, 'min_ttl') === 0;

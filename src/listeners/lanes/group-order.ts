@@ -1,7 +1,7 @@
 /**
- * Which index each socket of a reuseport group has, kept by the kernel's own rules (net/core/sock_reuseport.c): listen(2) appends the
- * socket to the group's array (reuseport_add_sock); one that leaves by close(2) or shutdown(2) is overwritten by the last one
- * (reuseport_detach_sock). Lanes are numbers; null stands for a socket of somebody else.
+ * The index of each socket in a reuseport group, tracked by the kernel's rules (net/core/sock_reuseport.c): listen(2)
+ * appends the socket to the group's array (reuseport_add_sock). When a socket is closed or shut down, the last one
+ * takes its index (reuseport_detach_sock). Lanes are numbers; null stands for a foreign socket.
  */
 export class GroupOrder {
   readonly #members: (number | null)[];
@@ -15,12 +15,12 @@ export class GroupOrder {
     return this.#members;
   }
 
-  /** Another number after each change. */
+  /** Changes with every change of the order. */
   get revision(): number {
     return this.#revision;
   }
 
-  /** How many sockets are in the group, as far as is known. */
+  /** Number of sockets in the group, as far as is known. */
   get size(): number {
     return this.#members.length;
   }
@@ -34,7 +34,7 @@ export class GroupOrder {
     this.#members.push(member);
   }
 
-  /** Of several foreign sockets the one that came last; nobody can tell which it was. */
+  /** Of several foreign sockets, removes the newest: which one left cannot be known. */
   leave(member: number | null): void {
     const index = this.#members.lastIndexOf(member);
     if (index === -1) return;
@@ -43,7 +43,7 @@ export class GroupOrder {
     if (index < this.#members.length && last !== undefined) this.#members[index] = last;
   }
 
-  /** A lane's socket is a foreign one from now on. */
+  /** Treats a lane's socket as foreign from now on. */
   disown(lane: number): void {
     const index = this.#members.indexOf(lane);
     if (index === -1) return;
@@ -57,7 +57,7 @@ export class GroupOrder {
     return index === -1 ? null : index;
   }
 
-  /** Writes down where a lane was found; the lane that was expected there is where this lane was expected. */
+  /** Records where a lane was found, and swaps it with the lane that was expected there. */
   place(lane: number, index: number): void {
     this.#revision += 1;
     const thought = this.#members.indexOf(lane);

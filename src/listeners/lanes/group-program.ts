@@ -4,13 +4,13 @@ import type { LanePlan } from './lanes.ts';
 import { parseSourceRange } from './source-range.ts';
 import { type ProbeRoute, steeringProgram } from './steering-program.ts';
 
-/** A test connection that is open, and the lane that it goes to. */
+/** An open test connection and the lane that it is steered to. */
 export interface OpenProbe {
   readonly local: InetSocketAddress;
   readonly lane: number;
 }
 
-/** The program of a group: the lanes of a plan by their places in the group. */
+/** The program of a group: converts the lanes of a plan to their indices in the group. */
 export function groupProgram(
   { main, canary, preview }: LanePlan,
   order: GroupOrder,

@@ -35,14 +35,14 @@ import type { ProbeRoute } from './steering-program.ts';
 import { isListening, isSealed, isSound, openLane, reservePort, setSeal } from './tcp-lane.ts';
 
 /**
- * The lanes of one TCP listener: a reuseport group, whose program tells the kernel which socket a new connection goes to. There is one
- * socket more than lanes, the last, which no worker gets: the program is attached through it, because those that workers have are locked.
+ * The lanes of one TCP listener: a reuseport group whose program selects the socket for each new connection. The last
+ * socket is no lane and goes to no worker: the program is attached through it, because workers' sockets are locked.
  */
 export class LaneGroup implements Lanes {
   readonly target: InetTarget;
   #config: ListenerConfig;
   readonly #own: OwnSockets;
-  /** The user of the sockets, which all belong to one; null: this process's. */
+  /** The user that owns all sockets. Null: this process's user. */
   readonly #owner: number | null;
   readonly #host: ProbeHost;
   readonly #lanes: GroupLane[] = [];
@@ -64,8 +64,8 @@ export class LaneGroup implements Lanes {
   }
 
   /**
-   * Binds so many lanes, and one socket more. Throws ListenerError, CannotSteerError where only sharing is possible.
-   * Foreign sockets are not looked for in between: the port was free immediately before.
+   * Binds `count` lanes and the control socket without a check for foreign sockets: the port was free just before.
+   * Throws ListenerError; CannotSteerError where only sharing is possible.
    */
   static bind(config: ListenerConfig, target: InetTarget, count: number, own: OwnSockets): LaneGroup {
     const reserved = reservePort(config, target, own);
@@ -78,9 +78,9 @@ export class LaneGroup implements Lanes {
   }
 
   /**
-   * Continues with the lanes of a dead supervisor. Nothing changes for clients where a keeper held all of them. Where
-   * lanes have closed, others have taken their places among the sockets of the address, and new ones are opened. Lanes
-   * are put next to the one of another program in the same way. Throws ListenerError.
+   * Continues with the lanes of a supervisor that died, or adds lanes to an adopted socket. Nothing changes for clients
+   * if a keeper held all lanes. Where lanes have closed, others have taken their indices, and new lanes are opened.
+   * Throws ListenerError.
    */
   static recover(config: ListenerConfig, recovered: RecoveredGroup, own: OwnSockets): LaneGroup {
     const group = new LaneGroup(config, recovered.target, own, ownerOfLanes(recovered));
@@ -106,7 +106,7 @@ export class LaneGroup implements Lanes {
   }
 
   give(lane: number): number {
-    // As long as nobody else accepts from it, what the proof leaves in its queue can be taken out again.
+    // While no other process accepts from the lane, test connections can be removed from its queue.
     this.#ready(lane);
     const found = this.#lane(lane);
     const fd = this.#fdOf(lane);
@@ -119,7 +119,7 @@ export class LaneGroup implements Lanes {
   regain(lane: number): number | null {
     const found = this.#lane(lane);
     found.used = true;
-    // Of an adopted program it is not locked yet.
+    // The socket of an adopted program is not locked yet.
     if (found.fd !== null) lockFilter(found.fd);
     return found.fd;
   }
@@ -148,7 +148,7 @@ export class LaneGroup implements Lanes {
     return this.#lanes.reduce((sum, { queue, used }) => (used ? sum + queue.clients() : sum), 0);
   }
 
-  // Every look finds it.
+  // Every check finds it.
   hungUp(): void {}
 
   prepare(lane: number): void {
@@ -163,7 +163,7 @@ export class LaneGroup implements Lanes {
     const { host, remote } = probeTarget(this.#config, this.#host, this.target.address.port);
     this.#prove(lane);
     reach(found, this.target);
-    // A connection without data stays away from a lane that defers it; `relisten` sets the option again.
+    // Without data, a connection never reaches the queue of a lane with TCP_DEFER_ACCEPT. `relisten` sets it again.
     if (getOption(laneFd, 'defer_accept') !== 0) setOption(laneFd, 'defer_accept', 0);
     try {
       const { fd, local } = openProbeSocket(host);
@@ -191,7 +191,7 @@ export class LaneGroup implements Lanes {
   faults(foreign = foreignOnPort(this.#own)): LaneFault[] {
     this.#countForeignSockets(foreign);
     const faults = this.#lanes.flatMap(({ fd }, lane): (LaneFault & { fd: number })[] => {
-      // shutdown(2) takes the seal away.
+      // shutdown(2) resets the seal.
       if (fd === null || isSealed(fd)) return [];
       return [{ lane, fd, kind: isListening(fd) ? 'listened_again' : 'shut_down' }];
     });
@@ -202,7 +202,7 @@ export class LaneGroup implements Lanes {
       if (kind === 'shut_down') listenSocket(fd, this.#config.backlog);
       this.#order.join(lane);
     }
-    // Nobody saw in which order they left, and the last ones have taken their places.
+    // The order in which they left is unknown, and the last sockets have taken their indices.
     for (const lane of this.#lanes) lane.proven = false;
     this.#settle();
     return faults.map(({ lane, kind }) => ({ lane, kind }));
@@ -223,7 +223,7 @@ export class LaneGroup implements Lanes {
     }
   }
 
-  /** Closes what was opened when the rest cannot be. */
+  /** Closes the opened sockets if one of them fails. */
   #openAll(open: () => void): this {
     try {
       open();
@@ -237,7 +237,7 @@ export class LaneGroup implements Lanes {
   #recover({ lanes, order, plan, isAdopted = false }: RecoveredGroup): void {
     const closed = closedLanes(lanes, this.target);
     this.#order = new GroupOrder(order ?? lanes.map((_, lane) => lane));
-    // A process that ends closes its descriptors in ascending order. Proofs find where that was not so.
+    // An exiting process closes its descriptors in ascending order. Checks of the index find the exceptions.
     for (const lane of closed) this.#order.leave(lane);
     const left = [...lanes.keys()].filter((lane) => !closed.includes(lane));
     this.#plan = narrowedPlan(plan, left);
@@ -246,7 +246,7 @@ export class LaneGroup implements Lanes {
       this.#lanes.push(recoveredLane(saved, this.target, reached.includes(lane), isAdopted));
     const control = this.#lanes.at(-1);
     const isControlled = control !== undefined && control.fd !== null && !control.given;
-    // It refuses connections, so that none reaches it before there is a program that leaves it out.
+    // The new socket refuses connections, so that none reaches it before a program excludes it.
     if (!isControlled) this.#open(closed.includes(lanes.length - 1) ? lanes.length - 1 : lanes.length);
     if (!isControlled || closed.length > 0) this.#attach();
     for (const lane of closed) if (this.#lane(lane).fd === null) this.#open(lane);
@@ -255,7 +255,7 @@ export class LaneGroup implements Lanes {
   #open(lane: number): void {
     const as = this.#lanes.length === 0 ? 'first' : 'later';
     const fd = openLane(this.#config, this.target, this.#own, as, this.#owner);
-    // Another socket that had this number is a foreign one from now on, if it is in the group.
+    // Another socket with this number is foreign from now on, if it is in the group.
     this.#order.disown(lane);
     this.#lanes[lane]?.queue.close();
     this.#order.join(lane);
@@ -267,7 +267,7 @@ export class LaneGroup implements Lanes {
     this.#prove(lane);
   }
 
-  /** Proves what connections are to be steered to, then steers them there. */
+  /** Checks the indices of the lanes that connections are to be steered to, then steers there. */
   #settle(): void {
     const lanes = lanesOf(this.#plan);
     for (const lane of lanes) this.#prove(lane);
@@ -321,7 +321,7 @@ export class LaneGroup implements Lanes {
     this.#attach();
   }
 
-  /** Sockets of others that joined the group have an index too, and leave a gap that the last one fills. */
+  /** Foreign sockets that joined the group have an index, too. When they leave, the last socket takes it. */
   #countForeignSockets(foreign: ForeignListeners): void {
     if (this.#lanes.length === 0) return;
     const now = countForeignSockets(this.target, foreign);
@@ -338,7 +338,7 @@ export class LaneGroup implements Lanes {
   #fdOf(lane: number): number {
     const { fd } = this.#lane(lane);
     if (fd !== null) return fd;
-    const message = `probe ${nameAddress(this.#config)}: the socket of lane ${lane} could not be taken back from its worker`;
+    const message = `probe ${nameAddress(this.#config)}: the socket of lane ${lane} could not be recovered from its worker`;
     throw new ListenerError(this.#config.name, message);
   }
 

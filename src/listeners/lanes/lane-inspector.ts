@@ -6,13 +6,16 @@ import type { ForeignListeners } from '../diagnosis/holders.ts';
 import type { NamedFault, NamedForeignSocket } from '../listeners.ts';
 import type { LaneWatches } from './lane-watches.ts';
 
-/** What a look at one listener found. */
+/** Result of a check of one listener. */
 export interface Inspection {
   readonly faults: readonly NamedFault[];
   readonly foreign: readonly NamedForeignSocket[];
 }
 
-/** Finds what services did to lanes, paths and addresses. One dump of the sockets of the machine serves all listeners. */
+/**
+ * Finds faults that services caused to lanes, paths and addresses. One dump of the machine's sockets serves all
+ * listeners.
+ */
 export class LaneInspector {
   readonly #pool: Pick<ListenerPool, 'sockets' | 'known'>;
   readonly #watches: LaneWatches;
@@ -22,23 +25,26 @@ export class LaneInspector {
     this.#watches = watches;
   }
 
-  /** What services did to their lanes and paths since the last look; it is mended now. Throws ListenerError. */
+  /**
+   * Faults that services caused to their lanes and paths since the last check. They are repaired now. Throws
+   * ListenerError.
+   */
   faults(): NamedFault[] {
     const foreign = this.#foreign();
     return [...this.#pool.sockets].flatMap((socket) => this.#faultsOf(socket, foreign));
   }
 
-  /** Throws SystemError. */
+  /** The foreign sockets on steered addresses. Throws SystemError. */
   foreignSockets(): NamedForeignSocket[] {
     const foreign = this.#foreign();
     return [...this.#pool.sockets].flatMap((socket) => foreignTo(socket, foreign));
   }
 
-  /** Both, each step of one listener. Throws ListenerError. */
+  /** Both results, one listener per step. Throws ListenerError. */
   *inspect(): Generator<Inspection, void, void> {
     const foreign = this.#foreign();
     for (const socket of [...this.#pool.sockets]) {
-      // It may be closed between two steps.
+      // The listener may be closed between two steps.
       if (!this.#pool.sockets.has(socket)) continue;
       yield { faults: this.#faultsOf(socket, foreign), foreign: foreignTo(socket, foreign) };
     }

@@ -2,11 +2,12 @@ import type { Steering } from '../../lifecycle/steering.ts';
 import type { LanePlan } from './lanes.ts';
 
 /**
- * What the steering means for one listener. Not every generation has every listener: a reload adds some and removes others. Lanes of a
- * generation that has not got this one are left out, as nobody accepts from them here; where that leaves no main lane it is what it was
- * before (a listener that was removed goes on with its last generation), else the lanes of the generation that has it (one that was added).
+ * Applies the steering to one listener. Not every generation has every listener, because a reload adds and removes
+ * listeners. Lanes of a generation without this listener are left out, because no worker accepts there. If that leaves
+ * no main lane, the previous plan stays (a removed listener keeps its last generation). Without a previous plan, the
+ * lanes of the generation that has the listener are used (an added listener).
  *
- * @param has whether the generation that the lane was last given to has the listener; null for a lane that was given to none
+ * @param has whether the generation that last owned the lane has the listener; null for a lane without an owner
  * @param given every lane that was given to a generation
  */
 export function planFor(
@@ -37,8 +38,8 @@ export function lanesOf({ main, canary, preview }: LanePlan): number[] {
 }
 
 /**
- * The plan with only the lanes that are left of a group.
- * @param left all of them, for a plan that loses each of its main lanes
+ * The plan reduced to the remaining lanes of a group.
+ * @param left the remaining lanes; all of them are used if the plan loses every main lane
  */
 export function narrowedPlan(plan: LanePlan, left: readonly number[]): LanePlan {
   const main = plan.main.filter((lane) => left.includes(lane));

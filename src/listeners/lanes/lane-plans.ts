@@ -2,17 +2,17 @@ import type { Steering } from '../../lifecycle/steering.ts';
 import { planFor } from './lane-plan.ts';
 import type { LanePlan, Lanes } from './lanes.ts';
 
-/** One steered listener, with what its plan depends on. */
+/** One steered listener and the inputs of its plan. */
 export interface SteeredListener {
   readonly lanes: Lanes;
   /** Whether the generation that holds this acquisition has the listener. */
   readonly isHeldBy: (holder: object) => boolean;
 }
 
-/** Where connections go before anybody says so. */
+/** The steering before the first `want`. */
 export const AT_FIRST: Steering = { main: [0], canary: null, preview: null, previewFrom: [] };
 
-/** Knows where every steered listener is to be steered, as listeners and generations come and go. */
+/** Computes the plan of every steered listener as listeners and generations come and go. */
 export class LanePlans {
   readonly #owners = new Map<number, object>();
   readonly #plans = new WeakMap<Lanes, LanePlan>();
@@ -20,21 +20,21 @@ export class LanePlans {
   /** The kernel still has the programs of another supervisor. */
   #assumed = false;
 
-  /** Connections go there already. Nothing is steered until the next `steer`. */
+  /** Records that connections already go there. Nothing is steered until the next `steer`. */
   assume(wanted: Steering): void {
     this.#wanted = wanted;
     this.#assumed = true;
   }
 
-  /** From now on new connections are wanted there. */
+  /** Sets where new connections are to go. */
   want(wanted: Steering): void {
     this.#wanted = wanted;
     this.#assumed = false;
   }
 
   /**
-   * What a listener is to be steered to; null: as it is.
-   * @param always also the plan that it has: another program of its group may have attached one of its own
+   * The plan to install for a listener. Null: no change.
+   * @param always returns an unchanged plan, too: another program of the group may have attached its own
    */
   planOf({ lanes, isHeldBy }: SteeredListener, always: boolean): LanePlan | null {
     // Another event may have closed it between two steps.
@@ -48,19 +48,19 @@ export class LanePlans {
     return always || JSON.stringify(plan) !== JSON.stringify(before) ? plan : null;
   }
 
-  /** The kernel has the plan. */
+  /** Records that the kernel has the plan. */
   installed(lanes: Lanes, plan: LanePlan): void {
     this.#plans.set(lanes, plan);
   }
 
-  /** A lane is a generation's from now on. Returns whether it was not before. */
+  /** Gives a lane to a generation. Returns whether it was not its owner before. */
   give(lane: number, owner: object): boolean {
     if (this.#owners.get(lane) === owner) return false;
     this.#owners.set(lane, owner);
     return true;
   }
 
-  /** The generation is gone. */
+  /** Removes an ended generation. */
   forget(owner: object): void {
     for (const [lane, held] of this.#owners) if (held === owner) this.#owners.delete(lane);
   }

@@ -23,20 +23,20 @@ export interface ProofTarget {
   readonly host: InetSocketAddress;
   readonly remote: InetSocketAddress;
   readonly lane: OpenLane;
-  /** Lanes that were never steered to, nor given away: what the proof leaves in their queues is taken out again. */
+  /** Lanes that were never steered to nor given away. Test connections are removed from their queues. */
   readonly free: readonly OpenLane[];
-  /** Attaches the program with one more route; null: without. */
+  /** Attaches the program with one more route; null: without one. */
   readonly steer: (route: ProbeRoute | null) => void;
-  /** Takes over a connection that reached the lane, in whose queue it may stay. */
+  /** Takes over a connection that reached the lane and may stay in its queue. */
   readonly retire: (fd: number, local: InetSocketAddress) => void;
 }
 
 /**
- * At which index a lane is, found by connections of our own that are steered to one index after another, the one it is thought to have
- * first; takes 0.2 ms where that is right. A lane is recognised by an option that means nothing on an accepted connection and that the
- * connection inherits from its lane: so it does not matter who accepts it, or whether anybody does. Workers see an empty connection.
- * Null: it is at none of them. `unknown`: no connection of this machine comes through (a firewall, a full queue), or the kernel does not
- * tell. Throws SystemError.
+ * Finds the index of a lane with test connections that are steered to one index after another, the expected one first.
+ * Takes 0.2 ms if that is right. A lane is identified by an option that has no effect on an accepted connection and
+ * that the connection inherits from its lane. So it does not matter which process accepts the connection, or whether
+ * one does. Workers see an empty connection. Null: the lane is at none of the indices. `unknown`: no local connection
+ * comes through (a firewall, a full queue), or the kernel does not report the option. Throws SystemError.
  */
 export function findIndex(
   target: ProofTarget,
@@ -45,7 +45,7 @@ export function findIndex(
 ): number | 'unknown' | null {
   const others = Array.from({ length: size }, (_, index) => index).filter((index) => index !== thought);
   const { fd } = target.lane;
-  // A connection without data stays in SYN_RECV, which shows no option of a lane that defers it.
+  // A connection without data stays in SYN_RECV, which does not show the option of a lane with TCP_DEFER_ACCEPT.
   const deferred = getOption(fd, 'defer_accept');
   if (deferred !== 0) setOption(fd, 'defer_accept', 0);
   setOption(fd, 'bind_address_no_port', 1);
@@ -79,9 +79,9 @@ function reaches({ host, remote, lane, free, steer, retire }: ProofTarget, index
     } finally {
       if (isTaken) closeFd(fd);
       else {
-        // The side that closes first keeps the connection in TIME_WAIT: not the port of the service.
+        // The side that closes first keeps the connection in TIME_WAIT. That must not be the port of the service.
         shutdownSending(fd);
-        // Which lane another connection reached is not known, so it counts as a client's until it is accepted.
+        // Which lane another connection reached is unknown, so it counts as a client's until it is accepted.
         if (reached === true) retire(fd, local);
         else endConnection(fd);
       }
@@ -90,8 +90,9 @@ function reaches({ host, remote, lane, free, steer, retire }: ProofTarget, index
 }
 
 /**
- * Nothing else is steered to a free lane, so that a queue of one is the probe's. Returns whether it was, and is reset: of
- * a connection within this process no end needs TIME_WAIT, which would keep a port for a minute.
+ * Nothing else is steered to a free lane, so a queue of one contains the probe. Returns whether the probe was there,
+ * and resets it: for a connection within this process neither end needs TIME_WAIT, which would hold a port for a
+ * minute.
  */
 function takeOut(lane: OpenLane, port: number): boolean {
   if (acceptQueue(lane.fd) !== 1) return false;

@@ -4,23 +4,23 @@ import { closeFd, shutdownSending } from '../../linux/sockets.ts';
 import type { ConnectionState } from '../diagnosis/probe.ts';
 import { isConnected } from '../diagnosis/probe-socket.ts';
 
-/** A connection of zero's own that is, or may come to be, in the queue. */
+/** A connection of zero's own that is, or may get, in the queue. */
 interface OwnConnection {
   readonly look: () => ConnectionState;
   /** Retired: the queue owns the descriptor. */
   retired: boolean;
-  /** Of a retired one; null where the kernel refused the watch. */
+  /** The watch of a retired connection. Null where the kernel refused it. */
   watch: Watch | null;
 }
 
-/** How often a reading is repeated when a connection came or was accepted meanwhile. */
+/** Maximum number of readings when connections come or are accepted meanwhile. */
 const MAX_READINGS = 4;
 
 /**
- * The accept queue of one lane. The kernel counts every connection in the queue, also zero's own: a probe that no
+ * The accept queue of one lane. The kernel counts every connection in the queue, including zero's own: a probe that no
  * process has accepted stays in the queue after zero has closed it. So the queue keeps the client's end of such a
  * probe, closed for sending only. Through this end the kernel reports whether the probe is still in the queue
- * (UNIX_DIAG_PEER of a Unix socket), and as long as the end is open no client can get the port of the probe.
+ * (UNIX_DIAG_PEER of a Unix socket). As long as the end is open, no client can get the port of the probe.
  */
 export class LaneQueue {
   readonly #length: () => number;
@@ -37,7 +37,7 @@ export class LaneQueue {
     let length = this.#length();
     if (this.#own.size === 0) return length;
     let own = 0;
-    // Two counts that were taken one after the other belong together when nothing changed in between.
+    // Two counts are consistent if nothing changed between them.
     for (let reading = 0; reading < MAX_READINGS; reading += 1) {
       const before = length;
       own = this.#countOwn();
@@ -48,8 +48,8 @@ export class LaneQueue {
   }
 
   /**
-   * A connection of zero's own that is not counted from now on. The caller owns `fd` until `retire`. A look by the
-   * function that is returned spares that one look.
+   * Excludes a connection of zero's own from the count. The caller owns `fd` until `retire`. The returned function
+   * reads the connection's state. If it finds it accepted or gone, the queue does not read it again.
    */
   add(fd: number, look: () => ConnectionState): () => ConnectionState {
     const own: OwnConnection = { look, retired: false, watch: null };
@@ -63,8 +63,8 @@ export class LaneQueue {
   }
 
   /**
-   * Ends a connection with FIN and takes over its descriptor, which is closed when nothing of it is in the queue and
-   * the service has closed its end, see endConnection().
+   * Ends a connection with FIN and takes over its descriptor. Closes the descriptor when the connection is out of the
+   * queue and the service has closed its end, see endConnection().
    */
   retire(fd: number): void {
     const own = this.#own.get(fd);
@@ -75,19 +75,19 @@ export class LaneQueue {
     own.retired = true;
     shutdownSending(fd);
     try {
-      // A connection can be read when its other end was accepted and sent something, closed it, or was reset.
+      // A connection becomes readable when its other end was accepted and sent data, was closed, or was reset.
       own.watch = reactor.watch(fd, () => this.#release(fd));
     } catch {
-      // Without a watch (ENOSPC, ENOMEM) the next count finds that it was accepted.
+      // Without a watch (ENOSPC, ENOMEM), the next count finds that it was accepted.
     }
   }
 
-  /** Closes the retired connections. Call this before the lane is closed. */
+  /** Closes the retired connections. Call this before closing the lane. */
   close(): void {
     for (const [fd, own] of this.#own) {
       if (!own.retired) continue;
       own.watch?.close();
-      // What is still in the queue has not been accepted, and nobody will accept it: there is nothing to wait for.
+      // A connection that is still in the queue was not accepted and never will be, so there is nothing to wait for.
       if (isComing(fd, own)) closeFd(fd);
       else endConnection(fd);
     }
@@ -113,13 +113,13 @@ export class LaneQueue {
   }
 }
 
-/** A connection whose handshake is complete at this end only can still get into the queue. */
+/** Whether the handshake is complete at this end only: such a connection can still get into the queue. */
 function isComing(fd: number, { look }: OwnConnection): boolean {
   try {
     const state = look();
     return state === 'queued' || (state === 'connecting' && isConnected(fd));
   } catch {
-    // Not known: it counts as a client's, so that no client is overlooked.
+    // Unknown: the connection counts as a client's, so that no client is overlooked.
     return false;
   }
 }

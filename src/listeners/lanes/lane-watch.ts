@@ -1,6 +1,6 @@
 import { type ReactorWatch, reactor } from '../../linux/reactor.ts';
 
-/** The socket of a lane, and what the kernel says of it. */
+/** The socket of a lane and its state in the kernel. */
 interface WatchedSocket {
   readonly fd: number;
   readonly isListening: () => boolean;
@@ -9,8 +9,9 @@ interface WatchedSocket {
 }
 
 /**
- * Watches one lane for three things: a connection comes in, a client's connection waits in its queue, and it has hung
- * up, which for a listening socket means shutdown(2). One watch for all, because epoll(7) takes a descriptor once.
+ * Watches one lane for three events: a connection arrives, a client's connection waits in its queue, and the socket
+ * hangs up, which for a listening socket means shutdown(2). They share one watch, because epoll(7) accepts a descriptor
+ * once.
  */
 export class LaneWatch {
   readonly #socket: WatchedSocket;
@@ -22,8 +23,8 @@ export class LaneWatch {
   #mode: 'arrival' | 'hangup' | null = null;
 
   /**
-   * Without `onHangup` nothing is watched until somebody asks for the queue.
-   * @param onHangup returns whether the same socket listens again, and is to be watched on
+   * Without `onHangup`, the watch starts when a caller asks for the queue.
+   * @param onHangup returns whether the same socket listens again and stays watched
    */
   constructor(socket: WatchedSocket, onHangup: (() => boolean) | null) {
     this.#socket = socket;
@@ -31,18 +32,17 @@ export class LaneWatch {
     this.#arm();
   }
 
-  /** Calls back once, when a client's connection waits to be accepted, at once if one does already. */
+  /** Calls back once when a client's connection waits to be accepted; at once if one already waits. */
   onQueued(call: () => void): { close(): void } {
     return this.#add(this.#waiting, call);
   }
 
   /**
-   * Calls back once, when a connection comes in, also one that is accepted at once; if one waits already, soon. So a busy
-   * lane calls back each time that somebody asks, and not for each connection.
+   * Calls back once when a connection arrives, even if it is accepted at once. If one already waits, calls back soon.
+   * So a busy lane causes one call per request, not one per connection.
    */
   onArrival(call: () => void): { close(): void } {
-    // A watch that is there already reports only what comes from now on.
-    // What waits already is reported once more.
+    // An existing watch reports only new connections. Re-arming makes it report waiting connections once more.
     if (this.#mode === 'arrival') this.#watch?.change('arrival');
     return this.#add(this.#arrivals, call);
   }
@@ -59,7 +59,7 @@ export class LaneWatch {
     };
   }
 
-  /** Must come before the descriptor is closed. */
+  /** Must be called before the descriptor is closed. */
   close(): void {
     this.#closed = true;
     this.#disarm();
@@ -92,7 +92,7 @@ export class LaneWatch {
     const queue = [...this.#waiting];
     const arrivals = [...this.#arrivals];
     if (this.#mode === 'hangup' || !this.#socket.isListening()) {
-      // It stays hung up until somebody mends it.
+      // The socket stays hung up until it is repaired.
       this.#disarm();
       if (this.#onHangup?.() !== true) return;
       for (const call of queue) this.#waiting.add(call);
@@ -101,9 +101,9 @@ export class LaneWatch {
       return;
     }
     this.#arrivals.clear();
-    // A queue that holds only zero's own connections stays readable: the next arrival is an event of its own.
+    // A queue that holds only zero's own connections stays readable. The next arrival is a separate event.
     const hasClients = queue.length > 0 && this.#hasClients();
-    // A client may wait long until its connection is accepted. One call is enough.
+    // A client's connection may wait a long time. One call is enough.
     if (hasClients) this.#waiting.clear();
     this.#arm();
     for (const call of arrivals) call();

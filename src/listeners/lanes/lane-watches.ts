@@ -9,18 +9,18 @@ interface Request {
   /** Workers of other lanes accept: see hasOwnQueue(). */
   readonly isShared: boolean;
   readonly call: () => void;
-  /** The watches of this lane, one for each listener. */
+  /** The watches of this lane, one per listener. */
   readonly active: Map<LaneWatch, { close(): void }>;
 }
 
-/** The watches of every lane, kept as listeners and lanes come and go. */
+/** The watches of every lane, updated as listeners and lanes come and go. */
 export class LaneWatches {
   readonly #watches = new Map<Lanes, Map<number, { fd: number; watch: LaneWatch }>>();
-  /** By lane. */
+  /** Requests by lane. */
   readonly #requests = new Map<number, Set<Request>>();
   #onHangup: ((lanes: Lanes, lane: number) => void) | null = null;
 
-  /** From now on every lane is watched for hanging up. */
+  /** Watches every lane for hangup from now on. */
   watchHangups(onHangup: ((lanes: Lanes, lane: number) => void) | null, all: Iterable<Lanes>): void {
     this.#onHangup = onHangup;
     for (const lanes of [...this.#watches.keys()]) this.drop(lanes);
@@ -36,8 +36,9 @@ export class LaneWatches {
   }
 
   /**
-   * Calls back when a connection has come into the lane of a listener, whether it waits or not, and when a later one of
-   * many listeners cannot be watched. Of many listeners the later ones are watched a little later, in slices.
+   * Calls back when a connection has arrived in the lane of a listener, whether it waits or not. Also calls back when
+   * one of the later listeners cannot be watched. With many listeners, the later ones are watched a little later, in
+   * slices.
    */
   watchArrival(lane: number, onArrival: () => void, all: Iterable<Lanes>): { close(): void } {
     let isClosed = false;
@@ -108,7 +109,7 @@ export class LaneWatches {
     if (socket !== undefined) this.#sync(lanes, lane, socket);
   }
 
-  /** Watches what is new, and sockets that took the place of others. */
+  /** Watches new sockets and sockets that replaced others. */
   sync(lanes: Lanes): void {
     for (const [lane, socket] of lanes.sockets.entries()) this.#sync(lanes, lane, socket);
   }
@@ -122,7 +123,7 @@ export class LaneWatches {
     return result;
   }
 
-  /** Before the sockets of a listener are closed. */
+  /** Must be called before the sockets of a listener are closed. */
   drop(lanes: Lanes): void {
     for (const [lane, { watch }] of this.#watches.get(lanes) ?? []) this.#close(watch, lane);
     this.#watches.delete(lanes);
@@ -132,7 +133,7 @@ export class LaneWatches {
     const requests = [...(this.#requests.get(lane) ?? [])].filter((request) => isMeant(request, lanes));
     if (requests.length === 0 && this.#onHangup === null) return;
     const { fd } = socket;
-    // Out of reach: the queue can be counted and not be watched.
+    // Unreachable: the queue can be counted but not watched.
     if (fd === null) return;
     const watched = this.#watches.get(lanes) ?? new Map<number, { fd: number; watch: LaneWatch }>();
     this.#watches.set(lanes, watched);

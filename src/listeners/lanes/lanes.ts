@@ -4,27 +4,32 @@ import type { ForeignListeners } from '../diagnosis/holders.ts';
 import type { Probe } from '../diagnosis/probe.ts';
 import type { LaneQueue } from './lane-queue.ts';
 
-/** Where new connections of one listener go: lanes that somebody who has this listener accepts from. */
+/** Where new connections of one listener go: lanes from which a generation with this listener accepts. */
 export interface LanePlan {
   readonly main: readonly number[];
   readonly canary: Steering['canary'];
   readonly preview: { readonly lanes: readonly number[]; readonly from: readonly string[] } | null;
 }
 
-/** A socket that listens on a steered address and is nobody's lane. */
+/** A socket that listens on a steered address and belongs to no lane. */
 export interface ForeignSocket {
   readonly inode: number;
-  /** Null where the kernel does not tell it. */
+  /** Null where the kernel does not report it. */
   readonly uid: number | null;
-  /** A process that has it open; null where none can be found. */
+  /** A process that holds the socket. Null if none is found. */
   readonly holder: { readonly pid: number; readonly command: string } | null;
 }
 
 /**
- * What a service did to its lane. The lane works again when this is told; what waited in the queue of one that was shut down is lost.
- * `shut_down`: shutdown(2). `listened_again`: shutdown(2), then listen(2). `name_taken`: the public name of a Unix listener was removed or
- * replaced (lane: the one it leads to). Of a shared Unix listener, whose lane is 0, and whose path does not lead to it any more:
- * `name_replaced`: the path leads to another file. `name_lost`: the path was removed, and there is no hard link to restore it from.
+ * A fault that a service caused to its lane. The lane already works again when the fault is reported. The queue of a
+ * lane that was shut down is lost.
+ * - `shut_down`: shutdown(2).
+ * - `listened_again`: shutdown(2), then listen(2).
+ * - `name_taken`: the public name of a Unix listener was removed or replaced (lane: the one that the name leads to).
+ *
+ * For a shared Unix listener, whose lane is 0, and whose path does not lead to it any more:
+ * - `name_replaced`: the path leads to another file.
+ * - `name_lost`: the path was removed, and no hard link exists to restore it.
  */
 export interface LaneFault {
   readonly lane: number;
@@ -33,7 +38,7 @@ export interface LaneFault {
 
 /** One listening socket of a steered listener. */
 export interface LaneSocket {
-  /** Null for the lane of an earlier supervisor that a worker has, and whose socket could not be taken back. */
+  /** Null for a lane of an earlier supervisor that a worker has and whose socket could not be recovered. */
   readonly fd: number | null;
   readonly inode: number;
 }
@@ -45,63 +50,64 @@ export interface LaneWithQueue extends LaneSocket {
 /** A lane of an earlier supervisor. */
 export type RecoveredLane = LaneSocket;
 
-/** The lanes of one listener, numbered from 0. They stay until the listener is closed: none is ever taken away. */
+/** The lanes of one listener, numbered from 0. No lane is removed before the listener is closed. */
 export interface Lanes {
-  /** What later lanes are made like. */
+  /** The config of lanes that are created later. */
   configure(config: ListenerConfig): void;
-  /** Every socket, also those beyond the lanes that were asked for; none once it is closed. */
+  /** Every socket, also those beyond the requested lanes. None once it is closed. */
   readonly sockets: readonly LaneWithQueue[];
-  /** Another number after each change of `sockets` and `order`. */
+  /** Changes with every change of `sockets` and `order`. */
   readonly revision: number;
   /**
-   * Makes sure that there are at least so many. Throws ListenerError.
-   * @param foreign shared by a look at several listeners; left out: asked for this one
+   * Makes sure that there are at least `count` lanes. Throws ListenerError.
+   * @param foreign shared by a check of several listeners; left out: determined for this one
    */
   ensure(count: number, foreign?: ForeignListeners): void;
   /**
-   * The descriptor to give to a worker. Throws RangeError for a lane that there is not.
-   * @param first the first lane of its generation: a listener that goes to a generation as a whole gives this one to all of its workers, and
-   * takes every other of its lanes for this one from now on; left out: whatever it was before
+   * The descriptor for a worker. Throws RangeError for an unknown lane.
+   * @param first the first lane of its generation. A listener that serves one generation at a time gives this lane's
+   *   socket
+   *   to all of its workers, and maps every other of its lanes to this one from now on. Left out: the mapping stays
    */
   give(lane: number, first?: number): number;
   /**
-   * Notes that a worker which another supervisor started has the lane, and returns its descriptor; null where that could
-   * not be taken back. Nothing of the lane changes.
+   * Records that a worker of another supervisor has the lane, and returns its descriptor. Null for a socket that could
+   * not be recovered. The lane does not change.
    */
   regain(lane: number, first?: number): number | null;
   /**
-   * The lane whose socket the workers of a lane have: the first of their generation where a listener goes to it as a
-   * whole, else the lane itself.
+   * The lane whose socket the workers of a lane have: the first of their generation if the listener serves one
+   * generation at a time, else the lane itself.
    */
   socketOf(lane: number): number;
-  /** Throws ListenerError. */
+  /** Sends new connections to these lanes. Throws ListenerError. */
   steer(plan: LanePlan): void;
-  /** The number of clients' connections in a lane's accept queue: zero's own do not count. Throws SystemError. */
+  /** Number of clients' connections in a lane's accept queue. zero's own do not count. Throws SystemError. */
   queued(lane: number): number;
   /** The same over all lanes. Throws SystemError. */
   waiting(): number;
-  /** A connection of our own to one lane. Throws ListenerError where none can be had. */
+  /** Opens a test connection to one lane. Throws ListenerError where this is impossible. */
   openProbe(lane: number): Probe;
-  /** A lane's socket has hung up: somebody shut it down. */
+  /** Called when a lane's socket has hung up: a process shut it down. */
   hungUp(lane: number): void;
-  /** What `give` does first: makes sure that the lane is where it is thought to be. Throws ListenerError. */
+  /** The first step of `give`: makes sure that the lane has its expected index. Throws ListenerError. */
   prepare(lane: number): void;
-  /** Finds what services did to the lanes since the last look, and mends it. `foreign`: see ensure(). Throws ListenerError. */
+  /**
+   * Finds faults that services caused to the lanes since the last check, and repairs them. `foreign`: see ensure().
+   * Throws ListenerError.
+   */
   faults(foreign?: ForeignListeners): LaneFault[];
   /** `foreign`: see ensure(). Throws SystemError. */
   foreignSockets(foreign?: ForeignListeners): ForeignSocket[];
-  /**
-   * The lanes in the order in which the kernel counts their sockets, null for a foreign socket; null where there is no
-   * order.
-   */
+  /** The lanes in the order of their sockets in the kernel, null for a foreign socket. Null where there is no order. */
   order(): readonly (number | null)[] | null;
   /** Closes every socket. */
   close(): void;
 }
 
 /**
- * Whether connections wait in a lane that its own workers alone would accept. Not so in a lane that another one stands
- * for, and not in one that stands for others while their workers accept.
+ * Whether connections in a lane's queue are accepted only by its own workers. False for a lane that uses another lane's
+ * socket. False for a lane whose socket others use, while their workers accept.
  * @param isShared workers of other lanes of its generation accept
  */
 export function hasOwnQueue(lanes: Lanes, lane: number, isShared: boolean): boolean {

@@ -1,14 +1,14 @@
 import type { ListenerConfig } from '../../config/schema.ts';
 import { ListenerError, nameAddress } from '../listener-error.ts';
 
-/** `auto`: TCP where it is possible. */
+/** `auto`: steer TCP where possible. */
 export type SteerSetting = 'auto' | boolean;
 
 function settingOf(config: ListenerConfig & { readonly steer?: SteerSetting }): SteerSetting {
   return config.steer ?? 'auto';
 }
 
-/** Whether the listener is to have lanes. Throws ListenerError where the config wants what cannot be. */
+/** Whether the listener is to have lanes. Throws ListenerError where the config asks for the impossible. */
 export function wantsLanes(config: ListenerConfig): boolean {
   const setting = settingOf(config);
   const { network } = config.address;
@@ -21,7 +21,7 @@ export function wantsLanes(config: ListenerConfig): boolean {
   return setting === 'auto' ? network.startsWith('tcp') : setting;
 }
 
-/** Whether the config leaves it to zero, so that a listener that cannot be steered is shared. */
+/** Whether the listener is shared if it cannot be steered. */
 export function mayBeShared(config: ListenerConfig): boolean {
   return settingOf(config) === 'auto';
 }

@@ -24,7 +24,7 @@ import {
 import { inet4Bytes, inet6Bytes } from '../../linux/sockaddr.ts';
 import type { SourceRange } from './source-range.ts';
 
-/** A connection from exactly here goes to exactly there. */
+/** Steers a connection from exactly this address and port to exactly this index. */
 export interface ProbeRoute {
   readonly family: 'inet' | 'inet6';
   readonly host: string;
@@ -46,15 +46,15 @@ export interface GroupPlan {
 
 type Source = (Statement | string)[];
 
-// RFC 791 and RFC 8200: where the source address is. The version nibble tells what header it is: on a dual-stack socket the packet of an
-// IPv4 client has an IPv4 header.
+// RFC 791 and RFC 8200: the offset of the source address. The version nibble selects the header: on a dual-stack socket
+// the packet of an IPv4 client has an IPv4 header.
 const IPV4_SOURCE = 12;
 const IPV6_SOURCE = 8;
 const IPV6_HEADER = 40;
 
 /**
- * The program that chooses the socket for each new connection, in the order: probes, previews, canary, main. Throws RangeError where there
- * is no main index, and for more than fits into 4096 instructions (about 350 preview addresses of IPv6).
+ * The program that selects the socket for each new connection, in this order: probes, previews, canary, main. Throws
+ * RangeError without a main index, and for a plan that exceeds 4096 instructions (about 350 IPv6 preview addresses).
  */
 export function steeringProgram(plan: GroupPlan): Instruction[] {
   if (plan.main.length === 0)
@@ -71,7 +71,7 @@ export function steeringProgram(plan: GroupPlan): Instruction[] {
 function bySource({ probes, preview }: GroupPlan): Source {
   const ranges = preview?.from ?? [];
   if (probes.length + ranges.length === 0) return [];
-  // Jumps over the whole of one half are `ja`: a comparison reaches no further than 255 instructions.
+  // Jumps over a whole half are `ja`: a comparison reaches at most 255 instructions.
   return [
     ldb(0),
     rsh(4),
@@ -95,7 +95,7 @@ function bySource({ probes, preview }: GroupPlan): Source {
   ];
 }
 
-/** X is the length of the IPv4 header, options included; the TCP header behind it begins with the source port. */
+/** X is the length of the IPv4 header including options. The TCP header behind it begins with the source port. */
 function probe4({ host, port, index }: ProbeRoute, end: string): Source {
   const word = inet4Bytes(host).readUInt32BE(0);
   return [
@@ -141,8 +141,8 @@ function canary({ canary }: GroupPlan): Source {
   ];
 }
 
-// Odd multipliers, 2^32 over the golden ratio and one of MurmurHash3's: a client keeps its number, neighbours in a network get numbers that
-// have nothing to do with each other, and a client that was chosen stays so when the share grows.
+// Odd multipliers: 2^32 over the golden ratio, and one of MurmurHash3's. A client always gets the same number.
+// Neighbours in a network get unrelated numbers. A selected client stays selected when the share grows.
 const FIRST_FACTOR = 0x9e3779b1;
 const SECOND_FACTOR = 0x85ebca6b;
 
@@ -171,8 +171,8 @@ function addressHash(): Source {
 }
 
 /**
- * One of the sockets, all alike. The random number is a fresh one: what is left of the canary's is less than its threshold, or not, and
- * would favour some lanes.
+ * Selects one of the sockets with equal probability. Uses a new random number: the remainder of the canary's number
+ * depends on its threshold and would favour some lanes.
  */
 function spread(name: string, indices: readonly number[]): Source {
   const [first = 0, ...others] = [...new Set(indices)].sort((one, other) => one - other);

@@ -15,14 +15,15 @@ import type { InetTarget } from '../binding/resolve.ts';
 import type { OwnSockets } from '../diagnosis/holders.ts';
 import { ListenerError, nameAddress } from '../listener-error.ts';
 
-/** The kernel, or what sandboxes it, does not do what steering needs: the listener can only be shared. */
+/** The kernel or a sandbox does not support what steering needs. The listener can only be shared. */
 export class CannotSteerError extends ListenerError {}
 
 /**
- * A bound socket that keeps the port while the first lane is made, and listens never; its address has the port that the kernel chose.
- * It is bound without SO_REUSEPORT, so that a port that anybody else holds, sharing it or not, is EADDRINUSE instead of a silent partner.
- * Every lane then names the port in its bind(2): one that was bound to port 0 would lose its port with shutdown(2), because only a port
- * that was asked for is kept (SOCK_BINDPORT_LOCK, tcp_disconnect in net/ipv4/tcp.c). Throws ListenerError.
+ * Opens a bound socket that holds the port while the first lane is created, and never listens. Its address has the port
+ * that the kernel chose. It is bound without SO_REUSEPORT. So a port that another program holds fails with EADDRINUSE,
+ * even if that program shares the port. Every lane then names the port in its bind(2): a lane that was bound to port 0
+ * would lose its port with shutdown(2), because the kernel keeps only an explicitly requested port (SOCK_BINDPORT_LOCK,
+ * tcp_disconnect in net/ipv4/tcp.c). Throws ListenerError.
  */
 export function reservePort(
   config: ListenerConfig,
@@ -42,15 +43,17 @@ export function reservePort(
 }
 
 /**
- * How a lane joins its group. `first`: there is no group yet. `later`: to a group whose program may send connections to
- * it, so that it takes no packet; a program that is attached before listen(2) would be refused (reuseport_add_sock).
+ * How a lane joins its group. `first`: no group exists yet. `later`: the program of the group may send connections to
+ * the lane, so it accepts no packets. A program that is attached before listen(2) would be refused
+ * (reuseport_add_sock).
  */
 export type LaneKind = 'first' | 'later';
 
 /**
- * A listening socket of the group, the last of it (reuseport_add_sock, net/core/sock_reuseport.c). The first one has a program before it
- * listens, which the others find there: no connection strays. Throws ListenerError, CannotSteerError for a first one.
- * @param owner the user of the group; null: this process's
+ * Opens a listening socket as the last of the group (reuseport_add_sock, net/core/sock_reuseport.c). The first one has
+ * a program before it listens, and the others join under it, so no connection goes to a wrong lane. Throws
+ * ListenerError; CannotSteerError for a first one.
+ * @param owner the user of the group; null: this process's user
  */
 export function openLane(
   config: ListenerConfig,
@@ -72,10 +75,11 @@ export function openLane(
 }
 
 /**
- * Whether a listening socket takes packets. While it does not, the kernel drops the SYN of a client, which sends it
- * again after a second. The last packet of a handshake in progress is not dropped (tcp_v4_rcv, net/ipv4/tcp_ipv4.c),
- * but its connection has the option, too. The option compares the TTL (IP_MINTTL in ip(7), IPV6_MINHOPCOUNT): senders
- * begin with 64 or 128, and the socket requires 255. A socket filter would need CAP_NET_ADMIN on some machines.
+ * Sets whether a listening socket accepts packets. While it does not, the kernel drops the SYN of a client, which
+ * resends it after a second. The last packet of a handshake in progress is not dropped (tcp_v4_rcv,
+ * net/ipv4/tcp_ipv4.c), but its connection inherits the option. The option compares the TTL (IP_MINTTL in ip(7),
+ * IPV6_MINHOPCOUNT): senders start with 64 or 128, and the socket requires 255. A socket filter would need
+ * CAP_NET_ADMIN on some machines.
  */
 export function admitPackets(fd: number, { address }: InetTarget, admit: boolean): void {
   const least = admit ? 0 : 255;
@@ -84,10 +88,10 @@ export function admitPackets(fd: number, { address }: InetTarget, admit: boolean
 }
 
 function prepare(fd: number, config: ListenerConfig, target: InetTarget): void {
-  // Connections of an earlier run that are in TIME_WAIT must not keep the port (socket(7)).
+  // Connections of an earlier run in TIME_WAIT must not block the port (socket(7)).
   setOption(fd, 'reuse_address', 1);
   if (target.address.family === 'inet6') setOption(fd, 'ipv6_only', Number(target.ipv6Only));
-  // A lane defers only when its worker is ready: a probe sends nothing, and would never reach it.
+  // A lane gets defer_accept only when its worker is ready: a probe sends no data and would never reach the worker.
   applyOptions(fd, config, ['defer_accept']);
 }
 
@@ -104,9 +108,10 @@ function attachFirst(fd: number, config: ListenerConfig): void {
 }
 
 /**
- * What a lane has as long as nobody shut it down: tcp_disconnect (net/ipv4/tcp.c), which shutdown(2) of a listening socket comes to, sets
- * the window clamp back to 0. The value is the one that the kernel takes for 0 when a connection comes in, the largest window that there is
- * (tcp_select_initial_window, net/ipv4/tcp_output.c), so that it changes nothing.
+ * The seal marks a lane that was never shut down: shutdown(2) of a listening socket calls tcp_disconnect
+ * (net/ipv4/tcp.c), which resets the window clamp to 0. The seal is the value that the kernel uses for 0 when a
+ * connection comes in, the largest possible window (tcp_select_initial_window, net/ipv4/tcp_output.c). So it changes
+ * nothing.
  */
 const SEAL = 65535 << 14;
 
@@ -118,7 +123,7 @@ export function isSealed(fd: number): boolean {
   return getOption(fd, 'window_clamp') === SEAL;
 }
 
-/** Whether the lane can be given a connection, and nobody has shut it down. */
+/** Whether the lane can receive connections and was never shut down. */
 export function isSound(fd: number): boolean {
   return isListening(fd) && isSealed(fd);
 }

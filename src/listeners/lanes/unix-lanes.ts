@@ -24,9 +24,9 @@ interface Lane extends LaneWithQueue {
 }
 
 /**
- * The lanes of a Unix stream listener: sockets of their own, each with two names for life. The one that takes the new connections has the
- * public name as a third; promoting and rolling back are the same act. There is one name and no program that could spread connections over
- * several sockets, so all workers of a generation have its first lane.
+ * The lanes of a Unix stream listener: separate sockets, each with two permanent names. The socket that receives new
+ * connections has the public name, too. Promoting and rolling back both move that name. One name cannot spread
+ * connections over several sockets, so all workers of a generation use its first lane.
  */
 export class UnixLanes implements Lanes {
   readonly path: string;
@@ -35,9 +35,9 @@ export class UnixLanes implements Lanes {
   readonly #lanes: Lane[] = [];
   readonly #taken: LaneFault[] = [];
   readonly #hungUp = new Set<number>();
-  /** Sockets of others that were found under the public name. */
+  /** Foreign sockets that were found under the public name. */
   readonly #foreignSockets = new Set<number>();
-  /** Which lane stands for which: those of one generation for its first. */
+  /** Maps the lanes of a generation to its first lane. */
   readonly #firsts = new Map<number, number>();
   #published = 0;
   #opened = 0;
@@ -51,7 +51,7 @@ export class UnixLanes implements Lanes {
 
   /**
    * Binds the first lane and publishes it. Throws ListenerError.
-   * @param onFault told when there is something for `faults` to find
+   * @param onFault called when `faults` has something to return
    */
   static bind(
     config: ListenerConfig,
@@ -74,9 +74,9 @@ export class UnixLanes implements Lanes {
   }
 
   /**
-   * Continues with the lanes of a dead supervisor; the public name stays with the lane that has it. A lane whose socket
-   * is closed, or that no name leads to, is opened again. Throws ListenerError.
-   * @param main the lane that new connections go to, where the public name leads to none
+   * Continues with the lanes of a supervisor that died. The public name stays with its lane. A lane whose socket is
+   * closed, or that no name leads to, is opened again. Throws ListenerError.
+   * @param main the lane for new connections if the public name leads to none
    */
   static recover(
     config: ListenerConfig,
@@ -102,7 +102,7 @@ export class UnixLanes implements Lanes {
     return this.#opened;
   }
 
-  /** Throws ListenerError for an owner or group that there is not. */
+  /** Throws ListenerError for an unknown owner or group. */
   configure(config: ListenerConfig): void {
     const permissions = permissionsOf(config);
     for (const { file, names } of this.#lanes)
@@ -145,7 +145,7 @@ export class UnixLanes implements Lanes {
   }
 
   prepare(): void {
-    // Names cannot be mistaken for one another.
+    // Nothing to check: unlike an index, a name always leads to the same socket.
   }
 
   openProbe(lane: number): Probe {
@@ -172,7 +172,10 @@ export class UnixLanes implements Lanes {
     });
   }
 
-  /** A lane that was shut down, which is known by its hanging up. It can never listen again (unix_shutdown, net/unix/af_unix.c). */
+  /**
+   * Records a lane that was shut down, which its hangup shows. It can never listen again (unix_shutdown,
+   * net/unix/af_unix.c).
+   */
   hungUp(lane: number): void {
     this.#hungUp.add(lane);
   }
@@ -272,7 +275,7 @@ export class UnixLanes implements Lanes {
     }
   }
 
-  /** Puts back the names that a service removed or replaced. */
+  /** Restores the names that a service removed or replaced. */
   #restore(): void {
     const lane = this.#lanes[this.#published];
     if (lane === undefined) return;
@@ -315,7 +318,7 @@ function unixProbeState(fd: number): ConnectionState {
     case 'readable':
     case 'ended':
       return 'accepted';
-    // unix_release_sock: a connection that is dropped with its listener, or was accepted and closed with something unread.
+    // unix_release_sock: a connection that is dropped with its listener, or was accepted and closed with unread data.
     case 'failed':
       return 'gone';
   }

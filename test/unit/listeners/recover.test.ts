@@ -163,7 +163,7 @@ test('connections go on to sockets that are out of reach, and to new lanes from 
       .sort(),
     [0, 3, 4].map((lane) => set.snapshot()[0]?.lanes[lane]?.inode ?? 0).sort(),
   );
-  assert.throws(() => set.openProbe(acquired, 'http', 2), /the socket of lane 2 could not be taken back/);
+  assert.throws(() => set.openProbe(acquired, 'http', 2), /the socket of lane 2 could not be recovered/);
   const young = http.fdOf(0);
   set.steer(to([0]));
   assert.deepEqual(arrivals(port, [other, worker, young]), [0, 0, 40]);
