@@ -17,14 +17,17 @@ interface RunOptions extends ConfigOption {
 const collect = (value: string, all: string[]): string[] => [...all, value];
 
 /**
- * Whether a command line starts a supervisor. The other commands are not defined then: the time to the service's first
- * instruction is limited.
+ * Whether a command line starts a supervisor. Then the other commands are not defined, because the time to the
+ * service's first instruction is limited.
  */
 function startsSupervisor([first, , ...more]: readonly string[]): boolean {
   return first === undefined || first === 'run' || (first === '--config' && more.length === 0);
 }
 
-/** Commander would complain about the options or the number of arguments first. Null where the command is known. */
+/**
+ * The error for an unknown command; null if the command is known. Checked first, because Commander would report an
+ * unknown option or the number of arguments instead.
+ */
 function unknownCommand(program: Command, argv: readonly string[]): string | null {
   const [first] = program.parseOptions([...argv]).operands;
   const names = [...program.commands.map((command) => command.name()), 'help'];
@@ -39,7 +42,7 @@ function writeUsageError(refusal: string): void {
   process.stdout.write(errorDocumentText({ code: 'usage', message }, USAGE));
 }
 
-/** The command line: each command's body is loaded when it is asked for. Resolves to the exit code. */
+/** Parses the command line and runs its command. Loads the code of a command on demand. Resolves to the exit code. */
 export async function parseArguments(argv: readonly string[]): Promise<number> {
   let code = 0;
   const json = wantsJson(argv);
@@ -48,7 +51,7 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
     .description('Deploy a new version of a network service without anyone noticing.')
     .version(version, '--version')
     .exitOverride()
-    // Defaults that a user may want to know are in the descriptions.
+    // The descriptions contain the defaults that matter to a user.
     .configureHelp({ optionDescription: ({ description }) => description })
     .configureOutput({
       writeErr: (text) => {
@@ -108,7 +111,7 @@ export async function parseArguments(argv: readonly string[]): Promise<number> {
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Commander has already written its message; help and version end through here as well.
+    // Commander has already written its message. Help and version end here as well.
     if (error.exitCode === 0) return 0;
     if (json) writeUsageError(refusals.join(''));
     return USAGE;

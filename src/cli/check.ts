@@ -16,14 +16,14 @@ import { checkMachine } from '../supervisor/start/config-check.ts';
 import { lostSockets, whatStarts } from './node-command.ts';
 
 /**
- * `zero check`: reads the config and reports everything that is wrong with it, one `file:line:column: message` a line,
- * errors on standard output and warnings on standard error. A warning is about what may be right later, such as a file
- * that is missing.
- * @param config the file; undefined for the one that `zero` itself would take
- * @param print show the config with every default filled in instead of a bare ok
- * @param out takes errors, `ok` and the config of `print`
- * @param warn takes warnings
- * @returns the exit code: 0, or 1 when there is an error
+ * `zero check`: reads the config and reports all problems, one `file:line:column: message` per line, errors on standard
+ * output and warnings on standard error. A warning is about something that may still change before the start, such as a
+ * missing file.
+ * @param config the file; undefined for the default of `zero`
+ * @param print print the config with all defaults instead of `ok`
+ * @param out receives errors, `ok` and the config of `print`
+ * @param warn receives warnings
+ * @returns the exit code: 0, or 1 if there is an error
  */
 export function check(
   config: string | undefined,
@@ -56,7 +56,7 @@ export function check(
   }
 }
 
-/** A service that is started by a program which keeps its sockets. */
+/** Warns if the command is a program that does not pass its sockets to the service. */
 function commandWarnings({ service: { listeners, runtime } }: Config): Finding[] {
   if (listeners.length === 0) return [];
   const lost = lostSockets(whatStarts([runtime.path, ...runtime.args], path.resolve(runtime.directory)));
@@ -73,7 +73,7 @@ function printed(config: Config, origin: Origin): string {
   return printConfig(whole) + limitNote(config);
 }
 
-/** The one default that depends on where zero is started. */
+/** The one default that depends on the environment in which zero is started. */
 function limitNote({ service }: Config): string {
   const limit = service.runtime.limits.nofile === undefined ? descriptorLimit() : null;
   if (limit === null) return '';

@@ -2,7 +2,7 @@ import { closeSync, openSync, readSync, realpathSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { findCommand } from '../common/find-command.ts';
 
-/** The file that a command names, by its path or by PATH; null where there is none. */
+/** The file of a command, by its path or by PATH; null if there is none. */
 export function fileOf(program: string, folder: string): string | null {
   return program.includes('/') ? resolve(folder, program) : findCommand(program);
 }
@@ -12,7 +12,7 @@ export function isNode(name: string): boolean {
   return /^node(?:js|[-.]?\d[\d.]*)?$/.test(name);
 }
 
-/** The last component of what a file's symlinks lead to; '' where that does not exist. */
+/** The name of a file after all symlinks are resolved; '' if it does not exist. */
 export function realName(file: string): string {
   try {
     return basename(realpathSync(file));
@@ -21,14 +21,14 @@ export function realName(file: string): string {
   }
 }
 
-// linux/binfmts.h: BINPRM_BUF_SIZE, which is all that the kernel looks at.
+// linux/binfmts.h: BINPRM_BUF_SIZE. The kernel reads only this many bytes of a script's first line.
 const HEAD_SIZE = 256;
-/** A script of more than this is read in part. */
+/** Only this many bytes of a longer script are read. */
 const TEXT_SIZE = 65_536;
 
 /**
- * What the kernel executes for a script, `#!INTERPRETER [ARGUMENT]` (execve(2)), without the script's own path; null
- * for another file.
+ * The command that the kernel executes for a script, `#!INTERPRETER [ARGUMENT]` (execve(2)), without the script's own
+ * path; null for another file.
  */
 export function scriptCommand(file: string): readonly string[] | null {
   const [line = ''] = beginning(file, HEAD_SIZE).split('\n', 1);
@@ -37,14 +37,14 @@ export function scriptCommand(file: string): readonly string[] | null {
   return argument === '' ? [interpreter] : [interpreter, argument];
 }
 
-/** Whether a shell's script may start node: one of its words, or of its arguments, is that. */
+/** Whether a shell script may start node: one of its words or arguments is `node`. */
 export function shellStartsNode(file: string, args: readonly string[]): boolean {
   if (args.some((argument) => isNode(basename(argument)))) return true;
   const code = beginning(file, TEXT_SIZE).replace(/^\s*#.*$/gm, '');
   return /(?:^|[\s/;&|("'])node(?:js)?(?=["'\s])/m.test(code);
 }
 
-/** The first bytes of a file as text; '' where it cannot be read. */
+/** The first bytes of a file as text; '' if it cannot be read. */
 function beginning(file: string, size: number): string {
   let fd: number;
   try {

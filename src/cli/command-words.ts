@@ -1,8 +1,8 @@
 import { basename } from 'node:path';
 
 /**
- * `env [-S] [-u NAME] [-C FOLDER] [NAME=VALUE]... COMMAND`: env(1) executes it in its own place. Empty for one that
- * starts from an empty environment, in which nothing of this would arrive.
+ * The command after `env [-S] [-u NAME] [-C FOLDER] [NAME=VALUE]...`, which env(1) executes in its own process. Empty
+ * if env starts with an empty environment, because zero's variables would not reach the command.
  */
 export function behindEnv(command: readonly string[]): readonly string[] {
   if (basename(command[0] ?? '') !== 'env') return command;
@@ -24,8 +24,8 @@ export function behindEnv(command: readonly string[]): readonly string[] {
 }
 
 /**
- * The words of a simple command as a shell splits it, without the variables and the `exec` in front; null for a text
- * with anything else that a shell would act on (several commands, expansions, redirections).
+ * The words of a simple command as a shell splits it, without leading variables and `exec`; null for a text with other
+ * shell syntax (several commands, expansions, redirections).
  */
 export function wordsOf(text: string): string[] | null {
   if (/[;&|<>()$`\\\n*?#~{}[\]!]/.test(text)) return null;
@@ -38,19 +38,19 @@ export function wordsOf(text: string): string[] | null {
   return words;
 }
 
-/** The last of the commands of a shell's text. */
+/** The last command in the text of a shell. */
 export interface LastCommand {
-  /** What comes before it; '' where it is the only one. */
+  /** The text before the command; '' if it is the only one. */
   readonly before: string;
-  /** Its words, see wordsOf(). */
+  /** The words of the command, see wordsOf(). */
   readonly words: readonly string[] | null;
-  /** It is in the place of the shell, because of its `exec`. */
+  /** Whether the command replaces the shell (`exec`). */
   readonly executes: boolean;
-  /** The whole text, with `exec` in front of it. */
+  /** The whole text with `exec` before the last command. */
   readonly withExec: string;
 }
 
-/** `cd /srv && exec node app.js`: what the shell does last. */
+/** Finds the last command in a text such as `cd /srv && exec node app.js`. */
 export function lastCommand(text: string): LastCommand {
   const [, before = '', last = ''] = /^(.*(?:;|&&|\|\||\n))?(.*?)\s*$/s.exec(text) ?? [];
   const [, variables = '', command = ''] =
@@ -63,7 +63,7 @@ export function lastCommand(text: string): LastCommand {
 export interface Prefix {
   readonly name: string;
   readonly command: readonly string[];
-  /** In its own place (execve(2)), so that descriptors and pid stay. */
+  /** Whether it executes the command in its own process (execve(2)), which keeps descriptors and pid. */
   readonly executes: boolean;
 }
 
@@ -83,7 +83,10 @@ const EXECUTES = new Set([
 ]);
 const FORKS = new Set(['catatonit', 'dumb-init', 'strace', 'sudo', 'time', 'timeout', 'tini', 'tini-static']);
 
-/** `nice -n 5 node app.js`, `tini -- node app.js`: what the prefix is, and the command from node on; null for others. */
+/**
+ * Splits `nice -n 5 node app.js` or `tini -- node app.js` into the prefix and the command from node on; null for other
+ * commands.
+ */
 export function behindPrefix(
   [program = '', ...args]: readonly string[],
   isNode: (name: string) => boolean,
@@ -92,7 +95,7 @@ export function behindPrefix(
   const executes = EXECUTES.has(name);
   if (!executes && !FORKS.has(name)) return null;
   const at = args.findIndex((argument) => isNode(basename(argument)));
-  // `gosu node app.js`: the user is called node.
+  // `gosu node app.js`: here node is the name of a user.
   const isUser = (name === 'gosu' || name === 'su-exec') && at === 0;
   const from = isUser ? args.findIndex((argument, index) => index > 0 && isNode(basename(argument))) : at;
   return from < 0 ? null : { name, executes, command: args.slice(from) };

@@ -18,14 +18,14 @@ export interface ConfigOption {
 }
 
 interface Surroundings {
-  /** The config file of a command: its own option, else that of the program. */
+  /** The config file of a command: its own option, otherwise the option of the program. */
   readonly configOf: (options: ConfigOption) => string | undefined;
   readonly collect: (value: string, all: string[]) => string[];
   /** Called with the exit code of the command. */
   readonly done: (code: number) => void;
 }
 
-/** Every command but `run`, which arguments.ts defines. */
+/** Adds all commands except `run`, which arguments.ts defines. */
 export function addCommands(program: Command, { configOf, collect, done }: Surroundings): void {
   program
     .command('check')
@@ -80,7 +80,7 @@ export function addCommands(program: Command, { configOf, collect, done }: Surro
       done(await adopt({ ...options, ...(config !== undefined && { config }), command }));
     });
 
-  /** A command for an instance that runs: it takes what names one. */
+  /** Adds a command that acts on a running instance, with the options that choose the instance. */
   const instanceCommand = (name: string, description: string): Command =>
     program
       .command(name)

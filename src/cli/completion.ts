@@ -7,7 +7,7 @@ import { zshCompletion } from './completion/zsh.ts';
 const SHELLS = { bash: bashCompletion, zsh: zshCompletion, fish: fishCompletion } as const;
 export type Shell = keyof typeof SHELLS;
 
-/** `zero completion SHELL`: prints what that shell evaluates. Returns the exit code. */
+/** `zero completion SHELL`: prints the completion script for the shell. Returns the exit code. */
 export function completion(
   shell: Shell,
   program: Command,
@@ -17,7 +17,7 @@ export function completion(
   return 0;
 }
 
-/** The signals that somebody sends to a service. */
+/** The signals that users send to services. */
 const SIGNALS = ['HUP', 'INT', 'QUIT', 'USR1', 'USR2', 'TERM', 'WINCH', 'CONT', 'STOP', 'KILL'];
 
 const ANYTHING: Value = { kind: 'anything' };
@@ -51,14 +51,14 @@ function shapeOf(program: Command): Shape {
 
 function optionShape(option: Option, command: Command): OptionShape {
   const { short, long, description, required, optional, variadic, defaultValue } = option;
-  // Where a command of one's own is given the name is a new one.
+  // The name of a new instance cannot be completed.
   const isNew = long === '--name' && ARGUMENTS[command.name()]?.kind === 'command';
   const value = (isNew ? undefined : VALUES[long ?? '']) ?? ANYTHING;
   return {
     names: [short, long].filter((name) => name !== undefined),
     description,
     value: required || optional ? value : null,
-    // Its values are collected: by commander itself, or by a function that starts with an empty list.
+    // Repeatable options collect their values: in commander itself, or in a function that starts with an empty list.
     repeatable: variadic || Array.isArray(defaultValue),
   };
 }

@@ -11,11 +11,11 @@ import { instancesIn } from './instances/find.ts';
 import { type CommandContext, processContext } from './with-instance.ts';
 
 export interface DashboardOptions {
-  /** Where the page is served. */
+  /** The address of the page. */
   readonly listen: string;
 }
 
-/** `zero dashboard`: serves a page over every instance, until Ctrl-C. Resolves to the exit code. */
+/** `zero dashboard`: serves a page with all instances until Ctrl-C. Resolves to the exit code. */
 export async function dashboard(
   { listen }: DashboardOptions,
   context: CommandContext = processContext(),
@@ -24,7 +24,7 @@ export async function dashboard(
   setMaxListeners(0, interrupted);
   try {
     const { socket, ownHost } = await open(listen);
-    // Anew each time: instances come and go, and so do users.
+    // Read again each time, because instances and users come and go.
     const fleet = new Fleet(() => instancesIn((surroundings ?? here()).places), unrefTimers);
     const server = await createAdminServer({
       fd: socket.fd,

@@ -1,7 +1,7 @@
-/** A command that ends with a message and an exit code of its own. */
+/** Ends a command with a message and an exit code. */
 export class CommandError extends Error {
   readonly exitCode: number;
-  /** The word in the error document; undefined: that of the exit code. */
+  /** The code in the error document; undefined: the code that belongs to the exit code. */
   readonly code: string | undefined;
 
   constructor(exitCode: number, message: string, code?: string) {
@@ -36,7 +36,7 @@ const OUTCOMES: ReadonlyMap<string, number> = new Map(
   }),
 );
 
-/** The exit code for the outcome of a handover. An outcome that only a newer supervisor knows counts as failed. */
+/** The exit code for the outcome of a handover. An unknown outcome of a newer supervisor counts as failed. */
 export function exitCodeOf(outcome: string): number {
   return OUTCOMES.get(outcome) ?? EXIT.failed;
 }

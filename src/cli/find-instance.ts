@@ -19,7 +19,7 @@ export interface InstanceOptions {
   readonly name?: string;
 }
 
-/** The same words for another command, with a blank in front. */
+/** The same options as arguments for another command, with a leading space. */
 export function instanceArguments({ config, name }: InstanceOptions): string {
   return `${config === undefined ? '' : ` --config ${config}`}${name === undefined ? '' : ` --name ${name}`}`;
 }
@@ -27,9 +27,9 @@ export function instanceArguments({ config, name }: InstanceOptions): string {
 export interface Surroundings {
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly uid: number;
-  /** Where instances can be. */
+  /** The directories that can contain instances. */
   readonly places: readonly Place[];
-  /** The working directory, by each name that it has: with the symlinks that led to it, and without. */
+  /** The working directory by both of its names: with symlinks as the user entered it, and without symlinks. */
   readonly folders: readonly string[];
 }
 
@@ -41,13 +41,13 @@ export function here(): Surroundings {
 
 const DEFAULT_CONFIG = 'zero.yaml';
 
-/** Milliseconds for an instance to answer where several are asked. */
+/** Milliseconds for each instance to answer when several are asked. */
 const PATIENCE = 1000;
 
 /**
- * The instance that is meant: of `--config`, `--name`, $ZERO_CONFIG or ./zero.yaml, else the only one that runs. Its
- * control socket may not answer: then it does not run.
- * @param guess false: it must be specified
+ * The instance that the command acts on: from `--config`, `--name`, $ZERO_CONFIG or ./zero.yaml, otherwise the only
+ * running instance. If its control socket does not answer, it is not running.
+ * @param guess false: the user must specify the instance
  * @throws CommandError
  */
 export async function findInstance(
@@ -67,7 +67,7 @@ export async function findInstance(
   );
 }
 
-/** The config file that specifies the instance, as it was given; null where something else does. */
+/** The config file that specifies the instance, as the user wrote it; null if something else specifies it. */
 export function specifiedFile(
   { config, name }: InstanceOptions,
   { environment, folders: [folder = ''] }: Surroundings = here(),
@@ -77,7 +77,7 @@ export function specifiedFile(
   return config || environment.ZERO_CONFIG || (hasDefault ? DEFAULT_CONFIG : null);
 }
 
-/** Why a command ended whose instance does not run. */
+/** The error of a command whose instance is not running. */
 export function notRunning(
   { name, configFile, controlSocket }: Instance,
   left: Awaited<ReturnType<typeof leftBehindIn>> = null,
@@ -109,7 +109,7 @@ async function instanceOfFile(file: string, surroundings: Surroundings): Promise
   }));
   const byPath = found.flatMap(({ instance, how }) => (how === 'path' ? [instance] : []));
   const byFile = found.flatMap(({ instance, how }) => (how === 'file' ? [instance] : []));
-  // The supervisor that has the path reads it at the next reload.
+  // Prefers the supervisor that was started with this path, because it reads this path at the next reload.
   const running = byFile.length === 0 ? byPath : await runningOnes(byPath);
   const matching = running.length > 0 ? running : [...byFile, ...byPath];
   if (matching.length > 0) return chooseFrom(matching, file, surroundings);
@@ -120,11 +120,11 @@ async function instanceOfFile(file: string, surroundings: Surroundings): Promise
 }
 
 /**
- * The instance whose runtime directory or control socket the file names: where its supervisor could not be made known,
- * or is from before supervisors recorded their config file. Null where that is not known to be this file's.
+ * The instance whose runtime directory or control socket the file sets. This finds a supervisor that could not write
+ * its record, or that is older than these records. Null if it is not certain that the instance belongs to this file.
  */
 async function instanceConfiguredIn(wanted: WantedFile): Promise<Instance | null> {
-  // Loaded only here: the parser of configs takes longer to load than the rest of the command.
+  // Loaded on demand: the config parser takes longer to load than the rest of the command.
   const { loadConfig } = await import('../config/load.ts');
   const loaded = loadConfig(wanted.paths[0] ?? '');
   if ('problems' in loaded) return null;
@@ -142,7 +142,10 @@ async function instanceConfiguredIn(wanted: WantedFile): Promise<Instance | null
   return { name, uid, runtimeDirectory, controlSocket, configFile: undefined, pid: null };
 }
 
-/** Of several that run, the one of this user; root may act on those of all users, but prefers its own. */
+/**
+ * Chooses the instance of this user from several running ones. root may act on the instances of all users, but prefers
+ * its own.
+ */
 async function chooseFrom(
   found: readonly Instance[],
   what: string,
@@ -176,7 +179,7 @@ async function runningOnes(instances: readonly Instance[]): Promise<Instance[]> 
   return instances.filter((_, index) => states[index] !== 'no_instance');
 }
 
-/** Whether somebody answers there. */
+/** Whether a supervisor answers there. */
 async function stateOf({ controlSocket, uid }: Instance): Promise<'running' | ClientError['problem']> {
   try {
     await controlClient({ path: controlSocket, owner: uid, version, patience: PATIENCE }).status();

@@ -15,15 +15,15 @@ const WIDTH = 80;
 export interface FollowOptions {
   readonly wait: boolean;
   readonly json: boolean;
-  /** As it was named, for what is said to do next. */
+  /** The instance as the user specified it, for messages with the next command. */
   readonly instance: InstanceOptions;
-  /** How long this command waits, as written, where only this command ends then. */
+  /** The timeout of this command, as written, if only the command ends after it. */
   readonly timeout?: string;
 }
 
-/** What is known of a handover that this command does not wait for, or not any longer. */
+/** The state of a handover that this command does not, or no longer, wait for. */
 interface Unfinished {
-  /** null: its supervisor does not number requests. */
+  /** null: the supervisor does not number requests. */
   readonly handover: number | null;
   readonly duration: number;
 }
@@ -31,8 +31,9 @@ interface Unfinished {
 type Lines = AsyncIterable<AnswerOf<'reload'> | AnswerOf<'wait'>>;
 
 /**
- * Shows a handover that was requested until its verdict, or until the command stops waiting. Resolves to the exit code.
- * @param again asks another supervisor of the instance for the verdict, when the one that took the request has died
+ * Shows a requested handover until its result, or until the command stops waiting. Resolves to the exit code.
+ * @param again asks the next supervisor of the instance for the result, if the supervisor that received the request has
+ * died
  */
 export async function followHandover(
   lines: Lines,
@@ -44,7 +45,7 @@ export async function followHandover(
   return 'outcome' in end ? tellVerdict(end, options.json, context) : tellUnfinished(end, options, context);
 }
 
-/** What `--timeout` says, in milliseconds; null where it is left out. */
+/** The milliseconds of `--timeout`; null if it is omitted. */
 export function timeoutOf(text: string | undefined): number | null {
   if (text === undefined) return null;
   const parsed = parseDuration(text);
@@ -75,7 +76,7 @@ async function follow(
           patience.answered();
           if ('fact' in line) {
             waiting.tell(line.fact);
-            // The same process is another program soon.
+            // The same process will run another program.
             if (line.fact.event === 'supervisor_upgrading') restarts = true;
           } else {
             accepted = true;

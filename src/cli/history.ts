@@ -11,8 +11,8 @@ export interface HistoryOptions extends InstanceOptions {
 }
 
 /**
- * `zero history`: the generations that there were, and which of them can be rolled back to. Where zero is not running
- * its file is read. Resolves to the exit code.
+ * `zero history`: lists the past generations, and which of them a rollback can use. If zero is not running, reads the
+ * history file. Resolves to the exit code.
  */
 export function history(
   { json, ...instance }: HistoryOptions,

@@ -33,11 +33,11 @@ export interface InitContext {
   readonly folder: string;
   readonly out: (text: string) => void;
   readonly err: (text: string) => void;
-  /** argv that starts this zero. */
+  /** The arguments that start this zero. */
   readonly zero: readonly string[];
 }
 
-/** The program and script of this zero, as the user called them; the executable alone where it contains Node. */
+/** The program and script of this zero, as the user called them; only the executable if it contains Node. */
 function zeroAsGiven(): readonly string[] {
   if (isStandalone) return [executableAsGiven()];
   const { argv0, execPath, argv } = process;
@@ -56,8 +56,8 @@ const HERE: InitContext = {
 const ANYWHERE = 'localhost:8080';
 
 /**
- * `zero init`: writes the config for a command, and with `--systemd` prints the unit for it, or for the config that is there. Never
- * overwrites. Returns the exit code.
+ * `zero init`: writes the config for a command, and with `--systemd` prints a unit for the command or for the existing
+ * config. Never overwrites a file. Returns the exit code.
  */
 export function init(options: InitOptions, context: InitContext = HERE): number {
   const file = path.resolve(context.folder, locateConfig(options.config));
@@ -119,7 +119,7 @@ function write(file: string, options: InitOptions, { folder, out, err }: InitCon
   return EXIT.done;
 }
 
-/** Without a home directory there is no history to look at: zero says so when it is started. */
+/** Without a home directory there is no history to check. zero reports this at its start. */
 function isTaken(name: string, config: Config, folder: string): boolean {
   try {
     return isUsedElsewhere(name, config, folder);
@@ -140,7 +140,10 @@ function printUnit(file: string, { folder, out, err, zero }: InitContext): numbe
   return EXIT.done;
 }
 
-/** A reload may take as long as the gates, the canary and the soak together; what is left of a stop is killed after two seconds. */
+/**
+ * A reload may take as long as the gates, the canary and the soak together. Processes that remain after a stop are
+ * killed after two seconds.
+ */
 function factsOf({ application, service }: Config) {
   const { options, readiness, handover } = service;
   const steps = handover.canary?.steps ?? [];

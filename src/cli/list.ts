@@ -15,11 +15,11 @@ import { type CommandContext, processContext } from './with-instance.ts';
 
 export interface ListOptions {
   readonly json: boolean;
-  /** Again and again. */
+  /** Keeps updating. */
   readonly watch: boolean;
 }
 
-/** `zero list`: every instance that this user may see; those of root are all. Resolves to the exit code. */
+/** `zero list`: lists every instance that this user may see; for root, all instances. Resolves to the exit code. */
 export async function list(
   { json, watch }: ListOptions,
   context: CommandContext = processContext(),
@@ -58,7 +58,7 @@ function byName(one: Overview, other: Overview): number {
   return one.name.localeCompare(other.name) || one.uid - other.uid;
 }
 
-/** Until Ctrl-C, which is no failure. */
+/** Runs until Ctrl-C, which is not a failure. */
 async function watchInstances(json: boolean, context: CommandContext): Promise<number> {
   const { terminal, clock, interrupted } = context;
   requireTerminal(json, terminal);
@@ -69,7 +69,7 @@ async function watchInstances(json: boolean, context: CommandContext): Promise<n
   interrupted.addEventListener('abort', () => wake.finish(), { once: true });
   try {
     while (!wake.over) {
-      // Anew each time: instances come and go, and so do users.
+      // Read again each time, because instances and users come and go.
       const { places, uid } = context.surroundings ?? here();
       const instances = instancesIn(places);
       followers.follow(instances);
@@ -103,7 +103,7 @@ function drawer(terminal: Terminal): (document: ListDocument) => void {
   };
 }
 
-/** Wakes with every event of every instance. */
+/** Wakes up at every event of every instance. */
 class Followers {
   readonly #wake: Wake;
   readonly #controller = new AbortController();
@@ -121,7 +121,7 @@ class Followers {
       const { controlSocket } = instance;
       if (this.#followed.has(controlSocket)) continue;
       this.#followed.add(controlSocket);
-      // One that does not let itself be followed is looked at each second like all others, and followed then.
+      // An instance that cannot be followed is asked every second like all others, and followed as soon as it can be.
       void this.#follow(instance).finally(() => this.#followed.delete(controlSocket));
     }
   }
@@ -134,7 +134,7 @@ class Followers {
     try {
       for await (const _ of clientOf(instance).events(this.#signal)) this.#wake.up();
     } catch {
-      // It has ended, or does not answer: the next look says so.
+      // The instance has ended or does not answer. The next frame shows that.
     }
   }
 }

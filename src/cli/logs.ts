@@ -28,7 +28,7 @@ import { type CommandContext, processContext, withInstance } from './with-instan
 export interface LogsOptions extends InstanceOptions {
   readonly follow: boolean;
   readonly json: boolean;
-  /** The bytes alone, without time and worker. */
+  /** Print only the bytes, without time and worker. */
   readonly raw: boolean;
   /** As written. */
   readonly lines?: string;
@@ -50,12 +50,12 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOENT: 'The service has written nothing yet, or service.output.directory was removed.',
 };
 
-/** After the end of a generation its last lines reach the file within this many milliseconds. */
+/** Milliseconds after the end of a generation in which its last lines reach the file. */
 const LAST_LINES = 500;
 
 /**
- * `zero logs`: what the service wrote, each line with its time and worker. With `output.directory` from the files,
- * also when zero is not running, otherwise from the memory of the supervisor. Ctrl-C ends following, and that is no
+ * `zero logs`: prints the service's output, each line with its time and worker. With `output.directory` it reads the
+ * files, also when zero is not running; otherwise the memory of the supervisor. Ctrl-C ends following and is not a
  * failure.
  */
 export function logs(
@@ -83,7 +83,7 @@ export function logs(
         printer.end();
         return EXIT.done;
       }
-      // A document that was begun is ended. Of one that was not, the message is all that there is.
+      // Completes a document that was begun. If none was begun, only the message is printed.
       if (printer.begun) {
         printer.end();
         // One document is enough, unless each line is one.
@@ -104,7 +104,7 @@ export function logs(
   });
 }
 
-/** Output as it is shown by one run of the command. */
+/** Prints the output in one run of the command. */
 class Shown {
   readonly #printer: OutputPrinter;
   readonly #context: CommandContext;
@@ -123,11 +123,11 @@ class Shown {
     return true;
   }
 
-  /** Follows one supervisor after another. */
+  /** Follows each supervisor of the instance in turn. */
   async #follow(client: ControlClient, wanted: Wanted): Promise<void> {
     const context = this.#context;
     const { interrupted, terminal } = context;
-    // The next supervisor has only what it has read itself.
+    // The next supervisor has only the output that it has read itself.
     const rest = { follow: true, filter: { ...wanted.filter, lines: null, since: null } };
     let followed: Followed | null = followedOf(await client.status(interrupted));
     for (let isFirst = true; followed !== null; isFirst = false) {
@@ -146,7 +146,7 @@ class Shown {
     }
   }
 
-  /** @param followed null: nothing is followed */
+  /** @param followed null: reads once without following */
   async #once(client: ControlClient, wanted: Wanted, followed: Followed | null): Promise<'over' | Lost> {
     let kept: Kept;
     try {
@@ -167,7 +167,7 @@ class Shown {
     return 'over';
   }
 
-  /** From the files of a service that does not run. Resolves to false where its config has none. */
+  /** Reads the files of a service that is not running. Resolves to false if its config sets none. */
   async ofStopped(config: string, wanted: Wanted): Promise<boolean> {
     const file = await fileOfConfig(config);
     if (file === null) return false;
@@ -176,7 +176,7 @@ class Shown {
     return true;
   }
 
-  /** Shows what the supervisor keeps in memory. Where the output is in files, nothing is shown. */
+  /** Prints the output that the supervisor keeps in memory. Prints nothing if the output is in files. */
   async #kept(client: ControlClient, { follow, filter }: Wanted): Promise<Kept> {
     const { interrupted, terminal } = this.#context;
     const { lines, since, generation, worker } = filter;
@@ -201,13 +201,13 @@ class Shown {
         this.#printer.print({ ...source, time, bytes });
       }
       this.#printer.flush();
-      // A slow reader sets the pace: lines that it has not read yet wait in the supervisor, in a bounded buffer.
+      // A slow reader sets the pace: unread lines wait in a bounded buffer of the supervisor.
       if (!(await terminal.taken())) return 'over';
     }
     return 'over';
   }
 
-  /** @param end resolves when nothing more comes; null does not follow */
+  /** @param end resolves when no more output follows; null: does not follow */
   async #file(path: string, { filter }: Wanted, end: (() => Promise<void>) | null): Promise<void> {
     const { terminal } = this.#context;
     const reader = {
@@ -235,8 +235,8 @@ class Shown {
   }
 
   /**
-   * Resolves when zero leaves, or when the generation that was asked for is gone. Rejects with ClientError where the
-   * supervisor dies and no other one follows.
+   * Resolves when zero exits, or when the requested generation has ended. Rejects with ClientError if the supervisor
+   * dies and no other one follows.
    */
   async #end(
     client: ControlClient,
@@ -256,7 +256,7 @@ class Shown {
     }
   }
 
-  /** How one supervisor ends; `enough`: the generation is gone. */
+  /** How one supervisor ends; `enough`: the generation has ended. */
   async #endOf(client: ControlClient, generation: number | null, enough: AbortSignal): Promise<EventsEnd> {
     const { interrupted } = this.#context;
     const over = new AbortController();
@@ -268,7 +268,7 @@ class Shown {
       (fact) => 'event' in fact && fact.event === 'generation_gone' && fact.generation === generation,
     );
     if (generation === null) return end;
-    // Awaited below, unless the generation is gone already.
+    // Awaited below, unless the generation has ended already.
     end.catch(() => {});
     try {
       const { generations } = await client.status(interrupted);
@@ -287,7 +287,7 @@ function isUnknownGeneration(error: unknown): boolean {
   return error instanceof ClientError && error.code === 'unknown_generation';
 }
 
-/** The output file of a service that does not run, as its config has it; null where there is none. */
+/** The output file of a service that is not running, from its config; null if there is none. */
 async function fileOfConfig(file: string): Promise<string | null> {
   const { loadConfig } = await import('../config/load.ts');
   const loaded = loadConfig(file);
@@ -304,7 +304,7 @@ async function canRead(path: string): Promise<boolean> {
     await access(path, constants.R_OK);
     return true;
   } catch (error) {
-    // It is made with the first line.
+    // The file is created with the first line.
     return errorCode(error) === 'ENOENT';
   }
 }

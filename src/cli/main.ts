@@ -2,7 +2,7 @@ import { errorText } from '../common/errors.ts';
 import { parseArguments } from './arguments.ts';
 import { errorDocumentText, wantsJson } from './error-document.ts';
 
-/** Anything that nobody has foreseen. */
+/** The exit code for an unexpected error. */
 const FAILED = 1;
 
 const argv = process.argv.slice(2);

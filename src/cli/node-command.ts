@@ -8,17 +8,17 @@ import { behindEnv, behindPrefix, lastCommand, type Prefix } from './command-wor
 import { registerFile } from './executable/register-file.ts';
 import { insteadOf, packageScript, type Wrapper } from './node-wrappers.ts';
 
-/** What a command starts, where that is of interest to somebody who hands sockets over. */
+/** The kind of program that a command starts, as far as it matters for passing sockets. */
 export type Started =
   | { readonly kind: 'node' }
-  /** A shell or another program that may execute node in its own place. Its sockets reach node then. */
+  /** A shell or another program that may execute node in its own process. Then node gets its sockets. */
   | { readonly kind: 'may_execute_node' }
   /**
-   * It starts something else, which gets no descriptor but the first three. `instead`: what that is, where package.json
-   * says so.
+   * Starts another program as a child process, which inherits only the first three descriptors. `instead`: that
+   * program's command, if package.json contains it.
    */
   | { readonly kind: 'package_manager'; readonly name: string; readonly instead: string | null }
-  /** It starts node as a child process, which gets no socket. `instead`: the command that does the same in one process. */
+  /** Starts node as a child process, which gets no socket. `instead`: an equivalent command in one process. */
   | ({ readonly kind: 'wrapper' } & Wrapper)
   | { readonly kind: 'other' };
 
@@ -26,10 +26,10 @@ const PACKAGE_MANAGERS = new Set(['npm', 'npx', 'yarn', 'yarnpkg', 'pnpm', 'pnpx
 
 const SHELLS = /^(?:ba|da|z|k|mk|a)?sh$/;
 
-/** A script may name a script as its interpreter; the kernel follows five of them (BINPRM_MAX_RECURSION, exec.c). */
+/** A script may name a script as its interpreter. The kernel follows five of them (BINPRM_MAX_RECURSION, exec.c). */
 const MAX_DEPTH = 5;
 
-/** @param folder where package.json is looked for, and relative paths begin */
+/** @param folder the folder of package.json, and the base of relative paths */
 export function whatStarts(command: readonly string[], folder: string = process.cwd()): Started {
   return look(command, folder, MAX_DEPTH);
 }
@@ -77,39 +77,39 @@ function shell([program = '', ...args]: readonly string[], folder: string, depth
   return { kind: 'wrapper', name: `${basename(program)} ${option}`, instead, hint: null };
 }
 
-/** bash, ksh and zsh execute the last command of a text in their own place, dash and busybox do not. */
+/** bash, ksh and zsh execute the last command of a text in their own process; dash and busybox do not. */
 function executesLast(name: string): boolean {
   return /^(?:bash|zsh|m?ksh(?:93)?)$/.test(name);
 }
 
-/** What `nice`, `tini` and so on start: in their own place, or as a child. */
+/** The command that `nice`, `tini` and so on start, in their own process or as a child. */
 function behind({ name, command, executes }: Prefix, folder: string, depth: number): Started {
   const started = look(command, folder, depth - 1);
   if (executes || started.kind !== 'node') return started;
   return { kind: 'wrapper', name, instead: command, hint: null };
 }
 
-/** The word of NODE_OPTIONS that loads what takes sockets for a program that was never changed. */
+/** The token for NODE_OPTIONS that loads the module for unchanged programs. */
 export function registerToken(): string {
   if (isStandalone) return requireToken(registerFile());
   const real = fileURLToPath(new URL('service/register.cjs', import.meta.url));
   return requireToken(pathAsGiven(real, process.argv[1] ?? real));
 }
 
-/** Whether the module is to be loaded: it acts in the process that gets the sockets, and in no other. */
+/** Whether to load the module: it acts only in the process that receives the sockets. */
 export function loadsModule({ kind }: Started): boolean {
   return kind === 'node' || kind === 'may_execute_node';
 }
 
-/** A command whose service gets no socket. */
+/** A command that does not pass its sockets to the service. */
 export interface LostSockets {
   readonly why: string;
-  /** The command to use instead, as a shell reads it. */
+  /** The command to use instead, in shell syntax. */
   readonly instead: string;
   readonly hint: string | null;
 }
 
-/** Why the sockets would be lost on the way to the service; null where nothing is known to lose them. */
+/** Why the sockets would not reach the service; null if no reason is known. */
 export function lostSockets(started: Started): LostSockets | null {
   if (started.kind === 'package_manager') {
     const why = `${started.name} does not pass listening sockets on to its child processes`;
@@ -121,7 +121,7 @@ export function lostSockets(started: Started): LostSockets | null {
   return { why, instead: instead.map(quoted).join(' '), hint };
 }
 
-/** What `zero run` and `zero init` say to such a command; null where there is nothing to say. */
+/** The error of `zero run` and `zero init` for such a command; null if there is none. */
 export function refusalOf(
   command: 'run' | 'init',
   started: Started,
@@ -135,7 +135,7 @@ export function refusalOf(
   return `zero ${command}: ${lost.why}. ${advice}: zero ${command} ${options}-- ${lost.instead}${hint}`;
 }
 
-/** A word as a shell reads it. */
+/** A word in shell syntax. */
 function quoted(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

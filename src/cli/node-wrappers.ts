@@ -2,12 +2,14 @@ import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { isNode } from './command-file.ts';
 
-/** A program that starts node as a child process. Node closes all descriptors but the first three for its children. */
+/**
+ * A program that starts node as a child process. Node passes only the first three descriptors to its child processes.
+ */
 export interface Wrapper {
   readonly name: string;
-  /** The command that does the same without a child process. */
+  /** An equivalent command without a child process. */
   readonly instead: readonly string[];
-  /** What else replaces the wrapper; null for nothing. */
+  /** The replacement for the wrapper's other features; null for none. */
   readonly hint: string | null;
 }
 
@@ -27,7 +29,7 @@ const VALUES: Readonly<Record<string, RegExp>> = {
 };
 
 /**
- * Another command for one that starts node as a child process; null where a command does not.
+ * An equivalent command for one that starts node as a child process; null if the command does not.
  * @param folder see whatStarts
  */
 export function insteadOf([program = '', ...args]: readonly string[], folder: string): Wrapper | null {
@@ -77,7 +79,7 @@ function rewrite(name: string, args: readonly string[]): Wrapper | null {
   }
 }
 
-/** The script and its arguments, behind the options of the program that starts it. */
+/** The script and its arguments, after the options of the program that starts it. */
 function subject(name: string, args: readonly string[]): readonly string[] {
   const words = args[0] === 'start' ? args.slice(1) : args;
   for (let at = 0; at < words.length; at += 1) {
@@ -88,7 +90,7 @@ function subject(name: string, args: readonly string[]): readonly string[] {
   return ['app.js'];
 }
 
-/** nodemon runs what `--exec` says, else node, or ts-node for TypeScript. */
+/** The runner of nodemon: the value of `--exec`, otherwise node, or ts-node for TypeScript. */
 function nodemonRunner(args: readonly string[]): readonly string[] {
   const at = args.findIndex((argument) => argument === '-x' || argument === '--exec');
   const given = at < 0 ? undefined : args[at + 1];
@@ -103,19 +105,19 @@ function withoutWatch(args: readonly string[]): string[] {
   );
 }
 
-/** The name of the package whose command a script is; its own name for another one. */
+/** The name of the package that a script belongs to; for other scripts their own name. */
 function packageOf(script: string, folder: string): string {
   const file = join(script.startsWith('/') ? '/' : folder, script);
   let real = file;
   try {
     real = realpathSync(file);
   } catch {
-    // Its own name is all that is known.
+    // Falls back to the script's own name.
   }
   return /.*\/node_modules\/([^@/][^/]*)\//.exec(real)?.[1] ?? basename(script).replace(/\.[cm]?js$/, '');
 }
 
-/** What `npm start`, `npm run NAME`, `yarn NAME` and `npx NAME` stand for; null where the folder does not say. */
+/** The command behind `npm start`, `npm run NAME`, `yarn NAME` or `npx NAME`; null if the folder does not define it. */
 export function packageScript(manager: string, args: readonly string[], folder: string): string | null {
   const words = args.filter((argument) => !argument.startsWith('-'));
   const [first, second] = words;

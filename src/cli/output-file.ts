@@ -6,34 +6,34 @@ import { type OutputLine, parseOutputLine } from '../workers/output/output-line.
 import { rotatedFiles } from '../workers/output/rotating-file.ts';
 import type { OutputPrinter } from './render/output.ts';
 
-/** Which lines are shown; null: all. */
+/** The lines to show; null: all. */
 export interface OutputFilter {
   readonly generation: number | null;
   readonly worker: number | null;
   /** Milliseconds since 1970. */
   readonly since: number | null;
-  /** Only the last ones. */
+  /** The number of last lines. */
   readonly lines: number | null;
 }
 
 export interface OutputReader {
   readonly print: OutputPrinter['print'];
-  /** False when nobody reads what was printed. */
+  /** Resolves to false if the output has no reader any more. */
   readonly taken: () => Promise<boolean>;
-  /** Files were rotated away before they could be read. */
+  /** Called when files were rotated away before they could be read. */
   readonly missed: () => void;
 }
 
 const NEWLINE = 10;
 const CHUNK = 256 * 1024;
 
-/** One file of the service's output, read from its beginning to what is there now, and on from there. */
+/** One file of the service's output: reads its current content, and later additions from there. */
 class OpenFile {
   readonly inode: number;
   readonly modified: number;
   readonly #handle: FileHandle;
   #at = 0;
-  /** The beginning of a line whose end is not there yet. */
+  /** The beginning of an incomplete line. */
   #rest: Buffer = Buffer.alloc(0);
 
   private constructor(
@@ -45,7 +45,7 @@ class OpenFile {
     this.modified = mtimeMs;
   }
 
-  /** null where there is none. Throws the file system's error otherwise. */
+  /** null if the file does not exist. Throws the file system's error otherwise. */
   static async open(path: string): Promise<OpenFile | null> {
     try {
       const handle = await open(path, 'r');
@@ -56,7 +56,7 @@ class OpenFile {
     }
   }
 
-  /** The whole lines that are there now and were not read before, by portions. */
+  /** The complete lines that were not read before, in portions. */
   async *portions(): AsyncGenerator<OutputLine[]> {
     for (;;) {
       const { bytesRead, buffer } = await this.#handle.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK, this.#at);
@@ -86,8 +86,8 @@ class OpenFile {
 }
 
 /**
- * The current file and those that were rotated, the newest first. They are opened in this order, because a rotation
- * meanwhile moves a file to a larger number: none is missed, and one that is met again is left out.
+ * The current file and the rotated files, the newest first. They are opened in this order because a rotation moves a
+ * file to a larger number: no file is missed, and a file that appears twice is skipped.
  */
 async function openFiles(path: string): Promise<OpenFile[]> {
   const files: OpenFile[] = [];
@@ -121,7 +121,7 @@ function isWanted(line: OutputLine, { generation, worker, since }: OutputFilter)
   );
 }
 
-/** Reads the output files of a service: what they contain now, and with `follow` what is added. */
+/** Reads the output files of a service: their current content, and with `follow` the additions. */
 export class OutputFile {
   readonly #path: string;
   readonly #filter: OutputFilter;
@@ -131,17 +131,19 @@ export class OutputFile {
   #wake: () => void = () => {};
   #current: OpenFile | null = null;
 
-  /** @param path of the current file. Throws the file system's error where its directory cannot be watched. */
+  /** @param path of the current file. Throws the file system's error if its directory cannot be watched. */
   constructor(path: string, filter: OutputFilter, reader: OutputReader, follow: boolean) {
     this.#path = path;
     this.#filter = filter;
     this.#reader = reader;
-    // Before anything is read, so that nothing is missed in between.
+    // Created before the first read, so that no change is missed in between.
     this.#watcher = follow ? watch(dirname(path), () => this.#change()) : null;
     this.#watcher?.on('error', () => {});
   }
 
-  /** Shows what the files contain. False when nobody reads that. Rejects with the file system's error. */
+  /**
+   * Shows the content of the files. False if the output has no reader any more. Rejects with the file system's error.
+   */
   async show(): Promise<boolean> {
     const newestFirst = await openFiles(this.#path);
     try {
@@ -157,7 +159,7 @@ export class OutputFile {
         });
         if (!isTaken) return false;
       }
-      // The newest one is followed.
+      // The newest file is followed.
       if (this.#watcher !== null) this.#current = newestFirst.shift() ?? null;
       return true;
     } finally {
@@ -165,14 +167,14 @@ export class OutputFile {
     }
   }
 
-  /** Shows what is added until `ended` resolves, and then what is left. False when nobody reads that. */
+  /** Shows additions until `ended` resolves, and then the rest. False if the output has no reader any more. */
   async follow(ended: Promise<void>): Promise<boolean> {
     let isOver = false;
     const end = ended.finally(() => {
       isOver = true;
       this.#change();
     });
-    // A failure is thrown below, after what is left has been shown.
+    // A failure is thrown below, after the rest was shown.
     end.catch(() => {});
     for (;;) {
       const last = isOver;
@@ -205,7 +207,7 @@ export class OutputFile {
       if (!(await this.#drain(this.#current))) return false;
       const inode = await inodeOf(this.#path);
       if (inode === null || inode === this.#current?.inode) return true;
-      // Nothing is written to a file once it was renamed: what came between the last look and that is read first.
+      // A file receives no more lines after it was renamed, so this reads everything from before the renaming.
       if (!(await this.#drain(this.#current))) return false;
       for (const file of await this.#newer()) {
         await this.#current?.close();
@@ -215,7 +217,7 @@ export class OutputFile {
     }
   }
 
-  /** The files that came after the current one, the oldest first. */
+  /** The files that are newer than the current one, the oldest first. */
   async #newer(): Promise<OpenFile[]> {
     const files = await openFiles(this.#path);
     const at = files.findIndex(({ inode }) => inode === this.#current?.inode);
@@ -225,7 +227,7 @@ export class OutputFile {
     return newer.reverse();
   }
 
-  /** Shows the wanted lines that were not read before. False when nobody reads that. */
+  /** Shows the selected lines that were not read before. False if the output has no reader any more. */
   async #drain(file: OpenFile | null, isShown: (line: OutputLine) => boolean = () => true): Promise<boolean> {
     if (file === null) return true;
     for await (const lines of file.portions()) {
@@ -235,10 +237,7 @@ export class OutputFile {
     return true;
   }
 
-  /**
-   * The files that have the last lines that are wanted, the newest first, and how many lines of the oldest of them are
-   * to be skipped.
-   */
+  /** The files with the last selected lines, the newest first, and how many lines of the oldest file to skip. */
   async #last(
     newestFirst: readonly OpenFile[],
   ): Promise<{ readonly files: OpenFile[]; readonly skip: number }> {

@@ -5,7 +5,7 @@ import { type CommandContext, processContext, withInstance } from './with-instan
 type EarlyEnd = (instance: InstanceOptions, context?: CommandContext) => Promise<number>;
 
 /**
- * `zero promote`: proceeds from the preview, the canary or the soak without waiting for its end. Resolves to the exit
+ * `zero promote`: proceeds from the preview, the canary or the soak before its time has expired. Resolves to the exit
  * code.
  */
 export const promote: EarlyEnd = endEarly('promote');

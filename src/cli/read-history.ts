@@ -10,7 +10,7 @@ import { defaultDataDirectory } from '../supervisor/instance/instance.ts';
 import { historyDocument } from '../supervisor/observe/history-document.ts';
 import { CommandError, EXIT } from './exit-code.ts';
 
-/** What specifies an instance: its name, or the config file that it was started from. */
+/** Specifies an instance by its name, or by the config file that it was started from. */
 export interface Specified {
   readonly name: string | undefined;
   readonly file: string | null;
@@ -22,8 +22,8 @@ export interface RecordedHistory {
 }
 
 /**
- * The history of an instance that is not running, from its file; null where there is none, or nothing specifies the
- * instance. Throws CommandError where the file cannot be read.
+ * The history of an instance that is not running, from its file; null if there is none, or if nothing specifies the
+ * instance. Throws CommandError if the file cannot be read.
  */
 export async function readHistory(specified: Specified): Promise<RecordedHistory | null> {
   const directory = await dataDirectoryOf(specified);
@@ -36,7 +36,7 @@ export async function readHistory(specified: Specified): Promise<RecordedHistory
   });
   if (!isThere(file.file)) return null;
   const { lines } = file.read();
-  // Nothing is kept or checked here, so nothing is hashed.
+  // No executable is kept or verified here, so nothing is hashed.
   const hash = () => Promise.reject(new Error('not available without a supervisor'));
   const executables = new Executables(directory, hash);
   // Only the user who runs the service can check the permissions and the bytes of a copy.
@@ -60,7 +60,7 @@ function unreadable(error: unknown, file: string): never {
   throw new CommandError(EXIT.failed, `cannot read the history ${file}: ${why}. ${advice}`, 'history');
 }
 
-/** A config file that cannot be read specifies no instance. */
+/** A config file that cannot be read does not specify an instance. */
 async function dataDirectoryOf({ name, file }: Specified): Promise<string | null> {
   if (name !== undefined) return defaultDataDirectory(name);
   if (file === null) return null;

@@ -3,13 +3,13 @@ import { ClientError, type ClientProblem } from '../control/client-error.ts';
 import type { AnswerOf, StatusDocument } from '../control/protocol.ts';
 import type { CommandContext } from './with-instance.ts';
 
-/** Milliseconds for a supervisor to be started again. Its keeper waits up to 30 s after repeated crashes. */
+/** Milliseconds to wait for a new supervisor. The keeper waits up to 30 s after repeated crashes. */
 const PATIENCE = 60_000;
 
 /** Milliseconds between two attempts. */
 const PAUSE = 100;
 
-/** Nobody answers yet: a supervisor that has died, or one that is just starting. */
+/** No supervisor answers yet: it has died, or is just starting. */
 const NOT_YET: ReadonlySet<ClientProblem> = new Set(['no_instance', 'gone', 'silent']);
 
 /** Whether the supervisor has died, or does not answer yet after its start. */
@@ -24,13 +24,13 @@ export function isGone(error: unknown): boolean {
   return error instanceof ClientError && (error.problem === 'gone' || error.problem === 'no_instance');
 }
 
-/** The time that a command gives a supervisor to come back. It begins anew with each loss of the connection. */
+/** The time that a command waits for a supervisor to return. It starts anew with each loss of the connection. */
 export class Patience {
   readonly #context: Pick<CommandContext, 'clock' | 'interrupted'>;
   readonly #tell: (text: string) => void;
   #until: number | null = null;
 
-  /** @param tell takes one line when the supervisor is lost, and one when it is back */
+  /** @param tell receives one line when the supervisor is lost, and one when it answers again */
   constructor(
     context: Pick<CommandContext, 'clock' | 'interrupted'>,
     tell: (text: string) => void = () => {},
@@ -39,13 +39,13 @@ export class Patience {
     this.#tell = tell;
   }
 
-  /** The supervisor has answered. */
+  /** Called when the supervisor has answered. */
   answered(): void {
     if (this.#until !== null) this.#tell('the supervisor is running again');
     this.#until = null;
   }
 
-  /** Waits a moment before the next attempt. Resolves to false when the supervisor has been away for too long. */
+  /** Waits briefly before the next attempt. Resolves to false if the supervisor has been away for too long. */
   async next(): Promise<boolean> {
     const { clock, interrupted } = this.#context;
     if (this.#until === null) {
@@ -62,7 +62,7 @@ export class Patience {
 export interface Followed {
   /** Differs between any two supervisors of an instance. */
   readonly identity: string;
-  /** Something starts another one when it is killed. */
+  /** Whether another supervisor is started when this one is killed. */
   readonly isRestarted: boolean;
 }
 
@@ -78,8 +78,8 @@ export type EventsEnd = 'enough' | 'stopped' | Lost;
 export type Lost = 'upgraded' | 'died';
 
 /**
- * Follows the events of a supervisor to their end. Rejects with the reason of `signal`, and with ClientError where the
- * supervisor answers something else.
+ * Follows the events of a supervisor to their end. Rejects with the reason of `signal`, and with ClientError if the
+ * supervisor sends anything else.
  * @param isEnough called with each event
  */
 export async function followEvents(
@@ -90,7 +90,7 @@ export async function followEvents(
   let isUpgrade = false;
   try {
     for await (const fact of client.events(signal)) {
-      // An upgrade that failed is followed by an error.
+      // An error follows if an upgrade has failed.
       if ('event' in fact) {
         if (fact.event === 'supervisor_upgrading') isUpgrade = true;
         else if (fact.event === 'error' && fact.step === 'upgrade') isUpgrade = false;

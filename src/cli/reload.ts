@@ -15,7 +15,7 @@ export interface ReloadOptions extends InstanceOptions {
   readonly json: boolean;
 }
 
-/** `zero reload`: asks for a handover and waits for its verdict. Resolves to the exit code. */
+/** `zero reload`: requests a handover and waits for its result. Resolves to the exit code. */
 export function reload(options: ReloadOptions, context: CommandContext = processContext()): Promise<number> {
   const { preview, replace, timeout, label, wait, json, ...instance } = options;
   return withInstance({ command: 'reload', instance, guess: true, json }, context, async (client) => {
@@ -27,7 +27,9 @@ export function reload(options: ReloadOptions, context: CommandContext = process
   });
 }
 
-/** What `--label` adds to a request: nothing where it is left out, because an older supervisor does not know the field. */
+/**
+ * The field of `--label` in a request. Omitted without the option, because an older supervisor does not know the field.
+ */
 function labelOf(text: string | undefined): { label?: string } {
   if (text === undefined) return {};
   const parsed = parseLabel(text);

@@ -11,7 +11,7 @@ export interface RollbackOptions extends InstanceOptions {
   readonly json: boolean;
 }
 
-/** `zero rollback`: asks for a handover to an earlier release and waits for its verdict. Resolves to the exit code. */
+/** `zero rollback`: requests a handover to an earlier release and waits for its result. Resolves to the exit code. */
 export function rollback(
   options: RollbackOptions,
   context: CommandContext = processContext(),

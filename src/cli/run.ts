@@ -22,8 +22,8 @@ export function runFile(file: string | undefined): Promise<number> {
 }
 
 /**
- * Stops the service of a supervisor that has died. Resolves to the exit code; null where its keeper has started the
- * supervisor again meanwhile.
+ * Stops the service of a supervisor that has died. Resolves to the exit code; null if its keeper has restarted the
+ * supervisor meanwhile.
  */
 export async function stopLeftBehind(instance: Instance, now: boolean): Promise<number | null> {
   const { name, runtimeDirectory, configFile: file } = instance;
@@ -53,7 +53,10 @@ export interface CommandLine {
   readonly command: readonly string[];
 }
 
-/** `zero run [--listen ADDR]... [--name N] [--workers N] -- CMD`: the same without a file. */
+/**
+ * `zero run [--listen ADDR]... [--name N] [--workers N] -- CMD`: runs the supervisor without a config file. Resolves to
+ * its exit code.
+ */
 export function runCommandLine(line: CommandLine): Promise<number> {
   if (line.command.length === 0) {
     console.error('zero run: no command given: zero run --listen 8080 -- CMD [ARG...]');
@@ -70,16 +73,16 @@ export function runCommandLine(line: CommandLine): Promise<number> {
   return Promise.resolve(USAGE);
 }
 
-/** The config of a command line, or why its service would get no socket. Throws ConfigError. */
+/** The config of a command line, or the reason why its service would get no socket. Throws ConfigError. */
 export function commandLineSource(line: CommandLine): ConfigSource | string {
   const started = whatStarts(line.command);
-  // Without a listener there is no socket to lose.
+  // Without a listener no socket can be lost.
   const hasSockets = line.listen.length > 0 || started.kind === 'package_manager';
   const refusal = hasSockets ? refusalOf('run', started, line.listen) : null;
   return refusal ?? commandLineConfig(loadsModule(started) ? preloaded(line) : line);
 }
 
-/** Node does not know what to do with the sockets, and nobody shall have to change the program: it loads what does first. */
+/** Adds the module that lets an unchanged Node program use its sockets. */
 function preloaded(line: CommandLine): CommandLine & Pick<RunArguments, 'environment'> {
   if (line.listen.length === 0) return line;
   const value = withToken(process.env.NODE_OPTIONS, registerToken());
@@ -87,7 +90,7 @@ function preloaded(line: CommandLine): CommandLine & Pick<RunArguments, 'environ
 }
 
 function commandLineConfig(line: RunArguments): ConfigSource {
-  // A relative entry of PATH begins where the user is, too.
+  // Relative entries of PATH are resolved against the user's working directory.
   const directory = directoryAsGiven();
   const find = (name: string) => findCommand(name, process.env.PATH, directory);
   const result = configFromArguments(line, find);

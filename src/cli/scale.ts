@@ -17,8 +17,8 @@ export interface ScaleOptions extends InstanceOptions {
 }
 
 /**
- * `zero scale N`: changes the number of workers of the generation that serves, and waits for that. Resolves to the exit
- * code.
+ * `zero scale N`: changes the number of workers of the serving generation, and waits for the result. Resolves to the
+ * exit code.
  */
 export function scale(options: ScaleOptions, context: CommandContext = processContext()): Promise<number> {
   const { workers, timeout, json, ...instance } = options;
@@ -49,7 +49,7 @@ function countOf(text: string): number {
   return count;
 }
 
-/** The result; null where Ctrl-C ended the wait. */
+/** The result; null if Ctrl-C ended the wait. */
 async function follow(
   lines: ReturnType<ControlClient['scale']>,
   { terminal, clock, interrupted }: CommandContext,

@@ -3,7 +3,7 @@ import { descriptions, notationOf } from '../config/schema/key.ts';
 import { fileSchema } from '../config/schema.ts';
 
 /**
- * `zero schema`: the config's JSON Schema, for editors.
+ * `zero schema`: prints the config's JSON Schema, for editors.
  * @returns the exit code, 0
  */
 export function schema(write: (text: string) => void = (text) => process.stdout.write(text)): number {
@@ -11,7 +11,7 @@ export function schema(write: (text: string) => void = (text) => process.stdout.
   return 0;
 }
 
-/** The JSON Schema (2020-12) of the config file, for editors. Built when asked for. */
+/** The JSON Schema (2020-12) of the config file, for editors. Built on demand. */
 export function configSchema(): object {
   return z.toJSONSchema(fileSchema, {
     io: 'input',

@@ -8,7 +8,10 @@ export interface SignalOptions extends InstanceOptions {
   readonly signal: string;
 }
 
-/** `zero signal SIG`: to the workers of the generation that serves, and says who they were. Resolves to the exit code. */
+/**
+ * `zero signal SIG`: sends a signal to the workers of the serving generation, and lists them. Resolves to the exit
+ * code.
+ */
 export function signal(
   { signal: given, ...instance }: SignalOptions,
   context: CommandContext = processContext(),

@@ -1,13 +1,12 @@
 import { parseDuration } from '../common/duration.ts';
 
-// RFC 3339, section 5.6; the blank for the T is its own suggestion (the note below the grammar).
+// RFC 3339, section 5.6. The note below its grammar suggests a space instead of the T.
 const DATE_TIME = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 const TIME_OF_DAY = /^([01]\d|2[0-3]):([0-5]\d)(?::([0-5]\d))?$/;
 
 /**
- * The time that `--since` means: a duration before now (`5m`), a date and time of RFC 3339 with its offset
- * (`2026-11-26T17:00:00Z`), or a time of day (`17:00`, `17:00:30`), which is the last one that has passed, in the local
- * time zone.
+ * Parses `--since`: a duration before now (`5m`), a date and time of RFC 3339 with its offset (`2026-11-26T17:00:00Z`),
+ * or a time of day in the local time zone (`17:00`, `17:00:30`), which means its last occurrence.
  * @param now milliseconds since 1970
  * @returns milliseconds since 1970
  */

@@ -7,11 +7,11 @@ import { type CommandContext, processContext, withInstance } from './with-instan
 
 export interface StatusOptions extends InstanceOptions {
   readonly json: boolean;
-  /** Again and again. */
+  /** Keeps updating. */
   readonly watch: boolean;
 }
 
-/** `zero status`: what runs, for eyes or as the document of the control socket. Resolves to the exit code. */
+/** `zero status`: prints the status as text or as the document of the control socket. Resolves to the exit code. */
 export function status(
   { json, watch, ...instance }: StatusOptions,
   context: CommandContext = processContext(),

@@ -16,7 +16,7 @@ export interface StopOptions extends InstanceOptions {
   readonly now: boolean;
 }
 
-/** `zero stop`: stops the service and then zero, and waits until its process is gone. Resolves to the exit code. */
+/** `zero stop`: stops the service and then zero, and waits until its process has exited. Resolves to the exit code. */
 export function stop(
   { now, ...instance }: StopOptions,
   context: CommandContext = processContext(),
@@ -45,13 +45,15 @@ async function stopLiving(
   return EXIT.inProgress;
 }
 
-/** Stops the service of a supervisor that has died, as that one would have done; null where nothing of it runs. */
+/**
+ * Stops the service of a supervisor that has died, as the supervisor would have done; null if no process of it runs.
+ */
 async function stopDead(instance: Instance, now: boolean, context: CommandContext): Promise<number | null> {
   if ((await leftBehindIn(instance)) === null && !hasFile(instance, FIFO)) return null;
   const { stopLeftBehind } = await import('./run.ts');
   const code = await stopLeftBehind(instance, now);
   if (code !== null) return code;
-  // Its keeper, or a service manager, has started the supervisor again.
+  // Its keeper or a service manager has restarted the supervisor.
   const { controlSocket, uid: owner } = instance;
   const client = controlClient({ path: controlSocket, owner, version });
   for (const patience = new Patience(context); await patience.next(); ) {
@@ -64,7 +66,7 @@ async function stopDead(instance: Instance, now: boolean, context: CommandContex
   return null;
 }
 
-/** A supervisor that has stopped its service leaves neither of its files. */
+/** Whether the supervisor died without stopping its service: otherwise it removes both files. */
 function isLeft(instance: Instance): boolean {
   return hasFile(instance, 'state.json') || hasFile(instance, FIFO);
 }
@@ -94,7 +96,7 @@ async function follow(
     }
   } catch (error) {
     if (taken && interrupted.aborted) return 'interrupted';
-    // The kernel closes the connection with the process: that is the end that was waited for.
+    // The kernel closes the connection when the process exits, which is the awaited end.
     if (!(taken && error instanceof ClientError && error.problem === 'gone')) throw error;
   } finally {
     waiting.end();
@@ -104,8 +106,8 @@ async function follow(
 }
 
 /**
- * Waits until a supervisor has stopped the service that was started again meanwhile. It is not asked to stop once more:
- * a second request would mean SIGKILL to the service.
+ * Waits until a supervisor has stopped a service that was restarted meanwhile. Sends no second request, which would
+ * kill the service with SIGKILL.
  */
 async function outlast(
   client: ControlClient,

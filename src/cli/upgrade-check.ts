@@ -14,7 +14,7 @@ import { version } from './version.ts';
 const VAULT_FD = 0;
 
 /**
- * `zero upgrade --check`: a supervisor starts it to find out whether this zero can continue its service. It only reads.
+ * `zero upgrade --check`: a supervisor runs it to find out whether this zero can continue its service. It only reads.
  * Prints a CheckResult in one line; returns the exit code.
  */
 export function upgradeCheck(write: (text: string) => void = (text) => process.stdout.write(text)): number {

@@ -14,9 +14,9 @@ import { showWaiting } from './waiting.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 
 export interface UpgradeOptions extends InstanceOptions {
-  /** Every instance that the program at the path of this zero runs. */
+  /** Upgrade every instance that runs the program at the path of this zero. */
   readonly all: boolean;
-  /** The zero that is wanted, as written. */
+  /** The path of the new zero, as written. */
   readonly path?: string;
   /** As written. */
   readonly timeout?: string;
@@ -24,12 +24,12 @@ export interface UpgradeOptions extends InstanceOptions {
 
 const TIMEOUT = 60_000;
 
-/** Milliseconds for the new program to answer, and between two attempts. */
+/** Milliseconds for the new program to answer. */
 const PATIENCE = 60_000;
 const PAUSE = 100;
 
 /**
- * `zero upgrade [PATH]`: replaces the program of a running zero by the one that is installed now, and waits until that
+ * `zero upgrade [PATH]`: replaces the program of a running zero by the installed one, and waits until the new program
  * answers. Resolves to the exit code.
  */
 export function upgrade(
@@ -44,7 +44,7 @@ export function upgrade(
 }
 
 /**
- * `zero upgrade --all`: the same for every instance that was started by the path of this zero, one after the other. An
+ * `zero upgrade --all`: upgrades every instance that was started by the path of this zero, one after the other. An
  * instance that cannot be upgraded is reported and keeps its program. Resolves to the exit code.
  */
 export async function upgradeAll(
@@ -60,7 +60,7 @@ export async function upgradeAll(
   for (const { controlSocket, uid } of instancesIn((surroundings ?? here()).places)) {
     const client = controlClient({ path: controlSocket, owner: uid, version });
     const status = await client.status(interrupted).catch(() => null);
-    // One that does not answer is not known to be of this program.
+    // Without an answer the program of an instance is unknown.
     if (status === null || !runsThisProgram(status.pid)) continue;
     try {
       terminal.out(`${safe(status.name)}: ${await upgradeOne(client, { path: wanted, timeout }, context)}\n`);
@@ -74,10 +74,10 @@ export async function upgradeAll(
   return code;
 }
 
-/** Whether a process was started by the path of this program, which may lead to another file by now. */
+/** Whether a process was started by the path of this program, which may now contain another file. */
 function runsThisProgram(pid: number): boolean {
   try {
-    // The kernel marks the link of a file that was replaced (proc_pid_exe(5)).
+    // The kernel marks the link of a replaced file (proc_pid_exe(5)).
     const program = readlinkSync(`/proc/${pid}/exe`).replace(/ \(deleted\)$/, '');
     if (isStandalone) return program === process.execPath;
     const own = realpathSync(process.argv[1] ?? '');
@@ -87,12 +87,12 @@ function runsThisProgram(pid: number): boolean {
       .map((word) => path.resolve(directory, word))
       .some((file) => existsSync(file) && realpathSync(file) === own);
   } catch {
-    // It has ended, or belongs to another user.
+    // The process has exited, or belongs to another user.
     return false;
   }
 }
 
-/** Resolves to what happened, as a sentence. */
+/** Resolves to the result as a sentence. */
 async function upgradeOne(
   client: ControlClient,
   { path: wanted, timeout }: { readonly path: string | undefined; readonly timeout: string | undefined },
@@ -109,7 +109,7 @@ async function upgradeOne(
   return `zero ${safe(from)} was replaced by zero ${safe(to)}; the service was not touched`;
 }
 
-/** The release of the old program, once the new one has passed its dry run. */
+/** Requests the upgrade. Resolves to the release of the old program after the new one has passed its dry run. */
 async function start(
   lines: ReturnType<ControlClient['upgrade']>,
   { terminal, clock }: CommandContext,
@@ -129,7 +129,7 @@ async function start(
   throw new ClientError('gone', 'zero exited before it answered. Check its log.');
 }
 
-/** Asks again and again until the new program answers. Resolves to its release. */
+/** Retries until the new program answers. Resolves to its release. */
 async function newProgram(
   client: ControlClient,
   before: number,

@@ -1,4 +1,4 @@
 import manifest from '../../package.json' with { type: 'json' };
 
-/** The version of this zero, as its package says. */
+/** The version of this zero, from its package. */
 export const version: string = manifest.version;

@@ -4,15 +4,15 @@ import { followHandover, timeoutOf } from './follow-handover.ts';
 import { type CommandContext, processContext, withInstance } from './with-instance.ts';
 
 export interface WaitOptions extends InstanceOptions {
-  /** As written: the number of a handover. Left out: the one in progress, otherwise the last one. */
+  /** As written: the number of a handover. Default: the one in progress, otherwise the last one. */
   readonly handover?: string;
   readonly timeout?: string;
   readonly json: boolean;
 }
 
 /**
- * `zero wait [HANDOVER]`: waits for the verdict of a handover that is in progress or has ended. It only watches: the
- * handover goes on when it ends. Resolves to the exit code of the verdict.
+ * `zero wait [HANDOVER]`: waits for the result of a handover that is in progress or has ended. It only watches: the
+ * handover continues when the command ends. Resolves to the exit code of the result.
  */
 export function wait(options: WaitOptions, context: CommandContext = processContext()): Promise<number> {
   const { handover, timeout, json, ...instance } = options;

@@ -5,7 +5,7 @@ import { painter, seconds, type Terminal } from './render/style.ts';
 
 export interface Clock {
   now(): number;
-  /** Calls again and again; the function that is returned ends that. */
+  /** Calls repeatedly until the returned function is called. */
   every(ms: number, run: () => void): () => void;
   /** Calls once. */
   after(ms: number, run: () => void): void;
@@ -22,7 +22,7 @@ export const processClock: Clock = {
 
 export interface Waiting {
   tell(fact: FactDocument): void;
-  /** Shows a line that is no event. */
+  /** Shows a line that is not an event. */
   note(text: string): void;
   end(): void;
 }
@@ -30,17 +30,20 @@ export interface Waiting {
 // ECMA-48: erase the rest of the line.
 const ERASE = '\r\u001b[K';
 const WIDTH = 80;
-/** The time in front of each line, and two blanks. */
+/** Columns of the time before each line, with two spaces. */
 const MARGIN = 8;
 
-/** Shows on a terminal what happens while a command waits, and in its last line what goes on and for how long it has; elsewhere nothing. */
+/**
+ * Shows events on a terminal while a command waits, and in the last line the current step with its duration. Without a
+ * terminal it shows nothing.
+ */
 export function showWaiting(terminal: Terminal, clock: Clock): Waiting {
   if (!terminal.interactive) return { tell: () => {}, note: () => {}, end: () => {} };
   const paint = painter(terminal.errColour);
   const progress = new HandoverProgress();
   const since = clock.now();
   const elapsed = () => `${seconds(clock.now() - since).padStart(MARGIN - 2)}  `;
-  // One column is left free: a terminal may go to the next line as soon as the last one is written.
+  // One column stays free, because a terminal may wrap as soon as the last column is written.
   const current = () => `${elapsed()}${progress.current(clock.now())}`.slice(0, WIDTH - 1);
   const draw = () => terminal.err(`${ERASE}${paint('faint', current())}`);
   const show = (text: string) => {

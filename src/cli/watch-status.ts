@@ -8,17 +8,17 @@ import { painter } from './render/style.ts';
 import { documentPrinter, requireTerminal, Wake } from './watching.ts';
 import type { CommandContext } from './with-instance.ts';
 
-/** Shows each status of the supervisors that follow one another. */
+/** Shows each status of the instance's supervisors. */
 interface View {
   show(status: StatusDocument): void;
-  /** Other lines are written next. */
+  /** Called before other lines are written. */
   leave(): void;
 }
 
 /**
- * `zero status --watch`: draws the status again, in place, whenever something happens and each second; with `json` a
- * document in one line for each change. Follows a supervisor that is started again or upgraded. Ends with Ctrl-C, or
- * when zero reports that it stops. Neither is a failure.
+ * `zero status --watch`: redraws the status in place at every event and every second; with `json`, prints one document
+ * per change on one line. Follows a supervisor that is restarted or upgraded. Ends with Ctrl-C, or when zero reports
+ * that it stops. Neither is a failure.
  */
 export async function watchStatus(
   client: ControlClient,
@@ -42,7 +42,7 @@ export async function watchStatus(
 
 /**
  * Shows the status of one supervisor. `enough`: the output has no reader any more, or Ctrl-C; `stopped`: zero has
- * stopped its service. Rejects with ClientError where no status was shown.
+ * stopped its service. Rejects with ClientError if no status was shown.
  */
 async function watchOne(
   client: ControlClient,
@@ -68,7 +68,7 @@ async function watchOne(
     }
     isOver = true;
   } catch (error) {
-    // The supervisor may have exited before its last event was read, which tells how it ended.
+    // The supervisor may have exited before its last event, which contains how it ended, was read.
     isOver = last !== null && (interrupted.aborted || isGone(error));
     if (!isOver) throw error;
   } finally {
@@ -91,7 +91,7 @@ function drawer(terminal: CommandContext['terminal']): View {
   };
 }
 
-/** What grows with time alone is no change. */
+/** Fields that grow with time alone are not a change. */
 const VOLATILE: ReadonlySet<string> = new Set([
   'uptime_ms',
   'since_ms_ago',

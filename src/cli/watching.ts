@@ -2,12 +2,14 @@ import { CommandError, EXIT } from './exit-code.ts';
 import type { Terminal } from './render/style.ts';
 import type { Clock } from './waiting.ts';
 
-/** Nothing is asked for sooner than this after the last time, however much happens. */
+/** Minimum time between two requests, in ms, however many events arrive. */
 const PAUSE = 200;
-/** Times and counts grow without an event; and one may come before they are followed. */
+/**
+ * Milliseconds between two requests without an event: times and counts grow, and an event may precede the subscription.
+ */
 const REFRESH = 1000;
 
-/** `--watch` draws in place, unless it prints documents. Throws CommandError. */
+/** `--watch` redraws in place, which needs a terminal unless it prints documents. Throws CommandError. */
 export function requireTerminal(json: boolean, terminal: Terminal): void {
   if (!json && terminal.size() === null)
     throw new CommandError(
@@ -17,7 +19,7 @@ export function requireTerminal(json: boolean, terminal: Terminal): void {
 }
 
 /**
- * Prints a document in one line for each change.
+ * Prints one document per change, each on one line.
  * @param volatile fields that change with time alone
  */
 export function documentPrinter(
@@ -32,7 +34,7 @@ export function documentPrinter(
   };
 }
 
-/** What a command waits for that watches: an event or the next second, and never twice within a pause. */
+/** Wakes a watching command at an event or after a second, with a minimum pause in between. */
 export class Wake {
   readonly #clock: Clock;
   readonly #stop: () => void;
@@ -54,7 +56,7 @@ export class Wake {
     if (!this.#paused) this.#resume();
   }
 
-  /** Nothing more comes. */
+  /** Called when no more events follow. */
   finish(): void {
     this.over = true;
     this.#woken = true;

@@ -16,7 +16,7 @@ import { processTerminal, safe, type Terminal } from './render/style.ts';
 import { version } from './version.ts';
 import { type Clock, processClock } from './waiting.ts';
 
-/** What a command has to do with besides its options. */
+/** The environment of a command besides its options. */
 export interface CommandContext {
   readonly terminal: Terminal;
   readonly clock: Clock;
@@ -25,27 +25,27 @@ export interface CommandContext {
   readonly surroundings?: Surroundings;
 }
 
-/** The command name's errors, the instance that is meant, and whether it may be guessed. */
+/** The command's name for its errors, the instance, and whether the instance may be guessed. */
 export interface Target {
   readonly command: string;
   readonly instance: InstanceOptions;
   readonly guess: boolean;
-  /** Errors are documents, too. */
+  /** Whether errors are JSON documents, too. */
   readonly json?: boolean;
   /**
-   * Called where the instance does not run, with the config file that specifies it; null where something else does.
-   * Resolves to the exit code; null where nothing can be done without it.
+   * Called if the instance is not running, with the config file that specifies it; null if something else specifies it.
+   * Resolves to the exit code; null if the command needs a running instance.
    */
   readonly stopped?: (file: string | null) => Promise<number | null>;
-  /** Called where no supervisor of the instance answers. Resolves as `stopped` does. */
+  /** Called if no supervisor of the instance answers. Resolves as `stopped` does. */
   readonly dead?: (instance: Instance) => Promise<number | null>;
 }
 
-/** zero exited while a command waited for the verdict of a handover. */
+/** zero exited while a command waited for the result of a handover. */
 export class LostHandover extends Error {
   readonly handover: number | null;
 
-  /** @param reason why the supervisor that runs now does not know the result; null: none runs */
+  /** @param reason why the current supervisor does not know the result; null: no supervisor runs */
   constructor(handover: number | null, reason: string | null = null) {
     super(
       reason === null
@@ -58,14 +58,14 @@ export class LostHandover extends Error {
 
 export function processContext(): CommandContext {
   const controller = new AbortController();
-  // Only the first: a second Ctrl-C ends a command that does not heed the first.
+  // Only the first: a second Ctrl-C ends a command that does not respond to the first.
   process.once('SIGINT', () => controller.abort());
   return { terminal: processTerminal(), clock: processClock, interrupted: controller.signal };
 }
 
 /**
- * Runs a command on the instance that is meant. Resolves to its exit code. What goes wrong is one message on stderr, and
- * with `json` also one document on stdout.
+ * Runs a command on the specified instance. Resolves to its exit code. A failure is one message on stderr, and with
+ * `json` also one document on stdout.
  */
 export async function withInstance(
   target: Target,
@@ -109,7 +109,7 @@ function isNoInstance(error: unknown): boolean {
   return error instanceof ClientError && error.problem === 'no_instance';
 }
 
-/** Writes why a command failed. */
+/** Prints why a command failed. */
 function tellError(
   { command, json = false }: Pick<Target, 'command' | 'json'>,
   error: ErrorDocument['error'],
@@ -120,7 +120,7 @@ function tellError(
   err(`zero ${command}: ${error.message}\n`);
 }
 
-/** The message of an error for the operator, and the exit code. Throws a defect of zero again. */
+/** The message and the exit code of an error. Rethrows an internal error of zero. */
 function failureOf(
   error: unknown,
   interrupted: AbortSignal,
@@ -139,6 +139,6 @@ function failureOf(
     return { code: 'interrupted', message: 'interrupted before zero answered', exitCode: EXIT.failed };
   if (!(error instanceof ClientError)) throw error;
   const { problem, code, message } = error;
-  // Part of the message comes from the supervisor, or from whatever listens there.
+  // Part of the message comes from the supervisor, or from another program that listens there.
   return { code: code === null ? problem : safe(code), message: safe(message), exitCode: EXIT.failed };
 }

@@ -1,7 +1,7 @@
 import type { CommandShape, OptionShape, Shape, Value } from './parts.ts';
 import { GENERATIONS, HANDOVERS, INSTANCES } from './parts.ts';
 
-/** For bash 4.4 or newer; needs nothing of the package bash-completion. */
+/** The script for bash 4.4 or newer. It does not need the package bash-completion. */
 export function bashCompletion(shape: Shape): string {
   const { commands, options } = shape;
   const valued = (all: readonly OptionShape[]) => all.filter(({ value }) => value !== null);
@@ -87,7 +87,7 @@ function commandCase({ name, options, argument }: CommandShape): string {
   return `    ${name}) _zero_words ${offered(options, words)} ;;`;
 }
 
-/** One argument of _zero_words: what can be typed besides values. */
+/** One argument of _zero_words: all words except values of options. */
 function offered(options: readonly OptionShape[], words: readonly string[]): string {
   const names = (some: readonly OptionShape[]) => some.flatMap((option) => option.names);
   const once = options

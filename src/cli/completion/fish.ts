@@ -1,6 +1,6 @@
 import type { CommandShape, OptionShape, Shape, Value } from './parts.ts';
 
-/** For fish 3. */
+/** The script for fish 3. */
 export function fishCompletion({ commands, options }: Shape): string {
   const noCommand = 'test -z (__zero_command)';
   return `# zero in fish: put this into ~/.config/fish/completions/zero.fish

@@ -1,14 +1,14 @@
-/** What can be typed in one place of the command line. */
+/** The kind of value that can be typed at one position of the command line. */
 export type Value =
   | { readonly kind: 'word'; readonly words: readonly string[] }
   | { readonly kind: 'file' }
-  /** The name of a zero that runs. */
+  /** The name of a running instance. */
   | { readonly kind: 'instance' }
-  /** The number of a generation that the instance knows. */
+  /** The number of a generation of the instance. */
   | { readonly kind: 'generation' }
-  /** The number of a handover that the instance knows. */
+  /** The number of a handover of the instance. */
   | { readonly kind: 'handover' }
-  /** Somebody else's command and its arguments, behind `--`. */
+  /** The user's own command and its arguments, after `--`. */
   | { readonly kind: 'command' }
   | { readonly kind: 'anything' };
 
@@ -18,7 +18,7 @@ export interface OptionShape {
   readonly description: string;
   /** Null for a flag. */
   readonly value: Value | null;
-  /** Whether it may be given several times. */
+  /** Whether the option may be given several times. */
   readonly repeatable: boolean;
 }
 
@@ -26,20 +26,20 @@ export interface CommandShape {
   readonly name: string;
   readonly description: string;
   readonly options: readonly OptionShape[];
-  /** What stands behind the options; null where nothing may. */
+  /** The argument after the options; null if there is none. */
   readonly argument: Value | null;
 }
 
-/** The command line as it is defined, so that a completion cannot offer what there is not. */
+/** The command line as it is defined, so that a completion offers only existing options. */
 export interface Shape {
   readonly commands: readonly CommandShape[];
-  /** In front of a command. */
+  /** The options before a command. */
   readonly options: readonly OptionShape[];
 }
 
 /**
- * In the language that bash and zsh share: the names in the places of src/supervisor/instance/places.ts, from the records there.
- * Without starting zero.
+ * In the syntax that bash and zsh share: reads the names from the records in the directories of
+ * src/supervisor/instance/places.ts. Does not start zero.
  */
 export const INSTANCES = `local place record
   local -a places=("\${XDG_RUNTIME_DIR:-/run/user/$UID}/zero" "/run/user/$UID/zero" "\${TMPDIR:-/tmp}/zero-$UID" "/tmp/zero-$UID" /run/zero)
@@ -50,10 +50,10 @@ export const INSTANCES = `local place record
     done
   done | sort -u`;
 
-/** The generations that an instance has had. $@ names it, as on the command line. */
+/** The generations of an instance, which $@ specifies as on the command line. */
 export const GENERATIONS = numbers('generation');
 
-/** The same for its handovers. */
+/** The handovers of an instance, which $@ specifies as on the command line. */
 export const HANDOVERS = numbers('handover');
 
 function numbers(field: string): string {

@@ -1,7 +1,7 @@
 import type { CommandShape, OptionShape, Shape, Value } from './parts.ts';
 import { GENERATIONS, HANDOVERS, INSTANCES } from './parts.ts';
 
-/** For zsh 5, in a file of $fpath or sourced. */
+/** The script for zsh 5, in a file of $fpath or sourced. */
 export function zshCompletion({ commands, options }: Shape): string {
   return `#compdef zero
 # zero in zsh: put this into ~/.zshrc, behind compinit
@@ -58,7 +58,8 @@ function commandCase({ name, options, argument }: CommandShape): string {
 }
 
 /**
- * One for each name of an option, which excludes the others; one with `*` in front stays on offer when it was given.
+ * One specification for each name of an option, which excludes the other names. A leading `*` lets the option be given
+ * again.
  */
 function specification({ names, description, value, repeatable }: OptionShape): string {
   const text = `[${description.replaceAll(/[\\[\]:]/g, '\\$&')}]`;

@@ -10,12 +10,12 @@ import type { Instance } from '../instances/record.ts';
 import { fleetPage, fleetSections, type Shown } from './overview.ts';
 import { remoteSource } from './remote.ts';
 
-/** Milliseconds between two looks for new instances while the overview is open. */
+/** Milliseconds between two searches for new instances while the overview is open. */
 const LOOK = 5_000;
-/** Milliseconds between two versions of the overview. */
+/** Milliseconds between two updates of the overview. */
 const GATHER = 500;
 
-/** Of this command, whose readings of several instances count for each of them. */
+/** The shares of a processor for this command, which reads the status of several instances. */
 const SHARES = { rest: 0.05, busy: 0.1 };
 
 interface Member {
@@ -23,7 +23,7 @@ interface Member {
   readonly dashboard: LiveDashboard;
 }
 
-/** Every instance of this machine that this user may see, in one page, and a page for each. */
+/** A page with all instances of this machine that this user may see, and a page for each instance. */
 export class Fleet {
   readonly #find: () => readonly Instance[];
   readonly #timers: Timers;
@@ -34,7 +34,7 @@ export class Fleet {
     this.#timers = timers;
   }
 
-  /** @param path without its query */
+  /** @param path without the query */
   async answer(path: string): Promise<Answer | FeedAnswer> {
     if (path === '/') return fleetPage(await this.#sections());
     if (path === '/events') return { feed: this.#feed() };
@@ -49,7 +49,7 @@ export class Fleet {
     return instancePage(sections, dashboard.log, html`<p><a href="/">All instances</a></p>`);
   }
 
-  /** Instances come and go. */
+  /** Searches again, because instances come and go. */
   #look(): void {
     const found = new Map(this.#find().map((instance) => [keyOf(instance), instance]));
     for (const key of this.#members.keys()) if (!found.has(key)) this.#members.delete(key);
@@ -70,7 +70,7 @@ export class Fleet {
     const shown: Shown[] = [];
     for (const [key, { instance, dashboard }] of this.#members) {
       const { status, headline, samples } = dashboard;
-      // It has stopped, and left its directory.
+      // The instance has stopped and left its directory behind.
       if (status === null || headline === null) continue;
       const { uid } = instance;
       shown.push({ path: `/instance/${key}/`, user: userName(uid), status, headline, samples });
@@ -78,7 +78,7 @@ export class Fleet {
     return fleetSections(shown);
   }
 
-  /** Follows every instance while it is followed itself. */
+  /** Follows every instance as long as the feed has a reader. */
   #feed(): Feed {
     let sent = new Map<string, string>();
     return {
@@ -126,7 +126,7 @@ export class Fleet {
   }
 }
 
-/** Names are unique for each user only. Both are the path of its page. */
+/** The path of an instance's page. It contains both values, because names are unique only for each user. */
 function keyOf({ uid, name }: Instance): string {
   return `${uid}/${encodeURIComponent(name)}`;
 }

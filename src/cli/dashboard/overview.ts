@@ -10,10 +10,10 @@ import type { StatusDocument } from '../../control/status-document.ts';
 
 /** One instance in the overview. */
 export interface Shown {
-  /** Of its page. */
+  /** The path of the instance's page. */
   readonly path: string;
   readonly user: string;
-  /** The newest that is known. */
+  /** The last known status. */
   readonly status: StatusDocument;
   readonly headline: Headline;
   readonly samples: Samples;
@@ -54,7 +54,7 @@ function card({ path, user, status, headline, samples }: Shown): Html {
   return html`<li class="card"><h2><a href="${path}">${name}</a></h2><p class="headline ${tone}">${icon(tone)}<span>${title}</span></p><p class="note">${details.join(' ')}</p><ul>${shares}</ul>${sparkline(samples.of('connections'), `Open connections of ${name}`, String)}<p class="note">${facts.join(' · ')}</p></li>`;
 }
 
-/** The page over all instances. */
+/** The page with all instances. */
 export function fleetPage(sections: ReadonlyMap<string, string>): Answer {
   const part = (id: string) => new Html(sections.get(id) ?? '');
   const body = html`<header><h1 id="name">${part('name')}</h1><p id="facts">${part('facts')}</p></header>

@@ -4,14 +4,14 @@ import type { ControlClient } from '../../control/client.ts';
 import type { LoggedEvent } from '../../control/event-log.ts';
 import { createRedact } from '../../telemetry/redact.ts';
 
-/** Events that are kept, as many as a supervisor keeps. */
+/** Limit for stored events, the same as in a supervisor. */
 const MAX_EVENTS = 1024;
-/** Milliseconds that a page waits for the events before it opened. */
+/** Milliseconds that a page waits for earlier events. */
 const PATIENCE = 1_000;
-/** Milliseconds until another attempt to follow the events. */
+/** Milliseconds until the next attempt to follow the events. */
 const AGAIN = 1_000;
 
-/** The events of a supervisor, read over its control socket while somebody looks. */
+/** The events of a supervisor, read over its control socket while a page is open. */
 class RemoteEvents implements DashboardEvents {
   readonly #client: ControlClient;
   readonly #listeners = new Set<() => void>();
@@ -41,12 +41,12 @@ class RemoteEvents implements DashboardEvents {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Resolves when the events that the supervisor kept are there, or after a second. */
+  /** Resolves when the events that the supervisor has stored were read, or after one second. */
   loaded(): Promise<unknown> {
     return Promise.race([this.#loaded, pause(PATIENCE, undefined, { ref: false })]);
   }
 
-  /** Reads what is kept, once. */
+  /** Reads the stored events once. */
   async load(): Promise<void> {
     const over = new AbortController();
     this.#loaded = new Promise((resolve) => {
@@ -56,7 +56,7 @@ class RemoteEvents implements DashboardEvents {
     over.abort();
   }
 
-  /** Reads until the function that is returned is called. */
+  /** Reads events until the returned function is called. */
   follow(): () => void {
     const over = new AbortController();
     this.#loaded = new Promise((resolve) => void this.#keepReading(over.signal, resolve));
@@ -65,7 +65,7 @@ class RemoteEvents implements DashboardEvents {
 
   async #keepReading(signal: AbortSignal, loaded: () => void): Promise<void> {
     while (!signal.aborted) {
-      // A supervisor that does not answer is shown by its status.
+      // If a supervisor does not answer, its status shows that.
       await this.#read(signal, loaded).catch(() => {});
       loaded();
       await pause(AGAIN, undefined, { ref: false, signal }).catch(() => {});
@@ -89,7 +89,7 @@ class RemoteEvents implements DashboardEvents {
     }
   }
 
-  /** A connection begins with everything that is kept: the events of the one before are replaced. */
+  /** Each connection begins with all stored events, so they replace those of the previous connection. */
   #begin(): void {
     this.#connections += 1;
     this.#events = [];
@@ -104,7 +104,7 @@ class RemoteEvents implements DashboardEvents {
   }
 }
 
-/** What a dashboard shows of an instance, read over its control socket. */
+/** The data of a dashboard for one instance, read over its control socket. */
 export function remoteSource(client: ControlClient): DashboardSource {
   const events = new RemoteEvents(client);
   let viewers = 0;
@@ -122,7 +122,7 @@ export function remoteSource(client: ControlClient): DashboardSource {
         handovers,
       };
     },
-    // The values of the service's variables are not known here.
+    // This command does not know the values of the service's variables.
     redactor: () => createRedact([]),
     open: () => {
       viewers += 1;

@@ -4,13 +4,15 @@ import { dirname, join } from 'node:path';
 import { getAsset } from 'node:sea';
 
 /*
- * In the executable this module stands for the package koffi (scripts/executable.js), whose native part is an asset. dlopen(3) needs a
- * file on a file system that is not mounted noexec (mount(8)).
+ * In the executable this module replaces the package koffi (scripts/executable.js), whose native part is an asset.
+ * dlopen(3) needs a file on a file system that is not mounted noexec (mount(8)).
  */
 
 const ASSET = 'koffi.node';
 
-/** Where the file may be written, the first that works is used. The directory of the executable is never noexec. */
+/**
+ * The directories for the file, of which the first that works is used. The directory of the executable is never noexec.
+ */
 function directories(): readonly string[] {
   const { XDG_RUNTIME_DIR, XDG_STATE_HOME } = process.env;
   const own = process.geteuid?.() === 0 ? ['/run', '/var/lib'] : [XDG_STATE_HOME ?? '', homeDirectory()];
@@ -26,7 +28,7 @@ function directories(): readonly string[] {
   return [...new Set(all.filter((directory) => directory.startsWith('/')))];
 }
 
-/** Empty where the user has none, as in many containers. */
+/** Empty if the user has none, as in many containers. */
 function homeDirectory(): string {
   try {
     return homedir();
@@ -35,7 +37,9 @@ function homeDirectory(): string {
   }
 }
 
-/** The native part. Without it zero cannot do anything, so this process exits with 1 and a line that says why. */
+/**
+ * Loads the native part. zero cannot work without it, so this process exits with 1 and prints the reason if that fails.
+ */
 export function nativeOrExit(): unknown {
   try {
     return loadNative();
@@ -46,8 +50,8 @@ export function nativeOrExit(): unknown {
 }
 
 /**
- * Loads it from a file in a new directory that only this user can enter, and removes both. Throws Error that names every directory that
- * was tried.
+ * Writes the native part to a file in a new directory that only this user can enter, loads it, and removes both. Throws
+ * an Error with every directory that was tried.
  */
 function loadNative(): unknown {
   const content = Buffer.from(getAsset(ASSET));
@@ -80,6 +84,6 @@ function loadFrom(parent: string, content: Buffer): unknown {
 function reasonOf(error: unknown): string {
   const { code, message } = error as NodeJS.ErrnoException;
   if (code !== 'ERR_DLOPEN_FAILED') return code ?? message;
-  // "FILE: failed to map segment from shared object": mmap(2) with PROT_EXEC is refused with EPERM there.
+  // "FILE: failed to map segment from shared object": on a noexec mount mmap(2) with PROT_EXEC fails with EPERM.
   return /failed to map segment/.test(message) ? 'noexec' : message;
 }

@@ -5,13 +5,13 @@ import { getAsset } from 'node:sea';
 import { defaultDataDirectory } from '../../supervisor/instance/instance.ts';
 
 /*
- * What Node loads in front of a program that was never changed (docs/guide/node.md) has to be a file. The executable contains it together
- * with the native part that it needs, and writes both down where the services of this user can read them.
+ * The module that Node loads before an unchanged program (docs/guide/node.md) must be a file. The executable contains
+ * this module and its native part, and writes both to a directory that this user's services can read.
  */
 
 const NATIVE = join('node_modules', '@koromix', `koffi-linux-${process.arch}`);
 
-/** The assets of the executable, and where they are in the folder of the module. */
+/** The assets of the executable and their paths in the module's folder. */
 const FILES = {
   'register.cjs': 'register.cjs',
   'koffi.js': join(NATIVE, 'index.js'),
@@ -19,8 +19,9 @@ const FILES = {
 };
 
 /**
- * The path of the module. A package that installed it next to the executable wins. The folder has a name that says what it contains, so
- * that one that is in use is never changed. Throws the error of the file system where it cannot be written.
+ * The path of the module. If a package installed the module next to the executable, that file is used. The folder's
+ * name contains the hash of its contents, so a folder in use never changes. Throws the file system's error if the files
+ * cannot be written.
  */
 export function registerFile(): string {
   const installed = join(dirname(process.execPath), '..', 'lib', 'zerodown', 'register.cjs');
@@ -34,7 +35,7 @@ export function registerFile(): string {
   return file;
 }
 
-/** As a whole or not at all: two of them may do so at the same time. */
+/** Writes all files or none: two processes may write them at the same time. */
 function write(folder: string, contents: readonly Buffer[]): void {
   mkdirSync(dirname(folder), { recursive: true, mode: 0o711 });
   const unfinished = mkdtempSync(`${folder}.`);

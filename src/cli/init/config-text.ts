@@ -3,15 +3,15 @@ import type { Guess } from './guess.ts';
 export interface Written extends Guess {
   readonly directory: string;
   readonly path: string;
-  /** What NODE_OPTIONS gets for a program in Node; null for others. */
+  /** The addition to NODE_OPTIONS for a program in Node; null for others. */
   readonly preload: string | null;
   /** At least one. */
   readonly listen: readonly string[];
-  /** The file, as commands name it. */
+  /** The file as commands name it. */
   readonly file: string;
 }
 
-/** The commented config. What is commented out is valid as well. */
+/** The config with comments. Lines that are commented out are valid as well. */
 export function configText(written: Written): string {
   const { name, directory, path, args, listen, sockets, notifies, file } = written;
   const { protocols, reloadUptime, shutdownSignal, shutdownTimeout, changes } = written;
@@ -75,7 +75,10 @@ function listenerText(address: string, index: number, sockets: readonly string[]
   return `    - name: ${name}\n      address: ${scalar(address)}\n${comment}      socket_fd: ${3 + index}`;
 }
 
-/** Text in YAML as it is, or in double quotes, where JSON's are YAML's as well. No plain text begins with @ (YAML 1.2.2, 5.3). */
+/**
+ * Text in YAML: plain, or in double quotes, for which YAML accepts JSON's escapes. Plain text must not begin with @
+ * (YAML 1.2.2, 5.3).
+ */
 function scalar(text: string): string {
   const plain = /^[A-Za-z0-9_./][A-Za-z0-9_./@+=:-]*$/.test(text) && !/:$|^(null|true|false)$/.test(text);
   return plain ? text : JSON.stringify(text);

@@ -9,7 +9,7 @@ import { phpFpm } from './programs/php-fpm.ts';
 import { puma } from './programs/puma.ts';
 import { gunicorn, uvicorn } from './programs/python.ts';
 
-/** What can be told of a service from the command that starts it. */
+/** The properties of a service that can be guessed from its command. */
 export interface Guess extends Program {
   readonly name: string;
 }
@@ -17,8 +17,8 @@ export interface Guess extends Program {
 const PYTHON = ['In Python: socket.socket(fileno=3).'];
 
 /**
- * @param folder where the command is run
- * @param listen addresses that the user asked for
+ * @param folder the folder in which the command runs
+ * @param listen the addresses that the user specified
  */
 export function guess(command: readonly string[], folder: string, listen: readonly string[] = []): Guess {
   const [program = '', ...args] = command;
@@ -42,7 +42,9 @@ function programOf(command: Command): Program {
   return /^python[\d.]*$|\.py$/.test(kind) ? { ...other, sockets: PYTHON } : other;
 }
 
-/** `--port 80`, `-p 80`, `--bind 127.0.0.1:80`, `--host H --port 80`, with a space or an equals sign. */
+/**
+ * The address in `--port 80`, `-p 80`, `--bind 127.0.0.1:80` or `--host H --port 80`, with a space or an equals sign.
+ */
 function addressOf(args: readonly string[]): string | null {
   const port = optionOf(args, '--port', '-p');
   if (port !== null && /^\d+$/.test(port)) {

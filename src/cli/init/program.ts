@@ -3,34 +3,34 @@ import path from 'node:path';
 
 /** How `zero init` runs a program. */
 export interface Program {
-  /** Where it listens, as its arguments or its own files say, in zero's notation; empty where they say nothing. */
+  /** The addresses in its arguments or its own files, in zero's notation; empty if there are none. */
   readonly addresses: readonly string[];
   readonly args: readonly string[];
-  /** How it takes a socket, one line of a comment each. */
+  /** How the program takes a socket, one line per comment line. */
   readonly sockets: readonly string[];
-  /** What else of `runtime.protocols` it wants than the default; null for the default. */
+  /** The value for `runtime.protocols`; null for the default. */
   readonly protocols: readonly string[] | null;
-  /** It says READY=1. */
+  /** Whether the program sends READY=1. */
   readonly notifies: boolean;
   readonly reloadUptime: string;
   readonly shutdownSignal: string;
   readonly shutdownTimeout: string;
-  /** What the user has to change in the program's own files first, one sentence each. */
+  /** Changes that the user must make first in the program's own files, one sentence each. */
   readonly changes: readonly string[];
 }
 
-/** A command that may be of a program that is known here. */
+/** A command, possibly of a program that has its own module here. */
 export interface Command {
   /** The name of the program's file. */
   readonly kind: string;
   readonly args: readonly string[];
-  /** Where it is run. */
+  /** The folder in which the command runs. */
   readonly folder: string;
-  /** Addresses that the user asked for; empty for none. */
+  /** The addresses that the user specified; may be empty. */
   readonly listen: readonly string[];
 }
 
-/** A program of which nothing is known. */
+/** Defaults for an unknown program. */
 export const UNKNOWN: Omit<Program, 'args'> = {
   addresses: [],
   sockets: ['The service finds its socket as descriptor 3 (LISTEN_FDS).'],
@@ -42,7 +42,7 @@ export const UNKNOWN: Omit<Program, 'args'> = {
   changes: [],
 };
 
-/** The value of the first of these options: `-c FILE`, `--config=FILE`; null where there is none. */
+/** The value of the first of these options: `-c FILE`, `--config=FILE`; null if there is none. */
 export function optionOf(args: readonly string[], ...names: readonly string[]): string | null {
   for (const [index, argument] of args.entries()) {
     const [option = '', ...value] = argument.split('=');
@@ -63,7 +63,7 @@ export function withoutOptions(args: readonly string[], ...names: readonly strin
   return left;
 }
 
-/** The text of a file of the program; null where it cannot be read. */
+/** The text of a file of the program; null if it cannot be read. */
 export function textOf(folder: string, file: string): string | null {
   try {
     return readFileSync(path.resolve(folder, file), 'utf8');
@@ -72,7 +72,7 @@ export function textOf(folder: string, file: string): string | null {
   }
 }
 
-/** The files that a pattern with `*` in its last part means, as absolute paths. */
+/** The files that match a pattern with `*` in its last component, as absolute paths. */
 export function filesOf(folder: string, pattern: string): string[] {
   const whole = path.resolve(folder, pattern);
   const name = path.basename(whole);
@@ -90,7 +90,7 @@ export function filesOf(folder: string, pattern: string): string[] {
   }
 }
 
-/** Each of them once. */
+/** Removes duplicates. */
 export function unique<Item>(items: readonly Item[]): Item[] {
   return [...new Set(items)];
 }

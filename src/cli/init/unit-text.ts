@@ -1,23 +1,23 @@
-/** What a unit of systemd needs to know. Times in milliseconds. */
+/** The values in a systemd unit. Times in milliseconds. */
 export interface UnitFacts {
   readonly name: string;
-  /** argv that starts zero, without arguments. */
+  /** The arguments that start zero, without further arguments. */
   readonly zero: readonly string[];
   /** Absolute path of the config. */
   readonly config: string;
-  /** Null: never. */
+  /** Null: no limit. */
   readonly stopTimeout: number | null;
-  /** For the first generation to serve, and for the verdict of a reload. */
+  /** Time for the first generation to become ready, and for a reload. */
   readonly startTimeout: number;
-  /** The directories are those that zero makes by default. */
+  /** Whether the runtime directory is zero's default. */
   readonly ownRuntimeDirectory: boolean;
   readonly ownDataDirectory: boolean;
 }
 
 /**
- * A unit for the system's manager, of systemd 249 and newer. Type=notify: zero sends READY=1 when the first generation
- * serves. KillMode=process: systemd ends only zero, which stops its service itself. A service whose zero was killed
- * keeps serving until zero is started again and continues with it.
+ * A unit for the system's manager, systemd 249 or newer. Type=notify: zero sends READY=1 when the first generation
+ * serves. KillMode=process: systemd ends only zero, which stops its service itself. If zero is killed, its service
+ * keeps serving until zero is started again and takes the service over.
  */
 export function unitText(facts: UnitFacts): string {
   const { name, zero, config, stopTimeout, startTimeout, ownRuntimeDirectory, ownDataDirectory } = facts;
@@ -83,7 +83,7 @@ function specifier(text: string): string {
   return text.replaceAll('%', '%%');
 }
 
-/** One word of a command line, of which dollar signs begin variables (systemd.service(5)). */
+/** One word of a command line, in which dollar signs begin variables (systemd.service(5)). */
 function argument(text: string): string {
   const escaped = specifier(text).replaceAll('$', '$$$$');
   return /^[\w./@%$+=:,-]+$/.test(escaped) ? escaped : `"${escaped.replaceAll(/[\\"]/g, '\\$&')}"`;

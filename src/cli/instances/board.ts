@@ -7,8 +7,8 @@ import type { Instance } from './record.ts';
 const GRACE = 300;
 
 /**
- * What is known of all instances while they are watched. An instance that answers late holds up none of the others: a
- * frame shows what it has answered last, and the late answer is in the next one.
+ * The last known state of all watched instances. A slow instance does not delay the others: a frame shows its previous
+ * answer, and the late answer appears in the next frame.
  */
 export class Board {
   readonly #signal: AbortSignal;
@@ -19,7 +19,7 @@ export class Board {
   readonly #asked = new Map<string, Promise<void>>();
   #failure: { readonly error: unknown } | null = null;
 
-  /** @param changed called when an answer has come that no frame has waited for */
+  /** @param changed called when an answer has arrived that no frame has waited for */
   constructor(signal: AbortSignal, clock: Clock, changed: () => void) {
     this.#signal = signal;
     this.#clock = clock;
@@ -29,8 +29,9 @@ export class Board {
   }
 
   /**
-   * Asks those instances that have answered the last question, and waits a moment for the answers. Returns those that
-   * have answered ever; null as long as none has and some have not answered yet. Rejects with the reason of the signal.
+   * Asks the instances that have answered the previous request, and waits briefly for the answers. Returns the
+   * instances that have answered at least once; null if none has answered yet and some still may. Rejects with the
+   * reason of the signal.
    */
   async look(instances: readonly Instance[]): Promise<Overview[] | null> {
     const sockets = new Set(instances.map(({ controlSocket }) => controlSocket));

@@ -3,7 +3,7 @@ import { type FileIdentity, identityAt, isSameFile, isSameInode } from '../../co
 import { type Place, runtimeDirectoriesIn } from '../../supervisor/instance/places.ts';
 import { type Instance, type RecordedFile, readInstance } from './record.ts';
 
-/** Every instance in these places, running or not, in their order and by name. */
+/** All instances in these directories, running or not, in the order of the directories and by name. */
 export function instancesIn(places: readonly Place[]): Instance[] {
   const found = new Map<string, Instance>();
   for (const place of places) {
@@ -15,11 +15,11 @@ export function instancesIn(places: readonly Place[]): Instance[] {
   return [...found.values()];
 }
 
-/** A config file as a command was given it. */
+/** A config file as the user specified it. */
 export interface WantedFile {
-  /** Absolute, by every name of the working directory. */
+  /** Absolute paths, with every name of the working directory. */
   readonly paths: readonly string[];
-  /** null: no such file. */
+  /** null: the file does not exist. */
   readonly identity: FileIdentity | null;
 }
 
@@ -29,8 +29,9 @@ export function wantedFile(file: string, folders: readonly string[]): WantedFile
 }
 
 /**
- * How an instance was started from a file: `path`, by its path; `file`, by another name of the same file (symlink,
- * hard link, bind mount, or before it was moved); null: it was not. The path goes first, because a reload reads it.
+ * How an instance was started from a file: `path`, by its path; `file`, by another name of the same file (symlink, hard
+ * link, bind mount, or before it was moved); null: not from this file. `path` takes precedence, because a reload reads
+ * the path.
  */
 export function startedFrom(
   { configFile }: Instance,

@@ -7,16 +7,16 @@ import { version } from '../version.ts';
 import type { Instance } from './record.ts';
 
 /**
- * - `up`: every worker of the generation in charge serves
- * - `degraded`: some of them serve
- * - `down`: none of them serves
+ * - `up`: every worker of the serving generation serves
+ * - `degraded`: some of its workers serve
+ * - `down`: none of its workers serves
  * - `starting`: the first generation is not ready yet
- * - `stopping`
+ * - `stopping`: the service is being stopped
  * - `killed`: the supervisor has ended without stopping its service
  * - `not_answering`: the supervisor does not answer in time
- * - `denied`: this user may not control it
+ * - `denied`: this user may not control the instance
  * - `untrusted`: another user than the owner listens on its control socket
- * - `incompatible`: the supervisor is of a version that is too far away, or something else answers
+ * - `incompatible`: the supervisor's version is too old or too new, or another program answers
  */
 export type InstanceState =
   | 'up'
@@ -30,31 +30,31 @@ export type InstanceState =
   | 'untrusted'
   | 'incompatible';
 
-/** One instance as `zero list` shows it. null: not known. */
+/** One instance as `zero list` shows it. null: unknown. */
 export interface Overview {
   readonly name: string;
   readonly uid: number;
   readonly user: string;
   readonly state: InstanceState;
-  /** Why it gave no status. */
+  /** Why the instance returned no status. */
   readonly problem: string | null;
-  /** The step of the handover in progress. */
+  /** The current step of the handover in progress. */
   readonly handover: string | null;
   /** The candidate of a canary step, and its share of new connections in percent. */
   readonly canary: { readonly generation: number; readonly percent: number } | null;
-  /** Of the supervisor. */
+  /** Pid of the supervisor. */
   readonly pid: number | null;
   /** Version of the supervisor. */
   readonly zero: string | null;
-  /** The generation that serves. */
+  /** The serving generation. */
   readonly generation: number | null;
   readonly release: { readonly path: string; readonly directory: string } | null;
   readonly listeners: readonly { readonly name: string; readonly address: string }[];
   /** Connections that no worker has accepted yet, over all listeners. */
   readonly queue: number | null;
-  /** Of the generation that serves; of a killed supervisor the processes that still run. */
+  /** Workers of the serving generation. For a killed supervisor, its processes that still run. */
   readonly workers: { readonly up: number; readonly total: number } | null;
-  /** Of its workers. */
+  /** Restarts of these workers. */
   readonly restarts: number | null;
   readonly cpu_percent: number | null;
   readonly memory_bytes: number | null;
@@ -74,18 +74,18 @@ export function clientOf({ controlSocket, uid }: Instance): ControlClient {
   return controlClient({ path: controlSocket, owner: uid, version, patience: PATIENCE });
 }
 
-/** Asks all instances at once, 2 seconds at most. Leaves out those of which nothing runs. */
+/** Asks all instances at once, for at most 2 seconds. Omits instances without a running process. */
 export async function overviewsOf(instances: readonly Instance[], signal: AbortSignal): Promise<Overview[]> {
   const answers = await Promise.all(
     instances.map(async (instance) => ({ instance, overview: await ask(instance, signal) })),
   );
   const overviews: (Overview | null)[] = [];
-  // A state takes milliseconds to read. Meanwhile no answer of an instance would be read.
+  // Done after all answers were read: reading a state takes milliseconds, in which no answer would be read.
   for (const { instance, overview } of answers) overviews.push(overview ?? (await ofKilled(instance)));
   return overviews.filter((overview) => overview !== null);
 }
 
-/** Asks one instance, 2 seconds at most. null: nothing of it runs. */
+/** Asks one instance, for at most 2 seconds. null: no process of it runs. */
 export async function overviewOf(instance: Instance, signal: AbortSignal): Promise<Overview | null> {
   return (await ask(instance, signal)) ?? (await ofKilled(instance));
 }
@@ -130,13 +130,16 @@ function canaryOf({ handover }: StatusDocument): Overview['canary'] {
     : { generation: candidate, percent: canary.percent };
 }
 
-/** null where it is not known of any listener. */
+/** null if it is unknown for all listeners. */
 function queueOf({ listeners }: StatusDocument): number | null {
   const known = listeners.flatMap(({ queue }) => (queue === null ? [] : [queue]));
   return known.length === 0 ? null : known.reduce((sum, queue) => sum + queue, 0);
 }
 
-/** What the supervisor says; one from before it says so is judged by its workers. */
+/**
+ * The state that the supervisor reports. For an older supervisor, which does not report its state, it follows from the
+ * workers.
+ */
 function stateOf({ mode, service }: StatusDocument, serving: GenerationStatus | null): InstanceState {
   const known = SERVICE_STATES.find((state) => state === service?.state);
   if (known !== undefined) return known;

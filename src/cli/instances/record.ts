@@ -12,22 +12,22 @@ export interface RecordedFile {
   readonly birth_ns?: string;
 }
 
-/** An instance that was found in its runtime directory, whether it runs or not. */
+/** An instance that was found by its runtime directory, running or not. */
 export interface Instance {
   readonly name: string;
-  /** Who started it: the owner of its files. */
+  /** The user who started it: the owner of its files. */
   readonly uid: number;
   readonly runtimeDirectory: string;
   readonly controlSocket: string;
-  /** null: it was given as arguments. Undefined: it does not say. */
+  /** null: the config was given as arguments. Undefined: unknown. */
   readonly configFile: RecordedFile | null | undefined;
-  /** Of its supervisor. */
+  /** Pid of the supervisor. */
   readonly pid: number | null;
 }
 
 const text = z.string();
 
-/** `instance.json`, version 1. Readers ignore fields that they do not know, and read versions that only added some. */
+/** `instance.json`, version 1. Readers ignore unknown fields, and read newer versions that only added fields. */
 const record = z.object({
   version: z.int(),
   name: text,
@@ -36,19 +36,19 @@ const record = z.object({
   control_socket: text,
 });
 
-/** What `state.json` of a supervisor from before the records says, since its version 2. */
+/** Fields of `state.json`, since its version 2, for supervisors that are older than the records. */
 const state = z.object({
   instance: text,
   config_file: z.nullable(text),
   supervisor: z.object({ pid: z.int() }),
 });
 
-/** Far more than a record has, and a state of a thousand workers. */
+/** Limit far above the size of a record, and of a state with a thousand workers. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /**
- * The instance of a runtime directory; null where there is none, or where its record belongs neither to `uid` nor to
- * root. A supervisor from before the records is known by its state and its control socket.
+ * Reads the instance of a runtime directory; null if there is none, or if its record belongs neither to `uid` nor to
+ * root. A supervisor that is older than the records is found by its state and its control socket.
  * @param uid null: any owner
  */
 export function readInstance(runtimeDirectory: string, uid: number | null): Instance | null {
@@ -73,9 +73,9 @@ export function readInstance(runtimeDirectory: string, uid: number | null): Inst
   return { ...common, name, pid: supervisor.pid, configFile: file === null ? null : { path: file } };
 }
 
-/** A JSON file and its owner; null where this user cannot read one there. */
+/** A JSON file and its owner; null if there is none or this user cannot read it. */
 function readFile(file: string): { readonly document: unknown; readonly uid: number } | null {
-  // The directory may belong to somebody who puts a pipe or a symlink there (open(2)).
+  // The directory may belong to another user, who could create a pipe or a symlink there (open(2)).
   const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
   let fd: number | null = null;
   try {

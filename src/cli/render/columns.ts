@@ -1,12 +1,13 @@
-// Unicode's East Asian Width "wide" and "fullwidth" (UAX #11), and emoji, in the blocks that have them.
+// Characters that are two columns wide: Unicode's East Asian Width "wide" and "fullwidth" (UAX #11), and emoji, by
+// block.
 const WIDE =
   /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]/u;
-// Combining marks, and what joins or is invisible.
+// Characters without a column: combining marks, joiners and invisible characters.
 const NONE = /[\p{Mn}\p{Me}\p{Cf}]/u;
-// biome-ignore lint/suspicious/noControlCharactersInRegex: nothing else than ASCII needs a look.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are part of ASCII.
 const ASCII = /^[\u0000-\u007f]*$/;
 
-/** How many columns of a terminal a text takes, as nearly as can be told without asking it. */
+/** The approximate number of terminal columns of a text. Only the terminal knows the exact number. */
 export function columnsOf(text: string): number {
   if (ASCII.test(text)) return text.length;
   let columns = 0;
@@ -14,7 +15,7 @@ export function columnsOf(text: string): number {
   return columns;
 }
 
-/** The longest beginning of a text that takes at most so many columns. */
+/** The longest prefix of a text that fits into so many columns. */
 export function startOf(text: string, columns: number): string {
   if (ASCII.test(text)) return text.slice(0, Math.max(0, columns));
   let taken = '';
@@ -27,7 +28,7 @@ export function startOf(text: string, columns: number): string {
   return taken;
 }
 
-/** The longest end of a text that takes at most so many columns. */
+/** The longest suffix of a text that fits into so many columns. */
 export function endOf(text: string, columns: number): string {
   if (ASCII.test(text)) return columns <= 0 ? '' : text.slice(-columns);
   const reversed = [...text].reverse();
@@ -40,7 +41,8 @@ export function endOf(text: string, columns: number): string {
 }
 
 /**
- * Text in lines of at most `width` columns, cut between words where that is possible; all but the first begin with `indent`, which counts.
+ * Splits a text into lines of at most `width` columns, between words if possible. All lines but the first begin with
+ * `indent`, which counts.
  */
 export function fold(text: string, width: number, indent: string): string[] {
   const lines: string[] = [];

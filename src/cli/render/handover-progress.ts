@@ -2,31 +2,34 @@ import type { FactDocument } from '../../control/protocol.ts';
 import { renderFact } from './progress.ts';
 import { duration, safe, seconds } from './style.ts';
 
-/** More workers than this are told of together. */
+/** Larger numbers of workers are reported together. */
 const FEW = 4;
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What goes on until its end is known. */
+/** A step in progress. */
 interface Step {
   readonly text: string;
-  /** When it ends by itself; null where nothing says so. */
+  /** When the step ends by itself; null if that is unknown. */
   readonly until: number | null;
 }
 
 const NOTHING: Step = { text: '', until: null };
 
-/** What somebody sees who waits for a handover: a line for what has happened, and what goes on now with how long it may take. */
+/**
+ * The progress of a handover for a user who waits: one line for each event, and the current step with its remaining
+ * time.
+ */
 export class HandoverProgress {
-  /** Workers of each generation, as far as it was seen to start. */
+  /** Started workers of each generation. */
   readonly #workers = new Map<unknown, number>();
-  /** How many of them have come to a point, by generation and point. */
+  /** Number of workers that have reached a point, by generation and point. */
   readonly #reached = new Map<string, number>();
   #step: Step = NOTHING;
-  /** The generation that served before the one promoted last, until it has been asked to stop. */
+  /** The generation before the one that was promoted last, until it has been asked to stop. */
   #previous: unknown = null;
 
-  /** The line to show for it; null for none. */
+  /** The line to show for an event; null for none. */
   tell(fact: FactDocument, now: number): string | null {
     switch (fact.event) {
       case 'service_starting':
@@ -61,11 +64,11 @@ export class HandoverProgress {
     }
   }
 
-  /** What goes on. */
+  /** The current step. */
   current(now: number): string {
     const { text, until } = this.#step;
     if (until === null) return text === '' ? '...' : `${text} ...`;
-    // Rounded up: as long as something is left it is not shown as nothing.
+    // Rounded up, so that 0 is shown only after the end.
     return `${text}, ${seconds(until - now + 999)} left`;
   }
 
@@ -75,7 +78,7 @@ export class HandoverProgress {
     this.#step = NOTHING;
   }
 
-  /** Each worker by itself where they are few, else all of them when the last one is there. */
+  /** Reports each worker if there are few of them, otherwise all together when the last one has reached the point. */
   #together(fact: FactDocument, point: string, words: string): string | null {
     const workers = this.#workers.get(fact.generation) ?? 1;
     if (workers <= FEW) return renderFact(fact) ?? oneWorker(fact, words);
@@ -95,7 +98,7 @@ function after({ after_ms }: Fields): string {
   return typeof after_ms === 'number' ? ` after ${duration(after_ms)}` : '';
 }
 
-/** zero can roll back to the old generation until then, so the verdict waits. */
+/** Until then zero can roll back to the old generation, so the result is not final. */
 function untilAskedToStop(previous: unknown): Step {
   if (typeof previous !== 'number') return NOTHING;
   return { text: `waiting until generation ${previous} has been asked to stop`, until: null };

@@ -8,10 +8,10 @@ type Handover = NonNullable<HistoryDocument['handovers']>[number];
 const WIDTH = 80;
 const INDENT = '       ';
 
-/** Columns of a label: the program is shown behind it. */
+/** Columns of a label before the program. */
 const MAX_LABEL = 32;
 
-/** `zero history` for eyes: no line is longer than 80 characters; what was last is at the end. */
+/** `zero history` as text: no line is longer than 80 characters, and the newest entry is last. */
 export function renderHistory(document: HistoryDocument, paint: Paint): string {
   const { generations, handovers = [] } = safeDocument(document);
   const without = handovers.filter(({ generation }) => generation === null);
@@ -23,7 +23,7 @@ export function renderHistory(document: HistoryDocument, paint: Paint): string {
   ]);
   const lines = head.flatMap((line, index) => {
     const one = shown[index - 1];
-    // A release takes the whole width, so it has a row of its own.
+    // A release needs the whole width, so it has its own row.
     if (!one) return [paint('bold', line), paint('bold', `${INDENT}RELEASE`)];
     if ('rollback' in one) return [paint(colourOf(one), line), ...details(one, paint)];
     return [paint('yellow', line), ...failureLines(one).map((text) => paint('faint', text))];
@@ -43,7 +43,7 @@ function row(generation: Generation): string[] {
   ];
 }
 
-/** A handover that ended before there was a generation. */
+/** A handover that ended before it had a generation. */
 function handoverRow({ at, outcome, handover, duration_ms }: Handover): string[] {
   return ['  -', timeOf(at), outcome.replaceAll('_', ' '), handoverText(handover, duration_ms), '-', '-'];
 }
@@ -52,7 +52,7 @@ function timeOf(at: string): string {
   return at.slice(0, 19).replace('T', ' ');
 }
 
-/** `4: 1.2s`: its number and how long it took. */
+/** `4: 1.2s`: the number of a handover and its duration. */
 function handoverText(handover: number | null, ms: number | null): string {
   const took = ms === null ? '-' : duration(ms);
   return handover === null ? took : `${handover}: ${took}`;
@@ -62,18 +62,18 @@ function failureLines({ failure }: Pick<Handover, 'failure'>): string[] {
   return failure === null ? [] : wrapped(`${failure.step}: ${failure.reason}`);
 }
 
-/** What it ran, why it failed, why it cannot be gone back to. */
+/** The release, the reason of a failure, and why a rollback to the generation is impossible. */
 function details({ release, rollback_to, failure, rollback }: Generation, paint: Paint): string[] {
   const command = release === null ? [] : [releaseText(release, WIDTH - INDENT.length)];
   const from = rollback_to === null ? [] : [`release of generation ${rollback_to}`];
-  // The reason of a failure is not said twice.
+  // A failure already shows this reason.
   const why = rollback.reason === null || failure !== null ? [] : [`no rollback: ${rollback.reason}`];
   const short = [...command, ...from].map((text) => INDENT + text);
   const long = [...failureLines({ failure }), ...why.flatMap(wrapped)];
   return [...short, ...long].map((line) => paint('faint', line));
 }
 
-/** Its label, its command, and its directory where the command does not say it. */
+/** The label, the command, and the directory if the command does not contain it. */
 function releaseText(
   { label, path, args, directory }: NonNullable<Generation['release']>,
   width: number,

@@ -4,18 +4,18 @@ import type { InstanceState, Overview } from '../instances/overview.ts';
 import { columnsOf, startOf } from './columns.ts';
 import { type Colour, duration, type Paint, safe, table } from './style.ts';
 
-/** What `zero list` prints. */
+/** The document of `zero list`. */
 export interface ListDocument {
-  /** That of the control protocol. */
+  /** The version of the control protocol. */
   readonly version: number;
-  /** The user who asked. */
+  /** The user who ran the command. */
   readonly uid: number;
   readonly instances: readonly Overview[];
 }
 
 export interface ListStyle {
   readonly paint: Paint;
-  /** Columns of the terminal; null where nothing is to be cut off. */
+  /** Columns of the terminal; null: nothing is cut off. */
   readonly width: number | null;
 }
 
@@ -34,7 +34,7 @@ const HEAD = [
 ];
 const USER = HEAD.indexOf('USER');
 
-/** One line for each instance, in columns. The last ones are as long as they are, and are cut off first. */
+/** One line for each instance, in columns. The last columns have no fixed width, and are cut off first. */
 export function renderList({ uid, instances }: ListDocument, { paint, width }: ListStyle): string {
   if (instances.length === 0) return 'no instance is running\n';
   const hasOthers = instances.some((instance) => instance.uid !== uid);
@@ -71,7 +71,7 @@ export function stateText({ state, handover }: Overview): string {
   return state === 'up' && handover !== null ? `${text}, ${safe(handover)}` : text;
 }
 
-/** What tells releases apart: of an interpreter that is not its own path. */
+/** The part of a command that distinguishes releases: for an interpreter the path of its script, not its own. */
 function releaseText({ release, problem }: Overview): string {
   if (release === null) return problem ?? '-';
   return isInterpreter(release.path) ? release.directory : release.path;

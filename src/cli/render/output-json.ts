@@ -2,20 +2,20 @@ import { isUtf8 } from 'node:buffer';
 import { linesOf, type OutputBytes, type OutputPrinter } from './output.ts';
 import type { Terminal } from './style.ts';
 
-/** A line that is longer is printed in parts of this many bytes or more. */
+/** A longer line is printed in parts of at least this many bytes. */
 const MAX_LINE = 64 * 1024;
 const NEWLINE = 10;
 
 type Begun = Omit<OutputBytes, 'bytes'> & { readonly parts: Buffer[]; length: number };
 
 /**
- * Prints each line as a JSON document: all in one document, `{"version", "lines", "missing_bytes"}`, or, where output
- * is followed, one document a line.
+ * Prints each line as a JSON document: all lines in one document, `{"version", "lines", "missing_bytes"}`, or, when
+ * following, one document per line.
  */
 export class JsonPrinter implements OutputPrinter {
   readonly #terminal: Terminal;
   readonly #follow: boolean;
-  /** The line that each source has begun. */
+  /** The incomplete line of each source. */
   readonly #lines = new Map<string, Begun>();
   #missing = 0;
   #printed = 0;

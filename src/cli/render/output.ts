@@ -1,9 +1,9 @@
 import { StringDecoder } from 'node:string_decoder';
 import { painter, safe, type Terminal } from './style.ts';
 
-/** What one process wrote: whole lines, or a piece of one that goes on. */
+/** Output of one process: whole lines, or a part of a line that continues. */
 export interface OutputBytes {
-  /** When zero read it: RFC 3339; undefined where that is not known. */
+  /** When zero read it: RFC 3339; undefined if that is unknown. */
   readonly time: string | undefined;
   readonly generation: number;
   readonly worker: number;
@@ -11,36 +11,36 @@ export interface OutputBytes {
   readonly bytes: Buffer;
 }
 
-/** Shows output of the service as it comes. */
+/** Shows output of the service as it arrives. */
 export interface OutputPrinter {
   /** Whether anything was printed. */
   readonly begun: boolean;
-  /** Takes it; `flush` writes it. */
+  /** Buffers the output; `flush` writes it. */
   print(output: OutputBytes): void;
-  /** Writes what was printed: one system call for a line would take most of the time of a long output. */
+  /** Writes the buffered output. One system call per line would take most of the time of a long output. */
   flush(): void;
-  /** So many bytes before the next output are not kept. */
+  /** Reports how many bytes before the next output are lost. */
   tellGap(bytes: number): void;
-  /** Nothing more comes. */
+  /** Called when no more output follows. */
   end(): void;
 }
 
 const NEWLINE = 10;
-// Select Graphic Rendition (ECMA-48): colours, which a service may have on a terminal.
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what they begin with.
+// Select Graphic Rendition (ECMA-48): colours, which a service may use on a terminal.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: escape sequences begin with one.
 const COLOUR = /(\u001b\[[0-9;]*m)/;
 const RESET = '\u001b[0m';
 
 /**
- * Prints each line with its time and its worker, or without both (`raw`). Bytes stay as they are, but on a terminal
- * everything in them that would act on it is made visible. A line that one process has begun is ended before another's.
+ * Prints each line with its time and its worker, or without both (`raw`). Bytes are unchanged, except that control
+ * characters are made visible on a terminal. An incomplete line of one process is ended before a line of another one.
  */
 export class TextPrinter implements OutputPrinter {
   readonly #terminal: Terminal;
   readonly #raw: boolean;
   readonly #decoders = new Map<string, StringDecoder>();
   #printed: Buffer[] = [];
-  /** Whose line has begun and not ended. */
+  /** The source of the incomplete line. */
   #open: string | null = null;
   begun = false;
 
@@ -75,7 +75,7 @@ export class TextPrinter implements OutputPrinter {
     this.#terminal.err(`${painter(this.#terminal.errColour)('faint', text)}\n`);
   }
 
-  /** Ends the line that has begun. */
+  /** Ends the incomplete line. */
   end(): void {
     this.#endLine();
     this.flush();
@@ -100,7 +100,7 @@ export class TextPrinter implements OutputPrinter {
   }
 }
 
-/** Lines with their newlines; the last one may go on. */
+/** Lines with their newlines; the last one may be incomplete. */
 export function* linesOf(bytes: Buffer): Generator<Buffer> {
   for (let at = 0; at < bytes.length; ) {
     const newline = bytes.indexOf(NEWLINE, at);
@@ -112,7 +112,7 @@ export function* linesOf(bytes: Buffer): Generator<Buffer> {
 
 function visibleLine(line: string, colour: boolean): string {
   const parts = line.split(COLOUR);
-  // What COLOUR matched is every second one.
+  // Every second part matches COLOUR.
   const shown = parts.map((part, index) => {
     if (index % 2 === 1) return colour ? part : '';
     return part.split('\t').map(safe).join('\t');
@@ -122,13 +122,13 @@ function visibleLine(line: string, colour: boolean): string {
 
 /**
  * A time as RFC 3339 with milliseconds: `2026-11-26T18:00:00.123+01:00` in the local time zone, or
- * `2026-11-26T17:00:00.123Z` in UTC. What is not a time stays as it is.
+ * `2026-11-26T17:00:00.123Z` in UTC. Any other text is returned unchanged.
  */
 function timeText(time: string, local: boolean): string {
   const date = new Date(time);
   if (Number.isNaN(date.getTime())) return time;
   if (!local) return date.toISOString();
-  // Minutes by which UTC is ahead of local time.
+  // Minutes from local time to UTC.
   const behind = date.getTimezoneOffset();
   const shifted = new Date(date.getTime() - behind * 60_000).toISOString().slice(0, -1);
   const offset = Math.abs(behind);

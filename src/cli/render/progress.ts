@@ -1,7 +1,7 @@
 import type { FactDocument } from '../../control/protocol.ts';
 import { duration, safe } from './style.ts';
 
-/** Too much for somebody who waits, said in the verdict, or told by HandoverProgress. */
+/** Events that are too detailed for a waiting user, part of the result, or shown by HandoverProgress. */
 const LEFT_OUT: ReadonlySet<string> = new Set([
   'gate_passed',
   'handover_finished',
@@ -11,7 +11,7 @@ const LEFT_OUT: ReadonlySet<string> = new Set([
   'supervisor_stopped',
 ]);
 
-/** One line about something that happened, or null where it is not worth one. A kind that is not known here is told by its name. */
+/** One line for an event, or null if it is not shown. An unknown kind is shown by its name. */
 export function renderFact({ event, ...fields }: FactDocument): string | null {
   if (LEFT_OUT.has(event)) return null;
   const words = SENTENCES.get(event)?.(fields) ?? generic(event, fields);

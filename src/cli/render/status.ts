@@ -12,10 +12,10 @@ import { clipped, duration, type Paint, safeDocument, table } from './style.ts';
 
 const WIDTH = 80;
 
-/** Columns of a label beside everything else. */
+/** Columns of a label next to the other fields. */
 const MAX_LABEL = 24;
 
-/** `zero status` for eyes: no line is longer than 80 characters. */
+/** `zero status` as text: no line is longer than 80 characters. */
 export function renderStatus(document: StatusDocument, paint: Paint): string {
   const status = safeDocument(document);
   const lines = [
@@ -42,7 +42,7 @@ function heading({ name, pid, zero, uptime_ms, mode }: StatusDocument, paint: Pa
   return paint('bold', clipped(name, WIDTH - rest.length)) + rest;
 }
 
-/** The keeper process, and how often the supervisor was started again. */
+/** The keeper process, and how often the supervisor was restarted. */
 function supervisorLines({ keeper, supervisor }: StatusDocument): string[] {
   const parts = [
     ...(keeper ? [`keeper ${keeper.pid} holds ${counted(keeper.sockets, 'socket')}`] : []),
@@ -56,7 +56,7 @@ function counted(count: number, what: string): string {
   return `${count} ${what}${count === 1 ? '' : 's'}`;
 }
 
-/** Nothing where everything serves: the generations say that. */
+/** Empty if all workers serve: the lines of the generations show that. */
 function serviceLines({ state, summary, last_exit, retry_in_ms }: ServiceStatus, paint: Paint): string[] {
   if (state === 'up' || state === 'stopping') return [];
   const word = state === 'down' ? 'DOWN' : state;
@@ -106,7 +106,7 @@ function generationLines(
     connections == null ? '' : `, ${connections} ${connections === 1 ? 'connection' : 'connections'}`;
   const down = isDown(service, id);
   const word = down ? 'DOWN' : stage;
-  // It was started then, and has not served since.
+  // The generation was started then and has not served since.
   const rest = `${down ? `, started ${duration(since_ms_ago)} ago` : ` for ${duration(since_ms_ago)}`}${open}`;
   const { label } = release;
   const name = `generation ${id}${label === undefined ? '' : ` (${clipped(label, MAX_LABEL)})`}`;
@@ -114,7 +114,7 @@ function generationLines(
   const colour = down ? 'red' : stageColour(stage);
   const painted = `${paint('bold', name)}  ${paint(colour, word)}${rest}`;
   const { path } = release;
-  // The path goes into the same line where there is room.
+  // The path follows on the same line if there is space.
   const release_lines =
     head.length + 2 + columnsOf(path) <= WIDTH
       ? [`${painted}  ${path}`]
@@ -126,7 +126,7 @@ function generationLines(
   return [...release_lines, ...directory, ...changed, ...workerLines(workers)];
 }
 
-/** What a worker that was started again runs instead of the executable. */
+/** The command that restarted workers run instead of the executable. */
 function changeLines(
   { runs, path, reason }: NonNullable<GenerationStatus['executable_changed']>,
   paint: Paint,
@@ -215,7 +215,7 @@ function steeringLines({ steering, service }: StatusDocument): string[] {
   ];
 }
 
-/** `head` and the items with commas, in as many lines as it takes. */
+/** `head` and the comma-separated items, in as many lines as needed. */
 function wrapped(head: string, items: readonly string[]): string[] {
   const indent = ' '.repeat(4);
   const lines: string[] = [];
@@ -234,7 +234,7 @@ function wrapped(head: string, items: readonly string[]): string[] {
   return [...lines, line];
 }
 
-/** What all workers use together, in one line. */
+/** The resource usage of all workers in one line. */
 function usageLine({ cpu_percent, cpu_seconds, memory_bytes, interval_ms }: UsageDocument): string {
   const total = `${duration(cpu_seconds * 1000)} in total`;
   const cpu = `CPU ${percent(cpu_percent)} over the last ${duration(interval_ms)} (${total})`;

@@ -2,19 +2,19 @@ import { durationText } from '../../common/duration.ts';
 import { escapeControls } from '../../common/text.ts';
 import { columnsOf, endOf } from './columns.ts';
 
-/** Where a command writes. Injected, so that what it shows can be tested. */
+/** The output streams of a command. Injected for tests. */
 export interface Terminal {
-  /** What was asked for. */
+  /** Writes the requested output. */
   readonly out: (text: string | Uint8Array) => void;
-  /** Waits until what was written there is taken. False when nobody will ever read it. */
+  /** Waits until the written output was read. False if it has no reader any more. */
   readonly taken: () => Promise<boolean>;
-  /** Of the terminal that `out` is; null where it is none. */
+  /** Size of the terminal behind `out`; null if it is not a terminal. */
   readonly size: () => Size | null;
-  /** Calls when it gets another size, until the function that is returned is called. */
+  /** Calls the listener at each change of size, until the returned function is called. */
   readonly resized: (listener: () => void) => () => void;
-  /** Errors, and progress. */
+  /** Writes errors and progress. */
   readonly err: (text: string) => void;
-  /** Somebody looks at `err`: progress is shown. */
+  /** Whether `err` is a terminal: progress is shown. */
   readonly interactive: boolean;
   readonly outColour: boolean;
   readonly errColour: boolean;
@@ -30,19 +30,22 @@ const COLOURS = { bold: 1, faint: 2, red: 31, green: 32, yellow: 33 } as const;
 
 export type Colour = keyof typeof COLOURS;
 
-/** Text in a colour, where colours are wanted. */
+/** Paints a text if colours are enabled. */
 export type Paint = (colour: Colour, text: string) => string;
 
 export function painter(wanted: boolean): Paint {
   return (colour, text) => (wanted ? `\u001b[${COLOURS[colour]}m${text}\u001b[0m` : text);
 }
 
-/** The terminal of this process. Colour only where it is one, and not with NO_COLOR (no-color.org: any value that is not empty). */
+/**
+ * The terminal of this process. Uses colours only on a terminal, and not with NO_COLOR (no-color.org: any value that is
+ * not empty).
+ */
 export function processTerminal(): Terminal {
   const colour = !process.env.NO_COLOR;
   const { stdout } = process;
   let gone = false;
-  // EPIPE: the reader has gone. Without a listener that would be a crash.
+  // EPIPE: the reader has closed the pipe. Without a listener the error would crash this process.
   stdout.on('error', () => {
     gone = true;
   });
@@ -71,10 +74,10 @@ export function processTerminal(): Terminal {
   };
 }
 
-/** What came over the socket, made harmless for a terminal. */
+/** Escapes control characters in text from the socket. */
 export const safe = escapeControls;
 
-/** A document that came over the socket, with every text in it made harmless for a terminal. */
+/** A document from the socket with all control characters escaped. */
 export function safeDocument<T>(document: T): T {
   if (typeof document === 'string') return safe(document) as T;
   if (Array.isArray(document)) return document.map(safeDocument) as T;
@@ -92,15 +95,12 @@ export function seconds(ms: number): string {
   return whole === 0 ? '0s' : durationText(whole);
 }
 
-/** At most `width` columns; the end, which tells paths apart, is kept. */
+/** At most `width` columns; keeps the end, which distinguishes paths. */
 export function clipped(text: string, width: number): string {
   return columnsOf(text) <= width ? text : `...${endOf(text, width - 3)}`;
 }
 
-/**
- * Rows with their columns aligned by the widest cell of each, two spaces between. A column without any text is left
- * out.
- */
+/** Aligns the columns of rows by their widest cell, with two spaces between them. Omits columns without any text. */
 export function table(rows: readonly (readonly string[])[]): string[] {
   const widths = (rows[0] ?? []).map((_, column) =>
     Math.max(...rows.map((row) => columnsOf(row[column] ?? ''))),

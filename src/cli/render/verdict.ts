@@ -2,15 +2,15 @@ import type { ExitDocument, FailureDocument, VerdictDocument } from '../../contr
 import { fold } from './columns.ts';
 import { duration, type Paint, safe } from './style.ts';
 
-/** Green: it serves. Yellow: not decided. Red: everything else, and what only a newer supervisor knows. */
+/** Green: the release serves. Yellow: undecided. Red: all others, including unknown outcomes of a newer supervisor. */
 const COLOURS: ReadonlyMap<string, 'green' | 'yellow'> = new Map([
   ['promoted', 'green'],
   ['in_progress', 'yellow'],
 ]);
 
 /**
- * A verdict for eyes: one line, and for one that failed the step, the reason, how the process left and what it wrote last.
- * @param width columns that the reason is folded into; null leaves its lines as they are
+ * A verdict as text: one line, and after a failure the step, the reason, how the process exited and its last output.
+ * @param width columns that the reason is folded into; null keeps its lines
  */
 export function renderVerdict(verdict: VerdictDocument, paint: Paint, width: number | null = null): string {
   const colour = COLOURS.get(verdict.outcome) ?? 'red';
@@ -38,7 +38,7 @@ function headline(verdict: VerdictDocument): string {
 function serving(incumbent: number, isNew: boolean, down: VerdictDocument['down']): string {
   if (!down) return isNew ? `generation ${incumbent} serves` : `generation ${incumbent} keeps serving`;
   const { retry_in_ms: retryIn } = down;
-  // It may run for a long time without passing its gates: a first generation has nothing to roll back to.
+  // A first generation has nothing to roll back to, so it may run for a long time without passing its gates.
   if (retryIn === 0) return `no worker of generation ${incumbent} has passed its gates`;
   const next = retryIn === null ? 'is not started again' : `is started again in ${duration(retryIn)}`;
   return `nothing serves: generation ${incumbent} ${next}`;
@@ -65,7 +65,7 @@ function failureLines(failure: FailureDocument, paint: Paint, width: number | nu
   ];
 }
 
-/** An open gate with its last failure. */
+/** Gates that have not passed, with their last failure. */
 function gateLines(
   { worker, gate, reason }: NonNullable<FailureDocument['gates']>[number],
   label: string,

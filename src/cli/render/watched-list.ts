@@ -1,6 +1,6 @@
 /*
- * `zero list --watch`: one line for each instance, which fits into the terminal. The last event gets what the other
- * columns leave. Where that is little, columns that are good to have are left out, and long names are cut.
+ * `zero list --watch`: one line for each instance, which fits into the terminal. The last event gets the rest of the
+ * width. If that is too little, optional columns are omitted and long names are cut.
  */
 import { bytes, percent } from '../../common/amounts.ts';
 import type { Overview } from '../instances/overview.ts';
@@ -8,15 +8,15 @@ import { columnsOf, startOf } from './columns.ts';
 import { colourOf, type ListDocument, stateText } from './list.ts';
 import { type Colour, clipped, type Paint, safe, seconds, table } from './style.ts';
 
-/** Terminal columns that the last event gets at least, as long as a column can be left out for it. */
+/** Minimum width of the last event, in columns, as long as another column can be omitted. */
 const MIN_EVENT = 30;
-/** Terminal columns of a name that had to be cut. */
+/** Minimum width of a name that had to be cut, in columns. */
 const MIN_NAME = 12;
 
 interface Column {
   readonly head: string;
   readonly cell: (overview: Overview) => string;
-  /** It is left out where there is no room. The lowest number first. */
+  /** Omitted if there is too little space, the lowest number first. */
   readonly optional?: number;
 }
 
@@ -51,8 +51,8 @@ const COLUMNS: readonly Column[] = [
 const EVENT: Column = { head: 'LAST EVENT', cell: eventText };
 
 /**
- * Lines of at most `width` terminal columns, the head first. Instances that this user may not control are the last ones:
- * the terminal may not have room for all.
+ * Lines of at most `width` columns, the heading first. Instances that this user may not control are last, because the
+ * terminal may not have space for all.
  */
 export function renderWatchedList(
   { uid, instances: all }: ListDocument,
@@ -70,7 +70,7 @@ export function renderWatchedList(
   });
 }
 
-/** The columns in front of the last event. */
+/** The columns before the last event. */
 function chosen(all: readonly Column[], instances: readonly Overview[], width: number): readonly Column[] {
   const left = (columns: readonly Column[]) => width - widthOf(columns, instances);
   const dispensable = all
@@ -91,7 +91,7 @@ function chosen(all: readonly Column[], instances: readonly Overview[], width: n
   );
 }
 
-/** With the blanks that follow. */
+/** Width with the spaces that follow. */
 function widthOf(columns: readonly Column[], instances: readonly Overview[]): number {
   return Math.max(...lines(columns, instances).map(columnsOf)) + 2;
 }
@@ -101,13 +101,13 @@ function lines(columns: readonly Column[], instances: readonly Overview[]): stri
   return table([head, ...instances.map((instance) => columns.map(({ cell }) => cell(instance)))]);
 }
 
-/** Why an instance gave no status, or what happened last: `3s worker ready`. */
+/** Why an instance returned no status, or its last event: `3s worker ready`. */
 function eventText({ problem, last_event }: Overview): string {
   if (problem !== null) return safe(problem);
   return orDash(last_event ?? null, ({ ms_ago, message }) => `${seconds(ms_ago)} ${safe(message)}`);
 }
 
-/** A row that has something to look at is not green. */
+/** A row that needs attention is not green. */
 function rowColour({ state, last_event }: Overview): Colour {
   const colour = colourOf(state);
   return colour === 'green' && last_event?.level === 'error' ? 'yellow' : colour;

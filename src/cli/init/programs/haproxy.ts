@@ -3,7 +3,7 @@ import { type Command, optionOf, type Program, textOf, UNKNOWN, unique, withoutO
 
 const FIRST_FD = 3;
 
-/** haproxy: its config has to name the descriptor, `bind fd@3`. */
+/** haproxy: its config must contain the descriptor, `bind fd@3`. */
 export function haproxy({ args, folder, listen }: Command): Program {
   const file = optionOf(args, '-f');
   const text = (file === null ? null : textOf(folder, file)) ?? '';
@@ -16,11 +16,11 @@ export function haproxy({ args, folder, listen }: Command): Program {
   return {
     ...UNKNOWN,
     addresses: own.map(addressOf),
-    // A master and its worker. The master says when the worker is ready.
+    // Starts a master and its worker. The master reports when the worker is ready.
     args: isMasterless ? kept : ['-Ws', ...withoutOptions(kept)],
     sockets: ['haproxy takes it by `bind fd@3` in its config.'],
     notifies: !isMasterless,
-    // Its soft stop. SIGTERM cuts off the requests that it is serving.
+    // haproxy's soft stop. SIGTERM would cut off requests in progress.
     shutdownSignal: 'SIGUSR1',
     changes: own.map(
       (where, index) =>

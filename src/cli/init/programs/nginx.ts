@@ -11,10 +11,10 @@ import {
 } from '../program.ts';
 
 const CONFIG = '/etc/nginx/nginx.conf';
-/** Files include each other; a circle must end. */
+/** Limit for nested includes, which may be circular. */
 const MAX_DEPTH = 10;
 
-/** nginx: it finds the sockets that it inherits by their addresses, so those of zero are those of its `listen`. */
+/** nginx finds inherited sockets by their addresses, so zero's listeners are the addresses of its `listen`. */
 export function nginx({ args, folder }: Command): Program {
   const file = path.resolve(folder, optionOf(args, '-c') ?? CONFIG);
   const text = withIncludes(file, path.dirname(file), MAX_DEPTH);
@@ -25,7 +25,7 @@ export function nginx({ args, folder }: Command): Program {
   const own = [
     ...(given === '' ? [] : [given.replace(/;?\s*$/, ';')]),
     ...(/(?:^|;)\s*daemon\s/.test(given) || hasDirective(text, 'daemon') ? [] : ['daemon off;']),
-    // One for each generation: the old nginx removes its own when it exits.
+    // A file for each generation, because the old nginx removes its own file when it exits.
     ...(/(?:^|;)\s*pid\s/.test(given) || hasDirective(text, 'pid')
       ? []
       : [`pid ${process.geteuid?.() === 0 ? '/run' : folder}/nginx.\${generation}.\${worker}.pid;`]),
@@ -38,7 +38,7 @@ export function nginx({ args, folder }: Command): Program {
       'nginx finds the socket by this address: each `listen` of nginx.conf must be one of these listeners.',
     ],
     protocols: ['nginx'],
-    // nginx does not say when it is ready. One that finds an address in use tries for 2.5 s before it gives up.
+    // nginx does not report when it is ready. If an address is in use, it retries for 2.5 s before it exits.
     reloadUptime: '3s',
     shutdownSignal: 'SIGQUIT',
     changes: [
@@ -51,7 +51,7 @@ export function nginx({ args, folder }: Command): Program {
   };
 }
 
-/** The text of a config without comments, and of the files that it includes. */
+/** The text of a config without comments, with all included files. */
 function withIncludes(file: string, base: string, depth: number): string {
   const text = (textOf(base, file) ?? '').replaceAll(/(^|\s)#.*$/gm, '$1');
   if (depth === 0) return text;
@@ -68,7 +68,9 @@ function hasDirective(text: string, name: string): boolean {
   return new RegExp(`(?:^|[;{}\\s])${name}\\s+[^;{}]+;`).test(text);
 }
 
-/** nginx means IPv4 where there is no host, and by `[::]` IPv6 alone unless told otherwise (ngx_http_core_module). */
+/**
+ * Without a host nginx listens on IPv4. `[::]` means IPv6 only unless the config changes that (ngx_http_core_module).
+ */
 function addressOf(words: string): string {
   const [where = '', ...options] = words.split(/\s+/);
   if (where.startsWith('unix:')) return where;

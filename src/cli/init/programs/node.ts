@@ -1,7 +1,7 @@
 import { hostText } from '../../../common/host-port.ts';
 import { type Command, optionOf, type Program, textOf, UNKNOWN } from '../program.ts';
 
-/** Frameworks by their package, the most specific first, and the port that their documentation uses. */
+/** Frameworks by their package, the most specific first, with the default port of their documentation. */
 const FRAMEWORKS: readonly (readonly [dependency: string, name: string, port: string | null])[] = [
   ['next', 'Next.js', '3000'],
   ['@nestjs/core', 'NestJS', '3000'],
@@ -20,7 +20,7 @@ const PORTS: readonly RegExp[] = [
   /PORT['"\]]*\s*(?:\|\||\?\?)\s*['"]?(\d{2,5})\b/,
 ];
 
-/** A Node program: what it listens on gets the socket, see docs/guide/node.md. */
+/** A Node program: its server gets the socket, see docs/guide/node.md. */
 export function node({ kind, args, folder }: Command): Program {
   const framework = frameworkOf(folder);
   const script = /^node(js)?$/.test(kind)
@@ -50,7 +50,7 @@ function frameworkOf(folder: string): { readonly name: string; readonly port: st
   }
 }
 
-/** The port that the script itself names. */
+/** The port in the script. */
 function portOf(text: string): string | null {
   for (const pattern of PORTS) {
     const port = pattern.exec(text)?.[1];
@@ -59,7 +59,7 @@ function portOf(text: string): string | null {
   return null;
 }
 
-/** The host that the script itself names. Without one a program listens on every address, and Fastify on localhost. */
+/** The host in the script. Without a host a program listens on every address, but Fastify on localhost. */
 function hostOf(args: readonly string[], text: string, framework: string | undefined): string {
   const found =
     optionOf(args, '--host', '--hostname', '-H') ??

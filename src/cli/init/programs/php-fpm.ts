@@ -11,7 +11,7 @@ import {
   withoutOptions,
 } from '../program.ts';
 
-/** php-fpm: it finds the sockets that it inherits by their addresses, so those of zero are those of its pools. */
+/** php-fpm finds inherited sockets by their addresses, so zero's listeners are the addresses of its pools. */
 export function phpFpm({ kind, args, folder }: Command): Program {
   const file = path.resolve(folder, optionOf(args, '-y', '--fpm-config') ?? defaultConfig(kind));
   const main = withoutComments(textOf(folder, file) ?? '');
@@ -33,14 +33,14 @@ export function phpFpm({ kind, args, folder }: Command): Program {
     shutdownSignal: 'SIGQUIT',
     changes: [
       ...(listens.length > 0 ? [] : [`${file}: no pool with a listen was found. Add one for each listener.`]),
-      // Its default, 0, ends the children in the middle of a request (fpm_process_ctl.c).
+      // With its default, 0, php-fpm ends its children during requests (fpm_process_ctl.c).
       ...(timeout === '0' ? [`${file}: set process_control_timeout = 25s under [global].`] : []),
       ...(/^\s*daemonize\s*=\s*yes/m.test(text) ? [`${file}: remove "daemonize = yes".`] : []),
     ],
   };
 }
 
-/** Debian has one for each version of PHP, others one. */
+/** Debian has one file for each version of PHP, other distributions have one. */
 function defaultConfig(kind: string): string {
   const version = kind.replace(/^php-fpm/, '');
   const candidates = [

@@ -2,10 +2,10 @@ import { type Command, optionOf, type Program, textOf, UNKNOWN, unique } from '.
 
 const DEFAULT_PORT = '9292';
 
-/** puma: it finds the sockets that it inherits by their addresses, so those of zero are those of its `bind`. */
+/** puma finds inherited sockets by their addresses, so zero's listeners are the addresses of its `bind`. */
 export function puma({ args, folder, listen }: Command): Program {
   const bound = [...bindsOfArguments(args), ...bindsOfConfig(args, folder)];
-  // An address that the user asks for takes the place of what the config has.
+  // An address that the user specifies replaces those of the config.
   const own = listen.length > 0 && bound.length === 0 ? listen.map(bindOf) : [];
   const binds = bound.length > 0 ? bound : [`tcp://0.0.0.0:${DEFAULT_PORT}`];
   return {
@@ -15,7 +15,7 @@ export function puma({ args, folder, listen }: Command): Program {
     sockets: [
       'puma finds the socket by this address: it must be that of its bind, written with the IP address.',
     ],
-    // Without the gem sd_notify puma 5 reports an error at each start where NOTIFY_SOCKET is set.
+    // Without the gem sd_notify, puma 5 reports an error at each start if NOTIFY_SOCKET is set.
     protocols: ['systemd'],
     changes: [],
   };
@@ -49,7 +49,7 @@ function addressOf(bind: string): string {
   return address.replace(/^localhost:/, '127.0.0.1:').replace(/^0\.0\.0\.0:/, 'tcp4:0.0.0.0:');
 }
 
-/** An address of zero as a bind of puma. */
+/** An address of zero in puma's notation. */
 function bindOf(address: string): string {
   if (address.startsWith('unix:')) return address.replace('unix:', 'unix://');
   if (/^:?\d+$/.test(address)) return `tcp://0.0.0.0:${address.replace(':', '')}`;

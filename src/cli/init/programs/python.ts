@@ -14,7 +14,7 @@ export function gunicorn({ args }: Command): Program {
       'imported the application.',
     ],
     notifies: true,
-    // Its own --graceful-timeout is 30 s.
+    // The default of its own --graceful-timeout is 30 s.
     shutdownTimeout: '40s',
   };
 }
