@@ -13,7 +13,7 @@ import {
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import type { ListenerSnapshot, SavedListener } from '../../../src/listeners/listeners.ts';
 import { startProgram } from './fixture.ts';
-import { keepOpen, to } from './lane-support.ts';
+import { keepOpen, to } from './lanes/lane-support.ts';
 
 /**
  * What becomes of a socket when its supervisor dies. `taken`: a keeper has it. `out of reach`: a worker has it, and it

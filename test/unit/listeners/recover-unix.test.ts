@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { acceptSocket, closeFd, connectSocket, openSocket } from '../../../src/linux/sockets.ts';
 import { continued, died, type Fate } from './dead-supervisor.ts';
 import { listener, only, temporaryFolder } from './fixture.ts';
-import { to } from './lane-support.ts';
+import { to } from './lanes/lane-support.ts';
 
 /** Which of the descriptors a client of the path comes in by; -1: by none of them. */
 function laneOf(path: string, fds: readonly number[]): number {

@@ -19,7 +19,7 @@ import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import { listenQueues } from '../../support/sockets.ts';
 import { arrivals, continued, type Dead, died, type Fate } from './dead-supervisor.ts';
 import { listener, only } from './fixture.ts';
-import { to } from './lane-support.ts';
+import { to } from './lanes/lane-support.ts';
 
 function portOf({ snapshot: { address } }: Dead): number {
   if (address.family === 'unix') throw new Error('a Unix socket has no port');

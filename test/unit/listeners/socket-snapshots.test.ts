@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import { listener } from './fixture.ts';
-import { to } from './lane-support.ts';
+import { to } from './lanes/lane-support.ts';
 
 test('the data of the sockets is the same as long as no socket changes, and new after each change', async (t) => {
   const set = new ListenerSet();

@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
+import { test } from 'node:test';
+import { duplicateAbove, getOption } from '../../../../src/linux/sockets.ts';
+import { ListenerSet } from '../../../../src/listeners/listener-set.ts';
+import { acquire, listener, NODE_NAME, only, portOf, startProgram } from '../fixture.ts';
+
+test('a datagram that comes before anybody reads waits', async (t) => {
+  const dns = only(await acquire(t, [listener('dns', 'udp:127.0.0.1:0')]));
+  await send('udp4', '127.0.0.1', portOf(dns), 'early');
+  assert.equal(await receive(dns.fd), 'early');
+});
+
+test('no host takes datagrams of both families', async (t) => {
+  const dns = only(await acquire(t, [listener('dns', 'udp::0')]));
+  assert.equal(dns.text, `[::]:${portOf(dns)}`);
+  await send('udp4', '127.0.0.1', portOf(dns), 'four');
+  assert.equal(await receive(dns.fd), 'four');
+  await send('udp6', '::1', portOf(dns), 'six');
+  assert.equal(await receive(dns.fd), 'six');
+});
+
+test('neither SO_REUSEADDR nor SO_REUSEPORT: nobody can share the port', async (t) => {
+  const dns = only(await acquire(t, [listener('dns', 'udp4:127.0.0.1:0')]));
+  assert.equal(getOption(dns.fd, 'reuse_port'), 0);
+  assert.equal(getOption(dns.fd, 'reuse_address'), 0);
+});
+
+test('a port that is taken is refused by name of its holder', async (t) => {
+  const holder = await startProgram(
+    t,
+    `const s = require('dgram').createSocket('udp4');
+     s.bind(0, '127.0.0.1', () => console.log(s.address().port));`,
+  );
+  await assert.rejects(new ListenerSet().acquire([listener('dns', `udp:127.0.0.1:${holder.line}`)]), {
+    listener: 'dns',
+    message: `bind udp 127.0.0.1:${holder.line}: EADDRINUSE: the port is held by pid ${holder.pid} (${NODE_NAME})`,
+  });
+});
+
+test('tcp and udp share a port', async (t) => {
+  const set = new ListenerSet();
+  const tcp = only(await acquire(t, [listener('tcp', '127.0.0.1:0')], set));
+  const udp = only(await acquire(t, [listener('udp', `udp:127.0.0.1:${portOf(tcp)}`)], set));
+  assert.equal(portOf(udp), portOf(tcp));
+  assert.notEqual(udp.fd, tcp.fd);
+});
+
+async function send(type: 'udp4' | 'udp6', host: string, port: number, text: string): Promise<void> {
+  const client = createSocket(type);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      client.send(text, port, host, (error) => (error ? reject(error) : resolve()));
+    });
+  } finally {
+    client.close();
+  }
+}
+
+/** One datagram, read from a duplicate as a service would. */
+async function receive(fd: number): Promise<string> {
+  const socket = createSocket('udp4');
+  try {
+    socket.bind({ fd: duplicateAbove(fd, 3) });
+    const [message] = await once(socket, 'message');
+    return String(message);
+  } finally {
+    socket.close();
+  }
+}

@@ -1,0 +1,228 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { tcpConnectionsOn } from '../../../../src/linux/sock_diag.ts';
+import {
+  bindSocket,
+  closeFd,
+  connectSocket,
+  inodeOf,
+  listenSocket,
+  openSocket,
+  setOption,
+} from '../../../../src/linux/sockets.ts';
+import { ListenerSet } from '../../../../src/listeners/listener-set.ts';
+import type { NamedFault } from '../../../../src/listeners/listeners.ts';
+import { listener, only, portOf } from '../fixture.ts';
+import { shutDown } from '../shutdown.ts';
+import { emptied, keepOpen, laneOf, tally, to } from './lane-support.ts';
+
+async function steered(t: TestContext, lanes = 4, address = '127.0.0.1:0') {
+  const set = new ListenerSet();
+  const acquired = await set.acquire([listener('http', address)], lanes);
+  t.after(() => acquired.release());
+  return { set, acquired, http: only(acquired) };
+}
+
+/** A socket of somebody else of the same user, who binds the address with SO_REUSEPORT. */
+function intrude(port: number, host = '127.0.0.1'): number {
+  const fd = openSocket(host.includes(':') ? 'inet6' : 'inet', 'stream');
+  setOption(fd, 'reuse_address', 1);
+  setOption(fd, 'reuse_port', 1);
+  bindSocket(fd, { family: host.includes(':') ? 'inet6' : 'inet', host, port });
+  listenSocket(fd, 16);
+  return fd;
+}
+
+/** What is accepted and thrown away: proofs leave empty connections in lanes that somebody has. */
+function drain(http: ReturnType<typeof only>, lanes: readonly number[]): number {
+  return lanes.reduce((sum, lane) => sum + emptied(http.fdOf(lane)), 0);
+}
+
+test('a lane that is shut down is noticed, listens again, and steering stays right', async (t) => {
+  const { set, http } = await steered(t);
+  set.steer(to([1]));
+  shutDown(http.fdOf(1));
+  assert.deepEqual(set.laneFaults(), [{ listener: 'http', lane: 1, kind: 'shut_down' }]);
+  assert.deepEqual(set.laneFaults(), []);
+  drain(http, [0, 1, 2, 3]);
+  for (const lane of [1, 3, 0, 2]) {
+    set.steer(to([lane]));
+    drain(http, [0, 1, 2, 3]);
+    assert.deepEqual(tally(http, [lane], 20), [20]);
+  }
+});
+
+test('a lane that is shut down and listens again is noticed, although it looks as before', async (t) => {
+  const { set, http } = await steered(t);
+  set.steer(to([3]));
+  shutDown(http.fdOf(1));
+  listenSocket(http.fdOf(1), 128);
+  assert.deepEqual(set.laneFaults(), [{ listener: 'http', lane: 1, kind: 'listened_again' }]);
+  drain(http, [3]);
+  assert.deepEqual(tally(http, [3], 20), [20]);
+  set.steer(to([1]));
+  drain(http, [1]);
+  assert.deepEqual(tally(http, [1], 20), [20]);
+});
+
+test('several lanes at once, in an order that nobody saw: the indices are found by proof', async (t) => {
+  const { set, http } = await steered(t, 6);
+  set.steer(to([0, 1, 2, 3, 4, 5]));
+  for (const lane of [4, 0, 2]) shutDown(http.fdOf(lane));
+  for (const lane of [2, 4, 0]) listenSocket(http.fdOf(lane), 128);
+  shutDown(http.fdOf(5));
+  const faults = set.laneFaults();
+  assert.deepEqual(
+    faults.map(({ lane }) => lane),
+    [0, 2, 4, 5],
+  );
+  for (const lane of [5, 4, 3, 2, 1, 0]) {
+    set.steer(to([lane]));
+    drain(http, [0, 1, 2, 3, 4, 5]);
+    assert.deepEqual(tally(http, [lane], 20), [20]);
+  }
+});
+
+test('preparing detects an index that is wrong', async (t) => {
+  const { set, http } = await steered(t, 6);
+  // Behind the back of the set, which takes the lanes to be where they were: the last lane takes the place of the first.
+  const first = set.snapshot()[0]?.lanes[1]?.fd ?? -1;
+  shutDown(first);
+  listenSocket(first, 128);
+  Array.from(set.prepareLanes([0, 1, 2, 3, 4, 5]));
+  for (const lane of [1, 5, 3, 2, 4]) {
+    set.steer(to([lane]));
+    assert.deepEqual(tally(http, [lane], 20), [20], `lane ${lane}`);
+  }
+});
+
+test('preparing a lane leaves no connection in TIME_WAIT', async (t) => {
+  const { set, http } = await steered(t, 6);
+  const port = portOf(http);
+  const left = () =>
+    [...tcpConnectionsOn(0, ['TIME_WAIT', 'FIN_WAIT1', 'FIN_WAIT2'])]
+      .flat()
+      .filter(({ local, remote }) => local.port === port || remote.port === port)
+      .map(({ local, remote }) => `${local.port} ${remote.port}`);
+  // Another listener may have had the port less than a minute ago.
+  const before = new Set(left());
+  Array.from(set.prepareLanes([1, 2, 3, 4, 5]));
+  assert.deepEqual(
+    left().filter((connection) => !before.has(connection)),
+    [],
+  );
+});
+
+test('a lane that is in use, and has a worker, is proved too', async (t) => {
+  const { set, http } = await steered(t, 3);
+  for (const lane of [0, 1, 2]) http.fdOf(lane);
+  set.steer(to([2]));
+  assert.equal(drain(http, [0, 1, 2]), 0, 'proved before it was given away');
+  shutDown(http.fdOf(0));
+  set.laneFaults();
+  assert.ok(drain(http, [2]) > 0, 'an empty connection');
+  assert.deepEqual(tally(http, [2], 20), [20]);
+});
+
+test('the hang-up is told at once', async (t) => {
+  const { set, http } = await steered(t);
+  set.steer(to([1]));
+  const told = new Promise<readonly NamedFault[]>((resolve) => {
+    const watch = set.watchFaults((faults) => {
+      watch.close();
+      resolve(faults);
+    });
+  });
+  shutDown(http.fdOf(1));
+  assert.deepEqual(await told, [{ listener: 'http', lane: 1, kind: 'shut_down' }]);
+  drain(http, [1]);
+  assert.equal(laneOf(http, [1]), 1);
+});
+
+test('after a hang-up that was mended the next one is told too', async (t) => {
+  const { set, http } = await steered(t);
+  let told: (faults: readonly NamedFault[]) => void = () => {};
+  const watch = set.watchFaults((faults) => told(faults));
+  t.after(() => watch.close());
+  for (const lane of [1, 1, 2]) {
+    const next = new Promise<readonly NamedFault[]>((resolve) => {
+      told = resolve;
+    });
+    shutDown(http.fdOf(lane));
+    assert.deepEqual(await next, [{ listener: 'http', lane, kind: 'shut_down' }]);
+  }
+});
+
+test('a program that opens its own socket on the address is listed, and gets nothing', async (t) => {
+  const { set, http } = await steered(t);
+  assert.deepEqual(set.foreignSockets(), []);
+  const fd = keepOpen(t, intrude(portOf(http)));
+  const [foreign, ...others] = set.foreignSockets();
+  assert.deepEqual(others, []);
+  assert.equal(foreign?.listener, 'http');
+  assert.equal(foreign?.inode, inodeOf(fd));
+  assert.equal(foreign?.uid, process.geteuid?.());
+  assert.equal(foreign?.holder?.pid, process.pid);
+  set.steer(to([2]));
+  assert.deepEqual(tally(http, [2], 50), [50]);
+});
+
+test('lanes that join after a foreign socket, and the foreign socket leaves', async (t) => {
+  const { set, http } = await steered(t, 2);
+  const foreignSockets = [intrude(portOf(http)), intrude(portOf(http))];
+  set.ensureLanes(5);
+  for (const lane of [4, 3, 2]) {
+    set.steer(to([lane]));
+    assert.deepEqual(tally(http, [lane], 20), [20]);
+  }
+  for (const fd of foreignSockets) closeFd(fd);
+  assert.deepEqual(set.laneFaults(), []);
+  assert.deepEqual(set.foreignSockets(), []);
+  for (const lane of [4, 3, 2]) {
+    set.steer(to([lane]));
+    drain(http, [2, 3, 4]);
+    assert.deepEqual(tally(http, [lane], 20), [20], `lane ${lane}`);
+  }
+});
+
+test('a foreign socket on the wildcard or on the other family of a dual-stack listener', async (t) => {
+  const { set, http } = await steered(t, 2, ':0');
+  const fd = keepOpen(t, intrude(portOf(http), '127.0.0.1'));
+  assert.deepEqual(
+    set.foreignSockets().map(({ inode }) => inode),
+    [inodeOf(fd)],
+  );
+});
+
+test('the queue of a lane is watched: reported at once, once, and again to a caller that asks again', async (t) => {
+  const { set, http } = await steered(t);
+  set.steer(to([2]));
+  const client = keepOpen(t, openSocket('inet', 'stream'));
+  let calls = 0;
+  const queued = () =>
+    new Promise<void>((resolve) => {
+      set.watchLane(2, false, () => {
+        calls += 1;
+        resolve();
+      });
+    });
+  const first = queued();
+  connectSocket(client, { family: 'inet', host: '127.0.0.1', port: portOf(http) });
+  assert.equal(set.queued(2), 1);
+  await first;
+  await queued();
+  assert.equal(calls, 2);
+  drain(http, [2]);
+  assert.equal(set.queued(2), 0);
+});
+
+test('a lane that is made later is watched as well, by one who asked before', async (t) => {
+  const { set, http } = await steered(t, 2);
+  const queued = new Promise<void>((resolve) => {
+    set.watchLane(5, false, resolve);
+  });
+  set.steer(to([5]));
+  const client = keepOpen(t, openSocket('inet', 'stream'));
+  connectSocket(client, { family: 'inet', host: '127.0.0.1', port: portOf(http) });
+  await queued;
+});

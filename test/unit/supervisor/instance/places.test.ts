@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict';
+import { chownSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import {
+  defaultPlace,
+  linkInstance,
+  type Owner,
+  placesFor,
+  runtimeDirectoriesIn,
+} from '../../../../src/supervisor/instance/places.ts';
+import { temporaryFolder } from '../../../support/temporary.ts';
+
+const UID = process.geteuid?.() ?? 0;
+/** The user of this test, as an ordinary one. */
+const USER = UID === 0 ? 54_321 : UID;
+
+/** A directory for temporary files of this test alone. */
+function temporary(t: TestContext): string {
+  const folder = temporaryFolder(t);
+  const { TMPDIR } = process.env;
+  process.env.TMPDIR = folder;
+  t.after(() => {
+    if (TMPDIR === undefined) delete process.env.TMPDIR;
+    else process.env.TMPDIR = TMPDIR;
+  });
+  return folder;
+}
+
+const directoriesOf = (owner: Owner) => placesFor(owner).map(({ directory }) => directory);
+
+describe('the instances of a user are', () => {
+  it('in the runtime directory of a login, else in that for temporary files', (t) => {
+    const folder = temporary(t);
+    const login = join(folder, 'login');
+    assert.equal(defaultPlace({ uid: USER, environment: { XDG_RUNTIME_DIR: login } }), join(login, 'zero'));
+    assert.equal(defaultPlace({ uid: USER, environment: {} }), join(folder, `zero-${USER}`));
+    assert.equal(defaultPlace({ uid: 0, environment: { XDG_RUNTIME_DIR: login } }), '/run/zero');
+  });
+
+  it('not in the runtime directory of another user, which su leaves in the environment', (t) => {
+    const folder = temporary(t);
+    const environment = { XDG_RUNTIME_DIR: folder };
+    assert.equal(defaultPlace({ uid: UID + 1, environment }), join(folder, `zero-${UID + 1}`));
+  });
+
+  it('looked for in all of these, whatever the environment is', (t) => {
+    const folder = temporary(t);
+    const always = [`/run/user/${USER}/zero`, join(folder, `zero-${USER}`), `/tmp/zero-${USER}`, '/run/zero'];
+    assert.deepEqual(directoriesOf({ uid: USER, environment: {} }), always);
+    const environment = { XDG_RUNTIME_DIR: '/nowhere' };
+    assert.deepEqual(directoriesOf({ uid: USER, environment }), ['/nowhere/zero', ...always]);
+  });
+
+  it('found by root in the places of all users, each once, and in no place of another user', (t) => {
+    const folder = temporary(t);
+    for (const name of [`zero-${UID}`, 'zero-1', 'zero-x', 'zero-']) mkdirSync(join(folder, name));
+    symlinkSync(folder, join(folder, 'zero-2'));
+    const found = placesFor({ uid: 0, environment: {} });
+    assert.deepEqual(found[0], { directory: '/run/zero', uid: null });
+    const here = found.filter(({ directory }) => directory.startsWith(folder));
+    // A place of root's making counts for any user.
+    const own = [{ directory: join(folder, `zero-${UID}`), uid: UID }];
+    assert.deepEqual(here, UID === 0 ? [...own, { directory: join(folder, 'zero-1'), uid: 1 }] : own);
+  });
+});
+
+describe('an instance whose runtime directory is in no place', () => {
+  it('is linked there as long as it runs', (t) => {
+    const folder = temporary(t);
+    const runtime = join(temporaryFolder(t), 'run');
+    mkdirSync(runtime);
+    const place = { directory: join(folder, `zero-${USER}`), uid: USER };
+    const unlink = linkInstance(runtime, { uid: USER, environment: {} });
+    assert.deepEqual(runtimeDirectoriesIn(place), [runtime]);
+    unlink();
+    assert.deepEqual(runtimeDirectoriesIn(place), []);
+  });
+
+  it('replaces links that lead nowhere any more', (t) => {
+    const links = join(temporary(t), `zero-${USER}`, '.instances');
+    const [dead, alive] = [temporaryFolder(t), temporaryFolder(t)];
+    linkInstance(dead, { uid: USER, environment: {} });
+    rmSync(dead, { recursive: true });
+    linkInstance(alive, { uid: USER, environment: {} });
+    assert.deepEqual(readdirSync(links), [encodeURIComponent(alive)]);
+  });
+
+  it('is not linked in a directory that another user made', (t) => {
+    const place = join(temporary(t), `zero-${USER + 1}`);
+    mkdirSync(place);
+    if (UID === 0) chownSync(place, USER, USER);
+    const linking = () => linkInstance('/srv/run', { uid: USER + 1, environment: {} });
+    assert.throws(linking, /zero-\d+ belongs to /);
+    assert.deepEqual(readdirSync(place), []);
+  });
+
+  it('is not linked where it is in a place', (t) => {
+    const folder = temporary(t);
+    linkInstance(join(folder, `zero-${USER}`, 'web'), { uid: USER, environment: {} });
+    assert.deepEqual(readdirSync(folder), []);
+  });
+});
+
+it('links in a place are read, not followed, and names that begin with a dot are none', (t) => {
+  const folder = temporary(t);
+  const place = { directory: join(folder, `zero-${UID}`), uid: UID };
+  mkdirSync(join(place.directory, 'web'), { recursive: true });
+  mkdirSync(join(place.directory, '.instances', 'directory'), { recursive: true });
+  symlinkSync('relative', join(place.directory, '.instances', 'relative'));
+  symlinkSync('/nowhere', join(place.directory, '.instances', 'nowhere'));
+  assert.deepEqual(runtimeDirectoriesIn(place), [join(place.directory, 'web'), '/nowhere']);
+  assert.deepEqual(
+    runtimeDirectoriesIn({ ...place, uid: UID + 1 }),
+    UID === 0 ? [join(place.directory, 'web'), '/nowhere'] : [],
+  );
+});

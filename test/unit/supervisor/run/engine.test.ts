@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Effect } from '../../../../src/lifecycle/effects.ts';
+import { initialState } from '../../../../src/lifecycle/state.ts';
+import type { step } from '../../../../src/lifecycle/step.ts';
+import { Engine, type EngineOptions, type Happening } from '../../../../src/supervisor/run/engine.ts';
+
+const EXITED = { type: 'leftovers_gone', generation: 1, worker: 0, incarnation: 1 } as const;
+const CONTINUED: Happening = {
+  type: 'continued',
+  workers: [],
+  hooks: [],
+  planned: false,
+  unsent: [],
+  concluded: [],
+  previous: 1,
+};
+
+/** An engine whose core only records the events and requests the effects of `effectsOf`. */
+function engineThat(effectsOf: (type: string) => readonly Effect[], options: Partial<EngineOptions> = {}) {
+  const events: string[] = [];
+  const behaviour: typeof step = (state, event) => {
+    events.push(event.type);
+    return { state, effects: [...effectsOf(event.type)] };
+  };
+  const engine = new Engine({
+    now: () => 0,
+    timers: { set: () => null, clear: () => {} },
+    behaviour,
+    firstGeneration: 1,
+    firstHandover: 1,
+    perform: () => {},
+    failed: (_, error) => assert.fail(error instanceof Error ? error : String(error)),
+    settled: () => {},
+    ...options,
+  });
+  return { engine, events };
+}
+
+test('events during the recovery of a service are handled after `continued`', () => {
+  const { engine, events } = engineThat(() => [], { initial: initialState(0, 1, 1) });
+  engine.post(EXITED);
+  assert.deepEqual(events, []);
+  engine.post(CONTINUED);
+  engine.post(EXITED);
+  assert.deepEqual(events, ['continued', 'leftovers_gone', 'leftovers_gone']);
+});
+
+test('what happens while a running service is taken over comes after it is adopted', () => {
+  const { engine, events } = engineThat(() => [], { first: 'adopted' });
+  engine.post({ type: 'write_failed', file: 'history', failure: { step: 'a', reason: 'b' } });
+  assert.deepEqual(events, []);
+  engine.post({ type: 'adopted', pid: 1, since: 0 } as Happening);
+  assert.deepEqual(events, ['adopted', 'write_failed']);
+});
+
+test('a failed effect is recorded before the next step, even if that step has no effects', () => {
+  const signal: Effect = { type: 'release', generation: 1 };
+  const named: (readonly Effect[])[] = [];
+  const { engine } = engineThat((type) => (type === 'leftovers_gone' ? [signal, signal] : []), {
+    before: (_, effects) => named.push(effects),
+    perform: (effect) =>
+      engine.post({ type: 'failed', effect: effect as typeof signal, failure: { step: 'a', reason: 'b' } }),
+  });
+  engine.post(EXITED);
+  assert.deepEqual(
+    named.map(({ length }) => length),
+    [2, 1],
+  );
+});
+
+test('events of one batch are handled one after the other, and the state is recorded once behind them', () => {
+  const calls: string[] = [];
+  const { engine, events } = engineThat(() => [], { settled: () => calls.push('settled') });
+  engine.batch(() => {
+    engine.post(EXITED);
+    engine.batch(() => engine.post(EXITED));
+    assert.deepEqual(events, []);
+  });
+  assert.deepEqual(events, ['leftovers_gone', 'leftovers_gone']);
+  assert.deepEqual(calls, ['settled']);
+  engine.batch(() => {});
+  assert.deepEqual(calls, ['settled']);
+});
+
+test('events that were posted before a batch throws are handled', () => {
+  const { engine, events } = engineThat(() => []);
+  const defect = new Error('defect');
+  const run = () => {
+    engine.post(EXITED);
+    throw defect;
+  };
+  assert.throws(() => engine.batch(run), defect);
+  assert.deepEqual(events, ['leftovers_gone']);
+});

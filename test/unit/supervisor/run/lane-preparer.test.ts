@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { ListenerError } from '../../../../src/listeners/listener-error.ts';
+import { LanePreparer } from '../../../../src/supervisor/run/lane-preparer.ts';
+
+/** Each step takes 5 ms, so that each has a turn of its own. */
+let time = 0;
+const slow = {
+  now: () => {
+    time += 5;
+    return time;
+  },
+  defer: setImmediate,
+};
+
+/** Lanes whose listeners are made ready in so many steps; at `failing` it fails. */
+function lanes(steps: number, failing?: number) {
+  const done: string[] = [];
+  const listeners = {
+    *prepareLanes(wanted: readonly number[]) {
+      for (let step = 1; step <= steps; step += 1) {
+        if (step === failing) throw new ListenerError('http', 'no descriptor is left');
+        done.push(`${wanted} ${step}`);
+        yield;
+      }
+    },
+  };
+  const preparer = new LanePreparer(listeners, slow);
+  return { preparer, done };
+}
+
+async function turns(count: number): Promise<void> {
+  for (let turned = 0; turned < count; turned += 1) await turn();
+}
+
+test('one step in each turn of the event loop, until all is done', async () => {
+  const { preparer, done } = lanes(3);
+  preparer.keep([1, 2]);
+  assert.deepEqual(done, [], 'nothing before whatever is under way');
+  await turn();
+  assert.deepEqual(done, ['1,2 1']);
+  await turns(5);
+  assert.deepEqual(done, ['1,2 1', '1,2 2', '1,2 3']);
+});
+
+test('what is not wanted any more is not done', async () => {
+  const { preparer, done } = lanes(2);
+  preparer.keep([1]);
+  await turn();
+  preparer.keep([2]);
+  preparer.keep([]);
+  preparer.keep([3]);
+  await turns(5);
+  assert.deepEqual(done, ['1 1', '3 1', '3 2']);
+});
+
+test('a failure ends it, and the next ones are tried', async () => {
+  const { preparer, done } = lanes(3, 2);
+  preparer.keep([1]);
+  await turns(3);
+  preparer.keep([2]);
+  await turns(3);
+  assert.deepEqual(done, ['1 1', '2 1']);
+});
+
+test('what has begun is finished when nothing else is wanted, and a handover waits for that', async () => {
+  const { preparer, done } = lanes(3);
+  let isFinished = false;
+  preparer.keep([1]);
+  await turn();
+  preparer.keep([]);
+  preparer.whenFinished(() => (isFinished = true));
+  assert.deepEqual([done, isFinished], [['1 1'], false]);
+  await turns(5);
+  assert.deepEqual([done, isFinished], [['1 1', '1 2', '1 3'], true]);
+  let isCalled = false;
+  preparer.whenFinished(() => (isCalled = true));
+  assert.equal(isCalled, true, 'nothing is under way');
+});
+
+test('nothing is done after close', async () => {
+  const { preparer, done } = lanes(3);
+  preparer.keep([1]);
+  await turn();
+  preparer.whenFinished(() => assert.fail('it was closed'));
+  preparer.close();
+  await turns(5);
+  assert.deepEqual(done, ['1 1']);
+});

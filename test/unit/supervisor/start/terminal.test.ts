@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { type TestContext, test } from 'node:test';
+import { ControllingTerminal } from '../../../../src/supervisor/start/terminal.ts';
+
+function terminalOf(t: TestContext, state: { device: number | null; isUsed: boolean; now: number }) {
+  const terminal = new ControllingTerminal({
+    device: () => state.device,
+    isUsed: () => state.isUsed,
+    now: () => state.now,
+  });
+  t.after(() => terminal.close());
+  return terminal;
+}
+
+test('without a terminal every SIGHUP was sent', (t) => {
+  const state = { device: 0, isUsed: false, now: 0 };
+  const terminal = terminalOf(t, state);
+  assert.equal(terminal.hangup(), 'sent');
+  state.now = 5000;
+  assert.equal(terminal.hangup(), 'sent');
+});
+
+test('of a terminal that is open it was sent, within a second after its end it was not', (t) => {
+  const state: { device: number | null; isUsed: boolean; now: number } = { device: 7, isUsed: true, now: 0 };
+  const terminal = terminalOf(t, state);
+  assert.equal(terminal.hangup(), 'sent');
+  state.now = 60_000;
+  // The descriptors are used up: what cannot be read says nothing.
+  state.device = null;
+  assert.equal(terminal.hangup(), 'sent');
+  state.device = 0;
+  assert.equal(terminal.hangup(), 'closed');
+  state.now += 900;
+  assert.equal(terminal.hangup(), 'closed');
+  state.now += 200;
+  assert.equal(terminal.hangup(), 'sent');
+});
+
+test('with no standard stream on the terminal it is not used', (t) => {
+  const state = { device: 7, isUsed: false, now: 0 };
+  const terminal = terminalOf(t, state);
+  state.device = 0;
+  assert.equal(terminal.hangup(), 'closed, unused');
+  state.now = 1100;
+  assert.equal(terminal.hangup(), 'sent');
+});

@@ -1,0 +1,124 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  conventions,
+  expectsBlocking,
+  type Handed,
+  listenFdsWarning,
+} from '../../../../src/workers/conventions/index.ts';
+import { listener } from '../support.ts';
+
+const tcp = listener('http', 3, { family: 'inet', host: '127.0.0.1', port: 81 });
+const wildcard = listener('any', 4, { family: 'inet6', host: '::', port: 8080 });
+const six = listener('six', 5, { family: 'inet6', host: '::1', port: 82 });
+const unix = listener('unix', 6, { family: 'unix', path: '/path.sock' });
+const udp = listener('dns', 7, { family: 'inet', host: '127.0.0.1', port: 53 }, 'udp');
+const handed: Handed = {
+  generation: 7,
+  worker: 2,
+  listeners: [unix, tcp, udp, six, wildcard],
+  notifyPath: null,
+  watchdog: null,
+  shutdown: { signal: 'SIGQUIT', timeout: 5_000 },
+  supervisorPid: 42,
+};
+const all = ['systemd', 'server_starter', 'einhorn', 'notify', 'nginx', 'fpm'] as const;
+
+test('systemd gets every socket, names in the order of the numbers', () => {
+  const { variables, listenPid } = conventions(['systemd'], handed);
+  assert.equal(variables.LISTEN_FDS, '5');
+  assert.equal(variables.LISTEN_FDNAMES, 'http:any:six:unix:dns');
+  assert.equal(listenPid, true);
+});
+
+test('LISTEN_FDS is left out when the numbers have a gap or do not begin at 3', () => {
+  for (const listeners of [[tcp, six], [wildcard], []]) {
+    const { variables, listenPid } = conventions(['systemd'], { ...handed, listeners });
+    assert.equal(variables.LISTEN_FDS, undefined);
+    assert.equal(variables.LISTEN_FDNAMES, undefined);
+    assert.equal(listenPid, false);
+  }
+});
+
+test('only nginx expects sockets that do not block', () => {
+  assert.equal(expectsBlocking(['systemd', 'server_starter', 'einhorn', 'fpm']), true);
+  assert.equal(expectsBlocking(['nginx']), false);
+});
+
+test('the warning names the numbers, and there is none where nothing is missing', () => {
+  assert.equal(
+    listenFdsWarning(['systemd'], [{ target: 9 }, { target: 3 }]),
+    'LISTEN_FDS is left out: it can only describe 3..4, and the listeners have the descriptors 3, 9',
+  );
+  assert.equal(listenFdsWarning(['systemd'], [{ target: 4 }, { target: 3 }]), null);
+  assert.equal(listenFdsWarning(['systemd'], []), null);
+  assert.equal(listenFdsWarning(['nginx'], [{ target: 9 }]), null);
+});
+
+test('Server::Starter: stream sockets by number, a wildcard by its port alone', () => {
+  const { variables } = conventions(['server_starter'], handed);
+  assert.equal(variables.SERVER_STARTER_PORT, '127.0.0.1:81=3;8080=4;[::1]:82=5;/path.sock=6');
+  assert.equal(variables.SERVER_STARTER_GENERATION, '7');
+});
+
+test('Server::Starter: two wildcards of one port keep their hosts', () => {
+  const four = listener('four', 3, { family: 'inet', host: '0.0.0.0', port: 8080 });
+  const { variables } = conventions(['server_starter'], { ...handed, listeners: [four, wildcard] });
+  assert.equal(variables.SERVER_STARTER_PORT, '0.0.0.0:8080=3;[::]:8080=4');
+});
+
+test('Einhorn: a count, numbered descriptors, the pid of the parent, no socket path', () => {
+  const { variables } = conventions(['einhorn'], handed);
+  assert.equal(variables.EINHORN_FD_COUNT, '4');
+  assert.deepEqual(
+    [0, 1, 2, 3].map((index) => variables[`EINHORN_FD_${index}`]),
+    ['3', '4', '5', '6'],
+  );
+  assert.equal(variables.EINHORN_MASTER_PID, '42');
+  assert.equal('EINHORN_SOCK_PATH' in variables, false);
+});
+
+test('nginx: every descriptor, Unix datagrams left out', () => {
+  const gram = listener('log', 8, { family: 'unix', path: '/log.sock' }, 'unixgram');
+  const { variables } = conventions(['nginx'], { ...handed, listeners: [...handed.listeners, gram] });
+  assert.equal(variables.NGINX, '3;4;5;6;7;');
+});
+
+test('php-fpm: address and descriptor, IPv6 without brackets', () => {
+  const { variables } = conventions(['fpm'], handed);
+  assert.equal(variables.FPM_SOCKETS, '127.0.0.1:81=3,:::8080=4,::1:82=5,/path.sock=6');
+});
+
+test("zero's own variables are always there", () => {
+  const { variables } = conventions([], { ...handed, listeners: [tcp] });
+  assert.deepEqual(variables, {
+    ZERO_LISTENERS: '[{"name":"http","fd":3,"address":"127.0.0.1:81"}]',
+    ZERO_GENERATION: '7',
+    ZERO_WORKER: '2',
+    ZERO_SHUTDOWN_SIGNAL: 'SIGQUIT',
+    ZERO_SHUTDOWN_TIMEOUT_MS: '5000',
+  });
+});
+
+test('NOTIFY_SOCKET is given where the worker has one', () => {
+  const { variables } = conventions(all, { ...handed, notifyPath: '@zero/x/1' });
+  assert.equal(variables.NOTIFY_SOCKET, '@zero/x/1');
+  assert.equal(conventions(all, handed).variables.NOTIFY_SOCKET, undefined);
+});
+
+test('without the protocol notify only a variable of zero has the path of the notify socket', () => {
+  const given = { ...handed, notifyPath: '/run/x', watchdog: 1000 };
+  const { variables, watchdogPid } = conventions(['systemd'], given);
+  assert.deepEqual(
+    [variables.NOTIFY_SOCKET, variables.WATCHDOG_USEC, watchdogPid],
+    [undefined, undefined, false],
+  );
+  assert.equal(variables.ZERO_NOTIFY_SOCKET, '/run/x');
+  assert.equal(conventions(all, given).variables.ZERO_NOTIFY_SOCKET, undefined);
+});
+
+test('without listeners there is nothing but the names of zero', () => {
+  const { variables } = conventions(all, { ...handed, listeners: [] });
+  const names = Object.keys(variables);
+  assert.ok(names.length > 0 && names.every((name) => name.startsWith('ZERO_')), names.join());
+});
