@@ -2,11 +2,11 @@ import { VERSION as CONFIGS } from './generation-memo.ts';
 import { VERSION as STATE } from './version-2.ts';
 
 /*
- * The formats in which a supervisor hands its service to another release, in the vault. A release reads every version
- * up to the newest one that it knows. An upgrade to an earlier release writes the version which that release reads.
+ * The formats in which a supervisor hands its service to another version of zero, in the vault. Each version of zero
+ * reads every format version up to its newest. An upgrade to an earlier zero writes the version which that zero reads.
  */
 
-/** The newest version of each format that a zero reads: of the state, and of the configs of the running generations. */
+/** The newest version of each format that a zero reads: the state, and the configs of the running generations. */
 export interface Reads {
   readonly state: number;
   readonly configs: number;
@@ -14,15 +14,15 @@ export interface Reads {
 
 export type Format = keyof Reads;
 
-/** What this release reads and writes. */
+/** The versions that this zero reads and writes. */
 export const NEWEST: Reads = { state: STATE, configs: CONFIGS };
 
-/** Makes a document of the version before. Throws Error where that version has no words for this document. */
+/** Converts a document to the previous version. Throws Error if that version cannot express the document. */
 type Downgrade = (document: object) => object;
 
 /**
- * By format and version of the document. There is none for version 2 of the state: a release that reads only version 1
- * cannot be executed in place.
+ * By format and version of the document. Version 2 of the state has no entry: a zero that reads only version 1 cannot
+ * be executed in place.
  */
 export const DOWNGRADES: Readonly<Record<Format, Readonly<Record<number, Downgrade>>>> = {
   state: {},

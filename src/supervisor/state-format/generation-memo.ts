@@ -6,17 +6,17 @@ import type { Prepared } from '../run/prepare.ts';
 import type { ConfigSnapshot } from '../start/config-source.ts';
 
 /*
- * What a recovering supervisor needs of a generation besides the state, and what may not reach a disk: the text of its
- * config and its environment. It is kept in the vault (../keeper/vault.ts).
+ * The data about a generation that a recovering supervisor needs besides the state, and that must not reach a disk: the
+ * text of its config and its environment. It is kept in the vault (../keeper/vault.ts).
  */
 
 export const VERSION = 1;
 
-/** What a generation was made of. */
+/** The source of a generation. */
 export interface GenerationMemo {
   readonly generation: number;
   readonly source: ConfigSnapshot;
-  /** The earlier release that it runs; null for what the config says. */
+  /** The earlier release that it runs; null for the release of the config. */
   readonly earlier: Earlier | null;
   readonly release: Release;
   readonly record: ReleaseRecord;
@@ -28,7 +28,7 @@ export interface GenerationMemo {
 export interface SupervisorMemo {
   /** `NAME=VALUE` each, as the kernel gave it. */
   readonly environment: readonly Buffer[];
-  /** Arguments of the process, its program included. */
+  /** Arguments of the process, including its program. */
   readonly commandLine: readonly string[];
   readonly directory: string;
 }
@@ -38,7 +38,7 @@ export interface Memos {
   readonly generations: readonly GenerationMemo[];
 }
 
-/** What was prepared for a generation, as a memo; null where it is not known what its config was made from. */
+/** The memo of a generation from its prepared release; null if the source of its config is unknown. */
 export function memoOf(
   generation: number,
   { snapshot: source, earlier, release, record, rollbackTo, label }: Prepared,

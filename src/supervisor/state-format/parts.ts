@@ -5,7 +5,7 @@ import * as z from 'zod/mini';
  * the file.
  */
 
-/** The number of a generation, a handover, a hook, a start of a worker: from 1 on. */
+/** The number of a generation, a handover, a hook, or a start of a worker: from 1 on. */
 export const number = () => z.int().check(z.positive());
 /** A place in a list, a lane, a count: from 0 on. */
 export const index = () => z.int().check(z.nonnegative());
@@ -19,10 +19,10 @@ export const list = <Item extends z.core.$ZodType>(item: Item) => z.array(item);
 export const orNull = <Item extends z.core.$ZodType>(item: Item) => z.nullable(item);
 /** A boot: /proc/sys/kernel/random/boot_id (proc(5)). */
 export const bootId = () => z.string().check(z.minLength(1));
-/** A path that is absolute. */
+/** An absolute path. */
 export const path = () => z.string().check(z.startsWith('/'));
 
-/** One process among those that had the same place in a generation one after another. */
+/** Identifies one of the processes that had the same place in a generation one after another. */
 export const workerKey = () => ({ generation: number(), worker: index(), incarnation: number() });
 
 export const canaryBy = () => z.enum(['connection', 'address']);

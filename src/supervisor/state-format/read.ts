@@ -5,19 +5,19 @@ import * as version1 from './version-1.ts';
 import * as version2 from './version-2.ts';
 
 /**
- * The content of a state file of any version, in the names of version 2. Version 1 recorded neither the release of
- * zero nor the config file.
+ * The content of a state file of any version, in the names of version 2. Version 1 recorded neither the version of zero
+ * nor the config file.
  */
 export type SavedState = Omit<version2.Document, 'zero_version' | 'config_file'> &
   Partial<Pick<version2.Document, 'zero_version' | 'config_file'>>;
 
 /**
  * Why a state file cannot be used.
- * - `torn`: empty, or it ends in the middle or is damaged
+ * - `torn`: the file is empty, incomplete or damaged
  * - `not_json`: not a JSON object
  * - `newer`: a version that this zero does not know
  * - `invalid`: a field is missing or has a wrong value
- * - `other_boot`: from before the machine was started; its processes and sockets do not exist any more
+ * - `other_boot`: from before the last boot; its processes and sockets no longer exist
  * - `other_instance`: of an instance with another name
  */
 export interface StateProblem {
@@ -28,7 +28,7 @@ export interface StateProblem {
 
 export type ReadState = { readonly state: SavedState } | { readonly problem: StateProblem };
 
-/** The supervisor that a state has to belong to. */
+/** The supervisor that a state must belong to. */
 export interface Expected {
   readonly instance: string;
   /** /proc/sys/kernel/random/boot_id (proc(5)). */
@@ -72,7 +72,7 @@ function parse(
     : problem('not_json', 'the file is not a JSON object');
 }
 
-/** The schemas are made for one reading: a supervisor at rest must not hold them. */
+/** The schemas are made for one reading, because an idle supervisor must not hold them. */
 function readDocument(object: Record<string, unknown>): ReadState {
   const { version } = object;
   if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 1) {
@@ -90,7 +90,7 @@ function readDocument(object: Record<string, unknown>): ReadState {
   }
 }
 
-/** Version 2 has this field, and every later one. */
+/** Version 2 and every later one have this field. */
 function writerAdvice({ zero_version: writer }: Record<string, unknown>): string {
   const isKnown = typeof writer === 'string' && /^[\w.+-]{1,40}$/.test(writer);
   return `Use the zero that wrote the file${isKnown ? `, version ${writer}` : ''}.`;

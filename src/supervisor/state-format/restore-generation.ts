@@ -6,7 +6,10 @@ import { exitOf, retryOf } from './restore-parts.ts';
 import type { GenerationDocument } from './version-2.ts';
 import { orNull } from './write-parts.ts';
 
-/* The inverse of write-generation.ts and write-settings.ts. What earlier releases left out has the value that it had. */
+/*
+ * The inverse of write-generation.ts and write-settings.ts. Fields that earlier versions of zero omitted get the value
+ * that they had there.
+ */
 
 type WorkerDocument = GenerationDocument['workers'][number];
 

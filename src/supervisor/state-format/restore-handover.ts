@@ -11,7 +11,7 @@ import { orNull } from './write-parts.ts';
 
 type OwedDocument = Document['owed_verdicts'][number];
 
-/** @param isVerified what counts in a canary step or soak that does not record whether its newest check passed */
+/** @param isVerified the result for a canary step or soak that does not record whether its newest check passed */
 export function handoverOf(document: HandoverDocument, isVerified: (candidate: number) => boolean): Handover {
   const { handover: id, since_monotonic_ms: since, incumbent, step, request } = document;
   return { id, request: requestOf(request, id), since, incumbent, step: stepOf(step, isVerified) };
@@ -42,7 +42,7 @@ function stepOf(step: HandoverDocument['step'], isVerified: (candidate: number) 
   }
 }
 
-/** @param id its number, where an earlier release did not record it */
+/** @param id its number, if an earlier version of zero did not record it */
 export function requestOf(document: HandoverDocument['request'], id: number): Request {
   const { handover = id, preview, rollback, label = null, since_monotonic_ms: since, callers } = document;
   const wants = { preview, rollback: orNull(rollback, ({ to }) => ({ to })), label };
@@ -61,7 +61,7 @@ export function owedOf(document: OwedDocument): OwedVerdict {
   const ids = { outcome, handover, generation, incumbent, label };
   return {
     callers: document.callers.map(callerOf),
-    // Whether the service is down is found when the verdict is delivered.
+    // The delivery of the verdict determines whether the service is down.
     verdict: { ...ids, down: null, duration, failure, ...(hook && { hook }) },
     hook: document.waits_for_hook,
     retiring: document.waits_for_generation,

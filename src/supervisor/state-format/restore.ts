@@ -10,8 +10,9 @@ import type { Document } from './version-2.ts';
 import { orNull } from './write-parts.ts';
 
 /**
- * The state that a document was written from: the inverse of `StateText`. What the document leaves out is as at the
- * start: demands but the steering, their retries, the change of workers in progress, output of workers.
+ * The state that a document was written from: the inverse of `StateText`. The document omits every demand except the
+ * steering, the retries of demands, the change of workers in progress, and the output of workers. They start as in a
+ * new supervisor.
  */
 export function stateOf(saved: SavedState): State {
   const { next_numbers, pending_request: pending, stop, write_failures, steering } = saved;
@@ -19,7 +20,7 @@ export function stateOf(saved: SavedState): State {
   const isVerified = (candidate: number) =>
     !generations.find(({ id }) => id === candidate)?.settings.handover.verify;
   const first = initialState(saved.recorded_monotonic_ms, saved.first_generation, next_numbers.handover);
-  // Earlier releases gave a request its number when its handover began.
+  // Earlier versions of zero gave a request its number when its handover began.
   const isUnnumbered = pending !== null && pending.handover === undefined;
   return {
     ...first,
@@ -58,7 +59,7 @@ function laneOf(lane: Document['lanes'][number]): Lane {
   return { state, waiting, ...(lane.taken && { taken: true }) };
 }
 
-/** Where new connections go. */
+/** The destinations of new connections. */
 export function steeringOf(wanted: Document['steering']['wanted']): Steering | null {
   return orNull(wanted, ({ main, canary, preview, preview_from }) => ({
     main: [...main],

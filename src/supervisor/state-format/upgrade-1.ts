@@ -1,10 +1,7 @@
 import type * as version1 from './version-1.ts';
 import type { Document, GenerationDocument, HandoverDocument } from './version-2.ts';
 
-/*
- * Version 1 as version 2. Documents are mapped to documents, so that no change of the core's types concerns this
- * file.
- */
+/* Version 1 as version 2. Maps documents to documents, so that changes of the core's types do not affect this file. */
 
 type State = version1.Document['state'];
 type Generation = State['generations'][number];
@@ -16,7 +13,7 @@ type OwedDocument = Document['owed_verdicts'][number];
 type Exit = NonNullable<Extract<Worker['life'], { name: 'ended' }>['exit']>;
 type Failure = NonNullable<NonNullable<Hook['verdict']>['verdict']['failure']>;
 
-/** Version 1 recorded neither the release of zero nor the config file. */
+/** Version 1 recorded neither the version of zero nor the config file. */
 export function upgrade(document: version1.Document): Omit<Document, 'zero_version' | 'config_file'> {
   const { state, processes, listeners, supervisor } = document;
   const { handover, pending, stop } = state;
@@ -150,7 +147,7 @@ function upgradeStage(stage: Generation['stage']): GenerationDocument['stage'] {
 
 function upgradeWorker(worker: Worker, settings: Settings): GenerationDocument['workers'][number] {
   const { index, lane, relief, incarnation, attempts, life, leave } = worker;
-  // Version 1 recorded deadlines; all of them follow from the end of the last steering change.
+  // Version 1 recorded deadlines. All of them follow from the end of the last steering change.
   const since = leave && leave.settleAt - settings.handover.settle;
   return {
     worker: index,
@@ -262,7 +259,7 @@ function upgradeHook({ run, timeout, running }: Hook): Document['hooks'][number]
   };
 }
 
-/** Version 1 recorded a verdict with the hook that it waits for, and not who asked. */
+/** Version 1 recorded a verdict with the hook that it waits for, and no callers. */
 function owedVerdicts({ run, verdict: owed }: Hook): OwedDocument[] {
   if (owed === null) return [];
   const { duration, failure, hook, ...verdict } = owed.verdict;
@@ -286,7 +283,7 @@ function upgradeSteering({ demands: { steering } }: State): Document['steering']
   return { ...others, preview_from: previewFrom };
 }
 
-/** Version 1 recorded the lanes that the kernel steers to in the steering alone. */
+/** Version 1 recorded the lanes that the kernel steers to only as part of the steering. */
 function upgradeLanes(state: State): Document['lanes'] {
   const { main, canary, preview } = state.demands.steering ?? { main: [], canary: null, preview: null };
   const reached = new Set([...main, ...(canary?.lanes ?? []), ...(preview ?? [])]);

@@ -17,7 +17,7 @@ import {
   workerKey,
 } from './parts.ts';
 
-/* Version 1: the types that the core had at the time. Only read. */
+/* Version 1, which zero only reads: the types that the core had at the time. */
 
 const exit = () =>
   z.discriminatedUnion('kind', [
@@ -231,7 +231,7 @@ export function schema() {
       pending: orNull(request()),
       hooks: list(hook()),
       stop: orNull(z.object({ since: monotonic(), now: flag() })),
-      /** `awayAt` null: the lane is steered to, or was never. */
+      /** `awayAt` null: the kernel steers to the lane, or never did. */
       lanes: list(z.object({ awayAt: orNull(monotonic()), waiting: flag() })),
       handshakeTime: duration(),
       demands: z.object({

@@ -41,7 +41,7 @@ export const settings = () =>
   z.object({
     path: path(),
     directory: path(),
-    /** Workers of one generation. */
+    /** The number of workers of one generation. */
     workers: number(),
     /** Names of the gates that each worker must pass, besides `uptime`. */
     gates: list(text()),
@@ -60,7 +60,7 @@ export const settings = () =>
       /** Bytes; null or left out: no limit. */
       max_memory: z.exactOptional(orNull(number())),
     }),
-    /** What follows a failed liveness check; null or left out: there is none. */
+    /** The action after a failed liveness check; null or omitted: no check. */
     liveness: z.exactOptional(orNull(z.object({ action: text() }))),
     handover: z.object({
       steered: flag(),
@@ -69,7 +69,7 @@ export const settings = () =>
       canary: list(z.object({ percent: z.number(), for_ms: duration() })),
       canary_by: canaryBy(),
       soak_ms: duration(),
-      /** There is a health check; see `verify` of the generation. */
+      /** Whether there is a health check; see `verify` of the generation. */
       verify: flag(),
       stall_ms: duration(),
       settle_ms: duration(),
@@ -77,7 +77,7 @@ export const settings = () =>
       max_retiring: index(),
       handshake_ms: duration(),
     }),
-    /** How long each hook may take; null: there is none. */
+    /** The time limit of each hook; null: no hook. */
     hooks: z.object({
       before_reload_timeout_ms: orNull(duration()),
       after_promote_timeout_ms: orNull(duration()),
@@ -122,7 +122,7 @@ const stage = () =>
       successor: number(),
       /** The successor was promoted; false: this generation is a candidate that was rolled back. */
       successor_promoted: flag(),
-      /** It served before. */
+      /** Whether the generation served before. */
       served: flag(),
       /** At least one of its workers received the shutdown signal: zero cannot roll back to it. */
       asked_to_stop: flag(),
@@ -139,7 +139,7 @@ const workerState = () =>
       since_monotonic_ms: monotonic(),
       gates_passed: list(text()),
       gates_waiting: list(text()),
-      /** When it passed its last gate. */
+      /** When the worker passed its last gate. */
       ready_monotonic_ms: orNull(monotonic()),
       hung: flag(),
       /** Why its liveness check fails. */
@@ -149,20 +149,20 @@ const workerState = () =>
       drains: flag(),
     }),
     z.object({ name: z.literal('backoff'), until_monotonic_ms: monotonic() }),
-    /** It received its shutdown signal. */
+    /** The worker received its shutdown signal. */
     z.object({
       name: z.literal('stopping'),
       pid: number(),
       since_monotonic_ms: monotonic(),
-      /** When SIGKILL is due, or, once it was sent, when zero stops waiting; null: never. */
+      /** When SIGKILL is due, or, after it was sent, when zero stops waiting; null: never. */
       deadline_monotonic_ms: orNull(monotonic()),
       sigkill_sent: flag(),
-      /** The last signal could not be sent and is sent again. */
+      /** The last signal could not be sent; zero sends it again. */
       retry: orNull(retry()),
       /** Why the kernel refuses every signal to it. */
       signals_refused: orNull(text()),
     }),
-    /** `exit` null: not started again while its generation is stopped or retiring. */
+    /** `exit` null: not restarted while its generation is stopped or retiring. */
     z.object({ name: z.literal('ended'), exit: orNull(exit()) }),
   ]);
 
@@ -170,18 +170,23 @@ const worker = () =>
   z.object({
     worker: index(),
     lane: index(),
-    /** It is there only for the connections that wait in its lane. */
+    /** The worker only serves the connections that wait in its lane. */
     rescue: flag(),
-    /** `member`, `joining`, `leaving`: the last two come or go on their own. Left out: `member`. */
+    /**
+     * `member`, `joining` or `leaving`. The last two mark a worker that is added or removed alone. Omitted: `member`.
+     */
     membership: z.exactOptional(text()),
-    /** How often it was started; 0: not yet. */
+    /** The number of its starts; 0: not started yet. */
     incarnation: index(),
-    /** Restarts in a row. */
+    /** Consecutive restarts. */
     attempts: index(),
     state: workerState(),
-    /** It exits when its connections have ended; `unreachable_since` null: new connections may still reach it. */
+    /**
+     * The worker is retiring and exits when its connections have ended. `unreachable_since` null: new connections may
+     * still reach the worker.
+     */
     leaving: orNull(z.object({ unreachable_since_monotonic_ms: orNull(monotonic()) })),
-    /** How it last ended without having been asked to; `exit` null: it could not be started. Left out: it never did. */
+    /** The last unexpected exit; `exit` null: the worker could not be started. Omitted: none. */
     last_exit: z.exactOptional(
       z.object({ at_monotonic_ms: monotonic(), exit: orNull(exit()), reason: text() }),
     ),
@@ -206,18 +211,18 @@ export const generation = () =>
   z.object({
     generation: number(),
     since_monotonic_ms: monotonic(),
-    /** The name of its release. Left out: none. */
+    /** The label of its release. Omitted: none. */
     label: z.exactOptional(text()),
     stage: stage(),
     settings: settings(),
     /** null: no health check, or a file of version 1, which did not record the check. */
     verify: orNull(verify()),
     workers: list(worker()),
-    /** Its workers have the socket of this lane of a Unix listener. Left out: the lane of worker 0. */
+    /** Its workers have the socket of this lane of a Unix listener. Omitted: the lane of worker 0. */
     first_lane: z.exactOptional(index()),
-    /** Its worker is a process that something else than zero has started. Left out: false. */
+    /** Its worker is a process that another program than zero has started. Omitted: false. */
     adopted: z.exactOptional(flag()),
-    /** No worker of it is replaced before this time. */
+    /** No worker of the generation is replaced before this time. */
     replacement_pause: z.exactOptional(orNull(retry())),
     /** Workers that have exited and left processes in their session. */
     remaining_processes: list(
@@ -230,6 +235,6 @@ export const generation = () =>
     ),
     /** Resources used by the worker that exited last. */
     usage: orNull(usage()),
-    /** The backlog of its listeners could not be set and is set again. */
+    /** The backlog of its listeners could not be set; zero sets it again. */
     backlog_retry: orNull(retry()),
   });

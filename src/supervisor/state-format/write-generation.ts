@@ -64,7 +64,7 @@ function stageDocument(stage: Stage): GenerationDocument['stage'] {
   }
 }
 
-/** @param gates of its generation, without `uptime` */
+/** @param gates the gates of its generation, without `uptime` */
 export function workerDocument(worker: Worker, gates: readonly string[]): WorkerDocument {
   const { index, lane, relief, membership, incarnation, attempts, life, leave, lastExit } = worker;
   return {

@@ -77,7 +77,7 @@ export function owedDocument({
   };
 }
 
-/** @param process of the hook, where it runs */
+/** @param process the process of the hook, if it runs */
 export function hookDocument(
   { run, timeout, running }: Hook,
   process: ProcessIdentity | undefined,

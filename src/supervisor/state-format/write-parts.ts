@@ -5,7 +5,7 @@ import type { ProcessIdentity } from '../../linux/procfs.ts';
 
 export { exitDocument } from '../../facts/parts.ts';
 
-/** Without the output of the worker, which may contain values of its environment. */
+/** Omits the output of the worker, which may contain values of its environment. */
 export function failureDocument(failure: Failure) {
   const { output: _, ...document } = withOutput(failure);
   return document;

@@ -6,16 +6,16 @@ import { frameDocument, listenerDocument, startedDocument } from './write.ts';
 import { generationFrame, workerDocument } from './write-generation.ts';
 
 /**
- * Writes state documents as text. A document is written many times in a handover, and little of it changes from one to
- * the next: the text of each worker, process and listener is kept and used again until that part changes.
+ * Writes state documents as text. A handover writes many documents, and few parts differ from one to the next. The text
+ * of each worker, process and listener is therefore reused until that part changes.
  */
 export class StateText {
-  /** By generation. */
+  /** The texts of workers by generation. */
   #workers = new Map<number, PartTexts<number>>();
   readonly #processes = new PartTexts<Process>();
   readonly #listeners = new PartTexts<number>();
 
-  /** A document that `readState` reads, as JSON. */
+  /** The document as JSON that `readState` reads. */
   of(supervisor: Supervisor, situation: Situation): string {
     const { state, processes, listeners, verifyOf } = situation;
     const workers = this.#workers;
@@ -27,7 +27,7 @@ export class StateText {
       processes: this.#processes.of(
         processes.map((process) => ({
           key: process,
-          // What else it has stays the same.
+          // The other fields of a process do not change.
           stamp: [process.pid, process.startTime, process.watchdog?.time],
           write: () => startedDocument(process),
         })),
@@ -60,12 +60,12 @@ export class StateText {
 /** A part of a document. */
 interface Part<Key> {
   readonly key: Key;
-  /** Plain data that the text follows from. */
+  /** Plain data that determines the text. */
   readonly stamp: unknown;
   readonly write: () => object;
 }
 
-/** The texts of the parts of one list, by what names each part. */
+/** The texts of the parts of one list, by the key of each part. */
 class PartTexts<Key> {
   #known = new Map<Key, { readonly stamp: unknown; readonly text: string }>();
 
@@ -81,7 +81,7 @@ class PartTexts<Key> {
   }
 }
 
-/** The text of an object that also has these lists, whose elements are texts already. */
+/** The text of an object with these lists. The elements of the lists are texts already. */
 function objectText(frame: object, lists: Readonly<Record<string, readonly string[]>>): string {
   const members = Object.entries(lists).map(([name, texts]) => `,"${name}":[${texts.join(',')}]`);
   return `${JSON.stringify(frame).slice(0, -1)}${members.join('')}}`;

@@ -12,25 +12,25 @@ import type { Document } from './version-2.ts';
 import { handoverDocument, hookDocument, owedDocument, requestDocument } from './write-handover.ts';
 import { failureDocument, orNull, processDocument, retryDocument } from './write-parts.ts';
 
-/** A supervisor, as long as it runs. */
+/** The constant data of a running supervisor. */
 export interface Supervisor extends ProcessIdentity {
-  /** The release of zero. */
+  /** The version of zero. */
   readonly version: string;
   readonly instance: string;
-  /** Absolute; null for a service that was given as arguments. */
+  /** An absolute path; null for a service from command line arguments. */
   readonly configFile: string | null;
   /** Pids and times are valid only within this boot. */
   readonly bootId: string;
-  /** Inode of /proc/self/ns/pid; left out where it is not known. */
+  /** Inode of /proc/self/ns/pid; omitted if unknown. */
   readonly pidNamespace?: number;
-  /** How often the service got another supervisor after a crash, and by an upgrade in place. */
+  /** How often the service got another supervisor: after a crash, and by an upgrade in place. */
   readonly restarts: number;
   readonly upgrades: number;
   /** When the first of them was started, in monotonic milliseconds. */
   readonly firstStarted: number;
 }
 
-/** A process that zero has started. `pipes` is left out where they are not known. */
+/** A process that zero has started. `pipes` is omitted if unknown. */
 export interface Process extends ProcessIdentity {
   readonly key: WorkerKey;
   readonly session: number;
@@ -38,8 +38,8 @@ export interface Process extends ProcessIdentity {
   readonly watchdog?: { readonly time: number | null };
 }
 
-// `order` and `passedName` become part of ListenerSnapshot.
-/** What a supervisor has at one time. Left out: not known. */
+// `order` and `passedName` extend ListenerSnapshot.
+/** The changing data of a supervisor at one time. Omitted fields are unknown. */
 export interface Situation {
   readonly state: State;
   readonly processes: readonly Process[];
@@ -52,14 +52,14 @@ export interface Situation {
   readonly commands?: CommandSituation;
   /** Processes of hooks, by the number of the hook. */
   readonly hooks?: ReadonlyMap<number, ProcessIdentity>;
-  /** Effects that are going to be performed: see version-2.ts. */
+  /** Effects that are about to be performed: see version-2.ts. */
   readonly inProgress?: readonly Effect[];
 }
 
 /**
- * The document that another supervisor can continue from, without what it has of each generation, process and listener
- * (write-text.ts adds those). It omits what follows from the rest (every demand but the steering), what a new supervisor
- * does anew (retries of those demands) and what it must not contain (output of workers, values of variables).
+ * The document that another supervisor can continue from, without its generations, processes and listeners
+ * (write-text.ts adds those). It omits derived data (every demand except the steering), data that a new supervisor
+ * creates again (retries of those demands), and data that it must not contain (output of workers, values of variables).
  */
 export function frameDocument(
   supervisor: Supervisor,
@@ -169,7 +169,7 @@ function keyDocument({ generation, worker, incarnation }: WorkerKey) {
   return { generation, worker, incarnation };
 }
 
-/** Those that a recovering supervisor must know of: to perform any other one twice changes nothing. */
+/** The effects that a recovering supervisor must know about. Any other effect may be performed twice. */
 function effectDocument(effect: Effect, hooks: Situation['hooks']): NonNullable<Document['in_progress']> {
   switch (effect.type) {
     case 'spawn':
