@@ -18,32 +18,32 @@ export interface AdminContext {
 }
 
 interface Open {
-  /** As the config has it. */
+  /** The address as the config has it. */
   readonly wanted: string;
   readonly socket: AdminSocket;
   readonly server: AdminServer;
 }
 
 /**
- * Opens, moves and closes the admin endpoint as configs want it. It is for looking only, so nothing of it keeps the service from running: an
- * address that cannot be had is an error in the log, and the endpoint stays where it was.
+ * Opens, moves and closes the admin endpoint as configs require. The endpoint is read-only, so its failures never stop
+ * the service: if an address cannot be bound, zero logs an error and the endpoint keeps its address.
  */
 export class AdminEndpoint {
   readonly #context: AdminContext;
-  /** What happened before there was somebody to count it; null where nobody is going to. */
+  /** Events before the endpoint exists to count them; null if no config requires the endpoint. */
   #early: { fact: Fact; at: number }[] | null;
   #admin: Admin | null = null;
   #open: Open | null = null;
   #turn: Promise<void> = Promise.resolve();
   #closed = false;
 
-  /** @param config of the start: what happens from now on is counted, although the endpoint is opened later */
+  /** @param config the config of the start. Events count from now on, although the endpoint opens later */
   constructor(config: AdminConfig, context: AdminContext) {
     this.#context = context;
     this.#early = config ? [] : null;
   }
 
-  /** From now on as this config has it. Never rejects. */
+  /** Applies this config. Never rejects. */
   configure(config: AdminConfig): void {
     this.#turn = this.#turn.then(() => this.#apply(config));
   }

@@ -6,21 +6,24 @@ import { resolveTarget } from '../../listeners/binding/resolve.ts';
 import { unlinkIfOurs } from '../../listeners/binding/unix-file.ts';
 import type { OwnSockets } from '../../listeners/diagnosis/holders.ts';
 
-/** Where the admin endpoint listens. */
+/** The socket of the admin endpoint. */
 export interface AdminSocket {
   readonly fd: number;
-  /** As bound, with the port that the kernel chose. */
+  /** The bound address, with the port that the kernel chose. */
   readonly text: string;
-  /** How far it can be reached. `machine`: by everybody here, whatever their user. */
+  /** Who can connect. `machine`: every user of this machine. */
   readonly reach: 'file' | 'machine' | 'network';
-  /** Removes its file, if it has one; call it before it is closed. */
+  /** Removes the socket file, if there is one. Call this before the descriptor is closed. */
   remove(): void;
 }
 
-/** Connections that may wait: the number that is answered at a time. */
+/** Maximum number of waiting connections, equal to the number of concurrent requests. */
 const BACKLOG = 32;
 
-/** Binds the address as a listener is bound, and listens. Rejects with ListenerError, which says who holds the address. */
+/**
+ * Binds the address in the same way as a listener, and listens. Rejects with ListenerError, which reports the process
+ * that holds the address.
+ */
 export async function openAdminSocket(address: Address, own: OwnSockets): Promise<AdminSocket> {
   const config: ListenerConfig = {
     name: 'admin',

@@ -12,9 +12,10 @@ import { SharedReading } from './shared-reading.ts';
 export type ConnectionCounts = ReadonlyMap<number, number | null>;
 
 /**
- * Counts the open connections of each generation when somebody asks. All generations have the same addresses, so where there are several, whose
- * a connection is follows from the descriptors of the processes (proc_pid_fd(5)); those of the largest, which are most of the work, are what is
- * left when the others are known. Where there is only one, all are its own.
+ * Counts the open connections of each generation on request. All generations have the same addresses. If there are
+ * several generations, the descriptors of the processes (proc_pid_fd(5)) show which one has a connection. The largest
+ * generation would take most of the work, so it gets the rest after the others are counted. A single generation has all
+ * connections.
  */
 export class ConnectionCounter {
   readonly #processes: Generations['processes'];
@@ -27,7 +28,7 @@ export class ConnectionCounter {
     this.#shared = new SharedReading(() => this.#count(), now);
   }
 
-  /** null where it cannot be known. Never rejects. */
+  /** Resolves to null if the counts are unknown. Never rejects. */
   count(): Promise<ConnectionCounts> {
     return this.#shared.get();
   }
@@ -48,7 +49,7 @@ export class ConnectionCounter {
     }
   }
 
-  /** Of all connections; null where no listener has any. */
+  /** The inodes of all connections; null if no listener has any. */
   async #accepted(): Promise<number[] | null> {
     const snapshot = this.#listeners.snapshot();
     const names = new Set(unixNames(snapshot));
@@ -89,7 +90,7 @@ export class ConnectionCounter {
   }
 }
 
-/** How many of these connections the processes have; null where nobody may look. */
+/** How many of these connections the processes have; null without permission to read their descriptors. */
 async function countOf(pids: readonly number[], accepted: ReadonlySet<number>): Promise<number | null> {
   const own = new Set<number>();
   for (const inodes of await socketInodes(pids)) {
@@ -102,7 +103,7 @@ async function countOf(pids: readonly number[], accepted: ReadonlySet<number>): 
   return own.size;
 }
 
-/** How many descriptors a process has, from Linux 6.2 on; 0 before. */
+/** The number of descriptors of a process, from Linux 6.2 on; 0 before. */
 function sizeOf(pid: number): number {
   return statSync(`/proc/${pid}/fd`, { throwIfNoEntry: false })?.size ?? 0;
 }

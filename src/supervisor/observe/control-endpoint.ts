@@ -28,25 +28,25 @@ export interface ControlEndpointContext {
   readonly signal: Control['signal'];
   readonly upgrade: Control['upgrade'];
   readonly history: Control['history'];
-  /** The numbers of the handovers whose verdict is still to come, oldest first, and of the one in progress. */
+  /** The numbers of the handovers without a verdict, oldest first, and of the one in progress. */
   readonly handovers: () => { readonly open: readonly number[]; readonly current: number | null };
-  /** The first ticket: those of a dead supervisor are not used again. */
+  /** The first ticket. Tickets of a dead supervisor are not used again. */
   readonly firstTicket: number;
-  /** The handovers that have ended, as far as the history has them, oldest first. */
+  /** The ended handovers in the history, oldest first. */
   readonly recorded: () => readonly RecordedHandover[];
 }
 
-/** Takes the operator's requests to the core, and its answers back to who asked. */
+/** Passes the operator's requests to the core, and its answers to the callers. */
 export class ControlEndpoint implements Control {
   readonly #context: ControlEndpointContext;
   readonly #verdicts = new Map<string, (verdict: Verdict) => void>();
   readonly #scales = new Map<string, (result: ScaleResult) => void>();
   readonly #answers = new Map<string, (answer: Answer) => void>();
   readonly #listeners = new Set<(fact: Fact) => void>();
-  /** The number of the handover, of tickets whose request is being posted. */
+  /** The handover numbers of tickets whose request is being posted. */
   readonly #accepted = new Map<string, number>();
   readonly #ended = new EndedHandovers();
-  /** Who waits for a handover without having asked for it. */
+  /** Callers that wait for a handover that they did not request. */
   readonly #waiting = new Map<number, Set<(verdict: Verdict) => void>>();
   #next: number;
 
@@ -123,7 +123,7 @@ export class ControlEndpoint implements Control {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The effect `verdict`. */
+  /** Performs the effect `verdict`. */
   tell(tickets: readonly string[], verdict: Verdict): void {
     for (const ticket of tickets) {
       this.#verdicts.get(ticket)?.(verdict);
@@ -131,18 +131,18 @@ export class ControlEndpoint implements Control {
     }
   }
 
-  /** The effect `scaled`. */
+  /** Performs the effect `scaled`. */
   scaled(ticket: string, result: ScaleResult): void {
     this.#scales.get(ticket)?.(result);
     this.#scales.delete(ticket);
   }
 
-  /** The effect `accepted`. */
+  /** Performs the effect `accepted`. */
   accept(ticket: string, handover: number): void {
     this.#accepted.set(ticket, handover);
   }
 
-  /** The effect `concluded`. */
+  /** Performs the effect `concluded`. */
   conclude(verdict: Verdict): void {
     const { handover } = verdict;
     if (handover === null) return;
@@ -152,13 +152,13 @@ export class ControlEndpoint implements Control {
     for (const onVerdict of waiting ?? []) onVerdict(verdict);
   }
 
-  /** The effect `answer`. */
+  /** Performs the effect `answer`. */
   answer(ticket: string, refusal: string | null): void {
     this.#answers.get(ticket)?.(refusal === null ? { ok: true } : { ok: false, message: refusal });
     this.#answers.delete(ticket);
   }
 
-  /** Everything that is reported. */
+  /** Passes a fact to every subscriber. */
   report(fact: Fact): void {
     for (const listener of this.#listeners) listener(fact);
   }
@@ -181,7 +181,7 @@ export class ControlEndpoint implements Control {
     return { handover, cancel: () => waiting.delete(onVerdict) };
   }
 
-  /** The verdict in the history, of the last handover where none is named; or why there is none. */
+  /** The recorded verdict of a handover (default: the last one), or why there is none. */
   #recorded(handover: number | undefined): Verdict | string {
     const recorded = this.#context.recorded();
     const found =
@@ -209,7 +209,7 @@ export class ControlEndpoint implements Control {
   }
 }
 
-/** A number above those of all tickets that commands of a dead supervisor have. */
+/** A number above all tickets of the dead supervisor's commands. */
 export function ticketAfter({ handover, pending, owed }: State): number {
   const callers = [
     ...(handover?.request.callers ?? []),
@@ -219,7 +219,7 @@ export function ticketAfter({ handover, pending, owed }: State): number {
   return Math.max(0, ...callers.map(({ ticket }) => Number(ticket ?? 0))) + 1;
 }
 
-/** A verdict without what only the supervisor of that time knew. */
+/** A verdict without the details that only the supervisor of that time had. */
 function recordedVerdict({
   handover,
   outcome,

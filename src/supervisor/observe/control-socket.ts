@@ -30,7 +30,7 @@ export class ControlSocket {
     return this.#server && controlSocketOf(config, instance).path;
   }
 
-  /** Never rejects: the service runs without it. */
+  /** Opens the socket. Never rejects: the service runs without it. */
   async open(): Promise<void> {
     const { config, instance, version, control, views, report, failed } = this.#context;
     try {
@@ -46,7 +46,7 @@ export class ControlSocket {
     }
   }
 
-  /** The file of the socket was removed, maybe. Rejects with ControlError where it cannot be bound again. */
+  /** Restores the file of the socket if it was removed. Rejects with ControlError if it cannot be bound again. */
   async restore(): Promise<void> {
     await this.#server?.restore();
   }

@@ -1,9 +1,9 @@
 import type { Verdict } from '../../lifecycle/verdicts.ts';
 
-/** Older verdicts are found in the history, without what the candidate wrote. */
+/** Older verdicts come from the history, without the output of the candidate. */
 const KEPT = 50;
 
-/** The verdicts of the last handovers, and of requests that never became one. */
+/** The verdicts of the last handovers, and of requests that never became a handover. */
 export class EndedHandovers {
   readonly #verdicts = new Map<number, Verdict>();
 
@@ -21,7 +21,7 @@ export class EndedHandovers {
     return [...this.#verdicts.keys()];
   }
 
-  /** The one that ended last. */
+  /** The number of the handover that ended last. */
   last(): number | undefined {
     return this.numbers().at(-1);
   }

@@ -13,17 +13,17 @@ export interface HistoryView {
   readonly lines: readonly HistoryLine[];
   readonly targets: TargetContext;
   readonly isIntact: TargetOptions['isIntact'];
-  /** The generation that serves now; null where none does. */
+  /** The generation that serves now; null for none. */
   readonly serving: number | null;
   /** Milliseconds of the wall clock. */
   readonly now: number;
 }
 
-/** What `zero history` shows. */
+/** The document that `zero history` shows. */
 export async function historyDocument(view: HistoryView): Promise<HistoryDocument> {
   const { lines, serving, now } = view;
   const generations: GenerationDocument[] = [];
-  // One after the other: several generations can have one copy, which is compared once.
+  // One after the other, because several generations can share one copy, which is compared once.
   for (const entry of foldHistory(lines, serving, now).entries)
     generations.push({
       ...entryDocument(entry),
@@ -33,7 +33,7 @@ export async function historyDocument(view: HistoryView): Promise<HistoryDocumen
   return { version: PROTOCOL, generations, handovers: endedHandovers(lines).map(handoverDocument) };
 }
 
-/** The same without what a rollback would run, which takes looks at files. */
+/** The history without its rollback targets, which require file access. */
 export function timelineOf(lines: readonly HistoryLine[], serving: number | null, now: number): Timeline {
   return {
     generations: foldHistory(lines, serving, now).entries.map(entryDocument),
@@ -68,7 +68,7 @@ function handoverDocument(ended: RecordedHandover): HandoverDocument {
   return { handover, at, outcome, generation, incumbent, duration_ms, failure };
 }
 
-/** What a rollback to it would run. */
+/** The release that a rollback to this entry would run. */
 async function rollbackOf(
   entry: HistoryEntry,
   { targets, isIntact }: HistoryView,

@@ -30,28 +30,31 @@ export interface HistoryContext {
   readonly clock: () => number;
   readonly hash: Hash;
   readonly report: (fact: Fact) => void;
-  /** The executables that run, or are going to: their copies are kept. */
+  /** The executables that run or will run. zero keeps their copies. */
   readonly inUse: () => readonly string[];
-  /** Why an executable could not be started in a directory; null: nothing speaks against it. */
+  /** Why an executable could not be started in a directory; null if zero finds no reason. */
   readonly mayRun: TargetContext['mayRun'];
   /** The generation that serves. */
   readonly serving: () => number | null;
-  /** The file cannot be written. `retry` is the next attempt then. */
+  /** Called when the file cannot be written. `retry` is then the next attempt. */
   readonly failed: (error: unknown, file: string) => void;
-  /** It could be written again. */
+  /** Called when the file could be written again. */
   readonly recovered: () => void;
 }
 
-/** Writes down what served, keeps its executables, and finds what can be gone back to. Nothing of it touches the service. */
+/**
+ * Records the generations that served, keeps their executables, and finds releases to roll back to. Never affects the
+ * service.
+ */
 export class HistoryRecorder {
   readonly #context: HistoryContext;
   readonly #file: HistoryFile;
   readonly #executables: Executables;
   readonly #targets: TargetContext;
   readonly #warned = new Set<string>();
-  /** Of generations that exist: the copy of the executable, as it was when it was made or found. */
+  /** The copy of the executable of each existing generation, as it was when it was made or found. */
   readonly #copies = new Map<number, FileRecord>();
-  /** The generation that served at the last line; the record of that alone. */
+  /** The serving generation in the last line of the history. */
   #recorded: number | null = null;
 
   constructor(context: HistoryContext) {
@@ -63,18 +66,21 @@ export class HistoryRecorder {
     this.#targets = { executables: this.#executables, mayRun: context.mayRun };
   }
 
-  /** The first numbers after those of all earlier supervisors: a number is never used again. */
+  /** The first unused numbers after all earlier supervisors: zero never uses a number again. */
   firstNumbers(): { readonly generation: number; readonly handover: number } {
     const { generation, handover } = this.#file.highest();
     return { generation: generation + 1, handover: handover + 1 };
   }
 
-  /** The release of a generation; null where its line is lost. */
+  /** The release of a generation; null if its line is lost. */
   recordOf(generation: number): ReleaseRecord | null {
     return this.#read().entries.find((entry) => entry.generation === generation)?.release ?? null;
   }
 
-  /** Continues the history of a dead supervisor: `generations` are those that still run. */
+  /**
+   * Continues the history of a dead supervisor.
+   * @param generations the generations that still run
+   */
   restore(
     generations: readonly { readonly generation: number; readonly record: ReleaseRecord }[],
     serving: number | null,
@@ -85,13 +91,13 @@ export class HistoryRecorder {
       if (sha256 !== null) this.#noteCopy(generation, sha256, record);
     }
     this.#recorded = serves.at(-1) ?? null;
-    // The supervisor died before it could write down who serves.
+    // The supervisor died before it could record which generation serves.
     if (serving === null || serving === this.#recorded) return;
     this.#recorded = serving;
     this.#file.append([{ event: 'serves', generation: serving }]);
   }
 
-  /** @param handover null: the generation runs already, and another one has started it */
+  /** @param handover null: the generation already ran and no handover of zero started it */
   adopted(handover: number | null, generation: number, { record, rollbackTo }: Prepared): void {
     const numbers = { generation, rollbackTo, ...(handover !== null && { handover }) };
     const line = { event: 'generation', ...numbers, release: record } as const;
@@ -99,7 +105,7 @@ export class HistoryRecorder {
       this.#file.append([line]);
       return;
     }
-    // Behind the spawn, which need not wait for the disk.
+    // Written after the spawn, which need not wait for the disk.
     setImmediate(() => this.#file.append([line]));
   }
 
@@ -111,15 +117,15 @@ export class HistoryRecorder {
     this.#file.append(lines);
   }
 
-  /** Writes the lines that could not be written. Throws what fs does. */
+  /** Writes the pending lines again. Throws the error of fs. */
   retry(): void {
     this.#file.retry();
   }
 
-  /** The generation serves: its executable is kept, in the background. */
+  /** Keeps the executable of the generation that serves now, in the background. */
   promoted(generation: number, { source, record, rollbackTo }: Prepared): void {
     if (record.kind === 'interpreter') return;
-    // A descriptor of its own: the generation may be gone before the copy is made.
+    // A separate descriptor, because the generation may end before the copy is made.
     const fd = source === null ? null : openAgain(source);
     setImmediate(() => void this.#keep(generation, fd, record, rollbackTo));
   }
@@ -151,7 +157,7 @@ export class HistoryRecorder {
     await this.#prune().catch((error) => this.#warn(`remove old executables: ${errorText(error)}`));
   }
 
-  /** The copy of a generation's executable, if it is still the file that it was; null for none. */
+  /** The copy of a generation's executable if it is unchanged; null for none. */
   copyOf(generation: number): string | null {
     const copy = this.#copies.get(generation);
     const now = copy && fileAt(copy.path);
@@ -166,7 +172,7 @@ export class HistoryRecorder {
 
   /**
    * Finds the release to roll back to. Throws RollbackError.
-   * @param claim called with the executable before anything is waited for
+   * @param claim called with the executable before the first wait
    */
   async earlier(
     rollback: Rollback,
@@ -186,7 +192,7 @@ export class HistoryRecorder {
     return { generation, record: release, label, executable, directory: release.directory };
   }
 
-  /** The release that served last, is another one than `current`, and can be run. Its copy is not compared here. */
+  /** The release that served last, differs from `current`, and can run. Its copy is not compared here. */
   async lastGood(current: ReleaseRecord | null): Promise<GoodRelease | null> {
     const { entries, serves } = this.#read();
     const failing = current && { release: current, sha256: null };
@@ -203,8 +209,8 @@ export class HistoryRecorder {
   }
 
   /**
-   * What `zero history` shows. A copy is compared with its hash like before a rollback, but only once, and not longer
-   * than a while: the next history has the answer then.
+   * The document that `zero history` shows. As before a rollback, a copy is compared with its hash, but only once and
+   * for a limited time. The next call then has the result.
    */
   async document(): Promise<HistoryDocument> {
     const { serving, clock } = this.#context;
@@ -218,17 +224,17 @@ export class HistoryRecorder {
     return document;
   }
 
-  /** What the dashboard shows. */
+  /** The timeline that the dashboard shows. */
   timeline(): Timeline {
     return timelineOf(this.#lines(), this.#context.serving(), this.#context.clock());
   }
 
-  /** The handovers that have ended, oldest first. */
+  /** The ended handovers, oldest first. */
   handovers(): RecordedHandover[] {
     return endedHandovers(this.#lines());
   }
 
-  /** Resolves when everything is on the disk. */
+  /** Resolves when every line is on disk. */
   close(): Promise<void> {
     return this.#file.synced();
   }
@@ -255,7 +261,7 @@ export class HistoryRecorder {
     return entry ? knownRelease(entry) : null;
   }
 
-  /** The hash, where a generation of the same release has it: most reloads are for a new config. */
+  /** The hash of another generation with the same release: most reloads change only the config. */
   #knownHash(record: ReleaseRecord, rollbackTo: number | null): string | null {
     const release = { release: record, sha256: null };
     const same = this.#read().entries.findLast((entry) => {
@@ -273,7 +279,7 @@ export class HistoryRecorder {
     await this.#executables.prune((hash) => last.has(hash) || isInUse(hash));
   }
 
-  /** Each once. */
+  /** Reports each message once. */
   #warn(message: string): void {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
@@ -281,10 +287,13 @@ export class HistoryRecorder {
   }
 }
 
-/** Milliseconds that a history waits for the comparison of a copy. A command waits for ten seconds. */
+/**
+ * Maximum milliseconds that a request for the history waits for the comparison of a copy. A command waits for ten
+ * seconds.
+ */
 const COMPARE_TIME = 3_000;
 
-/** A result, or `instead` where it comes after the limit. */
+/** A result, or `instead` if the limit aborts first. */
 function unless<T>(limit: AbortSignal, result: Promise<T>, instead: T): Promise<T> {
   return new Promise((resolve, reject) => {
     result.then(resolve, reject);

@@ -5,10 +5,10 @@ import { REUSEPORT_ADVICE } from '../../listeners/diagnosis/foreign-sockets.ts';
 import type { ListenerSet } from '../../listeners/listener-set.ts';
 import type { NamedFault, NamedForeignSocket } from '../../listeners/listeners.ts';
 
-/** The next look begins at the earliest after this many times as long as the last one took. */
+/** The pause before the next check, as a multiple of the time that the last check took. */
 const REST = 3;
 
-/** Says what services do to the lanes, and who else listens on a steered address: each once. */
+/** Reports changes that services make to the lanes, and foreign sockets on a steered address. Each is reported once. */
 export class LaneLog {
   readonly #listeners: ListenerSet;
   readonly #report: (fact: Fact) => void;
@@ -18,7 +18,7 @@ export class LaneLog {
   #restUntil = 0;
   #isLooking = false;
   #work: { cancel(): void } | null = null;
-  /** A look was asked for during a look. */
+  /** A check was requested during a check. */
   #isAsked = false;
 
   constructor(listeners: ListenerSet, report: (fact: Fact) => void) {
@@ -37,8 +37,8 @@ export class LaneLog {
   }
 
   /**
-   * Looks for sockets of others, and for lanes that listen anew, when the current work is done: a millisecond for a few
-   * listeners, in slices for many.
+   * Checks for foreign sockets, and for lanes that listen again, after the current work. Takes a millisecond for a few
+   * listeners, and is cut into slices for many.
    */
   lookSoon(): void {
     if (this.#look !== null) {
@@ -75,9 +75,9 @@ export class LaneLog {
     this.#look = null;
     this.#work = null;
     this.#isLooking = false;
-    // The next exit, or the next worker that is ready, looks again.
+    // The next exit, or the next worker that becomes ready, triggers another check.
     if (failure !== null) this.#warn(`lanes cannot be inspected: ${errorText(failure.error)}`);
-    // What was asked for meanwhile may be about listeners that were looked at before.
+    // A request made during the check may concern listeners that were already checked.
     if (this.#isAsked) this.lookSoon();
     this.#isAsked = false;
   }

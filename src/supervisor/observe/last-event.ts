@@ -3,7 +3,7 @@ import type { Fact } from '../../lifecycle/facts.ts';
 import { type Level, levelOf } from '../../telemetry/level.ts';
 import { messageOf } from '../../telemetry/message.ts';
 
-/** Remembers the newest event that is worth a look: details of the level `debug` do not count. */
+/** Remembers the newest event for the status. Events of the level `debug` do not count. */
 export class LastEvent {
   readonly #now: () => number;
   #last: { readonly fact: Fact; readonly level: Level; readonly at: number } | null = null;
@@ -18,7 +18,7 @@ export class LastEvent {
     if (level !== 'debug') this.#last = { fact, level, at: this.#now() };
   }
 
-  /** null before the first event. */
+  /** The event; null before the first one. */
   document(): NonNullable<StatusDocument['last_event']> | null {
     if (this.#last === null) return null;
     const { fact, level, at } = this.#last;

@@ -2,7 +2,7 @@ import type { Fact } from '../../lifecycle/facts.ts';
 import { formatAddress } from '../../linux/sockaddr.ts';
 import type { ListenerSnapshot } from '../../listeners/listeners.ts';
 
-/** Says once of every listening socket that it is there, and that it is gone. */
+/** Reports once when a listening socket opens, and once when it closes. */
 export class ListenerLog {
   readonly #report: (fact: Fact) => void;
   #last: readonly ListenerSnapshot[] | null = null;
@@ -12,7 +12,7 @@ export class ListenerLog {
     this.#report = report;
   }
 
-  /** Compares the sockets of now with those of the last look. */
+  /** Compares the current sockets with those of the last call. */
   look(sockets: readonly ListenerSnapshot[]): void {
     if (sockets === this.#last) return;
     this.#last = sockets;

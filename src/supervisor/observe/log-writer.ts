@@ -4,8 +4,9 @@ import type { Sink } from '../../workers/output/sink.ts';
 const failure = (code: string): NodeJS.ErrnoException => Object.assign(new Error(code), { code });
 
 /**
- * How the log gets to a descriptor that the services' output goes to: through the same sink, because lines of two who write to one pipe
- * get into each other when it is full. At the end of the process, when nothing would empty the sink any more, directly.
+ * Writes the log to a descriptor that the services' output uses too. The log uses the same sink, because the lines of
+ * two writers mix in a full pipe. At the end of the process the log writes directly, because the sink is no longer
+ * emptied.
  */
 export function logWriter(sink: Sink, fd: number): Writer {
   let direct: Writer | null = null;

@@ -5,7 +5,7 @@ import type { ConnectionCounter } from './connection-counter.ts';
 import { SharedReading } from './shared-reading.ts';
 import type { UsageReader } from './usage-reader.ts';
 
-/** Reads what workers use and what waits at listeners when a caller asks. */
+/** Reads the usage of workers and the queues of listeners on request. */
 export class Meter {
   readonly #usage: UsageReader;
   readonly #listeners: Listeners;
@@ -31,7 +31,7 @@ export class Meter {
     return { workers: await this.#usage.read(), connections: await this.#connections.count(), listeners };
   }
 
-  /** Null where the kernel does not tell. */
+  /** Waiting connections by listener; null if the kernel does not report them. */
   #queues(): ReadonlyMap<string, number> | null {
     try {
       return this.#listeners.queues();
@@ -43,7 +43,7 @@ export class Meter {
 
 type Intakes = () => ReadonlyMap<number, Intake>;
 
-/** Of every port in one dump, made when the first listener needs it. */
+/** The intakes of every port from one dump, made when the first listener needs it. */
 function intakesOf(network: 'tcp' | 'udp'): Intakes {
   let byInode: Map<number, Intake> | null = null;
   return () => {
@@ -60,11 +60,12 @@ function listenerReading(
   const own = lanes.length > 0 ? lanes.map((lane) => lane.inode) : [inode];
   try {
     if (queues === null) return { listener: name, queue: null, drops: null };
-    // Of a steered listener, without zero's own test connections.
+    // The queue of a steered listener, without zero's own test connections.
     const steered = queues.get(name) ?? null;
     if (address.family === 'unix') {
       const queue = steered ?? unixSocket(inode)?.rqueue ?? 0;
-      // Datagrams are counted in bytes, and a full Unix socket turns nobody away unseen: connect(2) and send(2) say so.
+      // The queue of a datagram socket is in bytes. A full Unix socket drops nothing silently: connect(2) and send(2)
+      // fail.
       return { listener: name, queue: text.startsWith('unix:') ? queue : null, drops: null };
     }
     const network = text.startsWith('udp') ? 'udp' : 'tcp';

@@ -39,7 +39,7 @@ import { statusOf } from './status.ts';
 import { TelemetryController } from './telemetry-controller.ts';
 import { UsageReader } from './usage-reader.ts';
 
-/** The service, as those who look at it and control it see it. */
+/** The service, as views and endpoints see it. */
 export interface ObservedService {
   readonly state: State;
   readonly generations: Generations;
@@ -47,7 +47,7 @@ export interface ObservedService {
   /** Hashes executables. */
   readonly hash: Hash;
   readonly keeper: NonNullable<StatusDocument['keeper']> | null;
-  /** Whether something starts zero again when it is killed. */
+  /** Whether a keeper or a service manager restarts zero when it is killed. */
   readonly restarts: boolean;
   readonly upgrade: Control['upgrade'];
 }
@@ -55,15 +55,15 @@ export interface ObservedService {
 export interface ObservationContext {
   readonly listeners: ListenerSet;
   readonly releases: PreparedReleases;
-  /** Called only after the constructor. */
+  /** Must not be called before the constructor has returned. */
   readonly service: () => ObservedService;
 }
 
 const STDERR = 2;
 
 /**
- * Everything that records and shows what the service does: output, log, metrics, history, events, status, and the
- * sockets by which commands and browsers ask for them.
+ * The parts that record and show the service: output, log, metrics, history, events, status, and the sockets for
+ * commands and browsers.
  */
 export class Observation {
   readonly outlets: Outlets;
@@ -77,7 +77,7 @@ export class Observation {
   readonly #admin: AdminEndpoint;
   readonly #lastEvent = new LastEvent(now);
   readonly #startedAt: number;
-  /** null while the other recipients are made. */
+  /** null until all recipients exist. */
   #reporter: Reporter | null = null;
 
   constructor(options: SupervisorOptions, context: ObservationContext) {
@@ -133,7 +133,7 @@ export class Observation {
       report,
       ownSocket: (inode) => context.listeners.nameOf(inode),
     });
-    // The history first: a recipient of a fact may read it there.
+    // The history comes first: a later recipient of a fact may read it there.
     this.#reporter = new Reporter([
       this.history,
       this.#telemetry,
@@ -149,21 +149,21 @@ export class Observation {
     (this.#reporter ?? this.#telemetry).report(fact);
   }
 
-  /** Reports that a step of the supervisor itself failed. */
+  /** Reports a failed step of the supervisor itself. */
   failed(step: string, error: unknown): void {
     this.report({ event: 'error', step, message: `${step}: ${errorText(error)}` });
   }
 
   /** Opens the sockets for commands and browsers. */
   open(config: Config): void {
-    // Not of a first start that failed at once.
+    // Stays closed if the first start failed at once.
     if (!this.#context.service().state.exit) void this.control.open();
     this.#admin.configure(config.application.admin);
   }
 
   /**
-   * From now on as the config of the generation that serves has it.
-   * @param isFirst that config is the one of the start, with which the admin endpoint is opened anyway
+   * Applies the config of the generation that serves.
+   * @param isFirst the config is the one of the start, for which `open` opens the admin endpoint
    */
   configure(config: Config, isFirst: boolean): void {
     if (!isFirst) this.#admin.configure(config.application.admin);
@@ -174,7 +174,7 @@ export class Observation {
     }
   }
 
-  /** Opens zero's own files again. */
+  /** Reopens zero's own files. */
   reopenLogs(): void {
     this.#telemetry.reopen();
     this.outlets.files.reopen();
@@ -185,17 +185,17 @@ export class Observation {
     await this.outlets.flush(FLUSH_TIME);
   }
 
-  /** The service has ended. Its output is passed on as far as its readers take it in time. */
+  /** Called when the service has ended. Passes on its output as long as the readers take it in time. */
   async endService(): Promise<void> {
     await this.outlets.endService(FLUSH_TIME);
     this.#admin.close();
   }
 
-  /** zero exits: the last lines are written. The control socket is closed later. */
+  /** Called when zero exits. Writes the last lines. The control socket closes later. */
   async end(): Promise<void> {
     await Promise.race([this.history.close(), new Promise((resolve) => setTimeout(resolve, FLUSH_TIME))]);
     await this.#telemetry.close(FLUSH_TIME);
-    // The log may go there, too.
+    // The log may use the same descriptors.
     await this.outlets.end(FLUSH_TIME);
   }
 
@@ -273,14 +273,14 @@ export class Observation {
     });
   }
 
-  /** Of the generation that serves, or else of the newest. */
+  /** The output file of the generation that serves, otherwise of the newest one. */
   #outputFile(): string | null {
     const { incumbent, generations } = this.#context.service().state;
     const generation = incumbent ?? generations.at(-1)?.id;
     return generation === undefined ? null : this.outlets.files.pathOf(generation);
   }
 
-  /** The user of the next generation; null also where the config does not say a valid one. */
+  /** The user of the next generation; null also if the config has no valid one. */
   #user(): TargetUser | null {
     try {
       const { user, group } = this.#options.source.load().service.runtime;

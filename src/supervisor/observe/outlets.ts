@@ -7,7 +7,7 @@ import { outputFileFailure } from './output-directory.ts';
 const STDOUT = 1;
 const STDERR = 2;
 
-/** Where zero and its service write to: standard output, standard error, and the files of `service.output`. */
+/** The output targets of zero and its service: standard output, standard error, and the files of `service.output`. */
 export class Outlets {
   readonly stdout: Sink;
   readonly stderr: Sink;
@@ -24,18 +24,18 @@ export class Outlets {
     });
   }
 
-  /** Resolves when what was written has arrived, or after so many milliseconds. */
+  /** Resolves when all output is written, or after this many milliseconds. */
   async flush(ms: number): Promise<void> {
     await Promise.all([this.stdout.flush(ms), this.stderr.flush(ms), this.files.flush(ms)]);
   }
 
-  /** The service has ended. The last messages of zero itself go to standard error. */
+  /** Called when the service has ended. The last messages of zero itself go to standard error. */
   async endService(ms: number): Promise<void> {
     await Promise.all([this.stdout.flush(ms), this.stderr.flush(ms), this.files.end(ms)]);
     if (this.stdout !== this.stderr) this.stdout.close();
   }
 
-  /** Closes what is left. */
+  /** Closes the remaining targets. */
   async end(ms: number): Promise<void> {
     await this.stderr.flush(ms);
     this.stderr.close();

@@ -19,7 +19,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENOENT: 'The directory is missing: create it again.',
 };
 
-/** Makes `output.directory` where it is missing. Returns why it cannot be used; null where it can, or there is none. */
+/** Creates a missing `output.directory`. Returns why it cannot be used; null if it can, or none is configured. */
 export function outputProblem({ service }: Config): Failure | null {
   if (service.output === undefined) return null;
   const { directory } = service.output;
@@ -34,7 +34,7 @@ export function outputProblem({ service }: Config): Failure | null {
   }
 }
 
-/** In a directory of another user, that user could replace a file by a link to one of zero's. */
+/** In a directory of another user, that user could replace a file by a link to one of zero's files. */
 function unsafe(directory: string, { uid }: Stats): string | null {
   const own = process.geteuid?.() ?? 0;
   if (uid !== own && uid !== 0)
@@ -43,7 +43,7 @@ function unsafe(directory: string, { uid }: Stats): string | null {
   return opening && `every user may write to directory ${opening.path}. Run: chmod o-w ${opening.path}`;
 }
 
-/** An output file cannot be written or rotated. */
+/** The event when an output file cannot be written or rotated. */
 export function outputFileFailure(step: 'write output' | 'rotate output', path: string, code: string): Fact {
   const then =
     step === 'write output'

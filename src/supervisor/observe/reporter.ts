@@ -6,7 +6,7 @@ export interface FactReader {
   report(fact: Fact): void;
 }
 
-/** Gives every fact to every reader. An exception in one of them is reported to the others, and ends nothing. */
+/** Passes every fact to every reader. An exception in one reader is reported to the others and does not stop them. */
 export class Reporter implements FactReader {
   readonly #readers: readonly FactReader[];
 
@@ -20,7 +20,7 @@ export class Reporter implements FactReader {
       const error = attempt(reader, fact);
       if (error === null) continue;
       const failure = errorFact(`report ${fact.event}`, error);
-      // A reader that fails here too has failed before: that has been reported.
+      // A reader that fails here too failed with the fact itself, which has been reported.
       for (const other of this.#readers) if (other !== reader) attempt(other, failure);
     }
   }

@@ -1,9 +1,9 @@
-/** A new reading is made at the earliest after this many times as long as the last one took. */
+/** The pause before the next reading, as a multiple of the time that the last reading took. */
 const REST = 3;
 
 /**
- * A reading that takes time, shared by all callers: those who ask while it is made, or shortly after it, get the same
- * one. Readings therefore take at most a quarter of the main thread's time, however often callers ask.
+ * A slow reading, shared by all callers. Callers during the reading, or shortly after it, get the same result. Readings
+ * therefore take at most a quarter of the main thread's time, however often callers ask.
  */
 export class SharedReading<Value> {
   readonly #read: () => Promise<Value>;

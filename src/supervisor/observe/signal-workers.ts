@@ -3,7 +3,7 @@ import type { Fact } from '../../lifecycle/facts.ts';
 import { describeRefusal, type Refusal } from '../../workers/processes/delivery.ts';
 import type { Generations } from '../run/generations.ts';
 
-/** Sends a signal to the main processes of the generation that serves, or says why nobody got it. */
+/** Sends a signal to the main processes of the generation that serves, or reports why no process received it. */
 export function signalWorkers(
   signal: string,
   generation: number | null,

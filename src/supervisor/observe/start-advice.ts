@@ -1,11 +1,11 @@
 import type { Fact } from '../../lifecycle/facts.ts';
 import type { FactReader } from './reporter.ts';
 
-/** An earlier release that could run instead of one that does not start. */
+/** An earlier release that could run instead of one that fails to start. */
 export interface GoodRelease {
   readonly generation: number;
   readonly label: string | null;
-  /** Where it is: its own file, or the copy that is kept of that. */
+  /** The source of the executable: its own file, or the copy that zero keeps. */
   readonly from: 'file' | 'copy';
   readonly executable: string;
   /** Its own file. */
@@ -13,16 +13,18 @@ export interface GoodRelease {
 }
 
 export interface StartAdviceContext {
-  /** The release that served last and is another one than that of a generation; null where there is none. */
+  /** The release that served last and differs from that of a generation; null for none. */
   readonly find: (generation: number | null) => Promise<GoodRelease | null>;
   readonly report: (fact: Fact) => void;
-  /** False when the supervisor exits, so that no command reaches it. */
+  /** False when the supervisor exits, so that no command can reach it. */
   readonly isRunning: () => boolean;
-  /** Options that name the instance on a command line. */
+  /** The options that select the instance on a command line. */
   readonly instance: string;
 }
 
-/** Says how to return to a release that works, when nothing has served since zero was started and a start fails. */
+/**
+ * Reports how to return to a working release, when a start fails and no generation has served since zero was started.
+ */
 export class StartAdvice implements FactReader {
   readonly #context: StartAdviceContext;
   #isDone = false;

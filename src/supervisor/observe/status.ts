@@ -16,22 +16,22 @@ import type { ConfigFile } from '../start/config-source.ts';
 
 export interface StatusSources {
   readonly name: string;
-  /** null for a service that was given as arguments. */
+  /** null for a service from command line arguments. */
   readonly configFile: ConfigFile | null;
   readonly version: string;
   readonly startedAt: number;
   readonly supervisor: StatusDocument['supervisor'];
   readonly keeper: StatusDocument['keeper'];
-  /** Milliseconds of the clock that the state is in. */
+  /** Milliseconds of the state's clock. */
   readonly now: number;
   readonly state: State;
   readonly listeners: ListenerSet;
-  /** What workers of a generation that were started again run instead of its executable. */
+  /** The other executable that restarted workers of a generation run. */
   readonly deviationOf: (generation: number) => Deviation | null;
   readonly lastEvent: StatusDocument['last_event'] | null;
 }
 
-/** What `zero status` shows. */
+/** The document that `zero status` shows. */
 export function statusOf(sources: StatusSources): StatusDocument {
   const { name, configFile, version, startedAt, supervisor, keeper, now, state, listeners, deviationOf } =
     sources;
@@ -88,12 +88,12 @@ function handoverStatus(
   };
 }
 
-/** The number of a handover, and who asked for it and still waits. */
+/** The number of a handover, and the callers that still wait for it. */
 function requestStatus({ id, callers }: Request): { id: number; by: string[] } {
   return { id, by: [...new Set(callers.map(({ by }) => by))] };
 }
 
-/** Whom or what the step waits for. */
+/** The worker or generation that the step waits for. */
 function waitingFor(
   state: State,
   { step }: Handover,
@@ -121,9 +121,9 @@ function generationStatus(
     stage: stage.name,
     release: { path, directory, ...(label !== null && { label }) },
     ...(deviation && { executable_changed: deviation }),
-    // Of one that leaves, since when it does.
+    // For a retiring generation, the time since its retirement began.
     since_ms_ago: Math.round(now - ('since' in stage ? stage.since : since)),
-    // Those that have left the generation for good are no part of it any more.
+    // Workers that were removed from the generation do not count.
     workers: workers.filter(holdsLane).map(({ index, life, lane, incarnation, membership, lastExit }) => ({
       worker: index,
       pid: life.name === 'up' || life.name === 'stopping' ? life.pid : null,
@@ -144,7 +144,7 @@ function generationStatus(
   };
 }
 
-/** Steps that failed and are attempted again: what the shell is to keep doing, and files that cannot be written. */
+/** Failed steps that zero retries: effects of the core, and writes of files. */
 function problemsOf({ retries, storage, generations }: State): FailureDocument[] {
   const demands = Object.values(retries).map(({ failure }) => failure);
   const files = Object.values(storage).flatMap((unwritten) => (unwritten ? [unwritten.failure] : []));

@@ -6,29 +6,29 @@ import { ServiceManager, watchdogInterval } from '../../telemetry/service-manage
 import type { Writer } from '../../telemetry/writer.ts';
 
 export interface TelemetryContext {
-  /** Of the instance. */
+  /** The name of the instance. */
   readonly name: string;
   readonly version: string;
-  /** Where the log goes without `logging.file`. */
+  /** The descriptor of the log without `logging.file`. */
   readonly fd: number;
   readonly writer: Writer;
-  /** Values that no report may have; asked for at each. */
+  /** Values that no report may contain, read again for each report. */
   readonly secrets: () => readonly string[];
   readonly timers: Timers;
 }
 
 /**
- * The log, statsd and Sentry, as the config of the generation that serves wants them, and the service manager that
+ * The log, statsd and Sentry of the generation that serves, as its config requires, and the service manager that
  * started zero.
  */
 export class TelemetryController {
   readonly #context: TelemetryContext;
   #telemetry: Telemetry;
   #config: Config;
-  /** Not part of #telemetry, because it keeps what it has reported over a change of the config. */
+  /** Not part of #telemetry, because its reported state must survive a change of the config. */
   readonly #manager: ServiceManager | null;
 
-  /** Throws Error where `logging.file` cannot be opened. */
+  /** Throws Error if `logging.file` cannot be opened. */
   constructor(config: Config, context: TelemetryContext) {
     this.#context = context;
     this.#config = config;
@@ -42,14 +42,14 @@ export class TelemetryController {
     this.#manager?.report(fact);
   }
 
-  /** Opens `logging.file` again. */
+  /** Reopens `logging.file`. */
   reopen(): void {
     this.#telemetry.reopen();
   }
 
   /**
-   * From now on as this config has it; what was to be written and sent before has `deadline` milliseconds. Throws Error where that cannot be had:
-   * everything stays as it was.
+   * Applies this config. Pending lines and reports of the previous config have `deadline` milliseconds. Throws Error
+   * and changes nothing if the config cannot be applied.
    */
   configure(config: Config, deadline: number): void {
     if (partOf(config) === partOf(this.#config)) return;
@@ -59,12 +59,12 @@ export class TelemetryController {
     void old.close(deadline);
   }
 
-  /** Waits until the log is written, for at most so many milliseconds. */
+  /** Waits until the log is written, for at most this many milliseconds. */
   flush(deadline: number): Promise<void> {
     return this.#telemetry.flush(deadline);
   }
 
-  /** Writes and sends what waits, for at most so many milliseconds. */
+  /** Writes and sends all pending data, for at most this many milliseconds. */
   close(deadline: number): Promise<void> {
     this.#manager?.close();
     return this.#telemetry.close(deadline);
@@ -98,7 +98,7 @@ export class TelemetryController {
   }
 }
 
-/** What of a config it is made from, to compare. */
+/** The parts of a config that telemetry depends on, for comparison. */
 function partOf({ application: { logging, metrics, sentry_dsn } }: Config): string {
   return JSON.stringify({ logging, metrics, sentry_dsn });
 }

@@ -3,7 +3,7 @@ import { type ProcessUsage, processUsage } from '../../linux/process-usage.ts';
 import type { WorkerProcesses } from '../../linux/worker-processes.ts';
 import { SharedReading } from './shared-reading.ts';
 
-/** One process in its place, as far as its usage is concerned. */
+/** A process in its place, as the usage reader needs it. */
 export interface MeasuredProcess extends WorkerProcesses {
   /** Monotonic milliseconds. */
   readonly startedAt: number;
@@ -19,7 +19,7 @@ export interface UsageSources {
   readonly now: () => number;
 }
 
-/** CPU time of each session at one moment. */
+/** The CPU time of each session at one moment. */
 interface Sample {
   readonly at: number;
   readonly cpuSeconds: ReadonlyMap<number, number>;
@@ -29,9 +29,9 @@ interface Sample {
 const MIN_INTERVAL = 1000;
 
 /**
- * Reads the CPU time and memory of workers when a caller asks. Nothing is read in between, so that a supervisor at rest
- * does not wake up: the share of the CPU is the mean since the last reading that is at least a second old, or since the
- * start of the worker.
+ * Reads the CPU time and memory of workers on request. Reads nothing in between, so that an idle supervisor does not
+ * wake up. The CPU share is the mean since the last reading that is at least a second old, or since the start of the
+ * worker.
  */
 export class UsageReader {
   readonly #sources: UsageSources;
@@ -44,7 +44,7 @@ export class UsageReader {
     this.#shared = new SharedReading(() => this.#read(), sources.now);
   }
 
-  /** Every worker that has processes. Rejects where /proc cannot be listed. */
+  /** The usage of every worker with processes. Rejects if /proc cannot be listed. */
   read(): Promise<readonly WorkerUsage[]> {
     return this.#shared.get();
   }
@@ -79,13 +79,13 @@ export class UsageReader {
   ): { readonly cpuShare: number; readonly intervalMs: number } {
     const before = this.#base.cpuSeconds.get(session);
     const intervalMs = Math.max(1, at - (before === undefined ? startedAt : this.#base.at));
-    // The time of a process that exited is lost where no process of the worker waited for it.
+    // If no process of the worker waited for an exited process, the kernel loses its time (getrusage(2)).
     const used = Math.max(0, cpuSeconds - (before ?? 0));
     return { cpuShare: used / (intervalMs / 1000), intervalMs };
   }
 }
 
-/** A worker that was started again, and what remains of the process before it. */
+/** The sum for a restarted worker and the remaining processes of its predecessor. */
 function sum(one: WorkerUsage, other: WorkerUsage): WorkerUsage {
   return {
     ...one,
