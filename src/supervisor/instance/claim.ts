@@ -12,7 +12,10 @@ import { processStat } from '../../linux/procfs.ts';
 import { isAlive } from '../../workers/processes/descendants.ts';
 import { type Instance, InstanceError } from './instance.ts';
 
-/** A socket address holds 108 bytes, the last of them NUL (unix(7)); the longest name below the runtime directory needs these. */
+/**
+ * A socket address holds 108 bytes including NUL (unix(7)). The longest name below the runtime directory needs this
+ * many.
+ */
 const LONGEST_SOCKET_NAME = '/notify/000000.000.000'.length;
 const LONGEST_SOCKET_PATH = 107;
 
@@ -30,24 +33,24 @@ const ADVICE: Readonly<Record<string, string>> = {
 /** Another supervisor has the lock. */
 export class InstanceHeldError extends InstanceError {}
 
-/** Milliseconds that the lock of a supervisor that has died is waited for: its descriptors are closed one by one. */
+/** Milliseconds to wait for the lock of a dead supervisor: the kernel closes its descriptors one by one. */
 const PATIENCE = 1_000;
 
 /** Milliseconds between two attempts. */
 const PAUSE = 10;
 
 export interface Claim {
-  /** The descriptor of the lock, with which another program in the same process keeps it. */
+  /** The descriptor of the lock. Another program in the same process keeps the lock with it. */
   readonly lock: number;
-  /** No supervisor has had the lock before, or the directory was deleted since. */
+  /** True if no supervisor has had the lock before, or the directory was deleted since. */
   readonly isNew: boolean;
 }
 
 /**
- * Makes the runtime directory and takes its lock, which lasts as long as the process (flock(2)).
- * @param nameOption what gives an instance another name
- * @throws InstanceError when it cannot be made, when another user could change it or the data directory, or when another
- * zero holds it
+ * Creates the runtime directory and takes its lock, which lasts as long as the process (flock(2)).
+ * @param nameOption the option that gives an instance another name
+ * @throws InstanceError when the directory cannot be created, when another user could change it or the data directory,
+ * or when another zero has the lock
  */
 export async function claimInstance(
   instance: Instance,
@@ -63,7 +66,7 @@ export async function claimInstance(
   const lockPath = path.join(runtimeDirectory, 'lock');
   let fd: number;
   try {
-    // Others may pass through to their worker's notify socket; what is in it has its own modes.
+    // Other users may traverse the directory to their worker's notify socket. The files in it have their own modes.
     makeOwnDirectory(runtimeDirectory, 0o755);
     makeNotifyDirectory(runtimeDirectory);
     fd = openOwnFile(lockPath, constants.O_RDWR | constants.O_CREAT);
@@ -87,20 +90,20 @@ export async function claimInstance(
   return { lock: fd, isNew };
 }
 
-/** Makes the directory of the workers' notify sockets. Throws as makeOwnDirectory(). */
+/** Creates the directory of the workers' notify sockets. Throws the errors of makeOwnDirectory(). */
 export function makeNotifyDirectory(runtimeDirectory: string): void {
   makeOwnDirectory(path.join(runtimeDirectory, 'notify'), 0o755);
 }
 
 /** The pid of the supervisor that took the lock last. */
 function holderOf(lock: number): number | null {
-  // From the beginning, however often the file was read.
+  // Reads from the start of the file at each call.
   const text = Buffer.alloc(32);
   const length = readSync(lock, text, 0, text.length, 0);
   return Number.parseInt(text.toString('latin1', 0, length), 10) || null;
 }
 
-/** Waits for the lock of a supervisor that has died and still has it. False where the supervisor lives. */
+/** Waits for the lock of a supervisor that has died and still has it. Returns false if the supervisor lives. */
 async function lockOfDead(lock: number): Promise<boolean> {
   for (let waited = 0; waited < PATIENCE; waited += PAUSE) {
     const holder = holderOf(lock);
@@ -122,7 +125,7 @@ function directoryError(directory: string, error: unknown): InstanceError {
   );
 }
 
-/** What else is wrong with the data directory is reported when it is used: the service can run without it. */
+/** Other problems of the data directory are reported at its first use: the service can run without it. */
 function refuseForeign(dataDirectory: string): void {
   try {
     requireTrusted(dataDirectory);

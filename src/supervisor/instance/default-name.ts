@@ -2,17 +2,17 @@ import path from 'node:path';
 import { instanceNameFrom } from '../../config/values/names.ts';
 import { Fingerprint } from '../../watch/survey.ts';
 
-/** What a service is started from. */
+/** The command of a service. */
 export interface ServiceCommand {
   readonly path: string;
   readonly args: readonly string[];
-  /** The working directory of the service; empty or relative: it starts at `folder`. */
+  /** The working directory of the service. If empty or relative, it is relative to `folder`. */
   readonly directory: string;
 }
 
-/** Where a service comes from. */
+/** The origin of a service. */
 export interface Origin {
-  /** Absolute path of the config file; null for a service that was given as arguments. */
+  /** The absolute path of the config file; null for a service from command line arguments. */
   readonly file: string | null;
   /** The working directory of zero. */
   readonly folder: string;
@@ -27,15 +27,15 @@ const MAX_READABLE = 64 - DIGITS - 1;
 const INTERPRETERS =
   /^(?:node(?:js)?|python|pypy|ruby|perl|php|deno|bun|tsx|ts-node|java|dotnet|mono|lua|luajit|Rscript|tclsh|guile|erl|elixir|(?:ba|da|z|k|a|fi)?sh|gunicorn|uvicorn|hypercorn|nodemon|env|nice|nohup|setsid|timeout|stdbuf|taskset|setpriv|sudo|tini|dumb-init)[-.\d]*$/;
 const PROGRAM_TEXT = /\.(?:[cm]?[jt]sx?|py|rb|p[lm]|php|jar|dll|lua|sh|tcl|exs?|R)$/;
-/** `module:object`, as Python's servers take it. */
+/** `module:object`, as servers for Python expect it. */
 const MODULE = /^[\w.]+:[\w.()]+$/;
-/** Names that many programs have: the directory says more. */
+/** Names that many programs have: the name of the directory is more specific. */
 const GENERIC = new Set('server index app main start www wsgi asgi manage run service'.split(' '));
 const GENERIC_DIRECTORIES = new Set('current bin sbin dist build out src lib'.split(' '));
 
 /**
- * The name of an instance that was given none: that of its script, program or directory, never that of an interpreter.
- * The digits make it another one in every other directory, and for every other config file.
+ * The default name of an instance: that of its script, program or directory, never that of an interpreter. Its digits
+ * differ for every directory and for every config file.
  */
 export function defaultName(command: ServiceCommand, origin: Origin): string {
   const readable = readableName(command, origin).slice(0, MAX_READABLE);
@@ -48,7 +48,7 @@ export function defaultName(command: ServiceCommand, origin: Origin): string {
   return `${readable}-${fingerprint.value.slice(0, DIGITS)}`;
 }
 
-/** The same without the digits: for a person, not for a directory. */
+/** The default name without the digits: for users to read, not for a directory. */
 export function readableName(command: ServiceCommand, { file, folder }: Origin): string {
   const subject = subjectOf(command);
   const name = subject === null ? '' : path.basename(subject).replace(PROGRAM_TEXT, '');
@@ -62,7 +62,7 @@ export function readableName(command: ServiceCommand, { file, folder }: Origin):
   return instanceNameFrom(directoryName(given ?? nearest) || name);
 }
 
-/** The file or module that is the service: a program itself, or what an interpreter runs; null where nothing says so. */
+/** The file or module of the service: the program itself, or the one that an interpreter runs; null if unknown. */
 export function subjectOf({ path: program, args }: ServiceCommand): string | null {
   if (!isInterpreter(program)) return program;
   const [first = ''] = args;
@@ -79,7 +79,7 @@ export function isInterpreter(program: string): boolean {
   return INTERPRETERS.test(path.basename(program));
 }
 
-/** No option, no number, no assignment, and no text of a program (`sh -c`). */
+/** False for an option, a number, an assignment, and the text of a program (`sh -c`). */
 function isWord(argument: string): boolean {
   return /^[^-\s=][^\s=]*$/.test(argument) && /[A-Za-z]/.test(argument);
 }

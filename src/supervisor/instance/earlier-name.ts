@@ -7,16 +7,16 @@ import type { ReleaseRecord } from '../../history/release-record.ts';
 import { type Origin, type ServiceCommand, subjectOf } from './default-name.ts';
 import { type Instance, instanceNamed, instanceOf } from './instance.ts';
 
-/** An instance, and what is good to know of the choice of its name. */
+/** An instance, and remarks on the choice of its name. */
 export interface Chosen {
   readonly instance: Instance;
   readonly message: string | null;
 }
 
 /**
- * The instance that a config from there describes. Earlier releases of zero named an instance without a name after its
- * executable, so that several services could share a history. A service keeps that name where its history is that of
- * this service alone.
+ * The instance that a config describes. Earlier versions of zero named an instance without a name after its executable,
+ * so several services could share a history. A service keeps such a name if the history contains this service alone.
+ * @param origin the source of the config
  */
 export function chooseInstance(config: Config, origin: Origin): Chosen {
   const { runtime } = config.service;
@@ -42,8 +42,8 @@ export function chooseInstance(config: Config, origin: Origin): Chosen {
 }
 
 /**
- * Whether the history of a name is that of services in other directories alone. Throws InstanceError where the default
- * data directory is not known.
+ * Whether the history of a name contains only services in other directories. Throws InstanceError if the default data
+ * directory is unknown.
  */
 export function isUsedElsewhere(name: string, config: Config, directory: string): boolean {
   const instance = instanceNamed(name, config);
@@ -53,7 +53,7 @@ export function isUsedElsewhere(name: string, config: Config, directory: string)
   );
 }
 
-/** Whether an instance has run before, as far as its data directory tells. */
+/** Whether the data directory shows that an instance has run before. */
 export function hasHistory({ dataDirectory }: Instance): boolean {
   return existsSync(path.join(dataDirectory, 'history.jsonl'));
 }
@@ -69,7 +69,7 @@ function releasesOf({ dataDirectory }: Instance): ReleaseRecord[] {
   return file.read().lines.flatMap((line) => (line.event === 'generation' ? [line.release] : []));
 }
 
-/** With its paths as the history has them. */
+/** The command with resolved paths, as in the history. */
 function resolved({ path: program, args, directory }: ServiceCommand, folder: string): ServiceCommand {
   const at = path.resolve(folder, directory);
   const file = path.resolve(at, program);
@@ -80,7 +80,7 @@ function resolved({ path: program, args, directory }: ServiceCommand, folder: st
   };
 }
 
-/** What runs, and where; the other arguments may change from release to release. */
+/** Compares program and directory. The other arguments may change from release to release. */
 function isSameService(one: ServiceCommand, other: ServiceCommand): boolean {
   return (
     one.path === other.path &&

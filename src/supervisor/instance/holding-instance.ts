@@ -6,10 +6,10 @@ import type { Document } from '../state-format/version-2.ts';
 import { isRunning } from './left-behind.ts';
 import { type Place, placesFor, processOwner, runtimeDirectoriesIn } from './places.ts';
 
-/** A socket or a process that is in the way. 0 and null: not known. */
+/** A socket or a process that occupies an address. 0 and null: unknown. */
 export interface InTheWay {
   readonly inode: number;
-  /** The user who made the socket. */
+  /** The user who created the socket. */
   readonly uid: number | null;
   /** A process that has the socket. */
   readonly pid?: number;
@@ -17,7 +17,7 @@ export interface InTheWay {
 
 /**
  * A sentence about the instance of zero that a socket or its process belongs to, with the commands that continue or
- * stop its service; null: no instance. Never throws.
+ * stop its service; null if there is no instance. Never throws.
  */
 export function describeInstanceHolding(
   holder: InTheWay,
@@ -30,13 +30,13 @@ export function describeInstanceHolding(
   return null;
 }
 
-/** The message of a listener that could not be bound, with the instance that is in the way. */
+/** The message about a listener that could not be bound, with the instance that occupies its address. */
 export function explainListenerError({ message, holder }: ListenerError): string {
   const instance = holder && describeInstanceHolding(holder);
   return instance === null ? message : `${message}. ${instance}`;
 }
 
-/** Only what the user of the socket, or root, has written is believed. */
+/** Trusts only files of the socket's user or of root. */
 function sentenceIn(directory: string, holder: InTheWay): string | null {
   const found = readOwned(path.join(directory, STATE), holder.uid ?? processOwner().uid);
   if (found === null || !('text' in found)) return null;
@@ -44,7 +44,7 @@ function sentenceIn(directory: string, holder: InTheWay): string | null {
     const state: Document = JSON.parse(found.text);
     return state.boot_id === bootId() && isOf(state, holder) ? sentenceAbout(state) : null;
   } catch {
-    // Damaged, or of another version: a supervisor that is started for this instance reports that.
+    // The state is damaged or has another version. A supervisor that is started for this instance reports that.
     return null;
   }
 }

@@ -6,24 +6,24 @@ import type { ConfigFile } from '../start/config-source.ts';
 import type { Instance } from './instance.ts';
 import { linkInstance, processOwner } from './places.ts';
 
-/** What commands find an instance by. */
+/** The data by which commands find an instance. */
 export interface InstanceFacts {
   readonly instance: Instance;
-  /** The release of zero. */
+  /** The version of zero. */
   readonly version: string;
   /** The working directory of zero. */
   readonly directory: string;
   readonly controlSocket: string;
-  /** null for a service that was given as arguments. */
+  /** null for a service from command line arguments. */
   readonly configFile: ConfigFile | null;
 }
 
-/** In a runtime directory. */
+/** The file name in a runtime directory. */
 export const RECORD = 'instance.json';
 
 /**
- * Tells commands which instance runs in a runtime directory and which file it was started from, from the moment at
- * which its lock is taken. What cannot be written affects neither the service nor `--name`, and is reported.
+ * Records which instance runs in a runtime directory and which file it was started from, from the moment when its lock
+ * is taken. Commands read this record. A failed write is reported and affects neither the service nor `--name`.
  */
 export class InstanceRecord {
   readonly #facts: InstanceFacts;
@@ -50,14 +50,15 @@ export class InstanceRecord {
     }
   }
 
-  /** The config was read again, maybe from another file at the same path. */
+  /** Updates the record after the config was read again, perhaps from another file at the same path. */
   update(configFile: ConfigFile | null): void {
     this.#configFile = configFile;
     const text = `${JSON.stringify(this.#document(configFile))}\n`;
     if (text === this.#written) return;
     const temporary = `${this.#file}.new`;
     try {
-      // Next to it and renamed over it, so that a reader finds a whole record. Members of the control group read it, too.
+      // A temporary file is written next to the record and renamed, so that a reader finds a whole record. Members of
+      // the control group read it, too.
       writeOwnFile(temporary, text, 0o644);
       renameSync(temporary, this.#file);
       this.#written = text;
@@ -66,13 +67,16 @@ export class InstanceRecord {
     }
   }
 
-  /** Writes it again, where somebody has removed it. */
+  /** Writes the record again after it was removed. */
   restore(): void {
     this.#written = null;
     this.open();
   }
 
-  /** The instance ends. Never throws: the control socket of what stays does not answer. */
+  /**
+   * Removes the record at the end of the instance. Never throws: if the record stays, its control socket does not
+   * answer.
+   */
   close(): void {
     try {
       this.#unlink();

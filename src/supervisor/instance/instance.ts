@@ -4,10 +4,10 @@ import type { Config } from '../../config/index.ts';
 import { defaultName, type Origin } from './default-name.ts';
 import { defaultPlace, processOwner } from './places.ts';
 
-/** A supervisor that cannot be one: the message says what and what to do. */
+/** The instance cannot start. The message says why and what to do. */
 export class InstanceError extends Error {}
 
-/** Where one running zero keeps what belongs to it. */
+/** The name and the directories of one running zero. */
 export interface Instance {
   readonly name: string;
   /** Lock, notify sockets, state. */
@@ -16,19 +16,25 @@ export interface Instance {
   readonly dataDirectory: string;
 }
 
-/** The name of the instance that a config from there describes. */
+/**
+ * The name of the instance that a config describes.
+ * @param origin the source of the config
+ */
 export function instanceName({ service: { runtime } }: Config, origin: Origin): string {
   return runtime.name ?? defaultName(runtime, origin);
 }
 
-/** The instance that a config from there describes. */
+/**
+ * The instance that a config describes.
+ * @param origin the source of the config
+ */
 export function instanceOf(config: Config, origin: Origin): Instance {
   return instanceNamed(instanceName(config, origin), config);
 }
 
 /**
- * Given directories as they are, defaults by who runs it (docs/reference/config.md). Throws InstanceError where the
- * default data directory is not known.
+ * The instance of this name. Uses the configured directories, otherwise defaults that depend on the user
+ * (docs/reference/config.md). Throws InstanceError if the default data directory is unknown.
  */
 export function instanceNamed(name: string, config: Config): Instance {
   const { data_directory } = config.application;
@@ -39,12 +45,12 @@ export function instanceNamed(name: string, config: Config): Instance {
   };
 }
 
-/** Where the lock, the sockets and the state of an instance of this name are. */
+/** The directory of the lock, the sockets and the state of an instance of this name. */
 export function runtimeDirectoryOf({ application }: Config, name: string): string {
   return path.resolve(application.runtime_directory ?? path.join(defaultPlace(processOwner()), name));
 }
 
-/** The control socket of an instance whose config names none. */
+/** The default control socket of an instance. */
 export function controlSocketIn(runtimeDirectory: string): string {
   return path.join(runtimeDirectory, 'control.sock');
 }
@@ -57,25 +63,25 @@ export function controlSocketOf(
   const { path: own, mode, group } = application.control;
   return {
     path: own === undefined ? controlSocketIn(runtimeDirectory) : path.resolve(own),
-    // A group that could not write to the socket could not connect (unix(7)).
+    // connect(2) needs write permission to the socket (unix(7)), so a group needs it too.
     mode: mode ?? (group === undefined ? 0o600 : 0o660),
     group: group ?? null,
   };
 }
 
-/** Where the instance of this name has its history, as this user. */
+/** The default history directory of an instance for this user. */
 export function defaultDataDirectory(name: string): string {
   if (process.geteuid?.() === 0) return path.join('/var/lib/zero', name);
   return path.join(process.env.XDG_STATE_HOME || path.join(homeDirectory(), '.local/state'), 'zero', name);
 }
 
-/** $HOME, else the one of the password database. Throws InstanceError where neither is known. */
+/** $HOME, otherwise the directory from the password database. Throws InstanceError if both are unknown. */
 function homeDirectory(): string {
   let home = '';
   try {
     home = os.homedir();
   } catch {
-    // uv_os_homedir: the user's number has no entry in passwd(5), as in many containers.
+    // uv_os_homedir fails if passwd(5) has no entry for the uid, as in many containers.
   }
   if (home !== '') return home;
   throw new InstanceError(

@@ -4,17 +4,17 @@ import { readOwnFile } from '../../linux/files/own-files.ts';
 import { bootId, processStat } from '../../linux/procfs.ts';
 import type { Instance } from './instance.ts';
 
-/** A service whose supervisor has ended without stopping it. */
+/** A service whose supervisor exited without stopping it. */
 export interface LeftBehind {
-  /** Of the supervisor. */
+  /** The pid of the supervisor. */
   readonly pid: number;
-  /** Processes of the service that still run. */
+  /** The running processes of the service. */
   readonly running: readonly number[];
 }
 
 /**
- * What an earlier supervisor of an instance left behind when it died, or why its state cannot be read; null where
- * nothing runs any more.
+ * The service that a dead supervisor of an instance left running, or why its state is unreadable; null if no process of
+ * the service runs.
  */
 export async function leftBehindIn({
   name,
@@ -28,7 +28,7 @@ export async function leftBehindIn({
     const isMissing = errorCode(error) === 'ENOENT';
     return isMissing ? null : { problem: `${file}: ${(error as Error).message}` };
   }
-  // The schemas are only needed after a crash.
+  // The schemas are needed only after a crash.
   const { readState } = await import('../state-format/read.ts');
   const read = readState(text, { instance: name, bootId: bootId() });
   if ('problem' in read) {
@@ -42,7 +42,7 @@ export async function leftBehindIn({
   return running.length === 0 ? null : { pid: supervisor.pid, running };
 }
 
-/** A zombie holds no address any more, and init may be late to reap it. */
+/** Whether a process runs. A zombie holds no address any more, and init may reap it late. */
 export function isRunning(pid: number, startTime: number): boolean {
   const stat = processStat(pid);
   return stat !== null && stat.startTime === startTime && stat.state !== 'Z';

@@ -14,20 +14,20 @@ import { isSystemFailure } from '../../common/errors.ts';
 import { makeOwnDirectory } from '../../linux/files/own-files.ts';
 
 /*
- * Where instances are on this machine: the one rule of the supervisor, which makes these directories, and of the
- * commands, which look into them (docs/reference/commands.md).
+ * Where the instances on this machine are. The supervisor, which creates these directories, and the commands, which
+ * search them, share this rule (docs/reference/commands.md).
  */
 
-/** A user and what decides where the instances of that user are. */
+/** A user, with the variables that determine where the user's instances are. */
 export interface Owner {
   readonly uid: number;
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** A directory with one directory for each instance, by name, and links to those elsewhere in LINKS. */
+/** A directory with one directory per instance, by name. Its LINKS lead to instances elsewhere. */
 export interface Place {
   readonly directory: string;
-  /** Whose instances are in it; null where only root can put any there, which may belong to every user. */
+  /** The owner of its instances; null if only root can create instances there, which may belong to every user. */
   readonly uid: number | null;
 }
 
@@ -35,20 +35,20 @@ const SYSTEM = '/run/zero';
 const LOGINS = '/run/user';
 const TEMPORARY = '/tmp';
 
-/** In a place: symlinks to runtime directories that are not in it. No name of an instance begins with a dot. */
+/** A directory in a place: symlinks to runtime directories elsewhere. No name of an instance begins with a dot. */
 const LINKS = '.instances';
 
 export function processOwner(): Owner {
   return { uid: process.geteuid?.() ?? 0, environment: process.env };
 }
 
-/** Where an instance of this user is that was given no runtime directory. */
+/** The place of an instance of this user without a configured runtime directory. */
 export function defaultPlace(owner: Owner): string {
   if (owner.uid === 0) return SYSTEM;
   return loginPlace(owner) ?? temporaryPlace(owner.uid);
 }
 
-/** Every directory in which an instance can be that this user may see; those of root are all, of every user. */
+/** Every place with instances that this user may see. Root sees those of every user. */
 export function placesFor(owner: Owner): Place[] {
   const { uid } = owner;
   const system: Place = { directory: SYSTEM, uid: null };
@@ -58,7 +58,7 @@ export function placesFor(owner: Owner): Place[] {
   return [...found.map((directory) => ({ directory, uid })), system];
 }
 
-/** What stands in a place: directories by name, and those that links lead to. One that cannot be read is empty. */
+/** The runtime directories in a place: its own by name, and the targets of its links. An unreadable place is empty. */
 export function runtimeDirectoriesIn({ directory, uid }: Place): string[] {
   if (uid !== null && !isOwnDirectory(directory, uid)) return [];
   const named = namesIn(directory)
@@ -69,8 +69,8 @@ export function runtimeDirectoriesIn({ directory, uid }: Place): string[] {
 }
 
 /**
- * Makes an instance known whose runtime directory is in no place of its user. Returns the function that undoes it.
- * Throws what fs does.
+ * Links an instance whose runtime directory is in no place of its user. Returns the function that removes the link.
+ * Throws the errors of fs.
  */
 export function linkInstance(runtimeDirectory: string, { uid }: Owner): () => void {
   const place = uid === 0 ? SYSTEM : temporaryPlace(uid);
@@ -95,12 +95,12 @@ function removeLink(link: string): void {
   }
 }
 
-/** One for each directory. At most 255 bytes (NAME_MAX), because the path is short enough for sockets (claim.ts). */
+/** One name per directory. At most 255 bytes (NAME_MAX), because the path is short enough for sockets (claim.ts). */
 function linkName(runtimeDirectory: string): string {
   return encodeURIComponent(runtimeDirectory);
 }
 
-/** Links of supervisors that were killed, and whose directories are removed since. */
+/** Removes the links of killed supervisors whose directories no longer exist. */
 function removeDeadLinks(links: string): void {
   for (const name of namesIn(links)) {
     const link = path.join(links, name);
@@ -108,7 +108,9 @@ function removeDeadLinks(links: string): void {
   }
 }
 
-/** XDG_RUNTIME_DIR belongs to its user (XDG Base Directory Specification); su(1) leaves that of another one. */
+/**
+ * XDG_RUNTIME_DIR belongs to its user (XDG Base Directory Specification). su(1) keeps the value of the previous user.
+ */
 function loginPlace({ uid, environment }: Owner): string | null {
   const { XDG_RUNTIME_DIR: base } = environment;
   if (!base) return null;
@@ -125,7 +127,7 @@ function temporaryPlaces(uid: number): string[] {
   return [...new Set([temporaryPlace(uid), path.join(TEMPORARY, `zero-${uid}`)])];
 }
 
-/** Of all users that have any: a directory counts when it belongs to the user whose number it has. */
+/** The places of all users. A directory counts if it belongs to the user with the uid in its name. */
 function placesOfUsers(): Place[] {
   const logins = namesIn(LOGINS).map((uid) => ({ directory: path.join(LOGINS, uid, 'zero'), uid }));
   const temporary = [...new Set([os.tmpdir(), TEMPORARY])].flatMap((base) =>
@@ -156,7 +158,7 @@ function targetOf(link: string): string[] {
   }
 }
 
-/** A directory of this user or of root, and no symlink, behind which could be any other. */
+/** Whether a directory belongs to this user or root and is no symlink. A symlink could lead to any directory. */
 function isOwnDirectory(directory: string, uid: number): boolean {
   try {
     const stats = lstatSync(directory);

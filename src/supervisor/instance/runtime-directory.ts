@@ -14,7 +14,7 @@ export interface RuntimeDirectoryContext {
   /** The descriptor of the lock that claimInstance() took. */
   readonly lock: number;
   readonly timers: Timers;
-  /** The path of the control socket; null while there is none. */
+  /** The path of the control socket; null before it is open. */
   readonly controlSocket: () => string | null;
   /** Creates the content of the directory again, except the lock. Idempotent. */
   readonly restore: () => Promise<void>;
@@ -24,7 +24,7 @@ export interface RuntimeDirectoryContext {
 /** The removal of a whole directory causes many events. The check starts this many milliseconds after the first one. */
 const PAUSE = 100;
 
-/** Between two attempts, in milliseconds: at first, and at most. */
+/** Milliseconds between two attempts, at first and at most. */
 const RETRY = { first: 1_000, most: 3_600_000 };
 
 /**
@@ -50,7 +50,10 @@ export class RuntimeDirectory {
     return this.#lock;
   }
 
-  /** From now on the directory is watched. Where the kernel grants no watch (EMFILE, ENOSPC), only look() notices. */
+  /**
+   * Watches the directory from now on. If the kernel refuses a watch (EMFILE, ENOSPC), only look() detects the
+   * deletion.
+   */
   open(): void {
     this.#watch?.close();
     this.#watch = null;
@@ -61,7 +64,7 @@ export class RuntimeDirectory {
     }
   }
 
-  /** Something may have been removed: checks the directory soon. */
+  /** Checks the directory soon, because a part of it may have been removed. */
   look(): void {
     if (this.#timer === null) this.#after(PAUSE);
   }
@@ -86,7 +89,7 @@ export class RuntimeDirectory {
     return this.#hasLock() && paths.every((one) => one === null || existsSync(one));
   }
 
-  /** Whether the file of the lock is the one that this process has locked. */
+  /** Whether the lock file is the one that this process has locked. */
   #hasLock(): boolean {
     try {
       const found = statSync(path.join(this.#context.instance.runtimeDirectory, 'lock'));
@@ -118,7 +121,7 @@ export class RuntimeDirectory {
     } finally {
       this.#isRestoring = false;
     }
-    // It may have been deleted again meanwhile, before it was watched.
+    // The directory may have been deleted again before it was watched.
     if (this.#delay === 0 && !this.#isWhole()) this.look();
   }
 

@@ -14,29 +14,29 @@ import { type Handed, withoutHanded } from '../upgrade/handed.ts';
 import { ConfigError, type ConfigSource } from './config-source.ts';
 import { type Restarted, withoutRestart } from './restarted.ts';
 
-/** What a supervisor begins with. */
+/** The data that a supervisor begins with. */
 export interface Beginning {
   readonly config: Config;
   readonly instance: Instance;
-  /** The descriptor of its lock. */
+  /** The descriptor of the instance's lock. */
   readonly lock: number;
   /** zero's own environment. */
   readonly environment: readonly Buffer[];
-  /** The service of a dead supervisor, which is continued; null: a new one is started. */
+  /** The service of a dead supervisor to continue; null: zero starts a new one. */
   readonly recovered: Recovered | null;
   readonly notes: readonly Fact[];
-  /** The working directory as the user saw it who started the service. */
+  /** The working directory as the user who started the service saw it, with its symlinks. */
   readonly folder: string;
 }
 
-/** An instance that is known by its runtime directory, whatever the config says by now. */
+/** An instance that is identified by its runtime directory, independent of the config. */
 export type KnownInstance = Pick<Instance, 'name' | 'runtimeDirectory'>;
 
 /**
- * Reads the config, takes the lock of its instance, and looks for the service of a dead supervisor. That one is
- * continued also when its config cannot be read any more, or describes another instance.
- * @param known the instance that is to be continued; null where the config says which it is
- * @param folder the working directory as the user sees it
+ * Reads the config, takes the lock of its instance, and searches for the service of a dead supervisor. zero continues
+ * that service even if its config is now unreadable or describes another instance.
+ * @param known the instance to continue; null: the config determines the instance
+ * @param folder the working directory as the user sees it, with its symlinks
  * @throws ConfigError, InstanceError
  */
 export async function begin(
@@ -48,7 +48,7 @@ export async function begin(
     folder,
   }: {
     readonly restarted: Restarted | null;
-    /** What the program before this one handed over; null: this process was started anew. */
+    /** The handed over data of the previous program in this process; null if this process was started anew. */
     readonly handed: Handed | null;
     readonly known: KnownInstance | null;
     readonly folder: string;
@@ -85,7 +85,7 @@ export async function begin(
   };
 }
 
-/** Today's config is of no use: the service goes on with the one that it was started with. */
+/** Continues a service without the current config, with the config that the service was started with. */
 async function continueKnown(
   known: KnownInstance,
   today: Config | ConfigError,
@@ -99,7 +99,7 @@ async function continueKnown(
     readonly folder: string;
   },
 ): Promise<Beginning> {
-  // The data directory is that of the config, which is not known yet.
+  // The config, which is not known yet, sets the data directory.
   const unknown = { ...known, dataDirectory: known.runtimeDirectory };
   const { lock } = handed ?? (await claimInstance(unknown, 'runtime.name'));
   const found = await findDead(known, { restarted, handed, wasDeleted: false });
@@ -117,7 +117,7 @@ async function continueKnown(
     instance: { ...instanceNamed(known.name, config), ...known },
     lock,
     recovered,
-    // Who stops the service needs no config.
+    // A command that stops the service needs no config, so it needs no warning.
     notes: [
       ...(restarted ? [{ event: 'warning', about: 'config', message } as const] : []),
       ...recovered.notes,
@@ -127,7 +127,7 @@ async function continueKnown(
   };
 }
 
-/** A command that stops a service is run anywhere. */
+/** A command that stops a service may run in any directory. */
 function folderOf(recovered: Recovered | null, known: KnownInstance | null, folder: string): string {
   return (known && recovered?.memos?.supervisor.directory) ?? folder;
 }
@@ -141,7 +141,7 @@ function configToday(source: ConfigSource): Config | ConfigError {
   }
 }
 
-/** The instance whose supervisor wrote the state there; null where that cannot be read. */
+/** The instance whose supervisor wrote the state in a directory; null if the state is unreadable. */
 function instanceIn(runtimeDirectory: string): KnownInstance | null {
   try {
     const { instance } = JSON.parse(readOwnFile(path.join(runtimeDirectory, 'state.json')));
@@ -151,7 +151,7 @@ function instanceIn(runtimeDirectory: string): KnownInstance | null {
   }
 }
 
-/** That of the generation that serves, or else of the newest one that is known. */
+/** The config of the generation that serves, otherwise of the newest generation with a known config. */
 function configOfDead({ state, memos }: Recovered): Config | null {
   const serving = servingGeneration(state);
   const all = memos?.generations ?? [];
@@ -164,7 +164,7 @@ function configOfDead({ state, memos }: Recovered): Config | null {
   }
 }
 
-/** Where nothing is known of the config: enough to stop a service. */
+/** A config for a service whose own config is unknown: enough to stop the service. */
 function standIn({ state }: Recovered): Config {
   const command = [state.generations.at(-1)?.settings.path ?? '/bin/true'];
   const made = configFromArguments({ listen: [], command }, (name) => name);
@@ -172,7 +172,7 @@ function standIn({ state }: Recovered): Config {
   return made.config;
 }
 
-/** The shell of a keeper drops variables whose names it does not know (POSIX, 2.5.3). */
+/** The shell of a keeper drops variables with names that are not valid in a shell (POSIX, 2.5.3). */
 function environmentOf(
   recovered: Recovered | null,
   restarted: Restarted | null,

@@ -22,18 +22,21 @@ import {
   serviceOpenFiles,
 } from '../run/trusted-files.ts';
 
-/** What `zero check` finds beyond the rules of the file, on the machine where it runs. */
+/** Findings of `zero check` on this machine, beyond the rules of the file. */
 export interface Findings {
-  /** What can never work. */
+  /** Problems that no change of the machine can correct. */
   readonly errors: readonly Finding[];
-  /** What does not work now, or most likely is not meant: a file may come later, and a user may be made. */
+  /** Problems that exist now, or probable mistakes. A missing file or user may be created later. */
   readonly warnings: readonly Finding[];
 }
 
-/** The notify socket of a worker: GENERATION.WORKER.START. The first one, and what a long life of an instance comes to. */
+/** The notify socket of a worker: GENERATION.WORKER.START. The first one, and a long one of an old instance. */
 const NOTIFY_SOCKET = { first: 'notify/1.0.1', later: 'notify/9999.99.999' };
 
-/** Looks at everything that a valid config from there names. Changes nothing. */
+/**
+ * Checks every file, user, address and path that a valid config refers to. Changes nothing.
+ * @param origin the source of the config
+ */
 export function checkMachine(config: Config, origin: Origin): Findings {
   const { errors, warnings } = socketPaths(config, instanceName(config, origin));
   const open = openFindings(config, origin);
@@ -52,7 +55,7 @@ export function checkMachine(config: Config, origin: Origin): Findings {
   };
 }
 
-/** A path that is too long for a socket is one whatever comes. */
+/** A path that is too long for a socket is an error on every machine. */
 function socketPaths(config: Config, name: string): Findings {
   const runtimeDirectory = runtimeDirectoryOf(config, name);
   const { application } = config;
@@ -75,7 +78,7 @@ function socketPaths(config: Config, name: string): Findings {
   return { errors: [], warnings: later > LONGEST_SOCKET_PATH ? [wrongValue(about, tooLong(later))] : [] };
 }
 
-/** One file under two names. */
+/** Finds one file under two names. */
 function sameFiles({ service }: Config): Finding[] {
   const files = service.listeners.map(({ address }) =>
     address.kind === 'unix' && !address.path.startsWith('@') ? realFile(address.path) : null,
@@ -99,7 +102,7 @@ function realFile(file: string): string {
   }
 }
 
-/** The service itself: its user, directory, executable and files. */
+/** Checks the service itself: its user, directory, executable and files. */
 function releaseFindings({ service: { runtime } }: Config): Finding[] {
   const user = targetUser(runtime);
   const problems = releaseProblems(runtime, 'problem' in user ? null : user.user);
@@ -109,7 +112,7 @@ function releaseFindings({ service: { runtime } }: Config): Finding[] {
   ];
 }
 
-/** Who can write to the config, and to what it executes. */
+/** Checks who can write to the config, and to the files that it makes zero execute. */
 function openFindings(config: Config, { file }: Origin): Findings {
   const { runtime } = config.service;
   const places = {
@@ -146,8 +149,8 @@ function targetUser({
 }
 
 /**
- * The programs of gates, health checks and hooks. Those of the service start in its directory, hooks where zero was
- * started.
+ * Checks the programs of gates, health checks and hooks. Programs of the service start in its directory, hooks where
+ * zero was started.
  */
 function commandFindings(config: Config): Finding[] {
   const { service } = config;
@@ -194,7 +197,7 @@ function accessProblem(file: string): string | null {
   }
 }
 
-/** Where listeners are: directories, owners, addresses and interfaces of this machine. */
+/** Checks the places of listeners: directories, owners, addresses and interfaces of this machine. */
 function listenerFindings({ service }: Config): Finding[] {
   const local = new Set(
     Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ address }) => address)),
@@ -225,9 +228,9 @@ function listenerFindings({ service }: Config): Finding[] {
   });
 }
 
-/** So many descriptors a worker takes of zero: a pidfd, pipes for its output, a notify socket. */
+/** The number of zero's descriptors per worker: a pidfd, pipes for its output, a notify socket. */
 const PER_WORKER = 6;
-/** zero's own: log, state, control socket and its clients. */
+/** The number of zero's other descriptors: log, state, control socket and its clients. */
 const OWN = 100;
 
 /** A service unit may give zero another limit than this process has. */
@@ -247,7 +250,7 @@ function descriptorFindings(config: Config): Finding[] {
   ];
 }
 
-/** A literal address that no interface has. All of 127.0.0.0/8 is local (lo has its prefix). */
+/** Whether a literal address belongs to no interface. All of 127.0.0.0/8 is local (lo has its prefix). */
 function isElsewhere(host: string, local: ReadonlySet<string>): boolean {
   const literal = /^[\d.]+$/.test(host) || host.includes(':');
   return literal && !host.startsWith('127.') && !local.has(host.replace(/%.*$/, ''));

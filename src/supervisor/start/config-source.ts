@@ -12,30 +12,33 @@ import { configAsFile, openFiles } from '../run/trusted-files.ts';
 
 /** The config file that an instance was started from. */
 export interface ConfigFile extends FileIdentity {
-  /** Absolute, as it was given: its symlinks are not followed. */
+  /** The absolute path as the user gave it, with its symlinks. */
   readonly path: string;
 }
 
-/** What a config was made from, so that another supervisor can make the same one. */
+/** The source of a config, from which another supervisor can make the same config. */
 export type ConfigSnapshot =
   /** The text of a file. `path` is absolute. */
   | { readonly kind: 'file'; readonly path: string; readonly text: string }
-  /** `directory`: where a relative entry of PATH begins. */
+  /** `directory`: the base of relative entries of PATH. */
   | { readonly kind: 'arguments'; readonly arguments: RunArguments; readonly directory: string };
 
-/** Where the config comes from, each time it is wanted: a file that is read again, or arguments that stay as they are. */
+/** The source of the config: a file that is read for each handover, or fixed arguments. */
 export interface ConfigSource {
-  /** The file's path; null for a service given as arguments. */
+  /** The path of the file; null for a service from command line arguments. */
   readonly file: string | null;
-  /** The file that was read last; null before, and for arguments and files that are not regular, such as a pipe. */
+  /**
+   * The file that was read last. null before the first reading, for arguments, and for a file that is not regular, such
+   * as a pipe.
+   */
   readonly read: ConfigFile | null;
-  /** What the config was made from that was loaded last; null before the first one. */
+  /** The source of the last loaded config; null before the first one. */
   readonly snapshot: ConfigSnapshot | null;
   /** @throws ConfigError with every problem */
   load(): Config;
 }
 
-/** A config that cannot be used: one line for each problem, `file:line:column: message` where it has a place. */
+/** An unusable config. Has one line per problem: `file:line:column: message` if the problem has a position. */
 export class ConfigError extends Error {
   readonly problems: readonly string[];
 
@@ -46,8 +49,8 @@ export class ConfigError extends Error {
 }
 
 /**
- * A config file, read anew for every handover.
- * @param directory where a relative name begins
+ * A config file, read again for every handover.
+ * @param directory the base of a relative name
  */
 export function configFile(file: string, directory: string = directoryAsGiven()): ConfigSource {
   let text: string | null = null;
@@ -69,7 +72,7 @@ export function configFile(file: string, directory: string = directoryAsGiven())
     load() {
       const result = loadConfig(file, parse, absolute);
       if ('problems' in result) throw new ConfigError(result.problems.map(formatProblem));
-      // A pipe has no name that somebody could write to.
+      // A pipe has no name, so no other user can open it for writing.
       const open = result.identity === null ? [] : openFiles([configAsFile(absolute)]);
       if (open.length > 0) throw new ConfigError(open.map(({ message }) => message));
       read = result.identity && { path: absolute, ...result.identity };
@@ -78,7 +81,8 @@ export function configFile(file: string, directory: string = directoryAsGiven())
   };
 }
 
-// Most reloads are for a new release under the same config. Parsing is pure, and half of the time until the candidate runs.
+// Remembers the last result. Most reloads are for a new release under the same config. Parsing is pure and takes half
+// of the time until the candidate runs.
 function rememberingParse(): typeof parseConfig {
   let last: { text: string; result: ReturnType<typeof parseConfig> } | null = null;
   return (text, file) => {
@@ -87,7 +91,7 @@ function rememberingParse(): typeof parseConfig {
   };
 }
 
-/** A config that was given as arguments. */
+/** A config from command line arguments. */
 export function fixedConfig(
   config: Config,
   snapshot: Extract<ConfigSnapshot, { kind: 'arguments' }>,

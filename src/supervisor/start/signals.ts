@@ -1,7 +1,7 @@
 import os from 'node:os';
 import { ControllingTerminal } from './terminal.ts';
 
-/** What the supervisor does when it receives a signal (docs/guide/signals.md). */
+/** The actions of the supervisor for its signals (docs/guide/signals.md). */
 export interface SignalActions {
   reload(signal: string): void;
   stop(signal: string, now: boolean): void;
@@ -15,19 +15,22 @@ export interface SignalSettings {
   readonly forward: readonly string[];
 }
 
-/** Signals that end or stop a process by default and mean something here; each has a handler for as long as the supervisor lives. */
+/**
+ * Signals with a default action of ending or stopping a process and a meaning for zero. Each has a handler for the
+ * supervisor's whole life.
+ */
 const KNOWN = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR1', 'SIGUSR2', 'SIGHUP'] as const;
 
 /**
- * Handlers for the signals of the supervisor. Installed before anything slow happens: without one SIGUSR1 starts Node's inspector and the
- * others end the process.
+ * The signal handlers of the supervisor. Install them before any slow work: without a handler SIGUSR1 starts Node's
+ * inspector and the other signals end the process.
  */
 export class Signals {
   private readonly actions: SignalActions;
   private readonly terminal: Pick<ControllingTerminal, 'hangup' | 'close'>;
   private isTerminalClosed = false;
   private settings: SignalSettings | null = null;
-  /** What came before there was somebody to act on it. */
+  /** Signals that arrived before the actions were available. */
   private early: (() => void)[] = [];
   private readonly installed = new Map<string, () => void>();
 
@@ -40,7 +43,7 @@ export class Signals {
     for (const name of KNOWN) this.install(name);
   }
 
-  /** Takes the names from a config, at the start and whenever a generation with another one is promoted. */
+  /** Applies the signals of a config, at the start and after each promotion that changes them. */
   configure(settings: SignalSettings): void {
     this.settings = settings;
     const wanted = new Set<string>([...KNOWN, settings.reload, ...settings.forward]);
@@ -66,7 +69,7 @@ export class Signals {
     const handler = () => {
       const cause = name === 'SIGHUP' ? this.terminal.hangup() : 'sent';
       if (cause === 'sent') this.received(name);
-      // Started with nohup(1): the user wants it to continue.
+      // zero was started with nohup(1): the user wants it to keep running.
       else if (cause === 'closed') this.terminalClosed();
     };
     process.on(name, handler);
@@ -78,7 +81,7 @@ export class Signals {
       this.early.push(() => this.terminalClosed());
       return;
     }
-    // The shell and the kernel send one each: the second one does not mean "stop now".
+    // The shell and the kernel send one SIGHUP each: the second one does not mean "stop now".
     if (this.isTerminalClosed) return;
     this.isTerminalClosed = true;
     this.actions.stop('SIGHUP (terminal closed)', false);
@@ -95,7 +98,7 @@ export class Signals {
     else if (name === 'SIGQUIT') actions.stop(name, true);
     else if (name === 'SIGUSR1') actions.reopenLogs();
     else if (name === 'SIGUSR2') actions.upgrade(name);
-    // Also SIGUSR1, SIGUSR2 and SIGHUP where the config lists them. A stop signals the workers in its own way.
+    // Forwards SIGUSR1, SIGUSR2 and SIGHUP too if the config lists them. A stop signals the workers separately.
     const isOwn = ['SIGTERM', 'SIGINT', 'SIGQUIT', settings.reload].includes(name);
     if (settings.forward.includes(name) && !isOwn) actions.forward(name);
   }

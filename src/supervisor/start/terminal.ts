@@ -5,22 +5,22 @@ import { processStat } from '../../linux/procfs.ts';
 import { reactor, type Watch } from '../../linux/reactor.ts';
 
 /**
- * How long after the terminal was closed a SIGHUP counts as caused by that, in milliseconds. The kernel sends one to the
- * leader of the session. A shell passes it on to its jobs, and when the shell exits the kernel sends another to the job
- * in the foreground.
+ * How long after the terminal was closed a SIGHUP counts as its result, in milliseconds. The kernel sends one to the
+ * leader of the session. A shell forwards it to its jobs, and when the shell exits the kernel sends another to the
+ * foreground job.
  */
 const CAUSED = 1000;
 
-/** What a SIGHUP means: the terminal was closed (and zero used it, or not), or somebody sent it with kill(1). */
+/** The cause of a SIGHUP: the terminal was closed (and zero used it, or not), or a process sent it with kill(1). */
 export type Hangup = 'closed' | 'closed, unused' | 'sent';
 
-/** What is asked of the kernel. */
+/** The kernel's part, which tests replace. */
 export interface TerminalSystem {
-  /** The controlling terminal of this process: 0 without one, null when it cannot be told now. */
+  /** The controlling terminal of this process: 0 without one, null if currently unknown. */
   device(): number | null;
   /** Whether a standard stream is a terminal. */
   isUsed(): boolean;
-  /** Milliseconds of a clock that only moves forward. */
+  /** Milliseconds of a monotonic clock. */
   now(): number;
 }
 
@@ -31,12 +31,15 @@ const SYSTEM: TerminalSystem = {
 };
 
 /**
- * Tells a SIGHUP of a terminal that was closed from one that was sent. Node has no siginfo(7), and a shell sends its own
- * SIGHUP like any other process. But a terminal that was closed is not the controlling terminal any more
+ * Distinguishes a SIGHUP of a closed terminal from one that a process sent. Node has no siginfo(7), and a shell sends
+ * its own SIGHUP like any other process. But a closed terminal is no longer the controlling terminal
  * (tty_signal_session_leader, drivers/tty/tty_io.c), and its descriptor hangs up.
  */
 export class ControllingTerminal {
-  /** nohup(1) leaves no standard stream on the terminal. The SIGHUP that it ignores is reset by Node at its start. */
+  /**
+   * nohup(1) redirects every standard stream away from the terminal. It also ignores SIGHUP, but Node resets that at
+   * its start.
+   */
   readonly #isUsed: boolean;
   readonly #system: TerminalSystem;
   #isOpen: boolean;
@@ -50,16 +53,16 @@ export class ControllingTerminal {
     this.#isOpen = (system.device() ?? 0) !== 0;
     if (!this.#isOpen) return;
     try {
-      // A terminal can be closed without a SIGHUP, by a shell that leaves its jobs alone. One that is sent a day later
-      // must not count as caused by that.
+      // A shell that leaves its jobs running can close a terminal without a SIGHUP. A SIGHUP that is sent a day later
+      // must not count as the result.
       this.#fd = openSync('/dev/tty', constants.O_RDONLY | constants.O_NOCTTY | constants.O_NONBLOCK);
       this.#watch = reactor.watch(this.#fd, () => this.#look(), 'arrival');
     } catch {
-      // Then it is only looked at when a SIGHUP arrives.
+      // Without a watch, zero checks the terminal only when a SIGHUP arrives.
     }
   }
 
-  /** Why a SIGHUP has arrived just now. */
+  /** The cause of a SIGHUP that has just arrived. */
   hangup(): Hangup {
     this.#look();
     if (this.#system.now() - this.#closedAt > CAUSED) return 'sent';

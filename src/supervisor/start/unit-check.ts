@@ -19,12 +19,12 @@ export interface Unit {
 
 const TIMEOUT = 2_000;
 
-/** What systemctl needs to find the manager of a user. */
+/** The variables that systemctl needs to find the manager of a user. */
 const VARIABLES = ['PATH', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS'];
 
 const PROPERTIES = ['KillMode', 'RuntimeDirectory', 'RuntimeDirectoryPreserve'];
 
-/** These end every process of the unit when the main process has exited (systemd.kill(5)). */
+/** With these modes systemd ends every process of the unit when the main process has exited (systemd.kill(5)). */
 const ENDS_SERVICE = ['control-group', 'mixed'];
 
 /** Reports the warning of unitWarning() about this process, if there is one. Never throws. */
@@ -36,13 +36,13 @@ export async function checkUnit(system: CommandSystem, report: (fact: Fact) => v
 }
 
 /**
- * A warning with the lines to change, where the unit of systemd that runs zero would end the service together with a
- * supervisor that is killed, or remove the state from which the next one continues. Null where the unit is fine, where
- * systemd did not start zero, or where the unit cannot be read. Never rejects.
+ * A warning with the lines to change, if the systemd unit of zero would end the service together with a killed
+ * supervisor, or remove the state that the next supervisor continues from. null if the unit is correct or unreadable,
+ * or if systemd did not start zero. Never rejects.
  */
 export async function unitWarning(context: UnitContext): Promise<string | null> {
   const { environment, pid, cgroups } = context;
-  // A variable alone proves nothing, because terminals and services inherit it (systemd.exec(5)).
+  // The variable alone proves nothing, because terminals and services inherit it (systemd.exec(5)).
   if (environment.SYSTEMD_EXEC_PID !== String(pid)) return null;
   try {
     const unit = unitOf(cgroups());
@@ -53,7 +53,7 @@ export async function unitWarning(context: UnitContext): Promise<string | null> 
   }
 }
 
-/** The unit of a process by its cgroup; null where the process is in none, or in a scope such as a terminal. */
+/** The unit of a process by its cgroup; null if the process is in none, or in a scope such as a terminal. */
 export function unitOf(cgroups: string): Unit | null {
   const [, path = ''] = /^(?:\d+:name=systemd|0:):(.*)$/m.exec(cgroups) ?? [];
   const name = path

@@ -8,15 +8,15 @@ import { type Program, titleOf } from './programs.ts';
 /** Milliseconds for a new zero to start, load the kernel's interface and read the state. */
 const TIMEOUT = 10_000;
 
-/** What `zero upgrade --check` prints, in one line. */
+/** The output of `zero upgrade --check`, in one line. */
 export interface CheckResult {
-  /** Its release. */
+  /** The version of zero. */
   readonly zero: string;
-  /** Of its Node. */
+  /** The version of its Node. */
   readonly node: string;
-  /** Why it cannot continue this service; null: it can. */
+  /** Why it cannot continue this service; null if it can. */
   readonly problem: string | null;
-  /** The formats that it reads. Left out by a release that does not report them. */
+  /** The formats that it reads. Omitted by a version that does not report them. */
   readonly reads?: Reads;
 }
 
@@ -33,7 +33,7 @@ export interface DryRun {
   readonly vault: number;
 }
 
-/** Starts the new zero with a copy of nothing but the state: it touches no file and no process. Never rejects. */
+/** Starts the new zero in a test mode with a copy of the state. It changes no file and no process. Never rejects. */
 export function dryRun(
   program: Program,
   { directory, environment, vault }: DryRun,

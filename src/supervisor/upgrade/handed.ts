@@ -1,5 +1,5 @@
 /*
- * What a supervisor hands to the program that replaces it in the same process, by a variable of the environment. The
+ * The data that a supervisor passes to the next program in the same process, in a variable of the environment. The
  * descriptors stay open over execve(2).
  */
 import * as z from 'zod/mini';
@@ -13,13 +13,13 @@ const MAX_DESCRIPTOR = 2 ** 31 - 1;
 function schema() {
   const descriptor = z.int().check(z.minimum(0), z.maximum(MAX_DESCRIPTOR));
   return z.object({
-    /** The release that hands over. */
+    /** The version of the previous program. */
     from: z.string(),
     /** CLOCK_MONOTONIC in milliseconds. */
     since: z.number(),
-    /** The lock of the instance, which is never free meanwhile. */
+    /** The lock of the instance, which stays locked throughout. */
     lock: descriptor,
-    /** By the open end of this FIFO the keeper knows that a supervisor lives; null: there is no keeper. */
+    /** The open end of this FIFO shows the keeper that a supervisor lives; null without a keeper. */
     fifo: z.nullable(descriptor),
     vault: descriptor,
     /** Every listening socket. */
@@ -35,8 +35,8 @@ export function handedVariable(handed: Handed): Buffer {
 }
 
 /**
- * Reads and removes the variable; null: this process was started in another way, or the variable has a value that zero
- * never writes.
+ * Reads and removes the variable; null if this process was started in another way, or the variable has a value that
+ * zero never writes.
  */
 export function takeHanded(environment: NodeJS.ProcessEnv): Handed | null {
   const { [VARIABLE]: text } = environment;
@@ -49,7 +49,7 @@ export function takeHanded(environment: NodeJS.ProcessEnv): Handed | null {
   }
 }
 
-/** An environment without the variable, which services do not get. */
+/** An environment without the variable, which services do not receive. */
 export function withoutHanded(environment: readonly Buffer[]): Buffer[] {
   return environment.filter((entry) => !entry.toString('latin1').startsWith(`${VARIABLE}=`));
 }

@@ -8,7 +8,7 @@ export function readsOlder({ state, configs }: Reads): boolean {
 }
 
 /**
- * The content of a vault in the versions that another zero reads. Pure. Throws Error where this zero cannot write them.
+ * The content of a vault in the versions that another zero reads. Pure. Throws Error if this zero cannot write them.
  */
 export function contentFor(
   { state, generations }: VaultContent,
@@ -25,7 +25,7 @@ export function contentFor(
   };
 }
 
-/** null: the document can stay as it is. */
+/** null: the document stays unchanged. */
 function documentFor(
   format: Format,
   newest: object & { readonly version: number },

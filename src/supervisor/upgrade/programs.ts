@@ -5,15 +5,15 @@ import { isStandalone } from '../../common/own-program.ts';
 import type { OwnCommand } from '../start/own-command.ts';
 
 export interface Programs {
-  /** Absolute path of the zero that is wanted; null: that by which this one was started. */
+  /** The absolute path of the requested zero; null: that of the running one. */
   readonly script: string | null;
-  /** The node that the caller runs; null: not known. */
+  /** The node that the caller runs; null: unknown. */
   readonly node: string | null;
 }
 
 /** One way to start the new zero. */
 export interface Program {
-  /** Its first argument, by which the running one was started. */
+  /** Its first argument, as of the running zero. */
   readonly name: string;
   /** null: `script` is an executable that contains Node. */
   readonly node: string | null;
@@ -23,9 +23,9 @@ export interface Program {
 }
 
 /**
- * The wanted zero itself where it is an executable. For a script every node that may run it, the most likely one first:
- * the one that was named in the command, those that were installed together with the script, the one that PATH leads to
- * now, the running one, the caller's. Throws Error where the file does not exist.
+ * The programs to try. If the requested zero is an executable, that one. For a script every node that may run it, the
+ * most likely one first: the node in the command, those that were installed together with the script, the one in PATH,
+ * the running one, the caller's. Throws Error if the file does not exist.
  */
 export function programsFor(
   own: OwnCommand,
@@ -56,7 +56,7 @@ export function programsFor(
   }));
 }
 
-/** elf(5): the first four bytes. A script has none of them. */
+/** The first four bytes of an executable, see elf(5). A script begins with other bytes. */
 const ELF_MAGIC = '\x7fELF';
 
 function isElf(file: string): boolean {

@@ -8,21 +8,21 @@ import { type Handed, handedVariable } from './handed.ts';
 import type { Program } from './programs.ts';
 
 export interface ReplaceContext {
-  /** zero's own. */
+  /** zero's own environment. */
   readonly environment: readonly Buffer[];
   readonly control: Pick<ControlSocket, 'open' | 'close'>;
   readonly generations: Pick<Generations, 'processes'>;
   readonly memory: Pick<VaultKeeping, 'writeFor' | 'rewrite'>;
   readonly recorder: Pick<StateRecorder, 'replace' | 'retry'>;
-  /** Writes everything out that services and zero have written so far, as far as its readers take it in time. */
+  /** Writes all pending output of services and zero, as far as the readers take it in time. */
   readonly flush: () => Promise<void>;
-  /** What the new program gets. Throws Error where there is no memory that outlives this one. */
+  /** The data for the new program. Throws Error without memory that outlives this program. */
   readonly handed: () => Handed;
   readonly failed: (step: string, error: unknown) => void;
 }
 
 /**
- * Hands the service over to another program in this process. Rejects where that fails: zero continues as before.
+ * Hands the service over to another program in this process. Rejects if that fails: zero then continues as before.
  * @param older the versions in which the new program reads the state and the configs; null: the newest
  */
 export async function handOverTo(
@@ -30,14 +30,15 @@ export async function handOverTo(
   older: Reads | null,
   { environment, control, generations, memory, recorder, flush, handed, failed }: ReplaceContext,
 ): Promise<never> {
-  // Most of what waits: then little is read between the end of the control socket and that of the program.
+  // Writes most pending output now, so that little is read between the end of the control socket and that of the
+  // program.
   await flush();
   await control.close({ isUpgrade: true });
   try {
     for (const process of generations.processes()) process.drainOutput();
-    // The log may go to standard error, too.
+    // The log may use standard error, too.
     await flush();
-    // Last: nothing may change what is written before the new program reads it.
+    // Last, because the written state must not change before the new program reads it.
     if (older !== null) recorder.replace(memory.writeFor(older));
     return replaceProgram(program, environment, handed());
   } catch (error) {
@@ -47,7 +48,7 @@ export async function handOverTo(
   }
 }
 
-/** Writes down again in the newest versions what was written for another program, which was not executed. */
+/** Writes the state again in the newest versions, after the other program could not be executed. */
 function rewrite({ memory, recorder, failed }: Pick<ReplaceContext, 'memory' | 'recorder' | 'failed'>): void {
   memory.rewrite();
   try {
@@ -57,12 +58,12 @@ function rewrite({ memory, recorder, failed }: Pick<ReplaceContext, 'memory' | '
   }
 }
 
-/** Standard input, output and error: the log goes on. */
+/** Standard input, output and error. The log continues to use them. */
 const STANDARD = [0, 1, 2];
 
 /**
  * Replaces the program of this process (execve(2)). Returns only by throwing SystemError, with every descriptor and
- * signal as it was.
+ * signal unchanged.
  * @param environment zero's own
  */
 export function replaceProgram(program: Program, environment: readonly Buffer[], handed: Handed): never {
@@ -76,7 +77,7 @@ export function replaceProgram(program: Program, environment: readonly Buffer[],
     restoreIgnoredSignals();
     return execute();
   } finally {
-    // A write to a pipe that nobody reads would end this process.
+    // A write to a pipe without a reader would end this process.
     ignoreSignalsAgain();
     for (const fd of descriptors) setCloseOnExec(fd, true);
   }

@@ -14,7 +14,7 @@ import { contentFor, readsOlder } from './older-content.ts';
 import { type Program, type Programs, programsFor, titleOf } from './programs.ts';
 
 export interface UpgradeRequest extends Programs {
-  /** Milliseconds that the upgrade waits for what is in progress; null: without end. */
+  /** Milliseconds that the upgrade waits for operations in progress; null: no limit. */
   readonly timeout: number | null;
 }
 
@@ -22,15 +22,15 @@ export interface UpgradeContext {
   readonly version: string;
   readonly command: () => OwnCommand;
   readonly system: CommandSystem;
-  /** zero's own. */
+  /** zero's own environment. */
   readonly environment: readonly Buffer[];
   readonly directory: string;
   readonly state: () => State;
-  /** null: this supervisor has none. */
+  /** null: this supervisor has no vault. */
   readonly vault: () => Vault | null;
   readonly report: (fact: Fact) => void;
   /**
-   * Replaces the program; returns only by rejecting, with everything as it was.
+   * Replaces the program. Returns only by rejecting, with everything unchanged.
    * @param older the versions in which the service is handed over; null: the newest
    */
   readonly execute: (program: Program, older: Reads | null) => Promise<never>;
@@ -44,10 +44,10 @@ interface Tested {
   readonly older: Reads | null;
 }
 
-/** Milliseconds between two looks at what is in progress. */
+/** Milliseconds between two checks for operations in progress. */
 const PAUSE = 100;
 
-/** Replaces the program of this process by the zero that is installed now. One upgrade at a time. */
+/** Replaces the program of this process with the installed zero. One upgrade at a time. */
 export class SelfUpgrade {
   readonly #context: UpgradeContext;
   #isRunning = false;
@@ -57,8 +57,8 @@ export class SelfUpgrade {
   }
 
   /**
-   * Tests the new program and waits until nothing is in progress. The program is replaced after `answered` was called.
-   * Never rejects.
+   * Tests the new program and waits until no operation is in progress. Replaces the program after it has called
+   * `answered`. Never rejects.
    */
   async request(request: UpgradeRequest, answered: (answer: UpgradeAnswer) => void): Promise<void> {
     if (this.#isRunning) return answered({ ok: false, message: 'another upgrade is in progress' });
