@@ -7,7 +7,7 @@ import { AdoptionError } from './permission.ts';
 
 const identity = z.object({ pid: z.int(), start_time_ticks: z.number() });
 
-/** What a state says about processes, in every version that has them in this way. */
+/** The processes in a state, common to every version of the format. */
 const state = z.object({
   instance: z.string(),
   supervisor: identity,
@@ -16,8 +16,8 @@ const state = z.object({
 });
 
 /**
- * Refuses a process that is zero itself or that an instance of zero already manages, as far as this user may read the
- * states of instances. Throws AdoptionError.
+ * Refuses a process that is zero itself or that an instance of zero already manages. Checks the instances whose state
+ * this user may read. Throws AdoptionError.
  */
 export function refuseManaged(pid: number): void {
   if (pid === process.pid) throw new AdoptionError(`cannot adopt process ${pid}: it is zero itself`);
@@ -58,7 +58,7 @@ function instances(): z.infer<typeof state>[] {
     try {
       return [state.parse(JSON.parse(readFileSync(path.join(directory, 'state.json'), 'utf8')))];
     } catch {
-      // Another user's, damaged, or from before processes were recorded in this way.
+      // The state belongs to another user, is damaged, or does not have processes in this form.
       return [];
     }
   });

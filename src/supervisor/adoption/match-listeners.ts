@@ -4,13 +4,13 @@ import type { InetTarget } from '../../listeners/binding/resolve.ts';
 import { AdoptionError } from './permission.ts';
 import type { HeldSocket } from './running-service.ts';
 
-/** A listener of the config, and where it binds; null: a Unix socket. */
+/** A listener of the config, and its address; null: a Unix socket. */
 export interface WantedListener {
   readonly config: ListenerConfig;
   readonly target: InetTarget | null;
 }
 
-/** A socket, and what its option IPV6_V6ONLY is. */
+/** A socket with its option IPV6_V6ONLY. */
 export type OfferedSocket = HeldSocket & { readonly ipv6Only: boolean };
 
 export interface MatchedSocket<Socket extends OfferedSocket> {
@@ -20,8 +20,8 @@ export interface MatchedSocket<Socket extends OfferedSocket> {
 
 /**
  * Finds the socket of each listener. Throws AdoptionError for a listener without a socket and for a socket without a
- * listener: the next version of the service gets exactly the sockets of the listeners. Pure.
- * @param where what specifies the listeners: the path of a config, or the command line
+ * listener: the next version of the service receives exactly the sockets of the listeners. Pure.
+ * @param where the source of the listeners: the path of a config, or the command line
  */
 export function matchListeners<Socket extends OfferedSocket>(
   wanted: readonly WantedListener[],
@@ -48,7 +48,7 @@ export function matchListeners<Socket extends OfferedSocket>(
   return found.flatMap(({ listener: { config }, socket }) => (socket ? [{ config, socket }] : []));
 }
 
-/** The address of a socket as a config, or --listen, takes it: exactly what the socket is bound to. */
+/** The bound address of a socket, as a config or --listen accepts it. */
 export function addressText({ address, ipv6Only }: Pick<OfferedSocket, 'address' | 'ipv6Only'>): string {
   if (address.family === 'unix') return `unix:${address.path}`;
   const { family, host, port } = address;
@@ -63,7 +63,7 @@ function isMeant({ config, target }: WantedListener, { address, ipv6Only }: Offe
   if (target === null || !config.address.network.startsWith('tcp')) return false;
   const { family, host, port } = target.address;
   const isSame = family === address.family && host === address.host && port === address.port;
-  // Of one IPv6 address the option changes nothing.
+  // The option has no effect on a specific IPv6 address.
   return isSame && (host !== '::' || target.ipv6Only === ipv6Only);
 }
 

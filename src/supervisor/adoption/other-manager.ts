@@ -9,9 +9,9 @@ import { ancestorsOf } from './managed.ts';
 export interface OtherManager {
   /** `systemd unit app.service`, `pm2 (pid 12)`. */
   readonly name: string;
-  /** When the command has to be run: before the first handover, or once it is over. */
+  /** When to run the command: before the first handover, or after it. */
   readonly when: 'before' | 'after';
-  /** For a shell. */
+  /** A command for a shell. */
   readonly command: string;
 }
 
@@ -19,7 +19,7 @@ export interface OtherManager {
 export interface Origins {
   /** The lines of /proc/PID/cgroup. */
   readonly cgroup: readonly string[];
-  /** With which it was started. */
+  /** The environment at its start. */
   readonly environment: ReadonlyMap<string, string>;
   /** The parent, the parent's parent and so on. */
   readonly ancestors: readonly Ancestor[];
@@ -33,18 +33,18 @@ interface Ancestor {
   readonly args: readonly string[];
 }
 
-/** Finds the manager of a process; null: none is known. */
+/** Finds the manager of a process; null if none is found. */
 export function otherManager(pid: number): OtherManager | null {
   const ancestors = ancestorsOf(pid).map(ancestorAt);
   const own = cgroupOf(process.pid);
-  // A control group that this zero is also in belongs to a terminal or a job, not to the service.
+  // A control group that also contains this zero belongs to a terminal or a job, not to the service.
   const cgroup = cgroupOf(pid).filter((line) => !own.includes(line));
   return managerIn({ cgroup, environment: environmentOf(pid), ancestors, pm2Home: defaultPm2Home() });
 }
 
 /**
- * The manager that a process is (`pm2`, `systemd`); null: it is none. A manager is no service, although it may have the
- * sockets of services: the manager of a user those of socket units, supervisord those of an fcgi-program, pm2 those of
+ * The manager that a process is (`pm2`, `systemd`); null for any other process. A manager is not a service, although it
+ * may have the sockets of services: systemd those of socket units, supervisord those of an fcgi-program, pm2 those of
  * the cluster mode.
  */
 export function managerAt(pid: number): string | null {
@@ -63,7 +63,7 @@ export function managerIn(origins: Origins): OtherManager | null {
 
 type Kind = 'pm2' | 'supervisord' | 'runsv' | 's6-supervise';
 
-/** The title of the daemon of pm2. It contains PM2_HOME. */
+/** The title of pm2's daemon. It contains PM2_HOME. */
 const PM2_TITLE = /^PM2 v\S+: God Daemon(?: \((.*)\))?/;
 
 function kindOf({ name, args }: Pick<Ancestor, 'name' | 'args'>): Kind | null {
@@ -80,7 +80,7 @@ function releaseBy(
   if (kind === 'pm2') {
     const app = environment.get('name') ?? environment.get('pm_id') ?? 'NAME';
     const home = environment.get('PM2_HOME') ?? PM2_TITLE.exec(args.join(' '))?.[1];
-    // Without PM2_HOME, pm2 would start a second daemon that does not know the service.
+    // Without PM2_HOME, pm2 would start a second daemon that does not manage the service.
     const before = home === undefined || home === pm2Home ? '' : `PM2_HOME=${shellWord(home)} `;
     return { when: 'after', command: `${before}pm2 delete ${shellWord(app)}` };
   }
@@ -99,7 +99,8 @@ function defaultPm2Home(): string {
 }
 
 /**
- * The unit is the last part of the path of the control group (systemd.unit(5)). Sessions and scopes restart nothing.
+ * The unit is the last part of the path of the control group (systemd.unit(5)). Sessions and scopes do not restart
+ * processes.
  */
 function systemdUnit(cgroup: readonly string[]): OtherManager | null {
   const path = cgroup.map((line) => /^(?:0:|\d+:name=systemd):(.*)$/.exec(line)?.[1]).find((found) => found);
@@ -116,7 +117,7 @@ function systemdUnit(cgroup: readonly string[]): OtherManager | null {
   };
 }
 
-/** Text as one word of a shell. It comes from the service, and root may run the command. */
+/** Text as one word of a shell. The text comes from the service, and root may run the command. */
 function shellWord(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

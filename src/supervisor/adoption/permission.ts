@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs';
 import { ownerOf } from '../../linux/procfs.ts';
 import { lookupUser } from '../../linux/users.ts';
 
-/** A running service cannot be adopted: what, why, and what to do. The service is as before. */
+/** A running service cannot be adopted. The message says why and what to do. The service is unchanged. */
 export class AdoptionError extends Error {}
 
-/** What was refused: to read the descriptors in /proc (PTRACE_MODE_READ), or to take them (PTRACE_MODE_ATTACH). */
+/** The refused access: reading the descriptors in /proc (PTRACE_MODE_READ), or taking them (PTRACE_MODE_ATTACH). */
 export type RefusedAccess = 'read' | 'attach';
 
 export interface Refusal {
   readonly access: RefusedAccess;
   /** The effective user of zero. */
   readonly uid: number;
-  /** Of the process: its user id and name; null: it has exited, or runs with several user ids (setuid). */
+  /** The user id and name of the process; null: it has exited, or runs with several user ids (setuid). */
   readonly owner: { readonly uid: number; readonly name: string } | null;
   /** kernel.yama.ptrace_scope; null: the kernel is built without Yama. */
   readonly scope: number | null;
@@ -31,8 +31,8 @@ export function permissionError(pid: number, access: RefusedAccess): AdoptionErr
 }
 
 /**
- * Which permission is missing, and how to get it. The rules are those of ptrace(2), "Ptrace access mode checking", and
- * of Documentation/admin-guide/LSM/Yama.rst. Yama refuses only to attach. Pure.
+ * The missing permission, and how to get it. The rules are those of ptrace(2), "Ptrace access mode checking", and of
+ * Documentation/admin-guide/LSM/Yama.rst. Yama refuses only the access to attach. Pure.
  */
 export function adviceFor({ access, uid, owner, scope }: Refusal): string {
   if (scope === 3)

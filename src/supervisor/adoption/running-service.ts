@@ -10,7 +10,7 @@ import { ancestorsOf, refuseManaged } from './managed.ts';
 import { managerAt } from './other-manager.ts';
 import { AdoptionError, permissionError } from './permission.ts';
 
-/** A socket on which a service listens, and a process that has it. */
+/** A listening socket of a service, and a process that has it. */
 export interface HeldSocket {
   readonly inode: number;
   readonly address: SocketAddress;
@@ -30,10 +30,7 @@ export interface RunningService {
 
 const { kernel } = keeperSystem;
 
-/**
- * Finds the service that a process belongs to, and the sockets on which it listens. Nothing is touched. Throws
- * AdoptionError.
- */
+/** Finds the service that a process belongs to, and its listening sockets. Changes nothing. Throws AdoptionError. */
 export function findService(pid: number): RunningService {
   const given = identityOf(pid);
   if (given === null)
@@ -74,10 +71,10 @@ export function isHeld(inode: number, { main, descendants }: RunningService): bo
   );
 }
 
-/** Throws AdoptionError where this user may not look into the process, or its network is another one. */
+/** Throws AdoptionError if this user may not inspect the process, or it is in another network namespace. */
 function requireAccess(pid: number): void {
   try {
-    // Without the right, the descriptors seem to be none.
+    // Throws without permission. Otherwise the list of descriptors would look empty.
     readdirSync(`/proc/${pid}/fd`);
     const [its, own] = [pid, 'self'].map((which) => readlinkSync(`/proc/${which}/ns/net`));
     if (its === own) return;
@@ -98,7 +95,7 @@ function listeningSockets(): Listening {
   return new Map(allListeners().map((listener) => [listener.inode, listener]));
 }
 
-/** The sockets on which a process listens; none of one that this user may not look into. */
+/** The listening sockets of a process; empty if this user may not inspect it. */
 function socketsOf(holder: ProcessIdentity, listening: Listening): HeldSocket[] {
   return descriptorsOf(holder.pid).flatMap(({ fd, link }): HeldSocket[] => {
     const inode = socketInode(link);
@@ -113,7 +110,10 @@ function socketsOf(holder: ProcessIdentity, listening: Listening): HeldSocket[] 
   });
 }
 
-/** The oldest process that has one of the sockets and from which this one descends without a gap. No manager is one. */
+/**
+ * The oldest process that has one of the sockets: the given process, or an ancestor if every process in between has one
+ * too. A manager never counts.
+ */
 function mainOf(given: ProcessIdentity, own: ReadonlySet<number>, listening: Listening): ProcessIdentity {
   let main = given;
   for (const pid of ancestorsOf(given.pid)) {
@@ -125,7 +125,7 @@ function mainOf(given: ProcessIdentity, own: ReadonlySet<number>, listening: Lis
   return main;
 }
 
-/** A manager would be asked to stop at the first reload, with every service that it runs. */
+/** The first reload would stop a manager, with every service that it runs. */
 function refuseManager(pid: number, listening: Listening): void {
   const manager = managerAt(pid);
   if (manager === null) return;
@@ -139,7 +139,7 @@ function refuseManager(pid: number, listening: Listening): void {
   );
 }
 
-/** Zero ends the service at the first reload, with every process that descends from it. It must not be one of those. */
+/** zero ends the service with all its descendants at the first reload, so zero must not be one of them. */
 function refuseAncestor(pid: number, main: number): void {
   if (main === 1)
     throw new AdoptionError(
@@ -173,12 +173,12 @@ function listens(pid: number, listening: Listening): boolean {
   return identity !== null && socketsOf(identity, listening).length > 0;
 }
 
-/** A command line may contain secrets: it is cut at the first option. */
+/** A command line may contain secrets, so it is cut at the first option. */
 function described(pid: number): string {
   return `${pid} (${commandLine(pid).trim().replace(/ -.*$/s, '').slice(0, 60)})`;
 }
 
-/** One lane stands for all sockets of an address. */
+/** zero uses one lane for all sockets of an address. */
 function refuseSeveral(pid: number, sockets: readonly HeldSocket[], listening: Listening): void {
   for (const { address, inode } of sockets) {
     if (address.family === 'unix') continue;

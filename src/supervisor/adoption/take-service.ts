@@ -28,34 +28,34 @@ export interface TakeContext {
   readonly listeners: ListenerSet;
   /** Finds the release of the config, and acquires its listeners. */
   readonly prepare: () => Promise<Prepared | Failure>;
-  /** Aborted with the reason when the operator changes their mind. */
+  /** Aborts with the reason when the operator cancels the adoption. */
   readonly stopped: AbortSignal;
 }
 
-/** Takes the sockets of one running service. Rejects with AdoptionError: the service is as before then. */
+/** Takes the sockets of one running service. Rejects with AdoptionError; the service is unchanged then. */
 export type TakeService = (context: TakeContext) => Promise<TakenService>;
 
-/** A running service whose sockets are those of the listeners. */
+/** A running service whose sockets match the listeners. */
 export interface TakenService {
   /** The release of the config, with the settings of a generation with one process. */
   readonly prepared: Prepared;
-  /** Its main process. */
+  /** The pid of its main process. */
   readonly pid: number;
-  /** How many processes it has. */
+  /** The number of its processes. */
   readonly processes: number;
   readonly addresses: readonly string[];
   /** Warnings for the operator. */
   readonly remarks: readonly string[];
   /**
-   * Takes over the main process as the worker of a generation that is held. Returns the first event of the supervisor.
-   * Throws AdoptionError if the service has changed meanwhile. zero has released its sockets then.
+   * Takes over the main process as the worker of a generation that was added before. Returns the first event of the
+   * supervisor. Throws AdoptionError if the service has changed meanwhile. zero has released its sockets then.
    */
   readonly adopt: (generation: number, generations: Generations) => Adopted;
 }
 
 /**
- * Puts the lanes of the listeners next to the sockets of a service.
- * @param where what specifies the listeners: the path of the config, or the command line
+ * Places the lanes of the listeners next to the sockets of a service.
+ * @param where the source of the listeners: the path of the config, or the command line
  */
 export function serviceOf(pid: number, where: string): TakeService {
   return async ({ config, listeners, prepare, stopped }) => {
@@ -90,7 +90,7 @@ export function serviceOf(pid: number, where: string): TakeService {
           if (stopped.aborted)
             throw new AdoptionError(`cannot adopt process ${pid}: zero was stopped (${stopped.reason})`);
           const { found } = generations.adopt(workerOf(generation, main, since));
-          // The pidfd of the main process is held now, so that its exit is seen.
+          // zero now has the pidfd of the main process, so it notices the exit.
           const loss = found === 'running' ? lossOf(pid, service) : exitedError(pid);
           if (loss !== null) throw loss;
         } catch (error) {
@@ -110,7 +110,7 @@ function workerOf(generation: number, { pid, startTime }: ProcessIdentity, since
     key: { generation, worker: 0, incarnation: 1 },
     pid,
     startTime,
-    // No other process is of the session with this number, unless the process leads it.
+    // No other process is in a session with this number, unless the process leads it.
     session: pid,
     lane: TAKEN_LANE,
     relief: false,
@@ -122,7 +122,7 @@ function workerOf(generation: number, { pid, startTime }: ProcessIdentity, since
   };
 }
 
-/** Warnings for the operator about a service that is adopted. */
+/** Warnings for the operator about an adopted service. */
 function remarksOn(given: number, main: number): string[] {
   const remarks: string[] = [];
   if (main !== given)
@@ -143,7 +143,7 @@ function remarksOn(given: number, main: number): string[] {
 
 type OpenedSocket = OfferedSocket & { readonly fd: number };
 
-/** Where the listeners of the config bind. */
+/** The addresses of the config's listeners. */
 async function wantedListeners(pid: number, config: Config): Promise<WantedListener[]> {
   try {
     return await Promise.all(
@@ -165,7 +165,7 @@ async function wantedListeners(pid: number, config: Config): Promise<WantedListe
   }
 }
 
-/** Duplicates of the sockets, one for each listener. Throws AdoptionError; nothing stays open then. */
+/** Duplicates of the sockets, one for each listener. Throws AdoptionError and leaves nothing open then. */
 function takeSockets(
   pid: number,
   service: RunningService,
@@ -184,7 +184,7 @@ function takeSockets(
   }
 }
 
-/** A duplicate of each socket. Throws AdoptionError; nothing stays open then. */
+/** A duplicate of each socket. Throws AdoptionError and leaves nothing open then. */
 function openSockets(pid: number, service: RunningService): OpenedSocket[] {
   const opened: OpenedSocket[] = [];
   try {
@@ -201,7 +201,7 @@ function openSockets(pid: number, service: RunningService): OpenedSocket[] {
   }
 }
 
-/** The addresses on which a running service listens, as `--listen` takes them. Throws AdoptionError. */
+/** The addresses on which a running service listens, as `--listen` accepts them. Throws AdoptionError. */
 export function listenArguments(pid: number): string[] {
   const opened = openSockets(pid, findService(pid));
   for (const { fd } of opened) closeFd(fd);
@@ -251,7 +251,7 @@ function refusalOf(pid: number, error: unknown): unknown {
   return isExpected ? new AdoptionError(`cannot adopt process ${pid}: ${error.message}`) : error;
 }
 
-/** A process that does not know zero sends no WATCHDOG=1. */
+/** A process without support for zero sends no WATCHDOG=1. */
 function ofOneProcess({ config, settings }: Prepared): Prepared['settings'] {
   const hasWatchdog = config.service.liveness?.watchdog !== undefined;
   return { ...settings, workers: 1, ...(hasWatchdog && { liveness: null }) };

@@ -34,7 +34,7 @@ export interface ContinuityContext {
   readonly observation: Observation;
   readonly directory: RuntimeDirectory;
   readonly commands: CommandSystem;
-  /** The processes of commands and hooks that run now. */
+  /** The running processes of commands and hooks. */
   readonly processes: () => Pick<Situation, 'commands' | 'hooks'>;
   readonly state: () => State;
   readonly generations: () => Generations;
@@ -44,8 +44,8 @@ export interface ContinuityContext {
 }
 
 /**
- * Everything by which another supervisor continues the service: the state on the disk, the configs in memory, the
- * process that holds the sockets, and the upgrade of zero in this process.
+ * The parts by which another supervisor continues the service: the state on disk, the configs in memory, the process
+ * that holds the sockets, and the upgrade of zero in this process.
  */
 export class Continuity {
   readonly recorder: StateRecorder;
@@ -76,25 +76,25 @@ export class Continuity {
     return identity && { pid: identity.pid, sockets };
   }
 
-  /** Memory for the configs of the service is there from now on. Idempotent. */
+  /** Opens the memory for the configs of the service. Idempotent. */
   openVault(): void {
     this.vault.open(this.#options.recovered?.vault ?? null);
   }
 
-  /** From now on another process holds the sockets. */
+  /** Makes another process hold the sockets from now on. */
   open(): void {
     this.openVault();
     this.sockets.open(this.#context.state().sockets, this.#options.recovered?.keepers ?? []);
   }
 
-  /** The state and everything that the core asked for have changed. */
+  /** Called when the state has changed and every effect was performed. */
   settled(state: State): void {
     this.recorder.settled(state, this.#context.generations());
     this.vault.look();
     this.sockets.look();
   }
 
-  /** Replaces the program of this process by another zero, once nothing is in progress. */
+  /** Replaces the program of this process with another zero, once no operation is in progress. */
   upgrade: Control['upgrade'] = ({ path: script, node, timeoutMs: timeout }, onAnswer) =>
     void this.#upgrade.request({ script, node, timeout }, onAnswer);
 
@@ -167,7 +167,7 @@ export class Continuity {
     });
   }
 
-  /** What another program in this process needs. Throws Error where there is no memory that outlives this one. */
+  /** The data for the next program in this process. Throws Error without memory that outlives this program. */
   #handed(): Handed {
     const { version, instance } = this.#options;
     const { directory, listeners } = this.#context;

@@ -25,28 +25,28 @@ export interface SocketKeepingContext {
   readonly report: (fact: Fact) => void;
   /** `application.restart_supervisor` of the generation that serves. */
   readonly policy: () => Config['application']['restart_supervisor'];
-  /** The keeper that started this supervisor; null: something else did. */
+  /** The keeper that started this supervisor; null if another process started it. */
   readonly restarted: Restarted | null;
   readonly vault: () => Vault | null;
-  /** Names of what the service manager has stored for an earlier supervisor. */
+  /** The names of the descriptors that the service manager has stored for an earlier supervisor. */
   readonly stored: readonly string[];
-  /** What starts this supervisor once more. */
+  /** The command that starts this supervisor again. */
   readonly command: () => OwnCommand;
 }
 
-/** A supervisor that has run this many milliseconds is not in a loop of crashes. */
+/** A supervisor that has run for this many milliseconds is not in a crash loop. */
 const LONG = 60_000;
 
-/** Has a keeper process hold the listening sockets, and renews it when there are others. */
+/** Makes a keeper process hold the listening sockets, and replaces it when the sockets change. */
 export class SocketKeeping {
   readonly #context: SocketKeepingContext;
   readonly #keeper: SocketKeeper;
   readonly #store: DescriptorStore | null;
   #tries: number;
   #version = 0;
-  /** What the keeper of this version has: inodes, and whether it starts zero again. */
+  /** The content of this version of the keeper: inodes, and whether it restarts zero. */
   #kept = '';
-  /** At the last look. */
+  /** The sockets at the last check. */
   #seen: { readonly sockets: readonly KeptSocket[]; readonly how: string } | null = null;
   #isOpen = false;
   #timer: NodeJS.Timeout | null = null;
@@ -82,17 +82,17 @@ export class SocketKeeping {
     });
   }
 
-  /** The keeper that runs; null for none. */
+  /** The running keeper; null for none. */
   get identity(): ProcessIdentity | null {
     return this.#keeper.identity;
   }
 
-  /** How many sockets it holds. */
+  /** The number of sockets that it holds. */
   get sockets(): number {
     return this.#keeper.sockets;
   }
 
-  /** Whether something starts this supervisor again when it is killed. */
+  /** Whether a keeper or a service manager restarts this supervisor when it is killed. */
   get restarts(): boolean {
     return this.#restarts() || isManaged(process.env);
   }
@@ -102,9 +102,9 @@ export class SocketKeeping {
   }
 
   /**
-   * From now on the sockets are kept. The first process of a pid namespace has no keeper: its death ends the namespace.
-   * @param version the last one that the state has
-   * @param previous keepers of a dead supervisor, which are ended when there is a new one
+   * Keeps the sockets from now on. The first process of a pid namespace gets no keeper: its death ends the namespace.
+   * @param version the last version in the state
+   * @param previous keepers of a dead supervisor, which end when there is a new one
    */
   open(version: number, previous: readonly PreviousKeeper[] = []): void {
     if (this.#context.kernel.pid === 1) return;
@@ -115,7 +115,7 @@ export class SocketKeeping {
     this.look();
   }
 
-  /** Compares the sockets with those that are kept. */
+  /** Compares the sockets with the kept ones. */
   look(): void {
     if (!this.#isOpen) return;
     const sockets = this.#context.listeners.kept();
@@ -129,7 +129,7 @@ export class SocketKeeping {
     this.#context.post({ type: 'sockets_changed', version: this.#version });
   }
 
-  /** The effect `keep_sockets`. */
+  /** Performs the effect `keep_sockets`. */
   keep(version: number): void {
     this.#keeper.keep(version);
   }

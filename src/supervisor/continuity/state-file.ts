@@ -9,7 +9,7 @@ import type { Vault } from '../keeper/vault.ts';
 import type { Situation, Supervisor } from '../state-format/write.ts';
 import { StateText } from '../state-format/write-text.ts';
 
-/** What a supervisor that continues a service counts on from. */
+/** The counters that a continuing supervisor starts from. */
 export interface Before {
   readonly sequence: number;
   readonly restarts: number;
@@ -20,27 +20,27 @@ export interface Before {
 
 export interface StateFileOptions {
   readonly instance: Instance;
-  /** The release of zero. */
+  /** The version of zero. */
   readonly version: string;
-  /** The absolute path of the config file; null for a service that was given as arguments. */
+  /** The absolute path of the config file; null for a service from command line arguments. */
   readonly configFile: string | null;
-  /** What the supervisor before this one has recorded; null: there was none. */
+  /** The record of the previous supervisor; null if there was none. */
   readonly before: Before | null;
-  /** Memory that outlives this process; null as long as there is none. */
+  /** Memory that outlives this process; null until it exists. */
   readonly vault: () => Vault | null;
-  /** Called once when the file cannot be written; the next state is the next attempt, or `retry`. */
+  /** Called once when the file cannot be written. The next state, or `retry`, is the next attempt. */
   readonly failed: (error: unknown) => void;
   /** Called when a state could be written again. */
   readonly recovered: () => void;
 }
 
-/** Keeps `state.json` of the runtime directory up to date. */
+/** Keeps `state.json` in the runtime directory up to date. */
 export class StateFile {
   readonly file: string;
   readonly #failed: (error: unknown) => void;
   readonly #recovered: () => void;
   readonly #vault: StateFileOptions['vault'];
-  /** How often the service got another supervisor, and since when there is one. */
+  /** How often the service got another supervisor, and since when it has had one. */
   readonly supervisor: Pick<Supervisor, 'restarts' | 'upgrades' | 'firstStarted'>;
   readonly #identity: Pick<Supervisor, 'version' | 'instance' | 'configFile'>;
   #process: Pick<Supervisor, 'bootId' | 'pid' | 'startTime'> | null = null;
@@ -64,8 +64,8 @@ export class StateFile {
   }
 
   /**
-   * Keeps a situation whose effects are going to be performed where it outlives this process, and only there: a disk
-   * is too slow. A failure shows when the situation is saved.
+   * Writes a situation whose effects are about to be performed to the memory that outlives this process, not to the
+   * disk, which is too slow. A failure shows when the situation is saved.
    */
   ahead(situation: () => Situation): void {
     const vault = this.#vault();
@@ -74,22 +74,22 @@ export class StateFile {
       this.#sequence += 1;
       vault.writeState(this.#textOf(situation()), this.#sequence);
     } catch {
-      // The state is saved when the effects have been performed.
+      // `save` follows when the effects have been performed.
     }
   }
 
-  /** Writes the situation if its state is another than before. A failure does not affect the service. */
+  /** Writes the situation if its state has changed. A failure does not affect the service. */
   save(situation: Situation): void {
     const { state, processes, listeners } = situation;
     if (state === this.#newest?.state || state.exit) return;
-    // Nothing there yet that another supervisor could take over: the service need not wait for the disk.
+    // Another supervisor could not take over anything yet, so the service need not wait for the disk.
     if (this.#newest === null && processes.length === 0 && listeners.length === 0) return;
     this.#newest = situation;
     try {
       this.#write();
     } catch (error) {
       const isFirst = !this.#broken;
-      // Before it is reported: the report changes the state, which is written again.
+      // Set before the report, because the report changes the state, which is written again.
       this.#broken = true;
       if (isFirst) this.#failed(error);
       return;
@@ -99,15 +99,15 @@ export class StateFile {
     if (wasBroken) this.#recovered();
   }
 
-  /** Writes the newest state, after a failure. Throws what fs does. */
+  /** Writes the newest state again after a failure. Throws the error of fs. */
   retry(): void {
     this.#write();
     this.#broken = false;
   }
 
   /**
-   * Replaces the file by the text of a document: beside it and renamed over it, so that a reader finds the old state or
-   * the new one, never half of one. Throws what fs does.
+   * Replaces the file by the text of a document. Writes a temporary file next to it and renames it, so that a reader
+   * finds the old state or the new one, never a part. Throws the error of fs.
    */
   replace(text: string): void {
     const temporary = `${this.file}.new`;
@@ -120,13 +120,13 @@ export class StateFile {
     }
   }
 
-  /** Nothing is left that another supervisor could take over. */
+  /** Removes the file once another supervisor cannot take over anything. */
   remove(): void {
     removeFile(this.file);
   }
 
   #textOf(situation: Situation): string {
-    // Read after the first worker was spawned, which need not wait for /proc.
+    // Read after the first worker was spawned, because that spawn need not wait for /proc.
     this.#process ??= {
       bootId: bootId(),
       pid: process.pid,
@@ -146,7 +146,7 @@ export class StateFile {
   }
 }
 
-/** What cannot be removed (EROFS) is known for stale by its boot id and process. */
+/** A file that cannot be removed (EROFS) is recognized as stale by its boot id and process. */
 function removeFile(file: string): void {
   try {
     rmSync(file, { force: true });

@@ -10,15 +10,15 @@ export interface StateRecorderContext {
   readonly listeners: ListenerSet;
   readonly log: ListenerLog;
   readonly file: StateFile;
-  /** What the supervisor has besides the service. */
+  /** The supervisor's own processes. */
   readonly others: () => Pick<Situation, 'keeper' | 'commands' | 'hooks'>;
 }
 
-/** Says after each batch of events which sockets there are, and writes the state down. */
+/** Reports the current sockets after each batch of events, and records the state. */
 export class StateRecorder {
   readonly #context: StateRecorderContext;
   #later: NodeJS.Immediate | null = null;
-  /** Effects that are being performed. */
+  /** The effects in progress. */
   #inProgress: readonly Effect[] = [];
 
   constructor(context: StateRecorderContext) {
@@ -26,8 +26,8 @@ export class StateRecorder {
   }
 
   /**
-   * The effects of a step are going to be performed. Where one of them cannot be performed twice, another supervisor
-   * must find the state that follows from it.
+   * Called before the effects of a step are performed. If one of them must not be performed twice, another supervisor
+   * must find the resulting state.
    */
   ahead(state: State, effects: readonly Effect[], generations: Generations): void {
     if (!effects.some(isOnlyOnce)) return;
@@ -36,41 +36,42 @@ export class StateRecorder {
   }
 
   /**
-   * A command or hook was started, or effects are going to be performed: another supervisor must find this in memory
-   * that outlives this process. A disk would be too slow.
+   * Called when a command or hook was started, or effects are about to be performed. Another supervisor must find this
+   * state in memory that outlives this process, because a disk would be too slow.
    */
   note(state: State, generations: Generations): void {
     const inProgress = this.#inProgress;
     this.#context.file.ahead(() => ({ ...this.#situation(state, generations), inProgress }));
   }
 
-  /** The events are done, and everything that they asked for. */
+  /** Called when the events and all their effects are done. */
   settled(state: State, generations: Generations): void {
     this.#cancel();
     this.#inProgress = [];
-    // What is resolved follows within the same turn of the event loop, mostly: the candidate need not wait for the disk.
+    // The resolved release usually follows within the same turn of the event loop, so the candidate need not wait for
+    // the disk.
     if (state.handover?.step.name === 'resolving')
       this.#later = setImmediate(() => this.#record(state, generations));
     else this.#record(state, generations);
   }
 
-  /** Sockets may have come between two batches. */
+  /** Reports sockets that were added between two batches. */
   look(): void {
     const { log, listeners } = this.#context;
     log.look(listeners.snapshot());
   }
 
-  /** Writes the newest state, after a failure. Throws what fs does. */
+  /** Writes the newest state again after a failure. Throws the error of fs. */
   retry(): void {
     this.#context.file.retry();
   }
 
-  /** Replaces the file by a document for the program that is executed next. Throws what fs does. */
+  /** Replaces the file by a document for the program that is executed next. Throws the error of fs. */
   replace(text: string): void {
     this.#context.file.replace(text);
   }
 
-  /** Nothing is left that another supervisor could take over. */
+  /** Removes the file once another supervisor cannot take over anything. */
   remove(): void {
     this.#cancel();
     this.#context.file.remove();
@@ -96,8 +97,8 @@ export class StateRecorder {
 }
 
 /**
- * An effect that starts, signals or steers something, or that a client hears of. To perform any other one twice, or not
- * at all, changes nothing that a supervisor could not find out.
+ * Whether an effect starts, signals or steers something, or answers a client. Any other effect may be performed twice
+ * or not at all: a supervisor can find out the result.
  */
 export function isOnlyOnce({ type }: Effect): boolean {
   switch (type) {

@@ -9,7 +9,7 @@ export interface VaultKeepingContext {
   readonly releases: PreparedReleases;
   /** zero's own environment. */
   readonly environment: readonly Buffer[];
-  /** The working directory as the user sees it. */
+  /** The working directory as the user sees it, with its symlinks. */
   readonly directory: string;
   readonly failed: (step: string, error: unknown) => void;
 }
@@ -18,27 +18,27 @@ export interface VaultKeepingContext {
 export class VaultKeeping {
   readonly #context: VaultKeepingContext;
   #vault: Vault | null = null;
-  /** The generations that it has. */
+  /** The generations that the memory contains. */
   #kept = '';
 
   constructor(context: VaultKeepingContext) {
     this.#context = context;
   }
 
-  /** The memory that the keeper process also holds; null: not open yet, or it could not be created. */
+  /** The memory, which the keeper process holds too; null if it is not open yet or could not be created. */
   get vault(): Vault | null {
     return this.#vault;
   }
 
-  /** The same. Throws Error where there is none. */
+  /** The memory. Throws Error without one. */
   require(): Vault {
     if (this.#vault === null) throw new Error('zero has no memory that survives the change of its program');
     return this.#vault;
   }
 
   /**
-   * Idempotent.
-   * @param fd that of the dead supervisor; null: a new one is made
+   * Opens the memory. Idempotent.
+   * @param fd the memory of the dead supervisor; null: creates a new one
    */
   open(fd: number | null): void {
     if (this.#vault !== null) return;
@@ -51,8 +51,8 @@ export class VaultKeeping {
   }
 
   /**
-   * Writes everything in the versions that another zero reads, which is executed next. Returns the text of the state.
-   * Throws Error where the vault has no state, and as `contentFor` and the vault do.
+   * Writes every generation in the versions that the next zero reads. Returns the text of the state. Throws Error if
+   * the vault has no state, and the errors of `contentFor` and the vault.
    */
   writeFor(reads: Reads): string {
     const vault = this.require();

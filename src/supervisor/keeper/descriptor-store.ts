@@ -3,12 +3,12 @@ import { inodeOf } from '../../linux/sockets.ts';
 import type { KeptSocket } from '../../listeners/listeners.ts';
 
 /**
- * Gives the sockets and the vault to a service manager that keeps descriptors over a restart of zero: systemd, for a
- * unit with FileDescriptorStoreMax= (FDSTORE in sd_notify(3)). They come back as passed sockets. A keeper that was
- * killed together with its supervisor is then no loss.
+ * Stores the sockets and the vault with a service manager that keeps descriptors over a restart of zero: systemd, for a
+ * unit with FileDescriptorStoreMax= (FDSTORE in sd_notify(3)). The next zero receives them as passed sockets. The
+ * sockets then survive even if the keeper is killed together with its supervisor.
  *
- * Each has a name with its inode, because systemd ignores a descriptor that it has already, under whatever name, and
- * removes all of a name at once.
+ * Each name contains the inode: systemd ignores a descriptor that it already has under any name, and removes all
+ * descriptors of a name at once.
  */
 export class DescriptorStore {
   readonly #socket: string;
@@ -18,7 +18,7 @@ export class DescriptorStore {
 
   /**
    * @param socket $NOTIFY_SOCKET of zero itself
-   * @param stored names of what the manager has already
+   * @param stored the names that the manager already has
    */
   constructor(socket: string, stored: readonly string[], warn: (message: string) => void) {
     this.#socket = socket;
@@ -26,7 +26,7 @@ export class DescriptorStore {
     this.#warn = warn;
   }
 
-  /** Stores what is new, and removes what is not kept any more. Never throws. */
+  /** Stores new descriptors, and removes those that are no longer kept. Never throws. */
   keep(sockets: readonly KeptSocket[], vault: number | null): void {
     const wanted = new Map(sockets.map(({ fd, inode }) => [`zero-${inode}`, fd]));
     try {
@@ -34,7 +34,7 @@ export class DescriptorStore {
       for (const [name, fd] of wanted) this.#store(name, fd);
       for (const name of this.#stored) if (!wanted.has(name)) this.#remove(name);
     } catch (error) {
-      // A manager that is missing now will be missing the next time, too.
+      // Warns once: a missing manager will stay missing.
       if (!this.#hasWarned)
         this.#warn(`store sockets with the service manager at ${this.#socket}: ${(error as Error).message}`);
       this.#hasWarned = true;
@@ -43,7 +43,7 @@ export class DescriptorStore {
 
   #store(name: string, fd: number): void {
     if (this.#stored.has(name)) return;
-    // Without FDPOLL=0 the manager drops a descriptor that hangs up, as a lane does that a service shuts down.
+    // Without FDPOLL=0 the manager drops a descriptor that hangs up, as a lane does after its service has shut it down.
     sendDatagram(this.#socket, `FDSTORE=1\nFDNAME=${name}\nFDPOLL=0`, [fd]);
     this.#stored.add(name);
   }

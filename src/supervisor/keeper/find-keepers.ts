@@ -2,18 +2,18 @@ import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { isKeeper } from './keeper-script.ts';
 import type { KeeperSystem } from './keeper-system.ts';
 
-/** What was found of keepers. */
+/** The result of a search for keepers. */
 export interface FoundKeepers {
-  /** The newest first. There are two where a supervisor died while it replaced one. */
+  /** The newest first. There are two if a supervisor died while it replaced one. */
   readonly keepers: readonly ProcessIdentity[];
   /** Pids of processes of other users that look like a keeper. */
   readonly imitations: readonly number[];
 }
 
 /**
- * The keepers of a runtime directory. They are recognised by their user and arguments: no file has to be whole, and a
- * process that got the number of a keeper that exited is not taken for the keeper. Another user can choose the
- * arguments of a setuid program, which is therefore no keeper (ownerOf). Throws what listing /proc does.
+ * The keepers of a runtime directory, recognised by their user and arguments. This needs no intact file, and does not
+ * mistake a process that reuses the pid of a keeper for the keeper. Another user can choose the arguments of a setuid
+ * program, which therefore does not count (ownerOf). Throws the errors of listing /proc.
  */
 export function findKeepers(
   runtimeDirectory: string,

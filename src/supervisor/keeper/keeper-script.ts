@@ -1,29 +1,34 @@
-/** In a runtime directory: through it the keeper notices that the supervisor has died. A stop of the service removes it. */
+/**
+ * The name of a FIFO in a runtime directory. The keeper notices by it that the supervisor has died. A stop of the
+ * service removes it.
+ */
 export const FIFO = 'keeper.fifo';
 
-/** Where the keeper has the FIFO, the vault, and the first of the sockets. */
+/** The keeper's descriptors of the FIFO, of the vault, and of the first socket. */
 export const FIFO_FD = 3;
 export const VAULT_FD = 10;
 export const FIRST_SOCKET_FD = 11;
 
-/** `$0` of the script: by it, and by the directory after it, a keeper is recognised. */
+/** `$0` of the script. It identifies a keeper together with the directory that follows. */
 export const KEEPER_NAME = 'zero-keeper';
 
 /** The variable with the script. The command line, which ps(1) shows, stays short. */
 const SCRIPT_VARIABLE = 'ZERO_KEEPER';
 
 /**
- * What the keeper does, for dash, bash and busybox: `sh -c SCRIPT zero-keeper DIRECTORY POLICY TRIES COMMAND...`.
+ * The script of the keeper for dash, bash and busybox: `sh -c SCRIPT zero-keeper DIRECTORY POLICY TRIES COMMAND...`.
  *
- * - It waits in read(2) of the FIFO, which is open for writing in the supervisor alone. End-of-file means that the
- *   supervisor has died, also one that died before the shell began. For the next wait the FIFO is opened again, which
- *   waits for a writer (fifo(7)), through /proc, which works when the directory was deleted.
- * - `run FILE` starts a shell script as a child, which has the sockets.
- * - With the policy `restart` it starts COMMAND as a child, after 0, 1, 2, 5, then always 30 seconds. The shell in
- *   between waits for COMMAND and has the FIFO open for writing from before it is started. So its end is the next
- *   end-of-file, and the next attempt. A supervisor that is back ends the keeper, and with it this shell.
- * - SIGCHLD interrupts open(2) in dash, and a failed redirection of `exec` ends a shell, with it the sockets: `command`
- *   in front of `exec` prevents that (POSIX, 2.8.1). An interrupted read is not taken for end-of-file: read is repeated.
+ * - The keeper waits in read(2) of the FIFO, which only the supervisor has open for writing. End-of-file means that the
+ *   supervisor has died, even before the shell began. For the next wait the keeper opens the FIFO again, which blocks
+ *   until there is a writer (fifo(7)). It opens the FIFO through /proc, which works after the directory was deleted.
+ * - `run FILE` starts a shell script as a child, which inherits the sockets.
+ * - With the policy `restart` the keeper starts COMMAND as a child, after 0, 1, 2, 5, then always 30 seconds. The shell
+ *   in between waits for COMMAND and has the FIFO open for writing before COMMAND starts. The exit of this shell is
+ *   therefore the next end-of-file, which causes the next attempt. A supervisor that has started ends the keeper, and
+ *   this shell with it.
+ * - SIGCHLD interrupts open(2) in dash. A failed redirection of `exec` ends a shell, and its sockets close; `command`
+ *   before `exec` prevents that (POSIX, 2.8.1). An interrupted read must not count as end-of-file, so the script
+ *   repeats the read.
  */
 const SCRIPT = `unset ${SCRIPT_VARIABLE}
 dir=$1 policy=$2 tries=$3 failures=0
@@ -52,20 +57,20 @@ while :; do
 done
 `;
 
-/** How the keeper is started. */
+/** The arguments and the environment of a keeper. */
 export interface KeeperProgram {
   readonly argv: readonly string[];
   readonly environment: readonly Buffer[];
 }
 
-/** What keeper() needs to know. */
+/** The input of keeperProgram(). */
 export interface KeeperProgramOptions {
-  /** The name by which the shell is called: busybox chooses by it what it is. */
+  /** The name of the shell. busybox selects its applet by this name. */
   readonly shell: string;
   readonly runtimeDirectory: string;
-  /** Whether the keeper starts the supervisor again. */
+  /** Whether the keeper restarts the supervisor. */
   readonly restart: boolean;
-  /** How often the supervisor was started again without having run for long. */
+  /** Consecutive restarts of the supervisor after a short run. */
   readonly tries: number;
   readonly command: readonly string[];
   readonly environment: readonly Buffer[];

@@ -7,15 +7,15 @@ import { ownerOf } from '../../linux/procfs.ts';
 import { descriptorsOf, socketInode } from '../../linux/socket-holder.ts';
 
 /**
- * The system calls that finding keepers and taking sockets back takes. That code is a chunk of its own, which gets them
- * as an argument: an import would load the C library a second time.
+ * The system calls for finding keepers and taking sockets back. That code is a separate chunk and receives the calls as
+ * an argument: an import would load the C library a second time.
  */
 export interface KeeperSystem {
   readonly kernel: Kernel;
   /** The effective user of this process. */
   readonly uid: number;
   readonly ownerOf: typeof ownerOf;
-  /** The owner of the file at a path; null: it does not exist. Links are not followed. */
+  /** The owner of the file at a path; null if it does not exist. Symlinks are not followed. */
   readonly ownerOfPath: (path: string) => number | null;
   /** The owner of an open file. Throws Node's error. */
   readonly ownerOfFile: (fd: number) => number;

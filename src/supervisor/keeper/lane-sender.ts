@@ -1,5 +1,5 @@
-// A program of its own, which a keeper starts: it sends the descriptors that the keeper has to the Unix socket of its
-// argument. See sender-order.ts.
+// A separate program that a keeper starts. It sends the keeper's descriptors to the Unix socket in its argument. See
+// sender-order.ts.
 
 import { isSystemFailure } from '../../common/errors.ts';
 import { sendDatagram } from '../../linux/datagrams.ts';
@@ -10,7 +10,7 @@ import { isVaultLink } from './vault.ts';
 
 /** unix(7): SCM_MAX_FD is 253. */
 const MAX_BATCH = 250;
-/** The receiver's queue has 10 places (net.unix.max_dgram_qlen): a full one is tried again. */
+/** The receiver's queue has 10 places (net.unix.max_dgram_qlen). If it is full, the sender tries again. */
 const PAUSE = 5;
 const MAX_ATTEMPTS = 400;
 

@@ -5,17 +5,17 @@ import type { ProcessIdentity } from '../../linux/procfs.ts';
 import { FIFO_FD } from './keeper-script.ts';
 import type { KeeperSystem } from './keeper-system.ts';
 
-/** What the sender's last datagram contains; the others have descriptors. */
+/** The content of the sender's last datagram. The other datagrams carry descriptors. */
 export const LAST = 'end';
 
 /** How long the sender may take, in milliseconds. */
 const TIMEOUT = 2000;
 
 /**
- * Orders a keeper to start the program that sends its descriptors, and receives them: a child of the keeper has the
- * sockets without any right to trace the keeper. Returns the writing end of the keeper's FIFO, which stays open until
- * the keeper has ended; null where the keeper could not be given the order. Never rejects.
- * @param receive called with the descriptors of each datagram, which belong to the callee
+ * Orders a keeper to start the program that sends its descriptors, and receives them. A child of the keeper inherits
+ * the sockets without permission to trace the keeper. Returns the writing end of the keeper's FIFO, which stays open
+ * until the keeper has ended; null if the keeper did not receive the order. Never rejects.
+ * @param receive called with the descriptors of each datagram, which the callee must close
  */
 export async function askSender(
   { pid }: ProcessIdentity,
@@ -32,14 +32,14 @@ export async function askSender(
     const gid = process.getegid?.() ?? 0;
     socket = kernel.createDatagramSocket(socketPath, { uid, gid, mode: 0o600 });
     const command = [...ownProgram('lane-sender', import.meta.url), socketPath].map(quote).join(' ');
-    // NODE_OPTIONS of the service is not meant for this program.
+    // NODE_OPTIONS of the service must not affect this program.
     writeOwnFile(script, `unset NODE_OPTIONS\nexec ${command}\n`);
-    // The keeper has a reading end, so that this open does not wait (fifo(7)); the name of the FIFO may be gone.
+    // The keeper has a reading end, so this open does not wait (fifo(7)). The name of the FIFO may no longer exist.
     orders = openSync(`/proc/${pid}/fd/${FIFO_FD}`, constants.O_WRONLY | constants.O_NONBLOCK);
     writeSync(orders, `run ${script}\n`);
     await receiveAll(socket, system, receive);
   } catch {
-    // What is missing is taken from the workers, or opened again.
+    // zero takes missing sockets from the workers, or opens them again.
   } finally {
     if (socket !== null) kernel.closeFd(socket);
     for (const file of [socketPath, script]) removeFile(file);
@@ -68,7 +68,7 @@ function receiveAll(
           next !== null;
           next = kernel.receiveDatagram(socket)
         ) {
-          // The mode of the socket lets in root and this user only.
+          // The mode of the socket admits only root and this user.
           if (next.sender?.uid !== uid) continue;
           receive(next.fds);
           if (next.data.toString() !== LAST) continue;
@@ -84,7 +84,7 @@ function receiveAll(
   });
 }
 
-/** As one word of a shell. */
+/** A word quoted for a shell. */
 function quote(word: string): string {
   return `'${word.replaceAll("'", "'\\''")}'`;
 }

@@ -22,8 +22,8 @@ import {
 /** A keeper of an earlier supervisor. */
 export interface PreviousKeeper extends ProcessIdentity {
   /**
-   * A writing end of its FIFO, through which it got an order; null for a keeper that got none. To close the descriptor
-   * before the keeper has ended would be another death to the keeper.
+   * A writing end of its FIFO, through which the keeper received an order; null without an order. If it closed before
+   * the keeper has ended, the keeper would start another supervisor.
    */
   readonly orders: number | null;
 }
@@ -36,19 +36,19 @@ export interface SocketKeeperOptions {
   readonly environment: readonly Buffer[];
   /** The program and the arguments that start this supervisor again. */
   readonly command: () => readonly string[];
-  /** Whether the keeper starts the supervisor again when it has died. */
+  /** Whether the keeper restarts a dead supervisor. */
   readonly restart: () => boolean;
-  /** How often the supervisor was started again by a keeper without having run for long. */
+  /** Consecutive restarts of the supervisor by a keeper after a short run. */
   readonly tries: () => number;
   /** The descriptor of the vault; null without one. */
   readonly vault: () => number | null;
   /** The descriptors of the sockets to keep. */
   readonly sockets: () => readonly number[];
-  /** A keeper holds the sockets now. */
+  /** Called when a keeper holds the sockets. */
   readonly done: (version: number, keeper: ProcessIdentity) => void;
-  /** No keeper could be started. One that was there before is still there. */
+  /** Called when no keeper could be started. The previous one still runs. */
   readonly failed: (version: number, error: unknown) => void;
-  /** The keeper exited although nobody ended it. */
+  /** Called when the keeper exited unexpectedly. */
   readonly lost: (version: number, keeper: ProcessIdentity, exit: ExitStatus) => void;
   readonly warn: (message: string) => void;
 }
@@ -63,8 +63,9 @@ interface Current {
 const END_TIMEOUT = 200;
 
 /**
- * Starts, replaces and ends the keeper: a process that holds every socket of the service, so that none closes when the
- * supervisor dies. A change of the sockets takes a new keeper, which has all of them before the old one is ended.
+ * Starts, replaces and ends the keeper: a process that holds every socket of the service, so that no socket closes when
+ * the supervisor dies. A change of the sockets requires a new keeper, which receives all of them before the old one
+ * ends.
  */
 export class SocketKeeper {
   readonly #options: SocketKeeperOptions;
@@ -84,29 +85,29 @@ export class SocketKeeper {
     this.#link = path.join(options.runtimeDirectory, KEEPER_NAME);
   }
 
-  /** The keeper that runs; null before the first one, and after it was lost. */
+  /** The running keeper; null before the first one, and after it was lost. */
   get identity(): ProcessIdentity | null {
     return this.#current?.identity ?? null;
   }
 
-  /** How many sockets it holds. */
+  /** The number of sockets that it holds. */
   get sockets(): number {
     return this.#current?.sockets ?? 0;
   }
 
-  /** The supervisor's end of the FIFO, whose closing tells the keeper that the supervisor has died. */
+  /** The supervisor's end of the FIFO. The keeper detects by its closing that the supervisor has died. */
   get fifoFd(): number | null {
     return this.#fifoFd;
   }
 
-  /** Keepers of an earlier supervisor, which are ended as soon as there is a new one. */
+  /** Adopts the keepers of an earlier supervisor. They end as soon as there is a new one. */
   adoptPrevious(keepers: readonly PreviousKeeper[]): void {
     this.#previous = keepers;
   }
 
   /**
-   * Replaces the keeper by one that holds the sockets of now, after the current turn of the event loop. Answered by
-   * `done` or `failed`; of several calls in one turn the last one.
+   * Replaces the keeper by one that holds the current sockets, after the current turn of the event loop. Answered by
+   * `done` or `failed`. Of several calls in one turn the last one counts.
    */
   keep(version: number): void {
     const isScheduled = this.#wanted !== null;
@@ -153,8 +154,8 @@ export class SocketKeeper {
     const { kernel, table, vault, sockets } = this.#options;
     this.#fifoFd ??= openFifo(this.#fifo);
     const kept = sockets();
-    // For reading only: a keeper that could write would be the writer whose end it waits for. Its open description is
-    // the keeper's alone.
+    // For reading only: a keeper with a writing end would never see end-of-file. No other process shares this open file
+    // description.
     const reading = openSync(`/proc/self/fd/${this.#fifoFd}`, constants.O_RDONLY);
     const nothing = vault() === null ? openSync('/dev/null', constants.O_RDONLY) : null;
     try {
@@ -184,13 +185,13 @@ export class SocketKeeper {
       const options = { shell: name, runtimeDirectory, environment, restart: restart(), tries: tries() };
       return kernel.spawn({ path: file, ...keeperProgram({ ...options, command: command() }), descriptors });
     };
-    // busybox does what the name says by which it is called.
+    // busybox selects its applet by the name of the program.
     if (path.basename(realpathSync.native(shell)) !== 'busybox') {
       try {
-        // The name of the file is the name in ps(1) and top(1) (begin_new_exec, fs/exec.c).
+        // The file name is the process name in ps(1) and top(1) (begin_new_exec, fs/exec.c).
         return start(this.#linkTo(shell), KEEPER_NAME);
       } catch {
-        // A directory that cannot be written to, or whose file system allows no links: the name is only a help.
+        // The directory is not writable, or its file system allows no links. The name is only for readability.
       }
     }
     return start(shell, 'sh');
@@ -224,8 +225,8 @@ export class SocketKeeper {
 }
 
 /**
- * Kills a keeper of an earlier supervisor if the process is still that keeper, with the programs that it has started
- * except this one: they have the sockets, too. Never throws.
+ * Kills a keeper of an earlier supervisor, after a check that the process is still that keeper. Kills the programs that
+ * it has started as well, except this one, because they have the sockets, too. Never throws.
  */
 export function endKeeper(kernel: Kernel, keeper: ProcessIdentity, runtimeDirectory: string): Delivery {
   const isStill =
@@ -235,7 +236,7 @@ export function endKeeper(kernel: Kernel, keeper: ProcessIdentity, runtimeDirect
   return killSession(kernel, keeper.pid, new Set([kernel.pid]));
 }
 
-/** Open both ways: to open a FIFO for writing only would wait for a reader (fifo(7)). */
+/** Opened both ways: opening a FIFO for writing only would wait for a reader (fifo(7)). */
 function openFifo(file: string): number {
   rmSync(file, { force: true });
   makeFifo(file, 0o600);
@@ -250,7 +251,7 @@ function linkOf(file: string): string | null {
   }
 }
 
-/** What cannot be removed, because the disk has become read-only, is known for stale by its process. */
+/** On a read-only disk the file stays. Its process shows that it is stale. */
 function removeFile(file: string): void {
   try {
     rmSync(file, { force: true });

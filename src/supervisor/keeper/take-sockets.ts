@@ -6,19 +6,19 @@ import { askSender } from './sender-order.ts';
 import type { PreviousKeeper } from './socket-keeper.ts';
 import { isVaultLink } from './vault.ts';
 
-/** Where a socket was taken from. */
+/** The source of a socket. */
 export type SocketSource = 'inherited' | 'service_manager' | 'keeper' | 'sender' | 'workers';
 
-/** Where sockets of a dead supervisor can be. */
+/** Possible sources of the sockets of a dead supervisor. */
 export interface KeptSources {
   /** Descriptors of this process that may be sockets, or the vault, of the dead supervisor. */
   readonly inherited: readonly number[];
-  /** The same, given back by the service manager. */
+  /** Like `inherited`, but returned by the service manager. */
   readonly stored: readonly number[];
   readonly keepers: readonly ProcessIdentity[];
 }
 
-/** The sockets of a dead supervisor that this process has now, each of them once. All are close-on-exec. */
+/** The sockets of a dead supervisor that this process has now, each once. All are close-on-exec. */
 export class TakenSockets {
   readonly #system: KeeperSystem;
   readonly #byInode = new Map<number, number>();
@@ -34,17 +34,17 @@ export class TakenSockets {
     return this.#byInode;
   }
 
-  /** The memory file that the supervisor kept its state in; null where none was found. */
+  /** The memory file with the supervisor's state; null if none was found. */
   get vault(): number | null {
     return this.#vault;
   }
 
-  /** Where the sockets came from. */
+  /** The sources of the sockets. */
   get from(): readonly SocketSource[] {
     return [...this.#from];
   }
 
-  /** Takes over descriptors of this process: those that are neither a new socket nor the vault are closed. */
+  /** Takes over descriptors of this process. Closes those that are neither a new socket nor the vault. */
   own(fds: readonly number[], from: SocketSource): void {
     const links = new Map(this.#system.descriptorsOf('self').map(({ fd, link }) => [fd, link]));
     for (const fd of fds) {
@@ -54,9 +54,8 @@ export class TakenSockets {
   }
 
   /**
-   * Takes the sockets that another process has and that are missing; `wanted`: only those. False where that takes a
-   * right that this process does not have. Throws where no descriptor is free: a socket that is there must not count as
-   * lost.
+   * Takes missing sockets from another process; with `wanted` only those. Returns false without the necessary
+   * permission. Throws if no descriptor is free: an existing socket must not count as lost.
    */
   takeFrom(holder: ProcessIdentity, from: SocketSource, wanted: ReadonlySet<number> | null = null): boolean {
     const { kernel, pidfdGetfd } = this.#system;
@@ -78,7 +77,7 @@ export class TakenSockets {
     }
   }
 
-  /** Closes the sockets that nobody wants, and forgets them. */
+  /** Closes and forgets the sockets that are not wanted. */
   closeUnused(wanted: ReadonlySet<number>): void {
     for (const [inode, fd] of this.#byInode) {
       if (wanted.has(inode)) continue;
@@ -87,7 +86,7 @@ export class TakenSockets {
     }
   }
 
-  /** Closes everything. Not for a descriptor that somebody else owns by now. */
+  /** Closes every socket and the vault. Must not be called after another owner has taken a descriptor. */
   close(): void {
     this.closeUnused(new Set());
     if (this.#vault !== null) this.#system.kernel.closeFd(this.#vault);
@@ -109,7 +108,10 @@ export class TakenSockets {
     });
   }
 
-  /** A memory file belongs to the user who made it (memfd_create(2)): nobody else writes what zero executes. */
+  /**
+   * A memory file belongs to the user who created it (memfd_create(2)), so no other user can write data that zero
+   * executes.
+   */
   #isOwn(fd: number): boolean {
     return this.#system.ownerOfFile(fd) === this.#system.uid;
   }
@@ -128,8 +130,8 @@ export class TakenSockets {
 }
 
 /**
- * Takes what the keepers have: by the right to trace them, else through a program that a keeper starts and that sends
- * the descriptors. What cannot be taken is missing in the result. Rejects as takeFrom() throws.
+ * Takes the keepers' sockets, by tracing permission, or else through a program that a keeper starts and that sends the
+ * descriptors. The result lacks sockets that cannot be taken. Rejects with the errors of takeFrom().
  */
 export async function takeKept(
   { inherited, stored, keepers }: KeptSources,
@@ -149,7 +151,7 @@ export async function takeKept(
   return { taken, keepers: previous };
 }
 
-/** The descriptors that a keeper gave to this supervisor, which it has started: the vault and what follows it. */
+/** The descriptors that this supervisor inherited from its keeper: the vault and the ones after it. */
 export function inheritedFromKeeper({ descriptorsOf, socketInode }: KeeperSystem): number[] {
   const links = new Map(descriptorsOf('self').map(({ fd, link }) => [fd, link]));
   const first = links.get(VAULT_FD) ?? null;

@@ -2,8 +2,8 @@ import { readSync, writeSync } from 'node:fs';
 import type { Kernel } from '../../linux/kernel.ts';
 
 /**
- * Memory that outlives the supervisor with the keeper: the newest state and what each generation was made of. Nothing
- * of it reaches a disk.
+ * Memory that outlives the supervisor together with the keeper: the newest state, and the sources of each generation.
+ * None of this data reaches a disk.
  */
 export interface Vault {
   readonly fd: number;
@@ -11,25 +11,25 @@ export interface Vault {
   writeState(text: string, sequence: number): void;
   /** Throws Node's error, RangeError for more than 8 MiB. */
   writeGenerations(bytes: Buffer): void;
-  /** Writes what there is of both. Throws as they do. */
+  /** Writes the parts that exist. Throws the errors of the two methods above. */
   write(content: VaultContent): void;
   /** Throws Node's error. */
   read(): VaultContent;
   close(): void;
 }
 
-/** What a vault contains. */
+/** The content of a vault. */
 export interface VaultContent {
   /** The newest state document, and its number. */
   readonly state: { readonly text: string; readonly sequence: number } | null;
-  /** What a generation needs and no file may contain. */
+  /** The data of the generations that no file may contain. */
   readonly generations: Buffer | null;
 }
 
 /** The name of the memory file, as the links of /proc/PID/fd show it: `/memfd:zero-vault (deleted)`. */
 const VAULT_NAME = 'zero-vault';
 
-// A page with the magic words and one entry for each record; then two slots for each record, most of which are holes.
+// The layout: a page with the magic words and one entry per record, then two slots per record, which are mostly holes.
 const MAGIC = Buffer.from('zero vault 1\n');
 const ENTRY_SIZE = 24;
 const MIB = 1024 * 1024;
@@ -47,12 +47,12 @@ interface Entry {
 }
 
 /**
- * A file in memory with what a later supervisor needs to continue. The keeper holds it as well, so it outlives a
- * supervisor that is killed, and it needs no disk: the secrets of an environment may be in it.
+ * A file in memory with the data that a later supervisor needs to continue. The keeper holds the file as well, so it
+ * outlives a killed supervisor. It may contain secrets of an environment, because it needs no disk.
  *
- * A record is written to the slot that is not in use. Then its entry is written, whose 24 bytes are in one page: the
- * kernel copies those at once (copy_page_from_iter_atomic, mm/shmem.c), so that a reader finds the old record or the new
- * one wherever the writer was killed.
+ * A record is written to the unused slot, then its entry. The 24 bytes of an entry are in one page, which the kernel
+ * copies at once (copy_page_from_iter_atomic, mm/shmem.c). If the writer is killed at any point, a reader therefore
+ * finds the old record or the new one.
  */
 export class VaultFile implements Vault {
   readonly fd: number;
@@ -63,12 +63,12 @@ export class VaultFile implements Vault {
     this.#kernel = kernel;
   }
 
-  /** Throws SystemError where no memory file can be had. EFBIG: the limit on the size of files is below 40 MiB. */
+  /** Throws SystemError if the memory file cannot be created. EFBIG: the limit on the size of files is below 40 MiB. */
   static create(kernel: Pick<Kernel, 'openMemoryFile' | 'closeFd'>): VaultFile {
     return new VaultFile(kernel.openMemoryFile(VAULT_NAME, MAGIC), kernel);
   }
 
-  /** A vault that another supervisor made, which is continued. Throws Error for any other file. */
+  /** Continues a vault of another supervisor. Throws Error for any other file. */
   static resume(fd: number, kernel: Pick<Kernel, 'closeFd'>): VaultFile {
     const magic = Buffer.alloc(MAGIC.length);
     if (readSync(fd, magic, 0, magic.length, 0) !== magic.length || !magic.equals(MAGIC))
@@ -137,7 +137,7 @@ export function isVaultLink(link: string | null): boolean {
   return link?.startsWith(`/memfd:${VAULT_NAME}`) ?? false;
 }
 
-/** At a position: the offset of the open file belongs to every process that has the descriptor (dup(2)). */
+/** Writes at a position, because every process with the descriptor shares the offset of the open file (dup(2)). */
 function writeAll(fd: number, bytes: Buffer, position: number): void {
   for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at, bytes.length - at, position + at);
 }

@@ -3,11 +3,11 @@ import type { ProcessIdentity } from '../../linux/procfs.ts';
 import type { SavedState } from '../state-format/read.ts';
 import { owedOf } from '../state-format/restore-handover.ts';
 
-/** What a recovering supervisor has found of the processes of a state. */
+/** The processes of a state that a recovering supervisor has found. */
 export interface Found {
   /** Every worker of the state that is `spawning`, `up` or `stopping`. */
   readonly workers: readonly FoundWorker[];
-  /** Hooks that run and whose process is watched. */
+  /** The running hooks whose process is watched. */
   readonly hooks: readonly number[];
   readonly planned: boolean;
 }
@@ -26,8 +26,8 @@ export function continuedFrom({ supervisor, in_progress = [] }: SavedState, foun
 }
 
 /**
- * The processes of hooks that a dead supervisor may have left running: those of the state, and one that it was going to
- * kill.
+ * The processes of hooks that a dead supervisor may have left running: those in the state, and one that the supervisor
+ * was about to kill.
  */
 export function hooksIn({ hooks, notifications = [], in_progress = [] }: SavedState): {
   readonly hook: number;

@@ -16,15 +16,15 @@ export interface Start {
   readonly restarted: Restarted | null;
   readonly handed: Handed | null;
   /**
-   * The runtime directory is new, although the instance has run before: it was deleted, at a restart of the machine or
-   * while a service runs, and no file can tell of a dead supervisor.
+   * The runtime directory is new, although the instance has run before. It was deleted, at a reboot or while a service
+   * ran, so no file can show a dead supervisor.
    */
   readonly wasDeleted: boolean;
 }
 
 /**
- * Looks for the service of a dead supervisor of this instance, whose lock is held. Takes two calls where there is none:
- * a supervisor that stops its service removes both files.
+ * Searches for the service of a dead supervisor of this instance, whose lock this process has. Takes two system calls
+ * if there is none: a supervisor that stops its service removes both files.
  */
 export async function findDead(
   instance: Pick<Instance, 'name' | 'runtimeDirectory'>,
@@ -32,9 +32,9 @@ export async function findDead(
 ): Promise<Found> {
   const { runtimeDirectory } = instance;
   const exists = (name: string) => existsSync(path.join(runtimeDirectory, name));
-  // The program before an upgrade has taken them.
+  // The program before an upgrade has already taken them.
   const stored = handed === null ? storedDescriptors(process.env, process.pid).map(({ fd }) => fd) : [];
-  // A keeper has the state in memory. Looking for one takes a look at every process of the machine.
+  // A keeper has the state in memory. Searching for one reads every process of the machine.
   const isKept = () =>
     restarted !== null || (wasDeleted && findKeepers(runtimeDirectory, keeperSystem).keepers.length > 0);
   const isLeft = exists('state.json') || exists(FIFO) || stored.length > 0 || isKept();

@@ -11,11 +11,11 @@ import { commandIn, hookIn } from '../run/running-commands.ts';
 import type { RecoveredProcess } from '../run/worker-parts.ts';
 import type { SavedState } from '../state-format/read.ts';
 
-/* The processes of a dead supervisor: those in its state, and those that its state does not contain. */
+/* The processes of a dead supervisor: recorded ones, and others. */
 
 export type DeadInstance = Pick<Instance, 'name' | 'runtimeDirectory'>;
 
-/** The kernel calls that are used. */
+/** The necessary kernel calls. */
 export type ProcessSystem = Pick<
   KeeperSystem,
   'kernel' | 'uid' | 'ownerOf' | 'ownerOfPath' | 'descriptorsOf' | 'socketInode'
@@ -26,7 +26,7 @@ export interface Evidence {
   readonly runtimeDirectory: string;
   /** Inodes of the sockets of the instance. */
   readonly sockets: ReadonlySet<number>;
-  /** Gets the pids of processes that only look like workers. */
+  /** Collects the pids of processes that only look like workers. */
   readonly imitations: Set<number>;
 }
 
@@ -73,8 +73,8 @@ function placeOf(
 const NO_PIPES = { stdout: null, stderr: null, ready: null };
 
 /**
- * Processes of workers that were being started when the supervisor died: they are known by the notify socket that no
- * other process was given.
+ * Processes of workers that were being started when the supervisor died. They are identified by their notify socket,
+ * which no other process received.
  */
 export function straysOf(
   instance: DeadInstance,
@@ -102,8 +102,8 @@ export interface Unknown extends ProcessIdentity {
 }
 
 /**
- * Processes of workers that were started after the state had been written. Their children may have sessions of their
- * own, and so may those of a worker that the state knows.
+ * Processes of workers that were started after the last state was written. Their children, and those of a recorded
+ * worker, may have sessions of their own.
  */
 export function unknownOf(
   instance: DeadInstance,
@@ -117,7 +117,7 @@ export function unknownOf(
   });
 }
 
-/** More generations are not started between two writes of the state; a variable can contain any number. */
+/** zero starts fewer generations between two writes of the state, but a variable can contain any number. */
 const MAX_UNRECORDED = 1000;
 
 function isNewer({ generation, worker, incarnation }: WorkerKey, state: State): boolean {
@@ -137,13 +137,13 @@ function keyIn(notify: string | null, instance: DeadInstance): WorkerKey | null 
   return notify === notifyPath(instance, key) ? key : null;
 }
 
-/** A number of a generation is never used twice. */
+/** Continues the numbers after the unknown generations, because zero never uses a number twice. */
 export function behind(state: State, unknown: readonly Unknown[]): State {
   const next = Math.max(state.nextGeneration, ...unknown.map(({ generation }) => generation + 1));
   return { ...state, nextGeneration: next };
 }
 
-/** Every process that a supervisor of this instance has started, as far as this user may look into it. */
+/** Every process that a supervisor of this instance has started and that this user may inspect. */
 export function survivorsOf(instance: DeadInstance, system: ProcessSystem): number[] {
   const folder = `${path.join(instance.runtimeDirectory, 'notify')}/`;
   const evidence = {
@@ -157,8 +157,8 @@ export function survivorsOf(instance: DeadInstance, system: ProcessSystem): numb
 }
 
 /**
- * Commands and hooks that the dead supervisor started right before its end and that it could not record any more: they
- * are known by their environment.
+ * Commands and hooks that the dead supervisor started right before its end and did not record. They are identified by
+ * their environment.
  */
 export function strayCommandsOf(
   { runtimeDirectory }: DeadInstance,
@@ -197,7 +197,7 @@ function notifyPath(
   return path.join(runtimeDirectory, 'notify', `${generation}.${worker}.${incarnation}`);
 }
 
-/** The notify socket of a process that can be a worker of this instance; null for any other. */
+/** The notify socket of a process that may be a worker of this instance; null for any other. */
 function notifyOf(pid: number, evidence: Evidence, system: ProcessSystem): string | null {
   const folder = `${evidence.runtimeDirectory}/`;
   const prefixes = NOTIFY_VARIABLES.map((name) => `${name}=`);
@@ -211,7 +211,7 @@ function notifyOf(pid: number, evidence: Evidence, system: ProcessSystem): strin
   return null;
 }
 
-/** Empty where this user may not read it. */
+/** Empty if this user may not read it. */
 function environmentOf(pid: number, { kernel }: ProcessSystem): readonly Buffer[] {
   try {
     return kernel.environmentOf(pid);
@@ -223,7 +223,7 @@ function environmentOf(pid: number, { kernel }: ProcessSystem): readonly Buffer[
 
 /**
  * Every user can start a process with such a variable. A worker runs as zero's own user or as the owner of its notify
- * socket. A worker that has changed its user since has a socket of the instance.
+ * socket. A worker that has since changed its user has a socket of the instance.
  */
 function isTrusted(
   pid: number,

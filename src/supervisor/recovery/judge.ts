@@ -2,37 +2,37 @@ import type { Fact } from '../../lifecycle/facts.ts';
 import type { ProcessIdentity } from '../../linux/procfs.ts';
 import type { ReadState, SavedState, StateProblem } from '../state-format/read.ts';
 
-/* What a supervisor that starts makes of the state that an earlier one left behind. */
+/* Decides how a starting supervisor uses the state of an earlier one. */
 
-/** What is known of the machine. */
+/** Facts about the machine. */
 export interface RecoveryFacts {
   /** Inode of /proc/self/ns/pid. */
   readonly pidNamespace: number;
-  /** `other`: the pid belongs to another process now. A zombie is gone. */
+  /** `other`: the pid now belongs to another process. A zombie counts as gone. */
   readonly isAlive: (process: ProcessIdentity) => 'alive' | 'gone' | 'other';
-  /** The keeper process of this instance that still runs. */
+  /** The running keeper process of this instance. */
   readonly keeper: ProcessIdentity | null;
-  /** This process was upgraded in place: the service is its own, also where no process runs at the moment. */
+  /** This process was upgraded in place. The service belongs to it even if no process runs at the moment. */
   readonly isUpgrade: boolean;
   /** Pids of processes that a supervisor of this instance has started, found without a state. */
   readonly survivors: () => readonly number[];
 }
 
 export type Judgement =
-  /** Nothing is left to continue. `aside`: why the files are set aside; null: there are none. */
+  /** There is no service to continue. `aside`: why the files are set aside; null if there are none. */
   | {
       readonly verdict: 'start';
       readonly aside: { readonly reason: string; readonly damaged: boolean } | null;
     }
-  /** The service must not be touched. `message`: after the path of the file. */
+  /** The service must not be changed. `message`: after the path of the file. */
   | { readonly verdict: 'refuse'; readonly message: string }
   /** Continue from this state. `notes`: to be reported. */
   | { readonly verdict: 'recover'; readonly saved: SavedState; readonly notes: readonly Fact[] };
 
 /**
- * Decides what becomes of a recorded state. Pure.
- * @param file what is on the disk; null: there is no file
- * @param vault what the keeper process holds; null: nothing
+ * Decides how to use a recorded state. Pure.
+ * @param file the state on disk; null: there is no file
+ * @param vault the state that the keeper process holds; null: none
  */
 export function judge(file: ReadState | null, vault: ReadState | null, facts: RecoveryFacts): Judgement {
   const problems = [vault, file].flatMap((read) => (read && 'problem' in read ? [read.problem] : []));
@@ -59,7 +59,7 @@ export function judge(file: ReadState | null, vault: ReadState | null, facts: Re
   return { verdict: 'recover', saved, notes };
 }
 
-/** The state that was recorded last, of those that can be read. */
+/** The newest readable state. */
 function newest(file: ReadState | null, vault: ReadState | null): SavedState | null {
   const [ofFile, ofVault] = [file, vault].map((read) => (read && 'state' in read ? read.state : null));
   if (!ofFile || !ofVault) return ofFile ?? ofVault ?? null;

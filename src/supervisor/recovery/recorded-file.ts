@@ -15,12 +15,15 @@ import type { ReadState } from '../state-format/read.ts';
 
 /* The file with the recorded state. */
 
-/** Copies of state files that were set aside. */
+/** The number of state files to keep that were set aside. */
 const KEPT = 3;
 
 export const STATE = 'state.json';
 
-/** The text of a file of this user or root; null: the file does not exist. Symbolic links are not followed. */
+/**
+ * The text of a file that belongs to this user or root; null if the file does not exist. Symbolic links are not
+ * followed.
+ */
 export function readOwned(
   file: string,
   uid: number,
@@ -51,7 +54,7 @@ export function readOwned(
   }
 }
 
-/** Gives the file another name, of which the newest are kept. */
+/** Renames the file, and keeps only the newest renamed files. */
 export function setAside(
   file: string,
   { reason, damaged }: { readonly reason: string; readonly damaged: boolean },

@@ -26,7 +26,7 @@ import { judge } from './judge.ts';
 import { readOwned, STATE, setAside, warning } from './recorded-file.ts';
 import type { Found } from './recovered.ts';
 
-/** What is asked of the kernel. This module is a chunk of its own: an import would load the C library once more. */
+/** The necessary system calls. This module is a separate chunk: an import would load the C library a second time. */
 export interface RecoverySystem extends KeeperSystem {
   readonly bootId: string;
   readonly pidNamespace: number;
@@ -37,15 +37,15 @@ export interface RecoverySystem extends KeeperSystem {
 export interface RecoveryOptions {
   readonly instance: DeadInstance;
   readonly by: RecoveredBy;
-  /** Descriptors that the service manager has given back. */
+  /** Descriptors that the service manager has returned. */
   readonly stored: readonly number[];
-  /** Of an upgrade in place; null: the earlier supervisor has died. */
+  /** The data of an upgrade in place; null: the earlier supervisor has died. */
   readonly handed: Handed | null;
 }
 
 /**
- * Reads what an earlier supervisor of this instance left behind, and takes its sockets. The lock of the instance has to
- * be held. Changes nothing of the service.
+ * Reads the state of an earlier supervisor of this instance, and takes its sockets. The caller must hold the lock of
+ * the instance. Does not change the service.
  */
 export async function recoverInstance(options: RecoveryOptions, system: RecoverySystem): Promise<Found> {
   try {
@@ -103,7 +103,7 @@ async function recover(
   const processes = recordedProcesses(saved, recorded);
   const evidence = { runtimeDirectory, sockets: wanted, imitations: ignored };
   const strays = straysOf(instance, recorded, processes, evidence, system);
-  // The copy in memory is written before a process is started, the file afterwards.
+  // The copy in memory is written before a process starts, the file afterwards.
   const isComplete = inMemory !== null && 'state' in inMemory && inMemory.state === saved;
   const unknown = isComplete ? [] : unknownOf(instance, recorded, evidence, system);
   const state = behind(recorded, unknown);
@@ -146,7 +146,7 @@ function inheritedBy(by: RecoveredBy, handed: Handed | null, system: RecoverySys
   return by === 'keeper' ? inheritedFromKeeper(system) : [];
 }
 
-/** A keeper whose FIFO were closed before it is ended would start another supervisor. */
+/** If the FIFO of a keeper closed before the keeper has ended, the keeper would start another supervisor. */
 function keepFifo(
   keepers: readonly PreviousKeeper[],
   { fifo }: Handed,
@@ -163,7 +163,7 @@ function contentOf(taken: TakenSockets, { kernel }: RecoverySystem): VaultConten
   try {
     return VaultFile.resume(taken.vault, kernel).read();
   } catch {
-    // Of another version: the file says what it can.
+    // The vault has another version. zero uses the state file alone.
     return null;
   }
 }

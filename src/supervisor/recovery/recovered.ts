@@ -8,20 +8,20 @@ import type { RecoveredProcess } from '../run/worker-parts.ts';
 import type { Memos } from '../state-format/generation-memo.ts';
 import type { SavedState } from '../state-format/read.ts';
 
-/** What a supervisor finds that continues the service of a dead one. */
+/** The data for continuing the service of a dead supervisor. */
 export interface Recovered {
   readonly saved: SavedState;
   readonly state: State;
-  /** What the generations and the dead supervisor were made of; null: not known. */
+  /** The sources of the generations and of the dead supervisor; null: unknown. */
   readonly memos: Memos | null;
   /** Recorded processes, and those of workers that were being started. */
   readonly processes: readonly RecoveredProcess[];
-  /** Processes of workers that the state does not know: they were started after it was written. */
+  /** Processes of workers that are missing in the state, because they were started after it was written. */
   readonly unknown: readonly ProcessIdentity[];
-  /** Workers that were being started, or are recorded as running, and have no process. */
+  /** Workers without a process that were being started, or are recorded as running. */
   readonly missing: readonly WorkerKey[];
   readonly hooks: readonly { readonly hook: number; readonly process: ProcessIdentity }[];
-  /** Processes of commands whose results nobody waits for any more. */
+  /** Processes of commands whose results are no longer needed. */
   readonly commands: readonly ProcessIdentity[];
   /** Sockets by inode. */
   readonly sockets: ReadonlyMap<number, number>;
@@ -36,10 +36,10 @@ export interface Recovered {
   readonly notes: readonly Fact[];
 }
 
-/** What becomes of what an earlier supervisor left behind. */
+/** The result of the search for an earlier supervisor's service. */
 export type Found =
   | { readonly recovered: Recovered }
-  /** The service starts as if there had been none. */
+  /** There is no service to continue: zero starts a new one. */
   | { readonly notes: readonly Fact[] }
-  /** The service must not be touched: why, and what to do. */
+  /** The service must not be changed: why, and what to do. */
   | { readonly refusal: string };

@@ -13,7 +13,7 @@ import { openExecutable, recordOf } from '../run/release-file.ts';
 import { ConfigError, type ConfigSnapshot } from '../start/config-source.ts';
 import type { GenerationMemo } from '../state-format/generation-memo.ts';
 
-/** What a generation of a dead supervisor was made of, as far as it is known, before its listeners are acquired. */
+/** The known sources of a generation of a dead supervisor, before its listeners are acquired. */
 export interface Origin {
   readonly config: Config;
   readonly release: Release;
@@ -24,7 +24,7 @@ export interface Origin {
   readonly earlier: Earlier | null;
 }
 
-/** The config that was made from this. Throws ConfigError. */
+/** The config from its source. Throws ConfigError. */
 export function configOf(snapshot: ConfigSnapshot): Config {
   const result =
     snapshot.kind === 'file'
@@ -36,7 +36,7 @@ export function configOf(snapshot: ConfigSnapshot): Config {
   return result.config;
 }
 
-/** A generation as its supervisor had it. Throws ConfigError where this zero cannot read its config. */
+/** The sources of a generation from its memo. Throws ConfigError if this zero cannot read its config. */
 export function originOf({ source, earlier, ...memo }: GenerationMemo): Origin {
   const config = configOf(source);
   const { release, record, rollbackTo, label } = memo;
@@ -52,7 +52,8 @@ export function originOf({ source, earlier, ...memo }: GenerationMemo): Origin {
 }
 
 /**
- * A generation whose memo is lost: its release is that of the history, everything else is that of today's config.
+ * The sources of a generation without a memo. Its release comes from the history, everything else from the current
+ * config.
  * @param base zero's own environment
  */
 export function originWithoutMemo(
@@ -88,10 +89,7 @@ function identityOf({ device, inode, size, mtime_ms: mtimeMs }: ReleaseRecord): 
   return { device: device ?? 0, inode, size, mtimeMs };
 }
 
-/**
- * The same with its listeners, which have been recovered. Rejects with ListenerError, or ReleaseError for a user that
- * does not exist any more.
- */
+/** Adds the recovered listeners. Rejects with ListenerError, or ReleaseError for a user that no longer exists. */
 export async function restorePrepared(
   origin: Origin,
   settings: Settings,

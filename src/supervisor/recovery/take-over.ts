@@ -30,24 +30,24 @@ export interface TakeOverContext {
   readonly generations: Generations;
   readonly hooks: HookRunner;
   readonly history: HistoryRecorder;
-  /** Today's config, which stands in for what is not known of a generation. */
+  /** The current config, which replaces unknown data of a generation. */
   readonly config: Config;
   /** zero's own environment. */
   readonly environment: readonly Buffer[];
-  /** The working directory as the user sees it. */
+  /** The working directory as the user sees it, with its symlinks. */
   readonly startDirectory: string;
   readonly report: (fact: Fact) => void;
   readonly kernel: Kernel;
   readonly timers: Timers;
 }
 
-/** The service of a dead supervisor cannot be continued: why. It runs as before. */
+/** The service of a dead supervisor cannot be continued. It keeps running. */
 export class RecoveryError extends Error {}
 
 /**
  * Takes over the service of a dead supervisor: its listeners, its generations, and then all of its processes in one
- * turn, at whose end the caller posts the event. Rejects with RecoveryError. No process was signalled then, and every
- * socket is as it was.
+ * turn. The caller posts the event at the end of that turn. Rejects with RecoveryError. Then no process was signalled,
+ * and every socket is unchanged.
  */
 export async function takeOver(recovered: Recovered, context: TakeOverContext): Promise<Continued> {
   try {
@@ -91,7 +91,7 @@ async function attempt(recovered: Recovered, context: TakeOverContext): Promise<
     ...missing.map((key) => ({ ...key, found: 'gone', exit: { kind: 'unknown' }, leftovers: 0 }) as const),
   ];
   for (const process of recovered.unknown) endUnknown(process, context);
-  // Gates and checks are started anew.
+  // zero starts gates and checks again.
   for (const process of recovered.commands) {
     for (const refusal of endCommand(context.kernel, process).refused)
       report({ event: 'error', step: 'signal', message: describeRefusal('SIGKILL', refusal) });
@@ -107,7 +107,7 @@ async function attempt(recovered: Recovered, context: TakeOverContext): Promise<
 /** Milliseconds that a process may take to exit after SIGTERM. */
 const EXIT_TIME = 2_000;
 
-/** Ends a worker that nothing is known of but that the dead supervisor has started it. */
+/** Ends an unrecorded worker that the dead supervisor has started. */
 function endUnknown({ pid, startTime }: ProcessIdentity, { kernel, timers, report }: TakeOverContext): void {
   const isMeant = () => kernel.processStat(pid)?.startTime === startTime;
   const message = `process ${pid} was started by the dead supervisor after its state had been recorded, and is stopped`;
@@ -127,7 +127,7 @@ function originsOf({ state, memos }: Recovered, context: TakeOverContext): Reado
       try {
         if (memo) return [id, originOf(memo)];
       } catch (error) {
-        // Another zero, which reads configs in another way.
+        // The dead supervisor was another version of zero, which reads configs in another way.
         if (!(error instanceof ConfigError)) throw error;
       }
       guessed.push(id);
@@ -141,7 +141,7 @@ function originsOf({ state, memos }: Recovered, context: TakeOverContext): Reado
   return origins;
 }
 
-/** What is not in any config is of no use to a generation, and is not held. */
+/** Skips listeners that are in no config, because no generation uses them. */
 function savedListeners(
   { saved, sockets, state }: Recovered,
   origins: ReadonlyMap<number, Origin>,
@@ -177,7 +177,7 @@ function savedListeners(
   });
 }
 
-/** Of the newest generation that has the listener. Two listeners on port 0 have the same address. */
+/** The config of a listener in the newest generation that has it. Two listeners on port 0 have the same address. */
 function configOf(
   configs: readonly ListenerConfig[],
   name: string,
