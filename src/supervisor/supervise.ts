@@ -21,9 +21,9 @@ import { type Handed, takeHanded } from './upgrade/handed.ts';
 export interface SuperviseOptions {
   readonly source: ConfigSource;
   readonly version: string;
-  /** The service of a dead supervisor that is to be stopped. */
+  /** The service of a dead supervisor, to be stopped. */
   readonly left?: { readonly instance: KnownInstance; readonly now: boolean };
-  /** A running service that is to be adopted. */
+  /** A running service to adopt. */
   readonly adopt?: AdoptOptions;
 }
 
@@ -38,16 +38,17 @@ const DONE = 0;
 
 const COULD_NOT_START = 1;
 
-/** Milliseconds that a process with nothing left to do may take to end by itself. */
+/** Milliseconds that the process may take to exit once all work is done. */
 const LINGER = 500;
 
 /**
- * Runs a supervisor until it has nothing left to do. Resolves to its exit code (docs/reference/commands.md), with which
- * the process ends soon. Rejects with InstanceHeldError where a service is to be stopped that has a supervisor again.
+ * Runs a supervisor until all work is done. Resolves to its exit code (docs/reference/commands.md); the process exits
+ * with it soon after. Rejects with InstanceHeldError if the service to stop has a supervisor again.
  */
 export async function supervise(options: SuperviseOptions): Promise<number> {
   const code = await run(options);
-  // A call that blocks in libuv's pool would keep it: a write to another user's pipe that nobody reads, a dead file server, a slow resolver.
+  // A call that blocks in libuv's pool would delay the exit: a write to another user's pipe without a reader, a dead
+  // file server, a slow resolver.
   setTimeout(() => exitNow(code), LINGER).unref();
   return code;
 }
@@ -61,7 +62,7 @@ async function run({ source, version, left, adopt }: SuperviseOptions): Promise<
     upgrade: () => supervisor?.upgrade(),
     forward: (signal) => supervisor?.forward(signal),
   });
-  // The last line of the error boundary: what no callback, effect or step has caught.
+  // The last part of the error boundary: catches exceptions that no callback, effect or step has caught.
   const caught = (step: string) => (error: unknown) => {
     if (supervisor?.caught(step, error)) return;
     process.stderr.write(`zero: ${error instanceof Error ? error.stack : String(error)}\n`);
@@ -73,7 +74,7 @@ async function run({ source, version, left, adopt }: SuperviseOptions): Promise<
   process.on('unhandledRejection', unhandled);
   try {
     const restarted = takeRestarted(process.env);
-    // The session of the keeper that has started this process is killed with the keeper.
+    // Without a session of its own, this process would be killed together with the keeper that started it.
     if (restarted !== null) startSession();
     const handed = takeHanded(process.env);
     if (handed !== null) setCloseOnExec(handed.lock, true);
@@ -103,9 +104,9 @@ async function run({ source, version, left, adopt }: SuperviseOptions): Promise<
     return await supervisor.finished;
   } catch (error) {
     if (left && error instanceof InstanceHeldError) throw error;
-    // What the operator can mend is one line; anything else is a defect and says where.
+    // A failure that the operator can correct is one line. Anything else is a defect and shows its origin.
     if (!isExpected(error)) throw error;
-    // Names of other processes and their sockets may be in it.
+    // The message may contain names of other processes and their sockets.
     const message = error instanceof ConfigError ? error.message : `zero: ${escapeControls(error.message)}`;
     process.stderr.write(`${message}\n`);
     return COULD_NOT_START;

@@ -25,15 +25,18 @@ import { RunningService } from './run/running-service.ts';
 import type { Signals } from './start/signals.ts';
 import type { SupervisorOptions } from './supervisor-options.ts';
 
-/** How long the control socket and the rest of the supervisor wait at most for the start of the service. */
+/**
+ * The maximum delay of the control socket and the rest of the supervisor during the start of the service, in
+ * milliseconds.
+ */
 const SERVICE_FIRST = 100;
 
 /**
- * The shell around the core. It composes what runs the service, what observes it, and what another supervisor needs to
- * continue it, and it starts and ends them.
+ * The shell around the core. Composes the parts that run the service, the parts that observe it, and the parts that
+ * another supervisor needs to continue it. Starts and ends these parts.
  */
 export class Supervisor {
-  /** Resolves to the exit code when there is nothing left to do. */
+  /** Resolves to the exit code when all work is done. */
   readonly finished: Promise<number>;
   readonly #options: SupervisorOptions;
   readonly #boundary: Boundary;
@@ -45,7 +48,7 @@ export class Supervisor {
   readonly #record: InstanceRecord;
   readonly #directory: RuntimeDirectory;
   #signals: Signals | null = null;
-  /** Ends an adoption that is in progress; null: none is. */
+  /** Cancels an adoption in progress; null if there is none. */
   #adoption: AbortController | null = null;
   #isLeaving = false;
   #isOpen = false;
@@ -83,7 +86,10 @@ export class Supervisor {
     this.#continuity = this.#continue();
   }
 
-  /** Starts the service. `known`: what was found out before. */
+  /**
+   * Starts the service.
+   * @param known facts from before the start, for the log
+   */
   start(signals: Signals, known: readonly Fact[]): void {
     this.#begin(signals, known);
     this.#service.table.start();
@@ -94,8 +100,8 @@ export class Supervisor {
   }
 
   /**
-   * Continues the service of a dead supervisor. Rejects with what takeOver() does: the service is as before then.
-   * @param known what was found out before
+   * Continues the service of a dead supervisor. Rejects with the errors of takeOver(); the service is unchanged then.
+   * @param known facts from before the start, for the log
    */
   async resume(signals: Signals, recovered: Recovered, known: readonly Fact[]): Promise<void> {
     const { config, environment, folder: startDirectory } = this.#options;
@@ -135,8 +141,8 @@ export class Supervisor {
   }
 
   /**
-   * Begins with a service that something else has started. Rejects with AdoptionError: the service is as before then.
-   * @param known what was found out before
+   * Adopts a service that something else has started. Rejects with AdoptionError; the service is unchanged then.
+   * @param known facts from before the start, for the log
    */
   async adopt(signals: Signals, take: TakeService, known: readonly Fact[]): Promise<void> {
     const { config } = this.#options;
@@ -152,7 +158,7 @@ export class Supervisor {
     this.#releases.restore(generation, prepared);
     service.generations.add(generation);
     service.table.start();
-    // A signal that came meanwhile is acted on first.
+    // Processes a signal that arrived in the meantime first.
     await turn();
     const adopted = taken.adopt(generation, service.generations);
     this.#adoption = null;
@@ -164,17 +170,14 @@ export class Supervisor {
     this.#open();
   }
 
-  /**
-   * Reports an exception that nothing else has caught. Returns false where no service runs that the process should
-   * live for.
-   */
+  /** Reports an uncaught exception. Returns false if no service needs this process. */
   caught(step: string, error: unknown): boolean {
     const isNeeded = this.#service.generations.processes().length > 0 || this.#isLeaving;
     if (isNeeded) this.#boundary.caught(step, error);
     return isNeeded;
   }
 
-  /** Asks for a handover. */
+  /** Requests a handover. */
   reload(by: string): void {
     this.#service.reload(by);
   }
@@ -185,17 +188,17 @@ export class Supervisor {
     else this.#adoption.abort(by);
   }
 
-  /** Opens zero's own files again. */
+  /** Reopens zero's own files. */
   reopenLogs(): void {
     this.#observation.reopenLogs();
   }
 
-  /** Passes a signal on to every worker. */
+  /** Sends a signal to every worker. */
   forward(signal: string): void {
     this.#service.forward(signal);
   }
 
-  /** Replaces the program of this process by the zero that is installed now, once nothing is in progress. */
+  /** Replaces the program of this process with the installed zero, once no operation is in progress. */
   upgrade(): void {
     this.#continuity.upgrade({ path: null, node: null, timeoutMs: null }, () => {});
   }
@@ -271,7 +274,7 @@ export class Supervisor {
     for (const fact of known) this.#report(fact);
   }
 
-  /** Opens what others look at this instance through and act on it. Idempotent. */
+  /** Opens the endpoints that show and control this instance. Idempotent. */
   #open(): void {
     if (this.#isOpen || this.#isLeaving) return;
     this.#isOpen = true;
@@ -289,7 +292,7 @@ export class Supervisor {
     this.#service.settled(happened);
   }
 
-  /** What the supervisor itself takes from a config is that of the generation that serves. */
+  /** Applies the supervisor's own settings from the config of the generation that serves. */
   #promoted(generation: number, { config }: Prepared): void {
     this.#configureSignals(config);
     this.#record.update(this.#options.source.read);
@@ -301,7 +304,7 @@ export class Supervisor {
     this.#signals?.configure({ reload: options.reload_signal, forward: runtime.forward_signals });
   }
 
-  /** The runtime directory was deleted and is there again. */
+  /** Restores files after the runtime directory was deleted and created again. */
   async #restoreFiles(): Promise<void> {
     for (const process of this.#service.generations.processes()) process.bindNotifyAgain();
     this.#record.restore();
@@ -323,7 +326,7 @@ export class Supervisor {
   async #leave(code: number): Promise<void> {
     this.#isLeaving = true;
     this.#service.stopRunning();
-    // It would start another supervisor, and clients would wait in the queues of its sockets.
+    // The keeper would start another supervisor, and clients would wait in the queues of its sockets.
     await this.#continuity.sockets.end();
     this.#directory.close();
     this.#service.close();
