@@ -3,19 +3,22 @@ import { dirname, join } from 'node:path';
 import { reasonOf } from '../common/errors.ts';
 import { Slices } from '../common/slices.ts';
 
-/** What is to be watched of a directory: these names, or, with null, all of them; their content, or only whether they are there. */
+/**
+ * The entries of a directory to watch: these names, or all with null. Watches their content, or only whether they
+ * exist.
+ */
 export interface Place {
   names: Set<string> | null;
   content: boolean;
 }
 
-/** What is found at the paths, following every symlink on the way to them. */
+/** The files at the paths, with every symlink on the way followed. */
 export interface Survey {
-  /** Equal as long as every file is the same one with the same size, time of modification and permissions. */
+  /** Stays equal while every file is the same one with the same size, modification time and permissions. */
   readonly fingerprint: string;
-  /** By directory: everything that leads to the paths, and what is in them. */
+  /** By directory: the entries that lead to the paths, and the entries below them. */
   readonly places: ReadonlyMap<string, Place>;
-  /** Paths where nothing is. */
+  /** Paths without a file. */
   readonly missing: readonly string[];
   /** Directories that cannot be read, with the reason. */
   readonly unreadable: readonly string[];
@@ -24,7 +27,7 @@ export interface Survey {
 /** path_resolution(7) ends here with ELOOP. */
 const MAX_SYMLINKS = 40;
 
-/** Looks at the paths, which are absolute. Long work is done in pieces. */
+/** Surveys the paths, which are absolute. Pauses during long work. */
 export async function survey(paths: readonly string[]): Promise<Survey> {
   const places = new Map<string, Place>();
   const missing: string[] = [];
@@ -59,7 +62,10 @@ export async function survey(paths: readonly string[]): Promise<Survey> {
   return { fingerprint: print.value, places, missing, unreadable };
 }
 
-/** Goes the way of the kernel to a path, noting each directory and the name that is looked up in it; null where that ends. */
+/**
+ * Resolves a path like the kernel, and notes each directory with the name that is looked up in it; null if the path
+ * does not exist.
+ */
 function follow(path: string, places: Map<string, Place>): { path: string; stats: Stats } | null {
   const pending = path.split('/').filter((part) => part !== '' && part !== '.');
   let current = '/';
@@ -97,7 +103,7 @@ function note(places: Map<string, Place>, directory: string, name: string, conte
   places.set(directory, place);
 }
 
-// Of a directory only what is in it counts: its time changes with every temporary file.
+// For a directory only its entries count: its modification time changes with every temporary file.
 function describe(stats: Stats): string {
   if (stats.isDirectory()) return 'directory';
   return [stats.dev, stats.ino, stats.size, stats.mtimeMs, stats.mode].join(' ');
@@ -130,8 +136,8 @@ function entriesOf(directory: string, unreadable: string[]): string[] {
 }
 
 /**
- * 64 bits of all that was added, in its order (FNV-1a twice, with two primes). Nobody gains by a collision here, and node:crypto would be
- * a megabyte more of the supervisor's memory.
+ * A 64-bit hash of all added values, in their order (FNV-1a twice, with two primes). A collision benefits no attacker
+ * here, and node:crypto would need another megabyte of the supervisor's memory.
  */
 export class Fingerprint {
   #one = 0x811c9dc5;

@@ -5,40 +5,40 @@ import type { DirectoryEvent, DirectoryWatches } from '../linux/inotify.ts';
 import { type Place, type Survey, survey } from './survey.ts';
 
 export interface WatcherOptions {
-  /** Absolute. */
+  /** Absolute paths. */
   readonly paths: readonly string[];
-  /** Milliseconds without a change after which what is there is taken for complete. */
+  /** Milliseconds without a change after which the files count as complete. */
   readonly quiet: number;
   readonly watchDirectories: (happened: (events: readonly DirectoryEvent[]) => void) => DirectoryWatches;
   readonly timers: Timers;
-  /** From now on a change is noticed. */
+  /** Called when changes are detected from now on. */
   readonly watching: () => void;
-  /** What is there is another deploy than before. */
+  /** Called when the files differ from the last deploy. */
   readonly changed: () => void;
   readonly warn: (message: string) => void;
 }
 
 /**
- * Waits for deploys. An event only says that it is time to look, once it has been quiet; what counts is what is found then, compared with
- * what was found before. So a file that is written, renamed over, or reached through another symlink is one change, however many events
- * it makes, and what was put back as it was is none.
+ * Waits for deploys. An event only triggers a survey, after a quiet period. The survey is compared with the previous
+ * one. A file that is written, replaced by a rename, or reached through another symlink is therefore one change,
+ * regardless of the number of events. Restored files are no change.
  */
 export class Watcher {
   readonly #options: WatcherOptions;
   readonly #directories: DirectoryWatches;
   readonly #watches = new Map<string, { readonly number: number; readonly place: Place }>();
   readonly #paths = new Map<number, string>();
-  /** Files that were written to and not closed since. */
+  /** Files with an unfinished write: written to, and not closed since. */
   readonly #open = new Set<string>();
   readonly #warned = new Set<string>();
   #deployed: string | null = null;
   #timer: unknown = null;
   #looking = false;
-  /** Something happened while it was looked. */
+  /** An event arrived during a survey. */
   #again = false;
   #closed = false;
 
-  /** Throws SystemError when there can be no watch. */
+  /** Throws SystemError if no watch can be created. */
   constructor(options: WatcherOptions) {
     this.#options = options;
     this.#directories = options.watchDirectories((events) => this.#happened(events));
@@ -52,7 +52,7 @@ export class Watcher {
   }
 
   #happened(events: readonly DirectoryEvent[]): void {
-    // Not some(): each has to be taken note of.
+    // Not some(): every event must be noted.
     const wanted = events.filter((event) => this.#isWanted(event));
     if (wanted.length === 0) return;
     if (this.#looking) this.#again = true;
@@ -62,12 +62,12 @@ export class Watcher {
   #isWanted({ watch, name, what }: DirectoryEvent): boolean {
     const directory = this.#paths.get(watch);
     if (directory === undefined) {
-      // Lost events: whatever was open may be closed by now.
+      // Events were lost: any open file may be closed now.
       if (watch === -1) this.#open.clear();
       return watch === -1;
     }
     if (name === '') {
-      // It is another directory by now, or none: watched anew when it is looked.
+      // The directory was replaced or removed. The next survey watches it again.
       if (what === 'gone') this.#forget(directory);
       return true;
     }
@@ -94,11 +94,11 @@ export class Watcher {
     const news = this.#watchAll(found.places);
     for (const directory of found.unreadable) this.#warn(`watch: ${directory}`);
     if (this.#deployed === null) {
-      // What was there before is what runs.
+      // The initial files are those of the running release.
       this.#deployed = found.fingerprint;
       this.#options.watching();
     }
-    // What was not watched until now may have changed meanwhile.
+    // Newly watched files may have changed before their watch began.
     if (news || this.#again) this.#lookWhenQuiet();
     else this.#judge(found);
   }
@@ -107,7 +107,7 @@ export class Watcher {
     const [absent] = missing;
     const [open] = this.#open;
     if (absent !== undefined) this.#warn(`watch: ${absent} does not exist: waiting for it`);
-    // Its end is an event.
+    // The end of the write causes an event.
     else if (open !== undefined) this.#warn(`watch: ${open} is being written to: waiting until it is closed`);
     else if (fingerprint !== this.#deployed) {
       this.#warned.clear();
@@ -116,7 +116,7 @@ export class Watcher {
     }
   }
 
-  /** Watches exactly these. True when one of them was not before. */
+  /** Watches exactly these places. Returns true if one of them is new. */
   #watchAll(places: ReadonlyMap<string, Place>): boolean {
     for (const directory of [...this.#watches.keys()]) if (!places.has(directory)) this.#forget(directory);
     let news = false;
@@ -151,7 +151,7 @@ export class Watcher {
     for (const file of [...this.#open]) if (file.startsWith(`${directory}/`)) this.#open.delete(file);
   }
 
-  /** Each once until something was deployed. */
+  /** Warns once per message until the next deploy. */
   #warn(message: string): void {
     if (this.#warned.has(message)) return;
     this.#warned.add(message);
