@@ -1,10 +1,10 @@
 /*
- * A service that something else has started, and that zero takes over while it runs. Its first generation is the main
- * process of that service, on the sockets that this process had already: one lane of each listener, which was `taken`.
+ * Adoption of a running service that another program has started. Its first generation is the main process of that
+ * service, on the sockets that this process already had: one lane of each listener, marked as `taken`.
  *
  * zero never gives a taken lane to a worker of its own, because other processes may still accept from it. Rescue
- * workers are the exception: they serve what waits in it. A process that crashes before the first handover is therefore
- * replaced by the command of the config on a lane of its own.
+ * workers are the exception: they serve the lane's queue. If the process crashes before the first handover, the command
+ * of the config therefore replaces it on a lane of its own.
  */
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';

@@ -3,10 +3,12 @@ import { attendedLanes, attends, isQuiet } from './lane.ts';
 import { generationOf, type State } from './state.ts';
 import { type Steering, steeredLanes } from './steering.ts';
 
-/** Lanes whose queues are watched, because no process accepts what comes in. */
+/** Lanes whose queues are watched, because no process accepts their connections. */
 export interface Attention {
   readonly lanes: readonly number[];
-  /** Those of them whose sockets other workers of the generation may have, too: a Unix listener has one for all of them. */
+  /**
+   * Those of `lanes` whose sockets other workers of the generation may have, too: all of them share a Unix listener's.
+   */
   readonly shared: readonly number[];
 }
 
@@ -15,12 +17,12 @@ export function attentionOf(state: State, steering: Steering | null): Attention 
   return { lanes, shared: lanes.filter((lane) => hasSharers(state, lane)) };
 }
 
-/** Lanes that connections may still come into, or are queued in, while nobody is there who accepts. */
+/** Lanes that may still get connections, or have some queued, while no worker accepts. */
 function lanesToAttend(state: State, steering: Steering): number[] {
-  // A rescue worker is of the generation that serves, or is to.
+  // A rescue worker belongs to the generation in charge.
   const serving = generationOf(state, state.incumbent);
   if (state.stop || !serving || serving.stage.name === 'stopping') return [];
-  // Most of the time every lane is quiet, or steered to.
+  // Fast path: usually every lane is quiet or steered to.
   const open = openLanes(state, steeredLanes(steering));
   if (open.length === 0) return [];
   const restarting = ownWorkers(serving)
@@ -41,8 +43,8 @@ function openLanes(state: State, steered: ReadonlySet<number>): number[] {
 }
 
 /**
- * Whether workers of other lanes are there to accept from the sockets of a lane: of a Unix listener all workers of a
- * generation have the socket of its first lane.
+ * Whether workers of other lanes accept from the sockets of a lane. On a Unix listener all workers of a generation have
+ * the socket of its first lane.
  */
 function hasSharers(state: State, lane: number): boolean {
   return state.generations.some(

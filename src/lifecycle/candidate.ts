@@ -8,8 +8,8 @@ import { generationOf, type State } from './state.ts';
 import { newWorker, spawnWorker } from './worker.ts';
 
 /**
- * Makes the candidate of a handover and orders its workers. An incumbent with a process keeps its lanes and its clients
- * meanwhile.
+ * Creates the candidate of a handover and orders its workers. An incumbent with a running process keeps its lanes and
+ * clients meanwhile.
  */
 export function startCandidate(context: Context, handover: Handover, settings: Settings): void {
   const { state } = context;
@@ -21,7 +21,7 @@ export function startCandidate(context: Context, handover: Handover, settings: S
     label: handover.request.wants.label,
     since: state.now,
     workers: [],
-    // None yet: it must not keep a lane from its own workers.
+    // Not set yet: this generation's own workers must be able to take any lane.
     firstLane: -1,
     stage: { name: 'starting', deadline: state.now + settings.readinessTimeout },
     remains: [],
@@ -35,27 +35,25 @@ export function startCandidate(context: Context, handover: Handover, settings: S
   handover.incumbent = incumbent && isWorthKeeping(incumbent) ? incumbent.id : null;
   emit(context, { type: 'adopt', handover: handover.id, generation: candidate.id });
   if (handover.incumbent === null) {
-    // Nothing that ever served is lost, and no process could serve meanwhile: the candidate is the service from now on.
+    // The incumbent never served and no process could serve meanwhile. The candidate is the service from now on.
     if (incumbent) stopGeneration(context, incumbent);
     state.incumbent = candidate.id;
   }
   const { path, directory, workers } = settings;
   report(context, { event: 'service_starting', generation: candidate.id, path, directory, workers });
   for (const worker of candidate.workers) spawnWorker(context, candidate, worker);
-  // Behind the spawn, which need not wait for the history.
+  // Reported after the spawn, which need not wait for the history.
   const { id: generation, label } = candidate;
   if (label !== null) report(context, { event: 'release_labelled', generation, label, from: 'request' });
 }
 
-/**
- * A generation that has served, or whose processes (rescue workers too) run although they have not passed their gates.
- */
+/** Whether the generation has served, or runs processes (including rescue workers) that have not passed their gates. */
 function isWorthKeeping(incumbent: Generation): boolean {
   if (incumbent.stage.name === 'serving') return true;
   return incumbent.stage.name === 'starting' && incumbent.workers.some(({ life }) => life.name === 'up');
 }
 
-/** Lanes of its own where the kernel steers; else the sockets that the incumbent holds too. */
+/** Gives workers lanes of their own where the kernel steers; otherwise the sockets that the incumbent has, too. */
 function addWorkers(state: State, candidate: Generation, incumbent: Generation | undefined): void {
   const { settings, workers } = candidate;
   const shared = incumbent ? ownWorkers(incumbent).map(({ lane }) => lane) : [];
@@ -67,8 +65,8 @@ function addWorkers(state: State, candidate: Generation, incumbent: Generation |
 }
 
 /**
- * What keeps a generation from being ready, for the report of a failure: the open gates of its workers, and the worker
- * to look at first.
+ * The reason why a generation is not ready, for a failure report: the open gates of its workers, and the first worker
+ * to check.
  */
 export function notReady(generation: Generation): Pick<Failure, 'generation' | 'worker' | 'gates'> {
   const workers = ownWorkers(generation);

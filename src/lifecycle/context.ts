@@ -2,7 +2,7 @@ import type { Effect } from './effects.ts';
 import type { Fact, Failure } from './facts.ts';
 import type { State } from './state.ts';
 
-/** One step under way: a draft of the next state, and what the shell is to do. */
+/** One step in progress: a draft of the next state, and the effects for the shell. */
 export interface Context {
   readonly state: State;
   readonly effects: Effect[];
@@ -13,7 +13,7 @@ export function emit(context: Context, effect: Effect): void {
   context.effects.push(effect);
 }
 
-/** Says something to the outside. */
+/** Reports a fact. */
 export function report(context: Context, fact: Fact): void {
   context.effects.push({ type: 'report', fact });
 }

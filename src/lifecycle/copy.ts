@@ -7,7 +7,7 @@ export function copy<T>(value: T): T {
   return result as T;
 }
 
-/** Whether two pieces of plain data hold the same; properties of one kind of object are always in the same order. */
+/** Whether two pieces of plain data are equal. Objects of one kind always have their properties in the same order. */
 export function isSame(one: unknown, other: unknown): boolean {
   if (one === other) return true;
   if (typeof one !== 'object' || typeof other !== 'object' || one === null || other === null) return false;

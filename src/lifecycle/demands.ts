@@ -1,7 +1,7 @@
 /*
- * Demands: what the shell must keep doing as long as it is asked for. All of them follow from the rest of the state, so
- * that steering can never lag behind what was decided. A demand is sent when it changes. One that failed is sent again
- * with backoff, until it is performed or changes.
+ * Demands: what the shell must keep doing until the demand changes. All of them are derived from the rest of the state,
+ * so steering never lags behind the decisions. A demand is sent when it changes. A failed one is sent again with
+ * backoff until it succeeds or changes.
  */
 import { type Attention, attentionOf } from './attention.ts';
 import { type Context, emit, report, reportFailure } from './context.ts';
@@ -17,14 +17,14 @@ import { candidateOf, generationOf, type State } from './state.ts';
 import { type Steering, steeredLanes } from './steering.ts';
 import type { Worker } from './worker.ts';
 
-/** What the shell was last asked to keep doing. */
+/** The demands that were last sent to the shell. */
 export interface Demands {
-  /** Where new connections go; null before there is anywhere. */
+  /** Where new connections go. Null before any lane is ready for them. */
   readonly steering: Steering | null;
   readonly attend: Attention;
-  /** Workers whose queues and open connections are read, because they leave. */
+  /** Leaving workers, whose queues and open connections are read. */
   readonly drain: readonly WorkerKey[];
-  /** Workers that are watched for being hung. */
+  /** Workers that are watched for hanging. */
   readonly stalls: readonly StallWatch[];
   /** Workers whose memory is read. */
   readonly memory: readonly WorkerKey[];
@@ -32,19 +32,19 @@ export interface Demands {
   readonly liveness: readonly WorkerKey[];
   /** The generation that `verify` watches. */
   readonly verify: number | null;
-  /** Lanes that are made ready, so that the next handover need not wait for it. */
+  /** Lanes that are prepared, so that the next handover need not wait for them. */
   readonly prepare: readonly number[];
-  /** The version of the set of sockets that the keeper process holds; null: there is nothing to hold. */
+  /** The version of the set of sockets that the keeper process holds. Null: there are no sockets to hold. */
   readonly keeper: number | null;
 }
 
-/** The steering change that was asked for last. Its number tells its answer from that of an earlier one. */
+/** The last requested steering change. Its number distinguishes its answer from that of an earlier one. */
 export interface Change {
   readonly number: number;
   readonly status: 'asked' | 'installed' | 'failed';
 }
 
-/** Demands whose last effect failed, and why. */
+/** Demands whose last effect failed, and the reason. */
 export type Retries = { -readonly [D in keyof Demands]?: FailedDemand };
 
 interface FailedDemand {
@@ -64,7 +64,7 @@ const NAMES: readonly (keyof Demands)[] = [
   'keeper',
 ];
 
-/** Asks the shell for what has changed of what it must keep doing, and for what failed and is due again. */
+/** Sends changed demands to the shell, and failed ones that are due again. */
 export function demand(context: Context): void {
   const { state } = context;
   const before = state.demands;
@@ -75,7 +75,7 @@ export function demand(context: Context): void {
     const failed = state.retries[name];
     if (changed) delete state.retries[name];
     else if (failed === undefined || state.now < failed.retry.at) continue;
-    // Its answer decides what follows; without one the attempt counts as failed.
+    // The answer sets the next attempt. Without an answer, this attempt counts as failed.
     else state.retries[name] = { ...failed, retry: retryAfter(state.now, failed.retry) };
     if (name === 'steering') steer(context);
     else if (name !== 'keeper') emit(context, effectOf(name, wanted));
@@ -115,11 +115,11 @@ function steer(context: Context): void {
       if (leave && isReached(state, lane) && !isSpare(state, worker)) leave.since = null;
     }
   }
-  // Before anything else of this step: what failed gets no connection more.
+  // First effect of this step: a failed generation must get no more connections.
   context.effects.unshift({ type: 'steer', change: number, steering });
 }
 
-/** The kernel steers as it was asked to. */
+/** The kernel has installed the requested steering. */
 export function onSteered(context: Context, { change, steering }: Extract<Effect, { type: 'steer' }>): void {
   const { state } = context;
   if (change !== state.change.number) return;
@@ -136,7 +136,7 @@ export function onKept({ state }: Context, version: number): void {
   if (version === state.sockets) delete state.retries.keeper;
 }
 
-/** There is no keeper process for this version of the set of sockets, or not any more. It is started again. */
+/** No keeper process holds this version of the set of sockets (any more). It is started again. */
 export function onKeeperLost(context: Context, version: number, failure: Failure): void {
   const { state } = context;
   if (version !== state.sockets) return;
@@ -145,7 +145,7 @@ export function onKeeperLost(context: Context, version: number, failure: Failure
   state.retries.keeper = { failure, retry: keeper?.retry ?? retryAfter(state.now, null) };
 }
 
-/** The kernel steers exactly as the state wants it. */
+/** Whether the kernel steers exactly as the state demands. */
 export function isInstalled(state: State): boolean {
   return state.change.status === 'installed' && isSame(steeringOf(state), state.demands.steering);
 }
@@ -190,12 +190,12 @@ export function onDemandFailed(
   return true;
 }
 
-/** When a demand that failed is sent again; Infinity for never. */
+/** When a failed demand is sent again; Infinity for never. */
 export function demandsDeadline({ retries }: State): number {
   return Math.min(...NAMES.map((name) => retries[name]?.retry.at ?? Number.POSITIVE_INFINITY));
 }
 
-/** The demands of a state. */
+/** Derives the demands from a state. */
 function demandsOf(state: State): Demands {
   const steering = steeringOf(state);
   return {
@@ -211,7 +211,7 @@ function demandsOf(state: State): Demands {
   };
 }
 
-/** Where new connections go: to the workers of the generation that serves, with the candidate's share beside them. */
+/** Where new connections go: to the workers of the serving generation, minus the candidate's share. */
 function steeringOf(state: State): Steering | null {
   const incumbent = generationOf(state, state.incumbent);
   if (!incumbent) return state.demands.steering;
@@ -238,7 +238,7 @@ function everythingTo(main: readonly number[]): Steering {
   return { main, canary: null, preview: null, previewFrom: [] };
 }
 
-/** The lanes of a generation that new connections may go to: of the best workers it has. */
+/** The lanes of a generation that new connections may go to: those of its best workers. */
 function lanesOf(generation: Generation): number[] {
   const own = ownWorkers(generation);
   const coming = own.filter(({ life }) => life.name !== 'ended');
@@ -250,7 +250,10 @@ function lanesOf(generation: Generation): number[] {
   return [...new Set(best.map(({ lane }) => lane))];
 }
 
-/** Those that the next generation will get. During a handover that is not known yet, and there is other work. */
+/**
+ * The lanes that the next generation will get. Empty during a handover, when they are not known yet and other work is
+ * more urgent.
+ */
 function lanesAhead(state: State): number[] {
   const serving = generationOf(state, state.incumbent);
   if (state.handover || state.stop || serving?.stage.name !== 'serving') return [];
@@ -258,7 +261,9 @@ function lanesAhead(state: State): number[] {
   return handover.steered ? nextLanes(state, workers) : [];
 }
 
-/** Its time to leave has come, or that of a relief may have: when its lane has nothing more to give. */
+/**
+ * Whether the worker's connections are read: it may have to leave, or it is a rescue worker whose queue may be empty.
+ */
 function isRead(state: State, generation: Generation, worker: Worker): boolean {
   const { life, leave, relief, lane } = worker;
   if (life.name !== 'up') return false;
@@ -267,7 +272,10 @@ function isRead(state: State, generation: Generation, worker: Worker): boolean {
   return times !== null && state.now >= times.settleAt;
 }
 
-/** The workers of a generation that are watched. One that got SIGKILL exits, or no look changes anything. */
+/**
+ * The workers of a generation to watch for hanging. A worker that got SIGKILL exits anyway, or no check changes
+ * anything.
+ */
 function stallWatches(state: State, generation: Generation): StallWatch[] {
   return generation.workers.flatMap((worker) => {
     const { index, incarnation, life } = worker;
@@ -289,12 +297,12 @@ function isWatched(
   if (stage.name !== 'serving') return false;
   const soaks = state.handover?.step.name === 'soak' && state.handover.step.candidate === id;
   const isReady = life.name === 'up' && life.readyAt !== null;
-  // One that starts may need long until it accepts.
+  // A starting worker may take long until it accepts.
   return isReady || soaks || settings.restart.onStall || generationBehind(state, id) !== undefined;
 }
 
 function checkedWhere(state: State, wanted: (settings: Settings) => boolean): WorkerKey[] {
-  // Most configs check nothing, and this is called at every step.
+  // Fast path: most configs check nothing, and this runs at every step.
   if (!state.generations.some(({ settings }) => wanted(settings))) return [];
   return keysWhere(
     state,
@@ -302,7 +310,7 @@ function checkedWhere(state: State, wanted: (settings: Settings) => boolean): Wo
   );
 }
 
-/** A worker of the generation that serves, from the time when it is ready. */
+/** A worker of the serving generation is checked as soon as it is ready. */
 function isChecked({ stop }: State, { stage }: Generation, { life, membership, relief }: Worker): boolean {
   if (stop || stage.name !== 'serving' || relief || membership !== 'member') return false;
   return life.name === 'up' && life.readyAt !== null && !life.killed;

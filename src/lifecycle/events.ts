@@ -3,20 +3,20 @@ import type { ExitStatus, Failure, LabelSource, Usage } from './facts.ts';
 import type { Settings } from './settings.ts';
 import type { Verdict } from './verdicts.ts';
 
-/** One process of one generation: `incarnation` tells apart those that had the same place one after another. */
+/** One process of one generation. `incarnation` distinguishes the successive processes of one worker. */
 export interface WorkerKey {
   readonly generation: number;
   readonly worker: number;
   readonly incarnation: number;
 }
 
-/** A worker that is watched for being hung; `hung`: it is, and is watched for accepting again. */
+/** A worker that is watched for hanging. `hung`: it is hung, and is watched for accepting again. */
 export type StallWatch = WorkerKey & { readonly hung: boolean };
 
-/** Everything that can happen to the core. `at`: monotonic milliseconds, never less than the event before. */
+/** All events that the core handles. `at`: monotonic milliseconds, never less than that of the event before. */
 export type Event = { readonly at: number } & (
   | Reload
-  /** Operator: go on with the preview, the canary or the soak, or end it by going back. */
+  /** Operator: proceed with the preview, the canary or the soak, or end it by rolling back. */
   | { readonly type: 'promote'; readonly by: string; readonly ticket: string | null }
   | { readonly type: 'abort'; readonly by: string; readonly ticket: string | null }
   | Scale
@@ -29,8 +29,8 @@ export type Event = { readonly at: number } & (
   | ({ readonly type: 'gate_passed'; readonly gate: string } & WorkerKey)
   | ({ readonly type: 'gate_failed'; readonly gate: string; readonly reason: string } & WorkerKey)
   /**
-   * `leftovers`: how many of its descendants outlived it. `output`: the last lines it wrote. `explained`: why, where
-   * more is known than how it exited.
+   * `leftovers`: number of remaining descendants. `output`: its last lines of output. `explained`: the reason, if more
+   * is known than the exit status.
    */
   | ({
       readonly type: 'exited';
@@ -43,28 +43,26 @@ export type Event = { readonly at: number } & (
   | ({ readonly type: 'leftovers_gone' } & WorkerKey)
   /** MAINPID=: the service replaced its main process by one of its own descendants. */
   | ({ readonly type: 'pid_changed'; readonly pid: number } & WorkerKey)
-  /**
-   * X_ZERO_DRAINS: whether the worker drains its own connections on its shutdown signal. The last one counts.
-   */
+  /** X_ZERO_DRAINS: whether the worker drains its own connections on its shutdown signal. The last message counts. */
   | ({ readonly type: 'drains'; readonly drains: boolean } & WorkerKey)
-  /** What a worker that is to leave still has: connections nobody accepted yet, and open ones that are not idle. */
+  /** What a leaving worker still has: connections that no process has accepted yet, and open ones that are not idle. */
   | ({ readonly type: 'drain_report'; readonly queued: number; readonly busy: number } & WorkerKey)
   /** Connections wait in its lane, and it has accepted none for `stall`. */
   | ({ readonly type: 'stalled' } & WorkerKey)
-  /** A worker that was `stalled` has accepted what waited for it. */
+  /** A `stalled` worker has accepted the connections that waited for it. */
   | ({ readonly type: 'recovered' } & WorkerKey)
-  /** The memory of its processes has stayed above `max_memory`. Comes again as long as that is so. Bytes. */
+  /** The memory of its processes has stayed above `max_memory`. Repeated while that is so. Bytes. */
   | ({ readonly type: 'memory_exceeded'; readonly bytes: number } & WorkerKey)
   | Liveness
-  /** A connection waits in a lane that nobody accepts from. */
+  /** A connection waits in a lane that no process accepts from. */
   | { readonly type: 'lane_queued'; readonly lane: number }
-  /** Nothing waited in it when the watch of its queue began. */
+  /** The lane's queue was empty when its watch began. */
   | { readonly type: 'lane_empty'; readonly lane: number }
   /** A check of `verify` has ended. */
   | { readonly type: 'verify_checked'; readonly generation: number; readonly passed: boolean }
-  /** As many checks in a row as the config allows have failed. */
+  /** The number of failed checks in a row that the config allows is reached. */
   | { readonly type: 'verify_failed'; readonly generation: number; readonly reason: string }
-  /** A name of this generation's release was found. */
+  /** A name for this generation's release was found. */
   | {
       readonly type: 'labelled';
       readonly generation: number;
@@ -74,71 +72,71 @@ export type Event = { readonly at: number } & (
   | HookFinished
   /** The shell has performed an effect. */
   | { readonly type: 'done'; readonly effect: AnsweredEffect }
-  /** The shell could not perform an effect, or not all of it. */
+  /** The shell could not perform an effect, or only a part of it. */
   | { readonly type: 'failed'; readonly effect: AnsweredEffect; readonly failure: Failure }
   /** A file could not be written, outside of the effect `write`. */
   | { readonly type: 'write_failed'; readonly file: StoredFile; readonly failure: Failure }
   | Continued
   | Adopted
-  /** The set of listening sockets is another one. Each set has a number of its own. */
+  /** The set of listening sockets has changed. Each set has its own number. */
   | { readonly type: 'sockets_changed'; readonly version: number }
   /** A deadline of the state may have been reached. */
   | { readonly type: 'tick' }
 );
 
-/** A handover is wanted: the first start, the reload signal, a command. */
+/** A handover is requested: the first start, the reload signal, a command. */
 export interface Reload {
   readonly type: 'reload';
   readonly by: string;
   readonly ticket: string | null;
-  /** Stop at the preview until somebody says `promote`. */
+  /** Stop at the preview until `promote`. */
   readonly preview: boolean;
   /** Abort the handover in progress first. */
   readonly replace: boolean;
-  /** Milliseconds from now until it is given up; null for never. */
+  /** Milliseconds from now until the request expires; null for never. */
   readonly timeout: number | null;
-  /** Hand over to an earlier release; null for what the config says. */
+  /** Hand over to an earlier release; null for the release of the config. */
   readonly rollback: Rollback | null;
-  /** The name that the caller gives the release; null: it gives none. */
+  /** The name that the caller gives the release; null for none. */
   readonly label: string | null;
 }
 
-/** Another number of workers is wanted for the generation that serves. */
+/** A different number of workers is requested for the serving generation. */
 export interface Scale {
   readonly type: 'scale';
   readonly by: string;
   readonly ticket: string;
   /** At least 1. */
   readonly workers: number;
-  /** Milliseconds from now; null: the caller waits for ever. */
+  /** Milliseconds from now; null: the caller waits without a limit. */
   readonly timeout: number | null;
 }
 
 /**
- * A round of liveness checks. A worker that is in neither list has missed its last check and has not failed. Comes
- * again as long as a worker fails.
+ * A round of liveness checks. A worker that is in neither list has missed its last check but has not failed. Repeated
+ * while a worker fails.
  */
 export interface Liveness {
   readonly type: 'liveness';
   readonly generation: number;
-  /** As many misses in a row as the config has. */
+  /** Workers that missed as many checks in a row as the config allows. */
   readonly failing: readonly {
     readonly worker: number;
     readonly incarnation: number;
     readonly reason: string;
   }[];
-  /** They passed their last check. */
+  /** Workers that passed their last check. */
   readonly passing: readonly { readonly worker: number; readonly incarnation: number }[];
 }
 
-/** Which earlier release: that of a generation, or, with null, the one that served before the one that serves. */
+/** Which earlier release: that of a generation, or, with null, the one that served before the current one. */
 export interface Rollback {
   readonly to: number | null;
 }
 
 /**
- * A worker of the state that a supervisor continues from, as the shell has found it. `leftovers`: how many processes of
- * its session remain.
+ * A worker of the state that a supervisor continues from, as found by the shell. `leftovers`: number of remaining
+ * processes of its session.
  */
 export type FoundWorker = WorkerKey &
   (
@@ -148,16 +146,16 @@ export type FoundWorker = WorkerKey &
 
 /**
  * The supervisor of this state has died, or its process was upgraded in place, and this one continues from the state.
- * It is the first event. Every worker of the state that has a process, or was being given one, is in `workers`.
+ * This is the first event. `workers` contains every worker of the state that has a process, or whose start was ordered.
  */
 export interface Continued {
   readonly type: 'continued';
   readonly workers: readonly FoundWorker[];
-  /** Hooks whose processes run and are watched. One that is not in the state was going to be killed. */
+  /** Hooks whose processes run and are watched. One that is not in the state was about to be killed. */
   readonly hooks: readonly number[];
   /** Signals that may not have been sent although the state says so. `signal` null: SIGKILL to the session. */
   readonly unsent: readonly (WorkerKey & { readonly signal: string | null })[];
-  /** Last words on handovers that may not have been heard although the state says so. */
+  /** Final results of handovers that may not have been delivered although the state says so. */
   readonly concluded: readonly Verdict[];
   /** The pid of the dead supervisor. */
   readonly previous: number;
@@ -166,19 +164,19 @@ export interface Continued {
 }
 
 /**
- * This supervisor takes over a service that something else has started, and that serves already. It is the first event.
- * The generation is the next one.
+ * This supervisor takes over a running service that another program has started. This is the first event. The
+ * generation is the next one.
  */
 export interface Adopted {
   readonly type: 'adopted';
-  /** Of the config that the service has from now on. It has one worker until its first handover. */
+  /** From the new config of the service. It has one worker until its first handover. */
   readonly settings: Settings;
-  /** Its main process, and when that was started in monotonic milliseconds. */
+  /** The pid of its main process, and its start time in monotonic milliseconds. */
   readonly pid: number;
   readonly since: number;
 }
 
-/** `exit` null: it could not be started, and `reason` says why. `output`: the last lines it wrote. */
+/** `exit` null: it could not be started, for `reason`. `output`: its last lines of output. */
 export interface HookFinished {
   readonly type: 'hook_finished';
   readonly hook: number;

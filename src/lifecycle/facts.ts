@@ -1,17 +1,17 @@
 import type { SupervisorFact } from './supervisor-facts.ts';
 import type { WorkerFact } from './worker-facts.ts';
 /**
- * What the project says about itself: one fact, one log line, one stable event name. Facts are plain data so that the
- * log, statsd and Sentry read the same thing. They carry names of variables, never their values.
+ * What zero reports about itself: one fact is one log line with one stable event name. Facts are plain data, so that
+ * the log, statsd and Sentry read the same. They contain names of environment variables, never values.
  */
 
-/** How a process left. `unknown`: it was not our child, so the kernel told nobody (waitpid(2)). */
+/** How a process exited. `unknown`: it was not zero's child, so the kernel reported nothing (waitpid(2)). */
 export type ExitStatus =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signaled'; readonly signal: string; readonly coreDumped: boolean }
   | { readonly kind: 'unknown' };
 
-/** getrusage(2) of a process that left. Seconds, bytes and counts. */
+/** getrusage(2) of an exited process. Seconds, bytes and counts. */
 export interface Usage {
   readonly userSeconds: number;
   readonly systemSeconds: number;
@@ -25,27 +25,27 @@ export interface Usage {
   readonly involuntaryContextSwitches: number;
 }
 
-/** A failed step: what was attempted, on what, why. `detail` says what to do where that is known. */
+/** A failed step: what was attempted, on what, why. `detail` contains advice if there is any. */
 export interface Failure {
-  /** Stable word for the step, e.g. `config`, `release`, `bind`, `spawn`, `steer`, `readiness.http`, `exit`. */
+  /** Stable name of the step, e.g. `config`, `release`, `bind`, `spawn`, `steer`, `readiness.http`, `exit`. */
   readonly step: string;
   readonly reason: string;
-  /** What the step was performed on: a file, a process, a listener. */
+  /** The object of the step: a file, a process, a listener. */
   readonly subject?: string;
-  /** The name of the errno where a system call refused, e.g. `EPERM`. */
+  /** The errno name if a system call failed, e.g. `EPERM`. */
   readonly errno?: string;
-  /** Of an exception that no step foresees, which is a defect of zero. */
+  /** Stack of an unexpected exception, which is a bug in zero. */
   readonly stack?: string;
   readonly generation?: number;
   readonly worker?: number;
   readonly exit?: ExitStatus;
   /** The gates of the candidate's workers that have not passed. */
   readonly gates?: readonly OpenGate[];
-  /** The last lines the worker wrote, oldest first; at most 20. */
+  /** The worker's last lines of output, oldest first; at most 20. */
   readonly output?: readonly string[];
 }
 
-/** A gate that has not passed. `reason`: its last failure; null where none is known. */
+/** A gate that has not passed. `reason`: its last failure; null if unknown. */
 export interface OpenGate {
   readonly worker: number;
   readonly gate: string;
@@ -55,13 +55,13 @@ export interface OpenGate {
 /** Who started a supervisor that continues the service of another one. */
 export type RecoveredBy = 'manual' | 'keeper' | 'service_manager' | 'upgrade';
 
-/** From where a recovering supervisor has its sockets. */
+/** Where a recovering supervisor got its sockets. */
 export type SocketSource = 'inherited' | 'service_manager' | 'keeper' | 'sender' | 'workers';
 
 /** The hooks that run in a handover, or right after it. The handover or its verdict waits for them. */
 export type HandoverHookName = 'before_reload' | 'after_promote' | 'after_rollback';
 
-/** The hooks for what happens without an operator. Nothing waits for them. */
+/** The hooks for events without an operator. Nothing waits for them. */
 export type NotificationName =
   | 'on_replace'
   | 'on_crash_loop'
@@ -82,25 +82,27 @@ export type ScaleOutcome = 'done' | 'failed' | 'aborted' | 'timed_out' | 'supers
 export type HandoverOutcome = 'promoted' | 'rolled_back' | 'failed' | 'aborted' | 'timed_out' | 'superseded';
 
 /**
- * What a caller is answered: how the handover ended, or that it is still in progress when the caller's own time is
- * over.
+ * The result that a caller receives: how the handover ended, or that it is still in progress when the caller's timeout
+ * expires.
  */
 export type Outcome = HandoverOutcome | 'in_progress';
 
 /**
- * Where the name of a release comes from.
+ * The source of a release's name.
  * - `request`: `--label`
- * - `rollback`: the generation whose release it is
+ * - `rollback`: the generation of the release
  * - `link`: the target of a symlink in the path of the release
  * - `version_file`: a file VERSION in its directory
  * - `git`: the commit that is checked out in its directory
  */
 export type LabelSource = 'request' | 'rollback' | 'link' | 'version_file' | 'git';
 
-/** What happened. Nothing acts on a fact: the log, the history, the metrics and the control socket read it. */
+/**
+ * Something that happened. Nothing acts on a fact: the log, the history, the metrics and the control socket read it.
+ */
 export type Fact = SupervisorFact | WorkerFact | HandoverFact;
 
-/** What happened in a handover, and to a generation as a whole. */
+/** Facts about a handover, or about a generation as a whole. */
 type HandoverFact =
   | {
       readonly event: 'service_starting';
@@ -109,7 +111,7 @@ type HandoverFact =
       readonly directory: string;
       readonly workers: number;
     }
-  /** `handover`: the number of the handover that will answer it, also while it waits. */
+  /** `handover`: the number of the handover that will answer the request, even while it waits. */
   | {
       readonly event: 'reload_requested';
       readonly by: string;
@@ -146,7 +148,7 @@ type HandoverFact =
       readonly generation: number | null;
       /** The candidate's share in a canary step. */
       readonly percent: number | null;
-      /** Milliseconds until the step ends by itself; null where it has no end of its own. */
+      /** Milliseconds until the step ends. Null for a step without a limit. */
       readonly lasts: number | null;
     }
   | {
@@ -155,25 +157,25 @@ type HandoverFact =
       readonly canary: number | null;
       readonly preview: boolean;
     }
-  /** After the verdict: a generation failed while the one before it had not been asked to stop. */
+  /** After the verdict: a generation failed while the previous one had not been asked to stop. */
   | {
       readonly event: 'generation_rolled_back';
       readonly generation: number;
       readonly incumbent: number;
       readonly failure: Failure;
     }
-  /** The release of a generation has a name, which was given with the request or found: see LabelSource. */
+  /** The release of a generation has a name, from the request or found: see LabelSource. */
   | {
       readonly event: 'release_labelled';
       readonly generation: number;
       readonly label: string;
       readonly from: LabelSource;
     }
-  /** Its executable can be run again, whatever becomes of the file. */
+  /** A copy of its executable is kept, so it can run again even if the file changes. */
   | { readonly event: 'executable_kept'; readonly generation: number; readonly sha256: string }
   /**
-   * The executable of a generation, or a script that its arguments name, was replaced, and a worker is started
-   * again: from the kept `copy`, or where there is none from the `file` that is there now.
+   * The executable of a generation, or a script in its arguments, was replaced, and a worker is restarted: from the
+   * kept `copy`, or without one from the current `file`.
    */
   | {
       readonly event: 'executable_changed';
@@ -183,7 +185,7 @@ type HandoverFact =
       readonly path: string;
       readonly reason: string;
     }
-  /** What is handed back to: the release of this generation, from its own file or from the copy that was kept. */
+  /** The target of a rollback: the release of this generation, from its own file or from the kept copy. */
   | {
       readonly event: 'rollback_found';
       readonly generation: number;
@@ -197,7 +199,7 @@ type HandoverFact =
       readonly generation: number;
       readonly duration: number;
       readonly failure: Failure | null;
-      /** The last lines that it wrote. */
+      /** Its last lines of output. */
       readonly output: readonly string[];
     }
   | { readonly event: 'handover_mode'; readonly mode: 'steered' | 'shared'; readonly reason: string }
@@ -219,10 +221,10 @@ type HandoverFact =
     };
 
 export type FactName = Fact['event'];
-/** How a worker ended without having been asked to. */
+/** How a worker ended unexpectedly. */
 export interface LastExit {
   at: number;
-  /** null: it could not be started. */
+  /** null: the worker could not be started. */
   exit: ExitStatus | null;
   reason: string;
 }

@@ -1,4 +1,4 @@
-/* What a failure of a worker, a gate, a check or a step of the shell means for its generation. */
+/* Consequences for a generation when a worker, a gate, a check or a step of the shell fails. */
 import { type Context, emit, report, reportFailure } from './context.ts';
 import { demandOf, onDemandFailed, onKeeperLost } from './demands.ts';
 import type { Effect } from './effects.ts';
@@ -18,8 +18,8 @@ import { amendVerdict } from './verdicts.ts';
 import { onExited, onSpawnFailed } from './worker.ts';
 
 /**
- * A generation has failed. A candidate is rolled back; one that was promoted, too, as long as no worker of the
- * generation before it was asked to stop.
+ * A generation has failed. A candidate is rolled back. A promoted generation is rolled back, too, as long as no worker
+ * of the previous one was asked to stop.
  */
 export function generationFailed(context: Context, id: number, failure: Failure): void {
   const { state } = context;
@@ -28,12 +28,12 @@ export function generationFailed(context: Context, id: number, failure: Failure)
   if (!generation) return;
   if (handover) {
     const incumbent = generationOf(state, handover.incumbent);
-    // In the soak both may be down; then the one that passed its gates last stays.
+    // In the soak both may be down. Then the generation that passed its gates last stays.
     if (handover.step.name === 'soak' && incumbent && !isUp(incumbent)) return;
     endHandover(context, 'rolled_back', failure);
     return;
   }
-  // With another handover in progress zero goes forward: to its candidate, or to a restart.
+  // During another handover zero moves forward: to its candidate, or to a restart.
   if (state.handover) return;
   const before = generationBehind(state, id);
   if (!before || generation.stage.name !== 'serving' || !isUp(before)) return;
@@ -45,9 +45,7 @@ export function generationFailed(context: Context, id: number, failure: Failure)
   noteLateRollback(context, before, generation, failure, null);
 }
 
-/**
- * Rescue workers, and workers that join or leave on their own, are none of those by which their generation is judged.
- */
+/** Rescue workers, and workers that join or leave individually, do not count for the state of their generation. */
 function workerFailed(
   context: Context,
   { generation, worker }: { readonly generation: number; readonly worker: number },
@@ -79,7 +77,7 @@ export function onWorkerSpawnFailed(context: Context, event: Of<'spawn_failed'>)
   workerEnded(context, event, failure);
   const generation = generationOf(state, event.generation);
   const runs = workers.some(({ life }) => life.name === 'up' || life.name === 'spawning');
-  // Nothing runs, so the operator who starts the supervisor reads the reason: zero does not retry.
+  // Nothing runs, and the operator who starts the supervisor reads the reason, so zero does not retry.
   if (failure && firstStart && generation && !runs) stopGeneration(context, generation);
 }
 
@@ -109,7 +107,7 @@ export function onStalled(context: Context, event: Of<'stalled'>): void {
   endHung(context, generation, worker);
 }
 
-/** A worker that was hung accepts again. One that got SIGKILL meanwhile still exits. */
+/** A hung worker accepts again. One that got SIGKILL meanwhile still exits. */
 export function onRecovered(context: Context, event: Of<'recovered'>): void {
   const found = workerOf(context.state, event);
   const life = found?.worker.life;
@@ -158,7 +156,7 @@ export function onEffectFailed(context: Context, { effect, failure }: Of<'failed
   }
 }
 
-/** The kernel did not take a steering change. It is attempted again; a handover whose step it was has failed. */
+/** The kernel refused a steering change. zero attempts it again, and fails the handover that needed it. */
 function steeringFailed(context: Context, failure: Failure): void {
   const { handover } = context.state;
   const candidate = candidateOf(handover);
@@ -184,7 +182,7 @@ export function onListening({ state }: Context, id: number): void {
   if (generation) generation.relisten = null;
 }
 
-/** Listening sockets that could not be given their backlog are given it again. */
+/** Retries the listeners whose backlog could not be set. */
 export function tickRelisten(context: Context): void {
   const { state } = context;
   for (const generation of state.generations) {

@@ -1,5 +1,5 @@
 /*
- * A generation is one start of a release. Its stages, and what moves it from one to the next:
+ * A generation is one start of a release. Its stages and transitions:
  *
  *              all gates passed        promoted            its successor is promoted
  *   starting ------------------> ready --------> serving -------------------------> standby (soak)
@@ -15,8 +15,9 @@
  *      v
  *   (removed)
  *
- * A stop of zero moves every generation to stopping. A worker of a retiring generation is asked to stop once its lane
- * is no longer reached and has settled. A generation that could not be steered away from is therefore never stopped.
+ * A stop of zero moves every generation to stopping. A worker of a retiring generation is asked to stop once new
+ * connections no longer reach its lane and the lane has settled. So zero never stops a generation that it could not
+ * steer away from.
  *
  * Deadlines: readiness.timeout (handover.ts acts on it), and for each retiring worker settle, drain_timeout and stall.
  */
@@ -34,35 +35,38 @@ import { type Worker, type WorkerLife, workersDeadline } from './worker.ts';
 export interface Generation {
   id: number;
   settings: Settings;
-  /** The name of its release; null: it has none, or none was found yet. */
+  /** The name of its release. Null: it has none, or none was found yet. */
   label: string | null;
   since: number;
   workers: Worker[];
-  /** The lane of its first worker. All of its workers have this lane's socket of a Unix listener. */
+  /** The lane of its first worker. On a Unix listener all of its workers have this lane's socket. */
   firstLane: number;
   stage: Stage;
   remains: Remains[];
-  /** Resources used by its workers so far, of the last one that exited. */
+  /** Resources used by its workers so far, up to the last one that exited. */
   usage: Usage | null;
-  /** Its listeners could not be given their configured backlog again. */
+  /** Its listeners could not get their configured backlog again. */
   relisten: Retry | null;
-  /** No worker of it is replaced before this time. */
+  /** None of its workers is replaced before this time. */
   replacePause: Retry | null;
-  /** Its worker is a process that something else has started, see adopt.ts. Left out: zero has started its workers. */
+  /** Its worker is a process that another program started, see adopt.ts. Default: zero has started its workers. */
   adopted?: boolean;
 }
 
 export type Stage =
-  /** Waits for its gates. `deadline` is null once it was reported as late and there is nothing to roll back to. */
+  /**
+   * Waits for its gates. `deadline` is null once it was reported as late and there is no generation to roll back to.
+   */
   | { name: 'starting'; deadline: number | null }
   /** A candidate that passed its gates and is previewed, has a canary share, or is being promoted. */
   | { name: 'ready' }
   | { name: 'serving' }
-  /** It served before and can again at once: its successor soaks. */
+  /** Served before and can serve again at once: its successor soaks. */
   | { name: 'standby' }
   /**
-   * New connections go elsewhere; it finishes those it has. `successor` serves in its place; `replaced`: because it was
-   * promoted, not because this one failed. `served`: it did before. `signalled`: one of its workers was asked to stop.
+   * New connections go elsewhere; it finishes its existing ones. `successor` serves in its place. `replaced`: because
+   * the successor was promoted, not because this one failed. `served`: it did before. `signalled`: one of its workers
+   * was asked to stop.
    */
   | {
       name: 'retiring';
@@ -72,12 +76,12 @@ export type Stage =
       served: boolean;
       signalled: boolean;
     }
-  /** Was asked to stop; never serves again. */
+  /** Was asked to stop and never serves again. */
   | { name: 'stopping'; since: number; retired: boolean };
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** A release has one name: the one that was asked for, or the one that was found first. */
+/** A release has one name: the requested one, or the first one found. */
 export function onLabelled(context: Context, { generation: id, label, from }: Of<'labelled'>): void {
   const generation = context.state.generations.find((one) => one.id === id);
   if (!generation || generation.label !== null) return;
@@ -85,7 +89,7 @@ export function onLabelled(context: Context, { generation: id, label, from }: Of
   report(context, { event: 'release_labelled', generation: id, label, from });
 }
 
-/** The workers that the generation consists of: without rescue workers, and those that join or leave on their own. */
+/** The generation's own workers, without rescue workers and those that join or leave individually. */
 export function ownWorkers(generation: Generation | undefined): Worker[] {
   return generation?.workers.filter(isOwn) ?? [];
 }
@@ -94,7 +98,7 @@ function isOwn({ relief, membership }: Worker): boolean {
   return !relief && membership === 'member';
 }
 
-/** It serves, or stands by to serve again. */
+/** Whether it serves, or stands by to serve again. */
 export function isServingNow({ stage }: Generation): boolean {
   return stage.name === 'serving' || stage.name === 'standby';
 }
@@ -104,23 +108,23 @@ export function isReady(generation: Generation): boolean {
   return ownWorkers(generation).every(({ life }) => life.name === 'up' && life.readyAt !== null);
 }
 
-/** At least one of its workers is up. */
+/** Whether at least one of its workers is up. */
 export function isUp(generation: Generation): boolean {
   return ownWorkers(generation).some(({ life }) => life.name === 'up' && !life.hung);
 }
 
-/** No process of it is left, or may still come. */
+/** Whether none of its processes remains, or may still start. */
 export function isGone(generation: Generation): boolean {
   return generation.remains.length === 0 && generation.workers.every(({ life }) => life.name === 'ended');
 }
 
-/** Only processes are left that no signal reaches: nobody waits for their end. */
+/** Whether its only remaining processes cannot be signalled: zero does not wait for their exit. */
 export function isUnstoppable({ workers }: Generation): boolean {
   const left = workers.filter(({ life }) => life.name !== 'ended');
   return left.length > 0 && left.every(({ life }) => life.name === 'stopping' && life.refused !== null);
 }
 
-/** The generations that an earlier handover has replaced and that are still finishing. */
+/** The generations that an earlier handover replaced and that still finish their connections. */
 export function retiringGenerations(state: State): Generation[] {
   return state.generations.filter((generation) => isRetiring(generation) && !isUnstoppable(generation));
 }
@@ -130,7 +134,7 @@ function isRetiring({ stage }: Generation): boolean {
 }
 
 /**
- * The generation that this one replaced, as long as it can be rolled back to: no worker of it has been asked to stop.
+ * The generation that this one replaced, as long as it can be rolled back to: none of its workers was asked to stop.
  */
 export function generationBehind(state: State, id: number): Generation | undefined {
   return state.generations.findLast(
@@ -139,10 +143,10 @@ export function generationBehind(state: State, id: number): Generation | undefin
 }
 
 /**
- * New connections go to `successor` from now on. The generation finishes what it has: handshakes under way come for
- * `settle`, then its queues must be empty and its connections ended or idle, or `drain_timeout` over, before a worker
- * is asked to stop. A generation that drains its own connections is asked right after `settle`: what its queue still
- * had is served as if it had died.
+ * New connections go to `successor` from now on. A worker is asked to stop when handshakes in progress have had
+ * `settle` to complete, its queues are empty, and its connections have ended or are idle, or `drain_timeout` has
+ * expired. A generation that drains its own connections is asked right after `settle`. A rescue worker serves its
+ * remaining queue.
  */
 export function retire(context: Context, generation: Generation, successor: number, replaced: boolean): void {
   const { state } = context;
@@ -155,7 +159,10 @@ export function retire(context: Context, generation: Generation, successor: numb
   }
 }
 
-/** It serves again: none of its workers leaves, and those that were not restarted because it was leaving are. */
+/**
+ * Returns to serving: its workers no longer leave, and zero restarts those that it had not because the generation was
+ * leaving.
+ */
 function cancelRetirement(context: Context, generation: Generation): void {
   for (const worker of ownWorkers(generation)) {
     worker.leave = null;
@@ -166,12 +173,12 @@ function cancelRetirement(context: Context, generation: Generation): void {
 }
 
 /**
- * New connections go to the incumbent again, and the candidate goes. One that had public connections finishes them
- * first.
+ * Sends new connections to the incumbent again and ends the candidate. A candidate with public connections finishes
+ * them first.
  */
 export function returnTo(context: Context, incumbent: Generation, candidate: Generation): void {
   const { name } = incumbent.stage;
-  // A first generation that has not passed its gates stays one.
+  // A first generation that has not passed its gates stays in `starting`.
   if (name !== 'starting') incumbent.stage = { name: 'serving' };
   context.state.incumbent = incumbent.id;
   cancelRetirement(context, incumbent);
@@ -179,7 +186,7 @@ export function returnTo(context: Context, incumbent: Generation, candidate: Gen
   else retire(context, candidate, incumbent.id, false);
 }
 
-/** Asks every worker of a generation to stop; none of them is started again. */
+/** Asks every worker of a generation to stop. None of them is restarted. */
 export function stopGeneration(context: Context, generation: Generation): void {
   if (generation.stage.name === 'stopping') return;
   const { name } = generation.stage;
@@ -192,15 +199,15 @@ export function stopGeneration(context: Context, generation: Generation): void {
 }
 
 interface LeaveTimes {
-  /** Handshakes under way may still come until then. */
+  /** Handshakes in progress may still complete until then. */
   readonly settleAt: number;
-  /** Its connections are not waited for any longer. */
+  /** zero stops waiting for its connections then. */
   readonly drainAt: number;
-  /** Its queue is not waited for any longer: it does not accept. */
+  /** zero stops waiting for its queue then: the worker does not accept. */
   readonly stallAt: number;
 }
 
-/** The deadlines of a worker that leaves; null as long as new connections may reach it. */
+/** The deadlines of a leaving worker. Null while new connections may reach it. */
 export function leaveTimes({ settings }: Generation, { leave }: Worker): LeaveTimes | null {
   if (leave === null || leave.since === null) return null;
   const { settle, drainTimeout, stall } = settings.handover;
@@ -209,7 +216,7 @@ export function leaveTimes({ settings }: Generation, { leave }: Worker): LeaveTi
   return { settleAt, drainAt, stallAt: drainAt + stall };
 }
 
-/** Whether anything follows from a report of what a worker that leaves still has. Most of the time nothing does. */
+/** Whether a report of a leaving worker's connections changes anything. Usually it does not. */
 export function isDrainNews(state: State, event: Of<'drain_report'>): boolean {
   const found = workerOf(state, event);
   if (!found) return false;
@@ -220,7 +227,9 @@ export function isDrainNews(state: State, event: Of<'drain_report'>): boolean {
   return mayFinish(event.at, leaveTimes(generation, worker), event);
 }
 
-/** What a worker that leaves still has to do: when that is nothing, or took too long, it is asked to stop. */
+/**
+ * Reads what a leaving worker still has. If nothing is left, or the deadline has passed, the worker is asked to stop.
+ */
 export function onDrainReport(context: Context, event: Of<'drain_report'>): void {
   const { state } = context;
   const found = workerOf(state, event);
@@ -231,13 +240,13 @@ export function onDrainReport(context: Context, event: Of<'drain_report'>): void
   if (mayFinish(state.now, leaveTimes(generation, worker), event)) askToStop(context, generation, worker);
 }
 
-/** Nothing is left in its queue, and its connections have ended or need not be waited for any longer. */
+/** Whether its queue is empty, and its connections have ended or zero no longer waits for them. */
 function mayFinish(now: number, times: LeaveTimes | null, { queued, busy }: Of<'drain_report'>): boolean {
   if (times === null || now < times.settleAt) return false;
   return queued === 0 && (busy === 0 || now >= times.drainAt);
 }
 
-/** Workers whose time to leave is over, and rescue workers whose lane has become quiet. */
+/** Stops leaving workers whose deadline has passed, and rescue workers whose lane is quiet. */
 export function tickLeaving(context: Context, generation: Generation): void {
   const { state } = context;
   for (const worker of generation.workers) {
@@ -255,8 +264,8 @@ export function tickLeaving(context: Context, generation: Generation): void {
 }
 
 /**
- * When new connections stopped reaching a worker that leaves. They can come again: a rescue worker whose lane had a
- * worker of its own again, which then died, is needed once more.
+ * Records when new connections stopped reaching a leaving worker. They can return: a rescue worker is needed again if
+ * its lane got its own worker again and that one then died.
  */
 function noteReach(state: State, generation: Generation, worker: Worker): void {
   const { leave } = worker;
@@ -265,14 +274,14 @@ function noteReach(state: State, generation: Generation, worker: Worker): void {
 }
 
 /**
- * The kernel may still put new connections into its lane. Where nothing is steered, another generation accepts from the
+ * Whether the kernel may still send new connections to its lane. Without steering, another generation accepts from the
  * same socket.
  */
 function mayReceive(state: State, { settings }: Generation, worker: Worker): boolean {
   return settings.handover.steered && isReached(state, worker.lane) && !isSpare(state, worker);
 }
 
-/** A rescue worker whose lane has a worker of its own that accepts again: a hung one has recovered. */
+/** Whether this is a rescue worker whose lane has its own worker again: a hung one has recovered. */
 export function isSpare({ generations }: State, { relief, lane }: Worker): boolean {
   const accepts = ({ life }: Worker) => life.name === 'up' && !life.hung && life.readyAt !== null;
   return (
@@ -281,10 +290,10 @@ export function isSpare({ generations }: State, { relief, lane }: Worker): boole
   );
 }
 
-/** When a worker is asked to stop, whatever it still has. */
+/** When a worker is asked to stop at the latest, even with connections left. */
 function latest({ drains, hung }: Extract<WorkerLife, { name: 'up' }>, times: LeaveTimes): number {
   if (drains) return times.settleAt;
-  // A hung worker accepts nothing that comes, and what it has accepted is not answered by waiting beyond the drain.
+  // A hung worker accepts nothing. Waiting longer than the drain does not answer its accepted connections.
   return hung ? times.drainAt : times.stallAt;
 }
 
@@ -295,7 +304,7 @@ function askToStop(context: Context, generation: Generation, worker: Worker): vo
   stopWhenAllLeft(generation);
 }
 
-/** A retiring generation without a worker to wait for is one that is stopping. */
+/** A retiring generation without a worker to wait for is stopping. */
 function stopWhenAllLeft(generation: Generation): void {
   const { stage } = generation;
   if (stage.name !== 'retiring') return;
@@ -303,10 +312,10 @@ function stopWhenAllLeft(generation: Generation): void {
   if (!waiting) generation.stage = { name: 'stopping', since: stage.since, retired: stage.served };
 }
 
-/** A worker of the generation is hung. One that is there for nothing else, or whose config says so, is killed. */
+/** Handles a hung worker. Kills it if it is a rescue worker, or if the config demands it. */
 export function endHung(context: Context, generation: Generation, worker: Worker): void {
   const { stage, settings } = generation;
-  // What a worker that leaves has accepted is not answered by a worker in its place.
+  // A replacement cannot answer the connections that a leaving worker has accepted.
   const isRestarted = stage.name === 'serving' && worker.membership !== 'leaving' && settings.restart.onStall;
   if (worker.relief || isRestarted) killRunning(context, generation, worker, 'it is hung');
 }

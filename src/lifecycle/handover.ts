@@ -1,5 +1,5 @@
 /*
- * A handover replaces the generation that serves by a candidate. Its steps, and what moves it from one to the next:
+ * A handover replaces the serving generation by a candidate. Its steps and transitions:
  *
  *   resolving ---> waiting ---> before_reload ---> starting ---> preview ---> canary ---> promoting ---> soak ---> promoted
  *                 (for older     (its hook)        (gates)                   (a step      (steering        |
@@ -9,8 +9,8 @@
  *                failed, aborted,                          rolled back, aborted, timed out, superseded:
  *                timed out, superseded                     new connections go to the incumbent again
  *
- * preview, canary and soak are left out where the config has none. Promoting ends when the steering change is
- * installed: only then does the old generation retire. A change that the kernel refuses is a failure of the step.
+ * preview, canary and soak are skipped if the config has none. Promoting ends when the steering change is installed.
+ * Only then does the old generation retire. If the kernel refuses the change, the step fails.
  *
  * A canary step and the soak end only when the newest check of `verify` has passed.
  *
@@ -43,7 +43,7 @@ export interface Handover {
   id: number;
   request: Request;
   since: number;
-  /** The generation that keeps serving when the candidate fails; null when there is none worth keeping. */
+  /** The generation that keeps serving if the candidate fails. Null if none is worth keeping. */
   incumbent: number | null;
   step: HandoverStep;
 }
@@ -56,13 +56,13 @@ export type HandoverStep =
   | { name: 'before_reload'; settings: Settings; hook: number }
   | { name: 'starting'; candidate: number }
   | { name: 'preview'; candidate: number; until: number }
-  /** `verified`: the newest check of `verify` passed, and ended in this step; true where there is no `verify`. */
+  /** `verified`: the newest check of `verify` passed, and ended in this step. True without `verify`. */
   | { name: 'canary'; candidate: number; index: number; until: number; verified: boolean }
-  /** Everything is to be steered to the candidate; the kernel has not confirmed it. */
+  /** All new connections are to go to the candidate; the kernel has not confirmed it. */
   | { name: 'promoting'; candidate: number }
   | { name: 'soak'; candidate: number; until: number; verified: boolean };
 
-/** Starts the handover that a request asks for. */
+/** Starts the handover of a request. */
 export function begin(context: Context, request: Request): void {
   const { state } = context;
   const { id, callers } = request;
@@ -96,7 +96,7 @@ export function onResolveFailed(context: Context, event: Of<'resolve_failed'>): 
   finish(context, handover, 'failed', event.failure);
 }
 
-/** The candidate is made, after its hook, unless too many older generations are still retiring. */
+/** Creates the candidate, after its hook, unless too many older generations are still retiring. */
 export function startWhenPossible(context: Context): boolean {
   const { state } = context;
   const { handover } = state;
@@ -113,7 +113,7 @@ export function startWhenPossible(context: Context): boolean {
   return true;
 }
 
-/** The hook before it has ended: the candidate is made, or nothing was touched. */
+/** The hook before the handover has ended. On success, the candidate is created. On failure, nothing was changed. */
 export function onHookBefore(
   context: Context,
   ended: { readonly before: Handover; readonly failure: Failure | null } | null,
@@ -124,7 +124,7 @@ export function onHookBefore(
   else startCandidate(context, handover, handover.step.settings);
 }
 
-/** A generation that has passed every gate proceeds: a candidate to its preview or canary, another one serves. */
+/** A generation that has passed every gate proceeds: a candidate to its preview or canary, any other one to serving. */
 export function advanceReady(context: Context, generation: Generation): void {
   const { state } = context;
   if (generation.stage.name !== 'starting' || !isReady(generation)) return;
@@ -153,7 +153,7 @@ export function advanceReady(context: Context, generation: Generation): void {
   }
 }
 
-/** The candidate gets the share of this step; after the last one everything. */
+/** Gives the candidate the share of this step; after the last step, everything. */
 function canaryStep(context: Context, candidate: Generation, handover: Handover, index: number): void {
   const share = candidate.settings.handover.canary[index];
   if (!share) {
@@ -167,7 +167,7 @@ function canaryStep(context: Context, candidate: Generation, handover: Handover,
 }
 
 /**
- * The kernel steers everything to the candidate: it serves, and the incumbent stands by during the soak, or retires.
+ * The kernel steers everything to the candidate. It serves, and the incumbent stands by during the soak, or retires.
  */
 export function completePromotion(context: Context): void {
   const { state } = context;
@@ -198,7 +198,7 @@ function serve(context: Context, generation: Generation, previous: number | null
   hookAfter(context, generation, ending);
 }
 
-/** The old generation goes. Where both hold the same sockets it still accepts, so there is nothing to wait for. */
+/** Retires the old generation. If both have the same sockets, it still accepts, so zero does not wait for it. */
 function endPromoted(context: Context, handover: Handover): void {
   const successor = generationOf(context.state, candidateOf(handover));
   const previous = generationOf(context.state, handover.incumbent);
@@ -234,8 +234,7 @@ export function proceed(context: Context): string | null {
 }
 
 /**
- * Ends the handover in progress wherever it is: what it prepared is dropped, and new connections go to the incumbent
- * again.
+ * Ends the handover in progress in any step: drops its preparations and sends new connections to the incumbent again.
  */
 export function endHandover(context: Context, outcome: HandoverOutcome, cause: Failure): void {
   const { state } = context;
@@ -253,12 +252,12 @@ export function endHandover(context: Context, outcome: HandoverOutcome, cause: F
     returnTo(context, incumbent, candidate);
     finish(context, handover, outcome, failure);
   } else {
-    // A first generation goes on under its restart policy: there is nothing to roll back to.
+    // A first generation continues under its restart policy: there is no generation to roll back to.
     finish(context, handover, outcome === 'rolled_back' ? 'failed' : outcome, failure);
   }
 }
 
-/** A failure names the candidate, whose output explains it, and what it was still waiting for. */
+/** Adds the candidate to a failure, with its output and its open gates. */
 function withCandidate(cause: Failure, candidate: Generation): Failure {
   const place = candidate.stage.name === 'starting' ? notReady(candidate) : { generation: candidate.id };
   return { ...place, ...cause };
@@ -288,7 +287,7 @@ export function finish(
   else state.owed.push({ callers, verdict, hook, retiring });
 }
 
-/** The incumbent has no worker left that serves, and a candidate that passed its gates is there: it takes over. */
+/** If no worker of the incumbent serves any more and a candidate has passed its gates, the candidate takes over. */
 export function promoteInPlaceOfDead({ state }: Context): void {
   const { handover } = state;
   if (handover?.step.name !== 'preview' && handover?.step.name !== 'canary') return;
@@ -299,7 +298,7 @@ export function promoteInPlaceOfDead({ state }: Context): void {
   if (!isAlive) handover.step = { name: 'promoting', candidate };
 }
 
-/** The deadlines of the handover in progress. */
+/** Handles the deadlines of the handover in progress. */
 export function tickHandover(context: Context): void {
   const { state } = context;
   const { handover } = state;
@@ -319,7 +318,7 @@ export function tickHandover(context: Context): void {
   }
 }
 
-/** A candidate that took too long has failed; a first generation is reported once and stays. */
+/** A candidate that took too long has failed. A first generation is reported once and stays. */
 export function tickReadiness(context: Context, generation: Generation): void {
   const { stage } = generation;
   if (stage.name !== 'starting' || stage.deadline === null || context.state.now < stage.deadline) return;

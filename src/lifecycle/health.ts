@@ -1,4 +1,4 @@
-/* What the checks of running workers find: memory above its limit, and liveness. */
+/* Results of the checks of running workers: memory above its limit, and liveness. */
 import { type Context, report } from './context.ts';
 import type { Of } from './events.ts';
 import { type Generation, ownWorkers } from './generation.ts';
@@ -9,7 +9,7 @@ import type { Worker } from './worker.ts';
 
 const MIB = 1024 * 1024;
 
-/** A worker is above `max_memory`. Where it cannot be replaced now, the event comes again as long as that is so. */
+/** A worker is above `max_memory`. If it cannot be replaced now, the event is repeated while that is so. */
 export function onMemoryExceeded(context: Context, event: Of<'memory_exceeded'>): void {
   const found = workerOf(context.state, event);
   if (!found) return;
@@ -25,8 +25,8 @@ function inMiB(bytes: number): number {
 }
 
 /**
- * A round of liveness checks has ended. A worker that fails is replaced. If no other worker of several is known to
- * pass, the cause is elsewhere (a database is down), and new workers would fail alike: zero only reports.
+ * A round of liveness checks has ended. A failing worker is replaced. If no other worker is known to pass, the cause is
+ * elsewhere (a database is down), and new workers would fail, too: zero only reports.
  */
 export function onLiveness(context: Context, event: Of<'liveness'>): void {
   const { state } = context;
@@ -48,7 +48,7 @@ export function onLiveness(context: Context, event: Of<'liveness'>): void {
   if (next) startReplacement(context, generation, next.worker, 'liveness', next.reason);
 }
 
-/** Notes that a worker passes. Returns false where this process no longer has its place. */
+/** Records that a worker passes. Returns false if the worker has another process by now. */
 function recover(context: Context, generation: Generation, worker: Worker | undefined): boolean {
   if (worker?.life.name !== 'up') return false;
   if (worker.life.unhealthy !== null)

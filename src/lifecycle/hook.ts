@@ -1,35 +1,37 @@
 import type { HookName, Outcome, ReplacementCause } from './facts.ts';
 
-/** `of`: whose config has the command, a generation's or, before there is one, what was prepared for the handover. */
+/**
+ * `of`: the owner of the config with the command: a generation or, before one exists, the handover's prepared release.
+ */
 export interface RunHook {
   readonly type: 'run_hook';
   readonly hook: number;
   readonly name: HookName;
   readonly of: { readonly generation: number } | { readonly handover: number };
-  /** The handover that it belongs to; null for what happens outside of one. */
+  /** The handover of the hook; null for a hook outside of one. */
   readonly handover: number | null;
-  /** The generation that it is about, and what that one runs. */
+  /** The generation that the hook is about, and the path of its release. */
   readonly generation: number;
   readonly path: string;
-  /** Who serves meanwhile. */
+  /** The generation that serves meanwhile. */
   readonly incumbent: number | null;
   readonly outcome: Outcome | 'replaced' | null;
-  /** Of `on_replace`: the worker that was to be replaced, the place of the new one, and why. */
+  /** For `on_replace`: the worker to be replaced, the new worker, and the reason. */
   readonly replacement?: {
     readonly worker: number;
     readonly replacement: number;
     readonly cause: ReplacementCause;
     readonly reason: string;
   };
-  /** Of the other notifications. */
+  /** For the other notifications. */
   readonly notice?: Notice;
 }
 
-/** What a notification is about. */
+/** The subject of a notification. */
 export interface Notice {
-  /** null: no worker in particular. */
+  /** null: no specific worker. */
   readonly worker: number | null;
-  /** The step that failed, such as `verify`; null: none did. */
+  /** The failed step, such as `verify`; null: none failed. */
   readonly cause: string | null;
   /** A sentence. */
   readonly reason: string;

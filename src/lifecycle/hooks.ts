@@ -17,23 +17,23 @@ import { noteHookEnd } from './verdicts.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** A hook that runs or is to. */
+/** A hook that runs or waits. */
 export interface Hook {
   readonly run: RunHook;
-  /** How long it may take. */
+  /** Its time limit. */
   readonly timeout: number;
-  /** null while it waits for the one before it. */
+  /** null while it waits for the previous hook. */
   running: { since: number; until: number; killed: boolean } | null;
 }
 
 /**
- * The hook before a candidate is started, as the config has it that was read for it. Returns its number; null where
- * there is none.
+ * The hook before a candidate is started, from the config that was read for the candidate. Returns its number; null
+ * where there is none.
  */
 export function hookBefore(context: Context, handover: Handover, settings: Settings): number | null {
   const { state } = context;
   const timeout = settings.hooks.beforeReload;
-  // The first start is no reload.
+  // The first start is not a reload.
   if (timeout === null || state.incumbent === null) return null;
   return add(state, timeout, {
     name: 'before_reload',
@@ -46,7 +46,7 @@ export function hookBefore(context: Context, handover: Handover, settings: Setti
   });
 }
 
-/** What a hook afterwards is told. */
+/** Input of a hook that runs afterwards. */
 export interface Ending {
   readonly name: 'after_promote' | 'after_rollback';
   readonly handover: number | null;
@@ -54,10 +54,7 @@ export interface Ending {
   readonly outcome: Outcome;
 }
 
-/**
- * The hook after a generation was promoted or rolled back, of the generation that serves. Returns its number; null
- * where there is none.
- */
+/** The hook of the serving generation after a promotion or a rollback. Returns its number; null where there is none. */
 export function hookAfter(
   context: Context,
   serving: Generation,
@@ -79,7 +76,7 @@ export function hookAfter(
 }
 
 /**
- * A hook that nothing waits for. It is not run where the config does not have it, or zero stops.
+ * Adds a hook that nothing waits for. It does not run if the config does not have it, or zero stops.
  * @param whose the generation whose config has the command
  */
 export function addNotification(
@@ -114,12 +111,12 @@ function add(state: State, timeout: number, run: Omit<RunHook, 'type' | 'hook'>)
   return hook;
 }
 
-/** Those of handovers first. */
+/** Hooks of handovers come first. */
 function allHooks({ hooks, notifications }: State): Hook[] {
   return [...hooks, ...notifications];
 }
 
-/** The first one of each queue: it runs, or is to. */
+/** The first hook of each queue: it runs, or is next. */
 export function firstHooks({ hooks, notifications }: State): Hook[] {
   return [...hooks.slice(0, 1), ...notifications.slice(0, 1)];
 }
@@ -128,12 +125,12 @@ function hookWith(state: State, id: number): Hook | undefined {
   return allHooks(state).find(({ run }) => run.hook === id);
 }
 
-/** It runs, or waits. */
+/** Whether the hook runs or waits. */
 export function isKnownHook(state: State, id: number): boolean {
   return hookWith(state, id) !== undefined;
 }
 
-/** The first one of each queue that waits is started when none of that queue runs. */
+/** Starts the first waiting hook of each queue if none of that queue runs. */
 export function startHooks(context: Context): void {
   const { state } = context;
   for (const hook of firstHooks(state)) {
@@ -145,7 +142,9 @@ export function startHooks(context: Context): void {
   }
 }
 
-/** Returns the handover that it was the hook of, and why it failed; null when that goes on without it. */
+/**
+ * Returns the handover that the hook belonged to, and why the hook failed; null if the handover continues without it.
+ */
 export function onHookFinished(
   context: Context,
   event: Of<'hook_finished'>,
@@ -167,8 +166,8 @@ function failureOf(hook: Hook, { exit, reason, output }: Of<'hook_finished'>): F
 const overdue = ({ timeout }: Hook): string => `it was not finished after ${timeout} ms`;
 
 /**
- * One that takes too long is killed; one that does not even exit then is not waited for. Returns the handover that
- * waited for it, and why it failed.
+ * Kills a hook that takes too long, and stops waiting for one that survives SIGKILL. Returns the handover that waited
+ * for it, and why it failed.
  */
 export function tickHooks(context: Context): { before: Handover; failure: Failure | null } | null {
   const ended = firstHooks(context.state).map((hook) => tickHook(context, hook));
@@ -188,7 +187,7 @@ function tickHook(context: Context, hook: Hook): ReturnType<typeof end> {
   return null;
 }
 
-/** When one that runs wants a `tick`; Infinity for never. */
+/** When a running hook wants a `tick`; Infinity for never. */
 export function hooksDeadline(state: State): number {
   return Math.min(NEVER, ...firstHooks(state).map(({ running }) => running?.until ?? NEVER));
 }
@@ -212,7 +211,7 @@ function end(
     : null;
 }
 
-/** Nobody wants it any more. */
+/** Drops a hook that is no longer needed. */
 export function dropHook(context: Context, id: number, reason: string): void {
   const hook = hookWith(context.state, id);
   if (!hook) return;
@@ -220,12 +219,12 @@ export function dropHook(context: Context, id: number, reason: string): void {
   end(context, hook, { step: `hook.${hook.run.name}`, reason }, []);
 }
 
-/** The supervisor exits: no hook is waited for. */
+/** The supervisor exits and waits for no hook. */
 export function dropHooks(context: Context, reason: string): void {
   for (const { run } of allHooks(context.state)) dropHook(context, run.hook, reason);
 }
 
-/** A candidate that was started has come to its end as one: it serves, or the incumbent keeps serving without it. */
+/** A started candidate has reached its end: it serves, or the incumbent keeps serving without it. */
 export function hookAtEnd(context: Context, handover: Handover, outcome: HandoverOutcome): number | null {
   const candidate = generationOf(context.state, candidateOf(handover));
   if (!candidate || outcome === 'failed') return null;

@@ -1,5 +1,5 @@
 /*
- * Workers that join the generation that serves. What becomes of them:
+ * Workers that join the serving generation. Their states and transitions:
  *
  *   spawned ---> joining -----------------------------> members; the worker that is replaced retires
  *                   |        all of them are ready
@@ -8,7 +8,7 @@
  *                   |  request; the caller's deadline; the generation no longer serves
  *                   +---------------------------------> leaving; the other workers stay as they were
  *
- * They join together or not at all. New connections reach their lanes only as members. At most one such change is in
+ * Either all of them become members, or none. New connections reach only members. At most one such change is in
  * progress.
  */
 import { type Context, report } from './context.ts';
@@ -32,7 +32,7 @@ import type { Worker } from './worker.ts';
 export interface Join {
   generation: number;
   since: number;
-  /** When readiness.timeout is over. */
+  /** When readiness.timeout expires. */
   deadline: number;
   purpose: { readonly name: 'scale'; readonly request: ScaleRequest } | Replacement;
 }
@@ -41,7 +41,7 @@ type End = Exclude<ScaleOutcome, 'done' | 'in_progress'>;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** An operator wants another number of workers. */
+/** An operator requests a different number of workers. */
 export function onScale(context: Context, { by, ticket, workers: to, timeout }: Of<'scale'>): void {
   const { state } = context;
   const { now } = state;
@@ -66,7 +66,7 @@ export function onScale(context: Context, { by, ticket, workers: to, timeout }: 
   }
 }
 
-/** Starts the worker that is to have the place of another one. The caller has asked `mayReplace`. */
+/** Starts the worker that is to replace another one. The caller has checked `mayReplace`. */
 export function startReplacement(
   context: Context,
   generation: Generation,
@@ -89,7 +89,7 @@ function joiners(generation: Generation | undefined): Worker[] {
   return generation?.workers.filter(({ membership }) => membership === 'joining') ?? [];
 }
 
-/** Completes the change when every worker is ready, and ends it when it has lost its purpose. */
+/** Completes the change when every worker is ready, and ends it when its reason has ceased. */
 export function advanceJoin(context: Context): void {
   const { state } = context;
   const { join } = state;
@@ -117,14 +117,14 @@ function complete(context: Context, generation: Generation, { purpose, since }: 
   else completeReplacement(context, generation, purpose, state.now - since);
 }
 
-/** A worker that was to join has failed. Returns false where this is no such worker. */
+/** A joining worker has failed. Returns false for any other worker. */
 export function joinFailed(context: Context, worker: Worker | undefined, failure: Failure): boolean {
   if (worker?.membership !== 'joining') return false;
   endJoin(context, 'failed', failure);
   return true;
 }
 
-/** Ends the change in progress, if there is one: the workers that were to join retire. */
+/** Ends the change in progress, if any: the joining workers retire. */
 function endJoin(context: Context, outcome: End, failure: Failure): void {
   const { state } = context;
   const { join } = state;
@@ -138,7 +138,7 @@ function endJoin(context: Context, outcome: End, failure: Failure): void {
     replacementFailed(context, generation, purpose, { failure, counts: outcome === 'failed' });
 }
 
-/** A change that takes too long has failed, or its caller waits no longer. */
+/** A change that takes too long has failed, or its caller's timeout has expired. */
 export function tickJoin(context: Context): void {
   const { state } = context;
   const { join } = state;

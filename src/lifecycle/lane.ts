@@ -1,5 +1,5 @@
 /*
- * A lane is one listening socket of each steered listener. Its states, and what moves it from one to the next:
+ * A lane is one listening socket of each steered listener. Its states and transitions:
  *
  *            a steering change that includes it is asked for
  *   unused ---------------------------------------------------> reached
@@ -9,8 +9,8 @@
  *     +------------------------------------------------------- away
  *                                   a change without it is installed
  *
- * A change that failed leaves its lanes reached: the kernel may have installed it on some listeners. Deadline:
- * `quietAt`, when no handshake can complete into the lane any more.
+ * The lanes of a failed change stay reached: the kernel may have installed it on some listeners. Deadline: `quietAt`,
+ * when no handshake can complete into the lane any more.
  */
 import type { Generation } from './generation.ts';
 import type { State } from './state.ts';
@@ -20,13 +20,13 @@ export interface Lane {
   state: LaneState;
   /** A connection was seen in its queue, or its process exited and its queue has not been read since. */
   waiting: boolean;
-  /** A service had it before zero: other processes may accept from it, so no generation gets it (adopt.ts). */
+  /** A service had the lane before zero: other processes may accept from it, so no generation gets it (adopt.ts). */
   taken?: boolean;
 }
 
 export type LaneState =
   | { readonly name: 'unused' }
-  /** The kernel may put new connections there. */
+  /** The kernel may send new connections there. */
   | { readonly name: 'reached' }
   /** No new connection goes there. A handshake that was answered before `since` can still complete. */
   | { readonly name: 'away'; readonly since: number };
@@ -34,19 +34,19 @@ export type LaneState =
 const NEVER = Number.POSITIVE_INFINITY;
 
 /**
- * How many lanes are made at bind: a set for the incumbent, one for the candidate, and one for each that may retire
- * meanwhile.
+ * Number of lanes created at bind: one set for the incumbent, one for the candidate, and one for each generation that
+ * may retire meanwhile.
  */
 export function lanesNeeded(workers: number, maxRetiring: number): number {
   return workers * (maxRetiring + 2);
 }
 
-/** Makes sure that there are at least so many lanes. */
+/** Adds lanes until there are `count`. */
 export function ensureLanes(state: State, count: number): void {
   while (state.lanes.length < count) state.lanes.push({ state: { name: 'unused' }, waiting: false });
 }
 
-/** A lane for a worker of a new generation. */
+/** Takes a lane for a worker of a new generation. */
 export function takeLane(state: State): number {
   const [lane = state.lanes.length] = nextLanes(state, 1);
   const known = state.lanes[lane];
@@ -56,9 +56,9 @@ export function takeLane(state: State): number {
 }
 
 /**
- * The lanes that so many workers would get: those that nobody holds and that no handshake can complete into any more,
- * then more at the end. A handshake that was answered while the lane was steered to puts its connection into this lane,
- * however late it completes.
+ * The lanes that `count` workers would get: free lanes into which no handshake can complete any more, then new ones. A
+ * handshake that was answered while a lane was steered to puts its connection into that lane, however late it
+ * completes.
  */
 export function nextLanes(state: State, count: number): number[] {
   const held = new Set(
@@ -76,7 +76,7 @@ export function nextLanes(state: State, count: number): number[] {
   return next;
 }
 
-/** The lane that stands for the sockets of an adopted service. */
+/** The lane for the sockets of an adopted service. */
 export const TAKEN_LANE = 0;
 
 /** Whether this is the first worker of an adopted generation, whose process zero did not start. */
@@ -84,7 +84,7 @@ export function isAdopted({ adopted }: Generation, { index, incarnation, relief 
   return adopted === true && index === 0 && incarnation === 1 && !relief;
 }
 
-/** The process of an adopted service has exited: the command that replaces it gets a lane of its own. */
+/** The process of an adopted service has exited. The command that replaces it gets its own lane. */
 export function leaveTakenLane(state: State, generation: Generation, worker: Worker): void {
   if (!isAdopted(generation, worker)) return;
   delete generation.adopted;
@@ -93,41 +93,41 @@ export function leaveTakenLane(state: State, generation: Generation, worker: Wor
   generation.firstLane = worker.lane;
 }
 
-/** A worker that has left its generation for good needs neither its lane nor its place any more. */
+/** Whether the worker still needs its lane. An ended worker that left its generation does not. */
 export function holdsLane({ life, relief, membership }: Worker): boolean {
   return life.name !== 'ended' || (!relief && membership === 'member');
 }
 
-/** Nothing serves: the connections that still arrive wait for the next worker of the lane. */
+/** Nothing serves: connections that still arrive wait for the next worker of the lane. */
 function isOrphaned(state: State, lane: number): boolean {
   return state.incumbent === null && isReached(state, lane);
 }
 
-/** The kernel may put new connections there. */
+/** Whether the kernel may send new connections there. */
 export function isReached(state: State, lane: number): boolean {
   return state.lanes[lane]?.state.name === 'reached';
 }
 
-/** No connection can come into it any more, or yet. */
+/** Whether no connection can arrive there any more, or yet. */
 export function isPast(state: State, lane: number): boolean {
   const known = state.lanes[lane]?.state;
   if (known?.name === 'away') return state.now >= known.since + state.handshakeTime;
   return known?.name !== 'reached';
 }
 
-/** No connection can come into it, and none waits in it. */
+/** Whether no connection can arrive, and none waits. */
 export function isQuiet(state: State, lane: number): boolean {
   return isPast(state, lane) && state.lanes[lane]?.waiting !== true;
 }
 
-/** When the last handshake can complete into a lane; Infinity where that is over, or not known yet. */
+/** When the last handshake can complete into a lane. Infinity if that is over, or not known yet. */
 export function quietAt(state: State, lane: number): number {
   const known = state.lanes[lane]?.state;
   const at = known?.name === 'away' ? known.since + state.handshakeTime : NEVER;
   return at > state.now ? at : NEVER;
 }
 
-/** A change is asked for: from now on the kernel may steer to these lanes. */
+/** A change is requested: the kernel may steer to these lanes from now on. */
 export function reachLanes(state: State, lanes: Iterable<number>): void {
   for (const lane of lanes) {
     ensureLanes(state, lane + 1);
@@ -144,17 +144,17 @@ export function leaveOtherLanes(state: State, steered: ReadonlySet<number>): voi
   }
 }
 
-/** Notes whether connections wait in a lane. */
+/** Records whether connections wait in a lane. */
 export function noteQueue(state: State, lane: number, queued: number): void {
   const known = state.lanes[lane];
   if (known) known.waiting = queued > 0;
 }
 
 /**
- * The process of a worker has exited. Nobody knows what the queues hold that it accepted from: that of its lane, and of
- * a Unix listener that of the first lane of its generation. A lane that is still reached is read when the steering
- * leaves it. A lane that was never steered to holds only zero's own probes. A lane that is watched already reports its
- * queue. Any other lane is not quiet before its queue has been read.
+ * The process of a worker has exited. The content of the queues that it accepted from is unknown: the queue of its
+ * lane, and on a Unix listener that of its generation's first lane. A reached lane is read when the steering leaves it.
+ * A lane that was never steered to contains only zero's own probes. A watched lane reports its queue. Any other lane is
+ * not quiet until its queue has been read.
  */
 export function leaveQueues(state: State, { firstLane }: Generation, { lane }: Worker): void {
   for (const left of [lane, firstLane]) {
@@ -163,7 +163,7 @@ export function leaveQueues(state: State, { firstLane }: Generation, { lane }: W
   }
 }
 
-/** The lanes that a worker is there to accept from, or soon will be. */
+/** The lanes with a worker that accepts, or soon will. */
 export function attendedLanes({ generations }: State): ReadonlySet<number> {
   const lanes = new Set<number>();
   for (const { workers } of generations)
@@ -171,10 +171,10 @@ export function attendedLanes({ generations }: State): ReadonlySet<number> {
   return lanes;
 }
 
-/** Whether a worker is there to accept, or soon will be. */
+/** Whether the worker accepts, or soon will. */
 export function attends({ life, relief }: Worker): boolean {
-  // A rescue worker that hangs was killed and is started again. Another one beside it would hang alike, and so on.
+  // A hung rescue worker was killed and is restarted. A second one next to it would hang, too.
   if (life.name === 'up') return !life.hung || (relief && life.killed);
-  // The same goes for one that failed.
+  // The same applies to a failed one.
   return life.name === 'spawning' || (relief && life.name === 'backoff');
 }

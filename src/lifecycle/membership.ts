@@ -1,6 +1,6 @@
 /*
- * The generation that serves gets and loses workers one by one, while it keeps serving: for another number of workers
- * (scale.ts), and in the place of a worker that is to go (replacement.ts). See Membership in worker.ts.
+ * Adds and removes single workers of the serving generation, while it keeps serving: to change the number of workers
+ * (scale.ts) and to replace a worker (replacement.ts). See Membership in worker.ts.
  */
 import type { Context } from './context.ts';
 import type { Generation } from './generation.ts';
@@ -9,15 +9,15 @@ import { stopWorker } from './stopping.ts';
 import { newWorker, spawnWorker, type Worker } from './worker.ts';
 
 /**
- * Starts one more worker, which joins: in the first free place, on a lane of its own. Where nothing is steered, all
- * workers have the same sockets.
+ * Starts one more worker, which joins with the first free index, on its own lane. Without steering, all workers have
+ * the same sockets.
  */
 export function addWorker(context: Context, generation: Generation): Worker {
   const { workers, settings, firstLane } = generation;
   const lane = settings.handover.steered ? takeLane(context.state) : firstLane;
   const free = workers.findIndex((worker) => !holdsLane(worker));
   const index = free === -1 ? workers.length : free;
-  // Events of the process that had the place before must not be taken for those of the new one.
+  // Events of the previous process with this index must not be taken for those of the new one.
   const incarnation = workers[index]?.incarnation ?? 0;
   const worker: Worker = { ...newWorker(index, lane, false), membership: 'joining', incarnation };
   workers[index] = worker;
@@ -26,8 +26,8 @@ export function addWorker(context: Context, generation: Generation): Worker {
 }
 
 /**
- * The worker gets no new connection from now on, and retires as the workers of an old generation do. Where nothing is
- * steered, the other workers accept from the same sockets, so it is asked to stop at once.
+ * The worker gets no new connections from now on, and retires like the workers of an old generation. Without steering,
+ * the other workers accept from the same sockets, so the worker is asked to stop at once.
  */
 export function retireWorker(context: Context, generation: Generation, worker: Worker): void {
   worker.membership = 'leaving';

@@ -1,9 +1,9 @@
 /*
- * The hooks for what happens without an operator: a crash loop, a hung worker, a rollback after the promotion, the
- * recovery of the supervisor, the replacement of a worker. Each runs with the config of the generation that serves.
+ * The hooks for events without an operator: a crash loop, a hung worker, a rollback after the promotion, the recovery
+ * of the supervisor, the replacement of a worker. Each runs with the config of the serving generation.
  *
- * As long as a hook runs or waits, the same event of the same generation starts no other one. So a service that crashes
- * all the time never fills the queue.
+ * While a hook runs or waits, the same event of the same generation starts no second one. So a service that keeps
+ * crashing never fills the queue.
  */
 import { type Context, report } from './context.ts';
 import type { Failure, NotificationName } from './facts.ts';
@@ -15,12 +15,12 @@ import { generationOf, type State } from './state.ts';
 import type { Worker } from './worker.ts';
 
 /**
- * A worker that was started again this often in a row is in a crash loop. The number is that of systemd
- * (StartLimitBurst= in systemd.unit(5)).
+ * A worker that was restarted this often in a row is in a crash loop. systemd uses the same number (StartLimitBurst= in
+ * systemd.unit(5)).
  */
 const CRASH_LOOP = 5;
 
-/** A worker has exited unexpectedly. The first worker of a generation that is in a crash loop is reported. */
+/** A worker has exited unexpectedly. The first worker of a generation that enters a crash loop is reported. */
 export function noteRestart(context: Context, generation: Generation, worker: Worker): void {
   const { state } = context;
   const { attempts: restarts, relief, index, life, lastExit } = worker;
@@ -33,7 +33,7 @@ export function noteRestart(context: Context, generation: Generation, worker: Wo
   notify(context, 'on_crash_loop', generation, { worker: index, cause: null, reason });
 }
 
-/** Neither stable again, nor on its way out. */
+/** Whether the worker is neither stable again nor leaving. */
 function isLooping({ now }: State, { settings }: Generation, { relief, attempts, life }: Worker): boolean {
   if (relief || attempts < CRASH_LOOP) return false;
   if (life.name === 'up') return now < life.since + settings.restart.resetAfter;
@@ -81,7 +81,7 @@ export function noteRecovery(context: Context, previous: number): void {
   if (generation) notify(context, 'on_recovery', generation, { worker: null, cause: null, reason });
 }
 
-/** The hook after a worker was replaced, or could not be. Each replacement has its own. */
+/** The hook after a worker was replaced, or could not be. Each replacement runs its own. */
 export function noteReplacement(
   context: Context,
   generation: Generation,
@@ -101,7 +101,7 @@ function notify(
   serving: Generation | undefined = generationOf(context.state, context.state.incumbent),
 ): void {
   const { state } = context;
-  // One whose time is over is being ended.
+  // A hook that has exceeded its limit is being ended and does not count.
   const isSame = ({ run, running }: State['notifications'][number]) =>
     run.name === name &&
     run.generation === id &&

@@ -1,14 +1,14 @@
 /*
- * How a supervisor continues from the state of one that has died. Everything that the state has deadlines for proceeds:
- * soak, retirement, backoff, callers, hooks, a stop. What cannot proceed:
+ * How a supervisor continues from the state of one that has died. Everything with a deadline in the state proceeds:
+ * soak, retirement, backoff, callers, hooks, a stop. Exceptions:
  *
- * - workers that have exited meanwhile are handled as any exit, and workers whose start was ordered and that are not
- *   there are started
- * - workers that were to join leave again
+ * - workers that have exited meanwhile are handled as any exit, and missing workers whose start was ordered are started
+ * - workers that were joining leave again
  * - a handover without a candidate has failed; a candidate that was not promoted is rolled back, except where nothing
  *   else serves
  *
- * Steering and every other demand are sent again. An upgrade in place (`planned`) loses nothing, so its candidate stays.
+ * Steering and every other demand are sent again. An upgrade in place (`planned`) loses nothing, so its candidate
+ * stays.
  */
 import { type Context, emit, report } from './context.ts';
 import type { Continued, FoundWorker, Of } from './events.ts';
@@ -37,7 +37,7 @@ export function onContinued(context: Context, event: Of<'continued'>): void {
   continueHandover(context, event);
   for (const { found, failure } of failed) workerEnded(context, found, failure);
   continueHooks(context, event);
-  // Nobody waits for them any more.
+  // Nothing waits for them any more.
   for (const hook of event.hooks) if (!isKnownHook(state, hook)) emit(context, { type: 'kill_hook', hook });
   signalAgain(context, event);
   for (const verdict of event.concluded)
@@ -49,7 +49,7 @@ export function onContinued(context: Context, event: Of<'continued'>): void {
   noteRecovery(context, event.previous);
 }
 
-/** Returns why a worker that has exited is a failure of its generation; undefined where it is none. */
+/** Returns why the exit of a worker is a failure of its generation; undefined where it is none. */
 function noteFound(context: Context, found: FoundWorker): Failure | undefined {
   const { state } = context;
   const { generation, worker } = workerOf(state, found) ?? {};
@@ -68,7 +68,7 @@ function noteFound(context: Context, found: FoundWorker): Failure | undefined {
     return undefined;
   }
   if (isSpawning) {
-    // It was not started, or has exited before anybody knew of it.
+    // It was not started, or exited before any supervisor recorded it.
     if (found.leftovers > 0) keepRemains(context, generation, key, null);
     worker.life = { name: 'ended', exit: null };
     if (mayRestart(state, generation, worker)) spawnWorker(context, generation, worker);
@@ -90,7 +90,7 @@ function continueHandover(context: Context, { previous, planned }: Continued): v
     return;
   }
   const incumbent = generationOf(state, handover.incumbent);
-  // A first start has nothing to roll back to, and what soaks is promoted.
+  // A first start has no generation to roll back to, and a soaking candidate is already promoted.
   if (planned || handover.incumbent === null || handover.step.name === 'soak') return;
   const isAlive = ownWorkers(incumbent).some(({ life }) => life.name === 'up');
   if (!isAlive && isReady(candidate)) return;
@@ -98,7 +98,7 @@ function continueHandover(context: Context, { previous, planned }: Continued): v
   endHandover(context, 'rolled_back', { step: 'supervisor', reason });
 }
 
-/** A hook is never run twice: of one whose process is not known, the end is not known either. */
+/** A hook never runs twice. If its process is unknown, its result is unknown, too. */
 function continueHooks(context: Context, { hooks, previous }: Continued): void {
   for (const { run, running } of firstHooks(context.state)) {
     if (!running) continue;
@@ -119,7 +119,7 @@ function continueHooks(context: Context, { hooks, previous }: Continued): void {
   }
 }
 
-/** A signal that is recorded as sent is not sent again, because a second one means "now" to some programs. */
+/** A signal that is recorded as sent is not sent again, because some programs treat a second one as "stop now". */
 function signalAgain(context: Context, { unsent }: Continued): void {
   for (const { signal, ...key } of unsent) {
     const found = workerOf(context.state, key);
@@ -127,7 +127,7 @@ function signalAgain(context: Context, { unsent }: Continued): void {
   }
 }
 
-/** Nobody has watched the queues that no worker accepts from. A late handshake may have completed into one. */
+/** No supervisor has watched the queues without a worker. A late handshake may have completed into one. */
 function noteUnread(state: State): void {
   const attended = attendedLanes(state);
   for (const [lane, { state: of }] of state.lanes.entries())
@@ -139,7 +139,7 @@ function demandAgain(state: State): void {
   const { steering } = state.demands;
   const { demands } = initialState(state.now);
   delete state.retries.steering;
-  // Without an incumbent the steering follows from nothing but itself.
+  // Without an incumbent the steering cannot be derived from the rest of the state.
   const kept = generationOf(state, state.incumbent) ? null : steering;
   state.demands = { ...demands, steering: kept };
   state.change = { number: state.change.number, status: 'failed' };

@@ -5,8 +5,9 @@ import { generationOf } from './state.ts';
 import { newWorker, spawnWorker } from './worker.ts';
 
 /**
- * A connection waits in a lane that no process accepts from: its worker died, is hung, or has exited. The release that
- * serves is started on that lane once more as a rescue worker, so that everything the kernel accepted is served.
+ * A connection waits in a lane that no process accepts from: its worker died, is hung, or has exited. The serving
+ * release is started on that lane once more as a rescue worker, so that every connection that the kernel accepted is
+ * served.
  */
 export function onLaneQueued(context: Context, event: Of<'lane_queued'>): void {
   const { state } = context;

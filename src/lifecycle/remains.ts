@@ -1,8 +1,8 @@
 /*
- * Remaining processes: what outlives a worker's main process in its session. They may exit on their own for a while:
- * for the rest of shutdown_timeout where the worker was asked to stop, so that sshd's sessions may finish, for example,
- * and for LEFTOVER_TIME where it exited unexpectedly. Then they get SIGKILL. Deadline: `until`, when SIGKILL is due, or
- * due again.
+ * Remaining processes: those of a worker's session that outlive its main process. They may exit on their own for a
+ * while: for the rest of shutdown_timeout if the worker was asked to stop, so that for example sshd's sessions can
+ * finish, and for LEFTOVER_TIME if it exited unexpectedly. Then they get SIGKILL. Deadline: `until`, when SIGKILL is
+ * due, or due again.
  */
 import { type Context, emit, reportFailure } from './context.ts';
 import type { Effect } from './effects.ts';
@@ -25,18 +25,18 @@ export interface Remains {
 /** Remaining processes of a worker that exited unexpectedly get this long to exit on their own. */
 export const LEFTOVER_TIME = 2_000;
 
-/** A time that never comes; finite, because the state is written as JSON. */
+/** A time that is never reached. It is finite, because the state is written as JSON. */
 const NO_END = Number.MAX_SAFE_INTEGER;
 
-/** SIGKILL is attempted this often when it fails for a reason that may pass. */
+/** Number of attempts to send SIGKILL when it fails for a temporary reason. */
 const MAX_KILL_ATTEMPTS = 6;
 
-/** An attempt that is not answered within this time is repeated. */
+/** An unanswered attempt is repeated after this time. */
 const ANSWER_TIME = 10_000;
 
 type KillLeftovers = Extract<Effect, { type: 'kill_leftovers' }>;
 
-/** @param life that of the worker when its main process exited; null: nobody knew of that process */
+/** @param life the worker's life when its main process exited; null: that process was never recorded */
 export function keepRemains(
   context: Context,
   generation: Generation,
@@ -64,7 +64,7 @@ export function onLeftoversKilled({ state }: Context, effect: KillLeftovers): vo
   forget(generationOf(state, effect.generation), effect);
 }
 
-/** SIGKILL could not be sent to all of them. What the kernel refuses for good is reported and no longer waited for. */
+/** SIGKILL could not be sent to all of them. zero reports a permanent refusal of the kernel and stops waiting. */
 export function onKillLeftoversFailed(context: Context, effect: KillLeftovers, failure: Failure): void {
   const generation = generationOf(context.state, effect.generation);
   const remains = generation?.remains.find((one) => isOf(one, effect));

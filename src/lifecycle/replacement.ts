@@ -1,9 +1,9 @@
 /*
- * A worker of the generation that serves is replaced because its memory or its liveness check is wrong. A new worker
- * joins first (join.ts). When it is ready, the old worker retires. If the new worker fails, the old worker stays.
+ * Replaces a worker of the serving generation that fails its memory limit or its liveness check. A new worker joins
+ * first (join.ts). When it is ready, the old worker retires. If the new worker fails, the old worker stays.
  *
- * One worker is replaced at a time. After an attempt that failed, and after a worker that had to be replaced soon after
- * its start, the next attempt waits: 10 s, then twice as long each time, at most 10 minutes.
+ * One worker is replaced at a time. The next attempt waits after a failed attempt, and after a worker that had to be
+ * replaced soon after its start: 10 s, then twice as long each time, at most 10 minutes.
  */
 import { type Context, report } from './context.ts';
 import type { Failure, ReplacementCause } from './facts.ts';
@@ -25,7 +25,7 @@ export interface Replacement {
 
 const PAUSE = { initial: 10_000, factor: 2, max: 600_000 };
 
-/** Whether a worker can be replaced now: nothing else that changes the workers of its generation is in progress. */
+/** Whether a worker can be replaced now: no other change of its generation's workers is in progress. */
 export function mayReplace(
   state: State,
   generation: Generation,
@@ -37,7 +37,7 @@ export function mayReplace(
   return !relief && membership === 'member' && life.name === 'up' && !life.killed;
 }
 
-/** The new worker is ready and has joined: the old one retires. */
+/** The new worker is ready and has joined. The old one retires. */
 export function completeReplacement(
   context: Context,
   generation: Generation,
@@ -57,8 +57,8 @@ export function completeReplacement(
 }
 
 /**
- * The new worker did not join. The old one keeps its place, and serves as well as it can. `counts`: because the new
- * worker failed, and not because something else came between.
+ * The new worker did not join. The old one stays and serves as well as it can. `counts`: the new worker failed. False
+ * if another event ended the replacement.
  */
 export function replacementFailed(
   context: Context,

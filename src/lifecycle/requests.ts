@@ -1,18 +1,18 @@
 /*
- * Requests for a handover. One handover runs at a time; behind it waits at most one more request. Every request has
- * callers, and each caller has a deadline of its own:
+ * Requests for a handover. One handover runs at a time, and at most one more request waits behind it. Every request has
+ * callers, and each caller has its own deadline:
  *
- * - Only requests that ask for the same thing are merged: they get the same verdict. A request for something else takes
- *   the place of the one that waits, whose callers are answered `superseded`.
- * - A label names the release that is asked for. Two labels are two releases. A request without a label asks for what is
- *   there, and is merged with one that names it.
- * - A caller whose time is over is answered `in_progress` where another caller still waits for the same thing, else
- *   `timed_out`: the handover, or the place in the queue, is given up then. A signal and `watch` are callers without a
- *   deadline.
+ * - Only equal requests are merged: they get the same verdict. A different request replaces the waiting one, whose
+ *   callers
+ *   get the answer `superseded`.
+ * - A label names the requested release. Two labels are two releases. A request without a label accepts any release,
+ *   and
+ *   is merged with a labelled one.
+ * - A caller whose timeout expires gets `in_progress` if another caller still waits for the same request. Otherwise it
+ *   gets `timed_out`, and the handover or the queued request ends. A signal and `watch` are callers without a deadline.
  *
- * A request has the number of its handover from the beginning, also while it waits. `zero wait`
- * only watches: it neither keeps a handover nor ends one. Its answer is the effect `concluded`, which every number gets
- * exactly once.
+ * A request gets the number of its handover at once, even while it waits. `zero wait` only watches: it neither keeps a
+ * handover nor ends one. Its answer is the effect `concluded`, which every number gets exactly once.
  */
 
 import { notReady } from './candidate.ts';
@@ -24,21 +24,21 @@ import { endHandover, finish, type Handover } from './handover.ts';
 import { candidateOf, generationOf, type State } from './state.ts';
 import { answerCallers, conclude, isDecided, type Verdict, verdictOf } from './verdicts.ts';
 
-/** What is asked for. */
+/** What a request asks for. */
 export interface Wants {
   readonly preview: boolean;
-  /** null: what the config says. */
+  /** null: the release of the config. */
   readonly rollback: Rollback | null;
   /** The name of the release; null: the request gives none. */
   readonly label: string | null;
 }
 
-/** Who waits for a verdict. */
+/** A caller that waits for a verdict. */
 export interface Caller {
   readonly by: string;
-  /** What the answer names; null for a signal or a watch, which expect none. */
+  /** Identifies the answer. Null for a signal or a watch, which expect none. */
   readonly ticket: string | null;
-  /** Milliseconds that it waits, and until when; null for a caller that waits for ever. */
+  /** Milliseconds that it waits, and until when. Null for a caller that waits without a limit. */
   readonly timeout: number | null;
   readonly deadline: number | null;
 }
@@ -53,7 +53,7 @@ export interface Request {
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** A handover is wanted: it begins now, or becomes the one that follows the current one. */
+/** A handover is requested. It begins now, or follows the current one. */
 export function onReload(context: Context, event: Of<'reload'>): void {
   const { state } = context;
   const { by, ticket, preview, timeout, rollback, label } = event;
@@ -83,7 +83,7 @@ export function onReload(context: Context, event: Of<'reload'>): void {
   } else enqueue(context, { id, wants, since: state.now, callers: [caller] });
 }
 
-/** What waits begins as soon as it can: in this very step where nothing is in progress. */
+/** Queues a request, which begins as soon as possible: in this step if nothing is in progress. */
 function enqueue(context: Context, request: Request): void {
   const { state } = context;
   const { pending } = state;
@@ -100,13 +100,13 @@ function enqueue(context: Context, request: Request): void {
   state.pending = request;
 }
 
-/** The numbers of the handovers whose verdict is still to come, oldest first. */
+/** The numbers of the handovers without a verdict yet, oldest first. */
 export function openHandovers({ handover, pending, owed }: State): number[] {
   const promised = owed.flatMap(({ verdict }) => (verdict.handover === null ? [] : [verdict.handover]));
   return [...promised, ...(handover ? [handover.id] : []), ...(pending ? [pending.id] : [])];
 }
 
-/** What two requests ask for as one; null where they ask for different things. */
+/** Merges two equal requests; null if they ask for different things. */
 export function merge(one: Wants, other: Wants): Wants | null {
   const label = one.label ?? other.label;
   const isOneName = one.label === null || other.label === null || one.label === other.label;
@@ -119,13 +119,13 @@ function describe({ preview, rollback, label }: Wants): string {
   return rollback.to === null ? 'a rollback' : `a rollback to generation ${rollback.to}`;
 }
 
-/** "The release before" would be another one before and after the end of the handover in progress. */
+/** "The release before" would mean different releases before and after the end of the handover in progress. */
 function releaseBefore({ handover }: State): string {
   const serving = handover?.incumbent ?? null;
   return `handover ${handover?.id} is in progress (step ${handover?.step.name}). "zero abort" returns to generation ${serving} at once; --to specifies another generation.`;
 }
 
-/** Why a request is answered at once; null where it is taken. */
+/** Why a request is refused; null if it is accepted. */
 function refusalOf(
   state: State,
   { rollback, replace }: Of<'reload'>,
@@ -138,12 +138,12 @@ function refusalOf(
   return null;
 }
 
-/** A start that no generation serves beside is not waited for: the next request takes its place. */
+/** Nothing waits for a start while no generation serves: the next request replaces it. */
 export function givesWay(handover: Handover): boolean {
   return handover.step.name === 'starting' && handover.incumbent === null;
 }
 
-/** Takes the request that waits, when the next handover can begin. */
+/** Takes the waiting request when the next handover can begin. */
 export function nextRequest(context: Context): Request | null {
   const { state } = context;
   const { pending } = state;
@@ -154,7 +154,7 @@ export function nextRequest(context: Context): Request | null {
   return pending;
 }
 
-/** Callers whose time is over are answered, and what no caller waits for any longer is given up. */
+/** Answers callers whose timeout has expired, and ends requests and handovers without callers. */
 export function tickRequests(context: Context): void {
   expireInQueue(context);
   expireInHandover(context);
@@ -183,7 +183,7 @@ function expireInQueue(context: Context): void {
     return;
   }
   const where = handover ? ` while the request waited behind handover ${handover.id}` : '';
-  // Its own callers have left before, because these still waited.
+  // This request's callers still waited, so its own callers expired before.
   if (ahead)
     endHandover(context, 'timed_out', {
       step: 'timeout',
@@ -192,7 +192,7 @@ function expireInQueue(context: Context): void {
   withdraw(context, pending, expired, `${expiry(expired)}${where}`);
 }
 
-/** No caller waits any longer for a request that is still in the queue. */
+/** Withdraws a queued request after its last caller's timeout. */
 function withdraw(
   context: Context,
   { id, since }: Request,
@@ -223,7 +223,7 @@ function expireInHandover(context: Context): void {
   answerInProgress(context, expired, { id: handover.id, since: request.since }, reason);
 }
 
-/** Promoted, but the old generation has not been asked to stop: there is nothing left to give up. */
+/** Promoted, but the old generation has not been asked to stop: there is nothing left to end. */
 function expireOwed(context: Context): void {
   const { state } = context;
   for (const owed of state.owed) {
@@ -233,7 +233,7 @@ function expireOwed(context: Context): void {
     const verdict: Verdict = { ...owed.verdict, incumbent: state.incumbent };
     const reason = `${expiry(expired)}. Generation ${verdict.generation} is promoted, but generation ${owed.retiring} has not been asked to stop yet.`;
     const failure: Failure = { step: 'timeout', reason };
-    // Of a verdict that is decided only the hook has not ended.
+    // A decided verdict waits only for the hook.
     const answer = isDecided(state, owed)
       ? verdict
       : { ...verdict, outcome: 'in_progress' as const, failure };
@@ -241,7 +241,7 @@ function expireOwed(context: Context): void {
   }
 }
 
-/** Which gate of which worker is open, where the candidate is still being tested. */
+/** The open gate and its worker, while the candidate is still being tested. */
 function timedOut(state: State, handover: Handover, expired: readonly Caller[]): Failure {
   const { step } = handover;
   const reason = `${expiry(expired)} in step ${step.name}`;
@@ -259,7 +259,7 @@ function timedOut(state: State, handover: Handover, expired: readonly Caller[]):
   };
 }
 
-/** These callers stop waiting; the handover with this number goes on. */
+/** These callers stop waiting. The handover with this number continues. */
 function answerInProgress(
   context: Context,
   callers: readonly Caller[],
@@ -286,7 +286,7 @@ function names(callers: readonly Caller[]): string {
   return [...new Set(callers.map(({ by }) => by))].join(', ');
 }
 
-/** When the time of a caller is over; Infinity for never. */
+/** When the next caller's timeout expires; Infinity for never. */
 export function requestsDeadline({ handover, pending, owed }: State): number {
   const callers = [handover?.request, pending, ...owed].flatMap((one) => one?.callers ?? []);
   return Math.min(NEVER, ...callers.map(({ deadline }) => deadline ?? NEVER));

@@ -6,16 +6,16 @@ import type { RestartSettings } from './settings.ts';
 import { mayRestart } from './state.ts';
 import type { Worker } from './worker.ts';
 
-/** What the restart policy says of a worker that left: start it after `delay` ms, or not at all. */
+/** Decision of the restart policy for an exited worker: restart it after `delay` ms, or not at all. */
 export type Decision =
   | { readonly restart: true; readonly delay: number; readonly attempts: number }
   | { readonly restart: false };
 
 /**
- * Decides whether and when a worker is started again.
+ * Decides whether and when a worker is restarted.
  * @param attempts restarts in a row so far
  * @param uptime milliseconds the worker was up
- * @param daemonised it exited 0 and left descendants: that is a failure whatever the code says
+ * @param daemonised it exited 0 and left descendants running, which is a failure regardless of the exit code
  */
 export function decideRestart(
   settings: RestartSettings,
@@ -38,7 +38,7 @@ export function backoffDelay(
   return Math.min(settings.max, settings.initial * settings.factor ** attempts);
 }
 
-/** A worker exited, or could not be started: it waits for its restart, or has ended. */
+/** A worker exited, or could not be started. It waits for its restart, or has ended. */
 export function restartOrEnd(
   context: Context,
   generation: Generation,
@@ -48,11 +48,11 @@ export function restartOrEnd(
   daemonised: boolean,
 ): void {
   const { settings } = generation;
-  // The lane of a rescue worker must be served, whatever the policy says of the service.
+  // The queue of a rescue worker's lane must be served, regardless of the service's policy.
   const restart = worker.relief ? { ...settings.restart, policy: 'always' as const } : settings.restart;
   const decision = decideRestart(restart, exit, worker.attempts, uptime, daemonised);
   if (!decision.restart) {
-    // Where it ends the supervisor, the 0 of a service that went into the background would be taken for success.
+    // If this exit ends the supervisor, the 0 of a service that went into the background would look like success.
     worker.life = { name: 'ended', exit: daemonised ? { kind: 'exited', code: 1 } : exit };
     return;
   }
@@ -68,7 +68,7 @@ export function restartOrEnd(
   report(context, { event: 'worker_restarting', ...place, delay, attempt: attempts });
 }
 
-/** A step that failed and is performed again at `at`. */
+/** A failed step that is repeated at `at`. */
 export interface Retry {
   readonly at: number;
   /** Failures in a row, at least 1. */

@@ -1,6 +1,6 @@
 /*
- * Requests for another number of workers of the generation that serves. More workers join (join.ts). Workers that are
- * one too many retire, and the request is answered when the last of them has exited. Deadline: that of the caller.
+ * Requests for a different number of workers of the serving generation. Additional workers join (join.ts). Surplus
+ * workers retire, and the request is answered when the last of them has exited. Deadline: that of the caller.
  */
 import { type Context, emit, report } from './context.ts';
 import type { Failure, ScaleOutcome } from './facts.ts';
@@ -15,25 +15,25 @@ export interface ScaleRequest {
   readonly from: number;
   readonly to: number;
   readonly since: number;
-  /** When its caller stops waiting; null: never. */
+  /** When the caller's timeout expires; null: never. */
   readonly deadline: number | null;
 }
 
-/** A request whose workers are still leaving. */
+/** A request whose surplus workers are still leaving. */
 export interface OwedScale {
   readonly request: ScaleRequest;
   readonly generation: number;
   readonly leaving: readonly { readonly worker: number; readonly incarnation: number }[];
 }
 
-/** How a request ended, as its caller is answered. Durations in milliseconds. */
+/** The result of a request for its caller. Durations in milliseconds. */
 export interface ScaleResult {
   readonly outcome: ScaleOutcome;
-  /** The generation that serves; null where none does. */
+  /** The serving generation; null where none serves. */
   readonly generation: number | null;
   readonly from: number;
   readonly to: number;
-  /** How many workers the generation has now, without those that leave. */
+  /** The current number of workers, without those that leave. */
   readonly workers: number;
   readonly duration: number;
   readonly failure: Failure | null;
@@ -41,12 +41,12 @@ export interface ScaleResult {
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** The workers of a generation that run, or will again. */
+/** The workers of a generation that run, or will run again. */
 export function activeWorkers(generation: Generation | undefined): Worker[] {
   return ownWorkers(generation).filter(({ life }) => life.name !== 'ended');
 }
 
-/** Why the number of workers cannot be changed now; null where it can. */
+/** Why the number of workers cannot be changed now; null if it can. */
 export function scaleRefusal(state: State): string | null {
   const { handover, stop, incumbent } = state;
   if (stop) return 'the supervisor is stopping';
@@ -56,7 +56,7 @@ export function scaleRefusal(state: State): string | null {
   return serving?.stage.name === 'serving' ? null : 'no generation serves';
 }
 
-/** Retires the workers above the wanted number: those that serve worst first, then the newest places. */
+/** Retires the workers above the wanted number: the least healthy first, then those with the highest index. */
 export function retireSurplus(context: Context, generation: Generation, request: ScaleRequest): void {
   const best = activeWorkers(generation).sort((one, other) => rank(one) - rank(other));
   const surplus = best.slice(request.to);
@@ -70,7 +70,7 @@ function rank({ life }: Worker): number {
   return life.readyAt === null || life.unhealthy !== null ? 1 : 0;
 }
 
-/** Requests whose workers have exited, or whose caller waits no longer, are answered. */
+/** Answers requests whose workers have exited, or whose caller's timeout has expired. */
 export function tickScales(context: Context): void {
   const { state } = context;
   const { scales, now, stop } = state;
@@ -92,7 +92,7 @@ function hasEnded(state: State, { generation, leaving }: OwedScale): boolean {
   });
 }
 
-/** A newer request takes the place of those that are not answered yet. */
+/** A newer request replaces the unanswered ones. */
 export function supersedeScales(context: Context, failure: Failure): void {
   const { scales } = context.state;
   context.state.scales = [];
@@ -134,7 +134,7 @@ export function answerScale(
   emit(context, { type: 'scaled', ticket, result });
 }
 
-/** When the next caller stops waiting; Infinity for never. */
+/** When the next caller's timeout expires; Infinity for never. */
 export function scalesDeadline({ scales }: State): number {
   return Math.min(NEVER, ...scales.map(({ request }) => request.deadline ?? NEVER));
 }

@@ -1,6 +1,6 @@
 /*
- * Whether the service is up. It follows from the rest of the state, in one place, so that every view (status, dashboard,
- * readiness, metrics, verdicts) says the same.
+ * Whether the service is up. Derived from the rest of the state in one place, so that every view (status, dashboard,
+ * readiness, metrics, verdicts) shows the same.
  */
 import type { LastExit } from './facts.ts';
 import { ownWorkers } from './generation.ts';
@@ -16,19 +16,19 @@ import type { Worker } from './worker.ts';
  */
 export type ServiceState = 'starting' | 'up' | 'degraded' | 'down' | 'stopping';
 
-/** The service at one moment. Times are those of the state. */
+/** The health of the service at one moment. Times are those of the state. */
 export interface Health {
   readonly state: ServiceState;
   /** The generation in charge: it serves, or is to serve. */
   readonly generation: number | null;
-  /** How many of its workers serve, and how many there are. */
+  /** Number of its serving workers, and of all its workers. */
   readonly serving: number;
   readonly workers: number;
-  /** How many of them are up and accept nothing although connections wait for them. */
+  /** Number of its workers that are up but accept nothing although connections wait for them. */
   readonly hung: number;
-  /** The newest unexpected exit of a worker that does not serve; null where there was none. */
+  /** The latest unexpected exit of a worker that does not serve; null if there was none. */
   readonly lastExit: (LastExit & { readonly worker: number }) | null;
-  /** When the next worker is started: now or earlier where one is being started; null for never. */
+  /** When the next worker is started: now or earlier if one is being started; null for never. */
   readonly nextStart: number | null;
 }
 
@@ -60,7 +60,7 @@ function stateOf(
   return (stage === undefined || stage === 'starting') && !hasFailed ? 'starting' : 'down';
 }
 
-/** It has passed its gates and accepts connections. */
+/** Whether the worker has passed its gates and accepts connections. */
 export function isServing({ life }: Worker): boolean {
   return life.name === 'up' && life.readyAt !== null && !life.hung;
 }
@@ -73,7 +73,7 @@ function newestExit(workers: readonly Worker[]): Health['lastExit'] {
   );
 }
 
-/** A hung worker is up, and nothing starts another one in its place. */
+/** A hung worker is up, and no other one is started in its place. */
 function nextStartOf({ now }: State, idle: readonly Worker[]): number | null {
   const starts = idle.flatMap(({ life }) => {
     if (life.name === 'backoff') return [life.until];

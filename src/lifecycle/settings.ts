@@ -1,21 +1,21 @@
 /**
- * A generation's own copy of every setting the core decides by. It is taken from the config once, when the generation
- * is made, and never looked up again: a later config cannot change how an older generation is stopped. Durations in
+ * A generation's own copy of every setting that the core uses. It is taken from the config once, when the generation is
+ * created, and never read again: a later config cannot change how an older generation is stopped. Durations in
  * milliseconds.
  */
 export interface Settings {
   readonly path: string;
   readonly directory: string;
-  /** How many workers one generation has; at least 1. */
+  /** Number of workers of one generation; at least 1. */
   readonly workers: number;
   /** Names of the gates that every worker must pass, besides `uptime`. */
   readonly gates: readonly string[];
-  /** A worker must have stayed up this long before it counts as ready. */
+  /** A worker must stay up this long before it counts as ready. */
   readonly reloadUptime: number;
-  /** How long a candidate may take until every gate of every worker has passed. */
+  /** Time limit for a candidate to pass every gate with every worker. */
   readonly readinessTimeout: number;
   readonly shutdownSignal: string;
-  /** From the shutdown signal to SIGKILL; 0 = never. */
+  /** Time from the shutdown signal to SIGKILL; 0 = never. */
   readonly shutdownTimeout: number;
   readonly restart: RestartSettings;
   /** null: no liveness check. */
@@ -24,7 +24,7 @@ export interface Settings {
   readonly hooks: HookSettings;
 }
 
-/** How long each hook may take; null where there is none. */
+/** Time limit of each hook; null where there is none. */
 export interface HookSettings {
   readonly beforeReload: number | null;
   readonly afterPromote: number | null;
@@ -37,7 +37,7 @@ export interface HookSettings {
 }
 
 export interface LivenessSettings {
-  /** What follows when one of several workers fails its check: it is replaced, or reported only. */
+  /** Action when one of several workers fails its check. */
   readonly action: 'replace' | 'report';
 }
 
@@ -46,16 +46,16 @@ export interface RestartSettings {
   readonly initial: number;
   readonly factor: number;
   readonly max: number;
-  /** A worker that had been up this long is started again at once. */
+  /** A worker that was up this long is restarted at once. */
   readonly resetAfter: number;
-  /** A worker that hangs is killed and started again. */
+  /** A hung worker is killed and restarted. */
   readonly onStall: boolean;
-  /** A worker whose memory stays above this is replaced; null: there is no limit. Bytes. */
+  /** A worker whose memory stays above this is replaced; null: no limit. Bytes. */
   readonly maxMemory: number | null;
 }
 
 export interface HandoverSettings {
-  /** Each generation has lanes of its own, and the kernel is told which of them new connections go to. */
+  /** Each generation has its own lanes, and zero steers new connections between them. */
   readonly steered: boolean;
   /** Source addresses that reach the candidate as soon as it is ready. */
   readonly previewFrom: readonly string[];
@@ -63,9 +63,9 @@ export interface HandoverSettings {
   readonly canary: readonly CanaryStep[];
   readonly canaryBy: 'connection' | 'address';
   readonly soak: number;
-  /** The candidate is watched from the first canary step to the end of the soak. */
+  /** The candidate is checked from the first canary step to the end of the soak. */
   readonly verify: boolean;
-  /** A worker whose lane's queue has not moved for this long hangs. */
+  /** A worker is hung if its lane's queue has not moved for this long. */
   readonly stall: number;
   readonly settle: number;
   readonly drainTimeout: number;

@@ -15,52 +15,52 @@ import type { OwedVerdict } from './verdicts.ts';
 import type { Worker, WorkerLife } from './worker.ts';
 
 /**
- * Everything the core knows, as plain data: two equal states behave the same for ever after. Times are milliseconds of
- * the monotonic clock that the events carry.
+ * The complete state of the core, as plain data: equal states always behave equally. Times are milliseconds of the
+ * monotonic clock that the events carry.
  */
 export interface State {
   /** Time of the last event. */
   now: number;
   nextGeneration: number;
-  /** The first generation of this supervisor; those before it were another's. */
+  /** The first generation of this supervisor. Earlier ones belonged to a previous supervisor. */
   readonly firstGeneration: number;
   nextHandover: number;
   nextHook: number;
-  /** Oldest first. A generation leaves the list when its last process has exited. */
+  /** Oldest first. A generation is removed when its last process has exited. */
   generations: Generation[];
-  /** The generation that serves, or, while none has become ready yet, the one that is to. */
+  /** The serving generation or, until one has become ready, the one that is to serve. */
   incumbent: number | null;
   handover: Handover | null;
   /** A request that came during a handover; it becomes the next handover. */
   pending: Request | null;
-  /** Verdicts that are known and not final yet. */
+  /** Known verdicts that are not final yet. */
   owed: OwedVerdict[];
-  /** Workers that join the generation that serves. */
+  /** Workers that join the serving generation. */
   join: Join | null;
-  /** Requests for fewer workers, whose workers are still leaving. */
+  /** Requests for fewer workers, whose surplus workers are still leaving. */
   scales: OwedScale[];
-  /** The hooks of handovers. They run one after the other; the first one does so now. */
+  /** The hooks of handovers. They run one after the other; the first one runs now. */
   hooks: Hook[];
-  /** The hooks that nothing waits for. They run one after the other, next to those of handovers. */
+  /** The hooks that nothing waits for. They run one after the other, in parallel with those of handovers. */
   notifications: Hook[];
-  /** Workers whose report that they are ready may have been lost with a supervisor. */
+  /** Workers whose readiness message may have been lost with a supervisor. */
   unheard: Unheard[];
   stop: Stop | null;
-  /** Every lane there is; its number is its place. */
+  /** Every lane, indexed by its number. */
   lanes: Lane[];
   /**
    * A handshake that was answered before a steering change can complete this much later: the longest time of any config
    * so far.
    */
   handshakeTime: number;
-  /** The version of the set of listening sockets; 0: there is none to keep. */
+  /** The version of the set of listening sockets; 0: no sockets to keep. */
   sockets: number;
   demands: Demands;
-  /** The steering change that was asked for last. */
+  /** The last requested steering change. */
   change: Change;
   retries: Retries;
   storage: Storage;
-  /** Set once, when the supervisor is to exit, and as what. */
+  /** Set once, when the supervisor is to exit: its exit status. */
   exit: ExitStatus | null;
 }
 
@@ -70,7 +70,7 @@ export interface Stop {
   now: boolean;
 }
 
-/** The state before anything happened. The numbers are behind all that earlier supervisors had. */
+/** The state before the first event. Numbering continues after that of earlier supervisors. */
 export function initialState(now: number, firstGeneration: number = 1, firstHandover: number = 1): State {
   return {
     now,
@@ -111,8 +111,8 @@ export function initialState(now: number, firstGeneration: number = 1, firstHand
 }
 
 /**
- * A copy that a step may change. It is made at every step, so its time must be short with many workers: what is never
- * changed but only replaced (settings, demands) is not copied.
+ * A copy that a step may change. It is made at every step, so it must be fast with many workers: values that are only
+ * replaced, never changed (settings, demands), are not copied.
  */
 export function copyState(state: State): State {
   const {
@@ -180,12 +180,12 @@ function copyLife(life: WorkerLife): WorkerLife {
   }
 }
 
-/** The generation with this number, if it is still there. */
+/** The generation with this number, if it still exists. */
 export function generationOf(state: State, id: number | null): Generation | undefined {
   return state.generations.find((generation) => generation.id === id);
 }
 
-/** The generation that serves now; null where none does, or the first one has not passed its gates. */
+/** The serving generation. Null if none serves, or the first one has not passed its gates. */
 export function servingGeneration(state: State): number | null {
   const incumbent = generationOf(state, state.incumbent);
   return incumbent?.stage.name === 'serving' ? incumbent.id : null;
@@ -202,12 +202,12 @@ export function handoverOf(state: State, generation: number): Handover | undefin
   return handover && candidateOf(handover) === generation ? handover : undefined;
 }
 
-/** Names the process that a worker has now. */
+/** Identifies the current process of a worker. */
 export function keyOf(generation: Generation, worker: Worker): WorkerKey {
   return { generation: generation.id, worker: worker.index, incarnation: worker.incarnation };
 }
 
-/** The worker that an event speaks of; undefined when that process is no longer the one in its place. */
+/** The worker of an event; undefined if it has another process by now. */
 export function workerOf(
   state: State,
   event: { readonly generation: number; readonly worker: number; readonly incarnation: number },
@@ -218,8 +218,8 @@ export function workerOf(
 }
 
 /**
- * Neither a worker that joins or leaves is started again, nor a candidate's while an incumbent serves: that candidate
- * has failed.
+ * Whether a worker may be restarted. A joining or leaving worker is not. A candidate's worker is not while an incumbent
+ * serves, because the candidate has failed.
  */
 export function mayRestart(state: State, { id, stage }: Generation, { leave, membership }: Worker): boolean {
   const expendable = (handoverOf(state, id)?.incumbent ?? null) !== null && stage.name !== 'serving';

@@ -7,12 +7,12 @@ export interface Steering {
     readonly by: 'connection' | 'address';
     readonly lanes: readonly number[];
   } | null;
-  /** Lanes that connections from `previewFrom` go to. */
+  /** Lanes for connections from `previewFrom`. */
   readonly preview: readonly number[] | null;
   readonly previewFrom: readonly string[];
 }
 
-/** Every lane that the program can choose. */
+/** Every lane that the program can select. */
 export function steeredLanes(steering: Steering | null): Set<number> {
   return new Set([
     ...(steering?.main ?? []),

@@ -56,7 +56,7 @@ import { onDrains, onGatePassed, onPidChanged, onSpawned, tickWorkers } from './
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** The exhaustive table of what each event does. */
+/** The exhaustive table of event handlers. */
 const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void } = {
   reload: onReload,
   promote: (context, { ticket }) => answer(context, ticket, proceed(context)),
@@ -99,9 +99,7 @@ const handlers: { [T in Event['type']]: (context: Context, event: Of<T>) => void
   tick: () => {},
 };
 
-/**
- * What follows from an effect that was performed. Of most nothing does, or nothing as long as none has failed before.
- */
+/** Handles a performed effect. Most need nothing, or nothing unless an earlier attempt has failed. */
 function onDone(context: Context, effect: AnsweredEffect): void {
   const name = demandOf(effect.type);
   if (effect.type === 'steer') onSteered(context, effect);
@@ -113,13 +111,13 @@ function onDone(context: Context, effect: AnsweredEffect): void {
   else if (name) delete context.state.retries[name];
 }
 
-/** Whether the state can change with an event. Where it cannot, it needs no copy. */
+/** Whether the event can change the state. If not, no copy is needed. */
 function isNews(state: State, event: Event): boolean {
   if (event.type === 'done') return matters(state, event.effect);
   return event.type !== 'drain_report' || isDrainNews(state, event);
 }
 
-/** Whether the state can change because an effect was performed. Most of the time it cannot. */
+/** Whether a performed effect can change the state. Usually it cannot. */
 function matters(state: State, effect: AnsweredEffect): boolean {
   switch (effect.type) {
     case 'signal':
@@ -139,8 +137,8 @@ function matters(state: State, effect: AnsweredEffect): boolean {
 }
 
 /**
- * The whole behaviour of the supervisor: what it becomes and does when something happens. Pure: no clock, no
- * randomness, no input but its arguments, and the given state is not changed.
+ * The whole behaviour of the supervisor: returns the next state and the effects of an event. Pure: it uses no clock, no
+ * randomness and no input except its arguments, and does not change the given state.
  */
 export function step(state: State, event: Event): { state: State; effects: Effect[] } {
   if (!isNews(state, event)) return { state, effects: [] };
@@ -197,8 +195,8 @@ function passDeadlines(context: Context): void {
 }
 
 /**
- * What follows from the state: promotion, generations that have ended, the next handover, verdicts that are final, the
- * end.
+ * Everything that the state implies: promotion, removal of ended generations, the next handover, final verdicts, the
+ * exit.
  */
 function advance(context: Context): void {
   const { state } = context;
@@ -206,7 +204,7 @@ function advance(context: Context): void {
   for (const generation of state.generations) advanceReady(context, generation);
   promoteInPlaceOfDead(context);
   completePromotion(context);
-  // What failed just now may leave no worker to wait for.
+  // After a failure in this step, no worker may be left to wait for.
   for (const generation of state.generations) tickLeaving(context, generation);
   for (const generation of state.generations.filter(isGone)) removeGeneration(context, generation.id);
   if (state.stop) {

@@ -36,7 +36,7 @@ export function onStop(context: Context, event: Of<'stop'>): void {
   }
 }
 
-/** Ends the handover and what waits behind it. */
+/** Ends the handover and the request that waits behind it. */
 function abortAll(context: Context, reason: string): void {
   const { state } = context;
   const failure = { step: 'stop', reason };
@@ -52,12 +52,12 @@ function abortAll(context: Context, reason: string): void {
     conclude(context, pending.id, pending.callers, verdictOf('aborted', state.now - pending.since, failure));
 }
 
-/** A stop has come to its end when the last process has exited. */
+/** A stop is complete when the last process has exited. */
 export function exitWhenStopped(context: Context): void {
   if (context.state.generations.length === 0) exit(context, STOPPED);
 }
 
-/** Nothing runs and nothing will: the config never gave a service, or the restart policy ended with its last worker. */
+/** Exits if nothing runs or will run: no generation ever served, or the restart policy ended with the last worker. */
 export function exitWhenEnded(context: Context): void {
   const { state } = context;
   if (state.handover || state.exit) return;

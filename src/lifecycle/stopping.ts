@@ -1,6 +1,6 @@
 /*
- * How workers are asked to stop, and killed. A signal that could not be sent is sent again, until the kernel refuses it
- * for good (EPERM). See the state `stopping` in worker.ts.
+ * Asks workers to stop, and kills them. A signal that could not be sent is sent again, until the kernel refuses it
+ * permanently (EPERM). See the state `stopping` in worker.ts.
  */
 import { type Context, emit, report, reportFailure } from './context.ts';
 import type { Effect } from './effects.ts';
@@ -11,10 +11,10 @@ import { retryAfter } from './restart.ts';
 import { keyOf, type State, workerOf } from './state.ts';
 import type { Worker, WorkerLife } from './worker.ts';
 
-/** After SIGKILL a process can only be held up in the kernel (state D); the wait for it ends here. */
+/** After SIGKILL only the kernel can delay the exit of a process (state D). zero stops waiting after this time. */
 export const KILL_TIME = 10_000;
 
-/** The shutdown signal to one worker; one that waits for its restart is not started again. */
+/** Sends the shutdown signal to one worker. A worker that waits for its restart is not restarted. */
 export function stopWorker(context: Context, generation: Generation, worker: Worker): void {
   const { life } = worker;
   const { shutdownSignal, shutdownTimeout } = generation.settings;
@@ -34,7 +34,7 @@ export function stopWorker(context: Context, generation: Generation, worker: Wor
   if (context.state.stop?.now) killWorker(context, generation, worker, 'stop now');
 }
 
-/** SIGKILL to a worker that was asked to stop, and to its session. */
+/** Sends SIGKILL to a worker that was asked to stop, and to its session. */
 export function killWorker(context: Context, generation: Generation, worker: Worker, reason: string): void {
   const { life } = worker;
   if (life.name !== 'stopping' || life.killed || life.refused !== null) return;
@@ -44,7 +44,7 @@ export function killWorker(context: Context, generation: Generation, worker: Wor
   kill(context, generation, worker, life.pid, reason);
 }
 
-/** SIGKILL to a worker that was not asked to stop; its end is a crash like any other. */
+/** Sends SIGKILL to a worker that was not asked to stop. Its exit counts as a crash. */
 export function killRunning(context: Context, generation: Generation, worker: Worker, reason: string): void {
   const { life } = worker;
   if (life.name !== 'up' || life.killed) return;
@@ -53,7 +53,7 @@ export function killRunning(context: Context, generation: Generation, worker: Wo
 }
 
 /**
- * A signal that may not have been sent before the supervisor died. The worker gets its whole time once more.
+ * Sends a signal that may not have been sent before the supervisor died. The worker gets its full time again.
  * @param signal null: SIGKILL
  */
 export function sendAgain(
@@ -81,7 +81,7 @@ function kill(context: Context, generation: Generation, worker: Worker, pid: num
   report(context, { event: 'worker_killed', ...place, pid, reason });
 }
 
-/** A signal could not be sent. Where the kernel refuses it for good, the worker is reported as not stoppable. */
+/** A signal could not be sent. If the kernel refuses it permanently, the worker is reported as not stoppable. */
 export function onSignalFailed(
   context: Context,
   effect: Extract<Effect, { type: 'signal' | 'kill' }>,
@@ -98,7 +98,7 @@ export function onSignalFailed(
   if (isFinal && !known)
     report(context, { event: 'worker_not_stoppable', generation, worker, pid, signal, reason });
   if (life.name === 'up') {
-    // A hung worker: without a final refusal the next look finds it hung again.
+    // A hung worker: without a permanent refusal, the next check finds it hung again.
     life.killed = false;
     life.hung = isFinal;
     if (!isFinal) reportFailure(context, failure);
@@ -111,7 +111,7 @@ export function onSignalFailed(
     if (context.state.stop) giveUp(context, found.generation, found.worker);
     return;
   }
-  // An earlier signal than the one that is due by now.
+  // The failed signal is an earlier one than the signal that is due now.
   if (effect.type === 'signal' && life.killed) return;
   if (life.retry === null) reportFailure(context, failure);
   life.retry = retryAfter(context.state.now, life.retry);
@@ -130,7 +130,7 @@ export function giveUp(context: Context, generation: Generation, worker: Worker)
   leaveQueues(context.state, generation, worker);
 }
 
-/** SIGKILL when the time of a worker is over, and signals that are due again. */
+/** Sends SIGKILL when a worker's time has expired, and repeats signals that are due again. */
 export function tickStopping(
   context: Context,
   generation: Generation,
@@ -145,14 +145,14 @@ export function tickStopping(
     return;
   }
   if (life.retry === null || now < life.retry.at) return;
-  // Its answer comes at once; without one the attempt counts as failed.
+  // The answer comes at once. Without an answer, this attempt counts as failed.
   life.retry = { ...life.retry, at: now + KILL_TIME };
   const key = keyOf(generation, worker);
   if (life.killed) emit(context, { type: 'kill', ...key, pid: life.pid });
   else emit(context, { type: 'signal', ...key, pid: life.pid, signal: generation.settings.shutdownSignal });
 }
 
-/** An earlier attempt to send the signal has failed. */
+/** Whether an earlier attempt to send the signal has failed. */
 export function isRepeated(state: State, effect: Extract<Effect, { type: 'signal' | 'kill' }>): boolean {
   const life = workerOf(state, effect)?.worker.life;
   return life?.name === 'stopping' && life.retry !== null;

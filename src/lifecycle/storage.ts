@@ -1,6 +1,6 @@
 /*
- * What zero writes to disk: the state and the history. A file that cannot be written is reported once, and written
- * again with backoff; the service is not touched. Deadline: the next attempt.
+ * The files that zero writes: the state and the history. A file that cannot be written is reported once, and written
+ * again with backoff; the service is not affected. Deadline: the next attempt.
  */
 import { type Context, emit, reportFailure } from './context.ts';
 import type { StoredFile } from './effects.ts';
@@ -8,7 +8,7 @@ import type { Failure } from './facts.ts';
 import { type Retry, retryAfter } from './restart.ts';
 import type { State } from './state.ts';
 
-/** A file that could not be written, and when it is written again. */
+/** A file that could not be written, and when the next attempt is due. */
 export interface Unwritten {
   /** The first failure, which was reported. */
   readonly failure: Failure;
@@ -37,13 +37,13 @@ export function tickStorage(context: Context): void {
   for (const file of FILES) {
     const unwritten = state.storage[file];
     if (unwritten === null || state.now < unwritten.retry.at) continue;
-    // Its answer decides what follows; without one the attempt counts as failed.
+    // The answer sets the next attempt. Without an answer, this attempt counts as failed.
     state.storage[file] = { ...unwritten, retry: retryAfter(state.now, unwritten.retry) };
     emit(context, { type: 'write', file });
   }
 }
 
-/** When a file is written again; Infinity for never. */
+/** When the next attempt is due; Infinity for never. */
 export function storageDeadline({ storage }: State): number {
   return Math.min(...FILES.map((file) => storage[file]?.retry.at ?? Number.POSITIVE_INFINITY));
 }

@@ -1,6 +1,6 @@
 import type { RecoveredBy, SocketSource } from './facts.ts';
 
-/** What happened to zero itself: its start and end, its sockets and files, and what it could not do. */
+/** Facts about zero itself: its start and end, its sockets and files, and its failures. */
 export type SupervisorFact =
   | {
       readonly event: 'supervisor_started';
@@ -11,7 +11,7 @@ export type SupervisorFact =
     }
   /**
    * A supervisor continues the service of one that has died, or of its own process after an upgrade in place.
-   * `previous`: the pid of the dead supervisor. `adopted` and `gone` count workers.
+   * `previous`: the pid of the previous supervisor. `adopted` and `gone` count workers.
    */
   | {
       readonly event: 'supervisor_recovered';
@@ -20,14 +20,14 @@ export type SupervisorFact =
       readonly adopted: number;
       readonly gone: number;
       readonly generations: readonly number[];
-      /** The generation that serves; null: none does. */
+      /** The serving generation; null if none serves. */
       readonly incumbent: number | null;
       readonly socketsFrom: readonly SocketSource[];
       readonly duration: number;
     }
   /**
-   * A service that something else has started belongs to zero now. `pid`: its main process. `processes`: that and those
-   * that descend from it. `addresses`: where it listens.
+   * zero has adopted a service that another program started. `pid`: its main process. `processes`: that process and its
+   * descendants. `addresses`: where it listens.
    */
   | {
       readonly event: 'service_adopted';
@@ -36,7 +36,7 @@ export type SupervisorFact =
       readonly processes: number;
       readonly addresses: readonly string[];
     }
-  /** The process becomes the zero of this file, which passed its dry run. */
+  /** The process is about to execute this version of zero, which passed its dry run. */
   | {
       readonly event: 'supervisor_upgrading';
       readonly from: string;
@@ -52,14 +52,14 @@ export type SupervisorFact =
     }
   /** A process holds all of these sockets, so that none closes when the supervisor dies. */
   | { readonly event: 'keeper_started'; readonly pid: number; readonly sockets: number }
-  /** There is no such process, or it does not hold the newest sockets. It is started again. */
+  /** No keeper process runs, or it does not hold the newest sockets. It is started again. */
   | { readonly event: 'keeper_lost'; readonly reason: string }
-  /** The recorded state of an earlier supervisor is of no use: its file has another name now. */
+  /** The recorded state of an earlier supervisor is unusable. Its file was renamed. */
   | {
       readonly event: 'state_set_aside';
       readonly file: string;
       readonly reason: string;
-      /** The file is damaged; false: the machine or the service was started anew. */
+      /** True: the file is damaged. False: the machine or the service was restarted. */
       readonly damaged: boolean;
     }
   | {
@@ -76,7 +76,7 @@ export type SupervisorFact =
       readonly lines: number;
       readonly bytes: number;
     }
-  /** A change of these files is a deploy from now on. */
+  /** A change of these files starts a deploy from now on. */
   | { readonly event: 'watching'; readonly paths: readonly string[] }
   | { readonly event: 'admin_listening'; readonly address: string }
   | { readonly event: 'admin_closed'; readonly address: string }
@@ -88,7 +88,7 @@ export type SupervisorFact =
       readonly duration: number;
     }
   | { readonly event: 'warning'; readonly about: string; readonly message: string }
-  /** A step failed, or an exception was caught. `stack` only for a defect of zero itself. */
+  /** A step failed, or an exception was caught. `stack` only for a bug in zero itself. */
   | {
       readonly event: 'error';
       readonly step: string;

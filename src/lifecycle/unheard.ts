@@ -1,7 +1,7 @@
 /*
- * Workers that may have reported that they are ready while no supervisor ran: sd_notify(3) drops the message when nobody
- * has the socket. One that has not passed its gate `notify` within readiness.timeout of the restart of the supervisor is
- * started again, once: by a replacement where its generation serves, so that no connection is lost.
+ * Workers that may have reported readiness while no supervisor ran: sd_notify(3) drops the message when no process has
+ * the socket. A worker that has not passed its gate `notify` within readiness.timeout of the supervisor's restart is
+ * restarted once: by a replacement if its generation serves, so that no connection is lost.
  */
 import { type Context, report } from './context.ts';
 import type { WorkerKey } from './events.ts';
@@ -17,7 +17,7 @@ export interface Unheard extends WorkerKey {
 /** While a handover or another replacement is in progress, a worker cannot be replaced. */
 const NEXT_ATTEMPT = 10_000;
 
-/** Notes which workers wait for their report when a supervisor continues. */
+/** Records which workers wait for their readiness message when a supervisor continues. */
 export function noteUnheard(state: State): void {
   state.unheard = state.generations.flatMap(({ id: generation, stage, settings, workers }) => {
     if (stage.name !== 'serving' && stage.name !== 'starting') return [];
@@ -53,7 +53,7 @@ export function tickUnheard(context: Context): void {
   }
 }
 
-/** When the next one is started again; Infinity for never. */
+/** When the next worker is restarted; Infinity for never. */
 export function unheardDeadline({ unheard }: State): number {
   return Math.min(Number.POSITIVE_INFINITY, ...unheard.map(({ until }) => until));
 }

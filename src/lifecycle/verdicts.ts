@@ -1,7 +1,7 @@
 /*
- * A verdict is what the callers of a handover are answered. It is final when they get it: it waits for the hook that
- * runs after the handover, and, of a promotion, until the old generation has been asked to stop, because zero can roll
- * back to it until then.
+ * A verdict is the answer to the callers of a handover. It is final when they get it. So it waits for the hook after
+ * the handover. After a promotion it also waits until the old generation has been asked to stop, because zero can roll
+ * back until then.
  */
 import { type Context, emit } from './context.ts';
 import type { Failure, Outcome } from './facts.ts';
@@ -9,36 +9,36 @@ import type { Caller } from './requests.ts';
 import { healthOf } from './service-state.ts';
 import { generationOf, type State } from './state.ts';
 
-/** How a handover ended, as its callers are answered. */
+/** The result of a handover for its callers. */
 export interface Verdict {
   readonly outcome: Outcome;
   readonly handover: number | null;
   readonly generation: number | null;
   readonly incumbent: number | null;
-  /** The name of the release that was asked for; null: it has none, or none is known. */
+  /** The name of the requested release; null: it has none, or none is known. */
   readonly label: string | null;
   /**
-   * No worker of the incumbent serves; `retryIn`: milliseconds until one is started again, 0 where one is being started,
-   * null where none will be.
+   * No worker of the incumbent serves. `retryIn`: milliseconds until one is restarted, 0 if one is being started, null
+   * if none will be.
    */
   readonly down: { readonly retryIn: number | null } | null;
   readonly duration: number;
   readonly failure: Failure | null;
-  /** Why the hook that ran after it failed, which undoes nothing. */
+  /** Why the hook after the handover failed. That undoes nothing. */
   readonly hook?: Failure;
 }
 
-/** A verdict that is known and that its callers have not received. */
+/** A known verdict that its callers have not received. */
 export interface OwedVerdict {
   callers: Caller[];
   verdict: Verdict;
   /** The hook that it waits for. */
   hook: number | null;
-  /** The old generation that has to be asked to stop first. */
+  /** The old generation that must be asked to stop first. */
   retiring: number | null;
 }
 
-/** The verdict of a request that never got as far as a generation. */
+/** The verdict of a request that never got a generation. */
 export function verdictOf(outcome: Outcome, duration: number, failure: Failure | null): Verdict {
   const ids = { handover: null, generation: null, incumbent: null };
   return { outcome, ...ids, label: null, down: null, duration, failure };
@@ -52,8 +52,8 @@ export function answerCallers(context: Context, callers: readonly Caller[], verd
 }
 
 /**
- * A handover, or the request for one, has ended for good. Its callers are answered, and later questions for its number
- * get the same answer.
+ * A handover, or the request for one, has ended permanently. Its callers are answered, and later questions for its
+ * number get the same answer.
  */
 export function conclude(
   context: Context,
@@ -66,7 +66,7 @@ export function conclude(
   emit(context, { type: 'concluded', verdict: completed(context.state, numbered) });
 }
 
-/** Answers what nothing holds back any longer. */
+/** Delivers the verdicts that wait for nothing any more. */
 export function deliverVerdicts(context: Context): void {
   const { state } = context;
   const isFinal = (owed: OwedVerdict) => owed.hook === null && isDecided(state, owed);
@@ -79,13 +79,13 @@ export function deliverVerdicts(context: Context): void {
   state.owed = state.owed.filter((owed) => !isFinal(owed));
 }
 
-/** zero exits: nothing is waited for any longer. */
+/** zero exits and waits for nothing any longer. */
 export function deliverAllVerdicts(context: Context): void {
   for (const owed of context.state.owed) Object.assign(owed, { hook: null, retiring: null });
   deliverVerdicts(context);
 }
 
-/** No generation is left that zero could roll back to, or from. */
+/** Whether no generation is left that zero could roll back to, or from. */
 export function isDecided(state: State, { retiring, verdict }: OwedVerdict): boolean {
   return wasAskedToStop(state, retiring) || wasAskedToStop(state, verdict.generation);
 }
@@ -105,7 +105,7 @@ export function noteHookEnd({ owed }: State, hook: number, failure: Failure | nu
   }
 }
 
-/** A verdict that no caller has received is no longer true: the generation that was promoted has failed since. */
+/** Corrects an undelivered verdict: the promoted generation has failed since. */
 export function amendVerdict({ owed }: State, generation: number, incumbent: number, failure: Failure): void {
   for (const one of owed) {
     const { verdict } = one;
@@ -115,7 +115,7 @@ export function amendVerdict({ owed }: State, generation: number, incumbent: num
   }
 }
 
-/** What is known now: a name may have been found since the handover ended. */
+/** Adds current data: a name may have been found since the handover ended. */
 function completed(state: State, verdict: Verdict): Verdict {
   const label = verdict.label ?? generationOf(state, verdict.generation)?.label ?? null;
   return { ...verdict, label, down: verdict.incumbent === null ? null : outage(state) };

@@ -1,7 +1,7 @@
 /*
- * `verify` checks the candidate from the first canary step to the end of the soak. As many failed checks in a row as the
- * config allows end the handover. A step whose time is over lasts on until a check has passed in it: a check takes at
- * most `timeout`, and comes `interval` after the one before.
+ * `verify` checks the candidate from the first canary step to the end of the soak. The configured number of failed
+ * checks in a row ends the handover. A step does not end at its deadline but when a check has passed in it: a check
+ * takes at most `timeout`, and starts `interval` after the previous one.
  */
 import type { Context } from './context.ts';
 import type { Of } from './events.ts';
@@ -16,7 +16,7 @@ export function onVerifyChecked({ state }: Context, { generation, passed }: Of<'
   if (step.candidate === generation) step.verified = passed;
 }
 
-/** When the step of the handover is over: preview, canary or soak; Infinity for never, or until a check has passed. */
+/** When the handover's preview, canary or soak is over; Infinity for never, or until a check has passed. */
 export function handoverDeadline({ handover }: State): number {
   const { step } = handover ?? {};
   if (step === undefined || !('until' in step)) return NEVER;

@@ -1,8 +1,8 @@
 import type { ExitStatus, Failure, ReplacementCause, Usage } from './facts.ts';
 
-/** What happened to one worker. */
+/** Facts about one worker. */
 export type WorkerFact =
-  /** A worker of a dead supervisor belongs to this one. */
+  /** A worker of a previous supervisor belongs to this one. */
   | {
       readonly event: 'worker_adopted';
       readonly generation: number;
@@ -17,7 +17,7 @@ export type WorkerFact =
       readonly stream: 'stdout' | 'stderr';
       readonly reason: string;
     }
-  /** An adopted worker did not report that it is ready. It may have done so while no supervisor ran. */
+  /** An adopted worker did not report readiness. It may have done so while no supervisor ran. */
   | {
       readonly event: 'notify_lost';
       readonly generation: number;
@@ -66,7 +66,7 @@ export type WorkerFact =
       readonly expected: boolean;
       readonly usage: Usage | null;
       readonly uptime: number;
-      /** Why, where more is known than how it exited: an address that another process holds. */
+      /** The reason, if more is known than the exit status: another process holds an address. */
       readonly reason?: string;
     }
   | {
@@ -77,8 +77,8 @@ export type WorkerFact =
       readonly attempt: number;
     }
   /**
-   * A worker was restarted several times in a row, and no other worker of its generation was in a crash loop. Once for
-   * each crash loop of a generation. `reason`: how the worker exited last.
+   * A worker was restarted several times in a row, and no other worker of its generation was in a crash loop. Reported
+   * once per crash loop of a generation. `reason`: how the worker last exited.
    */
   | {
       readonly event: 'crash_loop';
@@ -108,10 +108,7 @@ export type WorkerFact =
       readonly pid: number;
       readonly reason: string;
     }
-  /**
-   * The kernel refused a signal, and will refuse the next one too: the process keeps running until it exits without
-   * one.
-   */
+  /** The kernel refused a signal permanently. The process keeps running until it exits on its own. */
   | {
       readonly event: 'worker_not_stoppable';
       readonly generation: number;
@@ -134,7 +131,7 @@ export type WorkerFact =
       readonly worker: number;
       readonly how: 'recovered' | 'stopping' | 'exited';
     }
-  /** Its liveness check fails. `all`: that of no other worker is known to pass, so zero only reports. */
+  /** Its liveness check fails. `all`: no other worker is known to pass, so zero only reports. */
   | {
       readonly event: 'worker_unhealthy';
       readonly generation: number;
@@ -143,7 +140,7 @@ export type WorkerFact =
       readonly all: boolean;
     }
   | { readonly event: 'worker_healthy'; readonly generation: number; readonly worker: number }
-  /** A new worker is started in its place; until that one is ready, it keeps its connections. */
+  /** A new worker is started in its place. Until that one is ready, the old worker keeps its connections. */
   | {
       readonly event: 'worker_replacing';
       readonly generation: number;
@@ -152,7 +149,7 @@ export type WorkerFact =
       readonly cause: ReplacementCause;
       readonly reason: string;
     }
-  /** The new worker is ready and has its place; the old one retires. */
+  /** The new worker is ready and has replaced it; the old one retires. */
   | {
       readonly event: 'worker_replaced';
       readonly generation: number;

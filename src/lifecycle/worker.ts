@@ -1,5 +1,5 @@
 /*
- * A worker is one process of a generation. Its states, and what moves it from one to the next:
+ * A worker is one process of a generation. Its states and transitions:
  *
  *                 spawned            asked to stop (shutdown signal)         exited
  *   spawning ----------------> up ---------------------------------> stopping ------> ended
@@ -10,12 +10,12 @@
  *     +------------+           |  exited, the policy does not             signals and zero stops
  *      spawn_failed            +----------------------------------------> ended
  *
- * `leave` goes beside it: the worker is to exit once new connections no longer reach its lane, the handshakes in
- * progress have settled, its queue is empty and its connections have ended or are idle (generation.ts asks it to stop
- * then).
+ * `leave` is independent of these states. It asks for the worker's exit once new connections no longer reach its lane,
+ * the handshakes in progress have settled, its queue is empty and its connections have ended or are idle. generation.ts
+ * then asks it to stop.
  *
  * Deadlines: reload_uptime (up), the end of the backoff, SIGKILL after shutdown_timeout, giving up after SIGKILL, the
- * next attempt of a signal that failed. Processes that outlive the main process are the subject of remains.ts.
+ * next attempt of a failed signal. remains.ts handles processes that outlive the main process.
  */
 import { type Context, emit, report } from './context.ts';
 import type { Of } from './events.ts';
@@ -28,9 +28,9 @@ import { keyOf, workerOf } from './state.ts';
 import { stopWorker, tickStopping } from './stopping.ts';
 
 /**
- * - `member`: one of the workers that its generation consists of; a crashed one is started again.
- * - `joining`: was added to the generation that serves. It gets no connection, and is not started again (join.ts).
- * - `leaving`: is replaced, or one too many. It retires on its own, while its generation keeps serving.
+ * - `member`: one of the generation's own workers; a crashed one is restarted.
+ * - `joining`: added to the serving generation. It gets no connections, and is not restarted (join.ts).
+ * - `leaving`: replaced, or surplus. It retires individually, while its generation keeps serving.
  */
 export type Membership = 'member' | 'joining' | 'leaving';
 
@@ -38,29 +38,27 @@ export interface Worker {
   index: number;
   /** The lane it accepts from. */
   lane: number;
-  /**
-   * A rescue worker: serves what is queued in a lane that another generation's worker left behind, and nothing else.
-   */
+  /** A rescue worker: only serves the queue of a lane that another generation's worker left behind. */
   relief: boolean;
   membership: Membership;
-  /** Counts the starts of this worker; names one process among those that had this place. */
+  /** Counts the starts of this worker; identifies one of its successive processes. */
   incarnation: number;
   /** Restarts in a row without having been up for `resetAfter`. */
   attempts: number;
   life: WorkerLife;
-  /** It is to exit when its connections have ended or are idle. */
+  /** Set if it is to exit when its connections have ended or are idle. */
   leave: Leave | null;
-  /** How it last ended without having been asked to, also where it could not be started; null: it never did. */
+  /** Its last unexpected exit, or failed start. Null: there was none. */
   lastExit: LastExit | null;
 }
 
 export interface Leave {
-  /** Since when no new connection reaches its lane; null as long as one still may. */
+  /** Since when no new connection reaches its lane; null while one still may. */
   since: number | null;
 }
 
 export type WorkerLife =
-  /** The spawn was ordered, its result has not come back. */
+  /** The spawn was ordered, and its result is still open. */
   | { name: 'spawning' }
   | {
       name: 'up';
@@ -69,7 +67,7 @@ export type WorkerLife =
       waiting: string[];
       readyAt: number | null;
       hung: boolean;
-      /** Why its liveness check fails; null where it passes, or there is none. */
+      /** Why its liveness check fails. Null if it passes, or there is none. */
       unhealthy: string | null;
       /** SIGKILL was sent, because it is hung. */
       killed: boolean;
@@ -82,22 +80,20 @@ export type WorkerLife =
       name: 'stopping';
       pid: number;
       since: number;
-      /** When SIGKILL is sent, or, once it was, when the process is given up; null for never. */
+      /** When SIGKILL is sent or, after that, when zero stops waiting. Null for never. */
       killAt: number | null;
       killed: boolean;
       /** The last signal could not be sent and is sent again. */
       retry: Retry | null;
-      /** Why the kernel refuses every signal to it (EPERM): it keeps running until it exits on its own. */
+      /** Why the kernel refuses every signal to it (EPERM). It keeps running until it exits on its own. */
       refused: string | null;
     }
-  /**
-   * Exited. `exit`: the restart policy does not start it again; null: it is not started while its generation leaves.
-   */
+  /** Exited. `exit`: the restart policy does not restart it. Null: it is not restarted while its generation leaves. */
   | { name: 'ended'; exit: ExitStatus | null };
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** Orders the start of a worker in its place. */
+/** Orders the start of a process for the worker. */
 export function spawnWorker(context: Context, generation: Generation, worker: Worker): void {
   worker.incarnation += 1;
   worker.life = { name: 'spawning' };
@@ -138,7 +134,7 @@ export function onSpawned(context: Context, event: Of<'spawned'>): void {
     drains: false,
   };
   report(context, { event: 'worker_spawned', generation: generation.id, worker: worker.index, pid });
-  // It was asked to stop before it was there.
+  // It was asked to stop before it was running.
   if (generation.stage.name === 'stopping') stopWorker(context, generation, worker);
 }
 
@@ -161,7 +157,7 @@ function passGate(context: Context, generation: Generation, worker: Worker, gate
   report(context, { event: 'worker_ready', generation: generation.id, worker: worker.index, after });
 }
 
-/** A process exited. Returns why that is a failure of its generation, or undefined where it was asked to. */
+/** A process exited. Returns why that is a failure of its generation, or undefined if it was asked to stop. */
 export function onExited(context: Context, event: Of<'exited'>): Failure | undefined {
   const found = workerOf(context.state, event);
   if (!found) return undefined;
@@ -201,7 +197,7 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
   return { step: 'exit', reason, ...place, exit, output };
 }
 
-/** A worker could not be started. Returns why; it is started again where its generation proceeds. */
+/** A worker could not be started. Returns why. It is started again if its generation proceeds. */
 export function onSpawnFailed(context: Context, event: Of<'spawn_failed'>): Failure | undefined {
   const found = workerOf(context.state, event);
   if (found?.worker.life.name !== 'spawning') return undefined;
@@ -227,7 +223,7 @@ export function onDrains(context: Context, event: Of<'drains'>): void {
   if (life?.name === 'up') life.drains = event.drains;
 }
 
-/** Does what the deadlines of a generation's workers ask for. */
+/** Handles the deadlines of a generation's workers. */
 export function tickWorkers(context: Context, generation: Generation): void {
   const { now } = context.state;
   for (const worker of generation.workers) {

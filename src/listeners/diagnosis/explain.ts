@@ -43,7 +43,7 @@ function adviceFor(code: string, address: SocketAddress, held: () => string): st
     case 'EMFILE':
       return `all ${descriptorLimit().soft} descriptors of this process are in use. A steered listener takes workers x (max_retiring + 2) of them. Raise the hard limit (ulimit -Hn, LimitNOFILE= in a systemd unit); zero check reports how many the config needs`;
     case 'ENFILE':
-      return 'no file descriptors are left on this machine. Raise the sysctl fs.file-max';
+      return 'this machine has no free file descriptors. Raise the sysctl fs.file-max';
     case 'EAFNOSUPPORT':
       return 'this machine has no IPv6: use an IPv4 address, or tcp4: and udp4:';
     default:
