@@ -7,13 +7,16 @@ import { type AdminServer, type Answer, createAdminServer, type FeedAnswer, text
 import { type AdminSource, unready } from './source.ts';
 
 export interface Place {
-  /** A listening socket, which belongs to the server from now on. */
+  /** A listening socket, which the server takes over. */
   readonly fd: number;
-  /** Where only this machine's own names are answered: the name in the config; null for everywhere else. */
+  /** The host in the config if only requests for this machine's own names are answered; null: all requests are. */
   readonly ownHost: string | null;
 }
 
-/** Everything behind the endpoint, wherever it listens. It is a chunk of its own: loaded where a config asks for it. */
+/**
+ * Everything behind the endpoint, for every address. This module is a separate chunk, which is loaded only if the
+ * config enables the endpoint.
+ */
 export class Admin {
   readonly #source: AdminSource;
   readonly #warn: (message: string) => void;
@@ -27,7 +30,7 @@ export class Admin {
     this.#dashboard = new LiveDashboard(source.dashboard, unrefTimers);
   }
 
-  /** Counts what happened. @param at monotonic milliseconds */
+  /** Counts a fact. @param at monotonic milliseconds */
   take(fact: Fact, at: number): void {
     this.#metrics.take(fact, at);
   }

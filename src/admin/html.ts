@@ -8,7 +8,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** A piece of HTML that may be put into another as it is. */
+/** HTML that can be inserted into other HTML without escaping. */
 export class Html {
   readonly text: string;
 
@@ -19,7 +19,9 @@ export class Html {
 
 type Value = string | number | Html | readonly Html[];
 
-/** HTML with values in it. A value that is not HTML is text, whatever it contains, and shows control characters as escapes. */
+/**
+ * HTML with inserted values. A value that is not Html is inserted as text, with control characters shown as escapes.
+ */
 export function html(parts: TemplateStringsArray, ...values: readonly Value[]): Html {
   return new Html(
     parts.map((part, index) => `${index > 0 ? textOf(values[index - 1]) : ''}${part}`).join(''),

@@ -25,12 +25,12 @@ const REPLACEMENTS = ['replaced', 'failed'] as const;
 const SERVICE_STATES = ['starting', 'up', 'degraded', 'down', 'stopping'];
 const STAGES = ['starting', 'ready', 'serving', 'standby', 'retiring', 'stopping'];
 const WORKER_STATES = ['spawning', 'up', 'backoff', 'stopping', 'ended'];
-// From a script that is ready at once to a canary of an hour.
+// From a script that is ready at once to a canary of one hour.
 const SECONDS = [0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600];
 
 /**
- * The metrics, in the text format of Prometheus. What happens is counted when it does; everything else is read when somebody asks, and what is
- * gone by then is not told: labels are bounded by what there is now.
+ * The metrics in the text format of Prometheus. Events are counted when they happen. All other values are read for each
+ * request, and the series of ended generations and workers are removed, so the number of label values stays bounded.
  */
 export class Metrics {
   readonly contentType = Registry.PROMETHEUS_CONTENT_TYPE;
@@ -191,11 +191,12 @@ export class Metrics {
     for (const kind of EXITS) this.#crashes.inc({ kind }, 0);
     for (const stream of ['stdout', 'stderr', 'file']) this.#dropped.inc({ stream }, 0);
     for (const phase of PHASES) this.#phaseDuration.zero({ phase });
-    // A process has one; uptime() is exact to the microsecond, so that it is the same number each time.
+    // The start time of a process is constant. uptime() is exact to the microsecond, so the result is the same each
+    // time.
     this.#ownStart.set(Math.round(Date.now() - process.uptime() * 1000) / 1000);
   }
 
-  /** Counts what happened. @param at monotonic milliseconds */
+  /** Counts a fact. @param at monotonic milliseconds */
   take(fact: Fact, at: number): void {
     const passed = this.#phases.take(fact, at);
     if (passed !== null) this.#phaseDuration.observe({ phase: passed.phase }, passed.seconds);
@@ -237,11 +238,11 @@ export class Metrics {
     }
   }
 
-  /** Everything as it is now. Rejects where it cannot be read. */
+  /** All current values. Rejects if they cannot be read. */
   async text(): Promise<string> {
     const { workers, connections, listeners } = await this.#source.readings();
     const status = this.#source.status();
-    // Nothing is waited for from here to the text, so that no other request sees half of it.
+    // No await from here to the text, so that no other request sees a partial update.
     this.#showStatus(status);
     this.#showHandover(status);
     this.#showShares(status);

@@ -1,21 +1,21 @@
 import type { Fact } from '../lifecycle/facts.ts';
 
-/** What a handover goes through, and what comes after it. */
+/** The phases of a handover, and the phases after it. */
 export const PHASES = ['resolving', 'waiting', 'starting', 'preview', 'canary', 'soak', 'retiring'] as const;
 
 export type Phase = (typeof PHASES)[number];
 
-/** How long one phase of a handover took. */
+/** The duration of one phase of a handover. */
 export interface Passed {
   readonly phase: Phase;
   readonly seconds: number;
 }
 
-/** Measures the phases of handovers, each when it is over. */
+/** Measures the phases of handovers. Each phase is reported when it has ended. */
 export class PhaseClock {
   #current: { phase: Phase; since: number } | null = null;
 
-  /** The phase that is over with this fact. @param at monotonic milliseconds */
+  /** The phase that ends with this fact. @param at monotonic milliseconds */
   take(fact: Fact, at: number): Passed | null {
     switch (fact.event) {
       case 'handover_started':
@@ -37,9 +37,9 @@ export class PhaseClock {
     }
   }
 
-  /** All steps of a canary are one phase. */
+  /** All steps of a canary count as one phase. */
   #enter(phase: Phase | undefined, at: number): Passed | null {
-    // Nobody saw how it began: the endpoint was added meanwhile.
+    // The beginning was not seen, because the endpoint was added during the handover.
     if (this.#current === null || phase === undefined || phase === this.#current.phase) return null;
     const passed = this.#leave(at);
     this.#current = { phase, since: at };

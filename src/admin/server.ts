@@ -7,7 +7,7 @@ import { type Feed, Follower } from '../http/follower.ts';
 import { Refusals } from '../http/refusals.ts';
 import { isOwnHost, isOwnOrigin } from './hosts.ts';
 
-/** What a request is answered with. */
+/** The response to a request. */
 export interface Answer {
   readonly status: number;
   readonly type: string;
@@ -15,31 +15,31 @@ export interface Answer {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** Server-sent events, until the client or the server leaves. */
+/** Server-sent events, until the client or the server closes the connection. */
 export interface FeedAnswer {
   readonly feed: Feed;
 }
 
 export interface AdminServerOptions {
-  /** A listening socket, which belongs to the server from now on. */
+  /** A listening socket, which the server takes over. */
   readonly fd: number;
-  /** Where only this machine's own names are answered: the name in the config; null for everywhere else. */
+  /** The host in the config if only requests for this machine's own names are answered; null: all requests are. */
   readonly ownHost: string | null;
-  /** Rejects only where there is a defect. @param path without its query */
+  /** Rejects only after a programming error. @param path without the query */
   readonly answer: (path: string) => Promise<Answer | FeedAnswer>;
-  /** One line, for the log. */
+  /** Logs one line. */
   readonly warn: (message: string) => void;
   readonly limits?: Limits;
   readonly timers?: Timers;
 }
 
 export interface AdminServer {
-  /** Takes no more requests; what was written still goes out. Nothing here keeps the process. */
+  /** Accepts no more requests. Written data is still sent. Does not keep the process alive. */
   close(): void;
 }
 
 const LIMITS: Limits = { connections: 32, patience: 10_000 };
-/** A dashboard keeps its connection for as long as it is open: these many at most, so that there are others for monitors. */
+/** Maximum number of open dashboards. Each keeps its connection, so a limit keeps connections free for monitoring. */
 const MAX_FEEDS = 16;
 const HEADER_LIMIT = 8 * 1024;
 
@@ -56,8 +56,8 @@ export function textAnswer(status: number, line: string, headers?: Answer['heade
 }
 
 /**
- * HTTP, GET and HEAD only, one request a connection. Whatever a client sends or leaves out, it gets an answer or loses its connection, and the
- * supervisor goes on.
+ * Creates the HTTP server: GET and HEAD only, one request per connection. Whatever a client sends or omits, it receives
+ * a response or loses its connection, and the supervisor keeps running.
  */
 export async function createAdminServer(options: AdminServerOptions): Promise<AdminServer> {
   const { warn, limits = LIMITS, timers = unrefTimers } = options;
@@ -67,7 +67,7 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   );
   const sockets = new Set<Socket>();
   const followers = new Set<Follower>();
-  // Once each: nobody may fill the log.
+  // Each warning is logged once, so that no client can fill the log.
   const warned = new Set<string>();
   const warnOnce = (message: string) => {
     if (!warned.has(message)) warn(message);
@@ -87,7 +87,8 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   const onRequest = async (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
     connections.working(socket);
-    // A body means nothing here; unread it would make the kernel reset the connection before the answer is taken (tcp(7)).
+    // The body is ignored. If it stayed unread, the kernel would reset the connection before the client has read the
+    // response (tcp(7)).
     request.resume();
     const answer = await answerTo(request, options, warnOnce);
     if ('feed' in answer && request.method === 'GET' && followers.size < MAX_FEEDS) {
@@ -109,10 +110,11 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
       ...headers,
     });
     response.end(body);
-    // Not when it is finished: that is when the peer has taken nearly all of it.
+    // Not at the event `finish`, at which the peer has already received nearly everything.
     connections.answered(socket);
   };
-  // It only reads what was accepted for it, and so starts no timer of its own that would wake the supervisor twice a minute.
+  // This server only parses connections that were accepted for it. So it starts no timer of its own, which would wake
+  // the supervisor twice a minute.
   const parser = createServer(
     { maxHeaderSize: HEADER_LIMIT },
     (request, response) => void onRequest(request, response),
@@ -129,7 +131,7 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
   const server = net.createServer({ allowHalfOpen: true }, (socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    // A peer that is gone is no error of ours; without a listener it would end the process.
+    // A peer that closes its connection is not an error. Without a listener the error would end the process.
     socket.on('error', () => {});
     if (connections.add(socket)) parser.emit('connection', socket);
   });
@@ -138,7 +140,7 @@ export async function createAdminServer(options: AdminServerOptions): Promise<Ad
     server.listen({ fd: options.fd }, resolve);
   });
   server.removeAllListeners('error');
-  // An accept that failed (EMFILE): the client's connection is lost, nothing else.
+  // After a failed accept (EMFILE) only this client's connection is lost.
   server.on('error', (error) => warnOnce(`admin endpoint: ${error.message}`));
 
   return {
@@ -179,13 +181,13 @@ async function answerTo(
   }
 }
 
-/** The forbidden attempt of a client, for the log; null: an ordinary request. */
+/** A client's forbidden attempt, for the log; null: an ordinary request. */
 function attemptOf(status: number, method: string | undefined): string | null {
   if (status === 405) return `a request with the method ${method}`;
   return status === 403 ? 'a request with the name of another host or from a page of another origin' : null;
 }
 
-/** Answers where there is no request to answer, and ends the connection. */
+/** Sends a response without a request, and closes the connection. */
 function refuse(socket: Socket, status: number, message: string): void {
   const body = `${message}\n`;
   const head = [

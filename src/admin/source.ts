@@ -2,33 +2,33 @@ import type { GenerationStatus, StatusDocument } from '../control/status-documen
 import type { WorkerUsage } from '../control/views.ts';
 import type { DashboardSource } from './dashboard/source.ts';
 
-/** CPU time and memory of a worker: a collector computes the shares. */
+/** CPU time and memory of a worker. The monitoring system computes the shares. */
 export type WorkerReading = Omit<WorkerUsage, 'cpuShare' | 'intervalMs'>;
 
-/** What waits at a listener, over all of its sockets; null where the kernel does not tell. */
+/** The queues of a listener, over all of its sockets; null if the kernel does not report them. */
 export interface ListenerReading {
   readonly listener: string;
-  /** Clients' connections that no process has accepted yet; null for datagrams. */
+  /** Connections that no process has accepted yet; null for datagrams. */
   readonly queue: number | null;
-  /** Connections and datagrams that were not taken, since its sockets were made. */
+  /** Connections and datagrams that were dropped since the sockets were created. */
   readonly drops: number | null;
 }
 
 export interface Readings {
   readonly workers: readonly WorkerReading[];
-  /** Of each generation: accepted and not closed; null where nobody may look. */
+  /** Accepted and open connections of each generation; null if zero has no permission to count them. */
   readonly connections: ReadonlyMap<number, number | null>;
   readonly listeners: readonly ListenerReading[];
 }
 
-/** What the endpoint shows. Everything is looked at when somebody asks. */
+/** The data of the endpoint. All values are read on request. */
 export interface AdminSource {
   status(): StatusDocument;
   readings(): Promise<Readings>;
   readonly dashboard: DashboardSource;
 }
 
-/** The share of new connections that a generation gets, 0 to 1. */
+/** The share of new connections that a generation receives, 0 to 1. */
 export function shareOf(
   { workers }: GenerationStatus,
   { main, canary }: NonNullable<StatusDocument['steering']>,
@@ -39,7 +39,7 @@ export function shareOf(
   return has(main) ? 1 - toCanary : 0;
 }
 
-/** Why a load balancer should send this instance no traffic; null where it may. */
+/** Why a load balancer should send no traffic to this instance; null if it may. */
 export function unready({ service }: StatusDocument): string | null {
   if (service === undefined) return 'the state of the service is unknown';
   const isServing = service.state === 'up' || service.state === 'degraded';

@@ -9,11 +9,14 @@ export type UnixNetwork = 'unix' | 'unixgram';
 export interface InetAddress {
   readonly kind: 'inet';
   readonly network: InetNetwork;
-  /** A name, an IPv4 address, or an IPv6 address in its shortest form without brackets, with its `%zone`; '' is every interface. */
+  /**
+   * A name, an IPv4 address, or an IPv6 address in its shortest form without brackets, with its `%zone`; '' is every
+   * interface.
+   */
   readonly host: string;
-  /** 0 lets the kernel choose. */
+  /** 0: the kernel chooses. */
   readonly port: number;
-  /** Normalised, `tcp:127.0.0.1:80`: two addresses are the same when this is. */
+  /** Normalised, `tcp:127.0.0.1:80`. Equal addresses have equal texts. */
   readonly text: string;
 }
 
@@ -21,7 +24,7 @@ export interface InetAddress {
 export interface UnixAddress {
   readonly kind: 'unix';
   readonly network: UnixNetwork;
-  /** As written, relative to the working directory of zero; `@name` is abstract. */
+  /** As written, relative to zero's working directory; `@name` is abstract. */
   readonly path: string;
   readonly text: string;
 }
@@ -41,19 +44,22 @@ export interface PassedAddress {
 export type ListenerAddress = Address | PassedAddress;
 
 const NETWORKS = ['tcp', 'tcp4', 'tcp6', 'udp', 'udp4', 'udp6', 'unix', 'unixgram'] as const;
-// Networks of other systems, so that they are not taken for the name of a host.
+// Networks of other systems, which must not be mistaken for a host name.
 const FOREIGN = /^(systemd|fd|https?|unixpacket|sctp|vsock|ip[46]?|ssl|tls)$/;
-// unix(7): sun_path has 108 bytes, and a path name wants its terminating NUL.
+// unix(7): sun_path has 108 bytes including the terminating NUL of a path name.
 export const LONGEST_SOCKET_PATH = 107;
 
-/** True where connections are accepted: TCP and Unix streams. */
+/** True if the listener accepts connections: TCP and Unix streams. */
 export function isStream(address: Address): boolean {
   return address.network.startsWith('tcp') || address.network === 'unix';
 }
 
-/** Where a new connection to the one could reach the other: same port, and hosts that are the same, both local, or everything. */
+/**
+ * Whether a new connection to one address could reach the other: they have the same port, and their hosts are equal,
+ * both local, or one is every address.
+ */
 export function overlaps(one: ListenerAddress, other: Address): boolean {
-  // Where a passed socket is bound is known only when zero runs.
+  // The address of a passed socket is known only when zero runs.
   if (one.kind === 'passed') return false;
   if (one.kind === 'unix' || other.kind === 'unix') return one.text === other.text;
   if (one.port !== other.port || one.port === 0 || isStream(one) !== isStream(other)) return false;
@@ -65,8 +71,9 @@ function loopback(host: string): string {
 }
 
 /**
- * An address as Go's net.Listen takes it: `localhost:80`, `:80`, `tcp6:[::1]:80`, `unix:/run/x.sock`, `unix:@name`. Bare is tcp, and
- * `tcp://host:port` is the same as `tcp:host:port`. Names stay names until the socket is bound.
+ * Parses an address in the notation of Go's net.Listen: `localhost:80`, `:80`, `tcp6:[::1]:80`, `unix:/run/x.sock`,
+ * `unix:@name`. Without a network it is tcp, and `tcp://host:port` is the same as `tcp:host:port`. Names are resolved
+ * when the socket is bound.
  */
 export function parseAddress(text: string): Parsed<Address> {
   if (text === '') return { problem: 'is empty: write an address such as localhost:8080' };
@@ -85,7 +92,7 @@ export function parseAddress(text: string): Parsed<Address> {
   return inetAddress('tcp', text, text);
 }
 
-/** What a listener takes: an address, or `systemd:NAME`. */
+/** Parses the address of a listener: an address, or `systemd:NAME`. */
 export function parseListenerAddress(text: string): Parsed<ListenerAddress> {
   const [, name] = /^systemd:(.*)$/is.exec(text) ?? [];
   if (name === undefined) return parseAddress(text);
@@ -101,7 +108,7 @@ export function parseListenerAddress(text: string): Parsed<ListenerAddress> {
   return { value: { kind: 'passed', network: 'systemd', name, text: `systemd:${name}` } };
 }
 
-/** What `--listen` takes, as an address: a port alone is that port of every interface. */
+/** The address for a value of `--listen`: a port alone means that port on every interface. */
 export function listenArgument(text: string): string {
   return /^\d+$/.test(text) ? `:${text}` : text;
 }
@@ -118,7 +125,7 @@ function unixAddress(network: UnixNetwork, rest: string): Parsed<Address> {
       problem: `${quoted(path)} has ${bytes} bytes: the path of a Unix socket can have ${LONGEST_SOCKET_PATH}`,
     };
   }
-  // Collapsed as text only: what `..` means depends on the symlinks on the disk.
+  // Normalises the text only: the meaning of `..` depends on the symlinks in the file system.
   const normalised = path.startsWith('@') ? path : path.replace(/\/+(\.\/+)*/g, '/').replace(/^(\.\/)+/, '');
   return { value: { kind: 'unix', network, path: normalised, text: `${network}:${normalised}` } };
 }
@@ -148,7 +155,8 @@ function inetAddress(network: InetNetwork, rest: string, text: string): Parsed<A
   };
 }
 
-// Go's net.Listen: an empty host and an unspecified address are the same, every address of the families that the network allows.
+// As in Go's net.Listen, an empty host and an unspecified address are the same: every address of the families that the
+// network allows.
 function unspecified(network: InetNetwork, host: string): boolean {
   return host === '' || host === '0.0.0.0' || (host === '::' && !network.endsWith('4'));
 }
@@ -178,7 +186,7 @@ function parseHost(host: string, text: string): Parsed<string> {
     return { problem: `${quoted(text)}: leave the host out for every interface, as in ":80"` };
   if (/^[\d.]+$/.test(host) && !isIPv4(host))
     return { problem: `${quoted(text)}: ${quoted(host)} is not an IPv4 address` };
-  // RFC 1123 names, and the underscore that container networks use.
+  // RFC 1123 names, and the underscore, which container networks use.
   if (!/^[a-z0-9._-]*$/i.test(host) || host.length > 253)
     return { problem: `${quoted(text)}: ${quoted(host)} is not a host name` };
   return { value: host.toLowerCase() };
@@ -188,6 +196,6 @@ function parseBracketed(host: string, text: string): Parsed<string> {
   const [, address = '', zone = ''] = /^([^%]*)(%.+)?$/s.exec(host) ?? [];
   if (!isIPv6(address) || /[\s/]/.test(zone))
     return { problem: `${quoted(text)}: ${quoted(host)} is not an IPv6 address` };
-  // SocketAddress has the shortest form (RFC 5952).
+  // SocketAddress returns the shortest form (RFC 5952).
   return { value: new SocketAddress({ address, family: 'ipv6' }).address + zone };
 }

@@ -6,7 +6,7 @@ import type { Config } from './schema.ts';
 
 const RUNTIME = ['service', 'runtime'];
 
-/** What a config that zero can use most likely does not mean. Pure. */
+/** Warnings about a valid config that probably does not mean what its author wanted. Pure. */
 export function adviceOn({ service }: Config): Finding[] {
   return [
     ...localhostAdvice(service),
@@ -16,7 +16,7 @@ export function adviceOn({ service }: Config): Finding[] {
   ];
 }
 
-/** The name stands for 127.0.0.1 (RFC 6761); bind(2) refuses the second one when zero starts. */
+/** The name resolves to 127.0.0.1 (RFC 6761), so bind(2) refuses the second listener when zero starts. */
 function localhostAdvice({ listeners }: Config['service']): Finding[] {
   const hosts = listeners.map(({ address }) =>
     address.kind === 'inet' && address.port !== 0
@@ -34,7 +34,7 @@ function localhostAdvice({ listeners }: Config['service']): Finding[] {
   });
 }
 
-/** zero leaves a placeholder that it does not know to the service, which rarely wants one. */
+/** zero passes an unknown placeholder unchanged to the service, which is rarely intended. */
 function placeholderAdvice({ listeners, runtime }: Config['service']): Finding[] {
   const names = listeners.map(({ name }) => name);
   return runtime.args.flatMap((argument, index) =>
@@ -60,7 +60,7 @@ function uptimeAdvice({ options, readiness }: Config['service']): Finding[] {
   return [wrongValue(['service', 'readiness', 'timeout'], problem)];
 }
 
-/** A canary step and the soak last until a check has passed in them. */
+/** A canary step and the soak continue until a check has passed in them. */
 function verifyAdvice({ handover }: Config['service']): Finding[] {
   const { verify, canary, soak } = handover;
   if (verify === undefined) return [];

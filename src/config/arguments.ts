@@ -17,9 +17,9 @@ export interface RunArguments {
 }
 
 /**
- * The config that `zero run` with a command means: listeners `listener1`, `listener2` in the order given, everything else by default. The
- * rules are those of a file; a problem's place is the argument, its line 0.
- * @param find the executable of a command that is named without a slash, as PATH has it; null when there is none
+ * The config for `zero run` with a command: listeners `listener1`, `listener2` in the given order, defaults for all
+ * other keys. The rules are those of a file. The place of a problem is the argument, with line 0.
+ * @param find finds the executable of a command without a slash in PATH; null if there is none
  */
 export function configFromArguments(
   given: RunArguments,
@@ -52,7 +52,7 @@ function problem(file: string, message: string): Problem {
   return { file, line: 0, column: 0, message };
 }
 
-/** The argument that a part of the config comes from. */
+/** The argument that sets a part of the config. */
 function argumentAt([, section, part]: Path, { listen, name, workers, command }: RunArguments): string {
   if (section === 'listeners' && typeof part === 'number') return `--listen ${listen[part]}`;
   if (part === 'workers') return `--workers ${workers}`;

@@ -9,12 +9,12 @@ export interface KeyDescription {
   readonly path: string;
   readonly type: string;
   readonly required: boolean;
-  /** As it would be written; null where there is none, or where the description says it. */
+  /** In the notation of the file; null if there is none, or if the description contains it. */
   readonly default: string | null;
   readonly description: string;
 }
 
-/** Every key of the config file in the order of the schema, a mapping before its own keys. */
+/** All keys of the config file in the order of the schema, a mapping before its own keys. */
 export function describeKeys(): KeyDescription[] {
   return describeMapping(fileSchema, '');
 }
@@ -48,7 +48,7 @@ function typeName(schema: $ZodType): string {
   return notationOf(structure.schema)?.kind ?? 'text';
 }
 
-// A mapping's default is that of its keys.
+// The default of a mapping consists of the defaults of its keys.
 function writtenDefault(value: unknown): string | null {
   if (Array.isArray(value)) return `[${value.join(', ')}]`;
   if (value === '' || typeof value === 'object') return null;

@@ -1,9 +1,9 @@
 import { type BigIntStats, fstatSync, statSync } from 'node:fs';
 
 /**
- * One regular file on this machine. Numbers are decimal text: an inode can be larger than the integers that JSON
- * readers keep exact. The kernel uses a number again after its file was removed. The time of birth (statx(2)) tells
- * the two files apart; it is 0 where the file system has none.
+ * Identifies one regular file on this machine. Numbers are decimal text, because an inode can exceed the range of exact
+ * integers in JSON readers. The kernel reuses an inode number after the file was removed. The birth time (statx(2))
+ * distinguishes the two files; it is 0 if the file system has none.
  */
 export interface FileIdentity {
   readonly device: string;
@@ -11,12 +11,12 @@ export interface FileIdentity {
   readonly birth_ns: string;
 }
 
-/** The file behind a descriptor; null where it is not a regular file. */
+/** The file behind a descriptor; null if it is not a regular file. */
 export function identityOf(fd: number): FileIdentity | null {
   return identity(fstatSync(fd, { bigint: true }));
 }
 
-/** The file that a path leads to now; null where this user finds no regular file there. */
+/** The file at a path; null if this user finds no regular file there. */
 export function identityAt(file: string): FileIdentity | null {
   try {
     return identity(statSync(file, { bigint: true }));
@@ -25,12 +25,12 @@ export function identityAt(file: string): FileIdentity | null {
   }
 }
 
-/** Whether both were the same file when they were looked at, at the same time. */
+/** Whether both identities are the same file, if both were read at the same time. */
 export function isSameInode(one: FileIdentity, other: FileIdentity): boolean {
   return one.device === other.device && one.inode === other.inode;
 }
 
-/** Whether both are the same file, looked at at different times. */
+/** Whether both identities are the same file, if they were read at different times. */
 export function isSameFile(one: FileIdentity, other: FileIdentity): boolean {
   return isSameInode(one, other) && one.birth_ns === other.birth_ns && one.birth_ns !== '0';
 }

@@ -2,7 +2,7 @@ import type { z } from 'zod/mini';
 import type { listener } from './schema/listener.ts';
 import type { runtime } from './schema/runtime.ts';
 
-/** Gives every listener that names none the next descriptor from 3 that no listener and no ready_fd has. */
+/** Gives each listener without a descriptor the next number from 3 that no listener and no ready_fd uses. */
 export function assignDescriptors(
   listeners: readonly z.output<typeof listener>[],
   readyFd: number | undefined,
@@ -18,7 +18,7 @@ export function assignDescriptors(
   });
 }
 
-/** An environment that is not spelled out is inherited. */
+/** An environment that the file does not list is inherited. */
 export function fillRuntime(file: z.output<typeof runtime>) {
   return {
     ...file,

@@ -5,7 +5,7 @@ import { type Finding, formatPath, type Path, valueAt, wrongValue } from './path
 import { notationOf } from './schema/key.ts';
 import { schemaAt, structureOf } from './schema/structure.ts';
 
-/** What the schema has against a file, in words. */
+/** Converts an issue of the schema into messages. */
 export function findingsOf(issue: $ZodIssue, root: $ZodType, file: unknown): Finding[] {
   const path = issue.path.filter((part) => typeof part !== 'symbol');
   const value = valueAt(file, path);
@@ -59,7 +59,7 @@ function keysAt(root: $ZodType, path: Path): string[] {
   return structure?.type === 'mapping' ? Object.keys(structure.shape) : [];
 }
 
-/** A key that is right in one other place only was put into the wrong mapping. */
+/** A key that is valid in exactly one other place was written into the wrong mapping. */
 function elsewhere(name: string, root: $ZodType): string {
   const places = findKey(name, root, '');
   return places.length === 1 ? `: it belongs in ${places[0] || 'the top level'}` : '';

@@ -5,11 +5,10 @@ import type { Problem } from './problem.ts';
 import { LARGEST_FILE } from './read/syntax.ts';
 
 /**
- * The config in a file and which file that was, or everything that is wrong with it, a file that cannot be read
- * included (line 0). `identity` is null for a file that is not regular, such as a pipe: its path means another file the
- * next time.
+ * Loads a config with the identity of its file, or returns all problems, including a file that cannot be read (line 0).
+ * `identity` is null for a file that is not regular, such as a pipe: its path may contain something else the next time.
  * @param file its name, for problems
- * @param path where it is read
+ * @param path the path to read
  */
 export function loadConfig(
   file: string,
@@ -24,7 +23,7 @@ export function loadConfig(
   } catch (error) {
     return failed(0, unreadable(error));
   }
-  // A larger file is refused before its last character, which may be cut in two, is looked at.
+  // A file that is too large is refused before its last character is decoded, which may be incomplete.
   const read = (text: string) => {
     const parsed = parse(text, file);
     return 'config' in parsed ? { ...parsed, identity } : parsed;
@@ -42,12 +41,12 @@ export function loadConfig(
 
 const PART = 16_384;
 
-// Not readFile: the name may be a pipe or a device without an end.
+// Not readFile: the name may belong to a pipe, or to a device without an end.
 function readBounded(file: string): { bytes: Buffer; identity: FileIdentity | null } {
   const fd = openSync(file, 'r');
   try {
     const parts: Buffer[] = [];
-    // One byte more than the largest says that it is too large.
+    // Reading one byte more than the limit shows that the file is too large.
     for (let room = LARGEST_FILE + 1; room > 0; ) {
       const part = Buffer.allocUnsafe(Math.min(PART, room));
       const count = readSync(fd, part);
@@ -77,7 +76,10 @@ function unreadable(error: unknown): string {
   }
 }
 
-/** The config file's name: `--config`, else `$ZERO_CONFIG`, else `./zero.yaml`. An empty one counts as not given. */
+/**
+ * The config file's name: `--config`, otherwise `$ZERO_CONFIG`, otherwise `./zero.yaml`. An empty value counts as
+ * omitted.
+ */
 export function locateConfig(
   option: string | undefined,
   environment: Readonly<Record<string, string | undefined>> = process.env,

@@ -1,4 +1,4 @@
-/** The candidate that was probably meant; undefined when none is near. */
+/** The candidate that was probably meant; undefined if none is similar. */
 export function nearMiss(word: string, candidates: readonly string[]): string | undefined {
   const folded = fold(word);
   const allowed = folded.length <= 3 ? 1 : 2;
@@ -14,7 +14,7 @@ export function nearMiss(word: string, candidates: readonly string[]): string | 
   return best ?? candidates.find((candidate) => startsAlike(folded, fold(candidate)));
 }
 
-// `reloadSignal` and `reload-signal` are `reload_signal`.
+// Treats `reloadSignal` and `reload-signal` like `reload_signal`.
 function fold(word: string): string {
   return word.toLowerCase().replace(/[_\-\s]/g, '');
 }
@@ -23,7 +23,7 @@ function startsAlike(one: string, other: string): boolean {
   return one.length >= 3 && other.length >= 3 && (one.startsWith(other) || other.startsWith(one));
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours: the optimal string alignment distance. */
+/** Counts insertions, deletions, substitutions and swaps of neighbours: the optimal string alignment distance. */
 export function editDistance(one: string, other: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: other.length + 1 }, (_, index) => index);

@@ -8,15 +8,15 @@ import { checkRules } from './rules/index.ts';
 import { type Config, completeConfig, fileSchema } from './schema.ts';
 import { validParts } from './valid-parts.ts';
 
-/** A config, and where its parts are in the file. */
+/** A config with the positions of its parts in the file. */
 export interface LocatedConfig {
   readonly config: Config;
-  /** The problem that a finding is, at its place. */
+  /** The problem for a finding, with its position. */
   locate(finding: Finding): Problem;
 }
 
 /**
- * A config file's text to the config it describes, or to everything that is wrong with it, in the order of the file. Pure.
+ * Parses the text of a config file. Returns the config or all problems in the order of the file. Pure.
  * @param file the file's name, for the problems
  */
 export function parseConfig(text: string, file: string): LocatedConfig | { problems: Problem[] } {
@@ -31,7 +31,7 @@ export function parseConfig(text: string, file: string): LocatedConfig | { probl
   return { problems: problems.sort((one, other) => one.line - other.line || one.column - other.column) };
 }
 
-/** Plain values in the file's form to a config, or to all findings. */
+/** Checks plain values in the form of the file. Returns the config or all findings. */
 export function checkTree(
   value: unknown,
   given: (path: Path) => boolean,

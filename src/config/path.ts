@@ -1,17 +1,17 @@
-/** Where something is in the config: keys and list indexes from the root. */
+/** A position in the config: keys and list indexes from the root. */
 export type Path = readonly (string | number)[];
 
-/** A problem before its place in a file is known. */
+/** A problem whose position in the file is not known yet. */
 export interface Finding {
   readonly path: Path;
-  /** Whether it is about the key itself or about its value. */
+  /** Whether the finding is about the key itself or about its value. */
   readonly about: 'key' | 'value';
-  /** A phrase about what is at the path, or, where it is not `named`, a sentence that needs no path. */
+  /** A phrase about the value at the path, or, if not `named`, a sentence that needs no path. */
   readonly message: string;
   readonly named: boolean;
 }
 
-/** The message with the path in front where it needs one. */
+/** The message with the path in front if it needs one. */
 export function findingMessage({ path, message, named }: Finding): string {
   return named && path.length > 0 ? `${formatPath(path)}: ${message}` : message;
 }
@@ -28,12 +28,12 @@ export function wrongValue(path: Path, problem: string): Finding {
   return { path, about: 'value', message: problem, named: true };
 }
 
-/** A finding about a key that should not be there. */
+/** A finding about a key that is not allowed there. */
 export function wrongKey(path: Path, problem: string): Finding {
   return { path, about: 'key', message: problem, named: true };
 }
 
-/** What is at this path of a plain value; undefined where there is nothing. */
+/** The plain value at this path; undefined if there is none. */
 export function valueAt(root: unknown, path: Path): unknown {
   let value = root;
   for (const part of path) {
@@ -43,7 +43,7 @@ export function valueAt(root: unknown, path: Path): unknown {
   return value;
 }
 
-/** One finding for every value that an earlier place has already; undefined values are not compared. */
+/** One finding for each value that already occurs earlier. Undefined values are ignored. */
 export function duplicates<T>(
   values: readonly { readonly path: Path; readonly value: T | undefined }[],
   problem: (value: T, first: string) => string,

@@ -5,7 +5,9 @@ import type { MetricsProxy } from './values/proxy.ts';
 
 const MASK = '***';
 
-/** A config as a file that says everything it leaves to defaults. Values of variables, the DSN's key and the proxy's user are masked. */
+/**
+ * A config as a file that contains all defaults. Values of variables, the DSN's key and the proxy's user are masked.
+ */
 export function printConfig(config: Config): string {
   return stringify(z.encode(fileSchema, masked(config)), { lineWidth: 0, aliasDuplicateObjects: false });
 }

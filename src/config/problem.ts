@@ -1,10 +1,10 @@
-/** One thing that is wrong with a config, and where. */
+/** One problem in a config, with its position. */
 export type Problem = {
-  /** The file as it was named, or the argument. */
+  /** The file as the user specified it, or the argument. */
   readonly file: string;
-  /** From 1; 0 where the problem is with the file as a whole or in an argument. */
+  /** From 1; 0 if the problem concerns the whole file or an argument. */
   readonly line: number;
-  /** From 1, in UTF-16 units; 0 like the line. */
+  /** From 1, in UTF-16 units; 0 together with the line. */
   readonly column: number;
   readonly message: string;
 };
@@ -15,7 +15,7 @@ export function formatProblem({ file, line, column, message }: Problem): string 
   return `${printable(place)}: ${printable(message)}`;
 }
 
-// A config is somebody else's text: it must not steer the terminal that shows its problems.
+// A config may come from another user: it must not control the terminal that shows its problems.
 function printable(text: string): string {
   return text.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;

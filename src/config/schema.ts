@@ -40,25 +40,27 @@ const service = z.strictObject({
   ),
 });
 
-/** The config file. The one source of its types, its defaults, its JSON Schema and its reference. */
+/** The config file: the only source of its types, its defaults, its JSON Schema and its reference. */
 export const fileSchema = z.strictObject({
   application: key('zero itself.', z.prefault(application, {})),
   service: key('The service.', service),
 });
 
-/** What the file says, with the defaults that do not depend on other keys. */
+/** The contents of the file, with the defaults that do not depend on other keys. */
 export type FileConfig = z.output<typeof fileSchema>;
 
 /**
- * Fills in what depends on other keys: descriptor numbers, whether the environment is inherited. The name depends on
- * the place of the file (src/supervisor/instance/default-name.ts).
+ * Adds the defaults that depend on other keys: descriptor numbers, and whether the environment is inherited. The
+ * default name depends on the path of the file (src/supervisor/instance/default-name.ts).
  */
 export function completeConfig(file: FileConfig) {
   const listeners = assignDescriptors(file.service.listeners, file.service.readiness.ready_fd);
   return { ...file, service: { ...file.service, listeners, runtime: fillRuntime(file.service.runtime) } };
 }
 
-/** The config in the form that the program uses: keys as in the file, durations in milliseconds, every default but the name filled in. */
+/**
+ * The config as the program uses it: keys as in the file, durations in milliseconds, with all defaults except the name.
+ */
 export type Config = ReturnType<typeof completeConfig>;
 export type ApplicationConfig = Config['application'];
 export type LoggingConfig = ApplicationConfig['logging'];

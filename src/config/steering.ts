@@ -2,13 +2,13 @@ import { quoted } from '../common/text.ts';
 import { isStream, type ListenerAddress } from './address.ts';
 import type { Steer } from './values/simple.ts';
 
-/** What decides whether a listener is steered: its own keys... */
+/** The keys of a listener that decide whether it is steered. */
 export interface SteerableListener {
   readonly address: ListenerAddress;
   readonly steer: Steer;
 }
 
-/** ... and those of the service. */
+/** The keys of the service that decide whether its listeners are steered. */
 export interface SteeringTerms {
   readonly handover: { readonly mode: 'auto' | 'steered' | 'shared' };
   readonly runtime: { readonly protocols: readonly string[] };
@@ -17,12 +17,12 @@ export interface SteeringTerms {
 /** How a generation takes over. `steered`: names of the listeners that have lanes. */
 export interface SteeringMode {
   readonly mode: 'steered' | 'shared';
-  /** Why nothing is steered, a phrase; null where something is. */
+  /** Why no listener is steered, as a phrase; null if one is. */
   readonly reason: string | null;
   readonly steered: readonly string[];
 }
 
-/** Why all generations hold the same socket of this listener, a phrase; null where each has a lane of its own. Pure. */
+/** Why all generations hold the same socket of this listener, as a phrase; null if each has its own lane. Pure. */
 export function sharedBecause(
   { address, steer }: SteerableListener,
   { handover, runtime }: SteeringTerms,
@@ -34,11 +34,11 @@ export function sharedBecause(
   if (address.kind === 'inet') return null;
   if (address.path.startsWith('@')) return 'an abstract name cannot be moved from one socket to another';
   if (steer === 'auto') return 'a Unix socket needs steer: true';
-  // nginx looks up the inherited socket by the path it is bound to, which is not the configured one for a lane.
+  // nginx finds an inherited socket by the path that it is bound to, and a lane's path is not the configured one.
   return runtime.protocols.includes('nginx') ? 'nginx needs a Unix socket under its own path' : null;
 }
 
-/** True where each generation has a lane of its own on this listener. */
+/** True if each generation has its own lane on this listener. */
 export function isSteered(listener: SteerableListener, service: SteeringTerms): boolean {
   return sharedBecause(listener, service) === null;
 }
@@ -58,7 +58,7 @@ export function steeringMode(config: {
   return { mode: 'shared', reason: nothingSteered(reasons), steered };
 }
 
-/** One phrase from the reasons of all listeners, each with its name in front. */
+/** One phrase from the reasons of all listeners, each with the listener's name in front. */
 export function nothingSteered(reasons: readonly string[]): string {
   return reasons.length === 0
     ? 'the config has no listener'

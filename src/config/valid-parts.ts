@@ -4,7 +4,7 @@ import type { ListenerAddress } from './address.ts';
 import { structureOf } from './schema/structure.ts';
 import type { FileConfig } from './schema.ts';
 
-/** A value some of whose parts may be missing because the file has them wrong. Lists keep their indexes. */
+/** A value whose invalid parts may be missing. Lists keep their indexes. */
 export type Parts<T> = T extends ListenerAddress
   ? T
   : T extends readonly (infer Element)[]
@@ -15,7 +15,7 @@ export type Parts<T> = T extends ListenerAddress
 
 export type ConfigParts = Parts<FileConfig>;
 
-/** What is right in a file that is not right as a whole, so that rules between keys can be checked all the same. */
+/** The valid parts of an invalid file, so that the rules between keys can be checked nevertheless. */
 export function validParts(schema: $ZodType, file: unknown): ConfigParts {
   return (partsOf(schema, file) ?? {}) as ConfigParts;
 }

@@ -1,13 +1,13 @@
 /**
- * Why a request got no answer that can be used.
- * - `no_instance`: nobody listens there
- * - `denied`: this user may not
- * - `untrusted`: the process that listens there may belong to an attacker, and was sent nothing
- * - `silent`: it listens and does not answer
+ * Why a request got no usable answer.
+ * - `no_instance`: no process listens there
+ * - `denied`: this user has no permission
+ * - `untrusted`: the process that listens there may belong to an attacker, and received nothing
+ * - `silent`: it listens but does not answer
  * - `gone`: it exited before the answer was complete
  * - `refused`: it answered with an error
- * - `incompatible`: its version of the protocol is too far from this one
- * - `strange`: it answered something else than the protocol has
+ * - `incompatible`: its protocol version is too old or too new
+ * - `strange`: its answer does not follow the protocol
  */
 export type ClientProblem =
   | 'no_instance'
@@ -21,7 +21,7 @@ export type ClientProblem =
 
 export class ClientError extends Error {
   readonly problem: ClientProblem;
-  /** The error's code where the supervisor refused. */
+  /** The error's code if the supervisor refused. */
   readonly code: string | null;
 
   constructor(problem: ClientProblem, message: string, code: string | null = null) {
@@ -31,7 +31,7 @@ export class ClientError extends Error {
   }
 }
 
-/** What a failed connect(2), or a connection that broke, means. */
+/** The meaning of a failed connect(2), or of a broken connection. */
 export function connectionError(path: string, error: NodeJS.ErrnoException): ClientError {
   switch (error.code) {
     case 'ENOENT':

@@ -7,23 +7,26 @@ import { PROTOCOL } from './version.ts';
 export interface ClientOptions {
   /** The control socket. */
   readonly path: string;
-  /** The owner of the instance, who must listen there; left out where that is not known. */
+  /** The owner of the instance, who must be the user that listens there. Omitted if unknown. */
   readonly owner?: number;
   /** The release of this command. */
   readonly version: string;
-  /** Milliseconds until an answer must have begun, and a plain one be whole. */
+  /** Milliseconds until the beginning of an answer, and until the end of a plain one. */
   readonly patience?: number;
   /** The version of the protocol; for tests. */
   readonly protocol?: number;
 }
 
-/** Asks one supervisor. Everything rejects with ClientError, or with the reason of `signal` once that is aborted. */
+/**
+ * Sends requests to one supervisor. All methods reject with ClientError, or with the reason of `signal` after it was
+ * aborted.
+ */
 export interface ControlClient {
   status(signal?: AbortSignal, request?: RequestOf<'status'>): Promise<AnswerOf<'status'>>;
   reload(request: RequestOf<'reload'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'reload'>>;
   rollback(request: RequestOf<'rollback'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'rollback'>>;
   scale(request: RequestOf<'scale'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'scale'>>;
-  /** Follows a handover that was requested before, until its verdict. */
+  /** Follows an earlier requested handover until its verdict. */
   wait(request: RequestOf<'wait'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'wait'>>;
   history(signal?: AbortSignal): Promise<AnswerOf<'history'>>;
   promote(signal?: AbortSignal): Promise<void>;
@@ -33,8 +36,8 @@ export interface ControlClient {
   signal(request: RequestOf<'signal'>, signal?: AbortSignal): Promise<AnswerOf<'signal'>>;
   logs(request: RequestOf<'logs'>, signal?: AbortSignal): AsyncIterable<AnswerOf<'logs'>>;
   /**
-   * Everything that happens from now on, or after the event in the request, as far as it is kept. Ends where the
-   * supervisor reports that it leaves.
+   * All events from now on, or after the event in the request if they are still stored. Ends when the supervisor
+   * reports that it exits.
    */
   events(signal?: AbortSignal, request?: RequestOf<'events'>): AsyncIterable<AnswerOf<'events'>>;
   /** The id of the newest event. */
@@ -74,7 +77,7 @@ export function controlClient(options: ClientOptions): ControlClient {
       const text = name === 'events' ? dataOf(line) : line;
       if (text === null) continue;
       const document = checked<AnswerOf<R>>(ANSWERS[name], answer.parse(text));
-      // A kind of line that this version does not know is not for it.
+      // Kinds of lines that this version does not know are ignored.
       if (document !== null) yield document;
     }
   }
@@ -98,7 +101,7 @@ export function controlClient(options: ClientOptions): ControlClient {
       const either = signal === undefined ? done.signal : AbortSignal.any([signal, done.signal]);
       const answer = await send('events', {}, either);
       try {
-        // The answer begins with it.
+        // The answer begins with this id.
         for await (const line of textLines(answer.chunks(), MAX_ANSWER, () => answer.strange()))
           if (line.startsWith(ID)) return line.slice(ID.length);
         throw answer.strange();
@@ -109,7 +112,7 @@ export function controlClient(options: ClientOptions): ControlClient {
   };
 }
 
-/** The document of a server-sent event, which zero writes in one line; null for its other fields. */
+/** The document of a server-sent event, which zero writes in one line; null for other fields of the event. */
 function dataOf(line: string): string | null {
   return line.startsWith('data: ') ? line.slice('data: '.length) : null;
 }
@@ -120,8 +123,8 @@ function checked<T>(schema: z.ZodMiniType<T>, value: unknown): T | null {
 }
 
 /**
- * The lines of a stream, without their newlines and without empty ones. What comes after the last newline counts as cut off and is left out.
- * @param limit bytes of the longest line; where one is longer, `tooLong` makes the error
+ * The lines of a stream, without newlines and without empty lines. An incomplete last line is dropped.
+ * @param limit limit for a line in bytes; for a longer line `tooLong` creates the error
  */
 async function* textLines(
   chunks: AsyncIterable<Buffer>,

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 
-/* Parts of several documents; see documents.ts. */
+/* Parts that several documents share; see documents.ts. */
 
 export type DeepReadonly<T> = T extends object ? { readonly [K in keyof T]: DeepReadonly<T[K]> } : T;
 
@@ -17,18 +17,18 @@ export const exitStatus = z.object({
 export const failure = z.object({
   step: z.string(),
   reason: z.string(),
-  /** What the step was performed on. */
+  /** The object of the step. */
   subject: z.exactOptional(z.string()),
-  /** The errno's name where a system call refused. */
+  /** The name of the errno if a system call failed. */
   errno: z.exactOptional(z.string()),
   generation: z.exactOptional(z.int()),
   worker: z.exactOptional(z.int()),
   exit: z.exactOptional(exitStatus),
-  /** The gates of the candidate that have not passed, each with its last failure. */
+  /** The candidate's gates that have not passed, each with its last failure. */
   gates: z.exactOptional(
     z.array(z.object({ worker: z.int(), gate: z.string(), reason: orNull(z.string()) })),
   ),
-  /** The last lines the worker wrote, oldest first. */
+  /** The last output lines of the worker, oldest first. */
   output: z.exactOptional(z.array(z.string())),
 });
 
@@ -37,12 +37,12 @@ export const usage = z.object({
   cpu_percent: z.number(),
   /** User and system time since the start. */
   cpu_seconds: z.number(),
-  /** Resident; pages that several processes share count for each of them. */
+  /** Resident memory. Pages that several processes share count for each of them. */
   memory_bytes: z.int(),
   interval_ms: milliseconds,
 });
 
-/** How a worker last ended without having been asked to; `exit` null: it could not be started. */
+/** How a worker last ended unexpectedly; `exit` null: it could not be started. */
 export const lastExit = {
   exit: orNull(exitStatus),
   reason: z.string(),

@@ -3,10 +3,10 @@ import { type DeepReadonly, failure, milliseconds, orNull } from './document-par
 import { statusDocument } from './status-document.ts';
 
 /*
- * The documents that a supervisor answers with. `version` is that of the protocol (version.ts). A reader ignores fields
- * that it does not know and takes words such as a state or an outcome as open strings, so that a newer supervisor may
- * have more of them. A schema costs memory and time where it is made, and only a reader needs it: the supervisor takes
- * nothing but types from here.
+ * The documents with which a supervisor answers. `version` is the version of the protocol (version.ts). A reader
+ * ignores unknown fields, and treats words such as a state or an outcome as open strings, so that a newer supervisor
+ * may add some. A schema costs memory and time where it is created, and only readers need it: the supervisor imports
+ * only types from here.
  */
 
 /** `kind`: `exited` with `code`, `signaled` with `signal` and `core_dumped`, or `unknown`. */
@@ -16,19 +16,19 @@ const historyDocument = z.object({
   generations: z.array(
     z.object({
       generation: z.int(),
-      /** When it was started: ISO 8601, UTC. */
+      /** When the generation was started: ISO 8601, UTC. */
       at: z.string(),
-      /** The handover that started it; null where the history does not say. Not sent by earlier releases. */
+      /** The handover that started it; null if the history does not contain it. Not sent by earlier releases. */
       handover: z.exactOptional(orNull(z.int())),
       serving: z.boolean(),
-      /** The generation whose release it was started from, by a rollback. */
+      /** The generation whose release a rollback started. */
       rollback_to: orNull(z.int()),
-      /** How its handover ended; null: it goes on, or nobody saw the end. */
+      /** How its handover ended; null: it is in progress, or its end was not recorded. */
       outcome: orNull(z.string()),
       failure: orNull(z.object({ step: z.string(), reason: z.string() })),
-      /** Of its handover. */
+      /** Duration of its handover. */
       duration_ms: orNull(milliseconds),
-      /** How long it served; null: never. */
+      /** How long the generation served; null: never. */
       served_ms: orNull(milliseconds),
       release: orNull(
         z.object({
@@ -37,20 +37,20 @@ const historyDocument = z.object({
           directory: z.string(),
           /** null: not computed, or not yet. */
           sha256: orNull(z.string()),
-          /** Its name. Left out where it has none. */
+          /** The label. Omitted if there is none. */
           label: z.exactOptional(z.string()),
         }),
       ),
-      /** Where `zero rollback --to` would take it from: `file`, `copy`, or nowhere and why. */
+      /** The source for `zero rollback --to`: `file`, `copy`, or null with the reason. */
       rollback: z.object({ from: orNull(z.string()), reason: orNull(z.string()) }),
     }),
   ),
-  /** Every handover that has ended, oldest first, also without a generation. Not sent by earlier releases. */
+  /** All ended handovers, oldest first, including those without a generation. Not sent by earlier releases. */
   handovers: z.exactOptional(
     z.array(
       z.object({
         handover: z.int(),
-        /** When it ended: ISO 8601, UTC. */
+        /** When the handover ended: ISO 8601, UTC. */
         at: z.string(),
         outcome: z.string(),
         generation: orNull(z.int()),
@@ -63,33 +63,33 @@ const historyDocument = z.object({
 });
 
 const verdictDocument = z.object({
-  /** Not sent by supervisors from before the header Zero-Protocol. */
+  /** Not sent by supervisors that are older than the header Zero-Protocol. */
   version: z.exactOptional(z.int()),
   /** `promoted`, `rolled_back`, `failed`, `aborted`, `timed_out`, `superseded`, `in_progress`. */
   outcome: z.string(),
-  /** The incumbent has no worker that runs; how long until one is started again, null for never. Since protocol 1. */
+  /** The incumbent has no running worker; the time until one is restarted, null: never. Since protocol 1. */
   down: z.exactOptional(orNull(z.object({ retry_in_ms: orNull(milliseconds) }))),
   handover: orNull(z.int()),
   generation: orNull(z.int()),
   incumbent: orNull(z.int()),
-  /** The name of the release that was asked for. Left out where it has none. */
+  /** The label of the requested release. Omitted if there is none. */
   label: z.exactOptional(z.string()),
   duration_ms: milliseconds,
   failure: orNull(failure),
-  /** The hook that ran after it failed. */
+  /** The failure of the hook that ran after the handover failed. */
   hook: z.exactOptional(failure),
 });
 
-/** What happened, with the fields of the JSON log. */
+/** An event with the fields of the JSON log. */
 const factDocument = z.looseObject({ event: z.string() });
 
 /**
- * The supervisor is started again when it is killed: a command whose connection breaks asks the next supervisor for the
- * verdict. Left out: it is not.
+ * The supervisor is restarted if it is killed, so a command whose connection breaks asks the next supervisor for the
+ * verdict. Omitted if it is not restarted.
  */
 const restarts = z.exactOptional(z.literal(true));
 
-/** In this order: one `accepted`, any number of `fact`, and one `verdict` unless nobody waits for it. */
+/** In this order: one `accepted`, any number of `fact`, and one `verdict` unless the request has `wait: false`. */
 const reloadLine = z.union([
   z.object({ accepted: z.object({ ticket: z.string(), handover: z.exactOptional(z.int()), restarts }) }),
   z.object({ fact: factDocument }),
@@ -107,11 +107,11 @@ const scaleDocument = z.object({
   version: z.int(),
   /** `done`, `failed`, `aborted`, `timed_out`, `superseded`, `in_progress`. */
   outcome: z.string(),
-  /** The generation that serves; null where none does. */
+  /** The serving generation; null if there is none. */
   generation: orNull(z.int()),
   from: z.int(),
   to: z.int(),
-  /** How many workers the generation has now, without those that leave. */
+  /** The current number of workers of the generation, without retiring ones. */
   workers: z.int(),
   duration_ms: milliseconds,
   failure: orNull(failure),
@@ -124,7 +124,10 @@ const scaleLine = z.union([
   z.object({ result: scaleDocument }),
 ]);
 
-/** In this order: one `accepted`, any number of `fact`, one `stopped`; the connection ends with the supervisor's process. */
+/**
+ * In this order: one `accepted`, any number of `fact`, one `stopped`. The connection ends with the supervisor's
+ * process.
+ */
 const stopLine = z.union([
   z.object({ accepted: z.object({ pid: z.int(), restarts }) }),
   z.object({ fact: factDocument }),
@@ -135,9 +138,9 @@ const stopLine = z.union([
 const upgradeLine = z.union([
   z.object({ accepted: z.object({ pid: z.int(), zero: z.string() }) }),
   z.object({ fact: factDocument }),
-  /** The new program passed its dry run and replaces the old one next: ask again on a new connection. */
+  /** The new program has passed its dry run and will replace the old one: ask again on a new connection. */
   z.object({ upgrading: z.object({ zero: z.string(), node: z.string() }) }),
-  /** The old program stays. */
+  /** The old program keeps running. */
   z.object({ refused: z.object({ message: z.string() }) }),
 ]);
 
@@ -147,13 +150,19 @@ const signalDocument = z.object({
   workers: z.array(z.object({ worker: z.int(), pid: z.int() })),
 });
 
-/** The data of a server-sent event: a fact with its time (RFC 3339, UTC); of a `gap`, how many events were missed, null where nobody knows. */
+/**
+ * The data of a server-sent event: a fact with its time (RFC 3339, UTC), or a `gap` with the number of missed events,
+ * null if unknown.
+ */
 const eventData = z.union([
   z.catchall(z.object({ time: z.string(), event: z.string() }), z.unknown()),
   z.object({ missed: orNull(z.int()) }),
 ]);
 
-/** What one source wrote, as text or, where it is none, as Base64; or how much before the next line is not kept. */
+/**
+ * Output of one source, as text or, if it is not valid text, as Base64; or the number of bytes that were lost before
+ * the next line.
+ */
 const outputLine = z.union([
   z.object({
     output: z.object({
@@ -168,9 +177,9 @@ const outputLine = z.union([
     }),
   }),
   z.object({ gap: z.object({ bytes: z.int() }) }),
-  /** The first line where the output is in files: the path of the current one. */
+  /** The first line if the output is in files: the path of the current file. */
   z.object({ file: z.object({ path: z.string() }) }),
-  /** The last line where the supervisor is replaced by another zero, in its own process: ask that one for the rest. */
+  /** The last line if another zero replaces the supervisor in its process: ask the new one for the rest. */
   z.object({ upgrading: z.literal(true) }),
 ]);
 
@@ -178,12 +187,12 @@ export const errorDocument = z.object({
   error: z.object({
     code: z.string(),
     message: z.string(),
-    /** The field of the request that is wrong. */
+    /** The invalid field of the request. */
     field: z.exactOptional(z.string()),
   }),
 });
 
-/** What each route answers: one document, or the lines of a stream. */
+/** The answer of each route: one document, or the lines of a stream. */
 export const answers = {
   status: statusDocument,
   reload: reloadLine,

@@ -2,22 +2,23 @@ import type { Feed } from '../http/follower.ts';
 import type { EventLog } from './event-log.ts';
 import { RequestError } from './request-body.ts';
 
-/** Characters that are written at a time. */
+/** Characters per write. */
 const PORTION = 32 * 1024;
 const FIELD = 'last_event_id';
 
 /**
- * What happens, as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). It begins with a lone `id`, so that a
- * reader knows its place before the first event; what was forgotten before a reader came to it is told as a `gap`.
- * @param last the `id` of the last event that the reader has; undefined: from now on
- * @throws RequestError when it is none
+ * The events as server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html). The feed begins
+ * with a lone `id`, so that a reader has a position before the first event. Events that were discarded before the
+ * reader reached them are reported as a `gap`.
+ * @param last the `id` of the reader's last event; undefined: from now on
+ * @throws RequestError if it is not an id
  */
 export function eventFeed(log: EventLog, last: string | undefined): Feed {
   let place = last === undefined ? log.newest : placeOf(log, last);
   let begun = false;
 
   const gapBefore = (first: number): string => {
-    // Of another supervisor's events nobody here knows how many there were.
+    // The number of events of another supervisor is unknown.
     const missed = place === null ? null : first - place - 1;
     return missed === 0
       ? ''
@@ -43,7 +44,7 @@ function idOf({ epoch }: EventLog, number: number): string {
   return `${epoch}.${number}`;
 }
 
-/** The number in an id; null where the id is another supervisor's. */
+/** The number in an id; null if the id belongs to another supervisor. */
 function placeOf(log: EventLog, id: string): number | null {
   const [, epoch, digits] = /^([0-9a-z]{1,16}-[0-9a-z]{1,8})\.(\d{1,15})$/.exec(id) ?? [];
   if (epoch === undefined)

@@ -2,23 +2,26 @@ import { factDocument } from '../facts/documents.ts';
 import type { Fact } from '../lifecycle/facts.ts';
 
 export interface EventLogLimits {
-  /** Events that are kept. */
+  /** Maximum number of stored events. */
   readonly count: number;
-  /** Characters of all of them together. */
+  /** Maximum size of all stored events, in characters. */
   readonly size: number;
 }
 
 export interface LoggedEvent {
   readonly number: number;
-  /** The document, as JSON in one line. */
+  /** The document as JSON in one line. */
   readonly text: string;
 }
 
 const LIMITS: EventLogLimits = { count: 1024, size: 256 * 1024 };
 
-/** The newest events, numbered from 1 in the order in which they happened. What there is no room for any more is forgotten, the oldest first. */
+/**
+ * The newest events, numbered from 1 in the order in which they happened. The oldest events are discarded when a limit
+ * is reached.
+ */
 export class EventLog {
-  /** Tells the numbers of this supervisor from those of one before it. */
+  /** Distinguishes the numbers of this supervisor from those of an earlier one. */
   readonly epoch: string;
   readonly #clock: () => number;
   readonly #limits: EventLogLimits;
@@ -49,7 +52,7 @@ export class EventLog {
     for (const tell of this.#listeners) tell();
   }
 
-  /** The events after that number that are still kept, the oldest first, at most about so many characters of them and at least one. */
+  /** The stored events after that number, the oldest first: at least one, and at most about `size` characters. */
   after(number: number, size: number): LoggedEvent[] {
     const first = this.#newest - this.#events.length + 1;
     const found: LoggedEvent[] = [];
@@ -63,7 +66,7 @@ export class EventLog {
     return found;
   }
 
-  /** Called after each event, until the function that is returned is called. */
+  /** Calls the listener after each event until the returned function is called. */
   onAppend(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -16,11 +16,11 @@ import { requestHeaders } from './version.ts';
 export interface Exchange {
   /** The control socket. */
   readonly path: string;
-  /** The user who must listen there; null where it need not be a certain one. */
+  /** The user who must listen there; null: any user. */
   readonly owner: number | null;
-  /** Milliseconds until an answer must have begun, and a plain one be whole. */
+  /** Milliseconds until the beginning of an answer, and until the end of a plain one. */
   readonly patience: number;
-  /** Who asks. */
+  /** The sender of the request. */
   readonly command: Speaker;
   readonly method: 'GET' | 'POST';
   readonly route: string;
@@ -28,14 +28,14 @@ export interface Exchange {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Far more than any document has; a peer that is no zero could send data forever. */
+/** Limit for an answer, far above the size of any document: another program could send data forever. */
 export const MAX_ANSWER = 8 * 1024 * 1024;
 
-/** Codes of a supervisor that did not understand the request. */
+/** Error codes of a supervisor that did not understand the request. */
 const NOT_UNDERSTOOD: ReadonlySet<string> = new Set(['bad_request', 'not_found', 'method_not_allowed']);
 
 /**
- * Sends one request. Resolves with the head of its answer; rejects with ClientError, or with the reason of `signal`.
+ * Sends one request. Resolves with the head of its answer. Rejects with ClientError, or with the reason of `signal`.
  */
 export function exchange(options: Exchange): Promise<Answer> {
   const { path, owner, patience, command, method, route, fields, signal } = options;
@@ -79,7 +79,7 @@ export function exchange(options: Exchange): Promise<Answer> {
   });
 }
 
-/** Connects, and hands the connection on only if the process at the other end is trusted: it gets no byte before. */
+/** Connects, and returns the connection only if the process at the other end is trusted. It receives nothing before. */
 function connect(
   path: string,
   owner: number | null,
@@ -106,11 +106,11 @@ interface AnswerOptions {
   readonly command: Speaker;
   readonly supervisor: Supervisor;
   readonly response: IncomingMessage;
-  /** Ends the time for the answer. */
+  /** Stops the timeout for the answer. */
   readonly settled: () => void;
 }
 
-/** The answer of a supervisor that speaks a version which this command understands. */
+/** The answer of a supervisor with a compatible version. */
 export class Answer {
   readonly #options: AnswerOptions;
   readonly #bytes: ResponseBytes;
@@ -120,7 +120,7 @@ export class Answer {
     this.#bytes = new ResponseBytes(options.response);
   }
 
-  /** The whole body of a plain answer. Throws a refusal as ClientError. */
+  /** The complete body of a plain answer. Throws a refusal as ClientError. */
   async document(): Promise<unknown> {
     const text = await this.#text();
     this.#options.settled();
@@ -128,7 +128,7 @@ export class Answer {
     return this.parse(text);
   }
 
-  /** The bytes of a stream as they come. Throws a refusal as ClientError. */
+  /** The bytes of a stream as they arrive. Throws a refusal as ClientError. */
   async *chunks(): AsyncGenerator<Buffer> {
     this.#options.settled();
     if (this.#refused) throw this.#refusal(await this.#text());
@@ -143,7 +143,7 @@ export class Answer {
     }
   }
 
-  /** The error for an answer that is not one of the protocol's. */
+  /** The error for an answer that does not follow the protocol. */
   strange(): ClientError {
     const { path, command, supervisor } = this.#options;
     return strange(path, explainDifference(command, supervisor));
@@ -187,7 +187,7 @@ export class Answer {
 }
 
 function requestError(path: string, error: NodeJS.ErrnoException): ClientError {
-  // The peer speaks, but not HTTP (codes of the parser, llhttp).
+  // The peer does not speak HTTP (error codes of the parser, llhttp).
   return error.code?.startsWith('HPE_') ? strange(path) : connectionError(path, error);
 }
 

@@ -14,15 +14,18 @@ import { RequestError } from './request-body.ts';
 import { scaleDocument, verdictDocument } from './result-documents.ts';
 import type { Views } from './views.ts';
 
-/** Does what one route asks and writes its answer. What it throws before anything is written becomes the answer. */
+/**
+ * Performs the request of one route and writes its answer. An error that is thrown before the first write becomes the
+ * answer.
+ */
 export type Handlers = {
   readonly [R in RouteName]: (request: RequestOf<R>, response: ServerResponse) => void | Promise<void>;
 };
 
-/** Who waits for the end of the supervisor. */
+/** The clients that wait for the end of the supervisor. */
 export type Farewells = Set<LineStream<AnswerOf<'stop'>>>;
 
-/** A follower keeps a connection for as long as it likes: at most this many, so that others are left for commands. */
+/** Maximum number of followers. Each keeps its connection, so a limit keeps connections free for commands. */
 const MOST_FOLLOWERS = 32;
 
 export interface HandlerContext {
@@ -111,7 +114,7 @@ export function handlersOf({ control, views, farewells, followers, timers }: Han
       const { follow: goOn = false, lines = null, worker = null, since_unix_ms: since = null } = request;
       refuseTooMany();
       const file = views.outputFile();
-      // The files may have what memory has not.
+      // The files may contain output that the memory no longer has.
       const isKept =
         request.generation === undefined || views.output.generations.includes(request.generation);
       const asked =
@@ -138,7 +141,7 @@ function viewOf({ generations }: Output, generation: number | undefined): number
   throw new RequestError('unknown_generation', problem, 'generation');
 }
 
-/** Asks for a handover and tells everything until its verdict; with `wait` false only that it was taken. */
+/** Requests a handover and sends all facts until its verdict; with `wait` false only that it was accepted. */
 function followHandover(
   control: Control,
   response: ServerResponse,
@@ -146,7 +149,7 @@ function followHandover(
   ask: (told: (verdict: Verdict) => void) => Accepted,
 ): void {
   const lines = new LineStream<AnswerOf<'reload'>>(response, () => unsubscribe());
-  // Before the request is made, so that what it causes at once is told as well.
+  // Subscribes before the request, so that its immediate facts are sent as well.
   const unsubscribe = wait ? control.onFact((fact) => lines.tell({ fact: factDocument(fact) })) : () => {};
   const { ticket, handover } = ask((verdict) => {
     lines.write({ verdict: verdictDocument(verdict) });
@@ -156,7 +159,7 @@ function followHandover(
   if (!wait) lines.end();
 }
 
-/** Sends what happens until the verdict of a handover that was requested before. */
+/** Sends all facts until the verdict of a handover that was requested earlier. */
 function awaitHandover(control: Control, response: ServerResponse, wanted: number | null): void {
   const ends: (() => void)[] = [];
   const lines = new LineStream<AnswerOf<'wait'>>(response, () => {

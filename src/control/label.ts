@@ -1,17 +1,17 @@
-/** The longest label, in UTF-16 code units. It is a column of tables, a line of the log and a label of metrics. */
+/** Limit for a label, in UTF-16 code units: it appears in tables, log lines and labels of metrics. */
 export const MAX_LABEL = 128;
 
-// Control, format and private characters, unpaired surrogates, and separators of lines: nothing that cannot be seen.
+// Invisible characters: control, format and private characters, unpaired surrogates, and line separators.
 const INVISIBLE = /[\p{C}\p{Zl}\p{Zp}]/u;
 
 /**
- * The name of a release, as `zero reload --label` takes it: one line of visible characters. Returns the label, or a
- * phrase that says what is wrong, without the text itself.
+ * Checks the label of `zero reload --label`: one line of visible characters. Returns the label, or a phrase with the
+ * problem, which does not contain the text itself.
  */
 export function parseLabel(text: string): { readonly label: string } | { readonly problem: string } {
   if (text === '') return { problem: 'is empty' };
   if (text.length > MAX_LABEL) return { problem: `has ${text.length} characters. Use at most ${MAX_LABEL}.` };
-  // What is not UTF-8 in an argument arrives as the replacement character.
+  // Invalid UTF-8 in an argument arrives as the replacement character.
   if (text.includes('\ufffd')) return { problem: 'is not valid UTF-8' };
   const [invisible] = INVISIBLE.exec(text) ?? [];
   if (invisible !== undefined)

@@ -1,23 +1,26 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Progress is left out while a reader has this many bytes yet to take. */
+/** Progress is dropped while this many bytes wait for the reader. */
 const LARGEST_BACKLOG = 256 * 1024;
 
-/** An answer of JSON documents, one a line, that is written as things happen. Nothing is written before `begin` and after `end`. */
+/**
+ * An answer of JSON documents, one per line, that is written as facts happen. Writes nothing before `begin` and after
+ * `end`.
+ */
 export class LineStream<Line> {
   readonly #response: ServerResponse;
-  /** What came before the first line; null once that is written. */
+  /** Lines from before the first line; null after that was written. */
   #held: Line[] | null = [];
   #ended = false;
 
-  /** @param closed called once, when the answer has ended or the peer is gone */
+  /** @param closed called once, when the answer has ended or the peer has closed the connection */
   constructor(response: ServerResponse, closed: () => void) {
     this.#response = response;
     response.once('close', closed);
   }
 
-  /** Writes the first line, and then what has been told meanwhile. */
+  /** Writes the first line, and then the lines that were held meanwhile. */
   begin(first: Line): void {
     const lines = [first, ...(this.#held ?? [])];
     this.#held = null;
@@ -26,7 +29,7 @@ export class LineStream<Line> {
     if (this.#ended) this.#response.end();
   }
 
-  /** A line that a reader who is too slow can do without. */
+  /** Writes a line that may be dropped for a slow reader. */
   tell(line: Line): void {
     if (this.#response.writableLength < LARGEST_BACKLOG) this.write(line);
   }
@@ -37,7 +40,10 @@ export class LineStream<Line> {
     else this.#response.write(text(line));
   }
 
-  /** Writes the last line and keeps the connection, but not the process, so that the peer sees its end. Returns the connection. */
+  /**
+   * Writes the last line and keeps the connection open, so that the peer sees when the process exits. The connection
+   * does not keep the process alive. Returns the connection.
+   */
   leave(last: Line): Socket | null {
     this.write(last);
     this.#ended = true;

@@ -4,7 +4,7 @@ import type { Views, WorkerUsage } from './views.ts';
 export interface Measurements {
   /** Open connections of each generation. */
   readonly connections: ReadonlyMap<number, number | null>;
-  /** null where it could not be read. */
+  /** null if it could not be read. */
   readonly usage: readonly WorkerUsage[] | null;
 }
 
@@ -14,7 +14,7 @@ export async function measure(views: Pick<Views, 'connections' | 'usage'>): Prom
   return { connections: await views.connections(), usage: await usage };
 }
 
-/** The status with what had to be measured for it. */
+/** The status with the measured values. */
 export function measuredStatus(
   document: StatusDocument,
   { connections, usage }: Measurements,

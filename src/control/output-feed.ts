@@ -13,14 +13,14 @@ interface Piece {
   readonly bytes: Buffer;
 }
 
-/** What the service wrote, as far as it is kept. Places are counted in bytes from the beginning, kept or not. */
+/** The stored output of the service. Positions are counted in bytes from the beginning, whether stored or not. */
 export interface Output {
-  /** Those that have or may get output here, the oldest first. */
+  /** Generations that have or may get output here, the oldest first. */
   readonly generations: readonly number[];
   isOpen(view: number | 'all'): boolean;
   end(view: number | 'all'): number;
   lastLines(view: number | 'all', count: number, worker: number | null): number;
-  /** The place of the first output of this time (milliseconds since 1970) or later. */
+  /** The position of the first output at or after this time (milliseconds since 1970). */
   since(view: number | 'all', time: number): number;
   read(view: number | 'all', from: number, size: number): readonly Piece[];
   onMore(listener: () => void): () => void;
@@ -28,21 +28,24 @@ export interface Output {
 
 export interface OutputRequest {
   readonly view: number | 'all';
-  /** Of the last lines; null for everything that is kept. */
+  /** The number of last lines; null: all stored lines. */
   readonly lines: number | null;
-  /** Milliseconds since 1970; null for everything that is kept. */
+  /** Milliseconds since 1970; null: all stored lines. */
   readonly since: number | null;
-  /** null: of all workers. */
+  /** null: all workers. */
   readonly worker: number | null;
   readonly follow: boolean;
-  /** The current file that the output is written to as well; null where there is none. */
+  /** The current file with the same output; null if there is none. */
   readonly file: string | null;
 }
 
-/** Bytes that are written at a time. */
+/** Bytes per write. */
 const PORTION = 32 * 1024;
 
-/** The service's output as JSON documents, one a line; what was forgotten before a reader came to it is told as a `gap`. */
+/**
+ * The service's output as JSON documents, one per line. Output that was discarded before a reader reached it is
+ * reported as a `gap`.
+ */
 export function outputFeed(output: Output, request: OutputRequest): Feed {
   const { view, lines, since, worker, follow, file } = request;
   const end = follow ? Number.POSITIVE_INFINITY : output.end(view);
@@ -53,7 +56,7 @@ export function outputFeed(output: Output, request: OutputRequest): Feed {
 
   let isBegun = false;
 
-  /** The next portion, without what others wrote; null where there is no more now. */
+  /** The next portion of the selected output; null if there is no more now. */
   const portion = (): OutputDocument[] | null => {
     const pieces = output.read(view, place, Math.min(PORTION, end - place)).filter(({ at }) => at < end);
     const documents: OutputDocument[] = [];
@@ -93,7 +96,7 @@ function pieceDocument({
   bytes,
 }: Piece): Extract<OutputDocument, { readonly output: unknown }>['output'] {
   const source = { time: new Date(time).toISOString(), generation, worker, stream };
-  // JSON has no bytes: what is no text goes as Base64 (RFC 4648).
+  // JSON has no bytes: output that is not UTF-8 is sent as Base64 (RFC 4648).
   return isUtf8(bytes)
     ? { ...source, text: bytes.toString() }
     : { ...source, base64: bytes.toString('base64') };

@@ -5,15 +5,15 @@ import { distrust } from '../linux/files/trusted-path.ts';
 import { peerGroups } from '../linux/peer-groups.ts';
 import { peerCredentials } from '../linux/socket-options.ts';
 
-/** Who may control: the supervisor's own user, root, and the members of a group where one was named. */
+/** The users who may control zero: the supervisor's own user, root, and the members of a configured group. */
 export interface Permitted {
   readonly uid: number;
   readonly gid: number | null;
 }
 
 /**
- * Null when the process that connected may control, else who it is. The kernel wrote its credentials down at connect(2) (SO_PEERCRED, unix(7)),
- * so nothing that the peer does later changes them.
+ * Null if the connected process may control zero, otherwise its user. The kernel recorded its credentials at connect(2)
+ * (SO_PEERCRED, unix(7)), so the peer cannot change them later.
  */
 export function refusedPeer(socket: Socket, permitted: Permitted): string | null {
   const fd = descriptorOf(socket);
@@ -30,8 +30,8 @@ export function refusedPeer(socket: Socket, permitted: Permitted): string | null
 }
 
 /**
- * Null for root and the supervisor's own user, otherwise the uid of a member of the group. A program that a request
- * specifies runs as the user of zero, so a member may not specify one.
+ * Null for root and the supervisor's own user, otherwise the uid of the group member. A program in a request runs as
+ * zero's user, so a member may not specify one.
  */
 export function memberPeer(socket: Socket, { uid: own }: Permitted): string | null {
   const fd = descriptorOf(socket);
@@ -41,11 +41,11 @@ export function memberPeer(socket: Socket, { uid: own }: Permitted): string | nu
 }
 
 /**
- * Null when a command may trust the process that listens on a control socket, else why not. It must run as root, as the
- * user of the command, or as the owner of the socket's directory, which nobody but that owner and root can change
- * (docs/security.md). In a directory such as /tmp anybody can make the directory of somebody else: only root
- * follows an owner there.
- * @param owner of the instance whose record has the path; null where no record has it
+ * Null if a command may trust the process that listens on a control socket, otherwise the reason. The process must run
+ * as root, as the command's user, or as the owner of the socket's directory, which only that owner and root can change
+ * (docs/security.md). In a directory such as /tmp any user can create a directory with the name of another user's:
+ * there only root trusts the owner.
+ * @param owner the owner of the instance whose record has this path; null if no record has it
  */
 export function refusedServer(socket: Socket, path: string, owner: number | null): string | null {
   const fd = descriptorOf(socket);
@@ -53,7 +53,7 @@ export function refusedServer(socket: Socket, path: string, owner: number | null
   try {
     if (fd === null) throw new Error('not connected any more');
     const { uid } = peerCredentials(fd);
-    // A record of another user could lead to the socket of a third one.
+    // The record of another user could point to the socket of a third user.
     if (owner !== null && uid !== owner)
       return `uid ${uid} listens there, but the instance belongs to uid ${owner}`;
     if (uid === 0 || uid === own) return null;
@@ -66,7 +66,7 @@ export function refusedServer(socket: Socket, path: string, owner: number | null
   }
 }
 
-/** Node has no public name for a socket's descriptor. Where this one were gone, everybody would be refused. */
+/** Node has no public property for a socket's descriptor. If this one were missing, every peer would be refused. */
 function descriptorOf(socket: Socket): number | null {
   const handle: unknown = Reflect.get(socket, '_handle');
   const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : null;

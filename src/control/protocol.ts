@@ -2,11 +2,11 @@ import * as z from 'zod/mini';
 import { parseLabel } from './label.ts';
 
 /*
- * The agreement of both ends of the control socket: one HTTP request a connection, JSON bodies. Documents of one
- * version only ever grow, and a reader ignores fields that it does not know. A request is strict: a supervisor
- * refuses a field that it does not know, because without that field it would do something else than the operator
- * asked for. So a command sends a field that was added later only when the operator asked for it. `/v1` in the paths
- * stays: the version is in the header, see version.ts.
+ * The protocol of the control socket: one HTTP request per connection, JSON bodies. Documents of one version only gain
+ * fields, and a reader ignores unknown fields. Requests are strict: a supervisor refuses an unknown field, because
+ * without that field it would do something else than the operator asked for. So a command sends a field that was added
+ * later only if the operator asked for it. `/v1` in the paths never changes: the version is in the header, see
+ * version.ts.
  */
 
 export type * from './documents.ts';
@@ -15,71 +15,71 @@ export type * from './status-document.ts';
 const nothing = z.strictObject({});
 
 const statusRequest = z.strictObject({
-  /** Measure: count the open connections of each generation, and read the CPU time and memory of each worker. */
+  /** Count the open connections of each generation, and read the CPU time and memory of each worker. */
   connections: z.exactOptional(z.boolean()),
 });
 
 const reloadRequest = z.strictObject({
   preview: z.exactOptional(z.boolean()),
   replace: z.exactOptional(z.boolean()),
-  /** When it is given up, from now. Left out or null: never. */
+  /** Limit for the handover, from now. Omitted or null: none. */
   timeout_ms: z.exactOptional(z.nullable(z.number().check(z.positive()))),
-  /** false: the answer ends when the request was taken. */
+  /** false: the answer ends when the request was accepted. */
   wait: z.exactOptional(z.boolean()),
-  /** The name of the release, see label.ts. Left out: the request gives none. */
+  /** The label of the release, see label.ts. Default: none. */
   label: z.exactOptional(z.string().check(z.refine((text) => 'label' in parseLabel(text)))),
 });
 
 const logsRequest = z.strictObject({
-  /** Go on with what is written from now on. */
+  /** Continue with new output. */
   follow: z.exactOptional(z.boolean()),
-  /** The last lines only. Left out: everything that is kept. */
+  /** Only this many last lines. Default: all stored lines. */
   lines: z.exactOptional(z.int().check(z.nonnegative())),
-  /** What this generation wrote. Left out: all of them. */
+  /** Only the output of this generation. Default: all. */
   generation: z.exactOptional(z.int().check(z.positive())),
-  /** What this worker wrote. Left out: all of them. */
+  /** Only the output of this worker. Default: all. */
   worker: z.exactOptional(z.int().check(z.nonnegative())),
-  /** What was read at this time or later: milliseconds since 1970. */
+  /** Only output that was read at or after this time, in milliseconds since 1970. */
   since_unix_ms: z.exactOptional(z.int().check(z.nonnegative())),
 });
 
 const rollbackRequest = z.strictObject({
-  /** The generation whose release is to serve. Left out or null: the release that served before. */
+  /** The generation whose release should serve. Omitted or null: the release that served before. */
   to: z.exactOptional(z.nullable(z.int().check(z.positive()))),
   timeout_ms: z.exactOptional(z.nullable(z.number().check(z.positive()))),
   wait: z.exactOptional(z.boolean()),
 });
 
-/** As many as a config may have. */
+/** The same limit as in the config. */
 export const MAX_WORKERS = 256;
 
 const scaleRequest = z.strictObject({
-  /** How many workers the generation that serves is to have. */
+  /** The requested number of workers of the serving generation. */
   workers: z.int().check(z.minimum(1), z.maximum(MAX_WORKERS)),
-  /** When the caller stops waiting, from now. Left out or null: never. */
+  /** When the caller stops waiting, from now. Omitted or null: never. */
   timeout_ms: z.exactOptional(z.nullable(z.number().check(z.positive()))),
 });
 
 const upgradeRequest = z.strictObject({
   /**
-   * Absolute path of the zero that is wanted; only from root and the user of zero. Left out: the path by which the
-   * running one was started.
+   * Absolute path of the requested zero; only from root and zero's user. Default: the path with which the running one
+   * was started.
    */
   path: z.exactOptional(z.string()),
-  /** The node that the command runs, in case that the supervisor finds no other. */
+  /** The node that the command runs, used if the supervisor finds no other. */
   node: z.exactOptional(z.string()),
-  /** How long the upgrade may wait for a handover or a hook. Left out or null: without end. */
+  /** How long the upgrade may wait for a handover or a hook. Omitted or null: without limit. */
   timeout_ms: z.exactOptional(z.nullable(z.number().check(z.positive()))),
 });
 
 const waitRequest = z.strictObject({
-  /** The handover whose verdict is wanted. Left out: the one in progress, otherwise the one that ended last. */
+  /** The handover to wait for. Default: the one in progress, otherwise the last one. */
   handover: z.exactOptional(z.int().check(z.positive())),
 });
 
 /**
- * Every route. A GET takes its request from the query, a POST from its body. `lines`: the answer is a stream of JSON documents, one a line; otherwise it is one document,
- * but for `events`: server-sent events.
+ * All routes. A GET has its request in the query, a POST in its body. `lines`: the answer is a stream of JSON
+ * documents, one per line. Otherwise it is one document, except for `events`: server-sent events.
  */
 export const routes = {
   status: { method: 'GET', path: '/v1/status', request: statusRequest, lines: false },
@@ -107,27 +107,27 @@ export const routes = {
   events: {
     method: 'GET',
     path: '/v1/events',
-    /** The header Last-Event-ID, or the query. */
+    /** From the header Last-Event-ID, or the query. */
     request: z.strictObject({ last_event_id: z.exactOptional(z.string()) }),
     lines: false,
   },
   logs: { method: 'GET', path: '/v1/logs', request: logsRequest, lines: true },
 } as const;
 
-/** Every error's code and its HTTP status. */
+/** The HTTP status of each error code. */
 export const errorStatus = {
   bad_request: 400,
-  /** The version of the request is too far from this supervisor's. */
+  /** The protocol version of the request is too old or too new for this supervisor. */
   unsupported_protocol: 400,
   forbidden: 403,
   not_found: 404,
-  /** Nothing of it is kept, or there never was one. */
+  /** No data of the generation is stored, or it never existed. */
   unknown_generation: 404,
-  /** Nothing is known of its end, or there never was one. */
+  /** The handover's result is not stored, or it never existed. */
   unknown_handover: 404,
   method_not_allowed: 405,
   request_timeout: 408,
-  /** The command means nothing at the moment: nothing to promote. */
+  /** The command is not possible now, for example nothing to promote. */
   wrong_state: 409,
   body_too_large: 413,
   unsupported_media_type: 415,

@@ -2,9 +2,9 @@ import type { IncomingMessage } from 'node:http';
 import { RequestError } from './request-body.ts';
 
 /**
- * The fields of a request in its query: `true`, `false` and whole numbers as such, a name alone as true, anything else as text. What is
- * wrong with them is the schema's to say.
- * @throws RequestError for a field that is there twice
+ * The fields of a request in its query: `true`, `false` and integers are converted, a name alone means true, anything
+ * else is text. The schema reports invalid values.
+ * @throws RequestError for a duplicate field
  */
 export function queryFields({ url = '' }: IncomingMessage): Record<string, unknown> {
   const at = url.indexOf('?');

@@ -7,7 +7,7 @@ export function errorBody(code: ErrorCode, message: string, field?: string): str
 }
 
 /**
- * Answers where there is no request to answer, and ends the connection.
+ * Sends an answer without a request, and closes the connection.
  * @param headers of every answer
  */
 export function refuse(

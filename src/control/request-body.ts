@@ -16,11 +16,11 @@ export class RequestError extends Error {
 const tooLarge = () => new RequestError('body_too_large', `the body is larger than ${BODY_LIMIT / 1024} KiB`);
 
 /**
- * The JSON document of a request; no body at all is an empty object.
+ * The JSON document of a request; an empty body counts as an empty object.
  * @throws RequestError
  */
 export async function readBody(request: IncomingMessage): Promise<unknown> {
-  // Looked at before the body, so that nothing is read that is not wanted.
+  // Checked first, so that no unwanted body is read.
   if (Number(request.headers['content-length'] ?? 0) > BODY_LIMIT) throw tooLarge();
   const chunks: Buffer[] = [];
   let length = 0;

@@ -1,12 +1,12 @@
 import type { IncomingMessage } from 'node:http';
 
-/** So many bytes may wait for the reader. Then no more are taken from the connection until they are read. */
+/** At most this many bytes wait for the reader. Beyond that the connection is paused until they are read. */
 const MAX_WAITING = 1024 * 1024;
 
 /**
- * The body of a response as it comes. Whatever arrived before the connection broke is read before the error: the
- * iterator of a stream drops it (stream.Readable, `destroy`), and with it the answer of a supervisor that was killed
- * right afterwards. Create it when the response begins, because from then on something can arrive.
+ * The body of a response as it arrives. All bytes that arrived before the connection broke are read before the error.
+ * The iterator of a stream drops them (stream.Readable, `destroy`), and with them the answer of a supervisor that was
+ * killed right afterwards. Create this object when the response begins, because data can arrive from then on.
  */
 export class ResponseBytes {
   readonly #response: IncomingMessage;
@@ -26,11 +26,11 @@ export class ResponseBytes {
     });
     response.once('end', () => this.#finish(null));
     response.once('error', (error) => this.#finish(error));
-    // Without an error of its own: the reader does not want more.
+    // A close without an error: the reader stopped.
     response.once('close', () => this.#finish(null));
   }
 
-  /** Throws the error of the connection after the last bytes. Ends the connection when the reader stops early. */
+  /** Throws the error of the connection after the last bytes. Closes the connection if the reader stops early. */
   async *read(): AsyncGenerator<Buffer> {
     try {
       for (;;) {

@@ -21,7 +21,7 @@ export function verdictDocument(verdict: Verdict): VerdictDocument {
   };
 }
 
-/** How a request for another number of workers ended, as the control socket sends it. */
+/** The result of a request for another number of workers, as the control socket sends it. */
 export function scaleDocument(result: ScaleResult): ScaleDocument {
   const { outcome, generation, from, to, workers, duration, failure } = result;
   return {

@@ -13,17 +13,17 @@ const REQUESTS: { readonly [R in RouteName]: { readonly request: z.ZodMiniType<R
 
 export interface RouterOptions {
   readonly handlers: Handlers;
-  /** The supervisor, for a request of a version that it does not speak. */
+  /** The supervisor, for requests with an incompatible version. */
   readonly identity: Identity;
-  /** Who asks and may not; null where it may. */
+  /** The peer, if it has no permission; null if it has. */
   readonly refused: string | null;
-  /** The member of the control group who asks; null for root and zero's own user. */
+  /** The requesting member of the control group; null for root and zero's own user. */
   readonly member: () => string | null;
-  /** Reports a forbidden attempt of a member. `what` completes the sentence "MEMBER tried to". */
+  /** Reports a member's forbidden attempt. `what` completes the sentence "MEMBER tried to". */
   readonly attempted: (member: string, what: string) => void;
-  /** The whole request is here. */
+  /** Called when the whole request has arrived. */
   readonly received: () => void;
-  /** One line, for the log. */
+  /** Logs one line. */
   readonly warn: (message: string) => void;
 }
 
@@ -37,7 +37,7 @@ export async function answer(
     if (options.refused !== null) {
       throw new RequestError('forbidden', `${options.refused} may not control this zero`);
     }
-    // RFC 9112, section 3.2. Node's own answer has no body.
+    // RFC 9112, section 3.2. Node's own response has no body.
     if (request.headers.host === undefined && request.httpVersion === '1.1')
       throw new RequestError('bad_request', 'the header Host is missing');
     refuseOtherVersions(request, options.identity);
@@ -46,7 +46,7 @@ export async function answer(
     options.received();
     await dispatch(name, fields, response, options.handlers);
   } catch (error) {
-    // The peer went away in the middle of its request.
+    // The peer closed the connection during its request.
     if (response.destroyed) return;
     if (error instanceof RequestError) sendError(response, error);
     else {
@@ -57,8 +57,8 @@ export async function answer(
 }
 
 /**
- * Checked before anything of the request is read: in a version that is too far away the same words may mean something
- * else. A request without the header is taken in the version of this supervisor: its sender, such as curl, follows that
+ * Checked before anything else in the request, because in an incompatible version the same words may have another
+ * meaning. A request without the header is read in this supervisor's version: its sender, such as curl, follows that
  * version's documentation.
  */
 function refuseOtherVersions({ headers }: IncomingMessage, { version, name, pid }: Identity): void {
@@ -88,7 +88,10 @@ function routeOf({ url = '', method }: IncomingMessage, { version }: Identity): 
   return name;
 }
 
-/** Of a GET they are in the query, of a POST in the body: a caller that puts them elsewhere would be answered as if they were not there. */
+/**
+ * A GET has its fields in the query, a POST in the body. Fields in the other place are refused, because otherwise they
+ * would be ignored silently.
+ */
 function fieldsOf(request: IncomingMessage, name: RouteName, body: unknown): unknown {
   const query = queryFields(request);
   const isGet = request.method === 'GET';
@@ -99,7 +102,7 @@ function fieldsOf(request: IncomingMessage, name: RouteName, body: unknown): unk
   }
   if (!isGet) return body;
   const last = request.headers['last-event-id'];
-  // Empty: the reader has had none yet.
+  // Empty: the reader has received no event yet.
   return name === 'events' && last ? { last_event_id: last, ...query } : query;
 }
 

@@ -20,13 +20,13 @@ export interface ControlServerOptions {
   readonly path: string;
   /** Permission bits of the socket. */
   readonly mode: number;
-  /** The socket's group, by name or number, whose members may control as well; null for none. */
+  /** The socket's group, by name or number, whose members may control zero as well; null for none. */
   readonly group: string | null;
   readonly control: Control;
   readonly views: Views;
   /** This supervisor, for the headers of each answer. */
   readonly identity: Identity;
-  /** One line, for the log. */
+  /** Logs one line. */
   readonly warn: (message: string) => void;
   readonly limits?: Limits;
   readonly timers?: Timers;
@@ -34,13 +34,14 @@ export interface ControlServerOptions {
 
 export interface ControlServer {
   /**
-   * Binds the socket again where its file was removed. Connections that are open stay. Rejects with ControlError: it is
-   * as before then.
+   * Binds the socket again after its file was removed. Open connections are kept. Rejects with ControlError; then
+   * nothing has changed.
    */
   restore(): Promise<void>;
   /**
-   * The last act of a supervisor that leaves: takes no more requests, removes the socket, and tells who waits for it. Their connections
-   * stay until the process is gone, which is what they wait for; nothing here keeps it.
+   * The last action of an exiting supervisor: accepts no more requests, removes the socket, and notifies the waiting
+   * clients. Their connections stay open until the process exits, because they wait for that. Nothing here keeps the
+   * process alive.
    * @param options `isUpgrade`: another zero takes over in this process
    */
   close(options?: { readonly isUpgrade: boolean }): Promise<void>;
@@ -50,9 +51,9 @@ const LIMITS: Limits = { connections: 64, patience: 10_000 };
 const HEADER_LIMIT = 8 * 1024;
 
 /**
- * Opens the control socket: HTTP with JSON bodies, one request a connection. Whatever a client sends or leaves out, it gets an answer or loses
- * its connection, and the supervisor goes on.
- * @throws ControlError when it cannot be opened
+ * Opens the control socket: HTTP with JSON bodies, one request per connection. Whatever a client sends or omits, it
+ * receives an answer or loses its connection, and the supervisor keeps running.
+ * @throws ControlError if the socket cannot be opened
  */
 export async function createControlServer(options: ControlServerOptions): Promise<ControlServer> {
   const { path, control, views, identity, warn, limits = LIMITS, timers = unrefTimers } = options;
@@ -67,13 +68,13 @@ export async function createControlServer(options: ControlServerOptions): Promis
   const handlers = handlersOf({ control, views, farewells, followers, timers });
   const sockets = new Set<Socket>();
 
-  // Peers that may not control get their answer when they have asked: one that still writes would not read it.
+  // Peers without permission receive their answer after their request: a peer that is still writing would not read it.
   const refused = new WeakMap<Socket, string>();
   const refusals = new Refusals(warn);
 
   const onRequest = (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
-    // A connection is one request: then nobody's next one can be lost when it is closed for another.
+    // One request per connection: then closing a connection cannot lose a later request.
     response.setHeader('Connection', 'close');
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
     response.once('finish', () => connections.answered(socket));
@@ -94,11 +95,11 @@ export async function createControlServer(options: ControlServerOptions): Promis
   };
   let parser: Promise<Server> | null = null;
 
-  // Nothing is read of a connection before the parser is there.
+  // Nothing is read from a connection before the parser is loaded.
   const accept = (socket: Socket) => {
     sockets.add(socket);
     socket.once('close', () => sockets.delete(socket));
-    // A peer that is gone is no error of ours; without a listener it would end the process.
+    // A peer that closes its connection is not an error. Without a listener the error would end the process.
     socket.on('error', () => {});
     if (!connections.add(socket)) return;
     const refusal = refusedPeer(socket, permitted);
@@ -127,7 +128,7 @@ export async function createControlServer(options: ControlServerOptions): Promis
       for (const follower of followers) follower.leave(isUpgrade);
       const waiting = new Set<Socket | null>();
       for (const lines of farewells) waiting.add(lines.leave({ stopped: true }));
-      // What was written still goes out; a peer that does not read it keeps nobody.
+      // Written data is still sent, but a peer that does not read it does not keep the process alive.
       for (const socket of sockets) if (!waiting.has(socket)) socket.unref().destroySoon();
     },
   };
@@ -148,7 +149,7 @@ async function listenOn(
     server.listen({ fd: file.fd }, resolve);
   });
   server.removeAllListeners('error');
-  // An accept that failed (EMFILE): the client's connection is lost, nothing else.
+  // After a failed accept (EMFILE) only this client's connection is lost.
   server.on('error', (error) => warn(`control socket ${path}: ${error.message}`));
   return {
     close() {
@@ -159,8 +160,9 @@ async function listenOn(
 }
 
 /**
- * An HTTP server that only reads what was accepted for it, and so starts no timer of its own that would wake the supervisor twice a minute.
- * Loaded when somebody asks: it takes 0.2 MB, and a tenth of the supervisor's time until the service runs.
+ * An HTTP server that only parses connections that were accepted for it. So it starts no timer of its own, which would
+ * wake the supervisor twice a minute. Loaded on demand: it takes 0.2 MB, and a tenth of the supervisor's time until the
+ * service runs.
  */
 async function makeParser(
   onRequest: (request: IncomingMessage, response: ServerResponse) => void,
@@ -173,11 +175,11 @@ async function makeParser(
     onRequest(request, response);
   };
   const parser = createServer({ maxHeaderSize: HEADER_LIMIT, requireHostHeader: false }, take);
-  // Node's own answer to an unknown Expect has no body.
+  // Node's own response to an unknown Expect has no body.
   parser.on('checkExpectation', take);
   parser.maxRequestsPerSocket = 1;
   parser.on('clientError', (error: NodeJS.ErrnoException, socket) => {
-    // A connection has one request, and this one has its answer or gets it.
+    // A connection has one request, which is already answered or being answered.
     const begun = answers.get(socket);
     if (begun?.headersSent || begun?.req.complete) return;
     const code = error.code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'bad_request';

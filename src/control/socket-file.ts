@@ -3,7 +3,7 @@ import { reasonOf } from '../common/errors.ts';
 import { boundFile, clearStale, isFile, ReplacedFileError, setAccess } from '../linux/bound-file.ts';
 import { bindSocket, closeFd, openSocket } from '../linux/sockets.ts';
 
-/** A control socket that cannot be opened. The message says which, why, and what to do. */
+/** A control socket cannot be opened. The message contains the path, the reason and the remedy. */
 export class ControlError extends Error {
   constructor(path: string, why: string, cause?: unknown) {
     super(`control socket ${path}: ${why}`, { cause });
@@ -14,16 +14,20 @@ export class ControlError extends Error {
 const LONGEST_PATH = 107;
 
 export interface SocketFile {
-  /** Bound, and not listening yet. */
+  /** Bound, but not listening yet. */
   readonly fd: number;
-  /** Removes the file, if it is still this socket's. Never throws: what cannot be removed is stale for the next one. */
+  /**
+   * Removes the file if it still belongs to this socket. Never throws: a remaining file is replaced as stale at the
+   * next start.
+   */
   remove(): void;
 }
 
 /**
- * A Unix stream socket bound to `path` with exactly these permissions. connect(2) is refused until it listens, so nobody gets in before the
- * permissions are set. The file of a socket that nobody holds any more is replaced; anything else is left alone.
- * @param gid the file's group, null for the one that the kernel gives it
+ * A Unix stream socket bound to `path` with exactly these permissions. connect(2) is refused until it listens, so no
+ * client connects before the permissions are set. Replaces the file of a socket that no process holds, and leaves any
+ * other file unchanged.
+ * @param gid the file's group, null: the default of the kernel
  * @throws ControlError
  */
 export function bindSocketFile(path: string, mode: number, gid: number | null): SocketFile {
@@ -36,7 +40,7 @@ export function bindSocketFile(path: string, mode: number, gid: number | null): 
   const fd = openSocket('unix', 'stream');
   try {
     refuseOccupied(path);
-    // bind(2) gives the file this mode (unix_bind_bsd in net/unix/af_unix.c), less the umask.
+    // bind(2) gives the file this mode, less the umask (unix_bind_bsd in net/unix/af_unix.c).
     fchmodSync(fd, mode & 0o700);
     bindSocket(fd, { family: 'unix', path });
     const file = boundFile(fd, path);
@@ -44,7 +48,7 @@ export function bindSocketFile(path: string, mode: number, gid: number | null): 
       try {
         if (isFile(path, file)) unlinkSync(path);
       } catch {
-        // A directory that has become read-only.
+        // The directory has become read-only.
       }
     };
     try {

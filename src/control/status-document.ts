@@ -5,15 +5,15 @@ import { type DeepReadonly, failure, lastExit, milliseconds, orNull, usage } fro
 const serviceStatus = z.object({
   /** `starting`, `up`, `degraded`, `down`, `stopping`. */
   state: z.string(),
-  /** The same in words, without times. */
+  /** The state in words, without times. */
   summary: z.string(),
-  /** The generation in charge; null where there is none. */
+  /** The incumbent; null if there is none. */
   generation: orNull(z.int()),
   workers: z.int(),
   workers_serving: z.int(),
-  /** The newest, of workers that do not serve. */
+  /** The newest exit of a worker that does not serve. */
   last_exit: orNull(z.object({ worker: z.int(), ...lastExit })),
-  /** Until the next worker is started; 0: one is being started; null: none will be. */
+  /** Time until the next worker is started; 0: one is being started; null: none will be. */
   retry_in_ms: orNull(milliseconds),
 });
 
@@ -27,23 +27,23 @@ const workerStatus = z.object({
   /** Gates that have not passed yet. */
   waiting: z.array(z.string()),
   lane: orNull(z.int()),
-  /** Times it was started again. */
+  /** Number of restarts. */
   restarts: z.int(),
-  /** Until it is started again. Only in state `backoff`; not sent by earlier releases. */
+  /** Time until the restart. Only in state `backoff`; not sent by earlier releases. */
   retry_in_ms: z.exactOptional(milliseconds),
-  /** Left out where it has never exited unexpectedly. */
+  /** Omitted if it has never exited unexpectedly. */
   last_exit: z.exactOptional(z.object(lastExit)),
-  /** Connections wait for it, and it accepts none. Left out where it is not hung. */
+  /** Connections wait for the worker, and it accepts none. Omitted if it is not hung. */
   hung: z.exactOptional(z.boolean()),
-  /** Of all processes of its session. Only where connections were asked for and it has processes. */
+  /** Usage of all processes in its session. Only if connections were requested and it has processes. */
   usage: z.exactOptional(usage),
-  /** `joining`: it gets connections once it is ready; `leaving`: it is replaced or one too many, and retires. */
+  /** `joining`: it gets connections when it is ready; `leaving`: it is being replaced or removed, and retires. */
   role: z.exactOptional(z.string()),
   /** Why its liveness check fails. */
   unhealthy: z.exactOptional(z.string()),
-  /** The worker that has its place when that one is ready. */
+  /** The worker that takes its place when it is ready. */
   replaced_by: z.exactOptional(z.int()),
-  /** Why the kernel refuses every signal to it. Left out where it does not. */
+  /** Why the kernel refuses every signal to it. Omitted if signals work. */
   problem: z.exactOptional(z.string()),
 });
 
@@ -54,23 +54,23 @@ const generationStatus = z.object({
   release: z.object({
     path: z.string(),
     directory: z.string(),
-    /** Its name. Left out where it has none. */
+    /** Its label. Omitted if it has none. */
     label: z.exactOptional(z.string()),
   }),
   /**
-   * What its workers are started again from, because its executable has changed: the kept `copy`, or the `file` that is
-   * there now. Left out where it has not changed.
+   * The executable for restarted workers, because the original one has changed: the kept `copy`, or the current `file`.
+   * Omitted if it has not changed.
    */
   executable_changed: z.exactOptional(z.object({ runs: z.string(), path: z.string(), reason: z.string() })),
   since_ms_ago: milliseconds,
   workers: z.array(workerStatus),
-  /** Accepted and not closed; null where it is not known. Only where it was asked for. */
+  /** Accepted and open connections; null if unknown. Only on request. */
   connections: z.exactOptional(orNull(z.int())),
 });
 
 const handoverStatus = z.object({
   id: z.int(),
-  /** Who asked for it and still waits: commands, signals, `watch`. Not sent by earlier releases. */
+  /** Who requested it and still waits: commands, signals, `watch`. Not sent by earlier releases. */
   by: z.exactOptional(z.array(z.string())),
   /** `resolving`, `waiting`, `starting`, `preview`, `canary`, `soak`. */
   step: z.string(),
@@ -78,9 +78,9 @@ const handoverStatus = z.object({
   incumbent: orNull(z.int()),
   since_ms_ago: milliseconds,
   canary: z.exactOptional(z.object({ percent: z.number() })),
-  /** How much longer the step lasts. */
+  /** The remaining time of the step. */
   until_ms: z.exactOptional(milliseconds),
-  /** What the step waits for: gates, or generations that have to be gone first. */
+  /** What the step waits for: gates, or generations that must end first. */
   waiting_for: z.exactOptional(z.array(z.string())),
 });
 
@@ -88,7 +88,7 @@ const listenerStatus = z.object({
   name: z.string(),
   address: z.string(),
   steered: z.boolean(),
-  /** Connections that nobody accepted yet, over all lanes; null where it is not known. */
+  /** Connections that no process has accepted yet, over all lanes; null if unknown. */
   queue: orNull(z.int()),
   lanes: z.int(),
 });
@@ -106,7 +106,7 @@ export const statusDocument = z.object({
   uptime_ms: milliseconds,
   /** The supervisor's version. */
   zero: z.string(),
-  /** The config file that the instance was started from; null: it was given as arguments. */
+  /** The config file that the instance was started from; null: the config was given as arguments. */
   config_file: z.exactOptional(orNull(z.object({ path: z.string(), device: z.string(), inode: z.string() }))),
   /** `running`, `stopping`. */
   mode: z.string(),
@@ -119,7 +119,7 @@ export const statusDocument = z.object({
       restarts: z.int(),
       upgrades: z.int(),
       started_by: z.string(),
-      /** Its keeper or a service manager starts it again. Not sent by earlier releases. */
+      /** Its keeper or a service manager restarts it. Not sent by earlier releases. */
       restarted_when_killed: z.exactOptional(z.boolean()),
     }),
   ),
@@ -129,16 +129,16 @@ export const statusDocument = z.object({
   service: z.exactOptional(serviceStatus),
   incumbent: orNull(z.int()),
   handover: orNull(handoverStatus),
-  /** One more handover follows. */
+  /** Whether another handover follows. */
   pending: z.boolean(),
-  /** That handover, where there is one. Not sent by earlier releases. */
+  /** That handover, if there is one. Not sent by earlier releases. */
   pending_handover: z.exactOptional(z.object({ id: z.int(), by: z.array(z.string()) })),
   generations: z.array(generationStatus),
-  /** Of all workers together. Only where connections were asked for. */
+  /** Usage of all workers together. Only if connections were requested. */
   usage: z.exactOptional(usage),
   listeners: z.array(listenerStatus),
   steering: orNull(steeringStatus),
-  /** Steps that failed and are attempted again. Not sent by supervisors from before the header Zero-Protocol. */
+  /** Failed steps that zero retries. Not sent by supervisors that are older than the header Zero-Protocol. */
   problems: z.exactOptional(z.array(failure)),
   retiring: z.array(z.int()),
   /** The newest event that is not of the level `debug`. Not sent by earlier releases. */

@@ -1,20 +1,20 @@
 import type { IncomingHttpHeaders } from 'node:http';
 import { HEADER, type Identity, isCompatible, PROTOCOL_WITHOUT_HEADER, parseProtocol } from './version.ts';
 
-/** A release and the version of the protocol that it speaks. */
+/** A release and its protocol version. */
 export interface Speaker {
   readonly version: string;
   readonly protocol: number;
 }
 
-/** What the headers of an answer say about the supervisor. */
+/** The supervisor according to the headers of an answer. */
 export interface Supervisor {
   readonly protocol: number;
-  /** null: a supervisor from before the headers. */
+  /** null: a supervisor that is older than the headers. */
   readonly identity: Identity | null;
 }
 
-/** Reads the headers of an answer; null where they are not those of a supervisor. */
+/** Reads the headers of an answer; null if they are not those of a supervisor. */
 export function supervisorOf(headers: IncomingHttpHeaders): Supervisor | null {
   const [protocol, version, name, pid] = [HEADER.protocol, HEADER.version, HEADER.name, HEADER.pid].map(
     (header) => headers[header.toLowerCase()],
@@ -26,7 +26,7 @@ export function supervisorOf(headers: IncomingHttpHeaders): Supervisor | null {
   return { protocol: number, identity };
 }
 
-/** Why a command cannot control a supervisor, and what to do; null where they understand each other. */
+/** Why a command cannot control a supervisor, and the remedy; null if they are compatible. */
 export function explainDistance(command: Speaker, supervisor: Supervisor): string | null {
   if (isCompatible(command.protocol, supervisor.protocol)) return null;
   const { identity } = supervisor;
@@ -36,7 +36,7 @@ export function explainDistance(command: Speaker, supervisor: Supervisor): strin
     : `${versions(command, supervisor)}, which is too new to control it. Restart the instance, or use ${other}.`;
 }
 
-/** What to add to an error that may come from a difference of releases: nothing where there is none. */
+/** The addition to an error that may come from a difference of releases; empty if there is none. */
 export function explainDifference(command: Speaker, supervisor: Supervisor): string {
   if (supervisor.identity?.version === command.version) return '';
   return ` (${versions(command, supervisor)})`;

@@ -1,19 +1,18 @@
 /*
- * How a command and a supervisor of different releases find out whether they understand each other. Each request and
- * each answer has the header `Zero-Protocol`. These headers never change, whatever else does: they have to be read
- * across all versions.
+ * Lets a command and a supervisor of different releases find out whether they are compatible. Each request and each
+ * answer has the header `Zero-Protocol`. These headers never change, because all versions must be able to read them.
  */
 
 /**
- * The version of the control protocol. It grows when a part of the version before is deprecated or removed
- * (docs/reference/formats.md). What is added without a change of meaning needs no new version.
+ * The version of the control protocol. It grows when a part of the previous version is deprecated or removed
+ * (docs/reference/formats.md). Additions that change no meaning need no new version.
  */
 export const PROTOCOL = 1;
 
-/** Before the header there was version 1. */
+/** The protocol had version 1 before the header existed. */
 export const PROTOCOL_WITHOUT_HEADER = 1;
 
-/** Versions next to each other understand each other: a part is removed one version after it was deprecated. */
+/** Neighbouring versions are compatible: a part is removed one version after it was deprecated. */
 const MAX_DISTANCE = 1;
 
 export const HEADER = {
@@ -26,12 +25,12 @@ export const HEADER = {
   pid: 'Zero-Pid',
 } as const;
 
-/** Whether two versions of the protocol understand each other. */
+/** Whether two versions of the protocol are compatible. */
 export function isCompatible(one: number, other: number): boolean {
   return Math.abs(one - other) <= MAX_DISTANCE;
 }
 
-/** The version in a header; null where it is no whole number of 1 or greater. */
+/** The version in a header; null if it is not an integer of 1 or greater. */
 export function parseProtocol(text: string): number | null {
   return /^[1-9]\d{0,8}$/.test(text) ? Number(text) : null;
 }
@@ -51,7 +50,7 @@ export function answerHeaders({ version, name, pid }: Identity): Readonly<Record
   };
 }
 
-/** A running supervisor. */
+/** The identity of a running supervisor. */
 export interface Identity {
   /** Its release. */
   readonly version: string;

@@ -1,7 +1,7 @@
 import type { EventLog } from './event-log.ts';
 import type { Output } from './output-feed.ts';
 
-/** What the processes of a worker use: those of its session, and their children that they have waited for. */
+/** The resource usage of a worker: all processes of its session, and their child processes that were waited for. */
 export interface WorkerUsage {
   readonly generation: number;
   readonly worker: number;
@@ -14,14 +14,16 @@ export interface WorkerUsage {
   readonly intervalMs: number;
 }
 
-/** What can be looked at in a supervisor, beside its status. */
+/** The values of a supervisor that can be read, besides its status. */
 export interface Views {
   readonly events: EventLog;
   readonly output: Output;
-  /** The current file of the service's output; null where it is in no file. */
+  /** The current file of the service's output; null if the output is in no file. */
   outputFile(): string | null;
-  /** The open connections of each generation, counted now; null where nobody may look. Never rejects. */
+  /**
+   * The open connections of each generation, counted now; null if zero has no permission to count them. Never rejects.
+   */
   connections(): Promise<ReadonlyMap<number, number | null>>;
-  /** CPU time and memory of each worker, read now. Rejects where they cannot be read. */
+  /** CPU time and memory of each worker, read now. Rejects if they cannot be read. */
   usage(): Promise<readonly WorkerUsage[]>;
 }

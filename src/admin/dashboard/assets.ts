@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 
 /*
- * The style and the script of the dashboard. In the bundles this module is replaced by one that holds both texts,
- * minified (scripts/page-assets.js); in the tests it reads the sources of the checkout.
+ * The style and the script of the dashboard. In the bundles this module is replaced by one that contains both texts,
+ * minified (scripts/page-assets.js). In the tests it reads the sources of the checkout.
  */
 
-/** From build/src/admin/dashboard, where the tests run it. */
+/** Relative to build/src/admin/dashboard, from which the tests run it. */
 const SOURCES = new URL('../../../../src/admin/page/', import.meta.url);
 
 const textOf = (name: string) => readFileSync(new URL(name, SOURCES), 'utf8');

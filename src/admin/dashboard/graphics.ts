@@ -5,7 +5,7 @@ import { type Point, WINDOW } from './samples.ts';
  * Graphics as inline SVG. Sizes are attributes, because the Content-Security-Policy of the page refuses inline styles.
  */
 
-/** What a state is called, drawn and coloured like. The shape differs with the colour. */
+/** The name, shape and colour of a state. The shape differs as well as the colour. */
 export type Tone = 'good' | 'busy' | 'warn' | 'bad' | 'quiet';
 
 const SHAPES: Readonly<Record<Tone, Html>> = {
@@ -16,12 +16,12 @@ const SHAPES: Readonly<Record<Tone, Html>> = {
   quiet: html`<circle class="hollow" cx="8" cy="8" r="6"/>`,
 };
 
-/** A decoration: the text beside it has the meaning. */
+/** A decoration: the text next to it has the meaning. */
 export function icon(tone: Tone): Html {
   return html`<svg class="icon ${tone}" viewBox="0 0 16 16" aria-hidden="true">${SHAPES[tone]}</svg>`;
 }
 
-/** A bar of so many percent. The candidate's is divided into blocks. */
+/** A bar of a length in percent. The candidate's bar is divided into blocks. */
 export function bar(percent: number, kind: string, isDivided: boolean): Html {
   const width = Math.round(Math.min(100, Math.max(0, percent)) * 10) / 10;
   return html`<svg class="bar ${kind}" aria-hidden="true"><rect class="track" width="100%" height="100%"/><rect class="fill" width="${width}%" height="100%"/>${
@@ -31,10 +31,10 @@ export function bar(percent: number, kind: string, isDivided: boolean): Html {
 
 const WIDTH = 240;
 const HEIGHT = 40;
-/** Milliseconds that a curve is wide at least: it grows from the right. */
+/** Minimum width of a curve in milliseconds. A shorter curve grows from the right. */
 const MIN_SPAN = 30_000;
 
-/** A curve of the last minutes, from zero up. @param label what it shows, without its values */
+/** A curve of the last minutes, starting at zero. @param label the subject, without its values */
 export function sparkline(points: readonly Point[], label: string, text: (value: number) => string): Html {
   const values = points.map(({ value }) => value);
   const last = values.at(-1);
@@ -56,7 +56,7 @@ export function sparkline(points: readonly Point[], label: string, text: (value:
   return html`<svg class="spark" viewBox="0 0 ${WIDTH} ${HEIGHT}" preserveAspectRatio="none" role="img" aria-label="${label}, ${range}"><polygon points="${start},${HEIGHT} ${line} ${WIDTH},${HEIGHT}"/><polyline points="${line}"/></svg>`;
 }
 
-/** One column for each handover: full for a promotion, half and hollow for any other outcome. */
+/** One column for each handover: full for a promotion, half-height and hollow for any other outcome. */
 export function outcomeStrip(isPromoted: readonly boolean[], label: string): Html {
   const columns = isPromoted.map((promoted, index) =>
     promoted

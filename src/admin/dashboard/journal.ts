@@ -1,18 +1,18 @@
 import type { FailureDocument } from '../../control/documents.ts';
 import type { DashboardEvents } from './source.ts';
 
-/** Events that change what the history says. */
+/** Events that change the history. */
 const HISTORIC =
   /"event":"(?:handover_finished|generation_promoted|generation_rolled_back|release_labelled)"/;
 
-/** A handover that ended without a promotion, with what its candidate wrote last. */
+/** A handover that ended without a promotion, with the last output of its candidate. */
 export interface FailedHandover {
   readonly handover: number | null;
   readonly generation: number | null;
   readonly failure: FailureDocument;
 }
 
-/** Reads the events that came since the last look, for what has to be read anew and for how the last handover failed. */
+/** Reads the new events, to find out whether the history must be read again and how the last handover failed. */
 export class Journal {
   readonly #events: DashboardEvents;
   #epoch: string | null = null;
@@ -23,12 +23,12 @@ export class Journal {
     this.#events = events;
   }
 
-  /** How the last handover failed; null: it did not, or nobody knows. */
+  /** How the last handover failed; null: it did not fail, or the reason is unknown. */
   get failure(): FailedHandover | null {
     return this.#failure;
   }
 
-  /** True where the history has changed since the last look. */
+  /** True if the history has changed since the last call. */
   look(): boolean {
     const { epoch } = this.#events;
     const isNew = epoch !== this.#epoch;
@@ -44,7 +44,7 @@ export class Journal {
     return isChanged;
   }
 
-  /** The next look finds everything changed. */
+  /** Makes the next call of `look` report a change. */
   forget(): void {
     this.#epoch = null;
   }
@@ -53,7 +53,7 @@ export class Journal {
     const { event: name, failure = null } = event;
     if (name !== 'handover_finished' && name !== 'generation_rolled_back') return;
     const numbers = { handover: numberOf(event.handover), generation: numberOf(event.generation) };
-    // A failure after the promotion belongs to the handover before.
+    // A failure after the promotion belongs to the handover that was promoted.
     if (name === 'generation_rolled_back') numbers.handover = null;
     this.#failure = failure === null ? null : { ...numbers, failure: failure as FailureDocument };
   }

@@ -10,32 +10,35 @@ import { sectionsOf } from './sections.ts';
 import type { DashboardSource, Sections, Timeline } from './source.ts';
 import { type Headline, headlineOf } from './state.ts';
 
-/** Milliseconds between two readings: at rest, and while something happens. */
+/** Milliseconds between two readings: at rest, and during a change. */
 const REST = 2_000;
 const BUSY = 1_000;
-/** After a reading, an event causes the next one after this many milliseconds at the earliest. */
+/** Minimum time from a reading to one that an event causes, in ms. */
 const GAP = 300;
-/** What happens within this many milliseconds is shown together. */
+/** Events within this many milliseconds are shown together. */
 const GATHER = 100;
-/** Readings may take these shares of one core at most, at rest and while something happens: then they are made less often. */
+/**
+ * Limits for the processor time of readings, as shares of one core, at rest and during a change. Readings become less
+ * frequent to stay below them.
+ */
 export interface Shares {
   readonly rest: number;
   readonly busy: number;
 }
 const SHARES: Shares = { rest: 0.005, busy: 0.015 };
-/** The cheapest of so many readings counts: others include what the process did besides. */
+/** The cheapest of this many readings counts, because the others include other work of the process. */
 const COMPARED = 3;
 const MAX_PAUSE = 30_000;
-/** Characters of events that are written at a time, and events that a page begins with. */
+/** Characters of events per write, and the number of events on a new page. */
 const PORTION = 16 * 1024;
 export const LOG_LINES = 100;
 
-/** A page whose connection was lost tries again after this many milliseconds. */
+/** A page that has lost its connection retries after this many milliseconds. */
 const RETRY = 'retry: 1000\n\n';
 
 /**
- * One instance as its dashboards show it. All of them share one reading. Nothing is read or computed while no dashboard
- * is open.
+ * One instance as its dashboards show it. All of its dashboards share one reading. Nothing is read or computed while no
+ * dashboard is open.
  */
 export class LiveDashboard {
   readonly #source: DashboardSource;
@@ -46,16 +49,16 @@ export class LiveDashboard {
   readonly #journal: Journal;
   #timeline: Timeline = { generations: [], handovers: [] };
   #status: StatusDocument | null = null;
-  /** Why the newest state could not be read; null: it could. */
+  /** Why the newest state could not be read; null: it was read. */
   #problem: string | null = null;
   #sections: Sections = new Map();
   #reading: Promise<void> | null = null;
   #timer: unknown = null;
-  /** Monotonic milliseconds: when the timer is due, and before which nothing is read again. */
+  /** Monotonic milliseconds: when the timer fires, and the earliest time of the next reading. */
   #due = 0;
   #notBefore = 0;
   #close: () => void = () => {};
-  /** Milliseconds of processor time that the last readings took. */
+  /** Processor time of the last readings, in ms. */
   #costs: number[] = [];
 
   constructor(source: DashboardSource, timers: Timers, shares: Shares = SHARES) {
@@ -83,7 +86,7 @@ export class LiveDashboard {
     return this.#samples;
   }
 
-  /** Reads what there is now, unless that was done just before. Never rejects. */
+  /** Reads the current state, unless it was read just before. Never rejects. */
   async sections(): Promise<Sections> {
     if (this.#viewers.size === 0 || this.#sections.size === 0) await this.#refresh();
     return this.#sections;
@@ -96,7 +99,7 @@ export class LiveDashboard {
     return logLines(last, this.#source.redactor()).join('');
   }
 
-  /** Server-sent events: what is shown, whole at first, and then what has changed. */
+  /** Server-sent events: first the whole content, then the changes. */
   feed(): Feed {
     const { events } = this.#source;
     const sent = new Map<string, string>();
@@ -123,7 +126,7 @@ export class LiveDashboard {
     };
   }
 
-  /** Keeps reading, and calls whenever something has changed, until the function that is returned is called. */
+  /** Keeps reading, and calls `run` after each change, until the returned function is called. */
   watch(run: () => void): () => void {
     this.#viewers.add(run);
     if (this.#viewers.size === 1) this.#open();
@@ -154,7 +157,7 @@ export class LiveDashboard {
     if (this.#reading === null) this.#schedule(wait);
   }
 
-  /** Reads after so many milliseconds at the latest. */
+  /** Schedules a reading after at most this many milliseconds. */
   #schedule(ms: number): void {
     const due = performance.now() + ms;
     if (this.#timer !== null && this.#due <= due) return;
@@ -178,7 +181,7 @@ export class LiveDashboard {
     const before = process.cpuUsage();
     try {
       this.#status = await this.#source.status();
-      // After the status: what it caused is in the events by now.
+      // Read after the status, so that the events of every change in the status are included.
       if (this.#journal.look()) this.#timeline = await this.#source.timeline();
       this.#samples.add(Date.now(), this.#status);
       this.#problem = null;
@@ -200,7 +203,7 @@ export class LiveDashboard {
     this.#next((user + system) / 1000);
   }
 
-  /** @param cost milliseconds of processor time that the last reading took */
+  /** @param cost processor time of the last reading, in ms */
   #next(cost: number): void {
     this.#costs = [...this.#costs, cost].slice(-COMPARED);
     const usual = this.#costs.length < COMPARED ? 0 : Math.min(...this.#costs);
@@ -212,7 +215,7 @@ export class LiveDashboard {
   }
 }
 
-/** Only what is shown of a failure. */
+/** The parts of a failure that are shown. */
 function redacted(failure: FailureDocument, redact: (text: string) => string): FailureDocument {
   const { step, reason, output = [] } = failure;
   return { step, reason: redact(reason), output: output.map(redact) };

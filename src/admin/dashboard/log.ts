@@ -2,10 +2,10 @@ import type { LoggedEvent } from '../../control/event-log.ts';
 import { html } from '../html.ts';
 import { icon, type Tone } from './graphics.ts';
 
-/** Characters of one line: a stack or an output is in the log. */
+/** Limit for one line, in characters: the log may contain a stack or output. */
 const MAX_LENGTH = 400;
 
-/** Events that say that something went wrong. Those of handovers and exits depend on their fields. */
+/** Events that report a problem. For handovers and exits that depends on their fields. */
 const WRONG = new Set([
   'worker_not_ready',
   'worker_spawn_failed',
@@ -23,7 +23,7 @@ const WRONG = new Set([
   'notify_lost',
 ]);
 
-/** Fields that are too long for a line: the JSON log has them. */
+/** Fields that are too long for a line. The JSON log contains them. */
 const LEFT_OUT = new Set(['usage', 'stack']);
 
 /** Each event as an item of a list, newest first. @param redact hides secrets */

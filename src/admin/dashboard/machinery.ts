@@ -4,7 +4,7 @@ import { type Html, html } from '../html.ts';
 import { icon, sparkline, type Tone } from './graphics.ts';
 import type { Samples } from './samples.ts';
 
-/** Rows of a table: those in trouble come first, and the rest is counted. */
+/** Maximum number of rows in a table: those with problems come first, and the others are counted. */
 const MAX_ROWS = 50;
 
 const HEAD = ['Worker', 'State', 'pid', 'CPU', 'Memory', 'Up for', 'Restarts', 'Last exit'] as const;
@@ -71,7 +71,7 @@ export function listenersPart({ listeners }: StatusDocument, samples: Samples): 
   return html`${table(head, rows)}${more(listeners.length - shown.length, 'listeners', 'zero status')}`;
 }
 
-/** As many as there is room for, those in trouble first. */
+/** The first items, those with problems first. */
 function firstOf<T>(all: readonly T[], isFine: (one: T) => boolean): readonly T[] {
   if (all.length <= MAX_ROWS) return all;
   return [...all.filter((one) => !isFine(one)), ...all.filter(isFine)].slice(0, MAX_ROWS);
@@ -81,7 +81,10 @@ function more(count: number, what: string, command: string): Html {
   return count > 0 ? html`<p class="note">${count} more ${what}: <code>${command}</code></p>` : html``;
 }
 
-/** On a narrow screen each row becomes a card (parts.css), so the roles are explicit: display takes them away. */
+/**
+ * On a narrow screen each row becomes a card (parts.css). The roles are explicit because the CSS property display
+ * removes the implicit ones.
+ */
 function table(head: readonly string[], rows: readonly (readonly Html[])[]): Html {
   const cells = (row: readonly Html[]) =>
     row.map(

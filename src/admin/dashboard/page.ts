@@ -4,7 +4,7 @@ import type { Answer } from '../server.ts';
 import { SCRIPT, STYLE } from './assets.ts';
 import type { Sections } from './source.ts';
 
-/** A page that only its own style and script have an effect on (Content Security Policy Level 3). */
+/** A page on which only its own style and script have an effect (Content Security Policy Level 3). */
 export function pageAnswer(title: Html, body: Html): Answer {
   return {
     status: 200,
@@ -46,7 +46,7 @@ function policyOf(): string {
   return policy;
 }
 
-/** Of one instance. @param log lines of the log, as HTML */
+/** The page of one instance. @param log lines of the log, as HTML */
 export function instancePage(sections: Sections, log: string, navigation: Html = html``): Answer {
   const part = (id: string) => new Html(sections.get(id) ?? '');
   const card = (id: string, title: string) =>

@@ -5,10 +5,10 @@ import type { FailedHandover } from './journal.ts';
 import type { Timeline } from './source.ts';
 import { outcomeText } from './state.ts';
 
-/** Handovers of the timeline. */
+/** Maximum number of handovers in the timeline. */
 const MAX_HANDOVERS = 50;
 
-/** The last handovers, newest first, with what became of their generations. */
+/** The last handovers, newest first, with the state of their generations. */
 export function timelinePart({ handovers, generations }: Timeline): Html {
   const last = handovers.slice(-MAX_HANDOVERS);
   if (last.length === 0) return html`<p>No handover has ended yet.</p>`;
@@ -31,7 +31,7 @@ export function timelinePart({ handovers, generations }: Timeline): Html {
   return html`${outcomeStrip(isPromoted, label)}<p class="note">${promoted} promoted, ${last.length - promoted} not promoted. Oldest on the left.</p><ol class="timeline" reversed>${items}</ol>`;
 }
 
-/** What the candidate of a failed handover wrote last. Empty where there is none. */
+/** The last output of the candidate in a failed handover. Empty if there is none. */
 export function outputPart(failed: FailedHandover | null): Html {
   const { output = [], step, reason } = failed?.failure ?? {};
   if (failed === null) return html``;

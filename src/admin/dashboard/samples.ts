@@ -1,21 +1,24 @@
 import type { StatusDocument } from '../../control/status-document.ts';
 
-/** One measurement of one thing. */
+/** One measured value. */
 export interface Point {
   /** Milliseconds since 1970. */
   readonly at: number;
   readonly value: number;
 }
 
-/** How far a curve reaches back, in milliseconds. */
+/** The period of a curve, in milliseconds. */
 export const WINDOW = 240_000;
-/** Points of a curve, and curves: an instance with a thousand listeners has no curve for each. */
+/**
+ * Limits for the points of a curve and for the number of curves: an instance with a thousand listeners has no curve for
+ * each.
+ */
 const MAX_POINTS = 120;
 const MAX_CURVES = 64;
-/** Milliseconds without a point after which a curve begins anew. */
+/** A curve starts anew after this many milliseconds without a point. */
 const MAX_GAP = 60_000;
 
-/** What was measured while a dashboard was open, for its curves. */
+/** The values that were measured while a dashboard was open, for its curves. */
 export class Samples {
   readonly #curves = new Map<string, Point[]>();
 
@@ -48,7 +51,7 @@ export class Samples {
   }
 }
 
-/** Of those that are known; null where none is. */
+/** The sum of the known values; null if none is known. */
 function sum(values: readonly (number | null)[]): number | null {
   const known = values.filter((value) => value !== null);
   return known.length === 0 ? null : known.reduce((total, value) => total + value, 0);

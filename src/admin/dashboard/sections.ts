@@ -11,14 +11,14 @@ import { trafficPart } from './traffic.ts';
 export interface Shown {
   readonly status: StatusDocument;
   readonly timeline: Timeline;
-  /** How the last handover failed; null: it did not. */
+  /** How the last handover failed; null: it did not fail. */
   readonly failure: FailedHandover | null;
   readonly samples: Samples;
-  /** Why the newest state could not be read; null: it could. */
+  /** Why the newest state could not be read; null: it was read. */
   readonly problem: string | null;
 }
 
-/** The content of each element of the page that changes, by its id (page.ts). */
+/** The content of each element of the page that can change, by its id (page.ts). */
 export function sectionsOf({ status, timeline, failure, samples, problem }: Shown): Sections {
   const headline = headlineOf(status, timeline, problem);
   return new Map(

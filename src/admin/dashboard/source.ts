@@ -2,7 +2,7 @@ import type { HistoryDocument } from '../../control/documents.ts';
 import type { LoggedEvent } from '../../control/event-log.ts';
 import type { StatusDocument } from '../../control/status-document.ts';
 
-/** Generations and handovers that there were, oldest first. */
+/** The past generations and handovers, oldest first. */
 export interface Timeline {
   readonly generations: readonly Pick<
     HistoryDocument['generations'][number],
@@ -19,17 +19,19 @@ export interface DashboardEvents {
   onAppend(listener: () => void): () => void;
 }
 
-/** What a dashboard shows of one instance. */
+/** The data that a dashboard shows of one instance. */
 export interface DashboardSource {
-  /** With the connections of each generation and the usage of each worker. Rejects where nobody answers. */
+  /**
+   * With the connections of each generation and the usage of each worker. Rejects if the supervisor does not answer.
+   */
   status(): Promise<StatusDocument>;
   timeline(): Promise<Timeline>;
   readonly events: DashboardEvents;
-  /** Makes what hides the secrets in a text: everybody who may connect reads the events and the output. */
+  /** Creates a function that hides secrets in a text: all users who can connect see the events and the output. */
   redactor(): (text: string) => string;
-  /** Follows the events while somebody looks, until the function that is returned is called. */
+  /** Follows the events while a dashboard is open, until the returned function is called. */
   readonly open?: () => () => void;
 }
 
-/** What is shown, each section by the id of its element. */
+/** The content of the page: each section by the id of its element. */
 export type Sections = ReadonlyMap<string, string>;

@@ -5,19 +5,19 @@ import { icon, sparkline, type Tone } from './graphics.ts';
 import type { Samples } from './samples.ts';
 import type { Timeline } from './source.ts';
 
-/** What is said first. */
+/** The first lines of the page. */
 export interface Headline {
   readonly tone: Tone;
-  /** In the title of the page, and read aloud when it changes: it has no times. */
+  /** Used in the title of the page, and read aloud at each change, so it contains no times. */
   readonly title: string;
   /** Sentences. */
   readonly details: readonly string[];
 }
 
-/** Restarts of a worker that does not serve from which on this is called a crash loop. */
+/** A worker that was restarted this often without serving is in a crash loop. */
 const LOOP = 3;
 
-/** @param problem why the newest state could not be read; null: it could */
+/** @param problem why the newest state could not be read; null: it was read */
 export function headlineOf(status: StatusDocument, timeline: Timeline, problem: string | null): Headline {
   if (problem !== null)
     return {
@@ -74,7 +74,7 @@ function stepText(step: HandoverStatus['step']): string {
   return step.replaceAll('_', ' ');
 }
 
-/** The service is up and nothing changes: how the last handover ended counts. */
+/** The headline while the service is up and nothing changes: it reports how the last handover ended. */
 function restOf({ service, incumbent }: StatusDocument, { handovers }: Timeline): Headline {
   const last = handovers.at(-1);
   if (last === undefined || last.outcome === 'promoted')
@@ -92,7 +92,7 @@ function restOf({ service, incumbent }: StatusDocument, { handovers }: Timeline)
   };
 }
 
-/** With the subject in front: `Generation 3 was rolled back`. */
+/** The outcome as a sentence about the generation: `Generation 3 was rolled back`. */
 export function outcomeText(outcome: string): string {
   const words = outcome.replaceAll('_', ' ');
   return outcome === 'failed' || outcome === 'timed_out' ? words : `was ${words}`;
@@ -106,7 +106,7 @@ export function statePart({ tone, title, details }: Headline): Html {
   return html`<h2 class="headline ${tone}">${icon(tone)}<span>${title}</span></h2><p>${details.join(' ')}</p>`;
 }
 
-/** The supervisor, in one line below the name. */
+/** The supervisor in one line below the name. */
 export function factsPart({ zero, pid, uptime_ms, config_file, supervisor }: StatusDocument): Html {
   const restarts = supervisor === undefined ? 0 : supervisor.restarts;
   const facts = [
@@ -119,7 +119,7 @@ export function factsPart({ zero, pid, uptime_ms, config_file, supervisor }: Sta
   return html`${facts.map((fact) => html`<span>${fact}</span> `)}`;
 }
 
-/** Four numbers, each with its curve. */
+/** Four numbers, each with a curve. */
 export function tilesPart({ usage }: StatusDocument, samples: Samples): Html {
   const count = (value: number) => String(value);
   const tile = (name: string, key: string, text: (value: number) => string, note: string) => {

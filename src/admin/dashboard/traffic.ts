@@ -4,10 +4,10 @@ import { shareOf } from '../source.ts';
 import { bar, sparkline } from './graphics.ts';
 import type { Samples } from './samples.ts';
 
-/** Measurements that the counted share is the mean of. */
+/** Number of measurements whose mean is the counted share. */
 const MEAN_OF = 10;
 
-/** What each generation is for: the word beside its number. */
+/** The role of each generation: the word next to its number. */
 const ROLES: Readonly<Record<string, string>> = {
   starting: 'starting',
   ready: 'candidate',
@@ -52,7 +52,10 @@ function generationRow(
   }<p class="share"><span>Connections, counted</span> <strong>${counted === null ? open : `${share(counted)} (${open})`}</strong></p>${bar(counted ?? 0, 'counted', isCandidate)}${sparkline(samples.of(`generation ${id}`), `Open connections of generation ${id}`, String)}</li>`;
 }
 
-/** The part of the open connections that each generation has, in the mean of the last measurements; null: none is open. */
+/**
+ * The share of each generation in the open connections, as the mean of the last measurements; null: no connection is
+ * open.
+ */
 function countedShares(generations: readonly GenerationStatus[], samples: Samples): number[] | null {
   const sums = generations.map(({ id }) =>
     samples

@@ -1,11 +1,11 @@
-// Shows what the supervisor sends (server-sent events). The server has rendered every part as HTML, so this script only
-// changes what differs from the page: bars move, and focus, selection and scrolling stay.
+// Shows the server-sent events of the supervisor. The server has rendered every part as HTML, so this script only
+// changes the parts that differ. That way bars move, and focus, selection and scroll position are kept.
 const html = globalThis.trustedTypes?.createPolicy('zero', { createHTML: (text) => text }) ?? {
   createHTML: (text) => text,
 };
-/** Milliseconds until another attempt where the browser makes none. */
+/** Milliseconds until the next attempt if the browser makes none. */
 const AGAIN = 3000;
-/** Lines of the log. */
+/** Maximum number of log lines. */
 const LINES = 200;
 
 const byId = (id) => document.getElementById(id);
@@ -23,7 +23,7 @@ function syncAttributes(old, next) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
 }
 
-/** Makes the children of an element like those of another, with as few changes as possible. */
+/** Changes the children of an element into those of another, with as few changes as possible. */
 function morph(old, next) {
   const wanted = [...next.childNodes];
   for (const [index, node] of wanted.entries()) {
@@ -85,7 +85,7 @@ function connect() {
   on('log', showLines);
   source.addEventListener('error', () => {
     showLost(true);
-    // It does not try again after an answer such as 503.
+    // The browser does not retry after a response such as 503.
     if (source.readyState === EventSource.CLOSED) setTimeout(connect, AGAIN);
   });
 }

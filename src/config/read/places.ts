@@ -6,7 +6,7 @@ interface Place {
   readonly value: number;
 }
 
-/** Where in the text everything is. */
+/** The positions of all values in the text. */
 export class Places {
   readonly #places = new Map<string, Place>();
 
@@ -14,12 +14,12 @@ export class Places {
     this.#places.set(JSON.stringify(path), place);
   }
 
-  /** True where the file says something at this path, if only by an empty key. */
+  /** True if the file contains this path, even with an empty value. */
   has(path: Path): boolean {
     return this.#places.has(JSON.stringify(path));
   }
 
-  /** The offset to show for a finding: what is missing is shown at what it is missing from. */
+  /** The offset of a finding: for a missing key, the offset of the mapping that lacks it. */
   offset({ path, about }: Finding): number {
     for (let length = path.length; length >= 0; length -= 1) {
       const place = this.#places.get(JSON.stringify(path.slice(0, length)));

@@ -2,10 +2,10 @@ import { type Document, LineCounter, parseDocument, type YAMLError } from 'yaml'
 import { quoted } from '../../common/text.ts';
 import type { Problem } from '../problem.ts';
 
-/** A config with a megabyte is a mistake, and everything is held in memory. */
+/** Limit for the size of a config: a larger file is a mistake, and all of it is held in memory. */
 export const LARGEST_FILE = 1024 * 1024;
 
-/** A text whose YAML could be read. `problems` leave the rest of the file readable. */
+/** A text with readable YAML. `problems` do not prevent reading the rest of the file. */
 export interface Source {
   readonly document: Document.Parsed;
   readonly problems: readonly Problem[];
@@ -13,11 +13,11 @@ export interface Source {
   at(offset: number, message: string): Problem;
 }
 
-/** Text to YAML; an error of syntax ends it, since what follows one is guesswork. */
+/** Parses YAML. Stops at a syntax error, because everything after it would be guesswork. */
 export function readSyntax(text: string, file: string): Source | { readonly problem: Problem } {
   const whole = (message: string) => ({ problem: { file, line: 1, column: 1, message } });
   if (text.length > LARGEST_FILE) return whole('is larger than 1 MiB: it is not a config of zero');
-  // A byte order mark takes no column.
+  // A byte order mark does not count as a column.
   const body = text.startsWith('\uFEFF') ? text.slice(1) : text;
   const lines = new LineCounter();
   const at = (offset: number, message: string): Problem => {
@@ -41,7 +41,7 @@ export function readSyntax(text: string, file: string): Source | { readonly prob
   return { document, problems, at };
 }
 
-// YAML 1.2.2, 5.1: no C0 control characters but tab and line breaks.
+// YAML 1.2.2, 5.1: no C0 control characters except tab and line breaks.
 function findControl(text: string): number {
   for (let index = 0; index < text.length; index += 1) {
     const code = text.charCodeAt(index);

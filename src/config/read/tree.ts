@@ -15,7 +15,7 @@ import { notationOf } from '../schema/key.ts';
 import { type Structure, structureOf } from '../schema/structure.ts';
 import { Places } from './places.ts';
 
-/** What the file says, in plain values of the types that the schema wants wherever the file allows it. */
+/** The contents of the file as plain values, with the types of the schema where the file allows it. */
 export interface Tree {
   readonly value: unknown;
   readonly places: Places;
@@ -26,8 +26,8 @@ export interface Tree {
 const MOST_MERGES = 1000;
 
 /**
- * Reads a YAML document as the schema wants it: where text is wanted a scalar keeps its source text, so that `0660`, `1e3` and `yes` stay
- * what was written. Only what the schema knows is descended into, so aliases cannot blow it up.
+ * Reads a YAML document with the types of the schema: if text is expected, a scalar keeps its source text, so that
+ * `0660`, `1e3` and `yes` stay as written. Only known keys are read, so aliases cannot expand without limit.
  */
 export function readTree(document: Document.Parsed, schema: $ZodType): Tree {
   const reader = new TreeReader(document);
@@ -77,7 +77,7 @@ class TreeReader {
   }
 
   #mapping(node: YAMLMap, shape: Readonly<Record<string, $ZodType>>, path: Path): unknown {
-    // Without a prototype, so that a key named `__proto__` is a key like any other.
+    // Without a prototype, so that `__proto__` is an ordinary key.
     const mapping: Record<string, unknown> = Object.create(null);
     for (const entry of this.#entries(node, path)) {
       const own = [...path, entry.name];
@@ -93,7 +93,7 @@ class TreeReader {
     return mapping;
   }
 
-  /** The pairs of a mapping, then those of its merge keys that it does not have itself (yaml.org/type/merge). */
+  /** The pairs of a mapping, then the additional pairs of its merge keys (yaml.org/type/merge). */
   #entries(node: YAMLMap, path: Path): Entry[] {
     const entries = new Map<string, Entry>();
     const merged: Node[] = [];
@@ -106,7 +106,7 @@ class TreeReader {
         if (value !== null) merged.push(value);
       } else {
         const name = key.source ?? String(key.value);
-        // Of a key that is there twice the first counts; the second is a problem of its own.
+        // The first of two equal keys counts. The second is reported as a problem.
         if (!entries.has(name)) entries.set(name, { name, key, value });
       }
     }
@@ -137,7 +137,7 @@ class TreeReader {
   }
 }
 
-/** null: the file has nothing here. */
+/** null: the file has no value here. */
 function readScalar(node: Scalar, structure: Structure): unknown {
   const source = node.source ?? String(node.value ?? '');
   const plain = node.type === 'PLAIN';

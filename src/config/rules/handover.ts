@@ -5,7 +5,7 @@ import type { SteeredListeners } from './steered-listeners.ts';
 const HANDOVER = ['service', 'handover'];
 const STEPS = [...HANDOVER, 'canary', 'steps'];
 
-/** What is asked of the handover is possible on the listeners that are there. */
+/** Checks that the listeners support the options of the handover. */
 export function handoverRules(config: ConfigParts, listeners: SteeredListeners): Finding[] {
   return [
     ...steerRules(config, listeners),
@@ -22,7 +22,10 @@ export function handoverRules(config: ConfigParts, listeners: SteeredListeners):
   ];
 }
 
-/** `steer: true` is a demand, not a wish; with nginx a Unix listener is shared all the same, because nginx could not be told otherwise. */
+/**
+ * `steer: true` must be possible. With nginx a Unix listener is shared nevertheless, because nginx cannot be configured
+ * otherwise.
+ */
 function steerRules(config: ConfigParts, { all, terms }: SteeredListeners): Finding[] {
   return (config.service?.listeners ?? []).flatMap((listener, index) => {
     const reason = all[index]?.shared ?? null;
@@ -38,7 +41,7 @@ function modeRules(config: ConfigParts, listeners: SteeredListeners): Finding[] 
   return reason === null ? [] : [wrongValue([...HANDOVER, 'mode'], `steered is not possible: ${reason}`)];
 }
 
-/** Keys that mean nothing where all generations hold the same sockets. */
+/** Keys that have no effect if all generations hold the same sockets. */
 function needRules(config: ConfigParts, listeners: SteeredListeners): Finding[] {
   const { preview_from = [], canary, soak = 0, verify } = config.service?.handover ?? {};
   const needs = (path: Path, wanted: boolean, what: string, reason: string | null): Finding[] =>
@@ -53,7 +56,7 @@ function needRules(config: ConfigParts, listeners: SteeredListeners): Finding[] 
   ];
 }
 
-/** The author of the config relies on `verify`, so one that would never look is refused. */
+/** A `verify` that would never run is refused, because the author of the config relies on it. */
 function verifyRules({ service }: ConfigParts): Finding[] {
   const { canary, soak = 0, verify } = service?.handover ?? {};
   if (verify === undefined || (canary?.steps ?? []).length > 0 || soak > 0) return [];
@@ -61,7 +64,7 @@ function verifyRules({ service }: ConfigParts): Finding[] {
   return [wrongKey([...HANDOVER, 'verify'], problem)];
 }
 
-/** The share rises with every step. */
+/** The share must increase with every step. */
 function canaryRules(config: ConfigParts): Finding[] {
   const percents = (config.service?.handover?.canary?.steps ?? []).map((step) => step?.percent);
   return percents.flatMap((percent, index) => {

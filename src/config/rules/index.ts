@@ -7,7 +7,7 @@ import { readinessRules } from './readiness.ts';
 import { restartRules, runtimeRules } from './runtime.ts';
 import { SteeredListeners } from './steered-listeners.ts';
 
-/** What no single key can tell: every rule between keys. `given` says whether the file has a key itself. */
+/** All rules that concern more than one key. `given` returns whether the file itself contains a key. */
 export function checkRules(config: ConfigParts, given: (path: Path) => boolean): Finding[] {
   const listeners = new SteeredListeners(config);
   return [

@@ -11,7 +11,7 @@ const TCP_ONLY: readonly OptionName[] = ['defer_accept', 'fast_open'];
 const NETWORK_ONLY: readonly OptionName[] = ['free_bind', 'transparent', 'mark', 'bind_to_device'];
 const FILE_KEYS = ['mode', 'owner', 'group'] as const;
 
-/** Names, addresses and descriptors of their own; options only where the kernel has them. */
+/** Names, addresses and descriptors must be unique, and options must exist in the kernel. */
 export function listenerRules(config: ConfigParts, given: (path: Path) => boolean): Finding[] {
   const listeners = config.service?.listeners ?? [];
   const each = <T>(key: string, value: (listener: ListenerParts) => T | undefined) =>
@@ -46,7 +46,7 @@ export function listenerRules(config: ConfigParts, given: (path: Path) => boolea
   ];
 }
 
-/** Standard input can be one socket, as inetd(8) passes it. Standard output and error are read by zero. */
+/** Standard input can be one socket, as inetd(8) passes it. zero reads standard output and error. */
 function descriptorRules(path: Path, fd: number | undefined, listeners: number): Finding[] {
   if (fd === 1 || fd === 2)
     return [wrongValue(path, `cannot be ${fd}: zero reads the output of the service there. Use 3 or more`)];
@@ -54,7 +54,9 @@ function descriptorRules(path: Path, fd: number | undefined, listeners: number):
   return [wrongValue(path, 'can be 0 only for a service with one listener. Use 3 or more')];
 }
 
-/** Addresses that are one to bind(2); undefined for port 0, which is a new one every time. */
+/**
+ * A text that is equal for addresses that bind(2) treats as one; undefined for port 0, which is a new port every time.
+ */
 function identity(address: ListenerAddress): string | undefined {
   if (address.kind === 'passed') return address.text;
   if (address.kind === 'unix') return `unix:${address.path}`;
@@ -74,7 +76,7 @@ function rulesOf(
     : optionRules(listener, address, path, given);
 }
 
-/** The socket exists before zero does: its unit decides about it. */
+/** The socket exists before zero starts, so its unit defines its options. */
 function passedRules(listener: ListenerParts, path: Path): Finding[] {
   const refuse = (where: Path) =>
     wrongKey(where, 'cannot be set for a socket that was passed to zero: set it in the .socket unit');

@@ -8,9 +8,9 @@ type ListenerParts = Parts<ListenerConfig>;
 type Family = 4 | 6;
 
 /**
- * Two listeners on one port, of which one has every address that the other one has: bind(2) refuses the second one
- * (EADDRINUSE), because zero shares a port with nobody. Addresses that are written the same are duplicates, and found
- * elsewhere; names of hosts are known when they are resolved.
+ * Two listeners on one port, of which one covers every address of the other: bind(2) refuses the second one
+ * (EADDRINUSE), because zero does not share ports. Equal addresses are reported as duplicates elsewhere. Host names can
+ * be compared only after they are resolved.
  */
 export function overlapRules({ service }: ConfigParts): Finding[] {
   const listeners = service?.listeners ?? [];
@@ -27,12 +27,12 @@ function clash(one: ListenerParts | undefined, other: ListenerParts | undefined)
   const [a, b] = [one?.address, other?.address];
   if (a?.kind !== 'inet' || b?.kind !== 'inet') return false;
   if (a.port !== b.port || a.port === 0 || isStream(a) !== isStream(b)) return false;
-  // Sockets of different interfaces share a port (SO_BINDTODEVICE, socket(7)).
+  // Sockets of different interfaces can share a port (SO_BINDTODEVICE, socket(7)).
   const [device, otherDevice] = [one?.options?.bind_to_device, other?.options?.bind_to_device];
   if (device !== undefined && otherDevice !== undefined && device !== otherDevice) return false;
   if (a.host !== '' && b.host !== '') return false;
   if (a.text === b.text) return false;
-  // Whatever a name stands for, a socket of both families has it as well.
+  // A socket of both families covers every address of a name.
   if (isName(a.host) || isName(b.host)) return familiesOf(a.host === '' ? one : other).length === 2;
   return shareFamily(one, other);
 }
@@ -44,7 +44,7 @@ function shareFamily(one: ListenerParts | undefined, other: ListenerParts | unde
   return familiesOf(one).some((family) => theirs.includes(family));
 }
 
-/** Of an address that is not a name. */
+/** The families of an address that is not a name. */
 function familiesOf(listener: ListenerParts | undefined): readonly Family[] {
   const address = listener?.address;
   if (address?.kind !== 'inet') return [];
@@ -55,7 +55,7 @@ function familiesOf(listener: ListenerParts | undefined): readonly Family[] {
   return network.endsWith('6') || listener?.options?.ipv6_only === true ? [6] : [4, 6];
 }
 
-/** The admin endpoint has an address of its own. */
+/** The admin endpoint needs an address of its own. */
 export function adminRules({ application, service }: ConfigParts): Finding[] {
   const address = application?.admin?.address;
   if (address === undefined) return [];

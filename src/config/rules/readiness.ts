@@ -5,7 +5,7 @@ import { listenerProblem, targetRules } from './target.ts';
 
 const READINESS = ['service', 'readiness'];
 
-/** Gates and looks reach the new generation and nobody else. */
+/** Gates and checks must reach only the new generation. */
 export function readinessRules(config: ConfigParts, listeners: SteeredListeners): Finding[] {
   const { http, tcp } = config.service?.readiness ?? {};
   return [
@@ -23,7 +23,7 @@ export function readinessRules(config: ConfigParts, listeners: SteeredListeners)
   ];
 }
 
-/** Both wait for messages on the socket that NOTIFY_SOCKET names. */
+/** Both gates wait for messages on the socket in NOTIFY_SOCKET. */
 function notifyRules({ service }: ConfigParts): Finding[] {
   if (service?.runtime?.protocols?.includes('notify') !== false) return [];
   const problem = 'needs notify in service.runtime.protocols';

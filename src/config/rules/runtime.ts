@@ -5,7 +5,7 @@ import type { ConfigParts } from '../valid-parts.ts';
 
 const RUNTIME = ['service', 'runtime'];
 
-/** Variables, protocols, signals and capabilities once each. */
+/** Variables, protocols, signals and capabilities must be unique. */
 export function runtimeRules(config: ConfigParts): Finding[] {
   const { environment = [], protocols = [], forward_signals = [], ...rest } = config.service?.runtime ?? {};
   const { capabilities = [], user } = rest;
@@ -49,7 +49,7 @@ function forwardRules(config: ConfigParts, signals: readonly (string | undefined
   );
 }
 
-/** The pauses between restarts grow from `initial` to `max`. */
+/** The pauses between restarts increase from `initial` to `max`. */
 export function restartRules(config: ConfigParts): Finding[] {
   const { initial, max } = config.service?.restart?.backoff ?? {};
   if (initial === undefined || max === undefined || initial <= max) return [];

@@ -2,19 +2,19 @@ import { quoted } from '../../common/text.ts';
 import { nothingSteered, type SteeringTerms, sharedBecause } from '../steering.ts';
 import type { ConfigParts } from '../valid-parts.ts';
 
-/** One listener as far as the file has it right. */
+/** One listener, as far as it is valid in the file. */
 export interface ListenerSteering {
   readonly name: string | undefined;
   readonly tcp: boolean;
-  /** Why it is not steered; null where it is, or where the file is too wrong to tell. */
+  /** Why the listener is not steered; null if it is, or if too much of the file is invalid. */
   readonly shared: string | null;
 }
 
-/** Which listeners are steered, for the rules of everything that needs one. */
+/** The steered listeners, for the rules of keys that need one. */
 export class SteeredListeners {
   readonly all: readonly ListenerSteering[];
   readonly terms: SteeringTerms;
-  /** False where names or whole listeners are missing because the file has them wrong. */
+  /** False if names or whole listeners are missing because they are invalid in the file. */
   readonly complete: boolean;
 
   constructor({ service }: ConfigParts) {
@@ -33,7 +33,7 @@ export class SteeredListeners {
     });
   }
 
-  /** Why no listener at all is steered; null where one is. */
+  /** Why no listener is steered; null if one is. */
   nothing(): string | null {
     if (this.all.some(({ shared }) => shared === null) || (this.all.length === 0 && !this.complete))
       return null;
@@ -41,7 +41,7 @@ export class SteeredListeners {
     return nothingSteered(this.all.map(({ name = '', shared }) => `${quoted(name)}: ${shared}`));
   }
 
-  /** Why no TCP listener is steered; null where one is. A steered Unix listener goes to one generation as a whole. */
+  /** Why no TCP listener is steered; null if one is. A steered Unix listener belongs to one generation as a whole. */
   noTcp(): string | null {
     const nothing = this.nothing();
     if (nothing !== null) return nothing;

@@ -5,7 +5,7 @@ import { type Finding, formatPath, type Path, wrongValue } from '../path.ts';
 import type { ConfigParts } from '../valid-parts.ts';
 import type { SteeredListeners } from './steered-listeners.ts';
 
-/** A probe goes to a steered listener, or to an address where only the new generation answers. */
+/** A probe must use a steered listener, or an address at which only the new generation answers. */
 export function targetRules(
   config: ConfigParts,
   path: Path,
@@ -20,7 +20,7 @@ export function targetRules(
   ];
 }
 
-/** What keeps a probe from reaching one generation through this listener; null for nothing. */
+/** Why a probe cannot reach a single generation through this listener; null if it can. */
 export function listenerProblem(name: string, { all, complete }: SteeredListeners): string | null {
   const found = all.find((listener) => listener.name === name);
   if (found) return found.shared === null ? null : `${quoted(name)} is not steered: ${found.shared}`;

@@ -8,7 +8,7 @@ import {
 import { key, scalar } from './key.ts';
 import { address, text } from './scalars.ts';
 
-/** Where a probe goes: to a listener or to an address. */
+/** The target of a probe: a listener or an address. */
 export const target = {
   listener: key(
     'Name of the steered listener that zero connects to. The connection reaches exactly the worker in question.',
@@ -25,7 +25,7 @@ interface Target {
   readonly address?: unknown;
 }
 
-/** Exactly one of the two. */
+/** Requires exactly one of the two. */
 export const oneTarget = [
   z.refine<Target>(({ listener, address: own }) => listener !== undefined || own !== undefined, {
     error: 'missing key "listener" or "address"',
@@ -36,7 +36,7 @@ export const oneTarget = [
   }),
 ] as const;
 
-/** What is asked and what counts as a good answer. */
+/** The request, and the response that passes. */
 export const request = {
   path: key(
     'The path of the request.',

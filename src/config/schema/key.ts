@@ -2,18 +2,18 @@ import * as z from 'zod/mini';
 import type { $ZodType } from 'zod/v4/core';
 import type { Parsed } from '../../common/text.ts';
 
-/** What each key is for: one or two sentences, for the JSON Schema and the reference. */
+/** The description of each key: one or two sentences, for the JSON Schema and the reference. */
 export const descriptions = z.registry<{ readonly description: string }>();
 
-/** How a scalar is written, for the reference and for the text that messages use. */
+/** The notation of a scalar, for the reference and for messages. */
 export interface Notation {
-  /** In one or two words, `duration`, `signal`. */
+  /** One or two words, such as `duration` or `signal`. */
   readonly kind: string;
-  /** `null`, `~` and the like are text here, not a key that is left out. */
+  /** `null`, `~` and similar words are text here, and do not mean an omitted key. */
   readonly verbatim?: boolean;
-  /** Its JSON types where it is more than a string: an unquoted number is fine, for instance; or all of its JSON Schema. */
+  /** Its JSON types if it accepts more than a string, for example an unquoted number; or its complete JSON Schema. */
   readonly json?: readonly string[] | Readonly<Record<string, unknown>>;
-  /** What the items are where a list may stand in place of the scalar. */
+  /** The schema of the items if a list is allowed instead of the scalar. */
   readonly element?: $ZodType;
 }
 
@@ -24,26 +24,28 @@ export function notationOf(schema: $ZodType): Notation | undefined {
   return notations.get(schema._zod.def);
 }
 
-/** A key with its description. A scalar that serves many keys is cloned, so that each has a description of its own. */
+/** A key with its description. A scalar that serves many keys is cloned, so that each key has its own description. */
 export function key<T extends z.ZodMiniType>(description: string, schema: T): T {
   const own = notations.has(schema._zod.def) ? z.clone(schema) : schema;
   descriptions.add(own, { description });
   return own;
 }
 
-/** Notes how a scalar is written. */
+/** Adds the notation to a scalar. */
 export function noted<T extends z.ZodMiniType>(notation: Notation, schema: T): T {
   notations.set(schema._zod.def, notation);
   return schema;
 }
 
-// One of each for all scalars: making schemas is most of what reading a config costs at the start.
+// One schema of each type for all scalars: creating schemas takes most of the time for reading a config at the start.
 const WRITTEN = z.string();
 const WRITTEN_PLAIN = z.union([WRITTEN, z.number(), z.boolean()]);
 const WRITTEN_OR_LIST = z.union([WRITTEN_PLAIN, z.array(z.unknown())]);
 const MEANT = z.custom<unknown>();
 
-/** A scalar that is written as text and means something else: `parse` reads the text of the file, `format` writes it back. */
+/**
+ * A scalar that is written as text and has another type: `parse` reads the text of the file, `format` writes it back.
+ */
 export function scalar<T>(
   notation: Notation,
   parse: (text: string) => Parsed<T>,
@@ -52,7 +54,7 @@ export function scalar<T>(
   return noted(notation, codec(WRITTEN, problemsOf(parse), format));
 }
 
-/** A scalar that is a word, a number or true or false, and is written back as such. */
+/** A scalar that is a word, a number or a boolean, and is written back as such. */
 export function choice<T extends string | number | boolean>(
   notation: Notation,
   parse: (text: string) => Parsed<T>,
@@ -63,7 +65,7 @@ export function choice<T extends string | number | boolean>(
   );
 }
 
-/** A word or true or false, or a list in its place. */
+/** A word or a boolean, or a list instead. */
 export function choiceOrList<T extends string | number | boolean | readonly unknown[]>(
   notation: Notation,
   parse: (written: unknown) => Read<T>,
@@ -99,7 +101,7 @@ function codec<W extends z.ZodMiniType, T>(
       return z.NEVER;
     },
     encode: (value, payload) => {
-      // zod asks here for keys that are left out as well, and takes an issue for the answer that there is none.
+      // zod calls this for omitted keys as well, and treats an issue as an absent value.
       if (value !== undefined) return format(value);
       payload.issues.push({ code: 'custom', input: value });
       return z.NEVER;

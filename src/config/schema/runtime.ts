@@ -28,7 +28,7 @@ const variable = z.strictObject({
 
 type LimitName = (typeof LIMIT_NAMES)[number];
 
-// Object.fromEntries forgets the keys.
+// The type of Object.fromEntries does not contain the keys.
 const limits = z.strictObject(
   Object.fromEntries(LIMIT_NAMES.map((name) => [name, limit])) as Record<LimitName, typeof limit>,
 );

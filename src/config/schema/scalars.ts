@@ -15,17 +15,17 @@ function withoutNul(text: string): Parsed<string> {
   return text.includes('\0') ? { problem: 'has a NUL character' } : { value: text };
 }
 
-/** Text that is passed on as it is written: arguments, variables. */
+/** Text that is passed on unchanged: arguments, variables. */
 export const verbatim = scalar({ kind: 'text', verbatim: true, json: ANY_SCALAR }, withoutNul, same);
 
-/** Text that is not empty. */
+/** Text that must not be empty. */
 export const text = scalar(
   { kind: 'text', json: ['string', 'number'] },
   (source) => (source === '' ? { problem: 'is empty' } : withoutNul(source)),
   same,
 );
 
-/** A path of the file system. */
+/** A path in the file system. */
 export const path = scalar(
   { kind: 'path' },
   (source) => (source === '' ? { problem: 'is empty: write a path' } : withoutNul(source)),
@@ -51,7 +51,7 @@ export const positiveDuration = scalar(
   formatDuration,
 );
 
-/** A signal's canonical name, `SIGUSR1`, that `problem` has nothing against. */
+/** A signal's canonical name, `SIGUSR1`, for which `problem` returns null. */
 export function signalExcept(problem: (name: string) => string | null) {
   return scalar(
     { kind: 'signal' },
@@ -82,7 +82,7 @@ export const octal = scalar({ kind: 'octal number', json: ['string', 'integer'] 
 
 export const boolean = noted({ kind: 'true or false' }, z.boolean());
 
-/** A whole number from `least` to `most`. */
+/** An integer from `least` to `most`. */
 export function integer(least: number, most: number) {
   return noted({ kind: 'whole number' }, z.int().check(z.minimum(least), z.maximum(most)));
 }

@@ -1,7 +1,7 @@
 import type { $ZodObjectDef, $ZodType, $ZodTypes } from 'zod/v4/core';
 import { notationOf } from './key.ts';
 
-/** What a schema expects: a mapping, a list, or one of the scalars. */
+/** The expected structure: a mapping, a list, or a scalar. */
 export type Structure =
   | { readonly type: 'mapping'; readonly shape: Readonly<Record<string, $ZodType>> }
   | { readonly type: 'list'; readonly element: $ZodType }
@@ -10,11 +10,11 @@ export type Structure =
       readonly json: 'text' | 'number' | 'boolean';
       readonly choices: readonly string[];
       readonly schema: $ZodType;
-      /** What the items are where a list may stand in its place. */
+      /** The schema of the items if a list is allowed instead. */
       readonly element?: $ZodType | undefined;
     };
 
-/** Looks through defaults and through what scalars are turned into: this is about the file, not about the program. */
+/** The structure of the file, without defaults and without the types that scalars are converted to. */
 export function structureOf(schema: $ZodType): Structure {
   const { def } = (schema as $ZodTypes)._zod;
   switch (def.type) {
@@ -35,7 +35,7 @@ export function structureOf(schema: $ZodType): Structure {
   }
 }
 
-/** The schema at a path of the file; undefined where the schema has nothing. */
+/** The schema at a path of the file; undefined if there is none. */
 export function schemaAt(root: $ZodType, path: readonly (string | number)[]): $ZodType | undefined {
   let schema: $ZodType | undefined = root;
   for (const part of path) {

@@ -1,9 +1,12 @@
 import { quoted } from '../../common/text.ts';
 
-/** On which listeners a worker must have accepted a probe: `auto` and true are all steered ones, `auto` even where that is none. */
+/**
+ * The listeners on which a worker must have accepted a probe: `auto` and true mean all steered listeners; with `auto`
+ * there may be none.
+ */
 export type Accept = 'auto' | boolean | readonly string[];
 
-/** One thing that is wrong; `index` where it is about an item of the list. */
+/** One problem; `index` if it concerns an item of the list. */
 export interface AcceptProblem {
   readonly index: number | null;
   readonly problem: string;
@@ -15,7 +18,7 @@ const KEYWORDS = new Map<string, Accept>([
   ['false', false],
 ]);
 
-/** `true`, `false`, `auto`, or names of listeners. */
+/** Parses `true`, `false`, `auto`, or names of listeners. */
 export function parseAccept(
   written: unknown,
 ): { readonly value: Accept } | { readonly problems: AcceptProblem[] } {

@@ -1,7 +1,7 @@
 import { type Parsed, quoted } from '../../common/text.ts';
 import { nearMiss } from '../near-miss.ts';
 
-/** The capabilities of capabilities(7), without CAP_: the place in the list is the number (linux/capability.h). */
+/** The capabilities of capabilities(7), without CAP_. The index in the list is the number (linux/capability.h). */
 const NAMES = [
   'CHOWN DAC_OVERRIDE DAC_READ_SEARCH FOWNER FSETID KILL SETGID SETUID SETPCAP LINUX_IMMUTABLE NET_BIND_SERVICE',
   'NET_BROADCAST NET_ADMIN NET_RAW IPC_LOCK IPC_OWNER SYS_MODULE SYS_RAWIO SYS_CHROOT SYS_PTRACE SYS_PACCT SYS_ADMIN',
@@ -11,7 +11,7 @@ const NAMES = [
   .join(' ')
   .split(' ');
 
-/** A capability of Linux by its name and its number. */
+/** A Linux capability with its name and number. */
 export interface Capability {
   /** `CAP_NET_BIND_SERVICE`. */
   readonly name: string;
@@ -19,7 +19,7 @@ export interface Capability {
   readonly number: number;
 }
 
-/** A capability by its name, `CAP_NET_BIND_SERVICE`, in any case and also without `CAP_`. */
+/** Parses the name of a capability, `CAP_NET_BIND_SERVICE`, in any case and with or without `CAP_`. */
 export function parseCapability(text: string): Parsed<Capability> {
   const bare = text.toUpperCase().replace(/^CAP_/, '');
   const number = NAMES.indexOf(bare);

@@ -2,12 +2,12 @@ import { formatHostPort, type HostPort, parseHostPort } from '../../common/host-
 import { type Parsed, quoted } from '../../common/text.ts';
 import { type Address, LONGEST_SOCKET_PATH, parseAddress } from '../address.ts';
 
-/** Where statsd lines go. */
+/** The destination of statsd lines. */
 export type MetricsTarget =
   | ({ readonly network: 'udp' | 'tcp' } & HostPort)
   | { readonly network: 'unix' | 'file'; readonly path: string };
 
-/** One target, or several with commas between. */
+/** Parses one target, or several separated by commas. */
 export function parseTargets(text: string): Parsed<readonly MetricsTarget[]> {
   const targets: MetricsTarget[] = [];
   for (const part of text.split(',')) {
@@ -51,7 +51,10 @@ function formatTarget(target: MetricsTarget): string {
     : `${target.network}://${formatHostPort(target)}`;
 }
 
-/** Where the admin endpoint listens: what a TCP or Unix listener takes, and a port alone, which is that of localhost. */
+/**
+ * Parses the address of the admin endpoint: the address of a TCP or Unix listener, or a port alone, which means
+ * localhost.
+ */
 export function parseAdminAddress(text: string): Parsed<Address> {
   const parsed = parseAddress(/^\d+$/.test(text) ? `localhost:${text}` : text);
   if ('problem' in parsed) return parsed;
@@ -60,7 +63,7 @@ export function parseAdminAddress(text: string): Parsed<Address> {
   return { problem: `${quoted(text)} is not an HTTP address: write host:port or unix:/path` };
 }
 
-/** A path that a Unix socket can be bound to. */
+/** Parses a path that a Unix socket can be bound to. */
 export function parseSocketPath(text: string): Parsed<string> {
   if (text === '') return { problem: 'is empty: write a path' };
   if (text.includes('\0')) return { problem: 'has a NUL character' };
@@ -75,7 +78,7 @@ export function parseSocketPath(text: string): Parsed<string> {
   };
 }
 
-/** A Sentry DSN, `https://KEY@host/PROJECT`. No message quotes it: the key is a secret. */
+/** Parses a Sentry DSN, `https://KEY@host/PROJECT`. No message quotes it, because the key is a secret. */
 export function parseSentryDsn(text: string): Parsed<string> {
   const problem = 'is not a Sentry DSN: copy it from the project settings, https://KEY@host/PROJECT';
   if (!URL.canParse(text)) return { problem };

@@ -1,6 +1,6 @@
 import { type Parsed, quoted } from '../../common/text.ts';
 
-/** A request target in origin form (RFC 9112, 3.2.1), which is ASCII without spaces. */
+/** Parses a request target in origin form (RFC 9112, 3.2.1): ASCII without spaces. */
 export function parseRequestPath(text: string): Parsed<string> {
   if (!text.startsWith('/')) return { problem: `${quoted(text)} does not begin with a slash` };
   if (!/^[\x21-\x7e]+$/.test(text) || text.includes('#')) {
@@ -9,20 +9,20 @@ export function parseRequestPath(text: string): Parsed<string> {
   return { value: text };
 }
 
-/** What may stand in a Host header (RFC 9110, 7.2). */
+/** Parses the value of a Host header (RFC 9110, 7.2). */
 export function parseHeaderHost(text: string): Parsed<string> {
   return /^[a-z0-9._~!$&'()*+,;=:[\]%-]+$/i.test(text)
     ? { value: text }
     : { problem: `${quoted(text)} is not a host` };
 }
 
-/** HTTP status codes, both ends included. */
+/** A range of HTTP status codes, including both ends. */
 interface StatusRange {
   readonly from: number;
   readonly to: number;
 }
 
-/** `200`, `200-299`, or several with commas between. */
+/** Parses `200`, `200-299`, or several of them separated by commas. */
 export function parseStatusRanges(text: string): Parsed<readonly StatusRange[]> {
   const ranges: StatusRange[] = [];
   for (const part of text.split(',')) {

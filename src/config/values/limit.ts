@@ -22,13 +22,13 @@ export const LIMIT_NAMES = [
 
 export type LimitValue = number | 'unlimited';
 
-/** The unit is the limit's own: bytes, seconds, descriptors. */
+/** A limit in its own unit: bytes, seconds, descriptors. */
 export interface Limit {
   readonly soft: LimitValue;
   readonly hard: LimitValue;
 }
 
-/** A number for both, `soft:hard`, or `unlimited` in place of either. */
+/** Parses a number for both limits, or `soft:hard`. Either may be `unlimited`. */
 export function parseLimit(text: string): Parsed<Limit> {
   const match = /^(\d+|unlimited)(?::(\d+|unlimited))?$/.exec(text);
   if (match === null)

@@ -1,10 +1,13 @@
 import { type Parsed, quoted } from '../../common/text.ts';
 
-/** A listener's name: sd_listen_fds_with_names(3) wants no colon, no control characters and at most 255 characters. */
+/**
+ * Parses a listener's name: sd_listen_fds_with_names(3) allows no colon, no control characters and at most 255
+ * characters.
+ */
 export function parseListenerName(text: string): Parsed<string> {
   if (text === '') return { problem: 'is empty: write a name such as http' };
   if (text.length > 255) return { problem: `has ${text.length} characters: the longest name has 255` };
-  // systemd's FileDescriptorName= takes ASCII only, and consumers split LISTEN_FDNAMES at colons.
+  // systemd's FileDescriptorName= accepts only ASCII, and consumers split LISTEN_FDNAMES at colons.
   if (!/^[\x21-\x39\x3b-\x7e]+$/.test(text)) {
     return { problem: `${quoted(text)} has a colon, a space or a character that is not ASCII` };
   }
@@ -12,10 +15,10 @@ export function parseListenerName(text: string): Parsed<string> {
 }
 
 const INSTANCE = /^[A-Za-z0-9_][A-Za-z0-9._+@:-]*$/;
-// The control socket's path contains it, and such a path has 107 bytes in all (unix(7)).
+// The control socket's path contains the name, and such a path is limited to 107 bytes (unix(7)).
 const LONGEST_INSTANCE = 64;
 
-/** An instance's name: it is used for directories. */
+/** Parses an instance's name, which is used for directories. */
 export function parseInstanceName(text: string): Parsed<string> {
   if (text === '') return { problem: 'is empty' };
   if (text.length > LONGEST_INSTANCE) {
@@ -29,13 +32,13 @@ export function parseInstanceName(text: string): Parsed<string> {
   return { value: text };
 }
 
-/** The nearest name that {@link parseInstanceName} accepts, for a file's name. */
+/** The closest valid name (see {@link parseInstanceName}) to a file's name. */
 export function instanceNameFrom(file: string): string {
   const name = file.replace(/[^A-Za-z0-9._+@:-]/g, '-').replace(/^[^A-Za-z0-9_]+/, '');
   return name.slice(0, LONGEST_INSTANCE) || 'service';
 }
 
-/** A variable's name: anything without `=` and NUL (environ(7)). */
+/** Parses a variable's name: anything without `=` and NUL (environ(7)). */
 export function parseVariableName(text: string): Parsed<string> {
   if (text === '') return { problem: 'is empty: write the name of the variable' };
   if (text.includes('='))
@@ -43,7 +46,7 @@ export function parseVariableName(text: string): Parsed<string> {
   return text.includes('\0') ? { problem: 'has a NUL character' } : { value: text };
 }
 
-/** A network interface's name: at most 15 bytes, no slash and no space (IFNAMSIZ, linux/if.h). */
+/** Parses a network interface's name: at most 15 bytes, without slash and space (IFNAMSIZ, linux/if.h). */
 export function parseDevice(text: string): Parsed<string> {
   if (!/^[^\s/:\0]+$/.test(text) || Buffer.byteLength(text) > 15) {
     return { problem: `${quoted(text)} is not the name of a network interface: write a name such as eth0` };

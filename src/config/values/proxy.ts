@@ -1,16 +1,16 @@
 import { formatHostPort, type HostPort, parseHostPort } from '../../common/host-port.ts';
 import type { Parsed } from '../../common/text.ts';
 
-/** A proxy that metrics over TCP go through. `user` is a secret as a whole. */
+/** A proxy for metrics over TCP. `user` as a whole is a secret. */
 export interface MetricsProxy extends HostPort {
   readonly protocol: 'http' | 'socks5';
-  /** Name and password with their percent-encoding removed; null where none is given. */
+  /** Name and password without percent-encoding; null if the URL has none. */
   readonly user: { readonly name: string; readonly password: string } | null;
 }
 
 /**
- * `http://host:port` or `socks5://host:port`, with `name:password@` in front of the host or without; `tcp://host:port` is what the first
- * system calls a SOCKS5 proxy. No message quotes it.
+ * Parses `http://host:port` or `socks5://host:port`, with or without `name:password@` before the host.
+ * `tcp://host:port` is an alias for a SOCKS5 proxy. No message quotes the text.
  */
 export function parseProxy(text: string): Parsed<MetricsProxy> {
   const match = /^(http|socks5|tcp):\/\/(?:([^@]*)@)?([^/]+)\/?$/.exec(text);

@@ -2,7 +2,7 @@ import { parseSignal as signalOf } from '../../common/signals.ts';
 import { type Parsed, quoted } from '../../common/text.ts';
 
 /**
- * A signal's name, `USR1` or `SIGUSR1` in any case; real-time signals as `SIGRTMIN+n` or `SIGRTMAX-n`.
+ * Parses a signal's name, `USR1` or `SIGUSR1` in any case; real-time signals as `SIGRTMIN+n` or `SIGRTMAX-n`.
  * @returns the canonical name, `SIGUSR1`, `SIGRTMIN+3`
  */
 export function parseSignal(text: string): Parsed<string> {
@@ -11,7 +11,7 @@ export function parseSignal(text: string): Parsed<string> {
   return /^\d+$/.test(text) ? { problem: `${text} is a number: write ${value}` } : { value };
 }
 
-// What a handler of the supervisor cannot or must not take, with the reason.
+// Signals that the supervisor cannot or must not handle, with the reason.
 const UNTAKEABLE = new Map([
   ['SIGKILL', 'no process can catch it'],
   ['SIGSTOP', 'no process can catch it'],
@@ -20,7 +20,7 @@ const UNTAKEABLE = new Map([
   ...['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV', 'SIGSYS', 'SIGSTKFLT'].map(
     (name): [string, string] => [name, 'it means that a program has crashed'],
   ),
-  // V8's profiler and the timers of setitimer(2).
+  // Used by V8's profiler and the timers of setitimer(2).
   ['SIGPROF', "it drives Node's profiler"],
 ]);
 
@@ -30,7 +30,8 @@ const STOPPING = new Map([
   ['SIGQUIT', 'it stops zero at once'],
 ]);
 
-// Their default action is to ignore, to stop or to go on (signal(7)): a service without a handler would never leave.
+// Signals whose default action is to ignore, to stop or to continue (signal(7)): a service without a handler would
+// never exit.
 const HARMLESS = new Set([
   'SIGCHLD',
   'SIGURG',
@@ -42,25 +43,25 @@ const HARMLESS = new Set([
   'SIGTTOU',
 ]);
 
-/** Why zero cannot listen to this signal as its reload_signal; null when it can. */
+/** Why zero cannot use this signal as reload_signal; null if it can. */
 export function reloadSignalProblem(name: string): string | null {
   return STOPPING.get(name) ?? uncatchable(name);
 }
 
-/** Why zero cannot pass this signal on; null when it can. */
+/** Why zero cannot forward this signal; null if it can. */
 export function forwardSignalProblem(name: string): string | null {
   if (name === 'SIGUSR2') return 'it is reserved for the upgrade of zero itself';
   return STOPPING.get(name) ?? uncatchable(name);
 }
 
-/** Why this signal cannot ask a service to leave; null when it can. SIGWINCH can: httpd leaves gracefully on it. */
+/** Why this signal cannot ask a service to stop; null if it can. SIGWINCH can: httpd stops gracefully on it. */
 export function shutdownSignalProblem(name: string): string | null {
   if (name === 'SIGWINCH' || !HARMLESS.has(name)) return null;
   return 'it does not end a process';
 }
 
 function uncatchable(name: string): string | null {
-  // libuv knows the signals up to 31 only, and so process.on does.
+  // libuv supports only signals up to 31, and so does process.on.
   if (name.startsWith('SIGRTMIN')) return 'Node cannot catch real-time signals';
   return UNTAKEABLE.get(name) ?? null;
 }

@@ -1,7 +1,7 @@
 import { formatDuration, parseDuration } from '../../common/duration.ts';
 import { type Parsed, quoted } from '../../common/text.ts';
 
-/** Permission bits as chmod(1) and umask(1) take them: `0660`, `660`, `0o660`. Always octal. */
+/** Parses permission bits as chmod(1) and umask(1) do: `0660`, `660`, `0o660`. Always octal. */
 export function parseOctal(text: string): Parsed<number> {
   if (!/^(0o)?[0-7]{1,4}$/i.test(text)) {
     return { problem: `${quoted(text)} is not an octal number: write permission bits such as "0660"` };
@@ -14,7 +14,7 @@ export function formatOctal(value: number): string {
   return value.toString(8).padStart(4, '0');
 }
 
-/** Whether a listener is steered: `auto` leaves it to what the address allows. */
+/** Whether a listener is steered; `auto`: if its address allows it. */
 export type Steer = 'auto' | boolean;
 
 export function parseSteer(text: string): Parsed<Steer> {
@@ -23,10 +23,10 @@ export function parseSteer(text: string): Parsed<Steer> {
   return { problem: `must be auto, true or false, not ${quoted(text)}` };
 }
 
-/** How many workers a generation has; `auto` is one per core of the machine that zero runs on. */
+/** The number of workers of a generation; `auto` is one per core of the machine. */
 type Workers = number | 'auto';
 
-/** Each worker has a lane in every generation that is alive, and a steering program has room for so many. */
+/** Each worker has a lane in every running generation, and the size of a steering program is limited. */
 const MAX_WORKERS = 256;
 
 export function parseWorkers(text: string): Parsed<Workers> {
@@ -37,10 +37,10 @@ export function parseWorkers(text: string): Parsed<Workers> {
   return value <= MAX_WORKERS ? { value } : { problem: `${text} is too large: at most ${MAX_WORKERS}` };
 }
 
-/** Milliseconds after which an idle connection is ended; `off`: never. */
+/** Milliseconds after which an idle connection is closed; `off`: never. */
 type CloseIdle = 'off' | number;
 
-/** A connection counts as idle when its last byte was sent this long ago (src/linux/tcp-activity.ts). */
+/** A connection counts as idle this long after its last byte (src/linux/tcp-activity.ts). */
 const MIN_CLOSE_IDLE = 1000;
 
 export function parseCloseIdle(text: string): Parsed<CloseIdle> {

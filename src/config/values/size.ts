@@ -8,7 +8,7 @@ const UNITS = new Map([
   ['TiB', 1024 ** 4],
 ]);
 
-/** Units that people write and that do not say whether 1000 or 1024 is meant. */
+/** Common units that do not distinguish between 1000 and 1024. */
 const VAGUE = new Map([
   ['K', 'KiB'],
   ['KB', 'KiB'],
@@ -19,7 +19,7 @@ const VAGUE = new Map([
 ]);
 
 /**
- * A number of bytes with a binary unit: `512MiB`, `1.5GiB`.
+ * Parses a number of bytes with a binary unit: `512MiB`, `1.5GiB`.
  * @returns bytes, at least 1
  */
 export function parseSize(text: string): Parsed<number> {
@@ -36,7 +36,7 @@ export function parseSize(text: string): Parsed<number> {
   return Number.isSafeInteger(value) ? { value } : { problem: `${quoted(text)} is too large` };
 }
 
-/** The largest unit in which the number is short: 536870912 is `512MiB`. */
+/** Uses the largest unit that gives a short number: 536870912 is `512MiB`. */
 export function formatSize(bytes: number): string {
   const fitting = [...UNITS].findLast(([, factor]) => bytes >= factor && bytes % factor === 0);
   const [unit, factor] = fitting ?? ['B', 1];

@@ -2,8 +2,8 @@ import { isIPv4, isIPv6, SocketAddress } from 'node:net';
 import { type Parsed, quoted } from '../../common/text.ts';
 
 /**
- * An address, or a network as `10.0.0.0/8`, that clients come from, in its shortest form. An IPv4 address that is written inside an IPv6 one
- * becomes the IPv4 address: that is what the packets have (RFC 4291, 2.5.5.2).
+ * Parses the source address of clients, or a network such as `10.0.0.0/8`, into its shortest form. An IPv4-mapped IPv6
+ * address becomes the IPv4 address, because the packets contain that one (RFC 4291, 2.5.5.2).
  */
 export function parseSourceAddress(text: string): Parsed<string> {
   const [host = '', prefix, ...more] = text.split('/');
