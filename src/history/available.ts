@@ -2,7 +2,7 @@ import type { HistoryEntry } from './entries.ts';
 import type { Executables } from './executables.ts';
 import { fileAt, isSameFile, type ReleaseRecord, statsOf } from './release-record.ts';
 
-/** Where a release can be had from: its own file, or the copy that was kept; else why not. */
+/** The source of a release: its own file, or the kept copy; otherwise why there is none. */
 export type Available =
   | { readonly from: 'file'; readonly executable: string; readonly release: ReleaseRecord }
   | {
@@ -13,7 +13,7 @@ export type Available =
     }
   | { readonly from: null; readonly reason: string };
 
-/** Looks for what a generation ran. A copy's hash is not looked at here. */
+/** Finds the release of a generation. Does not compare the hash of a copy. */
 export function findRelease(
   { release, sha256, notKept }: HistoryEntry,
   executables: Pick<Executables, 'find'>,
@@ -35,7 +35,7 @@ export function findRelease(
   return not(`${lost}, and there is no copy: ${notKept ?? 'only the last 3 executables are kept'}`);
 }
 
-/** The scripts of an interpreter are not kept. */
+/** zero does not keep the scripts of an interpreter. */
 function lostScript({ scripts = [] }: ReleaseRecord): string | null {
   for (const script of scripts) {
     const file = fileAt(script.path);

@@ -6,21 +6,21 @@ export interface Earlier {
   /** The generation that ran it. */
   readonly generation: number;
   readonly record: ReleaseRecord;
-  /** Its name; null where it had none. */
+  /** Its label; null without one. */
   readonly label: string | null;
-  /** What is executed: the file of then, or its copy. */
+  /** The executable: the original file, or its copy. */
   readonly executable: string;
   readonly directory: string;
 }
 
-/** Why nothing can be handed over to: the message says it all. */
+/** There is no release to hand over to. The message is complete. */
 export class RollbackError extends Error {}
 
 const HINT = 'see "zero history"';
 
 /**
- * The generation whose release is meant, or why there is none: that of `to`, or with null the one that served last and ran something
- * else than `current`.
+ * The generation whose release is requested, or why there is none: that of `to`. With null it is the generation that
+ * served last and ran another release than `current`.
  */
 export function chooseEarlier(
   history: History,

@@ -1,28 +1,28 @@
 import type { HistoryLine, Reason } from './lines.ts';
 import type { KnownRelease, ReleaseRecord } from './release-record.ts';
 
-/** All that is known of one generation. */
+/** The record of one generation. */
 export interface HistoryEntry {
   readonly generation: number;
-  /** When it was started, or, where that line is lost, when it is first spoken of. */
+  /** When it was started. If that line is lost, the time of its first line. */
   readonly at: string;
-  /** null where that line is lost. */
+  /** null if that line is lost. */
   release: ReleaseRecord | null;
-  /** The name of the release; null: none. */
+  /** The label of the release; null: none. */
   label: string | null;
   sha256: string | null;
   /** Why there is no copy of its executable. */
   notKept: string | null;
-  /** The handover that started it; null where it is not recorded. */
+  /** The handover that started it; null if not recorded. */
   handover: number | null;
   /** The generation whose release it was started from. */
   rollbackTo: number | null;
-  /** null while its handover goes on, or where nobody saw its end. */
+  /** null during its handover, or if its end was not recorded. */
   outcome: string | null;
   failure: Reason | null;
-  /** Milliseconds of its handover. */
+  /** The duration of its handover, in milliseconds. */
   duration: number | null;
-  /** Milliseconds that it served, up to now for the one that does; null where it never did. */
+  /** Milliseconds that it served, up to now for the one that serves; null if it never did. */
   served: number | null;
 }
 
@@ -33,7 +33,10 @@ export interface History {
   readonly serves: readonly number[];
 }
 
-/** Puts the lines of the file together. `running`: the generation that serves now; `now` in milliseconds of the wall clock. */
+/**
+ * Builds the entries from the lines of the file. `running`: the generation that serves now; `now` in milliseconds of
+ * the wall clock.
+ */
 export function foldHistory(lines: readonly HistoryLine[], running: number | null, now: number): History {
   const entries = new Map<number, HistoryEntry>();
   const serves: { generation: number | null; at: number }[] = [];
@@ -49,7 +52,7 @@ export function foldHistory(lines: readonly HistoryLine[], running: number | nul
   for (const [index, { generation, at }] of serves.entries()) {
     const entry = generation === null ? undefined : entries.get(generation);
     if (!entry) continue;
-    // Of one that served when zero was killed nobody knows the end.
+    // The end of a generation that served when zero was killed is unknown.
     const until = serves[index + 1]?.at ?? (generation === running ? now : at);
     // The wall clock may have been set back.
     entry.served = (entry.served ?? 0) + Math.max(0, until - at);
@@ -107,21 +110,24 @@ function applyTo(
   }
 }
 
-/** What an entry says of its release; null where that is lost. */
+/** The release of an entry; null if it is lost. */
 export function knownRelease({ release, sha256 }: HistoryEntry): KnownRelease | null {
   return release && { release, sha256 };
 }
 
-/** Why a generation is none to go back to, whatever is left of it: it never served, or only until it was taken back; else null. */
+/**
+ * Why a generation is not a rollback target, regardless of its remaining files: it never served, or it was rolled back.
+ * null for a valid target.
+ */
 export function whyUnproved(entry: HistoryEntry): string | null {
   const { served, outcome, failure } = entry;
-  // The handover of a first generation that was late has failed, and it may serve since.
+  // The handover of a slow first generation has failed, and the generation may have served since.
   if (served !== null && (outcome === 'promoted' || outcome === 'failed' || outcome === null)) return null;
   if (outcome === null) return 'never served';
   return `${outcome === 'promoted' ? 'never served' : `was ${outcome.replaceAll('_', ' ')}`}${failure ? `: ${failure.reason}` : ''}`;
 }
 
-/** Hashes of the executables that served last and were not taken back, newest first, each once. */
+/** Hashes of the executables that served last without a rollback, newest first, each once. */
 export function lastExecutables({ entries, serves }: History, count: number): string[] {
   const byGeneration = new Map(entries.map((entry) => [entry.generation, entry]));
   const hashes = new Set<string>();

@@ -3,30 +3,30 @@ import path from 'node:path';
 import { makeOwnDirectory } from '../linux/files/own-files.ts';
 import { isSameFile, type ReleaseRecord, statsOf } from './release-record.ts';
 
-/** How many executables that served are kept. */
+/** The number of executables to keep. */
 export const KEPT = 3;
 
-/** SHA-256 of what a descriptor can read from its position on, as 64 hex digits; away from the main thread. */
+/** SHA-256 of a descriptor's content from its position on, as 64 hex digits. Must not run on the main thread. */
 export type Hash = (fd: number, pace: 'idle' | 'fast') => Promise<string>;
 
 const { COPYFILE_EXCL, COPYFILE_FICLONE, O_NOFOLLOW, O_RDONLY } = fs.constants;
-/** Into a new file: nothing that is in its place is written to. */
+/** Copies only into a new file and never overwrites an existing one. */
 const COPY_NEW = COPYFILE_FICLONE | COPYFILE_EXCL;
 
-/** The executable of a release is not what it was. */
+/** The executable of a release has changed. */
 export class ExecutableError extends Error {}
 
 /**
- * Copies of executables, `executables/HASH/NAME` in the data directory. The name stays because programs look at it (busybox); others may
- * pass through the folders, because a service may run as another user, and the file has the owner and permissions of the original, without
- * set-user-ID.
+ * Copies of executables, `executables/HASH/NAME` in the data directory. A copy keeps its name because programs check it
+ * (busybox). Other users may traverse the directories, because a service may run as another user. A copy has the owner
+ * and permissions of the original, without set-user-ID.
  */
 export class Executables {
   readonly #folder: string;
   readonly #hash: Hash;
-  /** Copies whose bytes were compared, and what the files were then. */
+  /** Copies whose bytes were compared, with their stamp at that time. */
   readonly #intact = new Map<string, string>();
-  /** Copies and removals happen one after the other. */
+  /** Copies and removals are made one after the other. */
   #work: Promise<unknown> = Promise.resolve();
 
   constructor(dataDirectory: string, hash: Hash) {
@@ -34,7 +34,7 @@ export class Executables {
     this.#hash = hash;
   }
 
-  /** The copy of an executable; null where there is none, or one of another size. */
+  /** The copy of an executable; null if there is none, or one of another size. */
   find(sha256: string, original: string, size: number): string | null {
     const copy = this.#place(sha256, original);
     const stats = statsOf(copy);
@@ -42,8 +42,8 @@ export class Executables {
   }
 
   /**
-   * Whether a copy still has the bytes that were copied. Throws where it cannot be read.
-   * @param compare `once`: not again where they were compared before and the file was not written to since
+   * Whether a copy still has its original bytes. Throws if it cannot be read.
+   * @param compare `once`: skips the comparison if an earlier one passed and the file was not written to since
    */
   async isIntact(copy: string, sha256: string, compare: 'always' | 'once' = 'always'): Promise<boolean> {
     const fd = await open(copy);
@@ -59,7 +59,10 @@ export class Executables {
     }
   }
 
-  /** The hash of a release's executable, `source` being a descriptor of it. Throws ExecutableError where it was written to. */
+  /**
+   * The hash of a release's executable. Throws ExecutableError if the file was written to.
+   * @param source a descriptor of the executable
+   */
   hash(source: number, release: ReleaseRecord): Promise<string> {
     return this.#next(async () => {
       const sha256 = await this.#hash(source, 'idle');
@@ -69,8 +72,8 @@ export class Executables {
   }
 
   /**
-   * Copies an executable, if it is not there yet, as a reflink where the file system can. Throws ExecutableError or what the file system
-   * says; nothing half is left then.
+   * Copies an executable if there is no copy yet, as a reflink where the file system supports it. Throws
+   * ExecutableError or the file system's error, and leaves no partial copy then.
    */
   keep(source: number, release: ReleaseRecord, sha256: string): Promise<void> {
     return this.#next(async () => {
@@ -78,7 +81,7 @@ export class Executables {
     });
   }
 
-  /** Removes all but those that `isWanted` wants, which is asked right before each is removed. */
+  /** Removes all copies except those that `isWanted` accepts. Calls it right before each removal. */
   prune(isWanted: (hash: string) => boolean): Promise<void> {
     return this.#next(async () => {
       this.#intact.clear();
@@ -89,7 +92,7 @@ export class Executables {
     });
   }
 
-  /** The hash under which a file is kept; null for one that is no copy. */
+  /** The hash of a kept file; null for any other file. */
   hashOf(executable: string): string | null {
     const relative = path.relative(this.#folder, executable).split(path.sep);
     return relative.length === 2 && relative[0] !== '..' ? (relative[0] ?? null) : null;
@@ -103,7 +106,8 @@ export class Executables {
     try {
       await promises.rm(temporary, { recursive: true, force: true });
       await promises.mkdir(temporary, { mode: 0o711 });
-      // By its descriptor: the path may be another file by now. The kernel copies (ioctl_ficlone(2), else copy_file_range(2)).
+      // Copies from the descriptor, because the path may now name another file. The kernel copies (ioctl_ficlone(2),
+      // else copy_file_range(2)).
       await promises.copyFile(`/proc/self/fd/${source}`, file, COPY_NEW);
       refuseChanged(source, release);
       await finish(file, fs.fstatSync(source));
@@ -127,13 +131,16 @@ export class Executables {
   }
 }
 
-/** A file whose stamp is the same was not written to: only the kernel sets st_ctime (inode(7)). */
+/** A file with the same stamp was not written to: only the kernel sets st_ctime (inode(7)). */
 function stampOf(fd: number): string {
   const { dev, ino, size, mtimeNs, ctimeNs } = fs.fstatSync(fd, { bigint: true });
   return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
 }
 
-/** Permissions, owner, and on the disk. Only root may give files away, and only a service of root's is run as somebody else. */
+/**
+ * Sets permissions and owner, and syncs the file to disk. Only root may change the owner of a file, and only a service
+ * of root runs as another user.
+ */
 async function finish(file: string, original: fs.Stats): Promise<void> {
   const handle = await fs.promises.open(file, O_RDONLY | O_NOFOLLOW);
   try {

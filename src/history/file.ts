@@ -18,15 +18,15 @@ import type { HistoryLine, NewLine } from './lines.ts';
 import { statsOf } from './release-record.ts';
 
 /**
- * Bytes. The file is renamed at this size, and the one that was renamed before is removed: some three hundred handovers
- * each, read in 15 ms.
+ * Bytes. A file of this size is renamed and replaces the previously renamed one. Each contains about three hundred
+ * handovers, which take 15 ms to read.
  */
 const LARGEST = 256 * 1024;
 
-/** More lines than that are not kept for a disk that cannot be written to. */
+/** The maximum number of lines in memory while the disk is not writable. */
 const UNWRITTEN = 1000;
 
-/** Enough for the last hundred lines. */
+/** Bytes. Enough for the last hundred lines. */
 const TAIL = 64 * 1024;
 
 const NEWLINE = 10;
@@ -37,35 +37,35 @@ export interface HistoryFileOptions {
   /** Milliseconds of the wall clock. */
   readonly clock: () => number;
   /**
-   * Called once when the file cannot be written. Lines are kept in memory then, and written with the next one or by
+   * Called once when the file cannot be written. The lines then stay in memory, and are written with the next one or by
    * `retry`.
    */
   readonly failed: (error: unknown, file: string) => void;
   /** Called when a line could be written again. */
   readonly recovered: () => void;
-  /** Called when the file cannot be read, or not be brought to the disk. */
+  /** Called when the file cannot be read, or cannot be synced to disk. */
   readonly warn: (error: unknown, file: string) => void;
   readonly limit?: number;
 }
 
 export interface HistoryContent {
   readonly lines: HistoryLine[];
-  /** How many lines are damaged. */
+  /** The number of damaged lines. */
   readonly torn: number;
   /** The versions of the lines that a newer zero wrote, one for each such line. */
   readonly newer: readonly number[];
 }
 
 /**
- * `history.jsonl` in the data directory: one JSON document a line, appended and never changed. Lines that cannot be written are kept in
- * memory and written with the next one that can.
+ * `history.jsonl` in the data directory: one JSON document per line, appended and never changed. Lines that cannot be
+ * written stay in memory until the next successful write.
  */
 export class HistoryFile {
   readonly file: string;
   readonly #options: HistoryFileOptions;
   #unwritten: HistoryLine[] = [];
   #broken = false;
-  /** Stays open: a supervisor that has no descriptor to spare writes its history all the same. */
+  /** Stays open, so that a supervisor without a free descriptor can still write its history. */
   #fd: number | null = null;
   #synced: Promise<void> = Promise.resolve();
 
@@ -83,7 +83,7 @@ export class HistoryFile {
       this.#flush();
     } catch (error) {
       const isFirst = !this.#broken;
-      // Before it is reported: the report changes the state, which is written again.
+      // Set before the report, because the report changes the state, which is written again.
       this.#broken = true;
       if (isFirst) this.#options.failed(error, this.file);
       return;
@@ -93,7 +93,7 @@ export class HistoryFile {
     if (wasBroken) this.#options.recovered();
   }
 
-  /** Writes the lines that could not be written. Throws what fs does. */
+  /** Writes the pending lines again. Throws the error of fs. */
   retry(): void {
     if (this.#unwritten.length > 0) this.#flush();
     this.#broken = false;
@@ -106,12 +106,12 @@ export class HistoryFile {
     this.#sync();
   }
 
-  /** Resolves when what was written is on the disk, or cannot be. */
+  /** Resolves when the written lines are on disk, or the sync has failed. */
   synced(): Promise<void> {
     return this.#synced;
   }
 
-  /** Everything that can be read, oldest first. Lines that cannot be read stay in the file. */
+  /** Every readable line, oldest first. Unreadable lines stay in the file. */
   read(): HistoryContent {
     const texts = [`${this.file}.1`, this.file].flatMap((file) => this.#readWhole(file).split('\n'));
     const found = texts.filter((text) => text !== '').map(lineReader());
@@ -122,8 +122,9 @@ export class HistoryFile {
   }
 
   /**
-   * The highest numbers near the end of the file; 0 for none. Lines that are torn or of a newer version count as well: in
-   * every version a line names its generations in the fields `generation` and `incumbent`, and its handover in `handover`.
+   * The highest numbers near the end of the file; 0 for none. Torn lines and lines of a newer version count as well: in
+   * every version a line has its generations in the fields `generation` and `incumbent`, and its handover in
+   * `handover`.
    */
   highest(): { readonly generation: number; readonly handover: number } {
     const text = `${readTail(`${this.file}.1`)}\n${readTail(this.file)}`;
@@ -149,7 +150,7 @@ export class HistoryFile {
     appendWhole(this.#open(), text);
   }
 
-  /** The file of that name, which may be another than the last time. */
+  /** Opens the file at the path, which may have been replaced. */
   #open(): number {
     if (this.#fd !== null) {
       const [own, there] = [fstatSync(this.#fd), statsOf(this.file)];
@@ -166,7 +167,10 @@ export class HistoryFile {
     this.#synced = this.#synced.then(() => closeSync(fd));
   }
 
-  /** Nothing waits for the disk, which may be slow; a line that a power failure takes is torn or missing, and known for that. */
+  /**
+   * Syncs in the background, because the disk may be slow. A power failure may leave the last line torn or missing,
+   * which the reader detects.
+   */
   #sync(): void {
     const fd = this.#fd;
     if (fd === null) return;
@@ -176,7 +180,10 @@ export class HistoryFile {
   }
 }
 
-/** Appends all of it or nothing, on a line of its own: a full disk takes the beginning of a line, a crash leaves one. */
+/**
+ * Appends the whole text or nothing, on a line of its own. A full disk may write only the start of a line, and a crash
+ * may leave one.
+ */
 function appendWhole(fd: number, text: string): void {
   const { size } = fstatSync(fd);
   const last = Buffer.alloc(1, NEWLINE);

@@ -1,6 +1,6 @@
 import type { HistoryLine, Reason } from './lines.ts';
 
-/** How a handover ended, as far as the history has it. */
+/** The recorded end of a handover. */
 export interface RecordedHandover {
   readonly handover: number;
   /** When it ended: ISO 8601, UTC. */
@@ -14,15 +14,15 @@ export interface RecordedHandover {
 }
 
 /**
- * The handovers that have ended, oldest first, each number once. A generation that failed after its promotion, before
- * the old one was asked to stop, counts as rolled back.
+ * The ended handovers, oldest first, each number once. A generation that failed after its promotion, before the old one
+ * was asked to stop, counts as rolled back.
  */
 export function endedHandovers(lines: readonly HistoryLine[]): RecordedHandover[] {
   const ended = new Map<number, RecordedHandover>();
   for (const [index, line] of lines.entries()) {
     if (line.event === 'handover') {
       const { handover, at, outcome, generation, incumbent, duration, failure } = line;
-      // Supervisors of earlier releases began again at 1: the newest one counts.
+      // Supervisors of earlier versions of zero started again at 1: the newest one counts.
       ended.delete(handover);
       ended.set(handover, { handover, at, outcome, generation, incumbent, duration, failure });
     } else if (line.event === 'rolled_back') {

@@ -7,22 +7,22 @@ export interface Reason {
   readonly reason: string;
 }
 
-/** What happened to a generation, independent of the file's format. `at` is wall-clock time (ISO 8601, UTC). */
+/** An event of a generation, independent of the file's format. `at` is wall-clock time (ISO 8601, UTC). */
 export type HistoryLine = { readonly at: string } & (
   | {
       readonly event: 'generation';
       readonly generation: number;
       readonly rollbackTo: number | null;
-      /** The handover that started it; left out where it is not recorded. */
+      /** The handover that started it; omitted if not recorded. */
       readonly handover?: number;
       readonly release: ReleaseRecord;
     }
-  /** From here on this generation serves. */
+  /** This generation serves from now on. */
   | { readonly event: 'serves'; readonly generation: number }
   | {
       readonly event: 'handover';
       readonly handover: number;
-      /** An open string: a later zero may know more outcomes. */
+      /** Any text: a later zero may add outcomes. */
       readonly outcome: string;
       readonly generation: number | null;
       readonly incumbent: number | null;
@@ -30,7 +30,7 @@ export type HistoryLine = { readonly at: string } & (
       readonly duration: number;
       readonly failure: Reason | null;
     }
-  /** After its handover was over. */
+  /** A rollback after the end of its handover. */
   | { readonly event: 'rolled_back'; readonly generation: number; readonly failure: Reason }
   /** The hash of its executable, and why that could not be kept. */
   | {
@@ -39,7 +39,7 @@ export type HistoryLine = { readonly at: string } & (
       readonly sha256: string | null;
       readonly notKept: string | null;
     }
-  /** The name of its release. */
+  /** The label of its release. */
   | { readonly event: 'label'; readonly generation: number; readonly label: string }
   | { readonly event: 'stopped' }
 );
@@ -47,7 +47,7 @@ export type HistoryLine = { readonly at: string } & (
 /** A line without its time. */
 export type NewLine = HistoryLine extends infer L ? (L extends HistoryLine ? Omit<L, 'at'> : never) : never;
 
-/** What a fact adds to the history; `serving` is the generation that served until then. */
+/** The lines that a fact adds to the history. `serving` is the generation that served until then. */
 export function linesOf(fact: Fact, serving: number | null): NewLine[] {
   switch (fact.event) {
     case 'generation_promoted':
@@ -61,7 +61,7 @@ export function linesOf(fact: Fact, serving: number | null): NewLine[] {
       const { handover, outcome, generation, incumbent, duration, failure } = fact;
       const reason = failure && reasonOf(failure);
       const line = { event: 'handover', handover, outcome, generation, incumbent } as const;
-      // In the soak the candidate served already.
+      // The candidate already served in the soak.
       const back = serving !== null && incumbent !== null && incumbent !== serving;
       return [
         { ...line, duration: Math.round(duration), failure: reason },

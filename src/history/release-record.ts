@@ -1,10 +1,10 @@
 import { type Stats, statSync } from 'node:fs';
 
-/** What a generation ran, as it is written down: enough to run it again, and no value of a variable. */
+/** The record of a generation's release: enough to run it again, without values of variables. */
 export interface ReleaseRecord {
-  /** What was executed, the symlinks of its folders followed. */
+  /** The executable, with the symlinks of its directories resolved. */
   readonly path: string;
-  /** As the config has them, `${...}` and all. */
+  /** As in the config, with `${...}` unexpanded. */
   readonly args: readonly string[];
   readonly directory: string;
   readonly kind: ReleaseKind;
@@ -14,14 +14,16 @@ export interface ReleaseRecord {
   readonly mtime_ms: number;
   /** Names of its variables. */
   readonly environment: readonly string[];
-  /** The files that an interpreter runs, as far as its arguments name them. Not in lines of earlier releases of zero. */
+  /**
+   * The files that an interpreter runs, if its arguments name them. Lines of earlier versions of zero do not have them.
+   */
   readonly scripts?: readonly FileRecord[];
 }
 
-/** `interpreter`: a program that is nothing without the files that its arguments name. */
+/** `interpreter`: a program that needs the files that its arguments name. */
 export type ReleaseKind = 'program' | 'script' | 'interpreter';
 
-/** What is known of a file that may be the executable of a release. */
+/** The identity of a file that may be the executable of a release. */
 export interface FileIdentity {
   readonly inode: number;
   readonly size: number;
@@ -33,18 +35,21 @@ export interface FileRecord extends FileIdentity {
   readonly path: string;
 }
 
-/** The device is written down and not compared: its number can be another one after a boot. */
+/** The device is recorded but not compared: its number may change at a boot. */
 export function isSameFile(one: FileIdentity, other: FileIdentity): boolean {
   return one.inode === other.inode && one.size === other.size && one.mtime_ms === other.mtime_ms;
 }
 
-/** A release with the hash of its executable, where that is known. */
+/** A release with the hash of its executable, if known. */
 export interface KnownRelease {
   readonly release: ReleaseRecord;
   readonly sha256: string | null;
 }
 
-/** The same program with the same arguments in the same directory: handing over from one to the other would change nothing. */
+/**
+ * The same program with the same arguments in the same directory. A handover between such releases would change
+ * nothing.
+ */
 export function isSameRelease(one: KnownRelease, other: KnownRelease): boolean {
   const [a, b] = [one.release, other.release];
   if (a.path !== b.path || a.directory !== b.directory) return false;
@@ -54,7 +59,7 @@ export function isSameRelease(one: KnownRelease, other: KnownRelease): boolean {
   return hashed ? one.sha256 === other.sha256 : isSameFile(a, b);
 }
 
-/** The scripts of a line from an earlier release of zero are unknown, and count as the same ones. */
+/** A line of an earlier zero does not record the scripts. They count as the same. */
 function haveSameScripts({ scripts: some }: ReleaseRecord, { scripts: others }: ReleaseRecord): boolean {
   if (!some || !others) return true;
   const isAmongOthers = (one: FileRecord) =>
@@ -62,7 +67,7 @@ function haveSameScripts({ scripts: some }: ReleaseRecord, { scripts: others }: 
   return some.length === others.length && some.every(isAmongOthers);
 }
 
-/** What a path leads to; null where there is nothing, or it cannot be looked at. */
+/** The stats of the target of a path; null if it does not exist or is not accessible. */
 export function statsOf(path: string): Stats | null {
   try {
     return statSync(path);
@@ -71,7 +76,7 @@ export function statsOf(path: string): Stats | null {
   }
 }
 
-/** What identifies the file at a path now; null for none. Times in milliseconds. */
+/** The identity of the file at a path now; null for none. Times in milliseconds. */
 export function fileAt(path: string): (FileIdentity & { readonly device: number }) | null {
   const stats = statsOf(path);
   return stats && { device: stats.dev, inode: stats.ino, size: stats.size, mtime_ms: stats.mtimeMs };

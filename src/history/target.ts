@@ -5,20 +5,20 @@ import type { Executables } from './executables.ts';
 
 export interface TargetContext {
   readonly executables: Pick<Executables, 'find'>;
-  /** Why an executable could not be started in a directory; null: nothing speaks against it. */
+  /** Why an executable could not be started in a directory; null if zero finds no reason. */
   readonly mayRun: (executable: string, directory: string) => string | null;
 }
 
 export interface TargetOptions {
-  /** Whether a copy still has the bytes of this hash. Rejects where it cannot be read. */
+  /** Whether a copy still has the bytes of this hash. Rejects if it cannot be read. */
   readonly isIntact: (copy: string, sha256: string) => Promise<boolean>;
-  /** Called with the executable before anything is waited for. */
+  /** Called with the executable before the first wait. */
   readonly claim?: (executable: string) => void;
 }
 
 /**
- * What a rollback to a generation runs, or why there is none. The one answer for `zero rollback` and for the column
- * ROLLBACK of `zero history`.
+ * The release that a rollback to a generation runs, or why there is none. Both `zero rollback` and the column ROLLBACK
+ * of `zero history` use it.
  */
 export async function rollbackTarget(
   entry: HistoryEntry,

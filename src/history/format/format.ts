@@ -3,12 +3,12 @@ import type { HistoryLine } from '../lines.ts';
 import * as version1 from './version-1.ts';
 import * as version2 from './version-2.ts';
 
-/** The version of the lines that this zero writes. It reads this one and all before it. */
+/** The version of the lines that this zero writes. It also reads all earlier ones. */
 export const VERSION: number = version2.VERSION;
 
 /**
- * What a line of the file is.
- * - `line`: understood
+ * The kind of a line.
+ * - `line`: valid
  * - `unknown`: an event that a later zero added without a new version; ignored
  * - `newer`: a version that this zero does not know
  * - `torn`: damaged, for example by a crash in the middle of a write
@@ -19,7 +19,7 @@ export type ReadLine =
   | { readonly kind: 'newer'; readonly version: number }
   | { readonly kind: 'torn' };
 
-/** A line as this version writes it, without its newline. */
+/** A line in this version, without its newline. */
 export function writeLine(line: HistoryLine): string {
   return JSON.stringify(version2.writeDocument(line));
 }
@@ -27,8 +27,8 @@ export function writeLine(line: HistoryLine): string {
 type Reader = (event: string, value: object) => ReadLine;
 
 /**
- * Reads lines of every version. The schemas live as long as the function that is returned: make one for each reading of
- * the file, so that a supervisor at rest does not hold them.
+ * Reads lines of every version. The schemas live as long as the returned function. Make one per reading of the file, so
+ * that an idle supervisor does not hold them.
  */
 export function lineReader(): (text: string) => ReadLine {
   const readers = [

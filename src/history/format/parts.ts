@@ -13,7 +13,7 @@ export const path = () => z.string().check(z.startsWith('/'));
 export const hash = () => z.string().check(z.regex(/^[0-9a-f]{64}$/));
 export const reason = () => z.object({ step: z.string(), reason: z.string() });
 
-/** What a generation runs. `size` is in bytes. */
+/** The executable of a generation. `size` is in bytes. */
 export const executable = () => ({
   path: path(),
   args: z.array(z.string()),
@@ -25,7 +25,7 @@ export const executable = () => ({
   mtime_ms: z.number(),
 });
 
-/** How a handover ended. */
+/** The end of a handover. */
 export const result = () => ({
   handover: count(),
   outcome: z.string(),

@@ -2,9 +2,7 @@ import * as z from 'zod/mini';
 import type { HistoryLine } from '../lines.ts';
 import { count, executable, hash, reason, result, time } from './parts.ts';
 
-/*
- * Version 1: lines without a `version`, written before the format had a number. Only read.
- */
+/* Version 1, which zero only reads: lines without a `version`, written before the format had a number. */
 
 export function schemas() {
   const at = time();

@@ -3,8 +3,8 @@ import type { HistoryLine } from '../lines.ts';
 import { count, executable, hash, path, reason, result, time } from './parts.ts';
 
 /*
- * Version 2, the one that is written. A later release may add fields and events without a new number: readers ignore
- * those that they do not know. Events have the names of the log where both record the same thing.
+ * Version 2, the version that zero writes. A later zero may add fields and events without a new number, because readers
+ * ignore unknown ones. Events have the names of the log if both record the same event.
  */
 
 export const VERSION = 2;
@@ -22,7 +22,7 @@ export function schemas() {
       release: z.object({
         ...executable(),
         environment_names: z.array(z.string()),
-        /** The files that an interpreter runs, as far as its arguments name them. */
+        /** The files that an interpreter runs, if its arguments name them. */
         scripts: z.exactOptional(z.array(script())),
       }),
     }),
