@@ -10,16 +10,16 @@ import type { Writer } from './writer.ts';
 export interface TelemetryOptions {
   readonly application: Pick<ApplicationConfig, 'logging' | 'metrics' | 'sentry_dsn'>;
   readonly service: { readonly name: string; readonly path: string; readonly directory: string };
-  /** Of zero itself. */
+  /** The version of zero itself. */
   readonly version: string;
-  /** Where the log goes without `logging.file`, and how, see LogOptions. */
+  /** The descriptor and the writer of the log without `logging.file`, see LogOptions. */
   readonly fd: number;
   readonly writer?: Writer;
   /** `$JOURNAL_STREAM`, see LogOptions. */
   readonly journalStream?: string | undefined;
-  /** False with NO_COLOR; colour is on a terminal only. */
+  /** False with NO_COLOR. Only a terminal gets colour. */
   readonly colour: boolean;
-  /** Values that Sentry must not see; asked for at each report. */
+  /** Values that Sentry must not receive, read again for each report. */
   readonly secrets: () => readonly string[];
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -31,11 +31,11 @@ export interface TelemetryOptions {
 export interface Telemetry {
   /** Never throws, never waits. */
   report(fact: Fact): void;
-  /** Opens `logging.file` again; what goes wrong is reported on `fd`, where the log goes from then on. */
+  /** Reopens `logging.file`. A failure is reported on `fd`, which the log uses from then on. */
   reopen(): void;
-  /** Waits until the log is written, for at most so many milliseconds. */
+  /** Waits until the log is written, for at most this many milliseconds. */
   flush(deadline: number): Promise<void>;
-  /** Writes and sends what waits, for at most so many milliseconds. */
+  /** Writes and sends all pending data, for at most this many milliseconds. */
   close(deadline: number): Promise<void>;
 }
 
@@ -44,7 +44,9 @@ interface Receiver {
   close(deadline: number): Promise<void>;
 }
 
-/** Everything that a fact is told to. Throws Error where `logging.file` cannot be opened; what is not configured is not loaded. */
+/**
+ * The receivers of every fact. Throws Error if `logging.file` cannot be opened. Does not load unconfigured receivers.
+ */
 export function createTelemetry(options: TelemetryOptions): Telemetry {
   const { application, fd, writer, journalStream, colour, clock, timers } = options;
   const log = createLog({
@@ -94,7 +96,7 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
   };
 }
 
-/** Costs little: node:dgram, node:net and the SDK are loaded with the first thing to send. */
+/** Cheap: node:dgram, node:net and the SDK are loaded with the first data to send. */
 function receiversOf(
   { application, service, version, secrets, now, timers }: TelemetryOptions,
   warn: (about: string, message: string) => void,

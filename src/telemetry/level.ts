@@ -4,12 +4,12 @@ export type Level = 'debug' | 'info' | 'warn' | 'error';
 
 const ORDER: Record<Level, number> = { debug: 0, info: 1, warn: 2, error: 3 };
 
-/** True where a line of this level is wanted when `least` is the least important one that is. */
+/** Whether to write a line of this level. `least` is the least important level that is written. */
 export function isWanted(level: Level, least: Level): boolean {
   return ORDER[level] >= ORDER[least];
 }
 
-/** How important a fact is. `warn`: something went wrong and zero goes on; `error`: what was asked for did not happen. */
+/** The importance of a fact. `warn`: a step failed and zero keeps working. `error`: a requested operation failed. */
 export function levelOf(fact: Fact): Level {
   switch (fact.event) {
     case 'gate_passed':
@@ -93,7 +93,7 @@ function handoverLevel({ outcome, failure }: Extract<Fact, { event: 'handover_fi
     case 'promoted':
       return 'info';
     case 'superseded':
-      // Without a failure a start gives way to a reload that came before the first generation was ready.
+      // A start without a failure was replaced by a reload that came before the first generation was ready.
       return failure === null ? 'info' : 'warn';
     case 'aborted':
       return 'warn';

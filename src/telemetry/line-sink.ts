@@ -4,23 +4,24 @@ import type { Writer, Written } from './writer.ts';
 export interface LineSinkOptions {
   readonly writer: Writer;
   readonly timers: Timers;
-  /** Bytes that may wait to be written; 8 MiB where it is left out. */
+  /** Maximum bytes of waiting lines; 8 MiB if omitted. */
   readonly limit?: number;
-  /** Writing failed; said once until it works again. */
+  /** Called once when writing fails, until it works again. */
   readonly failed: (error: NodeJS.ErrnoException) => void;
-  /** There is room again after so many lines were dropped. Returns a line that says so. */
+  /** Called when there is space again after this many lines were dropped. Returns a line that reports them. */
   readonly dropped: (lines: number) => string;
 }
 
 const LIMIT = 8 * 1024 * 1024;
 const CHUNK = 64 * 1024;
-// A full pipe or a stopped terminal is asked again, after a failed disk later: there is nothing that tells.
+// Milliseconds until the next attempt with a full pipe or a stopped terminal, and after a disk error. No event
+// announces that they are writable again.
 const FULL_PAUSE = 50;
 const FAILURE_PAUSE = 1000;
 
 /**
- * Lines on their way to a slow place: in order, whole, at most `limit` bytes of them. What comes when that is full is dropped and counted.
- * Each line ends with its newline.
+ * A queue of lines for a slow target: in order, whole, at most `limit` bytes. Drops and counts further lines while the
+ * queue is full. Each line ends with its newline.
  */
 export class LineSink {
   readonly #options: LineSinkOptions;
@@ -43,7 +44,7 @@ export class LineSink {
     this.#limit = options.limit ?? LIMIT;
   }
 
-  /** False where the line was dropped. */
+  /** Returns false if the line was dropped. */
   write(line: string): boolean {
     const length = Buffer.byteLength(line);
     if (this.#broken || this.#waiting + length > this.#limit) {
@@ -57,13 +58,15 @@ export class LineSink {
     return true;
   }
 
-  /** Resolves when nothing waits any more, or nothing ever will be written. */
+  /** Resolves when no line waits, or writing has failed permanently. */
   drained(): Promise<void> {
     if (this.#waiting === 0 || this.#broken) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
-  /** Goes on with another writer, from the byte where the old one stopped; the old one is closed when it is done. */
+  /**
+   * Continues with another writer, from the byte where the old one stopped. Closes the old one when its write is done.
+   */
   replace(writer: Writer): void {
     this.#retired.push(this.#writer);
     this.#writer = writer;
@@ -74,7 +77,10 @@ export class LineSink {
     this.#pump();
   }
 
-  /** At the end of the process: writes what it can at once and waits no longer than `budget` milliseconds for room. */
+  /**
+   * Called at the end of the process. Writes as much as possible at once, and waits at most `budget` milliseconds for
+   * space.
+   */
   flushNow(budget: number): void {
     const wait = new Int32Array(new SharedArrayBuffer(4));
     let left = budget;
@@ -89,7 +95,7 @@ export class LineSink {
     }
   }
 
-  /** What still waits is lost. */
+  /** Drops the waiting lines. */
   close(): void {
     this.#broken = true;
     this.#options.timers.clear(this.#timer);
@@ -112,7 +118,7 @@ export class LineSink {
         this.#busy = false;
         this.#closeRetired();
         this.#take(written);
-        // Inside of write() the loop goes on by itself.
+        // If write() called back before it returned, the loop below continues.
         if (returned) this.#pump();
       });
       returned = true;
@@ -138,7 +144,7 @@ export class LineSink {
     }
     if (!this.#failing) this.#options.failed(error);
     this.#failing = true;
-    // Nobody will ever read the other end again.
+    // The other end has no reader any more and never will.
     if (error.code === 'EPIPE' || error.code === 'EBADF' || error.code === 'ECONNRESET') this.#giveUp();
     else this.#pause(FAILURE_PAUSE);
   }
@@ -158,7 +164,7 @@ export class LineSink {
     for (const idle of this.#idle.splice(0)) idle();
   }
 
-  /** Makes the next chunk of waiting lines where the last is done; false when nothing waits. */
+  /** Fills the chunk with waiting lines after the last one was written. Returns false if no line waits. */
   #refill(): boolean {
     if (this.#chunk.length > 0) return true;
     let bytes = 0;

@@ -19,8 +19,8 @@ const DURATIONS: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * One line for eyes, without its newline: `12:34:56.789 info  worker ready  generation=3 worker=0 after=1.2s`. `at` is epoch
- * milliseconds, shown in local time. A field without a value is left out.
+ * One line for a human reader, without its newline: `12:34:56.789 info worker ready generation=3 worker=0 after=1.2s`.
+ * `at` is epoch milliseconds, shown in local time. Omits a field without a value.
  */
 export function humanLine(at: number, fact: Fact, colour: boolean): string {
   const level = levelOf(fact);
@@ -41,7 +41,7 @@ function valueFields(name: string, value: unknown): (readonly [name: string, val
   if (typeof value === 'number' && DURATIONS.has(name)) return [[snakeCase(name), durationText(value)]];
   if (Array.isArray(value)) return [[name, value.join(',')]];
   if (typeof value !== 'object' || value === null) return [[snakeCase(name), String(value)]];
-  // Usage is for machines, and the last lines of output have been passed on as they came.
+  // Omits usage, which is for machines, and the last lines of output, which have already been passed on.
   if (isFailure(value)) return [['step', value.step] as const, ['reason', value.reason] as const];
   return isExit(value) ? [[name, exitText(value)]] : [];
 }
@@ -57,7 +57,7 @@ function isFailure(value: object): value is FailureOf {
   return 'step' in value && 'reason' in value;
 }
 
-/** A value as it is where it is one word, else in quotes, so that the fields can be told apart again. */
+/** A value without quotes if it is one word, otherwise in quotes, so that the fields can be separated again. */
 function quoted(value: string): string {
   if (/^[^\s"'=\\\p{C}]+$/u.test(value)) return value;
   return `"${escapeControls(value.replace(/["\\]/g, '\\$&'))}"`;
@@ -74,14 +74,14 @@ function painted(text: string, colour: number | null): string {
   return colour === null ? text : `\u001b[${colour}m${text}\u001b[0m`;
 }
 
-/** `retiredFor` as `retired_for`: names are written in snake_case wherever users see them. */
+/** `retiredFor` as `retired_for`: names are in snake_case wherever users see them. */
 function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
 /**
- * One JSON document in one line, without its newline: `time` (RFC 3339, UTC), `level`, `event`, `message`, then the fields of the fact in
- * snake_case; durations end in `_ms`. `at` is epoch milliseconds.
+ * One JSON document in one line, without its newline: `time` (RFC 3339, UTC), `level`, `event`, `message`, then the
+ * fields of the fact in snake_case; durations end in `_ms`. `at` is epoch milliseconds.
  */
 export function jsonLine(at: number, fact: Fact): string {
   const { event, ...fields } = factDocument(fact);

@@ -8,12 +8,12 @@ import { LineSink } from './line-sink.ts';
 import { humanLine, jsonLine } from './lines.ts';
 import { fileWriter, type Writer, writerFor } from './writer.ts';
 
-/** The levels of syslog(3) that journald knows a line by (sd-daemon(3)). */
+/** The levels of syslog(3), by which journald classifies a line (sd-daemon(3)). */
 const PRIORITIES: Record<Level, number> = { debug: 7, info: 6, warn: 4, error: 3 };
 
 /**
- * True where a descriptor goes to journald: `$JOURNAL_STREAM` is then its device and inode (systemd.exec(5)). The variable alone says nothing,
- * because it is inherited by those whose output goes elsewhere.
+ * Whether a descriptor leads to journald: `$JOURNAL_STREAM` is then its device and inode (systemd.exec(5)). The
+ * variable alone proves nothing, because processes with another output inherit it.
  */
 function isJournal(fd: number, stream: string | undefined): boolean {
   if (stream === undefined) return false;
@@ -21,40 +21,46 @@ function isJournal(fd: number, stream: string | undefined): boolean {
   return stream === `${dev}:${ino}`;
 }
 
-/** What journald takes from the front of a line, and keeps as its priority. */
+/** The prefix of a line that journald removes and stores as its priority. */
 function priorityPrefix(level: Level): string {
   return `<${PRIORITIES[level]}>`;
 }
 
 export interface LogOptions {
   readonly config: LoggingConfig;
-  /** Where lines go without `logging.file`, or as long as that cannot be opened again: whether it is a terminal is seen here. */
+  /**
+   * The descriptor for lines without `logging.file`, or until that file can be opened again. The log checks here
+   * whether it is a terminal.
+   */
   readonly fd: number;
-  /** `$JOURNAL_STREAM`; left out: `fd` is not journald's. */
+  /** `$JOURNAL_STREAM`; if omitted, `fd` does not lead to journald. */
   readonly journalStream?: string | undefined;
-  /** How they get there; left out: written to `fd`, which nobody else may write to then without tearing lines. */
+  /**
+   * The writer for `fd`. If omitted, the log writes to `fd`, and another writer would mix its lines with those of the
+   * log.
+   */
   readonly writer?: Writer;
-  /** False with NO_COLOR (https://no-color.org); colour is on a terminal only. */
+  /** False with NO_COLOR (https://no-color.org). Only a terminal gets colour. */
   readonly colour: boolean;
   /** Epoch milliseconds. */
   readonly clock: () => number;
   readonly timers: Timers;
-  /** Bytes that may wait; for tests. */
+  /** Maximum bytes of waiting lines; for tests. */
   readonly limit?: number;
 }
 
-/** zero's own log: a line a fact. */
+/** zero's own log: one line per fact. */
 export interface Log {
-  /** Costs next to nothing: the line is made and written at the end of this turn of the event loop. */
+  /** Cheap: the line is made and written at the end of this turn of the event loop. */
   write(fact: Fact): void;
   /**
-   * Opens `logging.file` again after a rotation. Throws LogFileError; then lines go to `fd` until it succeeds: the old file may be
-   * compressed or gone by now.
+   * Reopens `logging.file` after a rotation. Throws LogFileError; lines then go to `fd` until it succeeds, because the
+   * old file may have been compressed or removed.
    */
   reopen(): void;
-  /** Resolves when everything is written. */
+  /** Resolves when every line is written. */
   drained(): Promise<void>;
-  /** From the `exit` event of the process: writes what can be written within a fifth of a second. */
+  /** Called from the `exit` event of the process. Writes for at most a fifth of a second. */
   flushNow(): void;
   close(): void;
 }
@@ -74,7 +80,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENXIO: 'it is a pipe without a reader',
 };
 
-/** Throws LogFileError `open log file PATH: EACCES` where `logging.file` cannot be opened. */
+/** Throws LogFileError `open log file PATH: EACCES` if `logging.file` cannot be opened. */
 export function createLog(options: LogOptions): Log {
   const { config, fd, writer, journalStream, colour, clock, timers, limit } = options;
   const terminal = config.file === undefined && isTerminal(fd);
@@ -119,7 +125,7 @@ export function createLog(options: LogOptions): Log {
     },
     reopen() {
       if (config.file === undefined) return;
-      // What happened before belongs to where the log was then.
+      // Earlier lines belong to the previous target of the log.
       flushWaiting();
       try {
         sink.replace(openFile(config.file));
@@ -156,7 +162,7 @@ function openFile(path: string): Writer {
   }
 }
 
-/** A log that cannot be written says so where it can: on zero's standard error. */
+/** Reports a failed log on zero's standard error. */
 function complain(
   file: string | undefined,
   fd: number,
@@ -170,11 +176,14 @@ function complain(
     writer.writeNow(Buffer.from(`${prefix}zero: write log file ${file}: ${reasonOf(error)}; trying again\n`));
     writer.close();
   } catch {
-    // There is nowhere left to say it.
+    // No output is left to report this on.
   }
 }
 
-/** isatty(3) without node:tty, which would load 300 KB of net. Major number 1 is /dev/null and its like (devices.txt of the kernel). */
+/**
+ * isatty(3) without node:tty, which would load 300 KB of net. Major number 1 is /dev/null and similar devices
+ * (devices.txt of the kernel).
+ */
 function isTerminal(fd: number): boolean {
   const stat = fstatSync(fd);
   return stat.isCharacterDevice() && major(stat.rdev) !== 1;

@@ -1,6 +1,6 @@
 import type { ExitStatus, Fact } from '../lifecycle/facts.ts';
 
-/** The sentence of a fact; what belongs to it in detail are its fields. */
+/** The sentence of a fact. Its details are in the fields. */
 export function messageOf(fact: Fact): string {
   switch (fact.event) {
     case 'supervisor_started':

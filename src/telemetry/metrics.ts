@@ -1,7 +1,7 @@
 import { exactUsage } from '../facts/parts.ts';
 import type { Fact, Usage } from '../lifecycle/facts.ts';
 
-/** One measurement under the name that the first system gave it. `c` counts, `g` is a gauge, `ms` a duration. */
+/** One measurement under the name that the original system gave it. `c` is a counter, `g` a gauge, `ms` a duration. */
 export interface Metric {
   readonly name: string;
   readonly type: 'c' | 'g' | 'ms';
@@ -9,18 +9,18 @@ export interface Metric {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-/** What has to be remembered between facts. Times are monotonic milliseconds. */
+/** The state between facts. Times are monotonic milliseconds. */
 export interface MetricsState {
   readonly path: string;
-  /** Path of each generation that is still there. */
+  /** The path of each existing generation. */
   readonly paths: ReadonlyMap<number, string>;
   readonly reloads: number;
-  /** A reload was asked for and its handover has not begun. */
+  /** A reload was requested and its handover has not begun. */
   readonly reloadWanted: boolean;
-  /** The reload under way. */
+  /** The reload in progress. */
   readonly reload: { readonly handover: number; readonly since: number } | null;
   readonly lastPromotion: { readonly generation: number; readonly previous: number | null } | null;
-  /** Since when the reload runs that replaced this generation. */
+  /** When the reload began that replaced each generation. */
   readonly leaving: ReadonlyMap<number, number>;
   readonly startedAt: number | null;
   /** Workers in backoff, as `generation.worker`. */
@@ -55,8 +55,9 @@ export interface Measured {
 }
 
 /**
- * What a fact adds to the metrics, as the first system counted: a reload when its handover begins, its duration when the replaced
- * generation is gone or the handover has failed, with the resources that generation used. A restart after a crash is one more start.
+ * The metrics of a fact, counted as in the original system: a reload when its handover begins, its duration when the
+ * replaced generation has ended or the handover has failed, with the resources that the generation used. A restart
+ * after a crash is one more start.
  */
 export function metricsOf(fact: Fact, state: MetricsState, now: number): Measured {
   switch (fact.event) {
@@ -102,7 +103,10 @@ export function metricsOf(fact: Fact, state: MetricsState, now: number): Measure
   }
 }
 
-/** The gauge that the first system sent every ten seconds: seconds since the service was started, with the pid that serves. */
+/**
+ * The gauge that the original system sent every ten seconds: seconds since the service was started, with the pid that
+ * serves.
+ */
 export function uptimeMetric(state: MetricsState, now: number): Metric | null {
   const [generation] = [state.serving, ...state.pids.keys()].filter(
     (id) => id !== null && state.pids.has(id),

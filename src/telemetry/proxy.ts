@@ -3,7 +3,7 @@ import { formatHostPort, type HostPort } from '../common/host-port.ts';
 import { parseInet6 } from '../common/inet.ts';
 import type { MetricsProxy } from '../config/values/proxy.ts';
 
-/** Asks the proxy at the other end of a connection to go on to the target. Throws Error with the proxy's answer. */
+/** Asks the proxy at the other end of a connection to connect to the target. Throws Error with the proxy's answer. */
 export function connectThroughProxy(socket: Socket, proxy: MetricsProxy, target: HostPort): Promise<void> {
   return proxy.protocol === 'http'
     ? connectHttp(socket, proxy.user, target)
@@ -34,7 +34,7 @@ const SOCKS_ERRORS: readonly string[] = [
   'address type not supported',
 ];
 
-/** CONNECT of SOCKS5: RFC 1928, with the password of RFC 1929 where there is one. */
+/** CONNECT of SOCKS5: RFC 1928, with the password of RFC 1929 if there is one. */
 async function connectSocks(socket: Socket, user: MetricsProxy['user'], target: HostPort): Promise<void> {
   socket.write(user === null ? Buffer.of(5, 1, 0) : Buffer.of(5, 2, 0, 2));
   const method = await answer(socket, () => 2);
@@ -56,7 +56,7 @@ async function connectSocks(socket: Socket, user: MetricsProxy['user'], target: 
   if (code !== 0) throw new Error(`the proxy could not connect: ${SOCKS_ERRORS[code] ?? `code ${code}`}`);
 }
 
-/** VER REP RSV ATYP BND.ADDR BND.PORT: how long it is stands in ATYP. */
+/** The length of VER REP RSV ATYP BND.ADDR BND.PORT, which depends on ATYP. */
 function socksReplyLength(received: Buffer): number | null {
   const [, , , type, length] = received;
   if (type === 1) return 10;
@@ -75,7 +75,10 @@ function counted(text: string): Buffer {
   return Buffer.concat([Buffer.of(bytes.length), bytes]);
 }
 
-/** Reads until the answer is complete; `lengthOf` says how long it will be, or null while that is not known. A metrics target never speaks. */
+/**
+ * Reads until the answer is complete. `lengthOf` returns its length, or null while that is unknown. A metrics target
+ * never sends data.
+ */
 function answer(socket: Socket, lengthOf: (received: Buffer) => number | null): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     let received = Buffer.alloc(0);

@@ -1,19 +1,20 @@
 const MARK = '[redacted]';
-// Shorter values (`1`, `on`, `C`) stand everywhere and hide nothing.
+// Shorter values (`1`, `on`, `C`) occur everywhere and hide nothing.
 const SHORTEST = 4;
-// What a program that prints its environment writes.
+// The output of a program that prints its environment.
 const ASSIGNMENT = /\b([A-Za-z_][A-Za-z0-9_.]*)=(?:"[^"]*"|'[^']*'|\S+)/g;
 
-/** Replaces what must not leave the machine. */
+/** Replaces text that must not leave the machine. */
 export type Redact = (text: string) => string;
 
 /**
- * Replaces every secret of at least four characters by `[redacted]`, and each line of one that has several, because output is looked at line
- * by line. The value of anything that looks like `NAME=value` goes too: it may be a variable that nobody listed.
+ * Replaces every secret of at least four characters by `[redacted]`, and each line of a multi-line secret, because
+ * output is checked line by line. Replaces the value of `NAME=value` too: the name may be a variable that is not
+ * listed.
  */
 export function createRedact(secrets: readonly string[]): Redact {
   const parts = secrets.flatMap((secret) => [secret, ...secret.split(/[\r\n]+/)]);
-  // The longest first: a secret that is part of another would leave the rest of that one.
+  // The longest first: a secret that is part of a longer one would otherwise expose the rest of it.
   const wanted = [...new Set(parts.map((part) => part.trim()))]
     .filter((part) => part.length >= SHORTEST)
     .sort((one, other) => other.length - one.length);
@@ -24,7 +25,7 @@ export function createRedact(secrets: readonly string[]): Redact {
   };
 }
 
-/** The same plain data with every string in it redacted; names of keys stay. */
+/** The same plain data with every string redacted, except the names of keys. */
 export function redactAll(value: unknown, redact: Redact): unknown {
   if (typeof value === 'string') return redact(value);
   if (Array.isArray(value)) return value.map((item) => redactAll(item, redact));

@@ -7,25 +7,27 @@ import type { SentryReport } from './sentry-report.ts';
 import { postEnvelope } from './sentry-transport.ts';
 
 export interface SentryOptions {
-  /** A secret: its key must not get into a log. */
+  /** A secret: its key must not reach a log. */
   readonly dsn: string;
   readonly release: string;
   readonly tags: Readonly<Record<string, string>>;
-  /** Values that must not leave the machine, of the environment above all; asked for at each report. */
+  /** Values that must not leave the machine, mainly of the environment, read again for each report. */
   readonly secrets: () => readonly string[];
   readonly timers: Timers;
   /** One line, for the log. */
   readonly warn: (message: string) => void;
 }
 
-/** Sentry's own client, without integrations: nothing reads the environment, the arguments, the modules or the host. */
+/**
+ * Sentry's own client, without integrations: it reads neither the environment, the arguments, the modules nor the host.
+ */
 export interface SentryClient {
   capture(report: SentryReport): void;
-  /** Resolves when everything was sent, at the latest after so many milliseconds. */
+  /** Resolves when every report was sent, or after this many milliseconds. */
   flush(deadline: number): Promise<void>;
 }
 
-/** The only file that loads the SDK: the bundle keeps it in a chunk of its own. */
+/** The only file that loads the SDK. The bundle keeps it in a separate chunk. */
 export function createSentryClient(options: SentryOptions): SentryClient {
   const { dsn, release, tags, secrets, timers, warn } = options;
   let failing = false;
@@ -74,7 +76,7 @@ export function createSentryClient(options: SentryOptions): SentryClient {
   };
 }
 
-/** Tags name the instance and stay; everything that somebody's words can get into is redacted. */
+/** Keeps the tags, which identify the instance. Redacts every part that may contain free text. */
 function scrubbed(event: ErrorEvent, secrets: readonly string[]): ErrorEvent {
   const redact = createRedact(secrets);
   const { server_name, user, request, modules, breadcrumbs, ...rest } = event;

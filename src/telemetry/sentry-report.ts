@@ -1,7 +1,7 @@
 import type { Fact, Failure } from '../lifecycle/facts.ts';
 import { exitText } from './message.ts';
 
-/** What is told to Sentry: one issue for each type and step. */
+/** A report for Sentry: one issue for each type and step. */
 export interface SentryReport {
   readonly type: 'HandoverFailed' | 'WorkerCrashed' | 'SpawnFailed' | 'SupervisorError';
   readonly value: string;
@@ -10,7 +10,7 @@ export interface SentryReport {
   readonly extra: Readonly<Record<string, unknown>>;
 }
 
-/** Failed handovers, crashes and errors of the supervisor; null for everything else. */
+/** The report of a failed handover, a crash or an error of the supervisor; null for every other fact. */
 export function sentryReportOf(fact: Fact): SentryReport | null {
   switch (fact.event) {
     case 'handover_finished':

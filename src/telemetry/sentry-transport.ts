@@ -2,7 +2,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http';
 import type { Timers } from '../common/clock.ts';
 
 export interface SentryRequest {
-  /** The ingest endpoint; its query carries the key, so it stands in no message. */
+  /** The ingest endpoint. Its query contains the key, so no message may contain it. */
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly timers: Timers;
@@ -15,7 +15,10 @@ export interface SentryResponse {
 
 const TIMEOUT = 10_000;
 
-/** Posts one envelope on a connection of its own. Not with fetch, which would load 5 MB of undici. Rejects with the error of the connection. */
+/**
+ * Posts one envelope on a separate connection. Does not use fetch, which would load 5 MB of undici. Rejects with the
+ * error of the connection.
+ */
 export async function postEnvelope(
   body: string | Uint8Array,
   { url, headers, timers }: SentryRequest,

@@ -5,15 +5,15 @@ import { type SentryReport, sentryReportOf } from './sentry-report.ts';
 
 export interface Sentry {
   report(fact: Fact): void;
-  /** Sends what waits, for at most so many milliseconds. */
+  /** Sends all pending reports, for at most this many milliseconds. */
   close(deadline: number): Promise<void>;
 }
 
-// As the SDK reads a DSN; it prints one that it does not understand, key and all.
+// The DSN format of the SDK. The SDK prints an invalid DSN with its key.
 const DSN = /^https?:\/\/\w+(?::\w+)?@[\w.-]+(?::\d+)?\/(?:.+\/)?\d+$/;
 const QUEUE = 100;
 
-/** Reports to Sentry. The SDK is loaded with the first thing to report; nothing here throws or waits. */
+/** Reports to Sentry. Loads the SDK with the first report. Never throws, never waits. */
 export function createSentry(options: SentryOptions): Sentry {
   let client: SentryClient | null = null;
   let loading: Promise<void> | null = null;

@@ -5,9 +5,9 @@ import { sendDatagram } from '../linux/datagrams.ts';
 export interface ServiceManagerOptions {
   /** $NOTIFY_SOCKET of zero itself: a path, or `@name` in the abstract namespace. */
   readonly socket: string;
-  /** Of this process. */
+  /** The pid of this process. */
   readonly pid: number;
-  /** Milliseconds between two `WATCHDOG=1`; null where the manager expects none, see watchdogInterval(). */
+  /** Milliseconds between two `WATCHDOG=1`; null if the manager expects none, see watchdogInterval(). */
   readonly watchdog: number | null;
   /** Milliseconds of CLOCK_MONOTONIC. */
   readonly now: () => number;
@@ -16,8 +16,8 @@ export interface ServiceManagerOptions {
 }
 
 /**
- * Milliseconds. While a handover is in progress, the manager is asked to wait this much longer, each time half of it has
- * passed. A supervisor that is hung does not ask, so the manager's own timeout ends the wait.
+ * Milliseconds. While a handover is in progress, zero asks the manager to wait this much longer, each time half of it
+ * has passed. A hung supervisor does not ask, so the manager's own timeout ends the wait.
  */
 const EXTENSION = 30_000;
 
@@ -36,7 +36,7 @@ interface Progress {
  * - `RELOADING=1` with `MONOTONIC_USEC`: a handover begins next to a generation that serves.
  * - `EXTEND_TIMEOUT_USEC`: a handover is still in progress.
  * - `STATUS`: the generation that serves, and the step of the handover.
- * - `STOPPING=1`: nothing but `WATCHDOG=1` follows it.
+ * - `STOPPING=1`: only `WATCHDOG=1` follows it.
  */
 export class ServiceManager {
   readonly #options: ServiceManagerOptions;
@@ -64,11 +64,11 @@ export class ServiceManager {
         this.#enter('starting');
         return;
       case 'worker_spawned':
-        // Behind the spawn, because nothing may delay the first worker.
+        // Sent after the spawn, because it must not delay the first worker.
         if (this.#serving === null && this.#progress && this.#extension === null) this.#extend();
         return;
       case 'worker_not_ready':
-        // zero waits for a first generation without end; the manager decides how long.
+        // zero waits for a first generation without a limit, so the manager's timeout applies.
         if (this.#serving === null) this.#endExtension();
         return;
       case 'handover_step':
@@ -90,7 +90,7 @@ export class ServiceManager {
         return;
       case 'supervisor_recovered':
         this.#serving = fact.incumbent;
-        // Of a zero that the keeper has started, the manager does not know the pid.
+        // The manager does not know the pid of a zero that the keeper has started.
         this.#send([...(fact.incumbent === null ? [] : ['READY=1']), `MAINPID=${this.#options.pid}`]);
         return;
       case 'stop_requested':
@@ -164,7 +164,7 @@ export class ServiceManager {
     });
   }
 
-  /** Sends these assignments, and the status where it has changed. */
+  /** Sends these assignments, and the status if it has changed. */
   #send(messages: readonly string[], result = ''): void {
     const status = this.#describe() + result;
     const lines = status === this.#status ? messages : [...messages, `STATUS=${status}`];
@@ -184,7 +184,7 @@ export class ServiceManager {
     try {
       sendDatagram(socket, text);
     } catch (error) {
-      // A manager that is missing now will be missing at the next message, too.
+      // Warns once: a missing manager will stay missing.
       if (!this.#hasWarned) warn(`notify the service manager at ${socket}: ${(error as Error).message}`);
       this.#hasWarned = true;
     }
@@ -193,7 +193,7 @@ export class ServiceManager {
 
 /**
  * How often the manager expects `WATCHDOG=1` from this process: half of $WATCHDOG_USEC in milliseconds, as
- * sd_watchdog_enabled(3) recommends. Null where none is expected, or where another process should send it.
+ * sd_watchdog_enabled(3) recommends. null if it expects none, or expects it from another process.
  */
 export function watchdogInterval(
   { WATCHDOG_USEC, WATCHDOG_PID }: NodeJS.ProcessEnv,

@@ -1,8 +1,9 @@
 import type { Metric } from './metrics.ts';
 
 /**
- * A metric as the first system's client wrote it, with its newline: `zero.process.start,name=example,version=1:1|c`. Tags are sorted, in
- * the style of Telegraf and InfluxDB; name, keys and values are escaped as Go's url.QueryEscape does it.
+ * A metric in the format of the original system's client, with its newline:
+ * `zero.process.start,name=example,version=1:1|c`. Tags are sorted, in the style of Telegraf and InfluxDB. Name, keys
+ * and values are escaped like Go's url.QueryEscape.
  */
 export function statsdLine(metric: Metric, prefix: string, tags: Readonly<Record<string, string>>): string {
   const name = prefix === '' ? metric.name : `${prefix}.${metric.name}`;
@@ -12,14 +13,17 @@ export function statsdLine(metric: Metric, prefix: string, tags: Readonly<Record
   return `${queryEscape(name)}${all.join('')}:${decimal(metric.value)}|${metric.type}\n`;
 }
 
-/** Only letters, digits and `-_.~` stay; a space is a plus. A lone surrogate has no encoding and becomes U+FFFD. */
+/**
+ * Escapes everything except letters, digits and `-_.~`; a space becomes a plus. A lone surrogate has no encoding and
+ * becomes U+FFFD.
+ */
 function queryEscape(text: string): string {
   return encodeURIComponent(Buffer.from(text).toString())
     .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll('%20', '+');
 }
 
-/** Never with an exponent, which statsd does not read. */
+/** A number without an exponent, which statsd does not accept. */
 function decimal(value: number): string {
   const text = String(value);
   return text.includes('e') ? value.toFixed(9).replace(/\.?0+$/, '') : text;

@@ -26,13 +26,13 @@ export interface StatsdOptions {
 
 export interface Statsd {
   report(fact: Fact): void;
-  /** Sends what waits, for at most so many milliseconds. */
+  /** Sends all pending metrics, for at most this many milliseconds. */
   close(deadline: number): Promise<void>;
 }
 
 const UPTIME_INTERVAL = 10_000;
 
-/** Sends metrics to every target of the config, each on its own: one that fails is one warning for each reason. */
+/** Sends metrics to every target of the config independently. A failed target causes one warning per reason. */
 export function createStatsd({ config, name, path, version, now, timers, warn }: StatsdOptions): Statsd {
   const transports = config.address.map((target) => transportTo(target, { config, now, timers, warn }));
   let state = initialMetrics(path);

@@ -3,7 +3,7 @@ import { LineSink } from './line-sink.ts';
 import type { Peer } from './transport.ts';
 import { fileWriter } from './writer.ts';
 
-/** A file that lines are appended to. Throws the file system's error. */
+/** Opens a file and appends lines to it. Throws the file system's error. */
 export function openFile(
   path: string,
   timers: Timers,

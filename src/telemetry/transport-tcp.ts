@@ -5,10 +5,10 @@ import type { MetricsProxy } from '../config/values/proxy.ts';
 import type { Peer } from './transport.ts';
 
 const CONNECT_TIMEOUT = 10_000;
-// A target that reads too slowly costs its own metrics, not memory.
+// Bytes. A target that reads too slowly loses metrics and does not use more memory.
 const BUFFER_LIMIT = 1024 * 1024;
 
-/** A TCP connection to the target, directly or through a proxy. Throws Error where it cannot be established. */
+/** A TCP connection to the target, directly or through a proxy. Throws Error if it cannot be established. */
 export async function openTcp(
   target: HostPort,
   proxy: MetricsProxy | undefined,
@@ -31,7 +31,7 @@ export async function openTcp(
   } finally {
     timers.clear(timer);
   }
-  // Without a reader the end of the connection would not be noticed.
+  // Node detects the end of the connection only while the socket is read.
   socket.resume();
   socket.on('error', (error) => failed(error, true));
   socket.on('end', () => failed(new Error('the target closed the connection'), true));

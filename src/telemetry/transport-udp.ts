@@ -2,8 +2,8 @@ import type { HostPort } from '../common/host-port.ts';
 import type { Peer } from './transport.ts';
 
 /**
- * A UDP socket connected to the target, so that the kernel says when nobody listens there (udp(7)). The name is looked up once; an IPv4
- * address is taken first, as Go's net.ResolveUDPAddr does. Throws Error for a name that cannot be resolved.
+ * A UDP socket connected to the target, so that the kernel reports a missing receiver (udp(7)). The name is resolved
+ * once. An IPv4 address is preferred, as in Go's net.ResolveUDPAddr. Throws Error for a name that cannot be resolved.
  */
 export async function openUdp(
   { host, port }: HostPort,

@@ -3,7 +3,7 @@ import { errorCode } from '../common/errors.ts';
 import { closeFd, connectSocket, openSocket } from '../linux/sockets.ts';
 import type { Peer } from './transport.ts';
 
-/** A Unix datagram socket connected to the one at `path`, a datagram a line. Throws SystemError. */
+/** A Unix datagram socket connected to the one at `path`, with one datagram per line. Throws SystemError. */
 export function openUnix(path: string, failed: (error: unknown, gone: boolean) => void): Peer {
   const fd = openSocket('unix', 'dgram');
   let isOpen = true;
@@ -24,7 +24,7 @@ export function openUnix(path: string, failed: (error: unknown, gone: boolean) =
         // On a connected socket write(2) is send(2): one datagram.
         writeSync(fd, line);
       } catch (error) {
-        // The receiver's queue is full, and a metric is not worth a wait.
+        // The receiver's queue is full. The metric is dropped, because it is not worth a wait.
         if (errorCode(error) === 'EAGAIN') return;
         close();
         failed(error, true);

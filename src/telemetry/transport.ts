@@ -1,22 +1,22 @@
 import type { Timers } from '../common/clock.ts';
 
-/** Somewhere that metrics are sent to. Nothing here throws or waits. */
+/** Sends metrics to one target. Never throws, never waits. */
 export interface Transport {
   /** One metric with its newline. It may be dropped. */
   send(line: string): void;
-  /** Resolves when what was sent is on its way, at the latest after so many milliseconds. */
+  /** Resolves when the metrics are sent, or after this many milliseconds. */
   close(deadline: number): Promise<void>;
 }
 
-/** An open way to the target. */
+/** An open connection or file of the target. */
 export interface Peer {
   send(line: string): void;
   close(): Promise<void>;
 }
 
 /**
- * Opens the way. `failed` may be called at any time afterwards: with `gone` where the peer is of no more use, else the lines go on to it and
- * it is opened anew after the pause.
+ * Opens the peer. It may call `failed` at any time afterwards. With `gone` the peer is unusable. Otherwise the lines
+ * still go to it, and it is opened again after the pause.
  */
 export type OpenPeer = (failed: (error: unknown, gone: boolean) => void) => Promise<Peer>;
 
@@ -27,13 +27,14 @@ export interface TransportContext {
   readonly failed: (error: unknown) => void;
 }
 
-// The first system looks every ten seconds whether its transport has failed, and then makes a new one.
+// The original system checks every ten seconds whether its transport has failed, and then creates a new one.
 const RETRY_PAUSE = 10_000;
 const QUEUE = 1000;
 
 /**
- * A transport that opens its peer with the first line and again, at the earliest ten seconds later, when it has failed. Meanwhile up to
- * 1,000 lines wait; then the oldest go. There is no timer: the next line asks.
+ * A transport that opens its peer with the first line, and again after a failure, at the earliest ten seconds later.
+ * Meanwhile up to 1,000 lines wait, and then the oldest are dropped. There is no timer: the next line triggers the
+ * attempt.
  */
 export function createTransport(open: OpenPeer, { now, timers, failed }: TransportContext): Transport {
   let peer: Peer | null = null;

@@ -4,21 +4,22 @@ import { dirname } from 'node:path';
 import { distrust } from '../linux/files/trusted-path.ts';
 import { duplicateAbove } from '../linux/sockets.ts';
 
-/** How far a write got, perhaps not to the end of the chunk. */
+/** The result of a write, which may have written only a part of the chunk. */
 export type Written = { readonly bytes: number } | { readonly error: NodeJS.ErrnoException };
 
-/** Writes bytes to a place without blocking the main thread. One write at a time. */
+/** Writes bytes to a target without blocking the main thread. One write at a time. */
 export interface Writer {
-  /** Calls back once, perhaps before it returns. EAGAIN: there is no room now. */
+  /** Calls back once, perhaps before it returns. EAGAIN: there is no space now. */
   write(chunk: Buffer, done: (written: Written) => void): void;
-  /** The same at the end of the process, when there is no event loop to come back to. */
+  /** Writes at the end of the process, when no event loop runs any more. */
   writeNow(chunk: Buffer): Written;
   close(): void;
 }
 
 /**
- * The writer for a descriptor that others may share, such as 2; it stays open. A pipe or a terminal is opened anew and non-blocking through
- * /proc/self/fd, because O_NONBLOCK belongs to the open file description and must not change for those who share the old one (open(2)).
+ * The writer for a descriptor that other processes may share, such as 2. The descriptor stays open. A pipe or a
+ * terminal is opened again as non-blocking through /proc/self/fd: O_NONBLOCK belongs to the open file description and
+ * must not change for the processes that share the old one (open(2)).
  */
 export function writerFor(fd: number): Writer {
   const kind = fstatSync(fd);
@@ -28,11 +29,12 @@ export function writerFor(fd: number): Writer {
 }
 
 /**
- * The writer for a file by name, made with mode 0640 where there is none. A symbolic link in its place is followed only
- * in a directory that no other user may write to. Throws the file system's error, ELOOP for a link.
+ * The writer for a file by name, created with mode 0640 if it is missing. A symbolic link is followed only in a
+ * directory that no other user may write to. Throws the file system's error, ELOOP for a link.
  */
 export function fileWriter(path: string): Writer {
-  // O_NONBLOCK: a FIFO that nobody reads is ENXIO instead of a wait; regular files do not know it (open(2)).
+  // O_NONBLOCK: a FIFO without a reader causes ENXIO instead of a wait. The flag has no effect on regular files
+  // (open(2)).
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOCTTY;
   const links = distrust(dirname(path), { sticky: 'nowhere' }) === null ? 0 : constants.O_NOFOLLOW;
   const fd = openSync(path, flags | constants.O_NONBLOCK | links, 0o640);
@@ -40,7 +42,7 @@ export function fileWriter(path: string): Writer {
   return fstatSync(fd).isFile() ? poolWriter(fd, close) : directWriter(fd, close);
 }
 
-/** A file system knows no non-blocking write, and a slow disk takes seconds: libuv's pool waits for it. */
+/** File systems do not support non-blocking writes, and a slow disk takes seconds, so libuv's pool writes. */
 function poolWriter(fd: number, close: () => void): Writer {
   return {
     write: (chunk, done) =>
@@ -50,7 +52,7 @@ function poolWriter(fd: number, close: () => void): Writer {
   };
 }
 
-/** For a descriptor that does not block. */
+/** The writer for a non-blocking descriptor. */
 function directWriter(fd: number, close: () => void): Writer {
   const writeNow = (chunk: Buffer): Written => attempt(fd, chunk);
   return { write: (chunk, done) => done(writeNow(chunk)), writeNow, close };
@@ -64,14 +66,14 @@ function directWriterFor(fd: number): Writer | null {
     );
     return directWriter(own, () => closeSync(own));
   } catch {
-    // A pipe whose reader is gone (ENXIO), a terminal of another user (EACCES).
+    // A pipe without a reader (ENXIO), or a terminal of another user (EACCES).
     return null;
   }
 }
 
-/** A socket, journald's for one, cannot be opened anew; libuv makes it non-blocking, as it does in every Node program. */
+/** A socket, such as journald's, cannot be opened again. libuv makes it non-blocking, as in every Node program. */
 function socketWriterFor(fd: number): Writer | null {
-  // A socket that fails closes its descriptor: it must not be the one that others know by its number.
+  // A socket that fails closes its descriptor, so it must not be the shared one.
   const own = duplicateAbove(fd, 3);
   try {
     const socket = new Socket({ fd: own, readable: false, writable: true });
@@ -84,7 +86,7 @@ function socketWriterFor(fd: number): Writer | null {
       close: () => socket.destroy(),
     };
   } catch {
-    // libuv takes no datagram sockets here.
+    // libuv does not accept datagram sockets here.
     closeSync(own);
     return null;
   }
