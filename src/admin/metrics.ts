@@ -128,7 +128,7 @@ export class Metrics {
     'Workers that were replaced or could not be, by cause and outcome.',
     ['cause', 'outcome'],
   );
-  readonly #reliefs = this.#counter(
+  readonly #rescues = this.#counter(
     'zero_lane_reliefs_total',
     'Rescue workers that were started for a lane.',
   );
@@ -228,7 +228,7 @@ export class Metrics {
         this.#replacements.inc({ cause: fact.cause, outcome: 'failed' });
         return;
       case 'lane_relieved':
-        this.#reliefs.inc();
+        this.#rescues.inc();
         return;
       case 'output_dropped':
         this.#dropped.inc({ stream: fact.stream }, fact.lines);

@@ -83,8 +83,8 @@ export async function withInstance(
       return code;
     });
   } catch (error) {
-    const { exitCode, ...told } = failureOf(error, interrupted);
-    tellError(target, told, exitCode, terminal);
+    const { exitCode, ...failure } = failureOf(error, interrupted);
+    tellError(target, failure, exitCode, terminal);
     return exitCode;
   }
 }

@@ -47,7 +47,7 @@ const NETWORKS = ['tcp', 'tcp4', 'tcp6', 'udp', 'udp4', 'udp6', 'unix', 'unixgra
 // Networks of other systems, which must not be mistaken for a host name.
 const FOREIGN = /^(systemd|fd|https?|unixpacket|sctp|vsock|ip[46]?|ssl|tls)$/;
 // unix(7): sun_path has 108 bytes including the terminating NUL of a path name.
-export const LONGEST_SOCKET_PATH = 107;
+export const MAX_SOCKET_PATH = 107;
 
 /** True if the listener accepts connections: TCP and Unix streams. */
 export function isStream(address: Address): boolean {
@@ -120,9 +120,9 @@ function unixAddress(network: UnixNetwork, rest: string): Parsed<Address> {
   if (path.endsWith('/'))
     return { problem: `${quoted(path)} is a directory: write the path of the socket in it` };
   const bytes = Buffer.byteLength(path);
-  if (bytes > LONGEST_SOCKET_PATH) {
+  if (bytes > MAX_SOCKET_PATH) {
     return {
-      problem: `${quoted(path)} has ${bytes} bytes: the path of a Unix socket can have ${LONGEST_SOCKET_PATH}`,
+      problem: `${quoted(path)} has ${bytes} bytes: the path of a Unix socket can have ${MAX_SOCKET_PATH}`,
     };
   }
   // Normalises the text only: the meaning of `..` depends on the symlinks in the file system.

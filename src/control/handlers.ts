@@ -26,7 +26,7 @@ export type Handlers = {
 export type Farewells = Set<LineStream<AnswerOf<'stop'>>>;
 
 /** Maximum number of followers. Each keeps its connection, so a limit keeps connections free for commands. */
-const MOST_FOLLOWERS = 32;
+const MAX_FOLLOWERS = 32;
 
 export interface HandlerContext {
   readonly control: Control;
@@ -45,8 +45,8 @@ export function handlersOf({ control, views, farewells, followers, timers }: Han
     follower.start();
   };
   const refuseTooMany = (): void => {
-    if (followers.size >= MOST_FOLLOWERS)
-      throw new RequestError('overloaded', `${MOST_FOLLOWERS} clients already follow: end one of them`);
+    if (followers.size >= MAX_FOLLOWERS)
+      throw new RequestError('overloaded', `${MAX_FOLLOWERS} clients already follow: end one of them`);
   };
 
   return {
@@ -60,11 +60,11 @@ export function handlersOf({ control, views, farewells, followers, timers }: Han
       response,
     ) => {
       const options = { preview, replace, timeoutMs: timeout_ms, wait, label };
-      followHandover(control, response, wait, (told) => control.reload(options, told));
+      followHandover(control, response, wait, (onVerdict) => control.reload(options, onVerdict));
     },
     rollback: ({ to = null, timeout_ms = null, wait = true }, response) => {
-      followHandover(control, response, wait, (told) =>
-        control.rollback({ to, timeoutMs: timeout_ms }, told),
+      followHandover(control, response, wait, (onVerdict) =>
+        control.rollback({ to, timeoutMs: timeout_ms }, onVerdict),
       );
     },
     scale: ({ workers, timeout_ms = null }, response) => {
@@ -111,7 +111,12 @@ export function handlersOf({ control, views, farewells, followers, timers }: Han
       follow(response, eventFeed(views.events, last_event_id), 'text/event-stream');
     },
     logs: (request, response) => {
-      const { follow: goOn = false, lines = null, worker = null, since_unix_ms: since = null } = request;
+      const {
+        follow: keepFollowing = false,
+        lines = null,
+        worker = null,
+        since_unix_ms: since = null,
+      } = request;
       refuseTooMany();
       const file = views.outputFile();
       // The files may contain output that the memory no longer has.
@@ -119,7 +124,7 @@ export function handlersOf({ control, views, farewells, followers, timers }: Han
         request.generation === undefined || views.output.generations.includes(request.generation);
       const asked =
         file === null || isKept
-          ? { view: viewOf(views.output, request.generation), lines, follow: goOn }
+          ? { view: viewOf(views.output, request.generation), lines, follow: keepFollowing }
           : { view: 'all' as const, lines: 0, follow: false };
       const feed = outputFeed(views.output, { ...asked, since, worker, file });
       follow(response, feed, 'application/x-ndjson');
@@ -146,7 +151,7 @@ function followHandover(
   control: Control,
   response: ServerResponse,
   wait: boolean,
-  ask: (told: (verdict: Verdict) => void) => Accepted,
+  ask: (onVerdict: (verdict: Verdict) => void) => Accepted,
 ): void {
   const lines = new LineStream<AnswerOf<'reload'>>(response, () => unsubscribe());
   // Subscribes before the request, so that its immediate facts are sent as well.

@@ -11,7 +11,7 @@ export class ControlError extends Error {
 }
 
 /** A socket address holds 108 bytes, the last of them NUL (unix(7)). */
-const LONGEST_PATH = 107;
+const MAX_PATH = 107;
 
 export interface SocketFile {
   /** Bound, but not listening yet. */
@@ -31,10 +31,10 @@ export interface SocketFile {
  * @throws ControlError
  */
 export function bindSocketFile(path: string, mode: number, gid: number | null): SocketFile {
-  if (Buffer.byteLength(path) > LONGEST_PATH) {
+  if (Buffer.byteLength(path) > MAX_PATH) {
     throw new ControlError(
       path,
-      `the path is longer than ${LONGEST_PATH} bytes: set application.control.path to a shorter one`,
+      `the path is longer than ${MAX_PATH} bytes: set application.control.path to a shorter one`,
     );
   }
   const fd = openSocket('unix', 'stream');

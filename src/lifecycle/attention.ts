@@ -50,6 +50,6 @@ function hasSharers(state: State, lane: number): boolean {
   return state.generations.some(
     ({ firstLane, workers }) =>
       firstLane === lane &&
-      workers.some((worker) => worker.lane !== lane && !worker.relief && attends(worker)),
+      workers.some((worker) => worker.lane !== lane && !worker.rescue && attends(worker)),
   );
 }

@@ -265,9 +265,9 @@ function lanesAhead(state: State): number[] {
  * Whether the worker's connections are read: it may have to leave, or it is a rescue worker whose queue may be empty.
  */
 function isRead(state: State, generation: Generation, worker: Worker): boolean {
-  const { life, leave, relief, lane } = worker;
+  const { life, leave, rescue, lane } = worker;
   if (life.name !== 'up') return false;
-  if (leave === null) return relief && isPast(state, lane);
+  if (leave === null) return rescue && isPast(state, lane);
   const times = leaveTimes(generation, worker);
   return times !== null && state.now >= times.settleAt;
 }
@@ -288,9 +288,9 @@ function stallWatches(state: State, generation: Generation): StallWatch[] {
 function isWatched(
   state: State,
   { id, stage, settings }: Generation,
-  { relief, membership, life }: Worker,
+  { rescue, membership, life }: Worker,
 ): boolean {
-  if (relief) return true;
+  if (rescue) return true;
   if (!settings.handover.steered || membership === 'joining') return false;
   if (membership === 'leaving') return true;
   if (stage.name === 'ready' || stage.name === 'standby' || stage.name === 'retiring') return true;
@@ -311,8 +311,8 @@ function checkedWhere(state: State, wanted: (settings: Settings) => boolean): Wo
 }
 
 /** A worker of the serving generation is checked as soon as it is ready. */
-function isChecked({ stop }: State, { stage }: Generation, { life, membership, relief }: Worker): boolean {
-  if (stop || stage.name !== 'serving' || relief || membership !== 'member') return false;
+function isChecked({ stop }: State, { stage }: Generation, { life, membership, rescue }: Worker): boolean {
+  if (stop || stage.name !== 'serving' || rescue || membership !== 'member') return false;
   return life.name === 'up' && life.readyAt !== null && !life.killed;
 }
 

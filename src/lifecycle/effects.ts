@@ -27,7 +27,7 @@ export type Effect =
   | ({
       readonly type: 'spawn';
       readonly lane: number;
-      readonly relief: boolean;
+      readonly rescue: boolean;
       readonly joins: boolean;
     } & WorkerKey)
   /**

@@ -52,7 +52,7 @@ function workerFailed(
   failure: Failure | undefined,
 ): void {
   const found = generationOf(context.state, generation)?.workers[worker];
-  if (!failure || joinFailed(context, found, failure) || found?.relief || found?.membership === 'leaving')
+  if (!failure || joinFailed(context, found, failure) || found?.rescue || found?.membership === 'leaving')
     return;
   generationFailed(context, generation, failure);
 }
@@ -72,7 +72,7 @@ export function onWorkerSpawnFailed(context: Context, event: Of<'spawn_failed'>)
   const { state } = context;
   const { stage, workers = [] } = generationOf(state, event.generation) ?? {};
   const isFirst = event.generation === state.firstGeneration && event.incarnation === 1;
-  const firstStart = isFirst && stage?.name === 'starting' && workers[event.worker]?.relief === false;
+  const firstStart = isFirst && stage?.name === 'starting' && workers[event.worker]?.rescue === false;
   const failure = onSpawnFailed(context, event);
   workerEnded(context, event, failure);
   const generation = generationOf(state, event.generation);
@@ -96,13 +96,13 @@ export function onStalled(context: Context, event: Of<'stalled'>): void {
   if (!found || life?.name !== 'up' || life.hung) return;
   const { generation, worker } = found;
   life.hung = true;
-  const place = { generation: generation.id, worker: worker.index };
+  const subject = { generation: generation.id, worker: worker.index };
   const { stall } = generation.settings.handover;
   const reason = `worker ${worker.index} is hung: connections wait for it and it has accepted none for ${stall} ms`;
-  report(context, { event: 'worker_stalled', ...place });
+  report(context, { event: 'worker_stalled', ...subject });
   noteStall(context, generation, worker.index, reason);
-  if (!worker.relief && worker.membership === 'member') {
-    generationFailed(context, generation.id, { step: 'stall', reason, ...place });
+  if (!worker.rescue && worker.membership === 'member') {
+    generationFailed(context, generation.id, { step: 'stall', reason, ...subject });
   }
   endHung(context, generation, worker);
 }
@@ -113,8 +113,8 @@ export function onRecovered(context: Context, event: Of<'recovered'>): void {
   const life = found?.worker.life;
   if (!found || life?.name !== 'up' || !life.hung || life.killed) return;
   life.hung = false;
-  const place = { generation: found.generation.id, worker: found.worker.index };
-  report(context, { event: 'worker_stall_ended', ...place, how: 'recovered' });
+  const subject = { generation: found.generation.id, worker: found.worker.index };
+  report(context, { event: 'worker_stall_ended', ...subject, how: 'recovered' });
 }
 
 export function onVerifyFailed(context: Context, event: Of<'verify_failed'>): void {

@@ -94,8 +94,8 @@ export function ownWorkers(generation: Generation | undefined): Worker[] {
   return generation?.workers.filter(isOwn) ?? [];
 }
 
-function isOwn({ relief, membership }: Worker): boolean {
-  return !relief && membership === 'member';
+function isOwn({ rescue, membership }: Worker): boolean {
+  return !rescue && membership === 'member';
 }
 
 /** Whether it serves, or stands by to serve again. */
@@ -250,7 +250,7 @@ function mayFinish(now: number, times: LeaveTimes | null, { queued, busy }: Of<'
 export function tickLeaving(context: Context, generation: Generation): void {
   const { state } = context;
   for (const worker of generation.workers) {
-    const isDone = worker.relief && (isQuiet(state, worker.lane) || isSpare(state, worker));
+    const isDone = worker.rescue && (isQuiet(state, worker.lane) || isSpare(state, worker));
     if (isDone) worker.leave ??= { since: null };
     const { leave, life } = worker;
     if (leave === null) continue;
@@ -282,11 +282,11 @@ function mayReceive(state: State, { settings }: Generation, worker: Worker): boo
 }
 
 /** Whether this is a rescue worker whose lane has its own worker again: a hung one has recovered. */
-export function isSpare({ generations }: State, { relief, lane }: Worker): boolean {
+export function isSpare({ generations }: State, { rescue, lane }: Worker): boolean {
   const accepts = ({ life }: Worker) => life.name === 'up' && !life.hung && life.readyAt !== null;
   return (
-    relief &&
-    generations.some(({ workers }) => workers.some((one) => !one.relief && one.lane === lane && accepts(one)))
+    rescue &&
+    generations.some(({ workers }) => workers.some((one) => !one.rescue && one.lane === lane && accepts(one)))
   );
 }
 
@@ -317,7 +317,7 @@ export function endHung(context: Context, generation: Generation, worker: Worker
   const { stage, settings } = generation;
   // A replacement cannot answer the connections that a leaving worker has accepted.
   const isRestarted = stage.name === 'serving' && worker.membership !== 'leaving' && settings.restart.onStall;
-  if (worker.relief || isRestarted) killRunning(context, generation, worker, 'it is hung');
+  if (worker.rescue || isRestarted) killRunning(context, generation, worker, 'it is hung');
 }
 
 /** The earliest time at which a generation wants a `tick`; Infinity for none. */
@@ -330,8 +330,8 @@ export function generationDeadline(state: State, generation: Generation): number
 }
 
 function leavingDeadline(state: State, generation: Generation, worker: Worker): number {
-  const { leave, life, relief, lane } = worker;
-  if (leave === null) return relief ? quietAt(state, lane) : NEVER;
+  const { leave, life, rescue, lane } = worker;
+  if (leave === null) return rescue ? quietAt(state, lane) : NEVER;
   const times = leaveTimes(generation, worker);
   if (life.name !== 'up' || times === null) return NEVER;
   // The reading of its connections begins when the handshakes have settled.

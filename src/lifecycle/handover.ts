@@ -259,8 +259,8 @@ export function endHandover(context: Context, outcome: HandoverOutcome, cause: F
 
 /** Adds the candidate to a failure, with its output and its open gates. */
 function withCandidate(cause: Failure, candidate: Generation): Failure {
-  const place = candidate.stage.name === 'starting' ? notReady(candidate) : { generation: candidate.id };
-  return { ...place, ...cause };
+  const subject = candidate.stage.name === 'starting' ? notReady(candidate) : { generation: candidate.id };
+  return { ...subject, ...cause };
 }
 
 /** Ends the handover with a verdict, which its callers get when it is final. */
@@ -326,12 +326,12 @@ export function tickReadiness(context: Context, generation: Generation): void {
   const late = ownWorkers(generation).find(({ life }) => life.name !== 'up' || life.readyAt === null);
   const waiting = late?.life.name === 'up' ? late.life.waiting : [];
   const after = context.state.now - generation.since;
-  const place = { generation: generation.id, worker: late?.index ?? 0 };
-  report(context, { event: 'worker_not_ready', ...place, waiting, after });
+  const subject = { generation: generation.id, worker: late?.index ?? 0 };
+  report(context, { event: 'worker_not_ready', ...subject, waiting, after });
   if (!handoverOf(context.state, generation.id)) return;
   const why = waiting.length > 0 ? `still waiting for ${waiting.join(', ')}` : 'it is not running';
-  const reason = `worker ${place.worker} was not ready after ${Math.round(after)} ms: ${why}`;
-  endHandover(context, 'rolled_back', { step: 'readiness.timeout', reason, ...place });
+  const reason = `worker ${subject.worker} was not ready after ${Math.round(after)} ms: ${why}`;
+  endHandover(context, 'rolled_back', { step: 'readiness.timeout', reason, ...subject });
 }
 
 function reportStep(context: Context, { id, step }: Handover, percent: number | null = null): void {

@@ -38,8 +38,9 @@ export function onLiveness(context: Context, event: Of<'liveness'>): void {
     const worker = memberOf(generation, key);
     if (worker?.life.name !== 'up') return [];
     const { reason } = key;
-    const place = { generation: generation.id, worker: worker.index };
-    if (worker.life.unhealthy === null) report(context, { event: 'worker_unhealthy', ...place, reason, all });
+    const subject = { generation: generation.id, worker: worker.index };
+    if (worker.life.unhealthy === null)
+      report(context, { event: 'worker_unhealthy', ...subject, reason, all });
     worker.life.unhealthy = reason;
     return [{ worker, reason }];
   });

@@ -76,8 +76,8 @@ export function startReplacement(
 ): void {
   const { index: replacement } = addWorker(context, generation);
   begin(context, generation, { name: 'replace', worker, replacement, cause, reason });
-  const place = { generation: generation.id, worker, replacement };
-  report(context, { event: 'worker_replacing', ...place, cause, reason });
+  const subject = { generation: generation.id, worker, replacement };
+  report(context, { event: 'worker_replacing', ...subject, cause, reason });
 }
 
 function begin({ state }: Context, { id, settings }: Generation, purpose: Join['purpose']): void {

@@ -80,8 +80,8 @@ export function nextLanes(state: State, count: number): number[] {
 export const TAKEN_LANE = 0;
 
 /** Whether this is the first worker of an adopted generation, whose process zero did not start. */
-export function isAdopted({ adopted }: Generation, { index, incarnation, relief }: Worker): boolean {
-  return adopted === true && index === 0 && incarnation === 1 && !relief;
+export function isAdopted({ adopted }: Generation, { index, incarnation, rescue }: Worker): boolean {
+  return adopted === true && index === 0 && incarnation === 1 && !rescue;
 }
 
 /** The process of an adopted service has exited. The command that replaces it gets its own lane. */
@@ -94,8 +94,8 @@ export function leaveTakenLane(state: State, generation: Generation, worker: Wor
 }
 
 /** Whether the worker still needs its lane. An ended worker that left its generation does not. */
-export function holdsLane({ life, relief, membership }: Worker): boolean {
-  return life.name !== 'ended' || (!relief && membership === 'member');
+export function holdsLane({ life, rescue, membership }: Worker): boolean {
+  return life.name !== 'ended' || (!rescue && membership === 'member');
 }
 
 /** Nothing serves: connections that still arrive wait for the next worker of the lane. */
@@ -172,9 +172,9 @@ export function attendedLanes({ generations }: State): ReadonlySet<number> {
 }
 
 /** Whether the worker accepts, or soon will. */
-export function attends({ life, relief }: Worker): boolean {
+export function attends({ life, rescue }: Worker): boolean {
   // A hung rescue worker was killed and is restarted. A second one next to it would hang, too.
-  if (life.name === 'up') return !life.hung || (relief && life.killed);
+  if (life.name === 'up') return !life.hung || (rescue && life.killed);
   // The same applies to a failed one.
-  return life.name === 'spawning' || (relief && life.name === 'backoff');
+  return life.name === 'spawning' || (rescue && life.name === 'backoff');
 }

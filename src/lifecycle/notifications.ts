@@ -23,8 +23,8 @@ const CRASH_LOOP = 5;
 /** A worker has exited unexpectedly. The first worker of a generation that enters a crash loop is reported. */
 export function noteRestart(context: Context, generation: Generation, worker: Worker): void {
   const { state } = context;
-  const { attempts: restarts, relief, index, life, lastExit } = worker;
-  if (relief || life.name !== 'backoff' || restarts !== CRASH_LOOP) return;
+  const { attempts: restarts, rescue, index, life, lastExit } = worker;
+  if (rescue || life.name !== 'backoff' || restarts !== CRASH_LOOP) return;
   const others = generation.workers.filter((other) => other !== worker);
   if (others.some((other) => isLooping(state, generation, other))) return;
   const last = lastExit?.reason ?? 'the reason is not known';
@@ -34,8 +34,8 @@ export function noteRestart(context: Context, generation: Generation, worker: Wo
 }
 
 /** Whether the worker is neither stable again nor leaving. */
-function isLooping({ now }: State, { settings }: Generation, { relief, attempts, life }: Worker): boolean {
-  if (relief || attempts < CRASH_LOOP) return false;
+function isLooping({ now }: State, { settings }: Generation, { rescue, attempts, life }: Worker): boolean {
+  if (rescue || attempts < CRASH_LOOP) return false;
   if (life.name === 'up') return now < life.since + settings.restart.resetAfter;
   return life.name === 'backoff' || life.name === 'spawning';
 }

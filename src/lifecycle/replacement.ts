@@ -29,12 +29,12 @@ const PAUSE = { initial: 10_000, factor: 2, max: 600_000 };
 export function mayReplace(
   state: State,
   generation: Generation,
-  { life, membership, relief }: Worker,
+  { life, membership, rescue }: Worker,
 ): boolean {
   const { handover, pending, stop, join, now } = state;
   if (handover || pending || stop || join || generation.stage.name !== 'serving') return false;
   if (now < (generation.replacePause?.at ?? 0)) return false;
-  return !relief && membership === 'member' && life.name === 'up' && !life.killed;
+  return !rescue && membership === 'member' && life.name === 'up' && !life.killed;
 }
 
 /** The new worker is ready and has joined. The old one retires. */
@@ -51,8 +51,8 @@ export function completeReplacement(
   const isSound = uptime >= generation.settings.restart.resetAfter;
   generation.replacePause = isSound ? null : pauseAfter(now, generation.replacePause);
   retireWorker(context, generation, old);
-  const place = { generation: generation.id, worker, replacement, cause };
-  report(context, { event: 'worker_replaced', ...place, after });
+  const subject = { generation: generation.id, worker, replacement, cause };
+  report(context, { event: 'worker_replaced', ...subject, after });
   noteReplacement(context, generation, { worker, replacement, cause, reason, outcome: 'replaced' });
 }
 
@@ -68,9 +68,9 @@ export function replacementFailed(
 ): void {
   const { now } = context.state;
   if (counts) generation.replacePause = pauseAfter(now, generation.replacePause);
-  const place = { generation: generation.id, worker, cause };
+  const subject = { generation: generation.id, worker, cause };
   const retryIn = Math.max(0, (generation.replacePause?.at ?? 0) - now);
-  report(context, { event: 'worker_replacement_failed', ...place, retryIn, failure });
+  report(context, { event: 'worker_replacement_failed', ...subject, retryIn, failure });
   if (counts) noteReplacement(context, generation, { worker, replacement, cause, reason, outcome: 'failed' });
 }
 

@@ -49,7 +49,7 @@ export function restartOrEnd(
 ): void {
   const { settings } = generation;
   // The queue of a rescue worker's lane must be served, regardless of the service's policy.
-  const restart = worker.relief ? { ...settings.restart, policy: 'always' as const } : settings.restart;
+  const restart = worker.rescue ? { ...settings.restart, policy: 'always' as const } : settings.restart;
   const decision = decideRestart(restart, exit, worker.attempts, uptime, daemonised);
   if (!decision.restart) {
     // If this exit ends the supervisor, the 0 of a service that went into the background would look like success.
@@ -64,8 +64,8 @@ export function restartOrEnd(
   worker.attempts = attempts;
   worker.life = { name: 'backoff', until: context.state.now + delay };
   leaveTakenLane(context.state, generation, worker);
-  const place = { generation: generation.id, worker: worker.index };
-  report(context, { event: 'worker_restarting', ...place, delay, attempt: attempts });
+  const subject = { generation: generation.id, worker: worker.index };
+  report(context, { event: 'worker_restarting', ...subject, delay, attempt: attempts });
 }
 
 /** A failed step that is repeated at `at`. */

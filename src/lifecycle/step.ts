@@ -41,9 +41,9 @@ import { hooksDeadline, onHookFinished, startHooks, tickHooks } from './hooks.ts
 import { advanceJoin, joinDeadline, onScale, tickJoin } from './join.ts';
 import { noteQueue, quietAt } from './lane.ts';
 import { onContinued } from './recover.ts';
-import { onLaneQueued } from './relief.ts';
 import { onLeftoversGone, onLeftoversKilled, tickRemains } from './remains.ts';
 import { nextRequest, onReload, requestsDeadline, tickRequests } from './requests.ts';
+import { onLaneQueued } from './rescue.ts';
 import { scalesDeadline, tickScales } from './scale.ts';
 import { copyState, generationOf, type State } from './state.ts';
 import { exitWhenEnded, exitWhenStopped, onStop } from './stop.ts';

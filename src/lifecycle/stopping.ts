@@ -22,15 +22,15 @@ export function stopWorker(context: Context, generation: Generation, worker: Wor
   if (life.name === 'backoff') worker.life = { name: 'ended', exit: null };
   if (life.name !== 'up') return;
   const { pid, since, killed } = life;
-  const place = { generation: generation.id, worker: worker.index };
-  if (life.hung) report(context, { event: 'worker_stall_ended', ...place, how: 'stopping' });
+  const subject = { generation: generation.id, worker: worker.index };
+  if (life.hung) report(context, { event: 'worker_stall_ended', ...subject, how: 'stopping' });
   const wait = shutdownTimeout === 0 ? null : shutdownTimeout;
   // No signal reaches a worker that got SIGKILL.
   const killAt = killed ? now + KILL_TIME : wait === null ? null : now + wait;
   worker.life = { name: 'stopping', pid, since, killAt, killed, retry: null, refused: null };
   if (killed) return;
   emit(context, { type: 'signal', ...keyOf(generation, worker), pid, signal: shutdownSignal });
-  report(context, { event: 'worker_signalled', ...place, pid, signal: shutdownSignal });
+  report(context, { event: 'worker_signalled', ...subject, pid, signal: shutdownSignal });
   if (context.state.stop?.now) killWorker(context, generation, worker, 'stop now');
 }
 
@@ -77,8 +77,8 @@ export function sendAgain(
 function kill(context: Context, generation: Generation, worker: Worker, pid: number, reason: string): void {
   const key = keyOf(generation, worker);
   emit(context, { type: 'kill', ...key, pid });
-  const place = { generation: key.generation, worker: key.worker };
-  report(context, { event: 'worker_killed', ...place, pid, reason });
+  const subject = { generation: key.generation, worker: key.worker };
+  report(context, { event: 'worker_killed', ...subject, pid, reason });
 }
 
 /** A signal could not be sent. If the kernel refuses it permanently, the worker is reported as not stoppable. */

@@ -22,8 +22,8 @@ export function noteUnheard(state: State): void {
   state.unheard = state.generations.flatMap(({ id: generation, stage, settings, workers }) => {
     if (stage.name !== 'serving' && stage.name !== 'starting') return [];
     const until = state.now + settings.readinessTimeout;
-    return workers.flatMap(({ index: worker, incarnation, life, relief }) =>
-      !relief && life.name === 'up' && life.waiting.includes('notify')
+    return workers.flatMap(({ index: worker, incarnation, life, rescue }) =>
+      !rescue && life.name === 'up' && life.waiting.includes('notify')
         ? [{ generation, worker, incarnation, until }]
         : [],
     );
@@ -44,8 +44,8 @@ export function tickUnheard(context: Context): void {
     else if (isServing && !mayReplace(state, generation, worker))
       state.unheard.push({ ...one, until: now + NEXT_ATTEMPT });
     else {
-      const place = { generation: generation.id, worker: worker.index };
-      report(context, { event: 'notify_lost', ...place, pid: worker.life.pid });
+      const subject = { generation: generation.id, worker: worker.index };
+      report(context, { event: 'notify_lost', ...subject, pid: worker.life.pid });
       const reason = 'it has not reported READY=1 since zero was restarted';
       if (isServing) startReplacement(context, generation, worker, 'liveness', reason);
       else killRunning(context, generation, worker, reason);

@@ -39,7 +39,7 @@ export interface Worker {
   /** The lane it accepts from. */
   lane: number;
   /** A rescue worker: only serves the queue of a lane that another generation's worker left behind. */
-  relief: boolean;
+  rescue: boolean;
   membership: Membership;
   /** Counts the starts of this worker; identifies one of its successive processes. */
   incarnation: number;
@@ -97,17 +97,17 @@ const NEVER = Number.POSITIVE_INFINITY;
 export function spawnWorker(context: Context, generation: Generation, worker: Worker): void {
   worker.incarnation += 1;
   worker.life = { name: 'spawning' };
-  const { lane, relief } = worker;
+  const { lane, rescue } = worker;
   const joins = worker.membership === 'joining';
-  emit(context, { type: 'spawn', ...keyOf(generation, worker), lane, relief, joins });
+  emit(context, { type: 'spawn', ...keyOf(generation, worker), lane, rescue, joins });
 }
 
-export function newWorker(index: number, lane: number, relief: boolean): Worker {
+export function newWorker(index: number, lane: number, rescue: boolean): Worker {
   const life = { name: 'ended', exit: null } as const;
   return {
     index,
     lane,
-    relief,
+    rescue,
     membership: 'member',
     incarnation: 0,
     attempts: 0,
@@ -168,11 +168,11 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
   const expected = life.name === 'stopping';
   const { exit, usage, output, explained } = event;
   generation.usage = usage ?? generation.usage;
-  const place = { generation: generation.id, worker: worker.index };
+  const subject = { generation: generation.id, worker: worker.index };
   const known = expected || explained === null ? {} : { reason: explained };
   report(context, {
     event: 'worker_exited',
-    ...place,
+    ...subject,
     pid: life.pid,
     exit,
     expected,
@@ -187,14 +187,14 @@ export function onExited(context: Context, event: Of<'exited'>): Failure | undef
     worker.life = { name: 'ended', exit };
     return undefined;
   }
-  if (life.hung) report(context, { event: 'worker_stall_ended', ...place, how: 'exited' });
+  if (life.hung) report(context, { event: 'worker_stall_ended', ...subject, how: 'exited' });
   const daemonised = event.leftovers > 0 && exit.kind === 'exited' && exit.code === 0;
   const reason = daemonised
     ? 'its main process exited and left a daemon running: run the service in the foreground'
     : (explained ?? describeExit(exit));
   worker.lastExit = { at: context.state.now, exit, reason };
   restartOrEnd(context, generation, worker, exit, uptime, daemonised);
-  return { step: 'exit', reason, ...place, exit, output };
+  return { step: 'exit', reason, ...subject, exit, output };
 }
 
 /** A worker could not be started. Returns why. It is started again if its generation proceeds. */
@@ -203,8 +203,8 @@ export function onSpawnFailed(context: Context, event: Of<'spawn_failed'>): Fail
   if (found?.worker.life.name !== 'spawning') return undefined;
   const { generation, worker } = found;
   const { step, reason } = event.failure;
-  const place = { generation: generation.id, worker: worker.index };
-  report(context, { event: 'worker_spawn_failed', ...place, step, reason });
+  const subject = { generation: generation.id, worker: worker.index };
+  report(context, { event: 'worker_spawn_failed', ...subject, step, reason });
   worker.lastExit = { at: context.state.now, exit: null, reason };
   restartOrEnd(context, generation, worker, { kind: 'unknown' }, 0, false);
   return event.failure;

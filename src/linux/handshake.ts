@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 
 /** TCP_RTO_MAX (include/net/tcp.h): no two answers are further apart. Seconds, as all of this. */
-const LONGEST_PAUSE = 120;
+const MAX_PAUSE = 120;
 /** The kernel's default, where the setting is hidden. */
 const DEFAULT_RETRIES = 5;
 /** A client's last word may be on its way. */
@@ -26,7 +26,7 @@ export function synAckRetries(): number {
 export function handshakeTime(retries: number, deferSeconds: number): number {
   let seconds = 0;
   for (let answers = 0; answers <= retries || seconds < deferSeconds; answers += 1) {
-    seconds += Math.min(2 ** answers, LONGEST_PAUSE);
+    seconds += Math.min(2 ** answers, MAX_PAUSE);
   }
   return (seconds + SLACK) * 1_000;
 }

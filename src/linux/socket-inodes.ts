@@ -7,7 +7,7 @@ export type SocketInodes = ArrayLike<number> | null;
 
 // A link costs 4 to 8 microseconds, nearly all of it the kernel's. Beyond this many a thread of its own is the cheaper way for everybody who
 // waits for this one, although it takes 30 ms to start.
-const MOST_HERE = 1000;
+const MAX_HERE = 1000;
 const LINK = /^socket:\[(\d+)\]$/;
 
 /**
@@ -18,9 +18,9 @@ const LINK = /^socket:\[(\d+)\]$/;
 export async function socketInodes(
   pids: readonly number[],
   slices: Slices = new Slices(),
-  mostHere: number = MOST_HERE,
+  maxHere: number = MAX_HERE,
 ): Promise<SocketInodes[]> {
-  const few = areMany(pids, mostHere) ? null : await readHere(pids, slices, mostHere);
+  const few = areMany(pids, maxHere) ? null : await readHere(pids, slices, maxHere);
   // To start a thread takes a few milliseconds here.
   if (few === null) await slices.next();
   const all = few ?? (await readInThread(pids, slices).catch(() => null));

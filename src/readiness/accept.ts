@@ -15,7 +15,7 @@ export function acceptListeners(accept: AcceptConfig, steered: readonly string[]
 
 // A look costs tens of microseconds. A service that is quick is noticed at once, a slow one costs little.
 const FIRST_PAUSE = 5;
-const LONGEST_PAUSE = 100;
+const MAX_PAUSE = 100;
 const GROWTH = 1.3;
 
 /**
@@ -64,7 +64,7 @@ export function startAcceptGate(
         return;
       }
       timer = timers.set(pause, begin);
-      pause = Math.min(pause * GROWTH, LONGEST_PAUSE);
+      pause = Math.min(pause * GROWTH, MAX_PAUSE);
     });
   };
   timer = timers.set(0, begin);

@@ -58,7 +58,7 @@ export function adoptFirst(
     startTime: process?.startTime ?? 0,
     session: pid,
     lane: 0,
-    relief: false,
+    rescue: false,
     first: 0,
     since: 0,
     waiting: [],

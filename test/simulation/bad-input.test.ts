@@ -151,7 +151,7 @@ function reportsOf(facts: readonly Fact[]): Fact[] {
 function serviceIsUntouched(world: World): void {
   const serving = world.serving();
   if (serving === null) return;
-  const own = world.services.filter(({ generation, relief }) => generation === serving && !relief);
+  const own = world.services.filter(({ generation, rescue }) => generation === serving && !rescue);
   assert.equal(own.length, 1, `generation ${serving} was restarted`);
   assert.ok(own[0]?.alive && !own[0].signalled, `generation ${serving} serves and was touched`);
 }

@@ -41,7 +41,7 @@ export class Books {
   /** What was prepared for each handover. */
   readonly prepared = new Map<number, Settings>();
   /** Rescue workers. */
-  readonly reliefs = new Set<string>();
+  readonly rescues = new Set<string>();
   /** Workers that a shutdown signal was ordered for, and when. */
   readonly asked = new Map<string, number>();
   /** When the last steering change was confirmed, which reaches the listeners one after the other. */
@@ -214,7 +214,7 @@ export class Books {
         return;
       }
       case 'spawn':
-        if (effect.relief) this.reliefs.add(nameOf(effect));
+        if (effect.rescue) this.rescues.add(nameOf(effect));
         return;
       case 'signal':
         // A signal that fails is sent again; the time of the worker runs from the first attempt.

@@ -42,7 +42,7 @@ export class FakeService implements Acceptor {
   readonly worker: number;
   readonly incarnation: number;
   readonly lane: number;
-  readonly relief: boolean;
+  readonly rescue: boolean;
   readonly behaviour: Behaviour;
   readonly since: number;
   /** Its main process. */
@@ -66,14 +66,14 @@ export class FakeService implements Acceptor {
   mayGetSignalAgain = false;
   readonly #context: ServiceContext;
 
-  constructor(process: FakeProcess, behaviour: Behaviour, relief: boolean, context: ServiceContext) {
+  constructor(process: FakeProcess, behaviour: Behaviour, rescue: boolean, context: ServiceContext) {
     const { generation, worker, incarnation } = placeOf(process);
     this.generation = generation;
     this.worker = worker;
     this.incarnation = incarnation;
     const fds = [...(process.request?.descriptors.values() ?? [])];
     this.lane = laneOf(Math.max(...fds));
-    this.relief = relief;
+    this.rescue = rescue;
     this.behaviour = behaviour;
     this.since = context.timers.now;
     this.process = process;

@@ -76,7 +76,7 @@ export class FakeShell {
       worker: 0,
       incarnation: 0,
       lane,
-      relief: false,
+      rescue: false,
       alive: true,
       accepting: true,
       hung: false,

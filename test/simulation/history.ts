@@ -96,7 +96,7 @@ export interface Tally {
   /** Verdicts by outcome. */
   readonly outcomes: Readonly<Record<string, number>>;
   /** Processes that were started for what waited in a lane without anybody. */
-  readonly relieved: number;
+  readonly rescued: number;
   /** Hooks that were started, by name. */
   readonly hooked: Readonly<Record<string, number>>;
   /** Workers that were replaced, or could not be. */
@@ -125,14 +125,14 @@ export async function simulateMany(firstSeed: number, count: number): Promise<Ta
   const scaled: Record<string, number> = {};
   let replaced = 0;
   let notReplaced = 0;
-  let relieved = 0;
+  let rescued = 0;
   let served = 0;
   const died = { inStep: 0, atRest: 0 };
   let upgraded = 0;
   for (let seed = firstSeed; seed < firstSeed + count; seed += 1) {
     const world = await simulate(seed);
     for (const { outcome } of world.books.verdicts.values()) add(outcomes, outcome);
-    relieved += world.services.filter(({ relief }) => relief).length;
+    rescued += world.services.filter(({ rescue }) => rescue).length;
     served += world.network.finished;
     for (const { outcome } of world.books.scaled.values()) add(scaled, outcome);
     for (const { event } of world.books.facts) {
@@ -148,5 +148,5 @@ export async function simulateMany(firstSeed: number, count: number): Promise<Ta
     add(faults, 'a pid that is used again', world.kernel.processes.reused);
     add(faults, 'a signal that is refused', world.books.refused.size);
   }
-  return { outcomes, relieved, replaced, notReplaced, scaled, hooked, served, faults, died, upgraded };
+  return { outcomes, rescued, replaced, notReplaced, scaled, hooked, served, faults, died, upgraded };
 }

@@ -33,8 +33,8 @@ export function takenLaneIsNobodys({ adopts, state }: World): void {
   for (const generation of state.generations) {
     if (!generation.settings.handover.steered) continue;
     for (const worker of generation.workers) {
-      const { lane, relief, life, index } = worker;
-      if (lane !== TAKEN_LANE || relief || life.name === 'ended') continue;
+      const { lane, rescue, life, index } = worker;
+      if (lane !== TAKEN_LANE || rescue || life.name === 'ended') continue;
       assert.ok(
         isAdopted(generation, worker),
         `the lane of the adopted service was given to worker ${generation.id}.${index}`,
@@ -122,7 +122,7 @@ export function failedCanaryIsUnsteered(world: World, event: Event): void {
   if (event.type !== 'exited' && event.type !== 'stalled') return;
   const process = world.find(event);
   const { steering } = world.network;
-  if (!process || process.relief || !steering || !world.listeners.isSteered) return;
+  if (!process || process.rescue || !steering || !world.listeners.isSteered) return;
   const shares = [...(steering.canary?.lanes ?? []), ...(steering.preview ?? [])];
   const others = world.services.some(
     (one) => one !== process && one.alive && one.lane === process.lane && !one.hung,
@@ -139,11 +139,11 @@ export function failedCanaryIsUnsteered(world: World, event: Event): void {
  */
 export function noSecondRescueWorker({ state, services, books }: World, effects: readonly Effect[]): void {
   for (const effect of effects) {
-    if (effect.type !== 'spawn' || !effect.relief || effect.incarnation > 1) continue;
+    if (effect.type !== 'spawn' || !effect.rescue || effect.incarnation > 1) continue;
     const { generation, lane } = effect;
     const known = services.filter((one) => books.spawned.has(nameOf(one)) && !books.exited.has(nameOf(one)));
     const ended = known.some((one) => {
-      const isRescue = one.relief && one.generation === generation && one.lane === lane;
+      const isRescue = one.rescue && one.generation === generation && one.lane === lane;
       // One that hangs and that the kernel protects from the kill serves nobody, and is not expected to end.
       const isProtected = books.refused.has(nameOf(one));
       return isRescue && !isProtected && !one.alive && workerOf(state, one)?.worker.life.name === 'up';
@@ -180,7 +180,7 @@ export function lanesAreUsedAgainInTime(world: World, before: State, effects: re
   // Where no worker is left, new connections kept arriving at these lanes, and wait for their next worker.
   const orphaned = before.incumbent === null ? (before.demands.steering?.main ?? []) : [];
   for (const effect of effects) {
-    if (effect.type !== 'spawn' || effect.relief || !(effect.joins || effect.incarnation === 1)) continue;
+    if (effect.type !== 'spawn' || effect.rescue || !(effect.joins || effect.incarnation === 1)) continue;
     if (orphaned.includes(effect.lane)) continue;
     const settings = world.books.settings.get(effect.generation);
     if (!settings?.handover.steered) continue;

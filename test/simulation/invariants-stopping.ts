@@ -41,7 +41,7 @@ export function failedCandidateLeavesIncumbent(
       // Its shutdown_timeout may be over in the same step.
       workerOf(before, effect)?.worker.life.name !== 'stopping' &&
       // The time of a rescue worker may have come while no supervisor ran.
-      !(event.type === 'continued' && workerOf(after, effect)?.worker.relief) &&
+      !(event.type === 'continued' && workerOf(after, effect)?.worker.rescue) &&
       !(event.type === 'stalled' && nameOf(event) === nameOf(effect)) &&
       // A worker whose READY=1 was lost with a supervisor is started again when its own time is over.
       !hasLostReady(effects, effect) &&
@@ -58,7 +58,7 @@ export function goesBackOnlyToAllOfIt(world: World, effects: readonly Effect[]):
     const told = world.services.filter(
       (service) =>
         service.generation === incumbent &&
-        !service.relief &&
+        !service.rescue &&
         service.signalled &&
         workerOf(world.state, service)?.worker.membership === 'member',
     );
@@ -93,12 +93,12 @@ export function toldToStopInTime(
         finishedFirst(world, event, process, was, world.network.awaySince(process.lane));
       continue;
     }
-    if (was?.stage.name === 'serving' && !process.relief) {
+    if (was?.stage.name === 'serving' && !process.rescue) {
       assert.ok(promoted, `generation ${effect.generation} was told to stop while it served`);
       assert.ok(!successorSteers(world, effects), 'a steered generation was told to stop before settle');
     }
-    // A relief leaves by the time of its own lane, which was steered away earlier.
-    if (was?.stage.name !== 'retiring' || process.relief) continue;
+    // A rescue worker leaves by the time of its own lane, which was steered away earlier.
+    if (was?.stage.name !== 'retiring' || process.rescue) continue;
     finishedFirst(world, event, process, was, was.stage.since);
   }
 }
@@ -173,7 +173,7 @@ export function nobodyWaitsForWhoDrains(world: World): void {
         !world.books.refused.has(nameOf(process)) &&
         process.alive &&
         world.books.drains.has(nameOf(process)) &&
-        !process.relief &&
+        !process.rescue &&
         !world.books.exited.has(nameOf(process)) &&
         !world.books.asked.has(nameOf(process)),
     );

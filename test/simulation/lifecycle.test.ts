@@ -63,8 +63,8 @@ describe('random histories', () => {
       const ended = sum(({ outcomes }) => outcomes[outcome] ?? 0);
       assert.ok(ended > HISTORIES / 100, `only ${ended} ended as ${outcome}`);
     }
-    const relieved = sum((tally) => tally.relieved);
-    assert.ok(relieved > HISTORIES / 100, `only ${relieved} lanes were relieved`);
+    const rescued = sum((tally) => tally.rescued);
+    assert.ok(rescued > HISTORIES / 100, `only ${rescued} lanes were rescued`);
     const replaced = sum((tally) => tally.replaced);
     assert.ok(replaced > HISTORIES / 20, `only ${replaced} workers were replaced`);
     const notReplaced = sum((tally) => tally.notReplaced);

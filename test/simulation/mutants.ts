@@ -236,7 +236,7 @@ export const mutants: Record<string, Mutant> = {
     from: 77,
     step: before((state) => {
       for (const { workers } of state.generations)
-        for (const { life, relief } of workers) if (relief && life.name === 'up') life.killed = false;
+        for (const { life, rescue } of workers) if (rescue && life.name === 'up') life.killed = false;
     }),
   },
   'never kills': {

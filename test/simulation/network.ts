@@ -17,7 +17,7 @@ export interface Connection {
 /** A process as the network sees it. */
 export interface Acceptor extends WorkerKey {
   readonly lane: number;
-  readonly relief: boolean;
+  readonly rescue: boolean;
   alive: boolean;
   accepting: boolean;
   hung: boolean;

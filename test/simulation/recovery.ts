@@ -107,7 +107,7 @@ export class Recovery {
     const generation = generationOf(this.state, key.generation);
     const worker = generation?.workers[key.worker];
     if (!generation || !worker || !pipes) return null;
-    const { lane, relief, life } = worker;
+    const { lane, rescue, life } = worker;
     const isThis = worker.incarnation === key.incarnation;
     const waiting =
       isThis && life.name === 'up'
@@ -116,9 +116,9 @@ export class Recovery {
           ? generation.settings.gates
           : [];
     const since = isThis && 'since' in life ? life.since : this.#world.clock;
-    const first = relief ? undefined : generation.firstLane;
+    const first = rescue ? undefined : generation.firstLane;
     const adopted = isThis && isAdopted(generation, worker);
-    return { key, ...process, pipes, lane, relief, first, since, waiting, adopted };
+    return { key, ...process, pipes, lane, rescue, first, since, waiting, adopted };
   }
 
   /** Workers whose start was ordered. */

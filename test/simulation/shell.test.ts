@@ -25,7 +25,7 @@ function start(
   shell = new FakeShell(),
 ): { shell: FakeShell; worker: WorkerProcess; process: FakeProcess } {
   shell.add(1, service);
-  const pid = shell.generations.spawn(KEY, { lane: 0, relief: false });
+  const pid = shell.generations.spawn(KEY, { lane: 0, rescue: false });
   const worker = shell.generations.find(KEY);
   const process = shell.kernel.processes.get(Number(pid));
   assert.ok(worker && process, JSON.stringify(pid));
@@ -119,7 +119,7 @@ describe('a kernel that refuses', () => {
     it(`${refused} makes the start fail, and leaves nothing open`, () => {
       const shell = new FakeShell({ refuse: (call) => (call === refused ? 'ENFILE' : null) });
       shell.add(1, BY_DESCRIPTOR);
-      const failure = shell.generations.spawn(KEY, { lane: 0, relief: false });
+      const failure = shell.generations.spawn(KEY, { lane: 0, rescue: false });
       assert.ok(typeof failure !== 'number');
       assert.match(failure.reason, /^start \/srv\/app: .*ENFILE/);
       assert.deepEqual(shell.generations.processes(), []);

@@ -354,8 +354,8 @@ export class World {
     });
     const { kernel, network, timers, random, changes } = this;
     const violated = (message: string) => this.violated(message);
-    const relief = this.books.reliefs.has(nameOf(place));
-    const service = new FakeService(process, behaviour, relief, {
+    const rescue = this.books.rescues.has(nameOf(place));
+    const service = new FakeService(process, behaviour, rescue, {
       kernel,
       network,
       timers,

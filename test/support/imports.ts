@@ -22,19 +22,19 @@ export const LIBRARY_ENTRY_POINTS: readonly string[] = [
 export const TOOL_ENTRY_POINTS: readonly string[] = ['src/config/describe.ts'];
 
 /** The door to the kernel, and the only folder that may import the FFI package. */
-const FFI = { packageName: 'koffi', room: 'linux' };
+const FFI = { packageName: 'koffi', module: 'linux' };
 
 /** Runs inside services, which start children with Node's own means. Everywhere else one spawner owns all waiting for children. */
 const MAY_USE_CHILD_PROCESS: readonly string[] = ['service'];
 
-type Rooms = readonly string[] | 'any';
+type Modules = readonly string[] | 'any';
 
 interface Rule {
-  /** Rooms that may be imported from. */
-  readonly from: Rooms;
-  /** Rooms that only types may be imported from, which leave nothing in the running program. */
-  readonly types: Rooms;
-  /** No `node:` module and no package: the room decides and does not act. */
+  /** Modules that may be imported from. */
+  readonly from: Modules;
+  /** Modules that only types may be imported from, which leave nothing in the running program. */
+  readonly types: Modules;
+  /** No `node:` module and no package: the module decides and does not act. */
   readonly pure?: true;
   /**
    * The state of each part is defined beside its transitions, which take the state of the whole: types name each
@@ -91,12 +91,12 @@ export function importsOf(source: string): Import[] {
   return [...statics, ...called];
 }
 
-const roomOf = (path: string): string => (path.split('/').length > 2 ? (path.split('/')[1] ?? '') : '');
+const moduleOf = (path: string): string => (path.split('/').length > 2 ? (path.split('/')[1] ?? '') : '');
 const isRelative = (specifier: string): boolean => /^\.\.?\//.test(specifier);
 const packageOf = (specifier: string): string =>
   specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
-const includes = (rooms: Rooms, room: string): boolean =>
-  room !== 'cli' && (rooms === 'any' || rooms.includes(room));
+const includes = (modules: Modules, module: string): boolean =>
+  module !== 'cli' && (modules === 'any' || modules.includes(module));
 
 /**
  * Checks the source files (path from the checkout -> text) against the rules. Returns one line for each violation, empty when all is well.
@@ -109,14 +109,15 @@ export function checkImports(files: ReadonlyMap<string, string>, more: readonly 
   for (const [path, source] of files) {
     const edges: string[] = [];
     const needed: string[] = [];
-    if (RULES[roomOf(path)] === undefined)
-      violations.push(`${path}: src/${roomOf(path)} is not a room with a rule`);
+    if (RULES[moduleOf(path)] === undefined)
+      violations.push(`${path}: src/${moduleOf(path)} is not a module with a rule`);
     for (const found of importsOf(source)) {
       violations.push(...checkOne(path, found, files).map((message) => `${path}: ${message}`));
       const target = isRelative(found.specifier) ? join(dirname(path), found.specifier) : null;
       if (target === null || !files.has(target)) continue;
       edges.push(target);
-      const mayCycle = found.typeOnly && roomOf(target) === roomOf(path) && RULES[roomOf(path)]?.typeCycles;
+      const mayCycle =
+        found.typeOnly && moduleOf(target) === moduleOf(path) && RULES[moduleOf(path)]?.typeCycles;
       if (!mayCycle) needed.push(target);
     }
     graph.set(path, edges);
@@ -130,30 +131,30 @@ function checkOne(
   { specifier, typeOnly }: Import,
   files: ReadonlyMap<string, string>,
 ): string[] {
-  const room = roomOf(path);
-  const rule = RULES[room];
+  const module = moduleOf(path);
+  const rule = RULES[module];
   if (rule === undefined) return [];
-  if (!isRelative(specifier)) return checkPackage(room, rule, specifier, typeOnly);
+  if (!isRelative(specifier)) return checkPackage(module, rule, specifier, typeOnly);
   const target = join(dirname(path), specifier);
-  // Data such as package.json is nobody's room.
+  // Data such as package.json belongs to no module.
   if (target.endsWith('.json')) return [];
   if (!files.has(target)) return [`imports ${specifier}, which is not a source file`];
-  const other = roomOf(target);
-  if (other === room || includes(rule.from, other) || (typeOnly && includes(rule.types, other))) return [];
+  const other = moduleOf(target);
+  if (other === module || includes(rule.from, other) || (typeOnly && includes(rule.types, other))) return [];
   if (other === COMMON && rule.pure !== true) return [];
   const onlyTypes = includes(rule.types, other) ? ', except for types' : '';
-  return [`src/${room} must not import src/${other}${onlyTypes}: ${specifier}`];
+  return [`src/${module} must not import src/${other}${onlyTypes}: ${specifier}`];
 }
 
-function checkPackage(room: string, rule: Rule, specifier: string, typeOnly: boolean): string[] {
+function checkPackage(module: string, rule: Rule, specifier: string, typeOnly: boolean): string[] {
   const builtin = specifier.startsWith('node:');
-  if (/^(?:node:)?child_process$/.test(specifier) && !MAY_USE_CHILD_PROCESS.includes(room)) {
+  if (/^(?:node:)?child_process$/.test(specifier) && !MAY_USE_CHILD_PROCESS.includes(module)) {
     return ['imports node:child_process, which would wait for children beside the one spawner'];
   }
-  if (!builtin && packageOf(specifier) === FFI.packageName && room !== FFI.room) {
-    return [`imports ${FFI.packageName}, which only src/${FFI.room} may`];
+  if (!builtin && packageOf(specifier) === FFI.packageName && module !== FFI.module) {
+    return [`imports ${FFI.packageName}, which only src/${FFI.module} may`];
   }
-  if (rule.pure === true && !typeOnly) return [`imports ${specifier}, but src/${room} is pure`];
+  if (rule.pure === true && !typeOnly) return [`imports ${specifier}, but src/${module} is pure`];
   return [];
 }
 

@@ -21,7 +21,7 @@ export interface Replaceable {
   /** The pid of each worker that was started last in its place. */
   pidOf(worker: number): number;
   /** Every load has so many answers more. */
-  goOn(phase: string): Promise<void>;
+  proceed(phase: string): Promise<void>;
   /** Ends the loads and the service: no request was lost, and both sides count the same. */
   assertNothingLost(): Promise<void>;
 }
@@ -56,7 +56,7 @@ export async function startReplaceable(
     zero,
     pidOf: (worker) =>
       zero.log.all('worker_spawned', { worker }).at(-1)?.pid ?? assert.fail(`no worker ${worker}`),
-    async goOn(phase) {
+    async proceed(phase) {
       for (const load of loads) load.phase(phase);
       await Promise.all(loads.map((load) => load.whenPhaseHas(100)));
     },

@@ -21,7 +21,7 @@ export interface StartOptions {
   readonly session?: boolean;
 }
 
-const LONGEST = 20_000;
+const MAX_WAIT = 20_000;
 const PAUSE = 25;
 
 /**
@@ -57,7 +57,7 @@ export async function startByHand(
 /** A foreign program does not report when it listens. */
 export async function whenAnswering(address: string, hasExited: () => boolean = () => false): Promise<void> {
   for (let waited = 0; !(await answers(address)); waited += PAUSE) {
-    if (hasExited() || waited > LONGEST) throw new Error(`nothing answers on ${address}`);
+    if (hasExited() || waited > MAX_WAIT) throw new Error(`nothing answers on ${address}`);
     await new Promise((resolve) => setTimeout(resolve, PAUSE));
   }
 }

@@ -9,7 +9,7 @@ import {
   startPuppetService,
   startServing,
 } from '../support/puppet-service.ts';
-import { assertRelieved } from '../support/relief.ts';
+import { assertRescued } from '../support/rescue.ts';
 import { listenQueues } from '../support/sockets.ts';
 import { parseTarget } from '../support/target.ts';
 import { type Scope, temporaryFolder } from '../support/temporary.ts';
@@ -120,7 +120,7 @@ for (const [family, listenerOf] of Object.entries(FAMILIES)) {
       const request = await sendRequest(t, await zero.address('http'));
       await handOver(service, 2);
       process.kill(mute.pid, 'SIGKILL');
-      await assertRelieved(service, [request], 2);
+      await assertRescued(service, [request], 2);
       assert.deepEqual(
         puppets.all.map(({ generation }) => generation),
         [1, 2, 2],

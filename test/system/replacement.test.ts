@@ -46,17 +46,17 @@ for (const [how, { signal, cause, sections }] of Object.entries(ILLNESSES)) {
         DEADLINE,
         async (t) => {
           const service = await startReplaceable(t, workers, sections);
-          const { zero, pidOf, goOn, assertNothingLost } = service;
+          const { zero, pidOf, proceed, assertNothingLost } = service;
           const worker = workers - 1 === 0 ? 0 : 1;
-          await goOn('before');
+          await proceed('before');
           const pid = pidOf(worker);
           process.kill(pid, signal);
           const replaced = await zero.fact('worker_replaced', { worker });
           assert.deepEqual([replaced.generation, replaced.replacement, replaced.cause], [1, workers, cause]);
-          await goOn('after');
+          await proceed('after');
           const { expected, exit } = await zero.fact('worker_exited', { pid });
           assert.deepEqual([expected, exit], [true, { kind: 'exited', code: 0 }]);
-          await goOn('gone');
+          await proceed('gone');
           const { generations, incumbent } = await statusOf(t, zero);
           assert.equal(incumbent, 1);
           assert.deepEqual(
@@ -73,12 +73,12 @@ for (const [how, { signal, cause, sections }] of Object.entries(ILLNESSES)) {
 describe('workers that fail their liveness checks', () => {
   it('all of several: zero only reports them', DEADLINE, async (t) => {
     const liveness = { http: { listener: 'http', path: '/healthz' }, ...CHECK };
-    const { zero, pidOf, goOn, assertNothingLost } = await startReplaceable(t, 2, { liveness });
-    await goOn('before');
+    const { zero, pidOf, proceed, assertNothingLost } = await startReplaceable(t, 2, { liveness });
+    await proceed('before');
     // A database is down: the checks of both fail from now on.
     for (const worker of [0, 1]) process.kill(pidOf(worker), 'SIGUSR2');
     for (const worker of [0, 1]) await zero.fact('worker_unhealthy', { worker });
-    await goOn('after');
+    await proceed('after');
     const { generations } = await statusOf(t, zero);
     for (const { unhealthy } of generations[0]?.workers ?? [])
       assert.match(unhealthy ?? '', /GET \/healthz returned 500/);
@@ -88,13 +88,13 @@ describe('workers that fail their liveness checks', () => {
 
   it('one with action report: event, status and metric, and nothing else', DEADLINE, async (t) => {
     const liveness = { http: { listener: 'http', path: '/healthz' }, ...CHECK, action: 'report' };
-    const { zero, pidOf, goOn, assertNothingLost } = await startReplaceable(t, 2, { liveness });
-    await goOn('before');
+    const { zero, pidOf, proceed, assertNothingLost } = await startReplaceable(t, 2, { liveness });
+    await proceed('before');
     process.kill(pidOf(0), 'SIGUSR2');
     const { reason, all } = await zero.fact('worker_unhealthy', { worker: 0 });
     assert.match(reason, /liveness check failed 2 times in a row; last: GET \/healthz returned 500/);
     assert.equal(all, false);
-    await goOn('after');
+    await proceed('after');
     const { steering } = await statusOf(t, zero);
     assert.deepEqual(steering?.main, [0, 1]);
     await assertNothingLost();
@@ -135,12 +135,12 @@ describe('workers that fail their liveness checks', () => {
       '-c',
       `echo "$ZERO_GENERATION $ZERO_WORKER" >> ${folder}/checks; test "$ZERO_WORKER" != 1`,
     ];
-    const { zero, goOn, assertNothingLost } = await startReplaceable(t, 2, {
+    const { zero, proceed, assertNothingLost } = await startReplaceable(t, 2, {
       liveness: { command: { run }, ...CHECK },
     });
     const { replacement } = await zero.fact('worker_replaced', { worker: 1 });
     assert.equal(replacement, 2);
-    await goOn('after');
+    await proceed('after');
     const checks = new Set(readFileSync(join(folder, 'checks'), 'utf8').trim().split('\n'));
     for (const check of ['1 0', '1 1']) assert.ok(checks.has(check), check);
     await assertNothingLost();

@@ -17,11 +17,11 @@ for (const mode of ['steered', 'shared'])
   describe(`zero scale in ${mode} mode`, () => {
     it('from 1 to 4 to 2 workers under load loses no request', DEADLINE, async (t) => {
       const handover = { mode, ...(mode === 'steered' && QUICK) };
-      const { zero, goOn, assertNothingLost } = await startReplaceable(t, 1, { handover });
-      await goOn('one');
+      const { zero, proceed, assertNothingLost } = await startReplaceable(t, 1, { handover });
+      await proceed('one');
       const more = await scale(t, zero, '4');
       assert.deepEqual([more.code, more.outcome, more.from, more.to, more.workers], [0, 'done', 1, 4, 4]);
-      await goOn('four');
+      await proceed('four');
       const fewer = await scale(t, zero, '2');
       assert.deepEqual(
         [fewer.code, fewer.outcome, fewer.from, fewer.to, fewer.workers],
@@ -40,7 +40,7 @@ for (const mode of ['steered', 'shared'])
         ],
         'it waited for the end of both',
       );
-      await goOn('two');
+      await proceed('two');
       await assertNothingLost();
     });
   });

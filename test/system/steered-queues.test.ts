@@ -10,7 +10,7 @@ import {
   startServing,
   whoAnswers,
 } from '../support/puppet-service.ts';
-import { assertRelieved } from '../support/relief.ts';
+import { assertRescued } from '../support/rescue.ts';
 import type { Scope } from '../support/temporary.ts';
 import { connectSilently, sendRequests } from '../support/waiting-request.ts';
 import { DEADLINE, startZero, type Zero } from '../support/zero.ts';
@@ -36,7 +36,7 @@ describe('what the kernel has accepted is served', () => {
     await promote(service);
     await zero.fact('generation_gone', { generation: 1 });
     const requests = silent.map((client) => client.send());
-    await assertRelieved(service, requests, 2);
+    await assertRescued(service, requests, 2);
   });
 
   it(
@@ -52,7 +52,7 @@ describe('what the kernel has accepted is served', () => {
       const requests = await sendRequests(t, await zero.address('http'), 10);
       await promote(service);
       await zero.fact('worker_killed', { pid: incumbent.pid });
-      await assertRelieved(service, requests, 2);
+      await assertRescued(service, requests, 2);
       await zero.fact('generation_gone', { generation: 1 });
     },
   );
@@ -67,7 +67,7 @@ describe('what the kernel has accepted is served', () => {
     await zero.fact('handover_step', { handover: 2, step: 'soak' });
     process.kill(incumbent.pid, 'SIGKILL');
     // Sooner than the one that is started in its place.
-    await assertRelieved(service, requests, 2);
+    await assertRescued(service, requests, 2);
     // The candidate goes on as if nothing had been.
     await assertUntouched(service, candidate);
     assert.deepEqual(zero.log.all('handover_finished', { handover: 2 }), []);

@@ -15,7 +15,7 @@ import {
   startServing,
   whoAnswers,
 } from '../support/puppet-service.ts';
-import { assertRelieved } from '../support/relief.ts';
+import { assertRescued } from '../support/rescue.ts';
 import type { Scope } from '../support/temporary.ts';
 import { sendRequests } from '../support/waiting-request.ts';
 import { DEADLINE, startZero } from '../support/zero.ts';
@@ -59,9 +59,9 @@ describe('a candidate is rolled back, and what waits for it is served, when it',
       ['exit', 'was killed by SIGKILL', 2],
     );
     await assertUntouched(service, incumbent);
-    await assertRelieved(service, requests);
+    await assertRescued(service, requests);
     await assertUntouched(service, incumbent);
-    // The next one succeeds as if nothing had been, and the process that relieved the lane leaves with its generation.
+    // The next one succeeds as if nothing had been, and the rescue worker exits with its generation.
     service.rewrite({ handover: QUICK });
     service.reload();
     assert.equal((await nextReady(service.puppets)).generation, 3);
@@ -81,7 +81,7 @@ describe('a candidate is rolled back, and what waits for it is served, when it',
     assert.equal(failure.step, 'stall');
     assert.match(failure.reason, /^worker 0 is hung: connections wait for it .* for 500 ms$/);
     await assertUntouched(service, incumbent);
-    await assertRelieved(service, requests);
+    await assertRescued(service, requests);
     await zero.fact('worker_killed', { pid: candidate.pid });
     await zero.fact('generation_gone', { generation: 2 });
     await assertUntouched(service, incumbent);
@@ -96,7 +96,7 @@ describe('a candidate is rolled back, and what waits for it is served, when it',
     process.kill(candidate.pid, 'SIGKILL');
     assert.equal((await rolledBack(service)).step, 'exit');
     await assertUntouched(service, incumbent);
-    await assertRelieved(service, requests);
+    await assertRescued(service, requests);
     await assertUntouched(service, incumbent);
   });
 
@@ -160,7 +160,7 @@ describe('after the verdict, as long as the old generation was not told to stop,
     const { generation, incumbent: back, failure } = await zero.fact('generation_rolled_back');
     assert.deepEqual([generation, back], [2, 1]);
     await assertUntouched(service, incumbent);
-    await assertRelieved(service, requests);
+    await assertRescued(service, requests);
     await zero.fact('generation_gone', { generation: 2 });
     await assertUntouched(service, incumbent);
     assert.equal(JSON.parse((await held.finish()).body.toString()).pid, incumbent.pid);

@@ -70,11 +70,11 @@ describe('an upgrade', () => {
       await becomeReady(first);
       // A listener behind its back is seen.
       await first.run(async ({ kept, modules }, given) => {
-        kept.stranger = modules.net.createServer();
-        await new Promise<void>((resolve) => kept.stranger.listen(given, resolve));
+        kept.foreign = modules.net.createServer();
+        await new Promise<void>((resolve) => kept.foreign.listen(given, resolve));
       }, `${places.path}.other`);
       await assert.rejects(upgradeIn(first), failsWith('NOT_SUPPORTED', /app\.sock\.other was not opened/));
-      await first.run(({ kept }) => void kept.stranger.close());
+      await first.run(({ kept }) => void kept.foreign.close());
 
       const { upgraded, second } = await replace(program, first);
       assert.deepEqual(await open(second, places), before);

@@ -284,8 +284,8 @@ describe('an upgrade', () => {
       await new Promise<void>((resolve) => any.listen(0, '127.0.0.1', resolve));
       const { port: free } = any.address() as { port: number };
       await new Promise((resolve) => any.close(resolve));
-      kept.stranger = modules.net.createServer();
-      await new Promise<void>((resolve) => kept.stranger.listen(free, '127.0.0.1', resolve));
+      kept.foreign = modules.net.createServer();
+      await new Promise<void>((resolve) => kept.foreign.listen(free, '127.0.0.1', resolve));
       kept.anyPort = modules.net.createServer();
       await new Promise<void>((resolve) => kept.anyPort.listen(0, '127.0.0.1', resolve));
       return free;
@@ -294,7 +294,7 @@ describe('an upgrade', () => {
     await assert.rejects(upgradeIn(first), failsWith('NOT_SUPPORTED', named));
     assert.equal(program.all.length, 1);
     assert.equal(await whoAnswers(address), first.pid);
-    await first.run(({ kept }) => void kept.stranger.close());
+    await first.run(({ kept }) => void kept.foreign.close());
     const { upgraded, second } = await replace(program, first);
     await serveIn(second);
     await upgraded;

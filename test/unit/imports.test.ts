@@ -149,7 +149,7 @@ const VIOLATIONS: readonly [string, Record<string, string>, RegExp][] = [
     /imports node:child_process/,
   ],
   ['a file that is not there', { 'src/cli/b.ts': "import './c.ts';\n" }, /which is not a source file/],
-  ['a room without a rule', { 'src/misc/a.ts': '' }, /src\/misc is not a room/],
+  ['a module without a rule', { 'src/misc/a.ts': '' }, /src\/misc is not a module/],
 ];
 
 const NEIGHBOURS = Object.fromEntries(

@@ -95,8 +95,8 @@ function candidates(value: Value): string {
 }
 
 function line(condition: string, what: string, description: string): string {
-  const told = description === '' ? '' : ` -d ${quote(description)}`;
-  return `complete -c zero -n ${quote(condition)} ${what}${told}\n`;
+  const details = description === '' ? '' : ` -d ${quote(description)}`;
+  return `complete -c zero -n ${quote(condition)} ${what}${details}\n`;
 }
 
 const quote = (text: string): string => `'${text.replaceAll(/[\\']/g, '\\$&')}'`;

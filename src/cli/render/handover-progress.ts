@@ -37,11 +37,11 @@ export class HandoverProgress {
         this.#step = { text: `generation ${shown(fact.generation)} starts`, until: null };
         return renderFact(fact);
       case 'worker_spawned':
-        return this.#together(fact, 'spawned', 'spawned');
+        return this.#merge(fact, 'spawned', 'spawned');
       case 'gate_passed':
-        return this.#together(fact, `gate ${shown(fact.gate)}`, `passed gate ${shown(fact.gate)}`);
+        return this.#merge(fact, `gate ${shown(fact.gate)}`, `passed gate ${shown(fact.gate)}`);
       case 'worker_ready':
-        return this.#together(fact, 'ready', 'ready');
+        return this.#merge(fact, 'ready', 'ready');
       case 'handover_step':
         this.#step = stepOf(fact, now);
         return renderFact(fact);
@@ -79,7 +79,7 @@ export class HandoverProgress {
   }
 
   /** Reports each worker if there are few of them, otherwise all together when the last one has reached the point. */
-  #together(fact: FactDocument, point: string, words: string): string | null {
+  #merge(fact: FactDocument, point: string, words: string): string | null {
     const workers = this.#workers.get(fact.generation) ?? 1;
     if (workers <= FEW) return renderFact(fact) ?? oneWorker(fact, words);
     const key = `${shown(fact.generation)} ${point}`;

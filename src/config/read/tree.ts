@@ -13,17 +13,17 @@ import type { $ZodType } from 'zod/v4/core';
 import { type Finding, type Path, wrongValue } from '../path.ts';
 import { notationOf } from '../schema/key.ts';
 import { type Structure, structureOf } from '../schema/structure.ts';
-import { Places } from './places.ts';
+import { Positions } from './positions.ts';
 
 /** The contents of the file as plain values, with the types of the schema where the file allows it. */
 export interface Tree {
   readonly value: unknown;
-  readonly places: Places;
+  readonly positions: Positions;
   readonly findings: readonly Finding[];
 }
 
 // Merge keys may nest, multiply and, through an alias, contain themselves.
-const MOST_MERGES = 1000;
+const MAX_MERGES = 1000;
 
 /**
  * Reads a YAML document with the types of the schema: if text is expected, a scalar keeps its source text, so that
@@ -32,7 +32,7 @@ const MOST_MERGES = 1000;
 export function readTree(document: Document.Parsed, schema: $ZodType): Tree {
   const reader = new TreeReader(document);
   const value = reader.read(document.contents, schema, [], null);
-  return { value, places: reader.places, findings: reader.findings };
+  return { value, positions: reader.positions, findings: reader.findings };
 }
 
 interface Entry {
@@ -42,7 +42,7 @@ interface Entry {
 }
 
 class TreeReader {
-  readonly places = new Places();
+  readonly positions = new Positions();
   readonly findings: Finding[] = [];
   readonly #document: Document.Parsed;
   #merges = 0;
@@ -52,7 +52,7 @@ class TreeReader {
   }
 
   read(written: Node | null, schema: $ZodType, path: Path, key: Node | null): unknown {
-    this.#place(path, key, written);
+    this.#note(path, key, written);
     const node = this.#target(written, path);
     const structure = structureOf(schema);
     if (isMap(node)) return structure.type === 'mapping' ? this.#mapping(node, structure.shape, path) : {};
@@ -63,9 +63,9 @@ class TreeReader {
     return isScalar(node) ? readScalar(node, structure) : null;
   }
 
-  #place(path: Path, key: Node | null, value: Node | null): void {
+  #note(path: Path, key: Node | null, value: Node | null): void {
     const keyOffset = key?.range?.[0] ?? null;
-    this.places.set(path, { key: keyOffset, value: value?.range?.[0] ?? keyOffset ?? 0 });
+    this.positions.set(path, { key: keyOffset, value: value?.range?.[0] ?? keyOffset ?? 0 });
   }
 
   #target(node: Node | null, path: Path): Node | null {
@@ -83,7 +83,7 @@ class TreeReader {
       const own = [...path, entry.name];
       const schema = Object.hasOwn(shape, entry.name) ? shape[entry.name] : undefined;
       if (schema === undefined) {
-        this.#place(own, entry.key, entry.value);
+        this.#note(own, entry.key, entry.value);
         mapping[entry.name] = null;
       } else {
         const value = this.read(entry.value, schema, own, entry.key);
@@ -120,9 +120,9 @@ class TreeReader {
 
   #mergedEntries(source: Node, path: Path): Entry[] {
     this.#merges += 1;
-    if (this.#merges > MOST_MERGES) {
-      const message = `more than ${MOST_MERGES} merge keys`;
-      if (this.#merges === MOST_MERGES + 1) this.findings.push(wrongValue(path, message));
+    if (this.#merges > MAX_MERGES) {
+      const message = `more than ${MAX_MERGES} merge keys`;
+      if (this.#merges === MAX_MERGES + 1) this.findings.push(wrongValue(path, message));
       return [];
     }
     const node = this.#target(source, path);

@@ -1,6 +1,6 @@
 import { formatHostPort, type HostPort, parseHostPort } from '../../common/host-port.ts';
 import { type Parsed, quoted } from '../../common/text.ts';
-import { type Address, LONGEST_SOCKET_PATH, parseAddress } from '../address.ts';
+import { type Address, MAX_SOCKET_PATH, parseAddress } from '../address.ts';
 
 /** The destination of statsd lines. */
 export type MetricsTarget =
@@ -72,9 +72,9 @@ export function parseSocketPath(text: string): Parsed<string> {
   if (text.endsWith('/'))
     return { problem: `${quoted(text)} is a directory: write the path of the socket in it` };
   const bytes = Buffer.byteLength(text);
-  if (bytes <= LONGEST_SOCKET_PATH) return { value: text };
+  if (bytes <= MAX_SOCKET_PATH) return { value: text };
   return {
-    problem: `${quoted(text)} has ${bytes} bytes: the path of a Unix socket can have ${LONGEST_SOCKET_PATH}`,
+    problem: `${quoted(text)} has ${bytes} bytes: the path of a Unix socket can have ${MAX_SOCKET_PATH}`,
   };
 }
 

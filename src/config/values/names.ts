@@ -16,13 +16,13 @@ export function parseListenerName(text: string): Parsed<string> {
 
 const INSTANCE = /^[A-Za-z0-9_][A-Za-z0-9._+@:-]*$/;
 // The control socket's path contains the name, and such a path is limited to 107 bytes (unix(7)).
-const LONGEST_INSTANCE = 64;
+const MAX_INSTANCE_NAME = 64;
 
 /** Parses an instance's name, which is used for directories. */
 export function parseInstanceName(text: string): Parsed<string> {
   if (text === '') return { problem: 'is empty' };
-  if (text.length > LONGEST_INSTANCE) {
-    return { problem: `has ${text.length} characters: the longest name has ${LONGEST_INSTANCE}` };
+  if (text.length > MAX_INSTANCE_NAME) {
+    return { problem: `has ${text.length} characters: the longest name has ${MAX_INSTANCE_NAME}` };
   }
   if (!INSTANCE.test(text)) {
     return {
@@ -35,7 +35,7 @@ export function parseInstanceName(text: string): Parsed<string> {
 /** The closest valid name (see {@link parseInstanceName}) to a file's name. */
 export function instanceNameFrom(file: string): string {
   const name = file.replace(/[^A-Za-z0-9._+@:-]/g, '-').replace(/^[^A-Za-z0-9_]+/, '');
-  return name.slice(0, LONGEST_INSTANCE) || 'service';
+  return name.slice(0, MAX_INSTANCE_NAME) || 'service';
 }
 
 /** Parses a variable's name: anything without `=` and NUL (environ(7)). */

@@ -2,7 +2,7 @@ import { Server } from 'node:net';
 import { closeListeningSocket } from './node-internals.ts';
 
 /** Limit for emptying the accept queue, in ms: new connections can arrive as long as the socket is open. */
-const LONGEST_EMPTYING = 1000;
+const MAX_EMPTYING = 1000;
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
@@ -19,7 +19,7 @@ export async function stopAccepting(server: Server, timeoutMs: number, closes: b
     accepted = true;
   };
   server.on('connection', note);
-  const end = performance.now() + Math.min(timeoutMs, LONGEST_EMPTYING);
+  const end = performance.now() + Math.min(timeoutMs, MAX_EMPTYING);
   // Waits for the check phase of the event loop. Between two check phases is one poll phase, which accepts a waiting
   // connection.
   await turn();

@@ -10,9 +10,9 @@ import { newestRequest } from './node-internals.ts';
 type StoreHeader = (this: ServerResponse, statusLine: string, headers: Headers | undefined) => void;
 
 /** Decides, when the head of a response is written, whether the response asks the client to close. */
-export type TellToClose = (connection: Connection) => boolean;
+export type ShouldClose = (connection: Connection) => boolean;
 
-const deciders = new Set<TellToClose>();
+const deciders = new Set<ShouldClose>();
 let original: StoreHeader | null = null;
 
 /** The prototype of http, loaded only when a server that speaks HTTP is drained. */
@@ -25,7 +25,7 @@ const prototypeOf = (): { _storeHeader: StoreHeader } =>
  * another one, and responses whose `writeHead` was wrapped earlier (compression, on-headers). Returns a function that
  * ends this.
  */
-export function tellAnswersToClose(decide: TellToClose): () => void {
+export function closeAfterAnswers(decide: ShouldClose): () => void {
   deciders.add(decide);
   const prototype = prototypeOf();
   if (original === null) {
@@ -45,16 +45,16 @@ export function tellAnswersToClose(decide: TellToClose): () => void {
 
 function storeClosingHeader(this: ServerResponse, statusLine: string, headers: Headers | undefined): void {
   const connection = connectionToClose(this);
-  let told = headers;
+  let sent = headers;
   if (connection !== null) {
     if (this.getHeaderNames().length > 0) {
       this.setHeader('Connection', closing(this.getHeader('connection')));
       this.removeHeader('keep-alive');
     } else {
-      told = withConnection(headers ?? {}, closing(connectionIn(headers ?? {})));
+      sent = withConnection(headers ?? {}, closing(connectionIn(headers ?? {})));
     }
   }
-  Reflect.apply(original as StoreHeader, this, [statusLine, told]);
+  Reflect.apply(original as StoreHeader, this, [statusLine, sent]);
   if (connection === null) return;
   connection.toldToClose = true;
   if (!this.req.complete) closeBehindBody(this);

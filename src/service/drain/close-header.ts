@@ -27,8 +27,8 @@ export function connectionIn(headers: Headers): unknown {
  * only to the next hop (RFC 9110, 7.6.1).
  */
 export function closing(value: unknown): string {
-  const told = (Array.isArray(value) ? value : [value ?? '']).join(',').split(',');
-  const others = told.map((name) => name.trim()).filter((name) => !/^(?:|keep-alive|close)$/i.test(name));
+  const tokens = (Array.isArray(value) ? value : [value ?? '']).join(',').split(',');
+  const others = tokens.map((name) => name.trim()).filter((name) => !/^(?:|keep-alive|close)$/i.test(name));
   return [...others, 'close'].join(', ');
 }
 

@@ -18,7 +18,7 @@ export const isBetweenRequests = ({ socket }: Connection): boolean =>
 export const isSilent = ({ socket }: Connection): boolean => socket.bytesRead === 0;
 
 /** How long a client may take to close its side, in ms. */
-const LONGEST_LINGER = 1000;
+const MAX_LINGER = 1000;
 
 /**
  * Closes the write side of an idle HTTP/1.1 connection and waits for the client to close its side. Data that arrives
@@ -35,7 +35,7 @@ export function closeIdle(connection: Connection): void {
   for (const reader of readers) socket.removeListener('data', reader);
   socket.resume();
   socket.end();
-  socket.setTimeout(LONGEST_LINGER, () => socket.destroy());
+  socket.setTimeout(MAX_LINGER, () => socket.destroy());
 }
 
 const listens = (emitter: Socket | IncomingMessage | NodeJS.EventEmitter | null): boolean =>

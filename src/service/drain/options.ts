@@ -30,7 +30,7 @@ export interface DrainPlan {
 
 const DEFAULT_TIMEOUT = 25_000;
 /** The maximum of a Node timer in ms; a longer timer would fire at once. */
-const LONGEST = 2_147_483_647;
+const MAX_TIMER = 2_147_483_647;
 const KNOWN: readonly string[] = ['timeoutMs', 'idleMs', 'signal'];
 
 /** How an error message shows a value: as text if that is useful, otherwise by its type. */
@@ -41,9 +41,9 @@ function shown(value: unknown): string {
 }
 
 function milliseconds(name: string, value: unknown): number {
-  if (typeof value === 'number' && value >= 0 && value <= LONGEST) return value;
+  if (typeof value === 'number' && value >= 0 && value <= MAX_TIMER) return value;
   throw new TypeError(
-    `drain: ${name} must be a number of milliseconds from 0 to ${LONGEST}, not ${shown(value)}`,
+    `drain: ${name} must be a number of milliseconds from 0 to ${MAX_TIMER}, not ${shown(value)}`,
   );
 }
 

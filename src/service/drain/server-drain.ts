@@ -1,7 +1,7 @@
 import type { ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { joinClose, stopAccepting, withoutSweep } from './accepting.ts';
-import { tellAnswersToClose } from './answers.ts';
+import { closeAfterAnswers } from './answers.ts';
 import { type Connection, connectionOf } from './connection.ts';
 import { closeIdle, isBetweenRequests, isSilent, onServerTimeout, speaksHttp1 } from './idle.ts';
 import { answerUnderWay, endRequestChecks, openStreams, socketsBetweenRequests } from './node-internals.ts';
@@ -42,7 +42,7 @@ export class ServerDrain implements Listener {
     const { server } = watch;
     this.#undo.push(plan.closes ? joinClose(server, this.report) : withoutSweep(server));
     if ('keepAliveTimeout' in server || 'updateSettings' in server) {
-      this.#undo.push(tellAnswersToClose((connection) => watch.connections.has(connection)));
+      this.#undo.push(closeAfterAnswers((connection) => watch.connections.has(connection)));
       this.#takeTimeouts();
     }
     for (const connection of watch.connections) this.accepted(connection);

@@ -4,7 +4,7 @@ export type Position = 'head' | 'between frames' | 'in a frame' | 'closed' | 're
 const HEAD_END = '\r\n\r\n';
 const ACCEPTED = /^HTTP\/1\.1 101 /;
 /** Limit for the head of a response to an upgrade, in bytes. Real heads are much smaller. */
-const LONGEST_HEAD = 64 * 1024;
+const MAX_HEAD = 64 * 1024;
 const CLOSE = 0x8;
 
 /**
@@ -32,7 +32,7 @@ export class FrameFollower {
     this.#head += Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
     const end = this.#head.indexOf(HEAD_END);
     if (end < 0) {
-      if (this.#head.length > LONGEST_HEAD) this.position = 'refused';
+      if (this.#head.length > MAX_HEAD) this.position = 'refused';
       return bytes.length;
     }
     this.position = ACCEPTED.test(this.#head) ? 'between frames' : 'refused';

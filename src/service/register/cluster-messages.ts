@@ -15,13 +15,13 @@ export interface DrainMessage {
 export const CLUSTER_WORKER = 'ZERO_CLUSTER_WORKER';
 
 /** The maximum for `setTimeout`, in ms. */
-const LONGEST = 2 ** 31 - 1;
+const MAX_TIMER = 2 ** 31 - 1;
 
 /** Settles as the promise does, or resolves after this time, in ms. */
 export async function within(ms: number, promise: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
   const over = new Promise((resolve) => {
-    timer = setTimeout(resolve, Math.min(ms, LONGEST));
+    timer = setTimeout(resolve, Math.min(ms, MAX_TIMER));
   });
   await Promise.race([promise, over]).finally(() => clearTimeout(timer));
 }

@@ -108,7 +108,7 @@ export class NewProcess {
   }
 
   /** Reports that this process accepts no more connections. */
-  letGo(): void {
+  release(): void {
     this.#channel.send({ type: 'let_go' });
   }
 

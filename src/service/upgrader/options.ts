@@ -94,7 +94,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 /** The maximum for setTimeout, in ms. */
-const LONGEST = 2 ** 31 - 1;
+const MAX_TIMER = 2 ** 31 - 1;
 
 const UPGRADER = ['pidFile', 'upgradeTimeoutMs', 'probationMs'];
 const UPGRADE = ['timeoutMs', 'probationMs', 'state', 'executable', 'args', 'environment', 'directory'];
@@ -136,7 +136,7 @@ function complain(key: string, kind: Kind, value: unknown): string | null {
   if (kind === 'any') return null;
   const shown = typeof value === 'string' ? JSON.stringify(value) : String(value);
   if (kind === 'number') {
-    const most = key === 'port' ? 65_535 : LONGEST;
+    const most = key === 'port' ? 65_535 : MAX_TIMER;
     const isCount = typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= most;
     return isCount ? null : `is ${shown}, not a whole number from 0 to ${most}`;
   }

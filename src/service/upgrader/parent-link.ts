@@ -8,7 +8,7 @@ import { Moment } from './moment.ts';
 import { decodeState, MAX_STATE } from './state.ts';
 
 /** Limit for the first message, in characters: the state in base64, and the descriptors. */
-const LONGEST = Math.ceil(MAX_STATE / 3) * 4 + MAX_MESSAGE;
+const MAX_LINE = Math.ceil(MAX_STATE / 3) * 4 + MAX_MESSAGE;
 
 type Inherit = Extract<ToChild, { readonly type: 'inherit' }>;
 
@@ -24,7 +24,7 @@ export class ParentLink {
   readonly #channel: Channel<ToChild, ToParent>;
   readonly #inherit = new Moment<Inherit>();
   readonly #takeOver = new Moment<void>();
-  readonly #letGo = new Moment<void>();
+  readonly #released = new Moment<void>();
   readonly #gone = new Moment<Error | null>();
   #waiting = 0;
 
@@ -34,7 +34,7 @@ export class ParentLink {
       message: (message: ToChild) => this.#received(message),
       closed: (error: Error | null) => this.#closed(error),
     };
-    this.#channel = new Channel(socket, readToChild, listener, LONGEST);
+    this.#channel = new Channel(socket, readToChild, listener, MAX_LINE);
   }
 
   /** Rejects if the parent sends invalid messages, or exits before it has sent the first one. */
@@ -55,8 +55,8 @@ export class ParentLink {
   }
 
   /** Whether the parent accepts no more connections. */
-  get hasLetGo(): boolean {
-    return this.#letGo.reached;
+  get hasReleased(): boolean {
+    return this.#released.reached;
   }
 
   ready(): void {
@@ -72,12 +72,12 @@ export class ParentLink {
   }
 
   /** Resolves also when the parent has exited: then this process is the only one. */
-  whenToldToTakeOver(): Promise<void> {
+  whenAskedToTakeOver(): Promise<void> {
     return this.#alive(this.#takeOver.promise);
   }
 
-  whenLetGo(): Promise<void> {
-    return this.#alive(this.#letGo.promise);
+  whenReleased(): Promise<void> {
+    return this.#alive(this.#released.promise);
   }
 
   whenGone(signal?: AbortSignal): Promise<void> {
@@ -105,13 +105,13 @@ export class ParentLink {
   #received(message: ToChild): void {
     if (message.type === 'inherit') this.#inherit.reach(message);
     else if (message.type === 'take_over') this.#takeOver.reach();
-    else this.#letGo.reach();
+    else this.#released.reach();
   }
 
   #closed(error: Error | null): void {
     this.#gone.reach(error);
     this.#takeOver.reach();
-    this.#letGo.reach();
+    this.#released.reach();
   }
 }
 

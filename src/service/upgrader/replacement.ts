@@ -26,12 +26,12 @@ export interface Replaced {
 export class ReplacementFailed extends Error {
   readonly reason: unknown;
   /** The pid of the new process if it was asked to take over, and may have done so in part; otherwise null. */
-  readonly toldToTakeOver: number | null;
+  readonly askedToTakeOver: number | null;
 
-  constructor(reason: unknown, toldToTakeOver: number | null) {
+  constructor(reason: unknown, askedToTakeOver: number | null) {
     super('the replacement failed', { cause: reason });
     this.reason = reason;
-    this.toldToTakeOver = toldToTakeOver;
+    this.askedToTakeOver = askedToTakeOver;
   }
 }
 
@@ -45,7 +45,8 @@ export async function replace(options: ReplacementOptions): Promise<Replaced> {
   let step: 'waiting' | 'starting' | 'ready' | 'taking over' = 'waiting';
   const { timeoutMs, probationMs, parent, stopped } = options;
   try {
-    if (parent !== null) await within(timeoutMs, () => parentHolds(timeoutMs), [parent.whenLetGo(), stopped]);
+    if (parent !== null)
+      await within(timeoutMs, () => parentHolds(timeoutMs), [parent.whenReleased(), stopped]);
     const waitedMs = watch.lap();
     const prepared = await options.prepare();
     step = 'starting';

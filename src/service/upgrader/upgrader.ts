@@ -144,7 +144,7 @@ export class ServiceUpgrader implements Upgrader {
       return await this.#superseded(replaced);
     } catch (error) {
       if (!(error instanceof ReplacementFailed)) throw error;
-      await this.#carryOn(error);
+      await this.#resume(error);
       throw error.reason;
     }
   }
@@ -182,14 +182,14 @@ export class ServiceUpgrader implements Upgrader {
   #socketClosed(): void {
     if (this.#is('superseded')) {
       this.#sockets.leavePaths();
-      this.#letGoWhenClosed();
+      this.#releaseWhenClosed();
     } else if (this.#inCharge && !this.#is('upgrading')) {
       this.#sockets.removePaths();
     }
   }
 
-  #letGoWhenClosed(): void {
-    if (this.#sockets.open.length === 0) this.#successor?.letGo();
+  #releaseWhenClosed(): void {
+    if (this.#sockets.open.length === 0) this.#successor?.release();
   }
 
   async #becomeReady(): Promise<void> {
@@ -214,7 +214,7 @@ export class ServiceUpgrader implements Upgrader {
   async #waitForCharge(parent: ParentLink): Promise<void> {
     this.#stage = { is: 'on_probation' };
     parent.ready();
-    await Promise.race([parent.whenToldToTakeOver(), this.#whenStopped('ready')]);
+    await Promise.race([parent.whenAskedToTakeOver(), this.#whenStopped('ready')]);
   }
 
   #refuseSupervised(): UpgradeError | null {
@@ -243,7 +243,7 @@ export class ServiceUpgrader implements Upgrader {
     this.#sockets.leavePaths();
     this.#pidFile?.leave();
     process.leave();
-    this.#letGoWhenClosed();
+    this.#releaseWhenClosed();
     // Sent by this process, because managers accept notifications only from the current main process.
     await this.#parts.tellManagers(process.pid);
     this.#exit.reach('superseded');
@@ -251,11 +251,11 @@ export class ServiceUpgrader implements Upgrader {
   }
 
   /** Restores the state from before the upgrade. */
-  async #carryOn({ toldToTakeOver }: ReplacementFailed): Promise<void> {
+  async #resume({ askedToTakeOver }: ReplacementFailed): Promise<void> {
     this.#sockets.removePaths();
     try {
       // The new process may have written its pid already.
-      if (toldToTakeOver !== null) this.#pidFile?.restore(toldToTakeOver);
+      if (askedToTakeOver !== null) this.#pidFile?.restore(askedToTakeOver);
     } catch {
       // The directory was removed. The next upgrade reports this.
     }

@@ -113,7 +113,7 @@ function workerOf(generation: number, { pid, startTime }: ProcessIdentity, since
     // No other process is in a session with this number, unless the process leads it.
     session: pid,
     lane: TAKEN_LANE,
-    relief: false,
+    rescue: false,
     first: TAKEN_LANE,
     since,
     waiting: [],

@@ -16,8 +16,8 @@ import { type Instance, InstanceError } from './instance.ts';
  * A socket address holds 108 bytes including NUL (unix(7)). The longest name below the runtime directory needs this
  * many.
  */
-const LONGEST_SOCKET_NAME = '/notify/000000.000.000'.length;
-const LONGEST_SOCKET_PATH = 107;
+const MAX_SOCKET_NAME = '/notify/000000.000.000'.length;
+const MAX_SOCKET_PATH = 107;
 
 const ANOTHER = 'set application.runtime_directory to one that this user may write';
 const ADVICE: Readonly<Record<string, string>> = {
@@ -57,7 +57,7 @@ export async function claimInstance(
   nameOption: 'runtime.name' | '--name',
 ): Promise<Claim> {
   const { runtimeDirectory, name } = instance;
-  if (Buffer.byteLength(runtimeDirectory) + LONGEST_SOCKET_NAME > LONGEST_SOCKET_PATH) {
+  if (Buffer.byteLength(runtimeDirectory) + MAX_SOCKET_NAME > MAX_SOCKET_PATH) {
     throw new InstanceError(
       `runtime directory ${runtimeDirectory}: its path is too long for the sockets in it: set application.runtime_directory to a shorter one`,
     );

@@ -1,6 +1,6 @@
 import type { Fact } from '../../lifecycle/facts.ts';
 import { OutputFiles } from '../../workers/output/output-files.ts';
-import { isSamePlace } from '../../workers/output/place.ts';
+import { isSameTarget } from '../../workers/output/output-target.ts';
 import { Sink } from '../../workers/output/sink.ts';
 import { outputFileFailure } from './output-directory.ts';
 
@@ -16,7 +16,7 @@ export class Outlets {
   constructor(instance: string, report: (fact: Fact) => void) {
     this.stdout = openSink(STDOUT, 'stdout', report);
     // Two writers to one pipe would mix their lines.
-    this.stderr = isSamePlace(STDOUT, STDERR) ? this.stdout : openSink(STDERR, 'stderr', report);
+    this.stderr = isSameTarget(STDOUT, STDERR) ? this.stdout : openSink(STDERR, 'stderr', report);
     this.files = new OutputFiles({
       instance,
       onDropped: (lines, bytes) => report({ event: 'output_dropped', stream: 'file', lines, bytes }),

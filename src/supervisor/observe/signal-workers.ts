@@ -13,7 +13,7 @@ export function signalWorkers(
   if (generation === null) return { refusal: 'no generation serves, so there is no worker to signal' };
   const processes = generations
     .processes()
-    .filter(({ key, post }) => key.generation === generation && !post.relief);
+    .filter(({ key, post }) => key.generation === generation && !post.rescue);
   const refusals: Refusal[] = [];
   const workers = processes.flatMap((process) => {
     const { pid, key } = process;

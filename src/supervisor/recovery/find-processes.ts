@@ -55,15 +55,15 @@ export function recordedProcesses(saved: SavedState, state: State): RecoveredPro
 function placeOf(
   state: State,
   { generation: id, worker: index }: WorkerKey,
-): Pick<RecoveredProcess, 'lane' | 'relief' | 'first' | 'since' | 'waiting' | 'adopted'> | null {
+): Pick<RecoveredProcess, 'lane' | 'rescue' | 'first' | 'since' | 'waiting' | 'adopted'> | null {
   const generation = state.generations.find((one) => one.id === id);
   const worker = generation?.workers[index];
   if (!generation || !worker) return null;
-  const { life, lane, relief } = worker;
+  const { life, lane, rescue } = worker;
   return {
     lane,
-    relief,
-    first: relief ? undefined : generation.firstLane,
+    rescue,
+    first: rescue ? undefined : generation.firstLane,
     since: life.name === 'up' || life.name === 'stopping' ? life.since : state.now,
     waiting: life.name === 'up' ? life.waiting : generation.settings.gates,
     ...(isAdopted(generation, worker) && { adopted: true }),

@@ -46,7 +46,7 @@ export class Footprint {
     this.#timers.clear(this.#timer);
     this.#timer = this.#timers.set(QUIET, () => {
       this.#timer = null;
-      giveBack();
+      releaseMemory();
     });
   }
 
@@ -64,7 +64,7 @@ class Nothing {}
  * cause that: memory at rest is 14 to 17 MB then. v8.queryObjects begins with a full collection, and Node has no other
  * public function that does.
  */
-function giveBack(): void {
+function releaseMemory(): void {
   const { emitWarning } = process;
   // queryObjects prints to standard error that it is experimental (Node 20.13). An operator cannot act on that warning.
   process.emitWarning = () => {};

@@ -65,14 +65,14 @@ export class Generations {
    * Starts one process. Returns its pid or the failure.
    * @param joins the process joins running workers: another executable than that of the generation is refused
    */
-  spawn(key: WorkerKey, { lane, relief }: Pick<Post, 'lane' | 'relief'>, joins = false): number | Failure {
+  spawn(key: WorkerKey, { lane, rescue }: Pick<Post, 'lane' | 'rescue'>, joins = false): number | Failure {
     const held = this.#held.get(key.generation);
     const prepared = this.prepared(key.generation);
     if (!held || !prepared) throw new Error(`generation ${key.generation} is not held`);
-    if (!relief) held.firstLane ??= lane;
-    const post = { lane, relief, first: relief ? undefined : (held.firstLane ?? lane) };
+    if (!rescue) held.firstLane ??= lane;
+    const post = { lane, rescue, first: rescue ? undefined : (held.firstLane ?? lane) };
     const current = this.#executableFor(key, held, prepared);
-    const refusal = joins ? refuseToDeploy(key, current) : refuseOther(key, prepared, relief, current);
+    const refusal = joins ? refuseToDeploy(key, current) : refuseOther(key, prepared, rescue, current);
     if (refusal !== null) return refusal;
     this.#reportDeviation(key, held, current);
     const { executable } = current;
@@ -98,7 +98,7 @@ export class Generations {
    * the process is unchanged then.
    */
   adopt(recovered: RecoveredProcess): FoundWorker {
-    const { key, lane, relief, first } = recovered;
+    const { key, lane, rescue, first } = recovered;
     const held = this.#held.get(key.generation);
     const prepared = this.prepared(key.generation);
     if (!held || !prepared) throw new Error(`generation ${key.generation} is not held`);
@@ -108,7 +108,7 @@ export class Generations {
       return fd === null ? [] : [{ ...listener, fd }];
     });
     const { executable } = prepared.release;
-    const post = { lane, relief, first, sockets, executable };
+    const post = { lane, rescue, first, sockets, executable };
     const { worker, found } = WorkerProcess.adopt(recovered, post, prepared, this.#context);
     held.processes.set(nameOf(key), worker);
     return found;
@@ -216,10 +216,10 @@ export class Generations {
 function refuseOther(
   { generation, worker, incarnation }: WorkerKey,
   { rollbackTo }: Prepared,
-  relief: boolean,
+  rescue: boolean,
   current: CurrentExecutable,
 ): Failure | null {
-  if (rollbackTo === null || incarnation > 1 || relief || current.answer !== 'changed, no copy') return null;
+  if (rollbackTo === null || incarnation > 1 || rescue || current.answer !== 'changed, no copy') return null;
   const reason = `the release of generation ${rollbackTo} has changed since the rollback began: ${current.reason}`;
   return { step: 'spawn', reason, generation, worker };
 }

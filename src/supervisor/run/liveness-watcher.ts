@@ -5,7 +5,7 @@ import type { Happening } from './engine.ts';
 import type { Generations } from './generations.ts';
 import type { Prepared } from './prepare.ts';
 
-export interface LivenessKeeperContext {
+export interface LivenessWatcherContext {
   readonly generations: Generations;
   readonly listeners: Listeners;
   readonly timers: Timers;
@@ -16,11 +16,11 @@ export interface LivenessKeeperContext {
 
 /** Checks the liveness of the workers that the core names, each through its own lane. */
 export class LivenessWatcher {
-  readonly #context: LivenessKeeperContext;
+  readonly #context: LivenessWatcherContext;
   #keys: readonly WorkerKey[] = [];
   #running: { readonly generation: number; readonly check: Liveness } | null = null;
 
-  constructor(context: LivenessKeeperContext) {
+  constructor(context: LivenessWatcherContext) {
     this.#context = context;
   }
 

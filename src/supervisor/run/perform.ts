@@ -229,12 +229,12 @@ export class Performer {
     adopted(handover, generation, prepared);
   }
 
-  #spawn({ generation, worker, incarnation, lane, relief, joins }: Extract<Effect, { type: 'spawn' }>): void {
+  #spawn({ generation, worker, incarnation, lane, rescue, joins }: Extract<Effect, { type: 'spawn' }>): void {
     const { generations, post, boundary } = this.#context;
     const key = { generation, worker, incarnation };
     let result: number | Failure;
     try {
-      result = generations.spawn(key, { lane, relief }, joins);
+      result = generations.spawn(key, { lane, rescue }, joins);
     } catch (error) {
       if (!isRefusal(error)) boundary.caught('spawn', error);
       result = { step: 'spawn', reason: String(error), generation, worker };

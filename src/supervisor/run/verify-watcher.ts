@@ -37,7 +37,7 @@ export class VerifyWatcher {
     const workers = () =>
       generations
         .processes()
-        .filter(({ key, post: { relief } }) => key.generation === generation && !relief)
+        .filter(({ key, post: { rescue } }) => key.generation === generation && !rescue)
         .map(({ key, post: { lane } }) => ({
           worker: key.worker,
           openProbe: (listener: string) => listeners.openProbe(prepared.acquired, listener, lane),

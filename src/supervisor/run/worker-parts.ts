@@ -46,7 +46,7 @@ export interface WorkerContext {
 /** The place of a process: its lane, and whether it only rescues the connections that wait there. */
 export interface Post {
   readonly lane: number;
-  readonly relief: boolean;
+  readonly rescue: boolean;
   /** The first lane of its generation; undefined for a rescue worker. */
   readonly first: number | undefined;
   /** The listening sockets of the process. */
@@ -72,7 +72,7 @@ export interface RecoveredProcess {
   /** The pid it was spawned with. */
   readonly session: number;
   readonly lane: number;
-  readonly relief: boolean;
+  readonly rescue: boolean;
   readonly first: number | undefined;
   /** When the process was started, in monotonic milliseconds. */
   readonly since: number;
@@ -165,7 +165,7 @@ export function spawnParts({ prepared, context, ...request }: PartsRequest, post
     family: NO_FAMILY,
   };
   // A rescue worker serves waiting connections and needs no readiness check.
-  return { ...process, notify, output, ready, readiness: post.relief ? NO_GATES : readiness };
+  return { ...process, notify, output, ready, readiness: post.rescue ? NO_GATES : readiness };
 }
 
 /**
@@ -175,7 +175,7 @@ export function spawnParts({ prepared, context, ...request }: PartsRequest, post
 export function adoptParts(request: PartsRequest, recovered: RecoveredProcess): WorkerParts {
   const { key, prepared, context, onExit, undo } = request;
   const { kernel, table } = context;
-  const { pid, startTime, session, since, waiting, relief, adopted = false } = recovered;
+  const { pid, startTime, session, since, waiting, rescue, adopted = false } = recovered;
   const isForeign = kernel.processStat(pid)?.ppid !== kernel.pid;
   const isAlive = isForeign
     ? table.adoptForeign(pid, startTime, onExit)
@@ -202,7 +202,7 @@ export function adoptParts(request: PartsRequest, recovered: RecoveredProcess): 
   const ready = pipes.ready === null || read === null ? null : { read, target: pipes.ready.fd };
   const { readiness } = prepared.config.service;
   const isWaiting = (gate: string) =>
-    isAlive && !relief && waiting.includes(gate) && (gate !== 'ready_fd' || ready !== null);
+    isAlive && !rescue && waiting.includes(gate) && (gate !== 'ready_fd' || ready !== null);
   const family = adopted ? new Descendants(kernel, { pid, startTime }) : NO_FAMILY;
   const process = { session, pid, startTime, startedAt: since, isAlive, isForeign, family };
   return { ...process, notify, output, ready, readiness: gatesLeft(readiness, isWaiting) };

@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:
 import { networkInterfaces } from 'node:os';
 import path from 'node:path';
 import { findCommand } from '../../common/find-command.ts';
-import { LONGEST_SOCKET_PATH } from '../../config/address.ts';
+import { MAX_SOCKET_PATH } from '../../config/address.ts';
 import { adviceOn, type Config, type Finding, type Path, wrongValue } from '../../config/index.ts';
 import { isSteered } from '../../config/steering.ts';
 import { lanesNeeded } from '../../lifecycle/lane.ts';
@@ -68,14 +68,14 @@ function socketPaths(config: Config, name: string): Findings {
   const lengthOf = (file: string) => Buffer.byteLength(path.join(runtimeDirectory, file));
   const needed = Math.max(lengthOf(NOTIFY_SOCKET.first), own ? 0 : Buffer.byteLength(control));
   const tooLong = (bytes: number) =>
-    `the runtime directory ${runtimeDirectory} is too long: sockets in it have paths of ${bytes} bytes, and a Unix socket can have ${LONGEST_SOCKET_PATH}`;
-  if (own && Buffer.byteLength(control) > LONGEST_SOCKET_PATH) {
-    const problem = `${control} has ${Buffer.byteLength(control)} bytes: the path of a Unix socket can have ${LONGEST_SOCKET_PATH}`;
+    `the runtime directory ${runtimeDirectory} is too long: sockets in it have paths of ${bytes} bytes, and a Unix socket can have ${MAX_SOCKET_PATH}`;
+  if (own && Buffer.byteLength(control) > MAX_SOCKET_PATH) {
+    const problem = `${control} has ${Buffer.byteLength(control)} bytes: the path of a Unix socket can have ${MAX_SOCKET_PATH}`;
     return { errors: [wrongValue(['application', 'control', 'path'], problem)], warnings: [] };
   }
-  if (needed > LONGEST_SOCKET_PATH) return { errors: [wrongValue(about, tooLong(needed))], warnings: [] };
+  if (needed > MAX_SOCKET_PATH) return { errors: [wrongValue(about, tooLong(needed))], warnings: [] };
   const later = lengthOf(NOTIFY_SOCKET.later);
-  return { errors: [], warnings: later > LONGEST_SOCKET_PATH ? [wrongValue(about, tooLong(later))] : [] };
+  return { errors: [], warnings: later > MAX_SOCKET_PATH ? [wrongValue(about, tooLong(later))] : [] };
 }
 
 /** Finds one file under two names. */

@@ -60,11 +60,11 @@ function stageOf(stage: GenerationDocument['stage']): Stage {
 }
 
 function workerOf(document: WorkerDocument): Worker {
-  const { worker: index, lane, rescue: relief, incarnation, attempts, state, leaving, last_exit } = document;
+  const { worker: index, lane, rescue, incarnation, attempts, state, leaving, last_exit } = document;
   return {
     index,
     lane,
-    relief,
+    rescue,
     membership: membershipOf(document.membership),
     incarnation,
     attempts,

@@ -66,11 +66,11 @@ function stageDocument(stage: Stage): GenerationDocument['stage'] {
 
 /** @param gates the gates of its generation, without `uptime` */
 export function workerDocument(worker: Worker, gates: readonly string[]): WorkerDocument {
-  const { index, lane, relief, membership, incarnation, attempts, life, leave, lastExit } = worker;
+  const { index, lane, rescue, membership, incarnation, attempts, life, leave, lastExit } = worker;
   return {
     worker: index,
     lane,
-    rescue: relief,
+    rescue,
     membership,
     incarnation,
     attempts,

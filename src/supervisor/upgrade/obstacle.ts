@@ -14,8 +14,8 @@ export function obstacleTo(state: State): string | null {
   for (const { id, workers } of generations) {
     // A rescue worker is never ready.
     const starting = workers.find(
-      ({ life, relief }) =>
-        life.name === 'spawning' || (life.name === 'up' && life.readyAt === null && !relief),
+      ({ life, rescue }) =>
+        life.name === 'spawning' || (life.name === 'up' && life.readyAt === null && !rescue),
     );
     if (starting) return `worker ${starting.index} of generation ${id} is not ready`;
   }

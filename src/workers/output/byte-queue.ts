@@ -5,7 +5,7 @@ export class ByteQueue {
   #pieces: Buffer[] = [];
   #length = 0;
   // The unused part of the memory that the last piece was copied into.
-  #room: Buffer = Buffer.alloc(0);
+  #free: Buffer = Buffer.alloc(0);
 
   get length(): number {
     return this.#length;
@@ -14,9 +14,9 @@ export class ByteQueue {
   push(bytes: Buffer): void {
     this.#length += bytes.length;
     const last = this.#pieces.at(-1);
-    if (last !== undefined && bytes.length <= this.#room.length) {
-      bytes.copy(this.#room);
-      this.#room = this.#room.subarray(bytes.length);
+    if (last !== undefined && bytes.length <= this.#free.length) {
+      bytes.copy(this.#free);
+      this.#free = this.#free.subarray(bytes.length);
       this.#pieces[this.#pieces.length - 1] = Buffer.from(
         last.buffer,
         last.byteOffset,
@@ -25,14 +25,14 @@ export class ByteQueue {
       return;
     }
     if (last === undefined || bytes.length > SLAB / 4) {
-      this.#room = Buffer.alloc(0);
+      this.#free = Buffer.alloc(0);
       this.#pieces.push(bytes);
       return;
     }
     const slab = Buffer.allocUnsafeSlow(SLAB);
     bytes.copy(slab);
     this.#pieces.push(slab.subarray(0, bytes.length));
-    this.#room = slab.subarray(bytes.length);
+    this.#free = slab.subarray(bytes.length);
   }
 
   /** Takes whole pieces from the front: at least one, then as long as they stay below `size` bytes. */
@@ -45,7 +45,7 @@ export class ByteQueue {
       length += piece.length;
     }
     const taken = this.#pieces.splice(0, count);
-    if (this.#pieces.length === 0) this.#room = Buffer.alloc(0);
+    if (this.#pieces.length === 0) this.#free = Buffer.alloc(0);
     this.#length -= length;
     const [first] = taken;
     return taken.length === 1 && first !== undefined ? first : Buffer.concat(taken, length);

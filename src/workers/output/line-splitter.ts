@@ -20,7 +20,8 @@ export class LineSplitter {
   push(chunk: Buffer): void {
     let at = 0;
     while (at < chunk.length) {
-      at = this.#pendingLength > 0 || this.#inside ? this.#goOn(chunk, at) : this.#wholeLines(chunk, at);
+      at =
+        this.#pendingLength > 0 || this.#inside ? this.#continueLine(chunk, at) : this.#wholeLines(chunk, at);
     }
   }
 
@@ -33,13 +34,13 @@ export class LineSplitter {
 
   #wholeLines(chunk: Buffer, at: number): number {
     const last = chunk.lastIndexOf(NEWLINE);
-    if (last < at) return this.#goOn(chunk, at);
+    if (last < at) return this.#continueLine(chunk, at);
     this.#emit(chunk.subarray(at, last + 1), true);
     return last + 1;
   }
 
   // Takes what belongs to the line that has begun.
-  #goOn(chunk: Buffer, at: number): number {
+  #continueLine(chunk: Buffer, at: number): number {
     const newline = chunk.indexOf(NEWLINE, at);
     const end = newline === -1 ? chunk.length : newline + 1;
     const next = Math.min(end, at + MAX_PIECE - this.#pendingLength);

@@ -105,7 +105,7 @@ export class OutputFiles {
     const onNotRotated = (error: unknown) => onFailed('rotate output', path, reasonOf(error));
     const file = new RotatingFile({ ...limits, path, onNotRotated });
     const sink = new Sink({
-      place: file,
+      target: file,
       onDropped,
       onFailed: (code) => onFailed('write output', path, code),
       isFinal: () => false,

@@ -108,7 +108,7 @@ export class OutputLog {
     if (kept === undefined) return;
     kept.closed = true;
     if (kept.slabs.length === 0) this.#generations.delete(generation);
-    this.#tell();
+    this.#notify();
   }
 
   /** Whether more may come in this view. */
@@ -122,7 +122,7 @@ export class OutputLog {
     if (kept === undefined || bytes.length === 0) return;
     const time = this.#clock();
     for (let at = 0; at < bytes.length; ) at += this.#append(kept, source, time, bytes.subarray(at));
-    this.#tell();
+    this.#notify();
   }
 
   /** The place behind everything that was written. */
@@ -174,12 +174,12 @@ export class OutputLog {
     for (const found of this.#inOrder(view, from)) {
       if (left <= 0) break;
       const { slab, offset, length, generation } = found;
-      const place = view === 'all' ? found.all : found.own;
-      const skipped = Math.max(0, from - place);
+      const start = view === 'all' ? found.all : found.own;
+      const skipped = Math.max(0, from - start);
       const taken = Math.min(length - skipped, left);
       left -= taken;
       pieces.push({
-        at: place + skipped,
+        at: start + skipped,
         time: slab.memory.readUIntLE(offset - HEADER + TIME, TIME_BYTES),
         generation,
         worker: workerAt(slab, offset),
@@ -196,8 +196,8 @@ export class OutputLog {
     return () => this.#listeners.delete(listener);
   }
 
-  #tell(): void {
-    for (const tell of this.#listeners) tell();
+  #notify(): void {
+    for (const notify of this.#listeners) notify();
   }
 
   /** As much as goes into one record; how much that was. */
@@ -205,7 +205,7 @@ export class OutputLog {
     const number = Math.min(worker, LARGEST_WORKER);
     const kind = stream === 'stderr' ? 1 : 0;
     let slab = kept.slabs.at(-1);
-    if (slab !== undefined && this.#goesOn(slab, number, kind, time)) {
+    if (slab !== undefined && this.#continues(slab, number, kind, time)) {
       const taken = this.#copy(kept, slab, bytes);
       slab.memory.writeUInt16LE(slab.memory.readUInt16LE(slab.last + LENGTH) + taken, slab.last + LENGTH);
       if (taken > 0) return taken;
@@ -223,7 +223,7 @@ export class OutputLog {
   }
 
   /** Whether the last record of the slab is this source's and of this time, and nothing came after it. */
-  #goesOn({ memory, last, used }: Slab, worker: number, kind: number, time: number): boolean {
+  #continues({ memory, last, used }: Slab, worker: number, kind: number, time: number): boolean {
     if (used === 0) return false;
     const end = memory.readDoubleLE(last) + memory.readUInt16LE(last + LENGTH);
     const isSameSource =
@@ -242,8 +242,8 @@ export class OutputLog {
   }
 
   #newSlab(kept: Kept): Slab {
-    if (kept.slabs.length >= this.#limits.perGeneration) this.#giveBack(kept);
-    else if (this.#slabs >= this.#limits.total) this.#giveBack(this.#oldest() ?? kept);
+    if (kept.slabs.length >= this.#limits.perGeneration) this.#release(kept);
+    else if (this.#slabs >= this.#limits.total) this.#release(this.#oldest() ?? kept);
     const memory = this.#spare ?? Buffer.allocUnsafeSlow(this.#limits.slab);
     this.#spare = null;
     const slab: Slab = { memory, used: 0, last: 0, start: kept.written };
@@ -256,7 +256,7 @@ export class OutputLog {
     return [...this.#generations.values()].find(({ slabs }) => slabs.length > 0);
   }
 
-  #giveBack(kept: Kept): void {
+  #release(kept: Kept): void {
     const slab = kept.slabs.shift();
     if (slab === undefined) return;
     this.#spare = slab.memory;

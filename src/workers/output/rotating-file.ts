@@ -2,7 +2,7 @@ import { constants, promises, type Stats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { errorCode } from '../../common/errors.ts';
-import type { Place, WriteDone } from './place.ts';
+import type { OutputTarget, WriteDone } from './output-target.ts';
 
 export interface RotatingFileLimits {
   /** Bytes of one file. */
@@ -31,7 +31,7 @@ const MODE = 0o640;
  * `PATH.2` and so on. A rename keeps every byte, because nothing is written between it and the opening of the new file.
  * Files contain whole lines and no more than `size` bytes, but for one line that is longer.
  */
-export class RotatingFile implements Place {
+export class RotatingFile implements OutputTarget {
   readonly #options: RotatingFileOptions;
   #limits: RotatingFileLimits;
   #file: FileHandle | null = null;

@@ -1,21 +1,21 @@
 import { after } from '../../common/clock.ts';
 import { reasonOf } from '../../common/errors.ts';
 import { ByteQueue } from './byte-queue.ts';
-import { type Place, placeOf } from './place.ts';
+import { type OutputTarget, targetOf } from './output-target.ts';
 
 /** The calls and the clock that a sink uses, replaceable in tests. */
 export interface SinkSystem {
-  readonly open: (fd: number) => Place;
+  readonly open: (fd: number) => OutputTarget;
   /** Calls back once after `ms`; the result cancels it. */
   readonly after: (ms: number, callback: () => void) => () => void;
 }
 
 const SYSTEM: SinkSystem = {
-  open: placeOf,
+  open: targetOf,
   after,
 };
 
-export type SinkOptions = SinkSettings & ({ readonly fd: number } | { readonly place: Place });
+export type SinkOptions = SinkSettings & ({ readonly fd: number } | { readonly target: OutputTarget });
 
 interface SinkSettings {
   /** Bytes that may wait; 8 MiB when left out. */
@@ -40,7 +40,7 @@ interface SinkSettings {
 const LIMIT = 8 * 1024 * 1024;
 const BATCH = 256 * 1024;
 const FIRST_DELAY = 1;
-const LONGEST_DELAY = 100;
+const MAX_DELAY = 100;
 /** Between two reports of what is dropped. */
 const REPORT_INTERVAL = 10_000;
 const NEWLINE = 10;
@@ -59,7 +59,7 @@ export class Sink {
   readonly #onFailed: (code: string, final: boolean) => void;
   readonly #isFinal: (code: string) => boolean;
   readonly #maxDelay: number;
-  readonly #place: Place;
+  readonly #target: OutputTarget;
   readonly #queue = new ByteQueue();
   #current: Buffer | null = null;
   #delay = FIRST_DELAY;
@@ -80,8 +80,8 @@ export class Sink {
     this.#onDropped = options.onDropped ?? (() => {});
     this.#onFailed = options.onFailed ?? (() => {});
     this.#isFinal = options.isFinal ?? ((code) => FINAL.has(code));
-    this.#maxDelay = options.maxDelay ?? LONGEST_DELAY;
-    this.#place = 'place' in options ? options.place : this.#system.open(options.fd);
+    this.#maxDelay = options.maxDelay ?? MAX_DELAY;
+    this.#target = 'target' in options ? options.target : this.#system.open(options.fd);
   }
 
   /** Bytes that wait to be written. */
@@ -156,7 +156,7 @@ export class Sink {
   close(): void {
     if (this.#closed) return;
     this.#shut();
-    if (this.#current === null) this.#place.close();
+    if (this.#current === null) this.#target.close();
   }
 
   #pump(): void {
@@ -166,13 +166,13 @@ export class Sink {
 
   #send(bytes: Buffer): void {
     this.#current = bytes;
-    this.#place.write(bytes, (error, written) => this.#done(bytes, error, written));
+    this.#target.write(bytes, (error, written) => this.#done(bytes, error, written));
   }
 
   #done(bytes: Buffer, error: NodeJS.ErrnoException | null, written: number): void {
     if (this.#closed) {
       this.#current = null;
-      this.#place.close();
+      this.#target.close();
       return;
     }
     if (error === null) this.#failing = false;

@@ -12,7 +12,7 @@ import { stop } from '../../../src/cli/stop.ts';
 import type { Outcome } from '../../../src/lifecycle/facts.ts';
 import type { Verdict } from '../../../src/lifecycle/verdicts.ts';
 import { PROMOTED, STATUS } from '../control/fake-control.ts';
-import { desk } from './fixture.ts';
+import { cliFixture } from './fixture.ts';
 
 const STATUS_OPTIONS: StatusOptions = { json: false, watch: false };
 const RELOAD: ReloadOptions = { preview: false, replace: false, wait: true, json: false };
@@ -35,7 +35,7 @@ const FAILED: Verdict = {
 };
 
 async function reloaded(t: TestContext, verdict: Verdict, options: Partial<ReloadOptions> = {}) {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = reload({ ...RELOAD, ...options }, at.context);
   await control.until(() => control.reloads.length === 1);
@@ -44,14 +44,14 @@ async function reloaded(t: TestContext, verdict: Verdict, options: Partial<Reloa
 }
 
 test('status prints what runs', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   await at.run('example');
   assert.equal(await status({ ...STATUS_OPTIONS }, at.context), 0);
   assert.match(at.out(), /^example {2}zero 1\.2\.3, pid 4242, up 1m1s\n/);
 });
 
 test('status --json prints the document, open connections included', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   await at.run('example');
   assert.equal(await status({ ...STATUS_OPTIONS, json: true }, at.context), 0);
   const [generation] = STATUS.generations;
@@ -59,7 +59,7 @@ test('status --json prints the document, open connections included', async (t) =
 });
 
 test('signal says who got it; a name that is none is 2 and asks for nothing', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await signal({ signal: 'usr1' }, at.context), 0);
   assert.equal(at.out(), 'SIGUSR1 sent to generation 3: pid 4300\n');
@@ -72,7 +72,7 @@ const LOGS: LogsOptions = { follow: false, json: false, raw: true };
 const FROM_3 = { generation: 3, worker: 0, stream: 'stdout' } as const;
 
 test('logs --raw prints what is kept, byte for byte, and ends a line before another process goes on', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('one\ntwo'));
   views.output.add({ ...FROM_3, worker: 1 }, Buffer.from([0xff, 0x00, 0x1b, 10]));
@@ -81,7 +81,7 @@ test('logs --raw prints what is kept, byte for byte, and ends a line before anot
 });
 
 test('logs shows on a terminal what would act on it, apart from colours where those are wanted', async (t) => {
-  const at = desk(t, { size: { columns: 80, rows: 24 } });
+  const at = cliFixture(t, { size: { columns: 80, rows: 24 } });
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('\u001b[31mred\u001b[0m\ttab \u001b[2J\u0007\r\n'));
   assert.equal(await logs(LOGS, at.context), 0);
@@ -89,7 +89,7 @@ test('logs shows on a terminal what would act on it, apart from colours where th
 });
 
 test('logs -n and --generation choose', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('one\ntwo\n'));
   views.output.add({ ...FROM_3, generation: 4 }, Buffer.from('three\n'));
@@ -104,7 +104,7 @@ test('logs -n and --generation choose', async (t) => {
 });
 
 test('logs says how much is not kept', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { views } = await at.run('example');
   const line = Buffer.from(`${'x'.repeat(999)}\n`);
   for (let count = 0; count < 1000; count += 1) views.output.add(FROM_3, line);
@@ -114,7 +114,7 @@ test('logs says how much is not kept', async (t) => {
 });
 
 test('logs prints each line with its time and its worker', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('one\ntwo'));
   views.output.add({ ...FROM_3, worker: 1 }, Buffer.from([0xff, 10]));
@@ -126,7 +126,7 @@ test('logs prints each line with its time and its worker', async (t) => {
 });
 
 test('logs has local times with their offset on a terminal', async (t) => {
-  const at = desk(t, { size: { columns: 80, rows: 24 } });
+  const at = cliFixture(t, { size: { columns: 80, rows: 24 } });
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('one\n'));
   assert.equal(await logs({ ...LOGS, raw: false }, at.context), 0);
@@ -135,7 +135,7 @@ test('logs has local times with their offset on a terminal', async (t) => {
 });
 
 test('logs --since and --worker choose', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('one\n'));
   views.output.add({ ...FROM_3, worker: 1 }, Buffer.from('two\nthree\n'));
@@ -163,7 +163,7 @@ test('logs --since and --worker choose', async (t) => {
 });
 
 test('logs --json prints one document, and with -f one document a line', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { views } = await at.run('example');
   const json = { ...LOGS, json: true, raw: false };
   assert.equal(await logs(json, at.context), 0);
@@ -194,7 +194,7 @@ test('logs --json prints one document, and with -f one document a line', async (
 });
 
 test('logs -f goes on until Ctrl-C, which is no failure', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('before\n'));
   const code = logs({ ...LOGS, follow: true }, at.context);
@@ -206,7 +206,7 @@ test('logs -f goes on until Ctrl-C, which is no failure', async (t) => {
 });
 
 test('logs -f --generation ends with the generation', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('before\n'));
   const code = logs({ ...LOGS, follow: true, generation: '3' }, at.context);
@@ -216,7 +216,7 @@ test('logs -f --generation ends with the generation', async (t) => {
 });
 
 test('logs -f ends when zero says that it leaves', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { views, server } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('before\n'));
   const code = logs({ ...LOGS, follow: true }, at.context);
@@ -226,7 +226,7 @@ test('logs -f ends when zero says that it leaves', async (t) => {
 });
 
 test('no such instance is 3', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   for (const run of [
     status({ ...STATUS_OPTIONS, name: 'example' }, at.context),
     reload({ ...RELOAD, name: 'example' }, at.context),
@@ -305,7 +305,7 @@ for (const [what, label, problem] of [
   ['a megabyte', 'x'.repeat(1024 * 1024), 'has 1048576 characters. Use at most 128.'],
 ] as const) {
   test(`a label of ${what} is 2 and asks for nothing`, async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { control } = await at.run('example');
     assert.equal(await reload({ ...RELOAD, label }, at.context), 2);
     assert.equal(at.err(), `zero reload: --label ${problem}\n`);
@@ -314,7 +314,7 @@ for (const [what, label, problem] of [
 }
 
 test('a verdict names the release', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = reload({ ...RELOAD, label: 'v1.2.3' }, at.context);
   await control.until(() => control.reloads.length === 1);
@@ -324,7 +324,7 @@ test('a verdict names the release', async (t) => {
 });
 
 test('a wrong timeout is 2 and asks for nothing', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await reload({ ...RELOAD, timeout: '90' }, at.context), 2);
   assert.match(at.err(), /^zero reload: --timeout "90" has no unit: write 90s\n/);
@@ -333,7 +333,7 @@ test('a wrong timeout is 2 and asks for nothing', async (t) => {
 });
 
 test('--no-wait is 13', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await reload({ ...RELOAD, wait: false }, at.context), 13);
   assert.equal(at.out(), 'Handover 2 requested. Wait for its result with: zero wait 2\n');
@@ -342,7 +342,7 @@ test('--no-wait is 13', async (t) => {
 });
 
 test('Ctrl-C is 13, and the handover goes on', async (t) => {
-  const at = desk(t, { interactive: true });
+  const at = cliFixture(t, { interactive: true });
   const { control } = await at.run('example');
   const code = reload(RELOAD, at.context);
   await control.until(() => control.reloads.length === 1);
@@ -359,7 +359,7 @@ test('Ctrl-C is 13, and the handover goes on', async (t) => {
 });
 
 test('a supervisor that goes away before the verdict is 1', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control, server } = await at.run('example');
   const code = reload(RELOAD, at.context);
   await control.until(() => control.reloads.length === 1);
@@ -369,7 +369,7 @@ test('a supervisor that goes away before the verdict is 1', async (t) => {
 });
 
 test('progress is for terminals', async (t) => {
-  const at = desk(t, { interactive: true });
+  const at = cliFixture(t, { interactive: true });
   const { control } = await at.run('example');
   const code = reload(RELOAD, at.context);
   await control.until(() => control.reloads.length === 1);
@@ -390,7 +390,7 @@ test('progress is for terminals', async (t) => {
 });
 
 test('promote and abort: 0, or 1 and why not', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await promote({}, at.context), 0);
   assert.equal(await abort({}, at.context), 0);
@@ -400,14 +400,14 @@ test('promote and abort: 0, or 1 and why not', async (t) => {
 });
 
 test('stop wants the instance said', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await stop({ now: false }, at.context), 2);
   assert.deepEqual(control.calls, []);
 });
 
 test('stop waits for the end of the process, not only for its word; Ctrl-C is 13', async (t) => {
-  const at = desk(t, { interactive: true });
+  const at = cliFixture(t, { interactive: true });
   const { control, server } = await at.run('example');
   const code = stop({ now: true, name: 'example' }, at.context);
   await control.until(() => control.calls.length === 1);
@@ -423,7 +423,7 @@ test('stop waits for the end of the process, not only for its word; Ctrl-C is 13
 test('permission denied is said so', {
   skip: process.geteuid?.() === 0 ? false : 'needs root',
 }, async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { path } = await at.run('example');
   chmodSync(path, 0o600);
   const uid = process.geteuid?.() ?? 0;
@@ -439,7 +439,7 @@ test('permission denied is said so', {
 });
 
 test('stop sees the process end', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   mkdirSync(join(at.root, 'example'));
   const lines = '{"accepted":{"pid":1}}\n{"stopped":true}\n';
   const head = 'HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n';

@@ -6,9 +6,9 @@ import { CommandError } from '../../../src/cli/exit-code.ts';
 import { findInstance, type InstanceOptions, notRunning } from '../../../src/cli/find-instance.ts';
 import { loadConfig } from '../../../src/config/index.ts';
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';
-import { type Desk, desk } from './fixture.ts';
+import { type CliFixture, cliFixture } from './fixture.ts';
 
-async function refused({ context }: Desk, options: InstanceOptions, guess = true): Promise<string> {
+async function refused({ context }: CliFixture, options: InstanceOptions, guess = true): Promise<string> {
   const error = await findInstance(options, guess, context.surroundings).then(
     (instance) => JSON.stringify(instance),
     (reason: unknown) => reason,
@@ -17,7 +17,7 @@ async function refused({ context }: Desk, options: InstanceOptions, guess = true
   return `${error.exitCode} ${error.message}`;
 }
 
-async function found({ context }: Desk, options: InstanceOptions, guess = true): Promise<string> {
+async function found({ context }: CliFixture, options: InstanceOptions, guess = true): Promise<string> {
   return (await findInstance(options, guess, context.surroundings)).name;
 }
 
@@ -54,8 +54,8 @@ function record(directory: string, name: string, file: string | null, more: obje
 }
 
 /** Two instances, a and b, each with a config file of its own. */
-function two(t: TestContext): { at: Desk; a: string; b: string } {
-  const at = desk(t);
+function two(t: TestContext): { at: CliFixture; a: string; b: string } {
+  const at = cliFixture(t);
   const [a, b] = [configFile(t), configFile(t)];
   record(join(at.root, 'a'), 'a', a);
   record(join(at.root, 'b'), 'b', b);
@@ -121,7 +121,7 @@ describe('--config finds', () => {
   });
 
   it('an instance elsewhere, by the runtime directory in the file', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const runtime = join(temporaryFolder(t), 'run');
     const config = configFile(t, `{ runtime_directory: ${runtime} }`);
     assert.match(await refused(at, { config }), /^3 /);
@@ -133,7 +133,7 @@ describe('--config finds', () => {
   });
 
   it('an instance of a supervisor that recorded only the path, in its state', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const [config, other] = [configFile(t), configFile(t)];
     mkdirSync(join(at.root, 'node'));
     const state = { version: 2, instance: 'node', config_file: config, supervisor: { pid: 7 } };
@@ -149,7 +149,7 @@ describe('--config finds', () => {
   });
 
   it('of two instances from one file the one that runs, and none where both do', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const config = configFile(t);
     record(join(at.root, 'a'), 'a', config);
     record(join(at.root, 'b'), 'b', config);
@@ -173,7 +173,7 @@ describe('--name finds', () => {
   });
 
   it('an instance by the link to its runtime directory', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const runtime = join(temporaryFolder(t), 'run');
     record(runtime, 'elsewhere', null);
     mkdirSync(join(at.root, '.instances'));
@@ -185,14 +185,14 @@ describe('--name finds', () => {
 describe('without an option a command finds', () => {
   it('the instance of $ZERO_CONFIG, and --name goes first', async (t) => {
     const ZERO_CONFIG = configFile(t);
-    const at = desk(t, { environment: { ZERO_CONFIG } });
+    const at = cliFixture(t, { environment: { ZERO_CONFIG } });
     record(join(at.root, 'a'), 'a', ZERO_CONFIG);
     record(join(at.root, 'b'), 'b', null);
     assert.deepEqual([await found(at, {}, false), await found(at, { name: 'b' }, false)], ['a', 'b']);
   });
 
   it('the instance of ./zero.yaml, and no other', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     await at.run('other');
     const config = configFile(t, '{}', join(at.root, 'zero.yaml'));
     assert.match(await refused(at, {}), /^3 no instance that was started from .*zero\.yaml is running/);
@@ -201,7 +201,7 @@ describe('without an option a command finds', () => {
   });
 
   it('the only one that runs', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     assert.match(await refused(at, {}), /^3 no instance is running\. Looked in /);
     const { server } = await at.run('example');
     mkdirSync(join(at.root, 'old'));
@@ -217,7 +217,7 @@ describe('without an option a command finds', () => {
   });
 
   it('none where it must be specified', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     await at.run('example');
     assert.match(
       await refused(at, {}, false),
@@ -226,18 +226,21 @@ describe('without an option a command finds', () => {
   });
 
   it('none where no place exists', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     rmSync(at.root, { recursive: true });
     assert.match(await refused(at, {}), /^3 /);
   });
 });
 
 it('--config and --name together are refused', async (t) => {
-  assert.match(await refused(desk(t), { config: 'a', name: 'b' }), /^2 --config and --name both specify/);
+  assert.match(
+    await refused(cliFixture(t), { config: 'a', name: 'b' }),
+    /^2 --config and --name both specify/,
+  );
 });
 
 it('a record of another user than the owner of its place does not count', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   record(join(at.root, 'a'), 'a', null);
   const { surroundings } = at.context;
   assert.ok(surroundings);
@@ -248,7 +251,7 @@ it('a record of another user than the owner of its place does not count', async 
 });
 
 it('a record that is a pipe, a directory or no record does not hold a command up', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   for (const name of ['directory', 'text', 'empty']) mkdirSync(join(at.root, name));
   mkdirSync(join(at.root, 'directory', 'instance.json'));
   writeFileSync(join(at.root, 'text', 'instance.json'), 'x');

@@ -6,7 +6,7 @@ import { type ControlServer, createControlServer } from '../../../src/control/se
 import { type Scope, temporaryFolder } from '../../support/temporary.ts';
 import { FakeControl, FakeViews } from '../control/fake-control.ts';
 
-export interface Desk {
+export interface CliFixture {
   readonly root: string;
   readonly context: CommandContext;
   readonly interrupt: () => void;
@@ -24,10 +24,10 @@ export interface Desk {
 }
 
 /** A machine with nothing but a folder for instances, and somebody at a terminal or not. */
-export function desk(
+export function cliFixture(
   scope: Scope,
   options: { interactive?: boolean; size?: Size; environment?: Record<string, string> } = {},
-): Desk {
+): CliFixture {
   const root = temporaryFolder(scope);
   const controller = new AbortController();
   const written = { out: '', err: '' };

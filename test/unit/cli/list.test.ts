@@ -6,14 +6,14 @@ import { describe, it, type TestContext } from 'node:test';
 import { list } from '../../../src/cli/list.ts';
 import { Screen } from '../../support/screen.ts';
 import { STATUS } from '../control/fake-control.ts';
-import { type Desk, desk } from './fixture.ts';
+import { type CliFixture, cliFixture } from './fixture.ts';
 
 const ONCE = { json: false, watch: false };
 const WATCH = { json: false, watch: true };
 const SIZE = { columns: 120, rows: 24 };
 
 /** Accepts a connection and says nothing, as a supervisor that is stopped does. */
-async function silent(t: TestContext, at: Desk, name: string): Promise<void> {
+async function silent(t: TestContext, at: CliFixture, name: string): Promise<void> {
   const directory = join(at.root, name);
   mkdirSync(directory);
   const sockets = new Set<Socket>();
@@ -27,7 +27,7 @@ async function silent(t: TestContext, at: Desk, name: string): Promise<void> {
 
 describe('zero list', () => {
   it('prints one line for each instance, in columns', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { control } = await at.run('web');
     const [generation] = STATUS.generations;
     assert.ok(generation);
@@ -54,7 +54,7 @@ describe('zero list', () => {
   });
 
   it('takes the state from the supervisor: a worker that is up does not serve yet', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { control } = await at.run('web');
     for (const state of ['down', 'degraded', 'starting', 'stopping']) {
       const summary = 'as it is';
@@ -79,7 +79,7 @@ describe('zero list', () => {
   });
 
   it('causes no warning of Node with many instances', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const names = Array.from({ length: 12 }, (_, index) => `n${index}`);
     for (const name of names) await at.run(name);
     const warnings: Error[] = [];
@@ -92,14 +92,14 @@ describe('zero list', () => {
   });
 
   it('says that nothing runs', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     mkdirSync(join(at.root, 'old'));
     assert.equal(await list(ONCE, at.context), 0);
     assert.equal(at.out(), 'no instance is running\n');
   });
 
   it('shows an instance that does not answer as that, in bounded time, and all others', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     await at.run('web');
     for (const name of ['hung-1', 'hung-2', 'hung-3']) await silent(t, at, name);
     const started = performance.now();
@@ -123,7 +123,7 @@ describe('zero list', () => {
   });
 
   it('leaves out what has ended without leaving anything behind', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     mkdirSync(join(at.root, 'killed'));
     const record = {
       version: 1,
@@ -138,7 +138,7 @@ describe('zero list', () => {
   });
 
   it('--json prints one document', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     await at.run('web');
     assert.equal(await list({ ...ONCE, json: true }, at.context), 0);
     const { version, uid, instances } = JSON.parse(at.out());
@@ -151,7 +151,7 @@ describe('zero list', () => {
   });
 
   it('cuts lines off at the width of a terminal', async (t) => {
-    const at = desk(t, { size: { columns: 40, rows: 24 } });
+    const at = cliFixture(t, { size: { columns: 40, rows: 24 } });
     await at.run('web');
     await list(ONCE, at.context);
     for (const line of at.out().split('\n')) assert.ok(line.length <= 40, line);
@@ -160,7 +160,7 @@ describe('zero list', () => {
 
 describe('zero list --watch', () => {
   it('draws again when something happens in an instance, and when one comes or goes', async (t) => {
-    const at = desk(t, { size: SIZE });
+    const at = cliFixture(t, { size: SIZE });
     const { control, views } = await at.run('web');
     const code = list(WATCH, at.context);
     await at.printed('example');
@@ -182,7 +182,7 @@ describe('zero list --watch', () => {
   });
 
   it('writes each frame at once, over the one before it', async (t) => {
-    const at = desk(t, { size: SIZE });
+    const at = cliFixture(t, { size: SIZE });
     const { control } = await at.run('web');
     const { context } = at;
     const writes: string[] = [];
@@ -207,7 +207,7 @@ describe('zero list --watch', () => {
   });
 
   it('does not wait for an instance that does not answer', async (t) => {
-    const at = desk(t, { size: SIZE });
+    const at = cliFixture(t, { size: SIZE });
     await silent(t, at, 'halted');
     const { control, views } = await at.run('web');
     const started = performance.now();
@@ -230,13 +230,13 @@ describe('zero list --watch', () => {
   });
 
   it('is refused without a terminal, with what to do', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     assert.equal(await list(WATCH, at.context), 2);
     assert.match(at.err(), /^zero list: --watch needs a terminal: without one add --json/);
   });
 
   it('with --json prints a line for each change, and time alone is none', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { control } = await at.run('web');
     const code = list({ json: true, watch: true }, at.context);
     await at.printed('"generation":3');

@@ -5,7 +5,7 @@ import { type ReloadOptions, reload } from '../../../src/cli/reload.ts';
 import { status } from '../../../src/cli/status.ts';
 import { wait } from '../../../src/cli/wait.ts';
 import { PROMOTED, STATUS } from '../control/fake-control.ts';
-import { type Desk, desk } from './fixture.ts';
+import { type CliFixture, cliFixture } from './fixture.ts';
 
 const LOST = 'zero: connection lost. Waiting up to 60 s for the supervisor to run again\n';
 const BACK = 'zero: the supervisor is running again\n';
@@ -13,8 +13,8 @@ const BACK = 'zero: the supervisor is running again\n';
 const RELOAD: ReloadOptions = { preview: false, replace: false, wait: true, json: false };
 
 /** A command that waits for handover 2 of a supervisor that has died; something starts it again, or nothing does. */
-async function lose(t: TestContext, restarts: boolean): Promise<{ at: Desk; code: Promise<number> }> {
-  const at = desk(t);
+async function lose(t: TestContext, restarts: boolean): Promise<{ at: CliFixture; code: Promise<number> }> {
+  const at = cliFixture(t);
   const { control, server } = await at.run('example');
   control.isRestarted = restarts;
   const code = reload(RELOAD, at.context);
@@ -34,7 +34,7 @@ test('the next supervisor is asked for the verdict', async (t) => {
 });
 
 test('so does zero wait, and more than one supervisor may die meanwhile', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const first = await at.run('example');
   first.control.isRestarted = true;
   const code = wait({ json: false }, at.context);
@@ -76,7 +76,7 @@ test('Ctrl-C ends the wait at the next supervisor, too', async (t) => {
 });
 
 test('a verdict that the next supervisor does not know is 1, with its reason', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control, server } = await at.run('example');
   control.isRestarted = true;
   // The number of the handover is 3 then, which the other one does not know.
@@ -98,7 +98,7 @@ describe('a supervisor that is upgraded in place', () => {
   const LOGS = { follow: true, json: false, raw: true };
 
   it('is followed by zero logs -f, without a line twice', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { views, server } = await at.run('example');
     views.output.add(OUTPUT, Buffer.from('one\ntwo\n'));
     const code = logs({ ...LOGS, lines: '1', since: '1h' }, at.context);
@@ -116,7 +116,7 @@ describe('a supervisor that is upgraded in place', () => {
   });
 
   it('is followed by zero logs -f of one generation, until that has ended', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { views, server } = await at.run('example');
     views.output.add(OUTPUT, Buffer.from('one\n'));
     const code = logs({ ...LOGS, generation: '3' }, at.context);
@@ -128,7 +128,7 @@ describe('a supervisor that is upgraded in place', () => {
   });
 
   it('is followed by zero status --watch, with documents only on standard output', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { views, server } = await at.run('example');
     const code = status({ json: true, watch: true }, at.context);
     await at.printed('"pid":4242');
@@ -150,7 +150,7 @@ describe('a supervisor that is upgraded in place', () => {
   });
 
   it('ends zero status --watch where the new program does not answer within a minute', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { views, server } = await at.run('example');
     const code = status({ json: true, watch: true }, at.context);
     await at.printed('"pid":4242');
@@ -167,7 +167,7 @@ describe('a supervisor that is upgraded in place', () => {
   });
 
   it('that keeps its program does not let zero logs -f print lines twice', async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { views, server } = await at.run('example');
     views.output.add(OUTPUT, Buffer.from('one\n'));
     const code = logs(LOGS, at.context);

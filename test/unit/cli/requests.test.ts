@@ -12,7 +12,7 @@ import { status } from '../../../src/cli/status.ts';
 import { stop } from '../../../src/cli/stop.ts';
 import type { CommandContext } from '../../../src/cli/with-instance.ts';
 import { answerText, recordedExchanges, startFakeSupervisor } from '../../support/recorded-control.ts';
-import { desk } from './fixture.ts';
+import { cliFixture } from './fixture.ts';
 
 const name = 'example';
 
@@ -36,7 +36,7 @@ for (const exchange of recordedExchanges(1)) {
   // An older supervisor refuses fields that it does not know, so those that were added later are left out unless they
   // are asked for.
   test(`a command without options sends no more than the first version did: ${exchange.name}`, async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     mkdirSync(join(at.root, name));
     const requests = await startFakeSupervisor(
       t,

@@ -7,12 +7,12 @@ import { renderVerdict } from '../../../src/cli/render/verdict.ts';
 import { type RollbackOptions, rollback } from '../../../src/cli/rollback.ts';
 import { verdictDocument } from '../../../src/control/result-documents.ts';
 import { HISTORY, PROMOTED } from '../control/fake-control.ts';
-import { desk } from './fixture.ts';
+import { cliFixture } from './fixture.ts';
 
 const ROLLBACK: RollbackOptions = { wait: true, json: false };
 
 test('a rollback asks for the generation, and tells the verdict', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = rollback({ ...ROLLBACK, to: '3', timeout: '90s' }, at.context);
   await control.until(() => control.rollbacks.length === 1);
@@ -23,7 +23,7 @@ test('a rollback asks for the generation, and tells the verdict', async (t) => {
 });
 
 test('without --to it is the release that served before; --no-wait is 13', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await rollback({ ...ROLLBACK, wait: false }, at.context), 13);
   assert.deepEqual(control.rollbacks[0]?.options, { to: null, timeoutMs: null });
@@ -31,7 +31,7 @@ test('without --to it is the release that served before; --no-wait is 13', async
 
 for (const to of ['0', '-1', 'last', '1.5', '99999999999']) {
   test(`--to ${to} is 2`, async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { control } = await at.run('example');
     assert.equal(await rollback({ ...ROLLBACK, to }, at.context), 2);
     assert.match(
@@ -43,14 +43,14 @@ for (const to of ['0', '-1', 'last', '1.5', '99999999999']) {
 }
 
 test('history --json prints the document', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   await at.run('example');
   assert.equal(await history({ json: true }, at.context), 0);
   assert.deepEqual(JSON.parse(at.out()), HISTORY);
 });
 
 test('the history for eyes is 80 columns wide and harmless', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   await at.run('example');
   assert.equal(await history({ json: false }, at.context), 0);
   assert.deepEqual(at.out().split('\n'), [

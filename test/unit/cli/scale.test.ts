@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { scale } from '../../../src/cli/scale.ts';
 import type { ScaleResult } from '../../../src/lifecycle/scale.ts';
-import { desk } from './fixture.ts';
+import { cliFixture } from './fixture.ts';
 
 const DONE: ScaleResult = {
   outcome: 'done',
@@ -15,7 +15,7 @@ const DONE: ScaleResult = {
 };
 
 test('scale asks for the number, waits and tells how many there are', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = scale({ workers: '4', timeout: '90s', json: false }, at.context);
   await control.until(() => control.scales.length === 1);
@@ -26,7 +26,7 @@ test('scale asks for the number, waits and tells how many there are', async (t) 
 });
 
 test('--json prints the document', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = scale({ workers: '4', json: true }, at.context);
   await control.until(() => control.scales.length === 1);
@@ -42,7 +42,7 @@ const CODES = { failed: 1, aborted: 12, timed_out: 11, superseded: 14, in_progre
 
 for (const [outcome, expected] of Object.entries(CODES)) {
   test(`${outcome} is ${expected}, and its reason is told`, async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { control } = await at.run('example');
     const code = scale({ workers: '4', json: false }, at.context);
     await control.until(() => control.scales.length === 1);
@@ -56,7 +56,7 @@ for (const [outcome, expected] of Object.entries(CODES)) {
 
 for (const workers of ['0', '257', '-1', '1.5', 'auto', 'four']) {
   test(`${workers} workers is 2`, async (t) => {
-    const at = desk(t);
+    const at = cliFixture(t);
     const { control } = await at.run('example');
     assert.equal(await scale({ workers, json: false }, at.context), 2);
     assert.match(at.err(), /must be a whole number from 1 to 256/);
@@ -65,7 +65,7 @@ for (const workers of ['0', '257', '-1', '1.5', 'auto', 'four']) {
 }
 
 test('Ctrl-C is 13: the change goes on', async (t) => {
-  const at = desk(t, { interactive: true });
+  const at = cliFixture(t, { interactive: true });
   const { control } = await at.run('example');
   const code = scale({ workers: '4', json: false }, at.context);
   await control.until(() => control.scales.length === 1);

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { type WaitOptions, wait } from '../../../src/cli/wait.ts';
 import type { Verdict } from '../../../src/lifecycle/verdicts.ts';
 import { PROMOTED } from '../control/fake-control.ts';
-import { desk } from './fixture.ts';
+import { cliFixture } from './fixture.ts';
 
 const ROLLED_BACK: Verdict = {
   ...PROMOTED,
@@ -15,7 +15,7 @@ const ROLLED_BACK: Verdict = {
 const WAIT: WaitOptions = { json: false };
 
 test('wait follows the handover that is named, and exits as its verdict says', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = wait({ ...WAIT, handover: '2' }, at.context);
   await control.until(() => control.waits.length === 1);
@@ -27,7 +27,7 @@ test('wait follows the handover that is named, and exits as its verdict says', a
 });
 
 test('wait without a number leaves it to zero', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = wait({ ...WAIT, json: true }, at.context);
   await control.until(() => control.waits.length === 1);
@@ -38,7 +38,7 @@ test('wait without a number leaves it to zero', async (t) => {
 });
 
 test('wait ends at Ctrl-C with 13, and no longer waits', async (t) => {
-  const at = desk(t, { interactive: true });
+  const at = cliFixture(t, { interactive: true });
   const { control } = await at.run('example');
   const code = wait(WAIT, at.context);
   await control.until(() => control.waits.length === 1);
@@ -52,7 +52,7 @@ test('wait ends at Ctrl-C with 13, and no longer waits', async (t) => {
 });
 
 test('wait for an unknown handover is 1, a wrong number is 2', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   await at.run('example');
   assert.equal(await wait({ ...WAIT, handover: '7' }, at.context), 1);
   assert.equal(at.err(), 'zero wait: unknown handover 7: known handovers are 1 to 2\n');

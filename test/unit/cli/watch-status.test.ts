@@ -3,13 +3,13 @@ import { test } from 'node:test';
 import { status } from '../../../src/cli/status.ts';
 import { Screen } from '../../support/screen.ts';
 import { STATUS } from '../control/fake-control.ts';
-import { desk } from './fixture.ts';
+import { cliFixture } from './fixture.ts';
 
 const SIZE = { columns: 80, rows: 24 };
 const WATCH = { json: false, watch: true };
 
 test('status --watch draws again when something happens, and each second', async (t) => {
-  const at = desk(t, { size: SIZE });
+  const at = cliFixture(t, { size: SIZE });
   const { control, views } = await at.run('example');
   const code = status(WATCH, at.context);
   await at.printed('generation 3  serving');
@@ -36,14 +36,14 @@ test('status --watch draws again when something happens, and each second', async
 });
 
 test('without a terminal it is refused, with what to do', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   await at.run('example');
   assert.equal(await status(WATCH, at.context), 2);
   assert.match(at.err(), /^zero status: --watch needs a terminal: without one add --json/);
 });
 
 test('with --json it is a line for each change, and time alone is none', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   const { control, views } = await at.run('example');
   const code = status({ json: true, watch: true }, at.context);
   await at.printed('"incumbent":3');
@@ -64,7 +64,7 @@ test('with --json it is a line for each change, and time alone is none', async (
 });
 
 test('it ends when zero says that it leaves', async (t) => {
-  const at = desk(t, { size: SIZE });
+  const at = cliFixture(t, { size: SIZE });
   const { server } = await at.run('example');
   const code = status(WATCH, at.context);
   await at.printed('generation 3');

@@ -30,7 +30,7 @@ async function all<T>(lines: AsyncIterable<T>): Promise<T[]> {
 }
 
 /** Somebody on the socket who is no zero. */
-async function stranger(t: TestContext, answer: (socket: Socket) => void): Promise<string> {
+async function serverAnswering(t: TestContext, answer: (socket: Socket) => void): Promise<string> {
   const path = join(temporaryFolder(t), 'socket');
   const sockets = new Set<Socket>();
   const server = net.createServer((socket) => {
@@ -113,14 +113,14 @@ test('nobody there', async (t) => {
 });
 
 test('one who never answers', async (t) => {
-  const path = await stranger(t, () => {});
+  const path = await serverAnswering(t, () => {});
   const error = await problemOf(clientOf({ path, patience: 5 }).status());
   assert.equal(error.problem, 'silent');
   assert.match(error.message, /has not answered within 0\.005 s/);
 });
 
 test('one who never finishes a plain answer', async (t) => {
-  const path = await stranger(t, (socket) =>
+  const path = await serverAnswering(t, (socket) =>
     socket.write(`${head('application/json', 'Content-Length: 100\r\n')}{`),
   );
   assert.ok(
@@ -129,9 +129,9 @@ test('one who never finishes a plain answer', async (t) => {
 });
 
 test('one who goes away before the answer, and in the middle of it', async (t) => {
-  const before = await stranger(t, (socket) => socket.destroy());
+  const before = await serverAnswering(t, (socket) => socket.destroy());
   assert.equal((await problemOf(clientOf({ path: before }).status())).problem, 'gone');
-  const middle = await stranger(t, (socket) => {
+  const middle = await serverAnswering(t, (socket) => {
     socket.write(
       `${head('application/x-ndjson', 'Transfer-Encoding: chunked\r\n')}1d\r\n{"accepted":{"ticket":"t1"}}\n\r\n`,
       () => socket.destroy(),
@@ -153,7 +153,7 @@ const STRANGE: readonly [name: string, answer: string][] = [
 
 for (const [name, answer] of STRANGE) {
   test(`one who is no zero: ${name}`, async (t) => {
-    const path = await stranger(t, (socket) => socket.end(answer));
+    const path = await serverAnswering(t, (socket) => socket.end(answer));
     assert.equal((await problemOf(clientOf({ path }).status())).problem, 'strange');
   });
 }
@@ -164,7 +164,7 @@ test('fields and lines that are not known are no harm', async (t) => {
     '{"news":1}',
     '{"fact":{"event":"new_event","x":1}}',
   ];
-  const path = await stranger(t, (socket) =>
+  const path = await serverAnswering(t, (socket) =>
     socket.end(`${head('application/x-ndjson')}${lines.join('\n')}\n{"cut`),
   );
   assert.deepEqual(await all(clientOf({ path }).reload({})), [
@@ -174,7 +174,7 @@ test('fields and lines that are not known are no harm', async (t) => {
 });
 
 test('a line that never ends', async (t) => {
-  const path = await stranger(t, (socket) => {
+  const path = await serverAnswering(t, (socket) => {
     socket.write(head('application/x-ndjson'));
     const chunk = 'x'.repeat(65536);
     const more = (): void => {

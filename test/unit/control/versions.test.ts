@@ -14,7 +14,7 @@ import {
   startFakeSupervisor,
 } from '../../support/recorded-control.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
-import { desk } from '../cli/fixture.ts';
+import { cliFixture } from '../cli/fixture.ts';
 import { PROMOTED, STATUS } from './fake-control.ts';
 import { connect, request, serve } from './fixture.ts';
 
@@ -294,7 +294,7 @@ test('what an older supervisor does not know is refused, with both releases', as
 });
 
 test('the name of a supervisor does not drive the terminal', async (t) => {
-  const at = desk(t);
+  const at = cliFixture(t);
   mkdirSync(join(at.root, 'example'));
   const evil = { ...speaking(3, '0.9.0'), 'Zero-Name': '\u009b2J' };
   await startFakeSupervisor(t, join(at.root, 'example', 'control.sock'), answerText(plain({}), evil));

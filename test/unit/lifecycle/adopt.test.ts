@@ -73,8 +73,8 @@ describe('an adopted service', () => {
     );
     story.tell({ type: 'lane_queued', lane: 0 });
     assert.deepEqual(
-      story.take('spawn').map(({ lane: spawned, relief }) => ({ lane: spawned, relief })),
-      [{ lane: 0, relief: true }],
+      story.take('spawn').map(({ lane: spawned, rescue }) => ({ lane: spawned, rescue })),
+      [{ lane: 0, rescue: true }],
     );
   });
 

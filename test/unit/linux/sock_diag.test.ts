@@ -154,7 +154,7 @@ test('connections on a port, in slices, with the times of their last data', () =
   const other = listen('inet', '127.0.0.1', 0, 300);
   const clients = Array.from({ length: 200 }, () => connect('inet', '127.0.0.1', address.port));
   const accepted = clients.map(() => accept(fd));
-  const stranger = connect('inet', '127.0.0.1', other.address.port).fd;
+  const foreign = connect('inet', '127.0.0.1', other.address.port).fd;
   writeSync(clients[0]?.fd ?? -1, 'abc');
   const slices = [...tcpConnectionsOn(address.port)];
   assert.ok(slices.length > 1, 'more than one receive');
@@ -174,8 +174,7 @@ test('connections on a port, in slices, with the times of their last data', () =
     [...tcpConnectionsOn(address.port, ['LISTEN'])].flat().map(({ inode }) => inode),
     [inodeOf(fd)],
   );
-  for (const connection of [...clients.map((client) => client.fd), ...accepted, stranger])
-    closeFd(connection);
+  for (const connection of [...clients.map((client) => client.fd), ...accepted, foreign]) closeFd(connection);
 });
 
 test('an unfinished walk leaves no descriptor open', () => {

@@ -22,7 +22,7 @@ async function socketToHandOver(t: TestContext) {
   const { port } = holder.address() as { port: number };
   const fd: number = Reflect.get(Reflect.get(holder, '_handle'), 'fd');
   t.after(() => holder.close());
-  return { target: `127.0.0.1:${port}`, fd, letGo: () => holder.close() };
+  return { target: `127.0.0.1:${port}`, fd, release: () => holder.close() };
 }
 
 async function start(t: TestContext, script: string, fd: number, environment: Record<string, string>) {
@@ -72,7 +72,7 @@ for (const script of [fixture('graceful.js'), join(ROOT, 'examples', 'hello', 's
     `${script.slice(ROOT.length + 1)}: two share a socket, the first drains, nothing is lost`,
     LIMIT,
     async (t) => {
-      const { target, fd, letGo } = await socketToHandOver(t);
+      const { target, fd, release } = await socketToHandOver(t);
       const books = join(temporaryFolder(t), 'books');
       const hello = {
         generationOf: (response: { body: Buffer }) =>
@@ -80,7 +80,7 @@ for (const script of [fixture('graceful.js'), join(ROOT, 'examples', 'hello', 's
       };
       const first = await start(t, script, fd, { ZERO_GENERATION: '1', BOOKS_DIR: books });
       const second = await start(t, script, fd, { ZERO_GENERATION: '2', BOOKS_DIR: books });
-      letGo();
+      release();
       const short = startLoad(t, { target, clients: 3, ...hello });
       const kept = startLoad(t, {
         target,

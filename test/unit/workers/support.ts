@@ -108,8 +108,8 @@ class Lines {
       for (const line of bytes.toString().split('\n').slice(0, -1)) this.#add(line);
       setImmediate(() => done(null, bytes.length));
     };
-    const place = { write, close: () => {} };
-    this.sink = new Sink({ fd: -1, system: { open: () => place, after: () => () => {} } });
+    const target = { write, close: () => {} };
+    this.sink = new Sink({ fd: -1, system: { open: () => target, after: () => () => {} } });
   }
 
   async next(): Promise<string> {

@@ -61,7 +61,7 @@ test('a state goes to the vault and to the file, and counts on from the supervis
 test('what is going to be performed goes ahead to the vault alone', (t) => {
   const { file, kept, written } = open(t);
   file.save(situation(1));
-  const spawn: Effect = { type: 'spawn', ...KEY, lane: 0, relief: false, joins: false };
+  const spawn: Effect = { type: 'spawn', ...KEY, lane: 0, rescue: false, joins: false };
   const signal: Effect = { type: 'signal', ...KEY, pid: 20, signal: 'SIGTERM' };
   const effects: Effect[] = [spawn, { type: 'inspect_lanes' }, signal, { type: 'kill', ...KEY, pid: 20 }];
   file.ahead(() => situation(2, { inProgress: effects }));

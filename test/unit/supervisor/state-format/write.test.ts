@@ -105,7 +105,7 @@ const SETTINGS_DOCUMENT = {
 const WORKER: Worker = {
   index: 0,
   lane: 1,
-  relief: false,
+  rescue: false,
   membership: 'member',
   incarnation: 2,
   attempts: 3,
@@ -286,7 +286,7 @@ for (const [stage, document] of STAGES) {
 test('a worker', () => {
   const leave = { since: 4 };
   const lastExit = { exit: { kind: 'exited', code: 7 }, at: 5, reason: 'exited with code 7' } as const;
-  assert.deepEqual(generationWith({ workers: [{ ...WORKER, relief: true, leave, lastExit }] })?.workers, [
+  assert.deepEqual(generationWith({ workers: [{ ...WORKER, rescue: true, leave, lastExit }] })?.workers, [
     {
       worker: 0,
       lane: 1,

@@ -178,8 +178,8 @@ describe('the last lines', () => {
     mixed.add(source(1, 0), Buffer.from('one\ntwo\n'));
     mixed.add(source(1, 1), Buffer.from('other\nother\n'));
     mixed.add(source(1, 0), Buffer.from('three\n'));
-    const place = mixed.lastLines('all', 2, 0);
-    const own = mixed.read('all', place, 100).filter(({ worker }) => worker === 0);
+    const target = mixed.lastLines('all', 2, 0);
+    const own = mixed.read('all', target, 100).filter(({ worker }) => worker === 0);
     assert.equal(own.map(({ bytes }) => bytes).join(''), 'two\nthree\n');
   });
 

@@ -1,30 +1,30 @@
 import type { Finding, Path } from '../path.ts';
 
 /** Offsets in the text; `key` is null in lists and at the root. */
-interface Place {
+interface Position {
   readonly key: number | null;
   readonly value: number;
 }
 
 /** The positions of all values in the text. */
-export class Places {
-  readonly #places = new Map<string, Place>();
+export class Positions {
+  readonly #positions = new Map<string, Position>();
 
-  set(path: Path, place: Place): void {
-    this.#places.set(JSON.stringify(path), place);
+  set(path: Path, position: Position): void {
+    this.#positions.set(JSON.stringify(path), position);
   }
 
   /** True if the file contains this path, even with an empty value. */
   has(path: Path): boolean {
-    return this.#places.has(JSON.stringify(path));
+    return this.#positions.has(JSON.stringify(path));
   }
 
   /** The offset of a finding: for a missing key, the offset of the mapping that lacks it. */
   offset({ path, about }: Finding): number {
     for (let length = path.length; length >= 0; length -= 1) {
-      const place = this.#places.get(JSON.stringify(path.slice(0, length)));
-      if (place !== undefined)
-        return about === 'key' && length === path.length ? (place.key ?? place.value) : place.value;
+      const position = this.#positions.get(JSON.stringify(path.slice(0, length)));
+      if (position !== undefined)
+        return about === 'key' && length === path.length ? (position.key ?? position.value) : position.value;
     }
     return 0;
   }

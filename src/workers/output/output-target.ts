@@ -5,7 +5,7 @@ import { sendNow } from '../../linux/sockets.ts';
 export type WriteDone = (error: NodeJS.ErrnoException | null, written: number) => void;
 
 /** A descriptor as it is written to without ever holding up the main thread. */
-export interface Place {
+export interface OutputTarget {
   /** EAGAIN: there is no room now. Calls back in another turn of the event loop. */
   readonly write: (bytes: Buffer, done: WriteDone) => void;
   readonly close: () => void;
@@ -17,8 +17,8 @@ export interface Place {
  * through /proc, for a description of its own; to a socket, which cannot be opened, is sent with MSG_DONTWAIT. A file would lose its place
  * and O_APPEND by that and never blocks for long: it is written to as it is, like a pipe of another user, which may not be opened.
  */
-export function placeOf(fd: number): Place {
-  const as = (own: number, close: () => void): Place => ({
+export function targetOf(fd: number): OutputTarget {
+  const as = (own: number, close: () => void): OutputTarget => ({
     write: (bytes, done) => write(own, bytes, done),
     close,
   });
@@ -37,7 +37,7 @@ export function placeOf(fd: number): Place {
 }
 
 /** True when two descriptors lead to one pipe, terminal, socket or file, as after `2>&1`. */
-export function isSamePlace(one: number, other: number): boolean {
+export function isSameTarget(one: number, other: number): boolean {
   try {
     const [a, b] = [fstatSync(one), fstatSync(other)];
     return a.dev === b.dev && a.ino === b.ino;
