@@ -4,7 +4,7 @@ export function now(): number {
   return seconds * 1_000 + nanoseconds / 1_000_000;
 }
 
-/** Waiting by time is for figures that are about time. */
+/** Waits for a fixed time. Only for figures that measure time. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }

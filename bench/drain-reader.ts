@@ -1,14 +1,17 @@
-// drain-reader PORT PID...: a process that reads the open connections of these workers once, as the supervisor does when they are to leave,
-// and says what that cost its main thread. Milliseconds of processor time: what others on the machine do does not count.
+// drain-reader PORT PID...: a process that reads the open connections of these workers once, as the supervisor does
+// before they retire, and prints the cost for its main thread in milliseconds of processor time. Other load on the
+// machine does not count.
 import koffi from 'koffi';
 import { WorkerConnections } from '../src/workers/processes/connections.ts';
 
-/** What one reader says. */
+/** The output of one reader. */
 export interface DrainReading {
   readonly connections: number;
-  /** The longest time between two turns of the event loop; only where that was asked for, because turning the loop takes time, too. */
+  /**
+   * The longest time between two turns of the event loop; only if requested, because turning the loop takes time, too.
+   */
   readonly longest: number | null;
-  /** All of it; null where the turns were measured. */
+  /** The total processor time; null if the turns were measured. */
   readonly total: number | null;
 }
 
@@ -16,13 +19,13 @@ const CLOCK_THREAD_CPUTIME_ID = 3;
 const timespec = Buffer.alloc(16);
 const clockGettime = koffi.load('libc.so.6').func('int clock_gettime(int, void*)');
 
-/** Milliseconds that this thread has had a processor (clock_gettime(2)). */
+/** Milliseconds of processor time of this thread (clock_gettime(2)). */
 function cpuTime(): number {
   clockGettime(CLOCK_THREAD_CPUTIME_ID, timespec);
   return Number(timespec.readBigInt64LE(0)) * 1000 + Number(timespec.readBigInt64LE(8)) / 1e6;
 }
 
-/** Turns the event loop as fast as it turns; returns the longest turn so far when asked. */
+/** Turns the event loop without pause. Returns a function for the longest turn so far. */
 function watchTurns(): () => number {
   let longest = 0;
   let last = cpuTime();

@@ -1,22 +1,24 @@
-/** What a figure is held against; null is measured for the reader's information. */
+/** The limit for a figure; null: the figure is only informative. */
 export type Target = { readonly atMost: number } | { readonly atLeast: number } | null;
 
-/** One number of the table, and where it comes from. */
+/** One number of the table, with its samples. */
 export interface Figure {
   readonly name: string;
-  /** What it is the figure of, where several things are measured alike: a column of a table of their own. */
+  /** The subject of the figure, if several subjects are measured alike: it becomes a column in its own table. */
   readonly column?: string;
-  /** Its place in the plots of growth: the horizontal axis (one plot each), the panel in that plot, and the position. */
+  /**
+   * Its position in the plots of growth: the horizontal axis (one plot each), the panel in that plot, and the position.
+   */
   readonly points?: readonly { readonly axis: string; readonly panel: string; readonly x: number }[];
   readonly unit: string;
   readonly target: Target;
-  /** One for each pair, in the order in which they were taken; the figure is their median. */
+  /** One value for each pair, in the order of measurement. The figure is their median. */
   readonly values: readonly number[];
-  /** What was measured on each side of the pairs, by name. */
+  /** The samples of each side of the pairs, by name. */
   readonly samples: Readonly<Record<string, readonly number[]>>;
 }
 
-/** How many pairs, and what to tell while they are taken. */
+/** The number of pairs, and the callback for progress. */
 export interface Run {
   readonly pairs: number;
   progress(text: string): void;
@@ -25,7 +27,7 @@ export interface Run {
 /** A group of figures that are measured together. */
 export interface Measure {
   readonly name: string;
-  /** What is measured, and what is part of it. */
+  /** Describes what is measured and what the measurement includes. */
   readonly about: string;
   measure(run: Run): Promise<Figure[]>;
 }
@@ -39,7 +41,7 @@ export function median(values: readonly number[]): number {
   return (lower + upper) / 2;
 }
 
-/** Whether the median is where it should be; null without a target. */
+/** Whether the median meets the target; null without a target. */
 export function passes({ target, values }: Pick<Figure, 'target' | 'values'>): boolean | null {
   if (target === null) return null;
   return 'atMost' in target ? median(values) <= target.atMost : median(values) >= target.atLeast;

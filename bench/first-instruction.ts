@@ -8,9 +8,12 @@ const BASE = 0x400000n;
 const HEADERS = 64 + 56;
 
 /**
- * x86-64, System V ABI: at the entry the stack holds argc, argv[0], argv[1]. The first thing that happens is the look at the clock.
+ * x86-64, System V ABI: at the entry the stack holds argc, argv[0], argv[1]. The program reads the clock first.
  *
- *   clock_gettime(CLOCK_MONOTONIC, rsp-64)   fd = open(argv[1], O_WRONLY|O_APPEND)   write(fd, rsp-64, 16)   for (;;) pause()
+ *   clock_gettime(CLOCK_MONOTONIC, rsp-64)
+ *   fd = open(argv[1], O_WRONLY|O_APPEND)
+ *   write(fd, rsp-64, 16)
+ *   for (;;) pause()
  */
 const CODE = Buffer.from(
   [
@@ -24,7 +27,10 @@ const CODE = Buffer.from(
   'hex',
 );
 
-/** The bytes of a static executable of 200 bytes (elf(5)): no interpreter and no libraries, so its start is the kernel's work alone. */
+/**
+ * A static executable of 200 bytes (elf(5)): it has no interpreter and no libraries, so only the kernel's work counts
+ * for its start.
+ */
 function executable(): Buffer {
   const bytes = Buffer.alloc(HEADERS);
   // ELF64, little-endian, version 1; ET_EXEC, EM_X86_64, version 1.
@@ -49,16 +55,16 @@ function executable(): Buffer {
   return Buffer.concat([bytes, CODE]);
 }
 
-/** A service that says when it began, and nothing else; it leaves on every signal. */
+/** A service that reports its start and does nothing else. It exits at every signal. */
 export interface Probe {
   readonly path: string;
   readonly args: readonly string[];
   readonly accepts: false;
-  /** When the next one that begins executed its first instruction, in milliseconds of CLOCK_MONOTONIC. */
+  /** When the next probe executed its first instruction, in milliseconds of CLOCK_MONOTONIC. */
   next(): Promise<number>;
 }
 
-/** Writes the executable and the FIFO that its moments come through to a temporary folder. */
+/** Creates the executable, and the FIFO for its reports, in a temporary folder. */
 export function makeProbe(scope: Scope): Probe {
   if (process.arch !== 'x64') throw new Error('the probe is made of x86-64 instructions');
   const folder = temporaryFolder(scope);
@@ -66,7 +72,7 @@ export function makeProbe(scope: Scope): Probe {
   const fifo = join(folder, 'moments');
   writeFileSync(path, executable(), { mode: 0o755 });
   execFileSync('mkfifo', [fifo]);
-  // Open for writing as well: without a writer a FIFO would be at its end (fifo(7)).
+  // Opened for writing as well: a FIFO without a writer is at its end (fifo(7)).
   const reader = new Socket({ fd: openSync(fifo, 'r+'), readable: true, writable: false });
   scope.after(() => void reader.destroy());
   let waiting: ((moment: number) => void)[] = [];

@@ -1,4 +1,4 @@
-// bench/service.ts, and with `--library` the same as a service of the library that is built in dist/: says its port when it listens.
+// bench/service.ts, or with `--library` the same service with the library in dist/. Prints its port when it listens.
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 

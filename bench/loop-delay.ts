@@ -1,9 +1,10 @@
-// --import this module into a process: it measures how long the main thread is blocked, from one connection to the Unix socket
-// ZERO_BENCH_LOOP until the next one, which it answers with a LoopDelay. Between the second and the third it measures nothing.
+// Load this module into a process with --import. It measures how long the main thread is blocked. The measurement
+// begins with a connection to the Unix socket ZERO_BENCH_LOOP. The next connection ends it and receives a LoopDelay. A
+// third connection begins the next measurement.
 import { createServer } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
-/** Milliseconds by which timers came late. */
+/** The delays of timers, in ms. */
 export interface LoopDelay {
   readonly p999: number;
   readonly max: number;
@@ -22,7 +23,7 @@ const server = createServer((socket) => {
   histogram.reset();
   socket.end(JSON.stringify(delay));
 });
-// Processes that this one starts inherit the variable: the first one has the socket.
+// Child processes inherit the variable, but only the first process has the socket.
 server.on('error', () => histogram.disable());
 server.listen(process.env.ZERO_BENCH_LOOP);
 server.unref();

@@ -1,6 +1,6 @@
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
-/** Where and when figures were taken. */
+/** The machine and the time of a measurement. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
@@ -8,7 +8,7 @@ export interface Machine {
   readonly kernel: string;
   readonly node: string;
   readonly date: string;
-  /** Of the minute before: what else the machine was doing. */
+  /** Load average of the last minute. */
   readonly load: number;
 }
 
@@ -25,7 +25,7 @@ export function describeMachine(): Machine {
   };
 }
 
-/** In one line, without the date. */
+/** One line without the date. */
 export function machineText({ cpu, cores, memory, kernel, node }: Machine): string {
   return `${cpu}, ${cores} cores, ${memory}, ${kernel}, Node ${node}`;
 }

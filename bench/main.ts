@@ -1,4 +1,5 @@
-// npm run bench [-- [--pairs N] [NAME...]]: takes the figures, keeps their samples and writes the table in docs/benchmarks.md.
+// npm run bench [-- [--pairs N] [NAME...]]: measures the figures, stores their samples and writes the table in
+// docs/benchmarks.md.
 import { parseArgs } from 'node:util';
 import { type Measure, passes } from './figures.ts';
 import { describeMachine } from './machine.ts';

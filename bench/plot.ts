@@ -1,4 +1,4 @@
-/** One panel: how one figure grows. `points` are sorted by `x`; `values` are the single samples at it. */
+/** One panel with the growth of one figure. `points` are sorted by `x`; `values` are its single samples. */
 export interface Panel {
   readonly title: string;
   readonly unit: string;
@@ -7,17 +7,17 @@ export interface Panel {
     readonly values: readonly number[];
     readonly middle: number;
   }[];
-  /** The largest value that is allowed, and the `x` for which it is. */
+  /** The maximum, and the `x` to which it applies. */
   readonly limits: readonly { readonly x: number; readonly atMost: number }[];
 }
 
 const WIDTH = 300;
 const HEIGHT = 200;
 const COLUMNS = 3;
-/** Space around the axes of a panel: the title is above, the numbers are to the left and below. */
+/** Space around the axes of a panel: the title is above, the numbers are left and below. */
 const INSET = { left: 52, right: 18, top: 34, bottom: 34 };
 
-/** Readable on white and on a dark page, which GitHub shows the same file on. */
+/** Readable on a white and on a dark page: GitHub shows the same file on both. */
 const STYLE = `
   text { font: 11px system-ui, sans-serif; fill: #57606a }
   .title { font-weight: 600; fill: #24292f }
@@ -35,8 +35,9 @@ const STYLE = `
   }`;
 
 /**
- * An SVG document with one panel for each figure, over one horizontal axis. Both axes are linear and begin at 0, so that what grows
- * linearly is a straight line. The line joins the medians, the area around it is the range of the samples, and a cross is a target.
+ * An SVG document with one panel for each figure, above one horizontal axis. Both axes are linear and begin at 0, so
+ * that linear growth is a straight line. The line joins the medians, the area around it is the range of the samples,
+ * and a cross is a target.
  */
 export function svg(axis: string, panels: readonly Panel[]): string {
   const rows = Math.ceil(panels.length / COLUMNS);

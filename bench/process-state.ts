@@ -1,12 +1,15 @@
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Memory that a process has written to and shares with nobody, in thousands of the kernel's kB: Private_Dirty (proc_pid_smaps(5)). */
+/**
+ * Memory that only this process uses and has written to, in thousands of the kernel's kB: Private_Dirty
+ * (proc_pid_smaps(5)).
+ */
 export function privateDirty(pid: number): number {
   const text = readFileSync(`/proc/${pid}/smaps_rollup`, 'latin1');
   return numberAt(text, /^Private_Dirty:\s+(\d+) kB$/m) / 1000;
 }
 
-/** How often the threads of a process were taken off or gave up a processor, all together (proc_pid_status(5)). */
+/** Voluntary and involuntary context switches of all threads of a process (proc_pid_status(5)). */
 export function contextSwitches(pid: number): number {
   let sum = 0;
   for (const thread of readdirSync(`/proc/${pid}/task`)) {
@@ -17,7 +20,7 @@ export function contextSwitches(pid: number): number {
   return sum;
 }
 
-/** Milliseconds that all threads of a process have had a processor (/proc/PID/schedstat, in nanoseconds). */
+/** Processor time of all running threads of a process in ms (/proc/PID/schedstat, in nanoseconds). */
 export function processorTime(pid: number): number {
   return readdirSync(`/proc/${pid}/task`).reduce((sum, task) => {
     const [nanoseconds = '0'] = readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'latin1').split(' ');
@@ -25,12 +28,12 @@ export function processorTime(pid: number): number {
   }, 0);
 }
 
-/** Milliseconds of processor time of all threads, those that have ended included, in steps of 10 ms (proc_pid_stat(5)). */
+/** Processor time of all threads in ms, including ended ones, in steps of 10 ms (proc_pid_stat(5)). */
 export function processorTimeInSteps(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
     .replace(/^.*\) /s, '')
     .split(' ');
-  // utime and stime are the fields 14 and 15; the first one here is the third.
+  // utime and stime are the fields 14 and 15. The first field here is field 3.
   return (Number(fields[11]) + Number(fields[12])) * 10;
 }
 

@@ -16,7 +16,7 @@ interface Result {
   readonly figures: readonly Figure[];
 }
 
-/** Keeps the raw samples as bench/results/NAME.json. */
+/** Stores the raw samples as bench/results/NAME.json. */
 export function writeResult({ name, about }: Measure, machine: Machine, figures: readonly Figure[]): void {
   const result: Result = { name, about, machine, figures };
   const rounded = (_key: string, value: unknown): unknown =>
@@ -27,7 +27,7 @@ export function writeResult({ name, about }: Measure, machine: Machine, figures:
 
 const WIDTH = 120;
 
-/** Writes docs/benchmarks.md and its plots from all results that are kept. */
+/** Writes docs/benchmarks.md and its plots from all stored results. */
 export function writeTable(measures: readonly Measure[]): void {
   const names = measures
     .map(({ name }) => `${name}.json`)
@@ -57,7 +57,7 @@ export function writeTable(measures: readonly Measure[]): void {
   writeFileSync(TABLE, lines.join('\n'));
 }
 
-/** A list item in lines of at most 120 columns, the width of the project's prose. */
+/** Folds a list item at 120 columns, the width of the project's prose. */
 function folded(item: string): string[] {
   const lines = [''];
   for (const word of item.split(' ')) {
@@ -85,7 +85,7 @@ function row(figure: Figure, date: string): string {
   return `| ${cells.join(' | ')} |`;
 }
 
-/** A table with a row for each figure, and a column for each thing that it was taken of. */
+/** A table with a row for each figure, and a column for each measured subject. */
 export function comparison(all: readonly Figure[]): string[] {
   const figures = all.filter(({ column }) => column !== undefined);
   if (figures.length === 0) return [];
@@ -107,7 +107,7 @@ export function comparison(all: readonly Figure[]): string[] {
   ];
 }
 
-/** Writes docs/plots/AXIS.svg for each axis. Returns the section that shows them. */
+/** Writes docs/plots/AXIS.svg for each axis. Returns the section with these plots. */
 function writePlots(figures: readonly Figure[]): string[] {
   const axes = [...new Set(figures.flatMap(({ points }) => points ?? []).map(({ axis }) => axis))];
   if (axes.length === 0) return [];
@@ -149,7 +149,7 @@ export function panelsOf(figures: readonly Figure[], axis: string): Panel[] {
   });
 }
 
-/** The medians of both sides, where the figure is made of two. */
+/** The medians of both sides, if the figure compares two. */
 function besides({ samples, values }: Figure): string {
   const sides = Object.entries(samples).filter(([, side]) => side !== values);
   const texts = sides.map(([name, side]) => `${name.replaceAll('_', ' ')} ${number(median(side))}`);

@@ -1,6 +1,9 @@
 import type { Scope } from '../test/support/temporary.ts';
 
-/** Runs `work` with what test/support wants of a test: cleanups that happen at the end, first in first out, whatever the outcome. */
+/**
+ * Runs `work` with the scope that test/support expects of a test: its cleanups run at the end, in the order of their
+ * registration, after success and failure.
+ */
 export async function withScope<Result>(work: (scope: Scope) => Promise<Result>): Promise<Result> {
   const cleanups: (() => void | Promise<void>)[] = [];
   try {

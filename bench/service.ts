@@ -1,4 +1,5 @@
-// The service that is measured with and without zero: small and fast. `--fd N` takes a listening socket, else it binds a port and says which.
+// The small and fast service that is measured with and without zero. `--fd N` passes a listening socket. Otherwise it
+// binds a port and prints it.
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 

@@ -15,30 +15,30 @@ const WINDOWS = 40;
 
 export type Connections = LoadOptions['connections'];
 
-/** A service on 127.0.0.1, and its process where it has one alone. */
+/** A service on 127.0.0.1, and its process if it has only one. */
 export interface Side {
   readonly port: number;
   readonly pid?: number;
-  /** The PHP file to ask for by FastCGI; HTTP where it is left out. */
+  /** The PHP file to request by FastCGI. Default: HTTP. */
   readonly script?: string;
 }
 
-/** One whose process is alone. */
+/** A service with exactly one process. */
 export interface LoneSide extends Side {
   readonly pid: number;
 }
 
-/** How the comparison is made, for the descriptions of measures. */
+/** The method of the comparison, for the descriptions of measures. */
 export const HOW =
   `${CLIENTS} clients in a process of their own, each with one request under way, ask the one and the other in turns of ${WINDOW_MS} ms, ` +
   `${WINDOWS / 2} each; new processes for each pair, whose order changes from one to the next.`;
 
-/** What differs between two of the same service is above all which processors they and the clients happen to be given. */
+/** Two identical services differ mainly because the scheduler gives them and the clients different processors. */
 export const PINNED = 'The clients have a processor of their own, and both services another.';
 
 /**
- * Requests a second of two services, one value of each for every pair. The one that is started and asked first is 2 to 3 % slower, also
- * where both are the same: so they take turns at it.
+ * Requests per second of two services, one value of each for every pair. The service that is started and measured first
+ * is 2 to 3 % slower, even if both are identical, so they alternate.
  */
 export async function compareInPairs(
   { pairs, progress }: Run,
@@ -73,9 +73,9 @@ export async function compareInPairs(
 }
 
 /**
- * Requests a second of two services that are there at the same time: clients in a process of their own, each with one request under way,
- * ask the one and the other in turns. Where the processes of both are known they get one processor and the clients another. Throws where
- * a request failed.
+ * Requests per second of two running services: clients in their own process, each with one request in progress,
+ * alternate between them. If the processes of both are known, they share one processor and the clients use another.
+ * Throws if a request failed.
  */
 async function compareRates(
   scope: Scope,
@@ -99,7 +99,7 @@ async function compareRates(
   await pause(WARM_UP_MS);
   load.change(other.options);
   await pause(WARM_UP_MS);
-  // One, other, other, one: what changes slowly changes both.
+  // One, other, other, one: slow changes of the machine affect both equally.
   for (let window = 0; window < WINDOWS; window += 1) {
     const asked = window % 4 === 0 || window % 4 === 3 ? one : other;
     load.change(asked.options);
@@ -120,7 +120,7 @@ function keepApart(load: Load, sides: readonly Side[]): void {
   pin(load.pid, 1);
 }
 
-/** Every thread of a process, to one processor. */
+/** Pins every thread of a process to one processor. */
 function pin(pid: number, processor: number): void {
   const args = ['--all-tasks', '--pid', '--cpu-list', String(processor), String(pid)];
   execFileSync('taskset', args, { stdio: 'ignore' });

@@ -1,5 +1,5 @@
-// slowest-answer SOCKET MS: asks the control socket for the status again and again, until the standard input ends. Prints how many
-// milliseconds the slowest answer took; one that is still missing counts as well.
+// slowest-answer SOCKET MS: requests the status from the control socket continuously until standard input ends. Prints
+// the milliseconds of the slowest answer. An answer that is still missing counts as well.
 import { get } from 'node:http';
 import { text } from 'node:stream/consumers';
 

@@ -2,29 +2,32 @@ import type { Scope } from '../test/support/temporary.ts';
 import { startZero, type Zero } from '../test/support/zero.ts';
 import { environmentList, type RawConfig } from '../test/support/zero-config.ts';
 
-/** A service as the measures want it supervised. */
+/** A service and its supervision, as the measures need them. */
 export interface Supervised {
   readonly path: string;
   readonly args: readonly string[];
-  /** How many on 127.0.0.1, each on a port of its own; 1 where it is left out. */
+  /** Number of listeners on 127.0.0.1, each on its own port. Default: 1. */
   readonly listeners?: number;
-  /** Milliseconds; 1 where it is left out. */
+  /** Milliseconds. Default: 1. */
   readonly reloadUptime?: number;
-  /** It accepts no connections, so the gate that wants it to is left out. */
+  /** The service accepts no connections, so the gate `accept` is disabled. */
   readonly accepts?: false;
-  /** An old generation is told to stop as soon as its queue is empty: for measures that are not about when that is. */
+  /** An old generation is asked to stop as soon as its queue is empty: for measures that do not depend on that time. */
   readonly leavesAtOnce?: true;
-  /** 1 where it is left out. */
+  /** Default: 1. */
   readonly workers?: number;
-  /** `info` where it is left out. */
+  /** Default: `info`. */
   readonly level?: 'debug';
-  /** Of the supervisor, added to that of the bench. */
+  /** Variables of the supervisor, added to those of the bench. */
   readonly environment?: Readonly<Record<string, string>>;
   /** Other keys of `handover`. */
   readonly handover?: Readonly<Record<string, unknown>>;
 }
 
-/** zero as it is by default, steering included, apart from the time that a candidate must have been up and what the service says of itself. */
+/**
+ * zero with its defaults, including steering, except for the time that a candidate must have been up, and the settings
+ * of the service.
+ */
 export function configOf(service: Supervised): RawConfig {
   const { path, args, listeners = 1, reloadUptime = 1, accepts = true, leavesAtOnce = false } = service;
   const { workers = 1, level = 'info', handover } = service;
@@ -43,7 +46,7 @@ export function configOf(service: Supervised): RawConfig {
   };
 }
 
-/** Starts zero with the service and waits until that serves. */
+/** Starts zero with the service and waits until the service is up. */
 export async function supervise(scope: Scope, service: Supervised): Promise<Zero> {
   const { environment = {} } = service;
   const zero = startZero(scope, { config: configOf(service), environment });
@@ -56,25 +59,25 @@ export async function portOf(zero: Zero): Promise<number> {
   return Number((await zero.address('listener0')).split(':').at(-1));
 }
 
-/** Where its first listener is, and the process of its first worker. */
+/** The port of its first listener, and the process of its first worker. */
 export async function sideOf(zero: Zero): Promise<{ port: number; pid: number }> {
   const { pid } = await zero.fact('worker_spawned');
   return { port: await portOf(zero), pid };
 }
 
-/** Starts so many, each with the same service. */
+/** Starts this many instances, each with the same service. */
 export function superviseAll(scope: Scope, service: Supervised, count: number): Promise<Zero[]> {
   return Promise.all(Array.from({ length: count }, () => supervise(scope, service)));
 }
 
-/** Sends the signal at once, and waits until the old generation is gone. */
+/** Sends the signal at once, and waits until the old generation has ended. */
 export async function reload(zero: Zero): Promise<void> {
   const gone = zero.fact('generation_gone', {}, zero.cursor);
   zero.signal('SIGHUP');
   await gone;
 }
 
-/** One reload after the other. */
+/** Reloads several times in sequence. */
 export async function reloadTimes(zero: Zero, times: number): Promise<void> {
   for (let done = 0; done < times; done += 1) await reload(zero);
 }

@@ -7,7 +7,7 @@ import { bundleCommand } from './command-bundle.js';
 import { licensesOf, packagesOf } from './licenses.js';
 
 const target = 'dist';
-/** Beside it, and in its place when it is whole: what runs meanwhile still loads chunks from there. */
+/** The new folder replaces dist when it is complete: running programs still load chunks from dist. */
 const outdir = 'dist.new';
 
 const packages = [];
@@ -19,11 +19,12 @@ async function bundle(wanted) {
 
 rmSync(outdir, { recursive: true, force: true });
 for (const metafile of await bundleCommand(outdir)) packages.push(...packagesOf(metafile));
-// Keeps the code that V8 compiles for the supervisor.
+// Stores the code that V8 compiles for the supervisor.
 execFileSync(process.execPath, [join(outdir, 'run-kept.cjs')], { stdio: 'inherit' });
 
-// The library, as ES modules; a dynamic import stays one, so that a service loads only what it uses. koffi is bundled
-// here as well: the package koffi has an install script, of which npm 11 would warn everybody who installs zerodown.
+// The library, as ES modules. Dynamic imports are kept, so that a service loads only the code that it uses. koffi is
+// bundled here as well: the package koffi has an install script, about which npm 11 would warn everyone who installs
+// zerodown.
 await bundle({
   bundle: true,
   splitting: true,
@@ -39,7 +40,7 @@ await bundle({
   entryPoints: { index: 'src/service/index.ts' },
 });
 
-// What is loaded in front of a program, as CommonJS: see src/service/register/node-options.ts. One file, whose
+// The module that is loaded before a program, as CommonJS: see src/service/register/node-options.ts. One file, whose
 // modules run when they are required.
 await bundle({
   bundle: true,
@@ -61,10 +62,10 @@ await bundle({
   logLevel: 'warning',
   entryPoints: { register: 'src/service/register/index.ts' },
 });
-// By this name configs load it with --import.
+// Configs load it by this name with --import.
 writeFileSync(`${outdir}/service/register.js`, "import './register.cjs';\n");
 
-// Its types. Sources name each other with .ts, which only a project that allows it may import.
+// The types of the library. Sources import each other with .ts, which only a project that allows it may do.
 execFileSync(
   process.execPath,
   ['node_modules/typescript/bin/tsc', '--project', 'tsconfig.library.json', '--outDir', `${outdir}/types`],

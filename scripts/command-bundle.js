@@ -1,5 +1,5 @@
-// Bundles the command. It is CommonJS, because Node 20 starts it 10 ms faster than the same bundle as ES modules.
-// Everything that a config does not ask for is a chunk of its own, loaded when it is asked for.
+// Bundles the command. It is CommonJS, because Node 20 starts it 10 ms faster than the same bundle as ES modules. Code
+// that only some configs need is in separate chunks, which are loaded on demand.
 import { copyFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -8,7 +8,7 @@ import { pageAssets } from './page-assets.js';
 
 export const commandOptions = {
   bundle: true,
-  // Not 'node', for which yaml exports CommonJS: from ES modules esbuild drops what zero does not use.
+  // Not 'node', for which yaml exports CommonJS: esbuild removes unused code only from ES modules.
   platform: 'neutral',
   mainFields: ['module', 'main'],
   format: 'cjs',
@@ -22,7 +22,7 @@ export const commandOptions = {
   supported: { 'dynamic-import': false },
   legalComments: 'none',
   outExtension: { '.js': '.cjs' },
-  // The prebuilt native part of koffi stays a package of its own.
+  // The prebuilt native part of koffi stays a separate package.
   external: ['@koromix/*', 'node:*', ...builtinModules],
   define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
   banner: { js: "const importMetaUrl=require('node:url').pathToFileURL(__filename).href;" },
@@ -32,7 +32,9 @@ export const commandOptions = {
 /** The chunk of the supervisor, which run-kept.cjs loads. */
 const RUN = 'run';
 
-/** Makes each dynamic import of a relative module a bundle of its own beside the main one; `chunks` gets its file. */
+/**
+ * Makes each dynamic import of a relative module a separate bundle next to the main one; `chunks` receives its file.
+ */
 const lazyChunks = (chunks) => ({
   name: 'lazy-chunks',
   setup({ onResolve }) {
@@ -63,7 +65,7 @@ export async function bundleCommand(outdir, { plugins = [], define = {}, ...othe
   const metafiles = [];
   let next = {
     zero: 'src/cli/main.ts',
-    // A program of its own, started by its path: see src/workers/spawning/commands.ts.
+    // A separate program, started by its path: see src/workers/spawning/commands.ts.
     'node-launcher': 'src/workers/spawning/node-launcher.ts',
     // Another one: see src/supervisor/keeper/sender-order.ts.
     'lane-sender': 'src/supervisor/keeper/lane-sender.ts',

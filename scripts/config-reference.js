@@ -38,7 +38,7 @@ A config of the first zero has the same meaning here, with these differences:
 | \`shutdown_timeout\` left out is no limit | 30s; \`0\` is no limit |
 `;
 
-/** The reference as Markdown, from what \`describeKeys\` of the compiled config module returns. */
+/** The reference as Markdown, from the result of `describeKeys` of the compiled config module. */
 export function configReference(keys) {
   const sections = new Map();
   for (const key of keys) {

@@ -1,6 +1,6 @@
 // Builds the Debian package of each architecture: npm run deb, or
 // node scripts/deb.js [--version V] [--executable FILE] [--out FOLDER] [--compression xz] [x64] [arm64]
-// with the executables and man pages that are there
+// Uses the existing executables and man pages.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -12,7 +12,7 @@ import { gzipSync } from 'node:zlib';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const DEBIAN = join(ROOT, 'scripts', 'debian');
 const PACKAGE = 'zerodown';
-/** Who builds the package says who maintains it, as for Debian's own tools (debchange(1)). */
+/** The maintainer is whoever builds the package, as for Debian's own tools (debchange(1)). */
 const { DEBFULLNAME = 'The zero maintainers', DEBEMAIL = 'maintainers@zerodown.invalid' } = process.env;
 const MAINTAINER = `${DEBFULLNAME} <${DEBEMAIL}>`;
 const manifest = createRequire(import.meta.url)('../package.json');
@@ -24,7 +24,7 @@ const COMPLETIONS = {
   fish: 'usr/share/fish/vendor_completions.d/zero.fish',
 };
 
-/** The same input makes the same package (https://reproducible-builds.org/specs/source-date-epoch/). */
+/** The same input gives the same package (https://reproducible-builds.org/specs/source-date-epoch/). */
 const EPOCH = Number(process.env.SOURCE_DATE_EPOCH ?? commitDate());
 
 function commitDate() {
@@ -35,12 +35,12 @@ function commitDate() {
       stdio: ['ignore', 'pipe', 'ignore'],
     });
   } catch {
-    // Not a clone.
+    // The folder is not a clone.
     return statSync(join(ROOT, 'package.json')).mtimeMs / 1000;
   }
 }
 
-/** Files of the package as path -> content and mode. */
+/** The files of the package: path -> content and mode. */
 function filesOf(arch, version, executable) {
   const files = new Map();
   const add = (path, content, mode = 0o644) => files.set(path, { content, mode });
@@ -64,7 +64,10 @@ function filesOf(arch, version, executable) {
   return files;
 }
 
-/** What Node loads in front of unchanged programs, where the executable looks for it (src/cli/executable). */
+/**
+ * The module that Node loads before unchanged programs, at the path where the executable looks for it
+ * (src/cli/executable).
+ */
 function serviceModule(arch) {
   const name = `@koromix/koffi-linux-${arch}`;
   const version = manifest.optionalDependencies[name];

@@ -1,6 +1,6 @@
 // Builds zero as one executable for each architecture: node scripts/executable.js [x64] [arm64]
-// bin/zero-linux-ARCH is Node itself with the command, its native part and what services load, as a single executable
-// application (https://nodejs.org/docs/latest-v24.x/api/single-executable-applications.html).
+// bin/zero-linux-ARCH is Node itself with the command, its native part and the module for services, as a single
+// executable application (https://nodejs.org/docs/latest-v24.x/api/single-executable-applications.html).
 import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
@@ -20,16 +20,16 @@ import { inject } from 'postject';
 import { commandOptions } from './command-bundle.js';
 import { pageAssets } from './page-assets.js';
 
-/** The newest line of Node whose binary does not need libatomic, which bare systems do not have. */
+/** The newest release line of Node whose binary does not need libatomic, which minimal systems lack. */
 const NODE = '24.21.0';
-/** Node looks for it to see whether it is a single executable application. */
+/** Node searches for this text to find out whether it is a single executable application. */
 const FUSE = 'NODE_SEA_FUSE_fce680ab2cc467b6e072b8b5df1996b2';
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const WORK = join(ROOT, 'build', 'executable');
 const { optionalDependencies } = createRequire(import.meta.url)('../package.json');
 const STRIP = { x64: ['strip', 'x86_64-linux-gnu-strip'], arm64: ['aarch64-linux-gnu-strip'] };
 
-/** The folder of a package of this version, from the registry, whatever machine it is for. */
+/** The folder of a package in this version, from the registry, for any architecture. */
 function packageFolder(name, version) {
   const folder = join(WORK, 'packages', `${name.replace('/', '+')}-${version}`);
   if (existsSync(folder)) return folder;
@@ -47,7 +47,7 @@ function packageFolder(name, version) {
   return folder;
 }
 
-/** koffi without the part that looks for its native part, which is an asset here. */
+/** Replaces the code in koffi that searches for its native part, which is an asset here. */
 const nativePart = {
   name: 'native-part',
   setup({ onResolve, onLoad }) {
@@ -60,7 +60,7 @@ const nativePart = {
   },
 };
 
-/** All of zero in one file: a module runs when it is asked for first. */
+/** All of zero in one file. Each module runs when it is first required. */
 async function bundle() {
   const file = join(WORK, 'zero.cjs');
   await build({
@@ -76,14 +76,14 @@ async function bundle() {
   return file;
 }
 
-/** Without its symbols, which take 18 MB, where there is a program that removes them. */
+/** Removes the symbols, which take 18 MB, if strip(1) is installed. */
 function strip(file, arch) {
   for (const program of STRIP[arch]) {
     try {
       execFileSync(program, [file], { stdio: 'ignore' });
       return;
     } catch {
-      // It is not installed, or made for other architectures.
+      // strip(1) is not installed, or does not support the architecture.
     }
   }
   process.stdout.write(`${file} keeps its symbols: none of ${STRIP[arch].join(', ')} is installed\n`);
@@ -101,7 +101,7 @@ async function executable(arch, main) {
       main,
       output: blob,
       disableExperimentalSEAWarning: true,
-      // Compiled code is valid for one architecture only, and this machine's Node writes it.
+      // Compiled code is valid only for the architecture of the Node that writes it.
       useCodeCache: arch === process.arch,
       assets: {
         'koffi.node': join(native, `linux_${arch}`, 'koffi.node'),
@@ -118,7 +118,7 @@ async function executable(arch, main) {
   chmodSync(unfinished, 0o755);
   strip(unfinished, arch);
   await inject(unfinished, 'NODE_SEA_BLOB', readFileSync(blob), { sentinelFuse: FUSE });
-  // A running zero keeps its file.
+  // A running zero keeps its old file.
   renameSync(unfinished, target);
   process.stdout.write(`${target}\n`);
 }

@@ -1,6 +1,6 @@
 const WIDTH = 120;
 
-/** Prose in lines of at most 120 characters, the width of the project's texts. */
+/** Folds prose at 120 columns, the width of the project's texts. */
 export function folded(text, indent = '') {
   const lines = [''];
   for (const word of text.split(' ')) {

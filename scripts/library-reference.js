@@ -1,6 +1,7 @@
-// Writes docs/reference/library.md from the docstrings of what src/service/index.ts exports: node scripts/library-reference.js
-// A reader of the sources as they are written here, not of TypeScript: the compiler has no interface for programs, and the tools that bring
-// another one along are many times this file.
+// Writes docs/reference/library.md from the docstrings of all exports of src/service/index.ts: node
+// scripts/library-reference.js
+// It reads only the style of these sources, not all of TypeScript: the compiler has no interface for programs, and
+// tools that contain another parser are many times larger than this file.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,10 +19,10 @@ import { createUpgrader, drain } from 'zerodown';
 \`\`\`
 `;
 
-/** What is shown first; the rest follows by its name. */
+/** The exports at the top of the page. The others follow by name. */
 const FIRST = ['createUpgrader', 'Upgrader', 'drain'];
 
-/** Names that a module exports, each with the file that declares it. */
+/** The names that a module exports, each with the file that declares it. */
 function exportsOf(file, root) {
   const text = readFileSync(join(root, file), 'utf8');
   const found = new Map();
@@ -51,7 +52,7 @@ function prose(comment) {
     .replace(/\n(?!- )/g, '\n\n');
 }
 
-/** From an opening brace to the one that closes it. */
+/** The text from an opening brace to the matching closing brace. */
 function block(text, start) {
   let depth = 0;
   for (let at = start; at < text.length; at += 1) {
@@ -64,7 +65,7 @@ function block(text, start) {
 
 const oneLine = (code) => code.replace(/\s+/g, ' ').replace(/, \)/g, ')').replace(/\( /g, '(').trim();
 
-/** `name: type` and `name(parameters): type` of an interface, or the fields of a class, each with its docstring. */
+/** `name: type` and `name(parameters): type` in an interface, or the fields of a class, each with its docstring. */
 function membersOf(body) {
   const members = [];
   const member =
@@ -77,7 +78,7 @@ function membersOf(body) {
   return members;
 }
 
-/** What a file declares under that name. */
+/** The declaration of a name in a file. */
 function declarationOf(name, file, root) {
   const text = readFileSync(join(root, file), 'utf8');
   const pattern = new RegExp(

@@ -1,15 +1,15 @@
-// The licences of what is bundled, which ask to come along with it.
+// The licences of bundled packages, which must be distributed with the bundle.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 const PACKAGE = /^(.*\bnode_modules\/(?:@[^/]+\/)?[^/]+)\//;
 
-/** The folders of the packages that a build has taken something of, from its metafile. */
+/** The folders of the packages that a build contains, from its metafile. */
 export function packagesOf({ inputs }) {
   return Object.keys(inputs).flatMap((file) => PACKAGE.exec(file)?.slice(1) ?? []);
 }
 
-/** One text for all of them. Throws for a package that does not say how it is licensed. */
+/** One text with all licences. Throws for a package without a licence. */
 export function licensesOf(folders) {
   return [...new Set(folders)]
     .sort()

@@ -42,13 +42,13 @@ const PAGES = [
 
 const ZERO = join(ROOT, 'bin', 'zero.js');
 
-/** What `zero [COMMAND] --help` says: its usage, its description, and name and text of each entry of its sections. */
+/** Parses `zero [COMMAND] --help`: the usage, the description, and name and text of each entry in its sections. */
 function help(...command) {
   const text = execFileSync(process.execPath, [ZERO, ...command, '--help'], { encoding: 'utf8' });
   const [usage, about, ...sections] = text.trim().split('\n\n');
   const entries = (title) => {
     const found = sections.find((section) => section.startsWith(`${title}:\n`)) ?? '';
-    // A text that does not fit into its line goes on in the next one, far to the right.
+    // A long text continues on the next line, far to the right.
     const joined = found.replace(/\n {4,}(?=\S)/g, ' ');
     return [...joined.matchAll(/^ {2}(\S.*?) {2,}(.*)$/gm)].map(([, name, text]) => ({ name, text }));
   };
@@ -81,7 +81,7 @@ function options() {
     .join('\n');
 }
 
-/** Backslashes, minus signs, and points and quotes at the start of a line, which begin requests (groff(7)). */
+/** Escapes backslashes, minus signs, and points and quotes at the start of a line, which begin requests (groff(7)). */
 function escaped(text) {
   return text
     .replaceAll('\\', '\\e')
@@ -92,7 +92,7 @@ function escaped(text) {
 const ENTITIES = { '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'", '&amp;': '&' };
 const plain = (text) => text.replace(/&(?:lt|gt|quot|#39|amp);/g, (entity) => ENTITIES[entity]);
 
-/** Text with fonts. Links inside the documentation are their text, others are followed by their address. */
+/** Text with fonts. A link inside the documentation becomes its text. Other links are followed by their address. */
 function inline(tokens) {
   return tokens
     .map((token) => {
@@ -115,13 +115,13 @@ function paragraph(text) {
   return `.PP\n${escaped(text)}`;
 }
 
-/** Titles of more than one word are in capitals. Others are names of keys, functions and types. */
+/** Titles of several words are in capitals. Single words are names of keys, functions and types. */
 function title(tokens) {
   const text = inline(tokens);
   return text.includes(' ') && tokens.every(({ type }) => type === 'text') ? text.toUpperCase() : text;
 }
 
-/** The first cell is the term. Between it and the text of the last cell are short facts. */
+/** The first cell is the term. The cells between it and the last one are short facts. */
 function row(header, cells) {
   const [term, ...rest] = cells.map((cell) => inline(cell.tokens));
   const last = rest.pop() ?? '';

@@ -1,6 +1,6 @@
-// Runs the tests with every version of Node that zero supports, and writes the table of docs/node-versions.md:
+// Runs the tests with every supported version of Node, and writes the table of docs/node-versions.md:
 // node scripts/matrix.js [GROUP...]
-// GROUP is a folder of test/, as in scripts/test.js; all of them where none is given. The other versions are in build/nodes
+// GROUP is a folder of test/, as in scripts/test.js. Default: all groups. The other versions are in build/nodes
 // (scripts/nodes.js). The tests start zero, its services and the library with the same version.
 import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const COUNTS = ['tests', 'pass', 'fail', 'cancelled', 'skipped'];
 const groups = process.argv.length > 2 ? process.argv.slice(2) : ['unit', 'simulation', 'system'];
 
-/** Resolves to the counts of one run, whose output is passed on. */
+/** Resolves to the counts of one run. Prints its output. */
 function runWith(node) {
   const env = { ...process.env, PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
   const args = [join(ROOT, 'scripts', 'test.js'), ...groups];

@@ -1,5 +1,5 @@
-// Installs the versions of Node that zero and its library are tested with into build/nodes: node scripts/nodes.js
-// They come from the npm registry as packages that hold nothing but the binary. The version that runs this is not
+// Installs the supported versions of Node into build/nodes: node scripts/nodes.js
+// They come from the npm registry, as packages that contain only the binary. The version that runs this script is not
 // installed again.
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
@@ -14,7 +14,10 @@ const [running] = process.versions.node.split('.');
 const folderOf = (major) => join(ROOT, 'build', 'nodes', major);
 const binaryOf = (major) => join(folderOf(major), 'node_modules', PACKAGE, 'bin', 'node');
 
-/** Each version and its binary, the oldest first; the version that runs this instead of the one of the same line. */
+/**
+ * Each version and its binary, the oldest first. The version that runs this script replaces the one of the same release
+ * line.
+ */
 export function binaries() {
   return Object.entries(VERSIONS).map(([major, version]) =>
     major === running ? [process.versions.node, process.execPath] : [version, binaryOf(major)],

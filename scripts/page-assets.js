@@ -1,4 +1,4 @@
-// Puts the style and the script of the dashboard into the bundles, minified, as text.
+// Inserts the style and the script of the dashboard into the bundles, minified, as text.
 import { readFileSync } from 'node:fs';
 import { transform } from 'esbuild';
 

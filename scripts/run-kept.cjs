@@ -1,23 +1,23 @@
-// Part of the shipped command: evaluates run.cjs with the code that V8 compiled for it at the build. The build runs this
-// file as a program, which keeps that code. See docs/decisions/0027-compiled-code.md.
+// Part of the shipped command: evaluates run.cjs with the code that V8 compiled for it during the build. The build runs
+// this file as a program, which stores that code. See docs/decisions/0027-compiled-code.md.
 const { readFileSync, writeFileSync } = require('node:fs');
 const { join } = require('node:path');
 const { Script } = require('node:vm');
 const { crc32 } = require('node:zlib');
 
 const filename = join(__dirname, 'run.cjs');
-// V8 compares its version, but not the processor.
+// V8 checks its version, but not the processor.
 const keptFile = `${filename}.${process.arch}-${process.versions.v8}`;
 const source = readFileSync(filename);
 
-/** Four bytes at the end of the kept code. V8 compares only lengths, and crashes on code that is damaged. */
+/** A checksum of four bytes at the end of the stored code. V8 compares only lengths, and crashes on damaged code. */
 function sumOf(code) {
   const sum = Buffer.alloc(4);
   sum.writeUInt32LE(crc32(code, crc32(source)));
   return sum;
 }
 
-/** undefined where this Node has none: V8 compiles the source then. */
+/** undefined if there is none for this Node: then V8 compiles the source. */
 function keptCode() {
   let file;
   try {
@@ -29,9 +29,9 @@ function keptCode() {
   return sumOf(code).equals(file.subarray(-4)) ? code : undefined;
 }
 
-/** @param cachedData compiled code, which V8 ignores where it does not fit */
+/** @param cachedData compiled code, which V8 ignores if it does not match */
 function compile(cachedData) {
-  // As Node wraps a module. The bundler writes nothing but ASCII.
+  // The wrapper is the same as Node's. The bundler writes only ASCII.
   const wrapped = `(function (exports, require, module, __filename, __dirname) {\n${source.latin1Slice()}\n})`;
   return new Script(wrapped, { filename, lineOffset: -1, cachedData });
 }
@@ -43,7 +43,7 @@ function evaluate(script) {
 if (require.main === module) {
   const script = compile();
   try {
-    // V8 keeps the code of a function that has run.
+    // V8 stores only the code of functions that have run.
     evaluate(script);
   } catch (error) {
     console.error(

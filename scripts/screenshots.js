@@ -1,6 +1,6 @@
-// Makes the pictures of docs/guide/dashboard.md with a real service, a real zero and Chromium:
+// Takes the pictures of docs/guide/dashboard.md with a real service, zero and Chromium:
 // npm run build && npm run compile && node scripts/screenshots.js [FOLDER]
-// (Debian packages chromium and, for smaller files, pngquant).
+// Needs the Debian package chromium, and pngquant for smaller files.
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,9 +12,11 @@ import { findProgram } from '../build/test/support/debian.js';
 
 const [folder = fileURLToPath(new URL('../docs/images', import.meta.url))] = process.argv.slice(2);
 const WIDTHS = [1280, 360];
-/** Pixels of the largest picture. */
+/** Maximum height of a picture in pixels, by width. */
 const MAX_HEIGHT = { 1280: 1000, 360: 1400 };
-/** The text that a page has in each state, and how many seconds its curves grow before it is taken. */
+/**
+ * The text that a page contains in each state, and the seconds for which its curves grow before the picture is taken.
+ */
 const STATES = {
   idle: { pattern: /Up/, seconds: 25 },
   canary: { pattern: /canary 25 %/, seconds: 25 },
@@ -23,7 +25,7 @@ const STATES = {
   'crash-loop': { pattern: /crash loop/, seconds: 4 },
 };
 
-/** With a palette of 64 colours, which takes a third, where pngquant is installed. */
+/** Reduces the picture to 64 colours if pngquant is installed, which makes it two thirds smaller. */
 function smaller(png) {
   const quantizer = findProgram('pngquant');
   return quantizer === null ? png : execFileSync(quantizer, ['--speed', '1', '64', '-'], { input: png });

@@ -1,4 +1,5 @@
-// The main job on the example: starts zero on config.example.yaml and says where to look and how to reload it.
+// Shows zero's main task with the example: starts zero with config.example.yaml and prints its address and the reload
+// command.
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +16,8 @@ zero.on('spawn', () => {
   stop with       Ctrl-C
 `);
 });
-// A terminal sends Ctrl-C to zero as well, and npm sends it once more to this process: passed on, it would mean "stop now".
+// A terminal sends Ctrl-C to zero as well, and npm sends it to this process again. If it were passed on, it would mean
+// "stop now".
 process.on('SIGINT', () => {});
 for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => zero.kill(signal));
 zero.on('exit', (code) => process.exit(code ?? 1));

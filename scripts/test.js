@@ -1,5 +1,6 @@
 // Runs the compiled tests: node scripts/test.js GROUP... [--only PATTERN] [--repeat N]
-// GROUP is a folder of test/ (unit, simulation, system). PATTERN is a regular expression on file names. The tests are compiled by `tsc`.
+// GROUP is a folder of test/ (unit, simulation, system). PATTERN is a regular expression on file names. The tests are
+// compiled by `tsc`.
 import { existsSync, readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
@@ -10,8 +11,8 @@ import { parseArgs } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const MINUTE = 60_000;
-// System tests start real programs and wait for them most of the time: two files at once. More would only make the times of the services
-// longer. The time limit is for a whole file.
+// System tests start real programs and mostly wait for them: two files run at once. More would only slow the services
+// down. The time limit is for a whole file.
 const SETTINGS = {
   unit: { concurrency: 4, timeout: 5 * MINUTE },
   simulation: { concurrency: Math.min(availableParallelism(), 4), timeout: 30 * MINUTE },
@@ -26,7 +27,7 @@ function usage(message) {
   process.exit(2);
 }
 
-/** Compiled files whose source is still there: the compiler leaves those of deleted sources behind. */
+/** Compiled files whose source still exists: the compiler does not remove the files of deleted sources. */
 function testFiles(group, only) {
   const folder = join(ROOT, 'test', group);
   if (!existsSync(folder)) return [];
@@ -41,8 +42,9 @@ function testFiles(group, only) {
 const runGroup = ({ group, files }) => run({ files, ...SETTINGS[group] });
 
 /**
- * One stream of events for each group, to be read one after the other. The simulation begins at once where there are system tests, which wait
- * most of the time: it lets them go first (test/simulation/lifecycle.test.ts), and its events are kept until the others have ended.
+ * One stream of events for each group, to be read one after the other. If there are system tests, the simulation starts
+ * at the same time, because they mostly wait. It gives them priority (test/simulation/lifecycle.test.ts), and its
+ * events are buffered until the others have ended.
  */
 function* streamsOf(plan) {
   const isOnce = new Set(plan.map(({ group }) => group)).size === plan.length;
@@ -53,7 +55,7 @@ function* streamsOf(plan) {
   yield* kept;
 }
 
-/** The groups as one stream of events, with one closing summary that counts them all. */
+/** All groups as one stream of events, with one summary at the end. */
 async function* runGroups(plan) {
   const totals = new Map();
   for (const events of streamsOf(plan)) {
@@ -89,7 +91,7 @@ if (!/^[1-9]\d*$/.test(values.repeat)) usage(`--repeat ${values.repeat}: not a c
 
 const plan = groups.map((group) => ({ group, files: testFiles(group, new RegExp(values.only)) }));
 const files = plan.flatMap((part) => part.files);
-// A filter that matches nothing, or an empty folder, must not look like success.
+// A filter that matches no file, or an empty folder, must not count as success.
 if (files.length === 0) usage(`no test file matches ${values.only || groups.join(' ')}`);
 const missing = files.filter((file) => !existsSync(file)).map((file) => relative(ROOT, file));
 if (missing.length > 0) usage(`not compiled, run "npm run compile" first: ${missing.join(' ')}`);

@@ -1,9 +1,9 @@
 import { seededRandom } from '../../test/support/random.ts';
 
-/** A fault that is to be caused. */
+/** The next fault. */
 export interface Drawn {
   readonly name: string;
-  /** Milliseconds to wait before it. */
+  /** Milliseconds to wait before the fault. */
   readonly pause: number;
   /** The random numbers of the fault itself. */
   readonly random: () => number;

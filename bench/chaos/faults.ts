@@ -9,17 +9,17 @@ import type { MayLose } from './judge.ts';
 import type { Subject } from './subject.ts';
 
 /**
- * Causes a fault, or acts as an operator. Resolves when the service runs as before or as deployed, to the connections
- * that clients may have lost; to undefined if they may lose none.
+ * Causes a fault, or acts as an operator. Resolves when the service runs again as before or as deployed. Resolves to
+ * the connections that clients may have lost; to undefined if they may lose none.
  */
 export type Fault = (subject: Subject, random: () => number) => Promise<MayLose | undefined>;
 
-/** How long a process stays stopped, and how late in a handover a fault happens, at most, in ms. */
+/** Limit for how long a process stays stopped, and for how late in a handover a fault happens, in ms. */
 const MAX_WAIT = 400;
 /** How long a worker is stopped before it is killed, in ms. */
 const NOTICE = 20;
 const SIGNALS = 100;
-/** Enough for what is open, too few for a handover. */
+/** Enough descriptors for the open files, too few for a handover. */
 const FEW_DESCRIPTORS = 8;
 const ENOUGH_DESCRIPTORS = 4_096;
 

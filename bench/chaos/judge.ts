@@ -1,11 +1,10 @@
 import type { Loss } from '../../test/support/load-book.ts';
 
 /**
- * The connections that clients may lose by a fault, because zero cannot prevent it.
- * `connections`: a worker was killed together with the connections that it had accepted. `ports` are those of the
- * clients.
- * `connecting`: the kernel closed lanes that no worker had, one after the other. A connection may have arrived in a
- * lane of a generation that had exited shortly before.
+ * The connections that clients may lose by a fault, because zero cannot prevent the loss. `connections`: a worker was
+ * killed together with the connections that it had accepted. `ports` are the ports of the clients. `connecting`: the
+ * kernel closed lanes without a worker, one after the other. A connection may have arrived in the lane of a generation
+ * that had exited shortly before.
  */
 export type MayLose =
   | {
@@ -21,7 +20,7 @@ export interface Caused {
   readonly name: string;
   readonly from: number;
   readonly to: number;
-  /** Null: nothing. */
+  /** Null: no loss is allowed. */
   readonly mayLose: MayLose | null;
 }
 
@@ -51,7 +50,7 @@ export function describeCause({ name, from, mayLose }: Caused): string {
   return `${name} at ${seconds(from)}: ${detail}`;
 }
 
-/** How often each fault was survived, in the order of the names. */
+/** How often zero survived each fault, in the order of the names. */
 export function countFaults(faults: readonly Caused[]): [name: string, count: number][] {
   const counts = new Map<string, number>();
   for (const { name } of faults) counts.set(name, (counts.get(name) ?? 0) + 1);

@@ -10,18 +10,18 @@ import { type Scope, temporaryFolder } from '../../test/support/temporary.ts';
 import { startZero, type Zero } from '../../test/support/zero.ts';
 import type { RawConfig } from '../../test/support/zero-config.ts';
 
-/** No fault takes longer to be survived. */
+/** Limit for the recovery from a fault, in ms. */
 const DEADLINE = 30_000;
 const WORKERS = 2;
 /** After this time a keeper starts zero without a pause again, in ms. */
 const RESET = 60_000;
 
-/** A service of two workers under load, whose zero is started again by its keeper. */
+/** A service of two workers under load, whose zero is restarted by its keeper. */
 export class Subject {
   readonly folder: string;
   readonly #scope: Scope;
   #zero: Zero;
-  /** Whose log a failure shows. */
+  /** The instances of zero whose logs a failure shows. */
   #newest: readonly Zero[] = [];
   #loads: { stop(): Promise<LoadResult> }[] = [];
   #began = 0;
@@ -54,14 +54,14 @@ export class Subject {
     return this.#port;
   }
 
-  /** Begins the load. */
+  /** Starts the load. */
   async load(): Promise<void> {
     const target = await this.#zero.address('http');
     this.#port = Number(target.slice(target.lastIndexOf(':') + 1));
     this.#loads = (['short', 'keep-alive'] as const).map((connections) =>
       startLoad(this.#scope, { target, clients: 4, connections, think: { from: 1, to: 5 } }),
     );
-    // Not before them: no loss may seem to come before its fault.
+    // Taken before the load starts, so that no loss seems to come before its fault.
     this.#began = performance.now();
   }
 
@@ -74,7 +74,7 @@ export class Subject {
     return this.#zero.cursor;
   }
 
-  /** A fact at or behind the position; rejects when it does not come in time. */
+  /** A fact at or after the position. Rejects if it does not come in time. */
   fact<N extends FactName>(event: N, match: Match<N>, from: number): Promise<FactOf<N>> {
     return this.#inTime(event, this.#zero.fact(event, match, from));
   }
@@ -87,12 +87,12 @@ export class Subject {
     return this.#zero.log.all('keeper_started').at(-1)?.pid ?? 0;
   }
 
-  /** Whether late connections may still arrive in a lane that is not steered to any more. */
+  /** Whether late connections may still arrive in a lane that no longer receives new connections. */
   hasLeftLanes(): boolean {
     return this.#state().lanes.some(({ state }: { state: string }) => state === 'away');
   }
 
-  /** The workers of the generation that serves. */
+  /** The workers of the serving generation. */
   workers(): { readonly generation: number; readonly worker: number; readonly pid: number }[] {
     const { generations, incumbent } = this.#state();
     const serving = generations.find(({ generation }: { generation: number }) => generation === incumbent);
@@ -102,8 +102,8 @@ export class Subject {
   }
 
   /**
-   * The supervisor was killed: waits until another one has taken over, which its keeper starts. It is started by hand as well where the
-   * keeper waits longer, because it had to do the same shortly before; one of both gives up then.
+   * After the supervisor was killed: waits until the next one, which its keeper starts, has taken over. If the keeper
+   * pauses because it restarted zero shortly before, this starts zero by hand as well. Then one of the two gives up.
    */
   async recovered(from: number, noKeeper = false): Promise<void> {
     const byHand = noKeeper || performance.now() - this.#restartedAt < RESET;
@@ -122,7 +122,7 @@ export class Subject {
     await this.fact('keeper_started', {}, first.from);
   }
 
-  /** The next release is one that exits at once, or a good one. */
+  /** Writes the next release: one that exits at once, or a good one. */
   release(kind: 'good' | 'broken'): void {
     this.#zero.rewrite(this.#config(kind));
   }
@@ -131,12 +131,12 @@ export class Subject {
     process.kill(this.supervisor, name);
   }
 
-  /** The soft limit of descriptors of the supervisor; those that it has stay open. */
+  /** Sets the soft limit of descriptors of the supervisor. Open descriptors stay open. */
   limitDescriptors(limit: number): void {
     execFileSync('prlimit', [`--pid=${this.supervisor}`, `--nofile=${limit}:`]);
   }
 
-  /** What a client says of it. */
+  /** Stops zero and returns the results of the clients. */
   async stop(): Promise<LoadResult[]> {
     const results = await Promise.all(this.#loads.map((load) => load.stop()));
     const from = this.cursor;

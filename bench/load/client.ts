@@ -1,4 +1,5 @@
-// A process of its own that asks as fast as it is answered: test/support's load keeps books, this one keeps out of the way.
+// A separate process that sends requests as fast as they are answered. Unlike test/support's load it records no single
+// request.
 import { connect, type Socket } from 'node:net';
 import { runScript } from '../../test/support/fastcgi.ts';
 import type { LoadOptions, Order, Taken } from './protocol.ts';
@@ -11,7 +12,7 @@ let since = performance.now();
 let failed = 0;
 let latencies: number[] = [];
 let turn = 0;
-/** The clients of any other load have nothing more to do. */
+/** The clients of an earlier load stop. */
 let current: LoadOptions | null = null;
 
 /** One client: a request, its answer, the next request; on a new connection whenever the old one is over. */
@@ -19,7 +20,7 @@ class Client {
   readonly #options: LoadOptions;
   #socket: Socket | null = null;
   #begin = 0;
-  /** A request is under way. */
+  /** Whether a request is in progress. */
   #isWaiting = false;
   #received: Buffer | null = null;
 
@@ -61,7 +62,7 @@ class Client {
     this.#received = null;
     this.#isWaiting = false;
     latencies.push(performance.now() - this.#begin);
-    // The server closes what it said it would; this client is already with the next connection.
+    // The server closes the connection as announced. The client has already opened its next one.
     if (/connection: close/i.test(text)) this.#socket = null;
     if (!text.startsWith('HTTP/1.1 200 ') || Number.isNaN(length)) failed += 1;
     if (this.#socket === null) socket.removeAllListeners('close');
@@ -85,7 +86,7 @@ class Client {
   }
 }
 
-/** One client of FastCGI: a request on a connection of its own, its answer, the next request. */
+/** One FastCGI client: a request on its own connection, the response, the next request. */
 async function askScripts(options: LoadOptions, script: string): Promise<void> {
   while (options === current) {
     const begin = performance.now();

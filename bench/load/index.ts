@@ -6,16 +6,16 @@ import type { LoadOptions, Order, Taken } from './protocol.ts';
 
 export interface Load {
   readonly pid: number;
-  /** Goes on with other options, or elsewhere: requests that are under way are answered, and no more are made. */
+  /** Continues with other options, or with another server. Requests in progress are answered first. */
   change(options: LoadOptions): void;
-  /** What happened since the last call. */
+  /** The results since the last call. */
   take(): Promise<Taken>;
   stop(): Promise<void>;
 }
 
-/** Starts clients in a process of their own. */
+/** Starts clients in their own process. */
 export function startLoad(scope: Scope, options: LoadOptions): Load {
-  // Compiled, it lies beside this file.
+  // The compiled file is in the same folder as this one.
   const child = fork(fileURLToPath(new URL('./client.js', import.meta.url)), { serialization: 'advanced' });
   scope.after(() => void child.kill('SIGKILL'));
   const send = (order: Order): void => void child.send(order);

@@ -1,23 +1,23 @@
-/** What the load's process is told. */
+/** The options of the load's process. */
 export interface LoadOptions {
-  /** On 127.0.0.1; each connection goes to the next of them. */
+  /** Ports of 127.0.0.1. Each new connection goes to the next port. */
   readonly ports: readonly number[];
-  /** Requests under way at a time. */
+  /** Number of concurrent requests. */
   readonly clients: number;
   readonly connections: 'short' | 'keep-alive';
-  /** Milliseconds between an answer and the client's next request. */
+  /** Milliseconds between a response and the client's next request. */
   readonly think: number;
-  /** The PHP file to ask for by FastCGI, on short connections; HTTP where it is left out. */
+  /** The PHP file to request by FastCGI, on short connections. Default: HTTP. */
   readonly script?: string;
 }
 
 export type Order = { readonly type: 'start'; readonly options: LoadOptions } | { readonly type: 'take' };
 
-/** What happened since the load was started, or since the last time somebody asked. */
+/** The results since the start of the load or since the last call. */
 export interface Taken {
   readonly seconds: number;
   readonly answered: number;
   readonly failed: number;
-  /** Milliseconds from the first step, connecting included, to the last byte. */
+  /** Milliseconds from the first step, including connecting, to the last byte. */
   readonly latencies: readonly number[];
 }

@@ -19,7 +19,7 @@ interface Program {
   readonly name: string;
   readonly path: string;
   readonly args: readonly string[];
-  /** One process accepts and answers. */
+  /** Whether one process accepts and answers. */
   readonly isAlone: boolean;
 }
 
@@ -79,7 +79,9 @@ async function compare(run: Run, { name, path, args, isAlone }: Program): Promis
   };
 }
 
-/** start_server names the descriptor in SERVER_STARTER_PORT (`host:port=fd`); the loop in C knows only the first one. */
+/**
+ * start_server puts the descriptor into SERVER_STARTER_PORT (`host:port=fd`). The loop in C always uses descriptor 3.
+ */
 const AS_DESCRIPTOR_3 = ['sh', '-c', 'fd=${SERVER_STARTER_PORT##*=}; exec "$0" "$@" 3<&"$fd"'];
 
 async function start(scope: Scope, command: readonly string[]): Promise<LoneSide> {
@@ -94,7 +96,7 @@ async function start(scope: Scope, command: readonly string[]): Promise<LoneSide
   scope.after(() => {
     if (starter.pid !== undefined) process.kill(-starter.pid, 'SIGKILL');
   });
-  // The socket listens before the program is there; then the program has to start, as it does under zero.
+  // The socket listens before the program runs. Then the program has to start, as it does under zero.
   while (!(await listens(port))) await pause(20);
   await pause(1_000);
   const pid = Number(readFileSync(`/proc/${starter.pid}/task/${starter.pid}/children`, 'utf8').trim());

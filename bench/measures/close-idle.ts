@@ -15,7 +15,7 @@ import { withScope } from '../scope.ts';
 const CLIENTS = 1_000;
 /** Milliseconds between an answer and the client's next request. */
 const THINK = { from: 0, to: 5_000 };
-/** Answers before the handover: every client has asked at least once, and they no longer ask at the same moment. */
+/** Time before the handover in ms: every client has sent at least one request, and the requests no longer coincide. */
 const WARM_UP = 3_000;
 const AFTER = 1_000;
 const DRAIN_TIMEOUT = '20s';
@@ -43,7 +43,7 @@ interface Place {
 
 interface Server {
   readonly name: string;
-  /** `service` of a config, without its listeners and `handover`. Throws Error where the program is missing. */
+  /** `service` of a config, without its listeners and `handover`. Throws Error if the program is missing. */
   service(place: Place): RawConfig['service'];
 }
 
@@ -120,7 +120,7 @@ async function compare({ pairs, progress }: Run, server: Server): Promise<Figure
   return [figure('with'), figure('without')];
 }
 
-/** Returns how many requests failed. */
+/** Returns the number of failed requests. */
 async function handOver(scope: Scope, server: Server, closes: boolean): Promise<number> {
   const folder = temporaryFolder(scope);
   const address = await freeAddress();

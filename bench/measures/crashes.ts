@@ -6,9 +6,9 @@ import type { Figure, Measure, Run } from '../figures.ts';
 import { privateDirty } from '../process-state.ts';
 import { withScope } from '../scope.ts';
 
-/** 10,000 with 20 pairs. */
+/** Number of crashes per pair: 20 pairs make 10,000. */
 const CRASHES = 500;
-/** Crashes in a row between two readings. The figures compare the first round with the last. */
+/** Number of crashes between two readings. The figures compare the first round with the last. */
 const ROUND = 500;
 const SETTLE_MS = 2_000;
 const MAX_GROWTH_MB = 2;

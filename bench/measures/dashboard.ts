@@ -11,7 +11,7 @@ import { configOf, portOf } from '../supervised.ts';
 
 const SERVICE = fileURLToPath(new URL('../service.js', import.meta.url));
 const WINDOW_MS = 15_000;
-/** The first readings are made by code that V8 has not compiled yet. */
+/** Milliseconds until V8 has compiled the code: the first readings are slower. */
 const SETTLE_MS = 10_000;
 const CLIENTS = 64;
 const AT_REST = 1;
@@ -52,7 +52,7 @@ function config() {
   return { ...service, application: { ...service.application, admin: { address: '127.0.0.1:0' } } };
 }
 
-/** Percent of a core. */
+/** Values in percent of one core. */
 async function measurePairs(
   { pid }: Zero,
   address: string,
@@ -78,7 +78,7 @@ async function share(pid: number): Promise<number> {
   return ((processorTime(pid) - before) / WINDOW_MS) * 100;
 }
 
-/** What a page does after it was loaded. */
+/** Reads the events as a loaded page does. */
 function follow(address: string): Promise<() => void> {
   return new Promise((resolve, reject) => {
     const request = get(`http://${address}/events`, { agent: false }, (response) => {

@@ -20,7 +20,9 @@ const WORKERS = 4;
 const EACH = 5_000;
 const AT_MOST_MS = 100;
 const AT_MOST_IN_ONE_PIECE_MS = 5;
-/** Processes of clients, each with an address of its own: ports of others that are in TIME_WAIT do not matter then. */
+/**
+ * Addresses of the client processes. With separate addresses, ports of other connections in TIME_WAIT do not matter.
+ */
 const CLIENTS = ['127.0.0.2', '127.0.0.3'];
 const READER = fileURLToPath(new URL('../drain-reader.js', import.meta.url));
 
@@ -64,7 +66,7 @@ async function measureDrain(scope: Scope, { pairs, progress }: Run): Promise<Fig
   return [figure('in all', AT_MOST_MS, totals), figure('longest piece', AT_MOST_IN_ONE_PIECE_MS, pieces)];
 }
 
-/** Workers on lanes of one address, each with its connections. */
+/** Starts workers on lanes of one address, each with its connections. */
 async function openConnections(scope: Scope): Promise<{ port: number; pids: readonly number[] }> {
   const pids: number[] = [];
   const lanes: number[] = [];
@@ -84,7 +86,7 @@ async function openConnections(scope: Scope): Promise<{ port: number; pids: read
   return { port, pids };
 }
 
-/** Resolves to its pid when it says that it is up. */
+/** Resolves to the pid when the process reports that it is up. */
 async function start(
   scope: Scope,
   code: string,

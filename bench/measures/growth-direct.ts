@@ -13,8 +13,8 @@ const AT_MOST = 1.5;
 const BACKLOG = 16;
 
 /**
- * A handover to 64 workers, against the time that the same 64 processes take when this program starts them itself, each
- * with one listening socket, until each has answered a connection.
+ * Compares a handover to 64 workers with a direct start: this program starts the same 64 processes, each with one
+ * listening socket, and waits until each has answered a connection.
  */
 export function directFigures(service: Supervised, { pairs, progress }: Run): Promise<Figure[]> {
   return withScope(async (scope) => {
@@ -51,7 +51,7 @@ async function handOver(zero: Zero): Promise<number> {
   return duration;
 }
 
-/** Milliseconds. */
+/** Returns milliseconds. */
 async function startDirectly(service: Supervised): Promise<number> {
   const sockets = Array.from({ length: WORKERS }, listen);
   const children: ChildProcess[] = [];

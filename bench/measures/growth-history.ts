@@ -11,11 +11,11 @@ import { withScope } from '../scope.ts';
 import { configOf, type Supervised } from '../supervised.ts';
 
 const GENERATIONS = [1, 100, 1_000, 10_000];
-/** Generations whose lines are appended with one write. */
+/** Number of generations whose lines are appended with one write. */
 const AT_ONCE = 100;
 const AXIS = 'generations of history';
 
-/** One size of history: its folder, and what was measured with it. In milliseconds. */
+/** One size of history: its folder and its measurements in milliseconds. */
 interface Measured {
   readonly count: number;
   readonly folder: string;
@@ -30,7 +30,7 @@ const FIGURES = [
   { of: 'history', what: 'zero history' },
 ] as const;
 
-/** Starts, handovers and `zero history` with more and more generations of history, in turn. */
+/** Measures starts, handovers and `zero history` with an increasing number of generations, in turn. */
 export function historyFigures(service: Supervised, { pairs, progress }: Run): Promise<Figure[]> {
   return withScope(async (scope) => {
     const sizes: Measured[] = [];
@@ -85,7 +85,7 @@ async function end(zero: Zero): Promise<void> {
   await zero.exited;
 }
 
-/** What a first start writes, once for each generation, with the rotation of zero itself. */
+/** Repeats the lines that a first start writes, for each generation, with zero's own rotation. */
 async function makeHistory(scope: Scope, service: Supervised, folder: string, count: number): Promise<void> {
   await end(await start(scope, service, folder));
   const fail = (error: unknown): never => {
@@ -106,7 +106,7 @@ async function makeHistory(scope: Scope, service: Supervised, folder: string, co
   await file.synced();
 }
 
-/** The same line of a later generation. */
+/** The same line for a later generation. */
 function later({ at: _, ...line }: HistoryLine, more: number): NewLine {
   const numbers = ['generation', 'incumbent', 'handover'].flatMap((name) => {
     const number: unknown = Reflect.get(line, name);

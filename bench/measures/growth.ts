@@ -15,20 +15,20 @@ import { supervise } from '../supervised.ts';
 import { directFigures } from './growth-direct.ts';
 import { historyFigures } from './growth-history.ts';
 
-/** What a supervisor has to do with. */
+/** The size of a supervisor's task. */
 interface Size {
   readonly listeners: number;
   readonly workers: number;
   readonly connections: number;
 }
 
-/** Handovers of one supervisor, in milliseconds. */
+/** The handovers of one supervisor, in milliseconds. */
 interface Samples {
   /** From SIGHUP until the candidate is promoted. */
   readonly handover: number[];
   /** Processor time of the supervisor from SIGHUP until the old generation has exited. */
   readonly cpu: number[];
-  /** How late timers of the supervisor's main thread were: the 99.9th percentile and the latest one. */
+  /** Delays of timers on the supervisor's main thread: the 99.9th percentile and the maximum. */
   readonly late: number[];
   readonly latest: number[];
   /** The slowest answer of the control socket. */
@@ -41,12 +41,12 @@ const ONE: Size = { listeners: 1, workers: 1, connections: 0 };
 
 type Targets = { readonly [Name in keyof Samples]?: number };
 
-/** What a main thread that is not blocked allows, for every size. */
+/** Limits for every size, which a main thread that is not blocked meets. */
 const RESPONSIVE: Targets = { late: 20, latest: 50 };
 const SIZES: readonly {
   readonly name: string;
   readonly size: Size;
-  /** The plots that it is a point of. */
+  /** The plots that contain this size. */
   readonly axes: readonly (keyof Size)[];
   readonly targets: Targets;
 }[] = [
@@ -79,17 +79,17 @@ const SIZES: readonly {
 
 const LOOP_DELAY = new URL('../loop-delay.js', import.meta.url).href;
 const CLIENTS = 4;
-// The supervisor gives memory back 20 s after the last handover.
+// The supervisor releases memory 20 s after the last handover.
 const REST_MS = 30_000;
 const ASK_EVERY_MS = 100;
 
-/** Accepts on every descriptor that it gets, says hello, and keeps what it has. */
+/** Accepts on every inherited descriptor, sends hello, and keeps its connections. */
 const SERVICE = `
   use IO::Handle; use IO::Select; my $s = IO::Select->new;
   for my $fd (3 .. 2 + $ENV{LISTEN_FDS}) { open(my $l, "+<&=$fd") or die "$fd: $!"; $l->blocking(0); $s->add($l) }
   my @all;
   for (;;) { for my $l ($s->can_read) { while (accept(my $c, $l)) { syswrite($c, "hello\\n"); push @all, $c } } }`;
-/** Opens so many connections from an address of its own to each port in turn, says so, and keeps them. */
+/** Opens a number of connections from its own address to each port in turn, reports that, and keeps them. */
 const CLIENT = `
   use IO::Socket::INET; my ($host, $count, @ports) = @ARGV; my @all;
   for my $n (1 .. $count) {
@@ -189,7 +189,7 @@ async function timedReload(zero: Zero): Promise<{ handover: number; cpu: number 
   return { handover, cpu: processorTimeInSteps(zero.pid) - before };
 }
 
-/** Each client has an address of its own, so that ports are never short; the next round has others. */
+/** Each client has its own address, so that there are always enough ports. The next round uses other addresses. */
 let address = 0;
 
 async function openConnections(scope: Scope, zero: Zero, count: number): Promise<ChildProcess[]> {
@@ -225,7 +225,7 @@ function readDelay(path: string): Promise<LoopDelay> {
   });
 }
 
-/** Asks for the status again and again, in a process of its own. `stop` resolves to the time that the slowest answer took. */
+/** Requests the status continuously in its own process. `stop` resolves to the time of the slowest answer. */
 function ask(path: string): { stop(): Promise<number> } {
   const program = fileURLToPath(new URL('../slowest-answer.js', import.meta.url));
   const child = spawn(process.execPath, [program, path, String(ASK_EVERY_MS)], {

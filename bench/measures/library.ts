@@ -11,7 +11,7 @@ import { withScope } from '../scope.ts';
 import { compareInPairs, HOW, type LoneSide, PINNED } from '../side-by-side.ts';
 
 const SERVICE = join(ROOT, 'bench', 'library-service.js');
-/** After which a service that has started is at rest. */
+/** Time after which a started service is at rest. */
 const REST_MS = 250;
 const AT_MOST_MS = 15;
 const AT_MOST_MB = 3;
@@ -74,7 +74,7 @@ async function measureRequests(run: Run): Promise<Figure> {
   };
 }
 
-/** A new process; it stays until the scope ends. */
+/** Starts a process, which runs until the scope ends. */
 async function start(scope: Scope, args: readonly string[]): Promise<Start> {
   const environment = Object.fromEntries(environmentList({}).map(({ key, value }) => [key, value]));
   const begin = now();

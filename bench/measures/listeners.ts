@@ -10,7 +10,7 @@ import { reload, supervise } from '../supervised.ts';
 const LISTENERS = 256;
 const CLIENTS = 8;
 const THINK_MS = 5;
-/** As long as a handover and what follows it takes, so that both halves have as many requests. */
+/** As long as a handover with its end takes, so that both halves have the same number of requests. */
 const HALF_MS = 3_000;
 const AT_MOST_MS = 50;
 const SHARE = 0.999;

@@ -15,7 +15,7 @@ import { portOf, supervise } from '../supervised.ts';
 const WORKERS = 64;
 const CONNECTIONS = 20_000;
 const CLIENTS = 4;
-/** The service keeps the probes of the gate `accept` as well. */
+/** The service also keeps the probes of the gate `accept`. */
 const COUNTED = / 20\d{3} connections/;
 const AT_MOST_MS = 150;
 const EVENTS = 1_000;
@@ -29,11 +29,11 @@ export const operator: Measure = {
     withScope(async (scope) => [await measureStatus(scope, run), await measureEvents(scope, run)]),
 };
 
-/** Accepts on descriptor 3 until nothing waits, and keeps what it has. */
+/** Accepts on descriptor 3 until the queue is empty, and keeps its connections. */
 const KEEPER = `
   use IO::Handle; use IO::Select; open(my $l, "+<&=3") or die; $l->blocking(0); my $s = IO::Select->new($l); my @all;
   for (;;) { $s->can_read; while (accept(my $c, $l)) { push @all, $c } }`;
-/** Opens connections to a port from an address of its own, says so, and keeps them until its standard input ends. */
+/** Opens connections to a port from its own address, reports that, and keeps them until its standard input ends. */
 const CLIENT = `
   use IO::Socket::INET; my ($host, $port, $count) = @ARGV; my @all;
   for (1 .. $count) {
@@ -75,7 +75,7 @@ async function openConnections(scope: Scope, index: number, port: number): Promi
   if (line !== 'ready') throw new Error(`client ${index}: ${line}`);
 }
 
-/** Milliseconds from the spawn to the end. What it prints has to match. */
+/** Milliseconds from the spawn to the exit. The output must match. */
 async function timed(args: readonly string[], wanted: RegExp | null): Promise<number> {
   const environment = { ...process.env };
   delete environment.NODE_OPTIONS;
@@ -93,7 +93,7 @@ async function timed(args: readonly string[], wanted: RegExp | null): Promise<nu
   return time;
 }
 
-/** Tells zero so often a second what it warns of: a main process that is not its own. */
+/** Sends zero a notification that causes a warning, at this rate per second: a main process that is not its own. */
 const TELLER = `
   use IO::Socket::UNIX; use Time::HiRes qw(time sleep);
   my $s = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => $ENV{NOTIFY_SOCKET}) or die $!;
@@ -153,7 +153,10 @@ async function follow(scope: Scope, zero: Zero): Promise<EventFollower> {
   };
 }
 
-/** Per cent of a core that all threads of a process take in a window (/proc/PID/schedstat: nanoseconds on the processor). */
+/**
+ * Share of one core, in per cent, that all threads of a process use in a time window (/proc/PID/schedstat: nanoseconds
+ * of processor time).
+ */
 async function share(pid: number): Promise<number> {
   const begin = now();
   const before = processorTime(pid);

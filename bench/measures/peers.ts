@@ -11,12 +11,12 @@ import { withScope } from '../scope.ts';
 
 const RELOADS = 50;
 const CLIENTS = 8;
-/** Milliseconds between an answer and the next request of a client. */
+/** Milliseconds between a response and the next request of a client. */
 const THINK = 5;
 const REST_MS = 5_000;
 const QUIET_MS = 40_000;
 const WINDOW_MS = 1_000;
-/** So often is each peer started for its rates and times, in turns. */
+/** How often each peer is started for its rates and times, in turns. */
 const ROUNDS = 3;
 
 const PEERS: readonly Peer[] = [
@@ -87,7 +87,7 @@ interface Losses {
   readonly hasManager: boolean;
 }
 
-/** The requests that fail while something happens to a service. */
+/** The requests that fail during an operation on a service. */
 function lossesWhile(
   peer: Peer,
   behaviour: Behaviour,
@@ -107,7 +107,7 @@ function lossesWhile(
   });
 }
 
-/** Rates and times, in turns: what changes slowly changes all of them. */
+/** Rates and times, measured in turns, so that slow changes of the machine affect all peers. */
 async function timesOf(present: readonly Peer[], { progress }: Run): Promise<Figure[]> {
   const found = new Map<string, { peer: Peer; name: string; unit: string; values: number[] }>();
   const note = (peer: Peer, name: string, unit: string, value: number): void => {
@@ -134,7 +134,7 @@ async function timesOf(present: readonly Peer[], { progress }: Run): Promise<Fig
           );
         }
         if (running.manager === null || round > 1) return;
-        // A manager in JavaScript collects its garbage some time after the last event.
+        // A manager in JavaScript collects garbage some time after the last event.
         await pause(QUIET_MS);
         const before = contextSwitches(running.manager);
         await pause(REST_MS);
@@ -147,7 +147,7 @@ async function timesOf(present: readonly Peer[], { progress }: Run): Promise<Fig
   return [...found.values()].map(({ peer, name, unit, values }) => figure(peer, name, unit, values));
 }
 
-/** From asking for a new version until the first process of it is there. */
+/** Milliseconds from the request for a new version until its first process exists. */
 async function timeReload(running: Running): Promise<number> {
   const before = new Set(running.workers());
   const begin = now();

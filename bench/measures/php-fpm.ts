@@ -39,7 +39,7 @@ interface Php {
   readonly recipe: ReturnType<typeof readRecipe>;
 }
 
-/** The recipe of the guide, on a port. */
+/** Sets up the recipe of the guide on a port. */
 async function setUp(scope: Scope): Promise<Php> {
   const versions = ['8.2', '8.4', '8.3', '8.1'].map((version) => `php-fpm${version}`);
   const program = versions.map((name) => findProgram(name)).find((found) => found !== null);
@@ -55,7 +55,7 @@ async function setUp(scope: Scope): Promise<Php> {
   });
   const script = join(folder, 'index.php');
   writeFileSync(script, '<?php echo "hello";', { mode: 0o644 });
-  // A master that is root gives its children a user.
+  // A master that runs as root needs a user for its children.
   const user = IS_ROOT ? 'user = www-data\n' : '';
   writeFileSync(join(folder, 'php-fpm.conf'), `${recipe.block('ini')}${user}`, { mode: 0o644 });
   return { side: { port, script }, folder, address, recipe };

@@ -13,7 +13,7 @@ const WORKERS = 4;
 const RECOVERY_AT_MOST_MS = 300;
 const KEEPER_AT_MOST_MB = 0.3;
 const REST_MS = 30_000;
-/** So many keepers rest at the same time. */
+/** Number of keepers that rest at the same time. */
 const TOGETHER = 5;
 
 export const recovery: Measure = {
@@ -84,7 +84,7 @@ async function startWithKeeper(scope: Scope, probe: Probe): Promise<Zero> {
   return zero;
 }
 
-/** What each keeper uses while nothing happens. */
+/** The resource usage of each keeper at rest. */
 async function watchKeepers(
   scope: Scope,
   probe: Probe,

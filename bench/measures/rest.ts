@@ -9,7 +9,7 @@ import { withScope } from '../scope.ts';
 import { reload, reloadTimes, superviseAll } from '../supervised.ts';
 
 const RELOADS = 20;
-/** So many are reloaded, and then rest, at the same time. */
+/** Number of supervisors that are reloaded, and then rest, at the same time. */
 const TOGETHER = 20;
 const REST_MS = 30_000;
 const WINDOW_MS = 10_000;

@@ -60,7 +60,7 @@ async function timeRollback(zero: Zero, step: Step): Promise<number> {
   const { outcome } = await finished;
   if (outcome !== 'rolled_back') throw new Error(`generation ${generation} was ${outcome}`);
   await zero.fact('generation_gone', { generation }, before);
-  // It was the last one: nothing is steered anew when the candidate is gone.
+  // This was the last change of steering: none follows when the candidate has ended.
   if (zero.log.all('steering_changed', {}, before).length !== 1) throw new Error('steered more than once');
   return steered - killed;
 }

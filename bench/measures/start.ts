@@ -21,7 +21,7 @@ export const start: Measure = {
   measure: (run) => withScope((scope) => measureStart(scope, run)),
 };
 
-/** The same for the single executable, against the npm version. */
+/** Compares the single executable with the npm version. */
 export const executableStart: Measure = {
   name: 'executable',
   about:
@@ -75,7 +75,8 @@ async function measureStart(scope: Scope, { pairs, progress }: Run): Promise<Fig
   // The first round fills the page cache.
   for (const { time } of starts) await time();
   for (let round = 1; round <= pairs; round += 1) {
-    // The process that ended just before is still being cleaned up: each comes after each other one.
+    // The kernel may still be cleaning up the previous process, so the order rotates: each start follows each other
+    // one.
     starts.push(...starts.splice(0, 1));
     for (const { times, time } of round % 2 === 0 ? starts : starts.toReversed()) times.push(await time());
     progress(`${round} of ${pairs}`);

@@ -6,7 +6,9 @@ import { withScope } from '../scope.ts';
 const KILLS = 1_000;
 const KILLS_AS_NOBODY = 200;
 const DOUBLE_KILLS = 50;
-/** So many kills of one service: then a new one is started, so that the facts of the test need no more memory. */
+/**
+ * Number of kills of one service. Then a new one is started, so that the test's facts do not use more and more memory.
+ */
 const ROUND = 50;
 
 export const survive: Measure = {

@@ -9,11 +9,14 @@ import { reloadTimes, superviseAll } from '../supervised.ts';
 
 const FEW = 20;
 const MANY = 1_000;
-/** Until the lanes of the last reloads are free again (the longest handshake takes 65 s), and it has been quiet for 20 s. */
+/**
+ * Time until the lanes of the last reloads are free again (the longest handshake takes 65 s) and 20 s without activity
+ * have passed.
+ */
 const REST_MS = 100_000;
-/** Two readings of one supervisor differ by about as much. */
+/** Two readings of one supervisor differ by about this factor. */
 const AT_MOST = 1.05;
-/** So many are reloaded at the same time. */
+/** Number of supervisors that are reloaded at the same time. */
 const TOGETHER = 20;
 
 export const thousand: Measure = {

@@ -37,7 +37,8 @@ async function underZero(scope: Scope): Promise<Side> {
 }
 
 async function direct(scope: Scope): Promise<Side> {
-  // As zero starts it: the same environment, and a session of its own, which the scheduler shares processors by (sched(7), autogroup).
+  // Starts it as zero does: with the same environment and in its own session, which the scheduler treats as one group
+  // (sched(7), autogroup).
   const environment = Object.fromEntries(environmentList({}).map(({ key, value }) => [key, value]));
   const service = spawn(process.execPath, [SERVICE], {
     stdio: ['ignore', 'pipe', 'ignore'],

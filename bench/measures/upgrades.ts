@@ -7,10 +7,10 @@ import { privateDirty } from '../process-state.ts';
 import { withScope } from '../scope.ts';
 import { supervise } from '../supervised.ts';
 
-/** 200 with 20 pairs. */
+/** Number of upgrades per pair: 20 pairs make 200. */
 const UPGRADES = 10;
 
-/** After so many, and after all of them, the memory of the supervisor is read. */
+/** The supervisor's memory is read after this many upgrades, and after all of them. */
 const FIRST = 5;
 const SETTLE_MS = 2_000;
 const GROWTH_AT_MOST_MB = 1;

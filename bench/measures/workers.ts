@@ -37,7 +37,7 @@ async function underZero(scope: Scope): Promise<Side> {
   return { port: await portOf(await supervise(scope, service)) };
 }
 
-/** pm2 in the foreground, with everything it writes in a temporary folder. Resolves when every worker is up. */
+/** Starts pm2 in the foreground with all its files in a temporary folder. Resolves when every worker is up. */
 async function underPm2(scope: Scope): Promise<Side> {
   const runtime = join(installPeer('pm2', PM2), 'bin', 'pm2-runtime');
   const environment = Object.fromEntries(environmentList({}).map(({ key, value }) => [key, value]));
@@ -51,11 +51,12 @@ async function underPm2(scope: Scope): Promise<Side> {
   });
   const ended = once(child, 'exit');
   scope.after(async () => {
-    // Its workers are of its process group.
+    // The workers are in pm2's process group.
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
     await ended;
   });
-  // Each worker says when it listens, and where: all of a cluster get the same port (cluster.html, How it works).
+  // Each worker reports when it listens, and on which port: all workers of a cluster get the same port (cluster.html,
+  // How it works).
   const ports: string[] = [];
   for await (const line of createInterface({ input: child.stdout })) {
     ports.push(...(/^\d+$/.exec(line.trim()) ?? []));

@@ -39,12 +39,12 @@ const wordsOf = (marker: string, port: number, behaviour: Behaviour): string[] =
 interface Started {
   /** The command that starts the service. */
   readonly command: (port: number, service: readonly string[]) => readonly string[];
-  /** Asks the manager for a new version; null: the command becomes the service itself. */
+  /** The signal that makes the manager start a new version; null: the command becomes the service itself. */
   readonly reload: NodeJS.Signals | null;
   readonly missing?: () => string | null;
 }
 
-/** A manager in the foreground, or the service alone. */
+/** A manager in the foreground, or the service without a manager. */
 const started = (name: string, { command, reload, missing: lacks = () => null }: Started): Peer => ({
   name,
   missing: lacks,
@@ -64,14 +64,14 @@ const started = (name: string, { command, reload, missing: lacks = () => null }:
 
 export const bare = started('bare', { command: (_port, service) => service, reload: null });
 
-/** Its interval is the default: a new process has to run that long before the old one is stopped. */
+/** Uses the default interval: a new process must run that long before the old one is stopped. */
 export const serverStarter = started('Server::Starter', {
   command: (port, service) => [STARTER, '--port', `${HOST}:${port}`, '--', ...service],
   reload: 'SIGHUP',
   missing: () => missing(STARTER, 'libserver-starter-perl'),
 });
 
-/** systemd's sockets: it becomes the service with the first connection, and starts no second one. */
+/** Holds the sockets as systemd does: it executes the service at the first connection, and starts no second one. */
 export const socketActivate = started('systemd-socket-activate', {
   command: (port, service) => [ACTIVATE, '--listen', `${HOST}:${port}`, ...service],
   reload: null,
@@ -127,7 +127,7 @@ export const pm2 = (count: number): Peer => ({
     const port = await freePort(HOST);
     const program = join(installPeer('pm2', PM2), 'bin', 'pm2');
     let manager: number | null = null;
-    // Before the folder: the processes end first. pm2 starts each in a session of its own.
+    // Registered before the folder, so that the processes end first. pm2 starts each process in its own session.
     scope.after(() => {
       if (manager !== null) kill(manager);
       for (const pid of processesWith(marker)) kill(pid);
@@ -147,7 +147,7 @@ export const pm2 = (count: number): Peer => ({
     await command(['start', path, '--name', 'app', ...mode, '--', ...args]);
     manager = Number(readFileSync(join(home, 'pm2.pid'), 'utf8'));
     const since = await untilAnswering(port);
-    // In cluster mode the command line of a worker is pm2's own, which has the arguments in its environment only.
+    // In cluster mode the command line of a worker is pm2's own, and only its environment contains the arguments.
     const workers = () => workersOf(home, marker);
     await until(() => workers().length === count, `${count} processes of pm2`);
     return { port, since, manager, workers, reload: () => command(['reload', 'app']) };

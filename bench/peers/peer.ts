@@ -5,20 +5,20 @@ import { get } from 'node:http';
 import type { Scope } from '../../test/support/temporary.ts';
 import { now, pause } from '../clock.ts';
 
-/** How the service behaves when it is asked to stop: it answers what it has accepted, or it exits at once. */
+/** How the service reacts to the signal that stops it: it answers all accepted requests, or exits at once. */
 export type Behaviour = 'graceful' | 'dies';
 
-/** A service under a manager, which serves. */
+/** A running service under a manager. */
 export interface Running {
   readonly port: number;
   /** When it first answered a request, in milliseconds of clock.ts. */
   readonly since: number;
-  /** The process that the operator deals with, and that must not die; null: there is none besides the service. */
+  /** The manager's process, which must not die; null: there is only the service. */
   readonly manager: number | null;
   /** The processes that accept connections now. */
   workers(): number[];
   /**
-   * Starts a new version, which is the same program again, in the way that the manager documents. Resolves when the old
+   * Starts a new version, which is the same program, in the way that the manager documents. Resolves when the old
    * processes have exited.
    */
   reload(): Promise<void>;
@@ -26,11 +26,11 @@ export interface Running {
 
 export interface Peer {
   readonly name: string;
-  /** What is missing on this machine and how to get it; null: nothing. */
+  /** The missing program and how to install it; null: nothing is missing. */
   missing(): string | null;
-  /** false: it cannot start a new version, and `reload` is not called. */
+  /** false: the peer cannot start a new version, and `reload` is not called. */
   readonly reloads: boolean;
-  /** The programs that it can run: its own server cannot be made to die. */
+  /** The behaviours of the services that the peer can run: a server of its own cannot be changed to exit at once. */
   readonly behaviours: readonly Behaviour[];
   start(scope: Scope, behaviour: Behaviour): Promise<Running>;
 }
@@ -48,7 +48,7 @@ export async function until(holds: () => boolean | Promise<boolean>, what: strin
   }
 }
 
-/** Resolves to the time of the first answer of a service on the port. */
+/** Resolves to the time of the first response of a service on the port. */
 export async function untilAnswering(port: number): Promise<number> {
   await until(() => answers(port), `a service on port ${port}`);
   return now();
@@ -78,8 +78,8 @@ export async function replaceWorkers(
 }
 
 /**
- * Starts a program in a process group of its own, which is killed at the end: the children of a master that was killed
- * are still in it. Returns the pid.
+ * Starts a program in its own process group, which is killed at the end: it also contains the children of a killed
+ * master. Returns the pid.
  */
 export function startGroup(scope: Scope, [path = '', ...args]: readonly string[]): number {
   const { pid } = spawn(path, args, { stdio: 'ignore', detached: true });
@@ -88,7 +88,7 @@ export function startGroup(scope: Scope, [path = '', ...args]: readonly string[]
   return pid;
 }
 
-/** SIGKILL to a process, or to a process group (negative). Nothing happens if it does not exist. */
+/** Sends SIGKILL to a process, or to a process group (negative). Has no effect if it does not exist. */
 export function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');

@@ -18,7 +18,7 @@ import {
   untilAnswering,
 } from './peer.ts';
 
-/* Programs that replace themselves: the library tableflip, and servers with a reload of their own. */
+/* Programs that replace themselves: the library tableflip, and servers with their own reload. */
 
 const SETTLED_MS = 500;
 const NOTICED_MS = 50;
@@ -61,15 +61,15 @@ export const tableflip: Peer = {
 interface Server {
   readonly name: string;
   readonly missing: () => string | null;
-  /** The config for a port, with its files in a folder. */
+  /** The text of the config for a port, with its files in a folder. */
   readonly config: (folder: string, port: number) => string;
-  /** The command with that config. */
+  /** The command for a config file. */
   readonly command: (file: string) => readonly string[];
-  /** Replaces the workers. */
+  /** The signal that replaces the workers. */
   readonly signal: NodeJS.Signals;
 }
 
-/** A server with a master, whose workers are replaced at a signal. */
+/** A server with a master that replaces its workers at a signal. */
 const server = ({ name, missing: lacks, config, command, signal }: Server): Peer => ({
   name,
   missing: lacks,
@@ -84,7 +84,8 @@ const server = ({ name, missing: lacks, config, command, signal }: Server): Peer
     const since = await untilAnswering(port);
     const workers = () => childrenOf(manager);
     await until(() => workers().length > 0, 'a worker');
-    // The master of haproxy executes itself again when its worker is there, and a signal meanwhile is lost.
+    // The master of haproxy executes itself again after its worker has started, and loses a signal that arrives
+    // meanwhile.
     await pause(SETTLED_MS);
     const ask = () => void process.kill(manager, signal);
     return { port, since, manager, workers, reload: () => replaceWorkers(workers, ask) };
@@ -106,7 +107,7 @@ http { access_log off; keepalive_requests 1000000; ${nginxBuffers(folder)}
 export const haproxy = server({
   name: 'haproxy reload',
   missing: () => missing(HAPROXY, 'haproxy'),
-  // The new worker gets the sockets from the old one by the socket of `stats`.
+  // The new worker receives the sockets from the old one over the socket of `stats`.
   config: (folder, port) => `global
   stats socket ${folder}/admin mode 600 level admin expose-fd listeners
 defaults
