@@ -138,7 +138,7 @@ describe('the documentation', () => {
       assert.ok(programs.includes(`(${relative('docs/guide', name)})`), name);
   });
 
-  it('has decisions that are numbered without gaps', () => {
+  it('numbers its decisions without gaps', () => {
     const names = readdirSync(join(ROOT, 'docs', 'decisions')).sort();
     assert.deepEqual(
       names.map((name) => Number(name.slice(0, 4))),
@@ -151,13 +151,13 @@ describe('the documentation', () => {
   for (const name of documents()) {
     const lines = [...proseLines(read(name))];
 
-    it(`${name} links to files and headings that exist`, () => {
+    it(`${name} links to existing files and headings`, () => {
       assert.deepEqual(deadLinks(name), []);
     });
 
     // Earlier entries name files as they were.
     if (name !== 'CHANGELOG.md') {
-      it(`${name} names files that exist`, () => {
+      it(`${name} mentions existing files only`, () => {
         assert.deepEqual(deadPaths(name), []);
       });
     }

@@ -38,7 +38,7 @@ test(`no source file has more than ${MAX_LINES} lines`, () => {
   assert.deepEqual(long, [], 'split these files by subject');
 });
 
-test(`a source file of fewer than ${MIN_LINES} lines has a reason`, () => {
+test(`a source file of fewer than ${MIN_LINES} lines has a listed reason`, () => {
   const short = [...lineCounts()].filter(([, lines]) => lines < MIN_LINES).map(([name]) => name);
   assert.deepEqual(
     short.sort(),

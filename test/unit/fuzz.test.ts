@@ -75,7 +75,7 @@ describe('the fuzzer', () => {
     await assert.rejects(checkOne(silent, input, 50), { message: /no answer within 50 ms/, input });
   });
 
-  it('makes the same inputs from the same seed', async () => {
+  it('generates the same inputs from the same seed', async () => {
     const inputsOf = async (seed: number) => {
       const inputs: string[] = [];
       const check = (input: Buffer) => `${inputs.push(input.toString('latin1'))}`;

@@ -19,7 +19,7 @@ function check(sources: Record<string, string>, alive: readonly string[] = Objec
   return checkImports(new Map(Object.entries({ [MAIN]: imports, ...sources })));
 }
 
-test('the rules hold for src', () => {
+test('src follows the import rules', () => {
   const names = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' }).filter((name) =>
     name.endsWith('.ts'),
   );
@@ -28,7 +28,7 @@ test('the rules hold for src', () => {
   assert.deepEqual(checkImports(files, entryPoints), []);
 });
 
-test('every form of import is seen', () => {
+test('every form of import is found', () => {
   const source = [
     "import './side.ts';",
     "import one from './default.ts';",
@@ -65,7 +65,7 @@ test('every form of import is seen', () => {
   );
 });
 
-test('what is allowed passes', () => {
+test('allowed imports are accepted', () => {
   const sources = {
     'src/linux/a.ts': "import koffi from 'koffi';\nimport { readFileSync } from 'node:fs';\n",
     'src/config/a.ts': "import { parse } from 'yaml';\n",
@@ -167,7 +167,7 @@ for (const [name, sources, expected] of VIOLATIONS) {
   });
 }
 
-test('in lifecycle types may name each other, values may not', () => {
+test('in lifecycle types may be cyclic, values may not', () => {
   const types = {
     'src/lifecycle/state.ts': "import type { Worker } from './worker.ts';\n",
     'src/lifecycle/worker.ts': "import type { State } from './state.ts';\n",
@@ -179,7 +179,7 @@ test('in lifecycle types may name each other, values may not', () => {
   assert.equal(check(back).length, 1);
 });
 
-test('a cycle is found, through type imports too', () => {
+test('a cycle is found, also through type imports', () => {
   const sources = {
     'src/config/a.ts': "import './b.ts';\n",
     'src/config/b.ts': "import type { C } from './c.ts';\n",
@@ -190,13 +190,13 @@ test('a cycle is found, through type imports too', () => {
   ]);
 });
 
-test('a file that nobody reaches is found, also when it imports what lives', () => {
+test('an unreachable file is found, even if it imports reachable files', () => {
   const sources = { 'src/config/a.ts': '', 'src/config/dead.ts': "import './a.ts';\n" };
   assert.deepEqual(check(sources, ['src/config/a.ts']), [
     'src/config/dead.ts: dead, no entry point reaches it',
   ]);
 });
 
-test('an entry point that is missing is found', () => {
+test('a missing entry point is found', () => {
   assert.deepEqual(checkImports(new Map()), ['src/cli/main.ts: the entry point does not exist']);
 });

@@ -34,7 +34,7 @@ function metricsOf() {
 }
 
 describe('metrics', () => {
-  it('count what happened', async () => {
+  it('count events', async () => {
     const { metrics, samples } = metricsOf();
     for (const fact of Object.values(facts)) metrics.take(fact, 0);
     metrics.take({ ...facts.worker_exited, expected: true }, 0);
@@ -80,7 +80,7 @@ describe('metrics', () => {
     assert.deepEqual(await samples('zero_keeper_up'), [['', 0]]);
   });
 
-  it('show what there is now, and nothing that is gone', async () => {
+  it('cover what exists now, and drop series of ended generations', async () => {
     const { source, samples } = metricsOf();
     source.now = CANARY;
     source.read = { workers: WORKERS, connections: CONNECTIONS, listeners: LISTENERS };
@@ -117,7 +117,7 @@ describe('metrics', () => {
     assert.deepEqual(await samples('zero_ready'), [['', 0]]);
   });
 
-  it('do not grow with the generations there were', async () => {
+  it('do not grow with the number of past generations', async () => {
     const { source, metrics } = metricsOf();
     const sizes: number[] = [];
     const [one] = statusWith().generations;
@@ -134,13 +134,13 @@ describe('metrics', () => {
     assert.equal(new Set(sizes).size, 1);
   });
 
-  it('keep names and values apart, whatever is in them', async () => {
+  it('escape names and values with any characters', async () => {
     const { source, samples } = metricsOf();
     source.now = statusWith({ name: 'a"b\\c\nd' });
     assert.deepEqual(await samples('zero_info'), [['a"b\\c\nd 1.2.3', 1]]);
   });
 
-  it('are the same text for two who ask at once', async () => {
+  it('have the same text for two clients that request them at once', async () => {
     const { source, metrics } = metricsOf();
     source.now = CANARY;
     source.read = { workers: WORKERS, connections: CONNECTIONS, listeners: LISTENERS };
@@ -159,7 +159,7 @@ describe('docs/reference/metrics.md', () => {
     ]),
   );
 
-  it('has every metric with its type and labels, and no other', async () => {
+  it('lists every metric with its type and labels, and no unknown metric', async () => {
     const { source, metrics } = metricsOf();
     source.now = CANARY;
     source.read = { workers: WORKERS, connections: CONNECTIONS, listeners: LISTENERS };

@@ -19,7 +19,7 @@ async function series(): Promise<Set<string>> {
 
 describe('examples/monitoring', () => {
   for (const file of ['zero.rules.yaml', 'grafana-dashboard.json'] as const) {
-    it(`${file} uses metrics that there are`, async () => {
+    it(`${file} uses existing metrics`, async () => {
       const known = await series();
       const used = expressionsOf(file).flatMap((expr) => expr.match(/\b(?:zero|process)_\w+/g) ?? []);
       assert.ok(used.length >= 10);
@@ -30,14 +30,14 @@ describe('examples/monitoring', () => {
     });
   }
 
-  it('shows every metric on the dashboard, but those about the process itself', async () => {
+  it('shows every metric on the dashboard, except those about the process itself', async () => {
     const shown = expressionsOf('grafana-dashboard.json').join('\n');
     const names = [...typesIn(await new Metrics(new FakeSource()).text()).keys()];
     const left = names.filter((name) => name.startsWith('zero_') && !shown.includes(name));
     assert.deepEqual(left, ['zero_info', 'zero_release_info']);
   });
 
-  it('has a dashboard whose panels lie side by side', () => {
+  it('has a dashboard whose panels do not overlap', () => {
     const { panels } = JSON.parse(readFileSync(join(MONITORING, 'grafana-dashboard.json'), 'utf8'));
     const taken = new Map<string, string>();
     for (const { title, gridPos } of panels) {

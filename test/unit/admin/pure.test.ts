@@ -14,7 +14,7 @@ describe('an instance is ready', () => {
     assert.equal(unready(statusWith({ service: { ...DOWN, state: 'degraded', workers_serving: 1 } })), null);
   });
 
-  it('and not otherwise, which is explained', () => {
+  it('not otherwise, and the reason is reported', () => {
     for (const [state, summary] of [
       ['stopping', 'zero is stopping'],
       ['starting', 'generation 1 does not serve yet: it is starting'],
@@ -28,7 +28,7 @@ describe('the share of new connections', () => {
   const sharesOf = ({ generations, steering }: typeof CANARY) =>
     generations.map((one) => (steering === null ? null : shareOf(one, steering)));
 
-  it('is everything, or what the canary leaves', () => {
+  it("is 100 % without a canary, else the rest of the canary's share", () => {
     assert.deepEqual(sharesOf(statusWith()), [1]);
     assert.deepEqual(sharesOf(CANARY), [0.8, 0.2]);
     assert.deepEqual(sharesOf({ ...CANARY, steering: { main: [1], canary: null, preview: null } }), [0, 1]);
@@ -44,7 +44,7 @@ describe('the Host header', () => {
     assert.equal(isOwnHost('[fd00::7]:1', 'fd00::7'), true);
   });
 
-  it('may be nothing else', () => {
+  it('may not be any other name', () => {
     const strange = [
       'evil.example',
       'localhost.evil.example',
@@ -67,7 +67,7 @@ describe('the phases of a handover', () => {
   }
   const step = (name: string): Fact => ({ ...facts.handover_step, step: name });
 
-  it('are measured each, a canary of several steps as one', () => {
+  it('are measured one by one, with all canary steps as one phase', () => {
     const passed = run(
       [1000, facts.handover_started],
       [1100, step('waiting')],
@@ -91,12 +91,12 @@ describe('the phases of a handover', () => {
     ]);
   });
 
-  it('are left out where their beginning was not seen', () => {
+  it('are omitted if their start was not observed', () => {
     assert.deepEqual(run([1, step('canary')], [2, facts.handover_finished]), []);
     assert.deepEqual(run([1, { ...facts.generation_gone, retiredFor: null }]), []);
   });
 
-  it('begin anew with the next handover', () => {
+  it('start again with the next handover', () => {
     const again = run(
       [0, facts.handover_started],
       [1000, facts.handover_finished],

@@ -14,7 +14,7 @@ function whatIsSaidTo(socket: Socket): Promise<string> {
 
 const OK = { status: 200, type: 'text/plain', body: 'ok' };
 
-test('the supervisor lives, and is ready or says why it is not', async (t) => {
+test('the endpoint reports whether the supervisor is alive and ready, or why it is not ready', async (t) => {
   const { path, source } = await serveAdmin(t);
   const healthy = await get(t, path, '/healthz');
   assert.deepEqual([healthy.status, healthy.body], [200, 'ok\n']);
@@ -26,7 +26,7 @@ test('the supervisor lives, and is ready or says why it is not', async (t) => {
   assert.equal((await get(t, path, '/healthz')).status, 200);
 });
 
-test('the status is the document of the control socket', async (t) => {
+test('the status equals the document of the control socket', async (t) => {
   const { path, source } = await serveAdmin(t);
   source.now = CANARY;
   const { status, headers, body } = await get(t, path, '/status?pretty=1');
@@ -35,7 +35,7 @@ test('the status is the document of the control socket', async (t) => {
   assert.deepEqual(JSON.parse(body), CANARY);
 });
 
-test('every answer forbids what a browser could do with it', async (t) => {
+test('every response has headers that forbid caching, sniffing and cross-origin use', async (t) => {
   const { path } = await serveAdmin(t);
   for (const target of ['/', '/healthz', '/status', '/metrics', '/nothing']) {
     const { headers } = await get(t, path, target);
@@ -47,7 +47,7 @@ test('every answer forbids what a browser could do with it', async (t) => {
   }
 });
 
-test('the dashboard shows what there is, and nothing but itself may run in it', async (t) => {
+test('the dashboard shows the state, and its policy allows only its own scripts', async (t) => {
   const { path, source } = await serveAdmin(t);
   source.now = CANARY;
   const { headers, body } = await get(t, path, '/');
@@ -65,7 +65,7 @@ test('the dashboard shows what there is, and nothing but itself may run in it', 
   assert.doesNotMatch(body, /(?:src|href)=|url\(|https?:/);
 });
 
-test('what names and paths contain is text in the dashboard', async (t) => {
+test('the dashboard shows names and paths as text', async (t) => {
   const { path, source } = await serveAdmin(t);
   const evil = `<script>alert('x')</script>&"`;
   const { generations } = statusWith();
@@ -79,7 +79,7 @@ test('what names and paths contain is text in the dashboard', async (t) => {
   assert.equal(body.split('&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;&amp;&quot;').length - 1, 5);
 });
 
-test('only GET and HEAD, with or without a body', async (t) => {
+test('the server accepts only GET and HEAD, with or without a body', async (t) => {
   const { path } = await serveAdmin(t);
   for (const method of ['POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH', 'TRACE']) {
     const { status, headers } = await get(t, path, '/healthz', method);
@@ -98,14 +98,14 @@ test('only GET and HEAD, with or without a body', async (t) => {
   assert.ok(Number(head.headers.get('content-length')) > 1000);
 });
 
-test('there is nothing else', async (t) => {
+test('other paths return 404', async (t) => {
   const { path } = await serveAdmin(t);
   for (const target of ['/x', '/metrics/', '//metrics', '/../status', '*', 'http://evil.example/status']) {
     assert.equal((await get(t, path, target)).status, 404, target);
   }
 });
 
-test('a page whose name was made to mean this machine reads nothing', async (t) => {
+test('a page with a rebound DNS name cannot read the status', async (t) => {
   const { path } = await serveAdmin(t, 'localhost');
   assert.equal((await get(t, path, '/status', 'GET', '127.0.0.1:9640')).status, 200);
   for (const target of ['/', '/healthz', '/readyz', '/status', '/metrics']) {
@@ -117,7 +117,7 @@ test('a page whose name was made to mean this machine reads nothing', async (t) 
   assert.equal(parse(rude).status, 400);
 });
 
-test('what is no HTTP, or has too much of it, is refused', async (t) => {
+test('invalid or oversized HTTP is refused', async (t) => {
   const { path, warnings } = await serveAdmin(t);
   assert.equal(parse(await talk(t, path, 'hello\r\n\r\n')).status, 400);
   assert.equal(parse(await talk(t, path, Buffer.from([22, 3, 1, 2, 0, 1, 0, 1, 252, 3, 3]))).status, 400);
@@ -127,7 +127,7 @@ test('what is no HTTP, or has too much of it, is refused', async (t) => {
   assert.deepEqual(warnings, []);
 });
 
-test('a client that is silent, or does not take its answer, does not stay', async (t) => {
+test('a client that sends nothing, or does not read its response, is disconnected', async (t) => {
   const timers = new ManualTimers();
   const { path } = await serveAnswer(t, { answer: async () => OK, timers });
   const said = whatIsSaidTo(await connect(t, path));
@@ -148,7 +148,7 @@ test('a client that is silent, or does not take its answer, does not stay', asyn
   assert.equal(more.pending, 0);
 });
 
-test('more clients than there is room for: the oldest that has not asked makes room', async (t) => {
+test('at the connection limit the oldest client without a request is disconnected', async (t) => {
   const timers = new ManualTimers();
   const limits = { connections: 2, patience: 1000 };
   const { path } = await serveAnswer(t, { answer: async () => OK, timers, limits });
@@ -160,7 +160,7 @@ test('more clients than there is room for: the oldest that has not asked makes r
   assert.equal(parse(await first).status, 503);
 });
 
-test('what cannot be read is an answer, and is told once', async (t) => {
+test('a failed reading returns an error, and is logged once', async (t) => {
   const { path, source, warnings } = await serveAdmin(t);
   source.failure = new Error('the kernel does not tell');
   for (let count = 0; count < 2; count += 1) assert.equal((await get(t, path, '/metrics')).status, 500);

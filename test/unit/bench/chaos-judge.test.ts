@@ -20,7 +20,7 @@ const killed = (pid: number, at: number, ...ports: number[]): MayLose => ({
   ports: new Set(ports),
 });
 
-test('a killed worker explains the loss of the connections that it had accepted, and of no other', () => {
+test('a killed worker explains the loss of the connections that it had accepted, and of no other connection', () => {
   const faults = [
     fault('one', 0, 200, killed(7, 100, 4001, 4002)),
     fault('harmless', 300, 400, null),
@@ -37,7 +37,7 @@ test('a killed worker explains the loss of the connections that it had accepted,
   assert.equal(cause(50, 101, null), null, 'not connected');
 });
 
-test('closing lanes explain only the first request of a client that connects meanwhile', () => {
+test('closing lanes explain only the first request of a client that connects during the closing', () => {
   const faults = [fault('lanes closed', 0, 900, { kind: 'connecting', from: 100, to: 200 })];
   const cause = (openedAt: number, at: number, reused = false) =>
     causeOf({ openedAt, at, port: null, reused }, faults)?.name ?? null;
@@ -49,14 +49,14 @@ test('closing lanes explain only the first request of a client that connects mea
   assert.equal(cause(150, 400), null);
 });
 
-test('a cause has the process and the time', () => {
+test('a cause contains the process and the time', () => {
   assert.equal(
     describeCause(fault('a worker killed', 1_000, 1_200, killed(7, 1_100))),
     'a worker killed at 1.0 s: pid 7 had accepted its connection and was killed at 1.1 s',
   );
 });
 
-test('the same seed draws the same faults, regardless of the numbers that a fault draws', () => {
+test('the same seed draws the same faults, however many random numbers a fault draws', () => {
   const names = ['a', 'b', 'c', 'd'];
   const take = (seed: number, draws: number) => {
     const faults = drawFaults(seed, names);

@@ -12,7 +12,7 @@ const figure = (name: string, column: string, values: readonly number[]): Figure
   samples: {},
 });
 
-test('figures of several things are a table with a column for each of them, and a dash where there is none', () => {
+test('figures of several programs form a table with one column per program, and a dash for a missing figure', () => {
   const figures = [figure('start', 'a', [3, 1, 2]), figure('start', 'b', [5]), figure('reload', 'b', [7])];
   assert.deepEqual(comparison(figures), [
     '## Side by side',
@@ -25,7 +25,7 @@ test('figures of several things are a table with a column for each of them, and 
   ]);
 });
 
-test('figures without a column are in no table of this kind', () => {
+test('figures without a column are omitted from the table', () => {
   const { column, ...plain } = figure('start', 'a', [1]);
   assert.equal(column, 'a');
   assert.deepEqual(comparison([plain]), []);

@@ -16,7 +16,7 @@ const figure = (x: number, values: readonly number[], atMost?: number): Figure =
 const [panel] = panelsOf([figure(100, [30, 20, 40], 50), figure(1, [2, 4])], 'listeners');
 assert(panel !== undefined);
 
-test('a panel has the median of each figure, sorted by the axis, and the targets', () => {
+test('a panel shows the median of each figure, sorted by the axis, and the targets', () => {
   assert.deepEqual(panel, {
     title: 'handover',
     unit: 'ms',

@@ -11,7 +11,7 @@ async function run(t: TestContext, ...argv: string[]): Promise<{ code: number; l
   return { code, lines };
 }
 
-test('an unknown command is named, with the nearest one', async (t) => {
+test('an unknown command is reported with the nearest known command', async (t) => {
   const unknown = 'zero: unknown command "statsu"; did you mean "status"?';
   for (const argv of [
     ['statsu'],
@@ -26,7 +26,7 @@ test('an unknown command is named, with the nearest one', async (t) => {
   });
 });
 
-test('an unknown command that is near to none gets the way to the list', async (t) => {
+test('an unknown command without a similar one is reported with a pointer to the list', async (t) => {
   assert.deepEqual(await run(t, 'frobnicate'), {
     code: 2,
     lines: ['zero: unknown command "frobnicate"; "zero --help" lists the commands'],

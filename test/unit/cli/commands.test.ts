@@ -43,14 +43,14 @@ async function reloaded(t: TestContext, verdict: Verdict, options: Partial<Reloa
   return { code: await code, out: at.out(), err: at.err(), options: control.reloads[0]?.options };
 }
 
-test('status prints what runs', async (t) => {
+test('status prints the running service', async (t) => {
   const at = cliFixture(t);
   await at.run('example');
   assert.equal(await status({ ...STATUS_OPTIONS }, at.context), 0);
   assert.match(at.out(), /^example {2}zero 1\.2\.3, pid 4242, up 1m1s\n/);
 });
 
-test('status --json prints the document, open connections included', async (t) => {
+test('status --json prints the document with open connections', async (t) => {
   const at = cliFixture(t);
   await at.run('example');
   assert.equal(await status({ ...STATUS_OPTIONS, json: true }, at.context), 0);
@@ -58,7 +58,7 @@ test('status --json prints the document, open connections included', async (t) =
   assert.deepEqual(JSON.parse(at.out()), { ...STATUS, generations: [{ ...generation, connections: 17 }] });
 });
 
-test('signal says who got it; a name that is none is 2 and asks for nothing', async (t) => {
+test('signal reports the processes that received it; an unknown signal name exits with 2 and sends no request', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await signal({ signal: 'usr1' }, at.context), 0);
@@ -71,7 +71,7 @@ test('signal says who got it; a name that is none is 2 and asks for nothing', as
 const LOGS: LogsOptions = { follow: false, json: false, raw: true };
 const FROM_3 = { generation: 3, worker: 0, stream: 'stdout' } as const;
 
-test('logs --raw prints what is kept, byte for byte, and ends a line before another process goes on', async (t) => {
+test('logs --raw prints the kept output byte for byte, and ends a line before output of another process', async (t) => {
   const at = cliFixture(t);
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('one\ntwo'));
@@ -80,7 +80,7 @@ test('logs --raw prints what is kept, byte for byte, and ends a line before anot
   assert.deepEqual([at.out(), at.err()], ['one\ntwo\n\u00ff\u0000\u001b\n', '']);
 });
 
-test('logs shows on a terminal what would act on it, apart from colours where those are wanted', async (t) => {
+test('logs escapes control characters on a terminal, and keeps colours if they are wanted', async (t) => {
   const at = cliFixture(t, { size: { columns: 80, rows: 24 } });
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('\u001b[31mred\u001b[0m\ttab \u001b[2J\u0007\r\n'));
@@ -88,7 +88,7 @@ test('logs shows on a terminal what would act on it, apart from colours where th
   assert.equal(at.out(), 'red\ttab \\u001b[2J\\u0007\n');
 });
 
-test('logs -n and --generation choose', async (t) => {
+test('logs -n and --generation select lines', async (t) => {
   const at = cliFixture(t);
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('one\ntwo\n'));
@@ -103,7 +103,7 @@ test('logs -n and --generation choose', async (t) => {
   }
 });
 
-test('logs says how much is not kept', async (t) => {
+test('logs reports how much output was discarded', async (t) => {
   const at = cliFixture(t);
   const { views } = await at.run('example');
   const line = Buffer.from(`${'x'.repeat(999)}\n`);
@@ -125,7 +125,7 @@ test('logs prints each line with its time and its worker', async (t) => {
   assert.equal(at.out().replace(time, ''), 'g3.w0 one\ng3.w0 two\ng3.w1 \u00ff\ng3.w0  goes on\n');
 });
 
-test('logs has local times with their offset on a terminal', async (t) => {
+test('logs prints local times with their offset on a terminal', async (t) => {
   const at = cliFixture(t, { size: { columns: 80, rows: 24 } });
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('one\n'));
@@ -134,7 +134,7 @@ test('logs has local times with their offset on a terminal', async (t) => {
   assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000, at.out());
 });
 
-test('logs --since and --worker choose', async (t) => {
+test('logs --since and --worker select lines', async (t) => {
   const at = cliFixture(t);
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('one\n'));
@@ -162,7 +162,7 @@ test('logs --since and --worker choose', async (t) => {
   );
 });
 
-test('logs --json prints one document, and with -f one document a line', async (t) => {
+test('logs --json prints one document, and with -f one document per line', async (t) => {
   const at = cliFixture(t);
   const { views } = await at.run('example');
   const json = { ...LOGS, json: true, raw: false };
@@ -193,7 +193,7 @@ test('logs --json prints one document, and with -f one document a line', async (
   assert.equal(await code, 0);
 });
 
-test('logs -f goes on until Ctrl-C, which is no failure', async (t) => {
+test('logs -f continues until Ctrl-C, which is not a failure', async (t) => {
   const at = cliFixture(t);
   const { views } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('before\n'));
@@ -215,7 +215,7 @@ test('logs -f --generation ends with the generation', async (t) => {
   assert.equal(await code, 0);
 });
 
-test('logs -f ends when zero says that it leaves', async (t) => {
+test('logs -f ends when zero announces its exit', async (t) => {
   const at = cliFixture(t);
   const { views, server } = await at.run('example');
   views.output.add(FROM_3, Buffer.from('before\n'));
@@ -225,7 +225,7 @@ test('logs -f ends when zero says that it leaves', async (t) => {
   assert.deepEqual([await code, at.err()], [0, '']);
 });
 
-test('no such instance is 3', async (t) => {
+test('an unknown instance exits with 3', async (t) => {
   const at = cliFixture(t);
   for (const run of [
     status({ ...STATUS_OPTIONS, name: 'example' }, at.context),
@@ -242,12 +242,12 @@ test('no such instance is 3', async (t) => {
   assert.match(at.err(), /zero status: no instance with the name example is running\. Looked in /);
 });
 
-test('a promoted handover is 0', async (t) => {
+test('a promoted handover exits with 0', async (t) => {
   const { code, out, err } = await reloaded(t, PROMOTED);
   assert.deepEqual([code, out, err], [0, 'handover 2 promoted after 1.5s: generation 4 serves\n', '']);
 });
 
-test('a failed one tells the step, the reason, how it left and its last words, harmlessly', async (t) => {
+test('a failed handover prints the step, the reason, the exit and the last output, with control characters escaped', async (t) => {
   const { code, out, err } = await reloaded(t, FAILED);
   assert.equal(code, 10);
   assert.equal(out, '');
@@ -281,12 +281,12 @@ const CODES: readonly [Outcome, number][] = [
 ];
 
 for (const [outcome, code] of CODES) {
-  test(`${outcome} is ${code}`, async (t) => {
+  test(`${outcome} exits with ${code}`, async (t) => {
     assert.equal((await reloaded(t, { ...FAILED, outcome })).code, code);
   });
 }
 
-test('the options arrive', async (t) => {
+test('reload sends its options', async (t) => {
   const given = { preview: true, replace: true, timeout: '1m30s', label: 'v1.2.3 "blue"' };
   const { options } = await reloaded(t, PROMOTED, given);
   const label = 'v1.2.3 "blue"';
@@ -304,7 +304,7 @@ for (const [what, label, problem] of [
   ['129 characters', 'x'.repeat(129), 'has 129 characters. Use at most 128.'],
   ['a megabyte', 'x'.repeat(1024 * 1024), 'has 1048576 characters. Use at most 128.'],
 ] as const) {
-  test(`a label of ${what} is 2 and asks for nothing`, async (t) => {
+  test(`a label with ${what} exits with 2 and sends no request`, async (t) => {
     const at = cliFixture(t);
     const { control } = await at.run('example');
     assert.equal(await reload({ ...RELOAD, label }, at.context), 2);
@@ -313,7 +313,7 @@ for (const [what, label, problem] of [
   });
 }
 
-test('a verdict names the release', async (t) => {
+test('a verdict shows the release', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = reload({ ...RELOAD, label: 'v1.2.3' }, at.context);
@@ -323,7 +323,7 @@ test('a verdict names the release', async (t) => {
   assert.equal(at.out(), 'handover 2 (v1.2.3) promoted after 1.5s: generation 4 serves\n');
 });
 
-test('a wrong timeout is 2 and asks for nothing', async (t) => {
+test('an invalid timeout exits with 2 and sends no request', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await reload({ ...RELOAD, timeout: '90' }, at.context), 2);
@@ -332,7 +332,7 @@ test('a wrong timeout is 2 and asks for nothing', async (t) => {
   assert.deepEqual(control.calls, []);
 });
 
-test('--no-wait is 13', async (t) => {
+test('--no-wait exits with 13', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await reload({ ...RELOAD, wait: false }, at.context), 13);
@@ -341,7 +341,7 @@ test('--no-wait is 13', async (t) => {
   assert.equal(control.reloads[0]?.options.wait, false);
 });
 
-test('Ctrl-C is 13, and the handover goes on', async (t) => {
+test('Ctrl-C exits with 13, and the handover continues', async (t) => {
   const at = cliFixture(t, { interactive: true });
   const { control } = await at.run('example');
   const code = reload(RELOAD, at.context);
@@ -358,7 +358,7 @@ test('Ctrl-C is 13, and the handover goes on', async (t) => {
   assert.deepEqual(control.calls, ['reload']);
 });
 
-test('a supervisor that goes away before the verdict is 1', async (t) => {
+test('a supervisor that exits before the verdict makes the command exit with 1', async (t) => {
   const at = cliFixture(t);
   const { control, server } = await at.run('example');
   const code = reload(RELOAD, at.context);
@@ -368,7 +368,7 @@ test('a supervisor that goes away before the verdict is 1', async (t) => {
   assert.match(at.err(), /^zero reload: zero exited before it reported the result\. Check its log\.\n$/);
 });
 
-test('progress is for terminals', async (t) => {
+test('progress is printed only on a terminal', async (t) => {
   const at = cliFixture(t, { interactive: true });
   const { control } = await at.run('example');
   const code = reload(RELOAD, at.context);
@@ -389,7 +389,7 @@ test('progress is for terminals', async (t) => {
   assert.match(at.err(), /worker restarting generation=4 worker=0/);
 });
 
-test('promote and abort: 0, or 1 and why not', async (t) => {
+test('promote and abort exit with 0, or with 1 and the reason', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await promote({}, at.context), 0);
@@ -399,14 +399,14 @@ test('promote and abort: 0, or 1 and why not', async (t) => {
   assert.equal(at.err(), 'zero abort: there is no handover to abort\n');
 });
 
-test('stop wants the instance said', async (t) => {
+test('stop refuses to choose an instance itself', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await stop({ now: false }, at.context), 2);
   assert.deepEqual(control.calls, []);
 });
 
-test('stop waits for the end of the process, not only for its word; Ctrl-C is 13', async (t) => {
+test('stop waits for the exit of the supervisor, not only for its response; Ctrl-C exits with 13', async (t) => {
   const at = cliFixture(t, { interactive: true });
   const { control, server } = await at.run('example');
   const code = stop({ now: true, name: 'example' }, at.context);
@@ -420,7 +420,7 @@ test('stop waits for the end of the process, not only for its word; Ctrl-C is 13
   assert.match(at.err(), /zero is still stopping: follow it with "zero status"\n$/);
 });
 
-test('permission denied is said so', {
+test('permission denied is reported as such', {
   skip: process.geteuid?.() === 0 ? false : 'needs root',
 }, async (t) => {
   const at = cliFixture(t);
@@ -438,7 +438,7 @@ test('permission denied is said so', {
   assert.match(at.err(), /control\.sock: permission denied: run this command as the user of that zero/);
 });
 
-test('stop sees the process end', async (t) => {
+test('stop detects the exit of the process', async (t) => {
   const at = cliFixture(t);
   mkdirSync(join(at.root, 'example'));
   const lines = '{"accepted":{"pid":1}}\n{"stopped":true}\n';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { exitCodeOf } from '../../../src/cli/exit-code.ts';
 
-test('each outcome has its exit code, and one of a newer supervisor is a failure', () => {
+test('each outcome has its exit code, and an unknown outcome of a newer supervisor is a failure', () => {
   const codes = {
     promoted: 0,
     failed: 1,

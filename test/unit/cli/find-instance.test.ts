@@ -63,12 +63,12 @@ function two(t: TestContext): { at: CliFixture; a: string; b: string } {
 }
 
 describe('--config finds', () => {
-  it('the instance that was started from that path', async (t) => {
+  it('the instance that was started with that path', async (t) => {
     const { at, a, b } = two(t);
     assert.deepEqual([await found(at, { config: a }), await found(at, { config: b })], ['a', 'b']);
   });
 
-  it('the same file by a symlink, a hard link and a relative path', async (t) => {
+  it('the instance by a symlink, a hard link and a relative path of the same file', async (t) => {
     const { at, a } = two(t);
     const folder = temporaryFolder(t);
     symlinkSync(a, join(folder, 'symlink'));
@@ -81,20 +81,20 @@ describe('--config finds', () => {
     assert.equal((await findInstance({ config: '../zero.yaml' }, true, there)).name, 'a');
   });
 
-  it('the instance of a file that was replaced, which has another inode now', async (t) => {
+  it('the instance whose file was replaced and has another inode', async (t) => {
     const { at, a } = two(t);
     configFile(t, '{}', `${a}.new`);
     renameSync(`${a}.new`, a);
     assert.equal(await found(at, { config: a }), 'a');
   });
 
-  it('the instance of a file that was moved, by its new path, and by its old one', async (t) => {
+  it('the instance whose file was moved, by its new and its old path', async (t) => {
     const { at, a } = two(t);
     renameSync(a, `${a}.moved`);
     assert.deepEqual([await found(at, { config: `${a}.moved` }), await found(at, { config: a })], ['a', 'a']);
   });
 
-  it('no instance of a file whose inode is used again for another file', async (t) => {
+  it('no instance of a file whose inode was reused by another file', async (t) => {
     const { at, a } = two(t);
     const other = configFile(t);
     const loaded = loadConfig(other);
@@ -109,7 +109,7 @@ describe('--config finds', () => {
     );
   });
 
-  it('no other instance, although its config describes the same name', async (t) => {
+  it('no other instance with the same name in its config', async (t) => {
     const { at } = two(t);
     const other = configFile(t, '{}');
     assert.match(
@@ -120,7 +120,7 @@ describe('--config finds', () => {
     assert.match(await refused(at, { config: missing }), /no\.yaml \(no such file\) is running/);
   });
 
-  it('an instance elsewhere, by the runtime directory in the file', async (t) => {
+  it('an instance by the runtime directory in the file', async (t) => {
     const at = cliFixture(t);
     const runtime = join(temporaryFolder(t), 'run');
     const config = configFile(t, `{ runtime_directory: ${runtime} }`);
@@ -132,7 +132,7 @@ describe('--config finds', () => {
     assert.match(await refused(at, { config: copy }), /^3 /);
   });
 
-  it('an instance of a supervisor that recorded only the path, in its state', async (t) => {
+  it('an instance whose supervisor recorded only the path, in its state', async (t) => {
     const at = cliFixture(t);
     const [config, other] = [configFile(t), configFile(t)];
     mkdirSync(join(at.root, 'node'));
@@ -142,13 +142,13 @@ describe('--config finds', () => {
     assert.match(await refused(at, { config: other }), /^3 /);
   });
 
-  it('an instance although its file is invalid now', async (t) => {
+  it('an instance whose file is invalid now', async (t) => {
     const { at, a } = two(t);
     writeFileSync(a, 'nonsense: 1\n');
     assert.equal(await found(at, { config: a }), 'a');
   });
 
-  it('of two instances from one file the one that runs, and none where both do', async (t) => {
+  it('the running one of two instances with the same file, and none if both run', async (t) => {
     const at = cliFixture(t);
     const config = configFile(t);
     record(join(at.root, 'a'), 'a', config);
@@ -165,7 +165,7 @@ describe('--config finds', () => {
 });
 
 describe('--name finds', () => {
-  it('the instance of that name, whether it answers or not', async (t) => {
+  it('the instance with that name, even if it does not respond', async (t) => {
     const { at } = two(t);
     assert.equal(await found(at, { name: 'b' }, false), 'b');
     assert.match(await refused(at, { name: '../b' }), /^2 --name ".*cannot be the name of a directory/);
@@ -183,7 +183,7 @@ describe('--name finds', () => {
 });
 
 describe('without an option a command finds', () => {
-  it('the instance of $ZERO_CONFIG, and --name goes first', async (t) => {
+  it('the instance of $ZERO_CONFIG, unless --name is given', async (t) => {
     const ZERO_CONFIG = configFile(t);
     const at = cliFixture(t, { environment: { ZERO_CONFIG } });
     record(join(at.root, 'a'), 'a', ZERO_CONFIG);
@@ -191,7 +191,7 @@ describe('without an option a command finds', () => {
     assert.deepEqual([await found(at, {}, false), await found(at, { name: 'b' }, false)], ['a', 'b']);
   });
 
-  it('the instance of ./zero.yaml, and no other', async (t) => {
+  it('only the instance of ./zero.yaml', async (t) => {
     const at = cliFixture(t);
     await at.run('other');
     const config = configFile(t, '{}', join(at.root, 'zero.yaml'));
@@ -200,7 +200,7 @@ describe('without an option a command finds', () => {
     assert.equal(await found(at, {}, false), 'a');
   });
 
-  it('the only one that runs', async (t) => {
+  it('the only running instance', async (t) => {
     const at = cliFixture(t);
     assert.match(await refused(at, {}), /^3 no instance is running\. Looked in /);
     const { server } = await at.run('example');
@@ -216,7 +216,7 @@ describe('without an option a command finds', () => {
     assert.equal(await found(at, {}), 'another');
   });
 
-  it('none where it must be specified', async (t) => {
+  it('no instance if several match', async (t) => {
     const at = cliFixture(t);
     await at.run('example');
     assert.match(
@@ -225,7 +225,7 @@ describe('without an option a command finds', () => {
     );
   });
 
-  it('none where no place exists', async (t) => {
+  it('no instance if no runtime directory exists', async (t) => {
     const at = cliFixture(t);
     rmSync(at.root, { recursive: true });
     assert.match(await refused(at, {}), /^3 /);
@@ -239,7 +239,7 @@ it('--config and --name together are refused', async (t) => {
   );
 });
 
-it('a record of another user than the owner of its place does not count', async (t) => {
+it('a record is ignored if its user is not the owner of the directory', async (t) => {
   const at = cliFixture(t);
   record(join(at.root, 'a'), 'a', null);
   const { surroundings } = at.context;
@@ -250,7 +250,7 @@ it('a record of another user than the owner of its place does not count', async 
   await assert.rejects(findInstance({ name: 'a' }, true, { ...surroundings, places }), CommandError);
 });
 
-it('a record that is a pipe, a directory or no record does not hold a command up', async (t) => {
+it('a FIFO, a directory or an invalid file in place of a record does not block a command', async (t) => {
   const at = cliFixture(t);
   for (const name of ['directory', 'text', 'empty']) mkdirSync(join(at.root, name));
   mkdirSync(join(at.root, 'directory', 'instance.json'));
@@ -259,7 +259,7 @@ it('a record that is a pipe, a directory or no record does not hold a command up
   assert.match(await refused(at, {}), /^3 no instance is running/);
 });
 
-it('an instance that does not run is started from its file', async (t) => {
+it('an instance that is not running is started from its file', async (t) => {
   const { at, a } = two(t);
   const instance = await findInstance({ config: a }, false, at.context.surroundings);
   const { exitCode, message } = notRunning(instance);

@@ -51,7 +51,7 @@ describe('zero init', () => {
     [process.execPath, '--require', '@scope/package/register', 'app.js'],
   ];
   for (const command of COMMANDS) {
-    it(`writes what check accepts, and whose suggestions it accepts too: ${command[0]}`, (t) => {
+    it(`writes a config that check accepts with all its suggestions: ${command[0]}`, (t) => {
       const { folder, run, said, text } = setUp(t);
       assert.equal(run({ command }), 0, said.err);
       assert.deepEqual(said, { out: 'Wrote zero.yaml. Review it, then run: zero\n', err: '' });
@@ -66,7 +66,7 @@ describe('zero init', () => {
     });
   }
 
-  it('takes addresses and a name as they are given', (t) => {
+  it('keeps given addresses and the given name', (t) => {
     const { run, text } = setUp(t);
     run({ command: ['/bin/cat'], listen: ['8080', 'unix:/run/a b.sock'], name: 'web' });
     const { listeners, runtime } = serviceOf(text());
@@ -80,7 +80,7 @@ describe('zero init', () => {
     assert.equal(runtime.name, 'web');
   });
 
-  it('never overwrites', (t) => {
+  it('never overwrites a file', (t) => {
     const { folder, run, said, text } = setUp(t);
     writeFileSync(join(folder, 'zero.yaml'), 'precious');
     assert.equal(run({ command: ['/bin/cat'] }), 1);
@@ -88,7 +88,7 @@ describe('zero init', () => {
     assert.equal(text(), 'precious');
   });
 
-  it('says what is wrong, and writes nothing', (t) => {
+  it('reports invalid input, and writes nothing', (t) => {
     const { folder, run, said } = setUp(t);
     for (const [options, message] of [
       [{}, /^zero init: no command given: /],
@@ -108,7 +108,7 @@ describe('zero init', () => {
     assert.match(said.err, /^zero init: write .*\/no\/zero\.yaml: ENOENT/);
   });
 
-  it('--systemd prints the unit of the config that it writes, or that is there', (t) => {
+  it('--systemd prints the unit of the new or the existing config', (t) => {
     const { folder, run, said } = setUp(t);
     assert.equal(run({ command: ['/bin/cat'], name: 'web', systemd: true }), 0);
     assert.match(said.err, /^Wrote zero\.yaml\./);
@@ -124,7 +124,7 @@ describe('zero init', () => {
     assert.deepEqual(said, { out: unit, err: '' });
   });
 
-  it('--systemd says what is wrong with the config', (t) => {
+  it('--systemd reports errors of the config', (t) => {
     const { folder, run, said } = setUp(t);
     writeFileSync(join(folder, 'zero.yaml'), 'service: { lisener: [] }\n');
     assert.equal(run({ systemd: true }), 1);
@@ -133,7 +133,7 @@ describe('zero init', () => {
   });
 });
 
-describe('what is guessed', () => {
+describe('guesses', () => {
   const NAMES: readonly (readonly [string, string])[] = [
     ['node server.js', 'shop'],
     ['node --inspect dist/api.mjs', 'api'],
@@ -163,18 +163,18 @@ describe('what is guessed', () => {
       assert.equal(guess(command.split(' '), '/srv').addresses[0] ?? null, address));
   }
 
-  it('gunicorn tells when it is ready, and takes longer to leave', () => {
+  it('that gunicorn reports readiness, and needs longer to stop', () => {
     const { notifies, shutdownTimeout } = guess(['/usr/bin/gunicorn', 'app:app'], '/srv/shop');
     assert.deepEqual([notifies, shutdownTimeout], [true, '40s']);
   });
 
-  it('uvicorn is told of its descriptor once', () => {
+  it('that uvicorn receives its descriptor once', () => {
     assert.deepEqual(guess(['uvicorn', 'app:app'], '/').args, ['app:app', '--fd', '${fd.http}']);
     assert.deepEqual(guess(['uvicorn', 'app:app', '--fd=3'], '/').args, ['app:app', '--fd=3']);
   });
 });
 
-it('what systemd would take for its own is escaped', () => {
+it('zero init escapes specifiers and variables of systemd', () => {
   const unit = unitText({
     name: 'web',
     zero: ['/opt/my node/node', '/opt/zero.js'],
@@ -191,7 +191,7 @@ it('what systemd would take for its own is escaped', () => {
   assert.doesNotMatch(unit, /RuntimeDirectory/);
 });
 
-describe('a program that is known', () => {
+describe('a known program', () => {
   /** What is guessed of a command in a folder with these files. */
   function guessed(t: TestContext, command: string, files: Readonly<Record<string, string>>) {
     const folder = mkdtempSync(join(tmpdir(), 'zero-init-'));
@@ -203,7 +203,7 @@ describe('a program that is known', () => {
     return guess(command.split(' '), folder);
   }
 
-  it('nginx: has the addresses of its listen directives, those of included files too', (t) => {
+  it('nginx: has the addresses of its listen directives, including those of included files', (t) => {
     const { addresses, args, changes } = guessed(t, 'nginx -c nginx.conf', {
       'nginx.conf':
         'pid /run/n.pid;\nhttp { server { listen 80 default_server; listen [::]:80; # listen 81;\n} include conf.d/*.conf; }',
@@ -224,7 +224,7 @@ describe('a program that is known', () => {
     assert.match(changes.join(), /nginx\.conf: remove reuseport from listen\.$/);
   });
 
-  it('haproxy: names each bind that has to be changed', (t) => {
+  it('haproxy: lists each bind that must be changed', (t) => {
     const { addresses, args, changes } = guessed(t, 'haproxy -D -f haproxy.cfg', {
       'haproxy.cfg': 'frontend a\n  bind *:80\n  bind ::1:443 ssl crt x\n  # bind :81\n',
     });
@@ -236,7 +236,7 @@ describe('a program that is known', () => {
     ]);
   });
 
-  it('php-fpm: has the addresses of its pools, and asks for the time that its children need', (t) => {
+  it('php-fpm: has the addresses of its pools, and the stop time that its children need', (t) => {
     const files = {
       'fpm.conf': '[global]\ninclude=pool.d/*.conf\n',
       'pool.d/a.conf': '[a]\n;listen = 9000\nlisten = 127.0.0.1:9001\n',
@@ -257,7 +257,7 @@ describe('a program that is known', () => {
     ['port        ENV.fetch("PORT", 3003)', 'tcp4:0.0.0.0:3003'],
     ['# port 1\nthreads 1, 5', 'tcp4:0.0.0.0:9292'],
   ] as const) {
-    it(`puma: listens where its config says: ${text}`, (t) => {
+    it(`puma: has the addresses of its config: ${text}`, (t) => {
       assert.deepEqual(guessed(t, 'puma', { 'config/puma.rb': text }).addresses, [address]);
     });
   }
@@ -271,7 +271,7 @@ describe('a program that is known', () => {
     ['@nestjs/core', 'await app.listen(process.env.PORT);', ':3000'],
     ['next', '', ':3000'],
   ] as const) {
-    it(`node with ${dependency}: listens where its script says: ${text}`, (t) => {
+    it(`node with ${dependency}: has the address of its script: ${text}`, (t) => {
       const files = {
         'package.json': JSON.stringify({ dependencies: { [dependency]: '1' } }),
         'app.js': text,

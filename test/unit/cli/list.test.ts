@@ -53,7 +53,7 @@ describe('zero list', () => {
     ]);
   });
 
-  it('takes the state from the supervisor: a worker that is up does not serve yet', async (t) => {
+  it('shows the state that the supervisor reports: a running worker may not serve yet', async (t) => {
     const at = cliFixture(t);
     const { control } = await at.run('web');
     for (const state of ['down', 'degraded', 'starting', 'stopping']) {
@@ -91,14 +91,14 @@ describe('zero list', () => {
     assert.deepEqual(warnings, []);
   });
 
-  it('says that nothing runs', async (t) => {
+  it('reports that nothing runs', async (t) => {
     const at = cliFixture(t);
     mkdirSync(join(at.root, 'old'));
     assert.equal(await list(ONCE, at.context), 0);
     assert.equal(at.out(), 'no instance is running\n');
   });
 
-  it('shows an instance that does not answer as that, in bounded time, and all others', async (t) => {
+  it('marks an instance that does not respond in bounded time, and shows all others', async (t) => {
     const at = cliFixture(t);
     await at.run('web');
     for (const name of ['hung-1', 'hung-2', 'hung-3']) await silent(t, at, name);
@@ -122,7 +122,7 @@ describe('zero list', () => {
     );
   });
 
-  it('leaves out what has ended without leaving anything behind', async (t) => {
+  it('omits instances that ended without remaining processes', async (t) => {
     const at = cliFixture(t);
     mkdirSync(join(at.root, 'killed'));
     const record = {
@@ -150,7 +150,7 @@ describe('zero list', () => {
     );
   });
 
-  it('cuts lines off at the width of a terminal', async (t) => {
+  it('truncates lines to the width of a terminal', async (t) => {
     const at = cliFixture(t, { size: { columns: 40, rows: 24 } });
     await at.run('web');
     await list(ONCE, at.context);
@@ -159,7 +159,7 @@ describe('zero list', () => {
 });
 
 describe('zero list --watch', () => {
-  it('draws again when something happens in an instance, and when one comes or goes', async (t) => {
+  it('redraws when an instance changes, starts or ends', async (t) => {
     const at = cliFixture(t, { size: SIZE });
     const { control, views } = await at.run('web');
     const code = list(WATCH, at.context);
@@ -181,7 +181,7 @@ describe('zero list --watch', () => {
     assert.match(screen.window[1] ?? '', /^renamed +up/);
   });
 
-  it('writes each frame at once, over the one before it', async (t) => {
+  it('writes each frame with one write, over the previous frame', async (t) => {
     const at = cliFixture(t, { size: SIZE });
     const { control } = await at.run('web');
     const { context } = at;
@@ -206,7 +206,7 @@ describe('zero list --watch', () => {
     }
   });
 
-  it('does not wait for an instance that does not answer', async (t) => {
+  it('does not wait for an instance that does not respond', async (t) => {
     const at = cliFixture(t, { size: SIZE });
     await silent(t, at, 'halted');
     const { control, views } = await at.run('web');
@@ -229,13 +229,13 @@ describe('zero list --watch', () => {
     assert.equal(await code, 0);
   });
 
-  it('is refused without a terminal, with what to do', async (t) => {
+  it('is refused without a terminal, with the alternative', async (t) => {
     const at = cliFixture(t);
     assert.equal(await list(WATCH, at.context), 2);
     assert.match(at.err(), /^zero list: --watch needs a terminal: without one add --json/);
   });
 
-  it('with --json prints a line for each change, and time alone is none', async (t) => {
+  it('with --json prints a line for each change, and none for elapsed time', async (t) => {
     const at = cliFixture(t);
     const { control } = await at.run('web');
     const code = list({ json: true, watch: true }, at.context);

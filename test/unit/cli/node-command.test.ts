@@ -6,7 +6,7 @@ import { refusalOf, whatStarts } from '../../../src/cli/node-command.ts';
 import { temporaryFolder } from '../../support/temporary.ts';
 
 describe('a command', () => {
-  it('is node by its name', () => {
+  it('is node if its name is node', () => {
     for (const name of ['node', '/usr/bin/node', './node', 'nodejs', 'node20', 'node-22', 'node22.1'])
       assert.deepEqual(whatStarts([name, 'app.js']), { kind: 'node' }, name);
     for (const name of ['', 'deno', 'bun', 'ts-node', 'sh', './app.js'])
@@ -14,14 +14,14 @@ describe('a command', () => {
     assert.deepEqual(whatStarts([]), { kind: 'other' });
   });
 
-  it('is node by what its name leads to', (t) => {
+  it('is node if its name resolves to node', (t) => {
     const folder = temporaryFolder(t);
     const link = join(folder, 'my-service');
     symlinkSync(process.execPath, link);
     assert.deepEqual(whatStarts([link]), { kind: 'node' });
   });
 
-  it('is what env(1) executes', () => {
+  it('is the program that env(1) executes', () => {
     for (const before of [
       ['env'],
       ['/usr/bin/env', 'A=1', 'B='],
@@ -43,7 +43,7 @@ describe('a command', () => {
     assert.deepEqual(whatStarts(['env']), { kind: 'other' });
   });
 
-  it('is a package manager, and what that would start is known from package.json', (t) => {
+  it('is a package manager, and package.json has the command that it starts', (t) => {
     const folder = temporaryFolder(t);
     const scripts = { start: 'node server.js --fast', dev: 'node dev.js' };
     writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts }));
@@ -68,7 +68,7 @@ describe('a command', () => {
     assert.equal(instead('npm', 'start'), null);
   });
 
-  it('is what its first line names', (t) => {
+  it('is the interpreter in its first line', (t) => {
     const folder = temporaryFolder(t);
     const kind = (name: string, text: string, ...args: string[]) => {
       writeFileSync(join(folder, name), text);
@@ -127,7 +127,7 @@ describe('a command', () => {
     assert.equal(kind('nice', 'python3', 'app.py'), 'other');
   });
 
-  it('that starts node as a child process is refused with another', (t) => {
+  it('that starts node as a child process is refused, with an alternative', (t) => {
     const folder = temporaryFolder(t);
     const bin = join(folder, 'node_modules', '.bin');
     mkdirSync(join(folder, 'node_modules', 'tsx', 'dist'), { recursive: true });

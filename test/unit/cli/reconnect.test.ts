@@ -23,7 +23,7 @@ async function lose(t: TestContext, restarts: boolean): Promise<{ at: CliFixture
   return { at, code };
 }
 
-test('the next supervisor is asked for the verdict', async (t) => {
+test('reload asks the next supervisor for the verdict', async (t) => {
   const { at, code } = await lose(t, true);
   const { control } = await at.run('example');
   await control.until(() => control.waits.length === 1);
@@ -33,7 +33,7 @@ test('the next supervisor is asked for the verdict', async (t) => {
   assert.deepEqual(control.calls, ['wait', 'cancel']);
 });
 
-test('so does zero wait, and more than one supervisor may die meanwhile', async (t) => {
+test('wait does the same, and survives more than one restart of the supervisor', async (t) => {
   const at = cliFixture(t);
   const first = await at.run('example');
   first.control.isRestarted = true;
@@ -51,13 +51,13 @@ test('so does zero wait, and more than one supervisor may die meanwhile', async 
   assert.equal(await code, 0);
 });
 
-test('a supervisor that nothing starts again is not waited for', async (t) => {
+test('the command does not wait for a supervisor that nothing restarts', async (t) => {
   const { at, code } = await lose(t, false);
   assert.equal(await code, 1);
   assert.match(at.err(), /^zero reload: zero exited before it reported the result\. Check its log\.\n$/);
 });
 
-test('one that does not come back within a minute is given up', async (t) => {
+test('the command gives up if no supervisor starts within a minute', async (t) => {
   const { at, code } = await lose(t, true);
   const ticking = setInterval(() => at.tick(), 1);
   t.after(() => clearInterval(ticking));
@@ -66,7 +66,7 @@ test('one that does not come back within a minute is given up', async (t) => {
   assert.match(at.err(), /zero exited before it reported the result\. Check its log\.\n$/);
 });
 
-test('Ctrl-C ends the wait at the next supervisor, too', async (t) => {
+test('Ctrl-C ends the wait for the next supervisor', async (t) => {
   const { at, code } = await lose(t, true);
   const { control } = await at.run('example');
   await control.until(() => control.waits.length === 1);
@@ -75,7 +75,7 @@ test('Ctrl-C ends the wait at the next supervisor, too', async (t) => {
   assert.match(at.err(), /Handover 2 is still in progress\./);
 });
 
-test('a verdict that the next supervisor does not know is 1, with its reason', async (t) => {
+test('a verdict that is unknown to the next supervisor exits with 1 and the reason', async (t) => {
   const at = cliFixture(t);
   const { control, server } = await at.run('example');
   control.isRestarted = true;
@@ -97,7 +97,7 @@ describe('a supervisor that is upgraded in place', () => {
   const OUTPUT = { generation: 3, worker: 0, stream: 'stdout' } as const;
   const LOGS = { follow: true, json: false, raw: true };
 
-  it('is followed by zero logs -f, without a line twice', async (t) => {
+  it('is followed by zero logs -f without duplicate lines', async (t) => {
     const at = cliFixture(t);
     const { views, server } = await at.run('example');
     views.output.add(OUTPUT, Buffer.from('one\ntwo\n'));
@@ -115,7 +115,7 @@ describe('a supervisor that is upgraded in place', () => {
     assert.equal(at.err(), `${LOST}${BACK}`);
   });
 
-  it('is followed by zero logs -f of one generation, until that has ended', async (t) => {
+  it('is followed by zero logs -f of one generation until that generation has ended', async (t) => {
     const at = cliFixture(t);
     const { views, server } = await at.run('example');
     views.output.add(OUTPUT, Buffer.from('one\n'));
@@ -127,7 +127,7 @@ describe('a supervisor that is upgraded in place', () => {
     assert.deepEqual([await code, at.out()], [0, 'one\n']);
   });
 
-  it('is followed by zero status --watch, with documents only on standard output', async (t) => {
+  it('is followed by zero status --watch, which prints only documents to standard output', async (t) => {
     const at = cliFixture(t);
     const { views, server } = await at.run('example');
     const code = status({ json: true, watch: true }, at.context);
@@ -149,7 +149,7 @@ describe('a supervisor that is upgraded in place', () => {
     assert.deepEqual(documents, [undefined, 1]);
   });
 
-  it('ends zero status --watch where the new program does not answer within a minute', async (t) => {
+  it('ends zero status --watch if the new program does not respond within a minute', async (t) => {
     const at = cliFixture(t);
     const { views, server } = await at.run('example');
     const code = status({ json: true, watch: true }, at.context);
@@ -166,7 +166,7 @@ describe('a supervisor that is upgraded in place', () => {
     assert.deepEqual([error, exit_code], [{ code: 'gone', message }, 1]);
   });
 
-  it('that keeps its program does not let zero logs -f print lines twice', async (t) => {
+  it('that keeps its program causes no duplicate lines in zero logs -f', async (t) => {
     const at = cliFixture(t);
     const { views, server } = await at.run('example');
     views.output.add(OUTPUT, Buffer.from('one\n'));

@@ -35,7 +35,7 @@ for (const exchange of recordedExchanges(1)) {
   if (run === undefined) continue;
   // An older supervisor refuses fields that it does not know, so those that were added later are left out unless they
   // are asked for.
-  test(`a command without options sends no more than the first version did: ${exchange.name}`, async (t) => {
+  test(`a command without options sends only the fields of the first version: ${exchange.name}`, async (t) => {
     const at = cliFixture(t);
     mkdirSync(join(at.root, name));
     const requests = await startFakeSupervisor(

@@ -11,7 +11,7 @@ import { cliFixture } from './fixture.ts';
 
 const ROLLBACK: RollbackOptions = { wait: true, json: false };
 
-test('a rollback asks for the generation, and tells the verdict', async (t) => {
+test('rollback requests the generation, and reports the verdict', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = rollback({ ...ROLLBACK, to: '3', timeout: '90s' }, at.context);
@@ -22,7 +22,7 @@ test('a rollback asks for the generation, and tells the verdict', async (t) => {
   assert.equal(at.out(), 'handover 2 promoted after 1.5s: generation 4 serves\n');
 });
 
-test('without --to it is the release that served before; --no-wait is 13', async (t) => {
+test('rollback without --to requests the previous release; --no-wait exits with 13', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   assert.equal(await rollback({ ...ROLLBACK, wait: false }, at.context), 13);
@@ -30,7 +30,7 @@ test('without --to it is the release that served before; --no-wait is 13', async
 });
 
 for (const to of ['0', '-1', 'last', '1.5', '99999999999']) {
-  test(`--to ${to} is 2`, async (t) => {
+  test(`--to ${to} exits with 2`, async (t) => {
     const at = cliFixture(t);
     const { control } = await at.run('example');
     assert.equal(await rollback({ ...ROLLBACK, to }, at.context), 2);
@@ -49,7 +49,7 @@ test('history --json prints the document', async (t) => {
   assert.deepEqual(JSON.parse(at.out()), HISTORY);
 });
 
-test('the history for eyes is 80 columns wide and harmless', async (t) => {
+test('the printed history is 80 columns wide and has no control characters', async (t) => {
   const at = cliFixture(t);
   await at.run('example');
   assert.equal(await history({ json: false }, at.context), 0);
@@ -67,7 +67,7 @@ test('the history for eyes is 80 columns wide and harmless', async (t) => {
   ]);
 });
 
-test('a history with nothing in it, and one with long texts', () => {
+test('the history may be empty, and may have long texts', () => {
   const plain = painter(false);
   assert.equal(renderHistory({ version: 1, generations: [] }, plain), 'no generation yet\n');
   const [first] = HISTORY.generations;
@@ -81,7 +81,7 @@ test('a history with nothing in it, and one with long texts', () => {
   for (const line of text.split('\n')) assert.ok(line.length <= 80, line);
 });
 
-test('a hook that failed afterwards is told with the verdict, which stays what it is', () => {
+test('a failed hook after the handover is reported with the verdict, and does not change it', () => {
   const hook = { step: 'hook.after_promote', reason: 'exited with code 1', output: ['no such host'] };
   const verdict = verdictDocument({ ...PROMOTED, hook });
   assert.deepEqual(renderVerdict(verdict, painter(false)).split('\n'), [

@@ -14,7 +14,7 @@ const DONE: ScaleResult = {
   failure: null,
 };
 
-test('scale asks for the number, waits and tells how many there are', async (t) => {
+test('scale requests the number, waits and reports how many workers run', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = scale({ workers: '4', timeout: '90s', json: false }, at.context);
@@ -25,7 +25,7 @@ test('scale asks for the number, waits and tells how many there are', async (t) 
   assert.equal(at.out(), 'generation 3 has 4 workers now (before: 1), after 1.2s\n');
 });
 
-test('--json prints the document', async (t) => {
+test('scale --json prints the document', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = scale({ workers: '4', json: true }, at.context);
@@ -41,7 +41,7 @@ test('--json prints the document', async (t) => {
 const CODES = { failed: 1, aborted: 12, timed_out: 11, superseded: 14, in_progress: 13 } as const;
 
 for (const [outcome, expected] of Object.entries(CODES)) {
-  test(`${outcome} is ${expected}, and its reason is told`, async (t) => {
+  test(`${outcome} exits with ${expected}, and its reason is reported`, async (t) => {
     const at = cliFixture(t);
     const { control } = await at.run('example');
     const code = scale({ workers: '4', json: false }, at.context);
@@ -55,7 +55,7 @@ for (const [outcome, expected] of Object.entries(CODES)) {
 }
 
 for (const workers of ['0', '257', '-1', '1.5', 'auto', 'four']) {
-  test(`${workers} workers is 2`, async (t) => {
+  test(`${workers} workers exits with 2`, async (t) => {
     const at = cliFixture(t);
     const { control } = await at.run('example');
     assert.equal(await scale({ workers, json: false }, at.context), 2);
@@ -64,7 +64,7 @@ for (const workers of ['0', '257', '-1', '1.5', 'auto', 'four']) {
   });
 }
 
-test('Ctrl-C is 13: the change goes on', async (t) => {
+test('Ctrl-C exits with 13, and the change continues', async (t) => {
   const at = cliFixture(t, { interactive: true });
   const { control } = await at.run('example');
   const code = scale({ workers: '4', json: false }, at.context);

@@ -14,7 +14,7 @@ const ROLLED_BACK: Verdict = {
 
 const WAIT: WaitOptions = { json: false };
 
-test('wait follows the handover that is named, and exits as its verdict says', async (t) => {
+test('wait follows the given handover, and exits as its verdict requires', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = wait({ ...WAIT, handover: '2' }, at.context);
@@ -26,7 +26,7 @@ test('wait follows the handover that is named, and exits as its verdict says', a
   await control.until(() => control.listeners === 0);
 });
 
-test('wait without a number leaves it to zero', async (t) => {
+test('wait without a number lets zero choose the handover', async (t) => {
   const at = cliFixture(t);
   const { control } = await at.run('example');
   const code = wait({ ...WAIT, json: true }, at.context);
@@ -37,7 +37,7 @@ test('wait without a number leaves it to zero', async (t) => {
   assert.equal(JSON.parse(at.out()).outcome, 'promoted');
 });
 
-test('wait ends at Ctrl-C with 13, and no longer waits', async (t) => {
+test('wait exits with 13 at Ctrl-C, and withdraws its request', async (t) => {
   const at = cliFixture(t, { interactive: true });
   const { control } = await at.run('example');
   const code = wait(WAIT, at.context);
@@ -51,7 +51,7 @@ test('wait ends at Ctrl-C with 13, and no longer waits', async (t) => {
   assert.deepEqual(control.calls, ['wait', 'cancel']);
 });
 
-test('wait for an unknown handover is 1, a wrong number is 2', async (t) => {
+test('wait for an unknown handover exits with 1, an invalid number with 2', async (t) => {
   const at = cliFixture(t);
   await at.run('example');
   assert.equal(await wait({ ...WAIT, handover: '7' }, at.context), 1);

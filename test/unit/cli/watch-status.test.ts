@@ -8,7 +8,7 @@ import { cliFixture } from './fixture.ts';
 const SIZE = { columns: 80, rows: 24 };
 const WATCH = { json: false, watch: true };
 
-test('status --watch draws again when something happens, and each second', async (t) => {
+test('status --watch redraws on each event, and each second', async (t) => {
   const at = cliFixture(t, { size: SIZE });
   const { control, views } = await at.run('example');
   const code = status(WATCH, at.context);
@@ -35,14 +35,14 @@ test('status --watch draws again when something happens, and each second', async
   assert.ok(!screen.text.includes('generation 4'));
 });
 
-test('without a terminal it is refused, with what to do', async (t) => {
+test('status --watch is refused without a terminal, with the alternative', async (t) => {
   const at = cliFixture(t);
   await at.run('example');
   assert.equal(await status(WATCH, at.context), 2);
   assert.match(at.err(), /^zero status: --watch needs a terminal: without one add --json/);
 });
 
-test('with --json it is a line for each change, and time alone is none', async (t) => {
+test('status --watch --json prints a line for each change, and none for elapsed time', async (t) => {
   const at = cliFixture(t);
   const { control, views } = await at.run('example');
   const code = status({ json: true, watch: true }, at.context);
@@ -63,7 +63,7 @@ test('with --json it is a line for each change, and time alone is none', async (
   );
 });
 
-test('it ends when zero says that it leaves', async (t) => {
+test('status --watch ends when zero announces its exit', async (t) => {
   const at = cliFixture(t, { size: SIZE });
   const { server } = await at.run('example');
   const code = status(WATCH, at.context);

@@ -36,10 +36,10 @@ for (const [text, problem] of [
   ['.s', '".s" is not a duration: write it as in 500ms, 30s or 1h30m'],
   ['3000000h', '"3000000h" is longer than the 292 years a duration can hold'],
 ] as const) {
-  test(`no duration: ${JSON.stringify(text)}`, () => assert.deepEqual(parseDuration(text), { problem }));
+  test(`invalid duration: ${JSON.stringify(text)}`, () => assert.deepEqual(parseDuration(text), { problem }));
 }
 
-test('a formatted duration is read back as the same', () => {
+test('a formatted duration is parsed to the same value', () => {
   for (const value of [
     0, 0.000001, 0.5, 1, 1.5, 250, 999.999, 1000, 1500, 60_000, 90_000, 3_600_000, 3_600_500, 86_461_001,
   ]) {

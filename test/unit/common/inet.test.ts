@@ -61,7 +61,7 @@ const WRITTEN = [
   ...['1::2:3:4:5:6:7:8', '::1:2:3:4:5:6:7:8', '::-1', '::0x1', ' ::1', '::1 '],
 ];
 
-test('what is an address is what node:net takes for one', () => {
+test('an address is valid exactly if node:net accepts it', () => {
   const random = seededRandom(7);
   const signs = ['0', '1', 'f', '25', '256', ':', '::', '.', '1.2.3.4'];
   const made = Array.from({ length: 5000 }, () => {
@@ -74,7 +74,7 @@ test('what is an address is what node:net takes for one', () => {
   }
 });
 
-test('a zone is no part of the bytes', () => {
+test('a zone is not part of the bytes', () => {
   assert.equal(isInet6('fe80::1%eth0'), false);
 });
 

@@ -17,7 +17,7 @@ function turns() {
 }
 
 describe('work in slices', () => {
-  it('is done at once where it is short', () => {
+  it('is done immediately if it is short', () => {
     const { turns: loop, waiting } = turns();
     const done: number[] = [];
     let ended = 0;
@@ -28,7 +28,7 @@ describe('work in slices', () => {
     assert.deepEqual([done, ended, waiting.length], [[1, 2, 3], 1, 0]);
   });
 
-  it('goes on in the next turn, in its order, when 2 ms are over', () => {
+  it('continues in order in the next turn after 2 ms', () => {
     const { turns: loop, pass, next, waiting } = turns();
     const done: number[] = [];
     function* steps() {
@@ -47,7 +47,7 @@ describe('work in slices', () => {
     assert.deepEqual([done, ended, waiting.length], [[1, 2, 3, 4, 5], 1, 0]);
   });
 
-  it('ends when it is cancelled, and nobody is called', () => {
+  it('ends without a call when it is cancelled', () => {
     const { turns: loop, pass, next } = turns();
     const done: number[] = [];
     function* steps() {

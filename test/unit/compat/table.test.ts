@@ -36,7 +36,7 @@ const outcome: Outcome = {
 };
 
 describe('countsText', () => {
-  it('has the name and the number of each failure', () => {
+  it('contains the name and the number of each failure', () => {
     assert.equal(countsText(counts(7)), '7: 0 failed');
     assert.equal(
       countsText(counts(7, { refused: 2, status_502: 1 })),
@@ -47,7 +47,7 @@ describe('countsText', () => {
 });
 
 describe('tableText', () => {
-  it('has the date, the machine and one row for each server', () => {
+  it('contains the date, the machine and one row for each server', () => {
     const text = tableText(machine, [[server, outcome]], [{ title: 't', reason: 'r', alternative: 'x' }]);
     assert.match(text, /Run of 2026-11-27 05:00 UTC on CPU, 2 cores, 8 GiB, Linux 6\.1, Node v20\.0\.0\./);
     assert.ok(
@@ -60,7 +60,7 @@ describe('tableText', () => {
     assert.ok(text.includes('| t | r | x |'), text);
   });
 
-  it('shows what failed', () => {
+  it('shows failures', () => {
     const missing = { ...outcome, short: null, kept: null, problems: ['missing: a'] };
     assert.match(tableText(machine, [[server, missing]], []), /not applicable .* \*\*missing: a\*\*/);
   });

@@ -79,10 +79,10 @@ for (const [text, problem] of [
   ],
   ['a:b:80', '"a:b:80" is not an address: write host:port, :port, [ipv6]:port or unix:/path'],
 ] as const) {
-  test(`no address: ${JSON.stringify(text)}`, () => assert.deepEqual(parseAddress(text), { problem }));
+  test(`invalid address: ${JSON.stringify(text)}`, () => assert.deepEqual(parseAddress(text), { problem }));
 }
 
-test('a Unix path counts in bytes', () => {
+test('the length of a Unix path is counted in bytes', () => {
   const parsed = parseAddress(`unix:/${'\u00e9'.repeat(54)}`);
   assert.match(
     'problem' in parsed ? parsed.problem : '',
@@ -90,12 +90,12 @@ test('a Unix path counts in bytes', () => {
   );
 });
 
-test('a bare port is every interface for --listen', () => {
+test('a bare port of --listen means every interface', () => {
   assert.equal(listenArgument('8080'), ':8080');
   assert.equal(listenArgument('localhost:8080'), 'localhost:8080');
 });
 
-test('addresses that reach one another', () => {
+test('addresses overlap if they accept the same packets', () => {
   const reach = (one: string, other: string) => overlaps(address(one), address(other));
   assert.ok(reach(':80', 'example.com:80'));
   assert.ok(reach('localhost:80', '127.0.0.1:80'));

@@ -13,12 +13,12 @@ function adviceFor(text: string): string[] {
 const listeners = (...each: string[]) => service('listeners:', ...each.map((one) => `  - ${one}`));
 
 describe('advice', () => {
-  it('is nothing for a config that means what it says', () => {
+  it('is empty for a config without contradictions', () => {
     assert.deepEqual(adviceFor(runtime('args: ["${generation}", "${worker}", "${HOME}", "$x", "${}"]')), []);
     assert.deepEqual(adviceFor(listeners('{ name: a, address: ":80" }', '{ name: b, address: ":81" }')), []);
   });
 
-  it('finds placeholders that nothing fills in', () => {
+  it('finds placeholders without a value', () => {
     const text = `service:
   listeners: [{ name: http, address: ":80" }]
   runtime:
@@ -72,7 +72,7 @@ describe('advice', () => {
   });
 });
 
-describe('listeners that overlap', () => {
+describe('listeners with overlapping addresses', () => {
   const overlap = (one: string, other: string) =>
     problemsOf(listeners(`{ name: a, address: "${one}" }`, `{ name: b, address: "${other}" }`));
 
@@ -95,7 +95,7 @@ describe('listeners that overlap', () => {
     }
   });
 
-  it('are others than those that may share a port', () => {
+  it('are distinguished from listeners that may share a port', () => {
     for (const [one, other] of [
       [':80', ':81'],
       ['127.0.0.1:80', '127.0.0.2:80'],

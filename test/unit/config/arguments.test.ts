@@ -9,7 +9,7 @@ function problems(...given: Parameters<typeof configFromArguments>): string[] {
   return 'problems' in result ? result.problems.map(formatProblem) : [];
 }
 
-test('a command and its addresses', () => {
+test('arguments contain a command and its addresses', () => {
   const result = configFromArguments(
     { listen: ['8080', 'unix:/x'], command: ['node', 'server.js', '--', '0660'] },
     find,
@@ -29,7 +29,7 @@ test('a command and its addresses', () => {
   assert.equal(runtime.inherit_environment, true);
 });
 
-test('variables are added to what is inherited', () => {
+test('variables are added to the inherited environment', () => {
   const environment = [{ key: 'A', value: '1' }];
   const result = configFromArguments({ listen: [], command: ['node'], environment }, find);
   assert.ok('config' in result);
@@ -44,7 +44,7 @@ test('a command with a slash is not looked up', () => {
   assert.equal(result.config.service.runtime.name, 'web');
 });
 
-test('workers', () => {
+test('arguments set the number of workers', () => {
   const given = { listen: ['80'], command: ['node'] };
   const result = configFromArguments({ ...given, workers: 'auto' }, find);
   assert.ok('config' in result);
@@ -54,7 +54,7 @@ test('workers', () => {
   ]);
 });
 
-test('the place of a problem is its argument', () => {
+test('a problem is located by its argument', () => {
   assert.deepEqual(
     problems({ listen: ['99999', ':80', 'x'], name: 'a/b', command: ['node', 's3cret'] }, find),
     [

@@ -9,7 +9,7 @@ const APP = "listeners: [{ name: app, address: 'unix:/x', steer: true }]";
 const handover = (listeners: string, keys: string) => service(listeners, `handover: { ${keys} }`);
 const NO_UDP = 'no listener can be steered ("dns": udp has no connections)';
 
-test('every key of a handover', () => {
+test('every key of a handover is read', () => {
   const { handover: read } = configOf(
     handover(
       WEB,
@@ -78,7 +78,7 @@ for (const [written, meant] of [
   });
 }
 
-test('a gate by listener', () => {
+test('a gate may name its listener', () => {
   const { readiness } = configOf(
     service(WEB, 'readiness: { http: { listener: web }, tcp: { listener: web } }'),
   ).service;
@@ -92,14 +92,14 @@ test('a gate by listener', () => {
   assert.deepEqual(readiness.tcp, { listener: 'web', interval: 250, timeout: 2000 });
 });
 
-test('where the control socket is', () => {
+test('the control socket has its default and its configured path', () => {
   const { control } = configOf(
     `application: { control: { path: run/c.sock, mode: 0660, group: 27 } }\n${service()}`,
   ).application;
   assert.deepEqual(control, { path: 'run/c.sock', mode: 0o660, group: '27' });
 });
 
-test('source addresses', () => {
+test('source addresses are parsed', () => {
   for (const [text, value] of [
     ['127.0.0.1', '127.0.0.1'],
     ['0:0::1', '::1'],

@@ -35,13 +35,13 @@ function output(run: (write: (text: string) => void) => number): { code: number;
   return { code, text };
 }
 
-test('which file is the config', () => {
+test('the config file is found by option, variable and default name', () => {
   assert.equal(locateConfig('a.yaml', { ZERO_CONFIG: 'b.yaml' }), 'a.yaml');
   assert.equal(locateConfig(undefined, { ZERO_CONFIG: 'b.yaml' }), 'b.yaml');
   assert.equal(locateConfig(undefined, { ZERO_CONFIG: '' }), 'zero.yaml');
 });
 
-test('files that cannot be read are one problem each', () => {
+test('each unreadable file is one problem', () => {
   assert.deepEqual(problems(path.join(directory, 'none.yaml')), [
     'none.yaml: read config: ENOENT: the file does not exist. Specify another one with --config',
   ]);
@@ -54,7 +54,7 @@ test('files that cannot be read are one problem each', () => {
   ]);
 });
 
-test('files that are no text', () => {
+test('files that are not text are refused', () => {
   assert.deepEqual(problems(write('latin1.yaml', Buffer.from('service: \xe9\n', 'latin1'))), [
     'latin1.yaml:1:1: is not UTF-8 text',
   ]);
@@ -69,11 +69,11 @@ test('files that are no text', () => {
   ]);
 });
 
-test('a file with a byte order mark', () => {
+test('a byte order mark is accepted', () => {
   assert.deepEqual(problems(write('bom.yaml', '\ufeffservice: { runtime: { path: /x } }\n')), []);
 });
 
-test('zero check says ok, or everything that is wrong', () => {
+test('zero check prints ok, or every problem', () => {
   const good = write(
     'good.yaml',
     'service: { runtime: { path: /x, environment: [{ key: A, value: s3cret }] } }\n',
@@ -112,7 +112,7 @@ test('zero schema prints JSON', () => {
   assert.equal(JSON.parse(text).$schema, 'https://json-schema.org/draft/2020-12/schema');
 });
 
-test('commands are looked up as execvp does', () => {
+test('commands are looked up like execvp(3) does', () => {
   const folder = path.join(directory, 'bin');
   fs.mkdirSync(path.join(folder, 'a-folder'), { recursive: true });
   fs.writeFileSync(path.join(folder, 'tool'), '', { mode: 0o755 });

@@ -10,7 +10,7 @@ test('the distance counts insertions, deletions, substitutions and swaps', () =>
   assert.equal(editDistance('kitten', 'sitting'), 3);
 });
 
-test('the key that was meant', () => {
+test('a similar key is suggested', () => {
   const keys = ['listeners', 'runtime', 'options', 'readiness', 'restart', 'reload_signal'];
   assert.equal(nearMiss('lisener', keys), 'listeners');
   assert.equal(nearMiss('reloadSignal', keys), 'reload_signal');

@@ -16,7 +16,7 @@ service:
   options: { reload_signal: SIGUSR1, reload_uptime: 5s, shutdown_signal: SIGINT, shutdown_timeout: 500s }
 `;
 
-test("the first system's example means the same", () => {
+test('the example of the first system has the same meaning', () => {
   assert.deepEqual(configOf(FIRST_SYSTEM), {
     application: {
       metrics: { address: [{ network: 'udp', host: 'localhost', port: 8125 }], prefix: 'zero' },
@@ -82,7 +82,7 @@ test("the first system's example means the same", () => {
   });
 });
 
-test('every default', () => {
+test('every default is filled in', () => {
   const { application, service: defaults } = configOf('service: { runtime: { path: bin/app } }');
   const logging = { format: 'auto', level: 'info' };
   assert.deepEqual(application, { control: {}, logging, restart_supervisor: 'auto' });
@@ -113,7 +113,7 @@ test('gates have their defaults', () => {
   assert.deepEqual(readiness.command, { run: ['true'], timeout: 10_000 });
 });
 
-test('text keeps its source', () => {
+test('text is kept as written', () => {
   const config = configOf(
     runtime('args: [--port, 8080, 0660, 1e3, yes, null, ~, 0x10, 1.50, "quoted", \'\', 2024-01-01, -1]'),
   );
@@ -134,7 +134,7 @@ test('text keeps its source', () => {
   ]);
 });
 
-test('values of variables keep their source, names and block text too', () => {
+test('values of variables are kept as written, including names and block text', () => {
   const { environment } = configOf(
     runtime(
       'environment: [{key: A, value: 1e3}, {key: B, value: null}, {key: NO, value: no}, {key: C, value: }, {key: 1}]',
@@ -156,7 +156,7 @@ test('values of variables keep their source, names and block text too', () => {
   assert.deepEqual(block.service.runtime.args, ['a\nb\n']);
 });
 
-test('a key with nothing or null behind it is left out', () => {
+test('a key that is empty or null is treated as absent', () => {
   const config = configOf(
     `application:\n  metrics:\n  sentry_dsn: ~\n  logging: { file: null, level: }\n${service('options:', 'listeners: ~', 'readiness: { http: , ready_fd: null }')}`,
   );
@@ -168,7 +168,7 @@ test('a key with nothing or null behind it is left out', () => {
   assert.deepEqual(config.service.readiness, { accept: 'auto', notify: false, timeout: 60_000 });
 });
 
-test('descriptors that are left out are the next free ones', () => {
+test('omitted descriptors get the next free numbers', () => {
   const listeners = [
     '{ name: a, address: ":1" }',
     '{ name: b, address: ":2", socket_fd: 3 }',
@@ -181,12 +181,12 @@ test('descriptors that are left out are the next free ones', () => {
   );
 });
 
-test('port 0 may be there twice', () => {
+test('port 0 may be used twice', () => {
   const config = configOf(service("listeners: [{ name: a, address: ':0' }, { name: b, address: ':0' }]"));
   assert.equal(config.service.listeners.length, 2);
 });
 
-test('numbers may be quoted, modes are octal however they are written', () => {
+test('numbers may be quoted, and modes are octal in every notation', () => {
   const listener =
     '{ name: a, address: "unix:/x", socket_fd: "7", backlog: 1e3, mode: 0660, owner: 0, options: { receive_buffer: 4096 } }';
   const [only] = configOf(service(`listeners: [${listener}]`)).service.listeners;
@@ -202,7 +202,7 @@ test('numbers may be quoted, modes are octal however they are written', () => {
   });
 });
 
-test('limits, umask, signals and protocols', () => {
+test('limits, umask, signals and protocols are read', () => {
   const config = configOf(
     runtime(
       'umask: 027, limits: { nofile: 65536, core: 0:unlimited }, protocols: [nginx], forward_signals: [winch, SIGCONT], no_new_privs: true, capabilities: [CAP_NET_BIND_SERVICE, sys_nice]',
@@ -222,7 +222,7 @@ test('limits, umask, signals and protocols', () => {
   ]);
 });
 
-test('an inherited environment can be asked for', () => {
+test('an inherited environment can be requested', () => {
   assert.equal(
     configOf(runtime('environment: [{key: A}], inherit_environment: true')).service.runtime
       .inherit_environment,
@@ -231,7 +231,7 @@ test('an inherited environment can be asked for', () => {
   assert.equal(configOf(runtime('inherit_environment: false')).service.runtime.inherit_environment, false);
 });
 
-test('anchors, aliases and merge keys', () => {
+test('anchors, aliases and merge keys are resolved', () => {
   const config = configOf(`service:
   runtime: &base { path: /bin/app, args: &args [a] }
   listeners:
@@ -249,7 +249,7 @@ test('anchors, aliases and merge keys', () => {
   );
 });
 
-test('byte order mark, CRLF and a document start are fine', () => {
+test('byte order mark, CRLF and a document start are accepted', () => {
   assert.equal(
     configOf('\uFEFF---\r\nservice:\r\n  runtime:\r\n    path: /bin/app\r\n').service.runtime.path,
     '/bin/app',

@@ -70,7 +70,7 @@ service:
   restart: { policy: on-failure, on_stall: true, max_memory: 1.5GiB, backoff: { initial: 1us, factor: 1.5, max: 1h, reset_after: 2m } }
 `;
 
-test('what is printed is read back as the same, masks apart', () => {
+test('a printed config is read back unchanged, except for masked values', () => {
   const config = configOf(EVERYTHING);
   const printed = printConfig(config);
   const again = configOf(printed);

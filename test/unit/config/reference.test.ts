@@ -39,13 +39,13 @@ test('docs/reference/config.md is up to date', async () => {
   );
 });
 
-test('config.example.yaml is right', () => {
+test('config.example.yaml is valid', () => {
   const config = configOf(fs.readFileSync('config.example.yaml', 'utf8'));
   assert.equal(config.service.listeners[0]?.address.text, 'tcp:localhost:8080');
   assert.equal(config.service.runtime.inherit_environment, true);
 });
 
-test('the JSON Schema describes the file, not the program', () => {
+test('the JSON Schema describes the file, not the parsed config', () => {
   const schema = configSchema();
   const text = JSON.stringify(schema);
   assert.match(

@@ -13,7 +13,7 @@ const LISTENERS = `listeners:
     - { name: dark, address: 'unix:@dark' }
     - { name: log, address: 'unixgram:/run/log' }`;
 
-test('each listener is steered, or there is a reason', () => {
+test('each listener is steered, or has a reason', () => {
   const { service: config } = configOf(service(LISTENERS));
   const reasons = config.listeners.map((listener) => [listener.name, sharedBecause(listener, config)]);
   assert.deepEqual(Object.fromEntries(reasons), {
@@ -32,7 +32,7 @@ test('each listener is steered, or there is a reason', () => {
   );
 });
 
-test('nginx keeps a Unix listener shared, and nothing else', () => {
+test('nginx keeps only a Unix listener shared', () => {
   const text = service(LISTENERS).replace('/bin/app', '/bin/app, protocols: [nginx]');
   assert.deepEqual(steeringMode(configOf(text)), { mode: 'steered', reason: null, steered: ['web', 'must'] });
   const only = service("listeners: [{ name: app, address: 'unix:/x', steer: true }]");
@@ -56,7 +56,7 @@ for (const [name, text, reason] of [
     'service.handover.mode is shared',
   ],
 ] as const) {
-  test(`why nothing is steered: ${name}`, () => {
+  test(`reason for no steering: ${name}`, () => {
     assert.deepEqual(steeringMode(configOf(text)), { mode: 'shared', reason, steered: [] });
   });
 }

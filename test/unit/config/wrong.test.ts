@@ -270,6 +270,6 @@ for (const [name, text, problems] of [
   test(name, () => assert.deepEqual(problemsOf(text), problems));
 }
 
-test('problems cannot steer a terminal', () => {
+test('problems contain no control characters', () => {
   assert.deepEqual(problemsOf(service('"\\e[31mred": 1')), ['3:3: unknown key "\\u001b[31mred"']);
 });

@@ -49,7 +49,7 @@ async function serverAnswering(t: TestContext, answer: (socket: Socket) => void)
 
 const head = (type: string, length = '') => `HTTP/1.1 200 OK\r\nContent-Type: ${type}\r\n${length}\r\n`;
 
-test('every command arrives', async (t) => {
+test('every command is sent', async (t) => {
   const { path, control } = await serve(t);
   const client = clientOf({ path });
   assert.deepEqual(await client.status(), STATUS);
@@ -103,7 +103,7 @@ test('a refusal has its code and its message', async (t) => {
   );
 });
 
-test('nobody there', async (t) => {
+test('a missing supervisor is reported', async (t) => {
   const folder = temporaryFolder(t);
   assert.equal((await problemOf(clientOf({ path: join(folder, 'none') }).status())).problem, 'no_instance');
   assert.equal(
@@ -112,14 +112,14 @@ test('nobody there', async (t) => {
   );
 });
 
-test('one who never answers', async (t) => {
+test('a supervisor that never responds is reported', async (t) => {
   const path = await serverAnswering(t, () => {});
   const error = await problemOf(clientOf({ path, patience: 5 }).status());
   assert.equal(error.problem, 'silent');
   assert.match(error.message, /has not answered within 0\.005 s/);
 });
 
-test('one who never finishes a plain answer', async (t) => {
+test('a supervisor that never completes a plain response is reported', async (t) => {
   const path = await serverAnswering(t, (socket) =>
     socket.write(`${head('application/json', 'Content-Length: 100\r\n')}{`),
   );
@@ -128,7 +128,7 @@ test('one who never finishes a plain answer', async (t) => {
   );
 });
 
-test('one who goes away before the answer, and in the middle of it', async (t) => {
+test('a connection that ends before or within the response is reported', async (t) => {
   const before = await serverAnswering(t, (socket) => socket.destroy());
   assert.equal((await problemOf(clientOf({ path: before }).status())).problem, 'gone');
   const middle = await serverAnswering(t, (socket) => {
@@ -152,13 +152,13 @@ const STRANGE: readonly [name: string, answer: string][] = [
 ];
 
 for (const [name, answer] of STRANGE) {
-  test(`one who is no zero: ${name}`, async (t) => {
+  test(`a server other than zero is reported: ${name}`, async (t) => {
     const path = await serverAnswering(t, (socket) => socket.end(answer));
     assert.equal((await problemOf(clientOf({ path }).status())).problem, 'strange');
   });
 }
 
-test('fields and lines that are not known are no harm', async (t) => {
+test('unknown fields and lines are ignored', async (t) => {
   const lines = [
     '{"accepted":{"ticket":"t1"},"more":1}',
     '{"news":1}',
@@ -173,7 +173,7 @@ test('fields and lines that are not known are no harm', async (t) => {
   ]);
 });
 
-test('a line that never ends', async (t) => {
+test('an endless line is refused', async (t) => {
   const path = await serverAnswering(t, (socket) => {
     socket.write(head('application/x-ndjson'));
     const chunk = 'x'.repeat(65536);
@@ -186,7 +186,7 @@ test('a line that never ends', async (t) => {
   assert.equal((await problemOf(all(clientOf({ path }).reload({})))).problem, 'strange');
 });
 
-test('a signal ends the waiting', async (t) => {
+test('an abort signal ends the wait', async (t) => {
   const { path, control } = await serve(t);
   const controller = new AbortController();
   const lines = all(clientOf({ path }).reload({}, controller.signal));

@@ -16,15 +16,15 @@ function logOf(count: number, limits = { count: 10, size: 10_000 }): EventLog {
 const numbers = (log: EventLog, after: number, size = Number.POSITIVE_INFINITY): number[] =>
   log.after(after, size).map(({ number }) => number);
 
-describe('the events that are kept', () => {
-  it('are the newest', () => {
+describe('kept events', () => {
+  it('are the newest ones', () => {
     const log = logOf(12);
     assert.deepEqual([log.newest, numbers(log, 0)], [12, [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]]);
     assert.deepEqual(numbers(log, 11), [12]);
     assert.deepEqual(numbers(log, 12), []);
   });
 
-  it('have a bound in size; the newest is always there', () => {
+  it('have a size limit, and the newest is always kept', () => {
     const log = logOf(3, { count: 10, size: 500 });
     log.report(LARGE);
     assert.deepEqual(numbers(log, 0), [4]);
@@ -32,7 +32,7 @@ describe('the events that are kept', () => {
     assert.deepEqual(numbers(log, 0), [5]);
   });
 
-  it('come in portions, of one at least', () => {
+  it('are returned in portions of at least one', () => {
     assert.deepEqual(numbers(logOf(5), 1, 1), [2]);
   });
 
@@ -50,7 +50,7 @@ describe('the stream of events', () => {
   /** [id or what it is, data] of everything that is there now. */
   const told = (text: string | null): string[] => (text ?? '').split('\n\n').filter((block) => block !== '');
 
-  it('begins with the place, and goes on from there', () => {
+  it('starts with its position, and continues from there', () => {
     const log = logOf(2);
     const feed = eventFeed(log, undefined);
     assert.deepEqual(told(feed.next()), [`id: ${idOf(log, 2)}`]);
@@ -60,7 +60,7 @@ describe('the stream of events', () => {
     assert.equal(feed.next(), '');
   });
 
-  it('is resumed behind the last one', () => {
+  it('resumes after the last received event', () => {
     const log = logOf(5);
     const feed = eventFeed(log, idOf(log, 3));
     assert.deepEqual(
@@ -69,14 +69,14 @@ describe('the stream of events', () => {
     );
   });
 
-  it('tells how many are not kept any more', () => {
+  it('reports how many events were discarded', () => {
     const log = logOf(15);
     const [, gap, first] = told(eventFeed(log, idOf(log, 1)).next());
     assert.equal(gap, `event: gap\nid: ${idOf(log, 5)}\ndata: {"missed":4}`);
     assert.match(first ?? '', /"generation":6/);
   });
 
-  it('tells a reader that was too slow the same', () => {
+  it('reports the same to a reader that was too slow', () => {
     const log = logOf(1);
     const feed = eventFeed(log, undefined);
     feed.next();
@@ -86,7 +86,7 @@ describe('the stream of events', () => {
     assert.match(first ?? '', /"generation":11/);
   });
 
-  it('of another supervisor: nobody knows how much was missed, and all that is kept comes', () => {
+  it('of another supervisor starts with all kept events and an unknown number of missed ones', () => {
     const log = logOf(2);
     const blocks = told(eventFeed(log, 'k3x-1a.77').next());
     assert.deepEqual(blocks.slice(0, 2), [
@@ -102,7 +102,7 @@ describe('the stream of events', () => {
     });
   }
 
-  it('refuses the id of an event that has not been', () => {
+  it('refuses the id of a future event', () => {
     const log = logOf(1);
     assert.throws(() => eventFeed(log, idOf(log, 2)), /no event has this id yet/);
   });

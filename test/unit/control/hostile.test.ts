@@ -67,7 +67,7 @@ for (const [name, line, body, headers, status, code] of WRONG) {
   });
 }
 
-test('a wrong field is named', async (t) => {
+test('an invalid field is reported by name', async (t) => {
   const { path } = await serve(t);
   const errorOf = async (body: string) => (await request(t, path, 'POST /v1/reload', body)).body;
   assert.deepEqual(await errorOf('{"preview":"yes"}'), {
@@ -121,7 +121,7 @@ test('CONNECT and Upgrade open no tunnel', async (t) => {
   await stillAnswers(t, served);
 });
 
-test('a second request on a connection is not done', async (t) => {
+test('a second request on a connection is ignored', async (t) => {
   const served = await serve(t);
   const one = 'POST /v1/promote HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n';
   await talk(t, served.path, one.repeat(3));
@@ -129,7 +129,7 @@ test('a second request on a connection is not done', async (t) => {
   await stillAnswers(t, served);
 });
 
-test('a client that sends nothing, or half a request, loses its connection when its time is over', async (t) => {
+test('a client that sends nothing, or half a request, is disconnected at its deadline', async (t) => {
   const timers = new ManualTimers();
   const served = await serve(t, { timers });
   const silent = await connect(t, served.path);
@@ -150,7 +150,7 @@ test('a client that sends nothing, or half a request, loses its connection when 
   await stillAnswers(t, served);
 });
 
-test('one that waits for a verdict has no deadline; one that does not take its answer has', async (t) => {
+test('a client that waits for a verdict has no deadline, one that does not read its response has one', async (t) => {
   const timers = new ManualTimers();
   const { path, control } = await serve(t, { timers });
   const socket = await connect(t, path);
@@ -159,7 +159,7 @@ test('one that waits for a verdict has no deadline; one that does not take its a
   assert.equal(timers.pending, 0);
 });
 
-test('a reader that is too slow misses progress, not memory', async (t) => {
+test('a slow reader misses progress, and uses no more memory', async (t) => {
   const { path, control } = await serve(t);
   const socket = await connect(t, path);
   socket.pause();
@@ -186,7 +186,7 @@ test('a reader that is too slow misses progress, not memory', async (t) => {
   assert.match(await answer, /"verdict":\{"version":1,"outcome":"failed"/);
 });
 
-test('a thousand clients that send nothing do not keep others out', async (t) => {
+test('a thousand silent clients do not block others', async (t) => {
   const timers = new ManualTimers();
   const served = await serve(t, { timers });
   const sockets: Socket[] = [];
@@ -208,7 +208,7 @@ test('a thousand clients that send nothing do not keep others out', async (t) =>
   );
 });
 
-test('where every connection is being worked on, one more is told so', async (t) => {
+test('a further request is refused while every connection is busy', async (t) => {
   const served = await serve(t, { limits: { connections: 2, patience: 10_000 } });
   const { path, control } = served;
   for (const count of [1, 2]) {
@@ -233,7 +233,7 @@ test('where every connection is being worked on, one more is told so', async (t)
   }
 });
 
-test('followers leave room for commands', async (t) => {
+test('followers leave connections free for commands', async (t) => {
   const served = await serve(t);
   await Promise.all(
     Array.from({ length: 32 }, async () => {

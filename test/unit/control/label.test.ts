@@ -35,7 +35,7 @@ for (const text of [
   test(`a label may not be ${JSON.stringify(text)}`, () => assert.ok('problem' in parseLabel(text)));
 }
 
-test('a supervisor refuses a label that a command would have refused', async (t) => {
+test('a supervisor refuses the labels that a command refuses', async (t) => {
   const { path, control } = await serve(t);
   for (const label of ['', 'a\nb', 'x'.repeat(MAX_LABEL + 1), 7, null]) {
     const { status, body } = await request(t, path, 'POST /v1/reload', JSON.stringify({ label }));

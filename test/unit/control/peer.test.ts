@@ -48,13 +48,13 @@ async function open(t: TestContext, options: Parameters<typeof serve>[1]) {
   return served;
 }
 
-test('the kernel keeps another user out', { skip }, async (t) => {
+test('the kernel refuses another user', { skip }, async (t) => {
   const { path, warnings } = await open(t, {});
   assert.equal(await asNobody(path, ['--clear-groups', '--regid=12345']), 'EACCES\n');
   assert.deepEqual(warnings, []);
 });
 
-test('where the file lets everybody in, the peer is asked for', { skip }, async (t) => {
+test('the credentials of the peer are checked if the file permits everybody', { skip }, async (t) => {
   const { path, warnings, control } = await open(t, { mode: 0o666 });
   const { status, body } = parseAnswer(await asNobody(path, ['--clear-groups', '--regid=12345']));
   assert.equal(status, 403);
@@ -66,7 +66,7 @@ test('where the file lets everybody in, the peer is asked for', { skip }, async 
   assert.equal((await request(t, path, 'GET /v1/status')).status, 200);
 });
 
-test('members of the group get in, by their first group or another', { skip }, async (t) => {
+test('members of the group are accepted, by primary or supplementary group', { skip }, async (t) => {
   const { path } = await open(t, { mode: 0o660, group: group?.name ?? null });
   const gid = group?.gid;
   for (const groups of [
@@ -78,7 +78,7 @@ test('members of the group get in, by their first group or another', { skip }, a
   assert.equal(await asNobody(path, ['--clear-groups', '--regid=12345']), 'EACCES\n');
 });
 
-test('a member of the group does not choose the program of an upgrade', { skip }, async (t) => {
+test('a member of the group may not choose the program of an upgrade', { skip }, async (t) => {
   const { path, control, warnings } = await open(t, { mode: 0o660, group: group?.name ?? null });
   const as = ['--clear-groups', `--regid=${group?.gid}`];
   const upgrade = (body: object) => asNobody(path, as, 'POST /v1/upgrade', JSON.stringify(body));
@@ -112,7 +112,7 @@ test('a socket without a descriptor is refused', () => {
   assert.equal(refusedPeer(new net.Socket(), { uid: 0, gid: null }), 'a process that has exited');
 });
 
-test('groups of a peer, more than fit at first', { skip }, async (t) => {
+test('a peer may have more groups than the first buffer holds', { skip }, async (t) => {
   const { folder } = await open(t, {});
   mkdirSync(`${folder}/open`, { mode: 0o755 });
   const path = `${folder}/open/socket`;

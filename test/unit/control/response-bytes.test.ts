@@ -29,13 +29,13 @@ async function readAll(bytes: ResponseBytes): Promise<{ text: string; error: unk
   }
 }
 
-test('a complete body', async (t) => {
+test('a complete body is read', async (t) => {
   const { bytes, response } = await respond(t);
   response.end('last');
   assert.deepEqual(await readAll(bytes), { text: 'first last', error: null });
 });
 
-test('what arrived before the connection broke is read before the error', async (t) => {
+test('data before a broken connection is read before the error', async (t) => {
   const { bytes, response } = await respond(t);
   response.write('last');
   await turn();
@@ -49,7 +49,7 @@ test('what arrived before the connection broke is read before the error', async 
   assert.equal((error as NodeJS.ErrnoException).code, 'ECONNRESET');
 });
 
-test('a body that is larger than what may wait', async (t) => {
+test('a body larger than the buffer is read completely', async (t) => {
   const { bytes, response } = await respond(t);
   const large = 'x'.repeat(5_000_000);
   response.end(large);
@@ -58,7 +58,7 @@ test('a body that is larger than what may wait', async (t) => {
   assert.equal(text.length, 'first '.length + large.length);
 });
 
-test('a reader that stops early ends the connection', async (t) => {
+test('a reader that stops early closes the connection', async (t) => {
   const { bytes, response } = await respond(t);
   const closed = once(response, 'close');
   for await (const chunk of bytes.read()) {

@@ -11,7 +11,7 @@ import { temporaryFolder } from '../../support/temporary.ts';
 import { FakeControl, FakeViews, PROMOTED, STATUS } from './fake-control.ts';
 import { connect, IDENTITY, parseAnswer, received, request, serve, talk } from './fixture.ts';
 
-test('status is the document, and the connection ends with it', async (t) => {
+test('status returns the document, and closes the connection', async (t) => {
   const { path } = await serve(t);
   const { status, headers, body } = await request(t, path, 'GET /v1/status');
   assert.equal(status, 200);
@@ -20,14 +20,14 @@ test('status is the document, and the connection ends with it', async (t) => {
   assert.deepEqual(body, STATUS);
 });
 
-test('connections are counted where that is asked for', async (t) => {
+test('connections are counted on request', async (t) => {
   const { path } = await serve(t);
   const { body } = await request(t, path, 'GET /v1/status?connections=true');
   const [generation] = STATUS.generations;
   assert.deepEqual(body, { ...STATUS, generations: [{ ...generation, connections: 17 }] });
 });
 
-test('CPU time and memory are read where connections are counted', async (t) => {
+test('CPU time and memory are read together with connections', async (t) => {
   const { path, views } = await serve(t);
   const of = (generation: number, worker: number, cpuShare: number) => ({
     generation,
@@ -59,7 +59,7 @@ const FIELDS: readonly [name: string, line: string, body: string, problem: RegEx
 ];
 
 for (const [name, line, text, problem] of FIELDS) {
-  test(`a wrong field is refused: ${name}`, async (t) => {
+  test(`an invalid field is refused: ${name}`, async (t) => {
     const { path, control } = await serve(t);
     const { status, body } = await request(t, path, line, text);
     assert.equal(status, 400);
@@ -68,7 +68,7 @@ for (const [name, line, text, problem] of FIELDS) {
   });
 }
 
-test('a signal has any of its names', async (t) => {
+test('a signal is accepted by each of its names', async (t) => {
   const { path, control } = await serve(t);
   for (const name of ['SIGUSR1', 'usr1', '10', 'SIGRTMIN+1', '35']) {
     const { status } = await request(t, path, 'POST /v1/signal', JSON.stringify({ signal: name }));
@@ -85,7 +85,7 @@ test('a signal has any of its names', async (t) => {
   }
 });
 
-test('promote and abort answer with an empty document, or 409 and why not', async (t) => {
+test('promote and abort return an empty document, or 409 and the reason', async (t) => {
   const { path, control } = await serve(t);
   assert.deepEqual((await request(t, path, 'POST /v1/promote')).body, {});
   assert.deepEqual((await request(t, path, 'POST /v1/abort')).body, {});
@@ -106,7 +106,7 @@ const lines = (text: string): unknown[] =>
     .flatMap((chunk) => chunk.trim().split('\n'))
     .map((line) => JSON.parse(line));
 
-test('reload tells what happens and ends with the verdict', async (t) => {
+test('reload reports progress and ends with the verdict', async (t) => {
   const { path, control } = await serve(t);
   control.onReload = () =>
     control.report({ event: 'reload_requested', by: 'control', merged: false, handover: 2 });
@@ -148,7 +148,7 @@ test('reload tells what happens and ends with the verdict', async (t) => {
   await control.until(() => control.listeners === 0);
 });
 
-test('a verdict that comes at once comes after "accepted"', async (t) => {
+test('an immediate verdict follows "accepted"', async (t) => {
   const { path, control } = await serve(t);
   control.onReload = () => control.reloads[0]?.verdict(PROMOTED);
   const head = 'POST /v1/reload HTTP/1.1\r\nHost: zero\r\n\r\n';
@@ -157,7 +157,7 @@ test('a verdict that comes at once comes after "accepted"', async (t) => {
   assert.ok(typeof second === 'object' && second !== null && 'verdict' in second);
 });
 
-test('a reload that nobody waits for is answered at once', async (t) => {
+test('a reload without a waiting client is answered immediately', async (t) => {
   const { path, control } = await serve(t);
   const body = '{"wait":false}';
   const head = `POST /v1/reload HTTP/1.1\r\nHost: zero\r\nContent-Type: application/json\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
@@ -166,7 +166,7 @@ test('a reload that nobody waits for is answered at once', async (t) => {
   control.reloads[0]?.verdict(PROMOTED);
 });
 
-test('a client that goes away while it waits is forgotten, and the verdict harms nobody', async (t) => {
+test('a client that disconnects while it waits is removed, and the verdict is still handled', async (t) => {
   const { path, control } = await serve(t);
   const socket = await connect(t, path);
   socket.write('POST /v1/reload HTTP/1.1\r\nHost: zero\r\n\r\n');
@@ -178,7 +178,7 @@ test('a client that goes away while it waits is forgotten, and the verdict harms
   assert.equal((await request(t, path, 'GET /v1/status')).status, 200);
 });
 
-test('stop says so when it is over and leaves the connection to the end of the process', async (t) => {
+test('stop reports its completion and closes the connection at the exit of the process', async (t) => {
   const { path, control, server } = await serve(t);
   const socket = await connect(t, path);
   const chunks: string[] = [];
@@ -205,7 +205,7 @@ test('stop says so when it is over and leaves the connection to the end of the p
   assert.equal(existsSync(path), false);
 });
 
-test('the socket has exactly the permissions and the group that were asked for', async (t) => {
+test('the socket has exactly the requested permissions and group', async (t) => {
   const before = process.umask(0);
   t.after(() => void process.umask(before));
   const { path } = await serve(t);
@@ -216,7 +216,7 @@ test('the socket has exactly the permissions and the group that were asked for',
   assert.equal(statSync(shared.path).gid, process.getegid?.());
 });
 
-test('the file of a socket that nobody holds is replaced', async (t) => {
+test('the file of an unused socket is replaced', async (t) => {
   const folder = temporaryFolder(t);
   const path = join(folder, 'control.sock');
   const other = net.createServer().listen(join(folder, 'other.sock'));
@@ -247,7 +247,7 @@ const refusedPath = async (path: string, group: string | null = null): Promise<s
   return error.message;
 };
 
-test('what cannot be opened is refused with the reason, and nothing is taken away', async (t) => {
+test('a socket that cannot be opened is refused with the reason, and no file is removed', async (t) => {
   const { path, folder } = await serve(t);
   assert.match(await refusedPath(path), /another process listens there/);
   assert.equal((await request(t, path, 'GET /v1/status')).status, 200);
@@ -266,7 +266,7 @@ test('what cannot be opened is refused with the reason, and nothing is taken awa
   assert.equal(existsSync(join(folder, 'g.sock')), false);
 });
 
-test('close leaves the file of another server that listens there by now', async (t) => {
+test('close keeps the file of another server that listens there now', async (t) => {
   const first = await serve(t);
   const { rmSync } = await import('node:fs');
   rmSync(first.path);
@@ -275,7 +275,7 @@ test('close leaves the file of another server that listens there by now', async 
   assert.equal((await request(t, second.path, 'GET /v1/status')).status, 200);
 });
 
-test('a supervisor that fails at something answers 500 and goes on', async (t) => {
+test('a failed operation returns 500, and the supervisor continues', async (t) => {
   const { path, control, warnings } = await serve(t);
   control.broken = true;
   const { status, body } = await request(t, path, 'GET /v1/status');

@@ -85,7 +85,7 @@ const problemOf = async (promise: Promise<unknown>): Promise<{ problem: ClientPr
 const KNOWN_SINCE: ReadonlyMap<string, string> = new Map([['error-unknown-field', '200']]);
 
 for (const exchange of RECORDED) {
-  test(`a recorded answer is read without a loss: ${exchange.name}`, async (t) => {
+  test(`a recorded response is read without loss: ${exchange.name}`, async (t) => {
     const { lines, status } = exchange.answer;
     const { client } = await clientOf(t, answerText(exchange.answer));
     const found = await askAgain(client, exchange.request).catch((error: unknown) => [error]);
@@ -105,7 +105,7 @@ for (const exchange of RECORDED) {
     assert.ok(error.message.startsWith(documents[0].error.message), error.message);
   });
 
-  test(`a recorded request is answered as it was then: ${exchange.name}`, async (t) => {
+  test(`a recorded request gets the recorded response: ${exchange.name}`, async (t) => {
     const { path, control, views } = await serve(t);
     views.output.open(13);
     if (exchange.answer.status === 409)
@@ -119,7 +119,7 @@ for (const exchange of RECORDED) {
   });
 }
 
-test('what a command sent then still asks for the same', async (t) => {
+test('a recorded request still has the same effect', async (t) => {
   const { path, control } = await serve(t);
   control.onReload = () => {
     for (const { verdict } of [...control.reloads, ...control.rollbacks]) verdict(PROMOTED);
@@ -150,7 +150,7 @@ test('what a command sent then still asks for the same', async (t) => {
   );
 });
 
-test('versions next to each other understand each other', () => {
+test('adjacent versions understand each other', () => {
   const compatible = [2, 3, 4, 5, 6].filter((other) => isCompatible(4, other));
   assert.deepEqual(compatible, [3, 4, 5]);
   assert.deepEqual(['1', '17', '0', '-1', '1.0', '', 'one'].map(parseProtocol), [
@@ -166,7 +166,7 @@ test('versions next to each other understand each other', () => {
 
 const asked = (protocol: number | string) => [`Zero-Protocol: ${protocol}`];
 
-test('a supervisor takes requests of the versions next to its own, and of nobody further', async (t) => {
+test('a supervisor accepts requests of adjacent versions only', async (t) => {
   const { path, control } = await serve(t);
   for (const protocol of [PROTOCOL, PROTOCOL + 1])
     assert.equal((await request(t, path, 'GET /v1/status', '', asked(protocol))).status, 200);
@@ -185,14 +185,14 @@ test('a supervisor takes requests of the versions next to its own, and of nobody
   assert.deepEqual(control.calls, []);
 });
 
-test('an answer without a request says who answers as well', async (t) => {
+test('a response without a request also contains the version', async (t) => {
   const { path } = await serve(t);
   const { status, headers } = await request(t, path, 'no HTTP');
   assert.equal(status, 400);
   assert.match(headers, /Zero-Protocol: 1\r\n/);
 });
 
-test('a command says its version and its release', async (t) => {
+test('a command sends its version and its release', async (t) => {
   const { client, requests } = await clientOf(t, answerText(recorded('promote').answer));
   await client.promote();
   assert.match(requests[0] ?? '', /\r\nZero-Protocol: 1\r\nZero-Version: 0\.3\.0\r\n/);
@@ -212,7 +212,7 @@ const plain = (document: unknown): RecordedExchange['answer'] => ({
   lines: [JSON.stringify(document)],
 });
 
-test('a supervisor one version newer is understood, with more fields and more words', async (t) => {
+test('a supervisor one version newer is understood, with additional fields and values', async (t) => {
   const [generation] = STATUS.generations;
   const newer = {
     ...STATUS,
@@ -252,7 +252,7 @@ const TOO_OLD = {
     'zero 0.9.0 runs as web (pid 12), this command is zero 0.3.0, which is too old to control it. Use the zero command of version 0.9.0.',
 };
 
-test('a supervisor two versions newer is not used, whatever it answers', async (t) => {
+test('a supervisor two versions newer is refused, whatever it responds', async (t) => {
   const newer = speaking(PROTOCOL + 2, '0.9.0');
   for (const answer of [
     plain({ entirely: 'different' }),
@@ -265,7 +265,7 @@ test('a supervisor two versions newer is not used, whatever it answers', async (
   }
 });
 
-test('a supervisor two versions older is not used', async (t) => {
+test('a supervisor two versions older is refused', async (t) => {
   const older = await clientOf(t, answerText(recorded('status-serving').answer, speaking(2, '0.1.0')), {
     protocol: 4,
   });
@@ -281,7 +281,7 @@ test('a supervisor two versions older is not used', async (t) => {
   );
 });
 
-test('what an older supervisor does not know is refused, with both releases', async (t) => {
+test('a request unknown to an older supervisor is refused, with both releases', async (t) => {
   for (const name of ['error-unknown-field', 'error-unknown-path']) {
     const { client } = await clientOf(t, answerText(recorded(name).answer, speaking(1, '0.1.0')));
     const { problem, message } = await problemOf(all(client.reload({})));
@@ -293,7 +293,7 @@ test('what an older supervisor does not know is refused, with both releases', as
   assert.equal((await problemOf(all(same.client.reload({})))).message, 'label: there is no such field');
 });
 
-test('the name of a supervisor does not drive the terminal', async (t) => {
+test('the name of a supervisor is printed without control characters', async (t) => {
   const at = cliFixture(t);
   mkdirSync(join(at.root, 'example'));
   const evil = { ...speaking(3, '0.9.0'), 'Zero-Name': '\u009b2J' };
@@ -302,7 +302,7 @@ test('the name of a supervisor does not drive the terminal', async (t) => {
   assert.match(at.err(), /^zero promote: zero 0\.9\.0 runs as .*u009b2J \(pid 12\)/);
 });
 
-test('an answer that cannot be read names both releases', async (t) => {
+test('an unreadable response is reported with both releases', async (t) => {
   const { client } = await clientOf(t, answerText(plain({ version: 1 }), speaking(1, '0.1.0')));
   const { problem, message } = await problemOf(client.status());
   assert.equal(problem, 'strange');

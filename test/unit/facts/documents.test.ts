@@ -14,12 +14,12 @@ const recorded: Readonly<Record<string, object>> = JSON.parse(
 );
 
 for (const name of Object.keys(facts) as FactName[]) {
-  test(`${name} has the document that was promised`, () => {
+  test(`${name} has the promised document`, () => {
     assert.deepEqual(factDocument(facts[name]), recorded[name], 'add a new event to the recorded documents');
   });
 }
 
-test('no event that was promised has gone', () => {
+test('every promised event still exists', () => {
   assert.deepEqual(
     Object.keys(recorded).filter((name) => !(name in facts)),
     [],

@@ -17,7 +17,7 @@ function chosen(...[history, to, now]: Parameters<typeof chooseEarlier>): number
   return typeof entry === 'string' ? entry : entry.generation;
 }
 
-test('a generation is put together from its lines', () => {
+test('a generation is assembled from its lines', () => {
   const { entries } = historyOf([...served(1), executable(1, 'a'), ...served(2)], 2);
   const [first, second] = entries;
   assert.deepEqual(first, {
@@ -38,7 +38,7 @@ test('a generation is put together from its lines', () => {
   assert.equal(second?.served, 55_000);
 });
 
-test('one that served when zero was killed has no end, one that was stopped has', () => {
+test('a generation that served when zero was killed has no end, a stopped one has', () => {
   const killed = historyOf(served(1));
   const stopped = historyOf([...served(1), { event: 'stopped' }]);
   assert.deepEqual(
@@ -73,7 +73,7 @@ test('facts become lines', () => {
   assert.deepEqual(linesOf({ event: 'generation_retiring', generation: 2 }, 3), []);
 });
 
-test('the release that served before is the last one that is another', () => {
+test('the previous release is the last one that differs', () => {
   const same = historyOf([...served(1), ...served(2), ...served(3, { inode: 12 })]);
   assert.equal(chosen(same, null, current(12)), 1);
   // After a rollback it is the one that was left.
@@ -83,19 +83,19 @@ test('the release that served before is the last one that is another', () => {
   );
 });
 
-test('the hash tells releases apart, and equal ones not, where it is known', () => {
+test('the hash distinguishes releases, and matches equal ones, if it is known', () => {
   const history = historyOf([...served(1), executable(1, 'a'), ...served(2), executable(2, 'b')]);
   assert.equal(chosen(history, null, { release: { ...RELEASE, inode: 99 }, sha256: HASH('b') }), 1);
 });
 
-test('arguments and directory are of the release', () => {
+test('arguments and directory belong to the release', () => {
   const history = historyOf([...served(1, { inode: 5, args: ['--slow'] }), ...served(2, { inode: 5 })]);
   assert.equal(chosen(history, null, current(5)), 1);
   const moved = historyOf([...served(1, { inode: 5, directory: '/old' }), ...served(2, { inode: 5 })]);
   assert.equal(chosen(moved, null, current(5)), 1);
 });
 
-test('a candidate that served in its soak and was taken back is nothing to go back to', () => {
+test('a candidate that was rolled back in its soak is no rollback target', () => {
   const failure = { step: 'verify', reason: 'GET / returned 500' };
   const history = historyOf([
     ...served(1),
@@ -116,7 +116,7 @@ test('a candidate that served in its soak and was taken back is nothing to go ba
   assert.match(String(chosen(history, 2, current(11))), /^generation 2 was rolled back: GET \/ returned 500/);
 });
 
-test('a generation that is not there, or never served, is refused', () => {
+test('a generation that is unknown or never served is refused', () => {
   assert.match(String(chosen(historyOf([]), null, null)), /no generation has served yet/);
   assert.match(String(chosen(historyOf([]), 4, null)), /unknown generation 4: the history is empty/);
   const history = historyOf([
@@ -131,7 +131,7 @@ test('a generation that is not there, or never served, is refused', () => {
   assert.equal(chosen(history, 2, current(12)), 2);
 });
 
-test('executables are kept in the order in which they served last', () => {
+test('executables are sorted by the time when they last served', () => {
   const lines = ['a', 'b', 'c', 'a', 'd'].flatMap((digit, index) => [
     ...served(index + 1),
     executable(index + 1, digit),

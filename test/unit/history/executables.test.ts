@@ -55,7 +55,7 @@ const entry = (changes: Partial<HistoryEntry>): HistoryEntry => ({
   ...changes,
 });
 
-test('the bytes that were started are kept, under their name, whatever the path is by then', async (t) => {
+test('the started bytes are kept under their hash, even if the path has changed', async (t) => {
   const { file, write, executables, open, kept } = start(t);
   const release = recordOfFile(file);
   const fd = open();
@@ -71,7 +71,7 @@ test('the bytes that were started are kept, under their name, whatever the path 
   assert.deepEqual(readdirSync(kept), [sha256]);
 });
 
-test('a copy has the permissions of the original, without set-user-ID, and others may pass to it', async (t) => {
+test('a copy has the permissions of the original without set-user-ID, and other users may reach it', async (t) => {
   const { file, write, executables, open, kept } = start(t);
   write('private', 0o4750);
   const release = recordOfFile(file);
@@ -80,7 +80,7 @@ test('a copy has the permissions of the original, without set-user-ID, and other
   for (const folder of [kept, join(kept, HASH('a'))]) assert.equal(statSync(folder).mode & 0o777, 0o711);
 });
 
-test('a file that was written to after the start is not kept', async (t) => {
+test('a file that was changed after the start is not kept', async (t) => {
   const { file, executables, open, kept } = start(t);
   const release = recordOfFile(file, { mtime_ms: 1 });
   await assert.rejects(executables.hash(open(), release), /was written to after it was started/);
@@ -88,13 +88,13 @@ test('a file that was written to after the start is not kept', async (t) => {
   assert.deepEqual(readdirSync(kept), []);
 });
 
-test('a data directory that takes no copy says so', async (t) => {
+test('a data directory that refuses a copy is reported', async (t) => {
   const { folder, file, executables, open } = start(t);
   writeFileSync(join(folder, 'data'), '');
   await assert.rejects(executables.keep(open(), recordOfFile(file), HASH('a')), /ENOTDIR|EEXIST/);
 });
 
-test('a copy that was changed is not the same', async (t) => {
+test('a changed copy is detected', async (t) => {
   const { file, executables, open } = start(t);
   const release = recordOfFile(file);
   const fd = open();
@@ -107,7 +107,7 @@ test('a copy that was changed is not the same', async (t) => {
   assert.equal(executables.find(sha256, file, release.size), null);
 });
 
-test('what is not wanted any more is removed', async (t) => {
+test('unneeded copies are removed', async (t) => {
   const { file, write, executables, open, kept } = start(t);
   for (const digit of ['a', 'b', 'c']) {
     write(digit);
@@ -117,7 +117,7 @@ test('what is not wanted any more is removed', async (t) => {
   assert.deepEqual(readdirSync(kept), [HASH('b')]);
 });
 
-test('a release is found in its own file, then in its copy, or nowhere, with the reason', async (t) => {
+test('a release is found in its own file, then in its copy, or is missing with the reason', async (t) => {
   const { folder, file, write, executables, open } = start(t);
   const release = recordOfFile(file, { directory: folder });
   const found = (changes: Partial<HistoryEntry>) =>

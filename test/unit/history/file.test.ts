@@ -30,7 +30,7 @@ function start(t: TestContext, folder = join(temporaryFolder(t), 'data'), limit?
 const generations = (history: HistoryFile): unknown[] =>
   history.read().lines.map((line) => 'generation' in line && line.generation);
 
-test('lines are appended and read again, by another supervisor as well', (t) => {
+test('appended lines are read again, also by another supervisor', (t) => {
   const { folder, history, file } = start(t);
   assert.deepEqual(history.read(), { lines: [], torn: 0, newer: [] });
   assert.equal(history.highest().generation, 0);
@@ -43,7 +43,7 @@ test('lines are appended and read again, by another supervisor as well', (t) => 
   assert.equal(statSync(folder).mode & 0o777, 0o711);
 });
 
-test('a torn last line is left out, and the next one is a line of its own', (t) => {
+test('a torn last line is skipped, and the next one starts on a new line', (t) => {
   const { history, file } = start(t);
   history.append(served(1));
   appendFileSync(file, '{"at":"2026-11-24T12:00:00.000Z","event":"serves","generation":7,"in');
@@ -53,7 +53,7 @@ test('a torn last line is left out, and the next one is a line of its own', (t) 
   assert.equal(history.read().torn, 1);
 });
 
-test('of a file that was torn in half what is left is used', (t) => {
+test('the readable part of a torn file is used', (t) => {
   const { history, file } = start(t);
   for (const generation of [1, 2, 3, 4]) history.append(served(generation));
   const bytes = readFileSync(file);
@@ -67,7 +67,7 @@ test('of a file that was torn in half what is left is used', (t) => {
   assert.deepEqual(history.read(), { lines: [], torn: 1, newer: [] });
 });
 
-test('lines of a newer zero are counted, stay in the file, and keep their numbers taken', (t) => {
+test('lines of a newer zero are counted, stay in the file, and keep their numbers', (t) => {
   const { history, file } = start(t);
   history.append(served(1));
   const newer = '{"version":9,"when":"noon","generation":7}\n';
@@ -81,7 +81,7 @@ test('lines of a newer zero are counted, stay in the file, and keep their number
   assert.equal(history.highest().generation, 12);
 });
 
-test('a data directory that cannot be written to is said once, and nothing is lost', (t) => {
+test('a data directory that cannot be written is reported once, and no line is lost', (t) => {
   const { folder, history, failures, file } = start(t);
   // Also for root: a file where the directory should be.
   writeFileSync(folder, '');
@@ -97,7 +97,7 @@ test('a data directory that cannot be written to is said once, and nothing is lo
   assert.equal(readFileSync(file, 'utf8').trim().split('\n').length, 9);
 });
 
-test('the file is put aside when it is large, and both are read', (t) => {
+test('a large file is rotated, and both files are read', (t) => {
   const { history, file } = start(t, undefined, 2000);
   for (let generation = 1; generation <= 12; generation++) history.append(served(generation));
   assert.ok(existsSync(`${file}.1`));

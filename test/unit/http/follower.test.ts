@@ -64,7 +64,7 @@ function following() {
 }
 
 describe('a follower', () => {
-  it('writes what is there, and then what comes within 20 ms together', () => {
+  it('writes the existing entries, and then collects new ones for 20 ms', () => {
     const { response, timers, follower, come } = following();
     come('a', 'b');
     follower.start();
@@ -76,7 +76,7 @@ describe('a follower', () => {
     assert.deepEqual(response.written, ['a', 'b', 'c', 'd']);
   });
 
-  it('leaves no timer behind when nothing comes, and writes at once what comes then', () => {
+  it('leaves no timer when nothing arrives, and then writes the next entry immediately', () => {
     const { response, timers, follower, come } = following();
     follower.start();
     timers.fireAll();
@@ -85,7 +85,7 @@ describe('a follower', () => {
     assert.deepEqual(response.written, ['a']);
   });
 
-  it('takes nothing more from the feed while its reader is behind', () => {
+  it('reads no more from the feed while its reader is behind', () => {
     const { response, timers, follower, come } = following();
     response.full = true;
     come('a', 'b');
@@ -99,7 +99,7 @@ describe('a follower', () => {
     assert.equal(timers.pending, 0);
   });
 
-  it('cuts off a reader that takes nothing for too long', () => {
+  it('disconnects a reader that reads nothing for too long', () => {
     const { response, timers, follower, come, closed, followed } = following();
     response.full = true;
     come('a');
@@ -117,7 +117,7 @@ describe('a follower', () => {
     assert.equal(timers.pending, 0);
   });
 
-  it('writes nothing to a peer that is gone, and leaves nothing behind', () => {
+  it('writes nothing to a closed peer, and releases its resources', () => {
     const { response, timers, follower, come, closed, followed } = following();
     follower.start();
     response.destroyed = true;
@@ -127,7 +127,7 @@ describe('a follower', () => {
     assert.deepEqual([response.written, closed(), followed(), timers.pending], [[], 1, false, 0]);
   });
 
-  it('says the last and ends when the supervisor leaves', () => {
+  it('writes the last entries and ends when the supervisor exits', () => {
     const { response, follower, come } = following();
     follower.start();
     come('last');

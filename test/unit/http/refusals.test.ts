@@ -20,7 +20,7 @@ function logged() {
   };
 }
 
-test('a client is reported at once, and then once an hour with the number of the others', () => {
+test('a refused client is reported immediately, and then once an hour with the number of the others', () => {
   const { refuse, later, lines } = logged();
   refuse('a');
   refuse('b');
@@ -37,7 +37,7 @@ test('a client is reported at once, and then once an hour with the number of the
   assert.deepEqual(lines(), ['a was refused']);
 });
 
-test('many clients are reported in one line', () => {
+test('many refused clients are reported in one line', () => {
   const { refuse, later, lines } = logged();
   for (let client = 0; client < 1000; client += 1) refuse(String(client));
   const found = lines();

@@ -15,7 +15,7 @@ const lanes = (story: Story, generation: number) =>
   generationOf(story.state, generation)?.workers.map(({ lane }) => lane);
 
 describe('an adopted service', () => {
-  it('serves at once as the first generation, on the lane that it had', () => {
+  it('serves immediately as the first generation, on its existing lane', () => {
     const story = adopted();
     assert.equal(servingGeneration(story.state), 1);
     assert.deepEqual(
@@ -30,7 +30,7 @@ describe('an adopted service', () => {
     );
   });
 
-  it('is handed over from like any other, and its lane is given to no other generation', () => {
+  it('is replaced by a handover like any other, and its lane goes to no other generation', () => {
     const story = adopted();
     for (let generation = 2; generation < 6; generation += 1) {
       story.reload('t');
@@ -46,7 +46,7 @@ describe('an adopted service', () => {
     assert.equal(generationOf(story.state, 1), undefined);
   });
 
-  it('is rolled back to in the soak without having been signalled', () => {
+  it('is rolled back to in the soak without having received a signal', () => {
     const story = adopted({ handover: { soak: 5_000 } });
     story.reload('t');
     story.spawned();
@@ -59,7 +59,7 @@ describe('an adopted service', () => {
     );
   });
 
-  it('that crashes is replaced by the command of the config on a lane of its own', () => {
+  it('that crashes is replaced by the command of the config on a separate lane', () => {
     const story = adopted();
     story.exited(1, { kind: 'unknown' });
     const [lane = 0] = lanes(story, 1) ?? [];
@@ -78,7 +78,7 @@ describe('an adopted service', () => {
     );
   });
 
-  it('keeps its lane when a worker that it was scaled by crashes', () => {
+  it('keeps its lane when an added worker crashes', () => {
     const story = adopted();
     story.tell({ type: 'scale', by: 'operator', ticket: 's', workers: 2, timeout: null });
     story.take('spawn');
@@ -99,7 +99,7 @@ describe('an adopted service', () => {
     assert.ok(!lanes(story, 1)?.includes(0), 'zero started a worker of its own in the taken lane');
   });
 
-  it('that crashes keeps its place where all generations share the sockets', () => {
+  it('that crashes keeps its socket if all generations share the sockets', () => {
     const story = adopted({ handover: { steered: false } });
     story.exited(1, { kind: 'unknown' });
     assert.deepEqual(lanes(story, 1), [0]);

@@ -33,7 +33,7 @@ for (const [file, type] of Object.entries(STATES)) {
       for (const name of names) assert.match(text, new RegExp(`\\b${name}\\b`));
     });
 
-    it('is the one in ARCHITECTURE.md', () => {
+    it('equals the one in ARCHITECTURE.md', () => {
       const drawn = diagram(source).map((line) => line.slice(2));
       assert.ok(architecture.includes(`\`\`\`text\n${drawn.join('\n')}\n\`\`\``), `copy it from ${file}.ts`);
     });

@@ -6,7 +6,7 @@ import { OK, Story, serving } from './story.ts';
 const KEY = { worker: 0, incarnation: 1 };
 
 describe('a steering change that the kernel refuses', () => {
-  it('rolls the handover back with step steer, and is attempted again until it is installed', () => {
+  it('rolls the handover back with step steer, and is retried until it is installed', () => {
     const story = serving();
     story.refuses = ({ type }) => (type === 'steer' ? 'ENOMEM' : null);
     story.reload('cli');
@@ -47,7 +47,7 @@ describe('a steering change that the kernel refuses', () => {
     assert.equal(story.stage(1), 'serving');
   });
 
-  it('of a crashed worker does not end a handover that only starts', () => {
+  it('after a crash does not end a handover in its start', () => {
     const story = serving({ workers: 2, gates: [] });
     story.reload('cli');
     story.refuses = ({ type }) => (type === 'steer' ? 'ENOMEM' : null);
@@ -68,7 +68,7 @@ describe('a signal that the kernel refuses', () => {
     return story;
   }
 
-  it('for good leaves the worker running: it is reported, and nothing waits for it', () => {
+  it('permanently leaves the worker running: the refusal is reported, and nothing waits for the worker', () => {
     const story = retiring('EPERM');
     assert.deepEqual(
       story.facts('worker_not_stoppable').map(({ pid, signal }) => [pid, signal]),
@@ -91,7 +91,7 @@ describe('a signal that the kernel refuses', () => {
     assert.equal(story.stage(1), undefined);
   });
 
-  it('for good is given up by a stop, which names the process', () => {
+  it('permanently ends the wait of a stop, which reports the process', () => {
     const story = retiring('EPERM');
     story.tell({ type: 'stop', by: 'test', now: false });
     assert.match(story.facts('error').at(-1)?.message ?? '', /^process 100 of generation 1 keeps running: /);
@@ -99,7 +99,7 @@ describe('a signal that the kernel refuses', () => {
     assert.deepEqual(story.state.exit, OK);
   });
 
-  it('for now is sent again', () => {
+  it('temporarily is sent again', () => {
     const story = retiring('EMFILE');
     assert.equal(story.facts('error').length, 1);
     story.take('signal');
@@ -113,7 +113,7 @@ describe('a signal that the kernel refuses', () => {
     assert.deepEqual(story.take('signal'), []);
   });
 
-  it('and SIGKILL too, for now, ends in giving the process up', () => {
+  it('together with SIGKILL ends the wait for the process', () => {
     const story = retiring('EAGAIN');
     story.pass(30_000 + 10_000);
     assert.match(
@@ -123,7 +123,7 @@ describe('a signal that the kernel refuses', () => {
     assert.equal(story.stage(1), undefined);
   });
 
-  it('to remaining processes is reported once', () => {
+  it('for remaining processes is reported once', () => {
     const story = serving({
       restart: {
         policy: 'never',
@@ -162,7 +162,7 @@ describe('the first start of several workers', () => {
       failure: { step: 'posix_spawn', reason: 'EAGAIN', errno: 'EAGAIN' },
     });
 
-  it('stays when one of them could be started: the other is tried again', () => {
+  it('succeeds when one of them could be started: the other is retried', () => {
     const story = new Story({ workers: 3 });
     story.reload('first');
     for (const worker of [0, 1])
@@ -179,7 +179,7 @@ describe('the first start of several workers', () => {
     assert.equal(story.stage(1), 'serving');
   });
 
-  it('has not failed because a rescue worker could not be started', () => {
+  it('does not fail because a rescue worker could not be started', () => {
     const restart = {
       policy: 'never',
       initial: 1,
@@ -205,7 +205,7 @@ describe('the first start of several workers', () => {
     assert.deepEqual(story.take('signal'), []);
   });
 
-  it('has failed when none could', () => {
+  it('fails when none could be started', () => {
     const story = new Story({ workers: 3 });
     story.reload('first');
     for (const worker of [0, 1, 2]) spawnFailed(story, worker);
@@ -214,7 +214,7 @@ describe('the first start of several workers', () => {
 });
 
 describe('a file that cannot be written', () => {
-  it('is reported once, and written again with backoff', () => {
+  it('is reported once, and retried with backoff', () => {
     const story = serving();
     const failure = {
       step: 'write state',
@@ -282,7 +282,7 @@ describe('a first generation that runs and has not passed its gates', () => {
     assert.equal(story.stage(1), 'retiring');
   });
 
-  it('stays when the next one fails too', () => {
+  it('is kept when the next one fails too', () => {
     const story = new Story({ gates: ['notify'] });
     story.reload('first');
     story.spawned();
@@ -294,7 +294,7 @@ describe('a first generation that runs and has not passed its gates', () => {
     assert.equal(story.stage(1), 'starting');
   });
 
-  it('is given up at once when no process of it runs', () => {
+  it('is abandoned immediately when no process of it runs', () => {
     const story = new Story({ gates: ['notify'] });
     story.reload('first');
     story.spawned();

@@ -25,13 +25,13 @@ function serving(hooks: Partial<HookSettings>): HookStory {
   return story;
 }
 
-test('the first start is no reload', () => {
+test('the first start runs no reload hooks', () => {
   const story = serving({ beforeReload: 1000 });
   assert.deepEqual(story.take('run_hook'), []);
   assert.equal(story.verdict('first')?.outcome, 'promoted');
 });
 
-test('nothing is started before the hook before it is done', () => {
+test('nothing is started before the before-hook is done', () => {
   const story = serving({ beforeReload: 1000 });
   story.reload('t');
   const [run] = story.take('run_hook');
@@ -66,7 +66,7 @@ const FAILURES: readonly [string, ExitStatus | null, string | null, string][] = 
 ];
 
 for (const [what, exit, reason, expected] of FAILURES) {
-  test(`a hook before that ${what} ends the handover, and the incumbent goes on`, () => {
+  test(`a before-hook that ${what} ends the handover, and the incumbent keeps serving`, () => {
     const story = serving({ beforeReload: 1000, afterRollback: 1000 });
     story.reload('t');
     story.take('run_hook');
@@ -82,7 +82,7 @@ for (const [what, exit, reason, expected] of FAILURES) {
   });
 }
 
-test('a hook that hangs is killed at its timeout, and one that stays is not waited for', () => {
+test('a hung hook is killed at its timeout, and nothing waits for one that survives SIGKILL', () => {
   const story = serving({ beforeReload: 1000 });
   story.reload('t');
   assert.equal(story.wait(), 1000);
@@ -98,7 +98,7 @@ test('a hook that hangs is killed at its timeout, and one that stays is not wait
   assert.deepEqual(story.take('spawn'), []);
 });
 
-test('a verdict waits for the hook after it, and says how that failed', () => {
+test('a verdict waits for the after-hook, and reports its failure', () => {
   const story = serving({ afterPromote: 1000 });
   assert.equal(story.verdict('first'), undefined);
   story.hookEnded(1, { kind: 'exited', code: 1 });
@@ -113,7 +113,7 @@ test('a verdict waits for the hook after it, and says how that failed', () => {
   assert.equal(story.state.incumbent, 1);
 });
 
-test('a hook after a rollback is told of both generations', () => {
+test('a hook after a rollback receives both generations', () => {
   const story = serving({ afterRollback: 1000 });
   story.reload('t');
   const failure = { step: 'spawn', reason: 'EAGAIN' };
@@ -129,7 +129,7 @@ test('a hook after a rollback is told of both generations', () => {
   assert.equal(story.verdict('t')?.hook, undefined);
 });
 
-test('hooks run one after the other, and the next handover does not wait for them', () => {
+test('after-hooks run one after the other, and the next handover does not wait for them', () => {
   const story = serving({ afterPromote: 1000, beforeReload: 1000 });
   story.take('run_hook');
   story.reload('t');
@@ -142,7 +142,7 @@ test('hooks run one after the other, and the next handover does not wait for the
   );
 });
 
-test('an abort ends the hook before, a stop every hook, and who waits is told', () => {
+test('an abort ends the before-hook, a stop ends every hook, and waiting callers receive an answer', () => {
   const aborted = serving({ beforeReload: 1000 });
   aborted.reload('t');
   aborted.tell({ type: 'abort', by: 'test', ticket: null });
@@ -156,7 +156,7 @@ test('an abort ends the hook before, a stop every hook, and who waits is told', 
   assert.match(stopped.verdict('first')?.hook?.reason ?? '', /stopped by test/);
 });
 
-test('"the release before" is not asked for during a handover', () => {
+test('a rollback to the previous release is refused during a handover', () => {
   const story = serving({});
   story.reload('t');
   const how = { preview: false, replace: false, timeout: null, label: null };

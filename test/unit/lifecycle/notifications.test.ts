@@ -29,7 +29,7 @@ function crash(story: Story, worker = 0): void {
   story.tell({ type: 'spawned', pid: 500, ...key, incarnation: incarnation + 1 });
 }
 
-test('a crash loop runs its hook once, and again when the worker was stable in between', () => {
+test('a crash loop runs its hook once, and again after the worker was stable', () => {
   const story = withHooks();
   for (let crashes = 0; crashes < 4; crashes += 1) crash(story);
   assert.deepEqual(story.take('run_hook'), []);
@@ -68,7 +68,7 @@ test('workers of one generation that crash together are one crash loop', () => {
   assert.equal(story.facts('crash_loop').length, 1);
 });
 
-test('a hung worker runs its hook, and not again as long as that runs', () => {
+test('a hung worker runs its hook, and not again while that hook runs', () => {
   const story = withHooks({ workers: 2 });
   const stalled = (worker: number) => story.tell({ type: 'stalled', generation: 1, worker, incarnation: 1 });
   const recovered = () => story.tell({ type: 'recovered', generation: 1, worker: 0, incarnation: 1 });
@@ -182,7 +182,7 @@ test('no handover waits for a notification, and a stop ends it', () => {
   assert.deepEqual(story.take('kill_hook'), [{ type: 'kill_hook', hook: 1 }]);
 });
 
-test('a notification that takes too long is killed, and its failure changes nothing', () => {
+test('a notification that takes too long is killed, and its failure has no effect', () => {
   const story = withHooks();
   story.tell({ type: 'stalled', generation: 1, worker: 0, incarnation: 1 });
   assert.equal(story.wait(), 1000);

@@ -36,7 +36,7 @@ function handingOver(changes: Changes, how: { readonly preview?: boolean } = {})
 const CANARY: Changes = { handover: { canary: [{ percent: 10, for: 5_000 }] } };
 
 describe('a supervisor that continues', () => {
-  it('steers again, and starts nothing, where every worker runs', () => {
+  it('steers again and starts nothing if every worker runs', () => {
     const story = serving({ workers: 2 });
     restart(story);
     assert.deepEqual(steerings(story), [[0, 1]]);
@@ -63,7 +63,7 @@ describe('a supervisor that continues', () => {
     );
   });
 
-  it('starts a worker whose start was ordered and that is not there, and adopts one that is', () => {
+  it('starts a worker that was ordered and does not exist, and adopts an existing one', () => {
     const story = serving();
     story.exited(1);
     story.wait();
@@ -131,7 +131,7 @@ describe('a supervisor that continues', () => {
     assert.equal(story.verdict('t')?.outcome, 'promoted');
   });
 
-  it('continues a soak until its time is over', () => {
+  it('continues a soak until its time has expired', () => {
     const story = handingOver({ handover: { soak: 5_000 } });
     const { step } = story.state.handover ?? {};
     story.pass(2_000);
@@ -142,7 +142,7 @@ describe('a supervisor that continues', () => {
     assert.equal(story.stage(1), 'retiring');
   });
 
-  it('rolls back a soaking candidate that has exited meanwhile', () => {
+  it('rolls back a soaking candidate that has exited in the meantime', () => {
     const story = handingOver({ handover: { soak: 5_000 } });
     restart(story, [2]);
     assert.equal(story.verdict('t')?.outcome, 'rolled_back');
@@ -161,7 +161,7 @@ describe('a supervisor that continues', () => {
     assert.equal(story.verdict('start')?.outcome, 'promoted');
   });
 
-  it('ends a handover that has no candidate, and begins the one that waits', () => {
+  it('ends a handover without a candidate, and begins the waiting one', () => {
     const story = serving();
     story.request('one');
     story.request('two', { preview: true });
@@ -184,7 +184,7 @@ describe('a supervisor that continues', () => {
     assert.equal(story.state.handover?.step.name, 'canary');
   });
 
-  it('asks a worker to stop once, except where the signal may not have been sent', () => {
+  it('asks a worker to stop once, unless the signal may not have been sent', () => {
     const story = serving();
     story.tell({ type: 'stop', by: 'operator', now: false });
     assert.deepEqual(
@@ -203,7 +203,7 @@ describe('a supervisor that continues', () => {
     assert.deepEqual(story.take('kill'), [], 'SIGKILL was never ordered');
   });
 
-  it('gives a worker its whole time again where SIGKILL may not have been sent', () => {
+  it('grants a worker its full time again if SIGKILL may not have been sent', () => {
     const story = serving();
     story.tell({ type: 'stop', by: 'operator', now: true });
     const key = { generation: 1, worker: 0, incarnation: 1 };
@@ -218,7 +218,7 @@ describe('a supervisor that continues', () => {
     assert.match(story.facts('error')[0]?.message ?? '', /still running 10 s after SIGKILL/);
   });
 
-  it('looks at the queue of a lane that a late handshake may have reached meanwhile', () => {
+  it('checks the queue of a lane that may have received a late handshake', () => {
     const story = serving();
     story.state.lanes[1] = { state: { name: 'away', since: story.clock }, waiting: false };
     // The time for late handshakes ends while no supervisor runs.
@@ -243,7 +243,7 @@ describe('a supervisor that continues', () => {
     assert.deepEqual(story.take('exit'), [{ type: 'exit', exit: OK }]);
   });
 
-  it('waits for a hook whose process is known, and ends one whose process is not', () => {
+  it('waits for a hook whose process is known, and ends one whose process is unknown', () => {
     const hooked = () => handingOver({ hooks: { afterPromote: 5_000 } });
     const known = hooked();
     const hook = known.state.hooks[0]?.run.hook ?? 0;
@@ -258,7 +258,7 @@ describe('a supervisor that continues', () => {
     assert.ok(unknown.take('run_hook').every((run) => run.hook !== hook));
   });
 
-  it('repeats a last word that may not have been heard', () => {
+  it('repeats a verdict that may not have been delivered', () => {
     const story = handingOver({}, { preview: true });
     story.tell({ type: 'abort', by: 'operator', ticket: null });
     const verdict = story.take('concluded').at(-1)?.verdict;
@@ -270,7 +270,7 @@ describe('a supervisor that continues', () => {
     );
   });
 
-  it('lets workers that were to join leave again', () => {
+  it('retires workers that had not joined yet', () => {
     const story = serving();
     story.tell({ type: 'scale', by: 'operator', ticket: 's', workers: 2, timeout: null });
     story.tell({ type: 'spawned', generation: 1, worker: 1, incarnation: 1, pid: 201 });
@@ -283,10 +283,10 @@ describe('a supervisor that continues', () => {
   });
 });
 
-describe('a worker that waits for its report READY=1 while the supervisor is restarted', () => {
+describe('a worker that waits for READY=1 while the supervisor is restarted', () => {
   const NOTIFY: Changes = { gates: ['notify'], readinessTimeout: 5_000 };
 
-  it('is replaced once where its generation serves and the report does not come', () => {
+  it('is replaced once if its generation serves and the report does not arrive', () => {
     const story = serving(NOTIFY);
     const generation = generationOf(story.state, 1);
     assert.ok(generation);
@@ -323,7 +323,7 @@ describe('a worker that waits for its report READY=1 while the supervisor is res
     );
   });
 
-  it('stays where the report comes', () => {
+  it('is kept if the report arrives', () => {
     const story = new Story(NOTIFY);
     story.request('start');
     story.resolved();
@@ -337,7 +337,7 @@ describe('a worker that waits for its report READY=1 while the supervisor is res
 });
 
 describe('the keeper', () => {
-  it('is asked for when the set of sockets changes, and again when it is lost', () => {
+  it('is requested when the set of sockets changes, and again when it is lost', () => {
     const story = serving();
     story.refuses = ({ type }) => (type === 'keep_sockets' ? 'EAGAIN' : null);
     story.tell({ type: 'sockets_changed', version: 3 });

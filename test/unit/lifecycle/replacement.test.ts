@@ -110,7 +110,7 @@ describe('a worker above max_memory', () => {
     assert.deepEqual([story.stage(1), story.state.exit, main(story)], ['serving', null, [1]]);
   });
 
-  it('stays when the new one fails, and the next attempt waits', () => {
+  it('is kept when the new one fails, and the next attempt is delayed', () => {
     const story = serving(LEAK);
     leaked(story, 0);
     failed(story, 1);
@@ -126,7 +126,7 @@ describe('a worker above max_memory', () => {
     assert.deepEqual(starts(story), [{ worker: 1, incarnation: 2, lane: 1, joins: true }]);
   });
 
-  it('is not replaced while a handover is in progress, and the candidate ends a replacement', () => {
+  it('is not replaced during a handover, and the candidate ends a replacement', () => {
     const story = serving(LEAK);
     leaked(story, 0);
     spawned(story, 0);
@@ -142,7 +142,7 @@ describe('a worker above max_memory', () => {
     assert.equal(fact?.retryIn, 0);
   });
 
-  it('whose lane has become free gives it to a later worker, but never the first lane of the generation', () => {
+  it('gives its free lane to a later worker, but never the first lane of the generation', () => {
     const story = serving({ ...LEAK, workers: 2 });
     const replace = (worker: number, by: number, incarnation: number) => {
       leaked(story, worker);
@@ -218,13 +218,13 @@ describe('a worker that fails its liveness check', () => {
   });
 });
 
-describe('another number of workers', () => {
+describe('a changed number of workers', () => {
   const scale = (story: Story, workers: number, timeout: number | null = null, ticket = 's') =>
     story.tell({ type: 'scale', by: 'zero scale', ticket, workers, timeout });
   const results = (story: Story) =>
     story.take('scaled').map(({ ticket, result }) => [ticket, result.outcome, result.workers]);
 
-  it('more: they get connections when all of them are ready', () => {
+  it('that is higher: the workers get connections when all of them are ready', () => {
     const story = serving();
     scale(story, 3);
     assert.deepEqual(
@@ -237,7 +237,7 @@ describe('another number of workers', () => {
     assert.deepEqual([main(story), results(story)], [[0, 1, 2], [['s', 'done', 3]]]);
   });
 
-  it('fewer: the newest retire, and the answer comes when they have exited', () => {
+  it('that is lower: the newest retire, and the answer arrives when they have exited', () => {
     const story = serving({ workers: 3 });
     scale(story, 1);
     assert.deepEqual(main(story), [0]);
@@ -251,13 +251,13 @@ describe('another number of workers', () => {
     assert.deepEqual(results(story), [['s', 'done', 1]]);
   });
 
-  it('the same: done at once', () => {
+  it('that is equal: done immediately', () => {
     const story = serving({ workers: 2 });
     scale(story, 2);
     assert.deepEqual([results(story), starts(story)], [[['s', 'done', 2]], []]);
   });
 
-  it('where nothing is steered, workers that are one too many are asked to stop at once', () => {
+  it('that is lower without steering: the surplus workers are asked to stop immediately', () => {
     const changes: Changes = { workers: 2, handover: { steered: false } };
     const story = serving(changes);
     scale(story, 1);
@@ -270,7 +270,7 @@ describe('another number of workers', () => {
     );
   });
 
-  it('one that fails ends all of it', () => {
+  it('is cancelled when one worker fails', () => {
     const story = serving();
     scale(story, 3);
     spawned(story, 1);
@@ -282,7 +282,7 @@ describe('another number of workers', () => {
     );
   });
 
-  it('one that is not ready within readiness.timeout, or within the timeout of the caller', () => {
+  it('fails for a worker that is not ready within readiness.timeout or the timeout of the caller', () => {
     for (const [timeout, outcome] of [
       [null, 'failed'],
       [5_000, 'timed_out'],
@@ -294,7 +294,7 @@ describe('another number of workers', () => {
     }
   });
 
-  it('is refused while a handover is in progress, and ended by one that begins', () => {
+  it('is refused during a handover, and cancelled by a new one', () => {
     const story = serving();
     scale(story, 2, null, 'first');
     story.reload('a');
@@ -306,7 +306,7 @@ describe('another number of workers', () => {
     ]);
   });
 
-  it('a newer request takes the place of one that is not answered', () => {
+  it('replaces an unanswered earlier request', () => {
     const story = serving();
     scale(story, 2, null, 'first');
     scale(story, 1, null, 'second');
@@ -316,14 +316,14 @@ describe('another number of workers', () => {
     ]);
   });
 
-  it('a stop answers every caller that waits', () => {
+  it('is answered by a stop, for every waiting caller', () => {
     const story = serving({ workers: 2 });
     scale(story, 1);
     story.tell({ type: 'stop', by: 'SIGTERM', now: false });
     assert.deepEqual(results(story), [['s', 'aborted', 1]]);
   });
 
-  it('is in progress when the caller stops waiting for workers that leave', () => {
+  it('is in progress for a caller that stops waiting while workers exit', () => {
     const story = serving({ workers: 2 });
     scale(story, 1, 500);
     story.pass(500);

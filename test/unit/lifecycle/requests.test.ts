@@ -7,7 +7,7 @@ const outcomes = (story: Story, ...tickets: string[]) =>
   tickets.map((ticket) => story.verdict(ticket)?.outcome);
 
 describe('a caller with a deadline', () => {
-  it('is answered in_progress at its own time where a signal waits for the handover', () => {
+  it('receives in_progress at its deadline if a signal also waits for the handover', () => {
     const story = serving({ gates: ['notify'] });
     story.request(null, { by: 'SIGHUP' });
     story.resolved();
@@ -25,7 +25,7 @@ describe('a caller with a deadline', () => {
     assert.equal(story.state.handover?.id, 2);
   });
 
-  it('keeps its deadline beside a longer one: the shorter one is in_progress, the last one ends the handover', () => {
+  it('keeps its deadline next to a longer one: the shorter one gets in_progress, the last one ends the handover', () => {
     const story = serving({ gates: ['notify'] });
     story.reload('short', { timeout: 2_000 });
     story.request('long', { timeout: 8_000 });
@@ -38,7 +38,7 @@ describe('a caller with a deadline', () => {
     assert.equal(story.stage(1), 'serving');
   });
 
-  it('ends the handover where no other caller waits, with the gates that are open', () => {
+  it('ends the handover with the open gates if no other caller waits', () => {
     const story = serving({ gates: ['notify'] });
     story.reload('only', { timeout: 1_500 });
     story.spawned();
@@ -48,7 +48,7 @@ describe('a caller with a deadline', () => {
     assert.equal(failure?.reason, '--timeout 1.5s expired in step starting: worker 0 waits for notify');
   });
 
-  it('is in_progress after the promotion, as long as the old generation was not asked to stop', () => {
+  it('receives in_progress after the promotion, until the old generation is asked to stop', () => {
     const story = serving({ handover: { settle: 5_000 } });
     story.reload('cli', { timeout: 1_000 });
     story.spawned();
@@ -62,7 +62,7 @@ describe('a caller with a deadline', () => {
     assert.equal(story.stage(2), 'serving');
   });
 
-  it('loses its place in the queue, and not the handover before it', () => {
+  it('loses its place in the queue, and does not end the handover before it', () => {
     const story = serving({ gates: ['notify'] });
     story.reload('one');
     story.request('other', { rollback: { to: 1 }, timeout: 1_000 });
@@ -75,7 +75,7 @@ describe('a caller with a deadline', () => {
 });
 
 describe('requests during a handover', () => {
-  it('are one where they ask for the same thing', () => {
+  it('are merged if they are equal', () => {
     const story = serving({ gates: ['notify'] });
     story.reload('one');
     story.request('two');
@@ -94,7 +94,7 @@ describe('requests during a handover', () => {
     [{}, { preview: true }],
     [{ rollback: { to: 1 } }, { rollback: { to: 2 } }],
   ]) {
-    it(`${JSON.stringify(first)} gives its place to ${JSON.stringify(second)}`, () => {
+    it(`${JSON.stringify(first)} is replaced by ${JSON.stringify(second)}`, () => {
       const story = serving({ gates: ['notify'] });
       story.reload('running');
       story.request('first', first);
@@ -118,7 +118,7 @@ describe('requests during a handover', () => {
     assert.equal(story.state.handover?.id, 3);
   });
 
-  it('with --replace end it', () => {
+  it('end it with --replace', () => {
     const story = serving({ gates: ['notify'] });
     story.reload('one');
     story.request('two', { replace: true });
@@ -128,7 +128,7 @@ describe('requests during a handover', () => {
 });
 
 describe('the verdict promoted', () => {
-  it('comes when the old generation has been asked to stop', () => {
+  it('is sent when the old generation has been asked to stop', () => {
     const story = serving();
     story.reload('cli');
     story.spawned();
@@ -152,7 +152,7 @@ describe('the verdict promoted', () => {
     assert.equal(story.stage(1), 'serving');
   });
 
-  it('says that nothing serves, and when the next attempt is', () => {
+  it('reports that nothing serves, and when the next attempt follows', () => {
     const story = new Story();
     story.reload('first');
     story.spawned();
@@ -167,7 +167,7 @@ describe('the verdict promoted', () => {
 describe('promote and abort', () => {
   const answers = (story: Story) => story.take('answer').map(({ refusal }) => refusal);
 
-  it('name the step that the handover is in', () => {
+  it('report the current step of the handover', () => {
     const story = serving({ gates: ['notify'], handover: { canary: [{ percent: 5, for: 1_000 }] } });
     const promote = { type: 'promote', by: 'zero promote', ticket: 'p' } as const;
     story.tell(promote);
@@ -186,7 +186,7 @@ describe('the number of a handover', () => {
   const concluded = (story: Story) =>
     story.take('concluded').map(({ verdict }) => [verdict.handover, verdict.outcome]);
 
-  it('is that of the request from the beginning, also while it waits; equal requests share it', () => {
+  it('is assigned to the request at once, also while it waits; equal requests share it', () => {
     const story = serving({ gates: ['notify'] });
     story.take('accepted');
     story.request('one');
@@ -205,7 +205,7 @@ describe('the number of a handover', () => {
     assert.deepEqual(concluded(story).at(-1), [2, 'rolled_back']);
   });
 
-  it('is concluded when the verdict is final, also where only a signal asked', () => {
+  it('is concluded when the verdict is final, also if only a signal requested it', () => {
     const story = serving();
     story.take('concluded');
     story.request(null, { by: 'SIGHUP' });
@@ -217,7 +217,7 @@ describe('the number of a handover', () => {
     assert.deepEqual([concluded(story), openHandovers(story.state)], [[[2, 'promoted']], []]);
   });
 
-  it('is concluded although its last caller left after the promotion', () => {
+  it('is concluded although its last caller disconnected after the promotion', () => {
     const story = serving({ handover: { settle: 5_000 } });
     story.take('concluded');
     story.reload('cli', { timeout: 1_000 });
@@ -230,7 +230,7 @@ describe('the number of a handover', () => {
     assert.deepEqual(concluded(story), [[2, 'promoted']]);
   });
 
-  it('is concluded where its request is replaced, withdrawn or refused', () => {
+  it('is concluded if its request is replaced, withdrawn or refused', () => {
     const story = serving({ gates: ['notify'] });
     story.reload('running');
     story.take('concluded');
@@ -245,7 +245,7 @@ describe('the number of a handover', () => {
     assert.deepEqual(openHandovers(story.state), [2]);
   });
 
-  it('is concluded as aborted by a stop, that of the waiting request and of a later one too', () => {
+  it('is concluded as aborted by a stop, also for the waiting and for a later request', () => {
     const story = serving({ gates: ['notify'] });
     story.reload('running');
     story.request('waiting', { preview: true });
@@ -259,7 +259,7 @@ describe('the number of a handover', () => {
     ]);
   });
 
-  it('is in the facts, with who asked', () => {
+  it('is in the facts, with the origin of the request', () => {
     const story = serving({ gates: ['notify'] });
     story.request('cli');
     story.request(null, { by: 'watch' });
@@ -296,7 +296,7 @@ describe('a failed verdict', () => {
     ]);
   });
 
-  it('names the candidate that an operator aborted', () => {
+  it('reports the candidate that an operator aborted', () => {
     const story = serving({ gates: ['notify'] });
     story.reload('cli');
     story.spawned();

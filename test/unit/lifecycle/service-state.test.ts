@@ -32,7 +32,7 @@ describe('the service is', () => {
     assert.deepEqual(told(story), ['down', 'nothing serves: generation 1 waits for its next start', 100]);
   });
 
-  it('down in a crash loop, also while a worker that is not ready is up', () => {
+  it('down in a crash loop, also while an unready worker runs', () => {
     const story = serving();
     story.pass(500);
     story.exited(1, { kind: 'signaled', signal: 'SIGSEGV', coreDumped: false });
@@ -81,7 +81,7 @@ describe('the service is', () => {
     assert.deepEqual(told(story), ['down', 'nothing serves: generation 1 is hung', null]);
   });
 
-  it('down when the restart policy does not start it again, while a handover may follow', () => {
+  it('down when the restart policy does not restart it, while a handover may follow', () => {
     const story = serving({
       gates: ['notify'],
       restart: {
@@ -99,7 +99,7 @@ describe('the service is', () => {
     assert.deepEqual(told(story), ['down', 'nothing serves: generation 1 is not started again', null]);
   });
 
-  it('that of the new generation from its promotion on', () => {
+  it('that of the new generation from its promotion', () => {
     const story = serving({ handover: { soak: 5_000 } });
     story.reload('cli');
     story.spawned();
@@ -114,7 +114,7 @@ describe('the service is', () => {
     assert.deepEqual(told(story), ['down', 'nothing serves: generation 1 waits for its next start', 100]);
   });
 
-  it('stopping once a stop was requested, also where nothing serves', () => {
+  it('stopping once a stop was requested, also if nothing serves', () => {
     const story = serving();
     story.exited(1);
     story.request('cli');
@@ -123,8 +123,8 @@ describe('the service is', () => {
   });
 });
 
-describe('a verdict says that nothing serves', () => {
-  it('also while the incumbent is being started again', () => {
+describe('a verdict reports that nothing serves', () => {
+  it('also while the incumbent is being restarted', () => {
     const story = serving();
     story.exited(1);
     story.request('cli');

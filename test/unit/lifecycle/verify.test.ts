@@ -24,7 +24,7 @@ const step = (story: Story) => {
 };
 
 describe('a step with `verify`', () => {
-  it('ends in time when its newest check has passed', () => {
+  it('ends on time if its newest check has passed', () => {
     const story = canary();
     checked(story, true);
     story.pass(999);
@@ -33,7 +33,7 @@ describe('a step with `verify`', () => {
     assert.equal(step(story), 'canary 1');
   });
 
-  it('lasts until a check has passed in it', () => {
+  it('lasts until a check passes within it', () => {
     const story = canary();
     story.pass(10_000);
     assert.equal(step(story), 'canary 0');
@@ -59,26 +59,26 @@ describe('a step with `verify`', () => {
     assert.equal(story.verdict('deploy')?.outcome, 'rolled_back');
   });
 
-  it('has no deadline that has passed while it lasts', () => {
+  it('has no expired deadline while it lasts', () => {
     const story = canary();
     story.pass(10_000);
     assert.ok(nextDeadline(story.state) > story.clock);
   });
 
-  it('does not count the check of another generation', () => {
+  it('ignores the check of another generation', () => {
     const story = canary();
     checked(story, true, 1);
     story.pass(10_000);
     assert.equal(step(story), 'canary 0');
   });
 
-  it('ends at once when the operator says so', () => {
+  it('ends immediately when the operator promotes', () => {
     const story = canary();
     story.tell({ type: 'promote', by: 'zero promote', ticket: null });
     assert.equal(story.stage(2), 'serving');
   });
 
-  it('is the soak as well', () => {
+  it('may be the soak', () => {
     const story = canary({ canary: [], soak: 1_000 });
     assert.equal(step(story), 'soak');
     story.pass(10_000);
@@ -88,7 +88,7 @@ describe('a step with `verify`', () => {
   });
 });
 
-it('a step without `verify` ends in time', () => {
+it('a step without `verify` ends on time', () => {
   const story = canary({ verify: false });
   story.pass(1_000);
   assert.equal(step(story), 'canary 1');

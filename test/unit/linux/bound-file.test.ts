@@ -97,14 +97,14 @@ for (const victim of ['secret', 'socket'] as const) {
   }
 }
 
-test('a socket that is gone after the bind is a failed bind', (t) => {
+test('a bind fails if the socket file disappears', (t) => {
   const { path } = hostile(t);
   afterBind(t, () => unlinkSync(path));
   assert.throws(() => createDatagramSocket(path), REPLACED);
   assert.equal(existsSync(path), false);
 });
 
-test('in a directory that others may write to the socket itself gets its mode', async (t) => {
+test('in a directory that others may write to, the mode is set on the socket itself', async (t) => {
   const { path } = hostile(t);
   const set = new ListenerSet();
   const acquired = await set.acquire([listener('app', `unix:${path}`, { mode: 0o620 })]);
@@ -112,7 +112,7 @@ test('in a directory that others may write to the socket itself gets its mode', 
   acquired.release();
 });
 
-test('another file in the place of a bound socket is left alone', (t) => {
+test('another file in place of a bound socket is left unchanged', (t) => {
   const { path, secret } = hostile(t);
   const fd = openSocket('unix', 'stream');
   t.after(() => closeFd(fd));
@@ -126,7 +126,7 @@ test('another file in the place of a bound socket is left alone', (t) => {
   assert.equal(setAccess(path, file, { mode: 0o666 }), false);
 });
 
-test('the owner is given to the very file', { skip: process.geteuid?.() !== 0 }, (t) => {
+test('the owner is set on exactly the bound file', { skip: process.geteuid?.() !== 0 }, (t) => {
   const { path } = hostile(t);
   const fd = openSocket('unix', 'stream');
   t.after(() => closeFd(fd));

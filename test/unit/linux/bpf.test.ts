@@ -36,7 +36,7 @@ const byPort = assemble([
   ret(0),
 ]);
 
-test('labels become relative jumps', () => {
+test('labels are assembled to relative jumps', () => {
   assert.deepEqual(byPort, [
     { code: 0x30, jt: 0, jf: 0, k: 0xfff00000 },
     { code: 0x74, jt: 0, jf: 0, k: 4 },
@@ -52,7 +52,7 @@ test('labels become relative jumps', () => {
   ]);
 });
 
-test('the bytes are those of struct sock_filter', () => {
+test('the bytes have the layout of struct sock_filter', () => {
   assert.equal(
     bpf.encodeProgram(assemble([jeq(0x01020304, undefined, 'x'), ret(1), 'x', ret(2)])).toString('hex'),
     ['1500000104030201', '0600000001000000', '0600000002000000'].join(''),
@@ -72,7 +72,7 @@ test('source ports are found behind IPv4 options and in IPv6', () => {
   }
 });
 
-test('source addresses', () => {
+test('source addresses are matched', () => {
   const program = assemble([bpf.ld(12), jeq(0x7f4d0001, 'yes'), ret(0), 'yes', ret(1)]);
   assert.equal(run(program, v4('127.77.0.1', 1)), 1);
   assert.equal(run(program, v4('127.77.0.2', 1)), 0);
@@ -80,7 +80,7 @@ test('source addresses', () => {
   assert.equal(run(network, v4('192.168.7.7', 1)), 1);
 });
 
-test('a share of random numbers, then a spread over lanes with another one', () => {
+test('a share is chosen by one random number, and the lane by another one', () => {
   const program = assemble([
     bpf.random(),
     jge(Math.floor(2 ** 32 * 0.1), 'stable'),
@@ -109,7 +109,7 @@ test('a read beyond the packet ends the program with 0', () => {
   assert.equal(run(assemble([bpf.ldxHeaderLength(2000), ret(5)]), v4('1.1.1.1', 1)), 0);
 });
 
-test('what cannot be assembled or run', () => {
+test('invalid programs are refused', () => {
   const far = [jeq(1, 'far'), ...new Array<bpf.Statement>(256).fill(ret(0)), 'far', ret(1)];
   assert.throws(() => assemble(far), /cannot jump to far, 256/);
   assert.equal(assemble([ja('far'), ...far.slice(1)])[0]?.k, 256);

@@ -15,11 +15,11 @@ const socket = createDatagramSocket(path);
 after(() => closeFd(socket));
 const me = { pid: process.pid, uid: process.geteuid?.(), gid: process.getegid?.() };
 
-test('nothing has come', () => {
+test('an empty queue returns nothing', () => {
   assert.equal(receiveDatagram(socket), null);
 });
 
-test('one datagram at a time, with its sender', async () => {
+test('datagrams are received one at a time, with their sender', async () => {
   sendDatagram(path, 'READY=1\nSTATUS=up');
   sendDatagram(path, Buffer.from([0xff, 0]));
   await readable(socket);
@@ -29,12 +29,12 @@ test('one datagram at a time, with its sender', async () => {
   assert.equal(receiveDatagram(socket), null);
 });
 
-test('an empty datagram is one', () => {
+test('an empty datagram is received', () => {
   sendDatagram(path, '');
   assert.equal(receiveDatagram(socket)?.data.length, 0);
 });
 
-test('descriptors come along, close-on-exec', () => {
+test('descriptors are received with close-on-exec', () => {
   const pipe = openPipe();
   sendDatagram(path, 'FDSTORE=1', [pipe.read, pipe.write, 0]);
   const datagram = receiveDatagram(socket);
@@ -45,7 +45,7 @@ test('descriptors come along, close-on-exec', () => {
   for (const fd of [...datagram.fds, pipe.read, pipe.write]) closeFd(fd);
 });
 
-test('as many descriptors as the kernel passes at once', () => {
+test('the maximum number of descriptors of the kernel is received', () => {
   sendDatagram(path, 'x', new Array(253).fill(0));
   const datagram = receiveDatagram(socket);
   assert.equal(datagram?.fds.length, 253);
@@ -54,7 +54,7 @@ test('as many descriptors as the kernel passes at once', () => {
   assert.throws(() => sendDatagram(path, 'x', new Array(254).fill(0)), { code: 'EINVAL' });
 });
 
-test('what is too long is cut and marked', () => {
+test('a datagram that is too long is truncated and marked', () => {
   sendDatagram(path, Buffer.alloc(5000, 'x'));
   const datagram = receiveDatagram(socket);
   assert.equal(datagram?.truncated, true);
@@ -63,7 +63,7 @@ test('what is too long is cut and marked', () => {
   assert.equal(receiveDatagram(socket)?.truncated, false);
 });
 
-test('the mode, and a socket that was left there', () => {
+test('the socket gets its mode, and replaces a stale socket', () => {
   const own = join(folder, 'own');
   const first = createDatagramSocket(own, { mode: 0o620 });
   assert.equal(lstatSync(own).mode & 0o777, 0o620);
@@ -76,26 +76,26 @@ test('the mode, and a socket that was left there', () => {
   assert.throws(() => sendDatagram(own, 'x'), { code: 'ECONNREFUSED' });
 });
 
-test('the owner', { skip: process.geteuid?.() !== 0 }, () => {
+test('the socket gets its owner', { skip: process.geteuid?.() !== 0 }, () => {
   const own = join(folder, 'owned');
   closeFd(createDatagramSocket(own, { uid: 12, gid: 34 }));
   assert.deepEqual([lstatSync(own).uid, lstatSync(own).gid], [12, 34]);
 });
 
-test('a file that is not a socket stays', () => {
+test('a file that is not a socket is kept', () => {
   const file = join(folder, 'file');
   writeFileSync(file, 'x');
   assert.throws(() => createDatagramSocket(file), { code: 'EADDRINUSE' });
   assert.ok(existsSync(file));
 });
 
-test('a socket that cannot get its owner leaves no name', { skip: process.geteuid?.() === 0 }, () => {
+test('a socket whose owner cannot be set leaves no file', { skip: process.geteuid?.() === 0 }, () => {
   const own = join(folder, 'refused');
   assert.throws(() => createDatagramSocket(own, { uid: 0 }), { code: 'EPERM' });
   assert.equal(existsSync(own), false);
 });
 
-test('the mode does not depend on the umask, a failed bind leaves nothing', () => {
+test('the mode does not depend on the umask, and a failed bind leaves no file', () => {
   const own = join(folder, 'early');
   const restore = useLibc({ bind: () => -1, errno: () => errnoNumber('EIO') });
   assert.throws(() => createDatagramSocket(own), { code: 'EIO' });
@@ -110,7 +110,7 @@ test('the mode does not depend on the umask, a failed bind leaves nothing', () =
   }
 });
 
-test('abstract names', () => {
+test('abstract names are supported', () => {
   const name = `@zero-test-${process.pid}`;
   const fd = createDatagramSocket(name);
   sendDatagram(name, 'x');

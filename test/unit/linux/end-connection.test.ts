@@ -54,12 +54,12 @@ async function seen(t: TestContext, family: 'inet' | 'unix', serve: Serve): Prom
 }
 
 for (const family of ['inet', 'unix'] as const) {
-  describe(`a connection that is ended, ${family}`, () => {
-    it('ends with FIN when the other end has sent something', async (t) => {
+  describe(`ending a connection, ${family}`, () => {
+    it('sends FIN when the peer has sent data', async (t) => {
       assert.deepEqual(await seen(t, family, (socket) => socket.end('220 hi\r\n')), ['end', 'close']);
     });
 
-    it('ends with FIN when the other end sends something after it has seen the end', async (t) => {
+    it('sends FIN when the peer sends data after it has received the end', async (t) => {
       const serve: Serve = (socket) => {
         socket.write('220 hi\r\n');
         socket.on('end', () => {
@@ -69,7 +69,7 @@ for (const family of ['inet', 'unix'] as const) {
       assert.deepEqual(await seen(t, family, serve), ['end', 'close']);
     });
 
-    it('is closed when the other end sends more than is read of it', async (t) => {
+    it('closes the connection when the peer sends more than the limit', async (t) => {
       const serve: Serve = (socket) => {
         const more = (): void => {
           while (socket.write(Buffer.alloc(64 * 1024)));
@@ -82,7 +82,7 @@ for (const family of ['inet', 'unix'] as const) {
       assert.ok(events.includes('error'), 'reset');
     });
 
-    it('is closed at once when the other end has closed it already', async (t) => {
+    it('closes the connection immediately when the peer has already closed it', async (t) => {
       let closed: () => void = () => {};
       const isClosed = new Promise<void>((resolve) => {
         closed = resolve;
@@ -100,8 +100,8 @@ for (const family of ['inet', 'unix'] as const) {
   });
 }
 
-describe('a connection that is ended', () => {
-  it('is closed at once when it was never made', () => {
+describe('ending a connection', () => {
+  it('closes a connection immediately that was never established', () => {
     const fd = openSocket('inet', 'stream');
     endConnection(fd);
     assert.equal(isOpen(fd), false);

@@ -16,7 +16,7 @@ import {
 
 const inodes = () => new Set(descriptorsOf('self').flatMap(({ link }) => socketInode(link) ?? []));
 
-test('the process reads end-of-file, and what it sends still arrives', async (t) => {
+test('the process reads end-of-file, and its data still arrives', async (t) => {
   const server = createServer({ allowHalfOpen: true });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   t.after(() => void server.close());
@@ -36,7 +36,7 @@ test('the process reads end-of-file, and what it sends still arrives', async (t)
   assert.equal(await endReceiving([process.pid], new Set(wanted)), 0);
 });
 
-test('a connection on which something has arrived is left alone', async (t) => {
+test('a connection that has received data is left unchanged', async (t) => {
   const listener = openSocket('inet', 'stream');
   bindSocket(listener, { family: 'inet', host: '127.0.0.1', port: 0 });
   listenSocket(listener, 16);

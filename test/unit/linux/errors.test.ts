@@ -10,7 +10,7 @@ afterEach(() => {
 });
 const fake = (...args: Parameters<typeof useLibc>) => restores.push(useLibc(...args));
 
-test('a failed call becomes a SystemError that names step, subject, errno and cause', () => {
+test('a failed call becomes a SystemError with step, subject, errno and cause', () => {
   fake({ bind: () => -1, errno: () => errnoNumber('EACCES') });
   assert.throws(() => bindSocket(5, { family: 'inet', host: '127.0.0.1', port: 80 }), {
     name: 'SystemError',
@@ -29,7 +29,7 @@ test('errno names beyond those of libuv are known', () => {
   assert.throws(() => errnoNumber('ENOTANERROR'), RangeError);
 });
 
-test('an interrupted call is made again', () => {
+test('an interrupted call is repeated', () => {
   let calls = 0;
   fake({
     listen: () => (++calls < 3 ? -1 : 0),
@@ -39,7 +39,7 @@ test('an interrupted call is made again', () => {
   assert.equal(calls, 3);
 });
 
-test('an interrupted close is not made again: the descriptor is already released', () => {
+test('an interrupted close is not repeated: the descriptor is already released', () => {
   let calls = 0;
   fake({
     close: () => {
@@ -58,7 +58,7 @@ test('expected errors are results, others are thrown', () => {
   assert.throws(() => tryCall(['EPERM'], 'listen', 1, 0), { code: 'ESRCH' });
 });
 
-test('functions that return their errno', () => {
+test('functions that return their errno are supported', () => {
   fake({ posix_spawnattr_init: () => errnoNumber('ENOMEM') });
   assert.throws(() => callReturningErrno('posix_spawnattr_init', Buffer.alloc(512)), {
     code: 'ENOMEM',
@@ -66,7 +66,7 @@ test('functions that return their errno', () => {
   });
 });
 
-test('replacements nest and are restored', () => {
+test('replacements of libc nest and are restored', () => {
   const outer = useLibc({ getsockname: () => 7 });
   const inner = useLibc({ getsockname: () => 8 });
   assert.equal(call('getsockname', 0, null, null), 8);
@@ -76,7 +76,7 @@ test('replacements nest and are restored', () => {
   assert.throws(() => call('getsockname', -1, null, null), { code: 'EBADF' });
 });
 
-test('a connection under way is success, a refused one is not', () => {
+test('a pending connection is success, a refused one is not', () => {
   const address = { family: 'inet', host: '127.0.0.1', port: 9 } as const;
   let errno = errnoNumber('EINPROGRESS');
   fake({ connect: () => -1, errno: () => errno });
@@ -85,7 +85,7 @@ test('a connection under way is success, a refused one is not', () => {
   assert.throws(() => connectSocket(3, address), { code: 'ECONNREFUSED', syscall: 'connect' });
 });
 
-test('real errno of a real call', () => {
+test('a real call reports its real errno', () => {
   const fd = openSocket('inet', 'stream');
   assert.throws(() => bindSocket(fd, { family: 'inet', host: '192.0.2.1', port: 0 }), {
     code: 'EADDRNOTAVAIL',

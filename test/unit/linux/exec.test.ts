@@ -6,11 +6,11 @@ import { openPipe } from '../../../src/linux/pipes.ts';
 import { closeFd } from '../../../src/linux/sockets.ts';
 import { ended, readAll, start } from './support.ts';
 
-test('what cannot be executed is an error, and this program goes on', () => {
+test('a failed execve is an error, and this program continues', () => {
   assert.throws(() => prepareExec('/no/such', ['x'], [])(), { code: 'ENOENT', syscall: 'execve' });
 });
 
-test('the program changes, the process stays, and chosen descriptors with it', async () => {
+test('execve replaces the program, and keeps the process and the chosen descriptors', async () => {
   const output = openPipe();
   const module = pathToFileURL(`${import.meta.dirname}/../../../src/linux/exec.js`).href;
   const text = `

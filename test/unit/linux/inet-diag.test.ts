@@ -54,7 +54,7 @@ for (const [family, host] of [
   ['inet', '127.0.0.1'],
   ['inet6', '::1'],
 ] as const) {
-  test(`what waits at a TCP listener of ${host}, and what it had no room for`, () => {
+  test(`the queue and the drops of a TCP listener on ${host} are counted`, () => {
     const { fd, port } = bound('stream', family, host);
     listenSocket(fd, 1);
     assert.deepEqual(only(intakesOn('tcp', port)), { inode: inodeOf(fd), waiting: 0, drops: 0 });
@@ -68,7 +68,7 @@ for (const [family, host] of [
   });
 }
 
-test('what waits at a UDP socket, and what it had no room for', () => {
+test('the queue and the drops of a UDP socket are counted', () => {
   const { fd, port } = bound('dgram', 'inet', '127.0.0.1');
   setOption(fd, 'receive_buffer', 1);
   const sender = openSocket('inet', 'dgram');
@@ -81,7 +81,7 @@ test('what waits at a UDP socket, and what it had no room for', () => {
   assert.ok(drops !== null && drops > 0 && drops < 100, `${drops}`);
 });
 
-test('a port that nobody has', () => {
+test('an unused port has no sockets', () => {
   assert.deepEqual(intakesOn('tcp', 1), []);
   assert.deepEqual(intakesOn('udp', 1), []);
 });

@@ -18,7 +18,7 @@ test('the descriptor is at the beginning of the content, and is closed by exec',
   }
 });
 
-test('a kernel that does not know MFD_NOEXEC_SEAL is asked without it', () => {
+test('MFD_NOEXEC_SEAL is omitted if the kernel does not know it', () => {
   const asked: number[] = [];
   const restore = useLibc({
     memfd_create: (_name, flags) => {

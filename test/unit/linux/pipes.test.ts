@@ -20,7 +20,7 @@ import { ended, readAll, startShell, temporaryFolder } from './support.ts';
 
 const folder = temporaryFolder();
 
-test('a writer that holds a read-write end survives the reader', async () => {
+test('a writer with a read-write end survives the exit of the reader', async () => {
   const { read, write } = openPipe();
   const both = openReadWrite(write);
   closeFd(write);
@@ -37,7 +37,7 @@ test('a writer that holds a read-write end survives the reader', async () => {
   closeFd(both);
 });
 
-test('a plain pipe kills it', async () => {
+test('a writer of a plain pipe is killed', async () => {
   const { read, write } = openPipe();
   closeFd(read);
   const pid = startShell('echo into the void', new Map([[1, write]]));
@@ -45,7 +45,7 @@ test('a plain pipe kills it', async () => {
   closeFd(write);
 });
 
-test('the writer of a ready pipe survives the reader, and its close is seen', async () => {
+test('the writer of a ready pipe survives the exit of the reader, and its close is detected', async () => {
   const { read, write } = openReadyPipe();
   const pid = startShell('echo ready >&3; exec 3>&-', new Map([[3, write]]));
   closeFd(write);
@@ -79,7 +79,7 @@ test('a pipe is opened in another process by its inode', () => {
   for (const fd of [read, childEnd, plain.read, plain.write, ...found]) if (fd !== null) closeFd(fd);
 });
 
-test('blocking is chosen for each end', () => {
+test('each end may block or not', () => {
   const { read, write } = openPipe();
   setNonBlocking(read);
   assert.throws(() => readSync(read, Buffer.alloc(1)), { code: 'EAGAIN' });
@@ -89,7 +89,7 @@ test('blocking is chosen for each end', () => {
   closeFd(write);
 });
 
-test('the capacity', () => {
+test('the capacity is set', () => {
   const { read, write } = openPipe();
   assert.equal(setPipeSize(write, 1 << 20), 1 << 20);
   setNonBlocking(write);
@@ -99,7 +99,7 @@ test('the capacity', () => {
   closeFd(write);
 });
 
-test('a lock belongs to one open file, until that is closed', () => {
+test('a lock belongs to one open file until that is closed', () => {
   const path = join(folder, 'lock');
   const first = openSync(path, 'w');
   const second = openSync(path, 'w');
@@ -112,7 +112,7 @@ test('a lock belongs to one open file, until that is closed', () => {
   assert.throws(() => tryLock(second), { code: 'EBADF' });
 });
 
-test('close-on-exec of a number that is not open', () => {
+test('close-on-exec of an unused number fails', () => {
   const fd = openSync(folder, 'r');
   setCloseOnExec(fd, false);
   setCloseOnExec(fd, true);
@@ -121,7 +121,7 @@ test('close-on-exec of a number that is not open', () => {
   assert.equal(isOpen(fd), false);
 });
 
-test('a FIFO', () => {
+test('a FIFO is created', () => {
   const path = join(folder, 'fifo');
   makeFifo(path, 0o600);
   assert.ok(lstatSync(path).isFIFO());

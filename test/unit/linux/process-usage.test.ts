@@ -7,7 +7,7 @@ import { sessionMembers } from '../../support/processes.ts';
 import { sendSignal } from '../../support/send-signal.ts';
 import { ended, readable, startShell } from './support.ts';
 
-test('what all processes of a session use, children that are gone included', async () => {
+test('the usage of a session includes all its processes and exited children', async () => {
   const { read, write } = openPipe();
   // The child that is waited for burns two tenths of a second; another one stays.
   const burn = 'perl -e "1 while times < 0.2"';
@@ -25,13 +25,13 @@ test('what all processes of a session use, children that are gone included', asy
   await ended(pid);
 });
 
-test('a session that is not there', async () => {
+test('an unknown session has no usage', async () => {
   const pid = 2 ** 22 + 1;
   assert.equal((await processUsage([{ pid, session: pid, relatives: [] }])).size, 0);
   assert.equal((await processUsage([])).size, 0);
 });
 
-test('what a process and its relatives use that lead no session of their own', async () => {
+test('the usage of a process without a session includes its relatives', async () => {
   const { read, write } = openPipe();
   const pid = startShell('sleep 600 & echo $! >&5; wait', new Map([[5, write]]));
   await readable(read);

@@ -26,11 +26,11 @@ function puppet() {
   return { pid, release: () => closeFd(pipe.write) };
 }
 
-test('nothing to reap', () => {
+test('no child is reaped if none has exited', () => {
   assert.equal(reapOne(), null);
 });
 
-test('exit codes and signals', async () => {
+test('exit codes and signals are reported', async () => {
   assert.deepEqual(await ended(startShell('exit 0')), { kind: 'exited', code: 0 });
   assert.deepEqual(await ended(startShell('exit 255')), { kind: 'exited', code: 255 });
   for (const signal of ['SIGTERM', 'SIGKILL', 'SIGHUP']) {
@@ -39,7 +39,7 @@ test('exit codes and signals', async () => {
   }
 });
 
-test('a running child is not reaped; its usage comes with its end', async () => {
+test('a running child is not reaped, and its usage is reported with its exit', async () => {
   const { pid, release } = puppet();
   assert.equal(reapOne(), null);
   const pidfd = pidfdOpen(pid);
@@ -55,7 +55,7 @@ test('a running child is not reaped; its usage comes with its end', async () => 
   assert.throws(() => pidfdOpen(pid), { code: 'ESRCH', message: new RegExp(`process ${pid}`) });
 });
 
-test('a signal through a pidfd', async () => {
+test('a signal is sent through a pidfd', async () => {
   const { pid, release } = puppet();
   const pidfd = pidfdOpen(pid);
   assert.equal(pidfdSignal(pidfd, 'USR2'), true);
@@ -65,7 +65,7 @@ test('a signal through a pidfd', async () => {
   release();
 });
 
-test('a descriptor of another process', async () => {
+test('a descriptor of another process is duplicated', async () => {
   const { pid, release } = puppet();
   const pidfd = pidfdOpen(pid);
   const taken = pidfdGetfd(pidfd, 0);
@@ -80,7 +80,7 @@ test('a descriptor of another process', async () => {
   closeFd(pidfd);
 });
 
-test('a session of its own, once', () => {
+test('a process can start its own session once', () => {
   const restore = useLibc({ setsid: () => 4711 });
   assert.equal(startSession(), true);
   restore();
@@ -89,7 +89,7 @@ test('a session of its own, once', () => {
   refuse();
 });
 
-test('signal names', () => {
+test('signals have their names', () => {
   assert.equal(signalNumber('TERM'), 15);
   assert.equal(signalNumber('SIGRTMIN+2'), 36);
   assert.equal(signalNumber('RTMAX-1'), 63);
@@ -99,7 +99,7 @@ test('signal names', () => {
     assert.throws(() => signalNumber(name), RangeError, name);
 });
 
-test('orphans come to the subreaper', async () => {
+test('the subreaper becomes the parent of orphans', async () => {
   becomeSubreaper();
   const hold = openPipe();
   const out = openPipe();

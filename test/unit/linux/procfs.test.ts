@@ -35,15 +35,15 @@ test('a name may contain spaces, parentheses and newlines', () => {
   }
 });
 
-test('a process that is leaving', () => {
+test('an exiting process is recognised', () => {
   assert.equal(parseStat(`42 (cat) ${fields.replace('4194560', '4194564')}\n`)?.exiting, true);
 });
 
-test('what is no stat line', () => {
+test('an invalid stat line is refused', () => {
   for (const text of ['', '42', '42 (cat', '42 (cat) S 1', 'x (cat) ']) assert.equal(parseStat(text), null);
 });
 
-test('a real process with a wicked name', async () => {
+test('a real process with special characters in its name is parsed', async () => {
   const hold = openPipe();
   const pid = startShell('exec cat', new Map([[0, hold.read]]));
   closeFd(hold.read);
@@ -60,12 +60,12 @@ test('a real process with a wicked name', async () => {
   assert.equal(commandLine(pid), '');
 });
 
-test('command lines', () => {
+test('command lines are read', () => {
   assert.match(commandLine(process.pid), /node/);
   assert.ok(!commandLine(process.pid).includes('\0'));
 });
 
-test('arguments as they were given, and the owner', async () => {
+test('arguments and the owner are read', async () => {
   const hold = openPipe();
   const said = openPipe();
   const argv = ['sh', '-c', 'echo; cat; :', 'a b', '', '-'];
@@ -86,11 +86,11 @@ test('arguments as they were given, and the owner', async () => {
   assert.equal(ownerOf(pid), null);
 });
 
-test('the pid namespace is the one of the children', () => {
+test('the pid namespace is that of the children', () => {
   assert.equal(pidNamespace(), statSync(`/proc/${process.ppid}/ns/pid`).ino);
 });
 
-test('the environment at the start, byte for byte', () => {
+test('the initial environment is read byte for byte', () => {
   const entries = rawEnvironment().map(String);
   assert.ok(entries.includes(`PATH=${process.env.PATH}`));
   assert.deepEqual(splitAtNul(Buffer.from('A=1\0B=\0C=x\ny\0')).map(String), ['A=1', 'B=', 'C=x\ny']);
@@ -98,7 +98,7 @@ test('the environment at the start, byte for byte', () => {
   assert.deepEqual(splitAtNul(Buffer.alloc(0)), []);
 });
 
-test('the boot id', () => {
+test('the boot id is read', () => {
   assert.match(bootId(), /^[0-9a-f-]{36}$/);
   assert.equal(bootId(), bootId());
 });

@@ -24,7 +24,7 @@ afterEach(() => {
   for (const fd of pipes.splice(0)) closeFd(fd);
 });
 
-test('watches that are added while the wait is blocked are served', async () => {
+test('watches that are added during a blocked wait are served', async () => {
   const [first, second] = [pipe(), pipe()];
   let firstCalls = 0;
   reactor.watch(first.read, () => {
@@ -37,7 +37,7 @@ test('watches that are added while the wait is blocked are served', async () => 
   assert.equal(firstCalls, 0);
 });
 
-test('level-triggered: called again until it is read', async () => {
+test('a level-triggered watch is called until its data is read', async () => {
   const { read, fill, drain } = pipe();
   let calls = 0;
   fill();
@@ -53,7 +53,7 @@ test('level-triggered: called again until it is read', async () => {
   assert.equal(calls, 3);
 });
 
-test('arrivals: called at the start, then once for each arrival, though nothing is read', async () => {
+test('a watch of arrivals is called at its start, then once for each arrival, even if nothing is read', async () => {
   const { read, fill } = pipe();
   const other = pipe();
   let calls = 0;
@@ -88,7 +88,7 @@ test('arrivals: called at the start, then once for each arrival, though nothing 
   assert.equal(calls, 2);
 });
 
-test('an exception in one callback does not cost another one its arrival', async () => {
+test('an exception in one callback does not prevent the call of another one', async () => {
   const { status, printed } = await program(`
     process.on('uncaughtException', () => console.log('caught'));
     const { read: second, write: end } = openPipe();
@@ -105,7 +105,7 @@ test('an exception in one callback does not cost another one its arrival', async
   assert.equal(printed, 'first\nsecond\ncaught\ncaught\n');
 });
 
-test('a watch that another callback closed in the same round is not called', async () => {
+test('a watch that another callback closes in the same round is not called', async () => {
   const [a, b] = [pipe(), pipe()];
   a.fill();
   b.fill();
@@ -129,7 +129,7 @@ function pipeWithByte(): number {
   return read;
 }
 
-test('a descriptor number that is used again belongs to the new watch only', async () => {
+test('a reused descriptor number belongs to the new watch only', async () => {
   const old = openPipe();
   let wrong = 0;
   const keep = reactor.watch(pipe().read, () => undefined);
@@ -151,7 +151,7 @@ test('a descriptor number that is used again belongs to the new watch only', asy
   closeFd(next.write);
 });
 
-test('the end of the writer is told', async () => {
+test('the exit of the writer is reported', async () => {
   const { read, write } = openPipe();
   const done = readable(read);
   closeFd(write);
@@ -160,7 +160,7 @@ test('the end of the writer is told', async () => {
   closeFd(read);
 });
 
-test('what cannot be watched is refused, and nothing is left', async () => {
+test('an unsupported descriptor is refused, and leaves no watch', async () => {
   const before = readdirSync('/proc/self/fd').length;
   const own = new Reactor();
   assert.throws(() => own.watch(999, () => undefined), { code: 'EBADF', syscall: 'epoll_ctl' });
@@ -170,7 +170,7 @@ test('what cannot be watched is refused, and nothing is left', async () => {
   assert.equal(readdirSync('/proc/self/fd').length, before);
 });
 
-test('closed and used again at once', async () => {
+test('a number may be closed and reused immediately', async () => {
   const own = new Reactor();
   const { read, fill } = pipe();
   own.watch(read, () => assert.fail('was closed'));
@@ -223,7 +223,7 @@ test('an uncaught exception ends a program whose reactor waits', async () => {
   assert.match(printed, /boom/);
 });
 
-test('an exception in a callback is an uncaught one', async () => {
+test('an exception in a callback is an uncaught exception', async () => {
   const { status, printed } = await program(
     'reactor.watch(read, () => { throw new Error("boom"); }); await blocked(); writeSync(write, "x");',
   );
@@ -231,7 +231,7 @@ test('an exception in a callback is an uncaught one', async () => {
   assert.match(printed, /boom/);
 });
 
-test('where uncaught exceptions are handled the reactor goes on', async () => {
+test('the reactor continues if uncaught exceptions are handled', async () => {
   const { status, printed } = await program(`
     process.on('uncaughtException', () => console.log('caught'));
     let calls = 0;
@@ -245,7 +245,7 @@ test('where uncaught exceptions are handled the reactor goes on', async () => {
   assert.equal(printed, 'caught\ncaught\n');
 });
 
-test('with the last watch closed the program ends by itself', async () => {
+test('the program exits after its last watch is closed', async () => {
   const { status, printed } = await program(
     `process.on('exit', () => console.log('end', readdirSync('/proc/self/fd').some((fd) => fd === String(read))));
      const watch = reactor.watch(read, () => {}); await blocked(); watch.close();`,

@@ -73,7 +73,7 @@ function accept(listener: number): number {
   return accepted.fd;
 }
 
-test('listeners on a port: IPv4 and IPv6, every lane', () => {
+test('listeners of a port are listed: IPv4 and IPv6, every lane', () => {
   const first = listen('inet', '127.0.0.1');
   const { port } = first.address;
   const second = listen('inet', '127.0.0.1', port);
@@ -95,7 +95,7 @@ test('listeners on a port: IPv4 and IPv6, every lane', () => {
   assert.equal(canDiagnoseTcp(), true);
 });
 
-test('accept queues and backlogs', () => {
+test('accept queues and backlogs are read', () => {
   const { fd, address } = listen('inet', '127.0.0.1', 0, 5);
   const queue = () => listenQueues(address.port);
   assert.deepEqual(queue(), [
@@ -115,7 +115,7 @@ for (const [title, listenFamily, listenHost, family, host] of [
   ['IPv6', 'inet6', '::1', 'inet6', '::1'],
   ['IPv4 on a dual-stack listener', 'inet6', '', 'inet', '127.0.0.1'],
 ] as const) {
-  test(`${title}: the life of one connection, seen by an exact lookup`, () => {
+  test(`${title}: an exact lookup reports each state of a connection`, () => {
     const listener = listen(listenFamily, listenHost);
     const { port } = listener.address;
     const server: InetAddress = { family, host, port };
@@ -142,14 +142,14 @@ for (const [title, listenFamily, listenHost, family, host] of [
   });
 }
 
-test('no socket at all', () => {
+test('an unknown socket is not found', () => {
   const { fd, address } = listen('inet', '127.0.0.1');
   open.splice(open.indexOf(fd), 1);
   closeFd(fd);
   assert.equal(tcpSocket(address, { family: 'inet', host: '127.0.0.1', port: 1 }), null);
 });
 
-test('connections on a port, in slices, with the times of their last data', () => {
+test('connections of a port are listed in slices, with the times of their last data', () => {
   const { fd, address } = listen('inet', '127.0.0.1', 0, 300);
   const other = listen('inet', '127.0.0.1', 0, 300);
   const clients = Array.from({ length: 200 }, () => connect('inet', '127.0.0.1', address.port));
@@ -177,7 +177,7 @@ test('connections on a port, in slices, with the times of their last data', () =
   for (const connection of [...clients.map((client) => client.fd), ...accepted, foreign]) closeFd(connection);
 });
 
-test('an unfinished walk leaves no descriptor open', () => {
+test('an unfinished walk releases its descriptor', () => {
   const { address, fd } = listen('inet', '127.0.0.1');
   const client = connect('inet', '127.0.0.1', address.port).fd;
   const probe = keep(openSocket('inet', 'stream'));
@@ -190,7 +190,7 @@ test('an unfinished walk leaves no descriptor open', () => {
   closeFd(client);
 });
 
-test('Unix sockets by path: the file that is there, whatever its name was', () => {
+test('Unix sockets are found by path and by the file that exists now', () => {
   const path = join(folder, 'public.sock');
   const make = (name: string) => {
     const fd = keep(openSocket('unix', 'stream'));
@@ -226,7 +226,7 @@ test('Unix sockets by path: the file that is there, whatever its name was', () =
   assert.deepEqual(unixSocketsAt(join(folder, 'nothing')), []);
 });
 
-test('Unix: a connection has no peer before it is accepted', () => {
+test('a Unix connection has no peer before it is accepted', () => {
   const path = `@zero-diag-${process.pid}`;
   const listener = keep(openSocket('unix', 'stream'));
   bindSocket(listener, { family: 'unix', path });
@@ -245,7 +245,7 @@ test('Unix: a connection has no peer before it is accepted', () => {
   assert.equal(unixSocket(0xfffffff0), null);
 });
 
-test('who holds a socket', async () => {
+test('the holders of a socket are found', async () => {
   const fd = openSocket('inet', 'stream');
   const inode = inodeOf(fd);
   const pipe = openPipe();
@@ -271,7 +271,7 @@ test('who holds a socket', async () => {
   assert.equal(holderOf(inode), null);
 });
 
-test('a kernel or container without sock_diag', () => {
+test('a kernel or container without sock_diag is reported', () => {
   const restore = useLibc({ socket: () => -1, errno: () => errnoNumber('EPROTONOSUPPORT') });
   assert.equal(canDiagnoseTcp(), false);
   assert.throws(() => listenersOn(80), { code: 'EPROTONOSUPPORT', message: /netlink sock_diag/ });

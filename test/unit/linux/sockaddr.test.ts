@@ -14,7 +14,7 @@ const roundTrip = (address: SocketAddress) => {
   return decodeAddress(bytes, bytes.length);
 };
 
-test('addresses survive being encoded', () => {
+test('addresses are encoded and decoded', () => {
   const addresses: SocketAddress[] = [
     { family: 'inet', host: '127.0.0.1', port: 80 },
     { family: 'inet6', host: '::1', port: 65535 },
@@ -27,7 +27,7 @@ test('addresses survive being encoded', () => {
   for (const address of addresses) assert.deepEqual(roundTrip(address), address);
 });
 
-test('an empty host is every address', () => {
+test('an empty host means every address', () => {
   assert.deepEqual(roundTrip({ family: 'inet', host: '', port: 1 }), {
     family: 'inet',
     host: '0.0.0.0',
@@ -52,20 +52,20 @@ test('a zone is an interface, by number or name', () => {
   });
 });
 
-test('what is no address is refused', () => {
+test('invalid addresses are refused', () => {
   assert.throws(() => encodeAddress({ family: 'inet', host: 'localhost', port: 1 }), RangeError);
   assert.throws(() => encodeAddress({ family: 'inet6', host: '127.0.0.1', port: 1 }), RangeError);
   assert.throws(() => encodeAddress({ family: 'inet', host: '127.0.0.1', port: 65536 }), RangeError);
   assert.throws(() => decodeAddress(Buffer.from([16, 0, 0, 0]), 4), RangeError);
 });
 
-test('the longest Unix path is 107 bytes', () => {
+test('the longest Unix path has 107 bytes', () => {
   const path = `/${'x'.repeat(106)}`;
   assert.deepEqual(roundTrip({ family: 'unix', path }), { family: 'unix', path });
   assert.throws(() => encodeAddress({ family: 'unix', path: `${path}x` }), { code: 'ENAMETOOLONG' });
 });
 
-test('IPv6 text: RFC 5952 out, every RFC 4291 form in', () => {
+test('IPv6 is written as in RFC 5952, and read in every form of RFC 4291', () => {
   const pairs = [
     ['::', '::'],
     ['::1', '::1'],
@@ -80,7 +80,7 @@ test('IPv6 text: RFC 5952 out, every RFC 4291 form in', () => {
   assert.throws(() => parseInet6(':::'), RangeError);
 });
 
-test('addresses as text', () => {
+test('addresses are formatted as text', () => {
   assert.equal(formatAddress({ family: 'inet', host: '', port: 8 }), '0.0.0.0:8');
   assert.equal(formatAddress({ family: 'inet6', host: '', port: 8 }), '[::]:8');
   assert.equal(formatAddress({ family: 'inet6', host: 'fe80::1', port: 8, scopeId: 2 }), '[fe80::1%2]:8');

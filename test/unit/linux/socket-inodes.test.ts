@@ -31,7 +31,7 @@ for (const [where, most] of [
   ['here', 100_000],
   ['in a thread', 0],
 ] as const) {
-  test(`the sockets of each process, read ${where}`, async () => {
+  test(`the sockets of each process are read ${where}`, async () => {
     const pid = child();
     const [mine, theirs, gone] = await socketInodes([process.pid, pid, 2 ** 22 + 1], new Slices(), most);
     const found = new Set(Array.from(mine ?? []));
@@ -45,7 +45,7 @@ for (const [where, most] of [
   });
 }
 
-test('others come first in between', async () => {
+test('other work runs between the slices', async () => {
   let time = 0;
   let turns = 0;
   class Counted extends Slices {
@@ -63,7 +63,7 @@ test('others come first in between', async () => {
   assert.ok(turns >= 20 / 2, String(turns));
 });
 
-test('a process that ended and was not waited for has none', async () => {
+test('a zombie process has no sockets', async () => {
   const pid = start({ path: '/bin/true' });
   // A pidfd is readable when the process has ended, and nobody has waited for it then.
   const pidfd = pidfdOpen(pid);

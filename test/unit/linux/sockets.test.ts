@@ -29,7 +29,7 @@ for (const [family, host] of [
   ['inet', '127.0.0.1'],
   ['inet6', '::1'],
 ] as const) {
-  test(`${family}: bind, listen, connect, accept`, async () => {
+  test(`${family}: sockets bind, listen, connect and accept`, async () => {
     const listener = openSocket(family, 'stream');
     bindSocket(listener, { family, host, port: 0 });
     assert.equal(getOption(listener, 'accept_connections'), 0);
@@ -51,7 +51,7 @@ for (const [family, host] of [
   });
 }
 
-test('Unix stream: the address and who connected', async () => {
+test('a Unix stream has its address and the credentials of the peer', async () => {
   const path = join(folder, 'stream.sock');
   const listener = openSocket('unix', 'stream');
   bindSocket(listener, { family: 'unix', path });
@@ -70,7 +70,7 @@ test('Unix stream: the address and who connected', async () => {
   for (const fd of [accepted.fd, client, listener]) closeFd(fd);
 });
 
-test('an address is taken once, a listening one twice only with reuse_port on both', () => {
+test('an address can be bound once, a listening one twice only with reuse_port on both', () => {
   const make = (port: number, shared: boolean) => {
     const fd = openSocket('inet', 'stream');
     try {
@@ -114,7 +114,7 @@ test('options are set and read on both IP families', () => {
   }
 });
 
-test('free_bind lets an address be taken that the machine does not have', () => {
+test('free_bind permits an address that the machine does not have', () => {
   for (const [family, host] of [
     ['inet', '192.0.2.7'],
     ['inet6', '2001:db8::7'],
@@ -127,7 +127,7 @@ test('free_bind lets an address be taken that the machine does not have', () => 
   }
 });
 
-test('what a socket is', () => {
+test('the type and the state of a socket are read', () => {
   const fd = openSocket('inet6', 'dgram');
   assert.equal(getOption(fd, 'domain'), 10);
   assert.equal(getOption(fd, 'type'), 2);

@@ -48,7 +48,7 @@ test('the child has its own session and group', async () => {
   await ended(pid);
 });
 
-test('exactly the named descriptors, at their numbers, whatever the order of the sources', async () => {
+test('the child has exactly the given descriptors at their numbers, in any order of the sources', async () => {
   // Each source sits where another target goes.
   const sockets = [openSocket('inet', 'stream'), openSocket('inet', 'stream'), openSocket('inet', 'stream')];
   const [a = -1, b = -1, c = -1] = sockets;
@@ -86,7 +86,7 @@ test('exactly the named descriptors, at their numbers, whatever the order of the
 
 const byNumber = (a: (string | number)[], b: (string | number)[]) => Number(a[0]) - Number(b[0]);
 
-test('each number leads to its source', async () => {
+test('each number refers to its source', async () => {
   const a = openSocket('inet', 'stream');
   const b = duplicateAbove(openSocket('inet', 'stream'), 100);
   const text = await output('readlink /proc/self/fd/3; readlink /proc/self/fd/5; readlink /proc/self/fd/0', {
@@ -98,7 +98,7 @@ test('each number leads to its source', async () => {
   assert.equal(text, `socket:[${inodeOf(b)}]\nsocket:[${inodeOf(a)}]\n/dev/null\n`);
 });
 
-test('arguments and environment byte for byte', async () => {
+test('arguments and environment are byte for byte those given', async () => {
   const environment = [
     'EMPTY=',
     'dotted.name=1',
@@ -122,7 +122,7 @@ test('arguments and environment byte for byte', async () => {
   assert.deepEqual(bytes, expected);
 });
 
-test('signals are at their default and none is blocked', async () => {
+test('signals have their default action and none is blocked', async () => {
   const keep = () => undefined;
   process.on('SIGUSR1', keep);
   const text = await output('grep -E "^Sig(Blk|Ign)" /proc/self/status');
@@ -130,13 +130,13 @@ test('signals are at their default and none is blocked', async () => {
   assert.match(text, /SigBlk:\t0{16}\nSigIgn:\t0{16}\n/);
 });
 
-test('the directory', async () => {
+test('the child has the given directory', async () => {
   assert.equal(await output('pwd', { directory: folder }), `${folder}\n`);
   writeFileSync(join(folder, 'here'), '#!/bin/sh\necho found\n', { mode: 0o755 });
   assert.equal(await output('', { path: './here', directory: folder }), 'found\n');
 });
 
-test('failures name the step, and leave no descriptor behind', () => {
+test('failures report the step, and leak no descriptor', () => {
   const request = { argv: ['x'], environment: [], descriptors: new Map([[3, 1]]) };
   const file = join(folder, 'plain');
   writeFileSync(file, 'no program');
@@ -163,7 +163,7 @@ test('failures name the step, and leave no descriptor behind', () => {
   assert.equal(openDescriptors(), before);
 });
 
-test('a directory that this user may not enter', { skip: process.geteuid?.() === 0 }, () => {
+test('a directory without permission is reported', { skip: process.geteuid?.() === 0 }, () => {
   const closed = join(folder, 'closed');
   mkdirSync(closed, { mode: 0o000 });
   const request = {
@@ -181,7 +181,7 @@ afterEach(() => {
   for (const restore of restores.splice(0).reverse()) restore();
 });
 
-test('whatever fails, what was initialised is destroyed', () => {
+test('each failure releases its resources', () => {
   const destroyed: string[] = [];
   restores.push(
     useLibc({
@@ -200,7 +200,7 @@ test('whatever fails, what was initialised is destroyed', () => {
   assert.equal(openDescriptors(), before);
 });
 
-test('a standard input that was named is not /dev/null', async () => {
+test('a given standard input is not replaced by /dev/null', async () => {
   const pipe = openPipe();
   const link = readlinkSync(`/proc/self/fd/${pipe.read}`);
   assert.equal(

@@ -108,7 +108,7 @@ for (const [title, family, listenHost, clients] of [
   ],
 ] as const) {
   for (const [clientFamily, host] of clients) {
-    test(`${title} listener, ${clientFamily} client: pinned, by source port, by share`, () => {
+    test(`${title} listener, ${clientFamily} client: steering pins, selects by source port, and by share`, () => {
       const group = openLanes(family, listenHost, title === 'dual stack');
       const [first, second] = group.lanes;
       const any = (count: number) => new Array(count).fill({ host, port: 0 });
@@ -135,7 +135,7 @@ for (const [title, family, listenHost, clients] of [
   }
 }
 
-test('by source address', () => {
+test('steering selects by source address', () => {
   const group = openLanes('inet', '127.0.0.1', false);
   attachReuseport(group.lanes[0], assemble([bpf.ld(12), jeq(0x7f4d0001, 'yes'), ret(0), 'yes', ret(1)]));
   const locals = ['127.0.0.1', '127.77.0.1', '127.77.0.2'].map((host) => ({ host, port: 0 }));
@@ -143,7 +143,7 @@ test('by source address', () => {
   for (const fd of group.lanes) closeFd(fd);
 });
 
-test('a locked lane keeps its program, an unlocked one of the group can still change it', () => {
+test('a locked lane keeps its program, and an unlocked lane of the group can still change it', () => {
   const group = openLanes('inet', '127.0.0.1', false);
   const [first, second] = group.lanes;
   bpf.lockFilter(second);
@@ -153,7 +153,7 @@ test('a locked lane keeps its program, an unlocked one of the group can still ch
   for (const fd of group.lanes) closeFd(fd);
 });
 
-test('what the kernel refuses', () => {
+test('invalid programs are refused by the kernel', () => {
   const fd = openSocket('inet', 'stream');
   assert.throws(() => attachReuseport(fd, assemble([ret(0)])), { code: 'EINVAL' });
   setOption(fd, 'reuse_port', 1);
@@ -165,7 +165,7 @@ for (const [family, host] of [
   ['inet', '127.0.0.1'],
   ['inet6', '::1'],
 ] as const) {
-  test(`${family}: a socket that takes only near packets joins the group without a connection`, () => {
+  test(`${family}: a socket that accepts only local packets joins the group without a connection`, () => {
     const { lanes, port } = openLanes(family, host, false);
     const late = openSocket(family, 'stream');
     setOption(late, 'reuse_port', 1);

@@ -34,7 +34,7 @@ async function count(...addresses: InetAddress[]): Promise<number> {
   return total;
 }
 
-test('counts the connections of several listeners, and none of a port between theirs', async (t) => {
+test('the count covers the connections of several listeners, and none of a port between theirs', async (t) => {
   const ports: number[] = [];
   for (const from of [['127.0.0.1'], ['127.0.0.1', '127.0.0.1'], ['127.0.0.1']])
     ports.push(await connected(t, { host: '127.0.0.1', from }));
@@ -46,14 +46,14 @@ test('counts the connections of several listeners, and none of a port between th
   assert.equal(await count(at(low), at(middle), at(high), { family: 'inet6', host: '::1', port: middle }), 4);
 });
 
-test('connections that were accepted are counted, and those of another address on the port are not', async (t) => {
+test('accepted connections are counted, those of another address on the port are not', async (t) => {
   const port = await connected(t, { host: '127.0.0.1', from: ['127.0.0.1', '127.0.0.1', '127.0.0.1'] });
   assert.equal(await count({ family: 'inet', host: '127.0.0.1', port }), 3);
   assert.equal(await count({ family: 'inet', host: '127.0.0.2', port }), 0);
   assert.equal(await count({ family: 'inet', host: '0.0.0.0', port }), 3);
 });
 
-test('a dual-stack listener has those by IPv4 as well', async (t) => {
+test('a dual-stack listener includes IPv4 connections', async (t) => {
   const port = await connected(t, { host: '::', from: ['127.0.0.1', '::1'] });
   assert.equal(await count({ family: 'inet6', host: '::', port }), 2);
 });

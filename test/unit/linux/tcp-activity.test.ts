@@ -105,7 +105,7 @@ for (const [what, idle, shown] of [
   test(`${idle ? 'idle' : 'not idle'}: ${what}`, () => assert.equal(isIdle(message(shown)), idle));
 }
 
-test('without tcp_info nothing is idle', () => {
+test('without tcp_info no connection is idle', () => {
   const whole = message({ sent: 5000, received: 6000, acknowledged: 5000, in: 1, out: 1 });
   assert.equal(isIdle(whole), true);
   for (const length of [72, 75, 80, 84, 100, whole.length - 1])
@@ -129,7 +129,7 @@ for (const [family, host] of [
   ['inet', '127.0.0.1'],
   ['inet6', '::1'],
 ] as const) {
-  test(`${family}: accepted connections, and one of them looked up again`, async () => {
+  test(`${family}: accepted connections are listed, and one of them is looked up again`, async () => {
     const listener = openSocket(family, 'stream');
     open.push(listener);
     bindSocket(listener, { family, host, port: 0 });

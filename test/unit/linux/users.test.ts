@@ -9,7 +9,7 @@ import { useLibc } from '../../../src/linux/libc.ts';
 import { lookupGroup, lookupUser, mayExecute, maySearch } from '../../../src/linux/users.ts';
 import { temporaryFolder } from './support.ts';
 
-test('users by name and by number', () => {
+test('users are found by name and by number', () => {
   const root = lookupUser('root');
   assert.equal(root?.uid, 0);
   assert.equal(root.gid, 0);
@@ -23,7 +23,7 @@ test('users by name and by number', () => {
   assert.equal(lookupUser(''), null);
 });
 
-test('this user, with every group', () => {
+test('this user is found with every group', () => {
   const { username, uid, gid, homedir, shell } = userInfo();
   const user = lookupUser(username);
   assert.ok(user);
@@ -35,13 +35,13 @@ test('this user, with every group', () => {
   );
 });
 
-test('groups by name and by number', () => {
+test('groups are found by name and by number', () => {
   assert.deepEqual(lookupGroup('root'), { name: 'root', gid: 0 });
   assert.deepEqual(lookupGroup('0'), { name: 'root', gid: 0 });
   assert.equal(lookupGroup('no-such-group'), null);
 });
 
-test('a large entry gets a larger buffer, an unreadable database is an error', () => {
+test('a large entry gets a larger buffer, and an unreadable database is an error', () => {
   const sizes: number[] = [];
   const restore = useLibc({
     getpwnam_r: (_name, _entry, _buffer, size) => {
@@ -66,7 +66,7 @@ const file = (name: string, mode: number) => {
   return path;
 };
 
-test('the class that fits decides', () => {
+test('the first matching permission class decides', () => {
   const cases: [number, boolean, boolean, boolean][] = [
     [0o755, true, true, true],
     [0o700, true, false, false],
@@ -83,7 +83,7 @@ test('the class that fits decides', () => {
   }
 });
 
-test('without a user it is about this process', () => {
+test('without a user the permission of this process is checked', () => {
   assert.equal(mayExecute('/bin/sh', null), null);
   assert.equal(
     mayExecute(file('mine', 0o644), null),
@@ -91,7 +91,7 @@ test('without a user it is about this process', () => {
   );
 });
 
-test('every directory on the way, links included', () => {
+test('every directory on the path is checked, links included', () => {
   mkdirSync(join(folder, 'closed', 'inner'), { recursive: true });
   writeFileSync(join(folder, 'closed', 'inner', 'program'), '', { mode: 0o755 });
   chmodSync(join(folder, 'closed', 'inner', 'program'), 0o755);
@@ -106,7 +106,7 @@ test('every directory on the way, links included', () => {
   assert.equal(mayExecute(join(folder, 'link'), own), null);
 });
 
-test('what is not there or no program', () => {
+test('a missing file and a file that is not executable are reported', () => {
   symlinkSync('loop', join(folder, 'loop'));
   const path = file('plain', 0o755);
   assert.equal(mayExecute('/no/such', other), 'ENOENT: no such file: /no');
@@ -116,7 +116,7 @@ test('what is not there or no program', () => {
   assert.equal(mayExecute(`${path}/x`, other), `ENOTDIR: not a directory: ${path}`);
 });
 
-test('a directory to search', () => {
+test('the search permission of a directory is checked', () => {
   const directory = join(folder, 'searched');
   mkdirSync(directory, { mode: 0o750 });
   chmodSync(directory, 0o750);
@@ -128,12 +128,12 @@ test('a directory to search', () => {
   assert.equal(maySearch('/no/such', null), 'ENOENT: no such file: /no');
 });
 
-test('of this process, too, what is no program is named', () => {
+test('a file that is not executable is reported for this process too', () => {
   assert.equal(mayExecute(folder, null), `EISDIR: is a directory: ${folder}`);
   assert.equal(mayExecute('/dev/null', null), 'EACCES: not a regular file: /dev/null');
 });
 
-test("another owner's file", { skip: own.uid !== 0 }, () => {
+test("the group of another user's file may execute it", { skip: own.uid !== 0 }, () => {
   const path = file('theirs', 0o500);
   chownSync(path, other.uid, 0);
   assert.equal(mayExecute(path, other), null);

@@ -23,7 +23,7 @@ async function freePort(): Promise<number> {
   return portOf(only(acquired));
 }
 
-test('the same address is the same socket: a new name or number needs no new bind', async (t) => {
+test('an unchanged address keeps its socket under a new name or number', async (t) => {
   const set = new ListenerSet();
   const address = `127.0.0.1:${await freePort()}`;
   const before = only(await acquire(t, [listener('http', address, { socket_fd: 3 })], set));
@@ -33,7 +33,7 @@ test('the same address is the same socket: a new name or number needs no new bin
   assert.deepEqual([before.name, before.target], ['http', 3]);
 });
 
-test('another spelling of the same address is the same socket', async (t) => {
+test('another spelling of the same address keeps the socket', async (t) => {
   const set = new ListenerSet();
   const port = await freePort();
   const before = only(await acquire(t, [listener('http', `127.0.0.1:${port}`)], set));
@@ -41,7 +41,7 @@ test('another spelling of the same address is the same socket', async (t) => {
   assert.equal(after.fd, before.fd);
 });
 
-test('port 0 is the same socket only under the same name', async (t) => {
+test('port 0 keeps its socket only under the same name', async (t) => {
   const set = new ListenerSet();
   const http = only(await acquire(t, [listener('http', '127.0.0.1:0')], set));
   const same = only(await acquire(t, [listener('http', '127.0.0.1:0')], set));
@@ -50,7 +50,7 @@ test('port 0 is the same socket only under the same name', async (t) => {
   assert.notEqual(portOf(other), portOf(http));
 });
 
-test('the socket closes when the last generation that holds it is released', async () => {
+test('the socket closes when its last generation is released', async () => {
   const set = new ListenerSet();
   const first = await set.acquire([listener('http', '127.0.0.1:0')]);
   const second = await set.acquire([listener('http', '127.0.0.1:0')]);
@@ -64,7 +64,7 @@ test('the socket closes when the last generation that holds it is released', asy
   assert.deepEqual(listenQueues(portOf(only(second))), []);
 });
 
-test('added and removed listeners of a reload', async (t) => {
+test('a reload adds and removes listeners', async (t) => {
   const set = new ListenerSet();
   const old = await set.acquire([listener('a', '127.0.0.1:0'), listener('b', '127.0.0.1:0')]);
   const young = await acquire(t, [listener('b', '127.0.0.1:0'), listener('c', '127.0.0.1:0')], set);
@@ -77,7 +77,7 @@ test('added and removed listeners of a reload', async (t) => {
   );
 });
 
-test('a client that waits is not lost when the incumbent lets go', async (t) => {
+test('a waiting client is served after the incumbent releases the socket', async (t) => {
   const set = new ListenerSet();
   const old = await set.acquire([listener('http', '127.0.0.1:0')]);
   const young = only(await acquire(t, [listener('http', '127.0.0.1:0')], set));
@@ -87,7 +87,7 @@ test('a client that waits is not lost when the incumbent lets go', async (t) => 
   assert.equal(await readAll(client), 'hello');
 });
 
-test('all or nothing: a reload that fails closes what it bound and puts back what it changed', async (t) => {
+test('a failed reload closes its new sockets and restores changed options', async (t) => {
   const set = new ListenerSet();
   const taken = only(await acquire(t, [listener('taken', '127.0.0.1:0')]));
   const folder = temporaryFolder(t);
@@ -103,7 +103,7 @@ test('all or nothing: a reload that fails closes what it bound and puts back wha
   assert.equal(listenQueues(portOf(http))[0]?.wqueue, 10);
 });
 
-test('a change that fails half-way is undone', async (t) => {
+test('a change that fails midway is undone', async (t) => {
   const set = new ListenerSet();
   const path = `${temporaryFolder(t)}/app.sock`;
   const before = [listener('http', '127.0.0.1:0'), listener('app', `unix:${path}`)];
@@ -118,7 +118,7 @@ test('a change that fails half-way is undone', async (t) => {
   assert.equal(listenQueues(portOf(http))[0]?.wqueue, 4096);
 });
 
-test('what a listening socket can change is changed on a reload, and put back when it is given up', async (t) => {
+test('options of a listening socket change on a reload, and are restored when it is rolled back', async (t) => {
   const set = new ListenerSet();
   const http = only(await acquire(t, [listener('http', '127.0.0.1:0', { backlog: 10 })], set));
   const options = { receive_buffer: 65536, defer_accept: 3, fast_open: 16 };
@@ -150,7 +150,7 @@ for (const [option, options] of Object.entries({
   });
 }
 
-test('a buffer size cannot be taken back from a bound listener', async (t) => {
+test('a buffer size of a bound listener cannot be reset', async (t) => {
   const set = new ListenerSet();
   await acquire(t, [listener('http', '127.0.0.1:0', { options: { send_buffer: 65536 } })], set);
   await assert.rejects(set.acquire([listener('http', '127.0.0.1:0')]), {
@@ -169,7 +169,7 @@ test('two listeners of one config cannot have the same address', async () => {
   assert.deepEqual(set.snapshot(), []);
 });
 
-test('a socket that is held is not closed while a name is looked up', async (t) => {
+test('a socket in use stays open during a name lookup', async (t) => {
   let answer = (): void => {};
   const answered = new Promise<void>((resolve) => {
     answer = resolve;
@@ -189,7 +189,7 @@ test('a socket that is held is not closed while a name is looked up', async (t) 
   assert.equal(young.listeners[0]?.fd, only(old).fd);
 });
 
-test('two acquisitions at once share what both want', async (t) => {
+test('two concurrent acquisitions share their common sockets', async (t) => {
   const lookup: Lookup = async () => [{ address: '127.0.0.1', family: 4 }];
   const set = new ListenerSet({ lookup });
   const port = await freePort();
@@ -197,7 +197,7 @@ test('two acquisitions at once share what both want', async (t) => {
   assert.equal(new Set(both.map((acquired) => only(acquired).fd)).size, 1);
 });
 
-test('a name that no longer resolves does not disturb a listener that is bound', async (t) => {
+test('a name that no longer resolves does not affect its bound listener', async (t) => {
   let answers = 1;
   const lookup: Lookup = async () => {
     answers -= 1;
@@ -209,7 +209,7 @@ test('a name that no longer resolves does not disturb a listener that is bound',
   assert.equal(only(await acquire(t, [listener('http', 'a.test:0')], set)).fd, before.fd);
 });
 
-test('relisten does nothing for what was released', async () => {
+test('relisten ignores released listeners', async () => {
   const set = new ListenerSet();
   const acquired = await set.acquire([listener('http', '127.0.0.1:0')]);
   acquired.release();
@@ -250,7 +250,7 @@ test('the snapshot is plain data', async (t) => {
   ]);
 });
 
-test('no listeners at all', async () => {
+test('the set of listeners may be empty', async () => {
   const acquired = await new ListenerSet().acquire([]);
   assert.deepEqual(acquired.listeners, []);
   acquired.release();

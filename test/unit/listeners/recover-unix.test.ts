@@ -23,7 +23,7 @@ function laneOf(path: string, fds: readonly number[]): number {
 
 const NAMES = [0, 1, 2].flatMap((lane) => [`.app.sock.${lane}`, `.app.sock.zero-${lane}`]);
 
-test('the public name stays with its lane, and is moved by the next change', async (t) => {
+test('the public name stays with its lane, and moves with the next change', async (t) => {
   const folder = temporaryFolder(t);
   const path = `${folder}/app.sock`;
   const death = { lanes: 3, steering: to([1, 2]), given: [1, 2] };
@@ -46,7 +46,7 @@ test('the public name stays with its lane, and is moved by the next change', asy
   assert.deepEqual(readdirSync(folder), []);
 });
 
-test('names that are missing are made again', async (t) => {
+test('missing names are created again', async (t) => {
   const folder = temporaryFolder(t);
   const path = `${folder}/app.sock`;
   const death = { lanes: 3, steering: to([1]) };
@@ -59,7 +59,7 @@ test('names that are missing are made again', async (t) => {
   assert.deepEqual(readdirSync(folder).sort(), [...NAMES, 'app.sock'].sort());
 });
 
-test('lanes that closed are opened again, and the public one is served on', async (t) => {
+test('closed lanes are opened again, and the public one keeps serving', async (t) => {
   const folder = temporaryFolder(t);
   const path = `${folder}/app.sock`;
   for (const left of ['taken', 'out of reach'] as const) {
@@ -85,7 +85,7 @@ test('lanes that closed are opened again, and the public one is served on', asyn
 });
 
 for (const network of ['unix', 'unixgram']) {
-  test(`${network}: the path of a shared listener stays, and is restored`, async (t) => {
+  test(`${network}: the path of a shared listener is kept, and restored`, async (t) => {
     const folder = temporaryFolder(t);
     const path = `${folder}/app.sock`;
     const dead = await died(t, listener('app', `${network}:${path}`));

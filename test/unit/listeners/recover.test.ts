@@ -65,7 +65,7 @@ for (const [name, address, host] of FAMILIES) {
   });
 }
 
-test('an order that was not recorded is found by test connections', async (t) => {
+test('an unrecorded order is found by test connections', async (t) => {
   const death = { steering: to([1]), given: [1] };
   const dead = await died(t, listener('http', '127.0.0.1:0'), death);
   const saved = dead.saved.map((one) => ({ ...one, order: [4, 3, 2, 1, 0] }));
@@ -76,7 +76,7 @@ test('an order that was not recorded is found by test connections', async (t) =>
   }
 });
 
-test('the checks of one supervisor after another leave nothing in the queues', async (t) => {
+test('the checks of successive supervisors leave no connection in the queues', async (t) => {
   const death = { steering: to([0]), given: [0, 2] };
   const config = listener('http', '127.0.0.1:0');
   const dead = await died(t, config, death);
@@ -134,14 +134,14 @@ test('a client that connects while the sockets of a dead supervisor close reache
   assert.deepEqual([...new Set(await Promise.all(served))], ['served']);
 });
 
-test('a generation that has lost every lane leaves the connections to the others', async (t) => {
+test('a generation without lanes leaves the connections to the others', async (t) => {
   const death = { steering: to([0]), given: [0, 2], fate: survivorsOf([2]) };
   const dead = await died(t, listener('http', '127.0.0.1:0'), death);
   await continued(t, dead, death);
   assert.deepEqual(arrivals(portOf(dead), fdsOf(dead, [2])), [40]);
 });
 
-test('connections go on to sockets that are out of reach, and to new lanes from the next change on', async (t) => {
+test('connections reach inaccessible sockets, and new lanes from the next change on', async (t) => {
   const death = { steering: to([2]), given: [1, 2], fate: survivorsOf([1, 2], 'out of reach') };
   const dead = await died(t, listener('http', '127.0.0.1:0'), death);
   const port = portOf(dead);
@@ -177,7 +177,7 @@ test('connections go on to sockets that are out of reach, and to new lanes from 
   );
 });
 
-test('clients in the queue of a socket that is out of reach are counted', async (t) => {
+test('clients in the queue of an inaccessible socket are counted', async (t) => {
   const death = { steering: to([0]), given: [0], fate: survivorsOf([0], 'out of reach') };
   const dead = await died(t, listener('http', '127.0.0.1:0'), death);
   const { set } = await continued(t, dead, death);
@@ -188,7 +188,7 @@ test('clients in the queue of a socket that is out of reach are counted', async 
   assert.equal(set.queues().get('http'), 1);
 });
 
-test('a listener that nobody has a socket of is missing, and is bound again', async (t) => {
+test('a listener without an open socket is reported missing, and bound again', async (t) => {
   const config = listener('http', '127.0.0.1:0');
   const dead = await died(t, config, { fate: () => 'closed' });
   const { missing, acquired, set } = await continued(t, dead);
@@ -197,7 +197,7 @@ test('a listener that nobody has a socket of is missing, and is bound again', as
   assert.equal(set.snapshot().length, 1);
 });
 
-test('a listener that no generation has any more is closed', async (t) => {
+test('a listener without a generation is closed', async (t) => {
   const dead = await died(t, listener('http', '127.0.0.1:0'));
   const set = new ListenerSet();
   const { finish } = set.recover(dead.saved, to([0]));
@@ -214,7 +214,7 @@ test('a host name is not resolved again', async (t) => {
   assert.equal(only(acquired).fd, dead.fds.get(0));
 });
 
-test('another backlog of the config reaches every lane', async (t) => {
+test('a changed backlog of the config reaches every lane', async (t) => {
   const dead = await died(t, listener('http', '127.0.0.1:0', { backlog: 100 }));
   const set = new ListenerSet();
   const { finish } = set.recover(dead.saved, to([0]));
@@ -249,7 +249,7 @@ for (const [name, address, settings] of SHARED) {
   });
 }
 
-test('a socket that was passed to the dead supervisor stays passed', async () => {
+test('a socket that was passed to the dead supervisor stays a passed one', async () => {
   const fd = openSocket('inet', 'stream');
   bindSocket(fd, { family: 'inet', host: '127.0.0.1', port: 0 });
   listenSocket(fd, 16);

@@ -4,7 +4,7 @@ import { ListenerSet } from '../../../src/listeners/listener-set.ts';
 import { listener } from './fixture.ts';
 import { to } from './lanes/lane-support.ts';
 
-test('the data of the sockets is the same as long as no socket changes, and new after each change', async (t) => {
+test('the snapshot is the same object until a socket changes, and new after each change', async (t) => {
   const set = new ListenerSet();
   const config = listener('a', '127.0.0.1:0');
   const first = await set.acquire([config], 2);

@@ -64,14 +64,14 @@ const eager = {
 };
 
 describe('the accept gate', () => {
-  it('asks on each steered listener, on those that are named, or on none', () => {
+  it('probes each steered listener, the configured ones, or none', () => {
     assert.deepEqual(acceptListeners('auto', ['a', 'b']), ['a', 'b']);
     assert.deepEqual(acceptListeners(true, ['a', 'b']), ['a', 'b']);
     assert.deepEqual(acceptListeners(['b'], ['a', 'b']), ['b']);
     assert.deepEqual(acceptListeners(false, ['a', 'b']), []);
   });
 
-  it('passes when a process accepts, and reaches exactly its lane', async (t) => {
+  it('passes when a process accepts, and probes exactly its lane', async (t) => {
     const { set, acquired, open } = await steered(t);
     start(t, fdOf(acquired, 1), 'require("net").createServer(() => {}).listen({ fd: 3 })');
     const { callbacks, verdict } = verdictOf();
@@ -81,7 +81,7 @@ describe('the accept gate', () => {
     assert.equal(set.queued(0), 0);
   });
 
-  it('never passes where a process listens and does not accept', async (t) => {
+  it('never passes if a process listens without accepting', async (t) => {
     const { acquired, open } = await steered(t);
     // pauseOnConnect or a busy loop would still accept: only one that never polls its socket does not.
     const code =
@@ -105,7 +105,7 @@ describe('the accept gate', () => {
     assert.deepEqual(timers.pending(), []);
   });
 
-  it('of a Unix listener', async (t) => {
+  it('supports a Unix listener', async (t) => {
     const { mkdtempSync, rmSync } = await import('node:fs');
     const folder = mkdtempSync('/tmp/zero-accept-');
     t.after(() => rmSync(folder, { recursive: true }));
@@ -117,7 +117,7 @@ describe('the accept gate', () => {
     assert.equal(await verdict, 'passed');
   });
 
-  it('waits for every listener, tries again what is gone, and says what is missing', async () => {
+  it('waits for every listener, repeats lost probes, and reports missing ones', async () => {
     const states: Record<string, ('waiting' | 'accepted' | 'gone')[]> = {
       a: ['waiting', 'gone', 'accepted'],
       b: ['accepted'],
@@ -154,8 +154,8 @@ describe('the accept gate', () => {
   });
 });
 
-describe('the gates by listener', () => {
-  it('http asks exactly this worker', async (t) => {
+describe('gates of a listener', () => {
+  it('http sends its request to exactly this worker', async (t) => {
     const { acquired, open } = await steered(t);
     const hosts: string[] = [];
     const serve = (lane: number, status: number) => {
@@ -188,7 +188,7 @@ describe('the gates by listener', () => {
     assert.deepEqual(hosts, [acquired.listeners[0]?.text, acquired.listeners[0]?.text]);
   });
 
-  it('http says when the listener cannot be reached', async (t) => {
+  it('http reports an unreachable listener', async (t) => {
     const { open } = await steered(t);
     const config = {
       listener: 'nope',

@@ -54,7 +54,7 @@ describe('the command gate', () => {
     assert.deepEqual(calls, []);
   });
 
-  it('takes a thrown error for a miss', async () => {
+  it('counts a thrown error as a miss', async () => {
     const timers = manualTimers();
     const { callbacks } = verdictOf();
     const run = () => Promise.reject(new Error('no more processes'));

@@ -53,7 +53,7 @@ describe('the connection of a gate to an address ends with FIN', () => {
     assert.deepEqual(events, ['end', 'close']);
   });
 
-  it('of the gate http, when the answer is no HTTP', async (t) => {
+  it('of the gate http, when the response is not HTTP', async (t) => {
     const { events, address, closed } = await serve(t, late);
     const timers = manualTimers();
     const { callbacks } = verdictOf();
@@ -65,7 +65,7 @@ describe('the connection of a gate to an address ends with FIN', () => {
     assert.deepEqual(events, ['end', 'close']);
   });
 
-  it('of the gate http, when the answer comes after its timeout', async (t) => {
+  it('of the gate http, when the response arrives after its timeout', async (t) => {
     const { events, address, closed } = await serve(t, (socket) =>
       socket.on('end', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')),
     );
@@ -79,7 +79,7 @@ describe('the connection of a gate to an address ends with FIN', () => {
     assert.deepEqual(events, ['end', 'close']);
   });
 
-  it('of the gate http, when it is closed before there is an answer', async (t) => {
+  it('of the gate http, when it is closed before the response', async (t) => {
     const errors: unknown[] = [];
     const server = createHttpServer((request, response) => {
       request.on('close', () => response.end('late'));

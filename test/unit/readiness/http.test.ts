@@ -44,7 +44,7 @@ function start(address: Address, more: { host?: string; status?: { from: number;
 }
 
 describe('the http gate', () => {
-  it('asks on a connection of its own until the status is right', async () => {
+  it('sends requests on a separate connection until the status is expected', async () => {
     const statuses = [503, 500, 200];
     const seen: string[] = [];
     const address = await serve((request, response) => {
@@ -61,7 +61,7 @@ describe('the http gate', () => {
     assert.deepEqual(calls, ['passed']);
   });
 
-  it('takes a Unix socket and a Host header', async () => {
+  it('supports a Unix socket and a Host header', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'zero-http-gate-'));
     let host: string | undefined;
     const address = await serve(
@@ -77,7 +77,7 @@ describe('the http gate', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('takes several ranges', async () => {
+  it('supports several status ranges', async () => {
     const address = await serve((_, response) => response.writeHead(304).end());
     const { verdict } = start(address, {
       status: [
@@ -88,7 +88,7 @@ describe('the http gate', () => {
     assert.equal(await verdict, 'passed');
   });
 
-  it('does not wait for a body without an end', async () => {
+  it('does not wait for an endless body', async () => {
     const address = await serve((_, response) => {
       const more = (): void => {
         if (response.write('x'.repeat(65536))) setImmediate(more);
@@ -101,7 +101,7 @@ describe('the http gate', () => {
     assert.equal(await verdict, 'passed');
   });
 
-  it('remembers that nobody listens', async () => {
+  it('reports that no process listens', async () => {
     const address = await serve(() => {});
     for (const server of servers.splice(0)) server.close();
     const { timers, gate, calls } = start(address);
@@ -112,7 +112,7 @@ describe('the http gate', () => {
     assert.deepEqual(calls, []);
   });
 
-  it('gives an attempt up after its timeout', async () => {
+  it('ends an attempt after its timeout', async () => {
     const address = await serve(() => {});
     const { timers, gate } = start(address);
     (await timers.next(2000))();
@@ -121,7 +121,7 @@ describe('the http gate', () => {
     gate.close();
   });
 
-  it('ends the request under way when it is closed', async () => {
+  it('cancels its pending request when it is closed', async () => {
     let gone: Promise<void> = Promise.resolve();
     let tell: () => void = () => {};
     const asked = new Promise<void>((resolve) => {

@@ -10,7 +10,7 @@ import { manualTimers, oneSlice } from './manual-timers.ts';
 const command = { run: ['/bin/true'], timeout: 1000 };
 
 describe('the gates of a worker', () => {
-  it('are those of the config', () => {
+  it('are the configured ones', () => {
     assert.deepEqual(gateNames({ accept: 'auto', notify: false, timeout: 60_000 }, []), []);
     assert.deepEqual(
       gateNames({ accept: false, notify: true, ready_fd: 10, command, timeout: 60_000 }, ['http']),
@@ -20,7 +20,7 @@ describe('the gates of a worker', () => {
     assert.deepEqual(gateNames({ accept: ['http'], notify: false, timeout: 60_000 }, []), ['accept']);
   });
 
-  it('pass one by one, and say what is waited for', async () => {
+  it('pass one by one, and report the pending ones', async () => {
     const { read, write } = openPipe();
     let say: (message: NotifyMessage) => void = () => {};
     const passed: string[] = [];
@@ -68,7 +68,7 @@ describe('the gates of a worker', () => {
     closeSync(write);
   });
 
-  it('fail with the gate and its reason', async () => {
+  it('report the failed gate and its reason', async () => {
     const { read, write } = openPipe();
     const failure = new Promise<string>((resolve) => {
       startGates(

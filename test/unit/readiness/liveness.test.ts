@@ -67,7 +67,7 @@ const failing = (round: LivenessRound | undefined) => round?.failing.map(({ work
 const passing = (round: LivenessRound | undefined) => round?.passing.map(({ worker }) => worker);
 
 describe('liveness', () => {
-  it('says nothing as long as every worker passes', async () => {
+  it('reports nothing while every worker passes', async () => {
     const { check, rounds, requests } = start({ command: COMMAND }, 2);
     await check();
     await check();
@@ -78,7 +78,7 @@ describe('liveness', () => {
     );
   });
 
-  it('makes Node warn of nothing when many workers are checked at the same time', async (t) => {
+  it('causes no warning of Node when many workers are checked at the same time', async (t) => {
     const warnings: Error[] = [];
     const note = (warning: Error) => warnings.push(warning);
     process.on('warning', note);
@@ -91,7 +91,7 @@ describe('liveness', () => {
     assert.deepEqual(warnings, []);
   });
 
-  it('a worker fails after so many misses in a row, and one that has missed the last check does not count as passing', async () => {
+  it('fails a worker after several consecutive misses, and does not count one with a recent miss as passing', async () => {
     const { check, ill } = start({ command: COMMAND }, 3);
     ill.add(0);
     assert.equal(await check(), undefined);
@@ -111,7 +111,7 @@ describe('liveness', () => {
     assert.equal(await check(), undefined, 'said once');
   });
 
-  it('forgets a worker that is gone', async () => {
+  it('forgets a worker that has exited', async () => {
     const { check, ill, keep } = start({ command: COMMAND, failures: 1 }, 2);
     ill.add(0);
     assert.deepEqual(failing(await check()), [0]);
@@ -120,7 +120,7 @@ describe('liveness', () => {
     assert.equal(await check(), undefined);
   });
 
-  it('a watchdog expires when no WATCHDOG=1 comes in its time, and others pass that have sent one since', async () => {
+  it('expires a watchdog without WATCHDOG=1 in its time, and passes workers that have sent one since', async () => {
     const { check, beat } = start({ watchdog: 4_000 }, 3);
     await check(1_000);
     beat(0);
@@ -137,7 +137,7 @@ describe('liveness', () => {
     assert.equal(second?.failing[1]?.reason, 'no WATCHDOG=1 within 4000 ms');
   });
 
-  it('a worker that sends WATCHDOG=trigger fails at the next look, whatever it sends later', async () => {
+  it('fails a worker with WATCHDOG=trigger at the next check, whatever the worker sends later', async () => {
     const { check, beat, trigger } = start({ watchdog: 40_000 }, 2);
     beat(0);
     beat(1);
@@ -152,7 +152,7 @@ describe('liveness', () => {
     assert.deepEqual([failing(second), passing(second)], [[0], [1]]);
   });
 
-  it('a worker sets the time of its watchdog with WATCHDOG_USEC, and ends it with 0', async () => {
+  it('lets a worker set its watchdog time with WATCHDOG_USEC, and end the watchdog with 0', async () => {
     const { check, setTime } = start({ watchdog: 8_000 }, 3);
     setTime(0, 30_000_000);
     setTime(1, 0);
@@ -164,7 +164,7 @@ describe('liveness', () => {
     assert.equal(last?.failing[0]?.reason, 'no WATCHDOG=1 within 30000 ms');
   });
 
-  it('a watchdog that is set to less is looked at as often', async () => {
+  it('checks a shorter watchdog more often', async () => {
     const { check, setTime, beat } = start({ watchdog: 40_000 }, 2);
     setTime(0, 4_000_000);
     await check(10_000, 1_000);
@@ -174,14 +174,14 @@ describe('liveness', () => {
     assert.deepEqual(failing(await check(1_000)), [0]);
   });
 
-  it('WATCHDOG=trigger means nothing where the config has no watchdog', async () => {
+  it('ignores WATCHDOG=trigger without a configured watchdog', async () => {
     const { check, trigger, rounds } = start({ command: COMMAND }, 2);
     trigger(0);
     await check();
     assert.deepEqual(rounds, []);
   });
 
-  it('is silent when it is closed', async () => {
+  it('reports nothing after close', async () => {
     const { liveness, timers } = start({ command: COMMAND, watchdog: 4_000 }, 1);
     liveness.close();
     liveness.close();

@@ -5,7 +5,7 @@ import { parseNotification } from '../../../src/readiness/notify-message.ts';
 const parse = (text: string) => parseNotification(Buffer.from(text));
 
 describe('a notification', () => {
-  it('carries every assignment that means something, in order', () => {
+  it('contains every known assignment, in order', () => {
     assert.deepEqual(parse('READY=1\nSTATUS=serving = yes\nMAINPID=42\n'), [
       { kind: 'ready' },
       { kind: 'status', text: 'serving = yes' },
@@ -29,19 +29,19 @@ describe('a notification', () => {
     assert.deepEqual(parse('X_ZERO_DRAINS=0'), [{ kind: 'drains', drains: false }]);
   });
 
-  it('may have keys that nobody knows', () => {
+  it('may have unknown keys', () => {
     assert.deepEqual(parse('X_MINE=1\nREADY=1'), [{ kind: 'ready' }]);
     assert.deepEqual(parse('X_MINE='), []);
   });
 
-  it('keeps what is right beside what is wrong', () => {
+  it('keeps valid assignments next to invalid ones', () => {
     assert.deepEqual(parse('garbage\nREADY=1'), [{ kind: 'ready' }]);
     for (const value of ['abc', '0', '-1', '1.5', '4194305', '99999999999999999999', '', '1 ']) {
       assert.deepEqual(parse(`READY=1\nMAINPID=${value}`), [{ kind: 'ready' }], value);
     }
   });
 
-  it('says nothing with another value than 1', () => {
+  it('ignores other values than 1', () => {
     assert.deepEqual(parse('READY=0'), []);
     assert.deepEqual(parse('READY=yes'), []);
     assert.deepEqual(parse('X_ZERO_DRAINS=2'), []);
@@ -50,7 +50,7 @@ describe('a notification', () => {
     assert.deepEqual(parse('WATCHDOG_USEC=soon'), []);
   });
 
-  it('is none without an assignment, or when it is binary', () => {
+  it('is refused without an assignment, or with binary data', () => {
     assert.equal(parse(''), null);
     assert.equal(parse('\n\n'), null);
     assert.equal(parse('READY'), null);

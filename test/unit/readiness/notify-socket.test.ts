@@ -56,14 +56,14 @@ function settled(): Promise<void> {
 }
 
 describe('a notify socket', () => {
-  it('belongs to the worker and is gone after close', () => {
+  it('belongs to the worker and is removed by close', () => {
     assert.equal(statSync(path).mode & 0o777, 0o600);
     socket.close();
     socket.close();
     assert.equal(existsSync(path), false);
   });
 
-  it('hears messages with their sender', async () => {
+  it('receives messages with their sender', async () => {
     sendDatagram(path, 'READY=1\nMAINPID=7');
     await settled();
     assert.deepEqual(heard, [
@@ -75,7 +75,7 @@ describe('a notify socket', () => {
     assert.deepEqual(warnings, []);
   });
 
-  it('warns once about rubbish and counts the rest', async () => {
+  it('warns once about invalid messages and counts the rest', async () => {
     sendDatagram(path, Buffer.from([0, 1, 2, 255]));
     sendDatagram(path, `STATUS=${'x'.repeat(5000)}`);
     sendDatagram(path, 'hello');
@@ -85,7 +85,7 @@ describe('a notify socket', () => {
     assert.match(warnings[0] ?? '', /ignored a message that is not KEY=VALUE from pid \d+/);
   });
 
-  it('reads on through a flood', async () => {
+  it('keeps reading during a flood', async () => {
     for (let index = 0; index < 300; index += 1) {
       sendDatagram(path, 'x');
       // The kernel's queue is short (net.unix.max_dgram_qlen): let the reader have a turn.
@@ -96,7 +96,7 @@ describe('a notify socket', () => {
     assert.equal(warnings.length, 1);
   });
 
-  it('reads everything that waits before the exit of its worker is evaluated', () => {
+  it('reads every queued message before the exit of its worker is evaluated', () => {
     for (let pid = 2; pid < 9; pid += 1) sendDatagram(path, `MAINPID=${pid}`);
     assert.deepEqual(heard, []);
     socket.drain();
@@ -105,7 +105,7 @@ describe('a notify socket', () => {
     assert.equal(heard.length, 7);
   });
 
-  it('warns once when it cannot be read, and reads again', async () => {
+  it('warns once when it cannot be read, and retries', async () => {
     socket.close();
     let failures = 2;
     socket = new NotifySocket({
@@ -136,7 +136,7 @@ describe('a notify socket', () => {
     closeSync(read);
   });
 
-  it('keeps none of the descriptors it is sent', async () => {
+  it('closes all descriptors that it receives', async () => {
     const { read, write } = openPipe();
     sendDatagram(path, 'FDSTORE=1\nFDNAME=x', [write, write, write]);
     closeSync(write);
@@ -174,7 +174,7 @@ describe('a notify socket', () => {
     assert.equal(socket.ready, true);
   });
 
-  it('feeds the gate', async () => {
+  it('passes the gate', async () => {
     const { callbacks, verdict, calls } = verdictOf();
     const gate = startNotifyGate(socket, callbacks);
     assert.equal(gate.lastReason(), 'no READY=1 received on NOTIFY_SOCKET');
@@ -190,7 +190,7 @@ describe('a notify socket', () => {
     gate.close();
   });
 
-  it('feeds a gate that came after READY=1', async () => {
+  it('passes a gate that was created after READY=1', async () => {
     sendDatagram(path, 'READY=1');
     await settled();
     const { callbacks, verdict } = verdictOf();
@@ -198,7 +198,7 @@ describe('a notify socket', () => {
     assert.equal(await verdict, 'passed');
   });
 
-  it('leaves no descriptor behind', () => {
+  it('leaks no descriptor', () => {
     const probe = openSync('/dev/null', 'r');
     closeSync(probe);
     socket.close();

@@ -17,7 +17,7 @@ function start() {
 }
 
 describe('the ready_fd gate', () => {
-  it('passes on a line, whatever is in it', async () => {
+  it('passes on a line with any content', async () => {
     const { write, verdict } = start();
     writeSync(write, Buffer.from([0, 255, 1]));
     writeSync(write, 'ready\nand more');
@@ -40,7 +40,7 @@ describe('the ready_fd gate', () => {
     assert.equal(await verdict, 'failed: closed descriptor 10 without writing a line');
   });
 
-  it('lets a service write on after its line', async () => {
+  it('lets a service write more after its line', async () => {
     const { write, verdict, gate } = start();
     writeSync(write, '\n');
     assert.equal(await verdict, 'passed');
@@ -50,7 +50,7 @@ describe('the ready_fd gate', () => {
     closeSync(write);
   });
 
-  it('says nothing after close', async () => {
+  it('reports nothing after close', async () => {
     const { write, calls, gate } = start();
     writeSync(write, '\n');
     gate.close();

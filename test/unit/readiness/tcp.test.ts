@@ -40,7 +40,7 @@ describe('the tcp gate', () => {
     server.close();
   });
 
-  it('says nothing after close', async () => {
+  it('reports nothing after close', async () => {
     const server = createServer((socket) => socket.destroy());
     server.listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -72,7 +72,7 @@ function start(
 }
 
 describe('verify', () => {
-  it('fails after so many misses in a row, and only then', async () => {
+  it('fails exactly after the configured number of consecutive misses', async () => {
     const { openProbe } = await worker(500, 200, 500, 503, 500);
     const { timers, next, verdict, calls, checks, verification } = start({ http: HTTP }, [openProbe]);
     const reasons: (string | null)[] = [];
@@ -96,13 +96,13 @@ describe('verify', () => {
     assert.deepEqual(checks, [false, true, false, false, false]);
   });
 
-  it('asks every worker', async () => {
+  it('checks every worker', async () => {
     const [good, bad] = [await worker(200), await worker(500)];
     const { verdict } = start({ http: HTTP, failures: 1 }, [good.openProbe, bad.openProbe, good.openProbe]);
     assert.equal(await verdict, 'failed: worker 1, GET /healthz returned 500');
   });
 
-  it('is a miss when nobody is there to answer, or cannot be reached', async () => {
+  it('counts a refused or failed connection as a miss', async () => {
     assert.equal(
       await start({ http: HTTP, failures: 1 }).verdict,
       'failed: GET /healthz: no worker can answer',
@@ -116,7 +116,7 @@ describe('verify', () => {
     );
   });
 
-  it('asks an address of its own without a probe', async () => {
+  it('checks a configured address without a probe', async () => {
     const { port } = await worker(200, 404);
     const address = { kind: 'inet', network: 'tcp', host: '127.0.0.1', port, text: '' } as const;
     const { listener: _, ...http } = HTTP;
@@ -125,7 +125,7 @@ describe('verify', () => {
     assert.equal(await verdict, 'failed: GET /healthz returned 404');
   });
 
-  it('gives a look up after its timeout, which the request may have of its own', async () => {
+  it('ends a check after its timeout, which the request may set', async () => {
     const { openProbe } = await worker(null);
     const general = start({ http: HTTP, failures: 1 }, [openProbe]);
     (await general.timers.next(2000))();
@@ -154,7 +154,7 @@ describe('verify', () => {
     assert.equal(requests.length, 5);
   });
 
-  it('wants both where both are given', async () => {
+  it('requires the request and the command if both are configured', async () => {
     const { openProbe } = await worker(200);
     const { verdict } = start(
       { http: HTTP, command: { ...COMMAND, timeout: 100 }, failures: 1 },
@@ -164,7 +164,7 @@ describe('verify', () => {
     assert.equal(await verdict, 'failed: command /bin/check: still running after 100 ms');
   });
 
-  it('looks no more when it is closed', async () => {
+  it('stops checking when it is closed', async () => {
     const { openProbe } = await worker(500);
     const { timers, calls, verification } = start({ http: HTTP, failures: 2 }, [openProbe]);
     await timers.next(5000);
@@ -174,7 +174,7 @@ describe('verify', () => {
     assert.deepEqual(calls, []);
   });
 
-  it('ends the look under way when it is closed', async () => {
+  it('cancels its pending check when it is closed', async () => {
     const { callbacks, calls } = verdictOf();
     let aborted: Promise<unknown> = Promise.resolve();
     const verification = startVerify(

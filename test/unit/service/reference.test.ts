@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url';
 import * as library from '../../../src/service/index.ts';
 import { ROOT } from '../../support/paths.ts';
 
-test('docs/reference/library.md is up to date, and has all that is exported', async () => {
+test('docs/reference/library.md is up to date, and has every export', async () => {
   const { libraryReference }: { libraryReference: (root: string) => string } = await import(
     pathToFileURL(join(ROOT, 'scripts/library-reference.js')).href
   );
@@ -15,7 +15,7 @@ test('docs/reference/library.md is up to date, and has all that is exported', as
   for (const name of Object.keys(library)) assert.match(written, new RegExp(`^## ${name}$`, 'm'));
 });
 
-test('every option and every field that needs one has a docstring', () => {
+test('every option and every field has a docstring if it needs one', () => {
   const written = readFileSync(join(ROOT, 'docs/reference/library.md'), 'utf8');
   const options = written.match(/^\| `\w+\?` \| .*$/gm) ?? [];
   assert.ok(options.length > 10);

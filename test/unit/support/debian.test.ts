@@ -7,19 +7,19 @@ const recorder = () => {
   return { messages, skip: (message?: string) => messages.push(message) };
 };
 
-test('a program that is there is given with its path', () => {
+test('an installed program is returned with its path', () => {
   const context = recorder();
   assert.match(requireProgram(context, 'sh', 'dash') ?? '', /^\/.*\/sh$/);
   assert.deepEqual(context.messages, []);
 });
 
-test('a missing one skips the test with what to install', () => {
+test('a missing program skips the test with the package to install', () => {
   const context = recorder();
   assert.equal(requireProgram(context, 'no-such-program', 'some-package', false), null);
   assert.deepEqual(context.messages, ['no-such-program is not installed: apt-get install some-package']);
 });
 
-test('with CI=true a missing one is an error', () => {
+test('a missing program is an error with CI=true', () => {
   assert.throws(
     () => requireProgram(recorder(), 'no-such-program', 'some-package', true),
     /apt-get install some-package/,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FactLog } from '../../support/fact-log.ts';
 
-test('a log line becomes the fact that it was written from', async () => {
+test('a log line is parsed to its fact', async () => {
   const log = new FactLog();
   log.line(
     '{"time":"2025-01-01T00:00:00Z","level":"warn","event":"worker_exited","message":"m","generation":2,"worker":0,"pid":7,' +
@@ -17,7 +17,7 @@ test('a log line becomes the fact that it was written from', async () => {
   assert.deepEqual([gone.retiredFor, gone.usage?.maxRssBytes], [3, 5]);
 });
 
-test('what is no fact is kept for the message of a failure', async () => {
+test('other lines are kept for the message of a failure', async () => {
   const log = new FactLog();
   for (const line of ['plain text', '{"half":', '{"no":"event"}']) log.line(line);
   assert.equal(log.facts.length, 0);

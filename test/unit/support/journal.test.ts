@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Journal } from '../../support/journal.ts';
 
-test('an entry that is already there counts, unless the cursor is behind it', async () => {
+test('an existing entry counts, unless the cursor is behind it', async () => {
   const journal = new Journal<number>();
   journal.push(1);
   assert.equal(await journal.waitFor((n) => n === 1), 1);
@@ -12,7 +12,7 @@ test('an entry that is already there counts, unless the cursor is behind it', as
   assert.equal(await later, 3);
 });
 
-test('closing rejects who waits and who comes later', async () => {
+test('close rejects current and later callers', async () => {
   const journal = new Journal<number>();
   const waiting = assert.rejects(
     journal.waitFor(() => true),

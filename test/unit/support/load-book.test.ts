@@ -6,7 +6,7 @@ import { LoadBook, percentile } from '../../support/load-book.ts';
 const loss = (id: string) =>
   ({ id, name: 'refused', detail: '', reused: false, at: 0, openedAt: 0, port: null }) as const;
 
-test('a request belongs to the phase it was sent in', () => {
+test('a request belongs to the phase in which it was sent', () => {
   const book = new LoadBook();
   const early = book.send();
   book.startPhase('handover');
@@ -33,7 +33,7 @@ test('a book with an open request does not close', () => {
   assert.throws(() => book.close(), /book of phase start is open: sent 1, answered 0/);
 });
 
-test('whenPhaseHas counts only what was sent in its phase', async () => {
+test('whenPhaseHas counts only requests of its phase', async () => {
   const book = new LoadBook();
   const early = book.send();
   book.startPhase('canary');
@@ -48,7 +48,7 @@ test('whenPhaseHas counts only what was sent in its phase', async () => {
   await waiting;
 });
 
-test('whenPhaseHas rejects when the answers cannot come any more', async () => {
+test('whenPhaseHas rejects when the answers cannot arrive any more', async () => {
   const lost = new LoadBook();
   const waiting = lost.whenPhaseHas(2);
   lost.lose(lost.send(), loss('a'));
@@ -68,11 +68,11 @@ function answered(...ids: string[]) {
 }
 const service = (pid: number, ...ids: string[]) => ({ pid, generation: '1', count: ids.length, ids });
 
-test('the books balance id by id', () => {
+test('the books balance for each id', () => {
   assertBalanced(answered('a', 'b', 'c').close(), [service(1, 'a', 'c'), service(2, 'b')]);
 });
 
-test('each way of not balancing is found', () => {
+test('each imbalance is found', () => {
   const cases: [Parameters<typeof balance>, object][] = [
     [[answered('a', 'b').close(), [service(1, 'a')]], { uncounted: ['b'] }],
     [[answered('a').close(), [service(1, 'a', 'b')]], { unanswered: ['b'] }],
@@ -92,7 +92,7 @@ test('each way of not balancing is found', () => {
   assert.throws(() => assertBalanced(book.close(), [service(1, 'a')]), /"refused":1[\s\S]*"id":"b"/);
 });
 
-test('percentile is the nearest rank', () => {
+test('percentile returns the nearest rank', () => {
   const samples = Array.from({ length: 1000 }, (_, i) => 1000 - i);
   assert.equal(percentile(samples, 0.5), 500);
   assert.equal(percentile(samples, 0.999), 999);

@@ -44,7 +44,7 @@ const FAILURES: readonly [string, (socket: Socket) => void][] = [
 ];
 
 for (const [name, act] of FAILURES) {
-  test(`${name} is named`, async (t) => {
+  test(`${name} is reported`, async (t) => {
     const target = await serve(t, onRequest(act));
     const result = await startLoad(t, {
       target,
@@ -57,7 +57,7 @@ for (const [name, act] of FAILURES) {
   });
 }
 
-test('refused is named, over TCP and over a Unix path that nobody listens on', async (t) => {
+test('a refused connection is reported, over TCP and over an unused Unix path', async (t) => {
   const server = createServer();
   const target = await serve(t, server);
   await new Promise((resolve) => server.close(resolve));
@@ -69,7 +69,7 @@ test('refused is named, over TCP and over a Unix path that nobody listens on', a
 
 for (const kind of ['tcp', 'unix'] as const) {
   for (const connections of ['short', 'keep-alive'] as const) {
-    test(`${kind}, ${connections}: all answered, each id once`, async (t) => {
+    test(`${kind}, ${connections}: all are answered, each id once`, async (t) => {
       const ids: string[] = [];
       let opened = 0;
       const server = createHttpServer((request, response) => {
@@ -98,7 +98,7 @@ for (const kind of ['tcp', 'unix'] as const) {
   }
 }
 
-test('keep-alive: a connection that is told to close is not used again, and none is lost', async (t) => {
+test('keep-alive: a connection with Connection: close is not used again, and no request is lost', async (t) => {
   let opened = 0;
   const server = createHttpServer((_, response) => response.setHeader('Connection', 'close').end('{}'));
   server.on('connection', () => {
@@ -110,7 +110,7 @@ test('keep-alive: a connection that is told to close is not used again, and none
   assert.deepEqual(result.byGeneration, { unknown: 20 });
 });
 
-test('a request lost on a kept connection is a loss, and is known as reused', async (t) => {
+test('a request lost on a kept connection is a loss, and counts as reused', async (t) => {
   const server = createServer((socket) => {
     let seen = 0;
     socket.on('data', () => {
@@ -128,7 +128,7 @@ test('a request lost on a kept connection is a loss, and is known as reused', as
   );
 });
 
-test('phases: enough answers in each, stop finishes what is under way', async (t) => {
+test('phases: each has enough answers, and stop completes requests in progress', async (t) => {
   const held: (() => void)[] = [];
   let holding = false;
   let report = (): void => undefined;

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { findNode, NODE_MAJORS, requireNode } from '../../support/nodes.ts';
 
-test('each version that is installed is the one that it is asked for as', () => {
+test('each installed version matches its requested name', () => {
   for (const major of NODE_MAJORS) {
     const node = findNode(major);
     if (node === null) continue;
@@ -11,7 +11,7 @@ test('each version that is installed is the one that it is asked for as', () => 
   }
 });
 
-test('a version that is missing is skipped with what installs it, and an error on a build machine', () => {
+test('a missing version is skipped with its command to install, and is an error on a build machine', () => {
   const skipped: (string | undefined)[] = [];
   const absent = 18 as (typeof NODE_MAJORS)[number];
   const context = { skip: (message?: string) => skipped.push(message) };

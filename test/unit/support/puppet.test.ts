@@ -30,7 +30,7 @@ async function serving(puppet: Puppet): Promise<string> {
   return `127.0.0.1:${port}`;
 }
 
-test('announces how it was started', LIMIT, async (t) => {
+test('a puppet reports how it was started', LIMIT, async (t) => {
   const { child, puppet } = await startPuppet(t, { 'dotted.name': 'a\nb', EMPTY: '' });
   assert.equal(puppet.pid, child.pid);
   assert.deepEqual(
@@ -45,7 +45,7 @@ test('announces how it was started', LIMIT, async (t) => {
   assert.match(puppet.announcement.limits['Max open files']?.hard ?? '', /^\d+$|unlimited/);
 });
 
-test('serves, holds requests, drains without losing one', LIMIT, async (t) => {
+test('a puppet serves, holds requests, and drains without losing one', LIMIT, async (t) => {
   const { puppet, exit, child } = await startPuppet(t);
   const target = await serving(puppet);
   const first = await startLoad(t, { target, clients: 2, count: 20 }).finished;
@@ -60,7 +60,7 @@ test('serves, holds requests, drains without losing one', LIMIT, async (t) => {
   assert.equal(await exit, 0);
 });
 
-test('a status on request', LIMIT, async (t) => {
+test('a puppet reports its status on request', LIMIT, async (t) => {
   const { puppet } = await startPuppet(t);
   const target = await serving(puppet);
   await puppet.behave({ status: 503 });
@@ -70,7 +70,7 @@ test('a status on request', LIMIT, async (t) => {
   await assert.rejects(puppet.listen({ name: 'http' }), /no descriptor is named http/);
 });
 
-test('reports signals, exits with a code', LIMIT, async (t) => {
+test('a puppet reports signals, and exits with a code', LIMIT, async (t) => {
   const { puppet, exit, child } = await startPuppet(t);
   await puppet.onSignal('SIGHUP', 'report');
   await puppet.onSignal('SIGTERM', 'report');
@@ -84,13 +84,13 @@ test('reports signals, exits with a code', LIMIT, async (t) => {
   await assert.rejects(puppet.ready(), /left/);
 });
 
-test('dies by a signal', LIMIT, async (t) => {
+test('a puppet dies by a signal', LIMIT, async (t) => {
   const { puppet, exit } = await startPuppet(t);
   await puppet.die('SIGKILL');
   assert.equal(await exit, 'SIGKILL');
 });
 
-test('writes to its descriptors, any amount without a newline', LIMIT, async (t) => {
+test('a puppet writes to its descriptors, any amount without a newline', LIMIT, async (t) => {
   const { puppet, child } = await startPuppet(t);
   const ready = new Promise((resolve) => child.stdio[3]?.once('data', (chunk) => resolve(String(chunk))));
   await puppet.write(3, 'ready\n');
@@ -110,7 +110,7 @@ test('writes to its descriptors, any amount without a newline', LIMIT, async (t)
   assert.equal((await puppet.look()).pid, puppet.pid);
 });
 
-test('leaves children behind, which the guard kills', LIMIT, async (t) => {
+test('the guard kills remaining children of a puppet', LIMIT, async (t) => {
   const { puppet, exit, puppets } = await startPuppet(t);
   const same = identify(await puppet.fork('same', true));
   const successor = await puppet.successor([], 'new');
@@ -122,7 +122,7 @@ test('leaves children behind, which the guard kills', LIMIT, async (t) => {
 });
 
 for (const how of ['busy', 'stopped'] as const) {
-  test(`hangs: ${how}`, LIMIT, async (t) => {
+  test(`a puppet hangs: ${how}`, LIMIT, async (t) => {
     const { puppet, child, exit } = await startPuppet(t);
     const target = await serving(puppet);
     await puppet.hang(how);
@@ -133,7 +133,7 @@ for (const how of ['busy', 'stopped'] as const) {
   });
 }
 
-test('the reporter sees exactly what it was given', LIMIT, async (t) => {
+test('the reporter receives exactly its parameters', LIMIT, async (t) => {
   const puppets = await startPuppets(t);
   const child = spawn(puppets.reporter[0], ['a b', ''], {
     env: { ...puppets.environment, 'x.y': 'ä\n' },
@@ -159,7 +159,7 @@ test('the reporter sees exactly what it was given', LIMIT, async (t) => {
   assert.equal(await exit, 3);
 });
 
-test('a puppet leaves when the test hangs up', LIMIT, async (t) => {
+test('a puppet exits when the test disconnects', LIMIT, async (t) => {
   const { puppet, exit } = await startPuppet(t);
   puppet.hangUp();
   assert.equal(await exit, 0);

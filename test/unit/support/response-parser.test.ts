@@ -20,13 +20,13 @@ function bodyOf(progress: Progress): string {
 }
 
 for (const [name, text] of Object.entries({ LENGTH, CHUNKED })) {
-  test(`${name.toLowerCase()}: complete with the last byte and not before, whole or byte by byte`, () => {
+  test(`${name.toLowerCase()}: the response is complete with its last byte, whole or byte by byte`, () => {
     assert.equal(bodyOf(new ResponseParser().feed(Buffer.from(text))), 'hello');
     assert.equal(bodyOf(feedBytewise(text)), 'hello');
   });
 }
 
-test('without a length the end of the connection ends it', () => {
+test('a response without a length ends with the connection', () => {
   const parser = new ResponseParser();
   assert.equal(parser.feed(Buffer.from('HTTP/1.0 200 OK\r\n\r\nhello')).kind, 'more');
   const end = parser.finish();
@@ -40,19 +40,19 @@ test('an end before the announced length is not complete', () => {
   assert.equal(parser.finish().kind, 'more');
 });
 
-test('interim responses are passed over; 204 has no body', () => {
+test('interim responses are skipped; 204 has no body', () => {
   const text = 'HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n';
   assert.equal(bodyOf(new ResponseParser().feed(Buffer.from(text))), '');
 });
 
-test('Connection: close is understood', () => {
+test('Connection: close is detected', () => {
   const progress = new ResponseParser().feed(
     Buffer.from('HTTP/1.1 200 OK\r\nConnection: Close\r\nContent-Length: 0\r\n\r\n'),
   );
   assert.equal(progress.kind === 'complete' && progress.response.keepsAlive, false);
 });
 
-test('rubbish is bad', () => {
+test('invalid data is reported', () => {
   const rubbish = [
     'HELLO\r\n\r\n',
     'HTTP/1.1 200 OK\r\nno colon\r\n\r\n',

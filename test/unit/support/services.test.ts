@@ -36,23 +36,27 @@ async function start(t: TestContext, script: string, fd: number, environment: Re
   return { child, exit };
 }
 
-test('graceful: drains an own listener under keep-alive load and leaves a true book', LIMIT, async (t) => {
-  const folder = temporaryFolder(t);
-  const path = join(folder, 'service');
-  const books = join(folder, 'books');
-  const manager = await startNaiveManager(t, { listen: path, environment: { BOOKS_DIR: books } });
-  const load = startLoad(t, {
-    target: path,
-    clients: 4,
-    connections: 'keep-alive',
-    think: { from: 0, to: 5 },
-  });
-  await load.whenPhaseHas(100);
-  const result = await load.stop();
-  await manager.stop();
-  assert.deepEqual(result.byGeneration, { 1: result.sent });
-  assertBalanced(result, readBooks(books));
-});
+test(
+  'the graceful service drains its own listener under keep-alive load, and its book balances',
+  LIMIT,
+  async (t) => {
+    const folder = temporaryFolder(t);
+    const path = join(folder, 'service');
+    const books = join(folder, 'books');
+    const manager = await startNaiveManager(t, { listen: path, environment: { BOOKS_DIR: books } });
+    const load = startLoad(t, {
+      target: path,
+      clients: 4,
+      connections: 'keep-alive',
+      think: { from: 0, to: 5 },
+    });
+    await load.whenPhaseHas(100);
+    const result = await load.stop();
+    await manager.stop();
+    assert.deepEqual(result.byGeneration, { 1: result.sent });
+    assertBalanced(result, readBooks(books));
+  },
+);
 
 test('kill and restart loses requests under the same load', LIMIT, async (t) => {
   const manager = await startNaiveManager(t);
@@ -69,7 +73,7 @@ test('kill and restart loses requests under the same load', LIMIT, async (t) => 
 
 for (const script of [fixture('graceful.js'), join(ROOT, 'examples', 'hello', 'server.mjs')]) {
   test(
-    `${script.slice(ROOT.length + 1)}: two share a socket, the first drains, nothing is lost`,
+    `${script.slice(ROOT.length + 1)}: two processes share a socket, the first drains, and no request is lost`,
     LIMIT,
     async (t) => {
       const { target, fd, release } = await socketToHandOver(t);
@@ -106,7 +110,7 @@ for (const script of [fixture('graceful.js'), join(ROOT, 'examples', 'hello', 's
   );
 }
 
-test('abrupt: SIGTERM kills it', LIMIT, async (t) => {
+test('SIGTERM kills the abrupt service', LIMIT, async (t) => {
   const { fd } = await socketToHandOver(t);
   const { child, exit } = await start(t, fixture('abrupt.js'), fd, {});
   child.kill('SIGTERM');

@@ -25,7 +25,7 @@ for (const [text, target] of CASES) {
   test(`reads ${text}`, () => assert.deepEqual(parseTarget(text), target));
 }
 
-test('refuses what is no address', () => {
+test('an invalid address is refused', () => {
   for (const text of ['', 'localhost', '::1:80', 'localhost:http'])
     assert.throws(() => parseTarget(text), /not an address/);
 });

@@ -24,7 +24,7 @@ const STANDIN = `
 const command = [process.execPath, '-e', STANDIN, '--'] as const;
 const config = { service: { runtime: { path: '/bin/true' } } };
 
-test('facts seen and to come, signals, the exit, and workers that outlive it', LIMIT, async (t) => {
+test('the helper reports facts, signals, the exit, and surviving workers', LIMIT, async (t) => {
   let worker = { pid: 0, startTime: '' };
   await t.test('a test that forgets to stop anything', async (inner) => {
     const zero = startZero(inner, { command, config });
@@ -53,30 +53,26 @@ test('facts seen and to come, signals, the exit, and workers that outlive it', L
   assert.equal(isRunning(worker), false);
 });
 
-test(
-  'the config has its folders inside the temporary one, and what it says itself wins',
-  LIMIT,
-  async (t) => {
-    const zero = startZero(t, {
-      command,
-      config: {
-        application: { logging: { level: 'warn' } },
-        service: { runtime: { name: 'mine', path: '/bin/true' } },
-      },
-    });
-    assert.deepEqual(JSON.parse(readFileSync(zero.config ?? '', 'utf8')), {
-      application: {
-        logging: { format: 'json', level: 'warn' },
-        restart_supervisor: 'never',
-        runtime_directory: `${zero.folder}/run`,
-        data_directory: `${zero.folder}/data`,
-      },
-      service: { handover: { mode: 'shared' }, runtime: { name: 'mine', path: '/bin/true' } },
-    });
-  },
-);
+test('the config has its directories inside the temporary one, and its own keys win', LIMIT, async (t) => {
+  const zero = startZero(t, {
+    command,
+    config: {
+      application: { logging: { level: 'warn' } },
+      service: { runtime: { name: 'mine', path: '/bin/true' } },
+    },
+  });
+  assert.deepEqual(JSON.parse(readFileSync(zero.config ?? '', 'utf8')), {
+    application: {
+      logging: { format: 'json', level: 'warn' },
+      restart_supervisor: 'never',
+      runtime_directory: `${zero.folder}/run`,
+      data_directory: `${zero.folder}/data`,
+    },
+    service: { handover: { mode: 'shared' }, runtime: { name: 'mine', path: '/bin/true' } },
+  });
+});
 
-test('a command is run to its end', LIMIT, async (t) => {
+test('a command is run until its exit', LIMIT, async (t) => {
   const script = 'console.log(process.argv.slice(1).join()); console.error("e"); process.exit(2)';
   const { code, stdout, stderr } = await runZero(t, {
     command: [process.execPath, '-e', script, '--'],
@@ -85,7 +81,7 @@ test('a command is run to its end', LIMIT, async (t) => {
   assert.deepEqual({ code, stdout, stderr }, { code: 2, stdout: 'check,--print\n', stderr: 'e\n' });
 });
 
-test('a child that no fact told of is killed as well', LIMIT, async (t) => {
+test('a child without a fact is killed as well', LIMIT, async (t) => {
   let pid = 0;
   await t.test('the supervisor is still running at the end', async (inner) => {
     const silent = STANDIN.replace("event: 'worker_spawned'", "event: 'warning', about: 'spawned'");

@@ -32,7 +32,7 @@ const eventsOf = (file: string) =>
     .map((line) => JSON.parse(line));
 
 describe('telemetry', () => {
-  it('tells the log every fact', async () => {
+  it('sends every fact to the log', async () => {
     const file = join(directory, 'log');
     const telemetry = createTelemetry(optionsFor(file));
     for (const fact of Object.values(facts)) telemetry.report(fact);
@@ -43,7 +43,7 @@ describe('telemetry', () => {
     );
   });
 
-  it('tells statsd too, and logs what goes wrong there', async () => {
+  it('sends every fact to statsd, and logs its errors', async () => {
     const file = join(directory, 'log-statsd');
     const metrics = join(directory, 'metrics');
     const telemetry = createTelemetry(
@@ -64,7 +64,7 @@ describe('telemetry', () => {
     assert.match(warning.message, /EISDIR/);
   });
 
-  it('says on standard error why the log file cannot be opened again', async () => {
+  it('reports on standard error why the log file cannot be reopened', async () => {
     const folder = mkdtempSync(join(directory, 'f-'));
     const { read, write } = openPipe();
     const telemetry = createTelemetry({ ...optionsFor(join(folder, 'log')), fd: write });
@@ -81,7 +81,7 @@ describe('telemetry', () => {
     );
   });
 
-  it('leaves no handler on the process', async () => {
+  it('leaves no listener on the process', async () => {
     const before = process.listenerCount('exit');
     const telemetry = createTelemetry(optionsFor(join(directory, 'listeners')));
     assert.equal(process.listenerCount('exit'), before + 1);

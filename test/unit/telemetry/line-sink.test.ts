@@ -36,7 +36,7 @@ function sinkTo(writer: Writer, limit?: number) {
 }
 
 describe('a line sink', () => {
-  it('writes at once where there is room', async () => {
+  it('writes immediately if there is space', async () => {
     const { writer, state } = place();
     const { sink } = sinkTo(writer);
     assert.equal(sink.write('one\n'), true);
@@ -45,7 +45,7 @@ describe('a line sink', () => {
     await sink.drained();
   });
 
-  it('goes on where a short write stopped', async () => {
+  it('continues after a short write', async () => {
     const { writer, state } = place(5);
     const { sink, timers } = sinkTo(writer);
     sink.write('one\n');
@@ -63,7 +63,7 @@ describe('a line sink', () => {
     assert.deepEqual(timers.pending(), []);
   });
 
-  it('drops whole lines beyond its limit and says so', () => {
+  it('drops whole lines beyond its limit and reports them', () => {
     const { writer, state } = place(0);
     const { sink, timers } = sinkTo(writer, 10);
     assert.equal(sink.write('one\n'), true);
@@ -83,7 +83,7 @@ describe('a line sink', () => {
     assert.equal(sink.write('é\n'), true);
   });
 
-  it('tries a full disk again and says it once', () => {
+  it('retries a full disk and reports it once', () => {
     const { writer, state } = place();
     state.error = 'ENOSPC';
     const { sink, timers, failures } = sinkTo(writer);
@@ -99,7 +99,7 @@ describe('a line sink', () => {
     assert.deepEqual(failures, ['ENOSPC', 'EIO']);
   });
 
-  it('gives up where nobody will ever read', async () => {
+  it('gives up if the reader can never return', async () => {
     const { writer, state } = place();
     state.error = 'EPIPE';
     const { sink, timers, failures } = sinkTo(writer);
@@ -110,7 +110,7 @@ describe('a line sink', () => {
     assert.deepEqual(timers.pending(), []);
   });
 
-  it('goes on with another writer', () => {
+  it('continues with another writer', () => {
     const old = place(2);
     const { sink } = sinkTo(old.writer);
     sink.write('one\n');
@@ -143,7 +143,7 @@ describe('a line sink', () => {
     assert.equal(next.state.text, 'two\n');
   });
 
-  it('writes what it can at the end, and no longer than it may', () => {
+  it('writes the rest at the end, within its time limit', () => {
     const { writer, state } = place(0);
     const { sink } = sinkTo(writer);
     sink.write('one\n');
@@ -154,7 +154,7 @@ describe('a line sink', () => {
     assert.equal(state.text, 'one\n');
   });
 
-  it('keeps the order of 10,000 lines through a narrow place', () => {
+  it('keeps the order of 10,000 lines through a slow pipe', () => {
     const { writer, state } = place(0);
     const { sink, timers } = sinkTo(writer);
     const lines = Array.from({ length: 10_000 }, (_, index) => `line ${index}\n`);

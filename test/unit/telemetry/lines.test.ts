@@ -9,7 +9,7 @@ import { facts } from './facts.ts';
 const AT = new Date(2024, 0, 2, 12, 34, 56, 789).getTime();
 const human = (fact: Fact) => humanLine(AT, fact, false);
 
-describe('a line for eyes', () => {
+describe('a line of text', () => {
   it('has time, level, message and fields', () => {
     assert.equal(
       human(facts.worker_ready),
@@ -31,19 +31,19 @@ describe('a line for eyes', () => {
     assert.match(human(facts.worker_not_ready), / waiting=http,tcp after=1m$/);
   });
 
-  it('leaves out what has no value', () => {
+  it('omits empty values', () => {
     const line = human({ event: 'generation_promoted', generation: 1, previous: null });
     assert.equal(line, '12:34:56.789 info  generation promoted  generation=1');
   });
 
-  it('quotes what would not be told apart again', () => {
+  it('quotes ambiguous values', () => {
     const path = '/a b/"c"=\\d';
     assert.match(human({ ...facts.service_starting, path }), / path="\/a b\/\\"c\\"=\\\\d" directory=\/ /);
     assert.match(human({ ...facts.service_starting, path: '' }), / path="" /);
     assert.match(human({ ...facts.service_starting, path: '/ünï' }), / path=\/ünï /);
   });
 
-  it('drives no terminal', () => {
+  it('contains no control characters', () => {
     const message = 'a\u001b[2Jb\nc\u009bd\u202ee\u0000';
     assert.equal(
       human({ event: 'warning', about: 'x\ny', message }),
@@ -51,7 +51,7 @@ describe('a line for eyes', () => {
     );
   });
 
-  it('has colour where it is wanted', () => {
+  it('has colours if they are wanted', () => {
     const dim = '\u001b[2m12:34:56.789\u001b[0m';
     assert.equal(
       humanLine(AT, facts.error, true),
@@ -63,13 +63,13 @@ describe('a line for eyes', () => {
     );
   });
 
-  it('is one line for every fact', () => {
+  it('exists for every fact', () => {
     for (const fact of Object.values(facts))
       assert.match(human(fact), /^[\d:.]{12} (debug|info |warn |error) \S[^\n]*$/);
   });
 });
 
-describe('a line for machines', () => {
+describe('a line of JSON', () => {
   it('has stable names and units', () => {
     assert.equal(
       jsonLine(0, facts.worker_ready),
@@ -84,7 +84,7 @@ describe('a line for machines', () => {
     assert.equal(JSON.parse(jsonLine(AT, facts.warning)).message, 'nobody listens');
   });
 
-  it('drives no terminal and stays JSON', () => {
+  it('contains no control characters and is valid JSON', () => {
     const message = 'a\u001b[2Jb\u009bc\u007fd\u2028e';
     const line = jsonLine(0, { event: 'warning', about: 'x', message });
     assert.doesNotMatch(line, /[\p{Cc}\u2028]/u);
@@ -103,7 +103,7 @@ describe('levels', () => {
     assert.equal(isWanted('error', 'error'), true);
   });
 
-  it('follow the outcome', () => {
+  it('depend on the outcome', () => {
     assert.equal(levelOf({ ...facts.handover_finished, outcome: 'promoted', failure: null }), 'info');
     assert.equal(levelOf({ ...facts.handover_finished, outcome: 'aborted' }), 'warn');
     assert.equal(levelOf({ ...facts.handover_finished, outcome: 'superseded' }), 'warn');

@@ -44,7 +44,7 @@ function readAll(fd: number): string {
 }
 
 describe('the log in a file', () => {
-  it('is made with mode 0640, is JSON, and has the wanted levels only', async () => {
+  it('has mode 0640, is JSON, and has the configured levels only', async () => {
     const file = join(directory, 'a.log');
     const umask = process.umask(0o022);
     const { log } = logTo({ file });
@@ -61,7 +61,7 @@ describe('the log in a file', () => {
     log.close();
   });
 
-  it('is appended to, and opened again when it was rotated', async () => {
+  it('is appended to, and reopened after a rotation', async () => {
     const file = join(directory, 'b.log');
     const { log } = logTo({ file, format: 'human' });
     log.write(facts.worker_ready);
@@ -82,7 +82,7 @@ describe('the log in a file', () => {
     assert.equal(readFileSync(file, 'utf8').trimEnd().split('\n').length, 2);
   });
 
-  it('names what it cannot open', () => {
+  it('reports a file that cannot be opened', () => {
     assert.throws(() => logTo({ file: directory }), {
       message: `open log file ${directory}: EISDIR: it is a directory`,
     });
@@ -92,7 +92,7 @@ describe('the log in a file', () => {
     });
   });
 
-  it('goes to standard error while it cannot be opened again, and back when it can', async () => {
+  it('goes to standard error while the file cannot be reopened, and back afterwards', async () => {
     const folder = mkdtempSync(join(directory, 'f-'));
     const file = join(folder, 'c.log');
     const { read, write } = openPipe();
@@ -122,7 +122,7 @@ describe('the log in a file', () => {
     closeSync(write);
   });
 
-  it('is written at the end of the process', () => {
+  it('is written completely at the exit of the process', () => {
     const file = join(directory, 'd.log');
     const { log } = logTo({ file });
     log.write(facts.worker_ready);
@@ -133,7 +133,7 @@ describe('the log in a file', () => {
 });
 
 describe('the log on a pipe', () => {
-  it('is JSON without colour', async () => {
+  it('is JSON without colours', async () => {
     const { read, write } = openPipe();
     const { log } = logTo({}, write);
     log.write(facts.worker_ready);
@@ -144,7 +144,7 @@ describe('the log on a pipe', () => {
     closeSync(write);
   });
 
-  it('never waits for a reader: it drops, counts, and says so later', async () => {
+  it('never blocks: it drops lines, counts them, and reports them later', async () => {
     const { read, write } = openPipe();
     const { log, timers } = logTo({}, write, 1000);
     for (let round = 0; round < 2000; round += 1) log.write(facts.worker_ready);
@@ -168,7 +168,7 @@ describe('the log on a pipe', () => {
     closeSync(write);
   });
 
-  it('survives that its reader is gone', async () => {
+  it('survives the exit of its reader', async () => {
     const { read, write } = openPipe();
     const { log } = logTo({}, write);
     closeSync(read);
@@ -180,7 +180,7 @@ describe('the log on a pipe', () => {
     closeSync(write);
   });
 
-  it('leaves the descriptor that it was given as it was', () => {
+  it('leaves its descriptor unchanged', () => {
     const flagsOf = (fd: number) =>
       /flags:\s+(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8'))?.[1];
     const { read, write } = openPipe();
@@ -202,7 +202,7 @@ describe('the log in the journal', () => {
     return `${dev}:${ino}`;
   };
 
-  it('has its priority in front of each line', async () => {
+  it('has a priority prefix on each line', async () => {
     const { read, write } = openPipe();
     const { log } = logTo({ level: 'debug', format: 'human' }, write, undefined, identityOf(write));
     for (const fact of [facts.gate_passed, facts.worker_ready, facts.warning, facts.error]) log.write(fact);
@@ -214,7 +214,7 @@ describe('the log in the journal', () => {
     closeSync(write);
   });
 
-  it("has none where the variable is another's, inherited", async () => {
+  it('has no priority if the variable was inherited from another process', async () => {
     const { read, write } = openPipe();
     for (const stream of [identityOf(2), '1:2', '', undefined]) {
       const { log } = logTo({}, write, undefined, stream);
@@ -227,7 +227,7 @@ describe('the log in the journal', () => {
     closeSync(write);
   });
 
-  it('has none in a file, and has it as soon as the file is not to be had', async () => {
+  it('has no priority in a file, and gets it when the file fails', async () => {
     const { read, write } = openPipe();
     const folder = mkdtempSync(join(directory, 'j-'));
     const file = join(folder, 'log');
@@ -246,8 +246,8 @@ describe('the log in the journal', () => {
   });
 });
 
-describe('the log elsewhere', () => {
-  it('takes /dev/null for no terminal', async () => {
+describe('the log on other outputs', () => {
+  it('does not treat /dev/null as a terminal', async () => {
     const fd = openSync('/dev/null', 'w');
     const { log } = logTo({}, fd);
     log.write(facts.worker_ready);
@@ -256,7 +256,7 @@ describe('the log elsewhere', () => {
     closeSync(fd);
   });
 
-  it('takes a socket, as journald gives it', async () => {
+  it('supports a socket, as journald passes it', async () => {
     const script = `
       import { createLog } from ${JSON.stringify(new URL('../../../src/telemetry/log.js', import.meta.url).href)};
       const log = createLog({

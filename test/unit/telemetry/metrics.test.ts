@@ -60,14 +60,14 @@ const gone = (generation: number): Fact => ({ event: 'generation_gone', generati
 const firstStart = [begun(1), starting(1), spawned(1), promoted(1), finished(1, 1, 'promoted')];
 
 describe('metrics', () => {
-  it('count one start, whatever the number of workers', () => {
+  it('count one start for any number of workers', () => {
     const metrics = recorder();
     assert.deepEqual(metrics.at(0, begun(1), starting(1), spawned(1, 0), spawned(1, 1)), [
       'process.start:1|c',
     ]);
   });
 
-  it('count a restart after a crash, and a reload as no start', () => {
+  it('count a restart after a crash, and no start for a reload', () => {
     const metrics = recorder();
     metrics.at(0, ...firstStart);
     const crash: Fact = { ...facts.worker_exited, generation: 1, pid: 100 };
@@ -79,7 +79,7 @@ describe('metrics', () => {
     ]);
   });
 
-  it('time a reload from its request until the old process is gone, with what that used', () => {
+  it('measure a reload from its request until the exit of the old process, with the usage of that process', () => {
     const metrics = recorder();
     metrics.at(0, ...firstStart);
     assert.deepEqual(metrics.at(1000, reload, begun(2)), ['process.reload:1|c', 'process.reload.total:1|g']);
@@ -99,7 +99,7 @@ describe('metrics', () => {
     ]);
   });
 
-  it('time a failed reload, and say nothing of the candidate', () => {
+  it('measure a failed reload, and omit the candidate', () => {
     const metrics = recorder();
     metrics.at(0, ...firstStart);
     metrics.at(1000, reload, begun(2), starting(2), spawned(2));
@@ -121,7 +121,7 @@ describe('metrics', () => {
     assert.equal(metrics.at(13, gone(2))[0], 'process.reload.duration:10|ms');
   });
 
-  it('count and time the shutdown once', () => {
+  it('count and measure the shutdown once', () => {
     const metrics = recorder();
     metrics.at(0, ...firstStart);
     assert.deepEqual(metrics.at(1, facts.stop_requested, facts.stop_requested), ['process.shutdown:1|c']);
@@ -129,7 +129,7 @@ describe('metrics', () => {
     assert.deepEqual(recorder().at(0, facts.supervisor_stopped), []);
   });
 
-  it('know the pid that serves, and since when', () => {
+  it('report the pid that serves, and since when', () => {
     const metrics = recorder();
     assert.equal(metrics.uptime(0), null);
     metrics.at(1000, ...firstStart);
@@ -149,7 +149,7 @@ describe('metrics', () => {
     assert.equal(metrics.uptime(7000), null);
   });
 
-  it('remember nothing of generations that are gone', () => {
+  it('are removed for ended generations', () => {
     const metrics = recorder();
     metrics.at(0, ...firstStart);
     for (let id = 2; id < 1000; id += 1) {
@@ -168,7 +168,7 @@ describe('metrics', () => {
     assert.deepEqual([paths.size, pids.size, leaving.size, restarting.size, reloads], [1, 1, 0, 0, 998]);
   });
 
-  it('carry the path of the generation that serves', () => {
+  it('contain the path of the generation that serves', () => {
     const metrics = recorder();
     metrics.at(0, begun(1), starting(1, '/bin/one'), spawned(1));
     assert.equal(metrics.state.path, '/bin/first');
@@ -181,7 +181,7 @@ describe('a statsd line', () => {
   const line = (metric: Partial<Metric>, prefix = 'zero', tags = {}) =>
     statsdLine({ name: 'name', type: 'g', value: 1, tags: {}, ...metric }, prefix, tags);
 
-  it('is what the first system wrote', () => {
+  it('has the format of the first system', () => {
     assert.equal(
       line({ name: 'process.start', type: 'c' }, 'zero', {
         version: '1.0',
@@ -197,7 +197,7 @@ describe('a statsd line', () => {
     assert.equal(line({ name: "it's(1)*!", type: 'ms' }, 'a:b'), 'a%3Ab.it%27s%281%29%2A%21:1|ms\n');
   });
 
-  it('has no exponent and no way out of the line', () => {
+  it('contains no exponent and no line break', () => {
     assert.equal(line({ value: 0.0000001 }, ''), 'name:0.0000001|g\n');
     assert.equal(line({ value: 12345678912345 }, ''), 'name:12345678912345|g\n');
     assert.equal(line({ tags: { a: 'x\ny:1|c\ud800' } }, ''), 'name,a=x%0Ay%3A1%7Cc%EF%BF%BD:1|g\n');

@@ -26,12 +26,12 @@ describe(FILE, () => {
     rows('Events').map(([event, level, fields]) => [words(event)[0], { level, fields }]),
   );
 
-  it('has a row for every event, and for no other', () => {
+  it('has exactly one row for each event', () => {
     assert.deepEqual([...events.keys()].sort(), Object.keys(facts).sort());
   });
 
   for (const line of lines) {
-    it(`tells the level and the fields of ${line.event}`, () => {
+    it(`lists the level and the fields of ${line.event}`, () => {
       const row = events.get(String(line.event));
       assert.ok(row, `add it to the table of events in ${FILE}`);
       assert.ok(row.level?.split(', ').includes(String(line.level)), `its level is ${line.level}`);
@@ -41,7 +41,7 @@ describe(FILE, () => {
     });
   }
 
-  it('tells the parts of every field that has some', () => {
+  it('lists the parts of every structured field', () => {
     const documented = new Map(rows('Fields with parts').map(([field, parts]) => [words(field)[0], parts]));
     assert.deepEqual([...documented.keys()], PARTS);
     for (const line of lines) {

@@ -61,7 +61,7 @@ function sentryTo(dsn: string) {
 }
 
 describe('reports to Sentry', () => {
-  it('are failed handovers, crashes and errors', () => {
+  it('cover failed handovers, crashes and errors', () => {
     const reported = Object.values(facts).filter((fact) => sentryReportOf(fact) !== null);
     assert.deepEqual(
       reported.map((fact) => fact.event),
@@ -72,7 +72,7 @@ describe('reports to Sentry', () => {
     assert.equal(sentryReportOf({ ...facts.handover_finished, outcome: 'promoted', failure: null }), null);
   });
 
-  it('arrive with their tags and without secrets', async () => {
+  it('have their tags and no secrets', async () => {
     process.env.ZERO_TEST_ENVIRONMENT_VALUE = 'value-of-the-environment';
     const { bodies, urls, dsn } = await ingest();
     const { sentry, warnings } = sentryTo(dsn);
@@ -114,7 +114,7 @@ describe('reports to Sentry', () => {
     assert.deepEqual(warnings, []);
   });
 
-  it('are lost with one warning when nobody takes them', async () => {
+  it('are dropped with one warning if the server does not respond', async () => {
     const { server, dsn } = await ingest();
     server.close();
     await once(server, 'close');
@@ -127,7 +127,7 @@ describe('reports to Sentry', () => {
     assert.deepEqual(warnings, ['report to Sentry: ECONNREFUSED']);
   });
 
-  it('do not come back while Sentry asks for a pause', async () => {
+  it('pause when Sentry requests it', async () => {
     const { bodies, dsn } = await ingest((_, response) => {
       response.writeHead(429, { 'retry-after': '60' }).end();
     });
@@ -140,7 +140,7 @@ describe('reports to Sentry', () => {
     assert.deepEqual(warnings, []);
   });
 
-  it('never show the DSN', async (context) => {
+  it('never contain the DSN', async (context) => {
     const printed: unknown[] = [];
     context.mock.method(console, 'error', (...text: unknown[]) => printed.push(...text));
     const { sentry, warnings } = sentryTo('https://not-a-key!@example.org/x');

@@ -101,7 +101,7 @@ test('a handover is a reload with its steps as the status, until its verdict', (
   assert.deepEqual(timers.pending(), []);
 });
 
-test('a reload that is rolled back ends it too, with the outcome as the status', (t) => {
+test('a rollback ends the reload too, with the outcome as the status', (t) => {
   const { timers, report } = start(t);
   report(...STARTED, begun(7, 1));
   const finished = { ...facts.handover_finished, handover: 7, generation: 2, incumbent: 1 };
@@ -111,7 +111,7 @@ test('a reload that is rolled back ends it too, with the outcome as the status',
   assert.deepEqual(timers.pending(), []);
 });
 
-test('a generation that never served makes no READY=1 when the reload next to it fails', (t) => {
+test('a generation that never served sends no READY=1 when the next reload fails', (t) => {
   const { report } = start(t);
   report(begun(1, null), facts.worker_spawned, begun(2, 1));
   const failed = { ...facts.handover_finished, handover: 2, incumbent: 1, outcome: 'failed' } as const;
@@ -140,7 +140,7 @@ test('after STOPPING=1 a manager receives only WATCHDOG=1', (t) => {
   assert.deepEqual(timers.pending(), []);
 });
 
-test('the watchdog is fed in half of its time, by the process that it watches', () => {
+test('the process that serves sends WATCHDOG=1 after half of the watchdog time', () => {
   assert.equal(watchdogInterval({ WATCHDOG_USEC: '30000000', WATCHDOG_PID: '7' }, 7), 15_000);
   assert.equal(watchdogInterval({ WATCHDOG_USEC: '30000000' }, 7), 15_000);
   assert.equal(watchdogInterval({ WATCHDOG_USEC: '30000000', WATCHDOG_PID: '8' }, 7), null);
@@ -149,7 +149,7 @@ test('the watchdog is fed in half of its time, by the process that it watches', 
   }
 });
 
-test('a manager that is missing is reported once', () => {
+test('a missing manager is reported once', () => {
   const warnings: string[] = [];
   const manager = new ServiceManager({
     socket: '/no/such/socket',

@@ -85,7 +85,7 @@ async function closedPort(): Promise<number> {
 }
 
 describe('statsd over UDP', () => {
-  it('sends a datagram a metric', async () => {
+  it('sends one datagram for each metric', async () => {
     const receiver = createSocket('udp4');
     open.push({ destroy: () => receiver.close() });
     receiver.bind(0, '127.0.0.1');
@@ -108,7 +108,7 @@ describe('statsd over UDP', () => {
     assert.deepEqual(warnings, []);
   });
 
-  it('warns once when the name means nothing', async () => {
+  it('warns once if the name cannot be resolved', async () => {
     const { statsd, clock, warnings, nextWarning } = statsdTo([
       { network: 'udp', host: 'nowhere.invalid', port: 1 },
     ]);
@@ -137,7 +137,7 @@ describe('statsd over TCP', () => {
     assert.equal(await text, SHUTDOWN + DURATION);
   });
 
-  it('tries a refused target again after ten seconds, with what was not sent', async () => {
+  it('retries a refused target after ten seconds, with the unsent lines', async () => {
     const port = await closedPort();
     const { statsd, clock, warnings, nextWarning } = statsdTo([{ network: 'tcp', host: '127.0.0.1', port }]);
     const warning = nextWarning();
@@ -157,7 +157,7 @@ describe('statsd over TCP', () => {
     assert.equal(warnings.length, 1);
   });
 
-  it('goes through a SOCKS5 proxy with a password', async () => {
+  it('connects through a SOCKS5 proxy with a password', async () => {
     let said = Buffer.alloc(0);
     let ended: Promise<unknown> = Promise.resolve();
     const { port } = await listen((socket) => {
@@ -186,7 +186,7 @@ describe('statsd over TCP', () => {
     assert.deepEqual(warnings, []);
   });
 
-  it('gives a SOCKS5 proxy addresses as addresses, and its refusal a name', async () => {
+  it('sends IP addresses to a SOCKS5 proxy as addresses, and reports its refusal by name', async () => {
     let said = Buffer.alloc(0);
     const { port } = await listen((socket) => {
       const answers = [Buffer.of(5, 0), Buffer.of(5, 5, 0, 1, 0, 0, 0, 0, 0, 0)];
@@ -209,7 +209,7 @@ describe('statsd over TCP', () => {
     assert.deepEqual(said, Buffer.from([5, 1, 0, 5, 1, 0, 4, ...address, 1, 2]));
   });
 
-  it('goes through an HTTP proxy', async () => {
+  it('connects through an HTTP proxy', async () => {
     let text = '';
     let ended: Promise<unknown> = Promise.resolve();
     const { port } = await listen((socket) => {
@@ -229,8 +229,8 @@ describe('statsd over TCP', () => {
   });
 });
 
-describe('statsd elsewhere', () => {
-  it('sends datagrams to a Unix socket and survives that it goes away', async () => {
+describe('statsd on other transports', () => {
+  it('sends datagrams to a Unix socket, and survives its removal', async () => {
     const path = join(directory, 'statsd.sock');
     const fd = createDatagramSocket(path);
     const { statsd, clock, warnings, nextWarning } = statsdTo([{ network: 'unix', path }]);
@@ -255,7 +255,7 @@ describe('statsd elsewhere', () => {
     closeSync(again);
   });
 
-  it('appends to a file, to several targets at once', async () => {
+  it('appends to a file, and sends to several targets at once', async () => {
     const one = join(directory, 'one.log');
     const two = join(directory, 'two.log');
     const { statsd } = statsdTo([
@@ -269,14 +269,14 @@ describe('statsd elsewhere', () => {
     assert.equal(readFileSync(two, 'utf8'), SHUTDOWN + DURATION);
   });
 
-  it('says what it cannot open', async () => {
+  it('reports a target that cannot be opened', async () => {
     const { statsd, nextWarning } = statsdTo([{ network: 'file', path: directory }]);
     const warning = nextWarning();
     statsd.report(stop);
     assert.match(await warning, /: EISDIR; /);
   });
 
-  it('sends the uptime every ten seconds once there is a service', async () => {
+  it('sends the uptime every ten seconds once a service runs', async () => {
     const path = join(directory, 'uptime.log');
     const { statsd, timers, clock } = statsdTo([{ network: 'file', path }]);
     statsd.report(stop);
@@ -295,7 +295,7 @@ describe('statsd elsewhere', () => {
     assert.deepEqual(timers.pending(), []);
   });
 
-  it('is closed in time though nobody answers', async () => {
+  it('closes on time even if the target does not respond', async () => {
     const { server, port } = await listen(() => {});
     const proxy = { protocol: 'socks5', host: '127.0.0.1', port, user: null } as const;
     const { statsd, timers } = statsdTo([{ network: 'tcp', host: 'x', port: 1 }], proxy);

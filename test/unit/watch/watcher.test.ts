@@ -80,7 +80,7 @@ function deployed(t: TestContext): { folder: string; file: string } {
   return { folder, file };
 }
 
-test('a file that is renamed over is one change, and what is there at the start is none', async (t) => {
+test('a file that is replaced by rename(2) is one change, and existing files are none', async (t) => {
   const { file } = deployed(t);
   const { quiet, changes } = await start(t, [file]);
   assert.equal(changes(), 0);
@@ -89,7 +89,7 @@ test('a file that is renamed over is one change, and what is there at the start 
   assert.equal(await quiet(), 1);
 });
 
-test('a file that is still written to is not complete', async (t) => {
+test('a file that is still being written is not complete', async (t) => {
   const { file } = deployed(t);
   const { quiet, warnings } = await start(t, [file]);
   const fd = openSync(file, 'w');
@@ -101,7 +101,7 @@ test('a file that is still written to is not complete', async (t) => {
   assert.equal(await quiet(), 1);
 });
 
-test('what was put back as it was is no change', async (t) => {
+test('a file that is restored unchanged is no change', async (t) => {
   const { file } = deployed(t);
   const at = new Date('2026-11-24T12:00:00Z');
   utimesSync(file, at, at);
@@ -111,7 +111,7 @@ test('what was put back as it was is no change', async (t) => {
   assert.equal(await quiet(), 0);
 });
 
-test('other files beside it wake nobody', async (t) => {
+test('other files in the directory cause no event', async (t) => {
   const { folder, file } = deployed(t);
   const { turns, armed } = await start(t, [file]);
   writeFileSync(join(folder, 'log'), 'a line');
@@ -119,7 +119,7 @@ test('other files beside it wake nobody', async (t) => {
   assert.equal(armed(), false);
 });
 
-test('a symlink of a release folder that is swapped is one change, and the new folder is watched', async (t) => {
+test('a replaced symlink of a release directory is one change, and the new directory is watched', async (t) => {
   const folder = temporaryFolder(t);
   for (const release of ['41', '42']) {
     mkdirSync(join(folder, 'releases', release), { recursive: true });
@@ -135,7 +135,7 @@ test('a symlink of a release folder that is swapped is one change, and the new f
   assert.equal(await quiet(), 2);
 });
 
-test('directories are watched with everything below, also what is new', async (t) => {
+test('directories are watched recursively, including new entries', async (t) => {
   const { folder } = deployed(t);
   const { quiet } = await start(t, [folder]);
   mkdirSync(join(folder, 'a', 'b'), { recursive: true });
@@ -147,7 +147,7 @@ test('directories are watched with everything below, also what is new', async (t
   assert.equal(await quiet(), 3);
 });
 
-test('a path that vanishes is waited for, with the directories that lead to it', async (t) => {
+test('a missing path is awaited, with the directories on it', async (t) => {
   const folder = temporaryFolder(t);
   const directory = join(folder, 'app', 'bin');
   const file = join(directory, 'server');
@@ -162,7 +162,7 @@ test('a path that vanishes is waited for, with the directories that lead to it',
   assert.equal(await quiet(), 1);
 });
 
-test('a directory that is replaced by another one is watched anew', async (t) => {
+test('a replaced directory is watched again', async (t) => {
   const folder = temporaryFolder(t);
   for (const name of ['app', 'next']) {
     mkdirSync(join(folder, name));
@@ -176,7 +176,7 @@ test('a directory that is replaced by another one is watched anew', async (t) =>
   assert.equal(await quiet(), 2);
 });
 
-test('a watch that the kernel refuses is said with what to do', async () => {
+test('a watch that the kernel refuses is reported with the solution', async () => {
   const warnings: string[] = [];
   const refuse = () => {
     throw Object.assign(new Error('inotify_add_watch /: ENOSPC'), { code: 'ENOSPC' });
@@ -199,7 +199,7 @@ test('a watch that the kernel refuses is said with what to do', async () => {
   assert.match(warnings[0] ?? '', /ENOSPC: raise fs\.inotify\.max_user_watches/);
 });
 
-test('symlinks in a circle, and a file in place of a directory, lead nowhere', async (t) => {
+test('cyclic symlinks, and a file in place of a directory, are ignored', async (t) => {
   const { folder, file } = deployed(t);
   symlinkSync('b', join(folder, 'a'));
   symlinkSync('a', join(folder, 'b'));
@@ -207,7 +207,7 @@ test('symlinks in a circle, and a file in place of a directory, lead nowhere', a
   assert.deepEqual((await survey(paths)).missing, paths);
 });
 
-test('a fingerprint tells permissions and links apart', async (t) => {
+test('a fingerprint distinguishes permissions and links', async (t) => {
   const { folder } = deployed(t);
   const prints = new Set<string>();
   const look = async () => prints.add((await survey([folder])).fingerprint);
@@ -221,7 +221,7 @@ test('a fingerprint tells permissions and links apart', async (t) => {
   assert.equal(prints.size, 3);
 });
 
-test('events are read as inotify(7) has them', () => {
+test('events are parsed as described in inotify(7)', () => {
   const event = (wd: number, mask: number, name: string) => {
     const padded = name === '' ? 0 : 16;
     const bytes = Buffer.alloc(16 + padded);

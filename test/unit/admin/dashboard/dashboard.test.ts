@@ -44,7 +44,7 @@ function live() {
 const read = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('a dashboard', () => {
-  it('reads nothing while no page is open', async () => {
+  it('reads no state while no page is open', async () => {
     const { source, timers, dashboard } = live();
     source.events.report(facts.worker_ready);
     assert.deepEqual([source.reads, timers.pending], [0, 0]);
@@ -60,7 +60,7 @@ describe('a dashboard', () => {
     assert.deepEqual([source.reads, timers.pending], [2, 0]);
   });
 
-  it('makes one reading for all pages', async () => {
+  it('takes one reading for all pages', async () => {
     const { source, dashboard } = live();
     const ends = [1, 2, 3].map(() => dashboard.watch(() => {}));
     await read();
@@ -68,7 +68,7 @@ describe('a dashboard', () => {
     for (const end of ends) end();
   });
 
-  it('sends everything at first, and then only what has changed', async () => {
+  it('sends the whole state first, and then only changes', async () => {
     const { source, timers, dashboard } = live();
     const feed = dashboard.feed();
     const end = feed.onMore(() => {});
@@ -91,7 +91,7 @@ describe('a dashboard', () => {
     end();
   });
 
-  it('skips for a slow page what was replaced meanwhile', async () => {
+  it('skips outdated readings for a slow page', async () => {
     const { source, timers, dashboard } = live();
     const feed = dashboard.feed();
     const end = feed.onMore(() => {});
@@ -107,7 +107,7 @@ describe('a dashboard', () => {
     end();
   });
 
-  it('shows what the candidate wrote last, as text', async () => {
+  it('shows the last output of the candidate as text', async () => {
     const { source, dashboard } = live();
     source.events.report(FAILED);
     const output = (await dashboard.sections()).get('output') ?? '';
@@ -129,7 +129,7 @@ describe('a dashboard', () => {
     assert.doesNotMatch([...sections.values(), dashboard.log].join(''), /<img|[\p{Cc}\u202e]/u);
   });
 
-  it('reports that the state cannot be read, and shows the last one', async () => {
+  it('reports that the state cannot be read, and shows the last known state', async () => {
     const { source, dashboard } = live();
     await dashboard.sections();
     source.dashboard.status = async () => Promise.reject(new Error('zero does not answer'));
@@ -139,7 +139,7 @@ describe('a dashboard', () => {
   });
 });
 
-test('the page is small, also for many workers and listeners', async (t) => {
+test('the page stays small with many workers and listeners', async (t) => {
   const { path, source } = await serveAdmin(t);
   const [generation] = statusWith().generations;
   assert.ok(generation);
@@ -163,7 +163,7 @@ test('the page is small, also for many workers and listeners', async (t) => {
   assert.match(body, /206 more workers/);
 });
 
-test('pages that read nothing are bounded, and leave room for a monitor', async (t) => {
+test('pages that read nothing are limited, and a monitor can still connect', async (t) => {
   const { path, source } = await serveAdmin(t);
   const clients = await Promise.all(Array.from({ length: 100 }, () => connect(t, path)));
   const answers = clients.map(async (client) => {
@@ -213,7 +213,7 @@ describe('the headline', () => {
     return `${tone}: ${title}`;
   };
 
-  it('names the state', () => {
+  it('shows the state of the service', () => {
     assert.equal(titleOf(statusWith(), NOTHING, null), 'good: Up');
     assert.equal(titleOf(CANARY, rolledBack, null), 'busy: Handover 2: canary 20 %');
     assert.equal(titleOf(statusWith(), rolledBack, null), 'warn: Up. The last deploy was rolled back');
@@ -221,7 +221,7 @@ describe('the headline', () => {
     assert.equal(titleOf(statusWith(), NOTHING, 'it does not answer'), 'bad: Connection lost');
   });
 
-  it('names a crash loop after some restarts', () => {
+  it('reports a crash loop after several restarts', () => {
     const [generation] = statusWith().generations;
     assert.ok(generation);
     const crashing = { ...generation, workers: [worker({ state: 'backoff', ready: false, restarts: 5 })] };
@@ -232,7 +232,7 @@ describe('the headline', () => {
 });
 
 describe('the samples', () => {
-  it('keep the last minutes, and begin anew after a gap', () => {
+  it('cover the last minutes, and restart after a gap', () => {
     const samples = new Samples();
     for (let at = 0; at <= 600_000; at += 1000) samples.add(at, statusWith());
     const points = samples.of('queue');
@@ -242,7 +242,7 @@ describe('the samples', () => {
     assert.equal(samples.of('queue').length, 1);
   });
 
-  it('of a thousand listeners have a bound', () => {
+  it('are limited for a thousand listeners', () => {
     const samples = new Samples();
     const listeners = Array.from({ length: 1000 }, (_, index) => ({
       name: `${index}`,

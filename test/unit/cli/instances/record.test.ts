@@ -15,7 +15,7 @@ const CONFIG = {
   birth_ns: '1764150000123456789',
 };
 
-it('a saved record of version 1 is read', (t) => {
+it('a saved record of version 1 is still readable', (t) => {
   const directory = temporaryFolder(t);
   copyFileSync(SAVED, join(directory, 'instance.json'));
   assert.deepEqual(readInstance(directory, null), {
@@ -28,7 +28,7 @@ it('a saved record of version 1 is read', (t) => {
   });
 });
 
-it('a record has the fields of the saved one, follows a replaced config file, and ends with its instance', (t) => {
+it('a record has the fields of the saved one, follows a replaced config file, and is removed with its instance', (t) => {
   const folder = temporaryFolder(t);
   // In a place, so that nothing is linked.
   const { TMPDIR } = process.env;
@@ -54,7 +54,7 @@ it('a record has the fields of the saved one, follows a replaced config file, an
   assert.deepEqual(warnings, []);
 });
 
-it('a record that cannot be written is one warning', () => {
+it('a record that cannot be written causes one warning', () => {
   const instance = { name: 'web', runtimeDirectory: '/proc/nowhere', dataDirectory: '/' };
   const facts = { instance, version: '1', directory: '/', controlSocket: '/x', configFile: null };
   const warnings: string[] = [];

@@ -25,7 +25,7 @@ describe('the progress of a handover', () => {
   const tell = (progress: HandoverProgress, ...facts: FactDocument[]) =>
     facts.flatMap((fact) => progress.tell(fact, 0) ?? []);
 
-  it('tells each gate of each worker where they are few', () => {
+  it('lists each gate of each worker if there are few', () => {
     const progress = new HandoverProgress();
     assert.deepEqual(tell(progress, starting(2), passed(0), passed(1)), [
       'generation 2 starts: /bin/x',
@@ -35,7 +35,7 @@ describe('the progress of a handover', () => {
     assert.equal(progress.current(0), 'generation 2 starts ...');
   });
 
-  it('tells many together when the last one is there', () => {
+  it('lists many gates in one line when the last one has passed', () => {
     const progress = new HandoverProgress();
     const workers = Array.from({ length: 64 }, (_, index) => index);
     const spawned = workers.map((worker) => ({
@@ -53,7 +53,7 @@ describe('the progress of a handover', () => {
     ]);
   });
 
-  it('counts down what a step lasts', () => {
+  it('counts down the remaining time of a step', () => {
     const progress = new HandoverProgress();
     const step = { event: 'handover_step', step: 'canary', percent: 5, lasts_ms: 30_000 };
     assert.equal(progress.tell(step, 1000), 'canary 5 % for 30s');
@@ -94,7 +94,7 @@ describe('the progress of a handover', () => {
     assert.equal(progress.current(0), '...');
   });
 
-  it('says how a preview ends', () => {
+  it('reports how a preview ends', () => {
     const step = { event: 'handover_step', step: 'preview', percent: null, lasts_ms: 3_600_000 };
     assert.equal(
       new HandoverProgress().tell(step, 0),
@@ -103,18 +103,18 @@ describe('the progress of a handover', () => {
   });
 });
 
-describe('text in lines', () => {
-  it('is cut between words', () => {
+describe('wrapped text', () => {
+  it('breaks between words', () => {
     assert.deepEqual(fold('one two three', 8, '  '), ['one two', '  three']);
     assert.deepEqual(fold('short', 8, ''), ['short']);
   });
 
-  it('counts what takes two columns, and what takes none', () => {
+  it('counts characters of two columns and of none', () => {
     assert.deepEqual(fold('\u6f22\u5b57\u6f22\u5b57', 5, ''), ['\u6f22\u5b57', '\u6f22\u5b57']);
     assert.deepEqual(fold('e\u0301e\u0301e\u0301', 3, ''), ['e\u0301e\u0301e\u0301']);
   });
 
-  it('or within one that is too long', () => {
+  it('breaks within a word that is too long', () => {
     assert.deepEqual(fold('x'.repeat(20), 8, '  '), ['xxxxxxxx', '  xxxxxx', '  xxxxxx']);
   });
 });
@@ -132,7 +132,7 @@ describe('drawing in place', () => {
     return { screen, resize, redraw: new Redraw(terminal, 'zero status') };
   }
 
-  it('leaves nothing of what was there before', () => {
+  it('erases the previous frame completely', () => {
     const { screen, redraw } = screenOf({ columns: 20, rows: 10 });
     redraw.draw(['one', 'two', 'three']);
     redraw.draw(['1', 'two']);
@@ -148,7 +148,7 @@ describe('drawing in place', () => {
     assert.deepEqual(screen.text.split('\n'), ['0 xxxxxxxx', '1 xxxxxxxx', '... 7 more', '']);
   });
 
-  it('begins anew on a terminal of another size', () => {
+  it('starts again when the terminal changes its size', () => {
     const { screen, resize, redraw } = screenOf({ columns: 20, rows: 10 });
     redraw.draw(['one', 'two']);
     resize({ columns: 10, rows: 4 });

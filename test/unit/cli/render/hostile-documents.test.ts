@@ -48,7 +48,7 @@ const RENDERED = {
   ],
 } satisfies Record<string, [RegExp, (value: unknown) => string]>;
 
-describe('text in a document of a supervisor does not control the terminal', () => {
+describe('control characters in a document of a supervisor do not reach the terminal', () => {
   for (const [what, [name, render]] of Object.entries(RENDERED))
     it(`in the ${what}`, () => {
       const found = documentsIn(name);

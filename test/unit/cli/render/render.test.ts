@@ -23,7 +23,7 @@ function worker(index: number, more: Partial<WorkerStatus> = {}): WorkerStatus {
   };
 }
 
-test('a quiet instance', () => {
+test('status shows an idle instance', () => {
   assert.deepEqual(renderStatus(STATUS, plain).split('\n'), [
     'example  zero 1.2.3, pid 4242, up 1m1s',
     '',
@@ -37,7 +37,7 @@ test('a quiet instance', () => {
   ]);
 });
 
-test('a canary', () => {
+test('status shows a canary', () => {
   const status: StatusDocument = {
     ...STATUS,
     pending: true,
@@ -81,7 +81,7 @@ test('a canary', () => {
   ]);
 });
 
-test('what workers use, and how they exited', () => {
+test('status shows the usage of workers, and how they exited', () => {
   const usage = { cpu_percent: 3.2, cpu_seconds: 62, memory_bytes: 47_290_777, interval_ms: 12_000 };
   const exit = { kind: 'signaled', signal: 'SIGSEGV', core_dumped: true };
   const last_exit = { exit, reason: 'was killed by SIGSEGV (core dumped)', ms_ago: 120_000 };
@@ -115,7 +115,7 @@ test('what workers use, and how they exited', () => {
 });
 
 for (const wide of ['', '\u6f22', '\u{1f600}']) {
-  test(`no line is wider than 80 columns, whatever there is: ${wide || 'ASCII'}`, () => {
+  test(`no line is wider than 80 columns: ${wide || 'ASCII'}`, () => {
     const long = (character: string) => (wide || character).repeat(300);
     const gates = [
       'accept:http',
@@ -182,7 +182,7 @@ for (const wide of ['', '\u6f22', '\u{1f600}']) {
   });
 }
 
-test('nothing that comes over the socket drives the terminal', () => {
+test('control characters from the socket do not reach the terminal', () => {
   const evil = '\u001b[2J\u202e\n';
   const [generation] = STATUS.generations;
   assert.ok(generation);
@@ -214,7 +214,7 @@ test('nothing that comes over the socket drives the terminal', () => {
   }
 });
 
-test('a handover that is still in progress, and an outcome and an exit of a newer supervisor', () => {
+test('a handover in progress, and an unknown outcome and exit of a newer supervisor, are shown', () => {
   const verdict = {
     outcome: 'in_progress',
     handover: 4,
@@ -229,7 +229,7 @@ test('a handover that is still in progress, and an outcome and an exit of a newe
   assert.match(newer, /^handover 4 put off after 3s: .*\n.*\n.*\n {2}exit {4}exit code unknown\n$/);
 });
 
-test('facts that are not known are told by name', () => {
+test('unknown facts are shown by their name', () => {
   assert.equal(
     renderFact({ event: 'brand_new', lane: 3, text: 'x', deep: { a: 1 }, off: false }),
     'brand new lane=3 text=x',
@@ -239,7 +239,7 @@ test('facts that are not known are told by name', () => {
   assert.equal(renderFact({ event: 'worker_ready' }), 'worker ? of generation ? ready after ?');
 });
 
-test('colours only where they are wanted', () => {
+test('colours are used only if they are wanted', () => {
   assert.ok(renderStatus(STATUS, painter(true)).includes('\u001b['));
   assert.ok(!renderStatus(STATUS, plain).includes('\u001b['));
 });

@@ -48,7 +48,7 @@ function drawn(instances: readonly Partial<Overview>[], width = 80, uid = 1000):
 }
 
 describe('zero list --watch', () => {
-  it('fits into 80 columns, with the share of a canary, a queue and the last event', () => {
+  it("fits into 80 columns, with the canary's share, a queue and the last event", () => {
     const canary = { generation: 4, percent: 12.5 };
     const event = {
       event: 'handover_step',
@@ -72,7 +72,7 @@ describe('zero list --watch', () => {
     );
   });
 
-  it('has more columns where there is room, and drops them from the least important one', () => {
+  it('has more columns on a wide terminal, and drops the least important ones first', () => {
     const heads = (width: number) => drawn([{}], width)[0]?.split(/ {2,}/);
     const all = ['NAME', 'STATE', 'GEN', 'SHARE', 'WORKERS', 'RESTARTS', 'QUEUE', 'CPU', 'MEMORY', 'UPTIME'];
     assert.deepEqual(heads(160), [...all, 'LISTENERS', 'LAST EVENT']);
@@ -80,7 +80,7 @@ describe('zero list --watch', () => {
     assert.deepEqual(heads(80), ['NAME', 'STATE', 'GEN', 'SHARE', 'QUEUE', 'CPU', 'MEMORY', 'LAST EVENT']);
   });
 
-  it('cuts long names, and no line is ever wider than the terminal', () => {
+  it('truncates long names, and no line is wider than the terminal', () => {
     const name = `${'x'.repeat(60)}-web`;
     const [, line = ''] = drawn([{ name }]);
     assert.match(line, /^\.\.\.x+-web {2}up {5}3 /);
@@ -100,14 +100,14 @@ describe('zero list --watch', () => {
     assert.match(line, /0s exited\\u001b\[2J\\nwith code 3$/);
   });
 
-  it('shows the users where others have instances', () => {
+  it('shows the users if other users have instances', () => {
     const [head, line] = drawn([{}], 100, 0);
     assert.match(head ?? '', /^NAME {2}USER {4}STATE/);
     assert.match(line ?? '', /^shop {2}deploy {2}up /);
     assert.match(drawn([{}], 70, 0)[0] ?? '', /^NAME {2}STATE/);
   });
 
-  it('shows instances that this user may not control after all others', () => {
+  it('shows instances that this user may not control last', () => {
     const names = drawn([{ name: 'a', state: 'denied' }, { name: 'b' }, { name: 'c', state: 'down' }]).slice(
       1,
     );
@@ -117,7 +117,7 @@ describe('zero list --watch', () => {
     );
   });
 
-  it('says that nothing runs', () => {
+  it('reports that nothing runs', () => {
     assert.deepEqual(drawn([]), ['no instance is running']);
   });
 });

@@ -57,13 +57,13 @@ for (const [name, text, problems] of [
   test(name, () => assert.deepEqual(problemsOf(text), problems));
 }
 
-test('a merge that contains itself ends', () => {
+test('a merge that contains itself is refused', () => {
   assert.deepEqual(problemsOf('service: &a\n  <<: *a\n  runtime: { path: /x }\n'), [
     '2:3: service: more than 1000 merge keys',
   ]);
 });
 
-test('aliases that multiply end', () => {
+test('multiplying aliases are refused', () => {
   const levels = Array.from({ length: 20 }, (_, level) => {
     const alias = level === 0 ? '{ path: /x }' : `{ <<: [${`*l${level - 1}, `.repeat(9)}*l${level - 1}] }`;
     return `  l${level}: &l${level} ${alias}\n`;

@@ -31,10 +31,10 @@ for (const [text, problem] of [
   ['SIGRTMIN-1', '"SIGRTMIN-1" is not a signal: write a name such as SIGHUP'],
   ['SIGHUP+1', '"SIGHUP+1" is not a signal: write a name such as SIGHUP'],
 ] as const) {
-  test(`no signal: ${JSON.stringify(text)}`, () => assert.deepEqual(parseSignal(text), { problem }));
+  test(`invalid signal: ${JSON.stringify(text)}`, () => assert.deepEqual(parseSignal(text), { problem }));
 }
 
-test('every signal of the platform is known under the same number', {
+test('every signal of the platform has the same number here', {
   skip: process.platform !== 'linux',
 }, () => {
   for (const [name, number] of Object.entries(constants.signals)) {
@@ -46,7 +46,7 @@ test('every signal of the platform is known under the same number', {
   }
 });
 
-test('signals that zero needs itself are no reload_signal', () => {
+test('signals that zero needs itself are refused as reload_signal', () => {
   for (const name of [
     'SIGINT',
     'SIGTERM',
@@ -64,7 +64,7 @@ test('signals that zero needs itself are no reload_signal', () => {
     assert.equal(reloadSignalProblem(name), null, name);
 });
 
-test('a shutdown_signal ends a process', () => {
+test('a shutdown_signal must end a process', () => {
   for (const name of ['SIGCONT', 'SIGSTOP', 'SIGCHLD', 'SIGURG'])
     assert.notEqual(shutdownSignalProblem(name), null, name);
   for (const name of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGKILL', 'SIGUSR1', 'SIGWINCH', 'SIGRTMIN+3']) {
@@ -72,7 +72,7 @@ test('a shutdown_signal ends a process', () => {
   }
 });
 
-test('what stops or upgrades zero is not passed on', () => {
+test('signals that stop or upgrade zero are not forwarded', () => {
   for (const name of ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGUSR2', 'SIGKILL'])
     assert.notEqual(forwardSignalProblem(name), null, name);
   for (const name of ['SIGWINCH', 'SIGCONT', 'SIGUSR1', 'SIGHUP'])

@@ -16,7 +16,7 @@ import {
 import { formatProxy, parseProxy } from '../../../../src/config/values/proxy.ts';
 import { formatOctal, parseOctal } from '../../../../src/config/values/simple.ts';
 
-test('limits', () => {
+test('limits are parsed', () => {
   assert.deepEqual(parseLimit('65536'), { value: { soft: 65536, hard: 65536 } });
   assert.deepEqual(parseLimit('1024:unlimited'), { value: { soft: 1024, hard: 'unlimited' } });
   assert.deepEqual(parseLimit('unlimited'), { value: { soft: 'unlimited', hard: 'unlimited' } });
@@ -32,7 +32,7 @@ test('limits', () => {
   assert.equal(formatLimit({ soft: 1, hard: 'unlimited' }), '1:unlimited');
 });
 
-test('statuses', () => {
+test('statuses are parsed', () => {
   const parsed = parseStatusRanges('200-204, 304');
   assert.ok('value' in parsed);
   assert.deepEqual(parsed.value, [
@@ -45,13 +45,13 @@ test('statuses', () => {
     assert.ok('problem' in parseStatusRanges(text), text);
 });
 
-test('octal numbers', () => {
+test('octal numbers are parsed', () => {
   for (const text of ['0660', '660', '0o660']) assert.deepEqual(parseOctal(text), { value: 0o660 });
   for (const text of ['', '0888', '-1', '00660', 'rw-rw----']) assert.ok('problem' in parseOctal(text), text);
   assert.equal(formatOctal(0o22), '0022');
 });
 
-test('metrics addresses', () => {
+test('metrics addresses are parsed', () => {
   const parsed = parseTargets('udp://localhost:8125, tcp://[::1]:1,unix:///run/s,file://metrics.log');
   assert.ok('value' in parsed);
   assert.deepEqual(parsed.value, [
@@ -72,7 +72,7 @@ test('metrics addresses', () => {
   }
 });
 
-test('proxies', () => {
+test('proxies are parsed', () => {
   assert.deepEqual(parseProxy('http://proxy:3128'), {
     value: { protocol: 'http', host: 'proxy', port: 3128, user: null },
   });
@@ -93,7 +93,7 @@ test('proxies', () => {
   }
 });
 
-test('a DSN is not quoted in its problem', () => {
+test('a problem never contains the DSN', () => {
   assert.deepEqual(parseSentryDsn('https://key@sentry.example/1'), { value: 'https://key@sentry.example/1' });
   for (const text of [
     '',
@@ -107,7 +107,7 @@ test('a DSN is not quoted in its problem', () => {
   }
 });
 
-test('names', () => {
+test('names are checked', () => {
   for (const name of ['http', 'a-b.c', 'x'.repeat(255)])
     assert.deepEqual(parseListenerName(name), { value: name });
   for (const name of ['', 'a:b', 'a b', 'a\n', '\u00e9', 'x'.repeat(256)])
@@ -121,7 +121,7 @@ test('names', () => {
   }
 });
 
-test('admin addresses', () => {
+test('admin addresses are parsed', () => {
   const texts = [
     ['9640', 'tcp:localhost:9640'],
     ['localhost:0', 'tcp:localhost:0'],

@@ -90,7 +90,7 @@ for (const [line, document] of LINES) {
   });
 }
 
-test('a field that is not known is ignored, an event that is not known is no damage', () => {
+test('an unknown field is ignored, and an unknown event is not damage', () => {
   const read = lineReader();
   const serving = { version: VERSION, time: AT, event: 'generation_serving', generation: 2 };
   assert.deepEqual(read(JSON.stringify({ ...serving, label: 'v42' })), {
@@ -100,7 +100,7 @@ test('a field that is not known is ignored, an event that is not known is no dam
   assert.deepEqual(read(JSON.stringify({ ...serving, event: 'generation_adopted' })), { kind: 'unknown' });
 });
 
-test('a line of a newer version is told apart from a damaged one, whatever it contains', () => {
+test('a line of a newer version is distinguished from a damaged one, whatever its content', () => {
   const read = lineReader();
   assert.deepEqual(read('{"version":3}'), { kind: 'newer', version: 3 });
   assert.deepEqual(read('{"version":17,"at":{},"event":7}'), { kind: 'newer', version: 17 });
@@ -153,7 +153,7 @@ function recorded(version: number): { texts: string[]; lines: HistoryLine[] } {
 }
 
 for (let version = 1; version <= VERSION; version += 1) {
-  test(`the recorded history of version ${version} means the same today`, () => {
+  test(`the recorded history of version ${version} keeps its meaning`, () => {
     const { entries, serves } = foldHistory(
       recorded(version).lines,
       null,
@@ -211,7 +211,7 @@ for (let version = 1; version <= VERSION; version += 1) {
     );
   });
 
-  test(`version ${version} can be copied into the current one without a loss`, () => {
+  test(`version ${version} is converted to the current version without loss`, () => {
     const { lines } = recorded(version);
     const read = lineReader();
     assert.deepEqual(

@@ -20,7 +20,7 @@ import {
 } from '../../../../src/linux/files/own-files.ts';
 import { temporaryFolder } from '../../../support/temporary.ts';
 
-test('a text is written with mode 0600, over the one before, and read again', (t) => {
+test('a text is written with mode 0600 over the previous one, and read again', (t) => {
   const file = join(temporaryFolder(t), 'file');
   writeOwnFile(file, 'a longer text');
   writeOwnFile(file, 'short');
@@ -28,7 +28,7 @@ test('a text is written with mode 0600, over the one before, and read again', (t
   assert.throws(() => readOwnFile(`${file}-missing`), { code: 'ENOENT' });
 });
 
-test('a symbolic link is not followed, and the file behind it is left alone', (t) => {
+test('a symbolic link is not followed, and its target is left unchanged', (t) => {
   const folder = temporaryFolder(t);
   const [target, link] = [join(folder, 'target'), join(folder, 'link')];
   writeFileSync(target, 'precious');
@@ -43,7 +43,7 @@ test('a symbolic link is not followed, and the file behind it is left alone', (t
   assert.equal(readFileSync(target, 'utf8'), 'precious');
 });
 
-test('nothing is made below a directory that others may write to', (t) => {
+test('nothing is created below a directory that others may write to', (t) => {
   const folder = temporaryFolder(t);
   makeOwnDirectory(join(folder, 'a', 'b'), 0o711);
   assert.equal(statSync(join(folder, 'a', 'b')).mode & 0o777, 0o711);

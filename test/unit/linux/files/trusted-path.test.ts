@@ -21,7 +21,7 @@ function nested(t: TestContext, outer: number, inner = 0o755): { outer: string; 
   return paths;
 }
 
-test('directories of this user and of root are trusted, also those that do not exist yet', (t) => {
+test('directories of this user and of root are trusted, also if they do not exist yet', (t) => {
   const { inner } = nested(t, 0o755);
   assert.equal(distrust(inner), null);
   assert.equal(distrust(join(inner, 'a', 'b')), null);
@@ -29,7 +29,7 @@ test('directories of this user and of root are trusted, also those that do not e
   assert.equal(distrust('/'), null);
 });
 
-test('a directory that others may write to is named with its mode, wherever it is on the path', (t) => {
+test('a directory that others may write to is reported with its mode, anywhere on the path', (t) => {
   const on = nested(t, 0o777);
   assert.equal(distrust(on.inner), `${on.outer} is writable by other users (mode 777)`);
   assert.equal(distrust(join(on.outer, 'missing', 'x')), `${on.outer} is writable by other users (mode 777)`);
@@ -37,14 +37,14 @@ test('a directory that others may write to is named with its mode, wherever it i
   assert.equal(distrust(at.inner), `${at.inner} is writable by other users (mode 702)`);
 });
 
-test('a sticky directory of root is accepted on the way, at the end only where that is asked for', () => {
+test('a sticky directory of root is accepted on the path, and at its end only on request', () => {
   assert.equal(distrust('/tmp/there-is-no-such-file/x'), null);
   assert.equal(distrust('/tmp', { sticky: 'anywhere' }), null);
   assert.match(distrust('/tmp') ?? '', /^\/tmp is writable by other users \(mode 1777\)$/);
   assert.match(distrust('/tmp/there-is-no-such-file', { sticky: 'nowhere' }) ?? '', /^\/tmp is writable/);
 });
 
-test('a sticky directory of an ordinary user is not accepted', asRoot, (t) => {
+test('a sticky directory of an ordinary user is refused', asRoot, (t) => {
   const { outer, inner } = nested(t, 0o1777);
   assert.equal(distrust(inner), null);
   chownSync(outer, OTHER, OTHER);
@@ -53,35 +53,31 @@ test('a sticky directory of an ordinary user is not accepted', asRoot, (t) => {
   assert.equal(distrust(inner, { uid: OTHER }), `${outer} is writable by other users (mode 1777)`);
 });
 
-test('another owner is refused, and accepted when the path is checked for that user', asRoot, (t) => {
+test('another owner is refused, and accepted if the path is checked for that user', asRoot, (t) => {
   const { inner } = nested(t, 0o755);
   chownSync(inner, OTHER, OTHER);
   assert.equal(distrust(inner), `${inner} belongs to uid ${OTHER}, not to root or uid 0`);
   assert.equal(distrust(inner, { uid: OTHER }), null);
 });
 
-test(
-  'a symbolic link is followed if it and its directory are trusted, and so is what it leads to',
-  asRoot,
-  (t) => {
-    const { outer, inner } = nested(t, 0o755);
-    const link = join(temporaryFolder(t), 'link');
-    symlinkSync(inner, link);
-    assert.equal(distrust(link), null);
-    assert.equal(distrust(join(link, 'x')), null);
-    lchownSync(link, OTHER, OTHER);
-    assert.equal(
-      distrust(link),
-      `${link} is a symbolic link that belongs to uid ${OTHER}, not to root or uid 0`,
-    );
-    lchownSync(link, 0, 0);
-    chmodSync(outer, 0o777);
-    assert.equal(distrust(link), `${outer} is writable by other users (mode 777)`);
-  },
-);
+test('a symbolic link is followed if the link, its directory and its target are trusted', asRoot, (t) => {
+  const { outer, inner } = nested(t, 0o755);
+  const link = join(temporaryFolder(t), 'link');
+  symlinkSync(inner, link);
+  assert.equal(distrust(link), null);
+  assert.equal(distrust(join(link, 'x')), null);
+  lchownSync(link, OTHER, OTHER);
+  assert.equal(
+    distrust(link),
+    `${link} is a symbolic link that belongs to uid ${OTHER}, not to root or uid 0`,
+  );
+  lchownSync(link, 0, 0);
+  chmodSync(outer, 0o777);
+  assert.equal(distrust(link), `${outer} is writable by other users (mode 777)`);
+});
 
 test(
-  'a group may write if it is root or has only this user; an access control list is not trusted',
+  'the group may write if it is root or has only this user; an access control list is not trusted',
   asRoot,
   (t) => {
     const { inner } = nested(t, 0o755, 0o775);
@@ -96,7 +92,7 @@ test(
   },
 );
 
-test('the private group of a user, who has a group of the same name, may write', asRoot, (t) => {
+test("the private group of a user, which has the user's name, may write", asRoot, (t) => {
   const daemon = lookupUser('daemon');
   if (daemon === null || lookupGroup(String(daemon.gid))?.name !== daemon.name) {
     t.skip('needs the user daemon with a group of its own');

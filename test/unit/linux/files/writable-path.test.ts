@@ -43,7 +43,7 @@ const ownGid = process.getegid?.() ?? 0;
 /** Not this user, and in none of its groups. */
 const OTHER = { uid: 54_321, gid: 54_321, groups: [] };
 
-test('a path that only its owner may write to has no opening', (t) => {
+test('a path that only its owner may write to has no finding', (t) => {
   const { outer, file } = tree(t);
   assert.equal(openToEverybody(file), null);
   assert.equal(openToEverybody(outer), null);
@@ -54,7 +54,7 @@ test('a path that only its owner may write to has no opening', (t) => {
   assert.equal(openToEverybody(file), null);
 });
 
-test('the first place where every user may write is found', (t) => {
+test('the first component that every user may write to is found', (t) => {
   const { outer, inner, file } = tree(t);
   const others = { by: 'others', uid: ownUid } as const;
   chmodSync(file, 0o646);
@@ -76,7 +76,7 @@ test('in a directory with the sticky bit an entry belongs to its owner', (t) => 
   assert.equal(openToEverybody(file)?.path, file);
 });
 
-test('directories behind a symbolic link count, and the mode of a link does not', (t) => {
+test('directories behind a symbolic link are checked, and the mode of a link is ignored', (t) => {
   const { outer, inner, file } = tree(t);
   const other = tree(t);
   const link = join(other.outer, 'current');
@@ -91,7 +91,7 @@ test('directories behind a symbolic link count, and the mode of a link does not'
   assert.equal(openToEverybody(file), null);
 });
 
-test('a user can change what it owns, and a link of its own in a directory with the sticky bit', (t) => {
+test('a user can change its own files, and its own link in a directory with the sticky bit', (t) => {
   const { outer, inner, file } = tree(t);
   const isRoot = ownUid === 0;
   const owner = isRoot ? OTHER : { ...OTHER, uid: ownUid };
@@ -113,7 +113,7 @@ test('a user can change what it owns, and a link of its own in a directory with 
   assert.deepEqual([openToUser(join(link, 'file'), owner)?.kind, openToEverybody(link)], ['link', null]);
 });
 
-test('a group counts where it may write', (t) => {
+test('a group with write permission is checked', (t) => {
   const { inner, file } = tree(t);
   const member = { ...OTHER, groups: [ownGid] };
   assert.equal(openToUser(file, member), null);

@@ -56,19 +56,19 @@ for (const [address, host] of [
   ['tcp6:localhost:80', '::1'],
   ['udp:localhost:80', '127.0.0.1'],
 ] as const) {
-  test(`${address} is ${host}, and nobody is asked (RFC 6761)`, async () => {
+  test(`${address} resolves to ${host} without a lookup (RFC 6761)`, async () => {
     const lookup: Lookup = () => assert.fail('a resolver was asked');
     const target = await resolve(listener('http', address), lookup);
     assert.equal(target.address.host, host);
   });
 }
 
-test('a name that is no localhost is asked for', async () => {
+test('a name other than localhost is looked up', async () => {
   const target = await resolve(listener('http', 'notlocalhost:80'), both);
   assert.equal(target.address.host, '192.0.2.1');
 });
 
-test('a host name is found by the system', async () => {
+test('a host name is resolved by the system', async () => {
   const name = hostname();
   const expected = await lookup(name, { family: 4 }).catch(() => null);
   const target = resolve(listener('http', `tcp4:${name}:80`));
@@ -76,7 +76,7 @@ test('a host name is found by the system', async () => {
   else assert.equal((await target).address.host, expected.address);
 });
 
-test('without IPv6 in the kernel no host is 0.0.0.0', async (t) => {
+test('without IPv6 in the kernel an empty host is 0.0.0.0', async (t) => {
   const inet6 = 10;
   let missing = false;
   t.after(
@@ -92,7 +92,7 @@ test('without IPv6 in the kernel no host is 0.0.0.0', async (t) => {
   assert.equal(target.address.host, '0.0.0.0');
 });
 
-test('the look for IPv6 leaves no descriptor behind', async () => {
+test('the check for IPv6 releases its descriptor', async () => {
   const lowestFree = () => {
     const fd = rawCall('eventfd', 0, 0);
     rawCall('close', fd);

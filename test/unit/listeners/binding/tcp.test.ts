@@ -15,14 +15,14 @@ import { ListenerSet } from '../../../../src/listeners/listener-set.ts';
 import { listenQueues } from '../../../support/sockets.ts';
 import { acquire, connect, listener, only, portOf, readAll, serve } from '../fixture.ts';
 
-test('a client that comes before anybody accepts waits and is served', async (t) => {
+test('an early client waits in the queue and is served', async (t) => {
   const http = only(await acquire(t, [listener('http', '127.0.0.1:0')]));
   const client = await connect(t, { host: '127.0.0.1', port: portOf(http) });
   serve(t, http.fd, 'late but here');
   assert.equal(await readAll(client), 'late but here');
 });
 
-test('the actual address is reported, with the port that the kernel chose', async (t) => {
+test('the actual address is reported with the port that the kernel chose', async (t) => {
   const http = only(await acquire(t, [listener('http', '127.0.0.1:0', { socket_fd: 7 })]));
   assert.ok(portOf(http) > 0);
   assert.equal(http.text, `127.0.0.1:${portOf(http)}`);
@@ -30,7 +30,7 @@ test('the actual address is reported, with the port that the kernel chose', asyn
   assert.equal(http.target, 7);
 });
 
-test('no host is every address of both families', async (t) => {
+test('an empty host means every address of both families', async (t) => {
   const http = only(await acquire(t, [listener('http', ':0')]));
   assert.equal(http.address.family, 'inet6');
   serve(t, http.fd, 'hello');
@@ -39,7 +39,7 @@ test('no host is every address of both families', async (t) => {
   }
 });
 
-test('tcp and an unspecified address is dual stack too, as in Go', async (t) => {
+test('tcp and an unspecified address is dual-stack, as in Go', async (t) => {
   for (const address of ['0.0.0.0:0', '[::]:0']) {
     const http = only(await acquire(t, [listener('http', address)]));
     assert.equal(http.text, `[::]:${portOf(http)}`);
@@ -47,7 +47,7 @@ test('tcp and an unspecified address is dual stack too, as in Go', async (t) => 
   }
 });
 
-test('tcp4 and tcp6 force the family, and the two share a port', async (t) => {
+test('tcp4 and tcp6 force the family, and may share a port', async (t) => {
   const set = new ListenerSet();
   const six = only(await acquire(t, [listener('six', 'tcp6::0')], set));
   assert.equal(getOption(six.fd, 'ipv6_only'), 1);
@@ -55,7 +55,7 @@ test('tcp4 and tcp6 force the family, and the two share a port', async (t) => {
   assert.equal(four.text, `0.0.0.0:${portOf(six)}`);
 });
 
-test('ipv6_only keeps IPv4 clients out', async (t) => {
+test('ipv6_only refuses IPv4 clients', async (t) => {
   const http = only(await acquire(t, [listener('http', ':0', { options: { ipv6_only: true } })]));
   await connect(t, { host: '::1', port: portOf(http) });
   await assert.rejects(connect(t, { host: '127.0.0.1', port: portOf(http) }), { code: 'ECONNREFUSED' });
@@ -67,7 +67,7 @@ test('two listeners on port 0 have two ports', async (t) => {
   assert.notEqual(ports[0], ports[1]);
 });
 
-test('the descriptor is non-blocking and closed on exec, and it listens', async (t) => {
+test('the descriptor listens, does not block, and is closed on exec', async (t) => {
   const http = only(await acquire(t, [listener('http', '127.0.0.1:0')]));
   const flags = Number.parseInt(
     /flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${http.fd}`, 'latin1'))?.[1] ?? '',
@@ -79,7 +79,7 @@ test('the descriptor is non-blocking and closed on exec, and it listens', async 
   assert.match(readlinkSync(`/proc/self/fd/${http.fd}`), /^socket:/);
 });
 
-test('a later lane that sets SO_REUSEPORT joins, a socket without it does not', async (t) => {
+test('a later lane with SO_REUSEPORT joins, a socket without it fails', async (t) => {
   const http = only(await acquire(t, [listener('http', '127.0.0.1:0')]));
   const lane = openSocket('inet', 'stream');
   t.after(() => closeFd(lane));
@@ -91,7 +91,7 @@ test('a later lane that sets SO_REUSEPORT joins, a socket without it does not', 
   assert.equal(listenQueues(portOf(http)).length, 2);
 });
 
-test('a port that somebody shares by SO_REUSEPORT is refused all the same', async (t) => {
+test('a port that another process shares by SO_REUSEPORT is refused', async (t) => {
   const foreign = openSocket('inet', 'stream');
   t.after(() => closeFd(foreign));
   setOption(foreign, 'reuse_port', 1);
@@ -122,7 +122,7 @@ test('the socket options of the config are set', async (t) => {
   assert.equal(getOption(http.fd, 'send_buffer'), 2 * 32768);
 });
 
-test('mark, transparent and bind_to_device, which want privileges', {
+test('mark, transparent and bind_to_device are set with privileges', {
   skip: process.geteuid?.() !== 0,
 }, async (t) => {
   const options = { mark: 0xffffffff, transparent: true, bind_to_device: 'lo' };
@@ -131,7 +131,7 @@ test('mark, transparent and bind_to_device, which want privileges', {
   assert.equal(getOption(http.fd, 'transparent'), 1);
 });
 
-test('the backlog is that of the config, again after a service listened with its own', async (t) => {
+test('the backlog of the config is set again after a service listens with its own', async (t) => {
   const set = new ListenerSet();
   const acquired = await acquire(t, [listener('http', '127.0.0.1:0', { backlog: 33 })], set);
   const http = only(acquired);

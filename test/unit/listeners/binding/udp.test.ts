@@ -6,13 +6,13 @@ import { duplicateAbove, getOption } from '../../../../src/linux/sockets.ts';
 import { ListenerSet } from '../../../../src/listeners/listener-set.ts';
 import { acquire, listener, NODE_NAME, only, portOf, startProgram } from '../fixture.ts';
 
-test('a datagram that comes before anybody reads waits', async (t) => {
+test('an early datagram waits in the queue', async (t) => {
   const dns = only(await acquire(t, [listener('dns', 'udp:127.0.0.1:0')]));
   await send('udp4', '127.0.0.1', portOf(dns), 'early');
   assert.equal(await receive(dns.fd), 'early');
 });
 
-test('no host takes datagrams of both families', async (t) => {
+test('an empty host receives datagrams of both families', async (t) => {
   const dns = only(await acquire(t, [listener('dns', 'udp::0')]));
   assert.equal(dns.text, `[::]:${portOf(dns)}`);
   await send('udp4', '127.0.0.1', portOf(dns), 'four');
@@ -21,13 +21,13 @@ test('no host takes datagrams of both families', async (t) => {
   assert.equal(await receive(dns.fd), 'six');
 });
 
-test('neither SO_REUSEADDR nor SO_REUSEPORT: nobody can share the port', async (t) => {
+test('without SO_REUSEADDR and SO_REUSEPORT no process can share the port', async (t) => {
   const dns = only(await acquire(t, [listener('dns', 'udp4:127.0.0.1:0')]));
   assert.equal(getOption(dns.fd, 'reuse_port'), 0);
   assert.equal(getOption(dns.fd, 'reuse_address'), 0);
 });
 
-test('a port that is taken is refused by name of its holder', async (t) => {
+test('a bound port is refused with the name of its holder', async (t) => {
   const holder = await startProgram(
     t,
     `const s = require('dgram').createSocket('udp4');
@@ -39,7 +39,7 @@ test('a port that is taken is refused by name of its holder', async (t) => {
   });
 });
 
-test('tcp and udp share a port', async (t) => {
+test('tcp and udp may use the same port', async (t) => {
   const set = new ListenerSet();
   const tcp = only(await acquire(t, [listener('tcp', '127.0.0.1:0')], set));
   const udp = only(await acquire(t, [listener('udp', `udp:127.0.0.1:${portOf(tcp)}`)], set));

@@ -39,7 +39,7 @@ import {
 
 const asRoot = { skip: process.geteuid?.() !== 0 };
 
-test('a stream client that comes before anybody accepts waits and is served', async (t) => {
+test('an early stream client waits in the queue and is served', async (t) => {
   const path = join(temporaryFolder(t), 'app.sock');
   const app = only(await acquire(t, [listener('app', `unix:${path}`)]));
   assert.deepEqual([app.address, app.text], [{ family: 'unix', path }, path]);
@@ -48,13 +48,13 @@ test('a stream client that comes before anybody accepts waits and is served', as
   assert.equal(await readAll(client), 'late but here');
 });
 
-test('a datagram that comes before anybody reads waits', async (t) => {
+test('an early datagram waits in the queue', async (t) => {
   const path = join(temporaryFolder(t), 'log.sock');
   const log = only(await acquire(t, [listener('log', `unixgram:${path}`)]));
   assert.equal(passDatagram(t, log.fd, path), 'early');
 });
 
-test('abstract names, of streams and datagrams', async (t) => {
+test('abstract names of streams and datagrams are bound', async (t) => {
   const name = `@zero-listeners-${process.pid}`;
   const set = new ListenerSet();
   const app = only(await acquire(t, [listener('app', `unix:${name}`)], set));
@@ -64,7 +64,7 @@ test('abstract names, of streams and datagrams', async (t) => {
   assert.equal(passDatagram(t, log.fd, `${name}.log`), 'early');
 });
 
-test('an abstract name that is taken is refused by name of its holder', async (t) => {
+test('a bound abstract name is refused with the name of its holder', async (t) => {
   const path = `@zero-listeners-taken-${process.pid}`;
   const holder = openSocket('unix', 'dgram');
   t.after(() => closeFd(holder));
@@ -74,7 +74,7 @@ test('an abstract name that is taken is refused by name of its holder', async (t
   });
 });
 
-test('the mode is the one that is asked for, whatever the umask', async (t) => {
+test('the file has the configured mode with any umask', async (t) => {
   const folder = temporaryFolder(t);
   const before = process.umask(0o077);
   t.after(() => process.umask(before));
@@ -87,7 +87,7 @@ test('the mode is the one that is asked for, whatever the umask', async (t) => {
   }
 });
 
-test('the file is never more open than asked, not even between bind and chmod', async (t) => {
+test('the file never has wider permissions than configured, not even between bind and chmod', async (t) => {
   const path = join(temporaryFolder(t), 'log.sock');
   const before = process.umask(0);
   t.after(() => process.umask(before));
@@ -102,7 +102,7 @@ test('the file is never more open than asked, not even between bind and chmod', 
   assert.equal(lstatSync(path).mode & 0o777, 0o660);
 });
 
-test('without a mode the umask decides', async (t) => {
+test('the umask decides without a configured mode', async (t) => {
   const path = join(temporaryFolder(t), 'app.sock');
   const before = process.umask(0o027);
   t.after(() => process.umask(before));
@@ -110,7 +110,7 @@ test('without a mode the umask decides', async (t) => {
   assert.equal(lstatSync(path).mode & 0o777, 0o750);
 });
 
-test('owner and group by name and by number', asRoot, async (t) => {
+test('owner and group are set by name and by number', asRoot, async (t) => {
   const folder = temporaryFolder(t);
   const group = lookupGroup('nogroup') ?? lookupGroup('nobody');
   assert.ok(group);
@@ -123,7 +123,7 @@ test('owner and group by name and by number', asRoot, async (t) => {
   assert.deepEqual([b?.uid, b?.gid], [12345, 12346]);
 });
 
-test('a user or group that does not exist is refused, and nothing is left behind', async (t) => {
+test('an unknown user or group is refused, and no file remains', async (t) => {
   const path = join(temporaryFolder(t), 'app.sock');
   await assert.rejects(
     new ListenerSet().acquire([listener('app', `unix:${path}`, { owner: 'no-such-user' })]),
@@ -141,7 +141,7 @@ test('a user or group that does not exist is refused, and nothing is left behind
 });
 
 for (const type of ['stream', 'dgram'] as const) {
-  test(`the ${type} socket of a dead owner is replaced`, async (t) => {
+  test(`the ${type} socket of an exited owner is replaced`, async (t) => {
     const path = join(temporaryFolder(t), 'app.sock');
     leaveStale(path, type);
     const app = only(await acquire(t, [listener('app', `unix:${path}`)]));
@@ -149,7 +149,7 @@ for (const type of ['stream', 'dgram'] as const) {
     assert.equal(await readAll(await connect(t, { path })), 'new');
   });
 
-  test(`a ${type} socket that somebody holds is left alone, listening or not`, async (t) => {
+  test(`a ${type} socket that a process holds is kept, listening or not`, async (t) => {
     const path = join(temporaryFolder(t), 'app.sock');
     const held = openSocket('unix', type);
     t.after(() => closeFd(held));
@@ -165,7 +165,7 @@ for (const type of ['stream', 'dgram'] as const) {
   });
 }
 
-test('a live listener is refused by name of its owner, and sees no connection', async (t) => {
+test('a live listener is refused with the name of its owner, and gets no connection', async (t) => {
   const path = join(temporaryFolder(t), 'app.sock');
   const holder = await startProgram(t, listenOn(path));
   await assert.rejects(new ListenerSet().acquire([listener('app', `unix:${path}`)]), {
@@ -175,7 +175,7 @@ test('a live listener is refused by name of its owner, and sees no connection', 
   assert.equal(await readAll(await connect(t, { path })), 'connection 1');
 });
 
-test('a socket that may not be asked is left alone', async (t) => {
+test('a socket that cannot be checked is kept', async (t) => {
   const path = join(temporaryFolder(t), 'app.sock');
   leaveStale(path, 'stream');
   failOnce(t, 'connect', 'EACCES');
@@ -185,7 +185,7 @@ test('a socket that may not be asked is left alone', async (t) => {
   assert.ok(existsSync(path));
 });
 
-test('what is not a socket is refused and never deleted', async (t) => {
+test('a file that is not a socket is refused and never deleted', async (t) => {
   const folder = temporaryFolder(t);
   const stale = join(folder, 'stale');
   leaveStale(stale, 'stream');
@@ -203,7 +203,7 @@ test('what is not a socket is refused and never deleted', async (t) => {
   assert.equal(readFileSync(join(folder, 'file'), 'utf8'), 'precious');
 });
 
-test('a missing directory, and one that is none', async (t) => {
+test('a missing directory, and a file in its place, are reported', async (t) => {
   const folder = temporaryFolder(t);
   writeFileSync(join(folder, 'file'), '');
   await assert.rejects(new ListenerSet().acquire([listener('app', `unix:${folder}/gone/app.sock`)]), {
@@ -214,7 +214,7 @@ test('a missing directory, and one that is none', async (t) => {
   });
 });
 
-test('the path goes with the last reference, if it is still ours', async (t) => {
+test('the last release removes the path if it is still the bound one', async (t) => {
   const folder = temporaryFolder(t);
   const set = new ListenerSet();
   const [mine, replaced, gone] = ['mine', 'replaced', 'gone'].map((name) => join(folder, name));
@@ -228,7 +228,7 @@ test('the path goes with the last reference, if it is still ours', async (t) => 
   assert.equal(readFileSync(replaced, 'utf8'), 'of somebody else');
 });
 
-test('mode and owner are changed on a reload, and put back when it is given up', async (t) => {
+test('mode and owner change on a reload, and are restored when it is rolled back', async (t) => {
   const path = join(temporaryFolder(t), 'app.sock');
   const set = new ListenerSet();
   await acquire(t, [listener('app', `unix:${path}`, { mode: 0o600 })], set);
@@ -238,7 +238,7 @@ test('mode and owner are changed on a reload, and put back when it is given up',
   assert.equal(lstatSync(path).mode & 0o777, 0o600);
 });
 
-test("a path that has become somebody else's is not given our mode", async (t) => {
+test('a path that another process has replaced does not get the mode', async (t) => {
   const path = join(temporaryFolder(t), 'app.sock');
   const set = new ListenerSet();
   await acquire(t, [listener('app', `unix:${path}`, { mode: 0o600 })], set);

@@ -18,7 +18,7 @@ import {
 const listenOnLoopback = `const s = require('net').createServer();
   s.listen(0, '127.0.0.1', () => console.log(s.address().port));`;
 
-test('EADDRINUSE says which process holds the port', async (t) => {
+test('EADDRINUSE reports the process that holds the port', async (t) => {
   const holder = await startProgram(t, listenOnLoopback);
   const held = `EADDRINUSE: the port is held by pid ${holder.pid} (${NODE_NAME})`;
   for (const address of [`127.0.0.1:${holder.line}`, `:${holder.line}`]) {
@@ -31,7 +31,7 @@ test('EADDRINUSE says which process holds the port', async (t) => {
   }
 });
 
-test('EADDRINUSE by a socket that does not listen', async (t) => {
+test('EADDRINUSE by a socket that does not listen is explained', async (t) => {
   const fd = openSocket('inet', 'stream');
   t.after(() => closeFd(fd));
   bindSocket(fd, { family: 'inet', host: '127.0.0.1', port: 0 });
@@ -42,7 +42,7 @@ test('EADDRINUSE by a socket that does not listen', async (t) => {
   });
 });
 
-test('an address that overlaps with a listener of our own says so', async (t) => {
+test('an address that overlaps with another listener of the config is reported', async (t) => {
   const set = new ListenerSet();
   const http = only(await acquire(t, [listener('http', '127.0.0.1:0')], set));
   await assert.rejects(set.acquire([listener('all', `:${portOf(http)}`)]), {
@@ -51,7 +51,7 @@ test('an address that overlaps with a listener of our own says so', async (t) =>
   });
 });
 
-test('EACCES on a low port says what to do', async (t) => {
+test('EACCES on a low port reports the solution', async (t) => {
   failOnce(t, 'bind', 'EACCES');
   await assert.rejects(new ListenerSet().acquire([listener('http', '127.0.0.1:1')]), (error: Error) => {
     assert.match(
@@ -70,14 +70,14 @@ test('EACCES on a low port says what to do', async (t) => {
   });
 });
 
-test('EADDRNOTAVAIL says that the address is not there', async () => {
+test('EADDRNOTAVAIL reports that the machine does not have the address', async () => {
   await assert.rejects(new ListenerSet().acquire([listener('http', '192.0.2.77:0')]), {
     message:
       'bind tcp 192.0.2.77:0: EADDRNOTAVAIL: this machine does not have the address: see "ip address", or set the option free_bind to listen before the address exists',
   });
 });
 
-test('an interface that does not exist', async () => {
+test('an unknown interface is reported', async () => {
   await assert.rejects(new ListenerSet().acquire([listener('http', '[fe80::1%nope0]:0')]), {
     message: 'bind tcp [fe80::1%nope0]:0: ENODEV: network interface nope0 does not exist',
   });
@@ -87,7 +87,7 @@ test('an interface that does not exist', async () => {
   });
 });
 
-test('an option that wants a privilege says which', async (t) => {
+test('an option that needs a privilege reports which one', async (t) => {
   failOnce(t, 'setsockopt', 'EPERM', 2);
   const config = listener('http', '127.0.0.1:0', { options: { mark: 1 } });
   await assert.rejects(new ListenerSet().acquire([config]), {
@@ -96,7 +96,7 @@ test('an option that wants a privilege says which', async (t) => {
   });
 });
 
-test('EMFILE in the middle: what was bound before is closed, nothing is held', async (t) => {
+test('EMFILE during a bind closes the earlier sockets, and holds none', async (t) => {
   const path = `${temporaryFolder(t)}/app.sock`;
   // libuv opens one inotify instance with the first watch, and keeps it.
   watch(dirname(path)).close();
@@ -120,7 +120,7 @@ test('EMFILE in the middle: what was bound before is closed, nothing is held', a
   await acquire(t, spec, set);
 });
 
-test('a listen that fails leaves neither descriptor nor path', async (t) => {
+test('a failed listen leaks neither descriptor nor path', async (t) => {
   const folder = temporaryFolder(t);
   const before = readdirSync('/proc/self/fd').length;
   const set = new ListenerSet();

@@ -20,7 +20,7 @@ function listen(t: TestContext): { readonly inode: number; readonly port: number
   return { inode: inodeOf(fd), port: address.port };
 }
 
-test('finds the sockets of others on every port with a single dump', (t) => {
+test('foreign sockets on every port are found with a single dump', (t) => {
   const own = listen(t);
   const other = listen(t);
   const names = (inode: number) => (inode === own.inode ? 'http' : null);

@@ -8,7 +8,7 @@ import { acquire, listener, only, portOf, startProgram } from '../fixture.ts';
 
 const nobodys = (): null => null;
 
-test('the holder is the process, without the options of its command line', async (t) => {
+test('the holder is reported as its process, without the options of its command line', async (t) => {
   const holder = await startProgram(
     t,
     `process.title = 'nginx: master process nginx --password=secret';
@@ -19,7 +19,7 @@ test('the holder is the process, without the options of its command line', async
   assert.equal(describeHolder(found, nobodys), `by pid ${holder.pid} (nginx: master process nginx)`);
 });
 
-test('of several sockets on the port the one whose address overlaps is named', async (t) => {
+test('among several sockets on the port the overlapping one is reported', async (t) => {
   const one = only(await acquire(t, [listener('a', 'tcp4:127.0.0.1:0')]));
   const port = portOf(one);
   const other = only(await acquire(t, [listener('b', `tcp4:127.0.0.2:${port}`)]));
@@ -29,7 +29,7 @@ test('of several sockets on the port the one whose address overlaps is named', a
   }
 });
 
-test('the UDP socket with the very address is named', async (t) => {
+test('the UDP socket with exactly the address is reported', async (t) => {
   const one = only(await acquire(t, [listener('a', 'udp4:127.0.0.1:0')]));
   const port = portOf(one);
   const other = only(await acquire(t, [listener('b', `udp4:127.0.0.2:${port}`)]));
@@ -40,13 +40,13 @@ test('the UDP socket with the very address is named', async (t) => {
   }
 });
 
-test('a process that may not be looked into is named by its user', () => {
+test('a process without permission to inspect it is reported by its user', () => {
   assert.equal(describeHolder({ inode: 0, uid: 1234 }, nobodys), 'by a process of uid 1234');
   const unknown = 'by a process that this user may not inspect';
   assert.equal(describeHolder({ inode: 0, uid: null }, nobodys), unknown);
 });
 
-test('without sock_diag there is no name, and no second failure', (t) => {
+test('without sock_diag no name is reported, and no second error', (t) => {
   t.after(useLibc({ socket: () => -1, errno: () => errnoNumber('EPROTONOSUPPORT') }));
   assert.equal(portHolder('tcp', { family: 'inet', host: '127.0.0.1', port: 1 }), null);
 });

@@ -29,7 +29,7 @@ for (const [name, address] of [
   ['every IPv6 address', 'tcp6::0'],
   ['dual stack', ':0'],
 ] as const) {
-  test(`${name}: a probe reaches its lane while the public never does`, async (t) => {
+  test(`${name}: a probe reaches its lane while client traffic never does`, async (t) => {
     const { set, acquired, http } = await steered(t, address);
     const host = address.includes('[') || address.startsWith('tcp6') ? '::1' : '127.0.0.1';
     set.steer(to([0]));
@@ -49,7 +49,7 @@ for (const [name, address] of [
   });
 }
 
-test('a probe that was asked about keeps no service waiting for a request', async (t) => {
+test('a probe does not keep the service waiting for a request', async (t) => {
   const { set, acquired, http } = await steered(t);
   const probe = set.openProbe(acquired, 'http', 1);
   t.after(() => probe.close());
@@ -61,7 +61,7 @@ test('a probe that was asked about keeps no service waiting for a request', asyn
   assert.equal(probe.accepted(), 'accepted');
 });
 
-test('accepted, whatever became of the connection when somebody looks', async (t) => {
+test('a probe counts as accepted, whatever the state of its connection', async (t) => {
   const { set, acquired, http } = await steered(t);
   const open = () => {
     const probe = set.openProbe(acquired, 'http', 1);
@@ -82,7 +82,7 @@ test('accepted, whatever became of the connection when somebody looks', async (t
   socket.destroy();
 });
 
-test('a probe of a lane that is shut down is gone', async (t) => {
+test('a probe of a closed lane is reported as lost', async (t) => {
   const { set, acquired, http } = await steered(t);
   const probe = set.openProbe(acquired, 'http', 1);
   t.after(() => probe.close());
@@ -92,7 +92,7 @@ test('a probe of a lane that is shut down is gone', async (t) => {
   assert.equal(set.openProbe(acquired, 'http', 1).accepted(), 'waiting');
 });
 
-test('with defer_accept a probe comes through all the same', async (t) => {
+test('a probe works with defer_accept', async (t) => {
   const { set, acquired, http } = await steered(t, '127.0.0.1:0', { options: { defer_accept: 30 } });
   set.relisten(acquired, [1]);
   const probe = set.openProbe(acquired, 'http', 1);
@@ -107,7 +107,7 @@ test('with defer_accept a probe comes through all the same', async (t) => {
   assert.equal(acceptSocket(http.fdOf(1)), null, 'clients are deferred');
 });
 
-test('a full queue: the probe waits', async (t) => {
+test('a probe waits while the queue is full', async (t) => {
   const { set, acquired, http } = await steered(t, '127.0.0.1:0', { backlog: 1 });
   set.steer(to([0]));
   for (let count = 0; count < 3; count += 1) {
@@ -122,7 +122,7 @@ test('a full queue: the probe waits', async (t) => {
   assert.equal(probe.accepted(), 'waiting');
 });
 
-test('a probe is an ordinary connection for who wants to talk', async (t) => {
+test('a probe can be used as an ordinary connection', async (t) => {
   const { set, acquired, http } = await steered(t);
   serve(t, http.fdOf(2), 'hello from the candidate');
   const probe = set.openProbe(acquired, 'http', 2);
@@ -132,7 +132,7 @@ test('a probe is an ordinary connection for who wants to talk', async (t) => {
   await assert.rejects(probe.socket(), /closed/);
 });
 
-test('no probe leaves the machine, or goes where the service does not look', async (t) => {
+test('no probe leaves the machine, or uses an address outside of the listener', async (t) => {
   // 192.0.2.77 belongs to no machine (RFC 5737).
   const foreign = await steered(t, '192.0.2.77:0', { options: { free_bind: true } });
   foreign.set.steer(to([1]));
@@ -143,13 +143,13 @@ test('no probe leaves the machine, or goes where the service does not look', asy
   assert.throws(() => shared.set.openProbe(shared.acquired, 'http', 0), /not steered/);
 });
 
-test('bind_to_device: only lo can be probed', { skip: process.geteuid?.() !== 0 }, async (t) => {
+test('with bind_to_device only lo can be probed', { skip: process.geteuid?.() !== 0 }, async (t) => {
   const lo = await steered(t, '127.0.0.1:0', { options: { bind_to_device: 'lo' } });
   lo.set.steer(to([1]));
   assert.equal(laneOf(lo.http, [0, 1]), 1);
 });
 
-test('a process that listens and accepts nothing is not taken for one that accepts', async (t) => {
+test('a process that listens without accepting does not pass', async (t) => {
   const { set, acquired, http } = await steered(t);
   // A stopped process has the socket, and the kernel completes handshakes for it.
   const { child } = await startProgram(t, 'console.log("up"); setInterval(() => {}, 1e6)');
@@ -162,7 +162,7 @@ test('a process that listens and accepts nothing is not taken for one that accep
   assert.equal(set.queued(1), 0);
 });
 
-test('what a proof and a probe cost', async (t) => {
+test('the costs of a verification and of a probe are bounded', async (t) => {
   const set = new ListenerSet();
   const begin = performance.now();
   const acquired = await set.acquire([listener('http', '127.0.0.1:0')], 32);

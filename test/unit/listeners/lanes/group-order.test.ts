@@ -10,11 +10,11 @@ function groupOf(...members: (number | null)[]): GroupOrder {
 
 const indices = (order: GroupOrder, ...lanes: number[]) => lanes.map((lane) => order.indexOf(lane));
 
-test('sockets have the order of their listen', () => {
+test('sockets have the order of their listen calls', () => {
   assert.deepEqual(indices(groupOf(0, 1, 2), 0, 1, 2, 3), [0, 1, 2, null]);
 });
 
-test('the last one takes the place of one that leaves', () => {
+test('the last socket takes the index of a closed one', () => {
   const order = groupOf(0, 1, 2, 3);
   order.leave(1);
   assert.deepEqual(indices(order, 0, 1, 2, 3), [0, null, 2, 1]);
@@ -33,7 +33,7 @@ test('a foreign socket has an index as well', () => {
   assert.deepEqual(indices(order, 0, 1), [0, 1]);
 });
 
-test('what a proof found overrules what was thought', () => {
+test('a verified index replaces the assumed one', () => {
   const order = groupOf(0, 1, 2);
   order.place(0, 2);
   assert.deepEqual(indices(order, 0, 1, 2), [2, 1, 0]);

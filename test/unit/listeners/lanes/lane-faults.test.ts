@@ -38,7 +38,7 @@ function drain(http: ReturnType<typeof only>, lanes: readonly number[]): number 
   return lanes.reduce((sum, lane) => sum + emptied(http.fdOf(lane)), 0);
 }
 
-test('a lane that is shut down is noticed, listens again, and steering stays right', async (t) => {
+test('a lane after shutdown(2) is detected, listens again, and steering stays correct', async (t) => {
   const { set, http } = await steered(t);
   set.steer(to([1]));
   shutDown(http.fdOf(1));
@@ -52,7 +52,7 @@ test('a lane that is shut down is noticed, listens again, and steering stays rig
   }
 });
 
-test('a lane that is shut down and listens again is noticed, although it looks as before', async (t) => {
+test('a lane that listens again after shutdown(2) is detected, although it looks unchanged', async (t) => {
   const { set, http } = await steered(t);
   set.steer(to([3]));
   shutDown(http.fdOf(1));
@@ -65,7 +65,7 @@ test('a lane that is shut down and listens again is noticed, although it looks a
   assert.deepEqual(tally(http, [1], 20), [20]);
 });
 
-test('several lanes at once, in an order that nobody saw: the indices are found by proof', async (t) => {
+test('the unknown order of several lanes is found by test connections', async (t) => {
   const { set, http } = await steered(t, 6);
   set.steer(to([0, 1, 2, 3, 4, 5]));
   for (const lane of [4, 0, 2]) shutDown(http.fdOf(lane));
@@ -83,7 +83,7 @@ test('several lanes at once, in an order that nobody saw: the indices are found 
   }
 });
 
-test('preparing detects an index that is wrong', async (t) => {
+test('preparing a lane detects a wrong index', async (t) => {
   const { set, http } = await steered(t, 6);
   // Behind the back of the set, which takes the lanes to be where they were: the last lane takes the place of the first.
   const first = set.snapshot()[0]?.lanes[1]?.fd ?? -1;
@@ -113,7 +113,7 @@ test('preparing a lane leaves no connection in TIME_WAIT', async (t) => {
   );
 });
 
-test('a lane that is in use, and has a worker, is proved too', async (t) => {
+test('the index of a lane that was passed to a worker is verified too', async (t) => {
   const { set, http } = await steered(t, 3);
   for (const lane of [0, 1, 2]) http.fdOf(lane);
   set.steer(to([2]));
@@ -124,7 +124,7 @@ test('a lane that is in use, and has a worker, is proved too', async (t) => {
   assert.deepEqual(tally(http, [2], 20), [20]);
 });
 
-test('the hang-up is told at once', async (t) => {
+test('the hang-up of a lane is reported immediately', async (t) => {
   const { set, http } = await steered(t);
   set.steer(to([1]));
   const told = new Promise<readonly NamedFault[]>((resolve) => {
@@ -139,7 +139,7 @@ test('the hang-up is told at once', async (t) => {
   assert.equal(laneOf(http, [1]), 1);
 });
 
-test('after a hang-up that was mended the next one is told too', async (t) => {
+test('the next hang-up after a repair is reported too', async (t) => {
   const { set, http } = await steered(t);
   let told: (faults: readonly NamedFault[]) => void = () => {};
   const watch = set.watchFaults((faults) => told(faults));
@@ -153,7 +153,7 @@ test('after a hang-up that was mended the next one is told too', async (t) => {
   }
 });
 
-test('a program that opens its own socket on the address is listed, and gets nothing', async (t) => {
+test('a foreign socket on the address is listed, and gets no connection', async (t) => {
   const { set, http } = await steered(t);
   assert.deepEqual(set.foreignSockets(), []);
   const fd = keepOpen(t, intrude(portOf(http)));
@@ -167,7 +167,7 @@ test('a program that opens its own socket on the address is listed, and gets not
   assert.deepEqual(tally(http, [2], 50), [50]);
 });
 
-test('lanes that join after a foreign socket, and the foreign socket leaves', async (t) => {
+test('lanes join after a foreign socket, and stay correct when it is closed', async (t) => {
   const { set, http } = await steered(t, 2);
   const foreignSockets = [intrude(portOf(http)), intrude(portOf(http))];
   set.ensureLanes(5);
@@ -185,7 +185,7 @@ test('lanes that join after a foreign socket, and the foreign socket leaves', as
   }
 });
 
-test('a foreign socket on the wildcard or on the other family of a dual-stack listener', async (t) => {
+test('a foreign socket on the wildcard or on the other family of a dual-stack listener is listed', async (t) => {
   const { set, http } = await steered(t, 2, ':0');
   const fd = keepOpen(t, intrude(portOf(http), '127.0.0.1'));
   assert.deepEqual(
@@ -194,7 +194,7 @@ test('a foreign socket on the wildcard or on the other family of a dual-stack li
   );
 });
 
-test('the queue of a lane is watched: reported at once, once, and again to a caller that asks again', async (t) => {
+test('clients in the queue of a lane are reported once, and again to a caller that requests it again', async (t) => {
   const { set, http } = await steered(t);
   set.steer(to([2]));
   const client = keepOpen(t, openSocket('inet', 'stream'));
@@ -216,7 +216,7 @@ test('the queue of a lane is watched: reported at once, once, and again to a cal
   assert.equal(set.queued(2), 0);
 });
 
-test('a lane that is made later is watched as well, by one who asked before', async (t) => {
+test('an existing watch also covers a later lane', async (t) => {
   const { set, http } = await steered(t, 2);
   const queued = new Promise<void>((resolve) => {
     set.watchLane(5, false, resolve);

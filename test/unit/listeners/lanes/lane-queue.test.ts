@@ -159,7 +159,7 @@ for (const [family, addressOf] of Object.entries(FAMILIES)) {
       assert.deepEqual([calls, later], [['queued'], ['queued']]);
     });
 
-    test('is reported to a watch that comes when a client waits behind a probe', async (t) => {
+    test('is reported to a new watch when a client waits behind a probe', async (t) => {
       const { openProbe, connect, watch } = await steered(t, addressOf(t));
       openProbe();
       connect();
@@ -170,7 +170,7 @@ for (const [family, addressOf] of Object.entries(FAMILIES)) {
   });
 }
 
-test('a watch of a queue that holds only probes rests', async (t) => {
+test('a watch of a queue with only probes does not poll', async (t) => {
   const { fd, openProbe, connect } = await steered(t, '127.0.0.1:0');
   openProbe();
   let looks = 0;
@@ -191,7 +191,7 @@ test('a watch of a queue that holds only probes rests', async (t) => {
   assert.deepEqual([looks, calls], [2, 1]);
 });
 
-test('a queue that cannot be read is reported as one with clients', async (t) => {
+test('an unreadable queue is reported as one with clients', async (t) => {
   const { fd, openProbe } = await steered(t, '127.0.0.1:0');
   openProbe();
   const hasClients = () => {
@@ -202,7 +202,7 @@ test('a queue that cannot be read is reported as one with clients', async (t) =>
   await new Promise<void>((resolve) => watch.onQueued(resolve));
 });
 
-test('a connection that verified the index of a lane in use is no client', async (t) => {
+test('a connection that verified the index of a passed lane is not a client', async (t) => {
   const { set, fd, length } = await steered(t, '127.0.0.1:0');
   shutDown(fd);
   assert.deepEqual(

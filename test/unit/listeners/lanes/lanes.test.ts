@@ -71,7 +71,7 @@ test('eight lanes get even shares, contiguous or not', async (t) => {
   }
 });
 
-test('the canary is spread over its lanes too, by a number of its own', async (t) => {
+test('the canary is spread over its lanes by a separate random number', async (t) => {
   const { set, http } = await steered(t);
   set.steer(to([0, 1], { canary: { percent: 50, by: 'connection', lanes: [2, 3] } }));
   const counts = tally(http, [0, 1, 2, 3], 4000);
@@ -80,7 +80,7 @@ test('the canary is spread over its lanes too, by a number of its own', async (t
   assert.ok(chi < 30.7, counts.join(' '));
 });
 
-test('a preview is reached from its addresses, by nobody else', async (t) => {
+test('a preview is reached only from its addresses', async (t) => {
   const { set, http } = await steered(t);
   set.steer(to([0], { preview: [1], previewFrom: ['127.77.0.1', '127.78.0.0/16'] }));
   const sides = ['127.77.0.1', '127.77.0.2', '127.78.0.0', '127.78.255.9', '127.79.0.1', '127.0.0.1'];
@@ -92,7 +92,7 @@ test('a preview is reached from its addresses, by nobody else', async (t) => {
   assert.equal(laneOf(http, [0, 1], { from: '127.77.0.1' }), 0);
 });
 
-test('a preview by IPv6, and by IPv4 on a dual-stack listener', async (t) => {
+test('a preview is reached by IPv6, and by IPv4 on a dual-stack listener', async (t) => {
   const { set, http } = await steered(t, ':0');
   set.steer(to([0], { preview: [1], previewFrom: ['::1', '127.77.0.1'] }));
   assert.equal(laneOf(http, [0, 1], { host: '::1' }), 1);
@@ -100,7 +100,7 @@ test('a preview by IPv6, and by IPv4 on a dual-stack listener', async (t) => {
   assert.equal(laneOf(http, [0, 1]), 0);
 });
 
-test('lanes are made at bind, and no connection goes by any but the first until it is steered', async (t) => {
+test('lanes are created at bind, and all connections use the first one until steering', async (t) => {
   const { http, set } = await steered(t);
   // One more than lanes: the one that programs are attached through.
   assert.equal(listenQueues(portOf(http)).length, 5);
@@ -109,7 +109,7 @@ test('lanes are made at bind, and no connection goes by any but the first until 
   assert.deepEqual(tally(http, [0, 1, 2, 3], 200), [200, 0, 0, 0]);
 });
 
-test('lanes that join at the end later work, with a queue that lives on in the others', async (t) => {
+test('lanes can join at the end later, while clients wait in the others', async (t) => {
   const { set, acquired, http } = await steered(t, '127.0.0.1:0', 2);
   const waiting = await connect(t, { host: '127.0.0.1', port: portOf(http) });
   set.steer(to([7]));
@@ -123,13 +123,13 @@ test('lanes that join at the end later work, with a queue that lives on in the o
   assert.equal(acquired.listeners[0]?.steered, true);
 });
 
-test('the port stays when a service shuts its lane down, also one that the kernel chose', async (t) => {
+test('the port survives a shutdown(2) by a service, also if the kernel chose it', async (t) => {
   const { http } = await steered(t);
   const ports = listenQueues(portOf(http)).map(({ address }) => address.port);
   assert.equal(new Set(ports).size, 1);
 });
 
-test('a lane that is given away keeps its program', async (t) => {
+test('a lane that was passed to a worker keeps its program', async (t) => {
   const { set, http } = await steered(t);
   const lane = http.fdOf(1);
   assert.throws(() => attachReuseport(lane, assemble([ret(1)])), { code: 'EPERM' });
@@ -137,7 +137,7 @@ test('a lane that is given away keeps its program', async (t) => {
   assert.equal(laneOf(http, [0, 1, 2]), 2);
 });
 
-test('all lanes given away, and still steered', async (t) => {
+test('steering works after all lanes were passed to workers', async (t) => {
   const { set, http } = await steered(t, '127.0.0.1:0', 2);
   for (const lane of [0, 1, 2, 3, 4, 5]) {
     set.ensureLanes(lane + 1);
@@ -147,7 +147,7 @@ test('all lanes given away, and still steered', async (t) => {
   }
 });
 
-test('removed and added listeners: each goes to lanes of a generation that has it', async (t) => {
+test('each changed listener is steered to lanes of a generation that has it', async (t) => {
   const set = new ListenerSet();
   const spec = (...names: string[]) => names.map((name) => listener(name, '127.0.0.1:0'));
   const old = await set.acquire(spec('kept', 'removed'), 2);
@@ -219,7 +219,7 @@ test('datagrams cannot be steered', async () => {
   });
 });
 
-test('where the kernel takes no program the listener is shared, unless it has to be steered', async (t) => {
+test('the listener is shared if the kernel refuses the program, unless steering is required', async (t) => {
   const SO_ATTACH_REUSEPORT_CBPF = 51;
   let undo = (): void => {};
   const install = (): void => {
@@ -247,7 +247,7 @@ test('where the kernel takes no program the listener is shared, unless it has to
   });
 });
 
-test('a port that somebody shares by SO_REUSEPORT is refused for lanes too', async (t) => {
+test('lanes are refused on a port that another process shares by SO_REUSEPORT', async (t) => {
   const { http } = await steered(t);
   const other = new ListenerSet().acquire([listener('http', `127.0.0.1:${portOf(http)}`)], 2);
   await assert.rejects(other, { code: 'EADDRINUSE' });
@@ -259,7 +259,7 @@ async function acquireWith(t: Parameters<typeof acquire>[0], set: ListenerSet, l
   return acquired;
 }
 
-test('a lane beyond those that there are is made when it is given, and what is steered can still be changed', async (t) => {
+test('an additional lane is created on demand, and steering can still be changed', async (t) => {
   const { set, http } = await steered(t, '127.0.0.1:0', 2);
   for (const lane of [2, 3, 4]) {
     http.fdOf(lane);

@@ -24,7 +24,7 @@ test('one lane needs one instruction', () => {
   assert.throws(() => steeringProgram({ ...NOTHING, main: [] }), /needs a lane/);
 });
 
-test('contiguous lanes by arithmetic, scattered ones by a table', () => {
+test('contiguous lanes are selected by arithmetic, others by a table', () => {
   const all = (main: number[]) =>
     [0, 1, 2, 3, 4].map((random) => steered({ main }, '1.2.3.4', { random: [random] }));
   assert.deepEqual(all([7, 5, 6]), [5, 6, 7, 5, 6]);
@@ -41,7 +41,7 @@ test('the canary gets its share, and draws a second number for its lanes', () =>
   assert.equal(go(0xffffffff, 1), 1);
 });
 
-test('a canary of nothing and of everything', () => {
+test('a canary may have a share of 0 % and of 100 %', () => {
   const canary = (percent: number) => ({ percent, by: 'connection', indices: [2] }) as const;
   assert.equal(steered({ canary: canary(0) }, '1.2.3.4'), 0);
   assert.equal(steered({ canary: canary(100) }, '1.2.3.4'), 2);
@@ -74,7 +74,7 @@ for (const [name, address] of [
   });
 }
 
-test('probes by address and port, whatever the header, before everything else', () => {
+test('probes are matched first, by address and port, with any header', () => {
   const plan: Partial<GroupPlan> = {
     main: [0],
     probes: [
@@ -96,7 +96,7 @@ test('probes by address and port, whatever the header, before everything else', 
   assert.equal(steered(plan, '1::1', { sport: 4001 }), 9);
 });
 
-test('previews by address and by network', () => {
+test('previews are matched by address and by network', () => {
   const from = ['127.77.0.1', '10.8.0.0/13', '2001:db8::/33', 'fd00::1', '::ffff:192.0.2.0/120'].map(
     parseSourceRange,
   );
@@ -115,13 +115,13 @@ test('previews by address and by network', () => {
   for (const address of outside) assert.equal(steered(plan, address), 0, address);
 });
 
-test('a preview for everybody of one family', () => {
+test('a preview may match every address of one family', () => {
   const plan = { preview: { from: [parseSourceRange('0.0.0.0/0')], indices: [3] } };
   assert.equal(steered(plan, '9.9.9.9'), 3);
   assert.equal(steered(plan, '::1'), 0);
 });
 
-test('as many as fit: 60 probes, 200 previews and 200 lanes', () => {
+test('the program has room for 60 probes, 200 previews and 200 lanes', () => {
   const plan: Partial<GroupPlan> = {
     probes: Array.from({ length: 60 }, (_, index) => ({
       family: index % 2 === 0 ? 'inet' : 'inet6',
@@ -150,7 +150,7 @@ test('as many as fit: 60 probes, 200 previews and 200 lanes', () => {
   assert.ok(lanes.size > 150);
 });
 
-test('what is no address', () => {
+test('invalid addresses are refused', () => {
   for (const text of ['', 'localhost', '1.2.3', '1.2.3.4/33', '::1/129', '1.2.3.4/x', '::ffff:1.2.3.4/90']) {
     assert.throws(() => parseSourceRange(text), RangeError, text);
   }

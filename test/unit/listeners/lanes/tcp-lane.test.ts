@@ -19,7 +19,7 @@ for (const [address, family, host] of [
   [':0', 'inet', '127.0.0.1'],
   [':0', 'inet6', '::1'],
 ] as const) {
-  test(`a lane of ${address} that admits no packets is not reached from ${host}, until it does`, async (t) => {
+  test(`a lane of ${address} that admits no packets is unreachable from ${host} until it admits them`, async (t) => {
     const config = listener('http', address);
     if (config.address.kind !== 'inet') assert.fail('an address of TCP');
     const { fd: reserved, target } = reservePort(config, await resolveTarget(config, config.address), own);

@@ -52,7 +52,7 @@ function laneOf(app: App, path: string, lanes: readonly number[]): number {
   }
 }
 
-test('two names for life, and the public one for the lane that is steered to', async (t) => {
+test('each lane has two permanent names, and the steered one also the public name', async (t) => {
   const { set, app, path, folder } = await steered(t);
   assert.deepEqual(readdirSync(folder).sort(), [
     '.app.sock.0',
@@ -83,20 +83,20 @@ test('a Unix listener is shared unless the config says otherwise', async (t) => 
   assert.deepEqual(readdirSync(folder).sort(), ['.app.sock.0', 'app.sock']);
 });
 
-test('the last release leaves nothing behind', async (t) => {
+test('the last release removes every file', async (t) => {
   const { acquired, folder } = await steered(t);
   acquired.release();
   assert.deepEqual(readdirSync(folder), []);
 });
 
-test('a failed bind leaves nothing behind', async (t) => {
+test('a failed bind leaves no file', async (t) => {
   const folder = temporaryFolder(t);
   const config = listener('app', `unix:${folder}/app.sock`, { steer: true, owner: 'no-such-user' });
   await assert.rejects(new ListenerSet().acquire([config], 3), { listener: 'app' });
   assert.deepEqual(readdirSync(folder), []);
 });
 
-test('mode holds for the public name, and changes with the config', async (t) => {
+test('the public name has the mode, which changes with the config', async (t) => {
   const { set, path } = await steered(t, 2, { mode: 0o640 });
   assert.equal(lstatSync(path).mode & 0o777, 0o640);
   set.steer(to([1]));
@@ -107,7 +107,7 @@ test('mode holds for the public name, and changes with the config', async (t) =>
   assert.equal(lstatSync(path).mode & 0o777, 0o600);
 });
 
-test('1,000 renames under clients that connect all the time: no error', async (t) => {
+test('1,000 renames under constant connections cause no error', async (t) => {
   const { set, app, path } = await steered(t, 2);
   serve(t, app.fdOf(0), 'a');
   serve(t, app.fdOf(1), 'b');
@@ -154,7 +154,7 @@ for (const [title, take] of [
   ],
   ['renames', (path: string) => renameSync(path, `${path}.old`)],
 ] as const) {
-  test(`a service ${title} the public name: it is back within 50 ms`, async (t) => {
+  test(`a service ${title} the public name: zero restores it within 50 ms`, async (t) => {
     const durations: number[] = [];
     // What else the machine does can hold up any one of them, but not all.
     for (let round = 0; round < 5; round += 1) durations.push(await timeReturn(t, take));
@@ -180,7 +180,7 @@ async function timeReturn(t: TestContext, take: (path: string) => void): Promise
   return duration;
 }
 
-test('the name that a lane was bound under comes back as well, for the next worker that looks for it', async (t) => {
+test('the original name of a lane is restored for the next worker', async (t) => {
   const { set, app, folder } = await steered(t);
   unlinkSync(`${folder}/.app.sock.zero-1`);
   unlinkSync(`${folder}/.app.sock.2`);
@@ -189,7 +189,7 @@ test('the name that a lane was bound under comes back as well, for the next work
   assert.equal(laneOf(app, `${folder}/.app.sock.2`, [0, 1, 2]), 2);
 });
 
-test('a service that binds the public name itself loses it and is named', async (t) => {
+test('a service that binds the public name loses it and is reported', async (t) => {
   const { set, app, path } = await steered(t);
   const own = keepOpen(t, openSocket('unix', 'stream'));
   unlinkSync(path);
@@ -203,7 +203,7 @@ test('a service that binds the public name itself loses it and is named', async 
   assert.equal(laneOf(app, path, [0, 1, 2]), 0);
 });
 
-test('a lane that is shut down never listens again: another socket takes its place', async (t) => {
+test('another socket replaces a lane after shutdown(2), because such a lane never listens again', async (t) => {
   const { set, app, path } = await steered(t);
   set.steer(to([1]));
   const before = app.fdOf(1);
@@ -216,7 +216,7 @@ test('a lane that is shut down never listens again: another socket takes its pla
   assert.equal(laneOf(app, path, [0, 1, 2]), 1);
 });
 
-test('probes go to their lane, and tell when they are accepted', async (t) => {
+test('probes reach their lane, and report their acceptance', async (t) => {
   const { set, acquired, app, path } = await steered(t);
   const probe = set.openProbe(acquired, 'app', 1);
   t.after(() => probe.close());
@@ -235,7 +235,7 @@ test('probes go to their lane, and tell when they are accepted', async (t) => {
   assert.equal(quick.accepted(), 'accepted', 'closed before anybody looked');
 });
 
-test('leftovers of a supervisor that was killed are replaced, sockets that somebody has are not', async (t) => {
+test('files of a killed supervisor are replaced, sockets in use are kept', async (t) => {
   const folder = temporaryFolder(t);
   const path = `${folder}/app.sock`;
   const config = listener('app', `unix:${path}`, { steer: true });
@@ -251,7 +251,7 @@ test('leftovers of a supervisor that was killed are replaced, sockets that someb
   assert.equal(laneOf(only(acquired), path, [0, 1]), 0);
 });
 
-test('all workers of a generation have its first lane, whichever of theirs is steered to', async (t) => {
+test('all workers of a generation get its first lane, whichever lane is steered to', async (t) => {
   const { set, app, path } = await steered(t);
   const first = inodeOf(app.fdOf(1, 1));
   assert.equal(inodeOf(app.fdOf(2, 1)), first);
@@ -273,7 +273,7 @@ test('all workers of a generation have its first lane, whichever of theirs is st
   assert.notEqual(inodeOf(app.fdOf(2, 2)), first);
 });
 
-test('a client that waits in a lane is served when another one is published', async (t) => {
+test('a client that waits in a lane is served after another lane is published', async (t) => {
   const { set, app, path } = await steered(t);
   const client = await connect(t, { path });
   set.steer(to([1]));
@@ -281,7 +281,7 @@ test('a client that waits in a lane is served when another one is published', as
   assert.equal(await readAll(client), 'late');
 });
 
-test('an abstract name and a path that leaves no room', async (t) => {
+test('an abstract name and a path without room for suffixes are refused', async (t) => {
   const abstract = listener('app', 'unix:@zero-test', { steer: true });
   await assert.rejects(new ListenerSet().acquire([abstract], 2), {
     message: 'steer unix @zero-test: an abstract name cannot be moved to another socket',
@@ -292,7 +292,7 @@ test('an abstract name and a path that leaves no room', async (t) => {
   assert.deepEqual(readdirSync(folder), []);
 });
 
-test('a directory that becomes read-only is told, and the listener goes on', {
+test('a directory that becomes read-only is reported, and the listener keeps working', {
   skip: process.geteuid?.() === 0,
 }, async (t) => {
   const { set, folder, app, path } = await steered(t);
@@ -312,7 +312,7 @@ async function acquire2(t: TestContext, set: ListenerSet, path: string, settings
   return acquired;
 }
 
-test('a lane beyond those that there are is made when it is given', async (t) => {
+test('an additional lane is created on demand', async (t) => {
   const { set, app, path } = await steered(t, 1);
   app.fdOf(3);
   set.steer(to([3]));

@@ -7,7 +7,7 @@ import {
   withConnection,
 } from '../../../../src/service/drain/close-header.ts';
 
-test('Connection says close, and keeps the names of headers that are for the next hop only', () => {
+test('Connection contains close, and keeps the names of hop-by-hop headers', () => {
   const cases: [unknown, string][] = [
     [undefined, 'close'],
     ['keep-alive', 'close'],
@@ -20,7 +20,7 @@ test('Connection says close, and keeps the names of headers that are for the nex
   for (const [value, expected] of cases) assert.equal(closing(value), expected);
 });
 
-test('the three shapes that writeHead takes stay what they are', () => {
+test('the three argument forms of writeHead are kept', () => {
   const cases: [Headers, Headers][] = [
     [
       { connection: 'x', 'Keep-Alive': 't', a: ['1', '2'] },
@@ -55,7 +55,7 @@ test('the three shapes that writeHead takes stay what they are', () => {
   }
 });
 
-test('of repeated headers the last one counts', () => {
+test('the last one of repeated headers counts', () => {
   assert.equal(connectionIn(['Connection', 'a', 'connection', 'b']), 'b');
   assert.equal(connectionIn({ Other: 'x' }), undefined);
 });

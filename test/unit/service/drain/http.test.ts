@@ -71,25 +71,29 @@ const OWN_HEADS: Readonly<Record<string, Answer>> = {
 };
 
 for (const [name, answer] of Object.entries(OWN_HEADS)) {
-  test(`an answer under way when the drain begins says close: its handler ${name}`, LIMIT, async (t) => {
-    const { server, whenHeld, release } = heldServer(answer);
-    const client = await open(t, server, await serve(t, server));
-    client.send(get('/held'));
-    await whenHeld();
-    const report = drain(server, LONG);
-    release();
-    const text = await client.until(/\[end\]/);
-    const [head = ''] = headsIn(text);
-    assert.match(head, /\r\nconnection: close\r\n/);
-    assert.doesNotMatch(head, /keep-alive/);
-    assert.match(text, /ok(\r\n0\r\n\r\n)?\[end\]$|k\r\n0\r\n\r\n\[end\]$/);
-    client.socket.end();
-    const { finished, toldToClose, outcome } = await report;
-    assert.deepEqual([finished, toldToClose, outcome], [1, 1, 'drained']);
-  });
+  test(
+    `a response in progress when the drain begins has Connection: close: its handler ${name}`,
+    LIMIT,
+    async (t) => {
+      const { server, whenHeld, release } = heldServer(answer);
+      const client = await open(t, server, await serve(t, server));
+      client.send(get('/held'));
+      await whenHeld();
+      const report = drain(server, LONG);
+      release();
+      const text = await client.until(/\[end\]/);
+      const [head = ''] = headsIn(text);
+      assert.match(head, /\r\nconnection: close\r\n/);
+      assert.doesNotMatch(head, /keep-alive/);
+      assert.match(text, /ok(\r\n0\r\n\r\n)?\[end\]$|k\r\n0\r\n\r\n\[end\]$/);
+      client.socket.end();
+      const { finished, toldToClose, outcome } = await report;
+      assert.deepEqual([finished, toldToClose, outcome], [1, 1, 'drained']);
+    },
+  );
 }
 
-test('other names in Connection stay, and repeated headers too', LIMIT, async (t) => {
+test('other names in Connection and repeated headers are kept', LIMIT, async (t) => {
   const { server, whenHeld, release } = heldServer((response) => {
     response.writeHead(200, [
       'Set-Cookie',
@@ -115,30 +119,26 @@ test('other names in Connection stay, and repeated headers too', LIMIT, async (t
   await report;
 });
 
-test(
-  'idle clients that send again are answered with Connection: close; silent ones are served too',
-  LIMIT,
-  async (t) => {
-    const { server } = heldServer();
-    const port = await serve(t, server);
-    const again = await open(t, server, port);
-    await askOnce(again);
-    const silent = await open(t, server, port);
-    const report = drain(server, LONG);
-    for (const client of [again, silent]) {
-      await client.send(get()).until(/\[end\]/);
-      client.socket.end();
-    }
-    const [first, second] = headsIn(again.text);
-    assert.match(first ?? '', /connection: keep-alive/);
-    assert.match(second ?? '', /connection: close/);
-    assert.match(headsIn(silent.text)[0] ?? '', /connection: close/);
-    const { connections, finished, toldToClose, closedIdle, cut } = await report;
-    assert.deepEqual([connections, finished, toldToClose, closedIdle, cut], [2, 2, 2, 0, 0]);
-  },
-);
+test('idle clients that send again get Connection: close; silent ones are served too', LIMIT, async (t) => {
+  const { server } = heldServer();
+  const port = await serve(t, server);
+  const again = await open(t, server, port);
+  await askOnce(again);
+  const silent = await open(t, server, port);
+  const report = drain(server, LONG);
+  for (const client of [again, silent]) {
+    await client.send(get()).until(/\[end\]/);
+    client.socket.end();
+  }
+  const [first, second] = headsIn(again.text);
+  assert.match(first ?? '', /connection: keep-alive/);
+  assert.match(second ?? '', /connection: close/);
+  assert.match(headsIn(silent.text)[0] ?? '', /connection: close/);
+  const { connections, finished, toldToClose, closedIdle, cut } = await report;
+  assert.deepEqual([connections, finished, toldToClose, closedIdle, cut], [2, 2, 2, 0, 0]);
+});
 
-test('idle clients that never send again are closed in order when their time is over', LIMIT, async (t) => {
+test('idle clients that never send again are closed cleanly after their time', LIMIT, async (t) => {
   const { server } = heldServer();
   const port = await serve(t, server);
   const clients = [await open(t, server, port), await open(t, server, port)];
@@ -174,7 +174,7 @@ test(
   },
 );
 
-test('a request whose body is still on its way is read to its end and answered', LIMIT, async (t) => {
+test('a request whose body is still arriving is read completely and answered', LIMIT, async (t) => {
   let begun = (): void => undefined;
   const reading = new Promise<void>((resolve) => {
     begun = resolve;
@@ -204,7 +204,7 @@ test('a request whose body is still on its way is read to its end and answered',
   assert.deepEqual([finished, closedIdle, cut], [1, 1, 0]);
 });
 
-test('a head that has come in part is not taken for idle', LIMIT, async (t) => {
+test('a connection with an incomplete head is not idle', LIMIT, async (t) => {
   const { server } = heldServer();
   const port = await serve(t, server);
   const client = await open(t, server, port);
@@ -225,7 +225,7 @@ test('a head that has come in part is not taken for idle', LIMIT, async (t) => {
   assert.deepEqual([closedIdle, finished, raced], [1, 1, 0]);
 });
 
-test('an answer that is given before the body has come arrives whole, and is not reset', LIMIT, async (t) => {
+test('a response that is sent before the body has arrived is complete, and not reset', LIMIT, async (t) => {
   const { server, whenHeld, release } = heldServer();
   const client = await open(t, server, await serve(t, server));
   const rest = 'x'.repeat(2_000_000);
@@ -240,7 +240,7 @@ test('an answer that is given before the body has come arrives whole, and is not
   assert.deepEqual((await report).finished, 1);
 });
 
-test('an answer whose writeHead was wrapped before the drain says close', LIMIT, async (t) => {
+test('a response whose writeHead was wrapped before the drain has Connection: close', LIMIT, async (t) => {
   const { server, whenHeld, release } = heldServer();
   // As on-headers does, and with it compression, morgan and cookie-session.
   server.prependListener('request', (_, response) => {
@@ -260,7 +260,7 @@ test('an answer whose writeHead was wrapped before the drain says close', LIMIT,
   assert.equal((await report).toldToClose, 1);
 });
 
-test('pipelined requests are all answered, and the last answer says close', LIMIT, async (t) => {
+test('pipelined requests are all answered, and the last response has Connection: close', LIMIT, async (t) => {
   const { server, whenHeld, release } = heldServer();
   const client = await open(t, server, await serve(t, server));
   client.send(get('/held') + get('/held') + get('/held'));
@@ -277,7 +277,7 @@ test('pipelined requests are all answered, and the last answer says close', LIMI
 });
 
 test(
-  'an answer that is streamed, with its head out, goes on to its end and is closed behind it',
+  'a streaming response whose head is sent is completed, and then its connection is closed',
   LIMIT,
   async (t) => {
     const { server, whenHeld, release } = heldServer((response) => response.end('data: last\n\n'));
@@ -302,7 +302,7 @@ test(
   },
 );
 
-test('a handler that never ends is cut at the deadline, and its client can tell', LIMIT, async (t) => {
+test('an endless handler is cut off at the deadline, and its client can detect it', LIMIT, async (t) => {
   const server = createServer((_, response) => {
     // Its length is told by the end of the connection only.
     response.sendDate = false;
@@ -318,7 +318,7 @@ test('a handler that never ends is cut at the deadline, and its client can tell'
   assert.match(client.text, /half\[ECONNRESET\]$/);
 });
 
-test('an abort cuts what is open, also one from before', LIMIT, async (t) => {
+test('an abort cuts open connections, also those from before the drain', LIMIT, async (t) => {
   for (const early of [false, true]) {
     const { server, whenHeld } = heldServer();
     const client = await open(t, server, await serve(t, server));
@@ -333,7 +333,7 @@ test('an abort cuts what is open, also one from before', LIMIT, async (t) => {
   }
 });
 
-test('a client that does not close its side is not waited for long', LIMIT, async (t) => {
+test('the wait for a client that does not close its side is short', LIMIT, async (t) => {
   const { server } = heldServer();
   await askOnce(await open(t, server, await serve(t, server)));
   const { closedIdle, durationMs } = await drain(server, SOON);
@@ -341,21 +341,25 @@ test('a client that does not close its side is not waited for long', LIMIT, asyn
   assert.ok(durationMs < 5000, String(durationMs));
 });
 
-test("the server's own keepAliveTimeout goes on, and a close by it is counted as idle", LIMIT, async (t) => {
-  const { server } = heldServer();
-  server.keepAliveTimeout = 1;
-  const client = await open(t, server, await serve(t, server));
-  await askOnce(client);
-  const report = drain(server, LONG);
-  await client.until(/\[end\]/);
-  client.send(get());
-  client.socket.end();
-  const { closedIdle, raced, durationMs } = await report;
-  assert.deepEqual([closedIdle, raced], [1, 1]);
-  assert.ok(durationMs < 5000);
-});
+test(
+  "the server's own keepAliveTimeout still applies, and its close is counted as idle",
+  LIMIT,
+  async (t) => {
+    const { server } = heldServer();
+    server.keepAliveTimeout = 1;
+    const client = await open(t, server, await serve(t, server));
+    await askOnce(client);
+    const report = drain(server, LONG);
+    await client.until(/\[end\]/);
+    client.send(get());
+    client.socket.end();
+    const { closedIdle, raced, durationMs } = await report;
+    assert.deepEqual([closedIdle, raced], [1, 1]);
+    assert.ok(durationMs < 5000);
+  },
+);
 
-test('Expect: 100-continue is continued and answered', LIMIT, async (t) => {
+test('Expect: 100-continue is answered with 100 and served', LIMIT, async (t) => {
   const { server, whenHeld, release } = heldServer();
   const client = await open(t, server, await serve(t, server));
   client.send('POST /held HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n');
@@ -369,7 +373,7 @@ test('Expect: 100-continue is continued and answered', LIMIT, async (t) => {
   assert.equal((await report).finished, 1);
 });
 
-test('what waits in the accept queue is taken and served', LIMIT, async (t) => {
+test('connections in the accept queue are accepted and served', LIMIT, async (t) => {
   const { server } = heldServer();
   const port = await serve(t, server);
   const clients = Array.from({ length: 50 }, () => new RawClient(t, connect(port, '127.0.0.1')));
@@ -383,7 +387,7 @@ test('what waits in the accept queue is taken and served', LIMIT, async (t) => {
   await assert.rejects(once(connect(port, '127.0.0.1'), 'connect'), /ECONNREFUSED/);
 });
 
-test('the close of a program that drains joins the drain', LIMIT, async (t) => {
+test('a close call of the program during a drain joins the drain', LIMIT, async (t) => {
   const { server } = heldServer();
   const client = await open(t, server, await serve(t, server));
   await askOnce(client);
@@ -401,7 +405,7 @@ test('the close of a program that drains joins the drain', LIMIT, async (t) => {
   assert.equal((error as NodeJS.ErrnoException).code, 'ERR_SERVER_NOT_RUNNING');
 });
 
-test('a server that was closed already has its connections drained', LIMIT, async (t) => {
+test('the connections of a closed server are drained', LIMIT, async (t) => {
   const { server, whenHeld, release } = heldServer();
   const client = await open(t, server, await serve(t, server));
   client.send(get('/held'));
@@ -438,19 +442,23 @@ test('a server that listens again is drained again', LIMIT, async (t) => {
   assert.equal(server.listening, false);
 });
 
-test('one that never listened has nothing to drain, several are drained as one', LIMIT, async (t) => {
-  const never = createServer();
-  const { server } = heldServer();
-  const client = await open(t, server, await serve(t, server));
-  await askOnce(client);
-  const report = drain([never, server, server], SOON);
-  await client.until(/\[end\]/);
-  client.socket.end();
-  const { connections, closedIdle, outcome } = await report;
-  assert.deepEqual([connections, closedIdle, outcome], [1, 1, 'drained']);
-});
+test(
+  'a server that never listened has no connections to drain, several are drained as one',
+  LIMIT,
+  async (t) => {
+    const never = createServer();
+    const { server } = heldServer();
+    const client = await open(t, server, await serve(t, server));
+    await askOnce(client);
+    const report = drain([never, server, server], SOON);
+    await client.until(/\[end\]/);
+    client.socket.end();
+    const { connections, closedIdle, outcome } = await report;
+    assert.deepEqual([connections, closedIdle, outcome], [1, 1, 'drained']);
+  },
+);
 
-test('a server that was never watched is drained as well', LIMIT, async (t) => {
+test('an unwatched server is drained as well', LIMIT, async (t) => {
   const { server, whenHeld, release } = heldServer();
   const port = await serve(t, server, false);
   const [held, again, idle, silent] = [
@@ -475,25 +483,21 @@ test('a server that was never watched is drained as well', LIMIT, async (t) => {
   assert.deepEqual([connections, finished, closedIdle, toldToClose], [4, 2, 2, 2]);
 });
 
-test(
-  'answers of a server that is not drained stay as they are, and all are when the drain is over',
-  LIMIT,
-  async (t) => {
-    const drained = heldServer();
-    const other = heldServer();
-    await serve(t, drained.server);
-    const client = await open(t, other.server, await serve(t, other.server));
-    const held = await open(t, drained.server, (drained.server.address() as { port: number }).port);
-    held.send(get('/held'));
-    await drained.whenHeld();
-    const report = drain(drained.server, LONG);
-    await askOnce(client);
-    assert.match(headsIn(client.text)[0] ?? '', /connection: keep-alive/);
-    drained.release();
-    await held.until(/\[end\]/);
-    held.socket.end();
-    await report;
-    await client.send(get()).until(/ok[\s\S]*ok$/);
-    assert.match(headsIn(client.text)[1] ?? '', /connection: keep-alive/);
-  },
-);
+test('responses of other servers stay unchanged, and all do after the drain', LIMIT, async (t) => {
+  const drained = heldServer();
+  const other = heldServer();
+  await serve(t, drained.server);
+  const client = await open(t, other.server, await serve(t, other.server));
+  const held = await open(t, drained.server, (drained.server.address() as { port: number }).port);
+  held.send(get('/held'));
+  await drained.whenHeld();
+  const report = drain(drained.server, LONG);
+  await askOnce(client);
+  assert.match(headsIn(client.text)[0] ?? '', /connection: keep-alive/);
+  drained.release();
+  await held.until(/\[end\]/);
+  held.socket.end();
+  await report;
+  await client.send(get()).until(/ok[\s\S]*ok$/);
+  assert.match(headsIn(client.text)[1] ?? '', /connection: keep-alive/);
+});

@@ -92,28 +92,24 @@ for (const [kind, { make, scheme }] of Object.entries(KINDS)) {
     assert.ok(durationMs < 5000, String(durationMs));
   });
 
-  test(
-    `${kind}: a session that has not asked for anything yet is told behind its first stream`,
-    LIMIT,
-    async (t) => {
-      const server = make() as Http2Server;
-      answering(server);
-      const client = await session(t, server, `${scheme}://127.0.0.1:${await serve(t, server)}`);
-      let told = false;
-      client.once('goaway', () => {
-        told = true;
-      });
-      const report = drain(server, LONG);
-      // Whatever the server said when the drain began has come before the answer to a ping that was sent after.
-      await new Promise((resolve) => client.ping(resolve));
-      assert.equal(told, false);
-      assert.equal(await ask(client), 'ok');
-      const { finished, toldToClose } = await report;
-      assert.deepEqual([finished, toldToClose], [1, 1]);
-    },
-  );
+  test(`${kind}: a session without a request gets GOAWAY after its first stream`, LIMIT, async (t) => {
+    const server = make() as Http2Server;
+    answering(server);
+    const client = await session(t, server, `${scheme}://127.0.0.1:${await serve(t, server)}`);
+    let told = false;
+    client.once('goaway', () => {
+      told = true;
+    });
+    const report = drain(server, LONG);
+    // Whatever the server said when the drain began has come before the answer to a ping that was sent after.
+    await new Promise((resolve) => client.ping(resolve));
+    assert.equal(told, false);
+    assert.equal(await ask(client), 'ok');
+    const { finished, toldToClose } = await report;
+    assert.deepEqual([finished, toldToClose], [1, 1]);
+  });
 
-  test(`${kind}: a stream that never ends is cut at the deadline`, LIMIT, async (t) => {
+  test(`${kind}: an endless stream is cut off at the deadline`, LIMIT, async (t) => {
     const server = make() as Http2Server;
     const { whenHeld } = answering(server);
     const client = await session(t, server, `${scheme}://127.0.0.1:${await serve(t, server)}`);
@@ -126,7 +122,7 @@ for (const [kind, { make, scheme }] of Object.entries(KINDS)) {
 }
 
 test(
-  'streams that are on their way while GOAWAY goes the other way are refused, reach no handler, and the client knows',
+  'streams that cross GOAWAY are refused, reach no handler, and their client is notified',
   LIMIT,
   async (t) => {
     const server = createServer();
@@ -174,7 +170,7 @@ test(
   },
 );
 
-test('HTTP/1.1 and HTTP/2 on one port', LIMIT, async (t) => {
+test('HTTP/1.1 and HTTP/2 are drained on one port', LIMIT, async (t) => {
   const server = createSecureServer({ ...CERTIFICATE, allowHTTP1: true }, (_, response) =>
     response.end('ok'),
   );
@@ -194,7 +190,7 @@ test('HTTP/1.1 and HTTP/2 on one port', LIMIT, async (t) => {
 });
 
 test(
-  'a server that was never watched: sessions of which Node tells, and all others at their next stream',
+  'an unwatched server drains sessions that Node reports, and others at their next stream',
   LIMIT,
   async (t) => {
     const server = createServer();
@@ -213,7 +209,7 @@ test(
 );
 
 test(
-  'clients that ask one thing after the other lose nothing when server after server is drained',
+  'clients that send consecutive requests lose nothing when server after server is drained',
   LIMIT,
   async (t) => {
     const DRAINS = 10;

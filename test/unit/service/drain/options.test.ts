@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { drain } from '../../../../src/service/drain/drain.ts';
 import { planOf } from '../../../../src/service/drain/options.ts';
 
-test('what is left out is filled in', () => {
+test('omitted options get their defaults', () => {
   assert.deepEqual(planOf({}), { timeoutMs: 25_000, idleMs: 24_000, signal: null, closes: true });
   assert.deepEqual(planOf({ timeoutMs: 1000 }), { timeoutMs: 1000, idleMs: 900, signal: null, closes: true });
   assert.deepEqual(planOf({ timeoutMs: 0 }), { timeoutMs: 0, idleMs: 0, signal: null, closes: true });
@@ -23,7 +23,7 @@ const WRONG: readonly [unknown, RegExp][] = [
   [null, /options must be an object, not null/],
 ];
 
-test('a wrong option is named, and nothing is drained', async (t) => {
+test('an invalid option is reported, and nothing is drained', async (t) => {
   const server = createServer().listen(0, '127.0.0.1');
   t.after(() => server.close());
   await once(server, 'listening');

@@ -17,7 +17,7 @@ const httpsServer = () => {
 
 for (const watched of [true, false]) {
   test(
-    `https, ${watched ? 'watched' : 'never watched'}: told to close, closed idle, silent`,
+    `https, ${watched ? 'watched' : 'never watched'}: busy connections get Connection: close, idle and silent ones are closed`,
     LIMIT,
     async (t) => {
       const server = httpsServer();
@@ -38,7 +38,7 @@ for (const watched of [true, false]) {
 }
 
 test(
-  'a TLS handshake that is under way when the drain begins ends, and its request is answered',
+  'a TLS handshake in progress when the drain begins is completed, and its request is answered',
   LIMIT,
   async (t) => {
     const server = httpsServer();
@@ -66,7 +66,7 @@ test('a request that crosses the close of an idle TLS connection is counted', LI
 });
 
 test(
-  'tls and net: what talks goes on and is cut at the deadline, what is quiet is closed before',
+  'tls and net: busy connections continue and are cut off at the deadline, silent ones are closed before',
   LIMIT,
   async (t) => {
     for (const secure of [true, false]) {
@@ -93,7 +93,7 @@ test(
   },
 );
 
-test('a half-open connection is waited for: its client has said all and still listens', LIMIT, async (t) => {
+test('the drain waits for a half-open connection whose client still listens', LIMIT, async (t) => {
   let answer = (): void => undefined;
   const asked = new Promise<void>((resolve) => {
     answer = resolve;

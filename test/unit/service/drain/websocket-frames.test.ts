@@ -21,7 +21,7 @@ function frame(opcode: number, length: number, masked = false): Buffer {
   ]);
 }
 
-test('between frames is known however the bytes are cut', () => {
+test('frame boundaries are found in any fragmentation', () => {
   const random = seededRandom(7);
   for (let round = 0; round < 200; round += 1) {
     const lengths = [0, 1, 125, 126, 300, 65_535, 65_536].sort(() => random() - 0.5);
@@ -45,13 +45,13 @@ test('between frames is known however the bytes are cut', () => {
   }
 });
 
-test('a close frame ends it, and nothing behind it is looked at', () => {
+test('a close frame ends the parsing, and following bytes are ignored', () => {
   const follower = new FrameFollower();
   follower.feed(Buffer.concat([HEAD, frame(1, 5), closeFrame(1000, 'bye'), frame(1, 3)]));
   assert.equal(follower.position, 'closed');
 });
 
-test('an answer that is not 101, or none at all, is no WebSocket', () => {
+test('a response other than 101, or none, is not a WebSocket', () => {
   const refused = new FrameFollower();
   refused.feed(Buffer.from('HTTP/1.1 401 Unauthorized\r\n\r\n'));
   assert.equal(refused.position, 'refused');
@@ -60,6 +60,6 @@ test('an answer that is not 101, or none at all, is no WebSocket', () => {
   assert.equal(endless.position, 'refused');
 });
 
-test('a close frame as the protocol wants it', () => {
+test('a close frame has the format of the protocol', () => {
   assert.deepEqual([...closeFrame(1012, 'hi')], [0x88, 4, 0x03, 0xf4, 0x68, 0x69]);
 });

@@ -53,7 +53,7 @@ const turns = async (count: number): Promise<void> => {
 };
 
 test(
-  'a WebSocket of any library gets close code 1012 between two frames, never inside one',
+  'a WebSocket of any library gets close code 1012 between two frames, never within one',
   LIMIT,
   async (t) => {
     const { server, upgraded } = handMadeServer();
@@ -75,7 +75,7 @@ test(
 );
 
 test(
-  'one that is accepted during the drain is told then; one that the service has closed is left alone',
+  'a WebSocket accepted during the drain is closed immediately; one that the service has closed is left unchanged',
   LIMIT,
   async (t) => {
     const { server, upgraded } = handMadeServer();
@@ -97,7 +97,7 @@ test(
 );
 
 test(
-  'one whose client does not answer is cut at the deadline, another protocol is closed when it is quiet',
+  'a WebSocket whose client does not answer is cut off at the deadline, another protocol is closed when it is silent',
   LIMIT,
   async (t) => {
     const { server, upgraded } = handMadeServer();
@@ -115,7 +115,7 @@ test(
 );
 
 test(
-  'ws closes by itself: messages that it still compresses come first, and both sides see 1012',
+  'ws closes connections itself: compressed messages are sent first, and both sides receive 1012',
   LIMIT,
   async (t) => {
     const server = createServer();
@@ -145,7 +145,7 @@ test(
   },
 );
 
-test('a watched server without a listener for upgrade answers as any other', LIMIT, async (t) => {
+test('a watched server without an upgrade listener responds like any other', LIMIT, async (t) => {
   const server = createServer((_, response) => response.end('ok'));
   const client = await open(t, server, await serve(t, server));
   assert.equal(server.listenerCount('upgrade'), 0);
@@ -167,7 +167,7 @@ test('a watched server without a listener for upgrade answers as any other', LIM
   assert.equal((await report).closedIdle, 1);
 });
 
-test('a refused upgrade is no WebSocket', LIMIT, async (t) => {
+test('a refused upgrade is not a WebSocket', LIMIT, async (t) => {
   const { server, upgraded } = handMadeServer();
   const client = await open(t, server, await serve(t, server));
   const stream = await upgraded(t, client, false);
@@ -178,7 +178,7 @@ test('a refused upgrade is no WebSocket', LIMIT, async (t) => {
   assert.deepEqual((await report).toldToClose, 0);
 });
 
-test('a plain request beside WebSockets is told to close as ever', LIMIT, async (t) => {
+test('a plain request next to WebSockets gets Connection: close as usual', LIMIT, async (t) => {
   const { server, upgraded } = handMadeServer();
   const port = await serve(t, server);
   const socket = await open(t, server, port);

@@ -36,8 +36,8 @@ const EINHORN = {
   EINHORN_MASTER_PID: '99',
 };
 
-describe('a socket that was handed over', () => {
-  it('is found by its name or address as zero says it', () => {
+describe('a passed socket', () => {
+  it('is found by its name or address in the variables of zero', () => {
     const real = { 3: '127.0.0.1:8080', 7: '/run/.admin.sock.zero-0' };
     const http = { fd: 3, name: 'http', from: 'zero' };
     assert.deepEqual(choose(ZERO, real, { port: 8080 }), http);
@@ -47,13 +47,13 @@ describe('a socket that was handed over', () => {
     assert.deepEqual(choose(ZERO, real, { path: '/run/admin.sock' }), { fd: 7, name: 'admin', from: 'zero' });
   });
 
-  it('is found by its name or address as systemd has it', () => {
+  it('is found by its name or address in the variables of systemd', () => {
     const real = { 3: '[::]:80', 4: '[::]:443' };
     assert.deepEqual(choose(SYSTEMD, real, { name: 'web' }), { fd: 3, name: 'web', from: 'systemd' });
     assert.deepEqual(choose(SYSTEMD, real, { port: 443 }), { fd: 4, name: null, from: 'systemd' });
   });
 
-  it('is found by its address as Server::Starter says it', () => {
+  it('is found by its address in the variable of Server::Starter', () => {
     const real = { 3: '0.0.0.0:8080', 4: '127.0.0.1:81', 5: '[::1]:82', 6: '/a=b.sock' };
     const found = (wanted: Partial<Wanted>) => choose(STARTER, real, wanted)?.fd;
     assert.equal(found({ port: 8080 }), 3);
@@ -62,19 +62,19 @@ describe('a socket that was handed over', () => {
     assert.equal(found({ path: '/a=b.sock' }), 6);
   });
 
-  it('is found by what Einhorn counts', () => {
+  it('is found by its index in the variables of Einhorn', () => {
     const real = { 5: '127.0.0.1:80', 6: '127.0.0.1:81' };
     assert.deepEqual(choose(EINHORN, real, { port: 81 }), { fd: 6, name: null, from: 'Einhorn' });
   });
 
-  it('is counted once where every convention tells of it', () => {
+  it('is counted once if every convention lists it', () => {
     const all = { ...ZERO, ...SYSTEMD, ...STARTER };
     const real = { 3: '127.0.0.1:8080', 4: '127.0.0.1:81' };
     assert.equal(choose(all, real, { port: 8080 })?.from, 'zero');
     assert.equal(choose(all, real, { port: 81 })?.from, 'systemd');
   });
 
-  it('is the one that fits best', () => {
+  it('is the best match', () => {
     const two = { LISTEN_PID: '100', LISTEN_FDS: '2' };
     const real = { 3: '127.0.0.1:80', 4: '0.0.0.0:80' };
     assert.equal(choose(two, real, { port: 80 })?.fd, 4);
@@ -90,7 +90,7 @@ describe('a socket that was handed over', () => {
     assert.equal(choose(two, { 3: 'udp 0.0.0.0:53', 4: 'udp 0.0.0.0:54' }, { port: 53 }), null);
   });
 
-  it('is none at another address, under another name, or without anything wanted', () => {
+  it('is missing for another address, another name, or without a request', () => {
     const real = { 3: '127.0.0.1:8080', 7: '/run/admin.sock' };
     assert.equal(choose(ZERO, real, { port: 8081 }), null);
     assert.equal(choose(ZERO, real, { port: 8080, host: '10.0.0.1' }), null);
@@ -100,7 +100,7 @@ describe('a socket that was handed over', () => {
     assert.equal(choose({}, real, { port: 8080 }), null);
   });
 
-  it('is none where it is meant for another process', () => {
+  it('is missing if it is meant for another process', () => {
     const real = { 3: '0.0.0.0:80', 4: '0.0.0.0:81', 5: '0.0.0.0:82', 6: '0.0.0.0:83' };
     for (const pid of ['1', '', '1000', 'x'])
       assert.equal(choose({ ...SYSTEMD, LISTEN_PID: pid }, real, { port: 80 }), null);
@@ -108,7 +108,7 @@ describe('a socket that was handed over', () => {
     assert.equal(choose({ ...EINHORN, EINHORN_MASTER_PID: '1' }, real, { port: 82 }), null);
   });
 
-  it('is an error where it is not what it is said to be', () => {
+  it('is an error if its descriptor differs from the variables', () => {
     const wrong = (real: Record<number, string>, wanted: Partial<Wanted>, environment = ZERO as object) => {
       let message = '';
       assert.throws(

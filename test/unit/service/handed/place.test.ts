@@ -8,8 +8,8 @@ function fits(wanted: { host?: string; port?: number; path?: string }, actual: s
   return fit(one, other);
 }
 
-describe('a place', () => {
-  it('is read from every way that conventions write it', () => {
+describe('an address', () => {
+  it('is read from every notation of the conventions', () => {
     assert.deepEqual(parsePlace('8080'), { family: 'ip', host: '', port: 8080 });
     assert.deepEqual(parsePlace('127.0.0.1:81'), { family: 'ip', host: '127.0.0.1', port: 81 });
     assert.deepEqual(parsePlace('[::1]:82'), { family: 'ip', host: '::1', port: 82 });
@@ -21,13 +21,13 @@ describe('a place', () => {
     assert.deepEqual(parsePlace('@a'), { family: 'unix', path: '@a' });
   });
 
-  it('is none where it is nothing of that', () => {
+  it('is undefined for other text', () => {
     for (const text of ['', 'x', '1:2:3', ':', '[::1]', '123456']) assert.equal(parsePlace(text), null, text);
     assert.equal(placeOf({ port: 0 }), null);
     assert.equal(placeOf({ host: 'localhost' }), null);
   });
 
-  it('is a socket of that port for a caller that wants every address', () => {
+  it('matches a socket of that port if every address is requested', () => {
     for (const host of [undefined, '', '::', '0.0.0.0']) {
       const wanted = { port: 80, ...(host !== undefined && { host }) };
       assert.ok(fits(wanted, '0.0.0.0:80') > fits(wanted, '127.0.0.1:80'));
@@ -37,7 +37,7 @@ describe('a place', () => {
     }
   });
 
-  it('is exactly that for a caller that wants one address, or a socket of all', () => {
+  it('matches exactly, or a socket of every address, if one address is requested', () => {
     const wanted = { host: '10.0.0.1', port: 80 };
     assert.ok(fits(wanted, '10.0.0.1:80') > fits(wanted, '0.0.0.0:80'));
     assert.ok(fits(wanted, '[::]:80') > 0);
@@ -48,7 +48,7 @@ describe('a place', () => {
     assert.ok(fits({ host: '0:0:0:0:0:0:0:1', port: 80 }, '[::1]:80') > 0);
   });
 
-  it('may be called localhost', () => {
+  it('may be localhost', () => {
     const wanted = { host: 'LocalHost', port: 80 };
     for (const actual of ['localhost:80', '127.0.0.1:80', '[::1]:80', '0.0.0.0:80', '[::]:80'])
       assert.ok(fits(wanted, actual) > 0, actual);
@@ -56,12 +56,12 @@ describe('a place', () => {
     assert.equal(fits(wanted, '127.0.0.1:81'), 0);
   });
 
-  it('may be called by a name that only a resolver knows', () => {
+  it('may be a host name that only a resolver knows', () => {
     assert.ok(fits({ host: 'api.internal', port: 80 }, '10.0.0.1:80') > 0);
     assert.equal(fits({ host: 'api.internal', port: 80 }, '10.0.0.1:81'), 0);
   });
 
-  it('is a path, however that is written', () => {
+  it('is a path in every notation', () => {
     assert.ok(fits({ path: '/run/./a.sock' }, '/run/a.sock') > 0);
     assert.ok(fits({ path: '\0a' }, '@a') > 0);
     assert.equal(fits({ path: '/run/b.sock' }, '/run/a.sock'), 0);

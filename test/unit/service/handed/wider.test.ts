@@ -12,8 +12,8 @@ function problem(host: string | undefined, actual: string, from = 'zero'): strin
   return widerProblem(claim, wanted, () => ({ socket: { type: 'stream', place } }))?.message ?? null;
 }
 
-describe('a socket that is open to every address', () => {
-  it('is refused to a program that asks for one address', () => {
+describe('a socket of every address', () => {
+  it('is refused to a program that requests one address', () => {
     for (const host of ['127.0.0.1', 'localhost', '::1', '10.0.0.1', 'api.internal', '::ffff:127.0.0.1'])
       for (const actual of ['0.0.0.0:80', '[::]:80']) assert.ok(problem(host, actual) !== null, host);
     assert.equal(
@@ -24,7 +24,7 @@ describe('a socket that is open to every address', () => {
     assert.match(problem('::1', '[::]:80', 'systemd') ?? '', /\. Let systemd listen on \[::1\]:80, or let/);
   });
 
-  it('is given to a program that asks for every address', () => {
+  it('is given to a program that requests every address', () => {
     for (const host of [undefined, '', '0.0.0.0', '::'])
       for (const actual of ['0.0.0.0:80', '[::]:80', '127.0.0.1:80'])
         assert.equal(problem(host, actual), null);

@@ -31,7 +31,7 @@ function portOf(fd: number): number {
 }
 
 describe('a descriptor', () => {
-  it('is a listening TCP socket of IPv4 or IPv6', (t) => {
+  it('may be a listening TCP socket of IPv4 or IPv6', (t) => {
     for (const [family, host] of [
       ['inet', '127.0.0.1'],
       ['inet', '0.0.0.0'],
@@ -44,20 +44,20 @@ describe('a descriptor', () => {
     }
   });
 
-  it('is a UDP socket', (t) => {
+  it('may be a UDP socket', (t) => {
     const fd = open(t, { family: 'inet', host: '127.0.0.1', port: 0 }, 'dgram');
     const place = { family: 'ip', host: '127.0.0.1', port: portOf(fd) };
     assert.deepEqual(inspect(fd), { socket: { type: 'datagram', place } });
   });
 
-  it('is a listening Unix socket, with a name in the file system or an abstract one', (t) => {
+  it('may be a listening Unix socket with a path or an abstract name', (t) => {
     for (const path of [join(temporaryFolder(t), 'a socket'), `@zero-test-${process.pid}`]) {
       const fd = open(t, { family: 'unix', path });
       assert.deepEqual(inspect(fd), { socket: { type: 'stream', place: { family: 'unix', path } } });
     }
   });
 
-  it('is something else, and says what', (t) => {
+  it('may be another file, whose type is reported', (t) => {
     const problem = (fd: number) => {
       const seen = inspect(fd);
       assert.ok('problem' in seen, JSON.stringify(seen));

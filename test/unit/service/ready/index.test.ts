@@ -51,7 +51,7 @@ async function warningsOf(act: () => Promise<void>): Promise<string[]> {
 }
 
 describe('a notification', () => {
-  it('says that it is ready, with its main process where that is another one', () => {
+  it('reports readiness, with the main process if that is another one', () => {
     assert.equal(notification({ state: 'ready', mainPid: null, drains: false }, 0n), 'READY=1');
     assert.equal(notification({ state: 'ready', mainPid: 42, drains: false }, 0n), 'MAINPID=42\nREADY=1');
     assert.equal(
@@ -60,7 +60,7 @@ describe('a notification', () => {
     );
   });
 
-  it('says since when it is reloading, in the same message', () => {
+  it('reports the start of a reload in the same message', () => {
     assert.equal(
       notification({ state: 'reloading', mainPid: null, drains: false }, 1_234_567_890n),
       'RELOADING=1\nMONOTONIC_USEC=1234567',
@@ -69,12 +69,12 @@ describe('a notification', () => {
 });
 
 describe('a service that is ready', () => {
-  it('tells nobody where nobody asked', async (t) => {
+  it('sends nothing without a manager', async (t) => {
     surround(t, {});
     assert.deepEqual(await warningsOf(() => tellManagers()), []);
   });
 
-  it('tells systemd', async (t) => {
+  it('notifies systemd', async (t) => {
     const { path, read } = listenForNotifications(t);
     surround(t, { NOTIFY_SOCKET: path });
     await tellManagers();
@@ -85,7 +85,7 @@ describe('a service that is ready', () => {
     assert.match(read() ?? '', /^RELOADING=1\nMONOTONIC_USEC=\d+$/);
   });
 
-  it('tells zero that it drains by itself, where the shutdown signal does not just end it', async (t) => {
+  it('tells zero that it drains itself, if the shutdown signal does not simply end it', async (t) => {
     const { path, read } = listenForNotifications(t);
     surround(t, { NOTIFY_SOCKET: path, ZERO_GENERATION: '1', ZERO_SHUTDOWN_SIGNAL: 'SIGALRM' });
     await tellManagers();
@@ -97,7 +97,7 @@ describe('a service that is ready', () => {
     assert.equal(read(), 'READY=1\nX_ZERO_DRAINS=1');
   });
 
-  it('tells Einhorn, where that is its parent', async (t) => {
+  it('notifies Einhorn if that is its parent', async (t) => {
     const path = join(temporaryFolder(t), 'einhorn');
     const server = createServer();
     t.after(() => {
@@ -116,7 +116,7 @@ describe('a service that is ready', () => {
     assert.deepEqual(await warningsOf(() => tellManagers()), []);
   });
 
-  it('names in a warning whom it could not tell, and goes on', async (t) => {
+  it('warns about a manager that could not be notified, and continues', async (t) => {
     const folder = temporaryFolder(t);
     const notify = join(folder, 'gone');
     const einhorn = join(folder, 'gone-too');

@@ -10,7 +10,7 @@ function command(environment: Record<string, string>, cgroup = ''): string | nul
 const SOCKETS = { LISTEN_PID: '100', LISTEN_FDS: '1' };
 
 describe('a manager that starts new versions', () => {
-  it('is named with the command for it', () => {
+  it('is reported with its command', () => {
     assert.equal(command({ ZERO_GENERATION: '1' }), 'zero: zero reload');
     assert.equal(command({ EINHORN_MASTER_PID: '99' }), 'Einhorn: einhornsh --execute upgrade');
     assert.equal(command({ SERVER_STARTER_PORT: '80=3' }), 'Server::Starter: kill -HUP 99');
@@ -25,14 +25,14 @@ describe('a manager that starts new versions', () => {
     assert.equal(command(all), 'zero: zero reload');
   });
 
-  it('is nobody where the variables are meant for another process, or nobody holds the sockets', () => {
+  it('is absent if the variables are meant for another process, or no process holds the sockets', () => {
     assert.equal(command({}), null);
     assert.equal(command({ EINHORN_MASTER_PID: '1' }), null);
     assert.equal(command({ ...SOCKETS, LISTEN_PID: '1' }), null);
     assert.equal(command({ NOTIFY_SOCKET: '/run/systemd/notify' }), null);
   });
 
-  it("is a user's systemd, or one whose unit is not known", () => {
+  it('is the systemd of a user, or an unknown unit', () => {
     const user = '0::/user.slice/user-1000.slice/user@1000.service/app.slice/app.service\n';
     assert.equal(command(SOCKETS, user), 'systemd: systemctl --user restart app.service');
     assert.equal(command(SOCKETS, '0::/\n'), 'systemd: systemctl restart UNIT');

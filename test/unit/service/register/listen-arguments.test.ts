@@ -12,7 +12,7 @@ const wanted = (...args: unknown[]) => {
 const callback = () => {};
 
 describe('a call of listen', () => {
-  it('names a port in every way that Node knows', () => {
+  it('specifies a port in every form of Node', () => {
     for (const args of [
       [80],
       ['80'],
@@ -32,19 +32,19 @@ describe('a call of listen', () => {
       assert.deepEqual(wanted(...args), { port: 80, host: 'localhost' });
   });
 
-  it('names a path', () => {
+  it('specifies a path', () => {
     for (const args of [['/run/a'], ['/run/a', callback], ['/run/a', 511], [{ path: '/run/a' }]])
       assert.deepEqual(wanted(...args), { path: '/run/a' });
     assert.deepEqual(wanted('\0a'), { path: '\0a' });
   });
 
-  it('names nothing that somebody could have handed over', () => {
+  it('specifies no address that could have been passed', () => {
     assert.deepEqual(wanted(0), { port: 0 });
     for (const args of [[], [callback], [undefined], [null], [{}], [{ _handle: {} }], [{ fd: 3, port: 80 }]])
       assert.deepEqual(wanted(...args), null, JSON.stringify(args));
   });
 
-  it('says what else it has to say', () => {
+  it('contains its other options', () => {
     const { signal } = new AbortController();
     assert.equal(readListenCall([{ fd: 3 }]).fd, 3);
     assert.equal(readListenCall([80]).fd, null);

@@ -10,14 +10,14 @@ import {
 const TOKEN = importToken('file:///opt/zero/register.js');
 
 describe('NODE_OPTIONS', () => {
-  it('gets one token more, at its end and once', () => {
+  it('gets one additional token at its end, once', () => {
     assert.equal(withToken(undefined, TOKEN), '--import=file:///opt/zero/register.js');
     assert.equal(withToken('', TOKEN), TOKEN);
     assert.equal(withToken('--max-old-space-size=100', TOKEN), `--max-old-space-size=100 ${TOKEN}`);
     assert.equal(withToken(`${TOKEN} --no-warnings`, TOKEN), `--no-warnings ${TOKEN}`);
   });
 
-  it('gets rid of exactly that token', () => {
+  it('loses exactly that token', () => {
     assert.equal(withoutToken(TOKEN, TOKEN), '');
     assert.equal(withoutToken(`--no-warnings ${TOKEN}`, TOKEN), '--no-warnings');
     assert.equal(withoutToken(`${TOKEN} --no-warnings`, TOKEN), '--no-warnings');
@@ -26,7 +26,7 @@ describe('NODE_OPTIONS', () => {
       assert.equal(withoutToken(others, TOKEN), others);
   });
 
-  it('has the path of a module as Node reads it', () => {
+  it('contains the path of a module as Node parses it', () => {
     assert.equal(requireToken('/opt/zero/register.cjs'), '--require=/opt/zero/register.cjs');
     for (const path of ['/a b/register.cjs', '/a  "b" c/register.cjs', '/a\\b/register.cjs']) {
       const token = requireToken(path);
@@ -35,7 +35,7 @@ describe('NODE_OPTIONS', () => {
     assert.equal(requireToken('/a "b/\\c.cjs'), '--require="/a \\"b/\\\\c.cjs"');
   });
 
-  it('is what it was when the token comes and goes', () => {
+  it('is unchanged after the token is added and removed', () => {
     for (const options of ['', '--no-warnings', '-r "a b"  --title=x'])
       assert.equal(withoutToken(withToken(options, TOKEN), TOKEN), options);
   });

@@ -38,8 +38,8 @@ function hold(t: Scope, ...handlers: NodeJS.Signals[]) {
 const send = (signal: NodeJS.Signals): boolean => (process as NodeJS.EventEmitter).emit(signal, signal, 0);
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-describe('signals that are held', () => {
-  it('reach the handlers of the program when the connections are done, each once', async (t) => {
+describe('held signals', () => {
+  it('reach the handlers of the program once the connections are done, each once', async (t) => {
     const { events, signals, finish } = hold(t, ONE, OTHER);
     assert.equal(signals.programStops, true);
     for (const signal of [ONE, ONE, OTHER]) send(signal);
@@ -69,7 +69,7 @@ describe('signals that are held', () => {
     assert.deepEqual(early, [ONE]);
   });
 
-  it('tell of a handler that is added later', (t) => {
+  it('report a handler that is added later', (t) => {
     const { events, signals, handler } = hold(t);
     assert.equal(signals.programStops, false);
     process.on('SIGUSR1', handler);

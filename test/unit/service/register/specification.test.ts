@@ -14,15 +14,15 @@ const LISTENING: Inspected = {
 const read = (environment: Record<string, string>, seen: Inspected = LISTENING) =>
   readSpecification(environment, SELF, () => seen);
 
-describe('what an unchanged program is told', () => {
-  it('is its sockets, with the address of each', () => {
+describe('the specification of an unchanged program', () => {
+  it('has its sockets with their addresses', () => {
     assert.deepEqual(read(SYSTEMD)?.claims, [{ fd: 3, name: null, address: '[::]:80', from: 'systemd' }]);
     assert.deepEqual(read({ ...SYSTEMD, ...ZERO })?.claims, [
       { fd: 3, name: 'http', address: '127.0.0.1:80', from: 'zero' },
     ]);
   });
 
-  it('is nothing where the variables are meant for another process, or there are no such sockets', () => {
+  it('is empty if the variables are meant for another process, or there are no such sockets', () => {
     assert.equal(read({}), null);
     assert.equal(read({ ...SYSTEMD, ...ZERO, LISTEN_PID: '1' }), null);
     assert.equal(read({ ...ZERO }, { problem: 'is not open' }), null);
@@ -30,7 +30,7 @@ describe('what an unchanged program is told', () => {
     assert.equal(read(SYSTEMD, { socket: udp }), null);
   });
 
-  it('is how it is asked to leave', () => {
+  it('has the signal and the time to stop', () => {
     const leaving = (environment: Record<string, string>) => {
       const found = read(environment);
       return [...(found?.signals ?? []), found?.drainTimeout];
@@ -57,7 +57,7 @@ describe('the time for connections', () => {
     assert.deepEqual(limits(1_000, true), { timeoutMs: 1_000, idleMs: 450, holdMs: 500 });
   });
 
-  it('has an end for that program also where the shutdown timeout has none', () => {
+  it('is limited for that program even if the shutdown timeout is not', () => {
     assert.equal(limits(2 ** 31 - 1, true).holdMs, 25_000);
   });
 });
@@ -66,7 +66,7 @@ describe('the permission model', () => {
   const under = (environment: Record<string, string>, allowed: boolean) =>
     permissionProblem(environment, { ...SELF, permission: { has: () => allowed } });
 
-  it('is a problem where it hides sockets that were handed over to this process', () => {
+  it('causes an error if it hides sockets that were passed to this process', () => {
     assert.match(under(SYSTEMD, false) ?? '', /Add --allow-fs-read=\/proc\//);
     assert.equal(under(SYSTEMD, true), null);
     assert.equal(under({}, false), null);

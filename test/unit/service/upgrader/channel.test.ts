@@ -27,7 +27,7 @@ function open() {
   return { channel, heard, written, give };
 }
 
-test('messages come in one piece, however the bytes did', async () => {
+test('messages are complete, however their bytes are split', async () => {
   const { heard, give } = open();
   await give('{"type":"hello","version":1,"pid":7}\n{"ty');
   await give('pe":"ready"');
@@ -36,7 +36,7 @@ test('messages come in one piece, however the bytes did', async () => {
   assert.deepEqual(heard, [{ type: 'hello', version: 1, pid: 7 }, { type: 'ready' }, 'closed']);
 });
 
-test('what is sent is a line', async () => {
+test('each message is one line', async () => {
   const { channel, written, give } = open();
   channel.send({ type: 'ready' });
   assert.deepEqual(written, ['{"type":"ready"}\n']);
@@ -59,7 +59,7 @@ for (const [what, text] of [
   });
 }
 
-test('a line without an end is rubbish, at the end and when it is too long', async () => {
+test('a line without an end is invalid, at the end of the input and when it is too long', async () => {
   const short = open();
   await short.give('{"type"');
   await short.give(null);
@@ -70,7 +70,7 @@ test('a line without an end is rubbish, at the end and when it is too long', asy
   assert.match(String(long.heard[0]), /^not a message: "x{80}"$/);
 });
 
-test('what a new process is told is checked field by field', () => {
+test('the message to a new process is checked field by field', () => {
   const one = {
     fd: 4,
     name: 'http',

@@ -40,7 +40,7 @@ function tableOf(...descriptors: Inherited[]): DescriptorTable {
   return table;
 }
 
-test('a socket is found by its name, else as it was asked for, else where it is', (t) => {
+test('a socket is found by its name, then by the requested address, then by the bound address', (t) => {
   const named = descriptor(t, { name: 'admin', asked: 'tcp:127.0.0.1:0', bound: 'tcp:127.0.0.1:5001' });
   const any = descriptor(t, { asked: 'tcp:127.0.0.1:0', bound: 'tcp:127.0.0.1:5002' });
   const fixed = descriptor(t, { asked: 'tcp:localhost:80', bound: 'tcp:127.0.0.1:80' });
@@ -56,7 +56,7 @@ test('a socket is found by its name, else as it was asked for, else where it is'
   assert.equal(tableOf(named).take('datagram', tcp(0), 'admin'), null);
 });
 
-test('several that asked for any port are taken in their order, each once', (t) => {
+test('several sockets for any port are assigned in order, each once', (t) => {
   const all = [5001, 5002].map((port) =>
     descriptor(t, { asked: 'tcp:127.0.0.1:0', bound: `tcp:127.0.0.1:${port}` }),
   );
@@ -66,7 +66,7 @@ test('several that asked for any port are taken in their order, each once', (t) 
   assert.equal(table.take('listener', tcp(0)), null);
 });
 
-test('a descriptor that is another file than was said is refused', (t) => {
+test('a descriptor of another file than recorded is refused', (t) => {
   const one = descriptor(t, { name: 'one' });
   const wrong = { ...one, identity: { dev: 0, ino: 0 } };
   assert.throws(() => tableOf(wrong), /descriptor \d+, handed over as one, does not match its description/);
@@ -74,7 +74,7 @@ test('a descriptor that is another file than was said is refused', (t) => {
   assert.throws(() => tableOf(one), /does not match its description/);
 });
 
-test('what nobody took is closed, and its path is told', (t) => {
+test('unused sockets are closed, and their paths are reported', (t) => {
   const path = { path: '/run/a', dev: 1, ino: 2 };
   const unused = descriptor(t, { name: 'a', path });
   const used = descriptor(t, { name: 'b' });
@@ -85,7 +85,7 @@ test('what nobody took is closed, and its path is told', (t) => {
   assert.deepEqual([isOpen(unused.fd), isOpen(used.fd)], [false, true]);
 });
 
-test('only what is still open, and the same file, is handed on', (t) => {
+test('only open sockets of the same file are passed on', (t) => {
   const [open, closed] = [descriptor(t, { name: 'open' }), descriptor(t, { name: 'closed' })];
   const table = new DescriptorTable();
   for (const one of [open, closed]) table.use({ ...one, fd: () => one.fd, owner: null }, false);
@@ -101,7 +101,7 @@ test('only what is still open, and the same file, is handed on', (t) => {
   );
 });
 
-test('an address or a name is used once, any port as often as wanted', (t) => {
+test('an address or a name is used once, any port as often as requested', (t) => {
   const table = new DescriptorTable();
   const one = descriptor(t, { name: 'a', asked: 'tcp:127.0.0.1:0', bound: 'tcp:127.0.0.1:5001' });
   table.use({ ...one, fd: () => one.fd, owner: null }, false);

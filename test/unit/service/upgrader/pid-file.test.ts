@@ -7,7 +7,7 @@ import { temporaryFolder } from '../../../support/temporary.ts';
 
 const OWN = `${process.pid}\n`;
 
-test('it appears whole, or not at all', (t) => {
+test('the pid file is written completely, or not at all', (t) => {
   const folder = temporaryFolder(t);
   const path = join(folder, 'app.pid');
   const file = new PidFile(path);
@@ -20,7 +20,7 @@ test('it appears whole, or not at all', (t) => {
   assert.deepEqual(readdirSync(folder), ['app.pid']);
 });
 
-test('it is written again only where it names the process that failed', (t) => {
+test('the pid file is restored only if it contains the failed process', (t) => {
   const path = join(temporaryFolder(t), 'app.pid');
   const file = new PidFile(path);
   for (const [before, after] of [
@@ -34,7 +34,7 @@ test('it is written again only where it names the process that failed', (t) => {
   }
 });
 
-test('it is removed only where it names this process', (t) => {
+test('the pid file is removed only if it contains this process', (t) => {
   const path = join(temporaryFolder(t), 'app.pid');
   const file = new PidFile(path);
   writeFileSync(path, '7\n');
@@ -46,7 +46,7 @@ test('it is removed only where it names this process', (t) => {
   assert.equal(existsSync(path), false);
 });
 
-test('what cannot be written is named, and nothing is left behind', (t) => {
+test('a failed write is reported, and leaves no file', (t) => {
   const folder = temporaryFolder(t);
   assert.throws(
     () => new PidFile(join(folder, 'none', 'pid')).prepare(),

@@ -15,7 +15,7 @@ function place(t: TestContext): { folder: string; origin: Origin; PATH: string }
   return { folder, origin, PATH: join(folder, 'bin') };
 }
 
-test('a name is looked up on PATH, a path in the directory, each time anew', (t) => {
+test('a name is looked up on PATH and a path in the directory, each time again', (t) => {
   const { folder, origin, PATH } = place(t);
   const app = join(folder, 'bin', 'app');
   const file = (argv0: string, path = PATH): string =>
@@ -30,7 +30,7 @@ test('a name is looked up on PATH, a path in the directory, each time anew', (t)
   assert.equal(file('data', folder), process.execPath);
 });
 
-test('what is asked for is not replaced by something else', (t) => {
+test('a requested program is not replaced by another one', (t) => {
   const { folder, origin } = place(t);
   for (const executable of ['no-such-program', 'data', './data', folder])
     assert.throws(
@@ -47,7 +47,7 @@ test('what is asked for is not replaced by something else', (t) => {
   );
 });
 
-test('arguments, environment and directory are those of the start unless they are given', (t) => {
+test('arguments, environment and directory are those of the start unless others are given', (t) => {
   const { folder, origin } = place(t);
   assert.deepEqual(resolveProgram(origin, { executable: process.execPath }), {
     file: process.execPath,
@@ -71,7 +71,7 @@ test('arguments, environment and directory are those of the start unless they ar
   });
 });
 
-test('the script is the one on the command line, or else relative to the directory', () => {
+test('the script is that of the command line, else relative to the directory', () => {
   const self = {
     argv0: 'node',
     execArgv: ['--title=x'],

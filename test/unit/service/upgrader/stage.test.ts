@@ -12,12 +12,12 @@ const STAGES: readonly [Stage, upgrade: string | undefined, socket: string | und
 ];
 
 for (const [stage, upgrade, socket] of STAGES) {
-  test(`what a process may do that is ${stage.is}`, () => {
+  test(`a process that is ${stage.is} may do what its stage permits`, () => {
     assert.equal(refuseUpgrade(stage)?.code, upgrade);
     assert.equal(refuseSocket('listen', stage)?.code, socket);
   });
 }
 
-test('the process that has taken over is named', () => {
+test('the process that has taken over is reported', () => {
   assert.match(refuseUpgrade({ is: 'superseded', by: 7 })?.message ?? '', /process 7 has taken over/);
 });

@@ -64,7 +64,7 @@ describe('the listeners of a config and the sockets of a process', () => {
     assert.equal(matchListeners(await listeners('unix:/run/x'), [unix], WHERE).length, 1);
   });
 
-  it('do not match if a listener has no socket, and the message has the near one', async () => {
+  it('do not match if a listener has no socket, and the message contains the most similar one', async () => {
     const message = await refusal([':81'], [socket('0.0.0.0', 81)]);
     assert.match(message, /^cannot adopt process 12: zero\.yaml does not match its sockets\. /);
     assert.match(
@@ -74,12 +74,12 @@ describe('the listeners of a config and the sockets of a process', () => {
     assert.match(message, /On this port it listens on 0\.0\.0\.0:81: write address: 'tcp4:0\.0\.0\.0:81'\./);
   });
 
-  it('do not match if a socket has no listener, and the message has the line to add', async () => {
+  it('do not match if a socket has no listener, and the message contains the line to add', async () => {
     const message = await refusal(['127.0.0.1:80'], [socket('127.0.0.1', 80), socket('127.0.0.1', 9090)]);
     assert.match(message, /Add the listener "- { name: port9090, address: '127\.0\.0\.1:9090' }"\./);
   });
 
-  it('do not match if a listener takes datagrams', async () => {
+  it('do not match if a listener receives datagrams', async () => {
     assert.match(await refusal(['udp:127.0.0.1:53'], []), /zero adopts only TCP and Unix stream sockets\./);
   });
 });

@@ -8,8 +8,8 @@ function origins(changes: Partial<Origins>): Origins {
 
 const PM2 = { pid: 12, name: 'PM2 v5.4.2: God', args: ['PM2 v5.4.2: God Daemon (/root/.pm2)'] };
 
-describe('what would start an adopted service again', () => {
-  it('is nothing for a program that was started by hand', () => {
+describe('the manager that would restart an adopted service', () => {
+  it('is absent for a program that was started by hand', () => {
     const shell = { pid: 7, name: 'bash', args: ['-bash'] };
     const cgroup = ['0::/user.slice/user-1000.slice/session-3.scope'];
     assert.equal(managerIn(origins({ cgroup, ancestors: [shell] })), null);
@@ -23,7 +23,7 @@ describe('what would start an adopted service again', () => {
     assert.match(manager?.command ?? '', /systemctl daemon-reload && systemctl disable app\.service$/);
   });
 
-  it('is a unit of a user, which is not that of the user manager itself', () => {
+  it('is a unit of a user, not that of the user manager itself', () => {
     const path = '0::/user.slice/user-1000.slice/user@1000.service/app.slice/app.service';
     const manager = managerIn(origins({ cgroup: [path] }));
     assert.equal(manager?.name, 'systemd unit app.service');
@@ -32,14 +32,14 @@ describe('what would start an adopted service again', () => {
     assert.equal(managerIn(origins({ cgroup: [own] })), null);
   });
 
-  it('is pm2, also where pm2 is a unit of systemd', () => {
+  it('is pm2, even if pm2 is a unit of systemd', () => {
     const environment = new Map([['name', 'shop']]);
     const cgroup = ['0::/system.slice/pm2-root.service'];
     const manager = managerIn(origins({ cgroup, environment, ancestors: [PM2] }));
     assert.deepEqual(manager, { name: 'pm2 (pid 12)', when: 'after', command: 'pm2 delete shop' });
   });
 
-  it('is a pm2 with a folder of its own, without which the command would start another pm2', () => {
+  it('is a pm2 with its own directory, without which the command would start another pm2', () => {
     const environment = new Map([
       ['name', 'shop'],
       ['PM2_HOME', '/srv/my pm2'],
@@ -65,13 +65,13 @@ describe('what would start an adopted service again', () => {
     });
   });
 
-  it('is named in a command that runs nothing else, whatever the service has in its environment', () => {
+  it('is reported with a command that runs nothing else, whatever the environment of the service', () => {
     const environment = new Map([['name', "x'; reboot; '"]]);
     const manager = managerIn(origins({ environment, ancestors: [PM2] }));
     assert.equal(manager?.command, `pm2 delete 'x'\\''; reboot; '\\'''`);
   });
 
-  it('is a unit whose name systemd has escaped', () => {
+  it('is a unit with an escaped name', () => {
     const cgroup = ['0::/system.slice/srv-my\\x2dapp.service'];
     const { command = '' } = managerIn(origins({ cgroup })) ?? {};
     assert.match(command, /^mkdir -p \/run\/systemd\/system\/'srv-my\\x2dapp\.service\.d' &&/);

@@ -40,7 +40,7 @@ function open(t: TestContext) {
   return { file, kept, failures, written, folder: path.join(folder, 'run') };
 }
 
-test('a state goes to the vault and to the file, and counts on from the supervisor before', (t) => {
+test('a state is written to the vault and to the file, and continues the numbers of the previous supervisor', (t) => {
   const { file, kept, written } = open(t);
   file.save(situation(1));
   file.save(situation(2));
@@ -58,7 +58,7 @@ test('a state goes to the vault and to the file, and counts on from the supervis
   assert.equal(in_progress, undefined);
 });
 
-test('what is going to be performed goes ahead to the vault alone', (t) => {
+test('pending effects are written ahead to the vault only', (t) => {
   const { file, kept, written } = open(t);
   file.save(situation(1));
   const spawn: Effect = { type: 'spawn', ...KEY, lane: 0, rescue: false, joins: false };

@@ -40,7 +40,7 @@ describe('the default name is that of the script, the program or the directory',
     });
   }
 
-  it('in a config file: its directory, where runtime.directory is left out', () => {
+  it('in a config file: its directory, if runtime.directory is omitted', () => {
     const file = '/etc/web/zero.yaml';
     assert.equal(readableName(command('/usr/bin/node app.js'), { file, folder: '/' }), 'web');
     assert.equal(readableName(command('/usr/bin/node app.js', '/srv/shop'), { file, folder: '/' }), 'shop');
@@ -49,14 +49,14 @@ describe('the default name is that of the script, the program or the directory',
     assert.match(defaultName(command('/usr/bin/node'), inRoot), /^service-/);
   });
 
-  it('a long one leaves room for the digits', () => {
+  it('a long name leaves space for the digits', () => {
     const name = defaultName(command(`/usr/bin/node ${'x'.repeat(200)}.js`), RUN);
     assert.ok('value' in parseInstanceName(name), name);
     assert.match(name, /^x{55}-[0-9a-f]{8}$/);
   });
 });
 
-describe('a service never shares its default name', () => {
+describe('a service has a unique default name', () => {
   const of = (text: string, origin: Partial<Origin> = {}) =>
     defaultName(command(text), { ...RUN, ...origin });
 
@@ -74,12 +74,12 @@ describe('a service never shares its default name', () => {
     assert.equal(new Set(names).size, names.length, names.join(' '));
   });
 
-  it('with another config file, whatever both start', () => {
+  it('with another config file of the same program', () => {
     const names = ['/a/n1.yaml', '/a/n2.yaml', '/b/n1.yaml'].map((file) => of('/usr/bin/node', { file }));
     assert.equal(new Set(names).size, names.length, names.join(' '));
   });
 
-  it('and keeps it when only options change, or where its file is used from another directory', () => {
+  it('that does not change with options, or with the directory from which its file is used', () => {
     assert.equal(of('/usr/bin/node app.js'), of('/usr/bin/node --inspect app.js --port 8080'));
     assert.equal(of('/usr/bin/node app.js'), of('/opt/node/bin/node app.js'));
     const file = '/etc/web/zero.yaml';

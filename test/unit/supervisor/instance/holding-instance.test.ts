@@ -33,7 +33,7 @@ function placesWith(t: TestContext, text: string) {
   return { file, places: [{ directory, uid: UID }] };
 }
 
-test('the left-behind service that has the socket is named, with the commands that continue and stop it', (t) => {
+test('the remaining service that holds the socket is reported, with the commands that continue and stop it', (t) => {
   const { places } = placesWith(t, JSON.stringify(STATE));
   const expected = `The address belongs to the service of instance web, whose zero (pid ${process.pid}) has died. Continue that service with: zero --config /etc/web.yaml. Or stop it with: zero stop --name web`;
   for (const inode of [4711, 4713])
@@ -42,7 +42,7 @@ test('the left-behind service that has the socket is named, with the commands th
   for (const inode of [0, 4714]) assert.equal(describeInstanceHolding({ inode, uid: UID }, places), null);
 });
 
-test('an instance without a config file, and one that runs', (t) => {
+test('an instance without a config file and a running one are reported', (t) => {
   const { file, places } = placesWith(t, JSON.stringify({ ...STATE, config_file: null }));
   const holder = { inode: 4711, uid: null };
   assert.match(

@@ -38,13 +38,13 @@ describe('the instances of a user are', () => {
     assert.equal(defaultPlace({ uid: 0, environment: { XDG_RUNTIME_DIR: login } }), '/run/zero');
   });
 
-  it('not in the runtime directory of another user, which su leaves in the environment', (t) => {
+  it('not in the runtime directory of another user, which su(1) keeps in the environment', (t) => {
     const folder = temporary(t);
     const environment = { XDG_RUNTIME_DIR: folder };
     assert.equal(defaultPlace({ uid: UID + 1, environment }), join(folder, `zero-${UID + 1}`));
   });
 
-  it('looked for in all of these, whatever the environment is', (t) => {
+  it('searched for in all of these, with any environment', (t) => {
     const folder = temporary(t);
     const always = [`/run/user/${USER}/zero`, join(folder, `zero-${USER}`), `/tmp/zero-${USER}`, '/run/zero'];
     assert.deepEqual(directoriesOf({ uid: USER, environment: {} }), always);
@@ -52,7 +52,7 @@ describe('the instances of a user are', () => {
     assert.deepEqual(directoriesOf({ uid: USER, environment }), ['/nowhere/zero', ...always]);
   });
 
-  it('found by root in the places of all users, each once, and in no place of another user', (t) => {
+  it("found by root in the directories of all users, each once, and not below another user's directory", (t) => {
     const folder = temporary(t);
     for (const name of [`zero-${UID}`, 'zero-1', 'zero-x', 'zero-']) mkdirSync(join(folder, name));
     symlinkSync(folder, join(folder, 'zero-2'));
@@ -65,8 +65,8 @@ describe('the instances of a user are', () => {
   });
 });
 
-describe('an instance whose runtime directory is in no place', () => {
-  it('is linked there as long as it runs', (t) => {
+describe('an instance whose runtime directory is elsewhere', () => {
+  it('is linked there while it runs', (t) => {
     const folder = temporary(t);
     const runtime = join(temporaryFolder(t), 'run');
     mkdirSync(runtime);
@@ -77,7 +77,7 @@ describe('an instance whose runtime directory is in no place', () => {
     assert.deepEqual(runtimeDirectoriesIn(place), []);
   });
 
-  it('replaces links that lead nowhere any more', (t) => {
+  it('replaces broken links', (t) => {
     const links = join(temporary(t), `zero-${USER}`, '.instances');
     const [dead, alive] = [temporaryFolder(t), temporaryFolder(t)];
     linkInstance(dead, { uid: USER, environment: {} });
@@ -86,7 +86,7 @@ describe('an instance whose runtime directory is in no place', () => {
     assert.deepEqual(readdirSync(links), [encodeURIComponent(alive)]);
   });
 
-  it('is not linked in a directory that another user made', (t) => {
+  it('is not linked in a directory that another user created', (t) => {
     const place = join(temporary(t), `zero-${USER + 1}`);
     mkdirSync(place);
     if (UID === 0) chownSync(place, USER, USER);
@@ -95,14 +95,14 @@ describe('an instance whose runtime directory is in no place', () => {
     assert.deepEqual(readdirSync(place), []);
   });
 
-  it('is not linked where it is in a place', (t) => {
+  it('is not linked if it is in a standard directory', (t) => {
     const folder = temporary(t);
     linkInstance(join(folder, `zero-${USER}`, 'web'), { uid: USER, environment: {} });
     assert.deepEqual(readdirSync(folder), []);
   });
 });
 
-it('links in a place are read, not followed, and names that begin with a dot are none', (t) => {
+it('links in a directory are read, not followed, and names that begin with a dot are ignored', (t) => {
   const folder = temporary(t);
   const place = { directory: join(folder, `zero-${UID}`), uid: UID };
   mkdirSync(join(place.directory, 'web'), { recursive: true });

@@ -30,7 +30,7 @@ function socketOf(t: TestContext) {
 
 const fail = (message: string) => assert.fail(message);
 
-test('stores what is new, and removes what is gone', (t) => {
+test('the descriptor store gets new sockets, and loses closed ones', (t) => {
   const { socket, received } = managerOf(t);
   const [one, two] = [socketOf(t), socketOf(t)];
   const vault = linux.openMemoryFile('zero-vault', Buffer.alloc(0));
@@ -48,7 +48,7 @@ test('stores what is new, and removes what is gone', (t) => {
   assert.deepEqual(received(), [[`FDSTOREREMOVE=1\nFDNAME=zero-${one.inode}`, []]]);
 });
 
-test('a manager that is missing is reported once', (t) => {
+test('a missing manager is reported once', (t) => {
   const warnings: string[] = [];
   const socket = join(temporaryFolder(t), 'missing');
   const store = new DescriptorStore(socket, [], (message) => warnings.push(message));

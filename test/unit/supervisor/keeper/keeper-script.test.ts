@@ -116,7 +116,7 @@ for (const [program, debianPackage, name] of SHELLS) {
     return file === null ? null : [file, name];
   };
 
-  test(`${program}: the supervisor's death starts the command, which has the sockets`, async (t) => {
+  test(`${program}: the exit of the supervisor starts the command with the sockets`, async (t) => {
     const shell = shellFor(t);
     if (shell === null) return;
     const keeper = new Keeper(t, shell, true, ['sh', '-c', REPORT]);
@@ -128,7 +128,7 @@ for (const [program, debianPackage, name] of SHELLS) {
     assert.ok(isKeeper(linux.argumentsOf(keeper.pid), keeper.folder));
   });
 
-  test(`${program}: a program that is missing is tried again, and ends nothing`, async (t) => {
+  test(`${program}: a missing program is retried, and does not end the keeper`, async (t) => {
     const shell = shellFor(t);
     if (shell === null) return;
     const keeper = new Keeper(t, shell, true, ['/no/such/program']);
@@ -139,7 +139,7 @@ for (const [program, debianPackage, name] of SHELLS) {
     assert.ok(keeper.isAlive);
   });
 
-  test(`${program}: orders run while it waits, and their ends do not disturb it`, async (t) => {
+  test(`${program}: commands run during the wait, and their exits do not end it`, async (t) => {
     const shell = shellFor(t);
     if (shell === null) return;
     const keeper = new Keeper(t, shell, false, ['/no/such/program']);
@@ -154,7 +154,7 @@ for (const [program, debianPackage, name] of SHELLS) {
     assert.ok(keeper.isAlive);
   });
 
-  test(`${program}: waits on where the directory of the FIFO was deleted`, async (t) => {
+  test(`${program}: keeps waiting after the directory of the FIFO is deleted`, async (t) => {
     const shell = shellFor(t);
     if (shell === null) return;
     const keeper = new Keeper(t, shell, true, ['sh', '-c', REPORT]);
@@ -163,7 +163,7 @@ for (const [program, debianPackage, name] of SHELLS) {
     assert.match(await keeper.line(), new RegExp(`^${keeper.pid} 0 `));
   });
 
-  test(`${program}: is ended with everything that it has started, in a pause too`, async (t) => {
+  test(`${program}: ends with every process that it started, also during a pause`, async (t) => {
     const shell = shellFor(t);
     if (shell === null) return;
     const keeper = new Keeper(t, shell, true, ['sh', '-c', REPORT]);
@@ -177,7 +177,7 @@ for (const [program, debianPackage, name] of SHELLS) {
     for (const pid of members) assert.ok((processStat(pid)?.state ?? 'Z') === 'Z', `process ${pid}`);
   });
 
-  test(`${program}: without a restart it keeps the sockets and starts nothing`, async (t) => {
+  test(`${program}: without a restart it holds the sockets and starts nothing`, async (t) => {
     const shell = shellFor(t);
     if (shell === null) return;
     const keeper = new Keeper(t, shell, false, ['sh', '-c', 'echo started']);
@@ -189,7 +189,7 @@ for (const [program, debianPackage, name] of SHELLS) {
   });
 }
 
-test('a process of other arguments under the number of a keeper is left alone', async (t) => {
+test('a process with other arguments and the pid of a keeper is not signalled', async (t) => {
   const keeper = new Keeper(t, ['/bin/sh', 'sh'], false, ['true']);
   endKeeper(linux, keeper.identity, '/another/directory');
   endKeeper(linux, { ...keeper.identity, startTime: keeper.identity.startTime + 1 }, keeper.folder);

@@ -102,7 +102,7 @@ const isGone = ({ pid, startTime }: ProcessIdentity) => {
   return stat === null || stat.startTime !== startTime || stat.state === 'Z';
 };
 
-test('holds the sockets and the vault, and is called zero-keeper', async (t) => {
+test('the keeper holds the sockets and the vault, and its name is zero-keeper', async (t) => {
   const sockets = [listening(t), listening(t)];
   const { kept, keeper, runtimeDirectory } = keeperOf(t, sockets);
   const { pid } = await kept(1);
@@ -116,7 +116,7 @@ test('holds the sockets and the vault, and is called zero-keeper', async (t) => 
   assert.deepEqual(findKeepers(runtimeDirectory, keeperSystem).keepers, [keeper.identity]);
 });
 
-test('is replaced by one with the sockets of then, before the old one ends', async (t) => {
+test('the keeper is replaced by one with the current sockets, before the old one ends', async (t) => {
   const sockets = [listening(t)];
   const { kept } = keeperOf(t, sockets);
   const first = await kept(1);
@@ -128,7 +128,7 @@ test('is replaced by one with the sockets of then, before the old one ends', asy
   while (!isGone(first)) await new Promise((resolve) => setImmediate(resolve));
 });
 
-test('several requests of one turn make one keeper', async (t) => {
+test('several requests in one turn start one keeper', async (t) => {
   const { keeper, next, kept } = keeperOf(t, [listening(t)]);
   keeper.keep(1);
   keeper.keep(2);
@@ -136,7 +136,7 @@ test('several requests of one turn make one keeper', async (t) => {
   await kept(3);
 });
 
-test('reports a keeper that somebody else killed', async (t) => {
+test('a killed keeper is reported', async (t) => {
   const { keeper, next, kept } = keeperOf(t, [listening(t)]);
   const { pid } = await kept(1);
   sendSignal(pid, 'SIGKILL');
@@ -145,7 +145,7 @@ test('reports a keeper that somebody else killed', async (t) => {
   await kept(1);
 });
 
-test('ends with its files', async (t) => {
+test('the keeper ends with its files', async (t) => {
   const { keeper, kept, runtimeDirectory } = keeperOf(t, [listening(t)]);
   const identity = await kept(1);
   assert.ok(existsSync(join(runtimeDirectory, FIFO)));
@@ -156,7 +156,7 @@ test('ends with its files', async (t) => {
   assert.equal(keeper.identity, null);
 });
 
-test('a runtime directory that is deleted keeps no later keeper from starting', async (t) => {
+test('a deleted runtime directory does not prevent the start of a later keeper', async (t) => {
   const { kept, runtimeDirectory } = keeperOf(t, [listening(t)]);
   await kept(1);
   rmSync(runtimeDirectory, { recursive: true });
@@ -164,7 +164,7 @@ test('a runtime directory that is deleted keeps no later keeper from starting', 
   assert.equal(processStat(pid)?.comm, 'sh');
 });
 
-test('a keeper that cannot be started is reported, with the reason', async (t) => {
+test('a keeper that cannot be started is reported with the reason', async (t) => {
   const runtimeDirectory = join(temporaryFolder(t), 'missing');
   const { keeper, next } = keeperOf(t, [listening(t)], { runtimeDirectory });
   keeper.keep(1);
@@ -175,7 +175,7 @@ test('a keeper that cannot be started is reported, with the reason', async (t) =
   assert.equal(await next(), 'done 1');
 });
 
-test('previous keepers end when there is a new one, and not before', async (t) => {
+test('previous keepers end after a new one runs', async (t) => {
   const sockets = [listening(t)];
   const { kept, runtimeDirectory } = keeperOf(t, sockets);
   const old = await kept(1);
@@ -191,7 +191,7 @@ test('previous keepers end when there is a new one, and not before', async (t) =
   while (!isGone(old)) await new Promise((resolve) => setImmediate(resolve));
 });
 
-test('the sockets are taken back by the right to trace the keeper', async (t) => {
+test('the sockets are recovered with the permission to trace the keeper', async (t) => {
   const sockets = [listening(t), listening(t)];
   const { kept, runtimeDirectory } = keeperOf(t, sockets);
   const identity = await kept(1);
@@ -208,7 +208,7 @@ test('the sockets are taken back by the right to trace the keeper', async (t) =>
   assert.deepEqual([...taken.byInode.keys()], [inodeOf(sockets[1] ?? 0)]);
 });
 
-test('the sockets are taken back without that right, and the keeper lives on', async (t) => {
+test('the sockets are recovered without that permission, and the keeper continues', async (t) => {
   // More than one datagram has room for.
   const sockets = Array.from({ length: 300 }, () => listening(t));
   const { kept, runtimeDirectory } = keeperOf(t, sockets);
@@ -229,7 +229,7 @@ test('the sockets are taken back without that right, and the keeper lives on', a
   assert.deepEqual(readdirSync(runtimeDirectory).sort(), [FIFO, 'zero-keeper']);
 });
 
-test('a keeper that ends meanwhile leaves what was taken', async (t) => {
+test('a keeper that exits during the recovery does not affect recovered sockets', async (t) => {
   const sockets = [listening(t)];
   const { kept, runtimeDirectory } = keeperOf(t, sockets);
   const identity = await kept(1);
@@ -244,7 +244,7 @@ test('a keeper that ends meanwhile leaves what was taken', async (t) => {
   assert.equal(taken.vault, null);
 });
 
-test('sockets that workers have are taken from them, only those that are wanted', async (t) => {
+test('the sockets of workers are recovered from them, and only the requested ones', async (t) => {
   const sockets = [listening(t), listening(t)];
   const { kept } = keeperOf(t, sockets);
   const worker = await kept(1);
@@ -257,7 +257,7 @@ test('sockets that workers have are taken from them, only those that are wanted'
   assert.ok(!new TakenSockets(restricted).takeFrom(worker, 'workers', new Set([wanted])));
 });
 
-test('a socket is not reported as lost when no descriptor is free', async (t) => {
+test('a socket is not reported as lost if no descriptor is free', async (t) => {
   const sockets = [listening(t)];
   const { kept } = keeperOf(t, sockets);
   const worker = await kept(1);

@@ -24,7 +24,7 @@ test('a new vault is empty', (t) => {
   assert.deepEqual(found(t, vaultOf(t)), { state: null, generations: null });
 });
 
-test('the newest of each record is found by another process', (t) => {
+test('another process finds the newest version of each record', (t) => {
   const vault = vaultOf(t);
   vault.writeState('a long first state', 1);
   vault.writeGenerations(Buffer.from([0, 255]));
@@ -41,7 +41,7 @@ test('the newest of each record is found by another process', (t) => {
   });
 });
 
-test('another supervisor continues it', (t) => {
+test('another supervisor continues the vault', (t) => {
   const vault = vaultOf(t);
   vault.writeState('old', 7);
   const other = VaultFile.resume(duplicateAbove(vault.fd, 3), linux);
@@ -50,7 +50,7 @@ test('another supervisor continues it', (t) => {
   assert.deepEqual(vault.read().state, { text: 'new', sequence: 8 });
 });
 
-test('a record that was written in part leaves the one before', (t) => {
+test('an incomplete record leaves the previous one valid', (t) => {
   const vault = vaultOf(t);
   vault.writeState('whole', 1);
   // The other slot of `state`, whose entry was not written yet.
@@ -58,7 +58,7 @@ test('a record that was written in part leaves the one before', (t) => {
   assert.deepEqual(found(t, vault).state, { text: 'whole', sequence: 1 });
 });
 
-test('a record that is too large is refused, and the one before stays', (t) => {
+test('a record that is too large is refused, and the previous one is kept', (t) => {
   const vault = vaultOf(t);
   vault.writeState('small', 1);
   assert.throws(() => vault.writeState('x'.repeat(8 * 1024 * 1024 + 1), 2), RangeError);
@@ -69,13 +69,13 @@ test('a record that is too large is refused, and the one before stays', (t) => {
   assert.equal(found(t, vault).generations?.toString(), 'not overwritten');
 });
 
-test('takes the memory of what is in it', (t) => {
+test('the vault uses the memory of its content', (t) => {
   const vault = vaultOf(t);
   for (let sequence = 1; sequence <= 100; sequence += 1) vault.writeState('z'.repeat(10_000), sequence);
   assert.ok(fstatSync(vault.fd).blocks * 512 <= 64 * 1024);
 });
 
-test('is recognised by its link, and nothing else is a vault', (t) => {
+test('a vault is recognised by its link, and other files are not', (t) => {
   const vault = vaultOf(t);
   const link = descriptorsOf('self').find(({ fd }) => fd === vault.fd)?.link ?? null;
   assert.ok(isVaultLink(link), link ?? 'no link');

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { LastEvent } from '../../../../src/supervisor/observe/last-event.ts';
 
-test('the last event is the newest that is not a detail, with its age', () => {
+test('the last event is the newest one above detail level, with its age', () => {
   let now = 1000;
   const last = new LastEvent(() => now);
   assert.equal(last.document(), null);

@@ -53,7 +53,7 @@ test('the first reading has the share since the start of the worker', async () =
   ]);
 });
 
-test('a later reading has the share since the one before it', async () => {
+test('a later reading has the share since the previous reading', async () => {
   const machine = new Machine();
   machine.start(7);
   machine.now += 4000;
@@ -64,7 +64,7 @@ test('a later reading has the share since the one before it', async () => {
   assert.deepEqual(await machine.shares(), [[1.5, 2000]]);
 });
 
-test('readings less than a second apart have the same beginning', async () => {
+test('readings less than a second apart have the same start', async () => {
   const machine = new Machine();
   machine.start(7);
   machine.now += 4000;
@@ -94,7 +94,7 @@ test('a worker that started since the last reading has the share since its start
   ]);
 });
 
-test('CPU time that is lost with a process makes no negative share', async () => {
+test('CPU time that is lost with a process causes no negative share', async () => {
   const machine = new Machine();
   machine.start(7);
   machine.now += 4000;
@@ -105,7 +105,7 @@ test('CPU time that is lost with a process makes no negative share', async () =>
   assert.deepEqual(await machine.shares(), [[0, 1000]]);
 });
 
-test('a worker and what remains of the process before it are one worker', async () => {
+test('a worker and the remaining processes of its predecessor are one worker', async () => {
   const machine = new Machine();
   machine.start(7);
   machine.start(8);
@@ -118,7 +118,7 @@ test('a worker and what remains of the process before it are one worker', async 
   ]);
 });
 
-test('callers at the same time share one reading', async () => {
+test('concurrent callers share one reading', async () => {
   const machine = new Machine();
   await Promise.all([machine.reader.read(), machine.reader.read()]);
   assert.equal(machine.readings, 1);

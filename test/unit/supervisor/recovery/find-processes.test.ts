@@ -55,7 +55,7 @@ const evidence = (sockets: readonly number[] = []) => ({
 });
 const pids = (found: readonly { readonly pid: number }[]) => found.map(({ pid }) => pid);
 
-test('workers without a recorded state are known by their notify socket and their user', () => {
+test('workers without a recorded state are found by their notify socket and their user', () => {
   const system = machine({
     10: { user: WWW, notify: notify(2) },
     11: { user: 0, notify: notify(3), variable: 'ZERO_NOTIFY_SOCKET' },
@@ -70,7 +70,7 @@ test('workers without a recorded state are known by their notify socket and thei
   assert.deepEqual([...found.imitations], [12, 13]);
 });
 
-test('a worker that has changed its user is known by its sockets', () => {
+test('a worker that has changed its user is found by its sockets', () => {
   const system = machine({
     10: { user: 99, notify: notify(2), sockets: [LANE] },
     11: { user: 99, notify: notify(3), sockets: [1] },
@@ -78,7 +78,7 @@ test('a worker that has changed its user is known by its sockets', () => {
   assert.deepEqual(pids(unknownOf(INSTANCE, state, evidence([LANE]), system)), [10]);
 });
 
-test('a variable with an impossible number is not trusted', () => {
+test('a variable with an impossible number is ignored', () => {
   const system = machine({ 10: { user: WWW, notify: notify(2 ** 52) } });
   assert.deepEqual(unknownOf(INSTANCE, state, evidence(), system), []);
 });

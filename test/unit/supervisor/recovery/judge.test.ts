@@ -38,7 +38,7 @@ function asideBy(file: ReadState | null, vault: ReadState | null, facts: Recover
 }
 
 describe('a supervisor that starts', () => {
-  it('starts the service where no state is left', () => {
+  it('starts the service without a state', () => {
     assert.equal(asideBy(null, null, DEAD), null);
   });
 
@@ -48,22 +48,22 @@ describe('a supervisor that starts', () => {
     assert.deepEqual(notes, []);
   });
 
-  it('continues where only the keeper runs, and where only a worker does', () => {
+  it('continues if only the keeper or only a worker runs', () => {
     recovered(good, null, { ...DEAD, keeper: KEEPER });
     recovered(good, null, { ...DEAD, isAlive: ({ pid }) => (pid === 2931 ? 'alive' : 'gone') });
   });
 
-  it('continues after an upgrade in place also where no process runs at the moment', () => {
+  it('continues after an upgrade in place even if no process runs at the moment', () => {
     recovered(good, null, { ...DEAD, isUpgrade: true });
   });
 
-  it('takes the newer one of the file and the copy in memory', () => {
+  it('uses the newer one of the file and the copy in memory', () => {
     assert.equal(recovered(withSequence(5), withSequence(6), ALIVE).saved.sequence, 6);
     assert.equal(recovered(withSequence(7), withSequence(6), ALIVE).saved.sequence, 7);
     assert.equal(recovered(read(sample('2-hook')), withSequence(1), ALIVE).saved.sequence, 1);
   });
 
-  it('continues from the copy in memory where the file is damaged, and says so', () => {
+  it('continues from the copy in memory if the file is damaged, and reports that', () => {
     const { notes } = recovered(torn, good, ALIVE);
     assert.equal(notes.length, 1);
     assert.match(JSON.stringify(notes), /incomplete or damaged.*zero continues from the copy in memory/);
@@ -75,25 +75,25 @@ describe('a supervisor that starts', () => {
     assert.match(JSON.stringify(notes), /pid 2822 belongs to another process now/);
   });
 
-  it('sets a state aside whose processes have exited', () => {
+  it('discards a state whose processes have exited', () => {
     const aside = asideBy(good, null, DEAD);
     assert.deepEqual(aside, { reason: 'none of its processes runs any more', damaged: false });
     const reused = asideBy(good, null, { ...DEAD, isAlive: () => 'other' });
     assert.match(reused?.reason ?? '', /other processes have the pids 2822, 2823/);
   });
 
-  it('sets a state of another boot or another pid namespace aside', () => {
+  it('discards a state of another boot or another pid namespace', () => {
     const boot = readState(TEXT, { ...RECORDED, bootId: 'another' });
     assert.match(asideBy(boot, null, DEAD)?.reason ?? '', /before the machine was started/);
     assert.match(asideBy(good, null, { ...DEAD, pidNamespace: 1 })?.reason ?? '', /another pid namespace/);
   });
 
-  it('sets a damaged state aside where nothing runs', () => {
+  it('discards a damaged state if nothing runs', () => {
     assert.equal(asideBy(torn, null, DEAD)?.damaged, true);
     assert.equal(asideBy(torn, torn, DEAD)?.damaged, true);
   });
 
-  it('refuses to start where the state is damaged and processes run', () => {
+  it('refuses to start if the state is damaged and processes run', () => {
     const message = refusal(torn, torn, { ...DEAD, keeper: KEEPER, survivors: () => [2930, 2931] });
     assert.match(message, /incomplete or damaged.*still run: 2930 2931 2801.*kill 2930 2931 2801/);
     assert.match(refusal(torn, null, { ...DEAD, survivors: () => [7] }), /still run: 7\./);

@@ -27,7 +27,7 @@ function looksThatTake(duration: number, foreignSockets: ForeignSockets = () => 
   return { looks, clock, turns, timers, counts };
 }
 
-test('workers that accept in the same turn of the event loop share one look and one batch', () => {
+test('workers that accept in the same turn of the event loop share one check and one batch', () => {
   const { looks, turns, counts } = looksThatTake(1);
   const decided: number[] = [];
   for (const worker of [1, 2, 3]) {
@@ -42,7 +42,7 @@ test('workers that accept in the same turn of the event loop share one look and 
   assert.deepEqual(counts, { looks: 1, batches: 1 });
 });
 
-test('looks take at most a quarter of the time', () => {
+test('checks use at most a quarter of the time', () => {
   const { looks, turns, timers, clock, counts } = looksThatTake(10);
   const decided: number[] = [];
   const add = (worker: number) => looks.add((foreign) => void decided.push(worker + foreign().length));
@@ -59,7 +59,7 @@ test('looks take at most a quarter of the time', () => {
   assert.equal(turns.length, 1);
 });
 
-test('a look that fails fails for every worker that waits for it', () => {
+test('a failed check fails for every worker that waits for it', () => {
   const failure = new Error('EMFILE');
   const { looks, turns, counts } = looksThatTake(1, () => {
     throw failure;

@@ -70,13 +70,13 @@ function current(
   return result;
 }
 
-describe('a worker that is started again executes', () => {
-  it('its file, as long as that is the same one', () => {
+describe('a restarted worker executes', () => {
+  it('its file if that is unchanged', () => {
     const server = write('server', 'one');
     assert.deepEqual(current(prepared(server, []), COPY), { answer: 'same', executable: server });
   });
 
-  it('the kept copy of a file that was replaced, removed or written to', () => {
+  it('the kept copy of a file that was replaced, removed or changed', () => {
     for (const change of [
       (path: string) => write('server', `instead of ${path}`),
       (path: string) => rmSync(path),
@@ -90,7 +90,7 @@ describe('a worker that is started again executes', () => {
     }
   });
 
-  it('what is there now where no copy is kept', () => {
+  it('the current file if no copy is kept', () => {
     const server = write('server', 'one');
     const found = prepared(server, []);
     write('server', 'two');
@@ -98,7 +98,7 @@ describe('a worker that is started again executes', () => {
     assert.deepEqual(current(found), { answer: 'changed, no copy', executable: server, reason });
   });
 
-  it('what is there now where its user may not execute the copy', () => {
+  it('the current file if its user may not execute the copy', () => {
     const server = write('server', 'one');
     const found = prepared(server, []);
     rmSync(server);
@@ -110,7 +110,7 @@ describe('a worker that is started again executes', () => {
     );
   });
 
-  it('no copy of a copy: one that was written to since the rollback is not trusted', () => {
+  it('no copy of a copy: a copy that was changed since the rollback is not trusted', () => {
     const copy = write('copy', 'one');
     const found = prepared(copy, []);
     write('copy', 'two');
@@ -118,8 +118,8 @@ describe('a worker that is started again executes', () => {
   });
 });
 
-describe('of an interpreted program', () => {
-  it('a script that was replaced is a change, and there is no copy of it', () => {
+describe('for an interpreted program', () => {
+  it('a replaced script is a change, and has no copy', () => {
     const script = write('app.js', 'one');
     const found = prepared(process.execPath, ['--enable-source-maps', 'app.js', 'data.json']);
     assert.equal(current(found, COPY).answer, 'same');
@@ -132,7 +132,7 @@ describe('of an interpreted program', () => {
     });
   });
 
-  it('data that an argument names may change', () => {
+  it('data files in the arguments may change', () => {
     write('app.js', 'one');
     write('data.json', '{}');
     const found = prepared(process.execPath, ['app.js', 'data.json']);
@@ -140,7 +140,7 @@ describe('of an interpreted program', () => {
     assert.equal(current(found).answer, 'same');
   });
 
-  it('a script without an ending is known by its place', () => {
+  it('a script without an extension is recognised by its position', () => {
     write('serve', 'one');
     write('other', 'one');
     const found = prepared(process.execPath, ['--trace-warnings', 'serve', 'other']);
@@ -150,13 +150,13 @@ describe('of an interpreted program', () => {
     );
   });
 
-  it('arguments that name no file are no scripts', () => {
+  it('arguments that are not files are not scripts', () => {
     for (const args of [['-e', 'console.log(1)'], ['${fd.http}'], ['.'], [''], ['x'.repeat(5000)]])
       assert.deepEqual(prepared(process.execPath, args).record.scripts, []);
   });
 });
 
-describe('a file that changes before the first process is started', () => {
+describe('a file that changes before its first process is started', () => {
   it('is the release of the generation', () => {
     const server = write('server', 'one');
     const found = prepared(server, []);
@@ -166,7 +166,7 @@ describe('a file that changes before the first process is started', () => {
     assert.equal(current(made).answer, 'same');
   });
 
-  it('is not that of a rollback, which names a release', () => {
+  it('is not the release of a rollback, which specifies its release', () => {
     const server = write('server', 'one');
     const found = prepared(server, [], 3);
     write('server', 'two');

@@ -46,7 +46,7 @@ test('events during the recovery of a service are handled after `continued`', ()
   assert.deepEqual(events, ['continued', 'leftovers_gone', 'leftovers_gone']);
 });
 
-test('what happens while a running service is taken over comes after it is adopted', () => {
+test('events during an adoption are handled after it', () => {
   const { engine, events } = engineThat(() => [], { first: 'adopted' });
   engine.post({ type: 'write_failed', file: 'history', failure: { step: 'a', reason: 'b' } });
   assert.deepEqual(events, []);
@@ -69,7 +69,7 @@ test('a failed effect is recorded before the next step, even if that step has no
   );
 });
 
-test('events of one batch are handled one after the other, and the state is recorded once behind them', () => {
+test('events of one batch are handled in order, and then the state is recorded once', () => {
   const calls: string[] = [];
   const { engine, events } = engineThat(() => [], { settled: () => calls.push('settled') });
   engine.batch(() => {

@@ -4,7 +4,7 @@ import { setImmediate } from 'node:timers/promises';
 import { useLibc } from '../../../../src/linux/libc.ts';
 import { Footprint } from '../../../../src/supervisor/run/footprint.ts';
 
-test('memory is given back once, when it has been quiet for a while, and nothing is said of it', async (t) => {
+test('memory is released once, after a quiet period, without a message', async (t) => {
   const said: string[] = [];
   const warned = ({ message }: Error) => said.push(message);
   process.on('warning', warned);

@@ -18,7 +18,7 @@ const run = gateCommand(prepared, {
   refused: (refusals) => assert.fail(JSON.stringify(refusals)),
 });
 
-test('a command that has ended leaves nothing on the signal that stops it, which may last for months', async () => {
+test('an exited command leaves no listener on its abort signal, which may exist for months', async () => {
   const { signal: stop } = new AbortController();
   for (let round = 0; round < 3; round += 1) {
     assert.deepEqual(await run({ run: ['true'], timeout: 5_000, stop }), {
@@ -29,7 +29,7 @@ test('a command that has ended leaves nothing on the signal that stops it, which
   }
 });
 
-test('a command that nobody waits for any more is ended', async () => {
+test('a command is ended when no caller waits for it', async () => {
   const controller = new AbortController();
   const result = run({ run: ['sleep', '1000'], timeout: 60_000, stop: controller.signal });
   controller.abort();

@@ -21,7 +21,7 @@ function variables(run: Partial<RunHook> = {}): Readonly<Record<string, string>>
   return Object.fromEntries(hookVariables({ ...RUN, ...run }, 'shop', TIME));
 }
 
-test('a hook of a handover has its numbers, a sentence and a document', () => {
+test('a hook of a handover gets its numbers, a sentence and a document', () => {
   const { ZERO_JSON = '', ...rest } = variables();
   const message = 'shop: generation 2 was stopped (timed out), and generation 1 serves';
   assert.deepEqual(rest, {
@@ -78,7 +78,7 @@ test('each hook has a sentence', () => {
   for (const [run, sentence] of sentences) assert.equal(variables(run).ZERO_MESSAGE, `shop: ${sentence}`);
 });
 
-test('the reason of a notification is one bounded line, whatever it contains', () => {
+test('the reason of a notification is one line of limited length, whatever its content', () => {
   const hostile = `line 1\nline 2\r\u001b[31mred\u0000\u202e ${'"\\'.repeat(40_000)}`;
   const {
     ZERO_REASON = '',

@@ -34,7 +34,7 @@ async function turns(count: number): Promise<void> {
   for (let turned = 0; turned < count; turned += 1) await turn();
 }
 
-test('one step in each turn of the event loop, until all is done', async () => {
+test('lanes are prepared by one step in each turn of the event loop', async () => {
   const { preparer, done } = lanes(3);
   preparer.keep([1, 2]);
   assert.deepEqual(done, [], 'nothing before whatever is under way');
@@ -44,7 +44,7 @@ test('one step in each turn of the event loop, until all is done', async () => {
   assert.deepEqual(done, ['1,2 1', '1,2 2', '1,2 3']);
 });
 
-test('what is not wanted any more is not done', async () => {
+test('unneeded work is skipped', async () => {
   const { preparer, done } = lanes(2);
   preparer.keep([1]);
   await turn();
@@ -55,7 +55,7 @@ test('what is not wanted any more is not done', async () => {
   assert.deepEqual(done, ['1 1', '3 1', '3 2']);
 });
 
-test('a failure ends it, and the next ones are tried', async () => {
+test('a failure ends its order, and the next orders are attempted', async () => {
   const { preparer, done } = lanes(3, 2);
   preparer.keep([1]);
   await turns(3);
@@ -64,7 +64,7 @@ test('a failure ends it, and the next ones are tried', async () => {
   assert.deepEqual(done, ['1 1', '2 1']);
 });
 
-test('what has begun is finished when nothing else is wanted, and a handover waits for that', async () => {
+test('an order in progress is completed when no other is needed, and a handover waits for that', async () => {
   const { preparer, done } = lanes(3);
   let isFinished = false;
   preparer.keep([1]);
@@ -79,7 +79,7 @@ test('what has begun is finished when nothing else is wanted, and a handover wai
   assert.equal(isCalled, true, 'nothing is under way');
 });
 
-test('nothing is done after close', async () => {
+test('no step runs after close', async () => {
   const { preparer, done } = lanes(3);
   preparer.keep([1]);
   await turn();

@@ -28,7 +28,7 @@ async function watched(t: TestContext) {
   return { keeper, posted, next, address: only(acquired).address };
 }
 
-test('a lane that only a probe waits in is empty, until a client comes', async (t) => {
+test('a lane with only a probe in its queue is empty until a client arrives', async (t) => {
   const { keeper, posted, next, address } = await watched(t);
   keeper.keep([1], []);
   assert.deepEqual(posted, [{ type: 'lane_empty', lane: 1 }]);

@@ -22,8 +22,8 @@ function git(folder: string, files: Readonly<Record<string, string>>): void {
   }
 }
 
-describe('the label of a release that is given none', () => {
-  it('is the name of what its symlink leads to', async (t) => {
+describe('the default label of a release', () => {
+  it('is the name of the target of its symlink', async (t) => {
     const { folder } = release(t);
     const target = join(folder, 'releases', '2024-01-02');
     mkdirSync(join(target, 'bin'), { recursive: true });
@@ -39,14 +39,14 @@ describe('the label of a release that is given none', () => {
     }
   });
 
-  it('is not that of the next release, when the link was swapped meanwhile', async (t) => {
+  it('is not that of the next release if the link is replaced in the meantime', async (t) => {
     const { folder } = release(t);
     mkdirSync(join(folder, '42'));
     symlinkSync('42', join(folder, 'current'));
     assert.equal(await findLabel({ written: [join(folder, 'current')], found: [join(folder, '41')] }), null);
   });
 
-  it('is not the name of a link that names no release, or leads nowhere', async (t) => {
+  it('is not the name of a link that names no release, or is broken', async (t) => {
     const { folder } = release(t);
     mkdirSync(join(folder, 'usr/bin'), { recursive: true });
     symlinkSync('usr/bin', join(folder, 'bin'));
@@ -71,14 +71,14 @@ describe('the label of a release that is given none', () => {
     ['larger than 4 KiB', `1.4.0\n${'x'.repeat(5000)}`],
     ['one long line', 'x'.repeat(3000)],
   ] as const) {
-    it(`is not VERSION where that is ${what}`, async (t) => {
+    it(`is not VERSION if that is ${what}`, async (t) => {
       const { folder, found } = release(t);
       writeFileSync(join(folder, 'VERSION'), text);
       assert.equal(await found(), null);
     });
   }
 
-  it('waits for nobody where VERSION is a named pipe, a directory or a device', async (t) => {
+  it('does not block if VERSION is a FIFO, a directory or a device', async (t) => {
     const { folder, found } = release(t);
     const path = join(folder, 'VERSION');
     execFileSync('mkfifo', [path]);
@@ -115,7 +115,7 @@ describe('the label of a release that is given none', () => {
     assert.deepEqual(await found(), { label: COMMIT.slice(0, 12), from: 'git' });
   });
 
-  it('is what git itself says', async (t) => {
+  it('is the output of git', async (t) => {
     const { folder, found } = release(t);
     const run = (...args: string[]) =>
       execFileSync('git', ['-C', folder, '-c', 'user.name=x', '-c', 'user.email=x@x', ...args], {
@@ -140,14 +140,14 @@ describe('the label of a release that is given none', () => {
     ['a .git file of something else', { '.git': 'what?\n' }],
     ['an empty .git directory', { '.git/config': '' }],
   ] as const) {
-    it(`is none with ${what}`, async (t) => {
+    it(`is absent with ${what}`, async (t) => {
       const { folder, found } = release(t);
       git(folder, files as Record<string, string>);
       assert.equal(await found(), null);
     });
   }
 
-  it('is taken from the link first, then from VERSION, then from git', async (t) => {
+  it('is found by the link first, then by VERSION, then by git', async (t) => {
     const { folder, found } = release(t);
     git(folder, { '.git/HEAD': `${COMMIT}\n` });
     assert.equal((await found())?.from, 'git');

@@ -12,10 +12,10 @@ import {
 const DIRECTORY = '/run/zero/example';
 const entry = ([name, value]: readonly [string, string]) => Buffer.from(`${name}=${value}`);
 
-describe('commands that run', () => {
+describe('running commands', () => {
   const options = { kernel: linux, runtimeDirectory: DIRECTORY, next: 7 };
 
-  it('are recorded when they are started, each with the number of its environment', () => {
+  it('are recorded at their start, each with the number in its environment', () => {
     const seen: unknown[] = [];
     const commands = new RunningCommands({ ...options, recorded: () => seen.push(commands.situation()) });
     const one = commands.register();
@@ -32,7 +32,7 @@ describe('commands that run', () => {
     assert.deepEqual(commands.situation(), { running: [], next: 8 });
   });
 
-  it('are found by their environment, and so are hooks', () => {
+  it('are found by their environment, as hooks are', () => {
     const hook = entry(markOfHook(DIRECTORY, 12));
     const found = (environment: readonly Buffer[], directory = DIRECTORY) => [
       commandIn(environment, directory),

@@ -42,7 +42,7 @@ function* answered(posted: readonly Happening[]) {
       yield `${happening.type} ${'change' in happening.effect ? happening.effect.change : happening.effect.type}`;
 }
 
-test('a change is answered when the last listener has it', () => {
+test('a change is answered when it has reached the last listener', () => {
   const { effects, posted, turn } = slow();
   const done: string[] = [];
   effects.perform(steer(1), steps(done, 'a'));
@@ -55,7 +55,7 @@ test('a change is answered when the last listener has it', () => {
   assert.deepEqual([...answered(posted)], ['done 1']);
 });
 
-test('a newer change begins at once, and the other one has failed', () => {
+test('a newer change begins immediately, and the previous one fails', () => {
   const { effects, posted, turn } = slow();
   const done: string[] = [];
   effects.perform(steer(1), steps(done, 'a'));
@@ -66,7 +66,7 @@ test('a newer change begins at once, and the other one has failed', () => {
   assert.deepEqual([...answered(posted)], ['failed 1', 'done 2']);
 });
 
-test('another kind of change goes on beside it', () => {
+test('another kind of change runs at the same time', () => {
   const { effects, posted, turn } = slow();
   const done: string[] = [];
   effects.perform(steer(1), steps(done, 'a'));
@@ -76,7 +76,7 @@ test('another kind of change goes on beside it', () => {
   assert.deepEqual([...answered(posted)], ['done 1', 'done listen_again']);
 });
 
-test('a step that fails is the answer, and after close there is none', () => {
+test('a failed step is the answer, and there is no answer after close', () => {
   const { effects, posted, turn } = slow();
   effects.perform(steer(1), steps([], 'a', 2));
   turn();

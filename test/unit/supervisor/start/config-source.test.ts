@@ -7,7 +7,7 @@ import { temporaryFolder } from '../../../support/temporary.ts';
 
 const service = (path: string): string => `service: { runtime: { path: ${path} } }\n`;
 
-test('a file is read every time, and parsed again when its text is another', (t) => {
+test('a file is read every time, and parsed again after a change', (t) => {
   const file = join(temporaryFolder(t), 'zero.yaml');
   const source = configFile(file);
   writeFileSync(file, service('/bin/true'));
@@ -19,7 +19,7 @@ test('a file is read every time, and parsed again when its text is another', (t)
   assert.deepEqual(source.load(), first);
 });
 
-test('what is wrong with a file is said every time', (t) => {
+test('errors in a file are reported every time', (t) => {
   const file = join(temporaryFolder(t), 'zero.yaml');
   const source = configFile(file);
   assert.throws(() => source.load(), ConfigError);

@@ -18,7 +18,7 @@ function found(folder: string, ...words: string[]) {
   return JSON.parse(output);
 }
 
-it('finds the script by the symbolic link that started it, and keeps options and arguments', (t) => {
+it('the script is found by the symbolic link that started it, with its options and arguments', (t) => {
   const folder = temporaryFolder(t);
   const text = `import { ownCommand } from '${MODULE}'; console.log(JSON.stringify(ownCommand()));`;
   writeFileSync(join(folder, 'real.mjs'), text);

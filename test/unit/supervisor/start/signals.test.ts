@@ -24,7 +24,7 @@ function listen(t: TestContext) {
   return { signals, terminal, calls, send };
 }
 
-test('a SIGHUP that was sent is a reload', (t) => {
+test('a SIGHUP from a process is a reload', (t) => {
   const { signals, calls, send } = listen(t);
   signals.configure(SETTINGS);
   send();
@@ -32,7 +32,7 @@ test('a SIGHUP that was sent is a reload', (t) => {
   assert.deepEqual(calls, ['reload SIGHUP', 'reload SIGHUP']);
 });
 
-test('of a terminal that was closed, the shell and the kernel send one each: that is one stop', (t) => {
+test('a closed terminal causes one stop, although the shell and the kernel each send a SIGHUP', (t) => {
   const { signals, terminal, calls, send } = listen(t);
   signals.configure({ reload: 'SIGHUP', forward: ['SIGHUP'] });
   terminal.cause = 'closed';
@@ -41,7 +41,7 @@ test('of a terminal that was closed, the shell and the kernel send one each: tha
   assert.deepEqual(calls, ['stop SIGHUP (terminal closed)']);
 });
 
-test('of a terminal that was closed it is a stop also where another signal reloads', (t) => {
+test('a closed terminal causes a stop even if another signal reloads', (t) => {
   const { signals, terminal, calls, send } = listen(t);
   signals.configure({ reload: 'SIGUSR2', forward: [] });
   send();
@@ -51,7 +51,7 @@ test('of a terminal that was closed it is a stop also where another signal reloa
   assert.deepEqual(calls, ['stop SIGHUP (terminal closed)']);
 });
 
-test('where zero does not use the terminal it is nothing, and a later one is a reload', (t) => {
+test('a closed terminal is ignored if zero does not use it, and a later SIGHUP is a reload', (t) => {
   const { signals, terminal, calls, send } = listen(t);
   signals.configure(SETTINGS);
   terminal.cause = 'closed, unused';
@@ -62,7 +62,7 @@ test('where zero does not use the terminal it is nothing, and a later one is a r
   assert.deepEqual(calls, ['reload SIGHUP']);
 });
 
-test('what arrives before the config is read is acted on after it', (t) => {
+test('signals before the config is read are handled after it', (t) => {
   const { signals, terminal, calls, send } = listen(t);
   send();
   terminal.cause = 'closed';

@@ -12,7 +12,7 @@ function terminalOf(t: TestContext, state: { device: number | null; isUsed: bool
   return terminal;
 }
 
-test('without a terminal every SIGHUP was sent', (t) => {
+test('without a terminal every SIGHUP comes from a process', (t) => {
   const state = { device: 0, isUsed: false, now: 0 };
   const terminal = terminalOf(t, state);
   assert.equal(terminal.hangup(), 'sent');
@@ -20,7 +20,7 @@ test('without a terminal every SIGHUP was sent', (t) => {
   assert.equal(terminal.hangup(), 'sent');
 });
 
-test('of a terminal that is open it was sent, within a second after its end it was not', (t) => {
+test('a SIGHUP on an open terminal comes from a process, within a second after its end from the kernel', (t) => {
   const state: { device: number | null; isUsed: boolean; now: number } = { device: 7, isUsed: true, now: 0 };
   const terminal = terminalOf(t, state);
   assert.equal(terminal.hangup(), 'sent');
@@ -36,7 +36,7 @@ test('of a terminal that is open it was sent, within a second after its end it w
   assert.equal(terminal.hangup(), 'sent');
 });
 
-test('with no standard stream on the terminal it is not used', (t) => {
+test('a terminal without any standard stream is not used', (t) => {
   const state = { device: 7, isUsed: false, now: 0 };
   const terminal = terminalOf(t, state);
   state.device = 0;

@@ -29,7 +29,7 @@ async function warning(
 }
 
 describe('the unit that runs zero', () => {
-  it('is warned about where it ends the service and removes the state of a killed zero', async (t) => {
+  it('causes a warning if it ends the service and removes the state of a killed zero', async (t) => {
     const properties = 'KillMode=mixed\nRuntimeDirectory=zero/my-server\nRuntimeDirectoryPreserve=no';
     assert.equal(
       await warning(t, properties),
@@ -37,12 +37,12 @@ describe('the unit that runs zero', () => {
     );
   });
 
-  it('is warned about with the default KillMode, for the manager of a user too', async (t) => {
+  it('causes a warning with the default KillMode, for the manager of a user too', async (t) => {
     const message = await warning(t, 'KillMode=control-group\nRuntimeDirectory=', { cgroups: USER_UNIT });
     assert.match(message ?? '', /KillMode=control-group\. .*: KillMode=process\. .*systemctl --user daemon/);
   });
 
-  it('is warned about where it only removes the state', async (t) => {
+  it('causes a warning if it only removes the state', async (t) => {
     const properties = 'KillMode=process\nRuntimeDirectory=zero/x\nRuntimeDirectoryPreserve=no';
     const message = await warning(t, properties);
     assert.match(message ?? '', /^zero cannot continue .*\[Service\]: RuntimeDirectoryPreserve=yes\./);
@@ -54,15 +54,16 @@ describe('the unit that runs zero', () => {
     'KillMode=none',
     'Failed to connect to bus',
   ]) {
-    it(`is fine: ${fine.replaceAll('\n', ', ')}`, async (t) => assert.equal(await warning(t, fine), null));
+    it(`is accepted: ${fine.replaceAll('\n', ', ')}`, async (t) =>
+      assert.equal(await warning(t, fine), null));
   }
 
-  it('is not looked at where systemd did not start zero itself', async (t) => {
+  it('is not checked if systemd did not start zero itself', async (t) => {
     for (const SYSTEMD_EXEC_PID of [undefined, '8'])
       assert.equal(await warning(t, 'KillMode=mixed', { environment: { SYSTEMD_EXEC_PID } }), null);
   });
 
-  it('is not known without systemctl', async (t) => {
+  it('is unknown without systemctl', async (t) => {
     assert.equal(await warning(t, 'KillMode=mixed', { environment: { PATH: '/nonexistent' } }), null);
   });
 });

@@ -66,11 +66,11 @@ const MEMOS: Memos = {
   ],
 };
 
-test('memos are read as they were written, bytes of environments included', () => {
+test('memos are read as written, including the bytes of environments', () => {
   assert.deepEqual(decodeMemos(encodeMemos(MEMOS)), MEMOS);
 });
 
-test('memos of another version, and bytes that are none, are a problem and no exception', () => {
+test('memos of another version and invalid bytes are a problem, not an exception', () => {
   const problemOf = (text: string) => {
     const read = decodeMemos(Buffer.from(text));
     return 'problem' in read ? read.problem : assert.fail('it was read');

@@ -5,7 +5,7 @@ import { VERSION } from '../../../../src/supervisor/state-format/version-2.ts';
 import { leavesOf, withLeaf } from '../../../support/leaves.ts';
 import { problemIn, RECORDED, SAMPLES, sample, stateIn } from './support.ts';
 
-test('every version is recorded', () => {
+test('every version has a recorded document', () => {
   for (let version = 1; version <= VERSION; version += 1) {
     const names = [...SAMPLES.keys()].filter((name) => name.startsWith(`state-${version}-`));
     const situations = names.map((name) => name.replace(/^state-\d+-(.*)\.json$/, '$1'));
@@ -18,12 +18,12 @@ test('every version is recorded', () => {
 const tried = new Set<string>();
 
 for (const [name, text] of SAMPLES) {
-  test(`${name} is read`, () => {
+  test(`${name} is valid`, () => {
     const { version, instance, boot_id } = stateIn(text);
     assert.deepEqual([version, instance, boot_id], [VERSION, RECORDED.instance, RECORDED.bootId]);
   });
 
-  test(`${name}: each beginning of it is torn`, () => {
+  test(`${name}: each prefix of it is reported as torn`, () => {
     // Each place in the largest file; the others differ only in which fields they have.
     const step = name === 'state-2-keeper.json' ? 1 : 17;
     for (let length = 0; length < text.length; length += step)

@@ -7,7 +7,7 @@ import { StateText } from '../../../../src/supervisor/state-format/write-text.ts
 import { RECORDED, SAMPLES, SUPERVISOR, sample, stateIn } from './support.ts';
 
 for (const [name, text] of SAMPLES) {
-  test(`${name}: the state that was recorded is written as the same document`, () => {
+  test(`${name}: the recorded state is written as the same document`, () => {
     const saved = stateIn(text);
     const situation: Situation = {
       state: stateOf(saved),
@@ -45,7 +45,7 @@ test('a request without a number, as earlier releases wrote it, gets the next on
   assert.equal(handover?.request.id, saved.handover?.handover);
 });
 
-test('a step that does not say whether its check passed waits for a check, where there is one', () => {
+test('a step without the result of its check waits for a check if it has one', () => {
   const { handover, generations } = stateOf(stateIn(sample('1-soak')));
   assert.ok(handover?.step.name === 'soak');
   const { candidate, verified } = handover.step;

@@ -6,7 +6,7 @@ import { sample, stateIn } from './support.ts';
 /* Version 1 as version 2. In the samples `canary` and `soak` of both versions the same has happened. */
 
 for (const name of ['canary', 'soak']) {
-  test(`${name}: the same situation, recorded by both versions, has the same generations, workers and steps`, () => {
+  test(`${name}: both versions record the same generations, workers and steps of one situation`, () => {
     const [first, second] = [1, 2].map((version) => {
       const { generations, handover, pending_request, hooks, stop, lanes, listeners } = stateIn(
         sample(`${version}-${name}`),
@@ -79,7 +79,7 @@ test('a signal without a ticket is a caller that expects no answer', () => {
   );
 });
 
-test('a lane is reached where the steering has it, else away or unused', () => {
+test('a lane is reached if the steering has it, else away or unused', () => {
   const data = JSON.parse(sample('1-canary'));
   for (const lane of [0, 2, 8]) data.state.lanes[lane].waiting = true;
   const { lanes } = stateIn(JSON.stringify(data));
@@ -127,7 +127,7 @@ const NOT_MAPPED = [
 ];
 
 for (const name of ['canary', 'hook', 'soak', 'stopping']) {
-  test(`${name}: each other field of version 1 is in the state that is read`, () => {
+  test(`${name}: every other field of version 1 is in the restored state`, () => {
     const text = sample(`1-${name}`);
     const data: object = JSON.parse(text);
     const before = JSON.stringify(stateIn(text));

@@ -166,7 +166,7 @@ function documentOf(
 const generationWith = (parts: Partial<Generation>, situation: Partial<Situation> = {}) =>
   documentOf({ generations: [{ ...GENERATION, ...parts }] }, situation).generations[0];
 
-test('a supervisor at its start', () => {
+test('a new supervisor is written', () => {
   assert.deepEqual(documentOf({}), {
     version: VERSION,
     zero_version: '0.2.0',
@@ -199,7 +199,7 @@ test('a supervisor at its start', () => {
   });
 });
 
-test('a service that was given as arguments has no config file', () => {
+test('a service from arguments has no config file', () => {
   const supervisor = {
     version: '0.2.0',
     instance: 'run',
@@ -215,7 +215,7 @@ test('a service that was given as arguments has no config file', () => {
   assert.equal(JSON.parse(text).config_file, null);
 });
 
-test('a generation', () => {
+test('a generation is written', () => {
   const usage = {
     userSeconds: 1,
     systemSeconds: 2,
@@ -283,7 +283,7 @@ for (const [stage, document] of STAGES) {
   });
 }
 
-test('a worker', () => {
+test('a worker is written', () => {
   const leave = { since: 4 };
   const lastExit = { exit: { kind: 'exited', code: 7 }, at: 5, reason: 'exited with code 7' } as const;
   assert.deepEqual(generationWith({ workers: [{ ...WORKER, rescue: true, leave, lastExit }] })?.workers, [
@@ -387,7 +387,7 @@ for (const [life, document] of LIVES) {
   });
 }
 
-test('a request with its callers', () => {
+test('a request is written with its callers', () => {
   const pending = {
     id: 9,
     wants: { preview: false, rollback: { to: 3 }, label: 'v1.2.3' },
@@ -410,7 +410,7 @@ test('a request with its callers', () => {
   });
 });
 
-test('a handover', () => {
+test('a handover is written', () => {
   assert.deepEqual(documentOf({ handover: HANDOVER }).handover, {
     handover: 5,
     since_monotonic_ms: 201,
@@ -498,7 +498,7 @@ test('an owed verdict has neither the output of a worker nor a stack', () => {
   ]);
 });
 
-test('hooks', () => {
+test('hooks are written', () => {
   const run = {
     type: 'run_hook',
     hook: 1,
@@ -580,7 +580,7 @@ test('hooks', () => {
   ]);
 });
 
-test('lanes and the steering', () => {
+test('lanes and the steering are written', () => {
   const failure = { step: 'steer', reason: 'ENOMEM', subject: 'listener http', errno: 'ENOMEM' };
   const { demands } = initialState(0);
   const { lanes, steering, handshake_ms } = documentOf({
@@ -624,7 +624,7 @@ test('lanes and the steering', () => {
   });
 });
 
-test('a stop, and files that could not be written', () => {
+test('a stop, and files that could not be written, are written', () => {
   const failure = { step: 'write state', reason: 'ENOSPC', subject: '/run/state.json', errno: 'ENOSPC' };
   const state = { failure, since: 1, retry: { at: 2, attempts: 3 } };
   const { stop, write_failures } = documentOf({
@@ -638,7 +638,7 @@ test('a stop, and files that could not be written', () => {
   });
 });
 
-test('processes and listeners', () => {
+test('processes and listeners are written', () => {
   const key = { generation: 4, worker: 1, incarnation: 2 };
   const { processes, listeners } = documentOf(
     {},
@@ -705,7 +705,7 @@ function verify(section: string) {
   return generationWith({}, { verifyOf })?.verify;
 }
 
-test('health checks', () => {
+test('health checks are written', () => {
   assert.deepEqual(
     verify('{ http: { listener: http, path: /health, status: "200,204", timeout: 1s }, failures: 2 }'),
     {
@@ -742,7 +742,7 @@ test('health checks', () => {
   );
 });
 
-test('a writer that has written before writes what has changed since then', () => {
+test('a later document contains the changes since the previous one', () => {
   const writer = new StateText();
   const process = { key: { generation: 4, worker: 0, incarnation: 1 }, pid: 20, startTime: 21, session: 20 };
   const watchdog: { time: number | null } = { time: null };

@@ -17,7 +17,7 @@ const HANDED: Handed = {
   runtimeDirectory: '/run/zero/ä "x"',
 };
 
-test('the new program gets what was handed to it, once, and its services do not', () => {
+test('the new program receives its parameters once, and its services do not', () => {
   const variable = handedVariable(HANDED);
   const environment: NodeJS.ProcessEnv = Object.fromEntries([variable.toString().split(/=(.*)/s, 2)]);
   assert.deepEqual(takeHanded(environment), HANDED);

@@ -32,14 +32,14 @@ test('each document is written in the version that the other zero reads, one ver
   assert.equal(written.state?.sequence, 7);
 });
 
-test('a document stays as it is for a zero that reads its version or a later one', () => {
+test('a document is unchanged for a zero that reads its version or a later one', () => {
   const newest = content({ version: NEWEST.state }, { version: NEWEST.configs });
   assert.deepEqual(contentFor(newest, { state: NEWEST.state, configs: NEWEST.configs + 1 }), newest);
   const nothing = { state: null, generations: null };
   assert.deepEqual(contentFor(nothing, { state: 1, configs: 1 }), nothing);
 });
 
-test('a version that this zero cannot write is refused with what to do', () => {
+test('a version that this zero cannot write is refused with the solution', () => {
   const state = content({ version: 4 }, { version: 1 });
   assert.throws(() => contentFor(state, { state: 1, configs: 1 }, STEPS), {
     message:

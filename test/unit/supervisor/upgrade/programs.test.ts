@@ -23,14 +23,14 @@ function startedBy(node: string, script: string): OwnCommand {
   return { node, options: ['--no-warnings'], script, args: ['--config', 'x.yaml'] };
 }
 
-test('a node that was named by its path runs the new zero, with the same options and arguments', (t) => {
+test('a node that was started by its path runs the new zero with the same options and arguments', (t) => {
   const { path } = machine(t, 'node20/bin/node', 'zero.js');
   const own = startedBy(path('node20/bin/node'), path('zero.js'));
   const [first] = programsFor(own, NOTHING, '', '/nonexistent/node');
   assert.deepEqual(first, { name: own.node, ...own });
 });
 
-test('after an nvm switch the node beside the new zero is found, then that on PATH, then the caller', (t) => {
+test('after an nvm switch the node next to the new zero is found, then that on PATH, then the caller', (t) => {
   const old = 'v20/lib/node_modules/zerodown/bin/zero.js';
   const { root, path } = machine(
     t,

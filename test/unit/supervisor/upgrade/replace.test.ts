@@ -3,7 +3,7 @@ import { openSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { replaceProgram } from '../../../../src/supervisor/upgrade/replace.ts';
 
-test('a program that cannot be executed leaves the signals as they were', () => {
+test('a program that cannot be executed leaves the signals unchanged', () => {
   const before = ignoredSignals();
   const [lock, vault] = [openSync('/dev/null', 'r'), openSync('/dev/null', 'r')];
   const program = { name: 'node', node: '/no/such/node', options: [], script: '/zero.js', args: [] };

@@ -24,14 +24,14 @@ const handed: Handed = {
 };
 const all = ['systemd', 'server_starter', 'einhorn', 'notify', 'nginx', 'fpm'] as const;
 
-test('systemd gets every socket, names in the order of the numbers', () => {
+test('systemd gets every socket, with the names in the order of the numbers', () => {
   const { variables, listenPid } = conventions(['systemd'], handed);
   assert.equal(variables.LISTEN_FDS, '5');
   assert.equal(variables.LISTEN_FDNAMES, 'http:any:six:unix:dns');
   assert.equal(listenPid, true);
 });
 
-test('LISTEN_FDS is left out when the numbers have a gap or do not begin at 3', () => {
+test('LISTEN_FDS is omitted if the numbers have a gap or do not begin at 3', () => {
   for (const listeners of [[tcp, six], [wildcard], []]) {
     const { variables, listenPid } = conventions(['systemd'], { ...handed, listeners });
     assert.equal(variables.LISTEN_FDS, undefined);
@@ -40,12 +40,12 @@ test('LISTEN_FDS is left out when the numbers have a gap or do not begin at 3', 
   }
 });
 
-test('only nginx expects sockets that do not block', () => {
+test('only nginx expects non-blocking sockets', () => {
   assert.equal(expectsBlocking(['systemd', 'server_starter', 'einhorn', 'fpm']), true);
   assert.equal(expectsBlocking(['nginx']), false);
 });
 
-test('the warning names the numbers, and there is none where nothing is missing', () => {
+test('the warning lists the numbers, and there is none if nothing is missing', () => {
   assert.equal(
     listenFdsWarning(['systemd'], [{ target: 9 }, { target: 3 }]),
     'LISTEN_FDS is left out: it can only describe 3..4, and the listeners have the descriptors 3, 9',
@@ -55,19 +55,19 @@ test('the warning names the numbers, and there is none where nothing is missing'
   assert.equal(listenFdsWarning(['nginx'], [{ target: 9 }]), null);
 });
 
-test('Server::Starter: stream sockets by number, a wildcard by its port alone', () => {
+test('Server::Starter gets stream sockets by number, and a wildcard by its port alone', () => {
   const { variables } = conventions(['server_starter'], handed);
   assert.equal(variables.SERVER_STARTER_PORT, '127.0.0.1:81=3;8080=4;[::1]:82=5;/path.sock=6');
   assert.equal(variables.SERVER_STARTER_GENERATION, '7');
 });
 
-test('Server::Starter: two wildcards of one port keep their hosts', () => {
+test('Server::Starter gets the hosts of two wildcards with one port', () => {
   const four = listener('four', 3, { family: 'inet', host: '0.0.0.0', port: 8080 });
   const { variables } = conventions(['server_starter'], { ...handed, listeners: [four, wildcard] });
   assert.equal(variables.SERVER_STARTER_PORT, '0.0.0.0:8080=3;[::]:8080=4');
 });
 
-test('Einhorn: a count, numbered descriptors, the pid of the parent, no socket path', () => {
+test('Einhorn gets a count, numbered descriptors and the pid of the parent, and no socket path', () => {
   const { variables } = conventions(['einhorn'], handed);
   assert.equal(variables.EINHORN_FD_COUNT, '4');
   assert.deepEqual(
@@ -78,18 +78,18 @@ test('Einhorn: a count, numbered descriptors, the pid of the parent, no socket p
   assert.equal('EINHORN_SOCK_PATH' in variables, false);
 });
 
-test('nginx: every descriptor, Unix datagrams left out', () => {
+test('nginx gets every descriptor except Unix datagrams', () => {
   const gram = listener('log', 8, { family: 'unix', path: '/log.sock' }, 'unixgram');
   const { variables } = conventions(['nginx'], { ...handed, listeners: [...handed.listeners, gram] });
   assert.equal(variables.NGINX, '3;4;5;6;7;');
 });
 
-test('php-fpm: address and descriptor, IPv6 without brackets', () => {
+test('php-fpm gets address and descriptor, with IPv6 without brackets', () => {
   const { variables } = conventions(['fpm'], handed);
   assert.equal(variables.FPM_SOCKETS, '127.0.0.1:81=3,:::8080=4,::1:82=5,/path.sock=6');
 });
 
-test("zero's own variables are always there", () => {
+test('the variables of zero are always set', () => {
   const { variables } = conventions([], { ...handed, listeners: [tcp] });
   assert.deepEqual(variables, {
     ZERO_LISTENERS: '[{"name":"http","fd":3,"address":"127.0.0.1:81"}]',
@@ -100,7 +100,7 @@ test("zero's own variables are always there", () => {
   });
 });
 
-test('NOTIFY_SOCKET is given where the worker has one', () => {
+test('NOTIFY_SOCKET is set if the worker has one', () => {
   const { variables } = conventions(all, { ...handed, notifyPath: '@zero/x/1' });
   assert.equal(variables.NOTIFY_SOCKET, '@zero/x/1');
   assert.equal(conventions(all, handed).variables.NOTIFY_SOCKET, undefined);
@@ -117,7 +117,7 @@ test('without the protocol notify only a variable of zero has the path of the no
   assert.equal(conventions(all, given).variables.ZERO_NOTIFY_SOCKET, undefined);
 });
 
-test('without listeners there is nothing but the names of zero', () => {
+test('without listeners only the variables of zero are set', () => {
   const { variables } = conventions(all, { ...handed, listeners: [] });
   const names = Object.keys(variables);
   assert.ok(names.length > 0 && names.every((name) => name.startsWith('ZERO_')), names.join());

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { ByteQueue } from '../../../../src/workers/output/byte-queue.ts';
 
-test('what goes in comes out, in its order, whatever the sizes', () => {
+test('bytes are returned in order, in any sizes', () => {
   const queue = new ByteQueue();
   const sizes = [1, 5000, 0, 3, 4096, 4097, 20_000, 1, 1, 16_384, 2];
   const expected: Buffer[] = [];
@@ -24,7 +24,7 @@ test('what goes in comes out, in its order, whatever the sizes', () => {
   assert.ok(Buffer.concat(taken).equals(total));
 });
 
-test('a piece larger than asked for comes whole', () => {
+test('a piece larger than requested is returned whole', () => {
   const queue = new ByteQueue();
   queue.push(Buffer.alloc(100));
   queue.push(Buffer.alloc(100));
@@ -33,7 +33,7 @@ test('a piece larger than asked for comes whole', () => {
   assert.equal(queue.take(1000).length, 0);
 });
 
-test('a million short lines are few objects', () => {
+test('a million short lines use few objects', () => {
   const queue = new ByteQueue();
   const before = process.memoryUsage();
   for (let count = 0; count < 1_000_000; count += 1) queue.push(Buffer.from('x\n'));

@@ -19,7 +19,7 @@ function forwarder(taken: readonly number[]) {
   return { notes, add: (text: string, complete: boolean) => lines.add(Buffer.from(text), complete) };
 }
 
-test('a line of which a piece was dropped is ended, and dropped to its end', () => {
+test('a line with a dropped piece is terminated, and the rest of it is dropped', () => {
   const { notes, add } = forwarder([0, 2]);
   add('a', false);
   add('b', false);
@@ -29,7 +29,7 @@ test('a line of which a piece was dropped is ended, and dropped to its end', () 
   assert.deepEqual(notes, ['write a', 'refuse b', 'end', 'drop c', 'drop d', 'write next']);
 });
 
-test('a dropped whole line is none of the next one', () => {
+test('a dropped whole line does not affect the next one', () => {
   const { notes, add } = forwarder([1]);
   add('a', true);
   add('b', true);

@@ -9,7 +9,7 @@ function collect() {
   return { emitted, splitter, push };
 }
 
-test('whole lines come together, the rest waits for its end', () => {
+test('whole lines are emitted together, and the rest waits for its end', () => {
   const { emitted, push } = collect();
   push('a\nb\nc');
   push('');
@@ -21,7 +21,7 @@ test('whole lines come together, the rest waits for its end', () => {
   ]);
 });
 
-test('a last line without its newline gets one at the end, and only then', () => {
+test('a last line without its newline gets one at the end, and not before', () => {
   const { emitted, push, splitter } = collect();
   push('a');
   splitter.end();
@@ -29,7 +29,7 @@ test('a last line without its newline gets one at the end, and only then', () =>
   assert.deepEqual(emitted, [['a\n', true]]);
 });
 
-test('bytes stay as they are', () => {
+test('bytes are unchanged', () => {
   const { emitted, push } = collect();
   push('\0\xff\r\n\x1b[31m');
   push('\xfe\n');
@@ -39,7 +39,7 @@ test('bytes stay as they are', () => {
   ]);
 });
 
-test('a line without an end comes in pieces, its rest alone', () => {
+test('an endless line is emitted in pieces, its rest separately', () => {
   const { emitted, push } = collect();
   const half = 'x'.repeat(MAX_PIECE / 2);
   for (let count = 0; count < 5; count += 1) push(half);
@@ -72,7 +72,7 @@ test('a line of exactly one piece ends with a piece that is only its newline', (
   );
 });
 
-test('whatever the chunks, the bytes are the same and every emission of whole lines ends with a newline', () => {
+test('in any chunks, the bytes are the same and every emission of whole lines ends with a newline', () => {
   const text = Array.from({ length: 300 }, (_, index) => 'z'.repeat((index * 7919) % 1500)).join('\n');
   for (const size of [1, 2, 63, 1024, 70_000]) {
     const { emitted, push, splitter } = collect();
@@ -83,7 +83,7 @@ test('whatever the chunks, the bytes are the same and every emission of whole li
   }
 });
 
-test('100 MB without a newline keep no more than a piece', () => {
+test('100 MB without a newline use no more memory than a piece', () => {
   let longest = 0;
   let total = 0;
   const splitter = new LineSplitter((bytes) => {

@@ -21,13 +21,13 @@ test('each line gets its time, stream and worker', () => {
   );
 });
 
-test('a line comes back as it was, junk included', () => {
+test('a line is returned unchanged, including invalid text', () => {
   const junk = Buffer.from([0, 0xff, 0x1b, 0x20, 0x0d]);
   const line = outputLines(SOURCE, Buffer.concat([junk, Buffer.from('\n')]), true);
   assert.deepEqual(parseOutputLine(line.subarray(0, -1)), { ...SOURCE, isPartial: false, text: junk });
 });
 
-test('a piece of a line that goes on is marked', () => {
+test('a piece of a line that continues is marked', () => {
   const line = outputLines(SOURCE, Buffer.from('abc'), false);
   assert.deepEqual(parseOutputLine(line.subarray(0, -1)), {
     ...SOURCE,
@@ -42,7 +42,7 @@ for (const other of [
   '2026-11-26T17:00:00.123Z stdout F text',
   '2026-11-26 stdout F:g1.w0 text',
 ]) {
-  test(`another line is none: ${JSON.stringify(other)}`, () => {
+  test(`another line is not parsed: ${JSON.stringify(other)}`, () => {
     assert.equal(parseOutputLine(Buffer.from(other)), null);
   });
 }
@@ -63,7 +63,7 @@ class FakeSink {
   }
 }
 
-test('a line of which a part was dropped is dropped to its end, and ended before the next one', () => {
+test('a line with a dropped part is dropped to its end, and terminated before the next one', () => {
   const sink = new FakeSink();
   const { time, ...source } = SOURCE;
   const forwarder = new FileForwarder(sink, source, () => time);
@@ -85,7 +85,7 @@ test('a line of which a part was dropped is dropped to its end, and ended before
   );
 });
 
-test('whole lines that were dropped leave nothing to be ended', () => {
+test('dropped whole lines leave no line to terminate', () => {
   const sink = new FakeSink();
   const { time, ...source } = SOURCE;
   const forwarder = new FileForwarder(sink, source, () => time);

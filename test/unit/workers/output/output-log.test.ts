@@ -17,8 +17,8 @@ const textOf = (log: OutputLog, view: OutputView, from = 0): string =>
     .map(({ bytes }) => bytes)
     .join('');
 
-describe('what services wrote', () => {
-  it('comes back in the order in which it was read, by source', () => {
+describe('the output of services', () => {
+  it('is returned in the order in which it was read, with its source', () => {
     const log = logAt();
     log.add(source(1), Buffer.from('a\n'));
     log.add(source(2, 3, 'stderr'), Buffer.from('b\n'));
@@ -40,7 +40,7 @@ describe('what services wrote', () => {
     );
   });
 
-  it('is one piece as long as nobody else writes and no time passes, and can be read in parts', () => {
+  it('is one piece while no other source writes and no time passes, and can be read in parts', () => {
     const log = logAt();
     for (let count = 0; count < 100; count += 1) log.add(source(1), Buffer.from('x'));
     assert.equal(log.read('all', 0, 1000).length, 1);
@@ -54,7 +54,7 @@ describe('what services wrote', () => {
     assert.equal(text, 'x'.repeat(100));
   });
 
-  it('survives as bytes: junk, and lines longer than a slab', () => {
+  it('is kept byte for byte: invalid text, and lines longer than a slab', () => {
     const log = new OutputLog();
     const junk = Buffer.from(Array.from({ length: 70_000 }, (_, index) => (index * 7919) % 256));
     log.add(source(1), junk);
@@ -64,7 +64,7 @@ describe('what services wrote', () => {
     );
   });
 
-  it('has a bound for each generation, and the newest stays', () => {
+  it('has a limit for each generation, and the newest output is kept', () => {
     const log = new OutputLog({ slab: 64, perGeneration: 2, total: 10 });
     for (let count = 0; count < 1000; count += 1) log.add(source(1), Buffer.from(`${count}\n`));
     assert.equal(log.held, 128);
@@ -74,7 +74,7 @@ describe('what services wrote', () => {
     assert.equal(log.end('all'), first.at + textOf(log, 'all').length);
   });
 
-  it('has a bound for all, also in the worst case: the oldest generation makes room', () => {
+  it('has a total limit, also in the worst case: the oldest generation is discarded', () => {
     const log = new OutputLog({ slab: 64, perGeneration: 2, total: 4 });
     for (let generation = 1; generation <= 50; generation += 1) {
       for (let count = 0; count < 20; count += 1) {
@@ -88,7 +88,7 @@ describe('what services wrote', () => {
     assert.equal(log.end(49), 20);
   });
 
-  it('leaves nothing behind of a generation that wrote nothing', () => {
+  it('uses no memory for a generation without output', () => {
     const log = new OutputLog();
     log.open(1);
     assert.deepEqual([log.generations, log.held, log.isOpen(1)], [[1], 0, true]);
@@ -96,14 +96,14 @@ describe('what services wrote', () => {
     assert.deepEqual([log.generations, log.isOpen(1)], [[], false]);
   });
 
-  it('outlives it, and is closed', () => {
+  it('survives its generation, and is closed', () => {
     const log = new OutputLog();
     log.add(source(1), Buffer.from('last words\n'));
     log.close(1);
     assert.deepEqual([log.isOpen(1), textOf(log, 1)], [false, 'last words\n']);
   });
 
-  it('tells every caller that waits, for more and for the end', () => {
+  it('notifies every waiting caller of more output and of the end', () => {
     const log = new OutputLog();
     let told = 0;
     const end = log.onMore(() => {
@@ -126,7 +126,7 @@ describe('the time of output', () => {
   time += 5;
   log.add(source(2, 1), Buffer.from('three\n'));
 
-  it('is that of its reading', () => {
+  it('is the time of its reading', () => {
     assert.deepEqual(
       log.read('all', 0, 100).map((piece) => [piece.time - 1_790_000_000_000, piece.bytes.toString()]),
       [
@@ -137,7 +137,7 @@ describe('the time of output', () => {
     );
   });
 
-  it('tells where the output of a time begins', () => {
+  it('locates the start of the output after a time', () => {
     const since = (view: OutputView, ms: number) =>
       textOf(log, view, log.since(view, 1_790_000_000_000 + ms));
     assert.equal(since('all', 0), 'one\ntwo\nthree\n');
@@ -148,7 +148,7 @@ describe('the time of output', () => {
     assert.equal(since('all', 11), '');
   });
 
-  it('begins with the oldest that is kept where earlier output may be missing', () => {
+  it('starts with the oldest kept output if earlier output may be missing', () => {
     const short = new OutputLog({ slab: 64, perGeneration: 1, total: 1 }, () => 5);
     for (let count = 0; count < 50; count += 1) short.add(source(1), Buffer.from('xxxxxxx\n'));
     assert.ok((short.read('all', 0, 1)[0]?.at ?? 0) > 0);
@@ -162,18 +162,18 @@ describe('the last lines', () => {
   log.add(source(2), Buffer.from('three\n'));
   log.add(source(1), Buffer.from('four\nopen'));
 
-  it('are counted over all sources; a line that is not ended yet is one', () => {
+  it('are counted over all sources, including an incomplete line', () => {
     assert.equal(textOf(log, 'all', log.lastLines('all', 1)), 'open');
     assert.equal(textOf(log, 'all', log.lastLines('all', 3)), 'three\nfour\nopen');
     assert.equal(textOf(log, 'all', log.lastLines('all', 99)), 'one\ntwo\nthree\nfour\nopen');
   });
 
-  it('of one generation are its own', () => {
+  it('of one generation exclude those of other generations', () => {
     assert.equal(textOf(log, 2, log.lastLines(2, 5)), 'three\n');
     assert.equal(textOf(log, 1, log.lastLines(1, 3)), 'two\nfour\nopen');
   });
 
-  it('of one worker do not count those of others', () => {
+  it('of one worker exclude those of other workers', () => {
     const mixed = logAt();
     mixed.add(source(1, 0), Buffer.from('one\ntwo\n'));
     mixed.add(source(1, 1), Buffer.from('other\nother\n'));
@@ -183,11 +183,11 @@ describe('the last lines', () => {
     assert.equal(own.map(({ bytes }) => bytes).join(''), 'two\nthree\n');
   });
 
-  it('none is nothing', () => {
+  it('may be zero lines', () => {
     assert.equal(textOf(log, 'all', log.lastLines('all', 0)), '');
   });
 
-  it('do not begin after a newline that ends the last one', () => {
+  it('do not start after a newline that ends the last one', () => {
     const ended = new OutputLog();
     ended.add(source(1), Buffer.from('one\ntwo\n'));
     assert.equal(textOf(ended, 'all', ended.lastLines('all', 1)), 'two\n');

@@ -50,7 +50,7 @@ function start(text: string, output: WorkerOutput) {
   return { pid, exit };
 }
 
-test('what a process wrote is there when its exit is known', async () => {
+test('the output of a process is complete when its exit is reported', async () => {
   const [out, err] = [collecting(), collecting()];
   const output = WorkerOutput.open(linux, {
     stdout: new LineForwarder(out.sink),
@@ -69,7 +69,7 @@ test('what a process wrote is there when its exit is known', async () => {
   assert.equal(err.text(), 'error\n');
 });
 
-test('100 MB without a newline pass through, and the report stays short', async () => {
+test('100 MB without a newline are forwarded, and the report stays short', async () => {
   let total = 0;
   const sink = new Sink({
     fd: -1,
@@ -98,7 +98,7 @@ test('100 MB without a newline pass through, and the report stays short', async 
   assert.deepEqual(output.lines(), ['']);
 });
 
-test('a service can go on writing when the supervisor has gone', async () => {
+test('a service can keep writing after the supervisor exits', async () => {
   const out = collecting();
   const output = WorkerOutput.open(linux, { stdout: new LineForwarder(out.sink), stderr: null, owner: null });
   const text = `trap 'echo still here || exit 1; echo still here >&2 || exit 2; exit 7' USR1
@@ -111,7 +111,7 @@ test('a service can go on writing when the supervisor has gone', async () => {
   assert.deepEqual((await exit).status, { kind: 'exited', code: 7 });
 });
 
-test('what inherited the output is read for as long as it lives, and no longer than wanted', async () => {
+test('processes that inherit the output are read while they run, and no longer than requested', async () => {
   const out = collecting();
   const output = WorkerOutput.open(linux, {
     stdout: new LineForwarder(out.sink),
@@ -130,7 +130,7 @@ test('what inherited the output is read for as long as it lives, and no longer t
   assert.ok(readdirSync('/proc/self/fd').length < descriptors);
 });
 
-test('the pipes belong to the target user, and are a mebibyte', {
+test('the pipes belong to the target user, and hold a mebibyte', {
   skip: process.getuid?.() !== 0 && 'needs root',
 }, () => {
   const output = WorkerOutput.open(linux, { stdout: null, stderr: null, owner: { uid: 65534, gid: 12 } });
@@ -140,7 +140,7 @@ test('the pipes belong to the target user, and are a mebibyte', {
   output.close();
 });
 
-test('another supervisor reads on what a process writes', async () => {
+test('another supervisor continues to read the output of a process', async () => {
   const pipes = { stdout: linux.openOutputPipe(null), stderr: linux.openOutputPipe(null) };
   const inodes = { stdout: linux.inodeOf(pipes.stdout.read), stderr: linux.inodeOf(pipes.stderr.read) };
   const pid = spawnProcess({

@@ -33,7 +33,7 @@ function rotating(scope: Scope, limits: RotatingFileLimits) {
   return { folder, path, file, write, names, read, problems };
 }
 
-test('lines go to the next file where they do not fit, and no line is lost', async (t) => {
+test('lines that do not fit go to the next file, and no line is lost', async (t) => {
   const { write, names, read } = rotating(t, { size: 100, keep: 100 });
   const lines = Array.from({ length: 200 }, (_, index) => `line ${index}\n`);
   for (const line of lines.slice(0, 100)) await write(line);
@@ -48,7 +48,7 @@ test('lines go to the next file where they do not fit, and no line is lost', asy
   }
 });
 
-test('the oldest files make room', async (t) => {
+test('the oldest files are removed', async (t) => {
   const { write, names, read } = rotating(t, { size: 10, keep: 2 });
   for (const text of ['aaaaaaaaa\n', 'bbbbbbbbb\n', 'ccccccccc\n', 'ddddddddd\n']) await write(text);
   assert.deepEqual(names(), ['web.log', 'web.log.1', 'web.log.2']);
@@ -58,7 +58,7 @@ test('the oldest files make room', async (t) => {
   );
 });
 
-test('a smaller keep removes what is too old at the next rotation', async (t) => {
+test('a smaller keep removes the surplus files at the next rotation', async (t) => {
   const { file, write, names } = rotating(t, { size: 10, keep: 3 });
   for (const text of ['aaaaaaaaa\n', 'bbbbbbbbb\n', 'ccccccccc\n', 'ddddddddd\n']) await write(text);
   file.configure({ size: 10, keep: 0 });
@@ -66,7 +66,7 @@ test('a smaller keep removes what is too old at the next rotation', async (t) =>
   assert.deepEqual(names(), ['web.log']);
 });
 
-test('a line that is longer than a file has one of its own', async (t) => {
+test('a line longer than a file gets its own file', async (t) => {
   const { write, names, read } = rotating(t, { size: 10, keep: 9 });
   const long = `${'x'.repeat(50)}\n`;
   await write('a\n');
@@ -74,14 +74,14 @@ test('a line that is longer than a file has one of its own', async (t) => {
   assert.deepEqual(names().map(read), ['b\n', long, 'a\n']);
 });
 
-test('a file that is there is continued, and a line that was torn is ended', async (t) => {
+test('an existing file is continued, and an incomplete line is terminated', async (t) => {
   const { path, write, read } = rotating(t, { size: 1000, keep: 1 });
   writeFileSync(path, 'before\ntorn');
   await write('after\n');
   assert.equal(read('web.log'), 'before\ntorn\nafter\n');
 });
 
-test('a file is made with mode 0640', async (t) => {
+test('a file is created with mode 0640', async (t) => {
   const { path, write } = rotating(t, { size: 1000, keep: 1 });
   const umask = process.umask(0o022);
   t.after(() => process.umask(umask));
@@ -89,7 +89,7 @@ test('a file is made with mode 0640', async (t) => {
   assert.equal(statSync(path).mode & 0o777, 0o640);
 });
 
-test('after reopen the file is opened again by its name', async (t) => {
+test('reopen opens the file again by its name', async (t) => {
   const { folder, path, file, write, read } = rotating(t, { size: 1000, keep: 1 });
   await write('one\n');
   renameSync(path, join(folder, 'moved'));
@@ -99,7 +99,7 @@ test('after reopen the file is opened again by its name', async (t) => {
   assert.deepEqual([read('moved'), read('web.log')], ['one\ntwo\n', 'three\n']);
 });
 
-test('a link and what is no file are refused, and nothing is written through them', async (t) => {
+test('a link and a special file are refused, and nothing is written through them', async (t) => {
   const { folder, path, write, read } = rotating(t, { size: 1000, keep: 1 });
   writeFileSync(join(folder, 'other'), 'other\n');
   symlinkSync(join(folder, 'other'), path);

@@ -57,7 +57,7 @@ function controlled(options: Partial<SinkOptions> = {}) {
   };
 }
 
-test('one write at a time, what comes meanwhile together', () => {
+test('one write runs at a time, and later data is combined', () => {
   const { write, texts, answer, sink } = controlled();
   write('a\n');
   write('b\n');
@@ -70,7 +70,7 @@ test('one write at a time, what comes meanwhile together', () => {
   assert.equal(sink.buffered, 0);
 });
 
-test('a short write goes on where it ended', () => {
+test('a short write continues at its end', () => {
   const { write, texts, answer } = controlled();
   write('abcdef\n');
   answer(null, 2);
@@ -79,7 +79,7 @@ test('a short write goes on where it ended', () => {
   assert.deepEqual(texts(), ['abcdef\n', 'cdef\n', '\n']);
 });
 
-test('EAGAIN is tried again with a growing delay that starts anew', () => {
+test('EAGAIN is retried with a growing delay that starts again after a success', () => {
   const { write, texts, timers, answer } = controlled();
   write('a\n');
   for (let count = 0; count < 9; count += 1) {
@@ -116,7 +116,7 @@ test('beyond the limit whole lines are dropped and counted until half is free', 
   assert.equal(dropped.length, 2);
 });
 
-test('what is dropped is reported at the first drop, every 10 seconds while more is, and at the end', () => {
+test('dropped lines are reported at the first drop, every 10 seconds, and at the end', () => {
   const { write, dropped, timers, answer, sink } = controlled({ limit: 10 });
   const take = () => dropped.splice(0);
   write('12345678\n');
@@ -168,7 +168,7 @@ test('a sink that is closed while it drops reports the rest and has no timer lef
   assert.equal(dropped.length, 2);
 });
 
-test('a report that is written to the sink that drops does not disturb it', () => {
+test('a report may be written to the sink that drops', () => {
   const reports: string[] = [];
   const { write, sink, texts, answer } = controlled({
     limit: 10,
@@ -184,7 +184,7 @@ test('a report that is written to the sink that drops does not disturb it', () =
   assert.deepEqual(texts(), ['log\n']);
 });
 
-test('who keeps what is not taken is not counted', () => {
+test('a writer that keeps refused data is not counted', () => {
   const { sink, answer, dropped, texts } = controlled({ limit: 10 });
   const source = {};
   assert.equal(sink.offer(Buffer.from('12345678\n'), source), true);
@@ -199,7 +199,7 @@ test('who keeps what is not taken is not counted', () => {
   assert.equal(sink.offer(Buffer.from('again\n'), source), false);
 });
 
-test('a line that was begun is ended before another writes, and when its rest is dropped', () => {
+test('a started line is terminated before another writer, and when its rest is dropped', () => {
   const { write, texts, answer, sink } = controlled();
   const [one, two] = [{}, {}];
   write('piece', one, false);
@@ -215,7 +215,7 @@ test('a line that was begun is ended before another writes, and when its rest is
   assert.deepEqual(texts(), ['piece', '\nline\n', 'more', '\n']);
 });
 
-test('when the reader is gone everything is dropped and counted, which is told once', () => {
+test('after the exit of the reader everything is dropped and counted, and reported once', () => {
   const { write, texts, answer, sink, dropped, failed, closes } = controlled();
   write('a\n');
   write('b\nc\n');
@@ -229,7 +229,7 @@ test('when the reader is gone everything is dropped and counted, which is told o
   assert.deepEqual(closes, [9]);
 });
 
-test('a failure is told once until it works again', () => {
+test('a failure is reported once until the next success', () => {
   const { write, answer, timers, failed } = controlled();
   write('a\n');
   for (const code of ['EAGAIN', 'ENOSPC', 'EAGAIN', 'ENOSPC']) {
@@ -261,7 +261,7 @@ test('flush waits for the last write, or for its deadline', async () => {
   assert.equal(sink.buffered, 2);
 });
 
-test('close ends a wait for the next try', async () => {
+test('close ends the wait for the next attempt', async () => {
   const { write, timers, answer, sink, dropped, closes } = controlled();
   write('a\n');
   answer('EAGAIN', 0);
@@ -274,7 +274,7 @@ test('close ends a wait for the next try', async () => {
   assert.deepEqual(closes, [9]);
 });
 
-test('close leaves the descriptor to a write that is under way', () => {
+test('close keeps the descriptor open for a pending write', () => {
   const { write, answer, sink, closes } = controlled();
   write('a\n');
   sink.close();
@@ -283,7 +283,7 @@ test('close leaves the descriptor to a write that is under way', () => {
   assert.deepEqual(closes, [9]);
 });
 
-test('a pipe is written without blocking and without changing it for its other users', async () => {
+test('a pipe is written without blocking, and its flags are unchanged for its other users', async () => {
   const { read, write } = openPipe();
   // The sink's next try comes from this thread: a read that waits for it would wait for ever.
   setNonBlocking(read);
@@ -305,7 +305,7 @@ test('a pipe is written without blocking and without changing it for its other u
   closeSync(read);
 });
 
-test('a socket whose reader is slow is sent to without blocking, whole and in order', async () => {
+test('a slow socket is written without blocking, completely and in order', async () => {
   const { near, far } = await socketPair();
   const sink = new Sink({ fd: near });
   const line = Buffer.alloc(64 * 1024, 'x');
@@ -323,7 +323,7 @@ test('a socket whose reader is slow is sent to without blocking, whole and in or
   closeSync(near);
 });
 
-test('a file keeps its place and is appended to', async () => {
+test('a file keeps its offset and is appended to', async () => {
   const path = join(folder, 'log');
   const fd = openSync(path, 'a');
   writeSync(fd, 'first\n');

@@ -52,7 +52,7 @@ describe('an address in use is found in the output of', () => {
       ),
     );
 
-  it('Node, where only the properties of the error are left', () => {
+  it('Node, if only the properties of the error remain', () => {
     const properties = ["  code: 'EADDRINUSE',", '  errno: -98,', "  syscall: 'listen',"];
     assert.deepEqual(shown([...properties, "  address: '127.0.0.1',", '  port: 21231', '}']), [
       '127.0.0.1 21231',

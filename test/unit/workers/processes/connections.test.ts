@@ -81,7 +81,7 @@ function holder(...fds: number[]): { pid: number; end: () => Promise<unknown> } 
   };
 }
 
-test('accepted connections count, waiting ones, strangers and clients do not', async () => {
+test('accepted connections count, those of the queue, foreign ones and clients do not', async () => {
   const { port, connect, accept } = listen();
   const other = listen();
   const clients = [connect(), connect(), connect()];
@@ -95,7 +95,7 @@ test('accepted connections count, waiting ones, strangers and clients do not', a
   clients.forEach(close);
 });
 
-test('each connection belongs to the worker that has it', async () => {
+test('each connection belongs to the worker that holds it', async () => {
   const first = listen();
   const second = listen();
   for (let index = 0; index < 3; index += 1) first.connect();
@@ -124,7 +124,7 @@ test('each connection belongs to the worker that has it', async () => {
   close(mine);
 });
 
-test('nothing is read when nobody is to leave', async () => {
+test('nothing is read while no worker retires', async () => {
   const restore = useLibc({
     recv: () => {
       throw new Error('read');
@@ -143,7 +143,7 @@ test('nothing is read when nobody is to leave', async () => {
   }
 });
 
-test('as long as a connection that was busy still is, that one alone is looked at', async () => {
+test('while a busy connection stays busy, only that one is checked', async () => {
   const { port, connect, accept } = listen();
   connect();
   connect();
@@ -169,7 +169,7 @@ test('as long as a connection that was busy still is, that one alone is looked a
   assert.equal(walks, 2);
 });
 
-test('a connection that came after the last walk is not missed', async () => {
+test('a connection after the last walk is found', async () => {
   const { port, connect, accept } = listen();
   connect();
   const first = accept();
@@ -185,7 +185,7 @@ test('a connection that came after the last walk is not missed', async () => {
   assert.deepEqual(await reader.read(), new Map([['here', { open: 0, busy: 0 }]]));
 });
 
-test('where no connection is busy, nobody reads the descriptors of processes', async () => {
+test('without a busy connection no descriptors of processes are read', async () => {
   const { port } = listen();
   const reader = new WorkerConnections<string>(tcp(port));
   reader.follow(new Map([['here', () => assert.fail('asked for its processes')]]));
@@ -207,7 +207,7 @@ test('a client whose own port is that of a listener is not a connection of the l
   close(client);
 });
 
-test('walks that take long are rare, and what is not known is not said to be nothing', async () => {
+test('long walks are rare, and an unknown number is not reported as zero', async () => {
   const { port, connect, accept } = listen();
   connect();
   const accepted = accept();
@@ -225,7 +225,7 @@ test('walks that take long are rare, and what is not known is not said to be not
   assert.deepEqual(await count(), { open: 0, busy: 0 });
 });
 
-test('a worker that is to leave later is looked at when it is', async () => {
+test('a worker that retires later is checked from then on', async () => {
   const { port, connect, accept } = listen();
   connect();
   connect();
@@ -241,7 +241,7 @@ test('a worker that is to leave later is looked at when it is', async () => {
   close(mine);
 });
 
-test('Unix connections that are open count as busy', async () => {
+test('open Unix connections count as busy', async () => {
   const bound = join(folder, '.app.zero-0');
   const listener = keep(openSocket('unix', 'stream'));
   bindSocket(listener, { family: 'unix', path: bound });
@@ -261,7 +261,7 @@ test('Unix connections that are open count as busy', async () => {
   clients.forEach(close);
 });
 
-test('thousands, in pieces between which others come first', async (t) => {
+test('thousands of connections are read in slices, with other work between them', async (t) => {
   const { port, connect, accept } = listen(4096);
   const all = Array.from({ length: 2000 }, () => {
     connect();

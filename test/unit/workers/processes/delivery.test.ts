@@ -50,7 +50,7 @@ test('a claimed process gets signals through its pidfd', async () => {
   assert.deepEqual(table.signal(pid, 'SIGTERM'), NOBODY);
 });
 
-test('a process that has taken over the number is not signalled', async () => {
+test('a process that reuses the pid is not signalled', async () => {
   const { pid, exit } = script('exec sleep 1000');
   assert.deepEqual(
     signalOnce(linux, pid, 'SIGKILL', () => false),
@@ -124,7 +124,7 @@ test('without a list of processes the main process is killed, and the refusal is
   assert.equal(killSession(linux, pid).signalled.length, 1);
 });
 
-test('a refusal says what to do', () => {
+test('a refusal reports the solution', () => {
   assert.equal(
     describeRefusal('SIGKILL', { pid: 12, command: 'sudo', errno: 'EPERM' }),
     'cannot send SIGKILL to process 12 (sudo): EPERM. Run zero as root with CAP_KILL, or as the user of that process.',

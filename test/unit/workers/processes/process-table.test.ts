@@ -20,7 +20,7 @@ function foreign(pid: number): Promise<ExitStatus> {
   return new Promise((resolve) => table.watchForeign(pid, resolve));
 }
 
-test('an exit code, a signal, and what was used', async () => {
+test('an exit is reported with its code or signal, and with the usage', async () => {
   const exited = await script('exit 3').exit;
   assert.deepEqual(exited.status, { kind: 'exited', code: 3 });
   assert.ok((exited.usage?.maxRssBytes ?? 0) > 0);
@@ -28,7 +28,7 @@ test('an exit code, a signal, and what was used', async () => {
   assert.deepEqual(killed.status, { kind: 'signaled', signal: 'SIGTERM', coreDumped: false });
 });
 
-test('many that end at once are all reported', async () => {
+test('many simultaneous exits are all reported', async () => {
   const all = await Promise.all(Array.from({ length: 20 }, (_, index) => script(`exit ${index}`).exit));
   assert.deepEqual(
     all.map(({ status }) => (status.kind === 'exited' ? status.code : status)),
@@ -36,7 +36,7 @@ test('many that end at once are all reported', async () => {
   );
 });
 
-test('a child that ended before it was adopted is not lost', async () => {
+test('an exit of a child before its adoption is reported', async () => {
   const queue: Reaped[] = [{ pid: 7, status: 0, usage: NO_USAGE }];
   let signalled: () => void = () => assert.fail('not started');
   const own = new ProcessTable({
@@ -61,7 +61,7 @@ test('a child that ended before it was adopted is not lost', async () => {
   own.close();
 });
 
-test('exits that are found at the same time are reported in one batch, with one listing of /proc', () => {
+test('simultaneous exits are reported in one batch, with one listing of /proc', () => {
   const queue: Reaped[] = [7, 8, 9].map((pid) => ({ pid, status: 0, usage: NO_USAGE }));
   const events: string[] = [];
   const own = new ProcessTable(
@@ -101,7 +101,7 @@ test('exits that are found at the same time are reported in one batch, with one 
   own.close();
 });
 
-test('an orphan is reaped without a word', async () => {
+test('an orphan is reaped silently', async () => {
   const { pid, exit, line } = script('sh -c "echo \\$\\$; exec sleep 1000" & wait');
   const orphan = Number(await line());
   sendSignal(pid, 'SIGKILL');
@@ -114,7 +114,7 @@ test('an orphan is reaped without a word', async () => {
   assert.equal(processStat(orphan), null);
 });
 
-test("of a process that is somebody else's child only the end is known", async () => {
+test("only the exit of another process's child is known", async () => {
   const { exit, line } = script('sleep 1000 & echo $!; wait; exit 4');
   const grandchild = Number(await line());
   const gone = foreign(grandchild);
@@ -124,7 +124,7 @@ test("of a process that is somebody else's child only the end is known", async (
   assert.throws(() => table.watchForeign(grandchild, () => {}), { code: 'ESRCH' });
 });
 
-test('a stranger is known when it was claimed', async () => {
+test('a foreign process is known after it is claimed', async () => {
   const { exit, line } = script('sleep 1000 & echo $!; wait');
   const grandchild = Number(await line());
   const watched = foreign(grandchild);
@@ -137,7 +137,7 @@ test('a stranger is known when it was claimed', async () => {
   await exit;
 });
 
-test('a process that another supervisor started is adopted by its pid and start time', async () => {
+test('a process of another supervisor is adopted by its pid and start time', async () => {
   const { exit, line } = script('sleep 1000 & echo $!; wait');
   const pid = Number(await line());
   const startTime = processStat(pid)?.startTime ?? 0;
@@ -153,7 +153,7 @@ test('a process that another supervisor started is adopted by its pid and start 
   await exit;
 });
 
-test('a pid that is used again between the look and the pidfd is not adopted', () => {
+test('a pid that is reused between the check and the pidfd is not adopted', () => {
   const stat = processStat(process.pid);
   assert.ok(stat);
   const looks = [stat, { ...stat, startTime: stat.startTime + 1 }];
@@ -179,7 +179,7 @@ test('a pid that is used again between the look and the pidfd is not adopted', (
   assert.equal(open.size, 0);
 });
 
-test('orphans of an adopted worker are known by its notify socket', async () => {
+test('orphans of an adopted worker are found by its notify socket', async () => {
   const path = join(folder, '1.0.1');
   const { pid, exit, line } = script("setsid sh -c 'echo $$; exec sleep 1000' & wait", [
     `NOTIFY_SOCKET=${path}`,
@@ -211,7 +211,7 @@ test('orphans of an adopted worker are known by its notify socket', async () => 
   await exit;
 });
 
-test('a watch that was closed says nothing', async () => {
+test('a closed watch reports nothing', async () => {
   const { pid, exit } = script('exec sleep 1000');
   const watch = table.watchForeign(pid, () => assert.fail('closed'));
   watch.close();
@@ -220,7 +220,7 @@ test('a watch that was closed says nothing', async () => {
   await exit;
 });
 
-test('descent is followed over several parents, and a session where it is broken', async () => {
+test('descent is followed over several parents, and by session if a parent has exited', async () => {
   const { pid, exit, line } = script("sh -c 'echo $$; sleep 1000 & echo $!; wait' & wait");
   const child = Number(await line());
   const grandchild = Number(await line());
@@ -240,7 +240,7 @@ test('descent is followed over several parents, and a session where it is broken
   killSession(linux, pid);
 });
 
-test('what outlives a worker is found in its session and beyond it, and killed', async () => {
+test('remaining processes of a worker are found inside and outside its session, and killed', async () => {
   const environment = ['ZERO_GENERATION=1', 'ZERO_WORKER=0'];
   const text = `trap 'exit 0' TERM
     sleep 1000 & echo $!
@@ -275,7 +275,7 @@ test('a session that forks is killed to the last process', async () => {
   assert.deepEqual(killSession(linux, pid), NOBODY);
 });
 
-test("the own session and nobody's are never killed", () => {
+test("zero's own session and session 0 are never killed", () => {
   assert.deepEqual(killSession(linux, processStat(process.pid)?.session ?? 0), NOBODY);
   assert.deepEqual(killSession(linux, 0), NOBODY);
 });

@@ -53,7 +53,7 @@ test('a command ends with its status and the last lines of its output', async ()
   );
 });
 
-test('at its timeout it is killed with its session', async () => {
+test('a command is killed with its session at its timeout', async () => {
   const { done, timers } = start({ run: ['sh', '-c', 'sleep 1000 & wait'] });
   timers[0]?.callback();
   const { status, timedOut } = await done;
@@ -61,13 +61,13 @@ test('at its timeout it is killed with its session', async () => {
   assert.equal(timedOut, true);
 });
 
-test('what it leaves behind does not hold it up', async () => {
+test('remaining processes of a command do not delay its result', async () => {
   const { output } = await start({ run: ['sh', '-c', 'sleep 1000 & echo $!'] }).done;
   const left = processStat(Number(output[0]));
   assert.ok(left === null || left.state === 'Z' || left.state === 'X' || left.ppid !== process.pid);
 });
 
-test('a command that was closed is killed and says nothing', async () => {
+test('a closed command is killed and reports nothing', async () => {
   const { done, close, timers } = start({ run: ['sleep', '1000'] });
   void done.then(() => assert.fail('closed'));
   const [pid] = [...table.known()];
@@ -78,7 +78,7 @@ test('a command that was closed is killed and says nothing', async () => {
   await gone;
 });
 
-test('paths start at the directory, names are looked up on the PATH of its environment', async () => {
+test('paths are relative to the directory, names are looked up on the PATH of its environment', async () => {
   writeFileSync(join(folder, 'hook'), '#!/bin/sh\npwd\n');
   chmodSync(join(folder, 'hook'), 0o755);
   assert.deepEqual((await start({ run: ['./hook'] }).done).output, [folder]);
@@ -90,7 +90,7 @@ test('paths start at the directory, names are looked up on the PATH of its envir
   );
 });
 
-test('no timeout, no timer', async () => {
+test('without a timeout there is no timer', async () => {
   const { done, timers } = start({ timeout: 0 });
   await done;
   assert.deepEqual(timers, []);

@@ -6,7 +6,7 @@ import { findCommand } from '../../../../src/common/find-command.ts';
 import { tools } from '../../../../src/workers/spawning/commands.ts';
 import { folder } from '../support.ts';
 
-test('a name is looked up in the folders of PATH, in their order', () => {
+test('a name is looked up in the directories of PATH, in their order', () => {
   const first = join(folder, 'first');
   const second = join(folder, 'second');
   for (const directory of [first, second]) mkdirSync(join(directory, 'folder'), { recursive: true });
@@ -28,6 +28,6 @@ test('a name is looked up in the folders of PATH, in their order', () => {
   assert.equal(findCommand('./x/y', path), './x/y');
 });
 
-test('tools of the launcher are found whatever PATH is', () => {
+test('tools of the launcher are found with any PATH', () => {
   assert.match(tools.find('env'), /^\/.*\/env$/);
 });

@@ -34,7 +34,7 @@ const base = [
 const text = (environment: ReadonlyMap<string, Buffer>) =>
   toEntries(environment).map((entry) => entry.toString('latin1'));
 
-test('what is inherited is byte for byte, without what zero was told about its own sockets', () => {
+test("the inherited environment is byte for byte, without the variables of zero's own sockets", () => {
   const environment = buildEnvironment({
     runtime: { environment: [], inherit_environment: true },
     base,
@@ -52,7 +52,7 @@ test('what is inherited is byte for byte, without what zero was told about its o
   ]);
 });
 
-test('a list is the whole environment; an empty value copies, and never a name of the conventions', () => {
+test('a list is the whole environment; an empty value copies, except names of the conventions', () => {
   const list = [
     { key: 'FOO', value: 'b\u00e4r' },
     { key: 'BYTES', value: '' },
@@ -69,7 +69,7 @@ test('a list is the whole environment; an empty value copies, and never a name o
   assert.deepEqual(text(environment), ['FOO=b\xc3\xa4r', 'BYTES=\xff\xfe', 'NOWHERE=', 'NOTIFY_SOCKET=/own']);
 });
 
-test('the list is stronger than the file, the file than what is inherited', () => {
+test('the list overrides the file, and the file overrides the inherited environment', () => {
   const environment = buildEnvironment({
     runtime: { environment: [{ key: 'A', value: 'list' }], inherit_environment: true },
     base: [Buffer.from('A=base'), Buffer.from('B=base'), Buffer.from('C=base')],
@@ -93,11 +93,11 @@ test('the user of an inherited environment is the target user', () => {
   );
 });
 
-test('a convention does not replace what the config says', () => {
+test('a convention does not replace a variable of the config', () => {
   const environment = withConventions(environmentOf({ NGINX: '9;' }), { NGINX: '3;', LISTEN_FDS: '1' });
   assert.deepEqual(text(environment), ['NGINX=9;', 'LISTEN_FDS=1']);
 });
 
-test('names are shown sorted, values are not', () => {
+test('names are shown sorted, values are not shown', () => {
   assert.deepEqual(environmentNames(environmentOf({ B: 'secret', A: 'secret' })), ['A', 'B']);
 });

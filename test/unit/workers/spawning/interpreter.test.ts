@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { kindOfExecutable } from '../../../../src/workers/spawning/interpreter.ts';
 import { folder } from '../support.ts';
 
-test('a program, a script, and an interpreter of other files are told apart', () => {
+test('a program, a script, and an interpreter of other files are distinguished', () => {
   const script = join(folder, 'python3');
   writeFileSync(script, '#!/usr/bin/python3\n');
   const kinds: [path: string, args: string[], kind: string][] = [

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { launcherFailure } from '../../../../src/workers/spawning/launcher-exit.ts';
 
-test('what a program of the launcher said last is the reason', () => {
+test('the last output of a program of the launcher is the reason', () => {
   const said = ['before', "/usr/bin/env: '/srv/app': Permission denied"];
   assert.equal(launcherFailure({ kind: 'exited', code: 126 }, said), "env: '/srv/app': Permission denied");
   const setpriv = ['setpriv: setresuid failed: Operation not permitted'];
@@ -12,7 +12,7 @@ test('what a program of the launcher said last is the reason', () => {
   );
 });
 
-test("of zero's own launcher the call that failed is the reason", () => {
+test("the failed call of zero's own launcher is the reason", () => {
   const said = ['zero-launcher: execve /srv/app: EACCES: permission denied'];
   assert.equal(
     launcherFailure({ kind: 'exited', code: 126 }, said),
@@ -20,7 +20,7 @@ test("of zero's own launcher the call that failed is the reason", () => {
   );
 });
 
-test('of a shell only its exec is the launcher', () => {
+test('only the exec of a shell belongs to the launcher', () => {
   const code127 = { kind: 'exited', code: 127 } as const;
   for (const said of [
     'sh: 1: exec: /usr/bin/env: not found',
@@ -31,7 +31,7 @@ test('of a shell only its exec is the launcher', () => {
   assert.equal(launcherFailure(code127, ['/bin/sh: 1: ruby: not found']), null);
 });
 
-test('a service that exits by itself is none of the launcher', () => {
+test('an exit of the service itself does not belong to the launcher', () => {
   assert.equal(launcherFailure({ kind: 'exited', code: 127 }, ['done']), null);
   assert.equal(launcherFailure({ kind: 'exited', code: 127 }, []), null);
   assert.equal(launcherFailure({ kind: 'exited', code: 3 }, ['env: x']), null);

@@ -105,7 +105,7 @@ for (const { name, machine, variables, own } of ways) {
       return start({ environment, ...changes }, machine);
     };
 
-    test('the environment arrives byte for byte, with LISTEN_PID', async () => {
+    test('the environment is passed byte for byte, with LISTEN_PID', async () => {
       assert.ok(Object.keys(variables).length > 5);
       const { stdout, stderr, pid } = await through({ environment: environmentOf(variables) });
       const expected = Object.entries({ ...variables, LISTEN_PID: String(pid) }).map(
@@ -123,7 +123,7 @@ for (const { name, machine, variables, own } of ways) {
       assert.equal(without.stdout.toString(), only.map((entry) => `${entry}\0`).join(''));
     });
 
-    test('a LISTEN_PID of the config stays', async () => {
+    test('a LISTEN_PID of the config is kept', async () => {
       const { stdout } = await through({ environment: environmentOf({ ...marker, LISTEN_PID: '1' }) });
       assert.ok(entries(stdout).includes('LISTEN_PID=1'));
     });
@@ -141,7 +141,7 @@ for (const { name, machine, variables, own } of ways) {
       assert.equal(stdout.toString(), 'Umask:\t0137\n');
     });
 
-    test('the service has the descriptors that are meant for it, and no signal is ignored', async () => {
+    test('the service has its configured descriptors, and no signal is ignored', async () => {
       const script =
         'ls /proc/self/fd; while read -r line; do case $line in Sig[BI]*) echo $line;; esac; done </proc/self/status';
       const { stdout } = await through({ executable: '/bin/sh', args: ['-c', script] });
@@ -149,7 +149,7 @@ for (const { name, machine, variables, own } of ways) {
       assert.equal(stdout.toString(), '0\n1\n2\n3\nSigBlk: 0000000000000000\nSigIgn: 0000000000000000\n');
     });
 
-    test('user, groups, limits and a true LISTEN_PID together', { skip: root }, async () => {
+    test('user, groups, limits and a correct LISTEN_PID work together', { skip: root }, async () => {
       const { stdout, stderr, pid } = await through({
         args: ['/proc/self/environ', '/proc/self/status', '/proc/self/limits'],
         user: { uid: nobody.uid, gid: 12, groups: [12, 65534], switches: true },
@@ -168,7 +168,7 @@ for (const { name, machine, variables, own } of ways) {
       assert.match(text, /^Max data size +1000000000 +unlimited /m);
     });
 
-    test('the capabilities of the config, and no others', { skip: root }, async () => {
+    test('the service has exactly the capabilities of the config', { skip: root }, async () => {
       const args = ['-E', '^(Uid|Cap|NoNewPrivs)', '/proc/self/status'];
       const user = { uid: nobody.uid, gid: 12, groups: [], switches: true };
       // One of each block of 32.
@@ -201,7 +201,7 @@ for (const { name, machine, variables, own } of ways) {
       assert.deepEqual([own.NoNewPrivs, own.CapAmb], ['1', '0000000000000000']);
     });
 
-    test('limits that are far below what the launcher itself has', { skip: root }, async () => {
+    test('limits may be far below those of the launcher', { skip: root }, async () => {
       const { stdout, stderr } = await through({
         args: ['/proc/self/limits'],
         user: { uid: nobody.uid, gid: 12, groups: [], switches: true },
@@ -222,7 +222,7 @@ for (const { name, machine, variables, own } of ways) {
       assert.match(text, /^Max pending signals +1 +2 /m);
     });
 
-    test('what cannot be executed is the complaint of the launcher', async () => {
+    test('a program that cannot be executed is reported by the launcher', async () => {
       const { status, stderr } = await through({ executable: '/no/such/program' });
       assert.deepEqual(status, { kind: 'exited', code: 127 });
       const said = launcherFailure(status, [stderr.trimEnd()]) ?? '';
@@ -250,7 +250,7 @@ for (const shell of shells) {
   });
 }
 
-test("a step of zero's own launcher that fails is named, with its errno", { skip: root }, async () => {
+test("a failed step of zero's own launcher is reported with its errno", { skip: root }, async () => {
   const environment = environmentOf({ 'a.b': '1' });
   const beyond = { soft: 1, hard: 2 ** 52 };
   const { status, stderr } = await start({ environment, limits: { nofile: beyond } }, tools);
@@ -258,7 +258,7 @@ test("a step of zero's own launcher that fails is named, with its errno", { skip
   assert.match(launcherFailure(status, [stderr.trimEnd()]) ?? '', /^setrlimit nofile: EPERM: /);
 });
 
-test("what a service's variables ask of Node, its own launcher does not obey", async () => {
+test("zero's own launcher ignores the Node variables of the service", async () => {
   const preload = join(folder, 'preload.cjs');
   writeFileSync(preload, `require('node:fs').writeSync(2, 'preloaded');`);
   const environment = environmentOf({ 'a.b': '1', NODE_OPTIONS: `--require ${preload}`, LD_DEBUG: 'help' });
@@ -275,6 +275,6 @@ test('without a shell nothing is added either', { skip: root }, async () => {
   assert.equal(stdout.length, 0);
 });
 
-test('this machine has a shell that can be tested', () => {
+test('this machine has a shell to test', () => {
   assert.ok(shells.length > 0, readFileSync('/etc/os-release', 'utf8'));
 });

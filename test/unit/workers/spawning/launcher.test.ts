@@ -22,14 +22,14 @@ const tools: Tools = {
 };
 const withDash: Tools = { ...tools, isDash: () => true };
 
-test('where nothing is wanted the service is executed itself', () => {
+test('the service is executed directly if nothing is configured', () => {
   const { path, argv, environment } = launchChain(request, tools);
   assert.equal(path, '/srv/app');
   assert.deepEqual(argv, ['/srv/app', '--x', 'a b']);
   assert.deepEqual(environment.map(String), ['PASSWORD=secret', 'PATH=/bin']);
 });
 
-test('limits and user come before the shell', () => {
+test('limits and user are set before the shell', () => {
   const { argv } = launchChain(
     {
       ...request,
@@ -66,7 +66,7 @@ test('dash executes the service itself', () => {
   assert.deepEqual(argv, ['/usr/bin/sh', '-c', script, 'sh', '/srv/app', '--x', 'a b']);
 });
 
-test('a user without groups, and one that zero already is', () => {
+test('a user may have no groups, and may be the current one', () => {
   assert.ok(launchChain({ ...request, user: { ...www, groups: [] } }, tools).argv.includes('--clear-groups'));
   assert.deepEqual(launchChain({ ...request, user: { ...www, switches: false } }, tools).argv[0], '/srv/app');
 });
@@ -97,7 +97,7 @@ test('capabilities and no_new_privs are set with the user, or without one', () =
   assert.deepEqual(setpriv({ user: www, privileges: none }), setpriv({ user: www }));
 });
 
-test('what dash changes, and what steers the dynamic linker of programs that run as root, has another name in between', () => {
+test('variables that dash changes, or that control the dynamic linker of root programs, get another name in between', () => {
   const environment = environmentOf({ A: '1', PWD: '/p', LD_PRELOAD: '/x.so', LC_ALL: 'C' });
   const { argv, environment: carried } = launchChain({ ...request, environment, user: www }, withDash);
   assert.deepEqual(argv.slice(5, 9), [
@@ -110,7 +110,7 @@ test('what dash changes, and what steers the dynamic linker of programs that run
   assert.deepEqual(carried.map(String), ['A=1', 'ZERO_CARRIED_1=/p', 'ZERO_CARRIED_0=/x.so', 'LC_ALL=C']);
 });
 
-test("zero's own launcher takes over where a shell would lose or change something", () => {
+test("zero's own launcher is used if a shell would lose or change something", () => {
   const cases: readonly [Tools, string, Record<string, string>][] = [
     [withDash, '/srv/app', { 'a.b': '1' }],
     [withDash, '/srv/app', { OPTIND: '1' }],
@@ -137,7 +137,7 @@ test("zero's own launcher takes over where a shell would lose or change somethin
   }
 });
 
-test('no value is ever an argument, and none reaches a program that runs as root under its own name', () => {
+test('no value is ever an argument, and none reaches a root program under its own name', () => {
   const names = ['A', 'PATH', 'a.b', 'spring.datasource.password', 'PWD', 'OPTIND', 'IFS', '_', 'LC_ALL'];
   const loader = ['LD_PRELOAD', 'LD_LIBRARY_PATH', 'MALLOC_ARENA_MAX'];
   const environments = [...names, ...loader].flatMap((name, at, all) => [[name], all.slice(at)]);
@@ -170,7 +170,7 @@ test('no value is ever an argument, and none reaches a program that runs as root
   assert.equal(checked, 1536);
 });
 
-test('a LISTEN_PID of the config stays', () => {
+test('a LISTEN_PID of the config is kept', () => {
   const environment = environmentOf({ LISTEN_PID: '1' });
   assert.doesNotMatch(
     launchChain({ ...request, environment, listenPid: true }, tools).argv.join(' '),
@@ -178,13 +178,13 @@ test('a LISTEN_PID of the config stays', () => {
   );
 });
 
-test('tools with odd paths are quoted', () => {
+test('tools with special characters in their paths are quoted', () => {
   const odd: Tools = { ...tools, find: (name) => `/my "tools'/${name}`, findShell: () => `/my "tools'/sh` };
   const { argv } = launchChain({ ...request, umask: 0 }, odd);
   assert.match(argv[2] ?? '', /exec '\/my "tools'\\''\/env' -u/);
 });
 
-test('a missing tool ends it', () => {
+test('a missing tool ends the start', () => {
   const missing: Tools = {
     ...tools,
     find: (name) => {

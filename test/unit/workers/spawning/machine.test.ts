@@ -17,7 +17,7 @@ function program(machine: number, bigEndian = false): Buffer {
 
 const none = join(folder, 'no-binfmt');
 
-test('programs of the own architecture pass, 32-bit ones included, and so does what is no ELF', () => {
+test('programs of the own architecture pass, also 32-bit ones and files other than ELF', () => {
   for (const machine of [62, 3]) assert.equal(machineProblem(program(machine), 'x64', none), null);
   for (const machine of [183, 40]) assert.equal(machineProblem(program(machine), 'arm64', none), null);
   assert.equal(machineProblem(program(62), 'riscv64', none), null);
@@ -25,7 +25,7 @@ test('programs of the own architecture pass, 32-bit ones included, and so does w
   assert.equal(machineProblem(Buffer.from('\x7fELF'), 'x64', none), null);
 });
 
-test('those of another are refused by name', () => {
+test('programs of another architecture are refused by name', () => {
   const problem = 'it is a program for another machine';
   assert.equal(machineProblem(program(183), 'x64', none), `${problem} (arm64), and this one is x64`);
   assert.equal(machineProblem(program(62), 'arm64', none), `${problem} (x64), and this one is arm64`);
@@ -35,7 +35,7 @@ test('those of another are refused by name', () => {
   );
 });
 
-test('unless an emulator may be registered', () => {
+test('programs of another architecture pass if an emulator may be registered', () => {
   const binfmt = join(folder, 'binfmt');
   mkdirSync(binfmt);
   for (const name of ['register', 'status']) writeFileSync(join(binfmt, name), '');

@@ -25,7 +25,7 @@ function refusal(...args: Parameters<typeof requireCapabilities>): string | null
   }
 }
 
-test('zero can give the capabilities that it has', () => {
+test('zero can give its own capabilities', () => {
   const all = sets(bit(bind) | bit(nice));
   assert.equal(refusal({ capabilities: [bind, nice] }, www, all, 0), null);
   assert.equal(refusal({ capabilities: [bind] }, null, all, 1000), null);
@@ -35,7 +35,7 @@ test('zero can give the capabilities that it has', () => {
   assert.equal(refusal({ capabilities: [bind] }, www, null, 1000), null);
 });
 
-test('missing capabilities are reported, with the way to get them', () => {
+test('missing capabilities are reported with the solution', () => {
   assert.equal(
     refusal({ capabilities: [bind, nice] }, www, sets(bit(nice)), 1000),
     'cannot give CAP_NET_BIND_SERVICE to the service: zero (uid 1000) does not have this capability itself. Start zero as root, or with AmbientCapabilities=CAP_NET_BIND_SERVICE in its unit',

@@ -52,7 +52,7 @@ function refused(
   );
 }
 
-test('symlinks of the folders are followed, the last component is executed as written', () => {
+test('symlinks of the directories are followed, and the last component is executed as written', () => {
   const target = file('releases/1/bin/real', '#!/bin/sh\n');
   symlinkSync('real', join(here, 'releases/1/bin/app'));
   symlinkSync('releases/1', join(here, 'current'));
@@ -67,7 +67,7 @@ test('symlinks of the folders are followed, the last component is executed as wr
   assert.deepEqual(release.identity, { device: dev, inode: ino, size, mtimeMs });
 });
 
-test('".." behind a symlink is what the kernel makes of it', () => {
+test('".." behind a symlink is resolved like the kernel does', () => {
   file('elsewhere/bin/app', '#!/bin/sh\n');
   mkdirSync(join(here, 'elsewhere/lib'));
   symlinkSync('elsewhere/lib', join(here, 'lib'));
@@ -75,7 +75,7 @@ test('".." behind a symlink is what the kernel makes of it', () => {
   assert.equal(release.executable, join(here, 'elsewhere/bin/app'));
 });
 
-test('every generation looks anew', () => {
+test('every generation resolves the paths again', () => {
   file('1/app', '#!/bin/sh\n');
   file('2/app', '#!/bin/sh\n# two\n');
   const runtime = runtimeConfig({ directory: here, path: 'current/app' });
@@ -89,7 +89,7 @@ test('every generation looks anew', () => {
   assert.notDeepEqual(first.identity, second.identity);
 });
 
-test('a missing executable, folder and directory', () => {
+test('a missing executable or directory is reported', () => {
   refused({ path: 'app' }, 'path', /^executable \/.*\/app: ENOENT: it does not exist$/);
   refused({ path: '/no/such/app' }, 'path', /^executable \/no\/such\/app: ENOENT/);
   refused(
@@ -102,14 +102,14 @@ test('a missing executable, folder and directory', () => {
   refused({ path: 'dangling' }, 'path', /dangling: ENOENT/);
 });
 
-test('a directory, a file without x, a special file', () => {
+test('a directory, a file without x and a special file are reported', () => {
   refused({ path: '.' }, 'path', /EISDIR/);
   file('plain', 'x', 0o644);
   refused({ path: 'plain' }, 'path', /plain: EACCES: no execute permission/);
   refused({ path: '/dev/null' }, 'path', /EACCES: not a regular file/);
 });
 
-test('scripts and their interpreters', () => {
+test('scripts and their interpreters are checked', () => {
   file('gone', '#! /no/such/interpreter -x\n');
   refused({ path: 'gone' }, 'path', /gone: its interpreter \/no\/such\/interpreter does not exist$/);
   file('windows', '#!/bin/sh\r\nexit 0\r\n');
@@ -124,7 +124,7 @@ test('scripts and their interpreters', () => {
   resolveRelease(runtimeConfig({ directory: here, path: 'fine' }), context);
 });
 
-test('the environment file is read, and its errors name the place', () => {
+test('the environment file is read, and its errors have their position', () => {
   file('app', '#!/bin/sh\n');
   const runtime = { directory: here, path: 'app', environment_file: 'env' };
   refused(runtime, 'environment_file', /^environment_file \/.*\/env: ENOENT: it does not exist$/);
@@ -135,7 +135,7 @@ test('the environment file is read, and its errors name the place', () => {
   assert.deepEqual(release.environmentNames, ['A', 'OWN']);
 });
 
-test('looked at as the target user', { skip: root }, () => {
+test('permissions are checked for the target user', { skip: root }, () => {
   const nobody = resolveUser('nobody', undefined);
   const path = file('private/app', '#!/bin/sh\n');
   resolveRelease(runtimeConfig({ path, directory: '/' }), { ...context, user: nobody });
@@ -153,7 +153,7 @@ test('looked at as the target user', { skip: root }, () => {
   refused({ path: '/bin/sh', directory: join(here, 'private') }, 'directory', /EACCES/, nobody);
 });
 
-test('a user or group that does not exist, and one that zero may not become', () => {
+test('an unknown user or group, and one that zero may not become, are reported', () => {
   const step = { name: 'ReleaseError', step: 'user' };
   assert.throws(() => resolveUser('no-such-user', undefined), {
     ...step,
@@ -169,7 +169,7 @@ test('a user or group that does not exist, and one that zero may not become', ()
   });
 });
 
-test('users and groups', () => {
+test('users and groups are resolved', () => {
   assert.equal(resolveUser(undefined, undefined), null);
   const number = resolveUser('4242', '4343', { uid: 0, gid: 0 });
   assert.deepEqual(number, {

@@ -60,7 +60,7 @@ async function dump(changes: Partial<WorkerSpec>, args: string[] = []) {
   return { pid, session, text, fds };
 }
 
-test('exactly the descriptors, conventions and arguments of the specification', async () => {
+test('a worker gets exactly the descriptors, conventions and arguments of the specification', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();
@@ -126,7 +126,7 @@ test('a service without listeners gets no socket variables and starts without a 
   assert.doesNotMatch(text, /^(LISTEN|SERVER_STARTER|EINHORN)_/m);
 });
 
-test('a true LISTEN_PID also as another user', {
+test('LISTEN_PID is correct for another user too', {
   skip: process.getuid?.() !== 0 && 'needs root',
 }, async () => {
   const user = resolveUser('nobody', undefined);
@@ -140,7 +140,7 @@ test('a true LISTEN_PID also as another user', {
   assert.match(text, new RegExp(`^Uid:(\\t${user?.uid}){4}$`, 'm'));
 });
 
-test('an error says what was started, which call failed and what to do', () => {
+test('an error contains the program, the failed call and the solution', () => {
   const request: LaunchRequest = {
     executable: '/no/such',
     args: [],
