@@ -1,6 +1,6 @@
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
-/** Bytes as `45.1 MiB`, in the largest unit of which there is at least one. */
+/** Bytes as `45.1 MiB`, in the largest unit with a value of at least one. */
 export function bytes(count: number): string {
   let value = count;
   let unit = 0;

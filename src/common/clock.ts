@@ -1,12 +1,12 @@
-/** Timers as an argument, so that no test waits. `set` runs once after so many milliseconds. */
+/** Timers as an argument, so that no test has to wait. `set` runs once after `ms` milliseconds. */
 export interface Timers {
   readonly set: (ms: number, run: () => void) => unknown;
   readonly clear: (handle: unknown) => void;
 }
 
 /**
- * Milliseconds of CLOCK_MONOTONIC. The same clock for every process since boot (clock_gettime(2)), so that times in the
- * state file keep their meaning for a supervisor that takes over from another.
+ * Milliseconds of CLOCK_MONOTONIC. All processes since boot share this clock (clock_gettime(2)). So times in the state
+ * file stay valid for a supervisor that takes over from another.
  */
 export function now(): number {
   const [seconds, nanoseconds] = process.hrtime();

@@ -1,6 +1,6 @@
 import { type Parsed, quoted } from './text.ts';
 
-// The units of Go's time.ParseDuration, in milliseconds. Both micro signs are taken: U+00B5 and the Greek U+03BC.
+// The units of Go's time.ParseDuration, in milliseconds. Both micro signs are accepted: U+00B5 and the Greek U+03BC.
 const UNITS = new Map([
   ['ns', 1e-6],
   ['us', 1e-3],
@@ -25,7 +25,7 @@ const LARGEST = 2 ** 63 / 1e6;
 const PART = /(\d+\.?\d*|\.\d+)([^\d.\s+-]*)/y;
 
 /**
- * A duration as Go's time.ParseDuration reads it: `1h15m30.918s`, `500ms`, `0`.
+ * Parses a duration as Go's time.ParseDuration does: `1h15m30.918s`, `500ms`, `0`.
  * @returns milliseconds, never negative; fractions are kept (`1us` is 0.001)
  */
 export function parseDuration(text: string): Parsed<number> {
@@ -46,7 +46,7 @@ export function parseDuration(text: string): Parsed<number> {
   }
   if (text.startsWith('-') && total > 0) return { problem: `${quoted(text)} is negative` };
   if (total > LARGEST) return { problem: `${quoted(text)} is longer than the 292 years a duration can hold` };
-  // A nanosecond is the finest unit: what is finer is a rounding error of binary fractions.
+  // The nanosecond is the finest unit. Anything finer is a rounding error of binary fractions.
   return { value: Math.round(total * 1e6) / 1e6 };
 }
 
@@ -61,7 +61,7 @@ function unknownUnit(text: string, unit: string): string {
   return `${quoted(text)} has the unknown unit ${quoted(unit)}: ${advice}`;
 }
 
-/** The shortest Go notation of so many milliseconds: 90000 is `1m30s`, 0 is `0s`. */
+/** The shortest Go notation of a number of milliseconds: 90000 is `1m30s`, 0 is `0s`. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds === 0) return '0s';
   if (milliseconds < 1) {

@@ -3,19 +3,19 @@ export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** The code of an error: the name of the errno (`EACCES`) of a failed call, or a code of Node. null: it has none. */
+/** The code of an error: the errno name (`EACCES`) of a failed call, or a code of Node. Null if it has none. */
 export function errorCode(error: unknown): string | null {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : null;
 }
 
-/** The reason of a failure in one word where there is one: the code of the error, else its message. */
+/** The reason of a failure, in one word if possible: the code of the error, else its message. */
 export function reasonOf(error: unknown): string {
-  // A host name with several addresses fails with one error for all of them, and its message is empty.
+  // A connection to a host name with several addresses fails with one error for all of them, whose message is empty.
   if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
   return errorCode(error) ?? errorText(error);
 }
 
-/** True for a failed system call, of this program's own or of Node's: its `code` is the errno's name, its `syscall` the step. */
+/** True for a failed system call of zero or of Node: its `code` is the errno name, its `syscall` the step. */
 export function isSystemFailure(error: unknown): error is Error & { code: string; syscall: string } {
   return (
     error instanceof Error &&

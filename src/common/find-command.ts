@@ -2,9 +2,9 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { delimiter, resolve } from 'node:path';
 
 /**
- * The path of a command as execvp(3) and a shell find it: a name with a slash is taken as it is, another one is looked
- * up in the directories of PATH. null where none of them has an executable file of this name.
- * @param here the directory that relative entries of PATH begin at; an empty entry is this directory
+ * The path of a command as execvp(3) and a shell find it. A name with a slash is used as is; any other is searched in
+ * the directories of PATH. Null if none of them has an executable file of this name.
+ * @param here the base directory of relative entries in PATH; an empty entry means this directory
  */
 export function findCommand(
   command: string,

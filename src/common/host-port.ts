@@ -7,7 +7,7 @@ export interface HostPort {
   readonly port: number;
 }
 
-/** `host:port` or `[ipv6]:port` with a port from 1; null when it is neither. */
+/** Parses `host:port` or `[ipv6]:port` with a port from 1; null for anything else. */
 export function parseHostPort(text: string): HostPort | null {
   const match = /^(?:\[([^\]]+)\]|([^\s:/@[\]]+)):(\d{1,5})$/.exec(text);
   if (match === null) return null;
@@ -18,7 +18,7 @@ export function parseHostPort(text: string): HostPort | null {
   return { host: (bracketed ?? plain ?? '').toLowerCase(), port };
 }
 
-/** A host as it stands in front of a port: `localhost`, `[::1]`. */
+/** A host as written before a port: `localhost`, `[::1]`. */
 export function hostText(host: string): string {
   return host.includes(':') ? `[${host}]` : host;
 }

@@ -12,7 +12,7 @@ export function parseInet6(text: string): Buffer {
   return bytes;
 }
 
-// NaN for what is no group. The last 32 bits may be written as an IPv4 address.
+// NaN for an invalid group. The last 32 bits may be written as an IPv4 address.
 function words(part: string, last: boolean): number[] {
   if (part === '') return [];
   const groups = part.split(':');
@@ -47,7 +47,10 @@ function longestZeroRun(groups: readonly string[]): { start: number; length: num
   return best;
 }
 
-/** The 4 bytes of an IPv4 address in its one strict form: four decimal numbers without leading zeros. null for anything else. */
+/**
+ * The 4 bytes of an IPv4 address in its strict form: four decimal numbers without leading zeros. Null for anything
+ * else.
+ */
 export function parseInet4(text: string): Buffer | null {
   const numbers = text.split('.');
   const valid =

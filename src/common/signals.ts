@@ -1,6 +1,6 @@
 import { constants } from 'node:os';
 
-// glibc keeps the first two real-time signals for itself: SIGRTMIN is 34 there (signal(7)).
+// glibc reserves the first two real-time signals: SIGRTMIN is 34 there (signal(7)).
 const SIGRTMIN = 34;
 const SIGRTMAX = 64;
 
@@ -29,16 +29,19 @@ export function signalNumber(name: string): number {
   return number;
 }
 
-/** The full name of what a person writes: a name with or without SIG in any case, or a number; null for anything else. */
+/**
+ * The full name of a signal that a user wrote: a name with or without SIG in any case, or a number. Null for anything
+ * else.
+ */
 export function parseSignal(text: string): string | null {
   const number = /^\d{1,2}$/.test(text) ? Number(text) : lookup(text.toUpperCase());
   if (number === undefined) return null;
   const name = signalName(number);
-  // Those that glibc keeps have no name here, nor has 0.
+  // The signals that glibc reserves have no name here, nor has 0.
   return lookup(name) === number ? name : null;
 }
 
-/** The name of a signal number: 'SIGTERM', 'SIGRTMIN', 'SIGRTMIN+1', or 'SIG32' for the ones glibc keeps. */
+/** The name of a signal number: 'SIGTERM', 'SIGRTMIN', 'SIGRTMIN+1', or 'SIG32' for those that glibc reserves. */
 export function signalName(number: number): string {
   const known = names.get(number);
   if (known !== undefined) return known;

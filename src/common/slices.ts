@@ -1,7 +1,8 @@
-// The promise is at most 5 ms of the main thread in one piece. One more step follows after the look at the clock, and the machine may be busy.
+// The limit is 5 ms of the main thread in one piece. One more step follows after the check of the clock, and the
+// machine may be busy.
 const BUDGET = 2;
 
-/** Cuts long work on the main thread into pieces, so that events come first in between. */
+/** Divides long work on the main thread into slices, so that events are handled in between. */
 export class Slices {
   readonly #now: () => number;
   #start: number;
@@ -12,24 +13,24 @@ export class Slices {
     this.#start = now();
   }
 
-  /** True when it is time to let others go first: `await next()`. */
+  /** Whether to yield to other work: `await next()`. */
   isOver(): boolean {
     return this.#now() - this.#start >= BUDGET;
   }
 
-  /** The same for steps of a microsecond, of which the clock is looked at for one in 256. */
+  /** The same for steps of a microsecond: reads the clock only at every 256th step. */
   isOverAt(step: number): boolean {
     return step % 256 === 255 && this.isOver();
   }
 
-  /** Resolves behind the events that wait now. */
+  /** Resolves after the events that wait now. */
   async next(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
     this.#start = this.#now();
   }
 }
 
-/** The turns of the event loop, as an argument: a simulation has its own. */
+/** The turns of the event loop, as an argument, because a simulation has its own. */
 export interface Turns {
   /** Monotonic milliseconds. */
   readonly now: () => number;
@@ -41,9 +42,9 @@ export interface Turns {
 export const eventLoop: Turns = { now: () => performance.now(), defer: setImmediate };
 
 /**
- * Performs steps in their order, each of well under a millisecond. The first ones are performed before this returns. When
- * 2 ms are over, the others follow after the current turn of the event loop, and so on. `ended` is called once, with the
- * exception of a step if there is one; no step follows after that. `cancel` ends the steps without that call.
+ * Performs steps in order, each of well under a millisecond. The first ones are performed before this returns. After 2
+ * ms, the others follow after the current turn of the event loop, and so on. `ended` is called once, with the exception
+ * of a step if there is one; no step follows after that. `cancel` ends the steps without that call.
  */
 export function inSlices(
   steps: Iterator<unknown>,
@@ -75,7 +76,7 @@ export function inSlices(
   };
 }
 
-/** Does every step at once. */
+/** Performs every step at once. */
 export function runAll(steps: Iterable<void>): void {
   for (const _ of steps);
 }

@@ -1,21 +1,25 @@
-/** What reading one scalar gives: the value, or why it is none. The problem is a phrase that follows the key's name. */
+/**
+ * The result of parsing one scalar: the value, or why it is invalid. The problem is a phrase that follows the key's
+ * name.
+ */
 export type Parsed<T> = { readonly value: T } | { readonly problem: string };
 
-/** A scalar as messages show it: quoted, control characters escaped, at most 60 characters. */
+/** A scalar as shown in messages: quoted, control characters escaped, at most 60 characters. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 60 ? `${text.slice(0, 57)}...` : text);
 }
 
-// C0, DEL and C1 drive terminals; the line and paragraph separators and the bidirectional controls rearrange what is seen.
+// C0, DEL and C1 control terminals. The line and paragraph separators and the bidirectional controls rearrange the
+// displayed text.
 const UNSAFE = /[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]/gu;
 const SHORT: Readonly<Record<string, string>> = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
 
-/** Text in which nothing moves a cursor, starts a line or turns the reading direction: such characters are written as escapes. */
+/** Escapes characters that move a cursor, start a line or change the reading direction. */
 export function escapeControls(text: string): string {
   return text.replace(UNSAFE, (character) => SHORT[character] ?? unicodeEscape(character));
 }
 
-/** JSON whose every character may be shown; JSON.stringify itself leaves DEL, C1 and the rest as they are. */
+/** JSON that is safe to display: JSON.stringify itself does not escape DEL, C1 and the others. */
 export function safeJson(value: unknown): string {
   return JSON.stringify(value).replace(UNSAFE, unicodeEscape);
 }

@@ -3,11 +3,9 @@
  * callers, and each caller has its own deadline:
  *
  * - Only equal requests are merged: they get the same verdict. A different request replaces the waiting one, whose
- *   callers
- *   get the answer `superseded`.
+ *   callers get the answer `superseded`.
  * - A label names the requested release. Two labels are two releases. A request without a label accepts any release,
- *   and
- *   is merged with a labelled one.
+ *   and is merged with a labelled one.
  * - A caller whose timeout expires gets `in_progress` if another caller still waits for the same request. Otherwise it
  *   gets `timed_out`, and the handover or the queued request ends. A signal and `watch` are callers without a deadline.
  *

@@ -18,8 +18,7 @@ export interface AcquiredListener {
    * acquisition from now on. A process that has the descriptor cannot change where connections go. Throws
    * ListenerError.
    * @param first the first lane of the worker's generation; all of its workers share that lane's socket on a Unix
-   *   listener.
-   *   Left out for a rescue worker, which serves the queue of another generation
+   *   listener. Left out for a rescue worker, which serves the queue of another generation
    */
   fdOf(lane: number, first?: number): number;
   /**

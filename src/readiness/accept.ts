@@ -7,21 +7,21 @@ import type { ListenerProbe, OpenProbe } from './probes.ts';
 /** `readiness.accept` of the config. */
 export type AcceptConfig = 'auto' | boolean | readonly string[];
 
-/** The listeners whose probes a worker must accept: those that are named, else every steered one. */
+/** The listeners whose probes a worker must accept: the named ones, else every steered one. */
 export function acceptListeners(accept: AcceptConfig, steered: readonly string[]): readonly string[] {
   if (accept === false) return [];
   return accept === 'auto' || accept === true ? steered : accept;
 }
 
-// A look costs tens of microseconds. A service that is quick is noticed at once, a slow one costs little.
+// A check costs tens of microseconds. A fast service is noticed at once, and a slow one costs little.
 const FIRST_PAUSE = 5;
 const MAX_PAUSE = 100;
 const GROWTH = 1.3;
 
 /**
- * Passes when the worker has accepted a connection on each of the listeners. That it listens proves nothing: the socket listens since
- * before it was started, and the kernel completes handshakes by itself. Each probe stays open until it is accepted, and no byte is sent.
- * A thousand listeners are looked at in slices.
+ * Passes when the worker has accepted a connection on each of the listeners. A listening socket proves nothing: it
+ * listens since before the worker was started, and the kernel completes handshakes on its own. Each probe stays open
+ * until it is accepted, and sends no data. A thousand listeners are checked in slices.
  */
 export function startAcceptGate(
   listeners: readonly string[],
@@ -39,7 +39,7 @@ export function startAcceptGate(
 
   function* steps(): Generator<void, void, void> {
     let failed: string | null = null;
-    // All are opened first: at the time of the first look, a quick service has accepted most of many.
+    // All are opened first: a fast service has accepted most of them by the first check.
     for (const listener of waiting) {
       if (probes.has(listener)) continue;
       failed = openProbe(listener, probes, open) ?? failed;
@@ -93,7 +93,7 @@ function* closeAll(probes: readonly ListenerProbe[]): Generator<void, void, void
   }
 }
 
-/** Null, or why there is no probe. */
+/** Returns null, or why there is no probe. */
 function openProbe(listener: string, probes: Map<string, ListenerProbe>, open: OpenProbe): string | null {
   try {
     probes.set(listener, open(listener));
@@ -103,7 +103,7 @@ function openProbe(listener: string, probes: Map<string, ListenerProbe>, open: O
   }
 }
 
-/** Null once the probe was accepted, else why not. */
+/** Returns null once the probe was accepted, else why not. */
 function look(listener: string, probe: ListenerProbe, probes: Map<string, ListenerProbe>): string | null {
   try {
     const state = probe.accepted();

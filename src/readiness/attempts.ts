@@ -2,17 +2,20 @@ import type { Timers } from '../common/clock.ts';
 import { reasonOf } from '../common/errors.ts';
 import { type Gate, type GateCallbacks, type GateName, once } from './gate.ts';
 
-/** A gate that is tried until it passes or is closed. */
+/** A gate that is attempted until it passes or is closed. */
 export interface Attempts {
   readonly name: GateName;
   /** Milliseconds from the end of an attempt to the start of the next. */
   readonly interval: number;
   readonly timers: Timers;
-  /** One attempt: null where it passed, else the reason. It ends soon after `stop` is aborted. */
+  /** One attempt: resolves to null if it passed, else to the reason. It ends soon after `stop` is aborted. */
   attempt(stop: AbortSignal): Promise<string | null>;
 }
 
-/** Starts the first attempt at once. A miss is remembered for the report and never a failure: the candidate's time is the limit. */
+/**
+ * Starts the first attempt at once. A failed attempt is kept for the report but never fails the gate: the time limit of
+ * the candidate does.
+ */
 export function startAttempts(attempts: Attempts, callbacks: GateCallbacks): Gate {
   const verdict = once(callbacks);
   const stop = new AbortController();
@@ -42,7 +45,7 @@ export function startAttempts(attempts: Attempts, callbacks: GateCallbacks): Gat
       verdict.over();
       if (timer !== null) attempts.timers.clear(timer);
       timer = null;
-      // An attempt that has its answer ends by itself: cut off, it would look like a broken client to the service.
+      // An attempt that has its answer ends without help. Aborting it would look like a broken client to the service.
       if (running) stop.abort();
     },
   };

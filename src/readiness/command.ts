@@ -3,7 +3,7 @@ import type { CommandGateConfig } from '../config/schema.ts';
 import { startAttempts } from './attempts.ts';
 import type { Gate, GateCallbacks } from './gate.ts';
 
-/** What became of a command. */
+/** The result of a command. */
 export type CommandResult =
   | { readonly kind: 'exited'; readonly code: number }
   | { readonly kind: 'signaled'; readonly signal: string }
@@ -13,20 +13,20 @@ export type CommandResult =
 
 export interface CommandRequest {
   readonly run: readonly string[];
-  /** Milliseconds. The runner kills the command then. */
+  /** Milliseconds until the runner kills the command. */
   readonly timeout: number;
   /** Added to the environment. */
   readonly variables?: Readonly<Record<string, string>>;
-  /** Aborted when nobody waits any more: the command is killed. */
+  /** Aborted when the result is no longer needed: the command is killed. */
   readonly stop: AbortSignal;
 }
 
-/** Runs a command. An argument, because processes belong to another room. */
+/** Runs a command. An argument, because processes belong to another module. */
 export type RunCommand = (request: CommandRequest) => Promise<CommandResult>;
 
 const INTERVAL = 1000;
 
-/** Passes when the command exits with 0; any other end is tried again a second later. */
+/** Passes when the command exits with 0. After any other result it runs again a second later. */
 export function startCommandGate(
   { run, timeout }: CommandGateConfig,
   runCommand: RunCommand,
@@ -37,7 +37,7 @@ export function startCommandGate(
   return startAttempts({ name: 'command', interval: INTERVAL, timers, attempt }, callbacks);
 }
 
-/** One run: null where it exits with 0, else what it did. */
+/** One run: null if it exits with 0, else its result as text. */
 export async function runOnce(
   { run, timeout, variables = {} }: CommandGateConfig & Pick<CommandRequest, 'variables'>,
   runCommand: RunCommand,

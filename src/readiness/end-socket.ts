@@ -3,11 +3,11 @@ import { Duplex } from 'node:stream';
 import { MAX_ENDING_BYTES, MAX_ENDING_TIME } from '../linux/end-connection.ts';
 
 /**
- * Ends a connection with FIN, whatever the other end has sent, as endConnection() ends a descriptor. A socket that is
- * destroyed with something unread, or before something arrives, sends a reset, which the service sees as an error.
+ * Ends a connection with FIN, even if the other end has sent data, as endConnection() ends a descriptor. A socket that
+ * is destroyed with unread data, or before data arrives, sends a reset, which the service sees as an error.
  */
 export function endSocket(socket: Socket): void {
-  // Errors of a connection that nobody needs any more.
+  // Ignores errors of a connection that is no longer needed.
   socket.on('error', () => {});
   if (socket.connecting || socket.destroyed) {
     socket.destroy();
@@ -25,8 +25,8 @@ export function endSocket(socket: Socket): void {
 }
 
 /**
- * The same connection as a stream that can be destroyed at any time: the socket behind it ends with FIN all the same,
- * see endSocket().
+ * The same connection as a stream that can be destroyed at any time: the socket behind it still ends with FIN, see
+ * endSocket().
  */
 export function endingWithFin(socket: Socket): Duplex {
   const stream = new Duplex({

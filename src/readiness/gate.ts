@@ -1,28 +1,28 @@
 /** One condition that a worker must meet before it counts as ready. */
 export interface Gate {
-  /** As in `readiness.NAME` of the config: `accept`, `notify`, `ready_fd`, `http`, `tcp`, `command`. */
+  /** The name in `readiness.NAME` of the config: `accept`, `notify`, `ready_fd`, `http`, `tcp`, `command`. */
   readonly name: GateName;
-  /** Why it has not passed yet, or null where nothing is known; for the report of a candidate that ran out of time. */
+  /** Why it has not passed yet, or null if unknown. For the report of a candidate that ran out of time. */
   lastReason(): string | null;
-  /** Lets go of everything; no callback comes afterwards. */
+  /** Releases everything. No callback follows. */
   close(): void;
 }
 
 export type GateName = 'accept' | 'notify' | 'ready_fd' | 'http' | 'tcp' | 'command';
 
-/** Why a worker is not ready. `gate` null: it concerns the worker as a whole. */
+/** Why a worker is not ready. `gate` null: the reason is the worker as a whole. */
 export interface GateReason {
   readonly gate: GateName | null;
   readonly reason: string;
 }
 
-/** One of the two is called, at most once. A miss that can be tried again is neither. */
+/** One of the two is called, at most once. A failed attempt that can be repeated calls neither. */
 export interface GateCallbacks {
   passed(): void;
   failed(reason: string): void;
 }
 
-/** The same callbacks, of which only the first call gets through; `over()` lets none through any more. */
+/** The same callbacks, but only the first call has an effect; after `over()` none has. */
 export function once(callbacks: GateCallbacks): GateCallbacks & { over(): void; readonly isOver: boolean } {
   let isOver = false;
   const settle = (tell: () => void): void => {

@@ -11,12 +11,12 @@ import type { Gate, GateCallbacks } from './gate.ts';
 import type { OpenProbe } from './probes.ts';
 import { connectOptions, connectTo } from './target.ts';
 
-// An answer is read to its end, so that the service does not log a broken connection; but no more of it than this.
+// A response is read to its end, so that the service does not log a broken connection. This is the limit.
 const BODY_LIMIT = 64 * 1024;
 
 /**
- * Passes when a GET is answered with one of the statuses. Each attempt has a connection of its own.
- * @param open required where the config names a listener: the connection reaches exactly this worker
+ * Passes when a GET is answered with one of the configured statuses. Each attempt uses its own connection.
+ * @param open required if the config names a listener: the connection reaches exactly this worker
  */
 export function startHttpGate(
   config: HttpGateConfig,
@@ -35,20 +35,23 @@ export function startHttpGate(
   );
 }
 
-/** What one request asks, and where. */
+/** One request and its target. */
 export type HttpRequest = Pick<
   HttpGateConfig,
   'listener' | 'address' | 'path' | 'status' | 'host' | 'timeout'
 >;
 
-/** One request: null where the answer is a good one, else the reason. Ends soon after `stop` is aborted. Rejects where no probe can be had. */
+/**
+ * One request: resolves to null on a good answer, else to the reason. Ends soon after `stop` is aborted. Rejects if no
+ * probe can be opened.
+ */
 export async function getOnce(
   config: HttpRequest,
   open: OpenProbe | null,
   timers: Timers,
   stop: AbortSignal,
 ): Promise<string | null> {
-  // Loaded here: 200 KB that a service without this gate does not pay for.
+  // Loaded here: 200 KB that a service without this gate does not need.
   const { request } = await import('node:http');
   if (stop.aborted) return 'stopped';
   const { path, timeout } = config;
@@ -62,7 +65,7 @@ export async function getOnce(
   const host = config.host ?? (config.listener === undefined ? undefined : hostOf(socket));
   return new Promise((resolve) => {
     const outgoing = request({
-      // createConnection is not asked where an agent is given, `false` included (node:http, request).
+      // node:http ignores createConnection if an agent is given, even `false` (node:http, request).
       createConnection: () => connection,
       ...(config.address === undefined ? {} : hostOptions(config.address)),
       path,
@@ -98,11 +101,11 @@ function discard(response: IncomingMessage): void {
     length += chunk.length;
     if (length > BODY_LIMIT) response.destroy();
   });
-  // The status has been judged; what happens to the rest of the answer is of no interest.
+  // The status has decided. The rest of the answer does not matter.
   response.on('error', () => {});
 }
 
-/** From these node:http makes the Host header. */
+/** node:http creates the Host header from these. */
 function hostOptions(address: Address): { host: string; port: number } | Record<string, never> {
   const options = connectOptions(address);
   return 'path' in options ? {} : options;
@@ -112,7 +115,7 @@ function hostHeader(host: string | undefined): { host: string } | Record<string,
   return host === undefined ? {} : { host };
 }
 
-/** The address that the probe is connected to; a Unix socket has none that a Host header could say. */
+/** The address that the probe is connected to. A Unix socket has no address for a Host header. */
 function hostOf({ remoteAddress, remotePort }: Socket): string {
   if (remoteAddress === undefined || remotePort === undefined) return 'localhost';
   const family = remoteAddress.includes(':') ? 'inet6' : 'inet';

@@ -22,15 +22,15 @@ export type { OpenProbe } from './probes.ts';
 export { startVerify } from './verify.ts';
 export { WatchdogReports } from './watchdog-reports.ts';
 
-/** What the gates of one worker need. */
+/** Input of the gates of one worker. */
 export interface GatesContext {
   readonly kernel: Pick<DescriptorCalls, 'readPipe'>;
-  /** Required where `notify` is on. */
+  /** Required if `notify` is on. */
   readonly notify: NotifySource | null;
-  /** The read end of the ready pipe, in the supervisor; required where `ready_fd` is given. The gates close it. */
+  /** The read end of the ready pipe, in the supervisor. Required if `ready_fd` is set. The gates close it. */
   readonly readyPipe: number | null;
   readonly runCommand: RunCommand;
-  /** Opens a connection to this worker's lane of a listener; null where nothing is steered. */
+  /** Opens a connection to this worker's lane of a listener. Null without steering. */
   readonly openProbe: OpenProbe | null;
   /** Names of the steered listeners. */
   readonly steered: readonly string[];
@@ -41,9 +41,9 @@ export interface GatesContext {
 }
 
 export interface Gates {
-  /** What has not passed yet, with the last reason where one is known. */
+  /** The gates that have not passed yet, with the last reason if one is known. */
   waiting(): readonly { readonly gate: GateName; readonly reason: string | null }[];
-  /** No callback comes afterwards. Harmless twice. */
+  /** No callback follows. Idempotent. */
   close(): void;
 }
 
@@ -62,7 +62,7 @@ export function gateNames(config: ReadinessConfig, steered: readonly string[]): 
   return names;
 }
 
-/** Starts every gate of the config for one worker, right after its spawn. A callback never comes before this returns. */
+/** Starts every gate of the config for one worker, right after its spawn. No callback comes before this returns. */
 export function startGates(config: ReadinessConfig, context: GatesContext): Gates {
   const gates = new Map<GateName, Gate>();
   for (const name of gateNames(config, context.steered)) {

@@ -7,7 +7,7 @@ import { getOnce } from './http.ts';
 import type { ListenerProbe, OpenProbe } from './probes.ts';
 import type { WatchdogReports } from './watchdog-reports.ts';
 
-/** One process in one place of a generation. */
+/** One process of one worker of a generation. */
 export interface CheckedKey {
   readonly worker: number;
   readonly incarnation: number;
@@ -16,21 +16,21 @@ export interface CheckedKey {
 export interface CheckedWorker extends CheckedKey {
   /** Opens a connection to the worker's own lane. */
   readonly openProbe: OpenProbe;
-  /** What the command finds in its environment about the worker. */
+  /** Variables about the worker for the command's environment. */
   readonly variables: Readonly<Record<string, string>>;
   readonly watchdog: WatchdogReports;
 }
 
-/** What is known of the workers. One that is in neither list has missed its last check. */
+/** Results of the workers. A worker in neither list has missed its last check. */
 export interface LivenessRound {
-  /** They have missed as many checks in a row as the config allows, or the watchdog has expired. */
+  /** They have missed as many checks in a row as the config allows, or their watchdog has expired. */
   readonly failing: readonly (CheckedKey & { readonly reason: string })[];
   /** They passed their last check, and have shown signs of life since the first of the others failed. */
   readonly passing: readonly CheckedKey[];
 }
 
 export interface LivenessContext {
-  /** The workers to check; asked for at each round. */
+  /** The workers to check; called for each round. */
   workers(): readonly CheckedWorker[];
   readonly runCommand: RunCommand;
   readonly timers: Timers;
@@ -41,37 +41,37 @@ export interface LivenessContext {
 }
 
 export interface Liveness {
-  /** The workers have changed. */
+  /** Call this when the workers have changed. */
   sync(): void;
-  /** No callback comes afterwards. Idempotent. */
+  /** No callback follows. Idempotent. */
   close(): void;
 }
 
-/** What is remembered of one process. */
+/** The check results of one process. */
 interface Health {
-  /** Since when it is checked: the watchdog counts from here. */
+  /** Start of its checks: the watchdog counts from here. */
   readonly since: number;
   misses: number;
   reason: string;
-  /** A check of it has ended. */
+  /** One of its checks has ended. */
   checked: boolean;
 }
 
-/** How often the watchdog is looked at within its time. */
+/** Number of checks of the watchdog within its time limit. */
 const LOOKS = 4;
 
 /** A worker may set a shorter time than the config. */
 const MIN_PAUSE = 100;
 
 /**
- * Checks workers again and again, the first time after `interval`. All workers are checked at the same time: what fails
- * for all of them must not look like the failure of one.
+ * Checks workers repeatedly, the first time after `interval`. All workers are checked at the same time, so that a
+ * failure of all of them does not look like the failure of one.
  */
 export function startLiveness(config: LivenessConfig, context: LivenessContext): Liveness {
   const { http, command, watchdog, interval } = config;
   const { timers } = context;
   const stop = new AbortController();
-  // Every check that runs listens to it, and Node warns of more than 10.
+  // Every running check listens to it, and Node warns of more than 10 listeners.
   setMaxListeners(0, stop.signal);
   const handles = new Map<() => void, unknown>();
   const tracker = new Tracker(config, context);
@@ -117,7 +117,7 @@ export function startLiveness(config: LivenessConfig, context: LivenessContext):
   };
 }
 
-/** Null: it passed; a text: why not; undefined: zero could not check it, which says nothing about the worker. */
+/** Null: it passed. Text: why it failed. Undefined: zero could not check it, which says nothing about the worker. */
 async function look(
   config: LivenessConfig,
   worker: CheckedWorker,
@@ -141,7 +141,7 @@ async function look(
   }
 }
 
-/** zero itself could not connect: no descriptor is left, for example. */
+/** zero itself could not connect, for example because no descriptor is free. */
 class OwnFailure extends Error {}
 
 function probeOf({ openProbe }: CheckedWorker): OpenProbe {
@@ -159,12 +159,12 @@ function rethrowOwn(error: unknown): string {
   return reasonOf(error);
 }
 
-/** Counts misses, and tells who fails. */
+/** Counts missed checks and reports failing workers. */
 class Tracker {
   readonly #config: LivenessConfig;
   readonly #context: LivenessContext;
   #health = new Map<string, Health>();
-  /** A worker failed when it last told. */
+  /** A worker failed in the last report. */
   #isFailing = false;
 
   constructor(config: LivenessConfig, context: LivenessContext) {
@@ -172,7 +172,7 @@ class Tracker {
     this.#context = context;
   }
 
-  /** Forgets workers that are no longer checked, and begins with new ones. */
+  /** Removes workers that are no longer checked, and adds new ones. */
   sync(): void {
     const before = this.#health;
     const since = this.#context.now();

@@ -1,4 +1,4 @@
-/** One assignment of a notification that means something here. */
+/** One assignment of a notification that zero supports. */
 export type NotifyMessage =
   | { readonly kind: 'ready' }
   | { readonly kind: 'reloading' }
@@ -7,27 +7,27 @@ export type NotifyMessage =
   | { readonly kind: 'status'; readonly text: string }
   | { readonly kind: 'errno'; readonly errno: number }
   | { readonly kind: 'watchdog' }
-  /** The service has found an internal error: as if it had sent no `watchdog` in time. */
+  /** The service has found an internal error: as if it had missed its `watchdog` time. */
   | { readonly kind: 'watchdog_trigger' }
-  /** Within how many microseconds the service sends `watchdog` from now on; 0: it sends none. */
+  /** Microseconds within which the service sends `watchdog` from now on; 0: it sends none. */
   | { readonly kind: 'watchdog_time'; readonly microseconds: number }
   /** Whether the service, on its shutdown signal, stops accepting and drains its own connections. */
   | { readonly kind: 'drains'; readonly drains: boolean }
   | { readonly kind: 'extend_timeout'; readonly microseconds: number }
   | { readonly kind: 'store_descriptors' }
-  /** Its descriptor is closed: that is the answer (sd_notify_barrier(3)). */
+  /** Closing its descriptor is the answer (sd_notify_barrier(3)). */
   | { readonly kind: 'barrier' };
 
 const ASSIGNMENT = /^([A-Z0-9_]+)=(.*)$/s;
-// Any process id fits: PID_MAX_LIMIT is 2^22 (proc_sys_kernel(5)).
+// Allows any pid: PID_MAX_LIMIT is 2^22 (proc_sys_kernel(5)).
 const LARGEST_PID = 4_194_304;
 const NONE: readonly NotifyMessage[] = [];
 const STRICT_UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /**
- * The assignments of one datagram, newline-separated KEY=VALUE as in sd_notify(3), in their order. Unknown keys are left out, as
- * sd_notify(3) wants it, and so is a known key with an impossible value. Null where the datagram is no notification at all: binary,
- * empty, without a single assignment.
+ * The assignments of one datagram in order, newline-separated KEY=VALUE as in sd_notify(3). Unknown keys are skipped,
+ * as sd_notify(3) requires, and so is a known key with an invalid value. Null if the datagram is not a notification:
+ * binary, empty, without a single assignment.
  */
 export function parseNotification(data: Uint8Array): readonly NotifyMessage[] | null {
   const text = decode(data);
@@ -71,7 +71,7 @@ function meaningOf(key: string, value: string): readonly NotifyMessage[] {
         kind: 'watchdog_time',
         microseconds,
       }));
-    // X_ is free for such use (sd_notify(3)).
+    // X_ is reserved for private use (sd_notify(3)).
     case 'X_ZERO_DRAINS':
       return value === '1' || value === '0' ? [{ kind: 'drains', drains: value === '1' }] : NONE;
     case 'STATUS':

@@ -8,11 +8,11 @@ export interface Sender {
   readonly uid: number;
 }
 
-/** Where gates, and what follows MAINPID, receive the messages of a worker. */
+/** Where gates, and the handling of MAINPID, receive the messages of a worker. */
 export interface NotifySource {
-  /** True once READY=1 was heard, also before anybody listened. */
+  /** True once READY=1 was received, even before the first subscription. */
   readonly ready: boolean;
-  /** Returns what ends the subscription. */
+  /** Returns a function that ends the subscription. */
   subscribe(listener: (message: NotifyMessage, sender: Sender) => void): () => void;
 }
 
@@ -22,22 +22,22 @@ export interface NotifySocketOptions {
   readonly kernel: NotifyCalls;
   /** In the runtime directory; at most 107 bytes (sun_path, unix(7)). */
   readonly path: string;
-  /** Who the worker runs as: the socket is theirs, mode 0600, and they may speak, besides root and zero's own user. */
+  /** The user of the worker, who owns the socket with mode 0600. This user, root and zero's own user may send. */
   readonly owner: { readonly uid: number; readonly gid: number };
   /** One line, for the log. */
   readonly warn: (message: string) => void;
 }
 
-// One turn of the event loop reads no more than this; the reactor is level-triggered and comes back for the rest.
+// Limit for one turn of the event loop. The reactor is level-triggered and calls again for the rest.
 const DATAGRAMS_PER_TURN = 64;
-// The kernel queues net.unix.max_dgram_qlen datagrams (10 by default, 512 with systemd); more may follow meanwhile.
+// The kernel queues net.unix.max_dgram_qlen datagrams (10 by default, 512 with systemd). More may follow meanwhile.
 const DATAGRAMS_PER_DRAIN = 4_096;
-// A worker's socket warns about so many foreign users; a longer list says no more.
+// A worker's socket warns about this many foreign users. A longer list adds nothing.
 const FOREIGN_USERS = 8;
 
 /**
- * One worker's NOTIFY_SOCKET. Who may speak is decided by the sender's user, never by its pid: the sender (systemd-notify) may be gone
- * before anything can be looked up about it. Throws SystemError from the bind.
+ * One worker's NOTIFY_SOCKET. The sender's user decides whether a message is accepted, never its pid: the sender
+ * (systemd-notify) may have exited before it can be looked up. Throws SystemError from the bind.
  */
 export class NotifySocket implements NotifySource {
   readonly path: string;
@@ -69,7 +69,7 @@ export class NotifySocket implements NotifySource {
     return this.#ready;
   }
 
-  /** How many datagrams were no notification. */
+  /** Number of datagrams that were not notifications. */
   get ignored(): number {
     return this.#ignored;
   }
@@ -80,14 +80,17 @@ export class NotifySocket implements NotifySource {
   }
 
   /**
-   * Passes on every datagram that waits, without waiting for more. To be called before the exit of a possible sender is
-   * evaluated: a process may send MAINPID= as its last act.
+   * Passes on every waiting datagram, without waiting for more. Call this before evaluating the exit of a possible
+   * sender: a process may send MAINPID= immediately before it exits.
    */
   drain(): void {
     this.#receive(DATAGRAMS_PER_DRAIN);
   }
 
-  /** Binds another socket under the same name, which somebody has removed. Throws SystemError: it is as before then. */
+  /**
+   * Binds another socket under the same name after its file was removed. Throws SystemError and leaves the socket
+   * unchanged.
+   */
   rebind(): void {
     if (!this.#open) return;
     const { fd, watch } = this.#bind();
@@ -130,7 +133,7 @@ export class NotifySocket implements NotifySource {
     for (let count = 0; count < limit && this.#open; count += 1) {
       const datagram = this.#next();
       if (datagram === null) return;
-      // Nothing is stored here; and closing is what answers a barrier.
+      // zero stores no descriptors, and closing one answers a barrier.
       for (const fd of datagram.fds) this.#kernel.closeFd(fd);
       this.#take(datagram);
     }

@@ -1,7 +1,7 @@
 import { type Gate, type GateCallbacks, once } from './gate.ts';
 import type { NotifySource } from './notify-socket.ts';
 
-/** Passes on READY=1 of every process of the worker. */
+/** Passes on READY=1 of any process of the worker. */
 export function startNotifyGate(source: NotifySource, callbacks: GateCallbacks): Gate {
   const verdict = once(callbacks);
   let status: string | null = null;
@@ -10,7 +10,7 @@ export function startNotifyGate(source: NotifySource, callbacks: GateCallbacks):
     else if (message.kind === 'status') status = message.text;
     else if (message.kind === 'errno') status = `ERRNO=${message.errno}`;
   });
-  // Not before the caller holds the gate.
+  // Only after the caller has the gate.
   if (source.ready) queueMicrotask(() => verdict.passed());
 
   return {

@@ -5,18 +5,18 @@ export interface ReadyFdGateOptions {
   readonly kernel: Pick<DescriptorCalls, 'readPipe'>;
   /** The read end of the pipe, in the supervisor; the gate closes it. */
   readonly fd: number;
-  /** The number the write end has in the worker; for messages. */
+  /** The number of the write end in the worker; for messages. */
   readonly descriptor: number;
 }
 
 const NEWLINE = 0x0a;
 
 /**
- * Passes when the worker has written a line on its descriptor, whatever is in it; fails when every copy of the write end is closed before
- * that. https://skarnet.org/software/s6/notifywhenup.html
+ * Passes when the worker has written any line on its descriptor. Fails when every copy of the write end is closed
+ * before that. https://skarnet.org/software/s6/notifywhenup.html
  *
- * After the line the pipe is read on until its end, also when the gate is closed: a service that goes on writing would be killed by SIGPIPE
- * (pipe(7)).
+ * After the line the pipe is read until its end, even when the gate is closed: otherwise SIGPIPE would kill a service
+ * that keeps writing (pipe(7)).
  */
 export function startReadyFdGate(
   { kernel, fd, descriptor }: ReadyFdGateOptions,

@@ -2,25 +2,25 @@ import type { Socket } from 'node:net';
 import type { Address } from '../config/address.ts';
 import { type OpenProbe, probeSocket } from './probes.ts';
 
-/** Exactly one of the two, as the config makes sure. */
+/** Exactly one of the two is set; the config is checked for that. */
 export interface Target {
   /** The worker's own lane of this listener. */
   readonly listener?: string;
   readonly address?: Address;
 }
 
-/** The target of a probe as Node's net.connect and, the path renamed, http.request take it. */
+/** The target of a probe in the form of Node's net.connect and, with the path renamed, of http.request. */
 export type ConnectOptions = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** How a report names it: `listener http`, `tcp:127.0.0.1:80`. */
+/** The name in reports: `listener http`, `tcp:127.0.0.1:80`. */
 export function nameTarget({ listener, address }: Target): string {
   return listener === undefined ? (address?.text ?? '') : `listener ${listener}`;
 }
 
-/** A socket that connects, or has. Rejects where the listener's probe cannot be opened. */
+/** A socket that is connecting or connected. Rejects if the listener's probe cannot be opened. */
 export async function connectTo(target: Target, open: OpenProbe | null): Promise<Socket> {
   if (target.address !== undefined) {
-    // Loaded here: a service without such a gate does not pay for it.
+    // Loaded here: a service without such a gate does not need it.
     const { connect } = await import('node:net');
     return connect(connectOptions(target.address));
   }
@@ -28,7 +28,9 @@ export async function connectTo(target: Target, open: OpenProbe | null): Promise
   return probeSocket(open, target.listener);
 }
 
-/** Every interface is reached over loopback; `@name` is an abstract Unix address, whose first byte is NUL (unix(7)). */
+/**
+ * A wildcard address is reached over loopback. `@name` is an abstract Unix address, whose first byte is NUL (unix(7)).
+ */
 export function connectOptions(address: Address): ConnectOptions {
   if (address.kind === 'inet') return { host: reachable(address.host), port: address.port };
   return { path: address.path.startsWith('@') ? `\0${address.path.slice(1)}` : address.path };

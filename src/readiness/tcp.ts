@@ -8,13 +8,13 @@ import type { Gate, GateCallbacks } from './gate.ts';
 import type { ListenerProbe, OpenProbe } from './probes.ts';
 import { connectTo, nameTarget } from './target.ts';
 
-// A look at a probe costs tens of microseconds.
+// A check of a probe costs tens of microseconds.
 const LOOK_PAUSE = 20;
 
 /**
- * Passes as soon as a connection is established, to a listener: as soon as the worker has accepted it, for there the kernel completes
- * every handshake. The connection is ended at once, without a byte.
- * @param open required where the config names a listener
+ * Passes when a connection is established. For a listener, passes when the worker has accepted the connection, because
+ * the kernel completes every handshake there. The connection is ended at once without data.
+ * @param open required if the config names a listener
  */
 export function startTcpGate(
   config: TcpGateConfig,
@@ -74,7 +74,7 @@ async function acceptOnce(
   }
 }
 
-/** Ends early when nobody waits any more. */
+/** Ends early when the result is no longer needed. */
 function pause(timers: Timers, stop: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = (): void => {

@@ -6,32 +6,32 @@ import { type RunCommand, runOnce } from './command.ts';
 import { getOnce } from './http.ts';
 import type { OpenProbe } from './probes.ts';
 
-/** What watching a generation needs. */
+/** Input of the verification of a generation. */
 export interface VerifyContext {
-  /** Asked for every look: the generation's workers, each with what opens a connection to its own lane. */
+  /** Called for every check: the generation's workers, each with a function that opens a connection to its own lane. */
   workers(): readonly { readonly worker: number; readonly openProbe: OpenProbe }[];
   readonly runCommand: RunCommand;
   readonly timers: Timers;
-  /** Called after every look. */
+  /** Called after every check. */
   checked(passed: boolean): void;
-  /** Called once, after as many misses in a row as the config has; no look follows. */
+  /** Called once, after as many failed checks in a row as the config allows. No check follows. */
   failed(reason: string): void;
 }
 
 export interface Verification {
-  /** Why the last look was a miss; null where it was none. */
+  /** Why the last check failed; null if it passed. */
   lastReason(): string | null;
-  /** No callback comes afterwards. Harmless twice. */
+  /** No callback follows. Idempotent. */
   close(): void;
 }
 
 /**
- * Looks at a generation again and again: the first time at once, then `interval` after the end of the look before. In one look every worker
- * answers the request, if a listener is asked, and the command exits with 0.
+ * Checks a generation repeatedly: at once, then `interval` after the end of the previous check. A check passes if every
+ * worker answers the request (if a listener is configured) and the command exits with 0.
  */
 export function startVerify(config: VerifyConfig, context: VerifyContext): Verification {
   const stop = new AbortController();
-  // Every check that runs listens to it, and Node warns of more than 10.
+  // Every running check listens to it, and Node warns of more than 10 listeners.
   setMaxListeners(0, stop.signal);
   let timer: unknown = null;
   let reason: string | null = null;
@@ -63,7 +63,10 @@ export function startVerify(config: VerifyConfig, context: VerifyContext): Verif
   };
 }
 
-/** Everything at the same time; the first thing that is wrong in the order of the workers, the command last. Never rejects. */
+/**
+ * Runs all parts at the same time. Resolves to the first failure in the order of the workers, the command last. Never
+ * rejects.
+ */
 async function lookOnce(
   config: VerifyConfig,
   context: VerifyContext,

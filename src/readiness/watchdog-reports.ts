@@ -1,12 +1,12 @@
 import type { NotifyMessage } from './notify-message.ts';
 
-/** What a worker has reported about its watchdog (sd_notify(3)). Times are monotonic milliseconds. */
+/** Watchdog messages of a worker (sd_notify(3)). Times are monotonic milliseconds. */
 export class WatchdogReports {
   /** When it last sent WATCHDOG=1; null: never. */
   at: number | null = null;
   /** When it first sent WATCHDOG=trigger; null: never. */
   triggeredAt: number | null = null;
-  /** What it has set with WATCHDOG_USEC, in milliseconds; 0: no watchdog; null: it has set nothing. */
+  /** The time that it set with WATCHDOG_USEC, in milliseconds; 0: no watchdog; null: not set. */
   time: number | null = null;
 
   note(message: NotifyMessage, now: number): void {
@@ -20,7 +20,7 @@ export class WatchdogReports {
     return this.triggeredAt ?? Math.max(since, this.at ?? since) + this.timeOf(time);
   }
 
-  /** Within which the worker sends WATCHDOG=1, where the config has this time. */
+  /** The time within which the worker must send WATCHDOG=1, given the configured time. */
   timeOf(configured: number): number {
     return this.time === 0 ? Number.POSITIVE_INFINITY : (this.time ?? configured);
   }

@@ -66,8 +66,8 @@ export interface Lanes {
   /**
    * The descriptor for a worker. Throws RangeError for an unknown lane.
    * @param first the first lane of its generation. A listener that serves one generation at a time gives this lane's
-   *   socket
-   *   to all of its workers, and maps every other of its lanes to this one from now on. Left out: the mapping stays
+   *   socket to all of its workers, and maps every other of its lanes to this one from now on. Left out: the mapping
+   *   stays
    */
   give(lane: number, first?: number): number;
   /**

@@ -1,42 +1,42 @@
 import type { Address } from '../../config/address.ts';
 import type { SocketAddress } from '../../linux/sockaddr.ts';
 
-/** One listening socket as a worker gets it. */
+/** One listening socket as a worker receives it. */
 export interface WorkerListener {
   readonly name: string;
   /** The descriptor in the supervisor. */
   readonly fd: number;
-  /** The number in the service. */
+  /** The descriptor number in the service. */
   readonly target: number;
-  /** What getsockname(2) says: the port is the actual one. */
+  /** The address that getsockname(2) returns, with the actual port. */
   readonly address: SocketAddress;
   /** The same as text: `127.0.0.1:8080`, `[::1]:80`, `/run/x.sock`, `@name`. */
   readonly text: string;
   readonly config: { readonly address: Address };
 }
 
-/** What a convention is told about the worker. */
+/** Input of a convention for one worker. */
 export interface Handed {
   readonly generation: number;
   readonly worker: number;
-  /** In the order of their numbers in the service. */
+  /** Ordered by their numbers in the service. */
   readonly listeners: readonly WorkerListener[];
   readonly notifyPath: string | null;
-  /** Milliseconds within which WATCHDOG=1 is expected; null: it is not. */
+  /** Milliseconds within which WATCHDOG=1 is expected. Null: none is expected. */
   readonly watchdog: number | null;
-  /** How it is told to leave, and how long it has then, in milliseconds; 0 is for ever. */
+  /** The signal that asks the worker to stop, and the time limit after it in milliseconds. 0: no limit. */
   readonly shutdown: { readonly signal: string; readonly timeout: number };
   /** The parent of the worker. */
   readonly supervisorPid: number;
 }
 
 /**
- * Environment variables by name. LISTEN_PID and WATCHDOG_PID are missing everywhere: only the last program of the chain
+ * Environment variables by name. LISTEN_PID and WATCHDOG_PID are always missing: only the last program of the chain
  * knows its pid.
  */
 export type Variables = Readonly<Record<string, string>>;
 
-/** True for sockets that connections are accepted from. */
+/** Whether connections are accepted from the socket. */
 export function isStream(listener: WorkerListener): boolean {
   const { network } = listener.config.address;
   return network === 'unix' || network.startsWith('tcp');

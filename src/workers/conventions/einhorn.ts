@@ -1,8 +1,9 @@
 import { type Handed, isStream, type Variables } from './convention.ts';
 
 /**
- * Einhorn: EINHORN_FD_COUNT and EINHORN_FD_0.. in the order of their numbers. EINHORN_MASTER_PID equals getppid(), which is how a
- * worker knows that the variables are meant for it. EINHORN_SOCK_PATH is left out: there is no Einhorn command socket to acknowledge on.
+ * Einhorn: EINHORN_FD_COUNT and EINHORN_FD_0.. ordered by their numbers. EINHORN_MASTER_PID equals getppid(), which
+ * shows a worker that the variables are meant for it. EINHORN_SOCK_PATH is left out: zero has no Einhorn command socket
+ * for acknowledgements.
  */
 export function einhorn({ listeners, supervisorPid }: Handed): Variables {
   const streams = listeners.filter(isStream);

@@ -1,8 +1,8 @@
 import { type Handed, isStream, type Variables, type WorkerListener } from './convention.ts';
 
 /**
- * php-fpm's fpm_sockets_init_main(): `FPM_SOCKETS="addr:port=fd,/path=fd"`, keys as fpm_sockets_hash_op() makes them: inet_ntop(3) and
- * the port, IPv6 without brackets. Abstract names cannot be keys there.
+ * php-fpm's fpm_sockets_init_main(): `FPM_SOCKETS="addr:port=fd,/path=fd"`. The keys are those of
+ * fpm_sockets_hash_op(): inet_ntop(3) and the port, IPv6 without brackets. Abstract names cannot be keys.
  */
 export function fpm({ listeners }: Handed): Variables {
   const entries = listeners

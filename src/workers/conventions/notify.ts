@@ -12,7 +12,7 @@ function microseconds(ms: number): string {
 }
 
 /**
- * The variables of a worker that contain the path of its own notify socket, by which its processes are found. The second
+ * The variables of a worker that contain the path of its own notify socket, which identifies its processes. The second
  * one is for a service that does not get the first.
  */
 export const NOTIFY_VARIABLES = ['NOTIFY_SOCKET', 'ZERO_NOTIFY_SOCKET'] as const;

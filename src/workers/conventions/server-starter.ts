@@ -3,9 +3,9 @@ import { type Handed, isStream, type Variables, type WorkerListener } from './co
 const WILDCARDS = new Set(['0.0.0.0', '::']);
 
 /**
- * Server::Starter: `SERVER_STARTER_PORT="8080=3;127.0.0.1:81=4;[::1]:82=5;/path.sock=6"`, stream sockets only. A wildcard is its port
- * alone, as `start_server --port 8080` has it; two wildcards on one port (IPv4 and IPv6) keep their hosts, because consumers read the
- * value into a map by address.
+ * Server::Starter: `SERVER_STARTER_PORT="8080=3;127.0.0.1:81=4;[::1]:82=5;/path.sock=6"`, stream sockets only. A
+ * wildcard address is written as its port only, as by `start_server --port 8080`. Two wildcards on one port (IPv4 and
+ * IPv6) keep their hosts, because consumers read the value into a map by address.
  */
 export function serverStarter({ generation, listeners }: Handed): Variables {
   const streams = listeners.filter((listener) => isStream(listener) && !listener.text.includes(';'));

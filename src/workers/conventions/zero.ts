@@ -1,8 +1,8 @@
 import type { Handed, Variables } from './convention.ts';
 
 /**
- * zero's own, given to every service, whatever its protocols: ZERO_LISTENERS is a JSON array of {name, fd, address}; from ZERO_SHUTDOWN_* a
- * library knows on which signal it has to drain, and how long it may take.
+ * zero's own variables, which every service gets regardless of its protocols. ZERO_LISTENERS is a JSON array of {name,
+ * fd, address}. ZERO_SHUTDOWN_* tells a library the signal after which it must drain, and the time limit.
  */
 export function zero({ generation, worker, listeners, shutdown }: Handed): Variables {
   const list = listeners.map(({ name, target, text }) => ({ name, fd: target, address: text }));

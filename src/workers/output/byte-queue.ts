@@ -1,6 +1,6 @@
 const SLAB = 16 * 1024;
 
-/** Bytes that wait, first in, first out. Small pieces are copied together, so that a million short lines are not a million objects. */
+/** A FIFO queue of bytes. Small pieces are copied together, so that a million short lines are not a million objects. */
 export class ByteQueue {
   #pieces: Buffer[] = [];
   #length = 0;
@@ -35,7 +35,7 @@ export class ByteQueue {
     this.#free = slab.subarray(bytes.length);
   }
 
-  /** Takes whole pieces from the front: at least one, then as long as they stay below `size` bytes. */
+  /** Takes whole pieces from the front: at least one, then more as long as they stay below `size` bytes. */
   take(size: number): Buffer {
     let count = 0;
     let length = 0;

@@ -5,8 +5,8 @@ import type { Sink } from './sink.ts';
 const NOTHING = Buffer.alloc(0);
 
 /**
- * Writes what a LineSplitter emits of one stream of a worker to an output file. A line of which a part was dropped is
- * dropped to its end, and what was written of it is ended before the next line.
+ * Writes the output of a LineSplitter for one stream of a worker to an output file. If a part of a line is dropped, the
+ * rest of the line is dropped, too. A newline ends the written part before the next line.
  */
 export class FileForwarder implements LineReceiver {
   readonly #sink: Pick<Sink, 'offer' | 'drop'>;
@@ -15,7 +15,7 @@ export class FileForwarder implements LineReceiver {
   /** A part of the current line was written. */
   #begun = false;
   #dropping = false;
-  /** A line that was begun has not been ended. */
+  /** A started line has no newline yet. */
   #torn = false;
 
   /** @param clock milliseconds since 1970 */

@@ -1,11 +1,14 @@
 import type { Sink } from './sink.ts';
 
-/** Takes what a LineSplitter emits. */
+/** Receives the output of a LineSplitter. */
 export interface LineReceiver {
   add(bytes: Buffer, complete: boolean): void;
 }
 
-/** What a LineSplitter emits goes to a sink; a line of which a piece was dropped is dropped to its end, and what was written of it ended. */
+/**
+ * Writes the output of a LineSplitter to a sink. If a piece of a line is dropped, the rest of the line is dropped, too,
+ * and a newline ends the written part.
+ */
 export class LineForwarder implements LineReceiver {
   readonly #sink: Pick<Sink, 'write' | 'drop' | 'endLine'>;
   #dropping = false;

@@ -1,11 +1,12 @@
 const NEWLINE = 10;
 
-/** The longest piece of a line whose end has not come: what a service writes without newlines must not pile up. */
+/** The longest piece of an unfinished line: output without newlines must not fill the memory. */
 export const MAX_PIECE = 64 * 1024;
 
 /**
- * Cuts a stream of bytes where lines end. `emit` gets either whole lines, newlines included (`complete`), or a piece of at most 64 KiB
- * of a line that goes on; all pieces of a line come one after the other, and its rest comes alone. Bytes are passed on as they are.
+ * Splits a stream of bytes at line ends. `emit` receives either whole lines including newlines (`complete`), or a piece
+ * of at most 64 KiB of an unfinished line. The pieces of a line follow each other, and its rest comes alone. Bytes are
+ * not changed.
  */
 export class LineSplitter {
   readonly #emit: (bytes: Buffer, complete: boolean) => void;
@@ -25,7 +26,7 @@ export class LineSplitter {
     }
   }
 
-  /** The stream is over: a last line without its newline is emitted with one. */
+  /** The stream has ended. Emits a last line without a newline with one. */
   end(): void {
     if (this.#pendingLength === 0 && !this.#inside) return;
     this.#add(Buffer.of(NEWLINE));
@@ -39,7 +40,7 @@ export class LineSplitter {
     return last + 1;
   }
 
-  // Takes what belongs to the line that has begun.
+  // Takes the continuation of the current line.
   #continueLine(chunk: Buffer, at: number): number {
     const newline = chunk.indexOf(NEWLINE, at);
     const end = newline === -1 ? chunk.length : newline + 1;
@@ -51,7 +52,7 @@ export class LineSplitter {
   }
 
   #add(bytes: Buffer): void {
-    // A copy: the rest of a chunk would keep all of it in memory for as long as the line lasts.
+    // A copy: the rest of a chunk would keep the whole chunk in memory until the line ends.
     this.#pending.push(Buffer.from(bytes));
     this.#pendingLength += bytes.length;
   }

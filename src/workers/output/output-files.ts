@@ -11,30 +11,30 @@ export interface OutputFileConfig extends RotatingFileLimits {
 }
 
 export interface OutputFilesOptions {
-  /** The name of the instance, which is that of its files. */
+  /** The name of the instance, which is also the name of its files. */
   readonly instance: string;
-  /** Called with what was dropped because it could not be written; see Sink. */
+  /** Called with the output that was dropped because it could not be written; see Sink. */
   readonly onDropped: (lines: number, bytes: number) => void;
-  /** Called once, until it works again, when a file cannot be written or rotated. */
+  /** Called when a file cannot be written or rotated: once, until it works again. */
   readonly onFailed: (step: 'write output' | 'rotate output', path: string, code: string) => void;
 }
 
 interface OpenFile {
   readonly file: RotatingFile;
   readonly sink: Sink;
-  /** Generations whose output goes there. */
+  /** The generations that write to the file. */
   readonly generations: Set<number>;
 }
 
-/** Between two attempts to write to a disk that is full. */
+/** Maximum delay between two attempts to write to a full disk, in milliseconds. */
 const MAX_DELAY = 1000;
-/** What waits for a disk has this long when its last generation has gone. */
+/** Time limit for writing the remaining output when the last generation has ended, in milliseconds. */
 const FLUSH_TIME = 1000;
 
 /**
- * The files that services with `output.directory` write to, by way of zero. Generations with the same directory share
- * one. A file that cannot be written holds nobody up: lines wait, in memory that has a bound, and are dropped and
- * counted beyond that, until it works again.
+ * The files that zero writes for services with `output.directory`. Generations with the same directory share one file.
+ * A file that cannot be written blocks nothing: lines wait in a bounded buffer. Beyond its limit they are dropped and
+ * counted until writing works again.
  */
 export class OutputFiles {
   readonly #options: OutputFilesOptions;
@@ -45,7 +45,7 @@ export class OutputFiles {
     this.#options = options;
   }
 
-  /** A generation writes there from now on. Nothing is opened before its first line. */
+  /** A generation writes to its file from now on. The file is opened for the first line. */
   open(generation: number, config: OutputFileConfig | undefined): void {
     if (config === undefined) return;
     const path = outputFileIn(config.directory, this.#options.instance);
@@ -55,18 +55,18 @@ export class OutputFiles {
     open.generations.add(generation);
   }
 
-  /** Where this process writes; null where its generation has no file. */
+  /** The receiver for this process's output. Null if its generation has no file. */
   receiverOf(source: OutputSource): LineReceiver | null {
     const open = this.#of(source.generation);
     return open === undefined ? null : new FileForwarder(open.sink, source);
   }
 
-  /** The path of the current file of a generation; null where it has none. */
+  /** The path of the current file of a generation. Null if it has none. */
   pathOf(generation: number): string | null {
     return this.#of(generation)?.file.path ?? null;
   }
 
-  /** A generation never writes again. */
+  /** A generation has stopped writing permanently. */
   close(generation: number): void {
     for (const [path, { sink, generations }] of this.#files) {
       if (!generations.delete(generation) || generations.size > 0) continue;
@@ -79,19 +79,19 @@ export class OutputFiles {
     }
   }
 
-  /** Opens the files by their names again. */
+  /** Reopens the files by name. */
   reopen(): void {
     for (const { file } of this.#files.values()) file.reopen();
   }
 
-  /** Waits until everything is written, `deadline` milliseconds at most, and closes the files. */
+  /** Waits up to `deadline` milliseconds until everything is written, and closes the files. */
   async end(deadline: number): Promise<void> {
     await this.flush(deadline);
     for (const { sink } of this.#files.values()) sink.close();
     await Promise.all(this.#closing);
   }
 
-  /** Waits until everything is written, `deadline` milliseconds at most. */
+  /** Waits up to `deadline` milliseconds until everything is written. */
   async flush(deadline: number): Promise<void> {
     await Promise.all([...this.#files.values()].map(({ sink }) => sink.flush(deadline)));
   }

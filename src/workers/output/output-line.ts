@@ -1,14 +1,14 @@
 /*
- * One line of an output file, in the log format of the Kubernetes CRI (TIME STREAM TAGS TEXT; kubernetes/design-proposals
- * kubelet-cri-logging.md), which log collectors read:
+ * One line of an output file, in the log format of the Kubernetes CRI (TIME STREAM TAGS TEXT;
+ * kubernetes/design-proposals kubelet-cri-logging.md), which log collectors support:
  *
  *   2026-11-26T17:00:00.123Z stdout F:g3.w0 GET / 200
  *
- * The first tag is F for a line that is whole or ends here, and P for a part of a line that goes on in the next line of
- * the same worker and stream. The second tag is generation and worker.
+ * The first tag is F for a line that is whole or ends here, and P for a part of a line that continues in the next line
+ * of the same worker and stream. The second tag is generation and worker.
  */
 
-/** Who wrote, and when zero read it (milliseconds since 1970). */
+/** The writing process, and when zero read the output (milliseconds since 1970). */
 export interface OutputLineSource {
   readonly time: number;
   readonly generation: number;
@@ -17,7 +17,7 @@ export interface OutputLineSource {
 }
 
 export interface OutputLine extends OutputLineSource {
-  /** The line goes on in the next one of this worker and stream. */
+  /** The line continues in the next one of this worker and stream. */
   readonly isPartial: boolean;
   /** Without its newline. */
   readonly text: Buffer;
@@ -25,12 +25,12 @@ export interface OutputLine extends OutputLineSource {
 
 const NEWLINE = 10;
 const HEAD = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z) (stdout|stderr) ([FP]):g(\d{1,9})\.w(\d{1,9}) /;
-/** Longer than any head. */
+/** Longer than any header. */
 const MAX_HEAD = 80;
 
 /**
- * What a LineSplitter emits, as lines of the file.
- * @param bytes whole lines (`complete`), or a piece of one that goes on
+ * Formats the output of a LineSplitter as lines of the file.
+ * @param bytes whole lines (`complete`), or a piece of an unfinished one
  */
 export function outputLines(source: OutputLineSource, bytes: Buffer, complete: boolean): Buffer {
   const { time, generation, worker, stream } = source;
@@ -47,7 +47,7 @@ export function outputLines(source: OutputLineSource, bytes: Buffer, complete: b
   return Buffer.concat(parts);
 }
 
-/** Reads one line, without its newline; null where it is not of this format. */
+/** Parses one line without its newline. Null if it does not have this format. */
 export function parseOutputLine(line: Buffer): OutputLine | null {
   const match = HEAD.exec(line.toString('latin1', 0, MAX_HEAD));
   if (match === null) return null;

@@ -1,24 +1,27 @@
-/** Who wrote. */
+/** The process that wrote. */
 export interface OutputSource {
   readonly generation: number;
   readonly worker: number;
   readonly stream: 'stdout' | 'stderr';
 }
 
-/** Bytes of one source as they were read; they end with a newline unless the line goes on in its next piece. */
+/** Bytes of one source as they were read. They end with a newline unless the line continues in the next piece. */
 export interface OutputPiece extends OutputSource {
-  /** Where it begins among everything in the view. */
+  /** Its position among everything in the view. */
   readonly at: number;
   /** When it was read: milliseconds since 1970. */
   readonly time: number;
   readonly bytes: Buffer;
 }
 
-/** Everything that is kept, or what one generation wrote. Places in a view are counted in bytes from its beginning, kept or not. */
+/**
+ * All stored output, or the output of one generation. Positions in a view are counted in bytes from its beginning,
+ * whether or not those bytes are still stored.
+ */
 export type OutputView = number | 'all';
 
 export interface OutputLogLimits {
-  /** Bytes of a slab: the unit in which memory is taken and given back. */
+  /** Bytes of a slab: the unit in which memory is allocated and released. */
   readonly slab: number;
   /** Slabs of one generation. */
   readonly perGeneration: number;
@@ -26,11 +29,11 @@ export interface OutputLogLimits {
   readonly total: number;
 }
 
-/** 256 KiB for a generation, 1 MiB in all. */
+/** 256 KiB for a generation, 1 MiB in total. */
 const LIMITS: OutputLogLimits = { slab: 16 * 1024, perGeneration: 16, total: 64 };
 
-// A record: the place among all output (double), the length, the worker (both 16 bits), the stream (8 bits), the time
-// (48 bits), an unused byte; then the bytes themselves.
+// A record: the position among all output (double), the length, the worker (both 16 bits), the stream (8 bits), the
+// time (48 bits), an unused byte; then the bytes themselves.
 const HEADER = 20;
 const LENGTH = 8;
 const WORKER = 10;
@@ -45,14 +48,14 @@ interface Slab {
   used: number;
   /** Offset of its last record. */
   last: number;
-  /** Place of its first byte in the generation's own view. */
+  /** Position of its first byte in the generation's own view. */
   readonly start: number;
 }
 
 interface Kept {
   readonly id: number;
   slabs: Slab[];
-  /** Bytes that it ever wrote. */
+  /** Number of bytes that it ever wrote. */
   written: number;
   closed: boolean;
 }
@@ -67,14 +70,14 @@ interface Found {
 }
 
 /**
- * The newest output of recent generations, in memory that is taken only where something is written and that has a bound, however many lines
- * there are and however long. It outlives the workers; the oldest output makes room.
+ * The newest output of recent generations. Memory is allocated only for written output and is bounded, regardless of
+ * the number and length of lines. The log outlives the workers; the oldest output is removed first.
  */
 export class OutputLog {
   readonly #limits: OutputLogLimits;
   readonly #generations = new Map<number, Kept>();
   readonly #listeners = new Set<() => void>();
-  /** One that was given back, for the next that is taken. */
+  /** A released slab, for the next allocation. */
   #spare: Buffer | null = null;
   #slabs = 0;
   #written = 0;
@@ -86,12 +89,12 @@ export class OutputLog {
     this.#clock = clock;
   }
 
-  /** Generations that have or may get output here, the oldest first. */
+  /** Generations with output, or that may get some, oldest first. */
   get generations(): number[] {
     return [...this.#generations.keys()];
   }
 
-  /** Bytes of memory that are held. */
+  /** Bytes of memory in use. */
   get held(): number {
     return this.#slabs * this.#limits.slab;
   }
@@ -102,7 +105,7 @@ export class OutputLog {
     this.#generations.set(generation, { id: generation, slabs: [], written: 0, closed: false });
   }
 
-  /** It never will again: who follows it is at the end. */
+  /** The generation has stopped writing permanently: its followers reach the end. */
   close(generation: number): void {
     const kept = this.#generations.get(generation);
     if (kept === undefined) return;
@@ -111,7 +114,7 @@ export class OutputLog {
     this.#notify();
   }
 
-  /** Whether more may come in this view. */
+  /** Whether more output may come in this view. */
   isOpen(view: OutputView): boolean {
     return view === 'all' || this.#generations.get(view)?.closed === false;
   }
@@ -125,14 +128,14 @@ export class OutputLog {
     this.#notify();
   }
 
-  /** The place behind everything that was written. */
+  /** The position after all written output. */
   end(view: OutputView): number {
     return view === 'all' ? this.#written : (this.#generations.get(view)?.written ?? 0);
   }
 
   /**
-   * The place where the last `count` lines begin; the beginning of the view where fewer are kept.
-   * @param worker only lines of this worker count; null: those of all
+   * The position where the last `count` lines begin; the beginning of the view if fewer are stored.
+   * @param worker only lines of this worker count; null: those of all workers
    */
   lastLines(view: OutputView, count: number, worker: number | null = null): number {
     if (count === 0) return this.end(view);
@@ -142,7 +145,7 @@ export class OutputLog {
     for (const { slab, offset, length, all, own } of found.reverse()) {
       if (worker !== null && workerAt(slab, offset) !== worker) continue;
       for (let index = length - 1; index >= 0; index -= 1) {
-        // The newline at the very end ends the last line and begins none.
+        // The last newline ends the last line and begins none.
         if (slab.memory[offset + index] === NEWLINE && !last) {
           left -= 1;
           if (left === 0) return (view === 'all' ? all : own) + index + 1;
@@ -154,8 +157,8 @@ export class OutputLog {
   }
 
   /**
-   * The place of the first output that was read at this time or later; the beginning of the view where that is the
-   * oldest that is kept, because earlier output may be missing.
+   * The position of the first output that was read at this time or later. The beginning of the view if that is the
+   * oldest stored output, because earlier output may be missing.
    */
   since(view: OutputView, time: number): number {
     let isOldest = true;
@@ -167,7 +170,7 @@ export class OutputLog {
     return this.end(view);
   }
 
-  /** What is kept at or behind that place, in the order in which it was read; at most `size` bytes. Copies. */
+  /** The stored output from that position on, in the order in which it was read; at most `size` bytes. Copies. */
   read(view: OutputView, from: number, size: number): OutputPiece[] {
     const pieces: OutputPiece[] = [];
     let left = size;
@@ -190,7 +193,7 @@ export class OutputLog {
     return pieces;
   }
 
-  /** Called whenever there is more, until the function that is returned is called. */
+  /** Calls back on new output until the returned function is called. */
   onMore(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -200,7 +203,7 @@ export class OutputLog {
     for (const notify of this.#listeners) notify();
   }
 
-  /** As much as goes into one record; how much that was. */
+  /** Appends as much as fits into one record. Returns the number of bytes. */
   #append(kept: Kept, { worker, stream }: OutputSource, time: number, bytes: Buffer): number {
     const number = Math.min(worker, LARGEST_WORKER);
     const kind = stream === 'stderr' ? 1 : 0;
@@ -222,7 +225,7 @@ export class OutputLog {
     return taken;
   }
 
-  /** Whether the last record of the slab is this source's and of this time, and nothing came after it. */
+  /** Whether the last record of the slab has this source and time, and no other output came after it. */
   #continues({ memory, last, used }: Slab, worker: number, kind: number, time: number): boolean {
     if (used === 0) return false;
     const end = memory.readDoubleLE(last) + memory.readUInt16LE(last + LENGTH);
@@ -264,7 +267,7 @@ export class OutputLog {
     if (kept.closed && kept.slabs.length === 0) this.#generations.delete(kept.id);
   }
 
-  /** The records of a view at or behind that place, in the order in which they were written. */
+  /** The records of a view from that position on, in the order in which they were written. */
   *#inOrder(view: OutputView, from: number): Generator<Found & { readonly generation: number }> {
     const sources = [...this.#generations.values()].filter(({ id }) => view === 'all' || id === view);
     const heads = sources.map((kept) => {
@@ -284,7 +287,7 @@ export class OutputLog {
   }
 }
 
-/** @param offset of the bytes of a record */
+/** @param offset offset of a record's bytes */
 function workerAt({ memory }: Slab, offset: number): number {
   return memory.readUInt16LE(offset - HEADER + WORKER);
 }
@@ -293,7 +296,7 @@ function* recordsOf({ slabs }: Kept, view: OutputView, from: number): Generator<
   for (const slab of slabs) {
     const { memory, used, last, start } = slab;
     const lastLength = memory.readUInt16LE(last + LENGTH);
-    // In its own view a generation's slabs lie one behind the other; in the view of all there is other output between.
+    // In its own view a generation's slabs are contiguous; in the view of all, other output is in between.
     if (view === 'all' && memory.readDoubleLE(last) + lastLength <= from) continue;
     let own = start;
     for (let at = 0; at < used; ) {

@@ -1,21 +1,24 @@
 import { closeSync, constants, fstatSync, openSync, write } from 'node:fs';
 import { sendNow } from '../../linux/sockets.ts';
 
-/** Told what was written, perhaps not all of it, or why nothing was. */
+/** Called with the number of written bytes, perhaps not all, or with the error. */
 export type WriteDone = (error: NodeJS.ErrnoException | null, written: number) => void;
 
-/** A descriptor as it is written to without ever holding up the main thread. */
+/** A descriptor for writing that never blocks the main thread. */
 export interface OutputTarget {
-  /** EAGAIN: there is no room now. Calls back in another turn of the event loop. */
+  /** EAGAIN: there is no space now. Calls back in another turn of the event loop. */
   readonly write: (bytes: Buffer, done: WriteDone) => void;
   readonly close: () => void;
 }
 
 /**
- * The way to write to a descriptor that zero shares with its parent. O_NONBLOCK would be set for the parent, too (it lives in the open file
- * description, open(2)), and a write that blocks in libuv's pool keeps the process from exiting. So a pipe or a terminal is opened again,
- * through /proc, for a description of its own; to a socket, which cannot be opened, is sent with MSG_DONTWAIT. A file would lose its place
- * and O_APPEND by that and never blocks for long: it is written to as it is, like a pipe of another user, which may not be opened.
+ * Opens a descriptor that zero shares with its parent for writing. Setting O_NONBLOCK would set it for the parent, too
+ * (it belongs to the open file description, open(2)). A blocking write in libuv's pool would keep the process from
+ * exiting.
+ * - A pipe or a terminal is opened again through /proc, which creates a separate description.
+ * - A socket cannot be opened, so zero sends with MSG_DONTWAIT.
+ * - A file would lose its position and O_APPEND if it were opened again, and it never blocks for long. zero writes to
+ *   it directly, and so to a pipe of another user, which zero may not open.
  */
 export function targetOf(fd: number): OutputTarget {
   const as = (own: number, close: () => void): OutputTarget => ({
@@ -36,7 +39,7 @@ export function targetOf(fd: number): OutputTarget {
   }
 }
 
-/** True when two descriptors lead to one pipe, terminal, socket or file, as after `2>&1`. */
+/** Whether two descriptors lead to the same pipe, terminal, socket or file, as after `2>&1`. */
 export function isSameTarget(one: number, other: number): boolean {
   try {
     const [a, b] = [fstatSync(one), fstatSync(other)];

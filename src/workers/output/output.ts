@@ -5,34 +5,35 @@ import { LineSplitter } from './line-splitter.ts';
 import { Tail } from './tail.ts';
 
 export interface OutputOptions {
-  /** Where it goes; null keeps only the tail. */
+  /** Where the output goes. Null keeps only the tail. */
   readonly stdout: LineReceiver | null;
   readonly stderr: LineReceiver | null;
-  /** Who owns the pipes, so that the service may open /dev/stdout; null leaves them to the supervisor. */
+  /** Owner of the pipes, so that the service may open /dev/stdout. Null: the supervisor stays the owner. */
   readonly owner: { readonly uid: number; readonly gid: number } | null;
-  /** Told everything that is read: whole lines, or a piece of one that goes on. The bytes are only borrowed. */
+  /** Called with everything that is read: whole lines, or a piece of an unfinished one. The bytes are only borrowed. */
   readonly record?: (stream: 'stdout' | 'stderr', bytes: Buffer) => void;
-  /** Lines kept for reports; 200 when left out. */
+  /** Number of lines kept for reports. Default: 200. */
   readonly tailLines?: number;
 }
 
-/** A pipe as it is opened; `childEnd` is null for the pipe of a process that runs already. */
+/** An opened pipe. `childEnd` is null for the pipe of a process that already runs. */
 interface OpenPipe {
   readonly read: number;
   readonly childEnd: number | null;
 }
 
 /**
- * The output of one process: two pipes whose far ends the process gets as 1 and 2. Those ends are open for reading too, so that a
- * service that outlives the supervisor can go on writing (no SIGPIPE as long as there is a reader, fifo(7)). End-of-file therefore
- * only means that the process and all that inherited from it are gone, and nothing here waits for it.
+ * The output of one process: two pipes whose other ends the process gets as 1 and 2. Those ends are open for reading,
+ * too, so that a service that outlives the supervisor can keep writing (no SIGPIPE while a reader exists, fifo(7)).
+ * End-of-file therefore only means that the process and all heirs of its descriptors have exited, and nothing here
+ * waits for it.
  */
 export class WorkerOutput {
   readonly #tail: Tail;
   readonly #streams: Stream[] = [];
 
   /**
-   * Throws SystemError or the file system's error (EMFILE, ENFILE); nothing stays open then.
+   * Throws SystemError or the file system's error (EMFILE, ENFILE) and leaves nothing open.
    * @param open opens the pipe of a stream; null: the stream has none. Default: a new pipe
    */
   private constructor(
@@ -55,14 +56,14 @@ export class WorkerOutput {
     }
   }
 
-  /** Opens both pipes. Throws SystemError or the file system's error (EMFILE, ENFILE); nothing stays open then. */
+  /** Opens both pipes. Throws SystemError or the file system's error (EMFILE, ENFILE) and leaves nothing open. */
   static open(kernel: DescriptorCalls, options: OutputOptions): WorkerOutput {
     return new WorkerOutput(kernel, options, () => kernel.openOutputPipe(options.owner));
   }
 
   /**
-   * Reads on the output of a process that another supervisor started.
-   * @param pipes the read ends of its pipes, which this object owns from now on; null: not known, that stream is lost
+   * Continues reading the output of a process that another supervisor started.
+   * @param pipes the read ends of its pipes, which this object owns from now on; null: unknown, that stream is lost
    */
   static reopen(
     kernel: DescriptorCalls,
@@ -77,19 +78,19 @@ export class WorkerOutput {
     return output;
   }
 
-  /** The inodes of the pipes, by which another supervisor finds them in the process; null for a stream without one. */
+  /** The inodes of the pipes, by which another supervisor finds them in the process. Null for a stream without one. */
   get inodes(): { stdout: number | null; stderr: number | null } {
     const [stdout, stderr] = this.#streams;
     return { stdout: stdout?.inode ?? null, stderr: stderr?.inode ?? null };
   }
 
-  /** What the process gets as 1 and 2. */
+  /** The descriptors that the process gets as 1 and 2. */
   get childEnds(): { stdout: number; stderr: number } {
     const [stdout, stderr] = this.#streams;
     return { stdout: stdout?.childEnd ?? -1, stderr: stderr?.childEnd ?? -1 };
   }
 
-  /** To be called once the process has its own copies. From now on what it writes is read. */
+  /** Call this once the process has its own copies. Its output is read from now on. */
   closeChildEnds(): void {
     for (const stream of this.#streams) stream.handedOver();
   }
@@ -99,23 +100,26 @@ export class WorkerOutput {
     return this.#tail.lines(count);
   }
 
-  /** Reads what is in the pipes now, without waiting, and ends an open line: after the exit of the process these are its last words. */
+  /**
+   * Reads the current content of the pipes without waiting, and ends an open line. After the exit of the process, this
+   * is its last output.
+   */
   drain(): void {
     for (const stream of this.#streams) stream.drain();
   }
 
-  /** True when the process and everybody that inherited its output are gone. */
+  /** Whether the process and all heirs of its output descriptors have exited. */
   get ended(): boolean {
     return this.#streams.every((stream) => stream.ended);
   }
 
-  /** Reads what is there, and lets go of the pipes. Harmless twice. */
+  /** Reads the current content and closes the pipes. Idempotent. */
   close(): void {
     for (const stream of this.#streams) stream.close();
   }
 }
 
-/** What every drain() reads into: one drain at a time, which ends in the same turn. */
+/** The buffer of every drain(): only one drain runs at a time, and it ends in the same turn. */
 const chunk = Buffer.allocUnsafeSlow(64 * 1024);
 
 class Stream {
@@ -143,7 +147,7 @@ class Stream {
     this.ended = pipe === null;
   }
 
-  /** Looked up when it is first wanted, so that a start need not wait for it. */
+  /** Read on first use, so that a start need not wait for it. */
   get inode(): number | null {
     if (!this.ended) this.#inode ??= this.#kernel.inodeOf(this.#fd);
     return this.#inode;
@@ -165,7 +169,7 @@ class Stream {
     });
   }
 
-  // False where it is closed already.
+  // False if it is already closed.
   #closeChildEnd(): boolean {
     if (this.#childEnd === null) return false;
     this.#kernel.closeFd(this.#childEnd);
@@ -176,11 +180,11 @@ class Stream {
   drain(): void {
     // Without a reader the pipe still blocks, and no process has the other end.
     if (this.ended || this.#reader === null) return;
-    // Descendants may go on writing: what can be in the pipe now is enough.
+    // Descendants may keep writing, so at most one full pipe is read.
     for (let total = 0; total <= OUTPUT_PIPE_SIZE; ) {
       const count = this.#kernel.readNow(this.#fd, chunk);
       if (count === 0) break;
-      // A copy: the line splitter keeps what it is given.
+      // A copy, because the line splitter keeps its input.
       this.#splitter.push(Buffer.from(chunk.subarray(0, count)));
       total += count;
     }

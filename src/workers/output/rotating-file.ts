@@ -7,38 +7,38 @@ import type { OutputTarget, WriteDone } from './output-target.ts';
 export interface RotatingFileLimits {
   /** Bytes of one file. */
   readonly size: number;
-  /** Rotated files that are kept next to the current one. */
+  /** Number of rotated files kept next to the current one. */
   readonly keep: number;
 }
 
 export interface RotatingFileOptions extends RotatingFileLimits {
   readonly path: string;
   /**
-   * Called when the file could not be rotated, once until it can: the current one keeps growing, and zero tries again
+   * Called when the file could not be rotated: once, until it can. The current file keeps growing, and zero tries again
    * when it has grown by `size`.
    */
   readonly onNotRotated: (error: unknown) => void;
 }
 
 const NEWLINE = 10;
-// O_NONBLOCK: a FIFO that nobody reads is ENXIO instead of a wait (open(2)).
+// O_NONBLOCK: opening a FIFO without a reader fails with ENXIO instead of waiting (open(2)).
 const FLAGS =
   constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const MODE = 0o640;
 
 /**
- * A file that only zero writes to. When the next line does not fit any more, `PATH` becomes `PATH.1`, `PATH.1` becomes
- * `PATH.2` and so on. A rename keeps every byte, because nothing is written between it and the opening of the new file.
- * Files contain whole lines and no more than `size` bytes, but for one line that is longer.
+ * A file that only zero writes to. When the next line does not fit, `PATH` becomes `PATH.1`, `PATH.1` becomes `PATH.2`
+ * and so on. A rename loses no byte, because nothing is written until the new file is open. Files contain whole lines
+ * and at most `size` bytes, except for a single longer line.
  */
 export class RotatingFile implements OutputTarget {
   readonly #options: RotatingFileOptions;
   #limits: RotatingFileLimits;
   #file: FileHandle | null = null;
   #length = 0;
-  /** The last byte that was written is not the end of a line. */
+  /** The last written byte is not the end of a line. */
   #isInLine = false;
-  /** The length at which the file is to be rotated next; beyond `size` where that failed. */
+  /** The length at which the file is to be rotated next; above `size` after a failed rotation. */
   #limit: number;
   #reopen = false;
   /** The last rotation failed. */
@@ -59,7 +59,7 @@ export class RotatingFile implements OutputTarget {
     this.#limit = limits.size;
   }
 
-  /** Opens the file by its name again before the next write, after somebody else has moved it. */
+  /** Reopens the file by name before the next write, after another program has moved it. */
   reopen(): void {
     this.#reopen = true;
   }
@@ -71,18 +71,18 @@ export class RotatingFile implements OutputTarget {
     );
   };
 
-  /** To be called when no write is under way. */
+  /** Call this only when no write is in progress. */
   readonly close = (): void => {
     this.#closeFile().catch(() => {});
   };
 
-  /** Writes what fits into one file: all of it, or whole lines from its beginning. */
+  /** Writes the part that fits into one file: everything, or whole lines from its beginning. */
   async #write(bytes: Buffer): Promise<number> {
     if (this.#reopen) await this.#closeFile();
     this.#reopen = false;
     let file = this.#file ?? (await this.#open());
     if (this.#fitting(bytes) === 0 && (await this.#rotate())) file = await this.#open();
-    // Where it could not be rotated: better too long a file than a lost line.
+    // After a failed rotation, a file that is too long is better than a lost line.
     const count = this.#fitting(bytes) || lineEnd(bytes);
     const { bytesWritten } = await file.write(bytes, 0, count);
     this.#length += bytesWritten;
@@ -90,7 +90,7 @@ export class RotatingFile implements OutputTarget {
     return bytesWritten;
   }
 
-  /** Bytes of whole lines that go into the file; a line that has begun, and the first of a file, go into it anyway. */
+  /** Bytes of whole lines that fit into the file. A started line, and the first line of a file, always go into it. */
   #fitting(bytes: Buffer): number {
     const room = this.#limit - this.#length;
     if (bytes.length <= room) return bytes.length;
@@ -105,7 +105,7 @@ export class RotatingFile implements OutputTarget {
       const stats = await file.stat();
       if (!stats.isFile()) throw notRegular(path);
       if (await endsInLine(file, stats)) {
-        // A zero that was killed, or a full disk, left the beginning of a line.
+        // A zero that was killed, or a full disk, left an unfinished line.
         await file.write('\n');
         this.#length = stats.size + 1;
       } else {
@@ -121,7 +121,7 @@ export class RotatingFile implements OutputTarget {
     return file;
   }
 
-  /** False where that is not possible now. */
+  /** False if that is currently impossible. */
   async #rotate(): Promise<boolean> {
     const { path, onNotRotated } = this.#options;
     const { size, keep } = this.#limits;
@@ -133,7 +133,7 @@ export class RotatingFile implements OutputTarget {
       if (keep === 0) await promises.rm(path, { force: true });
       else await promises.rename(path, `${path}.1`);
     } catch (error) {
-      // Gone already: somebody else has moved it, and a new one is made.
+      // Already moved by another program. A new file is created.
       if (isMissing(error)) {
         this.#isNotRotated = false;
         await this.#closeFile();
@@ -156,7 +156,7 @@ export class RotatingFile implements OutputTarget {
   }
 }
 
-/** The numbers of the files that were rotated, the largest (oldest) first. */
+/** The numbers of the rotated files, largest (oldest) first. */
 export async function rotatedFiles(path: string): Promise<number[]> {
   const prefix = `${basename(path)}.`;
   const names = await promises.readdir(dirname(path));
@@ -171,7 +171,7 @@ export function outputFileIn(directory: string, instance: string): string {
   return join(directory, `${instance}.log`);
 }
 
-/** The end of the first line; of all where there is none. */
+/** The end of the first line; of everything if there is no newline. */
 function lineEnd(bytes: Buffer): number {
   return bytes.indexOf(NEWLINE) + 1 || bytes.length;
 }

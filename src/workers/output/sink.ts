@@ -3,7 +3,7 @@ import { reasonOf } from '../../common/errors.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { type OutputTarget, targetOf } from './output-target.ts';
 
-/** The calls and the clock that a sink uses, replaceable in tests. */
+/** The system calls and the clock of a sink, replaceable in tests. */
 export interface SinkSystem {
   readonly open: (fd: number) => OutputTarget;
   /** Calls back once after `ms`; the result cancels it. */
@@ -18,21 +18,21 @@ const SYSTEM: SinkSystem = {
 export type SinkOptions = SinkSettings & ({ readonly fd: number } | { readonly target: OutputTarget });
 
 interface SinkSettings {
-  /** Bytes that may wait; 8 MiB when left out. */
+  /** Maximum number of waiting bytes. Default: 8 MiB. */
   readonly limit?: number;
   /**
-   * Called with what was dropped since the last call: at the first drop after 10 quiet seconds, every 10 seconds while
-   * more is dropped, and when the reader has caught up or the sink is closed.
+   * Called with the output dropped since the last call: at the first drop after 10 quiet seconds, every 10 seconds
+   * while more is dropped, and when the reader has caught up or the sink is closed.
    */
   readonly onDropped?: (lines: number, bytes: number) => void;
   /**
-   * Told once, until it works again, that writing fails, by the errno's name. `final`: nobody will ever read, and all
-   * is dropped.
+   * Called when writing fails, with the errno name: once, until it works again. `final`: no process will ever read, and
+   * all output is dropped.
    */
   readonly onFailed?: (code: string, final: boolean) => void;
-  /** Whether an errno means that nobody will ever read; those of pipes, terminals and sockets when left out. */
+  /** Whether an errno means that no process will ever read. Default: those of pipes, terminals and sockets. */
   readonly isFinal?: (code: string) => boolean;
-  /** Milliseconds between two attempts, at most; 100 when left out. */
+  /** Maximum milliseconds between two attempts. Default: 100. */
   readonly maxDelay?: number;
   readonly system?: SinkSystem;
 }
@@ -41,16 +41,16 @@ const LIMIT = 8 * 1024 * 1024;
 const BATCH = 256 * 1024;
 const FIRST_DELAY = 1;
 const MAX_DELAY = 100;
-/** Between two reports of what is dropped. */
+/** Milliseconds between two reports of dropped output. */
 const REPORT_INTERVAL = 10_000;
 const NEWLINE = 10;
-// Nobody will ever read: the reader is gone, the descriptor was closed, the terminal hung up.
+// No process will ever read: the reader exited, the descriptor was closed, the terminal hung up.
 const FINAL = new Set(['EPIPE', 'EBADF', 'EIO', 'ECONNRESET', 'ENOTCONN']);
 
 /**
- * Writes the output of services to a descriptor without ever holding up the main thread, one write at a time. What does
+ * Writes the output of services to a descriptor without blocking the main thread, one write at a time. Output that does
  * not fit into the buffer is dropped by whole lines and counted, until half of the buffer is free again. EAGAIN, ENOSPC
- * and the like are tried again with a growing delay; when the reader is gone everything is dropped.
+ * and similar errors are retried with a growing delay. When the reader has exited, everything is dropped.
  */
 export class Sink {
   readonly #system: SinkSystem;
@@ -70,7 +70,7 @@ export class Sink {
   #unreported = { lines: 0, bytes: 0 };
   #cancelReport: (() => void) | null = null;
   readonly #dropped = { lines: 0, bytes: 0 };
-  // Whose line has begun and not ended yet.
+  // The source of the unfinished line.
   #open: object | null = null;
   #idle: (() => void)[] = [];
 
@@ -89,19 +89,19 @@ export class Sink {
     return this.#queue.length + (this.#current?.length ?? 0);
   }
 
-  /** Everything that was ever dropped. */
+  /** Total of all dropped output. */
   get dropped(): { readonly lines: number; readonly bytes: number } {
     return this.#dropped;
   }
 
-  /** True when nothing is written any more: it was closed, or nobody reads. */
+  /** Whether the sink no longer writes: it was closed, or no process reads. */
   get closed(): boolean {
     return this.#closed;
   }
 
   /**
-   * Takes whole lines, or a piece of a line that goes on. False when they were dropped. `source` tells apart those who
-   * write: a line that one has begun is ended before another's.
+   * Takes whole lines, or a piece of an unfinished line. False if they were dropped. `source` distinguishes the
+   * writers: an unfinished line is ended before another writer's output.
    */
   write(bytes: Buffer, source: object, complete = true): boolean {
     const taken = this.offer(bytes, source, complete);
@@ -109,7 +109,7 @@ export class Sink {
     return taken;
   }
 
-  /** The same for somebody who keeps what is not taken and tries again: it is not counted. */
+  /** The same for a caller that keeps refused output and tries again: that output is not counted as dropped. */
   offer(bytes: Buffer, source: object, complete = true): boolean {
     const behind = this.#dropping && this.buffered > this.#limit / 2;
     if (this.#closed || behind || this.buffered + bytes.length > this.#limit) return false;
@@ -121,16 +121,16 @@ export class Sink {
     return true;
   }
 
-  /** Counts what is not written: lines are counted at their newline. */
+  /** Counts unwritten output: a line counts at its newline. */
   drop(bytes: Buffer): void {
     this.#count(bytes);
-    // Of a closed sink the failure was reported, or zero stops.
+    // The failure of a closed sink was reported, or zero stops.
     if (this.#closed) return;
     this.#dropping = true;
     if (this.#cancelReport === null) this.#reportAndRepeat();
   }
 
-  /** Ends the line that `source` has begun, where the rest of it was dropped. Goes beyond the limit by its one byte. */
+  /** Ends the unfinished line of `source` after its rest was dropped. May exceed the limit by this one byte. */
   endLine(source: object): void {
     if (this.#open !== source) return;
     this.#open = null;
@@ -138,7 +138,7 @@ export class Sink {
     this.#pump();
   }
 
-  /** Waits until everything is written, `deadline` milliseconds at most. False when something is left. */
+  /** Waits up to `deadline` milliseconds until everything is written. False if output is left. */
   async flush(deadline: number): Promise<boolean> {
     if (this.buffered === 0) return true;
     return new Promise((resolve) => {
@@ -152,7 +152,7 @@ export class Sink {
     });
   }
 
-  /** Drops what waits. A write that is under way in the pool is not taken back. */
+  /** Drops the waiting output. A write that is in progress in the pool is not cancelled. */
   close(): void {
     if (this.#closed) return;
     this.#shut();
@@ -231,8 +231,8 @@ export class Sink {
   }
 
   /**
-   * The timer runs only while something is dropped: without news it is not set again, and the next drop is reported at
-   * once.
+   * The timer runs only while output is dropped. Without new drops it is not set again, and the next drop is reported
+   * at once.
    */
   #reportAndRepeat(): void {
     const hasNews = this.#unreported.bytes > 0;
@@ -247,7 +247,9 @@ export class Sink {
     this.#onDropped(lines, bytes);
   }
 
-  /** The timer keeps running, so that a reader who is always a little too slow does not cause two reports each time. */
+  /**
+   * The timer keeps running, so that a reader that is always slightly too slow does not cause two reports each time.
+   */
   #endDropping(): void {
     this.#dropping = false;
     this.#report();

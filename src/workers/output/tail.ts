@@ -1,6 +1,6 @@
 const NEWLINE = 10;
 
-/** Longer lines are cut, so that a report stays readable and 200 lines stay below a megabyte. */
+/** Longer lines are cut, so that a report stays readable and 200 lines need less than a megabyte. */
 export const MAX_TAIL_LINE = 4096;
 
 /** The last lines of a stream. */
@@ -13,7 +13,7 @@ export class Tail {
     this.#limit = limit;
   }
 
-  /** What a LineSplitter emits: whole lines, or a piece of one that goes on. */
+  /** Adds the output of a LineSplitter: whole lines, or a piece of an unfinished one. */
   add(bytes: Buffer, complete: boolean): void {
     if (this.#open !== null || !complete) {
       // Only the beginning of a long line is kept.
@@ -26,7 +26,7 @@ export class Tail {
     this.#push(lastLines(bytes, this.#limit));
   }
 
-  /** The last `count` lines as text, oldest first; bytes that are no UTF-8 become U+FFFD, control characters are left out. */
+  /** The last `count` lines as text, oldest first. Invalid UTF-8 becomes U+FFFD; control characters are removed. */
   lines(count = this.#limit): string[] {
     const all = this.#open === null ? this.#lines : [...this.#lines, this.#open];
     return count <= 0 ? [] : all.slice(-count).map(toText);
@@ -37,7 +37,7 @@ export class Tail {
   }
 }
 
-// Copies, cut: a slice would keep the whole chunk that it came in.
+// Truncated copies: a slice would keep its whole chunk in memory.
 function lastLines(block: Buffer, limit: number): Buffer[] {
   const found: Buffer[] = [];
   for (let end = block.length - 1; end >= 0 && found.length < limit; ) {
@@ -48,7 +48,7 @@ function lastLines(block: Buffer, limit: number): Buffer[] {
   return found.reverse();
 }
 
-// Escape sequences of a service would act on the terminal of the reader of a report.
+// Escape sequences of a service would affect the terminal of a report's reader.
 function toText(line: Buffer): string {
   const text = line.toString().replace(/\r?\n?$/, '');
   return text.replace(/\t/g, '  ').replace(/\p{Cc}/gu, '');

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 
 /** An address that a program could not listen on. */
 export interface RefusedAddress {
-  /** As the program wrote it, without brackets; null for every address, or where only the port is known. */
+  /** As the program wrote it, without brackets. Null for every address, or if only the port is known. */
   readonly host: string | null;
   readonly port: number;
 }
@@ -15,14 +15,14 @@ const IN_USE =
 /** Between white space, quotes and brackets. Node writes an IPv6 address without brackets. */
 const HOST_AND_PORT = /(?:^|[\s('"/])([^\s('"/]*):(\d{1,5})(?=$|[\s,;)'"\]]|:\s|[.:]$)/g;
 
-/** Node prints the properties of an error behind its stack. */
+/** Node prints the properties of an error after its stack. */
 const PROPERTIES_WITHIN = 6;
 
 /**
- * The addresses that the output of a program reports as in use, each once: `listen EADDRINUSE: address already in use
+ * The addresses that a program's output reports as in use, each once: `listen EADDRINUSE: address already in use
  * 127.0.0.1:80` (Node), `listen tcp :80: bind: address already in use` (Go), `('127.0.0.1', 80)` (Python), `for
- * "127.0.0.1" port 80` (Ruby) and so on. Empty where the output reports an address in use without the address, as
- * Python's `OSError: [Errno 98] Address already in use` does. Null where it reports none.
+ * "127.0.0.1" port 80` (Ruby) and so on. Empty if the output reports an address in use without the address, as Python's
+ * `OSError: [Errno 98] Address already in use` does. Null if it reports none.
  */
 export function addressesInUse(output: readonly string[]): readonly RefusedAddress[] | null {
   const found = new Map<string, RefusedAddress>();
@@ -56,12 +56,12 @@ function isAddress(text: string): boolean {
   return text === '' || text === '*' || text === 'localhost' || isIP(text) !== 0;
 }
 
-/** The time `12:34:56` is none. The position `main.go:12` looks like one, so an address counts first. */
+/** A time such as `12:34:56` is no name. The position `main.go:12` looks like one, so an address has priority. */
 function isName(text: string): boolean {
   return /^[a-z][\w-]*(?:\.[\w-]+)+$/i.test(text);
 }
 
-/** `address: '127.0.0.1'` and `port: 80`, a line each. */
+/** `address: '127.0.0.1'` and `port: 80`, one line each. */
 function propertiesIn(lines: readonly string[]): RefusedAddress | null {
   const text = lines.join('\n');
   const [, port] = /^\s*port: (\d{1,5}),?$/m.exec(text) ?? [];

@@ -6,33 +6,36 @@ import { Witnesses } from './witnesses.ts';
 
 export type { Places } from './open-connections.ts';
 
-/** Lists the processes of a worker: those of its session. */
+/** Lists the processes of a worker's session. */
 export type Processes = () => readonly number[];
 
-/** What a worker has. */
+/** The connections of a worker. */
 export interface ConnectionCount {
   /**
-   * Accepted and not closed, as of the last walk. Null where nobody may look into the process. Left out where no
-   * connection of any worker was busy and no idle ones were asked for: whose they are was not read then.
+   * Accepted and not closed, as of the last walk. Null if zero may not inspect the process. Left out if no connection
+   * of any worker was busy and no idle ones were requested: the owners were not read then.
    */
   readonly open?: number | null;
-  /** Of those, the ones that are not idle. 0: there is none now. More: as of the last walk, and one at least is or may be there now. */
+  /**
+   * Number of `open` connections that are not idle. 0: none now. More: the number of the last walk; at least one is, or
+   * may be, busy now.
+   */
   readonly busy: number;
-  /** The sockets of those that have been idle for as long as was asked, by inode; left out where none was looked for. */
+  /** Inodes of connections that have been idle for the requested time. Left out if none was requested. */
   readonly expired?: readonly number[];
 }
 
 // Walks take at most about this share of the main thread's time.
 const SHARE = 1 / 4;
 
-/** How soon a connection is found that has become idle for as long as was asked, in milliseconds. */
+/** Maximum delay until a connection that reached the requested idle time is found, in milliseconds. */
 const IDLE_INTERVAL = 250;
 
 /**
- * The open connections of workers that are to leave. All lanes of a listener have the same address, so whose a connection is follows from
- * the descriptors of the processes alone: a walk looks at these, and then at all sockets of the places. As long as one of a few connections
- * that were busy still is, a look at that one is enough. Where all connections are idle, the descriptors are not read: it takes long, and
- * the kernel then takes long to remove the processes from /proc.
+ * The open connections of leaving workers. All lanes of a listener have the same address, so only the descriptors of
+ * the processes show the owner of a connection: a walk reads these, and then all sockets of the places. While a known
+ * busy connection stays busy, reading that one is enough. If all connections are idle, the descriptors are not read:
+ * that is slow, and it slows the kernel's removal of the processes from /proc.
  */
 export class WorkerConnections<Worker> {
   readonly #places: () => Places;
@@ -46,7 +49,7 @@ export class WorkerConnections<Worker> {
   #restUntil = 0;
 
   /**
-   * @param places asked anew for every walk
+   * @param places called for every walk
    * @param now monotonic milliseconds
    */
   constructor(
@@ -60,8 +63,8 @@ export class WorkerConnections<Worker> {
   }
 
   /**
-   * From now on these workers.
-   * @param idleLimits for each worker whose idle connections are wanted: for how many milliseconds they were idle
+   * Follows these workers from now on.
+   * @param idleLimits for each worker whose idle connections are wanted: minimum idle time in milliseconds
    */
   follow(workers: ReadonlyMap<Worker, Processes>, idleLimits: ReadonlyMap<Worker, number> = new Map()): void {
     this.#workers = workers;
@@ -70,7 +73,9 @@ export class WorkerConnections<Worker> {
     if (workers.size === 0) this.#witnesses = new Witnesses();
   }
 
-  /** What each of the workers has. One reading at a time. Rejects with SystemError where the kernel does not tell. */
+  /**
+   * The connections of each worker. One reading at a time. Rejects with SystemError if the kernel does not report them.
+   */
   async read(): Promise<ReadonlyMap<Worker, ConnectionCount>> {
     const workers = this.#workers;
     if (workers.size === 0) return new Map();
@@ -89,8 +94,8 @@ export class WorkerConnections<Worker> {
   }
 
   /**
-   * Ends the receiving side of these connections of a worker, see linux/end-receiving.ts. Resolves to how many were
-   * ended. Rejects with SystemError, EPERM where this process may not take descriptors of the worker.
+   * Ends the receiving side of these connections of a worker, see linux/end-receiving.ts. Resolves to the number of
+   * ended connections. Rejects with SystemError, EPERM if this process may not take descriptors of the worker.
    */
   endReceiving(worker: Worker, inodes: readonly number[]): Promise<number> {
     return endReceiving(this.#workers.get(worker)?.() ?? [], new Set(inodes), this.#slices());
@@ -101,7 +106,7 @@ export class WorkerConnections<Worker> {
     return this.#idleLimits.size > 0 && this.#now() - this.#walkedAt >= IDLE_INTERVAL;
   }
 
-  /** What was, where it is not known that there is nothing by now. */
+  /** The last counts of workers that may still have connections. */
   #lastCounts(workers: readonly Worker[]): Map<Worker, ConnectionCount> {
     return new Map(
       workers.map((worker) => {
@@ -144,7 +149,7 @@ export class WorkerConnections<Worker> {
     return new Map<Worker, ConnectionCount>([...counts, ...unknown]);
   }
 
-  /** Who has which socket, by inode. */
+  /** The owners of the sockets, by inode. */
   async #look(
     workers: ReadonlyMap<Worker, Processes>,
     slices: Slices,

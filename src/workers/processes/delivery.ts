@@ -1,12 +1,12 @@
 import { isSystemFailure } from '../../common/errors.ts';
 import type { Kernel } from '../../linux/kernel.ts';
 
-/** A process that did not get a signal, although it exists. */
+/** An existing process that did not get a signal. */
 export interface Refusal {
   readonly pid: number;
-  /** The name of its program, at most 15 bytes (proc_pid_comm(5)); `and its session` when /proc cannot be listed. */
+  /** The name of its program, at most 15 bytes (proc_pid_comm(5)); `and its session` if /proc cannot be listed. */
   readonly command: string;
-  /** The errno's name: EPERM for a process that zero may not signal, EMFILE, ENFILE or ENOMEM. */
+  /** The errno name: EPERM for a process that zero may not signal, EMFILE, ENFILE or ENOMEM. */
   readonly errno: string;
 }
 
@@ -18,15 +18,15 @@ export interface Delivery {
 
 export const NOBODY: Delivery = { signalled: [], refused: [] };
 
-/** Sends a signal through a pidfd that is held for this process. Never throws for a refused signal. */
+/** Sends a signal through the open pidfd of this process. Never throws for a refused signal. */
 export function signalThrough(kernel: Kernel, pidfd: number, pid: number, signal: string): Delivery {
   return attempt(kernel, pid, () => kernel.sendSignal(pidfd, signal));
 }
 
 /**
- * Sends a signal to a process of which no pidfd is held: opens one, checks that the number still means that process,
- * and signals through it. Works without a free descriptor. Never throws for a refused signal.
- * @param isMeant whether the number means the same process as before, now that a pidfd fixes which process it is
+ * Sends a signal to a process without an open pidfd: opens one, checks that the pid still means that process, and
+ * signals through it. Works without a free descriptor. Never throws for a refused signal.
+ * @param isMeant whether the pid still means the same process; called while the open pidfd prevents its reuse
  */
 export function signalOnce(kernel: Kernel, pid: number, signal: string, isMeant: () => boolean): Delivery {
   const send = () => {
@@ -40,7 +40,7 @@ export function signalOnce(kernel: Kernel, pid: number, signal: string, isMeant:
   return attempt(kernel, pid, () => kernel.withSpare(send));
 }
 
-/** Several outcomes as one. */
+/** Merges several outcomes. */
 export function joinDeliveries(deliveries: readonly Delivery[]): Delivery {
   return {
     signalled: deliveries.flatMap(({ signalled }) => signalled),
@@ -54,17 +54,17 @@ const ADVICE: Readonly<Record<string, string>> = {
   ENFILE: 'Raise fs.file-max.',
 };
 
-/** Reads `cannot send SIGKILL to process 12 (sudo): EPERM. Run zero as root ...`. */
+/** Returns `cannot send SIGKILL to process 12 (sudo): EPERM. Run zero as root ...`. */
 export function describeRefusal(signal: string, { pid, command, errno }: Refusal): string {
   const advice = ADVICE[errno];
   return `cannot send ${signal} to process ${pid} (${command}): ${errno}.${advice === undefined ? '' : ` ${advice}`}`;
 }
 
-/** A signal that was not sent to every process it was meant for. */
+/** A signal that did not reach all of its processes. */
 export class SignalError extends Error {
   /** `process 12 (sudo)`. */
   readonly subject: string;
-  /** EPERM where the kernel will refuse the next signal too; else an errno that may pass. */
+  /** EPERM if the kernel will refuse the next signal, too; otherwise an errno of a temporary failure. */
   readonly code: string;
 
   constructor(signal: string, refused: readonly Refusal[]) {

@@ -2,11 +2,11 @@ import type { ProcessCalls } from '../../linux/kernel.ts';
 import type { ProcessStat } from '../../linux/procfs.ts';
 
 /**
- * True when `ancestor` is the parent, or the parent's parent and so on, of `pid`. False also when a process between the two has ended:
- * the kernel keeps no other trace of the descent, and gives the orphan to the subreaper.
+ * True if `ancestor` is the parent, or the parent's parent and so on, of `pid`. False, too, if a process in between has
+ * exited: the kernel keeps no other record of the descent, and gives the orphan to the subreaper.
  */
 export function isDescendantOf(kernel: ProcessCalls, pid: number, ancestor: number): boolean {
-  // The bound is for a chain that changes while it is read: a pid could be used again in it.
+  // Bounded, because the chain may change while it is read: a pid in it could be reused.
   for (let current = pid, steps = 0; current > 1 && steps < 1000; steps += 1) {
     const parent = kernel.processStat(current)?.ppid;
     if (parent === undefined) return false;
@@ -17,8 +17,9 @@ export function isDescendantOf(kernel: ProcessCalls, pid: number, ancestor: numb
 }
 
 /**
- * True when a service may name `pid` as its MAINPID: a live process that descends from its main process, or is of its session, which
- * only descendants of the session's leader can be (setsid(2)) and which therefore outlives the descent.
+ * True if a service may announce `pid` as its MAINPID: a running process that descends from its main process, or
+ * belongs to its session. Only descendants of the session's leader can be in it (setsid(2)), even after the descent is
+ * lost.
  */
 export function belongsTo(
   kernel: ProcessCalls,
@@ -30,7 +31,7 @@ export function belongsTo(
   return pid === worker.pid || stat.session === worker.session || isDescendantOf(kernel, pid, worker.pid);
 }
 
-/** The processes that descend from a process now. Throws the file system's error when /proc cannot be listed. */
+/** The current descendants of a process. Throws the file system's error if /proc cannot be listed. */
 export function descendantsOf(kernel: Pick<ProcessCalls, 'listProcesses'>, ancestor: number): ProcessStat[] {
   const all = kernel.listProcesses().filter(isAlive);
   const found: ProcessStat[] = [];

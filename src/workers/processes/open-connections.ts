@@ -3,14 +3,14 @@ import { findBusyTcp } from '../../linux/tcp-accepted.ts';
 import { type TcpActivity, tcpActivityOn } from '../../linux/tcp-activity.ts';
 import { unixConnectionsAt, unixSocket } from '../../linux/unix-diag.ts';
 
-/** Where connections come in. */
+/** The addresses at which connections arrive. */
 export interface Places {
   readonly ports: readonly number[];
-  /** Those of the TCP listeners; left out: both. */
+  /** Families of the TCP listeners. Default: both. */
   readonly families?: readonly InetAddress['family'][];
-  /** Of those listeners; left out: every address of the ports. */
+  /** Addresses of those listeners. Default: every address of the ports. */
   readonly addresses?: readonly InetAddress[];
-  /** Unix stream sockets by the name they were bound under, '@name' abstract. */
+  /** Unix stream sockets by the name given to bind(2), '@name' abstract. */
   readonly names: readonly string[];
 }
 
@@ -18,10 +18,11 @@ export interface Places {
 export type OpenConnection = TcpActivity;
 
 /**
- * All accepted connections at these places, in slices of well under a millisecond. A TCP connection is idle when nothing
- * is queued either way and the last byte was sent, not received, at least a second ago: one whose client has not asked yet is not. Of a
- * Unix connection the kernel does not tell when data came or went, so none is. Rejects with SystemError.
- * @param wanted whether the one with this inode, when it is not idle, shall have `isStillBusy`
+ * All accepted connections at these places, in slices of well under a millisecond. A TCP connection is idle if no data
+ * is queued in either direction and its last byte was sent, not received, at least a second ago. So a connection whose
+ * client has sent no request yet is not idle. For a Unix connection the kernel reports no times, so none is idle.
+ * Rejects with SystemError.
+ * @param wanted whether a busy connection with this inode needs `isStillBusy`
  */
 export async function* openConnections(
   { ports, families, names }: Places,
@@ -40,8 +41,8 @@ export async function* openConnections(
 }
 
 /**
- * Whether one of these connections is not idle, in any process. Without one, `open` is how many there are. Rejects with
- * SystemError.
+ * Finds one of these connections that is not idle, in any process. If there is none, `open` is their number. Rejects
+ * with SystemError.
  */
 export async function findBusy({
   names,

@@ -8,12 +8,12 @@ import { type Delivery, NOBODY, signalOnce, signalThrough } from './delivery.ts'
 import { isAlive } from './descendants.ts';
 import { exitStatusOf, usageOf } from './wait-status.ts';
 
-/** Called once, when the process has exited. `usage` is null when the process was not a child. */
+/** Called once, when the process has exited. `usage` is null if the process was not a child. */
 export type OnExit = (status: ExitStatus, usage: Usage | null) => void;
 
 interface Child {
   readonly onExit: OnExit;
-  /** Held until the child was reaped; null when the kernel had none to give (EMFILE). */
+  /** Held until the child is reaped. Null if the kernel had none to give (EMFILE). */
   readonly pidfd: number | null;
 }
 
@@ -25,13 +25,13 @@ interface Foreign {
 }
 
 /**
- * The one owner of child pids: nothing else may wait for a process. A child that was not adopted is an orphan that the
- * kernel gave to this subreaper (prctl(2)). The table reaps it without a report, so that no zombie stays.
+ * The only owner of child pids: no other code may wait for a process. A child that was not adopted is an orphan that
+ * the kernel gave to this subreaper (prctl(2)). The table reaps it without a report, so that no zombie stays.
  */
 export class ProcessTable {
   readonly #kernel: Kernel;
   readonly #batch: (run: () => void) => void;
-  /** Every process that /proc shows, while exits are reported: listed once for all of them. */
+  /** Every process in /proc, listed once for all exits of a batch. */
   #listing: readonly ProcessStat[] | null = null;
   #isReporting = false;
   readonly #children = new Map<number, Child>();
@@ -44,13 +44,13 @@ export class ProcessTable {
     this.#batch = batch;
   }
 
-  /** Begins to reap, first the processes that have exited already: adopt children that you know before. */
+  /** Starts to reap, beginning with processes that have already exited. Call adopt() for known children first. */
   start(): void {
     this.#stop ??= this.#kernel.onChildSignal(() => this.drain());
     this.drain();
   }
 
-  /** Ends the reaping; nothing is reported any more. */
+  /** Stops the reaping and all reports. */
   close(): void {
     this.#stop?.();
     this.#stop = null;
@@ -62,18 +62,18 @@ export class ProcessTable {
 
   /**
    * Reports the exit of a child, and holds a pidfd of the child until then. Call adopt() in the turn in which the child
-   * was spawned: a later drain() would take the child for an orphan. Never throws for a pidfd that cannot be had.
+   * was spawned: a later drain() would take the child for an orphan. Never throws if no pidfd can be opened.
    */
   adopt(pid: number, onExit: OnExit): void {
     this.#children.set(pid, { onExit, pidfd: this.#pidfdOrNull(pid) });
-    // One SIGCHLD stands for any number of exits (signal(7)) and may have been the one before this child.
+    // One SIGCHLD stands for any number of exits (signal(7)) and may have come before this child was adopted.
     if (this.#stop !== null) this.#kernel.defer(() => this.#stop !== null && this.drain());
   }
 
   /**
    * Reports the exit of a process that is not a child, through its pidfd. The status is unknown unless the process
-   * became a child meanwhile, as orphans of descendants do. `claimed` is for a main process that a service announced,
-   * which is then not a remaining process of a worker, see known(). Throws SystemError: ESRCH when the process does not
+   * became a child meanwhile, like orphans of descendants. `claimed` is for a main process that a service announced,
+   * which is then not a remaining process of a worker, see known(). Throws SystemError: ESRCH if the process does not
    * exist, EMFILE, ENFILE, ENOMEM, ENOSPC.
    */
   watchForeign(pid: number, onExit: OnExit, claimed = false): { close(): void } {
@@ -99,9 +99,9 @@ export class ProcessTable {
 
   /**
    * Reports the exit of a process that another supervisor started, and signals it through the pidfd that is opened
-   * here. Its exit status is unknown, unless the process is a child of this supervisor. Returns false where the number
-   * means another process by now, or the process has exited. Throws SystemError, see watchForeign().
-   * @param startTime of the process, in clock ticks since boot: it and the pid together name one process
+   * here. Its exit status is unknown, unless the process is a child of this supervisor. Returns false if the pid means
+   * another process by now, or the process has exited. Throws SystemError, see watchForeign().
+   * @param startTime in clock ticks since boot; it and the pid together identify the process
    */
   adoptForeign(pid: number, startTime: number, onExit: OnExit): boolean {
     const isMeant = () => {
@@ -116,33 +116,33 @@ export class ProcessTable {
       if (error instanceof SystemError && error.code === 'ESRCH') return false;
       throw error;
     }
-    // The pidfd fixes which process it is: only now the comparison holds.
+    // The open pidfd prevents the reuse of the pid, so the comparison is now reliable.
     if (isMeant()) return true;
     watch.close();
     return false;
   }
 
   /**
-   * Sends a signal to an adopted child, or to a process that is watched. A process that has exited, or that is neither,
-   * gets none. Throws RangeError for an unknown signal.
+   * Sends a signal to an adopted child, or to a watched process. Any other process, and one that has exited, gets none.
+   * Throws RangeError for an unknown signal.
    */
   signal(pid: number, signal: string): Delivery {
     const child = this.#children.get(pid);
     const pidfd = child ? child.pidfd : ([...(this.#foreign.get(pid) ?? [])][0]?.pidfd ?? null);
     if (pidfd !== null) return signalThrough(this.#kernel, pidfd, pid, signal);
-    // The number of a child means that child until this table reaps it.
+    // The pid of a child stays the child's until this table reaps it.
     return child ? signalOnce(this.#kernel, pid, signal, () => true) : NOBODY;
   }
 
-  /** The pids that have an owner: adopted children and claimed foreign processes. */
+  /** The pids with an owner: adopted children and claimed foreign processes. */
   known(): ReadonlySet<number> {
     const claimed = [...this.#foreign].filter(([, watches]) => [...watches].some((watch) => watch.claimed));
     return new Set([...this.#children.keys(), ...claimed.map(([pid]) => pid)]);
   }
 
   /**
-   * Every process that /proc shows. While exits are reported that were found at the same time, this is one listing for
-   * all of them, made when all of them had been reaped. Throws the file system's error.
+   * Every process in /proc. During a report of simultaneous exits, this is one listing for all of them, made after all
+   * of them were reaped. Throws the file system's error.
    */
   processes(): readonly ProcessStat[] {
     if (!this.#isReporting) return this.#kernel.listProcesses();
@@ -150,7 +150,7 @@ export class ProcessTable {
     return this.#listing;
   }
 
-  /** Reaps every child that has exited, and then reports the exits. */
+  /** Reaps every child that has exited, then reports the exits. */
   drain(): void {
     const ended: Reaped[] = [];
     for (let next = this.#kernel.reapOne(); next !== null; next = this.#kernel.reapOne()) ended.push(next);
@@ -175,8 +175,8 @@ export class ProcessTable {
   }
 
   /**
-   * The kernel reports an exit once: an exception in one callback must not keep the others, and later exits, from being
-   * reported.
+   * The kernel reports an exit once. An exception in one callback must not prevent the report of the others, and of
+   * later exits.
    */
   #call(onExit: OnExit, status: ExitStatus, usage: Usage | null): void {
     try {
@@ -190,7 +190,7 @@ export class ProcessTable {
 
   #foreignEnded(pid: number): void {
     this.drain();
-    // A child by now, and already a zombie, but the drain came too early: its SIGCHLD follows.
+    // It is a child and a zombie by now, but the drain came too early: its SIGCHLD follows.
     if (this.#stop !== null && this.#kernel.processStat(pid)?.ppid === this.#kernel.pid) return;
     this.#report(pid, { kind: 'unknown' }, null);
   }
@@ -199,7 +199,7 @@ export class ProcessTable {
     try {
       return this.#kernel.openPidfd(pid);
     } catch {
-      // The child can be signalled all the same, see signal().
+      // The child can still be signalled, see signal().
       return null;
     }
   }

@@ -6,35 +6,35 @@ import { type Delivery, joinDeliveries, type Refusal, signalOnce } from './deliv
 import { isAlive } from './descendants.ts';
 import type { ProcessTable } from './process-table.ts';
 
-/** The worker whose remains are looked for. */
+/** The worker whose remaining processes are searched. */
 export interface Departed {
   /** Its session, which is the pid it was spawned with. */
   readonly session: number;
-  /** Start time of that process in clock ticks since boot, from processStat(); 0 when it is not known. */
+  /** Start time of that process in clock ticks since boot, from processStat(); 0 if unknown. */
   readonly since: number;
   readonly generation: number;
   readonly worker: number;
   /**
-   * The path of its notify socket, of a worker that another supervisor started: the kernel gives the orphans of such a
-   * worker to init, so they are known by their environment alone. Else this supervisor is the parent of its orphans.
+   * The path of its notify socket, for a worker that another supervisor started: the kernel gives the orphans of such a
+   * worker to init, so only their environment identifies them. Otherwise this supervisor is the parent of its orphans.
    */
   readonly notifyPath?: string | null;
 }
 
-/** What outlived a worker's main process, zombies left out. */
+/** Remaining processes of a worker, without zombies. */
 export interface Leftovers {
-  /** Of its session. */
+  /** Processes of its session. */
   readonly session: readonly number[];
-  /** With a session of their own, as daemons have, and children of this subreaper now. */
+  /** Processes with their own session, as daemons have, which are now children of this subreaper. */
   readonly orphans: readonly number[];
 }
 
 const MAX_ROUNDS = 10;
 
 /**
- * Finds what outlived a worker. A process that left the session and whose parent is gone is this worker's when it was born after the
- * worker, nobody waits for it (`known`), and its environment does not name another worker.
- * @param processes every process that /proc shows, listed after the main process was reaped
+ * Finds the remaining processes of a worker. A process that left the session and lost its parent belongs to this worker
+ * if it started after the worker, is not in `known`, and its environment does not name another worker.
+ * @param processes every process in /proc, listed after the main process was reaped
  */
 export function leftovers(
   kernel: Kernel,
@@ -49,10 +49,10 @@ export function leftovers(
 }
 
 /**
- * Sends SIGKILL to every process of a session, again until no process is left that could have forked meanwhile. The
- * session number cannot mean a later session while a process is in this one: the kernel keeps a pid as long as it names
- * a session.
- * @param except processes that got the signal already
+ * Sends SIGKILL to every process of a session, repeatedly until no process is left that could have forked meanwhile.
+ * The session id cannot mean a later session while a process is in this one: the kernel does not reuse a pid that is a
+ * session id.
+ * @param except processes that already got the signal
  */
 export function killSession(
   kernel: Kernel,
@@ -68,7 +68,7 @@ export function killProcess(
   table: ProcessTable,
   { pid, session }: { readonly pid: number; readonly session: number },
 ): Delivery {
-  // First: this does not depend on /proc.
+  // First, because this does not depend on /proc.
   const main = table.signal(pid, 'SIGKILL');
   const tried = new Set([...main.signalled, ...main.refused.map((refusal) => refusal.pid)]);
   return joinDeliveries([main, killSession(kernel, session, tried)]);
@@ -97,13 +97,12 @@ function killUntilGone(kernel: Kernel, session: number, wanted: (process: Proces
     }
   };
   for (let round = 0; round < MAX_ROUNDS; round += 1) {
-    // A killed process can be seen alive for a moment more; only a process that was not tried yet asks for another
-    // round.
+    // A killed process may still look alive for a moment. Only a process that was not tried yet causes another round.
     const { found, refused } = look(kernel, session, isWanted);
     deliveries.push({ signalled: [], refused });
     if (found.length === 0) break;
     for (const { pid, startTime } of found) {
-      // The number may mean another process by now, and the process may have left the session by setsid(2).
+      // The pid may mean another process by now, and the process may have left the session with setsid(2).
       const isMeant = () => {
         const now = kernel.processStat(pid);
         return now !== null && now.startTime === startTime && isStillWanted(now);
@@ -115,7 +114,7 @@ function killUntilGone(kernel: Kernel, session: number, wanted: (process: Proces
   return joinDeliveries(deliveries);
 }
 
-/** The processes that are wanted; a refusal on behalf of the whole session when /proc cannot be listed. */
+/** The wanted processes; a refusal for the whole session if /proc cannot be listed. */
 function look(
   kernel: Kernel,
   session: number,
@@ -129,7 +128,7 @@ function look(
   }
 }
 
-// Never this process, its own session, init or the kernel's threads (session 0), whatever number was requested.
+// Never this process, its own session, init or kernel threads (session 0), whatever pid was requested.
 function isForeign(kernel: Kernel, { pid, session }: ProcessStat, own: number): boolean {
   return pid > 1 && pid !== kernel.pid && session !== 0 && session !== own;
 }
@@ -144,7 +143,8 @@ function isOrphanOf(kernel: Kernel, candidate: ProcessStat, departed: Departed):
   return NOTIFY_VARIABLES.some((name) => found?.get(name) === notifyPath);
 }
 
-// Every worker was given ZERO_GENERATION and ZERO_WORKER, and its descendants have them unless they cleaned their environment.
+// Every worker gets ZERO_GENERATION and ZERO_WORKER, and its descendants inherit them unless they change their
+// environment.
 function namesAnother(kernel: Kernel, pid: number, { generation, worker }: Departed): boolean {
   const found = variables(kernel, pid);
   const differs = (name: string, wanted: number) => (found?.get(name) ?? String(wanted)) !== String(wanted);
@@ -152,8 +152,8 @@ function namesAnother(kernel: Kernel, pid: number, { generation, worker }: Depar
 }
 
 /**
- * The environment that a process was started with; null where this user may not read it, or the process has exited.
- * Throws any other failure: a process must not be left behind because zero had no descriptor for a moment.
+ * The initial environment of a process. Null if this user may not read it, or the process has exited. Throws any other
+ * failure: a process must not stay behind because zero had no free descriptor for a moment.
  */
 function variables(kernel: Kernel, pid: number): ReadonlyMap<string, string> | null {
   try {

@@ -30,7 +30,7 @@ export function usageOf(usage: ResourceUsage): Usage {
   };
 }
 
-/** What the supervisor exits with, as the service did: 128 + the number of the signal that ended it. */
+/** The exit code of the supervisor for the exit of its service: 128 + the number of a signal that ended it. */
 export function exitCodeOf(exit: ExitStatus): number {
   if (exit.kind === 'signaled') return 128 + signalNumber(exit.signal);
   return exit.kind === 'exited' ? exit.code : 1;

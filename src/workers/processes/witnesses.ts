@@ -1,23 +1,23 @@
-// When all of so many, found anywhere among them, have ended or fallen idle, few others have not.
+// If this many connections, found anywhere among all, have ended or become idle, few of the others are still busy.
 const MOST = 16;
 
-/** For each worker some connections that were busy: as long as one still is, it has something to do. */
+/** Some busy connections of each worker: while one of them stays busy, the worker is busy. */
 export class Witnesses<Worker> {
   readonly #found = new Map<Worker, (() => boolean)[]>();
 
-  /** Whether one more would be of use. */
+  /** Whether another connection would be useful. */
   wants(worker: Worker): boolean {
     return (this.#found.get(worker)?.length ?? 0) < MOST;
   }
 
-  /** @param isStillBusy looks at one connection */
+  /** @param isStillBusy reads the state of one connection */
   add(worker: Worker, isStillBusy: () => boolean): void {
     const found = this.#found.get(worker);
     if (found === undefined) this.#found.set(worker, [isStillBusy]);
     else found.push(isStillBusy);
   }
 
-  /** Looks until it finds one that still is; the others are forgotten. */
+  /** Reads connections until one is busy, and removes the others. */
   isBusy(worker: Worker): boolean {
     const found = this.#found.get(worker) ?? [];
     while (found.length > 0) {

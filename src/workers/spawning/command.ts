@@ -12,25 +12,28 @@ import { spawn } from './spawner.ts';
 import type { TargetUser } from './target-user.ts';
 
 export interface CommandRequest {
-  /** Program and arguments. A name without a slash is looked up on PATH of `environment`, a relative path starts at `directory`. */
+  /**
+   * Program and arguments. A name without a slash is searched in PATH of `environment`; a relative path starts at
+   * `directory`.
+   */
   readonly run: readonly string[];
   readonly directory: string;
   readonly environment: Environment;
   readonly user: TargetUser | null;
-  /** Left out: those that follow from the user. */
+  /** Default: the privileges of the user. */
   readonly privileges?: Privileges;
   /** Milliseconds until it is killed with its session; 0 = never. */
   readonly timeout: number;
-  /** A descriptor that it gets as standard input, which stays open here; /dev/null where it is left out. */
+  /** A descriptor for its standard input, which stays open here. Default: /dev/null. */
   readonly input?: number;
 }
 
 export interface CommandSystem {
   readonly kernel: Kernel;
   readonly table: ProcessTable;
-  /** Called when processes of a command could not be killed; never with an empty list. */
+  /** Called if processes of a command could not be killed; never with an empty list. */
   readonly refused: (refusals: readonly Refusal[]) => void;
-  /** Called before each command. Left out: the commands are not registered. */
+  /** Called before each command. Default: the commands are not registered. */
   readonly register?: () => RegisteredCommand;
 }
 
@@ -54,9 +57,9 @@ export interface CommandResult {
 }
 
 /**
- * Runs a gate's or hook's command: same spawner as the workers', its output kept only as a tail. `onDone` is called once, never in the
- * same turn; kill() ends the command with its session, close() does that and keeps `onDone` from being called. Throws ReleaseError or SpawnError when it
- * cannot be started.
+ * Runs the command of a gate or hook with the spawner of the workers, and keeps only a tail of its output. `onDone` is
+ * called once, never in the same turn. kill() ends the command with its session; close() does so, too, and prevents the
+ * call of `onDone`. Throws ReleaseError or SpawnError if the command cannot be started.
  */
 export function runCommand(
   request: CommandRequest,
@@ -109,7 +112,7 @@ export function runCommand(
   table.adopt(pid, (status) => {
     cancel();
     registered?.ended(pid);
-    // A command leaves nothing behind.
+    // A command must leave no processes behind.
     kill();
     output.close();
     const timedOut = state === 'timed out';
@@ -119,7 +122,7 @@ export function runCommand(
   });
   return {
     pid,
-    // Its pid is somebody else's once it was waited for.
+    // After the wait its pid may belong to another process.
     kill: () => {
       if (state !== 'done') kill();
     },
@@ -136,7 +139,7 @@ function marked(environment: Environment, mark: RegisteredCommand['mark'] | unde
   return mark === undefined ? environment : new Map([...environment, [mark[0], Buffer.from(mark[1])]]);
 }
 
-/** The program that a command names. Throws ReleaseError where there is none. */
+/** The program of a command. Throws ReleaseError if it does not exist. */
 export function findExecutable({
   run,
   environment,

@@ -4,7 +4,7 @@ import { findCommand, isExecutable } from '../../common/find-command.ts';
 import { isStandalone, ownProgram } from '../../common/own-program.ts';
 import { ReleaseError } from './release-error.ts';
 
-// What a login has, for tools that zero itself needs: its own PATH may be that of a bare service manager.
+// The PATH of a login, for tools that zero itself needs: zero's own PATH may be that of a minimal service manager.
 const STANDARD_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 const PACKAGES = {
@@ -14,22 +14,22 @@ const PACKAGES = {
   prlimit: 'util-linux',
 };
 
-/** Programs that the launcher puts in front of the service. */
+/** Programs that the launcher executes before the service. */
 export type ToolName = keyof typeof PACKAGES;
 
-/** What the launcher needs of the machine. */
+/** Programs of the machine that the launcher needs. */
 export interface Tools {
-  /** The path of a program. Throws ReleaseError that names the package it comes in. */
+  /** The path of a program. Throws ReleaseError with the name of its package. */
   find(name: ToolName): string;
-  /** The path of sh; null where there is none, as in an image that contains nothing but a program. */
+  /** The path of sh. Null if it does not exist, as in an image that contains only one program. */
   findShell(): string | null;
-  /** Whether a shell is dash, as `sh` is in Debian and Ubuntu. Throws Error where it does not exist. */
+  /** Whether a shell is dash, as `sh` is in Debian and Ubuntu. Throws Error if the shell does not exist. */
   isDash(shell: string): boolean;
-  /** The program and first arguments of zero's own launcher. Throws ReleaseError where it is missing. */
+  /** The program and first arguments of zero's own launcher. Throws ReleaseError if it is missing. */
   ownLauncher(): readonly string[];
 }
 
-/** Those that were found; each is looked for again only when it is not there any more. */
+/** Found programs. Each is searched again only if it no longer exists. */
 const found = new Map<ToolName, string>();
 
 /** The programs of this machine. */
@@ -43,7 +43,7 @@ export const tools: Tools = {
   findShell: () => findTool('sh'),
   isDash: (shell) => basename(realpathSync.native(shell)) === 'dash',
   ownLauncher() {
-    // Fewer threads start sooner, and allocate nothing while a limit on memory is set.
+    // Fewer threads start faster, and allocate nothing while a memory limit is set.
     const words = ownProgram('node-launcher', import.meta.url, ['--single-threaded']);
     const file = (isStandalone ? words[0] : words.at(-1)) ?? '';
     if (!existsSync(file)) {

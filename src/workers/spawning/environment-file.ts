@@ -1,8 +1,8 @@
 import type { Environment } from './environment.ts';
 
-/** A place in an environment file that cannot be read. The message never holds text of the file: it may be a secret. */
+/** An invalid place in an environment file. The message never contains text of the file, which may be a secret. */
 export class EnvironmentFileError extends Error {
-  /** From 1. */
+  /** Counted from 1. */
   readonly line: number;
 
   constructor(line: number, problem: string) {
@@ -13,10 +13,15 @@ export class EnvironmentFileError extends Error {
 }
 
 /**
- * Reads `NAME=VALUE` lines as systemd.exec(5) describes EnvironmentFile=: lines that begin with `#` or `;` are comments, a backslash at
- * the end of a line joins the next one, single quotes keep everything, double quotes let a backslash escape `"`, `\`, `` ` `` and `$`,
- * quoted values may hold newlines, blanks around an unquoted value are cut. `export NAME=VALUE` is taken too, as shells write it.
- * Names are not restricted to identifiers. Throws EnvironmentFileError where a line is none of these; systemd would skip it in silence.
+ * Parses `NAME=VALUE` lines as systemd.exec(5) describes EnvironmentFile=:
+ * - Lines that begin with `#` or `;` are comments.
+ * - A backslash at the end of a line joins the next one.
+ * - Single quotes keep everything. In double quotes a backslash escapes `"`, `\`, `` ` `` and `$`. Quoted values may
+ *   contain newlines.
+ * - Blanks around an unquoted value are cut.
+ *
+ * `export NAME=VALUE` is accepted, too, as shells write it. Names are not restricted to identifiers. Throws
+ * EnvironmentFileError for any other line, which systemd would skip silently.
  */
 export function parseEnvironmentFile(content: Buffer): Environment {
   // latin1 maps each byte to one character and back, so that values need not be UTF-8.
@@ -37,7 +42,7 @@ class Reader {
       this.#skip(/[ \t\r\n]*/y);
       if (this.#at >= this.#text.length) return result;
       if (/[#;]/.test(this.#peek())) {
-        // A comment goes on over a backslash and a newline too.
+        // A comment continues over a backslash and a newline, too.
         this.#skip(/(?:\\.|[^\\\n])*/sy);
         continue;
       }
@@ -82,7 +87,8 @@ class Reader {
     return value;
   }
 
-  // Up to the end of the line or to a quote. The blanks before the end of the line are no part of the value, an escaped one is.
+  // Up to the end of the line or to a quote. Blanks before the end of the line are not part of the value; an escaped
+  // blank is.
   #unquoted(before: string): string {
     const [raw] = this.#match(/(?:\\.|[^\\\n'"])+|\\$/sy);
     const ends = this.#peek() === '' || this.#peek() === '\n';
@@ -98,7 +104,7 @@ class Reader {
     this.#match(pattern);
   }
 
-  // At the current place, moving past what matched.
+  // Matches at the current position and moves past the match.
   #match(pattern: RegExp): RegExpExecArray | [string, undefined] {
     pattern.lastIndex = this.#at;
     const found = pattern.exec(this.#text);

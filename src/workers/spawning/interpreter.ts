@@ -1,13 +1,13 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename } from 'node:path';
 
-// Programs that are installed once and run the files that their arguments name.
+// Programs that are installed once and run the files in their arguments.
 const INTERPRETERS =
   /^(?:env|(?:ba|da|z|k|a|fi)?sh|node(?:js)?|deno|bun|python[\d.]*|pypy[\d.]*|ruby[\d.]*|perl[\d.]*|php[\d.]*|java|lua(?:jit)?[\d.]*|erl|elixir|dotnet|Rscript|tclsh[\d.]*|guile|raku)$/;
 
 /**
- * Whether an executable is the service: `script` begins with `#!`, and an `interpreter` is nothing without the files that it runs.
- * Known by its name; one that is not known is taken for a program.
+ * Whether an executable is the service itself: `script` begins with `#!`, and an `interpreter` does nothing without the
+ * files that it runs. It is recognised by name; an unknown one counts as a program.
  */
 export function kindOfExecutable(
   executable: string,
@@ -22,7 +22,7 @@ function beginsAsScript(path: string): boolean {
   try {
     fd = openSync(path, 'r');
   } catch {
-    // Reading is not needed for executing.
+    // Executing does not require read permission.
     return false;
   }
   try {

@@ -1,13 +1,11 @@
 import type { RuntimeConfig } from '../../config/schema.ts';
 import type { TargetUser } from './target-user.ts';
 
-/**
- * What zero's own launcher, node-launcher.ts, is to do: the whole of it comes over a descriptor, never as arguments.
- */
+/** The task of zero's own launcher, node-launcher.ts. All of it is passed over a descriptor, never as arguments. */
 export interface LaunchOrder {
   /** Absolute. */
   readonly executable: string;
-  /** The first one included. */
+  /** Including argv[0]. */
   readonly argv: readonly string[];
   /** `NAME=value` each. */
   readonly environment: readonly Buffer[];
@@ -16,24 +14,24 @@ export interface LaunchOrder {
   /** Add WATCHDOG_PID. */
   readonly watchdogPid?: boolean;
   readonly user: Pick<TargetUser, 'uid' | 'gid' | 'groups'> | null;
-  /** Nothing that is executed gains privileges. */
+  /** No executed program gains privileges. */
   readonly noNewPrivileges?: boolean;
-  /** Numbers of the only capabilities; left out: those that follow from the user. */
+  /** The numbers of the only capabilities. Default: those of the user. */
   readonly capabilities?: readonly number[];
   readonly limits: RuntimeConfig['limits'];
-  /** Permission bits; undefined keeps those of the launcher. */
+  /** Permission bits; undefined keeps the launcher's umask. */
   readonly umask: number | undefined;
 }
 
-/** An order together with the descriptors that the program is to have. */
+/** An order and the descriptors for the program. */
 export interface CompleteOrder extends LaunchOrder {
   readonly descriptors: readonly number[];
 }
 
-/** node:v8, which takes 2 ms to load: few services need it. */
+/** node:v8 takes 2 ms to load, and few services need it. */
 const v8 = () => process.getBuiltinModule('node:v8');
 
-/** As bytes that the same or a later Node reads. */
+/** Encodes the order for the same or a later version of Node. */
 export function encodeOrder(order: CompleteOrder): Buffer {
   return v8().serialize(order);
 }

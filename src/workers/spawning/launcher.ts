@@ -4,7 +4,7 @@ import { type Environment, toEntries, toEntry } from './environment.ts';
 import type { LaunchOrder } from './launch-order.ts';
 import type { TargetUser } from './target-user.ts';
 
-/** What a process may do beyond its user, and what it can become. */
+/** The privileges of a process beyond its user, and those that it can gain. */
 export type Privileges = Pick<RuntimeConfig, 'no_new_privs' | 'capabilities'>;
 
 export interface LaunchRequest {
@@ -13,10 +13,10 @@ export interface LaunchRequest {
   readonly args: readonly string[];
   readonly environment: Environment;
   readonly user: Pick<TargetUser, 'uid' | 'gid' | 'groups' | 'switches'> | null;
-  /** Left out: those that follow from the user. */
+  /** Default: the privileges of the user. */
   readonly privileges?: Privileges;
   readonly limits: RuntimeConfig['limits'];
-  /** Permission bits; undefined keeps the supervisor's. */
+  /** Permission bits; undefined keeps the supervisor's umask. */
   readonly umask: number | undefined;
   /** Give the service LISTEN_PID. */
   readonly listenPid: boolean;
@@ -24,28 +24,28 @@ export interface LaunchRequest {
   readonly watchdogPid?: boolean;
 }
 
-/** What posix_spawn(3) is called with. */
+/** The arguments of posix_spawn(3). */
 export interface Launch {
   readonly path: string;
   readonly argv: readonly string[];
   readonly environment: readonly Buffer[];
   /**
-   * What zero's own launcher reads from a descriptor, whose number is then its last argument; null where it is not
-   * needed.
+   * The order that zero's own launcher reads from a descriptor, whose number becomes its last argument. Null if that
+   * launcher is not needed.
    */
   readonly order: LaunchOrder | null;
 }
 
 /**
- * The programs that execute one another on the way to the service, all in the same process, so that the pid stays. The
- * service's argv and environment are exact whatever stands in front of it, and no value of a variable is ever an
- * argument, which everybody could read in /proc/PID/cmdline.
+ * The programs that execute one another before the service, all in the same process, so that the pid stays the same.
+ * They pass the service's argv and environment on unchanged. No value of a variable is ever an argument, because every
+ * user could read it in /proc/PID/cmdline.
  *
- * - `[prlimit] [setpriv] [sh -c 'umask; exec [env]'] service`, each only where it is needed. LISTEN_PID and
- *   WATCHDOG_PID must be the pid of the final process (sd_listen_fds(3), sd_watchdog_enabled(3)), which nobody knows
- *   before it exists: a shell can say `$$`.
- * - Where there is no shell, or the variables or the path would not pass that unchanged: zero's own launcher, node-launcher.ts, which does
- *   all of it in one process and takes 50 ms instead of one.
+ * - `[prlimit] [setpriv] [sh -c 'umask; exec [env]'] service`, each only if needed. LISTEN_PID and WATCHDOG_PID must be
+ *   the pid of the final process (sd_listen_fds(3), sd_watchdog_enabled(3)), which is unknown before the process
+ *   exists: a shell can expand `$$`.
+ * - If there is no shell, or the variables or the path would not pass through it unchanged: zero's own launcher,
+ *   node-launcher.ts. It does all of it in one process and takes 50 ms instead of one.
  */
 export function launchChain(request: LaunchRequest, tools: Tools): Launch {
   const { executable, args, environment } = request;
@@ -78,7 +78,9 @@ function chain(argv: readonly string[], environment: readonly Buffer[]): Launch 
   return { path: argv[0] ?? '', argv, environment, order: null };
 }
 
-/** Without an environment: what is meant for the service, such as NODE_OPTIONS, must not have a say in it. */
+/**
+ * Runs without the service's environment: variables of the service, such as NODE_OPTIONS, must not affect the launcher.
+ */
 function ownLauncher(request: LaunchRequest, tools: Tools): Launch {
   const { executable, args, environment, user, privileges, limits, umask } = request;
   const argv = tools.ownLauncher();
@@ -122,22 +124,22 @@ function userArguments({ user, privileges }: LaunchRequest, tools: Tools): strin
 
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
-// What steers the dynamic linker and the C library (unsecure_envvars of glibc, ld.so(8)): not for prlimit and setpriv,
+// Variables of the dynamic linker and the C library (unsecure_envvars of glibc, ld.so(8)): not for prlimit and setpriv,
 // which run as root.
 const LOADER = /^(?:LD_\w+|GCONV_PATH|GETCONF_DIR|GLIBC_TUNABLES|LOCPATH|NLSPATH|MALLOC_\w+)$/;
 
-// dash sets these itself, but takes any value for them from its script (dash(1); found by passing every name through
+// dash sets these itself, but accepts any value for them from its script (dash(1); found by passing every name through
 // it).
 const CHANGED_BY_DASH = /^(?:PWD|OLDPWD|IFS|PPID)$/;
 
-// A name that is no identifier does not get through a shell. OPTIND must be a number to dash. The last are those of
-// carriedEntries.
+// A shell does not pass on a name that is not an identifier. dash requires a number in OPTIND. The last condition
+// covers the names of carriedEntries.
 function isLostInDash(name: string): boolean {
   return !IDENTIFIER.test(name) || name === 'OPTIND' || name.startsWith(CARRIER);
 }
 
-// What bash and busybox set by themselves, do not pass on, or act upon: bash(1) "Shell Variables"; found by passing
-// every name through both.
+// Variables that bash and busybox set themselves, do not pass on, or act upon: bash(1) "Shell Variables"; found by
+// passing every name through both.
 const SHELL_VARIABLES = new RegExp(
   `^(?:${[
     '_|PWD|OLDPWD|SHLVL|IFS|OPT(?:IND|ARG|ERR)|PPID|LINENO|PS[0-4]|ENV|MAIL(?:PATH|CHECK)?|E?UID|GROUPS|CDPATH|TMOUT',
@@ -152,7 +154,7 @@ function isChangedByShells(name: string): boolean {
 
 const CARRIER = 'ZERO_CARRIED_';
 
-/** Variables under another name on their way through dash. */
+/** Variables that pass through dash under another name. */
 function carriedEntries(environment: Environment, carried: readonly string[]): Buffer[] {
   return [...environment].map(([name, value]) => {
     const index = carried.indexOf(name);
@@ -160,7 +162,7 @@ function carriedEntries(environment: Environment, carried: readonly string[]): B
   });
 }
 
-/** dash adds nothing but PWD and OLDPWD: env(1), which takes 0.7 ms, is not needed to take that away again. */
+/** dash adds only PWD and OLDPWD, so env(1), which takes 0.7 ms, is not needed to remove variables. */
 function dashScript(request: LaunchRequest, carried: readonly string[]): string {
   const carriers = carried.map((_, index) => `${CARRIER}${index}`);
   return [
@@ -172,7 +174,7 @@ function dashScript(request: LaunchRequest, carried: readonly string[]): string 
   ].join('; ');
 }
 
-/** Other shells add variables that only env(1) can take away again; busybox also exports a PATH where there was none. */
+/** Other shells add variables that only env(1) can remove; busybox also exports a PATH if there was none. */
 function envScript(request: LaunchRequest, tools: Tools): string {
   const added = ['PWD', 'OLDPWD', 'SHLVL', '_', ...(request.environment.has('PATH') ? [] : ['PATH'])];
   const unset = added.map((name) => `-u ${name}`).join(' ');
@@ -184,7 +186,7 @@ function umaskCommand({ umask }: LaunchRequest): string[] {
   return umask === undefined ? [] : [`umask ${umask.toString(8).padStart(4, '0')}`];
 }
 
-/** As variables of the command that the shell executes, so that the shell's own pid is that of the service. */
+/** Set as variables of the command that the shell executes, so that the shell's pid is that of the service. */
 function pidVariables(request: LaunchRequest): string {
   return pidNames(request)
     .map((name) => `${name}=$$ `)
@@ -202,7 +204,7 @@ function wantsWatchdogPid({ watchdogPid = false, environment }: LaunchRequest): 
   return watchdogPid && !environment.has('WATCHDOG_PID');
 }
 
-/** A LISTEN_PID of the config stays as it is. */
+/** A LISTEN_PID in the config stays unchanged. */
 function wantsListenPid(request: LaunchRequest): boolean {
   return request.listenPid && !request.environment.has('LISTEN_PID');
 }

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 
-// e_machine of elf(5) that a kernel of this architecture runs itself: EM_X86_64 and EM_386, EM_AARCH64 and EM_ARM.
+// e_machine values of elf(5) that a kernel of this architecture runs natively: EM_X86_64 and EM_386, EM_AARCH64 and
+// EM_ARM.
 const OWN_MACHINES: Readonly<Record<string, readonly number[]>> = { x64: [62, 3], arm64: [183, 40] };
 const NAMES: Readonly<Record<number, string>> = {
   3: 'x86',
@@ -14,9 +15,9 @@ const ELF = Buffer.from('\x7fELF');
 const BIG_ENDIAN = 2;
 
 /**
- * What is wrong with a program of another architecture, or null. Asked beforehand because of ENOEXEC the launcher's programs make
- * something else: execvp(3) has a shell read the file as a script then. `binfmt` is where an emulator would be registered
- * (Documentation/admin-guide/binfmt-misc.rst); with one the program may run.
+ * Why a program of another architecture cannot run, or null. Checked beforehand, because the launcher's programs hide
+ * ENOEXEC: execvp(3) then has a shell read the file as a script. `binfmt` is where an emulator would be registered
+ * (Documentation/admin-guide/binfmt-misc.rst). With an emulator the program may run.
  */
 export function machineProblem(
   head: Buffer,

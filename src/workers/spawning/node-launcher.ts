@@ -11,12 +11,12 @@ import { type ResourceName, setLimit } from '../../linux/limits.ts';
 import { type CompleteOrder, decodeOrder } from './launch-order.ts';
 import { LAUNCHER_NAME } from './launcher-exit.ts';
 
-// A program of its own, executed in place of the shell by a process that becomes the service. `node node-launcher FD`:
-// it reads its order from the descriptor, and executes the service itself.
+// A separate program. A process that becomes the service executes it instead of the shell. `node node-launcher FD`
+// reads its order from the descriptor and executes the service.
 
 /**
- * As a shell exits when it cannot execute a program (POSIX, "Exit Status for Commands"), and as env(1) when it fails
- * itself.
+ * The exit codes of a shell that cannot execute a program (POSIX, "Exit Status for Commands"), and of env(1) on its own
+ * errors.
  */
 const NOT_FOUND = 127;
 const NOT_EXECUTABLE = 126;
@@ -26,7 +26,7 @@ function launch({ executable, argv, environment, listenPid, watchdogPid, ...orde
   const names = [...(listenPid ? ['LISTEN_PID'] : []), ...(watchdogPid ? ['WATCHDOG_PID'] : [])];
   const own = names.map((name) => Buffer.from(`${name}=${process.pid}`));
   const execute = prepareExec(executable, argv, [...environment, ...own]);
-  // At its start Node sets close-on-exec for the descriptors that it has (uv_disable_stdio_inheritance).
+  // At its start Node sets close-on-exec on its inherited descriptors (uv_disable_stdio_inheritance).
   for (const fd of order.descriptors) setCloseOnExec(fd, false);
   restoreIgnoredSignals();
   if (order.umask !== undefined) process.umask(order.umask);
@@ -36,16 +36,17 @@ function launch({ executable, argv, environment, listenPid, watchdogPid, ...orde
     process.setgroups?.([...order.user.groups]);
     process.setgid?.(order.user.gid);
   }
-  // After everything that takes memory, because a limit may be below what Node itself has; as root, who may raise them.
+  // After everything that allocates memory, because a limit may be below Node's own usage. As root, which may raise
+  // limits.
   for (const [name, limit] of Object.entries(order.limits)) {
     if (limit !== undefined) setLimit(name as ResourceName, limit);
   }
   if (order.user !== null) {
-    // Otherwise the change from root to another user takes all capabilities (capabilities(7)).
+    // Otherwise the change from root to another user removes all capabilities (capabilities(7)).
     if (capabilities !== undefined) keepCapabilities();
     process.setuid?.(order.user.uid);
   }
-  // These are of this thread, which is the one that executes the service.
+  // These belong to this thread, which executes the service.
   if (capabilities !== undefined) setCapabilities(capabilities);
   if (noNewPrivileges) forbidNewPrivileges();
   return execute();
@@ -56,7 +57,7 @@ function exitCode(error: unknown): number {
   return error.code === 'ENOENT' ? NOT_FOUND : NOT_EXECUTABLE;
 }
 
-/** A high number keeps its close-on-exec flag as it was, so the descriptor is closed here. */
+/** A descriptor with a high number keeps its close-on-exec flag, so it is closed here. */
 function readOrder(fd: number): CompleteOrder {
   const order = decodeOrder(readFileSync(fd));
   closeSync(fd);

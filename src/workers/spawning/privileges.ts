@@ -6,7 +6,7 @@ import type { TargetUser } from './target-user.ts';
 /**
  * Throws ReleaseError if zero cannot give the service the capabilities of the config. A process can give only those in
  * its permitted set that its bounding or inheritable set also contains (capabilities(7)).
- * @param own those of zero; null: not known, so setpriv(1) reports the failure
+ * @param own zero's capabilities; null: unknown, so setpriv(1) reports the failure
  */
 export function requireCapabilities(
   { capabilities }: Pick<RuntimeConfig, 'capabilities'>,

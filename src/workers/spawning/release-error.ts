@@ -1,4 +1,4 @@
-/** What of a release is wrong: the key of the config that it is about. */
+/** The config key that a problem of a release belongs to. */
 export type ReleaseStep =
   | 'directory'
   | 'path'
@@ -9,7 +9,10 @@ export type ReleaseStep =
   | 'capabilities'
   | 'launcher';
 
-/** Why a release cannot be started. The message names the thing, the errno and what to do; it never holds a variable's value. */
+/**
+ * Why a release cannot be started. The message contains the subject, the errno and advice, but never a variable's
+ * value.
+ */
 export class ReleaseError extends Error {
   readonly step: ReleaseStep;
 

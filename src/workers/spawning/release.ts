@@ -11,7 +11,9 @@ import { ReleaseError, type ReleaseStep } from './release-error.ts';
 import { scriptProblem } from './script.ts';
 import type { TargetUser } from './target-user.ts';
 
-/** What tells one build of an executable from another; the modification time is in milliseconds, the size in bytes. */
+/**
+ * Distinguishes one build of an executable from another. The modification time is in milliseconds, the size in bytes.
+ */
 export interface ReleaseIdentity {
   readonly device: number;
   readonly inode: number;
@@ -19,24 +21,26 @@ export interface ReleaseIdentity {
   readonly mtimeMs: number;
 }
 
-/** What a generation runs, resolved once: a worker that is started again gets the same, whatever symlinks point to by then. */
+/**
+ * The program of a generation, resolved once: a restarted worker gets the same, even if symlinks have changed by then.
+ */
 export interface Release {
-  /** Absolute, as the config has it. */
+  /** Absolute, as in the config. */
   readonly path: string;
-  /** What is executed: the symlinks of the folders followed, the last component as written. Also argv[0]. */
+  /** The path to execute: symlinks of the directories resolved, the last component as written. Also argv[0]. */
   readonly executable: string;
-  /** The working directory, its symlinks followed. */
+  /** The working directory, with its symlinks resolved. */
   readonly directory: string;
   readonly identity: ReleaseIdentity;
-  /** Holds secrets: never to be printed or stored. */
+  /** Contains secrets: must never be printed or stored. */
   readonly environment: Environment;
-  /** The names of the environment, which may be. */
+  /** The names of the environment, which may be printed and stored. */
   readonly environmentNames: readonly string[];
 }
 
-/** What an earlier generation ran, instead of what the config says. */
+/** The program of an earlier generation, used instead of the config. */
 export interface EarlierRelease {
-  /** Absolute: its own file, or a copy of that. */
+  /** Absolute: its own file, or a copy of it. */
   readonly executable: string;
   readonly directory: string;
 }
@@ -51,8 +55,8 @@ export interface ReleaseContext {
 }
 
 /**
- * Finds what a new generation is to run and looks at it as the target user would. Relative paths start at `directory`, a relative
- * `directory` where zero was started. Of an earlier release the environment is today's. Throws ReleaseError.
+ * Finds the program of a new generation and checks it as the target user. Relative paths start at `directory`, a
+ * relative `directory` at zero's start directory. An earlier release gets the current environment. Throws ReleaseError.
  */
 export function resolveRelease(
   runtime: RuntimeConfig,
@@ -76,8 +80,8 @@ export function resolveRelease(
 }
 
 /**
- * Everything that keeps the service from being started now, each part checked separately. What can only be known with a
- * part that is missing is left out.
+ * Everything that currently prevents a start of the service, each part checked separately. Checks that depend on a
+ * missing part are left out.
  */
 export function releaseProblems(runtime: RuntimeConfig, user: TargetUser | null): ReleaseError[] {
   const written = absolute(runtime.directory, process.cwd());
@@ -98,12 +102,12 @@ export function releaseProblems(runtime: RuntimeConfig, user: TargetUser | null)
   if (directory !== null || !isBelow(runtime.environment_file))
     collect(() => readEnvironmentFile(runtime, written));
   if (Object.keys(runtime.limits).length > 0) collect(() => requireTool('prlimit', 'limits'));
-  // Of a user that does not exist nothing more is known.
+  // Nothing more can be checked for an unknown user.
   if (user !== null || runtime.user === undefined) collect(() => requirePrivileges(runtime, user));
   return problems;
 }
 
-/** Why an earlier release could not be started as this user; null: nothing speaks against it. */
+/** Why an earlier release could not be started as this user. Null: no problem was found. */
 export function earlierProblem(
   { executable, directory }: EarlierRelease,
   user: TargetUser | null,
@@ -118,9 +122,9 @@ export function earlierProblem(
 }
 
 /**
- * A path of the config, which is relative to a directory. Joined as text, and looked up by realpath(3) itself:
- * `current/../bin` is what the kernel makes of it, while Node's path functions, and its own realpath, take the `..` away
- * before they look at symlinks.
+ * Makes a path of the config absolute, relative to a directory. Paths are joined as text and resolved by realpath(3):
+ * `current/../bin` is resolved as the kernel does, while Node's path functions, and its own realpath, remove the `..`
+ * before they follow symlinks.
  */
 export function absolute(path: string, directory: string): string {
   if (path.startsWith('/')) return path;
@@ -132,7 +136,7 @@ function resolveDirectory(written: string, user: TargetUser | null): string {
   const stats = attempt('directory', `directory ${written}`, () => statSync(directory));
   if (!stats.isDirectory())
     throw new ReleaseError('directory', `directory ${written}: ENOTDIR: it is not a directory`);
-  // The launcher enters it as root, but the service could not look itself up in it.
+  // The launcher enters it as root, but the service could not access it.
   const problem = maySearch(directory, user);
   if (problem !== null) throw new ReleaseError('directory', `directory ${written}: ${problem}`);
   return directory;
@@ -174,7 +178,7 @@ function identityOf(stats: Stats): ReleaseIdentity {
   return { device: stats.dev, inode: stats.ino, size: stats.size, mtimeMs: stats.mtimeMs };
 }
 
-/** User, capabilities and no_new_privs can be set. */
+/** Checks that user, capabilities and no_new_privs can be set. */
 function requirePrivileges(runtime: RuntimeConfig, user: TargetUser | null): void {
   if (user?.switches) requireTool('setpriv', 'user');
   if (runtime.no_new_privs) requireTool('setpriv', 'no_new_privs');

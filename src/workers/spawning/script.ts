@@ -2,13 +2,13 @@ import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { machineProblem } from './machine.ts';
 
-// linux/binfmts.h: BINPRM_BUF_SIZE, which is all that the kernel looks at.
+// linux/binfmts.h: BINPRM_BUF_SIZE, the only part that the kernel reads.
 const HEAD_SIZE = 256;
 
 /**
- * What the kernel would have against the first bytes of an executable file, or null: a script whose interpreter is missing (execve(2)
- * says only ENOENT, as if the script were), a text without a `#!` line, an empty file, a program for another machine. A file that cannot be read passes: reading is
- * not needed for executing.
+ * Why the kernel would refuse an executable file because of its first bytes, or null: a script whose interpreter is
+ * missing (execve(2) returns only ENOENT, as if the script were missing), a text without a `#!` line, an empty file, a
+ * program for another machine. An unreadable file passes: executing does not require read permission.
  */
 export function scriptProblem(executable: string, directory: string): string | null {
   const head = readHead(executable);
@@ -19,7 +19,7 @@ export function scriptProblem(executable: string, directory: string): string | n
   if (interpreter !== undefined)
     return interpreterProblem(Buffer.from(interpreter, 'latin1').toString(), directory);
   if (firstLine.startsWith('#!')) return 'its #! line has no interpreter';
-  // A binary has NUL bytes near its start; it may be of any format that binfmt_misc knows.
+  // A binary has NUL bytes near its start. It may have any format that binfmt_misc supports.
   return head.includes(0) ? machineProblem(head) : 'it is neither a program nor a script that begins with #!';
 }
 

@@ -7,17 +7,17 @@ import { encodeOrder, type LaunchOrder } from './launch-order.ts';
 import { type Launch, type LaunchRequest, launchChain } from './launcher.ts';
 import type { WorkerSpec } from './worker-spec.ts';
 
-/** The calls that starting a process takes. */
+/** The calls that starting a process needs. */
 type SpawnCalls = Pick<Kernel, 'pid' | 'spawn' | 'openMemoryFile' | 'closeFd'>;
 
 type SystemFailure = Error & { readonly code: string; readonly syscall: string };
 
 /**
- * Why a process could not be started. The message names the call that failed, be it that of a pipe or socket which it
- * was to have.
+ * Why a process could not be started. The message names the failed call, even if it created a pipe or socket for the
+ * process.
  */
 export class SpawnError extends Error {
-  /** The errno's name. */
+  /** The errno name. */
   readonly code: string;
 
   constructor(cause: SystemFailure, executable: string) {
@@ -28,9 +28,9 @@ export class SpawnError extends Error {
 }
 
 /**
- * Starts one worker: exactly the descriptors of the specification and /dev/null as 0, its own session, signals at their default, the
- * conventions in its environment. Returns at once; what goes wrong behind the first program of the launcher shows as its exit code, see
- * launcher-exit.ts. Throws SpawnError, or ReleaseError for a tool of the launcher that is not installed.
+ * Starts one worker: exactly the descriptors of the specification and /dev/null as 0, its own session, default signal
+ * handling, the conventions in its environment. Returns at once. A failure after the first program of the launcher
+ * shows in its exit code, see launcher-exit.ts. Throws SpawnError, or ReleaseError for a missing tool of the launcher.
  */
 export function spawnWorker(kernel: SpawnCalls, spec: WorkerSpec): { pid: number } {
   const { generation, worker, runtime, release, user, listeners, notifyPath, watchdog, shutdown } = spec;
@@ -54,16 +54,13 @@ export function spawnWorker(kernel: SpawnCalls, spec: WorkerSpec): { pid: number
   return { pid: spawn(kernel, request, { directory: release.directory, descriptors }) };
 }
 
-/** What a process has besides what its launcher gives it: see SpawnRequest. */
+/** What a process gets in addition to its launcher: see SpawnRequest. */
 export interface Surroundings {
   readonly directory: string;
   readonly descriptors: ReadonlyMap<number, number>;
 }
 
-/**
- * Starts a process behind its launcher and returns its pid. Throws SpawnError, or ReleaseError for a tool that is not
- * installed.
- */
+/** Starts a process through its launcher and returns its pid. Throws SpawnError, or ReleaseError for a missing tool. */
 export function spawn(
   kernel: SpawnCalls,
   request: LaunchRequest,
@@ -79,7 +76,7 @@ export function spawn(
   }
 }
 
-/** The order is behind the descriptors of the service, and is closed when that is executed. */
+/** The order's descriptor follows those of the service, and is closed when the service is executed. */
 function spawnWithOrder(
   kernel: SpawnCalls,
   launch: Omit<Launch, 'order'>,
@@ -116,14 +113,16 @@ function advice(code: string): string {
   return text === undefined ? '' : `: ${text}`;
 }
 
-/** What the placeholders of `args` stand for. */
+/** Values of the placeholders in `args`. */
 interface Placeholders {
   readonly generation: number;
   readonly worker: number;
   readonly listeners: readonly { readonly name: string; readonly target: number }[];
 }
 
-/** Replaces `${fd.NAME}`, `${generation}` and `${worker}`; any other `${...}` stays as it is, for the service's own use. */
+/**
+ * Replaces `${fd.NAME}`, `${generation}` and `${worker}`. Any other `${...}` stays unchanged for the service's own use.
+ */
 export function substitute(text: string, placeholders: Placeholders): string {
   return text.replace(
     /\$\{(?:(generation|worker)|fd\.([^{}]+))\}/g,

@@ -1,28 +1,28 @@
 import { lookupGroup, lookupUser } from '../../linux/users.ts';
 import { ReleaseError } from './release-error.ts';
 
-/** Whom a process runs as. */
+/** The user that a process runs as. */
 export interface TargetUser {
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
-  /** Supplementary groups, as a login of the user has them. */
+  /** Supplementary groups, as in a login of the user. */
   readonly groups: readonly number[];
   readonly home: string;
   readonly shell: string;
-  /** False when the supervisor already is this user and group, so that nothing has to be changed. */
+  /** False if the supervisor already is this user and group, so that nothing has to be changed. */
   readonly switches: boolean;
 }
 
-/** Who the supervisor is. */
+/** The user and groups of the supervisor. */
 export interface OwnIds {
   readonly uid: number;
   readonly gid: number;
 }
 
 /**
- * The user and group of `runtime.user` and `runtime.group`, names or numbers; null where neither is given. A group alone keeps the
- * supervisor's user. Throws ReleaseError when one does not exist, or when the supervisor may not become it.
+ * The user and group of `runtime.user` and `runtime.group`, names or numbers; null if neither is set. A group alone
+ * keeps the supervisor's user. Throws ReleaseError if one does not exist, or if the supervisor may not change to it.
  */
 export function resolveUser(
   user: string | undefined,
@@ -60,7 +60,7 @@ function ownIds(): OwnIds {
   return { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0 };
 }
 
-// The kernel wants no entry in passwd(5) for a number, and containers often have none.
+// The kernel needs no entry in passwd(5) for a number, and containers often have none.
 function unnamed(text: string) {
   const id = numeric(text)?.gid;
   if (id === undefined) return null;
@@ -68,6 +68,6 @@ function unnamed(text: string) {
 }
 
 function numeric(text: string): { gid: number } | null {
-  // (uid_t) -1 means "leave it as it is" to setresuid(2).
+  // (uid_t) -1 means "no change" to setresuid(2).
   return /^\d+$/.test(text) && Number(text) < 0xffffffff ? { gid: Number(text) } : null;
 }
