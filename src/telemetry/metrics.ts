@@ -1,7 +1,7 @@
 import { exactUsage } from '../facts/parts.ts';
 import type { Fact, Usage } from '../lifecycle/facts.ts';
 
-/** One measurement under the name that the original system gave it. `c` is a counter, `g` a gauge, `ms` a duration. */
+/** One measurement under the name that the first zero gave it. `c` is a counter, `g` a gauge, `ms` a duration. */
 export interface Metric {
   readonly name: string;
   readonly type: 'c' | 'g' | 'ms';
@@ -55,7 +55,7 @@ export interface Measured {
 }
 
 /**
- * The metrics of a fact, counted as in the original system: a reload when its handover begins, its duration when the
+ * The metrics of a fact, counted as in the first zero: a reload when its handover begins, its duration when the
  * replaced generation has ended or the handover has failed, with the resources that the generation used. A restart
  * after a crash is one more start.
  */
@@ -104,7 +104,7 @@ export function metricsOf(fact: Fact, state: MetricsState, now: number): Measure
 }
 
 /**
- * The gauge that the original system sent every ten seconds: seconds since the service was started, with the pid that
+ * The gauge that the first zero sent every ten seconds: seconds since the service was started, with the pid that
  * serves.
  */
 export function uptimeMetric(state: MetricsState, now: number): Metric | null {

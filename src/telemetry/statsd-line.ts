@@ -1,7 +1,7 @@
 import type { Metric } from './metrics.ts';
 
 /**
- * A metric in the format of the original system's client, with its newline:
+ * A metric in the format of the first zero's client, with its newline:
  * `zero.process.start,name=example,version=1:1|c`. Tags are sorted, in the style of Telegraf and InfluxDB. Name, keys
  * and values are escaped like Go's url.QueryEscape.
  */

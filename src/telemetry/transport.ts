@@ -27,7 +27,7 @@ export interface TransportContext {
   readonly failed: (error: unknown) => void;
 }
 
-// The original system checks every ten seconds whether its transport has failed, and then creates a new one.
+// The first zero checks every ten seconds whether its transport has failed, and then creates a new one.
 const RETRY_PAUSE = 10_000;
 const QUEUE = 1000;
 
