@@ -21,10 +21,10 @@ import { statsOf } from './release-record.ts';
  * Bytes. A file of this size is renamed and replaces the previously renamed one. Each contains about three hundred
  * handovers, which take 15 ms to read.
  */
-const LARGEST = 256 * 1024;
+const MAX_SIZE = 256 * 1024;
 
 /** The maximum number of lines in memory while the disk is not writable. */
-const UNWRITTEN = 1000;
+const MAX_UNWRITTEN = 1000;
 
 /** Bytes. Enough for the last hundred lines. */
 const TAIL = 64 * 1024;
@@ -77,7 +77,7 @@ export class HistoryFile {
   append(lines: readonly NewLine[]): void {
     const at = new Date(this.#options.clock()).toISOString();
     this.#unwritten.push(...lines.map((line) => ({ at, ...line }) as HistoryLine));
-    this.#unwritten = this.#unwritten.slice(-UNWRITTEN);
+    this.#unwritten = this.#unwritten.slice(-MAX_UNWRITTEN);
     if (this.#unwritten.length === 0) return;
     try {
       this.#flush();
@@ -145,7 +145,7 @@ export class HistoryFile {
 
   #write(text: string): void {
     makeOwnDirectory(path.dirname(this.file), 0o711);
-    if ((statsOf(this.file)?.size ?? 0) > (this.#options.limit ?? LARGEST))
+    if ((statsOf(this.file)?.size ?? 0) > (this.#options.limit ?? MAX_SIZE))
       renameSync(this.file, `${this.file}.1`);
     appendWhole(this.#open(), text);
   }

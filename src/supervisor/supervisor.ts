@@ -50,7 +50,7 @@ export class Supervisor {
   #signals: Signals | null = null;
   /** Cancels an adoption in progress; null if there is none. */
   #adoption: AbortController | null = null;
-  #isLeaving = false;
+  #isStopping = false;
   #isOpen = false;
   #finish: (code: number) => void = () => {};
 
@@ -172,7 +172,7 @@ export class Supervisor {
 
   /** Reports an uncaught exception. Returns false if no service needs this process. */
   caught(step: string, error: unknown): boolean {
-    const isNeeded = this.#service.generations.processes().length > 0 || this.#isLeaving;
+    const isNeeded = this.#service.generations.processes().length > 0 || this.#isStopping;
     if (isNeeded) this.#boundary.caught(step, error);
     return isNeeded;
   }
@@ -276,7 +276,7 @@ export class Supervisor {
 
   /** Opens the endpoints that show and control this instance. Idempotent. */
   #open(): void {
-    if (this.#isOpen || this.#isLeaving) return;
+    if (this.#isOpen || this.#isStopping) return;
     this.#isOpen = true;
     this.#continuity.open();
     this.#record.open();
@@ -324,7 +324,7 @@ export class Supervisor {
   }
 
   async #leave(code: number): Promise<void> {
-    this.#isLeaving = true;
+    this.#isStopping = true;
     this.#service.stopRunning();
     // The keeper would start another supervisor, and clients would wait in the queues of its sockets.
     await this.#continuity.sockets.end();

@@ -51,7 +51,7 @@ export class LineSink {
       this.#dropped += 1;
       return false;
     }
-    if (this.#dropped > 0) this.#confess();
+    if (this.#dropped > 0) this.#reportDropped();
     this.#lines.push(line);
     this.#waiting += length;
     this.#pump();
@@ -102,7 +102,7 @@ export class LineSink {
     this.#writer.close();
   }
 
-  #confess(): void {
+  #reportDropped(): void {
     const line = this.#options.dropped(this.#dropped);
     this.#dropped = 0;
     this.#lines.push(line);

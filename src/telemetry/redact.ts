@@ -1,6 +1,6 @@
 const MARK = '[redacted]';
 // Shorter values (`1`, `on`, `C`) occur everywhere and hide nothing.
-const SHORTEST = 4;
+const MIN_LENGTH = 4;
 // The output of a program that prints its environment.
 const ASSIGNMENT = /\b([A-Za-z_][A-Za-z0-9_.]*)=(?:"[^"]*"|'[^']*'|\S+)/g;
 
@@ -16,7 +16,7 @@ export function createRedact(secrets: readonly string[]): Redact {
   const parts = secrets.flatMap((secret) => [secret, ...secret.split(/[\r\n]+/)]);
   // The longest first: a secret that is part of a longer one would otherwise expose the rest of it.
   const wanted = [...new Set(parts.map((part) => part.trim()))]
-    .filter((part) => part.length >= SHORTEST)
+    .filter((part) => part.length >= MIN_LENGTH)
     .sort((one, other) => other.length - one.length);
   return (text) => {
     let clean = text;
