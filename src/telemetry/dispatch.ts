@@ -82,8 +82,8 @@ export function createTelemetry(options: TelemetryOptions): Telemetry {
         log.reopen();
       } catch (error) {
         const message = errorText(error);
-        const meanwhile = 'the log goes to standard error until SIGUSR1 finds that it can be opened';
-        log.write({ event: 'error', step: 'logging', message: `${message}: ${meanwhile}` });
+        const meanwhile = 'zero writes its log to standard error. Send SIGUSR1 to open the file again.';
+        log.write({ event: 'error', step: 'logging', message: `${message}. ${meanwhile}` });
       }
     },
     async close(deadline) {

@@ -216,7 +216,7 @@ describe('the history', () => {
     }
     const warnings = later.zero.log.all('warning', { about: 'history' });
     assert.equal(warnings.length, 1);
-    assert.match(warnings[0]?.message ?? '', /history\.jsonl: 2 lines cannot be read and are left out/);
+    assert.match(warnings[0]?.message ?? '', /history\.jsonl: damaged lines are ignored: 2/);
   });
 
   it('that cannot be written is a warning, and the service goes on', DEADLINE, async (test) => {

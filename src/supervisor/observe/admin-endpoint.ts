@@ -89,8 +89,12 @@ export class AdminEndpoint {
     } catch (error) {
       socket?.remove();
       const why = errorText(error);
-      const meanwhile = this.#open ? `it is still open at ${this.#open.socket.text}` : 'there is none';
-      report({ event: 'error', step: 'admin', message: `open the admin endpoint: ${why}: ${meanwhile}` });
+      const meanwhile = this.#open ? `It stays open at ${this.#open.socket.text}.` : 'It stays closed.';
+      report({
+        event: 'error',
+        step: 'admin',
+        message: `cannot open the admin endpoint: ${why}. ${meanwhile}`,
+      });
     }
   }
 

@@ -246,7 +246,7 @@ export class HistoryRecorder {
   #lines(): readonly HistoryLine[] {
     const { lines, torn, newer } = this.#file.read();
     const { file } = this.#file;
-    if (torn > 0) this.#warn(`history ${file}: ${torn} lines cannot be read and are left out`);
+    if (torn > 0) this.#warn(`history ${file}: damaged lines are ignored: ${torn}. They stay in the file.`);
     if (newer.length > 0) {
       const versions = `version ${[...new Set(newer)].join(', ')}, this zero reads versions 1 to ${VERSION}`;
       this.#warn(

@@ -77,7 +77,7 @@ describe('telemetry', () => {
     assert.equal(error.event, 'error');
     assert.match(
       error.message,
-      /^open log file .*: ENOENT: .*: the log goes to standard error until SIGUSR1 /,
+      /^open log file .*: ENOENT: .*\. zero writes its log to standard error\. Send SIGUSR1 /,
     );
   });
 
